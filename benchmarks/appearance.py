@@ -1,4 +1,4 @@
-"""How written lines look, in numbers, by bias, beside recorded lines."""
+"""Measures how written lines look, for each bias, in comparison with recorded lines."""
 
 import argparse
 import sys
@@ -34,15 +34,14 @@ def run(arguments: argparse.Namespace) -> None:
     recorded_columns = [(f"{len(recorded)} recorded", recorded)] if recorded else []
     measures.print_table(measures.MEASURES, columns + recorded_columns)
     if recorded:
-        print("variety, the spread over lines divided by that over the recorded ones")
+        print("variety: the spread over written lines, divided by the spread over recorded lines")
         varieties = [measures.variety(written, recorded) for _, written in columns]
-        for name in (*measures.VARIED, "mean"):
-            print(f"  {name:<18}" + "".join(f"{column[name]:<24.2f}" for column in varieties))
+        for name in (*measures.HAND_MEASURES, "mean"):
+            print(f"  {name:<18}" + "".join(f"{variety[name]:<24.2f}" for variety in varieties))
 
 
-def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) -> measures.Measured:
-    """Return the measures of sentences, each with a different seed, and in a different hand if the
-    writer is told hands."""
+def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) -> measures.Measures:
+    """Return the measures of written sentences, in different hands if the writer takes hands."""
     count = arguments.num_samples
     texts = options.without_unknown(writer.model.alphabet, held_out(count), skip=True)
     seeds = range(arguments.seed, arguments.seed + count)
@@ -57,8 +56,8 @@ def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) ->
     return [measures.measure(line.ink, text) for line, text in zip(lines, texts, strict=True)]
 
 
-def recorded_lines(samples: Sequence[Sample], arguments: argparse.Namespace) -> measures.Measured:
-    """Return the measures of recorded lines, each of a different hand."""
+def recorded_lines(samples: Sequence[Sample], arguments: argparse.Namespace) -> measures.Measures:
+    """Return the measures of random recorded lines, each of a different hand."""
     chosen: dict[str, Sample] = {}
     for number in np.random.default_rng(arguments.seed).permutation(len(samples)).tolist():
         sample = samples[number]
@@ -71,9 +70,9 @@ if __name__ == "__main__":
     parser = options.Parser(description=__doc__)
     options.add_network(parser, default="writer")
     options.add_overrides(parser)
-    options.add_seed(parser, "seed of the first line, incremented for each further one")
+    options.add_seed(parser, "seed of the first line; each further line adds 1")
     add = parser.add_argument
-    add("--num-samples", type=int, default=100, help="lines (default: 100)")
-    add("--biases", type=float, nargs="+", default=[0.5], help="of lines (default: 0.5)")
-    add("--recorded", metavar="SPLIT", help="of the config's dataset: measure its lines as well")
+    add("--num-samples", type=int, default=100, help="lines of each column (default: 100)")
+    add("--biases", type=float, nargs="+", default=[0.5], help="bias of each column (default: 0.5)")
+    add("--recorded", metavar="SPLIT", help="also measure lines of this split of the config")
     measures.main(run, parser)

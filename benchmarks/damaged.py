@@ -1,5 +1,5 @@
-"""Lists damaged training samples that can still be read: a network that learns to tell damaged
-characters from others leaves them out (`left_out` of its loader)."""
+"""Lists damaged training samples that can still be read. A network that learns to report damaged
+characters does not train on them (option `left_out` of its loader)."""
 
 import argparse
 import re
@@ -14,13 +14,13 @@ from parse_config import ConfigParser
 from utils.alphabet import WRONG
 from utils.files import make_room, write_text
 
-DOUBT = 0.5
-"""Most nats of doubt of a sure reading (assumed)."""
+MAX_DOUBT = 0.5
+"""Largest doubt of a sure reading, in nats (assumed)."""
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Read the damaged training samples of a config, and list the samples that are read for sure,
-    with any character in place of the damaged character."""
+    """List the damaged training samples that are read surely and right, where any character is
+    right in place of the damaged character."""
     reader = options.taken(options.Networks, arguments).reader(arguments.resume)
     make_room(arguments.output, "--output")
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
@@ -31,10 +31,10 @@ def run(arguments: argparse.Namespace) -> None:
     names = [
         sample.name
         for sample, (text, doubt) in zip(damaged, readings, strict=True)
-        if doubt <= DOUBT and re.fullmatch(re.escape(sample.text).replace(WRONG, "."), text)
+        if doubt <= MAX_DOUBT and re.fullmatch(re.escape(sample.text).replace(WRONG, "."), text)
     ]
     write_text(arguments.output, "".join(f"{name}\n" for name in names))
-    print(f"{arguments.output}  ({len(names):,} of {len(damaged):,} damaged samples are read)")
+    print(f"{arguments.output}  ({len(names):,} of {len(damaged):,} damaged samples can be read)")
 
 
 if __name__ == "__main__":
@@ -42,5 +42,5 @@ if __name__ == "__main__":
     parser.add_argument("config", type=Path, help="config whose training samples are read")
     options.add_network(parser, default="open_reader")
     options.add_overrides(parser)
-    parser.add_argument("--output", type=Path, required=True, help="file of their names")
+    parser.add_argument("--output", type=Path, required=True, help="file for the samples' names")
     main(run, parser)

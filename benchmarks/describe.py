@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
     if isinstance(dataset, ToldHandsDataset):
         dataset, output = dataset.dataset, output or Path(dataset.descriptors)
     elif output is None:
-        raise UserError(f"{arguments.config} tells no hands: say with --output where to save")
+        raise UserError(f"{arguments.config} names no file of descriptors: use --output FILE")
     make_room(output, "--output")
     used = dataset.load().used
     recorded = [sample for sample in used if not sample.name.startswith((COMPOSED, PIECE))]
@@ -40,6 +40,6 @@ if __name__ == "__main__":
     parser = options.Parser(description=__doc__)
     parser.add_argument("config", type=Path, help="config whose recorded lines are described")
     options.add_overrides(parser)
-    where = "file of the descriptors (default: the one that the config names)"
-    parser.add_argument("--output", type=Path, help=where)
+    output_help = "file of the descriptors (default: the file that the config names)"
+    parser.add_argument("--output", type=Path, help=output_help)
     main(run, parser)

@@ -1,9 +1,9 @@
-"""Writer identification: whose hand a line is in, whatever its text, unit, place and sampling rate.
+"""Writer identification: which hand a line is in, whatever its text, unit, place and sampling rate.
 
-A line is made level, scaled to its x-height and smoothed; then `hand_features` counts directions,
-turns, heights and gaps. Along each axis of a `HandSpace`, a linear discriminant analysis of the
-forms of IAM-OnDB's trainset, lines of a hand have variance 1 about their hand, and hands have the
-variance `between`. From these variances follows the likelihood that a line is in a hand.
+`hand_features` makes a line level, scales it to its x-height and smooths it; then it counts
+directions, turns, heights and gaps. A linear discriminant analysis of the forms of IAM-OnDB's
+trainset gives the axes of a `HandSpace`. Along each axis, lines of a hand have variance 1 about
+their hand, and hands have the variance `between`. `likelihoods` follow from these variances.
 """
 
 import math
@@ -17,51 +17,51 @@ from utils.checks import DataError
 from utils.hand_measures import STEP, at_steps, baseline, gaps, levelled, slant, x_heights
 from utils.ink import bounds, strokes, x_height
 
-BLUR = 0.1
+SMOOTHING = 0.1
 """Standard deviation of the smoothing along a path, in x-heights (assumed: more than the jitter of
 a digitiser, less than the curves of a letter)."""
-FINER = 2
-"""Points per `STEP` while a path is smoothed (assumed)."""
-LEGS = (1, 3, 6)
-"""Steps of a hinge's legs (assumed; with a single length fewer lines are identified)."""
-HINGE = 12
-"""Bins of a leg's direction (assumed)."""
-DIRECTIONS = 16
-"""Bins of the direction in the histograms of turns and heights (assumed)."""
-MIDDLE = 3
-"""Steps of the legs in the histograms of turns and heights (assumed)."""
-TURN = np.array([-2.5, -1.5, -0.8, -0.3, 0, 0.3, 0.8, 1.5, 2.5])
+FINE_FACTOR = 2
+"""Number of points per `STEP` while a path is smoothed (assumed)."""
+LEG_LENGTHS = (1, 3, 6)
+"""Lengths of a hinge's legs, in steps of `STEP` (assumed; one length identifies fewer lines)."""
+HINGE_BINS = 12
+"""Number of bins of a leg's direction (assumed)."""
+DIRECTION_BINS = 16
+"""Number of bins of the direction in the histograms of turns and heights (assumed)."""
+TURN_LEGS = 3
+"""Length of the legs in the histograms of turns and heights, in steps of `STEP` (assumed)."""
+TURN_KNOTS = np.array([-2.5, -1.5, -0.8, -0.3, 0, 0.3, 0.8, 1.5, 2.5])
 """Knots of the histogram of turns, in radians (assumed: closer where turns are more frequent)."""
-HEIGHT = np.array([-2.2, -1.5, -1, -0.5, 0, 0.6, 1.2])
+HEIGHT_KNOTS = np.array([-2.2, -1.5, -1, -0.5, 0, 0.6, 1.2])
 """Knots of the histogram of heights, in x-heights (assumed, as above)."""
-GAP = np.array([-2, -1, -0.5, -0.25, 0, 0.15, 0.3, 0.5, 0.8, 1.2, 1.7, 2.4, 3.5, 5])
+GAP_KNOTS = np.array([-2, -1, -0.5, -0.25, 0, 0.15, 0.3, 0.5, 0.8, 1.2, 1.7, 2.4, 3.5, 5])
 """Knots of the histogram of gaps, in x-heights (assumed, as above)."""
-BLOCKS = {
-    **{f"hinges of {legs}": HINGE * HINGE for legs in LEGS},
-    "turns": DIRECTIONS * len(TURN),
-    "heights": DIRECTIONS * len(HEIGHT),
-    "gaps": len(GAP),
+HISTOGRAM_SIZES = {
+    **{f"hinges of {legs}": HINGE_BINS * HINGE_BINS for legs in LEG_LENGTHS},
+    "turns": DIRECTION_BINS * len(TURN_KNOTS),
+    "heights": DIRECTION_BINS * len(HEIGHT_KNOTS),
+    "gaps": len(GAP_KNOTS),
 }
-"""The parts of the vector, each a histogram, and their sizes.
+"""Number of bins of each histogram; the feature vector consists of the histograms in this order.
 
-- hinges: directions of the path before and after a point (Bulacu and Schomaker, "Text-independent
-  writer identification and verification using textural and allographic features", 2007; here in
-  the sense in which the pen moves).
-- turns: the direction and the turn at a point; heights: the direction and the height above the
-  baseline.
-- gaps: the gaps between strokes along the line, the slant undone.
+- hinges: the directions of the path before and after a point (Bulacu and Schomaker,
+  "Text-independent writer identification and verification using textural and allographic features",
+  2007; here in the direction in which the pen moves).
+- turns: the direction and the turn at a point.
+- heights: the direction at a point, and the height of the point above the baseline.
+- gaps: the gaps between strokes along the line, after the slant is removed.
 """
-SIZE = sum(BLOCKS.values())
+NUM_FEATURES = sum(HISTOGRAM_SIZES.values())
 
 
 class HandSpace(NamedTuple):
     """A space in which lines of one hand lie close together.
 
     Attributes:
-        mean: mean of the features, `(SIZE,)` float32.
-        projection: from features to axes, `(SIZE, axes)` float32; along each axis the variance
-            within a hand is 1.
-        between: variance of the hands along each axis, `(axes,)` float32, falling.
+        mean: mean of the features, `(NUM_FEATURES,)` float32.
+        projection: matrix from features to axes, `(NUM_FEATURES, axes)` float32; along each axis
+            the variance of the lines of a hand is 1.
+        between: variance of the hands along each axis, `(axes,)` float32, in falling order.
     """
 
     mean: np.ndarray
@@ -69,51 +69,51 @@ class HandSpace(NamedTuple):
     between: np.ndarray
 
     def embed(self, lines: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the coordinates of lines `(points, 3)`, `(lines, axes)` float64.
+        """Return the coordinates of lines of ink, `(points, 3)` each, as `(lines, axes)` float64.
 
         Raises:
-            DataError: for ink that shows no hand (`hand_features`).
+            DataError: see `hand_features`.
         """
-        features = np.array([hand_features(line) for line in lines]).reshape(-1, SIZE)
+        features = np.array([hand_features(line) for line in lines]).reshape(-1, NUM_FEATURES)
         return (features - self.mean) @ self.projection.astype(np.float64)
 
 
 def load() -> HandSpace:
     """Read the space that comes with the project."""
-    with np.load(PRETRAINED / "hands.npz") as parts:
-        projection = parts["projection"].astype(np.float32) * parts["largest"]
-        return HandSpace(parts["mean"], projection.astype(np.float32), parts["between"])
+    with np.load(PRETRAINED / "hands.npz") as arrays:
+        projection = arrays["projection"].astype(np.float32) * arrays["largest"]
+        return HandSpace(arrays["mean"], projection.astype(np.float32), arrays["between"])
 
 
 def likelihoods(
-    lines: np.ndarray, samples: Sequence[np.ndarray], between: np.ndarray
+    lines: np.ndarray, enrolled: Sequence[np.ndarray], between: np.ndarray
 ) -> np.ndarray:
-    """Return the log-likelihoods that lines are in hands, `(lines, hands)`, up to a constant.
+    """Return the log-likelihood that each line is in each hand, `(lines, hands)`, up to a constant.
 
-    Along each axis, lines are normal about their hand with variance 1, and hands are normal about 0
-    with variance b, `between` (Ioffe, "Probabilistic linear discriminant analysis", 2006). Given n
-    lines of a hand with mean m, a further line of the hand is normal about m b / (b + 1/n), with
-    variance 1 + b / (1 + n b).
+    Along each axis, lines are normally distributed about their hand with variance 1, and hands are
+    normally distributed about 0 with the variance b = `between` (Ioffe, "Probabilistic linear
+    discriminant analysis", 2006). If n lines of a hand have the mean m, a further line of the hand
+    is normally distributed about m b / (b + 1/n) with the variance 1 + b / (1 + n b).
 
     Args:
-        lines: coordinates, see `HandSpace.embed`, `(lines, axes)`.
-        samples: lines of each hand, `(n, axes)`.
-        between: `(axes,)`.
+        lines: coordinates of lines, `(lines, axes)`, see `HandSpace.embed`.
+        enrolled: for each hand, the coordinates of n lines known to be in the hand, `(n, axes)`.
+        between: see `HandSpace`.
     """
     columns = []
-    for sample in samples:
-        count = len(sample)
-        mean = sample.mean(axis=0) * between / (between + 1 / count)
+    for hand_lines in enrolled:
+        count = len(hand_lines)
+        mean = hand_lines.mean(axis=0) * between / (between + 1 / count)
         variance = 1 + between / (1 + count * between)
         columns.append(-0.5 * ((lines - mean) ** 2 / variance + np.log(variance)).sum(axis=1))
     return np.stack(columns, axis=1)
 
 
 def hand_features(ink: np.ndarray) -> np.ndarray:
-    """Return the features of a line, `(SIZE,)` float64, in the order of `BLOCKS`.
+    """Return the features of a line, `(NUM_FEATURES,)` float64, in the order of `HISTOGRAM_SIZES`.
 
-    A value counts for the two adjacent bins. Histograms are square roots of the fractions
-    (Hellinger); an empty histogram is all 0.
+    Each value is shared between its two adjacent bins. A feature is the square root of the fraction
+    of values in a bin (Hellinger); the features of an empty histogram are 0.
 
     Args:
         ink: `(points, 3)` in any unit, y downwards.
@@ -124,60 +124,62 @@ def hand_features(ink: np.ndarray) -> np.ndarray:
     """
     paths, lean = prepared(ink)
     histograms = []
-    for legs in LEGS:
+    for legs in LEG_LENGTHS:
         before, after, _ = _hinges(paths, legs)
-        histograms.append(_histogram(_directions(before, HINGE), _directions(after, HINGE)))
-    before, after, height = _hinges(paths, MIDDLE)
+        weights = (_direction_weights(angles, HINGE_BINS) for angles in (before, after))
+        histograms.append(_histogram(*weights))
+    before, after, height = _hinges(paths, TURN_LEGS)
     turn = (after - before + math.pi) % (2 * math.pi) - math.pi
-    direction = _directions(before + turn / 2, DIRECTIONS)
-    histograms.append(_histogram(direction, _bins(turn, TURN)))
-    histograms.append(_histogram(direction, _bins(height, HEIGHT)))
-    apart, _ = gaps(paths, lean)
-    histograms.append(_histogram(np.ones((len(apart), 1)), _bins(apart, GAP)))
+    direction = _direction_weights(before + turn / 2, DIRECTION_BINS)
+    histograms.append(_histogram(direction, _bin_weights(turn, TURN_KNOTS)))
+    histograms.append(_histogram(direction, _bin_weights(height, HEIGHT_KNOTS)))
+    stroke_gaps, _ = gaps(paths, lean)
+    gap_weights = _bin_weights(stroke_gaps, GAP_KNOTS)
+    histograms.append(_histogram(np.ones((len(stroke_gaps), 1)), gap_weights))
     return np.concatenate(histograms)
 
 
 def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
-    """Return the smooth paths of a line's strokes, and its slant.
+    """Make a line level, scale it to its x-height and smooth it.
 
     Args:
         ink: `(points, 3)`.
 
     Returns:
-        the paths, `(n, 2)` each, n at least 3, every `STEP` of the path: in x-heights, of a level
-        line whose baseline is at 0, without dots; and the slant as x over y, positive to the right,
-        or 0 if it cannot be measured.
+        the smoothed paths of the strokes without dots, and the slant of the line. A path has n >= 3
+        points at steps of `STEP`, `(n, 2)`, in x-heights from the baseline. The slant is x over y,
+        positive to the right; 0 if it cannot be measured.
 
     Raises:
         DataError: see `hand_features`.
     """
     level, _ = levelled(ink)
-    lean, below = slant(level), np.array([0.0, baseline(level)])
+    lean, origin = slant(level), np.array([0.0, baseline(level)])
     left, _, right, _ = bounds(level)
-    (letter,) = x_heights(level, np.array([left, right])).tolist()
-    if math.isnan(letter):
-        letter = x_height(level)
-    parts = [(stroke - below) / letter for stroke in strokes(level)]
-    paths = [_smoothed(points)[::FINER] for points, _ in at_steps(parts, STEP, FINER)]
+    (height,) = x_heights(level, np.array([left, right])).tolist()
+    if math.isnan(height):
+        height = x_height(level)
+    scaled = [(stroke - origin) / height for stroke in strokes(level)]
+    paths = [_smoothed(points)[::FINE_FACTOR] for points, _ in at_steps(scaled, STEP, FINE_FACTOR)]
     if not paths:
-        raise DataError("the ink has no stroke longer than a dot: a hand shows in lines of words")
+        raise DataError("the ink has no stroke longer than a dot; give lines of words")
     return paths, 0.0 if math.isnan(lean) else lean
 
 
 def _smoothed(path: np.ndarray) -> np.ndarray:
-    """Return points at equal steps `(n, 2)` smoothed; both ends stay where they are."""
-    half = min(round(3 * BLUR / STEP * FINER), len(path) - 1)
-    weights = np.exp(-0.5 * (np.arange(-half, half + 1) * STEP / FINER / BLUR) ** 2)
-    # Beyond its ends the path continues as its point reflection.
+    """Return a path with points at equal steps, `(n, 2)`, smoothed with its ends fixed."""
+    half = min(round(3 * SMOOTHING / STEP * FINE_FACTOR), len(path) - 1)
+    weights = np.exp(-0.5 * (np.arange(-half, half + 1) * STEP / FINE_FACTOR / SMOOTHING) ** 2)
+    # The path is extended at both ends by its reflection at the end point.
     head, tail = 2 * path[0] - path[half:0:-1], 2 * path[-1] - path[-2 : -half - 2 : -1]
-    longer = np.concatenate([head, path, tail])
-    smooth = [np.convolve(longer[:, axis], weights / weights.sum(), "valid") for axis in (0, 1)]
+    extended = np.concatenate([head, path, tail])
+    smooth = [np.convolve(extended[:, axis], weights / weights.sum(), "valid") for axis in (0, 1)]
     return np.stack(smooth, axis=1)
 
 
 def _hinges(paths: list[np.ndarray], legs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the directions before and after in radians, and the height y in x-heights, of all
-    points with `legs` steps on either side, `(points,)` each."""
+    """Return three arrays `(points,)` for the points with at least `legs` steps on either side: the
+    direction of the leg before and of the leg after the point, in radians, and y in x-heights."""
     columns = [np.empty((3, 0))]
     for path in paths:
         steps = path[legs:] - path[:-legs]
@@ -187,20 +189,20 @@ def _hinges(paths: list[np.ndarray], legs: int) -> tuple[np.ndarray, np.ndarray,
     return tuple(np.concatenate(columns, axis=1))
 
 
-def _bins(values: np.ndarray, knots: np.ndarray, period: float | None = None) -> np.ndarray:
-    """Return the fractions of values in the bins of the two adjacent `knots`, `(values, bins)`;
-    with a period the last and the first knot are adjacent."""
+def _bin_weights(values: np.ndarray, knots: np.ndarray, period: float | None = None) -> np.ndarray:
+    """Return the weight of each value in the bin of each knot, `(values, knots)`: the two adjacent
+    knots share a value linearly. With a period, the last and the first knot are adjacent."""
     hats = np.eye(len(knots))
     return np.stack([np.interp(values, knots, hat, period=period) for hat in hats], axis=1)
 
 
-def _directions(angles: np.ndarray, count: int) -> np.ndarray:
-    """Return the fractions of angles in `count` bins around the circle, the first at 0."""
+def _direction_weights(angles: np.ndarray, count: int) -> np.ndarray:
+    """Return the weights of angles in `count` bins around the circle, the first bin at 0."""
     turn = 2 * math.pi
-    return _bins(angles, np.arange(count) * turn / count, turn)
+    return _bin_weights(angles, np.arange(count) * turn / count, turn)
 
 
 def _histogram(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the square roots of the fractions of points in the pairs of bins of two scales."""
+    """Return the square roots of the fractions of points in all pairs of bins of two scales."""
     total = (first.T @ second).ravel()
     return np.sqrt(total / total.sum()) if total.sum() else total

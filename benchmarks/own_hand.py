@@ -1,11 +1,11 @@
-"""How well a network imitates a hand that it has learned, and how legibly it then writes.
+"""Measures how well a network imitates a hand after learning it, and how legibly it writes.
 
 A network learns some lines of each hand (`configs/own_hand.json`, or --config). `hand_likeness`,
 which took part in no training, enrols each hand with lines of other forms, and assigns the written
-lines and the remaining recorded lines to hands. As the result depends on the enrolled lines, a pass
-enrols the last lines, another the first. A recogniser (--network reader, --config
-configs/own_hand_reader.json) reads lines before and after it learns. The results are kept in a
-folder, so that a stopped run can go on.
+lines and the remaining recorded lines to hands; once with the last lines of each hand enrolled, and
+once with the first, because the result depends on the enrolled lines. A recogniser (--network
+reader, --config configs/own_hand_reader.json) reads lines before and after learning. Results are
+kept in a folder, so that a stopped run can be continued.
 """
 
 import json
@@ -43,40 +43,39 @@ from trainer import own_hand
 from utils.ink import strokes
 
 ROOT = Path(__file__).resolve().parent.parent
-PERSONS = ROOT / "benchmarks" / "persons.txt"
-"""File of forms of testset_v: a row has the forms that a person wrote, by the clock in the files.
-Most have some sixty lines, the last six thirty. The first five were used to choose the recipe."""
-EMBEDDED = 20
+PERSONS_FILE = ROOT / "benchmarks" / "persons.txt"
+"""File of forms of testset_v; a row has one person's forms, as recording times show. Most persons
+have about sixty lines, the last six thirty. The first five were used to choose the recipe."""
+NUM_INVENTED = 20
 """Number of invented writers, all new to the classifier."""
-ENROLLED = 20
-"""Lines by which a hand is enrolled."""
-SENTENCES = 20
-"""Lines of each hand that are written or read."""
+NUM_ENROLLED = 20
+"""Number of lines with which a hand is enrolled."""
+NUM_LINES = 20
+"""Number of lines of each hand that are written or read."""
 BIAS = 0.75
 """Bias of the written lines."""
-Hand = list[list[Primer]]
-"""Lines of a hand, by form."""
+HandForms = list[list[Primer]]
+"""The lines of each form of a hand."""
 
 
-def recorded(root: str) -> dict[str, Hand]:
-    """Return the lines of each person of `PERSONS`, by the person's first form."""
+def recorded_hands(root: str) -> dict[str, HandForms]:
+    """Return the lines of each person of `PERSONS_FILE`, by the person's first form."""
     samples = IAMOnDBDataset(root=root, subset=None, strict=False).load(["valid"]).split("valid")
     forms = lines_by(samples, attrgetter("group"))
-    return {
-        row[:8]: [forms[form] for form in row.split()] for row in PERSONS.read_text().splitlines()
-    }
+    rows = PERSONS_FILE.read_text().splitlines()
+    return {row[:8]: [forms[form] for form in row.split()] for row in rows}
 
 
-def invented() -> dict[str, Hand]:
+def invented_hands() -> dict[str, HandForms]:
     """Return lines of invented writers, by writer; each line counts as a form."""
-    size = 250 * EMBEDDED
-    source = EmbeddedDataset(seed=77, size=size, valid_size=1, test_size=1, writers=EMBEDDED)
+    size = 250 * NUM_INVENTED
+    source = EmbeddedDataset(seed=77, size=size, valid_size=1, test_size=1, writers=NUM_INVENTED)
     hands = lines_by(source.load(["train"]).split("train"), attrgetter("writer"))
     return {hand: [[line] for line in lines] for hand, lines in hands.items()}
 
 
 def lines_by(samples: Iterable[Sample], key: Callable[[Sample], str]) -> dict[str, list[Primer]]:
-    """Return lines by the value of `key` for each line."""
+    """Return the lines of samples without a scribble, by the value of `key` for each sample."""
     lines = defaultdict(list)
     for sample in samples:
         if "#" not in sample.text:  # a scribble in IAM-OnDB
@@ -84,25 +83,26 @@ def lines_by(samples: Iterable[Sample], key: Callable[[Sample], str]) -> dict[st
     return dict(sorted(lines.items()))
 
 
-def divided(hand: Hand, count: int) -> tuple[list[Primer], list[Primer]]:
-    """Return the first `count` lines of a hand, and the lines of the forms behind these."""
+def divided(hand: HandForms, count: int) -> tuple[list[Primer], list[Primer]]:
+    """Return a hand's first `count` lines, and all lines of the forms without any of these."""
     starts = np.cumsum([0, *map(len, hand)])
     num_forms = int(np.searchsorted(starts, count))
     return list(chain(*hand[:num_forms]))[:count], list(chain(*hand[num_forms:]))
 
 
-def enrolments(rest: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return, for both ways to enrol a hand, its enrolled lines and its other lines from `rest`."""
-    return [(rest[-ENROLLED:], rest[:-ENROLLED]), (rest[:ENROLLED], rest[ENROLLED:])]
+def enrolments(lines: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return (enrolled, other) lines twice: with the last and with the first enrolled."""
+    count = NUM_ENROLLED
+    return [(lines[-count:], lines[:-count]), (lines[:count], lines[count:])]
 
 
 def learn(name: str, lines: Sequence[Primer], arguments: Namespace) -> RunFolder:
-    """Train on lines as a user would, unless an earlier call has done so; return the run."""
+    """Train on lines with train.py, unless an earlier call has done so; return the run."""
     run = RunFolder(arguments.config.stem, f"{arguments.output.name}-{name}")
     if (run.models / HAND_FILE).exists():
         return run
-    for stopped in (run.models, run.log):  # a training that did not end
-        shutil.rmtree(stopped, ignore_errors=True)
+    for folder in (run.models, run.log):  # Remove what an unfinished training left.
+        shutil.rmtree(folder, ignore_errors=True)
     data = arguments.output / f"{name}.json"
     values = [{"text": text, "strokes": [s.tolist() for s in strokes(ink)]} for ink, text in lines]
     data.write_text(json.dumps(values))
@@ -112,86 +112,90 @@ def learn(name: str, lines: Sequence[Primer], arguments: Namespace) -> RunFolder
     return run
 
 
-def misread_of(inks: Sequence[np.ndarray], texts: Sequence[str], reader: str = "judge") -> float:
-    """Return the fraction of characters that a recogniser misreads."""
+def error_rate(inks: Sequence[np.ndarray], texts: Sequence[str], reader: str = "judge") -> float:
+    """Return the character error rate of the recogniser `reader`."""
     return rates(zip(texts, load(reader, "cpu").read_lines(inks), strict=True))["cer"]
 
 
-def measured(name: str, hand: Hand, arguments: Namespace) -> dict:
-    """Learn a hand; return the measures of reading or writing it before and after."""
+def measure_hand(name: str, hand: HandForms, arguments: Namespace) -> dict:
+    """Learn a hand; return the measures of the network before and after learning."""
     path = arguments.output / f"{name}-measured.json"
     if not path.exists():
-        lines, rest = divided(hand, arguments.lines)
+        lines, other_lines = divided(hand, arguments.lines)
         run, network = learn(name, lines, arguments), load(arguments.network, "cpu")
         if isinstance(network, Reader):
-            inks, texts = zip(*rest[:SENTENCES], strict=True)
-            results = {"before": misread_of(inks, texts, arguments.network)}
-            results["now"] = misread_of(inks, texts, str(run.models))
+            inks, texts = zip(*other_lines[:NUM_LINES], strict=True)
+            results = {"before": error_rate(inks, texts, arguments.network)}
+            results["now"] = error_rate(inks, texts, str(run.models))
         else:
-            results = written(network, run, [ink for ink, _ in lines])
+            results = measure_writing(network, run, [ink for ink, _ in lines])
         path.write_text(json.dumps(results))
     return json.loads(path.read_text())
 
 
-def written(before: Writer, run: RunFolder, learned: Sequence[np.ndarray]) -> dict:
-    """Return the coordinates of written lines in the space of hands, and the fraction misread.
+def measure_writing(before: Writer, run: RunFolder, learned: Sequence[np.ndarray]) -> dict:
+    """Return, for each stage ("before", "now") and each way of writing, the coordinates of written
+    lines in the `HandSpace`, and their character error rate.
 
-    The network writes the lines alone, primed, or told the hand of the learned lines,
-    `(points, 3)` each.
+    A network that takes hand vectors writes with the vector of the `learned` lines ("told"); others
+    write without a primer ("alone") and with a primer ("primed").
     """
     after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load()
-    (style,) = read_ink(run.models / own_hand.SAMPLE)
-    texts, result = held_out(SENTENCES), {}
+    (primer,) = read_ink(run.models / own_hand.SAMPLE)
+    texts, result = held_out(NUM_LINES), {}
     for network, stage in ((before, "before"), (after, "now")):
-        options_by_way = {"alone": {}, "primed": {"primer": (style.ink, style.text)}}
+        options_by_way = {"alone": {}, "primed": {"primer": (primer.ink, primer.text)}}
         if network.is_told:
             options_by_way = {"told": {"sampling": Sampling(BIAS, extras=told_by(learned))}}
         for way, options in options_by_way.items():
             options = {"sampling": Sampling(BIAS)} | options
-            lines = write_lines(network, texts, range(SENTENCES), **options)
+            lines = write_lines(network, texts, range(NUM_LINES), **options)
             inks = [line.written for line in lines]
             coordinates = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
-            result[f"{stage} {way}"] = {"places": coordinates, "errors": misread_of(inks, texts)}
+            result[f"{stage} {way}"] = {"places": coordinates, "errors": error_rate(inks, texts)}
     return result
 
 
 def run(arguments: Namespace) -> None:
     """Measure all hands, and print the results."""
     arguments.output.mkdir(parents=True, exist_ok=True)
-    hands = recorded(arguments.data) if arguments.data else invented()
+    hands = recorded_hands(arguments.data) if arguments.data else invented_hands()
     chosen = list(hands)[arguments.skip :][: arguments.hands]
-    results = [measured(name, hands[name], arguments) for name in chosen]
+    results = [measure_hand(name, hands[name], arguments) for name in chosen]
     print(f"{len(results)} of {len(hands)} hands, {arguments.lines} lines each")
     if "now" in results[0]:
-        before, now = (np.mean([hand[which] for hand in results]) for which in ("before", "now"))
-        print(f"misread of {SENTENCES} other lines: {before:.1%} before, {now:.1%} now")
+        before, now = (np.mean([hand[stage] for hand in results]) for stage in ("before", "now"))
+        print(f"misread characters of {NUM_LINES} other lines: {before:.1%} before, {now:.1%} now")
     else:
-        table(arguments, hands, results)
+        print_table(arguments, hands, results)
 
 
-def table(arguments: Namespace, hands: dict[str, Hand], results: list[dict]) -> None:
-    """Print the fraction of lines assigned to the right hand, with extremes, and of misreadings."""
+def print_table(arguments: Namespace, hands: dict[str, HandForms], results: list[dict]) -> None:
+    """Print the fraction of lines assigned to the right hand (mean, lowest and highest over hands),
+    and the fraction of misread characters, for recorded lines and for each way of writing."""
     space = hand_likeness.load()
     between = space.between.astype(np.float64)
-    rests = [divided(hand, arguments.lines)[1] for hand in hands.values()]
-    coordinates = [space.embed([ink for ink, _ in rest]) for rest in rests]
+    other_lines = [divided(hand, arguments.lines)[1] for hand in hands.values()]
+    coordinates = [space.embed([ink for ink, _ in lines]) for lines in other_lines]
     learned = slice(arguments.skip, arguments.skip + len(results))
 
     def rate_assigned(written: list | None) -> str:
+        """Return the fractions for written lines; None for the recorded lines not enrolled."""
         rates_by_enrolment = []
         for enrolment in zip(*map(enrolments, coordinates), strict=True):
             enrolled, others = zip(*enrolment, strict=True)
-            hands_lines = others[learned] if written is None else map(np.array, written)
-            right = []
-            for number, lines in enumerate(hands_lines, arguments.skip):
-                likely = likelihoods(lines, enrolled, between)
-                right.append((likely.argmax(axis=1) == number).mean())
-            rates_by_enrolment.append(right)
-        right = np.mean(rates_by_enrolment, axis=0)
-        return f"{np.mean(right):7.1%} ({min(right):.0%} to {max(right):.0%})"
+            lines_of_hands = others[learned] if written is None else map(np.array, written)
+            assigned = []
+            for number, lines in enumerate(lines_of_hands, arguments.skip):
+                log_likelihoods = likelihoods(lines, enrolled, between)
+                assigned.append((log_likelihoods.argmax(axis=1) == number).mean())
+            rates_by_enrolment.append(assigned)
+        assigned = np.mean(rates_by_enrolment, axis=0)
+        return f"{np.mean(assigned):7.1%} ({min(assigned):.0%} to {max(assigned):.0%})"
 
     print(f"{'assigned to the right hand':<51} {'misread':>8}")
-    misread = np.mean([misread_of(*zip(*rest[:SENTENCES], strict=True)) for rest in rests[learned]])
+    chosen = [zip(*lines[:NUM_LINES], strict=True) for lines in other_lines[learned]]
+    misread = np.mean([error_rate(*inks_and_texts) for inks_and_texts in chosen])
     print(f"{'other recorded lines':<28} {rate_assigned(None):>22} {misread:8.1%}")
     for name in results[0]:
         misread = np.mean([hand[name]["errors"] for hand in results])
@@ -202,11 +206,12 @@ def table(arguments: Namespace, hands: dict[str, Hand], results: list[dict]) -> 
 if __name__ == "__main__":
     parser = Parser(description=__doc__.partition("\n\n")[0])
     add = parser.add_argument
-    add("--data", help="folder of IAM-OnDB: persons of testset_v; else invented writers")
-    add("--lines", type=int, default=4, help="lines of each hand that are learned")
-    add("--skip", type=int, default=0, help="hands, from the first, that are only told from others")
-    add("--hands", type=int, default=100, help="hands after these that are learned, at most")
+    add("--data", help="folder of IAM-OnDB, for persons of testset_v (default: invented writers)")
+    add("--lines", type=int, default=4, help="number of lines of each hand that are learned")
+    add("--skip", type=int, default=0, help="number of first hands that are enrolled, not learned")
+    add("--hands", type=int, default=100, help="largest number of hands that are learned")
     add("--network", default="writer", help="network that learns")
-    add("--config", type=Path, default=ROOT / "configs" / "own_hand.json", help="of the training")
-    add("--output", type=Path, required=True, help="folder that keeps what was measured")
+    config = ROOT / "configs" / "own_hand.json"
+    add("--config", type=Path, default=config, help="config of the training (default: own_hand)")
+    add("--output", type=Path, required=True, help="folder for the results")
     main(run, parser)

@@ -1,8 +1,8 @@
-"""How whole pages are divided into rows and read.
+"""Measures how well whole pages are divided into rows and read.
 
-The pages are forms of IAM-OnDB, with the places of their lines on the whiteboard, unchanged and
-changed, and single lines of IAM-OnDB and UNIPEN. Measured are the strokes in their row, pages whose
-rows are all whole and in order, and the character error rate, of found rows and of true rows.
+The pages are forms of IAM-OnDB, with lines at their places on the whiteboard, as recorded and
+changed, and single lines of IAM-OnDB and UNIPEN. Measured are the strokes in their row, the pages
+whose rows are complete and in order, and the character error rates of detected and of true rows.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from commands import options
 from commands.options import Parser
 from commands.search_options import LANGUAGE_WEIGHT
 from data_loader import IAMOnDBDataset, UnipenDataset
-from data_loader.sources.parsing import memory
+from data_loader.sources.parsing import memory_budget
 from data_loader.sources.untrusted_files import parse_contents
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
@@ -41,45 +41,43 @@ from utils.files import read_lines
 from utils.hand_measures import baseline_of, gaps
 from utils.ink import from_strokes, strokes, turned_back, x_height
 
-SHAPES = 4
-"""Shapes of a drawing (assumed)."""
+NUM_SHAPES = 4
+"""Number of shapes of a drawing (assumed)."""
 SHAPE_HEIGHTS = (7.0, 14.0)
-"""X-heights of the lowest and the highest shape (assumed)."""
+"""Bounds on the height of a shape, in x-heights (assumed)."""
 DRAWING_GAP = 3.0
-"""X-heights between the text and a drawing or a note in the margin (assumed)."""
+"""Gap between the text and a drawing or a note in the margin, in x-heights (assumed)."""
 COLUMN_GAP = 4.0
-"""X-heights between columns, and between the cells of a table (assumed)."""
-COLUMNS = 3
-"""Columns of a table, a word each (assumed)."""
-NUMBER_HEIGHT = 1.5
-"""X-heights of a list's numbers, and of the gap behind a number (assumed)."""
+"""Gap between columns of text, and between the columns of a table, in x-heights (assumed)."""
+NUM_COLUMNS = 3
+"""Number of columns of a table, whose cells have a word each (assumed)."""
+DIGIT_HEIGHT = 1.5
+"""Height of a list's digits, and width of the gap after a digit, in x-heights (assumed)."""
+SEARCH_STRIDE = 5
+"""One of so many words, in alphabetic order, is searched for (assumed)."""
 _LINE_FILE = re.compile(r"[a-z]\d\d-\d{3}[a-z]?-\d+\.xml")
-EVERY = 5
-"""Of the sorted words, every fifth is looked for."""
 _FIRST_POINT = re.compile(rb'<Point x="(-?\d+)" y="(-?\d+)"')
 
 
 class NotesPage(NamedTuple):
-    """A page with its rows."""
+    """A page with its rows; strokes of a drawing, for example, are in no row."""
 
-    strokes: list[np.ndarray]
-    """`(n, 2)` each, in the order in which they were written."""
-    rows: list[list[int]]
-    """The strokes of each row, in the order of writing; strokes in no row are no prose."""
-    texts: list[str]
+    strokes: list[np.ndarray]  # `(n, 2)` each, in the order of writing
+    rows: list[list[int]]  # indices of each row's strokes, in the order of writing
+    texts: list[str]  # text of each row
 
     def written_in(self, order: Sequence[int]) -> "NotesPage":
         """Return the page as if its strokes had been written in `order`."""
-        new_number = {number: n for n, number in enumerate(order)}
-        rows = [[new_number[number] for number in row] for row in self.rows]
-        return NotesPage([self.strokes[number] for number in order], rows, self.texts)
+        new_index = {old: new for new, old in enumerate(order)}
+        rows = [[new_index[stroke] for stroke in row] for row in self.rows]
+        return NotesPage([self.strokes[stroke] for stroke in order], rows, self.texts)
 
     def written_last(self, late: Sequence[int]) -> "NotesPage":
         """Return the page as if the strokes `late` had been written after all other strokes."""
         return self.written_in([*sorted({*range(len(self.strokes))} - {*late}), *late])
 
     def row(self, number: int) -> list[np.ndarray]:
-        """Return the strokes of a row."""
+        """Return the strokes of row `number`."""
         return [self.strokes[stroke] for stroke in self.rows[number]]
 
 
@@ -87,17 +85,17 @@ Change = Callable[[NotesPage, np.random.Generator], NotesPage]
 
 
 def page_of(rows: Iterable[tuple[list[np.ndarray], str]]) -> NotesPage:
-    """Return the page of rows, pairs of strokes and text, written one after the other."""
+    """Return the page on which `rows` (strokes, text) were written one after another."""
     page = NotesPage([], [], [])
-    for parts, text in rows:
-        page.rows.append([*range(len(page.strokes), len(page.strokes) + len(parts))])
-        page.strokes.extend(parts)
+    for row, text in rows:
+        page.rows.append([*range(len(page.strokes), len(page.strokes) + len(row))])
+        page.strokes.extend(row)
         page.texts.append(text)
     return page
 
 
 def forms(root: str) -> list[NotesPage]:
-    """Return the forms of testset_f of IAM-OnDB as pages; forms with a scribble are left out."""
+    """Return the forms of IAM-OnDB's testset_f as pages, without the forms that have a scribble."""
     splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
     dataset = IAMOnDBDataset(root=root, splits=splits, strict=False)
     files = [file for file in dataset.find() if "ascii" not in str(file)]
@@ -105,16 +103,17 @@ def forms(root: str) -> list[NotesPage]:
     def start(name: str, content: bytes) -> np.ndarray:
         return np.array(_FIRST_POINT.search(content).groups(), np.float64)
 
-    starts, _ = parse_contents(start, files, _LINE_FILE, "reading places", memory(files[0]))
-    rows = defaultdict(list)
+    starts, _ = parse_contents(start, files, _LINE_FILE, "reading places", memory_budget(files[0]))
+    rows_by_form = defaultdict(list)
     for sample in dataset.load(["test"]).split("test"):
-        parts = [part + starts[f"{sample.name}.xml"] for part in strokes(sample.ink)]
-        rows[sample.group].append((parts, sample.text))
-    return [page_of(page) for page in rows.values() if not any("#" in text for _, text in page)]
+        row = [stroke + starts[f"{sample.name}.xml"] for stroke in strokes(sample.ink)]
+        rows_by_form[sample.group].append((row, sample.text))
+    rows_of_forms = rows_by_form.values()
+    return [page_of(rows) for rows in rows_of_forms if not any("#" in text for _, text in rows)]
 
 
 def turned(degrees: float) -> Change:
-    """Return the change that turns a page clockwise."""
+    """Return the change that turns a page clockwise by an angle in degrees."""
     angle = -np.radians(degrees)
     return lambda page, _: page._replace(strokes=[turned_back(p, angle) for p in page.strokes])
 
@@ -135,25 +134,26 @@ def late_marks(page: NotesPage, _: np.random.Generator) -> NotesPage:
 
 
 def added_words(page: NotesPage, generator: np.random.Generator) -> NotesPage:
-    """Return a page with a word in every second row that was written last."""
+    """Return a page with an inner word of every second row written after all other strokes."""
     late = []
     for number, row in enumerate(page.rows):
         words = words_of(page.row(number), page.texts[number])
         if number % 2 and len(words) > 2:
-            late += [row[place] for place in words[generator.integers(1, len(words) - 1)]]
+            late += [row[k] for k in words[generator.integers(1, len(words) - 1)]]
     return page.written_last(late)
 
 
-def words_of(parts: Sequence[np.ndarray], text: str) -> list[list[int]]:
-    """Return the strokes of each word of a row, divided at the row's widest gaps."""
-    between, order = gaps(parts, 0.0)
-    count = len(text.split()) - 1
-    cuts = np.sort(np.argsort(between)[len(between) - count :]) + 1
+def words_of(row: Sequence[np.ndarray], text: str) -> list[list[int]]:
+    """Return, for each word, the indices of its strokes in the row, cut at the widest gaps."""
+    row_gaps, order = gaps(row, 0.0)
+    num_cuts = len(text.split()) - 1
+    cuts = np.sort(np.argsort(row_gaps)[len(row_gaps) - num_cuts :]) + 1
     return [sorted(word.tolist()) for word in np.split(order, cuts)]
 
 
 def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: float) -> Change:
-    """Return the change that scales each row by `sizes`, and the distances between rows."""
+    """Return the change that scales each row by `sizes`, a function of the number of rows, and the
+    distance of two rows by `distance` times the mean of their sizes."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         scales, moved, y = sizes(len(page.rows), generator), list(page.strokes), 0.0
@@ -162,7 +162,7 @@ def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: f
             if number:
                 scale = (scales[number] + scales[number - 1]) / 2
                 y += distance * scale * (baselines[number] - baselines[number - 1])
-            origin = np.array([corner(page.row(number))[0], baselines[number]])
+            origin = np.array([upper_left(page.row(number))[0], baselines[number]])
             for stroke in row:
                 scaled = (page.strokes[stroke] - origin) * scales[number]
                 moved[stroke] = scaled + np.array([origin[0], baselines[0] + y])
@@ -172,22 +172,22 @@ def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: f
 
 
 def beside(page: NotesPage, other: NotesPage, gap: float) -> NotesPage:
-    """Return a page with `other`, written next, to its right, `gap` x-heights away."""
+    """Return a page with `other` at the right of `page`, `gap` x-heights away, written later."""
     height = x_height(from_strokes(page.strokes))
     points, other_points = np.concatenate(page.strokes), np.concatenate(other.strokes)
-    shift = points[:, 0].max() - other_points[:, 0].min() + gap * height
-    move = np.array([shift, points[:, 1].min() - other_points[:, 1].min()])
-    rows = [[len(page.strokes) + number for number in row] for row in other.rows]
-    strokes_of_both = [*page.strokes, *(part + move for part in other.strokes)]
-    return NotesPage(strokes_of_both, [*page.rows, *rows], [*page.texts, *other.texts])
+    shift_x = points[:, 0].max() - other_points[:, 0].min() + gap * height
+    shift = np.array([shift_x, points[:, 1].min() - other_points[:, 1].min()])
+    rows = [[len(page.strokes) + stroke for stroke in row] for row in other.rows]
+    all_strokes = [*page.strokes, *(stroke + shift for stroke in other.strokes)]
+    return NotesPage(all_strokes, [*page.rows, *rows], [*page.texts, *other.texts])
 
 
 def with_drawing(shapes: Sequence[Sample]) -> Change:
-    """Return the change that adds a drawing beside the text: large digits below each other."""
+    """Return the change that adds a drawing of large `shapes` at the right of the text."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         height, drawn, y = x_height(from_strokes(page.strokes)), [], 0.0
-        for number in generator.integers(len(shapes), size=SHAPES):
+        for number in generator.integers(len(shapes), size=NUM_SHAPES):
             size = height * generator.uniform(*SHAPE_HEIGHTS)
             drawn += scaled_to(strokes(shapes[number].ink), size, np.array([0.0, y + size]))
             y += 0.9 * size
@@ -197,122 +197,124 @@ def with_drawing(shapes: Sequence[Sample]) -> Change:
 
 
 def listed(digits: Sequence[Sample]) -> Change:
-    """Return the change that adds a recorded digit before each row."""
+    """Return the change that adds one of `digits` at the left of each row."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         rows = []
         for number, text in enumerate(page.texts):
             row, digit = page.row(number), digits[generator.integers(len(digits))]
-            size, left = NUMBER_HEIGHT * x_height(from_strokes(row)), corner(row)[0]
+            size, left = DIGIT_HEIGHT * x_height(from_strokes(row)), upper_left(row)[0]
             shape = scaled_to(strokes(digit.ink), size, np.array([left, baseline_of(row)]))
             width = np.ptp(np.concatenate(shape)[:, 0]) + size
-            moved = [part - np.array([width, 0.0]) for part in shape]
+            moved = [stroke - np.array([width, 0.0]) for stroke in shape]
             rows.append((moved + row, f"{digit.text} {text}"))
         return page_of(rows)
 
     return change
 
 
-def scaled_to(parts: Sequence[np.ndarray], size: float, foot: np.ndarray) -> list[np.ndarray]:
-    """Return strokes scaled to the height `size`, with the lower left corner at `foot`."""
-    points = np.concatenate(parts)
+def scaled_to(shape: Sequence[np.ndarray], height: float, origin: np.ndarray) -> list[np.ndarray]:
+    """Return the strokes of a shape scaled to `height`, their lower left corner at `origin`."""
+    points = np.concatenate(shape)
     lower_left = np.array([points[:, 0].min(), points[:, 1].max()])
-    return [(part - lower_left) * size / np.ptp(points[:, 1]) + foot for part in parts]
+    return [(stroke - lower_left) * height / np.ptp(points[:, 1]) + origin for stroke in shape]
 
 
-def corner(parts: Sequence[np.ndarray]) -> np.ndarray:
+def upper_left(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """Return the upper left corner of strokes."""
-    return np.concatenate(parts).min(axis=0)
+    return np.concatenate(strokes).min(axis=0)
 
 
 def tabled(page: NotesPage, _: np.random.Generator) -> NotesPage:
-    """Return a page whose first words are the cells of a table, written row by row."""
+    """Return a table whose cells are the first words of each row, written row by row."""
     gap, rows = COLUMN_GAP * x_height(from_strokes(page.strokes)), []
     for number, text in enumerate(page.texts):
         row = page.row(number)
-        words = words_of(row, text)[:COLUMNS]
+        words = words_of(row, text)[:NUM_COLUMNS]
         rows.append([[row[stroke] for stroke in word] for word in words])
-    widths = np.zeros(COLUMNS)
+    widths = np.zeros(NUM_COLUMNS)
     for cells in rows:
         for column, cell in enumerate(cells):
             widths[column] = max(widths[column], np.ptp(np.concatenate(cell)[:, 0]))
     lefts = np.cumsum(widths + gap) - widths
-    moved = []
+    moved_rows = []
     for cells, text in zip(rows, page.texts, strict=True):
-        shifts = [lefts[column] - corner(cell)[0] for column, cell in enumerate(cells)]
-        pairs = zip(cells, shifts, strict=True)
-        parts = [part + np.array([shift, 0.0]) for cell, shift in pairs for part in cell]
-        moved.append((parts, " ".join(text.split()[:COLUMNS])))
-    return page_of(moved)
+        moved = []
+        for column, cell in enumerate(cells):
+            shift = np.array([lefts[column] - upper_left(cell)[0], 0.0])
+            moved += [stroke + shift for stroke in cell]
+        moved_rows.append((moved, " ".join(text.split()[:NUM_COLUMNS])))
+    return page_of(moved_rows)
 
 
 def with_margin_note(page: NotesPage, _: np.random.Generator) -> NotesPage:
-    """Return a page whose last row stands in the margin, half as large, written last."""
+    """Return a page whose last row is at half its size in the right margin."""
     rows = [page.row(number) for number in range(len(page.rows))]
-    *text, note = zip(rows, page.texts, strict=True)
-    small = page_of([([part / 2 for part in note[0]], note[1])])
-    return beside(page_of(text), small, DRAWING_GAP)
+    *other_rows, (last_row, last_text) = zip(rows, page.texts, strict=True)
+    note = page_of([([stroke / 2 for stroke in last_row], last_text)])
+    return beside(page_of(other_rows), note, DRAWING_GAP)
 
 
 def underlined(page: NotesPage, generator: np.random.Generator) -> NotesPage:
-    """Return a page with a line under a word of every second row, written after the word's row."""
+    """Return a page with a line under a word of every second row, written after the row."""
     return _with_lines(page, generator, -0.6)
 
 
 def crossed_out(page: NotesPage, generator: np.random.Generator) -> NotesPage:
-    """Return a page with a further word, crossed out, at the end of every second row."""
+    """Return a page with a crossed-out word, which is in no row, after every second row."""
     return _with_lines(page, generator, 0.5)
 
 
 def _with_lines(page: NotesPage, generator: np.random.Generator, above: float) -> NotesPage:
-    """Return a page with a line, `above` x-heights over the baseline, at a word of every second
-    row: through a copy of the word behind the row, or, if `above` is negative, under the word."""
-    parts, rows = [], []
-    for number, texts in enumerate(page.texts):
+    """Return a page with a line at the widest word of every second row, `above` x-heights above the
+    baseline. If `above` is positive, the line goes through a copy of the word after the row."""
+    all_strokes, rows = [], []
+    for number, text in enumerate(page.texts):
         row = page.row(number)
-        rows.append([*range(len(parts), len(parts) + len(row))])
-        parts += row
-        words = words_of(row, texts)
-        word = max(words, key=lambda word: np.ptp(np.concatenate([row[n] for n in word])[:, 0]))
+        rows.append([*range(len(all_strokes), len(all_strokes) + len(row))])
+        all_strokes += row
+        words = [[row[k] for k in word] for word in words_of(row, text)]
+        word = max(words, key=lambda word: np.ptp(np.concatenate(word)[:, 0]))
         if number % 2 == 0:
             height = x_height(from_strokes(row))
-            ink = [row[place] for place in word]
             if above > 0:
-                end = max(part[:, 0].max() for part in row)
-                move = end + 1.5 * height - min(part[:, 0].min() for part in ink)
-                ink = [part + np.array([move, 0]) for part in ink]
-                parts += ink
-            points, line = np.concatenate(ink), baseline_of(ink)
+                right = max(stroke[:, 0].max() for stroke in row)
+                shift = right + 1.5 * height - min(stroke[:, 0].min() for stroke in word)
+                word = [stroke + np.array([shift, 0]) for stroke in word]
+                all_strokes += word
+            points, baseline = np.concatenate(word), baseline_of(word)
             x = np.linspace(points[:, 0].min() - height, points[:, 0].max() + height, 40)
             wave = np.cumsum(generator.normal(0, 0.02 * height, len(x)))
-            parts.append(np.column_stack([x, line - above * height + wave]))
-    return NotesPage(parts, rows, page.texts)
+            all_strokes.append(np.column_stack([x, baseline - above * height + wave]))
+    return NotesPage(all_strokes, rows, page.texts)
 
 
-def measured(
+def measure_pages(
     pages: Sequence[NotesPage], read: Callable[[list[np.ndarray]], list[str]]
 ) -> dict[str, float]:
-    """Return in per cent: strokes in their row, whole pages, CER, and CER of the true rows."""
-    right = total = whole_pages = 0
+    """Return in per cent: strokes in the right row, pages with exactly the true rows, and character
+    error rates of the detected rows (`cer`) and of the true rows (`given`)."""
+    num_right = num_strokes = num_whole = 0
     pairs: dict[str, list[tuple[str, str]]] = {"cer": [], "given": []}
     for page in pages:
         rows, _ = find_rows(page.strokes)
-        read_rows, true = [{*row} for row in rows], [{*row} for row in page.rows]
-        for row in true:
-            best_match = max(read_rows, key=lambda other: len(other & row), default=set())
-            if max(true, key=lambda other: len(other & best_match)) is row:
-                right += len(row & best_match)
-        total += sum(map(len, true))
-        whole_pages += read_rows == true
+        detected_rows, true_rows = [{*row} for row in rows], [{*row} for row in page.rows]
+        for row in true_rows:
+            best_match = max(detected_rows, key=lambda other: len(other & row), default=set())
+            if max(true_rows, key=lambda other: len(other & best_match)) is row:
+                num_right += len(row & best_match)
+        num_strokes += sum(map(len, true_rows))
+        num_whole += detected_rows == true_rows
         for name, orders in (("cer", rows), ("given", page.rows)):
-            inks = [from_strokes([page.strokes[number] for number in row]) for row in orders]
+            inks = [from_strokes([page.strokes[stroke] for stroke in row]) for row in orders]
             pairs[name].append((" ".join(page.texts), " ".join(read(inks))))
-    errors = {name: 100 * rates(both)["cer"] for name, both in pairs.items()}
-    return {"strokes": 100 * right / total, "pages": 100 * whole_pages / len(pages)} | errors
+    errors = {name: 100 * rates(texts)["cer"] for name, texts in pairs.items()}
+    percentages = {"strokes": 100 * num_right / num_strokes, "pages": 100 * num_whole / len(pages)}
+    return percentages | errors
 
 
-def remembered(reader: Reader) -> Callable[[list[np.ndarray]], list[str]]:
-    """Return a function that reads ink, and remembers the texts."""
+def cached_reading(reader: Reader) -> Callable[[list[np.ndarray]], list[str]]:
+    """Return a function that returns the texts of lines of ink, and reads equal ink only once."""
     texts: dict[bytes, str] = {}
 
     def read(inks: list[np.ndarray]) -> list[str]:
@@ -323,76 +325,77 @@ def remembered(reader: Reader) -> Callable[[list[np.ndarray]], list[str]]:
     return read
 
 
-def whole(samples: Sequence[Sample]) -> str:
-    """Return, as text, how many lines stay a single row with all of their strokes."""
-    kept = 0
+def whole_lines(samples: Sequence[Sample]) -> str:
+    """Return a text that says how many lines are detected as one row with all strokes."""
+    num_whole = 0
     for sample in samples:
-        parts = strokes(sample.ink)
-        rows, _ = find_rows(parts)
-        kept += len(rows) == 1 and len(rows[0]) == len(parts)
-    return f"{kept:,} of {len(samples):,} ({kept / len(samples):.2%})"
+        line = strokes(sample.ink)
+        rows, _ = find_rows(line)
+        num_whole += len(rows) == 1 and len(rows[0]) == len(line)
+    return f"{num_whole:,} of {len(samples):,} ({num_whole / len(samples):.2%})"
 
 
 def plain_words(text: str) -> list[str]:
-    """Return the words of a transcription, without the blanks that some have before a mark."""
+    """Return the words of a transcription, without blanks between a word and a sign beside it."""
     text = re.sub(r"\s+([,.;:!?)\]]+)", r"\1", text)
     text = re.sub(r"(\w) ?' ?(s|ll|t|re|ve|d|m)\b", r"\1'\2", text)
     return re.sub(r"([(\[])\s+", r"\1", text).split()
 
 
 def sure_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
-    """Return percentages: sure words among all, right words among the sure, and among all."""
+    """Return in per cent: sure words of all words, right words of the sure, and right of all."""
     sure, right = [], []
     for page, text in pages:
         words = [word for row in text.rows for word in row.words]
         is_right = np.zeros(len(words), bool)
-        true = plain_words(" ".join(page.texts))
-        for block in Levenshtein.opcodes([word.text for word in words], true):
+        true_words = plain_words(" ".join(page.texts))
+        for block in Levenshtein.opcodes([word.text for word in words], true_words):
             is_right[block.src_start : block.src_end] = block.tag == "equal"
         sure += [word.is_sure for word in words]
         right += is_right.tolist()
-    of_sure = np.array(right)[np.array(sure)].mean()
+    right_among_sure = np.array(right)[np.array(sure)].mean()
     return {
         "sure": 100 * np.mean(sure),
-        "of these right": 100 * of_sure,
+        "of these right": 100 * right_among_sure,
         "right": 100 * np.mean(right),
     }
 
 
 def words_with_parts(text: str) -> set[str]:
-    """Return the words of a transcription, without marks around them, and the parts between marks
-    within words, such as a hyphen or an apostrophe."""
+    """Return the words of a transcription without the signs around them, and the parts into which
+    signs such as a hyphen or an apostrophe divide words."""
     return {*map(plain, plain_words(text)), *re.findall(r"[^\W_]+", text.lower())}
 
 
-def found_words(pages: Sequence[tuple[NotesPage, PageText]], every: int = 1) -> dict[str, float]:
-    """Return percentages of a search for each word of three letters and more, or for each `every`
-    words: pages found among the pages with a word, and pages without the word among the found."""
-    true = [words_with_parts(" ".join(page.texts)) for page, _ in pages]
+def found_words(pages: Sequence[tuple[NotesPage, PageText]], stride: int = 1) -> dict[str, float]:
+    """Search all pages for every `stride`-th word of at least three letters; return the percentages
+    of pages found among the pages with the word, and of pages without it among the pages found."""
+    true_words = [words_with_parts(" ".join(page.texts)) for page, _ in pages]
     notes = [Note("", [(InkPage(1, 1, ()), text)]) for _, text in pages]
-    wanted = {word for words in true for word in words if word.isalpha() and len(word) > 2}
-    hits = total = false = 0
-    for word in sorted(wanted)[::every]:
-        for words, note in zip(true, notes, strict=True):
+    searched = {word for words in true_words for word in words if word.isalpha() and len(word) > 2}
+    num_hits = num_true = num_false = 0
+    for word in sorted(searched)[::stride]:
+        for words, note in zip(true_words, notes, strict=True):
             is_found = any(searching.search(word, note))
-            total += word in words
-            hits += is_found and word in words
-            false += is_found and word not in words
-    return {"found": 100 * hits / total, "false": 100 * false / (hits + false)}
+            num_true += word in words
+            num_hits += is_found and word in words
+            num_false += is_found and word not in words
+    num_found = num_hits + num_false
+    return {"found": 100 * num_hits / num_true, "false": 100 * num_false / num_found}
 
 
 def report_words(pages: Sequence[NotesPage], reader: Reader, search: Search) -> None:
     """Print the percentages of `sure_words` and `found_words`."""
     inks = [InkPage(1, 1, (*map(PageStroke, page.strokes),)) for page in pages]
     read = [(page, read_page(ink, reader, search)) for page, ink in zip(pages, inks, strict=True)]
-    for name, share in {**sure_words(read), **found_words(read, EVERY)}.items():
-        print(f"words, {name}: {share:.1f} %", flush=True)
+    for name, percentage in {**sure_words(read), **found_words(read, SEARCH_STRIDE)}.items():
+        print(f"words, {name}: {percentage:.1f} %", flush=True)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the table of pages, and how many single lines stay whole."""
+    """Print the table of pages, and how many single lines are detected as a single row."""
     reader = options.taken(options.Networks, arguments).reader(arguments.resume)
-    read, only = remembered(reader), arguments.only
+    read, only = cached_reading(reader), arguments.only
     pages = forms(arguments.data)
     pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]
     print(f"{len(pages)} pages, {sum(len(p.rows) for p in pages)} rows")
@@ -413,18 +416,18 @@ def run(arguments: argparse.Namespace) -> None:
     for name, change in changes.items():
         if only in name:
             changed = [change(page, np.random.default_rng(n)) for n, page in enumerate(pages)]
-            report(name, measured(changed, read))
+            report(name, measure_pages(changed, read))
     if only in "two forms as columns":
         columns = [beside(page, pages[n - 1], COLUMN_GAP) for n, page in enumerate(pages)]
-        report("two forms as columns", measured(columns, read))
+        report("two forms as columns", measure_pages(columns, read))
     if only in "single lines":
         lines = [Sample(from_strokes(page.row(n))) for page in pages for n in range(len(page.rows))]
-        print(f"single lines kept whole: {whole(lines)}")
+        print(f"single lines kept whole: {whole_lines(lines)}")
     if arguments.unipen:
         people = {"held_out": list(HELD_OUT), "leave_out": "unipen_misfits"}
         source = UnipenDataset(root=arguments.unipen, **people)
         samples = [s for s in source.load(["test"]).split("test") if len(s.text) > 1]
-        print(f"single samples of UNIPEN kept whole: {whole(samples)}")
+        print(f"single samples of UNIPEN kept whole: {whole_lines(samples)}")
 
 
 def report(name: str, measures: dict[str, float]) -> None:
@@ -455,10 +458,10 @@ if __name__ == "__main__":
     options.add_network(parser, default="reader")
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
     parser.add_argument("--pages", type=int, default=100, help="forms, evenly chosen")
-    only = "measure alone what has this in its name, as in the table; `words`; `single lines`"
-    parser.add_argument("--only", default="", metavar="TEXT", help=only)
-    lines = "text whose lines make a language model for the words: beam search"
-    parser.add_argument("--language-model", metavar="FILE", help=lines)
-    parser.add_argument("--unipen", help="folder or archive of UNIPEN: its lines")
-    parser.add_argument("--digits", help="folder of pen digits: drawings and lists")
+    only_help = "measure only rows of the table whose name has TEXT, `words`, or `single lines`"
+    parser.add_argument("--only", default="", metavar="TEXT", help=only_help)
+    language_model_help = "read words by beam search with a language model made of FILE's lines"
+    parser.add_argument("--language-model", metavar="FILE", help=language_model_help)
+    parser.add_argument("--unipen", help="folder or archive of UNIPEN, for single samples")
+    parser.add_argument("--digits", help="folder of pen digits, for drawings and numbered lists")
     main(run, parser)

@@ -1,5 +1,5 @@
-"""Measures how recognisers read people and devices other than IAM-OnDB's: error rates on IAM-OnDB's
-lines, as recorded and as other devices would record them, and on a UNIPEN collection."""
+"""Measures how recognisers read people and devices that are not in IAM-OnDB: error rates on
+IAM-OnDB's lines, as recorded and changed as by other devices, and on a UNIPEN collection."""
 
 import argparse
 import sys
@@ -23,16 +23,17 @@ from model.recognition.error_rates import rates
 from utils.ink import from_strokes, strokes, x_height
 
 HELD_OUT = ("art", "atu", "imp", "kai", "pcl")
-"""Contributors that no network has learned from."""
-LINES = 300
-"""Number of lines of `testset_f` that are changed."""
+"""Contributors of UNIPEN from whose samples no network has learned."""
+NUM_CHANGED = 300
+"""Number of lines of `testset_f` to which each of `CHANGES` is applied."""
 Change = Callable[[np.ndarray], np.ndarray]
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the error rates of each group of samples, a column for each recogniser."""
     chosen = search_options.options_of(arguments)
-    readers = [*map(options.taken(options.Networks, arguments).reader, arguments.resume)]
+    networks = options.taken(options.Networks, arguments)
+    readers = [networks.reader(checkpoint) for checkpoint in arguments.resume]
     searches = [chosen.search(reader) for reader in readers]
     names = "".join(f"{Path(reader.path).stem:>12}" for reader in readers)
     print(f"{'':<40}{'samples':>8}{'characters':>12}{names}")
@@ -45,9 +46,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def error_rate(reader: Reader, group: list[Sample], search: Search) -> float:
-    """Return the character error rate of samples in per cent."""
-    read = reader.read_lines([sample.ink for sample in group], search)
-    return 100 * rates(zip((sample.text for sample in group), read, strict=True))["cer"]
+    """Return the character error rate of a reader on samples, in per cent."""
+    hypotheses = reader.read_lines([sample.ink for sample in group], search)
+    texts = [sample.text for sample in group]
+    return 100 * rates(zip(texts, hypotheses, strict=True))["cer"]
 
 
 def samples(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
@@ -56,28 +58,29 @@ def samples(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
     iam = IAMOnDBDataset(root=arguments.data, splits=splits)
     people = {"held_out": list(HELD_OUT), "leave_out": "unipen_misfits"}
     unipen = UnipenDataset(root=arguments.unipen, **people)
-    seen, tests = set(), []
+    training_words, tests = set(), []
     for dataset in (iam, unipen):
         loaded = dataset.load(("train", "test"))
-        seen.update(word for sample in loaded.split("train") for word in sample.text.split())
+        for sample in loaded.split("train"):
+            training_words.update(sample.text.split())
         tests.append([sample for sample in loaded.split("test") if len(sample.text) > 1])
-    lines, pens = tests
-    held_out = [sample for sample in pens if sample.group in HELD_OUT]
-    others = [sample for sample in pens if sample.group not in HELD_OUT]
-    groups = {"testset_f": lines}
-    groups["other writers, texts"], groups["other writers, words"] = by_length(others)
+    iam_lines, unipen_samples = tests
+    held_out = [sample for sample in unipen_samples if sample.group in HELD_OUT]
+    others = [sample for sample in unipen_samples if sample.group not in HELD_OUT]
+    groups = {"testset_f": iam_lines}
+    groups["other writers, texts"], groups["other writers, words"] = texts_and_words(others)
     groups["other writers, all"] = others
     for group in HELD_OUT:
-        parts = by_length(sample for sample in held_out if sample.group == group)
-        for kind, part in zip(("texts", "words"), parts, strict=True):
-            if part:
-                groups[f"held out, {group}, {kind}"] = part
-    groups["held out, all texts"], groups["held out, all words"] = by_length(held_out)
+        divided = texts_and_words(sample for sample in held_out if sample.group == group)
+        for kind, kind_samples in zip(("texts", "words"), divided, strict=True):
+            if kind_samples:
+                groups[f"held out, {group}, {kind}"] = kind_samples
+    groups["held out, all texts"], groups["held out, all words"] = texts_and_words(held_out)
     groups["held out, all"] = held_out
     groups["held out, words not in the training"] = [
-        sample for sample in held_out if seen.isdisjoint(sample.text.split())
+        sample for sample in held_out if training_words.isdisjoint(sample.text.split())
     ]
-    chosen = lines[:: len(lines) // LINES][:LINES]
+    chosen = iam_lines[:: len(iam_lines) // NUM_CHANGED][:NUM_CHANGED]
     for name, change in CHANGES.items():
         groups[f"testset_f, {name}"] = [
             Sample(change(sample.ink), sample.text) for sample in chosen
@@ -85,8 +88,8 @@ def samples(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
     return groups
 
 
-def by_length(samples: Iterable[Sample]) -> tuple[list[Sample], list[Sample]]:
-    """Return texts of several words, and single words."""
+def texts_and_words(samples: Iterable[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """Return the samples of several words, and the samples of a single word."""
     texts, words = [], []
     for sample in samples:
         (texts if " " in sample.text else words).append(sample)
@@ -94,12 +97,12 @@ def by_length(samples: Iterable[Sample]) -> tuple[list[Sample], list[Sample]]:
 
 
 def recorded_at(rate: float) -> Change:
-    """Return the change to `rate` points a second."""
+    """Return the change that resamples ink at `rate` points a second."""
     return lambda ink: to_ink(at_speed(to_path(ink), 1 / (PERIOD * rate)))
 
 
 def on_grid(step: float) -> Change:
-    """Return the change that moves points to a grid of `step` x-heights."""
+    """Return the change that rounds points to a grid with a spacing of `step` x-heights."""
 
     def change(ink: np.ndarray) -> np.ndarray:
         grid = step * x_height(ink)
@@ -108,13 +111,13 @@ def on_grid(step: float) -> Change:
     return change
 
 
-def unsteady(std: float) -> Change:
-    """Return the change that adds noise of `std` x-heights to each point."""
+def noisy(std: float) -> Change:
+    """Return the change that adds normal noise to each point; `std` is in x-heights."""
 
     def change(ink: np.ndarray) -> np.ndarray:
         generator, height = np.random.default_rng(len(ink)), x_height(ink)
-        moved = [s + std * height * generator.standard_normal(s.shape) for s in strokes(ink)]
-        return from_strokes(moved)
+        noise = std * height
+        return from_strokes([s + noise * generator.standard_normal(s.shape) for s in strokes(ink)])
 
     return change
 
@@ -125,13 +128,13 @@ def linear(matrix: list[list[float]]) -> Change:
 
 
 def turned(degrees: float) -> Change:
-    """Return the change that turns ink clockwise."""
+    """Return the change that turns ink clockwise by an angle in degrees."""
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return linear([[cosine, -sine], [sine, cosine]])
 
 
 def slanted(degrees: float) -> Change:
-    """Return the change that slants ink to the right."""
+    """Return the change that slants ink to the right by an angle in degrees."""
     return linear([[1, -np.tan(np.radians(degrees))], [0, 1]])
 
 
@@ -139,8 +142,9 @@ CHANGES: dict[str, Change] = {
     "as they are": lambda ink: ink,
     "20 points a second": recorded_at(20),
     "10 points a second": recorded_at(10),
+    # A tablet of 84 points an inch has ten points per x-height of 3 mm.
     "grid of 84 an inch under 3 mm": on_grid(0.1),
-    "noise of 0.03 x-heights": unsteady(0.03),
+    "noise of 0.03 x-heights": noisy(0.03),
     "turned 10 degrees": turned(10),
     "turned 15 degrees back": turned(-15),
     "slanted 40 degrees": slanted(40),

@@ -1,8 +1,8 @@
 """The reference of the benchmarks: a straightforward implementation of the paper's networks.
 
-Plain PyTorch in one file: `nn.LSTMCell` step by step, autograd records every step, float32, writing
-line by line. The file imports nothing of the project, so that it is an independent check in the
-tests too; `load` copies the weights of the project's networks by name.
+The file is plain PyTorch in float32: it runs `nn.LSTMCell` step by step, records every step with
+autograd, and writes line by line. It imports nothing of the project, so that it is an independent
+check in the tests, too; `load` copies the weights of the project's networks.
 
 Shapes: B lines of a batch, T steps, U characters, A characters of the alphabet, H cells,
 K components of the window, M components of the mixture.
@@ -16,21 +16,22 @@ from torch.nn import functional
 
 
 class Network(nn.Module):
-    """The prediction network, or with `letters` the synthesis network (the paper, 4 and 5).
+    """The prediction network (the paper, section 4) or the synthesis network (section 5).
 
     Args:
-        letters: size of the alphabet, None for the network without a text.
-        hidden: cells of a layer.
-        layers: hidden layers.
-        mixtures: components of the mixture.
-        windows: components of the window.
-        min_scale: lower bound on the mixture's scales, in normalised units, for x and y.
+        alphabet_size: number of characters of the alphabet for the synthesis network; None for the
+            prediction network, which has no text.
+        hidden: number of cells of a layer.
+        layers: number of hidden layers.
+        mixtures: number of components of the mixture.
+        windows: number of components of the window.
+        min_scale: lower bounds on the mixture's scales in x and y, in normalised units.
         max_correlation: upper bound on the mixture's absolute correlations.
     """
 
     def __init__(
         self,
-        letters: int | None = None,
+        alphabet_size: int | None = None,
         hidden: int = 400,
         layers: int = 3,
         mixtures: int = 20,
@@ -39,14 +40,14 @@ class Network(nn.Module):
         max_correlation: float = 0.999,
     ) -> None:
         super().__init__()
-        self.letters, self.hidden, self.windows = letters, hidden, windows
+        self.alphabet_size, self.hidden, self.windows = alphabet_size, hidden, windows
         self.max_correlation = max_correlation
         self.register_buffer("min_scale", torch.tensor(min_scale)[:, None])
-        seen = 3 + (letters or 0)
+        input_size = 3 + (alphabet_size or 0)
         self.cells = nn.ModuleList(
-            nn.LSTMCell(seen + (hidden if number else 0), hidden) for number in range(layers)
+            nn.LSTMCell(input_size + (hidden if number else 0), hidden) for number in range(layers)
         )
-        if letters is not None:
+        if alphabet_size is not None:
             self.window = nn.Linear(hidden, 3 * windows)
         self.output = nn.Linear(layers * hidden, 6 * mixtures + 1)
 
@@ -54,15 +55,16 @@ class Network(nn.Module):
         """Return each layer's hidden and cell state, the window and kappa, all before step 1."""
         zeros = self.output.weight.new_zeros
         states = [(zeros(batch, self.hidden), zeros(batch, self.hidden)) for _ in self.cells]
-        if self.letters is None:
+        if self.alphabet_size is None:
             return states, None, None
-        return states, zeros(batch, self.letters), zeros(batch, self.windows)
+        return states, zeros(batch, self.alphabet_size), zeros(batch, self.windows)
 
     def step(self, point, states, window, kappa, text):
-        """Run one step: `point` (B, 3), `text` one-hot (B, U + 1, A), zero behind each text's end.
+        """Run one step, from the previous step's states, window and kappa; `text` is from
+        `one_hot`.
 
         Returns the hidden states of all layers (B, layers * H), the new states, window and kappa,
-        and phi (B, U + 1).
+        and phi (B, U + 1), the window's weights; phi is None without a text.
         """
         states, phi = list(states), None
         for number, cell in enumerate(self.cells):
@@ -74,26 +76,27 @@ class Network(nn.Module):
             states[number] = cell(torch.cat(inputs, 1), states[number])
             if number == 0 and window is not None:
                 parameters = self.window(states[0][0]).exp()
-                alpha, beta, advance = parameters.unsqueeze(2).chunk(3, 1)  # (B, K, 1)
+                alpha, beta, advance = parameters.unsqueeze(2).chunk(3, 1)  # (B, K, 1) each
                 kappa = kappa + advance[:, :, 0]
                 positions = torch.arange(1, text.shape[1] + 1, device=kappa.device)
-                bells = alpha * torch.exp(-beta * (kappa.unsqueeze(2) - positions) ** 2)
-                phi = bells.sum(1)
+                gaussians = alpha * torch.exp(-beta * (kappa.unsqueeze(2) - positions) ** 2)
+                phi = gaussians.sum(1)
                 window = (phi.unsqueeze(1) @ text).squeeze(1)
         return torch.cat([hidden for hidden, _ in states], 1), states, window, kappa, phi
 
     def mixture(self, outputs: Tensor) -> tuple[Tensor, ...]:
-        """Split outputs (..., 6 M + 1) into end, log-weights, means, scales and correlations."""
-        end, rest = -outputs[..., 0], outputs[..., 1:].unflatten(-1, (6, -1))
-        weights = functional.log_softmax(rest[..., 0, :], -1)
-        scales = torch.maximum(rest[..., 3:5, :].exp(), self.min_scale)
-        rho = self.max_correlation * rest[..., 5, :].tanh()
-        return end, weights, rest[..., 1:3, :], scales, rho
+        """Split outputs (..., 6 M + 1) into the logit of the stroke's end, and log-weights, means,
+        scales and correlations of the components."""
+        end_logit, parameters = -outputs[..., 0], outputs[..., 1:].unflatten(-1, (6, -1))
+        log_weights = functional.log_softmax(parameters[..., 0, :], -1)
+        scales = torch.maximum(parameters[..., 3:5, :].exp(), self.min_scale)
+        rho = self.max_correlation * parameters[..., 5, :].tanh()
+        return end_logit, log_weights, parameters[..., 1:3, :], scales, rho
 
     def forward(self, inputs: Tensor, text: Tensor | None, lengths: Tensor | None) -> Tensor:
-        """Return the outputs (B, T, 6 M + 1) of all steps."""
-        if self.letters is not None:
-            text = one_hot(text, lengths, self.letters).to(inputs)
+        """Return the outputs (B, T, 6 M + 1) of inputs (B, T, 3), text (B, U) and lengths (B,)."""
+        if self.alphabet_size is not None:
+            text = one_hot(text, lengths, self.alphabet_size).to(inputs)
         states, window, kappa = self.start(len(inputs))
         hiddens = []
         for t in range(inputs.shape[1]):
@@ -102,89 +105,86 @@ class Network(nn.Module):
         return self.output(torch.stack(hiddens, 1))
 
     def loss(self, inputs, targets, mask, text=None, lengths=None) -> Tensor:
-        """Return the nats of each line, (B,) (the paper, eq. 26)."""
-        end, weights, means, scales, rho = self.mixture(self(inputs, text, lengths))
+        """Return the loss of each line in nats, (B,) (the paper, eq. 26)."""
+        end_logit, log_weights, means, scales, rho = self.mixture(self(inputs, text, lengths))
         x, y = ((targets[..., :2, None] - means) / scales).unbind(-2)
         z = x**2 + y**2 - 2 * rho * x * y
-        rest = 1 - rho**2
-        normal = -z / (2 * rest) - torch.log(2 * math.pi * scales.prod(-2) * torch.sqrt(rest))
-        density = torch.logsumexp(weights + normal, -1)
-        pen = functional.binary_cross_entropy_with_logits(end, targets[..., 2], reduction="none")
-        return ((pen - density) * mask).sum(1)
+        residual = 1 - rho**2
+        normaliser = torch.log(2 * math.pi * scales.prod(-2) * torch.sqrt(residual))
+        log_density = torch.logsumexp(log_weights + (-z / (2 * residual) - normaliser), -1)
+        cross_entropy = functional.binary_cross_entropy_with_logits
+        end_loss = cross_entropy(end_logit, targets[..., 2], reduction="none")
+        return ((end_loss - log_density) * mask).sum(1)
 
     @torch.no_grad()
     def sample(
         self, steps, start, text=None, bias=0.0, uniform=None, normal=None, pen_sharpness=3.0
     ):
-        """Write one line, at most `steps` points.
+        """Write a line.
 
         Args:
-            steps: limit on the steps.
+            steps: largest number of points.
             start: the first input, (3,).
             text: indices of the characters, (U,).
-            bias: sharpening of the mixture and of the pen.
-            uniform, normal: the random numbers of each step, (steps, 2); drawn if not given.
-            pen_sharpness: how much the pen is sharpened; the paper's bias leaves it alone.
+            bias: sharpening of the mixture and of the pen's lifts.
+            uniform, normal: random numbers of each step, (steps, 2) each; drawn if None.
+            pen_sharpness: factor on the bias for the lifts, which the paper does not sharpen.
 
         Returns:
-            the points written before the stopping rule held, (at most steps, 3).
+            the points before the window passes the text's end, (at most `steps`, 3).
         """
         device = start.device
         uniform = torch.rand(steps, 2, device=device) if uniform is None else uniform
         normal = torch.randn(steps, 2, device=device) if normal is None else normal
-        if self.letters is not None:
+        if self.alphabet_size is not None:
             lengths = torch.tensor([len(text)], device=device)
-            text = one_hot(text[None], lengths, self.letters).to(start)
+            text = one_hot(text[None], lengths, self.alphabet_size).to(start)
         states, window, kappa = self.start(1)
         point, points = start[None], []
         for t in range(steps):
             hidden, states, window, kappa, phi = self.step(point, states, window, kappa, text)
             if phi is not None and phi[0, -1] > phi[0, :-1].max():
                 break
-            end, weights, means, scales, rho = self.mixture(self.output(hidden)[0])
-            weights = torch.softmax(weights * (1 + bias), -1)
+            end_logit, log_weights, means, scales, rho = self.mixture(self.output(hidden)[0])
+            weights = torch.softmax(log_weights * (1 + bias), -1)
             chosen = min(int((weights.cumsum(0) <= uniform[t, 0]).sum()), len(weights) - 1)
             mean, scale = means[:, chosen], scales[:, chosen] * math.exp(-bias)
-            first, second = normal[t]
-            second = rho[chosen] * first + torch.sqrt(1 - rho[chosen] ** 2) * second
-            offset = mean + scale * torch.stack((first, second))
-            end = end + pen_sharpness * bias * (end + 1.5)
-            pen = (uniform[t, 1] < torch.sigmoid(end)).to(offset)
-            point = torch.cat((offset, pen[None]))[None]
+            normal_x, normal_y = normal[t]
+            normal_y = rho[chosen] * normal_x + torch.sqrt(1 - rho[chosen] ** 2) * normal_y
+            offset = mean + scale * torch.stack((normal_x, normal_y))
+            end_logit = end_logit + pen_sharpness * bias * (end_logit + 1.5)
+            end_of_stroke = (uniform[t, 1] < torch.sigmoid(end_logit)).to(offset)
+            point = torch.cat((offset, end_of_stroke[None]))[None]
             points.append(point[0])
         return torch.stack(points) if points else start.new_zeros(0, 3)
 
 
-def one_hot(text: Tensor, lengths: Tensor, letters: int) -> Tensor:
-    """Return texts (B, U) one-hot, (B, U + 1, A): zero behind each text's end."""
-    codes = functional.one_hot(functional.pad(text, (0, 1)), letters)
-    inside = torch.arange(codes.shape[1], device=text.device) < lengths[:, None]
-    return codes * inside[..., None]
+def one_hot(text: Tensor, lengths: Tensor, alphabet_size: int) -> Tensor:
+    """Return texts (B, U) as one-hot vectors (B, U + 1, A), zero after each text's end."""
+    codes = functional.one_hot(functional.pad(text, (0, 1)), alphabet_size)
+    is_inside = torch.arange(codes.shape[1], device=text.device) < lengths[:, None]
+    return codes * is_inside[..., None]
 
 
-def _gates(rows: Tensor) -> Tensor:
-    """Exchange the last two of four gates: nn.LSTMCell has the order input, forget, candidate,
-    output, the project's windowed layer input, forget, output, candidate."""
-    first, second, third, fourth = rows.chunk(4)
-    return torch.cat((first, second, fourth, third))
+def _reorder_gates(rows: Tensor) -> Tensor:
+    """Return the rows of four gates in the order of nn.LSTMCell (input, forget, candidate, output),
+    from the order of the project's windowed layer (input, forget, output, candidate)."""
+    input_gate, forget_gate, output_gate, candidate = rows.chunk(4)
+    return torch.cat((input_gate, forget_gate, candidate, output_gate))
 
 
-def converted(network: Network, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights, or gradients, of a network of the project (LSTM cells), by the names and in
-    the layout of `Network`."""
+def convert_weights(network: Network, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights, or gradients, of a network of the project with LSTM cells, under the
+    names and in the layout of `Network`."""
     renamed = {"output.weight": weights["output.weight"], "output.bias": weights["output.bias"]}
     for number in range(len(network.cells)):
         cell = f"cells.{number}."
-        if number == 0 and network.letters is not None:
-            layer = {
-                name: weights[f"layers.0.{name}"]
-                for name in ("weight_input", "weight_window", "weight_hidden", "bias")
-            }
-            inputs = torch.cat((layer["weight_input"], layer["weight_window"]), 1)
+        if number == 0 and network.alphabet_size is not None:
+            inputs = (weights["layers.0.weight_input"], weights["layers.0.weight_window"])
             renamed |= {
-                cell + "weight_ih": _gates(inputs),
-                cell + "weight_hh": _gates(layer["weight_hidden"]),
-                cell + "bias_ih": _gates(layer["bias"]),
+                cell + "weight_ih": _reorder_gates(torch.cat(inputs, 1)),
+                cell + "weight_hh": _reorder_gates(weights["layers.0.weight_hidden"]),
+                cell + "bias_ih": _reorder_gates(weights["layers.0.bias"]),
                 "window.weight": weights["layers.0.window.weight"],
                 "window.bias": weights["layers.0.window.bias"],
             }
@@ -195,18 +195,19 @@ def converted(network: Network, weights: dict[str, Tensor]) -> dict[str, Tensor]
 
 
 def load(network: Network, weights: dict[str, Tensor]) -> None:
-    """Copy the weights of a network of the project, whose windowed layer has a single bias."""
-    if network.letters is not None:
+    """Copy the weights of a network of the project into `network`."""
+    if network.alphabet_size is not None:
+        # The project's windowed layer has one bias, nn.LSTMCell has two.
         nn.init.zeros_(network.cells[0].bias_hh)
-    network.load_state_dict(converted(network, weights), strict=False)
+    network.load_state_dict(convert_weights(network, weights), strict=False)
 
 
-def copied(original: nn.Module) -> Network:
-    """Return the reference with the weights of a network of the project, of the paper's shape."""
+def reference_of(original: nn.Module) -> Network:
+    """Return the reference with the weights of a network of the project; both have three layers."""
     weights = original.state_dict()
     window = weights.get("layers.0.weight_window")
-    letters = None if window is None else window.shape[1]
+    alphabet_size = None if window is None else window.shape[1]
     hidden = weights["output.weight"].shape[1] // 3
-    network = Network(letters, hidden, min_scale=tuple(original.min_scales.tolist()))
+    network = Network(alphabet_size, hidden, min_scale=tuple(original.min_scales.tolist()))
     load(network, weights)
     return network

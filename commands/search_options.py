@@ -23,7 +23,7 @@ GENERAL = "words"
 BEAM = 16
 """Default of --beam with a language model."""
 LISTED = 1000
-"""How often a word of --words counts as if seen in `language.WORDS` words (assumed)."""
+"""How often a word of --words counts as if seen in `language.NUM_WORDS` words (assumed)."""
 
 
 def add_options(parser: Parser) -> None:

@@ -1,7 +1,7 @@
-"""Where samples come from: datasets, one file per source; transforms; batching.
+"""Datasets, transforms of their ink, and batches of samples.
 
-`sources/__init__.py` says how to add a format. Samples that are in no format are a `BaseDataset`
-with `load`. A class that a config may name is listed here.
+`sources/__init__.py` says how to add a file format. Samples that do not come from files of a format
+need a subclass of `BaseDataset` with `load`. `_NAMES` lists the classes that a config may name.
 """
 
 from utils.lazy import importer
@@ -27,7 +27,7 @@ _NAMES = {
     "transforms.shaping": "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset",
     "told_hands": "ToldHandsDataset",
 }
-_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
-__all__ = sorted(_HOMES)
-# Imported when used, so that reading ink does not import the modules of training.
-__getattr__ = importer(__name__, _HOMES)
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
+__all__ = sorted(_MODULES)
+# A class is imported at its first use, so that reading ink does not import the training modules.
+__getattr__ = importer(__name__, _MODULES)

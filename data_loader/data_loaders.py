@@ -1,4 +1,4 @@
-"""Ink and text of a dataset as batches for a network."""
+"""Makes batches for a network from the ink and texts of a dataset."""
 
 import logging
 import random
@@ -25,16 +25,16 @@ from utils.pictures import ink_picture, likely_columns
 
 log = logging.getLogger(__name__)
 
-_SAMPLE = 1  # Part of a sample's seed, which makes it differ from the seed of an epoch's order.
+_AUGMENTATION_STREAM = 1  # last part of augmentation seeds; seeds of an epoch's order end in 2
 
 Features = Callable[..., np.ndarray]
-"""A function from ink to the inputs of a network, see `BaseModel`."""
+"""A function that computes the inputs of a network from ink, see `BaseModel`."""
 Item = tuple[np.ndarray, np.ndarray | None, np.ndarray, int, int, Mapping[str, np.ndarray]]
-"""Inputs, targets (None where inputs are features), characters, index, hand, extras."""
+"""Inputs, targets (None if inputs are features), text, and the sample's index, hand and extras."""
 
 
 def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
-    """Return a sample after deterministic changes of its ink.
+    """Return a sample whose ink went through deterministic transforms.
 
     Raises:
         DataError: if a transform leaves fewer than two points.
@@ -45,14 +45,14 @@ def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
         if len(ink) < 2:
             raise DataError(
                 f"{sample.name}: {type(transform).__name__} leaves {len(ink)} of "
-                f"{len(sample.ink)} points, and a step to predict needs two; change "
+                f"{len(sample.ink)} points, but the network needs two; change "
                 "the preprocessing, or leave this sample out"
             )
     return replace(sample, ink=ink, missing=missing)
 
 
 def collate(items: list[Item]) -> Batch:
-    """Return samples as one padded batch."""
+    """Return items as one padded batch."""
     inputs, targets, text, index, hand, extras = zip(*items, strict=True)
     inputs, lengths = padded(inputs)
     text, text_lengths = padded(text)
@@ -72,16 +72,16 @@ def collate(items: list[Item]) -> Batch:
 
 
 def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
-    """Raise a DataError that names the characters of the samples' texts that `alphabet` lacks.
+    """Raise a DataError if `alphabet` lacks characters of the samples' texts.
 
     The message lists each character with its code point, its count and the first sample that
     contains it, and ends with `remedy`.
     """
     counts, lacking = loaded.character_counts(), []
     for character in reversed(alphabet.unknown("".join(counts))):
-        first = next(sample for sample in loaded.used if character in nfc(sample.text))
+        first_sample = next(sample for sample in loaded.used if character in nfc(sample.text))
         count = counts[character]
-        lacking.append(f"{describe(character)} {count} times, first in {first.name}")
+        lacking.append(f"{describe(character)} {count} times, first in {first_sample.name}")
     if lacking:
         raise DataError(
             f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
@@ -90,7 +90,7 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
 
 
 def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
-    """Raise a DataError if samples have no text for `network`, as the message describes it."""
+    """Raise a DataError if a sample has no text; `network` names the network in the message."""
     for split, loader in (("train", train), ("valid", valid)):
         samples = loader.dataset.samples if loader else []
         if unlabelled := [sample for sample in samples if not sample.text.strip()]:
@@ -103,35 +103,34 @@ def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: st
 
 @dataclass(kw_only=True, eq=False)
 class HandwritingDataLoader:
-    """The training split of a dataset in shuffled batches, other splits in order of length.
+    """Makes shuffled batches of a dataset's training split, and sorted batches of other splits.
 
     The points of a batch have four numbers, `(dx, dy, end_of_stroke, end_of_sequence)`, unless the
     network computes features of the ink. `end_of_sequence` is 1 at the last point of a sample,
     unless the sample was cut there, and 0 elsewhere.
 
     Args:
-        dataset: where ink and texts come from.
+        dataset: supplies ink and texts.
         batch_size: lines per batch.
         valid_batch_size: lines per batch of the other splits; None takes `batch_size`.
-        num_workers: processes that make batches, which do not depend on this number; 0 makes the
-            batches in the main process.
-        preprocessing: deterministic changes of the training ink, in this order; None takes the
+        num_workers: number of processes that make the batches; 0 makes them in the main process.
+            The content of the batches does not depend on this number.
+        preprocessing: deterministic transforms of the training ink, in this order; None takes the
             dataset's default.
-        augmentation: random changes of the training ink, in this order, drawn every time.
-        bucket: number of batches whose lines are sorted by length together: a larger number leaves
-            less padding, a smaller number mixes better.
+        augmentation: random transforms of the training ink, in this order, drawn every time.
+        bucket: number of batches whose lines are sorted by length together. A larger number leaves
+            less padding; a smaller number shuffles better.
         pin_memory: put batches into page-locked memory if there is a GPU.
         characters: all characters that the network knows, as one string; a text with another
-            character is an error. The string is converted to NFC like texts, so that a combining
-            mark must not follow a letter that it combines with. None takes the characters of the
-            dataset's texts.
-        left_out: a file with the names of training samples to leave out, one a line, as
-            `benchmarks/damaged.py` writes it.
-        overfit: number of training samples, from the first on, to train and validate on without
-            augmentation, to see that a network can learn them by heart; null takes all.
+            character is an error. The string is converted to NFC, as texts are: NFC merges a letter
+            and a combining mark that follows it. None takes the characters of the dataset's texts.
+        left_out: a file with the names of training samples to leave out, one name a line, such as
+            `benchmarks/damaged.py` writes.
+        overfit: train and validate on this number of training samples only, the first ones, without
+            augmentation, to check that a network can learn them by heart; None uses whole splits.
 
     Raises:
-        ConfigFault: if an augmentation is among the preprocessing, or the reverse.
+        ConfigFault: if a transform in `preprocessing` is random, or one in `augmentation` is not.
     """
 
     dataset: BaseDataset
@@ -166,35 +165,35 @@ class HandwritingDataLoader:
         extras: Mapping[str, tuple[int, ...]] = NOTHING,
         extends_alphabet: bool = False,
     ) -> "Data":
-        """Return what the dataset loaded, ready for a network.
+        """Return the loaded samples of the dataset, ready for a network.
 
         Args:
             loaded: the samples of all splits or, where nothing is trained, of a single split.
-            seed: of shuffling and augmentation.
+            seed: seed of shuffling and augmentation.
             normalisation: None computes it from the training split after preprocessing.
-            alphabet: None takes the characters of the texts of all splits.
-            features: makes the network's inputs from ink; None makes normalised points.
+            alphabet: None takes `characters` or, without them, those of the texts of all splits.
+            features: computes the network's inputs from ink; None makes normalised points.
             extras: shapes of the extras that the network takes, by name.
-            extends_alphabet: whether characters that the given alphabet lacks are appended to it,
-                for fine-tuning, or are an error.
+            extends_alphabet: append characters that `alphabet` lacks, for fine-tuning, instead of
+                raising an error.
 
         Raises:
-            DataError: if the training split is empty; if a sample has fewer than two points, also
-                after preprocessing; if a character is neither in the given alphabet nor among
-                `characters`, and may not extend the alphabet; if samples differ in extras, or lack
-                extras that the network takes.
-            ConfigFault: if an augmentation acts on pictures, and the network sees none.
+            DataError: if the training split is empty; if a sample has fewer than two points, before
+                or after preprocessing; if a text has a character that the alphabet lacks; if
+                samples differ in extras, or lack extras that the network takes.
+            ConfigFault: if `augmentation` acts on pictures, but the network does not read pictures;
+                if `alphabet` lacks some of `characters`, and is not extended.
         """
         for transform in self.augmentation:
             if transform.acts_on == "picture" and features is not ink_picture:
                 expected = "it belongs to a network that sees pictures, such as PictureNetwork"
                 raise ConfigFault("augmentation", type(transform).__name__, expected)
         shapes = {sample: np.shape(sample.ink) for sample in loaded.used}
-        short = [sample for sample, (n, *rest) in shapes.items() if n < 2 or rest != [3]]
-        if short:
+        unusable = [sample for sample, (n, *width) in shapes.items() if n < 2 or width != [3]]
+        if unusable:
             raise DataError(
-                f"{len(short)} samples have fewer than two points of three numbers to predict: "
-                f"{short[0].name} is the first"
+                f"{len(unusable)} samples have fewer than two points, or points of other than "
+                f"three numbers: {unusable[0].name} is the first"
             )
         if not extras.items() <= loaded.extras.items():
             raise DataError(f"the network takes {extras}; the samples have {loaded.extras}")
@@ -206,31 +205,32 @@ class HandwritingDataLoader:
         return Data(self, loaded, training, seed, normalisation, alphabet, features, extras, new)
 
     def _alphabet(
-        self, loaded: Loaded, former: Alphabet | None, extends: bool
+        self, loaded: Loaded, trained: Alphabet | None, extends: bool
     ) -> tuple[Alphabet, dict[str, int]]:
-        """Return the alphabet, and the counts of its characters that extend `former`."""
-        chosen = self.characters and nfc(self.characters)
-        if chosen:
-            check_alphabet(loaded, Alphabet.from_texts([chosen]), "add them to `characters`")
-        possible = chosen or self.dataset.characters
+        """Return the alphabet, and the counts of the characters that it adds to `trained`."""
+        configured = self.characters and nfc(self.characters)
+        if configured:
+            check_alphabet(loaded, Alphabet.from_texts([configured]), "add them to `characters`")
+        possible = configured or self.dataset.characters
         texts = [sample.text for sample in loaded.used] if possible is None else [possible]
-        if former is None:
+        if trained is None:
             return Alphabet.from_texts(texts), {}
         if extends:
-            alphabet, counts = former.extended(texts), loaded.character_counts()
-            new = {letter: counts.get(letter, 0) for letter in alphabet.characters[len(former) :]}
-            return alphabet, dict(sorted(new.items(), key=lambda item: (item[1], item[0])))
-        if chosen and (unknown := former.unknown(chosen)):
+            alphabet, counts = trained.extended(texts), loaded.character_counts()
+            added = alphabet.characters[len(trained) :]
+            added_counts = [(counts.get(character, 0), character) for character in added]
+            return alphabet, {character: count for count, character in sorted(added_counts)}
+        if configured and (unknown := trained.unknown(configured)):
             lacking = ", ".join(map(describe, unknown))
             expected = f"characters of the checkpoint; it lacks {lacking}"
             raise ConfigFault("characters", self.characters, expected)
-        if not chosen:
-            remedy = "start a run from the checkpoint's weights, which gives them inputs of their"
-            check_alphabet(loaded, former, f"{remedy} own")
-        return former, {}
+        if not configured:
+            remedy = "start a run from the checkpoint's weights, which extends the alphabet"
+            check_alphabet(loaded, trained, remedy)
+        return trained, {}
 
     def _training(self, samples: list[Sample]) -> list[Sample]:
-        """Return the samples that are trained on, after preprocessing."""
+        """Return the samples to train on, after preprocessing."""
         if self.left_out:
             names = set(read_lines(self.left_out))
             samples = [sample for sample in samples if sample.name not in names]
@@ -238,7 +238,7 @@ class HandwritingDataLoader:
         if not samples:
             raise DataError("the split 'train' is empty: there is nothing to train on")
         if self.overfit:
-            log.info("overfitting: trained and validated on %d samples alone", len(samples))
+            log.info("overfitting: training and validation use only %d samples", len(samples))
         if not self.preprocessing:
             return samples
         description = "preprocessing the training set"
@@ -253,17 +253,17 @@ class Data:
     settings: HandwritingDataLoader
     loaded: Loaded
     training: list[Sample]
-    """The samples that are trained on, after preprocessing; empty if nothing is trained."""
+    """The samples to train on, after preprocessing; empty if nothing is trained."""
     seed: int
     normalisation: Normalisation
     alphabet: Alphabet
     features: Features | None
     extras: Mapping[str, tuple[int, ...]]
     new_characters: Mapping[str, int]
-    """The counts, in all splits, of characters appended to the alphabet, the rarest first."""
+    """Characters appended to the alphabet, with their counts in all splits, the rarest first."""
 
     def samples(self, split: str) -> list[Sample]:
-        """Return the samples of a split as recorded; with `overfit`, "valid" is `training`.
+        """Return the recorded samples of a split; with `overfit`, `training` for the split "valid".
 
         Raises:
             UserError: if there is no such split.
@@ -299,7 +299,7 @@ class Data:
 
 @dataclass(frozen=True, eq=False)
 class Items(Dataset):
-    """Samples as a network takes them, by keys `(epoch, place in the list)`."""
+    """Converts samples to items for a network; its keys are `(epoch, index of the sample)`."""
 
     data: Data
     samples: list[Sample]
@@ -310,14 +310,14 @@ class Items(Dataset):
 
     @cached_property
     def _has_user_class(self) -> bool:
-        """Whether a user wrote a class of the augmentation."""
+        """Whether the augmentation has a class that a user wrote."""
         return user_modules.defines(*self.augmentation)
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
         epoch, index = key
         sample, data = self.samples[index], self.data
-        generator = np.random.default_rng([data.seed, epoch, index, _SAMPLE])
-        if self._has_user_class:  # It may use the global generators.
+        generator = np.random.default_rng([data.seed, epoch, index, _AUGMENTATION_STREAM])
+        if self._has_user_class:  # The user's class may use the global generators.
             seed = int(np.random.default_rng([data.seed, epoch, index]).integers(2**32))
             random.seed(seed)
             np.random.seed(seed)
@@ -326,7 +326,7 @@ class Items(Dataset):
         text = data.alphabet.encode(sample.text)
         if data.features is not None:
             if any(transform.acts_on == "inputs" for transform in self.augmentation):
-                # Only if needed: to normalised units and back, an offset of 0 becomes 1e-8.
+                # Only if needed: rounding in both conversions turns an offset of 0 into 1e-8.
                 inputs = data.normalisation.apply(ink)
                 inputs, _ = self._augmented("inputs", inputs, missing, epoch, generator)
                 ink = data.normalisation.invert(inputs)
@@ -337,25 +337,25 @@ class Items(Dataset):
             return data.features(ink, **arguments), None, text, *origin
         inputs, targets = map(data.normalisation.apply, (ink[:-1], ink[1:]))
         inputs, _ = self._augmented("inputs", inputs, missing[:-1], epoch, generator)
-        # The fourth column: the last point ends the sequence, whatever the augmentation did.
-        inputs, targets = (np.pad(part, ((0, 0), (0, 1))) for part in (inputs, targets))
+        # Append the column end_of_sequence, which the augmentation does not see.
+        inputs, targets = (np.pad(points, ((0, 0), (0, 1))) for points in (inputs, targets))
         targets[-1, 3] = sample.ends
         return inputs, targets, text, *origin
 
     def _augmented(
-        self, part: str, ink: np.ndarray, missing: np.ndarray, epoch: int, generator: Generator
+        self, stage: str, ink: np.ndarray, missing: np.ndarray, epoch: int, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return ink and missing points after the augmentation that acts on `part`."""
-        fewest = 2 if part == "ink" else 1
+        """Return `ink` and `missing` after the augmentation that acts on `stage`."""
+        is_ink = stage == "ink"
         for transform in self.augmentation:
-            if transform.acts_on == part:
+            if transform.acts_on == stage:
                 options = {"epoch": epoch} if transform.takes_epoch else {}
                 ink, missing = transform(ink, missing, generator, **options)
                 fault = "" if np.isfinite(ink).all() else "makes points that are not finite"
-                if self._has_user_class and part == "ink" and not np.isin(ink[:, 2], (0, 1)).all():
+                if self._has_user_class and is_ink and not np.isin(ink[:, 2], (0, 1)).all():
                     fault = "leaves an end of stroke, the third number, that is neither 0 nor 1"
-                if len(ink) != len(missing) or len(ink) < fewest:
-                    fault = f"returns {len(ink)} points, and how many miss before {len(missing)}"
+                if len(ink) != len(missing) or len(ink) < (2 if is_ink else 1):
+                    fault = f"returns {len(ink)} points and {len(missing)} counts of missing points"
                 if self._has_user_class and fault:
                     raise DataError(f"{type(transform).__name__}, of the augmentation, {fault}")
         return ink, missing

@@ -2,7 +2,7 @@
 
 python -m docs.make_config_page            (from the root of the project)
 
-In each section of the page the text above the mark is kept, and the text below the mark is made.
+In each section of the page, the text above `MARK` is kept, and the text below `MARK` is replaced.
 """
 
 import inspect
@@ -22,59 +22,61 @@ PAGE = Path(__file__).with_name("config.md")
 MARK = "<!-- made by docs/make_config_page.py -->\n"
 HEAD = "| key | value | default | meaning |\n|---|---|---|---|"
 SECTIONS = {**BLOCKS, "dataset": BaseDataset, "transform": BaseTransform}
-"""The annotation of a section's values in a config, by the section's title."""
+"""For the title of each section, the annotation of the section's values in a config."""
 ENTRY = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", re.MULTILINE)
-"""Names in the "Args" of a docstring, and their descriptions."""
+"""Matches an entry in the "Args" of a docstring; its groups are the names and their description."""
 IN_JSON = {"None": "`null`", "null": "`null`", "True": "`true`", "False": "`false`"}
 
 
 def rows(cls: type) -> list[str]:
-    """Return a row of a table for each key that a config may set of `cls`."""
-    binder, meaning, table = config_binder(), meanings(cls), []
+    """Return a row of a table for each argument of `cls` that a config may set."""
+    binder, descriptions, table = config_binder(), meanings(cls), []
     arguments = binder.arguments(cls)
     for name, annotation in arguments.accepted.items():
         default = "required"
         if name in arguments.defaults:
             default = f"`{json.dumps(arguments.defaults[name])}`"
         values = binder.described(annotation)
-        cells = [f"`{name}`", values, default, meaning.get(name, "")]
+        cells = [f"`{name}`", values, default, descriptions.get(name, "")]
         table.append(f"| {' | '.join(cells)} |")
     return table
 
 
 def meanings(cls: type) -> dict[str, str]:
-    """Return the "Args" of a class's docstring; where it refers to a base, the base's "Args"."""
-    sentences: dict[str, str] = {}
+    """Return the description of each argument of a class, from the "Args" of its docstring or,
+    where these do not describe the argument, of the docstrings of its base classes."""
+    descriptions: dict[str, str] = {}
     for owner in owners(cls):
         text = inspect.cleandoc(vars(owner).get("__doc__") or "")
         _, _, section = text.partition("\nArgs:\n")
         section, _, _ = section.partition("\n\n")
-        for names, meaning in ENTRY.findall(section):
-            if meaning.startswith("see `"):
+        for names, description in ENTRY.findall(section):
+            if description.startswith("see `"):
                 continue
-            meaning = re.sub(r"\b(None|null|True|False)\b", lambda m: IN_JSON[m[0]], meaning)
+            pattern = r"\b(None|null|True|False)\b"
+            description = re.sub(pattern, lambda match: IN_JSON[match[0]], description)
             for name in names.split(", "):
-                sentences.setdefault(name, " ".join(meaning.split()))
-    return sentences
+                descriptions.setdefault(name, " ".join(description.split()))
+    return descriptions
 
 
 def tables(classes: list[type]) -> str:
-    """Return tables of the keys of classes; keys that classes share follow in a common table."""
-    sharing: dict[str, list[str]] = defaultdict(list)
+    """Return a table of keys for each class, and for each group of classes that share keys."""
+    names_by_row: dict[str, list[str]] = defaultdict(list)
     for cls in classes:
         for row in rows(cls):
-            sharing[row].append(f"`{cls.__name__}`")
-    shared: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for row, names in sharing.items():
-        shared[tuple(names)].append(row)
+            names_by_row[row].append(f"`{cls.__name__}`")
+    rows_by_names: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for row, names in names_by_row.items():
+        rows_by_names[tuple(names)].append(row)
     lines = []
-    for names in sorted(shared, key=len):
-        lines += [f"### {', '.join(names)}", "", HEAD, *shared[names], ""]
+    for names in sorted(rows_by_names, key=len):
+        lines += [f"### {', '.join(names)}", "", HEAD, *rows_by_names[names], ""]
     return "\n".join(lines)
 
 
 def filled(page: str) -> str:
-    """Return the text of the page with its present tables."""
+    """Return the text of the page with new summaries and tables in each section."""
     head, *sections = page.split("\n## ")
     for number, section in enumerate(sections):
         annotation = SECTIONS[section.partition("\n")[0]]

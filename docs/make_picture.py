@@ -1,6 +1,6 @@
-"""Draw the picture at the top of the README: `python -m docs.make_picture`, half a minute.
+"""Draws the picture at the top of the README: `python -m docs.make_picture` takes half a minute.
 
-The picture has a page, hands and a window, all written by the pretrained networks.
+Pretrained networks write its parts: a page, lines in several hands, and the window over a text.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ HANDS = (
     *("narrow", "tall", "round", "quick", "slanted"),
 )
 DESK = "#f3f0e9"
-"""Colour behind the parts, light enough for ink and seen on white and on black (by eye)."""
+"""Colour behind the parts: light, but visible on a white and on a black page (by eye)."""
 DPI = 144
 """Pixels per inch (by eye)."""
 WIDTH = 260.0
@@ -28,36 +28,40 @@ HEIGHT = 236.0
 """Height of the picture in millimetres (by eye)."""
 GAP = 6.0
 """Millimetres between the parts of the picture (by eye)."""
-LEFT = 122.0
+LEFT_WIDTH = 122.0
 """Width of the left part in millimetres (by eye)."""
-TOP = 122.0
+TOP_HEIGHT = 122.0
 """Height of the upper right part in millimetres (by eye)."""
 
 
-def parts() -> dict[str, tuple[tuple[float, float, float, float], np.ndarray]]:
-    """Return by caption each part's place `(left, top, width, height)` in millimetres, and its
-    pixels."""
-    right = WIDTH - LEFT - 3 * GAP
-    page = GAP, GAP, LEFT, HEIGHT - 2 * GAP
-    hands = LEFT + 2 * GAP, GAP, right, TOP
-    window = LEFT + 2 * GAP, TOP + 2 * GAP, right, HEIGHT - TOP - 3 * GAP
+def picture_parts() -> dict[str, tuple[tuple[float, float, float, float], np.ndarray]]:
+    """Return, for each part's caption, the part's box and its pixels; a box is
+    `(left, top, width, height)` in millimetres."""
+    left, right_width = LEFT_WIDTH + 2 * GAP, WIDTH - LEFT_WIDTH - 3 * GAP
+    page_box = GAP, GAP, LEFT_WIDTH, HEIGHT - 2 * GAP
+    hands_box = left, GAP, right_width, TOP_HEIGHT
+    window_box = left, TOP_HEIGHT + 2 * GAP, right_width, HEIGHT - TOP_HEIGHT - 3 * GAP
     paragraphs = (FOLDER / "letter.txt").read_text(encoding="utf-8").split("\n\n")
     letter = "\n\n".join([*paragraphs[:3], paragraphs[-1]])  # as much as fits
-    each = "\n".join(f"---\nstyle: {name}\n---\nBest wishes from {name}" for name in HANDS)
+    wishes = "\n".join(f"---\nstyle: {name}\n---\nBest wishes from {name}" for name in HANDS)
     network = load("conditional")
     line = network.write("the pen moves", bias=1.0, seed=1)
-    slides = step_figures(network, line, ["window"])["window"]
+    figure = step_figures(network, line, ["window"])["window"]
+    page = page_pixels(letter, page_box, style="flowing", size=2.2, seed=203)
+    hands = page_pixels(wishes, hands_box, size=2.4, line_height=8.4, seed=1)
+    window = to_pixels(figure, DPI)
     return {
-        "a page": (page, written(letter, page, style="flowing", size=2.2, seed=203)),
-        "hands": (hands, written(each, hands, size=2.4, line_height=8.4, seed=1)),
-        "the window over the text": (window, to_pixels(slides, DPI)),
+        "a page": (page_box, page),
+        "hands": (hands_box, hands),
+        "the window over the text": (window_box, window),
     }
 
 
-def written(text: str, place: tuple[float, float, float, float], **look: object) -> np.ndarray:
-    """Return the pixels of a text's first sheet, of the size of a place."""
-    paper = Paper(*place[2:], margins=(10.0, 8.0, 4.0, 10.0))
-    return to_pixels(write_page(text, options=PageOptions(paper=paper, **look))[0].figure(), DPI)
+def page_pixels(text: str, box: tuple[float, float, float, float], **options: object) -> np.ndarray:
+    """Return the pixels of a text's first sheet, whose paper has the size of a box."""
+    paper = Paper(*box[2:], margins=(10.0, 8.0, 4.0, 10.0))
+    sheets = write_page(text, options=PageOptions(paper=paper, **options))
+    return to_pixels(sheets[0].figure(), DPI)
 
 
 def picture() -> Figure:
@@ -65,14 +69,17 @@ def picture() -> Figure:
     figure = Figure((WIDTH / INCH, HEIGHT / INCH), dpi=DPI, facecolor=DESK)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(HEIGHT, 0))
     axes.axis("off")
-    for caption, ((left, top, width, height), pixels) in parts().items():
-        corners = FancyBboxPatch((left, top), width, height, boxstyle="round,pad=0,rounding_size=2")
-        corners.set(facecolor="white", linewidth=0)
-        axes.add_patch(corners)
+    for caption, ((left, top, width, height), pixels) in picture_parts().items():
+        background = FancyBboxPatch(
+            (left, top), width, height, boxstyle="round,pad=0,rounding_size=2"
+        )
+        background.set(facecolor="white", linewidth=0)
+        axes.add_patch(background)
         x, y = left + width / 2, top + height / 2
-        wide, high = (side / DPI * INCH / 2 for side in (pixels.shape[1], pixels.shape[0]))
-        drawn = axes.imshow(pixels, extent=(x - wide, x + wide, y + high, y - high), zorder=2)
-        drawn.set_clip_path(corners)
+        half_width, half_height = (side / DPI * INCH / 2 for side in pixels.shape[1::-1])
+        extent = (x - half_width, x + half_width, y + half_height, y - half_height)
+        image = axes.imshow(pixels, extent=extent, zorder=2)
+        image.set_clip_path(background)
         axes.text(left + 4, top + 5.5, caption, size=CAPTION + 2, color=GREY)
     axes.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0), aspect="auto")
     return figure

@@ -8,7 +8,7 @@ import numpy as np
 
 import data_loader
 from base.base_dataset import Sample
-from data_loader.sources.ink_files import matched
+from data_loader.sources.ink_files import match_device
 from handwriting.page_options import PrimerFile
 from handwriting.source_text import known_only
 from handwriting.styles import fractions_of, style_values
@@ -37,7 +37,7 @@ def load_primer(
     text, left_out = _text_of(file, sample, writer, skip_unknown)
     ink, scale, period = sample.ink, file.scale, 1.0
     if scale == "auto":
-        ink, scale, period = matched(ink, writer.reference_lines)
+        ink, scale, period = match_device(ink, writer.reference_lines)
     else:
         ink = ink * np.float32([scale, scale, 1])
     check_lengths((), (ink, text), file.path)

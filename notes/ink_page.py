@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from data_loader.sources.parsing import FARTHEST, Fault
+from data_loader.sources.parsing import MAX_OFFSET, Fault
 from data_loader.sources.untrusted_files import MEBIBYTE
 from utils.ink import from_strokes, x_height
 
@@ -126,9 +126,9 @@ def check_pages(pages: Sequence[InkPage]) -> None:
         raise Fault(f"more than {MAX_STROKES:,} strokes", f"{len(strokes):,}")
     text_places = [number for page in pages for t in page.typed for number in (t.x, t.y, t.size)]
     for values in (*(stroke.points for stroke in strokes), np.array(text_places)):
-        if not np.all(np.abs(values) <= FARTHEST):
-            raise Fault(f"a place that is no number, or beyond {FARTHEST:.6g}")
-    if not all(0 < size <= FARTHEST for page in pages for size in (page.width, page.height)):
+        if not np.all(np.abs(values) <= MAX_OFFSET):
+            raise Fault(f"a place that is no number, or beyond {MAX_OFFSET:.6g}")
+    if not all(0 < size <= MAX_OFFSET for page in pages for size in (page.width, page.height)):
         raise Fault("a page without a width and a height")
 
 

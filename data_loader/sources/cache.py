@@ -1,8 +1,8 @@
-"""Samples of any source, parsed once into a compact file and then loaded from this file.
+"""Caches the parsed samples of a source in a compact file.
 
 The file is called `KIND-DIGEST.npz`; the digest covers everything on which the samples depend.
-`numpy.load(allow_pickle=False)` opens it. Samples are sorted by name, so that the file does not
-depend on the order in which a source yields them.
+`numpy.load(allow_pickle=False)` opens the file. Samples are sorted by name, so that the file does
+not depend on the order in which a source yields the samples.
 """
 
 import hashlib
@@ -21,15 +21,15 @@ from data_loader.sources.parsing import Fault, Parsed, Sample
 from utils.checks import DataError
 from utils.files import atomic_write, check_writable
 
-FORMAT = 2
-STRINGS = ("text", "name", "writer", "group")
-EXTRA = "extra."  # prefix of the names of arrays of extras
+FORMAT_VERSION = 2
+STRING_FIELDS = ("text", "name", "writer", "group")
+PREFIX = "extra."  # begins the names of arrays of extras
 
 logger = logging.getLogger(__name__)
 
 
-def in_order(parsed: Parsed) -> Parsed:
-    """Return samples of unique names, and the faults of samples left out, both sorted by name.
+def sorted_by_name(parsed: Parsed) -> Parsed:
+    """Return samples and faults sorted by name; samples with a name that is taken become faults.
 
     Raises:
         DataError: if no sample is left.
@@ -49,42 +49,42 @@ def in_order(parsed: Parsed) -> Parsed:
 
 
 def pack(parsed: Parsed) -> dict[str, np.ndarray]:
-    """Return samples as a few concatenated arrays; offsets are int16 if all fit into int16."""
+    """Return the samples and faults as a few arrays; offsets are int16 if that loses nothing."""
     samples = parsed.samples
     offsets = [sample.ink[:, :2] for sample in samples]
-    small = all((np.abs(o) < 2**15).all() and (o == np.rint(o)).all() for o in offsets)
-    # Names of files may hold undecodable bytes.
+    fits_int16 = all((np.abs(o) < 2**15).all() and (o == np.rint(o)).all() for o in offsets)
+    # Escape bytes in names of files that are not valid text.
     strings = [
         [getattr(s, key).encode(errors="backslashreplace").decode() for s in samples]
-        for key in STRINGS
+        for key in STRING_FIELDS
     ]
     notes = json.dumps([strings, [fault.args for fault in parsed.left_out]])
     return {
-        "offsets": np.concatenate(offsets, dtype="i2" if small else "f4", casting="unsafe"),
+        "offsets": np.concatenate(offsets, dtype="i2" if fits_int16 else "f4", casting="unsafe"),
         "ends": np.concatenate([sample.ink[:, 2] > 0 for sample in samples]),
         "missing": np.concatenate([sample.gaps for sample in samples]).astype(np.uint8),
         "lengths": np.array([len(sample.ink) for sample in samples]),
         "notes": np.frombuffer(notes.encode(), np.uint8),
-        **{f"{EXTRA}{name}": values for name, values in stacked(samples).items()},
+        **{f"{PREFIX}{name}": values for name, values in stacked(samples).items()},
     }
 
 
 def unpack(arrays: Mapping[str, np.ndarray]) -> Parsed:
-    """Return the samples and faults in arrays that `pack` made."""
+    """Return the samples and faults that `pack` turned into `arrays`."""
     strings, faults = json.loads(arrays["notes"].tobytes())
     points = np.concatenate([arrays["offsets"], arrays["ends"][:, None]], axis=1, dtype="f4")
     stops = np.cumsum(arrays["lengths"])[:-1]
     inks, gaps = np.split(points, stops), np.split(arrays["missing"], stops)
-    extras = {name.removeprefix(EXTRA): arrays[name] for name in arrays if name.startswith(EXTRA)}
+    extras = {name.removeprefix(PREFIX): arrays[name] for name in arrays if name.startswith(PREFIX)}
     samples = []
-    for n, (ink, missing, *texts) in enumerate(zip(inks, gaps, *strings, strict=True)):
+    for n, (ink, missing, *fields) in enumerate(zip(inks, gaps, *strings, strict=True)):
         sample_extras = {name: extras[name][n] for name in extras}
-        samples.append(Sample(ink, *texts, missing=missing, extras=sample_extras))
+        samples.append(Sample(ink, *fields, missing=missing, extras=sample_extras))
     return Parsed(samples, [Fault(*arguments) for arguments in faults])
 
 
 def fingerprint(files: Iterable[Path], root: Path) -> str:
-    """Return a digest of the files' names below `root`, sizes and times of change."""
+    """Return a digest of the files' paths relative to `root`, sizes and times of change."""
     digest = hashlib.sha256()
     for file in sorted(files):
         status = file.stat()
@@ -96,21 +96,21 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
 def load_or_make(
     kind: str, folders: list[Path], key: Mapping[str, object], read: Callable[[], Parsed]
 ) -> tuple[Parsed, Path]:
-    """Return the samples for `key` and their cache file; `read` parses them if no file exists.
+    """Return the samples for `key`, and their cache file, which is made if it does not exist.
 
-    Of several processes only the first parses; the others wait.
+    If several processes need a new file, the first process makes it and the others wait.
 
     Args:
-        kind: the class of the source, as the beginning of the file's name.
-        folders: where the cache may be, the preferred one first.
-        key: everything that the samples depend on, as JSON: a fingerprint and options.
+        kind: the name of the source's class, with which the file's name begins.
+        folders: the folders that may hold the file, the preferred folder first.
+        key: values, for JSON, that identify the samples: a fingerprint and options.
         read: parses the source.
 
     Raises:
-        DataError: if no folder can be written; from `read`.
+        DataError: if no folder can be written, or `read` raises a DataError.
     """
-    described = json.dumps({"format": FORMAT, "kind": kind, **key}, sort_keys=True)
-    name = f"{kind}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
+    identity = json.dumps({"format": FORMAT_VERSION, "kind": kind, **key}, sort_keys=True)
+    name = f"{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
     for folder in folders:
         if parsed := _load(folder / f"{name}.npz"):
             return parsed, folder / f"{name}.npz"
@@ -119,9 +119,9 @@ def load_or_make(
     with FileLock(folder / f"{name}.lock"):
         if parsed := _load(file):  # another process was faster
             return parsed, file
-        for stale in folder.glob(f".{name}.*.tmp"):  # temporary files of killed processes
-            stale.unlink(missing_ok=True)
-        arrays = pack(in_order(read()))
+        for leftover in folder.glob(f".{name}.*.tmp"):  # temporary files of killed processes
+            leftover.unlink(missing_ok=True)
+        arrays = pack(sorted_by_name(read()))
         try:
             atomic_write(file, lambda stream: np.savez(stream, **arrays))
         except OSError as error:
@@ -145,16 +145,16 @@ def _load(file: Path) -> Parsed | None:
 
 
 def _writable(folders: list[Path]) -> Path:
-    """Return the first folder that can be written; raise a DataError if there is no such folder."""
-    refused = []
+    """Return the first folder that can be written, or raise a DataError."""
+    errors = []
     for folder in folders:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             check_writable(folder)
             return folder
         except OSError as error:
-            refused.append(f"{folder} ({error.strerror})")
+            errors.append(f"{folder} ({error.strerror})")
     raise DataError(
-        f"no folder for the cache of the dataset: cannot write {' nor '.join(refused)}; name "
+        f"no folder for the cache of the dataset: cannot write {' nor '.join(errors)}; name "
         'a writable folder as "cache" of the dataset'
     )

@@ -1,12 +1,12 @@
 """The IAM On-Line Handwriting Database (IAM-OnDB): lines of English written on a whiteboard.
 
-Read from the archives as downloaded from its site, or from the folders in them. A line is an XML
-file such as `lineStrokes/a01/a01-000/a01-000u-01.xml`; the texts of a form are in
-`ascii/a01/a01-000/a01-000u.txt` after `CSR:`, and the n-th text belongs to the file `-0n.xml`.
+This module reads the archives of the database's site, packed or unpacked. A line is an XML file
+such as `lineStrokes/a01/a01-000/a01-000u-01.xml`. The texts of a form are in
+`ascii/a01/a01-000/a01-000u.txt` after `CSR:`; the n-th text belongs to the file `-0n.xml`.
 
-Two forms of the official archives are left out, as their numbers of texts and of line files differ:
-a08-551z in trainset (8 texts, 9 files) and z01-000z in no set (1 text, 8 files). The texts contain
-no XML or HTML entity, and all are ASCII, so they are used unchanged.
+Two forms of the official archives are left out, since they have different numbers of texts and of
+line files: a08-551z in trainset (8 texts, 9 files) and z01-000z in no set (1 text, 8 files). All
+texts are ASCII without XML or HTML entities, so they are used unchanged.
 """
 
 import re
@@ -29,7 +29,7 @@ from data_loader.sources.parsing import (
     decode,
     first_of,
     join_strokes,
-    memory,
+    memory_budget,
     root_tag,
     xml_tree,
 )
@@ -40,21 +40,20 @@ from utils.checks import ConfigFault, DataError
 from utils.licences import RESEARCH
 
 SITE = "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database"
-Set = Literal["trainset", "testset_v", "testset_t", "testset_f"]
-SETS: tuple[Set, ...] = get_args(Set)
-PAPER_SPLITS: dict[str, list[Set]] = {
+TaskSet = Literal["trainset", "testset_v", "testset_t", "testset_f"]
+TASK_SETS: tuple[TaskSet, ...] = get_args(TaskSet)
+PAPER_SPLITS: dict[str, list[TaskSet]] = {
     "train": ["trainset", "testset_t", "testset_f"],
     "valid": ["testset_v"],
     "test": ["testset_v"],
 }
 """The paper's protocol for generation, in which the validation set is the test set."""
 
-PERIOD = 0.015
-"""Seconds between points: the mean over all steps shorter than 50 ms is 0.01506 (measured)."""
-LONGEST_STEP = 2000.0
-"""Length to which steps are cut by default, in sensor units (assumed: the paper does not give its
-threshold). Cutting hardly changes the normalisation: 1 jump in 10,000 is longer than 2,076, and the
-only step within a stroke that is longer is a glitch of 2,466 (measured)."""
+PERIOD = 0.015  # seconds between points (measured: steps shorter than 50 ms have a mean of 0.01506)
+MAX_STEP = 2000.0
+"""Length in sensor units to which longer steps are cut by default (assumed: the paper does not give
+its threshold). Cutting hardly changes the normalisation: 1 jump in 10,000 is longer than 2,076, and
+within strokes only one step is longer, a glitch of 2,466 (measured)."""
 
 _ROOT = "WhiteboardCaptureSession"
 _FORM = r"[a-z]\d\d-\d{3}[a-z]?"
@@ -82,23 +81,22 @@ def parse(path: Path) -> Parsed:
             texts = _texts(read_file(file))
             number = int(match[2])
             if not 1 <= number <= len(texts):
-                reason = "no such line among the transcriptions of the form"
-                raise Fault(reason, f"{len(texts)} lines")
+                raise Fault("no such line in the form's transcriptions", f"{len(texts)} lines")
             text = texts[number - 1]
     return Parsed([replace(line, text=text)])
 
 
 def parse_database(stroke_files: Sequence[Path], text_files: Sequence[Path]) -> Parsed:
-    """Return the lines of the database with their texts; either argument may be an archive."""
-    parsed = Parsed(budget=memory(stroke_files[0]))
+    """Return the lines of the database with their texts, from lists of files or of one archive."""
+    parsed = Parsed(budget=memory_budget(stroke_files[0]))
     arguments = (text_files, TEXT_FILE, "reading texts", parsed.budget)
-    texts_by_file, faults = parse_contents(lambda name, content: _texts(content), *arguments)
+    texts_by_file, text_faults = parse_contents(lambda name, content: _texts(content), *arguments)
     arguments = (stroke_files, _LINE_FILE, "parsing IAM-OnDB", parsed.budget)
-    lines, broken = parse_contents(lambda name, content: _line(content), *arguments)
-    if not lines and not broken:
+    lines, line_faults = parse_contents(lambda name, content: _line(content), *arguments)
+    if not lines and not line_faults:
         raise DataError(f"{stroke_files[0]}: no line files such as a01-000u-01.xml in it")
     numbers: defaultdict[str, list[int]] = defaultdict(list)
-    for name in (*lines, *broken):
+    for name in (*lines, *line_faults):
         form, number = _LINE_FILE.fullmatch(name).groups()
         numbers[form].append(int(number))
 
@@ -107,19 +105,19 @@ def parse_database(stroke_files: Sequence[Path], text_files: Sequence[Path]) -> 
         file, line_numbers = f"{form}.txt", sorted(numbers[form])
         with parsed.attempt(Path(name).stem):
             if file not in texts_by_file:
-                raise faults.get(file, Fault("no transcription of the form"))
+                raise text_faults.get(file, Fault("no transcription of the form"))
             texts = texts_by_file[file]
             if line_numbers != [*range(1, len(texts) + 1)]:
                 detail = f"{len(texts)} for the files {', '.join(map(str, line_numbers))}"
-                raise Fault("a form with other transcriptions than line files", detail)
+                raise Fault("a form whose transcriptions do not match its line files", detail)
             text = texts[int(number) - 1]
             parsed.samples.append(replace(line, text=text, name=Path(name).stem, group=form))
-    parsed.left_out.extend(fault.within(Path(name).stem) for name, fault in broken.items())
+    parsed.left_out.extend(fault.within(Path(name).stem) for name, fault in line_faults.items())
     return parsed
 
 
 def _line(document: bytes) -> Sample:
-    """Return the line of an XML file, without its text."""
+    """Return the line in an XML document; its text is in another file."""
     root = xml_tree(document, _ROOT)
     strokes = [stroke.findall("Point") for stroke in root.iter("Stroke")]
     points = [
@@ -131,9 +129,9 @@ def _line(document: bytes) -> Sample:
     text = "".join(f"{point} " for point in points)
     if not re.fullmatch(f"(?:{_POINT} )*", text, re.ASCII):
         matches = [re.fullmatch(_POINT, point, re.ASCII) for point in points]
-        bad = matches.index(None)
-        detail = f"point {bad + 1} has {points[bad]!r}"
-        raise Fault("a point without a whole x, a whole y and a time", detail)
+        index = matches.index(None)
+        detail = f"point {index + 1} has {points[index]!r}"
+        raise Fault("a point without x and y as whole numbers and a time", detail)
     table = np.array(text.split(), dtype=np.float64).reshape(-1, 3)
     stops = np.cumsum([len(stroke) for stroke in strokes])[:-1]
     ink = join_strokes(np.split(table[:, :2], stops))
@@ -143,7 +141,7 @@ def _line(document: bytes) -> Sample:
 
 
 def _texts(document: bytes) -> list[str]:
-    """Return the transcriptions of a form's lines, which follow `CSR:` in the document."""
+    """Return the transcriptions of a form's lines; they follow `CSR:` in the document."""
     try:
         content = document.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -164,21 +162,22 @@ def _texts(document: bytes) -> list[str]:
 class IAMOnDBDataset(SourceDataset):
     """Lines of IAM-OnDB with their transcriptions.
 
-    Ink is in sensor units of the whiteboard; points are whole numbers. The database names no
-    writers in these files, so `writer` is empty; `group` is the form. The list "iam_ondb_misfits"
-    for `leave_out` comes with the project and names lines that do not fit their text. With
-    `strict`, a missing form of a task file is an error too.
+    Ink is in sensor units of the whiteboard; coordinates are whole numbers. These files name no
+    writers, so `writer` is empty; `group` is the form. The list "iam_ondb_misfits" for `leave_out`
+    comes with the project and names lines whose ink and text do not match. With `strict`, it is
+    also an error if a form that a task file names is missing.
 
     Args:
         root: folder with `lineStrokes-all.tar.gz`, `ascii-all.tar.gz` and the task files
             `trainset.txt`, `testset_v.txt`, `testset_t.txt`, `testset_f.txt`; unpacked folders may
-            stand for the archives. Folders up to two levels deeper are searched as well. An archive
+            replace the archives. Folders up to two levels deeper are searched as well. An archive
             is preferred to its folder, since a folder may be incomplete without an error.
         splits: which task files make up `train`, `valid` and `test`; None takes the paper's
             splits: `testset_v` for `valid` and `test`, the other files for `train`.
 
     Raises:
-        ConfigFault: if the names in `splits` are wrong, or a set is in train and another split.
+        ConfigFault: if a split in `splits` is unknown, `train` or `valid` is missing, or a task
+            file is in `train` and another split.
     """
 
     title = "IAM-OnDB"
@@ -187,7 +186,7 @@ class IAMOnDBDataset(SourceDataset):
     canonical = (41.95, 37.12)  # standard deviations over the complete training set, uncut
 
     root: str = "data/iam_ondb"
-    splits: dict[str, list[Set]] | None = None
+    splits: dict[str, list[TaskSet]] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -196,8 +195,8 @@ class IAMOnDBDataset(SourceDataset):
 
     def find(self) -> list[Path]:
         """Return the files of lines and of texts, from `root` or up to two levels below."""
-        self._strokes = self._half("lineStrokes", _LINE_FILE)
-        self._texts = self._half("ascii", TEXT_FILE)
+        self._strokes = self._files_of("lineStrokes", _LINE_FILE)
+        self._texts = self._files_of("ascii", TEXT_FILE)
         used = {name for sets in self._sets.values() for name in sets}
         self._tasks = {name: self._matching(f"{name}.txt")[:1] for name in sorted(used)}
         needed = {"lineStrokes-all.tar.gz": self._strokes, "ascii-all.tar.gz": self._texts}
@@ -206,21 +205,21 @@ class IAMOnDBDataset(SourceDataset):
             raise DataError(
                 f"IAM-OnDB: {self.path} has no {', no '.join(lacking)}. Register (free for "
                 f"non-commercial research) at {SITE}, download lineStrokes-all.tar.gz and "
-                "ascii-all.tar.gz, and of the task IAM-OnDB-t1 the files "
-                f"{', '.join(f'{name}.txt' for name in SETS)}; put them, packed as they are, into "
-                f"{self.path} (or name their folder with --data)"
+                "ascii-all.tar.gz, and the files of the task IAM-OnDB-t1, "
+                f"{', '.join(f'{name}.txt' for name in TASK_SETS)}; put them, without unpacking, "
+                f"into {self.path} (or name their folder with --data)"
             )
         return [*self._strokes, *self._texts]
 
-    def _half(self, name: str, wanted: re.Pattern[str]) -> list[Path]:
-        """Return the archive `name`-all, or else the files of the first folder that has any."""
+    def _files_of(self, name: str, file_name: re.Pattern[str]) -> list[Path]:
+        """Return the archive called `name`-all; without it, the files in a folder called `name`."""
         if archives := self._matching(f"{name}-all.t*"):
             return archives[:1]
-        folders = (files_below(folder, wanted) for folder in self._matching(name))
-        return next(filter(None, folders), [])
+        files_by_folder = (files_below(folder, file_name) for folder in self._matching(name))
+        return next(filter(None, files_by_folder), [])
 
     def _matching(self, pattern: str) -> list[Path]:
-        """Return files and folders whose names match a pattern, the uppermost first."""
+        """Return files and folders whose names match a pattern, those of `root` first."""
         paths: list[Path] = []
         for folders in ("", "*/", "*/*/"):
             paths += sorted(self.path.glob(f"{folders}{pattern}"))
@@ -234,31 +233,31 @@ class IAMOnDBDataset(SourceDataset):
         present = {sample.group for sample in parsed.samples}
         present.update(fault.name.rpartition("-")[0] for fault in parsed.left_out)
         notes = [
-            f"{len(absent):,} forms of {name} are not there: {first_of(sorted(absent))}"
+            f"{len(absent):,} forms of {name} are missing: {first_of(sorted(absent))}"
             for name, listed in forms.items()
             if (absent := listed - present)
         ]
         if self.strict and notes:
             raise DataError(f'{"; ".join(notes)}; without "strict": true the others would be used')
-        wanted = {
+        forms_of = {
             split: set().union(*(forms[name] for name in sets))
             for split, sets in self._sets.items()
         }
         for split in ("valid", "test"):
-            if both := wanted["train"] & wanted.get(split, set()):
-                raise DataError(f"the task files let form {min(both)} be in train and in {split}")
+            if both := forms_of["train"] & forms_of.get(split, set()):
+                raise DataError(f"the task files put form {min(both)} into train and {split}")
         parts = {
-            split: [sample for sample in parsed.samples if sample.group in chosen]
-            for split, chosen in wanted.items()
+            split: [sample for sample in parsed.samples if sample.group in split_forms]
+            for split, split_forms in forms_of.items()
         }
-        used = set().union(*wanted.values())
+        used = set().union(*forms_of.values())
         if unused := sum(sample.group not in used for sample in parsed.samples):
-            notes.append(f"{unused:,} lines are of no set in use")
+            notes.append(f"{unused:,} lines are in none of the task files used")
         return parts, notes
 
     def preprocessing(self) -> list[BaseTransform]:
-        """Return the preprocessing of the paper: missing points are filled, long steps cut."""
-        return [FillMissing(), CutLongSteps(threshold=LONGEST_STEP)]
+        """Return the paper's preprocessing: fill in missing points, then cut long steps."""
+        return [FillMissing(), CutLongSteps(threshold=MAX_STEP)]
 
 
 def _read_task(file: Path) -> list[str]:
@@ -275,7 +274,7 @@ def _read_task(file: Path) -> list[str]:
 def _check_splits(splits: Mapping[str, Sequence[str]]) -> None:
     """Raise a ConfigFault unless `splits` is valid for `IAMOnDBDataset`."""
     if not {"train", "valid"} <= splits.keys() <= set(SPLITS):
-        raise ConfigFault("splits", dict(splits), "sets for train and valid, and none but test")
+        raise ConfigFault("splits", dict(splits), "task files for train, valid and optionally test")
     for split in ("valid", "test"):
         if both := set(splits["train"]).intersection(splits.get(split, ())):
             raise ConfigFault("splits", min(both), f"in train or in {split}, not in both")

@@ -1,9 +1,8 @@
-"""InkML (W3C Ink Markup Language, Recommendation of 2011), read; `utils.page.inkml` writes.
+"""Reads InkML (W3C Ink Markup Language, Recommendation of 2011); `utils.page.inkml` writes it.
 
-`<trace>` elements hold points separated by commas, the values of a point separated by spaces, in
-the order of the channels that `<traceFormat>` declares (x and y if there is no such element), y
-growing downwards. Values may be differences of the first (`'`) or second (`"`) order from the
-previous point. `<annotation type="truth">` holds a transcription.
+A `<trace>` holds points separated by commas; spaces separate the values of a point. The values are
+x and y (downwards), or those of the channels that `<traceFormat>` declares. A value after `'` or
+`"` is a first or second difference. `<annotation type="truth">` holds a transcription.
 """
 
 import re
@@ -24,7 +23,7 @@ from data_loader.sources.parsing import (
     clean_text,
     count_missing,
     join_strokes,
-    memory,
+    memory_budget,
     root_tag,
     xml_tree,
 )
@@ -33,14 +32,15 @@ from data_loader.sources.untrusted_files import read_file
 from utils.checks import ConfigFault
 
 TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
-"""Types of annotations that hold a transcription, the preferred first; case does not matter."""
+"""Types of annotations that hold a transcription, the preferred type first, in any case."""
 WRITERS = ("writer", "writerID")
-MAX_REFERENCES = 10
-"""Most references from context to context that are followed (assumed)."""
+"""Types of annotations that name the writer, the preferred type first, in any case."""
+MAX_REFERENCES = 10  # from context to context (assumed)
 UNITS = {"pt": 1.0, "in": 72.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540, "px": 0.75}
-"""Points (1/72 inch) in a unit of length."""
+"""Length of each unit in points (1/72 inch)."""
 
-_PLAIN = re.compile(r"[-+.0-9eE\s,]+", re.ASCII)
+# A trace without prefixes, and a value with its optional prefix.
+_PLAIN_TRACE = re.compile(r"[-+.0-9eE\s,]+", re.ASCII)
 _VALUE = re.compile(
     r"\s*(?:([!'\"])\s*)?([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?|#[0-9A-Fa-f]{1,13}|[TF*])\s*"
 )
@@ -48,26 +48,23 @@ _XML = "{http://www.w3.org/XML/1998/namespace}"
 
 
 class _State(NamedTuple):
-    """The state of a channel after a point."""
+    """The last value of a channel, and the prefix that applies to its next value."""
 
     prefix: str = "!"
     value: float = 0.0
-    speed: float = 0.0
-    """The difference from the previous value."""
-    acceleration: float = 0.0
+    speed: float = 0.0  # difference from the previous value
+    acceleration: float = 0.0  # difference from the previous speed
 
 
 class Format(NamedTuple):
     """The channels of a trace."""
 
     signs: dict[str, int]
-    """The sign of each channel by name, in order: -1 if it grows to the left or upwards, else 1."""
-    min_values: int
-    """Fewest values of a point."""
-    max_values: int | None
-    """Most values of a point; None if unknown."""
+    """For each channel, in order: -1 if its values grow to the left or upwards, else 1."""
+    min_values: int  # of a point
+    max_values: int | None  # of a point; None if unknown
     unit: float | None = None
-    """Points (1/72 inch) in a unit of X, if known."""
+    """Length of a unit of X in points (1/72 inch); None if unknown."""
 
 
 def sniff(head: bytes) -> bool:
@@ -84,13 +81,13 @@ def parse(
 
     Args:
         path: the file.
-        level: see `InkMLDataset`; "annotated" means "group" if several groups, but not the file,
-            have transcriptions, and "file" otherwise.
+        level: see `InkMLDataset`; "annotated" means "group" if several groups have transcriptions
+            and the file has none, and otherwise "file".
         encoding: the file's encoding; None takes the declared encoding.
     """
     content = read_file(path)
     try:
-        # The parser ignores the declared encoding of decoded text.
+        # For text that is already decoded, the parser ignores the declared encoding.
         root = xml_tree(content if encoding is None else content.decode(encoding), "ink")
     except UnicodeError as error:
         raise Fault(f"not {encoding} text", str(error)) from None
@@ -99,18 +96,18 @@ def parse(
     if level == "annotated":
         level = "group" if len(groups) > 1 and not text else "file"
     if level == "file":
-        inner = root.findall("traceGroup")
-        if not text and len(inner) == 1:
-            text = _annotation(inner[0], TRUTHS)
-        # The views of a file only repeat its traces.
-        return Parsed([_sample([*root.iter("trace")], text, writer, forms, memory())])
+        top_groups = root.findall("traceGroup")
+        if not text and len(top_groups) == 1:
+            text = _annotation(top_groups[0], TRUTHS)
+        # Views are skipped, since they only repeat traces of the file.
+        return Parsed([_sample([*root.iter("trace")], text, writer, forms, memory_budget())])
     if not groups:
         raise Fault("no traceGroup with a transcription")
-    by_identity = {identity(trace): trace for trace in root.iter("trace")}
+    trace_by_id = {element_id(trace): trace for trace in root.iter("trace")}
     parsed = Parsed(budget=Budget(200 * len(content), "it repeats the same points too often"))
     for number, group in enumerate(groups):
         with parsed.attempt(name := f"{number:04}"):
-            traces, text = [*_traces(group, by_identity)], _annotation(group, TRUTHS)
+            traces, text = [*_traces(group, trace_by_id)], _annotation(group, TRUTHS)
             group_writer = _annotation(group, WRITERS) or writer
             sample = _sample(traces, text, group_writer, forms, parsed.budget)
             parsed.samples.append(sample.of(name))
@@ -120,7 +117,7 @@ def parse(
 def _sample(
     traces: list[Element], text: str, writer: str, forms: dict[Element, Format], budget: Budget
 ) -> Sample:
-    """Return the sample of traces; spend the memory of parsing them (assumed) from `budget`."""
+    """Return the sample of traces; spend from `budget` the memory of parsing them (assumed)."""
     clean_text(text)
     budget.spend(50 * sum(len(trace.text or "") for trace in traces))
     ink, missing = _ink(traces, forms)
@@ -130,33 +127,32 @@ def _sample(
 def formats(root: Element) -> dict[Element, Format]:
     """Return the format of each trace.
 
-    The format belongs to the context that the trace or its group names, or else to the last context
-    before the trace; without a context, it is the only format of the document.
+    A trace has the format of the context that the trace or its group names, or else of the last
+    context before the trace. Without contexts, all traces have the only format of the document.
     """
-    named = {identity(element): element for element in root.iter() if identity(element)}
+    by_id = {element_id(element): element for element in root.iter() if element_id(element)}
     by_context: dict[Element | None, Format] = {}
     by_trace: dict[Element, Format] = {}
-    current: Element | None = None
-    waiting: list[tuple[Element, Element | None, bool]] = [(root, None, False)]
-    while waiting:
-        element, inherited, in_definitions = waiting.pop()
-        context = named.get(element.get("contextRef", "").removeprefix("#"), inherited)
+    last_context: Element | None = None
+    stack: list[tuple[Element, Element | None, bool]] = [(root, None, False)]
+    while stack:
+        element, inherited, in_definitions = stack.pop()
+        context = by_id.get(element.get("contextRef", "").removeprefix("#"), inherited)
         if element.tag == "context" and not in_definitions:
-            current = element
+            last_context = element
         elif element.tag == "trace":
-            context = current if context is None else context
+            context = last_context if context is None else context
             if context not in by_context:
-                by_context[context] = _format(_format_holder(context, named, root))
+                by_context[context] = _format(_format_holder(context, by_id, root))
             by_trace[element] = by_context[context]
         else:
             in_definitions = in_definitions or element.tag == "definitions"
-            waiting += ((child, context, in_definitions) for child in reversed(element))
+            stack += ((child, context, in_definitions) for child in reversed(element))
     return by_trace
 
 
-def _format_holder(context: Element | None, named: dict[str, Element], root: Element) -> Element:
-    """Return the element that has the traceFormat of a context: the context, a context to which
-    this context refers, or the document."""
+def _format_holder(context: Element | None, by_id: dict[str, Element], root: Element) -> Element:
+    """Return the first of `context` and its references that has a traceFormat, or `root`."""
     for _ in range(MAX_REFERENCES):
         if context is None:
             break
@@ -164,12 +160,12 @@ def _format_holder(context: Element | None, named: dict[str, Element], root: Ele
             return context
         keys = ("traceFormatRef", "inkSourceRef", "contextRef")
         names = [context.get(key, "").removeprefix("#") for key in keys]
-        context = next((named[name] for name in names if name in named), None)
+        context = next((by_id[name] for name in names if name in by_id), None)
     return root
 
 
 def _format(holder: Element) -> Format:
-    """Return the format that an element declares, or else a format of X and Y."""
+    """Return the format that `holder` declares, or a format of X and Y if it declares no format."""
     forms = []
     for declared in holder.iter("traceFormat"):
         regular = declared.findall("channel")
@@ -180,20 +176,21 @@ def _format(holder: Element) -> Format:
             raise Fault("a traceFormat without the channels X and Y")
         unit = UNITS.get(regular[names.index("X")].get("units", ""))
         for item in holder.iter("channelProperty"):
-            steps = re.fullmatch(r"[1-9]\d{0,8}", item.get("value", ""))
+            resolution = re.fullmatch(r"[1-9]\d{0,8}", item.get("value", ""))
             length = UNITS.get(item.get("units", "").removeprefix("1/"))
-            if (item.get("channel"), item.get("name")) == ("X", "resolution") and steps and length:
-                unit = length / int(steps[0])
+            is_of_x = (item.get("channel"), item.get("name")) == ("X", "resolution")
+            if is_of_x and resolution and length:
+                unit = length / int(resolution[0])
         forms.append(
             Format(dict(zip(names, signs, strict=True)), len(regular), len(channels), unit)
         )
-    if len(set(map(repr, forms))) > 1:  # `repr` shows the order of the channels
+    if len(set(map(repr, forms))) > 1:  # `repr` also shows the order of the channels.
         raise Fault("several different traceFormats, and no context that names one")
     return forms[0] if forms else Format({"X": 1, "Y": 1}, 2, None)
 
 
 def _annotation(element: Element, kinds: Sequence[str]) -> str:
-    """Return the annotation of the first of the types `kinds` that exists, or an empty string."""
+    """Return the annotation of an element whose type comes first in `kinds`, or ""."""
     texts: dict[str, str] = {}
     for annotation in element.findall("annotation"):
         text = "".join(annotation.itertext())
@@ -204,18 +201,18 @@ def _annotation(element: Element, kinds: Sequence[str]) -> str:
 
 
 def _annotated(root: Element) -> Iterator[Element]:
-    """Yield the outermost groups that have a transcription and stand in no annotation."""
-    waiting = [*reversed(root)]
-    while waiting:
-        element = waiting.pop()
-        # A view that holds views is a group.
+    """Yield the outermost groups that have a transcription."""
+    stack = [*reversed(root)]
+    while stack:
+        element = stack.pop()
+        # A view that contains views is a group.
         if element.tag in ("traceGroup", "traceView") and _annotation(element, TRUTHS):
             yield element
-        elif element.tag != "annotation":  # Nested annotations would take long.
-            waiting += reversed(element)
+        elif element.tag != "annotation":  # Annotations in annotations would take long.
+            stack += reversed(element)
 
 
-def _traces(group: Element, by_identity: dict[str, Element]) -> Iterator[Element]:
+def _traces(group: Element, trace_by_id: dict[str, Element]) -> Iterator[Element]:
     """Yield the traces of a group, and the traces to which its views refer."""
     for element in group.iter():
         name = element.get("traceDataRef", element.get("traceRef", "")).removeprefix("#")
@@ -223,20 +220,21 @@ def _traces(group: Element, by_identity: dict[str, Element]) -> Iterator[Element
             yield element
         elif element.tag == "traceView" and name:
             if "from" in element.attrib or "to" in element.attrib:
-                raise Fault("a part of a trace as a view, which is not read")
-            if name not in by_identity:
+                raise Fault("a view of a part of a trace, which is not supported")
+            if name not in trace_by_id:
                 raise Fault("a view of a trace that is not there", repr(name[:40]))
-            yield by_identity[name]
+            yield trace_by_id[name]
 
 
-def identity(trace: Element) -> str:
-    return trace.get(f"{_XML}id", trace.get("id", ""))
+def element_id(element: Element) -> str:
+    """Return the id of an element, or "" if the element has no id."""
+    return element.get(f"{_XML}id", element.get("id", ""))
 
 
 def _ink(
     traces: list[Element], forms: dict[Element, Format]
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the ink `(points, 3)` of traces, and the missing points if there are times."""
+    """Return the ink `(points, 3)` of traces, and the missing points (None without times)."""
     traces = [trace for trace in traces if is_drawn(trace)]
     check_points(sum(trace.text.count(",") + 1 for trace in traces))
     first_unit = forms[traces[0]].unit
@@ -266,7 +264,10 @@ def is_drawn(trace: Element) -> bool:
 
 
 def points_of(trace: Element, form: Format, place: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the points `(n, 2)` of a trace, y downwards, and their times or None."""
+    """Return the points `(n, 2)` of a trace, y downwards, and their times `(n,)` or None.
+
+    Messages call the trace `place`.
+    """
     columns = _values(trace.text, form, place).T
     signed = zip(form.signs.items(), columns, strict=False)
     channels = {name: sign * column for (name, sign), column in signed}
@@ -277,10 +278,10 @@ def _values(content: str, form: Format, place: str) -> np.ndarray:
     """Return the values of a trace, `(points, channels)` float64."""
     points = content.split(",")
     try:
-        if not _PLAIN.fullmatch(content):
+        if not _PLAIN_TRACE.fullmatch(content):
             raise ValueError
         rows = [list(map(float, point.split())) for point in points]
-    except ValueError:  # differences, or values without a blank between them, such as 3-5
+    except ValueError:  # The values have prefixes, or no blanks between them, such as 3-5.
         states: dict[int, _State] = {}
         rows = [_row(point, states, f"point {n} of {place}") for n, point in enumerate(points, 1)]
     for number, row in enumerate(rows, 1):
@@ -295,25 +296,25 @@ def _values(content: str, form: Format, place: str) -> np.ndarray:
 
 
 def _row(point: str, states: dict[int, _State], place: str) -> list[float]:
-    """Return the values of a point, whose channels keep the prefixes of earlier points.
+    """Return the values of a point, and update `states`, the state of each channel.
 
-    A value is absolute after `!` (the default), a difference from the previous point after `'`, and
-    a difference of differences after `"`; `*` repeats the position, the speed or the acceleration.
-    `states`, the state of each channel after the previous point, is updated.
+    The prefix of a value says whether the value is absolute (`!`, the default), a difference from
+    the previous point (`'`), or a difference of differences (`"`); it holds for the channel's later
+    values, too. `*` repeats the channel's last value, difference or difference of differences.
     """
     row: list[float] = []
-    at = 0
-    while at < len(point):
-        match = _VALUE.match(point, at)
+    position = 0
+    while position < len(point):
+        match = _VALUE.match(point, position)
         if match is None:
-            detail = f"{place}: {point[at : at + 20].strip()!r}"
+            detail = f"{place}: {point[position : position + 20].strip()!r}"
             raise Fault("a non-number among the points", detail)
-        at, word = match.end(), match[2]
+        position, word = match.end(), match[2]
         is_first = len(row) not in states
         previous_prefix, previous, speed, acceleration = states.get(len(row), _State())
         prefix = match[1] or previous_prefix
         if is_first and (prefix != "!" or word == "*"):
-            raise Fault("a difference without a point before", place)
+            raise Fault("a difference without a previous point", place)
         if word == "*":
             value = {"!": previous, "'": speed, '"': acceleration}[prefix]
         elif word in "TF":
@@ -329,13 +330,14 @@ def _row(point: str, states: dict[int, _State], place: str) -> list[float]:
 
 @dataclass(kw_only=True, eq=False)
 class InkMLDataset(DividedDataset):
-    """Samples in InkML files, with transcriptions where annotated.
+    """Samples in InkML files, with their transcriptions, if annotated.
 
     Args:
         root: a file, or a folder with files called `.inkml` or `.xml` (also in folders below).
-        level: what is a sample: a whole file, or each outermost `<traceGroup>` that has a
-            transcription.
-        encoding: the files' encoding, such as "cp1256"; None takes what each file declares.
+        level: "file" makes a sample of each file, "group" of each outermost `<traceGroup>` that has
+            a transcription.
+        encoding: the files' encoding, such as "cp1256"; None takes the encoding that a file
+            declares.
         require_text: leave out samples without transcription.
 
     Raises:

@@ -1,10 +1,10 @@
 """MNIST stroke sequences (E. de Jong): digits as pen movements over an image of 28 x 28 pixels.
 
 A digit has two files. `trainimg-N-inputdata.txt` (or `testimg-...`) has rows `dx dy end_of_stroke
-end_of_digit`, the first row from the image's upper left corner. `...-targetdata.txt` has 14
-columns: ten for the class, of which a single column is 1, and the next row. A row `0 0 1 x` lifts
-the pen: the row is dropped, and the previous point ends its stroke. `trainlabels.txt`,
-`testlabels.txt` and the `-points.txt` files repeat the content of these files, and are not read.
+end_of_digit`; the first offset is from the image's upper left corner. `...-targetdata.txt` has 14
+columns: ten for the class (a 1 in the digit's column), and the next row of the first file. A row
+`0 0 1 x` lifts the pen: the row is dropped, and the previous point ends its stroke. Other files,
+such as `trainlabels.txt`, only repeat this content.
 """
 
 import io
@@ -24,10 +24,10 @@ from data_loader.sources.parsing import (
     Sample,
     check_offsets,
     check_points,
-    memory,
+    memory_budget,
 )
 from data_loader.sources.source import DividedDataset, Splits
-from data_loader.sources.splits import draw
+from data_loader.sources.splits import hash_fraction
 from data_loader.sources.untrusted_files import MEBIBYTE, is_archive, parse_contents, read_file
 from data_loader.synthetic.embedded import embedded_digits
 from data_loader.synthetic.paths import side_by_side, to_ink, to_path
@@ -49,13 +49,16 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(path: Path) -> Parsed:
-    """Return the digits in an archive, or the digit in a file with the class in its target data."""
+    """Return the digits in an archive, or the digit in an `inputdata` file.
+
+    The digit's class is in the `targetdata` file beside it; without such a file it has no text.
+    """
     with open_file(path) as stream:
-        packed = is_archive(stream.read(MEBIBYTE))
-    if packed:
+        is_packed = is_archive(stream.read(MEBIBYTE))
+    if is_packed:
         parsed = parse_digits([path])
-        for part in (parsed.samples, parsed.left_out):  # by split, then by number
-            part.sort(key=lambda digit: (digit.name[:5], len(digit.name), digit.name))
+        for items in (parsed.samples, parsed.left_out):  # Sort by split, then by number.
+            items.sort(key=lambda item: (item.name[:5], len(item.name), item.name))
         return parsed
     target = path.with_name(path.name.replace("inputdata", "targetdata"))
     text = str(_class(read_file(target))) if target != path and target.is_file() else ""
@@ -63,8 +66,8 @@ def parse(path: Path) -> Parsed:
 
 
 def parse_digits(files: Sequence[Path]) -> Parsed:
-    """Return the digits in files or in an archive; a digit without a class has an empty text."""
-    parsed = Parsed(budget=memory(files[0]))
+    """Return the digits in files, or in an archive; without `targetdata` a digit has no text."""
+    parsed = Parsed(budget=memory_budget(files[0]))
 
     def parse_file(name: str, content: bytes) -> np.ndarray | int:
         return _ink(content) if name.endswith("-inputdata.txt") else _class(content)
@@ -82,13 +85,13 @@ def parse_digits(files: Sequence[Path]) -> Parsed:
             if fault := faults.get(target):
                 raise Fault(f"target data: {fault.reason}", fault.detail)
             text = str(read.get(target, ""))
-            part = digit.partition("img")[0]
-            parsed.samples.append(Sample(read[ink], text, digit, group=part))
+            split = digit.partition("img")[0]
+            parsed.samples.append(Sample(read[ink], text, digit, group=split))
     return parsed
 
 
 def _rows(content: bytes, columns: int) -> np.ndarray:
-    """Return the rows of a file of whole numbers, `(rows, columns)` int64."""
+    """Return the rows of a file, `(rows, columns)` int64."""
     if not content.strip():
         raise Fault("an empty file")
     if (count := content.count(b"\n")) > MAX_POINTS:
@@ -96,7 +99,7 @@ def _rows(content: bytes, columns: int) -> np.ndarray:
     try:
         table = np.loadtxt(io.BytesIO(content), dtype=np.int64, comments=None, ndmin=2)
     except ValueError as error:
-        raise Fault("rows that are not as many whole numbers", first_line(error)) from None
+        raise Fault("rows that are not equally many whole numbers", first_line(error)) from None
     if table.shape[1] != columns:
         raise Fault(f"rows without {columns} columns", f"{table.shape[1]} columns")
     if not np.isin(table[:, -2:], (0, 1)).all():
@@ -105,7 +108,7 @@ def _rows(content: bytes, columns: int) -> np.ndarray:
 
 
 def _ink(content: bytes) -> np.ndarray:
-    """Return the ink of an `inputdata` file, `(points, 3)` float32, from the image's corner."""
+    """Return the ink of an `inputdata` file, `(points, 3)` float32."""
     rows = _rows(content, 4)
     ends = np.flatnonzero(rows[:, 3]).tolist()
     if not ends:
@@ -113,7 +116,7 @@ def _ink(content: bytes) -> np.ndarray:
     if ends[0] < len(rows) - 1:
         raise Fault("rows after the end of the digit", f"it ends in row {ends[0] + 1}")
     ink = rows[:, :3].astype(np.float32)
-    ink[-1, 2] = 1  # the end of the digit ends its last stroke
+    ink[-1, 2] = 1  # The end of the digit is also the end of its last stroke.
     lifts = np.flatnonzero((ink[:, :2] == 0).all(axis=1) & (ink[:, 2] == 1))
     lifts = lifts[lifts > 0]
     ink[lifts - 1, 2] = 1
@@ -129,7 +132,7 @@ def _class(content: bytes) -> int:
     if sorted(classes[0]) != [0] * 9 + [1]:
         raise Fault("a class that is not one of ten")
     if (classes != classes[0]).any():
-        raise Fault("rows that do not agree on the class")
+        raise Fault("rows of different classes")
     return int(classes[0].argmax())
 
 
@@ -137,8 +140,8 @@ def _class(content: bytes) -> int:
 class MNISTStrokesDataset(DividedDataset):
     """Digits as pen movements, single or side by side in lines.
 
-    The texts are the digits. Samples called `train...` are for training, samples called `test...`
-    for test; the validation split is taken from the training samples.
+    A sample's text is its digit or digits. Samples called `train...` are for training, samples
+    called `test...` for test; the validation split is taken from the training samples.
 
     The file of a digit must mark the digit's last point as its end. In batches the last point of a
     digit, or of the last digit of a line, is the end of the sequence.
@@ -146,17 +149,17 @@ class MNISTStrokesDataset(DividedDataset):
     Args:
         root: the archive `sequences.tar.gz`, or a folder with the archive or with its files (also
             in folders below). If there are an archive and files, the archive is read. None
-            generates digits of the same form, by invented writers.
+            generates digits of the same format, written by invented people.
         digit: the only class to use; None uses all.
-        digits_per_line: fewest and most digits side by side in a line, such as [1, 6]; None keeps
-            the digits single. Each line takes digits of its own split, and every digit occurs in
-            `repeats` lines.
-        repeats: the number of lines, in its split, in which each digit occurs.
-        gap: fewest and most pixels between two digits of a line.
-        embedded_size: training digits to generate if `root` is None; a sixth as many are for test.
+        digits_per_line: minimum and maximum number of digits side by side in a line, such as
+            [1, 6]; None keeps the digits single. The digits of a line are of the same split.
+        repeats: number of lines in which each digit occurs.
+        gap: minimum and maximum number of pixels between two digits of a line.
+        embedded_size: number of training digits to generate if `root` is None; the test split has a
+            sixth as many.
 
     Raises:
-        ConfigFault: if a range ends before it begins.
+        ConfigFault: if a minimum is above its maximum.
     """
 
     title = "MNIST stroke sequences"
@@ -176,7 +179,7 @@ class MNISTStrokesDataset(DividedDataset):
         for key in ("digits_per_line", "gap"):
             bounds = getattr(self, key)
             if bounds is not None and bounds[0] > bounds[1]:
-                raise ConfigFault(key, list(bounds), "the fewest first, then the most")
+                raise ConfigFault(key, list(bounds), "the minimum, then the maximum")
 
     def find(self) -> list[Path]:
         archives = [self.path / name for name in ARCHIVES]
@@ -187,7 +190,7 @@ class MNISTStrokesDataset(DividedDataset):
         except DataError as error:
             raise DataError(
                 f"{error}: {ARCHIVES[0]}, or files such as trainimg-0-inputdata.txt; "
-                '"root": null generates digits of that form'
+                '"root": null generates digits'
             ) from None
 
     def read(self, files: list[Path]) -> Parsed:
@@ -198,8 +201,8 @@ class MNISTStrokesDataset(DividedDataset):
         if self.root is not None:
             return super().make()
         samples = [
-            Sample(ink, str(digit), f"{part}img-{number}", group=part)
-            for part, number, digit, ink in embedded_digits(self.embedded_size)
+            Sample(ink, str(digit), f"{split}img-{number}", group=split)
+            for split, number, digit, ink in embedded_digits(self.embedded_size)
         ]
         return Parsed(sorted(samples, key=lambda sample: sample.name)), None
 
@@ -208,7 +211,7 @@ class MNISTStrokesDataset(DividedDataset):
             return f"Digits written by invented people: {count:,} samples"
         return super()._headline(count)
 
-    def _arranged(self, parts: Splits) -> tuple[Splits, list[str]]:
+    def _arrange(self, parts: Splits) -> tuple[Splits, list[str]]:
         notes = []
         if self.digit is not None:
             chosen = str(self.digit)
@@ -218,27 +221,30 @@ class MNISTStrokesDataset(DividedDataset):
             return changed(parts, lambda digit: [line_of([digit], [0], digit.name)]), notes
         low, high = self.digits_per_line
         count = sum(map(len, parts.values()))
-        notes.append(f"lines of {low} to {high} are set from {count:,} digits")
-        return {split: list(self._lines_of(split, part)) for split, part in parts.items()}, notes
+        notes.append(f"{count:,} digits are combined into lines of {low} to {high} digits")
+        return {split: list(self._lines(split, part)) for split, part in parts.items()}, notes
 
-    def _lines_of(self, split: str, digits: list[Sample]) -> Iterator[Sample]:
-        """Yield lines of the digits of a split, side by side."""
-        low, high = self.digits_per_line
+    def _lines(self, split: str, digits: list[Sample]) -> Iterator[Sample]:
+        """Yield lines in which the digits of a split stand side by side, in a hashed order."""
+
+        def draw(bounds: tuple[int, int], key: str) -> int:
+            low, high = bounds
+            return low + int((high - low + 1) * hash_fraction(key))
+
         number = 0
-        min_gap, num_gaps = self.gap[0], self.gap[1] - self.gap[0] + 1
         for turn in range(self.repeats):
-            order = sorted(digits, key=lambda digit: draw(f"{split}:{turn}:{digit.name}"))
-            while len(order) >= low:
+            queue = sorted(digits, key=lambda digit: hash_fraction(f"{split}:{turn}:{digit.name}"))
+            while len(queue) >= self.digits_per_line[0]:
                 key = f"{split}:{turn}:{number}"
-                count = low + int((high - low + 1) * draw(f"count:{key}"))
-                line, order = order[:count], order[count:]
-                gaps = [min_gap + int(num_gaps * draw(f"gap:{key}:{n}")) for n in range(len(line))]
+                count = draw(self.digits_per_line, f"count:{key}")
+                line, queue = queue[:count], queue[count:]
+                gaps = [draw(self.gap, f"gap:{key}:{n}") for n in range(len(line))]
                 yield line_of(line, gaps, f"{split}-line-{number:06}")
                 number += 1
 
 
 def line_of(digits: list[Sample], gaps: list[int], name: str) -> Sample:
-    """Return digits as a line; `gaps[n]` is the space left of the ink of digit n, unused for n = 0.
+    """Return digits as a line; `gaps[n]` is the space left of digit n (`gaps[0]` is not used).
 
     The line has no writer and no group, since its digits are by several hands.
     """

@@ -1,15 +1,15 @@
-"""Your own ink: inherit from `OwnInk`, and say where your lines are.
+"""Your own ink: inherit from `OwnInk`, and yield your lines.
 
     class MyInk(OwnInk):
         def lines(self):
             yield "hello", [[(0, 0), (4, 12), (9, 3)], [(15, 2), (15, 9)]]
 
-docs/data.md shows the few lines that train on such ink. A JSON file of the same lines is an object
-or a list of objects, y growing downwards; "text" and "writer" may be left out:
+docs/data.md shows how to train on such ink. Lines may also be in a JSON file: an object for a line,
+or a list of such objects. y grows downwards, and "text" and "writer" are optional:
 
     {"text": "hello", "strokes": [[[0, 0], [4, 12], [9, 3]], [[15, 2], [15, 9]]], "writer": "ann"}
 
-`json_lines` reads such a file for `lines`.
+`json_lines` reads such a file; call it in `lines`.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ import numpy as np
 
 from base import distributed
 from data_loader.sources.parsing import (
-    MAX_ELEMENTS,
+    MAX_VALUES,
     Fault,
     Parsed,
     Sample,
@@ -37,13 +37,13 @@ from data_loader.sources.untrusted_files import MEBIBYTE, read_file
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, Fraction, Seed, short
 
-MAX_JSON = 48 * MEBIBYTE  # assumed
+MAX_JSON = 48 * MEBIBYTE  # of a file (assumed)
 
 Stroke = Sequence[tuple[float, float]]
 Line = tuple[str, Sequence[Stroke], str]
-"""A text, its strokes and its writer; an unknown text or writer is an empty string."""
+"""A line's text, strokes and writer; an unknown text or writer is an empty string."""
 Extras = Mapping[str, Any]
-"""Numbers, or lists of numbers, by name; of the same sizes in all lines."""
+"""Numbers, or lists of numbers, by name; all lines have the same names and sizes."""
 
 
 def sniff(head: bytes) -> bool:
@@ -67,7 +67,7 @@ def sample_of(line: object, y_grows_down: bool = True) -> Sample:
     """Return the sample of a line that `OwnInk.lines` yields.
 
     Raises:
-        Fault: if `line` has a wrong type, or too few points or too many.
+        Fault: if `line` or a value in it is not valid, or has too few points or too many.
     """
     if not isinstance(line, tuple | list) or len(line) not in (2, 3, 4):
         raise Fault("not (text, strokes), with or without writer and extras", short(line))
@@ -80,33 +80,33 @@ def sample_of(line: object, y_grows_down: bool = True) -> Sample:
         raise Fault("strokes that are not a list", short(strokes))
     positions = []
     for number, stroke in enumerate(strokes):
-        wrong = f"stroke {number} is not a list of (x, y)"
+        reason = f"stroke {number} is not a list of (x, y)"
         try:
-            points = np.asarray(stroke, dtype=np.float64)  # else strings would fill the memory
+            points = np.asarray(stroke, dtype=np.float64)  # Strings might fill the memory.
         except (TypeError, ValueError, OverflowError) as error:
-            raise Fault(wrong, str(error)) from None
+            raise Fault(reason, str(error)) from None
         if points.size and (points.ndim != 2 or points.shape[1] != 2):
-            raise Fault(wrong, f"shape {points.shape}")
+            raise Fault(reason, f"shape {points.shape}")
         positions.append(points.reshape(-1, 2) * (1.0, 1.0 if y_grows_down else -1.0))
     try:
         arrays = {name: np.asarray_chkfinite(extras[name], np.float32) for name in extras}
     except (TypeError, ValueError):
-        wrong = "extras that are not lists of finite numbers by name"
-        raise Fault(wrong, short(extras)) from None
+        reason = "extras that are not lists of finite numbers by name"
+        raise Fault(reason, short(extras)) from None
     return Sample(join_strokes(positions), clean_text(text), writer=writer, extras=arrays)
 
 
 def parse_json(content: bytes) -> list[Line]:
-    """Return the lines in a JSON file, their strokes unchecked.
+    """Return the lines in a JSON file; the strokes are not checked.
 
-    The lines of a page of `utils.page.page.Page.to_json` are its rows.
+    For a page of `utils.page.page.Page.to_json`, return its rows as lines.
 
     Raises:
-        Fault: if the content is not JSON, or the lines are not as the head of this module shows.
+        Fault: if the content is not JSON, or a line is not an object with "strokes".
     """
     values = json_values(content)
     if isinstance(values, dict) and isinstance(values.get("rows"), list):
-        values = values["rows"]  # of a page that `write` saved
+        values = values["rows"]
     lines = []
     for number, line in enumerate(values if isinstance(values, list) else [values]):
         if not isinstance(line, dict) or "strokes" not in line:
@@ -117,9 +117,9 @@ def parse_json(content: bytes) -> list[Line]:
 
 
 def json_values(content: bytes) -> strict_json.Json:
-    """Return the values of a JSON file; raise a Fault if they are not JSON, or too many."""
-    if content.count(b"[") + content.count(b"{") > 10 * MAX_ELEMENTS:
-        raise Fault(f"more than {10 * MAX_ELEMENTS:,} lists and objects")
+    """Return the value in a JSON file; raise a Fault if the file is not JSON, or too large."""
+    if content.count(b"[") + content.count(b"{") > MAX_VALUES:
+        raise Fault(f"more than {MAX_VALUES:,} lists and objects")
     try:
         return strict_json.loads(decode(content), max_bytes=len(content))
     except ConfigFault as fault:
@@ -128,10 +128,10 @@ def json_values(content: bytes) -> strict_json.Json:
 
 
 def json_lines(path: str | os.PathLike[str]) -> list[Line]:
-    """Return the lines in a JSON file, for `OwnInk.lines`; their strokes are checked later.
+    """Return the lines in a JSON file, for `OwnInk.lines`; `load` checks the strokes later.
 
     Raises:
-        DataError: if the file is not valid; it names the file and the fault.
+        DataError: if the file is not valid; the message names the file and the fault.
     """
     try:
         return parse_json(read_file(Path(path), MAX_JSON))
@@ -140,21 +140,21 @@ def json_lines(path: str | os.PathLike[str]) -> list[Line]:
 
 
 class OwnInk(DividedDataset):
-    """Lines of writing that a subclass yields as plain lists; kept in memory.
+    """Lines of writing that a subclass yields as plain lists; they are kept in memory.
 
     Args:
         fractions: the fractions of the lines in `train`, `valid` and `test`, together 1; None means
-            0.8, 0.1 and 0.1. Lines are divided by a hash of the writer, or of the line's name where
-            the writer is unknown.
+            0.8, 0.1 and 0.1. Lines are divided by a hash of the writer or, where the writer is
+            unknown, of the line's name.
         split_seed: seed of the hash.
-        named_by: "content" names a line by a hash of its content: reordered lines stay in their
-            splits, and equal lines are in one split. None names a line by its number. New runs set
-            "content"; older runs go on with numbers.
+        named_by: "content" names a line by a hash of its content, so that reordered lines stay in
+            their splits and equal lines are in the same split; new runs should use "content". None
+            names a line by its number, as in older runs.
     """
 
     unit = "lines"
     y_grows_down: ClassVar[bool] = True
-    """Whether y grows downwards, as on screens; a subclass whose y grows upwards says False."""
+    """Whether y grows downwards, as on screens; a subclass whose y grows upwards sets False."""
 
     def __init__(
         self,
@@ -170,18 +170,18 @@ class OwnInk(DividedDataset):
     def lines(self) -> Iterable[tuple[str, Sequence[Stroke]] | Line | tuple[*Line, Extras]]:
         """Yield each line: its text, its strokes, and optionally its writer and then its extras.
 
-        A stroke is a list of (x, y); extras are further inputs of a network, lists of numbers by
-        name. An unknown text or writer is an empty string. Called once, by `load`.
+        A stroke is a list of (x, y). Extras are further inputs of a network: lists of numbers by
+        name. An unknown text or writer is an empty string. `load` calls this method once.
         """
 
     def make(self) -> tuple[Parsed, None]:
         """Return all lines.
 
         Raises:
-            DataError: if there is no line, or a line is not valid; it names the line.
+            DataError: if there is no line, or a line is not valid; the message names the line.
         """
         samples: list[Sample] = []
-        count: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         lines = distributed.bar(self.lines() or (), "reading lines", delay=1, leave=False)
         for number, line in enumerate(lines):
             try:
@@ -191,19 +191,19 @@ class OwnInk(DividedDataset):
             name = f"line-{number:06}"
             if self.named_by:
                 name = f"line-{_digest(sample)}"
-                count[name] += 1
-                name += f".{count[name]}" if count[name] > 1 else ""
+                counts[name] += 1
+                name += f".{counts[name]}" if counts[name] > 1 else ""
             samples.append(sample.of(name))
         if not samples:
             raise DataError(f"{self.root}: lines() yields nothing")
         return Parsed(samples), None
 
-    def _unit(self, sample: Sample) -> str:
+    def _split_key(self, sample: Sample) -> str:
         return sample.name.partition(".")[0]  # without the number that tells equal lines apart
 
     def _headline(self, count: int) -> str:
-        named = "" if self.named_by else ", named by their numbers"
-        return f"{self.root}: {count:,} lines{named}"
+        naming = "" if self.named_by else ", named by their numbers"
+        return f"{self.root}: {count:,} lines{naming}"
 
 
 def _digest(sample: Sample) -> str:

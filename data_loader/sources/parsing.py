@@ -1,8 +1,8 @@
-"""Shared by all formats: results of parsing, reasons for failures, XML, text, points, limits.
+"""Shared by all formats: results of parsing, faults, XML, texts, points and limits.
 
-The module of a format has `sniff(head)`, which tells the format by the first bytes of a file, and
-`parse(path, ...)`, which returns a `Parsed`. A sample is named by its place in the file, and has no
-name where the file is the sample. A `Fault` of the whole file is raised.
+The module of a format has two functions. `sniff(head)` returns whether a file that begins with the
+bytes `head` has the format. `parse(path, ...)` returns a `Parsed`, or raises a `Fault` if the whole
+file is unusable. A sample is named by its position in the file; a file's only sample has no name.
 """
 
 import unicodedata
@@ -18,43 +18,35 @@ from utils.alphabet import nfc
 from utils.checks import DataError, printable
 from utils.ink import from_strokes
 
-FARTHEST = 1e9
-"""Longest offset of ink (assumed: float32 has no fractions beyond, and squares grow large)."""
-MAX_POINTS = 20_000
-"""Points of a sample at most (assumed)."""
-MAX_CHARACTERS = 20_000
-"""Characters of a text at most (assumed)."""
-MAX_DETAIL = 200
-"""Characters of a fault's detail (assumed)."""
-MAX_ELEMENTS = 500_000
-"""Limit on elements of XML, keywords of UNIPEN and stroke arrays (assumed). The limit on lists and
-objects of JSON, and on steps of a pickle, is ten times as high."""
-MAX_PARSED = 1_000_000_000
-"""Limit on the bytes of an unpacked archive and its parsed samples (assumed: half of 2 GB)."""
-SAMPLE_BYTES = 500
-"""Bytes of a sample or a Fault besides its points and strings (measured)."""
-POINT_BYTES = 13
-"""Bytes of a point (measured)."""
-GAP = 2.5
-"""Periods between two points above which points count as missing between them (assumed). IAM-OnDB
-gives its times to 10 ms, so that two of its periods may be mere rounding: steps of 0.03 s are
-hardly longer than other steps; steps of 0.04 s and more are longer (measured)."""
+MAX_OFFSET = 1e9  # of a point from the previous point (assumed: float32 has no fractions above)
+MAX_POINTS = 20_000  # of a sample (assumed)
+MAX_CHARACTERS = 20_000  # of a text (assumed)
+MAX_DETAIL = 200  # characters of a fault's detail (assumed)
+MAX_ELEMENTS = 500_000  # XML elements, UNIPEN keywords or stroke arrays of a file (assumed)
+MAX_VALUES = 10 * MAX_ELEMENTS  # lists and objects of JSON, opcodes of a pickle (assumed)
+MAX_PARSED = 1_000_000_000  # bytes of an unpacked archive and its samples (assumed: half of 2 GB)
+SAMPLE_BYTES = 500  # of a sample or a Fault besides points and strings (measured)
+POINT_BYTES = 13  # (measured)
+MAX_PERIODS = 2.5
+"""Maximum time, in periods, between two points with no missing point between them (assumed).
+IAM-OnDB rounds times to 10 ms, so that two periods may be due to rounding: steps of 0.03 s are
+hardly longer in space than steps of one period, but steps of 0.04 s are (measured)."""
 
 
 class Fault(DataError):
-    """Why the sample or file `name` is unusable: a reason, by which reports count, and a detail."""
+    """Says why the sample or file `name` is unusable. Reports count faults of the same `reason`."""
 
-    __slots__ = ("detail", "name", "reason")  # a file may have many
+    __slots__ = ("detail", "name", "reason")  # saves memory, as a file may have many faults
 
     def __init__(self, reason: str, detail: str = "", name: str = "") -> None:
-        if len(detail) > MAX_DETAIL:  # It may quote the file.
+        if len(detail) > MAX_DETAIL:  # A detail may quote the file.
             detail = f"{detail[: MAX_DETAIL - 3]}..."
         super().__init__(reason, detail, name)
         self.reason, self.detail, self.name = reason, detail, name
 
-    def within(self, file: str, joint: str = ":") -> "Fault":
+    def within(self, file: str, separator: str = ":") -> "Fault":
         """Return the fault with the name of a file before its own name."""
-        return Fault(self.reason, self.detail, _joined(file, self.name, joint))
+        return Fault(self.reason, self.detail, _joined(file, self.name, separator))
 
     def __str__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
@@ -62,49 +54,51 @@ class Fault(DataError):
         return printable(f"{name}{self.reason}{detail}")
 
 
-def _joined(file: str, name: str, joint: str) -> str:
-    return f"{file}{joint}{name}" if name else file
+def _joined(file: str, name: str, separator: str) -> str:
+    return f"{file}{separator}{name}" if name else file
 
 
 class Budget:
-    """An amount that may still be parsed, in any unit, and the reason of the Fault at its end."""
+    """An amount, in any unit, that parsing may use; to spend more is a Fault for `reason`."""
 
-    def __init__(self, left: float, reason: str) -> None:
-        self._left, self._reason = left, reason
+    def __init__(self, amount: float, reason: str) -> None:
+        self._left, self._reason = amount, reason
 
     def spend(self, amount: float) -> None:
-        """Raise a Fault if less than `amount` is left."""
+        """Take `amount` from the budget; raise a Fault if less is left."""
         self._left -= amount
         if self._left < 0:
             raise Fault(self._reason)
 
 
-def memory(place: object = "it") -> Budget:
-    """Return the budget, in bytes, of a file or an archive and everything parsed from it."""
-    return Budget(MAX_PARSED, f"more than {MAX_PARSED:,} bytes when {place} is parsed; divide it")
+def memory_budget(source: object = "it") -> Budget:
+    """Return a budget, in bytes, for parsing a file or an archive; messages call it `source`."""
+    return Budget(MAX_PARSED, f"more than {MAX_PARSED:,} bytes when {source} is parsed; divide it")
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """The samples of one file, or of several."""
+    """What parsing files yields: samples, and faults of samples and files left out."""
 
     samples: list[Sample] = field(default_factory=list)
     left_out: list[Fault] = field(default_factory=list)
-    """Why pieces of writing, or files, cannot be used."""
-    budget: Budget = field(default_factory=memory)  # bytes of samples and faults
+    budget: Budget = field(default_factory=memory_budget)  # bytes that samples and faults may take
 
     @contextmanager
     def attempt(self, name: str) -> Iterator[None]:
-        """Leave out the piece or file `name` if it raises a Fault; spend the results' memory."""
-        samples, faults = len(self.samples), len(self.left_out)
+        """Leave out the sample or file `name` if the block raises a Fault.
+
+        The memory of samples and faults that the block adds is spent from the budget.
+        """
+        num_samples, num_faults = len(self.samples), len(self.left_out)
         try:
             yield
         except Fault as fault:
             self.left_out.append(fault.within(name))
-        for sample in self.samples[samples:]:
+        for sample in self.samples[num_samples:]:
             characters = len(sample.name) + len(sample.text) + len(sample.writer)
             self.budget.spend(SAMPLE_BYTES + 4 * characters + POINT_BYTES * len(sample.ink))
-        for fault in self.left_out[faults:]:
+        for fault in self.left_out[num_faults:]:
             self.budget.spend(SAMPLE_BYTES + 4 * len(fault.name))
 
     def extend(self, other: "Parsed") -> None:
@@ -112,41 +106,43 @@ class Parsed:
         self.samples.extend(other.samples)
         self.left_out.extend(other.left_out)
 
-    def within(self, file: str, joint: str = ":", **changes: str) -> "Parsed":
-        """Return samples, with `changes`, and faults, with a file's name before their names."""
+    def within(self, file: str, separator: str = ":", **fields: str) -> "Parsed":
+        """Return a copy with a file's name before all names, and `fields` set in all samples."""
         return Parsed(
-            [replace(s, name=_joined(file, s.name, joint), **changes) for s in self.samples],
-            [fault.within(file, joint) for fault in self.left_out],
+            [replace(s, name=_joined(file, s.name, separator), **fields) for s in self.samples],
+            [fault.within(file, separator) for fault in self.left_out],
         )
 
     def require_text(self, reason: str) -> "Parsed":
-        """Return the samples that have a text; leave out the others for `reason`."""
-        lacking = [Fault(reason, name=sample.name) for sample in self.samples if not sample.text]
-        return Parsed([s for s in self.samples if s.text], self.left_out + lacking)
+        """Return a copy in which samples without text are left out for `reason`."""
+        faults = [Fault(reason, name=sample.name) for sample in self.samples if not sample.text]
+        return Parsed([s for s in self.samples if s.text], self.left_out + faults)
 
 
-def left_out(faults: Iterable[Fault]) -> list[str]:
-    """Return a line for each reason: the number of samples left out, and the first names."""
+def summarise(faults: Iterable[Fault]) -> list[str]:
+    """Return a line for each reason: the number of faults, and the first names."""
     by_reason: dict[str, list[str]] = {}
     for fault in faults:
-        named = f"{fault.name} ({fault.detail})" if fault.detail else fault.name
-        by_reason.setdefault(fault.reason, []).append(named)
+        name = f"{fault.name} ({fault.detail})" if fault.detail else fault.name
+        by_reason.setdefault(fault.reason, []).append(name)
     return [
-        f"{len(named):,} left out: {reason}: {printable(first_of(named))}"
-        for reason, named in sorted(by_reason.items(), key=lambda item: -len(item[1]))
+        f"{len(names):,} left out: {reason}: {printable(first_of(names))}"
+        for reason, names in sorted(by_reason.items(), key=lambda item: -len(item[1]))
     ]
 
 
 def first_of(names: Sequence[str], count: int = 3) -> str:
-    """Return the first names, separated by commas, and dots if there are more."""
+    """Return the first `count` names, separated by commas, and dots if there are more names."""
     more = ", ..." if len(names) > count else ""
     return ", ".join(names[:count]) + more
 
 
-_BROKEN = (ElementTree.ParseError, LookupError, ValueError)  # also from unknown encodings
+_XML_ERRORS = (ElementTree.ParseError, LookupError, ValueError)  # the last two: unknown encodings
 
 
-class _PlainTree(ElementTree.TreeBuilder):
+class _TreeBuilder(ElementTree.TreeBuilder):
+    """Builds elements whose tags have no namespaces, and refuses document types."""
+
     def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
         return super().start(_local_name(tag), attributes)
 
@@ -155,20 +151,21 @@ class _PlainTree(ElementTree.TreeBuilder):
 
 
 def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
-    """Return the outermost element of an XML document, called `tag`; names have no namespaces.
+    """Return the outermost element of an XML document; its tags have no namespaces.
 
     Raises:
-        Fault: if it is empty, broken, not called `tag` or too large, or declares a document type.
+        Fault: if the document is empty, broken or too large, declares a document type, or has an
+            outermost element that is not called `tag`.
     """
     if not content.strip():
         raise Fault("an empty file")
     if content.count("<" if isinstance(content, str) else b"<") > 2 * MAX_ELEMENTS:
         raise Fault(f"more than {MAX_ELEMENTS:,} elements")
-    parser = ElementTree.XMLParser(target=_PlainTree())
+    parser = ElementTree.XMLParser(target=_TreeBuilder())
     try:
         parser.feed(content)
         root = parser.close()
-    except _BROKEN as error:
+    except _XML_ERRORS as error:
         raise Fault("broken XML", str(error)) from None
     if root.tag != tag:
         detail = f"its outermost element is <{root.tag[:40]}>, not <{tag}>"
@@ -177,9 +174,9 @@ def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
 
 
 def root_tag(head: bytes) -> str:
-    """Return the name of a document's outermost element from its beginning; "" if it is not XML."""
+    """Return the tag of the outermost element of a document that begins with `head`; "" if none."""
     parser = ElementTree.XMLPullParser(["start"])
-    with suppress(*_BROKEN):
+    with suppress(*_XML_ERRORS):
         parser.feed(head)
         return next((_local_name(element.tag) for _, element in parser.read_events()), "")
     return ""
@@ -193,13 +190,13 @@ def clean_text(text: str) -> str:
     """Return a transcription on one line in NFC, without spaces around it.
 
     Raises:
-        Fault: if it contains control characters, or more than `MAX_CHARACTERS`.
+        Fault: if the text contains control characters, or more than `MAX_CHARACTERS`.
     """
     if len(text) > MAX_CHARACTERS:
         raise Fault(f"a transcription of more than {MAX_CHARACTERS:,} characters", f"{len(text):,}")
     text = nfc(" ".join(text.split()))
-    if bad := next((c for c in text if unicodedata.category(c) in ("Cc", "Cs")), None):
-        raise Fault("control characters in the transcription", repr(bad))
+    if control := next((c for c in text if unicodedata.category(c) in ("Cc", "Cs")), None):
+        raise Fault("control characters in the transcription", repr(control))
     return text
 
 
@@ -207,7 +204,7 @@ def decode(content: bytes, encoding: str = "utf-8") -> str:
     """Return the text of a file, without a byte order mark.
 
     Raises:
-        Fault: if the file is empty, or a line is not in that encoding.
+        Fault: if the file is empty, or not in `encoding`.
     """
     if not content.strip():
         raise Fault("an empty file")
@@ -228,17 +225,17 @@ def check_points(count: int) -> None:
 
 
 def check_offsets(offsets: np.ndarray) -> None:
-    """Raise a Fault if an offset is longer than `FARTHEST`."""
-    if not (largest := float(np.abs(offsets).max())) <= FARTHEST:
-        raise Fault(f"an offset longer than {FARTHEST:.6g}", f"{largest:.6g}")
+    """Raise a Fault if an offset is longer than `MAX_OFFSET`."""
+    if not (largest := float(np.abs(offsets).max())) <= MAX_OFFSET:
+        raise Fault(f"an offset longer than {MAX_OFFSET:.6g}", f"{largest:.6g}")
 
 
 def join_strokes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """Return the ink `(points, 3)` float32 of strokes, each the positions `(n, 2)` of the pen.
 
     Raises:
-        Fault: if there are fewer than two points or more than `MAX_POINTS`, if points lie too far
-            apart, or a point is not finite.
+        Fault: if there are fewer than two points or more than `MAX_POINTS`, if an offset is longer
+            than `MAX_OFFSET`, or if a point is not finite.
     """
     check_points(sum(map(len, strokes)))
     points = np.concatenate([np.reshape(stroke, (-1, 2)) for stroke in strokes])
@@ -250,13 +247,13 @@ def join_strokes(strokes: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def count_missing(times: np.ndarray, ends: np.ndarray, period: float) -> np.ndarray:
-    """Return how many points are missing before each, `(points,)` uint8, up to 127.
+    """Return how many points are missing before each point, `(points,)` uint8, at most 127.
 
     Args:
         times: the time of each point, `(points,)`.
         ends: whether each point is the last of its stroke, `(points,)`.
-        period: usual time between two points.
+        period: usual time between neighbouring points.
     """
     periods = np.clip(np.diff(times) / period, 0, 128)
-    periods[(ends[:-1] > 0) | (periods <= GAP)] = 1
+    periods[(ends[:-1] > 0) | (periods <= MAX_PERIODS)] = 1
     return np.concatenate([[0], np.round(periods) - 1]).astype(np.uint8)

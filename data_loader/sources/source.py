@@ -1,4 +1,4 @@
-"""The base of datasets that read a format of ink: options, cache, splits and the report."""
+"""The base class of datasets in a file format: options, cache, splits and the report."""
 
 import re
 from abc import abstractmethod
@@ -12,15 +12,13 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, changed, counts_of
 from data_loader.sources.cache import fingerprint, load_or_make
-from data_loader.sources.parsing import Budget, Fault, Parsed, Sample, decode, first_of, left_out
-from data_loader.sources.splits import FRACTIONS, check_fractions, divide
-from data_loader.sources.splits import subset as choose
+from data_loader.sources.parsing import Budget, Fault, Parsed, Sample, decode, first_of, summarise
+from data_loader.sources.splits import FRACTIONS, check_fractions, choose_subset, divide
 from data_loader.sources.untrusted_files import files_below, read_file
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed, printable
 from utils.files import user_cache
 
-LISTS = Path(__file__).parent / "lists"
-"""Folder of the lists that come with the project."""
+LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with the project
 
 Splits = dict[str, list[Sample]]
 
@@ -29,32 +27,27 @@ Splits = dict[str, list[Sample]]
 class SourceDataset(BaseDataset):
     """Samples of a file, an archive or a folder of a known format.
 
-    How to add a format: `data_loader/sources/__init__.py`.
+    `data_loader/sources/__init__.py` says how to add a format.
 
     Args:
         root: the file, or the folder with the files.
         cache: folder for the parsed data; None takes `cache` beside the data or, if this folder
             cannot be written, the user's folder for caches.
-        subset: how many training samples to use; None uses all.
+        subset: number of training samples to use; None uses all.
         subset_seed: seed by which the subset is chosen.
-        leave_out: text file with the names of samples to leave out, one a line, or the name of a
-            list that comes with the project. Text after a name and a blank, and a line that begins
-            with `#`, are comments. None leaves out no sample.
+        leave_out: text file with the names of samples to leave out, one name a line, or the name of
+            a list that comes with the project. Text after a name and a blank is a comment, and so
+            is a line that begins with `#`. None leaves out no sample.
         strict: raise an error if a sample cannot be used, instead of leaving it out.
     """
 
-    title: ClassVar[str]
-    """The name of the source in reports."""
-    unit: ClassVar[str] = "samples"
-    """The word for samples in reports."""
-    file_names: ClassVar[re.Pattern[str]] = re.compile(".*")
-    """Matches the names of the source's files in a folder."""
+    title: ClassVar[str]  # name of the source in reports
+    unit: ClassVar[str] = "samples"  # word for samples in reports
+    file_names: ClassVar[re.Pattern[str]] = re.compile(".*")  # matches names of the source's files
     parsed_by: ClassVar[tuple[str, ...]] = ()
-    """The options on which the parsed samples depend."""
-    canonical: ClassVar[tuple[float, float] | None] = None
-    """See `Loaded`."""
-    quantisation_step: ClassVar[float | None] = None
-    """See `Loaded`; None measures the step."""
+    """The options on which the parsed samples depend; part of the cache's key."""
+    canonical: ClassVar[tuple[float, float] | None] = None  # see `Loaded`
+    quantisation_step: ClassVar[float | None] = None  # see `Loaded`; None measures the step
 
     root: str | None
     cache: str | None = None
@@ -67,7 +60,7 @@ class SourceDataset(BaseDataset):
         self.path = Path(self.root or "").expanduser()
 
     def find(self) -> list[Path]:
-        """Return the files to read: the root, or the files below whose names match `file_names`.
+        """Return the root if it is a file, else the files below it that match `file_names`.
 
         Raises:
             DataError: if there is no such file.
@@ -77,13 +70,13 @@ class SourceDataset(BaseDataset):
         files = files_below(self.path, self.file_names) if self.path.exists() else []
         if not files:
             problem = f"no {self.title} file there" if self.path.exists() else "no such folder"
-            remedy = "--data, or -o KEY.root=FOLDER for data that join others, names the folder"
+            remedy = "--data, or -o KEY.root=FOLDER for a dataset in another, names the folder"
             raise DataError(f"{self.path}: {problem}; {remedy}")
         return files
 
     def read(self, files: list[Path]) -> Parsed:
-        """Parse the files."""
-        parsed = Parsed(budget=Budget(float("inf"), ""))  # only archives need a limit
+        """Parse the files; a file that cannot be used is left out."""
+        parsed = Parsed(budget=Budget(float("inf"), ""))  # Only archives need a limit.
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
             name = file.relative_to(self._folder).as_posix()
             with parsed.attempt(name):
@@ -91,19 +84,18 @@ class SourceDataset(BaseDataset):
         return parsed
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        """Parse `file`, whose path below the folder is `name`.
+        """Parse `file`; `name` is its path relative to the folder of the data.
 
-        The `group` of a sample, unless empty, names its file or its split.
+        The `group` of a sample is empty, or names the sample's file or split.
         """
         raise NotImplementedError
 
     @property
     def _folder(self) -> Path:
-        """The folder that holds the data."""
         return self.path if self.path.is_dir() else self.path.parent
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Load the samples and divide them.
+        """Load the samples and divide them into splits.
 
         Raises:
             DataError: if files are missing, no sample can be used, or a split is empty; with
@@ -114,9 +106,9 @@ class SourceDataset(BaseDataset):
         parsed, cache = self.make()
         parts, notes = self._divide(parsed)
         if self.leave_out is not None:
-            parts, new_notes = self._without(self.leave_out, parts, parsed.samples)
+            parts, new_notes = self._remove_listed(self.leave_out, parts, parsed.samples)
             notes += new_notes
-        parts, new_notes = self._arranged(parts)
+        parts, new_notes = self._arrange(parts)
         notes += new_notes
         for split, part in parts.items():
             if not part:
@@ -128,20 +120,20 @@ class SourceDataset(BaseDataset):
             if count > len(train):
                 expected = f"at most the {len(train)} training {self.unit}"
                 raise ConfigFault("subset", count, expected)
-            parts = parts | {"train": choose(train, count, self.subset_seed)}
+            parts = parts | {"train": choose_subset(train, count, self.subset_seed)}
             notes.append(f"{len(train) - count:,} training {self.unit} are outside the subset")
         return Loaded(
             {split: part for split, part in parts.items() if split in splits},
             self._report(parsed, parts, [*notes, f"cache: {cache}"] if cache else notes),
-            self.quantisation_step or (_grid(parsed.samples) if cache else None),
+            self.quantisation_step or (_measure_step(parsed.samples) if cache else None),
             self.canonical,
         )
 
     def make(self) -> tuple[Parsed, Path | None]:
-        """Return the parsed source, and the file of its cache or None."""
+        """Return the parsed source and its cache file; None if there is no cache file."""
         try:
             if self.path.is_dir():
-                next(self.path.iterdir(), None)  # raises an OSError if it cannot be read
+                next(self.path.iterdir(), None)  # raises an OSError if the folder is unreadable
             files = self.find()
             options = {name: getattr(self, name) for name in self.parsed_by}
             key = {"files": fingerprint(files, self._folder), "options": options}
@@ -151,7 +143,7 @@ class SourceDataset(BaseDataset):
         except DataError as error:
             if self.path.exists() or self.path.is_absolute():
                 raise
-            raise DataError(f"{error} ({self.path} is looked for in {Path.cwd()})") from None
+            raise DataError(f"{error} ({self.path} is relative to {Path.cwd()})") from None
         folders = [self._folder / "cache", user_cache()]
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
@@ -165,33 +157,33 @@ class SourceDataset(BaseDataset):
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
         """Return the samples of each split, and notes for the report."""
 
-    def _arranged(self, parts: Splits) -> tuple[Splits, list[str]]:
-        """Return the splits, whose samples a subclass may replace, and notes for the report."""
+    def _arrange(self, parts: Splits) -> tuple[Splits, list[str]]:
+        """Return the splits, and notes for the report; a subclass may replace the samples."""
         return parts, []
 
-    def _without(
+    def _remove_listed(
         self, path: str, parts: Splits, samples: Iterable[Sample]
     ) -> tuple[Splits, list[str]]:
         """Return the splits without the samples that a file names, and notes for the report."""
         try:
             shipped = LISTS / f"{path}.txt"
             file = shipped if shipped.is_file() else Path(path).expanduser()
-            listed = decode(read_file(file)).splitlines()
+            lines = decode(read_file(file)).splitlines()
         except Fault as fault:
             expected = f"a text file of names; this is {fault}"
             raise ConfigFault("leave_out", path, expected) from None
-        names, chosen = {sample.name for sample in samples}, set()
-        for line in filter(None, map(str.strip, listed)):
-            if line in names:  # which may contain blanks, or begin with `#`
-                chosen.add(line)
+        names, listed = {sample.name for sample in samples}, set()
+        for line in filter(None, map(str.strip, lines)):
+            if line in names:  # A name may contain blanks, or begin with `#`.
+                listed.add(line)
             elif not line.startswith("#"):
-                chosen.add(line.split()[0])
+                listed.add(line.split()[0])
         in_splits = {sample.name for part in parts.values() for sample in part}
-        notes = [f"{len(chosen & in_splits):,} {self.unit} are left out by {path}"]
-        if unknown := sorted(chosen - names):
+        notes = [f"{len(listed & in_splits):,} {self.unit} are left out by {path}"]
+        if unknown := sorted(listed - names):
             examples = printable(first_of(unknown))
             notes.append(f"{len(unknown):,} names in {path} do not occur: {examples}")
-        return changed(parts, lambda sample: [] if sample.name in chosen else [sample]), notes
+        return changed(parts, lambda sample: [] if sample.name in listed else [sample]), notes
 
     def _headline(self, count: int) -> str:
         """Return the first line of the report: the source, its path, its number of samples."""
@@ -206,25 +198,26 @@ class SourceDataset(BaseDataset):
             self._headline(len(parsed.samples)),
             *counts_of(parts),
             counts + (f", {len(writers):,} writers" if writers else ""),
-            *left_out(parsed.left_out),
+            *summarise(parsed.left_out),
             *notes,
         ]
         return "\n  ".join(lines)
 
 
-def _grid(samples: Iterable[Sample]) -> float | None:
-    """Return the spacing of the grid of the points: 1 if all are whole numbers, otherwise None."""
-    inks = (sample.ink[:, :2] for sample in samples)
-    return 1.0 if all((offsets == np.rint(offsets)).all() for offsets in inks) else None
+def _measure_step(samples: Iterable[Sample]) -> float | None:
+    """Return the quantisation step: 1 if all offsets are whole numbers, otherwise None."""
+    offsets = (sample.ink[:, :2] for sample in samples)
+    return 1.0 if all((array == np.rint(array)).all() for array in offsets) else None
 
 
 @dataclass(kw_only=True, eq=False)
 class DividedDataset(SourceDataset):
     """A source that is divided by its own splits or by a hash.
 
-    If the names of its files or folders hold `train` and `test` or `valid`, they are the splits,
-    and a missing split is taken from the training samples. Otherwise a hash of the writer, or of
-    the name where the writer is unknown, divides the samples: adding samples moves no other sample.
+    The source has splits if names of its files or folders contain `train`, and others contain
+    `test` or `valid`; a missing split is taken from the training samples. Otherwise the samples are
+    divided by a hash of the writer or, where the writer is unknown, of the sample's name, so that
+    an added sample moves no other sample to another split.
 
     Args:
         fractions: the fractions of the samples in `train`, `valid` and `test`, together 1; None
@@ -232,7 +225,7 @@ class DividedDataset(SourceDataset):
         split_seed: seed of the hash.
 
     Raises:
-        ConfigFault: if `fractions` do not fit.
+        ConfigFault: if `fractions` are not valid.
     """
 
     fractions: dict[str, Fraction] | None = None
@@ -244,11 +237,11 @@ class DividedDataset(SourceDataset):
         check_fractions(self._fractions)
 
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
-        parts, notes = divide(parsed.samples, self._fractions, self.split_seed, self._unit)
+        parts, notes = divide(parsed.samples, self._fractions, self.split_seed, self._split_key)
         if unlabelled := sum(not sample.text for sample in parsed.samples):
             notes.append(f"{unlabelled:,} samples have no transcription")
         return parts, notes
 
-    def _unit(self, sample: Sample) -> str:
-        """Return a key of a sample without a writer; samples of one key are in one split."""
+    def _split_key(self, sample: Sample) -> str:
+        """Return the key of a sample without a writer; samples with the same key stay together."""
         return sample.name

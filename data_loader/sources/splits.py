@@ -1,4 +1,4 @@
-"""The division into training, validation and test samples, by the source's splits or a hash."""
+"""Divides samples into training, validation and test splits, by the source's splits or a hash."""
 
 import hashlib
 import re
@@ -14,24 +14,23 @@ FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
 _OFFICIAL = re.compile(r"(?<![a-z])(train|valid|test)(?:ing|ation)?(?![a-z])", re.IGNORECASE)
 
 
-def draw(key: str, seed: int = 0) -> float:
-    """Return a number from 0 up to 1 (excluded) that depends on `key` and `seed` only."""
+def hash_fraction(key: str, seed: int = 0) -> float:
+    """Return a hash of `key` and `seed` as a number that is at least 0 and less than 1."""
     digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def subset(samples: Sequence[Sample], count: int, seed: int = 0) -> list[Sample]:
-    """Return the `count` samples that a seed chooses, in the order of `samples`.
+def choose_subset(samples: Sequence[Sample], count: int, seed: int = 0) -> list[Sample]:
+    """Return the `count` samples whose names have the lowest hashes, in the order of `samples`.
 
-    Samples whose names draw the lowest numbers are chosen: a smaller choice is part of a larger
-    one, and does not depend on the order of the samples.
+    So a smaller subset is part of a larger one, and the choice does not depend on the order.
     """
-    drawn = sorted(samples, key=lambda sample: draw(f"name:{sample.name}", seed))
-    chosen = set(drawn[:count])
+    by_hash = sorted(samples, key=lambda sample: hash_fraction(f"name:{sample.name}", seed))
+    chosen = set(by_hash[:count])
     return [sample for sample in samples if sample in chosen]
 
 
-def official_split(path: str) -> str:
+def named_split(path: str) -> str:
     """Return the split that a path names ("pendigits-train"), or "" unless it names exactly one."""
     named = {match[1].lower() for match in _OFFICIAL.finditer(path)}
     return named.pop() if len(named) == 1 else ""
@@ -41,76 +40,79 @@ def divide(
     samples: Sequence[Sample],
     fractions: Mapping[str, float],
     seed: int = 0,
-    unit: Callable[[Sample], str] = attrgetter("name"),
+    key_of: Callable[[Sample], str] = attrgetter("name"),
 ) -> tuple[dict[str, list[Sample]], list[str]]:
     """Divide samples into the splits of their source if it has any, otherwise by a hash.
 
     The source has splits if the groups of its samples name `train` and a second split. A split that
-    the source lacks is taken from its training samples, by the hash. It is the hash of the writer,
-    or of the name where the writer is unknown or there are fewer writers than splits. So adding
-    samples moves no other sample, and no writer is in two splits. The fractions hold on average
-    over writers (or names).
+    the source lacks is taken from its training samples by the hash. The hash is that of the writer
+    or, if the writer is unknown or there are fewer writers than splits, that of the sample's key.
+    So a new sample does not move the other samples, and all samples of a hashed writer are in one
+    split. The fractions hold on average over writers (or keys).
 
     Args:
         samples: with unique names.
         fractions: the fraction of each split, not negative, together 1.
         seed: seed of the hash.
-        unit: returns a key of a sample without a writer; samples of one key stay together.
+        key_of: returns the key of a sample; samples with the same key stay together.
 
     Returns:
         the samples of each split (empty only if samples are too few), and notes for a report.
     """
     notes = []
     fractions = {split: fraction for split, fraction in fractions.items() if fraction > 0}
-    split_of = {sample: official_split(sample.group) for sample in samples}
+    split_of = {sample: named_split(sample.group) for sample in samples}
     official = {"train", "valid", "test"}.intersection(split_of.values())
     official = official - {"train"} if "train" in official else set()
     for split in official:
         fractions["train"] += fractions.pop(split, 0.0)
     if official:
         note = f"the splits {', '.join(sorted(official | {'train'}))} are the source's"
-        if rest := sorted(fractions.keys() - {"train"}):
-            note += f"; {' and '.join(rest)} by hash from train"
+        if lacking := sorted(fractions.keys() - {"train"}):
+            note += f"; {' and '.join(lacking)} by hash from train"
         notes.append(note)
-    undivided = [sample for sample in samples if split_of[sample] not in official]
-    writers = {sample.writer for sample in undivided}
+    to_divide = [sample for sample in samples if split_of[sample] not in official]
+    writers = {sample.writer for sample in to_divide}
     by_writer = len(writers) >= len(fractions)
     if any(writers) and not by_writer:
         notes.append("fewer writers than splits: divided by the samples' names")
-    # The prefixes of the keys let a sample that is named like a writer be drawn independently.
-    units: dict[str, list[Sample]] = {}
-    for sample in undivided:
-        key = f"writer:{sample.writer}" if by_writer and sample.writer else f"name:{unit(sample)}"
-        units.setdefault(key, []).append(sample)
-    drawn, new_notes = _drawn_splits({name: len(units[name]) for name in units}, fractions, seed)
-    for name, members in units.items():
-        split_of |= dict.fromkeys(members, drawn[name])
+    # The prefixes give a writer and a sample of the same name different hashes.
+    members_of: dict[str, list[Sample]] = {}
+    for sample in to_divide:
+        uses_writer = by_writer and sample.writer
+        key = f"writer:{sample.writer}" if uses_writer else f"name:{key_of(sample)}"
+        members_of.setdefault(key, []).append(sample)
+    sizes = {key: len(members) for key, members in members_of.items()}
+    split_of_key, new_notes = _assign_splits(sizes, fractions, seed)
+    for key, members in members_of.items():
+        split_of |= dict.fromkeys(members, split_of_key[key])
     splits = [split for split in SPLITS if split in fractions or split in official]
     parts = {split: [s for s in samples if split_of[s] == split] for split in splits}
     return parts, notes + new_notes
 
 
-def _drawn_splits(
+def _assign_splits(
     sizes: Mapping[str, int], fractions: Mapping[str, float], seed: int
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the split of each unit, and notes for a report; `sizes` counts the units' samples."""
-    names, notes = list(fractions), []
+    """Return the split of each key, and notes for a report; `sizes` has each key's sample count."""
+    splits, notes = list(fractions), []
     edges = np.cumsum(list(fractions.values()))[:-1] / sum(fractions.values())
-    drawn = {unit: names[np.searchsorted(edges, draw(unit, seed), side="right")] for unit in sizes}
-    for split in names:
-        parts = {name: [unit for unit in sizes if drawn[unit] == name] for name in names}
-        giver = max(names, key=lambda name: len(parts[name]))
-        if not parts[split] and len(parts[giver]) > 1:  # few samples: let no split be empty
-            moved = min(parts[giver], key=lambda unit: draw(unit.partition(":")[2], seed))
-            drawn[moved] = split
-            notes.append(f"{split} would be empty and got {sizes[moved]} of {giver}")
-    return drawn, notes
+    indices = np.searchsorted(edges, [hash_fraction(key, seed) for key in sizes], side="right")
+    split_of = {key: splits[index] for key, index in zip(sizes, indices, strict=True)}
+    for split in splits:
+        keys = {name: [key for key in sizes if split_of[key] == name] for name in splits}
+        largest = max(splits, key=lambda name: len(keys[name]))
+        if not keys[split] and len(keys[largest]) > 1:  # With few samples, fill an empty split.
+            moved = min(keys[largest], key=lambda key: hash_fraction(key.partition(":")[2], seed))
+            split_of[moved] = split
+            notes.append(f"{split} would be empty and got {sizes[moved]} of {largest}")
+    return split_of, notes
 
 
 def check_fractions(fractions: Mapping[str, float]) -> None:
-    """Raise a ConfigFault unless `fractions` of `SPLITS`, with train and valid, are together 1."""
+    """Raise a ConfigFault unless `fractions` has valid fractions of `SPLITS`, together 1."""
     train, valid, test = (fractions.get(split, 0.0) for split in SPLITS)
     is_whole = abs(sum(fractions.values()) - 1) < 1e-6 and abs(train + valid + test - 1) < 1e-6
     if not is_whole or min(train, valid, test) < 0 or train == 0 or valid == 0:
-        expected = f"shares of {', '.join(SPLITS)}, together 1, of train and valid more than 0"
+        expected = f"fractions of {', '.join(SPLITS)}, together 1, train and valid more than 0"
         raise ConfigFault("fractions", dict(fractions), expected)

@@ -1,8 +1,8 @@
 """Stroke arrays: `strokes.npy`, an object array of lines, and `sentences.txt`, one text per line.
 
-Each line is an array `(points, 3)` of (end of stroke, dx, dy), y growing upwards. Object arrays are
-pickles, and a pickle may call anything when it is loaded: here an unpickler reads them that knows
-only the parts of numpy's arrays.
+Each line is an array `(points, 3)` of (end of stroke, dx, dy), y growing upwards. An object array
+is a pickle, and loading a pickle may run any code. So this module has an unpickler of its own,
+which accepts only numpy's arrays and calls no function that a file names.
 """
 
 import io
@@ -17,6 +17,7 @@ import numpy as np
 
 from data_loader.sources.parsing import (
     MAX_ELEMENTS,
+    MAX_VALUES,
     Budget,
     Fault,
     Parsed,
@@ -25,7 +26,7 @@ from data_loader.sources.parsing import (
     check_points,
     clean_text,
     decode,
-    memory,
+    memory_budget,
 )
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.untrusted_files import MEBIBYTE, read_file
@@ -33,14 +34,14 @@ from utils.checks import DataError, first_line, short
 
 NAMES = ("strokes-py3.npy", "strokes.npy")
 TEXTS = "sentences.txt"
-MAX_ARRAYS = 256 * MEBIBYTE  # assumed: all of IAM-OnDB takes 90
+MAX_ARRAYS = 256 * MEBIBYTE  # of a file (assumed: all of IAM-OnDB takes 90 MiB)
 
 _OPCODES = "\x80\x95(.N\x88\x89KMJ\x8aGt)\x85\x86\x87]aeqrhj\x94c\x93RbTUX\x8cBC"
 """Opcodes of pickled arrays (no dictionaries, bytearrays or long numbers, which can be endless)."""
 
 
 def sniff(head: bytes) -> bool:
-    """Return whether a file that begins with `head` holds numpy's arrays."""
+    """Return whether a file that begins with `head` is a `.npy` file."""
     return head.startswith(b"\x93NUMPY")
 
 
@@ -49,7 +50,7 @@ def parse(path: Path, texts: str | None = TEXTS) -> Parsed:
 
     Args:
         path: the file.
-        texts: the name of the file of transcriptions, which is used if it lies beside `path`.
+        texts: the name of the file of transcriptions; the file is read if it lies beside `path`.
     """
     content = read_file(path, MAX_ARRAYS)
     elements = load_arrays(content)
@@ -58,10 +59,10 @@ def parse(path: Path, texts: str | None = TEXTS) -> Parsed:
     sentences: list[str | None] = [None] * len(elements)
     if texts is not None and (path.parent / texts).is_file():
         try:
-            written = decode(read_file(path.parent / texts))
+            text = decode(read_file(path.parent / texts))
         except Fault as fault:
             raise fault.within(texts) from None
-        sentences = list(written.rstrip().splitlines())
+        sentences = list(text.rstrip().splitlines())
     if len(sentences) != len(elements):
         counts = f"{len(sentences):,} lines for the {len(elements):,} lines of ink"
         raise Fault("texts that cannot be matched", counts, texts)
@@ -76,8 +77,8 @@ def parse(path: Path, texts: str | None = TEXTS) -> Parsed:
     return parsed
 
 
-class _Part:
-    """An array or a dtype in a pickle: its arguments and state, which numpy itself never sees."""
+class _PickledObject:
+    """Stands for an array or dtype of a pickle; keeps its arguments and state, unchecked."""
 
     state: tuple = ()
 
@@ -90,11 +91,11 @@ class _Part:
     def array(self, budget: Budget) -> np.ndarray | list:
         """Return an array of numbers, or the elements of an object array of one dimension."""
         try:
-            _, shape, kind, fortran, data = self.state
-            budget.spend(len(data))  # again for each reference to the array
-            dtype = np.dtype(kind.args[0][:3])
-            if kind.state[1] in ("<", ">"):
-                dtype = dtype.newbyteorder(kind.state[1])
+            _, shape, pickled_dtype, fortran, data = self.state
+            budget.spend(len(data))  # once for each reference to the array
+            dtype = np.dtype(pickled_dtype.args[0][:3])
+            if pickled_dtype.state[1] in ("<", ">"):
+                dtype = dtype.newbyteorder(pickled_dtype.state[1])
             if dtype.kind == "O" and isinstance(data, list) and shape == (len(data),):
                 return data
             # Python 2 pickles bytes as strings, in which every character stands for a byte.
@@ -104,40 +105,40 @@ class _Part:
             raise Fault("not an array of numbers", first_line(error)) from None
 
 
-Element = _Part | np.ndarray | object
-"""A line as a file holds it; only a `_Part` or an array is valid."""
+Element = _PickledObject | np.ndarray | object
+"""A line as a file holds it; only a `_PickledObject` or an array is valid."""
 
 
 class _Unpickler(pickle._Unpickler):
-    """Admits only the parts of numpy's pickled arrays, and substitutes its own class for them.
+    """Makes a `_PickledObject` for each of numpy's arrays and dtypes, and refuses other classes.
 
-    Based on the unpickler in Python, as the unpickler in C fills the memory if a pickle's memo
-    numbers are high.
+    The base class is the unpickler written in Python, since the unpickler written in C fills the
+    memory if a pickle's memo numbers are high.
     """
 
     def find_class(self, module: str, name: str) -> type:
-        parts = ("numpy.ndarray", "numpy.dtype", "multiarray._reconstruct")
-        if module.startswith("numpy") and f"{module}.{name}".endswith(parts):
-            return _Part
+        accepted = ("numpy.ndarray", "numpy.dtype", "multiarray._reconstruct")
+        if module.startswith("numpy") and f"{module}.{name}".endswith(accepted):
+            return _PickledObject
         raise Fault(f"it would run {module}.{name} when loaded, so it is refused")
 
 
 def _numbers(data: bytes, dtype: np.dtype, shape: tuple, fortran: bool) -> np.ndarray:
-    """Return an array of numbers made of bytes."""
+    """Return the array of numbers whose bytes are `data`; `fortran` means column-major order."""
     if dtype.kind not in "biuf" or dtype.itemsize > 16:
         raise Fault("values that are not numbers", str(dtype))
     if len(shape) > 3 or not all(type(n) is int and n >= 0 for n in shape):
-        raise Fault("an array of no shape", short(shape))
+        raise Fault("an array whose shape is not valid", short(shape))
     if dtype.itemsize * math.prod(shape) != len(data):
         raise Fault("an array cut short", f"{len(data):,} bytes for the shape {shape}")
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def load_arrays(content: bytes) -> list[Element] | np.ndarray:
-    """Return the arrays in the content of a `.npy` file, unchecked, one for each line.
+    """Return the arrays in a `.npy` file, one for each line; the arrays are not checked.
 
     Raises:
-        Fault: if the file is of another format, empty or cut short, or has more than numbers.
+        Fault: if the file is empty, cut short, of another format, or does not hold only arrays.
     """
     if not content:
         raise Fault("an empty file")
@@ -148,32 +149,32 @@ def load_arrays(content: bytes) -> list[Element] | np.ndarray:
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }
-        with warnings.catch_warnings(action="ignore"):  # about files of Python 2
+        with warnings.catch_warnings(action="ignore"):  # numpy warns about files of Python 2
             shape, fortran, dtype = readers[version](stream)
-    except Exception as error:  # a header is Python's source, which can fail in any way
+    except Exception as error:  # A header is Python source, which can fail in any way.
         raise Fault("not a .npy file of arrays", first_line(error)) from None
     if not dtype.hasobject:
         return _numbers(memoryview(content)[stream.tell() :], dtype, shape, fortran)
     try:
         start = stream.tell()
         for number, (opcode, *_) in enumerate(pickletools.genops(stream)):
-            if opcode.code not in _OPCODES or number == 10 * MAX_ELEMENTS:
-                raise Fault("a pickle of too much, or of other things than arrays", opcode.name)
+            if opcode.code not in _OPCODES or number == MAX_VALUES:
+                raise Fault("a pickle that is too large, or not of arrays only", opcode.name)
         stream.seek(start)
         unpickled = _Unpickler(stream, encoding="latin1").load()
     except Fault:
         raise
-    except Exception as error:  # a broken pickle can fail in any way
-        raise Fault("a broken pickle, or one cut short", first_line(error)) from None
-    elements = unpickled.array(memory()) if isinstance(unpickled, _Part) else None
+    except Exception as error:  # A broken pickle can fail in any way.
+        raise Fault("a pickle that is broken or cut short", first_line(error)) from None
+    elements = unpickled.array(memory_budget()) if isinstance(unpickled, _PickledObject) else None
     if not isinstance(elements, list):
         raise Fault("no object array in the pickle")
     return elements
 
 
 def _ink(element: Element, budget: Budget) -> np.ndarray:
-    """Return the ink `(points, 3)` float32 of one element of a stroke array."""
-    array = element.array(budget) if isinstance(element, _Part) else element
+    """Return the ink `(points, 3)` float32 of a line."""
+    array = element.array(budget) if isinstance(element, _PickledObject) else element
     if not isinstance(array, np.ndarray):
         raise Fault("not an array of numbers", type(array).__name__)
     if array.ndim != 2 or array.shape[1] != 3:
@@ -186,20 +187,20 @@ def _ink(element: Element, budget: Budget) -> np.ndarray:
     if len(invalid):
         detail = f"row {invalid[0]} has {values[invalid[0], 0]:g}"
         raise Fault("an end of stroke that is not 0 or 1", detail)
-    ink = values[:, [1, 2, 0]] * (1, -1, 1)  # y grows upwards in the file
-    ink[0, :2] = 0  # the position of the line is not a movement
+    ink = values[:, [1, 2, 0]] * (1, -1, 1)  # In the file y grows upwards.
+    ink[0, :2] = 0  # The first offset is the position of the line, not a movement.
     check_offsets(ink[:, :2])
-    return (ink + 0.0).astype(np.float32)  # no -0
+    return (ink + 0.0).astype(np.float32)  # Adding 0 turns -0 into 0.
 
 
 @dataclass(kw_only=True, eq=False)
 class StrokeArraysDataset(DividedDataset):
-    """Lines in `strokes.npy` (or `strokes-py3.npy`), their texts in `sentences.txt`.
+    """Lines in `strokes.npy` (or `strokes-py3.npy`), with their texts in `sentences.txt`.
 
     Args:
         root: the folder with both files, or the `.npy` file itself.
-        texts: the file of the transcriptions, one per line in the order of the arrays, in the
-            folder of the `.npy` file; None if there is no such file.
+        texts: the name of the file of transcriptions, one a line in the order of the arrays; the
+            file is in the folder of the `.npy` file. None if there is no such file.
     """
 
     title = "Stroke arrays"
@@ -210,20 +211,20 @@ class StrokeArraysDataset(DividedDataset):
 
     def find(self) -> list[Path]:
         candidates = [self.path, *(self.path / name for name in NAMES)]
-        array = next((file for file in candidates if file.is_file()), None)
-        if array is None:
+        arrays = next((file for file in candidates if file.is_file()), None)
+        if arrays is None:
             raise DataError(f"{self.path} has no {' or '.join(NAMES)}")
         if self.texts is None:
-            return [array]
-        if not (texts := array.parent / self.texts).is_file():
+            return [arrays]
+        if not (texts := arrays.parent / self.texts).is_file():
             raise DataError(
-                f"{texts} does not exist: it should have one transcription per line; without any, "
-                'set "texts": null'
+                f"{texts} does not exist: it should have one transcription per line; for ink "
+                'without transcriptions set "texts": null'
             )
-        return [array, texts]
+        return [arrays, texts]
 
     def read(self, files: list[Path]) -> Parsed:
-        return super().read(files[:1])  # `parse` reads the texts
+        return super().read(files[:1])  # `parse` reads the file of texts itself.
 
     def _parse(self, name: str, file: Path) -> Parsed:
         return parse(file, self.texts)

@@ -1,6 +1,6 @@
-"""SVG: the paths, lines and figures of any program, as cubic curves in one unit.
+"""Reads SVG: `shapes` yields the paths and figures of any program's files as cubic curves.
 
-`parse` reads lines and pages as `utils.page.svg` writes them: their rows, without pauses.
+`parse` reads the lines and pages that `utils.page.svg` writes, row by row.
 """
 
 import math
@@ -17,7 +17,7 @@ from fontTools.pens.recordingPen import RecordingPen
 from fontTools.svgLib.path import PathBuilder, parse_path
 
 from data_loader.sources.parsing import (
-    FARTHEST,
+    MAX_OFFSET,
     Fault,
     Parsed,
     Sample,
@@ -28,23 +28,22 @@ from data_loader.sources.parsing import (
 )
 from data_loader.sources.untrusted_files import read_file
 
-MAX_PATH = 1 << 22
-"""Characters of a path (assumed)."""
+MAX_PATH = 1 << 22  # characters of a path (assumed)
 
 _PATH = re.compile(r"[MZLHVCSQTA\d.,eE+\s-]*", re.ASCII | re.IGNORECASE)
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?"
 _LENGTH = re.compile(rf"\s*({_NUMBER})\s*(px|pt|pc|in|cm|mm|)\s*", re.ASCII)
 _PIXELS = {"": 1, "px": 1, "pt": 96 / 72, "pc": 16, "in": 96, "cm": 96 / 2.54, "mm": 96 / 25.4}
 _TRANSFORM = re.compile(r"\s*,?\s*(\w+)\s*\(([^()]*)\)")
-_UNSEEN = re.compile(
+_NOT_DRAWN = re.compile(
     "defs|symbol|clipPath|mask|marker|pattern|metadata|title|desc|style|script|filter|namedview|"
     "linearGradient|radialGradient"
 )
 _PROPERTY = re.compile(
     "fill|stroke|stroke-width|stroke-opacity|opacity|display|visibility|font-size"
 )
-_ROW = "aria-label"
-_LAYER = "{http://www.inkscape.org/namespaces/inkscape}label"
+_ROW_TEXT = "aria-label"  # attribute of the first element of a row
+_LAYER_NAME = "{http://www.inkscape.org/namespaces/inkscape}label"  # attribute of a layer
 
 
 def sniff(head: bytes) -> bool:
@@ -53,16 +52,16 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(path: Path) -> Parsed:
-    """Return the rows in a file, from the top; their points are the ends of the curves."""
+    """Return the rows in a file, the uppermost row first; their points are the curves' ends."""
     rows: list[tuple[str, list[np.ndarray]]] = []
     for shape in shapes(xml_tree(read_file(path), "svg")):
-        if _ROW in shape.element.attrib:
-            rows.append((shape.element.attrib[_ROW], []))
+        if _ROW_TEXT in shape.element.attrib:
+            rows.append((shape.element.attrib[_ROW_TEXT], []))
         if rows and not shape.is_ruling:
             rows[-1][1].extend(np.concatenate([part[:1, 0], part[:, 3]]) for part in shape.curves)
-    rows = [row for row in rows if row[1]]
+    rows = [(text, strokes) for text, strokes in rows if strokes]
     if not rows:
-        raise Fault("an SVG that write or page did not draw; `experiments.py notes` reads others")
+        raise Fault("an SVG without rows of text; `experiments.py notes` reads such files")
     rows.sort(key=lambda row: float(np.concatenate(row[1])[:, 1].mean()))
     parsed = Parsed()
     for number, (text, strokes) in enumerate(rows):
@@ -74,14 +73,14 @@ def parse(path: Path) -> Parsed:
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """An element of an SVG, and what it draws.
+    """An element of an SVG, and the curves that it draws.
 
     Attributes:
-        element: a path, a figure, or an image or a text, which have no curves.
+        element: a path or a figure; or an image or a text, which has no curves.
         curves: the cubic segments `(segments, 4, 2)` of each connected part, in the units of the
             outermost element; a segment begins at the end of the previous segment.
-        style: the element's properties, also the inherited ones.
-        matrix: from the element's units to the outermost element's.
+        style: the element's own and inherited properties.
+        matrix: transforms the element's units to those of the outermost element.
         is_ruling: whether the element is in an Inkscape layer whose name ends with "ruling".
     """
 
@@ -93,16 +92,16 @@ class Shape:
 
 
 def shapes(root: Element) -> Iterator[Shape]:
-    """Yield the shapes of an SVG in the order of drawing; definitions are skipped.
+    """Yield the shapes of an SVG in the order of drawing; elements `_NOT_DRAWN` are skipped.
 
     Raises:
         Fault: if a path or a transformation is not valid.
     """
     rules = _class_rules(root)
-    waiting = [(root, Transform(), {}, False)]
-    while waiting:
-        element, matrix, inherited, is_ruling = waiting.pop()
-        if _UNSEEN.fullmatch(element.tag):
+    stack = [(root, Transform(), {}, False)]
+    while stack:
+        element, matrix, inherited, is_ruling = stack.pop()
+        if _NOT_DRAWN.fullmatch(element.tag):
             continue
         style = inherited | {k: v for k, v in element.attrib.items() if _PROPERTY.fullmatch(k)}
         for name in element.get("class", "").split():
@@ -110,16 +109,16 @@ def shapes(root: Element) -> Iterator[Shape]:
         style |= _properties(element.get("style", ""))
         matrix = _transformed(matrix, element.get("transform", ""))
         if element.tag in ("svg", "g", "a", "switch"):
-            is_ruling = is_ruling or element.get(_LAYER, "").endswith("ruling")
-            waiting += ((child, matrix, style, is_ruling) for child in reversed(element))
+            is_ruling = is_ruling or element.get(_LAYER_NAME, "").endswith("ruling")
+            stack += ((child, matrix, style, is_ruling) for child in reversed(element))
             continue
-        parts = path_curves(_path_data(element))
-        xy, move = np.array(matrix[:4]).reshape(2, 2), matrix[4:]
-        yield Shape(element, [part @ xy + move for part in parts], style, matrix, is_ruling)
+        linear, offset = np.array(matrix[:4]).reshape(2, 2), matrix[4:]
+        curves = [part @ linear + offset for part in path_curves(_path_data(element))]
+        yield Shape(element, curves, style, matrix, is_ruling)
 
 
 def pixels(length: str) -> float:
-    """Return a length in pixels (1/96 inch); NaN if the text is a percentage, or no length."""
+    """Return a length in pixels (1/96 inch); NaN if `length` is a percentage or not valid."""
     match = _LENGTH.fullmatch(length)
     return float(match[1]) * _PIXELS[match[2]] if match else math.nan
 
@@ -128,7 +127,7 @@ def path_curves(data: str) -> list[np.ndarray]:
     """Return the connected parts of a path as cubic segments, each `(segments, 4, 2)`.
 
     Raises:
-        Fault: if `data` is not a path, or too long.
+        Fault: if `data` is not a path, is too long, or leads further than `MAX_OFFSET`.
     """
     if len(data) > MAX_PATH:
         raise Fault(f"a path of more than {MAX_PATH:,} characters", f"{len(data):,}")
@@ -140,34 +139,36 @@ def path_curves(data: str) -> list[np.ndarray]:
     except Exception:  # The parser can fail in any way.
         raise Fault("a path that is not valid", data[:40]) from None
     parts: list[list[list[complex]]] = [[]]
-    at = 0j
+    position = 0j
     for command, pairs in pen.value:
         points = [complex(*pair) for pair in pairs]
         if command == "moveTo":
             parts.append([])
         elif points:
             *controls, end = points
-            controls = controls or [(at + end) / 2]
-            if len(controls) == 1:  # quadratic
-                controls = [(anchor + 2 * controls[0]) / 3 for anchor in (at, end)]
-            parts[-1].append([at, *controls, end])
-        at = points[-1] if points else at
+            controls = controls or [(position + end) / 2]  # a straight line
+            if len(controls) == 1:  # A quadratic curve is raised to a cubic curve.
+                controls = [(anchor + 2 * controls[0]) / 3 for anchor in (position, end)]
+            parts[-1].append([position, *controls, end])
+        position = points[-1] if points else position
     curves = [np.array(part, np.complex128) for part in parts if part]
-    if not all((np.abs(part) <= FARTHEST).all() for part in curves):
-        raise Fault(f"a path beyond {FARTHEST:.6g}", data[:40])
+    if not all((np.abs(part) <= MAX_OFFSET).all() for part in curves):
+        raise Fault(f"a path beyond {MAX_OFFSET:.6g}", data[:40])
     return [np.stack([part.real, part.imag], axis=2) for part in curves]
 
 
 def flattened(curves: np.ndarray, tolerance: float) -> np.ndarray:
-    """Return the points `(n, 2)` of a line that is nowhere further than `tolerance` from connected
-    curves (Wang's formula), with at most 64 steps for each curve."""
+    """Return points `(points, 2)` of a polyline within `tolerance` of connected curves `(n, 4, 2)`.
+
+    A curve gets as many points as Wang's formula asks, but at most 64.
+    """
     bends = np.linalg.norm(np.diff(curves, n=2, axis=1), axis=2).max(axis=1)
     counts = np.ceil(np.sqrt(np.clip(0.75 * bends / tolerance, 1, 64**2))).astype(int)
-    which = np.repeat(np.arange(len(curves)), counts)
-    steps = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
-    t = (steps / counts[which])[:, None]
+    indices = np.repeat(np.arange(len(curves)), counts)
+    steps = np.arange(len(indices)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+    t = (steps / counts[indices])[:, None]
     weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
-    points = sum(weight * curves[which, n] for n, weight in enumerate(weights))
+    points = sum(weight * curves[indices, n] for n, weight in enumerate(weights))
     return np.concatenate([curves[:1, 0], points])
 
 
@@ -183,14 +184,14 @@ def _class_rules(root: Element) -> dict[str, dict[str, str]]:
 
 
 def _properties(text: str) -> dict[str, str]:
-    """Return those properties of a style that this module uses."""
+    """Return the properties in a style that `_PROPERTY` matches."""
     pairs = (part.partition(":") for part in text.split(";"))
     values = ((name.strip(), value.strip()) for name, _, value in pairs)
     return {name: value for name, value in values if _PROPERTY.fullmatch(name)}
 
 
 def _transformed(matrix: Transform, text: str) -> Transform:
-    """Return a matrix after a list of transformations."""
+    """Return `matrix` combined with the transformations that `text` lists."""
     for name, numbers in _TRANSFORM.findall(text):
         values = [float(number) for number in re.findall(_NUMBER, numbers)]
         try:
@@ -201,29 +202,31 @@ def _transformed(matrix: Transform, text: str) -> Transform:
                     matrix = getattr(matrix, name)(*values)
                 case "rotate":
                     x, y = values[1:] or (0, 0)
-                    turn = math.radians(values[0])
-                    matrix = matrix.translate(x, y).rotate(turn).translate(-x, -y)
-                case "skewX" | "skewY":
+                    angle = math.radians(values[0])
+                    matrix = matrix.translate(x, y).rotate(angle).translate(-x, -y)
+                case "skewX":
                     (angle,) = values
-                    lean = (0, math.radians(angle)) if name == "skewY" else (math.radians(angle),)
-                    matrix = matrix.skew(*lean)
+                    matrix = matrix.skew(math.radians(angle))
+                case "skewY":
+                    (angle,) = values
+                    matrix = matrix.skew(0, math.radians(angle))
                 case _:
                     raise ValueError
         except (IndexError, TypeError, ValueError):
             raise Fault("a transformation that is not valid", text[:40]) from None
-    if not all(abs(value) <= FARTHEST for value in matrix):
-        raise Fault(f"a transformation beyond {FARTHEST:.6g}", text[:40])
+    if not all(abs(value) <= MAX_OFFSET for value in matrix):
+        raise Fault(f"a transformation beyond {MAX_OFFSET:.6g}", text[:40])
     return matrix
 
 
 def _path_data(element: Element) -> str:
-    """Return an element's shape as the data of a path; an empty string if it has no shape."""
+    """Return an element's shape as the data of a path; "" if the element has no shape."""
     if element.tag == "path":
         return element.get("d", "")
     lengths = {k: str(number) for k, v in element.items() if math.isfinite(number := pixels(v))}
     figure = Element(element.tag, dict(element.items()) | lengths)
     figure.attrib.pop("transform", None)
     builder = PathBuilder()
-    with suppress(TypeError, ValueError):  # a length is missing or in per cent
+    with suppress(TypeError, ValueError):  # if a length is missing or in per cent
         builder.add_path_from_element(figure)
     return " ".join(builder.paths)

@@ -1,4 +1,4 @@
-"""The text of UNIPEN files: keywords with the text behind each, and included files."""
+"""Splits the text of UNIPEN files, and of files that they include, into keywords and bodies."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -9,72 +9,71 @@ from data_loader.sources.parsing import Budget, Fault, decode
 from data_loader.sources.untrusted_files import MAX_BYTES, read_file
 
 INCLUDE = "include"
-MAX_INCLUDED = 100
-"""Limit on the included files of a document (assumed)."""
+MAX_INCLUDED = 100  # included files of a document (assumed)
 _KEYWORD = re.compile(r"^[ \t]*\.([A-Z][A-Z0-9_]*)", re.MULTILINE)
 
 
 class Block(NamedTuple):
-    """A keyword of a file, and the text before the next keyword."""
+    """A keyword of a file, and the text between this keyword and the next."""
 
-    part: str
-    included: str
-    """The name of the included file that holds the block; empty if `part` holds it."""
+    file: str
+    included_file: str
+    """The name of the file, included by `file`, that contains the block; "" if `file` does."""
     line: int
     keyword: str
     body: str
 
-    def place(self, after: int = 0) -> str:
-        """Return, for messages, the place of the line that is `after` lines below the keyword."""
-        line = f"line {self.line + after}"
-        return f"{line} of {self.included}" if self.included else line
+    def describe_line(self, offset: int = 0) -> str:
+        """Return, for messages, the number of the line that is `offset` lines below the keyword."""
+        line = f"line {self.line + offset}"
+        return f"{line} of {self.included_file}" if self.included_file else line
 
 
-def blocks_of(parts: Iterable[tuple[str, str]], include: Callable[[str], bytes]) -> Iterator[Block]:
-    """Yield the blocks of files; an included file stands in place of its first `.INCLUDE`.
+def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes]) -> Iterator[Block]:
+    """Yield the blocks of files; the first `.INCLUDE` of a file is replaced by its blocks.
 
     Args:
-        parts: names and contents of the files.
+        files: names and contents of the files.
         include: returns the content of a file that `.INCLUDE` names.
 
     Raises:
-        Fault: if a file of `parts` has no keyword, or too much is included; from `include`.
+        Fault: if a file of `files` has no keyword, too much is included, or `include` raises it.
     """
     opened: set[str] = set()
     budget = Budget(4 * MAX_BYTES, f"more than {4 * MAX_BYTES:,} bytes included")
-    for part, content in parts:
-        levels = [_blocks(part, "", content)]
-        while levels:
-            block = next(levels[-1], None)
+    for file, content in files:
+        stack = [_blocks(file, "", content)]
+        while stack:
+            block = next(stack[-1], None)
             if block is None:
-                levels.pop()
+                stack.pop()
             elif block.keyword != "INCLUDE":
                 yield block
             elif (name := " ".join(block.body.split())) not in opened:
                 opened.add(name)
                 if len(opened) > MAX_INCLUDED:
-                    raise Fault(f"more than {MAX_INCLUDED} included files", block.place())
+                    raise Fault(f"more than {MAX_INCLUDED} included files", block.describe_line())
                 if content := include(name):
                     budget.spend(len(content))
-                    levels.append(_blocks(part, name, decode_any(content)))
+                    stack.append(_blocks(file, name, decode_any(content)))
 
 
-def _blocks(part: str, included: str, content: str) -> Iterator[Block]:
-    if not included and not _KEYWORD.search(content):
+def _blocks(file: str, included_file: str, content: str) -> Iterator[Block]:
+    if not included_file and not _KEYWORD.search(content):
         raise Fault("no UNIPEN keyword in it")
-    marks = _KEYWORD.finditer(content)
-    mark, line, counted = next(marks, None), 1, 0
-    while mark:
-        line += content.count("\n", counted, mark.start())
-        counted = mark.start()
-        following = next(marks, None)
-        end = following.start() if following else len(content)
-        yield Block(part, included, line, mark[1], content[mark.end() : end])
-        mark = following
+    matches = _KEYWORD.finditer(content)
+    match, line, previous = next(matches, None), 1, 0
+    while match:
+        line += content.count("\n", previous, match.start())
+        previous = match.start()
+        next_match = next(matches, None)
+        end = next_match.start() if next_match else len(content)
+        yield Block(file, included_file, line, match[1], content[match.end() : end])
+        match = next_match
 
 
 def decode_any(content: bytes) -> str:
-    """Return the text of a file in UTF-8 or, like old files, Latin-1."""
+    """Return the text of a file in UTF-8 or, as in old files, Latin-1."""
     try:
         return decode(content)
     except Fault:
@@ -82,18 +81,18 @@ def decode_any(content: bytes) -> str:
 
 
 def blocks_of_file(file: Path) -> Iterator[Block]:
-    """Yield the blocks of a file and of its included files, from `include` in a folder above."""
+    """Yield the blocks of a file; included files are in `include`, in a folder above the file."""
     folders = (parent / INCLUDE for parent in file.absolute().parents)
     folder = next(filter(Path.is_dir, folders), None)
-    parts = [("", decode_any(read_file(file)))]
-    yield from blocks_of(parts, lambda name: read_included(folder, name) if folder else b"")
+    files = [("", decode_any(read_file(file)))]
+    yield from blocks_of(files, lambda name: read_included(folder, name) if folder else b"")
 
 
 def read_included(folder: Path, name: str) -> bytes:
     """Return the content of the included file `name`.
 
     Raises:
-        Fault: if the file is outside of the folder, or cannot be read.
+        Fault: if the file is not in `folder` or below, or cannot be read.
     """
     file = (folder / name).resolve()
     if not file.is_relative_to(folder.resolve()):

@@ -1,7 +1,7 @@
-"""A collection of UNIPEN files as it is published, such as the training set train_r01_v07.
+"""Reads a published collection of UNIPEN files, such as the training set train_r01_v07.
 
-`data/CATEGORY/CONTRIBUTOR/...` has the segments of each category (8: texts, 7: words, 3: characters
-in context, 1a to 1d: digits, capitals, small letters and signs by themselves). `include/` has the
+`data/CATEGORY/CONTRIBUTOR/...` has the segments of each category: texts (8), words (7), characters
+in context (3), and single digits, capitals, small letters and signs (1a to 1d). `include/` has the
 included files: the ink, and descriptions of writers and devices.
 """
 
@@ -17,7 +17,7 @@ from typing import Annotated, NamedTuple
 from base import distributed
 from base.base_dataset import changed
 from data_loader.sources import unipen
-from data_loader.sources.parsing import Budget, Fault, Parsed, Sample, memory
+from data_loader.sources.parsing import Budget, Fault, Parsed, Sample, memory_budget
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.unipen import Document, parse_level, read_document, segment_reader
 from data_loader.sources.unipen_blocks import (
@@ -38,20 +38,17 @@ from utils.checks import ConfigFault, DataError, Range
 from utils.ink import from_strokes, row_starts, strokes
 from utils.licences import OPEN
 
-DATA = "data"
-"""Folder of the categories."""
-WORDS = "7"
-"""The category of words."""
-MAX_HEAD = 1 << 20
-"""Bytes at the beginning of an archive in which a keyword has to stand; assumed."""
-_EVERY = re.compile(".*", re.DOTALL)
-_HEAD = 1 << 16  # bytes by which an archive is recognised; assumed
+DATA = "data"  # folder of the categories
+WORDS = "7"  # category of words
+MAX_HEAD = 1 << 20  # beginning of an unpacked archive that must contain a keyword (assumed)
+_ANY_NAME = re.compile(".*", re.DOTALL)
+_HEAD_BYTES = 1 << 16  # beginning of a file, by which an archive is detected (assumed)
 _NO_LABEL = "a segment without a label"
-_CACHED_FILES = 64  # included files kept in memory; assumed
+_CACHED_FILES = 64  # included files kept in memory (assumed)
 _AFTER_OPENING = re.compile(r"((?:^| )[(\[]) ")
 _BEFORE_CLOSING = re.compile(r" ([.,;:!?)\]](?: |$))")
 _FAMILIES = ("ap", "at", "bb", "ce", "hp", "im")
-"""Beginnings of contributors' codes; the same beginning and name of a writer mean one person."""
+"""First letters of related contributors' codes: with them, equal writer names mean one person."""
 
 
 def sniff(head: bytes) -> bool:
@@ -68,30 +65,29 @@ class Collection(NamedTuple):
     """The files of a collection: a folder with `data` and `include`, or its archive."""
 
     names: list[str]
-    read: Callable[[str], bytes]
-    """Returns the content of a file, or raises a Fault."""
-    include: Callable[[str], bytes]
-    """Returns the content of an included file, or raises a Fault."""
+    read: Callable[[str], bytes]  # returns the content of a file, or raises a Fault
+    include: Callable[[str], bytes]  # returns that of an included file, or raises a Fault
 
     def documents(self) -> list[tuple[str, dict[str, str]]]:
-        """Return the documents by path, such as `abm/ca0.dat`, with their files by category.
+        """Return path and files of each document; the files are a dictionary by category.
 
-        All files of a document describe the same ink.
+        The files of a document have the same path below their categories, such as `abm/ca0.dat`,
+        and describe the same ink.
         """
         documents: defaultdict[str, dict[str, str]] = defaultdict(dict)
         for name in self.names:
-            top, category, *rest = name.split("/", 2)
-            if top == DATA and rest:
-                documents[rest[0]][category] = name
+            top, category, *path = name.split("/", 2)
+            if top == DATA and path:
+                documents[path[0]][category] = name
         return sorted(documents.items())
 
 
 def is_collection(path: Path) -> bool:
-    """Return whether a path is a collection, or an archive, that can be read."""
+    """Return whether `path` is a readable archive, or a folder that holds a collection."""
     with suppress(OSError):
         if path.is_file():
             with open(path, "rb") as stream:
-                return is_archive(stream.read(_HEAD))
+                return is_archive(stream.read(_HEAD_BYTES))
         return (path / DATA).is_dir() and (path / INCLUDE).is_dir()
     return False
 
@@ -105,13 +101,13 @@ def open_collection(path: Path, budget: Budget) -> Collection:
         DataError: if the archive is broken or too large, or holds no collection.
     """
     if path.is_dir():
-        files = files_below(path / DATA, _EVERY)
+        files = files_below(path / DATA, _ANY_NAME)
         return Collection(
             [file.relative_to(path).as_posix() for file in files],
             lambda name: read_file(path / name),
             lru_cache(_CACHED_FILES)(lambda name: read_included(path / INCLUDE, name)),
         )
-    packed = members(path, _EVERY, "reading UNIPEN", budget)
+    packed = members(path, _ANY_NAME, "reading UNIPEN", budget)
     readers = {name: reader for member, reader in packed if (name := _in_collection(member))}
     if not any(name.startswith(f"{DATA}/") for name in readers):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
@@ -125,14 +121,14 @@ def open_collection(path: Path, budget: Budget) -> Collection:
 
 
 def _in_collection(path: str) -> str:
-    """Return a path from `data` or `include` on; an empty string if it has neither."""
+    """Return the part of a path that begins with `data` or `include`, or ""."""
     parts = PurePosixPath(path).parts
     start = next((n for n, part in enumerate(parts) if part in (DATA, INCLUDE)), len(parts))
     return "/".join(parts[start:])
 
 
-def by_size(category: str) -> tuple[int, str]:
-    """Return a sort key of a category: texts before words, before characters."""
+def length_order(category: str) -> tuple[int, str]:
+    """Return a key that sorts categories: texts, then words, then characters."""
     return -int(re.match(r"\d*", category)[0] or 0), category
 
 
@@ -141,57 +137,56 @@ def parse_collection(
 ) -> Parsed:
     """Return the samples of a collection, named like "8/abm/ca0.dat:00003".
 
-    Ink of several categories is a sample of the first of these categories only.
+    Ink that is in several categories becomes a sample of the first of them only.
 
     Args:
         path: see `open_collection`.
-        categories: to use, in this order; None takes all: texts, then words, then characters.
+        categories: the categories to use, in this order; None takes all, by `length_order`.
         points_per_second: see `Document`.
     """
-    parsed = Parsed(budget=memory(path))
+    parsed = Parsed(budget=memory_budget(path))
     collection = open_collection(path, parsed.budget)
-    for document, files in distributed.bar(
+    for document_path, files in distributed.bar(
         collection.documents(), "parsing UNIPEN", unit=" files", delay=1
     ):
-        order = categories or sorted(files, key=by_size)
+        order = categories or sorted(files, key=length_order)
         names = [files[category] for category in order if category in files]
-        with parsed.attempt(document):
-            parts = ((name, decode_any(collection.read(name))) for name in names)
-            blocks = blocks_of(parts, collection.include)
-            content = read_document(blocks, points_per_second)
-            parsed.extend(_longest(content, names, document))
+        with parsed.attempt(document_path):
+            texts = ((name, decode_any(collection.read(name))) for name in names)
+            document = read_document(blocks_of(texts, collection.include), points_per_second)
+            parsed.extend(_samples(document, names, document_path))
     return parsed
 
 
-def _longest(document: Document, names: Sequence[str], path: str) -> Parsed:
-    """Return the segments of a document; ink of several files comes from the first file."""
+def _samples(document: Document, files: Sequence[str], path: str) -> Parsed:
+    """Return the samples of a document; ink that is in several files comes from the first file."""
     contributor = path.partition("/")[0]
     family = contributor[:2] if contributor[:2] in _FAMILIES else contributor
-    has_words = any(f"/{WORDS}/" in name for name in names)
-    earlier: set[int] = set()  # components that earlier files use
+    has_words = any(f"/{WORDS}/" in file for file in files)
+    used_before: set[int] = set()  # numbers of components that earlier files use
     parsed = Parsed()
-    for file in names:
-        segments = [segment for segment in document.segments if segment.part == file]
+    for file in files:
+        segments = [segment for segment in document.segments if segment.file == file]
         read = segment_reader(document, segments)
         used: set[int] = set()
         for number, segment in enumerate(segments):
             with parsed.attempt(name := f"{file.removeprefix('data/')}:{number:05}"):
                 sample = read(number)
-                if segment.numbers <= earlier:
+                if segment.component_numbers <= used_before:
                     raise Fault("ink that a longer sample has")
                 writer = f"{family}:{sample.writer or path}"
                 sample = replace(sample, name=name, writer=writer, group=contributor)
                 rows = _rows(sample, has_words) if segment.level == "TEXT" else [sample]
                 parsed.samples.extend(replace(row, text=untokenised(row.text)) for row in rows)
-                used |= segment.numbers
-        earlier |= used
+                used |= segment.component_numbers
+        used_before |= used
     return parsed
 
 
 def untokenised(text: str) -> str:
-    """Return a label without the blanks that only mark the ends of tokens.
+    """Return a label without blanks that only separate tokens and were not written.
 
-    Such blanks are in "What a trick !" and "( 4 5 6 ) 7 8 9", but were not written.
+    Examples of such labels are "What a trick !" and "( 4 5 6 ) 7 8 9".
     """
     tokens = text.split()
     if all(len(token) == 1 for token in tokens) and any(map(str.isdigit, tokens)):
@@ -200,14 +195,17 @@ def untokenised(text: str) -> str:
 
 
 def _rows(sample: Sample, has_words: bool) -> list[Sample]:
-    """Return a text's sample or, if each word is a row of a list, the samples of the rows."""
+    """Return the sample of each row of a text; a text of several rows must be a list of words.
+
+    If `has_words`, the document also has the words as samples of their own.
+    """
     words, starts = sample.text.split(), row_starts(sample.ink)
-    if len(starts) == 1 or (len(words) == 1 and len(starts) == 2):  # a word may be underlined
+    if len(starts) == 1 or (len(words) == 1 and len(starts) == 2):  # A word may be underlined.
         return [sample]
     if has_words:
-        raise Fault("several rows, whose words stand by themselves")
+        raise Fault("several rows, whose words are samples of their own")
     if len(words) != len(starts):
-        raise Fault("several rows, and nothing that says where a word stands")
+        raise Fault("several rows that are not of one word each")
     parts = strokes(sample.ink)
     rows = zip(words, starts, [*starts[1:], len(parts)], strict=True)
     return [
@@ -220,29 +218,29 @@ def _rows(sample: Sample, has_words: bool) -> list[Sample]:
 class UnipenDataset(DividedDataset):
     """Labelled segments of UNIPEN files.
 
-    A collection as published (`data` and `include`) is read whole, but each piece of ink only once:
-    in the longest text that contains it. Writers of a collection are told apart by their names
-    within a family of contributors. Two lists for `leave_out` come with the project:
-    "unipen_misfits" names samples whose labels are not what is written, "unipen_hard" samples that
-    are too hard to read for a writer to learn them.
+    A published collection (`data` and `include`) is read whole, but each piece of ink only once: in
+    the longest text that contains it. Writers of related contributors are the same person if they
+    have the same name. Two lists for `leave_out` come with the project: "unipen_misfits" names
+    samples whose ink and label do not match, "unipen_hard" samples that are too hard to read for a
+    network to learn writing from them.
 
     Args:
         root: a file, a folder with files (also in folders below), a collection, its archive, or the
             folder of its archive. Files that are not UNIPEN are left out, and named.
-        level: the level of the segments that become samples, such as "DIGIT", "WORD" or "LINE";
-            None takes the lines of a file, or else the level with the fewest segments.
-        writer_comment: which word of the comment after a segment names its writer, counted from
-            0 (1 in the UCI pen digits); None takes `.WRITER_ID`.
+        level: the level of the segments that become samples, such as "DIGIT", "WORD" or "LINE".
+            None takes the level LINE if a file has it, or else the level with the fewest segments.
+        writer_comment: index, from 0, of the word that names the writer in the comment after a
+            segment (1 in the UCI pen digits); None takes `.WRITER_ID`.
         points_per_second: rate to which strokes are resampled along straight lines, so that speed
-            means the same for all devices; ink is left out if the files state no rate from 40 to
-            1000. None keeps the points as they are.
-        categories: categories of a collection to use, such as ["8", "7"]; ink of several is taken
-            from the first. None uses all.
+            means the same for all devices. Ink is left out if its rate is unknown, or not from 40
+            to 1000. None keeps the points as they are.
+        categories: categories of a collection to use, such as ["8", "7"]; ink that is in several of
+            them is taken from the first. None uses all.
         contributors: contributors of a collection to use, such as ["app", "ced"]; None uses all.
         held_out: contributors whose samples are all in `test`; None holds out no contributor.
 
     Raises:
-        ConfigFault: from `load`, if there is no such contributor.
+        ConfigFault: if `load` finds no sample of one of `contributors` or `held_out`.
     """
 
     title = "UNIPEN"
@@ -269,7 +267,7 @@ class UnipenDataset(DividedDataset):
             parsed = parse_collection(self.path, self.categories, self.points_per_second)
             return parsed.require_text(_NO_LABEL)
         if archive := next(filter(is_collection, files), None):
-            raise DataError(f"{archive}: is one of several archives; give the path of one")
+            raise DataError(f"{archive}: one of several archives; give the path of one archive")
         return super().read(files)
 
     def _parse(self, name: str, file: Path) -> Parsed:
@@ -279,7 +277,7 @@ class UnipenDataset(DividedDataset):
         parsed = parse_level(document, level, self.writer_comment)
         if not (parsed.samples or parsed.left_out):
             raise Fault(f"no segments of the level {level}")
-        if self.writer_comment is not None:  # each file numbers its own writers
+        if self.writer_comment is not None:  # Different files give different writers one number.
             samples = [replace(s, writer=f"{name}:{s.writer}") for s in parsed.samples]
             parsed = replace(parsed, samples=samples)
         return parsed.require_text(_NO_LABEL).within(name, group=name)
@@ -294,9 +292,9 @@ class UnipenDataset(DividedDataset):
         others = [sample for sample in parsed.samples if sample.group not in held_out]
         parts, notes = super()._divide(replace(parsed, samples=others))
         if held_out:
-            outside = [sample for sample in parsed.samples if sample.group in held_out]
-            parts["test"] = parts.get("test", []) + outside
+            held_out_samples = [sample for sample in parsed.samples if sample.group in held_out]
+            parts["test"] = parts.get("test", []) + held_out_samples
         if is_collection(self.path):
-            kept = (f"{name} {count:,}" for name, count in sorted(counts.items()))
-            notes.append(f"by contributor: {', '.join(kept)}")
+            listed = (f"{name} {count:,}" for name, count in sorted(counts.items()))
+            notes.append(f"by contributor: {', '.join(listed)}")
         return changed(parts, lambda sample: [sample] if sample.group in used else []), notes

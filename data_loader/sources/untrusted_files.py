@@ -21,70 +21,69 @@ from utils.files import open_file
 Value = TypeVar("Value")
 
 MEBIBYTE = 1 << 20
-MAX_BYTES = 16 * MEBIBYTE
-"""Limit on a file or a member of an archive, in bytes (assumed; a train_r01_v07 file has 4 MiB)."""
+MAX_BYTES = 16 * MEBIBYTE  # of a file or member (assumed: train_r01_v07 has files of up to 4 MiB)
 
 
-def read_file(file: Path, most: int = MAX_BYTES) -> bytes:
+def read_file(file: Path, max_bytes: int = MAX_BYTES) -> bytes:
     """Return the content of a file.
 
     Raises:
-        Fault: if the file cannot be read, or has more than `most` bytes.
+        Fault: if the file cannot be read, or has more than `max_bytes` bytes.
     """
     try:
         with open_file(file) as stream:
-            if (size := os.fstat(stream.fileno()).st_size) > most:
-                raise _too_large(size, most)
+            if (size := os.fstat(stream.fileno()).st_size) > max_bytes:
+                raise _too_large(size, max_bytes)
             return stream.read(size)
     except OSError as error:
         raise Fault("a file that cannot be read", error.strerror or str(error)) from None
 
 
-def _too_large(size: int, most: int) -> Fault:
-    return Fault(f"more than {most:,} bytes", f"{size:,}")
+def _too_large(size: int, max_bytes: int) -> Fault:
+    return Fault(f"more than {max_bytes:,} bytes", f"{size:,}")
 
 
-def files_below(root: Path, wanted: re.Pattern[str]) -> list[Path]:
-    """Return the files in a folder, and in the folders in it, whose names match `wanted`, sorted.
+def files_below(root: Path, pattern: re.Pattern[str]) -> list[Path]:
+    """Return the files below a folder whose names match `pattern`, at any depth, sorted by path.
 
-    Hidden files and folders, and folders called `cache`, are skipped, and so are links to folders.
+    Hidden files and folders, folders called `cache`, and links to folders are skipped.
 
     Raises:
-        OSError: if one of the folders cannot be read.
+        OSError: if a folder cannot be read.
     """
     files: list[Path] = []
-    for folder, folders, names in os.walk(root, onerror=_refuse):
+    for folder, folders, names in os.walk(root, onerror=_reraise):
         folders[:] = [f for f in folders if f != "cache" and not f.startswith(".")]
-        shown = [name for name in names if not name.startswith(".")]
-        files += [Path(folder, name) for name in shown if wanted.fullmatch(name)]
+        visible = [name for name in names if not name.startswith(".")]
+        files += [Path(folder, name) for name in visible if pattern.fullmatch(name)]
     return sorted(file for file in files if file.is_file())
 
 
-def _refuse(error: OSError) -> None:
+def _reraise(error: OSError) -> None:
     raise error
 
 
 def parse_contents(
     parse: Callable[[str, bytes], Value],
     files: Sequence[Path],
-    wanted: re.Pattern[str],
+    pattern: re.Pattern[str],
     description: str,
     budget: Budget,
 ) -> tuple[dict[str, Value], dict[str, Fault]]:
-    """Parse the contents of files; return the values, and the faults of unusable files, by name.
+    """Return the parsed values of files, and the faults of unusable files, both by file name.
 
     Args:
         parse: returns the value of a file from its name, without folder, and its content.
-        files: the files, or a single archive of them, whose name `wanted` does not match.
-        wanted: matches the names of the files.
+        files: the files, or a single archive of the files; `pattern` must not match its name.
+        pattern: matches the names of the files.
         description: text of the progress bar.
         budget: memory for the archive and the values.
 
     Raises:
         DataError: if the archive is broken or too large, or two files have the same name.
     """
-    if len(files) == 1 and not wanted.fullmatch(files[0].name):
-        packed = members(files[0], wanted, description, budget)
+    if len(files) == 1 and not pattern.fullmatch(files[0].name):
+        packed = members(files[0], pattern, description, budget)
         readers = ((PurePosixPath(path).name, read) for path, read in packed)
     else:
         bar = distributed.bar(files, description, unit=" files", delay=1)
@@ -99,12 +98,12 @@ def parse_contents(
             texts = value if isinstance(value, list) else ()
             budget.spend(getsizeof(value) + sum(map(getsizeof, texts)))
         except Fault as fault:
-            faults[name] = fault.within("")  # without the traceback, which holds the content
+            faults[name] = fault.within("")  # a copy, since a traceback keeps the content in memory
     return values, faults
 
 
 class _Header(tarfile.TarInfo):
-    """A header of an archive; it refuses long names and sparse files, as these fill the memory."""
+    """A member's header; refuses headers and sparse files that would fill the memory."""
 
     @classmethod
     def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Header":
@@ -119,69 +118,69 @@ class _Header(tarfile.TarInfo):
     _proc_gnusparse_10 = _proc_sparse
 
 
-_PACKERS = {
+_COMPRESSIONS = {
     b"\x1f\x8b": (gzip.open, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16)),
-    # `xz -9` takes 64 MiB.
+    # Files made by `xz -9` need 64 MiB.
     b"\xfd7zXZ\x00": (lzma.open, partial(lzma.LZMADecompressor, memlimit=128 * MEBIBYTE)),
 }
-"""By the first bytes of a packed file: what opens the file, and what unpacks its beginning."""
-_BROKEN = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+"""For the first bytes of a file: the function that opens it, and that of its decompressor."""
+_ARCHIVE_ERRORS = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 
 
-def unpacked(head: bytes, most: int) -> bytes:
-    """Return at most `most` first bytes of the file that begins with `head`, unpacked if packed."""
-    for mark, (_, unpacker) in _PACKERS.items():
-        if head.startswith(mark):
-            with suppress(*_BROKEN):
-                return unpacker().decompress(head, most)
-    return head[:most]
+def unpacked(head: bytes, max_bytes: int) -> bytes:
+    """Return at most `max_bytes` bytes of `head`, after decompression if `head` is compressed."""
+    for signature, (_, make_decompressor) in _COMPRESSIONS.items():
+        if head.startswith(signature):
+            with suppress(*_ARCHIVE_ERRORS):
+                return make_decompressor().decompress(head, max_bytes)
+    return head[:max_bytes]
 
 
 def is_archive(head: bytes) -> bool:
-    """Return whether a file that begins with `head` is a tar archive, packed or not."""
+    """Return whether a file that begins with `head` is a tar archive, compressed or not."""
     return unpacked(head, 512)[257:262] == b"ustar"
 
 
 def members(
-    archive: Path, wanted: re.Pattern[str], description: str, budget: Budget
+    archive: Path, pattern: re.Pattern[str], description: str, budget: Budget
 ) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield the path of each member whose name fits, and a function that returns its content.
+    """Yield the path and the content of each member whose name matches `pattern`.
 
-    Nothing is extracted: members are read one by one, in memory, wherever their paths point.
+    The content comes as a function without arguments. Nothing is extracted to the file system.
 
     Raises:
-        DataError: if the archive is broken, or unpacks to more than the budget has.
+        DataError: if the archive is broken, or its content exceeds the budget.
     """
     size = archive.stat().st_size
     bar = distributed.bar(what=description, total=size, unit="B", unit_scale=True)
     try:
         with bar, open(archive, "rb") as raw:
             head = raw.read(6)
-            unpackers = [opener for mark, (opener, _) in _PACKERS.items() if head.startswith(mark)]
-            unpack = unpackers[0] if unpackers else None
-            raw.seek(0 if unpack else max(0, size - 1024))
-            if not unpack and raw.read().strip(b"\0"):
-                raise tarfile.ReadError("it does not end as tar archives do")
+            openers = [f for key, (f, _) in _COMPRESSIONS.items() if head.startswith(key)]
+            if not openers:
+                raw.seek(max(0, size - 1024))
+                if raw.read().strip(b"\0"):
+                    raise tarfile.ReadError("it does not end as tar archives do")
             raw.seek(0)
-            stream = unpack(raw) if unpack else raw
+            stream = openers[0](raw) if openers else raw
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
                 end = 0
                 for member in tar:
-                    tar.members = []  # else tarfile keeps all members
+                    tar.members = []  # Otherwise tarfile keeps all members in memory.
                     start, end = end, member.offset_data + member.size
                     name = PurePosixPath(member.name).name
-                    is_wanted = not member.isdir() and wanted.fullmatch(name)
-                    # Before tarfile reads on. Members not wanted take time, but no memory.
+                    is_wanted = not member.isdir() and pattern.fullmatch(name)
+                    # Spend before tarfile reads on. A skipped member takes time, but no memory.
                     budget.spend(200 + (end - start) / (1 if is_wanted else 4))
                     bar.update(raw.tell() - bar.n)
                     if not is_wanted:
                         continue
-                    fits = member.isreg() and member.size <= MAX_BYTES
-                    content = tar.extractfile(member).read() if fits else b""
+                    is_usable = member.isreg() and member.size <= MAX_BYTES
+                    content = tar.extractfile(member).read() if is_usable else b""
                     yield member.name, partial(_checked, member, content)
-            while rest := stream.read(MEBIBYTE):  # to the end, where the checksum stands
-                budget.spend(len(rest))
-    except (*_BROKEN, RecursionError) as error:  # recursion: headers of headers
+            while block := stream.read(MEBIBYTE):  # Read to the end to verify the checksum.
+                budget.spend(len(block))
+    except (*_ARCHIVE_ERRORS, RecursionError) as error:  # Chained headers make tarfile recurse.
         raise DataError(f"{archive}: a broken archive ({error}); download it again") from None
 
 

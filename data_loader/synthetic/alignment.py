@@ -1,6 +1,6 @@
 """A table that assigns the points of recorded lines to characters.
 
-The table holds no ink and no text, only names of lines and numbers.
+The table has only names of lines and numbers, no ink and no text.
 """
 
 import zipfile
@@ -22,9 +22,9 @@ class AlignedLine:
 
     Attributes:
         counts: number of points of each character of the text, in order, `(characters,)`.
-        read: whether a recogniser read each character in the line, `(characters,)` bool.
-        fits: whether a recogniser read each character cut out and set behind a word of the same
-            hand, `(characters,)` bool; False if it cannot be cut out, or was not tried.
+        read: whether a recogniser read each character of the line right, `(characters,)` bool.
+        fits: whether a recogniser read each character right when cut out and set behind a word of
+            its hand, `(characters,)` bool; False if it cannot be cut out, or was not tried.
         errors: number of the recogniser's errors in the whole line.
     """
 
@@ -37,15 +37,15 @@ class AlignedLine:
 class Alignment(dict[str, AlignedLine]):
     """Aligned lines by name."""
 
-    def of(self, name: str, points: int, text: str) -> AlignedLine | None:
+    def find(self, name: str, num_points: int, text: str) -> AlignedLine | None:
         """Return the alignment of a line; None if the table has none for this ink and text."""
         line = self.get(name)
-        if line is None or len(line.counts) != len(text) or line.counts.sum() != points:
+        if line is None or len(line.counts) != len(text) or line.counts.sum() != num_points:
             return None
         return line
 
     def save(self, path: Path) -> None:
-        """Write the table, which has at least one line, to a file."""
+        """Write the table to a file; the table must have at least one line."""
         lines = list(self.values())
         arrays = {
             "names": np.frombuffer("\n".join(self).encode(), dtype=np.uint8),
@@ -59,7 +59,7 @@ class Alignment(dict[str, AlignedLine]):
 
     @classmethod
     def load(cls, name: str | Path) -> "Alignment":
-        """Read a table that `save` has written, by its file or by the name of a shipped table.
+        """Read a table that `save` has written, by its path or by the name of a shipped table.
 
         Raises:
             DataError: if the file cannot be read, or is no such table.
@@ -72,12 +72,12 @@ class Alignment(dict[str, AlignedLine]):
             names = arrays["names"].tobytes().decode().split("\n")
             *ends, total = np.cumsum(arrays["characters"], dtype=np.int64).tolist()
             counts = np.split(arrays["counts"].astype(np.int64), ends)
-            flags = (np.unpackbits(arrays[name], count=total) for name in ("read", "fits"))
+            flags = (np.unpackbits(arrays[key], count=total) for key in ("read", "fits"))
             read, fits = (np.split(flag.astype(bool), ends) for flag in flags)
             lines = map(AlignedLine, counts, read, fits, arrays["errors"].tolist())
             return cls(zip(names, lines, strict=True))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(
-                f"alignment = {str(name)!r}: {first_line(error)}; with the project comes "
-                f"{', '.join(shipped)}, and `benchmarks/align.py` makes others"
+                f"alignment = {str(name)!r}: {first_line(error)}; give a shipped table "
+                f"({', '.join(shipped)}), or a file that `benchmarks/align.py` made"
             ) from None

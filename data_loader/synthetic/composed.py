@@ -1,4 +1,4 @@
-"""A recorded dataset with new lines in its hands, of texts that people write."""
+"""A recorded dataset with new training lines in its hands."""
 
 import zlib
 from collections.abc import Collection, Iterable, Mapping
@@ -12,27 +12,27 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import Alignment
-from data_loader.synthetic.bank import check_forms, hands
+from data_loader.synthetic.bank import check_hands, hands
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.corpus import Draws
 from data_loader.synthetic.cutting import CutLine, Parts, measured_lines, parts_of
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.european import european
 from data_loader.synthetic.everyday import characters, everyday
-from data_loader.synthetic.extended import ExtendedDataset, joined
+from data_loader.synthetic.extended import ExtendedDataset, with_lines
 from data_loader.synthetic.paths import side_by_side, to_ink
 from utils.alphabet import nfc
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.licences import RESEARCH
 
-LEAST_LINES = 3
+MIN_LINES = 3
 """Least number of lines of a hand (assumed)."""
 COMPOSED = "composed-"
-"""Beginning of the names of new lines."""
+"""Prefix of the names of new lines."""
 PIECE = "piece-"
-"""Beginning of the names of pieces of recorded lines."""
+"""Prefix of the names of pieces of recorded lines."""
 MAX_TEXTS = 1000
-"""Largest number of texts that are tried for a line (assumed)."""
+"""Largest number of texts that are drawn for a line until a hand can write one (assumed)."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -40,10 +40,10 @@ class ComposedDataset(ExtendedDataset):
     """A recorded dataset, with new training lines in its hands.
 
     The lines of a writer or, where writers are unknown, of a form (the dataset's `group`) are one
-    hand. Training lines are cut into characters by an alignment, and the characters are set into
-    texts of every kind (see `everyday`, `european`), at the hand's x-height, slant, speed and
-    spacing. A character that the hand never wrote comes from similar hands; a character that nobody
-    wrote comes from recorded digits or stroke fonts, adapted to the hand.
+    hand. An alignment cuts the training lines into characters, which are combined to texts of every
+    kind (see `everyday`, `european`) with the hand's x-height, slant, speed and spacing. A
+    character that the hand never wrote comes from similar hands; a character that nobody wrote
+    comes from recorded digits or stroke fonts, adapted to the hand.
 
     Args:
         dataset: the recorded dataset, with texts, and writers or forms.
@@ -51,28 +51,31 @@ class ComposedDataset(ExtendedDataset):
             comes with the project, such as "iam_ondb".
         size: number of new lines.
         long: number of further lines, each of two to four lines of one hand side by side. The parts
-            are recorded, but every second line ends in a new part, as after a primer.
+            are recorded, except that the last part of every second line is new, as after a primer.
         european: fraction of the new lines with letters beyond ASCII.
-        strings: fraction of the new lines that are no words at all, so that every character comes
-            beside every other sort.
+        strings: fraction of the new lines that have random characters instead of words, so that
+            characters of each class stand beside all other classes.
         plain: fraction of the new lines that are sentences; the rest are texts of `everyday`.
-        digits: a dataset of single digits, whose training split supplies digits as well.
-        forms: bounds on the fraction of hands whose lines are cut, in an order that follows from
-            the hands' names alone: datasets with [0, 0.7] and [0.7, 1] have no cut ink in common.
-        height: if given, recorded lines of all splits are brought level and to this x-height, as
-            the alignment measures them. Lines that cannot be measured, or of which a recogniser
-            misread more than a quarter, are left out.
-        longest: if given, with `height`, recorded lines with more characters are cut between words.
-        pieces: if given, with `height`, training also has recorded lines cut between words into
-            pieces of at most this many characters: they teach a network the first letters of a
-            line, where it knows the hand only from the hand vector.
-        lifts: if given, no lines are composed in a hand with fewer strokes per character: below
-            0.65 a hand's letters are joined, and composed letters would not be.
-        scarce: characters that were written less often than this are drawn as well.
+        digits: a dataset of single digits, whose training split supplies more digits.
+        forms: two bounds from 0 to 1. Each hand has a number from 0 to 1 that depends on its name
+            alone; only hands with a number within the bounds are cut. So datasets with [0, 0.7] and
+            [0.7, 1] have no cut ink in common.
+        height: x-height to which recorded lines of all splits are scaled after they were made
+            level; None leaves them unchanged. Lines that cannot be measured, or of which a
+            recogniser misread more than a quarter, are left out.
+        longest: largest number of characters of a recorded line; longer lines are cut between
+            words. None cuts no lines. Only used with `height`.
+        pieces: largest number of characters of pieces of recorded lines, cut between words, that
+            are further training lines; None for no pieces. Pieces teach a network to begin a line,
+            where it knows the hand only from the hand vector. Only used with `height`.
+        lifts: least number of strokes per character of a hand in which lines are composed, or None:
+            below 0.65 the letters of a hand are joined, and composed letters would not be.
+        scarce: a character with fewer copies than this in all hands is sometimes drawn.
         seed: seed of the choice of texts, hands and pieces.
 
     Raises:
-        ConfigFault: if the fractions add up to more than 1, or `forms` are no bounds.
+        ConfigFault: if `european`, `strings` and `plain` add up to more than 1, or the first bound
+            of `forms` is not below the second.
     """
 
     alignment: str
@@ -93,46 +96,46 @@ class ComposedDataset(ExtendedDataset):
     def __post_init__(self) -> None:
         if self.european + self.strings + self.plain > 1:
             three = f"european ({self.european:g}), strings ({self.strings:g}) and plain"
-            raise ConfigFault("plain", self.plain, f"shares of at most 1 together: {three}")
+            raise ConfigFault("plain", self.plain, f"fractions of at most 1 together: {three}")
         if self.forms[0] >= self.forms[1]:
             raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
 
     def licences(self) -> set[str | None]:
-        # The table "iam_ondb" was made from the lines of IAM-OnDB.
+        # The shipped table "iam_ondb" is derived from IAM-OnDB.
         return super().licences() | ({RESEARCH} if self.alignment == "iam_ondb" else set())
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Load the dataset, compose the lines, and bring recorded lines to the height.
+        """Load the dataset, compose new lines, and scale recorded lines to `height`.
 
         Raises:
             DataError: if the alignment or the digits cannot be read, the alignment fits no line,
-                or the dataset has no forms, or no forms that can be cut.
+                the dataset names no writers or forms, or no hand is within the bounds.
         """
-        main, composes = self.dataset.load(splits), "train" in splits
-        if self.height is None and not composes:
+        main, has_train = self.dataset.load(splits), "train" in splits
+        if self.height is None and not has_train:
             return main
-        # The digits are loaded before the slow measuring, as their files may be missing.
-        drawer = Drawer(self.digits) if composes else None
+        # Digits load before the slow measuring: a missing file is then reported at once.
+        drawer = Drawer(self.digits) if has_train else None
         lines = self._measured(main.split("train") if self.height is None else main.used)
         recorded = main if self.height is None else self._levelled(main, lines)
         if drawer is None:
             return recorded
         bank = self._bank_of(main.split("train"), lines, drawer)
         new = self._composed_lines(bank, recorded.quantisation_step)
-        characters = sum(sum(counts.values()) for counts in bank.written.values())
+        num_copies = sum(sum(counts.values()) for counts in bank.written.values())
         summary = (
-            f"{self.size:,} lines composed of {len(bank.names):,} forms, "
-            f"{characters:,} characters cut out and read, and {self.long:,} of several lines"
+            f"{self.size:,} lines composed in {len(bank.names):,} hands, of {num_copies:,} "
+            f"characters cut out and read, and {self.long:,} of several lines side by side"
         )
         if self.height is not None and self.pieces is not None:
             train = (lines.get(sample, ()) for sample in main.split("train"))
             pieces = self._pieces(chain.from_iterable(train))
             new += pieces
             summary += f", {len(pieces):,} pieces of recorded lines"
-        return joined(recorded, new, summary)
+        return with_lines(recorded, new, summary)
 
     def _pieces(self, lines: Iterable[tuple[Sample, CutLine]]) -> list[Sample]:
-        """Return the pieces of longer lines, with names such as "piece-0/a01-000u-01"."""
+        """Return the pieces of lines longer than `pieces`, named such as "piece-0/a01-000u-01"."""
         scale, pieces = (self.height, self.height, 1), []
         for sample, line in lines:
             parts = parts_of(sample, line, self.pieces)
@@ -151,46 +154,46 @@ class ComposedDataset(ExtendedDataset):
         }
 
     def _levelled(self, main: Loaded, lines: Mapping[Sample, Parts]) -> Loaded:
-        """Return the measured lines brought to the height; lines without a measure are left out."""
+        """Return the recorded samples scaled to `height`; samples not in `lines` are left out."""
         scale = (self.height, self.height, 1)
-        level = {
+        scaled = {
             sample: [replace(part, ink=to_ink(line.path * scale)) for part, line in parts]
             for sample, parts in lines.items()
         }
-        samples = changed(main.samples, lambda sample: level.get(sample, []))
-        lost = [sum(s not in level for s in part) for part in main.samples.values()]
+        samples = changed(main.samples, lambda sample: scaled.get(sample, []))
+        num_lost = [sum(s not in scaled for s in split) for split in main.samples.values()]
         report = main.report
-        if any(lost):
-            counts = [f"{count:,} of {split}" for count, split in zip(lost, samples, strict=True)]
-            report += f"\nleft out, as their text or hand does not fit: {', '.join(counts)}"
+        if any(num_lost):
+            counts = [f"{lost:,} of {split}" for lost, split in zip(num_lost, samples, strict=True)]
+            report += f"\nleft out, because they could not be measured: {', '.join(counts)}"
         return Loaded(samples, report)
 
     def _bank_of(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
-        """Return the bank of hands of the measured training lines."""
-        check_forms(self.dataset, train)
+        """Return the bank of the hands within the bounds; `train` are the training samples."""
+        check_hands(self.dataset, train)
         all_hands = hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
         if not all_hands:
             raise DataError(
                 f"alignment = {self.alignment!r} fits none of the {len(train):,} training lines: "
-                "names, texts or numbers of points are others, or a recogniser misread the lines"
+                "their names, texts or numbers of points differ, or a recogniser misread the lines"
             )
         low, high = self.forms
         chosen = {
             name: hand
             for name, hand in sorted(all_hands.items())
-            if len(hand.lines) >= LEAST_LINES
-            and low <= share_of(name) < high
-            and hand.lifts >= (self.lifts or 0.0)
+            if len(hand.lines) >= MIN_LINES
+            and low <= hash_fraction(name) < high
+            and hand.strokes_per_character >= (self.lifts or 0.0)
         }
         if not chosen:
             raise DataError(
-                f"forms = {self.forms}, lifts = {self.lifts}: none of the {len(all_hands):,} forms "
-                f"within these bounds has {LEAST_LINES} lines that the alignment fits"
+                f"forms = {self.forms}, lifts = {self.lifts}: none of the {len(all_hands):,} hands "
+                f"within these bounds has {MIN_LINES} lines that the alignment fits"
             )
         return Bank(chosen, drawer, self.scarce)
 
     def _composed_lines(self, bank: Bank, grid: float | None) -> list[Sample]:
-        """Return new lines, named such as "composed-000017/a01-000u", whose group is the hand."""
+        """Return new lines, named such as "composed-000017/a01-000u"; their group is the hand."""
         numbers, lines = range(self.size + self.long), []
         for number in distributed.bar(numbers, "composing", unit=" lines", leave=False, delay=1):
             generator = np.random.default_rng([self.seed, number])
@@ -205,14 +208,14 @@ class ComposedDataset(ExtendedDataset):
         return lines
 
     def _new(self, bank: Bank, name: str, generator: np.random.Generator) -> tuple[str, np.ndarray]:
-        """Return a new line in a hand: its text, and its path in x-heights."""
+        """Return the text and the path, in x-heights, of a new line in the hand `name`."""
         for _ in range(MAX_TEXTS):
             text = self._text(Draws(generator))
             if (path := bank.write(text, name, generator)) is not None:
                 return text, path
         raise DataError(
-            f"none of {MAX_TEXTS} texts could be written in the hand of {name}, the last of them "
-            f"{text!r}: each has characters that nobody wrote and that cannot be drawn"
+            f"none of {MAX_TEXTS} texts, such as {text!r}, could be written in the hand of {name}: "
+            "each text has characters that nobody wrote and that cannot be drawn"
         )
 
     def _text(self, draws: Draws) -> str:
@@ -230,7 +233,7 @@ class ComposedDataset(ExtendedDataset):
     def _side_by_side(
         self, bank: Bank, name: str, generator: np.random.Generator, continued: bool
     ) -> tuple[str, np.ndarray]:
-        """Return recorded lines of a hand as one line; if `continued`, the last of them is new."""
+        """Return text and path of recorded lines side by side; if `continued`, the last is new."""
         hand = bank.hands[name]
         count = min(int(generator.integers(2, 5)), len(hand.lines))
         chosen = generator.choice(len(hand.lines), count - continued, replace=False).tolist()
@@ -241,6 +244,6 @@ class ComposedDataset(ExtendedDataset):
         return " ".join(texts), side_by_side(paths, float(np.median(hand.word_gaps)))
 
 
-def share_of(form: str) -> float:
-    """Return the place of a form in an order of all possible names, from 0 up to 1."""
+def hash_fraction(form: str) -> float:
+    """Return a hash of a form's name, from 0 to below 1."""
     return zlib.crc32(form.encode()) / 2**32

@@ -1,7 +1,7 @@
 """Sentences built from a small vocabulary: mostly plain English, some with numbers and signs.
 
-Together the texts contain every printable ASCII character. The text of a sentence determines its
-split.
+Together the texts contain every printable ASCII character. A hash of a text determines the text's
+split (`split_of`).
 """
 
 import itertools
@@ -23,8 +23,8 @@ from utils.checks import DataError
 PLAIN = string.ascii_letters + " .,;:!?'\"-"
 """Characters of plain sentences."""
 LISTS = read_lists("corpus.txt")
-"""Texts and templates by name. `marks` stand alone: no `_` or `^`, whose height would be unclear.
-Marks in `within` stand within words, where a backslash beside an `l` looks like a `v`."""
+"""Texts and templates by name. `marks` stand alone, so they have no `_` and `^`, whose height would
+be unclear. `within` are signs within words, where a backslash beside an `l` looks like a `v`."""
 CAPITALS = {
     letter: [name for name in LISTS["last_name"] + list(map(capital, LISTS["thing"]))
              if name[0] == letter]
@@ -35,7 +35,7 @@ FIELDS: Fields = {
     **{
         name: lambda draws, text=texts[0]: fill(text, FIELDS, draws)
         for name, texts in LISTS.items()
-        if len(texts) == 1  # A single text needs no draw.
+        if len(texts) == 1  # A list of a single text needs no random choice.
     },
     "open": "{",
     "close": "}",
@@ -45,40 +45,40 @@ FIELDS: Fields = {
 }
 """Values of the templates' fields."""
 SENTENCE = "{sentence}"
-"""Template of a sentence of words."""
+"""Template of a plain sentence."""
 SYMBOLS = "{noun={thing}}{first={first_name}}{last={last_name}}{symbols}"
 """Template of a line of numbers, addresses, formulas or code."""
 
 
 def sign(draws: Draws) -> str:
-    """Return a word or two with characters rare in English, such as `50%` or `up | on`.
-
-    The text has at most 19 characters, and mostly fewer than 13.
-    """
+    """Return one or two words with a character that is rare in English, such as `50%` or `up | on`;
+    at most 19 characters, mostly fewer than 13."""
     lists = {"mark": "marks", "pair": "pairs", "word": "short"}
-    chosen = {name: draws.pick(LISTS[texts]) for name, texts in lists.items()}
+    chosen = {field: draws.pick(LISTS[name]) for field, name in lists.items()}
     return fill("{sign}", FIELDS | chosen, draws)
 
 
-def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
+def line(draws: Draws, split: int, low: int, high: int, symbols: float) -> str:
     """Return a line of running text, with `low` to `high` characters.
 
-    The line begins with a sentence, or within a sentence, and breaks between words. The line and
-    its sentences belong to `split`, so that a text is in one split only.
+    The line begins at the start of a sentence or within a sentence, and ends between words. The
+    line and each of its sentences belong to `split` (see `split_of`). `symbols` is the fraction of
+    sentences made of numbers, addresses, formulas or code.
 
     Raises:
-        DataError: if no such line is found, because `low` and `high` are too close.
+        DataError: if no such line is drawn, because `low` and `high` are too close.
     """
     for _ in range(10000):
         target = draws.between(low, high)
         text = ""
         while len(text) < target:
-            unit = fill(SYMBOLS if draws.chance(share) else SENTENCE, FIELDS, draws)
-            if split_of(unit) == split:
+            template = SYMBOLS if draws.chance(symbols) else SENTENCE
+            sentence = fill(template, FIELDS, draws)
+            if split_of(sentence) == split:
                 if not text and draws.chance(0.2):
-                    words = unit.split(" ")
-                    unit = " ".join(words[draws.between(0, len(words) - 1) :])
-                text = f"{text} {unit}" if text else unit
+                    words = sentence.split(" ")
+                    sentence = " ".join(words[draws.between(0, len(words) - 1) :])
+                text = f"{text} {sentence}" if text else sentence
         if len(text) > high:
             text = text[: high + 1].rsplit(" ", 1)[0]
         if low <= len(text) <= high and split_of(text) == split:
@@ -87,15 +87,15 @@ def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
 
 
 def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
-    """Return distinct plain sentences of the test split, of `low` to `high` characters. They are
-    always the same; a longer list begins with the sentences of a shorter list."""
-    sentences: dict[str, None] = {}
+    """Return `count` distinct plain lines of the test split, of `low` to `high` characters. The
+    lines are the same in every call, and a longer list begins with the lines of a shorter list."""
+    lines: dict[str, None] = {}
     for number in itertools.count():
-        if len(sentences) == count:
-            return list(sentences)
+        if len(lines) == count:
+            return list(lines)
         draws = Draws(np.random.default_rng([2, number]))
-        sentences.setdefault(line(draws, 2, low, high, 0.0))
+        lines.setdefault(line(draws, 2, low, high, 0.0))
 
 
 CARRIERS = dict(read_pairs("carriers.txt"))
-"""A word or two with each visible ASCII character (its carrier), to judge its legibility."""
+"""For each visible ASCII character, a word or two that contain it, to judge its legibility."""

@@ -1,6 +1,6 @@
-"""Recorded lines measured and cut into characters, by an alignment of their points with their text.
+"""Measures recorded lines and cuts them into characters, by an alignment of points with the text.
 
-Lengths are in x-heights of the line, x from its left edge, y from its baseline, downwards.
+Lengths are in x-heights of a line; x starts at its left edge, y at its baseline, downwards.
 """
 
 import math
@@ -15,78 +15,77 @@ import numpy as np
 
 from base.base_dataset import Sample
 from data_loader.synthetic.alignment import AlignedLine, Alignment
-from data_loader.synthetic.paths import from_left, to_ink, to_path
+from data_loader.synthetic.paths import at_left_edge, to_ink, to_path
 from utils.alphabet import nfc
 
 SMALL = frozenset("acemnorsuvwxz")
 """Letters that reach from the baseline to the x-height."""
 DELAYED_STROKES = frozenset("ijtfxTFEHAkK:;?!=\"%'")
-"""Characters with a stroke that may be written after later characters have been begun."""
+"""Characters with a stroke that may be delayed until a later character has been begun."""
 MAX_MISREAD = 0.25
-"""Largest fraction of a line's characters that may be misread (measured: 0.5 % of IAM-OnDB's
-training lines exceed 13 %, and more of the lines that are new to the reader)."""
+"""Largest fraction of a line's characters that a recogniser may misread. 0.5 % of IAM-OnDB's
+training lines exceed 13 %, as do more of the lines that are new to the recogniser (measured)."""
 MIN_TREND_LETTERS = 12
 """Least number of small letters for a trend of the x-height along a line (assumed)."""
 MAX_TREND = 1.4
-"""Largest factor between the x-height at a place and the line's x-height (assumed)."""
-WIDEST = 3.5
+"""Largest ratio of the x-height at a point to the line's x-height, or the reverse (assumed)."""
+MAX_WIDTH = 3.5
 """Largest width of a character, in x-heights: wider ink has a neighbour's stroke (assumed)."""
-LARGEST = {".": 0.45, ",": 1.2}
-"""Largest width and height of some marks, in x-heights: 18 % of the full stops cut out of IAM-OnDB
-are larger, often with the bar of a `t` (measured)."""
+MAX_SIGN_SIZES = {".": 0.45, ",": 1.2}
+"""Largest width and height of a sign, in x-heights. 18 % of the full stops cut out of IAM-OnDB are
+larger, often because they have the bar of a `t` (measured)."""
 CAPITALS = frozenset("ABCDEFGHIKLMNOPRSTUVWXZ")
 """Capitals that stand on the baseline in every hand."""
 SMALL_STANDING = SMALL | frozenset("bdhiklt")
 """Small letters that stand on the baseline."""
 STANDING = SMALL_STANDING | CAPITALS | frozenset("0123456789")
 """All characters that stand on the baseline."""
-LEAST_SMALL = 4
-"""Least number of small letters to measure a line without its hand's other lines (assumed)."""
-HIGH = (0.7, 4.5)
-"""Bounds on the height of a line with fewer small letters, in x-heights of its hand (assumed)."""
-PART = 0.35
-"""Least stretch of a stroke that is part of a character, as a fraction of a typical character's
-points: the window moves on some points before or after the pen (assumed, checked by eye)."""
-LEAD = 0.3
-"""Lead of the window over the pen where a stroke runs on into the next character, in points of a
-typical character (measured: of 717 letters cut off at one end a reader reads 33, 48, 57, 54 % for
-0, 0.15, 0.3, 0.45)."""
-NEARER = 0.15
-"""X-heights by which an earlier character must be nearer to a stroke than the stroke's own."""
-BACK = 0.9
-"""X-heights that the pen goes back for a stroke that completes an earlier character; the window,
-which never goes back, assigns the stroke to a later character (assumed)."""
-REACH = 0.9
-"""Largest distance of a stroke from the middle of an earlier character that it completes, in
-x-heights (assumed)."""
-FLAT = 0.5
-"""X-heights. A stroke that is lower than this, and further than this above the baseline, is a dot
-or a bar, which may lie anywhere to the right of its character (assumed)."""
-BEYOND = 0.3
-"""X-heights by which the middle of a completing stroke that is no dot or bar may lie to the right
-of all earlier strokes (measured on 150 lines of stroke fonts with marks set behind their words:
-without this bound and `REACH`, 126 of 6,665 strokes that are no marks, and 64 of 587 marks, went to
-a wrong letter; with both bounds, 6 and 8)."""
+MIN_SMALL_LETTERS = 4
+"""Least number of small letters of a line that does not need its hand's x-height (assumed)."""
+LINE_HEIGHTS = (0.7, 4.5)
+"""Bounds on the height of a line that takes its hand's x-height, in x-heights (assumed)."""
+MIN_STRETCH = 0.35
+"""Least number of points that a stroke has in a character, as a fraction of a typical character's
+points: the window may move on some points before or after the pen (assumed, checked by eye)."""
+WINDOW_LEAD = 0.3
+"""How far the window is ahead of the pen where a stroke runs on into the next character, as a
+fraction of a typical character's points (measured: of 717 letters cut off at one end, a reader
+reads 33, 48, 57 and 54 % for 0, 0.15, 0.3 and 0.45)."""
+MIN_DISTANCE_GAIN = 0.15
+"""X-heights by which a stroke is nearer to the earlier character that it completes (assumed)."""
+MIN_RETURN = 0.9
+"""X-heights. A stroke further than this left of the ink's right edge does not begin the character
+in the window: the window never goes back when the pen does (assumed)."""
+MAX_DELAYED_DISTANCE = 0.9
+"""Largest distance in x of a delayed stroke from its character, in x-heights (assumed)."""
+MAX_FLAT_HEIGHT = 0.5
+"""X-heights. A stroke lower than this, and further than this above the baseline, is a dot or a bar,
+which may lie anywhere to the right of its character (assumed)."""
+MAX_DELAYED_ADVANCE = 0.3
+"""X-heights by which the middle of a delayed stroke that is no dot or bar may lie right of all
+earlier ink. On 150 lines of stroke fonts whose delayed strokes follow their words, 126 of 6,665
+other strokes and 64 of 587 delayed strokes went to a wrong letter without this bound and
+`MAX_DELAYED_DISTANCE`, and 6 and 8 with both bounds (measured)."""
 # Boundaries between two characters.
 NONE = 0  # no clear boundary
-CUT = 1  # a place in a stroke
+CUT = 1  # a point within a stroke
 LIFT = 2  # a lift of the pen
 
 
 class Piece(NamedTuple):
-    """Neighbouring characters of a word, as they were written.
+    """Neighbouring characters of a word, as a hand wrote them.
 
     Attributes:
         text: the characters.
-        path: see `paths`, in x-heights; x from the piece's left edge.
-        opens, closes: whether the first stroke was cut off from the previous character, and the
-            last stroke from the next character.
+        path: see `paths`, in x-heights; x starts at the piece's left edge.
+        cut_before: whether the first stroke was cut off from the previous character.
+        cut_after: whether the last stroke was cut off from the next character.
     """
 
     text: str
     path: np.ndarray
-    opens: bool = False
-    closes: bool = False
+    cut_before: bool = False
+    cut_after: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,12 +95,13 @@ class CutLine:
     Attributes:
         text: text of the line.
         path: path in x-heights.
-        owner: index of each point's character, `(points,)`; -1 where it is unclear.
+        owner: index of the character to which each point belongs, `(points,)`; -1 where unclear.
         boundaries: boundary after each character, `(characters,)`: `NONE`, `CUT` or `LIFT`.
-        read: whether each character and both its neighbours were read, `(characters,)`.
-        fits: whether each character can be read when cut out, `(characters,)`: the same array as in
-            the line's `AlignedLine`, into which `bank.verify_pieces` writes.
-        height: the x-height in the line's units.
+        read: whether each character and its neighbours were read right, `(characters,)`; False for
+            blanks and for characters of an impossible size.
+        fits: whether each character was read right when cut out, `(characters,)`. This is the array
+            of the line's `AlignedLine`, into which `bank.verify_pieces` writes.
+        height: the x-height in the units of the line's ink.
     """
 
     text: str
@@ -117,31 +117,31 @@ class CutLine:
         return self.path[self.owner == character]
 
     def edges(self, first: int, last: int) -> tuple[bool, bool] | None:
-        """Return whether a cut is before, and after, the characters from `first` to `last`; None
-        if the characters cannot be cut out there."""
-        around = f" {self.text} "
-        before = LIFT if around[first] == " " else self.boundaries[first - 1]
-        after = LIFT if around[last + 2] == " " else self.boundaries[last]
+        """Return whether the characters from `first` to `last` have a cut before them, and a cut
+        after them; None if the characters cannot be cut out."""
+        padded = f" {self.text} "
+        before = LIFT if padded[first] == " " else self.boundaries[first - 1]
+        after = LIFT if padded[last + 2] == " " else self.boundaries[last]
         if NONE in (before, after):
             return None
         return bool(before == CUT), bool(after == CUT)
 
     def piece(self, first: int, last: int) -> Piece:
-        """Return the characters from `first` to `last`, for which `edges` is not None."""
+        """Return the piece of the characters from `first` to `last`; `edges` must not be None."""
         rows = np.flatnonzero((self.owner >= first) & (self.owner <= last))
         return Piece(self.text[first : last + 1], self._path(rows), *self.edges(first, last))
 
     def part(self, rows: np.ndarray, first: int, last: int) -> "CutLine":
-        """Return the words from character `first` to `last`, with the points `rows`, as a line."""
-        part = slice(first, last + 1)
+        """Return the characters from `first` to `last`, with the points `rows`, as a line."""
+        span = slice(first, last + 1)
         owner = np.where(self.owner[rows] < 0, -1, self.owner[rows] - first)
-        flags = self.boundaries[part], self.read[part], self.fits[part]
-        return CutLine(self.text[part], self._path(rows), owner, *flags, self.height)
+        flags = self.boundaries[span], self.read[span], self.fits[span]
+        return CutLine(self.text[span], self._path(rows), owner, *flags, self.height)
 
     def _path(self, rows: np.ndarray) -> np.ndarray:
-        """Return the points of some rows as a path."""
-        path = from_left(self.path[rows])
-        # A stroke also ends where its next point belongs to another piece.
+        """Return the points `rows` as a path."""
+        path = at_left_edge(self.path[rows])
+        # A stroke also ends at a point whose next point is not among `rows`.
         path[np.diff(rows, append=rows[-1] + 2) > 1, 2] = 1
         return path
 
@@ -155,13 +155,13 @@ def measured(
         ink: `(points, 3)`, any unit.
         text: text of the line.
         aligned: alignment of the line.
-        hand_height: the x-height of the line's hand, None if unknown; a line with too few small
-            letters takes this x-height and counts as level.
+        hand_height: the x-height of the line's hand in the unit of `ink`, None if unknown; a line
+            with fewer than `MIN_SMALL_LETTERS` takes this x-height and counts as level.
     """
-    path, letters = to_path(ink), np.array([character != " " for character in text])
+    path, is_visible = to_path(ink), np.array([character != " " for character in text])
     owner = np.repeat(np.arange(len(text)), aligned.counts)
     boxes = _boxes(path, owner, text, aligned.read, SMALL)
-    if len(boxes) >= LEAST_SMALL:
+    if len(boxes) >= MIN_SMALL_LETTERS:
         left, top, right, bottom = boxes.T
         middles, heights = (left + right) / 2, bottom - top
         height = float(np.median(heights))
@@ -170,7 +170,7 @@ def measured(
         bottoms = _boxes(path, owner, text, aligned.read, STANDING)[:, 3]
         if hand_height is None or not len(bottoms):
             return None
-        if not HIGH[0] <= np.ptp(path[:, 1]) / hand_height <= HIGH[1]:
+        if not LINE_HEIGHTS[0] <= np.ptp(path[:, 1]) / hand_height <= LINE_HEIGHTS[1]:
             return None
         middles, heights, height = np.empty(0), np.empty(0), hand_height
         rise, base = 0.0, float(np.median(bottoms))
@@ -178,34 +178,35 @@ def measured(
         return None
     path[:, 1] = path[:, 1] - base - rise * path[:, 0]
     path[:, :2] = normalise_height(path[:, :2], middles, heights, height)
-    owner = _owners(path, owner, text, letters)
-    near = np.pad(aligned.read | ~letters, 1, constant_values=True)
-    read = near[:-2] & near[1:-1] & near[2:] & letters
+    owner = _stroke_owners(path, owner, text, is_visible)
+    usable = np.pad(aligned.read | ~is_visible, 1, constant_values=True)
+    read = usable[:-2] & usable[1:-1] & usable[2:] & is_visible
     for k in np.flatnonzero(read).tolist():
         points = path[owner == k]
         wide, high, _ = np.ptp(points, axis=0) if len(points) else (np.inf, np.inf, 0)
-        read[k] = wide <= WIDEST and max(wide, high) <= LARGEST.get(text[k], np.inf)
+        read[k] = wide <= MAX_WIDTH and max(wide, high) <= MAX_SIGN_SIZES.get(text[k], np.inf)
     boundaries = _boundaries(path, owner, text)
     return CutLine(text, path, owner, boundaries, read, aligned.fits, height)
 
 
 def _boxes(
-    path: np.ndarray, owner: np.ndarray, text: str, read: np.ndarray, kind: frozenset[str]
+    path: np.ndarray, owner: np.ndarray, text: str, read: np.ndarray, characters: frozenset[str]
 ) -> np.ndarray:
-    """Return left, top, right and bottom of the characters of a kind that were read, `(n, 4)`."""
-    chosen = [k for k, character in enumerate(text) if character in kind and read[k]]
-    letters = [path[owner == k, :2] for k in chosen]
-    boxes = [(*points.min(0), *points.max(0)) for points in letters if len(points) >= 4]
+    """Return left, top, right and bottom of the `characters` read with 4 points or more, `(n,
+    4)`."""
+    chosen = [k for k, character in enumerate(text) if character in characters and read[k]]
+    inks = [path[owner == k, :2] for k in chosen]
+    boxes = [(*points.min(0), *points.max(0)) for points in inks if len(points) >= 4]
     return np.reshape(boxes, (-1, 4))
 
 
 def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Return slope and intercept of a line through points: the median slope of distant pairs, and
+    """Return slope and intercept of the line through points: the median slope of distant pairs, and
     the median intercept (Theil 1950; Sen 1968)."""
     first, second = np.triu_indices(len(x), 1)
     run = x[second] - x[first]
-    apart = np.abs(run) > 0.25 * np.ptp(x)
-    slopes = (y[second] - y[first])[apart] / run[apart]
+    is_distant = np.abs(run) > 0.25 * np.ptp(x)
+    slopes = (y[second] - y[first])[is_distant] / run[is_distant]
     slope = float(np.median(slopes)) if len(slopes) else 0.0
     return slope, float(np.median(y - slope * x))
 
@@ -213,14 +214,14 @@ def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 def normalise_height(
     points: np.ndarray, middles: np.ndarray, heights: np.ndarray, height: float
 ) -> np.ndarray:
-    """Return points `(points, 2)` in x-heights, x from the left edge.
+    """Return points in x-heights, `(points, 2)`; x starts at the left edge.
 
-    The x-height may grow or shrink along a line. With enough small letters, each point is divided
-    by the x-height at its place, so that the line becomes even.
+    The x-height may grow or shrink along a line. If the line has `MIN_TREND_LETTERS` small letters,
+    each point is divided by the x-height at the point, so that the line becomes even.
 
     Args:
-        points: points of the line, the baseline at y = 0.
-        middles, heights: x of the middles of small letters, and their heights.
+        points: points of the line, `(points, 2)`; the baseline is y = 0.
+        middles, heights: x of the middle, and height, of each small letter.
         height: the x-height of the line.
     """
     x, y = points.T
@@ -233,38 +234,42 @@ def normalise_height(
 
     grid = np.linspace(x.min(), x.max(), 200)
     steps = np.diff(grid) * 2 / (local_height(grid[:-1]) + local_height(grid[1:]))
-    along = np.interp(x, grid, np.concatenate([[0.0], np.cumsum(steps)]))
-    return np.stack([along, y / local_height(x)], axis=1)
+    x_in_heights = np.interp(x, grid, np.concatenate([[0.0], np.cumsum(steps)]))
+    return np.stack([x_in_heights, y / local_height(x)], axis=1)
 
 
-def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray) -> np.ndarray:
-    """Return the character of each point, `(points,)`, from the character in the window (`owner`).
+def _stroke_owners(
+    path: np.ndarray, owner: np.ndarray, text: str, is_visible: np.ndarray
+) -> np.ndarray:
+    """Return the index of the character to which each point belongs, `(points,)`; -1 if unclear.
 
-    `letters` says which characters are no blanks, `(characters,)`.
+    `owner` is the character in the window at each point; `is_visible` is False for blanks.
     """
-    owner, last = owner.copy(), np.flatnonzero(path[:, 2]) + 1
-    strokes = [slice(*ends) for ends in pairwise([0, *last.tolist()])]
-    typical = float(np.median(np.bincount(owner, minlength=len(text))[letters]))
+    owner, stops = owner.copy(), np.flatnonzero(path[:, 2]) + 1
+    strokes = [slice(*ends) for ends in pairwise([0, *stops.tolist()])]
+    typical = float(np.median(np.bincount(owner, minlength=len(text))[is_visible]))
     for stroke in strokes:
         owners = owner[stroke]
-        counts = np.bincount(owners, minlength=len(text)) * letters
-        keep = np.flatnonzero(counts >= max(2.0, PART * typical))
-        if not len(keep):
-            nearest = counts.argmax() if counts.any() else _beside(path, owner, letters, stroke)
-            keep = np.array([nearest])
+        counts = np.bincount(owners, minlength=len(text)) * is_visible
+        keep = np.flatnonzero(counts >= max(2.0, MIN_STRETCH * typical))
+        if not len(keep) and counts.any():
+            keep = np.array([counts.argmax()])
+        elif not len(keep):
+            keep = np.array([_nearer_word_character(path, owner, is_visible, stroke)])
         # Points of a dropped character go to the next kept character: the window leads the pen.
         owners[:] = keep[np.minimum(np.searchsorted(keep, owners), len(keep) - 1)]
         for cut in np.flatnonzero(np.diff(owners))[::-1].tolist():
-            owners[cut + 1 : min(cut + 1 + round(LEAD * typical), len(owners) - 1)] = owners[cut]
+            stop = min(cut + 1 + round(WINDOW_LEAD * typical), len(owners) - 1)
+            owners[cut + 1 : stop] = owners[cut]
     for stroke in strokes[1:]:
         if owner[stroke.start] == owner[stroke.stop - 1]:
-            owner[stroke] = _completed(path, owner, text, stroke)
+            owner[stroke] = _completed_character(path, owner, text, stroke)
     return owner
 
 
-def _completed(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) -> int:
-    """Return the character of a stroke within one character: this character, or an earlier
-    character that the stroke completes; -1 if unclear."""
+def _completed_character(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) -> int:
+    """Return the index of the character to which a stroke belongs: the character that `owner` has
+    for the whole stroke, or an earlier character that the stroke completes; -1 if unclear."""
     current = int(owner[stroke.start])
     earlier_owners = owner[: stroke.start]
     x, y, _ = path.T
@@ -275,16 +280,19 @@ def _completed(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) ->
             distance = abs(float(x[: stroke.start][earlier_owners == earlier].mean()) - middle)
             if distance < least_distance:
                 nearest, least_distance = earlier, distance
-    has_current = owner == current
-    has_current[stroke] = False
-    reached = x[: stroke.start].max()
-    if middle < reached - BACK and not has_current[: stroke.start].any():
-        return nearest if least_distance < REACH else -1
-    is_flat = np.ptp(y[stroke]) < FLAT and y[stroke].mean() < -FLAT
-    if not is_flat and (middle > reached + BEYOND or least_distance >= REACH):
-        return current  # A letter's stroke; dots and bars may lie further to the right.
-    if has_current.any() and least_distance + NEARER < abs(float(x[has_current].mean()) - middle):
-        return nearest
+    other_ink = owner == current
+    other_ink[stroke] = False
+    right_edge = x[: stroke.start].max()
+    if middle < right_edge - MIN_RETURN and not other_ink[: stroke.start].any():
+        return nearest if least_distance < MAX_DELAYED_DISTANCE else -1
+    is_flat = np.ptp(y[stroke]) < MAX_FLAT_HEIGHT and y[stroke].mean() < -MAX_FLAT_HEIGHT
+    is_far = middle > right_edge + MAX_DELAYED_ADVANCE or least_distance >= MAX_DELAYED_DISTANCE
+    if is_far and not is_flat:
+        return current
+    if other_ink.any():
+        current_distance = abs(float(x[other_ink].mean()) - middle)
+        if least_distance + MIN_DISTANCE_GAIN < current_distance:
+            return nearest
     return current
 
 
@@ -293,51 +301,54 @@ def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
     boundaries = np.full(len(text), NONE)
     rows = [np.flatnonzero(owner == k) for k in range(len(text))]
     unclear = path[owner == -1, 0]
-    for k, (letter, following) in enumerate(pairwise(rows)):
-        if not len(letter) or not len(following):
+    for k, (current, following) in enumerate(pairwise(rows)):
+        if not len(current) or not len(following):
             continue
         start = following[0]
         # No unclear stroke may lie near the boundary.
         if (np.abs(unclear - path[start, 0]) < 3).any():
             continue
         if path[start - 1, 2]:
-            boundaries[k] = LIFT if letter[0] < start else NONE
+            boundaries[k] = LIFT if current[0] < start else NONE
         elif owner[start - 1] == k:
-            # Within a stroke, the characters may meet in one place only.
+            # Within strokes, the two characters may meet only once.
             crossings = (owner[1:] == k + 1) & (owner[:-1] == k) & (path[:-1, 2] == 0)
             boundaries[k] = CUT if np.count_nonzero(crossings) == 1 else NONE
     return boundaries
 
 
-def _beside(path: np.ndarray, owner: np.ndarray, letters: np.ndarray, stroke: slice) -> int:
-    """Return the nearer character, before or after a blank, for a stroke with points of the blank.
+def _nearer_word_character(
+    path: np.ndarray, owner: np.ndarray, is_visible: np.ndarray, stroke: slice
+) -> int:
+    """Return the nearer character, before or after a blank, of a stroke whose points have a blank.
 
-    The window often has left a word when the word's last `t` is crossed: 2.8 % of the strokes of
-    IAM-OnDB (measured) have points of blanks only.
+    Often the window has left a word before the word's last `t` is crossed: 2.8 % of the strokes of
+    IAM-OnDB have points of blanks only (measured).
     """
-    rows, x = np.flatnonzero(letters[owner]), path[:, 0]
+    rows, x = np.flatnonzero(is_visible[owner]), path[:, 0]
     before, after = rows[rows < stroke.start], rows[rows >= stroke.stop]
     if not len(before) or not len(after):
         return int(owner[before[-1] if len(before) else after[0]])
     left, right = int(owner[before].max()), int(owner[after[0]])
     middle = (x[stroke].min() + x[stroke].max()) / 2
-    from_left = middle - x[before[owner[before] == left]].max()
-    to_right = x[after[owner[after] == right]].min() - middle
-    return left if from_left < to_right else right
+    distance_left = middle - x[before[owner[before] == left]].max()
+    distance_right = x[after[owner[after] == right]].min() - middle
+    return left if distance_left < distance_right else right
 
 
 def measured_lines(
     samples: Iterable[Sample], alignment: Alignment
 ) -> Iterator[tuple[Sample, CutLine]]:
-    """Yield samples and their measured lines.
+    """Yield each sample with its measured line.
 
-    A line with too few small letters is measured by the other lines of its hand. A line is left out
-    if it has no alignment or more errors than `MAX_MISREAD`, or cannot be measured.
+    A line with fewer than `MIN_SMALL_LETTERS` takes the x-height of its hand's other lines. A
+    sample is left out if it has no alignment, if more than `MAX_MISREAD` of its characters were
+    misread, or if its line cannot be measured.
     """
     lines, heights = [], defaultdict(list)
     for sample in samples:
         text, ink = nfc(sample.text), sample.ink
-        aligned = alignment.of(sample.name, len(ink), text)
+        aligned = alignment.find(sample.name, len(ink), text)
         if aligned is None or aligned.errors > MAX_MISREAD * len(text):
             continue
         if line := measured(ink, text, aligned):
@@ -354,37 +365,39 @@ Parts = list[tuple[Sample, CutLine]]
 """The parts of a line, each as a sample and as a measured line."""
 
 
-def parts_of(sample: Sample, line: CutLine, longest: int | None) -> Parts:
-    """Return a measured line in parts of whole words, of about equal lengths.
+def parts_of(sample: Sample, line: CutLine, max_length: int | None) -> Parts:
+    """Cut a measured line between words into parts of about equal lengths.
 
     Args:
-        sample: the sample that was measured.
-        line: the sample's measured line.
-        longest: largest number of characters of a part, unless a single word is longer; None does
-            not cut.
+        sample: the sample that was measured as `line`.
+        max_length: largest number of characters of a part, unless a word is longer; None for no
+            cuts.
 
     Returns:
         the parts as samples, whose ink is in x-heights, and as lines; parts without clear ink are
-        left out. A line that is short enough is returned whole, with its sample as it is.
+        left out. A line of at most `max_length` characters is returned whole, with `sample`.
     """
-    if longest is None or len(line.text) <= longest:
+    if max_length is None or len(line.text) <= max_length:
         return [(sample, line)]
-    aim = len(line.text) / math.ceil(len(line.text) / longest)
-    spans: list[tuple[int, int]] = []
+    target_length = len(line.text) / math.ceil(len(line.text) / max_length)
+    spans: list[tuple[int, int]] = []  # the first and last character of each part
     for word in re.finditer(r"\S+", line.text):
         first, last = word.start(), word.end() - 1
-        if spans and last - spans[-1][0] < longest and spans[-1][1] - spans[-1][0] + 1 < aim:
+        part_first, part_last = spans[-1] if spans else (first, last)
+        can_grow = spans and last - part_first < max_length
+        if can_grow and part_last - part_first + 1 < target_length:
             first = spans.pop()[0]
         spans.append((first, last))
-    # Points without a clear character go with the points before them.
-    clear = np.maximum.accumulate(np.where(line.owner >= 0, np.arange(len(line.owner)), 0))
+    # A point without a clear character takes the character of the last clear point before it.
+    last_clear = np.maximum.accumulate(np.where(line.owner >= 0, np.arange(len(line.owner)), 0))
+    owner = line.owner[last_clear]
     parts = []
     for number, (first, last) in enumerate(spans):
-        rows = np.flatnonzero((line.owner[clear] >= first) & (line.owner[clear] <= last))
-        if len(rows) < 2:  # The part's ink was assigned to other words.
+        rows = np.flatnonzero((owner >= first) & (owner <= last))
+        if len(rows) < 2:  # Nearly all ink of the part was assigned to other words.
             continue
         part = line.part(rows, first, last)
         name, ink, gaps = f"{sample.name}/{number}", to_ink(part.path), sample.gaps[rows]
-        piece = replace(sample, ink=ink, text=part.text, name=name, missing=gaps)
-        parts.append((piece, part))
+        part_sample = replace(sample, ink=ink, text=part.text, name=name, missing=gaps)
+        parts.append((part_sample, part))
     return parts

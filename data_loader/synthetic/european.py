@@ -1,7 +1,7 @@
-"""Texts with the letters of the languages of western and central Europe written in Latin script.
+"""Texts with the letters of western and central European languages in Latin script.
 
-The texts are words and short phrases from a small vocabulary for each language, without grammar:
-their purpose is to show which letters stand beside each other. All texts are in NFC.
+The texts are words and short phrases from a small vocabulary for each language. They show which
+letters stand beside each other, and have no grammar. All texts are in NFC.
 """
 
 from collections.abc import Mapping
@@ -11,20 +11,20 @@ from utils.alphabet import nfc
 
 SMALL = nfc("àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿāăąćċčďđēėęěğġģħīįıķĺļľłńņňőœŕřśşšșťțūůűųźżž")
 LETTERS = SMALL + SMALL.replace("ı", "").upper() + "İß"
-"""The letters beyond ASCII in both cases. Dotless `ı` is the small form of `I`, `İ` the capital of
-`i`; `ß` is `SS` in capitals."""
+"""The letters beyond ASCII in both cases. The capital of `ı` is `I`, and that of `ß` is `SS`, so
+the list has no capitals of these; `İ` is the capital of `i` in Turkish."""
 
 COMMON = "ßßäöüéèàçñåøæÄÖÜÉ"
-"""Letters of the most written languages (assumed); `ß` twice, as no other letter resembles it."""
+"""Letters of the most written languages (assumed); `ß` twice, as it resembles no other letter."""
 
 SIGNS = "€£§°«»„“”‘’–—…¿¡·"
 """Signs beyond ASCII of these languages."""
 
 VOCABULARY = read_lists("european.txt")
-"""Words and names by language: common words, and words with rare letters."""
+"""For each language, common words and names, and words with rare letters."""
 
 PHRASES = VOCABULARY.pop("phrases")
-"""Templates of texts; the words of one text are of one language."""
+"""Templates of texts; all words of a text are of one language."""
 
 
 def upper(text: str, language: str) -> str:
@@ -33,8 +33,8 @@ def upper(text: str, language: str) -> str:
 
 
 def title(text: str, language: str) -> str:
-    """Return a text with its first letter as a capital."""
-    return upper(text[0], language) + text[1:] if text[0] != "ß" else text
+    """Return a text with its first letter as a capital of its language, unless this is `ß`."""
+    return text if text[0] == "ß" else upper(text[0], language) + text[1:]
 
 
 CARRIERS: Mapping[str, list[tuple[str, str]]] = {
@@ -46,15 +46,15 @@ CARRIERS: Mapping[str, list[tuple[str, str]]] = {
     ]
     for letter in LETTERS
 }
-"""For each letter, the words with the letter or its small form, and the words' languages."""
+"""For each letter, (word, language) pairs whose word has it, as it stands or in capitals."""
 
 
 def european(draws: Draws) -> str:
     """Return a text of a few words in one language, of 3 to 40 characters and in NFC.
 
-    A letter is drawn first: a quarter of the time from `COMMON`, else from all `LETTERS` alike, so
-    that no letter is rare. The text is built around a word with this letter. It belongs to the
-    training split, see `split_of`.
+    First a letter is drawn: with the probability 0.25 from `COMMON`, otherwise from `LETTERS`, so
+    that no letter is rare. The text is built around a word with this letter. The text belongs to
+    the training split (see `split_of`).
     """
     while True:
         letter = draws.pick(COMMON if draws.chance(0.25) else LETTERS)

@@ -1,7 +1,7 @@
-"""Everyday texts other than sentences: addresses, amounts, dates, numbers, names, marks.
+"""Everyday texts other than sentences: addresses, amounts, dates, numbers, names, signs.
 
-All texts are printable ASCII. Mail and web addresses use names reserved for examples (RFC 2606,
-RFC 6761, RFC 5737), so that they belong to nobody.
+All texts are printable ASCII. Mail and web addresses belong to nobody: their names are reserved for
+examples (RFC 2606, RFC 6761, RFC 5737).
 """
 
 import string
@@ -26,7 +26,7 @@ def calculation(draws: Draws) -> str:
 
 
 def thousands(draws: Draws) -> str:
-    """Return a whole number from 1,000 to 99,999,999 with commas, short as often as long."""
+    """Return a whole number of 4 to 8 digits with commas."""
     return f"{draws.between(1000, 10 ** draws.between(4, 8) - 1):,}"
 
 
@@ -49,42 +49,40 @@ FIELDS: Fields = {
 """Values of the templates' fields."""
 
 TEMPLATES = read_lists("everyday.txt")
-"""The templates of each kind."""
+"""The templates of each kind of text."""
 
 KINDS = tuple(TEMPLATES)
 """The kinds of texts by which a writer is judged."""
 
-CHARACTERS = (string.ascii_lowercase, string.ascii_uppercase, string.digits, string.punctuation)
+LETTERS = (string.ascii_lowercase, string.ascii_uppercase)
+CHARACTER_CLASSES = (*LETTERS, string.digits, string.punctuation)
 
 
 def characters(draws: Draws) -> str:
-    """Return 2 to 20 characters that form no words: letters, digits and signs in any order.
-
-    Classes of characters (small letters, capitals, digits, signs) follow each other in every order,
-    so that each class is seen beside all others.
-    """
+    """Return 2 to 20 characters that form no words: letters, digits and signs in any order, so that
+    each of `CHARACTER_CLASSES` is seen beside all others."""
     if draws.chance(0.3):
         text = fill(draws.pick(LISTS["characters"]), FIELDS, draws)
         if draws.chance(0.3):
-            sign, after = draws.pick(string.punctuation), draws.chance(0.5)
-            text = text + sign if after else sign + text
+            sign, is_last = draws.pick(string.punctuation), draws.chance(0.5)
+            text = text + sign if is_last else sign + text
         return text
-    # Half of the strings are short: a character with a neighbour or two.
-    count = draws.between(2, 3) if draws.chance(0.5) else draws.between(4, 14)
+    # Half of the texts have only 2 or 3 characters.
+    length = draws.between(2, 3) if draws.chance(0.5) else draws.between(4, 14)
     text = ""
-    while len(text) < count:
-        run = draws.between(1, 2)
-        chosen = draws.pick(CHARACTERS)
-        run = 1 if chosen is CHARACTERS[3] else run
-        text += "".join(draws.pick(chosen) for _ in range(run))
-        if draws.chance(0.1) and len(text) < count - 1:
+    while len(text) < length:
+        count = draws.between(1, 2)
+        character_class = draws.pick(CHARACTER_CLASSES)
+        count = 1 if character_class is string.punctuation else count
+        text += "".join(draws.pick(character_class) for _ in range(count))
+        if draws.chance(0.1) and len(text) < length - 1:
             text += " "
     return text.strip()
 
 
 def everyday(draws: Draws) -> str:
-    """Return a text of the training split (`split_of`): one of `KINDS`, of 4 to 60 characters, or
-    `characters`."""
+    """Return a text of the training split (see `split_of`): a text of a kind of `KINDS`, of 4 to 60
+    characters, or a text of `characters`."""
     kind = draws.pick((*KINDS, "characters"))
     while True:
         if kind == "characters":
@@ -98,10 +96,10 @@ def everyday(draws: Draws) -> str:
 
 
 def held_out_everyday(split: str = "test") -> list[tuple[str, str]]:
-    """Return pairs of kind and text, the kinds in turn; `everyday` never gives these texts.
+    """Return pairs of a kind and a text, the kinds in turn; `everyday` never returns these texts.
 
     Args:
-        split: "test" for 200 texts of published measurements, "valid" for 400 texts by which
-            networks and settings are chosen.
+        split: "test": 200 texts for published measurements; "valid": 400 texts for the choice of
+            networks and settings.
     """
     return read_pairs(f"everyday_{split}.txt")

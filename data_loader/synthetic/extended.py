@@ -1,4 +1,4 @@
-"""Datasets made of other datasets."""
+"""Datasets that combine other datasets, or add training lines to a dataset."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -9,9 +9,9 @@ from base.base_transform import BaseTransform
 
 @dataclass(kw_only=True, eq=False)
 class UnitedDataset(BaseDataset):
-    """Two datasets as one dataset, for a recogniser: each split has the samples of both.
+    """Two datasets as one dataset, for a recogniser: each split has the samples of both datasets.
 
-    The ink stays in the units of its dataset.
+    The ink of each sample stays in the units of its dataset.
 
     Args:
         dataset: the first dataset.
@@ -26,20 +26,21 @@ class UnitedDataset(BaseDataset):
         return united_characters(self.dataset, self.added)
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        parts = [dataset.load(splits) for dataset in (self.dataset, self.added)]
+        both = [dataset.load(splits) for dataset in (self.dataset, self.added)]
         samples: dict[str, list[Sample]] = {}
-        for loaded in parts:
-            for split, part in loaded.samples.items():
-                samples[split] = samples.get(split, []) + part
-        return Loaded(samples, "\n".join(loaded.report for loaded in parts))
+        for loaded in both:
+            for split, split_samples in loaded.samples.items():
+                samples[split] = samples.get(split, []) + split_samples
+        return Loaded(samples, "\n".join(loaded.report for loaded in both))
 
 
 @dataclass(kw_only=True, eq=False)
 class ExtendedDataset(BaseDataset):
-    """A dataset with additional training lines, which subclasses make.
+    """A dataset with additional training lines, which a subclass makes.
 
     Args:
-        dataset: supplies validation, test, units and preprocessing, and most training lines.
+        dataset: the dataset that supplies validation and test lines, units and preprocessing, and
+            to whose training lines the additional lines are added.
     """
 
     dataset: BaseDataset
@@ -48,13 +49,13 @@ class ExtendedDataset(BaseDataset):
         return self.dataset.preprocessing()
 
 
-def joined(main: Loaded, lines: list[Sample], summary: str) -> Loaded:
-    """Return loaded samples with added training lines, and a summary of these in the report."""
+def with_lines(main: Loaded, lines: list[Sample], summary: str) -> Loaded:
+    """Return `main` with `lines` added to its training lines, and `summary` added to its report."""
     points = sum(len(line.ink) for line in lines)
     return replace(
         main,
         samples={**main.samples, "train": main.split("train") + lines},
-        report=f"{main.report}\njoins the training: {summary}; {points:,} points",
+        report=f"{main.report}\nadded to the training: {summary}; {points:,} points",
     )
 
 

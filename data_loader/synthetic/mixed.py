@@ -10,56 +10,56 @@ import numpy as np
 
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
-from data_loader.synthetic.extended import ExtendedDataset, joined, united_characters
+from data_loader.synthetic.extended import ExtendedDataset, united_characters, with_lines
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.ink import strokes, to_points, x_height
 
 _bar = partial(distributed.bar, unit="line", leave=False, delay=1)
 
-NEARBY = 4.0
-"""Largest distance from the seam of points that tell a joined part's height, in x-heights."""
-BLANK = (0.8, 1.8)
+LEVEL_DISTANCE = 4.0
+"""Distance from the seam within which `join` measures vertical positions, in x-heights."""
+WORD_GAPS = (0.8, 1.8)
 """Bounds on the gap between two parts separated by a blank, in x-heights (assumed)."""
-CLOSE = (0.1, 0.5)
+LETTER_GAPS = (0.1, 0.5)
 """Bounds on the gap between two parts without a blank, in x-heights (assumed)."""
-CLEAR = 1.3
-"""Least width of a gap between words, over the widest gap within words (measured: with `SLACK`,
-68 % of the 5,355 lines of IAM-OnDB's `trainset` are cut; a recogniser read 250 pieces of
-`testset_f`, and no piece had lost or gained a word)."""
-SLACK = (1.0, 0.25)
-"""Largest difference of a word's width from its typical width: a constant, and an amount for each
-character, both in typical character widths (assumed: an `i` is narrow, an `m` wide). Refuses lines
-whose widest gap is inside a word, as before a last dash."""
+MIN_GAP_RATIO = 1.3
+"""Least width of a gap between words, as a multiple of the widest gap within words (measured: with
+`MAX_WIDTH_ERROR`, 68 % of the 5,355 lines of IAM-OnDB's `trainset` can be cut; none of 250 pieces
+of `testset_f` that a recogniser read had lost or gained a word)."""
+MAX_WIDTH_ERROR = (1.0, 0.25)
+"""Largest difference between a word's width and its typical width: a constant plus an amount for
+each character, in typical character widths (assumed: an `i` is narrow, an `m` is wide). The bound
+rejects lines whose widest gap is inside a word, for example before a dash."""
 
 
 @dataclass(kw_only=True, eq=False)
 class MixedDataset(ExtendedDataset):
     """A dataset with the training lines of a second dataset added to its training split.
 
-    `dataset` supplies validation, test, units and preprocessing. The lines of `added` are
-    scaled so that both have the same typical x-height, and rounded to the quantisation grid of
-    `dataset` if it has a grid. So a network learns characters that are rare in a recorded set, such
-    as `@`, from synthetic lines; in joined lines also next to recorded hands.
+    `dataset` supplies validation, test, units and preprocessing. The lines of `added` are scaled to
+    the typical x-height of `dataset`, and rounded to the quantisation grid of `dataset`, if there
+    is a grid. From synthetic lines, a network learns characters that are rare in a recorded
+    dataset, such as `@`; in joined lines, such characters stand beside recorded handwriting.
 
     Args:
         dataset: the main dataset.
         added: the second dataset, which supplies its training lines.
-        alone: whether the lines of `added` are training lines; if not, they only occur in joined
-            lines.
-        joined: number of joined training lines: a line of `dataset` and a line of `added` side by
-            side in either order, with a word gap between. If both are sentences, a network learns
-            to change its hand within a line; short pieces avoid this.
+        alone: whether the lines of `added` are training lines by themselves; if not, they only
+            occur in joined lines.
+        joined: number of joined training lines. A joined line is a line of `dataset` and a line of
+            `added` side by side, in either order, with a word gap between them. If both lines are
+            sentences, a network learns to change its hand within a line; short lines avoid this.
         tight: fraction of the joined lines whose parts are as close as letters of a word, without a
-            blank in the text, unless a digit would then stand next to a letter.
-        short: fraction of the joined lines in which one to three words replace the line of
-            `dataset`, if the line can be cut.
-        pieces: number of training lines that are one to three words of a line of `dataset`, since
-            short texts are often asked for and most sets have only full lines. `short` and `pieces`
-            cut lines whose words are clearly separated (`word_numbers`).
-        seed: seed of the choice of parts.
+            blank in the text; a digit and a letter are never that close.
+        short: fraction of the joined lines that have one to three words of the line of `dataset`
+            instead of the whole line, if the line can be cut.
+        pieces: number of further training lines that are one to three words of a line of `dataset`:
+            users often ask for short texts, and most datasets have only full lines. `short` and
+            `pieces` cut only lines whose words are clearly separated (`word_numbers`).
+        seed: seed of the choice of lines and pieces.
 
     Raises:
-        ConfigFault: if `added` is not used.
+        ConfigFault: if `alone` is false and `joined` is 0.
     """
 
     added: BaseDataset
@@ -76,14 +76,13 @@ class MixedDataset(ExtendedDataset):
 
     @property
     def characters(self) -> str | None:
-        """The characters of both datasets; None if a dataset does not know its characters."""
         return united_characters(self.dataset, self.added)
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Load both datasets, and make the scaled, joined, and cut lines.
+        """Load both datasets, and make the scaled lines, the joined lines and the pieces.
 
         Raises:
-            DataError: if a dataset cannot be loaded.
+            DataError: if a dataset cannot be loaded, or has no line for `pieces`.
         """
         main = self.dataset.load(splits)
         if "train" not in splits:
@@ -95,16 +94,17 @@ class MixedDataset(ExtendedDataset):
         lines = [_scaled(line, factor, grid) for line in added] if self.alone else []
         num_alone, generator = len(lines), np.random.default_rng(self.seed)
         pairs = self._pairs(recorded, added, typical, factor, grid, generator)
-        lines += [pair.of(f"joined-{n}/{pair.name}") for n, pair in enumerate(pairs, num_alone)]
+        for number, pair in enumerate(pairs, num_alone):
+            lines.append(pair.of(f"joined-{number}/{pair.name}"))
         pieces = _bar(self._pieces(recorded, generator), "cutting lines", total=self.pieces)
         for number, piece in enumerate(pieces, len(lines)):
-            ink = _rounded(piece.ink, grid)
+            ink = _on_grid(piece.ink, grid)
             lines.append(replace(piece, ink=ink, name=f"piece-{number}/{piece.name}"))
         summary = (
-            f"{num_alone:,} lines of {type(self.added).__name__}, letters scaled by {factor:.4g}, "
-            f"{self.joined:,} lines made of both, and {self.pieces:,} pieces"
+            f"{num_alone:,} lines of {type(self.added).__name__} scaled by {factor:.4g}, "
+            f"{self.joined:,} joined lines, and {self.pieces:,} pieces"
         )
-        return joined(main, lines, summary)
+        return with_lines(main, lines, summary)
 
     def _pairs(
         self,
@@ -119,32 +119,33 @@ class MixedDataset(ExtendedDataset):
 
         Args:
             typical: the typical x-height of `recorded`.
-            factor: factor on the size of `added`.
+            factor: factor that scales `added` to this x-height.
+            grid: spacing of the quantisation grid, or None.
         """
         recorded_numbers = generator.choice(len(recorded), self.joined).tolist()
         added_numbers = generator.choice(len(added), self.joined).tolist()
         numbers = list(zip(recorded_numbers, added_numbers, strict=True))
         for recorded_number, added_number in _bar(numbers, "joining lines"):
             line = _anonymous(recorded[recorded_number])
-            # The x-height of a dash or a dot cannot be measured.
+            # The measured x-height of a dash or a dot is far too small or large.
             height = float(np.clip(x_height(line.ink), typical / 4, typical * 4))
             added_first = bool(generator.random() < 0.5)
-            gap = generator.uniform(*BLANK)
-            close = bool(self.tight and generator.random() < self.tight)
+            gap = generator.uniform(*WORD_GAPS)
+            is_tight = bool(self.tight and generator.random() < self.tight)
             if self.short and generator.random() < self.short:
                 line = _piece(line, generator) or line
             other = _scaled(added[added_number], factor * height / typical, grid)
             parts = (other, line) if added_first else (line, other)
             texts = [part.text for part in parts]
-            # No digit beside a letter: a recogniser would learn to read `0slo` as often as `Oslo`.
+            # If digits stood beside letters, a recogniser would read `0slo` as often as `Oslo`.
             seam = texts[0][-1:] + texts[1][:1]
             if any(map(str.isdigit, seam)) and any(map(str.isalpha, seam)):
-                close = False
-            if close:
-                gap = generator.uniform(*CLOSE)
+                is_tight = False
+            if is_tight:
+                gap = generator.uniform(*LETTER_GAPS)
             yield Sample(
-                _rounded(join(*(part.ink for part in parts), height, height * gap), grid),
-                ("" if close else " ").join(texts) if all(texts) else "",
+                _on_grid(join(*(part.ink for part in parts), height, height * gap), grid),
+                ("" if is_tight else " ").join(texts) if all(texts) else "",
                 f"{line.name}+{other.name}",
                 ends=parts[-1].ends,
                 missing=np.concatenate([part.gaps for part in parts]),
@@ -153,11 +154,8 @@ class MixedDataset(ExtendedDataset):
     def _pieces(
         self, recorded: Sequence[Sample], generator: np.random.Generator
     ) -> Iterator[Sample]:
-        """Yield `pieces` random pieces of lines; each line gives a piece before any gives a second.
-
-        Raises:
-            DataError: if no line has clearly separated words.
-        """
+        """Yield `pieces` random pieces of lines, one of each line that can be cut, then a second
+        one of each line, and so on; raise a DataError if no line can be cut."""
         remaining = self.pieces
         while remaining:
             remaining_before = remaining
@@ -167,25 +165,25 @@ class MixedDataset(ExtendedDataset):
                     yield piece
             if remaining == remaining_before:
                 name = type(self.dataset).__name__
-                raise DataError(f"{name}: no line has clearly separated words, for `pieces`")
+                raise DataError(f"pieces: no line of {name} has clearly separated words")
 
 
 def _anonymous(line: Sample) -> Sample:
-    """Return a line without its writer."""
+    """Return a line without the names of its writer and form."""
     missing = line.gaps.copy()
-    missing[0] = 0  # The pen was lifted before the first point.
+    missing[0] = 0  # A new line begins here: no points are missing before the first point.
     return replace(line, writer="", group="", missing=missing)
 
 
 def _scaled(line: Sample, factor: float, grid: float | None) -> Sample:
-    """Return an added line in the units of the recorded lines."""
+    """Return an added line scaled by `factor`, on the grid, and without its writer."""
     line, ink = _anonymous(line), line.ink.copy()
     ink[:, :2] *= np.float32(factor)
-    return replace(line, ink=_rounded(ink, grid), name=f"added/{line.name}")
+    return replace(line, ink=_on_grid(ink, grid), name=f"added/{line.name}")
 
 
-def _rounded(ink: np.ndarray, grid: float | None) -> np.ndarray:
-    """Return ink with its points moved to a grid with the spacing `grid`; None leaves the ink."""
+def _on_grid(ink: np.ndarray, grid: float | None) -> np.ndarray:
+    """Return ink with its points rounded to multiples of `grid`, or unchanged if `grid` is None."""
     if grid is None:
         return ink
     nodes, ink = np.rint(to_points(ink) / grid), ink.copy()
@@ -196,40 +194,43 @@ def _rounded(ink: np.ndarray, grid: float | None) -> np.ndarray:
 def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.ndarray:
     """Return two lines side by side as one line, `(points, 3)` float32.
 
-    The vertical positions are matched at the seam, by the medians of y within `NEARBY` x-heights.
+    The right line is moved vertically so that, within `LEVEL_DISTANCE` x-heights of the seam, both
+    lines have the same median y.
 
     Args:
-        left, right: ink of the lines, `(points, 3)`, in the same units.
-        height: the x-height, in these units.
-        gap: distance from the right edge of `left` to the left edge of `right`.
+        left, right: ink of the lines, `(points, 3)`, in the same unit.
+        height: the x-height, in this unit.
+        gap: distance from the right edge of `left` to the left edge of `right`, in this unit.
     """
-    first, second = to_points(left), to_points(right)
-    edge, start = first[:, 0].max(), second[:, 0].min()
-    level = np.median(first[first[:, 0] >= edge - NEARBY * height, 1])
-    second_level = np.median(second[second[:, 0] <= start + NEARBY * height, 1])
-    joined = np.concatenate([left, right]).astype(np.float32)
-    joined[len(left) - 1, 2] = 1
-    shift = second[0] + (edge + gap - start, level - second_level)
-    joined[len(left), :2] = shift - first[-1]
-    return joined
+    left_points, right_points = to_points(left), to_points(right)
+    right_edge, left_edge = left_points[:, 0].max(), right_points[:, 0].min()
+    distance = LEVEL_DISTANCE * height
+    left_level = np.median(left_points[left_points[:, 0] >= right_edge - distance, 1])
+    right_level = np.median(right_points[right_points[:, 0] <= left_edge + distance, 1])
+    both = np.concatenate([left, right]).astype(np.float32)
+    both[len(left) - 1, 2] = 1
+    start = right_points[0] + (right_edge + gap - left_edge, left_level - right_level)
+    both[len(left), :2] = start - left_points[-1]
+    return both
 
 
 def _piece(line: Sample, generator: np.random.Generator) -> Sample | None:
-    """Return one to three random words of a line, not all; None if the line cannot be cut.
+    """Return one to three successive words of a line, but never all words, chosen at random; None
+    if the line cannot be cut.
 
-    A piece has at least two letters or digits: the vertical position of a lone comma is unknown.
-    The first point has no offset, and the pen is lifted after the last point.
+    A piece has at least two letters or digits, because the vertical position of a lone comma is
+    unknown. The first offset is (0, 0), and the pen is lifted after the last point.
     """
     words = line.text.split()
-    pieces = [
+    choices = [
         range(start, start + count)
         for count in range(1, min(3, len(words) - 1) + 1)
         for start in range(len(words) - count + 1)
         if sum(map(str.isalnum, "".join(words[start : start + count]))) >= 2
     ]
-    if not pieces or (numbers := word_numbers(line.ink, line.text)) is None:
+    if not choices or (numbers := word_numbers(line.ink, line.text)) is None:
         return None
-    chosen = pieces[generator.integers(len(pieces))]
+    chosen = choices[generator.integers(len(choices))]
     rows = np.flatnonzero(np.isin(numbers, chosen))
     points = to_points(line.ink)[rows]
     ink, missing = line.ink[rows], line.gaps[rows]
@@ -247,8 +248,8 @@ def _piece(line: Sample, generator: np.random.Generator) -> Sample | None:
 
 
 def _typical_height(dataset: BaseDataset, lines: Sequence[Sample]) -> float:
-    """Return the x-height that a dataset states, or the median over 300 evenly spread training
-    lines (the number is assumed)."""
+    """Return the `x_height` of a dataset or, if it is None, the median x-height of up to 300 of
+    `lines`, evenly spread."""
     if dataset.x_height is not None:
         return dataset.x_height
     chosen = np.linspace(0, len(lines) - 1, min(len(lines), 300)).astype(int).tolist()
@@ -256,40 +257,40 @@ def _typical_height(dataset: BaseDataset, lines: Sequence[Sample]) -> float:
 
 
 def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:
-    """Return the number of the word to which each point of a line belongs, `(points,)` from 0.
+    """Return the index of the word to which each point of a line belongs, `(points,)`.
 
-    A line of n words is cut at the n - 1 widest horizontal gaps of its ink, so that a dot or a bar
-    set later belongs to the word above or below which it stands.
+    A line of n words is cut at the n - 1 widest horizontal gaps of its ink. So a delayed dot or bar
+    belongs to the word over which it stands.
 
     Args:
         ink: a line from left to right, `(points, 3)`, in any unit.
         text: the line's words, with blanks between them.
 
     Returns:
-        the numbers; None if the script runs from right to left, or the words are not clearly
-        separated: a gap between words is less than `CLEAR` times the widest gap within a word, or a
-        word is much wider or narrower than its characters (`SLACK`).
+        the indices; None if the script runs from right to left, or the words are not clearly
+        separated: a gap between words is at most `MIN_GAP_RATIO` times the widest gap within a
+        word, or a word is too wide or narrow for its characters (`MAX_WIDTH_ERROR`).
     """
-    parts = strokes(ink)
-    lefts = np.array([part[:, 0].min() for part in parts])
-    rights = np.array([part[:, 0].max() for part in parts])
+    line_strokes = strokes(ink)
+    lefts = np.array([stroke[:, 0].min() for stroke in line_strokes])
+    rights = np.array([stroke[:, 0].max() for stroke in line_strokes])
     lengths = np.array([len(word) for word in text.split()])
-    if not 0 < len(lengths) <= len(parts):
+    if not 0 < len(lengths) <= len(line_strokes):
         return None
     if any(unicodedata.bidirectional(character) in ("R", "AL") for character in text):
         return None
     order = np.argsort(lefts)
     gaps = lefts[order][1:] - np.maximum.accumulate(rights[order])[:-1]
     widest = np.argsort(-gaps)
-    between, within = np.split(widest, [len(lengths) - 1])
-    if (gaps[between] <= CLEAR * gaps[within].max(initial=0)).any():
+    between_words, within_words = np.split(widest, [len(lengths) - 1])
+    if (gaps[between_words] <= MIN_GAP_RATIO * gaps[within_words].max(initial=0)).any():
         return None
-    starts = np.sort(lefts[order][between + 1])
-    word = np.searchsorted(starts, lefts, side="right")
-    widths = np.array(
-        [rights[word == n].max() - lefts[word == n].min() for n in range(len(lengths))]
-    )
+    starts = np.sort(lefts[order][between_words + 1])
+    word_of_stroke = np.searchsorted(starts, lefts, side="right")
+    words = [word_of_stroke == n for n in range(len(lengths))]
+    widths = np.array([rights[word].max() - lefts[word].min() for word in words])
     typical = widths.sum() / lengths.sum()
-    if (np.abs(widths - lengths * typical) > (SLACK[0] + SLACK[1] * lengths) * typical).any():
+    max_errors = (MAX_WIDTH_ERROR[0] + MAX_WIDTH_ERROR[1] * lengths) * typical
+    if (np.abs(widths - lengths * typical) > max_errors).any():
         return None
-    return np.repeat(word, [len(part) for part in parts])
+    return np.repeat(word_of_stroke, [len(stroke) for stroke in line_strokes])

@@ -1,7 +1,7 @@
-"""Paths: ink as positions, so that it can be cut, moved and set together.
+"""Paths: ink as positions, so that ink can be cut, moved and combined.
 
-A path is an array `(points, 3)` float64 of x, y (downwards), and lift: 1 where the pen is lifted
-after the point, as after the last point; else 0.
+A path is a float64 array `(points, 3)` of x, y (downwards) and lift. Lift is 1 at a point after
+which the pen is lifted, such as the last point, and 0 at all other points.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ import numpy as np
 
 from utils.ink import at_equal_steps, to_points
 
-BAND = 0.25
-"""Height of the bands in which the distance of two paths is measured, in x-heights."""
+BAND_HEIGHT = 0.25
+"""Height of the bands in which `touching_shift` measures, in x-heights."""
 
 
 def to_path(ink: np.ndarray) -> np.ndarray:
@@ -22,7 +22,7 @@ def to_path(ink: np.ndarray) -> np.ndarray:
 
 
 def to_ink(path: np.ndarray, grid: float | None = None) -> np.ndarray:
-    """Return the ink `(points, 3)` float32 of a path, rounded to a grid if a spacing is given."""
+    """Return ink `(points, 3)` float32 of a path, on a grid of spacing `grid` unless it is None."""
     ink = path.astype(np.float32)
     points = path[:, :2] if grid is None else np.rint(path[:, :2] / grid) * grid
     ink[:, :2] = np.diff(points, axis=0, prepend=points[:1])
@@ -35,7 +35,7 @@ def to_strokes(path: np.ndarray) -> list[np.ndarray]:
 
 
 def from_strokes(strokes: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the path of strokes `(n, 2)`."""
+    """Return the path of `strokes`, each `(n, 2)`."""
     points = np.concatenate(strokes)
     path = np.column_stack([points, np.zeros(len(points))])
     path[np.cumsum([len(stroke) for stroke in strokes]) - 1, 2] = 1
@@ -47,64 +47,66 @@ def moved(path: np.ndarray, x: float, y: float = 0.0) -> np.ndarray:
     return path + np.array([x, y, 0.0])
 
 
-def from_left(path: np.ndarray) -> np.ndarray:
+def at_left_edge(path: np.ndarray) -> np.ndarray:
     """Return a path moved so that its left edge is x = 0."""
     return path - np.array([path[:, 0].min(), 0.0, 0.0])
 
 
-def leaning(path: np.ndarray, slant: float) -> np.ndarray:
-    """Return an upright path slanted to the right by `slant`, x over y."""
+def slanted(path: np.ndarray, slant: float) -> np.ndarray:
+    """Return a path slanted further to the right by `slant`, x over y."""
     return path - np.outer(path[:, 1], (slant, 0.0, 0.0))
 
 
 def side_by_side(paths: Sequence[np.ndarray], gap: float | Sequence[float]) -> np.ndarray:
-    """Return paths as one path, side by side with a gap after each: one gap, or a gap for each."""
-    placed, right = [], 0.0
-    for path, gap_behind in zip(paths, np.broadcast_to(gap, len(paths)), strict=True):
-        placed.append(moved(path, right - path[:, 0].min()))
-        right = placed[-1][:, 0].max() + gap_behind
+    """Return paths side by side as one path; `gap` is one gap for all paths, or one for each."""
+    placed, next_left = [], 0.0
+    for path, gap_after in zip(paths, np.broadcast_to(gap, len(paths)), strict=True):
+        placed.append(moved(path, next_left - path[:, 0].min()))
+        next_left = placed[-1][:, 0].max() + gap_after
     return np.concatenate(placed)
 
 
-def steps_within(path: np.ndarray) -> np.ndarray:
-    """Return the steps within strokes, `(steps, 2)`."""
+def stroke_steps(path: np.ndarray) -> np.ndarray:
+    """Return the steps from point to point without a lift of the pen, `(steps, 2)`."""
     return np.diff(path[:, :2], axis=0)[path[:-1, 2] == 0]
 
 
 def mean_step(path: np.ndarray) -> float:
     """Return the mean length of the steps within strokes; 1 if there are no steps."""
-    steps = steps_within(path)
+    steps = stroke_steps(path)
     return max(float(np.hypot(*steps.T).mean()), 1e-6) if len(steps) else 1.0
 
 
 def at_speed(path: np.ndarray, factor: float) -> np.ndarray:
-    """Return a path with `factor` times fewer points, at equal times; the path itself if the factor
-    is near 1."""
+    """Return a path as if the pen were `factor` times as fast: the number of steps is divided by
+    `factor`. If `factor` is near 1, the path is returned unchanged."""
     if 0.87 < factor < 1.15:
         return path
     strokes = to_strokes(path)
     for number, stroke in enumerate(strokes):
         if len(stroke) > 1:
-            count = max(1, round((len(stroke) - 1) / factor))
-            strokes[number] = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), count)
+            num_steps = max(1, round((len(stroke) - 1) / factor))
+            times = np.arange(len(stroke), dtype=float)
+            strokes[number] = at_equal_steps(stroke, times, num_steps)
     return from_strokes(strokes)
 
 
-def overlap(left: np.ndarray, right: np.ndarray) -> float:
-    """Return the shift to the right, in x-heights, with which `right` just touches `left`.
+def touching_shift(left: np.ndarray, right: np.ndarray) -> float:
+    """Return the shift of `right` along x, in x-heights, after which `right` just touches `left`.
 
-    The shift is measured in horizontal bands, each widened by half a band; it is minus infinity if
-    the paths have no band in common.
+    The shift is measured in horizontal bands, each widened by half a band. The shift is minus
+    infinity if no band has ink of both paths.
     """
-    edges, starts = _profile(left, np.fmax), _profile(right, np.fmin)
-    common = np.isfinite(edges) & np.isfinite(starts)
-    return float((edges - starts)[common].max()) if common.any() else -np.inf
+    right_edges, left_edges = _profile(left, np.fmax), _profile(right, np.fmin)
+    is_common = np.isfinite(right_edges) & np.isfinite(left_edges)
+    return float((right_edges - left_edges)[is_common].max()) if is_common.any() else -np.inf
 
 
-def _profile(path: np.ndarray, further: np.ufunc) -> np.ndarray:
-    """Return the furthest x of a path in each band from -4 to 4 x-heights; nan in empty bands."""
-    profile = np.full(int(8 / BAND), np.nan)
+def _profile(path: np.ndarray, extreme: np.ufunc) -> np.ndarray:
+    """Return the `extreme` x (`np.fmax`: largest, `np.fmin`: smallest) of a path in each band from
+    -4 to 4 x-heights; nan in empty bands."""
+    profile = np.full(int(8 / BAND_HEIGHT), np.nan)
     for shift in (-0.5, 0.5):
-        bands = np.clip((path[:, 1] + 4) / BAND + shift, 0, len(profile) - 1).astype(int)
-        further.at(profile, bands, path[:, 0])
+        bands = np.clip((path[:, 1] + 4) / BAND_HEIGHT + shift, 0, len(profile) - 1).astype(int)
+        extreme.at(profile, bands, path[:, 0])
     return profile

@@ -2,9 +2,9 @@
 
 The fonts were digitised by A. V. Hershey at the U.S. National Bureau of Standards. Three fonts are
 used: `futural` (plain, single line), `cursive` (script, single line), and `timesi` (italic, double
-line, reduced to the line that a pen would take). Some signs, and further shapes of signs, are this
-project's own. stroke_fonts.json has the coordinates: the baseline is y = 9, small letters reach up
-to y = -5, capitals to y = -12; a unit is 1/14 of a plain small letter's height.
+line, here reduced to the line that a pen takes). Some signs, and the other shapes of signs, are
+this project's own. stroke_fonts.json has the coordinates: the baseline is y = 9, small letters
+reach up to y = -5, capitals to y = -12; a font unit is 1/14 of a plain small letter's height.
 """
 
 import json
@@ -18,50 +18,50 @@ from data_loader.synthetic.paths import from_strokes, moved
 from utils.ink import at_equal_steps, path_along
 
 CHARACTERS = [chr(code) for code in range(32, 127)]
-BASE_LINE = 9.0
+FONT_BASELINE = 9.0
 """y of the baseline, in font units."""
 X_HEIGHT = 14.0
 """Height of a plain small letter, in font units."""
 SPACING = 0.6
-"""Distance between the points of a glyph, in font units (assumed: a fifth of a pen step)."""
+"""Distance between the points of a glyph, in font units (assumed: a fifth of the pen's step)."""
 SIGN_LEAN = 0.4
-"""Fraction of a hand's slant that signs take (assumed: with all of the slant a backslash stands
-upright)."""
-SIGN_ROUNDING = 0.6
-"""Largest radius of the corners of signs, in font units (assumed: a larger radius turns a bracket
-into a parenthesis)."""
+"""Fraction of a hand's slant with which signs are slanted (assumed: with the whole slant a
+backslash would stand upright)."""
+MAX_SIGN_ROUNDING = 0.6
+"""Largest radius of rounded corners of signs, in font units (assumed: a larger radius turns a
+bracket into a parenthesis)."""
 
 Shape = tuple[float, float, list[list[tuple[float, float]]]]
 """Left edge, right edge and strokes of a character, as in the file."""
 
 TABLES = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
-PLAIN: dict[str, Shape] = TABLES["plain"]
-"""All characters, their strokes in the order in which people write them."""
-QUICK: dict[str, Shape] = PLAIN | TABLES["quick"]
-"""All characters with as few pen lifts as in quick writing."""
-OTHERS: list[list[dict[str, Shape]]] = TABLES["others"]
-"""Groups of characters that a hand draws alike; each group lists sets of shapes that replace the
-shapes above (assumed, checked by eye)."""
+PLAIN_SHAPES: dict[str, Shape] = TABLES["plain"]
+"""Shapes of all characters; their strokes are in the order in which people write them."""
+QUICK_SHAPES: dict[str, Shape] = PLAIN_SHAPES | TABLES["quick"]
+"""Shapes of all characters with fewer pen lifts, as in quick writing."""
+OTHER_SHAPES: list[list[dict[str, Shape]]] = TABLES["others"]
+"""Groups of alternative shapes, of which a hand uses at most one alternative. An alternative has
+the shapes of characters that a hand draws alike (assumed, checked by eye)."""
 
 FONTS: dict[str, tuple[dict[str, Shape], bool]] = {
-    "print": (PLAIN, False),
-    "joined": (QUICK, False),
-    "italic": (QUICK | TABLES["sloping"], True),
-    "cursive": (QUICK | TABLES["script"] | TABLES["script capitals"], True),
-    "mixed": (QUICK | TABLES["script"], True),
+    "print": (PLAIN_SHAPES, False),
+    "joined": (QUICK_SHAPES, False),
+    "italic": (QUICK_SHAPES | TABLES["sloping"], True),
+    "cursive": (QUICK_SHAPES | TABLES["script"] | TABLES["script capitals"], True),
+    "mixed": (QUICK_SHAPES | TABLES["script"], True),
 }
-"""Glyphs of each font, and whether its small letters can run into each other."""
+"""For each font, its shapes, and whether its small letters can be joined."""
 
 
 class Glyph(NamedTuple):
-    """An upright character as points of a pen.
+    """An upright character as a path.
 
     Attributes:
         path: see `paths`, in font units; the baseline is y = 0, the left edge x = 0.
         width: distance from the left edge to the right edge.
         lean: fraction of the hand's slant that the glyph takes.
-        enters, leaves: whether the glyph's line starts at the left edge, or ends at the right edge,
-            so that it can be joined with a neighbour's line.
+        enters: whether the path begins at the left edge, so that the previous glyph can be joined.
+        leaves: whether the path ends at the right edge, so that the next glyph can be joined.
     """
 
     path: np.ndarray
@@ -72,22 +72,22 @@ class Glyph(NamedTuple):
 
 
 def resample(points: np.ndarray, spacing: float) -> np.ndarray:
-    """Return points at equal distances, at most `spacing`, along the line through `points`."""
+    """Return points at equal distances of at most `spacing` along the polyline `points`."""
     path = path_along(points)
     return at_equal_steps(points, path, max(1, int(np.ceil(path[-1] / spacing))))
 
 
 def rounded(points: np.ndarray, radius: float) -> np.ndarray:
-    """Return the line through `points` as a moving pen draws it, its corners rounded.
+    """Return the polyline `points` with rounded corners, as a moving pen draws it.
 
-    The smoothing along the path is binomial, close to a Gaussian with standard deviation `radius`
-    (font units), and holds the ends. Polygons become curves; true corners get about that radius.
+    The polyline is smoothed along its length with its ends fixed. The filter is binomial, close to
+    a Gaussian whose standard deviation is `radius`, about the radius of the corners (font units).
     """
-    fine = resample(points, 0.25)
+    dense = resample(points, 0.25)
     # Each pass adds a variance of half a step.
     for _ in range(round(2 * (radius / 0.25) ** 2)):
-        fine[1:-1] = (fine[:-2] + 2 * fine[1:-1] + fine[2:]) / 4
-    return resample(fine, SPACING)
+        dense[1:-1] = (dense[:-2] + 2 * dense[1:-1] + dense[2:]) / 4
+    return resample(dense, SPACING)
 
 
 @cache
@@ -100,24 +100,28 @@ def glyph(
         font: name of the font.
         rounding: radius of the corners, in font units.
         character: printable ASCII.
-        other: group in `OTHERS`, and number in the group, of a shape instead of the font's shape.
+        other: indices of a group in `OTHER_SHAPES` and of an alternative; None for the font's
+            shape.
     """
     shapes, connects = FONTS[font]
-    left, right, strokes = OTHERS[other[0]][other[1]][character] if other else shapes[character]
-    if not strokes:  # A blank.
+    if other is not None:
+        group, alternative = other
+        shapes = OTHER_SHAPES[group][alternative]
+    left, right, strokes = shapes[character]
+    if not strokes:  # The character is a blank.
         return Glyph(np.empty((0, 3)), right - left, SIGN_LEAN, False, False)
-    plain = character.isalnum()
-    radius = rounding if plain else min(rounding, SIGN_ROUNDING)
+    is_sign = not character.isalnum()
+    radius = min(rounding, MAX_SIGN_ROUNDING) if is_sign else rounding
     path = from_strokes([rounded(np.array(stroke, float), radius) for stroke in strokes])
-    path = moved(path, -left, -BASE_LINE)
-    # A line can be joined with a neighbour's if it begins at the left edge, or ends at the right
-    # edge, at the height of small letters (so it is no dot or bar above them).
-    joins = connects and character.islower() and other is None
+    path = moved(path, -left, -FONT_BASELINE)
+    # A glyph can be joined if its path begins at the left edge, or ends at the right edge, no
+    # higher than small letters: a dot or a bar is higher.
+    can_join = connects and character.islower() and other is None
     (x, y, _), (last_x, last_y, _) = path[0], path[-1]
     return Glyph(
         path,
         right - left,
-        1.0 if plain else SIGN_LEAN,
-        enters=joins and x < 2.5 and -11 < y < 0,
-        leaves=joins and last_x > right - left - 2.5 and last_y > -11,
+        SIGN_LEAN if is_sign else 1.0,
+        enters=can_join and x < 2.5 and -11 < y < 0,
+        leaves=can_join and last_x > right - left - 2.5 and last_y > -11,
     )

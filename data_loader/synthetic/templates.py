@@ -1,6 +1,6 @@
 """Texts from templates with fields, such as `{first} {last}, {1-99} {street|road}`.
 
-Text files beside this module have the templates, and the texts for their fields.
+Text files in this module's folder have the templates, and the texts for their fields.
 """
 
 import re
@@ -14,28 +14,28 @@ import numpy as np
 
 T = TypeVar("T")
 
-HEADING = re.compile(r"^\[([\w-]+)\]\n", re.MULTILINE)
-COUNTED = re.compile(r"\s*(?:(\d+)× )?(.*\S)")
+LIST_HEADING = re.compile(r"^\[([\w-]+)\]\n", re.MULTILINE)
+COUNTED_PHRASE = re.compile(r"\s*(?:(\d+)× )?(.*\S)")
 BRACES = re.compile(r"([{}])")
 ASSIGNMENT = re.compile(r"(\w+)=(.*)")
-NUMBER = re.compile(r"(\d+)-(\d+)")
+NUMBER_RANGE = re.compile(r"(\d+)-(\d+)")
 
 
 class Draws:
-    """Choices from a generator's uniform numbers, the same on every machine."""
+    """Random choices by a generator's uniform numbers, the same on every machine."""
 
     def __init__(self, generator: np.random.Generator) -> None:
         self._generator = generator
         self._numbers: list[float] = []
 
     def number(self) -> float:
-        """Return a number from 0 up to 1."""
+        """Return a random number from 0 to below 1."""
         if not self._numbers:
             self._numbers = self._generator.random(64).tolist()
         return self._numbers.pop()
 
     def between(self, low: int, high: int) -> int:
-        """Return a whole number from `low` to `high`, both included."""
+        """Return a random whole number from `low` to `high`, both included."""
         return low + int(self.number() * (high - low + 1))
 
     def pick(self, choices: Sequence[T]) -> T:
@@ -43,12 +43,12 @@ class Draws:
         return choices[int(self.number() * len(choices))]
 
     def chance(self, probability: float) -> bool:
-        """Return True with a probability."""
+        """Return True with the probability `probability`."""
         return self.number() < probability
 
 
 def split_of(text: str) -> int:
-    """Return the split of a text: 0 training (half of all texts), 1 validation, 2 test."""
+    """Return a text's split, from a hash: 0 training (half of all texts), 1 validation, 2 test."""
     return (0, 0, 1, 2)[zlib.crc32(text.encode()) % 4]
 
 
@@ -58,27 +58,27 @@ def capital(text: str) -> str:
 
 
 def read_lists(file: str) -> dict[str, list[str]]:
-    """Return the lists of a file beside this module by their names, in the order of the file.
+    """Return the lists of a file in this module's folder, by name, in the order of the file.
 
-    A line such as `[things]` names the list below it. A list has either words, with blanks between
-    them, or phrases, with line breaks or bars `¦` between them and at least one bar; a phrase
-    after `3× ` counts three times.
+    A line such as `[things]` names the list below the line. A list with a bar `¦` has phrases,
+    separated by bars or line breaks; any other list has words, separated by blanks. A phrase after
+    `3× ` is listed three times.
     """
-    _, *parts = HEADING.split(_read(file))
+    _, *names_and_texts = LIST_HEADING.split(_read(file))
     lists = {}
-    for name, text in zip(parts[::2], parts[1::2], strict=True):
+    for name, text in zip(names_and_texts[::2], names_and_texts[1::2], strict=True):
         if "¦" not in text:
             lists[name] = text.split()
             continue
         lists[name] = []
         for entry in filter(str.strip, re.split("[¦\n]", text)):
-            count, phrase = COUNTED.match(entry).groups()
+            count, phrase = COUNTED_PHRASE.match(entry).groups()
             lists[name] += [phrase] * int(count or 1)
     return lists
 
 
 def read_pairs(file: str) -> list[tuple[str, str]]:
-    """Return the texts before and after the tab of each line of a file."""
+    """Return the texts before and after the tab of each line of a file in this folder."""
     return [tuple(line.split("\t")) for line in _read(file).splitlines()]
 
 
@@ -87,7 +87,7 @@ def _read(file: str) -> str:
 
 
 Fields = Mapping[str, str | Sequence[str] | Callable[[Draws], str]]
-"""Values of fields by name: a text, templates to choose from, or a function that draws a text."""
+"""The value of each field: a text, a list of templates, or a function that draws a text."""
 
 FORMS: Mapping[str, Callable[[str], str]] = {
     "lower": str.lower,
@@ -99,31 +99,32 @@ FORMS: Mapping[str, Callable[[str], str]] = {
     "past": lambda text: text.split("/")[1],
     "an": lambda text: re.sub("^a (?!uni|us)(?=[aeiou])", "an ", text),
 }
-CLASSES = {
+MASK_CLASSES = {
     "9": string.digits,
     "A": string.ascii_uppercase,
     "a": string.ascii_lowercase,
     "X": string.ascii_uppercase + string.digits,
     "x": string.ascii_letters + string.digits,
 }
-"""By each class character of a mask, the characters that may take its place."""
+"""For each class character of a mask, the characters of which one takes its place."""
 
 
 def fill(template: str, fields: Fields, draws: Draws) -> str:
-    """Return a template with each of its fields drawn anew, from left to right.
+    """Return a template with each field replaced by a randomly drawn text, from left to right.
 
-    A field in braces is one of these:
-        `name`: a text of this name in `fields`, whose fields are filled as well; `name:lower`,
-            `:upper`, `:capital` (the first letter) and the rest of `FORMS` change its form;
+    A field stands in braces and is one of these:
+        `name`: the value of `name` in `fields`; if a template is drawn, its fields are filled as
+            well. `name:lower`, or another form of `FORMS`, changes the text's form;
         `red|blue|`: one of the texts between the bars;
         `2-99`: a whole number from 2 to 99; `00-59` gives two digits, such as `07` for 7;
-        `#AA-99`: a mask, see `CLASSES`; any other character stays as it is;
-        `name=text`: nothing; from here on, `name` stands for the text.
-    A field's inner fields are filled before the field; a field of blanks becomes its blanks.
+        `#AA-99`: a mask, see `MASK_CLASSES`; any other character of the mask stays;
+        `name=text`: an empty text; from here on, `name` has the value `text`.
+    Fields within a field are filled before that field. A field of blanks is replaced by the blanks.
 
     Raises:
-        KeyError: if a field or a form does not exist.
+        KeyError: if a name or a form does not exist.
     """
+    # parts[0] is the text outside of fields; each further part is the text of an open field.
     values, parts = {**fields}, [""]
     for token in BRACES.split(template):
         if token == "{":
@@ -140,13 +141,13 @@ def _value(field: str, fields: dict, draws: Draws) -> str:
     if not field.strip():
         return field
     if field.startswith("#"):
-        return "".join(draws.pick(CLASSES.get(sign, sign)) for sign in field[1:])
+        return "".join(draws.pick(MASK_CLASSES.get(sign, sign)) for sign in field[1:])
     if assignment := ASSIGNMENT.fullmatch(field):
         fields[assignment[1]] = assignment[2]
         return ""
     if "|" in field:
         return draws.pick(field.split("|"))
-    if bounds := NUMBER.fullmatch(field):
+    if bounds := NUMBER_RANGE.fullmatch(field):
         low, high = bounds.groups()
         width = len(low) if low[0] == "0" else 0
         return f"{draws.between(int(low), int(high)):0{width}}"

@@ -1,1 +1,1 @@
-"""Changes of ink: augmentation in training, and shaping once before it."""
+"""Transforms of ink: random in augmentation, deterministic in preprocessing and shaping."""

@@ -1,7 +1,7 @@
-"""Changes of the ink on its way to a network in training: preprocessing and augmentation.
+"""Transforms of the training ink: preprocessing and augmentation.
 
 Preprocessing is the same every time and is included in the normalisation; augmentation is drawn
-for every sample and epoch. Validation and test see neither.
+for every sample and epoch. Neither applies to the validation and test splits.
 """
 
 import math
@@ -18,12 +18,12 @@ from utils.ink import x_height
 
 @dataclass(kw_only=True)
 class FillMissing(BaseTransform):
-    """Inserts linearly interpolated points where a digitiser has left some out.
+    """Inserts linearly interpolated points into strokes where the digitiser left points out.
 
-    The paper does not describe its way; this way is assumed. Gaps between strokes stay unchanged.
+    The paper does not say how it does this; the method is assumed. Pen lifts stay unchanged.
 
     Args:
-        max_missing: the most points put into a gap, evenly spaced (assumed: 0.3 s of IAM-OnDB).
+        max_missing: maximum number of points inserted in a gap (assumed: 0.3 s of IAM-OnDB).
     """
 
     max_missing: Annotated[int, Range(1, 127)] = 20
@@ -46,13 +46,13 @@ class FillMissing(BaseTransform):
 
 @dataclass(kw_only=True)
 class CutLongSteps(BaseTransform):
-    """Cuts steps longer than a threshold to the threshold; the steps keep their direction.
+    """Shortens steps longer than a threshold to the threshold; the steps keep their direction.
 
-    The paper cuts long steps without giving its threshold. The threshold matters for the
-    normalisation, and so for a log-loss in normalised units (not for the canonical one).
+    The paper does not give its threshold. The threshold affects the normalisation, and therefore
+    a log-loss in normalised units (but not the canonical log-loss).
 
     Args:
-        threshold: length in source units.
+        threshold: maximum length of a step, in source units.
     """
 
     threshold: Annotated[float, Range(1e-3, 1e6)]
@@ -98,7 +98,7 @@ class Scale(Linear):
 class Slant(Linear):
     """Slants a whole sample by an angle drawn uniformly from `-degrees` to `degrees`.
 
-    Level lines stay unchanged, upright lines lean (to the right for positive angles).
+    Horizontal lines stay unchanged; vertical lines lean, to the right for positive angles.
 
     Args:
         degrees: bound on the angle.
@@ -138,18 +138,18 @@ class Stretch(Scale):
 
 @dataclass(kw_only=True)
 class Warp(BaseTransform):
-    """Bends a sample: every point is moved by smooth waves that run along the line.
+    """Bends a sample: smooth waves along the line move every point.
 
-    Each letter is stretched, slanted and shifted a little in its own way (in the manner of Simard,
-    Steinkraus and Platt 2003). Pen lifts do not change in time.
+    So each letter is stretched, slanted and shifted a little in its own way (in the manner of
+    Simard, Steinkraus and Platt 2003). The number of points and the pen lifts stay the same.
 
     Args:
         amplitude: standard deviation of the movement in x and in y, in x-heights.
-        shortest, longest: lengths of the waves, drawn log-uniformly, in the same unit.
+        shortest, longest: bounds on the wavelengths, in x-heights; drawn log-uniformly.
     """
 
     random = True
-    _WAVES = 4  # in each direction, assumed: enough that no two letters are bent alike
+    _WAVES = 4  # for x and for y (assumed: enough that no two letters are bent alike)
     amplitude: Annotated[float, Range(0, 10)] = 0.15
     shortest: Annotated[float, Range(0.1, 1000)] = 2.0
     longest: Annotated[float, Range(0.1, 1000)] = 12.0
@@ -170,14 +170,14 @@ class Warp(BaseTransform):
         x, y = points[:, 0, None, None], points[:, 1, None, None]
         along = x * np.cos(directions) + y * np.sin(directions)  # (points, 2, waves)
         waves = np.sin(2 * np.pi * along / (lengths * height) + phases)
-        # A sine has the variance 1/2.
+        # Each of the summed sines has the variance 1/2.
         points += self.amplitude * height * waves.sum(-1) * math.sqrt(2 / self._WAVES)
         ink[1:, :2] = np.diff(points, axis=0)
 
 
 @dataclass(kw_only=True)
 class InputNoise(BaseTransform):
-    """Adds Gaussian noise to the offsets that the network sees; its targets stay exact.
+    """Adds Gaussian noise to the offsets in a network's inputs; the targets stay exact.
 
     Args:
         std: standard deviation of the noise in normalised units.

@@ -1,4 +1,4 @@
-"""Other digitisers, pens and habits: the same writing from another device or person."""
+"""Augmentation that imitates other digitisers, pens and writing habits."""
 
 import math
 from dataclasses import dataclass
@@ -13,24 +13,22 @@ from utils.delayed_strokes import are_marks, undelayed
 from utils.hand_measures import gaps
 from utils.ink import at_equal_steps, from_strokes, strokes, x_height
 
-WITHIN = 0.5
-"""Gaps between strokes are within a word below this width, in x-heights (assumed)."""
+MAX_INNER_GAP = 0.5
+"""Width in x-heights below which a gap between strokes counts as within a word (assumed)."""
 
 
 @dataclass(kw_only=True)
 class OtherDevice(BaseTransform):
-    """Records a sample as another digitiser would have: slower, coarser, less steady.
-
-    Each fault has a strength of its own, drawn for every sample.
+    """Changes samples as if another digitiser had recorded them: slower, coarser, less steady.
 
     Args:
-        share: share of the samples that are changed.
-        slower: the longest new period, in recorded periods (drawn log-uniformly from 1).
-        grid: the coarsest grid in x-heights (drawn log-uniformly from a hundredth of it): 0.1 means
-            84 points an inch for letters of 3 mm.
-        jitter: the largest standard deviation of the noise of a point, in x-heights.
-        hooks: share of the ends of strokes at which the pen slips.
-        skips: share of the strokes in which the pen leaves no ink for a few points.
+        share: fraction of the samples that are changed.
+        slower: maximum time between new points, in recorded periods; drawn log-uniformly from 1.
+        grid: maximum spacing of the grid of points, in x-heights; drawn log-uniformly from a
+            hundredth of the maximum. 0.1 means 84 points an inch for letters of 3 mm.
+        jitter: maximum standard deviation of the noise of a point, in x-heights; drawn uniformly.
+        hooks: fraction of the ends of strokes at which the pen slips.
+        skips: fraction of the strokes in which the pen leaves no ink for a few points.
     """
 
     random = True
@@ -50,47 +48,47 @@ class OtherDevice(BaseTransform):
         period = math.exp(generator.uniform(0, math.log(self.slower)))
         jitter = height * self.jitter * generator.uniform()
         grid = height * self.grid * math.exp(generator.uniform(math.log(0.01), 0))
-        recorded = []
-        for stroke in strokes(ink):
-            for part in self._skipped(stroke, generator):
-                if len(part) > 2:
-                    steps = max(1, round((len(part) - 1) / period))
-                    part = at_equal_steps(part, np.arange(len(part), dtype=float), steps)
-                part = part + jitter * generator.standard_normal(part.shape)
-                part = self._hooked(part, height, generator)
-                recorded.append(np.rint(part / grid) * grid)
-        changed = from_strokes(recorded)
+        new_strokes = []
+        for recorded in strokes(ink):
+            for stroke in self._with_skip(recorded, generator):
+                if len(stroke) > 2:
+                    steps = max(1, round((len(stroke) - 1) / period))
+                    stroke = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), steps)
+                stroke = stroke + jitter * generator.standard_normal(stroke.shape)
+                stroke = self._with_hooks(stroke, height, generator)
+                new_strokes.append(np.rint(stroke / grid) * grid)
+        changed = from_strokes(new_strokes)
         return changed, np.zeros(len(changed), dtype=np.uint8)
 
-    def _skipped(self, stroke: np.ndarray, generator: Generator) -> list[np.ndarray]:
-        """Return a stroke as the pen left it: whole, or without a few points in its midst."""
+    def _with_skip(self, stroke: np.ndarray, generator: Generator) -> list[np.ndarray]:
+        """Return the whole stroke or, at random, the two strokes around a few missing points."""
         if len(stroke) < 12 or generator.random() >= self.skips:
             return [stroke]
         start = int(generator.integers(4, len(stroke) - 7))
         return [stroke[:start], stroke[start + int(generator.integers(1, 4)) :]]
 
-    def _hooked(self, stroke: np.ndarray, height: float, generator: Generator) -> np.ndarray:
-        """Return a stroke that has a hook at each end at which the pen slipped."""
+    def _with_hooks(self, stroke: np.ndarray, height: float, generator: Generator) -> np.ndarray:
+        """Return a stroke with one more point, a hook, at each end at which the pen slips."""
         offsets = generator.normal(0, 0.12 * height, (2, 2))  # assumed
-        slips_before, slips_after = generator.random(2) < self.hooks
+        slips_at_start, slips_at_end = generator.random(2) < self.hooks
         pieces = [stroke]
-        if slips_before:
+        if slips_at_start:
             pieces.insert(0, stroke[:1] + offsets[:1])
-        if slips_after:
+        if slips_at_end:
             pieces.append(stroke[-1:] + offsets[1:])
         return np.concatenate(pieces)
 
 
 @dataclass(kw_only=True)
 class DelayMarks(BaseTransform):
-    """Writes the marks over letters earlier or later, moves them a little, and forgets some.
+    """Changes the order of marks over letters, such as dots, moves marks, and leaves some out.
 
     Args:
-        at_once: share of the samples whose marks come right after their letters.
-        last: share of the other samples whose marks come after all letters.
-        moved: share of the samples whose marks are moved.
+        at_once: fraction of the samples whose marks come right after their letters.
+        last: fraction of the other samples whose marks come after all letters.
+        moved: fraction of the samples whose marks are moved.
         distance: standard deviation of a mark's movement along x, in x-heights; half of it along y.
-        missing: share of the marks that are left out in samples whose marks are moved.
+        missing: fraction of the marks that are left out in samples whose marks are moved.
     """
 
     random = True
@@ -103,33 +101,33 @@ class DelayMarks(BaseTransform):
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        height, parts = x_height(ink), strokes(ink)
+        height, new_strokes = x_height(ink), strokes(ink)
         is_mark = are_marks(ink, height)
         if not is_mark.any() or is_mark.all():
             return ink, missing
         if generator.random() < self.moved:
             std = height * self.distance
             for number in np.flatnonzero(is_mark):
-                parts[number] = parts[number] + generator.normal(0, (std, std / 2))
-            kept = ~is_mark | (generator.random(len(parts)) >= self.missing)
-            parts = [part for part, keep in zip(parts, kept, strict=True) if keep]
+                new_strokes[number] = new_strokes[number] + generator.normal(0, (std, std / 2))
+            kept = ~is_mark | (generator.random(len(new_strokes)) >= self.missing)
+            new_strokes = [new_strokes[number] for number in np.flatnonzero(kept)]
             is_mark = is_mark[kept]
         if generator.random() < self.at_once:
-            parts = undelayed(from_strokes(parts), height, late=0)
+            new_strokes = undelayed(from_strokes(new_strokes), height, late=0)
         elif generator.random() < self.last:
-            parts = [parts[number] for number in np.argsort(is_mark, kind="stable")]
-        changed = from_strokes(parts)
+            new_strokes = [new_strokes[number] for number in np.argsort(is_mark, kind="stable")]
+        changed = from_strokes(new_strokes)
         return changed, np.zeros(len(changed), dtype=np.uint8)
 
 
 @dataclass(kw_only=True)
 class Pen(BaseTransform):
-    """Draws a picture with another pen, less sharp and smaller.
+    """Draws a picture with another pen width, blurred edges and a smaller size.
 
     Args:
-        widths: bounds on the pen's width in x-heights, drawn log-uniformly.
-        blur: the widest edge between ink and paper, in pixels, drawn uniformly from 1.
-        zoom: the smallest factor on the size, drawn uniformly up to 1.
+        widths: bounds on the pen's width in x-heights; drawn log-uniformly.
+        blur: maximum width of the edge between ink and paper, in pixels; drawn uniformly from 1.
+        zoom: minimum factor on the size; drawn uniformly up to 1.
     """
 
     random = True
@@ -146,11 +144,11 @@ class Pen(BaseTransform):
 
 @dataclass(kw_only=True)
 class Crowd(BaseTransform):
-    """Moves neighbouring strokes within words together, so that some touch.
+    """Narrows the gaps between neighbouring strokes within words, so that some strokes touch.
 
     Args:
-        share: share of the samples that are changed.
-        reach: how far neighbours reach over each other at most, in x-heights.
+        share: fraction of the samples that are changed.
+        reach: maximum overlap of neighbouring strokes, in x-heights.
     """
 
     random = True
@@ -158,13 +156,13 @@ class Crowd(BaseTransform):
     reach: Fraction = 0.1
 
     def change(self, ink: np.ndarray, generator: Generator) -> None:
-        parts = strokes(ink)
+        all_strokes = strokes(ink)
         if generator.random() >= self.share:
             return
         height = x_height(ink)
-        widths, order = gaps(parts, 0.0)
-        within = (widths > 0) & (widths < WITHIN * height)
-        remaining = generator.uniform(-self.reach * height, np.where(within, widths, 0.0))
-        shift = np.zeros(len(parts))
-        shift[order[1:]] = np.cumsum(np.where(within, remaining - widths, 0.0))
-        ink[1:, 0] += np.diff(np.repeat(shift, [len(part) for part in parts]))
+        widths, order = gaps(all_strokes, 0.0)
+        in_word = (widths > 0) & (widths < MAX_INNER_GAP * height)
+        new_widths = generator.uniform(-self.reach * height, np.where(in_word, widths, 0.0))
+        shift = np.zeros(len(all_strokes))
+        shift[order[1:]] = np.cumsum(np.where(in_word, new_widths - widths, 0.0))
+        ink[1:, 0] += np.diff(np.repeat(shift, [len(stroke) for stroke in all_strokes]))

@@ -1,8 +1,8 @@
-"""Deterministic changes of the ink that make different hands and devices alike.
+"""Deterministic transforms of the ink that make different hands and devices alike.
 
-In a loader's `preprocessing` they change the training split only. `ShapedDataset` applies them to
-all splits, for a network that reads them or is scored on them: its log-loss is in the units of the
-shaped ink. docs/data.md says which changes can be undone, and how.
+A loader's `preprocessing` applies transforms to the training split only. `ShapedDataset` applies
+them to all splits, for a network that reads these splits or is scored on them; the log-loss is then
+in the units of the shaped ink. docs/data.md says which transforms can be undone, and how.
 """
 
 import math
@@ -22,22 +22,20 @@ from utils.checks import ConfigFault, DataError, Range
 from utils.hand_measures import baseline_angle
 from utils.ink import at_equal_steps, from_strokes, path_along, strokes, x_height
 
-MAX_POINTS = 1_000_000
-"""Maximum number of points of a resampled sample."""
-STEEPEST = 30.0
-"""Degrees of the steepest baseline that is turned level (assumed)."""
+MAX_POINTS = 1_000_000  # of a resampled sample (assumed)
+MAX_ANGLE = 30.0  # degrees of a baseline that is rotated (assumed)
 
 
 class LevelBaseline(Linear):
     """Rotates a line so that its baseline is level.
 
-    Ink that is too short for a `baseline_angle` (single letters, a digit), or seems steeper than
-    `STEEPEST`, stays unchanged. The inverse of `matrix` undoes the rotation.
+    Ink stays unchanged if it is too short for a `baseline_angle` (single letters, a digit), or if
+    the angle is above `MAX_ANGLE`. The inverse of `matrix` undoes the rotation.
     """
 
     def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
         angle = baseline_angle(ink)
-        if not abs(angle) <= math.radians(STEEPEST):  # also if it is NaN
+        if math.isnan(angle) or abs(angle) > math.radians(MAX_ANGLE):
             angle = 0.0
         cosine, sine = math.cos(angle), math.sin(angle)
         return np.array([[cosine, sine], [-sine, cosine]])
@@ -48,7 +46,7 @@ class ScaleHeight(Linear):
     """Scales a sample to a common x-height. The inverse of `matrix` undoes the scaling.
 
     Args:
-        height: resulting x-height, in the resulting units.
+        height: x-height of the scaled ink, in its units.
     """
 
     height: Annotated[float, Range(1e-3, 1e6)] = 100.0
@@ -60,41 +58,41 @@ class ScaleHeight(Linear):
 def _resampled(
     ink: np.ndarray, step: float, clock: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return ink whose strokes have points at equal steps, and no missing points.
+    """Return ink whose strokes have points at equal steps, and counts of missing points (zeros).
 
-    Each stroke keeps its first and last point: its steps are as near to `step` as its ends allow.
+    Each stroke keeps its first and last points; its steps are the equal steps nearest to `step`.
 
     Args:
         ink: `(points, 3)`.
         step: length of a step, in the unit of `clock` or of the ink.
         clock: the time of each point, `(points,)` ascending; None for steps along the path.
     """
-    parts = strokes(ink)
+    new_strokes = strokes(ink)
     if clock is None:
-        parameters = [path_along(part) for part in parts]
+        parameters = [path_along(stroke) for stroke in new_strokes]
     else:
-        edges = np.cumsum([len(part) for part in parts[:-1]], dtype=np.int64)
+        edges = np.cumsum([len(stroke) for stroke in new_strokes[:-1]], dtype=np.int64)
         parameters = [times - times[0] for times in np.split(clock, edges)]
     if sum(values[-1] for values in parameters) / step > MAX_POINTS:
         raise DataError(f"resampling makes more than {MAX_POINTS:,} points of one sample")
     for number, values in enumerate(parameters):
         if len(values) > 1:
             count = max(1, round(values[-1] / step))
-            parts[number] = at_equal_steps(parts[number], values, count)
-    result = from_strokes(parts)
+            new_strokes[number] = at_equal_steps(new_strokes[number], values, count)
+    result = from_strokes(new_strokes)
     result[0, :2], result[-1, 2] = ink[0, :2], ink[-1, 2]
     return result, np.zeros(len(result), dtype=np.uint8)
 
 
 @dataclass(kw_only=True)
 class ResampleTime(BaseTransform):
-    """Resamples at equal times, along straight lines between the recorded points.
+    """Resamples at equal time steps, along straight lines between the recorded points.
 
-    Recorded points are assumed to be equally spaced in time, except where points are missing.
-    Each stroke keeps its ends, so that its steps are `period` as nearly as its length allows.
+    Recorded points are assumed to be equally spaced in time, except where points are missing. Each
+    stroke keeps its first and last points; its time steps are the equal steps nearest to `period`.
 
     Args:
-        period: time between new points, in recorded periods: 2 halves the points.
+        period: time between new points, in recorded periods; 2 halves the number of points.
     """
 
     period: Annotated[float, Range(0.01, 1000)] = 1.0
@@ -109,7 +107,7 @@ class ResampleTime(BaseTransform):
 class ResampleDistance(BaseTransform):
     """Resamples at equal distances along each stroke.
 
-    Each stroke keeps its ends, so that its steps are `spacing` as nearly as its length allows.
+    Each stroke keeps its first and last points; its steps are the equal steps nearest to `spacing`.
 
     Args:
         spacing: distance between new points, in the ink's units.
@@ -124,9 +122,10 @@ class ResampleDistance(BaseTransform):
 
 
 def pieces(points: int, steps: int) -> list[slice]:
-    """Return the rows of the pieces of a sample, of at most `steps` steps and similar length.
+    """Return slices that divide `points` points into pieces of at most `steps` steps.
 
-    Each piece begins with the last point of the previous piece, so that no step is lost.
+    The pieces are about equally long. Each piece begins with the last point of the previous piece,
+    so that no step is lost.
     """
     count = max(1, math.ceil((points - 1) / steps))
     edges = [round(n * (points - 1) / count) for n in range(count + 1)]
@@ -135,19 +134,19 @@ def pieces(points: int, steps: int) -> list[slice]:
 
 @dataclass(kw_only=True, eq=False)
 class ShapedDataset(BaseDataset):
-    """A dataset whose samples, in all splits, are shaped and split at a length.
+    """A dataset whose samples, in all splits, are transformed and divided into pieces.
 
-    Splitting is for networks without text: it is unknown which characters a piece of a line
-    contains, so pieces have no text (samples that are short enough keep their text).
+    Pieces are for networks without text: the characters of a piece of a line are unknown, so that
+    its text is empty. A sample that is not divided keeps its text.
 
     Args:
         dataset: the dataset to shape.
-        shaping: the changes of each sample, in this order.
-        split_length: maximum number of steps of a sample; longer samples become pieces of similar
-            length. None leaves samples whole.
+        shaping: deterministic transforms of each sample, in this order.
+        split_length: maximum number of steps of a sample; a longer sample becomes pieces of about
+            equal length. None leaves samples whole.
 
     Raises:
-        ConfigFault: if `shaping` contains an augmentation.
+        ConfigFault: if `shaping` contains a random transform.
     """
 
     dataset: BaseDataset
@@ -166,36 +165,36 @@ class ShapedDataset(BaseDataset):
         return self.dataset.characters
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Return the dataset's samples shaped, or their pieces."""
-        main = self.dataset.load(splits)
-        bar = distributed.bar(main.used, "shaping", unit=" samples", delay=1)
+        """Load the dataset; return its samples shaped, and divided if they are too long."""
+        recorded = self.dataset.load(splits)
+        bar = distributed.bar(recorded.used, "shaping", unit=" samples", delay=1)
         shaped = {sample: list(self._pieces(sample)) for sample in bar}
-        samples = changed(main.samples, shaped.__getitem__)
-        report = main.report
+        samples = changed(recorded.samples, shaped.__getitem__)
+        report = recorded.report
         if self.shaping:
             names = ", ".join(type(transform).__name__ for transform in self.shaping)
-            before = sum(len(sample.ink) for sample in shaped)
-            after = sum(len(piece.ink) for pieces in shaped.values() for piece in pieces)
-            report += f"\n  shaped by {names}: {before:,} points became {after:,}"
+            old_count = sum(len(sample.ink) for sample in shaped)
+            new_count = sum(len(piece.ink) for pieces in shaped.values() for piece in pieces)
+            report += f"\n  shaped by {names}: {old_count:,} points became {new_count:,}"
         if self.split_length is not None:
-            parts = sum(map(len, shaped.values()))
+            num_pieces = sum(map(len, shaped.values()))
             split = f"split at {self.split_length:,} steps"
-            report += f"\n  {split}: {len(shaped):,} samples became {parts:,}"
-        if not self.shaping:  # the ink is as recorded
-            return replace(main, samples=samples, report=report)
+            report += f"\n  {split}: {len(shaped):,} samples became {num_pieces:,}"
+        if not self.shaping:  # The units are those of the recorded ink.
+            return replace(recorded, samples=samples, report=report)
         return Loaded(samples, report)
 
     def _pieces(self, sample: Sample) -> Iterator[Sample]:
-        """Yield a sample shaped, or its pieces."""
+        """Yield the transformed sample, whole or in pieces."""
         ink, missing = sample.ink, sample.gaps
         for transform in self.shaping:
             ink, missing = transform(ink, missing, np.random.default_rng(0))
-        rows = pieces(len(ink), self.split_length or len(ink))
-        for number, part in enumerate(rows):
-            piece, gaps = ink[part].copy(), missing[part].copy()
+        slices = pieces(len(ink), self.split_length or len(ink))
+        for number, rows in enumerate(slices):
+            piece, gaps = ink[rows].copy(), missing[rows].copy()
             piece[0, :2] = gaps[0] = 0
-            ends = sample.ends and number == len(rows) - 1
+            ends = sample.ends and number == len(slices) - 1
             text, name = sample.text, sample.name
-            if len(rows) > 1:
+            if len(slices) > 1:
                 text, name = "", f"{name}/{number}"
             yield replace(sample, ink=piece, text=text, name=name, ends=ends, missing=gaps)

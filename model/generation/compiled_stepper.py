@@ -16,7 +16,7 @@ from torch.nn import functional
 from base.base_model import BaseModel
 from model.generation.mixture import PEN_PIVOT, stretched
 from model.generation.stepper import PERIOD, Stepper, WritingState
-from model.layers.cells import each_row, reorder_gates
+from model.layers.cells import reorder_gates, sequence_biases
 from model.layers.kernels import library
 from model.layers.kernels.library import address, round_up
 from model.layers.recurrent import RecurrentLayer
@@ -93,7 +93,7 @@ class CompiledStepper(Stepper):
             hand_gates = [torch.cat(layer) for layer in zip(*rows, strict=True)]
         self.gate_biases = []  # copies, too, with a row for each line
         for (_, bias), layer_hand_gates in zip(gates, hand_gates, strict=True):
-            rows = each_row(bias, layer_hand_gates, len(self.bias)).float()
+            rows = sequence_biases(bias, layer_hand_gates, len(self.bias)).float()
             self.gate_biases.append(rows.clone(memory_format=torch.contiguous_format))
         self._allocate()
 

@@ -1,11 +1,11 @@
-"""One step of the cells of an LSTM and of a GRU in torch, which autograd differentiates.
+"""One step of LSTM cells and of GRU cells by operations of torch, which autograd differentiates.
 
-The steps are the reference for every kernel: C has them in kernels/step.h, Triton in
-kernels/fused.py. For the context see benchmarks/reference.py, the paper in one readable file.
+These steps are the reference for every kernel: kernels/step.h has the steps in C, kernels/fused.py
+in Triton. benchmarks/reference.py is the paper's network in one file.
 
-The LSTM has no peephole connections (unlike the paper's eqs 7-11): torch's fused kernels have none.
+The LSTM has no peephole connections (unlike the paper's eqs 7-11), like torch's fused kernels.
 
-Shapes: B sequences of a batch, H cells.
+Shapes: B sequences of a batch, H cells, G rows of the gates (4 H in an LSTM, 3 H in a GRU).
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 def compute_dtype(tensor: Tensor) -> torch.dtype:
-    """Return the dtype of matrix products: autocast's dtype, or the dtype of `tensor`."""
+    """Return the dtype of products with `tensor`: autocast's dtype, or else the tensor's dtype."""
     device = tensor.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
 
@@ -28,11 +28,9 @@ def state_dtype(dtype: torch.dtype) -> torch.dtype:
 
 @contextmanager
 def torch_products(inputs: Tensor) -> Iterator[Tensor]:
-    """Yield `inputs` in the dtype of torch's products within the context.
-
-    On a CPU the dtype is float32 at least: a step with GRU cells took five to ten times as long in
-    bfloat16 (measured, lab notebook: the speed of training).
-    """
+    """Yield `inputs` in the dtype that torch's products have within the context; on a CPU at least
+    float32, as a step with GRU cells took five to ten times as long in bfloat16 (measured, lab
+    notebook: the speed of training)."""
     if inputs.device.type != "cpu":
         yield inputs.to(compute_dtype(inputs))
         return
@@ -49,13 +47,13 @@ def clip_gradient(value: Tensor, bound: float | None) -> Tensor:
     return clipped
 
 
-def each_row(bias: Tensor, told: Tensor | None, batch: int) -> Tensor:
-    """Return the bias of each sequence, `(B, G)`: `bias` `(G)` plus `told` `(B, G)`, if any."""
-    return bias.expand(batch, -1) if told is None else bias + told
+def sequence_biases(bias: Tensor, offsets: Tensor | None, batch: int) -> Tensor:
+    """Return the bias of each sequence, `(B, G)`: `bias` `(G)` plus `offsets` `(B, G)`, if any."""
+    return bias.expand(batch, -1) if offsets is None else bias + offsets
 
 
 def reorder_gates(rows: Tensor) -> Tensor:
-    """Move the candidate of torch's LSTM, which lies before the output gate, to the end."""
+    """Return the rows of an LSTM's gates in the order of `lstm_cell`, instead of torch's order."""
     input_gate, forget_gate, candidate, output_gate = rows.chunk(4)
     return torch.cat((input_gate, forget_gate, output_gate, candidate))
 
@@ -64,12 +62,12 @@ def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """Compute one step of an LSTM (the paper, eqs 7-11 without peepholes).
 
     Args:
-        gates: input, forget and output gate and the candidate before their activation functions,
+        gates: input gate, forget gate, output gate and candidate before their activation functions,
             `(B, 4 H)`.
         cell: cell state before the step, `(B, H)`.
 
     Returns:
-        hidden state, of the dtype of `gates`, and cell state, `(B, H)` each.
+        hidden state, in the dtype of `gates`, and cell state, `(B, H)` each.
     """
     size = cell.shape[1]
     input_gate, forget_gate, output_gate = gates[:, : 3 * size].sigmoid().chunk(3, 1)
@@ -78,12 +76,12 @@ def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def gru_cell(inputs: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor) -> Tensor:
-    """Return the next hidden state of torch's GRU, whose reset gate applies to the recurrent bias.
+    """Return the next hidden state of torch's GRU, whose reset gate multiplies `bias` too.
 
     Args:
-        inputs, recurrent: the parts that the inputs, with a bias, and the hidden state contribute
-            to reset gate, update gate and candidate, `(B, 3 H)` each.
-        bias: bias of the recurrent part of the candidate, `(H)`.
+        inputs, recurrent: the two parts of reset gate, update gate and candidate, `(B, 3 H)` each:
+            from the inputs, with their bias, and from the hidden state.
+        bias: bias of the candidate's recurrent part, `(H)`.
         hidden: hidden state before the step, `(B, H)`.
     """
     size = hidden.shape[1]

@@ -1,4 +1,4 @@
-"""Dropout whose random numbers cost less on a CPU."""
+"""Dropout that needs fewer random bits on a CPU."""
 
 import torch
 from torch import Tensor, nn
@@ -9,17 +9,14 @@ RESOLUTION = 1 << 16
 
 
 class Dropout(nn.Dropout):
-    """`torch.nn.Dropout`; on a CPU each 64 random bits decide on four numbers.
-
-    On a CPU torch draws 64 bits for each number, which took a fifth of a training step (measured,
-    lab notebook: the speed of training).
-    """
+    """`torch.nn.Dropout`, but on a CPU with 16 random bits for each number. torch draws 64, which
+    took a fifth of a training step (measured, lab notebook: the speed of training)."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         if not self.training or self.p == 0.0 or inputs.device.type != "cpu":
             return functional.dropout(inputs, self.p, self.training)
         count = inputs.numel()
         random_bits = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-        quarters = random_bits.view(torch.int16)[:count].view(inputs.shape)
-        kept = quarters >= round(self.p * RESOLUTION) - RESOLUTION // 2
-        return inputs * kept.to(inputs.dtype).mul_(1.0 / (1.0 - self.p))
+        random_numbers = random_bits.view(torch.int16)[:count].view(inputs.shape)
+        is_kept = random_numbers >= round(self.p * RESOLUTION) - RESOLUTION // 2
+        return inputs * is_kept.to(inputs.dtype).mul_(1.0 / (1.0 - self.p))

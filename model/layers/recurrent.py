@@ -1,8 +1,8 @@
 """A layer of LSTM or GRU cells over whole sequences, by the fastest kernels available.
 
-LSTM cells run by `kernels.lstm` on a CPU with a C compiler (never in float64). Elsewhere torch's
-layer runs, or, to clamp the gates' gradient or add a hand's numbers to the gates, `run_lstm`: the
-reference, a loop over the steps of `cells`. On CUDA the graphs of `kernels.cuda` replace the loop.
+LSTM cells run by `kernels.lstm` on a CPU with a C compiler (never in float64). Elsewhere `run_lstm`
+loops over the steps of `cells` if the gates' gradient is clamped or the gates have offsets; on CUDA
+the graphs of `kernels.cuda` replace this loop. In all other cases torch's own layer runs.
 
 Shapes: B sequences of a batch, T steps, H cells.
 """
@@ -14,9 +14,9 @@ from torch.nn import functional
 from model.layers.cells import (
     clip_gradient,
     compute_dtype,
-    each_row,
     lstm_cell,
     reorder_gates,
+    sequence_biases,
     state_dtype,
     torch_products,
 )
@@ -33,13 +33,13 @@ def run_lstm(
 
     Args:
         projected: the inputs' part of the gates, with the bias, `(T, B, 4 H)`.
-        weight: weights from the hidden state to the gates, `(4 H, H)`, of the dtype of `projected`.
+        weight: weights from the hidden state to the gates, `(4 H, H)`, in the dtype of `projected`.
         hidden, cell: states before the first step, `(B, H)` each.
-        bound: bound on the gradient of the gates at every step, or None.
+        bound: bound to which the gradient of the gates is clamped at every step, or None.
     """
     hiddens, hidden = [], hidden.to(projected)
-    for incoming in projected:
-        gates = clip_gradient(torch.addmm(incoming, hidden, weight.t()), bound)
+    for inputs in projected:
+        gates = clip_gradient(torch.addmm(inputs, hidden, weight.t()), bound)
         hidden, cell = lstm_cell(gates, cell)
         hiddens.append(hidden)
     return torch.stack(hiddens), cell
@@ -50,8 +50,8 @@ class RecurrentLayer(nn.Module):
 
     Args:
         cell: "LSTM" or "GRU".
-        input_size: numbers per step of the input.
-        hidden_size: cells, H.
+        input_size: numbers of the input at each step.
+        hidden_size: number of cells, H.
     """
 
     def __init__(self, cell: str, input_size: int, hidden_size: int) -> None:
@@ -67,7 +67,7 @@ class RecurrentLayer(nn.Module):
 
     @property
     def state_sizes(self) -> dict[str, int]:
-        """Names and sizes of the layer's states."""
+        """The sizes of the layer's states by name."""
         names = ("hidden", "cell") if self.cell == "LSTM" else ("hidden",)
         return dict.fromkeys(names, self.hidden_size)
 
@@ -76,46 +76,48 @@ class RecurrentLayer(nn.Module):
         inputs: Tensor,
         state: dict[str, Tensor],
         bound: float | None = None,
-        told: Tensor | None = None,
+        gate_offsets: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the layer.
 
         Args:
             inputs: `(T, B, input_size)`.
-            state: hidden (and cell), `(B, H)` each.
+            state: hidden state and, in an LSTM, cell state, `(B, H)` each.
             bound: bound to which the gradient of an LSTM's gates is clamped at every step, or None.
-            told: numbers added to an LSTM's gates at every step, in the order of `lstm_cell`,
-                `(B, 4 H)`; None: nothing is added.
+            gate_offsets: numbers added to an LSTM's gates at every step, in the order of
+                `lstm_cell`, `(B, 4 H)`; None: nothing is added.
 
         Returns:
             hidden states `(T, B, H)` and the state after the last step.
         """
         dtype, layer = compute_dtype(inputs), self.layer
-        compiled = self.cell == "LSTM" and library.available(inputs.device, dtype)
-        if not compiled and (self.cell == "GRU" or (bound is None and told is None)):
+        is_compiled = self.cell == "LSTM" and library.available(inputs.device, dtype)
+        is_plain = self.cell == "GRU" or (bound is None and gate_offsets is None)
+        if is_plain and not is_compiled:
             with torch_products(inputs) as inputs:
-                return self._by_torch(inputs, state)
+                return self._run_torch(inputs, state)
         parameters = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
-        incoming, weight, bias = map(reorder_gates, parameters)
+        weight_input, weight_hidden, bias = map(reorder_gates, parameters)
         hidden, cell = state["hidden"], state["cell"]
-        if compiled:
-            weights = incoming, weight, each_row(bias, told, inputs.shape[1])
+        if is_compiled:
+            biases = sequence_biases(bias, gate_offsets, inputs.shape[1])
+            weights = weight_input, weight_hidden, biases
             hiddens, _, cell, *_ = lstm.run(dtype, bound, inputs, weights, (hidden, cell))
         else:
-            incoming, weight, bias = (part.to(dtype) for part in (incoming, weight, bias))
-            projected = functional.linear(inputs.to(dtype), incoming, bias)
-            if told is not None:
-                projected = projected + told.to(dtype)
+            weight_hidden = weight_hidden.to(dtype)
+            projected = functional.linear(inputs.to(dtype), weight_input.to(dtype), bias.to(dtype))
+            if gate_offsets is not None:
+                projected = projected + gate_offsets.to(dtype)
             cell = cell.to(state_dtype(dtype))
-            replayed = cuda.run(projected, weight, hidden, cell, bound)
-            if replayed is None:
-                hiddens, cell = run_lstm(projected, weight, hidden, cell, bound)
+            results = cuda.run(projected, weight_hidden, hidden, cell, bound)
+            if results is None:
+                hiddens, cell = run_lstm(projected, weight_hidden, hidden, cell, bound)
             else:
-                hiddens, _, cell, *_ = replayed
+                hiddens, _, cell, *_ = results
         # A copy, so that the state does not keep the large tensor of all hidden states alive.
         return hiddens, {"hidden": hiddens[-1].clone(), "cell": cell}
 
-    def _by_torch(
+    def _run_torch(
         self, inputs: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Run torch's layer; see `forward`."""

@@ -1,9 +1,9 @@
 """The first hidden layer of the synthesis network, and its window over the text.
 
 The reference is `WindowedLayer._loop`, which autograd differentiates. The loop runs where no kernel
-does (always with GRU cells, and in float64 on a CPU). The kernels compute the loop's gradient by
+runs (always with GRU cells, and in float64 on a CPU). The kernels compute the loop's gradient by
 eqs 56-60: kernels/lstm.c on a CPU with a C compiler, kernels/loop.py and kernels/fused.py on CUDA.
-For the context see benchmarks/reference.py, the paper in one readable file.
+benchmarks/reference.py is the paper's network in one file.
 
 Shapes: B sequences of a batch, T steps, U characters of a text, A characters of the alphabet,
 H cells, K components of the window, G rows of the gates (4 H in an LSTM, 3 H in a GRU).
@@ -18,9 +18,9 @@ from torch.nn import functional
 from model.layers.cells import (
     clip_gradient,
     compute_dtype,
-    each_row,
     gru_cell,
     lstm_cell,
+    sequence_biases,
     state_dtype,
     torch_products,
 )
@@ -29,14 +29,14 @@ from model.layers.recurrent import FORGET_BIAS
 
 
 def one_hot_text(text: Tensor, text_lengths: Tensor, vocab_size: int, dtype: torch.dtype) -> Tensor:
-    """Return texts `(B, U)` one-hot, zero after their ends, `(B, U + 1, A)`."""
+    """Return one-hot vectors of texts `(B, U)`, zero after each text's end, `(B, U + 1, A)`."""
     one_hot = functional.one_hot(functional.pad(text, (0, 1)), vocab_size)
     inside = torch.arange(one_hot.shape[1], device=text.device) < text_lengths[:, None]
     return (one_hot * inside[..., None]).to(dtype)
 
 
 def gaussian_window(alpha: Tensor, beta: Tensor, kappa: Tensor, positions: Tensor) -> Tensor:
-    """Return phi `(B, U + 1)` of Gaussians `(B, K)` at positions 1, 2, ... (the paper, eq. 46)."""
+    """Return phi `(B, U + 1)` at `positions` `(U + 1)` for parameters `(B, K)` (paper, eq. 46)."""
     distance = (kappa[:, :, None] - positions).square()  # (B, K, U + 1)
     gaussians = torch.exp(-beta[:, :, None] * distance)
     return torch.bmm(alpha[:, None], gaussians)[:, 0]
@@ -47,9 +47,9 @@ class WindowedLayer(nn.Module):
 
     Args:
         cell, input_size, hidden_size: see `RecurrentLayer`.
-        vocab_size: characters of the alphabet, A.
-        components: Gaussians of the window, K.
-        advance: characters by which the window moves per step before training.
+        vocab_size: number of characters of the alphabet, A.
+        components: number of Gaussians of the window, K.
+        advance: number of characters by which the window moves per step before training.
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class WindowedLayer(nn.Module):
             with torch.no_grad():
                 self.bias[hidden_size : 2 * hidden_size] = FORGET_BIAS
         else:
-            # The reset gate applies to the candidate's recurrent part and this bias (torch's GRU).
+            # The reset gate multiplies the candidate's recurrent part and this bias.
             self.bias_candidate = nn.Parameter(torch.zeros(hidden_size))
         self.window = nn.Linear(hidden_size, 3 * components)
         with torch.no_grad():
-            # The weights add up to 1, each Gaussian spans about a character, and the window moves
-            # at the pace of writing: attention follows the text from the start.
+            # Alphas add up to 1, each Gaussian spans about a character, and the window moves at the
+            # pace of writing. So attention follows the text from the start of training.
             self.window.weight.mul_(0.1)
             alpha, beta, log_advance = self.window.bias.chunk(3)
             alpha.fill_(-math.log(components))
@@ -88,7 +88,7 @@ class WindowedLayer(nn.Module):
 
     @property
     def state_sizes(self) -> dict[str, int]:
-        """Names and sizes of the layer's states."""
+        """The sizes of the layer's states by name."""
         sizes = {"hidden": self.hidden_size}
         if self.cell == "LSTM":
             sizes["cell"] = self.hidden_size
@@ -101,25 +101,25 @@ class WindowedLayer(nn.Module):
         text_lengths: Tensor,
         state: dict[str, Tensor],
         bound: float | None = None,
-        told: Tensor | None = None,
+        gate_offsets: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
         """Run the layer.
 
         Args:
             inputs: `(T, B, input_size)`.
             text: indices of the characters, `(B, U)`, padded with any indices.
-            text_lengths: characters of each text, `(B,)`.
-            state: hidden (and cell) `(B, H)`, window `(B, A)`, kappa `(B, K)`.
-            bound, told: see `RecurrentLayer`.
+            text_lengths: number of characters of each text, `(B,)`.
+            state: hidden state and an LSTM's cell state, `(B, H)`; window `(B, A)`; kappa `(B, K)`.
+            bound, gate_offsets: see `RecurrentLayer`.
 
         Returns:
-            hidden states `(T, B, H)`; windows `(T, B, A)`; phi `(T, B, U + 1)`, with a position
-            after the text's end; and the state after the last step.
+            hidden states, `(T, B, H)`; windows, `(T, B, A)`; phi, `(T, B, U + 1)`, whose last
+            position is after the longest text's end; and the state after the last step.
         """
         dtype = compute_dtype(inputs)
         if self.cell == "LSTM" and library.available(inputs.device, dtype):
-            bias = each_row(self.bias, told, inputs.shape[1])
-            weights = self.weight_input, self.weight_hidden, bias
+            biases = sequence_biases(self.bias, gate_offsets, inputs.shape[1])
+            weights = self.weight_input, self.weight_hidden, biases
             parameters = self.weight_window, self.window.weight, self.window.bias
             results = lstm.run(
                 dtype,
@@ -131,14 +131,14 @@ class WindowedLayer(nn.Module):
                 (*parameters, state["window"], state["kappa"]),
             )
         else:
-            precise = state_dtype(dtype)
-            one_hot = one_hot_text(text, text_lengths, self.vocab_size, precise)
-            state = {name: value.to(precise) for name, value in state.items()}
+            precise_dtype = state_dtype(dtype)
+            one_hot = one_hot_text(text, text_lengths, self.vocab_size, precise_dtype)
+            state = {name: value.to(precise_dtype) for name, value in state.items()}
             with torch_products(inputs) as inputs:
                 # One matrix product for all steps.
                 projected = functional.linear(inputs, self.weight_input, self.bias)  # (T, B, G)
-                if told is not None:
-                    projected = projected + told.to(projected)
+                if gate_offsets is not None:
+                    projected = projected + gate_offsets.to(projected)
                 results = self._replay(projected, one_hot, state, bound)
                 if results is None:
                     return self._loop(projected, one_hot, state, bound)
@@ -150,7 +150,7 @@ class WindowedLayer(nn.Module):
     def _replay(
         self, projected: Tensor, one_hot: Tensor, state: dict[str, Tensor], bound: float | None
     ) -> library.Results | None:
-        """Run the layer by the graphs of `cuda`; None where graphs cannot run."""
+        """Run the layer by `cuda.run`; return None where CUDA graphs cannot run."""
         if self.cell == "GRU":
             return None
         weight = torch.cat((self.weight_hidden, self.weight_window), 1).to(projected)
@@ -161,15 +161,13 @@ class WindowedLayer(nn.Module):
     def _loop(
         self, projected: Tensor, one_hot: Tensor, state: dict[str, Tensor], bound: float | None
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
-        """Run the layer step by step: the reference. Returns the results of `forward`.
+        """Run the layer step by step, as the reference; return the results of `forward`.
 
-        Args:
-            projected: the inputs' part of the gates, with the bias, `(T, B, G)`.
-            one_hot: see `one_hot_text`, `(B, U + 1, A)`.
-            state, bound: see `forward`.
+        `projected` `(T, B, G)` is the inputs' part of the gates, with the bias. For `one_hot`
+        `(B, U + 1, A)` see `one_hot_text`.
         """
         positions = torch.arange(1, one_hot.shape[1] + 1, device=one_hot.device).to(one_hot)
-        steps = []
+        outputs = []
         hidden, window, kappa = state["hidden"], state["window"], state["kappa"]
         cell = state.get("cell")
         for inputs in projected:
@@ -184,8 +182,8 @@ class WindowedLayer(nn.Module):
             kappa = kappa + advance  # eq. 51
             phi = gaussian_window(alpha, beta, kappa, positions)  # eq. 46
             window = torch.bmm(phi[:, None], one_hot)[:, 0]  # eq. 47
-            steps.append((hidden, window, phi.detach()))
+            outputs.append((hidden, window, phi.detach()))
         last = {"hidden": hidden, "cell": cell, "window": window, "kappa": kappa}
         last = {name: last[name] for name in self.state_sizes}
-        hiddens, windows, phis = map(torch.stack, zip(*steps, strict=True))
+        hiddens, windows, phis = map(torch.stack, zip(*outputs, strict=True))
         return hiddens, windows, phis, last

@@ -1,8 +1,8 @@
 """Decoding of a recogniser's log-probabilities to text, greedily or by beam search.
 
-B: lines, S: frames, C: characters of the alphabet, whose classes are 0 to C-1. Class C is the
-blank for CTC (Graves et al. 2006) and the end of the text for an attention decoder. Texts are lists
-of classes. Every line is decoded independently, in float64 on the CPU.
+Shapes: B lines, S frames, C characters of the alphabet. Classes 0 to C-1 are the characters. Class
+C is the blank for CTC (Graves et al. 2006), and the end of the text for an attention decoder. Texts
+are lists of classes. Beam search decodes each line by itself, in float64 on the CPU.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -17,17 +17,17 @@ from model.recognition.language_model import CharacterLanguageModel, WordLanguag
 from utils.checks import NotFinite
 
 PRUNING = 12.0
-"""Nats below a frame's most likely class at which a character is pruned there (assumed).
-At 12 a character that is left out has less than 1/160,000 of the best one's probability."""
+"""A character is pruned at a frame if it is more than this number of nats less likely than the
+frame's likeliest class (assumed: less than 1/160,000 of the probability)."""
 
 NO_DISTRIBUTION = (
-    "the network came to no distribution over the characters: it has diverged, or its weights are "
-    "damaged"
+    "the network computed no distribution over the characters: the network has diverged, or its "
+    "weights are damaged"
 )
 
 Step = Callable[[Tensor, dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]
-"""One step of a decoder: `(tokens (N,) int64, state) -> (log_probs (N, C+1), state)`, the state's
-tensors with the first dimension N. It may keep nothing outside the state."""
+"""One step of a decoder for N hypotheses: `(tokens (N,) int64, state) -> (log_probs (N, C+1),
+state)`. All tensors of the state have the first dimension N. A step keeps no other state."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Search:
     """How to search for the text.
 
     Attributes:
-        width: hypotheses kept by the beam; 1 is greedy decoding.
-        language_model: of the same alphabet, or None.
-        language_weight: factor on its log-probabilities.
+        width: number of hypotheses that the beam keeps; 1 is greedy decoding.
+        language_model: a language model with the recogniser's alphabet, or None.
+        language_weight: factor on the language model's log-probabilities.
     """
 
     width: int = 1
@@ -57,17 +57,17 @@ class Hypothesis(NamedTuple):
 
 @torch.no_grad()
 def ctc_texts(log_probs: Tensor, lengths: Tensor, search: Search = GREEDY) -> list[list[int]]:
-    """Return the texts that a search finds.
+    """Return the text of each line.
 
-    Greedy decoding takes the likeliest path: each frame's best class, repeats and blanks collapsed.
+    Greedy decoding takes the likeliest class of each frame, merges repeats and leaves out blanks.
 
     Args:
         log_probs: `(B, S, C+1)`, the blank last; frames beyond a line's length are ignored.
-        lengths: frames of each line, `(B,)`.
-        search: see there.
+        lengths: number of frames of each line, `(B,)`.
+        search: how to search for the texts.
 
     Raises:
-        NotFinite: if a frame is not a distribution: NaN, or -inf throughout.
+        NotFinite: if the log-probabilities of a frame are NaN, or all are -inf.
     """
     best, classes = log_probs.max(-1)  # (B, S)
     frames = torch.arange(classes.shape[1], device=classes.device)
@@ -78,74 +78,75 @@ def ctc_texts(log_probs: Tensor, lengths: Tensor, search: Search = GREEDY) -> li
         lines = zip(log_probs.cpu().double().numpy(), lengths.tolist(), strict=True)
         return [ctc_beam(line[:length], search)[0].indices for line, length in lines]
     blank = log_probs.shape[-1] - 1
-    before = torch.nn.functional.pad(classes, (1, 0), value=blank)[:, :-1]
-    kept = inside & (classes != blank) & (classes != before)
-    return [line[chosen].tolist() for line, chosen in zip(classes.cpu(), kept.cpu(), strict=True)]
+    previous = torch.nn.functional.pad(classes, (1, 0), value=blank)[:, :-1]
+    kept = inside & (classes != blank) & (classes != previous)
+    return [line[mask].tolist() for line, mask in zip(classes.cpu(), kept.cpu(), strict=True)]
 
 
 def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
     """Return up to `search.width` texts of one line, the best first, by CTC's prefix beam search.
 
-    Hannun et al. 2014 (arXiv 1408.2873), algorithm 1, with a language model of characters: a prefix
-    scores log p_ctc(prefix) + language_weight * log p_lm(prefix), where p_ctc sums over the paths
-    found before, and at the end log p_lm(line's end) is added.
+    Hannun et al. 2014 (arXiv 1408.2873), algorithm 1, with a language model of characters. A prefix
+    of a text scores log p_ctc(prefix) + language_weight * log p_lm(prefix), where p_ctc sums over
+    the paths that the beam has kept. After the last frame p_lm includes the end of the line.
 
     Args:
         log_probs: `(S, C+1)`, the blank last, each frame a distribution.
-        search: see there. At a width of 1 this is not greedy decoding: it follows the likeliest
-            prefix, whose probability is summed over paths, and not the likeliest path.
+        search: how to search for the text. A beam of width 1 differs from greedy decoding: the beam
+            follows the likeliest prefix, greedy decoding the likeliest path.
     """
     blank = log_probs.shape[1] - 1
-    likely = log_probs[:, :-1] >= log_probs.max(1, keepdims=True) - PRUNING
-    # Of each prefix the log-probabilities of the paths that end in a blank and in its last
-    # character, and what the language model adds.
+    is_likely = log_probs[:, :-1] >= log_probs.max(1, keepdims=True) - PRUNING
+    # For each prefix the log-probabilities of its paths that end in a blank, and of its paths that
+    # end in its last character; and the score of the language model.
     prefixes: list[tuple[int, ...]] = [()]
-    in_blank, in_character, added = np.zeros(1), np.full(1, -np.inf), np.zeros(1)
-    for frame, appended in zip(log_probs, likely, strict=True):
-        characters = appended.nonzero()[0]
+    in_blank, in_character, lm_scores = np.zeros(1), np.full(1, -np.inf), np.zeros(1)
+    for frame, is_likely_here in zip(log_probs, is_likely, strict=True):
+        characters = is_likely_here.nonzero()[0]
         last = np.array([prefix[-1] if prefix else blank for prefix in prefixes])
         total = np.logaddexp(in_blank, in_character)
-        # A character that repeats the last one needs a blank between the two.
+        # Each prefix extended by each character. Equal characters need a blank in between.
         repeats = last[:, None] == characters
-        longer = np.where(repeats, in_blank[:, None], total[:, None]) + frame[characters]
+        extended = np.where(repeats, in_blank[:, None], total[:, None]) + frame[characters]
         in_blank, in_character = total + frame[blank], in_character + frame[last]
         if not len(characters):
             continue
-        # Paths of a prefix that is already kept are added to it.
-        numbers = {prefix: number for number, prefix in enumerate(prefixes)}
-        column = {character: place for place, character in enumerate(characters.tolist())}
-        for number, prefix in enumerate(prefixes):
-            at = (numbers.get(prefix[:-1]), column.get(prefix[-1])) if prefix else (None,)
-            if None not in at:
-                in_character[number] = np.logaddexp(in_character[number], longer[at])
-                longer[at] = -np.inf
-        language = _language(search, prefixes, blank + 1)
-        gain = added[:, None] + language[:, characters]
-        unchanged = np.logaddexp(in_blank, in_character) + added
-        scores = np.concatenate((unchanged, (longer + gain).ravel()))
+        # An extended prefix that equals a prefix in the beam is merged with that prefix.
+        row_of = {prefix: row for row, prefix in enumerate(prefixes)}
+        column_of = {character: column for column, character in enumerate(characters.tolist())}
+        for row, prefix in enumerate(prefixes):
+            if prefix and prefix[:-1] in row_of and prefix[-1] in column_of:
+                source = row_of[prefix[:-1]], column_of[prefix[-1]]
+                in_character[row] = np.logaddexp(in_character[row], extended[source])
+                extended[source] = -np.inf
+        next_lm_scores = _next_lm_scores(search, prefixes, blank + 1)
+        extended_lm_scores = lm_scores[:, None] + next_lm_scores[:, characters]
+        scores = np.logaddexp(in_blank, in_character) + lm_scores
+        scores = np.concatenate((scores, (extended + extended_lm_scores).ravel()))
         chosen = np.argsort(-scores, kind="stable")[: search.width]
         chosen = chosen[scores[chosen] > -np.inf]
-        new = chosen >= len(prefixes)
-        source, which = np.divmod(chosen - len(prefixes), len(characters))
-        source[~new] = chosen[~new]
-        in_blank = np.where(new, -np.inf, in_blank[source])
-        in_character = np.where(new, longer[source, which], in_character[source])
-        added = np.where(new, gain[source, which], added[source])
-        ends = np.where(new, characters[which], -1).tolist()
-        prefixes = [
-            prefixes[old] if end < 0 else (*prefixes[old], end)
-            for old, end in zip(source.tolist(), ends, strict=True)
-        ]
-    language = _language(search, prefixes, blank + 1)
-    scores = np.logaddexp(in_blank, in_character) + added + language[:, blank]
+        is_extended = chosen >= len(prefixes)
+        rows, columns = np.divmod(chosen - len(prefixes), len(characters))
+        rows[~is_extended] = chosen[~is_extended]
+        in_blank = np.where(is_extended, -np.inf, in_blank[rows])
+        in_character = np.where(is_extended, extended[rows, columns], in_character[rows])
+        lm_scores = np.where(is_extended, extended_lm_scores[rows, columns], lm_scores[rows])
+        prefixes = [prefixes[row] for row in rows]
+        for index in is_extended.nonzero()[0]:
+            prefixes[index] = (*prefixes[index], int(characters[columns[index]]))
+    end_lm_scores = _next_lm_scores(search, prefixes, blank + 1)[:, blank]
+    scores = np.logaddexp(in_blank, in_character) + lm_scores + end_lm_scores
     order = np.argsort(-scores, kind="stable")
     return [Hypothesis(list(prefixes[n]), float(scores[n])) for n in order]
 
 
-def _language(search: Search, texts: Sequence[tuple[int, ...]], classes: int) -> np.ndarray:
-    """Return the weighed log-probabilities of what may follow each text, `(N, C+1)`; or zeros."""
+def _next_lm_scores(
+    search: Search, texts: Sequence[tuple[int, ...]], num_classes: int
+) -> np.ndarray:
+    """Return the log-probabilities of all classes after each text, `(N, C+1)`, by the language
+    model, times its weight; zeros without a language model."""
     if search.language_model is None or not search.language_weight:
-        return np.zeros((len(texts), classes))
+        return np.zeros((len(texts), num_classes))
     return search.language_weight * np.array([search.language_model.log_probs(t) for t in texts])
 
 
@@ -155,40 +156,40 @@ def attention_texts(
     state: dict[str, Tensor],
     search: Search = GREEDY,
     *,
-    longest: Sequence[int],
+    max_lengths: Sequence[int],
     end: int,
     per_line: Collection[str] = (),
 ) -> list[list[int]]:
-    """Return the likeliest texts found by beam search, including the end of the text.
+    """Return the likeliest text of each line, found by beam search.
 
-    Each step keeps the best `width` of a line's continuations and sets aside those that end; a
-    line is done when no open one can surpass the best that has ended. With a language model each
-    next class has the probability p * p_lm ** language_weight, normalised over the classes:
-    otherwise every character would cost its log-probability in the language, and short texts would
-    win (measured on embedded lines: a character error rate of 33 % instead of 1 %).
-    Log-probabilities are not divided by the length: the ink determines it, and dividing favours
-    characters read twice.
+    Each step continues the open texts of a line and keeps the best `width` continuations. The
+    search in a line stops when no open text can surpass the best ended text. With a language model
+    the probability of a next class is p * p_lm ** language_weight, normalised over the classes.
+    Without normalisation every character would cost its log-probability in the language, and short
+    texts would win (measured on embedded lines: a character error rate of 33 % instead of 1 %).
+    Scores are not divided by the length of the text: the ink determines the length, and a division
+    favours characters read twice.
 
     Args:
-        step: a step of the decoder. Its N rows are the open hypotheses of all lines: one for each
-            line at first, then a varying number.
-        state: with one row per line in each tensor, at least one tensor.
-        search: see there.
-        longest: maximum number of characters of each line's text; the end is forced there.
+        step: a step of the decoder for the open texts of all lines.
+        state: at least one tensor, with a row per line, of the state before the first step.
+        search: how to search for the texts.
+        max_lengths: maximum number of characters of each line's text.
         end: the class of the text's end, C; the first token is C+1.
-        per_line: names of tensors in the state that `step` returns unchanged and that all
-            hypotheses of a line share, such as the encoder's output: they are only copied when the
-            number of a line's hypotheses changes.
+        per_line: names of the tensors in the state that `step` returns unchanged and that all texts
+            of a line share, such as the encoder's output. These tensors are copied only when the
+            number of a line's open texts changes.
 
     Raises:
         NotFinite: if log-probabilities are NaN.
     """
-    lines, device = len(longest), next(iter(state.values())).device
-    # Of each line the open texts with their scores, all of one length, and the best that has ended.
+    lines, device = len(max_lengths), next(iter(state.values())).device
+    # For each line the open texts, all of one length, their scores, and the best ended text.
     texts: list[list[tuple[int, ...]]] = [[()] for _ in range(lines)]
     scores = [np.zeros(1) for _ in range(lines)]
     best = [Hypothesis([], -np.inf) for _ in range(lines)]
-    running = owners = list(range(lines))  # lines; the line of each row
+    running = list(range(lines))  # the lines with open texts
+    owners = running  # the line of each row
     tokens = torch.full((lines,), end + 1, device=device)
     while running:
         log_probs, state = step(tokens, state)
@@ -197,24 +198,25 @@ def attention_texts(
             raise NotFinite(NO_DISTRIBUTION)
         if search.language_weight:
             open_texts = [text for line in running for text in texts[line]]
-            rows = rows + _language(search, open_texts, end + 1)
+            rows = rows + _next_lm_scores(search, open_texts, end + 1)
             rows -= np.logaddexp.reduce(rows, axis=1, keepdims=True)
-        parents, first = [], 0
+        parent_rows, start = [], 0
         for line in running:
-            continued = scores[line][:, None] + rows[first : first + len(scores[line])]
-            if len(texts[line][0]) == longest[line]:
+            stop = start + len(scores[line])
+            continued = scores[line][:, None] + rows[start:stop]
+            if len(texts[line][0]) == max_lengths[line]:
                 continued[:, :end] = -np.inf
-            source, classes, best[line] = _continued(
+            parents, classes, best[line] = _best_continuations(
                 continued, texts[line], best[line], search.width
             )
-            parents += (first + source).tolist()
-            first += len(scores[line])
-            pairs = zip(source.tolist(), classes.tolist(), strict=True)
-            texts[line] = [(*texts[line][old], new) for old, new in pairs]
-            scores[line] = continued[source, classes]
+            parent_rows += (start + parents).tolist()
+            start = stop
+            pairs = zip(parents.tolist(), classes.tolist(), strict=True)
+            texts[line] = [(*texts[line][parent], new) for parent, new in pairs]
+            scores[line] = continued[parents, classes]
         running = [line for line in running if texts[line]]
         previous, owners = owners, [line for line in running for _ in texts[line]]
-        kept = torch.tensor(parents, dtype=torch.long, device=device)
+        kept = torch.tensor(parent_rows, dtype=torch.long, device=device)
         state = {
             name: value if name in per_line and owners == previous else value.index_select(0, kept)
             for name, value in state.items()
@@ -224,25 +226,19 @@ def attention_texts(
     return [hypothesis.indices for hypothesis in best]
 
 
-def _continued(
+def _best_continuations(
     scores: np.ndarray, texts: Sequence[tuple[int, ...]], best: Hypothesis, width: int
 ) -> tuple[np.ndarray, np.ndarray, Hypothesis]:
-    """Return which open texts of a line go on, by which classes, and the best that has ended.
-
-    Args:
-        scores: of each continuation, `(texts, C + 1)`; the last class ends a text.
-        texts: the open ones.
-        best: that has ended before.
-        width: of the beam.
-    """
+    """Return the indices of a line's open `texts` to continue, the class to append to each, and the
+    best ended text. `scores` `(texts, C + 1)` has a score for each text and class to append."""
     chosen = np.argsort(-scores, axis=None, kind="stable")[:width]
     chosen = chosen[scores.flat[chosen] > -np.inf]
     end = scores.shape[1] - 1
-    source, classes = np.divmod(chosen, end + 1)
-    for text in source[classes == end].tolist():
-        score = float(scores[text, end])
+    parents, classes = np.divmod(chosen, end + 1)
+    for parent in parents[classes == end].tolist():
+        score = float(scores[parent, end])
         if score > best.score:
-            best = Hypothesis(list(texts[text]), score)
-    # Scores only fall.
-    going = (classes != end) & (scores[source, classes] > best.score)
-    return source[going], classes[going], best
+            best = Hypothesis(list(texts[parent]), score)
+    # A longer text never scores higher, so open texts must surpass the best ended text.
+    is_open = (classes != end) & (scores[parents, classes] > best.score)
+    return parents[is_open], classes[is_open], best

@@ -1,11 +1,11 @@
-"""The parts of recognition networks: from features to encodings of frames, and their labels.
+"""The base classes of recognition networks, which encode ink as frames and label the frames.
 
-The features of `ink_features` go through a convolution, which makes a frame of two points, and then
-through layers such as bidirectional recurrent layers (`RecurrentEncoder`). `picture_network` sees
-no movement. Padding has no effect: a line's output does not depend on the rest of the batch.
+The features of `ink_features` go through a convolution, which makes one frame of two points, and
+then through layers such as bidirectional recurrent layers (`RecurrentEncoder`). `picture_network`
+sees pictures instead. A line's output does not depend on its padding, nor on other lines.
 
-Shapes: B lines of a batch, N points, S frames, U characters, C characters of the alphabet,
-F features, H cells, D numbers per frame.
+Shapes: B lines of a batch, S frames, U characters of a text, C characters of the alphabet,
+F features of a point, H cells, D numbers of a frame's encoding.
 """
 
 from abc import abstractmethod
@@ -31,16 +31,16 @@ from utils.checks import ConfigFault, Range
 from utils.normalisation import Normalisation
 
 Size = Annotated[int, Range(1, 8192)]
-Fraction = Annotated[float, Range(0.0, 0.95)]
+DropRatio = Annotated[float, Range(0.0, 0.95)]
 
 # The numbers of points below hold at the default `SPACING`.
 KERNEL = 5
-"""Points that the convolution sees at once (assumed: about half a character)."""
+"""Width of the convolution in points (assumed: about half a character)."""
 STRIDE = 2
-"""Points per frame (measured: lines of IAM-OnDB have 9 points per character, hardly ever below 6:
-enough for a frame of each character, and of the blank between repeated characters)."""
+"""Points per frame. Lines of IAM-OnDB have 9 points per character, hardly ever below 6 (measured):
+enough frames for each character, and for the blank between repeated characters."""
 MASK_LENGTH = 10
-"""Mean length in points of a masked stretch (measured: IAM-OnDB has 9 per character)."""
+"""Mean length in points of a masked stretch (measured: IAM-OnDB has 9 points per character)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +50,11 @@ class Transcript:
     Attributes:
         alphabet: characters of the classes; class C is the blank or the end of the text.
         ctc_log_probs: log-probabilities at each frame, `(B, S, C + 1)`, the blank last.
-        lengths: frames of each line, `(B,)`.
+        lengths: number of frames of each line, `(B,)`.
         decoder_log_probs: log-probabilities of each next character given the characters before,
             `(B, U + 1, C + 1)`, the end of the text last; None without a decoder.
         attention: the decoder's weights of the frames, `(B, U + 1, S)`; None without a decoder.
-        hypotheses: the texts, if a search was requested; otherwise None.
+        hypotheses: the texts that were read; None if no search was requested.
     """
 
     alphabet: Alphabet
@@ -66,8 +66,8 @@ class Transcript:
 
 
 class BidirectionalLayer(nn.Module):
-    """Two recurrent layers of H cells each, the second backwards from each line's end; for the
-    arguments see `RecurrentLayer`."""
+    """Two recurrent layers of H cells each, one forwards and one backwards from each line's end;
+    for the arguments see `RecurrentLayer`."""
 
     def __init__(self, cell: str, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -77,18 +77,19 @@ class BidirectionalLayer(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return the hidden states of both directions, `(S, B, 2 H)`, for `inputs`
-        `(S, B, input_size)` with `lengths` frames, `(B,)`; the padding of both is arbitrary."""
+        `(S, B, input_size)` of `lengths` `(B,)`. All padding may have any values."""
         steps, batch = inputs.shape[:2]
         frame = torch.arange(steps, device=inputs.device)[:, None]
-        source = torch.where(frame < lengths, lengths - 1 - frame, frame)  # (S, B)
-        order = (source * batch + torch.arange(batch, device=inputs.device)).flatten()  # (S B)
+        reversed_frame = torch.where(frame < lengths, lengths - 1 - frame, frame)  # (S, B)
+        line = torch.arange(batch, device=inputs.device)
+        order = (reversed_frame * batch + line).flatten()  # (S B)
         state = {
             name: inputs.new_zeros(batch, size, dtype=state_dtype(inputs.dtype))
             for name, size in self.forward_rnn.state_sizes.items()
         }
 
         def reversed_lines(values: Tensor) -> Tensor:
-            # `index_select`, as the gradient of indexing by brackets takes ten times as long.
+            # The gradient of indexing by brackets would take ten times as long (measured).
             return values.flatten(0, 1).index_select(0, order).view_as(values)
 
         forwards, _ = self.forward_rnn(inputs, state)
@@ -97,16 +98,16 @@ class BidirectionalLayer(nn.Module):
 
 
 class Recogniser(BaseModel):
-    """A network that reads lines: the base of all recognisers.
+    """A network that reads lines: the base class of all recognisers.
 
-    Every frame is labelled with a character or the blank (connectionist temporal classification,
-    CTC). The labels give the text, unless a subclass has a decoder. A subclass makes its layers,
-    then by `label_layer` the output over the frames; its `features` turns ink into inputs, and its
-    `encode` computes the layers.
+    The network labels every frame with a character or the blank (connectionist temporal
+    classification, CTC). The labels give the text, unless a subclass has a decoder. A subclass
+    creates its layers, and the output layer `labels` by `label_layer`. It implements `features`,
+    which turns ink into inputs, and `encode`, which computes the encodings that `labels` sees.
 
     Args:
-        normalisation: of the data's offsets, only for the checkpoint: features need none.
-        alphabet: of the texts.
+        normalisation: normalisation of offsets, kept for checkpoints only: features do not need it.
+        alphabet: alphabet of the texts.
     """
 
     needs_text: ClassVar[bool] = True
@@ -121,17 +122,17 @@ class Recogniser(BaseModel):
         self.normalisation, self.alphabet = normalisation, alphabet
 
     def label_layer(self, size: int) -> nn.Linear:
-        """Return a new output layer over frames of `size` numbers; the last class is the blank."""
+        """Return a new output layer over frames of `size` numbers; its last class is the blank."""
         return nn.Linear(size, len(self.alphabet) + 1)
 
     @property
     @abstractmethod
     def features(self) -> Callable[..., np.ndarray]:
-        """The function that turns ink into the network's inputs, `(points, F)`; see `BaseModel`. It
-        takes `height`, the x-height, for ink that is too little to measure it."""
+        """The function that turns ink into the network's inputs, `(points, F)`; see `BaseModel`.
+        Its argument `height` sets the x-height, which cannot be measured on very short ink."""
 
     def batched(self, features: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-        """Return lines' padded features, `(B, points, F)`, and their numbers of points, `(B,)`."""
+        """Return padded features, `(B, points, F)`, and the numbers of points of lines, `(B,)`."""
         weight = self.labels.weight
         points, lengths = padded(features, weight.device)
         return points.to(weight), lengths
@@ -145,7 +146,7 @@ class Recogniser(BaseModel):
             points: number of points of each line, `(B,)`.
 
         Returns:
-            encodings `(B, S, D)`, zero after each line's end, and each line's frames, `(B,)`.
+            encodings `(B, S, D)`, zero after each line's end, and the numbers of frames, `(B,)`.
         """
 
     def forward(
@@ -162,11 +163,11 @@ class Recogniser(BaseModel):
 
         Args:
             features, points: see `encode`.
-            text: the true texts as indices `(B, U)`; None for reading only.
-            text_lengths: characters of each text, `(B,)`.
+            text: the true texts as indices `(B, U)`; None if the texts are unknown.
+            text_lengths: number of characters of each text, `(B,)`.
             teacher_forcing_ratio: fraction of true characters among a decoder's inputs in training;
                 the other inputs are the decoder's predictions.
-            search: how to search for the text; None for no search.
+            search: how to search for the texts; None for no search.
         """
         encoded, lengths = self.encode(features, points)
         transcript = Transcript(self.alphabet, log_softmax(self.labels(encoded)), lengths)
@@ -175,13 +176,13 @@ class Recogniser(BaseModel):
         return self.teacher_forced(transcript, encoded, text, teacher_forcing_ratio)
 
     def teacher_forced(
-        self, transcript: Transcript, encoded: Tensor, text: Tensor | None, forced: float
+        self, transcript: Transcript, encoded: Tensor, text: Tensor | None, forcing_ratio: float
     ) -> Transcript:
-        """Return a transcript, with a decoder's outputs for the text if there is one."""
+        """Return `transcript` with the outputs of the decoder for `text`, if there is a decoder."""
         return transcript
 
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-        """Return the texts of lines from the results of `encode`."""
+        """Return the text of each line; `encoded` and `lengths` are the results of `encode`."""
         texts = ctc_texts(log_softmax(self.labels(encoded)), lengths, search)
         return list(map(self.alphabet.decode, texts))
 
@@ -192,33 +193,33 @@ class Recogniser(BaseModel):
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
-        """The weights with an index for each character, see `BaseModel`."""
+        """The axes of weights that have an index for each character, see `BaseModel`."""
         return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
 
 
 class RecognitionNetwork(Recogniser):
-    """A recogniser that sees the movement of the pen: the features of `ink_features`, and a
-    convolution over them that halves their number.
+    """A recogniser that sees the movement of the pen, as the features of `ink_features`.
 
-    A subclass says in `encode_frames` what its layers compute.
+    A convolution of stride 2 over the points of the features computes frames. A subclass computes
+    its layers over the frames in `encode_frames`.
 
     Args:
         normalisation: see `Recogniser`.
-        alphabet: of the texts.
-        channels: output channels of the convolution over the features.
+        alphabet: alphabet of the texts.
+        channels: output channels of the convolution.
         dropout: fraction of the outputs of the convolution and of each layer that is dropped in
             training.
         mask_ratio: fraction of the points masked in training, in stretches of about a character, so
             that the network learns to use the context (like SpecAugment, Park et al. 2019).
         spacing: distance between the points of the features, in x-heights. A smaller distance shows
             more detail and gives more frames.
-        parts: number of parts into which the path between two points of the features is divided.
-            The parts' directions are further features, which show details between the points, such
-            as the tip of a brace, without more frames. 1: no further features.
+        parts: number of parts into which the path between two points is divided. The directions of
+            the parts are further features. They show details between the points, such as the tip of
+            a brace, without more frames. 1: no further features.
     """
 
     points_per_frame: int = STRIDE
-    """Points of the features that a frame of the output stands for."""
+    """Number of points for each frame of the encoding."""
 
     def __init__(
         self,
@@ -226,8 +227,8 @@ class RecognitionNetwork(Recogniser):
         alphabet: Alphabet,
         *,
         channels: Size = 64,
-        dropout: Fraction = 0.3,
-        mask_ratio: Fraction = 0.0,
+        dropout: DropRatio = 0.3,
+        mask_ratio: DropRatio = 0.0,
         spacing: Annotated[float, Range(0.02, 2.0)] = SPACING,
         parts: Annotated[int, Range(1, 16)] = 1,
     ) -> None:
@@ -242,11 +243,11 @@ class RecognitionNetwork(Recogniser):
 
         Args:
             frames: `(B, S, channels)`, zero after each line's end.
-            lengths: frames of each line, `(B,)`.
+            lengths: number of frames of each line, `(B,)`.
 
         Returns:
-            the encoding `(B, S, D)`, arbitrary after each line's end, and the number of frames of
-            each line, `(B,)`, which may have become fewer.
+            encodings `(B, S, D)`, arbitrary after each line's end, and the number of frames of each
+            line, `(B,)`. Layers may merge frames, so S may be smaller than before.
         """
 
     @property
@@ -262,12 +263,12 @@ class RecognitionNetwork(Recogniser):
         return without_padding(hidden, lengths), lengths
 
     def _with_masks(self, features: Tensor) -> Tensor:
-        """Return features `(B, points, F)`, about `mask_ratio` of the points set to zero."""
+        """Return `features` `(B, points, F)` with about `mask_ratio` of the points set to zero."""
         batch, points, _ = features.shape
-        stretch = max(1, round(MASK_LENGTH * SPACING / self.spacing))
-        # With this probability stretches cover `mask_ratio` of the points, but for overlaps.
-        begins = torch.rand(batch, points, device=features.device) < self.mask_ratio / stretch
-        lengths = torch.randint(1, 2 * stretch, (batch, points), device=features.device)
+        mean_length = max(1, round(MASK_LENGTH * SPACING / self.spacing))
+        # Without overlaps the stretches would cover `mask_ratio` of the points.
+        begins = torch.rand(batch, points, device=features.device) < self.mask_ratio / mean_length
+        lengths = torch.randint(1, 2 * mean_length, (batch, points), device=features.device)
         positions = torch.arange(points, device=features.device)
         ends = torch.where(begins, positions + lengths, 0).cummax(1).values  # (B, points)
         return features.masked_fill((positions < ends)[..., None], 0.0)
@@ -278,16 +279,16 @@ class RecurrentEncoder(RecognitionNetwork):
 
     Args:
         normalisation: see `RecognitionNetwork`, also for the arguments not listed here.
-        alphabet: of the texts.
-        num_layers: layers of the encoder.
-        time_reductions: number of layers, from the lowest, after which two frames are merged into
-            one; never after the highest. With a further reduction at half the `spacing`, the layers
-            above the lowest see as many frames as before.
-        hidden_size: cells of each direction of a layer.
+        alphabet: alphabet of the texts.
+        num_layers: number of layers of the encoder.
+        time_reductions: number of layers, from the lowest, after which pairs of frames are merged;
+            never after the highest layer. With half the `spacing` and a further reduction, the
+            layers above the lowest see as many frames as before.
+        hidden_size: number of cells of each direction of a layer.
         cell: kind of the cells.
 
     Raises:
-        ConfigFault: if there are as many `time_reductions` as layers.
+        ConfigFault: if `time_reductions` is not below `num_layers`.
     """
 
     def __init__(
@@ -303,7 +304,7 @@ class RecurrentEncoder(RecognitionNetwork):
     ) -> None:
         super().__init__(normalisation, alphabet, **options)
         if time_reductions > (limit := num_layers - 1):
-            expected = f"at most {limit}: only below another one of the {num_layers} layers"
+            expected = f"at most {limit}, as frames are not merged after the highest layer"
             raise ConfigFault("time_reductions", time_reductions, expected)
         self.time_reductions = time_reductions
         self.points_per_frame = STRIDE * 2**time_reductions
@@ -325,18 +326,19 @@ class RecurrentEncoder(RecognitionNetwork):
 
 
 def log_softmax(output: Tensor) -> Tensor:
-    """Return log-probabilities in float32 or better."""
+    """Return log-probabilities over the last dimension, in float32 or float64."""
     return functional.log_softmax(output.to(state_dtype(output.dtype)), -1)
 
 
 def without_padding(frames: Tensor, lengths: Tensor) -> Tensor:
-    """Return frames `(B, S, any)`, zero after each line's end."""
+    """Return `frames` `(B, S, D)` with zeros after each line's end."""
     inside = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]  # (B, S)
     return frames * inside[..., None]
 
 
 def _merged_pairs(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Concatenate the frames `(S, B, D)` of each pair; a missing second frame is zero."""
+    """Return the concatenated frames of each pair, `(S / 2, B, 2 D)`, and the numbers of pairs; the
+    second frame of a line's last pair may be zeros."""
     hidden = without_padding(hidden.transpose(0, 1), lengths).transpose(0, 1)
     hidden = functional.pad(hidden, (0, 0, 0, 0, 0, len(hidden) % 2))
     return torch.cat((hidden[0::2], hidden[1::2]), -1), -(-lengths // 2)

@@ -1,10 +1,10 @@
-"""Character and word error rates of recognised text, and which characters are confused.
+"""Character and word error rates of recognised text, and the words and characters that are misread.
 
 Errors are the fewest substitutions, insertions and deletions that turn the reference into the
-hypothesis (Levenshtein). Rates are all errors over the total length of the reference, not means of
-lines' ratios, and may exceed 1. Characters are Unicode code points in NFC. Blanks before and after
-a text do not count, since ink does not show them; blanks within a text, case and punctuation count.
-Words are separated by blanks, and include punctuation.
+hypothesis (Levenshtein). A rate is the number of errors of all lines divided by the total length of
+the references, not a mean of the lines' rates; a rate may exceed 1. Characters are Unicode code
+points in NFC. Blanks before and after a text do not count, since ink does not show them; blanks
+within a text, case and punctuation count. Words are separated by blanks, and include punctuation.
 """
 
 import math
@@ -21,7 +21,7 @@ from utils.alphabet import nfc
 
 
 class ErrorCounts(NamedTuple):
-    """Errors, and the lengths of the reference by which the errors are divided."""
+    """Numbers of errors, and the numbers of characters and words in the references."""
 
     character_errors: int
     characters: int
@@ -38,7 +38,7 @@ class ErrorCounts(NamedTuple):
 
 
 def normalised(text: str) -> str:
-    """Return `text` for comparison: in NFC, without blanks before and after."""
+    """Return `text` in NFC and without blanks before and after, for comparison."""
     return nfc(text).strip()
 
 
@@ -55,21 +55,21 @@ def error_counts(reference: str, hypothesis: str) -> ErrorCounts:
 
 
 def error_rate(reference: str, hypothesis: str) -> float:
-    """Return a line's errors per character of the reference; their number if it is empty."""
+    """Return a line's errors per character of the reference; an empty reference has length 1."""
     counts = error_counts(reference, hypothesis)
     return counts.character_errors / max(counts.characters, 1)
 
 
 def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
-    """Return the error rates of lines, pairs of reference and hypothesis.
+    """Return the error rates of lines; a pair is the reference and the hypothesis of a line.
 
     Returns:
-        `cer` and `wer`, errors over length (nan if the length is 0); `sequences`, `characters` and
-        `words`, the size of the reference; `line_accuracy`, the fraction of lines without an error
-        (nan without lines).
+        `cer` and `wer`, the error rates (nan if all references are empty); `sequences`,
+        `characters` and `words`, the numbers of lines, characters and words in the references;
+        `line_accuracy`, the fraction of lines without an error (nan without lines).
     """
     counts = [error_counts(reference, hypothesis) for reference, hypothesis in pairs]
-    total = ErrorCounts(*map(sum, zip(*counts, strict=True))) if counts else ErrorCounts(0, 0, 0, 0)
+    total = ErrorCounts(*map(sum, zip((0, 0, 0, 0), *counts, strict=True)))
     return total.rates | {
         "sequences": len(counts),
         "characters": total.characters,
@@ -79,36 +79,36 @@ def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
 
 
 def is_read(character: str, reference: str, hypothesis: str) -> bool:
-    """Return whether every occurrence of a character in the reference was read right, according to
+    """Return whether every occurrence of `character` in the reference was read right, according to
     one of the shortest alignments; blanks before and after do not count."""
     reference = normalised(reference)
-    flags = read_in_place(reference, hypothesis)
-    return all(flags[k] for k, other in enumerate(reference) if other == character)
+    is_right = read_in_place(reference, hypothesis)
+    return all(is_right[k] for k, other in enumerate(reference) if other == character)
 
 
 def read_in_place(reference: str, hypothesis: str) -> np.ndarray:
-    """Return which characters of a reference in NFC were read right, `(characters,)` bool,
+    """Return a mask of the characters that were read right in a reference in NFC, `(characters,)`,
     according to one of the shortest alignments; blanks before and after count as misread."""
-    read = np.zeros(len(reference), dtype=bool)
+    is_right = np.zeros(len(reference), dtype=bool)
     start = len(reference) - len(reference.lstrip())
     for span in Levenshtein.opcodes(normalised(reference), normalised(hypothesis)):
-        read[start + span.src_start : start + span.src_end] = span.tag == "equal"
-    return read
+        is_right[start + span.src_start : start + span.src_end] = span.tag == "equal"
+    return is_right
 
 
 def missing_words(reference: str, hypothesis: str) -> list[str]:
     """Return the words of the reference that are missing from the hypothesis.
 
-    A word is missing if leaving it out of the reference lowers the distance to the hypothesis by
-    the word's full length. Misread or merged words are not missing.
+    A word is missing if the distance of the reference to the hypothesis falls by the length of the
+    word and its blank when the word is left out. Misread or merged words are not missing.
     """
     missing, words, index = [], normalised(reference).split(), 0
     hypothesis = " ".join(normalised(hypothesis).split())
     while index < len(words):
         others = [*words[:index], *words[index + 1 :]]
         full, shorter = " ".join(words), " ".join(others)
-        nearer = Levenshtein.distance(full, hypothesis) - Levenshtein.distance(shorter, hypothesis)
-        if nearer == len(full) - len(shorter):
+        distances = [Levenshtein.distance(text, hypothesis) for text in (full, shorter)]
+        if distances[0] - distances[1] == len(full) - len(shorter):
             missing.append(words[index])
             words = others
         else:
@@ -135,9 +135,9 @@ class ErrorRates(BaseMetric):
         """Add one batch.
 
         Args:
-            output: the `alphabet` of the batch's texts, and `hypotheses`, without which nothing is
-                added.
-            batch: indices of characters, `text` `(batch, characters)`, padded with any indices, and
+            output: the `alphabet` of the batch's texts, and the `hypotheses`. If these are None,
+                nothing is added.
+            batch: `text`, indices of characters padded with any indices, `(batch, characters)`, and
                 `text_lengths` `(batch,)`.
         """
         if output.hypotheses is None:
@@ -148,7 +148,7 @@ class ErrorRates(BaseMetric):
             self._counts += error_counts(*pair)
 
     def compute(self) -> dict[str, float]:
-        """Return the rates by name; nan without characters or words in the references."""
+        """Return the rates by name; a rate is nan if all references are empty."""
         return ErrorCounts(*self._counts.tolist()).rates
 
 

@@ -1,8 +1,8 @@
-"""The hand of a line in numbers, whatever its text, size and pen.
+"""Descriptors of hands: numbers that depend little on the text, the size and the pen of a line.
 
-The outputs of a recogniser's lowest layers have means and mean squares over a line. A descriptor is
-their projection on the axes on which hands differ most. The layers are frozen copies from
-`open_reader`; the axes are a linear discriminant analysis of the writers of UNIPEN.
+A descriptor is computed from the means and mean squares over a line of the outputs of a
+recogniser's lowest layers, which are frozen copies from `open_reader`. These moments are projected
+on the axes on which hands differ most, by a linear discriminant analysis of the persons of UNIPEN.
 """
 
 from collections.abc import Sequence
@@ -20,20 +20,20 @@ from model.recognition.ink_features import num_features, stroke_features
 from utils.batches import by_length
 
 FILE = PRETRAINED / "descriptor.npz"
-"""The descriptor that comes with the project."""
+"""The weights of the descriptor that comes with the project."""
 PARTS = 3
-"""`parts` of the features, see `stroke_features`: the value of `open_reader`."""
+"""The argument `parts` of `stroke_features`: the value of `open_reader`."""
 FRAMES = 100.0
-"""Frames of a line of weight 1, some twenty characters (assumed)."""
+"""Number of frames of a line of weight 1, some twenty characters (assumed)."""
 
 
 class HandDescriptor(nn.Module):
-    """Describes the hands of lines.
+    """A network that computes the descriptors of lines.
 
     Args:
-        channels: outputs of the convolution.
-        hidden_size: cells of each direction of the recurrent layer.
-        size: numbers of a descriptor, D.
+        channels: number of output channels of the convolution.
+        hidden_size: number of cells of each direction of the recurrent layer.
+        size: number of numbers in a descriptor, D.
     """
 
     def __init__(self, channels: int, hidden_size: int, size: int) -> None:
@@ -46,12 +46,13 @@ class HandDescriptor(nn.Module):
 
     @classmethod
     def load(cls) -> Self:
-        """Read the descriptor that comes with the project."""
+        """Load the descriptor that comes with the project."""
         with np.load(FILE) as file:
             weights = {name: torch.tensor(file[name]).float() for name in file.files}
-        rows, size = weights["projection"].shape
+        moments, size = weights["projection"].shape
         channels = len(weights["convolution.bias"])
-        descriptor = cls(channels, (rows // 2 - channels) // 2, size)
+        hidden_size = (moments // 2 - channels) // 2
+        descriptor = cls(channels, hidden_size, size)
         descriptor.load_state_dict(weights)
         return descriptor.eval()
 
@@ -72,8 +73,8 @@ class HandDescriptor(nn.Module):
 
     @torch.inference_mode()
     def describe(self, inks: Sequence[np.ndarray], *, progress: bool = False) -> np.ndarray:
-        """Return the descriptors of lines `(points, 3)` of any unit, times the lines' weights, and
-        these weights, `(lines, D + 1)` float32; the sum of rows describes all lines together."""
+        """Return a row for each line `(points, 3)` of any unit, `(lines, D + 1)` float32: a line's
+        descriptor times the line's weight, and the weight. A sum of rows describes all lines."""
         moments = np.zeros((len(inks), len(self.mean)), np.float32)
         weights = np.zeros(len(inks), np.float32)
         lengths = [len(ink) for ink in inks]

@@ -1,4 +1,4 @@
-"""Reads the words of lines, with each word's ink, probability and other readings.
+"""Reading of the words of lines, with the ink, probability and alternatives of each word.
 
 Shapes: S frames, C characters of the alphabet.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from model.recognition.ctc_alignment import likeliest_path, points_of, rows_of_frames
+from model.recognition.ctc_alignment import count_points, likeliest_path, rows_of_frames
 from model.recognition.decoding import GREEDY, Search, ctc_beam
 from model.recognition.encoder import RecognitionNetwork, log_softmax
 from model.recognition.transcribing import batches, decoded
@@ -18,24 +18,24 @@ from utils.delayed_strokes import undelayed_order
 from utils.ink import from_strokes, strokes, x_height
 
 ALTERNATIVES = Search(width=6)
-"""The search for other readings of a word (width assumed)."""
-CERTAIN = 0.999
-"""Probability of a word from which on no other readings are searched for (assumed)."""
-SHARED = 0.25
-"""Fraction of a stroke's points above which a part of the stroke belongs to a word (assumed)."""
+"""The search for alternatives of a word (width assumed)."""
+MAX_DOUBTED_PROBABILITY = 0.999
+"""Probability below which alternatives of a word are searched for (assumed)."""
+MIN_STROKE_FRACTION = 0.25
+"""A word keeps its part of a stroke above this fraction of the stroke's points (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)
 class InkWord:
-    """A word that is read.
+    """A word that was read.
 
     Attributes:
-        text: the word as it is read.
-        points: the word's points in the line's ink, rising, `(n,)` int64, n >= 1.
+        text: the characters of the word.
+        points: indices of the word's points in the line's ink, ascending, `(n,)` int64, n >= 1.
         probability: product of the highest probabilities of its characters and adjacent spaces.
         alternatives: other readings of the word's ink, the likeliest first.
-        log_probs: log-probabilities at the frames up to the next word, `(S, C + 1)`, CTC's blank
-            last.
+        log_probs: log-probabilities at the frames from this word to the next, `(S, C + 1)`, CTC's
+            blank last.
     """
 
     text: str
@@ -68,13 +68,13 @@ def read_words(
 def _words(
     model: RecognitionNetwork, ink: np.ndarray, text: str, log_probs: np.ndarray
 ) -> Iterator[InkWord]:
-    """Yield the words of a line, by the log-probabilities of its frames, `(S, C + 1)`."""
+    """Yield the words of a line that was read as `text`; `log_probs` are `(S, C + 1)`."""
     codes = model.alphabet.encode(text)
     path = likeliest_path(log_probs, codes)
-    ink, numbers = _as_seen(ink)
-    counts = points_of(path, len(text), rows_of_frames(model, ink, len(log_probs)), len(ink))
+    ink, indices = _undelayed(ink)
+    counts = count_points(path, len(text), rows_of_frames(model, ink, len(log_probs)), len(ink))
     spans = [match.span() for match in re.finditer(r"\S+", text)]
-    word_of_character = np.full(len(text), -1)  # -1 for blanks
+    word_of_character = np.full(len(text), -1)  # -1 for spaces
     for number, span in enumerate(spans):
         word_of_character[slice(*span)] = number
     aligned = np.repeat(word_of_character, counts)
@@ -82,14 +82,15 @@ def _words(
     next_starts = [*(start for start, _ in spans[1:]), len(text) + 1]
     for number, (span, next_start) in enumerate(zip(spans, next_starts, strict=True)):
         points = np.flatnonzero(word_of_point == number)
-        points = points if len(points) else np.flatnonzero(aligned == number)
-        reading = 0.0, (), log_probs[:0]
+        if not len(points):
+            points = np.flatnonzero(aligned == number)
+        evidence = 0.0, (), log_probs[:0]
         if path is not None:
-            reading = _reading(model, log_probs, path, text, span, next_start)
-        yield InkWord(text[slice(*span)], np.sort(numbers[points]), *reading)
+            evidence = _evidence(model, log_probs, path, text, span, next_start)
+        yield InkWord(text[slice(*span)], np.sort(indices[points]), *evidence)
 
 
-def _reading(
+def _evidence(
     model: RecognitionNetwork,
     log_probs: np.ndarray,
     path: np.ndarray,
@@ -97,37 +98,32 @@ def _reading(
     span: tuple[int, int],
     next_start: int,
 ) -> tuple[float, tuple[str, ...], np.ndarray]:
-    """Return the probability, the alternatives and the log-probabilities of a word of a text.
-
-    Args:
-        model, log_probs: see `_words`.
-        path: the text's `likeliest_path`.
-        text: the text of the line.
-        span: indices of the word's begin and end in the text.
-        next_start: index of the next word's begin.
-    """
+    """Return probability, alternatives and log-probabilities of the word `text[slice(*span)]`. The
+    next word begins at the index `next_start`; `path` is the `likeliest_path` of `text`."""
     (start, stop), codes = span, model.alphabet.encode(text)
-    around = range(max(start - 1, 0), min(stop + 1, len(text)))
-    peaks = [log_probs[path == 2 * n + 1, codes[n]].max() for n in around]
-    probability = float(np.exp(sum(peaks)))
-    # The word's frames, with CTC's blanks around, up to the spaces between words.
-    inside = (path >= 2 * start) & (path <= 2 * stop)
-    is_sure = probability >= CERTAIN
-    others = () if is_sure else _readings(model, log_probs[inside], text[start:stop])
-    return probability, others, log_probs[(path >= 2 * start) & (path < 2 * next_start)]
+    with_spaces = range(max(start - 1, 0), min(stop + 1, len(text)))
+    peaks = [log_probs[path == 2 * n + 1, codes[n]].max() for n in with_spaces]
+    probability, alternatives = float(np.exp(sum(peaks))), ()
+    if probability < MAX_DOUBTED_PROBABILITY:
+        # The frames of the word, and of CTC's blanks before and after the word.
+        inside = (path >= 2 * start) & (path <= 2 * stop)
+        alternatives = _alternatives(model, log_probs[inside], text[start:stop])
+    to_next_word = (path >= 2 * start) & (path < 2 * next_start)
+    return probability, alternatives, log_probs[to_next_word]
 
 
-def _as_seen(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a line with late marks next to their letters, as recognisers see the line, and each
-    point's number in the ink as written."""
-    parts, order = strokes(ink), undelayed_order(ink, x_height(ink))
-    numbers = np.split(np.arange(len(ink)), np.cumsum([len(part) for part in parts[:-1]]))
-    return from_strokes([parts[n] for n in order]), np.concatenate([numbers[n] for n in order])
+def _undelayed(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return ink with delayed strokes next to their letters, as recognisers see ink, and the index
+    of each point in `ink`."""
+    written, order = strokes(ink), undelayed_order(ink, x_height(ink))
+    ends = np.cumsum([len(stroke) for stroke in written[:-1]])
+    indices = np.split(np.arange(len(ink)), ends)
+    return from_strokes([written[n] for n in order]), np.concatenate([indices[n] for n in order])
 
 
-def _readings(model: RecognitionNetwork, log_probs: np.ndarray, text: str) -> tuple[str, ...]:
-    """Return other readings of the frames of a word."""
-    readings = {}
+def _alternatives(model: RecognitionNetwork, log_probs: np.ndarray, text: str) -> tuple[str, ...]:
+    """Return the readings of a word's frames that differ from `text`, the likeliest first."""
+    readings = {}  # a set that keeps the order
     for hypothesis in ctc_beam(log_probs, ALTERNATIVES):
         reading = " ".join(model.alphabet.decode(hypothesis.indices).split())
         if reading and reading != text:
@@ -135,25 +131,21 @@ def _readings(model: RecognitionNetwork, log_probs: np.ndarray, text: str) -> tu
     return tuple(readings)
 
 
-def _whole_strokes(ink: np.ndarray, words: np.ndarray, count: int) -> np.ndarray:
-    """Return each point's word so that all points of a stroke belong to one word, unless the stroke
-    runs through several words.
-
-    Args:
-        ink: `(points, 3)`.
-        words: each point's word, `(points,)`; -1 between words.
-        count: number of words.
-    """
+def _whole_strokes(ink: np.ndarray, words: np.ndarray, num_words: int) -> np.ndarray:
+    """Return the word of each point, `(points,)`. All points of a stroke belong to one word, unless
+    the stroke runs through several words. `words` `(points,)` is the word that each point is
+    aligned with, -1 between words."""
     ends = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
-    last_word, pieces = 0, []
-    for piece in np.split(words, ends):
-        points = np.bincount(piece[piece >= 0], minlength=count)
-        inside = np.flatnonzero(points > SHARED * len(piece))
-        if len(inside) > 1:  # the points between two words belong to the first
-            piece = np.where(np.isin(piece, inside), piece, -1)
-            piece = np.maximum(np.maximum.accumulate(piece), inside[0])
+    last_word, assigned = 0, []
+    for stroke_words in np.split(words, ends):
+        counts = np.bincount(stroke_words[stroke_words >= 0], minlength=num_words)
+        kept = np.flatnonzero(counts > MIN_STROKE_FRACTION * len(stroke_words))
+        if len(kept) > 1:  # points between two words belong to the earlier word
+            stroke_words = np.where(np.isin(stroke_words, kept), stroke_words, -1)
+            stroke_words = np.maximum(np.maximum.accumulate(stroke_words), kept[0])
         else:
-            piece = np.full(len(piece), points.argmax() if points.any() else last_word)
-        last_word = piece[-1]
-        pieces.append(piece)
-    return np.concatenate(pieces)
+            word = counts.argmax() if counts.any() else last_word
+            stroke_words = np.full(len(stroke_words), word)
+        last_word = stroke_words[-1]
+        assigned.append(stroke_words)
+    return np.concatenate(assigned)

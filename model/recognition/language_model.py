@@ -1,4 +1,4 @@
-"""Language models: n-grams of characters, and words by how frequent they are."""
+"""Language models: n-grams of characters, and words with their frequencies."""
 
 import functools
 import math
@@ -12,47 +12,47 @@ from utils.alphabet import Alphabet
 from utils.checks import Range
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
-"""Discounts of counts of one, two, and more if there are too few texts to estimate them (assumed,
-as in KenLM's option `--discount_fallback`)."""
+"""Discounts of the counts 1, 2, and 3 or more for texts that are too few to estimate discounts from
+(assumed, as in KenLM's option `--discount_fallback`)."""
 
-CACHED_NUMBERS = 4_000_000
-"""Numbers in the cache, 32 MB: the distributions of 50,000 contexts over 80 characters."""
+CACHE_SIZE = 4_000_000
+"""Numbers in the cache, 32 MB: distributions over 80 characters for 50,000 contexts (assumed)."""
 
 KINDS_ORDER = 4
-"""Characters of the longest n-gram of kinds of characters (assumed)."""
+"""Length in characters of the longest n-gram of kinds of characters (assumed)."""
 LETTERS_ORDER = 5
-"""Letters of the longest n-gram within words (assumed)."""
-FREQUENT = 10_000
-"""Words that n-grams of letters are estimated from (assumed)."""
+"""Length in letters of the longest n-gram within words (assumed)."""
+NUM_FREQUENT_WORDS = 10_000
+"""Number of the most frequent words, which the n-grams of letters are estimated from (assumed)."""
 DISCOUNT = 0.75
-"""Discount of the count of a word, at least 1 (assumed)."""
+"""Discount of a count of words; a count is at least 1 (assumed)."""
 
 
 class CharacterLanguageModel:
-    """An interpolated n-gram of characters with modified Kneser-Ney smoothing.
+    """An interpolated n-gram model of characters with modified Kneser-Ney smoothing.
 
     Chen & Goodman 1999, "An empirical study of smoothing techniques for language modeling",
-    Computer Speech & Language 13, section 3: a distribution after a context is that of the counts
-    there, each less a discount, and what the discounts leave goes to the distribution after the
-    context without its first character; below the empty context lies the uniform distribution. So
-    every character of the alphabet has a probability above zero everywhere. Orders below the
-    highest count in how many contexts an n-gram stands, not how often.
+    Computer Speech & Language 13, section 3. The counts of the symbols after a context, less a
+    discount each, give the distribution after the context. The probability that the discounts leave
+    goes to the distribution after the context without its first symbol; below the empty context
+    lies the uniform distribution. So every character has a probability above zero in every context.
+    N-grams of the highest order are counted by occurrences, shorter n-grams by the number of
+    different symbols before them. (Order and smoothing were chosen on IAM-OnDB's `testset_v` and
+    `testset_t`: measured, lab notebook: the language model.)
 
-    (Order and smoothing were chosen on IAM-OnDB's `testset_v` and `testset_t`: measured, lab
-    notebook: the language model.)
+    The symbols are the numbers of the characters in the alphabet, 0 to C-1; the end of a line, C;
+    and the start of a line, C+1, which is never predicted. The n-grams form a tree: a node of depth
+    k is an n-gram of k symbols. A node's parent is the n-gram without the last symbol.
 
-    Symbols are the characters' numbers in the alphabet, 0 to C-1; C is the end of the line, and
-    C+1, which is never predicted, its start. The n-grams form a tree: a node of depth k is an
-    n-gram of k symbols, and nodes of one depth are sorted, which numbers them.
-
-    For each depth k = 1..order `keys` has the nodes, `(nodes,)` int64, ascending: the number of the
-    node of depth k-1 that holds all symbols but the last, times C+2, plus the last; and `counts`
-    their (modified) counts, `(nodes,)` int64.
+    Attributes:
+        keys: the keys of the nodes of each depth k = 1..order, `(nodes,)` int64, ascending. A key
+            is the parent's index in `keys` of depth k-1, times C+2, plus the last symbol.
+        counts: the (modified) counts of the nodes of each depth, `(nodes,)` int64.
 
     Args:
         texts: lines.
         alphabet: the C characters.
-        order: symbols of the longest n-gram, itself included: `order - 1` are the context.
+        order: length of the longest n-gram in symbols: `order - 1` of context, and the next symbol.
 
     Raises:
         UserError: if the alphabet lacks a character of a text.
@@ -62,83 +62,85 @@ class CharacterLanguageModel:
         self, texts: Iterable[str], alphabet: Alphabet, *, order: Annotated[int, Range(1, 64)] = 6
     ) -> None:
         end, start = len(alphabet), len(alphabet) + 1
+        empty = np.empty(0, dtype=np.int64)
         lines = [np.concatenate(([start], alphabet.encode(text), [end])) for text in texts]
-        symbols = np.concatenate([*lines, np.empty(0, dtype=np.int64)])
-        # How many symbols there are from each place to its line's end.
-        left = np.concatenate([*(np.arange(len(line), 0, -1) for line in lines), symbols[:0]])
+        symbols = np.concatenate([*lines, empty])
+        # The number of symbols from each position to the line's end.
+        remaining = np.concatenate([*(np.arange(len(line), 0, -1) for line in lines), empty])
         keys, counts = [], []
-        nodes = np.zeros(len(symbols), dtype=np.int64)  # of the n-gram that begins at each place
+        nodes = np.zeros(len(symbols), dtype=np.int64)  # of the n-gram that begins at each position
         begins_line = np.zeros(0, dtype=bool)  # for each node
         for depth in range(1, order + 1):
-            places = np.flatnonzero(left >= depth)
-            node_keys, first, node_of_place, occurrences = np.unique(
-                nodes[places] * (end + 2) + symbols[places + depth - 1],
+            positions = np.flatnonzero(remaining >= depth)
+            node_keys, first_indices, node_of_position, occurrences = np.unique(
+                nodes[positions] * (end + 2) + symbols[positions + depth - 1],
                 return_index=True,
                 return_inverse=True,
                 return_counts=True,
             )
+            examples = positions[first_indices]  # a position for each node
             if depth > 1:
-                # Distinct n-grams that this depth adds in front of those of the depth above; what
-                # begins a line has nothing in front of it and keeps its count.
-                contexts = np.bincount(nodes[places[first] + 1], minlength=len(counts[-1]))
-                counts[-1] = np.where(begins_line, counts[-1], contexts)
-            begins_line = symbols[places[first]] == start
+                # The number of symbols that precede each n-gram of the depth above. Nothing
+                # precedes an n-gram that begins a line: its count is kept.
+                num_preceding = np.bincount(nodes[examples + 1], minlength=len(counts[-1]))
+                counts[-1] = np.where(begins_line, counts[-1], num_preceding)
+            begins_line = symbols[examples] == start
             nodes = np.zeros(len(symbols), dtype=np.int64)
-            nodes[places] = node_of_place
+            nodes[positions] = node_of_position
             keys.append(node_keys)
             counts.append(occurrences.astype(np.int64))
         if len(keys[0]):
             counts[0][-1] = 0  # the start of a line is never predicted
         self.alphabet, self.order, self.keys, self.counts = alphabet, order, keys, counts
-        self._symbols = len(alphabet) + 2
+        self._num_symbols = len(alphabet) + 2
         self._discounts = [*map(_discounts, counts)]
-        self._after = functools.lru_cache(CACHED_NUMBERS // self._symbols)(self._compute_after)
+        self._cached = functools.lru_cache(CACHE_SIZE // self._num_symbols)(self._compute)
 
     def log_probs(self, context: tuple[int, ...]) -> np.ndarray:
-        """Return the log-probabilities of what may follow, `(C+1,)` float64, read-only.
-
-        The last is that of the line's end.
+        """Return the log-probabilities of all next symbols, `(C+1,)` float64, read-only.
 
         Args:
-            context: the characters' numbers so far. Only the last `order - 1` count; fewer begin
-                at the line's start.
+            context: the numbers of the line's characters so far; the last `order - 1` are used.
         """
         length = self.order - 1
         if len(context) < length:
-            return self._after((len(self.alphabet) + 1, *context))
-        return self._after(context[len(context) - length :])
+            return self._cached((len(self.alphabet) + 1, *context))
+        return self._cached(context[len(context) - length :])
 
-    def _compute_after(self, context: tuple[int, ...]) -> np.ndarray:
-        """Return the log-probabilities after the symbols `context`, fewer than `order`."""
+    def _compute(self, context: tuple[int, ...]) -> np.ndarray:
+        """Return the log-probabilities after `context`, which has fewer than `order` symbols."""
         if context:
-            result = self._after(context[1:])
+            log_probs = self._cached(context[1:])
         else:
-            result = np.full(self._symbols - 1, -math.log(self._symbols - 1))
-        symbols, counts = _following(self.keys, self.counts, context, self._symbols)
+            log_probs = np.full(self._num_symbols - 1, -math.log(self._num_symbols - 1))
+        symbols, counts = _next_symbols(self.keys, self.counts, context, self._num_symbols)
         if total := int(counts.sum()):
             discounts = self._discounts[len(context)][np.minimum(counts, 3)]
-            probabilities = np.exp(result) * (discounts.sum() / total)
+            probabilities = np.exp(log_probs) * (discounts.sum() / total)
             probabilities[symbols] += (counts - discounts) / total
-            result = np.log(probabilities)
-        result.flags.writeable = False
-        return result
+            log_probs = np.log(probabilities)
+        log_probs.flags.writeable = False
+        return log_probs
 
 
 class WordLanguageModel:
-    """Words by how frequent they are, and the signs between them.
+    """Words with their frequencies, and the signs between words.
 
-    N-grams estimated from texts predict the kind of a character: small letter, capital, digit, or
-    which sign. The words that begin like the letters before predict the letter, in either case, or
-    the end of the word: their counts, each less `DISCOUNT`. What the discounts leave is for n-grams
-    of letters, estimated from the most frequent words (absolute discounting, interpolated: Chen &
-    Goodman 1999, section 2.6). Digits are equally likely.
+    N-grams estimated from `texts` predict the kind of a character: small letter, capital, digit, or
+    a particular sign. The words that begin with the current word's letters predict the next letter,
+    whatever its case, or the end of the word. The words' counts for each of these are reduced by
+    `DISCOUNT`. The probability that the discounts leave goes to n-grams of letters, estimated from
+    the most frequent words (absolute discounting, interpolated: Chen & Goodman 1999, section 2.6).
+    All digits are equally likely.
 
-    Letters have numbers from 1, the same in either case; 0 is what ends a word. The words form a
-    tree, as n-grams do in `CharacterLanguageModel`: a node of depth k is the first k letters.
+    The symbols of words are the end of a word, 0, and the letters, from 1 on; a letter's two cases
+    are one symbol. The words form a tree like the n-grams of `CharacterLanguageModel`: a node of
+    depth k is the first k symbols of words.
 
     Args:
         texts: lines.
-        words: counts, from 1, of words of small letters; those with others are left out.
+        words: counts of words, at least 1. Words are used if they consist of small letters of the
+            alphabet, or of the small forms of its capitals.
         alphabet: the C characters.
 
     Raises:
@@ -150,108 +152,109 @@ class WordLanguageModel:
     ) -> None:
         characters = alphabet.characters
         kinds = [*map(_kind, characters)]
-        # The number of a kind is that of its first character.
+        # A kind's first character in the alphabet stands for the kind.
         self._kind_of = np.array([*map(kinds.index, kinds), len(kinds)])  # (C+1,)
         lines = (alphabet.decode(self._kind_of[alphabet.encode(text)]) for text in texts)
         self._kinds = CharacterLanguageModel(lines, alphabet, order=KINDS_ORDER)
-        small = [c.lower()[0] if _kind(c) in "aA" else "" for c in characters]
-        letters = sorted({*small} - {""})
-        numbers = [letters.index(c) + 1 if c else 0 for c in small]
-        self._letter_of = np.array([*numbers, 0])  # (C+1,)
-        shares = [1 / kinds.count("0") if kind == "0" else 1.0 for kind in kinds]
-        self._share_of_kind = np.array([*shares, 1.0])
-        self._factor = len(letters) + 2
+        small_forms = [c.lower()[0] if _kind(c) in "aA" else "" for c in characters]
+        letters = sorted({*small_forms} - {""})
+        symbols = [letters.index(c) + 1 if c else 0 for c in small_forms]
+        self._symbol_of = np.array([*symbols, 0])  # (C+1,), 0 but for letters
+        fractions = [1 / kinds.count("0") if kind == "0" else 1.0 for kind in kinds]
+        self._fraction_of_kind = np.array([*fractions, 1.0])  # (C+1,)
+        self._radix = len(letters) + 2  # the symbols 0 to len(letters), and one more to ignore
         self._keys, self._counts, frequent = self._tree(words, "".join(letters))
         self._letters = CharacterLanguageModel(frequent, Alphabet(letters), order=LETTERS_ORDER)
-        self._after = functools.lru_cache(CACHED_NUMBERS // len(kinds))(self._compute_after)
+        self._cached = functools.lru_cache(CACHE_SIZE // len(kinds))(self._compute)
 
     def _tree(
         self, words: Mapping[str, float], letters: str
     ) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
-        """Return for each depth the keys of the nodes, ascending, and the counts of their words;
-        and the most frequent words."""
-        points = np.array([*words, ""])  # Words are padded with zeros to the longest.
+        """Return the keys and the counts of the tree's nodes, and the most frequent words."""
+        # numpy pads strings with zeros. The empty string keeps the dtype if there are no words.
+        spellings = np.array([*words, ""])
+        code_points = spellings.view(np.uint32).reshape(len(spellings), -1)[:-1]
         counts = np.fromiter(words.values(), float, len(words))
-        number_of = np.full(sys.maxunicode + 1, -1, np.int16)
-        number_of[[0, *map(ord, letters)]] = range(len(letters) + 1)
-        symbols = number_of[points.view(np.uint32).reshape(len(points), -1)[:-1]]
-        symbols = np.pad(symbols, ((0, 0), (0, 1)))
-        spelt = (symbols >= 0).all(1)
-        symbols, counts = symbols[spelt], counts[spelt]
-        frequent = points[:-1][spelt][np.argsort(-counts, kind="stable")[:FREQUENT]].tolist()
+        symbol_of = np.full(sys.maxunicode + 1, -1, np.int16)
+        symbol_of[[0, *map(ord, letters)]] = range(len(letters) + 1)
+        symbols = np.pad(symbol_of[code_points], ((0, 0), (0, 1)))
+        is_used = (symbols >= 0).all(1)
+        spellings, symbols, counts = spellings[:-1][is_used], symbols[is_used], counts[is_used]
+        most_frequent = np.argsort(-counts, kind="stable")[:NUM_FREQUENT_WORDS]
         nodes = np.zeros(len(symbols), np.int64)
         keys_by_depth, counts_by_depth = [], []
-        for depth in range(symbols.shape[1]):
-            keys, nodes = np.unique(nodes * self._factor + symbols[:, depth], return_inverse=True)
+        for column in range(symbols.shape[1]):
+            last = symbols[:, column]
+            keys, nodes = np.unique(nodes * self._radix + last, return_inverse=True)
             keys_by_depth.append(keys)
             counts_by_depth.append(np.bincount(nodes, counts))
-            goes_on = symbols[:, depth] > 0
-            nodes, symbols, counts = nodes[goes_on], symbols[goes_on], counts[goes_on]
-        return keys_by_depth, counts_by_depth, frequent
+            nodes, symbols, counts = nodes[last > 0], symbols[last > 0], counts[last > 0]
+        return keys_by_depth, counts_by_depth, spellings[most_frequent].tolist()
 
     def log_probs(self, context: tuple[int, ...]) -> np.ndarray:
-        """Return the log-probabilities of what may follow; see `CharacterLanguageModel`."""
-        start = len(context)
-        while start and self._letter_of[context[start - 1]]:
-            start -= 1
-        first = max(0, min(start, len(context) - KINDS_ORDER + 1))
-        return self._after(context[first:], len(context) - start)
+        """Return the log-probabilities of all next symbols; see `CharacterLanguageModel`."""
+        word_start = len(context)
+        while word_start and self._symbol_of[context[word_start - 1]]:
+            word_start -= 1
+        start = max(0, min(word_start, len(context) - KINDS_ORDER + 1))
+        return self._cached(context[start:], len(context) - word_start)
 
-    def _compute_after(self, context: tuple[int, ...], length: int) -> np.ndarray:
-        """Return the log-probabilities after a context that ends in `length` letters."""
+    def _compute(self, context: tuple[int, ...], length: int) -> np.ndarray:
+        """Return the log-probabilities after `context`, whose last `length` characters are the
+        letters of the current word."""
         kinds = np.exp(self._kinds.log_probs(tuple(self._kind_of[list(context)])))
-        characters = kinds[self._kind_of] * self._share_of_kind
-        word = self._letter_of[list(context[len(context) - length :])]
+        characters = kinds[self._kind_of] * self._fraction_of_kind
+        word = self._symbol_of[list(context[len(context) - length :])]
         letters = np.exp(self._letters.log_probs(tuple(word - 1)))[:-1]
-        ends = characters[self._letter_of == 0].sum()
-        # Probabilities by the number of the letter, of n-grams alone and then with the words.
-        result = np.append(ends, letters * ((1 - ends) / letters.sum()))
-        symbols, counts = _following(self._keys, self._counts, word, self._factor)
+        end = characters[self._symbol_of == 0].sum()  # probability of the end of the word
+        # Probabilities of the symbols of words, by the n-grams of letters.
+        probabilities = np.append(end, letters * ((1 - end) / letters.sum()))
+        symbols, counts = _next_symbols(self._keys, self._counts, word, self._radix)
         if total := counts.sum():
-            result *= DISCOUNT * len(symbols) / total
-            result[symbols] += (counts - DISCOUNT) / total
-        if not length:  # Only the kinds say whether a word begins.
-            result[1:] *= (1 - ends) / result[1:].sum()
-            result[0] = ends
-        result[1:] /= 1 - ends
-        result[0] /= ends
-        result = np.log(characters * result[self._letter_of])
-        result -= np.logaddexp.reduce(result)
-        result.flags.writeable = False
-        return result
+            probabilities *= DISCOUNT * len(symbols) / total
+            probabilities[symbols] += (counts - DISCOUNT) / total
+        if not length:  # The kinds alone decide whether a word begins.
+            probabilities[1:] *= (1 - end) / probabilities[1:].sum()
+            probabilities[0] = end
+        probabilities[1:] /= 1 - end
+        probabilities[0] /= end
+        log_probs = np.log(characters * probabilities[self._symbol_of])
+        log_probs -= np.logaddexp.reduce(log_probs)
+        log_probs.flags.writeable = False
+        return log_probs
 
 
 def _kind(character: str) -> str:
-    """Return the kind of a character: "a", "A", "0", or the character itself."""
+    """Return "0" for a digit, "a" for a small letter, "A" for a capital, else the character."""
     if character.isdigit():
         return "0"
     return "a" if character.islower() else "A" if character.isupper() else character
 
 
-def _following(
-    keys: Sequence[np.ndarray], counts: Sequence[np.ndarray], context: Iterable[int], factor: int
+def _next_symbols(
+    keys: Sequence[np.ndarray], counts: Sequence[np.ndarray], context: Iterable[int], radix: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the symbols that were seen after a context, and their counts; none if it is unseen.
+    """Return the symbols that follow a context in the tree, and the counts of these symbols; both
+    are empty if the context is not in the tree.
 
     Args:
-        keys: of a tree's nodes at each depth: the number of the node above times `factor`, plus
-            the last symbol. The symbol `factor - 1` never follows.
-        counts: of the nodes at each depth.
-        context: symbols from the tree's root.
-        factor: see `keys`.
+        keys, counts: the tree, see `CharacterLanguageModel`.
+        context: the symbols from the tree's root on.
+        radix: factor on the parent's index in `keys`; the symbol `radix - 1` is ignored.
     """
     node, depth = 0, 0
     for depth, symbol in enumerate(context, start=1):
-        key = node * factor + symbol
+        key = node * radix + symbol
         node = int(keys[depth - 1].searchsorted(key))
         if node == len(keys[depth - 1]) or keys[depth - 1][node] != key:
             return keys[0][:0], counts[0][:0]
-    low, high = keys[depth].searchsorted((node * factor, node * factor + factor - 1))
-    return keys[depth][low:high] - node * factor, counts[depth][low:high]
+    first_key = node * radix
+    start, stop = keys[depth].searchsorted((first_key, first_key + radix - 1))
+    return keys[depth][start:stop] - first_key, counts[depth][start:stop]
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:
-    """Return the discounts of counts of 0, 1, 2 and more, `(4,)` (Chen & Goodman 1999, eq. 17)."""
+    """Return the discounts of the counts 0, 1, 2, and 3 or more (Chen & Goodman 1999, eq. 17)."""
     n1, n2, n3, n4 = (int((counts == count).sum()) for count in (1, 2, 3, 4))
     if n1 and n2 and n3:
         y = n1 / (n1 + 2 * n2)

@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 
 
 class _TextLoss(BaseLoss):
-    """A loss of each text.
+    """The base class of losses that are a sum over the characters of a text.
 
     Args:
-        reduction: whether a batch's gradient is divided by the number of texts, or of characters,
-            which lets long lines count for more.
+        reduction: whether a batch's gradient is divided by the number of texts, which lets long
+            texts count for more, or by the number of characters.
     """
 
     def __init__(self, *, reduction: Reduction = "sequence") -> None:
@@ -34,11 +34,11 @@ class _TextLoss(BaseLoss):
 
 
 class CTCLoss(_TextLoss):
-    """The negative log-probability of the text over all ways to label the frames with it.
+    """The negative log-probability of the text, summed over all labellings of the frames.
 
-    Connectionist temporal classification (Graves et al. 2006, eq. 5), by torch's kernel. A text
-    with more characters (and blanks between equal neighbours) than its line has frames has no such
-    labelling: its loss counts as zero, and a warning names the sample.
+    Connectionist temporal classification (Graves et al. 2006, eq. 5), by torch's kernel. If a line
+    has fewer frames than its text has characters and blanks between equal neighbours, the text has
+    no labelling: its loss is zero, and a warning names the sample.
 
     Args:
         reduction: see `_TextLoss`.
@@ -49,10 +49,10 @@ class CTCLoss(_TextLoss):
 
     def __init__(self, *, reduction: Reduction = "sequence") -> None:
         super().__init__(reduction=reduction)
-        self._named: set[int] = set()
+        self._warned: set[int] = set()
 
     def __call__(self, output: Transcript, batch: Batch) -> Tensor:
-        """Return the nats of each text, `(batch,)`.
+        """Return the loss of each text in nats, `(batch,)`.
 
         Args:
             output: `ctc_log_probs` `(batch, frames, classes)`, the blank last, and the `lengths` of
@@ -64,8 +64,8 @@ class CTCLoss(_TextLoss):
         repeated = (text[:, 1:] == text[:, :-1]) & (positions[1:] < lengths[:, None])
         impossible = lengths + repeated.sum(1) > output.lengths
         for index in batch.index[impossible].tolist():
-            if index not in self._named:
-                self._named.add(index)
+            if index not in self._warned:
+                self._warned.add(index)
                 log.warning(
                     "sample %d has more characters than frames: CTC cannot learn from it", index
                 )
@@ -75,12 +75,13 @@ class CTCLoss(_TextLoss):
 def ctc_nats(
     output: Transcript, text: Tensor, lengths: Tensor, *, zero_infinity: bool = False
 ) -> Tensor:
-    """Return minus the log-probability of each text under CTC, `(batch,)`.
+    """Return the negative log-probability of each text under CTC, `(batch,)`.
 
     Args:
         output: see `CTCLoss`.
-        text, lengths: indices `(batch, characters)`, and numbers of characters, `(batch,)`.
-        zero_infinity: return 0 instead of infinity for a text of more characters than frames.
+        text: indices of characters, `(batch, characters)`.
+        lengths: number of characters of each text, `(batch,)`.
+        zero_infinity: whether a text without a labelling has a loss of 0 instead of infinity.
     """
     return functional.ctc_loss(
         output.ctc_log_probs.transpose(0, 1),
@@ -96,8 +97,8 @@ def ctc_nats(
 def decoder_nats(
     output: Transcript, text: Tensor, lengths: Tensor, label_smoothing: float = 0.0
 ) -> Tensor:
-    """Return minus the log-probability of each text under a decoder, `(batch,)`; for the arguments
-    see `ctc_nats` and `TranscriptionLoss`."""
+    """Return the negative log-probability of each text under a decoder, `(batch,)`; for the
+    arguments see `ctc_nats` and `TranscriptionLoss`."""
     end = output.decoder_log_probs.shape[-1] - 1
     positions = torch.arange(text.shape[1] + 1, device=text.device)
     targets = functional.pad(text, (0, 1)).masked_fill(positions >= lengths[:, None], end)
@@ -115,10 +116,10 @@ class TranscriptionLoss(_TextLoss):
 
     Args:
         reduction: see `_TextLoss`.
-        label_smoothing: fraction of the target probability spread evenly over all classes, also in
-            the logged validation loss.
-        ctc_weight: factor on the CTC loss of the network's frames, which is added; 0: no CTC loss
-            (Watanabe et al. 2017: joint training helps the attention to align).
+        label_smoothing: fraction of the target probability that is spread evenly over all classes,
+            in training and in validation.
+        ctc_weight: factor on the CTC loss, which is added; 0: no CTC loss (Watanabe et al. 2017:
+            joint training helps the attention to align).
     """
 
     name: ClassVar[str] = "transcription_loss"
@@ -136,7 +137,7 @@ class TranscriptionLoss(_TextLoss):
         self._ctc = CTCLoss()
 
     def __call__(self, output: Transcript, batch: Batch) -> Tensor:
-        """Return the nats of each text, `(batch,)`.
+        """Return the loss of each text in nats, `(batch,)`.
 
         Args:
             output: `decoder_log_probs` `(batch, characters + 1, classes)`, the end of the text

@@ -1,10 +1,10 @@
-"""A network that reads pictures: ink as a page shows it, without the movement of the pen.
+"""A network that reads pictures of ink, which do not show the movement of the pen.
 
 The network has convolutions over a grey picture, bidirectional recurrent layers over the remaining
 columns, and CTC (Shi, Bai and Yao, "An end-to-end trainable neural network for image-based sequence
 recognition", 2016).
 
-Shapes: as in `encoder`; W columns of a picture, S = W / 4 frames, H cells.
+Shapes: as in `encoder`; W columns of a picture, S = W / 4 frames.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from model.layers.dropout import Dropout
 from model.recognition import encoder
-from model.recognition.encoder import BidirectionalLayer, Fraction, Size, without_padding
+from model.recognition.encoder import BidirectionalLayer, DropRatio, Size, without_padding
 from utils.alphabet import Alphabet
 from utils.checks import Range
 from utils.normalisation import Normalisation
@@ -31,12 +31,12 @@ CONVOLUTIONS = (
     (128, (1, 1)),
     (128, (1, 1)),
 )
-"""Output channels of each convolution of three by three pixels, and rows and columns that its
-pooling merges (assumed; in all eight rows and `FRAME` columns). A convolution with as many output
-as input channels is residual."""
+"""Each convolution's output channels, and the numbers of rows and columns that its pooling merges;
+all poolings together merge 8 rows and `FRAME` columns (assumed). A convolution sees three by three
+pixels. A convolution with as many input channels as output channels is residual."""
 LABELS = 2
-"""Labels of a frame: a character has about three frames, which is too few for equal narrow
-neighbours, as CTC needs a blank in between."""
+"""Labels of each frame. A character has about three frames, too few labels for equal narrow
+characters side by side, between which CTC needs a blank."""
 
 
 class PictureNetwork(encoder.Recogniser):
@@ -45,8 +45,8 @@ class PictureNetwork(encoder.Recogniser):
     Args:
         normalisation: see `Recogniser`.
         alphabet: of the texts.
-        num_layers: bidirectional layers of LSTM cells.
-        hidden_size: cells of each direction, H, and numbers per frame after the convolutions.
+        num_layers: number of bidirectional layers of LSTM cells.
+        hidden_size: cells of each direction, H; the convolutions compute H numbers for each frame.
         dropout: fraction of the outputs of the convolutions and of each layer that is dropped in
             training.
     """
@@ -58,15 +58,15 @@ class PictureNetwork(encoder.Recogniser):
         *,
         num_layers: Annotated[int, Range(1, 16)] = 2,
         hidden_size: Size = 160,
-        dropout: Fraction = 0.2,
+        dropout: DropRatio = 0.2,
     ) -> None:
         super().__init__(normalisation, alphabet)
         self.convolutions, channels, rows = nn.ModuleList(), 1, ROWS
         for size, pool in CONVOLUTIONS:
             convolution = nn.Conv2d(channels, size, 3, padding=1, bias=False)
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            # With a norm the network learns a little sooner (measured, lab notebook: a recogniser
-            # of pictures). A residual convolution adds nothing at first (Goyal et al. 2017).
+            # With batch normalisation the network learns a little faster (measured, lab notebook: a
+            # recogniser of pictures). Residual convolutions begin at zero (Goyal et al. 2017).
             norm = nn.BatchNorm2d(size)
             if size == channels:
                 nn.init.zeros_(norm.weight)
@@ -95,16 +95,16 @@ class PictureNetwork(encoder.Recogniser):
         return without_padding(divided, LABELS * frames), LABELS * frames
 
     def _frames(self, pictures: Tensor, columns: Tensor) -> Tensor:
-        """Return the frames `(B, S, H)` of pictures `(B, W, rows)`, by the convolutions."""
-        # The channels of a pixel lie together, which makes convolutions on a CPU twice as fast.
-        seen = pictures.transpose(1, 2)[:, None].contiguous(memory_format=torch.channels_last)
+        """Compute the frames `(B, S, H)` of pictures `(B, W, rows)` by the convolutions."""
+        # Channels last: convolutions on a CPU take half the time.
+        hidden = pictures.transpose(1, 2)[:, None].contiguous(memory_format=torch.channels_last)
         for convolution, (_, pool) in zip(self.convolutions, CONVOLUTIONS, strict=True):
-            output = convolution(seen)
-            if output.shape == seen.shape:
-                output = output + seen
-            seen = functional.max_pool2d(functional.relu(output), pool)
+            output = convolution(hidden)
+            if output.shape == hidden.shape:
+                output = output + hidden
+            hidden = functional.max_pool2d(functional.relu(output), pool)
             columns = columns // pool[1]
-            inside = torch.arange(seen.shape[3], device=seen.device) < columns[:, None]
-            seen = seen * inside[:, None, None]  # (B, channels, rows / .., W / ..)
-        frames = self.norm(self.project(seen.flatten(1, 2).transpose(1, 2)))  # (B, S, H)
+            inside = torch.arange(hidden.shape[3], device=hidden.device) < columns[:, None]
+            hidden = hidden * inside[:, None, None]  # (B, channels, rows, columns)
+        frames = self.norm(self.project(hidden.flatten(1, 2).transpose(1, 2)))  # (B, S, H)
         return functional.gelu(frames)

@@ -1,11 +1,11 @@
 """The recognition networks that see the movement of the pen.
 
-Both use `RecurrentEncoder`. `CTCNetwork` labels every frame with a character or the blank (Graves,
-Fernandez, Gomez and Schmidhuber 2006; on pen movements Graves et al. 2009). `AttentionNetwork`
-generates the text character by character, each time attending to part of the frames (Bahdanau, Cho
-and Bengio 2015; location-aware, Chorowski et al. 2015).
+Both are a `RecurrentEncoder`. `CTCNetwork` labels every frame with a character or the blank
+(Graves, Fernandez, Gomez and Schmidhuber 2006; on pen movements Graves et al. 2009).
+`AttentionNetwork` generates the text character by character, and for each character attends to some
+of the frames (Bahdanau, Cho and Bengio 2015; location-aware, Chorowski et al. 2015).
 
-Shapes: as in `encoder`.
+Shapes: as in `encoder`; A dimensions of the attention.
 """
 
 from dataclasses import replace
@@ -36,14 +36,14 @@ class CTCNetwork(RecurrentEncoder):
 class AttentionNetwork(RecurrentEncoder):
     """Generates the text character by character, attending to the frames.
 
-    The decoder is an LSTM over the previous character and context. Its attention is additive and
-    location-aware. A second output labels the frames as in CTC. With a loss of both outputs
-    (Watanabe et al. 2017) the attention follows the line much earlier in training.
+    The decoder is an LSTM that sees the previous character and the previous context. Its attention
+    is additive and location-aware. A second output labels the frames as in CTC. A loss over both
+    outputs (Watanabe et al. 2017) makes the attention follow the line much earlier in training.
 
     Args:
         normalisation: see `RecurrentEncoder`, also for the arguments not listed here.
-        decoder_size: cells of the decoder.
-        attention_size: dimension in which frames and decoder state are compared.
+        decoder_size: number of cells of the decoder.
+        attention_size: dimension in which the attention compares frames with the decoder's state.
         embedding_size: dimension of a character's embedding.
     """
 
@@ -63,7 +63,7 @@ class AttentionNetwork(RecurrentEncoder):
     ) -> None:
         options |= dict(num_layers=num_layers, time_reductions=time_reductions)
         super().__init__(normalisation, alphabet, **options)
-        self.end = len(alphabet)  # class of a text's end; the next class is a text's beginning
+        self.end = len(alphabet)  # class of a text's end, C; class C + 1 is a text's beginning
         self.embedding = nn.Embedding(self.end + 2, embedding_size)
         self.decoder = nn.LSTMCell(embedding_size + self.encoded_size, decoder_size)
         self.keys = nn.Linear(self.encoded_size, attention_size)
@@ -73,34 +73,34 @@ class AttentionNetwork(RecurrentEncoder):
         self.characters = nn.Linear(decoder_size + self.encoded_size, self.end + 1)
 
     def teacher_forced(
-        self, transcript: Transcript, encoded: Tensor, text: Tensor | None, forced: float
+        self, transcript: Transcript, encoded: Tensor, text: Tensor | None, forcing_ratio: float
     ) -> Transcript:
         is_reading = text is None and transcript.hypotheses is not None
-        if is_reading:
+        if is_reading:  # the attention is computed for the text that was read
             texts = list(map(self.alphabet.encode, transcript.hypotheses))
             text, _ = padded(texts, encoded.device)
         if text is None:
             return transcript
         state = self._start(encoded, transcript.lengths)
-        log_probs, attention = self._teacher_forced(text, state, forced)
+        log_probs, attention = self._teacher_forced(text, state, forcing_ratio)
         log_probs = None if is_reading else log_probs
         return replace(transcript, attention=attention, decoder_log_probs=log_probs)
 
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-        # Measured: no line of IAM-OnDB has fewer than 3 points per character.
+        # At `SPACING` no line of IAM-OnDB has fewer than 3 points per character (measured).
         points = self.points_per_frame * lengths * (self.spacing / SPACING)
         texts = attention_texts(
             lambda tokens, state: self.step(tokens, state)[:2],
             self._start(encoded, lengths),
             search,
-            longest=(5 + points / 3).long().tolist(),
+            max_lengths=(5 + points / 3).long().tolist(),
             end=self.end,
             per_line=("frames", "keys", "padding_mask"),
         )
         return list(map(self.alphabet.decode, texts))
 
     def _start(self, encoded: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        """Return the decoder's state before the first character, `(B, ...)` each."""
+        """Return the decoder's state before the first character; all tensors are `(B, ...)`."""
         batch, frames, _ = encoded.shape
         dtype = state_dtype(encoded.dtype)
         zeros = encoded.new_zeros(batch, self.decoder.hidden_size, dtype=dtype)
@@ -118,39 +118,40 @@ class AttentionNetwork(RecurrentEncoder):
     def step(
         self, tokens: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Predict the next character after `tokens`.
+        """Predict the next character of each text.
 
         Args:
-            tokens: characters, `(B,)`; class C + 1 at the beginning.
+            tokens: the texts' previous characters, `(B,)`; class C + 1 before the first character.
             state: the state after the previous step.
 
         Returns:
-            log-probabilities `(B, C + 1)`, the state, and the attention `(B, S)`.
+            log-probabilities `(B, C + 1)`, the state after this step, and the attention `(B, S)`.
         """
-        frames, keys, total = state["frames"], state["keys"], state["cumulative_attention"]
+        frames, keys, cumulative = state["frames"], state["keys"], state["cumulative_attention"]
+        dtype = cumulative.dtype
         inputs = torch.cat((self.embedding(tokens), state["context"]), -1)
         hidden, cell = self.decoder(self.dropout(inputs), (state["hidden"], state["cell"]))
-        location = self.places(total[:, None]).transpose(1, 2)  # (B, S, A)
+        location = self.places(cumulative[:, None]).transpose(1, 2)  # (B, S, A)
         combined = torch.tanh(keys + location + self.query(hidden)[:, None])
-        energy = self.energy(combined)[..., 0].to(total)  # (B, S)
-        attention = energy.masked_fill(state["padding_mask"], -torch.inf).softmax(-1).to(total)
-        context = torch.bmm(attention[:, None].to(frames), frames)[:, 0].to(total)  # (B, D)
+        energy = self.energy(combined)[..., 0].to(dtype)  # (B, S)
+        attention = energy.masked_fill(state["padding_mask"], -torch.inf).softmax(-1).to(dtype)
+        context = torch.bmm(attention[:, None].to(frames), frames)[:, 0].to(dtype)  # (B, D)
         output = self.characters(self.dropout(torch.cat((hidden, context), -1)))
         updated = {
-            "hidden": hidden.to(total),
-            "cell": cell.to(total),
+            "hidden": hidden.to(dtype),
+            "cell": cell.to(dtype),
             "context": context,
-            "cumulative_attention": total + attention,
+            "cumulative_attention": cumulative + attention,
         }
         return log_softmax(output), state | updated, attention
 
     def _teacher_forced(
         self, text: Tensor, state: dict[str, Tensor], teacher_forcing_ratio: float
     ) -> tuple[Tensor, Tensor]:
-        """Return the log-probabilities after each character of a text `(B, U)`, and the attention.
+        """Return the `decoder_log_probs` and the `attention` of texts `(B, U)`, see `Transcript`.
 
-        In training the network's likeliest characters replace a fraction, 1 minus
-        `teacher_forcing_ratio`, of the decoder's inputs (not the beginning).
+        In training each character among the decoder's inputs is replaced, with a probability of
+        1 - `teacher_forcing_ratio`, by the likeliest character of the previous step.
         """
         decoder_inputs = functional.pad(text, (1, 0), value=self.end + 1)  # (B, U + 1)
         outputs, attentions, tokens = [], [], decoder_inputs[:, 0]
@@ -167,6 +168,6 @@ class AttentionNetwork(RecurrentEncoder):
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
-        """The weights with an index for each character, see `BaseModel`."""
+        """The axes of weights that have an index for each character, see `BaseModel`."""
         names = ("characters.weight", "characters.bias", "embedding.weight")
         return super().vocabulary_axes | dict.fromkeys(names, (0, 0))

@@ -17,7 +17,8 @@ from utils.batches import BATCH_SIZE, by_length
 def batches(
     model: Recogniser, inks: Sequence[np.ndarray], progress: bool, height: float | None = None
 ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-    """Yield the numbers of lines of like lengths, their features and points; skip empty lines."""
+    """Yield for each batch of lines of similar lengths, without empty lines: the lines' indices in
+    `inks`, their features, and their numbers of points."""
     for group in by_length([len(ink) for ink in inks], "reading", progress=progress):
         if numbers := [number for number in group if len(inks[number])]:
             features = [model.features(inks[number], height=height) for number in numbers]
@@ -32,24 +33,23 @@ def read_each_way(
     *,
     progress: bool = False,
 ) -> dict[str, list[str]]:
-    """Return the texts of lines of ink, by the search's name.
-
-    The encoder runs once for all searches.
+    """Return the texts of lines of ink by the name of the search that found them. The encoder runs
+    once for all searches.
 
     Args:
         model: the recogniser, in evaluation mode.
         inks: `(points, 3)` each, in any unit; ink without a point has an empty text.
         searches: the searches for the texts, by name.
-        progress: show a progress bar.
+        progress: whether to show a progress bar.
     """
-    read = {name: [""] * len(inks) for name in searches}
+    texts_by_search = {name: [""] * len(inks) for name in searches}
     for numbers, *batch in batches(model, inks, progress):
         encoded, lengths = model.encode(*batch)
         for name, search in searches.items():
             texts = decoded(model, encoded, lengths, search)
             for number, text in zip(numbers, texts, strict=True):
-                read[name][number] = text
-    return read
+                texts_by_search[name][number] = text
+    return texts_by_search
 
 
 @torch.inference_mode()
@@ -63,63 +63,66 @@ def read_with_doubts(
     height: float | None = None,
     progress: bool = False,
 ) -> list[tuple[str, float]]:
-    """Return the text of each line of ink, and the doubt: the negative log-probability, in nats,
-    that the line says one of its spellings.
+    """Return the text of each line of ink, and the doubt: the negative logarithm, in nats, of the
+    probability that the line says one of its spellings.
+
+    The doubt is 0 if all spellings have characters that the network lacks, or if there is no ink.
 
     Args:
         model, inks, progress: see `read_each_way`.
-        spellings: the right texts of each line; None for the text that is read. The doubt is 0 if
-            every spelling has characters unknown to the network, and for ink without a point.
+        spellings: the spellings of each line; None: the only spelling is the text that is read.
         search: how to search for the text.
-        alike: groups of characters with one probability under CTC; spellings use a group's first.
+        alike: strings of characters that CTC need not distinguish. In spellings the first character
+            of a string stands for all its characters.
         height: x-height in the unit of the inks; None: the x-height of each ink is measured.
     """
     results, alphabet = [("", 0.0)] * len(inks), model.alphabet
     for numbers, *batch in batches(model, inks, progress, height):
         encoded, frames = model.encode(*batch)
-        read = decoded(model, encoded, frames, search)
-        rows, codes, lacking = [], [], set()  # a row for each spelling
-        for row, number in enumerate(numbers):
-            texts = [read[row]] if spellings is None else spellings[number]
+        hypotheses = decoded(model, encoded, frames, search)
+        # Each spelling of a line becomes a row; `lines` has the rows' lines in the batch.
+        lines, codes, without_spelling = [], [], set()
+        for line, number in enumerate(numbers):
+            texts = [hypotheses[line]] if spellings is None else spellings[number]
             texts = [text for text in texts if text and not alphabet.unknown(text)]
             if not texts:
-                lacking.add(row)
+                without_spelling.add(line)
             for text in texts or [""]:
-                rows.append(row)
+                lines.append(line)
                 codes.append(alphabet.encode(text))
         text, lengths = padded(codes, encoded.device)
-        encoded, frames = encoded[rows], frames[rows]
+        encoded, frames = encoded[lines], frames[lines]
         output = Transcript(alphabet, log_softmax(model.labels(encoded)), frames)
         output = model.teacher_forced(output, encoded, text, 1.0)
         if output.decoder_log_probs is None:
-            output = replace(output, ctc_log_probs=_merged(output, alike))
+            output = replace(output, ctc_log_probs=_merged_log_probs(output, alike))
             log_probs = -ctc_nats(output, text, lengths)
         else:
             log_probs = -decoder_nats(output, text, lengths)
-        for row, number in enumerate(numbers):
-            spelt = [index for index, spelt_row in enumerate(rows) if spelt_row == row]
-            doubt = 0.0 if row in lacking else -float(log_probs[spelt].logsumexp(0))
-            results[number] = read[row], doubt
+        for line, number in enumerate(numbers):
+            rows = [row for row, line_of_row in enumerate(lines) if line_of_row == line]
+            doubt = 0.0 if line in without_spelling else -float(log_probs[rows].logsumexp(0))
+            results[number] = hypotheses[line], doubt
     return results
 
 
 def decoded(model: Recogniser, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-    """Return the texts of lines; batches are smaller with a beam, which takes more memory."""
+    """Return the texts of encoded lines; a beam takes more memory, so its batches are smaller."""
     texts, batch_size = [], max(1, BATCH_SIZE // search.width)
-    for first in range(0, len(lengths), batch_size):
-        part = slice(first, first + batch_size)
-        texts += model.decode(encoded[part, : int(lengths[part].max())], lengths[part], search)
+    for start in range(0, len(lengths), batch_size):
+        batch = slice(start, start + batch_size)
+        texts += model.decode(encoded[batch, : int(lengths[batch].max())], lengths[batch], search)
     return texts
 
 
-def _merged(output: Transcript, alike: Sequence[str]) -> Tensor:
-    """Return CTC's log-probabilities `(batch, frames, classes)`; the first character of each group
-    in `alike` gets the group's total probability."""
+def _merged_log_probs(output: Transcript, alike: Sequence[str]) -> Tensor:
+    """Return CTC's log-probabilities `(batch, frames, classes)`, where the first character of each
+    string in `alike` has the total probability of the string's characters."""
     log_probs = output.ctc_log_probs.clone()
-    for characters in alike:
-        if characters[0] in output.alphabet:
-            letters = [letter for letter in characters if letter in output.alphabet]
-            classes = output.alphabet.encode("".join(letters))
+    for string in alike:
+        if string[0] in output.alphabet:
+            characters = [character for character in string if character in output.alphabet]
+            classes = output.alphabet.encode("".join(characters))
             log_probs[..., classes[0]] = log_probs[..., classes].logsumexp(-1)
     return log_probs
 

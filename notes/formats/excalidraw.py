@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.sources.own_ink import json_values
-from data_loader.sources.parsing import FARTHEST, Fault
+from data_loader.sources.parsing import MAX_OFFSET, Fault
 from data_loader.sources.untrusted_files import read_file
 from notes.ink_page import MAX_BYTES, InkPage, PageStroke, TypedText, hex_colour, page_around
 from utils.checks import short
@@ -84,6 +84,6 @@ def _stroke(element: dict[str, Json]) -> PageStroke:
 
 def _number(element: dict[str, Json], name: str, default: float = 0) -> float:
     value = element.get(name, default)
-    if not isinstance(value, int | float) or abs(value) > FARTHEST:
+    if not isinstance(value, int | float) or abs(value) > MAX_OFFSET:
         raise Fault(f"a value of {name} that is no number, or too large", short(value))
     return float(value)

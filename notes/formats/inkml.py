@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from data_loader.sources.inkml import UNITS, formats, identity, is_drawn, points_of
+from data_loader.sources.inkml import UNITS, element_id, formats, is_drawn, points_of
 from data_loader.sources.parsing import xml_tree
 from data_loader.sources.untrusted_files import read_file
 from notes.ink_page import MAX_BYTES, InkPage, PageStroke, hex_colour, number, page_around
@@ -16,7 +16,7 @@ def parse(path: Path) -> list[InkPage]:
     """Return the page of a file: the active area of the first source, or a page around the ink."""
     root = xml_tree(read_file(path, MAX_BYTES), "ink")
     trace_formats = formats(root)
-    brushes = {f"#{identity(brush)}": brush for brush in root.iter("brush")}
+    brushes = {f"#{element_id(brush)}": brush for brush in root.iter("brush")}
     unit = next((form.unit for form in trace_formats.values() if form.unit), None)
     parts: list[list[np.ndarray]] = []
     stroke_brushes: list[Element | None] = []

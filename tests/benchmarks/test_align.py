@@ -54,12 +54,13 @@ def test_lines_of_all_splits_are_aligned_and_read(
     run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
         "--reader", "any", "--not-text", crossed_out)  # fmt: skip
     characters = sum(len(sample.text) for sample in samples)
-    assert f"({len(samples)} lines, {characters} characters, 0." in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"({len(samples)} lines; 0." in printed and f"of {characters} characters" in printed
     table = Alignment.load(output)
     assert list(table) == [sample.name for sample in samples]
     for number, (sample, ink) in enumerate(zip(samples, reader.inks[0], strict=True)):
         np.testing.assert_array_equal(ink, sample.ink)
-        line = table.of(sample.name, len(sample.ink), sample.text)
+        line = table.find(sample.name, len(sample.ink), sample.text)
         assert line.counts.min() >= 1 and line.errors == (number == 1)
         expected = [one != crossed_out for one in sample.text]
         assert line.read.tolist() == [*expected[:-1], expected[-1] and number != 1]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import appearance
-from benchmarks.measures import MEASURES, VARIED, measure, variety
+from benchmarks.measures import HAND_MEASURES, MEASURES, measure, variety
 from data_loader.synthetic.corpus import held_out
 from model import load
 from tests.benchmarks.scripts import run
@@ -31,4 +31,4 @@ def test_written_and_recorded_lines_are_measured(checkpoints, capsys):
 def test_variety_by_hand():
     written, recorded = ([{name: x for name in MEASURES} for x in of] for of in ((1, 3), (0, 6, 3)))
     found = variety(written, recorded)
-    assert found == pytest.approx(dict.fromkeys((*VARIED, "mean"), math.sqrt(2) / 3))
+    assert found == pytest.approx(dict.fromkeys((*HAND_MEASURES, "mean"), math.sqrt(2) / 3))

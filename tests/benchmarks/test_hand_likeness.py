@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from benchmarks.hand_likeness import (
-    BLOCKS,
-    DIRECTIONS,
-    HEIGHT,
-    HINGE,
-    SIZE,
+    DIRECTION_BINS,
+    HEIGHT_KNOTS,
+    HINGE_BINS,
+    HISTOGRAM_SIZES,
+    NUM_FEATURES,
     hand_features,
     likelihoods,
     load,
@@ -21,8 +21,9 @@ from utils.ink import from_strokes
 
 
 def part(features, name):
-    start = sum(BLOCKS[other] for other in list(BLOCKS)[: list(BLOCKS).index(name)])
-    return features[start : start + BLOCKS[name]]
+    names = list(HISTOGRAM_SIZES)
+    start = sum(HISTOGRAM_SIZES[other] for other in names[: names.index(name)])
+    return features[start : start + HISTOGRAM_SIZES[name]]
 
 
 @pytest.mark.parametrize(
@@ -45,19 +46,19 @@ def test_what_is_no_matter_of_the_hand_hardly_changes_the_features(change, share
 
 def test_features_of_straight_strokes_by_hand():
     found = hand_features(from_strokes([np.array([[0, 0], [50, 0]])]))
-    assert found.shape == (SIZE,)
-    hinges = np.zeros((HINGE, HINGE))
+    assert found.shape == (NUM_FEATURES,)
+    hinges = np.zeros((HINGE_BINS, HINGE_BINS))
     hinges[0, 0] = 1
     np.testing.assert_allclose(part(found, "hinges of 3"), hinges.ravel(), atol=1e-9)
-    heights = np.zeros((DIRECTIONS, len(HEIGHT)))
-    heights[0, HEIGHT.tolist().index(0)] = 1
+    heights = np.zeros((DIRECTION_BINS, len(HEIGHT_KNOTS)))
+    heights[0, HEIGHT_KNOTS.tolist().index(0)] = 1
     np.testing.assert_allclose(part(found, "heights"), heights.ravel(), atol=1e-9)
     assert not part(found, "gaps").any()
     # Down, a quarter of the circle; then up again, 1.2 to the right: the gap is a knot.
     bars = from_strokes([np.array([[0, 0], [0, 10]]), np.array([[12, 0], [12, 10]])])
     found = hand_features(bars)
-    hinges = np.zeros((HINGE, HINGE))
-    hinges[HINGE // 4, HINGE // 4] = 1
+    hinges = np.zeros((HINGE_BINS, HINGE_BINS))
+    hinges[HINGE_BINS // 4, HINGE_BINS // 4] = 1
     np.testing.assert_allclose(part(found, "hinges of 1"), hinges.ravel(), atol=1e-9)
     gaps = part(found, "gaps") ** 2
     assert gaps[9] == pytest.approx(1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import Sample
-from benchmarks.legible import legible, lines_of, new_texts, save
+from benchmarks.legible import legible_primers, lines_of, new_texts, save_lines
 from data_loader import read_ink
 from data_loader.synthetic.templates import Draws
 from handwriting.proofreading import CheckedWord
@@ -27,7 +27,7 @@ def test_lines_of_all_hands_that_are_read_are_continued_in_turn():
     samples += [sample("b", "misread line", 6), sample("b", "short", 7), sample("b", "12345678", 8)]
     texts = {len(one.ink): one.text.replace("misread", "mistead") for one in samples}
     reader = SimpleNamespace(read_lines=lambda inks, **_: [texts[len(ink)] for ink in inks])
-    primers = [*legible(samples, reader, np.random.default_rng(0))]
+    primers = [*legible_primers(samples, reader, np.random.default_rng(0))]
     assert {text for _, text in primers[:2]} >= {"fourth line"}
     assert {text for _, text in primers} == {one.text for one in samples[:4]}
 
@@ -51,7 +51,7 @@ def test_words_that_are_accepted_are_saved_in_the_units_of_the_hand(tmp_path, mo
     lines += [[word("lm"), word("no")]]
     monkeypatch.setattr("benchmarks.legible.write_words", lambda *_: lines)
     hand = SimpleNamespace(shape=SimpleNamespace(letter=20.0))
-    save([*lines_of(hand, ["x"] * 4, 0, np.random.default_rng(seed))], tmp_path)
+    save_lines([*lines_of(hand, ["x"] * 4, 0, np.random.default_rng(seed))], tmp_path)
     samples = read_ink(tmp_path)
     texts = [one.text for one in samples]
     assert " ".join(texts) == "ab ef gh lm no" and 1 < len(texts) < 4

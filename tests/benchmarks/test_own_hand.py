@@ -4,7 +4,7 @@ from itertools import chain
 
 import pytest
 
-from benchmarks.own_hand import ENROLLED, divided, enrolments
+from benchmarks.own_hand import NUM_ENROLLED, divided, enrolments
 
 FORMS = (9, 8, 8, 6, 8, 7, 6, 8)
 
@@ -17,5 +17,5 @@ def test_no_line_is_of_a_form_of_which_some_are_learned(count, later):
     assert rest == list(chain(*hand))[60 - later :]
     assert {form for form, _ in learned}.isdisjoint(form for form, _ in rest)
     for known, others in enrolments(rest):
-        assert len(known) == ENROLLED and len(others) == later - ENROLLED
+        assert len(known) == NUM_ENROLLED and len(others) == later - NUM_ENROLLED
         assert not set(others) & set(known)

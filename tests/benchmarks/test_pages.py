@@ -8,7 +8,7 @@ from benchmarks.pages import (
     beside,
     found_words,
     late_marks,
-    measured,
+    measure_pages,
     page_of,
     plain_words,
     sure_words,
@@ -49,11 +49,11 @@ def test_what_is_measured_is_worked_by_hand():
     def read(inks):
         return [str(len(ink)) for ink in inks]
 
-    found = measured([page], read)
+    found = measure_pages([page], read)
     assert found["strokes"] == found["pages"] == 100
     assert found["cer"] == found["given"] > 0
     lost = page._replace(rows=[page.rows[0], [*page.rows[1], *page.rows[2]]], texts=["a", "b"])
-    shares = measured([lost], read)
+    shares = measure_pages([lost], read)
     assert shares["pages"] == 0
     assert shares["strokes"] == pytest.approx(200 / 3)
 

@@ -60,7 +60,7 @@ def test_loss_and_gradients_are_the_same(conditional):
     expected.sum().backward()
     torch.testing.assert_close(loss, expected, rtol=1e-9, atol=1e-9)
     own_gradients = {name: weights.grad for name, weights in own.named_parameters()}
-    gradients = reference.converted(plain, own_gradients)
+    gradients = reference.convert_weights(plain, own_gradients)
     for name, weights in plain.named_parameters():
         if conditional and name == "cells.0.bias_hh":  # Both are one in the project's layer.
             continue

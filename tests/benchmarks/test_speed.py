@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.speed import LENGTHS, SAMPLING, TRAINING, Data, row
+from benchmarks.speed import QUANTILES, TRAINING, WRITING, Data, row
 from tests.benchmarks.scripts import run
 
 pytestmark = pytest.mark.slow
@@ -13,7 +13,7 @@ def test_each_measure_has_a_row(capsys):
     tiny = ["--hidden", 8, "--scale", 0.03, "--rounds", 1, "--lines", 40]
     run("speed", *tiny, "--paths", "float32-plain")
     _, *rows = map(str.split, capsys.readouterr().out.splitlines())
-    assert [cells[0] for cells in rows] == [*TRAINING, *SAMPLING]
+    assert [cells[0] for cells in rows] == [*TRAINING, *WRITING]
     for _, path, ours, _, reference, *_ in rows:
         assert path == "float32-plain"
         assert min(float(cell.strip(",").replace(",", "")) for cell in (ours, reference)) > 0
@@ -24,7 +24,7 @@ def test_the_embedded_lines_have_the_lengths_of_iam_ondb():
     lengths = np.array([len(ink) for ink in data.inks])
     # The mean of 200 draws with a standard deviation of 200: beyond 5 of its own, once in 10^6.
     assert abs(lengths.mean() - 628) < 75
-    assert lengths.min() >= LENGTHS[0] and lengths.max() <= LENGTHS[-1]
+    assert lengths.min() >= QUANTILES[0] and lengths.max() <= QUANTILES[-1]
     assert 22 < sum(map(len, data.texts)) / len(data.texts) < 45
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_loader import EmbeddedDataset, read_ink
-from data_loader.sources.ink_files import matched
+from data_loader.sources.ink_files import match_device
 from model import load, sample
 from model.generation.sampling_options import Sampling
 from tests.commands.networks import names, network, write
@@ -69,7 +69,7 @@ def test_a_primer_after_which_nothing_is_left_to_write(conditional, ink, tmp_pat
 
 def test_ink_of_other_units_gets_the_networks_size(conditional, ink, tmp_path, capsys):
     small = ink * np.float32([1 / 64, 1 / 64, 1])
-    fitted, scale, _ = matched(small, load(conditional, "cpu").reference_lines)
+    fitted, scale, _ = match_device(small, load(conditional, "cpu").reference_lines)
     assert scale > 2 and len(fitted) > 1
     words = ("--primer", primer_of(tmp_path, small), "--steps", 20, "--text", "B", "--bias", 0)
     write(conditional, tmp_path / "out.inkml", *words)

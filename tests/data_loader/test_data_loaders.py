@@ -219,8 +219,8 @@ def test_a_transform_of_ones_own_may_use_the_generators_of_all():
     [
         (lambda ink, gaps: (ink * np.float32([np.nan, 1, 1]), gaps), "makes points that are not"),
         (lambda ink, gaps: (ink * np.float32([1, 1, 0.5]), gaps), "leaves an end of stroke, the"),
-        (lambda ink, gaps: (ink[:1], gaps[:1]), "returns 1 points, and how"),
-        (lambda ink, gaps: (ink[:5], gaps[:6]), "returns 5 points, and how"),
+        (lambda ink, gaps: (ink[:1], gaps[:1]), "returns 1 points and"),
+        (lambda ink, gaps: (ink[:5], gaps[:6]), "returns 5 points and"),
     ],
 )
 def test_a_transform_of_ones_own_that_spoils_a_sample_is_named(does, message):

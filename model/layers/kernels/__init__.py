@@ -1,1 +1,1 @@
-"""Compiled kernels and CUDA graphs, each with a path without them that computes the same."""
+"""Compiled kernels and CUDA graphs, which plain torch operations can replace."""

@@ -1,9 +1,9 @@
 """Compilation of the kernels on first use, by the machine's C compiler.
 
 The compiler is the first of $CC, cc, gcc and clang that works; the options in
-$ONLINE_HANDWRITING_CFLAGS come last. The result is kept in
-$XDG_CACHE_HOME/online-handwriting/kernels (by default ~/.cache; a temporary folder if others could
-write there). Its name is made of the sources, headers, compiler, options, processor and a checksum.
+$ONLINE_HANDWRITING_CFLAGS come last. The library is kept in
+$XDG_CACHE_HOME/online-handwriting/kernels (by default ~/.cache), or in a temporary folder if others
+could write there. Its name has a checksum of all that it depends on, and a checksum of its content.
 Without a compiler, or with ONLINE_HANDWRITING_KERNELS=0, slower torch operations replace the
 kernels; the variable turns off the Triton kernels of `fused` as well.
 """
@@ -28,14 +28,14 @@ from utils.files import remove_temporary, user_cache
 SWITCH = "ONLINE_HANDWRITING_KERNELS"
 """Environment variable; 0 turns the kernels off."""
 MORE_FLAGS = "ONLINE_HANDWRITING_CFLAGS"
-"""Environment variable; further options for the compiler, between blanks. With -fsanitize the
+"""Environment variable; further options for the compiler, separated by blanks. With -fsanitize the
 sanitizers' library must be loaded first: see tests/sanitize.py."""
 FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared")
 OPTIONAL_FLAGS: Sequence[tuple[str, ...]] = list(
     itertools.product(("-march=native", "-mcpu=native", "-fPIC"), ("-fopenmp", "-fPIC"))
 )
-"""Combinations in the order in which they are tried, as not every compiler knows all options.
--fPIC, which is always set, stands for no option. Without OpenMP a single core computes."""
+"""Combinations of options that a compiler may not know, in the order in which they are tried. -fPIC
+is always set, and here stands for no option. Without OpenMP a single core computes."""
 TIMEOUT = 120.0
 """Seconds for one attempt to compile (assumed; measured: 1.8 with GCC 12)."""
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def _compilers() -> list[list[str]]:
 
 
 def _processor() -> str:
-    """Return the processor's features, on which compiled code depends."""
+    """Return a description of the processor, on whose features compiled code depends."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith(("flags", "Features")):
@@ -57,16 +57,18 @@ def _processor() -> str:
 
 
 def _is_private(path: Path) -> bool:
-    """Return whether only the user can write to `path`, or exchange a folder above it."""
+    """Return whether only the user can write to `path` and replace the folders above `path`."""
+    if os.name == "nt":
+        return True
     status, parents = path.stat(), [parent.stat() for parent in path.resolve().parents]
-    is_open = status.st_mode & 0o022 or any(up.st_mode & 0o1002 == 0o002 for up in parents)
-    owners = {status.st_uid, parents[0].st_uid}
-    return os.name == "nt" or (owners == {os.getuid()} and not is_open)
+    is_owned = {status.st_uid, parents[0].st_uid} == {os.getuid()}
+    is_replaceable = any(parent.st_mode & 0o1002 == 0o002 for parent in parents)
+    return is_owned and not is_replaceable and not status.st_mode & 0o022
 
 
 def _cache(stack: contextlib.ExitStack) -> Path:
-    """Return the folder for compiled files, locked until `stack` ends; a temporary folder if no
-    file can be kept, or if others could write the files, which are run."""
+    """Return the folder for compiled files, locked until `stack` ends. The folder is temporary if
+    no file can be kept, or if others could write files, whose code would then be run."""
     folder = user_cache() / "kernels"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -85,7 +87,7 @@ def _run(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
 
 
 def _load(path: Path) -> ctypes.CDLL | None:
-    """Load a compiled file; None if it is broken, or lacks a library."""
+    """Load a compiled file; None if it is broken or a library that it needs is missing."""
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
@@ -103,36 +105,36 @@ def _compile(
     """Compile and load `sources`; keep the result as `target` with its checksum."""
     temporary = target.with_name(f".{target.name}.tmp")
     for optional in OPTIONAL_FLAGS:
-        done = _run([*compiler, *FLAGS, *optional, *options, "-o", temporary, *sources])
-        # Some compilers accept OpenMP but lack its library.
-        if done.returncode == 0 and (library := _load(temporary)) is not None:
+        result = _run([*compiler, *FLAGS, *optional, *options, "-o", temporary, *sources])
+        # Some compilers accept -fopenmp but lack the library of OpenMP.
+        if result.returncode == 0 and (library := _load(temporary)) is not None:
             temporary.chmod(0o600)
             checksum = _checksum(temporary.read_bytes())
             temporary.replace(target.with_name(f"{target.name}-{checksum}.so"))
             return library
-    log.info("%s does not compile %s: %s", compiler[0], target.name, done.stderr.strip()[-500:])
+    log.info("%s does not compile %s: %s", compiler[0], target.name, result.stderr.strip()[-500:])
     return None
 
 
 def _load_kept(target: Path) -> ctypes.CDLL | None:
-    """Load the file that `_compile` kept; None if it is missing, damaged, or open to others."""
+    """Load the file that `_compile` kept; return None if it is missing or cannot be trusted."""
     for path in target.parent.glob(f"{target.name}-*.so"):
         if _is_private(path) and path.stem == f"{target.name}-{_checksum(path.read_bytes())}":
             return _load(path)
-        log.info("%s is damaged, or others can write it: it is made again", path)
+        log.info("%s is damaged, or others can write to it: the kernels are compiled again", path)
         path.unlink()
     return None
 
 
 def build(folder: Path, defines: Sequence[str]) -> ctypes.CDLL | None:
-    """Return the C files of a folder as one library, compiled if it is not in the cache.
+    """Return the library of all C files of a folder, compiled unless the cache has the library.
 
     Args:
-        folder: its C files include only the folder's headers and the system's.
+        folder: a folder whose C files include only headers of the folder and of the system.
         defines: options such as `-DNAME=1`.
 
     Returns:
-        the library; None if the files cannot be compiled here: the log says why.
+        the library; None, with the reason in the log, if the files cannot be compiled.
     """
     if os.environ.get(SWITCH) == "0":
         log.info("the compiled kernels are turned off by %s=0", SWITCH)
@@ -143,14 +145,14 @@ def build(folder: Path, defines: Sequence[str]) -> ctypes.CDLL | None:
         with contextlib.ExitStack() as stack:
             cache = _cache(stack)
             for compiler in _compilers():
-                parts = [(file.name, file.read_text()) for file in (*sources, *headers)]
-                parts += [_run([*compiler, "--version"]).stdout, _processor()]
-                key = repr((*parts, compiler, FLAGS, OPTIONAL_FLAGS, options))
+                contents = [(file.name, file.read_text()) for file in (*sources, *headers)]
+                contents += [_run([*compiler, "--version"]).stdout, _processor()]
+                key = repr((*contents, compiler, FLAGS, OPTIONAL_FLAGS, options))
                 target = cache / f"{folder.name}-{_checksum(key.encode())}"
                 library = _load_kept(target) or _compile(compiler, sources, options, target)
                 if library is not None:
                     return library
     except (OSError, subprocess.SubprocessError) as error:
         log.info("the kernels cannot be compiled: %s", error)
-    log.info("no C compiler found that works: plain torch operations replace the compiled kernels")
+    log.info("no C compiler works here: plain torch operations replace the compiled kernels")
     return None

@@ -2,14 +2,14 @@
 
 A step of the layer is a few small operations, which Python would launch more slowly than the device
 executes them. So the functions of a `loop.Loop` take CHUNK steps at a time, forward and backward.
-Each function is captured once as a CUDA graph for every combination of sizes, and replayed for
-every chunk. The chunk is copied into the buffers before, and the results out of the buffers after.
-A last, partial chunk is padded with old contents, whose results are ignored. The weights' gradients
-are one product over all steps, outside the graphs.
+Each function is captured as a CUDA graph once for every combination of sizes, and replayed for
+every chunk. A chunk is copied into the buffers before the replay, and its results are copied out
+afterwards. In a last, partial chunk the graph also computes old contents of the buffers; these
+results are ignored. The weights' gradients are a product over all steps, outside the graphs.
 
 With ONLINE_HANDWRITING_GRAPHS=0, or if a graph cannot be recorded (the log says so once), the loops
 of torch operations in `model.layers` run instead. ONLINE_HANDWRITING_KERNELS=0 turns off only the
-Triton kernels. Calls must be on one stream of a device. Tried on: lab notebook, CUDA graphs.
+Triton kernels. All calls for a device must be on one stream. (Tried: lab notebook, CUDA graphs.)
 
 Shapes: T steps of a sequence; others as in `loop`.
 """
@@ -31,21 +31,21 @@ from model.layers.kernels.loop import CHUNK, PLACES, Loop, Sizes, TorchSteps, Wi
 SWITCH = "ONLINE_HANDWRITING_GRAPHS"
 """Environment variable; 0 turns graphs off."""
 LEAST = 8
-"""Least steps of a sequence that are worth the replay of a whole chunk (assumed)."""
+"""Minimum number of steps of a sequence for which a whole chunk is replayed (assumed)."""
 KEPT = 32
-"""Most loops that are kept (assumed: batches of two sizes, in training and validation, and texts of
-up to 250 characters; a loop for 32 lines and 400 cells takes 10 to 20 MB)."""
+"""Maximum number of loops that are kept (assumed: batches of two sizes, in training and validation,
+and texts of up to 250 characters; a loop for 32 lines and 400 cells takes 10 to 20 MB)."""
 log = logging.getLogger(__name__)
 
 
 _streams: dict[torch.device, torch.cuda.Stream] = {}
-"""Each device's stream for recording graphs: on one stream libraries set up workspaces once."""
+"""Each device's stream for recording graphs; libraries set up workspaces once for a stream."""
 
 
 def record(function: Callable[[], None]) -> Callable[[], None]:
-    """Capture the work of a function on the current CUDA device; return a function to replay it.
+    """Capture the work of `function` on the current CUDA device; return a function that replays it.
 
-    The function runs twice before the capture: libraries are initialised, and kernels compiled.
+    `function` runs twice before the capture, to initialise libraries and compile kernels.
     """
     device = torch.device("cuda", torch.cuda.current_device())
     if device not in _streams:
@@ -57,7 +57,7 @@ def record(function: Callable[[], None]) -> Callable[[], None]:
         with torch.cuda.stream(stream):
             for _ in range(2):
                 function()
-            # Other threads, such as a data loader's thread that pins memory, may continue.
+            # "thread_local": other threads, such as a data loader's that pins memory, may continue.
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 function()
     finally:
@@ -77,7 +77,7 @@ def _kinds_of_steps() -> list[type]:
 
 
 _refused: set[str] = set()
-"""Kernels that failed and are not tried again: "graphs", "fused" steps."""
+"""What failed and is not tried again: "graphs", or the steps of "fused"."""
 _loops: OrderedDict[tuple, Loop] = OrderedDict()
 
 
@@ -93,13 +93,13 @@ def available(device: torch.device) -> bool:
 
 
 TOLERANCES = {torch.bfloat16: 0.05, torch.float16: 0.01, torch.float32: 2e-3, torch.float64: 1e-8}
-"""Relative differences that rounding alone may cause over a chunk (assumed; float32 products may be
-of TF32)."""
+"""Largest relative differences that rounding alone may cause over a chunk (assumed; products of
+float32 may be computed in TF32)."""
 
 
 def _verify(loop: Loop) -> None:
-    """Raise a RuntimeError unless both passes agree with torch's operations on random numbers: a
-    faulty capture must not train a network. Afterwards the buffers are zero again."""
+    """Raise a RuntimeError unless both passes agree with torch's operations on random numbers; a
+    faulty capture must not train a network. Then set the buffers to zero again."""
     reference = Loop(loop.sizes, loop.weight.dtype, loop.weight.device, TorchSteps)
     inputs = ["weight", "joint", "gates", "cells", "d_joint", "d_cells", "d_hiddens"]
     results = ["hiddens", "gates", "cells", "d_joint_hiddens", "d_gates", "d_cells"]
@@ -139,7 +139,7 @@ def _find(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> Loop | None
             loop = Loop(sizes, dtype, device, kind)
             loop.capture(record)
             _verify(loop)
-        # Compilers, drivers and graphs fail in many ways, and there is always a fallback.
+        # Any exception: compilers, drivers and graphs fail in many ways, and a fallback exists.
         except Exception as error:
             log.warning("%s cannot be captured as a CUDA graph: %s", kind.__name__, error)
             if kind is not TorchSteps:
@@ -163,7 +163,8 @@ def _forward(
     window: Window | None,
     keep: bool,
 ) -> tuple[Results, tuple[Tensor | None, ...]]:
-    """Return the results of the forward pass and, with `keep`, tensors for the backward pass."""
+    """Return the results of the forward pass and, complete only with `keep`, the tensors saved for
+    the backward pass."""
     steps = len(projected)
     loop.load(weight, None, window)
     loop.hiddens[0].copy_(hidden)
@@ -217,8 +218,8 @@ def _backward(
     d_cell: Tensor,
     d_kappa: Tensor | None,
 ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor, Tensor | None]]:
-    """Return the gradients of `projected`, `(T, B, 4 H)`, of the window's parameters, and of the
-    joint `(B, J)`, cell state and kappa before the first step. Call `Loop.load` first."""
+    """Return the gradients of `projected`, `(T, B, 4 H)`; of the window's parameters; and of joint
+    `(B, J)`, cell state and kappa before the first step. Call `Loop.load` before this."""
     _, gates, cells, exponentials, kappas = saved
     steps = len(gates)
     d_gates, d_parameters = torch.empty_like(gates), None
@@ -233,7 +234,7 @@ def _backward(
         results.append((loop.d_parameters, d_parameters))
         sources += [(loop.exponentials, exponentials), (loop.kappas[1:], kappas[1:])]
         sources.append((loop.d_windows, d_windows))
-    # A partial chunk, of the sequence's first steps, comes last and lies at the buffers' end.
+    # A partial chunk has the sequence's first steps, is computed last, and is at the buffers' end.
     for end in range(steps, 0, -CHUNK):
         start = max(end - CHUNK, 0)
         first = CHUNK - (end - start)
@@ -253,7 +254,7 @@ def _backward(
 
 @contextmanager
 def _quiet(device: torch.device) -> Iterator[None]:
-    """A context without gradients, autocast and inference tensors: no buffer may become one."""
+    """Turn off gradients, autocast and inference mode: no buffer may become an inference tensor."""
     on_device = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
     without_autocast = torch.autocast(device.type, enabled=False)
     with torch.inference_mode(False), torch.no_grad(), without_autocast, on_device:
@@ -292,7 +293,7 @@ class _Recurrence(torch.autograd.Function):
         if one_hot is not None:
             window = Window(window_weight, window_bias, one_hot, None, None)
         with _quiet(weight.device):
-            # Another layer may have used the loop meanwhile.
+            # Another layer may have used the loop since the forward pass.
             loop.load(weight, ctx.bound, window)
             d_gates, d_parameters, (d_joint, d_cell, d_kappa) = _backward(
                 loop, saved, d_hiddens, d_windows, d_cell, d_kappa
@@ -324,17 +325,17 @@ def run(
     Args:
         projected: the inputs' part of the gates, with the bias, `(T, B, 4 H)`; the gates are in the
             order input, forget, output, candidate.
-        weight: weights from the hidden state, and from the window if any, to the gates, `(4 H, H)`
-            or `(4 H, H + A)`, of the dtype of `projected`.
+        weight: weights to the gates from the hidden state, `(4 H, H)`, or from the hidden state and
+            the window, `(4 H, H + A)`, in the dtype of `projected`.
         hidden, cell: states before the first step, `(B, H)` each.
         bound: bound to which the gradient of the gates is clamped at every step, or None.
         window: the window, or None.
-        loop: a loop of the right sizes; None for a recorded loop.
+        loop: a loop of the right sizes; None: a captured loop is used.
 
     Returns:
-        see `Results`; phi has no gradient. Hidden states and windows are of the dtype of
-        `projected`, and lie within a larger tensor. None where graphs cannot run, or if the
-        sequence is too short for graphs.
+        see `Results`; phi has no gradient. Hidden states and windows have the dtype of `projected`,
+        and are views of a larger tensor. None if graphs cannot run, or if the sequence is shorter
+        than `LEAST`.
     """
     if loop is None:
         if len(projected) < LEAST or not available(projected.device):

@@ -1,10 +1,9 @@
-"""The element-wise parts of a step of `loop.Loop` as four Triton kernels; torch takes forty.
+"""The element-wise parts of a step of `loop.Loop` as four Triton kernels instead of forty of torch.
 
-Only this module needs Triton, which comes with torch for CUDA. Machines on which the kernels ran:
-lab notebook, CUDA graphs.
+Only this module needs Triton, which comes with torch for CUDA. (Tried: lab notebook, CUDA graphs.)
 
-Each output element is written by a single program, and no program reads another program's output,
-so no order is assumed. Numbers are converted to the dtype of the states when loaded.
+A single program writes each output element, and no program reads the output of another program, so
+programs may run in any order. Loaded numbers are converted to the dtype of the states.
 
 Shapes: as in `loop`.
 """
@@ -15,9 +14,9 @@ import triton.language as tl
 from model.layers.kernels.loop import PLACES, Loop
 
 CELLS = 256
-"""Cells of one program of the LSTM's kernels (measured, lab notebook: CUDA graphs)."""
+"""Number of cells per program of the LSTM's kernels (measured, lab notebook: CUDA graphs)."""
 CHARACTERS = 128
-"""Characters of the alphabet per block of a program (assumed)."""
+"""Number of characters of the alphabet per block of a program (assumed)."""
 
 
 @triton.jit
@@ -27,7 +26,7 @@ def _tanh(value):
 
 @triton.jit
 def _lstm(gates, cell, next_cell, hidden, hidden_row, size, count, CELLS: tl.constexpr):
-    """The paper, eqs 7-11 without peepholes; activation functions change `gates` in place."""
+    """Compute the paper's eqs 7-11 without peepholes; `gates` are activated in place."""
     state = next_cell.dtype.element_ty
     index = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
     inside = index < count
@@ -50,7 +49,7 @@ def _lstm(gates, cell, next_cell, hidden, hidden_row, size, count, CELLS: tl.con
 
 @triton.jit
 def _clamp(value, bound):
-    # Comparisons, as NaN must stay NaN.
+    # Comparisons keep NaN.
     value = tl.where(value > bound, bound, value)
     return tl.where(value < -bound, -bound, value)
 
@@ -73,7 +72,8 @@ def _lstm_backward(
     WINDOWED: tl.constexpr,
     CELLS: tl.constexpr,
 ):
-    """The gradient of a hidden state is the sum of `d_hidden`, `d_joint` and `d_product`."""
+    """Compute `d_gates` and `d_cell`. The gradient of the hidden state is the sum of `d_hidden`,
+    `d_joint` and, if `WINDOWED`, `d_product`."""
     state = cell.dtype.element_ty
     target = d_gates.dtype.element_ty
     index = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
@@ -123,7 +123,7 @@ def _window(
     PLACES: tl.constexpr,
     CHARACTERS: tl.constexpr,
 ):
-    """The paper, eqs 46-51, for one row and CHARACTERS characters."""
+    """Compute the paper's eqs 46-51 for one row and `CHARACTERS` characters of the alphabet."""
     state = kappa.dtype.element_ty
     row = tl.program_id(0)
     part = tl.program_id(1)
@@ -141,7 +141,7 @@ def _window(
         + tl.load(bias + 2 * components + k, real, 0.0)
     )
     position = tl.load(kappa + row * components + k, real, 0.0) + advance
-    # The program of the first characters also writes the results that are common to all programs.
+    # The program of the first characters writes the results that all programs have in common.
     common = k < tl.where(part == 0, components, 0)
     tl.store(target, alpha, common)
     tl.store(target + components, beta, common)
@@ -183,7 +183,7 @@ def _window_backward(
     PLACES: tl.constexpr,
     CHARACTERS: tl.constexpr,
 ):
-    """The paper, eqs 56-60, for one row; the window's gradient is `d_window` plus `d_joint`."""
+    """Compute the paper's eqs 56-60 for one row. The window's gradient is `d_window + d_joint`."""
     state = kappa.dtype.element_ty
     row = tl.program_id(0)
     k = tl.arange(0, COMPONENTS)
@@ -255,7 +255,7 @@ class FusedSteps:
         _window[blocks](*parameters, *states, *results, *self.text, **self.constants)
 
     def begin_backward(self) -> None:
-        """Do nothing: no factors are computed before the steps of a chunk."""
+        """Do nothing: these kernels compute the factors at each step."""
 
     def window_backward(self, t: int) -> None:
         loop, d_joint = self.loop, self.loop.d_joint_windows[t + 1]

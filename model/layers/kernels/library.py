@@ -1,4 +1,4 @@
-"""Shared by Python and the compiled kernels: structures and packed weights.
+"""The interface between Python and the compiled kernels: structures and packed weights.
 
 Shapes: as in `lstm`.
 """
@@ -27,25 +27,25 @@ def kernels(bfloat16: bool) -> ctypes.CDLL | None:
 
 
 def available(device: torch.device, dtype: torch.dtype) -> bool:
-    """Return whether the kernels run on `device` with products of `dtype`."""
-    fits = device.type == "cpu" and dtype in (torch.float32, torch.bfloat16)
-    fits = fits and not layers_are_plain.get()
-    return fits and kernels(dtype == torch.bfloat16) is not None
+    """Return whether the kernels can run on `device` with products of `dtype`."""
+    if device.type != "cpu" or dtype not in (torch.float32, torch.bfloat16):
+        return False
+    return not layers_are_plain.get() and kernels(dtype == torch.bfloat16) is not None
 
 
 def refuse_second_derivative(windowed: bool) -> None:
-    """Raise a UserError in a layer's backward pass that is to be differentiated again."""
+    """Raise a UserError if a layer's backward pass is to be differentiated again."""
     if torch.is_grad_enabled():  # `create_graph=True` enables gradients in a backward pass.
         layer = "WindowedLayer" if windowed else "RecurrentLayer"
         raise UserError(
-            f"{layer}: it is compiled, and has no second derivative (create_graph=True); "
-            "plain_layers = True in the class of the trainer replaces it by operations of torch, "
-            "as base.device.plain_layers() does elsewhere"
+            f"{layer}: a compiled layer has no second derivative (create_graph=True); to use torch "
+            "operations, set plain_layers = True in the class of the trainer, or elsewhere call "
+            "base.device.plain_layers()"
         )
 
 
 def raise_failure(failure: int) -> None:
-    """Raise the error of a library function that returned `failure`; 0 means success."""
+    """Raise the error that a function of the kernels reports by returning `failure`."""
     if failure == 1:
         raise MemoryError("not enough memory for the compiled kernels")
     if failure == 2:
@@ -53,7 +53,7 @@ def raise_failure(failure: int) -> None:
 
 
 def address(tensor: Tensor) -> int:
-    """Return the address of a tensor's numbers; raise a ValueError if it is not on the CPU."""
+    """Return the address of a tensor's numbers; raise a ValueError for a tensor off the CPU."""
     if tensor.device.type != "cpu":
         raise ValueError(f"a tensor of shape {tuple(tensor.shape)} is on {tensor.device}, not cpu")
     return tensor.data_ptr()
@@ -61,46 +61,43 @@ def address(tensor: Tensor) -> int:
 
 @functools.cache
 def layout(library: ctypes.CDLL, name: str) -> type[ctypes.Structure]:
-    """Return the type of a structure that C declares by the macro `STRUCTURE` of step.h."""
-    declared = getattr(library, f"{name}_fields")
-    declared.restype, fields = ctypes.c_char_p, []
-    for declaration in filter(None, declared().decode().split(";")):
-        kind = {"int64_t": ctypes.c_int64, "float": ctypes.c_float}.get(declaration.split()[0])
-        kind = ctypes.c_void_p if "*" in declaration else kind
+    """Return the ctypes class of a structure that C declares by the macro `STRUCTURE` of step.h."""
+    get_fields = getattr(library, f"{name}_fields")
+    get_fields.restype, fields = ctypes.c_char_p, []
+    for declaration in filter(None, get_fields().decode().split(";")):
+        ctype = {"int64_t": ctypes.c_int64, "float": ctypes.c_float}.get(declaration.split()[0])
+        if "*" in declaration:
+            ctype = ctypes.c_void_p
         for field, count in re.findall(r"(\w+)(?:\[(\d+)\])?(?=,|$)", declaration):
-            fields.append((field, kind * int(count) if count else kind))
+            fields.append((field, ctype * int(count) if count else ctype))
     return type(name, (ctypes.Structure,), {"_fields_": fields})
 
 
 def structure(
     library: ctypes.CDLL, name: str, **values: Tensor | list[Tensor] | float | tuple | None
 ) -> ctypes.Structure:
-    """Return a structure of C with `values`, which it keeps alive: a tensor becomes its address, a
-    list of tensors the address of an array of addresses."""
-    filled, arrays = layout(library, name)(), []
+    """Return the structure `name` with `values` as its fields, and keep `values` alive. A tensor
+    becomes its address, a list of tensors becomes the address of an array of addresses."""
+    result, arrays = layout(library, name)(), []
     for field, value in values.items():
         if isinstance(value, Tensor):
             value = address(value)
         elif isinstance(value, list):
             arrays.append((ctypes.c_void_p * len(value))(*map(address, value)))
             value = ctypes.addressof(arrays[-1])
-        setattr(filled, field, value)
-    filled.kept = values, arrays
-    return filled
+        setattr(result, field, value)
+    result.kept = values, arrays
+    return result
 
 
 def round_up(count: int, multiple: int) -> int:
-    """Return `count` rounded up to a multiple of `multiple` (products of bfloat16 take pairs)."""
+    """Return `count` rounded up to a multiple of `multiple`."""
     return -(-count // multiple) * multiple
 
 
 def pack(matrix: Tensor, groups: int = 1) -> Tensor:
-    """Pack a matrix for products: `pack` of products.c.
-
-    Args:
-        matrix: `(rows, columns)`, of any strides.
-        groups: of columns, 4 for gates, else 1; a panel has the same columns of each group.
-    """
+    """Return `matrix` `(rows, columns)` packed by `pack` of products.c. The columns form `groups`,
+    such as the four gates; a panel has the same columns of each group."""
     library = kernels(matrix.dtype == torch.bfloat16)
     rows, columns = matrix.shape[0], matrix.shape[1] // groups
     width = groups * round_up(columns, library.lanes())

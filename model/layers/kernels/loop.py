@@ -1,13 +1,14 @@
 """The steps of an LSTM layer, with or without a window, on buffers that are allocated once.
 
 `Loop` has the buffers for a chunk of steps, and the functions that compute the steps forward and
-backward. The functions allocate nothing and do not depend on the buffers' contents, so that `cuda`
-can capture them as graphs. The element-wise parts are `TorchSteps`, some forty operations of torch,
-or the four Triton kernels of `fused`.
+backward. The functions allocate nothing, and do the same whatever the buffers contain. So `cuda`
+can capture the functions as graphs. `TorchSteps` computes the element-wise parts by some forty
+operations of torch; the four Triton kernels of `fused` can replace these operations.
 
 Shapes: B sequences of a batch, S steps of a chunk, U characters, P positions of the text (U + 1,
 rounded up to a multiple of PLACES), A characters of the alphabet, H cells, K components of the
 window, J columns of the joint: the hidden state, the window, and zeros up to a multiple of ALIGNED.
+`d_` before a name means the gradient.
 """
 
 from collections.abc import Callable
@@ -20,13 +21,13 @@ from torch import Tensor
 from model.layers.kernels.library import round_up
 
 CHUNK = 32
-"""Steps of a graph, S: few replays, and few wasted steps at the end (measured, lab
-notebook: CUDA graphs)."""
+"""Number of steps of a graph, S: more would waste steps at the end of sequences, fewer would need
+more replays (measured, lab notebook: CUDA graphs)."""
 PLACES = 16
-"""Positions of texts are padded to a multiple of this, so that few graphs suffice (assumed)."""
+"""Positions are padded to a multiple of this number, so that few graphs suffice (assumed)."""
 ALIGNED = 8
-"""Numbers in rows of matrices are padded to a multiple of this: in bfloat16 the 16 bytes that
-tensor cores need."""
+"""Rows of matrices are padded to a multiple of this number of elements, in bfloat16 the 16 bytes
+that tensor cores need."""
 
 
 @dataclass
@@ -34,7 +35,8 @@ class Window:
     """A layer's window over a text; see `cuda.run`.
 
     Attributes:
-        weight, bias: of the window's parameters, from the hidden state, `(3 K, H)` and `(3 K)`.
+        weight: weights from the hidden state to the window's parameters, `(3 K, H)`.
+        bias: bias of the window's parameters, `(3 K)`.
         one_hot: the text, see `window.one_hot_text`, `(B, U + 1, A)`.
         window, kappa: states before the first step, `(B, A)` and `(B, K)`.
     """
@@ -60,10 +62,10 @@ class Loop:
     """Buffers for a chunk of steps, and the functions that compute these steps.
 
     Attributes:
-        forward, backward: compute a chunk; `capture` replaces them by graphs.
+        forward, backward: functions that compute a chunk; `capture` replaces both by graphs.
 
-    Buffers begin at the chunk's first step. Buffers of states have one entry more: index `t` is
-    the state before step `t`. So the states before and after every step can be read.
+    Index `t` of a buffer is step `t` of the chunk. In buffers of states, which have CHUNK + 1
+    entries, index `t` is the state before step `t`.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class Loop:
         self.d_gates = torch.zeros_like(self.gates)
         self.d_cells = torch.zeros_like(self.cells)
         self.d_hiddens = zeros(CHUNK, batch, size, dtype=dtype)
-        # The bound on the gates' gradient is in buffers, as a loss scaler changes it.
+        # The bounds on the gates' gradient are buffers, since a loss scaler changes the bounds.
         self.lower, self.upper = zeros(), zeros()
         # Views, made once.
         self.hiddens, self.d_joint_hiddens = self.joint[..., :size], self.d_joint[..., :size]
@@ -114,7 +116,7 @@ class Loop:
         self.backward: Callable[[], None] = self._backward
 
     def _forward(self) -> None:
-        """The paper, eqs 7-11 and 46-53; `gates` hold the inputs' part when the loop begins."""
+        """Compute the paper's eqs 7-11 and 46-53; at first `gates` have the inputs' part."""
         for t in range(CHUNK):
             self.gates[t].addmm_(self.joint[t], self.weight.t())
             self.steps.lstm(t)
@@ -123,7 +125,7 @@ class Loop:
                 self.steps.window(t)
 
     def _backward(self) -> None:
-        """The paper, eqs 56-60."""
+        """Compute the paper's eqs 56-60."""
         self.steps.begin_backward()
         for t in reversed(range(CHUNK)):
             if self.sizes.places:
@@ -133,11 +135,11 @@ class Loop:
             torch.mm(self.d_gates[t], self.weight, out=self.d_joint[t])
 
     def capture(self, record: Callable[..., Callable[[], None]]) -> None:
-        """Replace `forward` and `backward` by replays of their captures, see `cuda.record`."""
+        """Replace `forward` and `backward` by what `record` makes of them, see `cuda.record`."""
         self.forward, self.backward = record(self._forward), record(self._backward)
 
     def load(self, weight: Tensor, bound: float | None, window: Window | None) -> None:
-        """Copy the arguments that are the same at all steps into the buffers."""
+        """Copy the numbers that are the same at all steps into the buffers."""
         self.weight[:, : weight.shape[1]].copy_(weight)
         bound = float("inf") if bound is None else bound
         self.lower.fill_(-bound)
@@ -151,7 +153,7 @@ class Loop:
 
 
 class TorchSteps:
-    """The element-wise parts of the steps of a loop on its buffers, by torch's operations."""
+    """The element-wise parts of a loop's steps, by torch's operations on the loop's buffers."""
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
@@ -169,7 +171,7 @@ class TorchSteps:
             self.positions = torch.arange(1, places + 1, device=loop.cells.device).to(loop.cells)
 
     def lstm(self, t: int) -> None:
-        """Compute the gates of step `t`, its cell state and hidden state; see `cells.lstm_cell`."""
+        """Compute gates, cell state and hidden state of step `t`, see `cells.lstm_cell`."""
         loop, size, gates = self.loop, self.loop.sizes.cells, self.loop.gates[t]
         gates[:, : 3 * size].sigmoid_()
         gates[:, 3 * size :].tanh_()
@@ -180,7 +182,7 @@ class TorchSteps:
         torch.mul(output_gate, self.scratch, out=loop.hiddens[t + 1])
 
     def window(self, t: int) -> None:
-        """Move the window; `products` has its parameters before bias and exponential."""
+        """Move the window; `products` has the window's parameters before bias and exponential."""
         loop, next_kappa = self.loop, self.loop.kappas[t + 1]
         exponentials = loop.exponentials[t]
         products = loop.products[:, : exponentials.shape[1]]

@@ -1,6 +1,6 @@
 /* An LSTM layer, with or without a window over a text, run over a whole sequence on a CPU.
  *
- * Compiled when first needed, see library.py; lstm.py calls the kernels and describes the tensors.
+ * build.py compiles this file when first needed; lstm.py calls it, and describes the tensors.
  *
  * The rows of a batch do not depend on each other. For speed each thread takes some rows through
  * the whole sequence and never waits for other threads. Weights are packed once a call.
@@ -12,9 +12,9 @@
 
 STRUCTURE(Layer,
     int64_t steps, batch, size, inputs, vocab_size, components, places, threads;
-    /* Width of a row of `joint`, even: hidden state, window, inputs, and what lstm.py adds. */
+    /* Even width of a row of `joint`: hidden state, window, inputs and, if needed, a zero. */
     int64_t width;
-    float bound; /* bound on the gradient of the gates, or infinity */
+    float bound; /* on the gradient of the gates; infinity without a bound */
     const float *bias; /* (batch, 4 size) */
     const float *window_bias;
     const item *weights, *window_weights;                   /* packed for forward */
@@ -26,7 +26,7 @@ STRUCTURE(Layer,
     /* Gradients. */
     const item *d_hiddens, *d_windows;
     item *d_inputs; /* or null */
-    item *d_gates, *d_parameters; /* the latter in rows of even width, padded with zero */
+    item *d_gates, *d_parameters; /* rows of `d_parameters` have an even width, padded with zero */
     float *d_cell, *d_kappa, *d_joint;
 )
 
@@ -34,35 +34,35 @@ static const int64_t *text_of(const Layer *layer, int64_t row) {
     return layer->text + row * (layer->places - 1);
 }
 
-/* One step of a row's cells from `cell` on. `sums` are the products of the four gates. */
+/* Compute a step of LANES cells of a row, from `cell` on; `sums` are products of the four gates. */
 static __attribute__((noinline)) void step_cells(const Layer *layer, int64_t step, int64_t row,
                                                  int64_t cell, const float *sums) {
-    const int64_t size = layer->size, count = size - cell, at = step * layer->batch + row;
+    const int64_t size = layer->size, count = size - cell, index = step * layer->batch + row;
     const float *bias = layer->bias + row * 4 * size + cell;
     vec gates[4];
 #pragma GCC unroll 4
     for (int gate = 0; gate < 4; gate++)
         gates[gate] = load(sums + gate * LANES) + load_some(bias + gate * size, count);
-    float *before = layer->cells + at * size + cell;
-    vec state = load_some(before, count), hidden = lstm_step(gates, &state);
-    store_some(before + layer->batch * size, state, count);
-    store_items(layer->joint + (at + layer->batch) * layer->width + cell, hidden, count);
-    item *kept = layer->gates + at * 4 * size + cell;
-    for (int gate = 0; gate < 4; gate++) store_items(kept + gate * size, gates[gate], count);
+    float *old_cells = layer->cells + index * size + cell;
+    vec state = load_some(old_cells, count), hidden = lstm_step(gates, &state);
+    store_some(old_cells + layer->batch * size, state, count);
+    store_items(layer->joint + (index + layer->batch) * layer->width + cell, hidden, count);
+    item *kept_gates = layer->gates + index * 4 * size + cell;
+    for (int gate = 0; gate < 4; gate++) store_items(kept_gates + gate * size, gates[gate], count);
 }
 
-/* Move the window of one row; `sums`, `phi` and `window` as for `window_step`. */
+/* Move the window of one row. `sums` are the `parameters` of `window_step`. */
 static __attribute__((noinline)) void move_window(const Layer *layer, int64_t step, int64_t row,
                                                   float *sums, float *phi, float *window) {
     const int64_t components = layer->components, places = layer->places;
-    const int64_t at = step * layer->batch + row;
-    float *before = layer->kappas + at * components;
+    const int64_t index = step * layer->batch + row;
+    float *old_kappas = layer->kappas + index * components;
     window_step(components, places, layer->vocab_size, text_of(layer, row),
-                layer->text_lengths[row], layer->window_bias, sums, before,
-                before + layer->batch * components, phi, window);
-    memcpy(layer->exponentials + at * 3 * components, sums, 3 * components * sizeof(float));
-    memcpy(layer->phis + at * places, phi, places * sizeof(float));
-    item *target = layer->joint + (at + layer->batch) * layer->width + layer->size;
+                layer->text_lengths[row], layer->window_bias, sums, old_kappas,
+                old_kappas + layer->batch * components, phi, window);
+    memcpy(layer->exponentials + index * 3 * components, sums, 3 * components * sizeof(float));
+    memcpy(layer->phis + index * places, phi, places * sizeof(float));
+    item *target = layer->joint + (index + layer->batch) * layer->width + layer->size;
     for (int64_t a = 0; a < layer->vocab_size; a += LANES)
         store_items(target + a, load(window + a), layer->vocab_size - a);
 }
@@ -74,11 +74,11 @@ static int forward_rows(const Layer *layer, int64_t first, int64_t count) {
             return 2;
     const int64_t size = layer->size, width = layer->width, parameters = 3 * layer->components;
     const int64_t blocks = padded(size) / LANES;
-    const int64_t wide = padded(parameters);
-    float *space = aligned_alloc(
-        64, (padded(layer->places) + padded(layer->vocab_size) + count * wide + 16) / 16 * 64);
-    if (!space) return 1;
-    float *phi = space, *window = phi + padded(layer->places);
+    const int64_t sums_stride = padded(parameters);
+    const int64_t window_size = padded(layer->places) + padded(layer->vocab_size);
+    float *scratch = aligned_alloc(64, (window_size + count * sums_stride + 16) / 16 * 64);
+    if (!scratch) return 1;
+    float *phi = scratch, *window = phi + padded(layer->places);
     float *sums = window + padded(layer->vocab_size);
     float gates[ROWS * PANEL] __attribute__((aligned(64)));
     for (int64_t step = 0; step < layer->steps; step++) {
@@ -95,24 +95,24 @@ static int forward_rows(const Layer *layer, int64_t first, int64_t count) {
         }
         if (!layer->components) continue;
         multiply(joint + layer->batch * width, width, count, size, layer->window_weights,
-                 parameters, sums, wide, 0);
+                 parameters, sums, sums_stride, 0);
         for (int64_t row = 0; row < count; row++)
-            move_window(layer, step, first + row, sums + row * wide, phi, window);
+            move_window(layer, step, first + row, sums + row * sums_stride, phi, window);
     }
-    free(space);
+    free(scratch);
     return 0;
 }
 
-/* Gradients of the window's parameters for one row (the paper, eqs 56-60). `d_window` is the
- * window's gradient; `d_phi` has room for the padded places. */
+/* Compute the gradients of the window's parameters for one row (the paper, eqs 56-60). `d_window`
+ * is the window's gradient; `d_phi` has room for the padded places. */
 static __attribute__((noinline)) void window_backward(const Layer *layer, int64_t step,
                                                       int64_t row, const float *d_window,
                                                       float *d_phi, float *d_parameters) {
-    const int64_t components = layer->components, places = layer->places, all_ = 3 * components;
-    const float *exponentials = layer->exponentials + (step * layer->batch + row) * all_;
+    const int64_t components = layer->components, parameters = 3 * components;
+    const float *exponentials = layer->exponentials + (step * layer->batch + row) * parameters;
     const float *kappas = layer->kappas + ((step + 1) * layer->batch + row) * components;
     const int64_t *text = text_of(layer, row), length = layer->text_lengths[row];
-    memset(d_phi, 0, padded(places) * sizeof(float));
+    memset(d_phi, 0, padded(layer->places) * sizeof(float));
     for (int64_t u = 0; u < length; u++) d_phi[u] = d_window[text[u]];
     for (int64_t k = 0; k < components; k++) {
         float alpha = exponentials[k], beta = exponentials[components + k];
@@ -130,21 +130,21 @@ static __attribute__((noinline)) void window_backward(const Layer *layer, int64_
         *d_kappa += 2.0f * beta * total(offsets);                 /* eq. 59 */
         d_parameters[2 * components + k] = exponentials[2 * components + k] * *d_kappa; /* eq. 60 */
     }
-    const int64_t width = even(all_);
+    const int64_t width = even(parameters);
     item *target = layer->d_parameters + (step * layer->batch + row) * width;
     for (int64_t i = 0; i < width; i += LANES)
         store_items(target + i, load(d_parameters + i), width - i);
 }
 
-/* Gradients of the gates before activation and of the cells before the step, for one row.
- * `d_hidden` is the hidden state's gradient. */
+/* Compute the gradients of the gates before activation, and of the cells before the step, for one
+ * row. `d_hidden_row` is the gradient of the row's hidden state. */
 static __attribute__((noinline)) void step_cells_backward(const Layer *layer, int64_t step,
-                                                      int64_t row, const float *d_hidden) {
+                                                      int64_t row, const float *d_hidden_row) {
     const int64_t size = layer->size;
     const item *gates = layer->gates + (step * layer->batch + row) * 4 * size;
     item *d_gates = layer->d_gates + (step * layer->batch + row) * 4 * size;
-    const float *before = layer->cells + (step * layer->batch + row) * size;
-    const float *after = before + layer->batch * size;
+    const float *old_cells = layer->cells + (step * layer->batch + row) * size;
+    const float *new_cells = old_cells + layer->batch * size;
     float *d_cells = layer->d_cell + row * size;
     const vec bound = all(layer->bound);
     for (int64_t cell = 0; cell < size; cell += LANES) {
@@ -153,19 +153,19 @@ static __attribute__((noinline)) void step_cells_backward(const Layer *layer, in
         vec forget_gate = load_items(gates + size + cell, count);
         vec output_gate = load_items(gates + 2 * size + cell, count);
         vec candidate = load_items(gates + 3 * size + cell, count);
-        vec squashed = hyperbolic_tangent(load_some(after + cell, count));
-        vec d_output = load(d_hidden + cell);
+        vec squashed = hyperbolic_tangent(load_some(new_cells + cell, count));
+        vec d_hidden = load(d_hidden_row + cell);
         vec d_cell = load_some(d_cells + cell, count);
-        d_cell = d_cell + d_output * output_gate * (1.0f - squashed * squashed);
-        vec slopes[4] = {
+        d_cell = d_cell + d_hidden * output_gate * (1.0f - squashed * squashed);
+        vec gradients[4] = {
             d_cell * candidate * input_gate * (1.0f - input_gate),
-            d_cell * load_some(before + cell, count) * forget_gate * (1.0f - forget_gate),
-            d_output * squashed * output_gate * (1.0f - output_gate),
+            d_cell * load_some(old_cells + cell, count) * forget_gate * (1.0f - forget_gate),
+            d_hidden * squashed * output_gate * (1.0f - output_gate),
             d_cell * input_gate * (1.0f - candidate * candidate),
         };
         for (int gate = 0; gate < 4; gate++) {
-            vec slope = at_least(at_most(slopes[gate], bound), -bound);
-            store_items(d_gates + gate * size + cell, slope, count);
+            vec gradient = at_least(at_most(gradients[gate], bound), -bound);
+            store_items(d_gates + gate * size + cell, gradient, count);
         }
         store_some(d_cells + cell, d_cell * forget_gate, count);
     }
@@ -174,56 +174,61 @@ static __attribute__((noinline)) void step_cells_backward(const Layer *layer, in
 static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
     const int64_t size = layer->size, batch = layer->batch, parameters = 3 * layer->components;
     const int64_t vocab_size = layer->vocab_size;
-    const int64_t seen = size + vocab_size; /* columns of the joint with a gradient to pass on */
-    const int64_t inputs = layer->inputs, columns = seen + (layer->d_inputs ? inputs : 0);
-    const int64_t wide = padded(columns), high = padded(size);
-    /* The gradients of the joint and of the hidden state, then the window's scratch. */
-    const int64_t needed = count * (wide + high) + padded(vocab_size) + padded(layer->places);
-    float *space = aligned_alloc(64, (needed + padded(parameters) + 16) / 16 * 64);
-    if (!space) return 1;
-    float *d_joint = space, *d_hidden = d_joint + count * wide;
-    float *d_window = d_hidden + count * high, *d_phi = d_window + padded(vocab_size);
+    const int64_t recurrent = size + vocab_size; /* columns of hidden state and window */
+    const int64_t inputs = layer->inputs, columns = recurrent + (layer->d_inputs ? inputs : 0);
+    const int64_t joint_stride = padded(columns), hidden_stride = padded(size);
+    /* Room for the gradients of the joint, of the hidden state, and of the window's variables. */
+    const int64_t window_size = padded(vocab_size) + padded(layer->places) + padded(parameters);
+    const int64_t scratch_size = count * (joint_stride + hidden_stride) + window_size;
+    float *scratch = aligned_alloc(64, (scratch_size + 16) / 16 * 64);
+    if (!scratch) return 1;
+    float *d_joint = scratch, *d_hidden = d_joint + count * joint_stride;
+    float *d_window = d_hidden + count * hidden_stride, *d_phi = d_window + padded(vocab_size);
     float *d_parameters = d_phi + padded(layer->places);
-    memset(d_joint, 0, count * wide * sizeof(float));
+    memset(d_joint, 0, count * joint_stride * sizeof(float));
     memset(d_parameters, 0, padded(parameters) * sizeof(float));
     for (int64_t step = layer->steps - 1; step >= 0; step--) {
         if (parameters) {
             for (int64_t row = 0; row < count; row++) {
-                const float *carried = d_joint + row * wide + size;
-                const item *given = layer->d_windows + (step * batch + first + row) * vocab_size;
+                const float *carried = d_joint + row * joint_stride + size;
+                const item *d_output = layer->d_windows + (step * batch + first + row) * vocab_size;
                 for (int64_t a = 0; a < vocab_size; a += LANES)
                     store(d_window + a, load_some(carried + a, vocab_size - a) +
-                                            load_items(given + a, vocab_size - a));
+                                            load_items(d_output + a, vocab_size - a));
                 window_backward(layer, step, first + row, d_window, d_phi, d_parameters);
             }
             multiply(layer->d_parameters + (step * batch + first) * even(parameters),
                      even(parameters), count, parameters, layer->window_weights_backward, size,
-                     d_hidden, high, 0);
+                     d_hidden, hidden_stride, 0);
         } else {
-            memset(d_hidden, 0, count * high * sizeof(float));
+            memset(d_hidden, 0, count * hidden_stride * sizeof(float));
         }
         for (int64_t row = 0; row < count; row++) {
-            const item *given = layer->d_hiddens + (step * batch + first + row) * size;
-            float *target = d_hidden + row * high;
+            const item *d_output = layer->d_hiddens + (step * batch + first + row) * size;
+            const float *carried = d_joint + row * joint_stride;
+            float *target = d_hidden + row * hidden_stride;
             for (int64_t cell = 0; cell < size; cell += LANES)
-                store(target + cell, load(target + cell) + load(d_joint + row * wide + cell) +
-                                         load_items(given + cell, size - cell));
+                store(target + cell, load(target + cell) + load(carried + cell) +
+                                         load_items(d_output + cell, size - cell));
             step_cells_backward(layer, step, first + row, target);
         }
         multiply(layer->d_gates + (step * batch + first) * 4 * size, 4 * size, count, 4 * size,
-                 layer->weights_backward, columns, d_joint, wide, 0);
-        for (int64_t row = 0; row < count && layer->d_inputs; row++)
+                 layer->weights_backward, columns, d_joint, joint_stride, 0);
+        for (int64_t row = 0; row < count && layer->d_inputs; row++) {
+            const float *source = d_joint + row * joint_stride + recurrent;
+            item *target = layer->d_inputs + (step * batch + first + row) * inputs;
             for (int64_t i = 0; i < inputs; i += LANES)
-                store_items(layer->d_inputs + (step * batch + first + row) * inputs + i,
-                            load_some(d_joint + row * wide + seen + i, inputs - i), inputs - i);
+                store_items(target + i, load_some(source + i, inputs - i), inputs - i);
+        }
     }
     for (int64_t row = 0; row < count; row++)
-        memcpy(layer->d_joint + (first + row) * seen, d_joint + row * wide, seen * sizeof(float));
-    free(space);
+        memcpy(layer->d_joint + (first + row) * recurrent, d_joint + row * joint_stride,
+               recurrent * sizeof(float));
+    free(scratch);
     return 0;
 }
 
-/* `forward` and `backward` return 0, or 1 if memory is lacking, 2 if a text has wrong indices. */
+/* `forward` and `backward` return 0, or 1 if memory is lacking, or 2 if a text is not valid. */
 
 #define RUN(function) \
     int64_t groups = layer->threads < layer->batch ? layer->threads : layer->batch; \

@@ -1,14 +1,15 @@
 """An LSTM layer, with or without a window over a text, by the compiled kernels of `lstm.c`.
 
-Products are of bfloat16 or float32; cell states and the window are float32. The results of a row
-do not depend, bit for bit, on the rest of the batch, nor on the number of threads.
+Products are of bfloat16 or float32; cell states and the window are float32. The results of a
+sequence are the same, bit for bit, in every batch and with every number of threads.
 
-Weights are packed in each call, which costs little: no reliable sign tells that weights are
-unchanged (a fused optimiser, or a write through `.data`, does not increment a tensor's version).
+Weights are packed in each call, since a change of weights cannot be noticed (a fused optimiser, or
+a write through `.data`, does not increment a tensor's version). Packing costs little.
 
 Shapes: B sequences of a batch, T steps, U characters, A characters of the alphabet, H cells,
-K components of the window, X inputs of each step, J columns of the joint: hidden state, window,
-inputs and, where the width would be odd, a zero.
+K components of the window, X inputs of each step, J columns of the joint, the factor of the gates'
+weights: hidden state, window, inputs and, if the width would be odd, a zero. `d_` before a name
+means the gradient.
 """
 
 import ctypes
@@ -23,18 +24,15 @@ from model.layers.kernels.library import Results, address, round_up
 
 
 def _call(name: str, dtype: torch.dtype, **values: Tensor | float | None) -> None:
-    """Call `forward` or `backward` of lstm.c, see `library.structure`."""
+    """Call `forward` or `backward` of lstm.c with `values` as the fields of its `Layer`."""
     compiled = library.kernels(dtype == torch.bfloat16)
     layer = library.structure(compiled, "Layer", threads=torch.get_num_threads(), **values)
     library.raise_failure(getattr(compiled, name)(ctypes.byref(layer)))
 
 
 def gather(left: Tensor, right: Tensor) -> Tensor:
-    """Return the product over all rows, `left.t() @ right`, `(m, n)` float32.
-
-    Args:
-        left, right: `(rows, m)` and `(rows, n)`, both float32 or bfloat16, rows contiguous.
-    """
+    """Return `left.t() @ right`, `(m, n)` float32, for `left` `(rows, m)` and `right` `(rows, n)`,
+    both float32 or bfloat16 with contiguous rows."""
     compiled = library.kernels(left.dtype == torch.bfloat16)
     (rows, m), n = left.shape, right.shape[1]
     out = torch.zeros(m, round_up(n, compiled.lanes()))
@@ -45,7 +43,7 @@ def gather(left: Tensor, right: Tensor) -> Tensor:
 
 
 class _Recurrence(torch.autograd.Function):
-    """The layer with its gradient; arguments see `run`. Without a window A, K and U are 0.
+    """The layer with its gradient; for the arguments see `run`. Without a window A, K and U are 0.
 
     Forward: the paper, eqs 7-11 without peepholes, and 46-53. Backward: eqs 56-60.
     """
@@ -58,12 +56,12 @@ class _Recurrence(torch.autograd.Function):
         weight_window, window_weight, window_bias, window, kappa = window_parts
         (steps, batch, num_inputs), size = inputs.shape, hidden.shape[1]
         vocab_size, components, places = window.shape[1], kappa.shape[1], text.shape[1] + 1
-        start = size + vocab_size  # of the inputs among the columns of the joint
+        start = size + vocab_size  # the inputs are the columns `start` to `end` of the joint
         end = start + num_inputs
         weight = torch.cat((weight_hidden, weight_window, weight_input), 1).to(dtype)
         weight = functional.pad(weight, (0, end % 2))
-        # Zeros, as products take pairs: the last pair of an odd hidden state includes the next
-        # column, which must be a finite number.
+        # Products take pairs of columns. The last pair of a hidden state of odd size includes the
+        # next column, which must be finite even before it is computed: hence zeros.
         joint = torch.zeros(steps + 1, batch, weight.shape[1], dtype=dtype)
         joint[0, :, :start] = torch.cat((hidden, window), 1)
         joint[:-1, :, start:end] = inputs
@@ -86,7 +84,7 @@ class _Recurrence(torch.autograd.Function):
         _call("forward", dtype, **ctx.layer, **weights, **texts, **states, joint=joint, phis=phis)
         ctx.save_for_backward(weight, window_weight, text, lengths, joint, *states.values())
         ctx.mark_non_differentiable(phis)
-        # Copies of the last states, so that the large tensors of all steps are not kept alive.
+        # Copies of the last states do not keep the large tensors of all steps alive.
         hiddens, windows = joint[1:, :, :size], joint[1:, :, size:start]
         return hiddens, windows, cells[-1].clone(), kappas[-1].clone(), phis
 
@@ -100,7 +98,7 @@ class _Recurrence(torch.autograd.Function):
         (steps, batch, _), dtype, size = gates.shape, gates.dtype, cells.shape[2]
         start, parameters = size + ctx.layer["vocab_size"], exponentials.shape[2]
         end = start + ctx.layer["inputs"]
-        # Copies: the kernel overwrites the gradients after the last step by those before the first.
+        # Copies, since the kernel overwrites these gradients at every step.
         d_cell = d_cell.clone(memory_format=torch.contiguous_format)
         d_kappa = d_kappa.clone(memory_format=torch.contiguous_format)
         d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[4] else None
@@ -136,14 +134,14 @@ def run(
     text: tuple[Tensor, Tensor] | None = None,
     window: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] | None = None,
 ) -> Results:
-    """Run an LSTM over a sequence; where `library.available` says so.
+    """Run an LSTM over sequences; call this only if `library.available`.
 
     Args:
         dtype: dtype of the products, float32 or bfloat16.
         bound: bound to which the gradient of the gates is clamped at every step, or None.
         inputs: `(T, B, X)`, T at least 1.
         weights: weights from the inputs and the hidden state to the gates (input, forget, output
-            gate, candidate), `(4 H, X)` and `(4 H, H)`, and each sequence's bias, `(B, 4 H)`.
+            gate, candidate), `(4 H, X)` and `(4 H, H)`; the bias of each sequence, `(B, 4 H)`.
         state: hidden and cell state before the first step, `(B, H)` each.
         text: indices of the characters, `(B, U)` int64, padded with any indices, and the number of
             characters, `(B,)`; None without a window.
@@ -152,12 +150,13 @@ def run(
             `(B, K)`, before the first step.
 
     Returns:
-        see `Results`; phi has no gradient. Hidden states and windows are of the products' dtype,
-        and lie within a larger tensor.
+        see `Results`; phi has no gradient. Hidden states and windows have the products' dtype, and
+        are views of a larger tensor.
 
     Raises:
-        ValueError: if there is not a text for each sequence, or a tensor is not on the CPU.
-        IndexError: if a text has indices beyond the alphabet.
+        ValueError: if there is not a text for each sequence, or if a tensor is not on the CPU.
+        IndexError: if a text has indices beyond the alphabet, or is shorter than its length.
+        MemoryError: if memory is lacking.
     """
     batch, size = state[0].shape
     if text is None or window is None:

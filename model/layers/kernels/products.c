@@ -1,7 +1,7 @@
-/* Matrix products on a CPU, of packed weights and over all rows of two matrices.
+/* Matrix products on a CPU: rows by packed weights, and two matrices over all their rows.
  *
- * A panel is the columns that one tile of a product sums up in registers: it is used for all rows
- * of a thread while it lies in the cache.
+ * A panel is the columns of packed weights that a tile of a product takes. All rows of a thread are
+ * multiplied by a panel while the panel is in the cache.
  */
 
 #include "step.h"
@@ -12,18 +12,18 @@
 #include <unistd.h>
 #endif
 
-/* Numbers of a vector: packed columns are padded to a multiple of this. */
+/* Return the number of floats in a vector; packed columns are padded to a multiple of it. */
 int lanes(void) { return LANES; }
 
-/* Pack a matrix with `groups` times `columns` columns. Element (k, n) is
+/* Pack a matrix of `depth` rows and `groups` times `columns` columns. Element (k, n) is
  * source[k * row_stride + n * column_stride]. A panel has PANEL columns, the same columns of each
- * group; the last panel is as narrow as whole vectors allow. A panel is stored row by row, with the
- * rows that are multiplied at once interleaved. Padding is zero. */
+ * group; the last panel is as narrow as whole vectors allow. A panel is stored row by row, except
+ * that STEP rows, which are multiplied at once, are interleaved. Padding is zero. */
 void pack(int64_t depth, int64_t groups, int64_t columns, const item *source, int64_t row_stride,
           int64_t column_stride, item *target) {
-    const int64_t rows = (depth + STEP - 1) / STEP * STEP, share = PANEL / groups;
-    for (int64_t first = 0; first < columns; first += share) {
-        const int64_t width = columns - first < share ? padded(columns - first) : share;
+    const int64_t rows = (depth + STEP - 1) / STEP * STEP, group_width = PANEL / groups;
+    for (int64_t first = 0; first < columns; first += group_width) {
+        const int64_t width = columns - first < group_width ? padded(columns - first) : group_width;
         for (int64_t k = 0; k < rows; k++)
             for (int64_t group = 0; group < groups; group++)
                 for (int64_t n = 0; n < width; n++) {
@@ -52,8 +52,8 @@ INLINE vec multiply_add(vec sum, const item *left, words right) {
 typedef vec weight_vector;
 INLINE vec multiply_add(vec sum, const item *left, vec right) {
 #if defined(__AVX__) && defined(__FMA__) && !defined(__AVX512F__)
-    /* Explicit, as GCC 12 fuses the two operations in tiles of several rows, but not in tiles of a
-     * single row: a single line would differ from the same line among others. */
+    /* GCC 12 fuses the two operations of the other branch in tiles of several rows, but not of one
+     * row: the result of a row would depend on the other rows. */
     return (vec)_mm256_fmadd_ps(_mm256_set1_ps(*left), (__m256)right, (__m256)sum);
 #else
     return sum + *left * right;
@@ -91,33 +91,34 @@ INLINE void tile(const item *left, int64_t stride, int64_t depth, const item *pa
 }
 
 #if MATRIX_UNIT
-/* AMX multiplies a matrix (16, 32) of bfloat16 by one (32, 16), whose rows lie interleaved in pairs
- * as they do in a panel, in about the time of 16 vectors. Two times two sums keep it busy while
- * there are more than 16 rows. */
+/* AMX multiplies a matrix (16, 32) of bfloat16 by a matrix (32, 16), in about the time of 16
+ * vectors. The rows of the second matrix are interleaved in pairs, as in a panel. If there are more
+ * than 16 rows, two times two tiles of sums keep AMX busy. */
 enum { SIDE = 16, DEEP = 2 * SIDE };
 
-static int matrix_unit; /* whether the kernel lets this process use it */
+static int matrix_unit; /* whether the operating system lets this process use AMX */
 
 __attribute__((constructor)) static void ask_for_matrix_unit(void) {
     enum { REQUEST = 0x1023, TILE_DATA = 18 }; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
     matrix_unit = syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
 }
 
-/* GCC 12 does not know that the instructions below read memory: what they read must be there. */
+/* GCC 12 does not know that AMX instructions read memory: this completes all writes before them. */
 #define READS(pointer) __asm__ volatile("" : : "r"(pointer) : "memory")
 
-/* Tiles 0 to 3 are sums: of the first 16 rows and of the others, in two vectors each. */
+/* Tiles 0 and 1 are the sums of the first 16 rows, in one or (`wide`) two vectors of columns. Tiles
+ * 2 and 3 (`high`) are the sums of the other rows. */
 INLINE void matrix_columns(const item *left, int64_t stride, int64_t depth, const item *panel,
                            int64_t panel_stride, float *out, int64_t out_stride, int add,
                            int64_t rows, const int high, const int wide) {
     const int64_t bytes = stride * sizeof(item), step = panel_stride * sizeof(item);
     const int64_t out_bytes = out_stride * sizeof(float);
-    float *below = out + SIDE * out_stride;
+    float *lower_out = out + SIDE * out_stride;
     if (add) {
         _tile_loadd(0, out, out_bytes);
         if (wide) _tile_loadd(1, out + LANES, out_bytes);
-        if (high) _tile_loadd(2, below, out_bytes);
-        if (high && wide) _tile_loadd(3, below + LANES, out_bytes);
+        if (high) _tile_loadd(2, lower_out, out_bytes);
+        if (high && wide) _tile_loadd(3, lower_out + LANES, out_bytes);
     } else {
         _tile_zero(0);
         _tile_zero(1);
@@ -137,7 +138,7 @@ INLINE void matrix_columns(const item *left, int64_t stride, int64_t depth, cons
     for (; k + DEEP <= depth; k += DEEP) {
         MULTIPLY(left + k, bytes, panel + k / STEP * panel_stride, step)
     }
-    if (k < depth) { /* what is left, filled up with zeros */
+    if (k < depth) { /* the remaining columns, padded with zeros */
         item lefts[2 * SIDE][DEEP] __attribute__((aligned(64))) = {{0}};
         item panels[SIDE][2 * STEP * LANES] __attribute__((aligned(64))) = {{0}};
         for (int64_t row = 0; row < rows; row++)
@@ -152,8 +153,8 @@ INLINE void matrix_columns(const item *left, int64_t stride, int64_t depth, cons
 #undef MULTIPLY
     _tile_stored(0, out, out_bytes);
     if (wide) _tile_stored(1, out + LANES, out_bytes);
-    if (high) _tile_stored(2, below, out_bytes);
-    if (high && wide) _tile_stored(3, below + LANES, out_bytes);
+    if (high) _tile_stored(2, lower_out, out_bytes);
+    if (high && wide) _tile_stored(3, lower_out + LANES, out_bytes);
 }
 
 static void matrix_product(const item *left, int64_t stride, int64_t depth, const item *panel,
@@ -236,9 +237,9 @@ void multiply(const item *left, int64_t stride, int64_t count, int64_t depth, co
     }
 }
 
-enum { DEPTH = 1024 / sizeof(item) }; /* rows of a block: a panel of them stays in the cache */
+enum { DEPTH = 1024 / sizeof(item) }; /* rows of a block, whose panel fits in the cache */
 
-/* Pack `count` rows (at most DEPTH) of the columns from `first` on of a matrix of `columns`. */
+/* Pack a panel of `count` rows (at most DEPTH) and the columns from `first` on, of `columns`. */
 static void pack_block(const item *source, int64_t stride, int64_t count, int64_t columns,
                        int64_t first, item *target) {
     const int64_t width = columns - first < PANEL ? padded(columns - first) : PANEL;
@@ -256,24 +257,24 @@ static void pack_block(const item *source, int64_t stride, int64_t count, int64_
         }
 }
 
-/* The part of one thread in the function below. */
+/* The part of one thread in `gather`. */
 static int gather_columns(int64_t count, int64_t m, int64_t left_stride, const item *left,
                           int64_t n, int64_t right_stride, const item *right, float *out) {
     item *panel = aligned_alloc(64, (PANEL + m) * DEPTH * sizeof(item));
     if (!panel) return 1;
-    item *turned = panel + PANEL * DEPTH;
+    item *transposed = panel + PANEL * DEPTH;
     for (int64_t block = 0; block < count; block += DEPTH) {
         const int64_t rows = count - block < DEPTH ? count - block : DEPTH;
         for (int64_t start = 0; start < m; start += LANES) {
             const int64_t stop = start + LANES < m ? start + LANES : m;
             for (int64_t k = 0; k < rows; k++)
                 for (int64_t i = start; i < stop; i++)
-                    turned[i * DEPTH + k] = left[(block + k) * left_stride + i];
-            for (int64_t i = start; i < stop && rows % STEP; i++) turned[i * DEPTH + rows] = 0;
+                    transposed[i * DEPTH + k] = left[(block + k) * left_stride + i];
+            for (int64_t i = start; i < stop && rows % STEP; i++) transposed[i * DEPTH + rows] = 0;
         }
         for (int64_t first = 0; first < n; first += PANEL) {
             pack_block(right + block * right_stride, right_stride, rows, n, first, panel);
-            multiply(turned, DEPTH, m, rows, panel, n - first < PANEL ? n - first : PANEL,
+            multiply(transposed, DEPTH, m, rows, panel, n - first < PANEL ? n - first : PANEL,
                      out + first, padded(n), block > 0);
         }
     }
@@ -281,9 +282,9 @@ static int gather_columns(int64_t count, int64_t m, int64_t left_stride, const i
     return 0;
 }
 
-/* The product over all rows, out (m, n rounded up to LANES): transpose of left (count, m) times
- * right (count, n). Returns 1 if memory is lacking. Threads divide the columns of `left`; each
- * packs `right` for itself, which costs less than waiting for other threads. */
+/* Compute out (m, n rounded up to LANES), the transpose of left (count, m) times right (count, n).
+ * Returns 0, or 1 if memory is lacking. Threads divide the columns of `left`. Each thread packs
+ * `right` for itself, which costs less than waiting for other threads. */
 int gather(int64_t count, int64_t m, int64_t left_stride, const item *left, int64_t n,
            int64_t right_stride, const item *right, float *out, int64_t threads) {
     if (!m) return 0;

@@ -1,14 +1,14 @@
-/* Writing on a CPU: many lines through the steps of a network, the drawing of points included.
+/* Writing on a CPU: the steps of a network for many lines, and the drawing of points.
  *
- * Compiled when first needed, see library.py; compiled_stepper.py calls it and fills the structure.
- * Products are those of step.h; all else, the cell states, the window and the mixture, is float32.
+ * build.py compiles this file when first needed; compiled_stepper.py calls `write_lines`. Products
+ * are those of step.h; cell states, window and mixture are float32.
  *
  * Lines do not depend on each other. For speed each thread takes some lines through all steps of a
- * call without waiting for other threads. Few lines do not fill a tile of a product, and memory
- * then limits the speed at which weights arrive. So threads that would have fewer than ROWS lines
- * form a team: each thread takes some of the columns, and threads wait for each other after each
- * layer. The inputs of a layer exist twice, so that a thread may write the inputs of the next step
- * while another thread still reads the inputs of this step.
+ * call without waiting for other threads. Products with fewer than ROWS lines wait for memory to
+ * deliver the weights. So threads that would have fewer lines each form a team: each thread takes
+ * some of the columns, and threads wait for each other after each layer. The inputs of a layer
+ * exist twice, so that a thread may write the inputs of the next step while another thread still
+ * reads the inputs of this step.
  */
 
 #include "step.h"
@@ -22,22 +22,22 @@
 
 STRUCTURE(Writing,
     int64_t steps, batch, layers, size, vocab_size, components, places, mixtures, lstm, threads;
-    int64_t ends;                         /* 1 where points have a fourth number, their end */
-    int64_t parity;                       /* which half of the joints holds the next step's */
+    int64_t ends;                         /* 1 if points have a fourth number, the sequence's end */
+    int64_t parity;                       /* half of the joints that the next step reads */
     float log_min_scales[2];              /* of the mixture: logarithms of the bounds on scales */
     float max_correlation;
-    float pen[2];                         /* log-odds of ends that a bias leaves as they are, and
-                                             how much it sharpens others */
+    float pen[2];                         /* log-odds of ends that the bias does not change, and
+                                             factor on the bias for others */
     const item *const *weights;           /* of each layer, packed */
     const float *const *gate_biases;      /* of each layer, (batch, 4 size) */
-    const int64_t *widths;                /* of a row of each layer's joint, even */
-    item *const *joints;                  /* (2, batch, width): hidden state, that of the layer
-                                             below, window, point: of (3 + ends) numbers */
+    const int64_t *widths;                /* even width of a row of each layer's joint */
+    item *const *joints;                  /* (2, batch, width): hidden state, hidden state of the
+                                             layer below, window, point of 3 + ends numbers */
     const item *window_weights, *output_weights; /* packed */
     const float *window_bias, *output_bias;
     const int64_t *text, *text_lengths;   /* (batch, places - 1), (batch) */
     item *hiddens;                        /* (batch, layers * size, made even) */
-    float *cells;                         /* (layers, batch, size): of a GRU the hidden states */
+    float *cells;                         /* (layers, batch, size); hidden states of a GRU */
     float *kappas;                        /* (batch, components) */
     float *parameters, *raw;              /* (batch, 3 components), (batch, columns_of), padded */
     const float *bias, *uniform, *normal; /* (batch), (steps, batch, 2) twice */
@@ -48,10 +48,10 @@ STRUCTURE(Writing,
 
 typedef struct {
     int waiting, phase;
-    char padding[56]; /* a line of the cache each */
+    char padding[56]; /* so that each team has a line of the cache */
 } Team;
 
-/* Wait until all members of a team are here. */
+/* Wait until all members of the team have called this function. */
 static void barrier(Team *team, int members) {
 #ifdef _OPENMP
     if (members == 1) return;
@@ -61,7 +61,7 @@ static void barrier(Team *team, int members) {
         __atomic_store_n(&team->phase, phase + 1, __ATOMIC_RELEASE);
         return;
     }
-    /* Other threads may need the processors: after some microseconds this thread yields. */
+    /* Other threads may need the processor: after some microseconds this thread yields. */
     for (int spins = 0; __atomic_load_n(&team->phase, __ATOMIC_ACQUIRE) == phase; spins++)
         if (spins > 2000) sched_yield();
 #else
@@ -69,14 +69,14 @@ static void barrier(Team *team, int members) {
 #endif
 }
 
-/* The largest number of teams that leaves each ROWS lines. */
+/* The largest number of equal teams with at least ROWS lines each; 1 if there are fewer lines. */
 static int64_t teams_of(int64_t threads, int64_t batch) {
     for (int64_t teams = threads; teams > 1; teams--)
         if (threads % teams == 0 && batch >= teams * ROWS) return teams;
     return 1;
 }
 
-/* Outputs of the network. */
+/* The number of outputs of the network. */
 INLINE int64_t columns_of(const Writing *w) { return 6 * w->mixtures + 1 + w->ends; }
 
 /* One line --------------------------------------------------------------------------------- */
@@ -91,14 +91,14 @@ INLINE const int64_t *text_of(const Writing *w, int64_t row) {
     return w->text + row * (w->places - 1);
 }
 
-/* The states of the cells from `cell` on after a step; `sums` are the products of the four gates.
- * A GRU as torch.nn.GRU. */
+/* Compute one step of LANES cells of a row, from `cell` on; `sums` are products of the four gates.
+ * The GRU is that of torch. */
 static __attribute__((noinline)) void step_cells(const Writing *w, int64_t layer, int64_t half,
                                                  int64_t row, int64_t cell, const float *sums) {
     const int64_t size = w->size, count = size - cell;
     const float *bias = w->gate_biases[layer] + row * 4 * size + cell;
-    float *carried = w->cells + (layer * w->batch + row) * size + cell;
-    vec state = load_some(carried, count), hidden, gates[4];
+    float *states = w->cells + (layer * w->batch + row) * size + cell;
+    vec state = load_some(states, count), hidden, gates[4];
 #pragma GCC unroll 4
     for (int gate = 0; gate < 4; gate++)
         gates[gate] = load(sums + gate * LANES) + load_some(bias + gate * size, count);
@@ -108,7 +108,7 @@ static __attribute__((noinline)) void step_cells(const Writing *w, int64_t layer
         vec candidate = hyperbolic_tangent(gates[2] + logistic(gates[0]) * gates[3]);
         hidden = state = candidate + logistic(gates[1]) * (state - candidate);
     }
-    store_some(carried, state, count);
+    store_some(states, state, count);
     store_items(joint_of(w, layer, half + 1, row) + cell, hidden, count);
     store_items(w->hiddens + row * hidden_width_of(w) + layer * size + cell, hidden, count);
     if (layer + 1 < w->layers)
@@ -132,7 +132,7 @@ static void move_window(const Writing *w, int64_t step, int64_t half, int64_t ro
     }
 }
 
-static const float LIMIT = 1e4f; /* mixture.py */
+static const float LIMIT = 1e4f; /* on outputs, as in mixture.py */
 
 INLINE float limited(float value) {
     return value > LIMIT ? LIMIT : value < -LIMIT ? -LIMIT : value;
@@ -160,21 +160,21 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
     for (int64_t m = 0; m < mixtures; m++) logits[m] = sum += logits[m];
     int64_t chosen = 0;
     while (chosen < mixtures - 1 && logits[chosen] <= uniform[0] * sum) chosen++;
-    const float *part = raw + 1 + chosen; /* the first of the component's six numbers */
-    float rho = w->max_correlation * hyperbolic_tangent(all(part[5 * mixtures]))[0];
-    float numbers[2] = {normal[0],
+    const float *parameters = raw + 1 + chosen; /* the first of the chosen component's six */
+    float rho = w->max_correlation * hyperbolic_tangent(all(parameters[5 * mixtures]))[0];
+    float offsets[2] = {normal[0],
                         rho * normal[0] + sqrtf((1.0f - rho) * (1.0f + rho)) * normal[1]};
     float *point = w->points + (step * w->batch + row) * (3 + w->ends);
     for (int axis = 0; axis < 2; axis++) {
-        float log_scale = part[(3 + axis) * mixtures];
+        float log_scale = parameters[(3 + axis) * mixtures];
         if (log_scale < w->log_min_scales[axis]) log_scale = w->log_min_scales[axis];
         if (log_scale > logf(LIMIT)) log_scale = logf(LIMIT);
         float scale = exponential(all(log_scale - w->bias[row]))[0];
-        point[axis] = part[(1 + axis) * mixtures] + scale * numbers[axis];
+        point[axis] = parameters[(1 + axis) * mixtures] + scale * offsets[axis];
     }
     point[2] = ends(uniform[1], -raw[0], w->bias[row], w->pen);
     if (w->ends) point[3] = ends(uniform[1], -raw[columns - 1], w->bias[row], w->pen);
-    vec next = {point[0], point[1], point[2]}; /* and 0: the sequence has not ended */
+    vec next = {point[0], point[1], point[2]}; /* a fourth number is 0: the sequence goes on */
     for (int64_t layer = 0; layer < w->layers; layer++) {
         item *target = joint_of(w, layer, half + 1, row) + w->size + (layer > 0) * w->size;
         store_items(target + w->vocab_size, next, 3 + w->ends);
@@ -184,18 +184,18 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
 /* Many lines ------------------------------------------------------------------------------- */
 
 static void write_rows(const Writing *w, int64_t first, int64_t count, int member, int members,
-                       Team *team, float *space) {
+                       Team *team, float *scratch) {
     const int64_t size = w->size, blocks = padded(size) / LANES;
     const int64_t hidden_width = hidden_width_of(w);
     const int64_t columns = columns_of(w), panels = (columns + PANEL - 1) / PANEL;
-    /* This thread's part: some cells of all lines, and all cells of some lines. */
+    /* This thread computes some cells and outputs of all lines, and window and point of some. */
     const int64_t from_block = blocks * member / members;
     const int64_t to_block = blocks * (member + 1) / members;
     const int64_t from_panel = panels * member / members;
     const int64_t to_panel = panels * (member + 1) / members;
     const int64_t from = first + count * member / members;
     const int64_t to = first + count * (member + 1) / members;
-    float *phi = space, *window = phi + padded(w->places);
+    float *phi = scratch, *window = phi + padded(w->places);
     float gates[ROWS * PANEL] __attribute__((aligned(64)));
     for (int64_t step = 0; step < w->steps; step++) {
         const int64_t half = w->parity + step;
@@ -236,14 +236,14 @@ static void write_rows(const Writing *w, int64_t first, int64_t count, int membe
     }
 }
 
-/* Return 0, or 1 if memory is lacking, 2 if a text has wrong indices. */
+/* Return 0, or 1 if memory is lacking, or 2 if a text is not valid. */
 int write_lines(const Writing *w) {
     for (int64_t row = 0; row < w->batch && w->components; row++)
         if (!valid_text(text_of(w, row), w->text_lengths[row], w->places, w->vocab_size)) return 2;
-    const int64_t each = padded(w->places) + padded(w->vocab_size) + 16;
-    float *space = malloc(w->threads * each * sizeof(float));
+    const int64_t scratch_size = padded(w->places) + padded(w->vocab_size) + 16;
+    float *scratch = malloc(w->threads * scratch_size * sizeof(float));
     Team *teams = calloc(w->threads, sizeof(Team));
-    if (space && teams) {
+    if (scratch && teams) {
 #pragma omp parallel num_threads(w->threads)
         {
             int threads = 1, thread = 0;
@@ -254,11 +254,11 @@ int write_lines(const Writing *w) {
             const int64_t group = thread / members;
             const int64_t first = w->batch * group / groups;
             write_rows(w, first, w->batch * (group + 1) / groups - first, thread % members, members,
-                       teams + group, space + thread * each);
+                       teams + group, scratch + thread * scratch_size);
         }
     }
-    int failed = !space || !teams;
-    free(space);
+    int failed = !scratch || !teams;
+    free(scratch);
     free(teams);
     return failed;
 }

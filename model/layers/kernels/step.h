@@ -1,10 +1,10 @@
-/* Shared by the kernels: vectors, matrix products, and one step of a layer and its window.
+/* Code that the kernels share: vectors, products, and a step of an LSTM and of the window.
  *
  * Matrix products are of float32, or (-DBFLOAT16=1) of bfloat16 summed up in float32; everything
  * else is float32. The activation functions are polynomials over whole vectors.
  *
- * Each sum is taken in one order, whatever the other rows and however many threads there are: the
- * result of a row is the same bit for bit in every batch.
+ * The order of each sum depends neither on other rows nor on the number of threads: the result of a
+ * row is the same, bit for bit, in every batch.
  */
 
 #include <stdint.h>
@@ -13,21 +13,21 @@
 #include <immintrin.h>
 #endif
 
-/* A structure that Python and JavaScript fill. Both read the declaration of its fields and compute
- * the fields' places, as pointers differ in size. */
+/* Declare a structure that Python and JavaScript fill. Both read the declaration of the fields and
+ * compute the offsets of the fields, which depend on the size of a pointer. */
 #define STRUCTURE(NAME, ...)                                 \
     typedef struct { __VA_ARGS__ } NAME;                     \
     const char *NAME##_fields(void) { return #__VA_ARGS__; } \
     int NAME##_bytes(void) { return sizeof(NAME); }
 
-/* Products of bfloat16 on the matrix unit of recent processors; see products.c. */
+/* Whether products of bfloat16 can use the matrix unit of recent processors; see products.c. */
 #if BFLOAT16 && defined(__AVX512F__) && defined(__AMX_BF16__) && defined(__linux__)
 #define MATRIX_UNIT 1
 #else
 #define MATRIX_UNIT 0
 #endif
 
-/* Numbers of a vector, and rows of a tile: as many sums as the registers hold. */
+/* Floats of a vector, and rows of a tile, whose sums must fit in the registers. */
 #if MATRIX_UNIT
 enum { LANES = 16, ROWS = 32 };
 #elif defined(__AVX512F__)
@@ -47,8 +47,8 @@ typedef uint32_t words __attribute__((vector_size(4 * LANES)));
 typedef uint16_t halves __attribute__((vector_size(2 * LANES)));
 
 #if BFLOAT16
-typedef uint16_t item; /* An element of a product; */
-enum { STEP = 2 };     /* a product takes this many at once, which lie side by side. */
+typedef uint16_t item; /* An element of a matrix. */
+enum { STEP = 2 };     /* Number of adjacent elements that a product takes at once. */
 #else
 typedef float item;
 enum { STEP = 1 };
@@ -68,6 +68,7 @@ INLINE vec load(const float *source) {
 
 INLINE void store(float *target, vec value) { memcpy(target, &value, sizeof value); }
 
+/* `load_some`, `store_some`: of the first `count` numbers, or of all if `count` exceeds LANES. */
 INLINE vec load_some(const float *source, int64_t count) {
     if (count >= LANES) return load(source);
     vec value = {0};
@@ -93,7 +94,7 @@ INLINE void store_items(item *target, vec value, int64_t count) {
     __m256bh packed = _mm512_cvtneps_pbh((__m512)value);
     memcpy(&rounded, &packed, sizeof rounded);
 #else
-    words bits = (words)value; /* to nearest, ties to even; NaN stays NaN */
+    words bits = (words)value; /* rounds to nearest, ties to even; NaN stays NaN */
     words up = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
     words number = (words)(value == value);
     rounded = __builtin_convertvector((up & number) | (((bits >> 16) | 0x40) & ~number), halves);
@@ -108,7 +109,7 @@ INLINE void store_items(item *target, vec value, int64_t count) {
 }
 #endif
 
-/* The smaller and the larger number; NaN in `value` stays NaN. */
+/* The smaller of two numbers, and the larger of two; NaN in `value` stays NaN. */
 INLINE vec at_most(vec value, vec limit) {
 #if defined(__AVX512F__)
     return (vec)_mm512_min_ps((__m512)limit, (__m512)value);
@@ -136,7 +137,7 @@ INLINE float total(vec value) {
 
 INLINE vec reciprocal(vec value) {
 #if defined(__AVX512F__)
-    /* 14 bits, doubled by one step of Newton's method. */
+    /* One step of Newton's method doubles the 14 correct bits. */
     vec guess = (vec)_mm512_rcp14_ps((__m512)value);
     return guess * (2.0f - value * guess);
 #else
@@ -144,46 +145,46 @@ INLINE vec reciprocal(vec value) {
 #endif
 }
 
-/* e^x: relative error below 2e-7; e^88 for x above 88, zero for x below -87.3. The polynomial is
- * from expf of the Cephes library. */
+/* e^x with a relative error below 2e-7; e^88 for x above 88, zero for x below -87.3. The polynomial
+ * is that of expf in the Cephes library. */
 INLINE vec exponential(vec x) {
     const vec magic = all(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
     const vec low = all(-87.3f);
     vec bounded = at_least(at_most(x, all(88.0f)), low);
     vec shifted = bounded * 1.44269504088896341f + magic;
     vec whole = shifted - magic;
-    vec rest = bounded - whole * 0.693359375f;
-    rest = rest + whole * 2.12194440e-4f;
+    vec residual = bounded - whole * 0.693359375f;
+    residual = residual + whole * 2.12194440e-4f;
     vec sum = all(1.9875691500e-4f);
-    sum = sum * rest + 1.3981999507e-3f;
-    sum = sum * rest + 8.3334519073e-3f;
-    sum = sum * rest + 4.1665795894e-2f;
-    sum = sum * rest + 1.6666665459e-1f;
-    sum = sum * rest + 5.0000001201e-1f;
-    sum = sum * rest * rest + rest + 1.0f;
+    sum = sum * residual + 1.3981999507e-3f;
+    sum = sum * residual + 8.3334519073e-3f;
+    sum = sum * residual + 4.1665795894e-2f;
+    sum = sum * residual + 1.6666665459e-1f;
+    sum = sum * residual + 5.0000001201e-1f;
+    sum = sum * residual * residual + residual + 1.0f;
     ints power = ((ints)shifted - (ints)magic + 127) << 23;
     return (vec)((ints)(sum * (vec)power) & ~(x < low));
 }
 
 INLINE vec logistic(vec x) { return reciprocal(1.0f + exponential(-x)); }
 
-/* Relative error below 5e-7: the quotient of polynomials that Eigen uses. */
+/* tanh x with a relative error below 5e-7, by the polynomials that Eigen uses. */
 INLINE vec hyperbolic_tangent(vec x) {
     const vec limit = all(7.90531110763549805f);
     vec bounded = at_least(at_most(x, limit), -limit);
     vec square = bounded * bounded;
-    vec above = all(-2.76076847742355e-16f);
-    above = above * square + 2.00018790482477e-13f;
-    above = above * square + -8.60467152213735e-11f;
-    above = above * square + 5.12229709037114e-08f;
-    above = above * square + 1.48572235717979e-05f;
-    above = above * square + 6.37261928875436e-04f;
-    above = above * square + 4.89352455891786e-03f;
-    vec below = all(1.19825839466702e-06f);
-    below = below * square + 1.18534705686654e-04f;
-    below = below * square + 2.26843463243900e-03f;
-    below = below * square + 4.89352518554385e-03f;
-    return bounded * above * reciprocal(below);
+    vec numerator = all(-2.76076847742355e-16f);
+    numerator = numerator * square + 2.00018790482477e-13f;
+    numerator = numerator * square + -8.60467152213735e-11f;
+    numerator = numerator * square + 5.12229709037114e-08f;
+    numerator = numerator * square + 1.48572235717979e-05f;
+    numerator = numerator * square + 6.37261928875436e-04f;
+    numerator = numerator * square + 4.89352455891786e-03f;
+    vec denominator = all(1.19825839466702e-06f);
+    denominator = denominator * square + 1.18534705686654e-04f;
+    denominator = denominator * square + 2.26843463243900e-03f;
+    denominator = denominator * square + 4.89352518554385e-03f;
+    return bounded * numerator * reciprocal(denominator);
 }
 
 INLINE int64_t even(int64_t count) { return (count + 1) / 2 * 2; }
@@ -192,19 +193,19 @@ INLINE int64_t padded(int64_t count) { return (count + LANES - 1) / LANES * LANE
 
 /* Products (products.c) ---------------------------------------------------------------------- */
 
-#define SHARED __attribute__((visibility("hidden"))) /* between the files, and not with others */
+#define SHARED __attribute__((visibility("hidden"))) /* only among the files of the kernels */
 
-/* `rows` rows of `left` (each `stride` apart) times a panel of `vectors` vectors, into `out` or
- * added to it. */
+/* Multiply `rows` rows of `left`, `stride` apart, by a panel of `vectors` vectors. The result is
+ * written to `out`, or with `add` added to `out`. */
 SHARED void product(const item *left, int64_t stride, int64_t depth, const item *panel, float *out,
                     int64_t out_stride, int add, int rows, int vectors);
 
-/* left (count, depth) times a packed matrix, into `out` (count, columns rounded up to LANES) or
- * added to it. */
+/* Multiply `left` (count, depth) by a packed matrix. The result (count, columns rounded up to
+ * LANES) is written to `out`, or with `add` added to `out`. */
 SHARED void multiply(const item *left, int64_t stride, int64_t count, int64_t depth,
                      const item *packed, int64_t columns, float *out, int64_t out_stride, int add);
 
-/* Rows of the tile at `row`, of `count` rows shared out evenly. */
+/* The number of rows of the tile that begins at `row`; tiles divide the `count` rows evenly. */
 INLINE int tile_rows(int64_t row, int64_t count) {
     int64_t tiles = (count - row + ROWS - 1) / ROWS;
     return (int)((count - row + tiles - 1) / tiles);
@@ -212,9 +213,9 @@ INLINE int tile_rows(int64_t row, int64_t count) {
 
 /* The LSTM ----------------------------------------------------------------------------------- */
 
-/* One step of some cells (the paper, eqs 7-11 without peepholes). `gates` (input, forget and output
- * gate, candidate) come in before their activation functions and go out after them; `cell` is the
- * cell state. Returns the hidden state. */
+/* Compute one step of LANES cells (the paper, eqs 7-11 without peepholes) and return their hidden
+ * states. The activation functions of `gates` (input, forget and output gate, candidate) are
+ * applied in place, and the cell states `cell` are updated in place. */
 INLINE vec lstm_step(vec gates[4], vec *cell) {
 #pragma GCC unroll 4
     for (int gate = 0; gate < 4; gate++)
@@ -225,7 +226,7 @@ INLINE vec lstm_step(vec gates[4], vec *cell) {
 
 /* The window --------------------------------------------------------------------------------- */
 
-/* Whether all indices of a text are of the vocabulary, and a place is left after its end. */
+/* Whether all indices of `text` are in the vocabulary, and at least one place follows `text`. */
 INLINE int valid_text(const int64_t *text, int64_t length, int64_t places, int64_t vocab_size) {
     if (length < 0 || length >= places) return 0;
     for (int64_t u = 0; u < length; u++)
@@ -239,18 +240,18 @@ INLINE vec positions(int64_t place) {
     return value;
 }
 
-/* Kappa beyond this is equally far from every character, and its square stays finite. */
+/* The maximum of kappa, which is about equally far from every character and has a finite square. */
 static const float FARTHEST = 1e18f;
 
 /* Move the window over one text by a step (the paper, eqs 46, 47, 49-51).
  *
- * `parameters` (3 components, padded) are the products with the hidden state, and afterwards
- * alpha, beta and the advance of kappa; `after`, which may be `before`, receives kappa; `phi` and
- * `window` have room for the padded places and vocabulary. */
+ * `parameters` (3 components, padded) are products with the hidden state, which are replaced by
+ * alpha, beta and the advance of kappa. `new_kappas` may be the same array as `old_kappas`. `phi`
+ * and `window` have room for the padded places and the padded vocabulary. */
 static inline void window_step(int64_t components, int64_t places, int64_t vocab_size,
                                const int64_t *text, int64_t length, const float *bias,
-                               float *parameters, const float *before, float *after, float *phi,
-                               float *window) {
+                               float *parameters, const float *old_kappas, float *new_kappas,
+                               float *phi, float *window) {
     const float *alpha = parameters, *beta = alpha + components, *advance = beta + components;
     for (int64_t i = 0; i < 3 * components; i += LANES) {
         vec value = load(parameters + i) + load_some(bias + i, 3 * components - i);
@@ -258,8 +259,8 @@ static inline void window_step(int64_t components, int64_t places, int64_t vocab
     }
     memset(phi, 0, padded(places) * sizeof(float));
     for (int64_t k = 0; k < components; k++) {
-        float kappa = before[k] + advance[k];
-        after[k] = kappa = kappa > FARTHEST ? FARTHEST : kappa;
+        float kappa = old_kappas[k] + advance[k];
+        new_kappas[k] = kappa = kappa > FARTHEST ? FARTHEST : kappa;
         for (int64_t u = 0; u < places; u += LANES) {
             vec offset = kappa - positions(u);
             vec gaussian = exponential(-beta[k] * (offset * offset));

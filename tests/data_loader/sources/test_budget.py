@@ -6,7 +6,7 @@ import pytest
 
 from data_loader import InkMLDataset, read_ink
 from data_loader.sources.iam_ondb import parse_database
-from data_loader.sources.parsing import MAX_PARSED, Fault, memory
+from data_loader.sources.parsing import MAX_PARSED, Fault, memory_budget
 from data_loader.sources.untrusted_files import parse_contents
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
@@ -94,7 +94,8 @@ def test_as_many_members_as_mnist_has_are_read(tmp_path, monkeypatch):
 
 def test_a_fault_that_is_kept_holds_nothing_of_what_was_read(tmp_path):
     """Its traceback would: the contents of all members that cannot be used."""
-    _, faults = parse_contents(_refuse, [digits(tmp_path, 3)], re.compile(".*txt"), "", memory())
+    archive, budget = digits(tmp_path, 3), memory_budget()
+    _, faults = parse_contents(_refuse, [archive], re.compile(".*txt"), "", budget)
     assert [fault.__traceback__ or fault.__context__ for fault in faults.values()] == [None] * 3
 
 

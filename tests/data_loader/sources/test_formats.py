@@ -17,7 +17,7 @@ from data_loader import (
     UnipenDataset,
     read_ink,
 )
-from data_loader.sources.parsing import FARTHEST
+from data_loader.sources.parsing import MAX_OFFSET
 from tests.campaign.damage import damaged
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, pack_folders, put
@@ -142,11 +142,11 @@ ODD = {  # by format the file, the name of its sample, and contents with the rea
     "IAM-OnDB": (ink_formats.iam_name("a01-000u", 2), "a01-000u-02", [
         (iam()[:300], r"broken XML \(.*: line \d+, column \d+\)"),
         *(
-            (iam([[(1, 2, 3), (x, 2, 4)]]), "a point without a whole x, a whole y and a time "
+            (iam([[(1, 2, 3), (x, 2, 4)]]), "a point without x and y as whole numbers and a time "
              rf"\(point 2 has '{x} 2 4'\)")
             for x in ("abc", "1_0", 1.5)
         ),
-        (iam().replace(b'time="1.5"', b"", 1), "a point without a whole x, .* and a time"),
+        (iam().replace(b'time="1.5"', b"", 1), "a point without x and y as .* and a time"),
         (iam([[(1, 2, 3), (2, 2, "9" * 400)]]), "a non-number"),
     ]),
     "InkML": ("bad.inkml", "bad.inkml", [
@@ -154,17 +154,17 @@ ODD = {  # by format the file, the name of its sample, and contents with the rea
         (b"<svg/>", "another kind of XML .its outermost element is <svg>"),
         (inkml([[(1,), (2, 3)]]), "a point without 2 values .point 1 of trace 1"),
         (inkml([[(1, 2), (3, "x")]]), "a non-number .*point 2 of trace 1.*'x'"),
-        (inkml([[("'1", 2), (3, 4)]]), "a difference without a point"),
+        (inkml([[("'1", 2), (3, 4)]]), "a difference without a previous point"),
     ]),
     "MNIST": ("trainimg-3-inputdata.txt", "trainimg-3", [
-        (mnist()[:-7], "rows that are not as many whole numbers .the n"),
+        (mnist()[:-7], "rows that are not equally many whole numbers .the n"),
         (b"".join(ROWS[:4]), "a digit cut short: no row ends it"),
         (b"1 1 2 0\n" + mnist(), "an end that is neither 0 nor 1"),
         (mnist() * 2, r"rows after the end .*it ends in row 5"),
     ]),
     "MNIST's targets": ("trainimg-3-targetdata.txt", "trainimg-3", [
         (b"0 " * 13 + b"0\n", "target data: a class that is not one of ten"),
-        (target(3, 4) + target(4, 1), "target data: rows that do not agree"),
+        (target(3, 4) + target(4, 1), "target data: rows of different classes"),
         (mnist(), r"target data: rows without 14 columns"),
     ]),
     "UNIPEN": ("digits", "digits:00001", [
@@ -248,7 +248,7 @@ def test_a_damaged_file_ends_in_a_line_or_in_sound_ink(tmp_path, kind):
             sample.text.encode()
             assert sample.ink.dtype == np.float32 and sample.ink.shape == (len(sample.ink), 3)
             assert len(sample.ink) >= 2 and np.isin(sample.ink[:, 2], (0, 1)).all()
-            assert np.abs(sample.ink).max() <= FARTHEST  # which no NaN is
+            assert np.abs(sample.ink).max() <= MAX_OFFSET  # which no NaN is
     assert [path.name for path in tmp_path.iterdir()] == ["sample.tar"]
 
 
@@ -277,6 +277,6 @@ def test_where_nothing_is_what_belongs_there_is_said(tmp_path, monkeypatch, form
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=message):
         DATASETS[form](root="notes").load()
-    gone = rf"no such folder; .* \(gone is looked for in {tmp_path}|gone has no "
+    gone = rf"no such folder; .* \(gone is relative to {tmp_path}|gone has no "
     with pytest.raises(DataError, match=gone):
         DATASETS[form](root="gone").load()

@@ -70,17 +70,17 @@ def test_report_says_what_is_used_and_what_is_not(tmp_path, files):
     files["testset_f.txt"] += b" e05-000\n e05-001z\n"
     report = prepared(write(tmp_path, files)).report
     assert "train        2 lines          12 points        30 characters" in report
-    assert "4 left out: a form with other transcriptions than line files: " in report
+    assert "4 left out: a form whose transcriptions do not match its line files: " in report
     assert "a01-000u-01 (2 for the files 1, 3)" in report and "d04-081-01 (3 for the " in report
-    assert "2 forms of testset_f are not there: e05-000, e05-001z" in report
-    assert "1 lines are of no set in use" in report
+    assert "2 forms of testset_f are missing: e05-000, e05-001z" in report
+    assert "1 lines are in none of the task files used" in report
 
 
 BROKEN_FORMS = {
     "missing": (None, "no transcription of the form"),
     "without CSR": (b"OCR:\n\none\ntwo\n", "a transcription without the part CSR:"),
     "empty": (b"OCR:\n\none\n\nCSR:\n\n \n", "an empty transcription"),
-    "too many": (iam_text("1", "2", "3"), r"a form with other .* \(3 for the files 1, 2\)"),
+    "too many": (iam_text("1", "2", "3"), r"a form whose .* not match .* \(3 for the files 1, 2\)"),
     "binary": (iam_text("one", "t\x00wo"), r"unprintable characters .*'t\\x00wo'"),
 }
 
@@ -119,7 +119,7 @@ def test_an_archive_with_nothing_of_use_is_an_error(tmp_path, files):
 
 def test_absent_forms_are_an_error_only_if_strict(tmp_path, files):
     files["testset_f.txt"] += b" e05-000\n"
-    with pytest.raises(DataError, match="1 forms of testset_f are not there: e05-000; without"):
+    with pytest.raises(DataError, match="1 forms of testset_f are missing: e05-000; without"):
         prepared(write(tmp_path, files), strict=True)
     assert ": 10 lines" in prepared(tmp_path).report
 
@@ -129,7 +129,7 @@ def test_absent_forms_are_an_error_only_if_strict(tmp_path, files):
     [
         (b"<html>log in</html>", "testset_v.txt: '<html>log' is not the name of a form"),
         (b"\n", "testset_v.txt: an empty file"),
-        (b"b02-105 a01-000u\n", "form a01-000u be in train and in valid"),
+        (b"b02-105 a01-000u\n", "form a01-000u into train and valid"),
         (b"e05-000", "no lines for the split 'valid': 1 forms of testset_v"),
     ],
 )
@@ -150,7 +150,7 @@ def test_splits_follow_the_config(tmp_path, files):
 @pytest.mark.parametrize(
     ("splits", "message"),
     [
-        ({"train": ["trainset"], "val": ["testset_v"]}, "sets for train and valid, and none but"),
+        ({"train": ["trainset"], "val": ["testset_v"]}, "task files for train, valid and"),
         ({"train": ["trainset"], "valid": ["trainset"]}, "in train or in valid, not in both"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources import ink_files
-from data_loader.sources.ink_files import matched
+from data_loader.sources.ink_files import match_device
 from data_loader.transforms.shaping import ResampleTime
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
@@ -53,16 +53,16 @@ def test_a_folder_in_order_and_what_is_no_ink_by_name(tmp_path, caplog):
 def test_nothing_of_use_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"nowhere: a file that cannot be read \(No such"):
         read_ink(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=f"^{tmp_path}: no ink there; what is read: InkML, a line"):
+    with pytest.raises(DataError, match=f"^{tmp_path}: no ink there; supported formats: InkML, a"):
         read_ink(tmp_path)
     put(tmp_path, {"note": "hello", "sentences.txt": "a\n"})
-    message = r"no ink there: 1 left out: no ink in a known format: note; what is read: InkML"
+    message = r"no ink there: 1 left out: no ink in a known format: note; supported formats: InkML"
     with pytest.raises(DataError, match=message):
         read_ink(tmp_path)
     # Nor is what is zipped and no tar archive a broken one.
     (tmp_path / "note.bin").write_bytes(gzip.compress(b"to be bought: milk" * 99))
     for name in ("note", "note.bin"):
-        message = rf"/{name}: no ink in a known format; what is read: InkML, a"
+        message = rf"/{name}: no ink in a known format; supported formats: InkML, a"
         with pytest.raises(DataError, match=message):
             read_ink(tmp_path / name)
 
@@ -74,7 +74,7 @@ def test_iam_lines_find_their_texts_in_the_database(tmp_path):
     assert plain(read_ink(tmp_path)) == [(names[0], INK, ""), (names[1], INK, "two")]
     line = tmp_path / names[1]
     line = line.rename(line.with_name("a01-000u-03.xml"))
-    with pytest.raises(DataError, match=r"-03.xml: no such line among .* of the form \(2 lines\)"):
+    with pytest.raises(DataError, match=r"-03.xml: no such line in the form.s .* \(2 lines\)"):
         read_ink(line)
 
 
@@ -101,14 +101,14 @@ def lines():
 
 def test_ink_that_fits_stays_as_it_is_and_so_does_a_dot(lines):
     for ink in (lines[0], np.array([[0, 0, 1], [0, 0, 1]], dtype=np.float32)):
-        same, _, period = matched(ink, lines[1:])
+        same, _, period = match_device(ink, lines[1:])
         assert (same == ink).all() and period == 1
 
 
 @pytest.mark.parametrize("factor", [1 / 50, 40.0])
 def test_ink_of_other_units_gets_the_size_of_the_examples(lines, factor):
     foreign = lines[0] * np.float32([factor, factor, 1])
-    ink, scale, period = matched(foreign, lines[1:])
+    ink, scale, period = match_device(foreign, lines[1:])
     usual = float(np.median([x_height(line) for line in lines[1:]]))
     assert x_height(ink) == pytest.approx(usual, rel=1e-4) and period == 1
     np.testing.assert_allclose(ink, foreign * (scale, scale, 1), rtol=1e-5)
@@ -117,7 +117,7 @@ def test_ink_of_other_units_gets_the_size_of_the_examples(lines, factor):
 def test_ink_of_another_rate_is_resampled(lines):
     """Of five times as many points a second; the first and last of each stroke stay."""
     dense, _ = ResampleTime(period=0.2)(lines[0], np.zeros(len(lines[0])), None)
-    ink, scale, period = matched(dense, lines[1:])
+    ink, scale, period = match_device(dense, lines[1:])
     assert scale == 1 and 2.5 < period < 10
     usual = float(np.median([ink_files.mean_step(line) for line in lines[1:]]))
     assert ink_files.mean_step(ink) == pytest.approx(usual, rel=0.15)

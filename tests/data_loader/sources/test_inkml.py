@@ -162,7 +162,7 @@ def test_groups_as_samples(tmp_path):
     found = [(one.name, one.text, len(one.ink)) for one in in_order(dataset)[:2]]
     assert found == [("00#0000", "all", 5), ("00#0001", "y", 2)]
     assert "a view of a trace that is not there: 00#0002 ('c')" in dataset.report
-    assert "a part of a trace as a view, which is not read: 00#0003" in dataset.report
+    assert "a view of a part of a trace, which is not supported: 00#0003" in dataset.report
     whole = in_order(prepared(tmp_path))[0]
     assert len(whole.ink) == 7 and whole.text == "hello"
 

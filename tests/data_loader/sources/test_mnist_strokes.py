@@ -86,7 +86,7 @@ def test_lines_of_digits_side_by_side(tmp_path):
     each = points - points[:, :1]
     assert (each == np.cumsum(np.array(INK)[:, :2], axis=0)).all()
     assert line.name == "train-line-000005"
-    assert "lines of 2 to 4 are set from 240 digits" in dataset.report
+    assert "240 digits are combined into lines of 2 to 4 digits" in dataset.report
 
 
 def test_lines_are_the_same_on_every_machine(tmp_path):
@@ -96,9 +96,9 @@ def test_lines_are_the_same_on_every_machine(tmp_path):
 
 def test_ranges_and_too_few_digits_are_refused(tmp_path):
     for key in ("digits_per_line", "gap"):
-        with pytest.raises(ConfigFault, match=f"{key} = .* the fewest first"):
+        with pytest.raises(ConfigFault, match=f"{key} = .* the minimum, then"):
             MNISTStrokesDataset(**{key: (6, 1)})
-    message = r"no samples for the split .*lines of 50 to .* are set from 72 digits"
+    message = r"no samples for the split .*72 digits are combined into lines of 50 to "
     with pytest.raises(DataError, match=message):
         prepared(write(tmp_path, sequences()), digits_per_line=(50, 60))
 

@@ -34,7 +34,7 @@ def cache_of(dataset):
 
 @pytest.mark.parametrize("fractions", [{"train": 0.9, "val": 0.1}, {"train": 0.8, "valid": 0.1}])
 def test_fractions_that_do_not_fit_are_refused(fractions):
-    with pytest.raises(ConfigFault, match=r"fractions = .* shares of train, valid, test, together"):
+    with pytest.raises(ConfigFault, match=r"fractions = .* of train, valid, test, together 1"):
         InkMLDataset(fractions=fractions)
 
 

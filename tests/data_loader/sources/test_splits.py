@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_loader.sources.parsing import Sample
-from data_loader.sources.splits import FRACTIONS, divide, draw, official_split, subset
+from data_loader.sources.splits import FRACTIONS, choose_subset, divide, hash_fraction, named_split
 
 NO_INK = np.zeros((0, 3))
 
@@ -27,24 +27,24 @@ def test_fractions_hold_on_average_and_the_seed_divides_otherwise():
 
 def test_draw_is_the_same_on_every_machine():
     # printf '0:name:a01' | sha256sum | cut -c1-16, divided by 2^64
-    assert draw("name:a01") == pytest.approx(0x4AFB70F86652A1C9 / 2**64, abs=0)
+    assert hash_fraction("name:a01") == pytest.approx(0x4AFB70F86652A1C9 / 2**64, abs=0)
 
 
 def test_subset_by_seed():
     samples = [Sample(NO_INK, name=str(n)) for n in range(300)]
-    chosen = subset(samples, 50, seed=3)
+    chosen = choose_subset(samples, 50, seed=3)
     numbers = [int(one.name) for one in chosen]
     assert len(set(chosen)) == 50 and numbers == sorted(numbers)
-    assert subset(samples, 50, seed=4) != chosen
-    assert set(chosen) < set(subset(samples, 60, seed=3))
-    assert subset(samples[::-1], 50, seed=3) == chosen[::-1]
+    assert choose_subset(samples, 50, seed=4) != chosen
+    assert set(chosen) < set(choose_subset(samples, 60, seed=3))
+    assert choose_subset(samples[::-1], 50, seed=3) == chosen[::-1]
     assert np.mean(numbers) == pytest.approx(149.5, abs=5 * 300 / 12**0.5 / 50**0.5)
 
 
 def test_splits_that_names_of_files_tell():
     told = {"pendigits-train": "train", "Training_1": "train", "test/a.dat": "test"}
     told |= {"validation.unp": "valid", "contest.dat": "", "trainer": "", "train/test.dat": ""}
-    assert {path: official_split(path) for path in told} == told
+    assert {path: named_split(path) for path in told} == told
 
 
 def test_division_by_hash_moves_nobody_and_keeps_writers_together():

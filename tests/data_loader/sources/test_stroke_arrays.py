@@ -6,7 +6,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from data_loader.sources.parsing import memory
+from data_loader.sources.parsing import memory_budget
 from data_loader.sources.stroke_arrays import StrokeArraysDataset, load_arrays
 from tests.data_loader.archives import put
 from tests.data_loader.ink_formats import saved
@@ -60,7 +60,7 @@ def test_lines_and_texts_are_paired_and_turned_downwards(tmp_path):
 @pytest.mark.parametrize("protocol", [3, 4])  # of all versions of numpy for Python 3
 def test_reads_what_numpy_pickles(protocol):
     content = npy_of_pickle(pickle.dumps(array_of([LINE, LINE[:2]]), protocol=protocol))
-    arrays = [element.array(memory()) for element in load_arrays(content)]
+    arrays = [element.array(memory_budget()) for element in load_arrays(content)]
     assert [array.tolist() for array in arrays] == [LINE.tolist(), LINE[:2].tolist()]
 
 
@@ -76,7 +76,7 @@ def test_reads_arrays_that_python_2_has_pickled():
         b"J\xff\xff\xff\xffK\x00tb\x89U" + bytes([len(raw)]) + raw + b"tbatb."
     )
     (element,) = load_arrays(npy_of_pickle(by_hand))
-    assert element.array(memory()).tolist() == LINE.tolist()
+    assert element.array(memory_budget()).tolist() == LINE.tolist()
 
 
 @pytest.mark.parametrize("dtype", ["<f4", ">f8", "<i2"])
@@ -112,9 +112,9 @@ def test_what_would_run_is_refused_by_name(tmp_path, monkeypatch, element, name)
         (b"hello", "not a .npy file of arrays"),
         (saved(np.array(["a", "b"])), "values that are not numbers"),
         (npy_of_pickle(pickle.dumps([LINE.tolist()])), "no object array in the pickle"),
-        (npy_of_pickle(b"\x80\x02r\xff\xff\xff\x7f."), "a broken pickle"),
-        (npy_of_pickle(b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7fx."), "a broken pickle"),
-        (npy_of_pickle(b"\x80\x02Ppersistent\n."), "other things than arrays .PERSID"),
+        (npy_of_pickle(b"\x80\x02r\xff\xff\xff\x7f."), "a pickle that is broken"),
+        (npy_of_pickle(b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7fx."), "a pickle that is brok"),
+        (npy_of_pickle(b"\x80\x02Ppersistent\n."), "not of arrays only .PERSID"),
         (saved(np.zeros((2, 2), dtype=object)), "values that are not numbers"),
         (PROMISED, "an array cut short .216 bytes for the shape .999999999999, 3"),
     ],

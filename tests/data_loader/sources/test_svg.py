@@ -43,7 +43,7 @@ def test_the_rows_are_read_after_another_program_has_moved_them(tmp_path):
 @pytest.mark.parametrize(
     ("svg", "reason"),
     [
-        ('<path d="M1 1C1 2 3 4 5 6"/>', "that write or page did not draw"),
+        ('<path d="M1 1C1 2 3 4 5 6"/>', "an SVG without rows.*`experiments.py notes` reads"),
         ('<path aria-label="a" d="m1 1h3x2"/>', r"a path that is not valid \(m1 1h3x2"),
         ('<path aria-label="a" d="M1 1C1 2"/>', r"a path that is not valid \(M1 1C1 2"),
     ],

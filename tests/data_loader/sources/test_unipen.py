@@ -95,7 +95,7 @@ def test_a_file_cut_short_loses_its_last_segment_only(tmp_path):
         prepared(tmp_path, content[: content.rindex(".PEN_UP") - 3], strict=True)
     assert len(prepared(tmp_path).used) == 29
     report = prepared(tmp_path, content[: content.rindex(".PEN_DOWN")]).report
-    assert "other components than it names: digits:00029" in report
+    assert "names another number of components: digits:00029" in report
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_strokes_are_resampled_by_the_rate_of_their_tablet():
     parsed = parse_level(document, "DIGIT")
     of_100, of_50 = ([*np.cumsum(one.ink[:, 0])] for one in parsed.samples)
     assert of_100 == places[::2] and of_50 == places
-    reason = "points per second unknown, or not 40 to 1000"
+    reason = "points per second unknown or not 40 to 1000"
     left_out = [(reason, f"0000{n}") for n in (0, 2, 3)]
     assert [(one.reason, one.name) for one in parsed.left_out] == left_out
 

@@ -149,5 +149,5 @@ def test_a_folder_that_holds_one_archive_means_that_archive(tmp_path):
     assert found.report.startswith(f"UNIPEN in {archive}: 6 samples")
     assert "by contributor: apa 2, apb 3, art 1" in found.report
     packed(root, "gz")
-    with pytest.raises(DataError, match=r"u\.tgz: is one of several archives; give the path"):
+    with pytest.raises(DataError, match=r"u\.tgz: one of several archives; give the path"):
         dataset(root)

@@ -2,11 +2,11 @@ import zlib
 
 import numpy as np
 
-from data_loader.synthetic.accents import MADE, accented
+from data_loader.synthetic.accents import NON_ASCII, accented
 from data_loader.synthetic.bank import BankHand
 from data_loader.synthetic.cutting import LIFT, CutLine, Piece
 from data_loader.synthetic.european import LETTERS, SIGNS
-from data_loader.synthetic.paths import from_left, from_strokes, leaning, moved, to_strokes
+from data_loader.synthetic.paths import at_left_edge, from_strokes, moved, slanted, to_strokes
 from utils.ink import at_equal_steps, path_along
 
 TALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZbdhklt"
@@ -37,7 +37,7 @@ def piece(one, slant=0.0):
         corners = np.array(corners, dtype=float)
         path = path_along(corners)
         strokes.append(at_equal_steps(corners, path, max(1, round(path[-1] / 0.1))))
-    return Piece(one, from_left(leaning(from_strokes(strokes), slant)))
+    return Piece(one, at_left_edge(slanted(from_strokes(strokes), slant)))
 
 
 def hand(slant=0.0):
@@ -52,13 +52,13 @@ def make(one, seed=0, slant=0.0):
     generator = np.random.default_rng(seed)
     made = accented(one, lambda letter: piece(letter, slant), hand(slant), generator)
     assert made is not None, one
-    return made, to_strokes(leaning(made.path, -slant))
+    return made, to_strokes(slanted(made.path, -slant))
 
 
 def test_i_and_j_lose_their_dot_under_a_mark_only():
     for one, count in {"í": 2, "î": 2, "ï": 3, "ī": 2, "ı": 1, "į": 3, "İ": 2}.items():
         assert len(make(one)[1]) == count, one
-    np.testing.assert_allclose(make("ı")[0].path, from_left(piece("i").path[:11]))
+    np.testing.assert_allclose(make("ı")[0].path, at_left_edge(piece("i").path[:11]))
 
 
 def test_what_cannot_be_made_is_none():
@@ -74,7 +74,7 @@ def test_what_cannot_be_made_is_none():
 
 
 def test_all_are_drawn_as_they_were():
-    assert set(LETTERS + SIGNS) == MADE
+    assert set(LETTERS + SIGNS) == NON_ASCII
     made = [make(one, seed, slant=0.2)[0] for seed, one in enumerate(LETTERS + SIGNS)]
     path = np.concatenate([one.path for one in made])
     assert zlib.crc32(np.rint(path[:, :2] * 1024).astype("<i4").tobytes()) == 1674336037

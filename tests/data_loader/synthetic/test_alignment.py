@@ -40,20 +40,20 @@ def test_a_table_is_read_as_it_was_written(file):
 def test_a_line_is_known_by_name_points_and_text():
     table = Alignment(LINES)
     known = ("a01-000u-01", 301, "abc")
-    assert table.of(*known) is LINES["a01-000u-01"]
+    assert table.find(*known) is LINES["a01-000u-01"]
     for other in (known[0], 302, "abc"), (*known[:2], "abcd"), ("a01-000u-02", *known[1:]):
-        assert table.of(*other) is None
+        assert table.find(*other) is None
 
 
 @pytest.mark.parametrize("content", [b"a01-000u-01 3 1 4", b"PK"])
 def test_a_file_that_is_no_table_is_an_error(file, content):
     file.write_bytes(content)
-    with pytest.raises(DataError, match=r"alignment = '.*table\.npz': .+ with the project comes"):
+    with pytest.raises(DataError, match=r"alignment = '.*table\.npz': .+ give a shipped table"):
         Alignment.load(file)
 
 
 def test_a_table_that_is_not_there_is_named_with_those_that_are():
-    with pytest.raises(DataError, match=r"alignment = 'iam': .*No such file.* iam_ondb\b"):
+    with pytest.raises(DataError, match=r"alignment = 'iam': .*No such file.*\(iam_ondb\b"):
         Alignment.load("iam")
 
 
@@ -61,5 +61,5 @@ def test_the_table_of_iam_ondb_fits_its_lines(real_cache):
     dataset = prepared(IAMOnDBDataset, "iam_ondb", real_cache)
     table = Alignment.load("iam_ondb")
     some = dataset.used[::50]
-    found = [table.of(one.name, len(one.ink), nfc(one.text)) for one in some]
+    found = [table.find(one.name, len(one.ink), nfc(one.text)) for one in some]
     assert np.mean([one is not None for one in found]) > 0.99

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data_loader.synthetic.bank import SMALL_STANDS, BankHand, verify_pieces
+from data_loader.synthetic.bank import MAX_SMALL_OFFSET, BankHand, verify_pieces
 from data_loader.synthetic.cutting import CUT
 from tests.data_loader.synthetic.drawn_lines import BAR, BOX, STEM, at, boxes, drawn, owners
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
@@ -66,9 +66,9 @@ def test_hands_are_measured(found):
     assert plain.height == pytest.approx(14 * 7.0, rel=0.05)  # of a font of 14 units
     assert found["leaning"].height / plain.height == pytest.approx(9 / 7, rel=0.05)
     assert found["wide"].width / plain.width == pytest.approx(1.25, rel=0.05)
-    assert plain.tall == pytest.approx(1.5, rel=0.03)
-    assert found["wide"].tall == pytest.approx(1 + 1.3 * 0.5, rel=0.03)
-    assert found["cursive"].lifts < 1 < plain.lifts
+    assert plain.tall_height == pytest.approx(1.5, rel=0.03)
+    assert found["wide"].tall_height == pytest.approx(1 + 1.3 * 0.5, rel=0.03)
+    assert found["cursive"].strokes_per_character < 1 < plain.strokes_per_character
 
 
 def test_gaps_are_those_between_letters_and_words(found):
@@ -94,7 +94,7 @@ def test_pieces_stand_on_the_baseline(low):
     (moved,) = np.unique(moves[:, :2].round(9), axis=0)
     stood = hand.lines[0].points_of(12)[:, 1].max()
     assert abs(stood - low) < 0.06 and moved[0] == 0
-    assert stood + moved[1] == pytest.approx(np.clip(stood, -SMALL_STANDS, SMALL_STANDS))
+    assert stood + moved[1] == pytest.approx(np.clip(stood, -MAX_SMALL_OFFSET, MAX_SMALL_OFFSET))
 
 
 def test_pieces_that_are_read_fit():

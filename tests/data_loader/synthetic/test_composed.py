@@ -10,7 +10,7 @@ import pytest
 from base.base_dataset import SPLITS
 from data_loader import ComposedDataset, LevelBaseline, ShapedDataset
 from data_loader.synthetic.alignment import Alignment
-from data_loader.synthetic.composed import share_of
+from data_loader.synthetic.composed import hash_fraction
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
 from utils import hand_measures
 from utils.checks import ConfigFault, DataError
@@ -125,8 +125,8 @@ def test_a_split_alone_is_as_in_the_whole_without_what_only_training_needs(table
 
 def test_only_forms_within_bounds_are_cut(table):
     # The order follows from the name alone: CRC-32 as other programs have it.
-    assert share_of("123456789") == 0xCBF43926 / 2**32
-    shares = {form: share_of(form) for form in HANDS}
+    assert hash_fraction("123456789") == 0xCBF43926 / 2**32
+    shares = {form: hash_fraction(form) for form in HANDS}
     middle = sorted(shares.values())[2]
     for bounds in ((0.0, middle), (middle, 1.0)):
         found = {line.group for line in new_lines(composed(table, forms=bounds))}
@@ -142,7 +142,7 @@ def test_hands_whose_letters_join_are_not_composed_in(table):
     middle = float(np.median(list(lifts.values())))
     found = {line.group for line in new_lines(composed(table, lifts=middle))}
     assert found == {form for form in HANDS if lifts[form] >= middle} != set(HANDS)
-    with pytest.raises(DataError, match=r"lifts = 99\.0: none of the \d+ forms"):
+    with pytest.raises(DataError, match=r"lifts = 99\.0: none of the \d+ hands"):
         composed(table, lifts=99.0)
 
 
@@ -215,7 +215,7 @@ def test_lines_that_cannot_be_measured_are_left_out_where_a_height_is_asked_for(
     everything = {line.name for line in Recorded().lines()}
     assert everything - {line.name for line in level.used} == gone
     counts = "1 of train, 1 of valid, 1 of test"
-    assert f"left out, as their text or hand does not fit: {counts}" in level.report
+    assert f"left out, because they could not be measured: {counts}" in level.report
     # Without a height they are used as they are.
     plain = composed(tmp_path / "fewer.npz")
     assert gone <= {line.name for line in plain.used} and "left out" not in plain.report
@@ -232,5 +232,5 @@ def test_the_lines_of_a_writer_are_one_hand_and_without_writers_those_of_a_form(
     made = composed(table, Changed(writer="somebody"), size=4)
     assert [line.group for line in new_lines(made)] == ["somebody"] * 4
     assert made.used[0].writer == "somebody" and made.used[0].group == "plain"
-    with pytest.raises(DataError, match=r"one hand, and Changed knows neither"):
+    with pytest.raises(DataError, match="Changed names neither writers nor forms"):
         composed(table, Changed(group=""))

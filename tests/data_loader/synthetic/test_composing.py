@@ -43,10 +43,10 @@ def test_pieces_that_join_are_preferred_to_stubs(bank):
         generator = np.random.default_rng(number)
         pieces = Composer(bank, "cursive", generator).pieces(word)
         # What will be lent is not known before, so it counts as whole.
-        ends = [(p.opens, p.closes) if own else (False, False) for p, own in pieces]
+        ends = [(p.cut_before, p.cut_after) if own else (False, False) for p, own in pieces]
         ends = [(False, False), *ends, (False, False)]
         cost = len(pieces) + BORROWED_COST * sum(not own for _, own in pieces)
-        cost += CUT_COST * sum(opens or closes for opens, closes in ends)
+        cost += CUT_COST * sum(cut_before or cut_after for cut_before, cut_after in ends)
         cost += UNJOINED_COST * sum(a[1] != b[0] for a, b in pairwise(ends))
         assert cost <= cheapest(word, hand) + RANDOM_COST * len(pieces) + 1e-9
 
@@ -60,12 +60,12 @@ def cheapest(word, hand):
             return 0.0
         found = []
         for stop in range(start + 1, len(word) + 1):
-            edges = {(p.opens, p.closes) for p in hand.pieces.get(word[start:stop], ())}
+            edges = {(p.cut_before, p.cut_after) for p in hand.pieces.get(word[start:stop], ())}
             options = [(o, c, 1 + CUT_COST * (o or c)) for o, c in edges]
             options += [(False, False, 1 + BORROWED_COST)] if stop == start + 1 else []
-            for opens, closes, cost in options:
-                alone = int(opens != before) + int(closes and stop == len(word))
-                found.append(cost + UNJOINED_COST * alone + rest(stop, bool(closes)))
+            for cut_before, cut_after, cost in options:
+                alone = int(cut_before != before) + int(cut_after and stop == len(word))
+                found.append(cost + UNJOINED_COST * alone + rest(stop, bool(cut_after)))
         return min(found)
 
     return rest(0, False)
@@ -91,7 +91,7 @@ def test_what_is_lent_takes_the_slant_height_and_speed_of_the_hand(bank):
             speeds.append(mean_step(lent.path))
         assert len(lean) > 3 and np.median(lean) == pytest.approx(to.slant, abs=0.06)
         # Wide's capitals and stems are higher by three tenths of what is above small letters.
-        assert np.median(tall) == pytest.approx(to.tall / of.tall, rel=0.02)
+        assert np.median(tall) == pytest.approx(to.tall_height / of.tall_height, rel=0.02)
         assert small and np.allclose(small, 1.0, atol=0.05)
         assert np.median(speeds) == pytest.approx(to.speed, rel=0.15)
 

@@ -6,7 +6,7 @@ import pytest
 from base.base_dataset import Sample
 from data_loader.synthetic.bank import BankHand
 from data_loader.synthetic.cutting import CUT, LIFT, NONE, parts_of
-from data_loader.synthetic.paths import overlap, to_ink
+from data_loader.synthetic.paths import to_ink, touching_shift
 from tests.data_loader.synthetic.drawn_lines import BAR, BOX, DOT, STEM, at, boxes, drawn, owners
 
 REST = boxes(5, 6, 7, 8)
@@ -21,7 +21,7 @@ def test_a_bar_and_a_dot_set_later_go_to_their_letters(window):
     assert line.boundaries[:3].tolist() == [LIFT] * 3
     assert line.read.tolist() == [one != " " for one in text]
     piece = line.piece(1, 2)
-    assert piece.text == "ti" and not piece.opens and not piece.closes
+    assert piece.text == "ti" and not piece.cut_before and not piece.cut_after
     assert np.flatnonzero(piece.path[:, 2]).tolist() == [6, 13, 18, 19]
     both = np.concatenate([at(1, STEM), at(2, STEM), at(1, BAR), at(2, DOT)])
     left = both[:, 0].min()
@@ -60,7 +60,8 @@ def test_a_place_in_a_stroke_is_a_cut():
     assert line.edges(1, 1) == (False, True) and line.edges(2, 3) == (True, False)
     assert line.edges(1, 2) == (False, False) and line.edges(0, 4) == (False, False)
     first, second = line.piece(1, 1), line.piece(2, 2)
-    assert (first.opens, first.closes, second.opens, second.closes) == (False, True, True, False)
+    edges = [(piece.cut_before, piece.cut_after) for piece in (first, second)]
+    assert edges == [(False, True), (True, False)]
     assert len(first.path) == 9 and np.flatnonzero(first.path[:, 2]).tolist() == [8]
     np.testing.assert_allclose(second.path[:, :2], np.array(BOX[2:]) - BOX[2], atol=1e-5)
     # A few points of a letter's window are not the letter.
@@ -117,7 +118,7 @@ def test_overlap_is_that_of_points_at_about_the_same_height():
         apart = np.abs(left[:, None, 1] - right[None, :, 1])
         run = left[:, None, 0] - right[None, :, 0]
         low, high = (run[apart < limit].max(initial=-np.inf) for limit in (0.25, 0.5))
-        assert low - 1e-12 <= overlap(left, right) <= high + 1e-12
+        assert low - 1e-12 <= touching_shift(left, right) <= high + 1e-12
 
 
 def test_a_word_with_few_small_letters_is_measured_by_others_of_its_hand():

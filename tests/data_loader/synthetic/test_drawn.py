@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import BaseDataset, Loaded, Sample
-from data_loader.synthetic.drawn import DIGIT_HEIGHT, Drawer
+from data_loader.synthetic.drawn import DIGIT_HEIGHTS, Drawer
 from data_loader.synthetic.paths import mean_step, to_ink, to_strokes
 from utils import hand_measures
 from utils.ink import from_strokes
@@ -32,7 +32,7 @@ class Digits(BaseDataset):
 
 
 def hand(slant=0.0, tall=1.6, width=0.8, speed=0.1):
-    return SimpleNamespace(slant=slant, tall=tall, width=width, speed=speed)
+    return SimpleNamespace(slant=slant, tall_height=tall, width=width, speed=speed)
 
 
 def vertical(piece):
@@ -49,9 +49,9 @@ def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals():
         found = [piece for piece in drawn if vertical(piece)]
         assert 18 <= len(found) <= 37  # 0.7 of 40; outside with a chance of 1 in 1,000
         high = [-piece.path[:, 1].min() for piece in found]
-        assert tall * DIGIT_HEIGHT[0] - 1e-9 <= min(high) < max(high) <= tall * DIGIT_HEIGHT[1]
+        assert tall * DIGIT_HEIGHTS[0] - 1e-9 <= min(high) < max(high) <= tall * DIGIT_HEIGHTS[1]
         for piece in found:
-            assert piece.text == "1" and not (piece.opens or piece.closes)
+            assert piece.text == "1" and not (piece.cut_before or piece.cut_after)
             assert piece.path[:, 1].max() == 0
             step = np.abs(np.diff(piece.path[:, 1]))
             assert step.mean() == pytest.approx(0.15, rel=0.17)

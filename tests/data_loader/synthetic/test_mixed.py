@@ -87,8 +87,8 @@ def test_lines_join_the_training_alone():
     assert [type(one) for one in dataset.preprocessing()] == [CutLongSteps]
     assert len({line.name for line in loaded.used}) == len(loaded.used)
     assert [line.text for line in made(loaded, "added")] == [line.text for line in added]
-    assert "joins the training: 20 lines of EmbeddedDataset" in loaded.report
-    assert "7 lines made of both" in loaded.report
+    assert "added to the training: 20 lines of EmbeddedDataset" in loaded.report
+    assert "7 joined lines" in loaded.report
 
 
 def test_x_heights_are_matched_and_points_lie_on_the_grid():
@@ -174,7 +174,7 @@ def test_pieces_are_one_to_three_words_of_a_line():
 
 
 def test_pieces_need_words_that_stand_apart():
-    with pytest.raises(DataError, match="Large: no line has clearly separated words"):
+    with pytest.raises(DataError, match="pieces: no line of Large has clearly separated words"):
         mixed(Large(), embedded(), pieces=3)
 
 

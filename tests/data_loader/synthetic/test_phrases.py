@@ -74,7 +74,7 @@ def test_lines_follow_from_the_seed_and_what_cannot_be_made_is_an_error():
         def lines(self):
             yield from ((f"a line of more than twenty, {n}", [zigzag(3)]) for n in range(20))
 
-    with pytest.raises(DataError, match="no writer has 5 words for a line of them"):
+    with pytest.raises(DataError, match="no writer has 5 words, the least number for a line"):
         PhrasesDataset(dataset=Sentences(), size=3, characters_share=0.0).load()
 
 
@@ -87,5 +87,5 @@ def test_datasets_united_have_the_samples_of_all_in_each_split():
         for sample, own in zip(united.split(split), expected, strict=True):
             assert (sample.name, sample.text, sample.writer) == (own.name, own.text, own.writer)
             np.testing.assert_array_equal(sample.ink, own.ink)
-    assert united.report.count("joins the training") == 1
+    assert united.report.count("added to the training") == 1
     assert list(both.load(["valid"]).samples) == ["valid"]

@@ -12,7 +12,7 @@ import pytest
 from base.base_dataset import SPLITS
 from data_loader import ComposedDataset, EmbeddedDataset, MixedDataset
 from data_loader.synthetic import corpus, european, everyday
-from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, OTHERS, glyph
+from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, OTHER_SHAPES, glyph
 from data_loader.synthetic.templates import Draws
 from tests.data_loader.synthetic.recorded import Recorded
 from tests.data_loader.synthetic.test_drawn import Digits
@@ -39,7 +39,7 @@ def test_texts(make, checksum):
 
 def test_fonts():
     shapes = [(one, None) for one in CHARACTERS]
-    for number, group in enumerate(OTHERS):
+    for number, group in enumerate(OTHER_SHAPES):
         shapes += [(one, (number, n)) for n, other in enumerate(group) for one in other]
     glyphs = [[glyph(name, 1.0, *shape).path for shape in shapes] for name in FONTS]
     points = np.concatenate([np.concatenate(font)[:, :2].T.ravel() for font in glyphs])

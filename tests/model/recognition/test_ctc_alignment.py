@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from model.recognition.ctc_alignment import likeliest_path, points_of
+from model.recognition.ctc_alignment import count_points, likeliest_path
 from model.recognition.ink_features import rows_of_features, stroke_features
 from utils.ink import from_strokes
 
@@ -18,7 +18,7 @@ def labels(frames, spikes, classes):
 
 
 def divided(log_probs, codes, rows, points):
-    return points_of(likeliest_path(log_probs, np.array(codes)), len(codes), rows, points)
+    return count_points(likeliest_path(log_probs, np.array(codes)), len(codes), rows, points)
 
 
 def test_what_is_between_two_characters_is_divided_between_them():

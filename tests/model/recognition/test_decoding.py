@@ -111,7 +111,7 @@ def test_what_is_no_distribution_is_refused(value, search):
         return torch.full((len(tokens), 4), math.nan), state
 
     with pytest.raises(NotFinite, match="no distribution"):
-        attention_texts(step, {"x": torch.zeros(2)}, search, longest=[3, 3], end=3)
+        attention_texts(step, {"x": torch.zeros(2)}, search, max_lengths=[3, 3], end=3)
 
 
 class Decoder:
@@ -164,7 +164,9 @@ def test_wide_attention_beam_finds_the_best_of_all_texts(weight):
         score = {text: decoder.log_probability(line, text, weight) for text in TEXTS}
         expected.append(list(max(score, key=score.get)))
     search = Search(100, MODEL, weight)
-    found = attention_texts(decoder.step, decoder.start_state(), search, longest=[3] * 12, end=3)
+    found = attention_texts(
+        decoder.step, decoder.start_state(), search, max_lengths=[3] * 12, end=3
+    )
     assert found == expected
     assert len({len(text) for text in expected}) > 1
 
@@ -182,7 +184,9 @@ def test_attention_greedy_takes_the_likeliest_each_time():
                 break
             text.append(token)
         expected.append(text)
-    assert attention_texts(decoder.step, decoder.start_state(), longest=limits, end=3) == expected
+    assert (
+        attention_texts(decoder.step, decoder.start_state(), max_lengths=limits, end=3) == expected
+    )
 
 
 @pytest.mark.parametrize("search", [GREEDY, Search(4, MODEL, 0.3)])
@@ -193,9 +197,9 @@ def test_attention_line_does_not_depend_on_what_else_is_in_the_batch(per_line, s
     limits = [3, 9, 1, 0, 12, 5, 5, 2, 7, 20]
     settings = {"end": 3, "per_line": per_line}
     state = decoder.start_state()
-    together = attention_texts(decoder.step, state, search, longest=limits, **settings)
+    together = attention_texts(decoder.step, state, search, max_lengths=limits, **settings)
     for line, limit in enumerate(limits):
         state = decoder.start_state([line])
-        alone = attention_texts(decoder.step, state, search, longest=[limit], **settings)
+        alone = attention_texts(decoder.step, state, search, max_lengths=[limit], **settings)
         assert alone == [together[line]]
         assert len(alone[0]) <= limit

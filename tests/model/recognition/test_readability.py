@@ -33,7 +33,7 @@ def test_rows_turned_ink_and_other_scripts_are_named():
     others = [below(line, 1.2 * height), mirrored, upside_down]
     whys = misgivings(reader, others)
     assert [why.partition(";")[0][:26] for why in whys] == [
-        "it seems to have several r", *["a script that the network "] * 2,
+        "several rows, which are re", *["a script that the network "] * 2,
     ]  # fmt: skip
     assert not any(map(row_breaks, inks))
 
