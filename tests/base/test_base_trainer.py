@@ -271,7 +271,7 @@ REFUSED = [
         (SquaredError, "name", name, f"not {name!r}")
         for name in (None, "epoch", "skipped_steps", "gradient_norm")
     ),
-    (MeanPrediction, "names", ("mean prediction",), "letters, digits and _ .*'mean prediction'"),
+    (MeanPrediction, "names", ("mean prediction",), "letters, digits and _, not 'mean prediction'"),
     (MeanPrediction, "names", ("error",), r"^metrics\.0 .*'error'"),
     (MeanPrediction, "reset", lambda one: vars(one).setdefault("sum", 0.0), "makes its sums zero"),
     (
