@@ -21,7 +21,7 @@ from parse_config import data_of
 
 def run(arguments: argparse.Namespace) -> None:
     """Write lines, measure written and recorded lines, and print the tables."""
-    networks, samples = options.taken(options.Networks, arguments), []
+    networks, samples = options.from_arguments(options.Networks, arguments), []
     writer = networks.writer(arguments.resume, of_texts=True)
     if arguments.recorded:
         data = data_of(writer, arguments.recorded, arguments.overrides)

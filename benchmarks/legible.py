@@ -40,7 +40,7 @@ MAX_LENGTH = 60
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the lines, and save them after each hand."""
-    networks = options.taken(options.Networks, arguments)
+    networks = options.from_arguments(options.Networks, arguments)
     writer = networks.writer(arguments.resume, of_texts=True)
     reader = networks.reader(usual_proofreader(writer))
     second_reader, sampling = networks.reader(SECOND), Sampling(bias=arguments.bias)

@@ -151,7 +151,7 @@ def test_a_hand_that_is_told_writes_the_same_line_as_in_python(tmp_path):
         primed=0,
         seeds=[7],
         text=writer.model.alphabet.encode(text).tolist(),
-        sampling=dict(bias=0.6, stretch=writer.model.stretch_at(0.6), told=vector),
+        sampling=dict(bias=0.6, stretch=writer.model.stretch_at(0.6), vector=vector),
         limit=100 + 40 * len(text),
     )
     written = np.reshape(answer["ink"], (-1, 3))

@@ -220,7 +220,7 @@ def test_a_palm_is_no_pen_and_pressure_and_100_000_points_are_kept(page, site, t
 
 def test_the_page_writes_in_the_hand_of_the_lines_that_were_recorded(page, site, tmp_path):
     page.goto(f"{site[0]}#write?style=My+hand&text=Dear+Anna")
-    assert problem(page) == "Nothing of your hand is recorded here: four lines will do."
+    assert problem(page) == "No line of your hand is recorded here; four lines are enough."
     page.click("#remedy")
     page.click("#begin")
     for _ in range(4):
@@ -282,7 +282,7 @@ def test_what_is_doubtful_is_marked_and_what_goes_wrong_is_one_message(page, sit
     page.click("#compose .main")
     page.wait_for_function(
         "(text) => document.querySelector('#problem').innerText.includes(text)",
-        arg="A text here has at most 5000 characters, this one 100000",
+        arg="The text has 100000 characters; at most 5000 are written here.",
     )
     write(page, "But this can, and in rows that are no longer than what the network learned")
     rows = page.get_attribute(".sheet", "aria-label").split("\n")
@@ -439,7 +439,7 @@ def test_files_have_the_limits_of_python_and_stop_ends_what_takes_long(page, sit
     with large.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
     refused = {
-        ink_file(tmp_path / "long.inkml", MAX_POINTS + 1): "more than 20000 points together.",
+        ink_file(tmp_path / "long.inkml", MAX_POINTS + 1): "a group of more than 20000 points.",
         ink_file(tmp_path / "all.inkml", *[MAX_POINTS] * 6): "more than 100000 points.",
         large: f"more than {MAX_BYTES} bytes.",
     }
