@@ -31,14 +31,14 @@ def run(arguments: argparse.Namespace) -> None:
     from handwriting.hands import Hand
     from handwriting.primers import in_hand_of, load_primer
     from handwriting.proofreading import row_ink, write_words
-    from model.writer import sampling_of, usual_proofreader
+    from model.writer import default_proofreader, sampling_of
     from parse_config import config_of
     from trainer import own_hand
     from utils.plots import lines_figure, write_png
 
     folder = RunFolder.of(learned.path)
     weights = None if folder is None else folder.first_weights()
-    if weights is None or not (folder.models / own_hand.FILE).exists():
+    if weights is None or not (folder.models / own_hand.PRACTICE_FILE).exists():
         raise UserError(
             f"{learned.path}: no run that learned a hand, such as saved/models/own_hand/RUN_ID"
         )
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.output.make()
     dataset = config_of(learned, arguments.overrides).build("data_loader").dataset
     loaded, _ = dataset.load_adapted(learned.path, None, learned.device, resumed=True)
-    style = folder.models / own_hand.SAMPLE
+    style = folder.models / own_hand.SAMPLE_FILE
     primer, _ = load_primer(PrimerFile(style), learned)
     recorded = [sample for sample in loaded.split("valid") if sample.text != primer[1]]
     recorded = recorded[:MAX_RECORDED]
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     seeds = range(arguments.seed, arguments.seed + len(texts))
     sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
     sampling = in_hand_of(sampling, style, learned)
-    reader = networks.reader(usual_proofreader(learned))
+    reader = networks.reader(default_proofreader(learned))
     former_lines, learned_lines = (
         [*map(row_ink, write_words(Hand(writer, primer, reader, sampling), texts, seeds))]
         for writer in (former, learned)

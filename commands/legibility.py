@@ -81,9 +81,9 @@ def run(arguments: argparse.Namespace) -> None:
         texts = options.without_unknown(writer.model.alphabet, texts, arguments.skip_unknown)
     from handwriting.legibility import read_back
     from handwriting.primers import in_hand_of, load_primer
-    from model.writer import sampling_of, usual_proofreader
+    from model.writer import default_proofreader, sampling_of
 
-    reader = networks.reader(arguments.reader or usual_proofreader(writer))
+    reader = networks.reader(arguments.reader or default_proofreader(writer))
     proofreader = arguments.proofread and networks.reader(arguments.proofread)
     output.make()
     primer = load_primer(PrimerFile(style), writer)[0] if style else None

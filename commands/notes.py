@@ -142,7 +142,7 @@ def _read(
 def _print_hits(note: "notes.Note", words: str) -> None:
     """Print each place of a note where `words` probably stand."""
     for hit in notes.search(words, note):
-        place = f"{hit.page}:{hit.number}:{hit.word}"
+        place = f"{hit.page_number}:{hit.row_number}:{hit.word_number}"
         tqdm.write(f"{note.name}\t{place}\t{hit.confidence:.2f}\t{hit.row.marked}")
 
 

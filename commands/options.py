@@ -442,9 +442,9 @@ def ink_of(network: "model.TrainedNetwork", option: str) -> Path:
     Raises:
         UserError: if there is no such file; names the `option` that needs the ink.
     """
-    from trainer.own_hand import SAMPLE
+    from trainer.own_hand import SAMPLE_FILE
 
-    ink = network.path.with_name(SAMPLE)
+    ink = network.path.with_name(SAMPLE_FILE)
     if not ink.exists():
-        raise UserError(f"{option}: {network.path} learned no hand: beside it is no {SAMPLE}")
+        raise UserError(f"{option}: {network.path} learned no hand: beside it is no {SAMPLE_FILE}")
     return ink

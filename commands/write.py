@@ -94,7 +94,7 @@ class Lines:
         if not writer.model.needs_text:
             return None
         if self.text is None:
-            return [writer.usual_text]
+            return [writer.default_text]
         return options.without_unknown(writer.model.alphabet, self.text, self.skip_unknown)
 
 
@@ -147,7 +147,7 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
 
         check_pictures(writer, chosen.show)
     from handwriting.hands import write_lines
-    from model.writer import warning
+    from model.writer import letter_warning
 
     sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output
     primer = None
@@ -157,7 +157,7 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         primer, described = load_primer(chosen.primer, writer, chosen.skip_unknown)
         sampling = in_hand_of(sampling, chosen.style, writer)
         print(f"in the hand of {described}")
-    if texts and (message := warning(writer.path, "".join(texts))):
+    if texts and (message := letter_warning(writer.path, "".join(texts))):
         print(message)
     output.make()
     samples = chosen.num_samples or (NUM_LINES if not (texts or output.file) else 1)

@@ -35,8 +35,10 @@ HOMES = {
     },
     "flat_file": {"FORMAT": flat_file.FORMAT},
     "networks": {
-        **{name: getattr(hand_encoder, name) for name in ("FEW", "SURE", "SPAN")},
-        "FRACTIONS": list(hand_encoder.FRACTIONS),
+        "FEW": hand_encoder.PRIOR_WEIGHT,
+        "SURE": hand_encoder.DEFAULT_WEIGHT,
+        "SPAN": hand_encoder.VECTOR_BOUND,
+        "FRACTIONS": list(hand_encoder.FRACTION_BOUNDS),
         "FRAMES": hand_descriptor.FRAMES,
         "PERIOD": stepper.PERIOD,
         "BLOCK": sampling.BLOCK,

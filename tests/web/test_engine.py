@@ -17,7 +17,7 @@ from handwriting.source_text import fit, replacements
 from handwriting.styles import write_style
 from model import load, sample
 from model.generation import hand_encoder
-from model.generation.hand_encoder import DESCRIPTOR, told
+from model.generation.hand_encoder import DESCRIPTOR, hand_extra
 from model.generation.sampling import predict
 from model.generation.sampling_options import Sampling
 from model.recognition.encoder import GREEDY
@@ -187,7 +187,7 @@ def test_a_hand_is_the_one_that_python_is_told(tmp_path, monkeypatch):
     described = HandDescriptor.load().describe(inks)
     np.testing.assert_allclose(answer["described"], described, atol=1e-4)
     monkeypatch.setattr(hand_encoder.np.random, "default_rng", Drawn)
-    hands = [{"hand": told(model.hand_encoder.draw(seed))} for seed in seeds]
+    hands = [{"hand": hand_extra(model.hand_encoder.draw(seed))} for seed in seeds]
     for extras, vector in zip(
         [told_of(LINES), *hands], [answer["vector"], *answer["drawn"]], strict=True
     ):

@@ -21,7 +21,7 @@ from data_loader.sources.untrusted_files import MAX_BYTES
 from handwriting import flat_file
 from model.loading import load
 from tests.web.conftest import ROOT, Quiet, served
-from trainer.own_hand.lines import recorded
+from trainer.own_hand.lines import read_recorded
 from utils.ink import strokes, to_points, x_height
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -632,7 +632,7 @@ def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(
     go_on(page)
     page.click("#skip")
     page.click("#pause")
-    lines = recorded(str(saved(page, "#download", tmp_path)), seed=0)
+    lines = read_recorded(str(saved(page, "#download", tmp_path)), seed=0)
     assert [line.text for line in lines] == SENTENCES[:4]
     assert [len(strokes(line.ink)) for line in lines] == [3, 3, 3, 2]
     again.close()
