@@ -8,7 +8,7 @@ examples:
 from utils import console
 
 if __name__ == "__main__":
-    console.set_up()  # Before all other imports, during which there may be an interrupt.
+    console.set_up()  # before the slow imports, which a signal may interrupt
 
 import sys
 from importlib import import_module
@@ -33,7 +33,7 @@ COMMANDS = (
 
 
 def main(words: list[str]) -> int:
-    """Run a command line, and return the exit status: 2 for an empty one."""
+    """Run the command line `words`, and return the exit status, which is 2 without words."""
     if not words or words[0] in ("-h", "--help"):
         text, _, examples = __doc__.strip().partition("\n\n")
         print(f"usage: python experiments.py COMMAND ...\n\n{text}\n\ncommands:")
@@ -47,7 +47,7 @@ def main(words: list[str]) -> int:
 
 
 def parser_of(name: str) -> tuple[ModuleType, Parser]:
-    """Return a command and its parser; raise a UserError if there is none of that name."""
+    """Return the module and the parser of a command; raise a UserError for an unknown `name`."""
     if name not in COMMANDS:
         raise UserError(f"no command {name!r}{hint(name, COMMANDS)}")
     command = import_module(f"commands.{name}")
@@ -61,7 +61,7 @@ if __name__ == "__main__":
     try:
         with console.Interruptible():
             status = main(sys.argv[1:])
-    except SystemExit as end:  # of a command's help
+    except SystemExit as end:  # from --help of a command
         status = end.code
     except (UserError, OSError) as error:
         status, message = 2 if isinstance(error, UserError) else 1, str(error)

@@ -1,8 +1,8 @@
 """Reads a config, reports all its faults before data are loaded, and builds the config's objects.
 
-Types are looked up in closed lists: the exported classes of the project's packages, and torch's
-optimisers and schedules. `base.config` has the parts: files and their bases, overrides, the binding
-of values to constructors, and the differences that a resumed run may have.
+A config can name only the exported classes of the project's packages, torch's optimisers and
+schedules, and classes of modules that the user loads. `base.config` has the parts: files and their
+bases, overrides, the binding of values to constructors, and the comparison with a former config.
 """
 
 import copy
@@ -45,7 +45,7 @@ BLOCKS: dict[str, Annotation] = {
     "metrics": list[BaseMetric],
     "trainer": BaseTrainer,
 }
-"""The blocks of a config, which also has a `name`."""
+"""The type of each block of a config. A config consists of these blocks and a `name`."""
 PACKAGES = (data_loader, model, trainer)
 """The project's packages whose classes a config may name."""
 
@@ -55,9 +55,9 @@ class ConfigParser:
 
     Args:
         config: the plain values of the config.
-        source: the config's origin, for messages: the file, or `checkpoint FILE`.
+        source: the origin of the config, for messages: the file, or `checkpoint FILE`.
         overrides: values from the command line, applied in order.
-        files: the values in each file: first the config's file `source`, then its bases.
+        files: the values in each file, first the config's own file, then its bases.
 
     Attributes:
         config: the values of the config, with overrides.
@@ -65,7 +65,7 @@ class ConfigParser:
         settings: the settings that all trainers have, with defaults.
 
     Raises:
-        ConfigError: naming all faults.
+        ConfigError: if the config has faults; the message names all of them.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class ConfigParser:
         Args:
             path: the file.
             overrides: values from the command line.
-            arch: the block of the network that is fine-tuned, if any; see `bases.with_network`.
+            arch: the config's block of the network to fine-tune, if any; see `bases.with_network`.
         """
         try:
             files = bases.read(Path(path))
@@ -118,39 +118,36 @@ class ConfigParser:
     def from_checkpoint(
         cls, config: Config, path: str | Path, overrides: Iterable[Override] = ()
     ) -> "ConfigParser":
-        """Read the config, which may be untrusted, of the checkpoint at `path`.
+        """Return the `config` of the checkpoint at `path`; it may be untrusted.
 
-        Data are cached in the user's folder if the config, and no override, names a place outside
-        `data/`.
+        If the config itself, not an override, sets a folder of data outside of `data/`, these data
+        are cached in the user's folder for caches.
         """
         parser = cls(config, f"checkpoint {path}", overrides)
         for key, args, accepted in find_datasets(parser.config, choices(BaseDataset)):
             root = args.get("root")
             if isinstance(root, str) and CACHE in accepted and not args.get(CACHE):
-                below = Path(root).resolve().is_relative_to(Path("data").resolve())
-                if not below and not option_of(f"{key}.root", parser._overrides):
+                is_in_data = Path(root).resolve().is_relative_to(Path("data").resolve())
+                if not is_in_data and not option_of(f"{key}.root", parser._overrides):
                     args[CACHE] = str(user_cache())
         return parser
 
     @property
     def stored(self) -> Config:
-        """The config without caches, which is stored with the weights."""
+        """The config as checkpoints store it: without folders for caches."""
         return without(self.config, lambda name, _: name == CACHE)
 
     @property
     def resolved(self) -> Config:
-        """The config with all defaults, except those that depend on other keys or on the data."""
+        """The stored config with all defaults that do not depend on other keys or on the data."""
         return without(with_defaults(self.config, self._defaults), lambda name, _: name == CACHE)
 
     def resumed(self, stored: Config, path: str | Path) -> "ConfigParser":
-        """Return the config of a run that goes on, when it is started with this config again.
-
-        Args:
-            stored: the config of the run's checkpoint.
-            path: the checkpoint's file.
+        """Return `stored`, the config in the checkpoint at `path`, with those differences of this
+        config that a resumed run may have.
 
         Raises:
-            ConfigError: naming the keys that must not differ, see `resumption.ADJUSTABLE`.
+            ConfigError: if keys differ that must not differ; see `resumption.ADJUSTABLE`.
         """
         source = f"checkpoint {path}"
         former = ConfigParser(stored, source)
@@ -161,17 +158,17 @@ class ConfigParser:
 
     @property
     def needs_text(self) -> bool:
-        """Whether the network takes texts, and is therefore built with an alphabet."""
+        """Whether the network takes texts, so that it is built with an alphabet."""
         return choices(BaseModel)[self.config["arch"]["type"]].needs_text
 
     def build(self, key: str, **supplied: Any) -> Any:
         """Build the object (or list of objects) at a key.
 
         Args:
-            key: of `BLOCKS`.
-            supplied: the constructor's parameters before `*`, and perhaps more. An `lr_scheduler`
-                needs the optimiser and the steps of the whole run, as `steps` for torch's schedules
-                and as `total_steps` for a user's.
+            key: a key of `BLOCKS`.
+            supplied: by name, the values for the constructor's parameters before `*`; further
+                values are ignored. An `lr_scheduler` needs `optimizer`, and the number of steps of
+                the whole run as `steps` for torch's schedules and as `total_steps` for a user's.
 
         Raises:
             ConfigError: if the constructor refuses an argument.
@@ -183,12 +180,12 @@ class ConfigParser:
         return result
 
     def set_dataset_arguments(self, values: Mapping[str, Json]) -> None:
-        """Record the fitted arguments of the training dataset, for a resumed run."""
+        """Set the fitted arguments of the dataset in the config, so that a resumed run has them."""
         if values:
             self.config["data_loader"]["args"]["dataset"]["args"] |= values
 
     def name_by_content(self) -> None:
-        """Let a user's lines be named by their content, as in all new runs."""
+        """Let each dataset of a user's lines name them by their content, as in all new runs."""
         for key, _, accepted in list(find_datasets(self.config, choices(BaseDataset))):
             if "named_by" in accepted:
                 Override("", f"{key}.named_by", "content").set_in(self.config)
@@ -196,18 +193,17 @@ class ConfigParser:
     def build_model(
         self, normalisation: Normalisation, alphabet: Alphabet | None, extras: Any = ABSENT
     ) -> BaseModel | None:
-        """Build the network, with the alphabet and the shapes of extras if it takes these; return
-        None if it takes extras and their shapes are `ABSENT`."""
+        """Build the network; return None if it takes extras and their shapes are `ABSENT`."""
         network = self.build("arch", normalisation=normalisation, alphabet=alphabet, extras=extras)
         return None if network is ABSENT else network
 
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:
-        """Raise the ConfigError of faults, if any, with the options or files that caused them."""
+        """Raise a ConfigError if there are faults; it names the option or file of each fault."""
         present, located = dict(nested(self.config)), []
         for fault in faults:
             key = fault.key
-            lacks_root = key.endswith(".root") and fault.value is ABSENT
             # The config of an exported network lacks the root.
+            lacks_root = key.endswith(".root") and fault.value is ABSENT
             remedy = "; --data names the folder" if lacks_root else ""
             files = self._files.items() if key in present else ()
             file = next((str(file) for file, values in files if key in dict(nested(values))), "")
@@ -221,11 +217,12 @@ def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Co
     """Return the config with which a network was trained.
 
     Raises:
-        UserError: if the config has faults here, such as a dataset of a module that is not loaded.
+        UserError: if the config has faults, such as a dataset of a module that is not loaded.
     """
     user_modules.check(network.record.get("modules", {}), network.path)
     config, run_config = network.record["config"], network.path.with_name("config.json")
-    if network.path.name == HAND_FILE and run_config.exists():  # The run's config has the root.
+    # The run's config names the folder of the data, which the file of a hand lacks.
+    if network.path.name == HAND_FILE and run_config.exists():
         config = config | {"data_loader": strict_json.read(run_config)["data_loader"]}
     return ConfigParser.from_checkpoint(config, network.path, overrides)
 
@@ -234,7 +231,7 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
     """Return a split of the data with which a network was trained, prepared for the network.
 
     Raises:
-        UserError: as `config_of`, or if there is no such split.
+        UserError: if the config has faults, or if there is no such split.
         DataError: if the data are missing or broken, or do not fit the network.
     """
     config, model = config_of(network, overrides), network.model
@@ -252,17 +249,17 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
 
 
 def choices(base: Annotation) -> dict[str, type]:
-    """Return by name the subclasses of `base` that a config may name."""
+    """Return the subclasses of `base` that a config may name, by name."""
     offered = [getattr(package, name) for package in PACKAGES for name in package.__all__]
     classes = by_name(offered + torch_parts.offered(), base)
     for cls in user_modules.classes():
         for name in by_name([cls], base):
-            if (first := classes.setdefault(name, cls)) is not cls:
-                where = f"{cls.__module__}.py: {first.__module__}"
-                raise UserError(f"{where} has a {name}, too: rename it")
+            if (other := classes.setdefault(name, cls)) is not cls:
+                problem = f"{other.__module__} also has a class {name}; rename one of the two"
+                raise UserError(f"{cls.__module__}.py: {problem}")
     return classes
 
 
 def config_binder() -> Binder:
-    """Return a binder, which makes the objects that a config describes."""
+    """Return a `Binder` for the objects that a config describes."""
     return Binder(choices, torch_parts.arguments)

@@ -3,7 +3,7 @@
 from utils import console
 
 if __name__ == "__main__":
-    console.set_up()  # This comes before the slow imports, which may be interrupted.
+    console.set_up()  # before the slow imports, which a signal may interrupt
 
 import argparse
 import logging
@@ -36,7 +36,7 @@ log = logging.getLogger("train")
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run the command line, and return the exit status."""
+    """Run the command line `words`, or that of the process, and return the exit status."""
     setup_logging()
     try:
         arguments = train_options.parse(words)
@@ -79,9 +79,9 @@ def prepare(arguments: argparse.Namespace) -> int:
 
 
 def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
-    """Return the data of a training, with their units and alphabet.
+    """Return the data of a training, prepared for its network.
 
-    A resumed run needs the same data as before, unless `new_data` is true.
+    If `new_data` is false, the data of a resumed run must not have changed.
     """
     model, config, weights = start.model_on_meta(), start.config, start.checkpoint
     seed, normalisation = config.settings.seed, None
@@ -114,12 +114,12 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
     log.info("%s", loaded.report)
     if new := data.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
-    seed_all(seed)  # again, as the main process alone may have drawn while the data were loaded
+    seed_all(seed)  # again, as the main process may have drawn numbers while it loaded the data
     return data
 
 
 def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
-    """Return the trainer of a run, with the weights to begin or go on with."""
+    """Return the trainer of a run, with its initial or resumed weights."""
     config, train_loader = start.config, data.training_loader()
     build_model = partial(config.build_model, data.normalisation, data.alphabet, data.extras)
     model = build_model()
@@ -144,7 +144,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         weights_from=start.checkpoint and start.checkpoint.path,
     )
     trainer = config.build("trainer", parts=parts)
-    # Data and schedule were made by the config's settings, so the trainer must have the same.
+    # Data and schedule depend on the config's settings, so the trainer must have the same settings.
     for name, value in vars(config.settings).items():
         if (passed := getattr(trainer.settings, name)) != value:
             cause = f"{type(trainer).__name__} gives its base {shown(passed)}"
@@ -156,7 +156,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     except CheckpointError as error:
         if (older := start.older()) is None:
             raise
-        log.warning("%s; the checkpoint before it is tried", error)
+        log.warning("%s; an older checkpoint is tried", error)
         return build_trainer(older, data, device)
     return trainer
 
@@ -164,7 +164,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
 def checkpoint_header(start: Start, data: Data, device: torch.device) -> Checkpoint:
     """Return the contents of a run's checkpoints that no step changes."""
     config, loaded = start.config, data.loaded
-    former = {licence_of(start.checkpoint.content)} if start.checkpoint else set()
+    weights_licences = {licence_of(start.checkpoint.content)} if start.checkpoint else set()
     header = {
         "config": config.stored,
         "alphabet": data.alphabet.characters if config.needs_text else None,
@@ -174,7 +174,7 @@ def checkpoint_header(start: Start, data: Data, device: torch.device) -> Checkpo
             "quantisation_step": loaded.quantisation_step,
             "fingerprints": loaded.fingerprints,
         },
-        "licence": combined(data.settings.dataset.licences() | former),
+        "licence": combined(data.settings.dataset.licences() | weights_licences),
         "versions": versions(device),
         "modules": user_modules.versions(),
     }

@@ -1,4 +1,4 @@
-"""Batches of padded sequences: bucketed by length, and the same for any number of workers."""
+"""Batches of padded sequences of similar length, the same for any number of worker processes."""
 
 import math
 import signal
@@ -19,38 +19,39 @@ from utils.console import SIGNALS
 
 Item = TypeVar("Item")
 
-_ORDER = 2
-"""Part of the seeds of epochs' orders, which differ by it from the seeds of samples."""
-_JITTER = 0.02
-"""Largest fraction by which lengths change before sorting (assumed: adds at most 0.5 % padding)."""
+_ORDER_KEY = 2
+"""Part of the seed of an epoch's order, which makes it differ from the seeds of samples."""
+_LENGTH_JITTER = 0.02
+"""Maximum fraction by which lengths change before they are sorted (assumed: adds at most 0.5 %
+padding)."""
 
 
 @dataclass
 class Batch:
     """Sequences padded with zeros to the length of the longest sequence.
 
-    A sequence of N points has N-1 steps: `inputs` are its points 0..N-2, `targets` its
-    points 1..N-1. For a network that sees features of the ink (`BaseModel.features`), `inputs`
-    are feature vectors, a vector for each step, and there are no targets.
+    A sequence of N points has N-1 steps: `inputs` are its points 0 to N-2, `targets` its points 1
+    to N-1. For a network that sees features of the ink (`BaseModel.features`), `inputs` has a
+    feature vector for each step, and there are no targets.
     """
 
     inputs: Tensor
     """`(batch, time, 4)` float32, normalised `(dx, dy, end_of_stroke, end_of_sequence)`; or
-    features, `(batch, points, features)` float32."""
+    `(batch, time, features)` float32."""
     targets: Tensor | None
-    """`(batch, time, 4)` float32, normalised; None beside features."""
+    """`(batch, time, 4)` float32, normalised; None if `inputs` are features."""
     lengths: Tensor
-    """`(batch,)` int64, the steps of each sequence."""
+    """`(batch,)` int64, the number of steps of each sequence."""
     text: Tensor
-    """`(batch, characters)` int64, the numbers of the characters."""
+    """`(batch, characters)` int64, the numbers of the characters in the alphabet."""
     text_lengths: Tensor
-    """`(batch,)` int64, the characters of each text."""
+    """`(batch,)` int64, the number of characters of each text."""
     index: Tensor
-    """`(batch,)` int64, the places of the samples in their list."""
+    """`(batch,)` int64, the indices of the samples in their split."""
     hand: Tensor | None = None
-    """`(batch,)` int64, the hands of the samples, numbered by name; -1 for an unknown hand."""
+    """`(batch,)` int64, the number of the hand of each sample; -1 for an unknown hand."""
     extras: dict[str, Tensor] = field(default_factory=dict)
-    """`(batch, ...)` float32 each, the samples' extras by name."""
+    """The samples' extras by name, each `(batch, ...)` float32."""
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """Return the batch with all its tensors on `device`."""
@@ -61,21 +62,21 @@ class Batch:
         return self.map(Tensor.pin_memory)
 
     def chunk(self, start: int, steps: int) -> "Batch":
-        """Return `steps` time steps from `start` on, of the sequences that are longer."""
-        rows, part = self.lengths > start, slice(start, start + steps)
-        batch = self.map(lambda values: values[rows])
+        """Return the sequences longer than `start` steps, cut to `steps` steps from `start` on."""
+        is_longer, window = self.lengths > start, slice(start, start + steps)
+        batch = self.map(lambda values: values[is_longer])
         lengths = (batch.lengths - start).clamp(max=steps)
-        inputs, targets = batch.inputs[:, part], batch.targets[:, part]
+        inputs, targets = batch.inputs[:, window], batch.targets[:, window]
         return replace(batch, inputs=inputs, targets=targets, lengths=lengths)
 
     @property
     def points(self) -> int:
-        """Number of steps of all sequences, without padding."""
+        """The number of steps of all sequences, without padding."""
         return int(self.lengths.sum())
 
     @property
     def mask(self) -> Tensor:
-        """`(batch, time)` bool, false for padding."""
+        """`(batch, time)` bool, False for padding."""
         time = torch.arange(self.inputs.shape[1], device=self.lengths.device)
         return time < self.lengths[:, None]
 
@@ -94,27 +95,23 @@ class Batch:
 def padded(
     arrays: Sequence[np.ndarray], device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor]:
-    """Return arrays `(length, ...)` as a tensor `(batch, longest, ...)`, and `(batch,)` lengths."""
+    """Return arrays `(length, ...)` as a padded tensor `(batch, time, ...)`, and their lengths,
+    `(batch,)` int64."""
     lengths = torch.tensor([len(array) for array in arrays], dtype=torch.int64, device=device)
     return pad_sequence(list(map(torch.from_numpy, arrays)), batch_first=True).to(device), lengths
 
 
 class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
-    """Batches of samples of similar length, in an order that depends only on seed and epoch.
+    """Yields batches of samples of similar length, in an order that depends on seed and epoch only.
 
-    Each epoch shuffles the samples, sorts them by length within stretches of `bucket` batches,
-    and shuffles the batches. Lengths are sorted with a jitter of 2 %, so that even a set smaller
-    than one stretch gives different batches every epoch. Without `shuffle` the samples come in
+    Each epoch shuffles the samples, sorts them by length within stretches of `bucket` batches, and
+    shuffles the batches. Lengths get a jitter of 2 % before they are sorted, so that even a set
+    smaller than a stretch gives different batches every epoch. Without `shuffle` the samples are in
     order of length. The last batch of the sorted samples may be smaller.
 
-    Yields lists of `(epoch, index)`, which seed a sample's own randomness wherever the sample is
-    made. With several processes each process gets some rows of every batch, or no row; positions
-    and counts are of whole batches.
-
-    Args:
-        seed: of the order.
-        lengths: the steps of each sample.
-        batch_size, bucket, shuffle: see `BaseDataLoader`.
+    A batch is a list of pairs `(epoch, index)`; such a pair seeds the random draws of its sample.
+    With several processes each process gets some rows of every batch, or no row.
+    The arguments are those of `BaseDataLoader`.
     """
 
     def __init__(
@@ -130,17 +127,18 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the indices of the samples of each batch of an epoch."""
-        generator = np.random.default_rng([self.seed, epoch, 0, _ORDER])
+        generator = np.random.default_rng([self.seed, epoch, 0, _ORDER_KEY])
         count, size = len(self.lengths), self.batch_size
         if not self.shuffle:
             order = np.argsort(self.lengths, kind="stable")
             return [order[n : n + size] for n in range(0, count, size)]
         order = generator.permutation(count)
-        key = self.lengths[order] * generator.uniform(1 - _JITTER, 1 + _JITTER, count)
+        jitter = generator.uniform(1 - _LENGTH_JITTER, 1 + _LENGTH_JITTER, count)
+        lengths = self.lengths[order] * jitter
         batches = []
         for n in range(0, count, self.bucket * size):
             stretch = order[n : n + self.bucket * size]
-            stretch = stretch[np.argsort(key[n : n + len(stretch)], kind="stable")]
+            stretch = stretch[np.argsort(lengths[n : n + len(stretch)], kind="stable")]
             batches += [stretch[m : m + size] for m in range(0, len(stretch), size)]
         return [batches[n] for n in generator.permutation(len(batches))]
 
@@ -148,7 +146,7 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
         epoch, start = self._position
         self.start_at(epoch + 1, 0)
         for batch in self.batches(epoch)[start:]:
-            # Rows are in order of length: all processes get about equally many points.
+            # Rows are in order of length, so every n-th row gives all processes similar work.
             rows = batch[distributed.rank() :: distributed.world_size()]
             yield [(epoch, int(index)) for index in rows]
 
@@ -164,8 +162,8 @@ def _collated(collate: Callable[[list[Item]], Batch], samples: list[Item]) -> Ba
 def _worker(_: int) -> None:
     """Make a worker process survive the signals by which a terminal or a scheduler ends a run.
 
-    The signals reach every process of the run, and the trainer finishes its step before it saves.
-    A second SIGTERM ends the worker, so that a closing program can stop workers that hang.
+    Such a signal reaches every process of the run, but the trainer still needs the workers to
+    finish its step. A second SIGTERM ends the worker, so that workers that hang can be stopped.
     """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -173,24 +171,24 @@ def _worker(_: int) -> None:
 
 
 class BaseDataLoader(DataLoader):
-    """A DataLoader with bucketed batches, whose position can be set.
+    """A DataLoader of batches of samples of similar length, which can start anywhere in an epoch.
 
-    In training with several processes the loader yields this process's rows of each batch, or None.
+    In training with several processes the loader yields this process's rows of each batch, or None
+    for a batch without such rows.
 
-    Every iteration is the next epoch, from its start, unless `batch_sampler.start_at` was called.
-    Batches depend on the seed and the epoch only, not on `num_workers` nor on the global state of
-    any generator.
+    Each iteration runs through the next epoch, from its start unless `batch_sampler.start_at` was
+    called. Batches depend only on seed and epoch, not on `num_workers` or any global generator.
 
     Args:
         samples: returns one sample for a key `(epoch, index)`.
-        lengths: the steps of each sample.
+        lengths: the number of steps of each sample.
         collate: makes a batch of a list of samples; must be picklable.
-        seed: the seed of all randomness.
-        batch_size: samples per batch; the last batch may be smaller.
-        num_workers: processes that make batches; with 0 this process makes them.
+        seed: the seed of all random draws.
+        batch_size: number of samples per batch; the last batch may be smaller.
+        num_workers: number of worker processes that make batches; with 0 this process makes them.
         bucket: number of batches whose samples are sorted by length together.
-        shuffle: whether the order is random; else by length.
-        pin_memory: put batches into page-locked memory if there is a GPU.
+        shuffle: whether the order is random; otherwise samples are in order of length.
+        pin_memory: whether batches are in page-locked memory, if there is a GPU.
     """
 
     def __init__(
@@ -213,7 +211,7 @@ class BaseDataLoader(DataLoader):
             collate_fn=partial(_collated, collate),
             pin_memory=pin_memory and torch.cuda.is_available(),
             worker_init_fn=_worker,
-            # Without this generator every iteration would draw from torch's global generator.
+            # Without a generator, torch would draw from its global generator in every iteration.
             generator=torch.Generator(),
             persistent_workers=shuffle and num_workers > 0,
         )
@@ -223,17 +221,17 @@ class BaseDataLoader(DataLoader):
         if self.num_workers and hasattr(signal, "SIGCHLD"):
             # When a worker dies, torch's handler raises at once, even in the middle of saving.
             # Without the handler the next batch raises, some seconds later.
-            with suppress(ValueError):  # Outside the main thread torch has set no handler.
+            with suppress(ValueError):  # as outside the main thread, where torch sets no handler
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return batches
 
     def close(self) -> None:
-        """End the worker processes, if there are any; a further iteration starts new workers.
+        """End the worker processes, if there are any; a later iteration starts new workers.
 
-        Otherwise torch ends the workers when the last reference to them is gone. If a traceback
-        holds a reference until Python exits, the workers survive their one signal, and the exit
-        hangs.
+        Without this call torch ends the workers when the last reference to the loader is gone. If a
+        traceback holds this reference until Python exits, the workers ignore the only SIGTERM that
+        they get, and the exit hangs.
         """
-        if self._iterator is not None:  # torch's attribute, which has the workers that persist
+        if self._iterator is not None:  # torch's attribute, which refers to the workers
             self._iterator._shutdown_workers()
             self._iterator = None

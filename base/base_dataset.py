@@ -1,4 +1,4 @@
-"""The interface of all sources of handwriting, which give lists of samples by split."""
+"""The interface of all sources of handwriting: each loads lists of samples by split."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -23,26 +23,26 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A piece of writing. Its arrays are never changed: changes are made to copies."""
+    """A piece of writing. Its arrays are never changed in place."""
 
     ink: np.ndarray
     """`(points, 3)` float32 of `(dx, dy, end_of_stroke)` in the source's units, x to the right and
-    y downwards, as recorded; its first row, the first point, has the offset (0, 0)."""
+    y downwards. The first row is the first point, with the offset (0, 0)."""
     text: str = ""
     """The transcription; empty if unknown."""
     name: str = ""
     """Unique within a dataset."""
     writer: str = ""
-    """The person who wrote the ink; empty where the source does not say."""
+    """The person who wrote the ink; empty if unknown."""
     group: str = ""
     """The form or file that the sample belongs to; empty if there is none."""
     ends: bool = True
     """Whether the writing ends with the last point; False if it was cut there."""
     missing: np.ndarray | None = None
-    """How many points are missing before each point, `(points,)` uint8; None if all are there."""
+    """How many points are missing before each point, `(points,)` uint8; None if none is missing."""
     extras: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Further inputs of a network: float32 arrays by name, each of the same shape in all samples of
-    a dataset."""
+    """Further inputs of a network: float32 arrays by name. All samples of a dataset have the same
+    names and shapes."""
 
     def of(self, name: str) -> "Sample":
         """Return the sample under a new name."""
@@ -50,7 +50,7 @@ class Sample:
 
     @property
     def hand(self) -> str:
-        """The name of the hand: the writer or, where the writer is unknown, the group."""
+        """The name of the hand: the writer or, if the writer is unknown, the group."""
         return self.writer or self.group
 
     @property
@@ -64,13 +64,13 @@ class Loaded:
     """The loaded samples of a dataset."""
 
     samples: Mapping[str, list[Sample]]
-    """By split. Splits may share samples."""
+    """The samples by split; splits may share samples."""
     report: str
     """The counts of each split, and of samples that are left out, as lines of text."""
     quantisation_step: float | None = None
-    """Spacing, in source units, of the grid on which points lie; None without a grid."""
+    """Spacing, in source units, of the grid on which all points lie; None without a grid."""
     canonical: tuple[float, float] | None = None
-    """Standard deviations (dx, dy), in source units, that define the canonical log-loss."""
+    """The units (dx, dy) of offsets in the canonical log-loss, in source units; None without it."""
 
     def split(self, name: str) -> list[Sample]:
         """Return the samples of a split.
@@ -90,12 +90,12 @@ class Loaded:
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """A hash of each split: of names, texts, lengths and extras of its samples, in order."""
+        """By split, a hash of the names, texts, lengths and extras of the samples, in order."""
         hashes = {}
-        for split, part in self.samples.items():
-            content = repr([(sample.name, sample.text, len(sample.ink)) for sample in part])
+        for split, samples in self.samples.items():
+            content = repr([(sample.name, sample.text, len(sample.ink)) for sample in samples])
             digest = hashlib.sha256(content.encode())
-            for name, values in stacked(part).items():
+            for name, values in stacked(samples).items():
                 digest.update(name.encode() + values.tobytes())
             hashes[split] = digest.hexdigest()[:16]
         return hashes
@@ -114,7 +114,7 @@ class Loaded:
     def character_counts(self) -> dict[str, int]:
         """Return the count of each character in the texts of all splits, rare characters first.
 
-        Characters of equal counts are ordered by code point. Texts are in NFC.
+        Characters of equal counts are in the order of code points. Texts are counted in NFC.
         """
         counts = Counter("".join(nfc(sample.text) for sample in self.used))
         return dict(sorted(counts.items(), key=lambda item: (item[1], item[0])))
@@ -123,7 +123,7 @@ class Loaded:
         """Return `character_counts` as lines of text.
 
         Args:
-            new: characters that a checkpoint does not know, which are marked.
+            new: characters to mark, because a checkpoint does not know them.
         """
         counts = self.character_counts()
         new = counts.keys() & new
@@ -148,12 +148,12 @@ class BaseDataset(ABC):
     def characters(self) -> str | None:
         """Characters that texts of this source may contain; None for any characters.
 
-        With these, the alphabet of a source is the same for any size and seed.
+        If given, the alphabet of a source is the same for any number of samples and any seed.
         """
         return None
 
     def licences(self) -> set[str | None]:
-        """Return the licences of the datasets that this dataset combines, or of its own data."""
+        """Return the licences of the datasets that this dataset combines, or its own licence."""
         parts = [part for part in vars(self).values() if isinstance(part, BaseDataset)]
         return set().union(*(part.licences() for part in parts)) if parts else {self.licence}
 
@@ -162,15 +162,15 @@ class BaseDataset(ABC):
         return []
 
     def usual_network(self) -> str | None:
-        """Return the name of the pretrained network with which a training on this source begins by
-        default; None for initial weights."""
+        """Return the name of the pretrained network whose weights a training on this source begins
+        with by default; None for initial weights."""
         return None
 
     @abstractmethod
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Return the samples of the splits; splits that the source lacks are missing.
+        """Return the samples of `splits`, without splits that the source lacks.
 
-        Files that only other splits need are not read, and may be missing.
+        Files that only other splits need are not read, and need not exist.
 
         Raises:
             DataError: if the source is missing or broken.
@@ -179,16 +179,16 @@ class BaseDataset(ABC):
     def load_adapted(
         self, checkpoint: Path, alphabet: Alphabet | None, device: torch.device, *, resumed: bool
     ) -> tuple[Loaded, dict[str, float]]:
-        """Load all splits, adapted to the network of a checkpoint whose training goes on.
+        """Load all splits, adapted to the network of a checkpoint that is trained further.
 
         Args:
-            checkpoint: the file.
+            checkpoint: the file of the checkpoint.
             alphabet: the characters that the network knows; None if it takes no text.
-            device: to compute on.
-            resumed: whether the run of the checkpoint goes on; else a new run begins.
+            device: the device to compute on.
+            resumed: whether the run of the checkpoint is resumed; otherwise a new run begins.
 
         Returns:
-            the samples, and the arguments of the dataset that were fitted, for the stored config.
+            the samples, and the fitted arguments of the dataset by name, for the stored config.
         """
         return self.load(), {}
 
@@ -196,15 +196,15 @@ class BaseDataset(ABC):
 def changed(
     samples: Mapping[str, Iterable[Sample]], change: Callable[[Sample], Iterable[Sample]]
 ) -> dict[str, list[Sample]]:
-    """Return the samples of each split with a change applied, which may drop or divide samples."""
-    return {split: [*chain.from_iterable(map(change, part))] for split, part in samples.items()}
+    """Return, by split, all results of `change`, which may be none or several for a sample."""
+    return {split: [*chain.from_iterable(map(change, items))] for split, items in samples.items()}
 
 
 def stacked(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
-    """Return the extras of samples by name, `(samples, ...)` float32 each.
+    """Return the extras of samples by name, each `(samples, ...)` float32.
 
     Raises:
-        DataError: naming a sample whose extras differ in names or shapes from the first sample's.
+        DataError: if the names or shapes of a sample's extras differ from the first sample's.
     """
     expected = ExtraShapes({})
     for number, sample in enumerate(samples):
@@ -219,12 +219,12 @@ def stacked(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
 
 
 def counts_of(samples: Mapping[str, Sequence[Sample]]) -> list[str]:
-    """Return the counts of each split as a line of a report."""
+    """Return the lines of a report that give the counts of each split."""
     lines = []
-    for split, part in samples.items():
-        points = sum(len(sample.ink) for sample in part)
-        characters = sum(len(sample.text) for sample in part)
+    for split, items in samples.items():
+        points = sum(len(sample.ink) for sample in items)
+        characters = sum(len(sample.text) for sample in items)
         lines.append(
-            f"{split:<6}{len(part):>8,} lines{points:>12,} points{characters:>10,} characters"
+            f"{split:<6}{len(items):>8,} lines{points:>12,} points{characters:>10,} characters"
         )
     return lines

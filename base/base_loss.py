@@ -10,12 +10,12 @@ from base.base_data_loader import Batch
 
 
 class BaseLoss(ABC):
-    """A loss that is summed over each sequence, and the divisor of the sum."""
+    """A loss summed over the steps of each sequence, and the divisor of the sum over sequences."""
 
     name: ClassVar[str]
     """The name of the loss in logs."""
     head: ClassVar[str | None] = None
-    """The `head` of the networks that the loss is for; None for any."""
+    """The `head` of the networks that the loss suits; None for all networks."""
 
     @abstractmethod
     def __call__(self, output: Any, batch: Batch) -> Tensor:
@@ -23,16 +23,16 @@ class BaseLoss(ABC):
 
     @abstractmethod
     def divisor(self, batch: Batch) -> int:
-        """Return the divisor of the gradient summed over `batch`."""
+        """Return the number by which the gradient, summed over `batch`, is divided."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the loss's state, which changes from step to step, as tensors and plain values.
 
-        A loss that is a module keeps its buffers.
+        The state of a loss that is a module is the module's state.
         """
         return super().state_dict() if isinstance(self, nn.Module) else {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with a state that `state_dict` returned."""
+        """Restore a state that `state_dict` returned."""
         if isinstance(self, nn.Module):
             super().load_state_dict(state)

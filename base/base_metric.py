@@ -15,20 +15,20 @@ from utils.checks import UserError, short
 
 
 class BaseMetric(ABC):
-    """A ratio over a whole split: numerator and denominator are summed, and divided once."""
+    """A ratio over a whole split: `update` sums numerators and denominators, `compute` divides."""
 
     names: ClassVar[tuple[str, ...]]
     """The names of the values that `compute` returns."""
     sums: ClassVar[tuple[str, ...]]
     """The names of the attributes that hold numerators and denominators: numbers, tensors or
-    arrays. `reset` sets these sums to zeros of their final shape; sums add up over batches, and
-    over the processes of a run. A run that was stopped within an epoch goes on with its sums."""
+    arrays. `reset` sets each sum to zeros of its final shape. Sums are added up over batches, and
+    over the processes of a run. A run that is resumed within an epoch restores its sums."""
 
     in_training: ClassVar[bool] = True
     """Whether the metric is also computed over training batches."""
 
     heads: ClassVar[tuple[str, ...] | None] = None
-    """The `head`s of the networks that the metric is for; None for all."""
+    """The values of `head` of the networks that the metric suits; None for all networks."""
 
     @abstractmethod
     def reset(self) -> None:
@@ -40,7 +40,7 @@ class BaseMetric(ABC):
 
     @abstractmethod
     def compute(self) -> dict[str, float]:
-        """Return the metric's values by name over all batches since `reset`; NaN without a batch.
+        """Return the metric's values, over all batches since `reset`, by name; NaN without a batch.
 
         A value may also be a tensor or array of one number.
         """
@@ -50,10 +50,10 @@ class BaseMetric(ABC):
         return {name: _tensor(getattr(self, name)).cpu() for name in self.sums}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set the sums to what `state_dict` returned; each stays a number, tensor or array.
+        """Set the sums to values that `state_dict` returned, without changing the sums' types.
 
         Raises:
-            ValueError: if a sum has the wrong shape.
+            ValueError: if a value has not the shape of its sum.
         """
         for name in self.sums:
             former, value = getattr(self, name), _tensor(state[name])
@@ -68,7 +68,8 @@ class BaseMetric(ABC):
 
 
 def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
-    """Return the values of all metrics by name; in the main process over all processes."""
+    """Return the values of all metrics by name; only those in the main process are over all
+    processes."""
     values: dict[str, float] = {}
     for metric in merged(metrics):
         values |= as_floats(metric.compute(), metric)
@@ -76,10 +77,10 @@ def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
 
 
 def as_floats(values: Mapping[str, Any], owner: object) -> dict[str, float]:
-    """Return, as plain floats, values that the code of `owner`, perhaps a user's class, computed.
+    """Return numbers, or tensors or arrays of one number, as plain floats by name.
 
     Raises:
-        UserError: naming a value that is not a number, nor a tensor or array of one number.
+        UserError: naming a value of another kind, and the class of `owner`, which computed it.
     """
     floats = {}
     for name, value in values.items():
@@ -91,13 +92,13 @@ def as_floats(values: Mapping[str, Any], owner: object) -> dict[str, float]:
     return floats
 
 
-def contract_error(metric: BaseMetric, output: Any, batch: Batch) -> str:
-    """Try a metric on a batch; return the rule of `BaseMetric` that it breaks, "" if none."""
+def broken_rule(metric: BaseMetric, output: Any, batch: Batch) -> str:
+    """Try a metric on a batch; return the rule of `BaseMetric` that the metric breaks, or ""."""
     metric.reset()
     shapes = [value.shape for value in metric.state_dict().values()]
     metric.update(output, batch)
     if shapes != [value.shape for value in metric.state_dict().values()]:
-        return f"a metric whose reset makes its sums as large as they are: {', '.join(metric.sums)}"
+        return f"a metric whose reset gives its sums their final shape: {', '.join(metric.sums)}"
     state, values = metric.state_dict(), as_floats(metric.compute(), metric)
     if values.keys() != {*metric.names}:
         return f"a metric whose compute returns all of its names: {', '.join(metric.names)}"
@@ -105,24 +106,24 @@ def contract_error(metric: BaseMetric, output: Any, batch: Batch) -> str:
     if any(value.any() for value in metric.state_dict().values()):
         return f"a metric whose reset makes its sums zero: {', '.join(metric.sums)}"
     metric.load_state_dict(state)
-    again = as_floats(metric.compute(), metric)
-    if not np.allclose([again[name] for name in values], [*values.values()], equal_nan=True):
-        return f"a metric whose compute needs nothing but its sums: {', '.join(metric.sums)}"
+    recomputed = as_floats(metric.compute(), metric)
+    if not np.allclose([recomputed[name] for name in values], [*values.values()], equal_nan=True):
+        return f"a metric whose compute depends only on its sums: {', '.join(metric.sums)}"
     return ""
 
 
 def merged(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
-    """Return the metrics: in the main process summed over all processes, elsewhere unchanged."""
+    """Return the metrics with their sums over all processes; unchanged outside the main process."""
     if distributed.world_size() == 1:
         return list(metrics)
     result = copy.deepcopy(list(metrics))
-    for metric, parts in zip(result, zip(*gathered(metrics), strict=True), strict=False):
-        metric.load_state_dict({name: sum(part[name] for part in parts) for name in metric.sums})
+    for metric, states in zip(result, zip(*gathered(metrics), strict=True), strict=False):
+        metric.load_state_dict({name: sum(state[name] for state in states) for name in metric.sums})
     return result
 
 
 def gathered(metrics: Sequence[BaseMetric]) -> list[list[dict[str, Tensor]]]:
-    """Return the metrics' sums in each process, by rank; an empty list outside the main process."""
+    """Return each process's list of the metrics' states, by rank; [] outside the main process."""
     return distributed.all_gather_object([metric.state_dict() for metric in metrics])
 
 

@@ -1,4 +1,4 @@
-"""The interface of networks, and the further inputs of their sequences."""
+"""The interface of networks, and the inputs that a network gets once for each sequence."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from base.base_data_loader import Batch
 from utils.checks import DataError, UserError, short
 
-_LATENT = 3
-"""Part of the seeds of latents, which differ by it from the seeds of a line's points."""
+_LATENT_KEY = 3
+"""Part of the seed of a latent, which makes it differ from the seeds of a line's points."""
 
 
 class ExtraShapes(dict[str, tuple[int, ...]]):
-    """The shapes, by name, of extras: arrays of fixed sizes that a network is told."""
+    """The shapes of extras by name; an extra is an array of fixed shape that a network takes."""
 
     def __init__(self, shapes: Mapping[str, Sequence[int]]) -> None:
         super().__init__({name: tuple(shape) for name, shape in shapes.items()})
@@ -32,24 +32,24 @@ class ExtraShapes(dict[str, tuple[int, ...]]):
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """Inputs that the sequences of a batch are told once, at their beginning."""
+    """Inputs that a network gets once for each sequence of a batch, before the first step."""
 
     extras: Mapping[str, Tensor]
-    """The extras by name, `(batch, ...)` each."""
+    """The extras by name, each `(batch, ...)`."""
     seeds: Sequence[int] | None = None
-    """Seeds of the latents: in writing the lines' seeds, in validation the samples' places; None in
-    training, where a network draws from torch's global generators."""
+    """The seed of each sequence's latent: in writing the seed of the line, in validation the index
+    of the sample. None in training, where a network draws from torch's global generators."""
 
     @property
     def generators(self) -> list[torch.Generator] | None:
-        """New generators on the CPU, one for each sequence, always in the same states."""
+        """A new generator on the CPU for each sequence, always in the same state, if seeded."""
         if self.seeds is None:
             return None
-        seeds = [np.random.default_rng([seed, _LATENT]).integers(2**63) for seed in self.seeds]
+        seeds = [np.random.default_rng([seed, _LATENT_KEY]).integers(2**63) for seed in self.seeds]
         return [torch.Generator().manual_seed(int(seed)) for seed in seeds]
 
     def __getitem__(self, rows: Sequence[int]) -> "Given":
-        """Return the inputs of some of the sequences."""
+        """Return the inputs of the sequences with the indices `rows`."""
         extras = {name: value[list(rows)] for name, value in self.extras.items()}
         return Given(extras, None if self.seeds is None else [self.seeds[row] for row in rows])
 
@@ -61,11 +61,11 @@ class BaseModel(nn.Module, ABC):
     """
 
     needs_text: ClassVar[bool] = False
-    """Whether `forward` must be given the text of the samples."""
+    """Whether `forward` needs the text of the samples."""
 
-    # This has no value, as a value would hide a layer named `head`.
+    # `head` has no value here, because a value would hide a layer of this name.
     head: str
-    """The kind of the output, if losses and metrics have to fit it."""
+    """The kind of the output, which losses and metrics have to fit; absent if any of them fits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,27 +76,28 @@ class BaseModel(nn.Module, ABC):
         """Compute the output of the network; each class states its shapes."""
 
     def initial_state(self, batch: int, given: Given | None = None) -> dict[str, Tensor]:
-        """Return the state before the first step, each tensor with `batch` as first dimension.
+        """Return the state before the first step: tensors `(batch, ...)` by name.
 
         A dimension of size 0 grows from call to call. The state is empty for a network that sees
-        its inputs as a whole. Without `given` the extras are zeros, as by `told`.
+        its inputs as a whole. Without `given` all extras are zeros.
         """
         return {}
 
     def begin(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the state in which the sequences of a batch begin; in validation the latent of a
-        sample depends on the sample's place alone."""
+        """Return the state before the first step of a batch; in validation the latent of a sample
+        depends only on the sample's index."""
         seeds = None if self.training else batch.index.tolist()
         return self.initial_state(len(batch), Given(batch.extras, seeds))
 
     def told(
         self, batch: int, extras: Mapping[str, Any] = {}, seeds: Sequence[int] | None = None
     ) -> Given:
-        """Return the inputs that sequences are told at their beginning.
+        """Return extras and seeds in the form in which `initial_state` takes them.
 
         Args:
             batch: the number of sequences.
-            extras: by name, the same for all sequences or a row for each; missing ones are zeros.
+            extras: arrays by name, either one for all sequences or a row for each sequence; an
+                extra that is missing here is zeros.
             seeds: see `Given`.
 
         Raises:
@@ -115,16 +116,16 @@ class BaseModel(nn.Module, ABC):
 
     @property
     def features(self) -> Callable[[np.ndarray], np.ndarray] | None:
-        """The function that turns ink `(points, 3)` in any unit into inputs `(points, features)`.
+        """The function that turns ink `(points, 3)` in any unit into inputs `(points, features)`;
+        None if the network sees the normalised points.
 
-        Worker processes call the function, so pickle has to be able to store it. None if the
-        network sees the normalised points themselves.
+        Worker processes call the function, so it must be picklable.
         """
         return None
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
-        """Weights with one index for each character of `self.alphabet`, in the alphabet's order.
+        """The weights with an index for each character of `self.alphabet`, in the alphabet's order.
 
         By name in `state_dict`: the dimension of these indices, and the first character's index.
         """
@@ -133,14 +134,14 @@ class BaseModel(nn.Module, ABC):
     def extend_state_dict(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
-        """Return the weights of a network with fewer characters, extended to this network's.
+        """Return the weights of a network with fewer characters, extended by new characters.
 
-        New characters get the initial weights of this network. All other weights are from
-        `state_dict`; indices after the characters move along.
+        New characters get the initial weights of this network, and are inserted after the former
+        characters. All other weights are from `state_dict`.
 
         Args:
-            state_dict: the weights of the smaller network. Weights that do not fit stay unchanged.
-            vocab_size_before: number of the first characters of `self.alphabet`, which the smaller
+            state_dict: the weights of the smaller network; one that does not fit stays unchanged.
+            vocab_size_before: number of the first characters of `self.alphabet` that the smaller
                 network knows; None for all.
         """
         initial, extended = self.state_dict(), dict(state_dict)
@@ -148,19 +149,19 @@ class BaseModel(nn.Module, ABC):
             return extended
         added = len(self.alphabet) - vocab_size_before if self.vocabulary_axes else 0
         for name, (dim, first) in self.vocabulary_axes.items():
-            old, fresh = extended.get(name), initial[name].movedim(dim, 0)
-            if not isinstance(old, Tensor) or old.ndim != fresh.ndim:
+            former, new = extended.get(name), initial[name].movedim(dim, 0)
+            if not isinstance(former, Tensor) or former.ndim != new.ndim:
                 continue
-            old = old.movedim(dim, 0)
-            if old.shape[1:] == fresh.shape[1:]:
+            former = former.movedim(dim, 0)
+            if former.shape[1:] == new.shape[1:]:
                 end = first + vocab_size_before
-                parts = (old[:end], fresh[end : end + added], old[end:])
-                extended[name] = torch.cat(parts).movedim(0, dim)
+                blocks = (former[:end], new[end : end + added], former[end:])
+                extended[name] = torch.cat(blocks).movedim(0, dim)
         return extended
 
     @property
     def num_parameters(self) -> int:
-        """Number of trainable parameters."""
+        """The number of trainable parameters."""
         return sum(weights.numel() for weights in self.parameters() if weights.requires_grad)
 
     def __str__(self) -> str:

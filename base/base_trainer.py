@@ -45,41 +45,37 @@ Kept = TypeVar("Kept")
 class BaseTrainer(ABC):
     """Trains a network; a subclass per task defines `forward_batch`.
 
-    A step uses the gradient of the loss summed over `accumulate` batches, divided once by the
+    A step sums the loss over `accumulate` batches, and divides the gradient of this sum by the
     loss's divisor (sequences or points). A step whose loss or gradient is not finite is skipped: it
     changes no weight, and advances neither schedule nor average. A subclass may override `step`.
 
-    Checkpoints are written between steps and contain the whole state of the run, so that a resumed
-    run on a CPU gives the weights of an uninterrupted run bit for bit.
+    Checkpoints are written between steps and contain the whole state of the run: on a CPU, a
+    resumed run gives bit for bit the weights of an uninterrupted run.
 
     With several processes (see `base.distributed`) each process computes its rows of every batch.
-    Except for the order of sums and the draws of dropout a run does not depend on the number of
-    processes, and can be resumed with any number. Only the main process writes, logs and draws.
-
-    Args:
-        parts: of the run.
-        settings: the arguments of `TrainingSettings`.
+    The number of processes changes only the order of sums and the random draws of dropout; a run
+    can be resumed with any number. Only the main process writes files, logs and draws pictures.
     """
 
     task: ClassVar[str] = "learns"
-    """The networks' task, for messages: "a network that ..."."""
+    """What the networks do, for messages: the words after "a network that"."""
     use: ClassVar[str] = "evaluate"
-    """The command of `experiments.py` for the networks, for the message at the end of a run."""
+    """The command of `experiments.py` that uses the networks, for the message at a run's end."""
     losses: ClassVar[tuple[type[BaseLoss], ...]] = ()
-    """The losses of the task, one for each `head` that networks may have; empty for any loss."""
+    """The losses of the task, one for each `head` of a network; if empty, any loss is accepted."""
     output_type: ClassVar[type] = object
     """The type of the networks' output."""
     carries_state: ClassVar[bool] = False
     """Whether the networks' output has a `state`, so that sequences may be cut into chunks."""
     plain_layers: ClassVar[bool] = False
-    """Whether steps use slower layers of torch operations alone: compiled layers cannot be
-    differentiated twice (`create_graph=True`), as a penalty on a gradient needs."""
+    """Whether steps use slower layers made only of torch operations. A penalty on a gradient needs
+    these: compiled layers cannot be differentiated twice (`create_graph=True`)."""
 
     def __init__(self, parts: TrainingParts, **settings: Annotated[Any, TrainingSettings]) -> None:
         self.settings = TrainingSettings(**settings)
         self.epochs, self.seed = self.settings.epochs, self.settings.seed
         self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
-        self.valid_loader = parts.valid_loader or None  # an empty loader is false
+        self.valid_loader = parts.valid_loader or None  # None for an empty loader too
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler
@@ -102,14 +98,13 @@ class BaseTrainer(ABC):
     def check(self) -> None:
         """Raise a ConfigFault if settings do not fit the network, data or device; write nothing.
 
-        `TrainingSettings.validate` and `incompatibilities` need no data, and are also checked
-        before.
+        `TrainingSettings.validate` and `incompatibilities` are also called before data are loaded.
         """
         truncate, expected = self.settings.truncate, ""
         if not self.carries_state:
             expected = f"null: {type(self).__name__} does not cut its sequences"
         elif distributed.world_size() > 1:
-            expected = "null, as torchrun has started several processes: sequences are cut in one"
+            expected = "null: several processes, as torchrun has started, cannot cut sequences"
         if truncate is not None and expected:
             raise ConfigFault("trainer.args.truncate", truncate, expected)
         for fault in self.incompatibilities(self.model, self.loss, self.valid_metrics):
@@ -125,20 +120,20 @@ class BaseTrainer(ABC):
 
         Args:
             model: the network to use.
-            batch: or a chunk, on the device.
-            state: carried over from the chunk before; None for the initial state.
+            batch: the batch or chunk, on the device.
+            state: the network's state after the previous chunk; None for the initial state.
         """
 
     def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
-        """Return further values by name, computed from the values and sums of a validation."""
+        """Return further values of a validation by name, computed from its values and sums."""
         return {}
 
     def dry_run(self, batch: Batch, output: Any) -> None:
         """Before the first epoch, try to use `evaluated_model` as `draw` does.
 
         Args:
-            batch: of two samples.
-            output: of `forward_batch` for the batch.
+            batch: a batch of two samples.
+            output: what `forward_batch` returned for the batch.
         """
 
     def draw(self, epoch: int, step: int) -> None:
@@ -149,39 +144,39 @@ class BaseTrainer(ABC):
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with a state that `state_dict` returned."""
+        """Restore the state that `state_dict` returned."""
 
     def on_start(self) -> None:
         """Write further files into the run's folder, which now exists."""
 
     def on_epoch(self, row: dict[str, float]) -> None:
-        """Take a row of `metrics.csv`, after each epoch; the main process calls it."""
+        """Receive the epoch's row of `metrics.csv`, after each epoch, in the main process."""
 
     def on_end(self) -> None:
-        """Log how to use the trained network, after all epochs; the main process calls it."""
+        """Log how to use the trained network, after all epochs, in the main process."""
         log.info("to use it: python experiments.py %s -r %s", self.use, self.resume_argument)
 
     @property
     def logged_names(self) -> list[str]:
-        """The names of the values logged after each epoch, which `monitor` may name."""
+        """The names of the values logged after each epoch; `monitor` may name one of them."""
         return logged_names(self.loss, self.valid_metrics, self.valid_loader is not None)
 
     @classmethod
     def incompatibilities(
         cls, model: BaseModel, loss: BaseLoss, metrics: Sequence[BaseMetric]
     ) -> Iterator[ConfigFault]:
-        """Yield a fault for a network, a loss or a metric of which one does not fit the others."""
+        """Yield a fault for each part that does not fit the others or the task of the trainer."""
         head, losses = getattr(model, "head", None), {loss.head: loss for loss in cls.losses}
         if losses and head not in losses:
-            expected = f"a network that {cls.task}, for a {cls.__name__}"
+            expected = f"a network that {cls.task}, because the trainer is a {cls.__name__}"
             yield ConfigFault("arch", type(model).__name__, expected)
         elif losses and loss.head != head:
             name = losses[head].__name__
-            expected = f"a loss of that head, such as {name}, as the network's head is {head!r}"
+            expected = f"a loss for the network's head {head!r}, such as {name}"
             yield ConfigFault("loss", type(loss).__name__, expected)
         for number, metric in enumerate(metrics):
             if metric.heads is not None and head not in metric.heads:
-                expected = f"a metric of networks whose head is {head!r}"
+                expected = f"a metric for the network's head {head!r}"
                 yield ConfigFault(f"metrics.{number}", type(metric).__name__, expected)
 
     @property
@@ -191,12 +186,12 @@ class BaseTrainer(ABC):
 
     @contextmanager
     def layers(self) -> Iterator[None]:
-        """A block in which layers are plain if the class asks for `plain_layers`."""
+        """A block in which the network has plain layers if `plain_layers` is true."""
         with plain_layers() if self.plain_layers else nullcontext():
             yield
 
     def autocast(self) -> torch.autocast:
-        """Return a context in which products have the run's precision."""
+        """Return a context in which matrix products have the run's precision."""
         name = self.settings.precision
         return torch.autocast(self.device.type, getattr(torch, name), enabled=name != "float32")
 
@@ -213,20 +208,20 @@ class BaseTrainer(ABC):
     def keep(self, name: str, part: Kept) -> Kept:
         """Keep a further part of a subclass, such as a second network, and return the part.
 
-        The part is saved, resumed, and put back after the trial before a run. A network begins with
-        the weights of the main process. An optimiser first sums its gradients over all processes in
-        each of its steps; so all processes have to step together, also a process without a row of
-        the batch. Gradients that are not finite are dropped.
+        Checkpoints contain the part's state, and the dry run before a run does not change it. A
+        network begins with the weights of the main process. In each step of an optimiser its
+        gradients are first summed over all processes, so all processes have to make this step, even
+        a process without a row of the batch. Gradients that are not finite are dropped.
 
         Args:
-            name: unique in the trainer.
-            part: has `state_dict` and `load_state_dict`: a network, an optimiser, a queue.
+            name: a name that no other part of the trainer has.
+            part: an object with `state_dict` and `load_state_dict`, such as a network.
 
         Raises:
             ConfigFault: if the name is taken.
         """
         if name in self.checkpoint.stateful:
-            expected = f"one that keeps each part under a name of its own, not two as {name!r}"
+            expected = f"one that keeps each part under another name, not two as {name!r}"
             raise ConfigFault("trainer", type(self).__name__, expected)
         self.checkpoint.stateful[name] = part
         if isinstance(part, Optimizer):
@@ -234,7 +229,7 @@ class BaseTrainer(ABC):
         return part
 
     def train(self) -> int | None:
-        """Train to the end, or until a signal or the time limit; then log how to go on.
+        """Train to the end, or until a signal or the time limit; then log how to resume the run.
 
         Returns:
             the number of the signal that stopped the run, or None.
@@ -243,8 +238,8 @@ class BaseTrainer(ABC):
             ConfigFault: if settings do not fit, before anything is written.
             TrainingFailed: if too many steps in a row were not finite, if the trained network is
                 not sound, or if a worker process was lost.
-            OSError: if a file cannot be written. The last checkpoint is complete; if only
-                TensorBoard's log or a picture could not be written, it has the last step.
+            OSError: if a file cannot be written. The last checkpoint is complete; it has the last
+                step if the file is TensorBoard's log or a picture.
         """
         self.check()
         dry_run(self)
@@ -259,9 +254,9 @@ class BaseTrainer(ABC):
 
     @contextmanager
     def _session(self) -> Iterator[None]:
-        """A block in which the run's folder and logs are open, and Ctrl-C waits for saving."""
-        # The stack outlives the signals' handlers: even if `on_end` is interrupted, the end is
-        # recorded and the lock is released.
+        """A block in which the run's folder and logs are open, and signals only request a stop."""
+        # The stack closes after the signals' handlers are removed: even if a signal interrupts
+        # `on_end`, the end of the run is recorded and the lock is released.
         with ExitStack() as stack:
             if self.settings.anomaly:
                 stack.enter_context(torch.autograd.set_detect_anomaly(True))
@@ -282,7 +277,7 @@ class BaseTrainer(ABC):
                     self.on_end()
 
     def _start(self) -> None:
-        """Log the network; save a resumed run that now has a new folder."""
+        """Log the network; save a run that is resumed in a new folder."""
         self.run_log.events.pairs(self.logged_names, "epoch")
         self.run_log.best(self.progress)
         if distributed.is_main():
@@ -291,12 +286,12 @@ class BaseTrainer(ABC):
         if self.state.source is None:
             log.info("%s", self.model)
         elif self.state.source.parent.resolve() != self.run.models.resolve():
-            # Now the new run can be resumed from its own folder.
+            # With this checkpoint the new run can be resumed from its own folder.
             within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
             self.checkpoint.save(None, within_epoch=within_epoch)
 
     def _finish(self) -> None:
-        """If the run is complete, log why, and keep only its newest and its best checkpoint."""
+        """If the run is complete, log why, and remove all but the best and newest checkpoints."""
         epoch = self.progress.epoch
         if self.is_complete:
             reason = "all epochs are done" if epoch >= self.epochs else "early stopping"
@@ -326,16 +321,16 @@ class BaseTrainer(ABC):
     @property
     def is_complete(self) -> bool:
         """Whether all epochs are done, or the last `early_stop` epochs brought no improvement."""
-        progress, patience = self.progress, self.settings.early_stop
-        ends_early = patience is not None and progress.not_improved >= patience
-        return progress.epoch >= self.epochs or ends_early
+        progress, early_stop = self.progress, self.settings.early_stop
+        stops_early = early_stop is not None and progress.not_improved >= early_stop
+        return progress.epoch >= self.epochs or stops_early
 
     def run_epoch(self) -> dict[str, float] | None:
         """Make the remaining steps of an epoch, and validate.
 
         Returns:
-            the epoch's values for the log, by name; None if a signal, a failure or the time limit
-            interrupted the epoch.
+            the epoch's values by name; None if a signal, a failure or the time limit interrupted
+            the epoch.
         """
         if not self._train_epoch() or (validation := self.validate()) is None:
             return None
@@ -365,13 +360,13 @@ class BaseTrainer(ABC):
 
     @contextmanager
     def _saving_after_errors(self) -> Iterator[None]:
-        """A block in which an error of a user's code saves the state before the step."""
+        """A block in which an error of a user's code saves the run after its last step."""
         try:
             yield
         except (OSError, TrainingFailed, distributed.Lost):
             raise
         except Exception:
-            # Several processes would have to save together, but only this one knows of the error.
+            # Several processes would have to save together, but only this process has the error.
             if distributed.world_size() == 1 and self.progress.step > 0:
                 reason = None if self.optimizer_step.are_finite() else "weights are not finite"
                 self.checkpoint.save(reason, within_epoch=True)
@@ -393,18 +388,18 @@ class BaseTrainer(ABC):
         return self.progress.data_pass > self.progress.epoch_pass
 
     def commit(self, values: dict[str, float] | None) -> None:
-        """Judge, log and save an epoch, or save an interrupted epoch.
+        """Log and save an epoch, or save an interrupted epoch.
 
         Args:
-            values: as `run_epoch` returned them.
+            values: what `run_epoch` returned.
         """
         if values is None:
             self._save_within_epoch()
             return
-        # The last step tells whether the state is sound, so this stands before the epoch's end.
+        # This check needs the epoch's sums, so it comes before `end_epoch`.
         epoch, reason = self.progress.epoch + 1, self.checkpoint.reason_not_to_save()
-        judged = self.settings.judge(self.progress, values, sound=reason is None)
-        sums, improved = self.state.end_epoch(values, judged), judged.best_epoch == epoch
+        progress = self.settings.judge(self.progress, values, sound=reason is None)
+        sums, improved = self.state.end_epoch(values, progress), progress.best_epoch == epoch
         self.optimizer_step.end_epoch(values.get(self.settings.monitored[1]))
         if distributed.is_main():
             if reason is None:
@@ -412,7 +407,7 @@ class BaseTrainer(ABC):
                 self.run_log.draw(self.draw, epoch, self.progress.step)
             row = values | {"skipped_steps": sums.skipped}
             self.run_log.epoch(row, self.progress, sums.seconds, self.on_epoch)
-        # The best is saved first: a run killed before the second file repeats this epoch.
+        # The best is saved first: a run that is killed between both files repeats this epoch.
         if improved:
             self.checkpoint.save_best()
         if self.progress.step == 0:
@@ -431,7 +426,7 @@ class BaseTrainer(ABC):
     def _train_step(self) -> float:
         """Make an optimiser step, and return its loss per point.
 
-        A step takes one batch, `accumulate` batches or, with truncation, the next chunk of each.
+        A step takes `accumulate` batches; with truncation it takes the next chunk of each batch.
         """
         started, stream = time.perf_counter(), self.stream
         if not stream.load():  # A loader failed: the run ends.
@@ -452,20 +447,20 @@ class BaseTrainer(ABC):
         """Make an optimiser step; a subclass may override this.
 
         The network is in training mode, and its gradients are cleared. An override may call
-        `add_gradients` several times, with gradients cleared in between. It changes weights only by
-        `apply_gradients` (or `reduce`, `clip` and `update` of `optimizer_step`) and by optimisers
-        that were given to `keep`, or else restores the weights, also after an error. It changes no
-        weight if a loss or gradient is not finite. All processes call these methods and optimisers
-        equally often, as they wait for each other. Numbers drawn outside `add_gradients` are the
-        same in all processes.
+        `add_gradients` several times, and clear the gradients in between. An override changes
+        weights only by `apply_gradients` (or `reduce`, `clip` and `update` of `optimizer_step`) and
+        by optimisers passed to `keep`, and undoes other changes of weights, also after an error. It
+        changes no weight if a loss or gradient is not finite. The processes wait for each other in
+        these methods, so every process calls each method equally often. Outside `add_gradients`,
+        all processes draw the same random numbers.
 
         Args:
-            chunks: this process's rows of each batch of the step, on the device; None for a batch
-                without such rows.
+            chunks: for each batch of the step, this process's rows, on the device; None if it has
+                no row.
 
         Returns:
-            the sums of `add_gradients`, and the norm of the gradient before clipping; NaN if the
-            step is skipped.
+            the sums that `add_gradients` returned, and the norm of the gradient before clipping,
+            NaN if the step is skipped.
         """
         with self.optimizer_step.noisy():
             sums, finite = self.add_gradients(chunks)
@@ -476,13 +471,12 @@ class BaseTrainer(ABC):
     ) -> tuple[Sums, bool]:
         """Add the gradient of the summed loss of some chunks.
 
-        `forward_batch` computes an output for each chunk, the loss a value for each sequence.
         Random draws depend only on the position in the data.
 
         Args:
             chunks: as in `step`.
-            counts: whether metrics count the outputs, and states are carried on; False for a
-                further pass over the same chunks.
+            counts: whether to update the metrics, and to carry states over to the next chunks;
+                False for a further pass over the same chunks.
 
         Returns:
             the sums of this process, and whether the losses of all processes are finite.
@@ -491,7 +485,7 @@ class BaseTrainer(ABC):
         position = progress.data_pass, progress.batch, progress.chunk
         with distributed.own_randomness(self.device, self.seed, *position):
             for number, chunk in enumerate(chunks):
-                loss = 0.0  # for a process without a row of this batch
+                loss = 0.0  # if this process has no row of this batch
                 if chunk is not None:
                     output, losses, loss = self._forward(self.model, chunk.batch, chunk.state)
                     if finite and (self._nonfinite or not math.isfinite(loss)):
@@ -524,7 +518,7 @@ class BaseTrainer(ABC):
         return norm
 
     def divisor(self, chunks: Sequence[Chunk | None]) -> int:
-        """Return the loss's divisor of a gradient summed over some chunks of all processes."""
+        """Return the divisor of the gradient of some chunks, summed over all processes."""
         divisors = [self.loss.divisor(chunk.batch) for chunk in chunks if chunk is not None]
         (divisor,) = distributed.all_reduce_sum([sum(divisors)])
         return divisor
@@ -539,7 +533,7 @@ class BaseTrainer(ABC):
             self._report(f"the gradient of {name} is not finite")
 
     def _backward(self, loss: Tensor) -> None:
-        """Add the gradient of a summed loss; with `anomaly`, torch names the faulty operation."""
+        """Add the gradient of a summed loss; with `anomaly`, report an operation that gave NaN."""
         try:
             loss.backward()
         except RuntimeError as error:
@@ -553,7 +547,7 @@ class BaseTrainer(ABC):
         if self.settings.anomaly:
             raise self._failure(why)
         if not self.state.sums.skipped:
-            log.warning("%s, so that the step is left out", why)
+            log.warning("%s, so that the step is skipped", why)
 
     def _count(self, sums: Sums, norm: float, rate: float, seconds: float) -> None:
         """Count and log a step (`RunState.count`); end the run if too many in a row are skipped."""
@@ -562,8 +556,8 @@ class BaseTrainer(ABC):
             reason = self.checkpoint.reason_not_to_save()
             self.state.forget_skipped()
             self.checkpoint.save(reason, within_epoch=True)
-            fault = "steps in a row had a loss or gradient that is not finite"
-            raise self._failure(f"{self.settings.max_skipped} {fault}")
+            cause = "steps in a row had a loss or gradient that is not finite"
+            raise self._failure(f"{self.settings.max_skipped} {cause}")
         if math.isfinite(norm):
             curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
             curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
@@ -579,16 +573,16 @@ class BaseTrainer(ABC):
         losses = self.loss(output, batch)
         return output, losses, losses.detach().cpu().double().sum().item()
 
-    def _failure(self, what: str) -> TrainingFailed:
+    def _failure(self, cause: str) -> TrainingFailed:
         """Return the error with which a diverged run ends."""
         advice = "A smaller learning rate, clip_norm, or float32 may help"
-        return TrainingFailed(f"{what}; {self.checkpoint.last_sound()}. {advice}")
+        return TrainingFailed(f"{cause}; {self.checkpoint.last_sound()}. {advice}")
 
     @torch.no_grad()
     def validate(self) -> dict[str, float] | None:
         """Validate; return the values by name, or None if a signal or failure interrupts.
 
-        The random generators stay as they were.
+        Without a validation loader there are no values. The random generators stay as they were.
         """
         if self.valid_loader is None:
             return {}
@@ -613,12 +607,12 @@ class BaseTrainer(ABC):
         sums = sums.all_reduced()
         values = sums.losses(self.loss.name) | computed(self.valid_metrics)
         values |= as_floats(self.extra_metrics(values, sums), self)
-        # If batches were skipped, values would be misleading.
+        # Values over only some of the batches would be misleading.
         return dict.fromkeys(values, math.nan) if sums.skipped else values
 
     @torch.no_grad()
     def _last_loss(self) -> float | None:
-        """Return the loss per point of the present weights on the batches of the last step."""
+        """Return the present weights' loss per point on the last step's batches; None at first."""
         if self._last_batches is None:
             return None
         sums = Sums()
@@ -637,7 +631,7 @@ class BaseTrainer(ABC):
         self.loss.load_state_dict(state)
 
     def _evaluated(self, model: nn.Module, batch: Batch) -> tuple[Any, float]:
-        """Return the output for a batch, and the sum of its losses; None and NaN if not finite."""
+        """Return the output for a batch and the summed loss; None and NaN on `NotFinite`."""
         try:
             output, _, loss = self._forward(model, batch)
         except NotFinite:
@@ -649,11 +643,11 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
     """Return the names of the values logged after each epoch.
 
     Args:
-        loss, metrics: perhaps of a user's classes.
+        loss, metrics: those of the run; their classes may be a user's.
         validates: whether there is a validation.
 
     Raises:
-        ConfigFault: if a name of the loss or of a metric is missing, or stands for two values.
+        ConfigFault: if the loss or a metric has no name, or one that is not valid or not unique.
     """
     rates = [*Sums().rates()]
     reserved = {"epoch", "step", "skipped_steps", *rates}  # further columns of metrics.csv
@@ -667,8 +661,7 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
                 is_name = isinstance(name, str) and name.isidentifier()
                 if not is_name or name in {*reserved, *validation}:
                     expected = (
-                        "one whose values have names of letters, digits and _ that no others "
-                        f"have, not {name!r}"
+                        f"one whose values have unique names of letters, digits and _, not {name!r}"
                     )
                     raise ConfigFault(key, type(part).__name__, expected)
             validation += names

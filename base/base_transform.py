@@ -9,18 +9,16 @@ from utils.checks import UserError
 
 
 class BaseTransform:
-    """A change of a sample's ink during training: subclasses define `change` or `__call__`.
-
-    `random` distinguishes augmentation (drawn for every sample and epoch) from preprocessing (the
-    same every time, included in the normalisation). Augmentation `acts_on` the ink, from which
-    inputs and targets are then made; on the normalised inputs alone; or, by `arguments`, on the
-    drawing of a picture of the ink.
-    """
+    """A change of a sample's ink during training; a subclass defines `change` or `__call__`."""
 
     random: ClassVar[bool] = False
+    """Whether this is augmentation, drawn anew for every sample and epoch; otherwise it is
+    preprocessing, the same every time, and the normalisation is computed after it."""
     acts_on: ClassVar[Literal["ink", "inputs", "picture"]] = "ink"
+    """What augmentation changes: the ink, before inputs and targets are made; the normalised inputs
+    alone; or, by `arguments`, the picture drawn of the ink."""
     takes_epoch: ClassVar[bool] = False
-    """Whether `change`, of augmentation, has an argument `epoch`: the pass over the data from 0."""
+    """Whether `change` has an argument `epoch`, the number of the pass over the data from 0."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -31,22 +29,22 @@ class BaseTransform:
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator, **place: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return new `(ink, missing)`, leaving the arguments as they are.
+        """Return the changed `(ink, missing)`; the arguments are not changed.
 
         Args:
-            ink: `(points, 3)` float32, source units (normalised units for `acts_on = "inputs"`).
-            missing: `(points,)` uint8, the points missing before each point.
+            ink: `(points, 3)` float32, in source units, or normalised if `acts_on` is "inputs".
+            missing: `(points,)` uint8, how many points are missing before each point.
             generator: the source of randomness.
-            place: `epoch`, for `takes_epoch`.
+            place: `epoch`, if `takes_epoch`.
         """
         ink = ink.copy()
         if self.change(ink, generator, **place) is not None:
             name = type(self).__name__
-            raise UserError(f"{name}.change returns something: it has to alter the ink it is given")
+            raise UserError(f"{name}.change returns a value: it has to change its ink in place")
         return ink, missing
 
     def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
-        """Change ink in place; for a transform that keeps the number of points."""
+        """Change the values of `ink` in place; the number of points stays the same."""
         raise NotImplementedError
 
     def arguments(self, generator: np.random.Generator) -> dict[str, float]:

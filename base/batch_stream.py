@@ -1,8 +1,9 @@
 """The batches of training, whole or in chunks of their time steps.
 
 A step takes a group of `accumulate` batches. With truncation the batches are cut into chunks of
-`truncate` time steps: each chunk makes an optimiser step, and the recurrent state is carried to the
-next chunk. This needs a single process: with several, a state would have to follow its sequence.
+`truncate` time steps: each chunk makes an optimiser step, and the recurrent state is carried over
+to the next chunk. Truncation needs a single process: with several, each state would have to be
+moved to the process that gets its sequence.
 """
 
 import math
@@ -22,28 +23,24 @@ from utils.checks import UserError, described
 
 @dataclass
 class Chunk:
-    """The part of a batch in a step: the whole batch, or some time steps of the longer rows."""
+    """The whole batch, or, if sequences are cut, some time steps of the rows that reach them."""
 
     batch: Batch
     sequences: float
-    """Number of sequences; of a cut sequence the fraction in the chunk counts."""
+    """The number of sequences; a cut sequence counts as the fraction of it in this chunk."""
     state: Carried | None = None
-    """State carried over from the chunk before, `(rows, ...)` each; None at the start."""
+    """The network's state after the previous chunk; None for the initial state."""
     goes_on: Tensor | None = None
     """Whether each row has a further chunk, `(rows,)` bool; None if sequences are not cut."""
 
 
 class BatchStream:
-    """Yields this process's rows of the batches of each step, pass after pass.
+    """Returns this process's rows of the batches of each step, in one pass after another.
 
-    A step: `load`; for each of `chunks` a forward pass and, if sequences are cut, `carry`; then
-    `advance`.
-
-    Args:
-        parts: of the run: the loader, and the device of the batches.
-        settings: of the run.
-        state: of the run; the stream updates its progress and carried states.
-        stop: receives a failure of the loader.
+    A step calls `load`; then, for each of `chunks`, makes a forward pass and, if sequences are cut,
+    calls `carry`; then calls `advance`.
+    The stream updates the progress and the carried states of the run's `state`. A failure of the
+    loader asks the run to `stop`.
     """
 
     def __init__(
@@ -57,14 +54,14 @@ class BatchStream:
 
     @property
     def layout(self) -> dict[str, int | None]:
-        """The number of batches, and the settings on which a position in the data depends."""
+        """The number of batches of a pass, and the settings that define a position in the data."""
         settings = {"accumulate": self.accumulate, "truncate": self.truncate}
         return {"batches": len(self.loader), **settings}
 
     def load(self) -> bool:
-        """Load the batches of the next step; return False if a process's loader failed.
+        """Load the batches of the next step; return False if the loader of any process failed.
 
-        All processes call it together.
+        All processes call this method together.
         """
         if self._group:
             return True
@@ -87,16 +84,16 @@ class BatchStream:
         return [batch and self._chunk(batch, state) for batch, state in pairs]
 
     def _chunk(self, batch: Batch, state: Carried | None) -> Chunk | None:
-        """Return the chunk of a batch; None if all its sequences are shorter."""
+        """Return the present chunk of a batch; None if all sequences of the batch have ended."""
         if self.truncate is None:
             return Chunk(batch, float(len(batch)))
         start = self.state.progress.chunk * self.truncate
-        part, lengths = batch.chunk(start, self.truncate), batch.lengths[batch.lengths > start]
-        if not len(part):
+        cut, lengths = batch.chunk(start, self.truncate), batch.lengths[batch.lengths > start]
+        if not len(cut):
             return None
-        fraction = float((part.lengths / lengths).sum())
+        sequences = float((cut.lengths / lengths).sum())
         state = state and moved(state, self.device)
-        return Chunk(part, fraction, state, goes_on=lengths > start + self.truncate)
+        return Chunk(cut, sequences, state, goes_on=lengths > start + self.truncate)
 
     def carry(self, number: int, goes_on: Tensor, state: Carried) -> None:
         """Carry the state after a batch's chunk over to the batch's next chunk, detached.
@@ -104,9 +101,9 @@ class BatchStream:
         A state that is not finite is dropped.
 
         Args:
-            number: of the batch in its step.
-            goes_on: of the chunk.
-            state: after the chunk, `(rows, ...)` each.
+            number: the index of the batch in its step.
+            goes_on: the `goes_on` of the chunk.
+            state: the state after the chunk, tensors `(rows, ...)`.
         """
         detached = {name: value[goes_on].detach().clone() for name, value in state.items()}
         finite = all(bool(torch.isfinite(value).all()) for value in detached.values())
@@ -128,13 +125,13 @@ class BatchStream:
         return math.ceil(max(batch.inputs.shape[1] for batch in self._group) / self.truncate)
 
     def _states_fit(self) -> bool:
-        """Return whether the states fit the sequences of the present chunk."""
+        """Return whether the carried states have a row for each sequence of the present chunk."""
         chunk, states = self.state.progress.chunk, self.state.carried
         if chunk >= self._num_chunks() or len(states) != len(self._group):
             return False
         for batch, state in zip(self._group, states, strict=True):
-            count = int((batch.lengths > chunk * self.truncate).sum())
-            if state is not None and any(len(value) != count for value in state.values()):
+            rows = int((batch.lengths > chunk * self.truncate).sum())
+            if state is not None and any(len(value) != rows for value in state.values()):
                 return False
         return True
 
@@ -153,7 +150,7 @@ def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch
         lines = str(error).strip().splitlines() or [type(error).__name__]
         says_enough = isinstance(error, RuntimeError | OSError | EOFError | UserError)
         cause = lines[0] if says_enough else described(error)
-        if lines[0].startswith("Caught "):  # A worker's traceback, whose last line is the error.
+        if lines[0].startswith("Caught "):  # a worker's traceback, which ends with the error
             cause = lines[-1]
         stop.fail(TrainingFailed(f"the data loader or one of its workers failed: {cause[:200]}"))
         yield None

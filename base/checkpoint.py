@@ -1,4 +1,4 @@
-"""Checkpoints: files of a run's states, written atomically, loaded without running code."""
+"""Checkpoints: files with the state of a run. Loading a file never runs code that it contains."""
 
 import io
 import logging
@@ -25,7 +25,7 @@ from utils.normalisation import Normalisation
 from utils.strict_json import Config, children, without
 
 FORMAT = 2
-"""Version of the format; newer ones are refused."""
+"""Version of the format of new checkpoints; files of a newer version are refused."""
 
 Count: TypeAlias = Annotated[int, Range(0, 2**32)]
 
@@ -34,22 +34,22 @@ class Checkpoint(TypedDict, total=False):
     """The contents of a checkpoint: tensors and plain values by name."""
 
     format: Count
-    # Needed to use the network: its architecture is `config.arch`; its weights are to evaluate with
-    # (the average if there is one, the means of noisy weights).
+    # Needed to use the network. `config["arch"]` is its architecture. `state_dict` has the weights
+    # to evaluate with: the average if there is one, else the weights without noise.
     config: Config
     state_dict: dict[str, Tensor]
     normalisation: dict[str, list[float]]
     alphabet: list[str] | None  # None for a network without text
-    extras: dict[str, list[Count]]  # shapes of extras, if the network takes any
+    extras: dict[str, list[Count]]  # shapes of the network's extras; missing if there are none
     # The record of the training.
-    dataset: dict[str, Any]  # the units of the data
+    dataset: dict[str, Any]  # facts about the data, such as the canonical unit of the log-loss
     versions: dict[str, str]
-    modules: dict[str, str]  # the user's own: name and SHA-256
+    modules: dict[str, str]  # the SHA-256 of each of the user's modules, by name
     licence: str | None  # None if unknown; see `utils.licences`
     metrics: dict[str, float]  # values of the last epoch
     epoch: Count  # number of complete epochs
     step: Count  # number of the optimiser's steps in the whole run
-    training: dict[str, Any]  # for resuming alone, see `base.training_checkpoint`
+    training: dict[str, Any]  # needed only to resume, see `base.training_checkpoint`
 
 
 class CheckpointFile(NamedTuple):
@@ -59,39 +59,41 @@ class CheckpointFile(NamedTuple):
     content: Checkpoint
 
 
-NEEDED = {"format", "config", "state_dict", "normalisation"}
+REQUIRED_KEYS = {"format", "config", "state_dict", "normalisation"}
 
 BEST = "model_best.pth"
-SHOWN = 5
-"""Files or weights that an error lists at most."""
+MAX_LISTED = 5
+"""Maximum number of files or weights that an error lists."""
 
 log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
 _PATH = r"[/~]|[A-Za-z]:[/\\]"
+"""The beginning of a path that is absolute or in a home directory."""
 
 
 def checkpoint_name(epoch: int, step: int | None = None) -> str:
     """Return the file name of a checkpoint.
 
     Args:
-        epoch: the last complete epoch; with `step` the current epoch (from 1).
+        epoch: the number of the epoch, counted from 1: the current epoch if there is a `step`, else
+            the last complete epoch.
         step: number of optimiser steps since the start of the run; None at the end of an epoch.
     """
     return f"checkpoint-epoch{epoch}" + ("" if step is None else f"-step{step}") + ".pth"
 
 
 def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
-    """Return the checkpoints in `folder` (without the best), newest first.
+    """Return the checkpoints in `folder` except `BEST`, newest first.
 
-    The end of an epoch counts as newer than the epoch's steps.
+    The checkpoint at the end of an epoch counts as newer than those within the epoch.
     """
     paths = [path for path in Path(folder).glob("checkpoint-epoch*.pth") if position(path)]
     return sorted(paths, key=position, reverse=True)
 
 
 def position(path: Path) -> tuple[int, float] | None:
-    """Return the epoch and step in a checkpoint's name, for sorting; None without these."""
+    """Return the epoch and step in a checkpoint's name, for sorting; None for another name."""
     if not (match := _NAME.fullmatch(path.name)):
         return None
     epoch, step = match.groups()
@@ -102,10 +104,9 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
     """Write a checkpoint atomically: at every moment the old or the new file is complete.
 
     Raises:
-        OSError: if the disk is full or the like; the old file remains.
+        OSError: if the file cannot be written, as on a full disk; the old file remains.
     """
-    # Serialising in memory first keeps failures away from the disk, and lets a full disk raise a
-    # plain OSError.
+    # The checkpoint is serialised in memory, so that a full disk raises a plain OSError.
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **checkpoint}, buffer)
     atomic_write(path, lambda file: file.write(buffer.getbuffer()))
@@ -124,12 +125,12 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             # torch reads from memory, as it takes an interrupted read of a file for a broken file.
             stored = io.BytesIO(file.read())
         with zipfile.ZipFile(stored) as archive:
-            if damaged := archive.testzip():  # torch.load checks no checksums
+            if damaged := archive.testzip():  # torch.load does not verify checksums
                 raise CheckpointError(f"damaged (checksum mismatch in its part {short(damaged)})")
         stored.seek(0)
         content = torch.load(stored, map_location="cpu", weights_only=True)
         return _checked(content, len(stored.getbuffer()))
-    except pickle.UnpicklingError:  # the error's message would advise to run the code
+    except pickle.UnpicklingError:  # its message advises to run the code, so it is not shown
         cause = "not loaded: it holds more than tensors and plain values, which could run code"
     except FileNotFoundError:
         cause = "no such file"
@@ -143,14 +144,15 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def _checked(content: Any, size: int) -> Checkpoint:
-    """Return the contents of a file of `size` bytes, checked and under the present names."""
-    if not isinstance(content, dict) or not content.keys() >= NEEDED:
-        raise CheckpointError(f"not a checkpoint of this project (no {', '.join(sorted(NEEDED))})")
+    """Check the contents of a file of `size` bytes; return them with former names replaced."""
+    if not isinstance(content, dict) or not content.keys() >= REQUIRED_KEYS:
+        names = ", ".join(sorted(REQUIRED_KEYS))
+        raise CheckpointError(f"not a checkpoint of this project (no {names})")
     content |= strict_json.plain({name: content.get(name) for name in ("config", "alphabet")})
     progress = children(children(content.get("training")).get("progress"))
     for values in (children(content.get("metrics")), progress):
         for name, value in values.items():
-            if isinstance(value, Tensor) and value.numel() == 1:  # in old checkpoints
+            if isinstance(value, Tensor) and value.numel() == 1:  # as in old checkpoints
                 values[name] = value.item()
     weights, binder = content["state_dict"], Binder(lambda _: {})
     for name, kind in get_type_hints(Checkpoint, include_extras=True).items():
@@ -165,21 +167,21 @@ def _checked(content: Any, size: int) -> Checkpoint:
         raise CheckpointError("state_dict: weights by name are needed")
     Normalisation.from_dict(content["normalisation"])
     Alphabet(content["alphabet"] or [])
-    # With strides, a tensor can be many times larger than its stored numbers.
+    # A tensor whose strides repeat stored numbers can be far larger than the file.
     if sum(weight.nbytes for weight in weights.values()) > size:
         raise CheckpointError("its weights have more numbers than the file stores")
     return _migrated(content)
 
 
 def _is_plain(weight: object) -> bool:
-    """Return whether a weight is a tensor of numbers in memory."""
+    """Return whether a weight is a dense, unquantized tensor on the CPU."""
     is_stored = isinstance(weight, Tensor) and weight.device.type == "cpu"
     return is_stored and weight.layout == torch.strided and not weight.is_quantized
 
 
 def _migrated(content: Checkpoint) -> Checkpoint:
-    """Return contents with the present names: some networks in `saved/pretrained` have older names,
-    and former arguments, which are removed."""
+    """Return contents with former names replaced and former arguments removed; some networks in
+    `saved/pretrained` have such names and arguments."""
     arguments = children(children(content["config"].get("arch")).get("args"))
     for former in ("sink", "forget_bias", "frame_size"):
         arguments.pop(former, None)
@@ -197,12 +199,11 @@ def _migrated(content: Checkpoint) -> Checkpoint:
 def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None) -> CheckpointFile:
     """Return the newest complete checkpoint of a run's folder.
 
-    The best checkpoint is used if there is no other checkpoint. The log names the faults of newer
-    files.
+    The best checkpoint is tried last. The log names the faults of newer files.
 
     Args:
-        folder: of the run.
-        before: a file in the folder; only older checkpoints are tried.
+        folder: the folder of the run.
+        before: a checkpoint in the folder: only older checkpoints are tried; None to try all.
 
     Raises:
         CheckpointError: if there is no complete checkpoint.
@@ -229,11 +230,11 @@ def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None
 
 
 def find_checkpoint(path: str | os.PathLike[str]) -> CheckpointFile:
-    """Return the checkpoint at a path: a file, the newest complete checkpoint in a folder, or, if
-    neither exists, the pretrained network of this name.
+    """Return a checkpoint: the file at `path`, the newest complete checkpoint in the folder `path`,
+    or, if neither exists, what `resolve_checkpoint` finds by name.
 
     Raises:
-        CheckpointError: if there is no checkpoint, or the file is not sound.
+        CheckpointError: if there is no checkpoint, or the file is damaged.
     """
     path = resolve_checkpoint(path)
     if path.is_dir():
@@ -242,13 +243,13 @@ def find_checkpoint(path: str | os.PathLike[str]) -> CheckpointFile:
 
 
 def to_share(checkpoint: Checkpoint) -> Checkpoint:
-    """Return a checkpoint without its training state, and without paths of the machine or person.
+    """Return a checkpoint to give away: without training state and without absolute paths.
 
-    Weights are in half precision (11-bit significand), and load as usual; fine-tuning starts from
-    such weights with a fresh optimiser.
+    Weights are in half precision (11-bit significand), and load as usual. The run cannot be
+    resumed, but the weights can be fine-tuned.
 
     Args:
-        checkpoint: as `load_checkpoint` returned it.
+        checkpoint: what `load_checkpoint` returned.
     """
     names = Checkpoint.__annotations__.keys() - {"format", "versions", "training"}
     shared = {name: value for name, value in checkpoint.items() if name in names}
@@ -266,10 +267,10 @@ def to_share(checkpoint: Checkpoint) -> Checkpoint:
 def load_weights(
     model: nn.Module, state: Mapping[str, Tensor], source: str | os.PathLike[str]
 ) -> None:
-    """Load weights, from the file `source`, into `model`, strictly.
+    """Load the weights `state`, read from the file `source`, into `model`.
 
     Raises:
-        CheckpointError: if names or shapes differ, naming these, or a weight is not finite.
+        CheckpointError: if names or shapes differ, or if a weight is not finite.
     """
     check_weights(model, state, source)
     if broken := [name for name, value in state.items() if not torch.isfinite(value).all()]:
@@ -283,10 +284,8 @@ def load_weights(
 def check_weights(
     model: nn.Module, state: Mapping[str, Tensor], source: str | os.PathLike[str]
 ) -> None:
-    """Check that weights have the names and shapes of `model`, which may be on "meta".
-
-    Args and raises: as `load_weights`.
-    """
+    """Raise a CheckpointError if names or shapes in `state`, read from the file `source`, differ
+    from those of `model`, which may be on the device "meta"."""
     needed = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     stored = {name: tuple(value.shape) for name, value in state.items()}
     differing = []
@@ -301,11 +300,11 @@ def check_weights(
 
 
 def listed(lines: Sequence[str]) -> str:
-    """Return the first lines, indented on lines of their own, and the number of further lines."""
-    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-    return "".join(f"\n  {line}" for line in [*lines[:SHOWN], *more])
+    """Return the first `MAX_LISTED` lines, indented, and how many more lines there are."""
+    more = [f"and {len(lines) - MAX_LISTED} more"] if len(lines) > MAX_LISTED else []
+    return "".join(f"\n  {line}" for line in [*lines[:MAX_LISTED], *more])
 
 
 def filled(kind: type, values: Mapping[str, Any]) -> Any:
-    """Return a dataclass of a kind with its fields from `values`; further items are ignored."""
+    """Return a dataclass of type `kind` with its fields from `values`; other items are ignored."""
     return kind(**{field.name: values[field.name] for field in fields(kind)})

@@ -1,4 +1,4 @@
-"""The device of a run, and whether its layers are compiled."""
+"""The device of a run, and the choice between compiled and plain layers."""
 
 import os
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from base import distributed
 from utils.checks import UserError, device_name
 
 layers_are_plain: ContextVar[bool] = ContextVar("layers_are_plain", default=False)
-"""Whether the present code runs inside `plain_layers`."""
+"""Whether the code runs inside a block of `plain_layers`."""
 
 
 @contextmanager
 def plain_layers() -> Iterator[None]:
-    """A block in which layers are made of torch operations that can be differentiated twice."""
+    """A block in which layers use only torch operations, which can be differentiated twice."""
     token = layers_are_plain.set(True)
     try:
         with torch.backends.cudnn.flags(enabled=False):
@@ -28,27 +28,28 @@ def plain_layers() -> Iterator[None]:
 def resolve_device(name: str) -> torch.device:
     """Return the device called `name`: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
 
-    `auto` takes CUDA, else MPS, else the CPU. Several processes each get a GPU of their own, or
-    compute on the CPU.
+    `auto` is CUDA if available, else MPS, else the CPU. Each of several processes gets a different
+    GPU, or all compute on the CPU.
 
     Raises:
         UserError: if this machine has no such device.
     """
     several = distributed.world_size() > 1
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    mps = torch.backends.mps.is_available()
+    has_mps = torch.backends.mps.is_available()
     if name == "auto":
-        name = "cuda" if count else "mps" if mps and not several else "cpu"
+        name = "mps" if has_mps and not several else "cpu"
+        name = "cuda" if count else name
     kind, _, number = device_name(name).partition(":")
     prefix = f"device {name!r}: this PyTorch ({torch.__version__}) sees"
     if several and (number or kind == "mps"):
         raise UserError(
-            f"device {name!r}: of several processes each takes a device of its own: auto, cpu or "
-            "cuda is accepted"
+            f"device {name!r}: several processes cannot share a device: auto, cpu or cuda is "
+            "accepted"
         )
     if kind == "cuda" and not count:
         raise UserError(f"{prefix} no CUDA device; use -d cpu, or install the build for your CUDA")
-    if kind == "mps" and not mps:
+    if kind == "mps" and not has_mps:
         raise UserError(f"{prefix} no MPS device")
     if several and kind == "cuda":
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", distributed.world_size()))

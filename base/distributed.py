@@ -1,16 +1,16 @@
-"""Training in several processes, as torchrun starts them; no other module knows torch.distributed.
+"""Training in several processes started by torchrun. Only this module uses torch.distributed.
 
 Each process ("rank") has the whole network and computes its rows of every batch. The results are
-added up, and then every process makes the same step with the same numbers: the same gradient, the
-same noise on the weights, the same decision to skip, stop, save or reduce the rate.
+added up, and then every process makes the same step: with the same gradient, the same noise on the
+weights, and the same decision to skip, stop, save or reduce the learning rate.
 
 The gradient is summed by a flat all-reduce after the local backward passes, and not by torch's
 `DistributedDataParallel` (DDP). DDP averages over ranks as if all had equally many points, and
 needs the same backward passes in every rank, while here a small last batch may leave a rank without
-any sequence. A sum that is divided once by the sum of the divisors is exact. DDP would communicate
-while it computes, which saves little: 3.7 million weights are 15 MB a step.
+any sequence. A sum that is divided once by the sum of the divisors is exact. DDP could communicate
+during the backward pass, but this would save little: 3.7 million weights are 15 MB a step.
 
-In a single process nothing is started, and all functions return their arguments.
+In a single process there is no communication: a sum over all processes is the process's own value.
 """
 
 import os
@@ -34,20 +34,20 @@ Item = TypeVar("Item")
 LAUNCHER = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 """Environment variables that torchrun sets for each process."""
 
-PATIENCE = timedelta(hours=2)
-"""Longest wait for other processes (assumed: longer than parsing a dataset takes)."""
+TIMEOUT = timedelta(hours=2)
+"""Maximum wait for other processes (assumed: longer than parsing a dataset takes)."""
 _LOST = "another process of this run has ended"
 
 _store: "dist.Store | None" = None
 
 
 class Lost(Exception):
-    """A further process of the run has ended, so that this process cannot continue."""
+    """Another process of the run has ended, so that this process cannot continue."""
 
 
 @contextmanager
 def started() -> Iterator[None]:
-    """A block in which this process can reach the other processes that torchrun started, if any."""
+    """A block in which processes started by torchrun are connected; else it changes nothing."""
     global _store
     if not os.environ.keys() >= LAUNCHER:
         yield
@@ -56,30 +56,30 @@ def started() -> Iterator[None]:
     if torch.cuda.is_available() and dist.is_nccl_available():
         backend = "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(local_rank() % torch.cuda.device_count())
-    # Functions of torch.distributed.nn keep as a default the group that exists when the module is
-    # first imported, which torch does for the first optimizer. A kept group has threads at the
-    # interpreter's end; a thread that then frees a tensor aborts the process
-    # (pytorch/pytorch#179291). So the module is imported before there is a group.
+    # If a process group exists when torch.distributed.nn is first imported, its functions keep the
+    # group as a default, so that the group's threads still exist when the interpreter ends. A
+    # thread that then frees a tensor aborts the process (pytorch/pytorch#179291). Torch imports the
+    # module for the first optimizer; this import comes earlier, before there is a group.
     from torch.distributed import nn  # noqa: F401
 
-    _store, number, count = next(dist.rendezvous("env://", timeout=PATIENCE))
+    _store, number, count = next(dist.rendezvous("env://", timeout=TIMEOUT))
     dist.init_process_group(
         backend,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         rank=number,
         world_size=count,
         store=dist.PrefixStore("group", _store),
     )
     yield
-    # All processes wait for each other here, but not after an error: the others may then wait
-    # elsewhere until this process ends.
+    # All processes wait for each other here. An error skips this wait: the other processes may
+    # wait elsewhere, until this process ends.
     all_reduce_sum([0])
     dist.destroy_process_group()
     _store = None
 
 
 def rank() -> int:
-    """Return the number of this process."""
+    """Return the number of this process, from 0."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
@@ -89,7 +89,7 @@ def world_size() -> int:
 
 
 def local_rank() -> int:
-    """Return the number of this process on its machine."""
+    """Return the number of this process among those on its machine, from 0."""
     return int(os.environ.get("LOCAL_RANK", 0))
 
 
@@ -106,21 +106,22 @@ def bar(
 
 
 def claim_message(message: str) -> bool:
-    """Return whether this process is the first to log `message`, or, if lost, to log anything."""
+    """Return whether this process is the first to log `message`; a message of `Lost` must also be
+    the first of all messages."""
     if _store is None:
         return True
     try:
-        messages, repeats = _store.add("messages", 1), _store.add(f"message {message}", 1)
-    except RuntimeError:  # torchrun has exited too.
+        num_messages, repeats = _store.add("messages", 1), _store.add(f"message {message}", 1)
+    except RuntimeError:  # torchrun has exited too
         return True
-    return messages == 1 if message.startswith(_LOST) else repeats == 1
+    return num_messages == 1 if message.startswith(_LOST) else repeats == 1
 
 
 @contextmanager
 def own_randomness(device: torch.device, *key: int) -> Iterator[None]:
-    """A block in which each process draws its own random numbers, by `key` and its rank.
+    """A block in which each process draws different random numbers, seeded by `key` and its rank.
 
-    Outside of the block, the generators of all processes are in the same state.
+    After the block, torch's generators are as before, and so equal in all processes.
     """
     if world_size() == 1:
         yield
@@ -132,7 +133,7 @@ def own_randomness(device: torch.device, *key: int) -> Iterator[None]:
 
 
 def all_reduce_sum(values: Sequence[float]) -> list[float]:
-    """Return the sums of numbers over all processes, in float64; ints give ints."""
+    """Return the sums of numbers over all processes, in float64; a sum of ints is an int."""
     return _reduced(values, dist.ReduceOp.SUM)
 
 
@@ -160,14 +161,14 @@ def all_gather_object(value: Value) -> list[Value]:
 
 
 def broadcast_tensors(tensors: Iterable[Tensor]) -> None:
-    """Give tensors the values of the main process."""
+    """Overwrite tensors with their values in the main process."""
     if world_size() > 1:
         for tensor in tensors:
             _call(dist.broadcast, tensor.detach(), 0)
 
 
 def all_reduce_gradients(weights: Sequence[Tensor]) -> None:
-    """Give each trainable weight the sum of its gradients in all processes."""
+    """Replace the gradient of each trainable weight by its sum over all processes."""
     if world_size() == 1:
         return
     trained = [weight for weight in weights if weight.requires_grad]

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
-from base.base_metric import as_floats, contract_error
+from base.base_metric import as_floats, broken_rule
 from base.batch_stream import Chunk
 from base.config import user_modules
 from base.distributed import Lost
@@ -30,34 +30,34 @@ from utils.checks import ConfigFault, UserError, described
 log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-3
-"""Largest difference of losses that count as equal, absolute and relative (assumed)."""
-PLAIN = (int, float, str, list, tuple, dict, set, np.ndarray, Tensor, type(None))
+"""Maximum absolute and relative difference of losses that count as equal (assumed)."""
+PLAIN_TYPES = (int, float, str, list, tuple, dict, set, np.ndarray, Tensor, type(None))
 """Types of the values in a state."""
-RANDOM = (random.Random, np.random.Generator, np.random.RandomState)
+GENERATOR_TYPES = (random.Random, np.random.Generator, np.random.RandomState)
 """Types of random generators."""
-IN_BUFFER = "keep it as a tensor in a buffer (register_buffer)"
-IN_STATE = "keep it by state_dict and load_state_dict"
+BUFFER_REMEDY = "keep it as a tensor in a buffer (register_buffer)"
+STATE_REMEDY = "keep it by state_dict and load_state_dict"
 TAKES_STATE = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
-OF_MODULES = vars(nn.Module()).keys()
-"""Attributes of all modules."""
-DRAWS = 4
-"""Times that a loss has to stay the same under new random numbers, so that its network counts as
-drawing nothing (assumed: with teacher forcing of 0.9 it stays once in a hundred times)."""
+MODULE_ATTRIBUTES = vars(nn.Module()).keys()
+"""Names of the attributes that every module has."""
+NUM_REPEATS = 4
+"""Number of repetitions with new random numbers after which a network with equal losses counts as
+deterministic (assumed: one with teacher forcing of 0.9 passes once in a hundred times)."""
 
 
 def dry_run(trainer: Any) -> None:
     """Try network, loss, metrics, `extra_metrics` and a step on two samples; then undo all changes.
 
-    A fault stops a new run, but is only a warning for a resumed run.
+    A fault stops a new run; for a resumed run it is logged as a warning.
 
     Args:
-        trainer: a `BaseTrainer`, which calls this.
+        trainer: the `BaseTrainer` that calls this function.
 
     Raises:
         UserError: naming the part that fails, and what is expected of the part.
     """
     try:
-        with random_state_kept(), _put_back(trainer), torch.no_grad():
+        with random_state_kept(), _changes_undone(trainer), torch.no_grad():
             _try_parts(trainer)
     except UserError as error:
         if trainer.state.source is None:
@@ -66,11 +66,11 @@ def dry_run(trainer: Any) -> None:
 
 
 def _try_parts(trainer: Any) -> None:
-    """Try the parts of a run; only states that `_put_back` restores may change."""
-    batch, precision = _two_samples(trainer), ""
+    """Try the parts of a run; `_changes_undone` has to restore every state that changes here."""
+    batch, precision_hint = _two_samples(trainer), ""
     if trainer.settings.precision != "float32":
-        precision = "; not all of torch has trainer.args.precision other than float32"
-    output = _tried_network(trainer, batch, precision)
+        precision_hint = "; some torch operations need trainer.args.precision = float32"
+    output = _tried_network(trainer, batch, precision_hint)
     losses = _tried_loss(trainer.loss, output, batch)
     values = _tried_metrics(trainer, output, batch)
     sums = Sums(losses.sum().item(), len(batch), batch.points)
@@ -78,10 +78,10 @@ def _try_parts(trainer: Any) -> None:
         values |= sums.losses(trainer.loss.name)
         extra = as_floats(trainer.extra_metrics(values, sums), trainer)
     if repeated := extra.keys() & values.keys():
-        expected = f"one whose extra_metrics have names of their own, not {min(repeated)!r}"
+        expected = f"one whose extra_metrics do not repeat the name {min(repeated)!r}"
         raise ConfigFault("trainer", type(trainer).__name__, expected)
     if _has_user_parts(trainer):
-        # With each sample twice, a contrastive loss finds two samples of each person.
+        # A contrastive loss needs two samples of each person, so each sample occurs twice.
         pairs = batch.map(lambda values: values.repeat_interleave(2, 0))
         _compare_padded(trainer, pairs)
         _compare_rebuilt(trainer, batch)
@@ -98,21 +98,20 @@ def _has_user_parts(trainer: Any) -> bool:
 
 
 @contextmanager
-def _put_back(trainer: Any) -> Iterator[None]:
-    """A block after which all states, as a checkpoint keeps them, and plain attributes are put
-    back.
+def _changes_undone(trainer: Any) -> Iterator[None]:
+    """A block after which the states that a checkpoint has, and plain attributes, are as before.
 
     Raises:
         ConfigFault: if a part's `load_state_dict` does not take what its `state_dict` returned.
     """
     parts = trainer.optimizer_step.stateful | trainer.checkpoint.stateful
-    unkept = {
+    saved_ids = {id(part) for part in parts.values()}
+    unsaved = {
         name: part
         for name, part in vars(trainer).items()
-        if isinstance(part, nn.Module | Optimizer)
-        and not any(part is kept for kept in parts.values())
+        if isinstance(part, nn.Module | Optimizer) and id(part) not in saved_ids
     }
-    parts |= unkept
+    parts |= unsaved
     states = {}
     for name, part in parts.items():
         with trying(_block(name), part, TAKES_STATE):
@@ -120,16 +119,16 @@ def _put_back(trainer: Any) -> Iterator[None]:
     modules = [part for part in parts.values() if isinstance(part, nn.Module)]
     buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
     owners = [trainer, trainer.loss, *filter(user_modules.defines, trainer.model.modules())]
-    sums = [(metric, _plain_attributes(metric, trainer)) for metric in trainer.metrics]
-    plain = [(owner, _plain_attributes(owner, trainer)) for owner in owners]
+    metric_attributes = [(metric, _plain_attributes(metric, trainer)) for metric in trainer.metrics]
+    attributes = [(owner, _plain_attributes(owner, trainer)) for owner in owners]
     try:
         yield
     finally:
         for module in modules:
             module.zero_grad()
-        for owner, before in plain:
-            _put_back_attributes(owner, before, warns=_has_user_parts(trainer))
-        for metric, before in sums:
+        for owner, before in attributes:
+            _restore_attributes(owner, before, warns=_has_user_parts(trainer))
+        for metric, before in metric_attributes:
             vars(metric).update(before)
         for buffer, before in buffers:
             buffer.data.copy_(before)
@@ -138,53 +137,54 @@ def _put_back(trainer: Any) -> Iterator[None]:
             with trying(_block(name), parts[name], TAKES_STATE):
                 parts[name].load_state_dict(copy.deepcopy(states[name]))
     if not trainer.state_dict():
-        for name in unkept.keys() & {*changed}:
+        for name in unsaved.keys() & {*changed}:
             _warn_of_loss(trainer, name, f"keep it by self.keep({name!r}, ...)")
 
 
 def _block(name: str) -> str:
-    """Return the config's key of the part that is saved under a name."""
+    """Return the key of the config's block that describes the part saved under `name`."""
     return name if name in ("loss", "optimizer", "lr_scheduler") else "trainer"
 
 
 def _plain_attributes(owner: Any, trainer: Any) -> dict[str, Any]:
-    """Return copies of the numbers, tensors and lists among the attributes of a part."""
-    # Lists may hold parts of the trainer, such as networks, which are not copied.
-    shared = [part for part in vars(trainer).values() if not isinstance(part, PLAIN + RANDOM)]
+    """Return copies of those attributes of a part that are plain values or random generators."""
+    # Lists may hold parts of the trainer, such as networks. These parts are not copied.
+    copied_types = PLAIN_TYPES + GENERATOR_TYPES
+    shared = [part for part in vars(trainer).values() if not isinstance(part, copied_types)]
     shared += [trainer.metrics, trainer.valid_metrics]
     plain = {
         name: value
         for name, value in vars(owner).items()
-        if name not in OF_MODULES and isinstance(value, PLAIN + RANDOM)
+        if name not in MODULE_ATTRIBUTES and isinstance(value, copied_types)
     }
     with trying("trainer", owner, "one whose numbers, tensors and lists can be copied"):
         return copy.deepcopy(plain, {id(part): part for part in shared})
 
 
-def _put_back_attributes(owner: Any, before: dict[str, Any], *, warns: bool) -> None:
-    """Put back the attributes of `_plain_attributes`; warn of changes that no checkpoint keeps."""
+def _restore_attributes(owner: Any, before: dict[str, Any], *, warns: bool) -> None:
+    """Restore `before`, from `_plain_attributes`; warn of changes that no checkpoint keeps."""
     is_module = isinstance(owner, nn.Module)
     changed, state = {}, {} if is_module else copy.deepcopy(owner.state_dict())
-    for name in sorted(vars(owner).keys() - OF_MODULES):
+    for name in sorted(vars(owner).keys() - MODULE_ATTRIBUTES):
         value = vars(owner)[name]
-        if name not in before and isinstance(value, PLAIN + RANDOM):
+        if name not in before and isinstance(value, PLAIN_TYPES + GENERATOR_TYPES):
             changed[name] = value
             delattr(owner, name)
         elif name in before and _differ(before[name], value):
             changed[name] = value
             vars(owner)[name] = before[name]
-    if state and changed:  # Attributes that this changes again are kept in the state.
+    if state and changed:  # An attribute that the state restores is kept by a checkpoint.
         owner.load_state_dict(state)
     for name, value in changed.items():
         is_kept = state and not _differ(value, getattr(owner, name, None))
         if warns and user_modules.defines(owner) and not is_kept:
-            _warn_of_loss(owner, name, IN_BUFFER if is_module else IN_STATE)
+            _warn_of_loss(owner, name, BUFFER_REMEDY if is_module else STATE_REMEDY)
 
 
 def _warn_of_loss(owner: Any, name: str, remedy: str) -> None:
     log.warning(
-        "%s.%s changes in a step and is not in a checkpoint, so that a resumed run would "
-        "have that of a new one: %s",
+        "%s.%s changes in a step and is not in a checkpoint, so that a resumed run would begin "
+        "with its initial value: %s",
         *(type(owner).__name__, name, remedy),
     )
 
@@ -192,40 +192,42 @@ def _warn_of_loss(owner: Any, name: str, remedy: str) -> None:
 def _two_samples(trainer: Any) -> Batch:
     """Return a batch of two samples, if possible of different lengths."""
     loader, lengths = trainer.train_loader, trainer.train_loader.batch_sampler.lengths
-    differing = int(np.argmax(lengths != lengths[0]))  # The first one, or 0.
-    first, again, second = (loader.dataset[0, number] for number in (0, 0, differing))
-    if pickle.dumps(first) != pickle.dumps(again):
+    # The first sample that differs in length from sample 0, or sample 0 if there is none.
+    other = int(np.argmax(lengths != lengths[0]))
+    first, repeated, second = (loader.dataset[0, number] for number in (0, 0, other))
+    if pickle.dumps(first) != pickle.dumps(repeated):
         kinds = ", ".join(type(change).__name__ for change in loader.dataset.augmentation)
         expected = (
-            "transforms without a state, that draw from generator: a sample drawn twice differs"
+            "transforms without a state that draw only from `generator`: repeated draws differ"
         )
         raise ConfigFault("data_loader.args.augmentation", kinds, expected)
     return loader.collate_fn([first, second]).to(trainer.device)
 
 
-def _tried_network(trainer: Any, batch: Batch, precision: str) -> Any:
-    """Return the network's output for a batch, after a check of the output's type and use."""
+def _tried_network(trainer: Any, batch: Batch, precision_hint: str) -> Any:
+    """Return the network's output for a batch; refuse a wrong type, or an output of no use."""
     model, batch_copy = trainer.evaluated_model.eval(), copy.deepcopy(batch)
     with trying("trainer", trainer, "one whose forward_batch takes a model, a batch and a state"):
         inspect.signature(trainer.forward_batch).bind(model, batch, None)
     wanted = f"a network that {trainer.task}"
-    with trying("arch", model, wanted, precision), trainer.autocast():
+    with trying("arch", model, wanted, precision_hint), trainer.autocast():
         output = trainer.forward_batch(model, batch, None)
     if not isinstance(output, kind := trainer.output_type):
         expected = f"a network whose forward returns the {kind.__name__} of {kind.__module__}"
         raise ConfigFault("arch", type(model).__name__, expected)
     _check_unchanged(trainer, batch_copy, batch)
     wanted = f"a network that can {trainer.use.split()[0]}"
-    hint = f"; trainer.args.samples = 0 leaves out this trial{precision}"
+    hint = f"; trainer.args.samples = 0 leaves out this trial{precision_hint}"
     with trying("arch", model, wanted, hint):
         trainer.dry_run(batch, output)
     return output
 
 
 def _check_unchanged(trainer: Any, before: Batch, batch: Batch) -> None:
+    """Refuse a trainer that has changed `batch`, of which `before` is a copy."""
     for name, value in vars(before).items():
         if _differ(value, vars(batch)[name]):
-            expected = f"one that changes nothing of a batch in place, as its {name}"
+            expected = f"one that changes nothing of a batch in place; this one changes its {name}"
             raise ConfigFault("trainer", type(trainer).__name__, expected)
 
 
@@ -241,7 +243,7 @@ def _tried_loss(loss: BaseLoss, output: Any, batch: Batch) -> Tensor:
         raise ConfigFault("loss", name, f"one whose divisor is more than 0, not {divisor:g}")
     if isinstance(loss, nn.Module):
         for weight, _ in loss.named_parameters():
-            expected = f"one without parameters, as these are not trained: {weight}"
+            expected = f"one without parameters: the parameter {weight} would not be trained"
             raise ConfigFault("loss", name, expected)
     return losses
 
@@ -250,16 +252,16 @@ def _tried_metrics(trainer: Any, output: Any, batch: Batch) -> dict[str, float]:
     values: dict[str, float] = {}
     for number, metric in enumerate(copy.deepcopy(trainer.valid_metrics)):
         with trying(f"metrics.{number}", metric, "a metric"):
-            error = contract_error(metric, output, batch)
+            expected = broken_rule(metric, output, batch)
             metric.update(output, batch)
             values |= as_floats(metric.compute(), metric)
-        if error:
-            raise ConfigFault(f"metrics.{number}", type(metric).__name__, error)
+        if expected:
+            raise ConfigFault(f"metrics.{number}", type(metric).__name__, expected)
     return values
 
 
 def _losses(trainer: Any, model: nn.Module, batch: Batch) -> Tensor:
-    """Return the loss of each sequence, by a copy of the loss, which may change by a call."""
+    """Return the loss of each sequence; a copy computes it, as calls may change a loss."""
     with trying("loss", trainer.loss, "one that can be copied"):
         loss = copy.deepcopy(trainer.loss)
     wanted = "one whose forward_batch works in training as in validation"
@@ -269,7 +271,7 @@ def _losses(trainer: Any, model: nn.Module, batch: Batch) -> Tensor:
 
 
 def _compare_padded(trainer: Any, batch: Batch) -> None:
-    """Refuse a loss that counts padding, or a network that sees padding."""
+    """Refuse a loss or network for which padding makes a difference."""
     padded = _with_empty_steps(batch)
     _compare_losses(trainer, trainer.evaluated_model.eval(), batch, padded)
     model = trainer.model.train()
@@ -277,24 +279,25 @@ def _compare_padded(trainer: Any, batch: Batch) -> None:
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.eval()
     losses = _losses(trainer, model, batch)
-    for _ in range(DRAWS):
+    for _ in range(NUM_REPEATS):
         torch.rand(1)  # After these draws the next loss draws new numbers, also on a GPU.
         torch.rand(1, device=trainer.device)
         if not torch.equal(losses, _losses(trainer, model, batch)):
-            return  # The network draws, and padding changes the number of draws.
+            return  # The network draws random numbers; with padding it would draw more.
     _compare_losses(trainer, model, batch, padded)
 
 
 def _compare_losses(trainer: Any, model: nn.Module, batch: Batch, padded: Batch) -> None:
-    """Refuse a loss or network for which padding makes a difference."""
-    without, behind = _losses(trainer, model, batch), _losses(trainer, model, padded)
-    if not _are_equal(without, behind):
-        row, is_users = int((without - behind).abs().argmax()), user_modules.defines(trainer.loss)
+    """Refuse a loss or network that gives the sequences of `batch` and `padded` other losses."""
+    losses, padded_losses = _losses(trainer, model, batch), _losses(trainer, model, padded)
+    if not _are_equal(losses, padded_losses):
+        row = int((losses - padded_losses).abs().argmax())
+        is_users = user_modules.defines(trainer.loss)
         key, part = ("loss", trainer.loss) if is_users else ("arch", trainer.model)
         expected = (
-            "one with which a sequence has the same loss with empty steps behind it, as beside a "
-            "longer one: neither loss nor network sees padding (batch.mask is False there), and "
-            f"validation draws nothing at random: {without[row]:.5g} and {behind[row]:.5g}"
+            "one whose losses do not change with more padding: neither loss nor network sees "
+            "padding (where batch.mask is False), and validation draws nothing at random; the loss "
+            f"of a sequence was {losses[row]:.5g}, then {padded_losses[row]:.5g}"
         )
         if model.training:
             expected += " in training, as with BatchNorm"
@@ -302,20 +305,20 @@ def _compare_losses(trainer: Any, model: nn.Module, batch: Batch, padded: Batch)
 
 
 def _with_empty_steps(batch: Batch) -> Batch:
-    """Return a batch with further padding of points and texts."""
+    """Return a batch with more padding behind points and texts."""
 
-    def longer(values: Tensor | None) -> Tensor | None:
+    def lengthened(values: Tensor | None) -> Tensor | None:
         if values is None:
             return None
         count = values.shape[1] // 2 + 1
         return torch.cat([values, values.new_zeros(len(values), count, *values.shape[2:])], 1)
 
     names = ("inputs", "targets", "text")
-    return replace(batch, **{name: longer(getattr(batch, name)) for name in names})
+    return replace(batch, **{name: lengthened(getattr(batch, name)) for name in names})
 
 
 def _compare_rebuilt(trainer: Any, batch: Batch) -> None:
-    """Refuse a network that a checkpoint does not hold whole."""
+    """Refuse a network whose output depends on more than the state in a checkpoint."""
     if trainer.rebuild is None:
         return
     model = trainer.evaluated_model.eval()
@@ -324,8 +327,8 @@ def _compare_rebuilt(trainer: Any, batch: Batch) -> None:
     rebuilt.load_state_dict(model.state_dict())
     if not _are_equal(_losses(trainer, model, batch), _losses(trainer, rebuilt, batch)):
         expected = (
-            "a network of parameters and buffers alone: it is another one when it is made again "
-            "with those of a checkpoint, as of layers in a plain list"
+            "a network whose state_dict holds all that its output depends on; made again and given "
+            "the weights of a checkpoint, it has other outputs, as with layers in a plain list"
         )
         raise ConfigFault("arch", type(model).__name__, expected)
 
@@ -338,9 +341,9 @@ def _try_chunks(trainer: Any, batch: Batch) -> None:
     """Warn if a chunk's loss does not depend on the state before it."""
     model, chunk = trainer.evaluated_model, batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
     with trying("trainer", trainer, "one whose forward_batch takes the state of the chunk before"):
-        first = trainer.forward_batch(model, chunk, None)
-        second = trainer.forward_batch(model, chunk, first.state)
-    if torch.equal(trainer.loss(first, chunk), trainer.loss(second, chunk)):
+        initial = trainer.forward_batch(model, chunk, None)
+        continued = trainer.forward_batch(model, chunk, initial.state)
+    if torch.equal(trainer.loss(initial, chunk), trainer.loss(continued, chunk)):
         problem = "makes no use of the state: each chunk begins anew (trainer.args.truncate)"
         log.warning("%s.forward_batch %s", type(trainer).__name__, problem)
 
@@ -369,10 +372,10 @@ def _try_step(trainer: Any, batch: Batch) -> None:
 
 
 def _differ(before: Any, after: Any) -> bool:
-    """Return whether numbers, strings, arrays, or collections of such differ."""
-    if isinstance(before, RANDOM):
+    """Return whether plain values or random generators differ; values of other types never do."""
+    if isinstance(before, GENERATOR_TYPES):
         return pickle.dumps(before) != pickle.dumps(after)
-    if before is after or not isinstance(before, PLAIN):
+    if before is after or not isinstance(before, PLAIN_TYPES):
         return False
     if not isinstance(after, type(before)):
         return True
@@ -386,11 +389,11 @@ def _differ(before: Any, after: Any) -> bool:
         except AssertionError:
             return True
         return False
-    return repr(before) != repr(after)  # NaN is NaN.
+    return repr(before) != repr(after)  # so that NaN equals NaN
 
 
 def try_state(key: str, part: Any) -> None:
-    """Raise a ConfigFault for `key` if a checkpoint cannot keep the state of its part."""
+    """Raise a ConfigFault for `key` if a checkpoint cannot keep the state of `part`."""
     with trying(key, part, TAKES_STATE):
         file = io.BytesIO()
         torch.save(part.state_dict(), file)
@@ -407,8 +410,8 @@ def try_state(key: str, part: Any) -> None:
 
 @contextmanager
 def trying(key: str, block: object, wanted: str, hint: str = "") -> Iterator[None]:
-    """A block in which errors of the code of a config's `block` become a ConfigFault; `wanted` says
-    what is expected of the code."""
+    """A block in which an error in the code of `block` becomes a ConfigFault for `key`; `wanted`
+    says what is expected of the code, and `hint` ends the message."""
     try:
         yield
     except (UserError, OSError, Lost):

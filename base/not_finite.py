@@ -1,4 +1,4 @@
-"""The origin of values that are not finite."""
+"""Finds out where values that are not finite come from."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -16,42 +16,40 @@ from base.random_state import random_state_kept
 
 @contextmanager
 def watched(model: nn.Module) -> Iterator[list[str]]:
-    """Yield a list that collects the modules whose output is not finite, in the order of calls.
+    """Yield a list to which each module is added whose output is not finite, in the order of calls.
 
-    Only calls in training count. Minus infinity, as in a mask, counts as finite.
+    Only calls in training mode count. Minus infinity, as in a mask, counts as finite.
     """
     modules: list[str] = []
 
-    def look(name: str, module: nn.Module, _: object, output: Any) -> None:
+    def record(name: str, module: nn.Module, _: object, output: Any) -> None:
         if module.training and not _finite(output):
             modules.append(f"the output of {name or 'the network'} ({type(module).__name__})")
 
     with ExitStack() as hooks:
         for name, module in model.named_modules():
-            hooks.callback(module.register_forward_hook(partial(look, name)).remove)
+            hooks.callback(module.register_forward_hook(partial(record, name)).remove)
         yield modules
 
 
 def cause_of_loss(model: nn.Module, forward: Callable[..., object], chunk: Chunk) -> str:
-    """Return the origin of a loss that is not finite, by a second forward pass.
+    """Return what is not finite first in a chunk whose loss is not finite: an input, the output of
+    a module, or the loss.
 
-    Args:
-        model: the network.
-        forward: makes a forward pass of a network for a batch and a state.
-        chunk: the chunk with this loss.
+    `forward` makes a second forward pass; its arguments are a network, a batch and a state.
     """
     batch = chunk.batch
     broken = ~torch.isfinite(batch.inputs).flatten(1).all(1)
     if broken.any():
-        return f"what sample {int(batch.index[broken][0])} has as inputs"
+        return f"an input of sample {int(batch.index[broken][0])}"
     with torch.no_grad(), random_state_kept(), watched(model) as modules:
         forward(model, batch, chunk.state)
     return [*modules, "the loss of finite outputs"][0]
 
 
 def cause_of_gradient(model: nn.Module) -> str:
-    """Name, of the weights with a gradient that is not finite, the nearest to the output, and count
-    the others."""
+    """Name the last weight whose gradient is not finite, which is the nearest to the output, and
+    count the other such weights."""
     names = [
         name
         for name, weight in model.named_parameters()

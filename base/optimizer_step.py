@@ -26,19 +26,15 @@ log = logging.getLogger(__name__)
 State = dict[str, Any]
 """Tensors and plain values by name, as in torch's states."""
 
-PLATEAU = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
-"""The names of ReduceLROnPlateau's values that change; its other values are settings."""
+PLATEAU_STATE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
+"""The names of the values in a ReduceLROnPlateau that steps change; all others are settings."""
 
 
 class OptimizerStep:
     """Makes the steps of an optimiser, and holds all that steps depend on except the data.
 
-    A step: `start`; inside `noisy()` any number of forward passes, each followed by `backward()`
-    of a summed loss; then `reduce`, `clip` and, if the norm is finite, `update`.
-
-    Args:
-        parts: of the run: the network, the optimiser, the schedule.
-        settings: of the run.
+    A step calls `start`; makes, inside `noisy()`, any number of forward passes, each followed by
+    `backward()` of a summed loss; then calls `reduce`, `clip` and, if the norm is finite, `update`.
     """
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings) -> None:
@@ -52,15 +48,15 @@ class OptimizerStep:
         if settings.ema_decay is not None:
             self.average = AveragedModel(self.model, multi_avg_fn=self._move_average)
         schedule = self.lr_scheduler.state_dict() if self.lr_scheduler else None
-        settings_of_groups = without(groups, lambda name, _: name == "params")
-        start = {"optimizer_start": settings_of_groups, "lr_scheduler_start": schedule}
-        self._start = copy.deepcopy(start)  # Steps change torch's dictionaries.
+        group_settings = without(groups, lambda name, _: name == "params")
+        start = {"optimizer_start": group_settings, "lr_scheduler_start": schedule}
+        self._start = copy.deepcopy(start)  # a copy, as steps change torch's dictionaries
         # torch warns if a schedule steps before its optimiser, as after a skipped step.
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
 
     @property
     def evaluated_model(self) -> nn.Module:
-        """The network with the weights to evaluate with: the average, if there is one."""
+        """The network with the weights to evaluate with: the average if there is one."""
         return self.model if self.average is None else self.average.module
 
     @property
@@ -72,18 +68,18 @@ class OptimizerStep:
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the present step."""
+        """The learning rate of the present step, with the warm-up."""
         return self.warmup_factor * float(self.optimizer.param_groups[0]["lr"])
 
     def start(self, number: int) -> None:
-        """Clear the gradient, before step `number` of the run, counted from 0."""
+        """Clear the gradient, and set the warm-up for step `number` of the run, counted from 0."""
         self.warmup_factor = min(1.0, (number + 1) / max(self.settings.warmup_steps, 1))
         self.optimizer.zero_grad(set_to_none=True)
 
     @contextmanager
     def noisy(self) -> Iterator[None]:
-        """A block in which each weight has Gaussian noise, if configured (the paper, section 4.2);
-        afterwards the weights are exactly as before."""
+        """A block in which each weight has Gaussian noise, if configured (paper, section 4.2);
+        after the block the weights are exactly as before."""
         if self.settings.weight_noise == "off":
             yield
             return
@@ -99,7 +95,7 @@ class OptimizerStep:
                 torch._foreach_copy_(weights, clean_weights)
 
     def reduce(self, divisor: float) -> None:
-        """Sum the gradient over all processes, which call this together, and divide the sum."""
+        """Sum the gradient over all processes, and divide it; all processes call this together."""
         distributed.all_reduce_gradients(self.weights)
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         torch._foreach_div_(gradients, float(divisor))
@@ -114,9 +110,9 @@ class OptimizerStep:
         return norm
 
     def update(self) -> None:
-        """Update the weights by their gradient, and then their average and the schedule.
+        """Update the weights by their gradient, then the average of the weights and the schedule.
 
-        A warm-up lowers the rates of this step.
+        During the warm-up the step uses lower learning rates than the schedule's.
         """
         groups = self.optimizer.param_groups
         rates = [group["lr"] for group in groups]
@@ -131,16 +127,16 @@ class OptimizerStep:
             step_schedule(self.lr_scheduler)
 
     def end_epoch(self, value: float | None) -> None:
-        """Advance a schedule that steps by epochs; `value` is for ReduceLROnPlateau."""
+        """Advance a schedule that steps with each epoch; ReduceLROnPlateau needs the `value`."""
         if self.settings.schedule_by == "epoch":
             step_schedule(self.lr_scheduler, value)
 
     @torch.no_grad()
     def _move_average(self, average: list[Tensor], weights: list[Tensor], _: Tensor) -> None:
-        """Move the average towards the weights; faster in the first steps.
+        """Move the average towards the weights, faster in the first steps.
 
-        The decay is as in TensorFlow's ExponentialMovingAverage with `num_updates`: with a constant
-        decay, the first weights would show for many times 1 / (1 - decay) steps.
+        The decay is that of TensorFlow's ExponentialMovingAverage with `num_updates`: a constant
+        decay would keep a trace of the initial weights for many times 1 / (1 - decay) steps.
         """
         count = int(self.average.n_averaged)
         decay = min(self.settings.ema_decay, (1 + count) / (10 + count))
@@ -151,7 +147,7 @@ class OptimizerStep:
         return all(bool(torch.isfinite(weight).all()) for weight in self.weights)
 
     def state_dict(self) -> State:
-        """Return the state that resuming needs beside the weights of `evaluated_model`."""
+        """Return the state that resuming needs in addition to the weights of `evaluated_model`."""
         return {
             "model": None if self.average is None else self.model.state_dict(),
             "averaged": None if self.average is None else int(self.average.n_averaged),
@@ -164,22 +160,22 @@ class OptimizerStep:
     def load_state_dict(
         self, state: State, evaluated: Mapping[str, Tensor], source: Path, epochs: int, steps: int
     ) -> None:
-        """Restore a state of `state_dict`; settings stay as they are.
+        """Restore a state that `state_dict` returned; present settings are kept.
 
         Args:
-            state: as `state_dict` returned it, perhaps damaged.
+            state: what `state_dict` returned; may be damaged.
             evaluated: the saved weights of `evaluated_model`.
             source: the file, for messages.
-            epochs, steps: numbers so far; steps are counted in the present size.
+            epochs, steps: the numbers of epochs, and of steps of the present size, so far.
 
         Raises:
             Exception: of any kind, if the state does not fit.
         """
-        used, kind = state["optimizer_type"], type(self.optimizer).__name__
-        if used == kind:
+        former, present = state["optimizer_type"], type(self.optimizer).__name__
+        if former == present:
             _restore(self.optimizer, state["optimizer"]["state"])
         else:
-            log.warning("%s used %s: %s starts from a fresh state", source, used, kind)
+            log.warning("%s used %s: %s starts from a fresh state", source, former, present)
         load_weights(self.model, state["model"] or evaluated, source)
         if self.average is not None:
             load_weights(self.average.module, evaluated, source)
@@ -189,7 +185,7 @@ class OptimizerStep:
     def _restore_schedule(self, state: State, count: int) -> None:
         """Step the schedule to its saved position, or `count` times if settings have changed.
 
-        Rates that a plateau has reduced are kept, unless the initial rate has changed.
+        Rates that ReduceLROnPlateau has reduced are kept if the optimiser's settings are the same.
         """
         changed = [name for name, start in self._start.items() if state[name] != start]
         if changed:
@@ -201,7 +197,7 @@ class OptimizerStep:
             for _ in range(count):
                 step_schedule(schedule)
         elif "optimizer_start" not in changed and former and "num_bad_epochs" in former:
-            progress = {name: former[name] for name in PLATEAU}
+            progress = {name: former[name] for name in PLATEAU_STATE}
             schedule.load_state_dict(schedule.state_dict() | progress)
             groups = state["optimizer"]["param_groups"]
             for group, saved in zip(self.optimizer.param_groups, groups, strict=True):
@@ -211,8 +207,8 @@ class OptimizerStep:
 def _restore(optimizer: Optimizer, state: Mapping[int, State]) -> None:
     """Restore an optimiser's state of each weight.
 
-    A first step, with gradients of zero, makes the values that the present settings need and the
-    former run did not keep; weights are loaded after this step.
+    A step with gradients of zero first creates all values that the present settings need; saved
+    values then replace these. This step may change weights, so weights are loaded later.
     """
     for group in optimizer.param_groups:
         for weight in group["params"]:

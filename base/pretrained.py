@@ -10,10 +10,10 @@ from pathlib import Path
 from utils.checks import CheckpointError, nearest
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
-"""The pretrained networks: `NAME.pth`, or `NAME.partial.pth` if training was far from complete."""
+"""The folder of pretrained networks: `NAME.pth`, or `NAME.partial.pth` after a partial training."""
 
 RUNS = PRETRAINED.with_name("models")
-"""The runs of this checkout, `NAME/RUN_ID`."""
+"""The folder of the runs of this checkout, each in `NAME/RUN_ID`."""
 
 
 def pretrained() -> dict[str, Path]:
@@ -26,11 +26,11 @@ def pretrained() -> dict[str, Path]:
 
 
 def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
-    """Return the file or folder `path`; if it does not exist, the pretrained network of this name,
-    or the folder of the run with this id.
+    """Return the file or folder `path`; if it does not exist, the file of the pretrained network of
+    this name, or else the folder of the run with this id.
 
     Raises:
-        CheckpointError: if all of these are missing, or several runs have the id.
+        CheckpointError: if none of these exists, or if several runs have the id.
     """
     path = Path(path)
     if path.exists():
@@ -44,7 +44,7 @@ def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
 
 
 def named(name: str, files: Mapping[str, Path], kind: str) -> Path:
-    """Return the file of a name; raise a CheckpointError, naming the `kind`, if there is none."""
+    """Return the file called `name`, or raise a CheckpointError; the error says its `kind`."""
     if name in files:
         return files[name]
     near = nearest(name, files, 1)

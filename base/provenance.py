@@ -1,4 +1,4 @@
-"""The origin of a run's numbers: versions, the code, the user's modules."""
+"""Records what a run's numbers depend on: versions, the code, the user's modules."""
 
 import hashlib
 import platform
@@ -18,15 +18,16 @@ from utils.files import atomic_write, errors_name, set_aside
 
 ROOT = Path(__file__).resolve().parents[1]
 DIFF = "checkout.diff"
-"""File in the folder of a run: the code's difference from the commit that `run.json` names."""
+"""File in the folder of a run: the changes of the code since the commit that `run.json` names."""
 PACKAGES = "packages.txt"
 """File in the folder of a run: the installed packages, as pip lists them."""
 
 
 def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
-    """Return the origin of a start of a run, and keep the code in the run's folder.
+    """Return the record of a start of a run: command, versions, code.
 
-    Files of earlier starts whose contents differ are renamed.
+    The changes of the code, the packages and the user's modules are written into `folder`; a former
+    file with other contents is renamed.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -53,7 +54,7 @@ def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
 
 
 def versions(device: torch.device | None = None) -> dict[str, str]:
-    """Return the versions that a run's numbers depend on, and its device."""
+    """Return the versions that a run's numbers depend on, and the name of its device."""
     device = device or torch.device("cpu")
     return {
         "python": platform.python_version(),
@@ -73,8 +74,8 @@ def packages() -> bytes:
 
 @cache
 def checkout() -> dict[str, Any] | None:
-    """Return the `commit` of the code, the `diff` from the commit in bytes, and the `untracked`
-    Python files; None if the code is in no checkout of git."""
+    """Return the `commit` of the code, the `diff` since the commit in bytes, and the names of
+    `untracked` Python files; None if the code is not in a git checkout."""
     try:
         commit, _ = _git("rev-parse", "HEAD", "HEAD:./train.py").decode().split()
         diff = _git("diff", "--no-ext-diff", "--no-color", "HEAD", "--", ".")

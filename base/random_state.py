@@ -28,7 +28,7 @@ def random_state() -> dict[str, Any]:
         "numpy": [algorithm, torch.from_numpy(keys.astype(np.int64)), *rest],
     }
     if torch.cuda.is_available():
-        # Several processes have a GPU each, and do not touch the GPUs of others.
+        # Each of several processes has its own GPU, and must not touch the others.
         several = distributed.world_size() > 1
         state["cuda"] = [torch.cuda.get_rng_state()] if several else torch.cuda.get_rng_state_all()
     if torch.backends.mps.is_available():
@@ -37,7 +37,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Restore the states that `random_state` returned; missing devices are ignored."""
+    """Restore the states that `random_state` returned, except those of missing devices."""
     version, numbers, gaussian = state["python"]
     algorithm, keys, *rest = state["numpy"]
     if not 0 <= rest[0] <= len(keys):  # NumPy does not check the position.
@@ -57,7 +57,7 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 @contextmanager
 def random_state_kept() -> Iterator[None]:
-    """A block after which all generators are restored: its draws do not change the training."""
+    """A block after which all generators are restored, so that draws in it change nothing later."""
     state = random_state()
     try:
         yield

@@ -21,24 +21,24 @@ log = logging.getLogger(__name__)
 
 SAVED = Path("saved")
 LOCK = "run.lock"
-"""File in the folder of a run: names the process that holds the run, if any."""
+"""Lock file in the folder of a run; its text names the process that holds the run."""
 
 
 class RunInUse(UserError):
-    """A run that another process holds."""
+    """Another process holds the run."""
 
 
 class RunFolder:
-    """The two folders of a run: its weights with their records, and its log.
+    """The two folders of a run: one for weights and records, one for TensorBoard and pictures.
 
     Nothing is created before `create`. One process at a time holds the run; the operating system
-    frees the lock of a killed process. (On network file systems without locks the file itself is
-    the lock: if a process on another machine was killed, remove its file by hand.)
+    frees the lock of a killed process. (On network file systems without locks, the existence of the
+    lock file is the lock: remove the file of a process killed on another machine by hand.)
 
     Args:
-        name: of the experiment, from its config.
-        run_id: of the run; by default the time.
-        saved: the parent of `models` and `log`.
+        name: the name of the experiment, from its config.
+        run_id: the name of the run within the experiment; None for the present time.
+        saved: the parent folder of `models` and `log`.
 
     Raises:
         UserError: if name or run-id could lead out of `saved`.
@@ -56,13 +56,13 @@ class RunFolder:
         self._lock: FileLock | None = None
 
     @classmethod
-    def of(cls, place: str | os.PathLike[str]) -> "RunFolder | None":
-        """Return the run at `place`, its folder or a file in its folder; None if there is none."""
-        folder = Path(os.path.normpath(place))
+    def of(cls, path: str | os.PathLike[str]) -> "RunFolder | None":
+        """Return the run whose folder, or a file in it, is `path`; None if there is no such run."""
+        folder = Path(os.path.normpath(path))
         folder = folder if folder.is_dir() else folder.parent
         if folder.parts[-3:-2] != ("models",):
             folder = folder.absolute()
-        if not Path(place).exists() or folder.parts[-3:-2] != ("models",):
+        if not Path(path).exists() or folder.parts[-3:-2] != ("models",):
             return None
         try:
             return cls(folder.parts[-2], folder.name, Path(*folder.parts[:-3]))
@@ -85,15 +85,15 @@ class RunFolder:
         return self.models / BEST
 
     def hold(self) -> None:
-        """Lock this run against other processes until `release`, in the main process.
+        """Lock this run against other processes until `release`; only the main process locks.
 
         Raises:
-            RunInUse: if another process holds the run, naming that process.
+            RunInUse: if another process holds the run; the message names this process.
         """
         if self._lock is not None or not distributed.is_main():
             return
         path, holder = self.models / LOCK, "another process"
-        # The timeout bridges the instant for which a list of the runs takes the lock.
+        # `run_records.is_held` takes the lock for an instant; the timeout waits for its end.
         lock = FileLock(path, timeout=0.2)
         try:
             lock.acquire()
@@ -108,7 +108,7 @@ class RunFolder:
             path.write_text(f"process {os.getpid()} on {platform.node()}, since {since}\n", "utf-8")
 
     def release(self) -> None:
-        """Undo `hold`, so that a refused resumption leaves the folder as before."""
+        """Undo `hold`: empty the lock file, and unlock the run."""
         if self._lock is not None:
             with suppress(OSError):
                 os.truncate(self.models / LOCK, 0)
@@ -116,24 +116,25 @@ class RunFolder:
             self._lock = None
 
     def has_checkpoint(self) -> bool:
-        """Return whether this run has saved a checkpoint."""
+        """Return whether this run has a checkpoint."""
         return bool(checkpoints(self.models)) or self.best.exists()
 
     @classmethod
-    def resumed(cls, place: str, run_id: str | None = None) -> "RunFolder | None":
-        """Return the run that resuming from `place` continues.
+    def resumed(cls, path: str, run_id: str | None = None) -> "RunFolder | None":
+        """Return the run that continues if training resumes from `path`.
 
-        None if a new run goes on, as the checkpoint is not the newest or the id is not the run's.
+        None means that a new run begins, because `path` is not the newest checkpoint of its run, or
+        `run_id` is another run's id.
 
         Args:
-            place: the run's folder or a checkpoint.
-            run_id: of the command line; None for the run's own.
+            path: a run's folder or checkpoint.
+            run_id: the id from the command line, if any.
         """
-        run = cls.of(place)
+        run = cls.of(path)
         if run is None or run_id not in (None, run.run_id):
             return None
         newest = checkpoints(run.models)[:1]
-        is_newest = Path(place).is_dir() or not newest or newest[0].samefile(place)
+        is_newest = Path(path).is_dir() or not newest or newest[0].samefile(path)
         return run if is_newest else None
 
     def require_new(self) -> "RunFolder":
@@ -158,25 +159,24 @@ class RunFolder:
     ) -> bool:
         """Create missing folders, hold the run, and write `config.json`, `run.json` and the code.
 
-        A run that stopped before its first checkpoint starts over.
+        A run that was stopped before its first checkpoint starts over.
 
         Args:
-            config: of the run, with all defaults.
-            seed: of the run.
-            start_config: the config without defaults, with which a run without a checkpoint starts
-                over; None for `config`.
-            resumed_from: the checkpoint, which may lie in a further run; None for a new start.
-            weights_from: the checkpoint with whose weights the run begins, if any; a resumed run
-                takes this from the record of the run of `resumed_from`.
-            changes: of the config since `resumed_from`, by key: the value before and now.
-            device: that the run computes on; None for the CPU.
+            config: the config of the run, with all defaults.
+            seed: the seed of the run.
+            start_config: the config without defaults, for starting over; None for `config`.
+            resumed_from: the checkpoint to resume from, perhaps of another run; None for a new run.
+            weights_from: the checkpoint whose weights a new run begins with, if any; ignored for a
+                resumed run, whose record names it.
+            changes: by key, the value in the config of `resumed_from` and the present value.
+            device: the device that the run computes on; None for the CPU.
 
         Returns:
             whether the run was started before.
 
         Raises:
-            UserError: if the run exists and `resumed_from` is not in it, or if another process
-                holds it.
+            UserError: if the run has a checkpoint but `resumed_from` is not in its folder, or if
+                another process holds the run.
             OSError: if the folders or files cannot be written.
         """
         same_run = False
@@ -189,7 +189,7 @@ class RunFolder:
         for folder in (self.models, self.log):
             folder.mkdir(parents=True, exist_ok=True)
         self.hold()
-        if not same_run:  # Another process may have saved before this process held the run.
+        if not same_run:  # again, as another process may have saved before `hold`
             self.require_new()
         for folder in (self.models, self.log):
             remove_temporary(folder)
@@ -209,13 +209,13 @@ class RunFolder:
         return bool(former)
 
     def _former_starts(self) -> list[dict[str, Any]]:
-        """Return the starts so far, as the record of a new start keeps them."""
-        starts, messages = self._starts(), self.models / "train.log"
-        # A killed run could not record its end: its last message has the time.
-        if starts and "ended" not in starts[-1] and messages.exists():
-            last = local_time(at=messages.stat().st_mtime)
-            starts[-1]["ended"] = {"time": last, "state": "stopped", "reason": "killed"}
-        for start in starts:  # Starting over needs only the config of the last start.
+        """Return the records of the starts so far, for the record of a new start."""
+        starts, log_path = self._starts(), self.models / "train.log"
+        # A killed run could not record its end, which is about the time of the last log message.
+        if starts and "ended" not in starts[-1] and log_path.exists():
+            ended = local_time(at=log_path.stat().st_mtime)
+            starts[-1]["ended"] = {"time": ended, "state": "stopped", "reason": "killed"}
+        for start in starts:  # Only the config of the new start is needed from now on.
             start.pop("config", None)
         return starts
 
@@ -223,18 +223,18 @@ class RunFolder:
         """Record in `run.json` how the present start ended.
 
         Args:
-            state: "finished"; "stopped", if the run can be resumed; "failed".
-            reason: why the start ended so.
+            state: "finished", "failed" or, if the run can be resumed, "stopped".
+            reason: why the start ended; may be empty.
         """
         ended = {"time": local_time(), "state": state, "reason": reason}
         self._record["runs"][-1]["ended"] = ended
         write_json(self.models / "run.json", self._record)
 
     def recorded_start(self) -> tuple[dict[str, Any], str | None]:
-        """Return the config of the last start, and the file of its initial weights, if any.
+        """Return the config of the last start, and the path of its initial weights or None.
 
         Raises:
-            CheckpointError: if the run was stopped before the config was written.
+            CheckpointError: if the run was stopped before its config was recorded.
         """
         last = next(reversed(self._starts()), {})
         if "config" not in last:
@@ -245,7 +245,7 @@ class RunFolder:
         return last["config"], last.get("weights_from")
 
     def first_weights(self) -> Path | None:
-        """Return the checkpoint with whose weights the run began; None for initial weights."""
+        """Return the checkpoint whose weights the run began with; None for random weights."""
         paths = (start.get("weights_from") for start in self._starts())
         return next((Path(path) for path in paths if path), None)
 
@@ -255,7 +255,7 @@ class RunFolder:
         return bool(starts) and starts[-1].get("ended", {}).get("state") == "finished"
 
     def _starts(self) -> list[dict[str, Any]]:
-        """Return the starts of the run so far; an invalid record is kept under another name."""
+        """Return the records of the run's starts; an invalid `run.json` is renamed."""
         record = self.models / "run.json"
         try:
             with errors_name(record):
@@ -277,6 +277,6 @@ class RunFolder:
 
 
 def local_time(separator: str = "T", at: float | None = None) -> str:
-    """Return the local time in the form of ISO 8601; `at`: seconds since 1970, None for now."""
+    """Return the local time `at`, in seconds since 1970, in the form of ISO 8601; None for now."""
     moment = datetime.now() if at is None else datetime.fromtimestamp(at)
     return moment.astimezone().isoformat(separator, "seconds")

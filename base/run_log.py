@@ -22,21 +22,16 @@ from utils.checks import described
 log = logging.getLogger(__name__)
 
 LOG_SECONDS = 60.0
-"""Seconds from each logged step to the next within an epoch (assumed)."""
+"""Minimum seconds from one step in the log to the next (assumed)."""
 
 
 class RunLog:
-    """The logs of a run, which the main process writes into the run's folder.
+    """The logs of a run, which the main process writes into the run's folders.
 
-    If TensorBoard's files cannot be written, a stop of the run is requested.
+    If TensorBoard's files cannot be written, the run is asked to stop.
 
     Attributes:
-        events: the log that TensorBoard shows; exists only while `opened`.
-
-    Args:
-        parts: of the run: the folder, the device, the loss, and the config to be recorded.
-        settings: of the run.
-        stop: the request to stop.
+        events: the log that TensorBoard shows; exists only within `opened`.
     """
 
     events: TensorBoardWriter
@@ -49,14 +44,15 @@ class RunLog:
 
     @contextmanager
     def opened(self, checkpoint: TrainingCheckpoint) -> Iterator[None]:
-        """Create the run's folder and open the logs, without entries later than `checkpoint`."""
-        progress, begun = checkpoint.state.progress, False
+        """A block in which the run's folders exist and the logs are open; entries that are later
+        than `checkpoint` are dropped or hidden first."""
+        progress, was_started = checkpoint.state.progress, False
         start_config = checkpoint.header.get("config", {})
         config = self.parts.config or start_config
         with ExitStack() as stack:
             if distributed.is_main():
                 stack.callback(self.run.release)
-                begun = self.run.create(
+                was_started = self.run.create(
                     config,
                     self.settings.seed,
                     start_config=start_config,
@@ -70,7 +66,7 @@ class RunLog:
             if distributed.is_main():
                 self._table = MetricsTable(self.run.models / "metrics.csv", progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
-            step = progress.step if begun else None
+            step = progress.step if was_started else None
             enabled = self.settings.tensorboard and distributed.is_main()
             self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
             with closing(self.events):
@@ -78,12 +74,12 @@ class RunLog:
                 yield
 
     def best(self, progress: Progress) -> None:
-        """Log the monitored value of the best epoch, if an epoch was best."""
+        """Log the monitored value of the best epoch, if there is a best epoch."""
         if progress.best is not None:
             self.events.scalars({self._shown[-1]: progress.best}, progress.step, "best")
 
     def step(self, values: Mapping[str, float], step: int) -> None:
-        """Log the values of an optimiser step, if the step is due."""
+        """Log the values of an optimiser step, if a log is due for its next entry."""
         if time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
             log.info("step %d: %s", step, "  ".join(f"{k} {values[k]:.5g}" for k in values))
@@ -105,10 +101,10 @@ class RunLog:
         """Log an epoch.
 
         Args:
-            values: by name.
-            progress: at the end of the epoch.
-            seconds: that the epoch's steps took.
-            track: gets the row of metrics.csv; an error of `track` does not end the run.
+            values: the epoch's values by name.
+            progress: the progress at the end of the epoch.
+            seconds: how long the epoch's steps took.
+            track: receives the row of metrics.csv; an error in `track` does not end the run.
         """
         epoch, epochs, skipped = progress.epoch, self.settings.epochs, values["skipped_steps"]
         with self._stop.catch_os_errors():
@@ -129,7 +125,7 @@ class RunLog:
         log.info("%s", "  ".join(words))
 
     def draw(self, draw: Callable[[int, int], None], epoch: int, step: int) -> None:
-        """Let `draw` make the pictures of an epoch; an error of `draw` does not end the run."""
+        """Call `draw` for the pictures of an epoch; an error in `draw` does not end the run."""
         with self._stop.catch_os_errors(), random_state_kept():
             try:
                 draw(epoch, step)

@@ -1,6 +1,6 @@
 """Records of runs, read from the runs' folders, and means over seeds.
 
-This module does not import torch, so that a list of runs appears at once.
+This module does not import torch, which is slow, so that a list of runs appears at once.
 """
 
 import math
@@ -23,19 +23,19 @@ from utils.strict_json import children, nested
 
 SEED = "trainer.args.seed"
 DEPTHS = ("", "*/", "*/*/", "*/*/*/")
-"""Patterns of the folders of runs below `saved`, or below a folder within it."""
+"""Patterns of the folders of runs, relative to `saved` or to a folder within it."""
 Run = ChainMap[str, Any]
-"""A run, or the mean of several runs: values by column (of a mean `NAME_std` is the standard
-deviation of NAME), then the config by dotted key."""
+"""A run, or the mean of several runs. The first map has values by column; for a mean, `NAME_std` is
+the standard deviation of NAME. The second map has the config by dotted key."""
 
 
 def read_runs(folders: Sequence[str]) -> Iterator[Run]:
-    """Yield the runs in folders, each once; warn of a run that cannot be read."""
-    by_path: dict[Path, Path] = {}
+    """Yield each run in `folders` once; warn of a run that cannot be read."""
+    by_real_path: dict[Path, Path] = {}
     for folder, depth in product(map(Path, folders), DEPTHS):
         for config in sorted(folder.glob(f"{depth}config.json")):
-            by_path[config.parent.resolve()] = config.parent
-    for folder in by_path.values():
+            by_real_path[config.parent.resolve()] = config.parent
+    for folder in by_real_path.values():
         try:
             yield read_run(folder)
         except Exception as error:  # Files of these names may hold anything.
@@ -50,36 +50,36 @@ def read_run(folder: Path) -> Run:
     record = strict_json.read(folder / "run.json")
     config.setdefault(SEED, record["seed"])  # Older runs of a user's trainer lack it.
     starts = record["runs"]
-    rule, table = config.get("trainer.args.monitor"), folder / "metrics.csv"
+    monitor, table = config.get("trainer.args.monitor"), folder / "metrics.csv"
     epochs = [finite_numbers(row) for row in read_rows(table)] if table.exists() else []
-    done = int(epochs[-1]["epoch"]) if epochs else 0
-    killed = done < config["trainer.args.epochs"]
-    unrecorded = {"state": "stopped", "reason": "killed"} if killed else {"state": "finished"}
+    num_complete = int(epochs[-1]["epoch"]) if epochs else 0
+    was_killed = num_complete < config["trainer.args.epochs"]
+    unrecorded = {"state": "stopped", "reason": "killed"} if was_killed else {"state": "finished"}
     ended = {"reason": "", **starts[-1].get("ended", unrecorded)}
     held = is_held(folder / "run.lock")
     values = {
         "run": f"{record['name']}/{record['run_id']}",
         "state": "running" if held else ended["state"],
         "reason": "" if held else ended["reason"],
-        "epochs": done,
+        "epochs": num_complete,
         "planned": config["trainer.args.epochs"],
-        "monitor": rule,
+        "monitor": monitor,
         "time": sum(seconds(start, folder / "train.log") for start in starts),
         "started": starts[0]["started"],
         "folder": str(folder),
     }
-    shown = epochs[-1] if epochs else {}
-    if rule is not None:
-        mode, _, name = rule.partition(" ")
-        judged = [row for row in epochs if name in row]
-        shown = (min if mode == "min" else max)(judged, key=lambda row: row[name], default={})
-        if shown:
-            values |= {"best": shown[name], "best_epoch": int(shown["epoch"])}
-    values |= {name: value for name, value in shown.items() if name not in ("epoch", "step")}
+    row = epochs[-1] if epochs else {}
+    if monitor is not None:
+        mode, _, name = monitor.partition(" ")
+        with_value = [row for row in epochs if name in row]
+        row = (min if mode == "min" else max)(with_value, key=lambda row: row[name], default={})
+        if row:
+            values |= {"best": row[name], "best_epoch": int(row["epoch"])}
+    values |= {name: value for name, value in row.items() if name not in ("epoch", "step")}
     for path in sorted(folder.glob("evaluations/*.json"), key=lambda path: path.stat().st_mtime):
         scores = strict_json.read(path)
         split, overrides = scores["split"], scores.pop("options").get("overrides", [])
-        if not any(option == "-o" for option, *_ in overrides):  # The data were not changed.
+        if not any(option == "-o" for option, *_ in overrides):  # -o may name other data.
             values |= {f"{split}.{name}": value for name, value in finite_numbers(scores).items()}
             values[f"{split}.checkpoint"] = Path(scores["checkpoint"]).name
     return Run(values, config)
@@ -95,15 +95,15 @@ def finite_numbers(values: dict[str, Any]) -> dict[str, float]:
 
 
 def seconds(start: dict[str, Any], log: Path) -> float:
-    """Return the duration of a start of a run, up to the last message if no end is recorded."""
-    begun = datetime.fromisoformat(start["started"]).timestamp()
+    """Return how long a start of a run lasted; without a recorded end, up to the last message."""
+    started = datetime.fromisoformat(start["started"]).timestamp()
     if "ended" in start:
-        return datetime.fromisoformat(start["ended"]["time"]).timestamp() - begun
-    return max(0.0, log.stat().st_mtime - begun) if log.exists() else 0.0
+        return datetime.fromisoformat(start["ended"]["time"]).timestamp() - started
+    return max(0.0, log.stat().st_mtime - started) if log.exists() else 0.0
 
 
 def is_held(lock: Path) -> bool:
-    """Return whether a process holds the run with a lock file."""
+    """Return whether a process holds the run with the lock file `lock`."""
     if not lock.exists():
         return False
     try:
@@ -116,7 +116,7 @@ def is_held(lock: Path) -> bool:
 
 
 def seed_means(runs: Sequence[Run]) -> Iterator[Run]:
-    """Yield the means of finished runs that differ only in the seed of the training."""
+    """Yield the mean of each group of finished runs that differ only in the seed of training."""
     groups: defaultdict[str, dict[int, Run]] = defaultdict(dict)
     for run in runs:
         if run["state"] == "finished":

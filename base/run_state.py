@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from base.checkpoint import filled
 log = logging.getLogger(__name__)
 
 Carried = dict[str, Tensor]
-"""A network's state after a chunk of some sequences, `(rows, ...)` each."""
+"""A network's state after a chunk of some sequences: tensors `(rows, ...)` by name."""
 
 
 @dataclass(frozen=True)
@@ -27,22 +28,22 @@ class Progress:
     epoch: int = 0
     """Epochs that are complete."""
     step: int = 0
-    """Optimiser steps made."""
+    """Optimiser steps made in the whole run."""
     epoch_steps: int = 0
     """Optimiser steps of the current epoch."""
     epoch_pass: int = 0
     """The pass over the data in which the current epoch began."""
     skipped_in_row: int = 0
-    """Steps in a row, up to now, that were skipped as not finite."""
+    """How many steps in a row, up to the last step, were skipped as not finite."""
     first_loss: float | None = None
-    """Loss per point of the first step that was made."""
+    """Loss per point of the run's first step that was not skipped; None before this step."""
 
     data_pass: int = 0
-    """The pass over the data of the next step's batches, counted from 0."""
+    """The pass over the data, counted from 0, that the next step's batches come from."""
     batch: int = 0
-    """The number in the pass of the next step's first batch, counted from 0."""
+    """The position in this pass, counted from 0, of the next step's first batch."""
     chunk: int = 0
-    """The next step's chunk of its batches' time steps, counted from 0."""
+    """The chunk, counted from 0, that the next step takes of each of its batches."""
 
     best: float | None = None
     """The best value of the monitored metric so far."""
@@ -54,9 +55,9 @@ class Progress:
 
 @dataclass
 class Sums:
-    """Numerators and denominators of a step, an epoch or a validation, divided once at its end.
+    """Numerators and denominators of the values of a step, an epoch or a validation.
 
-    The sums of an epoch are over all processes, and every process has the same.
+    The sums of an epoch are over all processes, and are the same in every process.
     """
 
     loss: float = 0.0
@@ -70,14 +71,14 @@ class Sums:
     """Learning rate of the last step."""
 
     def add(self, loss: float, sequences: float, points: int, skipped: bool = False) -> None:
-        """Add the summed loss of some sequences, and their numbers of sequences and points."""
+        """Add some sequences: their summed loss, their number, and the number of their points."""
         self.skipped += skipped
         self.loss += loss
         self.sequences += sequences
         self.points += points
 
     def all_reduced(self) -> "Sums":
-        """Return loss, sequences, points and skipped, each summed over all processes."""
+        """Return sums of loss, sequences, points and skipped over all processes; the rest is 0."""
         totals = [self.loss, self.sequences, self.points, self.skipped]
         *totals, skipped = distributed.all_reduce_sum(totals)
         return Sums(*totals, skipped=skipped)
@@ -88,7 +89,7 @@ class Sums:
         return ratio(self.loss, self.points)
 
     def losses(self, name: str) -> dict[str, float]:
-        """Return the loss per sequence and per point, under `name` and `name`_per_point."""
+        """Return the loss per sequence as `name`, and the loss per point as `name`_per_point."""
         per_sequence = ratio(self.loss, self.sequences)
         return {name: per_sequence, f"{name}_per_point": self.loss_per_point}
 
@@ -102,17 +103,18 @@ class Sums:
 
 
 class RunState:
-    """Progress, sums and carried states of a run, which only the methods here change.
+    """Progress, sums and carried states of a run; only methods of this class change these.
 
     Args:
-        metrics: of training; their sums are saved too.
+        metrics: the metrics of training, whose sums are part of the state.
 
     Attributes:
         progress: how far the run has come.
-        carried: for each batch of the step the initial state of its chunk, None at the start.
-        sums: of the current epoch.
-        values: of the last complete epoch, by name.
-        source: the checkpoint from which the run was resumed, if any.
+        carried: for each batch of the next step, the network's state before the batch's chunk; None
+            for the initial state.
+        sums: the sums of the current epoch.
+        values: the values of the last complete epoch, by name.
+        source: the checkpoint from which the run was resumed; None for a new run.
     """
 
     def __init__(self, metrics: Sequence[BaseMetric] = ()) -> None:
@@ -123,17 +125,17 @@ class RunState:
     # Changes by a step.
 
     def restart_batches(self, count: int) -> None:
-        """Begin with the first chunk of each of `count` batches."""
+        """Go back to the first chunk of each of the step's `count` batches."""
         if self.progress.chunk:
             log.warning("the data have changed since %s: restarting a batch", self.source)
         self.progress, self.carried = replace(self.progress, chunk=0), [None] * count
 
     def carry(self, number: int, state: Carried | None) -> None:
-        """Set the initial state of the next chunk of a batch of the step."""
+        """Set the state before the next chunk of the batch at index `number` of the step."""
         self.carried[number] = state
 
     def advance(self, chunks: int, batches: int, batches_per_pass: int) -> None:
-        """Move on to the next chunk, or, after all chunks of a step's batches, to new batches."""
+        """Move on to the next chunk of the step's `batches`; after all `chunks`, to new batches."""
         progress = self.progress
         if progress.chunk + 1 < chunks:
             self.progress = replace(progress, chunk=progress.chunk + 1)
@@ -143,9 +145,9 @@ class RunState:
             self.progress = replace(progress, data_pass=progress.data_pass + 1, batch=0, chunk=0)
 
     def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
-        """Count a step by its sums, the norm of its gradient, its learning rate and its duration.
+        """Count a step: its sums, the norm of its gradient, its learning rate and its duration.
 
-        A step with a norm that is not finite was skipped; its sums count too.
+        A step whose norm is not finite counts as skipped; its sums are added too.
         """
         progress, first_loss, sums = self.progress, self.progress.first_loss, self.sums
         skipped = not math.isfinite(norm)
@@ -166,16 +168,17 @@ class RunState:
         )
 
     def forget_skipped(self) -> None:
-        """Let a run that is resumed skip as many steps in a row as a new run."""
+        """Count skipped steps from 0 again: a resumed run may skip as many as a new run."""
         self.progress = replace(self.progress, skipped_in_row=0)
 
     # Changes by an epoch.
 
-    def end_epoch(self, values: Mapping[str, float], judged: Progress) -> Sums:
-        """Complete an epoch with its values and judged progress; return the epoch's sums."""
+    def end_epoch(self, values: Mapping[str, float], progress: Progress) -> Sums:
+        """Complete an epoch with its values and the progress from `TrainingSettings.judge`; return
+        the epoch's sums."""
         sums, self.sums, self.values = self.sums, Sums(), dict(values)
-        epoch, data_pass = judged.epoch + 1, judged.data_pass
-        self.progress = replace(judged, epoch=epoch, epoch_steps=0, epoch_pass=data_pass)
+        epoch, data_pass = progress.epoch + 1, progress.data_pass
+        self.progress = replace(progress, epoch=epoch, epoch_steps=0, epoch_pass=data_pass)
         for metric in self.metrics:
             metric.reset()
         return sums
@@ -205,12 +208,12 @@ class RunState:
     ) -> None:
         """Resume from a saved state; raise an exception of any kind if the state does not fit.
 
-        If the number of batches in a pass has changed, the run resumes at the same fraction.
+        If a pass now has another number of batches, the run resumes at the same fraction of it.
 
         Args:
-            saved: the values of `state_dict` and of the former run's `BatchStream.layout`.
-            values: of the last complete epoch.
-            source: the file.
+            saved: what `state_dict` returned, and the `BatchStream.layout` at that time.
+            values: the values of the last complete epoch, by name.
+            source: the file of the checkpoint.
             layout: the present `BatchStream.layout`.
         """
         former, batches = saved["batches"], layout["batches"]
@@ -229,19 +232,19 @@ class RunState:
         self.carried = list(saved["states"])
 
     def _load_metrics(self, saved: Mapping[str, Any]) -> None:
-        """Restore the metrics of the current epoch: each process goes on with its own sums.
+        """Restore the metrics of the current epoch: each process gets its own sums.
 
         If the number of processes has changed, the main process gets the sums over all processes.
         """
-        sums = saved["metrics"] if distributed.is_main() else []
+        states = saved["metrics"] if distributed.is_main() else []
         if len(saved.get("shares", [])) == distributed.world_size():
-            sums = saved["shares"][distributed.rank()]
-        for metric, state in zip(self.metrics, [*sums, *[{} for _ in self.metrics]], strict=False):
+            states = saved["shares"][distributed.rank()]
+        for metric, state in zip_longest(self.metrics, states[: len(self.metrics)], fillvalue={}):
             if state.keys() >= {*metric.sums}:
                 metric.load_state_dict(state)
             elif self.progress.epoch_steps:
                 name, epoch = type(metric).__name__, self.progress.epoch + 1
-                log.warning("%s of epoch %d is of what follows alone", name, epoch)
+                log.warning("%s of epoch %d covers only the steps after resuming", name, epoch)
 
 
 def moved(state: Carried, device: torch.device | str) -> Carried:

@@ -1,4 +1,4 @@
-"""Requests to stop: signals, a time limit and failures, checked between steps."""
+"""Requests to stop a run: signals, a time limit and failures, which are checked between steps."""
 
 import math
 import os
@@ -12,24 +12,26 @@ from utils.console import SIGNALS
 
 
 class TrainingFailed(Exception):
-    """A run that cannot continue; the message names the last good weights."""
+    """The run cannot continue."""
 
 
 class StopRequest:
-    """Records signals, which inside `with` do not end the process, and runs the clock.
+    """Records signals, failures and the end of the time limit; `poll` reports them.
 
-    A signal to any process, or a failure in any process, counts for all processes of the run, and
-    so does the main process's clock. SIGHUP, of a lost connection, stays ignored under `nohup`.
+    Inside a `with` block, signals do not end the process; under `nohup`, SIGHUP (a lost connection)
+    stays ignored. Every process takes over the signals and failures of all processes, and the clock
+    of the main process.
 
     Attributes:
-        signal: number of the first signal, as of the last `poll`, or None.
-        failure: the first error of this process after which the run can be saved, but not continue;
+        signal: the number of the first signal that `poll` has reported; None without a signal.
+        failure: the first error of this process after which the run can be saved but not continue;
             None without an error.
         requested: the last result of `poll`.
-        immediate: whether `poll` met a signal or a failure, which also interrupt a validation.
+        immediate: whether `poll` has reported a signal or a failure. These also interrupt a
+            validation.
 
     Args:
-        minutes: the time limit; None without a limit.
+        minutes: the time limit, counted from the start of the `with` block; None for no limit.
     """
 
     def __init__(self, minutes: float | None = None) -> None:
@@ -45,7 +47,7 @@ class StopRequest:
 
     @contextmanager
     def catch_os_errors(self) -> Iterator[None]:
-        """A block whose OSErrors request a stop; saving must not depend on the block."""
+        """A block in which an OSError requests a stop; it must not do work that saving needs."""
         try:
             yield
         except OSError as error:
@@ -56,27 +58,27 @@ class StopRequest:
 
         All processes call this together, and get the same answer.
         """
-        over = distributed.is_main() and time.monotonic() >= self._end
-        number, failed, over = distributed.all_reduce_max(
-            [self._received, self.failure is not None, over]
+        timed_out = distributed.is_main() and time.monotonic() >= self._end
+        number, failed, timed_out = distributed.all_reduce_max(
+            [self._received, self.failure is not None, timed_out]
         )
         self.signal = self.signal or number or None
         self.immediate = self.signal is not None or bool(failed)
-        self.requested = self.immediate or bool(over)
+        self.requested = self.immediate or bool(timed_out)
         return self.requested
 
     def __enter__(self) -> "StopRequest":
         self._end = time.monotonic() + self._seconds
-        self._before = []
+        self._former_handlers = []
         with suppress(ValueError):  # Outside the main thread no handlers can be set.
             for number in SIGNALS:
                 ignored = signal.getsignal(number) is signal.SIG_IGN
                 if not (ignored and signal.Signals(number).name == "SIGHUP"):
-                    self._before.append((number, signal.signal(number, self._receive)))
+                    self._former_handlers.append((number, signal.signal(number, self._receive)))
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before:
+        for number, handler in self._former_handlers:
             signal.signal(number, handler)
 
     def _receive(self, number: int, _frame: object) -> None:
@@ -86,6 +88,6 @@ class StopRequest:
             message = f"{signal.Signals(number).name}: {message}"
         if not distributed.is_main():
             return
-        # The signal may have interrupted print or logging, which must not be called again inside.
+        # The signal may have interrupted print or logging, so neither may be called here.
         with suppress(OSError):
             os.write(2, f"\n{message}\n".encode())

@@ -1,4 +1,4 @@
-"""Saving and resuming of a run in training."""
+"""Saves the state of a run in training, and restores it."""
 
 import logging
 import math
@@ -29,34 +29,31 @@ from utils.files import link_or_copy, set_aside
 
 log = logging.getLogger(__name__)
 
-MEASURED_BY = ("loss", "metrics", "data_loader.args.dataset")
-"""Keys of a config; if one changes, values of epochs before and after cannot be compared."""
-EXPLODED = 10.0
-"""Largest increase of a sound state's loss per point since the first step, over the absolute loss
-per point of the first step, or over 1 if 1 is larger (assumed: far more than a warm-up or a new
-task costs, and far less than a rate ten times too high leads to)."""
+MEASURE_KEYS = ("loss", "metrics", "data_loader.args.dataset")
+"""Keys of a config; if the value of one changes, later epochs cannot be compared with earlier."""
+MAX_LOSS_INCREASE = 10.0
+"""Maximum increase of a sound state's loss per point since the first step, as a multiple of the
+first step's absolute loss per point, or of 1 if 1 is larger (assumed: a warm-up or a new task
+increases it far less, a learning rate ten times too high far more)."""
 
 
 class TrainingCheckpoint:
     """Writes the state of a run into its folder, and restores it.
 
-    A checkpoint is the `RunState`, the state of `OptimizerStep`, and a header. Its `state_dict` has
-    the weights to evaluate with: the average if there is one, the means of noisy weights. Only a
-    sound state is saved (see `reason_not_to_save`): a diverging run keeps its last sound
-    checkpoint. All processes call the methods together; the main process writes.
+    A checkpoint contains the `RunState`, the state of `OptimizerStep`, and a header. Only a sound
+    state is saved (see `reason_not_to_save`): a diverging run keeps its last sound checkpoint. All
+    processes call the methods together; the main process writes the file.
 
     Args:
-        parts: of the run: the folder, and the header of the file.
-        settings: of the run.
-        state: of the run, which `load` fills.
-        optimizer_step: its state is saved too.
-        stream: of the data; its position is saved.
-        last_loss: returns the loss per point of the present weights on the data of the last step;
-            None before any step.
+        parts, settings, stream: those of the run.
+        state, optimizer_step: the states to save and restore.
+        last_loss: returns the loss per point of the present weights on the batches of the last
+            step; None before any step.
 
     Attributes:
         stateful: further parts with a `state_dict`, such as the loss, by name.
-        changes: of the config since the run was resumed: by key the value before and now.
+        changes: by key, the former and the present value of each change of the config since the
+            resumed checkpoint.
     """
 
     def __init__(
@@ -74,19 +71,20 @@ class TrainingCheckpoint:
         self.stateful: dict[str, Any] = {}
         self.changes: dict[str, list[Any]] = {}
         self._last_save = time.monotonic()
-        self._saved: Progress | None = None  # progress in the last checkpoint
-        self._saved_best: Progress | None = None  # progress in the best one, if this run wrote it
+        self._saved: Progress | None = None  # the progress in the last checkpoint
+        self._saved_best: Progress | None = None  # the same of the best, if this start wrote it
 
     # Resuming.
 
     def load(self, checkpoint: Checkpoint, source: Path) -> None:
         """Resume from a checkpoint.
 
-        Changed settings apply from now on; a changed schedule continues as if used from the start.
+        Changed settings apply from now on. A changed schedule continues as if the run had used it
+        from the start.
 
         Args:
-            checkpoint: as `load_checkpoint` returned it.
-            source: the file.
+            checkpoint: what `load_checkpoint` returned.
+            source: the file of the checkpoint.
 
         Raises:
             CheckpointError: if the training state does not fit.
@@ -101,18 +99,20 @@ class TrainingCheckpoint:
             fault = CheckpointError(f"{source}: its training state does not fit ({cause})")
         if any(distributed.all_reduce_max([fault is not None])):  # All processes refuse together.
             raise fault or CheckpointError(f"{source}: it does not fit in another process")
-        for key, (before, now) in self.changes.items():
-            log.info("changed since %s: %s = %s, before %s", source, key, shown(now), shown(before))
-        self._saved = done = self.state.progress
-        log.info("resumed from %s: %d epochs complete, %d steps", source, done.epoch, done.step)
+        for key, values in self.changes.items():
+            former, new = map(shown, values)
+            log.info("changed since %s: %s = %s, before %s", source, key, new, former)
+        self._saved = progress = self.state.progress
+        counts = progress.epoch, progress.step
+        log.info("resumed from %s: %d epochs complete, %d steps", source, *counts)
 
     def _load(self, checkpoint: Checkpoint, source: Path) -> None:
         self.changes = changes(checkpoint["config"], self.header["config"])
         saved = checkpoint["training"]
         self.state.load_state_dict(saved, checkpoint["metrics"], source, self.stream.layout)
-        done = (self.state.progress.epoch, self._schedule_steps(saved))
+        epochs, steps = self.state.progress.epoch, self._schedule_steps(saved)
         weights = checkpoint["state_dict"]
-        self.optimizer_step.load_state_dict(saved["update"], weights, source, *done)
+        self.optimizer_step.load_state_dict(saved["update"], weights, source, epochs, steps)
         for name, part in self.stateful.items():
             if state := saved.get("parts", {}).get(name):
                 part.load_state_dict(state)
@@ -121,14 +121,15 @@ class TrainingCheckpoint:
         set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
     def _schedule_steps(self, saved: Mapping[str, Any]) -> int:
-        """Return the number of steps so far in steps of the present size, as schedules count."""
+        """Return the steps so far, counted in steps of the present size, as a schedule needs."""
         progress, layout = self.state.progress, self.stream.layout
         steps_per_epoch = self.settings.steps_per_epoch
         if layout["truncate"] is not None and steps_per_epoch is None:
             return progress.step  # The steps of an epoch are unknown.
-        size = steps_per_epoch or math.ceil(layout["batches"] / layout["accumulate"])
-        former_size = steps_per_epoch or math.ceil(saved["batches"] / saved["accumulate"])
-        return progress.epoch * size + min(round(progress.epoch_steps * size / former_size), size)
+        total = steps_per_epoch or math.ceil(layout["batches"] / layout["accumulate"])
+        former_total = steps_per_epoch or math.ceil(saved["batches"] / saved["accumulate"])
+        epoch_steps = round(progress.epoch_steps * total / former_total)
+        return progress.epoch * total + min(epoch_steps, total)
 
     def discard_newer(self) -> None:
         """Set aside checkpoints that are newer than the resumed checkpoint."""
@@ -136,22 +137,22 @@ class TrainingCheckpoint:
         if distributed.is_main() and source is not None:
             resumed = position(source) or (progress.epoch, math.inf)
             for path in checkpoints(self.run.models):
-                if position(path) > resumed:  # a damaged file, as sound files would be resumed
+                if position(path) > resumed:  # a damaged file: a sound one would be resumed
                     log.warning("%s is not resumed; kept as %s", path, set_aside(path))
-            measures = [key for key in self.changes if key.startswith(MEASURED_BY)]
-            if measures and self.run.best.exists():
+            changed_measures = [key for key in self.changes if key.startswith(MEASURE_KEYS)]
+            if changed_measures and self.run.best.exists():
                 former = set_aside(self.run.best, "former")
-                log.info("best begins anew; the one before is %s", former)
+                log.info("best begins anew; the former best checkpoint is %s", former)
             # The best is also forgotten if its checkpoint is missing or has a different value.
             had_best = progress.best_epoch is not None
-            forgets_best = measures or (had_best and not self._find_best(source))
+            forgets_best = changed_measures or (had_best and not self._find_best(source))
         if distributed.broadcast_object(lambda: forgets_best):
             self.state.forget_best()
         self._last_save = time.monotonic()
 
     def _find_best(self, source: Path) -> bool:
-        """Make the checkpoint of the best epoch up to `source` the run's best; return whether this
-        checkpoint exists."""
+        """Make the checkpoint of the best epoch, beside `source`, the best checkpoint of this run;
+        return whether such a checkpoint exists."""
         best, (_, monitored) = self.state.progress, self.settings.monitored
         for name in (BEST, checkpoint_name(best.best_epoch)):
             with suppress(CheckpointError):
@@ -172,24 +173,24 @@ class TrainingCheckpoint:
     def reason_not_to_save(self) -> str | None:
         """Return why the present state is not sound and must not be saved; None for a sound state.
 
-        In a sound state, the weights are finite, and so is their loss on the last step's batches
-        (or chunks), which has not exploded.
+        In a sound state, the weights are finite, and their loss on the batches (or chunks) of the
+        last step has increased by at most `MAX_LOSS_INCREASE` since the first step.
         """
         progress, saved = self.state.progress, self._saved
-        no_step = saved and saved.step == progress.step and self.state.sums.steps == 0
-        if no_step and progress.skipped_in_row > saved.skipped_in_row:
+        is_unchanged = saved and saved.step == progress.step and self.state.sums.steps == 0
+        if is_unchanged and progress.skipped_in_row > saved.skipped_in_row:
             return "every step since the last checkpoint was skipped"
         if not self.optimizer_step.are_finite():
             return "weights are not finite"
         if (loss := self.last_loss()) is None:
             return None
         first_loss = progress.first_loss
-        if loss <= first_loss + EXPLODED * max(1.0, abs(first_loss)):
+        if loss <= first_loss + MAX_LOSS_INCREASE * max(1.0, abs(first_loss)):
             return None
         return f"the loss per point went from {first_loss:.3g} in the first step to {loss:.3g}"
 
     def save(self, reason: str | None, *, within_epoch: bool = False) -> None:
-        """Write a checkpoint, unless there is a `reason` not to; then remove old checkpoints."""
+        """Write a checkpoint and remove old checkpoints; if there is a `reason` not to, log it."""
         progress = self.state.progress
         if reason is not None:
             log.warning("not saved: %s; %s", reason, self.last_sound())
@@ -199,9 +200,9 @@ class TrainingCheckpoint:
         if within_epoch:
             name = checkpoint_name(progress.epoch + 1, progress.step)
         path = self.run.models / name
-        if progress != self._saved_best:  # An equal state was just written as the best.
+        if progress != self._saved_best:
             self._write(path)
-        elif distributed.is_main():
+        elif distributed.is_main():  # The same state was just written as the best.
             link_or_copy(self.run.best, path)
         self.run.keep_last(self.settings.keep_last)
         self._saved, self._last_save = progress, time.monotonic()
@@ -213,7 +214,7 @@ class TrainingCheckpoint:
         self._saved_best = self.state.progress
 
     def last_sound(self) -> str:
-        """Describe the newest checkpoint, which is sound, as all checkpoints are."""
+        """Name the newest checkpoint; it is sound, as only sound states are saved."""
         newest = next(iter(checkpoints(self.run.models)), self.state.source)
         return f"the last sound checkpoint is {newest}" if newest else "no checkpoint was saved"
 
@@ -224,7 +225,7 @@ class TrainingCheckpoint:
             "metrics": self.state.values,
             "epoch": self.state.progress.epoch,
             "step": self.state.progress.step,
-            "training": {  # for resuming alone
+            "training": {  # needed only to resume
                 "update": self.optimizer_step.state_dict(),
                 "random_state": random_state(),
                 "parts": {name: part.state_dict() for name, part in self.stateful.items()},

@@ -27,17 +27,17 @@ class TrainingParts:
 
     model: BaseModel  # on `device`
     loss: BaseLoss
-    metrics: Sequence[BaseMetric]  # of training and validation
-    optimizer: Optimizer  # over the network's weights
-    lr_scheduler: LRScheduler | None  # over `optimizer`
-    train_loader: BaseDataLoader  # prepared
+    metrics: Sequence[BaseMetric]  # for training and validation
+    optimizer: Optimizer  # of the network's weights
+    lr_scheduler: LRScheduler | None  # of `optimizer`
+    train_loader: BaseDataLoader
     valid_loader: BaseDataLoader | None
     run: RunFolder  # nothing is written there before `train`
     device: torch.device
-    checkpoint_header: Checkpoint  # further contents of checkpoints: config, alphabet and so on
-    rebuild: Callable[[], BaseModel] | None = None  # makes the network again, for its trial
-    config: Config | None = None  # for the run's folder; None for the header's config
-    weights_from: Path | None = None  # the checkpoint with whose weights the run began
+    checkpoint_header: Checkpoint  # what no step changes: config, alphabet and so on
+    rebuild: Callable[[], BaseModel] | None = None  # builds the network again, for the dry run
+    config: Config | None = None  # written to the run's folder; None for the header's config
+    weights_from: Path | None = None  # the checkpoint whose weights the run began with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,32 +49,32 @@ class TrainingSettings:
         seed: seed of all random numbers of the run.
         monitor: the value that decides which epoch is best: "min NAME" or "max NAME"; null for no
             such value.
-        early_stop: epochs without improvement after which the run ends.
-        save_period: epochs from checkpoint to checkpoint.
-        save_minutes: minutes from checkpoint to checkpoint within an epoch.
-        keep_last: checkpoints kept besides the best during the run; at the run's end only the
+        early_stop: consecutive epochs without improvement after which the run ends.
+        save_period: number of epochs from one checkpoint to the next.
+        save_minutes: minutes from one checkpoint to the next within an epoch.
+        keep_last: number of newest checkpoints kept besides the best; after the run's end only the
             newest is kept. Null keeps all.
         time_limit_minutes: minutes after which the run saves and stops; the run can be resumed.
         steps_per_epoch: optimiser steps of an epoch; null for a pass over the data.
         precision: precision of the network's matrix products; the weights stay float32.
-        clip_norm: bound on the norm of the gradient.
-        accumulate: batches whose gradients make one step.
+        clip_norm: maximum norm of the gradient; a longer gradient is scaled down.
+        accumulate: number of batches whose gradients are summed for one step.
         ema_decay: decay per step of an exponential moving average of the weights; less at first.
-        weight_noise: noise on the weights in training.
+        weight_noise: Gaussian noise on the weights in training.
         weight_noise_std: standard deviation of this noise.
-        truncate: time steps through which the gradient flows: sequences are cut into chunks of this
-            length, each chunk makes an optimiser step, the state is carried over; only in a single
-            process.
+        truncate: number of time steps through which the gradient flows. Sequences are cut into
+            chunks of this length; each chunk makes an optimiser step, and the state is carried over
+            to the next chunk. Only a single process can cut sequences.
         schedule_by: whether the schedule of the learning rate steps with each optimiser step or
             with each epoch.
-        warmup_steps: number of first optimiser steps in which the rate rises in proportion to the
-            number of the step, up to the schedule's rate.
-        max_skipped: consecutive skipped steps that end the run.
-        log_steps: optimiser steps from each point of TensorBoard's curves to the next.
+        warmup_steps: number of optimiser steps at the start of the run in which the learning rate
+            rises linearly to the schedule's rate.
+        max_skipped: number of consecutive skipped steps after which the run ends.
+        log_steps: optimiser steps from one point of TensorBoard's curves to the next.
         tensorboard: whether to write TensorBoard's log.
-        anomaly: whether to end the run at the first value that is not finite, and name the module
-            or operation; slow.
-        keep_normalisation: in fine-tuning, whether the old run's normalisation is kept.
+        anomaly: whether to end the run at the first value that is not finite, and to name the
+            module or operation that computed the value; slow.
+        keep_normalisation: whether fine-tuning keeps the normalisation of the former run.
     """
 
     epochs: Annotated[int, Range(1)]
@@ -103,31 +103,31 @@ class TrainingSettings:
 
     @property
     def monitored(self) -> tuple[str, str | None]:
-        """The direction, "min" or "max", and the name of the monitored value; else "" and None."""
+        """The direction, "min" or "max", and the name of the monitored value, or "" and None."""
         mode, _, name = (self.monitor or "").partition(" ")
         return mode, name or None
 
-    def judge(self, now: Progress, values: Mapping[str, float], sound: bool) -> Progress:
-        """Return the progress with the best epoch: the present epoch, if sound and better."""
+    def judge(self, progress: Progress, values: Mapping[str, float], sound: bool) -> Progress:
+        """Return the progress with its best epoch updated: a sound epoch with a better value."""
         mode, name = self.monitored
         if name is None:
-            return now
+            return progress
         value, sign = values[name], -1.0 if mode == "max" else 1.0
-        limit = math.inf if now.best is None else sign * now.best
+        limit = math.inf if progress.best is None else sign * progress.best
         if sound and math.isfinite(value) and sign * value < limit:
-            return replace(now, best=value, best_epoch=now.epoch + 1, not_improved=0)
-        return replace(now, not_improved=now.not_improved + 1)
+            return replace(progress, best=value, best_epoch=progress.epoch + 1, not_improved=0)
+        return replace(progress, not_improved=progress.not_improved + 1)
 
-    def describe_best(self, now: Progress) -> str:
+    def describe_best(self, progress: Progress) -> str:
         """Return the best epoch in words."""
         if self.monitor is None:
             return "nothing was monitored"
-        if now.best is None:
+        if progress.best is None:
             return f"no epoch had a finite {self.monitored[1]}"
-        return f"best {self.monitor}: {now.best:.6g} in epoch {now.best_epoch}"
+        return f"best {self.monitor}: {progress.best:.6g} in epoch {progress.best_epoch}"
 
     def planned_steps(self, batches: int) -> int:
-        """Return the steps of a schedule in a whole run; `batches`: of a pass over the data.
+        """Return how often the schedule steps in a whole run with `batches` in a pass.
 
         `validate` refuses settings for which this number is unknown.
         """
@@ -142,7 +142,7 @@ class TrainingSettings:
         """Yield a fault for each setting that does not fit the others.
 
         Args:
-            schedule: of the learning rate; `ABSENT` if its block has faults.
+            schedule: the schedule of the learning rate; `ABSENT` if its block has faults.
             logged: the names of the values that are logged after each epoch; None if unknown.
         """
         mode, name = self.monitored
@@ -156,14 +156,14 @@ class TrainingSettings:
         by_batch = isinstance(schedule, LRScheduler) and self.schedule_by == "batch"
         if by_batch and self.truncate and not self.steps_per_epoch:
             expected = (
-                "how many steps a pass has then depends on the lengths, so that a schedule needs "
-                'steps_per_epoch, or schedule_by "epoch"'
+                "with truncation, the number of steps in a pass depends on the lengths, so a "
+                'schedule needs steps_per_epoch, or schedule_by "epoch"'
             )
             yield ConfigFault("trainer.args.truncate", self.truncate, expected)
         if isinstance(schedule, ReduceLROnPlateau):
             if by_batch:
-                expected = '"epoch", because ReduceLROnPlateau looks at a value of each epoch'
+                expected = '"epoch", because ReduceLROnPlateau needs a value of each epoch'
                 yield ConfigFault("trainer.args.schedule_by", self.schedule_by, expected)
             elif mode != schedule.mode and mode in ("", "min", "max"):
-                expected = f'"{schedule.mode} NAME": a value at which ReduceLROnPlateau looks'
+                expected = f'"{schedule.mode} NAME", because ReduceLROnPlateau has this mode'
                 yield ConfigFault("trainer.args.monitor", self.monitor, expected)

@@ -1,4 +1,4 @@
-"""Log messages to the console, between progress bars, and to a file."""
+"""Sends log messages to the console, above progress bars, and to a file."""
 
 import logging
 import sys
@@ -20,23 +20,23 @@ class ConsoleHandler(logging.Handler):
     """Prints messages above the progress bars; warnings and errors have a prefix."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one record: to standard output, from warnings on to standard error."""
+        """Print a record: a warning or an error to standard error, others to standard output."""
         try:
-            warning = record.levelno >= logging.WARNING
-            prefix = f"{record.levelname.lower()}: " if warning else ""
-            stream = sys.stderr if warning else sys.stdout
-            shown = for_terminal if warning and not record.exc_info else str
-            tqdm.write(prefix + shown(self.format(record)), file=stream)
+            is_warning = record.levelno >= logging.WARNING
+            prefix = f"{record.levelname.lower()}: " if is_warning else ""
+            stream = sys.stderr if is_warning else sys.stdout
+            escape = for_terminal if is_warning and not record.exc_info else str
+            tqdm.write(prefix + escape(self.format(record)), file=stream)
             stream.flush()
         except Exception:
             self.handleError(record)
 
 
 class LogFile(logging.FileHandler):
-    """Appends messages to a file; ignores a full disk, which checkpoints will report."""
+    """Appends messages to a file; ignores a full disk, which saving a checkpoint reports."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Ignore an OSError; the message is on the console."""
+        """Ignore an OSError, as the message is also on the console."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handleError(record)
 
@@ -44,8 +44,8 @@ class LogFile(logging.FileHandler):
 def setup_logging(level: int = logging.INFO) -> None:
     """Send messages of all loggers to the console. A second call changes only the level.
 
-    Messages of the warnings module go to the console too. An OSError in a thread is ignored: the
-    only thread that writes is TensorBoard's, which raises its error again at the next call.
+    Messages of the warnings module go to the console too. An OSError in a thread is ignored: only
+    TensorBoard's thread writes, and TensorBoard raises the error again at its next call.
     """
     root = logging.getLogger()
     root.setLevel(level)
@@ -55,13 +55,13 @@ def setup_logging(level: int = logging.INFO) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     if not any(isinstance(handler, ConsoleHandler) for handler in root.handlers):
         root.addHandler(ConsoleHandler())
-        root.addHandler(MemoryHandler(1))  # It keeps all messages until there is a file.
+        root.addHandler(MemoryHandler(1))  # keeps all messages until `log_file` gives it a file
 
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """A block in which messages are also appended to `path`, with earlier messages, since
-    `setup_logging`, that are in no file yet."""
+    """A block in which messages are also appended to `path`, after all messages since
+    `setup_logging` that are not in a file yet."""
     handler, root = LogFile(path, encoding="utf-8", errors="backslashreplace"), logging.getLogger()
     handler.setFormatter(logging.Formatter(_FILE_FORMAT))
     keepers = [keeper for keeper in root.handlers if isinstance(keeper, MemoryHandler)]

@@ -1,4 +1,4 @@
-"""A table of metrics, with a row for each epoch, to compare runs without TensorBoard."""
+"""A table of metrics with a row for each epoch, for use without TensorBoard."""
 
 import csv
 import io
@@ -16,12 +16,12 @@ Value = float | int | str | None
 class MetricsTable:
     """`metrics.csv`: a row for each epoch; the first column is `epoch`.
 
-    The file is replaced atomically for every row, so that it is always complete. The numbers that
-    are written can be read without loss.
+    The file is replaced atomically for every row, so that it is always complete. Numbers are
+    written without loss of precision.
 
     Args:
-        path: the file. A file that is no table of epochs is renamed.
-        epoch: the last epoch whose row is kept.
+        path: the file; an existing file that is not a table of metrics is renamed.
+        epoch: the last epoch to keep; rows of later epochs are dropped.
     """
 
     def __init__(self, path: Path, epoch: int) -> None:
@@ -35,7 +35,7 @@ class MetricsTable:
                 log.warning("%s: %s; kept as %s", path, error, set_aside(path))
 
     def append(self, row: Mapping[str, Value]) -> None:
-        """Add the row of an epoch; its columns may differ from those of earlier rows."""
+        """Add the row of an epoch; a row may have other columns than earlier rows."""
         self.rows.append(row)
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         buffer = io.StringIO(newline="")
@@ -46,10 +46,10 @@ class MetricsTable:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of epochs.
+    """Return the rows of a table of metrics.
 
     Raises:
-        csv.Error, ValueError: if the file is no table of epochs, saying why.
+        csv.Error, ValueError: if the file is not a table of metrics; the message says why.
     """
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)

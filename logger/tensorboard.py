@@ -1,4 +1,4 @@
-"""The log that TensorBoard shows: `tensorboard --logdir saved/log`."""
+"""Writes the log that `tensorboard --logdir saved/log` shows."""
 
 import json
 import math
@@ -12,24 +12,24 @@ from utils.files import atomic_write, errors_name
 from utils.strict_json import Config, nested
 
 HPARAMS = "events.out.tfevents.0000000000.hparams"
-"""The file of the values for the HPARAMS tab. TensorBoard reads files in the order of their names
-and shows the first values, which are from this file; a resumed run replaces the file."""
+"""The file with the values for the HPARAMS tab. TensorBoard shows the values that it reads first,
+and reads files in the order of their names. A resumed run replaces the file."""
 
 
 class TensorBoardWriter:
-    """Writes scalars, pictures and texts of one run.
+    """Writes scalars, pictures and the config of a run.
 
     Args:
-        folder: of the run's events, which exists.
+        folder: the existing folder of the run's events.
         enabled: whether anything is written.
-        step: number of optimiser steps before the checkpoint from which the run is resumed;
-            TensorBoard hides later values. None for a new run.
+        step: the number of optimiser steps in the checkpoint that the run is resumed from;
+            TensorBoard hides values of later steps. None for a new run.
     """
 
     def __init__(self, folder: Path, *, enabled: bool = True, step: int | None = None) -> None:
         self.folder, self._writer = folder, None
         if enabled:
-            # This import takes seconds, for which --help and config errors need not wait.
+            # This import takes seconds, so it is not at the top, where --help would wait for it.
             from torch.utils.tensorboard import SummaryWriter
 
             purge = None if step is None else step + 1
@@ -37,17 +37,14 @@ class TensorBoardWriter:
                 self._writer = SummaryWriter(str(folder), purge_step=purge, flush_secs=10)
 
     def scalars(self, values: Mapping[str, float], step: int, group: str) -> None:
-        """Write scalars by name at `step`, if they are finite.
-
-        The charts of a group appear together.
-        """
+        """Write the finite ones of some scalars by name; TensorBoard shows a group together."""
         for name, value in values.items():
             if self._writer and math.isfinite(value):
                 with errors_name(self.folder):  # Errors of TensorBoard's thread name no file.
                     self._writer.add_scalar(f"{group}/{name}", value, step)
 
     def pairs(self, names: Sequence[str], group: str) -> None:
-        """Draw NAME and `valid_NAME` of a group in one chart of the tab CUSTOM SCALARS."""
+        """Let each NAME and its `valid_NAME` share a chart in the tab CUSTOM SCALARS."""
         paired = [name for name in names if f"valid_{name}" in names]
         charts = {name: ["Multiline", [f"{group}/(valid_)?{name}$"]] for name in paired}
         if self._writer and charts:
@@ -61,10 +58,9 @@ class TensorBoardWriter:
                 self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def config(self, config: Config, step: int = 0) -> None:
-        """Write the config of the run from `step` on, as a text, and its values by dotted key, for
-        the HPARAMS tab."""
+        """Write a config as a text, valid from `step` on, and its values for the HPARAMS tab."""
         text = json.dumps(config, indent=2, ensure_ascii=False)
-        code = "\n".join(f"    {line}" for line in text.splitlines())  # as Markdown shows it
+        code = "\n".join(f"    {line}" for line in text.splitlines())  # a code block of Markdown
         if self._writer:
             with errors_name(self.folder):
                 self._writer.add_text("config", _plain(code), step)
@@ -73,7 +69,7 @@ class TensorBoardWriter:
                 from torch.utils.tensorboard.summary import hparams
 
                 leaves = {k: _plain(v) for k, v in nested(config) if not isinstance(v, dict | list)}
-                # Only the start is written: no list of curves, and no record of the end.
+                # Of the three records, only the one of the run's start is needed.
                 _, start, _ = hparams(leaves, {})
                 event = Event(wall_time=time.time(), summary=start).SerializeToString()
                 atomic_write(self.folder / HPARAMS, lambda file: RecordWriter(file).write(event))
@@ -87,6 +83,6 @@ class TensorBoardWriter:
 
 
 def _plain(value: object) -> bool | int | float | str:
-    """Return a value of a type that TensorBoard takes."""
-    plain = isinstance(value, bool | int | float)
-    return value if plain else str(value).encode(errors="backslashreplace").decode()
+    """Return a value as a type that TensorBoard accepts: a number, or text in valid UTF-8."""
+    is_number = isinstance(value, bool | int | float)
+    return value if is_number else str(value).encode(errors="backslashreplace").decode()

@@ -83,13 +83,13 @@ def test_the_papers_protocol(name, windows, weights):
 @pytest.mark.parametrize(
     ("name", "key", "value", "message"),
     [
-        ("recognition_ctc", "loss", '{"type": "TranscriptionLoss"}', "CTCLoss, as the network's"),
-        ("recognition", "loss", '{"type": "CTCLoss"}', "TranscriptionLoss, as the network's head"),
-        ("conditional", "loss", '{"type": "SquaredError"}', "NegativeLogLikelihood, as the net"),
-        ("conditional", "metrics.0.type", "ErrorRates", "of networks whose head is 'mixture'"),
-        ("recognition", "metrics", '[{"type": "ErrorRates"}, {"type": "SSE"}]', "is 'decoder'"),
-        ("recognition_ctc", "arch", '{"type": "SynthesisNetwork"}', "a network that reads, for a"),
-        ("conditional", "arch", '{"type": "CTCNetwork"}', "that predicts the next point, for a"),
+        ("recognition_ctc", "loss", '{"type": "TranscriptionLoss"}', "such as CTCLoss"),
+        ("recognition", "loss", '{"type": "CTCLoss"}', "such as TranscriptionLoss"),
+        ("conditional", "loss", '{"type": "SquaredError"}', "such as NegativeLogLikelihood"),
+        ("conditional", "metrics.0.type", "ErrorRates", "for the network's head 'mixture'"),
+        ("recognition", "metrics", '[{"type": "ErrorRates"}, {"type": "SSE"}]', "head 'decoder'"),
+        ("recognition_ctc", "arch", '{"type": "SynthesisNetwork"}', "that reads, because"),
+        ("conditional", "arch", '{"type": "CTCNetwork"}', "the next point, because the trainer"),
     ],
 )
 def test_parts_of_another_task_are_found_before_data_loads(name, key, value, message):

@@ -85,7 +85,7 @@ FAULTS = [
     *(("arch.args.hidden_size", x, f"{WHOLE}") for x in ("64", True, None, 8193)),
     ("arch.args.clip_lstm_gradient", 0, "= 0: a number at least 1e-06 or null"),
     (f"{DATASET}.args.splits.train.1", 3, "splits.train.1 = 3: one of"),
-    (f"{DATASET}.args.cache", "/", "cache: says where files are written: accepted only as -o"),
+    (f"{DATASET}.args.cache", "/", "cache: sets a folder to write to: accepted only as -o"),
     ("data_loader.args.preprocessing.1.args.threshold", ..., "preprocessing.1.args.threshold: is"),
     ("data_loader.args.augmentation", [{"type": "Scale", "args": {"low": 2, "high": 1}}], "0.args"),
     ("optimizer.args.lr", -1, "optimizer.args.lr = -1: a number from 0 to 1000000"),
@@ -95,7 +95,7 @@ FAULTS = [
     ("lr_scheduler", {"type": "ReduceLROnPlateau"}, "trainer.args.schedule_by = "),
     ("metrics.0.type", "BaseMetric", "unknown type"),
     ("trainer.args.monitor", "min valid_los", 'trainer.args.monitor = "min valid_los": "min NAME"'),
-    ("trainer.args.truncate", 50, "trainer.args.truncate = 50: how many steps"),
+    ("trainer.args.truncate", 50, "trainer.args.truncate = 50: with truncation"),
     ("trainer.args", UNMONITORED, "early_stop = 2: null, because nothing is monitored"),
     ("\x1b[31m\n", 1, '"\\u001b[31m\\n" = 1: unknown key'),
 ]
@@ -141,7 +141,9 @@ def test_a_class_of_ones_own_has_a_name_of_its_own(monkeypatch):
         pass
 
     monkeypatch.setattr(user_modules, "classes", lambda: [PredictionNetwork])
-    expected = r"test_parse_config\.py: model\.generation\.generators has a PredictionNetwork, too"
+    expected = (
+        r"test_parse_config\.py: model\.generation\.generators also has a class PredictionNetwork"
+    )
     with pytest.raises(UserError, match=expected):
         parsed(CONFIG)
 
@@ -334,7 +336,7 @@ def test_a_part_of_ones_own_that_cannot_be_used_is_a_fault_before_data_loads(
     [
         (Forgetful, {"stretch": 0.1}, "stretch = 0.1: Forgetful does not hand it on"),
         (Forgetful, {"end_of_sequence": True}, "end_of_sequence = true: Forgetful does not hand"),
-        (Forgetful, {"sizes": [1]}, "sizes = [1]: nothing fits its annotation <class 'tuple'>: "),
+        (Forgetful, {"sizes": [1]}, "sizes = [1]: no value fits its annotation <class 'tuple'>; "),
         (Forgetful, {"bound": "x"}, "its constructor ended in TypeError: can only concatenate str"),
         (Unbounded, {"channels": -3}, "its constructor ended in RuntimeError: "),
         (Unfinished, {}, "abstract class Unfinished "),

@@ -129,8 +129,8 @@ def test_start_or_resume(workplace, capsys):
     assert load_checkpoint(folder / "a" / "checkpoint-epoch3.pth")["epoch"] == 3
     assert run(*again, "a", "--lr", "0.1") == 2
     message = capsys.readouterr().err
-    assert "--lr: optimizer.args.lr = 0.1: the run that is to go on has 0.003" in message
-    assert "trainer.args.epochs = 2: the run that is to go on has 3" in message
+    assert "--lr: optimizer.args.lr = 0.1: the run that is to be resumed has 0.003" in message
+    assert "trainer.args.epochs = 2: the run that is to be resumed has 3" in message
     assert not Path("saved").exists() and Path("there/s/log/tiny/a").is_dir()
     for words in ((), ("-r", str(folder / "a"))):  # but for that option an existing run is refused
         message = refused(capsys, *again[:2], *again[3:], "a", *words)

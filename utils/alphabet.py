@@ -1,8 +1,8 @@
-"""The characters that a network knows, and their numbers; text in one normal form.
+"""The characters that a network knows, and their numbers.
 
 The same visible text can be typed in several ways, such as `é` as one character or as `e` and a
-combining accent. Texts are converted to Unicode's normal form C (NFC), which is unique: a composed
-character where there is one. `x̂`, or an emoji of several parts, stays a sequence of characters.
+combining accent. Texts are therefore converted to Unicode's normal form C (NFC), which has the
+composed character where there is one. `x̂`, or an emoji of several parts, stays several characters.
 """
 
 import unicodedata
@@ -14,16 +14,16 @@ import numpy as np
 from utils.checks import DataError, UserError, short
 
 PANGRAM = "Sphinx of black quartz, judge my vow"
-"""A line of usual length with every letter."""
+"""A line of ordinary length with every letter."""
 
 WRONG = "\N{REPLACEMENT CHARACTER}"
-"""Stands in a text for ink that is no character; a recogniser may learn this sign."""
+"""The character of a text that stands for ink that is no character; recognisers may learn it."""
 
-WIDTH = 110
-"""Most columns of a table in a terminal (assumed)."""
+MAX_TABLE_WIDTH = 110
+"""Maximum width of a table in characters (assumed: that of a terminal)."""
 
 SHOWN = 10
-"""Most characters that a message lists (assumed)."""
+"""Maximum number of characters that a message lists (assumed)."""
 
 
 def nfc(text: str) -> str:
@@ -31,44 +31,44 @@ def nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def describe(part: str) -> str:
-    """Return a character, or several, with code points, such as `'é' (U+00E9)`.
+def describe(characters: str) -> str:
+    """Return one or several characters with their code points, such as `'é' (U+00E9)`.
 
-    An invisible character is also named: `' ' (U+0020 space)`. A combining character is shown
-    on a dotted circle.
+    A single character that is invisible is also named: `' ' (U+0020 space)`. A single combining
+    character is named too, and shown on a dotted circle.
     """
-    code = " ".join(f"U+{ord(character):04X}" for character in part)
-    if len(part) > 1:
-        return f"'{part}' ({code})"
-    combining = unicodedata.category(part).startswith("M")
-    shown = f"'\N{DOTTED CIRCLE}{part}'" if combining else repr(part)
-    if combining or part == " " or not part.isprintable():
-        code = f"{code} {unicodedata.name(part, '').lower()}".rstrip()
+    code = " ".join(f"U+{ord(character):04X}" for character in characters)
+    if len(characters) > 1:
+        return f"'{characters}' ({code})"
+    combining = unicodedata.category(characters).startswith("M")
+    shown = f"'\N{DOTTED CIRCLE}{characters}'" if combining else repr(characters)
+    if combining or characters == " " or not characters.isprintable():
+        code = f"{code} {unicodedata.name(characters, '').lower()}".rstrip()
     return f"{shown} ({code})"
 
 
 def table(counts: Mapping[str, int], marked: Collection[str] = ()) -> str:
-    """Return lines of text with characters and their counts, in the order of `counts`.
+    """Return a table, as lines of text, of characters and their counts, in the order of `counts`.
 
     Args:
         counts: how often each character occurs.
-        marked: characters with a `*` after their count.
+        marked: characters that get a `*` after their count.
     """
     width = max([12, *(len(describe(character)) for character in counts)])
     cells = []
     for character, count in counts.items():
         mark = "*" if character in marked else " "
         cells.append(f"  {describe(character):{width}} {count:>9,}{mark}")
-    columns = max(1, min(4, (WIDTH + 2) // (width + 14)))
+    columns = max(1, min(4, (MAX_TABLE_WIDTH + 2) // (width + 14)))
     rows = [" ".join(cells[n : n + columns]) for n in range(0, len(cells), columns)]
     return "\n".join(row.rstrip() for row in rows)
 
 
 class Alphabet:
-    """Characters, each numbered by its index in the list. Texts are converted to NFC first.
+    """A list of characters; the number of a character is its index. Texts are converted to NFC.
 
     Args:
-        characters: single characters (code points), each once, numbered from 0 by their order.
+        characters: single characters (code points), each once.
 
     Raises:
         DataError: if an element is not a single character, is repeated, or cannot occur in NFC,
@@ -83,7 +83,7 @@ class Alphabet:
             single = isinstance(item, str) and len(item) == 1
             if not single or nfc(item) != item or unicodedata.category(item) == "Cs":
                 raise DataError(
-                    "an alphabet holds single characters, whole and in Unicode's normal form C, "
+                    "an alphabet holds single, whole characters in Unicode's normal form C, "
                     f"not {short(item)}" + (f" (U+{ord(item):04X})" if single else "")
                 )
         self._index = {character: n for n, character in enumerate(self.characters)}
@@ -98,15 +98,12 @@ class Alphabet:
         return cls(sorted(set().union(*map(nfc, texts))))
 
     def extended(self, texts: Iterable[str]) -> "Alphabet":
-        """Return this alphabet extended by new characters of `texts`, in the order of code points.
-
-        Characters of this alphabet keep their numbers.
-        """
+        """Return this alphabet, followed by new characters of `texts` in order of code points."""
         new = set().union(*map(nfc, texts)) - self._index.keys()
         return Alphabet([*self.characters, *sorted(new)])
 
     def unknown(self, text: str) -> list[str]:
-        """Return the characters of `text` that are not in the alphabet, each once, in order."""
+        """Return the characters of `text` that the alphabet lacks, each once, in order."""
         characters = dict.fromkeys(nfc(text))
         return [character for character in characters if character not in self._index]
 

@@ -1,4 +1,4 @@
-"""Batches of lines of similar length, which need less padding."""
+"""Batches of lines of similar length, so that little padding is needed."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,17 +11,17 @@ BATCH_SIZE = 64
 def by_length(
     lengths: Sequence[int], description: str, *, progress: bool = False
 ) -> Iterator[list[int]]:
-    """Yield the numbers of lines in batches of similar length.
+    """Yield batches of lines of similar length, each as the indices of its lines.
 
     Args:
-        lengths: of the lines.
-        description: of the progress bar.
-        progress: show the bar.
+        lengths: the lengths of the lines.
+        description: the text of the progress bar.
+        progress: whether to show the bar.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     options = {"desc": description, "unit": "line", "leave": False}
     with tqdm(total=len(order), disable=None if progress else True, **options) as bar:
         for start in range(0, len(order), BATCH_SIZE):
-            numbers = order[start : start + BATCH_SIZE]
-            yield numbers
-            bar.update(len(numbers))
+            indices = order[start : start + BATCH_SIZE]
+            yield indices
+            bar.update(len(indices))

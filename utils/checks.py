@@ -16,19 +16,19 @@ ABSENT = object()
 NOTHING: Mapping[str, Any] = {}
 
 MAX_CHARACTERS = 1900
-"""Characters of the faults that a message lists (assumed: a screen)."""
+"""Maximum number of characters of the faults that a message lists (assumed: a screen)."""
 MAX_SHOWN = 60
-"""Characters of a value in a message (assumed)."""
+"""Maximum number of characters of a value in a message (assumed)."""
 MAX_KEY = 200
-"""Characters of a key in a message (assumed)."""
+"""Maximum number of characters of a key in a message (assumed)."""
 MAX_NAMES = 12
-"""Names that a message lists (assumed)."""
+"""Maximum number of names that a message lists (assumed)."""
 
 
 class Range(NamedTuple):
     """Inclusive bounds of a configurable number.
 
-    Used as `Annotated[int, Range(1, 4096)]` on keyword-only parameters.
+    Keyword-only parameters are annotated with it: `Annotated[int, Range(1, 4096)]`.
     """
 
     low: float = -math.inf
@@ -45,15 +45,15 @@ class Range(NamedTuple):
 
 
 Fraction = Annotated[float, Range(0, 1)]
-"""A part of a whole, as an option."""
+"""The annotation of an option that is a part of a whole."""
 Seed = Annotated[int, Range(0, 2**32 - 1)]
-"""The seed of random numbers, as an option."""
+"""The annotation of an option that is a seed of random numbers."""
 
 
 class UserError(Exception):
-    """An error that a user can correct: the fault, its place, and what would be accepted.
+    """An error that a user can correct; the message says what is wrong, where, and what is right.
 
-    The scripts print its message without a traceback and exit with status 2.
+    The scripts print the message without a traceback and exit with status 2.
     """
 
 
@@ -61,10 +61,10 @@ class ConfigFault(UserError):
     """A fault of a config: a value that does not fit.
 
     Attributes:
-        key: dotted key, or the name of a constructor's argument.
-        value: as in JSON, or `ABSENT`.
-        expected: what is accepted.
-        source: the origin of the value: a file, an option.
+        key: the dotted key, or the name of a constructor's argument.
+        value: the plain value, or `ABSENT`.
+        expected: what is accepted, or what the fault is.
+        source: the origin of the value, a file or an option; "" if unknown.
     """
 
     def __init__(self, key: str, value: Any, expected: str, source: str = "") -> None:
@@ -72,7 +72,7 @@ class ConfigFault(UserError):
         self.key, self.value, self.expected, self.source = key, value, expected, source
 
     def of(self, source: str, hint: str = "") -> "ConfigFault":
-        """Return the fault with a source, unless it has one already, and with a hint at its end."""
+        """Return the fault with `hint` at its end, and with `source` unless it has a source."""
         return ConfigFault(self.key, self.value, self.expected + hint, self.source or source)
 
     def __str__(self) -> str:
@@ -92,21 +92,21 @@ class ConfigError(UserError):
 
     def __init__(self, source: str, faults: Sequence[ConfigFault]) -> None:
         self.faults = faults
-        first, *others = map(str, faults)
-        alone = first if faults[0].source else f"{source}: {first}"
-        super().__init__(listed(source, [first, *others]) if others else alone)
+        messages = list(map(str, faults))
+        single = messages[0] if faults[0].source else f"{source}: {messages[0]}"
+        super().__init__(listed(source, messages) if len(messages) > 1 else single)
 
 
 class DataError(UserError):
-    """Data that is missing, broken, or not in its format."""
+    """Data are missing, broken, or not in their format."""
 
 
 class CheckpointError(UserError):
-    """A file that is not a checkpoint, or a checkpoint that does not suit the purpose."""
+    """A file is not a checkpoint, or a checkpoint does not suit its use."""
 
 
 class NotFinite(UserError, ValueError):
-    """Outputs of a network that are not finite, as from diverged weights."""
+    """Outputs of a network are not finite, for example because training has diverged."""
 
 
 DEVICES = "auto, cpu, cuda, cuda:N or mps"
@@ -120,7 +120,7 @@ def device_name(name: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value of a config as JSON, on one line of bounded length."""
+    """Return a value of a config as JSON, on one line of at most `MAX_SHOWN` characters."""
     text = json.dumps(value, ensure_ascii=False, default=repr)
     text = text if text.isprintable() else json.dumps(value, default=repr)
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
@@ -132,7 +132,7 @@ _SHORT.maxother = _SHORT.maxstring = 60
 
 
 def short(value: Any) -> str:
-    """Return any value on one line of at most 80 characters, whatever its size, for a message."""
+    """Return a description of any value, on one line of at most 80 characters, for a message."""
     text = " ".join(_SHORT.repr(value).split())
     text = text if text.isprintable() else ascii(text)[1:-1]
     return text if len(text) <= 80 else f"{text[:77]}..."
@@ -146,7 +146,7 @@ def first_line(error: BaseException) -> str:
 
 
 def described(error: BaseException) -> str:
-    """Return the kind and first line of an error, and its place in code outside of libraries."""
+    """Return an error's type, its first line, and the last line of code outside site-packages."""
     location = ""
     for frame in traceback.extract_tb(error.__traceback__):
         if "site-packages" not in frame.filename:
@@ -155,7 +155,7 @@ def described(error: BaseException) -> str:
 
 
 def listed(source: str, faults: Sequence[str]) -> str:
-    """Return the number of a source's faults and the first faults, a line each."""
+    """Return the number of a source's faults, and then, a line each, as many faults as fit."""
     lines = [f"{source}: {len(faults)} faults", *faults]
     fitting = sum(end < MAX_CHARACTERS for end in accumulate(map(len, lines)))
     if fitting < len(lines):
@@ -164,12 +164,12 @@ def listed(source: str, faults: Sequence[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """Return an untrusted text in a form that stays on one line of a terminal."""
+    """Return an untrusted text with all characters escaped that are not printable."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def for_terminal(text: str) -> str:
-    """Return a message in printable lines of bounded length, all but the first indented."""
+    """Return a message in printable lines of bounded length; all but the first are indented."""
     lines = []
     for line in map(printable, text.rstrip("\n").split("\n  ")):
         lines.append(line if len(line) <= 1005 else f"{line[:500]} ... {line[-500:]}")
@@ -177,14 +177,14 @@ def for_terminal(text: str) -> str:
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
-    """Return up to `count` of `names` that a misspelt `name` may mean, closest first."""
+    """Return up to `count` of `names` that are similar to a misspelt `name`, closest first."""
     by_lower = {candidate.lower(): candidate for candidate in names}
     close = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.5)
     return [by_lower[candidate] for candidate in close]
 
 
 def hint(name: Any, names: Iterable[str]) -> str:
-    """Suggest which of `names` a misspelt name may mean, or list the first names."""
+    """Return the end of a message: the `names` similar to a misspelt name, or the first names."""
     names = list(names)
     if close := nearest(name, names) if isinstance(name, str) else []:
         return f"; did you mean {' or '.join(close)}?"

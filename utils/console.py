@@ -1,7 +1,7 @@
-"""Handling of interrupts, and of standard streams that cannot be written.
+"""Handles interrupts, and standard streams that cannot be written.
 
-The scripts import this module first and slow modules after it. It imports only modules that Python
-has already loaded at its start: even `signal` would load others first, for its enumerations.
+The scripts import this module before all slow modules. This module imports only what Python has
+loaded at its start, so not `signal`, which loads `enum` first.
 """
 
 import _signal as signal
@@ -17,17 +17,17 @@ _CONTROLS = {n: f"\\x{n:02x}" for n in (*range(9), *range(11, 32), *range(127, 1
 
 
 class _Escaping(io.TextIOWrapper):
-    """Standard output, on which untrusted names and texts cannot control a terminal."""
+    """Standard output that escapes control characters, which untrusted texts may contain."""
 
     def write(self, text: str) -> int:
         return super().write(text.translate(_CONTROLS))
 
 
 class _Output(io.FileIO):
-    """The raw stream beneath a standard stream: writing to it never fails.
+    """The raw stream beneath a standard stream. Writing never raises an OSError.
 
-    A run does not depend on its output. If the reader of a pipe has gone, output is dropped
-    silently; any other failure, such as a full disk, is reported once.
+    If the reader of a pipe has ended, output is dropped silently; any other failure, such as a full
+    disk, is reported once.
     """
 
     failed = False
@@ -45,9 +45,9 @@ class _Output(io.FileIO):
 
 
 def set_up() -> None:
-    """From now on, let each of `SIGNALS` end the process with one line, and printing never fail.
+    """Let each of `SIGNALS` end the process with one line, and make printing never fail.
 
-    Characters outside a stream's encoding, such as undecodable bytes of file names, are escaped.
+    Characters that a stream's encoding lacks, such as undecodable bytes of file names, are escaped.
     """
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
@@ -56,8 +56,8 @@ def set_up() -> None:
         try:
             os.fstat(number)
         except OSError:
-            # If no stream had this number, the next opened file would get it, and the output. The
-            # device is opened read-only, so that the first write fails and is reported.
+            # A file that is opened later would get this number, and the output. The null device
+            # is opened read-only, so that the first write fails and is reported.
             os.open(os.devnull, mode)
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name) or open(number, "w", closefd=False)  # noqa: SIM115
@@ -69,10 +69,10 @@ def set_up() -> None:
 
 
 class Interruptible:
-    """A block in which, after `set_up`, one of `SIGNALS` raises KeyboardInterrupt with its number.
+    """A block in which, after `set_up`, a signal of `SIGNALS` raises KeyboardInterrupt(number).
 
-    An import can turn a KeyboardInterrupt into an error of its own; the block raises the
-    KeyboardInterrupt again. A second signal ends the process at once.
+    If an import turns this KeyboardInterrupt into another error, the block raises it again. A
+    second signal ends the process at once.
     """
 
     def __enter__(self) -> None:
@@ -108,13 +108,13 @@ def output_is_lost() -> bool:
 
 
 def _end(number: int, _frame: object) -> None:
-    # Exit without an exception, which an import can turn into an error of its own.
+    # An import could turn an exception into another error, so none is raised here.
     _say("error: interrupted")
     os._exit(128 + number)
 
 
 def _say(line: str) -> None:
-    """Print a line to standard error, past a buffer that may be in use."""
+    """Print a line to standard error, without Python's buffer, which may be in use."""
     try:  # noqa: SIM105 (contextlib would load further modules)
         os.write(2, f"{line}\n".encode())
     except OSError:

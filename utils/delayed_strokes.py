@@ -1,4 +1,4 @@
-"""Delayed strokes: dots, bars and accents, which people write at once, after the word or later."""
+"""Delayed strokes: dots, bars and accents that are written after the letters that follow them."""
 
 import numpy as np
 
@@ -6,40 +6,41 @@ from utils.hand_measures import baseline, levelled
 from utils.ink import strokes
 
 LATE = 5.0
-"""Least x-heights that the pen goes back from the end of the ink to a late mark (measured on
-testset_v and testset_t, dots and bars written last: 3, 5 and 8 give nearly the same)."""
+"""Minimum distance in x-heights from the right end of the ink back to a late mark (measured on
+testset_v and testset_t, with dots and bars written last: 3, 5 and 8 give nearly the same)."""
 MARK_ABOVE = 0.6
-"""Least x-heights from the baseline up to the lower end of a mark (assumed)."""
+"""Minimum height in x-heights of a mark's lower end above the baseline (assumed)."""
 MARK_WIDTH = 2.5
-"""Most x-heights of a mark's width (assumed)."""
+"""Maximum width of a mark in x-heights (assumed)."""
 ACROSS = 4.0
-"""Weight of a distance along the row over the weight of a distance across it (assumed: a quotation
-mark then belongs to the full stop before it)."""
+"""Weight of a distance in x relative to a distance in y (assumed: a quotation mark then belongs to
+the full stop before it)."""
 BEFORE = 0.25
-"""Least x-heights from a mark to the nearest letter, if the mark comes before the letter (assumed:
-true of the quotation mark before a word, not of the dot of an `i` that leans back)."""
+"""Minimum distance in x-heights from a mark to the letter that follows it; a nearer mark is written
+after the letter (assumed: a quotation mark is further away, the dot of a leaning `i` nearer)."""
 
 
 def are_marks(ink: np.ndarray, height: float) -> np.ndarray:
-    """Return whether each stroke of a row is a mark over letters, `(strokes,)` bool."""
+    """Return whether each stroke of a row, of x-height `height`, is a mark above letters,
+    `(strokes,)` bool."""
     level, _ = levelled(ink)
-    lowest, widest = baseline(level) - MARK_ABOVE * height, MARK_WIDTH * height
-    return np.array([p[:, 1].max() < lowest and np.ptp(p[:, 0]) < widest for p in strokes(level)])
+    max_y, max_width = baseline(level) - MARK_ABOVE * height, MARK_WIDTH * height
+    return np.array([p[:, 1].max() < max_y and np.ptp(p[:, 0]) < max_width for p in strokes(level)])
 
 
 def undelayed(ink: np.ndarray, height: float, late: float = LATE) -> list[np.ndarray]:
-    """Return the strokes of a row, `(n, 2)` each, in their `undelayed_order`."""
+    """Return the strokes of a row, each `(n, 2)`, in their `undelayed_order`."""
     written = strokes(ink)
     return [written[number] for number in undelayed_order(ink, height, late)]
 
 
 def undelayed_order(ink: np.ndarray, height: float, late: float = LATE) -> np.ndarray:
-    """Return the numbers of a row's strokes, `(strokes,)`, late marks next to the nearest letter.
+    """Return the indices of a row's strokes, `(strokes,)`, with late marks beside their letters.
 
     Args:
         ink: `(points, 3)`.
         height: the x-height.
-        late: replaces `LATE`; with 0 all marks are late.
+        late: see `LATE`; with 0 all marks are late.
     """
     written = strokes(ink)
     right = np.array([part[:, 0].max() for part in written])
@@ -55,8 +56,8 @@ def undelayed_order(ink: np.ndarray, height: float, late: float = LATE) -> np.nd
     order = np.arange(len(parts), dtype=np.float64)
     for mark in np.flatnonzero(is_mark & is_late):
         x, y = (points - (parts[mark].min(axis=0) + parts[mark].max(axis=0)) / 2).T
-        apart = np.minimum.reduceat(np.hypot(ACROSS * x, y), starts)
-        nearest = letters[apart[letters].argmin()]
+        distances = np.minimum.reduceat(np.hypot(ACROSS * x, y), starts)
+        nearest = letters[distances[letters].argmin()]
         is_before = left[mark] + right[mark] < 2 * (left[nearest] - BEFORE * height)
         order[mark] = nearest + (-0.5 if is_before else 0.5)
     return np.lexsort((left + right, order))

@@ -1,4 +1,4 @@
-"""Reading of text files, atomic writing by renaming a temporary file, and the folder for caches."""
+"""Reads text files, and writes files atomically by renaming a temporary file."""
 
 import errno
 import json
@@ -18,19 +18,19 @@ TEMPORARY = ".*.tmp"
 """Pattern of the files that a killed `atomic_write` may leave beside its target."""
 
 PLAIN_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
-"""A name that is safe as a part of a path."""
+"""Names that are safe as a part of a path."""
 
 XML_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML forbids even when escaped."""
+"""Characters that XML does not allow, even when escaped."""
 
 
 class NotRegularFile(UserError, OSError):
-    """A pipe, a socket or a device in the place of a file."""
+    """The path is a pipe, a socket or a device instead of a regular file."""
 
 
 def user_cache() -> Path:
     """Return the user's folder for caches: in `$XDG_CACHE_HOME`, if absolute, else in `~/.cache`;
-    without a home directory a folder that cannot be made."""
+    without a home directory, no folder can be made at the returned path."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
         folder = cache if cache.is_absolute() else Path.home() / ".cache"
@@ -43,28 +43,28 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file named by a user, for reading.
 
     Raises:
-        OSError: if the file cannot be opened, or is not regular: a pipe could block forever.
+        OSError: if the file cannot be opened, or is not regular, as a pipe could block forever.
     """
     _target(path)
     return open(path, "rb")
 
 
-def read_text(path: str | Path, most: int | None = None) -> str:
+def read_text(path: str | Path, max_bytes: int | None = None) -> str:
     """Return the text of a file, or of standard input if `path` is "-".
 
     Raises:
-        UserError: if the file cannot be read, is longer than `most` bytes, or is not UTF-8.
+        UserError: if the file cannot be read, is longer than `max_bytes`, or is not UTF-8.
     """
     name = "standard input" if path == "-" else path
     if path == "-" and sys.stdin is None:
         raise UserError("-: there is no standard input")
     try:
         with nullcontext(sys.stdin.buffer) if path == "-" else open_file(path) as file:
-            content = file.read(-1 if most is None else most + 1)
+            content = file.read(-1 if max_bytes is None else max_bytes + 1)
     except OSError as error:
         raise UserError(f"{name}: cannot be read ({error.strerror})") from None
-    if most is not None and len(content) > most:
-        raise UserError(f"{name}: longer than {most:,} bytes; divide it")
+    if max_bytes is not None and len(content) > max_bytes:
+        raise UserError(f"{name}: longer than {max_bytes:,} bytes; divide it")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -76,7 +76,7 @@ def read_lines(path: str | Path) -> list[str]:
     """Return the non-empty lines of a text file; see `read_text`.
 
     Raises:
-        UserError: if the file has no such line.
+        UserError: if the file has no such line, or cannot be read.
     """
     lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     if not lines:
@@ -85,7 +85,7 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def _target(path: str | os.PathLike[str]) -> tuple[Path, int | None]:
-    """Return the file to which symbolic links lead, and its permissions, None if it is missing;
+    """Return the file to which symbolic links lead, and its permissions or, if it is missing, None;
     raise an OSError for a folder, or for a file that is not regular."""
     target = Path(os.path.realpath(path) if os.path.islink(path) else path)
     try:
@@ -121,7 +121,7 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise the OSError with which `atomic_write` to a file, or into a folder, would fail."""
+    """Raise an OSError if `atomic_write` to the file, or into the folder, `path` would fail."""
     folder = path if os.path.isdir(path) else _target(path)[0].parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
@@ -130,16 +130,16 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 def make_room(
     path: Path, option: str, folder: Path | None = None, *, is_checked_only: bool = False
 ) -> None:
-    """Make the folder of a file, and check that `path` can be written, before any work is done.
+    """Make the folder of a file, and check that `path` can be written.
 
     Args:
         path: the file, or a path in `folder`.
-        option: of the command line, for the message.
-        folder: that is made; None for the parent of `path`.
-        is_checked_only: make no folder.
+        option: the command-line option that named `path`, for the message.
+        folder: the folder to make; None for the parent of `path`.
+        is_checked_only: whether to check without making the folder.
 
     Raises:
-        UserError: naming the option.
+        UserError: if `path` cannot be written; the message names `option`.
     """
     if folder is None and os.path.isdir(path):
         raise UserError(f"{option} {path}: this is a folder; name a file")
@@ -156,9 +156,9 @@ def make_room(
 
 
 def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
-    """Make `path` a copy of `source`, atomically; if possible as a hard link.
+    """Make `path` a copy of `source` atomically, if possible by a hard link.
 
-    Afterwards neither file may be changed in place, only replaced.
+    Afterwards neither file may be changed in place, but both may be replaced.
     """
     source, path = Path(source), Path(path)
     # Renaming a hard link to another link of the same file does nothing.
@@ -173,8 +173,8 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """Yield the name of a temporary file beside `path`, which is then renamed to `path`."""
-    # The name is cut, so that it is not too long for the file system.
+    """Yield the path of a temporary file beside `path`; after the block, rename it to `path`."""
+    # The name is shortened, so that the temporary name is not too long for the file system.
     unique = f"{os.getpid()}-{secrets.token_hex(4)}"
     temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
     with errors_name(path):
@@ -190,7 +190,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def errors_name(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Name `path` in an OSError that names a temporary file, or no file."""
+    """A block in which every OSError gets the name of `path` instead of another name, or none."""
     try:
         yield
     except OSError as error:
@@ -205,10 +205,10 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_json(path: str | os.PathLike[str], value: object, *, indent: int | None = 2) -> None:
-    """Write `value` as indented JSON with `atomic_write`, or, without an `indent`, in one line.
+    """Write `value` as indented JSON with `atomic_write`; an `indent` of None writes one line.
 
-    Numbers that are not finite, which JSON lacks, become null. Characters that UTF-8 lacks, such
-    as undecodable bytes of file names, become JSON escapes.
+    Numbers that are not finite become null, as JSON has no such numbers. Characters that UTF-8
+    lacks, such as undecodable bytes of file names, become JSON escapes.
     """
     finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
     text = json.dumps(finite, indent=indent, ensure_ascii=False) + "\n"
@@ -230,8 +230,8 @@ def set_aside(path: Path, why: str = "unreadable") -> Path:
 
 
 def sync_folder(folder: Path) -> None:
-    """Sync a folder's new entry to the disk, so that a power cut does not undo the renaming."""
-    if os.name == "nt":  # Windows cannot open folders, and renames without this step.
+    """Sync a folder to the disk, so that a power cut does not undo the renaming of a file in it."""
+    if os.name == "nt":  # Windows cannot open folders, and does not need this step.
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

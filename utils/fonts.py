@@ -1,4 +1,4 @@
-"""Fonts for the characters of any text, in pictures."""
+"""Finds fonts that have the characters of a text, for pictures."""
 
 from contextlib import suppress
 from functools import cache
@@ -6,15 +6,15 @@ from functools import cache
 from matplotlib import font_manager
 
 UNSUITABLE = ("Last Resort", "STIXNonUnicode", "STIXSize", "cm")
-"""First letters of the names of fonts whose glyphs do not show their characters."""
+"""Beginnings of the names of fonts whose glyphs do not show their characters."""
 
 
 def drawable(text: str, font: str = "DejaVu Sans") -> tuple[str, list[str]]:
-    """Return a text that can be drawn, and the fonts for it.
+    """Return a text that can be drawn, and the names of the fonts that its characters need.
 
     Args:
-        text: to draw; a character that no installed font has becomes its code point, as U+12000.
-        font: the first choice for each character.
+        text: a text; a character that no installed font has becomes its code point, as U+12000.
+        font: the preferred font.
     """
     drawn, fonts = "", [font]
     for character in text:
@@ -26,20 +26,22 @@ def drawable(text: str, font: str = "DejaVu Sans") -> tuple[str, list[str]]:
 
 
 @cache
-def _font_of(character: str, first: str) -> str | None:
-    """Return the first font with a glyph for a character; None if there is none."""
-    plain = {
+def _font_of(character: str, preferred: str) -> str | None:
+    """Return the first font, `preferred` or in order of names, with a glyph; None without one."""
+    regular = {
         font.name: font.fname
         for font in font_manager.fontManager.ttflist
         if font.weight == 400 and font.style == "normal" and not font.name.startswith(UNSUITABLE)
     }
-    names = [first, *sorted(plain)]
-    return next((name for name in names if ord(character) in _characters(plain[name])), None)
+    for name in (preferred, *sorted(regular)):
+        if ord(character) in _characters(regular[name]):
+            return name
+    return None
 
 
 @cache
 def _characters(file: str) -> frozenset[int]:
-    """Return the code points for which a font has a glyph."""
+    """Return the code points for which the font in a file has a glyph."""
     with suppress(OSError, RuntimeError):  # a font that cannot be drawn, such as a bitmap
         return frozenset(font_manager.get_font(file).get_charmap())
     return frozenset()

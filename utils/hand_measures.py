@@ -1,6 +1,6 @@
 """Measures of lines of handwriting, for ink of any unit and sampling rate.
 
-A measure that cannot be taken, mostly because a line is too short, is NaN.
+A measure is NaN where it cannot be computed, mostly because a line is too short.
 """
 
 import math
@@ -22,71 +22,71 @@ from utils.ink import (
 )
 
 TOLD_LINES = 8
-"""Most lines of a hand that a network is told (assumed: further lines tell little)."""
+"""Maximum number of lines that describe a hand to a network (assumed: more lines add little)."""
 FLAT = 0.3
-"""X-heights of the largest vertical segment that counts as flat (assumed)."""
+"""Height in x-heights up to which a vertical segment counts as flat (assumed)."""
 STEP = 0.1
 """X-heights between the points at which the path's direction is measured (assumed: recorded points
 of IAM-OnDB are some 0.15 apart)."""
 MAX_STEPS = 100_000
-"""Most steps along a line; on longer paths steps are wider (assumed: a line has some 5,000)."""
+"""Maximum number of steps along a line, which has some 5,000 (assumed)."""
 LEAST_WIDTH = 4.0
-"""X-heights of the narrowest line whose baseline is measured (assumed)."""
+"""Minimum width in x-heights of a line whose baseline is measured (assumed)."""
 MAX_LEAN = 50.0
-"""Degrees of the strongest slant: segments that lean more are not counted (assumed)."""
-WIDEST = 100.0
-"""Most x-heights of a line for each character (assumed: lines have one to three)."""
-ABOVE = 0.75
-"""Least x-heights from the baseline to a high mark (by eye, lab notebook: what people see)."""
-HIGH_MARK = 0.75
-"""X-heights of the largest high mark, such as the dot of an `i` (by eye: what people see)."""
+"""Maximum lean in degrees of a segment that counts for the slant (assumed)."""
+MAX_CHARACTER_WIDTH = 100.0
+"""Maximum width of a line per character, in x-heights (assumed: lines have one to three)."""
+MIN_MARK_HEIGHT = 0.75
+"""Minimum height in x-heights of a high mark above the baseline (by eye)."""
+MAX_MARK_SIZE = 0.75
+"""Maximum width and height in x-heights of a high mark, such as the dot of an `i` (by eye)."""
 
-TURN = 0.8
-"""Heights of a character that the pen goes, at least, until it closes a ring (assumed)."""
-BENT = 0.1
-"""Largest bend of a straight stroke, over the distance of its ends (measured: of 120 `I` of
-`writer` in three styles 113 bend by at most 0.04, one by 0.06; the others are several strokes)."""
+MIN_RING_LENGTH = 0.8
+"""Minimum length of a ring's path, as a multiple of the character's height (assumed)."""
+MAX_BEND = 0.1
+"""Maximum distance of a straight stroke from its chord, in chord lengths (measured: of 120 `I` of
+`writer` in three styles 113 have at most 0.04, one 0.06; the others are several strokes)."""
 
 
 def strokes_per_character(lines: Iterable[tuple[np.ndarray, str]]) -> float:
-    """Return the number of strokes per character, without blanks, of lines `(points, 3)`."""
-    num_strokes, characters = 0, 0
+    """Return the strokes per character, without blanks, of lines of ink `(points, 3)` and text."""
+    num_strokes, num_characters = 0, 0
     for ink, text in lines:
         num_strokes += int(ink[:, 2].sum())
-        characters += len(text.replace(" ", ""))
-    return num_strokes / max(characters, 1)
+        num_characters += len(text.replace(" ", ""))
+    return num_strokes / max(num_characters, 1)
 
 
 def too_wide(ink: np.ndarray, text: str) -> bool:
-    """Return whether a line is too wide for its text, as with a point far off."""
+    """Return whether a line is too wide for its text, for example because one point is far off."""
     left, _, right, _ = bounds(ink)
-    return right - left > WIDEST * len(text) * x_height(ink)
+    return right - left > MAX_CHARACTER_WIDTH * len(text) * x_height(ink)
 
 
 def baseline_angle(ink: np.ndarray) -> float:
     """Return the angle of the baseline in radians, positive if the baseline falls to the right.
 
-    The angle is the median slope over pairs of low turning points that are well apart (Theil-Sen),
-    which a few descenders do not change; NaN for ink `(points, 3)` that is narrower than
-    `LEAST_WIDTH`, or has too few low turning points.
+    The angle is that of the median slope between two low turning points that are well apart
+    (Theil-Sen estimator); a few descenders do not change this median. The angle is NaN if the ink
+    `(points, 3)` is narrower than `LEAST_WIDTH`, or has too few low turning points.
     """
-    letter = x_height(ink)
+    min_width = LEAST_WIDTH * x_height(ink)
     segments = vertical_segments(ink)
-    down = segments[segments[:, 3] > FLAT * letter]
+    down = segments[segments[:, 3] > FLAT * x_height(ink)]
     low = down[:, :2] + down[:, 2:]
     # Very long lines would have too many pairs: only every n-th point is used.
     low = low[:: max(1, math.ceil(len(low) / 400))]
-    first, second = np.triu_indices(len(low), 1)
-    run = low[second] - low[first]
-    run = run[np.abs(run[:, 0]) > 0.5 * LEAST_WIDTH * letter]
+    start, end = np.triu_indices(len(low), 1)
+    offsets = low[end] - low[start]
+    offsets = offsets[np.abs(offsets[:, 0]) > 0.5 * min_width]
     left, _, right, _ = bounds(ink)
-    if len(run) < 3 or right - left < LEAST_WIDTH * letter:
+    if len(offsets) < 3 or right - left < min_width:
         return math.nan
-    return math.atan(float(np.median(run[:, 1] / run[:, 0])))
+    return math.atan(float(np.median(offsets[:, 1] / offsets[:, 0])))
 
 
 def levelled(ink: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return a line's ink turned level, `(points, 3)` float64, and the `baseline_angle` it had."""
+    """Return ink turned level, `(points, 3)` float64, and its `baseline_angle` before the turn."""
     angle = baseline_angle(ink)
     level = np.array(ink, dtype=np.float64)
     level[:, :2] = turned_back(level[:, :2], angle)
@@ -94,21 +94,21 @@ def levelled(ink: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def slant(ink: np.ndarray) -> float:
-    """Return the lean of a level line's downstrokes to the right, x over y.
+    """Return the slant of a level line: the tangent of the lean of its downstrokes to the right.
 
-    The lean is the median over the downward segments that are not flat, weighted by their height;
-    NaN for ink `(points, 3)` without such segments.
+    The slant is the median over the downward segments that are not flat, weighted by their height.
+    The slant is NaN for ink `(points, 3)` without such segments.
     """
     segments = vertical_segments(ink)
     down = segments[segments[:, 3] > 0.5 * x_height(ink)]
     lean = -down[:, 2] / down[:, 3]
-    counts = np.abs(lean) <= math.tan(math.radians(MAX_LEAN))
-    return weighted_median(lean[counts], down[counts, 3]) if counts.any() else math.nan
+    counted = np.abs(lean) <= math.tan(math.radians(MAX_LEAN))
+    return weighted_median(lean[counted], down[counted, 3]) if counted.any() else math.nan
 
 
 def baseline(ink: np.ndarray) -> float:
-    """Return the y of the baseline of a level line, relative to `to_points`: the median low turning
-    point, or the lowest point of a line without turning points."""
+    """Return the y of the baseline of a level line, in the coordinates of `to_points`: the median
+    low turning point, or the lowest point if there is no turning point."""
     _, low = _turning_points(ink)
     return float(np.median(low[:, 1])) if len(low) else bounds(ink)[3]
 
@@ -128,15 +128,15 @@ def _turning_points(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the x-height within parts of a level line, `(parts,)`.
+    """Return the x-height of each part of a level line, `(parts,)`.
 
-    The x-height is the distance of the median low turning point from the median high turning point:
-    ascenders, descenders and capitals are fewer than small letters. In lines of `EmbeddedDataset`
-    whose height changes to 0.8 or 1.25 times, the ratio of two parts follows within 2 % (measured).
+    The x-height is the distance between the median low and the median high turning point, since
+    most letters have no ascender or descender. If a line of `EmbeddedDataset` changes its height by
+    a factor of 0.8 or 1.25, the ratio of two parts is right within 2 % (measured).
 
     Args:
         ink: `(points, 3)`.
-        edges: of the parts in x, `(parts + 1,)`, relative to `to_points`.
+        edges: the x between which the parts lie, `(parts + 1,)`, in the coordinates of `to_points`.
 
     Returns:
         NaN for a part with fewer than four low or high turning points, or no positive height.
@@ -155,8 +155,8 @@ def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def at_steps(
     parts: Sequence[np.ndarray], step: float, finer: int = 1
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """Yield the strokes `(n, 2)` of two steps or more, with `finer` points a step, and the length
-    of each."""
+    """Yield each stroke `(n, 2)` of at least two steps, resampled to `finer` points a step, and the
+    stroke's length."""
     paths = [path_along(part) for part in parts]
     step = max(step, sum(path[-1] for path in paths) / MAX_STEPS)
     for part, path in zip(parts, paths, strict=True):
@@ -165,27 +165,27 @@ def at_steps(
 
 
 def gaps(parts: Sequence[np.ndarray], lean: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gaps in x between level strokes `(n, 2)` from left to right, and the numbers of
-    the strokes in this order. First the slant `lean` is undone.
+    """Return the gaps in x between level strokes `(n, 2)`, and the strokes' indices, left to right.
 
-    A gap is negative where strokes overlap.
+    The slant `lean` is removed first. A gap is negative where strokes overlap.
     """
-    across = [part @ np.array([1.0, lean]) for part in parts]
-    left, right = np.array([(x.min(), x.max()) for x in across]).T
+    upright_x = [part @ np.array([1.0, lean]) for part in parts]
+    left, right = np.array([(x.min(), x.max()) for x in upright_x]).T
     order = np.lexsort((right, left))
     return left[order][1:] - np.maximum.accumulate(right[order])[:-1], order
 
 
 def word_gaps(ink: np.ndarray, text: str, lean: float = 0.0) -> np.ndarray:
-    """Return the widest gaps between strokes of a level line, as many as gaps between its words.
+    """Return the widest gaps between the strokes of a level line, one for each pair of neighbouring
+    words.
 
     Args:
         ink: `(points, 3)`.
-        text: of the ink, with blanks between words.
+        text: the text of the ink, with blanks between words.
         lean: the slant, as `slant` returns it.
 
     Returns:
-        `(words - 1,)` in x-heights; `(0,)` if there are fewer gaps.
+        `(words - 1,)` in x-heights, narrowest first; `(0,)` if there are fewer gaps.
     """
     widths, _ = gaps(strokes(ink), lean)
     count = len(text.split()) - 1
@@ -198,37 +198,38 @@ def high_marks(parts: Sequence[np.ndarray]) -> int:
     """Return the number of small marks above the letters, such as the dots of `i`.
 
     Args:
-        parts: strokes `(n, 2)` in x-heights, y from the baseline, downwards.
+        parts: strokes `(n, 2)` in x-heights; y is 0 on the baseline and grows downwards.
     """
-    high = [part for part in parts if part[:, 1].max() < -ABOVE]
-    return sum(np.ptp(part, axis=0).max() <= HIGH_MARK for part in high)
+    high = [part for part in parts if part[:, 1].max() < -MIN_MARK_HEIGHT]
+    return sum(np.ptp(part, axis=0).max() <= MAX_MARK_SIZE for part in high)
 
 
 def ring_area(parts: Sequence[np.ndarray]) -> float:
-    """Return the area of the ring in strokes `(n, 2)`, over the strokes' height squared.
+    """Return the area of the ring in strokes `(n, 2)`, divided by the strokes' height squared.
 
-    The ring ends where the path comes nearest to a point at least `TURN` heights back along the
-    path.
+    The ring lies between the two points that are nearest to each other among the pairs that are
+    more than `MIN_RING_LENGTH` heights apart along the path.
     """
     if not (height := float(np.ptp(np.concatenate(parts)[:, 1]))):
         return 0.0
     dense = [stroke for stroke, _ in at_steps(parts, height / 25)]
     points = np.concatenate([parts[0][:1], *dense])
-    apart, way = np.hypot(*(points[:, None] - points).T), path_along(points)
-    apart[way[:, None] - way <= TURN * height] = math.inf
-    last, first = np.unravel_index(apart.argmin(), apart.shape)
-    x, y = points[first : last + 1].T
+    distances, along = np.hypot(*(points[:, None] - points).T), path_along(points)
+    distances[along[:, None] - along <= MIN_RING_LENGTH * height] = math.inf
+    end, start = np.unravel_index(distances.argmin(), distances.shape)
+    x, y = points[start : end + 1].T
     return float(abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2 / height**2)
 
 
 def segments_cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return which segments `(n, 2, 2)` cross which segments `(m, 2, 2)`, `(n, m)` bool."""
-    start, along = first[:, None, 0], (first[:, 1] - first[:, 0])[:, None]
-    second_start, across = second[None, :, 0], (second[:, 1] - second[:, 0])[None]
-    apart, turn = second_start - start, _cross(along, across)
+    """Return whether each segment `(n, 2, 2)` crosses each `second` one `(m, 2, 2)`, `(n, m)`."""
+    first_start, first_run = first[:, None, 0], (first[:, 1] - first[:, 0])[:, None]
+    second_start, second_run = second[None, :, 0], (second[:, 1] - second[:, 0])[None]
+    offset, determinant = second_start - first_start, _cross(first_run, second_run)
     with np.errstate(divide="ignore", invalid="ignore"):
-        places = _cross(apart, across) / turn, _cross(apart, along) / turn
-    return np.logical_and(*((place >= 0) & (place <= 1) for place in places))
+        in_first = _cross(offset, second_run) / determinant
+        in_second = _cross(offset, first_run) / determinant
+    return (in_first >= 0) & (in_first <= 1) & (in_second >= 0) & (in_second <= 1)
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -236,9 +237,9 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def is_straight(parts: Sequence[np.ndarray]) -> bool:
-    """Return whether the strokes `(n, 2)` are a single straight stroke."""
+    """Return whether `parts` is a single straight stroke `(n, 2)`."""
     if len(parts) != 1:
         return False
     chord = parts[0][-1] - parts[0][0]
     x, y = (parts[0] - parts[0][0]).T
-    return bool(np.abs(chord[0] * y - chord[1] * x).max() <= BENT * (chord @ chord))
+    return bool(np.abs(chord[0] * y - chord[1] * x).max() <= MAX_BEND * (chord @ chord))

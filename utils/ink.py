@@ -1,8 +1,8 @@
-"""Geometry of ink: points, strokes, bounds, and smooth curves through them.
+"""Geometry of ink: points, strokes, bounds and smooth curves.
 
-Ink is an array `(points, 3)` of rows `(dx, dy, end_of_stroke)`: the offset from the previous
-point and 1 where the point is the last of its stroke; x to the right, y downwards. The first
-row is the first point and has the offset (0, 0). A stroke of one point is a dot.
+Ink is an array `(points, 3)` with a row `(dx, dy, end_of_stroke)` for each point: the offset from
+the previous point, and 1 if the point is the last of its stroke, else 0. x grows to the right, y
+downwards. The first row has the offset (0, 0). A stroke of one point is a dot.
 """
 
 import math
@@ -14,14 +14,14 @@ import numpy as np
 from utils.checks import DataError
 
 DOT_INK = np.array([[0.0, 0.0, 1.0]], np.float32)
-"""The least ink: a dot."""
+"""Ink of a single dot."""
 
 
 def check_ink(ink: np.ndarray) -> np.ndarray:
     """Return `ink` as an array `(points, 3)` of finite numbers, at least one point.
 
     Raises:
-        DataError: if `ink` does not have this form, saying why.
+        DataError: if `ink` does not have this form; the message says why.
     """
     ink = np.asarray(ink)
     if ink.ndim != 2 or ink.shape[1] != 3:
@@ -35,24 +35,22 @@ def check_ink(ink: np.ndarray) -> np.ndarray:
 
 
 def to_points(ink: np.ndarray) -> np.ndarray:
-    """Return the positions of the points, `(points, 2)` float64; the first is its offset."""
+    """Return the positions of the points, `(points, 2)` float64, from the sum of the offsets."""
     return np.cumsum(check_ink(ink)[:, :2], axis=0, dtype=np.float64)
 
 
 def strokes(ink: np.ndarray) -> list[np.ndarray]:
-    """Return the positions stroke by stroke, each `(n, 2)` float64 with n >= 1.
-
-    The last stroke need not have an end.
-    """
+    """Return each stroke's positions, `(n, 2)` float64 with n >= 1; the last may lack its end."""
     points = to_points(ink)
     ends = np.flatnonzero(np.asarray(ink)[:-1, 2] > 0.5) + 1
     return np.split(points, ends)
 
 
 def pieces(ink: np.ndarray, shades: np.ndarray) -> list[tuple[np.ndarray, int]]:
-    """Return the strokes `(n, 2)` with their shade, divided where the points' shades change.
+    """Return pieces of strokes, `(n, 2)` each, and the shade of each piece.
 
-    Each later piece of a stroke starts at the last point of the one before.
+    A stroke is divided where the shades of its points change; a later piece of a stroke begins with
+    the last point of the piece before.
     """
     divided, start = [], 0
     for points in strokes(ink):
@@ -65,7 +63,7 @@ def pieces(ink: np.ndarray, shades: np.ndarray) -> list[tuple[np.ndarray, int]]:
 
 
 def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the ink of strokes given by positions `(n, 2)`, as `(points, 3)` float32.
+    """Return the ink, `(points, 3)` float32, of strokes of positions `(n, 2)`.
 
     The position of the first point is not kept. Strokes without points are left out.
 
@@ -89,22 +87,22 @@ def path_along(points: np.ndarray) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(lengths)])
 
 
-def at_equal_steps(points: np.ndarray, place: np.ndarray, count: int) -> np.ndarray:
-    """Return `count` + 1 points at equal steps of `place` on the line through `points`.
+def at_equal_steps(points: np.ndarray, scale: np.ndarray, num_steps: int) -> np.ndarray:
+    """Return `num_steps` + 1 points on the line through `points`, at equal steps of `scale`.
 
     Args:
         points: `(n, 2)`.
-        place: of each point on a scale that grows from 0, such as `path_along` or a clock, `(n,)`.
-        count: of the steps, at least 1.
+        scale: the length of the path or the time up to each point, `(n,)`; grows from 0.
+        num_steps: at least 1.
     """
-    at = np.linspace(0, place[-1], count + 1)
-    x = np.interp(at, place, points[:, 0])
-    y = np.interp(at, place, points[:, 1])
+    values = np.linspace(0, scale[-1], num_steps + 1)
+    x = np.interp(values, scale, points[:, 0])
+    y = np.interp(values, scale, points[:, 1])
     return np.stack([x, y], axis=1)
 
 
 def bounds(ink: np.ndarray) -> tuple[float, float, float, float]:
-    """Return `(left, top, right, bottom)` of the points, relative to `to_points`."""
+    """Return `(left, top, right, bottom)` of the points, in the coordinates of `to_points`."""
     points = to_points(ink)
     left, top = points.min(axis=0).tolist()
     right, bottom = points.max(axis=0).tolist()
@@ -114,7 +112,7 @@ def bounds(ink: np.ndarray) -> tuple[float, float, float, float]:
 def vertical_segments(ink: np.ndarray) -> np.ndarray:
     """Return the parts of strokes between turning points in y, `(segments, 4)` float64.
 
-    Each row is x and y of the segment's beginning, dx, and dy, which is not 0.
+    A row `(x, y, dx, dy)` has the beginning of a segment and the offset of its end; dy is not 0.
     """
     segments = []
     for stroke in strokes(ink):
@@ -129,18 +127,19 @@ def vertical_segments(ink: np.ndarray) -> np.ndarray:
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    """Return the lowest of `values` `(n,)` up to which half of the `weights` lie; n at least 1."""
+    """Return the smallest of `values` at which the sum of the `weights` so far, in the order of the
+    values, is at least half of the total; both are `(n,)` with n >= 1."""
     order = np.argsort(values)
-    reached = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(reached, reached[-1] * 0.5)])
+    sums = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(sums, sums[-1] * 0.5)])
 
 
 def turned_back(points: np.ndarray, angle: float) -> np.ndarray:
-    """Return a line's points or offsets `(n, 2)` turned back by the line's angle, as float64.
+    """Return points or offsets turned so that a line at `angle` becomes level, as float64.
 
     Args:
-        points: of the line.
-        angle: of the line, in radians, y downwards; NaN, where not measurable, counts as 0.
+        points: `(n, 2)`.
+        angle: in radians, positive if the line falls to the right; NaN counts as 0.
     """
     if math.isnan(angle):
         angle = 0.0
@@ -152,9 +151,9 @@ def turned_back(points: np.ndarray, angle: float) -> np.ndarray:
 def x_height(ink: np.ndarray) -> float:
     """Return an estimate of the x-height, always positive.
 
-    The estimate is the median height of the pen's upward and downward movements, each between two
-    turning points and weighted by its height; unlike the height of the bounds it does not grow when
-    the line drifts. Ink without vertical movement has the extent of its bounds, a dot 1.
+    The estimate is the median height of the `vertical_segments`, weighted by their heights. Unlike
+    the height of the bounds, it does not grow if the line is not level. For ink without vertical
+    movement it is the width of the bounds, for a dot 1.
     """
     heights = np.abs(vertical_segments(ink)[:, 3])
     if len(heights):
@@ -164,41 +163,41 @@ def x_height(ink: np.ndarray) -> float:
 
 
 def row_starts(ink: np.ndarray) -> list[int]:
-    """Return the numbers of the strokes with which rows of writing begin; the first is 0.
+    """Return the indices of the strokes with which rows of writing begin; the first is 0.
 
     A row begins with a stroke that lies more than 1.6 x-heights lower than the strokes of the row
-    before, and in the left part of this row (measured on lists and sentences of UNIPEN: of 32,000
-    single words 9 seem to have a second row, mostly by a line drawn under them).
+    before, and in the left part of that row (measured on lists and sentences of UNIPEN: of 32,000
+    single words 9 seem to have a second row, mostly because the word is underlined).
     """
-    parts, height = strokes(ink), x_height(ink)
-    left, right, middles = np.inf, -np.inf, []
+    height = x_height(ink)
+    row_left, row_right, middles = np.inf, -np.inf, []
     starts = [0]
-    for number, part in enumerate(parts):
-        middle, begin, end = part[:, 1].mean(), part[:, 0].min(), part[:, 0].max()
+    for number, stroke in enumerate(strokes(ink)):
+        middle, left, right = stroke[:, 1].mean(), stroke[:, 0].min(), stroke[:, 0].max()
         if (
             middles
             and middle - np.median(middles) > 1.6 * height
-            and begin < left + 0.4 * (right - left)
-            and end < right - height
+            and left < row_left + 0.4 * (row_right - row_left)
+            and right < row_right - height
         ):
             starts.append(number)
-            left, right, middles = np.inf, -np.inf, []
-        left, right = min(left, begin), max(right, end)
+            row_left, row_right, middles = np.inf, -np.inf, []
+        row_left, row_right = min(row_left, left), max(row_right, right)
         middles.append(middle)
     return starts
 
 
 def bezier(points: np.ndarray) -> np.ndarray:
-    """Return the smooth curve through `points` as cubic Bezier segments `(segments, 4, 2)`.
+    """Return a smooth curve through `points` `(n, 2)` as Bézier segments `(segments, 4, 2)`.
 
-    The curve is the centripetal Catmull-Rom spline, which passes through every point and makes
-    no loop or cusp between neighbours, however unevenly points lie (Yuksel, Schaefer and Keyser,
-    "Parameterization and applications of Catmull-Rom curves", 2011). Repeated points make no
-    segment; at both ends the curve leaves along the chord.
+    The curve is the centripetal Catmull-Rom spline, which passes through every point and has no
+    loop or cusp between neighbouring points, however unequal their distances are (Yuksel, Schaefer
+    and Keyser, "Parameterization and applications of Catmull-Rom curves", 2011). Repeated points
+    make no segment. At both ends the curve has the direction of the chord.
     """
     points = np.asarray(points, dtype=np.float64)
-    moves = np.concatenate([[True], (np.diff(points, axis=0) != 0).any(axis=1)])
-    points = points[moves]
+    is_new = np.concatenate([[True], (np.diff(points, axis=0) != 0).any(axis=1)])
+    points = points[is_new]
     if len(points) < 2:
         return np.empty((0, 4, 2))
     first, last = 2 * points[0] - points[1], 2 * points[-1] - points[-2]
@@ -213,14 +212,15 @@ def bezier(points: np.ndarray) -> np.ndarray:
 def _control(
     before: np.ndarray, point: np.ndarray, after: np.ndarray, d1: np.ndarray, d2: np.ndarray
 ) -> np.ndarray:
-    """Return the control points on the side of `after`; d1 and d2 are the chords' lengths."""
+    """Return each point's control point towards `after`; d1 and d2 are the lengths of the chords
+    from `before` and to `after`."""
     r1, r2 = np.sqrt(d1), np.sqrt(d2)
     weight = 2 * d1 + 3 * r1 * r2 + d2
     return (d1 * after - d2 * before + weight * point) / (3 * r1 * (r1 + r2))
 
 
 def side_by_side(inks: Sequence[np.ndarray], pitch: float) -> np.ndarray:
-    """Return lines of ink as a single line: left edges are `pitch` apart, middles level."""
+    """Return lines of ink as a single line, with left edges `pitch` apart and middles level."""
     moved = []
     for number, ink in enumerate(inks):
         left, top, _, bottom = bounds(ink)

@@ -1,4 +1,4 @@
-"""Packages whose names are imported on first use: a command waits only for what it uses."""
+"""Packages that import their modules on first use, so that a command imports only what it needs."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -10,7 +10,7 @@ def importer(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
 
     Args:
         package: the name of the package.
-        homes: for each name that the package offers, the module within the package.
+        homes: for each name that the package offers, the module of the package that defines it.
     """
 
     def import_name(name: str) -> Any:

@@ -7,7 +7,7 @@ RESEARCH = "for non-commercial research only, as the IAM On-Line Handwriting Dat
 
 
 def combined(licences: Set[str | None]) -> str | None:
-    """Return the licence of a work made of parts under some licences; None if it is unknown."""
+    """Return the licence of a work whose parts have `licences`; None if the licence is unknown."""
     if RESEARCH in licences:
         return RESEARCH
     return next(iter(licences)) if len(licences) == 1 else None

@@ -1,20 +1,21 @@
-"""The best path through a table, on which the column stays or advances by one."""
+"""The best path through a table from its first row to its last, on which columns never decrease."""
 
 import numpy as np
 
 
 def best_monotonic_path(scores: np.ndarray, optional: np.ndarray | None = None) -> np.ndarray:
-    """Return the columns of the path with the greatest sum, `(rows,)` int64.
+    """Return the column, in each row, of the path with the greatest sum of scores, `(rows,)` int64.
 
-    The path begins in the first column, ends in the last, and goes from row to row to the same
-    column, to the next, or over an optional column.
+    The path begins in the first column and ends in the last, or in the column beside it if the
+    first or last is optional. From one row to the next the path keeps its column, moves to the next
+    column, or skips an optional column.
 
     Args:
         scores: `(rows, columns)`, finite, with at least as many rows as columns that are not
             optional.
-        optional: whether each column may be left out, `(columns,)` bool, no two side by side; None
-            if no column may. If CTC's blanks between different characters are optional, the path is
-            the likeliest labelling (Graves et al. 2006, section 3.2).
+        optional: whether each column may be skipped, `(columns,)` bool; no two neighbouring columns
+            are optional. None if no column is. With CTC's blanks between different characters as
+            optional columns, the path is the likeliest alignment (Graves et al. 2006).
 
     Raises:
         ValueError: if there are fewer rows than columns that are not optional.
@@ -24,8 +25,8 @@ def best_monotonic_path(scores: np.ndarray, optional: np.ndarray | None = None) 
     needed = columns - np.count_nonzero(optional)
     if rows < needed:
         raise ValueError(f"{needed} columns cannot be passed in {rows} rows")
-    # Whether the path may come to a column from the column before the one before.
-    over = np.concatenate([[False, False], optional[1:-1]])[:columns]
+    # Whether the path may come to each column from two columns before.
+    may_skip = np.concatenate([[False, False], optional[1:-1]])[:columns]
     best = np.full(columns, -np.inf)
     best[0] = scores[0, 0]
     if optional[0] and columns > 1:
@@ -33,7 +34,7 @@ def best_monotonic_path(scores: np.ndarray, optional: np.ndarray | None = None) 
     steps = np.zeros((rows, columns), dtype=np.int64)
     for row in range(1, rows):
         padded = np.concatenate([[-np.inf, -np.inf], best])
-        options = np.stack([best, padded[1:-1], np.where(over, padded[:-2], -np.inf)])
+        options = np.stack([best, padded[1:-1], np.where(may_skip, padded[:-2], -np.inf)])
         steps[row] = options.argmax(axis=0)
         best = options.max(axis=0) + scores[row]
     path = np.empty(rows, dtype=np.int64)

@@ -14,7 +14,7 @@ class Normalisation:
     """Mean and standard deviation of the offsets (dx, dy), in source units.
 
     Raises:
-        DataError: unless mean and deviation have two finite numbers each, the deviations above 0.
+        DataError: if mean or std is not two finite numbers, or a standard deviation is not above 0.
     """
 
     mean: tuple[float, float]
@@ -42,8 +42,8 @@ class Normalisation:
     def fit(cls, inks: Iterable[np.ndarray]) -> "Normalisation":
         """Return mean and standard deviation over all offsets that a network has to predict.
 
-        The first row of each ink is left out: its offset is not a movement. Sums are in float64,
-        about the mean of each ink: float32 would be wrong by a percent over millions of points.
+        The first row of each ink is left out, because its offset is not a movement. Sums are in
+        float64: over millions of points, float32 would be wrong by a percent.
 
         Args:
             inks: arrays `(points, 3)` in source units.
@@ -56,11 +56,11 @@ class Normalisation:
             offsets = np.asarray(ink)[1:, :2].astype(np.float64)
             if not len(offsets):
                 continue
-            # Chan, Golub and LeVeque 1983: merge the sums of squares of two sets about their means.
-            mean_of_ink = offsets.mean(axis=0)
-            difference = mean_of_ink - mean
+            # The squares about the means of two sets are merged (Chan, Golub and LeVeque 1983).
+            ink_mean = offsets.mean(axis=0)
+            difference = ink_mean - mean
             total = count + len(offsets)
-            squares += ((offsets - mean_of_ink) ** 2).sum(axis=0)
+            squares += ((offsets - ink_mean) ** 2).sum(axis=0)
             squares += difference**2 * (count * len(offsets) / total)
             mean = mean + difference * (len(offsets) / total)
             count = total
@@ -70,25 +70,25 @@ class Normalisation:
         return cls((float(mean[0]), float(mean[1])), (float(std[0]), float(std[1])))
 
     def apply(self, ink: np.ndarray) -> np.ndarray:
-        """Return ink in source units, `(..., 3)`, as normalised float32, a copy."""
+        """Return a normalised float32 copy of ink in source units, `(..., 3)`."""
         result = np.array(ink, dtype=np.float64)
         result[..., :2] = (result[..., :2] - self.mean) / self.std
         return result.astype(np.float32)
 
     def invert(self, ink: np.ndarray) -> np.ndarray:
-        """Return normalised ink, `(..., 3)`, in source units as float32, a copy."""
+        """Return a float32 copy of normalised ink, `(..., 3)`, in source units."""
         result = np.array(ink, dtype=np.float64)
         result[..., :2] = result[..., :2] * self.std + self.mean
         return result.astype(np.float32)
 
     def nats_in(self, unit: tuple[float, float]) -> float:
-        """Return the nats that a point costs in addition if offsets are in a new unit, not in std.
+        """Return how many nats a point's loss grows by if offsets are measured in a new unit.
 
-        A density of offsets in units of s becomes a density in units of c by the factor c / s along
-        each axis, which adds ln(s / c) to the negative log-density.
+        The loss is for offsets in units of `std`. Measuring along an axis in units of c instead of
+        s multiplies a density by c / s, and so adds ln(s / c) to its negative logarithm.
 
         Args:
-            unit: the new unit (dx, dy), in source units.
+            unit: the new unit of (dx, dy), in source units.
         """
         x, y = unit
         return math.log(self.std[0] / x) + math.log(self.std[1] / y)
@@ -99,10 +99,10 @@ class Normalisation:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, tuple[float, float]]) -> "Normalisation":
-        """Return the normalisation that `to_dict` described.
+        """Return the normalisation from which `to_dict` made `values`.
 
         Raises:
-            DataError: if `values` lacks a key, or a value is not two numbers.
+            DataError: if `values` has other keys, or a value is not two numbers.
         """
         try:
             return cls(**values)

@@ -1,7 +1,7 @@
 """Pictures by matplotlib: pages, lines of ink, and outputs of networks for lines.
 
-Nothing here uses matplotlib's global state: every picture is a `Figure` of its own, drawn by Agg.
-Files are written atomically. Sizes on paper are assumed, by eye.
+This module does not use matplotlib's global state: every picture is a separate `Figure`, drawn by
+Agg. Files are written atomically. All sizes are assumed, by eye.
 """
 
 import math
@@ -37,34 +37,34 @@ INCH = 25.4
 """Millimetres of an inch."""
 DPI = 160
 """Pixels of an inch."""
-LETTER = 0.16
-"""Inches of the x-height, unless a line would be too large."""
-SHEET_LETTER = 0.1
-"""Inches of the x-height on a sheet of many lines, unless a line would be too large."""
-WIDTH = 10.0
-"""Most inches of a line's width; 1.5 times as many for a line much longer than the others."""
+X_HEIGHT = 0.16
+"""The x-height in inches, unless a line would be too large."""
+SHEET_X_HEIGHT = 0.1
+"""The x-height in inches on a sheet of many lines, unless a line would be too large."""
+MAX_WIDTH = 10.0
+"""Maximum width in inches of lines; a line much longer than the others may be 1.5 times as wide."""
 MIN_WIDTH = 3.0
-"""Least inches of the paper's width without margins, so that captions fit."""
+"""Minimum width of a figure without margins, in inches, so that captions fit."""
 MARGIN = 0.3
 """Inches of paper around everything."""
-GAP = 0.3
+COLUMN_GAP = 0.3
 """Inches between the columns of a grid."""
 CAPTION = 8.0
-"""Size of captions in points."""
+"""Type size of captions in points."""
 CAPTION_GAP = 0.09
 """Inches between ink and its caption."""
 LINE_HEIGHT = 1.35 * CAPTION / 72
 """Inches from each line of a caption to the next line."""
-DOT = 1.5
-"""Diameter of a dot in widths of the pen's line."""
-CELL = (3.3, 0.6)
-"""Most inches of the width and height of a line on a sheet."""
-GRID = (14.0, 1.5)
-"""Most inches of the width and height of a row of a grid."""
+DOT_DIAMETER = 1.5
+"""Diameter of a dot, as a multiple of the width of the pen's line."""
+MAX_CELL = (3.3, 0.6)
+"""Maximum width and height in inches of a line on a sheet."""
+MAX_GRID_ROW = (14.0, 1.5)
+"""Maximum width and height in inches of a row of a grid."""
 
 
 class Canvas:
-    """A figure that is drawn on in inches from its top left corner, y downwards."""
+    """A figure whose coordinates are inches from its top left corner; y grows downwards."""
 
     def __init__(self) -> None:
         self._figure = Figure(facecolor="white")
@@ -72,7 +72,7 @@ class Canvas:
         self._axes.axis("off")
 
     def figure(self, width: float, height: float) -> Figure:
-        """Return the figure in its size; call this once everything is drawn."""
+        """Return the figure, cropped to `width` and `height`; call this after all drawing."""
         self._figure.set_size_inches(width, height)
         self._axes.set(xlim=(0, width), ylim=(height, 0))
         return self._figure
@@ -87,15 +87,15 @@ class Canvas:
         shades: np.ndarray | None = None,
         colours: Sequence[str] = (INK,),
     ) -> float:
-        """Draw ink with the top left corner of its bounds at a place, and return its height.
+        """Draw ink, and return the height of its bounds in inches.
 
         Args:
             ink: `(points, 3)`.
-            left, top: position of the corner in inches.
-            scale: inches for a unit of the ink.
-            letter: x-height in the ink's units, on which the width of the pen depends.
-            shades: for each point the index of the colour of the ink that leads to the point.
-            colours: the colours.
+            left, top: the top left corner of the ink's bounds, in inches.
+            scale: inches per unit of the ink.
+            letter: the x-height in the ink's units; the width of the pen is proportional to it.
+            shades: for each point, the index in `colours` of the segment that ends at the point.
+            colours: the colours of the ink.
         """
         shades = np.zeros(len(ink), dtype=int) if shades is None else shades
         box = bounds(ink)
@@ -111,13 +111,13 @@ class Canvas:
                 if len(curve):
                     smooth.append(curve)
                 else:
-                    dots.append(Path.circle(points[0], DOT * pen / 2))
+                    dots.append(Path.circle(points[0], DOT_DIAMETER * pen / 2))
             self.stroke(smooth, colour, pen)
             self._draw(dots, facecolor=colour, edgecolor="none")
         return (box[3] - box[1]) * scale
 
     def stroke(self, curves: Sequence[np.ndarray], colour: str, width: float) -> None:
-        """Draw smooth curves `(segments, 4, 2)` with a round pen, `width` in inches."""
+        """Draw Bézier curves `(segments, 4, 2)` with a round pen, `width` inches wide."""
         paths = []
         for curve in curves:
             vertices = np.concatenate([curve[0, :1], curve[:, 1:].reshape(-1, 2)])
@@ -132,51 +132,50 @@ class Canvas:
         colour: str = FRAME,
         width: float = 0.6,
     ) -> None:
-        """Draw a fine line, `width` in points."""
+        """Draw a straight line, `width` points wide."""
         self._draw([Path([start, end])], facecolor="none", edgecolor=colour, linewidth=width)
 
-    def _draw(self, paths: Sequence[Path], **look: str | float) -> None:
+    def _draw(self, paths: Sequence[Path], **style: str | float) -> None:
         if paths:
             path = Path.make_compound_path(*paths)
-            patch = PathPatch(path, capstyle="round", joinstyle="round", clip_on=False, **look)
+            patch = PathPatch(path, capstyle="round", joinstyle="round", clip_on=False, **style)
             self._axes.add_artist(patch)
 
     def caption(
         self, text: str, left: float, top: float, width: float = math.inf, colour: str = GREY
     ) -> float:
-        """Write small letters in rows, at most `width` wide, and return the height of the rows."""
-        # A letter is half as wide as high.
-        letters = max(int(min(width, 100.0) * 72 / (0.52 * CAPTION)), 10)
+        """Write a caption in rows of at most `width` inches; return the height of all rows."""
+        # A letter is about half as wide as the type size.
+        row_length = max(int(min(width, 100.0) * 72 / (0.52 * CAPTION)), 10)
         text, fonts = drawable(text)
-        look = dict(size=CAPTION, color=colour, family=fonts, va="top", parse_math=False)
-        rows = [row for line in text.split("\n") for row in textwrap.wrap(line, letters)]
+        style = dict(size=CAPTION, color=colour, family=fonts, va="top", parse_math=False)
+        rows = [row for line in text.split("\n") for row in textwrap.wrap(line, row_length)]
         for number, row in enumerate(rows):
-            self._axes.text(left, top + number * LINE_HEIGHT, row, **look)
+            self._axes.text(left, top + number * LINE_HEIGHT, row, **style)
         return len(rows) * LINE_HEIGHT
 
     def map(
         self,
-        place: tuple[float, float, float, float],
+        box: tuple[float, float, float, float],
         values: np.ndarray,
         *,
         xlim: tuple[float, float],
         vmax: float,
         interpolation: str = "nearest",
     ) -> Axes:
-        """Draw values `(rows, columns)` from 0 to `vmax` at `(left, top, width, height)`.
+        """Draw values as a heat map, and return its axes.
 
         Args:
-            place: the map's edges and size in inches.
-            values: of each row, from the top down.
-            xlim: the x of the left and the right edge; in y, rows are counted from 0.
+            box: `(left, top, width, height)` of the map in inches.
+            values: `(rows, columns)` from 0 to `vmax`, the top row first.
+            xlim: the x of the left and the right edge of the map; the y of a row is its index.
             vmax: the value of the darkest colour.
-            interpolation: an argument of matplotlib.
+            interpolation: as in matplotlib's `imshow`.
         """
-        left, top, width, height = place
-        box = Bbox.from_bounds(left, top, width, height)
+        bounds_in_inches = Bbox.from_bounds(*box)
         inches = self._axes.transData - self._figure.transFigure
-        axes = self._figure.add_axes((0, 0, 1, 1), label=str(place))
-        axes.set_axes_locator(lambda *_: TransformedBbox(box, inches))
+        axes = self._figure.add_axes((0, 0, 1, 1), label=str(box))
+        axes.set_axes_locator(lambda *_: TransformedBbox(bounds_in_inches, inches))
         axes.imshow(
             values,
             aspect="auto",
@@ -198,12 +197,12 @@ def lines_figure(
     *,
     primers: Sequence[int] | None = None,
 ) -> Figure:
-    """Return a figure of lines of ink under each other.
+    """Return a figure of lines of ink, one below the other.
 
     Args:
-        inks: at least one line `(points, 3)`, all drawn to one scale.
-        texts: a caption for each line, in small grey letters under it.
-        primers: for each line the number of its leading points to draw as a primer.
+        inks: at least one line `(points, 3)`; a line that would be far too wide is drawn smaller.
+        texts: a caption for each line, drawn under the line in grey; None for no captions.
+        primers: for each line, how many of its first points are the primer; None for no primers.
 
     Raises:
         DataError: if a line is not valid.
@@ -213,113 +212,116 @@ def lines_figure(
     sizes = extents(inks)
     widths = sizes[:, 0]
     letter = float(np.median([x_height(ink) for ink in inks]))
-    # Lines have one scale, so that hands can be compared; only a runaway line is drawn smaller.
-    scale = min(LETTER / letter, WIDTH / max(float(np.median(widths)), letter))
-    scales = np.minimum(scale, 1.5 * WIDTH / np.maximum(sizes.max(axis=1), letter))
+    # All lines have the same scale, so that hands can be compared, except for far too wide lines.
+    scale = min(X_HEIGHT / letter, MAX_WIDTH / max(float(np.median(widths)), letter))
+    scales = np.minimum(scale, 1.5 * MAX_WIDTH / np.maximum(sizes.max(axis=1), letter))
     width = max(float((widths * scales).max()), MIN_WIDTH if any(texts) else 0.0)
     canvas, y, gap = Canvas(), MARGIN, max(1.5 * letter * scale, 0.12)
-    for ink, text, primed, ink_scale in zip(inks, texts, primers, scales, strict=True):
-        shades = (np.arange(len(ink)) >= primed).astype(int)
-        pen = letter * scale / ink_scale
-        y += canvas.ink(ink, MARGIN, y, ink_scale, pen, shades, (PRIMER, INK)) + gap
+    for ink, text, primer_points, ink_scale in zip(inks, texts, primers, scales, strict=True):
+        shades = (np.arange(len(ink)) >= primer_points).astype(int)
+        # All lines have the same width of the pen.
+        ink_letter = letter * scale / ink_scale
+        y += canvas.ink(ink, MARGIN, y, ink_scale, ink_letter, shades, (PRIMER, INK)) + gap
         if text:
-            below = y - gap + CAPTION_GAP
-            y = below + canvas.caption(text, MARGIN, below, width) + gap
+            caption_top = y - gap + CAPTION_GAP
+            y = caption_top + canvas.caption(text, MARGIN, caption_top, width) + gap
     return canvas.figure(width + 2 * MARGIN, y - gap + MARGIN)
 
 
 def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Sequence[str]) -> Figure:
-    """Return a figure of many lines of ink, in columns from the top down.
+    """Return a figure of many lines of ink, ordered in columns from the top down.
 
     Args:
-        inks: lines of ink `(points, 3)`, all drawn to one scale, or smaller if they do not fit.
-        texts: a caption for each line, in small grey letters above the ink.
-        faults: the fault of each line, in red letters below and with a red bar beside the ink;
-            empty for none.
+        inks: lines `(points, 3)`, drawn to the same scale; a line that does not fit is smaller.
+        texts: a caption for each line, drawn above the ink in grey.
+        faults: the fault of each line, drawn in red below the ink, with a red bar at the left of
+            the line; "" for a line without a fault.
 
     Raises:
         DataError: if a line is not valid.
     """
     letter = float(np.median([x_height(ink) for ink in inks]))
-    limits = (np.array(CELL) / extents(inks)).min(axis=1)
-    scales = np.minimum(SHEET_LETTER / letter, limits)
-    # A line is about four times wider than high, so there are four times as many rows as columns.
+    limits = (np.array(MAX_CELL) / extents(inks)).min(axis=1)
+    scales = np.minimum(SHEET_X_HEIGHT / letter, limits)
+    # A line is about four times as wide as high, so there are four times as many rows as columns.
     rows = math.ceil(len(inks) / math.ceil(math.sqrt(len(inks) / 4)))
     canvas, left, bottom = Canvas(), MARGIN, 0.0
     for number, (ink, scale) in enumerate(zip(inks, scales, strict=True)):
         if number % rows == 0:
-            left, y = MARGIN + number // rows * (CELL[0] + MARGIN), MARGIN
+            left, y = MARGIN + number // rows * (MAX_CELL[0] + MARGIN), MARGIN
         top = y
-        y += canvas.caption(texts[number], left, y, CELL[0]) + CAPTION_GAP / 2
+        y += canvas.caption(texts[number], left, y, MAX_CELL[0]) + CAPTION_GAP / 2
         y += canvas.ink(ink, left, y, scale, letter) + CAPTION_GAP / 2
-        y += canvas.caption(faults[number], left, y, CELL[0], FAULT)
+        y += canvas.caption(faults[number], left, y, MAX_CELL[0], FAULT)
         if faults[number]:
             canvas.hairline((left - CAPTION_GAP, top), (left - CAPTION_GAP, y), FAULT, 2.0)
         y += 2 * CAPTION_GAP
         bottom = max(bottom, y)
-    return canvas.figure(left + CELL[0] + MARGIN, bottom + MARGIN)
+    return canvas.figure(left + MAX_CELL[0] + MARGIN, bottom + MARGIN)
 
 
 def grid_figure(
     inks: Sequence[Sequence[np.ndarray]], rows: Sequence[str], columns: Sequence[str]
 ) -> Figure:
-    """Return a figure of lines in rows and columns, such as hands by bias (paper, figures 16-21).
+    """Return a figure of a grid of lines, such as a row per hand and a column per bias (paper,
+    figures 16-21).
 
-    All lines have the same scale, or a smaller one if they do not fit; a row has one baseline.
+    All lines have the same scale; a line that does not fit is smaller. The lines of a row stand on
+    the same baseline.
 
     Args:
-        inks: for each row and column a line `(points, 3)`; an empty line leaves its cell empty, but
-            at least one line is not empty.
-        rows, columns: the names.
+        inks: for each row, and in it for each column, a line `(points, 3)`. A line without points
+            leaves its cell empty; at least one line has points.
+        rows, columns: their names.
     """
     drawn = [ink for row in inks for ink in row if len(ink)]
     letter = float(np.median([x_height(ink) for ink in drawn]))
-    size = LETTER if len(columns) == 1 else SHEET_LETTER
-    limits = np.array([GRID[0] / len(columns) - GAP, GRID[1]])
+    max_x_height = X_HEIGHT if len(columns) == 1 else SHEET_X_HEIGHT
+    limits = np.array([MAX_GRID_ROW[0] / len(columns) - COLUMN_GAP, MAX_GRID_ROW[1]])
 
     def scale(ink: np.ndarray) -> float:
-        return min(size / letter, *(limits / extents([ink])[0]))
+        return min(max_x_height / letter, *(limits / extents([ink])[0]))
 
     def top(ink: np.ndarray) -> float:
-        """Return the y of the top relative to the baseline, in inches."""
+        """Return the y of the ink's top relative to its baseline, in inches; 0 without points."""
         return (bounds(ink)[1] - baseline(ink)) * scale(ink) if len(ink) else 0.0
 
-    pitch = max(extents([ink])[0, 0] * scale(ink) for ink in drawn) + GAP
-    side = MARGIN + 0.8
-    width = max(side + pitch * len(columns) - GAP, MIN_WIDTH)
+    pitch = max(extents([ink])[0, 0] * scale(ink) for ink in drawn) + COLUMN_GAP
+    first_left = MARGIN + 0.8
+    width = max(first_left + pitch * len(columns) - COLUMN_GAP, MIN_WIDTH)
     canvas, y = Canvas(), MARGIN + CAPTION_GAP
     for number, column in enumerate(columns):
-        canvas.caption(column, side + number * pitch, y)
+        canvas.caption(column, first_left + number * pitch, y)
     y += LINE_HEIGHT + CAPTION_GAP
     for name, row in zip(rows, inks, strict=True):
-        level = y - min(map(top, row))
-        canvas.caption(name, MARGIN, level - LINE_HEIGHT)
-        y = level
+        row_baseline = y - min(map(top, row))
+        canvas.caption(name, MARGIN, row_baseline - LINE_HEIGHT)
+        y = row_baseline
         for number, ink in enumerate(row):
             if len(ink):
-                left, upper = side + number * pitch, level + top(ink)
-                y = max(y, upper + canvas.ink(ink, left, upper, scale(ink), letter))
-        y += GAP / 2
-    return canvas.figure(width + MARGIN, y - GAP / 2 + MARGIN)
+                left, ink_top = first_left + number * pitch, row_baseline + top(ink)
+                y = max(y, ink_top + canvas.ink(ink, left, ink_top, scale(ink), letter))
+        y += COLUMN_GAP / 2
+    return canvas.figure(width + MARGIN, y - COLUMN_GAP / 2 + MARGIN)
 
 
 def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
-    """Return a figure of the window over the text, phi(t, u) (paper, eq. 46 and figure 13).
+    """Return a figure of the window's weights on the text, phi(t, u) (paper, eq. 46, figure 13).
 
-    Above is the map: time to the right, the text upwards. Below is the ink, which changes its shade
-    where the window moves on to the next character; a fine line leads from the step of the move to
-    this place in the ink.
+    A map of the weights stands above the ink: steps run to the right, characters upwards. The shade
+    of the ink changes wherever the window moves on to the next character, and a line connects the
+    step of the move in the map with this position in the ink.
 
     Args:
         window: `(steps, characters)`, at least one step; row t belongs to the step from point t to
-            t + 1. An additional column is the position after the text, where writing ends.
+            t + 1. An additional last column is the position after the text.
         text: the text.
         ink: `(steps + 1, 3)`.
     """
     labels = [*text, *["end"] * (window.shape[1] - len(text))]
     reached = np.maximum.accumulate(window.argmax(axis=1))
     moves = np.flatnonzero(np.diff(reached)) + 1
-    # A quantile instead of the maximum, so that a single step cannot make all others pale.
+    # With the maximum instead of this quantile, a single step could make all others pale.
     vmax = float(np.quantile(window.max(axis=1), 0.98))
     return map_figure(window.T[::-1], labels[::-1], ink, vmax=vmax, moves=moves)
 
@@ -333,26 +335,26 @@ def map_figure(
     vmax: float = 1.0,
     moves: Sequence[int] = (),
 ) -> Figure:
-    """Return a figure of a map above the ink and the caption.
-
-    The map has a row for each label from the top down, and the steps to the right.
+    """Return a figure of a heat map, with the ink below the map and the caption below the ink.
 
     Args:
-        values: `(labels, steps)` from 0 to `vmax`, such as attention, or probabilities of the
-            characters of a text that was read.
+        values: `(labels, steps)` from 0 to `vmax`, the top row first, such as the attention or the
+            probabilities of a text that was read.
         labels: a character for each row, at least one.
-        ink: `(points, 3)`, whose shade changes with each of `moves`.
-        caption: the text under the ink.
+        ink: `(points, 3)`.
+        caption: the text below the ink; "" for none.
+        vmax: the value of the darkest colour.
+        moves: ascending steps; at each, the shade of the ink changes, and a line connects the step
+            in the map with its position in the ink.
     """
     rows, steps = values.shape
-    points, letter, (wide, high) = to_points(ink), x_height(ink), extents([ink])[0]
+    points, letter, (ink_width, ink_height) = to_points(ink), x_height(ink), extents([ink])[0]
     width = min(max(4.0, steps / 100, rows * 0.22), 16.0)
     height = min(max(rows * 0.145, 1.0), 30.0)
-    scale = min(width / max(wide, high, letter), 3 * LETTER / letter)
+    scale = min(width / max(ink_width, ink_height, letter), 3 * X_HEIGHT / letter)
     canvas, left, top = Canvas(), MARGIN + 0.2, MARGIN + 0.35
     axes = canvas.map((left, top, width, height), values, xlim=(0, steps), vmax=vmax)
-    shown = ["␣" if label == " " else label for label in labels]
-    axes.set_yticks(range(rows), shown)
+    axes.set_yticks(range(rows), ["␣" if label == " " else label for label in labels])
     size = min(7.5, 0.72 * 72 * height / rows)
     for label in axes.get_yticklabels():
         text, fonts = drawable(label.get_text(), "DejaVu Sans Mono")
@@ -361,7 +363,7 @@ def map_figure(
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("step", size=CAPTION, color=GREY, labelpad=3)
-    y, ink_left = top + height + 0.35, left + (width - wide * scale) / 2
+    y, ink_left = top + height + 0.35, left + (width - ink_width * scale) / 2
     for move in moves:
         x = ink_left + (points[move, 0] - points[:, 0].min()) * scale
         canvas.hairline((left + move / steps * width, top + height), (x, y - 0.05))
@@ -378,69 +380,68 @@ def density_figure(
     ink: np.ndarray,
     caption: str = "",
 ) -> Figure:
-    """Return a figure of the predicted densities along a line (paper, figure 10, above).
-
-    Above is the ink, below the densities of the next position, added up over all steps.
+    """Return a figure of a line of ink above its predicted densities (paper, figure 10, top).
 
     Args:
-        density: `(rows, columns)` on a grid over the paper, the first row at the top.
+        density: `(rows, columns)`, the top row first: the density of the next position on a grid,
+            summed over all steps.
         extent: `(left, top, right, bottom)` of the grid in the ink's units.
         ink: `(points, 3)`.
-        caption: the text.
+        caption: the text above the ink.
     """
     left, top, right, bottom = extent
     letter, box = x_height(ink), bounds(ink)
-    scale = min(WIDTH / (right - left), 3 * LETTER / letter, WIDTH / (bottom - top))
-    wide, high = (right - left) * scale, (bottom - top) * scale
-    width = max(wide, MIN_WIDTH)
+    scale = min(MAX_WIDTH / (right - left), 3 * X_HEIGHT / letter, MAX_WIDTH / (bottom - top))
+    map_width, map_height = (right - left) * scale, (bottom - top) * scale
+    width = max(map_width, MIN_WIDTH)
     canvas, y = Canvas(), MARGIN
     y += canvas.caption(caption, MARGIN, y, width) + CAPTION_GAP
-    # The grid has a margin around the ink: half of the margin is enough above and below the ink.
+    # The grid has a margin around the ink. Half of this margin is left above and below the ink.
     y += (box[1] - top) * scale / 2
     canvas.ink(ink, MARGIN + (box[0] - left) * scale, y, scale, letter)
-    y += high - (box[1] - top) * scale
-    # Within strokes the density is a thousand times as high as over the jumps: show its root.
-    shown = (density / max(float(density.max()), 1e-300)) ** 0.25
-    axes = canvas.map(
-        (MARGIN, y, wide, high), shown, xlim=(left, right), vmax=1.0, interpolation="bilinear"
-    )
+    y += map_height - (box[1] - top) * scale
+    # The density is a thousand times as high within strokes as between strokes, so the map shows
+    # the fourth root of the density.
+    root = (density / max(float(density.max()), 1e-300)) ** 0.25
+    map_box = (MARGIN, y, map_width, map_height)
+    axes = canvas.map(map_box, root, xlim=(left, right), vmax=1.0, interpolation="bilinear")
     axes.set(xticks=[], yticks=[])
-    return canvas.figure(width + 2 * MARGIN, y + high + MARGIN)
+    return canvas.figure(width + 2 * MARGIN, y + map_height + MARGIN)
 
 
 def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> Figure:
-    """Return a figure of the components' weights at each step (paper, figure 10, below).
+    """Return a figure of the weights of a mixture's components (paper, figure 10, bottom).
 
-    A tick above the map marks each step over which the pen is lifted.
+    A tick above the map marks each step in which the pen is lifted.
 
     Args:
         weights: `(steps, components)`; row t belongs to the step from point t to t + 1.
         ink: `(steps + 1, 3)`.
-        caption: the text.
+        caption: the text above the map.
     """
     steps, components = weights.shape
-    width = min(max(MIN_WIDTH, steps / 40), WIDTH)
+    width = min(max(MIN_WIDTH, steps / 40), MAX_WIDTH)
     height = max(0.08 * components, 0.5)
-    canvas, side = Canvas(), MARGIN + 0.3
-    y = MARGIN + canvas.caption(caption, side, MARGIN, width) + 0.1
-    axes = canvas.map((side, y, width, height), weights.T, xlim=(0, steps), vmax=1.0)
+    canvas, left = Canvas(), MARGIN + 0.3
+    y = MARGIN + canvas.caption(caption, left, MARGIN, width) + 0.1
+    axes = canvas.map((left, y, width, height), weights.T, xlim=(0, steps), vmax=1.0)
     axes.set_yticks([0, components - 1], ["1", f"{components}"])
     for step in np.flatnonzero(ink[:-1, 2]):
-        x = side + (step + 0.5) / steps * width
+        x = left + (step + 0.5) / steps * width
         canvas.hairline((x, y - 0.07), (x, y - 0.01), INK)
     axes.set_xlabel("step; above: the pen is lifted", size=CAPTION, color=GREY, labelpad=3)
     axes.set_ylabel("component", size=CAPTION, color=GREY, labelpad=1)
-    return canvas.figure(side + width + MARGIN, y + height + 0.35 + MARGIN)
+    return canvas.figure(left + width + MARGIN, y + height + 0.35 + MARGIN)
 
 
 def extents(inks: Sequence[np.ndarray]) -> np.ndarray:
-    """Return width and height of lines of ink, `(lines, 2)`, each above 0."""
+    """Return the width and the height of each line of ink, `(lines, 2)`, all above 0."""
     boxes = np.array([bounds(ink) for ink in inks])
     return np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-9)
 
 
 def page_figure(size: tuple[float, float], layers: Sequence[Layer]) -> Figure:
-    """Return a figure of a page in its true size; `size` is width and height in millimetres."""
+    """Return a figure of a page in true size; `size` is its width and height in millimetres."""
     canvas = Canvas()
     for layer in layers:
         lines = [curves(stroke) / INCH for stroke in layer.strokes]
@@ -449,7 +450,7 @@ def page_figure(size: tuple[float, float], layers: Sequence[Layer]) -> Figure:
 
 
 def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
-    """Return the drawn figure as `(height, width, 3)` uint8."""
+    """Draw a figure; return its pixels, `(height, width, 3)` uint8 of red, green and blue."""
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -457,6 +458,6 @@ def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
 
 
 def write_png(path: str | PathLike[str], figure: Figure, dpi: int = DPI) -> None:
-    """Write a figure as a PNG; `dpi` in pixels per inch."""
+    """Write a figure as a PNG file with `dpi` pixels per inch."""
     figure.set_dpi(dpi)
     atomic_write(path, FigureCanvasAgg(figure).print_png)

@@ -1,4 +1,4 @@
-"""Untrusted JSON: unique keys, finite numbers, bounded size; errors give the position."""
+"""Reads untrusted JSON: keys must be unique, numbers finite, and size and depth bounded."""
 
 import json
 import math
@@ -12,19 +12,20 @@ from utils.files import open_file
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Config: TypeAlias = dict[str, Any]
-"""The values of a JSON object whose keys were checked."""
+"""The values of a JSON object that `loads` has checked."""
 
 MAX_BYTES = 2**20
-"""Most bytes of a text (assumed: the project's configs have two thousand)."""
+"""Maximum length of a text in characters (assumed: the project's configs have two thousand)."""
 MAX_DEPTH = 16
-"""Most levels of nesting (assumed: the project's configs have eight)."""
+"""Maximum number of levels of nesting (assumed: the project's configs have eight)."""
 TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
-NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
-"""NUL, and halves of surrogate pairs but for the halves that undecodable bytes of names give."""
+FORBIDDEN = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
+"""NUL, and halves of surrogate pairs, except the halves that stand for undecodable bytes of file
+names."""
 
 
 class NotJSON(ConfigFault):
-    """A text that breaks JSON's syntax; its key is the line and the column."""
+    """The text is not JSON; `key` says the line and the column of the fault."""
 
 
 def read(path: Path) -> Json:
@@ -50,7 +51,7 @@ def plain(values: object) -> Json:
     """
     text = ""
     try:
-        # Piece by piece: values that hold each other several times can be endless when written out.
+        # Values that contain others several times can be huge as a text, so it is made in pieces.
         for piece in json.JSONEncoder().iterencode(values):
             text += piece
             if len(text) > MAX_BYTES:
@@ -65,13 +66,12 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Json:
 
     Args:
         text: the text.
-        max_bytes: limit on the text's length; the default suits configs, data needs more.
+        max_bytes: maximum length of the text; the default suits configs, but not data.
 
     Raises:
         NotJSON: if the syntax is broken.
-        ConfigFault: if an object repeats a key, a number is not finite, a string contains half a
-            surrogate pair or a NUL, which no file name has, or the text is too large or too deeply
-            nested.
+        ConfigFault: if an object repeats a key, a number is not finite, a string has a character of
+            `FORBIDDEN`, or the text is too large or too deeply nested.
     """
     if len(text) > max_bytes:
         raise ConfigFault("", ABSENT, f"larger than {max_bytes:,} bytes")
@@ -89,21 +89,21 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Json:
 
 
 def children(holder: Json) -> dict[str, Json]:
-    """Return the values of an object or a list, by name or index as in a dotted key."""
+    """Return the values in an object or a list, by name or index; {} for any other value."""
     if isinstance(holder, list):
         return {str(index): child for index, child in enumerate(holder)}
     return holder if isinstance(holder, dict) else {}
 
 
 def nested(values: Json, key: str = "") -> Iterator[tuple[str, Json]]:
-    """Yield all values within a value, however deep, with their dotted keys."""
+    """Yield the dotted key and the value of each value within `values`, at any depth."""
     for name, child in children(values).items():
         yield f"{key}{name}", child
         yield from nested(child, f"{key}{name}.")
 
 
 def without(values: Json, unwanted: Callable[[str, Json], bool]) -> Json:
-    """Return a config without its unwanted values; `unwanted` takes a name and a value."""
+    """Return values without those, at any depth, for whose name and value `unwanted` is true."""
     if isinstance(values, list):
         return [without(v, unwanted) for v in values if not unwanted("", v)]
     if isinstance(values, dict):
@@ -112,21 +112,21 @@ def without(values: Json, unwanted: Callable[[str, Json], bool]) -> Json:
 
 
 def _syntax_fault(error: json.JSONDecodeError) -> str:
-    """Return a syntax error, in plain words if JSON lacks a syntax that other formats have."""
+    """Describe a syntax error; explain comments and final commas, which JSON does not have."""
     before, after = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
     if after.startswith(("//", "/*", "#")):
         return "JSON has no comments"
     if before.endswith(",") and after[:1] in ("}", "]"):
-        return "no comma stands behind the last value"
+        return "a comma after the last value is not allowed"
     return error.msg
 
 
 def _check(value: Json, key: str = "", depth: int = MAX_DEPTH) -> None:
-    """Raise a ConfigFault for a number that is not finite, a string that is no text, or too deep a
-    nesting."""
+    """Raise a ConfigFault for a number that is not finite, a string with a forbidden character, or
+    more than `depth` levels of nesting."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigFault(key or str(value), value if key else ABSENT, "no finite number")
-    if isinstance(value, str) and (match := NO_TEXT.search(value)):
+    if isinstance(value, str) and (match := FORBIDDEN.search(value)):
         raise ConfigFault(key, ABSENT, f"a string holds {match[0]!a}, which is no character")
     if isinstance(value, dict | list):
         if depth == 0:

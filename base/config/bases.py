@@ -1,4 +1,4 @@
-"""Files of configs: a file may name other files, its bases, and hold only the differences."""
+"""Files of configs: a file may name other files, its bases, and then holds only the differences."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -9,18 +9,18 @@ from utils.checks import ABSENT, ConfigFault
 from utils.strict_json import Json, children
 
 BASE = "base"
-"""The key of a file's base or bases, whose names are relative to the file."""
+"""The key of a file's base or list of bases, which are paths relative to the file."""
 
 
 def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[Path, Json]:
-    """Return the values in a config's file and in its bases, from the highest priority down.
+    """Return the values in a config's file and in its bases, by file, highest priority first.
 
     A file overrides its bases, and a later base an earlier one. A base that several files share is
     overridden by all of them.
 
     Args:
         path: the file.
-        chain: the files that lead to `path`, each the base of the file before.
+        chain: the files that lead to `path`; each is a base of the one before.
 
     Raises:
         ConfigFault: if a file cannot be read, or is its own base.
@@ -36,20 +36,20 @@ def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[Path, Json]:
             circle = " -> ".join(map(str, (*path_chain, file)))
             raise ConfigFault(BASE, base, f"no file can be its own base: {circle}", source)
         try:
-            further = read(file, path_chain)
+            base_files = read(file, path_chain)
         except ConfigFault as fault:
             if fault.source:
                 raise
             raise ConfigFault(BASE, base, str(fault.of(str(file))), source) from None
-        if not isinstance(further[file], dict):
+        if not isinstance(base_files[file], dict):
             raise ConfigFault(BASE, base, "a file with an object", source)
-        files = {name: values for name, values in files.items() if name not in further} | further
+        files = {name: files[name] for name in files if name not in base_files} | base_files
     children(files[path]).pop(BASE, None)
     return files
 
 
 def merged(files: Mapping[Path, Json]) -> Json:
-    """Return the values of a config, merged from its files, as `read` returns them.
+    """Return the values of a config, merged from the files that `read` returned.
 
     Objects are merged key by key, unless their `type` keys differ; any other value replaces that of
     the base.
@@ -65,17 +65,17 @@ def _merge(base: Json, values: Json) -> Json:
 
 
 def with_network(config: Json, arch: Json) -> Json:
-    """Return a config that names a type of network: its own type, else the type of `arch`.
+    """Return a config with `arch` as its network, unless the config names a type of network.
 
-    The network's arguments in the config have priority over the arguments in `arch`.
+    Arguments of the network in the config override those in `arch`.
 
     Raises:
-        ConfigFault: if config and `arch` name no type.
+        ConfigFault: if neither the config nor `arch` names a type.
     """
     block = children(config).get("arch", ABSENT)
     if block is not None and not (isinstance(block, dict) and "type" not in block):
         return config
     if arch is None:
-        expected = "a type; or -r CHECKPOINT, whose network it is, such as -r writer"
+        expected = "a type; or -r CHECKPOINT, whose network is then trained, such as -r writer"
         raise ConfigFault("arch", block, expected)
     return config | {"arch": _merge(children(arch), {"args": {}} | (block or {}))}

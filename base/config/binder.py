@@ -1,9 +1,9 @@
 """Binding of plain values, as from JSON, to the annotated parameters of constructors.
 
 An object is described as `{"type": NAME, "args": {...}}`. The annotations of a constructor's
-parameters say which values of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`,
-`list`, `tuple` and `dict` of such values, `Annotated[int, Range(low, high)]` for bounds, and base
-classes for objects within objects.
+parameters say which values of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`;
+`list`, `tuple` and `dict` of these; `Annotated[int, Range(low, high)]` for bounds; and a base class
+for an object within the object.
 """
 
 import collections.abc
@@ -21,7 +21,7 @@ from utils.strict_json import Config, Json
 
 UNIONS = (typing.Union, types.UnionType)
 SEQUENCES = (list, tuple, collections.abc.Iterable, collections.abc.Sequence)
-WORDS = {
+DESCRIPTIONS = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
@@ -29,21 +29,21 @@ WORDS = {
     types.NoneType: "null",
 }
 MAX_INTEGER = 2**63 - 1
-"""The largest number in a tensor of integers."""
-OBJECT = 'an object {"type": ..., "args": {...}}'
+"""The largest number in a tensor of int64."""
+OBJECT_DESCRIPTION = 'an object {"type": ..., "args": {...}}'
 
 
 class Binder:
     """Makes objects from their descriptions.
 
     Args:
-        choices: returns, by name, the subclasses of an annotation that a config may name; none for
-            an annotation that is not a class.
-        arguments: returns the parameters of a class's constructor.
+        choices: returns, for an annotation, the subclasses that a config may name, by name; {} if
+            the annotation is not a class.
+        arguments: returns the arguments of a class's constructor.
 
     Attributes:
         faults: all faults so far.
-        defaults: plain values of arguments that were left out, by dotted key.
+        defaults: the plain defaults of arguments that were left out, by dotted key.
     """
 
     def __init__(
@@ -58,15 +58,15 @@ class Binder:
     def make(
         self, annotation: Annotation, value: Json, key: str, supplied: Mapping[str, Any] = NOTHING
     ) -> Any:
-        """Return the value or object of an annotation; on a fault add it to `faults`, and return
-        `ABSENT`.
+        """Return the value or object that a plain value describes; if the value does not fit, add a
+        fault to `faults` and return `ABSENT`.
 
         Args:
-            annotation: of the parameter.
+            annotation: the annotation of the parameter.
             value: the plain value in the config.
             key: the value's dotted key, for messages.
             supplied: by name, the arguments that the program passes to the constructor (of each
-                object of a list). If a needed argument is `ABSENT`, the object is only checked.
+                object of a list). If a needed one is `ABSENT`, the description is only checked.
         """
         origin, members = get_origin(annotation), get_args(annotation)
         if value is ABSENT:
@@ -83,7 +83,7 @@ class Binder:
                     self.make(kind, element, f"{key}.{index}", supplied)
                     for index, (kind, element) in enumerate(zip(kinds, value, strict=False))
                 )
-                return ABSENT if any(each is ABSENT for each in elements) else elements
+                return ABSENT if any(element is ABSENT for element in elements) else elements
         elif isinstance(value, dict) and origin is dict:
             return {name: self.make(members[1], value[name], f"{key}.{name}") for name in value}
         elif isinstance(value, dict) and (classes := self.choices(annotation)):
@@ -99,7 +99,7 @@ class Binder:
     def _make_member(
         self, union: Annotation, value: Json, key: str, supplied: Mapping[str, Any]
     ) -> Any:
-        """Return the value or object of the first fitting member of a union."""
+        """Return the value or object of the first member of a union that fits `value`."""
         faults = [ConfigFault(key, value, self.described(union))]
         for member in get_args(union):
             binder = Binder(self.choices, self.arguments)
@@ -130,8 +130,8 @@ class Binder:
         arguments = self.arguments(classes[kind])
         if not supplied.keys() >= set(arguments.supplied):
             names = f"whose parameters before * are among {', '.join(supplied)}"
-            names = names if supplied else "without parameters before *"
-            self._refuse(f"{key}.type", kind, f"a class {names}")
+            condition = names if supplied else "without parameters before *"
+            self._refuse(f"{key}.type", kind, f"a class {condition}")
         values = self._make_arguments(arguments, args, f"{key}.args")
         is_sound = len(self.faults) == num_faults
         if not is_sound or any(supplied[name] is ABSENT for name in arguments.supplied):
@@ -139,7 +139,7 @@ class Binder:
         return self._construct(arguments, supplied, values, key)
 
     def _make_arguments(self, arguments: Arguments, args: Config, key: str) -> dict[str, Any]:
-        """Return the arguments that a class is constructed with, made from their descriptions."""
+        """Return the arguments of a constructor by name, made from their descriptions `args`."""
         values, accepted = {}, arguments.accepted
         missing = {name: ABSENT for name in accepted if name not in args}
         for name, value in {**args, **missing}.items():
@@ -157,7 +157,7 @@ class Binder:
     def _construct(
         self, arguments: Arguments, supplied: Mapping[str, Any], values: Config, key: str
     ) -> Any:
-        """Construct an object, and check that its bases got the arguments of the config."""
+        """Construct an object, and check that its bases got the arguments `values`."""
         kind, positional = arguments.cls.__name__, [supplied[name] for name in arguments.supplied]
         try:
             result = arguments.construct(arguments.cls, *positional, **values)
@@ -166,17 +166,17 @@ class Binder:
             return self._refuse(fault_key, fault.value, fault.expected)
         except (UserError, OSError):
             raise
-        except Exception as error:  # of a user's class
+        except Exception as error:  # A user's class may raise anything.
             problem = f"its constructor ended in {described(error)}"
             return self._refuse(f"{key}.type", kind, problem)
-        # A base may keep its options in a dataclass: both may hold an argument.
+        # An argument may be an attribute of the object, or of a dataclass in which a base keeps it.
         holders = (result, *vars(result).values()) if arguments.handed_on else ()
         for name, owner in arguments.handed_on.items():
             holder = next((part for part in holders if isinstance(part, owner)), None)
             value = getattr(holder, name, ABSENT)
-            if name not in values:  # The class may pass to its base a value of its own.
+            if name not in values:  # The class may pass a value to its base, which is the default.
                 self._keep_default(arguments.accepted[name], value, f"{key}.args.{name}")
-            elif {type(value), type(values[name])} <= WORDS.keys() and value != values[name]:
+            elif {type(value), type(values[name])} <= DESCRIPTIONS.keys() and value != values[name]:
                 problem = f"{kind} does not hand it on: super().__init__(..., **options)"
                 result = self._refuse(f"{key}.args.{name}", values[name], problem)
         return result
@@ -190,14 +190,14 @@ class Binder:
                 self.defaults[key] = value
 
     def _wanted(self, annotation: Annotation) -> str:
-        unclear = f"nothing fits its annotation {annotation!r}: say of what, such as list[int]"
-        return self.described(annotation) or unclear
+        problem = f"no value fits its annotation {annotation!r}; name the elements, as in list[int]"
+        return self.described(annotation) or problem
 
     def described(self, annotation: Annotation) -> str:
-        """Describe the values that fit `annotation`; "" if JSON has none."""
+        """Describe the plain values that fit `annotation`; "" if no plain value fits."""
         origin, members = get_origin(annotation), get_args(annotation)
         if origin is Annotated:
-            return f"{WORDS[members[0]]} {members[1]}"
+            return f"{DESCRIPTIONS[members[0]]} {members[1]}"
         if origin in UNIONS:
             return " or ".join(dict.fromkeys(filter(None, map(self.described, members))))
         if origin is Literal:
@@ -208,17 +208,19 @@ class Binder:
             return f"a list{count}, each {self.described(members[0])}"
         if origin is dict:
             return f"an object, each key a string, each value {self.described(members[1])}"
-        return WORDS.get(annotation) or (OBJECT if self.choices(annotation) else "")
+        if annotation in DESCRIPTIONS:
+            return DESCRIPTIONS[annotation]
+        return OBJECT_DESCRIPTION if self.choices(annotation) else ""
 
 
 def _size(annotation: Annotation) -> int | None:
-    """Return the length that a list needs; None for any length."""
+    """Return the length that an annotation asks of a list; None for any length."""
     members = get_args(annotation)
     return len(members) if get_origin(annotation) is tuple and members[-1] is not ... else None
 
 
 def _fits(annotation: Annotation, value: Json) -> bool:
-    """Return whether a value that is neither list nor object fits."""
+    """Return whether a value that is neither a list nor an object fits an annotation."""
     members = get_args(annotation)
     if get_origin(annotation) is Annotated:
         return _fits(members[0], value) and value in members[1]
@@ -227,4 +229,4 @@ def _fits(annotation: Annotation, value: Json) -> bool:
     if annotation in (int, float):
         kinds = (int,) if annotation is int else (int, float)
         return type(value) in kinds and (type(value) is float or abs(value) <= MAX_INTEGER)
-    return annotation in WORDS and isinstance(value, annotation)
+    return annotation in DESCRIPTIONS and isinstance(value, annotation)

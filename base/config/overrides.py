@@ -13,11 +13,10 @@ from utils.strict_json import Config, Json, children, nested
 
 EXAMPLE = "arch.args.hidden_size=64"
 CACHE = "cache"
-"""The last name of keys of folders for writing, accepted on the command line only: an untrusted
-config, alone or in a checkpoint, cannot choose where the program writes. (The default is a folder
-of a fixed name beside the data.)"""
+"""A key that ends in this name sets a folder to write to; the default is beside the data. Only the
+command line may set it, so that an untrusted config cannot choose where the program writes."""
 MAIN_ROOT = re.compile(r"data_loader(\.args\.dataset)+\.args\.root")
-"""The key of the main dataset's folder; other datasets only add training data."""
+"""The key of the folder of the main dataset, to which other datasets only add training data."""
 
 
 class Override(NamedTuple):
@@ -25,8 +24,8 @@ class Override(NamedTuple):
 
     Attributes:
         option: the command-line option, for messages.
-        key: dotted key; None for the root of the config's dataset.
-        text: the value as typed.
+        key: the dotted key; None for the key that `root_key` returns.
+        text: the value as typed, JSON or a string.
     """
 
     option: str
@@ -35,7 +34,7 @@ class Override(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Override":
-        """Parse the `KEY=VALUE` of an -o.
+        """Parse the argument `KEY=VALUE` of an option -o.
 
         Raises:
             UserError: if the text has no `=`.
@@ -46,9 +45,9 @@ class Override(NamedTuple):
         return cls("-o", key, value)
 
     def set_in(self, values: Json) -> None:
-        """Set the value, which is JSON or else a string, in the values of a config.
+        """Set the value in the values of a config; a text that is not JSON is set as a string.
 
-        The last name of the key may be new, such as an argument that was left at its default.
+        The last name of the key may be new, as for an argument that the config leaves out.
 
         Raises:
             ConfigFault: if the config lacks a parent of the key, or the JSON is not accepted.
@@ -78,12 +77,14 @@ class Override(NamedTuple):
 
 def option_of(key: str, overrides: Sequence[Override]) -> str:
     """Return the option that last set a key or its parent; "" if no option did."""
-    last_first = reversed(overrides)
-    return next((each.option for each in last_first if f"{key}.".startswith(f"{each.key}.")), "")
+    for override in reversed(overrides):
+        if f"{key}.".startswith(f"{override.key}."):
+            return override.option
+    return ""
 
 
 def with_defaults(config: Config, defaults: Mapping[str, Json]) -> Config:
-    """Return a copy of a config, with `defaults`, by dotted key, in place of missing values."""
+    """Return a copy of a config in which missing values come from `defaults`, by dotted key."""
     complete, present = copy.deepcopy(config), dict(nested(config))
     for key, default in defaults.items():
         if key not in present:
@@ -92,7 +93,7 @@ def with_defaults(config: Config, defaults: Mapping[str, Json]) -> Config:
 
 
 def find_datasets(config: Json, classes: Mapping[str, type]) -> Iterator[tuple[str, Config, dict]]:
-    """Yield the key and the value of each dataset's "args", and the arguments of its class."""
+    """Yield each dataset's key and value of "args", and the arguments that its class accepts."""
     for key, block in nested(config):
         kind = children(block).get("type")
         if isinstance(kind, str) and kind in classes:
@@ -100,14 +101,14 @@ def find_datasets(config: Json, classes: Mapping[str, type]) -> Iterator[tuple[s
 
 
 def root_key(config: Json, classes: Mapping[str, type]) -> str:
-    """Return the key of the folder of a config's only dataset from files, or of its main dataset;
-    raise a ConfigFault without such a dataset."""
+    """Return the key of the folder of a config's main dataset, or of its only dataset from files;
+    raise a ConfigFault if there is no such dataset."""
     datasets = find_datasets(config, classes)
     keys = [f"{key}.root" for key, _, accepted in datasets if "root" in accepted]
     if len(candidates := list(filter(MAIN_ROOT.fullmatch, keys)) or keys) == 1:
         return candidates[0]
     expected = "--data is not used: the config's dataset is not read from files"
     if keys:
-        which = " or ".join(f"-o {key}=FOLDER" for key in keys)
-        expected = f"several datasets of the config are read from files: use {which}"
+        options = " or ".join(f"-o {key}=FOLDER" for key in keys)
+        expected = f"several datasets of the config are read from files: use {options}"
     raise ConfigFault("data_loader", ABSENT, expected)

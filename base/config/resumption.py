@@ -1,4 +1,4 @@
-"""Differences between the configs of a run and of its resumption."""
+"""Differences between the config of a run and the config with which the run is resumed."""
 
 import json
 from typing import Any
@@ -13,43 +13,45 @@ ADJUSTABLE = {
     *("trainer.args.keep_last", "trainer.args.save_minutes", "trainer.args.save_period"),
     "trainer.args.time_limit_minutes",
 }
-"""Keys that may differ when a run is started again and goes on, as they change no past step. (The
-place of the data may also differ; the number of epochs may only grow.)"""
-PLACES = ("root", CACHE)
-"""The last names of the keys of the data's places."""
+"""Keys that may differ when a run is resumed, because they have changed no past step. (Keys in
+`FOLDERS` may also differ. The number of epochs may only grow.)"""
+FOLDERS = ("root", CACHE)
+"""The last names of the keys that set folders of data."""
 
 
-def compare(before: Config, now: Config, source: str) -> tuple[list[Override], list[ConfigFault]]:
-    """Compare the config `before` of a run with the config `now` with which the run is to go on.
+def compare(old: Config, new: Config, source: str) -> tuple[list[Override], list[ConfigFault]]:
+    """Compare the `old` config of a run with the `new` config with which the run is resumed.
 
     Returns:
-        the values that replace former values, as overrides from `source`; and a fault for each
-        value that must not differ.
+        the new value of each allowed difference, as an override from `source`; and a fault for each
+        other difference.
     """
     overrides, faults = [], []
-    for key, (old, new) in differences(before, now).items():
-        is_place = key.rpartition(".")[2] in PLACES and new is not ABSENT
-        was_fitted = new is None and key.startswith("data_loader.args.dataset.args.")
-        if is_place or (key in ADJUSTABLE and (key != "trainer.args.epochs" or new > old)):
-            overrides.append(Override(source, key, json.dumps(new)))
-        elif not was_fitted:  # The program fits null values when a run begins.
-            state = "did not have it" if old is ABSENT else f"has {shown(old)}"
-            faults.append(ConfigFault(key, new, f"the run that is to go on {state}"))
+    for key, (old_value, new_value) in differences(old, new).items():
+        is_folder = key.rpartition(".")[2] in FOLDERS and new_value is not ABSENT
+        # The program replaces such a null by a fitted value when a run begins.
+        was_fitted = new_value is None and key.startswith("data_loader.args.dataset.args.")
+        may_change = key in ADJUSTABLE and (key != "trainer.args.epochs" or new_value > old_value)
+        if is_folder or may_change:
+            overrides.append(Override(source, key, json.dumps(new_value)))
+        elif not was_fitted:
+            state = "did not have it" if old_value is ABSENT else f"has {shown(old_value)}"
+            faults.append(ConfigFault(key, new_value, f"the run that is to be resumed {state}"))
     return overrides, faults
 
 
-def changes(before: Config, now: Config) -> dict[str, list[Json]]:
-    """Return the differing values of two configs by key, without the data's places; None stands for
-    values that a config lacks."""
-    pairs = differences(before, now, absent=None).items()
-    return {key: [*pair] for key, pair in pairs if key.rpartition(".")[2] not in PLACES}
+def changes(old: Config, new: Config) -> dict[str, list[Json]]:
+    """Return by key the old and the new value of each difference, except folders of data; None
+    stands for a value that a config lacks."""
+    pairs = differences(old, new, absent=None).items()
+    return {key: [*pair] for key, pair in pairs if key.rpartition(".")[2] not in FOLDERS}
 
 
-def differences(before: Config, now: Config, absent: Any = ABSENT) -> dict[str, tuple[Any, Any]]:
-    """Return the differing values of two configs by key, down to the values in objects and lists;
-    `absent` stands for values that a config lacks."""
-    old, new = dict(nested(before)), dict(nested(now))
-    pairs = {key: (old.get(key, absent), new.get(key, absent)) for key in {**new, **old}}
+def differences(old: Config, new: Config, absent: Any = ABSENT) -> dict[str, tuple[Any, Any]]:
+    """Return by key the old and the new value of each difference, down to single values in objects
+    and lists; `absent` stands for a value that a config lacks."""
+    olds, news = dict(nested(old)), dict(nested(new))
+    pairs = {key: (olds.get(key, absent), news.get(key, absent)) for key in {**news, **olds}}
     return {
         key: pair
         for key, pair in pairs.items()

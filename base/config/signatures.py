@@ -1,4 +1,4 @@
-"""The arguments of constructors, read off the signatures of a class and its bases.
+"""Reads the arguments of a class's constructor from the signatures of the class and its bases.
 
 The program supplies a constructor's parameters before `*`, by name; a config may set the
 keyword-only parameters.
@@ -24,12 +24,13 @@ class Arguments:
     """The arguments of a class's constructor."""
 
     cls: type
-    supplied: list[str]  # names that the program supplies, in order
-    accepted: dict[str, Annotation]  # arguments that a config may set
-    owners: dict[str, type]  # by accepted argument the class whose constructor names it
-    defaults: dict[str, object]  # by accepted argument its default, if any
+    supplied: list[str]  # the names of arguments that the program supplies, in order
+    accepted: dict[str, Annotation]  # the arguments that a config may set
+    owners: dict[str, type]  # for each accepted argument, the class whose constructor names it
+    defaults: dict[str, object]  # the defaults of accepted arguments, where there are any
     construct: Callable[..., object] = operator.call  # takes the class and its arguments
-    handed_on: dict[str, type] = field(default_factory=dict)  # items of `owners` to be checked
+    # The items of `owners` whose class has to get the argument; the binder checks this.
+    handed_on: dict[str, type] = field(default_factory=dict)
 
 
 def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
@@ -37,14 +38,14 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
 
     Args:
         cls: the class.
-        from_program: the names that the program supplies, for a third-party class without the
-            convention; all other arguments are then accepted.
+        from_program: for a third-party class without the convention, the names that the program
+            supplies; a config may then set all other arguments.
     """
     arguments = Arguments(cls, [], {}, {}, {})
     passes_supplied = True
     for owner in owners(cls):
         try:
-            # torch imports some names of its annotations for type checkers only.
+            # Some annotations of torch use names that torch imports only for type checkers.
             names = vars(collections.abc)
             hints = typing.get_type_hints(owner.__init__, localns=names, include_extras=True)
         except NameError:
@@ -66,8 +67,8 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
 
 
 def owners(cls: type) -> list[type]:
-    """Return the classes whose constructors may get arguments of `cls`: `cls`, its bases, and the
-    dataclasses in annotations of `**options`, such as `Annotated[Any, Settings]`."""
+    """Return the classes whose constructors may get arguments of `cls`: `cls`, its bases, and
+    dataclasses that annotate `**options`, as in `Annotated[Any, Settings]`."""
     classes = []
     for owner in (base for base in cls.__mro__ if "__init__" in vars(base)):
         classes.append(owner)

@@ -1,7 +1,7 @@
 """Torch's optimisers and schedules as parts of a config.
 
-Torch's constructors are made for programs: some arguments come from the run, and errors do not name
-the offending value.
+Torch's constructors are made for programs: some arguments depend on the run, and errors do not name
+the wrong value.
 """
 
 import math
@@ -19,28 +19,28 @@ from base.dry_run import try_state, trying
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
-    *("LBFGS", "SparseAdam", "Muon"),  # These need a closure, sparse gradients, or matrices only.
+    *("LBFGS", "SparseAdam", "Muon"),  # They need a closure, sparse gradients, or only matrices.
     *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain arguments
 }
 FROM_PROGRAM = (
     *("params", "optimizer", "last_epoch", "epochs", "steps_per_epoch"),
     *("capturable", "differentiable"),
 )
-"""Arguments that the program passes to torch's constructors, or leaves at their defaults."""
+"""Arguments of torch's constructors that the program passes or leaves at their defaults."""
 DERIVED_ARGUMENTS = {
     "OneCycleLR": {"max_lr": "lr", "total_steps": "steps"},
     "CyclicLR": {"base_lr": "lr"},
     "CosineAnnealingLR": {"T_max": "steps"},
     "PolynomialLR": {"total_iters": "steps"},
 }
-"""Arguments of schedules with their defaults: the rates of the groups, or the run's length."""
+"""Arguments with defaults from the run: its initial learning rates or its number of steps."""
 TRIAL_STEPS = 1009
-"""Steps of the run in which a schedule is tried (assumed: prime, so that its common fractions are
-not whole)."""
-NUM_TRIED_STEPS = 3
-"""Steps of a trial of torch's schedules (assumed: errors come with the first two steps)."""
-# torch checks some of these bounds, but does not name the accepted values; numbers that exceed
-# float32 fail only at the first step.
+"""Number of steps of the run that a trial of a schedule assumes (a prime, so that fractions of a
+run are seldom whole)."""
+NUM_TORCH_STEPS = 3
+"""Number of steps in a trial of torch's schedules (assumed: errors come with the first two)."""
+# Where torch checks these bounds, its errors do not name the accepted values; numbers that exceed
+# float32 would fail only at the first step.
 TORCH_RANGES = {
     **dict.fromkeys(("lr", "max_lr", "base_lr", "eta_min", "min_lr"), Range(0, 1e6)),
     **dict.fromkeys(("eps", "weight_decay", "gamma", "power", "patience"), Range(0, 1e6)),
@@ -63,7 +63,7 @@ def offered() -> list[type]:
 
 
 def arguments(cls: type) -> Arguments:
-    """Return the arguments of a class's constructor; torch's have bounds and derived defaults."""
+    """Return the arguments of a class's constructor; torch's get bounds and derived defaults."""
     if cls in offered():
         arguments, is_optimizer = arguments_of(cls, FROM_PROGRAM), issubclass(cls, Optimizer)
         for name in arguments.accepted.keys() & TORCH_RANGES.keys():
@@ -75,18 +75,19 @@ def arguments(cls: type) -> Arguments:
             construct=_construct if is_optimizer else _schedule,
         )
     arguments = arguments_of(cls)
-    if cls in user_modules.classes():  # The project's classes hand on all arguments.
+    # A user's class may fail to pass arguments to its bases; the project's classes pass them all.
+    if cls in user_modules.classes():
         owners = arguments.owners.items()
         arguments.handed_on = {n: owner for n, owner in owners if not user_modules.defines(owner)}
-    if issubclass(cls, LRScheduler):  # A user's class may have torch's `last_epoch`.
+    if issubclass(cls, LRScheduler):  # A user's schedule may have torch's argument `last_epoch`.
         arguments.supplied[:] = [name for name in arguments.supplied if name != "last_epoch"]
     return arguments
 
 
 def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
-    """Make a few steps of an optimiser; raise a ConfigFault that says what fails."""
+    """Make a few steps with an optimiser and its schedule; raise a ConfigFault if a step fails."""
     is_users = schedule is not None and user_modules.defines(schedule)
-    for step in range(TRIAL_STEPS if is_users else NUM_TRIED_STEPS):
+    for step in range(TRIAL_STEPS if is_users else NUM_TORCH_STEPS):
         for group in optimizer.param_groups:
             for weight in group["params"]:
                 weight.grad = torch.ones_like(weight)
@@ -105,9 +106,9 @@ def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
 
 
 def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:
-    """Advance a schedule, if there is one; `value` is for ReduceLROnPlateau.
+    """Advance a schedule, if there is one; ReduceLROnPlateau needs the `value`.
 
-    A schedule of fixed length stays at its end: smaller batches may have added steps.
+    A schedule of fixed length stays at its end, as smaller batches may have added steps to the run.
     """
     if isinstance(schedule, ReduceLROnPlateau):
         schedule.step(value)
@@ -116,7 +117,7 @@ def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> N
 
 
 def _bounded(annotation: Annotation, bounds: Range) -> Annotation:
-    """Return an annotation with bounds on all numbers in it."""
+    """Return an annotation in which all types of numbers have bounds."""
     if annotation in (int, float):
         return Annotated[annotation, bounds]
     members = tuple(_bounded(member, bounds) for member in get_args(annotation))
@@ -127,7 +128,7 @@ def _bounded(annotation: Annotation, bounds: Range) -> Annotation:
 def _schedule(
     cls: type[LRScheduler], optimizer: Optimizer, steps: int | None, **args: Any
 ) -> LRScheduler:
-    """Construct a schedule of an optimiser over `steps`, of the run; None for a trial."""
+    """Construct a schedule for a run of so many `steps`, or, if None, for a trial."""
     rates = [group["lr"] for group in optimizer.param_groups]
     values = {"lr": rates, "steps": steps or TRIAL_STEPS}
     for name, source in DERIVED_ARGUMENTS.get(cls.__name__, {}).items():
@@ -143,9 +144,9 @@ def _construct(cls: type, first: object, **args: Any) -> Any:
     """Construct a class of torch; raise a ConfigFault if it refuses the arguments."""
     try:
         return cls(first, **args)
-    except ZeroDivisionError:  # OneCycleLR, if its rise would end with the first step
+    except ZeroDivisionError:  # from OneCycleLR, if its rise would end with the first step
         reason = f"a schedule without an empty phase over {args.get('total_steps')} steps"
         reason += ": train for more epochs, or change pct_start"
-    except Exception as error:  # Arithmetic with a bad value may raise any error.
+    except Exception as error:  # Arithmetic with a wrong value may raise any error.
         reason = f"{cls.__name__} refuses it: {error or type(error).__name__}"
     raise ConfigFault("", args, reason)

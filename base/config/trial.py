@@ -1,4 +1,4 @@
-"""The faults of a config, before data are loaded, from a trial to make its parts."""
+"""Finds the faults of a config before data are loaded, by a trial that makes the config's parts."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -25,7 +25,7 @@ TRIAL_ALPHABET = Alphabet([" "])
 
 
 def key_faults(config: Config, keys: list[str], overrides: list[Override]) -> list[ConfigFault]:
-    """Return the faults of a config's keys, of its name, and of its folders for writing."""
+    """Return a config's faults: keys not in `keys`, an invalid name, a folder to write to."""
     unknown = [item for item in config.items() if item[0] not in keys]
     faults = [ConfigFault(*item, f"unknown key{hint(item[0], keys)}") for item in unknown]
     name = config.get("name", ABSENT)
@@ -34,7 +34,7 @@ def key_faults(config: Config, keys: list[str], overrides: list[Override]) -> li
         faults.append(ConfigFault("name", name, f"{expected}, up to 100"))
     for key, value in nested(config):
         if key.rpartition(".")[2] == CACHE and value is not None and not option_of(key, overrides):
-            expected = f"says where files are written: accepted only as -o {key}=FOLDER"
+            expected = f"sets a folder to write to: accepted only as -o {key}=FOLDER"
             faults.append(ConfigFault(key, ABSENT, expected))
     return faults
 
@@ -43,10 +43,10 @@ def try_parts(
     config: Config, blocks: Mapping[str, Annotation], binder: Binder
 ) -> TrainingSettings | None:
     """Make the parts of a config, and collect their faults in `binder`; return the trainer's
-    settings.
+    settings, or None if they have faults.
 
-    The trainer, which needs the data, is not made. The network is on the device "meta", where
-    weights take neither time nor memory; optimiser and schedule make steps with small weights.
+    The trainer itself needs the data and is not made. The network is on the device "meta", where
+    weights take neither time nor memory. Optimiser and schedule make steps with small weights.
     """
 
     def make(key: str, **supplied: Any) -> Any:

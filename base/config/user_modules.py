@@ -1,7 +1,7 @@
 """The user's own modules, such as a dataset or a loss.
 
-A file is loaded only if the command line names it (`--module FILE`), never because a config or a
-checkpoint, which may be untrusted, names it.
+A file is loaded only if the command line names the file (`--module FILE`). Configs and checkpoints
+may be untrusted, so naming a file there does not load it.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from utils.files import open_file
 log = logging.getLogger(__name__)
 
 _loaded: dict[str, bytes] = {}
-"""The contents of the loaded files by the names of their modules. Files that a module imports from
-its folder have names such as `my_loss/helper`."""
+"""The contents of the loaded files by name: `my_loss` is a module, `my_loss/helper` a file that it
+imports from its folder."""
 
 
 def load_module(path: str | Path) -> None:
-    """Load a Python file, whose classes a config may then name.
+    """Load a Python file; a config may then name its classes.
 
-    The last folder in which the file's imports are searched is the folder of the file.
+    The file may import other files of its folder, which is searched last.
 
     Raises:
         UserError: if the file cannot be read or run, or has the name of an existing module.
@@ -64,7 +64,7 @@ def load_module(path: str | Path) -> None:
 
 
 def defines(*objects: object) -> bool:
-    """Return whether any object or class is from neither PyTorch nor the project."""
+    """Return whether any object or class is a user's: neither PyTorch's nor the project's."""
     kinds = (each if isinstance(each, type) else type(each) for each in objects)
     packages = {cls.__module__.partition(".")[0] for cls in kinds}
     return not packages <= {"torch", "base", "data_loader", "model", "trainer"}
@@ -82,17 +82,17 @@ def classes() -> list[type]:
 
 
 def versions() -> dict[str, str]:
-    """Return the SHA-256 of each loaded file, for a checkpoint, by the names in `_loaded`."""
+    """Return the SHA-256 of each loaded file by its name in `_loaded`."""
     return {name: hashlib.sha256(content).hexdigest() for name, content in _loaded.items()}
 
 
 def sources() -> dict[str, bytes]:
-    """Return the contents of the loaded files, for the folder of a run, by file name."""
+    """Return the contents of each loaded file by file name."""
     return {f"{name.rpartition('/')[2]}.py": content for name, content in _loaded.items()}
 
 
 def options() -> str:
-    """Return the options that load these modules again, each after a space."""
+    """Return the command-line options that load these modules again, each after a space."""
     files = [str(sys.modules[name].__file__) for name in _loaded if "/" not in name]
     return "".join(f" --module {shlex.quote(file)}" for file in files)
 
@@ -113,7 +113,7 @@ def warn_of_changes(modules: Mapping[str, str], source: str | Path) -> None:
     for name in sorted(modules.keys() & loaded.keys()):
         if modules[name] != loaded[name]:
             log.warning(
-                "%s: made with another %s.py than the one loaded (SHA-256 %s..., not %s...)",
+                "%s: made with another %s.py than the loaded file (SHA-256 %s..., not %s...)",
                 *(source, name, modules[name][:12], loaded[name][:12]),
             )
 

@@ -38,7 +38,7 @@ def test_larger_batches_resume_at_the_same_part_of_the_pass(tmp_path, caplog):
 
 def test_several_processes_cut_no_sequences(tmp_path, monkeypatch):
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
-    with pytest.raises(ConfigFault, match=r"trainer\.args\.truncate = 3: null, as torchrun"):
+    with pytest.raises(ConfigFault, match=r"trainer\.args\.truncate = 3: null: several processes"):
         make(tmp_path, truncate=3).check()
     make(tmp_path, run="whole").check()
 

@@ -44,7 +44,7 @@ def test_of_several_processes_each_has_its_own(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda:1")
     assert resolve_device("cpu") == torch.device("cpu")
-    with pytest.raises(UserError, match="each takes a device of its own: auto, cpu or cuda"):
+    with pytest.raises(UserError, match="cannot share a device: auto, cpu or cuda"):
         resolve_device("cuda:0")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(UserError, match="sees 1 CUDA devices for 2 processes"):

@@ -64,7 +64,7 @@ def test_a_state_that_does_not_fit_is_refused_in_a_line(tmp_path, stopped, keys,
 
 def test_a_metric_of_which_nothing_was_saved_says_so(tmp_path, stopped, caplog):
     go_on(tmp_path, changed(stopped[1], {("training", "metrics", 0): {"other": 1}}))
-    assert "MeanPrediction of epoch 1 is of what follows alone" in caplog.text
+    assert "MeanPrediction of epoch 1 covers only the steps after resuming" in caplog.text
 
 
 def test_a_position_that_the_data_does_not_have_restarts_the_batch(tmp_path, stopped, caplog):

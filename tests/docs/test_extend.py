@@ -159,5 +159,5 @@ def test_a_schedule_may_have_the_arguments_of_torch_s(more):
 
 def test_a_network_that_a_checkpoint_does_not_hold_is_refused(more, capsys):
     assert train.main(["-c", "my.json", "-o", "arch.type=Listed", *more]) == 2
-    assert 'Listed": a network of parameters and buffers alone' in capsys.readouterr().err
+    assert 'Listed": a network whose state_dict holds all' in capsys.readouterr().err
     assert not Path("saved").exists()

@@ -28,7 +28,7 @@ def test_unknown_characters_are_named_once_in_order_with_code_points():
         (["a", "bc"], "not 'bc'"),
         (["a", 3], "not 3"),
         (["a", "\u212b"], r"normal form C, not '\u212b' \(U\+212B\)"),
-        (["a", "\ud800"], r"whole and in .* not '\\ud800'"),
+        (["a", "\ud800"], r"whole characters in .* not '\\ud800'"),
         (["a" * 10**6], "not 'a{,150}"),
         (["a", "b", "a"], r"1 characters stand twice in an alphabet: 'a' \(U\+0061\)"),
         (list(map(chr, range(40, 90))) * 2, r"50 characters stand twice"),

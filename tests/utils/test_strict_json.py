@@ -47,8 +47,8 @@ def test_what_the_standard_forbids_or_no_config_needs_is_refused(text, key, mess
     [
         ('{"a": 1, // one\n"b": 2}', "line 1, column 10: not JSON: JSON has no comments"),
         ("# a\n{}", "line 1, column 1: not JSON: JSON has no comments"),
-        ('{"a": [1, 2,]}', "not JSON: no comma stands behind the last value"),
-        ('{"a": 1,\n}', "not JSON: no comma stands behind the last value"),
+        ('{"a": [1, 2,]}', "not JSON: a comma after the last value is not allowed"),
+        ('{"a": 1,\n}', "not JSON: a comma after the last value is not allowed"),
         ('{"a" 1}', "line 1, column 6: not JSON: Expecting ':' delimiter"),
     ],
 )

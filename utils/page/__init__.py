@@ -1,1 +1,1 @@
-"""Ink on paper: pages, their layout, and the formats of lines and pages."""
+"""Ink on paper: pages and the file formats of lines and pages."""

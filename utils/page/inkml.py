@@ -13,27 +13,27 @@ from utils.page.layers import PERIOD, Row
 
 NAMESPACE = "http://www.w3.org/2003/InkML"
 
-LIFT = 0.08  # seconds to lift the pen and set it down (assumed)
-AIR = 200.0  # millimetres a second of the pen in the air (assumed)
+LIFT_TIME = 0.08  # seconds to lift the pen and set it down again (assumed)
+AIR_SPEED = 200.0  # speed of the pen in the air in mm/s (assumed)
 
 
 def to_inkml(ink: np.ndarray, text: str = "") -> str:
-    """Return ink and its transcription as InkML. `read_ink` reads the same offsets again, up to the
-    rounding of positions.
+    """Return ink and its transcription as InkML; `read_ink` reads the same offsets from it, up to
+    the rounding of positions.
 
-    An unfinished last stroke is a trace to be continued.
+    A last stroke without an end becomes a trace to be continued.
 
     Args:
-        ink: `(points, 3)`; its first offset, the starting position, is not kept.
-        text: the transcription, or an empty string.
+        ink: `(points, 3)`; the first offset is not kept.
+        text: the transcription; "" for none.
 
     Raises:
         DataError: if the ink is not valid, or the text contains a character that XML forbids.
     """
     ink = np.array(check_ink(ink), dtype=np.float32)
     ink[0, :2] = 0
-    declared = "".join(f'<channel name="{name}" type="decimal"/>' for name in "XY")
-    lines = [f'<context xml:id="line"><traceFormat>{declared}</traceFormat></context>']
+    channels = "".join(f'<channel name="{name}" type="decimal"/>' for name in "XY")
+    lines = [f'<context xml:id="line"><traceFormat>{channels}</traceFormat></context>']
     lines += _truth(text)
     for stroke in strokes(ink):
         lines.append(f'<trace contextRef="#line">{_values(stroke)}</trace>')
@@ -48,16 +48,16 @@ def _document(lines: Iterable[str]) -> str:
 
 
 def _truth(text: str) -> list[str]:
-    """Return the annotation of a transcription; none if it is empty."""
-    if bad := XML_FORBIDDEN.search(text):
-        raise DataError(f"XML cannot hold the character U+{ord(bad[0]):04X} of {text!r}")
+    """Return the annotation of a transcription as a list of lines; [] for an empty text."""
+    if match := XML_FORBIDDEN.search(text):
+        raise DataError(f"XML cannot hold the character U+{ord(match[0]):04X} of {text!r}")
     space = ' xml:space="preserve"' if text != " ".join(text.split()) else ""
-    shown = escape(text, {"\r": "&#13;"})
-    return [f'<annotation type="truth"{space}>{shown}</annotation>'] if text else []
+    escaped = escape(text, {"\r": "&#13;"})
+    return [f'<annotation type="truth"{space}>{escaped}</annotation>'] if text else []
 
 
 def _values(points: np.ndarray) -> str:
-    """Return the text of a trace, from which the same numbers are read."""
+    """Return the text of a trace of `points`, in decimals that are read as the same numbers."""
     return ", ".join(" ".join(map(_shown, row)) for row in points.tolist())
 
 
@@ -72,14 +72,13 @@ def write_inkml(path: str | PathLike[str], ink: np.ndarray, text: str = "") -> N
 
 
 def page_to_inkml(size: tuple[float, float], rows: Sequence[Row]) -> str:
-    """Return rows on a page of a size, width and height, as InkML: positions in mm, rounded to
-    0.001, and times in ms from the start.
+    """Return the rows of a page as InkML: positions in mm, rounded to 0.001, and times in ms.
 
-    Each row is a traceGroup with its text as truth and its pen as a brush; a row without strokes
-    is left out. The page is the active area of the source of the ink.
+    Each row is a traceGroup with its text as truth and its pen as a brush; a row without strokes is
+    left out. The active area of the ink's source is the page.
 
-    Raises:
-        DataError: if a text contains a character that XML forbids.
+    `size` is the width and height of the page in mm. Raises a DataError if a text contains a
+    character that XML forbids.
     """
     rows = [row for row in rows if row.strokes]
     width, height = map(_shown, size)
@@ -105,15 +104,15 @@ def page_to_inkml(size: tuple[float, float], rows: Sequence[Row]) -> str:
         "    </inkSource>",
         "  </context>",
     ]
-    time, pen = 0.0, None
+    time, last_point = 0.0, None
     for row in rows:
         lines.append(f'  <traceGroup contextRef="#page" brushRef="#{brushes[row.pen]}">')
         lines += [f"    {line}" for line in _truth(row.text)]
         for stroke in row.strokes:
-            if pen is not None:
-                time += LIFT + float(np.linalg.norm(stroke[0] - pen)) / AIR
+            if last_point is not None:
+                time += LIFT_TIME + float(np.linalg.norm(stroke[0] - last_point)) / AIR_SPEED
             times = time + PERIOD * np.arange(len(stroke))
-            time, pen = times[-1], stroke[-1]
+            time, last_point = times[-1], stroke[-1]
             values = np.column_stack([stroke, 1000 * times]).round(3) + 0.0  # no -0
             lines.append(f"    <trace>{_values(values)}</trace>")
         lines.append("  </traceGroup>")

@@ -1,6 +1,6 @@
-"""The rows of words on a page, in millimetres, drawn pen by pen as smooth curves.
+"""The rows of a page and the layers in which pens draw them, as smooth curves.
 
-Positions are millimetres from the top left corner of the page, x to the right, y downwards.
+Positions are in millimetres from the top left corner of the page, x to the right, y downwards.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from utils.ink import bezier
 INK = "#1b2a4e"  # colour of ink (assumed, by eye)
 PEN_WIDTH = 0.12
 """Default width of the pen's line in x-heights (assumed, by eye)."""
-PERIOD = 0.018  # seconds from one point of the ink to the next (the mean of IAM-OnDB's recordings)
+PERIOD = 0.018  # seconds from one point of the ink to the next (measured: the mean of IAM-OnDB)
 DECIMALS = 3  # of positions in millimetres: 0.001 mm, a tenth of a plotter's step
 DOT_LENGTH = 0.2
-"""Millimetres of the short stroke as which a dot is drawn: plotting programs such as vpype drop
-strokes of no length (assumed: half the width of a usual pen)."""
+"""Length in millimetres of the stroke that is drawn for a dot, because plotting programs such as
+vpype drop strokes without length (assumed: half the width of an ordinary pen)."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Pen:
 
 
 RULING = Pen(0.15, "#b3c0d8")
-"""The pen of the paper's printed lines, and of dots beside lines (assumed, by eye)."""
+"""The pen of printed lines, and of printed dots on paper with lines (assumed, by eye)."""
 DOTTED = Pen(0.3, RULING.colour)
-"""The pen of the dots of paper without lines (assumed, by eye)."""
+"""The pen of printed dots on paper without lines (assumed, by eye)."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class PlacedWord:
     """A word of a row.
 
     Attributes:
-        text: of the word; with blanks if one stroke runs through several words.
-        strokes: number of the word's strokes, which follow each other in the row.
-        doubt: why the word may not be legible as its text; empty without a doubt.
+        text: the text of the word; several words with blanks if one stroke joins them.
+        strokes: the number of the word's strokes, which are consecutive in the row.
+        doubt: why the word may not be legible as its text; "" without a doubt.
         joined: whether the next word follows without a blank.
-        rewritten: how often the word was exchanged.
+        rewritten: how many times the word was replaced by another try.
     """
 
     text: str
@@ -58,14 +58,14 @@ class Row:
     """A line of writing on a page.
 
     Attributes:
-        strokes: positions `(n, 2)` float64, n at least 1, in the order of writing; a stroke of one
-            point is a dot. Points follow each other by `PERIOD`.
-        text: what the row says.
-        pen: that the row is written with.
-        words: whose strokes these are, in order; none if unknown.
-        line: number of the line of the text, from 0.
-        size: the x-height; 0 if unknown.
-        baseline: y of the row's baseline on the page; 0 if unknown.
+        strokes: positions `(n, 2)` float64 with n >= 1, in the order of writing; a stroke of one
+            point is a dot. The time from one point to the next is `PERIOD`.
+        text: the text of the row.
+        pen: the pen that writes the row.
+        words: the words that the strokes belong to, in order; empty if unknown.
+        line: the number, from 0, of the line of the text that the row belongs to.
+        size: the x-height in millimetres; 0 if unknown.
+        baseline: the y of the row's baseline on the page; 0 if unknown.
     """
 
     strokes: tuple[np.ndarray, ...]
@@ -77,7 +77,7 @@ class Row:
     baseline: float = 0.0
 
     def numbered(self) -> Iterator[tuple[int, PlacedWord]]:
-        """Yield the words with their numbers from 1; the words of a text with blanks count each."""
+        """Yield each word with its number, from 1; a text with blanks counts as several words."""
         number = 1
         for word in self.words:
             yield number, word
@@ -90,8 +90,8 @@ class Layer:
 
     Attributes:
         label: the layer's number, as plotters read it, and a description.
-        pen: that the layer is drawn with.
-        rows: the lines of writing, or the printed ruling as one row.
+        pen: the pen that draws the layer.
+        rows: the lines of writing, or one row with the printed ruling.
         printed: whether the layer is the printed ruling.
     """
 
@@ -107,11 +107,11 @@ class Layer:
 
 
 def curves(points: np.ndarray) -> np.ndarray:
-    """Return the smooth curve of a stroke `(n, 2)` as cubic segments `(segments, 4, 2)`.
+    """Return the smooth curve of a stroke `(n, 2)` as Bézier segments `(segments, 4, 2)`.
 
-    The points are rounded to `DECIMALS` first, so that no curve loses its length when it is
-    written. A dot (one point, or equal points) becomes a line of `DOT_LENGTH` straight down, as
-    most dots are written, with the dot in its middle.
+    The points are rounded to `DECIMALS` first, because a file has rounded points, and a curve must
+    not lose its length there. A dot (one point, or equal points) becomes a line of `DOT_LENGTH`
+    straight down, centred on the dot.
     """
     points = np.round(points, DECIMALS)
     segments = bezier(points)
@@ -121,6 +121,6 @@ def curves(points: np.ndarray) -> np.ndarray:
 
 
 def decimal(value: float) -> str:
-    """Return a number in plain digits with at most `DECIMALS`."""
-    shown = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
-    return "0" if shown == "-0" else shown
+    """Return a number in plain digits, with at most `DECIMALS` after the point."""
+    digits = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
+    return "0" if digits == "-0" else digits

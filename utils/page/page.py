@@ -1,7 +1,4 @@
-"""A page of handwriting: its strokes on the paper, in millimetres, and its formats.
-
-Every format is made from a `Page`, without changing the page.
-"""
+"""A page of handwriting: its strokes on the paper, in millimetres, and its file formats."""
 
 import json
 import os
@@ -20,22 +17,22 @@ from utils.page.layers import DECIMALS, DOTTED, PEN_WIDTH, PERIOD, RULING, Layer
 from utils.page.pdf import PdfPage, pdf_page, write_pdf
 from utils.page.svg import to_svg
 
-LETTER = 3.0  # X-height in millimetres of a line that is a page of its own (assumed, by eye)
-SLACK = 0.01  # millimetres that ink may lie outside of the page by rounding (assumed)
+X_HEIGHT = 3.0  # x-height in millimetres of a line alone on a page (assumed, by eye)
+SLACK = 0.01  # distance in millimetres by which ink may leave the page, for rounding (assumed)
 KINDS = (".svg", ".pdf", ".png", ".inkml", ".json")
-"""Suffixes of the formats."""
-DPI = 300  # default pixels per inch of a PNG (assumed: as of printers)
+"""The suffixes of the formats."""
+DPI = 300  # default pixels per inch of a PNG (assumed: the resolution of printers)
 
 
 @dataclass(frozen=True, repr=False)
 class Page:
-    """A sheet of paper with its writing and ruling; saves itself, and shows itself in a notebook.
+    """A sheet of paper with its writing and ruling; a notebook shows it as a picture.
 
     Attributes:
-        width, height: of the sheet, in millimetres.
+        width, height: the size of the sheet in millimetres.
         rows: the lines of writing, in order.
-        rules: ends of the printed lines of the paper, `(n, 2, 2)`.
-        dots: printed dots of the paper, `(n, 2)`.
+        rules: the printed lines of the paper, `(n, 2, 2)`, each by its two ends.
+        dots: the printed dots of the paper, `(n, 2)`.
     """
 
     width: float
@@ -53,8 +50,8 @@ class Page:
         return "\n".join(row.text for row in self.rows)
 
     def check(self) -> None:
-        """Raise a UserError if ink leaves the page: plotting programs such as vpype drop such ink
-        silently."""
+        """Raise a UserError if ink leaves the page; plotting programs such as vpype would drop such
+        ink silently."""
         for number, row in enumerate(self.rows, 1):
             points = np.concatenate([np.zeros((1, 2)), *row.strokes])
             outside = np.maximum(-points, points - (self.width, self.height)).max()
@@ -65,10 +62,9 @@ class Page:
                 )
 
     def layers(self) -> list[Layer]:
-        """Return the layers of the page: the printed ruling, then a layer for each pen, in the
-        order of first use. Pens of the same width and colour are one pen.
+        """Return the layers of the page: the printed ruling, then each pen's layer, by first use.
 
-        A layer without a stroke is left out.
+        Pens of the same width and colour are the same pen. A layer without a stroke is left out.
 
         Raises:
             UserError: if ink leaves the page.
@@ -95,22 +91,22 @@ class Page:
         return page_to_inkml((self.width, self.height), self.rows)
 
     def to_pdf_page(self) -> PdfPage:
-        """Return the page for a PDF; raise a UserError if ink leaves the page."""
+        """Return the page as a page of a PDF; raise a UserError if ink leaves the page."""
         return pdf_page((self.width, self.height), self.layers(), self.rows)
 
     def figure(self) -> Any:
-        """Return the page as a figure of matplotlib, in the page's size."""
+        """Return the page as a figure of matplotlib in true size; see `utils.plots.page_figure`."""
         from utils.plots import page_figure  # slow to import
 
         return page_figure((self.width, self.height), self.layers())
 
     def to_json(self) -> str:
-        """Return the page as JSON on one line, for programs that need its points alone.
+        """Return the page as JSON on one line, for programs that need only its points.
 
         `{"format": "page of handwriting", "version": 1, "width", "height", "rules", "dots", "rows":
         [{"text", "pen": {"width", "colour"}, "period", "strokes": [[[x, y], ...], ...], "doubts":
-        [...]}, ...]}`: lengths in millimetres, positions rounded to 0.001 mm; the period from one
-        point to the next in seconds.
+        [...]}, ...]}`. Lengths are in millimetres, positions rounded to 0.001 mm. The period is the
+        time from one point to the next in seconds.
         """
         rows = [
             {
@@ -140,22 +136,22 @@ def page_of_line(ink: np.ndarray) -> Page:
     Raises:
         DataError: if the ink is not valid.
     """
-    scale, margin = LETTER / x_height(ink), 2 * LETTER
+    scale, margin = X_HEIGHT / x_height(ink), 2 * X_HEIGHT
     left, top, right, bottom = (scale * side for side in bounds(ink))
     shift = margin - left, margin - top
     moved = tuple(scale * stroke + shift for stroke in strokes(ink))
     size = right - left + 2 * margin, bottom - top + 2 * margin
-    return Page(*size, (Row(moved, pen=Pen(PEN_WIDTH * LETTER)),))
+    return Page(*size, (Row(moved, pen=Pen(PEN_WIDTH * X_HEIGHT)),))
 
 
 def save_pages(
     pages: Sequence[Page], path: str | os.PathLike[str], *, dpi: int = DPI
 ) -> list[Path]:
-    """Save pages, as PDF in one file, else in numbered files, and return the files.
+    """Save pages and return the files: one PDF, or a file for each page in another format.
 
     Args:
-        pages: to save.
-        path: a name with a suffix of `KINDS`; if there are several files, a number is added.
+        pages: the pages to save.
+        path: a path with a suffix of `KINDS`; a number is added to it if there are several files.
         dpi: pixels per inch of a PNG.
 
     Raises:

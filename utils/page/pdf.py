@@ -1,7 +1,7 @@
-"""PDF: pages as vectors, with invisible text where each word stands, for search and selection.
+"""PDF: pages as vectors, with invisible text on each word for search and selection in viewers.
 
-Viewers find and mark words by this text. The text has a font of its own, whose glyphs draw nothing
-and are half as wide as the font's size; `ToUnicode` names the characters of the glyphs.
+The font of this text has glyphs that draw nothing and are half as wide as the font's size; its
+`ToUnicode` names the character of each glyph.
 """
 
 import zlib
@@ -16,21 +16,21 @@ import numpy as np
 from utils.files import XML_FORBIDDEN, atomic_write
 from utils.page.layers import Layer, Pen, Row, curves, decimal
 
-POINT = 72 / 25.4  # points, the unit of PDF, in a millimetre
+POINT = 72 / 25.4  # points, the unit of PDF, per millimetre
 TEXT_SIZE = 1.4
-"""Size of a row's text over the height of its words, so that viewers see one line (measured:
-pdftotext gives the words of a page in order)."""
-MIN_BLANK = 0.1  # width of the narrowest blank in sizes of the text (assumed)
+"""Size of a row's text, as a multiple of the height of its words; viewers then take the row for one
+line (measured: pdftotext gives the words of a page in order)."""
+MIN_BLANK = 0.1  # minimum width of a blank, as a fraction of the text's size (assumed)
 MAX_BLANK = 0.9
-"""Width of the widest blank in sizes of the text; before a wider gap the word is made longer than
-its ink (measured: poppler takes words that are further apart for columns)."""
-GLYPH_WIDTH = 0.5  # width of a glyph in sizes of the text, from which poppler guesses the size
-EM = 1000  # units of the font in the size of a text, as usual
+"""Maximum width of a blank, as a fraction of the text's size; if a gap is wider, the word before it
+is made wider than its ink (measured: poppler takes words that are further apart for columns)."""
+GLYPH_WIDTH = 0.5  # width of a glyph, as a fraction of the text's size (poppler infers the size)
+EM = 1000  # units of the font per size of the text, as usual
 GLYPH_BOX = (0, -200, 500, 800)
-"""Left, bottom, right and top of the glyph in units of the font; viewers mark selected text by this
-box (assumed)."""
-CODES = 255  # most characters of a font, whose codes are bytes from 1
-# The numbers of objects.
+"""Left, bottom, right and top of the glyph in units of the font; viewers highlight selected text by
+this box (assumed)."""
+MAX_CODES = 255  # maximum number of characters of a font, whose codes are bytes from 1
+# The numbers of the objects that every file has.
 _CATALOG = 1
 _PAGES = 2
 _RESOURCES = 3
@@ -38,15 +38,16 @@ _INFO = 4
 _GLYPH = 5
 
 Drawn: TypeAlias = Sequence[tuple[Pen, Sequence[np.ndarray]]]
+"""Pens, each with the Bézier curves `(segments, 4, 2)` that it draws."""
 
 
 @dataclass(frozen=True)
 class BoxedWord:
-    """A word of a row with the box of its ink in millimetres, y downwards.
+    """A word of a row, and the bounds of its ink in millimetres.
 
     Attributes:
-        text: of the word.
-        left, top, right, bottom: of its ink.
+        text: the text of the word.
+        left, top, right, bottom: the bounds of its ink; y grows downwards.
         joined: whether the next word follows without a blank.
     """
 
@@ -60,14 +61,14 @@ class BoxedWord:
 
 @dataclass(frozen=True)
 class PdfPage:
-    """A page for a PDF: its curves, in millimetres from the top left corner, and its text.
+    """A page of a PDF: its curves, in millimetres from the top left corner, and its text.
 
     Attributes:
-        width, height: of the page.
-        drawn: pens, each with the cubic curves `(segments, 4, 2)` that it draws, in order.
+        width, height: the size of the page in millimetres.
+        drawn: the curves of the page.
         rows: the words of each row of text, from the left.
-        highlighted: pens and curves as in `drawn`, which are drawn first and are transparent.
-        filled: outlines as cubic curves, which are filled with black.
+        highlighted: transparent curves, drawn below `drawn`.
+        filled: outlines as Bézier curves, filled with black.
     """
 
     width: float
@@ -79,14 +80,14 @@ class PdfPage:
 
 
 def pdf_page(size: tuple[float, float], layers: Sequence[Layer], rows: Sequence[Row]) -> PdfPage:
-    """Return a page of a size, width and height, for a PDF, from its layers and rows of text."""
+    """Return a page of a PDF, of `size` (width, height) in mm, with its layers and rows of text."""
     drawn = [(layer.pen, list(map(curves, layer.strokes))) for layer in layers]
     words = [boxed_words(row) for row in rows if row.strokes and row.text]
     return PdfPage(*size, drawn, words)
 
 
 def boxed_words(row: Row) -> list[BoxedWord]:
-    """Return the words of a row that has strokes; its text as one word if words are unknown."""
+    """Return the words of a row with strokes; if the words are unknown, the row is one word."""
     if not row.words:
         return [_boxed(row.text, row.strokes)]
     stops = accumulate((word.strokes for word in row.words), initial=0)
@@ -106,9 +107,9 @@ def write_pdf(path: str | PathLike[str], pages: Iterable[PdfPage], title: str = 
     """Write pages as a PDF, atomically; the same pages give the same bytes.
 
     Args:
-        path: the file, whose folder exists.
-        pages: at least one page; pages are not kept in memory.
-        title: in the file's metadata; none if empty.
+        path: the file; its folder exists.
+        pages: at least one page; written pages are not kept in memory.
+        title: the title in the file's metadata; "" for none.
     """
     atomic_write(path, lambda file: write_pages(file, pages, title))
 
@@ -119,13 +120,13 @@ def write_pages(file: BinaryIO, pages: Iterable[PdfPage], title: str = "") -> No
 
 
 class _Document:
-    """The objects of a PDF, all of them dictionaries, written to a file as they come."""
+    """Writes the objects of a PDF, which all are dictionaries, to a file one after another."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._starts: dict[int, int] = {}  # By number of an object its first byte.
+        self._starts: dict[int, int] = {}  # by an object's number, the position of its first byte
         self._next = _GLYPH + 1
-        self._codes: dict[str, int] = {}  # By character of the text its code, from 0.
+        self._codes: dict[str, int] = {}  # by character of the text, its code from 0
 
     def write(self, pages: Iterable[PdfPage], title: str) -> None:
         """Write the whole file."""
@@ -137,19 +138,19 @@ class _Document:
         modes = "".join(f"/{mode}<</BM/{mode}>>" for mode in ("Multiply", "Normal"))
         self._put(f"/Font<<{fonts}>>/ExtGState<<{modes}>>", number=_RESOURCES)
         self._put("", f"{EM * GLYPH_WIDTH:g} 0 {' '.join(map(str, GLYPH_BOX))} d1", _GLYPH)
-        named = f"/Title<FEFF{_utf16(XML_FORBIDDEN.sub('?', title))}>" if title else ""
-        self._put(named, number=_INFO)
+        info = f"/Title<FEFF{_utf16(XML_FORBIDDEN.sub('?', title))}>" if title else ""
+        self._put(info, number=_INFO)
         self._put(f"/Type/Catalog/Pages {_PAGES} 0 R", number=_CATALOG)
         start, size = self._file.tell(), len(self._starts) + 1
-        places = "".join(f"{self._starts[number]:010} 00000 n \n" for number in range(1, size))
+        table = "".join(f"{self._starts[number]:010} 00000 n \n" for number in range(1, size))
         self._file.write(
-            f"xref\n0 {size}\n0000000000 65535 f \n{places}"
+            f"xref\n0 {size}\n0000000000 65535 f \n{table}"
             f"trailer\n<</Size {size}/Root {_CATALOG} 0 R/Info {_INFO} 0 R>>\n"
             f"startxref\n{start}\n%%EOF\n".encode()
         )
 
     def _put(self, entries: str, stream: str = "", number: int = 0) -> int:
-        """Write an object, and return its number; number 0 stands for the next number."""
+        """Write an object, and return its number; `number` 0 gives it the next free number."""
         if not number:
             number, self._next = self._next, self._next + 1
         self._starts[number] = self._file.tell()
@@ -163,7 +164,7 @@ class _Document:
 
     def _page(self, page: PdfPage) -> int:
         width, height = (decimal(POINT * side) for side in (page.width, page.height))
-        # Millimetres from the top left corner, y downwards; round ends and corners.
+        # Units are millimetres from the top left corner, y downwards; ends and corners are round.
         lines = [f"{POINT:.6f} 0 0 {-POINT:.6f} 0 {height} cm 1 J 1 j"]
         if page.highlighted:
             lines += ["/Multiply gs", *_strokes(page.highlighted), "/Normal gs"]
@@ -177,22 +178,22 @@ class _Document:
         )
 
     def _row(self, words: Sequence[BoxedWord]) -> Iterator[str]:
-        """Yield the commands that write a row. Words are as wide as their ink, but end before the
-        next word; blanks reach up to the next word. See `_baselines`."""
+        """Yield the commands that write a row of invisible text. A word is as wide as its ink, but
+        ends before the next word; a blank fills the gap up to the next word."""
         words = [word for word in words if word.text]
         if not words:
             return
         size = TEXT_SIZE * float(np.median([word.bottom - word.top for word in words])) or 1.0
         min_blank, max_blank = MIN_BLANK * size, MAX_BLANK * size
-        for word, after, baseline in zip_longest(words, words[1:], _baselines(words, size)):
+        for word, following, baseline in zip_longest(words, words[1:], _baselines(words, size)):
             right = word.right
-            if after:
-                blank = 0.0 if word.joined else np.clip(after.left - right, min_blank, max_blank)
-                right = after.left - blank
+            if following:
+                gap = np.clip(following.left - right, min_blank, max_blank)
+                right = following.left - (0.0 if word.joined else gap)
             right = max(right, word.left + min_blank)
             yield from self._stretched(word.text, word.left, right, size, baseline)
-            if after and not word.joined:
-                stop = max(after.left, right + min_blank)
+            if following and not word.joined:
+                stop = max(following.left, right + min_blank)
                 yield from self._stretched(" ", right, stop, size, baseline)
 
     def _stretched(
@@ -201,38 +202,38 @@ class _Document:
         codes = [self._codes.setdefault(c, len(self._codes)) for c in XML_FORBIDDEN.sub("?", text)]
         percent = 100 * (right - left) / (GLYPH_WIDTH * size * len(codes))
         yield f"{decimal(percent)} Tz 1 0 0 -1 {decimal(left)} {decimal(baseline)} Tm"
-        for font, run in groupby(codes, lambda code: code // CODES):
-            shown = bytes(code % CODES + 1 for code in run).hex()
+        for font, run in groupby(codes, lambda code: code // MAX_CODES):
+            shown = bytes(code % MAX_CODES + 1 for code in run).hex()
             yield f"/F{font} {decimal(size)} Tf <{shown}> Tj"
 
     def _fonts(self) -> Iterator[int]:
         """Write the fonts, and yield their numbers."""
         characters = list(self._codes)
-        for start in range(0, len(characters), CODES):
-            part = characters[start : start + CODES]
-            names = [f"/g{code}" for code in range(1, len(part) + 1)]
+        for start in range(0, len(characters), MAX_CODES):
+            chunk = characters[start : start + MAX_CODES]
+            names = [f"/g{code}" for code in range(1, len(chunk) + 1)]
             glyphs = "".join(f"{name} {_GLYPH} 0 R" for name in names)
-            widths = f"{EM * GLYPH_WIDTH:g} " * len(part)
+            widths = f"{EM * GLYPH_WIDTH:g} " * len(chunk)
             yield self._put(
                 f"/Type/Font/Subtype/Type3/FontBBox[{' '.join(map(str, GLYPH_BOX))}]"
                 f"/FontMatrix[{1 / EM} 0 0 {1 / EM} 0 0]/Resources<<>>/CharProcs<<{glyphs}>>"
                 f"/Encoding<</Type/Encoding/Differences[1{''.join(names)}]>>"
-                f"/FirstChar 1/LastChar {len(part)}/Widths[{widths}]"
-                f"/ToUnicode {self._put('', _to_unicode(part))} 0 R"
+                f"/FirstChar 1/LastChar {len(chunk)}/Widths[{widths}]"
+                f"/ToUnicode {self._put('', _to_unicode(chunk))} 0 R"
             )
 
 
 def _baselines(words: Sequence[BoxedWord], size: float) -> list[float]:
-    """Return the baseline of each word of a row, level unless the row falls by more than `size`."""
+    """Return the y of each word's baseline; all are equal unless the row falls by over `size`."""
     bottom = np.array([word.bottom for word in words])
     middle = np.array([word.left + word.right for word in words]) / 2
-    line = np.polynomial.Polynomial.fit(middle, bottom, min(1, len(words) - 1))(middle)
+    fitted = np.polynomial.Polynomial.fit(middle, bottom, min(1, len(words) - 1))(middle)
     level = np.full(len(words), np.median(bottom))
-    return (line if np.ptp(line) > size else level).tolist()
+    return (fitted if np.ptp(fitted) > size else level).tolist()
 
 
 def _to_unicode(characters: Sequence[str]) -> str:
-    """Return the CMap of a font from codes, counted from 1, to characters."""
+    """Return the CMap of a font, which maps codes, counted from 1, to `characters`."""
     lines = [f"<{code:02x}> <{_utf16(c)}>" for code, c in enumerate(characters, 1)]
     blocks = [lines[start : start + 100] for start in range(0, len(lines), 100)]  # as PDF demands
     return "\n".join(
@@ -252,7 +253,7 @@ def _utf16(text: str) -> str:
 
 
 def _colour(colour: str) -> str:
-    """Return the parts of `#rrggbb`, 0 to 1."""
+    """Return red, green and blue of `#rrggbb`, each from 0 to 1."""
     return " ".join(decimal(part / 255) for part in bytes.fromhex(colour[1:]))
 
 
@@ -265,14 +266,14 @@ def _strokes(drawn: Drawn) -> Iterator[str]:
 
 
 def straight(points: np.ndarray) -> np.ndarray:
-    """Return the lines through points `(n, 2)` as cubic segments `(n - 1, 4, 2)`."""
+    """Return the straight lines between points `(n, 2)` as Bézier segments `(n - 1, 4, 2)`."""
     start, end = points[:-1, None], points[1:, None]
     return start + (end - start) * np.linspace(0, 1, 4)[:, None]
 
 
 def _path(segments: np.ndarray) -> str:
-    """Return a path along cubic segments `(segments, 4, 2)`, at least one; each segment begins at
-    the end of the segment before."""
+    """Return the commands of a path along Bézier segments `(segments, 4, 2)`, at least one; each
+    begins at the end of the one before."""
     rows = segments[:, 1:].reshape(-1, 6).tolist()
     curves_to = "".join(f"{' '.join(map(decimal, row))} c\n" for row in rows)
     return f"{' '.join(map(decimal, segments[0, 0].tolist()))} m\n{curves_to}"

@@ -12,17 +12,17 @@ from utils.page.layers import Layer, Row, curves, decimal
 def to_svg(
     size: tuple[float, float], layers: Sequence[Layer], title: str = "", *, description: str = ""
 ) -> str:
-    """Return the text of an SVG of a page, in millimetres.
+    """Return a page as SVG.
 
-    Every pen is a layer as of Inkscape, which vpype and the AxiDraw's programs know too; the
-    printed ruling is the first layer. Every stroke is one `<path>`, in the order of writing, of
-    cubic curves from point to point. A dot is a short line, so that plotters draw it. The first
-    path of a row names the row's text, by which `read_ink` finds the rows again.
+    Every layer is a layer of Inkscape, a form that vpype and the AxiDraw's programs know too. Every
+    stroke is a `<path>` of cubic curves from point to point; paths are in the order of writing. A
+    dot is a short line, so that plotters draw it. The first path of a row names the row's text, by
+    which `read_ink` finds the rows again.
 
     Args:
-        size: width and height of the page.
+        size: the width and height of the page in millimetres.
         layers: the layers of the page, in order.
-        title, description: any text; none if empty.
+        title, description: any text; "" for none.
     """
     width, height = map(decimal, size)
     lines = [
@@ -36,18 +36,18 @@ def to_svg(
     if description:
         lines.append(f"<desc>{_escaped(description)}</desc>")
     for layer in layers:
-        look = (
+        style = (
             f'fill="none" stroke="{layer.pen.colour}" stroke-width="{decimal(layer.pen.width)}" '
             'stroke-linecap="round" stroke-linejoin="round"'
         )
-        drawn = []
+        paths = []
         for row in layer.rows:
-            paths = [_path_data(curves(stroke)) for stroke in row.strokes]
+            first, *others = (_path_data(curves(stroke)) for stroke in row.strokes)
             label = "" if layer.printed else _label(row)
-            drawn.append(f'<path{label} d="{paths[0]}"/>')
-            drawn += [f'<path d="{path}"/>' for path in paths[1:]]
+            paths.append(f'<path{label} d="{first}"/>')
+            paths += [f'<path d="{data}"/>' for data in others]
         label = f'inkscape:groupmode="layer" inkscape:label="{_escaped(layer.label)}"'
-        lines += [f"<g {label} {look}>", *drawn, "</g>"]
+        lines += [f"<g {label} {style}>", *paths, "</g>"]
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -57,13 +57,13 @@ def _label(row: Row) -> str:
 
 
 def _path_data(segments: np.ndarray) -> str:
-    """Return the `d` of a path along cubic segments `(segments, 4, 2)`, at least one; each segment
-    begins at the end of the segment before."""
+    """Return the `d` of a path along Bézier segments `(segments, 4, 2)`, at least one; each begins
+    at the end of the one before."""
     x, y = map(decimal, segments[0, 0].tolist())
     rows = segments[:, 1:].reshape(-1, 6).tolist()
     return f"M{x} {y}" + "".join("C" + " ".join(map(decimal, row)) for row in rows)
 
 
 def _escaped(text: str) -> str:
-    """Escape text for XML; characters that XML forbids even when escaped become `?`."""
+    """Escape text for XML; characters that XML does not allow even when escaped become `?`."""
     return escape(XML_FORBIDDEN.sub("?", text))

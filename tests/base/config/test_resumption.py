@@ -23,7 +23,7 @@ def test_what_does_not_change_a_step_is_taken_over_and_all_else_is_a_fault():
         Override("c.json", "trainer.args.epochs", "3"),
     ]
     assert [(fault.key, fault.expected) for fault in faults] == [
-        (f"{key}.keep", 'the run that is to go on has "a.inkml"')
+        (f"{key}.keep", 'the run that is to be resumed has "a.inkml"')
     ]
     overrides, (fault,) = compare(config("A", 3), config("A", 2), "c.json")
     assert (overrides, fault.key, fault.value) == ([], "trainer.args.epochs", 2)

@@ -9,7 +9,7 @@ from data_loader.sources.inkml import parse
 from utils.checks import DataError
 from utils.files import write_text
 from utils.ink import from_strokes
-from utils.page.inkml import AIR, LIFT, to_inkml
+from utils.page.inkml import AIR_SPEED, LIFT_TIME, to_inkml
 from utils.page.layers import PERIOD, Pen, Row
 from utils.page.page import Page
 
@@ -114,9 +114,9 @@ def test_times_are_the_period_within_a_stroke_and_the_way_between_two():
     _, _, [(_, _, [body, dot]), (_, _, [last])] = read(PAGE.to_inkml())
     np.testing.assert_allclose(body[:, 2], [0, 18, 36])
     # From 14, 10 to 13, 8 are 5^0.5 mm, from 13, 8 to 10, 20 are 153^0.5 mm.
-    lifted = 36 + 1000 * (LIFT + 5**0.5 / AIR)
+    lifted = 36 + 1000 * (LIFT_TIME + 5**0.5 / AIR_SPEED)
     assert dot[0, 2] == pytest.approx(lifted, abs=0.001)
-    landed = lifted + 1000 * (LIFT + 153**0.5 / AIR)
+    landed = lifted + 1000 * (LIFT_TIME + 153**0.5 / AIR_SPEED)
     np.testing.assert_allclose(last[:, 2], [landed, landed + 1000 * PERIOD], atol=0.001)
 
 

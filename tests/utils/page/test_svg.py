@@ -9,7 +9,7 @@ import pytest
 from tests.utils.test_plots import wave
 from utils.ink import bezier, bounds
 from utils.page.layers import PEN_WIDTH, Pen, Row
-from utils.page.page import LETTER, Page, page_of_line
+from utils.page.page import X_HEIGHT, Page, page_of_line
 
 vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
 vpype_cli = pytest.importorskip("vpype_cli")
@@ -82,20 +82,20 @@ def test_plotters_find_layers_pens_and_every_stroke(tmp_path):
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 500.0])
 def test_a_line_is_a_page_of_a_natural_size(tmp_path, size):
-    """Letters of 10 sizes are `LETTER` high, whatever the unit of the ink."""
+    """Letters of 10 sizes are `X_HEIGHT` high, whatever the unit of the ink."""
     ink = wave() * np.array([size, size, 1])
     write_svg(tmp_path / "ink.svg", page_of_line(ink), '<b> & "c"', description="a\x00 \ud800")
     layers, paper = plotted(tmp_path / "ink.svg")
-    unit = LETTER / (10 * size)
+    unit = X_HEIGHT / (10 * size)
     left, top, right, bottom = bounds(ink)
     assert paper == pytest.approx(
-        ((right - left) * unit + 4 * LETTER, (bottom - top) * unit + 4 * LETTER), rel=0.03
+        ((right - left) * unit + 4 * X_HEIGHT, (bottom - top) * unit + 4 * X_HEIGHT), rel=0.03
     )
     body, dot = layers[1]
     assert len(body) > 200
     assert np.abs(dot[-1] - dot[0]) * MM == pytest.approx(0.2, rel=0.02)
-    assert layers[1].metadata["vp_pen_width"] * MM == pytest.approx(LETTER * PEN_WIDTH)
-    assert body[0].real * MM == pytest.approx(2 * LETTER)
+    assert layers[1].metadata["vp_pen_width"] * MM == pytest.approx(X_HEIGHT * PEN_WIDTH)
+    assert body[0].real * MM == pytest.approx(2 * X_HEIGHT)
     root = ElementTree.parse(tmp_path / "ink.svg").getroot()
     assert root.find(f"{SVG}title").text == '<b> & "c"'
     assert root.find(f"{SVG}desc").text == "a? ?"
