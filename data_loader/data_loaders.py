@@ -171,7 +171,7 @@ class HandwritingDataLoader:
             loaded: the samples of all splits or, where nothing is trained, of a single split.
             seed: seed of shuffling and augmentation.
             normalisation: None computes it from the training split after preprocessing.
-            alphabet: None takes `characters` or, without them, those of the texts of all splits.
+            alphabet: None takes `characters`, else the dataset's, else those of the samples' texts.
             features: computes the network's inputs from ink; None makes normalised points.
             extras: shapes of the extras that the network takes, by name.
             extends_alphabet: append characters that `alphabet` lacks, for fine-tuning, instead of
@@ -198,8 +198,8 @@ class HandwritingDataLoader:
         if not extras.items() <= loaded.extras.items():
             raise DataError(f"the network takes {extras}; the samples have {loaded.extras}")
         alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
-        trains = normalisation is None or len(loaded.samples) > 1
-        training = self._training(loaded.split("train")) if trains else []
+        is_training = normalisation is None or len(loaded.samples) > 1
+        training = self._training(loaded.split("train")) if is_training else []
         if normalisation is None:
             normalisation = Normalisation.fit(sample.ink for sample in training)
         return Data(self, loaded, training, seed, normalisation, alphabet, features, extras, new)

@@ -14,7 +14,7 @@ from utils.checks import DataError, Range, Seed, first_line
 from utils.files import open_file
 from utils.hand_measures import TOLD_LINES, strokes_per_character
 
-MIN_OVERLAP = 4  # characters of a line that a text does not contain by chance (assumed)
+MIN_OVERLAP = 4  # characters; a text may contain a shorter line by chance (assumed)
 MAX_JOINED_STROKES = 0.65  # per character of a joined hand (measured, lab notebook: joined hands)
 
 
@@ -58,6 +58,7 @@ class ToldHandsDataset(BaseDataset):
         if not hands:
             raise DataError(f"descriptors = {self.descriptors!r} has none of the samples")
         size = len(next(iter(table.values())))  # numbers of a descriptor, and its weight
+        numbers = {sample: number for number, sample in enumerate(loaded.used)}
 
         def with_extras(sample: Sample) -> Sample:
             if "hand" in sample.extras:
@@ -77,7 +78,6 @@ class ToldHandsDataset(BaseDataset):
             extras = {"hand": rows, "composed": np.float32([fraction])}
             return replace(sample, extras=extras | dict(sample.extras))
 
-        numbers = {sample: number for number, sample in enumerate(loaded.used)}
         samples = changed(loaded.samples, lambda sample: [with_extras(sample)])
         if "train" in samples and self.joined > 1:
             ratios = {}
@@ -107,7 +107,8 @@ class ToldHandsDataset(BaseDataset):
 def composed_fraction(text: str, recorded: Sequence[str]) -> float:
     """Return the fraction of the characters of a text, without blanks, that no line covers.
 
-    `recorded` are texts of lines: each covers its first occurrence in the text, the longest first.
+    `recorded` has the texts of lines. Each line of at least `MIN_OVERLAP` characters covers its
+    first occurrence in the text; longer lines go first.
     """
     if any(text in line for line in recorded):
         return 0.0

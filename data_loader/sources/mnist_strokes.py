@@ -51,7 +51,7 @@ def sniff(head: bytes) -> bool:
 def parse(path: Path) -> Parsed:
     """Return the digits in an archive, or the digit in an `inputdata` file.
 
-    The digit's class is in the `targetdata` file beside it; without such a file it has no text.
+    The text is the class in the `targetdata` file beside `path`, or "" if there is no such file.
     """
     with open_file(path) as stream:
         is_packed = is_archive(stream.read(MEBIBYTE))

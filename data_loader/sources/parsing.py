@@ -26,7 +26,7 @@ MAX_ELEMENTS = 500_000  # XML elements, UNIPEN keywords or stroke arrays of a fi
 MAX_VALUES = 10 * MAX_ELEMENTS  # lists and objects of JSON, opcodes of a pickle (assumed)
 MAX_PARSED = 1_000_000_000  # bytes of an unpacked archive and its samples (assumed: half of 2 GB)
 SAMPLE_BYTES = 500  # of a sample or a Fault besides points and strings (measured)
-POINT_BYTES = 13  # (measured)
+POINT_BYTES = 13  # of a point (measured)
 MAX_PERIODS = 2.5
 """Maximum time, in periods, between two points with no missing point between them (assumed).
 IAM-OnDB rounds times to 10 ms, so that two periods may be due to rounding: steps of 0.03 s are

@@ -70,7 +70,7 @@ class SourceDataset(BaseDataset):
         files = files_below(self.path, self.file_names) if self.path.exists() else []
         if not files:
             problem = f"no {self.title} file there" if self.path.exists() else "no such folder"
-            remedy = "--data, or -o KEY.root=FOLDER for a dataset in another, names the folder"
+            remedy = "--data, or -o KEY.root=FOLDER for a dataset in a dataset, names the folder"
             raise DataError(f"{self.path}: {problem}; {remedy}")
         return files
 

@@ -62,8 +62,8 @@ def divide(
     notes = []
     fractions = {split: fraction for split, fraction in fractions.items() if fraction > 0}
     split_of = {sample: named_split(sample.group) for sample in samples}
-    official = {"train", "valid", "test"}.intersection(split_of.values())
-    official = official - {"train"} if "train" in official else set()
+    named = set(split_of.values())
+    official = named & {"valid", "test"} if "train" in named else set()
     for split in official:
         fractions["train"] += fractions.pop(split, 0.0)
     if official:

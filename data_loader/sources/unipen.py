@@ -169,7 +169,7 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
         points_per_second: see `Document`.
 
     Raises:
-        Fault: if `.COORD` lacks X or Y, there are too many keywords, or `blocks` raises it.
+        Fault: if `.COORD` lacks X or Y, there are too many keywords, or `blocks` raises a Fault.
     """
     segments: list[Segment] = []
     components: list[np.ndarray] = []

@@ -18,7 +18,7 @@ class Block(NamedTuple):
 
     file: str
     included_file: str
-    """The name of the file, included by `file`, that contains the block; "" if `file` does."""
+    """The included file that contains the block; "" if `file` itself contains the block."""
     line: int
     keyword: str
     body: str
@@ -30,14 +30,14 @@ class Block(NamedTuple):
 
 
 def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes]) -> Iterator[Block]:
-    """Yield the blocks of files; the first `.INCLUDE` of a file is replaced by its blocks.
+    """Yield the blocks of files, with the blocks of an included file at its first `.INCLUDE`.
 
     Args:
         files: names and contents of the files.
         include: returns the content of a file that `.INCLUDE` names.
 
     Raises:
-        Fault: if a file of `files` has no keyword, too much is included, or `include` raises it.
+        Fault: if one of `files` has no keyword, too much is included, or `include` raises a Fault.
     """
     opened: set[str] = set()
     budget = Budget(4 * MAX_BYTES, f"more than {4 * MAX_BYTES:,} bytes included")

@@ -48,7 +48,7 @@ _CACHED_FILES = 64  # included files kept in memory (assumed)
 _AFTER_OPENING = re.compile(r"((?:^| )[(\[]) ")
 _BEFORE_CLOSING = re.compile(r" ([.,;:!?)\]](?: |$))")
 _FAMILIES = ("ap", "at", "bb", "ce", "hp", "im")
-"""First letters of related contributors' codes: with them, equal writer names mean one person."""
+"""First two letters of the codes of related contributors, which give a person the same name."""
 
 
 def sniff(head: bytes) -> bool:
@@ -66,7 +66,7 @@ class Collection(NamedTuple):
 
     names: list[str]
     read: Callable[[str], bytes]  # returns the content of a file, or raises a Fault
-    include: Callable[[str], bytes]  # returns that of an included file, or raises a Fault
+    include: Callable[[str], bytes]  # returns the content of an included file, or raises a Fault
 
     def documents(self) -> list[tuple[str, dict[str, str]]]:
         """Return path and files of each document; the files are a dictionary by category.

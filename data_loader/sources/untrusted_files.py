@@ -123,7 +123,7 @@ _COMPRESSIONS = {
     # Files made by `xz -9` need 64 MiB.
     b"\xfd7zXZ\x00": (lzma.open, partial(lzma.LZMADecompressor, memlimit=128 * MEBIBYTE)),
 }
-"""For the first bytes of a file: the function that opens it, and that of its decompressor."""
+"""For the first bytes of a file: functions that open the file, and that make a decompressor."""
 _ARCHIVE_ERRORS = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 
 

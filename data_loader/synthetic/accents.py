@@ -5,7 +5,7 @@ sampled like strokes of the hand. A mark has several variants; a hand always dra
 in about the same size. All constants are assumed, and checked by eye in sheets of every letter in
 several hands, unless their comment says "measured".
 
-Lengths are in x-heights, y from the baseline downwards. Drawings are upright until `accented`.
+Lengths are in x-heights; y is downwards from the baseline. `accented` slants upright drawings.
 """
 
 import json
@@ -45,7 +45,7 @@ MARKS: Mapping[str, Sequence[Shape]] = {
 """Variants of each mark; a mark above a letter stands on its origin, a mark below a letter hangs
 from its origin. The polylines of marks and of `SHAPES` are this project's own, upright."""
 SHAPES: Mapping[str, Sequence[Shape]] = TABLES["shapes"]
-"""Variants of each character without a base letter, for tall letters two x-heights high."""
+"""Variants of each character without a base letter; tall letters are two x-heights high."""
 WRITTEN_MARKS: Mapping[str, str] = {
     letter: combining(name) for name, letters in TABLES["instead"].items() for letter in letters
 }
@@ -82,8 +82,8 @@ DOT_EXTENTS = (0.0, 0.12)
 """Bounds on the width and height of the short stroke that makes a dot, in x-heights (measured: half
 of the dots of `i` in IAM-OnDB's training lines are 0.04 to 0.11 wide and 0.04 to 0.14 high)."""
 MAX_EXTRA_POINTS = 2.0
-"""Largest number of steps of a stroke beyond its length over the mean step, as the pen starts and
-ends slowly (measured in IAM-OnDB: 4 steps for strokes of 1 to 4 mean steps, 8 for 6)."""
+"""Largest number of steps of a stroke in addition to its length in mean steps: the pen is slow at
+the ends (measured in IAM-OnDB: strokes of 1 to 4 mean steps have 4, strokes of 6 have 8)."""
 MIN_TALL_HEIGHT = 1.45
 """Height above which ink belongs to a tall letter, in x-heights."""
 
@@ -111,7 +111,7 @@ class AccentPen:
         self.habit_generator = np.random.default_rng(seed)
 
     def random_deviation(self, deviation: float) -> float:
-        """Return the sum of two normal deviates: the hand's habitual deviate, and a new deviate."""
+        """Return the hand's habitual normal deviate plus a new one, both of std `deviation`."""
         habitual = self.habit_generator.standard_normal()
         return deviation * (habitual + self.generator.standard_normal())
 
@@ -120,13 +120,13 @@ class AccentPen:
         fraction = 0.7 * self.habit_generator.random() + 0.3 * self.generator.random()
         return low + (high - low) * fraction
 
-    def draw_shape(self, variants: Sequence[Shape], wide: float = 1.0) -> np.ndarray:
-        """Draw the variant that the hand uses, `wide` times as wide; return its path."""
+    def draw_shape(self, variants: Sequence[Shape], widening: float = 1.0) -> np.ndarray:
+        """Draw the variant that the hand uses, `widening` times as wide; return its path."""
         shape = variants[int(self.habit_generator.integers(len(variants)))]
         corners = np.concatenate([np.array(stroke) for stroke in shape])
         deviation = 0.04 * min(float(np.hypot(*np.ptp(corners, axis=0))), 1.0)
         angle, size = self.random_deviation(ANGLE_DEVIATION), self.random_deviation(SIZE_DEVIATION)
-        scale = np.exp([size + self.random_deviation(SIZE_DEVIATION / 2), size]) * (wide, 1.0)
+        scale = np.exp([size + self.random_deviation(SIZE_DEVIATION / 2), size]) * (widening, 1.0)
         cosine, sine = np.cos(angle), np.sin(angle)
         rotation = np.array([[cosine, -sine], [sine, cosine]])
         strokes = []
@@ -182,8 +182,8 @@ class AccentPen:
         x, y, _ = letter.T
         top = y.min()
         upper = x[y < 0.5 * top]
-        narrow = 0.8 if np.ptp(upper) < 0.3 else 1.0
-        drawn = self.draw_shape(MARKS[mark], narrow * self.width_factor)
+        narrowing = 0.8 if np.ptp(upper) < 0.3 else 1.0
+        drawn = self.draw_shape(MARKS[mark], narrowing * self.width_factor)
         middle = _middle(upper) + self.random_deviation(PLACE_DEVIATION)
         reach = np.ptp(drawn[:, 0]) / 2 + 0.1
         # The mark stands above the ink under it, and never deep between the arms of a U.
@@ -296,7 +296,7 @@ class AccentPen:
                 target_y = (-0.5 if character == "·" else 0.0) + deviation
                 path = moved(path, 0.0, target_y - path[:, 1].mean())
             elif character in "¿¡":
-                # Upside down and written backwards, the sign begins with its dot at the x-height.
+                # The sign is written upside down and backwards: first the dot, at the x-height.
                 path = from_strokes([-stroke[::-1] for stroke in to_strokes(path)[::-1]])
                 path = moved(path, 0.0, -self.habitual_value(0.9, 1.3) - path[:, 1].min())
             if parts:

@@ -25,8 +25,8 @@ TALL_LETTERS = CAPITALS | frozenset("bdhkl")
 """Capitals, and small letters as high as capitals."""
 MAX_OFFSET = 0.12
 """Largest distance of capitals, digits and full stops from the baseline, in x-heights (assumed).
-Further characters are moved: in IAM-OnDB's lines with few small letters, such as numbers, a third
-of the digits are more than 0.4 x-heights from the estimated baseline (measured)."""
+Characters at a larger distance are moved to this distance: in IAM-OnDB's lines with few small
+letters, such as numbers, a third of the digits are more than 0.4 x-heights off (measured)."""
 MAX_SMALL_OFFSET = 0.2
 """Largest distance of small letters from the baseline, in x-heights (assumed)."""
 CAPITAL_HEIGHTS = (0.9, 1.15)
@@ -72,7 +72,7 @@ class BankHand:
 
     @cached_property
     def slant(self) -> float:
-        """The median lean of downward steps to the right, x over y, weighted by their height."""
+        """The median lean to the right, x over y, of downward steps, weighted by their height."""
         x, y = self._steps.T
         down = y > np.abs(x)
         return weighted_median(-x[down] / y[down], y[down]) if down.any() else 0.0

@@ -65,11 +65,11 @@ class ComposedDataset(ExtendedDataset):
             recogniser misread more than a quarter, are left out.
         longest: largest number of characters of a recorded line; longer lines are cut between
             words. None cuts no lines. Only used with `height`.
-        pieces: largest number of characters of pieces of recorded lines, cut between words, that
-            are further training lines; None for no pieces. Pieces teach a network to begin a line,
-            where it knows the hand only from the hand vector. Only used with `height`.
+        pieces: largest number of characters of a piece. Longer recorded lines are also cut between
+            words into pieces for training, to teach a network to begin a line, where it knows the
+            hand only from the hand vector. None makes no pieces. Only used with `height`.
         lifts: least number of strokes per character of a hand in which lines are composed, or None:
-            below 0.65 the letters of a hand are joined, and composed letters would not be.
+            hands below 0.65 join their letters, but composed letters would not be joined.
         scarce: a character with fewer copies than this in all hands is sometimes drawn.
         seed: seed of the choice of texts, hands and pieces.
 
@@ -95,8 +95,8 @@ class ComposedDataset(ExtendedDataset):
 
     def __post_init__(self) -> None:
         if self.european + self.strings + self.plain > 1:
-            three = f"european ({self.european:g}), strings ({self.strings:g}) and plain"
-            raise ConfigFault("plain", self.plain, f"fractions of at most 1 together: {three}")
+            names = f"european ({self.european:g}), strings ({self.strings:g}) and plain"
+            raise ConfigFault("plain", self.plain, f"fractions of at most 1 together: {names}")
         if self.forms[0] >= self.forms[1]:
             raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
 
@@ -161,7 +161,7 @@ class ComposedDataset(ExtendedDataset):
             for sample, parts in lines.items()
         }
         samples = changed(main.samples, lambda sample: scaled.get(sample, []))
-        num_lost = [sum(s not in scaled for s in split) for split in main.samples.values()]
+        num_lost = [sum(s not in scaled for s in recorded) for recorded in main.samples.values()]
         report = main.report
         if any(num_lost):
             counts = [f"{lost:,} of {split}" for lost, split in zip(num_lost, samples, strict=True)]

@@ -38,7 +38,7 @@ SIGN_GAP_QUANTILES = (0.05, 0.6)
 """Quantiles between which gaps are drawn beside a sign within a word: the widest gaps come from
 sentences, and would be read as blanks in numbers and addresses."""
 MAX_CHOICES = 12
-"""Largest number of copies of a text that compete; of more copies, some are drawn at random."""
+"""Largest number of copies of a text to compare; of more copies, this many are drawn at random."""
 BLEND_LENGTH = 0.5
 """Length of path on either side of a join that is bent so that both sides meet, in x-heights."""
 MAX_OVERLAP = 0.45
@@ -63,7 +63,7 @@ class Bank:
     Attributes:
         names: names of the hands; the index in this list is the number of a hand.
         styles: standardised styles of the hands, `(hands, 5)`.
-        written: for each character and each number of a hand, the number of copies.
+        written: for each character, the number of copies by the number of the hand.
     """
 
     def __init__(
@@ -209,7 +209,8 @@ class Composer:
         return make
 
     def _random_copy(self, character: str, hand: BankHand) -> Piece:
-        """Return a random copy of a character; copies without a cut, or a cut after, go first."""
+        """Return a random copy of a character without cuts; if there is no such copy, without a cut
+        after the character; otherwise any copy."""
         places = hand.pieces[character]
         places = [place for place in places if not place.cut_after] or places
         places = [place for place in places if not (place.cut_before or place.cut_after)] or places
@@ -237,7 +238,7 @@ class Composer:
                 max_overlap = MAX_DIGIT_OVERLAP if has_digit else MAX_OVERLAP
                 touching = touching_shift(path[path[:, 0] > right_edge - 3], right.path)
                 shift = float(np.clip(touching + gap, shift - max_overlap, shift + gap))
-            else:  # A sign may not overlap its neighbour, where a reader would miss the sign.
+            else:  # A sign does not overlap its neighbour: a reader would miss the sign.
                 shift += self._random_gap(self.hand.sign_gaps, SIGN_GAP_QUANTILES)
             path = np.concatenate([path, moved(right.path, shift)])
         return path
@@ -267,8 +268,8 @@ def _join_at_cut(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     fall = right[0, 1] - left[-1, 1]
     left, right = left.copy(), moved(right, left[-1, 0] + step - right[0, 0])
     left[-1, 2] = 0
-    from_join = np.append(steps, 0.0)[::-1].cumsum()[::-1]
-    left[last_stroke, 1] += 0.5 * fall * np.clip(1 - from_join / BLEND_LENGTH, 0, 1)
+    distance_to_join = np.append(steps, 0.0)[::-1].cumsum()[::-1]
+    left[last_stroke, 1] += 0.5 * fall * np.clip(1 - distance_to_join / BLEND_LENGTH, 0, 1)
     first_stroke = slice(int(np.flatnonzero(right[:, 2])[0]) + 1)
     steps = np.hypot(*np.diff(right[first_stroke, :2], axis=0, prepend=right[:1, :2]).T)
     right[first_stroke, 1] -= 0.5 * fall * np.clip(1 - steps.cumsum() / BLEND_LENGTH, 0, 1)

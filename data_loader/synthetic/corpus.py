@@ -24,12 +24,13 @@ PLAIN = string.ascii_letters + " .,;:!?'\"-"
 """Characters of plain sentences."""
 LISTS = read_lists("corpus.txt")
 """Texts and templates by name. `marks` stand alone, so they have no `_` and `^`, whose height would
-be unclear. `within` are signs within words, where a backslash beside an `l` looks like a `v`."""
+be unclear. `within` stand within words: twice a backslash, which resembles a `v` beside an `l`."""
 CAPITALS = {
     letter: [name for name in LISTS["last_name"] + list(map(capital, LISTS["thing"]))
              if name[0] == letter]
     for letter in string.ascii_uppercase
 }  # fmt: skip
+"""For each capital, the last names and the things, with a capital, that begin with it."""
 FIELDS: Fields = {
     **LISTS,
     **{

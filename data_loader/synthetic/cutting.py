@@ -23,8 +23,8 @@ SMALL = frozenset("acemnorsuvwxz")
 DELAYED_STROKES = frozenset("ijtfxTFEHAkK:;?!=\"%'")
 """Characters with a stroke that may be delayed until a later character has been begun."""
 MAX_MISREAD = 0.25
-"""Largest fraction of a line's characters that a recogniser may misread. 0.5 % of IAM-OnDB's
-training lines exceed 13 %, as do more of the lines that are new to the recogniser (measured)."""
+"""Largest fraction of a line's characters that a recogniser may misread. In IAM-OnDB, 0.5 % of the
+training lines, and more of the lines that are new to the recogniser, exceed 13 % (measured)."""
 MIN_TREND_LETTERS = 12
 """Least number of small letters for a trend of the x-height along a line (assumed)."""
 MAX_TREND = 1.4
@@ -52,7 +52,8 @@ WINDOW_LEAD = 0.3
 fraction of a typical character's points (measured: of 717 letters cut off at one end, a reader
 reads 33, 48, 57 and 54 % for 0, 0.15, 0.3 and 0.45)."""
 MIN_DISTANCE_GAIN = 0.15
-"""X-heights by which a stroke is nearer to the earlier character that it completes (assumed)."""
+"""Least x-heights by which a stroke that completes an earlier character is nearer to this character
+than to the character in the window (assumed)."""
 MIN_RETURN = 0.9
 """X-heights. A stroke further than this left of the ink's right edge does not begin the character
 in the window: the window never goes back when the pen does (assumed)."""
@@ -119,7 +120,7 @@ class CutLine:
     def edges(self, first: int, last: int) -> tuple[bool, bool] | None:
         """Return whether the characters from `first` to `last` have a cut before them, and a cut
         after them; None if the characters cannot be cut out."""
-        padded = f" {self.text} "
+        padded = f" {self.text} "  # Character n of the text is padded[n + 1].
         before = LIFT if padded[first] == " " else self.boundaries[first - 1]
         after = LIFT if padded[last + 2] == " " else self.boundaries[last]
         if NONE in (before, after):
@@ -192,8 +193,8 @@ def measured(
 def _boxes(
     path: np.ndarray, owner: np.ndarray, text: str, read: np.ndarray, characters: frozenset[str]
 ) -> np.ndarray:
-    """Return left, top, right and bottom of the `characters` read with 4 points or more, `(n,
-    4)`."""
+    """Return the boxes (left, top, right, bottom), `(n, 4)`, of the characters of the text that are
+    in `characters`, were read right, and have 4 points or more."""
     chosen = [k for k, character in enumerate(text) if character in characters and read[k]]
     inks = [path[owner == k, :2] for k in chosen]
     boxes = [(*points.min(0), *points.max(0)) for points in inks if len(points) >= 4]
@@ -320,10 +321,10 @@ def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
 def _nearer_word_character(
     path: np.ndarray, owner: np.ndarray, is_visible: np.ndarray, stroke: slice
 ) -> int:
-    """Return the nearer character, before or after a blank, of a stroke whose points have a blank.
+    """Return which character is nearer to a stroke: the last before it or the first after it.
 
-    Often the window has left a word before the word's last `t` is crossed: 2.8 % of the strokes of
-    IAM-OnDB have points of blanks only (measured).
+    The window is on a blank at all points of the stroke, as for 2.8 % of the strokes of IAM-OnDB
+    (measured): often the window has left a word before the word's last `t` is crossed.
     """
     rows, x = np.flatnonzero(is_visible[owner]), path[:, 0]
     before, after = rows[rows < stroke.start], rows[rows >= stroke.stop]

@@ -54,10 +54,10 @@ def damaged(path: np.ndarray, generator: np.random.Generator) -> np.ndarray | No
     number = int(lengths.argmax() if damage == "cut" else generator.choice(eligible))
     stroke, replacement = strokes[number], []
     if damage == "cut":  # The stroke loses its beginning, middle or end, so that a loop opens.
-        fine = at_equal_steps(stroke, path_along(stroke), NUM_STEPS)
+        points = at_equal_steps(stroke, path_along(stroke), NUM_STEPS)
         count = round(NUM_STEPS * generator.uniform(*CUT_FRACTIONS))
         start = int(generator.choice([0, (NUM_STEPS - count) // 2, NUM_STEPS - count]))
-        ends = (fine[: start + 1], fine[start + count :])
+        ends = (points[: start + 1], points[start + count :])
         replacement = [end for end in ends if len(end) > 1]
     elif damage == "shift":
         angle = generator.uniform(0, 2 * np.pi)

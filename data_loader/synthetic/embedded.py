@@ -134,14 +134,13 @@ def letters(
     widths = np.array([glyph.width for glyph in glyphs])
     leans = np.array([glyph.lean for glyph in glyphs])
     owner = np.repeat(np.arange(len(glyphs)), [len(glyph.path) for glyph in glyphs])
-    # For each letter: width, height, shift in x, shift in y, slant, bends of stems and bars,
-    # advance.
+    # Rows: width, height, shift in x, shift in y, slant, bend of stems, bend of bars, advance.
     normal = generator.standard_normal((8, len(glyphs)))
     normal = normal.clip(-2.5, 2.5) * writer.variation
     # Neighbouring letters have similar shifts in y.
     normal[3, 1:] = 0.6 * (normal[3, 1:] + normal[3, :-1])
-    wide, high = writer.aspect * (1 + 0.08 * normal[0]), 1 + 0.06 * normal[1]
-    advance = widths * wide + writer.letter_space + 0.5 * normal[7]
+    width_factors, height_factors = writer.aspect * (1 + 0.08 * normal[0]), 1 + 0.06 * normal[1]
+    advance = widths * width_factors + writer.letter_space + 0.5 * normal[7]
     blank = np.array([character == " " for character in text])
     advance = np.where(blank, writer.word_space * (1 + 0.1 * normal[7]), advance)
     left = np.cumsum(advance) - advance + 0.3 * normal[2]
@@ -152,9 +151,9 @@ def letters(
     from_middle_x = (x - 0.5 * widths[owner]) / X_HEIGHT
     from_middle_y = y / X_HEIGHT + 0.5
     slant = writer.slant * leans + 0.05 * normal[4]
-    x = left[owner] + wide[owner] * x - slant[owner] * y
+    x = left[owner] + width_factors[owner] * x - slant[owner] * y
     x += (0.6 * normal[5])[owner] * (from_middle_y * from_middle_y)
-    y = high[owner] * y + (0.35 * normal[3])[owner]
+    y = height_factors[owner] * y + (0.35 * normal[3])[owner]
     y += (0.5 * normal[6])[owner] * (from_middle_x * from_middle_x)
 
     if writer.connected:
@@ -206,8 +205,7 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     step = np.sqrt(step_x * step_x + step_y * step_y) + 1e-9
     step_x /= step
     step_y /= step
-    # Turn at each point between two steps: the angle's sine; beyond a right angle, 2 minus the
-    # sine.
+    # Turn at each point between two steps: the angle's sine, or 2 - sine beyond a right angle.
     sine = np.abs(step_x[:-1] * step_y[1:] - step_y[:-1] * step_x[1:])
     cosine = step_x[:-1] * step_x[1:] + step_y[:-1] * step_y[1:]
     turn = np.where(cosine > 0, sine, 2 - sine)
@@ -271,9 +269,9 @@ class EmbeddedDataset(BaseDataset):
         min_characters, max_characters: bounds on the length of a line.
         symbols: fraction of sentences made of numbers, addresses, formulas or code, which have most
             of the digits and signs.
-        signs: fraction of short lines, of 1 to 19 characters whatever the bounds on the length,
-            with a sign, a digit or a rare capital. Such texts recur in all splits, so they serve
-            training, not scores.
+        signs: fraction of the lines that are short texts with a sign, a digit or a rare capital.
+            Short texts have 1 to 19 characters, whatever the bounds on the length. They recur in
+            all splits, so they serve training, not scores.
         shapes: probability that a writer does not use the plain shape of a character, but another
             common shape, such as a brace with a small tip, or a `7` with a bar.
         damaged: fraction of the training lines in which one character is damaged; the text has

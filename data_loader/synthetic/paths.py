@@ -58,7 +58,7 @@ def slanted(path: np.ndarray, slant: float) -> np.ndarray:
 
 
 def side_by_side(paths: Sequence[np.ndarray], gap: float | Sequence[float]) -> np.ndarray:
-    """Return paths side by side as one path; `gap` is one gap for all paths, or one for each."""
+    """Return paths side by side as one path; `gap` is a number, or the gap after each path."""
     placed, next_left = [], 0.0
     for path, gap_after in zip(paths, np.broadcast_to(gap, len(paths)), strict=True):
         placed.append(moved(path, next_left - path[:, 0].min()))

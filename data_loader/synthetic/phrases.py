@@ -20,18 +20,16 @@ from utils.ink import x_height
 LINE_LENGTHS = (10, 45)
 """Bounds on the length of a line of words, in characters (assumed: as people write)."""
 NUM_CHARACTERS = (2, 8)
-"""Bounds on the number of single characters after a line's first (assumed: as in codes)."""
+"""Bounds on the number of characters after the first character of a line (assumed: as in codes)."""
 MIN_SAMPLES = 5
-"""Least number of words, or of characters of a kind, of a writer of a line (assumed)."""
+"""Least number of words, or of characters of a kind, that a line's writer has (assumed)."""
 MAX_WORD_LENGTH = 20
 """Largest number of characters of a sample that is used as a word (assumed)."""
 X_HEIGHT_FRACTION = 0.6
 """The x-height as a fraction of the height of digits and capitals (assumed)."""
 
-
 Hand = defaultdict[str, list[Sample]]
-"""The samples of a writer by kind: "words", or single "digits", "capitals", "letters" or
-"signs"."""
+"""A writer's samples by kind: single "digits", "capitals", "letters" or "signs", or "words"."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -121,7 +119,7 @@ def _random_writer(
     counts: dict[tuple[str, str], int], parts: str, generator: np.random.Generator
 ) -> tuple[str, str]:
     """Return a random writer and kind, with a probability proportional to the square root of their
-    count; raise a DataError about `parts` if there are none."""
+    count; raise a DataError, which names `parts`, if `counts` is empty."""
     if not counts:
         raise DataError(f"no writer has {MIN_SAMPLES} {parts}, the least number for a line")
     weights = np.sqrt(list(counts.values()))

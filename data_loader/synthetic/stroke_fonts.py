@@ -84,7 +84,7 @@ def rounded(points: np.ndarray, radius: float) -> np.ndarray:
     a Gaussian whose standard deviation is `radius`, about the radius of the corners (font units).
     """
     dense = resample(points, 0.25)
-    # Each pass adds a variance of half a step.
+    # Each pass adds a variance of half a squared step.
     for _ in range(round(2 * (radius / 0.25) ** 2)):
         dense[1:-1] = (dense[:-2] + 2 * dense[1:-1] + dense[2:]) / 4
     return resample(dense, SPACING)

@@ -105,11 +105,11 @@ class Smooth(BaseTransform):
 
     The fit is by least squares, in x and in y, over equally spaced points (Savitzky and Golay
     1964), so `FillMissing` must come before. The fit of a stroke's first window also gives the
-    points before the window's middle, and the last window those after. A stroke shorter than the
-    window gets the largest odd window that fits; if this window has at most `order` + 1 points, as
-    in a dot, the stroke stays unchanged. With the defaults a recogniser reads IAM-OnDB as well as
-    before, but half of the jitter is gone: the direction of turning changes at 17 % of the points
-    instead of 33 % (measured on testset_v; 13 % with `window` 7).
+    points before its middle, the fit of the last window the points after its middle. A stroke
+    shorter than the window gets the largest odd window that fits; if this has at most `order` + 1
+    points, as in a dot, the stroke stays unchanged. With the defaults a recogniser reads IAM-OnDB
+    as well as before, but half of the jitter is gone: the direction of turning changes at 17 % of
+    the points instead of 33 % (measured on testset_v; 13 % with `window` 7).
 
     Args:
         window: number of points of a fit, odd.
