@@ -34,7 +34,7 @@ static const int64_t *text_of(const Layer *layer, int64_t row) {
     return layer->text + row * (layer->places - 1);
 }
 
-/* Compute a step of LANES cells of a row, from `cell` on; `sums` are products of the four gates. */
+/* Compute a step of LANES cells of a row, from `cell` on; `sums` are the gates' products. */
 static __attribute__((noinline)) void step_cells(const Layer *layer, int64_t step, int64_t row,
                                                  int64_t cell, const float *sums) {
     const int64_t size = layer->size, count = size - cell, index = step * layer->batch + row;
