@@ -83,7 +83,7 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
 
     A resumed run needs the same data as before, unless `new_data` is true.
     """
-    model, config, weights = start.model_on_meta(), start.config, start.weights
+    model, config, weights = start.model_on_meta(), start.config, start.checkpoint
     seed, normalisation = config.settings.seed, None
     seed_all(seed)
     if start.is_resumed or (weights and config.settings.keep_normalisation):
@@ -123,8 +123,8 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     config, train_loader = start.config, data.training_loader()
     build_model = partial(config.build_model, data.normalisation, data.alphabet, data.extras)
     model = build_model()
-    if start.weights and not start.is_resumed:
-        load_weights(model, start.state_dict_for(model), start.weights.path)
+    if start.checkpoint and not start.is_resumed:
+        load_weights(model, start.state_dict_for(model), start.checkpoint.path)
     steps = config.settings.planned_steps(len(train_loader))
     optimizer = config.build("optimizer", params=[*model.to(device).parameters()])
     schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
@@ -141,7 +141,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         checkpoint_header=checkpoint_header(start, data, device),
         rebuild=build_model,
         config=config.resolved,
-        weights_from=start.weights and start.weights.path,
+        weights_from=start.checkpoint and start.checkpoint.path,
     )
     trainer = config.build("trainer", parts=parts)
     # Data and schedule were made by the config's settings, so the trainer must have the same.
@@ -152,7 +152,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     if not start.is_resumed:
         return trainer
     try:
-        trainer.checkpoint.load(start.weights.content, start.weights.path)
+        trainer.checkpoint.load(start.checkpoint.content, start.checkpoint.path)
     except CheckpointError as error:
         if (older := start.older()) is None:
             raise
@@ -164,7 +164,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
 def checkpoint_header(start: Start, data: Data, device: torch.device) -> Checkpoint:
     """Return the contents of a run's checkpoints that no step changes."""
     config, loaded = start.config, data.loaded
-    former = {licence_of(start.weights.content)} if start.weights else set()
+    former = {licence_of(start.checkpoint.content)} if start.checkpoint else set()
     header = {
         "config": config.stored,
         "alphabet": data.alphabet.characters if config.needs_text else None,

@@ -13,7 +13,7 @@ from base.base_dataset import Sample
 from benchmarks import measures
 from commands import options
 from data_loader.synthetic.corpus import held_out
-from model.generation.hand_encoder import told
+from model.generation.hand_encoder import hand_extra
 from model.generation.sampling_options import Sampling
 from model.writer import Writer
 from parse_config import data_of
@@ -21,7 +21,7 @@ from parse_config import data_of
 
 def run(arguments: argparse.Namespace) -> None:
     """Write lines, measure written and recorded lines, and print the tables."""
-    networks, samples = options.taken(options.Networks, arguments), []
+    networks, samples = options.from_arguments(options.Networks, arguments), []
     writer = networks.writer(arguments.resume, of_texts=True)
     if arguments.recorded:
         data = data_of(writer, arguments.recorded, arguments.overrides)
@@ -49,7 +49,7 @@ def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) ->
         draw = writer.model.hand_encoder.draw
         lines = []
         for text, seed in zip(texts, seeds, strict=True):
-            hand = Sampling(bias, extras={"hand": told(draw(seed))})
+            hand = Sampling(bias, extras={"hand": hand_extra(draw(seed))})
             lines += writer.write_lines([text], [seed], hand)
     else:
         lines = writer.write_lines(texts, seeds, Sampling(bias), progress=True)

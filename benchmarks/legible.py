@@ -27,7 +27,7 @@ from handwriting.page_options import SECOND
 from handwriting.proofreading import CheckedWord, row_ink, write_words
 from model import Reader
 from model.generation.sampling_options import Primer, Sampling
-from model.writer import usual_proofreader
+from model.writer import default_proofreader
 from parse_config import ConfigParser
 from utils.alphabet import Alphabet
 from utils.files import atomic_write, make_room, write_text
@@ -40,9 +40,9 @@ MAX_LENGTH = 60
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the lines, and save them after each hand."""
-    networks = options.taken(options.Networks, arguments)
+    networks = options.from_arguments(options.Networks, arguments)
     writer = networks.writer(arguments.resume, of_texts=True)
-    reader = networks.reader(usual_proofreader(writer))
+    reader = networks.reader(default_proofreader(writer))
     second_reader, sampling = networks.reader(SECOND), Sampling(bias=arguments.bias)
     make_room(arguments.output / NAMES[-1], "--output")
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")

@@ -141,7 +141,7 @@ def measure_writing(before: Writer, run: RunFolder, learned: Sequence[np.ndarray
     write without a primer ("alone") and with a primer ("primed").
     """
     after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load()
-    (primer,) = read_ink(run.models / own_hand.SAMPLE)
+    (primer,) = read_ink(run.models / own_hand.SAMPLE_FILE)
     texts, result = held_out(NUM_LINES), {}
     for network, stage in ((before, "before"), (after, "now")):
         options_by_way = {"alone": {}, "primed": {"primer": (primer.ink, primer.text)}}

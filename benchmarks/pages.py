@@ -33,7 +33,7 @@ from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
 from notes import searching
 from notes.ink_page import InkPage, PageStroke
-from notes.page_text import Note, PageText, plain
+from notes.page_text import Note, PageText, normalised_word
 from notes.reading import read_page
 from notes.rows import find_rows
 from utils.delayed_strokes import are_marks
@@ -364,7 +364,7 @@ def sure_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
 def words_with_parts(text: str) -> set[str]:
     """Return the words of a transcription without the signs around them, and the parts into which
     signs such as a hyphen or an apostrophe divide words."""
-    return {*map(plain, plain_words(text)), *re.findall(r"[^\W_]+", text.lower())}
+    return {*map(normalised_word, plain_words(text)), *re.findall(r"[^\W_]+", text.lower())}
 
 
 def found_words(pages: Sequence[tuple[NotesPage, PageText]], stride: int = 1) -> dict[str, float]:
@@ -394,7 +394,7 @@ def report_words(pages: Sequence[NotesPage], reader: Reader, search: Search) -> 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the table of pages, and how many single lines are detected as a single row."""
-    reader = options.taken(options.Networks, arguments).reader(arguments.resume)
+    reader = options.from_arguments(options.Networks, arguments).reader(arguments.resume)
     read, only = cached_reading(reader), arguments.only
     pages = forms(arguments.data)
     pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]

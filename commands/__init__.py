@@ -1,7 +1,7 @@
-"""The commands of `experiments.py`, one file each: its options and the library functions it calls.
+"""The commands of `experiments.py`, a file for each command.
 
 A command has `add_options(parser)` and `run(arguments)`, which turns the arguments into frozen
-values and calls the library. Only functions that check the arguments or make these values get the
-whole namespace (`check`, `options_of`). Slow imports stand in the functions that use them,
+values and calls the library. Only the functions that check the arguments or make these values
+(`check`, `options_of`) get all arguments. Slow modules are imported in the functions that use them,
 so that a wrong option or a missing file is reported at once.
 """

@@ -19,11 +19,10 @@ from utils.checks import UserError
 from utils.files import make_room, write_json
 
 SPLITS = ("train", "valid", "test")
-OF_READING = ("beam", "language_model", "language_weight", "words")
-OPTIONS = (*OF_READING, "seed", "overrides")
-"""What is recorded of the options, in this order, and names the files."""
-WORST = 20
-"""Lines in the picture of the worst read lines."""
+READING_OPTIONS = ("beam", "language_model", "language_weight", "words")
+RECORDED_OPTIONS = (*READING_OPTIONS, "seed", "overrides")
+"""Options whose values are saved with the scores, and decide the names of files."""
+NUM_WORST = 20  # lines in the picture of the worst read lines (assumed)
 
 
 def add_options(parser: Parser) -> None:
@@ -38,15 +37,16 @@ def add_options(parser: Parser) -> None:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What networks are scored on, and how.
+    """The options of an evaluation.
 
     Attributes:
-        split: of their data.
-        search: of those that read.
-        overrides: of the config that names the data.
-        seed: of the dequantisation noise.
-        output: where scores go; None for the folder of each run, or else `options.FIGURES`.
-        given: the options of these that are given, by name, as they are recorded.
+        split: the split of the networks' data.
+        search: the search of networks that read.
+        overrides: changes of the config that names the data.
+        seed: seed of the dequantisation noise.
+        output: where scores are saved; None: in the network's run folder, or else in
+            `options.FIGURES`.
+        recorded: the values of the `RECORDED_OPTIONS` that the command line sets.
     """
 
     split: str
@@ -54,44 +54,48 @@ class Evaluation:
     overrides: list[Override]
     seed: int
     output: options.Output | None
-    given: Mapping[str, Any]
+    recorded: Mapping[str, Any]
 
     def file(self, checkpoint: Path, ending: str) -> Path:
-        """Return a file of the evaluation of a checkpoint, which no other evaluation has."""
+        """Return the path of a file about a checkpoint; other evaluations have other paths."""
         from base.run_folder import RunFolder
 
         run, name = RunFolder.of(checkpoint), f"{checkpoint.stem}-{self.split}"
-        if self.given:
-            name += f"-{zlib.crc32(json.dumps(self.given).encode()):08x}"
+        if self.recorded:
+            name += f"-{zlib.crc32(json.dumps(self.recorded).encode()):08x}"
         if run and not self.output:
             return run.models / "evaluations" / f"{name}{ending}"
         folder = self.output.folder if self.output else Path(options.FIGURES)
-        return folder / f"{f'{run.name}-{run.run_id}-' if run else ''}{name}{ending}"
+        prefix = f"{run.name}-{run.run_id}-" if run else ""
+        return folder / f"{prefix}{name}{ending}"
 
 
 def run(arguments: argparse.Namespace) -> None:
     search = search_options.options_of(arguments)
     paths, split = arguments.resume, arguments.split or "valid"
     if arguments.split is None and len(paths) > 1 and paths[-1] in SPLITS:
-        *paths, split = paths  # as -r takes all that follows it
-    given = {name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name)}
-    chosen = options.taken(Evaluation, arguments, split=split, search=search, given=given)
+        *paths, split = paths  # -r takes a SPLIT that follows its checkpoints
+    values = {name: getattr(arguments, name) for name in RECORDED_OPTIONS}
+    recorded = {name: value for name, value in values.items() if value}
+    others = {"split": split, "search": search, "recorded": recorded}
+    chosen = options.from_arguments(Evaluation, arguments, **others)
     for path in paths:
         resolve_checkpoint(path)
-    networks = [*map(options.taken(Networks, arguments).load, paths)]
-    other = next((n for n in networks if not isinstance(n, model.Reader)), None)
-    if other and (of_reading := [name for name in OF_READING if name in given]):
-        raise UserError(
-            f"--{of_reading[0].replace('_', '-')} is for a network that reads: {other.path} "
-            f"contains a {type(other.model).__name__}"
-        )
+    networks = [*map(options.from_arguments(Networks, arguments).load, paths)]
+    reading = [name for name in READING_OPTIONS if name in recorded]
+    for network in networks:
+        if reading and not isinstance(network, model.Reader):
+            raise UserError(
+                f"--{reading[0].replace('_', '-')} is for a network that reads: {network.path} "
+                f"contains a {type(network.model).__name__}"
+            )
     rows = [evaluate(network, chosen) for network in networks]
     if len(rows) > 1:
         options.print_table(rows)
 
 
 def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, str]:
-    """Score one network, and save its scores; return its row of a table of several."""
+    """Score a network, and save the scores; return the network's row of a table of networks."""
     from parse_config import data_of
 
     path = chosen.file(network.path, ".json")
@@ -102,8 +106,8 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
         scores = score_reading(network, data, chosen)
     elif isinstance(network, model.Writer):
         scores = score_points(network, data, chosen)
-    scores |= score_own(network, data, chosen, known=scores)
-    record = {"split": chosen.split, "checkpoint": str(network.path), "options": chosen.given}
+    scores |= score_user_metrics(network, data, chosen, scores)
+    record = {"split": chosen.split, "checkpoint": str(network.path), "options": chosen.recorded}
     write_json(path, record | scores)
     print(path)
     main = next((name for name in options.MAIN_SCORES if name in scores), next(iter(scores)))
@@ -111,14 +115,14 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
     return {"checkpoint": str(network.path), "split": chosen.split, main: value}
 
 
-def score_own(
+def score_user_metrics(
     network: "model.TrainedNetwork",
     data: "data_loader.data_loaders.Data",
     chosen: Evaluation,
-    known: Container[str],
+    scores: Container[str],
 ) -> dict[str, float]:
-    """Return and print what else a validation of the training logs, where a loss, a metric or the
-    trainer is of the user's own, or the network neither writes nor reads; else nothing."""
+    """Print and return what the training's validation logs and `scores` lack. Return nothing unless
+    the loss, a metric or the trainer is the user's, or the network neither writes nor reads."""
     import torch
 
     from base.checkpoint import load_checkpoint
@@ -127,17 +131,18 @@ def score_own(
     from base.training_parts import TrainingParts
     from parse_config import config_of
 
-    config, scored = config_of(network, chosen.overrides), network.model
+    config = config_of(network, chosen.overrides)
     blocks = [config.config["loss"], config.config["trainer"], *config.config["metrics"]]
-    has_own = {cls.__name__ for cls in user_modules.classes()} & {block["type"] for block in blocks}
-    if isinstance(network, model.Writer | model.Reader) and not has_own:
+    user_types = {cls.__name__ for cls in user_modules.classes()}
+    user_types &= {block["type"] for block in blocks}
+    if isinstance(network, model.Writer | model.Reader) and not user_types:
         return {}
     loader = data.loader(chosen.split)
     parts = TrainingParts(
-        model=scored,
-        loss=config.build("loss", model=scored),
-        metrics=config.build("metrics", model=scored),
-        optimizer=torch.optim.SGD(scored.parameters()),
+        model=network.model,
+        loss=config.build("loss", model=network.model),
+        metrics=config.build("metrics", model=network.model),
+        optimizer=torch.optim.SGD(network.model.parameters()),
         lr_scheduler=None,
         train_loader=loader,
         valid_loader=loader,
@@ -151,7 +156,7 @@ def score_own(
         if states.get(name):
             part.load_state_dict(states[name])
     logged = trainer.validate()
-    extra = {name: value for name, value in logged.items() if name not in known}
+    extra = {name: value for name, value in logged.items() if name not in scores}
     for name, value in extra.items():
         print(f"  {name:<21}{value:>12.4f}  as the training logs it")
     return extra
@@ -160,12 +165,12 @@ def score_own(
 def score_points(
     network: "model.TrainedNetwork", data: "data_loader.data_loaders.Data", chosen: Evaluation
 ) -> dict[str, object]:
-    """Score a network on the points of a split; print and return the scores, and their units."""
+    """Score a network on the points of a split; print and return the scores and their units."""
     from model.scores import UNITS, evaluate
 
-    loaded, scored = data.loaded, network.model
+    loaded = data.loaded
     scores = evaluate(
-        scored,
+        network.model,
         data.loader(chosen.split),
         canonical=loaded.canonical,
         quantisation_step=loaded.quantisation_step,
@@ -175,35 +180,33 @@ def score_points(
     if loaded.canonical is not None:
         unit = "canonical units of {} and {}".format(*loaded.canonical)
     print(f"split {chosen.split}: {scores['sequences']} sequences, {scores['points']} points")
-    described = {"unit": unit}
-    if scored.has_density:
-        described["min_scale"] = scored.min_scale
-        print(
-            f"log-loss and SSE in {unit}; sigma is at least {scored.min_scale} of the data's units"
-        )
+    details = {"unit": unit}
+    if network.model.has_density:
+        details["min_scale"] = min_scale = network.model.min_scale
+        print(f"log-loss and SSE in {unit}; sigma is at least {min_scale} of the data's units")
     else:
         print(f"SSE in {unit}; the squared error in normalised units of the checkpoint")
-    if scored.end_of_sequence:
-        described["end_of_sequence"] = True
-        print("the log-loss includes, for each point, whether the sequence ends there")
+    if network.model.end_of_sequence:
+        details["end_of_sequence"] = True
+        print("the log-loss includes, for each point, whether the sequence ends at the point")
     for name, meaning in UNITS.items():
         if name in scores:
             value = "none" if scores[name] is None else f"{scores[name]:.4f}"
             print(f"  {name:<21}{value:>12}  {meaning}")
-    return scores | described
+    return scores | details
 
 
 def score_reading(
     reader: "model.Reader", data: "data_loader.data_loaders.Data", chosen: Evaluation
 ) -> dict[str, object]:
-    """Score a recogniser on a split; print and return the rates, and draw the worst lines."""
+    """Score a recogniser on a split; print and return the rates; draw the worst read lines."""
     from model.recognition.transcribing import score
     from model.scores import read_split
     from utils.plots import lines_figure, write_png
 
     search, samples = chosen.search.search(reader), data.samples(chosen.split)
-    read = read_split(reader.model, samples, chosen.split, search)
-    scores = {name: score(transcriptions) for name, transcriptions in read.items()}
+    transcriptions = read_split(reader.model, samples, chosen.split, search)
+    scores = {decoding: score(read) for decoding, read in transcriptions.items()}
     greedy, lines = scores["greedy"], len(samples)
     if unlabelled := lines - greedy["sequences"]:
         print(f"left out, because they have no text: {unlabelled} of {lines} lines")
@@ -212,7 +215,7 @@ def score_reading(
         f"characters, {greedy['words']} words"
     )
     texts = (chosen.search.language_model, chosen.search.words)
-    meaning = {
+    descriptions = {
         "greedy": "greedy decoding",
         "beam": f"beam of {search.width}",
         "language_model": f"beam of {search.width} with the language model of "
@@ -222,16 +225,16 @@ def score_reading(
     for name, rates in scores.items():
         print(
             f"  {name:<15} cer {rates['cer']:.4f}  wer {rates['wer']:.4f}  lines without an error "
-            f"{rates['line_accuracy']:.4f}  ({meaning[name]})"
+            f"{rates['line_accuracy']:.4f}  ({descriptions[name]})"
         )
         if name != "greedy":
-            recorded[name] = rates | {"search": meaning[name]}
+            recorded[name] = rates | {"search": descriptions[name]}
     page = chosen.file(reader.path, "-worst.png")
-    by_errors = sorted(list(read.values())[-1], key=lambda line: -line.error_rate)
-    worst, captions = by_errors[:WORST], []
+    by_errors = sorted(list(transcriptions.values())[-1], key=lambda line: -line.error_rate)
+    worst, captions = by_errors[:NUM_WORST], []
     for line in worst:
-        both = f"true: {line.reference}\nread: {line.hypothesis}"
-        captions.append(f"{line.name} · {line.error_rate:.0%} errors\n{both}")
+        texts = f"true: {line.reference}\nread: {line.hypothesis}"
+        captions.append(f"{line.name} · {line.error_rate:.0%} errors\n{texts}")
     write_png(page, lines_figure([line.ink for line in worst], captions))
     print(f"{page}  (the {len(worst)} worst lines)")
     return recorded

@@ -10,32 +10,25 @@ from commands.options import Networks, Parser
 from utils.checks import CheckpointError, UserError
 from utils.files import make_room, write_text
 
-FLAT = ".bin"
-"""Ending of flat files, see `handwriting.flat_file`."""
+FLAT = ".bin"  # suffix of flat files, see `handwriting.flat_file`
 
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser)
-    parser.add_argument(
-        "file",
-        type=Path,
-        metavar="FILE",
-        help="output file, sufficient to use and fine-tune the network: in half precision, without "
-        "training state, and without paths of the config but those that -o sets; FILE.bin is for "
-        "`web`: the weights in 8 bits",
-    )
-    parser.add_argument(
-        "--with-ink",
-        action="store_true",
-        help="save a line of the person's ink as well, if the network learned a hand: beside FILE, "
-        "with the ending .json, for `write --style`, or within FILE.bin (default: no ink leaves "
-        "the run's folder)",
-    )
+    file = "output file, enough to use and to fine-tune the network: in half precision, without "
+    file += "training state, and without the config's paths, except paths that -o sets; FILE.bin "
+    file += "is for `web`, with weights of 8 bits"
+    parser.add_argument("file", type=Path, metavar="FILE", help=file)
+    ink = "for a network that learned a hand: save a line of the person's ink as well, in "
+    ink += "FILE.bin, or beside FILE, with the ending .json, for `write --style` (default: no ink "
+    ink += "leaves the run's folder)"
+    parser.add_argument("--with-ink", action="store_true", help=ink)
     options.add_overrides(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    network, target = options.taken(Networks, arguments).load(arguments.resume), arguments.file
+    networks, target = options.from_arguments(Networks, arguments), arguments.file
+    network = networks.load(arguments.resume)
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
 
     make_room(target, "FILE")
@@ -43,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
         problem = "exists, and is the checkpoint itself or no export; name another file"
         raise UserError(f"{target}: {problem}")
     ink = options.ink_of(network, "--with-ink") if arguments.with_ink else None
-    style = target.with_suffix(".json")
+    ink_copy = target.with_suffix(".json")
     if target.suffix == FLAT:
         if arguments.overrides:
             raise UserError(f"{target}: a {FLAT} file has no config; leave out -o and --data")
@@ -53,9 +46,9 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{target}  ({target.stat().st_size / 2**20:.1f} MiB)")
         return
     if ink:
-        make_room(style, "--with-ink")
-        if style.exists() and style.read_bytes() != ink.read_bytes():
-            raise UserError(f"--with-ink: {style} exists; name another file")
+        make_room(ink_copy, "--with-ink")
+        if ink_copy.exists() and ink_copy.read_bytes() != ink.read_bytes():
+            raise UserError(f"--with-ink: {ink_copy} exists; name another file")
     checkpoint = to_share(load_checkpoint(network.path))
     if arguments.overrides:
         from parse_config import config_of
@@ -66,12 +59,12 @@ def run(arguments: argparse.Namespace) -> None:
     old_size, new_size = network.path.stat().st_size, target.stat().st_size
     print(f"{target}  ({new_size / 2**20:.1f} MiB of {old_size / 2**20:.1f})")
     if ink:
-        write_text(style, ink.read_text(encoding="utf-8"))
-        print(style)
+        write_text(ink_copy, ink.read_text(encoding="utf-8"))
+        print(ink_copy)
 
 
 def is_export(path: Path) -> bool:
-    """Return whether a file is an export, which has no training state to be lost."""
+    """Return whether a file is a flat file, or a checkpoint without training state."""
     from base.checkpoint import load_checkpoint
     from handwriting import flat_file
 

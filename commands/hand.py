@@ -9,19 +9,15 @@ from commands.options import Networks, Parser
 from handwriting.page_options import PrimerFile
 from utils.checks import UserError
 
-SHOWN = 3
-"""Largest number of the person's lines in the picture (assumed)."""
-SENTENCE = "This is what the network writes in that hand"
+MAX_RECORDED = 3  # lines of the person in the picture (assumed)
+SENTENCE = "This is what the network writes in that hand"  # default of --text
 
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser)
-    parser.add_argument(
-        "--text",
-        action="append",
-        help="what the network writes at the end of the picture; may be given several times "
-        "(default: a sentence)",
-    )
+    text = "text that the network writes below the person's lines; may be given several times "
+    text += "(default: a sentence)"
+    parser.add_argument("--text", action="append", help=text)
     options.add_shared(parser, "--bias", "--pen-sharpness")
     options.add_seed(parser, "seed of the first line")
     options.add_output(parser, (".png",))
@@ -29,47 +25,49 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    networks = options.taken(Networks, arguments)
+    networks = options.from_arguments(Networks, arguments)
     learned = networks.writer(arguments.resume)
     from base.run_folder import RunFolder
     from handwriting.hands import Hand
     from handwriting.primers import in_hand_of, load_primer
     from handwriting.proofreading import row_ink, write_words
-    from model.writer import sampling_of, usual_proofreader
+    from model.writer import default_proofreader, sampling_of
     from parse_config import config_of
     from trainer import own_hand
     from utils.plots import lines_figure, write_png
 
     folder = RunFolder.of(learned.path)
     weights = None if folder is None else folder.first_weights()
-    if weights is None or not (folder.models / own_hand.FILE).exists():
+    if weights is None or not (folder.models / own_hand.PRACTICE_FILE).exists():
         raise UserError(
             f"{learned.path}: no run that learned a hand, such as saved/models/own_hand/RUN_ID"
         )
     former = networks.writer(weights)
-    asked = options.without_unknown(learned.model.alphabet, arguments.text or [SENTENCE], None)
+    new_texts = arguments.text or [SENTENCE]
+    new_texts = options.without_unknown(learned.model.alphabet, new_texts, None)
     arguments.output.make()
     dataset = config_of(learned, arguments.overrides).build("data_loader").dataset
     loaded, _ = dataset.load_adapted(learned.path, None, learned.device, resumed=True)
-    style = folder.models / own_hand.SAMPLE
+    style = folder.models / own_hand.SAMPLE_FILE
     primer, _ = load_primer(PrimerFile(style), learned)
-    recorded = [sample for sample in loaded.split("valid") if sample.text != primer[1]][:SHOWN]
-    texts = [*(sample.text for sample in recorded), *asked]
+    recorded = [sample for sample in loaded.split("valid") if sample.text != primer[1]]
+    recorded = recorded[:MAX_RECORDED]
+    texts = [*(sample.text for sample in recorded), *new_texts]
     seeds = range(arguments.seed, arguments.seed + len(texts))
     sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
     sampling = in_hand_of(sampling, style, learned)
-    reader = networks.reader(usual_proofreader(learned))
+    reader = networks.reader(default_proofreader(learned))
     former_lines, learned_lines = (
         [*map(row_ink, write_words(Hand(writer, primer, reader, sampling), texts, seeds))]
         for writer in (former, learned)
     )
-    drawn, to_x_heights = [], np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])
+    rows, to_x_heights = [], np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])
     for sample, old, new in zip(recorded, former_lines, learned_lines, strict=False):
-        drawn.append((f"the person: {sample.text}", sample.ink * to_x_heights))
-        drawn.append(("the network before", old))
-        drawn.append(("the network now", new))
-    drawn += [("the network now", line) for line in learned_lines[len(recorded) :]]
+        rows.append((f"the person: {sample.text}", sample.ink * to_x_heights))
+        rows.append(("the network before it learned the hand", old))
+        rows.append(("the network now", new))
+    rows += [("the network now", line) for line in learned_lines[len(recorded) :]]
     path = arguments.output.named(f"{folder.run_id}-hand.png")
-    figure = lines_figure([ink for _, ink in drawn], [caption for caption, _ in drawn])
+    figure = lines_figure([ink for _, ink in rows], [caption for caption, _ in rows])
     write_png(path, figure)
     print(path)

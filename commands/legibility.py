@@ -17,9 +17,9 @@ from utils.checks import UserError
 from utils.files import read_lines, write_json
 
 BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # default of --biases
-SENTENCES = 50  # number of sentences written without --text, --texts and --num-samples
-EVERYDAY = {"everyday": "test", "everyday-valid": "valid"}  # splits by values of --texts
-SAMPLE_SEED_STRIDE = 1_000_000  # from a sample of a text to the next (assumed: fewer texts)
+NUM_SENTENCES = 50  # sentences of --texts plain without --num-samples (assumed)
+EVERYDAY_SPLITS = {"everyday": "test", "everyday-valid": "valid"}  # by the value of --texts
+SAMPLE_SEED_STRIDE = 1_000_000  # from one sample of a text to the next (assumed: fewer texts)
 
 
 def add_options(parser: Parser) -> None:
@@ -29,23 +29,16 @@ def add_options(parser: Parser) -> None:
     add_texts(parser)
     options.add_style(parser)
     options.add_shared(parser, "--pen-sharpness", "--extra")
-    add, kind, at = parser.add_argument, number(float, 0, 100), "biases to write at"
-    at += " (default: %(default)s)"
-    add("--biases", type=kind, nargs="+", default=BIASES, metavar="B", help=at)
-    add(
-        "--sheet",
-        action="store_true",
-        help="draw the first sample of each text at the smallest bias on a sheet, with marks at "
-        "what was misread",
-    )
-    add(
-        "--proofread",
-        nargs="?",
-        const="proofreader",
-        metavar="RECOGNISER",
-        help="write as on a page: in one hand, and each word again if this recogniser, which must "
-        "not be that of --reader, misreads it (default: no; without a name proofreader)",
-    )
+    add, kind = parser.add_argument, number(float, 0, 100)
+    biases = "biases of the written lines (default: %(default)s)"
+    add("--biases", type=kind, nargs="+", default=BIASES, metavar="B", help=biases)
+    sheet = "draw the first sample of each text at the smallest bias on a sheet that marks misread "
+    sheet += "lines"
+    add("--sheet", action="store_true", help=sheet)
+    proofread = "write as on a page: in one hand, and again each word that this recogniser "
+    proofread += "misreads; it must not be that of --reader (default: off; --proofread alone takes "
+    proofread += "%(const)s)"
+    add("--proofread", nargs="?", const="proofreader", metavar="RECOGNISER", help=proofread)
     options.add_shared(parser, "--tries")
     options.add_output(parser)
 
@@ -53,24 +46,23 @@ def add_options(parser: Parser) -> None:
 def add_texts(parser: Parser) -> None:
     """Add the options of the texts to write, the number of samples, and the seeds."""
     texts = parser.add_mutually_exclusive_group()
-    texts.add_argument(
-        "--text",
-        action="append",
-        help="text to write at every bias; may be given several times (default: see --texts)",
-    )
+    text = "text to write at every bias; may be given several times (default: see --texts)"
+    texts.add_argument("--text", action="append", help=text)
     texts.add_argument(
         "--texts",
         default="plain",
         metavar="plain|characters|everyday|everyday-valid|FILE",
         help="texts to write at every bias. plain: sentences; characters: words with every visible "
         "character of ASCII; everyday: 200 addresses, amounts, dates, names and the like; "
-        "everyday-valid: 400 others, to choose networks and settings by. No network was trained on "
-        "these; their characters that the writer does not know count as errors. FILE: a text in "
-        "each line, or its kind, a tab and the text (default: %(default)s)",
+        "everyday-valid: 400 other such texts, by which networks and settings are chosen. No "
+        "network was trained on these texts; characters that the writer does not know count as "
+        "errors. FILE: every line a text, or every line a kind, a tab and a text (default: "
+        "%(default)s)",
     )
     options.add_shared(parser, "--skip-unknown")
-    samples = f"plain sentences (default: {SENTENCES}), or samples of each other text (default: 1)"
-    options.add_lines(parser, samples=samples, steps="default: enough for its text")
+    samples = f"number of plain sentences (default: {NUM_SENTENCES}), or samples of each other "
+    samples += "text (default: 1)"
+    options.add_lines(parser, samples=samples, steps="default: enough for the text")
     options.add_seed(
         parser,
         "seed of the first text, incremented for each further text, and by a million for each "
@@ -83,15 +75,15 @@ def run(arguments: argparse.Namespace) -> None:
     name, output = arguments.texts, arguments.output
     texts, kinds, samples = chosen_texts(name, arguments.text, arguments.num_samples)
     style = None if arguments.style == OWN else arguments.style
-    networks = options.taken(Networks, arguments)
+    networks = options.from_arguments(Networks, arguments)
     writer = networks.writer(arguments.resume or network_of(style), of_texts=True)
-    if arguments.text or name not in ("plain", "characters", *EVERYDAY):
+    if arguments.text or name not in ("plain", "characters", *EVERYDAY_SPLITS):
         texts = options.without_unknown(writer.model.alphabet, texts, arguments.skip_unknown)
     from handwriting.legibility import read_back
     from handwriting.primers import in_hand_of, load_primer
-    from model.writer import sampling_of, usual_proofreader
+    from model.writer import default_proofreader, sampling_of
 
-    reader = networks.reader(arguments.reader or usual_proofreader(writer))
+    reader = networks.reader(arguments.reader or default_proofreader(writer))
     proofreader = arguments.proofread and networks.reader(arguments.proofread)
     output.make()
     primer = load_primer(PrimerFile(style), writer)[0] if style else None
@@ -99,8 +91,8 @@ def run(arguments: argparse.Namespace) -> None:
     sampling = sampling_of(writer, None, arguments.pen_sharpness, arguments.steps)
     sampling = replace(sampling, extras=dict(arguments.extras))
     sampling = in_hand_of(sampling, style, writer)
-    numbers = range(arguments.seed, arguments.seed + len(texts))
-    seeds = [n + sample * SAMPLE_SEED_STRIDE for sample in range(samples) for n in numbers]
+    first_seeds = range(arguments.seed, arguments.seed + len(texts))
+    seeds = [seed + n * SAMPLE_SEED_STRIDE for n in range(samples) for seed in first_seeds]
     texts, kinds = texts * samples, kinds * samples
     print(f"{type(reader.model).__name__} of {reader.path} reads {len(texts)} texts")
     unknown = {"writer": unknown_to(writer, texts), "reader": unknown_to(reader, texts)}
@@ -113,7 +105,7 @@ def run(arguments: argparse.Namespace) -> None:
         show(rates, len(texts), with_tries=proofreader is not None)
     if arguments.sheet:
         path = output.folder / f"{writer.name}-texts.png"
-        draw(path, judged[biases[0]], kinds, len(numbers))
+        draw(path, judged[biases[0]], kinds, len(first_seeds))
         print(path)
     record = {
         "writer": str(writer.path),
@@ -133,7 +125,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def unknown_to(network: "model.Writer | model.Reader", texts: Sequence[str]) -> str:
-    """Return the characters of texts that a network does not know, and print their number."""
+    """Return the characters of texts that a network does not know; print their number."""
     unknown = "".join(network.model.alphabet.unknown("".join(texts)))
     if unknown:
         counts = [sum(sign in unknown for sign in text) for text in texts]
@@ -148,8 +140,12 @@ def unknown_to(network: "model.Writer | model.Reader", texts: Sequence[str]) -> 
 def chosen_texts(
     name: str, texts: list[str] | None, num_samples: int | None
 ) -> tuple[list[str], list[str], int]:
-    """Return the texts to write (`texts`, or else the texts of `name`, a value of --texts), their
-    kinds (empty for texts without kinds), and the number of samples per text.
+    """Return the texts to write, their kinds (empty if they have none), and the samples per text.
+
+    Args:
+        name: the value of --texts.
+        texts: the values of --text, which replace the texts of `name`.
+        num_samples: the value of --num-samples.
 
     Raises:
         UserError: if the FILE of --texts cannot be read, or only some of its texts have kinds.
@@ -161,16 +157,15 @@ def chosen_texts(
     if texts:
         return texts, [], samples
     if name == "plain":
-        return held_out(num_samples or SENTENCES), [], 1
+        return held_out(num_samples or NUM_SENTENCES), [], 1
     if name == "characters":
         rows = list(CARRIERS.items())
-    elif name in EVERYDAY:
-        rows = held_out_everyday(EVERYDAY[name])
+    elif name in EVERYDAY_SPLITS:
+        rows = held_out_everyday(EVERYDAY_SPLITS[name])
     else:
         rows = [[*map(str.strip, line.split("\t"))] for line in read_lines(name)]
         if len(lengths := {len(row) for row in rows}) > 1 or max(lengths) > 2:
-            problem = "not a text in each line, nor in each its kind, a tab and a text"
-            raise UserError(f"{name}: {problem}")
+            raise UserError(f"{name}: every line must be TEXT, or every line KIND, a tab and TEXT")
     return [row[-1] for row in rows], [row[0] for row in rows if len(row) == 2], samples
 
 
@@ -178,9 +173,9 @@ def show(rates: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
     """Print the rates at one bias, and a table of the rates of each kind of text."""
     tries = f"  {rates['tries']} words written" if with_tries else ""
     print(
-        f"  bias {rates['bias']:<5g} cer {rates['cer']:.4f}  wer {rates['wer']:.4f}  texts read "
-        f"without an error {rates['line_accuracy']:.4f}, with any {rates['wrong']} of {lines}  "
-        f"ended {rates['ended']:.4f}, with every word {rates['complete']:.4f}{tries}"
+        f"  bias {rates['bias']:<5g} cer {rates['cer']:.4f}  wer {rates['wer']:.4f}  error-free "
+        f"{rates['line_accuracy']:.4f} ({rates['wrong']} of {lines} texts have errors)  "
+        f"ended {rates['ended']:.4f}, and complete {rates['complete']:.4f}{tries}"
     )
     if kinds := rates.get("kinds"):
         width = max(map(len, kinds))

@@ -20,25 +20,18 @@ from commands.search_options import SearchOptions
 from utils.checks import DataError, UserError
 from utils.files import make_room
 
-KINDS = (".pdf", ".txt", ".md", ".json", ".inkml")
-"""Suffixes of what notes are saved as."""
+SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml")  # of a file that --output names
 
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser, default="reader")
-    parser.add_argument(
-        "path",
-        type=Path,
-        metavar="PATH",
-        help="file of Xournal++, reMarkable, Excalidraw, SVG, InkML or what `read` takes, or a "
-        "folder of them; pages that were read before are not read again",
-    )
+    path = "file of Xournal++, reMarkable, Excalidraw, SVG or InkML, any file that `read` takes, "
+    path += "or a folder of such files; pages that were read before are not read again"
+    parser.add_argument("path", type=Path, metavar="PATH", help=path)
     either = parser.add_mutually_exclusive_group()
-    words = (
-        "print where these words, or what may be them, stand side by side: file, page:row:word, "
-    )
-    words += "how sure that is, from 0 to 1, and the row"
-    either.add_argument("--search", metavar="WORDS", help=words)
+    search = "print where these words probably stand side by side: file, page:row:word, confidence "
+    search += "from 0 to 1, and row"
+    either.add_argument("--search", metavar="WORDS", help=search)
     lines = "save the corrected rows as InkML, from which configs/own_hand_reader.json learns"
     either.add_argument("--lines", type=Path, metavar="FILE", help=lines)
     parser.add_argument(
@@ -47,11 +40,11 @@ def add_options(parser: Parser) -> None:
         action="append",
         default=[],
         metavar=("PAGE:ROW:WORD", "TEXT"),
-        help="say what a word of a file is, from now on (an empty TEXT: no word); may be given "
-        "several times",
+        help="correct the reading of a word of a file, now and later (an empty TEXT: it is no "
+        "word); may be given several times",
     )
     search_options.add_options(parser)
-    options.add_output(either, KINDS, default=None)
+    options.add_output(either, SUFFIXES, default=None)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -63,25 +56,25 @@ def run(arguments: argparse.Namespace) -> None:
     output, lines = arguments.output, arguments.lines
     if output:
         output.make()
-    library = _library(options.taken(Networks, arguments), arguments.resume, chosen)
+    library = _library(options.from_arguments(Networks, arguments), arguments.resume, chosen)
     if arguments.correct:
         note = library.note(path.name, path)
         for place, text in arguments.correct:
             library.correct(note, options.place(place), text)
-    read = _read(library, files, is_single=not path.is_dir())
+    read_notes = _read(library, files, is_single=not path.is_dir())
     if arguments.search:
-        for note in read:
+        for note in read_notes:
             _print_hits(note, arguments.search)
     elif lines:
-        print(f"{lines}  ({notes.save_lines(read, lines)} lines)")
+        print(f"{lines}  ({notes.save_lines(read_notes, lines)} lines)")
     elif output and output.file:
-        print(*notes.save([*read], output.file), sep="\n")
+        print(*notes.save([*read_notes], output.file), sep="\n")
     else:
-        for note in read:
+        for note in read_notes:
             if output:
-                place = output.folder / f"{_inside(note.name)}.pdf"
-                place.parent.mkdir(parents=True, exist_ok=True)
-                tqdm.write("\n".join(map(str, notes.save([note], place))))
+                pdf = output.folder / f"{_safe_path(note.name)}.pdf"
+                pdf.parent.mkdir(parents=True, exist_ok=True)
+                tqdm.write("\n".join(map(str, notes.save([note], pdf))))
             else:
                 tqdm.write(f"# {note.name}\n" * (len(files) > 1) + notes.as_text([note]))
 
@@ -90,7 +83,8 @@ def check(arguments: argparse.Namespace) -> None:
     """Check the arguments before a network is loaded.
 
     Raises:
-        UserError: if the notes cannot be read or would be replaced, or options contradict.
+        UserError: if the notes cannot be read, a file that is saved would replace the notes or
+            cannot be written, or options are wrong or contradict each other.
     """
     path, output = arguments.path, arguments.output
     options.check_readable(path)
@@ -108,7 +102,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def _library(networks: Networks, path: str, chosen: SearchOptions) -> "notes.Library":
-    """Return the library of pages; the network is loaded when a page is not in it yet."""
+    """Return the library of pages, which loads the network to read the first new page."""
 
     @cache
     def reader() -> "tuple[model.Reader, model.Search]":
@@ -126,8 +120,8 @@ def _library(networks: Networks, path: str, chosen: SearchOptions) -> "notes.Lib
 def _read(
     library: "notes.Library", files: Mapping[str, Path], *, is_single: bool
 ) -> "Iterator[notes.Note]":
-    """Yield notes, and print what they leave out. A file that cannot be read is reported and left
-    out; a single file raises its DataError."""
+    """Yield notes; print how many items are in no row, by name. A file that cannot be read is
+    reported and skipped; if it is the only file, its DataError is raised."""
     left_out: Counter[str] = Counter()
     for name, file in tqdm(files.items(), "notes", unit="file", disable=is_single or None):
         try:
@@ -141,16 +135,17 @@ def _read(
             left_out.update(text.left_out)
         yield note
     if left_out:
-        shown = ", ".join(f"{kind}: {count}" for kind, count in left_out.items())
-        print(f"in no row are {shown}", file=sys.stderr)
+        counts = ", ".join(f"{kind}: {count}" for kind, count in left_out.items())
+        print(f"items in no row: {counts}", file=sys.stderr)
 
 
 def _print_hits(note: "notes.Note", words: str) -> None:
+    """Print each place of a note where `words` probably stand."""
     for hit in notes.search(words, note):
-        place = f"{hit.page}:{hit.number}:{hit.word}"
+        place = f"{hit.page_number}:{hit.row_number}:{hit.word_number}"
         tqdm.write(f"{note.name}\t{place}\t{hit.confidence:.2f}\t{hit.row.marked}")
 
 
-def _inside(name: str) -> Path:
-    """Return a note's name, which on a tablet may be any text, as a path within a folder."""
+def _safe_path(name: str) -> Path:
+    """Return a note's name as a relative path without `..`; a tablet allows any name."""
     return Path(*(part for part in name.split("/") if part not in ("", ".", "..")))

@@ -35,26 +35,25 @@ SHORTHANDS = {
     "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
 }
 T = TypeVar("T")
-FIGURES = "saved/figures"
+FIGURES = "saved/figures"  # default of --output
 MAIN_SCORES = ("cer", "log_loss", "squared_error")
-"""Scores, in order of preference: networks are compared by the first that an evaluation has."""
-SHOWN = 50
-"""Largest number of lines that are printed, or shown together in a picture (assumed)."""
+"""Scores by which networks are compared; the first score that an evaluation has is used."""
+MAX_SHOWN = 50  # lines in a picture (assumed)
 
 
 class Parser(argparse.ArgumentParser):
-    """Parses a command line; a fault raises a UserError instead of printing the usage."""
+    """Parses a command line, and raises a UserError for a fault."""
 
     def __init__(self, **kwargs: str) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
     def parse(self, words: list[str] | None = None) -> argparse.Namespace:
-        """Parse words (None: the process's command line); positional arguments may stand between
+        """Parse `words`, or the command line of the process; positional arguments may stand between
         options."""
         words = sys.argv[1:] if words is None else words
-        if empty := next((word for word in words if word[:1] == "-" and word[-3:] == "=--"), None):
-            # argparse cannot take `--` as a value.
-            raise UserError(f"argument {empty[:-3]}: '--' is not a value")
+        for word in words:  # argparse cannot parse `--` as a value.
+            if word[:1] == "-" and word[-3:] == "=--":
+                raise UserError(f"argument {word[:-3]}: '--' is not a value")
         return self.parse_intermixed_args(words)
 
     def error(self, message: str) -> NoReturn:
@@ -62,7 +61,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return an argparse type from a function that parses a text or raises a UserError."""
+    """Return the argparse type of the values that `parse` returns; `parse` raises UserErrors."""
 
     def convert(text: str) -> object:
         try:
@@ -74,12 +73,12 @@ def value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[str], float]:
-    """Return the argparse type of numbers within bounds; `kind` is int or float."""
+    """Return the argparse type of the numbers of a `kind`, int or float, from `low` to `high`."""
     return value(checks.number(kind, low, high))
 
 
 def place(text: str) -> tuple[int, int, int]:
-    """Return the numbers of a page, a row and a word."""
+    """Parse PAGE:ROW:WORD into the numbers of a page, a row and a word."""
     numbers = text.split(":")
     if len(numbers) != 3 or not all(map(str.isdecimal, numbers)):
         raise UserError(f"{text!r}: the numbers of a page, a row and a word, such as 1:8:3")
@@ -88,10 +87,10 @@ def place(text: str) -> tuple[int, int, int]:
 
 
 def extra(text: str) -> tuple[str, list[float]]:
-    """Return the name and the numbers of a value of --extra."""
+    """Parse a value of --extra into a name and numbers."""
     name, _, values = text.partition("=")
     if not (name and values):
-        raise UserError(f"{text!r}: NAME=NUMBER,NUMBER is accepted")
+        raise UserError(f"{text!r}: must be NAME=NUMBER,NUMBER")
     return name, [*map(checks.number(float, -1e6, 1e6), values.split(","))]
 
 
@@ -113,14 +112,14 @@ SHARED: dict[str, dict[str, Any]] = {
     "--bias": {
         "type": number(float, 0, 100),
         "help": "0: as varied as the training data; 1 and more: an average, very legible hand; the "
-        "paper calls 0.15 a good balance, briefly trained networks need more "
+        "paper calls 0.15 a good balance; briefly trained networks need more "
         f"(default: {Sampling.bias:g})",
     },
     "--pen-sharpness": {
         "type": number(float, 0, 100),
         "metavar": "S",
-        "help": "how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
-        f"paper (default: {Sampling.pen_sharpness:g})",
+        "help": "how much the bias also sharpens the probability of lifting the pen; 0: not at "
+        f"all, as in the paper (default: {Sampling.pen_sharpness:g})",
     },
     "--extra": {
         "dest": "extras",
@@ -138,10 +137,10 @@ SHARED: dict[str, dict[str, Any]] = {
     "--tries": {
         "type": number(int, 1, 100),
         "metavar": "N",
-        "help": f"largest number of tries of a word, if proofread (default: {PageOptions.tries})",
+        "help": f"most tries of a word that is proofread (default: {PageOptions.tries})",
     },
 }
-"""Options that are the same in several commands."""
+"""Options of several commands: the arguments of `add_argument` by name."""
 
 
 def add_shared(parser: Parser, *names: str) -> None:
@@ -151,8 +150,8 @@ def add_shared(parser: Parser, *names: str) -> None:
         parser.add_argument(*short, name, **SHARED[name])
 
 
-def taken(kind: type[T], arguments: argparse.Namespace, **others: object) -> T:
-    """Return a `kind` whose fields are `others`, or options of the same names."""
+def from_arguments(kind: type[T], arguments: argparse.Namespace, **others: object) -> T:
+    """Return a `kind`. Its fields come from `others`, or else from arguments of the same names."""
     names = [field.name for field in fields(kind) if field.name not in others]
     return kind(**{name: getattr(arguments, name) for name in names}, **others)
 
@@ -162,10 +161,10 @@ def require(arguments: argparse.Namespace, **needed: str) -> None:
 
     Args:
         arguments: the command's arguments.
-        needed: by option, the option that it needs.
+        needed: the name of the needed option, by the name of the option that needs it.
 
     Raises:
-        UserError: if an option lacks the option that it needs; names both.
+        UserError: if a needed option is missing; names both options.
     """
     for name, other in needed.items():
         if getattr(arguments, name) not in (None, False) and not getattr(arguments, other):
@@ -183,11 +182,11 @@ def add_network(
 
     Args:
         parser: the command's parser.
-        default: default of -r; None if -r is required, or with `of_style`.
+        default: default of -r; None if -r is required, or if `of_style`.
         nargs: number of values of -r.
         of_style: whether -r defaults to the style's network (`handwriting.styles.network_of`).
     """
-    default_help = " (default: that of the style, else writer)" if of_style else ""
+    default_help = " (default: the style's network, or else writer)" if of_style else ""
     default_help = " (default: %(default)s)" if default else default_help
     parser.add_argument(
         *("-r", "--resume"),
@@ -216,9 +215,8 @@ class Networks:
     modules: list[Path]
 
     def load(self, path: str | Path) -> "model.TrainedNetwork":
-        """Load a network; raise a UserError like `model.load`."""
-        # An unknown name fails before torch is imported.
-        resolve_checkpoint(path)
+        """Load a network; raise a UserError as `model.load` does."""
+        resolve_checkpoint(path)  # raises a UserError for an unknown name, before torch is imported
         self.load_modules()
         network = model.load(path, self.device)
         print(network)
@@ -247,7 +245,7 @@ class Networks:
 
 
 def check_readable(*paths: str | Path | None) -> None:
-    """Raise a UserError if a path does not exist, before torch is imported."""
+    """Raise a UserError if a path does not exist; to be called before torch is imported."""
     for path in filter(None, paths):
         try:
             Path(path).expanduser().stat()
@@ -265,7 +263,7 @@ def add_seed(parser: Parser, meaning: str) -> None:
 
 
 class Output:
-    """The value of --output: a folder, or a file of a kind that the command writes.
+    """The value of --output: a folder, or a file with a suffix that the command allows.
 
     Attributes:
         path: path on the command line.
@@ -273,43 +271,42 @@ class Output:
         folder: folder into which files are written.
 
     Raises:
-        UserError: if the path looks like a file of another kind, such as letter.pdf.
+        UserError: if the path looks like a file with another suffix, such as letter.pdf.
     """
 
-    def __init__(self, path: str, kinds: Sequence[str] = ()) -> None:
+    def __init__(self, path: str, suffixes: Sequence[str] = ()) -> None:
         self.path, is_folder = Path(path), os.path.isdir(path)
-        kind = self.path.suffix.lower()
-        self.file = self.path if kind in kinds and not is_folder else None
+        suffix = self.path.suffix.lower()
+        self.file = self.path if suffix in suffixes and not is_folder else None
         self.folder = self.path.parent if self.file else self.path
-        if kind[1:].isalpha() and not (is_folder or self.file):
-            file = f", or a file that ends in {', '.join(kinds)}" if kinds else ", not a file"
+        if suffix[1:].isalpha() and not (is_folder or self.file):
+            file = f", or a file that ends in {', '.join(suffixes)}" if suffixes else ", not a file"
             raise UserError(f"{path}: a folder is needed{file}")
 
     def make(self) -> None:
-        """Make the folder, and check that it can be written, before any work is done."""
+        """Make the folder, and check that files can be written into it."""
         make_room(self.path, "--output", self.folder)
 
     def named(self, name: str) -> Path:
-        """Return the file of the command line, or else the file with a name in the folder."""
+        """Return the file of the command line, or else the path of a file `name` in the folder."""
         return self.file or self.folder / name
 
 
-def add_output(parser: Parser, kinds: Sequence[str] = (), default: str | None = FIGURES) -> None:
-    """Add --output: a folder, or a file if it ends in one of `kinds`."""
-    files = f", or one file ending in {' or '.join(kinds)}" if kinds else ""
-    folder = f"output folder, where files of the same name are replaced{files}"
-    folder += " (default: %(default)s)" if default else ""
+def add_output(parser: Parser, suffixes: Sequence[str] = (), default: str | None = FIGURES) -> None:
+    """Add --output: a folder, or a file whose suffix is one of `suffixes`."""
+    file_help = f", or a file ending in {' or '.join(suffixes)}" if suffixes else ""
+    default_help = " (default: %(default)s)" if default else ""
     parser.add_argument(
         "--output",
-        type=value(partial(Output, kinds=kinds)),
+        type=value(partial(Output, suffixes=suffixes)),
         default=default,
-        metavar="PATH" if kinds else "FOLDER",
-        help=folder,
+        metavar="PATH" if suffixes else "FOLDER",
+        help=f"output folder, where files of the same name are replaced{file_help}{default_help}",
     )
 
 
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
-    """Print a table; a row has texts by the names of columns, and may lack columns."""
+    """Print a table. A row is a mapping from column names to texts; it may lack columns."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines = [names, *([row.get(name, "") for name in names] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -329,7 +326,7 @@ def add_lines(parser: Parser, *, samples: str, steps: str) -> None:
 
 
 def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[str]:
-    """Return what `source_text.known_only` keeps of texts, and print what it leaves out."""
+    """Return what `source_text.known_only` keeps of `texts`; print what it leaves out."""
     kept, left_out = known_only(alphabet, texts, skip)
     if left_out:
         print(left_out)
@@ -340,19 +337,19 @@ def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None)
 
 
 def add_style(parser: argparse._ActionsContainer, default: str = OWN, meaning: str = OWN) -> None:
-    """Add --style; `meaning` describes its default."""
+    """Add --style; `meaning` describes the default."""
     parser.add_argument(
         "--style",
         type=value(style),
         default=default,
         metavar="NAME|FILE",
-        help=f"hand to write in: {', '.join(styles()) or 'none is there'}, a file that `style "
-        f"make` saved, or own for another hand with each seed (default: {meaning})",
+        help=f"hand to write in: {', '.join([*styles(), OWN])} (another hand with each seed), or "
+        f"a file that `style make` saved (default: {meaning})",
     )
 
 
 def add_primer(parser: Parser, default: str = OWN, meaning: str = OWN) -> None:
-    """Add --style, --primer, and the options of a primer."""
+    """Add --style, --primer, and the options that describe a primer."""
     style_or_primer, add = parser.add_mutually_exclusive_group(), parser.add_argument
     add_style(style_or_primer, default, meaning)
     continued = "ink whose handwriting is continued, in any format that `read` accepts"
@@ -360,32 +357,32 @@ def add_primer(parser: Parser, default: str = OWN, meaning: str = OWN) -> None:
     add(
         "--primer-text",
         metavar="TEXT",
-        help="text of the primer, for a conditional network; give an empty one if TEXT "
-        "includes the text of the primer (default: the text in its file)",
+        help="text of the primer, for a conditional network; empty if the text to write "
+        "includes the primer's text (default: the text in the primer's file)",
     )
-    which = "which sample of its file, from 0 (default: 0)"
-    add("--primer-number", type=number(int, 0), metavar="N", help=which)
+    index = "index of the primer's sample in its file, from 0 (default: 0)"
+    add("--primer-number", type=number(int, 0), metavar="N", help=index)
     add(
         "--primer-scale",
         type=value(primer_scale),
         metavar="auto|FACTOR",
         help="factor from the primer's units to those of the training data, e.g. --primer-scale 1 "
-        "if they are the same; auto compares the primer with lines that the network writes: it is "
-        "scaled if its x-height differs by more than a factor of 2, and then resampled if its "
-        "points are more than 2 times denser or sparser (default: auto)",
+        "if the units are the same; auto compares the primer with lines that the network writes: "
+        "the primer is scaled if its x-height differs by more than a factor of 2, and then "
+        "resampled if its points are more than 2 times denser or sparser (default: auto)",
     )
 
 
 def primer_scale(text: str) -> float | str:
-    """Return the value of --primer-scale: a factor, or `auto`."""
+    """Parse the value of --primer-scale: a factor, or `auto`."""
     return text if text == "auto" else number(float, 1e-6, 1e6)(text)
 
 
 def primer_file(arguments: argparse.Namespace) -> PrimerFile | None:
     """Return the primer of --primer, or else of --style; None if the network chooses the hand."""
     if not arguments.primer:
-        parts = ("primer_text", "primer_number", "primer_scale")
-        require(arguments, **dict.fromkeys(parts, "primer"))
+        names = ("primer_text", "primer_number", "primer_scale")
+        require(arguments, **dict.fromkeys(names, "primer"))
         return None if arguments.style in (OWN, USUAL) else PrimerFile(arguments.style)
     return PrimerFile(
         arguments.primer,
@@ -399,12 +396,11 @@ def primer_file(arguments: argparse.Namespace) -> PrimerFile | None:
 
 
 def add_overrides(parser: Parser, *, trains: bool = False) -> None:
-    """Add -o and --data, collected as `overrides` in their order on the command line.
+    """Add -o and --data, which are collected as `overrides` in the order of the command line.
 
     Args:
-        parser: the script's or command's parser.
-        trains: whether this is the training script, which also gets `SHORTHANDS`; commands cannot
-            change the architecture.
+        parser: the parser of a script or command.
+        trains: whether to add the `SHORTHANDS`, and to let -o change the architecture.
     """
     collect = partial(parser.add_argument, dest="overrides", action="append", default=[])
     for option, (key, metavar, meaning, example) in SHORTHANDS.items() if trains else ():
@@ -426,8 +422,8 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
         *("-o", "--override"),
         type=value(Override.parse if trains else _data_override),
         metavar="KEY=VALUE",
-        help="set any dotted key of the config; may be given several times; VALUE is JSON, "
-        "otherwise a string (default: the config's), e.g. -o "
+        help="set any dotted key of the config; may be given several times; VALUE is JSON, or "
+        "else a string (default: the config's), e.g. -o "
         + (EXAMPLE if trains else "data_loader.args.batch_size=8"),
     )
 
@@ -441,14 +437,14 @@ def _data_override(text: str) -> Override:
 
 
 def ink_of(network: "model.TrainedNetwork", option: str) -> Path:
-    """Return the file with a line of ink in the hand that a network learned.
+    """Return the file in which a run saved ink of the hand that its network learned.
 
     Raises:
-        UserError: if the network learned no hand; names `option`, which asked for the ink.
+        UserError: if there is no such file; names the `option` that needs the ink.
     """
-    from trainer.own_hand import SAMPLE
+    from trainer.own_hand import SAMPLE_FILE
 
-    ink = network.path.with_name(SAMPLE)
+    ink = network.path.with_name(SAMPLE_FILE)
     if not ink.exists():
-        raise UserError(f"{option}: {network.path} learned no hand: beside it is no {SAMPLE}")
+        raise UserError(f"{option}: {network.path} learned no hand: beside it is no {SAMPLE_FILE}")
     return ink

@@ -26,11 +26,11 @@ from utils.page.page import DPI, KINDS
 
 ALIGNED = "alignment: left, right, centred (or centre, center), justified (default: %(default)s)"
 DOUBTFUL = "doubtful"  # value of --rewrite for all doubtful words
-MAX_BYTES = 500_000  # limit on a text (assumed: a long novel, whose pages take hours to write)
+MAX_BYTES = 500_000  # of the longest text (assumed: a long novel, which takes hours to write)
 
 
 def place(text: str) -> tuple[int, int, int] | str:
-    """Parse a value of --rewrite: the numbers of a page, a row and a word, or `DOUBTFUL`."""
+    """Parse a value of --rewrite: PAGE:ROW:WORD, or `DOUBTFUL`."""
     try:
         return text if text == DOUBTFUL else options.place(text)
     except UserError as error:
@@ -44,7 +44,7 @@ def margins(text: str) -> tuple[float, float, float, float]:
     except ValueError:
         sides = []
     if len(sides) not in (1, 4) or not all(0 <= side < 5000 for side in sides):
-        raise UserError(f"{text!r}: one number of mm, or four: top,right,bottom,left")
+        raise UserError(f"{text!r}: must be one number of mm, or four: top,right,bottom,left")
     top, right, bottom, left = sides * 4 if len(sides) == 1 else sides
     return top, right, bottom, left
 
@@ -55,77 +55,73 @@ def add_options(parser: Parser) -> None:
     add("file", nargs="?", metavar="FILE", help="file of the text, in UTF-8; - for standard input")
     add("--text", action="append", help="paragraph, instead of FILE; may be given several times")
     options.add_shared(parser, "--bias", "--pen-sharpness", "--extra")
-    options.add_seed(parser, "seed of the first line, incremented for each further one")
+    options.add_seed(parser, "seed of the first line, incremented for each further line")
     options.add_shared(parser, "--skip-unknown")
     options.add_output(parser, KINDS)
-    chosen = ", ".join(f"{style} by {name}" for name, style in USUAL_STYLES.items())
-    usual = f"{chosen}; else the hand that was learned, or own"
-    options.add_primer(parser, USUAL, usual)
+    defaults = ", ".join(f"{style} for {network}" for network, style in USUAL_STYLES.items())
+    defaults += "; for others the hand that the network learned, or own"
+    options.add_primer(parser, USUAL, defaults)
     add_paper(parser)
     add_look(parser)
     proofreading = parser.add_mutually_exclusive_group()
     readers = f"{PROOFREADERS}; and {SECOND}"
-    read = f"read every word back, and write it again if it is misread (default: {readers})"
+    twice = f"read every word back, and write misread words again (default: {readers})"
     proofreading.add_argument(
-        "--proofread", dest="reader", nargs="?", metavar="RECOGNISER", help=read
+        "--proofread", dest="reader", nargs="?", metavar="RECOGNISER", help=twice
     )
     once = "write every word once"
     proofreading.add_argument("--no-proofread", dest="proofread", action="store_false", help=once)
     options.add_shared(parser, "--tries")
-    memory = "JSON of the pages and of what was read of their words, from which --rewrite goes on "
-    memory += "(default: beside the output, if a word is doubtful)"
-    add("--report", type=Path, metavar="FILE", help=memory)
-    which = "write words of the pages of --report again, and leave all else as it is: page, row "
-    which += f"and number of each, or {DOUBTFUL}"
-    add("--rewrite", nargs="+", type=value(place), metavar="PAGE:ROW:WORD", help=which)
+    report = "JSON of the pages and of the readings of their words, from which --rewrite goes on "
+    report += "(default: beside the output, if a word is doubtful)"
+    add("--report", type=Path, metavar="FILE", help=report)
+    rewrite = "write these words of the pages of --report again, and leave all else as it is: "
+    rewrite += f"numbers of page, row and word, or {DOUBTFUL}"
+    add("--rewrite", nargs="+", type=value(place), metavar="PAGE:ROW:WORD", help=rewrite)
     add("--dpi", type=number(int, 10, 1200), help=f"pixels per inch of a PNG (default: {DPI})")
 
 
 def add_paper(parser: Parser) -> None:
     """Add the options of the paper."""
     add = parser.add_argument
-    spacing = "distance of the ruling's lines (default: 8.5 ruled, 5 others)"
-    sizes = f"{', '.join(SIZES)}, or width x height in mm, e.g. 100x150"
-    sizes += " (default: a4)"
+    sizes = f"{', '.join(SIZES)}, or width x height in mm, e.g. 100x150 (default: a4)"
     add("--paper", type=value(size_of), default=SIZES["a4"], metavar="SIZE", help=sizes)
-    add("--landscape", action="store_true", help="turn the sheet: the longer side is its width")
-    margin = "mm, or one for all (default: 22,20,22,25; if small, a tenth of the shorter side)"
+    add("--landscape", action="store_true", help="turn the sheet, so that it is wider than high")
+    margin = "mm, or one number for all sides (default: 22,20,22,25; on small paper a tenth of the "
+    margin += "shorter side)"
     add("--margins", type=value(margins), metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)
     add("--ruling", choices=RULINGS, help="kind of paper (default: plain)")
+    spacing = "distance between the ruling's lines (default: 8.5 if ruled, otherwise 5)"
     add("--ruling-spacing", type=number(float, 1, 100), metavar="MM", help=spacing)
-    fit = "use the largest size, from half of --size, at which the text fits on SHEETS, or on one; "
-    fit += "without --size, short lines become as wide as the sheet"
+    fit = "use the largest size, at least half of --size, at which the text fits on SHEETS "
+    fit += "(default: 1); without --size, short lines become as wide as the sheet"
     add("--fit", nargs="?", const=1, type=number(int, 1, 1000), metavar="SHEETS", help=fit)
 
 
 def add_look(parser: Parser) -> None:
     """Add the options of the look of the writing."""
-    add, kinds = parser.add_argument, {name: value(parse) for name, parse in OF_LOOK.items()}
-    size = f"x-height of the writing (default: {HEIGHT}; on a --ruling less where rows would touch)"
-    add("--size", type=kinds["size"], metavar="MM", help=size)
-    usual = f"(default: about {LINE_HEIGHT:g} times --size, more where rows would touch)"
-    height = f"distance of lines, on a --ruling the next multiple of its spacing {usual}"
+    add, types = parser.add_argument, {name: value(parse) for name, parse in OF_LOOK.items()}
+    size = f"x-height of the writing (default: {HEIGHT}; smaller on a --ruling if rows would touch)"
+    add("--size", type=types["size"], metavar="MM", help=size)
+    height = "distance between lines; on a --ruling the next multiple of its spacing (default: "
+    height += f"about {LINE_HEIGHT:g} times --size, or more if rows would touch)"
     add("--line-height", type=number(float, 0.5, 500), metavar="MM", help=height)
-    slant = "slant of the writing, from upright to the right (default: that of the hand)"
-    add("--slant", type=kinds["slant"], metavar="DEGREES", help=slant)
-    add("--align", type=kinds["align"], default="left", metavar="SIDE", help=ALIGNED)
-    usual = " (default: %(default)s)"
-    indent = f"indent of the first line of each paragraph{usual}"
-    add("--indent", type=kinds["indent"], default=0.0, metavar="MM", help=indent)
-    width = f"width of the pen (default: in proportion to the size, {Pen.width:g} at {HEIGHT:g})"
-    add("--pen-width", dest="pen", type=kinds["pen"], metavar="MM", help=width)
-    traced = "letters to go over: light or dotted"
-    add("--trace", type=kinds["trace"], metavar="KIND", help=traced)
-    ink = {"type": kinds["colour"], "default": Pen.colour, "metavar": "COLOUR"}
-    add("--colour", "--color", **ink, help=f"colour of the ink: #rrggbb, or a name of CSS{usual}")
+    slant = "slant of the writing to the right, 0 for upright (default: the hand's slant)"
+    add("--slant", type=types["slant"], metavar="DEGREES", help=slant)
+    add("--align", type=types["align"], default="left", metavar="SIDE", help=ALIGNED)
+    indent = "indent of the first line of each paragraph (default: %(default)s)"
+    add("--indent", type=types["indent"], default=0.0, metavar="MM", help=indent)
+    width = f"width of the pen (default: {Pen.width:g} at a size of {HEIGHT:g}, in proportion)"
+    add("--pen-width", dest="pen", type=types["pen"], metavar="MM", help=width)
+    trace = "draw letters to trace with a pen: light or dotted"
+    add("--trace", type=types["trace"], metavar="KIND", help=trace)
+    colour = "colour of the ink: #rrggbb, or a name of CSS (default: %(default)s)"
+    ink = {"type": types["colour"], "default": Pen.colour, "metavar": "COLOUR"}
+    add("--colour", "--color", **ink, help=colour)
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Refuse options of pages that do not go together, or name files that cannot be read.
-
-    Raises:
-        UserError: names the options or the file.
-    """
+    """Raise a UserError for options that contradict each other, or a file that cannot be read."""
     if (arguments.file is None) == (arguments.text is None):
         raise UserError("give a text to write: either FILE or --text")
     require(arguments, ruling_spacing="ruling", tries="proofread", report="proofread")
@@ -135,11 +131,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def check_rewrite(arguments: argparse.Namespace) -> None:
-    """Refuse --rewrite without --report, or with options that the report's pages already have.
-
-    Raises:
-        UserError: names the options.
-    """
+    """Raise a UserError for --rewrite without --report, or with options that the report has."""
     require(arguments, rewrite="report")
     allowed = ("rewrite", "report", "device", "modules", "output", "dpi")
     names = {"file": "FILE", "resume": "-r", "pen": "--pen-width", "extras": "--extra"}
@@ -148,32 +140,28 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     defaults = vars(parser.parse([]))
     changed = [
         names.get(name, f"--{name.replace('_', '-')}")
-        for name, chosen in vars(arguments).items()
-        if name not in allowed and chosen != defaults[name]
+        for name, argument in vars(arguments).items()
+        if name not in allowed and argument != defaults[name]
     ]
     if changed:
-        raise UserError(f"--rewrite takes these from --report: leave out {', '.join(changed)}")
+        raise UserError(f"--report determines these options: leave out {', '.join(changed)}")
     options.check_readable(arguments.report)
 
 
 def check_output(arguments: argparse.Namespace, path: Path) -> None:
-    """Refuse --dpi for a format without pixels, and output that cannot be written.
-
-    Raises:
-        UserError: names the options.
-    """
-    kind = path.suffix.lower()
-    if arguments.dpi and kind != ".png":
-        raise UserError(f"--dpi is for --output FILE ending in .png, not {kind}")
+    """Raise a UserError for --dpi without a PNG, or output that cannot be written."""
+    suffix = path.suffix.lower()
+    if arguments.dpi and suffix != ".png":
+        raise UserError(f"--dpi is for --output FILE ending in .png, not {suffix}")
     if arguments.report:
         make_room(arguments.report, "--report", is_checked_only=True)
     make_room(path, "--output", is_checked_only=True)
 
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:
-    """Return the options of the pages on the command line."""
+    """Return the options of pages that the command line sets."""
     primer = options.primer_file(arguments)
-    return options.taken(
+    return options.from_arguments(
         PageOptions,
         arguments,
         paper=Paper.of(
@@ -190,9 +178,9 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    networks, path = options.taken(Networks, arguments), arguments.output.named("page.svg")
-    rewritten, dpi = arguments.rewrite, arguments.dpi
-    if rewritten:
+    networks, path = options.from_arguments(Networks, arguments), arguments.output.named("page.svg")
+    rewrite, dpi = arguments.rewrite, arguments.dpi
+    if rewrite:
         check_rewrite(arguments)
         pages = handwriting.load_report(arguments.report)
         page_options, checkpoint = pages.origin.options, pages.origin.network
@@ -205,20 +193,20 @@ def run(arguments: argparse.Namespace) -> None:
         text = read_text(arguments.file, MAX_BYTES)
     networks.load_modules()
     writer = networks.writer(checkpoint, of_texts=True) if checkpoint else None
-    loading = {"device": networks.device, "progress": True}
-    if rewritten:
-        places = None if DOUBTFUL in rewritten else rewritten
-        pages = handwriting.rewrite(pages, places, writer, **loading)
+    computing = {"device": networks.device, "progress": True}
+    if rewrite:
+        places = None if DOUBTFUL in rewrite else rewrite
+        pages = handwriting.rewrite(pages, places, writer, **computing)
     else:
-        pages = handwriting.write_page(text, writer, page_options, source=source, **loading)
+        pages = handwriting.write_page(text, writer, page_options, source=source, **computing)
     arguments.output.make()
     print(*pages.remarks, *pages.save(path, dpi=dpi or DPI), sep="\n")
-    words = sum(len(row.words) for page in pages for row in page.rows)
+    num_words = sum(len(row.words) for page in pages for row in page.rows)
     if not page_options.proofread:
-        print(f"{words} words, not proofread")
+        print(f"{num_words} words, not proofread")
         return
-    again = sum(word.tries > 1 for word in pages.proofread)
-    print(f"{words} words proofread, {again} of them written again")
+    rewritten = sum(word.tries > 1 for word in pages.proofread)
+    print(f"{num_words} words proofread, {rewritten} of them written again")
     for doubt in pages.doubts:
         print(f"look at {doubt}")
     report = arguments.report or path.with_name(f"{path.stem}-report.json")

@@ -11,16 +11,11 @@ from commands.options import Networks, Parser
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser, default="reader")
-    parser.add_argument(
-        "paths",
-        type=Path,
-        nargs="+",
-        metavar="PATH",
-        help="ink file (IAM-OnDB's XML, InkML, stroke arrays, MNIST strokes, UNIPEN, JSON, or SVG "
-        "that write and page drew), or a folder of them",
-    )
-    alone = "print the text alone, a line for each sample, and all else to stderr; draw no picture"
-    parser.add_argument("--text", action="store_true", help=alone)
+    paths = "ink file (IAM-OnDB's XML, InkML, stroke arrays, MNIST strokes, UNIPEN, JSON, or SVG "
+    paths += "of `write` and `page`), or a folder of such files"
+    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help=paths)
+    text = "print only the texts, a line for each sample, and messages to stderr; draw no picture"
+    parser.add_argument("--text", action="store_true", help=text)
     search_options.add_options(parser)
     options.add_output(parser, (".png",))
 
@@ -33,22 +28,22 @@ def run(arguments: argparse.Namespace) -> None:
     samples = [sample for path in arguments.paths for sample in read_ink(path)]
     messages = sys.stderr if arguments.text else sys.stdout
     with redirect_stdout(messages):
-        reader = options.taken(Networks, arguments).reader(arguments.resume)
+        reader = options.from_arguments(Networks, arguments).reader(arguments.resume)
     from model.recognition.readability import misgiving
     from utils.plots import lines_figure, write_png
 
     inks = [sample.ink for sample in samples]
     if not arguments.text:
         arguments.output.make()
-    read = reader.proofread(inks, search=chosen.search(reader), progress=True)
-    texts = [text for text, _ in read]
+    readings = reader.proofread(inks, search=chosen.search(reader), progress=True)
+    texts = [text for text, _ in readings]
     for sample, text in zip(samples, texts, strict=True):
         print(text if arguments.text else f"{sample.name}\t{text}")
-    for sample, (text, doubt) in zip(samples, read, strict=True):
-        if why := misgiving(sample.ink, text, doubt):
-            print(f"{sample.name} can hardly be read: {why}", file=messages)
+    for sample, (text, doubt) in zip(samples, readings, strict=True):
+        if reason := misgiving(sample.ink, text, doubt):
+            print(f"{sample.name} can hardly be read: {reason}", file=messages)
     if arguments.text:
         return
-    path, shown = arguments.output.named(f"{reader.name}-read.png"), options.SHOWN
-    write_png(path, lines_figure(inks[:shown], texts[:shown]))
-    print(f"{path}  ({min(len(samples), shown)} of {len(samples)} lines)")
+    path, count = arguments.output.named(f"{reader.name}-read.png"), options.MAX_SHOWN
+    write_png(path, lines_figure(inks[:count], texts[:count]))
+    print(f"{path}  ({min(len(samples), count)} of {len(samples)} lines)")

@@ -13,19 +13,16 @@ from base.run_records import Run, read_runs, seed_means
 from commands.options import MAIN_SCORES, Parser, print_table
 from utils.checks import UserError
 
-FIRST = ("run", "state", "epochs")
-"""Columns of the table before the keys in which the runs differ."""
-LAST = ("best", "best_epoch", "time")
-"""Columns of the table after the keys in which the runs differ."""
-MAX_KEYS = 8
-"""Largest number of keys of the config in the table (assumed)."""
-MAX_WIDTH = 24
-"""Largest number of characters of a value in the table (assumed)."""
+# Columns of the table on both sides of the keys in which the runs differ.
+LEFT_COLUMNS = ("run", "state", "epochs")
+RIGHT_COLUMNS = ("best", "best_epoch", "time")
+MAX_KEYS = 8  # keys of the config in the table (assumed)
+MAX_WIDTH = 24  # characters of a value in the table (assumed)
 
 
 def add_options(parser: Parser) -> None:
-    where = "folder of runs: saved, saved/models/NAME, or that of one run (default: saved)"
-    parser.add_argument("folders", nargs="*", metavar="FOLDER", help=where)
+    folder = "folder of a run, or of several: saved or saved/models/NAME (default: saved)"
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", help=folder)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print all values, as JSON")
     form.add_argument("--csv", action="store_true", help="print all values, as CSV")
@@ -55,20 +52,21 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def show(runs: Sequence[Run], different: Sequence[str]) -> None:
-    """Print runs as a table, with the keys in `different`."""
+    """Print runs as a table, with `different`: the keys in which they differ."""
     keys = different[:MAX_KEYS]
     names = [name for run in runs for name in run.maps[0]]
     scores = [name for name in names if name.partition(".")[2] in MAIN_SCORES]
-    columns = dict.fromkeys([*FIRST, *keys, *LAST, *scores])
+    columns = dict.fromkeys([*LEFT_COLUMNS, *keys, *RIGHT_COLUMNS, *scores])
     print_table([{short(name, different): shown(run, name) for name in columns} for run in runs])
     if rules := {run.get("monitor") for run in runs} - {None}:
         print(f"best: {' or '.join(sorted(rules))}")
     if others := [short(key, different) for key in different[MAX_KEYS:]]:
-        print(f"they also differ in {len(others)} more keys, see --csv: {', '.join(others)[:200]}")
+        shown_keys = ", ".join(others)[:200]
+        print(f"the runs differ in {len(others)} more keys (see --csv): {shown_keys}")
 
 
 def shown(run: Run, name: str) -> str:
-    """Return a value in the form of the table."""
+    """Return a value of a run as a text of the table."""
     value, spread = run.get(name), run.get(f"{name}_std")
     if value is None or name == "run":
         return value or ""
@@ -81,8 +79,8 @@ def shown(run: Run, name: str) -> str:
 
 
 def short(key: str, keys: Sequence[str]) -> str:
-    """Return the shortest end of a dotted key that no other key and no other column shares."""
-    dotted_names = [f".{name}" for name in (*FIRST, *LAST, *keys) if name != key]
+    """Return the shortest end of a dotted key that is an end of no other key and of no column."""
+    dotted_names = [f".{name}" for name in (*LEFT_COLUMNS, *RIGHT_COLUMNS, *keys) if name != key]
     parts = key.split(".") if key in keys else []
     for start in range(len(parts) - 1, 0, -1):
         end = ".".join(parts[start:])

@@ -6,24 +6,20 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 import model
-from commands.options import Parser, number, taken
+from commands.options import Parser, from_arguments, number
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import UserError
 from utils.files import read_lines
 
 LANGUAGE_WEIGHT = 0.7
-"""Default of --language-weight with a text (chosen with `recognition` on lines of `testset_v` and
+"""Default of --language-weight with a FILE (chosen with `recognition` on lines of `testset_v` and
 `testset_t`)."""
 WORDS_WEIGHT = 0.5
-"""Default of --language-weight with words (measured, lab notebook: the language model of words)."""
-
-
-GENERAL = "words"
-"""What --language-model says without a FILE."""
-BEAM = 16
-"""Default of --beam with a language model."""
-LISTED = 1000
-"""How often a word of --words counts as if seen in `language.NUM_WORDS` words (assumed)."""
+"""Default of --language-weight without a FILE (measured, lab notebook: the language model of
+words)."""
+GENERAL = "words"  # value of --language-model without a FILE
+BEAM = 16  # default of --beam with a language model
+LISTED_COUNT = 1000  # occurrences of a word of --words in `language.NUM_WORDS` words (assumed)
 
 
 def add_options(parser: Parser) -> None:
@@ -31,14 +27,9 @@ def add_options(parser: Parser) -> None:
     add = parser.add_argument
     beam = f"hypotheses kept by beam search (default: {BEAM} with a language model, else greedy)"
     add("--beam", type=number(int, 2, 1000), metavar="N", help=beam)
-    add(
-        "--language-model",
-        nargs="?",
-        const=GENERAL,
-        metavar="FILE",
-        help="use a language model: of characters, built from the lines of a text file or, without "
-        "FILE, of the frequent words of European languages, which takes wordfreq (default: none)",
-    )
+    kinds = "use a language model: of characters, from the lines of a text FILE; or, without FILE, "
+    kinds += "of the frequent words of European languages, from wordfreq (default: none)"
+    add("--language-model", nargs="?", const=GENERAL, metavar="FILE", help=kinds)
     words = "text file of names and terms to expect, for --language-model without a FILE"
     add("--words", metavar="FILE", help=words)
     weight = "weight of the language model's log-probabilities (default: "
@@ -48,13 +39,13 @@ def add_options(parser: Parser) -> None:
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How a recogniser is to search for a text; None for what is not given.
+    """The options of a recogniser's search; each may be None, for its default.
 
     Attributes:
-        beam: hypotheses that are kept.
-        language_model: file of the texts of a language model; `GENERAL` for that of words.
-        language_weight: of its log-probabilities.
-        words: file of names and terms that it expects.
+        beam: number of hypotheses that are kept.
+        language_model: file of a language model's texts, or `GENERAL` for the model of words.
+        language_weight: weight of the language model's log-probabilities.
+        words: file of names and terms that the model of words expects.
     """
 
     beam: int | None
@@ -64,57 +55,57 @@ class SearchOptions:
 
     @property
     def files(self) -> list[str]:
-        """The files that are read."""
+        """The files of the language model."""
         return [file for file in (self.language_model, self.words) if file not in (None, GENERAL)]
 
     def search(self, reader: "model.Reader") -> "model.Search":
-        """Return the search of a network, with its language model if there is to be one.
+        """Return the search of a network, with a language model if the options ask for it.
 
         Raises:
             UserError: if a file has no text that the network knows.
         """
         if not self.language_model:
             return model.Search(self.beam or 1)
-        kind, weight = model.CharacterLanguageModel, LANGUAGE_WEIGHT
+        build, weight = model.CharacterLanguageModel, LANGUAGE_WEIGHT
         if self.language_model == GENERAL:
-            kind, weight = _of_words, WORDS_WEIGHT
+            build, weight = _word_model, WORDS_WEIGHT
         if self.language_weight is not None:
             weight = self.language_weight
         alphabet = reader.model.alphabet
         texts = [line for file in self.files for line in _known_lines(file, alphabet)]
-        return model.Search(self.beam or BEAM, kind(texts, alphabet), weight)
+        return model.Search(self.beam or BEAM, build(texts, alphabet), weight)
 
 
 def _known_lines(file: str, alphabet: Alphabet) -> list[str]:
-    """Return the lines of a file without the characters that an alphabet lacks, which are named."""
+    """Return the lines of a file without unknown characters; print the unknown characters."""
     texts = [nfc(text) for text in read_lines(file)]
     if unknown := alphabet.unknown("".join(texts)):
         names = ", ".join(map(describe, unknown))
-        print(f"left out of the language model, as the network does not know it: {names}")
+        print(f"left out of the language model, unknown to the network: {names}")
     texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
     if not any(texts):
         raise UserError(f"{file}: it contains no text of characters that the network knows")
     return [*filter(None, texts)]
 
 
-def _of_words(listed: list[str], alphabet: Alphabet) -> "model.WordLanguageModel":
-    """Return the language model of words, which expects the `listed` ones."""
+def _word_model(listed: list[str], alphabet: Alphabet) -> "model.WordLanguageModel":
+    """Return the language model of words; it expects the words of the lines `listed`."""
     from data_loader.synthetic import language
 
     counts = language.word_counts()
     for word in re.findall(r"[^\W\d_]+", " ".join(listed).lower()):
-        counts[word] = counts.get(word, 0.0) + LISTED
+        counts[word] = counts.get(word, 0.0) + LISTED_COUNT
     texts = [text for text in language.texts() if not alphabet.unknown(text)]
     return model.WordLanguageModel(texts + listed, counts, alphabet)
 
 
 def options_of(arguments: argparse.Namespace) -> SearchOptions:
-    """Return what the command line says of the search.
+    """Return the search options of the command line.
 
     Raises:
         UserError: if an option has no effect, a file cannot be read, or wordfreq is missing.
     """
-    chosen = taken(SearchOptions, arguments)
+    chosen = from_arguments(SearchOptions, arguments)
     if chosen.words and chosen.language_model not in (None, GENERAL):
         raise UserError("--words is for --language-model without a FILE")
     if chosen.words:
@@ -125,5 +116,5 @@ def options_of(arguments: argparse.Namespace) -> SearchOptions:
         read_lines(file)
     if chosen.language_model == GENERAL and not find_spec("wordfreq"):
         advice = "python -m pip install wordfreq, or name a text: --language-model FILE"
-        raise UserError(f"a language model of words takes wordfreq: {advice}")
+        raise UserError(f"the language model of words needs wordfreq: {advice}")
     return chosen

@@ -10,22 +10,22 @@ from handwriting.styles import STYLES, write_style
 from utils.checks import UserError
 from utils.files import PLAIN_NAME, make_room
 
-LONGEST = 4000  # limit on a style's points (assumed: five lines; they delay each new line)
+MAX_POINTS = 4000  # of a style (assumed: five lines; each new line begins with all points)
 
 
 def add_options(parser: Parser) -> None:
     add = parser.add_argument
     add("action", choices=("make",), help="make a style")
-    ink = "lines of the hand, a file in any format that `read` accepts, or a folder; words are "
-    ink += "shaped by the first"
+    ink = "file of lines in the hand, in any format that `read` accepts, or a folder of such "
+    ink += "files; the style has the ink of the first line"
     add("--ink", type=Path, required=True, metavar="PATH", help=ink)
-    add("--text", help="text of the ink (default: the one in its file)")
-    name = "name of the style, in letters, digits, -, _ and ., and first a letter or digit"
+    add("--text", help="text of the first line (default: the text in the file)")
+    name = "name of the style: a letter or digit, then letters, digits, -, _ and ."
     add("--name", required=True, help=name)
-    network = f"network that writes in it: {', '.join(pretrained())} (default: writer)"
+    network = f"network that writes in the style: {', '.join(pretrained())} (default: writer)"
     add("-r", "--resume", choices=[*pretrained()], metavar="NETWORK", help=network)
-    where = "the file, or a folder (default: saved/styles)"
-    add("--output", type=Path, default=STYLES, metavar="PATH", help=where)
+    output = "JSON file, or a folder (default: saved/styles)"
+    add("--output", type=Path, default=STYLES, metavar="PATH", help=output)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -42,12 +42,12 @@ def run(arguments: argparse.Namespace) -> None:
     text = sample.text if arguments.text is None else arguments.text
     if not text or not text.strip():
         raise UserError(f"{arguments.ink} contains no text for {sample.name}: give it with --text")
-    if len(sample.ink) > LONGEST:
+    if len(sample.ink) > MAX_POINTS:
         raise UserError(
-            f"{sample.name} has {len(sample.ink):,} points: a line of at most {LONGEST:,}"
+            f"{sample.name} has {len(sample.ink):,} points; at most {MAX_POINTS:,} are allowed"
         )
     if too_wide(sample.ink, text):
-        raise UserError(f"{sample.name} is far wider than {text[:40]!r}: has it a point far off?")
+        raise UserError(f"{sample.name} is far too wide for {text[:40]!r}: is a point far off?")
     path = arguments.output
     path = path if path.suffix.lower() == ".json" else path / f"{arguments.name}.json"
     make_room(path, "--output")

@@ -1,4 +1,4 @@
-"""Several trainings by one command, one after the other: `train.py --sweep KEY=A,B,C`."""
+"""Several trainings by one command, in turn: `train.py --sweep KEY=A,B,C`."""
 
 import argparse
 import itertools
@@ -36,17 +36,17 @@ def parse(text: str) -> list[Override]:
 
 
 def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace], int]) -> int:
-    """Start or go on with each run of a sweep, and return the exit status.
+    """Start or resume each run of a sweep, and return the exit status.
 
-    All runs are checked before the first begins. The sweep goes on after a run that fails, but ends
-    with a signal. A run that another process holds is left to that process.
+    All runs are checked before the first run begins. The sweep goes on after a run fails; it ends
+    after a run that a signal stops. A run that another process holds is skipped.
 
     Args:
         arguments: arguments of the command line.
         train: trains a run, and returns the exit status.
 
     Raises:
-        ConfigError: names the faults of the first run that has some.
+        ConfigError: if a config has faults; names those of the first such run.
         TrainingFailed: after the last run; names the runs that failed.
     """
     all_runs, failed = runs(arguments), []
@@ -69,21 +69,21 @@ def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace
 
 
 def runs(arguments: argparse.Namespace) -> list[argparse.Namespace]:
-    """Return the arguments of each run of a sweep, with the run's values in its id.
+    """Return the arguments of each run of a sweep; a run's id has the run's values.
 
     Raises:
         UserError: if a key is swept twice, or two runs would share an id.
     """
     keys = [values[0].key for values in arguments.sweeps]
-    short = [key.rpartition(".")[2] for key in keys]
+    last_names = [key.rpartition(".")[2] for key in keys]
     by_id: dict[str, argparse.Namespace] = {}
     for values in itertools.product(*arguments.sweeps):
         parts = [arguments.run_id] if arguments.run_id else []
-        for name, value in zip(short, values, strict=True):
-            parts.append(f"{name if short.count(name) == 1 else value.key}-{value.text}")
+        for name, value in zip(last_names, values, strict=True):
+            parts.append(f"{name if last_names.count(name) == 1 else value.key}-{value.text}")
         run_id = re.sub(r"[^\w.-]+", "-", "_".join(parts).replace('"', ""))
         if run_id in by_id or len({*keys}) < len(keys):
-            raise UserError(f"--sweep: each key once, and each value once; see {run_id}")
+            raise UserError(f"--sweep: each key once, and each value once; see the run {run_id}")
         changes = {"run_id": run_id, "start_or_resume": True}
         changes["overrides"] = [*arguments.overrides, *values]
         by_id[run_id] = argparse.Namespace(**vars(arguments) | changes)

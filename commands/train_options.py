@@ -27,30 +27,21 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add(
         *("-r", "--resume"),
         metavar="CHECKPOINT",
-        help="resume from this checkpoint, or from the newest complete one in this run folder; "
-        "with -c fine-tune instead: start from its weights only, adding characters that it lacks. "
-        f"Pretrained networks can be named: {', '.join(pretrained())} (default: a new run)",
+        help="resume from this checkpoint, or from the newest complete checkpoint in this run "
+        "folder; with -c, fine-tune: start a new run from its weights, and add missing "
+        f"characters. Pretrained networks are {', '.join(pretrained())} (default: a new run)",
     )
     add("--run-id", metavar="ID", help="name of the run's folder (default: the current time)")
-    add(
-        "--start-or-resume",
-        action="store_true",
-        help="go on with the run of that --run-id and config if there is one, else start it "
-        "(default: an existing run is an error)",
-    )
-    add(
-        "--new-data",
-        action="store_true",
-        help="resume a run though its data have changed (default: that is an error)",
-    )
+    either = "resume the run of this --run-id and config if it exists, else start it (default: an "
+    either += "existing run is an error)"
+    add("--start-or-resume", action="store_true", help=either)
+    new_data = "resume a run with changed data (default: changed data are an error)"
+    add("--new-data", action="store_true", help=new_data)
     _add_sweep(parser)
-    saved = "folder for what a new run writes, as models/NAME/ID and log/NAME/ID (default: saved)"
+    saved = "folder in which a new run writes models/NAME/ID and log/NAME/ID (default: saved)"
     add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)
-    add(
-        "--prepare",
-        action="store_true",
-        help="prepare the data, print its counts, and exit (default: train)",
-    )
+    prepare = "prepare the data, print the numbers of samples, and exit (default: train)"
+    add("--prepare", action="store_true", help=prepare)
     options.add_overrides(parser, trains=True)
     options.add_shared(parser, "--device", "--module")
     arguments = parser.parse(words)
@@ -67,27 +58,18 @@ def _add_sweep(parser: options.Parser) -> None:
         action="append",
         default=[],
         metavar="KEY=A,B,C",
-        help="start, or go on with, one run after the other, each with one of these values; given "
-        "several times: with each combination (default: one run), e.g. "
+        help="start or resume a run for each of these values, in turn; with several --sweep, a run "
+        "for each combination of values (default: one run), e.g. "
         "--sweep optimizer.args.lr=0.01,0.003 --sweep trainer.args.seed=1,2,3",
     )
-    add(
-        "--sweep-random",
-        type=options.number(int, 1),
-        metavar="N",
-        help="of the combinations of --sweep take N at random (default: all)",
-    )
-    add(
-        "--sweep-seed",
-        type=options.number(int, 0),
-        default=0,
-        metavar="SEED",
-        help="of the choice of --sweep-random (default: %(default)s)",
-    )
+    count = "number of runs, drawn at random from the runs of --sweep (default: all)"
+    add("--sweep-random", type=options.number(int, 1), metavar="N", help=count)
+    seed = "seed of --sweep-random (default: %(default)s)"
+    add("--sweep-seed", type=options.number(int, 0), default=0, metavar="SEED", help=seed)
 
 
 def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
-    """Refuse options that do not go together, and a --saved that cannot be written."""
+    """Raise a UserError if options contradict each other, or --saved cannot be written."""
     if not (arguments.config or arguments.resume):
         parser.error("-c CONFIG or -r CHECKPOINT is needed")
     if arguments.sweeps and not arguments.config:

@@ -1,4 +1,4 @@
-"""Open in the browser the page that writes, reads and records a hand."""
+"""Open a page in the browser that writes, reads, and records a hand."""
 
 import argparse
 import re
@@ -15,28 +15,20 @@ from commands.options import Parser, ink_of, number
 from utils.checks import UserError
 
 PORT = 8753
-"""Default port, which never changes, as a browser keeps recorded lines by address and port."""
+"""Default port. It must stay the same, because browsers keep recorded lines by address and port."""
 FOLDER = Path(__file__).resolve().parents[1] / "web"
 NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
 TYPES = {".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm"}
-"""Media types by the endings of files; the system's table may lack these types."""
+"""Media types by suffix; the system's table may lack these types."""
 POLICY = re.compile('"Content-Security-Policy" content="([^"]+)"')
 
 
 def add_options(parser: Parser) -> None:
-    parser.add_argument(
-        "--port",
-        type=number(int, 1, 65535),
-        default=PORT,
-        metavar="N",
-        help="where the page is; what was recorded stays with its port (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--hand",
-        metavar="RUN_FOLDER",
-        help="the page writes as the network of this run, which learned a person's hand (default: "
-        "as the network writer)",
-    )
+    port = "port of the page; recorded lines belong to their port (default: %(default)s)"
+    parser.add_argument("--port", type=number(int, 1, 65535), default=PORT, metavar="N", help=port)
+    hand = "folder of a run that learned a person's hand: the page writes with the run's network "
+    hand += "(default: with the network writer)"
+    parser.add_argument("--hand", metavar="RUN_FOLDER", help=hand)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -64,14 +56,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def page_files() -> dict[str, Path]:
-    """Return the page's files by their addresses."""
+    """Return the files of the page by their addresses on the server."""
     paths = [*filter(Path.is_file, FOLDER.iterdir()), *NETWORKS]
     addresses = {f"/{path.relative_to(FOLDER).as_posix()}": path for path in paths}
     return addresses | {"/": FOLDER / "index.html"}
 
 
 def _listen(port: int, files: Mapping[str, Path]) -> ThreadingHTTPServer:
-    """Return the server of files by their addresses."""
+    """Return a server on a port; `files` are the page's files by address."""
     try:
         return _Server(("127.0.0.1", port), partial(_Page, files))
     except OSError as error:
@@ -81,7 +73,7 @@ def _listen(port: int, files: Mapping[str, Path]) -> ThreadingHTTPServer:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, *request: object) -> None:
-        """Ignore a browser that closes the connection before the answer."""
+        """Ignore the error of a browser that closes its connection before the answer."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(*request)
 
@@ -96,15 +88,15 @@ class _Page(SimpleHTTPRequestHandler):
         super().__init__(*connection)
 
     def translate_path(self, path: str) -> str:
-        return str(self.files.get(path.partition("?")[0], ""))  # No file has the path "".
+        return str(self.files.get(path.partition("?")[0], ""))  # "" gives "file not found".
 
     def send_head(self) -> object:
-        """Refuse requests to another host name, which may lead here as well (DNS rebinding)."""
+        """Refuse requests with another host name, which a hostile page may send (DNS rebinding)."""
         port, host = self.server.server_port, self.headers.get("Host", "")
         host = host if ":" in host else f"{host}:80"
         if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
             return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
-        del self.headers["If-Modified-Since"]  # The cached network may be another hand's.
+        del self.headers["If-Modified-Since"]  # The browser's copy may be another hand.
         return super().send_head()
 
     def end_headers(self) -> None:

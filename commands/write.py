@@ -18,48 +18,41 @@ from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
 from utils.ink import bounds, side_by_side
 
-LINES = 5  # default of --num-samples for a network without a text
-ROW = 10  # default of --num-samples for each of several networks on a sheet
+NUM_LINES = 5  # default of --num-samples for a network without a text
+NUM_COMPARED = 10  # default of --num-samples for each of several networks
 SHEET_DPI = 300  # pixels per inch of a sheet (assumed: single digits are small on paper)
-FILES = (".svg", ".png", ".inkml")  # suffixes with which --output is a file, not a folder
+SUFFIXES = (".svg", ".png", ".inkml")  # of a file that --output names
 
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser, nargs="+", of_style=True)
     add = parser.add_argument
-    add(
-        "--text",
-        action="append",
-        help="text for a conditional network to write; may be given several times "
-        f"(default: what it knows of {PANGRAM!r})",
-    )
+    text = "text for a conditional network to write; may be given several times (default: "
+    text += f"{PANGRAM!r}, without characters that the network does not know)"
+    add("--text", action="append", help=text)
     options.add_shared(parser, "--skip-unknown", "--bias", "--pen-sharpness", "--extra")
     options.add_lines(
         parser,
-        samples="lines per text (default: 1), or lines without a text "
-        f"(default: {LINES}, or 1 if --output is a file); of several networks {ROW} lines each, on "
-        "one sheet",
-        steps="default: enough for the text, or 700 without one",
+        samples="lines of each text (default: 1); without a text, lines "
+        f"(default: {NUM_LINES}, or 1 if --output is a file); with several networks, lines of each "
+        f"network, on one sheet (default: {NUM_COMPARED})",
+        steps="default: enough for the text, or 700 without a text",
     )
-    seed = "seed of the first line of each text, incremented for each further line of it"
+    seed = "seed of the first line of each text, incremented for each further line of the text"
     options.add_seed(parser, seed)
-    options.add_output(parser, FILES)
+    options.add_output(parser, SUFFIXES)
     add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
     options.add_primer(parser)
-    add(
-        "--show",
-        action="append",
-        choices=("density", "window", "weights"),
-        default=[],
-        help="a picture of the network beside each line, after the figures of Graves 2013: where "
-        "it expected the next point, where in the text it was, or the weights of the mixture's "
-        "components; may be given several times (default: none)",
-    )
+    show = "save a picture for each line, like the figures of Graves 2013: the density of the next "
+    show += "point, the window on the text, or the weights of the mixture's components; may be "
+    show += "given several times (default: none)"
+    kinds = ("density", "window", "weights")
+    add("--show", action="append", choices=kinds, default=[], help=show)
 
 
 @dataclass(frozen=True)
 class Lines:
-    """The options of the lines on the command line.
+    """The options of lines.
 
     Attributes:
         text: texts to write; None for the default text.
@@ -68,11 +61,11 @@ class Lines:
         bias, pen_sharpness, steps: options of the sampling; None for their defaults.
         extras: numbers that the network gets, by name.
         skip_unknown: whether characters that the network does not know are left out.
-        primer: the ink whose hand is continued; None if the network chooses the hands.
-        style: the primer's file if it is a style, from which a network may take a hand vector.
-        output: the folder or file of the output.
+        primer: ink whose hand is continued; None if the network chooses the hands.
+        style: the primer's file if the primer is a style, which may have a hand vector.
+        output: folder or file of the output.
         inkml: whether InkML is saved as well.
-        show: kinds of pictures of the network beside each line.
+        show: kinds of pictures that are saved for each line.
     """
 
     text: list[str] | None
@@ -90,7 +83,7 @@ class Lines:
     show: list[str]
 
     def sampling(self, writer: "model.Writer") -> Sampling:
-        """Return the options of drawing points."""
+        """Return the sampling options for a network."""
         from model.writer import sampling_of
 
         sampling = sampling_of(writer, self.bias, self.pen_sharpness, self.steps)
@@ -101,27 +94,24 @@ class Lines:
         if not writer.model.needs_text:
             return None
         if self.text is None:
-            return [writer.usual_text]
+            return [writer.default_text]
         return options.without_unknown(writer.model.alphabet, self.text, self.skip_unknown)
 
 
 def check(arguments: argparse.Namespace, primer: PrimerFile | None) -> None:
-    """Refuse options that do not go together.
-
-    Raises:
-        UserError: names the options.
-    """
+    """Raise a UserError for options that contradict each other, or a primer that is missing."""
     texts, several = arguments.text or [PANGRAM], len(arguments.resume or ()) > 1
     for text in texts:
         if "\n" in text or "\r" in text:
             raise UserError(
                 f"--text {short(text)}: contains a line end, but becomes one line; `page` writes "
-                "several"
+                "several lines"
             )
     if primer is None:
         require(arguments, skip_unknown="text")
     if several and (primer or arguments.show or arguments.inkml or len(texts) > 1):
-        raise UserError("several networks write the same text, one at most, for one picture")
+        refused = "--show, --inkml, --style, --primer, or a second --text"
+        raise UserError(f"several networks write the same text on one sheet, without {refused}")
     lines = len(texts) * (arguments.num_samples or 1)
     if arguments.output.file and lines > 1 and not several:
         raise UserError(
@@ -136,8 +126,8 @@ def run(arguments: argparse.Namespace) -> None:
     check(arguments, primer)
     style = primer.path if primer and not arguments.primer else None
     extras = dict(arguments.extras)
-    chosen = options.taken(Lines, arguments, primer=primer, style=style, extras=extras)
-    networks = options.taken(Networks, arguments)
+    chosen = options.from_arguments(Lines, arguments, primer=primer, style=style, extras=extras)
+    networks = options.from_arguments(Networks, arguments)
     names = arguments.resume or [network_of(primer and primer.path)]
     writers = [networks.writer(name) for name in names]
     if chosen.text and not any(writer.model.needs_text for writer in writers):
@@ -151,13 +141,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def write(writer: "model.Writer", chosen: Lines) -> None:
-    """Write lines, and save each line and a picture of all lines."""
+    """Write lines with a network; save each line, and a picture of all lines."""
     if chosen.show:
         from model.generation.inspection import check_pictures
 
         check_pictures(writer, chosen.show)
     from handwriting.hands import write_lines
-    from model.writer import warning
+    from model.writer import letter_warning
 
     sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output
     primer = None
@@ -167,10 +157,10 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         primer, described = load_primer(chosen.primer, writer, chosen.skip_unknown)
         sampling = in_hand_of(sampling, chosen.style, writer)
         print(f"in the hand of {described}")
-    if texts and (hardly := warning(writer.path, "".join(texts))):
-        print(hardly)
+    if texts and (message := letter_warning(writer.path, "".join(texts))):
+        print(message)
     output.make()
-    samples = chosen.num_samples or (LINES if not (texts or output.file) else 1)
+    samples = chosen.num_samples or (NUM_LINES if not (texts or output.file) else 1)
     seeds = range(chosen.seed, chosen.seed + samples)
     names = [f"-{name}" for name in file_names(texts)] if texts else [""]
     stems = [output.named(f"{writer.name}{name}-seed{n}") for name in names for n in seeds]
@@ -187,10 +177,10 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
 
 
 def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lines) -> None:
-    """Draw lines of several networks in one picture, one row for each network."""
+    """Draw lines of several networks in one picture, with a row for each network."""
     from utils.plots import lines_figure, write_png
 
-    count = chosen.num_samples or ROW
+    count = chosen.num_samples or NUM_COMPARED
     seeds = range(chosen.seed, chosen.seed + count)
     jobs = [(writer, chosen.texts(writer), chosen.sampling(writer)) for writer in writers]
     chosen.output.make()
@@ -201,7 +191,7 @@ def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lin
         captions.append(f"{name} · {sum(line.ended for line in lines)} of {count} ended")
         print(captions[-1])
     widths = [right - left for row in rows for left, _, right, _ in map(bounds, row)]
-    # A quantile, so that one runaway line does not push all others apart.
+    # A quantile: one very wide line must not move all others apart.
     pitch = 1.3 * float(np.quantile(widths, 0.9)) or 1.0
     path = chosen.output.named("sheet.png").with_suffix(".png")
     figure = lines_figure([side_by_side(row, pitch) for row in rows], captions)
@@ -216,7 +206,7 @@ def save(
     stems: Sequence[Path],
     lines: Sequence["model.Line"],
 ) -> None:
-    """Save the files of each line, and a picture of all lines, and print the paths."""
+    """Save the files of each line, and a picture of several lines; print the paths."""
     from tqdm import tqdm
 
     file, messages = chosen.output.file, []
@@ -237,28 +227,29 @@ def save(
             for kind, figure in figures.items():
                 paths.append(stem.with_name(f"{stem.name}-{kind}.png"))
                 write_png(paths[-1], figure)
-        can_end = writer.model.needs_text or writer.model.end_of_sequence
-        end = "" if not can_end else ", ended" if line.ended else ", not ended"
+        end = ", ended" if line.ended else ", not ended"
+        if not (writer.model.needs_text or writer.model.end_of_sequence):
+            end = ""  # Lines of this network have no end.
         after = f" after the {line.primed} of the primer" if line.primed else ""
         points = f"{len(line.ink) - line.primed} points{after}"
         messages.append(f"{'  '.join(map(str, paths))}  ({points}{end})")
     print("\n".join(messages))
     if len(lines) > 1:
-        shown, picture = lines[: options.SHOWN], chosen.output.named(f"{writer.name}.png")
+        shown, picture = lines[: options.MAX_SHOWN], chosen.output.named(f"{writer.name}.png")
         draw(picture, shown)
-        which = "all" if len(shown) == len(lines) else "the first"
-        print(f"{picture}  ({which} {len(shown)} lines)")
+        extent = "all" if len(shown) == len(lines) else "the first"
+        print(f"{picture}  ({extent} {len(shown)} lines)")
 
 
 def save_line(
     writer: "model.Writer", line: "model.Line", stem: Path, kinds: Sequence[str]
 ) -> list[Path]:
-    """Save the files of one line, whose names begin with `stem`, and return their paths.
+    """Save the files of a line, at `stem` with suffixes `kinds`, and return their paths.
 
-    A PNG shows the primer as well; SVG and InkML hold only the ink after the primer.
+    A PNG shows the primer as well; SVG and InkML have only the ink after the primer.
     """
     paths = [stem.with_name(f"{stem.name}{kind}") for kind in kinds]
-    if not len(line.written):  # The network took the text as complete at the end of the primer.
+    if not len(line.written):  # The network ended the line at the end of the primer.
         paths = [path for path in paths if path.suffix.lower() == ".png"]
     for path in paths:
         if path.suffix.lower() == ".png":
@@ -277,7 +268,7 @@ def draw(path: Path, lines: Sequence["model.Line"]) -> None:
 
 
 def file_names(texts: Sequence[str]) -> list[str]:
-    """Return a distinct name for each text, valid on every file system."""
+    """Return a name for each text, which no other text has and which every file system allows."""
     names: list[str] = []
     for text in texts:
         plain = name = re.sub("[^A-Za-z0-9]+", "-", text)[:40].strip("-") or "text"

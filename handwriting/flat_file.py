@@ -35,7 +35,7 @@ from handwriting.primers import load_primer, told_of
 from handwriting.source_text import replacements
 from handwriting.styles import STYLES, network_of, styles
 from model import CTCNetwork, SynthesisNetwork, Writer
-from model.generation.hand_encoder import told
+from model.generation.hand_encoder import hand_extra
 from model.generation.sampling import sample
 from model.generation.sampling_options import Sampling
 from model.loading import load as load_network
@@ -213,9 +213,9 @@ def _sampling(writer: Writer) -> dict[str, Any]:
     its own, in its units."""
     model, usual, seeds = writer.model, Sampling(), range(NUM_LINES)
     if writer.is_told:
-        hands = np.stack([told(model.hand_encoder.draw(seed)) for seed in seeds])
+        hands = np.stack([hand_extra(model.hand_encoder.draw(seed)) for seed in seeds])
         usual = replace(usual, extras={"hand": hands})
-    lines = sample(model, seeds, [writer.usual_text] * NUM_LINES, usual)
+    lines = sample(model, seeds, [writer.default_text] * NUM_LINES, usual)
     sizes = [(line.ink, x_height(line.ink)) for line in lines if len(line.ink) > 1]
     return {
         "bias": usual.bias,

@@ -9,12 +9,12 @@ from handwriting.page_options import OWN, SECOND, USUAL, Look, PageOptions, Prim
 from handwriting.primers import in_hand_of, load_primer
 from handwriting.proofreading import ALIKE, spellings
 from handwriting.styles import network_of, style_of
-from model.generation.hand_encoder import told
+from model.generation.hand_encoder import hand_extra
 from model.generation.sampling_options import Primer, Sampling
 from model.generation.writing import SEEDS
 from model.loading import load_reader, load_writer
 from model.reader import Reader
-from model.writer import Writer, sampling_of, usual_proofreader
+from model.writer import Writer, default_proofreader, sampling_of
 from utils.checks import UserError
 
 OWN_TEXT = "It was a quiet evening by the sea"
@@ -56,7 +56,7 @@ class Hands:
         """The network that proofreads, if one does."""
         if not self._options.proofread:
             return None
-        reader = load_reader(self._options.reader or usual_proofreader(self.writer), self._device)
+        reader = load_reader(self._options.reader or default_proofreader(self.writer), self._device)
         self.remarks.append(str(reader))
         return reader
 
@@ -97,7 +97,7 @@ class Hands:
         """Return how a writer draws points in the hand of a style, or in a hand of its own. A
         writer that is told no hand, or goes on from a primer, draws points as usual."""
         if file is None and writer.is_told and not self._options.primer:
-            drawn = {"hand": told(writer.model.hand_encoder.draw(self._options.seed))}
+            drawn = {"hand": hand_extra(writer.model.hand_encoder.draw(self._options.seed))}
             return replace(self.sampling, extras=drawn | dict(self.sampling.extras))
         return in_hand_of(self.sampling, file, writer)
 

@@ -20,7 +20,7 @@ USUAL = "usual"
 for other networks."""
 
 PROOFREADERS = "proofreader, or open_reader where the writer is free for any use"
-"""The networks that `usual_proofreader` returns, for help."""
+"""The networks that `default_proofreader` returns, for help."""
 SECOND = "eye"
 """The pretrained network that reads after the proofreader: a reader of pictures, free for any
 use."""

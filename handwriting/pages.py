@@ -15,7 +15,7 @@ from handwriting.proofreading import CheckedWord
 from handwriting.source_text import Values, known_lines, read_text
 from handwriting.text_lines import Passage, write_passages
 from model.generation.writing import check_lengths
-from model.writer import Writer, warning
+from model.writer import Writer, letter_warning
 from utils.page.layers import PlacedWord
 from utils.page.page import DPI, Page, save_pages
 
@@ -158,7 +158,7 @@ def warnings(passages: Iterable[Passage]) -> list[str]:
         path, reader, text = passage.hand.writer.path, passage.hand.reader, passage.text
         unread = "".join(reader.model.alphabet.unknown(text)) if reader else text
         texts[path] = texts.get(path, "") + unread
-    return [*filter(None, map(warning, texts, texts.values()))]
+    return [*filter(None, map(letter_warning, texts, texts.values()))]
 
 
 def write_lines(

@@ -12,7 +12,7 @@ from data_loader.sources.ink_files import match_device
 from handwriting.page_options import PrimerFile
 from handwriting.source_text import known_only
 from handwriting.styles import fractions_of, style_values
-from model.generation.hand_encoder import DESCRIPTOR, told
+from model.generation.hand_encoder import DESCRIPTOR, hand_extra
 from model.generation.sampling_options import Primer, Sampling
 from model.generation.writing import check_lengths
 from model.recognition.hand_descriptor import HandDescriptor
@@ -91,7 +91,7 @@ def _told_of_file(path: Path) -> dict[str, np.ndarray]:
     if "hand" not in values:
         return told_by([sample.ink for sample in data_loader.read_ink(path)])
     try:
-        hand = told(np.asarray_chkfinite(values["hand"], np.float32))
+        hand = hand_extra(np.asarray_chkfinite(values["hand"], np.float32))
     except (TypeError, ValueError):
         fits = f"{DESCRIPTOR} numbers are accepted"
         raise DataError(f"{path}: hand = {short(values['hand'])}: {fits}") from None
@@ -103,7 +103,7 @@ def _told_of_file(path: Path) -> dict[str, np.ndarray]:
 
 def told_by(lines: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     """Return what a network is told of the hand of recorded lines `(points, 3)`; see `told_of`."""
-    return {"hand": told(*described(lines)), "composed": np.zeros(1, np.float32)}
+    return {"hand": hand_extra(*described(lines)), "composed": np.zeros(1, np.float32)}
 
 
 def in_hand_of(sampling: Sampling, style: str | Path | None, writer: Writer) -> Sampling:

@@ -1,7 +1,7 @@
-"""Loading a trained network for use: from its architecture, alphabet, normalisation and weights.
+"""Loads trained networks for use: from architecture, alphabet, normalisation and weights.
 
-The record of the training is not used, so that a network writes and reads where the classes that
-trained the network do not exist. Only the network's class must exist.
+The record of the training is not used, so that only the network's class must exist, not the classes
+that trained the network.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,34 +29,34 @@ from utils.checks import ABSENT, CheckpointError, ConfigFault, DataError, UserEr
 from utils.normalisation import Normalisation
 
 HAND_FILE = "hand.pth"
-"""Name of the network's file, to use and share, in the folder of a run that learned a hand."""
+"""File of the network to use and share, in the folder of a run that learned a hand."""
 
 
 def load(
     path: str | Path, device: str = "auto", *, modules: Sequence[str | Path] = ()
 ) -> TrainedNetwork:
-    """Make the network of a checkpoint ready for use; only the checkpoint's file is needed.
+    """Load a network for use from the file of a checkpoint.
 
     Args:
         path: the file; the folder of a run, for its `HAND_FILE` or else its newest complete
             checkpoint; the name of a pretrained network, such as "conditional"; or the id of a run
             in saved/models.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        modules: Python files with the user's classes of the training; the files are run.
+        modules: Python files with the user's classes; the files are run.
 
     Returns:
-        a `Writer`, a `Reader`, or, for a network that does neither, a `TrainedNetwork`.
+        a `Writer`, a `Reader`, or, if the network does not write or read, a `TrainedNetwork`.
 
     Raises:
         UserError: if there is no such device, module or checkpoint, or the checkpoint is not valid.
     """
     for module in modules:
         user_modules.load_module(module)
-    place = resolve_device(device)
-    if (hand := resolve_checkpoint(path) / HAND_FILE).exists():
-        path = hand
+    torch_device = resolve_device(device)
+    if (hand_file := resolve_checkpoint(path) / HAND_FILE).exists():
+        path = hand_file
     path, checkpoint = find_checkpoint(path)
-    return restored(checkpoint, path, place)
+    return from_checkpoint(checkpoint, path, torch_device)
 
 
 def load_writer(path: str | Path, device: str = "auto") -> Writer:
@@ -70,54 +70,51 @@ def load_reader(path: str | Path, device: str = "auto") -> Reader:
 
 
 def checked_writer(network: TrainedNetwork, *, of_texts: bool) -> Writer:
-    """Return `network` if it writes, with `of_texts` from a text; otherwise raise a UserError."""
+    """Return `network` if it writes and, with `of_texts`, needs a text; or raise a UserError."""
     if isinstance(network, Writer) and (network.model.needs_text or not of_texts):
         return network
-    raise _unfit(network, "writes texts" if of_texts else "writes")
+    raise _error(network, "writes texts" if of_texts else "writes")
 
 
 def checked_reader(network: TrainedNetwork) -> Reader:
-    """Return `network` if it reads; otherwise raise a UserError."""
+    """Return `network` if it reads; or raise a UserError."""
     if isinstance(network, Reader):
         return network
-    raise _unfit(network, "reads")
+    raise _error(network, "reads")
 
 
-def restored(checkpoint: Checkpoint, path: Path, place: torch.device) -> TrainedNetwork:
-    """Return the network of a checkpoint on a device; see `load`.
-
-    Args:
-        checkpoint: the contents that are needed to use a network.
-        path: path of the file, for messages.
-        place: the device.
-    """
+def from_checkpoint(checkpoint: Checkpoint, path: Path, device: torch.device) -> TrainedNetwork:
+    """Return, on a device, the network of a checkpoint that was read from `path`; see `load`."""
     try:
         network = _build(checkpoint, path)
     except (ConfigFault, DataError) as fault:
-        lacking = user_modules.missing(checkpoint.get("modules", {}))
-        raise CheckpointError("; ".join(filter(None, (f"{path}: {fault}", lacking)))) from None
+        missing_modules = user_modules.missing(checkpoint.get("modules", {}))
+        messages = filter(None, (f"{path}: {fault}", missing_modules))
+        raise CheckpointError("; ".join(messages)) from None
     load_weights(network, checkpoint["state_dict"], path)
-    kinds = {GenerationNetwork: Writer, Recogniser: Reader}
-    kind = next((kinds[base] for base in kinds if isinstance(network, base)), TrainedNetwork)
+    kind: type[TrainedNetwork] = TrainedNetwork
+    if isinstance(network, GenerationNetwork):
+        kind = Writer
+    elif isinstance(network, Recogniser):
+        kind = Reader
     user_modules.warn_of_changes(checkpoint.get("modules", {}), path)
-    heavy = ("state_dict", "training")
-    record = {name: value for name, value in checkpoint.items() if name not in heavy}
-    return kind(network.to(place).eval(), path, place, record)
+    left_out = ("state_dict", "training")
+    record = {name: value for name, value in checkpoint.items() if name not in left_out}
+    return kind(network.to(device).eval(), path, device, record)
 
 
 def networks() -> dict[str, type[BaseModel]]:
-    """Return by name the classes of networks: the project's and those of the user's modules."""
-    # Without functions, as the module of `step_figures` imports matplotlib.
-    offered = [getattr(model, name) for name in model.__all__ if name[0].isupper()]
-    return by_name(offered + user_modules.classes(), BaseModel)
+    """Return, by name, the network classes of the project and of the user's modules."""
+    # Only names of classes: the module of the function `step_figures` imports matplotlib.
+    classes = [getattr(model, name) for name in model.__all__ if name[0].isupper()]
+    return by_name(classes + user_modules.classes(), BaseModel)
 
 
 def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
     """Build the network of a checkpoint, with initial weights.
 
     Raises:
-        CheckpointError: if the weights do not fit, or the alphabet or the extras lack. The check
-            comes before memory is allocated, as a few bytes of config can describe gigabytes.
+        CheckpointError: if the weights do not fit, or the alphabet or the extras are missing.
         ConfigFault: if there is no such class, or an argument does not fit.
     """
     binder = Binder(lambda base: networks() if base is BaseModel else {})
@@ -126,47 +123,51 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
     alphabet = Alphabet(characters) if characters else ABSENT
     extras = ExtraShapes(checkpoint["extras"]) if "extras" in checkpoint else ABSENT
     supplied = {"normalisation": normalisation, "alphabet": alphabet, "extras": extras}
+    # The weights are checked before memory is allocated: a small config can describe gigabytes.
     with torch.device("meta"):
-        sketch = binder.make(BaseModel, arch, "arch", supplied)
+        empty_network = binder.make(BaseModel, arch, "arch", supplied)
     for fault in binder.faults:
         raise fault
-    if sketch is ABSENT:
+    if empty_network is ABSENT:
         raise CheckpointError(f"{path}: it lacks the alphabet or the extras that its network needs")
-    check_weights(sketch, checkpoint["state_dict"], path)
+    check_weights(empty_network, checkpoint["state_dict"], path)
     return binder.make(BaseModel, arch, "arch", supplied)
 
 
-def _unfit(network: TrainedNetwork, does: str) -> UserError:
+def _error(network: TrainedNetwork, task: str) -> UserError:
     kind = type(network.model).__name__
-    return UserError(f"{network.path} contains a {kind}; a network that {does} is needed")
+    return UserError(f"{network.path} contains a {kind}; a network that {task} is needed")
 
 
 @contextmanager
 def naming_incompatibilities(
-    arch: object, other: Mapping[str, Any], source: str | Path
+    file_arch: object, config_arch: Mapping[str, Any], file: str | Path
 ) -> Iterator[None]:
-    """Where weights are refused, name the arguments that differ instead of the weights' shapes.
+    """Let an error about weights that do not fit name the arguments that differ, not the shapes.
 
     Args:
-        arch: the network's block in the file.
-        other: the network's block in the config.
-        source: the file.
+        file_arch: the block `arch` of the file's config.
+        config_arch: the block `arch` of the config whose network gets the weights.
+        file: the file's path, for messages.
     """
     try:
         yield
     except CheckpointError:
-        if not isinstance(arch, Mapping) or not isinstance(arch.get("args", {}), Mapping):
+        is_block = isinstance(file_arch, Mapping)
+        if not is_block or not isinstance(file_arch.get("args", {}), Mapping):
             raise
-        defaults = arguments_of(networks()[other["type"]]).defaults
-        in_file, in_config = (defaults | block.get("args", {}) for block in (arch, other))
-        if arch.get("type") != other["type"]:
-            in_file, in_config = arch, {"type": other["type"]}
-        differing = []
+        if file_arch.get("type") != config_arch["type"]:
+            in_file, in_config = file_arch, {"type": config_arch["type"]}
+        else:
+            defaults = arguments_of(networks()[config_arch["type"]]).defaults
+            in_file = defaults | file_arch.get("args", {})
+            in_config = defaults | config_arch.get("args", {})
+        differences = []
         for name, value in in_config.items():
-            if (old := in_file.get(name)) != value:
-                values = f"{shown(old)} in the file, {shown(value)} in the config"
-                differing.append(f"{name} is {values}")
-        if not differing:
+            if (file_value := in_file.get(name)) != value:
+                values = f"{shown(file_value)} in the file, {shown(value)} in the config"
+                differences.append(f"{name} is {values}")
+        if not differences:
             raise
-        message = f"{source}: does not fit the config: {'; '.join(differing)}"
+        message = f"{file}: does not fit the config: {'; '.join(differences)}"
         raise CheckpointError(message) from None

@@ -42,7 +42,7 @@ class Reader(TrainedNetwork):
         """Return the words of lines of ink; see `read`.
 
         Raises:
-            UserError: if the network sees pictures, in which words have no place.
+            UserError: if the network sees pictures: it cannot tell where a word is.
         """
         if not isinstance(self.model, RecognitionNetwork):
             raise UserError(f"{self}: a network that sees the movement of the pen is needed")
@@ -58,7 +58,7 @@ class Reader(TrainedNetwork):
         search: Search = GREEDY,
         progress: bool = False,
     ) -> list[tuple[str, float]]:
-        """Return what is read of ink, and the doubt that it says one of its `spellings`, or what is
-        read; see `read_with_doubts`."""
+        """Return for each line of ink the text read, and the doubt that the line says any of
+        its `spellings` (without spellings: the read text); see `read_with_doubts`."""
         options = dict(search=search, alike=alike, height=height, progress=progress)
         return read_with_doubts(self.model, inks, spellings, **options)

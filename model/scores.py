@@ -1,4 +1,4 @@
-"""Scores a network on the recorded ink of a split, or reads that ink with it.
+"""Scores generation networks on the recorded ink of a split, and reads a split with recognisers.
 
 Log-loss depends on the unit of the offsets, see `Normalisation.nats_in`.
 """
@@ -27,14 +27,14 @@ UNITS = {
     "log_loss": "nats per sequence",
     "log_loss_per_point": "nats per point",
     "log_loss_dequantised": "nats per sequence",
-    "bits_per_point": "bits, dequantised, in units of the points' quantisation step",
-    "squared_error": "per sequence, half squared distances and the pen's nats",
-    "squared_error_per_point": "the same, per point",
+    "bits_per_point": "bits per point, dequantised, in units of the points' quantisation step",
+    "squared_error": "half squared distances and the pen's nats, per sequence",
+    "squared_error_per_point": "half squared distances and the pen's nats, per point",
     "pen_cross_entropy": "nats per point",
-    "end_cross_entropy": "nats per sequence, of the end of the sequence",
+    "end_cross_entropy": "nats of the end of the sequence, per sequence",
     "sse": "per point",
     "sse_strokes": "per point within a stroke",
-    "sse_jumps": "a point after a pen lift",
+    "sse_jumps": "per point after a pen lift",
 }
 """Units of the scores that `evaluate` returns, by name."""
 
@@ -50,25 +50,25 @@ def evaluate(
 ) -> dict[str, float | int | None]:
     """Score a network on all points of a split, in float32 with sums in float64.
 
-    If the network predicts the end of the sequence, log-losses and bits include that Bernoulli: a
-    network without the end compares with `log_loss` less `end_cross_entropy`.
+    If the network predicts the end of the sequence, log-losses and bits include the nats of that
+    end. To compare with a network without that end, subtract `end_cross_entropy` from `log_loss`.
 
     Args:
         model: the network, in evaluation mode.
         loader: loader of the split, normalised as the network expects.
-        canonical: the unit (dx, dy) of log-loss and SSE in the data's units, as
+        canonical: the unit (dx, dy) of log-loss and SSE in the data's units, see
             `Loaded.canonical`; None leaves both in normalised units.
         quantisation_step: spacing of the recorded points in the data's units; None if the points
             are not quantised.
-        seed: seed of the dequantisation noise, which also depends on a sequence's index.
+        seed: seed of the dequantisation noise; the noise also depends on a sequence's index.
 
     Returns:
         by name: `sequences`; `points`, the number of scored offsets; and the scores of `UNITS` that
-        the network has. `log_loss` is the paper's eq. 26, the pen included. The dequantised scores
-        have uniform noise of one step on each target offset (not on the inputs), and are None
-        without a step. A regression head has no density: instead of log-losses it has
-        `squared_error`, the loss of that name at `pen_weight` 1, always in normalised units.
-        Values that are not finite, or without points, are None.
+        the network has. `log_loss` is the paper's eq. 26. For the dequantised scores, uniform noise
+        of one step is added to each target offset, not to the inputs; they are None without a step.
+        A regression head has no density, and so `squared_error` in the place of log-losses: the
+        loss `SquaredError` at `pen_weight` 1, always in normalised units. A score that is not
+        finite, or that no point has, is None.
 
     Raises:
         UserError: if there is no sequence.
@@ -78,34 +78,34 @@ def evaluate(
     unit = std if canonical is None else np.array(canonical)
     scale = torch.tensor(std / unit, dtype=torch.float32, device=device)
     step = None if quantisation_step is None else torch.tensor(quantisation_step / std)
-    sse, sums, sequences, points = SSE(), Counter(), 0, 0
+    sse, sums, num_sequences, num_points = SSE(), Counter(), 0, 0
     for batch in tqdm(loader, "evaluating", leave=False, unit="batch", disable=None):
         batch = batch.to(device)
         output = model(batch.inputs, batch.text, batch.text_lengths, model.begin(batch))
         sse.update(output, batch, scale)
-        sequences += len(batch.lengths)
-        points += batch.points
+        num_sequences += len(batch.lengths)
+        num_points += batch.points
         noise = None if step is None else (_noise(batch, seed) * step).float().to(device)
         values = _point_scores(output.prediction, batch.targets, noise)
         if model.end_of_sequence:
-            ends = output.prediction.sequence_logits
-            values |= {"end": cross_entropy(ends, batch.targets[..., 3])}
+            logits = output.prediction.sequence_logits
+            values["end"] = cross_entropy(logits, batch.targets[..., 3])
         for name, nats in values.items():
             sums[name] += nats.masked_fill(~batch.mask, 0.0).cpu().double().sum().item()
-    if not points:
+    if not num_points:
         raise UserError("nothing to evaluate: the split is empty")
-    scores: dict[str, float | int | None] = {"sequences": sequences, "points": points}
-    shift = points * model.normalisation.nats_in(tuple(unit))
-    cell = None if step is None else float(np.log(unit / quantisation_step).sum())
+    scores: dict[str, float | int | None] = {"sequences": num_sequences, "points": num_points}
+    unit_nats = num_points * model.normalisation.nats_in(tuple(unit))
+    step_nats = None if step is None else float(np.log(unit / quantisation_step).sum())
     if model.has_density:
-        scores |= _log_losses(sums, sequences, points, shift, cell)
+        scores |= _log_losses(sums, num_sequences, num_points, unit_nats, step_nats)
     else:
-        scores["squared_error"] = sums["squared_error"] / sequences
-        scores["squared_error_per_point"] = sums["squared_error"] / points
-        scores["pen_cross_entropy"] = sums["pen"] / points
+        scores["squared_error"] = sums["squared_error"] / num_sequences
+        scores["squared_error_per_point"] = sums["squared_error"] / num_points
+        scores["pen_cross_entropy"] = sums["pen"] / num_points
     scores |= sse.compute()
     if model.end_of_sequence:
-        scores["end_cross_entropy"] = sums["end"] / sequences
+        scores["end_cross_entropy"] = sums["end"] / num_sequences
     return {
         name: None if value is None or not math.isfinite(value) else value
         for name, value in scores.items()
@@ -124,8 +124,8 @@ def read_split(
         search: how to search for the texts.
 
     Returns:
-        the readings by `greedy` decoding; by the `beam` alone, if the search has a beam; and by the
-        beam with the `language_model`, if the search has a language model.
+        the readings by the name of the search: `greedy`; `beam`, without a language model, if
+        `search` has a beam; `language_model` if `search` has a language model.
 
     Raises:
         UserError: if no line of the split has a text.
@@ -152,38 +152,41 @@ def read_split(
 def _point_scores(
     prediction: Mixture | PointEstimate, points: Tensor, noise: Tensor | None
 ) -> dict[str, Tensor]:
-    """Return the nats and the like of points `(batch, time, 3 or 4)` by name, `(batch, time)` each;
-    `noise` on the offsets, `(batch, time, 2)`, dequantises them."""
+    """Return the summands of scores by name, `(batch, time)` each, for `points`
+    `(batch, time, 3 or 4)`. `noise`, `(batch, time, 2)`, dequantises the offsets."""
     if not prediction.has_density:
         pen = cross_entropy(prediction.end_logits, points[..., 2])
-        squares = prediction.half_squares(points) + prediction.end_nats(points)
-        return {"squared_error": squares, "pen": pen}
+        squared_error = prediction.half_squares(points) + prediction.end_nats(points)
+        return {"squared_error": squared_error, "pen": pen}
     nats = {"nats": -prediction.log_prob(points)}
     if noise is not None:
-        moved = torch.cat((points[..., :2] + noise, points[..., 2:]), -1)
-        nats["dequantised"] = -prediction.log_prob(moved)
+        noisy_points = torch.cat((points[..., :2] + noise, points[..., 2:]), -1)
+        nats["dequantised"] = -prediction.log_prob(noisy_points)
     return nats
 
 
 def _log_losses(
-    sums: Mapping[str, float], sequences: int, points: int, shift: float, cell: float | None
+    sums: Mapping[str, float],
+    num_sequences: int,
+    num_points: int,
+    unit_nats: float,
+    step_nats: float | None,
 ) -> dict[str, float | None]:
     """Return the log-losses of a split by name.
 
     Args:
         sums: sums of `_point_scores` over all points.
-        sequences, points: numbers of sequences and of points.
-        shift: nats that all points together gain from normalised units to the scores' unit.
-        cell: nats that a point gains from the scores' unit to units of the quantisation step; None
-            without a step.
+        unit_nats: nats to add to a sum to go from normalised units to the scores' unit.
+        step_nats: nats to add to a point to go on to the quantisation step; None without a step.
     """
-    nats, dequantised, bits = sums["nats"] + shift, None, None
-    if cell is not None:
-        dequantised = (sums["dequantised"] + shift) / sequences
-        bits = (cell + (sums["dequantised"] + shift) / points) / math.log(2)
+    nats, dequantised, bits = sums["nats"] + unit_nats, None, None
+    if step_nats is not None:
+        dequantised_nats = sums["dequantised"] + unit_nats
+        dequantised = dequantised_nats / num_sequences
+        bits = (step_nats + dequantised_nats / num_points) / math.log(2)
     return {
-        "log_loss": nats / sequences,
-        "log_loss_per_point": nats / points,
+        "log_loss": nats / num_sequences,
+        "log_loss_per_point": nats / num_points,
         "log_loss_dequantised": dequantised,
         "bits_per_point": bits,
     }
@@ -193,6 +196,6 @@ def _noise(batch: Batch, seed: int) -> Tensor:
     """Return noise uniform on (-1/2, 1/2) for each target offset, `(batch, time, 2)` float64."""
     noise = torch.zeros(*batch.targets.shape[:2], 2, dtype=torch.float64)
     for row, index in enumerate(batch.index.tolist()):
-        generator, steps = np.random.default_rng([seed, index]), int(batch.lengths[row])
-        noise[row, :steps] = torch.from_numpy(generator.random((steps, 2)) - 0.5)
+        generator, length = np.random.default_rng([seed, index]), int(batch.lengths[row])
+        noise[row, :length] = torch.from_numpy(generator.random((length, 2)) - 0.5)
     return noise

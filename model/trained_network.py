@@ -1,4 +1,4 @@
-"""The network of a checkpoint, ready for use."""
+"""A trained network, loaded from a checkpoint and ready for use."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,10 @@ from utils.strict_json import nested
 FORMER_LICENCES = {
     **dict.fromkeys(("IAMOnDBDataset", "iam_ondb"), RESEARCH),
     **dict.fromkeys(("EmbeddedDataset", "MNISTStrokesDataset", "UnipenDataset"), OPEN),
-    # Datasets made of other datasets' lines; their additions are open.
+    # These datasets consist of lines of other datasets, and of additions that are open.
     **dict.fromkeys(("ComposedDataset", "MixedDataset", "PhrasesDataset", "ShapedDataset"), OPEN),
 }
-"""The licences of datasets and sources by name, for checkpoints that record no licence."""
+"""The licences of datasets and sources by class or name, for checkpoints without a licence."""
 
 
 @dataclass(repr=False)
@@ -28,8 +28,8 @@ class TrainedNetwork:
         model: the network, in evaluation mode, on its device.
         path: the network's file.
         device: the network's device.
-        record: the file's other contents, such as `config` and `metrics`, without the state of
-            the training.
+        record: the file's contents, such as `config` and `metrics`, without the weights and the
+            state of the training.
     """
 
     model: BaseModel
@@ -41,8 +41,8 @@ class TrainedNetwork:
         return f"{type(self).__name__}({self})"
 
     def __str__(self) -> str:
-        terms = f" ({self.licence})" if self.licence == RESEARCH else ""
-        return f"{type(self.model).__name__} of {self.path} on {self.device}{terms}"
+        licence = f" ({self.licence})" if self.licence == RESEARCH else ""
+        return f"{type(self.model).__name__} of {self.path} on {self.device}{licence}"
 
     @property
     def licence(self) -> str | None:
@@ -57,11 +57,11 @@ class TrainedNetwork:
 
 
 def licence_of(checkpoint: Checkpoint) -> str | None:
-    """Return the licence in a checkpoint, or in the record of a trained network; in an older file
-    the licence of the config's data; None if unknown."""
+    """Return the licence of a checkpoint or of a `TrainedNetwork.record`; None if unknown. For an
+    older checkpoint, which has no licence, return the licence of the config's data."""
     if "licence" in checkpoint:
         return checkpoint["licence"]
     values = (value for _, value in nested(checkpoint["config"].get("data_loader")))
     strings = {value for value in values if isinstance(value, str)}
-    sources = {name for name in strings if name in FORMER_LICENCES or name.endswith("Dataset")}
-    return combined({FORMER_LICENCES.get(name) for name in sources})
+    datasets = {name for name in strings if name in FORMER_LICENCES or name.endswith("Dataset")}
+    return combined({FORMER_LICENCES.get(name) for name in datasets})

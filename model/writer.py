@@ -1,4 +1,4 @@
-"""Writing: a trained network turns text into lines of ink."""
+"""Writes lines of ink with a trained network."""
 
 import re
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ from utils.alphabet import PANGRAM, nfc
 from utils.checks import UserError
 from utils.licences import OPEN
 
-OWN_LINES = 8
-"""Lines that a network writes for comparison with a primer (measured, lab notebook: constants)."""
-OWN_STEPS = 300
-"""Steps of each of the `OWN_LINES` (measured, lab notebook: constants)."""
-LETTERS = PRETRAINED / "letters.json"
-"""File of the fraction of each letter beyond ASCII that a reader reads in a network's lines, by
-network (measured, lab notebook: letters that networks hardly know)."""
+NUM_REFERENCE_LINES = 8
+"""Number of `reference_lines` of a network (measured, lab notebook: constants)."""
+REFERENCE_STEPS = 300
+"""Limit on the steps of each reference line (measured, lab notebook: constants)."""
+LETTER_FILE = PRETRAINED / "letters.json"
+"""File that says, for each pretrained network and letter beyond ASCII, which fraction of the
+letters a reader reads right (measured, lab notebook: letters that networks hardly know)."""
 
 
 @dataclass(repr=False)
@@ -52,8 +52,8 @@ class Writer(TrainedNetwork):
     ) -> Line:
         """Write one line, see `write_lines`; the same seed gives the same line.
 
-        `changes` are changes of `sampling`, such as `bias=0.5`, or `extras={"mood": [0.2, 0.4]}`
-        for a network that takes a `mood`.
+        `changes` replace attributes of `sampling`: for example `bias=0.5`, or, for a network that
+        takes a `mood`, `extras={"mood": [0.2, 0.4]}`.
         """
         texts = None if text is None else [text]
         sampling = replace(sampling, **changes)
@@ -75,34 +75,35 @@ class Writer(TrainedNetwork):
             texts: a text for each seed; None for a network without a text.
             seeds: a seed for each line.
             sampling: how points are drawn, and the extras that the network is told.
-            primer: ink whose hand is continued, and its text. A bias makes lines smaller than the
-                primer; a `handwriting.Hand` makes up for that.
+            primer: ink whose hand is continued, and the ink's text. A bias makes lines smaller
+                than the primer; a `handwriting.Hand` corrects their size.
             progress: show a progress bar.
 
         Raises:
-            UserError: if a text is missing or too long, or has characters unknown to the network.
+            UserError: if a text is missing or superfluous, or a text or the primer is too long, or
+                has characters unknown to the network.
             DataError: if the primer is no ink.
         """
         if self.model.needs_text != (texts is not None):
             needed = "needs a" if texts is None else "takes no"
             raise UserError(f"{self.path}: its network {needed} text")
-        # Nobody writes blanks around a text, or two between words.
+        # Blanks around a text and double blanks between words cannot be seen in handwriting.
         titles = [re.sub(" +", " ", nfc(text).strip(" ")) for text in texts or ()]
         if primer is not None:
             primer = primer[0], primer[1].rstrip()  # the new text begins with the space
         check_lengths(titles, primer)
-        described = f" · {sampling}" if self.model.has_density else ""
-        whole_texts = None if texts is None else [self._after(primer, text) for text in titles]
-        lines = write(self.model, whole_texts, seeds, sampling, primer=primer, progress=progress)
-        written = []
+        options = f" · {sampling}" if self.model.has_density else ""
+        new_texts = None if texts is None else [self._text_after(primer, text) for text in titles]
+        lines = write(self.model, new_texts, seeds, sampling, primer=primer, progress=progress)
+        described_lines = []
         for line, title, seed in zip(lines, titles or [""] * len(lines), seeds, strict=True):
-            description = f"{line.text or 'no text'}{described} · seed {seed}"
-            written.append(replace(line, title=title, description=description))
-        return written
+            description = f"{line.text or 'no text'}{options} · seed {seed}"
+            described_lines.append(replace(line, title=title, description=description))
+        return described_lines
 
     @property
-    def usual_text(self) -> str:
-        """The text where none is chosen: a pangram in the network's letters, or its alphabet."""
+    def default_text(self) -> str:
+        """The network's characters of a pangram, or else the first 30 of its alphabet."""
         alphabet = self.model.alphabet
         text = "".join(character for character in PANGRAM if character in alphabet).strip()
         return text or "".join(alphabet.characters)[:30]
@@ -112,23 +113,24 @@ class Writer(TrainedNetwork):
         """Lines that the network writes without a primer or bias, to compare with a primer.
 
         Raises:
-            UserError: if all lines are empty, or the network has no mixture to write like its data.
+            UserError: if all lines are empty, or the network has no density to draw points from.
         """
-        texts = [self.usual_text] * OWN_LINES if self.model.needs_text else None
-        unbiased = Sampling(bias=0.0, max_steps=OWN_STEPS)
-        lines = sample(self.model, range(OWN_LINES), texts, unbiased)
+        texts = [self.default_text] * NUM_REFERENCE_LINES if self.model.needs_text else None
+        unbiased = Sampling(bias=0.0, max_steps=REFERENCE_STEPS)
+        lines = sample(self.model, range(NUM_REFERENCE_LINES), texts, unbiased)
         inks = [line.ink for line in lines if len(line.ink) > 1]
         if not inks or not self.model.has_density:
             raise UserError(
-                "the network writes no lines that a primer could be compared with: give the "
-                "factor for its units with --primer-scale"
+                "the network writes no lines to compare the primer with: give the factor for the "
+                "primer's units with --primer-scale"
             )
         return inks
 
-    def _after(self, primer: Primer | None, text: str) -> str:
-        """Return a text, with a space before it if it would run into the primer's last word."""
-        is_apart = not (primer and primer[1] and text) or text[0].isspace()
-        return text if is_apart or self.model.alphabet.unknown(" ") else f" {text}"
+    def _text_after(self, primer: Primer | None, text: str) -> str:
+        """Return `text`, behind a space if it follows a primer's text and begins with no space."""
+        if not (primer and primer[1] and text) or text[0].isspace():
+            return text
+        return text if self.model.alphabet.unknown(" ") else f" {text}"
 
 
 def sampling_of(
@@ -137,7 +139,7 @@ def sampling_of(
     pen_sharpness: float | None = None,
     max_steps: int | None = None,
 ) -> Sampling:
-    """Return how points are drawn; None stands for a default.
+    """Return the options of drawing points; a bias or pen sharpness of None is the default.
 
     Raises:
         UserError: if there is a bias or pen sharpness, but the network has no density to sharpen.
@@ -145,23 +147,25 @@ def sampling_of(
     values = {"bias": bias, "pen_sharpness": pen_sharpness}
     chosen = {name: value for name, value in values.items() if value is not None}
     if chosen and not writer.model.has_density:
+        option = next(iter(chosen)).replace("_", "-")
         raise UserError(
             f"{writer.path} contains a network with a regression head, which has no density to "
-            f"sharpen: leave out --{next(iter(chosen)).replace('_', '-')}"
+            f"sharpen: leave out --{option}"
         )
     return Sampling(**chosen, max_steps=max_steps)
 
 
-def usual_proofreader(writer: Writer) -> str:
-    """Return the pretrained network, with an equally open licence, that proofreads a writer."""
+def default_proofreader(writer: Writer) -> str:
+    """Return the name of the pretrained proofreader whose licence is as open as the writer's."""
     return "open_reader" if writer.licence == OPEN else "proofreader"
 
 
-def warning(path: Path, text: str) -> str:
-    """Return a sentence that names a text's letters that a pretrained network hardly knows, as
-    fewer than half of them are read; empty without such letters, or for any other network."""
+def letter_warning(path: Path, text: str) -> str:
+    """Return a sentence that names the letters of `text` that a pretrained network hardly knows:
+    fewer than half of them can be read. "" without such letters, or for another network."""
     name = next((name for name, file in pretrained().items() if file == path.resolve()), "")
-    fractions = strict_json.read(LETTERS).get(name, {})
+    fractions = strict_json.read(LETTER_FILE).get(name, {})
     letters = [letter for letter in dict.fromkeys(text) if fractions.get(letter, 1.0) < 0.5]
-    hardly = f"{name} hardly knows {' '.join(letters)}: fewer than half of them can be read"
-    return hardly if letters else ""
+    if not letters:
+        return ""
+    return f"{name} hardly knows {' '.join(letters)}: fewer than half of them can be read"

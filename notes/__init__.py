@@ -1,4 +1,4 @@
-"""From pages of ink to text: rows, words, search, and files that can be searched.
+"""Reads pages of handwritten notes, searches them for words, and saves them as searchable files.
 
 library = notes.Library(lambda page: notes.read_page(page, reader), "reader")
 note = library.note("diary", Path("diary.xopp"))

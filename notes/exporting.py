@@ -1,4 +1,4 @@
-"""Notes as files: searchable PDF, text, Markdown, JSON, or InkML with texts."""
+"""Saves notes as searchable PDF, text, Markdown, JSON, or InkML with texts."""
 
 import json
 import re
@@ -24,40 +24,35 @@ SHEET_WIDTH = 210.0
 
 
 def save(notes: Sequence[Note], path: Path) -> list[Path]:
-    """Save notes in one file, or as InkML in a file for each page, and return the files.
+    """Save notes in the format of the path's suffix, and return the files: InkML has a file for
+    each page, any other format has one file.
 
     Raises:
         UserError: if a PDF that notes annotate cannot be used.
         OSError: if a file cannot be written.
     """
-    kind, pages = path.suffix.lower(), [page for note in notes for page in note.pages]
-    if kind == ".inkml":
-        return save_pages([_sheet_of_page(*page) for page in pages], path)
-    if kind == ".pdf":
-        if any(page.background for page, _ in pages):
-            atomic_write(path, _over_pdfs(pages, path.stem).write)
-        else:
-            write_pdf(path, (_pdf_page(*page) for page in pages), path.stem)
+    suffix, pages = path.suffix.lower(), [page for note in notes for page in note.pages]
+    if suffix == ".inkml":
+        return save_pages([_sheet_with_page(page, text) for page, text in pages], path)
+    if suffix != ".pdf":
+        write_text(path, {".txt": as_text, ".md": as_markdown, ".json": as_json}[suffix](notes))
+    elif any(page.background for page, _ in pages):
+        atomic_write(path, _merged_with_pdfs(pages, path.stem).write)
     else:
-        write_text(path, {".txt": as_text, ".md": as_markdown, ".json": as_json}[kind](notes))
+        write_pdf(path, (_pdf_page(page, text) for page, text in pages), path.stem)
     return [path]
 
 
 def save_lines(notes: Iterable[Note], path: Path) -> int:
-    """Save the rows from which a hand can be learned as InkML, and return their number.
+    """Save the learnable rows of notes as InkML, and return the number of these rows.
 
     Raises:
-        UserError: if no row can be learned from.
+        UserError: if no row is learnable.
     """
-    rows = [
-        _millimetre_row(page, row)
-        for note in notes
-        for page, text in note.pages
-        for row in text.rows
-        if row.is_learnable
-    ]
+    pairs = ((page, row) for note in notes for page, text in note.pages for row in text.rows)
+    rows = [_millimetre_row(page, row) for page, row in pairs if row.is_learnable]
     if not rows:
-        raise UserError(f"{path}: no row whose words are all sure has a corrected one")
+        raise UserError(f"{path}: each row lacks a corrected word or has an unsure word")
     stacked = below_each_other(row.strokes for row in rows)
     lines = [replace(row, strokes=strokes) for row, strokes in zip(rows, stacked, strict=True)]
     save_pages([_sheet(lines)], path)
@@ -68,7 +63,7 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
 
 
 def as_text(notes: Sequence[Note]) -> str:
-    """Return the text of notes: one line a row, and an empty line between pages."""
+    """Return the text of notes: a line for each row, and an empty line between pages."""
     pages = (text for note in notes for _, text in note.pages)
     return "\n\n".join("\n".join(row.marked for row in text.rows) for text in pages) + "\n"
 
@@ -85,14 +80,14 @@ def as_markdown(notes: Sequence[Note]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a line with Markdown's marks escaped."""
+    """Return a line in which the characters of Markdown's syntax are escaped."""
     text = re.sub(r"([\\`*_\[\]<>~|#])", r"\\\1", text)
     return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", text)
 
 
 def as_json(notes: Sequence[Note]) -> str:
-    """Return notes as JSON. Boxes are left, top, right and bottom in the unit of their page;
-    `unit` is the number of points (1/72 inch) in that unit."""
+    """Return notes as JSON. A box is left, top, right and bottom in the page's unit; `unit` is the
+    length of the page's unit in points (1/72 inch)."""
     values = {"format": "text of notes", "version": 1, "notes": [*map(_note_values, notes)]}
     return json.dumps(values, ensure_ascii=False, indent=1) + "\n"
 
@@ -116,44 +111,45 @@ def _word_values(word: PageWord) -> dict[str, Any]:
 # Pages
 
 
-def _millimetres(page: InkPage) -> float:
-    """Return the length of a page's unit in millimetres."""
+def _unit_in_millimetres(page: InkPage) -> float:
     return page.unit / POINT if page.unit else SHEET_WIDTH / page.width
 
 
 def _pen(page: InkPage, stroke: PageStroke) -> Pen:
-    width = _millimetres(page) * stroke.width if stroke.width else Pen.width
+    width = _unit_in_millimetres(page) * stroke.width if stroke.width else Pen.width
     return Pen(width, stroke.colour)
 
 
 def _millimetre_row(page: InkPage, row: PageRow) -> Row:
-    """Return a row in millimetres."""
     strokes = [page.strokes[number] for number in row.strokes]
-    moved = tuple(_millimetres(page) * stroke.points for stroke in strokes)
-    return Row(moved, row.text, _pen(page, strokes[0]))
+    scaled = tuple(_unit_in_millimetres(page) * stroke.points for stroke in strokes)
+    return Row(scaled, row.text, _pen(page, strokes[0]))
 
 
-def _sheet_of_page(page: InkPage, text: PageText) -> Page:
-    """Return a sheet with a page's pen strokes as rows, with the rows' texts."""
+def _sheet_with_page(page: InkPage, text: PageText) -> Page:
+    """Return a sheet with the handwritten rows of a page. A pen stroke that is in no row becomes a
+    row without a text."""
     rows = [row for row in text.rows if row.strokes]
-    pens = {number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"}
-    without_row = pens - {number for row in rows for number in row.strokes}
+    pen_strokes = {number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"}
+    without_row = pen_strokes - {number for row in rows for number in row.strokes}
     rows += [PageRow((), (number,)) for number in sorted(without_row)]
-    written = [_millimetre_row(page, row) for row in rows]
-    return _sheet(written, _millimetres(page) * page.width, _millimetres(page) * page.height)
+    scale = _unit_in_millimetres(page)
+    millimetre_rows = [_millimetre_row(page, row) for row in rows]
+    return _sheet(millimetre_rows, scale * page.width, scale * page.height)
 
 
-def _sheet(rows: Sequence[Row], width: float = 0.0, height: float = 0.0) -> Page:
-    """Return a sheet with rows, which are moved onto it; `width` and `height` are minimums."""
+def _sheet(rows: Sequence[Row], min_width: float = 0.0, min_height: float = 0.0) -> Page:
+    """Return a sheet that holds all rows; rows at negative positions shift all rows."""
     points = np.concatenate([np.zeros((1, 2)), *(stroke for row in rows for stroke in row.strokes)])
-    low, high = points.min(axis=0), points.max(axis=0)
-    moved = (replace(row, strokes=tuple(part - low for part in row.strokes)) for row in rows)
-    return Page(*np.maximum((width, height), high - low).tolist(), tuple(moved))
+    corner, size = points.min(axis=0), np.ptp(points, axis=0)
+    shifted = (replace(row, strokes=tuple(s - corner for s in row.strokes)) for row in rows)
+    return Page(*np.maximum((min_width, min_height), size).tolist(), tuple(shifted))
 
 
 def _pdf_page(page: InkPage, text: PageText) -> PdfPage:
-    """Return a page for a PDF: highlighter strokes under other ink, typed texts, and words."""
-    scale = _millimetres(page)
+    """Return a PDF page with highlighter strokes under the other ink, outlines of typed texts, and
+    the text of all words."""
+    scale = _unit_in_millimetres(page)
     highlights = [stroke for stroke in page.strokes if stroke.tool == "highlighter"]
     ink = [stroke for stroke in page.strokes if stroke.tool != "highlighter"]
     rows = [
@@ -165,15 +161,15 @@ def _pdf_page(page: InkPage, text: PageText) -> PdfPage:
 
 
 def _curves(page: InkPage, strokes: Iterable[PageStroke]) -> Drawn:
-    """Return the curves of strokes in their order, grouped by pen."""
-    scale, drawn = _millimetres(page), []
+    """Return the curves of strokes; successive strokes of the same pen are grouped."""
+    scale, curves_by_pen = _unit_in_millimetres(page), []
     for pen, strokes_of_pen in groupby(strokes, lambda stroke: _pen(page, stroke)):
-        drawn.append((pen, [_curve(stroke, scale) for stroke in strokes_of_pen]))
-    return drawn
+        curves_by_pen.append((pen, [_curve(stroke, scale) for stroke in strokes_of_pen]))
+    return curves_by_pen
 
 
 def _curve(stroke: PageStroke, scale: float) -> np.ndarray:
-    """Return a stroke as cubic segments, which are straight for a line or a figure."""
+    """Return the cubic segments of a stroke; those of lines and figures are straight."""
     points = scale * stroke.points
     is_figure = stroke.tool == "shape" and np.ptp(points, axis=0).any()
     return straight(points) if is_figure else curves(points)
@@ -193,14 +189,14 @@ def _outlines(page: InkPage) -> Iterator[np.ndarray]:
             shown, fonts = drawable(line)
             # At a large size, curves become polygons with many corners.
             path = TextPath((0, 0), shown, 100, prop=FontProperties(family=fonts), usetex=False)
-            corner = text.x, text.y + 0.9 * number * text.size
+            baseline = text.x, text.y + 0.9 * number * text.size
             for outline in path.to_polygons():
-                turned = outline * (1, -1) * text.size / 100
-                yield straight(_millimetres(page) * (turned + corner))
+                mirrored = outline * (1, -1) * text.size / 100  # y of outlines points upwards.
+                yield straight(_unit_in_millimetres(page) * (mirrored + baseline))
 
 
-def _over_pdfs(pages: Sequence[tuple[InkPage, PageText]], title: str) -> Any:
-    """Return pypdf's writer of the pages, each over the PDF page that it annotates.
+def _merged_with_pdfs(pages: Sequence[tuple[InkPage, PageText]], title: str) -> Any:
+    """Return a pypdf writer with all pages; a page that annotates a PDF is drawn over its PDF page.
 
     Raises:
         UserError: if pypdf is not installed, or an annotated PDF cannot be used.
@@ -209,26 +205,26 @@ def _over_pdfs(pages: Sequence[tuple[InkPage, PageText]], title: str) -> Any:
         import pypdf
     except ImportError:
         raise UserError("pages over a PDF need pypdf: python -m pip install pypdf") from None
-    content, writer, sources = BytesIO(), pypdf.PdfWriter(), {}
-    write_pages(content, (_pdf_page(*page) for page in pages), title)
-    for over, (page, _) in zip(pypdf.PdfReader(content).pages, pages, strict=True):
+    content, writer, annotated_pdfs = BytesIO(), pypdf.PdfWriter(), {}
+    write_pages(content, (_pdf_page(page, text) for page, text in pages), title)
+    for notes_page, (page, _) in zip(pypdf.PdfReader(content).pages, pages, strict=True):
         path, number = page.background, page.background_page
         if path is None:
-            writer.add_page(over)
+            writer.add_page(notes_page)
             continue
         try:
-            if path not in sources:
-                sources[path] = pypdf.PdfReader(path)
-            source = sources[path]
-            if source.is_encrypted:
+            if path not in annotated_pdfs:
+                annotated_pdfs[path] = pypdf.PdfReader(path)
+            pdf = annotated_pdfs[path]
+            if pdf.is_encrypted:
                 raise UserError(f"{path}: this PDF is encrypted; annotate one without a password")
-            if number >= len(source.pages):
-                raise UserError(f"{path}: has {len(source.pages)} pages, not {number + 1}")
-            below = writer.add_page(source.pages[number])
-            below.transfer_rotation_to_content()
-            left, bottom = below.cropbox.lower_left
+            if number >= len(pdf.pages):
+                raise UserError(f"{path}: has {len(pdf.pages)} pages, no page {number + 1}")
+            background = writer.add_page(pdf.pages[number])
+            background.transfer_rotation_to_content()
+            left, bottom = background.cropbox.lower_left
             shift = pypdf.Transformation().translate(float(left), float(bottom))
-            below.merge_transformed_page(over, shift)
+            background.merge_transformed_page(notes_page, shift)
         except (OSError, pypdf.errors.PyPdfError) as error:
             raise UserError(f"{path}: cannot be put under the notes ({error})") from None
     writer.add_metadata({"/Title": title})

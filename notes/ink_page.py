@@ -1,4 +1,4 @@
-"""Pages of ink, as note programs save them: strokes in the order of writing."""
+"""Pages of ink: strokes in the order of writing, typed texts, and the background."""
 
 import re
 from collections import Counter
@@ -14,13 +14,13 @@ from data_loader.sources.untrusted_files import MEBIBYTE
 from utils.ink import from_strokes, x_height
 
 MAX_BYTES = 64 * MEBIBYTE
-"""Limit on a file, unpacked (assumed)."""
+"""Limit on the bytes of a file after unpacking (assumed)."""
 MAX_STROKES = 500_000
 """Limit on the strokes of a file (assumed: three hundred dense pages)."""
-GAP = 2.0
-"""X-heights from a row down to the next where the file has no places of rows (assumed)."""
-MARGIN = 0.05
-"""Margin of a page whose size is unknown, as a fraction of the longer side of its ink (assumed)."""
+ROW_GAP = 2.0
+"""Gap between rows that are placed below each other, in x-heights (assumed)."""
+PAGE_MARGIN = 0.05
+"""Margin of a page of unknown size, as a fraction of the longer side of its content (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class PageStroke:
         tool: "pen", "highlighter", "shape" (drawn with a tool for lines and figures), or "eraser"
             (a stroke that covers the ink below it).
         colour: as `#rrggbb`.
-        width: line width in the page's units; None if the file does not say it.
+        width: line width in the page's units; None if unknown.
     """
 
     points: np.ndarray
@@ -43,7 +43,7 @@ class PageStroke:
 
 @dataclass(frozen=True)
 class TypedText:
-    """Text that was typed, not written, with its upper left corner and font size."""
+    """A typed text; `x` and `y` are its upper left corner, `size` is the font size."""
 
     text: str
     x: float
@@ -57,12 +57,12 @@ class InkPage:
 
     Attributes:
         width, height: size of the page, in its units.
-        strokes: strokes of all layers, the lowest layer first, each in the order of writing.
-        unit: points (1/72 inch) in a unit of the page; None if the file does not say it.
+        strokes: strokes of all layers, from the lowest layer; a layer is in the order of writing.
+        unit: length of the page's unit in points (1/72 inch); None if unknown.
         typed: texts that were typed on the page.
         background: the PDF that the page annotates, if any.
         background_page: number of the PDF's page under the ink, from 0.
-        left_out: number of items of the file that are not on the page, by the items' name.
+        left_out: number of the file's items that are left out of the page, by kind of item.
     """
 
     width: float
@@ -81,23 +81,23 @@ def page_around(
     sheet: Sequence[float] | None = None,
     **attributes: Any,
 ) -> InkPage:
-    """Return a page that holds strokes and typed texts, which are moved onto the page.
+    """Return a page that holds strokes and typed texts, shifted so that the page begins at (0, 0).
 
     Args:
-        strokes, typed: content of the page, at any place.
-        sheet: left, top, right and bottom of the smallest page; None puts a margin around the ink.
+        strokes, typed: content of the page, at any position.
+        sheet: left, top, right and bottom of an area that the page includes; None for a margin
+            around the content.
         attributes: other attributes of the `InkPage`.
     """
     strokes, typed = tuple(strokes), tuple(typed)
-    corners = np.zeros((0, 2)) if sheet is None else np.reshape(sheet, (2, 2))
-    texts = np.reshape(
-        [(text.x, text.y + down) for text in typed for down in (0, text.size)], (-1, 2)
-    )
-    points = np.concatenate([corners, texts, *(stroke.points for stroke in strokes)])
+    corners: list[Any] = [] if sheet is None else [*np.reshape(sheet, (2, 2))]
+    for text in typed:
+        corners += [(text.x, text.y), (text.x, text.y + text.size)]
+    points = np.concatenate([np.reshape(corners, (-1, 2)), *(stroke.points for stroke in strokes)])
     points = points if len(points) else np.zeros((1, 2))
-    low, size = points.min(axis=0), np.ptp(points, axis=0)
-    margin = (MARGIN * size.max() or 1.0) if sheet is None else 0.0
-    left, top = low - margin
+    corner, size = points.min(axis=0), np.ptp(points, axis=0)
+    margin = (PAGE_MARGIN * size.max() or 1.0) if sheet is None else 0.0
+    left, top = corner - margin
     return InkPage(
         *(size + 2 * margin).tolist(),
         tuple(replace(stroke, points=stroke.points - (left, top)) for stroke in strokes),
@@ -107,41 +107,41 @@ def page_around(
 
 
 def below_each_other(rows: Iterable[Sequence[np.ndarray]]) -> Iterator[tuple[np.ndarray, ...]]:
-    """Yield the strokes of each row, moved below the previous row, all rows from the left edge."""
+    """Yield the strokes of each row, shifted to begin at x = 0, below the previous row."""
     bottom = 0.0
     for strokes in rows:
         points = np.concatenate(strokes)
         corner = points.min(axis=0) - (0.0, bottom)
         yield tuple(stroke - corner for stroke in strokes)
-        bottom += float(np.ptp(points[:, 1])) + GAP * x_height(from_strokes(strokes))
+        bottom += float(np.ptp(points[:, 1])) + ROW_GAP * x_height(from_strokes(strokes))
 
 
 def check_pages(pages: Sequence[InkPage]) -> None:
-    """Raise a Fault if pages have no ink, too much ink, or invalid sizes or places."""
+    """Raise a Fault if pages have no content, too many strokes, or invalid sizes or positions."""
     strokes = [stroke for page in pages for stroke in page.strokes]
     if not strokes and not any(page.typed for page in pages):
         names = sum((page.left_out for page in pages), Counter())
         raise Fault("no strokes", ", ".join(f"{count:,} {name}" for name, count in names.items()))
     if len(strokes) > MAX_STROKES:
         raise Fault(f"more than {MAX_STROKES:,} strokes", f"{len(strokes):,}")
-    text_places = [number for page in pages for t in page.typed for number in (t.x, t.y, t.size)]
-    for values in (*(stroke.points for stroke in strokes), np.array(text_places)):
+    texts = [(text.x, text.y, text.size) for page in pages for text in page.typed]
+    for values in (*(stroke.points for stroke in strokes), np.array(texts)):
         if not np.all(np.abs(values) <= MAX_OFFSET):
-            raise Fault(f"a place that is no number, or beyond {MAX_OFFSET:.6g}")
+            raise Fault(f"a position that is not a number, or beyond {MAX_OFFSET:.6g}")
     if not all(0 < size <= MAX_OFFSET for page in pages for size in (page.width, page.height)):
         raise Fault("a page without a width and a height")
 
 
-def number(text: str) -> float:
-    """Return the number that a file has as text; raise a Fault if the text is no number."""
+def to_float(text: str) -> float:
+    """Return the number that a text says; raise a Fault if the text is not a number."""
     try:
         return float(text)
     except ValueError:
-        raise Fault("a size or a place that is no number", text[:40]) from None
+        raise Fault("a size or a position that is not a number", text[:40]) from None
 
 
 def hex_colour(text: str) -> str:
-    """Return a colour of SVG or CSS as `#rrggbb` without its opacity; black for invalid text."""
+    """Return a colour of SVG or CSS as `#rrggbb` without its opacity; black if it is invalid."""
     text = text.strip().lower()
     if text.startswith("rgb"):
         channels = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)(%?)", text)[:3]

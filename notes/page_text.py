@@ -1,4 +1,4 @@
-"""Text of pages: rows of words, each word with its place and the probability that it is right."""
+"""Text of pages: rows of words, each with a box and the probability that the word is right."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,14 +9,14 @@ from notes.ink_page import InkPage
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom in the page's units, y downwards."""
 Frame: TypeAlias = Mapping[str, float]
-"""Symbols that a frame of ink may be (see `searching`), each with the nats by which it is less
-likely than the frame's likeliest symbol."""
-SURE = 0.85
-"""Least confidence of a word without a question mark (measured, lab notebook: sure words)."""
+"""The likely symbols (see `searching`) of a frame of a recogniser's output, each with the nats by
+which the symbol is less likely than the frame's likeliest symbol."""
+MIN_SURE_CONFIDENCE = 0.85
+"""Confidence of a word without a question mark (measured, lab notebook: sure words)."""
 
 
-def plain(word: str) -> str:
-    """Return a word in lower case, without the marks around it."""
+def normalised_word(word: str) -> str:
+    """Return a word in lower case without punctuation at its ends, or a word of punctuation."""
     letters = [n for n, character in enumerate(word) if character.isalnum()]
     return word[letters[0] : letters[-1] + 1].casefold() if letters else word.casefold()
 
@@ -27,10 +27,10 @@ class PageWord:
 
     Attributes:
         text: the word's text.
-        box: box around the word's ink.
-        confidence: the probability that the text is right; 1 if a person corrected the word.
-        alternatives: other texts that the ink may be, the likeliest first.
-        frames: frames of the word and of the gap behind it; empty if a person corrected the word.
+        box: box around the word's ink or type.
+        confidence: the probability that the text is right; 1 for a corrected or a typed word.
+        alternatives: other texts that the ink may say, the likeliest first.
+        frames: frames of the word and of the gap after it; empty for a corrected or a typed word.
     """
 
     text: str
@@ -41,11 +41,11 @@ class PageWord:
 
     @property
     def is_sure(self) -> bool:
-        return self.confidence >= SURE
+        return self.confidence >= MIN_SURE_CONFIDENCE
 
     @property
     def marked(self) -> str:
-        """The text, with a question mark where it is unsure."""
+        """The text, followed by `(?)` if the word is unsure."""
         return self.text if self.is_sure else f"{self.text}(?)"
 
 
@@ -55,8 +55,8 @@ class PageRow:
 
     Attributes:
         words: words of the row, from the left.
-        strokes: numbers of the row's strokes on the page, in reading order; empty for a typed row.
-        ink: digest of the strokes, the same at any place on any page; empty for a typed row.
+        strokes: the page's numbers of the row's strokes, in reading order; empty for a typed row.
+        ink: digest of the ink, whatever the ink's position; empty for a typed row.
     """
 
     words: tuple[PageWord, ...]
@@ -70,7 +70,7 @@ class PageRow:
 
     @property
     def is_learnable(self) -> bool:
-        """Whether the row is ink, a person corrected a word, and all its words are sure."""
+        """Whether the row has ink, a word that a person corrected, and no unsure word."""
         corrected = any(word.confidence == 1 for word in self.words)
         return bool(self.ink) and corrected and all(word.is_sure for word in self.words)
 
@@ -80,7 +80,7 @@ class PageRow:
 
     @property
     def marked(self) -> str:
-        """The text, with a question mark behind each unsure word."""
+        """The text, with `(?)` after each unsure word."""
         return " ".join(word.marked for word in self.words if word.text)
 
 
@@ -90,19 +90,19 @@ class PageText:
 
     Attributes:
         rows: rows with at least one word, in reading order.
-        left_out: number of the page's items that are in no row, by the items' name.
+        left_out: number of the page's items that are in no row, by kind of item.
     """
 
     rows: tuple[PageRow, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the page's text in the types of JSON."""
+        """Return the page's text as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "PageText":
-        """Return the `PageText` whose `to_json` returned these values."""
+        """Return a page's text from the JSON values that `to_json` returned."""
         rows = []
         for row in values["rows"]:
             words = []
@@ -116,7 +116,7 @@ class PageText:
 
 @dataclass(frozen=True)
 class Note:
-    """A file of notes: its pages, each with its text."""
+    """The name of a file of notes, and its pages, each with the page's text."""
 
     name: str
     pages: Sequence[tuple[InkPage, PageText]]

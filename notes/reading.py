@@ -1,4 +1,4 @@
-"""Reads pages of ink."""
+"""Reads the text of a page of ink."""
 
 import hashlib
 from collections import Counter
@@ -17,7 +17,7 @@ from notes.searching import kept_frames
 from utils.ink import from_strokes
 
 TYPED_WIDTH = 0.5
-"""Width of a typed character as a fraction of the font's size (assumed)."""
+"""Width of a typed character as a fraction of the font size (assumed)."""
 
 
 def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageText:
@@ -26,58 +26,58 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
     Raises:
         UserError: see `Reader.read_words`.
     """
-    pens = [number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"]
-    rows, kinds = find_rows([page.strokes[number].points for number in pens])
+    pen_numbers = [number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"]
+    found_rows, kinds = find_rows([page.strokes[number].points for number in pen_numbers])
     left_out = Counter(kinds.values())
     left_out += Counter(stroke.tool for stroke in page.strokes if stroke.tool != "pen")
-    numbers = [tuple(pens[stroke] for stroke in row) for row in rows]
-    strokes = [[page.strokes[number].points for number in row] for row in numbers]
-    inks = [from_strokes(row) for row in strokes]
-    characters, read = reader.model.alphabet.characters, []
-    for number, words in enumerate(reader.read_words(inks, search)):
+    row_numbers = [tuple(pen_numbers[index] for index in row) for row in found_rows]
+    row_strokes = [[page.strokes[number].points for number in row] for row in row_numbers]
+    inks = [from_strokes(strokes) for strokes in row_strokes]
+    characters, rows = reader.model.alphabet.characters, []
+    for index, words in enumerate(reader.read_words(inks, search)):
         if words:
-            places = np.concatenate(strokes[number])
-            digest = hashlib.sha256(inks[number].tobytes()).hexdigest()[:24]
-            words = tuple(_page_word(places, characters, word) for word in words)
-            read.append(PageRow(words, numbers[number], digest))
+            positions = np.concatenate(row_strokes[index])
+            digest = hashlib.sha256(inks[index].tobytes()).hexdigest()[:24]
+            words = tuple(_page_word(positions, characters, word) for word in words)
+            rows.append(PageRow(words, row_numbers[index], digest))
         else:
             left_out["unread row"] += 1
-    return PageText(tuple(_with_typed(read, page.typed)), dict(left_out))
+    return PageText(tuple(_with_typed(rows, page.typed)), dict(left_out))
 
 
-def _page_word(places: np.ndarray, characters: Sequence[str], word: InkWord) -> PageWord:
-    """Return a word of a row.
+def _page_word(positions: np.ndarray, characters: Sequence[str], word: InkWord) -> PageWord:
+    """Return a word that was read in a row as a word of the page.
 
     Args:
-        places: positions of the row's points, `(points, 2)`.
+        positions: positions of the row's points on the page, `(points, 2)`.
         characters: the network's alphabet.
         word: the word, with the range of its points in the row.
     """
-    points = places[word.points]
+    points = positions[word.points]
     box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
-    sure = confidence(word.text, word.probability)
+    probability = confidence(word.text, word.probability)
     frames = kept_frames(word.log_probs, characters)
-    return PageWord(word.text, box, sure, word.alternatives, frames)
+    return PageWord(word.text, box, probability, word.alternatives, frames)
 
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:
-    """Return rows with typed rows added, each before the first row below it."""
+    """Insert each line of typed texts as a row before the first row below; return all rows."""
     for text in typed:
-        for number, line in enumerate(text.text.splitlines()):
+        for line_number, line in enumerate(text.text.splitlines()):
             if line.strip():
-                row = PageRow((*_typed_words(text, number, line),))
-                middle = (row.box[1] + row.box[3]) / 2
-                below = (n for n, r in enumerate(rows) if (r.box[1] + r.box[3]) / 2 > middle)
-                rows.insert(next(below, len(rows)), row)
+                typed_row = PageRow((*_typed_words(text, line_number, line),))
+                middles = [(row.box[1] + row.box[3]) / 2 for row in (*rows, typed_row)]
+                below = (n for n, middle in enumerate(middles) if middle > middles[-1])
+                rows.insert(next(below, len(rows)), typed_row)
     return rows
 
 
-def _typed_words(text: TypedText, number: int, line: str) -> Iterator[PageWord]:
+def _typed_words(text: TypedText, line_number: int, line: str) -> Iterator[PageWord]:
     """Yield the words of a line of a typed text."""
-    top, start = text.y + number * text.size, 0
+    top, column = text.y + line_number * text.size, 0
     for word in line.split():
-        start = line.index(word, start)
-        left = text.x + TYPED_WIDTH * text.size * start
-        start += len(word)
-        right = text.x + TYPED_WIDTH * text.size * start
+        column = line.index(word, column)
+        left = text.x + TYPED_WIDTH * text.size * column
+        column += len(word)
+        right = text.x + TYPED_WIDTH * text.size * column
         yield PageWord(word, (left, top, right, top + text.size))

@@ -1,8 +1,9 @@
-"""From the strokes of a page to rows of prose: level, split, attach.
+"""Finds the rows of prose in the strokes of a page.
 
-The page is levelled and divided into columns at white bands. Within a column the pen's way is cut
-into runs, which join rows, the heaviest run first; stray marks go to the nearest ink. Drawings,
-underlines and crossed-out words are found first, and are in no row. Lengths are in x-heights.
+The page is turned level and divided into columns at white bands. Within a column, far moves of the
+pen divide the strokes into runs. Runs are joined to rows, the run with the most ink first, and
+stray marks are added to near rows. Drawings, underlines and crossed-out words are in no row.
+Lengths are in x-heights.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,202 +26,212 @@ from utils.ink import (
 DRAWING = "drawing"
 UNDERLINE = "underline"
 CROSSED_OUT = "crossed out"
-"""Kinds of strokes that are in no row; a crossed-out word includes the line or scribble over it."""
+"""Kinds of strokes that are in no row; a crossed-out word includes the bar or scribble over it."""
 
 # Limits of prose, in x-heights (measured on every third form of trainset: two of 43,026 strokes
-# are taken for a drawing, and none for a line or a scribble).
-TALLEST = 6.0  # height of a stroke, above which it is a drawing
-LONGEST_BAR = 6.0  # width of a stroke, above which it may be a line
-FLATTEST = 0.25  # largest height of a line over its width
-DETOUR = 1.2  # largest path of a line over its width
-SWING = 2.0  # least width of a swing of a scribble
-SWINGS = 3  # least number of a scribble's swings to the left
-TOUCHING = 0.7  # largest distance between a drawing's strokes written in succession (assumed)
-LOW = 0.65  # largest distance of a line below the middle of words that it crosses out (assumed)
-HIGH = 1.0  # distance of a line above the middle, beyond which it is the bar of a `t` (assumed)
-FAR_BAR = 2.5  # distance from the middle, beyond which a line belongs to no row (assumed)
+# are taken for a drawing, and none for a bar or a scribble). A bar is a long, nearly level line.
+MAX_STROKE_HEIGHT = 6.0  # a higher stroke is a drawing
+MIN_BAR_WIDTH = 6.0  # a narrower stroke is no bar
+MAX_BAR_ASPECT = 0.25  # largest ratio of a bar's height to its width
+MAX_BAR_DETOUR = 1.2  # largest ratio of a bar's path length to its width
+MIN_SWING = 2.0  # width of each swing of a scribble to the left
+MIN_NUM_SWINGS = 3  # number of a scribble's swings to the left
+MAX_DRAWING_GAP = 0.7  # distance between successive strokes of a drawing (assumed)
+MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a higher bar crosses words out (assumed)
+MIN_MARK_RISE = 1.0  # from a row's middle; a bar that is this high is the bar of a `t` (assumed)
+MAX_BAR_DISTANCE = 2.5  # from a row's middle; a bar that is further away has no row (assumed)
 
-# Skew, by moves from stroke to stroke.
-STEPS = 15  # strokes of the longest move (measured, lab notebook: rows of pages)
-SHORTEST = 6.0  # least length of a move in x-heights (measured, lab notebook: rows of pages)
-FARTHEST = 30.0  # largest length of a move in x-heights (measured, lab notebook: rows of pages)
-PRIOR = 60.0  # weight of an added level move, in x-heights of length (assumed)
-WINDOWS = np.radians([60, 20, 8])  # half widths around the last estimate, by pass (assumed)
+# Skew, estimated from moves between strokes (lengths measured, lab notebook: rows of pages).
+MAX_MOVE_STROKES = 15  # largest number of strokes from the start of a move to its end
+MIN_MOVE = 6.0  # length in x-heights
+MAX_MOVE = 30.0  # length in x-heights
+LEVEL_MOVE_WEIGHT = 60.0  # weight of an added level move, as length in x-heights (assumed)
+SKEW_WINDOWS = np.radians([60, 20, 8])  # half widths around the last estimate, by pass (assumed)
 
 # Columns, and the white bands between them.
-BAND = 2.0  # least width of a band in x-heights (measured, lab notebook)
-LEAN = 6  # largest lean of a band in degrees (measured, lab notebook: rows of pages)
-COLUMN_HEIGHT = 5.0  # least height of a column in x-heights (assumed)
-CROSSINGS = 0.7  # largest number of times a row that the pen crosses a band (assumed)
+MIN_BAND_WIDTH = 2.0  # x-heights (measured, lab notebook: rows of pages)
+MAX_LEAN = 6  # degrees between a band and the vertical (measured, lab notebook: rows of pages)
+MIN_COLUMN_HEIGHT = 5.0  # x-heights (assumed)
+MAX_CROSSINGS = 0.7  # crossings of a band by the pen, per row (assumed)
 ROW_PITCH = 3.5  # x-heights from a row to the next (assumed)
 
-# Runs: moves of the pen that begin a new run, in x-heights (measured, lab notebook: rows of pages).
-BACK = 4.0  # back, with a move of `DROP` up or down
-DROP = 1.2  # up or down, with a move of `BACK` back
-JUMP = 2.2  # up or down alone
-AHEAD = 10.0  # ahead or back alone
+# Moves of the pen that begin a new run, in x-heights (measured, lab notebook: rows of pages).
+LINE_BREAK_BACK = 4.0  # move back that begins a run together with `LINE_BREAK_DROP`
+LINE_BREAK_DROP = 1.2  # move up or down that begins a run together with `LINE_BREAK_BACK`
+MAX_RUN_DROP = 2.2  # largest move up or down within a run
+MAX_RUN_ADVANCE = 10.0  # largest move ahead or back within a run
 
 # Rows, in x-heights.
-MARK = 0.6  # largest height of a dot or bar (measured)
-HEAVY = 6.0  # least length of ink of a row (assumed)
-SHORT = 2.5  # least length of ink of a row that is `APART` from all other rows (assumed)
-ROW = 1.0  # largest distance of a run from the row that it joins (measured, lab notebook)
-APART = 2.3  # least distance of a short row from other rows (measured, lab notebook)
-STIFFNESS = 30.0  # length along which a row's bend is smoothed (assumed)
-LEVELLING = 300.0  # weight of the prior that a row is level (assumed)
-STEP = 1.3  # largest step up or down between the halves of a row (measured on testset_v)
-NEXT_STEP = 1.8  # the same step if the halves were written in succession (measured on testset_v)
-OVERLAP = 0.2  # fraction of the narrower half's width that both may share (measured on testset_v)
-ABOVE = 1.4  # from a row's middle up to its highest marks (measured on testset_v)
-BELOW = 0.6  # from a row's middle down to its lowest marks (measured on testset_v)
-OFF_ROW = 4.0  # cost of each x-height that a mark is above or below these (measured on testset_v)
-JUST_BEFORE = 0.7  # bonus of the row with the previous stroke (measured)
+MAX_MARK_HEIGHT = 0.6  # height of a dot or bar (measured)
+MIN_ROW_INK = 6.0  # length of a row's ink (assumed)
+MIN_APART_INK = 2.5  # length of ink of a row apart from other rows, or of a note (assumed)
+MAX_ROW_DISTANCE = 1.0  # from a run to the row that it joins (measured, lab notebook)
+MIN_APART_DISTANCE = 2.3  # from a row with little ink to other rows (measured, lab notebook)
+BEND_LENGTH = 30.0  # length along which a row's bend is smoothed (assumed)
+LEVEL_PRIOR = 300.0  # weight of the prior that a row is level (assumed)
+MAX_HALF_STEP = 1.3  # step up or down between the halves of a row (measured on testset_v)
+MAX_NEXT_HALF_STEP = 1.8  # the same, for halves written in succession (measured on testset_v)
+MAX_HALF_OVERLAP = 0.2  # fraction of the narrower half's width (measured on testset_v)
+MAX_MARK_ABOVE = 1.4  # from a row's middle up to its marks (measured on testset_v)
+MAX_MARK_BELOW = 0.6  # from a row's middle down to its marks (measured on testset_v)
+OFF_ROW_COST = 4.0  # cost of each x-height beyond these two limits (measured on testset_v)
+SUCCESSION_BONUS = 0.7  # bonus of the row with the previous stroke (measured)
 
 
 def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int, str]]:
-    """Return the rows of prose of a page, each as the numbers of its strokes in reading order, and
-    the kind of each stroke that is in no row, by the stroke's number.
+    """Return the rows of prose of a page, and the kind of each stroke that is in no row.
+
+    A row is the list of its strokes' numbers in reading order. The kinds are by stroke number.
 
     Args:
         strokes: `(n, 2)` each with n >= 1, in any unit, y downwards, in the order of writing.
     """
     if not strokes:
         return [], {}
-    parts = [np.asarray(stroke, dtype=np.float64) for stroke in strokes]
-    page = _Block(parts, np.arange(len(parts)))
+    strokes = [np.asarray(stroke, dtype=np.float64) for stroke in strokes]
+    page = _Block(strokes, np.arange(len(strokes)))
     kinds = _drawings(page)
-    scribbles = [n for n in range(len(parts)) if n not in kinds and _is_scribble(page.parts[n])]
-    bars = [n for n in range(len(parts)) if n not in kinds and _is_bar(page.parts[n])]
-    rows = _all_rows(parts, {*kinds, *scribbles, *bars})
-    marks = {number for number in bars if _bar_over(page, rows, number)[1] < -HIGH}
-    if marks:
-        bars = [number for number in bars if number not in marks]
-        rows = _all_rows(parts, {*kinds, *scribbles, *bars})
+    others = [number for number in range(len(strokes)) if number not in kinds]
+    scribbles = [number for number in others if _is_scribble(page.strokes[number])]
+    bars = [number for number in others if _is_bar(page.strokes[number])]
+    rows = _all_rows(strokes, {*kinds, *scribbles, *bars})
+    t_bars = {number for number in bars if _row_at_bar(page, rows, number)[1] < -MIN_MARK_RISE}
+    if t_bars:
+        bars = [number for number in bars if number not in t_bars]
+        rows = _all_rows(strokes, {*kinds, *scribbles, *bars})
     for number in [*scribbles, *bars]:
-        covered, below = _bar_over(page, rows, number)
-        if number in scribbles or below < LOW:
+        covered, depth = _row_at_bar(page, rows, number)
+        if number in scribbles or depth < MIN_UNDERLINE_DEPTH:
             kinds |= dict.fromkeys([*covered, number], CROSSED_OUT)
         else:
             kinds[number] = UNDERLINE
-    prose = ((block, row[[n not in kinds for n in row]]) for block, row in rows)
-    kept = [_in_order(block, block.local(row)) for block, row in prose if len(row)]
-    return kept, dict(sorted(kinds.items()))
+    ordered = []
+    for block, row in rows:
+        if prose := [number for number in row if number not in kinds]:
+            ordered.append(_reading_order(block, block.indices_of(prose)))
+    return ordered, dict(sorted(kinds.items()))
 
 
 class _Block:
-    """Strokes of a page or column, level and in x-heights.
+    """Strokes of a page or column, level and in x-heights. A row of a block is the array of its
+    strokes' indices in the block.
 
     Attributes:
         numbers: the strokes' numbers on the page, rising, `(strokes,)`.
-        parts: the strokes, `(n, 2)` each.
+        strokes: the strokes, `(n, 2)` each.
         left, top, right, bottom: edges of the strokes, `(strokes,)`.
         x, y: middle of each stroke's width, and mean height of its points, `(strokes,)`.
         weight: length of each stroke's ink plus 0.1, so that a dot counts, `(strokes,)`.
     """
 
-    def __init__(self, strokes: Sequence[np.ndarray], numbers: np.ndarray) -> None:
-        self.numbers, parts = numbers, [strokes[number] for number in numbers]
-        self.unit = x_height(from_strokes(parts))
-        self.angle = _skew(parts, self.unit)
-        self.parts = [turned_back(part, self.angle) / self.unit for part in parts]
-        self.left, self.top = np.array([part.min(axis=0) for part in self.parts]).T
-        self.right, self.bottom = np.array([part.max(axis=0) for part in self.parts]).T
+    def __init__(self, page_strokes: Sequence[np.ndarray], numbers: np.ndarray) -> None:
+        self.numbers, strokes = numbers, [page_strokes[number] for number in numbers]
+        self.unit = x_height(from_strokes(strokes))
+        self.angle = _skew(strokes, self.unit)
+        self.strokes = [turned_back(stroke, self.angle) / self.unit for stroke in strokes]
+        self.left, self.top = np.array([stroke.min(axis=0) for stroke in self.strokes]).T
+        self.right, self.bottom = np.array([stroke.max(axis=0) for stroke in self.strokes]).T
         self.x = (self.left + self.right) / 2
-        self.y = np.array([part[:, 1].mean() for part in self.parts])
-        steps = [np.diff(part, axis=0) for part in self.parts]
+        self.y = np.array([stroke[:, 1].mean() for stroke in self.strokes])
+        steps = [np.diff(stroke, axis=0) for stroke in self.strokes]
         self.weight = np.array([0.1 + np.hypot(*step.T).sum() for step in steps])
 
-    def local(self, numbers: Sequence[int]) -> np.ndarray:
-        """Return the indices in this block of strokes, by their numbers on the page."""
+    def indices_of(self, numbers: Sequence[int]) -> np.ndarray:
+        """Return the indices in this block of the strokes with these numbers on the page."""
         return np.searchsorted(self.numbers, np.sort(numbers))
 
-    def middle(self, row: np.ndarray, at: np.ndarray) -> np.ndarray:
-        """Return the y of a row's middle at each x in `at`, `(places,)`; rows may bend."""
-        x, y = self.x[row], self.y[row]
-        near = np.exp(-0.5 * ((x - at[:, None]) / STIFFNESS) ** 2) + 1e-6
-        weight = self.weight[row] * near
+    def middle(self, row: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the y of a row's middle at each `x`, by local linear regression, `(x,)`."""
+        stroke_x, stroke_y = self.x[row], self.y[row]
+        nearness = np.exp(-0.5 * ((stroke_x - x[:, None]) / BEND_LENGTH) ** 2) + 1e-6
+        weight = self.weight[row] * nearness
         total = weight.sum(axis=1)
-        mean_x, mean_y = (weight @ x) / total, (weight @ y) / total
-        away = x - mean_x[:, None]
-        covariance = (weight * away * (y - mean_y[:, None])).sum(axis=1)
-        slope = covariance / ((weight * away**2).sum(axis=1) + LEVELLING)
-        return mean_y + slope * np.clip(at - mean_x, -STIFFNESS, STIFFNESS)
+        mean_x, mean_y = (weight @ stroke_x) / total, (weight @ stroke_y) / total
+        deviation = stroke_x - mean_x[:, None]
+        covariance = (weight * deviation * (stroke_y - mean_y[:, None])).sum(axis=1)
+        slope = covariance / ((weight * deviation**2).sum(axis=1) + LEVEL_PRIOR)
+        return mean_y + slope * np.clip(x - mean_x, -BEND_LENGTH, BEND_LENGTH)
 
 
-Placed: TypeAlias = tuple[_Block, np.ndarray]
-"""A column, and the numbers on the page of the strokes of one of its rows."""
+PlacedRow: TypeAlias = tuple[_Block, np.ndarray]
+"""The column of a row, and the page's numbers of the row's strokes."""
 
 
-def _skew(parts: Sequence[np.ndarray], unit: float) -> float:
-    """Return the angle of rows in radians: the median of moves ahead, weighted by length."""
-    centres = np.array([(part.min(axis=0) + part.max(axis=0)) / 2 for part in parts]) / unit
-    moves = [centres[step:] - centres[:-step] for step in range(1, min(STEPS + 1, len(parts)))]
+def _skew(strokes: Sequence[np.ndarray], unit: float) -> float:
+    """Return the angle of rows in radians: the median angle of moves to the right, by length."""
+    centres = np.array([(stroke.min(axis=0) + stroke.max(axis=0)) / 2 for stroke in strokes]) / unit
+    strides = range(1, min(MAX_MOVE_STROKES + 1, len(strokes)))
+    moves = [centres[stride:] - centres[:-stride] for stride in strides]
     x, y = np.concatenate([np.zeros((1, 2)), *moves]).T
     lengths = np.hypot(x, y)
-    kept = (x > 0) & (lengths > SHORTEST) & (lengths < FARTHEST)
-    angles, lengths, angle = np.arctan2(y, x)[kept], lengths[kept], 0.0
-    for window in WINDOWS:
+    is_used = (x > 0) & (lengths > MIN_MOVE) & (lengths < MAX_MOVE)
+    angles, lengths, angle = np.arctan2(y, x)[is_used], lengths[is_used], 0.0
+    for window in SKEW_WINDOWS:
         near = np.abs(angles - angle) < window
-        angle = weighted_median(np.append(angles[near], 0.0), np.append(lengths[near], PRIOR))
+        weights = np.append(lengths[near], LEVEL_MOVE_WEIGHT)
+        angle = weighted_median(np.append(angles[near], 0.0), weights)
     return angle
 
 
 def _drawings(page: _Block) -> dict[int, str]:
-    """Return the strokes of drawings: tall strokes, and strokes just before or after that touch."""
-    drawn = set(np.flatnonzero(page.bottom - page.top > TALLEST).tolist())
-    ink = [page.parts[number] for number in sorted(drawn)]
-    reach = np.concatenate(ink) if ink else np.empty((0, 2))
-    for order in (range(len(page.parts)), reversed(range(len(page.parts)))):
+    """Return the kind `DRAWING` for each stroke of a drawing: a tall stroke, or a stroke that
+    touches a tall stroke and was written just before or after a stroke of the drawing."""
+    drawn = set(np.flatnonzero(page.bottom - page.top > MAX_STROKE_HEIGHT).tolist())
+    tall_strokes = [page.strokes[number] for number in sorted(drawn)]
+    tall_points = np.concatenate([np.empty((0, 2)), *tall_strokes])
+    for order in (range(len(page.strokes)), reversed(range(len(page.strokes)))):
         last_drawn = -2
         for number in order:
             follows = number not in drawn and abs(number - last_drawn) == 1
-            if follows and _distance(page.parts[number], reach).min() < TOUCHING:
+            if follows and _distance(page.strokes[number], tall_points).min() < MAX_DRAWING_GAP:
                 drawn.add(number)
-            last_drawn = number if number in drawn else last_drawn
+            if number in drawn:
+                last_drawn = number
     return dict.fromkeys(drawn, DRAWING)
 
 
-def _distance(part: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Return the distance of points `(n, 2)` to the nearest of about eight points of a stroke."""
-    sampled = part[:: max(1, len(part) // 8)]
+def _distance(stroke: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return each distance of `points`, `(n, 2)`, to the nearest of some points of a stroke."""
+    sampled = stroke[:: max(1, len(stroke) // 8)]
     return np.hypot(*(sampled[:, None] - points).transpose(2, 0, 1)).min(axis=0)
 
 
-def _is_bar(part: np.ndarray) -> bool:
-    """Return whether a stroke is a long line along the row."""
-    width, height = np.ptp(part, axis=0)
-    is_long = width > LONGEST_BAR and height < FLATTEST * width
-    return bool(is_long and is_straight([part]) and path_along(part)[-1] < DETOUR * width)
+def _is_bar(stroke: np.ndarray) -> bool:
+    """Return whether a stroke is a long, straight, nearly level line."""
+    width, height = np.ptp(stroke, axis=0)
+    if width <= MIN_BAR_WIDTH or height >= MAX_BAR_ASPECT * width or not is_straight([stroke]):
+        return False
+    return bool(path_along(stroke)[-1] < MAX_BAR_DETOUR * width)
 
 
-def _is_scribble(part: np.ndarray) -> bool:
-    """Return whether a stroke goes to and fro along the row, further than letters do."""
-    swings = vertical_segments(from_strokes([part[:, ::-1]]))[:, 3]
-    return np.count_nonzero(swings < -SWING) >= SWINGS
+def _is_scribble(stroke: np.ndarray) -> bool:
+    """Return whether a stroke swings left and right more widely than letters do."""
+    swings = vertical_segments(from_strokes([stroke[:, ::-1]]))[:, 3]
+    return np.count_nonzero(swings < -MIN_SWING) >= MIN_NUM_SWINGS
 
 
-def _bar_over(page: _Block, rows: Sequence[Placed], number: int) -> tuple[list[int], float]:
-    """Return the strokes of the row nearest to a long stroke within its width, and how far the
-    long stroke is below their middle; no strokes and infinity if no row is near."""
+def _row_at_bar(page: _Block, rows: Sequence[PlacedRow], number: int) -> tuple[list[int], float]:
+    """Return the strokes of the nearest row within the width of bar `number`, and how far the bar
+    is below the strokes' middle; no strokes and infinity if no row is near."""
     inside = (page.x > page.left[number]) & (page.x < page.right[number])
     near_rows = [row for _, row in rows if inside[row].any()]
     covered = [row[inside[row]] for row in near_rows]
-    below = [page.y[number] - np.average(page.y[c], weights=page.weight[c]) for c in covered]
-    bonuses = [JUST_BEFORE if number - 1 in row else 0.0 for row in near_rows]
-    distances = np.abs(below) - bonuses
-    if not len(distances) or distances.min() > FAR_BAR:
+    depths = [page.y[number] - np.average(page.y[c], weights=page.weight[c]) for c in covered]
+    bonuses = [SUCCESSION_BONUS if number - 1 in row else 0.0 for row in near_rows]
+    distances = np.abs(depths) - bonuses
+    if not len(distances) or distances.min() > MAX_BAR_DISTANCE:
         return [], np.inf
-    return covered[distances.argmin()].tolist(), below[distances.argmin()]
+    return covered[distances.argmin()].tolist(), depths[distances.argmin()]
 
 
-def _all_rows(strokes: Sequence[np.ndarray], left_out: set[int]) -> list[Placed]:
+def _all_rows(strokes: Sequence[np.ndarray], left_out: set[int]) -> list[PlacedRow]:
     """Return the rows of all columns, without the strokes in `left_out`."""
     prose = np.array([n for n in range(len(strokes)) if n not in left_out], int)
     return [row for block in _columns(strokes, prose) for row in _rows(block)]
 
 
 def _columns(strokes: Sequence[np.ndarray], numbers: np.ndarray) -> Iterator[_Block]:
-    """Yield the columns of a page from left to right."""
+    """Yield the columns of the strokes with these `numbers` from left to right."""
     if not len(numbers):
         return
     block = _Block(strokes, numbers)
@@ -233,14 +244,12 @@ def _columns(strokes: Sequence[np.ndarray], numbers: np.ndarray) -> Iterator[_Bl
 
 
 def _left_of_band(block: _Block) -> np.ndarray | None:
-    """Return which strokes are to the left of the widest white band between columns, if any.
-
-    A gap that rows run across is no band: the pen crosses such a gap twice a row.
-    """
-    widest, best = BAND, None
-    for lean in np.tan(np.radians(np.arange(-LEAN, LEAN + 1))):
-        across = [part @ (1.0, -lean) for part in block.parts]
-        left, right = np.array([(part.min(), part.max()) for part in across]).T
+    """Return a mask of the strokes to the left of the widest white band between columns, or None.
+    A gap within rows is no band: the pen crosses such a gap twice in each row."""
+    widest, best = MIN_BAND_WIDTH, None
+    for lean in np.tan(np.radians(np.arange(-MAX_LEAN, MAX_LEAN + 1))):
+        sheared_x = [stroke @ (1.0, -lean) for stroke in block.strokes]
+        left, right = np.array([(x.min(), x.max()) for x in sheared_x]).T
         order = np.argsort(left)
         widths = left[order][1:] - np.maximum.accumulate(right[order])[:-1]
         for gap in np.flatnonzero(widths > widest):
@@ -249,74 +258,79 @@ def _left_of_band(block: _Block) -> np.ndarray | None:
             sides = (is_left, ~is_left)
             height = min(np.ptp([block.top[side], block.bottom[side]]) for side in sides)
             crossings = np.count_nonzero(np.diff(is_left))
-            is_crossed = crossings > max(3, CROSSINGS * height / ROW_PITCH)
-            if height >= COLUMN_HEIGHT and not is_crossed and widths[gap] > widest:
+            is_crossed = crossings > max(3, MAX_CROSSINGS * height / ROW_PITCH)
+            if height >= MIN_COLUMN_HEIGHT and not is_crossed and widths[gap] > widest:
                 widest, best = widths[gap], is_left
     return best
 
 
-def _rows(block: _Block) -> list[Placed]:
+def _rows(block: _Block) -> list[PlacedRow]:
     """Return the rows of a column from top to bottom, followed by the notes in its margin."""
-    rows, strays = _joined(block, _runs(block))
-    rows = _attached(block, _merged(block, rows), strays)
+    rows, strays = _rows_of_runs(block, _runs(block))
+    rows = _attach_strays(block, _merge_halves(block, rows), strays)
     rows.sort(key=lambda row: np.average(block.y[row], weights=block.weight[row]))
-    divided = [_without_note(block, row) for row in rows]
+    divided = [_split_note(block, row) for row in rows]
     rows = [row for row, _ in divided] + [note for _, note in divided if len(note)]
     return [(block, block.numbers[row]) for row in rows]
 
 
-def _without_note(block: _Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a row, and a note far to the right, written after other rows, or an empty array."""
+def _split_note(block: _Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a row without its note in the margin, and the note, which may be empty. A note is far
+    to the right, and was written after other rows."""
+    if len(row) < 2:
+        return row, row[:0]
     order = row[np.argsort(block.left[row])]
     fronts = np.maximum.accumulate(block.right[order])
-    start = 1 + int(np.argmax(block.left[order[1:]] - fronts[:-1])) if len(row) > 1 else 0
+    start = 1 + int(np.argmax(block.left[order[1:]] - fronts[:-1]))
     text, note = np.sort(order[:start]), np.sort(order[start:])
-    is_far = start and block.left[note].min() - fronts[start - 1] > BAND
-    if is_far and note[0] > text[-1] + 1 and block.weight[note].sum() > SHORT:
+    is_far = block.left[note].min() - fronts[start - 1] > MIN_BAND_WIDTH
+    if is_far and note[0] > text[-1] + 1 and block.weight[note].sum() > MIN_APART_INK:
         return text, note
     return row, row[:0]
 
 
 def _runs(block: _Block) -> list[np.ndarray]:
-    """Return the strokes between far moves of the pen."""
+    """Return the runs: successive strokes without a far move of the pen in between."""
     starts, front = [0], block.right[0]
-    for number in range(1, len(block.parts)):
+    for number in range(1, len(block.strokes)):
         run = slice(starts[-1], number)
         mean_y = np.average(block.y[run], weights=block.weight[run])
-        down = np.abs(block.y[number] - (mean_y, block.y[number - 1])).min()
+        drop = np.abs(block.y[number] - (mean_y, block.y[number - 1])).min()
         back = front - block.left[number]
-        if down > JUMP or abs(back) > AHEAD or (back > BACK and down > DROP):
+        is_line_break = back > LINE_BREAK_BACK and drop > LINE_BREAK_DROP
+        if is_line_break or drop > MAX_RUN_DROP or abs(back) > MAX_RUN_ADVANCE:
             starts.append(number)
             front = block.right[number]
         front = max(front, block.right[number])
-    return [np.arange(*ends) for ends in pairwise([*starts, len(block.parts)])]
+    return [np.arange(*ends) for ends in pairwise([*starts, len(block.strokes)])]
 
 
-def _joined(block: _Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
-    """Return rows made of runs, the heaviest run first, and the strokes of light runs."""
-    letters = np.where(block.bottom - block.top > MARK, block.weight, 0.0)
+def _rows_of_runs(block: _Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
+    """Return rows of runs, joined in order of falling ink, and the strokes of other runs."""
+    letter_ink = np.where(block.bottom - block.top > MAX_MARK_HEIGHT, block.weight, 0.0)
     rows: list[np.ndarray] = []
     strays: list[int] = []
-    for run in sorted(runs, key=lambda run: -letters[run].sum()):
+    for run in sorted(runs, key=lambda run: -letter_ink[run].sum()):
         weight, x, y = block.weight[run], block.x[run], block.y[run]
-        away = [np.average(np.abs(block.middle(row, x) - y), weights=weight) for row in rows]
-        nearest, ink = min(away, default=np.inf), letters[run].sum()
-        if ink >= HEAVY and nearest < ROW:
-            best = int(np.argmin(away))
+        distances = [np.average(np.abs(block.middle(row, x) - y), weights=weight) for row in rows]
+        nearest, ink = min(distances, default=np.inf), letter_ink[run].sum()
+        is_apart = ink > MIN_APART_INK and nearest > MIN_APART_DISTANCE
+        if ink >= MIN_ROW_INK and nearest < MAX_ROW_DISTANCE:
+            best = int(np.argmin(distances))
             rows[best] = np.union1d(rows[best], run)
-        elif ink >= HEAVY or not rows or (ink > SHORT and nearest > APART):
+        elif ink >= MIN_ROW_INK or is_apart or not rows:
             rows.append(run)
         else:
             strays.extend(run.tolist())
     return rows, sorted(strays)
 
 
-def _merged(block: _Block, rows: list[np.ndarray]) -> list[np.ndarray]:
-    """Return rows, after joining each pair in which the second row continues the first."""
+def _merge_halves(block: _Block, rows: list[np.ndarray]) -> list[np.ndarray]:
+    """Merge each pair of rows of which the second continues the first; return all rows."""
     while pairs := [
         (step, a, b)
         for a, b in permutations(range(len(rows)), 2)
-        if (step := _step(block, rows[a], rows[b])) < 1
+        if (step := _relative_step(block, rows[a], rows[b])) < 1
     ]:
         _, a, b = min(pairs)
         rows[a] = np.union1d(rows[a], rows[b])
@@ -324,64 +338,62 @@ def _merged(block: _Block, rows: list[np.ndarray]) -> list[np.ndarray]:
     return rows
 
 
-def _step(block: _Block, first: np.ndarray, second: np.ndarray) -> float:
-    """Return the step from a row to its possible right half, over the largest allowed step."""
-    start, end = block.left[second].min(), block.right[first].max()
-    widths = [np.ptp([block.left[row], block.right[row]]) for row in (first, second)]
-    if block.left[first].min() > start or end - start > OVERLAP * min(widths):
+def _relative_step(block: _Block, left_row: np.ndarray, right_row: np.ndarray) -> float:
+    """Return the step up or down between two possible halves of a row, as a fraction of the
+    largest allowed step; infinity if the right row does not begin where the left row ends."""
+    start, end = block.left[right_row].min(), block.right[left_row].max()
+    widths = [np.ptp([block.left[row], block.right[row]]) for row in (left_row, right_row)]
+    if block.left[left_row].min() > start or end - start > MAX_HALF_OVERLAP * min(widths):
         return np.inf
-    at = np.array([(min(end, block.right[second].max()) + start) / 2])
-    step = np.abs(block.middle(first, at) - block.middle(second, at))[0]
-    return float(step / (NEXT_STEP if second[0] == first[-1] + 1 else STEP))
+    x = np.array([(min(end, block.right[right_row].max()) + start) / 2])
+    step = np.abs(block.middle(left_row, x) - block.middle(right_row, x))[0]
+    return float(step / (MAX_NEXT_HALF_STEP if right_row[0] == left_row[-1] + 1 else MAX_HALF_STEP))
 
 
-def _attached(block: _Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:
-    """Return rows with stray strokes added, each to the row of the nearest ink at a fit height."""
-    owner = np.full(len(block.parts), -1)
+def _attach_strays(block: _Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:
+    """Return rows with each stray stroke added to the row that is nearest and at its height."""
+    row_of_stroke = np.full(len(block.strokes), -1)
     for number, row in enumerate(rows):
-        owner[row] = number
-    ink = [np.concatenate([block.parts[number] for number in row]) for row in rows]
+        row_of_stroke[row] = number
+    row_points = [np.concatenate([block.strokes[index] for index in row]) for row in rows]
     for stray in strays:
-        cost = np.array([_distance(block.parts[stray], points).min() for points in ink])
-        if stray and owner[stray - 1] >= 0:
-            cost[owner[stray - 1]] -= JUST_BEFORE
-        at = block.x[stray : stray + 1]
-        off = np.array([block.y[stray] - block.middle(row, at)[0] for row in rows])
-        cost += OFF_ROW * (np.maximum(off - BELOW, 0) + np.maximum(-off - ABOVE, 0))
-        owner[stray] = cost.argmin()
-    return [np.flatnonzero(owner == number) for number in range(len(rows))]
+        costs = np.array([_distance(block.strokes[stray], points).min() for points in row_points])
+        if stray and row_of_stroke[stray - 1] >= 0:
+            costs[row_of_stroke[stray - 1]] -= SUCCESSION_BONUS
+        x = block.x[stray : stray + 1]
+        depths = np.array([block.y[stray] - block.middle(row, x)[0] for row in rows])
+        costs += OFF_ROW_COST * np.maximum(depths - MAX_MARK_BELOW, 0)
+        costs += OFF_ROW_COST * np.maximum(-depths - MAX_MARK_ABOVE, 0)
+        row_of_stroke[stray] = costs.argmin()
+    return [np.flatnonzero(row_of_stroke == number) for number in range(len(rows))]
 
 
-def _in_order(block: _Block, row: np.ndarray) -> list[int]:
-    """Return the numbers on the page of a row's strokes in reading order."""
+def _reading_order(block: _Block, row: np.ndarray) -> list[int]:
+    """Return the page's numbers of a row's strokes in reading order."""
     ends = np.array([block.left[row].min(), block.right[row].max()])
     slope = np.diff(block.middle(row, ends))[0] / max(np.ptp(ends), 1.0)
-    level = [block.parts[n] - (0.0, 1.0) * (slope * block.parts[n][:, :1]) for n in row]
+    strokes = [block.strokes[index] for index in row]
+    level = [stroke - (0.0, 1.0) * (slope * stroke[:, :1]) for stroke in strokes]
     numbers = block.numbers[row]
-    return numbers[_writing_order(numbers, level, x_height(from_strokes(level)))].tolist()
+    return numbers[_undelayed(numbers, level, x_height(from_strokes(level)))].tolist()
 
 
-def _writing_order(numbers: np.ndarray, parts: Sequence[np.ndarray], height: float) -> np.ndarray:
-    """Return the indices of a row's strokes in the order in which they would have been written if
-    nothing had been added later.
-
-    Args:
-        numbers: the strokes' numbers on the page, rising; missing numbers belong to other rows.
-        parts: the strokes, level.
-        height: the strokes' x-height.
-    """
-    left, right = np.array([(part[:, 0].min(), part[:, 0].max()) for part in parts]).T
+def _undelayed(numbers: np.ndarray, strokes: Sequence[np.ndarray], height: float) -> np.ndarray:
+    """Return the indices of a row's level strokes, after moving each late stroke to its place. Gaps
+    in `numbers`, the strokes' rising numbers on the page, are strokes of other rows."""
+    left, right = np.array([(stroke[:, 0].min(), stroke[:, 0].max()) for stroke in strokes]).T
     middle, front = (left + right) / 2, np.maximum.accumulate(right)
     is_late = front - right > LATE * height
-    # A stroke written after other rows is late unless it goes on where the row ended.
-    for returned in np.flatnonzero(np.diff(numbers) > 1) + 1:
-        is_late[returned:] |= middle[returned:] < front[returned - 1]
-    is_mark = are_marks(from_strokes(parts), height)
+    # After strokes of other rows, a stroke is late if its middle is behind the row's end.
+    for resumed in np.flatnonzero(np.diff(numbers) > 1) + 1:
+        is_late[resumed:] |= middle[resumed:] < front[resumed - 1]
+    is_mark = are_marks(from_strokes(strokes), height)
     order = np.flatnonzero(~is_late | is_mark).tolist()
-    for letter in np.flatnonzero(is_late & ~is_mark).tolist():
-        behind = (n for n, k in enumerate(order) if middle[k] > middle[letter] and not is_mark[k])
-        order.insert(next(behind, len(order)), letter)
+    for late in np.flatnonzero(is_late & ~is_mark).tolist():
+        # A late letter belongs before the first letter further to the right.
+        places = (n for n, k in enumerate(order) if middle[k] > middle[late] and not is_mark[k])
+        order.insert(next(places, len(order)), late)
     if (is_late & is_mark).any():
-        ink = from_strokes([parts[place] for place in order])
+        ink = from_strokes([strokes[index] for index in order])
         return np.array(order)[undelayed_order(ink, height, late=0)]
     return np.array(order)

@@ -20,7 +20,7 @@ import torch
 from base.checkpoint import FORMAT
 from handwriting import flat_file
 from model import load
-from model.loading import restored
+from model.loading import from_checkpoint
 from tests.commands.networks import save
 
 KINDS = {
@@ -54,7 +54,7 @@ def loaded(path):
         "licence": header["licence"],
         "state_dict": weights,
     }
-    return restored(checkpoint, path, torch.device("cpu"))
+    return from_checkpoint(checkpoint, path, torch.device("cpu"))
 
 
 def cases(folder):

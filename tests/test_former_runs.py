@@ -49,7 +49,7 @@ def runs(tmp_path, monkeypatch):
 @pytest.fixture
 def no_exam(monkeypatch):
     """What learned a hand is kept, whatever it writes."""
-    monkeypatch.setattr(exam, "best_sample", lambda *_: 0)
+    monkeypatch.setattr(exam, "best_primer", lambda *_: 0)
     monkeypatch.setattr(exam.Exam, "score", lambda *_: (set(), [], 0.0))
 
 

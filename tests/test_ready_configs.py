@@ -110,7 +110,7 @@ def check_use(network: Writer | Reader) -> None:
         strokes, _ = small_sources.written()[0]
         assert set(network.read(from_strokes(strokes))) <= set(network.model.alphabet.characters)
         return
-    text = network.usual_text if network.model.needs_text else None
+    text = network.default_text if network.model.needs_text else None
     line = network.write(text, max_steps=STEPS)
     assert 2 <= len(line.ink) <= STEPS + 1 and np.isfinite(line.ink).all()
     assert line.text == text and line.ink[-1, 2] == 1

@@ -1,4 +1,4 @@
-"""A trainer for each task, the dataset of a hand to learn, and optimisers that torch lacks."""
+"""Trainers of each task, the dataset from which a hand is learned, and the paper's optimiser."""
 
 from trainer.generation_trainer import GenerationTrainer
 from trainer.optimizers import GravesRMSprop

@@ -1,4 +1,4 @@
-"""Trains the prediction and the synthesis network."""
+"""Trains networks that write: the prediction network and the synthesis network."""
 
 import logging
 from collections.abc import Iterator
@@ -29,12 +29,11 @@ log = logging.getLogger(__name__)
 class GenerationTrainer(BaseTrainer):
     """Trains a network that predicts the next point, and draws its lines after each epoch.
 
-    If the data have a canonical unit, `valid_log_loss_canonical` is also logged: the same density
-    in the canonical unit, over the points as recorded. (A regression head has no density, and no
-    such value.)
+    If the data have a canonical unit, and the network predicts a density, the validation also logs
+    `valid_log_loss_canonical`: the log-loss of offsets in the canonical unit.
 
     Args:
-        monitor: see `BaseTrainer`, as for the arguments not listed here.
+        monitor: see `BaseTrainer`, also for the arguments not listed here.
         samples: lines to draw after each epoch, with the same seeds every time; 0 draws no lines.
         sample_text: the texts of these lines, in turn; null takes texts of the validation split.
         sample_steps: limit on the steps of a line; null takes the sampler's limit.
@@ -62,56 +61,59 @@ class GenerationTrainer(BaseTrainer):
         self.sample_steps, self.sample_bias = sample_steps, sample_bias
 
     def check(self) -> None:
-        """Raise a ConfigFault as `BaseTrainer.check`, or if `sample_text` does not fit.
+        """Check the settings, the network and the data before the run.
 
         Raises:
-            DataError: if the network needs texts and a sample has no text. (A resumed run keeps
-                such samples, if any sample has a text.)
+            ConfigFault: as `BaseTrainer.check`, or if `sample_text` does not fit the network.
+            DataError: if the network needs texts and a sample has no text; in a resumed run, only
+                if no training sample has a text.
         """
         super().check()
-        goes_on, train = self.state.source is not None, self.train_loader
-        if self.model.needs_text and not (goes_on and any(self._with_text(train))):
+        is_resumed, train = self.state.source is not None, self.train_loader
+        if self.model.needs_text and not (is_resumed and any(self._with_text(train))):
             check_texts(train, self.valid_loader, "a conditional network")
-        text = self.sample_text
-        if text is None:
+        texts = self.sample_text
+        if texts is None:
             return
-        problem = None
+        expected = None
         if not self.model.needs_text:
-            problem = "null: the network takes no text"
-        elif not text or not all(text):
-            problem = "texts of at least one character each"
-        elif unknown := self.model.alphabet.unknown("".join(text)):
-            problem = f"other texts: the alphabet lacks {', '.join(map(repr, unknown))}"
-        if problem:
-            raise ConfigFault("trainer.args.sample_text", text, problem)
+            expected = "null: the network takes no text"
+        elif not texts or not all(texts):
+            expected = "texts of at least one character each"
+        elif unknown := self.model.alphabet.unknown("".join(texts)):
+            expected = f"other texts: the alphabet lacks {', '.join(map(repr, unknown))}"
+        if expected:
+            raise ConfigFault("trainer.args.sample_text", texts, expected)
 
     def forward_batch(
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> Output:
-        """Run `model` on a batch; sequences begin with the state of `BaseModel.begin`."""
+        """Run `model` on a batch, from `state` or, by default, from the state of `model.begin`."""
         state = model.begin(batch) if state is None else state
         return model(batch.inputs, batch.text, batch.text_lengths, state)
 
     def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
-        """Return the log-loss of a validation in canonical units, if the data have such units."""
+        """Return the log-loss of a validation in the data's canonical unit, if they have one."""
         canonical = self.header["dataset"]["canonical"]
-        density = isinstance(self.loss, NegativeLogLikelihood)
-        if canonical is None or not density or not sums.sequences:
+        is_density = isinstance(self.loss, NegativeLogLikelihood)
+        if canonical is None or not is_density or not sums.sequences:
             return {}
-        shift = Normalisation.from_dict(self.header["normalisation"]).nats_in(canonical)
+        nats_per_point = Normalisation.from_dict(self.header["normalisation"]).nats_in(canonical)
         name = self.loss.name
-        return {f"{name}_canonical": values[name] + sums.points / sums.sequences * shift}
+        return {f"{name}_canonical": values[name] + sums.points / sums.sequences * nats_per_point}
 
     def _check_attention(self, output: Output, text: Tensor) -> None:
-        """Raise a ConfigFault if a network has no phi over its text `(B, U)`."""
+        """Raise a ConfigFault unless an output for texts `(batch, U)` has a window's weights (phi)
+        `(batch, time, U + 1)` as its attention."""
         phi, shape = output.attention, (*output.prediction.end_logits.shape, text.shape[1] + 1)
         if phi is None or phi.shape != shape:
-            present = "none" if phi is None else f"one of {tuple(phi.shape)}"
-            expected = f"a network whose output has an attention of shape {shape}, not {present}"
+            actual = "none" if phi is None else f"one of {tuple(phi.shape)}"
+            expected = f"a network whose output has an attention of shape {shape}, not {actual}"
             raise ConfigFault("arch", type(self.model).__name__, expected)
 
     def dry_run(self, batch: Batch, output: Output) -> None:
-        """Write a few points, and compare the outputs for a line as a whole and step by step."""
+        """Write a few points, and compare the outputs for whole lines with those step by step.
+        Raise a ConfigFault if the network lacks what writing needs."""
         if not self.samples:
             return
         model, text, texts = self.evaluated_model, (None, None), None
@@ -122,36 +124,33 @@ class GenerationTrainer(BaseTrainer):
             expected = "a network with `output`, the layer that `output_layer` makes"
             raise ConfigFault("arch", type(model).__name__, expected)
         sample(model, [0, 1], texts, Sampling(max_steps=PERIOD + 1))
-        inputs, state, ends = batch.inputs[:, :PERIOD], model.begin(batch), []
-        if any(not torch.equal(value, state[name]) for name, value in model.begin(batch).items()):
-            problem = "draws from others than given.generators: one seed will write different lines"
-            log.warning("%s.initial_state %s", type(model).__name__, problem)
-        whole = model(inputs, *text, state)
+        inputs, state, end_logits = batch.inputs[:, :PERIOD], model.begin(batch), []
+        name = type(model).__name__
+        if any(not torch.equal(value, state[key]) for key, value in model.begin(batch).items()):
+            problem = "does not draw from given.generators: a seed will write different lines"
+            log.warning("%s.initial_state %s", name, problem)
+        whole_output = model(inputs, *text, state)
         for points in inputs.split(1, 1):
             output = model(points, *text, state)
             model(points, *text, state)  # A second call changes a state that the network keeps.
             state = output.state
-            ends.append(output.prediction.end_logits)
-        if wrong := [name for name, value in state.items() if value.shape[:1] != (2,)]:
-            expected = f"a network whose state has a row for each line, also in {wrong[0]!r}"
-            raise ConfigFault("arch", type(model).__name__, expected)
-        expected = whole.prediction.end_logits
-        if not torch.allclose(torch.cat(ends, 1), expected, rtol=0.01, atol=0.01):
-            name = type(model).__name__
-            problem = "sees later points, or forgets earlier ones, or keeps a state to itself"
+            end_logits.append(output.prediction.end_logits)
+        if invalid := [key for key, value in state.items() if value.shape[:1] != (2,)]:
+            expected = f"a network whose state has a row for each line, also in {invalid[0]!r}"
+            raise ConfigFault("arch", name, expected)
+        whole_logits = whole_output.prediction.end_logits
+        if not torch.allclose(torch.cat(end_logits, 1), whole_logits, rtol=0.01, atol=0.01):
+            problem = "sees later points, forgets earlier points, or keeps a state of its own"
             log.warning("%s %s: it will write badly", name, problem)
 
     def draw(self, epoch: int, step: int) -> None:
-        """Write `samples` lines with the network, as pictures in the log."""
+        """Write `samples` lines with the network, and save and log pictures of them."""
         if not self.samples:
             return
         texts, extras = self._texts() if self.model.needs_text else (None, {})
-        lines = sample(
-            self.evaluated_model,
-            range(self.seed, self.seed + self.samples),
-            texts,
-            Sampling(self.sample_bias, max_steps=self.sample_steps, extras=extras),
-        )
+        sampling = Sampling(self.sample_bias, max_steps=self.sample_steps, extras=extras)
+        seeds = range(self.seed, self.seed + self.samples)
+        lines = sample(self.evaluated_model, seeds, texts, sampling)
         figure = lines_figure([line.ink for line in lines], texts)
         write_png(self.run.log / f"samples-epoch{epoch}.png", figure)
         self.run_log.events.picture("samples", to_pixels(figure), step)
@@ -166,17 +165,18 @@ class GenerationTrainer(BaseTrainer):
             log.info("%d of %d lines ended on their own", ended, len(lines))
 
     def _texts(self) -> tuple[list[str], dict[str, np.ndarray]]:
-        """Return the texts that are drawn, and their extras: `sample_text` without extras, or the
-        texts and extras of the first lines with a text."""
+        """Return `samples` texts to write, and the extras of each line. `sample_text` has no
+        extras; without `sample_text`, both are those of the first samples with a text."""
         texts, lines = self.sample_text, []
         if texts is None:
             loaders = filter(None, [self.valid_loader, self.train_loader])
-            lines = list(islice(chain.from_iterable(map(self._with_text, loaders)), self.samples))
+            with_text = chain.from_iterable(map(self._with_text, loaders))
+            lines = list(islice(with_text, self.samples))
             texts = [line.text for line in lines]
-        rows = stacked((lines * self.samples)[: self.samples])
-        extras = {name: rows[name] for name in self.model.extras if lines}
+        line_extras = stacked((lines * self.samples)[: self.samples])
+        extras = {name: line_extras[name] for name in self.model.extras if lines}
         return (texts * self.samples)[: self.samples], extras
 
     def _with_text(self, loader: BaseDataLoader) -> Iterator[Sample]:
-        """Return the samples of a loader that have a text."""
+        """Yield the samples of a loader that have a text."""
         return (sample for sample in loader.dataset.samples if sample.text.strip())

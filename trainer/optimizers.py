@@ -1,4 +1,4 @@
-"""Optimisers that torch.optim lacks."""
+"""The paper's optimiser, which torch.optim lacks."""
 
 from typing import Annotated
 
@@ -18,11 +18,11 @@ class GravesRMSprop(torch.optim.Optimizer):
         Delta <- momentum Delta - lr g / sqrt(n - m^2 + damping)      (40)
         w <- w + Delta                                                (41)
 
-    with the paper's constants (42)-(45) as defaults. The damping stands inside the root, where
-    `torch.optim.RMSprop` adds it outside; n, m and Delta start at zero (assumed).
+    with the paper's constants (42)-(45) as defaults. The damping is inside the square root;
+    `torch.optim.RMSprop` adds it outside. n, m and Delta start at zero (assumed).
 
     Args:
-        params: weights, or groups of them.
+        params: weights, or groups of weights.
         lr: step size (the paper: 1e-4).
         decay: decay rate of the averages n and m (the paper: 0.95).
         momentum: fraction of the last step that is kept (the paper: 0.9).
@@ -42,20 +42,20 @@ class GravesRMSprop(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """Make a step; `closure`, which would compute the gradient again, is not called."""
+        """Make a step; `closure` is not called."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
                     self._update(weight, group)
 
     def _update(self, weight: torch.Tensor, group: dict[str, float]) -> None:
-        state, gradient, keep = self.state[weight], weight.grad, 1 - group["decay"]
+        state, gradient, new_fraction = self.state[weight], weight.grad, 1 - group["decay"]
         if not state:
             for name in ("square_average", "average", "delta"):
                 state[name] = torch.zeros_like(weight)
         square, average, delta = state["square_average"], state["average"], state["delta"]
-        square.mul_(group["decay"]).addcmul_(gradient, gradient, value=keep)
-        average.lerp_(gradient, keep)
+        square.mul_(group["decay"]).addcmul_(gradient, gradient, value=new_fraction)
+        average.lerp_(gradient, new_fraction)
         # Rounding may make the variance n - m^2 negative.
         variance = torch.addcmul(square, average, average, value=-1).clamp_min_(0.0)
         root = variance.add_(group["damping"]).sqrt_()

@@ -1,4 +1,4 @@
-"""Trains the recognition networks."""
+"""Trains networks that read: the recognition networks."""
 
 import logging
 from typing import Annotated, Any
@@ -17,23 +17,23 @@ from utils.plots import lines_figure, map_figure, to_pixels, write_png
 
 log = logging.getLogger(__name__)
 
-SPARE = 5
-"""Rows of the picture of a reading in addition to the true text's characters (assumed)."""
+EXTRA_ROWS = 5
+"""Rows of the picture of a reading beyond the number of the true text's characters (assumed)."""
 
 
 class RecognitionTrainer(BaseTrainer):
     """Trains a recogniser, and draws lines and their readings after each epoch.
 
     Validation also reads the lines, by greedy decoding, so that the metric `ErrorRates` gives the
-    error rates over the whole split. The loss in validation is under full teacher forcing.
+    error rates over the whole split. The validation loss is computed with full teacher forcing.
 
     Args:
-        monitor: see `BaseTrainer`, as for the arguments not listed here.
+        monitor: see `BaseTrainer`, also for the arguments not listed here.
         teacher_forcing_ratio: fraction of true characters among a decoder's inputs in training, in
-            the first epoch and in the last, linear in between. The other inputs are the decoder's
+            the first and in the last epoch; linear in between. The other inputs are the decoder's
             predictions (scheduled sampling: Bengio et al. 2015).
-        samples: lines of the validation split to draw after each epoch with the true and the read
-            text; 0 draws no lines.
+        samples: lines of the validation split to draw after each epoch, with the true text and the
+            text that was read; 0 draws no lines.
     """
 
     task = "reads"
@@ -53,13 +53,14 @@ class RecognitionTrainer(BaseTrainer):
         self.teacher_forcing_ratio, self.samples = teacher_forcing_ratio, samples
 
     def check(self) -> None:
-        """Raise a ConfigFault as `BaseTrainer.check`.
+        """Check the settings, the network and the data before the run.
 
         Raises:
+            ConfigFault: as `BaseTrainer.check`.
             DataError: if a sample has no text.
         """
         super().check()
-        # A network would learn that unlabelled ink says nothing.
+        # From ink without a text, a network would learn to read nothing.
         check_texts(self.train_loader, self.valid_loader, "a recogniser")
 
     @property
@@ -71,27 +72,23 @@ class RecognitionTrainer(BaseTrainer):
     def forward_batch(
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> Transcript:
-        """Run `model` on a batch; in validation also read the lines."""
-        return model(
-            batch.inputs,
-            batch.lengths,
-            batch.text,
-            batch.text_lengths,
-            teacher_forcing_ratio=self.epoch_forcing_ratio,
-            search=None if model.training else Search(),
-        )
+        """Run `model` on a batch; in validation, also read the lines."""
+        inputs = (batch.inputs, batch.lengths, batch.text, batch.text_lengths)
+        search = None if model.training else Search()
+        return model(*inputs, teacher_forcing_ratio=self.epoch_forcing_ratio, search=search)
 
     def dry_run(self, batch: Batch, output: Transcript) -> None:
-        """Compute the evidence of the texts that were read, as for pictures."""
+        """Compute the evidence that `draw` shows."""
         if self.samples:
             evidence(output)
 
     @torch.no_grad()
     def draw(self, epoch: int, step: int) -> None:
-        """Draw `samples` lines with their true and read texts."""
+        """Draw `samples` lines with their true and read texts, and log the evidence."""
         samples = (self.valid_loader or self.train_loader).dataset.samples
         # The lines are spread over the split, and the same every time.
-        chosen = samples[:: max(1, len(samples) // max(1, self.samples))][: self.samples]
+        stride = max(1, len(samples) // max(1, self.samples))
+        chosen = samples[::stride][: self.samples]
         if not chosen:
             return
         inks, captions = [], []
@@ -100,7 +97,8 @@ class RecognitionTrainer(BaseTrainer):
             output = self.evaluated_model.read([ink])
             caption = f"true: {sample.text}\nread: {output.hypotheses[0]}"
             values, names = evidence(output)
-            rows = len(sample.text) + SPARE  # the same after each epoch, to compare
+            # The same number of rows after each epoch makes the pictures comparable.
+            rows = len(sample.text) + EXTRA_ROWS
             values = np.pad(values[:rows], ((0, max(0, rows - len(values))), (0, 0)))
             figure = map_figure(values, [*names, *[""] * rows][:rows], ink, caption)
             self.run_log.events.picture(f"reading/{number}", to_pixels(figure, 140), step)
@@ -110,20 +108,21 @@ class RecognitionTrainer(BaseTrainer):
 
 
 def evidence(output: Transcript) -> tuple[np.ndarray, list[str]]:
-    """Return the evidence for the text read from a line: an image `(rows, frames)`, and the name of
-    each row.
+    """Return the evidence for the text that was read from a batch's first line: an image
+    `(rows, frames)`, and the name of each row.
 
-    Attention has a row for each character that was read, and for the end; CTC has a row for each
-    character that is likely in any frame, in the order of the likeliest frames.
+    The image of an attention has a row for each character that was read, and a row for the end. The
+    image of CTC has a row for each character that is likely in any frame, sorted by the frame where
+    the character is likeliest.
     """
     frames = int(output.lengths[0])
     if output.attention is not None:
         weights = output.attention[0, : len(output.hypotheses[0]) + 1, :frames]
         names = [*output.hypotheses[0], "end"][: len(weights)]
         return weights.float().cpu().numpy(), names
-    chances = output.ctc_log_probs[0, :frames, :-1].float().exp()
-    best, where = chances.max(0)
-    likely = (best > 0.1).nonzero()[:, 0]
-    likely = likely[where[likely].argsort()]
+    probabilities = output.ctc_log_probs[0, :frames, :-1].float().exp()
+    highest, best_frames = probabilities.max(0)
+    likely = (highest > 0.1).nonzero()[:, 0]
+    likely = likely[best_frames[likely].argsort()]
     names = [output.alphabet.characters[number] for number in likely.tolist()]
-    return chances[:, likely].T.cpu().numpy(), names
+    return probabilities[:, likely].T.cpu().numpy(), names

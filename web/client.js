@@ -1,16 +1,17 @@
-// The worker that writes and reads, as promises.
+// Asks the worker, which writes and reads, and returns promises of its answers.
 
 export class Client {
   #worker;
-  #line = Promise.resolve(); // fulfilled when no line is being written
+  #line = Promise.resolve(); // fulfilled when the last line is written
 
-  /** The worker starts after the promise `ready`; `failed` gets an Error if the worker fails. */
+  /** The worker starts when the promise `ready` is fulfilled. `failed` gets an Error if the worker
+   * cannot start or breaks down. */
   constructor(ready, failed) {
     this.#worker = ready.then(() => {
       const worker = new Worker(new URL("worker.js", import.meta.url), {type: "module"});
       worker.onerror = (event) => {
         event.preventDefault();
-        failed(new Error("What writes and reads here could not be started or has stopped. " +
+        failed(new Error("The worker that writes and reads could not be started or has stopped. " +
           "Reload the page; nothing is lost."));
       };
       return worker;
@@ -33,9 +34,9 @@ export class Client {
   /** End the worker at once; open requests are not answered. */
   async stop() { (await this.#worker).terminate(); }
 
-  /** Write a line after the lines that were begun before. Yields {ink} as the line grows; the ink
-   * is empty before a new try, and the last ink comes with {doubtful}. The line stops when the
-   * iteration stops. */
+  /** Write a line, after all lines that were requested before are written. Yields {ink} as the line
+   * grows; the ink is empty before a new try. The last answer is {ink, doubtful}. The line stops
+   * when the iteration stops. */
   async *write(options) {
     const previous = this.#line, {promise, resolve} = Promise.withResolvers();
     this.#line = promise;

@@ -1,22 +1,22 @@
-/* The kernels of model/layers/kernels in WebAssembly: what they need of a C library, and what a
- * recogniser needs besides them. `make web` compiles all into engine.wasm; engine.js calls it.
+/* Supplements the kernels of model/layers/kernels in WebAssembly: the functions of a C library that
+ * they call, and the linear layer of a recogniser. `make web` compiles all into engine.wasm.
  *
- * Memory is a stack: what was allocated since `mark` is freed by `release`, all at once. */
+ * Memory is a stack: `release` frees all memory that was allocated since a `mark`. */
 
 #include "../model/layers/kernels/step.h"
 
 #include <stdlib.h>
 
-enum { PAGE = 65536 };
-extern char __heap_base; /* the linker's */
+enum { PAGE = 65536 };   /* bytes of a page of WebAssembly's memory */
+extern char __heap_base; /* defined by the linker */
 static char *top = &__heap_base;
 
-/* Of any alignment up to 64 bytes; null where the browser gives no more memory. */
+/* Allocate memory, aligned to 64 bytes; return null if the browser gives no more memory. */
 void *aligned_alloc(size_t alignment, size_t size) {
     (void)alignment;
     const uint64_t start = ((uintptr_t)top + 63) / 64 * 64, end = start + size;
-    const uint64_t now = (uint64_t)__builtin_wasm_memory_size(0) * PAGE;
-    const uint64_t pages = end > now ? (end - now + PAGE - 1) / PAGE : 0;
+    const uint64_t present = (uint64_t)__builtin_wasm_memory_size(0) * PAGE;
+    const uint64_t pages = end > present ? (end - present + PAGE - 1) / PAGE : 0;
     if (pages > PAGE || __builtin_wasm_memory_grow(0, pages) == (size_t)-1) return 0;
     top = (char *)(uintptr_t)end;
     return (char *)(uintptr_t)start;
@@ -32,9 +32,8 @@ void *calloc(size_t count, size_t size) {
 char *mark(void) { return top; }
 void release(char *marked) { top = marked; }
 
-/* out (rows, columns padded) = left (rows, depth), of which each row is `stride` after the one
- * before, times a packed matrix, plus a bias, itself padded. A convolution is that, with rows that
- * overlap. */
+/* out (rows, columns padded) = left (rows, depth) times a packed matrix (depth, columns), plus a
+ * bias (columns padded). Rows of `left` begin `stride` numbers apart: a convolution's overlap. */
 void linear(const float *left, int stride, int rows, int depth, const float *packed,
             const float *bias, int columns, float *out) {
     const int64_t width = padded(columns);

@@ -1,90 +1,93 @@
-// The features of strokes that a reader sees, with the constants of
+// The features of strokes, the inputs of a reader, with the constants of
 // model/recognition/ink_features.py and utils/delayed_strokes.py.
 
 import {
   atEqualSteps, baseline, baselineAngle, bounds, moved, pathAlong, sum, turnedBack, xHeight,
 } from "./ink.js";
 
-const MAX_POINTS = 20_000;
-const DETAIL = 3; // factor on the features of parts, which are a third as large as others
+const MAX_POINTS = 20_000; // most points of a row, besides two for each stroke
+const DETAIL = 3; // factor on the features of parts, which are a third as large as the others
 const FAR = 8; // x-heights beyond which positions and jumps grow only logarithmically
-const LATE = 5; // x-heights by which a late mark ends to the left of earlier ink
-const MARK_ABOVE = 0.6; // x-heights of a mark above the baseline, at least
-const MARK_WIDTH = 2.5; // x-heights of a mark's width, at most
-const ACROSS = 4; // factor by which a distance along the row counts more than across the row
-const BEFORE = 0.25; // x-heights to the left of a letter beyond which a mark comes before it
+const LATE = 5; // least x-heights from the end of the ink back to a late mark
+const MARK_ABOVE = 0.6; // least x-heights from the baseline up to the lower end of a mark
+const MARK_WIDTH = 2.5; // most x-heights of a mark's width
+const ACROSS = 4; // weight of a distance along the row, relative to a distance across the row
+const BEFORE = 0.25; // x-heights left of its nearest letter beyond which a mark precedes the letter
 
-/** The number of features of a point. */
+/** The number of features of a point. The path to a point is divided into `parts`. */
 export const numFeatures = (parts) => 10 + (parts > 1 ? 2 * parts : 0);
 
-/** The features of each point. */
+/** The features of each point, as `stroke_features` in model/recognition/ink_features.py. */
 export function features(written, {spacing, parts}) {
   const height = xHeight(written), strokes = undelayed(written, height);
   const paths = strokes.map(pathAlong);
   const distance = Math.max(spacing * height, sum(paths.map((path) => path.at(-1))) / MAX_POINTS);
   const counts = paths.map((path) => Math.ceil(path.at(-1) / distance));
-  const fine = strokes.map((part, i) => atEqualSteps(part, paths[i], parts * counts[i]));
-  const whole = fine.map((part) => part.filter((_, i) => i % parts === 0));
-  const scaled = moved(whole, 1 / height, 0, 1 / height, 0), above = heightAboveLine(scaled);
-  let last = null, rightmost = -Infinity;
-  return scaled.flatMap((part, number) => {
-    const ways = part.map((point, i) => direction(part[Math.max(i - 1, 0)], point));
-    const piece = paths[number].at(-1) / Math.max(parts * counts[number], 1) || 1;
-    const points = part.map(([x, y], i) => {
-      const [cos, sin] = ways[i], end = i === part.length - 1, [cos2, sin2] = ways[i + 1] ?? [0, 0];
-      const turn = i && !end ? [cos * cos2 + sin * sin2 - 1, cos * sin2 - sin * cos2] : [0, 0];
-      const jump = i === 0 && last ? [x - last[0], y - last[1]] : [0, 0];
+  const fine = strokes.map((stroke, k) => atEqualSteps(stroke, paths[k], parts * counts[k]));
+  const coarse = fine.map((stroke) => stroke.filter((_, i) => i % parts === 0));
+  const scaled = moved(coarse, 1 / height, 0, 1 / height, 0), above = heightAboveLine(scaled);
+  let previous = null, rightmost = -Infinity;
+  return scaled.flatMap((stroke, k) => {
+    const directions = stroke.map((point, i) => direction(stroke[Math.max(i - 1, 0)], point));
+    const partLength = paths[k].at(-1) / Math.max(parts * counts[k], 1) || 1;
+    const points = stroke.map(([x, y], i) => {
+      const [cos, sin] = directions[i], [cos2, sin2] = directions[i + 1] ?? [0, 0];
+      const isFirst = i === 0, isLast = i === stroke.length - 1;
+      const change = [cos * cos2 + sin * sin2 - 1, cos * sin2 - sin * cos2];
+      const turn = isFirst || isLast ? [0, 0] : change;
+      const jump = isFirst && previous ? [x - previous[0], y - previous[1]] : [0, 0];
       rightmost = Math.max(rightmost, x);
-      const far = [...jump, above([x, y]), rightmost - x].map((way) => FAR * Math.asinh(way / FAR));
-      const detail = Array.from({length: parts > 1 ? 2 * parts : 0}, (_, k) => {
-        if (i === 0) return 0;
-        const axis = k % 2, at = parts * (i - 1) + (k >> 1);
-        const [from, to] = fine[number].slice(at, at + 2);
-        return DETAIL * ((to[axis] - from[axis]) / piece - ways[i][axis]);
+      const distances = [...jump, above([x, y]), rightmost - x];
+      const compressed = distances.map((value) => FAR * Math.asinh(value / FAR));
+      const detail = Array.from({length: parts > 1 ? 2 * parts : 0}, (_, feature) => {
+        if (isFirst) return 0;
+        const axis = feature % 2, index = parts * (i - 1) + (feature >> 1);
+        const [start, end] = fine[k].slice(index, index + 2);
+        return DETAIL * ((end[axis] - start[axis]) / partLength - directions[i][axis]);
       });
-      return [cos, sin, ...turn, Number(i === 0), Number(end), ...far, ...detail];
+      return [cos, sin, ...turn, Number(isFirst), Number(isLast), ...compressed, ...detail];
     });
-    last = part.at(-1);
+    previous = stroke.at(-1);
     return points;
   });
 }
 
-/** The strokes of a row, with each late mark next to the nearest letter. */
+/** The strokes of a row, with each late mark moved next to the nearest letter. */
 function undelayed(strokes, height) {
-  let front = -Infinity;
-  const late = strokes.map((part) => {
-    const {right} = bounds([part]);
+  let front = -Infinity; // the right end of the ink so far
+  const isLate = strokes.map((stroke) => {
+    const {right} = bounds([stroke]);
     front = Math.max(front, right);
     return front - right >= LATE * height;
   });
-  if (!late.includes(true)) return strokes;
+  if (!isLate.includes(true)) return strokes;
   const level = turnedBack(strokes, baselineAngle(strokes));
-  const above = baseline(level) - MARK_ABOVE * height;
-  const all = level.map((part, number) => {
-    const {left, top, right, bottom} = bounds([part]), x = (left + right) / 2;
-    const isMark = bottom < above && right - left < MARK_WIDTH * height;
-    return {number, part, place: number, left, x, y: (top + bottom) / 2, isMark};
+  const markBottom = baseline(level) - MARK_ABOVE * height;
+  const all = level.map((stroke, index) => {
+    const {left, top, right, bottom} = bounds([stroke]), x = (left + right) / 2;
+    const isMark = bottom < markBottom && right - left < MARK_WIDTH * height;
+    return {index, stroke, order: index, left, x, y: (top + bottom) / 2, isMark};
   });
   const letters = all.filter(({isMark}) => !isMark);
-  for (const mark of all.filter(({number, isMark}) => isMark && late[number] && letters.length)) {
-    const apart = letters.map(({part}) => part.reduce((least, [x, y]) =>
+  for (const mark of all.filter(({index, isMark}) => isMark && isLate[index] && letters.length)) {
+    const distances = letters.map(({stroke}) => stroke.reduce((least, [x, y]) =>
       Math.min(least, Math.hypot(ACROSS * (x - mark.x), y - mark.y)), Infinity));
-    const {place, left} = letters[apart.indexOf(Math.min(...apart))];
-    mark.place = place + (mark.x < left - BEFORE * height ? -0.5 : 0.5);
+    const {order, left} = letters[distances.indexOf(Math.min(...distances))];
+    mark.order = order + (mark.x < left - BEFORE * height ? -0.5 : 0.5);
   }
-  return all.sort((a, b) => a.place - b.place || a.x - b.x).map(({number}) => strokes[number]);
+  return all.sort((a, b) => a.order - b.order || a.x - b.x).map(({index}) => strokes[index]);
 }
 
-/** Cosine and sine of the direction from a point to the next; zeros if the points are the same. */
+/** The cosine and sine of the direction from a point to another; zeros for equal points. */
 function direction([x, y], [x2, y2]) {
   const length = Math.max(Math.hypot(x2 - x, y2 - y), 1e-12);
   return [(x2 - x) / length, (y2 - y) / length];
 }
 
-/** The function that gives a point's height above the least-squares line of all points, or above
- * the middle of narrow ink: a line through narrow ink would follow the letters. */
-function heightAboveLine(parts) {
-  const points = parts.flat(), {left, top, right, bottom} = bounds(parts);
+/** The function of a point's height above the least-squares line of all points. In narrow ink that
+ * line would follow the letters, so the height is that above the mean point. */
+function heightAboveLine(strokes) {
+  const points = strokes.flat(), {left, top, right, bottom} = bounds(strokes);
   const [x0, y0] = [0, 1].map((axis) => sum(points.map((point) => point[axis])) / points.length);
   if (right - left <= 2 * (bottom - top)) return ([, y]) => y0 - y;
   const spread = sum(points.map(([x]) => (x - x0) ** 2));

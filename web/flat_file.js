@@ -1,15 +1,15 @@
-// The files that `experiments.py export NETWORK.bin` makes; see handwriting/flat_file.py.
+// Reads the files of `experiments.py export NETWORK.bin`; handwriting/flat_file.py has the format.
 
 const FORMAT = "online-handwriting/2";
 const DIGEST_BYTES = 32, MAX_HEADER = 2 ** 20;
-const BYTES = {float32: 4, float16: 2, int8: 1};
-// The keys of KEYS that the header of each role lacks.
+const BYTES = {float32: 4, float16: 2, int8: 1}; // bytes of a number, for each type of a tensor
+// Keys that the header of a file lacks, for each role of a network.
 const UNUSED = new Map([
   ["writer", ["features"]],
   ["reader", ["sampling"]],
   ["descriptor", ["licence", "alphabet", "architecture", "normalisation", "sampling"]],
 ]);
-const OPTIONAL = ["hands", "styles"];
+const OPTIONAL = ["hands", "styles"]; // keys that any header may lack
 
 const isText = (value) => typeof value === "string", isNumber = Number.isFinite;
 const isSize = (value) => Number.isSafeInteger(value) && value > 0;
@@ -17,7 +17,7 @@ const areNumbers = (value) => Array.isArray(value) && value.every(isNumber);
 const isTensor = (value) => Array.isArray(value) && isText(value[0]) &&
   Object.hasOwn(BYTES, value[1]) && [3, 4, 5].includes(value.length) &&
   value.slice(2).every(isSize);
-// Conditions on a header's values, each with its keys.
+// Conditions, each with the keys of a header whose values must fulfil the condition.
 const KEYS = [
   [(value) => UNUSED.has(value), "role"],
   [isText, "name licence alphabet architecture.type styles.hand.text"],
@@ -32,7 +32,7 @@ const KEYS = [
   [(value) => Array.isArray(value) && value.every(isTensor), "tensors"],
 ];
 
-/** Return the header of a file and its tensors by name, for `rowsOf`. */
+/** Return {header, tensors} of a file; `rowsOf` decodes the tensors. An Error names a fault. */
 export async function parse(bytes, name) {
   const refused = (reason) => new Error(`${name}: ${reason}; export it again.`);
   const start = bytes.subarray(0, MAX_HEADER).indexOf(10) + 1;
@@ -45,7 +45,7 @@ export async function parse(bytes, name) {
   const unused = missing.concat(UNUSED.get(header.role) ?? []);
   for (const [fits, keys] of KEYS)
     for (const key of keys.split(" ")) {
-      const names = key.split("."), value = names.reduce((holder, part) => holder?.[part], header);
+      const names = key.split("."), value = names.reduce((parent, part) => parent?.[part], header);
       if (!unused.includes(names[0]) && !fits(value)) throw refused(`${key} is missing or wrong`);
     }
   const tensors = {};
@@ -56,9 +56,9 @@ export async function parse(bytes, name) {
     tensors[tensor] = {kind, count, columns, content: bytes.subarray(end, end += size)};
   }
   let isWhole = bytes.length === end + DIGEST_BYTES;
-  if (isWhole && globalThis.crypto?.subtle) { // which only secure origins have
+  if (isWhole && globalThis.crypto?.subtle) { // insecure origins have no crypto.subtle
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes.subarray(0, end)));
-    isWhole = digest.every((byte, number) => byte === bytes[end + number]);
+    isWhole = digest.every((byte, index) => byte === bytes[end + index]);
   }
   if (!isWhole) throw refused("damaged or incomplete");
   return {header, tensors};
@@ -69,8 +69,8 @@ export function rowsOf(tensors, name, count, columns) {
   const tensor = tensors[name];
   if (tensor?.count !== count || tensor.columns !== columns)
     throw new Error(`The network's ${name} is missing or has another shape; export it again.`);
-  let at = 0;
-  const take = (Kind, size) => new Kind(tensor.content.slice(at, at += size).buffer);
+  let end = 0;
+  const take = (Kind, size) => new Kind(tensor.content.slice(end, end += size).buffer);
   const scales = tensor.kind === "int8" && take(Float32Array, 4 * count);
   return Array.from({length: count}, (_, row) => {
     if (tensor.kind === "float32") return take(Float32Array, 4 * columns);
@@ -79,7 +79,7 @@ export function rowsOf(tensors, name, count, columns) {
   });
 }
 
-/** The number of a float16's bits; the number must be finite. */
+/** The number that 16 bits encode as a finite float16. */
 function half(bits) {
   const exponent = bits >> 10 & 31, fraction = bits & 1023;
   const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;

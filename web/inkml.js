@@ -1,21 +1,22 @@
-// InkML (W3C Ink Markup Language, Recommendation of 2011), written and read.
+// Writes and reads InkML (W3C Ink Markup Language, Recommendation of 2011).
 
-const MAX_BYTES = 2 ** 24; // bytes of a file, as in Python
-const MAX_POINTS = 20_000; // points of a group, as in Python
-const MAX_SHEET = 100_000; // points of a file (assumed)
-const FARTHEST = 1e9; // largest absolute coordinate (in Python the largest offset)
+const MAX_BYTES = 2 ** 24; // of a file, as in Python
+const MAX_GROUP_POINTS = 20_000; // of a traceGroup, as in Python
+const MAX_FILE_POINTS = 100_000; // of a file (assumed)
+const MAX_COORDINATE = 1e9; // largest absolute value (in Python that of an offset)
 const GROUP = /<(?:[\w.-]+:)?traceGroup\b/;
 const CHANNEL = /<(?:[\w.-]+:)?channel\b[^<>]*?\bname\s*=\s*["'](\w+)/g;
 const TRACE = /<(?:[\w.-]+:)?trace\b[^<>]*>([^<]*[^<\s][^<]*)/g;
 const ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"};
 
-/** The text of an element; a written line has no characters that XML forbids. */
+/** A text as the content of an element. The text must not have characters that XML forbids. */
 export const escaped = (text) => text.replace(/[&<>]/g, (sign) => ESCAPES[sign]);
 
+/** A number with at most `decimals` decimals. */
 export const short = (value, decimals) => String(+value.toFixed(decimals));
 
-/** Rows {text, strokes} as InkML; a row is a traceGroup with its text as truth. Times are in ms
- * from the first point. */
+/** The InkML of rows {text, strokes}: a traceGroup for each row, annotated with its text. Times are
+ * in ms from the first point. */
 export function toInkml(rows, units = "") {
   const start = rows[0]?.strokes[0]?.[0][2] ?? 0, unit = units && ` units="${units}"`;
   const groups = rows.map(({text, strokes}) => {
@@ -41,28 +42,29 @@ ${groups.join("")}</ink>
 `;
 }
 
-/** The strokes of an InkML file, in the file's units; an Error says what is wrong with the file. */
+/** The strokes of an InkML file, in the file's units. An Error names a fault of the file. */
 export async function fromInkml(file) {
-  const refuse = (reason, wrong) => { if (wrong) throw new Error(`${file.name} ${reason}.`); };
+  const refuse = (reason, isFault) => { if (isFault) throw new Error(`${file.name} ${reason}.`); };
   refuse(`has more than ${MAX_BYTES} bytes`, file.size > MAX_BYTES);
   const text = (await file.text()).replace(/<!--.*?-->/gs, ""), strokes = [];
   refuse("is not InkML", /<(?:[\w.-]+:)?([a-z]\w*)/i.exec(text)?.[1] !== "ink");
   const channels = [...text.matchAll(CHANNEL)].map(([, name]) => name.toUpperCase());
   if (!channels.length) channels.push("X", "Y");
   const [x, y, t, f] = ["X", "Y", "T", "F"].map((channel) => channels.indexOf(channel));
-  let all = 0;
+  let fileCount = 0;
   for (const group of text.split(GROUP)) {
-    let count = 0;
+    let groupCount = 0;
     for (const [, content] of group.matchAll(TRACE)) {
-      const points = content.split(","), before = strokes.at(-1)?.at(-1)[2] ?? 0;
-      refuse(`has more than ${MAX_POINTS} points together`, (count += points.length) > MAX_POINTS);
-      refuse(`has more than ${MAX_SHEET} points`, (all += points.length) > MAX_SHEET);
+      const points = content.split(","), lastTime = strokes.at(-1)?.at(-1)[2] ?? 0;
+      [groupCount, fileCount] = [groupCount + points.length, fileCount + points.length];
+      refuse(`has a group of more than ${MAX_GROUP_POINTS} points`, groupCount > MAX_GROUP_POINTS);
+      refuse(`has more than ${MAX_FILE_POINTS} points`, fileCount > MAX_FILE_POINTS);
       strokes.push(points.map((point, i) => {
         const values = point.trim().split(/\s+/).map(Number);
-        const fine = [values[x], values[y]].every((value) => Math.abs(value) <= FARTHEST);
+        const isPoint = [values[x], values[y]].every((value) => Math.abs(value) <= MAX_COORDINATE);
         refuse(`has a point that is not two numbers (“${point.trim().slice(0, 20)}”). ` +
-          "“experiments.py read” knows more kinds of InkML", !fine);
-        return [values[x], values[y], values[t] ?? before + 80 + 18 * i, values[f] ?? 0.5];
+          "“experiments.py read” accepts more kinds of InkML", !isPoint);
+        return [values[x], values[y], values[t] ?? lastTime + 80 + 18 * i, values[f] ?? 0.5];
       }));
     }
   }

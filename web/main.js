@@ -1,4 +1,4 @@
-// The page: shows its parts and messages, and installs itself for use without network.
+// The page: shows its parts and messages, and keeps its files for use without a network.
 
 import {Client} from "./client.js";
 import {find} from "./dom.js";
@@ -7,7 +7,7 @@ import {startRead} from "./read.js";
 import {claim, startStore} from "./store.js";
 import {startWrite} from "./write.js";
 
-/** Show an error, with a button for its `remedy`, [label, action], if it has a remedy. */
+/** Show an error, and a button if the error has a `remedy`, [label, action]. */
 function complain(error) {
   if (error?.name === "AbortError") return;
   const [textContent, onclick] = error.remedy ?? [];
@@ -18,14 +18,15 @@ function complain(error) {
 
 function say(text) { find("#status").textContent = text; }
 
-function refused(error) {
+/** Say, once, that the browser keeps nothing. */
+function complainOfStorage(error) {
   const reason = error?.name === "QuotaExceededError" ? "is full" : "refuses to keep anything";
   complain(new Error(`The browser's storage ${reason}: what you write is here only until this ` +
-    "page is closed. Save it before."));
+    "page is closed. Save your work before you close the page."));
 }
 
-/** Install the service worker, which keeps the files that are loaded through it for use without
- * network. It must control the page before the networks are fetched, so that it keeps them too. */
+/** Install the service worker, which keeps the files that the page loads. The service worker must
+ * control the page before the networks are loaded, or it would not keep the networks. */
 async function installOffline() {
   await navigator.serviceWorker.register("sw.js");
   if (navigator.serviceWorker.controller) return;
@@ -33,7 +34,7 @@ async function installOffline() {
     new Promise((resolve) => { navigator.serviceWorker.oncontrollerchange = resolve; }),
     new Promise((resolve) => setTimeout(resolve, 2000))]);
   const loaded = performance.getEntriesByType("resource").map(({name}) => name);
-  Promise.allSettled(["./", ...loaded].map((url) => fetch(url))); // once more, to be kept
+  Promise.allSettled(["./", ...loaded].map((url) => fetch(url))); // fetch once more
 }
 
 async function start() {
@@ -43,25 +44,25 @@ async function start() {
   find("#app").hidden = false;
   window.addEventListener("error", (event) => complain(event.error ?? event));
   window.addEventListener("unhandledrejection", (event) => {
-    event.preventDefault(); // shown here, so that event handlers need not catch errors
+    event.preventDefault(); // event handlers leave their errors to this function
     complain(event.reason);
   });
-  const store = startStore(refused), startClient = () => new Client(offline, complain);
+  const store = startStore(complainOfStorage), startClient = () => new Client(offline, complain);
   const tools = {client: startClient(), startClient, store, say, complain};
   const parts = {write: startWrite(tools), read: startRead(tools),
     hand: startHand(tools, sentences.split("\n").filter(Boolean))};
-  let shown, claims = {};
+  let shown, claims = {}; // the name of the part that is shown; by name, the claims of parts
   const open = async () => {
     const [name, query] = location.hash.slice(1).split("?");
-    const opened = shown = Object.hasOwn(parts, name) ? name : "write";
-    for (const part of Object.keys(parts)) {
-      find(`#${part}`).hidden = true;
-      find(`nav a[href="#${part}"]`).ariaCurrent = part === shown ? "page" : null;
+    const part = shown = Object.hasOwn(parts, name) ? name : "write";
+    for (const other of Object.keys(parts)) {
+      find(`#${other}`).hidden = true;
+      find(`nav a[href="#${other}"]`).ariaCurrent = other === part ? "page" : null;
     }
-    find("#elsewhere").hidden = false; // seen if the claim takes long
-    if (parts[opened].pad) // `keep` reports a failure
-      await (claims[opened] ??= claim(opened).then(store.reload).catch(() => {}));
-    if (opened !== shown) return;
+    find("#elsewhere").hidden = false; // its animation shows it if the claim takes long
+    if (parts[part].pad) // `store.keep` reports a failure of the storage
+      await (claims[part] ??= claim(part).then(store.reload).catch(() => {}));
+    if (part !== shown) return;
     find("#elsewhere").hidden = true;
     find(`#${shown}`).hidden = false;
     parts[shown].open(query);

@@ -1,5 +1,5 @@
-// The networks of flat files, which write, read and describe hands. Their results are those of
-// Python's networks; see model/generation and model/recognition.
+// The networks of flat files: they write, read and describe hands. They compute the same as the
+// networks in model/generation and model/recognition.
 
 import {Kernels, padded} from "./engine.js";
 import {features, numFeatures} from "./features.js";
@@ -8,34 +8,27 @@ import {sum} from "./ink.js";
 import {TorchRandom} from "./random.js";
 import {Stopping} from "./stopping.js";
 
-const INPUTS = 4; // numbers of a point: offset in x and y, end of stroke, end of the line
-const PERIOD = 16; // steps of a call, after which resting pens are looked for
+const INPUTS = 4; // numbers of a point: offset in x, offset in y, end of stroke, end of line
+const PERIOD = 16; // steps of a call of the kernel; a resting pen is noticed after each call
 const BLOCK = 256; // steps for which random numbers are drawn at once
-const PEN_PIVOT = -1.5; // log-odds of ends that a bias leaves unchanged
-const KERNEL = 5; // points that the convolution sees at once
-const STRIDE = 2; // points of a frame
-const GATES = [0, 1, 3, 2]; // torch has an LSTM's candidate before its output gate
+const PEN_PIVOT = -1.5; // log-odds of a stroke's end that a bias leaves unchanged
+const KERNEL = 5; // points under the kernel of the convolution
+const STRIDE = 2; // points from one frame to the next
+const GATES = [0, 1, 3, 2]; // torch's indices of the gates input, forget, output and candidate
 const FRAMES = 100; // frames of a line of weight 1
 const FEW = 0.25; // weight of an unknown hand, which draws a hand of few letters towards zero
-const SURE = 8; // weight of a hand that is drawn
-const SHARES = [0.3, 0.7]; // bounds of each hand's weight in a drawn hand, the mean of two hands
-const SPAN = 3; // largest number of a vector
+const SURE = 8; // weight of the descriptor of a drawn hand
+const FRACTIONS = [0.3, 0.7]; // bounds of each hand's weight in a drawn hand, a mean of two hands
+const SPAN = 3; // largest absolute value of a number of a hand vector
 
-function concatenated(rows) {
-  const numbers = new Float32Array(sum(rows.map(({length}) => length)));
-  let end = 0;
-  for (const row of rows) {
-    numbers.set(row, end);
-    end += row.length;
-  }
-  return numbers;
-}
+/** A list of the numbers of all rows. */
+const concatenated = (rows) => Float32Array.from(rows.flatMap((row) => [...row]));
 
-/** A layer of LSTM cells, packed; a row has the weights of the hidden state, then of the inputs. */
+/** A packed layer of LSTM cells. A row has the weights of the hidden state, then of the inputs. */
 const layer = (kernels, rows, bias) => ({size: rows.length / 4, width: rows[0].length,
   weights: kernels.pack(rows, 4), bias: kernels.alloc(bias.length, bias)});
 
-/** A layer of LSTM cells from torch's layer, its inputs in the order of `ranges`, [begin, end]. */
+/** A packed layer of LSTM cells from torch's tensors, with the inputs in the order of `ranges`. */
 function torchLayer(kernels, tensors, name, [size, inputs], ranges = [[0]]) {
   const columns = {weight_ih: inputs, weight_hh: size, bias_ih: 1, bias_hh: 1};
   const [incoming, hidden, bias, hiddenBias] = Object.keys(columns).map((kind) => {
@@ -47,27 +40,27 @@ function torchLayer(kernels, tensors, name, [size, inputs], ranges = [[0]]) {
   return layer(kernels, rows, bias.map(([value], i) => value + hiddenBias[i][0]));
 }
 
-/** A linear layer, or a convolution, packed. */
+/** A packed linear layer from torch's tensors. */
 const linearLayer = (kernels, tensors, name, count, columns) => kernels.linear(
   rowsOf(tensors, `${name}.weight`, count, columns), rowsOf(tensors, `${name}.bias`, count, 1));
 
-/** Writes a text: Python's SynthesisNetwork of LSTM cells with an end of the sequence. `begin`
- * begins a line, and `write` draws the line, once or several times. */
+/** Python's SynthesisNetwork with LSTM cells and an end of the sequence. `begin` begins a line of
+ * text; each call of `write` draws this line, with another seed. */
 export class Writer {
   constructor(module, {header, tensors}) {
     const kernels = new Kernels(module), vocabSize = [...header.alphabet].length;
-    const lowest = (name, ...shape) => rowsOf(tensors, `layers.0.${name}`, ...shape);
+    const lowestRows = (name, ...shape) => rowsOf(tensors, `layers.0.${name}`, ...shape);
     const size = tensors["layers.0.weight_hidden"]?.columns;
     const parts = Object.entries({hidden: size, window: vocabSize, input: INPUTS})
-      .map(([name, columns]) => lowest(`weight_${name}`, 4 * size, columns));
+      .map(([name, columns]) => lowestRows(`weight_${name}`, 4 * size, columns));
     Object.assign(this, {header, kernels, size, vocabSize});
     const weights = parts[0].map((_, i) => concatenated(parts.map((rows) => rows[i])));
-    this.layers = [layer(kernels, weights, lowest("bias", 4 * size, 1).map(([value]) => value))];
-    const below = INPUTS + vocabSize; // after the point and the window among torch's inputs
-    const ranges = [[below], [INPUTS, below], [0, INPUTS]];
-    for (let number = 1; `layers.${number}.layer.bias_ih_l0` in tensors; number++)
-      this.layers.push(
-        torchLayer(kernels, tensors, `layers.${number}`, [size, below + size], ranges));
+    const bias = lowestRows("bias", 4 * size, 1).map(([value]) => value);
+    this.layers = [layer(kernels, weights, bias)];
+    // torch's inputs are the point, the window and the layer below; the kernels reverse this order.
+    const end = INPUTS + vocabSize, ranges = [[end], [INPUTS, end], [0, INPUTS]];
+    for (let n = 1; `layers.${n}.layer.bias_ih_l0` in tensors; n++)
+      this.layers.push(torchLayer(kernels, tensors, `layers.${n}`, [size, end + size], ranges));
     const windows = 3 * Math.floor(tensors["layers.0.window.bias"]?.count / 3);
     const outputs = 6 * Math.floor(tensors["output.bias"]?.count / 6) + 2;
     const gates = tensors["hand_gates.weight"];
@@ -80,34 +73,34 @@ export class Writer {
     this.window = linearLayer(kernels, tensors, "layers.0.window", windows, size);
     this.output = [rowsOf(tensors, "output.weight", outputs, this.layers.length * size),
       rowsOf(tensors, "output.bias", outputs, 1)];
-    this.top = kernels.c.mark();
+    this.lineMemory = kernels.c.mark(); // memory from here on belongs to a line
   }
 
-  /** Begin a line after a primer's ink and the first `primed` characters; without a primer the ink
-   * is a point of zeros. `told` is the vector of a hand. See sampling._begin. */
-  begin(ink, text, primed, {bias, stretch, told}) {
+  /** Begin a line after a primer: its ink, and the first `primed` characters of the encoded `text`.
+   * Without a primer `ink` is a point of zeros. `vector` is a hand vector. See sampling._begin. */
+  begin(ink, text, primed, {bias, stretch, vector}) {
     const {kernels} = this, {mean, std} = this.header.normalisation;
-    kernels.c.release(this.top); // frees the memory of the previous line
+    kernels.c.release(this.lineMemory); // frees the memory of the previous line
     this.text = text;
-    this.#allocate(bias, stretch, told);
+    this.#allocate(bias, stretch, vector);
     for (let i = 0; i < ink.length; i += 3) {
       const [x, y] = [0, 1].map((axis) => (ink[i + axis] - mean[axis]) / std[axis]);
       if (i) this.run(1);
-      this.place([x, y, ink[i + 2], 0]);
+      this.setPoint([x, y, ink[i + 2], 0]);
     }
-    if (primed) {
+    if (primed) { // move the window to the end of the primer's text
       const phi = kernels.floats(this.phis, text.length + 1), half = sum(phi) / 2;
-      let middle = 0, reached = phi[0];
-      while (reached < half) reached += phi[++middle];
+      let middle = 0, total = phi[0];
+      while (total < half) total += phi[++middle];
       const kappas = kernels.floats(this.kappas, this.window.count / 3);
       kappas.set(kappas.map((kappa) => kappa + primed - middle));
     }
     this.start = {parity: this.parity, bias, state: kernels.floats(...this.state).slice()};
   }
 
-  /** Draw the points of the line. Yields the ink of some steps at a time. Returns {steps, ended,
-   * peaks}: the number of steps that count, whether the line is complete, and the characters at
-   * the window's peak. */
+  /** Draw the line's points, at most `limit`. Yields the ink of some steps at a time. Returns
+   * {steps, ended, peaks}: the number of steps that belong to the line, whether the line is
+   * complete, and the index of the character at the window's peak, for each step. */
   *write(seed, limit) {
     const {kernels, start, text} = this, {mean, std} = this.header.normalisation;
     kernels.floats(...this.state).set(start.state);
@@ -116,11 +109,11 @@ export class Writer {
     const stopping = new Stopping(this.header, text, limit, this.point);
     const random = new TorchRandom(seed);
     let numbers = [];
-    for (let first = 0, goesOn = true; goesOn && first < limit; first += PERIOD) {
-      if (first % BLOCK === 0) numbers = [random.uniform(2 * BLOCK), random.normal(2 * BLOCK)];
-      const from = 2 * (first % BLOCK), steps = Math.min(PERIOD, limit - first);
+    for (let step = 0, goesOn = true; goesOn && step < limit; step += PERIOD) {
+      if (step % BLOCK === 0) numbers = [random.uniform(2 * BLOCK), random.normal(2 * BLOCK)];
+      const begin = 2 * (step % BLOCK), steps = Math.min(PERIOD, limit - step);
       [this.uniform, this.normal].forEach((pointer, i) =>
-        kernels.floats(pointer, 2 * PERIOD).set(numbers[i].subarray(from, from + 2 * PERIOD)));
+        kernels.floats(pointer, 2 * PERIOD).set(numbers[i].subarray(begin, begin + 2 * PERIOD)));
       this.run(steps);
       const points = kernels.rows(this.points, steps, INPUTS);
       const phis = kernels.rows(this.phis, steps, text.length + 1);
@@ -131,6 +124,7 @@ export class Writer {
     return {...stopping.end(), peaks: stopping.steps.map(({peak}) => peak)};
   }
 
+  /** Compute the next steps. */
   run(steps) {
     this.kernels.structure("Writing", {steps, parity: this.parity}, this.writing);
     this.kernels.run("write_lines", this.writing);
@@ -138,7 +132,7 @@ export class Writer {
   }
 
   /** Copy a normalised point into the inputs of all layers at the next step. */
-  place(point) {
+  setPoint(point) {
     this.point = point;
     this.layers.forEach(({width}, number) => {
       const column = this.parity * width + this.size * (number ? 2 : 1) + this.vocabSize;
@@ -146,27 +140,27 @@ export class Writer {
     });
   }
 
-  /** Allocate the structure `Writing` of sampling.c for a line; all states are zeros. */
-  #allocate(bias, stretch, told) {
+  /** Allocate the structure `Writing` of sampling.c for a line, with zeros as states. */
+  #allocate(bias, stretch, vector) {
     const {kernels, size, layers, vocabSize, text, window, header: {sampling}} = this;
     const count = layers.length, places = text.length + 1, components = window.count / 3;
     const widths = layers.map(({width}) => width), output = this.#output(stretch);
-    // The states that a step changes lie together, so that one copy keeps them all.
+    // The states that steps change lie side by side, so that `begin` copies all of them at once.
     const sizes = [count * size, components, ...widths.map((width) => 2 * width)];
     const begin = kernels.alloc(sum(sizes));
-    this.state = [begin, sum(sizes)];
+    this.state = [begin, sum(sizes)]; // pointer and count
     const [cells, kappas, ...joints] = sizes.map((_, i) => begin + 4 * sum(sizes.slice(0, i)));
-    const sizesOfSteps = [padded(output.count), 2 * PERIOD, 2 * PERIOD, PERIOD * INPUTS];
-    const [raw, uniform, normal, points, phis] = [...sizesOfSteps, PERIOD * places]
-      .map((size) => kernels.alloc(size));
+    const raw = kernels.alloc(padded(output.count));
+    const [uniform, normal, points, phis] = [2, 2, INPUTS, places]
+      .map((perStep) => kernels.alloc(PERIOD * perStep));
     this.bias = kernels.alloc(1, [bias]);
     Object.assign(this, {kappas, joints, raw, uniform, normal, points, phis});
     this.parity = 0;
     const pointers = (values) => kernels.list(Uint32Array, values);
     const integers = (values) => kernels.list(BigInt64Array, values);
     const biases = layers.map(({bias}) => bias);
-    if (told) {
-      const [gates] = kernels.product(this.handGates, told);
+    if (vector) {
+      const [gates] = kernels.product(this.handGates, vector);
       biases.forEach((bias, number) => {
         const values = kernels.floats(bias, 4 * size);
         biases[number] = kernels.alloc(4 * size,
@@ -188,11 +182,13 @@ export class Writer {
       points, phis});
   }
 
-  /** The output layer with expected offsets `stretch` times as large (mixture.stretched). */
+  /** The packed output layer with mean offsets that are `stretch` times as large, for x and y; see
+   * mixture.stretched. */
   #output(stretch) {
     const {mean, std} = this.header.normalisation, [weights, biases] = this.output;
     const mixtures = Math.floor(weights.length / 6);
-    const axis = (row) => Math.floor((row - 1) / mixtures) - 1; // 0 and 1 for x and y of offsets
+    // 0 for the rows of means in x, 1 for the rows of means in y.
+    const axis = (row) => Math.floor((row - 1) / mixtures) - 1;
     const factors = weights.map((_, row) => stretch[axis(row)] ?? 1);
     const bias = biases.map(([value], row) => {
       const origin = mean[axis(row)] / std[axis(row)] || 0;
@@ -203,7 +199,7 @@ export class Writer {
   }
 }
 
-/** Makes the vector of a hand that a writer is told: Python's HandEncoder. */
+/** Makes hand vectors, as Python's HandEncoder does. */
 class HandEncoder {
   constructor(kernels, tensors) {
     const {count, columns} = tensors["hand_encoder.hands"] ?? {};
@@ -214,65 +210,65 @@ class HandEncoder {
       linearLayer(kernels, tensors, "hand_encoder.layers.2", size, hidden)];
   }
 
-  /** The vector of a hand from its recorded lines, as `HandDescriptor.describe` returns them. */
+  /** The vector of a hand. `lines` are results of `HandDescriptor.describe`. */
   vector(lines) {
     const total = lines[0].map((_, k) => sum(lines.map((line) => line[k])));
     const weight = total.pop() + FEW;
     const vector = this.layers.reduce((inputs, layer) =>
       this.product(layer, inputs)[0].map(Math.tanh), total.map((value) => value / weight));
-    return [...vector.map((value) => SPAN * value), 0];
+    return [...vector.map((value) => SPAN * value), 0]; // 0: the line is not composed of pieces
   }
 
-  /** The vector of a hand that nobody has; each seed gives a different hand. */
+  /** The vector of a new hand, which depends on the seed. */
   draw(seed) {
     const {hands} = this, {length} = hands, [a, b, c] = new TorchRandom(seed).uniform(3);
+    // Two different hands; `second` is taken modulo `length`.
     const first = Math.floor(a * length), second = first + 1 + Math.floor(b * (length - 1));
-    const fraction = SHARES[0] + c * (SHARES[1] - SHARES[0]);
+    const fraction = FRACTIONS[0] + c * (FRACTIONS[1] - FRACTIONS[0]);
     const middle = [...hands[0]].map((_, k) => sum(hands.map((hand) => hand[k])) / length);
-    const [left, right] = [first, second % length]
-      .map((number) => middle.map((value, k) => hands[number][k] - value));
-    const between = left.map((value, k) => fraction * value + (1 - fraction) * right[k]);
-    const distance = (Math.hypot(...left) + Math.hypot(...right)) / 2;
+    const [offset, offset2] = [first, second % length]
+      .map((index) => middle.map((value, k) => hands[index][k] - value));
+    const between = offset.map((value, k) => fraction * value + (1 - fraction) * offset2[k]);
+    const distance = (Math.hypot(...offset) + Math.hypot(...offset2)) / 2;
     const factor = distance / Math.hypot(...between);
     const hand = middle.map((value, k) => SURE * (value + factor * between[k]));
     return this.vector([[...hand, SURE]]);
   }
 }
 
-/** The lowest layers of a recogniser of LSTM cells. */
+/** The convolution and the LSTM layers of a recogniser. */
 class StrokeEncoder {
   constructor(module, {header, tensors}) {
-    const kernels = new Kernels(module), count = numFeatures(header.features.parts);
+    const kernels = new Kernels(module), numInputs = numFeatures(header.features.parts);
     const channels = tensors["convolution.bias"]?.count;
     const size = tensors["layers.0.forward_rnn.layer.weight_hh_l0"]?.columns;
-    Object.assign(this, {header, kernels, count, channels, size});
-    // torch's kernel has the points of a feature together; here the features of a point are.
-    const kernel = rowsOf(tensors, "convolution.weight", channels, KERNEL * count).map((row) =>
-      row.map((_, i) => row[(i % count) * KERNEL + Math.floor(i / count)]));
+    Object.assign(this, {header, kernels, numInputs, channels, size});
+    // torch's kernel has the points of each feature side by side; here, the features of each point.
+    const kernel = rowsOf(tensors, "convolution.weight", channels, KERNEL * numInputs).map((row) =>
+      row.map((_, i) => row[(i % numInputs) * KERNEL + Math.floor(i / numInputs)]));
     this.convolution = kernels.linear(kernel, rowsOf(tensors, "convolution.bias", channels, 1));
     this.layers = [];
     for (let n = 0; n === 0 || `layers.${n}.forward_rnn.layer.bias_ih_l0` in tensors; n++)
-      this.layers.push(["forward", "backward"].map((way) =>
-        torchLayer(kernels, tensors, `layers.${n}.${way}_rnn`, [size, n ? 2 * size : channels])));
+      this.layers.push(["forward", "backward"].map((direction) => torchLayer(
+        kernels, tensors, `layers.${n}.${direction}_rnn`, [size, n ? 2 * size : channels])));
   }
 
-  /** The outputs of the convolution, and of each layer, for the frames of strokes. */
+  /** The outputs of the convolution and of each layer; each output has a row for each frame. */
   encode(strokes) {
-    const points = features(strokes, this.header.features), {count, kernels} = this;
+    const {header, kernels, numInputs} = this, points = features(strokes, header.features);
     const frames = Math.ceil(points.length / STRIDE);
-    const seen = new Float32Array((STRIDE * (frames - 1) + KERNEL) * count);
-    points.forEach((point, i) => seen.set(point, ((KERNEL >> 1) + i) * count));
-    const convolved = kernels.product(this.convolution, seen, frames, STRIDE * count)
+    const inputs = new Float32Array((STRIDE * (frames - 1) + KERNEL) * numInputs);
+    points.forEach((point, i) => inputs.set(point, ((KERNEL >> 1) + i) * numInputs));
+    const convolved = kernels.product(this.convolution, inputs, frames, STRIDE * numInputs)
       .map((row) => row.map(gelu));
-    return this.layers.reduce((encoded, [ahead, back]) => {
-      const below = encoded.at(-1);
-      const backwards = this.#states(back, below.toReversed()).toReversed();
-      const states = this.#states(ahead, below);
-      return [...encoded, states.map((row, i) => concatenated([row, backwards[i]]))];
+    return this.layers.reduce((outputs, [forward, backward]) => {
+      const below = outputs.at(-1), ahead = this.#states(forward, below);
+      const back = this.#states(backward, below.toReversed()).toReversed();
+      return [...outputs, ahead.map((row, i) => concatenated([row, back[i]]))];
     }, [convolved]);
   }
 
-  /** The hidden states of a layer over all steps of inputs, see `Layer` of lstm.c. */
+  /** The hidden state of a layer at each row of `inputs`; see `Layer` of lstm.c. */
   #states({size, width, weights, bias}, inputs) {
     const {kernels} = this, steps = inputs.length;
     return kernels.within(() => {
@@ -289,7 +285,7 @@ class StrokeEncoder {
   }
 }
 
-/** Describes the hand of lines: Python's HandDescriptor. */
+/** Describes the hand of a line, as Python's HandDescriptor does. */
 export class HandDescriptor extends StrokeEncoder {
   constructor(module, file) {
     super(module, file);
@@ -298,7 +294,7 @@ export class HandDescriptor extends StrokeEncoder {
       file.tensors["projection.bias"]?.count, moments);
   }
 
-  /** The descriptor of a line times its weight, and the weight. */
+  /** The descriptor of a line, multiplied by the line's weight; then this weight. */
   describe(strokes) {
     const [convolved, hidden] = this.encode(strokes), {length} = convolved;
     const frames = convolved.map((row, i) => [...row, ...hidden[i]]), weight = length / FRAMES;
@@ -309,7 +305,7 @@ export class HandDescriptor extends StrokeEncoder {
   }
 }
 
-/** Reads a line: Python's CTCNetwork of LSTM cells. */
+/** Reads a line, as Python's CTCNetwork with LSTM cells does. */
 export class Reader extends StrokeEncoder {
   constructor(module, file) {
     super(module, file);
@@ -318,7 +314,7 @@ export class Reader extends StrokeEncoder {
       2 * this.size);
   }
 
-  /** The log-probabilities of the classes at each frame of strokes; the last class is the blank. */
+  /** The log-probabilities of the classes at each frame; the last class is the blank. */
   logProbs(strokes) {
     const hidden = this.encode(strokes).at(-1);
     return this.kernels.product(this.labels, concatenated(hidden), hidden.length).map((row) => {
@@ -328,7 +324,7 @@ export class Reader extends StrokeEncoder {
     });
   }
 
-  /** The characters of the likeliest path, with their probabilities. */
+  /** The characters of the most probable path: {character, probability} each. */
   read(strokes) {
     const characters = [], blank = this.alphabet.length;
     let previous = blank;
@@ -344,11 +340,11 @@ export class Reader extends StrokeEncoder {
   }
 }
 
-/** x Phi(x), by the approximation 7.1.26 of Abramowitz and Stegun: absolute error below 1.5e-7. */
+/** x Phi(x), with approximation 7.1.26 of Abramowitz and Stegun (absolute error below 1.5e-7). */
 function gelu(x) {
   const t = 1 / (1 + 0.3275911 * Math.abs(x) * Math.SQRT1_2);
   const factors = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592];
   const polynomial = factors.reduce((value, factor) => value * t + factor, 0);
-  const beyond = 0.5 * t * polynomial * Math.exp(-x * x / 2);
-  return x * (x < 0 ? beyond : 1 - beyond);
+  const tail = 0.5 * t * polynomial * Math.exp(-x * x / 2);
+  return x * (x < 0 ? tail : 1 - tail);
 }

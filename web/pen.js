@@ -1,25 +1,25 @@
-// A sheet that a mouse, a finger or a pen writes on.
+// A canvas to write on with a mouse, a finger or a pen.
 
-import {button, distance, draw, find, fresh} from "./dom.js";
+import {button, clearedContext, distance, draw, find} from "./dom.js";
 import {bounds} from "./ink.js";
 
-const ERASER = 12; // px around the pointer
-const WIDTH = 2.2; // px of the line
-let penSeen = false; // if true, a touch is the palm's
+const ERASER_RADIUS = 12; // px (assumed)
+const LINE_WIDTH = 2.2; // px (assumed)
+let hasPen = false; // whether a pen was used; touches are then those of a palm
 
 /** Strokes {pointer, points} on a canvas, with undo and redo.
  *
- * `changed` is called after every change. Positions are CSS pixels from the canvas's corner at the
- * time of writing; a canvas that has become narrower shows the strokes smaller. */
+ * Positions are CSS pixels from the canvas's corner. The strokes are drawn smaller on a canvas that
+ * is narrower than the strokes. */
 export class Pad {
-  #states = [[]];
-  #at = 0;
+  #states = [[]]; // the strokes after each change
+  #current = 0; // index of the state that is shown
   #live = null; // the stroke that is being written
   #erasing = false;
   #box;
   #context;
 
-  /** `tools` is the selector of the element for the buttons. */
+  /** `tools` is the selector of the element for the buttons; `changed` is called after changes. */
   constructor(canvas, tools, changed) {
     this.changed = () => { this.#update(); changed(); };
     Object.assign(this, {canvas, scale: 1});
@@ -36,58 +36,62 @@ export class Pad {
     this.#update();
   }
 
-  get strokes() { return this.#states[this.#at]; }
-  get parts() { return this.strokes.map(({points}) => points); }
-  get writing() { return this.#live !== null; }
+  get strokes() { return this.#states[this.#current]; }
+  /** The points of each stroke. */
+  get pointLists() { return this.strokes.map(({points}) => points); }
+  get isWriting() { return this.#live !== null; }
 
-  /** Replace the strokes and the steps to undo. */
+  /** Replace the strokes, and forget the former states. */
   load(strokes) {
-    [this.#states, this.#at, this.#live] = [[strokes], 0, null];
+    [this.#states, this.#current, this.#live] = [[strokes], 0, null];
     this.#repaint();
     this.#update();
   }
 
-  set(strokes, appended = false) {
-    this.#states.splice(++this.#at, Infinity, strokes);
-    if (!appended) this.#repaint();
+  /** Add a state. If `isDrawn`, the canvas shows the strokes already. */
+  set(strokes, isDrawn = false) {
+    this.#states.splice(++this.#current, Infinity, strokes);
+    if (!isDrawn) this.#repaint();
     this.changed();
   }
 
+  /** Undo (-1) or redo (1) a change. */
   step(by) {
-    if (!this.#states[this.#at + by]) return;
-    this.#at += by;
+    if (!this.#states[this.#current + by]) return;
+    this.#current += by;
     this.#repaint();
     this.changed();
   }
 
   #update() {
     const [undo, redo, erase, clear] = this.buttons;
-    [undo.disabled, redo.disabled] = [-1, 1].map((by) => !this.#states[this.#at + by]);
+    [undo.disabled, redo.disabled] = [-1, 1].map((by) => !this.#states[this.#current + by]);
     [erase.ariaPressed, clear.disabled] = [this.#erasing, !this.strokes.length];
   }
 
   #repaint() {
-    const context = this.#context = fresh(this.canvas);
-    const {right} = bounds(this.strokes.length ? this.parts : [[[0, 0]]]);
+    const context = this.#context = clearedContext(this.canvas);
+    const {right} = bounds(this.strokes.length ? this.pointLists : [[[0, 0]]]);
     this.scale = Math.min(1, this.canvas.clientWidth / (right + 2));
     context.scale(this.scale, this.scale);
     for (const stroke of this.strokes) this.#draw(stroke);
   }
 
   #draw({points, pointer}, from = 0) {
-    draw(this.#context, points, WIDTH, {from, pressed: pointer === "pen"});
+    draw(this.#context, points, LINE_WIDTH, {from, hasPressure: pointer === "pen"});
   }
 
   #down(event) {
     const {pointerType: pointer, pointerId: id} = event;
     if (pointer === "pen") {
-      penSeen = true;
+      hasPen = true;
       if (this.#live?.pointer === "touch") this.#drop();
     }
-    const palm = penSeen && pointer === "touch";
-    if (palm || this.#live || event.button > 0 && event.button !== 5) return;
+    const isPalm = hasPen && pointer === "touch";
+    const isWrongButton = event.button > 0 && event.button !== 5; // 5: a pen's eraser
+    if (isPalm || this.#live || isWrongButton) return;
     event.preventDefault();
-    try { this.canvas.setPointerCapture(id); } catch { /* already up */ }
+    try { this.canvas.setPointerCapture(id); } catch { /* the pointer is lifted already */ }
     this.#box = this.canvas.getBoundingClientRect();
     const erases = this.#erasing || Boolean(event.buttons & 32);
     this.#live = {id, pointer, points: [], before: this.strokes, erases};
@@ -103,7 +107,7 @@ export class Pad {
   #up({pointerId, type}) {
     if (pointerId !== this.#live?.id) return;
     const {pointer, points, before, erases} = this.#live;
-    // A finger's touch that the system takes over, such as a gesture, is no writing.
+    // The system cancels a touch that is a gesture, such as scrolling.
     if (type === "pointercancel" && pointer === "touch") return this.#drop();
     this.#live = null;
     if (!erases) this.set([...this.strokes, {pointer, points}], true);
@@ -121,17 +125,17 @@ export class Pad {
       (event.clientY - this.#box.top) / this.scale, performance.timeOrigin + event.timeStamp,
       event.pressure]);
     if (live.erases) return added.forEach((point) => this.#erase(point));
-    for (const point of added) live.points.push(point); // too many for one call
+    for (const point of added) live.points.push(point); // too many to be arguments of one call
     this.#draw(live, from);
   }
 
   #erase(pointer) {
-    const isNear = (point) => distance(point, pointer) < ERASER / this.scale;
+    const isNear = (point) => distance(point, pointer) < ERASER_RADIUS / this.scale;
     const kept = this.strokes.filter(({points}) => !points.some(isNear));
     if (kept.length === this.strokes.length) return;
-    // A sweep of the eraser is a single step to undo.
-    if (this.#live.before === this.strokes) this.#at++;
-    this.#states.splice(this.#at, Infinity, kept);
+    // All strokes that are erased before the pointer is lifted are one change.
+    if (this.#live.before === this.strokes) this.#current++;
+    this.#states.splice(this.#current, Infinity, kept);
     this.#repaint();
   }
 }

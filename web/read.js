@@ -1,40 +1,42 @@
-// Read: the text of handwriting appears during writing.
+// Read: shows the text of handwriting while it is written.
 
 import {create, find, marked, save} from "./dom.js";
 import {bounds, moved} from "./ink.js";
 import {toInkml} from "./inkml.js";
 import {Pad} from "./pen.js";
 
-const PAUSE = 250; // ms from a stroke to the reading
-const SPACE = 120; // px left to write in below the last line
-const MOST = 4000; // px of the sheet's height
+const PAUSE = 250; // ms without a change before the strokes are read (assumed)
+const SPACE = 120; // least px below the last stroke (assumed)
+const MAX_HEIGHT = 4000; // px of the canvas (assumed)
 
+/** Set up the part Read. `open` shows the part. */
 export function startRead({startClient, store}) {
-  const canvas = find("#read-pad"), shown = find("#text"), stop = find("#stop-read");
+  const canvas = find("#read-pad"), output = find("#text"), stop = find("#stop-read");
   let timer = 0, client = startClient();
 
   const pad = new Pad(canvas, "#read .buttons", () => {
     store.keep("", {strokes: pad.strokes});
-    show();
+    readSoon();
   });
 
-  /** Leave room to write in, and read the strokes after a pause. */
-  function show() {
-    const bottom = pad.strokes.length ? bounds(pad.parts).bottom * pad.scale : 0;
-    if (bottom + SPACE > canvas.clientHeight && bottom < MOST)
+  /** Make room below the strokes, and read them after a pause. */
+  function readSoon() {
+    const bottom = pad.strokes.length ? bounds(pad.pointLists).bottom * pad.scale : 0;
+    if (bottom + SPACE > canvas.clientHeight && bottom < MAX_HEIGHT)
       canvas.style.height = `${Math.ceil(bottom + 2 * SPACE)}px`;
     clearTimeout(timer);
     timer = setTimeout(read, PAUSE);
   }
 
+  /** Show the text of the strokes; while the worker is busy or a stroke is written, wait. */
   async function read() {
-    if (!stop.hidden || pad.writing) return show();
-    const rows = await answer("read", {strokes: pad.parts});
-    shown.replaceChildren(...rows.flatMap(({text, doubtful}) =>
+    if (!stop.hidden || pad.isWriting) return readSoon();
+    const rows = await answer("read", {strokes: pad.pointLists});
+    output.replaceChildren(...rows.flatMap(({text, doubtful}) =>
       [...marked(text, doubtful), create("br")]));
   }
 
-  /** The worker's answer; none if the button Stop ends the worker. */
+  /** The worker's answer. The promise stays pending if the button Stop ends the worker. */
   function answer(task, request) {
     stop.hidden = false;
     return client.ask(task, request).finally(() => { stop.hidden = true; });
@@ -45,9 +47,9 @@ export function startRead({startClient, store}) {
     client = startClient();
     stop.hidden = true;
   };
-  find("#copy-text").onclick = () => navigator.clipboard.writeText(shown.innerText.trim());
+  find("#copy-text").onclick = () => navigator.clipboard.writeText(output.innerText.trim());
   find("#save-read").onclick = () => {
-    const rows = [{text: "", strokes: pad.parts}]; // no text, as a reading is no truth
+    const rows = [{text: "", strokes: pad.pointLists}]; // a reading is no true text
     if (pad.strokes.length) save("handwriting.inkml", toInkml(rows), "application/inkml+xml");
   };
   find("#open-read").onchange = async ({target}) => {
@@ -64,7 +66,7 @@ export function startRead({startClient, store}) {
     open() {
       if (pad.strokes.length) return;
       pad.load(store.get("").strokes);
-      show();
+      readSoon();
     },
   };
 }

@@ -1,6 +1,7 @@
-// Handwriting kept in the browser (IndexedDB). A drawing is a record {key, strokes, state, when}:
-// the key is the text of a line, or "" for the sheet of Read.
+// Handwriting kept in the browser (IndexedDB). A drawing is a record {key, strokes, state, when}.
+// The key is the text of a line of My hand, or "" for the canvas of Read.
 
+/** A promise for the result of a request or transaction; `done` and `failed` name its events. */
 const settled = (request, done, failed) => new Promise((resolve, reject) => {
   request[done] = () => resolve(request.result);
   request[failed] = () => reject(request.error);
@@ -12,23 +13,24 @@ async function open() {
   return settled(request, "onsuccess", "onerror");
 }
 
-/** The drawings of the page. If one cannot be kept it stays in memory; `refused` gets one error. */
+/** The drawings of the page. A drawing that the browser cannot keep stays in memory; `refused` gets
+ * the first error only. */
 export function startStore(refused) {
   const opened = open(), get = (key) => drawings.get(key) ?? {key, strokes: []};
-  let drawings = new Map(), keeps = true;
+  let drawings = new Map(), canKeep = true;
   opened.catch(() => {}); // `reload` and `keep` get the error
   return {
     get,
-    /** The lines of My hand {text, device, strokes}, in the order in which they were finished. */
+    /** The finished lines of My hand, {text, device, strokes} each, the oldest first. */
     recorded: () => [...drawings.values()]
       .filter(({state, strokes}) => state === "done" && strokes.length)
       .sort((a, b) => a.when - b.when)
       .map(({key, strokes}) => ({text: key, device: strokes[0].pointer,
         strokes: strokes.map(({points}) => points)})),
 
-    /** Load the drawings, which other tabs may have changed, unless keeping failed here. */
+    /** Load the drawings, which other tabs may have changed. Does nothing after `keep` failed. */
     async reload() {
-      if (!keeps) return;
+      if (!canKeep) return;
       const lines = (await opened).transaction("lines").objectStore("lines");
       const kept = await settled(lines.getAll(), "onsuccess", "onerror");
       drawings = new Map(kept.map((drawing) => [drawing.key, drawing]));
@@ -44,14 +46,15 @@ export function startStore(refused) {
         transaction.objectStore("lines").put(drawing);
         await settled(transaction, "oncomplete", "onabort");
       } catch (error) {
-        if (keeps) refused(error);
-        keeps = false;
+        if (canKeep) refused(error);
+        canKeep = false;
       }
     },
   };
 }
 
-/** Wait until no other tab has a part of the page; this tab then has it until the tab is closed. */
-export const claim = (part) => new Promise((resolve) => { // only secure origins have locks
-  navigator.locks?.request(part, () => new Promise(() => resolve())) ?? resolve();
+/** Wait until no other tab holds a part of the page; then hold the part until this tab closes. */
+export const claim = (part) => new Promise((resolve) => {
+  const hold = () => new Promise(() => resolve()); // never settles, so that the lock is held
+  navigator.locks?.request(part, hold) ?? resolve(); // insecure origins have no locks
 });

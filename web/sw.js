@@ -1,8 +1,8 @@
-// Keeps the files of the page, so that the page works again without network.
+// The service worker: keeps the files of the page, so that the page works without a network.
 
-const VERSION = "7";
-const PATIENCE = 2000; // ms to wait for the server
-let patience = PATIENCE; // 0 after a server did not answer in time, until it answers
+const VERSION = "7"; // name of the cache
+const MAX_WAIT = 2000; // ms to wait for the server (assumed)
+let wait = MAX_WAIT; // 0 after the server was too late, until the server answers
 
 self.addEventListener("install", () => self.skipWaiting());
 
@@ -11,20 +11,20 @@ self.addEventListener("activate", (event) => event.waitUntil((async () => {
   await Promise.all([...old.map((name) => caches.delete(name)), self.clients.claim()]);
 })()));
 
-/** The server's present answer, or the kept answer if the server is too late. */
+/** The server's answer; the kept answer if the server is too late or cannot be reached. */
 async function answer(request) {
   const cache = await caches.open(VERSION);
   const kept = await cache.match(request, {ignoreSearch: true});
   const fetched = fetch(request, {cache: "no-cache"}).then((response) => {
-    patience = PATIENCE;
-    if (response.ok) cache.put(request, response.clone()).catch(() => {}); // full, or cut off
+    wait = MAX_WAIT;
+    if (response.ok) cache.put(request, response.clone()).catch(() => {}); // nothing is kept
     return response;
   });
   if (!kept) return fetched;
-  const late = new Promise((resolve) => setTimeout(resolve, patience));
-  const fresh = await Promise.race([fetched.catch(() => kept), late]);
-  if (!fresh) patience = 0;
-  return fresh ?? kept;
+  const late = new Promise((resolve) => setTimeout(resolve, wait));
+  const inTime = await Promise.race([fetched.catch(() => kept), late]);
+  if (!inTime) wait = 0;
+  return inTime ?? kept;
 }
 
 self.addEventListener("fetch", (event) => {

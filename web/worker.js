@@ -1,6 +1,6 @@
 // The worker of the page: loads networks, and writes and reads with them. A request names one of
-// the `tasks`, and comes with a port for its answer. A line is written in pieces, a request each,
-// so that other requests need not wait for the end of the line.
+// the `tasks`, and comes with a port for its answer. A line is written by many requests, so that
+// other requests need not wait for the end of the line.
 
 import {parse} from "./flat_file.js";
 import {rowStarts} from "./ink.js";
@@ -10,11 +10,11 @@ import {HandDescriptor, Reader, Writer} from "./networks.js";
 import {wordsOf} from "./text.js";
 
 const KINDS = {writer: Writer, reader: Reader, descriptor: HandDescriptor};
-const SURE = 0.6; // probability of a character below which it is doubtful (assumed)
+const MIN_PROBABILITY = 0.6; // of a character that is not doubtful (assumed)
 
-const loading = {}, networks = {}; // by their roles
-const rows = new Map(); // the texts of rows that were read, by their strokes
-let line = null;
+const loading = {}, networks = {}; // promises of networks, and networks, by role
+const readings = new Map(); // {text, doubtful} of rows, by their strokes
+let line = null; // the generator that writes the line
 
 async function fetchBytes(url) {
   const answer = await fetch(new URL(url, import.meta.url)).catch(() => null);
@@ -23,28 +23,29 @@ async function fetchBytes(url) {
   return new Uint8Array(await answer.arrayBuffer());
 }
 
-async function open(role, bytes, name) {
+/** Load the network of a role, from `bytes` or else from the file `name`. */
+async function loadNetwork(role, bytes, name) {
   const file = await parse(bytes ? new Uint8Array(bytes) : await fetchBytes(name), name);
   if (file.header.role !== role)
-    throw new Error(`${name} is a ${file.header.role}, and a ${role} is needed.`);
+    throw new Error(`${name} is a ${file.header.role}; a ${role} is needed.`);
   const engine = await WebAssembly.compile(await fetchBytes("engine.wasm"));
   return new KINDS[role](engine, file);
 }
 
 const tasks = {
-  /** The header of the network of a role, loaded once; bytes of a file replace the network. */
+  /** The header of a role's network. The network is loaded once; `bytes` of a file replace it. */
   async load({role, bytes, name = `networks/${role}.bin`}) {
     const previous = loading[role];
     if (bytes || !previous) {
-      loading[role] = open(role, bytes, name);
+      loading[role] = loadNetwork(role, bytes, name);
       loading[role].catch(() => { loading[role] = previous; });
     }
     networks[role] = await loading[role];
     return networks[role].header;
   },
 
-  /** The hand for `begin`: computed from `lines` of strokes if there are any, else of `style`, else
-   * drawn with `seed`. For a writer without hand vectors: its style `hand`, or null. */
+  /** The hand for `begin`: a vector computed from `lines` of strokes, or that of `style`, or one
+   * drawn with `seed`. For a writer without hand vectors: the writer's style `hand`, or null. */
   async hand({lines, style, seed}) {
     const {header: {hands, styles}, handEncoder} = networks.writer;
     if (!hands) return styles?.hand ?? null;
@@ -53,8 +54,10 @@ const tasks = {
     return handEncoder.vector(lines.map((strokes) => networks.descriptor.describe(strokes)));
   },
 
+  /** Begin a line; `request` has the arguments of `writeLine`. */
   begin(request) { line = writeLine(networks, request); },
 
+  /** The next answer about the line: {ink}, or at last {ink, doubtful}. */
   goOn: () => line.next().value,
 
   /** The strokes of an InkML file. */
@@ -64,18 +67,19 @@ const tasks = {
   async read({strokes}) {
     await tasks.load({role: "reader"});
     const starts = strokes.length ? rowStarts(strokes) : [];
-    return starts.map((first, number) => rowOf(strokes.slice(first, starts[number + 1])));
+    return starts.map((start, row) => readRow(strokes.slice(start, starts[row + 1])));
   },
 };
 
-function rowOf(strokes) {
+function readRow(strokes) {
   const key = JSON.stringify(strokes.map((points) => [points.length, points[0]]));
-  if (rows.has(key)) return rows.get(key);
+  if (readings.has(key)) return readings.get(key);
   const characters = networks.reader.read(strokes);
   const text = characters.map(({character}) => character).join("");
-  const unsure = (span) => characters.slice(...span).some(({probability}) => probability < SURE);
-  rows.set(key, {text, doubtful: wordsOf(text).filter(unsure)});
-  return rows.get(key);
+  const isDoubtful = (place) =>
+    characters.slice(...place).some(({probability}) => probability < MIN_PROBABILITY);
+  readings.set(key, {text, doubtful: wordsOf(text).filter(isDoubtful)});
+  return readings.get(key);
 }
 
 self.onmessage = async ({data: {task, request}, ports: [port]}) => {

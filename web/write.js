@@ -1,35 +1,37 @@
 // Write: a text becomes sheets of handwriting.
 
-import {button, create, find, fresh, marked} from "./dom.js";
+import {button, clearedContext, create, find, marked} from "./dom.js";
 import {Paper, paint, saveSheets, toElements} from "./sheet.js";
 import {fit} from "./text.js";
 
-const MOST = 5000; // characters of a text
-const WIDTH = 1.25; // x-heights of a character, until a line was written (assumed)
-const FULL = 0.95; // fraction of a column that a line is expected to take (assumed)
-const SEEDS = 2 ** 32;
-const MINE = "My hand"; // the style learned from recorded lines
+const MAX_CHARACTERS = 5000; // of a text (assumed)
+const FIRST_WIDTH = 1.25; // x-heights of a character's width, before a row is written (assumed)
+const FILLED = 0.95; // fraction of a column's width that a row is expected to fill (assumed)
+const SEEDS = 2 ** 32; // number of seeds
+const MY_HAND = "My hand"; // the style of the recorded lines
 
-/** The number of words, at least one, that fit in a row of `most` characters. */
-function fitting(words, most) {
-  let number = 1, length = words[0].length;
-  while (number < words.length && (length += 1 + words[number].length) <= most) number++;
-  return number;
+/** The number of words, at least 1, that fit in a row of `maxCharacters`. */
+function countFitting(words, maxCharacters) {
+  let count = 1, length = words[0].length;
+  while (count < words.length && (length += 1 + words[count].length) <= maxCharacters) count++;
+  return count;
 }
 
+/** Set up the part Write. `open` shows the part, with the values of an address's query. */
 export function startWrite({client, complain, say, store}) {
   const form = find("#options"), fields = form.elements, initial = new FormData(form);
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
   let paper, rows = [], sheets = [], job = null, network = null, hand = null;
-  let frame = 0, lastTime = 0, isHurried = false; // of the animated pen
+  let frame = 0, lastTime = 0, showsAll = false; // of the animated pen
 
-  const look = () => ({pen: Number(fields.pen.value), colour: fields.colour.value});
-  const ofSheet = (number) => rows.filter((row) => row.sheet === number);
+  const pen = () => ({width: Number(fields.pen.value), colour: fields.colour.value});
+  const rowsOf = (sheet) => rows.filter((row) => row.sheet === sheet);
 
-  /** Let the page's address hold all that is chosen. */
-  const showLink = () =>
+  /** Put the values of the form into the page's address. */
+  const updateAddress = () =>
     history.replaceState(null, "", `#write?${new URLSearchParams(new FormData(form))}`);
 
+  /** Update the controls of the form, and draw all sheets again. */
   function repaint() {
     for (const input of form.querySelectorAll("[type=range]"))
       input.previousElementSibling.textContent = `${input.value} ${input.dataset.unit ?? ""}`;
@@ -39,8 +41,8 @@ export function startWrite({client, complain, say, store}) {
     }
     for (const [number, sheet] of sheets.entries()) {
       if (!sheet.canvas.clientWidth) continue;
-      sheet.context = fresh(sheet.canvas, paper.width);
-      paint(sheet.context, paper, look(), ofSheet(number).map((row) => row.shown));
+      sheet.context = clearedContext(sheet.canvas, paper.width);
+      paint(sheet.context, paper, pen(), rowsOf(number).map((row) => row.shown));
     }
   }
 
@@ -52,82 +54,84 @@ export function startWrite({client, complain, say, store}) {
     repaint();
   }
 
-  /** Show, frame by frame, the ink that the pen has written by now. */
-  function play(now) {
-    const row = rows.find(({finished}) => !finished), context = sheets[row?.sheet]?.context;
-    const passed = isHurried || still.matches ? Infinity : Math.min(now - lastTime, 100);
-    if (context) row.play(context, look(), passed);
-    lastTime = now;
+  /** Draw the ink that the pen has written since the last frame, and ask for the next frame. */
+  function play(time) {
+    const row = rows.find(({played}) => !played), context = sheets[row?.sheet]?.context;
+    const isInstant = showsAll || reducedMotion.matches;
+    if (context) row.play(context, pen(), isInstant ? Infinity : Math.min(time - lastTime, 100));
+    lastTime = time;
     frame = row || job ? requestAnimationFrame(play) : 0;
     find("#at-once").hidden = !frame;
     find("#stop").hidden = !job;
     find("#another").hidden = Boolean(job);
   }
 
+  /** List the rows with doubtful words, and describe the sheets by their texts. */
   function showDoubts() {
     find("#doubts").replaceChildren(...rows.filter((row) => row.doubtful.length).map((row) => {
-      const again = button("Write again", () => begin(async (signal) => {
-        await compute(row, row.seed + 1000, signal);
-        row.fit(paper.column);
+      const writeAgain = button("Write again", () => runJob(async (signal) => {
+        await writeRow(row, row.seed + 1000, signal);
+        row.narrowTo(paper.column);
       }));
-      return create("li", {}, ...marked(row.text, row.doubtful), " ", again);
+      return create("li", {}, ...marked(row.text, row.doubtful), " ", writeAgain);
     }));
     for (const [number, {canvas}] of sheets.entries())
-      canvas.ariaLabel = ofSheet(number).map((row) => row.text).join("\n");
+      canvas.ariaLabel = rowsOf(number).map((row) => row.text).join("\n");
   }
 
-  /** Write a row's text, and again as long as it is misread. */
-  async function compute(row, seed, signal) {
-    const restart = () => {
+  /** Write a row's text; a misread row is written again. */
+  async function writeRow(row, seed, signal) {
+    const clear = () => {
       row.clear();
       repaint();
     };
-    restart();
+    clear();
     Object.assign(row, {seed: seed % SEEDS, doubtful: []});
-    // A network that is told no hand has a different hand with each seed: the first row primes all.
+    // Without a chosen hand each seed has another hand, so the first row is the others' primer.
     const [first] = rows, primer = row !== first && first.ink.length ? first : null;
     const options = {text: row.text, seed: row.seed, bias: Number(fields.bias.value),
       hand: hand ?? (primer && {text: primer.text, ink: primer.ink})};
-    client.ask("load", {role: "reader"}); // proofreads the rows that end after it is loaded
+    client.ask("load", {role: "reader"}); // rows that end before the reader is loaded stay unread
     for await (const {ink, doubtful = []} of client.write(options)) {
       signal.throwIfAborted();
-      if (!ink.length) restart(); // the row was misread
+      if (!ink.length) clear(); // a new try
       row.set(ink);
       row.doubtful = doubtful;
     }
   }
 
-  /** Write paragraphs, broken into rows by the mean width of the characters written so far. */
+  /** Write a text. Its paragraphs are broken into rows by the mean width of written characters. */
   async function writeAll(text, signal) {
     const seed = Number(fields.seed.value);
-    let number = 0, width = WIDTH;
+    let number = 0, characterWidth = FIRST_WIDTH;
     for (const paragraph of text.split("\n")) {
       let words = paragraph.match(/\S{1,30}/gu) ?? [];
       if (!words.length) number++;
       for (; words.length; number++) {
         signal.throwIfAborted();
-        const row = paper.row(number), room = FULL * paper.column / paper.size / width;
+        const row = paper.row(number);
+        const maxCharacters = FILLED * paper.column / paper.size / characterWidth;
         rows.push(row);
         if (row.sheet === sheets.length) addSheet();
-        let length = fitting(words, Math.min(room, network.sampling.longest));
+        let count = countFitting(words, Math.min(maxCharacters, network.sampling.longest));
         do {
-          row.text = words.slice(0, length).join(" ");
+          row.text = words.slice(0, count).join(" ");
           say(`Line ${rows.length}`);
-          await compute(row, seed + number, signal);
-          width = (width + row.width / row.size / row.text.length) / 2;
-        } while (!row.fit(paper.column) && --length);
-        words = words.slice(length || 1);
-        row.complete = true;
+          await writeRow(row, seed + number, signal);
+          characterWidth = (characterWidth + row.width / row.size / row.text.length) / 2;
+        } while (!row.narrowTo(paper.column) && --count);
+        words = words.slice(count || 1);
+        row.inkComplete = true;
         repaint();
       }
     }
   }
 
-  /** Do work that writes; earlier work stops. */
-  async function begin(work) {
+  /** Run `work`, a function that writes rows, instead of the work that runs now. */
+  async function runJob(work) {
     job?.abort();
     const current = job = new AbortController();
-    isHurried = false;
+    showsAll = false;
     frame ||= requestAnimationFrame(play);
     try {
       await work(current.signal);
@@ -138,20 +142,20 @@ export function startWrite({client, complain, say, store}) {
     job = null;
     say("");
     rows = rows.filter((row) => row.strokes.length);
-    for (const row of rows) row.complete = true;
+    for (const row of rows) row.inkComplete = true;
     showDoubts();
   }
 
-  /** The text. If the network cannot write all its signs, an Error names these signs; its `remedy`
-   * is a button that replaces them or leaves them out. */
-  function writable() {
+  /** The text. Throws an Error if the text is blank, or if the network cannot write some of the
+   * text's signs; the remedy of the Error replaces these signs or leaves them out. */
+  function checkedText() {
     const {text, changes} = fit(fields.text.value, network), signs = Object.keys(changes);
     if (text.trim() && !signs.length) return text;
     const code = (sign) => sign.codePointAt().toString(16).toUpperCase().padStart(4, "0");
-    const shown = (sign) => (/[\p{C}\p{M}]/u.test(sign) ? `U+${code(sign)}` : sign) +
+    const describe = (sign) => (/[\p{C}\p{M}]/u.test(sign) ? `U+${code(sign)}` : sign) +
       (changes[sign] && ` (${changes[sign]} instead)`);
-    const listed = `The network cannot write ${signs.map(shown).join(", ")}.`;
-    const error = new Error(signs.length ? listed : "The text is blank.");
+    const unknown = `The network cannot write ${signs.map(describe).join(", ")}.`;
+    const error = new Error(signs.length ? unknown : "The text is blank.");
     if (text.trim()) error.remedy = ["Replace or leave out", () => {
       fields.text.value = fit(fields.text.value, network).text;
       write();
@@ -159,47 +163,47 @@ export function startWrite({client, complain, say, store}) {
     throw error;
   }
 
-  /** List the styles that the network knows; the selected style stays if it is among them. */
+  /** List the network's styles; the selected style stays selected if the network has it. */
   function showStyles() {
     const {value, options: [standard]} = fields.style, {hands} = network;
-    const names = hands ? [MINE, ...Object.keys(hands).filter((name) => name !== "hand")] : [];
+    const names = hands ? [MY_HAND, ...Object.keys(hands).filter((name) => name !== "hand")] : [];
     standard.textContent = hands && !hands.hand ? "Its own" : network.name;
     fields.style.replaceChildren(standard, ...names.map((name) => new Option(name)));
     fields.style.value = names.includes(value) ? value : "";
   }
 
-  /** The request for the worker's task `hand`: the hand that is chosen. */
+  /** The chosen hand, as a request for the worker's task `hand`. */
   async function chosenHand() {
     const style = fields.style.value, seed = Number(fields.seed.value);
-    if (style !== MINE) return {style, seed};
-    await store.reload().catch(() => {}); // `keep` reports a failure
+    if (style !== MY_HAND) return {style, seed};
+    await store.reload().catch(() => {}); // `store.keep` reports a failure of the storage
     const lines = store.recorded().map(({strokes}) => strokes);
     if (lines.length) return {lines};
-    const error = new Error("Nothing of your hand is recorded here: four lines will do.");
+    const error = new Error("No line of your hand is recorded here; four lines are enough.");
     error.remedy = ["Record", () => { location.hash = "#hand"; }];
     throw error;
   }
 
-  /** Write the text if the network knows all its signs; otherwise the sheets stay as they are. */
+  /** Write the text on new sheets. The sheets stay as they are if there is an error. */
   async function write() {
     if (!form.reportValidity()) return;
-    if (fields.text.textLength > MOST)
-      throw new Error(`A text here has at most ${MOST} characters, this one ` +
-        `${fields.text.textLength}: “experiments.py page” writes longer ones.`);
+    if (fields.text.textLength > MAX_CHARACTERS)
+      throw new Error(`The text has ${fields.text.textLength} characters; at most ` +
+        `${MAX_CHARACTERS} are written here. “experiments.py page” writes longer texts.`);
     say("Loading");
     network = await client.ask("load", {role: "writer"}).finally(() => say(""));
     find("#licence").textContent = `${network.name}: ${network.licence}`;
     showStyles();
-    const text = writable().trimEnd(), size = Number(fields.size.value);
+    const text = checkedText().trimEnd(), size = Number(fields.size.value);
     hand = await client.ask("hand", await chosenHand());
     find("#problem").hidePopover();
-    showLink();
+    updateAddress();
     [rows, sheets] = [[], []];
     find("#sheets").replaceChildren();
     find("#doubts").replaceChildren();
     paper = new Paper({paper: fields.paper.value, ruling: fields.ruling.value, size});
     addSheet();
-    begin((signal) => writeAll(text, signal));
+    runJob((signal) => writeAll(text, signal));
   }
 
   form.onsubmit = (event) => {
@@ -207,20 +211,20 @@ export function startWrite({client, complain, say, store}) {
     write();
   };
   form.oninput = repaint;
-  form.onchange = showLink;
+  form.onchange = updateAddress;
   form.onclick = ({target}) => {
     if (target.className === "ink") {
       fields.colour.value = target.value;
       repaint();
-      showLink();
+      updateAddress();
     } else if (target.closest("#save") && target.value && rows.length)
-      saveSheets(target.value, paper, rows, look());
+      saveSheets(target.value, paper, rows, pen());
   };
   find("#another").onclick = () => {
     fields.seed.value = (Number(fields.seed.value) + 1) % SEEDS;
     write();
   };
-  find("#at-once").onclick = () => { isHurried = true; };
+  find("#at-once").onclick = () => { showsAll = true; };
   find("#stop").onclick = () => job?.abort();
   find("#learned").onchange = async ({target: {files: [file]}}) => {
     const bytes = await file.arrayBuffer();
@@ -233,14 +237,14 @@ export function startWrite({client, complain, say, store}) {
     const style = new CSSStyleSheet(), shown = find("#write").hidden ? [] : rows;
     style.replaceSync(`@page sheet { size: ${paper?.width}mm ${paper?.height}mm; margin: 0; }`);
     document.adoptedStyleSheets = [style];
-    find("#printed").replaceChildren(...toElements(paper, shown, look()));
+    find("#printed").replaceChildren(...toElements(paper, shown, pen()));
   };
   new ResizeObserver(repaint).observe(find("#sheets"));
   return {
     open(query) {
       if (paper && !query) return;
       const values = new URLSearchParams(query), style = values.get("style");
-      if (style) fields.style.append(new Option(style)); // until the network is loaded
+      if (style) fields.style.append(new Option(style)); // the list has no styles before `load`
       for (const [name, value] of values)
         if (initial.has(name)) fields[name].value = value;
       for (const select of form.querySelectorAll("select"))

@@ -32,10 +32,10 @@ from utils.normalisation import Normalisation
 
 INPUT_SIZE = 3
 """Numbers per point: the offset in x and y, and the end of stroke. A network that predicts the end
-of the sequence has a fourth."""
-FIRST_END = 0.01
-"""Initial probability that a sequence ends at a point (assumed: real sequences have 30 to 2,000
-points; measured: from 0.5 on MNIST's sevens learn their end more slowly)."""
+of the sequence has a fourth number."""
+INITIAL_END_PROBABILITY = 0.01
+"""Initial probability that a sequence ends at a point (assumed, for sequences of 30 to 2,000
+points; measured: the end of MNIST's sevens is learned more slowly from 0.5)."""
 Head = Literal["mixture", "regression"]
 HEADS: dict[Head, type[NextPoint]] = {"mixture": Mixture, "regression": PointEstimate}
 
@@ -48,9 +48,9 @@ class Output:
     """The output of a network for each step.
 
     Attributes:
-        prediction: the density of the next point, or with a regression head an estimate of it;
+        prediction: the density of the next point, or a point estimate from a regression head;
             leading dimensions `(B, T)`.
-        state: the state after the last step, for the next call, `(B, ...)` each.
+        state: tensors by name, `(B, ...)` each: the state after the last step, for the next call.
         attention: phi over the characters of the text and the position after its end,
             `(B, T, U + 1)`; None without a text.
     """
@@ -61,15 +61,15 @@ class Output:
 
 
 class GenerationNetwork(BaseModel):
-    """A network that predicts each next point from the points before: the base of all generators.
+    """The base class of networks that predict each next point from the points before.
 
-    A subclass makes its layers and, by `output_layer`, an output layer; its `forward` hands the
-    output to `predict`. Offsets are in normalised units throughout. With the regression head the
-    prediction is a point instead of a density (see `PointEstimate`), learned under `SquaredError`;
-    `num_mixtures`, `min_scale` and `max_correlation` then have no effect.
+    A subclass makes its layers, and the output layer by `output_layer`; its `forward` passes the
+    results of the output layer to `predict`. Offsets are in normalised units throughout. A
+    regression head predicts a point, not a density (see `PointEstimate`), and is trained with
+    `SquaredError`; `num_mixtures`, `min_scale` and `max_correlation` then have no effect.
 
     Args:
-        normalisation: of the offsets; `min_scale` is normalised by it too.
+        normalisation: normalisation of the offsets, also applied to `min_scale`.
         num_mixtures: components of the mixture, M.
         min_scale: lower bound on the mixture's scales, in the units of the data.
         max_correlation: upper bound on the mixture's absolute correlations.
@@ -78,9 +78,9 @@ class GenerationNetwork(BaseModel):
         end_of_sequence: whether a point has a fourth number, 1 for the last point of a sequence.
             The network sees and predicts the number, and so ends its lines itself.
         head: whether the output layer gives the parameters of a mixture or a single point.
-        stretch: fraction by which offsets along the line are stretched in writing (below 0:
-            shortened) under a bias that leaves no noise, so that letters become neither narrower
-            nor wider; a bias of b takes 1 - exp(-2 b) of `stretch`. No effect in training.
+        stretch: fraction by which writing lengthens offsets along the line (below 0: shortens), so
+            that a bias makes letters neither narrower nor wider. The fraction is for a bias that
+            leaves no noise; a bias of b takes 1 - exp(-2 b) of it. No effect in training.
 
     Attributes:
         input_size: numbers of a point that the network sees, I.
@@ -108,8 +108,8 @@ class GenerationNetwork(BaseModel):
         self.normalisation, self.num_mixtures = normalisation, num_mixtures
         self.min_scale, self.max_correlation = min_scale, max_correlation
         self.clip_output_gradient = clip_output_gradient
-        bound = [min_scale / deviation for deviation in normalisation.std]
-        self.register_buffer("min_scales", torch.tensor(bound), persistent=False)
+        min_scales = [min_scale / deviation for deviation in normalisation.std]
+        self.register_buffer("min_scales", torch.tensor(min_scales), persistent=False)
 
     @abstractmethod
     def forward(
@@ -122,22 +122,22 @@ class GenerationNetwork(BaseModel):
         """Predict each next point.
 
         Args:
-            inputs: points up to each step, `(B, T, 3)` or `(B, T, 4)`, normalised. A network of
-                three numbers ignores the fourth; a network of four takes a missing fourth for 0.
-            text: indices of the characters, `(B, U)`; ignored by a network that needs none.
+            inputs: points up to each step, `(B, T, 3)` or `(B, T, 4)`, normalised. A network with
+                I = 3 ignores a fourth number; a network with I = 4 takes a missing number as 0.
+            text: indices of the characters, `(B, U)`; ignored by a network that needs no text.
             text_lengths: characters of each text, `(B,)`.
-            state: the state that an earlier call returned; None for `initial_state`. Tensors by
-                name, of any shape that begins with B; the shapes may grow from call to call.
+            state: the state that an earlier call returned; None for `initial_state`. Each tensor
+                has B as its first dimension; the other dimensions may grow from call to call.
         """
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
-        """Return the stepper that writes `lines` from their initial state; a subclass may know a
+        """Return a stepper that writes `lines` from their initial state. A subclass may return a
         faster stepper."""
         return Stepper(self, lines, matmul_dtype)
 
     @property
     def has_density(self) -> bool:
-        """Whether predictions say how probable each offset is, see `NextPoint`."""
+        """Whether the network predicts a density of the offset, see `NextPoint`."""
         return HEADS[self.head].has_density
 
     def points_seen(self, inputs: Tensor) -> Tensor:
@@ -147,27 +147,27 @@ class GenerationNetwork(BaseModel):
 
     def output_layer(self, size: int) -> nn.Linear:
         """Return a new output layer for `size` numbers per step."""
-        count = 6 * self.num_mixtures + 1 if self.has_density else 3  # the paper, eq. 17
-        output = nn.Linear(size, count + self.end_of_sequence)
+        num_outputs = 6 * self.num_mixtures + 1 if self.has_density else 3  # the paper, eq. 17
+        output = nn.Linear(size, num_outputs + self.end_of_sequence)
         if self.end_of_sequence:
             with torch.no_grad():
-                output.bias[-1] = math.log(1.0 / FIRST_END - 1.0)
+                output.bias[-1] = math.log(1.0 / INITIAL_END_PROBABILITY - 1.0)
         return output
 
     def predict(self, raw: Tensor) -> Mixture | PointEstimate:
-        """Return the prediction that the output layer's results `(B, T, any)` describe."""
+        """Return the prediction that `raw` describes, the output layer's results `(B, T, any)`."""
         raw = clip_gradient(raw, self.clip_output_gradient)
         return HEADS[self.head].from_parameters(
             raw, self.min_scales, self.max_correlation, self.end_of_sequence
         )
 
     def stretch_at(self, bias: float) -> tuple[float, float]:
-        """Return the default factors of the expected offsets in x and y, see `Sampling.stretch`."""
+        """Return the default factors on the expected offsets in x and y, see `Sampling.stretch`."""
         return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
 
 
 class _RecurrentNetwork(GenerationNetwork):
-    """Stacked recurrent layers with skip connections, the lowest with a window or without.
+    """Stacked recurrent layers with skip connections; the lowest layer may have a window.
 
     Every hidden layer sees the input and the layer below; the output layer sees all hidden layers
     (the paper, eqs 1-5). The layers above the lowest see the window as well (eq. 53).
@@ -180,11 +180,11 @@ class _RecurrentNetwork(GenerationNetwork):
         cell: kind of the cells.
         dropout: fraction of a hidden layer's outputs that the layer above and the output layer do
             not see in training.
-        clip_lstm_gradient: as `clip_output_gradient`, with respect to the gates of the LSTMs before
-            squashing (the paper: 10).
-        hand_size: numbers of the vector of a hand that the network is told; None: no hand is told.
-        hand_noise: standard deviation of the noise on the vector in training.
-        untold: fraction of the lines that are told no hand in training.
+        clip_lstm_gradient: bound as `clip_output_gradient`, but on the gradient with respect to the
+            gates of the LSTMs before their activation functions (the paper: 10).
+        hand_size: length of the hand vector that the network is told; None: it is told no hand.
+        hand_noise: standard deviation of the noise on the hand vector in training.
+        untold: fraction of the lines for which the network is told no hand in training.
     """
 
     def __init__(
@@ -203,14 +203,14 @@ class _RecurrentNetwork(GenerationNetwork):
         **options: Any,
     ) -> None:
         super().__init__(normalisation, **options)
-        seen = self.input_size
+        seen_size = self.input_size
         if window is None:
-            layers: list[nn.Module] = [RecurrentLayer(cell, seen, hidden_size)]
+            layers: list[nn.Module] = [RecurrentLayer(cell, seen_size, hidden_size)]
         else:
-            layers = [WindowedLayer(cell, seen, hidden_size, **window)]
-            seen += layers[0].vocab_size
+            layers = [WindowedLayer(cell, seen_size, hidden_size, **window)]
+            seen_size += layers[0].vocab_size
         upper = range(num_layers - 1)
-        layers += [RecurrentLayer(cell, seen + hidden_size, hidden_size) for _ in upper]
+        layers += [RecurrentLayer(cell, seen_size + hidden_size, hidden_size) for _ in upper]
         self.layers, self.dropout = nn.ModuleList(layers), Dropout(dropout)
         self.clip_lstm_gradient = clip_lstm_gradient
         self.output = self.output_layer(num_layers * hidden_size)
@@ -225,16 +225,16 @@ class _RecurrentNetwork(GenerationNetwork):
             self.extras = ExtraShapes({"hand": (TOLD_LINES, DESCRIPTOR + 1), "composed": (1,)})
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
-        """Return the compiled stepper if it computes this network's `forward`: not for a subclass,
-        nor with modules other than those in `COMPILED`."""
+        """Return the compiled stepper if it computes this network's `forward`, that is, if the
+        network and all modules in it are of classes in `COMPILED`."""
         modules, device = {type(module) for module in self.modules()}, self.output.weight.device
         if modules <= COMPILED and self.has_density and library.available(device, matmul_dtype):
             return CompiledStepper(self, lines, matmul_dtype)
         return Stepper(self, lines, matmul_dtype)
 
     def initial_state(self, batch: int, given: Given | None = None) -> dict[str, Tensor]:
-        """Return the state before the first step: zeros, and the hand that is told. `forward`
-        returns states that a subclass adds unchanged."""
+        """Return the state before the first step: zeros, and the hand vectors. If a subclass adds
+        tensors to the state, `forward` returns them unchanged."""
         zeros = self.output.weight.new_zeros
         state = {
             f"{number}.{name}": zeros(batch, size)
@@ -243,14 +243,14 @@ class _RecurrentNetwork(GenerationNetwork):
         }
         if self.hand_encoder is not None:
             extras = (given or self.told(batch)).extras
-            # Writing encodes line by line: a line then does not depend on the others, bit for bit.
+            # Writing encodes line by line, so that no line depends on the others, bit for bit.
             rows = extras["hand"].split(batch if self.training else 1)
             vectors = torch.cat([self.hand_encoder(lines) for lines in rows])
             state["hand"] = torch.cat((vectors, extras["composed"]), 1)
         return state
 
-    def told_gates(self, hand: Tensor | None) -> Sequence[Tensor | None]:
-        """Return the numbers that a hand adds to each layer's gates, `(B, 4 H)`; None without."""
+    def hand_gate_inputs(self, hand: Tensor | None) -> Sequence[Tensor | None]:
+        """Return for each layer what hands add to its gates, `(B, 4 H)`, or None without hands."""
         if hand is None:
             return [None] * len(self.layers)
         return self.hand_gates(hand).chunk(len(self.layers), 1)
@@ -259,20 +259,20 @@ class _RecurrentNetwork(GenerationNetwork):
     def forward(self, inputs, text=None, text_lengths=None, state=None) -> Output:
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
-        bound = self.clip_lstm_gradient
+        gradient_bound = self.clip_lstm_gradient
         hiddens, last_state, attention = [], dict(state), None
-        hand_gates = self.told_gates(state.get("hand"))
+        hand_inputs = self.hand_gate_inputs(state.get("hand"))
         for number, layer in enumerate(self.layers):
             initial = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
-            common = initial, bound, hand_gates[number]
+            arguments = initial, gradient_bound, hand_inputs[number]
             if isinstance(layer, WindowedLayer):
-                hidden, windows, phi, final = layer(seen, text, text_lengths, *common)
+                hidden, windows, phi, final = layer(seen, text, text_lengths, *arguments)
                 # The upper layers see the windows of all steps at once.
                 seen = torch.cat((seen.to(windows), windows), -1)
                 attention = phi.transpose(0, 1)  # (B, T, U + 1)
             else:
                 below = [self.dropout(hiddens[-1]).to(seen.dtype)] if hiddens else []
-                hidden, final = layer(torch.cat([seen, *below], -1), *common)
+                hidden, final = layer(torch.cat([seen, *below], -1), *arguments)
             hiddens.append(hidden)  # (T, B, H)
             last_state |= {f"{number}.{name}": value for name, value in final.items()}
         raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))
@@ -280,29 +280,29 @@ class _RecurrentNetwork(GenerationNetwork):
 
 
 class PredictionNetwork(_RecurrentNetwork):
-    """The unconditional network: predicts each next point from the points before (section 4).
+    """The unconditional network, which is told no text (the paper, section 4).
 
     Args:
         normalisation: see `GenerationNetwork`, also for the other arguments.
     """
 
-    # Without the argument `window`, which is no option of a config.
+    # A config cannot set `window`: this signature lacks the argument.
     def __init__(self, normalisation: Normalisation, **options: Any) -> None:
         super().__init__(normalisation, **options)
 
 
 class SynthesisNetwork(_RecurrentNetwork):
-    """The conditional network: sees its text through a soft window (section 5).
+    """The conditional network, which sees its text through a soft window (the paper, section 5).
 
     Args:
         normalisation: see `GenerationNetwork`, also for the arguments not listed here.
-        alphabet: of the texts.
+        alphabet: alphabet of the texts.
         num_windows: Gaussians of the window, K.
         window_advance: characters that the window moves per step before training (measured:
             IAM-OnDB has 29 characters and 628 points per line).
-        longest: characters of the longest text that is written as a whole; a longer text is written
-            in parts of half as many characters, all in the hand of the first part, see `writing`.
-            None: every text is written as a whole.
+        longest: characters of the longest text that is written as a whole, None for no limit. A
+            longer text is written in parts of at most half as many characters, all in the hand of
+            the first part, see `writing`.
     """
 
     needs_text: ClassVar[bool] = True
@@ -323,7 +323,7 @@ class SynthesisNetwork(_RecurrentNetwork):
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
-        """The weights with an index for each character, see `BaseModel`."""
+        """See `BaseModel`."""
         # The upper layers see the input, the window, and the layer below, in this order.
         axes = {"layers.0.weight_window": (1, 0)}
         for number in range(1, len(self.layers)):
@@ -333,4 +333,4 @@ class SynthesisNetwork(_RecurrentNetwork):
 
 COMPILED = {PredictionNetwork, SynthesisNetwork, RecurrentLayer, WindowedLayer, Dropout}
 COMPILED |= {HandEncoder, nn.ModuleList, nn.Sequential, nn.Linear, nn.Tanh, nn.LSTM, nn.GRU}
-"""The networks, and all modules in them, that the compiled stepper knows."""
+"""Classes of networks, and of the modules in them, that the compiled stepper can compute."""

@@ -1,4 +1,4 @@
-"""Pictures of the window and the mixture of a network that writes, as in the paper's figures."""
+"""Plots the window and the mixture of a network that writes, as in the paper's figures."""
 
 import math
 from collections.abc import Collection
@@ -17,12 +17,12 @@ from utils.ink import bounds, to_points, x_height
 from utils.normalisation import Normalisation
 from utils.plots import density_figure, weights_figure, window_figure
 
-COLUMNS = 1600
-"""Cells of the grid in a row (assumed)."""
+MAX_COLUMNS = 1600
+"""Most cells in a row of the grid of `density_map` (assumed)."""
 
 
 def check_pictures(writer: Writer, kinds: Collection[str]) -> None:
-    """Raise a UserError if a network lacks a window or a density that `step_figures` would show."""
+    """Raise a UserError if the network lacks a window or density that `step_figures` would show."""
     for kind in kinds:
         fault = None
         if kind == "window" and not writer.model.needs_text:
@@ -36,12 +36,12 @@ def check_pictures(writer: Writer, kinds: Collection[str]) -> None:
 def step_figures(
     writer: Writer, line: Line, kinds: Collection[str], pen_sharpness: float = PEN_SHARPNESS
 ) -> dict[str, Figure]:
-    """Return pictures of the steps in which a line was written, by their kind.
+    """Return, by kind, figures that show the steps in which a line was written.
 
     Args:
         writer: the network that wrote the line.
         line: at least two points.
-        kinds: some of "density", "window" and "weights".
+        kinds: the kinds of figures: any of "density", "window" and "weights".
         pen_sharpness: `Sampling.pen_sharpness` when the line was written.
 
     Raises:
@@ -53,7 +53,7 @@ def step_figures(
         attention = output.attention[0].float().cpu().numpy()
         figures["window"] = window_figure(attention, line.text, line.ink)
     if writer.model.has_density:
-        bias = torch.from_numpy(line.bias).to(writer.device)  # of each step
+        bias = torch.from_numpy(line.bias).to(writer.device)  # (steps,)
         mixture = output.prediction[0].biased(bias, pen_sharpness)
     if "density" in kinds:
         density, extent = density_map(mixture, line.ink, writer.model.normalisation)
@@ -68,44 +68,44 @@ def step_figures(
 def density_map(
     mixture: Mixture, ink: np.ndarray, normalisation: Normalisation
 ) -> tuple[np.ndarray, tuple[float, float, float, float]]:
-    """Add up, over all steps, the densities of the next position on the paper (paper, figure 10).
+    """Add up, over all steps, the densities of the next position (the paper, figure 10).
 
-    Components count within four standard deviations, from a weight of 1e-3 on. Each component is at
-    least half a cell wide, so that no component falls between cells.
+    Components are left out beyond four standard deviations, and where their weight is below 1e-3.
+    Their standard deviations are at least half a cell, so that cells' centres miss no component.
 
     Args:
         mixture: the mixture at each step, leading dimensions `(steps,)`.
         ink: `(steps + 1, 3)` in the data's units.
-        normalisation: of the mixture's offsets.
+        normalisation: normalisation of the mixture's offsets.
 
     Returns:
-        the sum `(rows, columns)` float64, per unit of area, first row at the top, and the grid's
-        `(left, top, right, bottom)` in the data's units.
+        the sum per unit of area, `(rows, columns)` float64, with the first row at the top; and the
+        grid's `(left, top, right, bottom)` in the data's units.
     """
     mean, std = np.array(normalisation.mean), np.array(normalisation.std)
     margin = 1.5 * x_height(ink)
     left, top, right, bottom = bounds(ink)
     left, top, right, bottom = left - margin, top - margin, right + margin, bottom + margin
-    cell = max((right - left) / COLUMNS, (bottom - top) / 4 / COLUMNS)
-    shape = math.ceil((bottom - top) / cell), math.ceil((right - left) / cell)  # (rows, columns)
-    grid, size = np.zeros(shape), np.array(shape[::-1])[:, None]
+    cell = max((right - left) / MAX_COLUMNS, (bottom - top) / 4 / MAX_COLUMNS)
+    rows, columns = math.ceil((bottom - top) / cell), math.ceil((right - left) / cell)
+    grid, grid_size = np.zeros((rows, columns)), np.array([[columns], [rows]])
     corner = np.array([left, top])
-    narrowest = torch.from_numpy(np.log(cell / 2 / std)).float()[:, None]
+    log_min_scales = torch.from_numpy(np.log(cell / 2 / std)).float()[:, None]
     weights = mixture.weights.double().cpu().numpy()  # (steps, M)
     means, correlations = mixture.means.float().cpu(), mixture.correlations.float().cpu()
-    log_scales = torch.maximum(mixture.log_scales.float().cpu(), narrowest)  # (steps, 2, M)
+    log_scales = torch.maximum(mixture.log_scales.float().cpu(), log_min_scales)  # (steps, 2, M)
     centres = means.double().numpy() * std[:, None] + (mean - corner)[:, None]
-    centres += to_points(ink)[:-1, :, None]  # on the grid, (steps, 2, M)
-    reaches = 4 * log_scales.double().exp().numpy() * std[:, None]
-    firsts = np.floor((centres - reaches) / cell).clip(0, size).astype(int)
-    lasts = np.ceil((centres + reaches) / cell).clip(0, size).astype(int)
-    counted = (weights >= min(1e-3, 0.5 / weights.shape[1])) & (lasts > firsts).all(axis=1)
-    # One component at a time, and only the cells that it reaches.
-    for step, m in np.argwhere(counted).tolist():
-        (x_first, y_first), (x_last, y_last) = firsts[step, :, m], lasts[step, :, m]
+    centres += to_points(ink)[:-1, :, None]  # relative to the grid's corner, (steps, 2, M)
+    radii = 4 * log_scales.double().exp().numpy() * std[:, None]
+    starts = np.floor((centres - radii) / cell).clip(0, grid_size).astype(int)
+    stops = np.ceil((centres + radii) / cell).clip(0, grid_size).astype(int)
+    is_counted = (weights >= min(1e-3, 0.5 / weights.shape[1])) & (stops > starts).all(axis=1)
+    # Each component's density is computed only in the cells within its radii.
+    for step, m in np.argwhere(is_counted).tolist():
+        (x_start, y_start), (x_stop, y_stop) = starts[step, :, m], stops[step, :, m]
         centre = centres[step, :, m]
-        x = ((np.arange(x_first, x_last) + 0.5) * cell - centre[0]) / std[0]
-        y = ((np.arange(y_first, y_last) + 0.5) * cell - centre[1]) / std[1]
+        x = ((np.arange(x_start, x_stop) + 0.5) * cell - centre[0]) / std[0]
+        y = ((np.arange(y_start, y_stop) + 0.5) * cell - centre[1]) / std[1]
         offsets = torch.from_numpy(np.stack(np.meshgrid(x, y), axis=-1)).float()
         component = Mixture(
             end_logits=torch.zeros(()),
@@ -115,6 +115,6 @@ def density_map(
             correlations=correlations[step, m, None],
         )
         density = component.log_prob_offset(offsets).double().exp().numpy()
-        grid[y_first:y_last, x_first:x_last] += weights[step, m] / std.prod() * density
-    end = (left, top, left + shape[1] * cell, top + shape[0] * cell)
-    return grid, tuple(float(edge) for edge in end)
+        grid[y_start:y_stop, x_start:x_stop] += weights[step, m] / std.prod() * density
+    extent = (left, top, left + columns * cell, top + rows * cell)
+    return grid, tuple(float(edge) for edge in extent)

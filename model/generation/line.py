@@ -21,14 +21,14 @@ class Line:
     Attributes:
         ink: `(points, 3)` float32 in the units of the data, the primer's points first.
         primed: number of the primer's points at the start of `ink`, 0 without a primer.
-        peaks: index in `text` of the character at the window's peak, at every step,
-            `(points - 1,)` int32; the length of `text` past its end; None without a text.
-        text: the primer's text and the line's; None for a network without a text.
-        ended: whether the window's stopping rule, or the network's own end of the sequence, ended
-            the line rather than the limit on steps.
+        peaks: index in `text` of the character at the window's peak at each step,
+            `(points - 1,)` int32; the length of `text` where the window is past the text. None
+            without a text.
+        text: the primer's text and the line's text; None for a network without a text.
+        ended: whether a stopping rule or the network ended the line, not the limit on steps.
         bias: sharpening of the mixture at every step, `(points - 1,)` float32.
         title: the text as saved in files, without the primer's text.
-        description: how the line was made, such as the bias and the seed.
+        description: how the line was made, for example its bias and seed.
         given: the extras and seed that the network was told for the line.
     """
 
@@ -53,15 +53,15 @@ class Line:
 
     @property
     def visible(self) -> np.ndarray:
-        """The ink to draw: `written`, or a dot where nothing was written because the text was
-        complete at the end of the primer."""
+        """The ink to draw: `written`, or a dot if `written` is empty, as when the primer already
+        completes the text."""
         return self.written if len(self.written) else DOT_INK
 
     def __repr__(self) -> str:
         shown = "no text" if self.text is None else repr(self.title or self.text)
-        how = "ended" if self.ended else "not ended, cut"
+        ending = "ended" if self.ended else "not ended, cut"
         x, y = to_points(self.visible)[-1]
-        return f"Line({shown}, {len(self.written)} points, {how} at ({x:.0f}, {y:.0f}))"
+        return f"Line({shown}, {len(self.written)} points, {ending} at ({x:.0f}, {y:.0f}))"
 
     def _repr_svg_(self) -> str:
         """Return the line as a notebook shows it."""
@@ -71,7 +71,7 @@ class Line:
         """Save the line, without its primer, as .svg, .png or .inkml.
 
         Raises:
-            UserError: if the name's suffix is none of these.
+            UserError: if the name has another suffix.
             OSError: if the file cannot be written.
         """
         suffix = Path(path).suffix.lower()

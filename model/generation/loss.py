@@ -12,23 +12,24 @@ from utils.checks import Range
 Reduction = Literal["sequence", "point"]
 
 
-class _OfPoints(BaseLoss):
+class _PointLoss(BaseLoss):
     """A loss that is a sum over the points of a sequence.
 
     Args:
-        reduction: whether a batch's gradient is divided by the number of sequences, as the paper's
-            bounds on gradients assume, or of points, which makes a step independent of lengths.
+        reduction: what divides a batch's gradient: `sequence` for the number of sequences, which
+            the paper's bounds on gradients assume; `point` for the number of points, so that the
+            size of a step does not depend on the lengths of sequences.
     """
 
     def __init__(self, *, reduction: Reduction = "point") -> None:
         self.reduction = reduction
 
     def divisor(self, batch: Batch) -> int:
-        """Return the number of sequences of `batch`, or of points."""
+        """Return the number of sequences or of points in `batch`, by `reduction`."""
         return len(batch.lengths) if self.reduction == "sequence" else int(batch.lengths.sum())
 
 
-class NegativeLogLikelihood(_OfPoints):
+class NegativeLogLikelihood(_PointLoss):
     """The negative log-probability of the points under the mixture (the paper, eq. 26).
 
     The end of the sequence is included if the network predicts it.
@@ -41,16 +42,15 @@ class NegativeLogLikelihood(_OfPoints):
         """Return the nats of each sequence, `(batch,)`; padding does not count.
 
         Args:
-            output: a `prediction` with leading dimensions `(batch, time)`.
-            batch: `targets` `(batch, time, 3)` or `(batch, time, 4)`, and the `mask` of real
-                points.
+            output: its `prediction` is a `Mixture` with leading dimensions `(batch, time)`.
+            batch: `targets` `(batch, time, 3 or 4)`, and the `mask` of real points.
         """
         nats = -output.prediction.log_prob(batch.targets)  # (batch, time)
         return nats.masked_fill(~batch.mask, 0.0).sum(1)
 
 
-class SquaredError(_OfPoints):
-    """Half the squared distance of the estimated offset, and the cross-entropy of the pen.
+class SquaredError(_PointLoss):
+    """Half the squared distance from the estimated offset, plus the cross-entropy of the pen.
 
     Half the squared distance, in normalised units, is the negative log-density of the offset under
     a Gaussian of standard deviation 1 in both axes, up to the constant ln(2 pi). So both terms are
@@ -58,7 +58,7 @@ class SquaredError(_OfPoints):
     the network predicts the end of the sequence, the cross-entropy of that end is added.
 
     Args:
-        reduction: see `_OfPoints`.
+        reduction: see `_PointLoss`.
         pen_weight: factor on the cross-entropies.
     """
 
@@ -79,6 +79,6 @@ class SquaredError(_OfPoints):
             batch: as for `NegativeLogLikelihood`.
         """
         estimate, targets = output.prediction, batch.targets.to(output.prediction.mean.dtype)
-        ends = self.pen_weight * estimate.end_nats(targets)  # (batch, time)
-        total = estimate.half_squares(targets) + ends
+        end_loss = self.pen_weight * estimate.end_nats(targets)  # (batch, time)
+        total = estimate.half_squares(targets) + end_loss
         return total.masked_fill(~batch.mask, 0.0).sum(1)

@@ -11,10 +11,10 @@ from model.generation.generators import Output
 
 
 class SSE(BaseMetric):
-    """Squared distance between the mixture's mean and the point (the paper's "SSE").
+    """Squared distance between the prediction's mean and the point (the paper's "SSE").
 
-    The metrics are means, in normalised units, over all points, points within strokes, and jumps:
-    points that follow a pen lift. A first offset counts as a jump only if the first point is a dot.
+    The metrics are means, in normalised units, over all points, over points in strokes, and over
+    jumps: points that follow a pen lift. A first offset is a jump only if the first point is a dot.
     """
 
     names: ClassVar[tuple[str, ...]] = ("sse", "sse_strokes", "sse_jumps")
@@ -34,19 +34,19 @@ class SSE(BaseMetric):
         """Add one batch.
 
         Args:
-            output: a `prediction` with leading dimensions `(batch, time)`.
-            batch: `inputs` and `targets` `(batch, time, 3 or more)`, and the `mask` of real points.
+            output: its `prediction` has leading dimensions `(batch, time)`.
+            batch: `inputs` and `targets` `(batch, time, 3 or 4)`, and the `mask` of real points.
             scale: factor on the distances along the axes, a number or `(2,)`.
         """
         difference = (output.prediction.mean - batch.targets[..., :2]) * scale
-        squared = difference.double().square().sum(-1)  # (batch, time)
-        jumps = batch.inputs[..., 2] > 0.5
-        for kind, chosen in enumerate((~jumps & batch.mask, jumps & batch.mask)):
-            self._sums[kind] += squared[chosen].sum().cpu()
-            self._counts[kind] += chosen.sum().cpu()
+        squares = difference.double().square().sum(-1)  # (batch, time)
+        is_jump = batch.inputs[..., 2] > 0.5
+        for kind, mask in enumerate((~is_jump & batch.mask, is_jump & batch.mask)):
+            self._sums[kind] += squares[mask].sum().cpu()
+            self._counts[kind] += mask.sum().cpu()
 
     def compute(self) -> dict[str, float]:
-        """Return the means by name; nan for a kind of point that did not occur."""
+        """Return the means by name; nan for a kind of point that does not occur."""
         sums = torch.cat((self._sums.sum()[None], self._sums))
         counts = torch.cat((self._counts.sum()[None], self._counts))
         return dict(zip(self.names, (sums / counts).tolist(), strict=True))

@@ -16,17 +16,17 @@ from model.generation.sampling_options import PEN_SHARPNESS
 from utils.normalisation import Normalisation
 
 LIMIT = 1e4
-"""Bound on a network's outputs: all values and gradients stay finite, and means within 1e4 standard
-deviations (assumed: real offsets stay within 100)."""
+"""Bound on the absolute value of a network's outputs, so that all values and gradients stay finite
+(assumed: real offsets stay within 100 standard deviations)."""
 PEN_PIVOT = -1.5
 """Log-odds of ends that a bias leaves unchanged: a probability of 0.18 (measured, lab notebook:
 stopping and the pen)."""
 
 
 class _ClampInwards(torch.autograd.Function):
-    """Clamp to bounds; outside them, only gradients that lead back inside pass.
+    """Clamps to bounds; outside the bounds only a gradient that leads back inside passes.
 
-    With a plain clamp a value that has left the bounds gets no gradient and never returns.
+    With a plain clamp, a value outside the bounds gets no gradient and never returns.
     """
 
     @staticmethod
@@ -37,31 +37,31 @@ class _ClampInwards(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
         below, above = ctx.saved_tensors
-        # Descent moves against the gradient: below the bound only a negative gradient leads back.
+        # Descent moves a value against its gradient: from below, a negative gradient leads back.
         stuck = (below & (gradient > 0)) | (above & (gradient < 0))
         return gradient.masked_fill(stuck, 0.0), None, None
 
 
 def clamp_inwards(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
-    """Clamp `value` to `[low, high]`; gradients that lead back inside pass."""
+    """Clamp `value` to `[low, high]`, with the gradients of `_ClampInwards`."""
     dtype, device = value.dtype, value.device
     low, high = (torch.as_tensor(bound, dtype=dtype, device=device) for bound in (low, high))
     return _ClampInwards.apply(value, low, high)
 
 
 def limited(raw: Tensor) -> Tensor:
-    """Return a network's outputs within +-`LIMIT`, in float32 or better."""
+    """Return a network's outputs clamped to +-`LIMIT`, in float32, or in float64 if `raw` is."""
     return clamp_inwards(raw if raw.dtype == torch.float64 else raw.float(), -LIMIT, LIMIT)
 
 
 class NextPoint:
-    """A prediction of the next point; each head has a class.
+    """The base class of predictions of the next point; each head has a subclass.
 
     Attributes:
         end_logits: log-odds of the end of a stroke, `(...)`.
         sequence_logits: log-odds that the sequence ends at the point, `(...)`; None if points have
             no fourth number.
-        has_density: whether the class gives a probability density of the offset.
+        has_density: whether the prediction is a probability density of the offset.
     """
 
     end_logits: Tensor
@@ -78,8 +78,8 @@ class NextPoint:
 class Mixture(NextPoint):
     """A mixture of bivariate Gaussians for the offset, and a Bernoulli for the end of stroke.
 
-    If the network ends sequences, a point has a fourth number, 1 for the last point of a sequence,
-    with a second Bernoulli.
+    If the network ends sequences, a point has a fourth number, 1 for the last point of a sequence.
+    A second Bernoulli predicts that number.
 
     Attributes:
         end_logits, sequence_logits: see `NextPoint`.
@@ -106,38 +106,39 @@ class Mixture(NextPoint):
         max_correlation: float,
         end_of_sequence: bool = False,
     ) -> Self:
-        """Build the mixture that a network's outputs describe (the paper, eqs 18-22).
+        """Return the mixture that a network's outputs describe (the paper, eqs 18-22).
 
         Scales are exp(sigma-hat), at least `min_scale`; correlations are
-        `max_correlation` * tanh(rho-hat). All is computed in float32 or better.
+        `max_correlation` * tanh(rho-hat). All is computed in float32 or float64.
 
         Args:
-            raw: `(..., 6 M + 1)`: e-hat, then M each of pi-hat, mu-hat (x, y), sigma-hat (x, y)
-                and rho-hat; with an end of the sequence `(..., 6 M + 2)`: a second e-hat last.
+            raw: `(..., 6 M + 1)`: e-hat, then M numbers each of pi-hat, mu-hat x, mu-hat y,
+                sigma-hat x, sigma-hat y and rho-hat. With `end_of_sequence` `(..., 6 M + 2)`: the
+                last number is a second e-hat.
             min_scale: lower bound on the scales in normalised units, a number or `(2,)`.
             max_correlation: upper bound on the absolute correlation, below 1.
-            end_of_sequence: whether there is an end of the sequence.
+            end_of_sequence: whether the network predicts the end of the sequence.
         """
-        raw, ends = limited(raw), None
+        raw, sequence_logits = limited(raw), None
         if end_of_sequence:
-            raw, ends = raw[..., :-1], -raw[..., -1]
-        parts = raw[..., 1:].unflatten(-1, (6, -1))  # (..., 6, M)
-        lowest = torch.as_tensor(min_scale).to(raw).log().reshape(-1, 1)  # (2 or 1, 1)
+            raw, sequence_logits = raw[..., :-1], -raw[..., -1]
+        parameters = raw[..., 1:].unflatten(-1, (6, -1))  # (..., 6, M)
+        log_min_scale = torch.as_tensor(min_scale).to(raw).log().reshape(-1, 1)  # (2 or 1, 1)
         return cls(
             end_logits=-raw[..., 0],  # eq. 18: e = 1 / (1 + exp(raw))
-            weight_logits=parts[..., 0, :],
-            means=parts[..., 1:3, :],
-            log_scales=clamp_inwards(parts[..., 3:5, :], lowest, math.log(LIMIT)),
-            correlations=max_correlation * torch.tanh(parts[..., 5, :]),
-            sequence_logits=ends,
+            weight_logits=parameters[..., 0, :],
+            means=parameters[..., 1:3, :],
+            log_scales=clamp_inwards(parameters[..., 3:5, :], log_min_scale, math.log(LIMIT)),
+            correlations=max_correlation * torch.tanh(parameters[..., 5, :]),
+            sequence_logits=sequence_logits,
         )
 
     def biased(self, bias: Tensor | float, pen_sharpness: float = PEN_SHARPNESS) -> Self:
-        """Return the mixture with densities (the paper, eqs 61-62) and ends sharpened by `bias`.
+        """Return the mixture sharpened by `bias`: the density (the paper, eqs 61-62) and the ends.
 
         Args:
             bias: at least 0; a number for all points, or `(...)`.
-            pen_sharpness: how much the ends are sharpened, see `sharpen_ends`; 0 as in the paper.
+            pen_sharpness: how much the ends are sharpened, see `sharpen_ends`; the paper: 0.
         """
         bias, ends = torch.as_tensor(bias).to(self.means), self.sequence_logits
         return type(self)(
@@ -150,7 +151,7 @@ class Mixture(NextPoint):
         )
 
     def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
-        """Return the mixture with larger means: see the function `stretched`."""
+        """Return the mixture with larger means, see the function `stretched`."""
         axis_values = (factors, normalisation.mean, normalisation.std)
         factor, mean, std = self.means.new_tensor(axis_values)[..., None]  # (2, 1) each
         means = factor * self.means + (factor - 1.0) * mean / std
@@ -167,13 +168,10 @@ class Mixture(NextPoint):
         return (self.weights[..., None, :] * self.means).sum(-1)
 
     def log_prob_offset(self, offset: Tensor) -> Tensor:
-        """Return the log-density of offsets (the paper, eqs 23-25 without the pen).
+        """Return the log-density of offsets in nats, `(...)` (the paper, eqs 23-25).
 
         Args:
             offset: `(..., 2)`, in normalised units.
-
-        Returns:
-            `(...)`, in nats.
         """
         x, y = ((offset[..., None] - self.means) * torch.exp(-self.log_scales)).unbind(-2)
         rho = self.correlations
@@ -185,15 +183,12 @@ class Mixture(NextPoint):
         return torch.logsumexp(log_weights + component, -1) - math.log(2.0 * math.pi)
 
     def log_prob(self, point: Tensor) -> Tensor:
-        """Return the log-probability of points: offset and ends (the paper, eq. 26).
+        """Return the log-probability of points in nats, `(...)`: offsets and ends (eq. 26).
 
         Args:
-            point: `(..., 3)`: the offset in normalised units, and 1 or 0 for the end of stroke;
-                or `(..., 4)`: also 1 or 0 for the end of the sequence, required if the mixture
-                predicts that end, ignored otherwise.
-
-        Returns:
-            `(...)`, in nats.
+            point: `(..., 3)`: the offset in normalised units, and 1 or 0 for the end of stroke; or
+                `(..., 4)`: the fourth number is 1 or 0 for the end of the sequence. A mixture that
+                predicts this end needs the fourth number; any other mixture ignores it.
         """
         point = point.to(self.means.dtype)
         log_prob = self.log_prob_offset(point[..., :2])
@@ -207,47 +202,48 @@ class Mixture(NextPoint):
 
         Args:
             uniform: `(..., 2)` in [0, 1): the first picks the component, the second draws the ends.
-            normal: `(..., 2)` of the standard normal distribution.
+            normal: `(..., 2)`, from the standard normal distribution.
 
         Returns:
-            `(..., 3)`: the offset in normalised units, and the end of stroke as 1 or 0;
+            `(..., 3)`: the offset in normalised units, and the end of stroke as 1 or 0; or
             `(..., 4)` if the network ends sequences: also the end of the sequence as 1 or 0.
         """
         cumulative = self.weights.cumsum(-1)
-        # Scaled by the last sum, so that rounding never leaves the number past the end.
-        chosen = (cumulative <= uniform[..., :1] * cumulative[..., -1:]).sum(-1, keepdim=True)
+        # The last sum may differ from 1 by rounding, so that sum scales the random number.
+        threshold = uniform[..., :1] * cumulative[..., -1:]
+        chosen = (cumulative <= threshold).sum(-1, keepdim=True)
         chosen = chosen.clamp_max(cumulative.shape[-1] - 1)  # (..., 1)
         both_axes = chosen[..., None, :].expand(*chosen.shape[:-1], 2, 1)
         mean = self.means.gather(-1, both_axes)[..., 0]
         scale = self.log_scales.gather(-1, both_axes)[..., 0].exp()
         rho = self.correlations.gather(-1, chosen)[..., 0]
-        first, second = normal.unbind(-1)
-        second = rho * first + ((1.0 - rho) * (1.0 + rho)).sqrt() * second
-        offset = mean + scale * torch.stack((first, second), -1)
+        x, y = normal.unbind(-1)
+        y = rho * x + ((1.0 - rho) * (1.0 + rho)).sqrt() * y
+        offset = mean + scale * torch.stack((x, y), -1)
         return torch.cat((offset, draw_ends(uniform, self.end_logits, self.sequence_logits)), -1)
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the nats of targets, 1 or 0, given their log-odds `logits`; all `(...)`."""
+    """Return the nats of `targets`, 1 or 0, whose log-odds are `logits`; all `(...)`."""
     return functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
 
 
 def sharpen_ends(logits: Tensor, bias: Tensor, sharpness: float) -> Tensor:
-    """Return the log-odds of ends under a bias, both `(...)`.
+    """Return the log-odds of ends, `(...)`, sharpened by a bias, `(...)`.
 
-    The paper sharpens the offsets alone. But a probability of a few per cent at each point lifts
-    the pen within every second letter, and the probability of an end that is due is spread over
-    several points. So log-odds below `PEN_PIVOT` fall, and those above rise.
+    The paper sharpens only the offsets. But a probability of a few per cent at each point lifts the
+    pen within every second letter, and the probability of an end that is due is spread over several
+    points. So log-odds below `PEN_PIVOT` fall, and log-odds above it rise.
     """
     return logits + sharpness * bias * (logits - PEN_PIVOT)
 
 
 def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | None) -> Tensor:
-    """Draw the end of stroke and, if there are `sequence_logits`, of the sequence, as 1 or 0.
+    """Draw the end of stroke and, with `sequence_logits`, the end of the sequence, as 1 or 0.
 
-    One random number decides on both ends. So the pen is lifted where a sequence ends, as in the
-    data, if the end of stroke is at least as likely. Independent draws would often end the last
-    stroke without the sequence, which never occurs in training.
+    One random number decides both ends. So if the end of stroke is at least as likely as the end of
+    the sequence, the pen is lifted where the sequence ends, as in the data. Independent draws would
+    often end the last stroke without the sequence, which never occurs in training.
 
     Args:
         uniform: `(..., 2)`, see `Mixture.sample`.
@@ -263,17 +259,17 @@ def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | Non
 def stretched(
     output: nn.Linear, factors: tuple[float, float], normalisation: Normalisation
 ) -> nn.Linear:
-    """Return a copy of a mixture's output layer whose means in x and y, in the units of the data,
-    are larger by `factors`."""
+    """Return an output layer of mixtures whose means in x and y, in the units of the data, are
+    those of `output` times `factors`."""
     if factors == (1.0, 1.0):
         return output
-    stretched, count = copy.deepcopy(output), len(output.bias) // 6
-    rows = slice(1 + count, 1 + 3 * count)  # of the means
+    layer, num_mixtures = copy.deepcopy(output), len(output.bias) // 6
+    mean_rows = slice(1 + num_mixtures, 1 + 3 * num_mixtures)
     pairs = zip(normalisation.mean, normalisation.std, strict=True)
-    origin = [mean / deviation for mean, deviation in pairs]
-    factor = output.bias.new_tensor(factors).repeat_interleave(count)
-    origin = output.bias.new_tensor(origin).repeat_interleave(count)
+    shifts = [mean / deviation for mean, deviation in pairs]
+    factor = output.bias.new_tensor(factors).repeat_interleave(num_mixtures)
+    shift = output.bias.new_tensor(shifts).repeat_interleave(num_mixtures)
     with torch.no_grad():
-        stretched.weight[rows] *= factor[:, None]
-        stretched.bias[rows] = factor * (stretched.bias[rows] + origin) - origin
-    return stretched
+        layer.weight[mean_rows] *= factor[:, None]
+        layer.bias[mean_rows] = factor * (layer.bias[mean_rows] + shift) - shift
+    return layer

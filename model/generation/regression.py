@@ -15,13 +15,11 @@ from utils.normalisation import Normalisation
 
 @dataclass
 class PointEstimate(NextPoint):
-    """The expected offset of the next point, and a Bernoulli for the end of stroke.
-
-    If the network ends sequences, a point has a fourth number, as in `Mixture`.
+    """The expected offset of the next point, and the Bernoulli distributions of `Mixture`.
 
     Attributes:
         end_logits, sequence_logits: see `NextPoint`.
-        mean: `(..., 2)`, in normalised units.
+        mean: the expected offset, `(..., 2)`, in normalised units.
     """
 
     has_density: ClassVar[bool] = False
@@ -38,19 +36,19 @@ class PointEstimate(NextPoint):
         max_correlation: float = 0.0,
         end_of_sequence: bool = False,
     ) -> Self:
-        """Return the estimate that a network's outputs describe, in float32 or better.
+        """Return the estimate that a network's outputs describe, in float32 or float64.
 
         Args:
             raw: `(..., 3)`: the offset (x, y) and e-hat, the log-odds against the end of stroke
-                (the paper, eq. 18); with an end of the sequence `(..., 4)`: a second e-hat last.
+                (the paper, eq. 18). With `end_of_sequence` `(..., 4)`: a second e-hat is last.
             min_scale, max_correlation: not used.
-            end_of_sequence: whether there is an end of the sequence.
+            end_of_sequence: whether the network predicts the end of the sequence.
         """
         raw = limited(raw)
         return cls(-raw[..., 2], raw[..., :2], -raw[..., 3] if end_of_sequence else None)
 
     def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
-        """Return the estimate itself: only writing by a sharpened density becomes narrow."""
+        """Return the estimate itself: only a sharpened density makes writing narrow."""
         return self
 
     def biased(self, bias: Tensor | float, pen_sharpness: float = 0.0) -> Self:
@@ -58,17 +56,17 @@ class PointEstimate(NextPoint):
         return self
 
     def sample(self, uniform: Tensor, normal: Tensor) -> Tensor:
-        """Return points with drawn ends, `(..., 3)` or `(..., 4)`; see `Mixture.sample`. Only the
-        second uniform number is used."""
+        """Return the expected offset with drawn ends, `(..., 3)` or `(..., 4)`; see
+        `Mixture.sample`. Only the second uniform number is used."""
         ends = draw_ends(uniform, self.end_logits, self.sequence_logits)
         return torch.cat((self.mean, ends), -1)
 
     def half_squares(self, points: Tensor) -> Tensor:
-        """Return half the squared distances from points `(..., 3 or more)`, `(...)`."""
+        """Return half the squared distance of `mean` from points `(..., 3 or 4)`, as `(...)`."""
         return 0.5 * (self.mean - points[..., :2]).square().sum(-1)
 
     def end_nats(self, points: Tensor) -> Tensor:
-        """Return the nats of the ends of points `(..., 3)` or `(..., 4)`, `(...)`."""
+        """Return the nats of the ends of points `(..., 3 or 4)`, as `(...)`."""
         nats = cross_entropy(self.end_logits, points[..., 2])
         if self.sequence_logits is not None:
             nats = nats + cross_entropy(self.sequence_logits, points[..., 3])

@@ -1,4 +1,4 @@
-"""Writing with a generation network: points are drawn from the mixture and fed back.
+"""Writes with a generation network: draws each point and feeds the point back to the network.
 
 A `stepper` draws the points, by `Mixture.sample` or by its equivalent in
 `layers/kernels/sampling.c`; `stopping` finds where a line ends.
@@ -30,22 +30,23 @@ from utils.checks import UserError
 from utils.ink import check_ink
 
 BLOCK = 256
-"""Steps for which a line's random numbers are drawn at once, a multiple of `PERIOD`. A change of
-the value changes the lines of a seed."""
+"""Steps for which a line's random numbers are drawn at once, a multiple of `PERIOD` (assumed). The
+value determines which line a seed gives."""
 DEFAULT_STEPS = 700
 """Steps of a line without a text (measured: a line of IAM-OnDB has about 628 points)."""
 MIN_STEPS = 100
-"""Steps that any line with a text may take, besides `STEPS_PER_CHARACTER` (assumed)."""
+"""Steps that a line with a text may take in addition to `STEPS_PER_CHARACTER` (assumed)."""
 STEPS_PER_CHARACTER = 40
-"""Steps that a line may take for each character (measured: IAM-OnDB has about 22 points each)."""
+"""Steps that a line may take per character (measured: IAM-OnDB has 22 points per character)."""
 
 
 @contextmanager
 def _few_threads() -> Iterator[None]:
-    """Limit torch to one thread where no compiled loop writes: several threads wait for each other
-    at each small operation (measured, lab notebook: the speed of writing)."""
+    """Limit torch to one thread if there is no compiled loop: in small operations several threads
+    wait for each other (measured, lab notebook: the speed of writing)."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1 if library.kernels(bfloat16=False) is None else threads)
+    if library.kernels(bfloat16=False) is None:
+        torch.set_num_threads(1)
     try:
         yield
     finally:
@@ -66,11 +67,11 @@ def sample(
 ) -> list[Line]:
     """Write lines, all of them at once (the paper, sections 4.3, 5.3-5.5).
 
-    The bias of a line is halved each time that its pen has rested through the `PERIOD` steps of a
-    call of the stepper. A line depends only on its seed, text, bias and the primer, not on the
-    other lines. (Without the compiled loop this holds up to the rounding of matrix products, whose
-    order of summation may change with the number of rows.) Dropout would apply to a primer: call
-    `model.eval()` first.
+    The bias of a line is halved each time that its pen rests through the `PERIOD` steps of a call
+    of the stepper. A line depends only on its seed, text, bias and the primer, not on the other
+    lines. (Without the compiled loop this holds up to the rounding of matrix products, whose order
+    of summation may change with the number of rows.) Call `model.eval()` first: otherwise dropout
+    applies to a primer.
 
     Args:
         model: the network.
@@ -78,54 +79,56 @@ def sample(
         texts: a text for each line, for a network that needs a text.
         sampling: how points are drawn, and the extras that the network is told.
         primer: ink whose hand is continued, and its text, which a network without a window ignores.
-            To keep words apart, the primer's text must end or the new text begin with a space.
+            To separate words, the primer's text must end or the new text begin with a space.
         progress: show a progress bar.
-        precision: dtype of the matrix products, where the weights are float32.
+        precision: dtype of the matrix products if the weights are float32.
 
     Raises:
         UserError: if there are not as many texts as seeds, if a text is empty, or if the network
-            lacks a character or takes no such extra; `DataError` if the primer is no ink.
+            lacks a character or does not take an extra; `DataError` if the primer is no ink.
     """
     if not seeds:
         return []
     start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
     start = check_ink(start[:, :3])
-    whole = _whole_texts(texts, len(seeds), primer_text) if model.needs_text else None
-    limits = _limits(sampling.max_steps, texts if whole else [None] * len(seeds))
-    max_steps, primer_length = max(limits), len(nfc(primer_text).rstrip()) if whole else 0
-    latents = seeds if sampling.latent_seed is None else [sampling.latent_seed] * len(seeds)
-    given = model.told(len(seeds), sampling.extras, latents)
-    initial, start_phi = _begin(model, start, whole, primer_length, given, sampling)
+    whole_texts = _whole_texts(texts, len(seeds), primer_text) if model.needs_text else None
+    limits = _limits(sampling.max_steps, texts if whole_texts else [None] * len(seeds))
+    max_steps, primer_length = max(limits), len(nfc(primer_text).rstrip()) if whole_texts else 0
+    latent_seeds = seeds if sampling.latent_seed is None else [sampling.latent_seed] * len(seeds)
+    given = model.told(len(seeds), sampling.extras, latent_seeds)
+    initial, primed_phi = _begin(model, start, whole_texts, primer_length, given, sampling)
     point, bias = initial.point, initial.bias
     matmul_dtype = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = model.stepper(initial, matmul_dtype)
-    stopping = Stopping(point, model.normalisation, whole, limits, model.end_of_sequence, start_phi)
+    predicts_end, normalisation = model.end_of_sequence, model.normalisation
+    stopping = Stopping(point, normalisation, whole_texts, limits, predicts_end, primed_phi)
     active = torch.arange(len(seeds), device=point.device)
     primer_steps = len(start) - 1
     points = point.new_zeros(max_steps, len(seeds), model.input_size)
     biases = bias.repeat(primer_steps + max_steps, 1)
-    hidden = None if progress else True
-    with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=hidden) as bar:
-        numbers = _random_numbers(seeds, point.device)
-        for first, (uniform, normal) in zip(range(0, max_steps, PERIOD), numbers, strict=False):
-            stop = min(first + PERIOD, max_steps)
-            steps = slice(stop - first)
+    disable = None if progress else True  # None: disabled if the output is not a terminal
+    with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=disable) as bar:
+        random_numbers = _random_numbers(seeds, point.device)
+        for start_step in range(0, max_steps, PERIOD):
+            uniform, normal = next(random_numbers)
+            stop = min(start_step + PERIOD, max_steps)
+            steps = slice(stop - start_step)
             drawn, phi = stepper.run(uniform[steps, active], normal[steps, active])
-            points[first:stop, active] = drawn
-            biases[primer_steps + first : primer_steps + stop, active] = bias[active]
-            bar.update(stop - first)
+            points[start_step:stop, active] = drawn
+            biases[primer_steps + start_step : primer_steps + stop, active] = bias[active]
+            bar.update(stop - start_step)
             bias[active] *= torch.where(stopping.at_rest(drawn), 0.5, 1.0)
             stepper.sharpen(bias[active])
-            rows = stopping.feed(active, drawn, phi).nonzero()[:, 0]
-            if not len(rows):
+            continuing = stopping.feed(active, drawn, phi).nonzero()[:, 0]
+            if not len(continuing):
                 break
-            if len(rows) < len(active):
-                active = active[rows]
-                stepper.keep(rows)
+            if len(continuing) < len(active):
+                active = active[continuing]
+                stepper.keep(continuing)
 
-    primed, texts = 0 if primer is None else len(start), whole or [None] * len(seeds)
+    primed, texts = 0 if primer is None else len(start), whole_texts or [None] * len(seeds)
     lines = _lines(model, stopping, points[..., :3], biases.float(), start, primed, texts)
-    return [replace(line, given=given[[number]]) for number, line in enumerate(lines)]
+    return [replace(line, given=given[[row]]) for row, line in enumerate(lines)]
 
 
 def _lines(
@@ -137,31 +140,31 @@ def _lines(
     primed: int,
     texts: Sequence[str | None],
 ) -> list[Line]:
-    """Return the lines, up to where `stopping` finds their ends.
+    """Return the lines, up to the ends that `stopping` finds.
 
     Args:
-        points: normalised, `(steps, B, 3)`.
-        biases: the bias of each point but the first, from `start` on, `(points, B)`.
-        start: the points before `points`, `(points, 3)`; the first `primed` are a primer's.
+        points: the drawn points, normalised, `(steps, B, 3)`.
+        biases: the bias of each point of `start` and `points` but the first, `(points, B)`.
+        start: the ink before `points`; `primed` is its length, or 0 without a primer.
         texts: the whole texts; None for each line without a text.
     """
     lines, points, biases = [], points.cpu().numpy(), biases.cpu().numpy()
-    for number, (steps, ended) in enumerate(stopping.ends()):
-        offsets = model.normalisation.invert(points[:steps, number])
+    for row, (steps, ended) in enumerate(stopping.ends()):
+        offsets = model.normalisation.invert(points[:steps, row])
         ink = np.concatenate((start.astype(np.float32), offsets))
         ink[-1, 2] = 1.0  # the pen leaves the paper in the end
-        text, peaks = texts[number], None
+        text, peaks = texts[row], None
         if text is not None:
-            surplus = stopping.surplus(number, ink) if ended else 0
+            surplus = stopping.surplus(row, ink) if ended else 0
             ink = ink[: max(len(ink) - surplus, len(start))]
-            peaks = stopping.peaks[: len(ink) - 1, number].cpu().numpy().copy()
-        bias = biases[: len(ink) - 1, number].copy()
+            peaks = stopping.peaks[: len(ink) - 1, row].cpu().numpy().copy()
+        bias = biases[: len(ink) - 1, row].copy()
         lines.append(Line(ink, primed, peaks, text, ended, bias))
     return lines
 
 
 def _limits(max_steps: int | None, texts: Sequence[str | None]) -> list[int]:
-    """Return the limit on each line's steps: `max_steps`, or by default enough for its text."""
+    """Return the limit on the steps of each line: `max_steps`; if None, enough for the text."""
     if max_steps is not None:
         return [max_steps] * len(texts)
     return [
@@ -171,12 +174,7 @@ def _limits(max_steps: int | None, texts: Sequence[str | None]) -> list[int]:
 
 
 def _whole_texts(texts: Sequence[str] | None, count: int, primer_text: str) -> list[str]:
-    """Return the primer's text and each text, joined, in NFC: phi then has an entry for each
-    character of `Line.text`.
-
-    Raises:
-        UserError: if there are not `count` texts, or a text is empty.
-    """
+    """Return each text behind the primer's text, in NFC, as the network sees it; see `sample`."""
     if texts is None or len(texts) != count:
         raise UserError(f"{count} seeds need as many texts")
     if not all(texts):
@@ -185,23 +183,23 @@ def _whole_texts(texts: Sequence[str] | None, count: int, primer_text: str) -> l
 
 
 def _random_numbers(seeds: Sequence[int], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield uniform and normal numbers `(PERIOD, B, 2)` without end.
+    """Yield uniform and normal numbers, `(PERIOD, B, 2)` each, without end.
 
-    Each line has its own generator, so that its numbers do not depend on the rest of the batch, the
-    device, or the limit.
+    Each line has its own generator, so that the numbers of a line do not depend on the other lines,
+    the device, or the limit on steps.
     """
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     while True:
-        uniform = torch.stack([torch.rand(BLOCK, 2, generator=line) for line in generators], 1)
-        normal = torch.stack([torch.randn(BLOCK, 2, generator=line) for line in generators], 1)
-        parts = uniform.to(device).split(PERIOD), normal.to(device).split(PERIOD)
-        yield from zip(*parts, strict=True)
+        uniform = torch.stack([torch.rand(BLOCK, 2, generator=source) for source in generators], 1)
+        normal = torch.stack([torch.randn(BLOCK, 2, generator=source) for source in generators], 1)
+        uniform_parts, normal_parts = (x.to(device).split(PERIOD) for x in (uniform, normal))
+        yield from zip(uniform_parts, normal_parts, strict=True)
 
 
 @torch.inference_mode()
 def predict(model: GenerationNetwork, line: Line) -> Output:
-    """Return a network's output at each step of a line that it wrote, `(1, steps, ...)`. The
-    network sees the line as a whole, even if the line was written in parts."""
+    """Return a network's output at each step of a line that the network wrote, `(1, steps, ...)`.
+    The network sees the line as a whole, even if the line was written in parts."""
     inputs = torch.from_numpy(model.normalisation.apply(line.ink[:-1]))[None]
     device, text = model.output.weight.device, (None, None)
     if line.text is not None:
@@ -217,31 +215,31 @@ def _begin(
     given: Given,
     sampling: Sampling,
 ) -> tuple[WritingState, Tensor | None]:
-    """Return the lines before their first step, and the primer's phi, `(B, points - 1, U + 1)`.
+    """Return the lines before their first step, and phi of a primer, `(B, points - 1, U + 1)`.
 
-    The middle of the window is moved to the first character after a primer's text. In hands that
-    the network hardly knows the window is some characters off (measured, lab notebook: the words
-    of a page), and a line would begin in the midst of a word.
+    The median of the window is moved to the first character after a primer's text. In a hand that
+    the network hardly knows, the window after the primer is some characters off (measured, lab
+    notebook: the words of a page), and the line would begin amid a word.
 
     Args:
         start: the primer's points, or a row of zeros, `(points, 3)`.
-        texts: the whole texts, the primer's included; None without texts.
-        primer_length: characters of the primer's text, without blanks at its end; 0 leaves the
-            window where it is.
+        texts: the whole texts, including the primer's text; None without texts.
+        primer_length: characters of the primer's text without blanks at its end; for 0 the window
+            is not moved.
         given: the extras and seeds that the network is told for the lines.
     """
     weights = model.output.weight
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     # A fourth number of 0: the primer's last point does not end the sequence.
     inputs = functional.pad(inputs, (0, model.input_size - 3))
-    count, phi = len(given.seeds), None
-    state = model.initial_state(count, given)
+    num_lines, phi = len(given.seeds), None
+    state = model.initial_state(num_lines, given)
     # Lines with the same text and state begin alike: only the D distinct lines are computed.
-    values = [value.double().numpy(force=True) for value in state.values()]
-    states = [[row.tobytes() for row in value] for value in values]
-    keys = [*zip(texts or [""] * count, *states, strict=True)]
+    arrays = [value.double().numpy(force=True) for value in state.values()]
+    states = [[row.tobytes() for row in array] for array in arrays]
+    keys = [*zip(texts or [""] * num_lines, *states, strict=True)]
     distinct = [*dict.fromkeys(keys)]
-    first_rows = [*map(keys.index, distinct)]
+    first_rows = [keys.index(key) for key in distinct]
     state = {name: value[first_rows] for name, value in state.items()}
     inputs = inputs.expand(len(distinct), -1, -1)  # (D, points, I)
     text = lengths = None
@@ -252,15 +250,15 @@ def _begin(
         output = model(inputs[:, :-1], text, lengths, state)
         state, phi = output.state, output.attention
         if primer_length:
-            beyond = torch.arange(phi.shape[2], device=phi.device) > lengths[:, None]
-            last = phi[:, -1].masked_fill(beyond, 0.0)
-            middle = (last.cumsum(1) < last.sum(1, keepdim=True) / 2).sum(1)  # from 0
+            padding = torch.arange(phi.shape[2], device=phi.device) > lengths[:, None]
+            window = phi[:, -1].masked_fill(padding, 0.0)
+            median = (window.cumsum(1) < window.sum(1, keepdim=True) / 2).sum(1)  # index, from 0
             state |= {
-                name: kappa + (primer_length - middle)[:, None]
+                name: kappa + (primer_length - median)[:, None]
                 for name, kappa in state.items()
                 if name.endswith("kappa")
             }
     bias = weights.new_full((len(distinct),), sampling.bias)
     lines = WritingState(inputs[:, -1], state, bias, text, lengths, sampling)
-    rows = torch.tensor([*map(distinct.index, keys)])
+    rows = torch.tensor([distinct.index(key) for key in keys])
     return lines[rows], None if phi is None else phi[rows]

@@ -10,32 +10,30 @@ import numpy as np
 from utils.checks import UserError
 
 BIAS = 0.75
-"""Default bias (chosen on 400 texts of eight kinds; docs/results.md has the error rates of the
-shipped writer at several biases; the higher the bias, the more alike are hands)."""
+"""Default bias (measured on 400 texts of eight kinds: docs/results.md has error rates at several
+biases). A higher bias makes hands more alike."""
 PEN_SHARPNESS = 3.0
-"""Default of how much a bias sharpens the ends of strokes (measured, lab notebook: stopping and the
-pen)."""
+"""Default of `Sampling.pen_sharpness` (measured, lab notebook: stopping and the pen)."""
 Primer = tuple[np.ndarray, str]
-"""Ink whose hand is continued, `(points, 3)` in the units of the training data, and its text."""
+"""Ink whose hand is continued, `(points, 3)` in units of the training data, and the ink's text."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How points are drawn; passed whole from a command to the stepper.
+    """Options of drawing points, which a command passes as a whole down to the stepper.
 
     Attributes:
-        bias: sharpening of the mixture, at least 0 (eqs 61-62): 0 writes as varied as the training
-            data, 1 and more very legibly (paper, section 5.4).
+        bias: sharpening of the mixture, at least 0 (the paper, section 5.4): 0 writes as varied as
+            the training data, 1 and more very legibly.
         pen_sharpness: how much the bias also sharpens the ends of strokes, at least 0 (the paper:
             0), see `mixture.sharpen_ends`.
-        stretch: factors of the expected offsets in x and y, each above 0, as a bias makes writing
-            smaller, a little at each step. None: the network's factors, or for a
-            `handwriting.Hand` the factors that make lines as large as its primer; (1, 1): the
-            paper.
-        max_steps: limit on the steps of a line; None: enough for its text.
-        extras: the extras that the network is told: numbers by name, or in one call of `sample` a
-            row for each line; zeros for extras that are not named.
-        latent_seed: seed of what is drawn once for a whole line; None: the line's seed.
+        stretch: factors on the expected offsets in x and y, each above 0, against a bias, which
+            makes writing smaller; the paper: (1, 1). None: the network's factors, or for a
+            `handwriting.Hand` the factors that make lines as large as its primer.
+        max_steps: limit on the steps of a line; None: enough for the line's text.
+        extras: the extras that the network is told, by name: the same numbers for all lines, or a
+            row for each line of one call of `sample`. An extra that is not named is zeros.
+        latent_seed: seed of the numbers drawn once for a whole line; None: the line's seed.
 
     Raises:
         UserError: if a value is out of range.

@@ -1,7 +1,7 @@
-"""Writing many lines, also lines that are longer than a network's training lines.
+"""Writes many lines, some perhaps longer than the lines on which the network was trained.
 
-A network may lose its way in a long line. So a long line is written in parts, each in the hand of
-the same primer (the paper, section 5.5): the caller's primer, or the first part.
+A network may go wrong in a long line. So a long line is written in parts, each in the hand of the
+same primer (the paper, section 5.5): the caller's primer, or the first part of the line.
 """
 
 import math
@@ -22,16 +22,16 @@ from utils.ink import bounds, to_points
 
 PART_SEED_STRIDE = 10_000_019
 """Difference between the seeds of a line's parts: a prime larger than the number of lines."""
-LONGEST = 1_000
+MAX_CHARACTERS = 1_000
 """Most characters of a line, and of a word on a page (measured: `writer` takes half a minute for
-such a word; assumed: nobody needs a longer one)."""
-LONGEST_PRIMER = 200
+such a word; assumed: nobody needs a longer word)."""
+MAX_PRIMER_CHARACTERS = 200
 """Most characters of a primer (measured: 64 lines after a primer of 200 characters and 5,000 points
-take 5 GB; a line of IAM-OnDB has some 30)."""
-PRIMER_POINTS = 3_000
-"""Most points of a primer (measured as `LONGEST_PRIMER`; a line of IAM-OnDB has some 628)."""
+take 5 GB; a line of IAM-OnDB has some 30 characters)."""
+MAX_PRIMER_POINTS = 3_000
+"""Most points of a primer (measured as the characters; a line of IAM-OnDB has some 628 points)."""
 SEEDS = 2**32
-"""Seeds are taken modulo this."""
+"""The number of seeds: a seed that is computed from another is taken modulo `SEEDS`."""
 
 
 def write(
@@ -43,37 +43,37 @@ def write(
     primer: Primer | None = None,
     progress: bool = False,
 ) -> list[Line]:
-    """Write lines in batches, and long lines in parts, each of which is told the same extras.
+    """Write lines in batches, and long lines in parts. All parts are told the same extras.
 
     Args:
         model: the network; texts longer than its `longest` are written in parts.
         texts: a text for each seed; None for a network without a text.
         seeds: a seed for each line.
-        sampling: how points are drawn; `max_steps` is for a whole line.
+        sampling: how points are drawn; `max_steps` limits a whole line.
         primer, progress: see `sample`.
 
     Raises:
         UserError: see `sample`.
     """
-    parts = [_parts(text, model.longest) for text in texts or [""] * len(seeds)]
+    parts_by_line = [_parts(text, model.longest) for text in texts or [""] * len(seeds)]
     lines: list[Line] = []
     for start in range(0, len(seeds), BATCH_SIZE):
         batch = slice(start, start + BATCH_SIZE)
-        firsts = None if texts is None else [part for part, *_ in parts[batch]]
+        firsts = None if texts is None else [parts[0] for parts in parts_by_line[batch]]
         lines += sample(model, seeds[batch], firsts, sampling, primer=primer, progress=progress)
-    for number, (seed, (first, *others)) in enumerate(zip(seeds, parts, strict=True)):
+    # A primer without a text is the ink of the first characters of each line's text.
+    has_text = primer is not None and primer[1].strip()
+    for row, (seed, (first, *others)) in enumerate(zip(seeds, parts_by_line, strict=True)):
         if not others:
             continue
-        line, following = lines[number], []
-        # A primer without a text is ink of the first characters of the line's text.
-        has_text = primer is not None and primer[1].strip()
+        line, following = lines[row], []
         hand = primer if has_text else (line.ink, first)
         if line.ended and len(hand[0]) > 1:
             part_seeds = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(others) + 1)]
-            latent = seed if sampling.latent_seed is None else sampling.latent_seed
-            same = replace(sampling, latent_seed=latent)
-            following = sample(model, part_seeds, others, same, primer=hand, progress=progress)
-        lines[number] = _limited(_joined(line, following, others, hand[0]), sampling.max_steps)
+            latent_seed = seed if sampling.latent_seed is None else sampling.latent_seed
+            options = replace(sampling, latent_seed=latent_seed)
+            following = sample(model, part_seeds, others, options, primer=hand, progress=progress)
+        lines[row] = _limited(_merged(line, following, others, hand[0]), sampling.max_steps)
     return lines
 
 
@@ -83,28 +83,29 @@ def check_lengths(
     """Refuse texts or a primer that would take too much time or memory.
 
     Raises:
-        UserError: if a text, or the primer, called `name` in the message, is too long.
+        UserError: if a text or the primer is too long; the message calls the primer `name`.
     """
-    if longer := next((text for text in texts if len(text) > LONGEST), None):
+    if too_long := next((text for text in texts if len(text) > MAX_CHARACTERS), None):
         raise UserError(
-            f"{short(longer)}: {len(longer):,} characters; a line, and a word on a page, has at "
-            f"most {LONGEST:,}"
+            f"{short(too_long)}: {len(too_long):,} characters; a line, and a word on a page, has "
+            f"at most {MAX_CHARACTERS:,}"
         )
-    if primer and (len(primer[1]) > LONGEST_PRIMER or len(primer[0]) > PRIMER_POINTS):
+    points, characters = map(len, primer) if primer else (0, 0)
+    if points > MAX_PRIMER_POINTS or characters > MAX_PRIMER_CHARACTERS:
         raise UserError(
-            f"{name} has {len(primer[0]):,} points and a text of {len(primer[1]):,} characters: "
-            f"at most {PRIMER_POINTS:,} and {LONGEST_PRIMER} can be continued"
+            f"{name} has {points:,} points and a text of {characters:,} characters: at most "
+            f"{MAX_PRIMER_POINTS:,} points and {MAX_PRIMER_CHARACTERS} characters can be continued"
         )
 
 
 def cut(words: Sequence[str], longest: int) -> list[str]:
-    """Return words as lines of at most `longest` characters, of about equal lengths; a longer word
-    is a line of its own."""
+    """Return words joined into lines of about equal lengths, of at most `longest` characters. A
+    longer word is a line by itself."""
     total = len(" ".join(words))
-    aim = total / max(math.ceil(total / longest), 1)
+    target = total / max(math.ceil(total / longest), 1)
     lines: list[str] = []
     for word in words:
-        if lines and len(lines[-1]) < aim and len(lines[-1]) + 1 + len(word) <= longest:
+        if lines and len(lines[-1]) < target and len(lines[-1]) + 1 + len(word) <= longest:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
@@ -112,33 +113,34 @@ def cut(words: Sequence[str], longest: int) -> list[str]:
 
 
 def _parts(text: str, longest: int | None) -> list[str]:
-    """Return the parts in which a text is written; all but the first begin with a space."""
+    """Return the parts in which a text is written; parts after the first begin with a space."""
     if longest is None or len(text) <= longest:
         return [text]
     first, *others = cut(re.split(r"(?<=\S) (?=\s*\S)", text), longest // 2)
     return [first, *(f" {other}" for other in others)]
 
 
-def _joined(line: Line, following: Sequence[Line], texts: Sequence[str], hand: np.ndarray) -> Line:
-    """Return a line with the parts that follow, up to a part that has not ended.
+def _merged(line: Line, following: Sequence[Line], texts: Sequence[str], hand: np.ndarray) -> Line:
+    """Return a line with the parts that follow it, up to a part that has not ended.
 
-    Each part was primed with the ink of a hand, `(points, 3)`. The part begins as far behind the
-    line as behind the hand, and continues the line's baseline. `texts` are the parts' texts.
+    Each part was primed with `hand`, ink `(points, 3)`, and is as far from the line before it as
+    from `hand`. The part continues the line's baseline. `texts` are the parts' texts.
     """
-    edge, _ = _from_end(hand)
-    whole_text, characters = "".join((line.text, *texts)), len(line.text)
+    hand_edge, _ = _from_end(hand)
+    whole_text, num_characters = "".join((line.text, *texts)), len(line.text)
     pieces, previous = [(line.ink, line.bias, line.peaks)], line.written
     ended = line.ended and len(following) > 0
     for part, text in zip(following, texts, strict=False):
-        if not (ended and len(part.written)):
-            ended = False
+        ended = ended and len(part.written) > 0
+        if not ended:
             break
-        ink, head, start = part.ink[part.primed :].copy(), part.written, part.primed - 1
-        right, base = _from_end(previous)
-        ink[0, :2] = ink[0, 0] + right - edge, base - baseline(head[: _quarter(head)])
-        # A window still on the hand's text counts as on the part's first character.
-        peaks = np.maximum(part.peaks[start:] - len(part.text) + len(text), 0) + characters
-        characters += len(text)
+        ink, written, start = part.ink[part.primed :].copy(), part.written, part.primed - 1
+        edge, last_baseline = _from_end(previous)
+        first_baseline = baseline(written[: _quarter(written)])
+        ink[0, :2] = ink[0, 0] + edge - hand_edge, last_baseline - first_baseline
+        # A peak on the hand's text counts as a peak on the part's first character.
+        peaks = np.maximum(part.peaks[start:] - len(part.text) + len(text), 0) + num_characters
+        num_characters += len(text)
         pieces.append((ink, part.bias[start:], peaks))
         previous, ended = ink, part.ended
     inks, biases, peaks = zip(*pieces, strict=True)
@@ -158,14 +160,14 @@ def _limited(line: Line, steps: int | None) -> Line:
         return line
     ink = line.ink[: (line.primed or 1) + steps].copy()
     ink[-1, 2] = 1.0  # the pen leaves the paper
-    kept = slice(len(ink) - 1)
-    return replace(line, ink=ink, peaks=line.peaks[kept], bias=line.bias[kept], ended=False)
+    last = len(ink) - 1
+    return replace(line, ink=ink, peaks=line.peaks[:last], bias=line.bias[:last], ended=False)
 
 
 def _from_end(ink: np.ndarray) -> tuple[float, float]:
     """Return x of the ink's right edge and y of its last baseline, relative to the last point."""
-    last, tail = to_points(ink)[-1], ink[-_quarter(ink) :]
-    return bounds(ink)[2] - float(last[0]), baseline(tail) - float(to_points(tail)[-1, 1])
+    last_x, tail = float(to_points(ink)[-1, 0]), ink[-_quarter(ink) :]
+    return bounds(ink)[2] - last_x, baseline(tail) - float(to_points(tail)[-1, 1])
 
 
 def _quarter(ink: np.ndarray) -> int:

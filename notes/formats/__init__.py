@@ -1,4 +1,4 @@
-"""Files of note programs: one module a format, each with `parse`."""
+"""Reads files of note programs; each format has a module with a function `parse`."""
 
 import re
 from dataclasses import replace
@@ -23,14 +23,15 @@ _NOTES = re.compile(r".*\.(xopp|xoj|rm|content|excalidraw|excalidraw\.md|svg|ink
 
 
 def read_pages(path: Path) -> list[InkPage]:
-    """Return the pages of a file; each stroke has a point or more.
+    """Return the pages of a file, without strokes that have no points.
 
     Raises:
-        DataError: if the file cannot be read, is broken, too large, or in no known format, or has
-            neither strokes nor typed text; the message says which file, and why.
+        DataError: if the file cannot be read, is broken or too large, has an unknown format, or
+            has neither strokes nor typed texts; the message names the file and the reason.
     """
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # Infinite points are refused below.
+        # `check_pages` refuses infinite points.
+        with np.errstate(over="ignore", invalid="ignore"):
             pages = [_without_empty_strokes(page) for page in _parse(path)]
         check_pages(pages)
     except Fault as fault:
@@ -41,22 +42,24 @@ def read_pages(path: Path) -> list[InkPage]:
 
 
 def note_files(folder: Path) -> dict[str, Path]:
-    """Return the files of notes in a folder and its subfolders, by their paths below the folder;
-    documents of a tablet by their titles.
+    """Return the files of notes in a folder and its subfolders, by name. The name of a tablet's
+    document is its title; the name of any other file is its path in the folder.
 
     Raises:
         OSError: if a folder cannot be read.
     """
-    named: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for file in files_below(folder, _NOTES):
-        name: str | None = file.relative_to(folder).as_posix()
         if file.suffix == ".rm" and file.parent.with_suffix(".content").is_file():
-            continue  # A page of a document.
+            continue  # The file is a page of a document.
+        name: str | None = file.relative_to(folder).as_posix()
         if file.suffix == ".content":
             name = remarkable.title(file)
+        if name in files:
+            name = f"{name} ({file.stem})"
         if name is not None:
-            named[f"{name} ({file.stem})" if name in named else name] = file
-    return named
+            files[name] = file
+    return files
 
 
 def _parse(path: Path) -> list[InkPage]:

@@ -1,4 +1,4 @@
-"""Drawings of Excalidraw, also in Markdown files of its plug-in for Obsidian."""
+"""Reads drawings of Excalidraw, also from Markdown files of the Excalidraw plug-in of Obsidian."""
 
 import math
 import re
@@ -15,19 +15,19 @@ from utils.checks import short
 from utils.ink import turned_back
 from utils.strict_json import Json
 
-PIXEL = 72 / 96
+POINTS_PER_PIXEL = 72 / 96
 """Points (1/72 inch) in a pixel (CSS)."""
-CLEAR = 75.0
-"""Opacity in per cent, below which a stroke is a highlighter's (assumed)."""
+MIN_PEN_OPACITY = 75.0
+"""Opacity of a pen's stroke in per cent; a highlighter's stroke has less (assumed)."""
 
 _DRAWING = re.compile(rb"^```json\s*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_TURN = np.linspace(0, math.tau, 65)
+_ANGLES = np.linspace(0, math.tau, 65)
 _FIGURES = {
     "rectangle": np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]),
     "diamond": np.array([[0, -1], [1, 0], [0, 1], [-1, 0], [0, -1]]),
-    "ellipse": np.column_stack([np.cos(_TURN), np.sin(_TURN)]),
+    "ellipse": np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)]),
 }
-"""Outlines of figures around their middles, in halves of their width and height."""
+"""Outline of each figure in a box from (-1, -1) to (1, 1)."""
 
 
 def parse(path: Path) -> list[InkPage]:
@@ -57,11 +57,11 @@ def parse(path: Path) -> list[InkPage]:
             strokes.append(_stroke(element))
         else:
             left_out[str(kind)[:40]] += 1
-    return [page_around(strokes, typed, unit=PIXEL, left_out=left_out)]
+    return [page_around(strokes, typed, unit=POINTS_PER_PIXEL, left_out=left_out)]
 
 
 def _stroke(element: dict[str, Json]) -> PageStroke:
-    """Return the stroke of an element with points, or of a figure."""
+    """Return the stroke of an element that has points or is a figure."""
     kind = element["type"]
     x, y, width, height = (_number(element, name) for name in ("x", "y", "width", "height"))
     try:
@@ -76,8 +76,10 @@ def _stroke(element: dict[str, Json]) -> PageStroke:
     if len(points) and (angle := _number(element, "angle")):
         middle = (points.min(axis=0) + points.max(axis=0)) / 2
         points = turned_back(points - middle, -angle) + middle
-    tool = "highlighter" if _number(element, "opacity", 100) < CLEAR else "pen"
-    tool = tool if kind == "freedraw" else "shape"
+    opacity = _number(element, "opacity", 100)
+    tool = "highlighter" if opacity < MIN_PEN_OPACITY else "pen"
+    if kind != "freedraw":
+        tool = "shape"
     colour = hex_colour(str(element.get("strokeColor", "")))
     return PageStroke(points, tool, colour, _number(element, "strokeWidth"))
 
@@ -85,5 +87,5 @@ def _stroke(element: dict[str, Json]) -> PageStroke:
 def _number(element: dict[str, Json], name: str, default: float = 0) -> float:
     value = element.get(name, default)
     if not isinstance(value, int | float) or abs(value) > MAX_OFFSET:
-        raise Fault(f"a value of {name} that is no number, or too large", short(value))
+        raise Fault(f"a value of {name} that is not a number, or too large", short(value))
     return float(value)

@@ -1,4 +1,4 @@
-"""InkML as a page: traces of any context and group, with their brushes."""
+"""Reads an InkML file as a page: its traces in any context and trace group, with their brushes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,52 +9,53 @@ import numpy as np
 from data_loader.sources.inkml import UNITS, element_id, formats, is_drawn, points_of
 from data_loader.sources.parsing import xml_tree
 from data_loader.sources.untrusted_files import read_file
-from notes.ink_page import MAX_BYTES, InkPage, PageStroke, hex_colour, number, page_around
+from notes.ink_page import MAX_BYTES, InkPage, PageStroke, hex_colour, page_around, to_float
 
 
 def parse(path: Path) -> list[InkPage]:
-    """Return the page of a file: the active area of the first source, or a page around the ink."""
+    """Return the page of a file, as large as the first active area, or fitted around the ink."""
     root = xml_tree(read_file(path, MAX_BYTES), "ink")
     trace_formats = formats(root)
     brushes = {f"#{element_id(brush)}": brush for brush in root.iter("brush")}
     unit = next((form.unit for form in trace_formats.values() if form.unit), None)
-    parts: list[list[np.ndarray]] = []
+    stroke_traces: list[list[np.ndarray]] = []
     stroke_brushes: list[Element | None] = []
-    waiting: list[tuple[Element, Element | None]] = [(root, None)]
-    while waiting:
-        element, inherited = waiting.pop()
+    stack: list[tuple[Element, Element | None]] = [(root, None)]
+    while stack:
+        element, inherited = stack.pop()
         brush = brushes.get(element.get("brushRef", ""), inherited)
-        waiting += ((child, brush) for child in reversed(element))
+        stack += ((child, brush) for child in reversed(element))
         if element not in trace_formats or not is_drawn(element):
             continue
-        if not parts or element.get("continuation") not in ("middle", "end"):
-            parts.append([])
+        if not stroke_traces or element.get("continuation") not in ("middle", "end"):
+            stroke_traces.append([])
             stroke_brushes.append(brush)
         trace_format = trace_formats[element]
-        points, _ = points_of(element, trace_format, f"trace {len(parts)}")
-        parts[-1].append(points * _scale(trace_format.unit, unit))
+        points, _ = points_of(element, trace_format, f"trace {len(stroke_traces)}")
+        stroke_traces[-1].append(points * _scale(trace_format.unit, unit))
     strokes = (
-        _stroke(np.concatenate(part), [] if brush is None else brush, unit)
-        for part, brush in zip(parts, stroke_brushes, strict=True)
+        _stroke(np.concatenate(traces), [] if brush is None else brush, unit)
+        for traces, brush in zip(stroke_traces, stroke_brushes, strict=True)
     )
     area = next(root.iter("activeArea"), Element("activeArea"))
     size = [area.get(name) for name in ("width", "height")]
     sheet = None
     if all(size):
         scale = _scale(UNITS.get(area.get("units", "")), unit)
-        sheet = (0.0, 0.0, *(scale * number(side) for side in size))
+        sheet = (0.0, 0.0, *(scale * to_float(side) for side in size))
     return [page_around(strokes, sheet=sheet, unit=unit)]
 
 
 def _scale(unit: float | None, page_unit: float | None) -> float:
-    """Return the number of page units in a unit; 1 if either unit is unknown."""
+    """Return the ratio of a unit to the page's unit; 1 if either unit is unknown."""
     return unit / page_unit if unit and page_unit else 1.0
 
 
 def _stroke(points: np.ndarray, brush: Sequence[Element], unit: float | None) -> PageStroke:
-    """Return a stroke drawn with a brush, an element whose children are its properties."""
+    """Return a stroke drawn with a brush: an element whose children are the brush's properties."""
     values = {item.get("name"): item.get("value", "") for item in brush}
     units = {item.get("name"): UNITS.get(item.get("units", "")) for item in brush}
-    width = number(values["width"]) * _scale(units["width"], unit) if "width" in values else None
-    tool = "highlighter" if values.get("rasterOp") == "maskPen" else "pen"  # As Windows writes it.
+    width = to_float(values["width"]) * _scale(units["width"], unit) if "width" in values else None
+    # The ink software of Windows marks a highlighter by this property.
+    tool = "highlighter" if values.get("rasterOp") == "maskPen" else "pen"
     return PageStroke(points, tool, hex_colour(values.get("color", "")), width)

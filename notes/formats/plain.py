@@ -1,4 +1,4 @@
-"""Ink files of `read`'s formats: one page, on which each line of ink is a row."""
+"""Reads a file in a format of `experiments.py read` as a page with a row for each line of ink."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,10 +9,10 @@ from utils.ink import strokes
 
 
 def parse(path: Path) -> list[InkPage]:
-    """Return the page of a file in any format of `read`; the rows are placed below each other."""
+    """Return the page of a file; each row is placed below the previous row."""
     parsed = ink_files.parse(path)
     if not parsed.samples:
         raise parsed.left_out[0]
     rows = below_each_other(strokes(sample.ink) for sample in parsed.samples)
     left_out = Counter(fault.reason for fault in parsed.left_out)
-    return [page_around((PageStroke(part) for row in rows for part in row), left_out=left_out)]
+    return [page_around((PageStroke(points) for row in rows for points in row), left_out=left_out)]

@@ -1,7 +1,8 @@
-"""Pages of reMarkable's tablets: `.rm` files of version 6, and documents of such pages.
+"""Reads pages of reMarkable tablets: `.rm` files of version 6, and documents of such pages.
 
-A document has four parts in the tablet's folder: `UUID.content` lists its pages, `UUID.metadata`
-has its name, the folder `UUID` has an `.rm` file for each page, and `UUID.pdf` may be missing.
+A document has up to four parts in the tablet's folder: `UUID.content` lists its pages,
+`UUID.metadata` has its name, the folder `UUID` has an `.rm` file for each page that has ink, and
+`UUID.pdf` is the PDF that the document annotates.
 """
 
 import logging
@@ -21,47 +22,47 @@ from data_loader.sources.parsing import MAX_CHARACTERS, Fault
 from data_loader.sources.untrusted_files import MEBIBYTE, read_file
 from notes.ink_page import InkPage, PageStroke, TypedText, page_around
 
-MAX_PAGE = 8 * MEBIBYTE
+MAX_PAGE_BYTES = 8 * MEBIBYTE
 """Limit on the bytes of a page (assumed: half a million points)."""
-ENDLESS = re.compile(rb"[\x80-\xff]{20000}")
-"""A number that takes too long to read (assumed: texts have fewer such bytes in a row)."""
-WIDTH = 1404
-"""Width of a page in pixels, unless the page says its size (reMarkable 2)."""
-HEIGHT = 1872
-"""Height of a page in pixels, unless the page says its size (reMarkable 2)."""
+OVERLONG_NUMBER = re.compile(rb"[\x80-\xff]{20000}")
+"""Bytes of a number that takes too long to read (assumed: no text has so many in a row)."""
+PAGE_WIDTH = 1404
+"""Width in pixels of a page that does not say its size (reMarkable 2)."""
+PAGE_HEIGHT = 1872
+"""Height in pixels of a page that does not say its size (reMarkable 2)."""
 DPI = 226
 """Pixels per inch (reMarkable 2)."""
 
 # Typed text, in pixels (from the program rmc).
-TOP = -88.0  # from the text's y to the top of its first line
-PITCH = 70.0  # from line to line
-PITCHES = {2: 150.0, 4: 35.0, 5: 35.0, 6: 35.0, 7: 35.0}  # from line to line, by style
-# y of ink that is anchored at the start or the end of the text, by the anchor's identifier
-ENDS = {(0, 0xFFFFFFFFFFFE): 270.0, (0, 0xFFFFFFFFFFFF): 700.0}
+FIRST_LINE_OFFSET = -88.0  # from the text's y to the top of its first line
+LINE_PITCH = 70.0  # from line to line
+LINE_PITCHES = {2: 150.0, 4: 35.0, 5: 35.0, 6: 35.0, 7: 35.0}  # other pitches, by style
+# The y of ink that is anchored at the start or the end of the text, by the anchor's identifier.
+TEXT_END_ANCHORS = {(0, 0xFFFFFFFFFFFE): 270.0, (0, 0xFFFFFFFFFFFF): 700.0}
 
-# Numbers of tools (23 is the shader), and colours by their numbers (assumed, by eye).
-HIGHLIGHTERS = (5, 18, 23)
-ERASERS = (6, 8)
-COLOURS = (
+HIGHLIGHTERS = (5, 18, 23)  # numbers of tools; 23 is the shader
+ERASERS = (6, 8)  # numbers of tools
+# The colour of each colour number (assumed, by eye).
+PALETTE = (
     "#000000", "#7d7d7d", "#ffffff", "#ffeb00", "#00c853", "#ff5ca8", "#0050c8", "#d90707",
     "#7d7d7d", "#ffed75", "#a1d87d", "#8bd0e5", "#b782cd", "#f7e851",
 )  # fmt: skip
 
 MAX_FOLDERS = 100
-"""Limit on the depth of folders around a document (assumed)."""
+"""Limit on the number of nested folders around a document (assumed)."""
 
 _NAME = re.compile(r"[-\w]{1,100}")
 _HEADER = b"reMarkable .lines file, version="
 
 
 def parse(path: Path) -> list[InkPage]:
-    """Return the page of an `.rm` file, or the pages of a document by its `.content` file."""
+    """Return the page of an `.rm` file, or the pages of a document with this `.content` file."""
     if path.suffix != ".content":
-        return [_page(read_file(path, MAX_PAGE))]
+        return [_page(read_file(path, MAX_PAGE_BYTES))]
     pdf, pages = path.with_suffix(".pdf"), []
     for name, number in _listed(json_values(read_file(path))):
         file = path.with_suffix("") / f"{name}.rm"
-        page = _page(read_file(file, MAX_PAGE) if file.is_file() else b"")
+        page = _page(read_file(file, MAX_PAGE_BYTES) if file.is_file() else b"")
         if number is not None and pdf.is_file():
             page = replace(page, background=pdf, background_page=number)
         pages.append(page)
@@ -69,13 +70,13 @@ def parse(path: Path) -> list[InkPage]:
 
 
 def title(path: Path) -> str | None:
-    """Return the name of the document of a `.content` file, behind the names of its folders on the
-    tablet; None if the document was thrown away."""
+    """Return the path on the tablet, `FOLDER/DOCUMENT`, of the document with a `.content` file;
+    None if the document or one of its folders was deleted."""
     names: list[str] = []
     uuid: object = path.stem
     while isinstance(uuid, str) and _NAME.fullmatch(uuid) and len(names) < MAX_FOLDERS:
         values: Any = {}
-        with suppress(Fault):  # There is no file of metadata.
+        with suppress(Fault):  # The metadata may be missing.
             values = json_values(read_file(path.with_name(f"{uuid}.metadata")))
         if uuid == "trash" or not isinstance(values, dict) or values.get("deleted"):
             return None
@@ -85,26 +86,28 @@ def title(path: Path) -> str | None:
 
 
 def _listed(values: Any) -> list[tuple[str, int | None]]:
-    """Return the name of each page of a document, and the number of its page in the PDF, if any."""
+    """Return the name of each page of a document, and the number of the page in the PDF, from 0;
+    None if the page annotates no page of a PDF."""
+    pages: list[tuple[str, int | None]] = []
     try:
-        pages = [p for p in values["cPages"]["pages"] if not p.get("deleted", {}).get("value")]
-        listed = [(page["id"], page.get("redir", {}).get("value")) for page in pages]
-        return [
-            (_NAME.fullmatch(name)[0], int(n) if n is not None and n >= 0 else None)
-            for name, n in listed
-        ]
+        for page in values["cPages"]["pages"]:
+            if not page.get("deleted", {}).get("value"):
+                number = page.get("redir", {}).get("value")
+                number = int(number) if number is not None and number >= 0 else None
+                pages.append((_NAME.fullmatch(page["id"])[0], number))
     except (AttributeError, KeyError, TypeError, ValueError):
         raise Fault("a document that does not list its pages") from None
+    return pages
 
 
 def _page(content: bytes) -> InkPage:
-    """Return the page of a file's content; an empty page for empty content."""
+    """Return the page with this file content; an empty page if the content is empty."""
     if not content:
-        return page_around((), sheet=(0.0, 0.0, WIDTH, HEIGHT), unit=72 / DPI)
+        return page_around((), sheet=(0.0, 0.0, PAGE_WIDTH, PAGE_HEIGHT), unit=72 / DPI)
     if not content.startswith(_HEADER + b"6"):
         version = content[len(_HEADER) :][:1].decode("ascii", "replace")
         raise Fault("a page of a tablet with older software", f"version {version}; 6 is read")
-    if ENDLESS.search(content):
+    if OVERLONG_NUMBER.search(content):
         raise Fault("a broken page of a tablet", "a number without an end")
     try:
         import rmscene
@@ -118,63 +121,64 @@ def _page(content: bytes) -> InkPage:
         left_out["unknown block"] += sum(isinstance(b, rmscene.UnreadableBlock) for b in blocks)
         tree = rmscene.SceneTree()
         rmscene.build_tree(tree, blocks)
-        typed, places = _typed(tree.root_text) if tree.root_text else ([], dict(ENDS))
-        strokes = [*_strokes(tree.root, places, {id(tree.root)}, left_out)]
+        typed, anchors = _typed(tree.root_text) if tree.root_text else ([], dict(TEXT_END_ANCHORS))
+        strokes = [*_strokes(tree.root, anchors, {id(tree.root)}, left_out)]
     except Fault:
         raise
     except Exception as error:  # The library raises many types on broken files.
         raise Fault("a broken page of a tablet", f"{type(error).__name__}: {error}") from None
-    width, height = getattr(tree.scene_info, "paper_size", None) or (WIDTH, HEIGHT)
+    width, height = getattr(tree.scene_info, "paper_size", None) or (PAGE_WIDTH, PAGE_HEIGHT)
     sheet = (-width / 2, 0.0, width / 2, height)
     return page_around(strokes, typed, sheet, unit=72 / DPI, left_out=+left_out)
 
 
 def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
-    """Return the lines of a text, and the y of ink anchored at each character, by identifier."""
+    """Return the lines of a typed text, and the y of each character's anchor, by identifier."""
     from rmscene.text import TextDocument
 
     items = text.items.sequence_items()
-    # Deleted characters are a count in the file, of which the library makes a list.
+    # The file has only the number of deleted characters, but the library makes a list of them.
     if sum(item.deleted_length + len(str(item.value)) for item in items) > 50 * MAX_CHARACTERS:
         raise Fault("too long a typed text")
-    typed, places, y = [], dict(ENDS), text.pos_y + TOP
+    typed, anchors, y = [], dict(TEXT_END_ANCHORS), text.pos_y + FIRST_LINE_OFFSET
     for paragraph in TextDocument.from_scene_item(text).contents:
-        y += PITCHES.get(int(paragraph.style.value), PITCH)
+        y += LINE_PITCHES.get(int(paragraph.style.value), LINE_PITCH)
         if str(paragraph).strip():
-            typed.append(TypedText(str(paragraph), text.pos_x, y - PITCH / 2, PITCH / 2))
-        letters = [letter for part in paragraph.contents for letter in part.i]
-        letters.append(paragraph.start_id)
-        places |= {(letter.part1, letter.part2): y for letter in letters}
-    return typed, places
+            typed.append(TypedText(str(paragraph), text.pos_x, y - LINE_PITCH / 2, LINE_PITCH / 2))
+        ids = [paragraph.start_id, *(key for part in paragraph.contents for key in part.i)]
+        anchors |= {(key.part1, key.part2): y for key in ids}
+    return typed, anchors
 
 
 def _strokes(
-    group: Any, places: dict[tuple[int, int], float], seen: set[int], left_out: Counter[str]
+    group: Any, anchors: dict[tuple[int, int], float], entered: set[int], left_out: Counter[str]
 ) -> Iterator[PageStroke]:
-    """Yield the strokes of a group, such as a layer, at their places on the page."""
+    """Yield the strokes of a group, such as a layer, at their positions on the page; add the ids of
+    the groups in it to `entered`, and the number of left-out items of each kind to `left_out`."""
     from rmscene.scene_items import Group, Line
 
     shift = np.zeros(2)
     if group.anchor_id is not None:
         anchor = group.anchor_id.value
-        shift[:] = group.anchor_origin_x.value, places.get((anchor.part1, anchor.part2), 0.0)
+        shift[:] = group.anchor_origin_x.value, anchors.get((anchor.part1, anchor.part2), 0.0)
     for item in group.children.values():
         if item is None:
             left_out["erased stroke"] += 1
         elif isinstance(item, Line):
             points = np.array([(p.x, p.y) for p in item.points], np.float64).reshape(-1, 2)
             tool = "highlighter" if item.tool in HIGHLIGHTERS else "pen"
-            tool = "eraser" if item.tool in ERASERS else tool
-            colour = COLOURS[item.color]
+            if item.tool in ERASERS:
+                tool = "eraser"
+            colour = PALETTE[item.color]
             if item.color_rgba:
                 colour = "#{:02x}{:02x}{:02x}".format(*item.color_rgba)
-            width = float(np.mean([p.width for p in item.points] or [0])) / 4
-            yield PageStroke(points + shift, tool, colour, width)
+            quarter_pixels = np.mean([p.width for p in item.points] or [0])
+            yield PageStroke(points + shift, tool, colour, float(quarter_pixels) / 4)
         elif not isinstance(item, Group):
             left_out["marked text"] += 1
         elif not item.visible.value:
             left_out["hidden layer"] += 1
-        elif id(item) not in seen:  # In a hostile file groups contain each other.
-            seen.add(id(item))
-            for stroke in _strokes(item, places, seen, left_out):
+        elif id(item) not in entered:  # In a hostile file, groups may contain each other.
+            entered.add(id(item))
+            for stroke in _strokes(item, anchors, entered, left_out):
                 yield replace(stroke, points=stroke.points + shift)

@@ -1,4 +1,4 @@
-"""Notes of Xournal++ and Xournal: packed XML with pages of layers, in points (1/72 inch)."""
+"""Reads notes of Xournal++ and Xournal: gzipped XML with pages of layers, in points (1/72 inch)."""
 
 import re
 from collections import Counter
@@ -10,13 +10,13 @@ import numpy as np
 
 from data_loader.sources.parsing import Fault, xml_tree
 from data_loader.sources.untrusted_files import read_file, unpacked
-from notes.ink_page import MAX_BYTES, InkPage, PageStroke, TypedText, hex_colour, number
+from notes.ink_page import MAX_BYTES, InkPage, PageStroke, TypedText, hex_colour, to_float
 
-MAX_VALUES = 400_000
-"""Limit on the numbers of a stroke (assumed)."""
-LONG = 30.0
-"""Least step, in points (1/72 inch), of a stroke drawn with a ruler (assumed: a pen's position is
-recorded every few milliseconds)."""
+MAX_STROKE_POINTS = 200_000
+"""Limit on the positions of a stroke (assumed)."""
+MIN_RULER_STEP = 30.0
+"""Least distance, in points (1/72 inch), between positions of a stroke drawn with a ruler (assumed:
+a pen's position is recorded every few milliseconds)."""
 
 
 def parse(path: Path) -> list[InkPage]:
@@ -29,32 +29,33 @@ def parse(path: Path) -> list[InkPage]:
     for element in xml_tree(content, "xournal").findall("page"):
         background = element.find("background")
         background = Element("background") if background is None else background
-        pdf = _pdf(background, path) or pdf  # Only the first page names the PDF.
+        pdf = _pdf(background, path) or pdf  # Later pages do not name the PDF again.
         page = _page(element)
         if background.get("type") == "pixmap":
             page.left_out["background image"] += 1
         if background.get("type") == "pdf":
-            listed = re.match(r"\d{1,9}", background.get("pageno", ""))
+            pageno = re.match(r"\d{1,9}", background.get("pageno", ""))
             if pdf is None or not pdf.is_file():
-                page.left_out["background PDF that is missing"] += 1
-            elif listed:
-                page = replace(page, background=pdf, background_page=max(int(listed[0]) - 1, 0))
+                page.left_out["missing background PDF"] += 1
+            elif pageno:
+                page = replace(page, background=pdf, background_page=max(int(pageno[0]) - 1, 0))
         pages.append(page)
     return pages
 
 
 def _pdf(background: Element, path: Path) -> Path | None:
-    """Return the PDF that a background names, or the PDF of that name beside the note."""
+    """Return the PDF that a background names, or a PDF of the same name beside the note; None if
+    the background names no PDF."""
     if background.get("type") != "pdf" or not (name := background.get("filename")):
         return None
     if background.get("domain") == "attach":
         return path.with_name(f"{path.name}.{Path(name).name}")
-    places = (path.parent / name, path.parent / name.replace("\\", "/").rpartition("/")[2])
-    return next((place for place in places if place.is_file()), places[0])
+    named, beside_note = path.parent / name, path.parent / name.replace("\\", "/").split("/")[-1]
+    return beside_note if beside_note.is_file() and not named.is_file() else named
 
 
 def _page(element: Element) -> InkPage:
-    """Return a page without its background."""
+    """Return the page of an element, without the page's background."""
     strokes: list[PageStroke] = []
     typed: list[TypedText] = []
     left_out = Counter[str]()
@@ -63,20 +64,20 @@ def _page(element: Element) -> InkPage:
             case "stroke":
                 strokes.append(_stroke(item))
             case "text":
-                numbers = (number(item.get(name, "")) for name in ("x", "y", "size"))
+                numbers = (to_float(item.get(name, "")) for name in ("x", "y", "size"))
                 typed.append(TypedText(item.text or "", *numbers))
             case "teximage":
                 left_out["formula"] += 1
             case _:
                 left_out[item.tag[:40]] += 1
-    size = (number(element.get(name, "")) for name in ("width", "height"))
+    size = (to_float(element.get(name, "")) for name in ("width", "height"))
     return InkPage(*size, tuple(strokes), 1.0, tuple(typed), left_out=left_out)
 
 
 def _stroke(item: Element) -> PageStroke:
     text = item.text or ""
-    if text.count(" ") > MAX_VALUES:
-        raise Fault(f"a stroke of more than {MAX_VALUES // 2:,} points")
+    if text.count(" ") > 2 * MAX_STROKE_POINTS:
+        raise Fault(f"a stroke of more than {MAX_STROKE_POINTS:,} points")
     try:
         points = np.array(text.split(), np.float64).reshape(-1, 2)
     except ValueError:
@@ -84,7 +85,7 @@ def _stroke(item: Element) -> PageStroke:
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     tool = item.get("tool", "pen")
     if tool not in ("highlighter", "eraser"):
-        is_drawn = "fill" in item.attrib or (len(steps) and steps.min() > LONG)
-        tool = "shape" if is_drawn else "pen"
-    width = number(item.get("width", "").partition(" ")[0])
+        is_ruled = len(steps) > 0 and steps.min() > MIN_RULER_STEP
+        tool = "shape" if is_ruled or "fill" in item.attrib else "pen"
+    width = to_float(item.get("width", "").partition(" ")[0])
     return PageStroke(points, tool, hex_colour(item.get("color", "")), width)

@@ -46,7 +46,7 @@ def without_reader() -> None:
     """Let a tiny network, which nobody can read, learn a hand in the programs of this trial."""
     exam.networks = dataset.networks = lambda path, device: (load(path, str(device)), None)
     HandDataset._fitted = lambda _, lines, *__: ([one.name for one in lines], [], False, 10.0, 2.0)
-    exam.best_sample = lambda *_: 0
+    exam.best_primer = lambda *_: 0
     exam.Exam.score = lambda *_: (set(), [], 0.0)
 
 
@@ -63,8 +63,8 @@ def in_exam(rng: random.Random, folder: Path) -> None:
     first, second = whole.folder / RUN, RUN
     places = differences(*(load_checkpoint(one / exam.HAND_FILE) for one in (first, second)))
     demand(not places, f"{exam.HAND_FILE} differs from the undisturbed one in {places[:3]}")
-    same = (first / exam.SAMPLE).read_bytes() == (second / exam.SAMPLE).read_bytes()
-    demand(same, f"{exam.SAMPLE} is another than undisturbed")
+    same = (first / exam.SAMPLE_FILE).read_bytes() == (second / exam.SAMPLE_FILE).read_bytes()
+    demand(same, f"{exam.SAMPLE_FILE} is another than undisturbed")
     check_tidy(folder)
 
 

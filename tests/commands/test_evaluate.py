@@ -95,7 +95,7 @@ def test_scores_are_saved_and_printed_with_their_units(tmp_path, capsys, arch, o
     assert all(f"  {name} " in printed for name in expected.keys() - {"sequences", "points"})
     assert "normalised units" in printed and scores["split"] == "valid"
     ends, has_density = "end_of_sequence" in options, "head" not in options
-    assert ("whether the sequence ends there" in printed, "end_of_sequence" in scores) == (
+    assert ("whether the sequence ends at the point" in printed, "end_of_sequence" in scores) == (
         ends,
     ) * 2
     assert ("sigma is at least 0.1" in printed, "min_scale" in scores) == (has_density,) * 2

@@ -134,8 +134,8 @@ def test_texts_of_a_name_have_kinds(judge, reads):
 def test_a_file_of_texts_has_a_kind_for_each_or_for_none(judge, tmp_path):
     file = tmp_path / "texts.tsv"
     for content, message in (
-        ("name\tAnn\nBob\n", "texts.tsv: not a text in each line, nor in each its kind, a tab"),
-        ("name\tAnn\tBob\n", "texts.tsv: not a text in each line"),
+        ("name\tAnn\nBob\n", "texts.tsv: every line must be TEXT, or every line KIND, a tab"),
+        ("name\tAnn\tBob\n", "texts.tsv: every line must be TEXT"),
         ("\n", "contains no text"),
         ("n\u00e9e", "does not know 'é'"),
     ):

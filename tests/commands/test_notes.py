@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pypdf import PdfReader
 
-from commands.notes import _inside
+from commands.notes import _safe_path
 from data_loader import read_ink
 from tests.commands.networks import ROOT, use
 from utils.checks import UserError
@@ -75,7 +75,7 @@ def test_a_folder_is_read_to_a_folder_and_what_is_broken_is_said(tmp_path, capsy
 
 
 def test_the_name_of_a_note_leads_out_of_no_folder():
-    assert str(_inside("../a/./b//c")) == "a/b/c" and str(_inside("/etc/x")) == "etc/x"
+    assert str(_safe_path("../a/./b//c")) == "a/b/c" and str(_safe_path("/etc/x")) == "etc/x"
 
 
 @pytest.mark.parametrize(

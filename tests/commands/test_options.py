@@ -36,7 +36,7 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
     write = shown["write"]
     assert write.count("(default") >= 11 and f"need more (default: {Sampling.bias:g})" in write
     assert f"as in the paper (default: {Sampling.pen_sharpness:g})" in write
-    assert f"or {DEFAULT_STEPS} without one" in write
+    assert f"or {DEFAULT_STEPS} without a text" in write
     assert f"a factor of {MAX_HAND_RATIO:g}," in write and f"than {MAX_HAND_RATIO:g} times" in write
     assert "need more (default: 0.75)" in shown["page"]
 
@@ -54,7 +54,7 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
         (["write", "--text", "a", "--text", "b", "--output", "a.svg"], "one line, but 2 lines are"),
         (["write", "a"], "unrecognized arguments: a; see `experiments.py write --help`"),
         (["write", "--skip-unknown"], "--skip-unknown is for --text, which is not given"),
-        (["write", "--extra", "mood"], "--extra: 'mood': NAME=NUMBER,NUMBER is accepted"),
+        (["write", "--extra", "mood"], "--extra: 'mood': must be NAME=NUMBER,NUMBER"),
         (["page", "--text", "a", "--extra", "mood=1,x"], "--extra: 'x': a number from -1000000"),
         (["page", "--rewrite", "1:1:1", "--report", "r", "--extra", "a=1"], "leave out --extra"),
         (["read", "x", "--language-weight", "1"], "--language-weight is for --language-model"),

@@ -82,7 +82,7 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
     same = CharacterLanguageModel(["caf and cafe"], ALPHABET)
     for context in ((), (0,), (1, 2)):
         assert (found.log_probs(context) == same.log_probs(context)).all()
-    assert "as the network does not know it: 'é'" in capsys.readouterr().out
+    assert "unknown to the network: 'é'" in capsys.readouterr().out
     path.write_text("é\nß é\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"text\.txt: it contains no text of characters"):
         chosen.search(loaded)
@@ -125,7 +125,7 @@ def test_a_missing_package_of_words_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "wordfreq", None)
     monkeypatch.setattr(search_options, "find_spec", lambda name: None)
     arguments = parser_of("read")[1].parse(["x", "--language-model"])
-    with pytest.raises(UserError, match=r"takes wordfreq: python -m pip install wordfreq"):
+    with pytest.raises(UserError, match=r"needs wordfreq: python -m pip install wordfreq"):
         search_options.options_of(arguments)
 
 

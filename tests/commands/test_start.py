@@ -55,7 +55,7 @@ def test_a_command_line_begins_in_one_of_six_ways(trained):
     for words, run_id, path, resumed, tries_older in ways:
         start = begun(*words)
         assert start.run.run_id == run_id, words
-        assert (start.weights and start.weights.path) == path, words
+        assert (start.checkpoint and start.checkpoint.path) == path, words
         assert (start.is_resumed, start.tries_older) == (resumed, tries_older), words
         assert start.is_finished() == (run_id == "a"), words
         assert start.config.stored == CONFIG
@@ -154,7 +154,7 @@ def test_who_only_looks_holds_nothing(trained, capsys):
     holder.hold()
     named = lock.read_text()
     for words in (["-r", str(RUN)], ["-c", "config.json", "--run-id", "a", "--start-or-resume"]):
-        assert begun(*words).weights.path == LAST
+        assert begun(*words).checkpoint.path == LAST
         assert train.main([*words, "-d", "cpu", "--prepare"]) == 0
         with ExitStack() as locks, pytest.raises(UserError, match="a is in use by process"):
             resolve_start(train_options.parse(words), locks)

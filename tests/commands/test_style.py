@@ -86,7 +86,7 @@ def test_a_style_is_written_by_the_network_it_names(place, capsys, monkeypatch):
         (["style", "make", "--ink", "no.inkml", "--name", "a"], "no.inkml: cannot be read"),
         (["style", "make", "--ink", "my.inkml", "--name", "a", "--text", " "], "no text for"),
         (["style", "make", "--ink", "my.inkml", "--name", "a", "-r", "x"], "'x' \\(choose from"),
-        (["style", "make", "--ink", "far.json", "--name", "a"], "far wider than 'hello': has it"),
+        (["style", "make", "--ink", "far.json", "--name", "a"], "far too wide for 'hello'"),
         (["write", "--style", "x"], "x: no such file or folder, nor a style"),
     ],
 )

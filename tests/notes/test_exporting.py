@@ -63,7 +63,7 @@ def test_notes_lie_over_the_pdf_that_they_annotate(tmp_path):
 
 @pytest.mark.parametrize(
     ("password", "page", "message"),
-    [("secret", 0, "below.pdf: this PDF is encrypted"), (None, 2, "below.pdf: has 2 pages, not 3")],
+    [("secret", 0, "below.pdf: this PDF is encrypted"), (None, 2, "below.pdf: has 2 pages, no")],
 )
 def test_a_pdf_that_cannot_lie_under_notes_is_named(tmp_path, password, page, message):
     below = background(tmp_path / "below.pdf", password)
@@ -114,5 +114,5 @@ def test_lines_of_a_hand_are_rows_that_a_person_corrected(tmp_path):
     assert save_lines([Note("a", known)], tmp_path / "a.inkml") == 1
     (sample,) = read_ink(tmp_path / "a.inkml")
     assert sample.text == "Kennedy said" and np.count_nonzero(sample.ink[:, 2]) == 2
-    with pytest.raises(UserError, match="has a corrected one"):
+    with pytest.raises(UserError, match="lacks a corrected word"):
         save_lines([Note("a", known[1:])], tmp_path / "b.inkml")

@@ -69,7 +69,7 @@ def test_a_corrected_word_is_right_from_then_on(read):
 )
 def test_a_place_without_a_written_word_is_named(read, tmp_path, place):
     page = written_page()
-    with pytest.raises(UserError, match=f"{place[0]}:{place[1]}:{place[2]}: no written"):
+    with pytest.raises(UserError, match=f"{place[0]}:{place[1]}:{place[2]}: no handwritten"):
         read[1].correct(Note("a", [(page, read[1].text_of(page))]), place, "x")
     assert not (tmp_path / "kept" / "corrections").exists()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from notes.page_text import Note, PageRow, PageText, PageWord
-from notes.searching import COST, LENGTH, OFFSET, kept_frames, search
+from notes.searching import LOGIT_OFFSET, LOGIT_PER_CHARACTER, LOGIT_PER_NAT, kept_frames, search
 
 CHARACTERS = [" ", ",", "-", *"Ivaekmorty"]
 
@@ -32,7 +32,7 @@ def word(text, *doubts, confidence=0.9):
 
 def found(query, *words):
     note = Note("", [((), PageText((PageRow(words, (0,), "a"), PageRow(words[-1:], (1,), "b"))))])
-    return [(hit.number, hit.word) for hit in search(query, note)]
+    return [(hit.row_number, hit.word_number) for hit in search(query, note)]
 
 
 KEY = (word("I"), word("take,"), word("ramor", (4, "e", 0.5), confidence=0.3))
@@ -87,13 +87,13 @@ def best_path(log_probs, query):
 
 def test_the_probability_is_that_of_the_best_labelling(monkeypatch):
     generator = np.random.default_rng(0)
-    monkeypatch.setattr("notes.searching.FAINT", 99.0)
-    monkeypatch.setattr("notes.searching.LEAST", 0.0)
+    monkeypatch.setattr("notes.searching.MAX_SYMBOL_NATS", 99.0)
+    monkeypatch.setattr("notes.searching.MIN_PROBABILITY", 0.0)
     for query in ("aa", "to"):
         log_probs = np.log(generator.dirichlet(np.full(len(CHARACTERS) + 1, 0.5), size=4))
         log_probs[:, :3] = -50.0  # marks, at which a word might begin or end
         frames = kept_frames(log_probs, CHARACTERS)
         row = PageRow((PageWord("", (0, 0, 1, 1), 0.5, (), frames),), (0,), "a")
         (hit,) = search(query, Note("", [((), PageText((row,)))]))
-        logit = OFFSET + COST * best_path(log_probs, query) + LENGTH * 2
+        logit = LOGIT_OFFSET + LOGIT_PER_NAT * best_path(log_probs, query) + LOGIT_PER_CHARACTER * 2
         assert hit.confidence == pytest.approx(1 / (1 + np.exp(-logit)), abs=0.02)

@@ -153,7 +153,7 @@ def test_a_latent_that_ignores_its_seed_is_warned_of(tmp_path, moods, caplog):
     for kind, count in ((Moody, 0), (Careless, 1)):
         made = make(tmp_path, moods, kind=kind, samples=1)
         made.dry_run(batch, made.forward_batch(made.model.eval(), batch))
-        said = "Careless.initial_state draws from others than given.generators"
+        said = "Careless.initial_state does not draw from given.generators"
         assert caplog.text.count(said) == count
 
 
@@ -193,8 +193,8 @@ FAULTS = {
     "cannot go on": r"can write: .* KeyError: 'hidden' \(.*generation_trainer.py, line",
     "a state of one row": "a row for each line, also in 'steps'",
     "phi ends early": r"attention of shape \(2, .*\), not one of \(2, ",
-    "sees the end": "Own sees later points, or forgets earlier ones",
-    "a state to itself": "or keeps a state to itself: it will write badly",
+    "sees the end": "Own sees later points, forgets earlier points",
+    "a state to itself": "or keeps a state of its own: it will write badly",
 }
 
 

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 
 const web = new URL("../../web/", import.meta.url);
 const request = JSON.parse(readFileSync(0, "utf8"));
-const { baselineOf, rowStarts, slant, strokes } = await import(new URL("ink.js", web));
+const { baselineOf, rowStarts, slant, toStrokes } = await import(new URL("ink.js", web));
 const { parse } = await import(new URL("flat_file.js", web));
 const { HandDescriptor, Reader, Writer } = await import(new URL("networks.js", web));
 const module = new WebAssembly.Module(readFileSync(request.wasm));
@@ -20,7 +20,7 @@ const tasks = {
     const count = writer.output[1].length;
     for (const point of points) {
       writer.run(1);
-      writer.place(point);
+      writer.setPoint(point);
       outputs.push(...writer.kernels.floats(writer.raw, count));
       phi.push(...writer.kernels.floats(writer.phis, text.length + 1));
     }
@@ -92,7 +92,7 @@ const tasks = {
   async read({ network, inks }) {
     const reader = await open(Reader, network);
     return inks.map((ink) => {
-      const parts = strokes(ink);
+      const parts = toStrokes(ink);
       const text = reader.read(parts).map(({ character }) => character).join("");
       return { values: reader.logProbs(parts).flatMap((frame) => [...frame]), text };
     });

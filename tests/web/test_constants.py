@@ -35,8 +35,10 @@ HOMES = {
     },
     "flat_file": {"FORMAT": flat_file.FORMAT},
     "networks": {
-        **{name: getattr(hand_encoder, name) for name in ("FEW", "SURE", "SPAN")},
-        "SHARES": list(hand_encoder.FRACTIONS),
+        "FEW": hand_encoder.PRIOR_WEIGHT,
+        "SURE": hand_encoder.DEFAULT_WEIGHT,
+        "SPAN": hand_encoder.VECTOR_BOUND,
+        "FRACTIONS": list(hand_encoder.FRACTION_BOUNDS),
         "FRAMES": hand_descriptor.FRAMES,
         "PERIOD": stepper.PERIOD,
         "BLOCK": sampling.BLOCK,
@@ -53,8 +55,8 @@ HOMES = {
 }
 """By file the constants that Python has as well."""
 OF_THE_PAGE = {
-    "ink": {"STEEP"},  # which Python has in the function `slant`
-    "line": {"HEIGHT_PRIOR", "CHUNK", "TAKEN_BACK"},
+    "ink": {"MIN_DOWNSTROKE"},  # which Python has in the function `slant`
+    "line": {"HEIGHT_PRIOR", "CHUNK", "MAX_SURPLUS"},
     "flat_file": {"DIGEST_BYTES", "MAX_HEADER", "BYTES", "UNUSED", "OPTIONAL", "KEYS"},
     "networks": {"INPUTS", "GATES"},
 }

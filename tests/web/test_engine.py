@@ -17,7 +17,7 @@ from handwriting.source_text import fit, replacements
 from handwriting.styles import write_style
 from model import load, sample
 from model.generation import hand_encoder
-from model.generation.hand_encoder import DESCRIPTOR, told
+from model.generation.hand_encoder import DESCRIPTOR, hand_extra
 from model.generation.sampling import predict
 from model.generation.sampling_options import Sampling
 from model.recognition.encoder import GREEDY
@@ -151,7 +151,7 @@ def test_a_hand_that_is_told_writes_the_same_line_as_in_python(tmp_path):
         primed=0,
         seeds=[7],
         text=writer.model.alphabet.encode(text).tolist(),
-        sampling=dict(bias=0.6, stretch=writer.model.stretch_at(0.6), told=vector),
+        sampling=dict(bias=0.6, stretch=writer.model.stretch_at(0.6), vector=vector),
         limit=100 + 40 * len(text),
     )
     written = np.reshape(answer["ink"], (-1, 3))
@@ -187,7 +187,7 @@ def test_a_hand_is_the_one_that_python_is_told(tmp_path, monkeypatch):
     described = HandDescriptor.load().describe(inks)
     np.testing.assert_allclose(answer["described"], described, atol=1e-4)
     monkeypatch.setattr(hand_encoder.np.random, "default_rng", Drawn)
-    hands = [{"hand": told(model.hand_encoder.draw(seed))} for seed in seeds]
+    hands = [{"hand": hand_extra(model.hand_encoder.draw(seed))} for seed in seeds]
     for extras, vector in zip(
         [told_of(LINES), *hands], [answer["vector"], *answer["drawn"]], strict=True
     ):

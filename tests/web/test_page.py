@@ -21,7 +21,7 @@ from data_loader.sources.untrusted_files import MAX_BYTES
 from handwriting import flat_file
 from model.loading import load
 from tests.web.conftest import ROOT, Quiet, served
-from trainer.own_hand.lines import recorded
+from trainer.own_hand.lines import read_recorded
 from utils.ink import strokes, to_points, x_height
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -220,7 +220,7 @@ def test_a_palm_is_no_pen_and_pressure_and_100_000_points_are_kept(page, site, t
 
 def test_the_page_writes_in_the_hand_of_the_lines_that_were_recorded(page, site, tmp_path):
     page.goto(f"{site[0]}#write?style=My+hand&text=Dear+Anna")
-    assert problem(page) == "Nothing of your hand is recorded here: four lines will do."
+    assert problem(page) == "No line of your hand is recorded here; four lines are enough."
     page.click("#remedy")
     page.click("#begin")
     for _ in range(4):
@@ -282,7 +282,7 @@ def test_what_is_doubtful_is_marked_and_what_goes_wrong_is_one_message(page, sit
     page.click("#compose .main")
     page.wait_for_function(
         "(text) => document.querySelector('#problem').innerText.includes(text)",
-        arg="A text here has at most 5000 characters, this one 100000",
+        arg="The text has 100000 characters; at most 5000 are written here.",
     )
     write(page, "But this can, and in rows that are no longer than what the network learned")
     rows = page.get_attribute(".sheet", "aria-label").split("\n")
@@ -439,7 +439,7 @@ def test_files_have_the_limits_of_python_and_stop_ends_what_takes_long(page, sit
     with large.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
     refused = {
-        ink_file(tmp_path / "long.inkml", MAX_POINTS + 1): "more than 20000 points together.",
+        ink_file(tmp_path / "long.inkml", MAX_POINTS + 1): "a group of more than 20000 points.",
         ink_file(tmp_path / "all.inkml", *[MAX_POINTS] * 6): "more than 100000 points.",
         large: f"more than {MAX_BYTES} bytes.",
     }
@@ -632,7 +632,7 @@ def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(
     go_on(page)
     page.click("#skip")
     page.click("#pause")
-    lines = recorded(str(saved(page, "#download", tmp_path)), seed=0)
+    lines = read_recorded(str(saved(page, "#download", tmp_path)), seed=0)
     assert [line.text for line in lines] == SENTENCES[:4]
     assert [len(strokes(line.ink)) for line in lines] == [3, 3, 3, 2]
     again.close()

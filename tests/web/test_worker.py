@@ -88,7 +88,7 @@ def test_while_a_line_is_written_another_is_begun_or_one_is_read(page):
 def test_what_goes_wrong_is_one_clear_message(page, tmp_path):
     loading = {
         "none.bin could not be loaded (404)": dict(WRITER, name="networks/none.bin"),
-        "is a writer, and a reader is needed": dict(READER, name="networks/writer.bin"),
+        "is a writer; a reader is needed": dict(READER, name="networks/writer.bin"),
     }
     answers = ask(page, *loading.values())
     for message, (answer,) in zip(loading, answers, strict=True):

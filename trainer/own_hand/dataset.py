@@ -1,9 +1,9 @@
-"""Lines of a person, for a network that learns to write, or to read, the person's hand.
+"""The dataset from which a network learns to write or to read the hand of a person.
 
-A trained network knows one unit, one sampling rate, and every character; seven lines of a person
-have different units, and a third of the characters. So each line is turned level, and gets the
-network's x-height and distance from point to point. An epoch has these lines, and many new lines
-that are composed of their characters.
+A trained network knows one unit, one sampling rate, and every character. A person's few lines may
+have other units and rates, and lack most characters. So each line is made level, and is scaled to
+the network's x-height and distance between points. An epoch has the person's lines, and many new
+lines that are composed of the characters of the person's lines.
 """
 
 import logging
@@ -27,9 +27,9 @@ from handwriting.primers import told_by
 from model.generation.sampling_options import Primer
 from model.loading import load
 from model.reader import Reader
-from model.writer import Writer, usual_proofreader
-from trainer.own_hand.lines import recorded, usable
-from trainer.own_hand.practice import practice
+from model.writer import Writer, default_proofreader
+from trainer.own_hand.lines import read_recorded, usable_lines
+from trainer.own_hand.practice import practice_lines
 from trainer.own_hand.stages import READING, stage
 from utils.alphabet import Alphabet
 from utils.checks import DataError, Range, UserError
@@ -38,12 +38,13 @@ from utils.ink import x_height
 
 log = logging.getLogger(__name__)
 
-FILE = "practice.npz"
-"""File in the folder of a run: the lines of its hand, so that a resumed run has the same lines."""
-HELD_OUT = 20
-"""Least lines of which a tenth is held out (assumed: fewer lines are all needed to learn from)."""
-SHORT = 10
-"""Characters below which a line is scaled by the hand's median x-height, not its own (assumed)."""
+PRACTICE_FILE = "practice.npz"
+"""File in a run's folder that says which lines the run learns; a resumed run learns the same."""
+MIN_LINES_TO_HOLD_OUT = 20
+"""Number of lines from which on a tenth is held out (assumed: fewer lines are all learned)."""
+MIN_SCALING_LENGTH = 10
+"""Characters of a line that is scaled by its own x-height; a shorter line is scaled by the
+median x-height of all lines (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +54,20 @@ class HandLines(Loaded):
     recorded: list[Sample] = field(kw_only=True)
     """The lines of the person, each once."""
     held_out: list[Sample] = field(kw_only=True)
-    """The recorded lines that are not learned; empty if all are needed."""
+    """The recorded lines that are held out; empty if all lines are learned."""
     new: list[Primer] = field(kw_only=True)
-    """The composed lines."""
+    """The new lines, see `practice_lines`."""
     seed: int = field(kw_only=True)
-    """The seed of the choices and of the composed lines."""
+    """The seed of the choice of lines and of the new lines."""
     hand_extras: Mapping[str, np.ndarray] = field(kw_only=True)
-    """The extras for a network that is told its hand, see `HandEncoder`; empty for others."""
+    """The extras of all lines if the network is told the hand, see `HandEncoder`; else empty."""
 
 
 @dataclass(kw_only=True, eq=False)
 class HandDataset(BaseDataset):
     """Lines of one person in any format that `read_ink` reads.
 
-    Adapted to a network, the data are the usable lines, and new lines in the person's hand.
+    `load_adapted` returns the usable lines, and new lines in the person's hand.
 
     Args:
         root: the file or the folder.
@@ -74,12 +75,13 @@ class HandDataset(BaseDataset):
             lines that the network writes.
         step: mean distance from point to point within strokes, in units of the network; null to
             measure lines that the network writes.
-        size: least lines of the hand in an epoch: fewer are repeated, each time augmented anew.
+        size: least number of the person's lines in an epoch; fewer lines are repeated, each time
+            with new augmentation.
         composed: number of new lines in an epoch, composed of the characters of the hand's lines.
-        lent: number of lines that the network writes in the hand before the training; they lend
-            the characters that the person did not write.
-        seed: chooses the held-out lines, and the used lines if there are too many.
-        keep: names of lines, parted by commas, that are learned even if they are misread.
+        lent: number of lines that the network writes in the hand before the training; these lines
+            lend the characters that the person did not write.
+        seed: seed of the choice of held-out lines, and of the used lines if there are too many.
+        keep: names of lines, separated by commas, that are learned even if they are misread.
         network: the pretrained network with which a training begins by default.
     """
 
@@ -104,67 +106,61 @@ class HandDataset(BaseDataset):
         """Return the lines in the units of the config.
 
         Raises:
-            DataError: as `recorded`.
-            UserError: if the network's units are unknown.
+            DataError: as `read_recorded`.
+            UserError: if the config lacks `x_height` or `step`.
         """
         if self.x_height is None or self.step is None:
-            raise UserError(
-                "lines of a hand are for a trained network: train.py -c CONFIG -r CHECKPOINT"
-            )
-        samples = recorded(self.root, self.seed)
+            raise UserError("a trained network learns a hand: train.py -c CONFIG -r CHECKPOINT")
+        samples = read_recorded(self.root, self.seed)
         return self._lines(samples, [], self.x_height, self.step, splits, is_told=False)
 
     def load_adapted(
         self, checkpoint: Path, alphabet: Alphabet | None, device: torch.device, *, resumed: bool
     ) -> tuple[HandLines, dict[str, float]]:
-        """Choose the lines to learn from, measure the network's units, compose new lines.
+        """Choose the lines to learn from, measure the network's units, and compose new lines.
 
-        A resumed run takes the lines from the file beside its checkpoint, and the units from its
-        config.
+        A resumed run takes the names of its lines and the new lines from the file beside its
+        checkpoint, and the units from its config.
 
         Args and returns: see `BaseDataset`.
 
         Raises:
-            DataError: if too few lines are usable, naming the faults of other lines; or if, in a
-                resumed run, the file is missing or broken, or names a missing line.
+            DataError: if too few lines are usable; or if, in a resumed run, the file is missing or
+                broken, or names a missing line.
             UserError: if the network neither writes texts nor reads.
         """
-        samples = recorded(self.root, self.seed)
+        samples = read_recorded(self.root, self.seed)
         if resumed:
-            names, new, is_told = load_practice(checkpoint.with_name(FILE))
+            names, new, is_told = load_practice(checkpoint.with_name(PRACTICE_FILE))
             height, step = self.x_height, self.step
         else:
             names, new, is_told, height, step = distributed.broadcast_object(
-                lambda: self._fitted(samples, alphabet, *networks(checkpoint, device))
+                lambda: self._adapt(samples, alphabet, *networks(checkpoint, device))
             )
         by_name = {sample.name: sample for sample in samples}
         if missing := [name for name in names if name not in by_name]:
-            first = first_of(missing)
-            raise DataError(
-                f"{self.root}: lines with which the run began are no longer there: {first}"
-            )
+            problem = f"lines with which the run began are no longer there: {first_of(missing)}"
+            raise DataError(f"{self.root}: {problem}")
         chosen = [by_name[name] for name in names]
         lines = self._lines(chosen, new, height, step, SPLITS, is_told=is_told)
         return lines, {"x_height": height, "step": step}
 
-    def _fitted(
+    def _adapt(
         self, samples: Sequence[Sample], alphabet: Alphabet | None, writer: Writer, reader: Reader
     ) -> tuple[list[str], list[Primer], bool, float, float]:
-        """Return the names of the lines to learn from, new lines, whether the writer is told the
-        hand, x-height and step.
-
-        Either the writer or the reader learns the hand.
-        """
-        keep = [*filter(None, map(str.strip, self.keep.split(",")))]
+        """Return the names of the usable lines, new lines, whether the writer is told the hand, and
+        the network's x-height and step. Either the writer or the reader learns the hand."""
+        kept_names = [*filter(None, map(str.strip, self.keep.split(",")))]
         with stage(READING):
-            samples = usable(self.root, samples, alphabet, reader, keep)
-        unprimed = [ink for ink in writer.reference_lines if mean_step(ink) > 0]
-        height = self.x_height or float(np.median([x_height(ink) for ink in unprimed]))
-        step = self.step or float(np.median([mean_step(ink) for ink in unprimed]))
+            samples = usable_lines(self.root, samples, alphabet, reader, kept_names)
+        reference_inks = [ink for ink in writer.reference_lines if mean_step(ink) > 0]
+        height = self.x_height or float(np.median([x_height(ink) for ink in reference_inks]))
+        step = self.step or float(np.median([mean_step(ink) for ink in reference_inks]))
         inks = to_network_units(samples, height, step)
-        learned, _ = self.divided(len(samples))  # Held-out lines lend no letters.
+        learned, _ = self.split_indices(len(samples))
+        # New lines contain no letters of held-out lines.
         lines = [(inks[k], samples[k].text) for k in learned]
-        new = practice(lines, alphabet, writer, reader, self.lent, self.composed, self.seed)
+        new = practice_lines(lines, alphabet, writer, reader, self.lent, self.composed, self.seed)
         return [sample.name for sample in samples], new, writer.is_told, height, step
 
     def _lines(
@@ -177,32 +173,30 @@ class HandDataset(BaseDataset):
         *,
         is_told: bool,
     ) -> HandLines:
-        """Return the person's lines, repeated up to `size`, and new lines, in network units."""
+        """Return the person's lines and new lines, all in the network's units."""
         inks = to_network_units(samples, height, step)
-        learned, held_out = self.divided(len(inks))
+        learned, held_out = self.split_indices(len(inks))
         extras = told_by([inks[k] for k in learned]) if is_told else {}
         recorded = [
             Sample(ink, sample.text, sample.name, extras=extras)
             for ink, sample in zip(inks, samples, strict=True)
         ]
         train = [recorded[k] for k in learned]
-        # A repeated line has a new place among the samples, by which its augmentation is drawn.
+        # The augmentation of a line depends on its index, so each repetition has another.
         repeated = list(islice(cycle(train), max(self.size - len(train), 0)))
         train += [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
-        num_recorded = len(train)
+        num_repeated = len(train)
         for number, (ink, text) in enumerate(new):
             train.append(Sample(ink, text, f"composed-{number:05}", extras=extras))
-        # If there are too few lines to hold any out, training lines are used for validation.
-        judging = [recorded[k] for k in held_out] or recorded
-        parts = {"train": train, "valid": judging, "test": judging}
-        held = "none is held out, as they are few"
-        if held_out:
-            held = f"{len(held_out)} lines are held out"
-        different = len(set("".join(sample.text for sample in recorded)) - {" "})
+        # Without held-out lines, the learned lines are used for validation.
+        evaluated = [recorded[k] for k in held_out] or recorded
+        samples_of = {"train": train, "valid": evaluated, "test": evaluated}
+        held_report = f"{len(held_out)} lines are" if held_out else "as they are few, none is"
+        num_characters = len(set("".join(sample.text for sample in recorded)) - {" "})
         return HandLines(
-            {split: part for split, part in parts.items() if split in splits},
-            f"{self.root}: {len(recorded)} lines of a hand with {different} different characters\n"
-            f"  an epoch: {num_recorded} lines of the hand and {len(new)} new ones in it; {held}",
+            {split: samples for split, samples in samples_of.items() if split in splits},
+            f"{self.root}: {len(recorded)} lines of a hand, {num_characters} different characters\n"
+            f"  an epoch: {num_repeated} lines of the hand, {len(new)} new; {held_report} held out",
             recorded=recorded,
             held_out=[recorded[k] for k in held_out],
             new=new,
@@ -210,18 +204,18 @@ class HandDataset(BaseDataset):
             hand_extras=extras,
         )
 
-    def divided(self, count: int) -> tuple[list[int], list[int]]:
-        """Return the numbers of the learned lines among `count`, and of the held-out lines."""
+    def split_indices(self, count: int) -> tuple[list[int], list[int]]:
+        """Return the indices of the learned and of the held-out lines among `count` lines."""
         order = np.random.default_rng(self.seed).permutation(count).tolist()
-        held = count // 10 if count >= HELD_OUT else 0
-        return sorted(order[held:]), sorted(order[:held])
+        num_held_out = count // 10 if count >= MIN_LINES_TO_HOLD_OUT else 0
+        return sorted(order[num_held_out:]), sorted(order[:num_held_out])
 
 
 def save_practice(
     path: Path, names: Sequence[str], new: Sequence[Primer], is_told: bool = False
 ) -> None:
-    """Save the names of the recorded lines, new lines, and whether the hand is told, as .npz,
-    atomically."""
+    """Save the names of the recorded lines, the new lines, and whether the network is told the
+    hand, as .npz."""
     inks = [ink for ink, _ in new]
     arrays = {
         "names": np.array(names),
@@ -234,7 +228,7 @@ def save_practice(
 
 
 def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
-    """Load a file of `save_practice`.
+    """Load what `save_practice` saved.
 
     Raises:
         DataError: if the file is missing or broken.
@@ -243,9 +237,9 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
         with np.load(path, allow_pickle=False) as file:
             inks = np.split(file["points"], np.cumsum(file["lengths"]))[:-1]
             new = list(zip(inks, file["texts"].tolist(), strict=True))
-            is_told = "told" in file and bool(file["told"])  # not in files of older runs
+            is_told = "told" in file and bool(file["told"])  # Files of older runs lack "told".
             return file["names"].tolist(), new, is_told
-    except Exception as error:  # np.load may raise any error
+    except Exception as error:  # np.load may raise any error.
         raise DataError(
             f"{path}: the lines that the run composed cannot be read ({error}); "
             "start the training again"
@@ -263,32 +257,33 @@ def networks(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
         return load("writer", str(device)), network
     if not isinstance(network, Writer) or not network.model.needs_text:
         raise UserError(f"{path}: a hand is learned by a network that writes texts, or that reads")
-    return network, load(usual_proofreader(network), str(device))
+    return network, load(default_proofreader(network), str(device))
 
 
 def to_network_units(lines: Sequence[Sample], height: float, step: float) -> list[np.ndarray]:
-    """Return lines of a hand in the units of a network: level, smooth, of one size and density.
+    """Return the ink of a hand's lines, level and smooth, in the units of a network.
 
     Args:
         lines: in any unit, at any sampling rate.
-        height: the new x-height, see `utils.ink.x_height`; a short line is scaled as the median
-            line of the hand.
-        step: the new mean distance from point to point within strokes, over all lines: lines keep
-            their differences of speed.
+        height: the new x-height, see `utils.ink.x_height`.
+        step: the new mean distance between points within strokes, as the median over all lines;
+            the lines keep their differences in speed.
     """
-    median, level = float(np.median([x_height(line.ink) for line in lines])), []
+    median_height = float(np.median([x_height(line.ink) for line in lines]))
+    level_inks = []
     for line in lines:
-        ink = _changed(line.ink, RemoveSlips(), LevelBaseline())
-        scale = height / (x_height(ink) if len(line.text) >= SHORT else median)
-        level.append(ink * np.float32([scale, scale, 1]))
-    steps = [mean for mean in map(mean_step, level) if mean > 0]
+        ink = _transformed(line.ink, RemoveSlips(), LevelBaseline())
+        scale = height / (x_height(ink) if len(line.text) >= MIN_SCALING_LENGTH else median_height)
+        level_inks.append(ink * np.float32([scale, scale, 1]))
+    steps = [mean for mean in map(mean_step, level_inks) if mean > 0]
     # Ink is smoothed at twice the density, so that corners keep their shape.
     period = min(max(step / 2 / float(np.median(steps)), 0.01), 100.0) if steps else 1.0
-    dense, half = ResampleTime(period=period), ResampleTime(period=2.0)
-    return [_changed(ink, dense, Smooth(window=7), half) for ink in level]
+    to_double_density, to_density = ResampleTime(period=period), ResampleTime(period=2.0)
+    smooth = Smooth(window=7)
+    return [_transformed(ink, to_double_density, smooth, to_density) for ink in level_inks]
 
 
-def _changed(ink: np.ndarray, *transforms: BaseTransform) -> np.ndarray:
+def _transformed(ink: np.ndarray, *transforms: BaseTransform) -> np.ndarray:
     for transform in transforms:
         ink, _ = transform(ink, np.zeros(len(ink), dtype=np.uint8), None)
     return ink

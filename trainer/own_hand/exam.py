@@ -1,4 +1,4 @@
-"""Learning a hand: the trainers, and the network's legibility before and after."""
+"""Trainers that learn a hand, and the exam that compares a network before and after learning."""
 
 import logging
 from abc import abstractmethod
@@ -22,7 +22,7 @@ from model.reader import Reader
 from model.recognition.error_rates import error_rate, is_read, rates
 from model.writer import Writer
 from trainer.generation_trainer import GenerationTrainer
-from trainer.own_hand.dataset import FILE, HandLines, networks, save_practice
+from trainer.own_hand.dataset import PRACTICE_FILE, HandLines, networks, save_practice
 from trainer.own_hand.practice import sample_texts
 from trainer.own_hand.stages import CHOOSING, EXAMINING, PRACTISING, stage
 from trainer.recognition_trainer import RecognitionTrainer
@@ -30,61 +30,61 @@ from utils.checks import NOTHING, ConfigFault
 
 SAMPLING = Sampling(bias=0.75)
 """How the lines of the exam are written."""
-CHECK_SEEDS = 3
-"""Seeds that are tried for a character that is misread with the first seed (assumed)."""
-CHECK_LINES = 20
-"""Lines of the hand that each network writes in the exam (assumed)."""
-FRACTIONS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.2)
+NUM_SEEDS = 3
+"""Largest number of seeds with which a character is written until it is read (assumed)."""
+NUM_EXAM_LINES = 20
+"""Number of lines that a network writes in the exam, besides the characters (assumed)."""
+TRIED_FRACTIONS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.2)
 """Fractions of the learned change that are tried in turn: interpolated weights keep most abilities
 of the former and of the learned network (Wortsman et al., "Robust fine-tuning of zero-shot models",
 2022)."""
 MIN_RELATIVE_FRACTION = 0.75
-"""Least fraction that is tried so that a letter is read, over the largest legible fraction (with
-half of the learned change little of the hand is left: measured, lab notebook: learning a hand)."""
+"""Least fraction that is tried to make lost letters legible, relative to the largest fraction whose
+lines are legible (with half of the learned change little of the hand is left: measured, lab
+notebook: learning a hand)."""
 MAX_CER_RATIO = 1.1
 """Largest ratio of a legible network's character error rate to the rate before (assumed)."""
 MAX_CER_INCREASE = 0.01
-"""Further increase that still counts as legible (assumed: 8 of some 800 characters)."""
+"""Increase of the rate that is allowed beyond this ratio (assumed: 8 of some 800 characters)."""
 DISCARDED_CER_INCREASE = 0.1
 """Increase of the character error rate above which a training is discarded (assumed)."""
-SAMPLE = "hand.json"
-"""File in the folder of a run, beside `HAND_FILE`: a line of the hand."""
-STYLE_LENGTH = 25
-"""Characters of the ideal primer (assumed)."""
-PRIMERS_READ = 12
-"""Lines of about `STYLE_LENGTH` that are read (assumed)."""
-PRIMERS_TRIED = 4
-"""Best read lines that are tried as primers (assumed: with lines of one person, first tries are
-misread in 5 to 17 %)."""
-PRIMER_TEXTS = 10
-"""Texts that are written with each tried primer (assumed)."""
+SAMPLE_FILE = "hand.json"
+"""File in a run's folder, beside `HAND_FILE`, with a line of the hand."""
+PRIMER_LENGTH = 25
+"""Number of characters of the ideal primer (assumed)."""
+NUM_PRIMERS_READ = 12
+"""Number of lines, those nearest to `PRIMER_LENGTH`, that the recogniser reads (assumed)."""
+NUM_PRIMERS_TRIED = 4
+"""Number of lines, those with the fewest errors, that are tried as primers (assumed: with different
+lines of a person as primers, 5 to 17 % of the characters are misread)."""
+TEXTS_PER_PRIMER = 10
+"""Number of texts that are written with each tried primer (assumed)."""
 
-State = Mapping[str, torch.Tensor]
+Weights = Mapping[str, torch.Tensor]
 Extras = Mapping[str, np.ndarray]
 
 log = logging.getLogger(__name__)
 
 
 class _HandTrainer(BaseTrainer):
-    """Trains on the lines of a `HandDataset`, and saves the choice and the new lines."""
+    """Trains on the lines of a `HandDataset`, and saves which lines the run learns."""
 
     @property
     def lines(self) -> HandLines:
-        """The lines of the hand."""
         return self.train_loader.dataset.data.loaded
 
     def check(self) -> None:
         super().check()
         if not isinstance(self.lines, HandLines):
             kind = type(self.train_loader.dataset.data.settings.dataset).__name__
-            expected = "a HandDataset, as a hand is learned"
+            expected = f"a HandDataset, which {type(self).__name__} needs"
             raise ConfigFault("data_loader.args.dataset", kind, expected)
 
     def on_start(self) -> None:
-        # From this file a resumed run has the same lines.
+        # A resumed run reads its lines from this file.
         lines = self.lines
         names = [line.name for line in lines.recorded]
-        save_practice(self.run.models / FILE, names, lines.new, bool(lines.hand_extras))
+        save_practice(self.run.models / PRACTICE_FILE, names, lines.new, bool(lines.hand_extras))
 
     def progress_bar(self, total: int | None) -> "tqdm[Any]":
         return stage(PRACTISING, total * self.epochs, self.progress.step)
@@ -96,13 +96,13 @@ class _HandTrainer(BaseTrainer):
 
     @abstractmethod
     def compare(self, writer: Writer, reader: Reader) -> bool:
-        """Compare the network with the network at the run's start, and log the result.
+        """Compare the network after the run with the network before the run, and log the result.
 
         Args:
-            writer, reader: the network at the run's start, and a pretrained network.
+            writer, reader: the network before the run, and a pretrained network, see `networks`.
 
         Returns:
-            whether the log says how to use the learned hand.
+            whether the log says how to use the learned network.
         """
 
 
@@ -115,98 +115,93 @@ class OwnHandReaderTrainer(_HandTrainer, RecognitionTrainer):
     def compare(self, writer: Writer, reader: Reader) -> bool:
         learned = load(newest_checkpoint(self.run.models)[0], str(self.device))
         lines = [(line.ink, line.text) for line in self.lines.split("valid")]
-        log.info(
-            "characters misread of %d %s lines: %.1f %% before, %.1f %% now",
-            len(lines),
-            "held-out" if self.lines.held_out else "learned",
-            100 * misread(reader, lines),
-            100 * misread(learned, lines),
-        )
+        kind = "held-out" if self.lines.held_out else "learned"
+        before, now = (100 * character_error_rate(network, lines) for network in (reader, learned))
+        message = "misread characters in %d %s lines: %.1f %% before, %.1f %% now"
+        log.info(message, len(lines), kind, before, now)
         return False
 
 
 class OwnHandTrainer(_HandTrainer, GenerationTrainer):
     """Trains a network that writes, on the lines of a `HandDataset`, and then examines the network.
 
-    If the network forgot little, it is saved in the run's folder as `HAND_FILE`, which is small,
-    and a line of the hand, in the network's units, as `SAMPLE`, the primer of the network.
+    If the network forgot little, the run's folder gets two files: `HAND_FILE`, a small checkpoint
+    of the network, and `SAMPLE_FILE`, a line of the hand that is the network's primer.
 
     Args: see `GenerationTrainer`.
     """
 
     def compare(self, writer: Writer, reader: Reader) -> bool:
-        # The last epoch, with its low learning rate, writes better than the epoch that is best by
-        # the few held-out lines.
+        # The last epoch, whose learning rate is low, writes better than the epoch with the lowest
+        # loss on the few held-out lines.
         last, checkpoint = newest_checkpoint(self.run.models)
         learned, seed = load(last, str(self.device)), self.lines.seed
         folder = last.parent
         lines = [(line.ink, line.text) for line in self.lines.recorded]
-        hand = self.lines.hand_extras
-        sample = lines[best_sample(learned, reader, lines, seed, hand)]
-        exam = Exam(learned, reader, sample, seed, hand)
-        # Weights that only the learned network has, of new characters, stay as they are.
+        extras = self.lines.hand_extras
+        primer = lines[best_primer(learned, reader, lines, seed, extras)]
+        exam = Exam(learned, reader, primer, seed, extras)
+        # Weights that only the learned network has, those of new characters, are kept.
         vocab_size, new = len(writer.model.alphabet), checkpoint["state_dict"]
         old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)
         fraction, increase = legible_fraction(exam, writer, learned, old, new)
         if increase > DISCARDED_CER_INCREASE:
-            log.warning(
-                "the network forgets how to write: %s is still as it was, use that; fewer epochs "
-                "or a smaller --lr may help, or more lines",
-                writer.path,
-            )
+            advice = f"use {writer.path}, or train with fewer epochs, a smaller --lr or more lines"
+            log.warning("the network forgets how to write; %s", advice)
             return False
         content = checkpoint | {"state_dict": interpolated(old, new, fraction)}
         save_checkpoint(folder / HAND_FILE, to_share(content))
         numbers, _ = described([ink for ink, _ in lines])
-        write_style(folder / SAMPLE, *sample, self.run.run_id, numbers.tolist())
+        write_style(folder / SAMPLE_FILE, *primer, self.run.run_id, numbers.tolist())
         if fraction < 1:
             kept = f"{100 * fraction:.0f} % of what was learned is kept"
-            log.info("%s, so that it stays legible", kept)
-            log.info("%s has all of it: more like the hand, and less legible", last)
-        log.info("the hand: %s, and a line of it: %s", folder / HAND_FILE, folder / SAMPLE)
-        log.info("to write in it: python experiments.py page FILE -r %s", folder)
+            log.info("%s, so that the network stays legible", kept)
+            log.info("%s keeps 100 %%: it is more like the hand, and less legible", last)
+        log.info("the hand: %s; a line of the hand: %s", folder / HAND_FILE, folder / SAMPLE_FILE)
+        log.info("to write in the hand: python experiments.py page FILE -r %s", folder)
         return True
 
 
 def legible_fraction(
-    exam: "Exam", former: Writer, learned: Writer, old: State, new: State
+    exam: "Exam", former: Writer, learned: Writer, old: Weights, new: Weights
 ) -> tuple[float, float]:
-    """Return the fraction of the learned change to keep, and the resulting rise of the error rate.
+    """Return the fraction of the learned change to keep, and the resulting increase of the
+    character error rate.
 
     Args:
-        exam: of both networks.
+        exam: exam of both networks.
         former: the network before the training.
         learned: the network after the training; its weights are changed.
-        old, new: the weights between which the fraction interpolates.
+        old, new: weights before and after the training.
     """
     read_before, _, cer_before = exam.score(former)
     best, best_cer, best_rank, min_fraction = 1.0, 0.0, (2, 0.0), 0.0
-    for fraction in stage(EXAMINING, items=FRACTIONS):
+    for fraction in stage(EXAMINING, items=TRIED_FRACTIONS):
         if fraction < min_fraction:
             break
         learned.model.load_state_dict(interpolated(old, new, fraction))
         _, lost, cer = exam.score(learned, read_before)
-        letters = sum(map(str.islower, lost))  # No page is legible without each of these letters.
-        legible = cer <= MAX_CER_RATIO * cer_before + MAX_CER_INCREASE
-        # If no network is legible, as in a hand that is hard to read, the best read is taken.
-        rank = (0, letters) if legible else (1, cer)
+        num_lost_letters = sum(map(str.islower, lost))  # A page needs every small letter.
+        is_legible = cer <= MAX_CER_RATIO * cer_before + MAX_CER_INCREASE
+        # Legible networks are ranked by lost letters, before illegible networks by error rate.
+        rank = (0, num_lost_letters) if is_legible else (1, cer)
         if rank < best_rank:
             best, best_cer, best_rank = fraction, cer, rank
-        needed = f"; no longer read, so that more lines with them are needed: {' '.join(lost)}"
+        lost_report = f"; no longer read, record more lines with: {' '.join(lost)}" if lost else ""
         log.info(
             "with %.0f %% of what was learned %.1f %% of the characters are misread, "
             "%.1f %% before%s",
-            *(100 * fraction, 100 * cer, 100 * cer_before, needed if lost else ""),
+            *(100 * fraction, 100 * cer, 100 * cer_before, lost_report),
         )
-        if legible and not letters:
+        if is_legible and not num_lost_letters:
             break
-        if legible:
+        if is_legible:
             min_fraction = max(min_fraction, MIN_RELATIVE_FRACTION * fraction)
     return best, best_cer - cer_before
 
 
-def interpolated(old: State, new: State, fraction: float) -> dict[str, torch.Tensor]:
-    """Interpolate from the old weights (a fraction of 0) to the new weights (1)."""
+def interpolated(old: Weights, new: Weights, fraction: float) -> dict[str, torch.Tensor]:
+    """Return weights between the old weights (`fraction` 0) and the new weights (`fraction` 1)."""
     weights = dict(new)
     for name, weight in new.items():
         if weight.is_floating_point():
@@ -214,57 +209,57 @@ def interpolated(old: State, new: State, fraction: float) -> dict[str, torch.Ten
     return weights
 
 
-def best_sample(
-    network: Writer, reader: Reader, lines: Sequence[Primer], seed: int, hand: Extras = NOTHING
+def best_primer(
+    network: Writer, reader: Reader, lines: Sequence[Primer], seed: int, extras: Extras = NOTHING
 ) -> int:
-    """Return the number of the best primer among lines of a hand. It is legible, of usual length,
-    and, unless the network is told the `hand`, has legible continuations."""
-    near = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - STYLE_LENGTH))
-    near = near[:PRIMERS_READ]
-    hypotheses = reader.read_lines([lines[k][0] for k in near])
-    cer = {k: error_rate(lines[k][1], text) for k, text in zip(near, hypotheses, strict=True)}
-    if hand:
-        return min(near, key=cer.get)
-    texts = sample_texts(PRIMER_TEXTS, network.model.alphabet, seed + 2)
+    """Return the index of the best primer among lines of a hand: a legible line of about
+    `PRIMER_LENGTH`, which the network, unless it is told the hand by `extras`, continues legibly.
+    """
+    nearest = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - PRIMER_LENGTH))
+    nearest = nearest[:NUM_PRIMERS_READ]
+    hypotheses = reader.read_lines([lines[k][0] for k in nearest])
+    cer = {k: error_rate(lines[k][1], text) for k, text in zip(nearest, hypotheses, strict=True)}
+    if extras:
+        return min(nearest, key=cer.get)
+    candidates = sorted(nearest, key=cer.get)[:NUM_PRIMERS_TRIED]
+    texts = sample_texts(TEXTS_PER_PRIMER, network.model.alphabet, seed + 2)
     sampling = replace(SAMPLING, stretch=network.model.stretch_at(SAMPLING.bias))
 
-    def errors(number: int) -> float:
-        written = network.write_lines(texts, range(PRIMER_TEXTS), sampling, primer=lines[number])
+    def total_cer(k: int) -> float:
+        written = network.write_lines(texts, range(TEXTS_PER_PRIMER), sampling, primer=lines[k])
         pairs = [(line.written, text) for line, text in zip(written, texts, strict=True)]
-        return cer[number] + misread(reader, pairs)
+        return cer[k] + character_error_rate(reader, pairs)
 
-    return min(stage(CHOOSING, items=sorted(near, key=cer.get)[:PRIMERS_TRIED]), key=errors)
+    return min(stage(CHOOSING, items=candidates), key=total_cer)
 
 
-def misread(reader: Reader, lines: Sequence[Primer]) -> float:
-    """Return the character error rate of lines."""
+def character_error_rate(reader: Reader, lines: Sequence[Primer]) -> float:
+    """Return the character error rate at which a reader reads lines, each with its text."""
     hypotheses = reader.read_lines([ink for ink, _ in lines])
     return rates(zip([text for _, text in lines], hypotheses, strict=True))["cer"]
 
 
 class Exam:
-    """An exam of a network before and after it learned a hand: lines that continue a sample.
+    """An exam of a network before and after learning a hand: the network writes lines in the hand,
+    and a recogniser reads the lines.
 
     Args:
         network: the network that learned.
-        reader: the recogniser that reads the lines.
-        sample: a line of the hand.
-        seed: of the learned lines; their texts are not used.
-        hand: extras of a network that is told the hand and does not continue the sample.
+        reader: the recogniser.
+        primer: a line of the hand, which the network continues.
+        seed: seed of the learned lines; the exam draws other texts.
+        extras: extras of a network that is told the hand, and so does not continue the primer.
     """
 
     def __init__(
-        self, network: Writer, reader: Reader, sample: Primer, seed: int, hand: Extras = NOTHING
+        self, network: Writer, reader: Reader, primer: Primer, seed: int, extras: Extras = NOTHING
     ) -> None:
         alphabet = network.model.alphabet
-        # The ASCII characters that the network knows, each with a word or two that contain it.
-        self.characters = {
-            character: text
-            for character, text in corpus.CARRIERS.items()
-            if not alphabet.unknown(text)
-        }
-        self.texts = sample_texts(CHECK_LINES, alphabet, seed + 1)
-        self.sample, self.reader, self.hand = sample, reader, hand
+        # Each ASCII character that the network knows, with a short text that contains it.
+        carriers = corpus.CARRIERS.items()
+        self.texts_of_characters = {c: text for c, text in carriers if not alphabet.unknown(text)}
+        self.texts = sample_texts(NUM_EXAM_LINES, alphabet, seed + 1)
+        self.primer, self.reader, self.extras = primer, reader, extras
 
     def score(
         self, network: Writer, read_before: Collection[str] = ()
@@ -273,34 +268,36 @@ class Exam:
 
         Args:
             network: the learned or the former network.
-            read_before: characters that were read of the former network; empty for its own exam.
+            read_before: characters that were read when the former network wrote; empty in the exam
+                of the former network.
 
         Returns:
-            the characters that are read; the characters of `read_before` that are read with none
-            of `CHECK_SEEDS` seeds; and the character error rate of all texts.
+            the characters that are read with the first seed; the characters of `read_before` that
+            are read with no seed; and the character error rate of all texts with the first seed.
         """
-        primer, sampling = None, replace(SAMPLING, extras=self.hand)
-        if not self.hand:
-            stretch = calibrated(network, self.sample, SAMPLING).stretch
-            primer, sampling = self.sample, replace(SAMPLING, stretch=stretch)
+        primer, sampling = None, replace(SAMPLING, extras=self.extras)
+        if not self.extras:
+            stretch = calibrated(network, self.primer, SAMPLING).stretch
+            primer, sampling = self.primer, replace(SAMPLING, stretch=stretch)
 
-        def hypotheses(texts: Sequence[str], seeds: Sequence[int]) -> list[str]:
+        def write_and_read(texts: Sequence[str], seeds: Sequence[int]) -> list[str]:
             lines = network.write_lines(texts, seeds, sampling, primer=primer)
             return self.reader.read_lines([line.written for line in lines])
 
-        texts = [*self.characters.values(), *self.texts]
-        seeds = [0] * len(self.characters) + list(range(len(self.texts)))
-        first_hypotheses = hypotheses(texts, seeds)
-        legible = self._legible(self.characters, first_hypotheses)
-        lost = [c for c in self.characters if c in read_before and c not in legible]
-        for seed in range(1, CHECK_SEEDS):
+        character_texts = self.texts_of_characters
+        texts = [*character_texts.values(), *self.texts]
+        seeds = [0] * len(character_texts) + list(range(len(self.texts)))
+        hypotheses = write_and_read(texts, seeds)
+        legible = self._legible(character_texts, hypotheses)
+        lost = [c for c in character_texts if c in read_before and c not in legible]
+        for seed in range(1, NUM_SEEDS):
             if lost:
-                again = hypotheses([self.characters[c] for c in lost], [seed] * len(lost))
-                read = self._legible(lost, again)
+                retries = write_and_read([character_texts[c] for c in lost], [seed] * len(lost))
+                read = self._legible(lost, retries)
                 lost = [character for character in lost if character not in read]
-        return legible, lost, rates(zip(texts, first_hypotheses, strict=True))["cer"]
+        return legible, lost, rates(zip(texts, hypotheses, strict=True))["cer"]
 
     def _legible(self, characters: Iterable[str], hypotheses: Sequence[str]) -> set[str]:
-        """Return the characters that are read in the hypotheses of the characters' texts."""
+        """Return which characters are read in the hypotheses of their texts."""
         pairs = zip(characters, hypotheses, strict=False)
-        return {c for c, hypothesis in pairs if is_read(c, self.characters[c], hypothesis)}
+        return {c for c, text in pairs if is_read(c, self.texts_of_characters[c], text)}

@@ -1,7 +1,7 @@
-"""The lines of a person from which a hand can be learned, as a recogniser judges too.
+"""Chooses the lines of a person from which a hand can be learned.
 
-Lines whose ink and text do not fit are left out and named in the log; if these are most, as of
-mirrored or turned ink, all are refused.
+A recogniser finds lines whose ink and text do not fit. Such lines are left out and named in the
+log; if most lines do not fit, as with mirrored or turned ink, the choice fails.
 """
 
 import logging
@@ -20,48 +20,48 @@ from utils.checks import DataError
 from utils.hand_measures import too_wide
 
 MIN_LINES = 3
-"""Least lines from which a hand can be learned (assumed; five and more are better)."""
+"""Number of lines that are needed to learn a hand (assumed; five and more are better)."""
 MAX_LINES = 2000
-"""Most lines that are used (assumed: an hour's training)."""
+"""Largest number of lines that are used (assumed: an hour's training)."""
 MAX_CER = 0.7
-"""Character error rate above which a line's ink and text do not belong together (measured on 680
-lines of 17 persons of testset_v, lab notebook: learning a hand)."""
+"""Character error rate above which a line's ink and text do not fit (measured on 680 lines of 17
+persons of testset_v, lab notebook: learning a hand)."""
 MAX_CER_EXCESS = 0.25
-"""Excess over the median character error rate, above which ink and text do not belong together
-(measured on the same lines)."""
+"""Excess of the character error rate over the median of all lines, above which a line's ink and
+text do not fit (measured on the same lines)."""
 log = logging.getLogger(__name__)
 
 
-def recorded(root: str, seed: int) -> list[Sample]:
+def read_recorded(root: str, seed: int) -> list[Sample]:
     """Return the lines with a text in a file or folder, each once; the log names all others.
 
     Args:
         root: the file or the folder.
-        seed: chooses `MAX_LINES` among more lines.
+        seed: seed of the choice of `MAX_LINES` lines if there are more.
 
     Raises:
         DataError: if there is no ink, no line has a text, or there are too few lines.
     """
     parsed = read_ink(root)
-    samples = _kept(parsed, _has_text, "without a text, or only a dot")
+    samples = _keep(parsed, _has_text, "without a text, or only a dot")
     if not samples:
         raise DataError(
-            f"{root}: none of {len(parsed):,} samples has a text; InkML "
-            'has it in <annotation type="truth">, JSON as "text"'
+            f"{root}: none of {len(parsed):,} samples has a text; a text is "
+            '<annotation type="truth"> in InkML, and "text" in JSON'
         )
-    samples = _kept(samples, lambda line: not too_wide(line.ink, line.text), "with a point far off")
-    first_lines = {line.ink.tobytes(): line for line in reversed(samples)}
-    repeated = "that are there already"
-    samples = _kept(samples, lambda line: first_lines[line.ink.tobytes()] is line, repeated)
+    samples = _keep(samples, lambda line: not too_wide(line.ink, line.text), "with a far point")
+    first_with_ink = {line.ink.tobytes(): line for line in reversed(samples)}
+    repeated = "with the ink of another line"
+    samples = _keep(samples, lambda line: first_with_ink[line.ink.tobytes()] is line, repeated)
     if len(samples) > MAX_LINES:
-        log.warning("left out: %d beyond %d", len(samples) - MAX_LINES, MAX_LINES)
+        log.warning("left out: %d lines, as %d are enough", len(samples) - MAX_LINES, MAX_LINES)
         rng = np.random.default_rng(seed)
         chosen = rng.choice(len(samples), MAX_LINES, replace=False)
         samples = [samples[index] for index in sorted(chosen.tolist())]
     return _enough(root, samples)
 
 
-def usable(
+def usable_lines(
     root: str,
     samples: Sequence[Sample],
     alphabet: Alphabet | None,
@@ -71,20 +71,21 @@ def usable(
     """Return the lines to learn from; the log names all others.
 
     Args:
-        root: the origin of the lines, for messages.
+        root: file or folder of the lines, for messages.
         samples: the lines.
-        alphabet: of the network that learns; None if it takes no text.
+        alphabet: alphabet of the network that learns; None if the network takes no text.
         reader: a recogniser.
-        keep: names of lines that stay even if they are misread.
+        keep: names of lines that are kept even if they are misread.
 
     Raises:
-        DataError: if most lines are unusable, naming their fault, or too few are left.
+        DataError: if most lines are misread, or too few lines are left.
     """
     if alphabet is not None:
         unknown = alphabet.unknown("".join(line.text for line in samples))
         characters = first_of([describe(character) for character in unknown], 12)
-        why = f"with characters that the network does not know: {characters}"
-        samples = _enough(root, _kept(samples, lambda line: not alphabet.unknown(line.text), why))
+        fault = f"with characters that the network does not know: {characters}"
+        samples = _keep(samples, lambda line: not alphabet.unknown(line.text), fault)
+        samples = _enough(root, samples)
     names = [line.name for line in samples]
     if missing := [name for name in keep if name not in names]:
         existing = first_of(names, 8)
@@ -96,20 +97,20 @@ def _has_text(sample: Sample) -> bool:
     return bool(sample.text and sample.text.strip()) and len(sample.ink) > 1
 
 
-def _kept(samples: Sequence[Sample], is_kept: Callable[[Sample], bool], why: str) -> list[Sample]:
-    """Return the samples that are kept; log the others and the reason `why`."""
+def _keep(samples: Sequence[Sample], is_kept: Callable[[Sample], bool], fault: str) -> list[Sample]:
+    """Return the samples that are kept; log the names of the others, and their fault."""
     if left_out := [sample.name for sample in samples if not is_kept(sample)]:
-        log.warning("left out: %d %s (%s)", len(left_out), why, first_of(left_out))
+        log.warning("left out: %d %s (%s)", len(left_out), fault, first_of(left_out))
     return [sample for sample in samples if is_kept(sample)]
 
 
 def _enough(root: str, samples: list[Sample]) -> list[Sample]:
+    """Return the samples; raise a DataError if there are too few."""
     if len(samples) < MIN_LINES:
         lines = "1 line" if len(samples) == 1 else f"{len(samples)} lines"
         raise DataError(
-            f"{root}: {lines} to learn a hand from: at least {MIN_LINES} are needed, 5 and more "
-            "are better; `experiments.py style make` takes the hand from a single line, without "
-            "training"
+            f"{root}: {lines} to learn a hand from: at least {MIN_LINES} are needed, 5 or more are "
+            "better; `experiments.py style make` needs a single line, and no training"
         )
     return samples
 
@@ -117,29 +118,28 @@ def _enough(root: str, samples: list[Sample]) -> list[Sample]:
 def _readable(
     root: str, samples: Sequence[Sample], reader: Reader, keep: Collection[str]
 ) -> list[Sample]:
-    """Return the lines whose ink says their text, as far as a recogniser can tell."""
+    """Return the lines that the recogniser does not misread, and those it cannot judge: very short
+    lines, and lines with characters that it does not know."""
     texts = [sample.text for sample in samples]
     hypotheses = reader.read_lines([sample.ink for sample in samples])
-    rates = np.array(list(map(error_rate, texts, hypotheses)))
+    cers = np.array(list(map(error_rate, texts, hypotheses)))
     unknown = reader.model.alphabet.unknown
-    judged = np.array([len(text) > 2 and not unknown(text) for text in texts])
-    judged &= [sample.name not in keep for sample in samples]
-    usual = np.median(rates[judged]) if judged.any() else 0.0
-    misread = judged & (rates > min(MAX_CER, usual + MAX_CER_EXCESS))
-    numbers = np.flatnonzero(misread).tolist()
-    faults = [
-        f"{samples[k].name} ({texts[k][:40]!r} is read as {hypotheses[k][:40]!r})" for k in numbers
+    is_judged = np.array([len(text) > 2 and not unknown(text) for text in texts])
+    is_judged &= [sample.name not in keep for sample in samples]
+    median_cer = np.median(cers[is_judged]) if is_judged.any() else 0.0
+    is_misread = is_judged & (cers > min(MAX_CER, median_cer + MAX_CER_EXCESS))
+    indices = np.flatnonzero(is_misread).tolist()
+    misread = [
+        f"{samples[k].name} ({texts[k][:40]!r} is read as {hypotheses[k][:40]!r})" for k in indices
     ]
-    if len(numbers) > len(samples) / 2:
+    if len(misread) > len(samples) / 2:
         raise DataError(
-            f"{root}: {len(faults)} of {len(samples)} lines do not say what their texts say, "
-            f"such as {faults[0]}; does each text belong to its ink, and is that level, with x "
+            f"{root}: {len(misread)} of {len(samples)} lines are not read as their texts, such as "
+            f"{misread[0]}; does each text belong to its ink, and is the ink level, with x "
             "growing to the right and y downwards? --keep NAME,NAME keeps lines"
         )
-    if faults:
-        names = shlex.quote(",".join(samples[k].name for k in numbers))
-        log.warning(
-            "left out, as ink and text do not fit: %s; --keep %s learns from them all the same",
-            *(first_of(faults, 5), names),
-        )
-    return [sample for sample, wrong in zip(samples, misread, strict=True) if not wrong]
+    if misread:
+        names = shlex.quote(",".join(samples[k].name for k in indices))
+        message = "left out, as ink and text do not fit: %s; to learn from these lines: --keep %s"
+        log.warning(message, first_of(misread, 5), names)
+    return [sample for sample, wrong in zip(samples, is_misread, strict=True) if not wrong]

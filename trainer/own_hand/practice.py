@@ -1,8 +1,8 @@
-"""New training lines for learning a hand: new texts in the letters of a person's few lines.
+"""Makes new training lines for learning a hand: new texts in the letters of a person's few lines.
 
-The person's lines are cut into characters, of which new texts are composed, as in a
-`ComposedDataset`. Characters that the person never wrote are taken from lines that a network writes
-in the hand; characters that these lines lack too are drawn.
+The person's lines are cut into characters, and lines of new texts are composed of the characters,
+as in a `ComposedDataset`. Characters that the person's lines lack are cut from lines that a network
+writes in the hand; characters that both lack are drawn by `Drawer`.
 """
 
 import logging
@@ -32,8 +32,8 @@ from utils.batches import BATCH_SIZE
 
 log = logging.getLogger(__name__)
 
-PRIMERS = 4
-"""Lines of the hand that the network continues (assumed)."""
+NUM_PRIMERS = 4
+"""Number of lines of the hand that the network continues (assumed)."""
 SAMPLING = Sampling(bias=0.5)
 """How the network writes lines in the hand: varied, and legible enough (assumed)."""
 MAX_CER = 0.1
@@ -42,13 +42,13 @@ MAX_COMPOSED_CER = 0.05
 """Largest character error rate of a composed line that is used (assumed: an ambiguous letter of the
 hand is in many lines)."""
 CANDIDATES_PER_LINE = 3
-"""Most lines that are composed for each line that is kept (assumed)."""
+"""Largest number of lines that are composed for each line that is returned (assumed)."""
 CONTINUE_EVERY = 4
-"""Every fourth composed line begins with a line of the person: otherwise the network forgets how to
+"""One line in this many begins with a line of the person: otherwise the network forgets how to
 continue a primer (measured, lab notebook: learning a hand)."""
 
 
-def practice(
+def practice_lines(
     lines: Sequence[Primer],
     alphabet: Collection[str] | None,
     writer: Writer,
@@ -57,38 +57,37 @@ def practice(
     count: int,
     seed: int,
 ) -> list[Primer]:
-    """Return new lines in a hand, and their texts.
+    """Return new lines in a hand, each with its text.
 
-    If no characters can be cut out of the lines, as from lines of capitals alone, the new lines
-    are the lines that the network writes in the hand.
+    If no characters can be cut from the person's lines, as from lines of capitals only, the new
+    lines are those that `writer` writes in the hand.
 
     Args:
-        lines: of the hand, in the units of `writer`.
-        alphabet: of the network that learns; None if it takes no text.
+        lines: lines of the hand, in the units of `writer`.
+        alphabet: alphabet of the network that learns; None if the network takes no text.
         writer: the network that learns; a pretrained network if a reader learns.
         reader: the recogniser that finds misread lines.
         lent: number of lines that `writer` writes to lend characters that the hand lacks.
-        count: number of the new lines.
-        seed: of texts and pieces.
+        count: number of new lines.
+        seed: seed of the texts, of the lent lines, and of the choice of characters.
     """
     writable = writer.model.alphabet  # A reader may know more characters.
-    primers = [line for line in lines if not writable.unknown(line[1])]
-    primers.sort(key=lambda line: len(line[0]))
-    primers = primers[: max(min(PRIMERS, len(lines) // 2), 1)]
+    primers = [(ink, text) for ink, text in lines if not writable.unknown(text)]
+    primers.sort(key=lambda primer: len(primer[0]))
+    primers = primers[: max(min(NUM_PRIMERS, len(lines) // 2), 1)]
     characters = [c for c in writable.characters if alphabet is None or c in alphabet]
-    inks = [ink for ink, _ in lines]
-    extras = told_by(inks) if writer.is_told else {}
+    extras = told_by([ink for ink, _ in lines]) if writer.is_told else {}
     sampling = replace(SAMPLING, extras=extras)
-    borrowed = written(writer, reader, primers, characters, lent, seed, sampling)
-    person, network = cut(writer, reader, lines), cut(writer, reader, borrowed)
-    new = composed(person, network, reader, characters, count, seed)
-    log.info("%d lines are composed, as far as they can be read", len(new))
-    return new or borrowed
+    lent_lines = write_in_hand(writer, reader, primers, characters, lent, seed, sampling)
+    person, network = cut_lines(writer, reader, lines), cut_lines(writer, reader, lent_lines)
+    new = compose_lines(person, network, reader, characters, count, seed)
+    log.info("%d legible new lines are composed", len(new))
+    return new or lent_lines
 
 
 def sample_texts(count: int, alphabet: Collection[str], seed: int) -> list[str]:
-    """Return texts of the training split: sentences, everyday texts, and, as every fifth text,
-    characters of all sorts. Characters outside the alphabet are left out."""
+    """Return texts for training: sentences and everyday texts in turn; every fifth text is a string
+    of any characters. Characters outside the alphabet are left out."""
     draws, texts = corpus.Draws(np.random.default_rng(seed)), []
     while len(texts) < count:
         kind = len(texts) % 5
@@ -104,7 +103,7 @@ def sample_texts(count: int, alphabet: Collection[str], seed: int) -> list[str]:
     return texts
 
 
-def written(
+def write_in_hand(
     writer: Writer,
     reader: Reader,
     primers: Sequence[Primer],
@@ -113,48 +112,48 @@ def written(
     seed: int,
     sampling: Sampling = SAMPLING,
 ) -> list[Primer]:
-    """Return lines, and their texts, that a network writes in the hand of the primers in turn.
+    """Return `count` lines, or fewer, that a network writes in a hand, each with its text.
 
-    Misread lines are left out; every second line is returned together with its primer.
+    The lines continue the primers in turn. Misread lines are left out. Every second line is
+    returned together with its primer.
     """
-    texts, written_lines = sample_texts(count, alphabet, seed), []
+    texts, pairs = sample_texts(count, alphabet, seed), []
     for number, primer in enumerate(stage(WRITING, items=primers[:count])):
-        part = slice(number, None, len(primers))
-        seeds = range(seed, seed + count)[part]
-        lines = write_lines(writer, texts[part], seeds, sampling, primer=primer)
+        primer_texts = texts[number :: len(primers)]
+        seeds = range(seed, seed + count)[number :: len(primers)]
+        lines = write_lines(writer, primer_texts, seeds, sampling, primer=primer)
         hypotheses = reader.read_lines(lines)
-        for line, text, hypothesis in zip(lines, texts[part], hypotheses, strict=True):
-            allowed = max(1.0, MAX_CER * len(text))
-            if line.ended and error_counts(text, hypothesis).character_errors <= allowed:
-                with_primer = len(written_lines) % 2
-                pair = (line.ink, line.text) if with_primer else (line.written, text)
-                written_lines.append(pair)
-    return written_lines
+        for line, text, hypothesis in zip(lines, primer_texts, hypotheses, strict=True):
+            max_errors = max(1.0, MAX_CER * len(text))
+            if line.ended and error_counts(text, hypothesis).character_errors <= max_errors:
+                has_primer = len(pairs) % 2
+                pairs.append((line.ink, line.text) if has_primer else (line.written, text))
+    return pairs
 
 
-def cut(aligner: Writer, reader: Reader, lines: Sequence[Primer]) -> list[CutLine]:
-    """Return lines cut into characters, without lines that cannot be measured.
+def cut_lines(aligner: Writer, reader: Reader, lines: Sequence[Primer]) -> list[CutLine]:
+    """Return lines cut into characters, without lines that cannot be cut.
 
     Args:
-        aligner: a network that takes a text, whose window aligns the characters.
-        reader: the recogniser that tells which characters can be read.
-        lines: in the units of the aligner.
+        aligner: a network that takes a text; its window aligns the characters with the ink.
+        reader: the recogniser that says which characters are legible.
+        lines: lines in the units of `aligner`.
     """
     unknown = aligner.model.alphabet.unknown
     pairs = [(ink, nfc(text)) for ink, text in lines if not unknown(text) and len(ink) > len(text)]
     inks, texts = [ink for ink, _ in pairs], [text for _, text in pairs]
     counts, hypotheses = align(aligner.model, inks, texts), reader.read_lines(inks)
-    cut_lines = []
+    cuts = []
     for ink, text, count, hypothesis in zip(inks, texts, counts, hypotheses, strict=True):
-        read = read_in_place(text, hypothesis)
-        line = measured(ink, text, AlignedLine(count, read, np.zeros_like(read), 0))
-        if line is not None:
-            cut_lines.append(line)
-    verify_pieces([BankHand(cut_lines)], reader.read_lines)
-    return cut_lines
+        is_legible = read_in_place(text, hypothesis)
+        aligned = AlignedLine(count, is_legible, np.zeros_like(is_legible), 0)
+        if (line := measured(ink, text, aligned)) is not None:
+            cuts.append(line)
+    verify_pieces([BankHand(cuts)], reader.read_lines)
+    return cuts
 
 
-def composed(
+def compose_lines(
     person: Sequence[CutLine],
     network: Sequence[CutLine],
     reader: Reader,
@@ -162,9 +161,10 @@ def composed(
     count: int,
     seed: int,
 ) -> list[Primer]:
-    """Return new lines of a person's characters, and of a network's where the person's are missing.
+    """Return `count` new lines, or fewer if many are misread, each with its text.
 
-    There are fewer lines than `count` if many are misread, and no lines without the person's lines.
+    The lines consist of the person's characters, and of the network's characters if the person's
+    are missing. If `person` is empty, no lines are composed.
     """
     if not person or not count:
         return []

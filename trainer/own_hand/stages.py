@@ -1,4 +1,4 @@
-"""The progress bar of learning a hand, with the time left for all stages."""
+"""The progress bar of learning a hand, which shows the time left for all stages."""
 
 import logging
 from collections.abc import Sequence
@@ -30,25 +30,25 @@ STAGES = {
 def stage(
     name: str, steps: int = 1, done: int = 0, items: Sequence[Any] | None = None
 ) -> "tqdm[Any]":
-    """Return the bar over all stages, at the beginning of a stage or within it.
+    """Return a progress bar over all stages that stands at a step of one stage.
 
     Args:
-        name: of the stage.
-        steps: number of steps of the stage.
-        done: number of steps that are done.
-        items: to iterate over, a step for each; None if the caller counts the steps.
+        name: name of the stage.
+        steps: number of the stage's steps.
+        done: number of the stage's steps that are done.
+        items: items that the bar iterates over, a step each; None if the caller updates the bar.
     """
     steps = max(len(items), 1) if items is not None else steps
-    names = [*STAGES]
+    index = [*STAGES].index(name)
     if not done:
-        log.info("%d of %d: %s", names.index(name) + 1, len(names), name)
-    step = STAGES[name] / steps
-    seconds_before = sum([*STAGES.values()][: names.index(name)])
+        log.info("%d of %d: %s", index + 1, len(STAGES), name)
+    seconds_per_step = STAGES[name] / steps
+    seconds_before = sum([*STAGES.values()][:index])
     return distributed.bar(
         items,
         name,
-        total=sum(STAGES.values()) / step,
-        initial=seconds_before / step + done,
+        total=sum(STAGES.values()) / seconds_per_step,
+        initial=seconds_before / seconds_per_step + done,
         bar_format="{desc}: {percentage:.0f}%|{bar}| about {remaining} left",
         leave=False,
     )

@@ -1,3 +1,3 @@
-/* In place of the C library's: both are instructions (-mbulk-memory). */
+/* Takes the place of the C library's header: both are instructions (-mbulk-memory). */
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset

@@ -6,7 +6,13 @@ import torch
 
 from base.base_model import Given
 from model import PredictionNetwork, SynthesisNetwork
-from model.generation.hand_encoder import DESCRIPTOR, FEW, SPAN, HandEncoder, told
+from model.generation.hand_encoder import (
+    DESCRIPTOR,
+    PRIOR_WEIGHT,
+    VECTOR_BOUND,
+    HandEncoder,
+    hand_extra,
+)
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault
 from utils.hand_measures import TOLD_LINES
@@ -28,8 +34,8 @@ def test_a_hand_is_the_weighted_mean_of_its_lines():
     encoder, hands = HandEncoder(5, 0.3, 0.5).eval(), lines(3, 1, 0)
     total = hands.double().sum(1)
     for hand, vector in zip(total[:2], encoder(hands)[:2], strict=True):
-        mean = hand[:-1] / (hand[-1] + FEW)
-        torch.testing.assert_close(vector, SPAN * encoder.layers(mean.float()[None])[0])
+        mean = hand[:-1] / (hand[-1] + PRIOR_WEIGHT)
+        torch.testing.assert_close(vector, VECTOR_BOUND * encoder.layers(mean.float()[None])[0])
     assert encoder(hands)[2].tolist() == [0.0] * 5
     alone = torch.zeros(3, TOLD_LINES, DESCRIPTOR + 1)
     alone[:, 0] = total.float()
@@ -93,7 +99,7 @@ def test_hands_are_drawn_from_those_of_the_training():
     encoder, mixing = HandEncoder(5, 0.3, 0.0), torch.randn(DESCRIPTOR, 3)
     for _ in range(100):
         hands = 1.0 + torch.randn(16, 3) @ mixing.t() + 0.1 * torch.randn(16, DESCRIPTOR)
-        rows = torch.stack([torch.from_numpy(told(hand.numpy())) for hand in hands])
+        rows = torch.stack([torch.from_numpy(hand_extra(hand.numpy())) for hand in hands])
         with torch.autocast("cpu", torch.bfloat16):
             encoder(rows)
     drawn = torch.from_numpy(np.array([encoder.draw(seed) for seed in range(500)]))

@@ -9,11 +9,11 @@ from handwriting.word_cutting import cut_words
 from model import Line, SynthesisNetwork, sample
 from model.generation.sampling_options import Sampling
 from model.generation.writing import (
-    LONGEST,
-    LONGEST_PRIMER,
+    MAX_CHARACTERS,
+    MAX_PRIMER_CHARACTERS,
+    MAX_PRIMER_POINTS,
     PART_SEED_STRIDE,
-    PRIMER_POINTS,
-    _joined,
+    _merged,
     _parts,
     check_lengths,
     cut,
@@ -107,7 +107,7 @@ def test_a_part_lies_behind_what_was_written_as_behind_the_hand():
                 np.zeros(9))  # fmt: skip
     before = from_strokes([np.array([[0, 0], [0, -10], [40, -10], [40, 0], [10, 0]], float)])
     line = Line(before, 0, np.zeros(4, int), "a", True, np.zeros(4))
-    joined = _joined(line, [part, part], [" b", " b"], box)
+    joined = _merged(line, [part, part], [" b", " b"], box)
     ways = to_points(joined.ink)[[4, 5, 9, 10]]
     # 30 right of the last point is the edge, and 25 on begins a part; 15 on it ends.
     np.testing.assert_allclose(ways, [[10, 0], [65, 0], [80, 0], [110, 0]], atol=1e-4)
@@ -138,10 +138,10 @@ def test_long_and_short_texts_are_written_as_if_alone(network, monkeypatch):
 
 
 def test_what_is_too_long_is_refused():
-    ink = np.zeros((PRIMER_POINTS + 1, 3), np.float32)
-    check_lengths(["a" * LONGEST] * 2, (ink[1:], "a" * LONGEST_PRIMER))
+    ink = np.zeros((MAX_PRIMER_POINTS + 1, 3), np.float32)
+    check_lengths(["a" * MAX_CHARACTERS] * 2, (ink[1:], "a" * MAX_PRIMER_CHARACTERS))
     with pytest.raises(UserError, match="1,001 characters; a line, and a word on a page, has at m"):
-        check_lengths(["a", "a" * (LONGEST + 1)])
-    for primer in ((ink, "a"), (ink[:9], "a" * (LONGEST_PRIMER + 1))):
-        with pytest.raises(UserError, match="at most 3,000 and 200 can be continued"):
+        check_lengths(["a", "a" * (MAX_CHARACTERS + 1)])
+    for primer in ((ink, "a"), (ink[:9], "a" * (MAX_PRIMER_CHARACTERS + 1))):
+        with pytest.raises(UserError, match="at most 3,000 points and 200 characters can be"):
             check_lengths(["a"], primer)

@@ -134,7 +134,7 @@ def test_the_pdf_under_a_note_is_the_one_that_is_there(tmp_path, domain):
     head, _, tail = note.rpartition(first)
     one, two = pages_of(tmp_path, "a.xopp", gzip.compress((head + other + tail).encode()))
     if domain == "missing":
-        assert one.background is None and two.left_out == {"background PDF that is missing": 1}
+        assert one.background is None and two.left_out == {"missing background PDF": 1}
     else:
         file = tmp_path / ("a.xopp.bg.pdf" if domain == "attach" else "paper.pdf")
         assert [one.background, two.background] == [file, file]
@@ -250,7 +250,7 @@ REFUSED = {
     "a million strokes": ("a.xopp", lambda: xopp(STROKE.format("1 2") * 10**6), "more than 500,0"),
     "a long stroke": ("a.xopp", lambda: xopp(STROKE.format("1 2 " * 5_000_000)), "more than 200,0"),
     "an odd number": ("a.xopp", lambda: xopp(STROKE.format("1 2 3")), "not x and y"),
-    "NaN": ("a.xopp", lambda: xopp(STROKE.format("1 2 nan 4")), "a place that is no number"),
+    "NaN": ("a.xopp", lambda: xopp(STROKE.format("1 2 nan 4")), "a position that is not a number"),
     "no size": ("a.xopp", lambda: xopp(pack=False).replace(b'="5', b'="-5'), "without a width"),
     "nothing": ("a.xopp", lambda: xopp("<image/><image/>"), r"no strokes \(2 image\)"),
     "deep JSON": ("a.excalidraw", lambda: DEEP, "broken JSON .nested more than 16 deep"),

@@ -12,7 +12,13 @@ from data_loader.transforms.shaping import ResampleTime
 from model.recognition.hand_descriptor import HandDescriptor
 from tests.data_loader import ink_formats
 from trainer.own_hand import lines as selection
-from trainer.own_hand.dataset import FILE, HELD_OUT, HandDataset, save_practice, to_network_units
+from trainer.own_hand.dataset import (
+    MIN_LINES_TO_HOLD_OUT,
+    PRACTICE_FILE,
+    HandDataset,
+    save_practice,
+    to_network_units,
+)
 from utils.alphabet import Alphabet
 from utils.checks import DataError
 from utils.hand_measures import baseline_angle
@@ -49,10 +55,10 @@ def test_few_lines_are_repeated_and_none_is_held_out(hand, lines):
     assert list(hand(lines[:5]).load(["valid"]).samples) == ["valid"]
 
 
-@pytest.mark.parametrize("count", [HELD_OUT - 1, HELD_OUT, 24])
+@pytest.mark.parametrize("count", [MIN_LINES_TO_HOLD_OUT - 1, MIN_LINES_TO_HOLD_OUT, 24])
 def test_of_twenty_lines_on_a_tenth_is_held_out_and_never_learned(hand, lines, count):
     loaded = hand(lines[:count], size=40).load()
-    assert len(loaded.held_out) == (count // 10 if count >= HELD_OUT else 0)
+    assert len(loaded.held_out) == (count // 10 if count >= MIN_LINES_TO_HOLD_OUT else 0)
     held = {line.text for line in loaded.held_out}
     assert len(loaded.split("train")) == 40
     assert not held & {line.text for line in loaded.split("train")}
@@ -62,19 +68,21 @@ def test_of_twenty_lines_on_a_tenth_is_held_out_and_never_learned(hand, lines, c
 def test_a_line_with_a_point_far_off_is_left_out(hand, lines, caplog):
     far = np.array([[0, 0, 0], [2, 9, 1], [1e9, 0, 0], [0, 1, 1]], dtype=np.float32)
     assert len(hand([*lines[:3], (far, "ab")]).load().recorded) == 3
-    assert caplog.messages == ["left out: 1 with a point far off (hand.json:00003)"]
+    assert caplog.messages == ["left out: 1 with a far point (hand.json:00003)"]
 
 
 def test_new_lines_are_learned_and_not_validated_on(tmp_path, hand, lines):
     ink = np.array([[0, 0, 0], [5, 5, 1]], dtype=np.float32)
     source = hand(lines)
-    save_practice(tmp_path / FILE, [line.name for line in source.load().recorded], [(ink, "abc")])
+    save_practice(
+        tmp_path / PRACTICE_FILE, [line.name for line in source.load().recorded], [(ink, "abc")]
+    )
     loaded, units = source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
     assert units == {"x_height": 100.0, "step": 20.0}
     *_, last = loaded.split("train")
     assert last.text == "abc" and np.array_equal(last.ink, ink)
     assert last not in loaded.split("valid") and last not in loaded.recorded
-    assert "1 new ones" in loaded.report
+    assert "1 new;" in loaded.report
 
 
 def test_a_network_that_is_told_its_hand_is_told_what_the_lines_look_like(tmp_path, hand, lines):
@@ -82,9 +90,9 @@ def test_a_network_that_is_told_its_hand_is_told_what_the_lines_look_like(tmp_pa
     own = source.load()
     assert not own.hand_extras and not any(line.extras for line in own.used)
     names = [line.name for line in own.recorded]
-    save_practice(tmp_path / FILE, names, [(ink, "abc")], is_told=True)
+    save_practice(tmp_path / PRACTICE_FILE, names, [(ink, "abc")], is_told=True)
     loaded, _ = source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
-    learned, _ = source.divided(len(names))
+    learned, _ = source.split_indices(len(names))
     rows = HandDescriptor.load().describe([own.recorded[k].ink for k in learned])
     assert all(line.extras is loaded.hand_extras for line in loaded.used)
     np.testing.assert_allclose(loaded.hand_extras["hand"].sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
@@ -123,7 +131,7 @@ def test_too_little_is_refused(hand, lines, change, message):
 
 def test_lines_that_are_gone_are_named(tmp_path, hand, lines):
     source = hand(lines[:3])
-    save_practice(tmp_path / FILE, ["away", "too", "hand.json:00001"], [])
+    save_practice(tmp_path / PRACTICE_FILE, ["away", "too", "hand.json:00001"], [])
     with pytest.raises(DataError, match="began are no longer there: away, too"):
         source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
 
@@ -140,6 +148,6 @@ def test_a_line_that_the_reader_cannot_know_is_not_judged_by_it(caplog):
         model=SimpleNamespace(alphabet=Alphabet("abc ")),
         read_lines=lambda inks, **_: [read[abs(int(ink[0, 2]))] for ink in inks],
     )
-    found = selection.usable("hand", samples, None, reader)
+    found = selection.usable_lines("hand", samples, None, reader)
     assert [one.text for one in found] == texts[:4]
     assert "do not fit: a bab ('a bab' is read as 'ccc c')" in caplog.text

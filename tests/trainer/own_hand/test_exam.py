@@ -49,7 +49,7 @@ def test_each_doubtful_character_is_tried_with_each_other_seed(monkeypatch):
 
     texts = {"a": "cat", "b": "tub", "c": "icy", "d": "dog"}
     monkeypatch.setattr(corpus, "CARRIERS", texts)
-    monkeypatch.setattr(exam, "CHECK_LINES", 0)
+    monkeypatch.setattr(exam, "NUM_EXAM_LINES", 0)
     monkeypatch.setattr(exam, "calibrated", lambda *_: SimpleNamespace(stretch=None))
     model = SimpleNamespace(alphabet=Alphabet("abcdgiotuy"))
     network = SimpleNamespace(model=model, write_lines=write_lines)

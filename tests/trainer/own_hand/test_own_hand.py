@@ -66,7 +66,9 @@ def fitted(monkeypatch, networks):
 
 
 def save(loaded, folder):
-    save_practice(folder / dataset.FILE, [line.name for line in loaded.recorded], loaded.new)
+    save_practice(
+        folder / dataset.PRACTICE_FILE, [line.name for line in loaded.recorded], loaded.new
+    )
 
 
 @pytest.fixture
@@ -74,8 +76,8 @@ def short_exam(monkeypatch):
     """A few of the characters, texts and primers."""
     few = dict(list(corpus.CARRIERS.items())[::12])
     monkeypatch.setattr(corpus, "CARRIERS", few)
-    monkeypatch.setattr(exam, "FRACTIONS", (1.0, 0.2))
-    for name, number in (("CHECK_LINES", 4), ("PRIMER_TEXTS", 2), ("PRIMERS_TRIED", 2)):
+    monkeypatch.setattr(exam, "TRIED_FRACTIONS", (1.0, 0.2))
+    for name, number in (("NUM_EXAM_LINES", 4), ("TEXTS_PER_PRIMER", 2), ("NUM_PRIMERS_TRIED", 2)):
         monkeypatch.setattr(exam, name, number)
 
 
@@ -109,13 +111,15 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
 ):
     """As of a person who writes in capitals alone. Held-out lines lend nothing, nor start any."""
     seen = []
-    monkeypatch.setattr(HandDataset, "divided", lambda *_: (KEPT, HELD))
-    monkeypatch.setattr(practice, "cut", lambda writer, reader, lines: seen.append(lines) or [])
+    monkeypatch.setattr(HandDataset, "split_indices", lambda *_: (KEPT, HELD))
+    monkeypatch.setattr(
+        practice, "cut_lines", lambda writer, reader, lines: seen.append(lines) or []
+    )
     loaded, _ = fitted(hand(lent=8, composed=6))
     own = [loaded.recorded[k].text for k in KEPT]
     assert [text for _, text in seen[0]] == own
     save(loaded, tmp_path)
-    names, found, _ = load_practice(tmp_path / dataset.FILE)
+    names, found, _ = load_practice(tmp_path / dataset.PRACTICE_FILE)
     said = practice.sample_texts(8, networks[0].model.alphabet, 0)
     assert len(names) == 8 and 1 <= len(found) <= 8
     for _, text in found:  # alone, or behind a line of the person
@@ -127,9 +131,9 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
     [
         (
             turned([[1, 0], [0, -1]]),
-            "and is that level, with x growing to the right",
+            "and is the ink level, with x growing to the right",
         ),
-        (others_texts, "do not say what their texts say, such as hand.json:00000"),
+        (others_texts, "lines are not read as their texts, such as hand.json:00000"),
         (lambda lines: [one | {"text": "Привет"} for one in lines], "0 lines to learn a hand from"),
     ],
 )
@@ -151,7 +155,7 @@ def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, fitted, c
     assert ", hand.json:00002 (" in said and ", hand.json:00007 (" in said
     assert "1 with characters that the network does not know: 'Ж' (U+0416)" in said
     names = "hand.json:00000,hand.json:00002"
-    assert f"--keep {names},hand.json:00007 learns from them all the same" in said
+    assert f"to learn from these lines: --keep {names},hand.json:00007" in said
     kept, _ = fitted(hand(change, lent=0, composed=0, keep=names))
     assert [line.name[-1] for line in kept.recorded] == ["0", *"23456"]
     with pytest.raises(DataError, match=r"no line b\.json to keep; there are hand\.json:00000"):
@@ -160,16 +164,16 @@ def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, fitted, c
 
 def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
     """However near its length is to the usual one."""
-    monkeypatch.setattr(exam, "PRIMER_TEXTS", 2)
+    monkeypatch.setattr(exam, "TEXTS_PER_PRIMER", 2)
     inks = [from_strokes([np.array(part) for part in line["strokes"]]) for line in lines[:4]]
     pairs = [(ink, line["text"]) for ink, line in zip(inks, lines, strict=False)]
-    nearest = min(range(4), key=lambda k: abs(len(pairs[k][1]) - exam.STYLE_LENGTH))
+    nearest = min(range(4), key=lambda k: abs(len(pairs[k][1]) - exam.PRIMER_LENGTH))
     half = len(pairs[nearest][0]) // 2
     pairs[nearest] = pairs[nearest][0][:half], pairs[nearest][1]
-    monkeypatch.setattr(exam, "PRIMERS_TRIED", 3)
-    assert exam.best_sample(*networks, pairs, 0) in set(range(4)) - {nearest}
-    monkeypatch.setattr(exam, "PRIMERS_READ", 1)  # what is not near is not asked
-    assert exam.best_sample(*networks, pairs, 0) == nearest
+    monkeypatch.setattr(exam, "NUM_PRIMERS_TRIED", 3)
+    assert exam.best_primer(*networks, pairs, 0) in set(range(4)) - {nearest}
+    monkeypatch.setattr(exam, "NUM_PRIMERS_READ", 1)  # what is not near is not asked
+    assert exam.best_primer(*networks, pairs, 0) == nearest
 
 
 def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
@@ -226,8 +230,8 @@ def test_what_was_learned_too_well_is_taken_back(tmp_path, monkeypatch, hand, ca
     save_checkpoint(run.best, was | {"state_dict": learned})
     monkeypatch.setattr(RunFolder, "first_weights", lambda run: path)
     data = SimpleNamespace(loaded=hand(x_height=100.0, step=20.0).load())
-    monkeypatch.setattr(exam, "best_sample", lambda *_: 0)
-    monkeypatch.setattr(exam, "FRACTIONS", (1.0, 0.8))
+    monkeypatch.setattr(exam, "best_primer", lambda *_: 0)
+    monkeypatch.setattr(exam, "TRIED_FRACTIONS", (1.0, 0.8))
     rates = [0.0, 0.5, least]
     monkeypatch.setattr(exam.Exam, "score", lambda *_: (set(), [], rates.pop(0)))
     caplog.set_level("INFO")
@@ -254,7 +258,7 @@ def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_res
     for name, value in (("size", 8), ("composed", 0), ("lent", 0)):
         words += ["-o", f"data_loader.args.dataset.args.{name}={value}"]
     assert train.main([*words, "-o", "trainer.args.samples=0"]) == 0
-    assert "of 3 learned lines:" in caplog.text
+    assert "in 3 learned lines:" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def reading(change=lambda number, text: text):
 
 
 def composed(forms, reader, count=10, lent="leaning"):
-    return practice.composed(forms["plain"], forms.get(lent, ()), reader, KNOWN, count, 1)
+    return practice.compose_lines(forms["plain"], forms.get(lent, ()), reader, KNOWN, count, 1)
 
 
 def test_new_texts_are_of_the_hands_own_strokes(forms):
@@ -75,8 +75,8 @@ def test_misread_lines_are_left_out_and_others_tried(forms):
 
 
 def test_without_lines_that_can_be_cut_there_are_none(forms):
-    assert practice.composed([], forms["plain"], None, KNOWN, 10, 1) == []
-    assert practice.composed(forms["plain"], [], None, KNOWN, 0, 1) == []
+    assert practice.compose_lines([], forms["plain"], None, KNOWN, 10, 1) == []
+    assert practice.compose_lines(forms["plain"], [], None, KNOWN, 0, 1) == []
     # Without lent letters all that the hand lacks is drawn.
     assert len(composed(forms, reading(), lent="none")) == 10
 
@@ -100,7 +100,7 @@ def test_every_other_line_of_a_network_has_the_one_before_it(monkeypatch):
     said = practice.sample_texts(4, KNOWN, 7)
     monkeypatch.setattr(practice, "write_lines", write_lines)
     reader = SimpleNamespace(read_lines=lambda lines: said)
-    found = practice.written(SimpleNamespace(), reader, [primer], KNOWN, 4, 7)
+    found = practice.write_in_hand(SimpleNamespace(), reader, [primer], KNOWN, 4, 7)
     texts = [said[0], f"before {said[1]}", said[2], f"before {said[3]}"]
     assert [text for _, text in found] == texts
     assert [ink[:, 0].tolist() for ink, _ in found] == [
