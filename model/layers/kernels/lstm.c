@@ -67,6 +67,8 @@ static __attribute__((noinline)) void move_window(const Layer *layer, int64_t st
         store_items(target + a, load(window + a), layer->vocab_size - a);
 }
 
+/* The functions below that return an int return 0, or 1 if memory is lacking, or 2 if a text is not
+ * valid. */
 static int forward_rows(const Layer *layer, int64_t first, int64_t count) {
     for (int64_t row = first; row < first + count && layer->components; row++)
         if (!valid_text(text_of(layer, row), layer->text_lengths[row], layer->places,
@@ -227,8 +229,6 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
     free(scratch);
     return 0;
 }
-
-/* `forward` and `backward` return 0, or 1 if memory is lacking, or 2 if a text is not valid. */
 
 #define RUN(function) \
     int64_t groups = layer->threads < layer->batch ? layer->threads : layer->batch; \
