@@ -79,7 +79,7 @@ class HandSpace(NamedTuple):
 
 
 def load() -> HandSpace:
-    """Read the space that comes with the project; the file has `projection` divided by `largest`."""
+    """Read the space that comes with the project; its file has `projection` / `largest`."""
     with np.load(PRETRAINED / "hands.npz") as arrays:
         projection = arrays["projection"].astype(np.float32) * arrays["largest"]
         return HandSpace(arrays["mean"], projection.astype(np.float32), arrays["between"])
