@@ -106,7 +106,7 @@ if __name__ == "__main__":
     options.add_overrides(parser)
     reader_help = "recogniser that checks the characters (default: recognition)"
     add("--reader", default="recognition", help=reader_help)
-    add("--not-text", default="", help="characters that mark other ink, as # a crossed-out word")
+    add("--not-text", default="", help="characters that stand for ink without a text, such as #")
     output_help = "file of the table (default: alignment.npz)"
     add("--output", type=Path, default=Path("alignment.npz"), help=output_help)
     main(run, parser)

@@ -19,8 +19,8 @@ MAX_DOUBT = 0.5
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """List the damaged training samples that are read surely and right, where any character is
-    right in place of the damaged character."""
+    """List the damaged training samples that are read right with a doubt of at most `MAX_DOUBT`;
+    any character counts as right in place of the damaged character."""
     reader = options.from_arguments(options.Networks, arguments).reader(arguments.resume)
     make_room(arguments.output, "--output")
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")

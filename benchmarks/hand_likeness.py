@@ -79,7 +79,7 @@ class HandSpace(NamedTuple):
 
 
 def load() -> HandSpace:
-    """Read the space that comes with the project."""
+    """Read the space that comes with the project; its file has `projection` / `largest`."""
     with np.load(PRETRAINED / "hands.npz") as arrays:
         projection = arrays["projection"].astype(np.float32) * arrays["largest"]
         return HandSpace(arrays["mean"], projection.astype(np.float32), arrays["between"])
@@ -146,9 +146,9 @@ def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
         ink: `(points, 3)`.
 
     Returns:
-        the smoothed paths of the strokes without dots, and the slant of the line. A path has n >= 3
-        points at steps of `STEP`, `(n, 2)`, in x-heights from the baseline. The slant is x over y,
-        positive to the right; 0 if it cannot be measured.
+        the smoothed paths of strokes longer than a dot, and the slant of the line. A path has
+        n >= 3 points at steps of `STEP`, `(n, 2)`, in x-heights from the baseline. The slant is x
+        over y, positive to the right; 0 if it cannot be measured.
 
     Raises:
         DataError: see `hand_features`.
@@ -203,6 +203,7 @@ def _direction_weights(angles: np.ndarray, count: int) -> np.ndarray:
 
 
 def _histogram(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the square roots of the fractions of points in all pairs of bins of two scales."""
+    """Return the square roots of the fractions of points in each pair of bins; `first` and `second`
+    are the weights of the points in the two scales' bins, `(points, bins)`."""
     total = (first.T @ second).ravel()
     return np.sqrt(total / total.sum()) if total.sum() else total

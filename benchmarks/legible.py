@@ -33,9 +33,9 @@ from utils.alphabet import Alphabet
 from utils.files import atomic_write, make_room, write_text
 
 PRIMER_LENGTHS = range(8, 41)
-"""Numbers of characters that a line may have to be continued (assumed)."""
+"""Numbers of characters of the recorded lines that are continued (assumed)."""
 MAX_LENGTH = 60
-"""Largest length of a text; no words are added to a longer line (in characters, assumed)."""
+"""Maximum number of characters of a text, and of a line to which words are added (assumed)."""
 
 
 def run(arguments: argparse.Namespace) -> None:

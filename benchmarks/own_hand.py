@@ -1,11 +1,11 @@
 """Measures how well a network imitates a hand after learning it, and how legibly it writes.
 
 A network learns some lines of each hand (`configs/own_hand.json`, or --config). `hand_likeness`,
-which took part in no training, enrols each hand with lines of other forms, and assigns the written
-lines and the remaining recorded lines to hands; once with the last lines of each hand enrolled, and
-once with the first, because the result depends on the enrolled lines. A recogniser (--network
-reader, --config configs/own_hand_reader.json) reads lines before and after learning. Results are
-kept in a folder, so that a stopped run can be continued.
+which took part in no training, enrols each hand with lines of forms that the network did not learn.
+It assigns the written lines and the remaining recorded lines to hands: once with the last lines of
+each hand enrolled, once with the first, because the result depends on the enrolled lines. With
+--network reader --config configs/own_hand_reader.json a recogniser reads lines before and after it
+learns. Results are kept in a folder, so that a stopped run can be continued.
 """
 
 import json
@@ -45,7 +45,7 @@ from utils.ink import strokes
 ROOT = Path(__file__).resolve().parent.parent
 PERSONS_FILE = ROOT / "benchmarks" / "persons.txt"
 """File of forms of testset_v; a row has one person's forms, as recording times show. Most persons
-have about sixty lines, the last six thirty. The first five were used to choose the recipe."""
+have about sixty lines, the last six about thirty. The recipe was chosen on the first five."""
 NUM_INVENTED = 20
 """Number of invented writers, all new to the classifier."""
 NUM_ENROLLED = 20
@@ -84,14 +84,14 @@ def lines_by(samples: Iterable[Sample], key: Callable[[Sample], str]) -> dict[st
 
 
 def divided(hand: HandForms, count: int) -> tuple[list[Primer], list[Primer]]:
-    """Return a hand's first `count` lines, and all lines of the forms without any of these."""
+    """Return a hand's first `count` lines, and all lines of forms that contain none of them."""
     starts = np.cumsum([0, *map(len, hand)])
     num_forms = int(np.searchsorted(starts, count))
     return list(chain(*hand[:num_forms]))[:count], list(chain(*hand[num_forms:]))
 
 
 def enrolments(lines: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return (enrolled, other) lines twice: with the last and with the first enrolled."""
+    """Return two pairs (enrolled, other lines): the last lines are enrolled, then the first."""
     count = NUM_ENROLLED
     return [(lines[-count:], lines[:-count]), (lines[:count], lines[count:])]
 
@@ -180,16 +180,16 @@ def print_table(arguments: Namespace, hands: dict[str, HandForms], results: list
     learned = slice(arguments.skip, arguments.skip + len(results))
 
     def rate_assigned(written: list | None) -> str:
-        """Return the fractions for written lines; None for the recorded lines not enrolled."""
+        """Return the fractions for `written` lines; None: for the recorded lines not enrolled."""
         rates_by_enrolment = []
         for enrolment in zip(*map(enrolments, coordinates), strict=True):
             enrolled, others = zip(*enrolment, strict=True)
             lines_of_hands = others[learned] if written is None else map(np.array, written)
-            assigned = []
+            hand_rates = []
             for number, lines in enumerate(lines_of_hands, arguments.skip):
                 log_likelihoods = likelihoods(lines, enrolled, between)
-                assigned.append((log_likelihoods.argmax(axis=1) == number).mean())
-            rates_by_enrolment.append(assigned)
+                hand_rates.append((log_likelihoods.argmax(axis=1) == number).mean())
+            rates_by_enrolment.append(hand_rates)
         assigned = np.mean(rates_by_enrolment, axis=0)
         return f"{np.mean(assigned):7.1%} ({min(assigned):.0%} to {max(assigned):.0%})"
 

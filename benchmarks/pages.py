@@ -1,8 +1,8 @@
 """Measures how well whole pages are divided into rows and read.
 
-The pages are forms of IAM-OnDB, with lines at their places on the whiteboard, as recorded and
-changed, and single lines of IAM-OnDB and UNIPEN. Measured are the strokes in their row, the pages
-whose rows are complete and in order, and the character error rates of detected and of true rows.
+The pages are forms of IAM-OnDB as recorded and changed, with the lines at their places on the
+whiteboard, and single lines of IAM-OnDB and UNIPEN. The measures are the strokes in the right row,
+the pages with exactly the true rows, and the character error rates of detected and of true rows.
 """
 
 import argparse
@@ -54,7 +54,7 @@ NUM_COLUMNS = 3
 DIGIT_HEIGHT = 1.5
 """Height of a list's digits, and width of the gap after a digit, in x-heights (assumed)."""
 SEARCH_STRIDE = 5
-"""One of so many words, in alphabetic order, is searched for (assumed)."""
+"""Step between the words that are searched for, in alphabetic order (assumed)."""
 _LINE_FILE = re.compile(r"[a-z]\d\d-\d{3}[a-z]?-\d+\.xml")
 _FIRST_POINT = re.compile(rb'<Point x="(-?\d+)" y="(-?\d+)"')
 
@@ -152,8 +152,8 @@ def words_of(row: Sequence[np.ndarray], text: str) -> list[list[int]]:
 
 
 def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: float) -> Change:
-    """Return the change that scales each row by `sizes`, a function of the number of rows, and the
-    distance of two rows by `distance` times the mean of their sizes."""
+    """Return the change that scales each row by its size, and the distance of two rows by
+    `distance` times the mean of their sizes; `sizes` returns the size of each of so many rows."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         scales, moved, y = sizes(len(page.rows), generator), list(page.strokes), 0.0
@@ -369,7 +369,7 @@ def words_with_parts(text: str) -> set[str]:
 
 def found_words(pages: Sequence[tuple[NotesPage, PageText]], stride: int = 1) -> dict[str, float]:
     """Search all pages for every `stride`-th word of at least three letters; return the percentages
-    of pages found among the pages with the word, and of pages without it among the pages found."""
+    of pages found among the pages with the word, and of wrong pages among the pages found."""
     true_words = [words_with_parts(" ".join(page.texts)) for page, _ in pages]
     notes = [Note("", [(InkPage(1, 1, ()), text)]) for _, text in pages]
     searched = {word for words in true_words for word in words if word.isalpha() and len(word) > 2}
@@ -457,8 +457,8 @@ if __name__ == "__main__":
     parser = Parser(description=" ".join(__doc__.split()))
     options.add_network(parser, default="reader")
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
-    parser.add_argument("--pages", type=int, default=100, help="forms, evenly chosen")
-    only_help = "measure only rows of the table whose name has TEXT, `words`, or `single lines`"
+    parser.add_argument("--pages", type=int, default=100, help="number of forms, evenly chosen")
+    only_help = "measure only what has TEXT in its name: a row, `words` or `single lines`"
     parser.add_argument("--only", default="", metavar="TEXT", help=only_help)
     language_model_help = "read words by beam search with a language model made of FILE's lines"
     parser.add_argument("--language-model", metavar="FILE", help=language_model_help)

@@ -1,5 +1,5 @@
 """Measures how recognisers read people and devices that are not in IAM-OnDB: error rates on
-IAM-OnDB's lines, as recorded and changed as by other devices, and on a UNIPEN collection."""
+IAM-OnDB's lines, recorded and changed to resemble other devices, and on a UNIPEN collection."""
 
 import argparse
 import sys

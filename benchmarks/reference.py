@@ -60,8 +60,7 @@ class Network(nn.Module):
         return states, zeros(batch, self.alphabet_size), zeros(batch, self.windows)
 
     def step(self, point, states, window, kappa, text):
-        """Run one step, from the previous step's states, window and kappa; `text` is from
-        `one_hot`.
+        """Run a step from the states, window and kappa of the previous step; `text` is one-hot.
 
         Returns the hidden states of all layers (B, layers * H), the new states, window and kappa,
         and phi (B, U + 1), the window's weights; phi is None without a text.
@@ -152,6 +151,7 @@ class Network(nn.Module):
             normal_x, normal_y = normal[t]
             normal_y = rho[chosen] * normal_x + torch.sqrt(1 - rho[chosen] ** 2) * normal_y
             offset = mean + scale * torch.stack((normal_x, normal_y))
+            # The bias does not change a logit of -1.5.
             end_logit = end_logit + pen_sharpness * bias * (end_logit + 1.5)
             end_of_stroke = (uniform[t, 1] < torch.sigmoid(end_logit)).to(offset)
             point = torch.cat((offset, end_of_stroke[None]))[None]

@@ -202,25 +202,25 @@ def writing(num_lines: int, calls: int, device: torch.device, arguments: Namespa
     torch.manual_seed(SEED)
     normalisation, hidden = Normalisation((8.0, 0.1), (42.0, 37.0)), arguments.hidden
     network = SynthesisNetwork(normalisation, ALPHABET, hidden_size=hidden, window_advance=0.01)
-    network, rival = network.eval().to(device), reference.reference_of(network).to(device)
+    network = network.eval().to(device)
+    reference_network = reference.reference_of(network).to(device)
     codes = torch.randint(0, len(ALPHABET), (num_lines, TEXT_LENGTH))
     texts = list(map(ALPHABET.decode, codes.tolist()))
 
     def lengths(path: str, seed: int) -> list[int]:
-        """Write the lines of a call; return the number of points of each line. The reference writes
-        one line after another."""
+        """Write the lines of a call; return the number of points of each line."""
         if path != REFERENCE:
             sampling, seeds = Sampling(bias=0.0, max_steps=steps), range(seed, seed + num_lines)
             lines = sample(network, seeds, texts, sampling, precision=precision_of(path))
             return [len(line.ink) - 1 for line in lines]
         start = torch.zeros(3, device=device)
-        return [len(rival.sample(steps, start, text)) for text in codes.to(device)]
+        return [len(reference_network.sample(steps, start, text)) for text in codes.to(device)]
 
     def speed(path: str, turn: int) -> float:
         start = time.perf_counter()
         for call in range(calls):
             if set(lengths(path, 1000 * (turn + 1) + call)) != {steps}:
-                raise RuntimeError("a line ended early: the networks did not write as much")
+                raise RuntimeError(f"a line ended before step {steps}: speeds cannot be compared")
         synchronise(device)
         return calls * num_lines * steps / (time.perf_counter() - start)
 
@@ -277,10 +277,10 @@ if __name__ == "__main__":
     add("--device", default="cpu", help="cpu, cuda or cuda:N")
     add("--rounds", type=positive, default=5, help="rounds after the warm-up (default: 5)")
     add("--only", nargs="+", choices=names, default=names, help="measures (default: all)")
-    add("--paths", nargs="+", default=PATHS, choices=PATHS, help="the project's (default: all)")
+    add("--paths", nargs="+", default=PATHS, choices=PATHS, help="paths to measure (default: all)")
     add("--threads", type=positive, default=torch.get_num_threads())
     add("--lines", type=positive, default=640, help="lines to train on (default: 640)")
-    add("--batches", type=positive, default=1, help="the reference's in a round (default: 1)")
+    add("--batches", type=positive, default=1, help="batches of the reference a turn (default: 1)")
     add("--steps", type=positive, default=256, help="points of a written line (default: 256)")
     add("--hidden", type=positive, default=400, help="cells of a layer (default: 400)")
     add("--scale", type=number(float, 0.001, 1), default=1.0, help="factor on lengths of lines")

@@ -172,7 +172,7 @@ def attention_texts(
 
     Args:
         step: a step of the decoder for the open texts of all lines.
-        state: at least one tensor, with a row per line, of the state before the first step.
+        state: the state before the first step: one tensor or more, each with a row per line.
         search: how to search for the texts.
         max_lengths: maximum number of characters of each line's text.
         end: the class of the text's end, C; the first token is C+1.
@@ -239,6 +239,6 @@ def _best_continuations(
         score = float(scores[parent, end])
         if score > best.score:
             best = Hypothesis(list(texts[parent]), score)
-    # A longer text never scores higher, so open texts must surpass the best ended text.
+    # No continuation raises a score, so open texts must surpass the best ended text.
     is_open = (classes != end) & (scores[parents, classes] > best.score)
     return parents[is_open], classes[is_open], best

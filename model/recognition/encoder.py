@@ -77,7 +77,7 @@ class BidirectionalLayer(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return the hidden states of both directions, `(S, B, 2 H)`, for `inputs`
-        `(S, B, input_size)` of `lengths` `(B,)`. All padding may have any values."""
+        `(S, B, input_size)` of `lengths` `(B,)`. Padding of inputs and results is arbitrary."""
         steps, batch = inputs.shape[:2]
         frame = torch.arange(steps, device=inputs.device)[:, None]
         reversed_frame = torch.where(frame < lengths, lengths - 1 - frame, frame)  # (S, B)

@@ -1,7 +1,7 @@
 """Descriptors of hands: numbers that depend little on the text, the size and the pen of a line.
 
-A descriptor is computed from the means and mean squares over a line of the outputs of a
-recogniser's lowest layers, which are frozen copies from `open_reader`. These moments are projected
+Frozen copies of the lowest layers of the recogniser `open_reader` compute outputs for the frames of
+a line. The moments of a line are the means and mean squares of these outputs. They are projected
 on the axes on which hands differ most, by a linear discriminant analysis of the persons of UNIPEN.
 """
 
@@ -33,7 +33,7 @@ class HandDescriptor(nn.Module):
     Args:
         channels: number of output channels of the convolution.
         hidden_size: number of cells of each direction of the recurrent layer.
-        size: number of numbers in a descriptor, D.
+        size: length of a descriptor, D.
     """
 
     def __init__(self, channels: int, hidden_size: int, size: int) -> None:
@@ -63,8 +63,8 @@ class HandDescriptor(nn.Module):
         features = [stroke_features(ink, parts=PARTS) for ink in inks]
         points, counts = padded(features, self.mean.device)
         lengths = -(-counts // STRIDE)  # frames
-        frames = functional.gelu(self.convolution(points.float().transpose(1, 2)))  # (B, C, S)
-        frames = frames.permute(2, 0, 1)  # (S, B, C)
+        frames = functional.gelu(self.convolution(points.float().transpose(1, 2)))
+        frames = frames.permute(2, 0, 1)  # from (B, channels, S) to (S, B, channels)
         outputs = torch.cat((frames, self.layer(frames, lengths)), 2).double()
         inside = torch.arange(len(frames), device=lengths.device)[:, None] < lengths
         outputs = outputs * inside[..., None]

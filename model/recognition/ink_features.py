@@ -15,8 +15,8 @@ character, and 22 as recorded). Features of `parts` show details smaller than th
 NUM_FEATURES = 10
 """Number of features per point without `parts`, see `stroke_features`."""
 MAX_POINTS = 20_000
-"""Maximum number of points of a sample, not counting two for each stroke; longer ink is resampled
-at a wider spacing (assumed: 60 times a line of IAM-OnDB)."""
+"""Maximum number of points of a sample, plus up to two for each stroke; longer ink is
+resampled at a wider spacing (assumed: 60 times a line of IAM-OnDB)."""
 _DETAIL = 3.0
 """Factor that makes the features of `parts` as large as the others (measured on IAM-OnDB)."""
 _FAR = 8.0
@@ -53,9 +53,9 @@ def stroke_features(
     9: distance to the rightmost point so far, in x-heights; large for delayed dots and bars.
 
     10, 11, 12, ...: only with `parts` above 1. The path from the previous point is divided into
-        `parts` of equal length. The features are x and y of each part's direction less the
-        direction 0, 1, times `_DETAIL`; 0 if the path is straight, and at the first point of a
-        stroke.
+        `parts` of equal length. The features are x and y of each part's direction, minus the
+        features 0 and 1, times `_DETAIL`; 0 if the path is straight, and at the first point of
+        a stroke.
 
     The features 6 to 9 grow logarithmically beyond `_FAR`.
 

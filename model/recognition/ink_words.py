@@ -22,7 +22,7 @@ ALTERNATIVES = Search(width=6)
 MAX_DOUBTED_PROBABILITY = 0.999
 """Probability below which alternatives of a word are searched for (assumed)."""
 MIN_STROKE_FRACTION = 0.25
-"""A word keeps its part of a stroke above this fraction of the stroke's points (assumed)."""
+"""Fraction of a stroke's points above which a word keeps its points of the stroke (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -128,10 +128,10 @@ class WordLanguageModel:
 
     N-grams estimated from `texts` predict the kind of a character: small letter, capital, digit, or
     a particular sign. The words that begin with the current word's letters predict the next letter,
-    whatever its case, or the end of the word. The words' counts for each of these are reduced by
-    `DISCOUNT`. The probability that the discounts leave goes to n-grams of letters, estimated from
-    the most frequent words (absolute discounting, interpolated: Chen & Goodman 1999, section 2.6).
-    All digits are equally likely.
+    whatever its case, or the end of the word. The count of the words with each next symbol is
+    reduced by `DISCOUNT`. The probability that the discounts leave goes to n-grams of letters,
+    estimated from the most frequent words (absolute discounting, interpolated: Chen & Goodman 1999,
+    section 2.6). All digits are equally likely.
 
     The symbols of words are the end of a word, 0, and the letters, from 1 on; a letter's two cases
     are one symbol. The words form a tree like the n-grams of `CharacterLanguageModel`: a node of
@@ -159,7 +159,7 @@ class WordLanguageModel:
         small_forms = [c.lower()[0] if _kind(c) in "aA" else "" for c in characters]
         letters = sorted({*small_forms} - {""})
         symbols = [letters.index(c) + 1 if c else 0 for c in small_forms]
-        self._symbol_of = np.array([*symbols, 0])  # (C+1,), 0 but for letters
+        self._symbol_of = np.array([*symbols, 0])  # (C+1,), 0 for all but letters
         fractions = [1 / kinds.count("0") if kind == "0" else 1.0 for kind in kinds]
         self._fraction_of_kind = np.array([*fractions, 1.0])  # (C+1,)
         self._radix = len(letters) + 2  # the symbols 0 to len(letters), and one more to ignore

@@ -44,7 +44,7 @@ class PictureNetwork(encoder.Recogniser):
 
     Args:
         normalisation: see `Recogniser`.
-        alphabet: of the texts.
+        alphabet: alphabet of the texts.
         num_layers: number of bidirectional layers of LSTM cells.
         hidden_size: cells of each direction, H; the convolutions compute H numbers for each frame.
         dropout: fraction of the outputs of the convolutions and of each layer that is dropped in

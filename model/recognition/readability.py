@@ -14,7 +14,7 @@ MIN_RETURN = 0.5
 MIN_DESCENT = 1.0
 """Distance that the pen goes down to a new row, in x-heights (measured, as above)."""
 MAX_BARS = 3
-"""Maximum number of such moves within a character that has bars, such as = or E (assumed)."""
+"""Maximum number of moves back and down within a character with bars, such as = or E (assumed)."""
 
 
 def misgiving(ink: np.ndarray, text: str, doubt: float) -> str:

@@ -62,6 +62,7 @@ def _is_private(path: Path) -> bool:
         return True
     status, parents = path.stat(), [parent.stat() for parent in path.resolve().parents]
     is_owned = {status.st_uid, parents[0].st_uid} == {os.getuid()}
+    # Others can rename what is in a folder that they can write to, unless its sticky bit is set.
     is_replaceable = any(parent.st_mode & 0o1002 == 0o002 for parent in parents)
     return is_owned and not is_replaceable and not status.st_mode & 0o022
 

@@ -4,7 +4,7 @@ A step of the layer is a few small operations, which Python would launch more sl
 executes them. So the functions of a `loop.Loop` take CHUNK steps at a time, forward and backward.
 Each function is captured as a CUDA graph once for every combination of sizes, and replayed for
 every chunk. A chunk is copied into the buffers before the replay, and its results are copied out
-afterwards. In a last, partial chunk the graph also computes old contents of the buffers; these
+afterwards. In a last, partial chunk the graph also computes with old contents of the buffers; the
 results are ignored. The weights' gradients are a product over all steps, outside the graphs.
 
 With ONLINE_HANDWRITING_GRAPHS=0, or if a graph cannot be recorded (the log says so once), the loops
@@ -173,13 +173,13 @@ def _forward(
         loop.windows[0].copy_(window.window)
         loop.kappas[0].copy_(window.kappa)
 
-    def whole(buffer: Tensor, first: int = 0) -> Tensor:
-        tensor = buffer.new_empty(first + steps, *buffer.shape[1:])
-        if first:
+    def for_all_steps(buffer: Tensor, num_initial: int = 0) -> Tensor:
+        tensor = buffer.new_empty(num_initial + steps, *buffer.shape[1:])
+        if num_initial:
             tensor[0].copy_(buffer[0])
         return tensor
 
-    joint = whole(loop.joint, 1)
+    joint = for_all_steps(loop.joint, 1)
     recurrent, results = [loop.joint, loop.cells], [(loop.joint[1:], joint[1:])]
     gates = cells = exponentials = kappas = phis = None
     if window is not None:
@@ -187,10 +187,10 @@ def _forward(
         phis = projected.new_empty(steps, *window.one_hot.shape[:2], dtype=loop.phis.dtype)
         results.append((loop.phis[..., : phis.shape[2]], phis))
     if keep:
-        gates, cells = whole(loop.gates), whole(loop.cells, 1)
+        gates, cells = for_all_steps(loop.gates), for_all_steps(loop.cells, 1)
         results += [(loop.gates, gates), (loop.cells[1:], cells[1:])]
         if window is not None:
-            exponentials, kappas = whole(loop.exponentials), whole(loop.kappas, 1)
+            exponentials, kappas = for_all_steps(loop.exponentials), for_all_steps(loop.kappas, 1)
             results += [(loop.exponentials, exponentials), (loop.kappas[1:], kappas[1:])]
     for start in range(0, steps, CHUNK):
         count = min(CHUNK, steps - start)
@@ -219,7 +219,7 @@ def _backward(
     d_kappa: Tensor | None,
 ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor, Tensor | None]]:
     """Return the gradients of `projected`, `(T, B, 4 H)`; of the window's parameters; and of joint
-    `(B, J)`, cell state and kappa before the first step. Call `Loop.load` before this."""
+    `(B, J)`, cell state and kappa before the first step. Call `Loop.load` first."""
     _, gates, cells, exponentials, kappas = saved
     steps = len(gates)
     d_gates, d_parameters = torch.empty_like(gates), None

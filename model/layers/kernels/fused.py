@@ -27,16 +27,16 @@ def _tanh(value):
 @triton.jit
 def _lstm(gates, cell, next_cell, hidden, hidden_row, size, count, CELLS: tl.constexpr):
     """Compute the paper's eqs 7-11 without peepholes; `gates` are activated in place."""
-    state = next_cell.dtype.element_ty
+    state_dtype = next_cell.dtype.element_ty
     index = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
     inside = index < count
     row = index // size
     column = index - row * size
     at = gates + row * 4 * size + column
-    input_gate = tl.sigmoid(tl.load(at, inside, 0.0).to(state))
-    forget_gate = tl.sigmoid(tl.load(at + size, inside, 0.0).to(state))
-    output_gate = tl.sigmoid(tl.load(at + 2 * size, inside, 0.0).to(state))
-    candidate = _tanh(tl.load(at + 3 * size, inside, 0.0).to(state))
+    input_gate = tl.sigmoid(tl.load(at, inside, 0.0).to(state_dtype))
+    forget_gate = tl.sigmoid(tl.load(at + size, inside, 0.0).to(state_dtype))
+    output_gate = tl.sigmoid(tl.load(at + 2 * size, inside, 0.0).to(state_dtype))
+    candidate = _tanh(tl.load(at + 3 * size, inside, 0.0).to(state_dtype))
     value = forget_gate * tl.load(cell + index, inside, 0.0) + input_gate * candidate
     tl.store(at, input_gate.to(gates.dtype.element_ty), inside)
     tl.store(at + size, forget_gate.to(gates.dtype.element_ty), inside)
@@ -74,21 +74,21 @@ def _lstm_backward(
 ):
     """Compute `d_gates` and `d_cell`. The gradient of the hidden state is the sum of `d_hidden`,
     `d_joint` and, if `WINDOWED`, `d_product`."""
-    state = cell.dtype.element_ty
-    target = d_gates.dtype.element_ty
+    state_dtype = cell.dtype.element_ty
+    gates_dtype = d_gates.dtype.element_ty
     index = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
     inside = index < count
     row = index // size
     column = index - row * size
     at = row * 4 * size + column
-    input_gate = tl.load(gates + at, inside, 0.0).to(state)
-    forget_gate = tl.load(gates + at + size, inside, 0.0).to(state)
-    output_gate = tl.load(gates + at + 2 * size, inside, 0.0).to(state)
-    candidate = tl.load(gates + at + 3 * size, inside, 0.0).to(state)
-    d_value = tl.load(d_hidden + index, inside, 0.0).to(state)
-    d_value += tl.load(d_joint + row * d_joint_row + column, inside, 0.0).to(state)
+    input_gate = tl.load(gates + at, inside, 0.0).to(state_dtype)
+    forget_gate = tl.load(gates + at + size, inside, 0.0).to(state_dtype)
+    output_gate = tl.load(gates + at + 2 * size, inside, 0.0).to(state_dtype)
+    candidate = tl.load(gates + at + 3 * size, inside, 0.0).to(state_dtype)
+    d_value = tl.load(d_hidden + index, inside, 0.0).to(state_dtype)
+    d_value += tl.load(d_joint + row * d_joint_row + column, inside, 0.0).to(state_dtype)
     if WINDOWED:
-        d_value += tl.load(d_product + index, inside, 0.0).to(state)
+        d_value += tl.load(d_product + index, inside, 0.0).to(state_dtype)
     squashed = _tanh(tl.load(next_cell + index, inside, 0.0))
     d_state = tl.load(d_next_cell + index, inside, 0.0)
     d_state += d_value * output_gate * (1.0 - squashed * squashed)
@@ -97,10 +97,10 @@ def _lstm_backward(
     d_forget = d_state * tl.load(cell + index, inside, 0.0) * forget_gate * (1.0 - forget_gate)
     d_output = d_value * squashed * output_gate * (1.0 - output_gate)
     d_candidate = d_state * input_gate * (1.0 - candidate * candidate)
-    tl.store(d_gates + at, _clamp(d_input, limit).to(target), inside)
-    tl.store(d_gates + at + size, _clamp(d_forget, limit).to(target), inside)
-    tl.store(d_gates + at + 2 * size, _clamp(d_output, limit).to(target), inside)
-    tl.store(d_gates + at + 3 * size, _clamp(d_candidate, limit).to(target), inside)
+    tl.store(d_gates + at, _clamp(d_input, limit).to(gates_dtype), inside)
+    tl.store(d_gates + at + size, _clamp(d_forget, limit).to(gates_dtype), inside)
+    tl.store(d_gates + at + 2 * size, _clamp(d_output, limit).to(gates_dtype), inside)
+    tl.store(d_gates + at + 3 * size, _clamp(d_candidate, limit).to(gates_dtype), inside)
     tl.store(d_cell + index, d_state * forget_gate, inside)
 
 
@@ -124,37 +124,37 @@ def _window(
     CHARACTERS: tl.constexpr,
 ):
     """Compute the paper's eqs 46-51 for one row and `CHARACTERS` characters of the alphabet."""
-    state = kappa.dtype.element_ty
+    state_dtype = kappa.dtype.element_ty
     row = tl.program_id(0)
-    part = tl.program_id(1)
+    block = tl.program_id(1)
     k = tl.arange(0, COMPONENTS)
-    real = k < components
+    inside = k < components
     source = products + row * products_row + k
     target = exponentials + row * 3 * components + k
-    alpha = tl.exp(tl.load(source, real, 0.0).to(state) + tl.load(bias + k, real, 0.0))
+    alpha = tl.exp(tl.load(source, inside, 0.0).to(state_dtype) + tl.load(bias + k, inside, 0.0))
     beta = tl.exp(
-        tl.load(source + components, real, 0.0).to(state)
-        + tl.load(bias + components + k, real, 0.0)
+        tl.load(source + components, inside, 0.0).to(state_dtype)
+        + tl.load(bias + components + k, inside, 0.0)
     )
     advance = tl.exp(
-        tl.load(source + 2 * components, real, 0.0).to(state)
-        + tl.load(bias + 2 * components + k, real, 0.0)
+        tl.load(source + 2 * components, inside, 0.0).to(state_dtype)
+        + tl.load(bias + 2 * components + k, inside, 0.0)
     )
-    position = tl.load(kappa + row * components + k, real, 0.0) + advance
+    position = tl.load(kappa + row * components + k, inside, 0.0) + advance
     # The program of the first characters writes the results that all programs have in common.
-    common = k < tl.where(part == 0, components, 0)
+    common = k < tl.where(block == 0, components, 0)
     tl.store(target, alpha, common)
     tl.store(target + components, beta, common)
     tl.store(target + 2 * components, advance, common)
     tl.store(next_kappa + row * components + k, position, common)
-    alpha = tl.where(real, alpha, 0.0)
-    a = part * CHARACTERS + tl.arange(0, CHARACTERS)
-    total = tl.zeros((CHARACTERS,), state)
+    alpha = tl.where(inside, alpha, 0.0)
+    a = block * CHARACTERS + tl.arange(0, CHARACTERS)
+    total = tl.zeros((CHARACTERS,), state_dtype)
     for start in range(0, places, PLACES):
         u = start + tl.arange(0, PLACES)
-        offset = (u + 1).to(state)[None, :] - position[:, None]  # (K, U')
+        offset = (u + 1).to(state_dtype)[None, :] - position[:, None]  # (K, U')
         values = tl.sum(alpha[:, None] * tl.exp(-beta[:, None] * offset * offset), 0)
-        tl.store(phi + row * places + u, values, u < tl.where(part == 0, places, 0))
+        tl.store(phi + row * places + u, values, u < tl.where(block == 0, places, 0))
         seen = tl.load(
             one_hot + (row * places + u[:, None]) * vocab_size + a[None, :],
             (u[:, None] < places) & (a[None, :] < vocab_size),
@@ -184,45 +184,45 @@ def _window_backward(
     CHARACTERS: tl.constexpr,
 ):
     """Compute the paper's eqs 56-60 for one row. The window's gradient is `d_window + d_joint`."""
-    state = kappa.dtype.element_ty
+    state_dtype = kappa.dtype.element_ty
     row = tl.program_id(0)
     k = tl.arange(0, COMPONENTS)
-    real = k < components
+    inside = k < components
     source = exponentials + row * 3 * components + k
-    alpha = tl.load(source, real, 0.0)[:, None]
-    beta = tl.load(source + components, real, 0.0)[:, None]
-    position = tl.load(kappa + row * components + k, real, 0.0)[:, None]
-    d_alpha = tl.zeros((COMPONENTS,), state)
-    d_beta = tl.zeros((COMPONENTS,), state)
-    d_position = tl.zeros((COMPONENTS,), state)
+    alpha = tl.load(source, inside, 0.0)[:, None]
+    beta = tl.load(source + components, inside, 0.0)[:, None]
+    position = tl.load(kappa + row * components + k, inside, 0.0)[:, None]
+    d_alpha = tl.zeros((COMPONENTS,), state_dtype)
+    d_beta = tl.zeros((COMPONENTS,), state_dtype)
+    d_position = tl.zeros((COMPONENTS,), state_dtype)
     for start in range(0, places, PLACES):
         u = start + tl.arange(0, PLACES)
-        d_phi = tl.zeros((PLACES,), state)
+        d_phi = tl.zeros((PLACES,), state_dtype)
         for begin in range(0, vocab_size, CHARACTERS):
             a = begin + tl.arange(0, CHARACTERS)
-            is_real = a < vocab_size
-            d_value = tl.load(d_window + row * vocab_size + a, is_real, 0.0).to(state)
-            d_value += tl.load(d_joint + row * d_joint_row + a, is_real, 0.0).to(state)
+            in_alphabet = a < vocab_size
+            d_value = tl.load(d_window + row * vocab_size + a, in_alphabet, 0.0).to(state_dtype)
+            d_value += tl.load(d_joint + row * d_joint_row + a, in_alphabet, 0.0).to(state_dtype)
             seen = tl.load(
                 one_hot + (row * places + u[:, None]) * vocab_size + a[None, :],
-                (u[:, None] < places) & is_real[None, :],
+                (u[:, None] < places) & in_alphabet[None, :],
                 0.0,
             )
             d_phi += tl.sum(seen * d_value[None, :], 1)
-        offset = (u + 1).to(state)[None, :] - position  # (K, U')
+        offset = (u + 1).to(state_dtype)[None, :] - position  # (K, U')
         curve = beta * offset * offset
         gaussians = alpha * tl.exp(-curve) * d_phi[None, :]
         d_alpha += tl.sum(gaussians, 1)
         d_beta -= tl.sum(curve * gaussians, 1)
         d_position += tl.sum(2.0 * beta * offset * gaussians, 1)
-    d_position += tl.load(d_next_kappa + row * components + k, real, 0.0)
-    tl.store(d_kappa + row * components + k, d_position, real)
-    advance = tl.load(source + 2 * components, real, 0.0)
+    d_position += tl.load(d_next_kappa + row * components + k, inside, 0.0)
+    tl.store(d_kappa + row * components + k, d_position, inside)
+    advance = tl.load(source + 2 * components, inside, 0.0)
     target = d_parameters + row * d_parameters_row + k
-    tl.store(target, d_alpha.to(d_parameters.dtype.element_ty), real)
-    tl.store(target + components, d_beta.to(d_parameters.dtype.element_ty), real)
+    tl.store(target, d_alpha.to(d_parameters.dtype.element_ty), inside)
+    tl.store(target + components, d_beta.to(d_parameters.dtype.element_ty), inside)
     tl.store(
-        target + 2 * components, (d_position * advance).to(d_parameters.dtype.element_ty), real
+        target + 2 * components, (d_position * advance).to(d_parameters.dtype.element_ty), inside
     )
 
 

@@ -34,7 +34,7 @@ static const int64_t *text_of(const Layer *layer, int64_t row) {
     return layer->text + row * (layer->places - 1);
 }
 
-/* Compute a step of LANES cells of a row, from `cell` on; `sums` are products of the four gates. */
+/* Compute a step of LANES cells of a row, from `cell` on; `sums` are the gates' products. */
 static __attribute__((noinline)) void step_cells(const Layer *layer, int64_t step, int64_t row,
                                                  int64_t cell, const float *sums) {
     const int64_t size = layer->size, count = size - cell, index = step * layer->batch + row;
@@ -67,6 +67,7 @@ static __attribute__((noinline)) void move_window(const Layer *layer, int64_t st
         store_items(target + a, load(window + a), layer->vocab_size - a);
 }
 
+/* Functions below that return an int: 0, or 1 if memory is lacking, or 2 if a text is not valid. */
 static int forward_rows(const Layer *layer, int64_t first, int64_t count) {
     for (int64_t row = first; row < first + count && layer->components; row++)
         if (!valid_text(text_of(layer, row), layer->text_lengths[row], layer->places,
@@ -227,8 +228,6 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
     free(scratch);
     return 0;
 }
-
-/* `forward` and `backward` return 0, or 1 if memory is lacking, or 2 if a text is not valid. */
 
 #define RUN(function) \
     int64_t groups = layer->threads < layer->batch ? layer->threads : layer->batch; \

@@ -7,8 +7,8 @@ Weights are packed in each call, since a change of weights cannot be noticed (a 
 a write through `.data`, does not increment a tensor's version). Packing costs little.
 
 Shapes: B sequences of a batch, T steps, U characters, A characters of the alphabet, H cells,
-K components of the window, X inputs of each step, J columns of the joint, the factor of the gates'
-weights: hidden state, window, inputs and, if the width would be odd, a zero. `d_` before a name
+K components of the window, X inputs of each step, J columns of the joint, which the gates' weights
+multiply: hidden state, window, inputs and, if the width would be odd, a zero. `d_` before a name
 means the gradient.
 """
 

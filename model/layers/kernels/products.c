@@ -1,7 +1,7 @@
-/* Matrix products on a CPU: rows by packed weights, and two matrices over all their rows.
+/* Matrix products on a CPU: of rows with packed weights, and of a transposed matrix with another.
  *
- * A panel is the columns of packed weights that a tile of a product takes. All rows of a thread are
- * multiplied by a panel while the panel is in the cache.
+ * Packed weights are divided into panels, some columns each. A thread multiplies all its rows by a
+ * panel while the panel is in the cache.
  */
 
 #include "step.h"
@@ -12,7 +12,7 @@
 #include <unistd.h>
 #endif
 
-/* Return the number of floats in a vector; packed columns are padded to a multiple of it. */
+/* Return the number of floats in a vector; packed columns are padded to a multiple of LANES. */
 int lanes(void) { return LANES; }
 
 /* Pack a matrix of `depth` rows and `groups` times `columns` columns. Element (k, n) is
@@ -166,11 +166,11 @@ static void matrix_product(const item *left, int64_t stride, int64_t depth, cons
         uint8_t rows[16];
     } shapes __attribute__((aligned(64))) = {.palette = 1};
     for (int number = 0; number < 8; number++) {
+        /* Tiles 6 and 7 are the panel; 2, 3 and 5 are sums and `left` of the rows from SIDE on. */
         const int lower = number == 2 || number == 3 || number == 5;
+        const int upper_rows = high ? SIDE : rows, lower_rows = high ? rows - SIDE : 1;
         shapes.bytes[number] = 64;
-        shapes.rows[number] = number >= 6 ? SIDE : !lower ? (high ? SIDE : rows)
-                              : high              ? rows - SIDE
-                                                  : 1;
+        shapes.rows[number] = number >= 6 ? SIDE : lower ? lower_rows : upper_rows;
     }
     READS(&shapes);
     READS(left);
@@ -239,7 +239,7 @@ void multiply(const item *left, int64_t stride, int64_t count, int64_t depth, co
 
 enum { DEPTH = 1024 / sizeof(item) }; /* rows of a block, whose panel fits in the cache */
 
-/* Pack a panel of `count` rows (at most DEPTH) and the columns from `first` on, of `columns`. */
+/* Pack a panel of `count` rows (at most DEPTH): the columns from `first` on of all `columns`. */
 static void pack_block(const item *source, int64_t stride, int64_t count, int64_t columns,
                        int64_t first, item *target) {
     const int64_t width = columns - first < PANEL ? padded(columns - first) : PANEL;
@@ -257,7 +257,7 @@ static void pack_block(const item *source, int64_t stride, int64_t count, int64_
         }
 }
 
-/* The part of one thread in `gather`. */
+/* Compute the rows of the result of `gather` that one thread computes. */
 static int gather_columns(int64_t count, int64_t m, int64_t left_stride, const item *left,
                           int64_t n, int64_t right_stride, const item *right, float *out) {
     item *panel = aligned_alloc(64, (PANEL + m) * DEPTH * sizeof(item));

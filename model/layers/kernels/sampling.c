@@ -26,8 +26,8 @@ STRUCTURE(Writing,
     int64_t parity;                       /* half of the joints that the next step reads */
     float log_min_scales[2];              /* of the mixture: logarithms of the bounds on scales */
     float max_correlation;
-    float pen[2];                         /* log-odds of ends that the bias does not change, and
-                                             factor on the bias for others */
+    float pen[2];                         /* see `ends`: log-odds of an end that the bias leaves
+                                             unchanged, and factor on the bias */
     const item *const *weights;           /* of each layer, packed */
     const float *const *gate_biases;      /* of each layer, (batch, 4 size) */
     const int64_t *widths;                /* even width of a row of each layer's joint */
@@ -91,8 +91,8 @@ INLINE const int64_t *text_of(const Writing *w, int64_t row) {
     return w->text + row * (w->places - 1);
 }
 
-/* Compute one step of LANES cells of a row, from `cell` on; `sums` are products of the four gates.
- * The GRU is that of torch. */
+/* Compute one step of LANES cells of a row, from `cell` on; `sums` are the gates' products. The GRU
+ * is torch's. */
 static __attribute__((noinline)) void step_cells(const Writing *w, int64_t layer, int64_t half,
                                                  int64_t row, int64_t cell, const float *sums) {
     const int64_t size = w->size, count = size - cell;
@@ -157,7 +157,7 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
         vec weights = exponential((load_some(logits + m, mixtures - m) - largest) * sharp);
         store_some(logits + m, weights, mixtures - m);
     }
-    for (int64_t m = 0; m < mixtures; m++) logits[m] = sum += logits[m];
+    for (int64_t m = 0; m < mixtures; m++) logits[m] = sum += logits[m]; /* cumulative weights */
     int64_t chosen = 0;
     while (chosen < mixtures - 1 && logits[chosen] <= uniform[0] * sum) chosen++;
     const float *parameters = raw + 1 + chosen; /* the first of the chosen component's six */
@@ -188,7 +188,7 @@ static void write_rows(const Writing *w, int64_t first, int64_t count, int membe
     const int64_t size = w->size, blocks = padded(size) / LANES;
     const int64_t hidden_width = hidden_width_of(w);
     const int64_t columns = columns_of(w), panels = (columns + PANEL - 1) / PANEL;
-    /* This thread computes some cells and outputs of all lines, and window and point of some. */
+    /* This thread computes some cells and outputs of all lines; window and point of some lines. */
     const int64_t from_block = blocks * member / members;
     const int64_t to_block = blocks * (member + 1) / members;
     const int64_t from_panel = panels * member / members;

@@ -68,7 +68,7 @@ INLINE vec load(const float *source) {
 
 INLINE void store(float *target, vec value) { memcpy(target, &value, sizeof value); }
 
-/* `load_some`, `store_some`: of the first `count` numbers, or of all if `count` exceeds LANES. */
+/* Load or store the first `count` numbers of a vector, or all LANES if `count` is larger. */
 INLINE vec load_some(const float *source, int64_t count) {
     if (count >= LANES) return load(source);
     vec value = {0};
