@@ -209,9 +209,9 @@ class BaseTrainer(ABC):
         """Keep a further part of a subclass, such as a second network, and return the part.
 
         Checkpoints contain the part's state, and the dry run before a run does not change it. A
-        network begins with the weights of the main process. In each step of an optimiser its
-        gradients are first summed over all processes, so all processes have to make this step, even
-        a process without a row of the batch. Gradients that are not finite are dropped.
+        network begins with the weights of the main process. Before a kept optimiser steps, the
+        gradients of its weights are summed over all processes, so all processes have to make this
+        step, even without a row of the batch. Gradients that are not finite are dropped.
 
         Args:
             name: a name that no other part of the trainer has.
@@ -221,7 +221,7 @@ class BaseTrainer(ABC):
             ConfigFault: if the name is taken.
         """
         if name in self.checkpoint.stateful:
-            expected = f"one that keeps each part under another name, not two as {name!r}"
+            expected = f"one that keeps each part under a name of its own, not two as {name!r}"
             raise ConfigFault("trainer", type(self).__name__, expected)
         self.checkpoint.stateful[name] = part
         if isinstance(part, Optimizer):
@@ -238,8 +238,8 @@ class BaseTrainer(ABC):
             ConfigFault: if settings do not fit, before anything is written.
             TrainingFailed: if too many steps in a row were not finite, if the trained network is
                 not sound, or if a worker process was lost.
-            OSError: if a file cannot be written. The last checkpoint is complete; it has the last
-                step if the file is TensorBoard's log or a picture.
+            OSError: if a file cannot be written. The last checkpoint is complete. If the file is
+                TensorBoard's log or a picture, this checkpoint has the run's last step.
         """
         self.check()
         dry_run(self)
@@ -360,7 +360,7 @@ class BaseTrainer(ABC):
 
     @contextmanager
     def _saving_after_errors(self) -> Iterator[None]:
-        """A block in which an error of a user's code saves the run after its last step."""
+        """A block in which an error of a user's code first saves the run as of its last step."""
         try:
             yield
         except (OSError, TrainingFailed, distributed.Lost):

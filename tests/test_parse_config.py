@@ -319,7 +319,7 @@ class Unsaved(Stuck):
         ("loss", Nameless, 'loss = "Nameless": one with a name: trying it ended in AttributeErr'),
         ("optimizer", Diving, 'optimizer = "Diving": an optimiser that makes steps: trying it end'),
         ("lr_scheduler", Stuck, 'lr_scheduler = "Stuck": a schedule that makes steps: trying it e'),
-        ("lr_scheduler", Diverging, "a schedule of plain numbers from 0 on, not [-0.0"),
+        ("lr_scheduler", Diverging, "one whose rates are plain numbers >= 0, not [-0.0"),
         ("lr_scheduler", Ending, "trying it ended in ZeroDivisionError"),
         ("lr_scheduler", Unsaved, 'lr_scheduler = "Unsaved": one whose load_state_dict takes what'),
     ],
@@ -466,8 +466,8 @@ def test_a_schedule_gets_its_length_and_its_rate_from_the_run():
     ("args", "steps", "message"),
     [
         ({"total_steps": 99}, 100, r"args\.total_steps = 99: at least the 100 steps of the run"),
-        ({"pct_start": 0.1}, 10, r"lr_scheduler\.args = .*an empty phase over 10 steps"),
-        ({"pct_start": 0.1, "total_steps": 10}, 10, r"\.args = .*an empty phase over 10 steps"),
+        ({"pct_start": 0.1}, 10, r"lr_scheduler\.args = .*10 steps leave no phase empty"),
+        ({"pct_start": 0.1, "total_steps": 10}, 10, r"\.args = .*10 steps leave no phase empty"),
     ],
 )
 def test_a_schedule_that_does_not_fit_the_run_is_refused(args, steps, message):

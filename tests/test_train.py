@@ -288,7 +288,7 @@ def test_a_run_that_fails_leaves_the_others_of_its_sweep_to_be_made(workplace, c
     words = ["--epochs", "5", "--bs", "3", "--sweep", "lr_scheduler.args.pct_start=0.1,0.5"]
     assert run("-c", "config.json", *words) == 1
     error = capsys.readouterr().err
-    assert "an empty phase over 10 steps" in error and "1 of 2 runs failed: pct_start-0.1" in error
+    assert "10 steps leave no phase empty" in error and "1 of 2 runs failed: pct_start-0.1" in error
     assert [path.name for path in MODELS.iterdir()] == ["pct_start-0.5"]
 
 

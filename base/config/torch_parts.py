@@ -19,7 +19,7 @@ from base.dry_run import try_state, trying
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
-    *("LBFGS", "SparseAdam", "Muon"),  # They need a closure, sparse gradients, or only matrices.
+    *("LBFGS", "SparseAdam", "Muon"),  # They need a closure, sparse gradients, or matrices.
     *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain arguments
 }
 FROM_PROGRAM = (
@@ -35,10 +35,10 @@ DERIVED_ARGUMENTS = {
 }
 """Arguments with defaults from the run: its initial learning rates or its number of steps."""
 TRIAL_STEPS = 1009
-"""Number of steps of the run that a trial of a schedule assumes (a prime, so that fractions of a
-run are seldom whole)."""
+"""Length of the imagined run, in steps, for which a trial makes a schedule (a prime, so that
+fractions of the run are seldom whole). A user's schedule makes all of these steps."""
 NUM_TORCH_STEPS = 3
-"""Number of steps in a trial of torch's schedules (assumed: errors come with the first two)."""
+"""Number of these steps that torch's schedules make (assumed: errors come with the first two)."""
 # Where torch checks these bounds, its errors do not name the accepted values; numbers that exceed
 # float32 would fail only at the first step.
 TORCH_RANGES = {
@@ -75,7 +75,7 @@ def arguments(cls: type) -> Arguments:
             construct=_construct if is_optimizer else _schedule,
         )
     arguments = arguments_of(cls)
-    # A user's class may fail to pass arguments to its bases; the project's classes pass them all.
+    # The binder checks that a user's class passes these arguments to bases of other authors.
     if cls in user_modules.classes():
         owners = arguments.owners.items()
         arguments.handed_on = {n: owner for n, owner in owners if not user_modules.defines(owner)}
@@ -86,8 +86,8 @@ def arguments(cls: type) -> Arguments:
 
 def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     """Make a few steps with an optimiser and its schedule; raise a ConfigFault if a step fails."""
-    is_users = schedule is not None and user_modules.defines(schedule)
-    for step in range(TRIAL_STEPS if is_users else NUM_TORCH_STEPS):
+    is_user_schedule = schedule is not None and user_modules.defines(schedule)
+    for step in range(TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
         for group in optimizer.param_groups:
             for weight in group["params"]:
                 weight.grad = torch.ones_like(weight)
@@ -98,7 +98,7 @@ def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
         rates = [group["lr"] for group in optimizer.param_groups]
         plain = all(type(rate) in (int, float, torch.Tensor) for rate in rates)
         if not plain or not all(0 <= rate < math.inf for rate in rates):
-            expected = f"a schedule of plain numbers from 0 on, not {rates} in step {step + 2}"
+            expected = f"one whose rates are plain numbers >= 0, not {rates} in step {step + 2}"
             raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
     for key, part in (("optimizer", optimizer), ("lr_scheduler", schedule)):
         if part is not None:
@@ -128,7 +128,7 @@ def _bounded(annotation: Annotation, bounds: Range) -> Annotation:
 def _schedule(
     cls: type[LRScheduler], optimizer: Optimizer, steps: int | None, **args: Any
 ) -> LRScheduler:
-    """Construct a schedule for a run of so many `steps`, or, if None, for a trial."""
+    """Construct a schedule for a run of `steps` steps; None for a trial."""
     rates = [group["lr"] for group in optimizer.param_groups]
     values = {"lr": rates, "steps": steps or TRIAL_STEPS}
     for name, source in DERIVED_ARGUMENTS.get(cls.__name__, {}).items():
@@ -145,7 +145,7 @@ def _construct(cls: type, first: object, **args: Any) -> Any:
     try:
         return cls(first, **args)
     except ZeroDivisionError:  # from OneCycleLR, if its rise would end with the first step
-        reason = f"a schedule without an empty phase over {args.get('total_steps')} steps"
+        reason = f"a schedule whose {args.get('total_steps')} steps leave no phase empty"
         reason += ": train for more epochs, or change pct_start"
     except Exception as error:  # Arithmetic with a wrong value may raise any error.
         reason = f"{cls.__name__} refuses it: {error or type(error).__name__}"
