@@ -71,7 +71,7 @@ class Batch:
 
     @property
     def points(self) -> int:
-        """The number of steps of all sequences, without padding."""
+        """The sum of `lengths`: each step counts as one point."""
         return int(self.lengths.sum())
 
     @property
@@ -221,7 +221,7 @@ class BaseDataLoader(DataLoader):
         if self.num_workers and hasattr(signal, "SIGCHLD"):
             # When a worker dies, torch's handler raises at once, even in the middle of saving.
             # Without the handler the next batch raises, some seconds later.
-            with suppress(ValueError):  # as outside the main thread, where torch sets no handler
+            with suppress(ValueError):  # outside the main thread, where torch sets no handler
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return batches
 

@@ -70,7 +70,7 @@ class Loaded:
     quantisation_step: float | None = None
     """Spacing, in source units, of the grid on which all points lie; None without a grid."""
     canonical: tuple[float, float] | None = None
-    """The units (dx, dy) of offsets in the canonical log-loss, in source units; None without it."""
+    """The units of (dx, dy) in the canonical log-loss, in source units; None without this loss."""
 
     def split(self, name: str) -> list[Sample]:
         """Return the samples of a split.
@@ -139,8 +139,8 @@ class BaseDataset(ABC):
     """
 
     x_height: ClassVar[float | None] = None
-    """The x-height in source units, as `utils.ink.x_height` measures it in running text, for
-    sources whose lines are not running text; None to measure it in the lines."""
+    """For sources whose lines are not running text: the x-height in source units, as
+    `utils.ink.x_height` measures it in running text. None to measure it in the lines."""
     licence: ClassVar[str | None] = None
     """The licence of the data, see `utils.licences`; None if it is unknown."""
 
@@ -163,7 +163,7 @@ class BaseDataset(ABC):
 
     def usual_network(self) -> str | None:
         """Return the name of the pretrained network whose weights a training on this source begins
-        with by default; None for initial weights."""
+        with by default; None for random weights."""
         return None
 
     @abstractmethod

@@ -68,7 +68,7 @@ class BaseMetric(ABC):
 
 
 def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
-    """Return the values of all metrics by name; only those in the main process are over all
+    """Return the values of all metrics by name; only the main process gets values over all
     processes."""
     values: dict[str, float] = {}
     for metric in merged(metrics):

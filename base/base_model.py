@@ -42,7 +42,7 @@ class Given:
 
     @property
     def generators(self) -> list[torch.Generator] | None:
-        """A new generator on the CPU for each sequence, always in the same state, if seeded."""
+        """A generator on the CPU for each sequence, freshly seeded; None without seeds."""
         if self.seeds is None:
             return None
         seeds = [np.random.default_rng([seed, _LATENT_KEY]).integers(2**63) for seed in self.seeds]
@@ -65,7 +65,7 @@ class BaseModel(nn.Module, ABC):
 
     # `head` has no value here, because a value would hide a layer of this name.
     head: str
-    """The kind of the output, which losses and metrics have to fit; absent if any of them fits."""
+    """The kind of the output, which losses and metrics have to fit; absent if all of them fit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,8 +78,8 @@ class BaseModel(nn.Module, ABC):
     def initial_state(self, batch: int, given: Given | None = None) -> dict[str, Tensor]:
         """Return the state before the first step: tensors `(batch, ...)` by name.
 
-        A dimension of size 0 grows from call to call. The state is empty for a network that sees
-        its inputs as a whole. Without `given` all extras are zeros.
+        A dimension whose size is 0 here grows from call to call. The state is empty for a network
+        that sees its inputs as a whole. Without `given` all extras are zeros.
         """
         return {}
 
@@ -140,7 +140,7 @@ class BaseModel(nn.Module, ABC):
         characters. All other weights are from `state_dict`.
 
         Args:
-            state_dict: the weights of the smaller network; one that does not fit stays unchanged.
+            state_dict: the smaller network's weights; a weight that does not fit stays unchanged.
             vocab_size_before: number of the first characters of `self.alphabet` that the smaller
                 network knows; None for all.
         """

@@ -42,7 +42,7 @@ MODULE_ATTRIBUTES = vars(nn.Module()).keys()
 """Names of the attributes that every module has."""
 NUM_REPEATS = 4
 """Number of repetitions with new random numbers after which a network with equal losses counts as
-deterministic (assumed: one with teacher forcing of 0.9 passes once in a hundred times)."""
+deterministic (assumed: with teacher forcing of 0.9 a network does so once in a hundred times)."""
 
 
 def dry_run(trainer: Any) -> None:
@@ -90,7 +90,7 @@ def _try_parts(trainer: Any) -> None:
         _try_gradient(trainer, pairs)
         _try_step(trainer, batch)
         for name, part in trainer.checkpoint.stateful.items():
-            try_state(_block(name), part)
+            try_state(_config_key(name), part)
 
 
 def _has_user_parts(trainer: Any) -> bool:
@@ -114,7 +114,7 @@ def _changes_undone(trainer: Any) -> Iterator[None]:
     parts |= unsaved
     states = {}
     for name, part in parts.items():
-        with trying(_block(name), part, TAKES_STATE):
+        with trying(_config_key(name), part, TAKES_STATE):
             states[name] = copy.deepcopy(part.state_dict())
     modules = [part for part in parts.values() if isinstance(part, nn.Module)]
     buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
@@ -134,14 +134,14 @@ def _changes_undone(trainer: Any) -> Iterator[None]:
             buffer.data.copy_(before)
         changed = [name for name, part in parts.items() if _differ(states[name], part.state_dict())]
         for name in changed:
-            with trying(_block(name), parts[name], TAKES_STATE):
+            with trying(_config_key(name), parts[name], TAKES_STATE):
                 parts[name].load_state_dict(copy.deepcopy(states[name]))
     if not trainer.state_dict():
         for name in unsaved.keys() & {*changed}:
             _warn_of_loss(trainer, name, f"keep it by self.keep({name!r}, ...)")
 
 
-def _block(name: str) -> str:
+def _config_key(name: str) -> str:
     """Return the key of the config's block that describes the part saved under `name`."""
     return name if name in ("loss", "optimizer", "lr_scheduler") else "trainer"
 
@@ -205,7 +205,7 @@ def _two_samples(trainer: Any) -> Batch:
 
 
 def _tried_network(trainer: Any, batch: Batch, precision_hint: str) -> Any:
-    """Return the network's output for a batch; refuse a wrong type, or an output of no use."""
+    """Return the network's output for a batch; refuse an output that the trainer cannot use."""
     model, batch_copy = trainer.evaluated_model.eval(), copy.deepcopy(batch)
     with trying("trainer", trainer, "one whose forward_batch takes a model, a batch and a state"):
         inspect.signature(trainer.forward_batch).bind(model, batch, None)
@@ -261,7 +261,7 @@ def _tried_metrics(trainer: Any, output: Any, batch: Batch) -> dict[str, float]:
 
 
 def _losses(trainer: Any, model: nn.Module, batch: Batch) -> Tensor:
-    """Return the loss of each sequence; a copy computes it, as calls may change a loss."""
+    """Return the loss of each sequence, from a copy of the loss, as calls may change a loss."""
     with trying("loss", trainer.loss, "one that can be copied"):
         loss = copy.deepcopy(trainer.loss)
     wanted = "one whose forward_batch works in training as in validation"
@@ -280,7 +280,7 @@ def _compare_padded(trainer: Any, batch: Batch) -> None:
             module.eval()
     losses = _losses(trainer, model, batch)
     for _ in range(NUM_REPEATS):
-        torch.rand(1)  # After these draws the next loss draws new numbers, also on a GPU.
+        torch.rand(1)  # `_losses` restores the generators, so these draws advance them.
         torch.rand(1, device=trainer.device)
         if not torch.equal(losses, _losses(trainer, model, batch)):
             return  # The network draws random numbers; with padding it would draw more.
@@ -288,12 +288,12 @@ def _compare_padded(trainer: Any, batch: Batch) -> None:
 
 
 def _compare_losses(trainer: Any, model: nn.Module, batch: Batch, padded: Batch) -> None:
-    """Refuse a loss or network that gives the sequences of `batch` and `padded` other losses."""
+    """Refuse a loss or network that gives a sequence another loss in `padded` than in `batch`."""
     losses, padded_losses = _losses(trainer, model, batch), _losses(trainer, model, padded)
     if not _are_equal(losses, padded_losses):
         row = int((losses - padded_losses).abs().argmax())
-        is_users = user_modules.defines(trainer.loss)
-        key, part = ("loss", trainer.loss) if is_users else ("arch", trainer.model)
+        is_user_loss = user_modules.defines(trainer.loss)
+        key, part = ("loss", trainer.loss) if is_user_loss else ("arch", trainer.model)
         expected = (
             "one whose losses do not change with more padding: neither loss nor network sees "
             "padding (where batch.mask is False), and validation draws nothing at random; the loss "
@@ -409,8 +409,8 @@ def try_state(key: str, part: Any) -> None:
 
 
 @contextmanager
-def trying(key: str, block: object, wanted: str, hint: str = "") -> Iterator[None]:
-    """A block in which an error in the code of `block` becomes a ConfigFault for `key`; `wanted`
+def trying(key: str, part: object, wanted: str, hint: str = "") -> Iterator[None]:
+    """A block in which an error in the code of `part` becomes a ConfigFault for `key`; `wanted`
     says what is expected of the code, and `hint` ends the message."""
     try:
         yield
@@ -418,4 +418,4 @@ def trying(key: str, block: object, wanted: str, hint: str = "") -> Iterator[Non
         raise
     except Exception as error:
         expected = f"{wanted}: trying it ended in {described(error)}{hint}"
-        raise ConfigFault(key, type(block).__name__, expected) from error
+        raise ConfigFault(key, type(part).__name__, expected) from error

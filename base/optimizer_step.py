@@ -49,8 +49,8 @@ class OptimizerStep:
             self.average = AveragedModel(self.model, multi_avg_fn=self._move_average)
         schedule = self.lr_scheduler.state_dict() if self.lr_scheduler else None
         group_settings = without(groups, lambda name, _: name == "params")
-        start = {"optimizer_start": group_settings, "lr_scheduler_start": schedule}
-        self._start = copy.deepcopy(start)  # a copy, as steps change torch's dictionaries
+        initial = {"optimizer_start": group_settings, "lr_scheduler_start": schedule}
+        self._initial_settings = copy.deepcopy(initial)  # as steps change torch's dictionaries
         # torch warns if a schedule steps before its optimiser, as after a skipped step.
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
 
@@ -154,7 +154,7 @@ class OptimizerStep:
             "optimizer_type": type(self.optimizer).__name__,
             "optimizer": self.optimizer.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
-            **self._start,
+            **self._initial_settings,
         }
 
     def load_state_dict(
@@ -166,7 +166,7 @@ class OptimizerStep:
             state: what `state_dict` returned; may be damaged.
             evaluated: the saved weights of `evaluated_model`.
             source: the file, for messages.
-            epochs, steps: the numbers of epochs, and of steps of the present size, so far.
+            epochs, steps: the numbers so far, as if all steps had had their present size.
 
         Raises:
             Exception: of any kind, if the state does not fit.
@@ -187,7 +187,7 @@ class OptimizerStep:
 
         Rates that ReduceLROnPlateau has reduced are kept if the optimiser's settings are the same.
         """
-        changed = [name for name, start in self._start.items() if state[name] != start]
+        changed = [key for key, value in self._initial_settings.items() if state[key] != value]
         if changed:
             log.info("the settings of the optimiser or its schedule have changed")
         schedule, former = self.lr_scheduler, state["lr_scheduler"]

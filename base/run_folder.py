@@ -33,7 +33,7 @@ class RunFolder:
 
     Nothing is created before `create`. One process at a time holds the run; the operating system
     frees the lock of a killed process. (On network file systems without locks, the existence of the
-    lock file is the lock: remove the file of a process killed on another machine by hand.)
+    lock file is the lock: remove by hand the file of a process killed on another machine.)
 
     Args:
         name: the name of the experiment, from its config.
@@ -93,7 +93,7 @@ class RunFolder:
         if self._lock is not None or not distributed.is_main():
             return
         path, holder = self.models / LOCK, "another process"
-        # `run_records.is_held` takes the lock for an instant; the timeout waits for its end.
+        # `run_records.is_held` takes the lock for an instant; the timeout is longer.
         lock = FileLock(path, timeout=0.2)
         try:
             lock.acquire()
@@ -167,7 +167,7 @@ class RunFolder:
             start_config: the config without defaults, for starting over; None for `config`.
             resumed_from: the checkpoint to resume from, perhaps of another run; None for a new run.
             weights_from: the checkpoint whose weights a new run begins with, if any; ignored for a
-                resumed run, whose record names it.
+                resumed run, as the record of that run names the checkpoint.
             changes: by key, the value in the config of `resumed_from` and the present value.
             device: the device that the run computes on; None for the CPU.
 

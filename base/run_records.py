@@ -53,9 +53,9 @@ def read_run(folder: Path) -> Run:
     monitor, table = config.get("trainer.args.monitor"), folder / "metrics.csv"
     epochs = [finite_numbers(row) for row in read_rows(table)] if table.exists() else []
     num_complete = int(epochs[-1]["epoch"]) if epochs else 0
-    was_killed = num_complete < config["trainer.args.epochs"]
-    unrecorded = {"state": "stopped", "reason": "killed"} if was_killed else {"state": "finished"}
-    ended = {"reason": "", **starts[-1].get("ended", unrecorded)}
+    is_partial = num_complete < config["trainer.args.epochs"]
+    assumed_end = {"state": "stopped", "reason": "killed"} if is_partial else {"state": "finished"}
+    ended = {"reason": "", **starts[-1].get("ended", assumed_end)}
     held = is_held(folder / "run.lock")
     values = {
         "run": f"{record['name']}/{record['run_id']}",
@@ -95,7 +95,7 @@ def finite_numbers(values: dict[str, Any]) -> dict[str, float]:
 
 
 def seconds(start: dict[str, Any], log: Path) -> float:
-    """Return how long a start of a run lasted; without a recorded end, up to the last message."""
+    """Return the seconds from a start of a run to its recorded end, or else to the last message."""
     started = datetime.fromisoformat(start["started"]).timestamp()
     if "ended" in start:
         return datetime.fromisoformat(start["ended"]["time"]).timestamp() - started

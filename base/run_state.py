@@ -208,7 +208,7 @@ class RunState:
     ) -> None:
         """Resume from a saved state; raise an exception of any kind if the state does not fit.
 
-        If a pass now has another number of batches, the run resumes at the same fraction of it.
+        If a pass now has another number of batches, the run resumes at the same fraction of a pass.
 
         Args:
             saved: what `state_dict` returned, and the `BatchStream.layout` at that time.

@@ -47,7 +47,7 @@ class StopRequest:
 
     @contextmanager
     def catch_os_errors(self) -> Iterator[None]:
-        """A block in which an OSError requests a stop; it must not do work that saving needs."""
+        """A block that an OSError ends with a request to stop; saving must not need the block."""
         try:
             yield
         except OSError as error:

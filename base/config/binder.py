@@ -65,8 +65,8 @@ class Binder:
             annotation: the annotation of the parameter.
             value: the plain value in the config.
             key: the value's dotted key, for messages.
-            supplied: by name, the arguments that the program passes to the constructor (of each
-                object of a list). If a needed one is `ABSENT`, the description is only checked.
+            supplied: by name, the arguments that the program passes to each constructor. If an
+                argument that a constructor needs is `ABSENT`, the description is only checked.
         """
         origin, members = get_origin(annotation), get_args(annotation)
         if value is ABSENT:
@@ -169,12 +169,12 @@ class Binder:
         except Exception as error:  # A user's class may raise anything.
             problem = f"its constructor ended in {described(error)}"
             return self._refuse(f"{key}.type", kind, problem)
-        # An argument may be an attribute of the object, or of a dataclass in which a base keeps it.
+        # A base keeps an argument as an attribute of the object, or of a dataclass in the object.
         holders = (result, *vars(result).values()) if arguments.handed_on else ()
         for name, owner in arguments.handed_on.items():
             holder = next((part for part in holders if isinstance(part, owner)), None)
             value = getattr(holder, name, ABSENT)
-            if name not in values:  # The class may pass a value to its base, which is the default.
+            if name not in values:  # A value that the class itself passes on is the default.
                 self._keep_default(arguments.accepted[name], value, f"{key}.args.{name}")
             elif {type(value), type(values[name])} <= DESCRIPTIONS.keys() and value != values[name]:
                 problem = f"{kind} does not hand it on: super().__init__(..., **options)"

@@ -93,7 +93,7 @@ def with_defaults(config: Config, defaults: Mapping[str, Json]) -> Config:
 
 
 def find_datasets(config: Json, classes: Mapping[str, type]) -> Iterator[tuple[str, Config, dict]]:
-    """Yield each dataset's key and value of "args", and the arguments that its class accepts."""
+    """Yield for each dataset the key and value of its "args", and what its class accepts there."""
     for key, block in nested(config):
         kind = children(block).get("type")
         if isinstance(kind, str) and kind in classes:

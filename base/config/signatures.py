@@ -29,7 +29,7 @@ class Arguments:
     owners: dict[str, type]  # for each accepted argument, the class whose constructor names it
     defaults: dict[str, object]  # the defaults of accepted arguments, where there are any
     construct: Callable[..., object] = operator.call  # takes the class and its arguments
-    # The items of `owners` whose class has to get the argument; the binder checks this.
+    # By argument, the base to which `cls` has to pass the argument; the binder checks this.
     handed_on: dict[str, type] = field(default_factory=dict)
 
 

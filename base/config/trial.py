@@ -60,13 +60,13 @@ def try_parts(
     schedule = make("lr_scheduler", optimizer=optimizer, steps=None, total_steps=TRIAL_STEPS)
     loss, metrics = make("loss", model=network), make("metrics", model=network)
     make("trainer", parts=ABSENT)
-    is_sound = not any(fault.key.startswith("trainer") for fault in binder.faults)
+    trainer_is_sound = not any(fault.key.startswith("trainer") for fault in binder.faults)
     try:
         trainer = binder.choices(BaseTrainer).get(str(children(config.get("trainer")).get("type")))
         if trainer and ABSENT not in (network, loss, metrics):
             binder.faults += trainer.incompatibilities(network, loss, metrics)
         logged = None if ABSENT in (loss, metrics) else logged_names(loss, metrics, True)
-        if is_sound:
+        if trainer_is_sound:
             args = with_defaults(config, binder.defaults)["trainer"].get("args", {})
             names = args.keys() & {field.name for field in fields(TrainingSettings)}
             settings = TrainingSettings(**{name: args[name] for name in names})
