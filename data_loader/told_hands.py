@@ -23,15 +23,15 @@ class ToldHandsDataset(BaseDataset):
     """A dataset whose samples come with descriptors of other recorded lines of their hand.
 
     The extra `hand` has a row for each of up to `TOLD_LINES` lines: the line's descriptor times its
-    weight, then the weight; unused rows are zeros. Lines that share text with the sample are not
-    used, since the sample may be composed of them. The extra `composed` is the fraction of the text
-    that is not in recorded lines of the hand. Samples with an extra `hand` stay unchanged.
+    weight, then the weight; unused rows are zeros. A line is not used if its text contains the
+    sample's text or the reverse: both may have the same ink. The extra `composed` is the fraction
+    of the text that no recorded line covers. Samples with an extra `hand` stay unchanged.
 
     Args:
         dataset: supplies the samples.
         descriptors: file that `benchmarks/describe.py` made from the dataset's recorded lines.
-        joined: number of times that each recorded line, or piece of a line, of joined hands is in
-            the training split.
+        joined: how often the training split has each recorded line of a joined hand, and each
+            piece of such a line.
         seed: seed by which lines are chosen if a hand has more than needed.
     """
 

@@ -101,9 +101,9 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
 
 
 def save_descriptor(path: str | Path) -> None:
-    """Write the flat file of the network that describes hands, atomically: the weights of a
-    reader's lowest layers, with a reader's names, and of the linear layer from their moments to
-    the descriptor."""
+    """Write the flat file of the network that describes hands, atomically. The network has a
+    reader's lowest layers, named as in a reader, and a linear layer, `projection`, from the moments
+    of their outputs to the descriptor."""
     weights = HandDescriptor.load().state_dict()
     mean, projection = weights.pop("mean"), weights.pop("projection")
     layers = {name.replace("layer.", "layers.0.", 1): value for name, value in weights.items()}
@@ -156,8 +156,8 @@ def check_known(network: TrainedNetwork) -> None:
 
 
 def make_missing(paths: Sequence[Path]) -> list[Path]:
-    """Make the flat files of `paths` that are missing, older than a style, or older than their
-    source, the pretrained network or descriptor of the same name. Return the new files."""
+    """Make each flat file of `paths` that is missing, or older than a style or than its source: the
+    pretrained network, or the descriptor, with the file's name. Return the new files."""
     new, sources = [], pretrained() | {"descriptor": FILE}
     for path in distributed.bar(paths, "networks", unit=" files", leave=False):
         source = sources[path.stem]
@@ -201,7 +201,7 @@ def vector_of(writer: Writer, file: Path) -> list[float]:
 
 
 def _scaled(weights: np.ndarray) -> bytes:
-    """Return the scales of a tensor's rows, along its first dimension, and its int8 numbers."""
+    """Return a tensor as bytes: a scale for each index of the first dimension, then the numbers."""
     rows = weights.reshape(len(weights), -1)
     scales = (np.abs(rows).max(1) / MAX_INT8).astype(TYPES["float32"])
     numbers = np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(TYPES["int8"])
@@ -216,7 +216,7 @@ def _sampling(writer: Writer) -> dict[str, Any]:
         hands = np.stack([hand_extra(model.hand_encoder.draw(seed)) for seed in seeds])
         defaults = replace(defaults, extras={"hand": hands})
     lines = sample(model, seeds, [writer.default_text] * NUM_LINES, defaults)
-    sizes = [(line.ink, x_height(line.ink)) for line in lines if len(line.ink) > 1]
+    measured = [(line.ink, x_height(line.ink)) for line in lines if len(line.ink) > 1]
     return {
         "bias": defaults.bias,
         "pen_sharpness": defaults.pen_sharpness,
@@ -224,7 +224,7 @@ def _sampling(writer: Writer) -> dict[str, Any]:
         "longest": model.longest,
         "min_scales": model.min_scales.tolist(),
         "max_correlation": model.max_correlation,
-        "x_height": float(np.median([height for _, height in sizes])),  # in the writer's units
+        "x_height": float(np.median([height for _, height in measured])),  # in the writer's units
         # Distance of the baseline below the first point, in x-heights.
-        "baseline": float(np.median([baseline(levelled(ink)[0]) / h for ink, h in sizes])),
+        "baseline": float(np.median([baseline(levelled(ink)[0]) / h for ink, h in measured])),
     }

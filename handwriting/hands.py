@@ -144,14 +144,14 @@ def calibrated(
         lines = writer.write_lines(
             [text] * NUM_LINES, range(NUM_LINES), trial, primer=primer, progress=progress
         )
-        excess = np.log(_ratios(lines, size))
+        excess = np.log(_ratios(lines, size))  # 0 if the lines are as large as the primer
         if last is not None:
             step = stretch - last[0]
             slope = np.divide(excess - last[1], step, out=gain.copy(), where=step != 0)
             gain = np.clip(slope, *GAIN_BOUNDS)
         last = stretch, excess
         stretch = np.clip(stretch - excess / gain, *np.log(STRETCH_BOUNDS))
-        excess = excess + gain * (stretch - last[0])  # as expected with the new stretch
+        excess = excess + gain * (stretch - last[0])  # the excess to expect with the new stretch
     level = [levelled(ink)[0] for ink in _ended(lines)]
     spaces = np.concatenate([np.empty(0), *(word_gaps(ink, text) for ink in level)])
     space = float(np.median(spaces)) if len(spaces) else None
@@ -188,7 +188,7 @@ class Hand:
 
     Attributes:
         writer: takes a text.
-        primer: a line of the hand, whose measures words are fitted to. The writer continues the
+        primer: a line of the hand; words are fitted to its measures. The writer continues the
             primer unless the extras of `sampling` have a hand vector.
         reader: proofreads words; None for no proofreading.
         sampling: how points are drawn, with one `latent_seed` for all tries, by default 0.

@@ -55,8 +55,8 @@ def break_rows(
     room = width - first_indent
     for word in words:
         gaps = sum(earlier.gap for earlier in row)
-        ink = natural_width(row) - gaps + word.width
-        if row and ink + MIN_SHRINK * gaps > room:
+        ink_width = natural_width(row) - gaps + word.width
+        if row and ink_width + MIN_SHRINK * gaps > room:
             num_kept, right = len(row), word
             while num_kept > 1 and _stay_together(row[num_kept - 1], right):
                 num_kept -= 1
@@ -87,15 +87,15 @@ def set_row(
         align: how the row lies in its room.
         is_last: whether the row is the last of its paragraph; if so, the row is not stretched.
     """
-    ink, gaps = sum(word.width for word in words), sum(word.gap for word in words[:-1])
+    ink_width, gaps = sum(word.width for word in words), sum(word.gap for word in words[:-1])
     factor = 1.0
     if gaps > 0.0:
-        wanted_factor = (room - ink) / gaps
+        wanted_factor = (room - ink_width) / gaps
         if wanted_factor < 1.0:  # The row has a word more than fits with usual gaps.
             factor = max(wanted_factor, MIN_SHRINK)
         elif align == "justified" and not is_last and wanted_factor <= MAX_STRETCH:
             factor = wanted_factor
-    width = ink + factor * gaps
+    width = ink_width + factor * gaps
     start = {"right": room - width, "centred": (room - width) / 2}.get(align, 0.0)
     return strokes_in_row(words, factor), start
 
@@ -150,8 +150,8 @@ def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
 
 
 def _profile(row: Row, strip_width: float, width: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the y of a row's highest and lowest ink in each strip, also left and right of a page
-    with this width."""
+    """Return the y of a row's highest and lowest ink in each vertical strip of a page with this
+    width; the first strip lies left of the page, the last strip right of it."""
     tops = np.full(int(width / strip_width) + 3, np.inf)
     bottoms = -tops
     for stroke in row.strokes:
@@ -173,8 +173,8 @@ def spread(paragraphs: Sequence[Paragraph], paper: Paper) -> list[Paragraph]:
 
 
 def _step(above: float, height: float, paper: Paper) -> float:
-    """Return the distance from a baseline with the line height `above`, or, if this is 0, from the
-    top margin, down to a baseline with the line height `height`."""
+    """Return the distance down to a baseline with the line height `height`: from a baseline with
+    the line height `above`, or from the top margin if `above` is 0."""
     return paper.ruled(max(height, (above + height) / 2))
 
 

@@ -94,9 +94,9 @@ def read_back(
         seeds: the seed of each line.
         sampling: how points are drawn.
         primer: a line whose hand is continued.
-        proofreader: a recogniser other than `reader`, which would read best the words that it chose
-            itself. With a proofreader, lines are written as on a page: in the hand of the primer or
-            in a hand of the network's own, and misread words are written again.
+        proofreader: a recogniser other than `reader`: a recogniser reads best the words that it
+            chose itself. With a proofreader, lines are written as on a page: in the hand of the
+            primer or in a hand of the network's own, and misread words are written again.
         tries: largest number of times that a word is written.
         progress: show progress bars.
 

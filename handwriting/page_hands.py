@@ -113,7 +113,7 @@ class Hands:
         return in_hand_of(self.sampling, source, writer)
 
     def _primer_of(self, source: HandSource, writer: Writer) -> Primer:
-        """Return the primer of a hand; a mix of styles has no file, so the network writes it."""
+        """Return the primer of a hand; for a mix of styles, the network writes the primer."""
         primer_file = PrimerFile(source) if isinstance(source, Path) else self._options.primer
         if isinstance(source, str) and not writer.is_told:
             raise UserError(

@@ -99,7 +99,7 @@ def write_page(
 
     Args:
         text: lines, with front matter or without.
-        writer: writes all words; None for the network that each style names, by default `writer`.
+        writer: writes all words; None for each style's network, or else the pretrained `writer`.
         options: the options of the pages.
         source: where the text is from, for error messages.
         device: the device of the networks that are loaded; a GPU writes more slowly.
@@ -132,7 +132,7 @@ def write_page(
 
 
 def looks_of(values: Sequence[Values], lines: Sequence[str], options: PageOptions) -> list[Look]:
-    """Return the look of each of `lines`; `values` may go on with lines that were cut off.
+    """Return the look of each of `lines`; `values` may go on with those of empty lines at the end.
 
     Raises:
         UserError: if a line does not fit on the paper.

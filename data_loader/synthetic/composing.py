@@ -63,7 +63,7 @@ class Bank:
     Attributes:
         names: names of the hands; the index in this list is the number of a hand.
         styles: standardised styles of the hands, `(hands, 5)`.
-        written: for each character, the number of copies by the number of the hand.
+        written: for each character, the number of copies in each hand, by the hand's number.
     """
 
     def __init__(
@@ -209,8 +209,8 @@ class Composer:
         return make
 
     def _random_copy(self, character: str, hand: BankHand) -> Piece:
-        """Return a random copy of a character without cuts; if there is no such copy, without a cut
-        after the character; otherwise any copy."""
+        """Return a random copy of a character: of the copies without cuts, or else of the copies
+        without a cut after them, or else of all copies."""
         places = hand.pieces[character]
         places = [place for place in places if not place.cut_after] or places
         places = [place for place in places if not (place.cut_before or place.cut_after)] or places

@@ -23,8 +23,8 @@ from utils.checks import DataError
 PLAIN = string.ascii_letters + " .,;:!?'\"-"
 """Characters of plain sentences."""
 LISTS = read_lists("corpus.txt")
-"""Texts and templates by name. `marks` stand alone, so they have no `_` and `^`, whose height would
-be unclear. `within` stand within words: twice a backslash, which resembles a `v` beside an `l`."""
+"""Texts and templates by name. `marks`: signs that stand alone, without `_` and `^`, whose height
+is unclear. `within`: signs in words; the backslash, like a `v` beside an `l`, is there twice."""
 CAPITALS = {
     letter: [name for name in LISTS["last_name"] + list(map(capital, LISTS["thing"]))
              if name[0] == letter]

@@ -23,8 +23,8 @@ SMALL = frozenset("acemnorsuvwxz")
 DELAYED_STROKES = frozenset("ijtfxTFEHAkK:;?!=\"%'")
 """Characters with a stroke that may be delayed until a later character has been begun."""
 MAX_MISREAD = 0.25
-"""Largest fraction of a line's characters that a recogniser may misread. In IAM-OnDB, 0.5 % of the
-training lines, and more of the lines that are new to the recogniser, exceed 13 % (measured)."""
+"""Largest fraction of a line's characters that a recogniser may misread. In IAM-OnDB only 0.5 % of
+the training lines exceed even 13 %, but more of the lines new to the recogniser do (measured)."""
 MIN_TREND_LETTERS = 12
 """Least number of small letters for a trend of the x-height along a line (assumed)."""
 MAX_TREND = 1.4
@@ -41,12 +41,12 @@ SMALL_STANDING = SMALL | frozenset("bdhiklt")
 STANDING = SMALL_STANDING | CAPITALS | frozenset("0123456789")
 """All characters that stand on the baseline."""
 MIN_SMALL_LETTERS = 4
-"""Least number of small letters of a line that does not need its hand's x-height (assumed)."""
+"""Least number of small letters from which the x-height of a line is measured (assumed)."""
 LINE_HEIGHTS = (0.7, 4.5)
 """Bounds on the height of a line that takes its hand's x-height, in x-heights (assumed)."""
 MIN_STRETCH = 0.35
-"""Least number of points that a stroke has in a character, as a fraction of a typical character's
-points: the window may move on some points before or after the pen (assumed, checked by eye)."""
+"""Least points of a stroke, as a fraction of a typical character's points, that a character owns if
+it owns any: the window may move on some points before or after the pen (assumed, by eye)."""
 WINDOW_LEAD = 0.3
 """How far the window is ahead of the pen where a stroke runs on into the next character, as a
 fraction of a typical character's points (measured: of 717 letters cut off at one end, a reader
@@ -64,9 +64,9 @@ MAX_FLAT_HEIGHT = 0.5
 which may lie anywhere to the right of its character (assumed)."""
 MAX_DELAYED_ADVANCE = 0.3
 """X-heights by which the middle of a delayed stroke that is no dot or bar may lie right of all
-earlier ink. On 150 lines of stroke fonts whose delayed strokes follow their words, 126 of 6,665
-other strokes and 64 of 587 delayed strokes went to a wrong letter without this bound and
-`MAX_DELAYED_DISTANCE`, and 6 and 8 with both bounds (measured)."""
+earlier ink. With this bound and `MAX_DELAYED_DISTANCE`, 8 of 587 delayed strokes and 6 of 6,665
+other strokes go to a wrong letter, without both bounds 64 and 126 (measured on 150 lines of stroke
+fonts whose delayed strokes follow their words)."""
 # Boundaries between two characters.
 NONE = 0  # no clear boundary
 CUT = 1  # a point within a stroke

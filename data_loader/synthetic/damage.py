@@ -23,8 +23,8 @@ SHIFT_FRACTIONS = (0.35, 0.7)
 """Bounds on the shift of a stroke, as a fraction of its character's size (assumed). The size of a
 character is the larger of its width and height."""
 MIN_LENGTH_RATIO = 1.5
-"""Length of a character's path, as a multiple of its size, above which it can be damaged (assumed:
-a shorter path is a bare stroke, such as an `l`, which damage hardly changes)."""
+"""Ratio of a path's length to the character's size above which the character can be damaged
+(assumed: a shorter path is a bare stroke, such as an `l`, which damage hardly changes)."""
 
 
 def with_damage(

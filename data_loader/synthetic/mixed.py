@@ -93,9 +93,9 @@ class MixedDataset(ExtendedDataset):
         factor = typical / _typical_height(self.added, added)
         lines = [_scaled(line, factor, grid) for line in added] if self.alone else []
         num_alone, generator = len(lines), np.random.default_rng(self.seed)
-        pairs = self._pairs(recorded, added, typical, factor, grid, generator)
-        for number, pair in enumerate(pairs, num_alone):
-            lines.append(pair.of(f"joined-{number}/{pair.name}"))
+        joined_lines = self._joined_lines(recorded, added, typical, factor, grid, generator)
+        for number, line in enumerate(joined_lines, num_alone):
+            lines.append(line.of(f"joined-{number}/{line.name}"))
         pieces = _bar(self._pieces(recorded, generator), "cutting lines", total=self.pieces)
         for number, piece in enumerate(pieces, len(lines)):
             ink = _on_grid(piece.ink, grid)
@@ -106,7 +106,7 @@ class MixedDataset(ExtendedDataset):
         )
         return with_lines(main, lines, summary)
 
-    def _pairs(
+    def _joined_lines(
         self,
         recorded: Sequence[Sample],
         added: Sequence[Sample],

@@ -40,8 +40,8 @@ PLAIN_SHAPES: dict[str, Shape] = TABLES["plain"]
 QUICK_SHAPES: dict[str, Shape] = PLAIN_SHAPES | TABLES["quick"]
 """Shapes of all characters with fewer pen lifts, as in quick writing."""
 OTHER_SHAPES: list[list[dict[str, Shape]]] = TABLES["others"]
-"""Groups of alternative shapes, of which a hand uses at most one alternative. An alternative has
-the shapes of characters that a hand draws alike (assumed, checked by eye)."""
+"""Groups of alternatives; a hand uses at most one alternative of each group. An alternative has a
+shape for each of the characters that a hand draws alike (assumed, checked by eye)."""
 
 FONTS: dict[str, tuple[dict[str, Shape], bool]] = {
     "print": (PLAIN_SHAPES, False),
