@@ -116,8 +116,8 @@ class Paper:
         if self.ruling in ("ruled", *ZONES):
             baselines = np.arange(self.margins[0] + self.spacing, self.bottom + 0.01, self.spacing)
             group = np.multiply(ZONES[self.ruling][1], self.letter) if self.letter else [0.0]
-            rows = np.add.outer(baselines, group).ravel().tolist()
-            ends = [((0.0, y), (self.width, y)) for y in rows]
+            positions = np.add.outer(baselines, group).ravel().tolist()
+            ends = [((0.0, y), (self.width, y)) for y in positions]
         elif self.ruling == "squared":
             ends = [((0.0, y), (self.width, y)) for y in self._grid(self.height, 0)]
             ends += [((x, 0.0), (x, self.height)) for x in self._grid(self.width, 3)]

@@ -151,7 +151,7 @@ class Mixture(NextPoint):
         )
 
     def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
-        """Return the mixture with larger means, see the function `stretched`."""
+        """Return the mixture with means multiplied as by the function `stretched`."""
         axis_values = (factors, normalisation.mean, normalisation.std)
         factor, mean, std = self.means.new_tensor(axis_values)[..., None]  # (2, 1) each
         means = factor * self.means + (factor - 1.0) * mean / std
