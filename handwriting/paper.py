@@ -33,7 +33,7 @@ RULINGS: dict[str, float] = {
 """Kinds of printed rulings, each with its default spacing."""
 ZONES = {"three-line": (4.0, (-2, -1, 0)), "four-line": (5.0, (-2, -1, 0, 1))}
 """Rulings for learning to write, with a group of lines for each row: x-heights from baseline to
-baseline, and the y of each line of a group, in x-heights from its baseline (assumed)."""
+baseline, and the y of each line of a group, in x-heights from the row's baseline (assumed)."""
 
 SMALL_PAPER = 180.0  # length of the shorter side below which margins are a tenth of it (assumed)
 MIN_TEXT_AREA = 20.0  # least width and height of the area between the margins (assumed)
@@ -99,12 +99,12 @@ class Paper:
 
     @property
     def letter(self) -> float | None:
-        """The x-height for which the ruling is made; None for rulings without `ZONES`."""
+        """The x-height of letters that fill the zones of a ruling; None if it is not in `ZONES`."""
         return self.spacing / ZONES[self.ruling][0] if self.ruling in ZONES else None
 
     def ruled(self, height: float, *, nearest: bool = False) -> float:
-        """Return the height of a line, which a ruling rounds to a multiple of its spacing: up, or,
-        with `nearest`, to the nearest multiple."""
+        """Return the height of a row of writing, rounded up to a multiple of the ruling's spacing,
+        or, with `nearest`, to the nearest multiple. Plain paper does not change the height."""
         if self.ruling == "plain":
             return height
         steps = height / self.spacing
@@ -116,8 +116,8 @@ class Paper:
         if self.ruling in ("ruled", *ZONES):
             baselines = np.arange(self.margins[0] + self.spacing, self.bottom + 0.01, self.spacing)
             group = np.multiply(ZONES[self.ruling][1], self.letter) if self.letter else [0.0]
-            rows = np.add.outer(baselines, group).ravel().tolist()
-            ends = [((0.0, y), (self.width, y)) for y in rows]
+            positions = np.add.outer(baselines, group).ravel().tolist()
+            ends = [((0.0, y), (self.width, y)) for y in positions]
         elif self.ruling == "squared":
             ends = [((0.0, y), (self.width, y)) for y in self._grid(self.height, 0)]
             ends += [((x, 0.0), (x, self.height)) for x in self._grid(self.width, 3)]
@@ -130,9 +130,9 @@ class Paper:
         x, y = np.meshgrid(self._grid(self.width, 3), self._grid(self.height, 0))
         return np.stack([x.ravel(), y.ravel()], axis=1)
 
-    def _grid(self, length: float, side: int) -> list[float]:
-        """Return the positions of a grid along a length; one is at margin `side` of `margins`."""
-        start = self.margins[side] % self.spacing or self.spacing
+    def _grid(self, length: float, margin: int) -> list[float]:
+        """Return the positions of a grid along a length; one of them is `margins[margin]`."""
+        start = self.margins[margin] % self.spacing or self.spacing
         return np.arange(start, length, self.spacing).tolist()
 
 

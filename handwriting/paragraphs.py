@@ -28,12 +28,12 @@ BULLET = WrittenWord((np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]]),), 0.
 """A short dash, drawn for each mark that is not a number (assumed, by eye)."""
 COLUMN_GAP = 0.8  # x-heights between columns, in addition to a blank (assumed, by eye)
 MAX_COLUMN_START = 0.75
-"""Largest start of the last column, as a fraction of a row, unless the column fits in the row (by
-eye)."""
+"""Largest start of a last column that runs on to further rows, as a fraction of a row (by eye).
+Beyond it the lines are set without columns, see `_cells`."""
 LAST_COLUMN_WIDTH = 0.6  # fraction of a row to which a word of the last column is limited (by eye)
 EMPTY_COLUMN_WIDTH = 8.0  # x-heights, for a column empty in all lines (assumed: a tab's width)
 VERSE_INDENT = 5.0  # x-heights by which further rows of a verse are indented (assumed, by eye)
-MAX_VERSE_ROWS = 1.8  # widths of a row that the longest verse fills (assumed, by eye)
+MAX_VERSE_ROWS = 1.8  # longest text line that is a verse, in widths of a row (assumed, by eye)
 
 FILL = re.compile(r"_{3,}|\.{4,}")
 """Fills, which are drawn and not written: a line to write on, and a dotted line to write on."""
@@ -104,7 +104,7 @@ def kind_of(line: str) -> Kind:
 
 def columns(line: str) -> list[str]:
     """Return the texts of a line's columns, which tabs separate, up to the last that is not empty.
-    An item of a list has its mark as the first column; only the indent of a bullet is kept."""
+    The first column of a list's item is the number, or the indent of the bullet, which is drawn."""
     mark = LIST_MARK.match(line)
     cells = re.split(" *\t *", line[mark.end() if mark else 0 :].rstrip())
     return [mark[0].rstrip("-*•–"), *cells] if mark else cells
@@ -174,7 +174,7 @@ def _cells(
     text_lines: Sequence[TextLine], row_width: float
 ) -> tuple[list[list[Sequence[WrittenWord]]], list[float]]:
     """Return the cells of text lines of the same look and kind, and the starts of their columns, in
-    x-heights. If the columns do not fit in a row, each line becomes a single cell."""
+    x-heights. If the columns of a line do not fit in a row, each line becomes a single cell."""
     marks = [[traced(BULLET, text_lines[0].look.trace)]] if text_lines[0].kind == "bullets" else []
     cells = [[*marks, *text_line.columns[len(marks) :]] for text_line in text_lines]
     starts = column_starts(cells)

@@ -1,4 +1,4 @@
-"""Primers from files of ink, and what networks that are told hands are told of styles and ink."""
+"""Primers from files of ink, and extras from styles and ink for networks that are told a hand."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -75,15 +75,15 @@ def _text_of(
 
 def extras_of_style(style: str | Path) -> dict[str, np.ndarray]:
     """Return the extras that a network is told for a style, a mix of styles, or a file or folder of
-    ink: the `hand`, `(L, D + 1)`, and `composed`, `(1,)`: from 0 for lines like recorded lines, to
-    1 for lines like those of a `ComposedDataset`.
+    ink: `hand`, `(L, D + 1)`, and `composed`, `(1,)`. `composed` goes from 0, for lines like
+    recorded lines, to 1, for lines like those of a `ComposedDataset`.
 
     Raises:
         UserError: if a file cannot be read.
     """
-    parts = [(part, _extras_of_file(file)) for file, part in fractions_of(style).items()]
-    names = parts[0][1]
-    return {name: sum(part * extras[name] for part, extras in parts) for name in names}
+    weighted = [(fraction, _extras_of_file(file)) for file, fraction in fractions_of(style).items()]
+    names = weighted[0][1]
+    return {name: sum(fraction * extras[name] for fraction, extras in weighted) for name in names}
 
 
 def _extras_of_file(path: Path) -> dict[str, np.ndarray]:

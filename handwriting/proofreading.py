@@ -30,7 +30,7 @@ from utils.alphabet import WRONG
 from utils.hand_measures import is_straight, ring_area, segments_cross
 from utils.ink import DOT_INK, bounds, from_strokes, x_height
 
-# A title in quotation marks behind a source is the section of the lab notebook.
+# In brackets: how a value was found. A title in quotation marks is a section of the lab notebook.
 MAX_HEIGHT = 9.0  # x-heights; higher ink is not a line (assumed)
 MAX_WAY_BACK = 3.0  # x-heights that the pen may go back, in addition to a word's width (assumed)
 MAX_CHARACTER_WIDTH = 6.0  # x-heights for each character (assumed)
@@ -85,8 +85,8 @@ class CheckedWord:
         faults: of the line or the word, besides misread characters.
         bare: whether each `I` is a bare stroke.
         second: doubt of a second reader, in nats; 0 if its reading differs from the text only in
-            what context alone decides; None if there is no second reader, or if the second reader
-            does not know a character of the text.
+            case, blanks or `0` for `o` (`without_context`); None without a second reader, or if the
+            second reader does not know a character of the text.
         looks_like: what the second reader reads instead of the text.
     """
 

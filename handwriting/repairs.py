@@ -24,14 +24,14 @@ from utils import ink
 # A title behind "measured:" or "by eye:" is the section of the lab notebook.
 MAX_DOT = 0.5  # largest extent of the dot of an `i`, in x-heights (measured: dots and bars)
 DOT_HEIGHT = 0.6  # x-heights from a stem up to a dot that is added (measured: dots and bars)
-MAX_DOT_ASIDE = 0.3  # x-heights from a dot to the line of its stem (measured: dots and bars)
+MAX_DOT_ASIDE = 0.3  # x-heights from a dot to its stem, extended upwards (measured: dots and bars)
 MAX_DOT_HEIGHT = 1.6  # x-heights from a letter up to its dot (measured: dots of joined hands)
 MAX_DELAY = 4
-"""Largest distance of the window from a letter at the letter's dot, in characters, unless the word
-ends later (measured: dots of joined hands)."""
+"""Most characters from a letter to the window while the pen makes the letter's dot, or up to the
+word's end if that is farther (measured: dots of joined hands)."""
 MIN_STEM = 0.5  # least height of a stem in x-heights (by eye)
 MAX_I_STEM = 1.6  # largest height of the stem of an `i`, in x-heights (measured: as `MAX_DELAY`)
-MIN_POINT_FRACTION = 0.5  # ink is a letter's if this fraction of its points is at least (by eye)
+MIN_POINT_FRACTION = 0.5  # ink is part of a letter if this fraction of the ink's points is (by eye)
 BAR_HEIGHT = 0.78  # x-heights from the foot of a `t` up to its bar (measured: dots and bars)
 BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (measured: as above)
 MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured: as above)
@@ -206,8 +206,8 @@ def with_bars(letters: LetterStrokes, height: float, width: float) -> LetterStro
 def _with_extended_bar(
     stroke: np.ndarray, characters: np.ndarray, bar: "Bar", index: int, side: float, height: float
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Return a stroke whose bar reaches `side` to both sides of the stem, the characters of its
-    points, and new strokes, which extend ends of the bar that are not ends of the stroke."""
+    """Return a stroke with its bar extended to `side` on both sides of the stem, the characters of
+    the stroke's points, and new strokes: they extend the bar where the stroke does not end."""
     new_strokes = []
     width, rise = stroke[bar.right] - stroke[bar.left]
     slope = rise / max(width, TREMBLE * height)
@@ -337,8 +337,8 @@ class Bar(NamedTuple):
 
 
 def _bars(letters: LetterStrokes, stem: "Stem", index: int, height: float) -> Iterator[Bar]:
-    """Yield the flat parts of strokes above the foot of a stem that may be its bar: parts that
-    cross the stem, and, near the stem, parts of the same letter or of a flat stroke."""
+    """Yield the parts of strokes that may be the bar of a stem: flat parts above the stem's foot. A
+    part crosses the stem; or it is near the stem, and of the same letter or of a flat stroke."""
     stem_y = np.maximum.accumulate(stem.points[:, 1])
     for number, (stroke, characters) in enumerate(letters.pairs()):
         steps = np.abs(np.diff(stroke, axis=0))
@@ -372,8 +372,8 @@ class Stem(NamedTuple):
 
 
 def _stems(letters: LetterStrokes, index: int, height: float, max_height: float) -> list[Stem]:
-    """Return the downward parts of strokes, `MIN_STEM` to `max_height` x-heights high, that have
-    enough points of a letter: the window may reach it while the pen writes the letter before."""
+    """Return the downward parts of strokes, `MIN_STEM` to `max_height` x-heights high, with enough
+    points of a letter. (The window may reach a letter while the pen writes the letter before.)"""
     stems = []
     for number, (stroke, characters) in enumerate(letters.pairs()):
         if not np.any(characters == index):

@@ -144,14 +144,14 @@ def index_of(pages: Sequence[Page], address: WordAddress) -> WordIndex:
 def write_candidates(
     hand: Hand, texts: Sequence[str], generators: Sequence[np.random.Generator]
 ) -> list[list[WrittenWord]]:
-    """Write each text `NUM_CANDIDATES` times; return the written words of each text, the best
-    first, without tries that lack a word.
+    """Write each text `NUM_CANDIDATES` times; return the candidates for each text, the best first.
+    A try in which a word of the text is missing is no candidate.
 
-    Words are in x-heights, from the left edge of their ink, and have their reason of doubt.
+    Candidates are in x-heights, from the left edge of their ink, and have their reason of doubt.
 
     Args:
         hand: the hand that writes the words.
-        texts: the texts of the words.
+        texts: a word each, or several words that a stroke joins.
         generators: for each text the generator that draws its seeds.
     """
     plain = [text.translate(str.maketrans(RAISED)) for text in texts]
@@ -202,7 +202,8 @@ def exchanged(
     """Return a row in which the first of `words` that fits replaces a word; None if no word fits.
 
     The new word stands in the middle between its neighbours, no nearer to them than a hand sets
-    words. At an end of the row, or beside a word without a blank, the word keeps its edge.
+    words. It keeps the old left edge at the start of a row or column, behind a part of its word,
+    and at a ragged end of a row; the old right edge before a part of its word and at the margin.
 
     Args:
         row: the row on its page.
@@ -217,7 +218,7 @@ def exchanged(
     left, right = extent(row.strokes[start : start + old.strokes])
     gap_before = left - extent(before)[1] if before else 0.0
     gap_after = (extent(after)[0] if after else edge) - right
-    for min_gap in (gap, MIN_GAP_RATIO * gap):  # Smaller gaps only if no doubtless word fits.
+    for min_gap in (gap, MIN_GAP_RATIO * gap):  # The second if no word without a doubt fits.
         room_before = max(gap_before - min_gap, 0.0)
         room_after = max(gap_after - min_gap, 0.0) if after else max(gap_after, 0.0)
         max_width = right - left + (room_before + room_after)

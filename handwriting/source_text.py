@@ -106,10 +106,11 @@ def known_only(
     Args:
         alphabet: the alphabet of the network.
         texts: the texts to write.
-        skip: whether such characters are allowed; None: not, and there is no --skip-unknown.
+        skip: True leaves such characters out; False refuses them with a hint to --skip-unknown;
+            None refuses them without the hint.
 
     Raises:
-        UserError: if such characters are not allowed, or if a text has no other characters.
+        UserError: if such characters are refused, or if a text has no other characters.
     """
     texts = [nfc(text) for text in texts]
     unknown = list(dict.fromkeys(c for text in texts for c in alphabet.unknown(text)))
@@ -152,8 +153,8 @@ def _shown(text: str) -> str:
 
 
 def _concatenated(parts: Iterable[str | None]) -> str:
-    """Return parts as one text. None stands for a character that is left out: at a line's end with
-    the blanks around it; else with those behind it, if a blank or the line's start is before it."""
+    """Return parts as one text; None is a character left out. At a line's end the blanks around it
+    go too; elsewhere the blanks behind it, if a blank or the line's start is before it."""
     text = "".join(_GAP if part is None else part for part in parts)
     text = re.sub(f" *{_GAP}[{_GAP} ]*$", "", text, flags=re.MULTILINE)
     text = re.sub(f"(^| ){_GAP}[{_GAP} ]*", r"\1", text, flags=re.MULTILINE)
@@ -211,7 +212,7 @@ def known_lines(
         UserError: if a character is not known and not to be skipped, or nothing is left to write.
     """
     text, in_table = "", False
-    for line in lines:  # Tabs at the start are columns in a table below another row, or an indent.
+    for line in lines:  # Tabs only at a line's start are an indent, unless a table is above.
         in_table = kind_of(line) == "table" and (in_table or "\t" in line.lstrip())
         text += (line if in_table else line.expandtabs(4)) + "\n"
     raised = (sign for sign, plain in RAISED.items() if not alphabet.unknown(plain))
@@ -228,7 +229,7 @@ def with_front_matter(
 
     Front matter is any number of lines `key: value` between two lines `---`. Its values hold for
     the lines up to the next front matter. A line `---` is text if an empty line or the text's end
-    comes before the next `---`; it is a fault if a line with one of the keys comes before that.
+    comes before the next `---`. But it is a fault if a line before the empty line has a key.
 
     Args:
         lines: the lines of the text.

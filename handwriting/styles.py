@@ -77,8 +77,8 @@ def style_of(path: Path) -> Path | None:
 
 
 def network_of(style: str | Path | None) -> Path:
-    """Return the file of the pretrained network that writes a style or a mix of styles, which is
-    `network` in the styles' files; by default `writer`.
+    """Return the file of the pretrained network that writes a style or a mix of styles. `network`
+    in a style's file names the network; by default it is `writer`.
 
     Raises:
         CheckpointError: if no pretrained network has this name.

@@ -27,8 +27,8 @@ from utils.ink import from_strokes, to_points, turned_back
 
 MIN_FRACTION = 0.2
 """Least fraction of a stroke's points in a second word with which the stroke joins the two words
-(assumed: the window moves on some points before or after the pen)."""
-# Letters and digits in a line with which half of a measured difference is corrected, see `shrunk`:
+(assumed: the window goes to the next word some points earlier or later than the pen)."""
+# Number of letters and digits in a line at which `shrunk` halves a measured difference:
 LINE_PRIOR = 1.0  # for the y of the baseline (measured, lab notebook: words on their line)
 TURN_PRIOR = 2.0
 """For the slant, which needs only a few downstrokes, and the baseline's slope (measured, `writer`
@@ -109,8 +109,8 @@ def cut_words(letters: LetterStrokes, title: str) -> tuple[list[str], Inks]:
 
 
 def _with_delayed_strokes(strokes: Iterable[np.ndarray], words: Iterable[int]) -> list[int]:
-    """Return the number of the word that owns each stroke. A delayed stroke goes to the earlier
-    word that covers more than half of the stroke's width, and more than the stroke's word covers.
+    """Return the number of the word that owns each stroke: the word in `words`, or an earlier word
+    if that covers more than half of the stroke's width, and more than the word in `words` does.
 
     Args:
         strokes: positions `(n, 2)`.
@@ -200,8 +200,8 @@ def baseline_of_words(inks: Inks, text: str) -> float:
 
 
 def without_holes(strokes: Sequence[np.ndarray], space: float) -> list[np.ndarray]:
-    """Return the strokes of a word in x-heights; strokes behind a hole that is wide, compared with
-    `space`, the usual gap between words, move to the left."""
+    """Return the strokes of a word in x-heights, those behind a wide hole moved to the left. How
+    wide a hole may be depends on `space`, the usual gap between words."""
     moved, shift = [*strokes], 0.0
     sides = [extent([stroke]) for stroke in strokes]
     edge = min(sides)[0]

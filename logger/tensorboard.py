@@ -37,7 +37,7 @@ class TensorBoardWriter:
                 self._writer = SummaryWriter(str(folder), purge_step=purge, flush_secs=10)
 
     def scalars(self, values: Mapping[str, float], step: int, group: str) -> None:
-        """Write the finite ones of some scalars by name; TensorBoard shows a group together."""
+        """Write scalars by name, except infinity and NaN; TensorBoard shows a group together."""
         for name, value in values.items():
             if self._writer and math.isfinite(value):
                 with errors_name(self.folder):  # Errors of TensorBoard's thread name no file.

@@ -27,8 +27,8 @@ from model.layers.window import WindowedLayer
 def _gates(layer: WindowedLayer | RecurrentLayer, sizes: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return the weights `(4 H, J)` and the bias `(4 H,)` of the gates of a layer's cells.
 
-    `sizes` are the numbers of a point and of the window. Rows of an LSTM: input, forget and output
-    gate, candidate. Rows of a GRU: reset and update gate, candidate of inputs, of hidden state.
+    `sizes`: how many numbers a point and a window have. Rows of an LSTM: input, forget and output
+    gate, candidate. Rows of a GRU: reset gate, update gate, candidate from inputs, and from hidden.
     """
     size = layer.hidden_size
     if isinstance(layer, WindowedLayer):

@@ -151,7 +151,7 @@ class Mixture(NextPoint):
         )
 
     def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
-        """Return the mixture with larger means, see the function `stretched`."""
+        """Return the mixture with means multiplied as by the function `stretched`."""
         axis_values = (factors, normalisation.mean, normalisation.std)
         factor, mean, std = self.means.new_tensor(axis_values)[..., None]  # (2, 1) each
         means = factor * self.means + (factor - 1.0) * mean / std
@@ -209,7 +209,7 @@ class Mixture(NextPoint):
             `(..., 4)` if the network ends sequences: also the end of the sequence as 1 or 0.
         """
         cumulative = self.weights.cumsum(-1)
-        # The last sum may differ from 1 by rounding, so that sum scales the random number.
+        # The last sum may differ from 1 by rounding; multiplying by it makes up for that.
         threshold = uniform[..., :1] * cumulative[..., -1:]
         chosen = (cumulative <= threshold).sum(-1, keepdim=True)
         chosen = chosen.clamp_max(cumulative.shape[-1] - 1)  # (..., 1)

@@ -27,9 +27,9 @@ class Sampling:
             the training data, 1 and more very legibly.
         pen_sharpness: how much the bias also sharpens the ends of strokes, at least 0 (the paper:
             0), see `mixture.sharpen_ends`.
-        stretch: factors on the expected offsets in x and y, each above 0, against a bias, which
-            makes writing smaller; the paper: (1, 1). None: the network's factors, or for a
-            `handwriting.Hand` the factors that make lines as large as its primer.
+        stretch: factors above 0 on the expected offsets in x and y, because a bias makes writing
+            smaller; the paper: (1, 1). None: the network's factors, or for a `handwriting.Hand` the
+            factors that make lines as large as its primer.
         max_steps: limit on the steps of a line; None: enough for the line's text.
         extras: the extras that the network is told, by name: the same numbers for all lines, or a
             row for each line of one call of `sample`. An extra that is not named is zeros.

@@ -38,8 +38,8 @@ SURPLUS_GAP = 0.45
 """Least gap along the line, in x-heights, between all other ink and a surplus stroke's start
 (measured, lab notebook: stopping)."""
 LEAVING_FRACTION = 0.5
-"""Least weight behind the last letter of a window that leaves the letter, as a fraction of the
-window's highest weight on the text (measured, lab notebook: stopping)."""
+"""The window leaves the last letter when its highest weight behind the letter exceeds this fraction
+of its highest weight on the text (measured, lab notebook: stopping)."""
 
 
 class Stopping:
@@ -194,5 +194,5 @@ class Stopping:
         return peaks
 
     def _first_step(self, mask: Tensor, start: int) -> Tensor:
-        """Return each line's first step in `mask`, `(T, B)`, that begins at `start`; or `never`."""
+        """Return each line's first true step in `mask`, `(T, B)`, from `start` on; or `never`."""
         return torch.where(mask.any(0), start + mask.int().argmax(0), self.never)

@@ -14,8 +14,7 @@ from model.generation.generators import GenerationNetwork
 from utils.batches import by_length
 from utils.monotonic import best_monotonic_path
 
-MIN_FRACTION = 1e-3
-"""Fraction of the window added at each character, so that no step rules one out (assumed)."""
+MIN_FRACTION = 1e-3  # weight added at each character, so that no step rules it out (assumed)
 
 
 @torch.inference_mode()
@@ -30,7 +29,7 @@ def align(
     """Return for each line the number of points of each character, `(U,)` int64.
 
     The network sees the recorded points (teacher forcing). The alignment is the likeliest path
-    through phi (the paper, eq. 46) from the first character to the last that skips no character.
+    through phi (the paper, eq. 46) from the first character to the last. It skips no character.
 
     Args:
         model: a network with a window, in evaluation mode.
@@ -57,7 +56,7 @@ def align(
 def _num_points(phi: np.ndarray) -> np.ndarray:
     """Return the number of points of each character, `(U,)`, from phi `(T, U + 1)`."""
     weights = phi[:, :-1].copy()
-    weights[:, -1] += phi[:, -1]  # the pen still draws the last character behind the text
+    weights[:, -1] += phi[:, -1]  # past the text, the pen still draws the last character
     weights /= np.maximum(weights.sum(1, keepdims=True), MIN_FRACTION)
     # The window at step t is for point t + 1; the first point belongs to the first character.
     path = best_monotonic_path(np.log(weights + MIN_FRACTION))

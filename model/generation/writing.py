@@ -28,8 +28,7 @@ such a word; assumed: nobody needs a longer word)."""
 MAX_PRIMER_CHARACTERS = 200
 """Most characters of a primer (measured: 64 lines after a primer of 200 characters and 5,000 points
 take 5 GB; a line of IAM-OnDB has some 30 characters)."""
-MAX_PRIMER_POINTS = 3_000
-"""Most points of a primer (measured as the characters; a line of IAM-OnDB has some 628 points)."""
+MAX_PRIMER_POINTS = 3_000  # most points of a primer (measured: as above; IAM-OnDB: 628 a line)
 SEEDS = 2**32
 """The number of seeds: a seed that is computed from another is taken modulo `SEEDS`."""
 
@@ -61,7 +60,7 @@ def write(
         batch = slice(start, start + BATCH_SIZE)
         firsts = None if texts is None else [parts[0] for parts in parts_by_line[batch]]
         lines += sample(model, seeds[batch], firsts, sampling, primer=primer, progress=progress)
-    # A primer without a text is the ink of the first characters of each line's text.
+    # A primer without a text is the start of each line's text, and cannot stand before the parts.
     has_text = primer is not None and primer[1].strip()
     for row, (seed, (first, *others)) in enumerate(zip(seeds, parts_by_line, strict=True)):
         if not others:
@@ -121,10 +120,10 @@ def _parts(text: str, longest: int | None) -> list[str]:
 
 
 def _merged(line: Line, following: Sequence[Line], texts: Sequence[str], hand: np.ndarray) -> Line:
-    """Return a line with the parts that follow it, up to a part that has not ended.
+    """Return a line with the parts that follow it, up to the first part that has not ended.
 
-    Each part was primed with `hand`, ink `(points, 3)`, and is as far from the line before it as
-    from `hand`. The part continues the line's baseline. `texts` are the parts' texts.
+    Each part was written behind `hand`, ink `(points, 3)`. The part is moved to the same
+    distance behind the line, and onto the line's baseline. `texts` are the parts' texts.
     """
     hand_edge, _ = _from_end(hand)
     whole_text, num_characters = "".join((line.text, *texts)), len(line.text)
