@@ -216,9 +216,9 @@ def attention_texts(
         open_lines = [line for line in open_lines if texts[line]]
         previous, line_of_row = line_of_row, [line for line in open_lines for _ in texts[line]]
         unchanged = per_line if line_of_row == previous else ()
-        kept = torch.tensor(parent_rows, dtype=torch.long, device=device)
+        parents_of_rows = torch.tensor(parent_rows, dtype=torch.long, device=device)
         state = {
-            name: value if name in unchanged else value.index_select(0, kept)
+            name: value if name in unchanged else value.index_select(0, parents_of_rows)
             for name, value in state.items()
         }
         last = [text[-1] for line in open_lines for text in texts[line]]
