@@ -105,7 +105,7 @@ def from_checkpoint(checkpoint: Checkpoint, path: Path, device: torch.device) ->
 
 def networks() -> dict[str, type[BaseModel]]:
     """Return, by name, the network classes of the project and of the user's modules."""
-    # Only names of classes: the module of the function `step_figures` imports matplotlib.
+    # Without functions: `getattr` would import their modules, one of which needs matplotlib.
     classes = [getattr(model, name) for name in model.__all__ if name[0].isupper()]
     return by_name(classes + user_modules.classes(), BaseModel)
 
@@ -143,7 +143,7 @@ def _error(network: TrainedNetwork, task: str) -> UserError:
 def naming_incompatibilities(
     file_arch: object, config_arch: Mapping[str, Any], file: str | Path
 ) -> Iterator[None]:
-    """Let an error about weights that do not fit name the arguments that differ, not the shapes.
+    """In errors about weights that do not fit, name the arguments that differ, not the shapes.
 
     Args:
         file_arch: the block `arch` of the file's config.

@@ -58,7 +58,7 @@ class Reader(TrainedNetwork):
         search: Search = GREEDY,
         progress: bool = False,
     ) -> list[tuple[str, float]]:
-        """Return for each line of ink the text read, and the doubt that the line says any of
-        its `spellings` (without spellings: the read text); see `read_with_doubts`."""
+        """Return each line's text as read, and the doubt that the line says one of its `spellings`,
+        or without spellings the text read; see `read_with_doubts`."""
         options = dict(search=search, alike=alike, height=height, progress=progress)
         return read_with_doubts(self.model, inks, spellings, **options)

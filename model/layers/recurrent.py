@@ -50,7 +50,7 @@ class RecurrentLayer(nn.Module):
 
     Args:
         cell: "LSTM" or "GRU".
-        input_size: numbers of the input at each step.
+        input_size: number of inputs at each step.
         hidden_size: number of cells, H.
     """
 

@@ -143,8 +143,8 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
 def _next_lm_scores(
     search: Search, texts: Sequence[tuple[int, ...]], num_classes: int
 ) -> np.ndarray:
-    """Return the log-probabilities of all classes after each text, `(N, C+1)`, by the language
-    model, times its weight; zeros without a language model."""
+    """Return the language model's log-probabilities of all classes after each text, `(N, C+1)`,
+    times `language_weight`; zeros without a language model."""
     if search.language_model is None or not search.language_weight:
         return np.zeros((len(texts), num_classes))
     return search.language_weight * np.array([search.language_model.log_probs(t) for t in texts])
@@ -188,20 +188,19 @@ def attention_texts(
     texts: list[list[tuple[int, ...]]] = [[()] for _ in range(lines)]
     scores = [np.zeros(1) for _ in range(lines)]
     best = [Hypothesis([], -np.inf) for _ in range(lines)]
-    running = list(range(lines))  # the lines with open texts
-    owners = running  # the line of each row
+    open_lines = line_of_row = list(range(lines))
     tokens = torch.full((lines,), end + 1, device=device)
-    while running:
+    while open_lines:
         log_probs, state = step(tokens, state)
         rows = log_probs.cpu().double().numpy()  # (N, C+1)
         if np.isnan(rows).any():
             raise NotFinite(NO_DISTRIBUTION)
         if search.language_weight:
-            open_texts = [text for line in running for text in texts[line]]
+            open_texts = [text for line in open_lines for text in texts[line]]
             rows = rows + _next_lm_scores(search, open_texts, end + 1)
             rows -= np.logaddexp.reduce(rows, axis=1, keepdims=True)
         parent_rows, start = [], 0
-        for line in running:
+        for line in open_lines:
             stop = start + len(scores[line])
             continued = scores[line][:, None] + rows[start:stop]
             if len(texts[line][0]) == max_lengths[line]:
@@ -214,14 +213,15 @@ def attention_texts(
             pairs = zip(parents.tolist(), classes.tolist(), strict=True)
             texts[line] = [(*texts[line][parent], new) for parent, new in pairs]
             scores[line] = continued[parents, classes]
-        running = [line for line in running if texts[line]]
-        previous, owners = owners, [line for line in running for _ in texts[line]]
-        kept = torch.tensor(parent_rows, dtype=torch.long, device=device)
+        open_lines = [line for line in open_lines if texts[line]]
+        previous, line_of_row = line_of_row, [line for line in open_lines for _ in texts[line]]
+        unchanged = per_line if line_of_row == previous else ()
+        parents_of_rows = torch.tensor(parent_rows, dtype=torch.long, device=device)
         state = {
-            name: value if name in per_line and owners == previous else value.index_select(0, kept)
+            name: value if name in unchanged else value.index_select(0, parents_of_rows)
             for name, value in state.items()
         }
-        last = [text[-1] for line in running for text in texts[line]]
+        last = [text[-1] for line in open_lines for text in texts[line]]
         tokens = torch.tensor(last, dtype=torch.long, device=device)
     return [hypothesis.indices for hypothesis in best]
 

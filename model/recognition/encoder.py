@@ -281,8 +281,8 @@ class RecurrentEncoder(RecognitionNetwork):
         normalisation: see `RecognitionNetwork`, also for the arguments not listed here.
         alphabet: alphabet of the texts.
         num_layers: number of layers of the encoder.
-        time_reductions: number of layers, from the lowest, after which pairs of frames are merged;
-            never after the highest layer. With half the `spacing` and a further reduction, the
+        time_reductions: pairs of frames are merged after each of this many layers, from the lowest
+            on; never after the highest layer. With half the `spacing` and a further reduction, the
             layers above the lowest see as many frames as before.
         hidden_size: number of cells of each direction of a layer.
         cell: kind of the cells.

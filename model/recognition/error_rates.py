@@ -99,8 +99,8 @@ def read_in_place(reference: str, hypothesis: str) -> np.ndarray:
 def missing_words(reference: str, hypothesis: str) -> list[str]:
     """Return the words of the reference that are missing from the hypothesis.
 
-    A word is missing if the distance of the reference to the hypothesis falls by the length of the
-    word and its blank when the word is left out. Misread or merged words are not missing.
+    A word is missing if the reference without the word and its blank is closer to the hypothesis,
+    by the length of the word and the blank. Misread or merged words are not missing.
     """
     missing, words, index = [], normalised(reference).split(), 0
     hypothesis = " ".join(normalised(hypothesis).split())

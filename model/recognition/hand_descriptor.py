@@ -1,8 +1,8 @@
 """Descriptors of hands: numbers that depend little on the text, the size and the pen of a line.
 
 Frozen copies of the lowest layers of the recogniser `open_reader` compute outputs for the frames of
-a line. The moments of a line are the means and mean squares of these outputs. They are projected
-on the axes on which hands differ most, by a linear discriminant analysis of the persons of UNIPEN.
+a line. The moments of a line are the means and mean squares of these outputs. Moments are
+projected on the axes in which hands differ most (linear discriminant analysis, UNIPEN's persons).
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ FILE = PRETRAINED / "descriptor.npz"
 PARTS = 3
 """The argument `parts` of `stroke_features`: the value of `open_reader`."""
 FRAMES = 100.0
-"""Number of frames of a line of weight 1, some twenty characters (assumed)."""
+"""A line with this number of frames, some twenty characters, has a weight of 1 (assumed)."""
 
 
 class HandDescriptor(nn.Module):

@@ -15,7 +15,7 @@ character, and 22 as recorded). Features of `parts` show details smaller than th
 NUM_FEATURES = 10
 """Number of features per point without `parts`, see `stroke_features`."""
 MAX_POINTS = 20_000
-"""Maximum number of points of a sample, plus up to two for each stroke; longer ink is
+"""Maximum number of points of a sample, not counting up to two of each stroke; longer ink is
 resampled at a wider spacing (assumed: 60 times a line of IAM-OnDB)."""
 _DETAIL = 3.0
 """Factor that makes the features of `parts` as large as the others (measured on IAM-OnDB)."""

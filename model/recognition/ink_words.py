@@ -22,7 +22,7 @@ ALTERNATIVES = Search(width=6)
 MAX_DOUBTED_PROBABILITY = 0.999
 """Probability below which alternatives of a word are searched for (assumed)."""
 MIN_STROKE_FRACTION = 0.25
-"""Fraction of a stroke's points above which a word keeps its points of the stroke (assumed)."""
+"""Words that each have more than this fraction of a stroke's points share the stroke (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class InkWord:
     Attributes:
         text: the characters of the word.
         points: indices of the word's points in the line's ink, ascending, `(n,)` int64, n >= 1.
-        probability: product of the highest probabilities of its characters and adjacent spaces.
+        probability: product of the highest probability of each character and each adjacent space.
         alternatives: other readings of the word's ink, the likeliest first.
         log_probs: log-probabilities at the frames from this word to the next, `(S, C + 1)`, CTC's
             blank last.

@@ -16,7 +16,7 @@ FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 (assumed, as in KenLM's option `--discount_fallback`)."""
 
 CACHE_SIZE = 4_000_000
-"""Numbers in the cache, 32 MB: distributions over 80 characters for 50,000 contexts (assumed)."""
+"""Maximum number of cached probabilities, 32 MB: 80 characters, 50,000 contexts (assumed)."""
 
 KINDS_ORDER = 4
 """Length in characters of the longest n-gram of kinds of characters (assumed)."""
@@ -34,8 +34,8 @@ class CharacterLanguageModel:
     Chen & Goodman 1999, "An empirical study of smoothing techniques for language modeling",
     Computer Speech & Language 13, section 3. The counts of the symbols after a context, less a
     discount each, give the distribution after the context. The probability that the discounts leave
-    goes to the distribution after the context without its first symbol; below the empty context
-    lies the uniform distribution. So every character has a probability above zero in every context.
+    goes to the distribution after the context without its first symbol; after the empty context, to
+    the uniform distribution. So every character has a probability above zero in every context.
     N-grams of the highest order are counted by occurrences, shorter n-grams by the number of
     different symbols before them. (Order and smoothing were chosen on IAM-OnDB's `testset_v` and
     `testset_t`: measured, lab notebook: the language model.)
@@ -80,8 +80,8 @@ class CharacterLanguageModel:
             )
             examples = positions[first_indices]  # a position for each node
             if depth > 1:
-                # The number of symbols that precede each n-gram of the depth above. Nothing
-                # precedes an n-gram that begins a line: its count is kept.
+                # The number of symbols that precede each n-gram of length `depth - 1`. Nothing
+                # precedes an n-gram that begins a line: such an n-gram keeps its count.
                 num_preceding = np.bincount(nodes[examples + 1], minlength=len(counts[-1]))
                 counts[-1] = np.where(begins_line, counts[-1], num_preceding)
             begins_line = symbols[examples] == start

@@ -34,7 +34,7 @@ class _TextLoss(BaseLoss):
 
 
 class CTCLoss(_TextLoss):
-    """The negative log-probability of the text, summed over all labellings of the frames.
+    """The negative logarithm of the summed probabilities of all labellings that give the text.
 
     Connectionist temporal classification (Graves et al. 2006, eq. 5), by torch's kernel. If a line
     has fewer frames than its text has characters and blanks between equal neighbours, the text has

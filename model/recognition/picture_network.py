@@ -35,8 +35,8 @@ CONVOLUTIONS = (
 all poolings together merge 8 rows and `FRAME` columns (assumed). A convolution sees three by three
 pixels. A convolution with as many input channels as output channels is residual."""
 LABELS = 2
-"""Labels of each frame. A character has about three frames, too few labels for equal narrow
-characters side by side, between which CTC needs a blank."""
+"""Number of labels of each frame. A character has about three frames: with a single label each,
+they are too few for equal narrow neighbours, between which CTC needs a blank."""
 
 
 class PictureNetwork(encoder.Recogniser):

@@ -18,7 +18,7 @@ MAX_BARS = 3
 
 
 def misgiving(ink: np.ndarray, text: str, doubt: float) -> str:
-    """Return why a reading of ink is hardly right; an empty string if the reading may be right.
+    """Return why a reading of ink is probably wrong; an empty string if the reading may be right.
 
     Args:
         ink: `(points, 3)`.

@@ -69,7 +69,7 @@ def _is_private(path: Path) -> bool:
 
 def _cache(stack: contextlib.ExitStack) -> Path:
     """Return the folder for compiled files, locked until `stack` ends. The folder is temporary if
-    no file can be kept, or if others could write files, whose code would then be run."""
+    no file can be kept, or if others could put code there, which would then be run."""
     folder = user_cache() / "kernels"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

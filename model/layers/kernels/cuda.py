@@ -4,8 +4,8 @@ A step of the layer is a few small operations, which Python would launch more sl
 executes them. So the functions of a `loop.Loop` take CHUNK steps at a time, forward and backward.
 Each function is captured as a CUDA graph once for every combination of sizes, and replayed for
 every chunk. A chunk is copied into the buffers before the replay, and its results are copied out
-afterwards. In a last, partial chunk the graph also computes with old contents of the buffers; the
-results are ignored. The weights' gradients are a product over all steps, outside the graphs.
+afterwards. A last, partial chunk fills only a part of the buffers; what the graph computes from the
+other part is ignored. The weights' gradients are a product over all steps, outside the graphs.
 
 With ONLINE_HANDWRITING_GRAPHS=0, or if a graph cannot be recorded (the log says so once), the loops
 of torch operations in `model.layers` run instead. ONLINE_HANDWRITING_KERNELS=0 turns off only the
@@ -30,8 +30,8 @@ from model.layers.kernels.loop import CHUNK, PLACES, Loop, Sizes, TorchSteps, Wi
 
 SWITCH = "ONLINE_HANDWRITING_GRAPHS"
 """Environment variable; 0 turns graphs off."""
-LEAST = 8
-"""Minimum number of steps of a sequence for which a whole chunk is replayed (assumed)."""
+MIN_STEPS = 8
+"""Minimum number of steps of a sequence run by graphs, which compute whole chunks (assumed)."""
 KEPT = 32
 """Maximum number of loops that are kept (assumed: batches of two sizes, in training and validation,
 and texts of up to 250 characters; a loop for 32 lines and 400 cells takes 10 to 20 MB)."""
@@ -163,8 +163,8 @@ def _forward(
     window: Window | None,
     keep: bool,
 ) -> tuple[Results, tuple[Tensor | None, ...]]:
-    """Return the results of the forward pass and, complete only with `keep`, the tensors saved for
-    the backward pass."""
+    """Return the results of the forward pass, and the tensors to save for the backward pass.
+    Without `keep` all these tensors but the first are None."""
     steps = len(projected)
     loop.load(weight, None, window)
     loop.hiddens[0].copy_(hidden)
@@ -253,8 +253,8 @@ def _backward(
 
 
 @contextmanager
-def _quiet(device: torch.device) -> Iterator[None]:
-    """Turn off gradients, autocast and inference mode: no buffer may become an inference tensor."""
+def _plain_mode(device: torch.device) -> Iterator[None]:
+    """Turn off gradients, autocast, and inference mode, whose tensors cannot be changed outside."""
     on_device = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
     without_autocast = torch.autocast(device.type, enabled=False)
     with torch.inference_mode(False), torch.no_grad(), without_autocast, on_device:
@@ -273,7 +273,7 @@ class _Recurrence(torch.autograd.Function):
         window = None
         if one_hot is not None:
             window = Window(window_weight, window_bias, one_hot, first_window, kappa)
-        with _quiet(projected.device):
+        with _plain_mode(projected.device):
             results, saved = _forward(loop, projected, weight, hidden, cell, window, keep=True)
         ctx.loop, ctx.bound = loop, bound
         ctx.save_for_backward(weight, one_hot, window_weight, window_bias, *saved)
@@ -292,7 +292,7 @@ class _Recurrence(torch.autograd.Function):
         window = None
         if one_hot is not None:
             window = Window(window_weight, window_bias, one_hot, None, None)
-        with _quiet(weight.device):
+        with _plain_mode(weight.device):
             # Another layer may have used the loop since the forward pass.
             loop.load(weight, ctx.bound, window)
             d_gates, d_parameters, (d_joint, d_cell, d_kappa) = _backward(
@@ -335,17 +335,17 @@ def run(
     Returns:
         see `Results`; phi has no gradient. Hidden states and windows have the dtype of `projected`,
         and are views of a larger tensor. None if graphs cannot run, or if the sequence is shorter
-        than `LEAST`.
+        than `MIN_STEPS`.
     """
     if loop is None:
-        if len(projected) < LEAST or not available(projected.device):
+        if len(projected) < MIN_STEPS or not available(projected.device):
             return None
         sizes = Sizes(*hidden.shape)
         if window is not None:
             places, vocab_size = window.one_hot.shape[1:]
             components = window.kappa.shape[1]
             sizes = Sizes(*hidden.shape, vocab_size, components, round_up(places, PLACES))
-        with _quiet(projected.device):
+        with _plain_mode(projected.device):
             loop = _find(sizes, projected.dtype, projected.device)
         if loop is None:
             return None
@@ -359,5 +359,5 @@ def run(
         tensor is not None and tensor.requires_grad for tensor in tensors
     ):
         return _Recurrence.apply(loop, bound, one_hot, *tensors)
-    with _quiet(projected.device):
+    with _plain_mode(projected.device):
         return _forward(loop, projected, weight, hidden, cell, window, keep=False)[0]

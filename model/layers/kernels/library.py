@@ -96,8 +96,8 @@ def round_up(count: int, multiple: int) -> int:
 
 
 def pack(matrix: Tensor, groups: int = 1) -> Tensor:
-    """Return `matrix` `(rows, columns)` packed by `pack` of products.c. The columns form `groups`,
-    such as the four gates; a panel has the same columns of each group."""
+    """Return `matrix` `(rows, columns)` packed into panels by `pack` of products.c. The columns
+    are `groups` equal groups, such as the four gates; a panel has the same columns of each."""
     library = kernels(matrix.dtype == torch.bfloat16)
     rows, columns = matrix.shape[0], matrix.shape[1] // groups
     width = groups * round_up(columns, library.lanes())

@@ -116,7 +116,7 @@ class Loop:
         self.backward: Callable[[], None] = self._backward
 
     def _forward(self) -> None:
-        """Compute the paper's eqs 7-11 and 46-53; `gates` begin as the inputs' part."""
+        """Compute the paper's eqs 7-11 and 46-53; at first `gates` contains the inputs' part."""
         for t in range(CHUNK):
             self.gates[t].addmm_(self.joint[t], self.weight.t())
             self.steps.lstm(t)

@@ -67,7 +67,7 @@ static __attribute__((noinline)) void move_window(const Layer *layer, int64_t st
         store_items(target + a, load(window + a), layer->vocab_size - a);
 }
 
-/* Functions below that return an int: 0, or 1 if memory is lacking, or 2 if a text is not valid. */
+/* Return 0; 1 if memory is lacking; 2 if a text is not valid. So do the int functions below. */
 static int forward_rows(const Layer *layer, int64_t first, int64_t count) {
     for (int64_t row = first; row < first + count && layer->components; row++)
         if (!valid_text(text_of(layer, row), layer->text_lengths[row], layer->places,

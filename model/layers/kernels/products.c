@@ -91,9 +91,9 @@ INLINE void tile(const item *left, int64_t stride, int64_t depth, const item *pa
 }
 
 #if MATRIX_UNIT
-/* AMX multiplies a matrix (16, 32) of bfloat16 by a matrix (32, 16), in about the time of 16
- * vectors. The rows of the second matrix are interleaved in pairs, as in a panel. If there are more
- * than 16 rows, two times two tiles of sums keep AMX busy. */
+/* AMX multiplies a matrix (16, 32) of bfloat16 by a matrix (32, 16), in the time of about 16
+ * vector operations. The rows of the second matrix are interleaved in pairs, as in a panel. If
+ * there are more than 16 rows, two times two tiles of sums keep AMX busy. */
 enum { SIDE = 16, DEEP = 2 * SIDE };
 
 static int matrix_unit; /* whether the operating system lets this process use AMX */
@@ -106,8 +106,8 @@ __attribute__((constructor)) static void ask_for_matrix_unit(void) {
 /* GCC 12 does not know that AMX instructions read memory: this completes all writes before them. */
 #define READS(pointer) __asm__ volatile("" : : "r"(pointer) : "memory")
 
-/* Tiles 0 and 1 are the sums of the first 16 rows, in one or (`wide`) two vectors of columns. Tiles
- * 2 and 3 (`high`) are the sums of the other rows. */
+/* Tile 0 is the sums of the first 16 rows, for a vector of columns; tile 1, used if `wide`, for the
+ * next vector. Tiles 2 and 3, used if `high`, are the same sums of the other rows. */
 INLINE void matrix_columns(const item *left, int64_t stride, int64_t depth, const item *panel,
                            int64_t panel_stride, float *out, int64_t out_stride, int add,
                            int64_t rows, const int high, const int wide) {
@@ -239,7 +239,7 @@ void multiply(const item *left, int64_t stride, int64_t count, int64_t depth, co
 
 enum { DEPTH = 1024 / sizeof(item) }; /* rows of a block, whose panel fits in the cache */
 
-/* Pack a panel of `count` rows (at most DEPTH): the columns from `first` on of all `columns`. */
+/* Pack a panel of `count` rows (at most DEPTH), which begins at column `first` of `columns`. */
 static void pack_block(const item *source, int64_t stride, int64_t count, int64_t columns,
                        int64_t first, item *target) {
     const int64_t width = columns - first < PANEL ? padded(columns - first) : PANEL;
@@ -257,7 +257,7 @@ static void pack_block(const item *source, int64_t stride, int64_t count, int64_
         }
 }
 
-/* Compute the rows of the result of `gather` that one thread computes. */
+/* Compute one thread's rows of the result of `gather`: those of `m` columns of `left`. */
 static int gather_columns(int64_t count, int64_t m, int64_t left_stride, const item *left,
                           int64_t n, int64_t right_stride, const item *right, float *out) {
     item *panel = aligned_alloc(64, (PANEL + m) * DEPTH * sizeof(item));

@@ -23,10 +23,10 @@
 STRUCTURE(Writing,
     int64_t steps, batch, layers, size, vocab_size, components, places, mixtures, lstm, threads;
     int64_t ends;                         /* 1 if points have a fourth number, the sequence's end */
-    int64_t parity;                       /* half of the joints that the next step reads */
+    int64_t parity;                       /* which half of the joints the next step reads */
     float log_min_scales[2];              /* of the mixture: logarithms of the bounds on scales */
     float max_correlation;
-    float pen[2];                         /* see `ends`: log-odds of an end that the bias leaves
+    float pen[2];                         /* for `ends()`: log-odds of an end that the bias leaves
                                              unchanged, and factor on the bias */
     const item *const *weights;           /* of each layer, packed */
     const float *const *gate_biases;      /* of each layer, (batch, 4 size) */

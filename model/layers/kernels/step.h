@@ -27,7 +27,7 @@
 #define MATRIX_UNIT 0
 #endif
 
-/* Floats of a vector, and rows of a tile, whose sums must fit in the registers. */
+/* Number of floats of a vector; number of rows of a tile, whose sums must fit in the registers. */
 #if MATRIX_UNIT
 enum { LANES = 16, ROWS = 32 };
 #elif defined(__AVX512F__)
@@ -195,13 +195,13 @@ INLINE int64_t padded(int64_t count) { return (count + LANES - 1) / LANES * LANE
 
 #define SHARED __attribute__((visibility("hidden"))) /* only among the files of the kernels */
 
-/* Multiply `rows` rows of `left`, `stride` apart, by a panel of `vectors` vectors. The result is
- * written to `out`, or with `add` added to `out`. */
+/* Multiply `rows` rows of `left`, `stride` apart, by a panel of `vectors` vectors. Write the
+ * result to `out`; if `add` is not 0, add the result to `out` instead. */
 SHARED void product(const item *left, int64_t stride, int64_t depth, const item *panel, float *out,
                     int64_t out_stride, int add, int rows, int vectors);
 
-/* Multiply `left` (count, depth) by a packed matrix. The result (count, columns rounded up to
- * LANES) is written to `out`, or with `add` added to `out`. */
+/* Multiply `left` (count, depth) by a packed matrix. Write the result (count, columns rounded
+ * up to LANES) to `out`; if `add` is not 0, add the result to `out` instead. */
 SHARED void multiply(const item *left, int64_t stride, int64_t count, int64_t depth,
                      const item *packed, int64_t columns, float *out, int64_t out_stride, int add);
 
