@@ -105,7 +105,7 @@ class ConfigParser:
         Args:
             path: the file.
             overrides: values from the command line.
-            arch: the config's block of the network to fine-tune, if any; see `bases.with_network`.
+            arch: the block `arch` of the network to fine-tune, if any; see `bases.with_network`.
         """
         try:
             files = bases.read(Path(path))
@@ -118,7 +118,7 @@ class ConfigParser:
     def from_checkpoint(
         cls, config: Config, path: str | Path, overrides: Iterable[Override] = ()
     ) -> "ConfigParser":
-        """Return the `config` of the checkpoint at `path`; it may be untrusted.
+        """Read `config`, which the checkpoint at `path` contains and which may be untrusted.
 
         If the config itself, not an override, sets a folder of data outside of `data/`, these data
         are cached in the user's folder for caches.
@@ -143,8 +143,8 @@ class ConfigParser:
         return without(with_defaults(self.config, self._defaults), lambda name, _: name == CACHE)
 
     def resumed(self, stored: Config, path: str | Path) -> "ConfigParser":
-        """Return `stored`, the config in the checkpoint at `path`, with those differences of this
-        config that a resumed run may have.
+        """Return `stored`, the config in the checkpoint at `path`, with this config's values of
+        the keys that may differ in a resumed run.
 
         Raises:
             ConfigError: if keys differ that must not differ; see `resumption.ADJUSTABLE`.
@@ -166,7 +166,7 @@ class ConfigParser:
 
         Args:
             key: a key of `BLOCKS`.
-            supplied: by name, the values for the constructor's parameters before `*`; further
+            supplied: a value for each of the constructor's parameters before `*`, by name; further
                 values are ignored. An `lr_scheduler` needs `optimizer`, and the number of steps of
                 the whole run as `steps` for torch's schedules and as `total_steps` for a user's.
 
@@ -185,7 +185,7 @@ class ConfigParser:
             self.config["data_loader"]["args"]["dataset"]["args"] |= values
 
     def name_by_content(self) -> None:
-        """Let each dataset of a user's lines name them by their content, as in all new runs."""
+        """For a new run, set `named_by` to "content" in each dataset that takes this argument."""
         for key, _, accepted in list(find_datasets(self.config, choices(BaseDataset))):
             if "named_by" in accepted:
                 Override("", f"{key}.named_by", "content").set_in(self.config)
@@ -198,7 +198,7 @@ class ConfigParser:
         return None if network is ABSENT else network
 
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:
-        """Raise a ConfigError if there are faults; it names the option or file of each fault."""
+        """Raise a ConfigError if there are faults; the error names each fault's option or file."""
         present, located = dict(nested(self.config)), []
         for fault in faults:
             key = fault.key

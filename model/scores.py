@@ -65,7 +65,7 @@ def evaluate(
     Returns:
         by name: `sequences`; `points`, the number of scored offsets; and the scores of `UNITS` that
         the network has. `log_loss` is the paper's eq. 26. For the dequantised scores, uniform noise
-        of one step is added to each target offset, not to the inputs; they are None without a step.
+        of one step is added to each target offset, not to the inputs; without a step both are None.
         A regression head has no density, and so `squared_error` in the place of log-losses: the
         loss `SquaredError` at `pen_weight` 1, always in normalised units. A score that is not
         finite, or that no point has, is None.

@@ -26,8 +26,8 @@ NUM_REFERENCE_LINES = 8
 REFERENCE_STEPS = 300
 """Limit on the steps of each reference line (measured, lab notebook: constants)."""
 LETTER_FILE = PRETRAINED / "letters.json"
-"""File that says, for each pretrained network and letter beyond ASCII, which fraction of the
-letters a reader reads right (measured, lab notebook: letters that networks hardly know)."""
+"""File that says, for each pretrained network and letter beyond ASCII, in which fraction of words
+a reader reads the letter right (measured, lab notebook: letters that networks hardly know)."""
 
 
 @dataclass(repr=False)
@@ -103,7 +103,7 @@ class Writer(TrainedNetwork):
 
     @property
     def default_text(self) -> str:
-        """The network's characters of a pangram, or else the first 30 of its alphabet."""
+        """The characters of a pangram that the network knows; if none, its alphabet's first 30."""
         alphabet = self.model.alphabet
         text = "".join(character for character in PANGRAM if character in alphabet).strip()
         return text or "".join(alphabet.characters)[:30]
@@ -127,7 +127,7 @@ class Writer(TrainedNetwork):
         return inks
 
     def _text_after(self, primer: Primer | None, text: str) -> str:
-        """Return `text`, behind a space if it follows a primer's text and begins with no space."""
+        """Return `text`, after a space if `primer` has a text and `text` begins with no space."""
         if not (primer and primer[1] and text) or text[0].isspace():
             return text
         return text if self.model.alphabet.unknown(" ") else f" {text}"
@@ -162,10 +162,11 @@ def default_proofreader(writer: Writer) -> str:
 
 def letter_warning(path: Path, text: str) -> str:
     """Return a sentence that names the letters of `text` that a pretrained network hardly knows:
-    fewer than half of them can be read. "" without such letters, or for another network."""
+    read in fewer than half of its words. "" if there are none, or if the network is another."""
     name = next((name for name, file in pretrained().items() if file == path.resolve()), "")
     fractions = strict_json.read(LETTER_FILE).get(name, {})
     letters = [letter for letter in dict.fromkeys(text) if fractions.get(letter, 1.0) < 0.5]
     if not letters:
         return ""
-    return f"{name} hardly knows {' '.join(letters)}: fewer than half of them can be read"
+    listed = " ".join(letters)
+    return f"{name} hardly knows {listed}: fewer than half of those that it writes can be read"

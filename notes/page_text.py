@@ -12,11 +12,11 @@ Frame: TypeAlias = Mapping[str, float]
 """The likely symbols (see `searching`) of a frame of a recogniser's output, each with the nats by
 which the symbol is less likely than the frame's likeliest symbol."""
 MIN_SURE_CONFIDENCE = 0.85
-"""Confidence of a word without a question mark (measured, lab notebook: sure words)."""
+"""Least confidence of a word without a question mark (measured, lab notebook: sure words)."""
 
 
 def normalised_word(word: str) -> str:
-    """Return a word in lower case without punctuation at its ends, or a word of punctuation."""
+    """Return a word in lower case; remove punctuation at its ends, unless it is all punctuation."""
     letters = [n for n, character in enumerate(word) if character.isalnum()]
     return word[letters[0] : letters[-1] + 1].casefold() if letters else word.casefold()
 
@@ -55,7 +55,7 @@ class PageRow:
 
     Attributes:
         words: words of the row, from the left.
-        strokes: the page's numbers of the row's strokes, in reading order; empty for a typed row.
+        strokes: numbers on the page of the row's strokes, in reading order; empty for a typed row.
         ink: digest of the ink, whatever the ink's position; empty for a typed row.
     """
 

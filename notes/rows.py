@@ -45,7 +45,7 @@ MAX_BAR_DISTANCE = 2.5  # from a row's middle; a bar that is further away has no
 MAX_MOVE_STROKES = 15  # largest number of strokes from the start of a move to its end
 MIN_MOVE = 6.0  # length in x-heights
 MAX_MOVE = 30.0  # length in x-heights
-LEVEL_MOVE_WEIGHT = 60.0  # weight of an added level move, as length in x-heights (assumed)
+LEVEL_MOVE_WEIGHT = 60.0  # length in x-heights of a level move that is always added (assumed)
 SKEW_WINDOWS = np.radians([60, 20, 8])  # half widths around the last estimate, by pass (assumed)
 
 # Columns, and the white bands between them.
@@ -154,11 +154,11 @@ class _Block:
 
 
 PlacedRow: TypeAlias = tuple[_Block, np.ndarray]
-"""The column of a row, and the page's numbers of the row's strokes."""
+"""The column of a row, and the numbers on the page of the row's strokes."""
 
 
 def _skew(strokes: Sequence[np.ndarray], unit: float) -> float:
-    """Return the angle of rows in radians: the median angle of moves to the right, by length."""
+    """Return the rows' angle in radians: the length-weighted median angle of rightward moves."""
     centres = np.array([(stroke.min(axis=0) + stroke.max(axis=0)) / 2 for stroke in strokes]) / unit
     strides = range(1, min(MAX_MOVE_STROKES + 1, len(strokes)))
     moves = [centres[stride:] - centres[:-stride] for stride in strides]
@@ -191,7 +191,7 @@ def _drawings(page: _Block) -> dict[int, str]:
 
 
 def _distance(stroke: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Return each distance of `points`, `(n, 2)`, to the nearest of some points of a stroke."""
+    """Return the distance from each of `points`, `(n, 2)`, to a coarsely sampled stroke, `(n,)`."""
     sampled = stroke[:: max(1, len(stroke) // 8)]
     return np.hypot(*(sampled[:, None] - points).transpose(2, 0, 1)).min(axis=0)
 
@@ -306,7 +306,7 @@ def _runs(block: _Block) -> list[np.ndarray]:
 
 
 def _rows_of_runs(block: _Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
-    """Return rows of runs, joined in order of falling ink, and the strokes of other runs."""
+    """Join runs to rows; return the rows, and the strokes of runs with too little ink for a row."""
     letter_ink = np.where(block.bottom - block.top > MAX_MARK_HEIGHT, block.weight, 0.0)
     rows: list[np.ndarray] = []
     strays: list[int] = []
@@ -369,7 +369,7 @@ def _attach_strays(block: _Block, rows: list[np.ndarray], strays: list[int]) -> 
 
 
 def _reading_order(block: _Block, row: np.ndarray) -> list[int]:
-    """Return the page's numbers of a row's strokes in reading order."""
+    """Return the numbers on the page of a row's strokes, in reading order."""
     ends = np.array([block.left[row].min(), block.right[row].max()])
     slope = np.diff(block.middle(row, ends))[0] / max(np.ptp(ends), 1.0)
     strokes = [block.strokes[index] for index in row]
@@ -384,7 +384,7 @@ def _undelayed(numbers: np.ndarray, strokes: Sequence[np.ndarray], height: float
     left, right = np.array([(stroke[:, 0].min(), stroke[:, 0].max()) for stroke in strokes]).T
     middle, front = (left + right) / 2, np.maximum.accumulate(right)
     is_late = front - right > LATE * height
-    # After strokes of other rows, a stroke is late if its middle is behind the row's end.
+    # After strokes of other rows, a stroke is late if its middle is left of the row's former end.
     for resumed in np.flatnonzero(np.diff(numbers) > 1) + 1:
         is_late[resumed:] |= middle[resumed:] < front[resumed - 1]
     is_mark = are_marks(from_strokes(strokes), height)

@@ -68,7 +68,7 @@ def search(query: str, note: Note) -> Iterator[Hit]:
 
 
 def kept_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Frame, ...]:
-    """Return the likely symbols of frames; successive frames of blanks only become one frame.
+    """Return the likely symbols of frames; successive frames with only a blank become one frame.
 
     Args:
         log_probs: log-probabilities of the C characters and, last, the blank, `(S, C + 1)`.
@@ -105,7 +105,7 @@ def _spotted(query: str, rows: Sequence[PageRow]) -> list[tuple[int, float]]:
     spotted = []
     for row, path_costs in zip(rows, _path_costs(costs, states), strict=True):
         stops = np.cumsum([len(word.frames) for word in row.words])
-        first_frame = stops[-1] + 1 - path_costs.argmin()  # The path ends in a separator.
+        first_frame = stops[-1] + 1 - path_costs.argmin()  # The path ends one frame earlier.
         word = np.searchsorted(stops[:-1], first_frame, side="right")
         logit = LOGIT_OFFSET - LOGIT_PER_NAT * path_costs.min()
         logit += LOGIT_PER_CHARACTER * num_characters

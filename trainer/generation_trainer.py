@@ -132,7 +132,7 @@ class GenerationTrainer(BaseTrainer):
         whole_output = model(inputs, *text, state)
         for points in inputs.split(1, 1):
             output = model(points, *text, state)
-            model(points, *text, state)  # A second call changes a state that the network keeps.
+            model(points, *text, state)  # This second call changes any state inside the network.
             state = output.state
             end_logits.append(output.prediction.end_logits)
         if invalid := [key for key, value in state.items() if value.shape[:1] != (2,)]:
@@ -165,8 +165,8 @@ class GenerationTrainer(BaseTrainer):
             log.info("%d of %d lines ended on their own", ended, len(lines))
 
     def _texts(self) -> tuple[list[str], dict[str, np.ndarray]]:
-        """Return `samples` texts to write, and the extras of each line. `sample_text` has no
-        extras; without `sample_text`, both are those of the first samples with a text."""
+        """Return a text for each of the lines to draw, and the lines' extras. Both are those of the
+        first samples with a text; if `sample_text` gives the texts, there are no extras."""
         texts, lines = self.sample_text, []
         if texts is None:
             loaders = filter(None, [self.valid_loader, self.train_loader])

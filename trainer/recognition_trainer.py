@@ -18,7 +18,7 @@ from utils.plots import lines_figure, map_figure, to_pixels, write_png
 log = logging.getLogger(__name__)
 
 EXTRA_ROWS = 5
-"""Rows of the picture of a reading beyond the number of the true text's characters (assumed)."""
+"""Rows in the picture of a reading, besides one for each character of the true text (assumed)."""
 
 
 class RecognitionTrainer(BaseTrainer):

@@ -1,7 +1,7 @@
 """Handles interrupts, and standard streams that cannot be written.
 
 The scripts import this module before all slow modules. This module imports only what Python has
-loaded at its start, so not `signal`, which loads `enum` first.
+loaded when a script starts, so `_signal`, and not `signal`, which loads `enum`.
 """
 
 import _signal as signal
@@ -56,8 +56,8 @@ def set_up() -> None:
         try:
             os.fstat(number)
         except OSError:
-            # A file that is opened later would get this number, and the output. The null device
-            # is opened read-only, so that the first write fails and is reported.
+            # Otherwise a file that is opened later gets this number, and the output goes into it.
+            # The null device is opened read-only: the first write fails and is reported.
             os.open(os.devnull, mode)
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name) or open(number, "w", closefd=False)  # noqa: SIM115

@@ -80,7 +80,7 @@ def read_with_doubts(
     for numbers, *batch in batches(model, inks, progress, height):
         encoded, frames = model.encode(*batch)
         hypotheses = decoded(model, encoded, frames, search)
-        # Each spelling becomes a row; `lines` has the index in the batch of each row's line.
+        # Each spelling becomes a row; `lines[row]` is the index of the row's line in the batch.
         lines, codes, without_spelling = [], [], set()
         for line, number in enumerate(numbers):
             texts = [hypotheses[line]] if spellings is None else spellings[number]

@@ -130,8 +130,8 @@ def _scale(shape: Shape) -> float:
 
 
 def _with_joined_strokes(strokes: Sequence[PageStroke]) -> list[PageStroke]:
-    """Return strokes, after joining each stroke that begins where the previous stroke ends: drawing
-    programs divide a stroke where its width changes."""
+    """Merge each stroke that begins where the previous stroke ends into the previous stroke, as
+    drawing programs divide a stroke where its width changes; return all strokes."""
     groups: list[list[PageStroke]] = []
     for stroke in strokes:
         last = groups[-1][-1] if groups else None

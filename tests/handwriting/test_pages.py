@@ -104,7 +104,7 @@ def test_letters_that_neither_writer_nor_proofreader_knows_are_named(writer):
     assert (
         warnings(passages[0])
         == warnings(passages[1])
-        == ["open_writer hardly knows ą ł É: fewer than half of them can be read"]
+        == ["open_writer hardly knows ą ł É: fewer than half of those that it writes can be read"]
     )
     assert warnings([SimpleNamespace(hand=hand, text="ną łÉ")]) == []
 

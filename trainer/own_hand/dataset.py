@@ -41,10 +41,10 @@ log = logging.getLogger(__name__)
 PRACTICE_FILE = "practice.npz"
 """File in a run's folder that says which lines the run learns; a resumed run learns the same."""
 MIN_LINES_TO_HOLD_OUT = 20
-"""Number of lines from which on a tenth is held out (assumed: fewer lines are all learned)."""
+"""Least number of lines of which a tenth is held out (assumed: fewer lines are all learned)."""
 MIN_SCALING_LENGTH = 10
-"""Characters of a line that is scaled by its own x-height; a shorter line is scaled by the
-median x-height of all lines (assumed)."""
+"""Least number of characters of a line that is scaled by its own x-height; a shorter line is scaled
+by the median x-height of all lines (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
 
 
 def networks(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
-    """Return a writer and a reader: the network at `path`, and a pretrained reader or writer.
+    """Return a writer and a reader: one is the network at `path`, the other is pretrained.
 
     Raises:
         UserError: if the network at `path` neither writes texts nor reads.
@@ -266,7 +266,7 @@ def to_network_units(lines: Sequence[Sample], height: float, step: float) -> lis
     Args:
         lines: in any unit, at any sampling rate.
         height: the new x-height, see `utils.ink.x_height`.
-        step: the new mean distance between points within strokes, as the median over all lines;
+        step: the new median over all lines of a line's mean distance between points within strokes;
             the lines keep their differences in speed.
     """
     median_height = float(np.median([x_height(line.ink) for line in lines]))

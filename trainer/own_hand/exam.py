@@ -39,8 +39,8 @@ TRIED_FRACTIONS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.2)
 of the former and of the learned network (Wortsman et al., "Robust fine-tuning of zero-shot models",
 2022)."""
 MIN_RELATIVE_FRACTION = 0.75
-"""Least fraction that is tried to make lost letters legible, relative to the largest fraction whose
-lines are legible (with half of the learned change little of the hand is left: measured, lab
+"""If lines are legible at a fraction but letters are lost, smaller fractions are tried down to this
+multiple of the fraction (with half of the learned change little of the hand is left: measured, lab
 notebook: learning a hand)."""
 MAX_CER_RATIO = 1.1
 """Largest ratio of a legible network's character error rate to the rate before (assumed)."""
@@ -99,7 +99,7 @@ class _HandTrainer(BaseTrainer):
         """Compare the network after the run with the network before the run, and log the result.
 
         Args:
-            writer, reader: the network before the run, and a pretrained network, see `networks`.
+            writer, reader: one is the network before the run, the other is pretrained.
 
         Returns:
             whether the log says how to use the learned network.
@@ -183,7 +183,7 @@ def legible_fraction(
         _, lost, cer = exam.score(learned, read_before)
         num_lost_letters = sum(map(str.islower, lost))  # A page needs every small letter.
         is_legible = cer <= MAX_CER_RATIO * cer_before + MAX_CER_INCREASE
-        # Legible networks are ranked by lost letters, before illegible networks by error rate.
+        # Legible networks come first, ranked by lost letters; then illegible ones, by error rate.
         rank = (0, num_lost_letters) if is_legible else (1, cer)
         if rank < best_rank:
             best, best_cer, best_rank = fraction, cer, rank
@@ -213,8 +213,7 @@ def best_primer(
     network: Writer, reader: Reader, lines: Sequence[Primer], seed: int, extras: Extras = NOTHING
 ) -> int:
     """Return the index of the best primer among lines of a hand: a legible line of about
-    `PRIMER_LENGTH`, which the network, unless it is told the hand by `extras`, continues legibly.
-    """
+    `PRIMER_LENGTH`. Unless `extras` tell the network the hand, it continues the line legibly."""
     nearest = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - PRIMER_LENGTH))
     nearest = nearest[:NUM_PRIMERS_READ]
     hypotheses = reader.read_lines([lines[k][0] for k in nearest])
@@ -298,6 +297,6 @@ class Exam:
         return legible, lost, rates(zip(texts, hypotheses, strict=True))["cer"]
 
     def _legible(self, characters: Iterable[str], hypotheses: Sequence[str]) -> set[str]:
-        """Return which characters are read in the hypotheses of their texts."""
+        """Return which characters are read; the first hypotheses are those of their texts."""
         pairs = zip(characters, hypotheses, strict=False)
         return {c for c, text in pairs if is_read(c, self.texts_of_characters[c], text)}

@@ -118,8 +118,8 @@ def _enough(root: str, samples: list[Sample]) -> list[Sample]:
 def _readable(
     root: str, samples: Sequence[Sample], reader: Reader, keep: Collection[str]
 ) -> list[Sample]:
-    """Return the lines that the recogniser does not misread, and those it cannot judge: very short
-    lines, and lines with characters that it does not know."""
+    """Return the lines that the recogniser does not misread, the lines named in `keep`, and lines
+    that cannot be judged: very short lines, and lines with characters unknown to the recogniser."""
     texts = [sample.text for sample in samples]
     hypotheses = reader.read_lines([sample.ink for sample in samples])
     cers = np.array(list(map(error_rate, texts, hypotheses)))

@@ -39,8 +39,8 @@ SAMPLING = Sampling(bias=0.5)
 MAX_CER = 0.1
 """Largest character error rate of a written line that is used (assumed: the recogniser errs)."""
 MAX_COMPOSED_CER = 0.05
-"""Largest character error rate of a composed line that is used (assumed: an ambiguous letter of the
-hand is in many lines)."""
+"""Largest character error rate of a composed line that is used (assumed: less than `MAX_CER`, as an
+ambiguous letter of the hand would be in many lines)."""
 CANDIDATES_PER_LINE = 3
 """Largest number of lines that are composed for each line that is returned (assumed)."""
 CONTINUE_EVERY = 4

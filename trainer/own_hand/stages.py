@@ -30,7 +30,7 @@ STAGES = {
 def stage(
     name: str, steps: int = 1, done: int = 0, items: Sequence[Any] | None = None
 ) -> "tqdm[Any]":
-    """Return a progress bar over all stages that stands at a step of one stage.
+    """Return a progress bar over all stages, which begins at step `done` of the stage `name`.
 
     Args:
         name: name of the stage.
