@@ -16,8 +16,8 @@ ACROSS = 4.0
 """Weight of a distance in x relative to a distance in y (assumed: a quotation mark then belongs to
 the full stop before it)."""
 BEFORE = 0.25
-"""Minimum distance in x-heights from a mark to the letter that follows it; a nearer mark is written
-after the letter (assumed: a quotation mark is further away, the dot of a leaning `i` nearer)."""
+"""Minimum distance in x-heights from a mark to a letter that the mark precedes; a nearer mark
+follows the letter (assumed: a quotation mark is further away, the dot of a leaning `i` nearer)."""
 
 
 def are_marks(ink: np.ndarray, height: float) -> np.ndarray:

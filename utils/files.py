@@ -43,7 +43,7 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file named by a user, for reading.
 
     Raises:
-        OSError: if the file cannot be opened, or is not regular, as a pipe could block forever.
+        OSError: if the file cannot be opened, or is not regular: a pipe could block forever.
     """
     _target(path)
     return open(path, "rb")
@@ -85,8 +85,8 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def _target(path: str | os.PathLike[str]) -> tuple[Path, int | None]:
-    """Return the file to which symbolic links lead, and its permissions or, if it is missing, None;
-    raise an OSError for a folder, or for a file that is not regular."""
+    """Return the file to which symbolic links lead, and the file's permissions, None if the file is
+    missing; raise an OSError for a folder, or for a file that is not regular."""
     target = Path(os.path.realpath(path) if os.path.islink(path) else path)
     try:
         mode = os.stat(path).st_mode
@@ -121,7 +121,7 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise an OSError if `atomic_write` to the file, or into the folder, `path` would fail."""
+    """Raise an OSError if `atomic_write` of a file `path`, or in a folder `path`, would fail."""
     folder = path if os.path.isdir(path) else _target(path)[0].parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
@@ -190,7 +190,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def errors_name(path: str | os.PathLike[str]) -> Iterator[None]:
-    """A block in which every OSError gets the name of `path` instead of another name, or none."""
+    """A block whose OSErrors name `path`, even where they would name another file, or none."""
     try:
         yield
     except OSError as error:

@@ -27,7 +27,7 @@ def drawable(text: str, font: str = "DejaVu Sans") -> tuple[str, list[str]]:
 
 @cache
 def _font_of(character: str, preferred: str) -> str | None:
-    """Return the first font, `preferred` or in order of names, with a glyph; None without one."""
+    """Return a font with a glyph: `preferred`, else the first by name; None if no font has one."""
     regular = {
         font.name: font.fname
         for font in font_manager.fontManager.ttflist

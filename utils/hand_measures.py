@@ -132,7 +132,7 @@ def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
     The x-height is the distance between the median low and the median high turning point, since
     most letters have no ascender or descender. If a line of `EmbeddedDataset` changes its height by
-    a factor of 0.8 or 1.25, the ratio of two parts is right within 2 % (measured).
+    a factor of 0.8 or 1.25, the ratio of two parts' x-heights is right within 2 % (measured).
 
     Args:
         ink: `(points, 3)`.
@@ -207,8 +207,8 @@ def high_marks(parts: Sequence[np.ndarray]) -> int:
 def ring_area(parts: Sequence[np.ndarray]) -> float:
     """Return the area of the ring in strokes `(n, 2)`, divided by the strokes' height squared.
 
-    The ring lies between the two points that are nearest to each other among the pairs that are
-    more than `MIN_RING_LENGTH` heights apart along the path.
+    The ring lies between two points: of the pairs that are more than `MIN_RING_LENGTH` heights
+    apart along the path, the pair with the least distance.
     """
     if not (height := float(np.ptp(np.concatenate(parts)[:, 1]))):
         return 0.0
@@ -222,7 +222,7 @@ def ring_area(parts: Sequence[np.ndarray]) -> float:
 
 
 def segments_cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return whether each segment `(n, 2, 2)` crosses each `second` one `(m, 2, 2)`, `(n, m)`."""
+    """Return whether segments `first` `(n, 2, 2)` cross segments `second` `(m, 2, 2)`, `(n, m)`."""
     first_start, first_run = first[:, None, 0], (first[:, 1] - first[:, 0])[:, None]
     second_start, second_run = second[None, :, 0], (second[:, 1] - second[:, 0])[None]
     offset, determinant = second_start - first_start, _cross(first_run, second_run)

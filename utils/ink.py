@@ -127,8 +127,8 @@ def vertical_segments(ink: np.ndarray) -> np.ndarray:
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    """Return the smallest of `values` at which the sum of the `weights` so far, in the order of the
-    values, is at least half of the total; both are `(n,)` with n >= 1."""
+    """Return the smallest value that has, together with all smaller values, at least half of the
+    total weight; `values` and `weights` are `(n,)` with n >= 1."""
     order = np.argsort(values)
     sums = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(sums, sums[-1] * 0.5)])

@@ -15,13 +15,13 @@ FRAME = 4
 MARGIN = 2
 """Pixels between ink and the edge of a picture (assumed)."""
 PEN_WIDTH = 0.14
-"""Width of the pen in x-heights (assumed: 0.4 mm for small letters of 2.2 mm, which `x_height`
-measures 1.25 times as high in running text)."""
+"""Width of the pen in x-heights (assumed: a pen of 0.4 mm and small letters of 2.2 mm; `x_height`
+returns 1.25 times the height of small letters for running text)."""
 MIN_PEN_WIDTH = 1.0
 """Minimum width of the pen in pixels; a thinner pen would fade (assumed)."""
 MIN_HEIGHT = 1.6
-"""Minimum height in x-heights of ink that fills a picture, so that `ran` looks like `rant`
-(assumed)."""
+"""Minimum height in x-heights of ink that fills a picture; lower ink is drawn no larger, so that
+`ran` looks like `rant` (assumed)."""
 MAX_PATH = 50_000
 """Maximum length in pixels of the path, with jumps; longer ink is drawn smaller (assumed: that of
 thirty lines of IAM-OnDB)."""
@@ -72,7 +72,7 @@ def ink_picture(
 
 
 def likely_columns(ink: np.ndarray) -> int:
-    """Return about the number of columns of the picture of ink; the x-height is not measured."""
+    """Estimate the number of columns of the picture of ink, without measuring the x-height."""
     width, height = np.ptp(to_points(ink), axis=0)
     return int(min((ROWS - 2 * MARGIN) * width / max(height, 1e-9), MAX_PATH))
 

@@ -272,7 +272,7 @@ def grid_figure(
     Args:
         inks: for each row, and in it for each column, a line `(points, 3)`. A line without points
             leaves its cell empty; at least one line has points.
-        rows, columns: their names.
+        rows, columns: the names of the rows and of the columns.
     """
     drawn = [ink for row in inks for ink in row if len(ink)]
     letter = float(np.median([x_height(ink) for ink in drawn]))

@@ -15,7 +15,7 @@ Config: TypeAlias = dict[str, Any]
 """The values of a JSON object that `loads` has checked."""
 
 MAX_BYTES = 2**20
-"""Maximum length of a text in characters (assumed: the project's configs have two thousand)."""
+"""Maximum bytes of a file, or characters of a text (assumed: the project's configs have 2,000)."""
 MAX_DEPTH = 16
 """Maximum number of levels of nesting (assumed: the project's configs have eight)."""
 TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
@@ -51,7 +51,7 @@ def plain(values: object) -> Json:
     """
     text = ""
     try:
-        # Values that contain others several times can be huge as a text, so it is made in pieces.
+        # Values that repeat a list can have a huge text: make pieces until the text is too long.
         for piece in json.JSONEncoder().iterencode(values):
             text += piece
             if len(text) > MAX_BYTES:
@@ -66,7 +66,7 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Json:
 
     Args:
         text: the text.
-        max_bytes: maximum length of the text; the default suits configs, but not data.
+        max_bytes: maximum length in characters; the default suits configs, but not data.
 
     Raises:
         NotJSON: if the syntax is broken.
@@ -103,7 +103,7 @@ def nested(values: Json, key: str = "") -> Iterator[tuple[str, Json]]:
 
 
 def without(values: Json, unwanted: Callable[[str, Json], bool]) -> Json:
-    """Return values without those, at any depth, for whose name and value `unwanted` is true."""
+    """Return `values` without the values, at any depth, that are `unwanted` by name and value."""
     if isinstance(values, list):
         return [without(v, unwanted) for v in values if not unwanted("", v)]
     if isinstance(values, dict):

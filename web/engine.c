@@ -33,7 +33,7 @@ char *mark(void) { return top; }
 void release(char *marked) { top = marked; }
 
 /* out (rows, columns padded) = left (rows, depth) times a packed matrix (depth, columns), plus a
- * bias (columns padded). Rows of `left` begin `stride` numbers apart: a convolution's overlap. */
+ * bias (columns padded). Rows of `left` begin `stride` numbers apart, and may overlap. */
 void linear(const float *left, int stride, int rows, int depth, const float *packed,
             const float *bias, int columns, float *out) {
     const int64_t width = padded(columns);

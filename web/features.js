@@ -6,13 +6,13 @@ import {
 } from "./ink.js";
 
 const MAX_POINTS = 20_000; // most points of a row, besides two for each stroke
-const DETAIL = 3; // factor on the features of parts, which are a third as large as the others
+const DETAIL = 3; // factor that makes the features of parts as large as the others
 const FAR = 8; // x-heights beyond which positions and jumps grow only logarithmically
 const LATE = 5; // least x-heights from the end of the ink back to a late mark
 const MARK_ABOVE = 0.6; // least x-heights from the baseline up to the lower end of a mark
 const MARK_WIDTH = 2.5; // most x-heights of a mark's width
-const ACROSS = 4; // weight of a distance along the row, relative to a distance across the row
-const BEFORE = 0.25; // x-heights left of its nearest letter beyond which a mark precedes the letter
+const ACROSS = 4; // weight of a distance in x, relative to a distance in y
+const BEFORE = 0.25; // least x-heights from a mark to a letter that the mark precedes
 
 /** The number of features of a point. The path to a point is divided into `parts`. */
 export const numFeatures = (parts) => 10 + (parts > 1 ? 2 * parts : 0);
@@ -84,8 +84,8 @@ function direction([x, y], [x2, y2]) {
   return [(x2 - x) / length, (y2 - y) / length];
 }
 
-/** The function of a point's height above the least-squares line of all points. In narrow ink that
- * line would follow the letters, so the height is that above the mean point. */
+/** The function of a point's height above the least-squares line of all points. In narrow ink this
+ * line would follow the letters; there, the height is measured from the mean point. */
 function heightAboveLine(strokes) {
   const points = strokes.flat(), {left, top, right, bottom} = bounds(strokes);
   const [x0, y0] = [0, 1].map((axis) => sum(points.map((point) => point[axis])) / points.length);

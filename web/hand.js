@@ -24,7 +24,7 @@ function sketch(canvas, strokes) {
   for (const stroke of strokes) draw(context, stroke, 1.6 / scale);
 }
 
-/** Set up the part My hand. `open` shows the part. */
+/** Set up the part My hand. `open` of the result shows the part. */
 export function startHand({client, store}, sentences) {
   const canvas = find("#hand-pad"), scroll = find("#hand .scroll");
   let current, timer = 0; // `current` is the text of the sentence that is shown
@@ -69,8 +69,8 @@ export function startHand({client, store}, sentences) {
       sentences.find((sentence) => stateOf(sentence) === "skipped"));
   }
 
-  /** Show the next sentence. First ask whether the strokes are right if the reader reads another
-   * sentence; without a reader do not ask. */
+  /** Show the next sentence. If the reader reads another sentence, first ask whether the strokes
+   * are right; without a reader do not ask. */
   async function finish() {
     const text = current, keep = () => next(text, "done");
     const rows = await client.ask("read", {strokes: pad.pointLists}).catch(() => [{text}]);

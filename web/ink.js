@@ -4,7 +4,7 @@
 // in ms and the pressure from 0 to 1. Ink is a flat list of numbers, three for each point: the
 // offset in x, the offset in y, and 1 where a stroke ends, otherwise 0.
 
-const FLAT = 0.3; // x-heights of the largest vertical segment that counts as flat
+const FLAT = 0.3; // x-heights of the tallest flat segment between turning points in y
 const LEAST_WIDTH = 4; // x-heights of the narrowest line whose baseline's slope is measured
 const MIN_DOWNSTROKE = 0.5; // x-heights of the shortest downstroke whose lean is measured
 const MAX_LEAN = 50; // degrees of the largest lean of a downstroke that is measured
@@ -88,14 +88,14 @@ export function xHeight(strokes) {
 /** The angle of the baseline in radians, positive if the baseline falls to the right; 0 if the line
  * is too short to measure. */
 export function baselineAngle(strokes) {
-  const letter = xHeight(strokes);
-  const down = verticalSegments(strokes).filter(({dy}) => dy > FLAT * letter);
+  const height = xHeight(strokes);
+  const down = verticalSegments(strokes).filter(({dy}) => dy > FLAT * height);
   const stride = Math.max(1, Math.ceil(down.length / 400)); // limits the number of pairs
   const feet = down.filter((_, i) => i % stride === 0).map(({x, y, dx, dy}) => [x + dx, y + dy]);
   const slopes = feet.flatMap(([x, y], i) => feet.slice(i + 1)
-    .filter(([x2]) => Math.abs(x2 - x) > 0.5 * LEAST_WIDTH * letter)
+    .filter(([x2]) => Math.abs(x2 - x) > 0.5 * LEAST_WIDTH * height)
     .map(([x2, y2]) => (y2 - y) / (x2 - x)));
-  if (slopes.length < 3 || bounds(strokes).width < LEAST_WIDTH * letter) return 0;
+  if (slopes.length < 3 || bounds(strokes).width < LEAST_WIDTH * height) return 0;
   return Math.atan(median(slopes));
 }
 
@@ -125,9 +125,9 @@ export function baselineOf(strokes, text) {
 /** The lean of level strokes to the right: the median of -dx / dy over the downstrokes, weighted by
  * dy; 0 if there are no downstrokes. */
 export function slant(strokes) {
-  const letter = xHeight(strokes), maxLean = Math.tan(MAX_LEAN * Math.PI / 180);
+  const height = xHeight(strokes), maxLean = Math.tan(MAX_LEAN * Math.PI / 180);
   const down = verticalSegments(strokes).filter(({dx, dy}) =>
-    dy > MIN_DOWNSTROKE * letter && Math.abs(dx) <= maxLean * dy);
+    dy > MIN_DOWNSTROKE * height && Math.abs(dx) <= maxLean * dy);
   return weightedMedian(down.map(({dx, dy}) => -dx / dy), down.map(({dy}) => dy)) ?? 0;
 }
 
@@ -157,8 +157,8 @@ export function pathAlong(stroke) {
   });
 }
 
-/** A stroke's first point and `count` points more, at equal steps of `path`. `path` has a number
- * for each point of the stroke, which grows along the stroke. */
+/** A stroke's first point and `count` points more, at equal steps of `path`, which has an
+ * ascending number for each point of the stroke. */
 export function atEqualSteps(stroke, path, count) {
   if (!count) return stroke.slice(0, 1);
   let i = 0;

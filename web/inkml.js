@@ -3,7 +3,7 @@
 const MAX_BYTES = 2 ** 24; // of a file, as in Python
 const MAX_GROUP_POINTS = 20_000; // of a traceGroup, as in Python
 const MAX_FILE_POINTS = 100_000; // of a file (assumed)
-const MAX_COORDINATE = 1e9; // largest absolute value (in Python that of an offset)
+const MAX_COORDINATE = 1e9; // largest absolute value of a coordinate (Python limits offsets)
 const GROUP = /<(?:[\w.-]+:)?traceGroup\b/;
 const CHANNEL = /<(?:[\w.-]+:)?channel\b[^<>]*?\bname\s*=\s*["'](\w+)/g;
 const TRACE = /<(?:[\w.-]+:)?trace\b[^<>]*>([^<]*[^<\s][^<]*)/g;

@@ -10,7 +10,7 @@ const TRY_SEED_STRIDE = 1_000_000_007; // from the seed of a try to the seed of 
 const SEEDS = 2 ** 32; // number of seeds
 const MIN_STEPS = 100; // steps that a line may take in addition to STEPS_PER_CHARACTER
 const STEPS_PER_CHARACTER = 40; // steps that a line may take for each character
-// Letters and digits of a line whose measure and the hand's measure have equal weight (by eye).
+// Number of letters and digits at which a line's measure weighs as much as the hand's (by eye).
 const LINE_PRIOR = 1; // for the baseline
 const HEIGHT_PRIOR = 8; // for the x-height, which capitals and digits alone do not show
 const TURN_PRIOR = 2; // for the slope

@@ -51,7 +51,7 @@ async function start() {
   const tools = {client: startClient(), startClient, store, say, complain};
   const parts = {write: startWrite(tools), read: startRead(tools),
     hand: startHand(tools, sentences.split("\n").filter(Boolean))};
-  let shown, claims = {}; // the name of the part that is shown; by name, the claims of parts
+  let shown, claims = {}; // the name of the shown part; for each name, the part's claim
   const open = async () => {
     const [name, query] = location.hash.slice(1).split("?");
     const part = shown = Object.hasOwn(parts, name) ? name : "write";
@@ -59,7 +59,7 @@ async function start() {
       find(`#${other}`).hidden = true;
       find(`nav a[href="#${other}"]`).ariaCurrent = other === part ? "page" : null;
     }
-    find("#elsewhere").hidden = false; // its animation shows it if the claim takes long
+    find("#elsewhere").hidden = false; // an animation shows #elsewhere if the claim takes long
     if (parts[part].pad) // `store.keep` reports a failure of the storage
       await (claims[part] ??= claim(part).then(store.reload).catch(() => {}));
     if (part !== shown) return;

@@ -16,9 +16,9 @@ const KERNEL = 5; // points under the kernel of the convolution
 const STRIDE = 2; // points from one frame to the next
 const GATES = [0, 1, 3, 2]; // torch's indices of the gates input, forget, output and candidate
 const FRAMES = 100; // frames of a line of weight 1
-const FEW = 0.25; // weight of an unknown hand, which draws a hand of few letters towards zero
+const FEW = 0.25; // weight of zero in a mean of descriptors: few letters have a mean near zero
 const SURE = 8; // weight of the descriptor of a drawn hand
-const FRACTIONS = [0.3, 0.7]; // bounds of each hand's weight in a drawn hand, a mean of two hands
+const FRACTIONS = [0.3, 0.7]; // bounds of the weight of each of two hands in a drawn hand
 const SPAN = 3; // largest absolute value of a number of a hand vector
 
 /** A list of the numbers of all rows. */
@@ -294,7 +294,7 @@ export class HandDescriptor extends StrokeEncoder {
       file.tensors["projection.bias"]?.count, moments);
   }
 
-  /** The descriptor of a line, multiplied by the line's weight; then this weight. */
+  /** A list: the descriptor of a line times the line's weight, followed by the weight. */
   describe(strokes) {
     const [convolved, hidden] = this.encode(strokes), {length} = convolved;
     const frames = convolved.map((row, i) => [...row, ...hidden[i]]), weight = length / FRAMES;

@@ -2,7 +2,7 @@
 // (Matsumoto and Nishimura 1998), and the method of Box and Muller.
 
 const SIZE = 624; // words of the state (n of the paper)
-const SHIFT = 397; // words from a word to the word that changes it (m of the paper)
+const SHIFT = 397; // places from a word of the state to the word that changes it (m)
 
 export class TorchRandom {
   constructor(seed) {

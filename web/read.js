@@ -7,9 +7,9 @@ import {Pad} from "./pen.js";
 
 const PAUSE = 250; // ms without a change before the strokes are read (assumed)
 const SPACE = 120; // least px below the last stroke (assumed)
-const MAX_HEIGHT = 4000; // px of the canvas (assumed)
+const MAX_HEIGHT = 4000; // px of strokes from which the canvas no longer grows (assumed)
 
-/** Set up the part Read. `open` shows the part. */
+/** Set up the part Read. `open` of the result shows the kept strokes. */
 export function startRead({startClient, store}) {
   const canvas = find("#read-pad"), output = find("#text"), stop = find("#stop-read");
   let timer = 0, client = startClient();
@@ -49,7 +49,7 @@ export function startRead({startClient, store}) {
   };
   find("#copy-text").onclick = () => navigator.clipboard.writeText(output.innerText.trim());
   find("#save-read").onclick = () => {
-    const rows = [{text: "", strokes: pad.pointLists}]; // a reading is no true text
+    const rows = [{text: "", strokes: pad.pointLists}]; // no text: a reading may be wrong
     if (pad.strokes.length) save("handwriting.inkml", toInkml(rows), "application/inkml+xml");
   };
   find("#open-read").onchange = async ({target}) => {

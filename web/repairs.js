@@ -2,7 +2,7 @@
 
 import {bounds, median, sum} from "./ink.js";
 
-const SHARE = 0.5; // least fraction of a stroke's points that belong to the stroke's character
+const SHARE = 0.5; // a stroke belongs to a character if more than this fraction of its points do
 const POINTS = 4; // points of a straight line that is drawn
 const BAR_TILT = 0.05; // heights of a 5 by which its bar rises
 const LEAST_BAR = 0.3; // heights of a 5: the least width of its bar

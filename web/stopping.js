@@ -1,12 +1,12 @@
 // Where a written line ends: the rules and constants of model/generation/stopping.py for one line
 // of a network that predicts the end of the sequence.
 
-const REST = 0.1; // standard deviations within which x and y of an offset lie while the pen rests
+const REST = 0.1; // most standard deviations from 0 of a resting pen's offset, in x and in y
 const LONGEST_FINISH = 40; // most steps of a stroke after the window has passed the text
 
 export class Stopping {
-  /** Begin a line of a network with this header. `text` is the line's encoded text, `limit` the
-   * largest number of steps, and `point` the normalised point before the first step. */
+  /** Begin a line. The first argument is the network's header, `text` the line's encoded text,
+   * `limit` the largest number of steps, `point` the normalised point before the first step. */
   constructor({alphabet, normalisation: {mean, std}}, text, limit, point) {
     const characters = [...alphabet];
     const endsInLetter = /[\p{L}\p{N}] *$/u.test(text.map((code) => characters[code]).join(""));
@@ -38,8 +38,8 @@ export class Stopping {
       this.still.every((still, axis) => Math.abs(point[axis] - still) <= REST));
   }
 
-  /** Return two numbers of steps, each Infinity while it is unknown: those of the whole line, and
-   * those up to the end of the stroke in which the window passed the text. */
+  /** Return two numbers of steps: up to the end of the line, and up to the end of the stroke in
+   * which the window passed the text. An unknown number is Infinity. */
   #stops() {
     const {text, steps, up, endsInLetter} = this, count = Math.min(this.limit, steps.length);
     const firstStep = (from, stop, condition) => {

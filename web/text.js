@@ -2,8 +2,8 @@
 
 const ALIKE = ["'’‘`", '"“”„', "-–—", "lI|", "Bß"]; // groups of signs that look the same
 
-/** Return {text, changes}: the text with the characters that a network does not know replaced or
- * left out, and the replacement of each, "" for a character that is left out. Blanks stay. */
+/** Replace or leave out the characters that a network does not know, except blanks. Return {text,
+ * changes}: the new text; for each such character its replacement, "" if it is left out. */
 export function fit(text, {alphabet, replacements = {}}) {
   const known = new Set(alphabet), changes = {};
   const separated = (sign) => (known.has(sign) ? sign : ` ${sign}`); // 1½ is not 11/2

@@ -5,7 +5,7 @@ import {Paper, paint, saveSheets, toElements} from "./sheet.js";
 import {fit} from "./text.js";
 
 const MAX_CHARACTERS = 5000; // of a text (assumed)
-const FIRST_WIDTH = 1.25; // x-heights of a character's width, before a row is written (assumed)
+const FIRST_WIDTH = 1.25; // x-heights per character, until a written row is measured (assumed)
 const FILLED = 0.95; // fraction of a column's width that a row is expected to fill (assumed)
 const SEEDS = 2 ** 32; // number of seeds
 const MY_HAND = "My hand"; // the style of the recorded lines
@@ -17,7 +17,7 @@ function countFitting(words, maxCharacters) {
   return count;
 }
 
-/** Set up the part Write. `open` shows the part, with the values of an address's query. */
+/** Set up the part Write. `open` of the result shows the part, with the values of a query. */
 export function startWrite({client, complain, say, store}) {
   const form = find("#options"), fields = form.elements, initial = new FormData(form);
   const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
@@ -87,7 +87,7 @@ export function startWrite({client, complain, say, store}) {
     };
     clear();
     Object.assign(row, {seed: seed % SEEDS, doubtful: []});
-    // Without a chosen hand each seed has another hand, so the first row is the others' primer.
+    // Without a chosen hand each seed has another hand: the first row is the later rows' primer.
     const [first] = rows, primer = row !== first && first.ink.length ? first : null;
     const options = {text: row.text, seed: row.seed, bias: Number(fields.bias.value),
       hand: hand ?? (primer && {text: primer.text, ink: primer.ink})};

@@ -109,9 +109,9 @@ class Layer:
 def curves(points: np.ndarray) -> np.ndarray:
     """Return the smooth curve of a stroke `(n, 2)` as Bézier segments `(segments, 4, 2)`.
 
-    The points are rounded to `DECIMALS` first, because a file has rounded points, and a curve must
-    not lose its length there. A dot (one point, or equal points) becomes a line of `DOT_LENGTH`
-    straight down, centred on the dot.
+    The points are first rounded to `DECIMALS`, as in a file. A stroke of one point, or of
+    points that are then equal, is a dot. A dot becomes a line of `DOT_LENGTH` straight down,
+    centred on the dot.
     """
     points = np.round(points, DECIMALS)
     segments = bezier(points)
