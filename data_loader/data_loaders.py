@@ -25,7 +25,7 @@ from utils.pictures import ink_picture, likely_columns
 
 log = logging.getLogger(__name__)
 
-_AUGMENTATION_STREAM = 1  # last part of augmentation seeds; seeds of an epoch's order end in 2
+_AUGMENTATION_KEY = 1  # last number of a seed; base_data_loader has another for its seeds
 
 Features = Callable[..., np.ndarray]
 """A function that computes the inputs of a network from ink, see `BaseModel`."""
@@ -117,7 +117,7 @@ class HandwritingDataLoader:
             The content of the batches does not depend on this number.
         preprocessing: deterministic transforms of the training ink, in this order; None takes the
             dataset's default.
-        augmentation: random transforms of the training ink, in this order, drawn every time.
+        augmentation: random transforms of the training ink, in this order, drawn anew every epoch.
         bucket: number of batches whose lines are sorted by length together. A larger number leaves
             less padding; a smaller number shuffles better.
         pin_memory: put batches into page-locked memory if there is a GPU.
@@ -263,7 +263,7 @@ class Data:
     """Characters appended to the alphabet, with their counts in all splits, the rarest first."""
 
     def samples(self, split: str) -> list[Sample]:
-        """Return the recorded samples of a split; with `overfit`, `training` for the split "valid".
+        """Return the recorded samples of a split; with `overfit`, the split "valid" is `training`.
 
         Raises:
             UserError: if there is no such split.
@@ -299,7 +299,7 @@ class Data:
 
 @dataclass(frozen=True, eq=False)
 class Items(Dataset):
-    """Converts samples to items for a network; its keys are `(epoch, index of the sample)`."""
+    """Converts samples to items for a network; an item's key is `(epoch, index of the sample)`."""
 
     data: Data
     samples: list[Sample]
@@ -316,7 +316,7 @@ class Items(Dataset):
     def __getitem__(self, key: tuple[int, int]) -> Item:
         epoch, index = key
         sample, data = self.samples[index], self.data
-        generator = np.random.default_rng([data.seed, epoch, index, _AUGMENTATION_STREAM])
+        generator = np.random.default_rng([data.seed, epoch, index, _AUGMENTATION_KEY])
         if self._has_user_class:  # The user's class may use the global generators.
             seed = int(np.random.default_rng([data.seed, epoch, index]).integers(2**32))
             random.seed(seed)

@@ -53,7 +53,7 @@ def pack(parsed: Parsed) -> dict[str, np.ndarray]:
     samples = parsed.samples
     offsets = [sample.ink[:, :2] for sample in samples]
     fits_int16 = all((np.abs(o) < 2**15).all() and (o == np.rint(o)).all() for o in offsets)
-    # Escape bytes in names of files that are not valid text.
+    # The name of a file may have bytes that are not valid text: they are escaped.
     strings = [
         [getattr(s, key).encode(errors="backslashreplace").decode() for s in samples]
         for key in STRING_FIELDS

@@ -52,8 +52,8 @@ PAPER_SPLITS: dict[str, list[TaskSet]] = {
 PERIOD = 0.015  # seconds between points (measured: steps shorter than 50 ms have a mean of 0.01506)
 MAX_STEP = 2000.0
 """Length in sensor units to which longer steps are cut by default (assumed: the paper does not give
-its threshold). Cutting hardly changes the normalisation: 1 jump in 10,000 is longer than 2,076, and
-within strokes only one step is longer, a glitch of 2,466 (measured)."""
+its threshold). Cutting hardly changes the normalisation: between strokes 1 step in 10,000 is longer
+than 2,076, and within strokes a single step is, a glitch of 2,466 (measured)."""
 
 _ROOT = "WhiteboardCaptureSession"
 _FORM = r"[a-z]\d\d-\d{3}[a-z]?"
@@ -171,7 +171,7 @@ class IAMOnDBDataset(SourceDataset):
         root: folder with `lineStrokes-all.tar.gz`, `ascii-all.tar.gz` and the task files
             `trainset.txt`, `testset_v.txt`, `testset_t.txt`, `testset_f.txt`; unpacked folders may
             replace the archives. Folders up to two levels deeper are searched as well. An archive
-            is preferred to its folder, since a folder may be incomplete without an error.
+            is preferred to its folder, since a folder that lacks files would cause no error.
         splits: which task files make up `train`, `valid` and `test`; None takes the paper's
             splits: `testset_v` for `valid` and `test`, the other files for `train`.
 
@@ -183,7 +183,7 @@ class IAMOnDBDataset(SourceDataset):
     title = "IAM-OnDB"
     licence = RESEARCH
     unit = "lines"
-    canonical = (41.95, 37.12)  # standard deviations over the complete training set, uncut
+    canonical = (41.95, 37.12)  # standard deviations over the training set: all lines, steps uncut
 
     root: str = "data/iam_ondb"
     splits: dict[str, list[TaskSet]] | None = None

@@ -138,7 +138,7 @@ def read_head(path: Path) -> bytes:
 
 
 def note_program(head: bytes) -> str:
-    """Return the program that made notes, as `_NOTES` names it; "" if `head` begins no notes."""
+    """Return the program, as `_NOTES` names it, whose notes begin like `head`; "" if none do."""
     match = _NOTES.search(unpacked(head, _HEAD_BYTES))
     return match.lastgroup or "" if match else ""
 
@@ -160,7 +160,7 @@ def match_device(ink: np.ndarray, others: Sequence[np.ndarray]) -> tuple[np.ndar
         others: ink of another device, each of at least two points.
 
     Returns:
-        the ink, the factor by which it was scaled, and the new period in recorded periods.
+        the ink, the factor by which it was scaled, and its new period in units of the old one.
     """
     height = float(np.median([x_height(other) for other in others]))
     scale = _unless_small(height / x_height(ink))

@@ -32,9 +32,9 @@ from data_loader.sources.untrusted_files import read_file
 from utils.checks import ConfigFault
 
 TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
-"""Types of annotations that hold a transcription, the preferred type first, in any case."""
+"""Types of annotations that hold a transcription, the preferred first; letter case is ignored."""
 WRITERS = ("writer", "writerID")
-"""Types of annotations that name the writer, the preferred type first, in any case."""
+"""Types of annotations that name the writer, the preferred first; letter case is ignored."""
 MAX_REFERENCES = 10  # from context to context (assumed)
 UNITS = {"pt": 1.0, "in": 72.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540, "px": 0.75}
 """Length of each unit in points (1/72 inch)."""
@@ -190,7 +190,7 @@ def _format(holder: Element) -> Format:
 
 
 def _annotation(element: Element, kinds: Sequence[str]) -> str:
-    """Return the annotation of an element whose type comes first in `kinds`, or ""."""
+    """Return an element's annotation of the first type in `kinds` that the element has, or ""."""
     texts: dict[str, str] = {}
     for annotation in element.findall("annotation"):
         text = "".join(annotation.itertext())
@@ -208,7 +208,7 @@ def _annotated(root: Element) -> Iterator[Element]:
         # A view that contains views is a group.
         if element.tag in ("traceGroup", "traceView") and _annotation(element, TRUTHS):
             yield element
-        elif element.tag != "annotation":  # Annotations in annotations would take long.
+        elif element.tag != "annotation":  # Groups nested in it would be read at each level.
             stack += reversed(element)
 
 
@@ -287,7 +287,7 @@ def _values(content: str, form: Format, place: str) -> np.ndarray:
     for number, row in enumerate(rows, 1):
         if not form.min_values <= len(row) <= (form.max_values or len(row)):
             detail = f"point {number} of {place} has {len(row)}"
-            raise Fault(f"a point without {form.min_values} values", detail)
+            raise Fault(f"a point with other than {form.min_values} values", detail)
     width = min(map(len, rows))
     values = np.array([row[:width] for row in rows], dtype=np.float64)
     if not np.isfinite(values).all():

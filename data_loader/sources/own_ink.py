@@ -82,7 +82,8 @@ def sample_of(line: object, y_grows_down: bool = True) -> Sample:
     for number, stroke in enumerate(strokes):
         reason = f"stroke {number} is not a list of (x, y)"
         try:
-            points = np.asarray(stroke, dtype=np.float64)  # Strings might fill the memory.
+            # Without the dtype, an array of strings might fill the memory.
+            points = np.asarray(stroke, dtype=np.float64)
         except (TypeError, ValueError, OverflowError) as error:
             raise Fault(reason, str(error)) from None
         if points.size and (points.ndim != 2 or points.shape[1] != 2):

@@ -29,8 +29,8 @@ SAMPLE_BYTES = 500  # of a sample or a Fault besides points and strings (measure
 POINT_BYTES = 13  # of a point (measured)
 MAX_PERIODS = 2.5
 """Maximum time, in periods, between two points with no missing point between them (assumed).
-IAM-OnDB rounds times to 10 ms, so that two periods may be due to rounding: steps of 0.03 s are
-hardly longer in space than steps of one period, but steps of 0.04 s are (measured)."""
+IAM-OnDB has a period of 0.015 s, but times rounded to 0.01 s. So 0.03 s may be a single period: in
+space, steps of 0.03 s are hardly longer than other steps, steps of 0.04 s are (measured)."""
 
 
 class Fault(DataError):

@@ -243,5 +243,5 @@ class DividedDataset(SourceDataset):
         return parts, notes
 
     def _split_key(self, sample: Sample) -> str:
-        """Return the key of a sample without a writer; samples with the same key stay together."""
+        """Return what is hashed for a sample without a writer; samples of one key stay together."""
         return sample.name

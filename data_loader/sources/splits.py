@@ -11,7 +11,7 @@ from base.base_dataset import SPLITS, Sample
 from utils.checks import ConfigFault
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
-_OFFICIAL = re.compile(r"(?<![a-z])(train|valid|test)(?:ing|ation)?(?![a-z])", re.IGNORECASE)
+_SPLIT_NAME = re.compile(r"(?<![a-z])(train|valid|test)(?:ing|ation)?(?![a-z])", re.IGNORECASE)
 
 
 def hash_fraction(key: str, seed: int = 0) -> float:
@@ -32,7 +32,7 @@ def choose_subset(samples: Sequence[Sample], count: int, seed: int = 0) -> list[
 
 def named_split(path: str) -> str:
     """Return the split that a path names ("pendigits-train"), or "" unless it names exactly one."""
-    named = {match[1].lower() for match in _OFFICIAL.finditer(path)}
+    named = {match[1].lower() for match in _SPLIT_NAME.finditer(path)}
     return named.pop() if len(named) == 1 else ""
 
 

@@ -34,7 +34,7 @@ from utils.checks import DataError, first_line, short
 
 NAMES = ("strokes-py3.npy", "strokes.npy")
 TEXTS = "sentences.txt"
-MAX_ARRAYS = 256 * MEBIBYTE  # of a file (assumed: all of IAM-OnDB takes 90 MiB)
+MAX_FILE_BYTES = 256 * MEBIBYTE  # of a .npy file (assumed: all of IAM-OnDB takes 90 MiB)
 
 _OPCODES = "\x80\x95(.N\x88\x89KMJ\x8aGt)\x85\x86\x87]aeqrhj\x94c\x93RbTUX\x8cBC"
 """Opcodes of pickled arrays (no dictionaries, bytearrays or long numbers, which can be endless)."""
@@ -52,7 +52,7 @@ def parse(path: Path, texts: str | None = TEXTS) -> Parsed:
         path: the file.
         texts: the name of the file of transcriptions; the file is read if it lies beside `path`.
     """
-    content = read_file(path, MAX_ARRAYS)
+    content = read_file(path, MAX_FILE_BYTES)
     elements = load_arrays(content)
     if len(elements) > MAX_ELEMENTS:
         raise Fault(f"more than {MAX_ELEMENTS:,} lines")

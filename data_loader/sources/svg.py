@@ -52,7 +52,7 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(path: Path) -> Parsed:
-    """Return the rows in a file, the uppermost row first; their points are the curves' ends."""
+    """Return the rows in a file, the uppermost first; the points of a row are its curves' ends."""
     rows: list[tuple[str, list[np.ndarray]]] = []
     for shape in shapes(xml_tree(read_file(path), "svg")):
         if _ROW_TEXT in shape.element.attrib:

@@ -32,7 +32,7 @@ from data_loader.sources.parsing import (
 from data_loader.sources.unipen_blocks import Block, blocks_of_file
 from utils.ink import at_equal_steps
 
-_TYPICAL = re.compile(
+_TYPICAL_KEYWORD = re.compile(
     rb"^[ \t]*\.(?:PEN_DOWN|SEGMENT|VERSION|INCLUDE|COORD|HIERARCHY|LEXICON|DATA_SOURCE)\b", re.M
 )
 _SEGMENT = re.compile(
@@ -130,7 +130,7 @@ class Document:
 
 def sniff(head: bytes) -> bool:
     """Return whether a file that begins with `head` is UNIPEN."""
-    return _TYPICAL.search(head) is not None
+    return _TYPICAL_KEYWORD.search(head) is not None
 
 
 def parse(path: Path) -> Parsed:
@@ -211,7 +211,7 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
                 raise Fault("columns without X or Y", f".COORD in {block.describe_line()}")
         elif (match := _RESOLUTION.fullmatch(keyword)) and (value := _number(body) or 0.0) > 0:
             per_inch[match[1]] = value * (25.4 if match[2] == "MM" else 1.0)
-    if down and has_lifts:  # Files of other tablets have no .PEN_UP.
+    if down and has_lifts:  # Without any .PEN_UP, a file need not end with it.
         fault = Fault("a component cut short: the file ends without .PEN_UP")
         faults[len(components) - 1] = fault
     return Document(segments, components, faults, rates, points_per_second)
@@ -235,7 +235,7 @@ def _points(block: Block, columns: list[str]) -> np.ndarray:
         words = row.split()
         if len(words) != len(columns):
             detail = f"{block.describe_line(number)} has {len(words)}"
-            raise Fault(f"a point without {len(columns)} values", detail)
+            raise Fault(f"a point with other than {len(columns)} values", detail)
         try:
             if "_" in row:  # `float` would accept 1_000.
                 raise ValueError

@@ -195,7 +195,7 @@ def untokenised(text: str) -> str:
 
 
 def _rows(sample: Sample, has_words: bool) -> list[Sample]:
-    """Return the sample of each row of a text; a text of several rows must be a list of words.
+    """Return the sample of each row of a text; a text of several rows must have one word a row.
 
     If `has_words`, the document also has the words as samples of their own.
     """
@@ -277,7 +277,7 @@ class UnipenDataset(DividedDataset):
         parsed = parse_level(document, level, self.writer_comment)
         if not (parsed.samples or parsed.left_out):
             raise Fault(f"no segments of the level {level}")
-        if self.writer_comment is not None:  # Different files give different writers one number.
+        if self.writer_comment is not None:  # Each file numbers its writers anew.
             samples = [replace(s, writer=f"{name}:{s.writer}") for s in parsed.samples]
             parsed = replace(parsed, samples=samples)
         return parsed.require_text(_NO_LABEL).within(name, group=name)

@@ -81,9 +81,9 @@ PLACE_DEVIATION = 0.05
 DOT_EXTENTS = (0.0, 0.12)
 """Bounds on the width and height of the short stroke that makes a dot, in x-heights (measured: half
 of the dots of `i` in IAM-OnDB's training lines are 0.04 to 0.11 wide and 0.04 to 0.14 high)."""
-MAX_EXTRA_POINTS = 2.0
-"""Largest number of steps of a stroke in addition to its length in mean steps: the pen is slow at
-the ends (measured in IAM-OnDB: strokes of 1 to 4 mean steps have 4, strokes of 6 have 8)."""
+MAX_EXTRA_STEPS = 2.0
+"""A stroke has up to this many more steps than its length / mean step: the pen is slow at the ends
+(measured in IAM-OnDB: strokes as long as 1 to 4 mean steps have 4 steps, as long as 6 have 8)."""
 MIN_TALL_HEIGHT = 1.45
 """Height above which ink belongs to a tall letter, in x-heights."""
 
@@ -100,8 +100,8 @@ class AccentPen:
     Args:
         hand: the hand whose proportions, slant and speed the characters get.
         get_piece: see `GetPiece`.
-        generator: generator for the variation from copy to copy; `habit_generator` has the same
-            numbers whenever the hand writes.
+        generator: generator for the variation from copy to copy; for the hand's habits,
+            `habit_generator` yields the same numbers in each pen of the hand.
     """
 
     def __init__(self, hand: BankHand, get_piece: GetPiece, generator: np.random.Generator) -> None:
@@ -146,7 +146,7 @@ class AccentPen:
         turns = np.abs(np.diff(np.unwrap(np.arctan2(*np.diff(curve, axis=0).T))))
         # A turn by a radian takes as long as 0.06 x-heights of path.
         time = path_along(curve) + 0.06 * np.pad(turns, 1).cumsum()
-        extra = MAX_EXTRA_POINTS * self.generator.uniform(0.3, 1.0)
+        extra = MAX_EXTRA_STEPS * self.generator.uniform(0.3, 1.0)
         num_steps = max(2, round(time[-1] / self.hand.speed + extra))
         # The pen is slower at both ends of the stroke.
         fraction = time / time[-1]
@@ -166,8 +166,7 @@ class AccentPen:
         return piece._replace(path=slanted(piece.path, -self.hand.slant))
 
     def upright_letter(self, character: str, dotted: bool = True) -> Piece:
-        """Return a copy of an ASCII letter, made upright, and without its dot if `dotted` is False;
-        raise `UnusablePiece` if the letter's height is implausible."""
+        """Return an upright copy of an ASCII letter, without its dot if `dotted` is False."""
         piece = self.upright_piece(character)
         if not dotted:
             piece = piece._replace(path=without_dot(piece.path))
@@ -221,7 +220,7 @@ class AccentPen:
         return moved(drawn, right, y.min() + self.random_deviation(PLACE_DEVIATION))
 
     def bar_through(self, letter: np.ndarray, character: str) -> np.ndarray:
-        """Return the path of the bar through a letter, which makes the letter `character`."""
+        """Return the path of the bar that turns a letter into `character`."""
         x, y, _ = letter.T
         top = float(y.min())
         if character in "øØ":

@@ -270,7 +270,7 @@ def _places(line: CutLine) -> Iterator[Place]:
 def verify_pieces(
     hands: Iterable[BankHand], read: Callable[[Sequence[np.ndarray]], list[str]]
 ) -> tuple[int, int]:
-    """Set `fits` in the line of each character whose trial is read right, apart from blanks.
+    """Set `fits` for each character whose trial is read right; blanks in a reading do not count.
 
     Args:
         hands: hands whose characters are tried.
@@ -291,7 +291,7 @@ def verify_pieces(
 
 
 def check_hands(dataset: BaseDataset, samples: Iterable[Sample]) -> None:
-    """Raise a DataError if the dataset names the writer or the form of no line."""
+    """Raise a DataError unless some line of the dataset has a writer or a form."""
     if not any(sample.hand for sample in samples):
         raise DataError(
             f"{type(dataset).__name__} names neither writers nor forms (`writer` and `group` are "

@@ -50,8 +50,8 @@ class ComposedDataset(ExtendedDataset):
         alignment: file that `benchmarks/align.py` made for the dataset, or the name of a file that
             comes with the project, such as "iam_ondb".
         size: number of new lines.
-        long: number of further lines, each of two to four lines of one hand side by side. The parts
-            are recorded, except that the last part of every second line is new, as after a primer.
+        long: number of further lines, each of two to four lines of one hand side by side. All parts
+            are recorded lines; in every second line the last part is new, as after a primer.
         european: fraction of the new lines with letters beyond ASCII.
         strings: fraction of the new lines that have random characters instead of words, so that
             characters of each class stand beside all other classes.
@@ -68,8 +68,8 @@ class ComposedDataset(ExtendedDataset):
         pieces: largest number of characters of a piece. Longer recorded lines are also cut between
             words into pieces for training, to teach a network to begin a line, where it knows the
             hand only from the hand vector. None makes no pieces. Only used with `height`.
-        lifts: least number of strokes per character of a hand in which lines are composed, or None:
-            hands below 0.65 join their letters, but composed letters would not be joined.
+        lifts: least number of strokes per character of the hands that are used, or None.
+            Hands below 0.65 join their letters, but composed letters would not be joined.
         scarce: a character with fewer copies than this in all hands is sometimes drawn.
         seed: seed of the choice of texts, hands and pieces.
 

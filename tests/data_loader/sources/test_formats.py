@@ -152,7 +152,7 @@ ODD = {  # by format the file, the name of its sample, and contents with the rea
     "InkML": ("bad.inkml", "bad.inkml", [
         (inkml()[:150], r"broken XML \(.*line 1, column"),
         (b"<svg/>", "another kind of XML .its outermost element is <svg>"),
-        (inkml([[(1,), (2, 3)]]), "a point without 2 values .point 1 of trace 1"),
+        (inkml([[(1,), (2, 3)]]), "a point with other than 2 values .point 1 of trace 1"),
         (inkml([[(1, 2), (3, "x")]]), "a non-number .*point 2 of trace 1.*'x'"),
         (inkml([[("'1", 2), (3, 4)]]), "a difference without a previous point"),
     ]),
@@ -168,7 +168,7 @@ ODD = {  # by format the file, the name of its sample, and contents with the rea
         (mnist(), r"target data: rows without 14 columns"),
     ]),
     "UNIPEN": ("digits", "digits:00001", [
-        (changed("13 -24\n", "13\n"), r"a point without 2 values \(line \d+ has 1"),
+        (changed("13 -24\n", "13\n"), r"a point with other than 2 values \(line \d+ has 1"),
         (changed("13 -24\n", "13 2_4\n"), r"a non-number .*\(line \d+: '13 2_4'"),
         (changed('? "1"', "?"), "a segment without a label"),
         (changed('? "1"', 'BAD "1"'), "a segment that is marked as bad"),
