@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 MEASURE_KEYS = ("loss", "metrics", "data_loader.args.dataset")
 """Keys of a config; if the value of one changes, later epochs cannot be compared with earlier."""
 MAX_LOSS_INCREASE = 10.0
-"""Maximum increase of a sound state's loss per point since the first step, as a multiple of the
-first step's absolute loss per point, or of 1 if 1 is larger (assumed: a warm-up or a new task
-increases it far less, a learning rate ten times too high far more)."""
+"""Maximum increase of the loss per point from the first step to a sound state. The unit is the
+first step's absolute loss per point, at least 1 (assumed: a warm-up or a new task increases the
+loss far less, a learning rate ten times too high far more)."""
 
 
 class TrainingCheckpoint:
@@ -52,8 +52,8 @@ class TrainingCheckpoint:
 
     Attributes:
         stateful: further parts with a `state_dict`, such as the loss, by name.
-        changes: by key, the former and the present value of each change of the config since the
-            resumed checkpoint.
+        changes: for each key of the config that has changed since the resumed checkpoint, the
+            former and the present value.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class TrainingCheckpoint:
         self.changes: dict[str, list[Any]] = {}
         self._last_save = time.monotonic()
         self._saved: Progress | None = None  # the progress in the last checkpoint
-        self._saved_best: Progress | None = None  # the same of the best, if this start wrote it
+        self._saved_best: Progress | None = None  # progress in the best, if this start wrote it
 
     # Resuming.
 
@@ -121,7 +121,7 @@ class TrainingCheckpoint:
         set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
     def _schedule_steps(self, saved: Mapping[str, Any]) -> int:
-        """Return the steps so far, counted in steps of the present size, as a schedule needs."""
+        """Return how many steps the run would have made by now with the present steps per epoch."""
         progress, layout = self.state.progress, self.stream.layout
         steps_per_epoch = self.settings.steps_per_epoch
         if layout["truncate"] is not None and steps_per_epoch is None:
@@ -137,7 +137,7 @@ class TrainingCheckpoint:
         if distributed.is_main() and source is not None:
             resumed = position(source) or (progress.epoch, math.inf)
             for path in checkpoints(self.run.models):
-                if position(path) > resumed:  # a damaged file: a sound one would be resumed
+                if position(path) > resumed:  # damaged: a sound file would have been resumed
                     log.warning("%s is not resumed; kept as %s", path, set_aside(path))
             changed_measures = [key for key in self.changes if key.startswith(MEASURE_KEYS)]
             if changed_measures and self.run.best.exists():
@@ -151,14 +151,14 @@ class TrainingCheckpoint:
         self._last_save = time.monotonic()
 
     def _find_best(self, source: Path) -> bool:
-        """Make the checkpoint of the best epoch, beside `source`, the best checkpoint of this run;
-        return whether such a checkpoint exists."""
-        best, (_, monitored) = self.state.progress, self.settings.monitored
-        for name in (BEST, checkpoint_name(best.best_epoch)):
+        """Find the best epoch's checkpoint in the folder of `source`, and make the checkpoint the
+        best checkpoint of this run; return whether it was found."""
+        progress, (_, monitored) = self.state.progress, self.settings.monitored
+        for name in (BEST, checkpoint_name(progress.best_epoch)):
             with suppress(CheckpointError):
                 checkpoint = load_checkpoint(source.with_name(name))
                 value = checkpoint["metrics"].get(monitored)
-                if (checkpoint["epoch"], value) == (best.best_epoch, best.best):
+                if (checkpoint["epoch"], value) == (progress.best_epoch, progress.best):
                     link_or_copy(source.with_name(name), self.run.best)
                     return True
         return False
@@ -190,7 +190,7 @@ class TrainingCheckpoint:
         return f"the loss per point went from {first_loss:.3g} in the first step to {loss:.3g}"
 
     def save(self, reason: str | None, *, within_epoch: bool = False) -> None:
-        """Write a checkpoint and remove old checkpoints; if there is a `reason` not to, log it."""
+        """Write a checkpoint and remove old ones; if there is a `reason` not to, only log it."""
         progress = self.state.progress
         if reason is not None:
             log.warning("not saved: %s; %s", reason, self.last_sound())

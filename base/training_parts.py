@@ -59,7 +59,7 @@ class TrainingSettings:
         precision: precision of the network's matrix products; the weights stay float32.
         clip_norm: maximum norm of the gradient; a longer gradient is scaled down.
         accumulate: number of batches whose gradients are summed for one step.
-        ema_decay: decay per step of an exponential moving average of the weights; less at first.
+        ema_decay: decay per step of an exponential moving average of the weights; smaller at first.
         weight_noise: Gaussian noise on the weights in training.
         weight_noise_std: standard deviation of this noise.
         truncate: number of time steps through which the gradient flows. Sequences are cut into
@@ -108,7 +108,7 @@ class TrainingSettings:
         return mode, name or None
 
     def judge(self, progress: Progress, values: Mapping[str, float], sound: bool) -> Progress:
-        """Return the progress with its best epoch updated: a sound epoch with a better value."""
+        """Return the progress after an epoch; a sound epoch with a better value is the new best."""
         mode, name = self.monitored
         if name is None:
             return progress
@@ -127,7 +127,7 @@ class TrainingSettings:
         return f"best {self.monitor}: {progress.best:.6g} in epoch {progress.best_epoch}"
 
     def planned_steps(self, batches: int) -> int:
-        """Return how often the schedule steps in a whole run with `batches` in a pass.
+        """Return how often the schedule steps in a run whose passes have `batches` batches each.
 
         `validate` refuses settings for which this number is unknown.
         """

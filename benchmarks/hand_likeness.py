@@ -79,7 +79,7 @@ class HandSpace(NamedTuple):
 
 
 def load() -> HandSpace:
-    """Read the space that comes with the project; its file has `projection` / `largest`."""
+    """Read the space that comes with the project; the file's projection is divided by `largest`."""
     with np.load(PRETRAINED / "hands.npz") as arrays:
         projection = arrays["projection"].astype(np.float32) * arrays["largest"]
         return HandSpace(arrays["mean"], projection.astype(np.float32), arrays["between"])
@@ -203,7 +203,7 @@ def _direction_weights(angles: np.ndarray, count: int) -> np.ndarray:
 
 
 def _histogram(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the square roots of the fractions of points in each pair of bins; `first` and `second`
-    are the weights of the points in the two scales' bins, `(points, bins)`."""
+    """Return the square root of the fraction of points in each pair of bins, one of `first` and one
+    of `second`; both are weights of the points in bins, `(points, bins)`."""
     total = (first.T @ second).ravel()
     return np.sqrt(total / total.sum()) if total.sum() else total

@@ -44,7 +44,7 @@ from utils.ink import strokes
 
 ROOT = Path(__file__).resolve().parent.parent
 PERSONS_FILE = ROOT / "benchmarks" / "persons.txt"
-"""File of forms of testset_v; a row has one person's forms, as recording times show. Most persons
+"""File of forms of testset_v; a row has one person's forms (by recording times). Most persons
 have about sixty lines, the last six about thirty. The recipe was chosen on the first five."""
 NUM_INVENTED = 20
 """Number of invented writers, all new to the classifier."""
@@ -180,7 +180,7 @@ def print_table(arguments: Namespace, hands: dict[str, HandForms], results: list
     learned = slice(arguments.skip, arguments.skip + len(results))
 
     def rate_assigned(written: list | None) -> str:
-        """Return the fractions for `written` lines; None: for the recorded lines not enrolled."""
+        """Return the fractions as text, for `written` lines (None: recorded lines not enrolled)."""
         rates_by_enrolment = []
         for enrolment in zip(*map(enrolments, coordinates), strict=True):
             enrolled, others = zip(*enrolment, strict=True)
@@ -208,7 +208,7 @@ if __name__ == "__main__":
     add = parser.add_argument
     add("--data", help="folder of IAM-OnDB, for persons of testset_v (default: invented writers)")
     add("--lines", type=int, default=4, help="number of lines of each hand that are learned")
-    add("--skip", type=int, default=0, help="number of first hands that are enrolled, not learned")
+    add("--skip", type=int, default=0, help="number of hands at the start that are not learned")
     add("--hands", type=int, default=100, help="largest number of hands that are learned")
     add("--network", default="writer", help="network that learns")
     config = ROOT / "configs" / "own_hand.json"

@@ -144,7 +144,7 @@ def added_words(page: NotesPage, generator: np.random.Generator) -> NotesPage:
 
 
 def words_of(row: Sequence[np.ndarray], text: str) -> list[list[int]]:
-    """Return, for each word, the indices of its strokes in the row, cut at the widest gaps."""
+    """Cut a row into words at the widest gaps; return the indices of each word's strokes."""
     row_gaps, order = gaps(row, 0.0)
     num_cuts = len(text.split()) - 1
     cuts = np.sort(np.argsort(row_gaps)[len(row_gaps) - num_cuts :]) + 1
@@ -152,8 +152,8 @@ def words_of(row: Sequence[np.ndarray], text: str) -> list[list[int]]:
 
 
 def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: float) -> Change:
-    """Return the change that scales each row by its size, and the distance of two rows by
-    `distance` times the mean of their sizes; `sizes` returns the size of each of so many rows."""
+    """Return the change that scales each row by a factor, and the distance of two rows by
+    `distance` times the mean of their factors; `sizes` returns the factors of a number of rows."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         scales, moved, y = sizes(len(page.rows), generator), list(page.strokes), 0.0
@@ -343,7 +343,7 @@ def plain_words(text: str) -> list[str]:
 
 
 def sure_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
-    """Return in per cent: sure words of all words, right words of the sure, and right of all."""
+    """Return in per cent: sure words of all, right words of the sure words, right words of all."""
     sure, right = [], []
     for page, text in pages:
         words = [word for row in text.rows for word in row.words]

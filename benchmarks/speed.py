@@ -1,6 +1,6 @@
 """Measures training and writing against plain PyTorch, in points per second.
 
-The paths of the project (`PATHS`) and the reference take turns, with networks of the paper's size.
+The ways to run our networks (`PATHS`) and the reference take turns, with the paper's sizes.
 A training step makes a batch of lines in memory, runs forward, loss and backward, clips the
 gradient's norm, and runs Adam. The project's batches have lines of similar length, the reference's
 batches have lines in random order. The networks that write are untrained, and their window moves so

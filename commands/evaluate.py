@@ -57,7 +57,7 @@ class Evaluation:
     recorded: Mapping[str, Any]
 
     def file(self, checkpoint: Path, ending: str) -> Path:
-        """Return the path of a file about a checkpoint; other evaluations have other paths."""
+        """Return the path of a file of results; each checkpoint and each evaluation has its own."""
         from base.run_folder import RunFolder
 
         run, name = RunFolder.of(checkpoint), f"{checkpoint.stem}-{self.split}"
@@ -121,7 +121,7 @@ def score_user_metrics(
     chosen: Evaluation,
     scores: Container[str],
 ) -> dict[str, float]:
-    """Print and return what the training's validation logs and `scores` lack. Return nothing unless
+    """Print and return the values of the training's validation that `scores` lacks; nothing unless
     the loss, a metric or the trainer is the user's, or the network neither writes nor reads."""
     import torch
 
@@ -214,12 +214,12 @@ def score_reading(
         f"split {chosen.split}: {greedy['sequences']} sequences, {greedy['characters']} "
         f"characters, {greedy['words']} words"
     )
-    texts = (chosen.search.language_model, chosen.search.words)
+    sources = (chosen.search.language_model, chosen.search.words)
     descriptions = {
         "greedy": "greedy decoding",
         "beam": f"beam of {search.width}",
         "language_model": f"beam of {search.width} with the language model of "
-        f"{' and '.join(filter(None, texts))}, weight {search.language_weight:g}",
+        f"{' and '.join(filter(None, sources))}, weight {search.language_weight:g}",
     }
     recorded = dict(greedy)
     for name, rates in scores.items():

@@ -19,9 +19,9 @@ def add_options(parser: Parser) -> None:
     file += "training state, and without the config's paths, except paths that -o sets; FILE.bin "
     file += "is for `web`, with weights of 8 bits"
     parser.add_argument("file", type=Path, metavar="FILE", help=file)
-    ink = "for a network that learned a hand: save a line of the person's ink as well, in "
-    ink += "FILE.bin, or beside FILE, with the ending .json, for `write --style` (default: no ink "
-    ink += "leaves the run's folder)"
+    ink = "for a network that learned a hand: also save a line that the person wrote; FILE.bin "
+    ink += "contains the line, any other FILE has it in a .json file beside it, for `write "
+    ink += "--style` (default: no ink leaves the run's folder)"
     parser.add_argument("--with-ink", action="store_true", help=ink)
     options.add_overrides(parser)
 

@@ -19,7 +19,7 @@ from utils.files import read_lines, write_json
 BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # default of --biases
 NUM_SENTENCES = 50  # sentences of --texts plain without --num-samples (assumed)
 EVERYDAY_SPLITS = {"everyday": "test", "everyday-valid": "valid"}  # by the value of --texts
-SAMPLE_SEED_STRIDE = 1_000_000  # from one sample of a text to the next (assumed: fewer texts)
+SAMPLE_SEED_STRIDE = 1_000_000  # seeds between two samples of a text (assumed: fewer texts)
 
 
 def add_options(parser: Parser) -> None:
@@ -35,9 +35,9 @@ def add_options(parser: Parser) -> None:
     sheet = "draw the first sample of each text at the smallest bias on a sheet that marks misread "
     sheet += "lines"
     add("--sheet", action="store_true", help=sheet)
-    proofread = "write as on a page: in one hand, and again each word that this recogniser "
-    proofread += "misreads; it must not be that of --reader (default: off; --proofread alone takes "
-    proofread += "%(const)s)"
+    proofread = "write in one hand, as on a page, and write again each word that this recogniser "
+    proofread += "misreads; --reader must be another recogniser (default: off; --proofread alone "
+    proofread += "takes %(const)s)"
     add("--proofread", nargs="?", const="proofreader", metavar="RECOGNISER", help=proofread)
     options.add_shared(parser, "--tries")
     options.add_output(parser)

@@ -61,7 +61,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return the argparse type of the values that `parse` returns; `parse` raises UserErrors."""
+    """Return an argparse type that calls `parse`; UserErrors become faults of the option."""
 
     def convert(text: str) -> object:
         try:
@@ -73,7 +73,7 @@ def value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[str], float]:
-    """Return the argparse type of the numbers of a `kind`, int or float, from `low` to `high`."""
+    """Return an argparse type of numbers from `low` to `high`; `kind` is int or float."""
     return value(checks.number(kind, low, high))
 
 

@@ -63,14 +63,12 @@ def add_options(parser: Parser) -> None:
     options.add_primer(parser, USUAL, defaults)
     add_paper(parser)
     add_look(parser)
-    proofreading = parser.add_mutually_exclusive_group()
+    add_either = parser.add_mutually_exclusive_group().add_argument
     readers = f"{PROOFREADERS}; and {SECOND}"
-    twice = f"read every word back, and write misread words again (default: {readers})"
-    proofreading.add_argument(
-        "--proofread", dest="reader", nargs="?", metavar="RECOGNISER", help=twice
-    )
-    once = "write every word once"
-    proofreading.add_argument("--no-proofread", dest="proofread", action="store_false", help=once)
+    proofread = f"read every word back, and write misread words again (default: {readers})"
+    add_either("--proofread", dest="reader", nargs="?", metavar="RECOGNISER", help=proofread)
+    no_proofread = "write every word once"
+    add_either("--no-proofread", dest="proofread", action="store_false", help=no_proofread)
     options.add_shared(parser, "--tries")
     report = "JSON of the pages and of the readings of their words, from which --rewrite goes on "
     report += "(default: beside the output, if a word is doubtful)"

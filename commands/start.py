@@ -76,7 +76,7 @@ class Start:
         return model.extend_state_dict(weights, self.alphabet and len(self.alphabet))
 
     def model_on_meta(self, extras: Any = ABSENT) -> BaseModel | None:
-        """Return the network without memory for its weights, to be called before data are loaded.
+        """Return the network without memory for its weights; works before data are loaded.
 
         None if the network takes extras, and neither `extras` nor the checkpoint has their shapes.
 
@@ -134,8 +134,8 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
 
     Args:
         arguments: arguments of the command line.
-        locks: gets the lock of a run that goes on; None: no run is locked. The lock is taken before
-            the search for the newest checkpoint, because another process may save one meanwhile.
+        locks: gets the lock of a run that goes on; with None, no run is locked. The run is locked
+            before the newest checkpoint is searched for: another process could save a newer one.
 
     Raises:
         UserError: if the training cannot begin, or another process holds the run.
@@ -163,9 +163,9 @@ def new_start(arguments: argparse.Namespace) -> Start:
 
 
 def suggested_network(arguments: argparse.Namespace) -> str | None:
-    """Return the pretrained network that the dataset of a config without a network suggests.
+    """Return the name of the pretrained network that a config's dataset suggests.
 
-    None if the config has a network, or faults, which are reported later.
+    None if the config has a network of its own, or faults, which are reported later.
     """
     with suppress(ConfigError, ConfigFault):
         values = bases.merged(bases.read(Path(arguments.config)))

@@ -10,7 +10,7 @@ from handwriting.styles import STYLES, write_style
 from utils.checks import UserError
 from utils.files import PLAIN_NAME, make_room
 
-MAX_POINTS = 4000  # of a style (assumed: five lines; each new line begins with all points)
+MAX_POINTS = 4000  # of a style's ink, which primes every line (assumed: as many as five lines)
 
 
 def add_options(parser: Parser) -> None:

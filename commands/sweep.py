@@ -46,7 +46,7 @@ def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace
         train: trains a run, and returns the exit status.
 
     Raises:
-        ConfigError: if a config has faults; names those of the first such run.
+        ConfigError: if a config has faults; names the faults of the first such config.
         TrainingFailed: after the last run; names the runs that failed.
     """
     all_runs, failed = runs(arguments), []
@@ -69,7 +69,7 @@ def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace
 
 
 def runs(arguments: argparse.Namespace) -> list[argparse.Namespace]:
-    """Return the arguments of each run of a sweep; a run's id has the run's values.
+    """Return the arguments of each run of a sweep; a run's id contains the run's values.
 
     Raises:
         UserError: if a key is swept twice, or two runs would share an id.

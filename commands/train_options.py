@@ -32,9 +32,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         f"characters. Pretrained networks are {', '.join(pretrained())} (default: a new run)",
     )
     add("--run-id", metavar="ID", help="name of the run's folder (default: the current time)")
-    either = "resume the run of this --run-id and config if it exists, else start it (default: an "
-    either += "existing run is an error)"
-    add("--start-or-resume", action="store_true", help=either)
+    start_or_resume = "resume the run of this --run-id and config if it exists, else start it "
+    start_or_resume += "(default: an existing run is an error)"
+    add("--start-or-resume", action="store_true", help=start_or_resume)
     new_data = "resume a run with changed data (default: changed data are an error)"
     add("--new-data", action="store_true", help=new_data)
     _add_sweep(parser)

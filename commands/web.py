@@ -24,7 +24,7 @@ POLICY = re.compile('"Content-Security-Policy" content="([^"]+)"')
 
 
 def add_options(parser: Parser) -> None:
-    port = "port of the page; recorded lines belong to their port (default: %(default)s)"
+    port = "port of the page; a browser keeps recorded lines by port (default: %(default)s)"
     parser.add_argument("--port", type=number(int, 1, 65535), default=PORT, metavar="N", help=port)
     hand = "folder of a run that learned a person's hand: the page writes with the run's network "
     hand += "(default: with the network writer)"
@@ -96,7 +96,7 @@ class _Page(SimpleHTTPRequestHandler):
         host = host if ":" in host else f"{host}:80"
         if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
             return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
-        del self.headers["If-Modified-Since"]  # The browser's copy may be another hand.
+        del self.headers["If-Modified-Since"]  # The browser may keep another hand's network.
         return super().send_head()
 
     def end_headers(self) -> None:

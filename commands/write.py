@@ -33,9 +33,9 @@ def add_options(parser: Parser) -> None:
     options.add_shared(parser, "--skip-unknown", "--bias", "--pen-sharpness", "--extra")
     options.add_lines(
         parser,
-        samples="lines of each text (default: 1); without a text, lines "
-        f"(default: {NUM_LINES}, or 1 if --output is a file); with several networks, lines of each "
-        f"network, on one sheet (default: {NUM_COMPARED})",
+        samples="number of lines of each text (default: 1), of a network that takes no text "
+        f"(default: {NUM_LINES}, or 1 if --output is a file), or of each of several networks, on "
+        f"one sheet (default: {NUM_COMPARED})",
         steps="default: enough for the text, or 700 without a text",
     )
     seed = "seed of the first line of each text, incremented for each further line of the text"
