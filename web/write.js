@@ -27,9 +27,11 @@ export function startWrite({client, complain, say, store}) {
   const pen = () => ({width: Number(fields.pen.value), colour: fields.colour.value});
   const rowsOf = (sheet) => rows.filter((row) => row.sheet === sheet);
 
-  /** Put the values of the form into the page's address. */
-  const updateAddress = () =>
-    history.replaceState(null, "", `#write?${new URLSearchParams(new FormData(form))}`);
+  /** Put the values of the form into the page's address, unless the user is leaving this part. */
+  const updateAddress = () => {
+    if (!/^#(read|hand)/.test(location.hash))
+      history.replaceState(null, "", `#write?${new URLSearchParams(new FormData(form))}`);
+  };
 
   /** Update the controls of the form, and draw all sheets again. */
   function repaint() {

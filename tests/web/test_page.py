@@ -551,6 +551,17 @@ def test_the_sentences_have_all_characters_and_the_rare_ones_early():
     assert all("".join(SENTENCES).count(sign) >= 2 for sign in wanted)
 
 
+def test_a_change_at_the_last_moment_does_not_lead_back_to_write(page, site):
+    page.goto(f"{site[0]}#write")
+    page.wait_for_selector("#write", state="visible")
+    # The address changes at once, the event of this change comes later.
+    page.evaluate("""() => {
+        location.hash = "#read";
+        document.querySelector("#write form").dispatchEvent(new Event("change"));
+    }""")
+    page.wait_for_selector("#read", state="visible")
+
+
 def luminance(colour):
     channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
     parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
