@@ -1,9 +1,9 @@
 """The batches of training, whole or in chunks of their time steps.
 
 A step takes a group of `accumulate` batches. With truncation the batches are cut into chunks of
-`truncate` time steps: each chunk makes an optimiser step, and the recurrent state is carried over
-to the next chunk. Truncation needs a single process: with several, each state would have to be
-moved to the process that gets its sequence.
+`truncate` time steps: each optimiser step takes the next chunk of every batch of the group, and the
+recurrent states are carried over to the next step. Truncation needs a single process: with several
+processes, each state would have to be moved to the process that gets its sequence.
 """
 
 import math
@@ -23,7 +23,7 @@ from utils.checks import UserError, described
 
 @dataclass
 class Chunk:
-    """The whole batch, or, if sequences are cut, some time steps of the rows that reach them."""
+    """A whole batch; or, if sequences are cut, some time steps of the rows that are long enough."""
 
     batch: Batch
     sequences: float
@@ -37,8 +37,9 @@ class Chunk:
 class BatchStream:
     """Returns this process's rows of the batches of each step, in one pass after another.
 
-    A step calls `load`; then, for each of `chunks`, makes a forward pass and, if sequences are cut,
-    calls `carry`; then calls `advance`.
+    A step calls `load`, which loads the next group of batches if the group has no further chunks;
+    for each of `chunks` it makes a forward pass and, if sequences are cut, calls `carry`; at the
+    end it calls `advance`.
     The stream updates the progress and the carried states of the run's `state`. A failure of the
     loader asks the run to `stop`.
     """

@@ -41,7 +41,7 @@ def set_random_state(state: dict[str, Any]) -> None:
     version, numbers, gaussian = state["python"]
     algorithm, keys, *rest = state["numpy"]
     if not 0 <= rest[0] <= len(keys):  # NumPy does not check the position.
-        raise ValueError(f"no position in the state of NumPy's generator: {rest[0]}")
+        raise ValueError(f"{rest[0]} is no valid position in the state of NumPy's generator")
     torch.set_rng_state(state["torch"])
     random.setstate((version, tuple(numbers), gaussian))
     np.random.set_state((algorithm, keys.numpy().astype(np.uint32), *rest))

@@ -152,8 +152,8 @@ def words_of(row: Sequence[np.ndarray], text: str) -> list[list[int]]:
 
 
 def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: float) -> Change:
-    """Return the change that scales each row by a factor, and the distance of two rows by
-    `distance` times the mean of their factors; `sizes` returns the factors of a number of rows."""
+    """Return the change that scales each row by a factor of `sizes(number of rows, generator)`, and
+    the distance of two rows by `distance` times the mean factor of the two rows."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         scales, moved, y = sizes(len(page.rows), generator), list(page.strokes), 0.0

@@ -175,7 +175,7 @@ def show(rates: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
     print(
         f"  bias {rates['bias']:<5g} cer {rates['cer']:.4f}  wer {rates['wer']:.4f}  error-free "
         f"{rates['line_accuracy']:.4f} ({rates['wrong']} of {lines} texts have errors)  "
-        f"ended {rates['ended']:.4f}, and complete {rates['complete']:.4f}{tries}"
+        f"ended {rates['ended']:.4f}, without a missing word {rates['complete']:.4f}{tries}"
     )
     if kinds := rates.get("kinds"):
         width = max(map(len, kinds))

@@ -2,7 +2,7 @@
 
 Graves 2013 draws each line once. Here words with a fault are drawn again with the next seed, and
 the best try is kept. The recogniser is not shown whole lines, because it would guess words from
-their neighbours. A person who reads a number cannot do so.
+their neighbours. A person cannot guess a number from its neighbours.
 
 A second recogniser may read the words too. It sees a picture, as people do, not the movement of the
 pen. It therefore makes other mistakes than the first recogniser, which reads words that are
@@ -83,7 +83,7 @@ class CheckedWord:
         errors: how many characters are misread.
         doubt: minus the log-probability that the reader gives the text, in nats.
         faults: of the line or the word, besides misread characters.
-        bare: whether each `I` is a bare stroke.
+        bare: whether each `I` is bare, that is, a single straight stroke.
         second: doubt of a second reader, in nats; 0 if its reading differs from the text only in
             case, blanks or `0` for `o` (`without_context`); None without a second reader, or if the
             second reader does not know a character of the text.

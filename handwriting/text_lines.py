@@ -33,7 +33,7 @@ MIN_NARROWING = 0.85  # least factor by which a word is narrowed and is still le
 
 
 class Part(NamedTuple):
-    """A part of a word: a fill, raised signs, or usual characters.
+    """A part of a word: raised signs, usual characters, or a fill (a line such as `____`).
 
     Attributes:
         text: the characters of the part.
@@ -51,7 +51,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Passage:
-    """The text of one column of a text line, and its hand.
+    """The text of one column of a line of the source text, and its hand.
 
     Attributes:
         hand: the hand in which the text is written.

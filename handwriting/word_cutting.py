@@ -26,12 +26,12 @@ from utils.hand_measures import baseline_angle, baseline_of, slant
 from utils.ink import from_strokes, to_points, turned_back
 
 MIN_FRACTION = 0.2
-"""Least fraction of a stroke's points in a second word with which the stroke joins the two words
-(assumed: the window goes to the next word some points earlier or later than the pen)."""
+"""A stroke joins two words if at least this fraction of its points is in the second word (assumed:
+the window goes to the next word some points earlier or later than the pen)."""
 # Number of letters and digits in a line at which `shrunk` halves a measured difference:
 LINE_PRIOR = 1.0  # for the y of the baseline (measured, lab notebook: words on their line)
 TURN_PRIOR = 2.0
-"""For the slant, which needs only a few downstrokes, and the baseline's slope (measured, `writer`
+"""For the slant (a few downstrokes show it) and for the slope of the baseline (measured, `writer`
 in five styles: the slants of lines of 24 characters differ by 3 to 6 degrees from their primer's,
 and by 1.3 from each other; lab notebook: the lines of a page)."""
 WIDTH_PRIOR = 6.0  # for the width of letters (measured, lab notebook: the lines of a page)
@@ -109,8 +109,9 @@ def cut_words(letters: LetterStrokes, title: str) -> tuple[list[str], Inks]:
 
 
 def _with_delayed_strokes(strokes: Iterable[np.ndarray], words: Iterable[int]) -> list[int]:
-    """Return the number of the word that owns each stroke: the word in `words`, or an earlier word
-    if that covers more than half of the stroke's width, and more than the word in `words` does.
+    """Return the number of the word that owns each stroke: its number in `words`, unless an earlier
+    word covers more than half of the stroke's width, and more of it than its own word. For -1 in
+    `words`, it is the word that covers most of the stroke, or word 0.
 
     Args:
         strokes: positions `(n, 2)`.

@@ -60,8 +60,8 @@ def setup_logging(level: int = logging.INFO) -> None:
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """A block in which messages are also appended to `path`. Before them come all messages since
-    `setup_logging` that no file has yet."""
+    """A block whose messages are also appended to `path`. First, all earlier messages since
+    `setup_logging` that are in no file yet are appended."""
     handler, root = LogFile(path, encoding="utf-8", errors="backslashreplace"), logging.getLogger()
     handler.setFormatter(logging.Formatter(_FILE_FORMAT))
     keepers = [keeper for keeper in root.handlers if isinstance(keeper, MemoryHandler)]

@@ -14,7 +14,7 @@ from utils.strict_json import nested
 FORMER_LICENCES = {
     **dict.fromkeys(("IAMOnDBDataset", "iam_ondb"), RESEARCH),
     **dict.fromkeys(("EmbeddedDataset", "MNISTStrokesDataset", "UnipenDataset"), OPEN),
-    # These datasets consist of lines of other datasets, and of additions that are open.
+    # The lines of these datasets: those that they add. A config names their other sources, too.
     **dict.fromkeys(("ComposedDataset", "MixedDataset", "PhrasesDataset", "ShapedDataset"), OPEN),
 }
 """The licences of datasets and sources by class or name, for checkpoints without a licence."""

@@ -5,8 +5,8 @@ import {
   atEqualSteps, baseline, baselineAngle, bounds, moved, pathAlong, sum, turnedBack, xHeight,
 } from "./ink.js";
 
-const MAX_POINTS = 20_000; // most points of a row, besides two for each stroke
-const DETAIL = 3; // factor that makes the features of parts as large as the others
+const MAX_POINTS = 20_000; // maximum number of points of a row, without two for each stroke
+const DETAIL = 3; // factor by which the features of parts (see `numFeatures`) are scaled
 const FAR = 8; // x-heights beyond which positions and jumps grow only logarithmically
 const LATE = 5; // least x-heights from the end of the ink back to a late mark
 const MARK_ABOVE = 0.6; // least x-heights from the baseline up to the lower end of a mark
@@ -14,7 +14,7 @@ const MARK_WIDTH = 2.5; // most x-heights of a mark's width
 const ACROSS = 4; // weight of a distance in x, relative to a distance in y
 const BEFORE = 0.25; // least x-heights from a mark to a letter that the mark precedes
 
-/** The number of features of a point. The path to a point is divided into `parts`. */
+/** The number of features of a point. The path from the previous point has `parts` parts. */
 export const numFeatures = (parts) => 10 + (parts > 1 ? 2 * parts : 0);
 
 /** The features of each point, as `stroke_features` in model/recognition/ink_features.py. */
@@ -52,7 +52,7 @@ export function features(written, {spacing, parts}) {
   });
 }
 
-/** The strokes of a row, with each late mark moved next to the nearest letter. */
+/** The strokes of a row, reordered: each late mark directly follows or precedes its letter. */
 function undelayed(strokes, height) {
   let front = -Infinity; // the right end of the ink so far
   const isLate = strokes.map((stroke) => {

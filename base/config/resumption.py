@@ -29,7 +29,7 @@ def compare(old: Config, new: Config, source: str) -> tuple[list[Override], list
     overrides, faults = [], []
     for key, (old_value, new_value) in differences(old, new).items():
         is_folder = key.rpartition(".")[2] in FOLDERS and new_value is not ABSENT
-        # The program replaces such a null by a fitted value when a run begins.
+        # When a run begins, the program replaces null by a fitted value for these keys.
         was_fitted = new_value is None and key.startswith("data_loader.args.dataset.args.")
         may_change = key in ADJUSTABLE and (key != "trainer.args.epochs" or new_value > old_value)
         if is_folder or may_change:

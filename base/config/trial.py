@@ -25,7 +25,7 @@ TRIAL_ALPHABET = Alphabet([" "])
 
 
 def key_faults(config: Config, keys: list[str], overrides: list[Override]) -> list[ConfigFault]:
-    """Return a config's faults: keys not in `keys`, an invalid name, a folder to write to."""
+    """Return a config's faults: unknown keys, an invalid name, a cache folder not in overrides."""
     unknown = [item for item in config.items() if item[0] not in keys]
     faults = [ConfigFault(*item, f"unknown key{hint(item[0], keys)}") for item in unknown]
     name = config.get("name", ABSENT)

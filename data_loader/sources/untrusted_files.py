@@ -74,7 +74,7 @@ def parse_contents(
 
     Args:
         parse: returns the value of a file from its name, without folder, and its content.
-        files: the files, or one archive of the files, whose name `pattern` must not match.
+        files: the files; or one archive of files, if `pattern` does not match the archive's name.
         pattern: matches the names of the files.
         description: text of the progress bar.
         budget: memory for the archive and the values.

@@ -48,7 +48,7 @@ def go_on(folder, checkpoint, **options):
         (("metrics", 0, "sum"), torch.zeros(2), "does not fit (ValueError: sum of Mea"),
         (("random_state", "torch"), torch.full((5056,), 255, dtype=torch.uint8), "does not fit"),
         (("random_state", "python", 1, 624), 625, "does not fit"),
-        (("random_state", "numpy", 2), 625, "no position in the state of NumPy's generator"),
+        (("random_state", "numpy", 2), 625, "is no valid position in the state"),
         (("update", "averaged"), "x", "does not fit"),
         (("update", "model"), {"layer": torch.ones(3)}, "do not fit the config's architecture"),
     ],
