@@ -51,6 +51,8 @@ from utils.strict_json import Config
 FORMAT = "online-handwriting/2"
 START = json.dumps({"format": FORMAT}).removesuffix("}").encode()
 """The first bytes of each flat file."""
+START_OF_ANY_VERSION = START.rpartition(b"/")[0]
+"""The first bytes of flat files of all versions."""
 TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int8": np.dtype(np.int8)}
 MAX_INT8 = 127
 PRECISE = (
@@ -131,12 +133,12 @@ def _write(
     atomic_write(path, lambda file: file.write(content + hashlib.sha256(content).digest()))
 
 
-def is_flat_file(path: Path) -> bool:
-    """Return whether a path is a flat file."""
+def is_flat_file(path: Path, start: bytes = START) -> bool:
+    """Return whether a path is a file that begins with `start`."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(len(START)) == START
+        return file.read(len(start)) == start
 
 
 def check_known(network: TrainedNetwork) -> None:

@@ -25,16 +25,14 @@ function complainOfStorage(error) {
     "page is closed. Save your work before you close the page."));
 }
 
-/** Install the service worker, which keeps the files that the page loads. The service worker must
- * control the page before the networks are loaded, or it would not keep the networks. */
+/** Install the service worker, which keeps the files of the page. The service worker must control the
+ * page before the networks are loaded, or it would not keep the networks. */
 async function installOffline() {
   await navigator.serviceWorker.register("sw.js");
   if (navigator.serviceWorker.controller) return;
   await Promise.race([
     new Promise((resolve) => { navigator.serviceWorker.oncontrollerchange = resolve; }),
     new Promise((resolve) => setTimeout(resolve, 2000))]);
-  const loaded = performance.getEntriesByType("resource").map(({name}) => name);
-  Promise.allSettled(["./", ...loaded].map((url) => fetch(url))); // fetch once more
 }
 
 async function start() {

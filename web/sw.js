@@ -3,8 +3,15 @@
 const VERSION = "7"; // name of the cache
 const MAX_WAIT = 2000; // ms to wait for the server (assumed)
 let wait = MAX_WAIT; // 0 after the server was too late, until the server answers
+const FILES = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
+  ...["client", "dom", "engine", "features", "flat_file", "hand", "ink", "inkml", "line", "main",
+    "networks", "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text", "worker",
+    "write"].map((name) => `${name}.js`)]; // all files of the page but the networks
 
-self.addEventListener("install", () => self.skipWaiting());
+self.addEventListener("install", (event) => {
+  self.skipWaiting();
+  event.waitUntil(caches.open(VERSION).then((cache) => cache.addAll(FILES)));
+});
 
 self.addEventListener("activate", (event) => event.waitUntil((async () => {
   const old = (await caches.keys()).filter((name) => name !== VERSION);

@@ -214,6 +214,7 @@ def test_a_flat_file_is_exported_by_its_ending(tmp_path, capsys):
     use("export", "-r", network, path)
     assert str(path) in capsys.readouterr().out and flat_file.is_flat_file(path)
     assert b'"styles"' not in path.read_bytes()  # no ink without being asked for it
+    path.write_text('{"format": "online-handwriting/1"}')  # an export of a former version
     use("export", "-r", network, path)
     with pytest.raises(UserError, match=r"a\.bin: a \.bin file has no config; leave out -o"):
         use("export", "-r", network, path, "-o", "data_loader.args.batch_size=8")

@@ -543,6 +543,14 @@ def test_opened_as_a_file_it_says_how_to_start(context):
     page.close()
 
 
+def test_the_service_worker_keeps_every_file_of_the_page():
+    listed = (ROOT / "web/sw.js").read_text().partition("FILES = ")[2].partition(";")[0]
+    names = set(re.findall(r'"([\w.]+)"', listed))
+    files = {path.name for path in (ROOT / "web").iterdir() if path.is_file()}
+    files -= {"sw.js", "engine.c", "package.json"}
+    assert {name if "." in name else f"{name}.js" for name in names} == files
+
+
 def test_the_sentences_have_all_characters_and_the_rare_ones_early():
     assert len(SENTENCES) == len(set(SENTENCES)) == 60
     assert max(map(len, SENTENCES)) < 40

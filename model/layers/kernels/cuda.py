@@ -18,7 +18,7 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -69,9 +69,12 @@ def _kinds_of_steps() -> list[type]:
     """Return the classes of steps to try, the fastest first."""
     kinds: list[type] = [TorchSteps]
     if os.environ.get(KERNELS_SWITCH) != "0" and "fused" not in _refused:
-        with suppress(ImportError):  # without Triton
+        try:
             from model.layers.kernels.fused import FusedSteps
-
+        except ImportError as error:
+            _refused.add("fused")
+            log.info("no Triton kernels, torch operations replace them: %s", error)
+        else:
             kinds.insert(0, FusedSteps)
     return kinds
 
