@@ -69,7 +69,7 @@ def is_export(path: Path) -> bool:
     from handwriting import flat_file
 
     if path.suffix == FLAT:
-        return flat_file.is_flat_file(path, flat_file.START_OF_ANY_VERSION)
+        return flat_file.is_flat_file(path)
     with suppress(CheckpointError):
         return "training" not in load_checkpoint(path)
     return False

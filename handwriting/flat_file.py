@@ -51,6 +51,7 @@ from utils.strict_json import Config
 FORMAT = "online-handwriting/2"
 START = json.dumps({"format": FORMAT}).removesuffix("}").encode()
 """The first bytes of each flat file."""
+DIGEST_BYTES = hashlib.sha256().digest_size
 START_OF_ANY_VERSION = START.rpartition(b"/")[0]
 """The first bytes of flat files of all versions."""
 TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int8": np.dtype(np.int8)}
@@ -133,12 +134,19 @@ def _write(
     atomic_write(path, lambda file: file.write(content + hashlib.sha256(content).digest()))
 
 
-def is_flat_file(path: Path, start: bytes = START) -> bool:
-    """Return whether a path is a file that begins with `start`."""
+def is_flat_file(path: Path) -> bool:
+    """Return whether a path is a flat file of any version, be it damaged or not."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(len(start)) == start
+        return file.read(len(START_OF_ANY_VERSION)) == START_OF_ANY_VERSION
+
+
+def is_usable(path: Path) -> bool:
+    """Return whether a path is a whole flat file of the present version."""
+    content = path.read_bytes() if path.is_file() else b""
+    digest = hashlib.sha256(content[:-DIGEST_BYTES]).digest()
+    return content.startswith(START) and content[-DIGEST_BYTES:] == digest
 
 
 def check_known(network: TrainedNetwork) -> None:
@@ -164,7 +172,7 @@ def make_missing(paths: Sequence[Path]) -> list[Path]:
     for path in distributed.bar(paths, "networks", unit=" files", leave=False):
         source = sources[path.stem]
         newest = max(file.stat().st_mtime for file in (source, STYLES, *styles().values()))
-        if not is_flat_file(path) or path.stat().st_mtime < newest:
+        if not is_usable(path) or path.stat().st_mtime < newest:
             path.parent.mkdir(exist_ok=True)
             if source == FILE:
                 save_descriptor(path)

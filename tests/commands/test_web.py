@@ -196,6 +196,11 @@ def test_networks_are_made_once_before_the_port_opens_and_a_bar_shows_it(
     assert "writer.bin  (4." in capsys.readouterr().out
     start()
     assert "writer.bin" not in capsys.readouterr().out
+    descriptor = folder / "networks" / "descriptor.bin"
+    descriptor.write_bytes(descriptor.read_bytes()[:-1])  # a copy that was broken off
+    start()
+    said = capsys.readouterr().out
+    assert "descriptor.bin" in said and "writer.bin" not in said
     os.utime(web.NETWORKS[0], (0, 0))  # as if its checkpoint had come later
     start()
     said = capsys.readouterr().out
