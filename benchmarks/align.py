@@ -30,7 +30,7 @@ from model.writer import Writer
 from parse_config import ConfigParser
 from utils.alphabet import nfc
 from utils.checks import UserError
-from utils.files import make_room
+from utils.files import prepare_output
 
 
 def alignment_function(network: TrainedNetwork) -> Callable[..., list[np.ndarray]]:
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     networks = options.from_arguments(options.Networks, arguments)
     aligner, reader = networks.load(arguments.resume), networks.reader(arguments.reader)
     align = alignment_function(aligner)
-    make_room(arguments.output, "--output")
+    prepare_output(arguments.output, "--output")
     alphabet = aligner.model.alphabet
     config = ConfigParser.from_file(arguments.config, arguments.overrides)
     dataset = composed_source(config.build("data_loader").dataset)

@@ -12,7 +12,7 @@ from benchmarks.measures import main
 from commands import options
 from parse_config import ConfigParser
 from utils.alphabet import WRONG
-from utils.files import make_room, write_text
+from utils.files import prepare_output, write_text
 
 MAX_DOUBT = 0.5
 """Largest doubt of a sure reading, in nats (assumed)."""
@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
     """List the damaged training samples that are read right with a doubt of at most `MAX_DOUBT`;
     any character counts as right in place of the damaged character."""
     reader = options.from_arguments(options.Networks, arguments).reader(arguments.resume)
-    make_room(arguments.output, "--output")
+    prepare_output(arguments.output, "--output")
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
     samples = loader.dataset.load(["train"]).split("train")
     damaged = [sample for sample in samples if WRONG in sample.text]

@@ -15,7 +15,7 @@ from data_loader.synthetic.composed import COMPOSED, PIECE
 from model.recognition.hand_descriptor import HandDescriptor
 from parse_config import ConfigParser
 from utils.checks import UserError
-from utils.files import atomic_write, make_room
+from utils.files import atomic_write, prepare_output
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
         dataset, output = dataset.dataset, output or Path(dataset.descriptors)
     elif output is None:
         raise UserError(f"{arguments.config} names no file of descriptors: use --output FILE")
-    make_room(output, "--output")
+    prepare_output(output, "--output")
     used = dataset.load().used
     recorded = [sample for sample in used if not sample.name.startswith((COMPOSED, PIECE))]
     inks = [sample.ink for sample in recorded]

@@ -30,7 +30,7 @@ from model.generation.sampling_options import Primer, Sampling
 from model.writer import default_proofreader
 from parse_config import ConfigParser
 from utils.alphabet import Alphabet
-from utils.files import atomic_write, make_room, write_text
+from utils.files import atomic_write, prepare_output, write_text
 
 PRIMER_LENGTHS = range(8, 41)
 """Numbers of characters of the recorded lines that are continued (assumed)."""
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
     writer = networks.writer(arguments.resume, of_texts=True)
     reader = networks.reader(default_proofreader(writer))
     second_reader, sampling = networks.reader(SECOND), Sampling(bias=arguments.bias)
-    make_room(arguments.output / NAMES[-1], "--output")
+    prepare_output(arguments.output / NAMES[-1], "--output")
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
     recorded = loader.dataset.load(["train"]).split("train")
     alphabets = [network.model.alphabet for network in (writer, reader, second_reader)]
@@ -117,7 +117,7 @@ def lines_of(
             lines.append([])
     for words in lines:
         if len(text := text_of(words)) > 1:
-            yield row_ink(words) * np.float32([hand.shape.letter, hand.shape.letter, 1]), text
+            yield row_ink(words) * np.float32([hand.shape.x_height, hand.shape.x_height, 1]), text
 
 
 def text_of(words: Iterable[CheckedWord]) -> str:

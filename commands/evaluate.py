@@ -16,7 +16,7 @@ from commands import options, search_options
 from commands.options import Networks, Parser
 from commands.search_options import SearchOptions
 from utils.checks import UserError
-from utils.files import make_room, write_json
+from utils.files import prepare_output, write_json
 
 SPLITS = ("train", "valid", "test")
 READING_OPTIONS = ("beam", "language_model", "language_weight", "words")
@@ -99,7 +99,7 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
     from parse_config import data_of
 
     path = chosen.file(network.path, ".json")
-    make_room(path, "--output" if chosen.output else "scores")
+    prepare_output(path, "--output" if chosen.output else "scores")
     data = data_of(network, chosen.split, chosen.overrides)
     scores: dict[str, Any] = {}
     if isinstance(network, model.Reader):

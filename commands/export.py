@@ -8,7 +8,7 @@ from pathlib import Path
 from commands import options
 from commands.options import Networks, Parser
 from utils.checks import CheckpointError, UserError
-from utils.files import make_room, write_text
+from utils.files import prepare_output, write_text
 
 FLAT = ".bin"  # suffix of flat files, see `handwriting.flat_file`
 
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     network = networks.load(arguments.resume)
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
 
-    make_room(target, "FILE")
+    prepare_output(target, "FILE")
     if target.exists() and (target.samefile(network.path) or not is_export(target)):
         problem = "exists, and is the checkpoint itself or no export; name another file"
         raise UserError(f"{target}: {problem}")
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{target}  ({target.stat().st_size / 2**20:.1f} MiB)")
         return
     if ink:
-        make_room(ink_copy, "--with-ink")
+        prepare_output(ink_copy, "--with-ink")
         if ink_copy.exists() and ink_copy.read_bytes() != ink.read_bytes():
             raise UserError(f"--with-ink: {ink_copy} exists; name another file")
     checkpoint = to_share(load_checkpoint(network.path))

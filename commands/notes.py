@@ -18,7 +18,7 @@ from commands import options, search_options
 from commands.options import Networks, Parser
 from commands.search_options import SearchOptions
 from utils.checks import DataError, UserError
-from utils.files import make_room
+from utils.files import prepare_output
 
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml")  # of a file that --output names
 
@@ -96,7 +96,7 @@ def check(arguments: argparse.Namespace) -> None:
     if arguments.search is not None and not arguments.search.split():
         raise UserError("--search: no words")
     if arguments.lines:
-        make_room(arguments.lines, "--lines")
+        prepare_output(arguments.lines, "--lines")
     for address, _ in arguments.correct:
         options.word_address(address)
 

@@ -20,7 +20,7 @@ from model.generation.sampling_options import Sampling
 from utils import checks
 from utils.alphabet import Alphabet
 from utils.checks import DEVICES, UserError, device_name
-from utils.files import make_room
+from utils.files import prepare_output
 
 SHORTHANDS = {
     "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
@@ -285,7 +285,7 @@ class Output:
 
     def make(self) -> None:
         """Make the folder, and check that files can be written into it."""
-        make_room(self.path, "--output", self.folder)
+        prepare_output(self.path, "--output", self.folder)
 
     def named(self, name: str) -> Path:
         """Return the file of the command line, or else the path of a file `name` in the folder."""

@@ -20,7 +20,7 @@ from handwriting.page_options import (
 from handwriting.paper import RULINGS, SIZES, Paper, size_of
 from handwriting.styles import USUAL_STYLES
 from utils.checks import UserError
-from utils.files import make_room, read_text
+from utils.files import prepare_output, read_text
 from utils.page.layers import Pen
 from utils.page.page import DPI, KINDS
 
@@ -152,8 +152,8 @@ def check_output(arguments: argparse.Namespace, path: Path) -> None:
     if arguments.dpi and suffix != ".png":
         raise UserError(f"--dpi is for --output FILE ending in .png, not {suffix}")
     if arguments.report:
-        make_room(arguments.report, "--report", is_checked_only=True)
-    make_room(path, "--output", is_checked_only=True)
+        prepare_output(arguments.report, "--report", is_checked_only=True)
+    prepare_output(path, "--output", is_checked_only=True)
 
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:
@@ -209,7 +209,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"look at {doubt}")
     report = arguments.report or path.with_name(f"{path.stem}-report.json")
     if arguments.report or pages.doubts:
-        make_room(report, "--report")
+        prepare_output(report, "--report")
         handwriting.save_report(report, pages)
         print(report)
     if pages.doubts:

@@ -8,7 +8,7 @@ from commands import options
 from commands.options import Parser
 from handwriting.styles import STYLES, write_style
 from utils.checks import UserError
-from utils.files import PLAIN_NAME, make_room
+from utils.files import PLAIN_NAME, prepare_output
 
 MAX_POINTS = 4000  # of a style's ink, which primes every line (assumed: as many as five lines)
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{sample.name} is far too wide for {text[:40]!r}: is a point far off?")
     path = arguments.output
     path = path if path.suffix.lower() == ".json" else path / f"{arguments.name}.json"
-    make_room(path, "--output")
+    prepare_output(path, "--output")
     if path.exists():
         raise UserError(f"{path} is there already: choose another name, or delete it first")
     hand, _ = descriptor_of([line.ink for line in lines])

@@ -6,7 +6,7 @@ from pathlib import Path
 from base.pretrained import pretrained
 from base.run_folder import SAVED
 from commands import options, sweep
-from utils.files import make_room
+from utils.files import prepare_output
 
 TEXT = "Train a network from a JSON config, or resume a run."
 EXAMPLES = """examples:
@@ -81,4 +81,4 @@ def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
     if arguments.sweeps and arguments.prepare:
         parser.error("--prepare is for one run: without --sweep")
     if arguments.saved != SAVED:
-        make_room(arguments.saved / "models", "--saved", arguments.saved)
+        prepare_output(arguments.saved / "models", "--saved", arguments.saved)

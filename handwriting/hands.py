@@ -25,7 +25,7 @@ TRY_SEED_STRIDE = 1_000_000_007
 """Difference between the seeds of two tries of a line: a prime above the number of lines."""
 LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.5)
 """Widths of letters in usual letter widths; 1 for all others (measured roughly, in ten styles)."""
-DEFAULT_SPACE = 1.2  # x-heights between words, for a primer of one word (measured: IAM-OnDB)
+DEFAULT_GAP = 1.2  # x-heights between words, for a primer of one word (measured: IAM-OnDB)
 NUM_LINES = 8  # lines that are written in each round (measured on the 24 hands of `ROUNDS`)
 ROUNDS = 2
 """How often lines are written (measured on 24 hands: the median error of their width is 20 % at
@@ -43,25 +43,25 @@ RESIDUAL_BOUNDS = (0.5, 2.0)  # bounds of `Calibration.residual` (assumed)
 
 @dataclass(frozen=True)
 class HandShape:
-    """Measures of a hand's line, to which words in the hand are fitted.
+    """Measures of a hand's line, which words in the hand are given.
 
     Attributes:
-        letter: the x-height in the writer's units.
+        x_height: in the writer's units.
         baseline: y of the baseline in the writer's units, after the line is turned level.
         angle: of the baseline in radians, before the line is turned level.
         lean: how far downstrokes lean to the right, x over y.
-        space: the usual gap between words in x-heights.
-        blank: the mean width of a character in x-heights.
+        gap: the usual gap between words in x-heights.
+        character_width: the mean width of a character, blanks included, in x-heights.
         letter_width: the width of a usual letter in x-heights.
         dotted: whether most of the hand's `i` have dots.
     """
 
-    letter: float
+    x_height: float
     baseline: float
     angle: float
     lean: float
-    space: float
-    blank: float
+    gap: float
+    character_width: float
     letter_width: float
     dotted: bool = True
 
@@ -70,18 +70,18 @@ class HandShape:
         """Return the measures of a primer."""
         ink, text = primer
         level, angle = levelled(ink)
-        letter, gaps = x_height(ink), word_gaps(ink, text)
+        height, gaps = x_height(ink), word_gaps(ink, text)
         left, _, right, _ = bounds(ink)
-        width = (right - left) / letter
+        width = (right - left) / height
         base = baseline(level)
-        from_baseline = [(stroke - (0.0, base)) / letter for stroke in strokes(level)]
-        blanks = float(gaps.sum()) if len(gaps) else DEFAULT_SPACE * (len(text.split()) - 1)
+        from_baseline = [(stroke - (0.0, base)) / height for stroke in strokes(level)]
+        blanks = float(gaps.sum()) if len(gaps) else DEFAULT_GAP * (len(text.split()) - 1)
         return cls(
-            letter,
+            height,
             base,
             angle,
             float(np.nan_to_num(slant(level))),
-            float(np.median(gaps)) if len(gaps) else DEFAULT_SPACE,
+            float(np.median(gaps)) if len(gaps) else DEFAULT_GAP,
             width / max(len(text), 1),
             letter_width(width - blanks, text),
             high_marks(from_baseline) >= sum(map(text.count, "ij")) / 2,
@@ -102,13 +102,13 @@ class Calibration(NamedTuple):
         stretch: factors of the offsets in x and y, as in `Sampling`.
         residual: factors in x and y, by which lines written with the stretch are scaled to the
             size of the hand.
-        space: the gap between words that the writer leaves in this hand, in x-heights; None if
+        gap: the gap between words that the writer leaves in this hand, in x-heights; None if
             unknown.
     """
 
     stretch: tuple[float, float]
     residual: tuple[float, float]
-    space: float | None = None
+    gap: float | None = None
 
     def scaled(self, line: Line) -> Line:
         """Return a line with the ink behind its primer multiplied by `residual`."""
@@ -153,10 +153,10 @@ def calibrated(
         stretch = np.clip(stretch - excess / gain, *np.log(STRETCH_BOUNDS))
         excess = excess + gain * (stretch - last[0])  # the excess to expect with the new stretch
     level = [levelled(ink)[0] for ink in _ended(lines)]
-    spaces = np.concatenate([np.empty(0), *(word_gaps(ink, text) for ink in level)])
-    space = float(np.median(spaces)) if len(spaces) else None
+    gaps = np.concatenate([np.empty(0), *(word_gaps(ink, text) for ink in level)])
+    gap = float(np.median(gaps)) if len(gaps) else None
     residual = np.exp(np.clip(-excess, *np.log(RESIDUAL_BOUNDS)))
-    return Calibration(tuple(np.exp(stretch).tolist()), tuple(residual.tolist()), space)
+    return Calibration(tuple(np.exp(stretch).tolist()), tuple(residual.tolist()), gap)
 
 
 def _ended(lines: Sequence[Line]) -> list[np.ndarray]:
@@ -188,7 +188,7 @@ class Hand:
 
     Attributes:
         writer: takes a text.
-        primer: a line of the hand; words are fitted to its measures. The writer continues the
+        primer: a line of the hand; words are given its measures. The writer continues the
             primer unless the extras of `sampling` have a hand vector.
         reader: proofreads words; None for no proofreading.
         sampling: how points are drawn, with one `latent_seed` for all tries, by default 0.
@@ -225,10 +225,10 @@ class Hand:
 
     @cached_property
     def shape(self) -> HandShape:
-        """The measures to which the hand's words are fitted."""
+        """The measures that the hand's words are given."""
         shape = HandShape.of(self.primer)
-        space = self.calibration and self.calibration.space
-        return replace(shape, space=space) if space else shape
+        gap = self.calibration and self.calibration.gap
+        return replace(shape, gap=gap) if gap else shape
 
     def write_texts(self, texts: Sequence[str] | None, seeds: Sequence[int]) -> list[Line]:
         """Write each text as a line as large as the primer; see `Writer.write_lines`."""

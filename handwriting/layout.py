@@ -52,17 +52,17 @@ def break_rows(
         first_indent: how much narrower the first row is.
     """
     row: list[WrittenWord] = []
-    room = width - first_indent
+    row_width = width - first_indent
     for word in words:
         gaps = sum(earlier.gap for earlier in row)
         ink_width = natural_width(row) - gaps + word.width
-        if row and ink_width + MIN_SHRINK * gaps > room:
+        if row and ink_width + MIN_SHRINK * gaps > row_width:
             num_kept, right = len(row), word
             while num_kept > 1 and _stay_together(row[num_kept - 1], right):
                 num_kept -= 1
                 right = row[num_kept]
             yield row[:num_kept]
-            row, room = row[num_kept:], width
+            row, row_width = row[num_kept:], width
         row.append(word)
     if row:
         yield row
@@ -77,26 +77,26 @@ def _stay_together(left: WrittenWord, right: WrittenWord) -> bool:
 
 
 def set_row(
-    words: Sequence[WrittenWord], room: float, align: Align, is_last: bool
+    words: Sequence[WrittenWord], row_width: float, align: Align, is_last: bool
 ) -> tuple[tuple[np.ndarray, ...], float]:
     """Return the strokes of a row, relative to its start on the baseline, and the x of this start.
 
     Args:
         words: the words of the row.
-        room: the width that the row may take.
-        align: how the row lies in its room.
+        row_width: the width that the row may take.
+        align: how the row lies in that width.
         is_last: whether the row is the last of its paragraph; if so, the row is not stretched.
     """
     ink_width, gaps = sum(word.width for word in words), sum(word.gap for word in words[:-1])
     factor = 1.0
     if gaps > 0.0:
-        wanted_factor = (room - ink_width) / gaps
+        wanted_factor = (row_width - ink_width) / gaps
         if wanted_factor < 1.0:  # The row has a word more than fits with usual gaps.
             factor = max(wanted_factor, MIN_SHRINK)
         elif align == "justified" and not is_last and wanted_factor <= MAX_STRETCH:
             factor = wanted_factor
     width = ink_width + factor * gaps
-    start = {"right": room - width, "centred": (room - width) / 2}.get(align, 0.0)
+    start = {"right": row_width - width, "centred": (row_width - width) / 2}.get(align, 0.0)
     return strokes_in_row(words, factor), start
 
 
@@ -104,13 +104,13 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Ro
     """Yield each row of paragraphs, and its paragraph. In strokes, x is the distance from the left
     edge of the page, y the depth below the row's baseline. An empty row has no strokes."""
     for paragraph in paragraphs:
-        room = paper.text_width - paragraph.indent
-        rows = list(break_rows(paragraph.words, room, paragraph.first_indent))
+        row_width = paper.text_width - paragraph.indent
+        rows = list(break_rows(paragraph.words, row_width, paragraph.first_indent))
         rows = rows or ([[]] if paragraph.lead else [])
         for number, words in enumerate(rows):
             first_indent = 0.0 if number else paragraph.first_indent
             is_last = number == len(rows) - 1
-            strokes, start = set_row(words, room - first_indent, paragraph.align, is_last)
+            strokes, start = set_row(words, row_width - first_indent, paragraph.align, is_last)
             lead = () if number else paragraph.lead
             columns = [(x, strokes_in_row(column)) for x, column in lead]
             columns.append((paragraph.indent + first_indent + start, strokes))
@@ -127,7 +127,7 @@ def _row(strokes: Sequence[np.ndarray], words: Sequence[WrittenWord], paragraph:
     """Return words of a paragraph as a row with these strokes."""
     text = "".join(f"{word.text} " if word.gap > 0.0 else word.text for word in words).rstrip()
     placed = tuple(
-        PlacedWord(word.text, len(word.strokes), word.doubt, word.gap == 0.0) for word in words
+        PlacedWord(word.text, len(word.strokes), word.reason, word.gap == 0.0) for word in words
     )
     return Row(tuple(strokes), text, paragraph.pen, placed, paragraph.line, paragraph.size)
 
@@ -250,7 +250,7 @@ def set_to_fit(
         UserError: if the text fits on `options.fit` sheets at no size.
     """
     paper, usual, sheets, remarks = options.paper, options.usual_size, options.fit, []
-    is_sized = options.size or paper.letter
+    is_sized = options.size or paper.x_height
     # If rows touch, line heights grow on plain paper; on ruled paper, letters shrink.
     may_spread = options.line_height is None and paper.ruling == "plain"
     may_shrink = not (may_spread or is_sized or options.line_height)
@@ -316,7 +316,7 @@ def _touch(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
 def _keep_columns(paragraphs: Sequence[Paragraph], text_lines: Sequence[TextLine]) -> bool:
     """Return whether each paragraph has the columns of its text line."""
     return all(
-        paragraph.lead or len(text_line.columns) == 1
+        paragraph.lead or len(text_line.cells) == 1
         for paragraph, text_line in zip(paragraphs, text_lines, strict=True)
     )
 
@@ -340,6 +340,6 @@ def _largest(
 
 def _last_step(text_lines: Sequence[TextLine], paper: Paper) -> int:
     """Return the number of the size step at which one line fills the height between the margins."""
-    room = paper.bottom - paper.margins[0] - paper.spacing / 2  # Rounding may add half a spacing.
+    height = paper.bottom - paper.margins[0] - paper.spacing / 2  # Rounding may add half a spacing.
     size = max(text_line.look.size for text_line in text_lines)
-    return int(STEPS_PER_SIZE * room / (LINE_HEIGHT * size)) + 1
+    return int(STEPS_PER_SIZE * height / (LINE_HEIGHT * size)) + 1

@@ -130,7 +130,7 @@ class PageOptions:
     @property
     def usual_size(self) -> float:
         """The x-height: `size`, else the ruling's, else `HEIGHT`."""
-        return self.size or self.paper.letter or HEIGHT
+        return self.size or self.paper.x_height or HEIGHT
 
 
 def line_height(look: Look, min_height: float | None, paper: Paper) -> float:

@@ -10,9 +10,9 @@ from handwriting.layout import fill_pages, set_to_fit
 from handwriting.page_hands import Hands
 from handwriting.page_options import Look, PageOptions, line_height
 from handwriting.paper import Paper
-from handwriting.paragraphs import LAST_COLUMN_WIDTH, TextLine, columns, kind_of, traced
+from handwriting.paragraphs import LAST_COLUMN_WIDTH, TextLine, cell_texts, kind_of, traced
 from handwriting.proofreading import CheckedWord
-from handwriting.source_text import Values, known_lines, read_text
+from handwriting.source_text import Values, known_lines, parse_text
 from handwriting.text_lines import Passage, write_passages
 from model.generation.writing import check_lengths
 from model.writer import Writer, letter_warning
@@ -62,7 +62,7 @@ class Pages(list[Page]):
         """A sentence on each word that a person should look at: its page, row, number and text, and
         the reason."""
         return [
-            f"page {page}, row {row}, word {number}, {word.text!r}: {word.doubt}"
+            f"page {page}, row {row}, word {number}, {word.text!r}: {word.reason}"
             for (page, row, number), word in self._doubtful_words()
         ]
 
@@ -75,7 +75,7 @@ class Pages(list[Page]):
         for page_number, page in enumerate(self, 1):
             for row_number, row in enumerate(page.rows, 1):
                 for number, word in row.numbered():
-                    if word.doubt:
+                    if word.reason:
                         yield (page_number, row_number, number), word
 
     def save(self, path: str | PathLike[str], *, dpi: int = DPI) -> list[Path]:
@@ -109,7 +109,7 @@ def write_page(
         UserError: if the text is empty or too long, has characters that the network does not know
             or front matter with a fault; or if the size or the style does not fit.
     """
-    marked_lines = read_text(text, source, options)
+    marked_lines = parse_text(text, source, options)
     hands = Hands(writer, options, device, progress)
     alphabet = hands.writer.model.alphabet
     lines, remarks = known_lines([line for _, line in marked_lines], alphabet, options.skip_unknown)
@@ -117,7 +117,7 @@ def write_page(
     looks = looks_of([values for values, _ in marked_lines], lines, options)
     passages = []
     for line, look in zip(lines, looks, strict=True):
-        cells = columns(line)
+        cells = cell_texts(line)
         width = passage_width(look, len(cells), options.paper)
         passages.append([Passage(hands.of(look), cell, width) for cell in cells])
     remarks += warnings(chain.from_iterable(passages))
@@ -174,7 +174,7 @@ def write_text_lines(
     Args:
         lines: the lines of the text.
         looks: the look of each line.
-        passages: the columns of each line.
+        passages: of each line, a passage for each cell.
         seed: seed of the first line that the network writes.
         progress: show a progress bar.
     """

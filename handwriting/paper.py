@@ -98,7 +98,7 @@ class Paper:
         return self.height - self.margins[2]
 
     @property
-    def letter(self) -> float | None:
+    def x_height(self) -> float | None:
         """The x-height of letters that fill the zones of a ruling; None if it is not in `ZONES`."""
         return self.spacing / ZONES[self.ruling][0] if self.ruling in ZONES else None
 
@@ -115,7 +115,7 @@ class Paper:
         ends: list[tuple[tuple[float, float], tuple[float, float]]] = []
         if self.ruling in ("ruled", *ZONES):
             baselines = np.arange(self.margins[0] + self.spacing, self.bottom + 0.01, self.spacing)
-            group = np.multiply(ZONES[self.ruling][1], self.letter) if self.letter else [0.0]
+            group = np.multiply(ZONES[self.ruling][1], self.x_height) if self.x_height else [0.0]
             positions = np.add.outer(baselines, group).ravel().tolist()
             ends = [((0.0, y), (self.width, y)) for y in positions]
         elif self.ruling == "squared":

@@ -85,14 +85,14 @@ class TextLine:
         look: the look of the line.
         kind: how the line is set.
         indent: width of the blanks at the line's start, in x-heights.
-        columns: the written words of each column, in x-heights.
+        cells: the written words of each column, in x-heights.
     """
 
     number: int
     look: Look
     kind: Kind
     indent: float
-    columns: Sequence[Sequence[WrittenWord]]
+    cells: Sequence[Sequence[WrittenWord]]
 
 
 def kind_of(line: str) -> Kind:
@@ -102,9 +102,9 @@ def kind_of(line: str) -> Kind:
     return "table" if "\t" in line else "text" if line.strip() else "empty"
 
 
-def columns(line: str) -> list[str]:
-    """Return the texts of a line's columns, which tabs separate, up to the last that is not empty.
-    The first column of a list's item is the number, or the indent of the bullet, which is drawn."""
+def cell_texts(line: str) -> list[str]:
+    """Return the texts of a line's cells, which tabs separate, up to the last that is not empty.
+    The first cell of a list's item is the number, or the indent of the bullet, which is drawn."""
     mark = LIST_MARK.match(line)
     cells = re.split(" *\t *", line[mark.end() if mark else 0 :].rstrip())
     return [mark[0].rstrip("-*•–"), *cells] if mark else cells
@@ -176,7 +176,7 @@ def _cells(
     """Return the cells of text lines of the same look and kind, and the starts of their columns, in
     x-heights. If the columns of a line do not fit in a row, each line becomes a single cell."""
     marks = [[traced(BULLET, text_lines[0].look.trace)]] if text_lines[0].kind == "bullets" else []
-    cells = [[*marks, *text_line.columns[len(marks) :]] for text_line in text_lines]
+    cells = [[*marks, *text_line.cells[len(marks) :]] for text_line in text_lines]
     starts = column_starts(cells)
     for cells_of_line in cells:
         start = starts[len(cells_of_line) - 1]

@@ -190,7 +190,7 @@ def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> 
         word_characters = characters[start : start + len(word.text)]
         start += len(word.text) + 1  # with the blank behind the word
         nines = [ink for sign, ink in word_characters if sign == "9" and ink]
-        height = MIN_SIGN_HEIGHT * shape.letter
+        height = MIN_SIGN_HEIGHT * shape.x_height
         faults = {
             NO_RING: any(ring_area(ink) < MIN_RING_AREA for ink in nines),
             CROSSED_DIGIT: any(_cross(*pair, height) for pair in pairwise(word_characters)),

@@ -117,11 +117,11 @@ class LetterStrokes:
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     """Return letters with a bar on each `t` and a corner in each `5`. If the hand makes dots, each
     `i` and `j` gets its dot, and needless touches of the pen are removed."""
-    letters = with_bars(letters, shape.letter, shape.letter_width)
+    letters = with_bars(letters, shape.x_height, shape.letter_width)
     letters = with_corners(letters, shape.lean)
     if shape.dotted:
-        letters = with_dots(letters, shape.letter, shape.lean)
-        letters = without_touches(letters, shape.letter)
+        letters = with_dots(letters, shape.x_height, shape.lean)
+        letters = without_touches(letters, shape.x_height)
     return letters
 
 

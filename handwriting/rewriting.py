@@ -87,7 +87,7 @@ def rewrite(
     Args:
         pages: the result of `write_page` or `load_report`.
         addresses: page, row and word, each from 1; None for all doubtful words, each of which is
-            only replaced by a candidate without a doubt.
+            only replaced by a candidate that is not doubtful.
         writer: the writer of all words; None for the network of each style.
         device: the device of the networks that are loaded; a GPU writes more slowly.
         progress: show progress bars.
@@ -116,8 +116,8 @@ def rewrite(
         for index, old, new_words in zip(indices, words, candidates, strict=True):
             row = rows[index.page][index.row]
             if addresses is None:
-                new_words = [word for word in new_words if not word.doubt]
-            new_row = with_fitting(row, index.word, new_words, hand.shape.space, origin)
+                new_words = [word for word in new_words if not word.reason]
+            new_row = with_fitting(row, index.word, new_words, hand.shape.gap, origin)
             kept = replace(old, rewritten=old.rewritten + 1)  # so that the next seeds differ
             rows[index.page][index.row] = new_row or with_word(row, index.word, kept)
             stays = f"stays as it was: none of {NUM_CANDIDATES} tries {needed}"
@@ -147,7 +147,7 @@ def write_candidates(
     """Write each text `NUM_CANDIDATES` times; return the candidates for each text, the best first.
     A try in which a word of the text is missing is no candidate.
 
-    Candidates are in x-heights, from the left edge of their ink, and have their reason of doubt.
+    Candidates are in x-heights, from the left edge of their ink; doubtful ones have their reason.
 
     Args:
         hand: the hand that writes the words.
@@ -177,7 +177,7 @@ def _as_one_word(text: str, line: Sequence[CheckedWord]) -> WrittenWord | None:
     left, right = extent(strokes)
     reason = ", ".join(filter(None, (checked.reason for checked in line)))
     moved = tuple(stroke - np.array([left, 0.0]) for stroke in strokes)
-    return WrittenWord(moved, right - left, 0.0, text, doubt=reason)
+    return WrittenWord(moved, right - left, 0.0, text, reason=reason)
 
 
 def with_word(row: Row, index: int, word: PlacedWord) -> Row:
@@ -186,14 +186,14 @@ def with_word(row: Row, index: int, word: PlacedWord) -> Row:
 
 
 def with_fitting(
-    row: Row, index: int, words: Sequence[WrittenWord], space: float, origin: Origin
+    row: Row, index: int, words: Sequence[WrittenWord], usual_gap: float, origin: Origin
 ) -> Row | None:
     """Return a row in which the first of `words` that fits replaces the word of an index; None if
-    no word fits. `words` and `space`, the hand's usual gap, are in x-heights."""
+    no word fits. `words` and the hand's `usual_gap` are in x-heights."""
     paper, trace = origin.options.paper, origin.looks[row.line].trace
     in_millimetres = [traced(word, trace).scaled(row.size) for word in words]
     edge = paper.width - paper.margins[1]
-    return exchanged(row, index, in_millimetres, space * row.size, edge)
+    return exchanged(row, index, in_millimetres, usual_gap * row.size, edge)
 
 
 def exchanged(
@@ -218,12 +218,12 @@ def exchanged(
     left, right = extent(row.strokes[start : start + old.strokes])
     gap_before = left - extent(before)[1] if before else 0.0
     gap_after = (extent(after)[0] if after else edge) - right
-    for min_gap in (gap, MIN_GAP_RATIO * gap):  # The second if no word without a doubt fits.
-        room_before = max(gap_before - min_gap, 0.0)
-        room_after = max(gap_after - min_gap, 0.0) if after else max(gap_after, 0.0)
-        max_width = right - left + (room_before + room_after)
+    for min_gap in (gap, MIN_GAP_RATIO * gap):  # The second if all that fit are doubtful.
+        free_before = max(gap_before - min_gap, 0.0)
+        free_after = max(gap_after - min_gap, 0.0) if after else max(gap_after, 0.0)
+        max_width = right - left + (free_before + free_after)
         new = next((word for word in words if word.width <= max_width), None)
-        if new is not None and not new.doubt:
+        if new is not None and not new.reason:
             break
     if new is None:
         narrow = [word for word in words if MIN_NARROWING * word.width <= max_width]
@@ -237,10 +237,10 @@ def exchanged(
         x = right - new.width
     elif is_start or not after:
         x = left
-    x = min(max(x, left - room_before), right + room_after - new.width)
+    x = min(max(x, left - free_before), right + free_after - new.width)
     shift = np.array([x, row.baseline])
     strokes = tuple(stroke + shift for stroke in new.strokes)
-    word = replace(old, strokes=len(strokes), doubt=new.doubt, rewritten=old.rewritten + 1)
+    word = replace(old, strokes=len(strokes), reason=new.reason, rewritten=old.rewritten + 1)
     return replace(with_word(row, index, word), strokes=(*before, *strokes, *after))
 
 

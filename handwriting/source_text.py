@@ -43,7 +43,7 @@ _FRACTION = re.compile("(?<=[0-9])[¼-¾⅐-⅞]")
 _GAP = "\0"  # stands for a character that is left out; no alphabet contains this character
 
 
-class Fitted(NamedTuple):
+class Transliteration(NamedTuple):
     """A text that a network can write, and how the text was changed.
 
     Attributes:
@@ -58,7 +58,7 @@ class Fitted(NamedTuple):
     left_out: list[str]
 
 
-def fit(text: str, accepted: Collection[str] | Alphabet) -> Fitted:
+def transliterate(text: str, accepted: Collection[str] | Alphabet) -> Transliteration:
     """Return a text made of the accepted characters, which a network knows.
 
     Line ends become `\\n`. If not accepted, tabs become four spaces, and other kinds of space a
@@ -75,26 +75,27 @@ def fit(text: str, accepted: Collection[str] | Alphabet) -> Fitted:
     text = nfc(_LINE_ENDS.sub("\n", text))
     if " " in accepted:  # A space keeps 1½ from becoming 11/2.
         text = _FRACTION.sub(lambda part: part[0] if part[0] in accepted else f" {part[0]}", text)
-    written: dict[str, str | None] = {}
+    replaced: dict[str, str | None] = {}
     while unknown := [sign for sign in text if sign not in accepted]:
-        written |= {sign: _replacement(sign, accepted) for sign in dict.fromkeys(unknown)}
+        replaced |= {sign: _replacement(sign, accepted) for sign in dict.fromkeys(unknown)}
         # NFC may combine new neighbours to a character that is not accepted.
-        text = nfc(_concatenated(sign if sign in accepted else written[sign] for sign in text))
-    changes = {sign: other for sign, other in written.items() if other is not None}
-    fitted = Fitted(text, changes, [sign for sign in written if written[sign] is None])
+        text = nfc(_concatenated(sign if sign in accepted else replaced[sign] for sign in text))
+    changes = {sign: other for sign, other in replaced.items() if other is not None}
+    left_out = [sign for sign, other in replaced.items() if other is None]
+    transliteration = Transliteration(text, changes, left_out)
     if not text.strip():
-        reason = explain(fitted) or "the text is empty"
+        reason = explain(transliteration) or "the text is empty"
         raise UserError(f"there is nothing to write: {reason}")
-    return fitted
+    return transliteration
 
 
 @cache
 def replacements(accepted: frozenset[str]) -> dict[str, str]:
-    """Return the replacement of each visible character that `fit` replaces, for the page in the
-    browser, which has no table of characters."""
+    """Return the replacement of each visible character that `transliterate` replaces, for the page
+    in the browser, which has no table of characters."""
     visible = filter(str.isprintable, map(chr, range(0x110000)))
-    written = {sign: _replacement(sign, accepted) for sign in visible if sign not in accepted}
-    return {sign: other for sign, other in written.items() if other}
+    replaced = {sign: _replacement(sign, accepted) for sign in visible if sign not in accepted}
+    return {sign: other for sign, other in replaced.items() if other}
 
 
 def known_only(
@@ -125,15 +126,16 @@ def known_only(
     return known, f"left out, because the network does not know it: {names}" if names else ""
 
 
-def explain(fitted: Fitted) -> str:
+def explain(transliteration: Transliteration) -> str:
     """Return a sentence on the replaced and omitted characters; empty if there are none."""
     sentences = []
-    if fitted.changes:
-        pairs = [f"{_shown(sign)} as {_shown(other)}" for sign, other in fitted.changes.items()]
+    changes, left_out = transliteration.changes, transliteration.left_out
+    if changes:
+        pairs = [f"{_shown(sign)} as {_shown(other)}" for sign, other in changes.items()]
         sentences.append(f"written as others: {_listed(pairs)}")
-    if fitted.left_out:
-        sentences.append(f"left out: {_listed([*map(describe, fitted.left_out)])}")
-    directions = set(map(unicodedata.bidirectional, fitted.left_out))
+    if left_out:
+        sentences.append(f"left out: {_listed([*map(describe, left_out)])}")
+    directions = set(map(unicodedata.bidirectional, left_out))
     if directions & {"R", "AL"}:
         sentences.append("right-to-left script is not supported")
     return "; ".join(sentences)
@@ -185,7 +187,7 @@ def _replacement(sign: str, accepted: Set[str], depth: int = MAX_DEPTH) -> str |
     return None
 
 
-def read_text(text: str, source: str, options: PageOptions) -> list[tuple[Values, str]]:
+def parse_text(text: str, source: str, options: PageOptions) -> list[tuple[Values, str]]:
     """Return each line of a text with the values of the front matter before it.
 
     Raises:
@@ -216,10 +218,10 @@ def known_lines(
         in_table = kind_of(line) == "table" and (in_table or "\t" in line.lstrip())
         text += (line if in_table else line.expandtabs(4)) + "\n"
     raised = (sign for sign, plain in RAISED.items() if not alphabet.unknown(plain))
-    fitted = fit(text, {*alphabet.characters, "\t", *raised})
-    if fitted.left_out and not skip_unknown:
-        known_only(alphabet, [*fitted.left_out], skip=False)
-    return fitted.text.rstrip().split("\n"), [*filter(None, [explain(fitted)])]
+    written = transliterate(text, {*alphabet.characters, "\t", *raised})
+    if written.left_out and not skip_unknown:
+        known_only(alphabet, [*written.left_out], skip=False)
+    return written.text.rstrip().split("\n"), [*filter(None, [explain(written)])]
 
 
 def with_front_matter(

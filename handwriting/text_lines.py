@@ -2,7 +2,7 @@
 
 A network writes lines as long as the lines of its training. Here a text is cut into such lines
 at blanks. All lines are written in the same hand and proofread. The rows of a page are broken by
-the widths of the written words (`handwriting.layout`), so no line is written again to fit.
+the widths of the written words (`handwriting.layout`), so no line is written again for its width.
 """
 
 import math
@@ -23,7 +23,7 @@ from handwriting.written_word import WrittenWord
 from model.generation.writing import cut
 from utils.batches import BATCH_SIZE
 
-MAX_CHARACTERS = 32
+MAX_LINE_CHARACTERS = 32
 """Largest length of a line that is written at once, unless a word is longer (by eye, `writer` in
 three styles: lengths of 24 and 40 look alike; in hands of people, lines of 40 vary more)."""
 RAISED_SIZE = 0.6  # ratio of the size of a raised sign to the usual size (by eye)
@@ -37,11 +37,11 @@ class Part(NamedTuple):
 
     Attributes:
         text: the characters of the part.
-        room: x-heights behind the part, in addition to a usual blank; None if the word goes on.
+        extra_gap: x-heights behind the part, beyond the usual gap; None if the word goes on.
     """
 
     text: str
-    room: float | None
+    extra_gap: float | None
 
     @property
     def is_fill(self) -> bool:
@@ -51,7 +51,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Passage:
-    """The text of one column of a line of the source text, and its hand.
+    """The text of one cell of a line of the source text, and its hand.
 
     Attributes:
         hand: the hand in which the text is written.
@@ -68,10 +68,10 @@ class Passage:
     def indent(self) -> float:
         """The width of the blanks at the text's start in x-heights, at most half of a row."""
         blanks = len(self.text) - len(self.text.lstrip(" "))
-        return min(blanks * self.hand.shape.blank, self.width / 2)
+        return min(blanks * self.hand.shape.character_width, self.width / 2)
 
     @property
-    def room(self) -> float:
+    def max_word_width(self) -> float:
         """The width of a row without the indent, to which wider words are narrowed."""
         return self.width - self.indent
 
@@ -79,7 +79,7 @@ class Passage:
     def line_texts(self) -> list[str]:
         """The texts that the network writes, each as a line."""
         texts = [part.text for part in self.parts if not part.is_fill]
-        return cut([text.translate(str.maketrans(RAISED)) for text in texts], MAX_CHARACTERS)
+        return cut([text.translate(str.maketrans(RAISED)) for text in texts], MAX_LINE_CHARACTERS)
 
     @property
     def parts(self) -> list[Part]:
@@ -89,7 +89,7 @@ class Passage:
         for word, blanks in re.findall(r"(\S+)( *)", self.text):
             *earlier, last = re.findall(kinds, word)
             parts += [Part(text, None) for text in earlier]
-            parts.append(Part(last, self.hand.shape.blank * max(len(blanks) - 1, 0)))
+            parts.append(Part(last, self.hand.shape.character_width * max(len(blanks) - 1, 0)))
         return parts
 
 
@@ -153,7 +153,7 @@ def words_of(
                 line_words += pop_fills()
                 word_parts.append(parts.popleft())
             line_words.append(with_raised(word, word_parts))
-        words += fit_line(passage, line_words)
+        words += narrow_line(passage, line_words)
         checked += line_words
     for fill in pop_fills():
         words += fill.words
@@ -163,26 +163,27 @@ def words_of(
 def _fill(passage: Passage, part: Part) -> CheckedWord:
     """Return a part that is a fill as a word."""
     shape = passage.hand.shape
-    word = fill_word(part.text, shape.blank, passage.room)
-    gap = 0.0 if part.room is None else shape.space + part.room
+    word = fill_word(part.text, shape.character_width, passage.max_word_width)
+    gap = 0.0 if part.extra_gap is None else shape.gap + part.extra_gap
     return CheckedWord((replace(word, gap=gap),), part.text)
 
 
-def fit_line(passage: Passage, line: Sequence[CheckedWord]) -> list[WrittenWord]:
-    """Return the written words of a line, narrowed to the width of a row, with reasons of doubt."""
+def narrow_line(passage: Passage, line: Sequence[CheckedWord]) -> list[WrittenWord]:
+    """Return the written words of a line, narrowed to the width of a row; doubtful words have their
+    reason."""
     words: list[WrittenWord] = []
     for checked in line:
         for word in checked.words:
-            is_too_long = MIN_NARROWING * word.width > passage.room
+            is_too_long = MIN_NARROWING * word.width > passage.max_word_width
             reason = checked.reason or ("too long for a row" if is_too_long else "")
-            if word.width > passage.room:
-                word = word.narrowed(passage.room)
-            words.append(replace(word, doubt=reason if passage.hand.reader else ""))
+            if word.width > passage.max_word_width:
+                word = word.narrowed(passage.max_word_width)
+            words.append(replace(word, reason=reason if passage.hand.reader else ""))
     return words
 
 
 def with_raised(checked: CheckedWord, parts: Sequence[Part]) -> CheckedWord:
-    """Return a word made of these parts, with the room of the last part added to its gap. If a
+    """Return a word made of these parts, with the last part's `extra_gap` added to its gap. If a
     raised sign is the only part, the word is made smaller and raised."""
     words = [*checked.words]
     if len(parts) == 1 and parts[0].text[0] in RAISED:
@@ -192,7 +193,7 @@ def with_raised(checked: CheckedWord, parts: Sequence[Part]) -> CheckedWord:
             text = parts[0].text
             words[number] = replace(word, strokes=tuple(ink), width=width, text=text)
     if words:
-        room = parts[-1].room
-        gap = 0.0 if room is None else words[-1].gap + room
+        extra_gap = parts[-1].extra_gap
+        gap = 0.0 if extra_gap is None else words[-1].gap + extra_gap
         words[-1] = replace(words[-1], gap=gap)
     return replace(checked, words=tuple(words))

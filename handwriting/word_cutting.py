@@ -49,7 +49,7 @@ Inks = list[list[np.ndarray]]
 
 
 def written_words(line: Line, shape: HandShape, degrees: float | None) -> list[WrittenWord]:
-    """Return the words of a line in x-heights, turned level and fitted to the hand's measures.
+    """Return the words of a line in x-heights, turned level, with the hand's measures.
 
     Args:
         line: from a network that takes a text; its primer is left out.
@@ -154,7 +154,7 @@ def level(inks: Inks, shape: HandShape, num_characters: int) -> Inks:
 
 def widen(inks: Inks, shape: HandShape, text: str, num_characters: int) -> Inks:
     """Return words widened or narrowed towards the letter width of the hand; their lean stays."""
-    width = sum(right - left for left, right in map(extent, inks)) / shape.letter
+    width = sum(right - left for left, right in map(extent, inks)) / shape.x_height
     factor = shape.letter_width / letter_width(width, text)
     factor = math.exp(shrunk(math.log(factor), num_characters, WIDTH_PRIOR))
     factor = min(max(factor, 1 / MAX_WIDENING), MAX_WIDENING)
@@ -178,12 +178,12 @@ def to_written_words(
     base = shape.baseline + shrunk(measured - shape.baseline, num_characters, LINE_PRIOR)
     sides = [*map(extent, inks)]
     gaps = [left - right for (_, right), (left, _) in pairwise(sides)]
-    gaps = [limited_gap(gap / shape.letter, shape.space) for gap in gaps]
+    gaps = [limited_gap(gap / shape.x_height, shape.gap) for gap in gaps]
     words = []
-    for text, ink, (left, _), gap in zip(texts, inks, sides, [*gaps, shape.space], strict=True):
+    for text, ink, (left, _), gap in zip(texts, inks, sides, [*gaps, shape.gap], strict=True):
         origin = left, base
-        strokes = [with_visible_dot((stroke - origin) / shape.letter) for stroke in ink]
-        strokes = strokes if " " in text else without_holes(strokes, shape.space)
+        strokes = [with_visible_dot((stroke - origin) / shape.x_height) for stroke in ink]
+        strokes = strokes if " " in text else without_holes(strokes, shape.gap)
         strokes = repair_signs(strokes, text)
         words.append(WrittenWord(tuple(strokes), extent(strokes)[1], gap, text))
     return words
@@ -200,24 +200,24 @@ def baseline_of_words(inks: Inks, text: str) -> float:
     return float(np.median(feet[heights >= MIN_TALL_RATIO * heights.max()]))
 
 
-def without_holes(strokes: Sequence[np.ndarray], space: float) -> list[np.ndarray]:
+def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.ndarray]:
     """Return the strokes of a word in x-heights, those behind a wide hole moved to the left. How
-    wide a hole may be depends on `space`, the usual gap between words."""
+    wide a hole may be depends on the usual gap between words."""
     moved, shift = [*strokes], 0.0
     sides = [extent([stroke]) for stroke in strokes]
     edge = min(sides)[0]
     for number in sorted(range(len(strokes)), key=sides.__getitem__):
         (left, right), is_mark = sides[number], strokes[number][:, 1].min() > -MARK_HEIGHT
-        max_hole = (MAX_HOLE_RATIO_BEFORE_MARK if is_mark else MAX_HOLE_RATIO) * max(space, 1.0)
+        max_hole = (MAX_HOLE_RATIO_BEFORE_MARK if is_mark else MAX_HOLE_RATIO) * max(usual_gap, 1.0)
         shift += max(left - edge - max_hole, 0.0)
         edge = max(edge, right)
         moved[number] = strokes[number] - (shift, 0.0)
     return moved
 
 
-def limited_gap(gap: float, space: float) -> float:
-    """Return a gap between words, limited to at least `MIN_GAP` and a range around `space`."""
-    return max(min(max(gap, MIN_GAP_RATIO * space), MAX_GAP_RATIO * space), MIN_GAP)
+def limited_gap(gap: float, usual_gap: float) -> float:
+    """Return a gap between words, at least `MIN_GAP` and in a range around the usual gap."""
+    return max(min(max(gap, MIN_GAP_RATIO * usual_gap), MAX_GAP_RATIO * usual_gap), MIN_GAP)
 
 
 def shrunk(difference: float, num_characters: int, prior: float) -> float:

@@ -16,14 +16,14 @@ class WrittenWord:
         width: width of the ink.
         gap: distance from the right edge to the next word's left edge.
         text: what the word says.
-        doubt: why people may not read the word as its text; empty if they can.
+        reason: why people may not read the word as its text; empty if they can.
     """
 
     strokes: tuple[np.ndarray, ...]
     width: float
     gap: float
     text: str = ""
-    doubt: str = ""
+    reason: str = ""
 
     def scaled(self, factor: float) -> "WrittenWord":
         """Return the word `factor` times as large."""

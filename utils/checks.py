@@ -15,7 +15,7 @@ ABSENT = object()
 """Stands for a value that a config lacks, or that a message leaves out."""
 NOTHING: Mapping[str, Any] = {}
 
-MAX_CHARACTERS = 1900
+MAX_FAULT_CHARACTERS = 1900
 """Maximum number of characters of the faults that a message lists (assumed: a screen)."""
 MAX_SHOWN = 60
 """Maximum number of characters of a value in a message (assumed)."""
@@ -157,7 +157,7 @@ def described(error: BaseException) -> str:
 def listed(source: str, faults: Sequence[str]) -> str:
     """Return the number of a source's faults, and then, a line each, as many faults as fit."""
     lines = [f"{source}: {len(faults)} faults", *faults]
-    fitting = sum(end < MAX_CHARACTERS for end in accumulate(map(len, lines)))
+    fitting = sum(end < MAX_FAULT_CHARACTERS for end in accumulate(map(len, lines)))
     if fitting < len(lines):
         lines[fitting:] = [f"and {len(lines) - fitting} more"]
     return "\n  ".join(lines)

@@ -127,7 +127,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
-def make_room(
+def prepare_output(
     path: Path, option: str, folder: Path | None = None, *, is_checked_only: bool = False
 ) -> None:
     """Make the folder of a file, and check that `path` can be written.

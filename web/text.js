@@ -4,7 +4,7 @@ const ALIKE = ["'’‘`", '"“”„', "-–—", "lI|", "Bß"]; // groups of 
 
 /** Replace or leave out the characters that a network does not know, except blanks. Return {text,
  * changes}: the new text; for each such character its replacement, "" if it is left out. */
-export function fit(text, {alphabet, replacements = {}}) {
+export function transliterate(text, {alphabet, replacements = {}}) {
   const known = new Set(alphabet), changes = {};
   const separated = (sign) => (known.has(sign) ? sign : ` ${sign}`); // 1½ is not 11/2
   const replaced = (sign) => (known.has(sign) ? sign : changes[sign] = replacements[sign] ?? "");

@@ -2,7 +2,7 @@
 
 import {button, clearedContext, create, find, marked} from "./dom.js";
 import {Paper, paint, saveSheets, toElements} from "./sheet.js";
-import {fit} from "./text.js";
+import {transliterate} from "./text.js";
 
 const MAX_CHARACTERS = 5000; // of a text (assumed)
 const FIRST_WIDTH = 1.25; // x-heights per character, until a written row is measured (assumed)
@@ -151,7 +151,7 @@ export function startWrite({client, complain, say, store}) {
   /** The text. Throws an Error if the text is blank, or if the network cannot write some of the
    * text's signs; the remedy of the Error replaces these signs or leaves them out. */
   function checkedText() {
-    const {text, changes} = fit(fields.text.value, network), signs = Object.keys(changes);
+    const {text, changes} = transliterate(fields.text.value, network), signs = Object.keys(changes);
     if (text.trim() && !signs.length) return text;
     const code = (sign) => sign.codePointAt().toString(16).toUpperCase().padStart(4, "0");
     const describe = (sign) => (/[\p{C}\p{M}]/u.test(sign) ? `U+${code(sign)}` : sign) +
@@ -159,7 +159,7 @@ export function startWrite({client, complain, say, store}) {
     const unknown = `The network cannot write ${signs.map(describe).join(", ")}.`;
     const error = new Error(signs.length ? unknown : "The text is blank.");
     if (text.trim()) error.remedy = ["Replace or leave out", () => {
-      fields.text.value = fit(fields.text.value, network).text;
+      fields.text.value = transliterate(fields.text.value, network).text;
       write();
     }];
     throw error;

@@ -22,7 +22,7 @@ from utils.ink import bounds, to_points
 
 PART_SEED_STRIDE = 10_000_019
 """Difference between the seeds of a line's parts: a prime larger than the number of lines."""
-MAX_CHARACTERS = 1_000
+MAX_TEXT_CHARACTERS = 1_000
 """Most characters of a line, and of a word on a page (measured: `writer` takes half a minute for
 such a word; assumed: nobody needs a longer word)."""
 MAX_PRIMER_CHARACTERS = 200
@@ -84,10 +84,10 @@ def check_lengths(
     Raises:
         UserError: if a text or the primer is too long; the message calls the primer `name`.
     """
-    if too_long := next((text for text in texts if len(text) > MAX_CHARACTERS), None):
+    if too_long := next((text for text in texts if len(text) > MAX_TEXT_CHARACTERS), None):
         raise UserError(
             f"{short(too_long)}: {len(too_long):,} characters; a line, and a word on a page, has "
-            f"at most {MAX_CHARACTERS:,}"
+            f"at most {MAX_TEXT_CHARACTERS:,}"
         )
     points, characters = map(len, primer) if primer else (0, 0)
     if points > MAX_PRIMER_POINTS or characters > MAX_PRIMER_CHARACTERS:

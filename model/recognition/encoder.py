@@ -40,7 +40,7 @@ STRIDE = 2
 """Points per frame. Lines of IAM-OnDB have 9 points per character, hardly ever below 6 (measured):
 enough frames for each character, and for the blank between repeated characters."""
 MASK_LENGTH = 10
-"""Mean length in points of a masked stretch (measured: IAM-OnDB has 9 points per character)."""
+"""Mean length in points of a masked span (measured: IAM-OnDB has 9 points per character)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from handwriting.paragraphs import (
     FILL,
     MIN_DOT_GAP,
     TRACE_DOT,
-    columns,
+    cell_texts,
     fill_word,
     kind_of,
     lightened,
@@ -33,10 +33,10 @@ def test_what_is_drawn_is_as_wide_as_its_signs():
 
 
 def test_tabs_part_columns():
-    assert columns("a\tb") == ["a", "b"] and columns("a \t b\t") == ["a", "b"]
-    assert columns("a\t\tb") == columns("a\t \t b") == ["a", "", "b"]
-    assert columns("\ta\tb") == ["", "a", "b"]  # a row of a table whose first cell is empty
-    assert columns("1. a\tb") == ["1.", " a", "b"] and columns("- a") == ["", " a"]
+    assert cell_texts("a\tb") == ["a", "b"] and cell_texts("a \t b\t") == ["a", "b"]
+    assert cell_texts("a\t\tb") == cell_texts("a\t \t b") == ["a", "", "b"]
+    assert cell_texts("\ta\tb") == ["", "a", "b"]  # a row of a table whose first cell is empty
+    assert cell_texts("1. a\tb") == ["1.", " a", "b"] and cell_texts("- a") == ["", " a"]
     kinds = ["table", "table", "text", "empty", "numbers", "bullets", "text"]
     assert [*map(kind_of, ("a\tb", "a\t", "a", " ", "1. a\tb", "• a\t", "-a"))] == kinds
 
@@ -97,7 +97,7 @@ def test_paper_for_learning_to_write_has_a_line_at_each_height(writer, ruling, s
     """With twice as much room from group to group."""
     paper = Paper.of(ruling=ruling, spacing=spacing)
     (row,) = rows_of(writer, "ab", paper=paper)
-    assert row.size == paper.letter == 3.0
+    assert row.size == paper.x_height == 3.0
     rules = paper.rules()[:, 0, 1]
     for line in lines:
         assert np.abs(rules - (row.baseline + 3.0 * line)).min() < 1e-6

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from handwriting.source_text import explain, fit, replacements, with_front_matter
+from handwriting.source_text import explain, replacements, transliterate, with_front_matter
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 
@@ -43,15 +43,15 @@ ASCII = Alphabet([chr(code) for code in range(32, 127)])
     ],
 )
 def test_what_is_written_instead(text, expected):
-    fitted = fit(text, ASCII)
-    assert fitted.text == (expected or "hyphen zerowidth left ")
-    assert not fitted.left_out
+    written = transliterate(text, ASCII)
+    assert written.text == (expected or "hyphen zerowidth left ")
+    assert not written.left_out
 
 
 def test_the_changes_are_told():
-    fitted = fit("“a” ’’ cafe\u0301 a\u00a0b \u200bq\u0323", ASCII)
-    assert fitted.text == "\"a\" '' cafe a b q"
-    assert explain(fitted) == (
+    written = transliterate("“a” ’’ cafe\u0301 a\u00a0b \u200bq\u0323", ASCII)
+    assert written.text == "\"a\" '' cafe a b q"
+    assert explain(written) == (
         'written as others: “ as ", ” as ", ’ as \', é as e, '
         "'\\xa0' (U+00A0 no-break space) as a space, "
         "'\\u200b' (U+200B zero width space) as nothing, "
@@ -60,12 +60,12 @@ def test_the_changes_are_told():
 
 
 def test_what_is_left_out_is_named():
-    fitted = fit("a😀b 👍🏽 ❤️ 中中 c\ud800 \U0010ffff\ue000日本語", ASCII)
-    assert fitted.text == "ab c"
-    assert fitted.left_out == [*"😀👍🏽❤中", "\ud800", "\U0010ffff", *"\ue000日本語"]
-    said = explain(fitted)
+    written = transliterate("a😀b 👍🏽 ❤️ 中中 c\ud800 \U0010ffff\ue000日本語", ASCII)
+    assert written.text == "ab c"
+    assert written.left_out == [*"😀👍🏽❤中", "\ud800", "\U0010ffff", *"\ue000日本語"]
+    said = explain(written)
     assert "; left out: '😀' (U+1F600), '👍' (U+1F44D), '🏽'" in said and said.endswith(" more")
-    assert explain(fit("a\ud800", ASCII)) == "left out: '\\ud800' (U+D800)"
+    assert explain(transliterate("a\ud800", ASCII)) == "left out: '\\ud800' (U+D800)"
     said.encode()
 
 
@@ -83,14 +83,14 @@ def test_what_is_left_out_is_named():
     ],
 )
 def test_what_is_left_out_leaves_no_blanks(text, expected):
-    assert fit(text, ASCII).text == expected
+    assert transliterate(text, ASCII).text == expected
 
 
 def test_right_to_left_script_is_named_as_such():
-    fitted = fit("a שָׁ b سلام", ASCII)
-    assert fitted.text == "a b" and len(fitted.left_out) == 5
-    assert explain(fitted).endswith("; right-to-left script is not supported")
-    assert "right-to-left" not in explain(fit("a 中", ASCII))
+    written = transliterate("a שָׁ b سلام", ASCII)
+    assert written.text == "a b" and len(written.left_out) == 5
+    assert explain(written).endswith("; right-to-left script is not supported")
+    assert "right-to-left" not in explain(transliterate("a 中", ASCII))
 
 
 @pytest.mark.parametrize(
@@ -104,20 +104,20 @@ def test_right_to_left_script_is_named_as_such():
 )
 def test_nothing_to_write_is_an_error(text, message):
     with pytest.raises(UserError, match=message):
-        fit(text, ASCII)
+        transliterate(text, ASCII)
 
 
 def test_a_known_text_stays_as_it_is():
     text = 'Plain text - "quoted" it\'s...\n    indented'
-    assert fit(text, ASCII) == (text, {}, [])
-    assert explain(fit(text, ASCII)) == ""
+    assert transliterate(text, ASCII) == (text, {}, [])
+    assert explain(transliterate(text, ASCII)) == ""
     own = "“é”—…\u00a0½\t中😀\u200cשx²"
-    assert fit(own, own) == (own, {}, [])
-    assert fit("e\u0301\r\n", "é") == ("é\n", {}, [])
+    assert transliterate(own, own) == (own, {}, [])
+    assert transliterate("e\u0301\r\n", "é") == ("é\n", {}, [])
 
 
 @pytest.mark.parametrize(
-    ("text", "known", "fitted"),
+    ("text", "known", "written"),
     [
         ("a’b", "ab’", ("a’b", {}, [])),
         ("a'b", "ab’", ("a’b", {"'": "’"}, [])),
@@ -133,14 +133,15 @@ def test_a_known_text_stays_as_it_is():
         ("\u1100\u200b\u1161", "\uac00a\u1100\u1161", ("\uac00", {"\u200b": ""}, [])),
     ],
 )
-def test_only_known_characters_are_written(text, known, fitted):
-    assert fit(text, known) == fitted
+def test_only_known_characters_are_written(text, known, written):
+    assert transliterate(text, known) == written
 
 
 def test_the_table_of_replacements_is_what_single_characters_are_written_as():
     table = replacements(frozenset("a1/2 "))
     assert table["½"] == "1/2" and table["ä"] == "a" and not {"a", "😀", "\u0302"} & {*table}
-    assert all(fit(f"a{one}", "a1/2 ").text == f"a{other}" for one, other in table.items())
+    written = {other: transliterate(f"a{other}", "a1/2 ").text for other in table}
+    assert written == {other: f"a{sign}" for other, sign in table.items()}
 
 
 def test_random_unicode_is_written_or_named():
@@ -158,18 +159,18 @@ def test_random_unicode_is_written_or_named():
         text = "".join(chance.choice(pools)() for _ in range(chance.randrange(60)))
         known = chance.choice(alphabets)
         try:
-            fitted = fit(text, known)
+            written = transliterate(text, known)
         except UserError as error:
             assert str(error).startswith("there is nothing to write: ")
             continue
-        assert all(one == "\n" or one in known for one in fitted.text)
-        assert unicodedata.normalize("NFC", fitted.text) == fitted.text
+        assert all(one == "\n" or one in known for one in written.text)
+        assert unicodedata.normalize("NFC", written.text) == written.text
         if isinstance(known, Alphabet):
-            for line in fitted.text.split("\n"):
+            for line in written.text.split("\n"):
                 known.encode(line)
-        explain(fitted).encode()
-        again = fit(fitted.text, known)
-        assert again == (fitted.text, {}, [])
+        explain(written).encode()
+        again = transliterate(written.text, known)
+        assert again == (written.text, {}, [])
 
 
 def upper(text):

@@ -8,7 +8,7 @@ import pytest
 
 from handwriting.layout import break_rows
 from handwriting.proofreading import CheckedWord
-from handwriting.text_lines import Passage, fit_line, write_passages
+from handwriting.text_lines import Passage, narrow_line, write_passages
 from handwriting.written_word import WrittenWord
 from model import Writer
 from model.generation.sampling_options import Sampling
@@ -19,8 +19,8 @@ def test_a_word_wider_than_a_row_is_made_narrower_and_named_if_that_is_much(hand
     line = [CheckedWord((WrittenWord((wave,), 10.0, 1.0, "word"),), "word")]
     one = hand(reader=SimpleNamespace(), sampling=Sampling(0.0))
     for room, width, doubt in ((12.0, 10.0, ""), (9.0, 9.0, ""), (5.0, 5.0, "too long for a row")):
-        (word,) = fit_line(Passage(one, "word", room), line)
-        assert (word.width, word.doubt) == (width, doubt)
+        (word,) = narrow_line(Passage(one, "word", room), line)
+        assert (word.width, word.reason) == (width, doubt)
         assert np.ptp(word.strokes[0], axis=0) == pytest.approx((width, 1.0))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from model import load
 from model.generation.sampling_options import Sampling
-from model.generation.writing import MAX_CHARACTERS, MAX_PRIMER_CHARACTERS
+from model.generation.writing import MAX_PRIMER_CHARACTERS, MAX_TEXT_CHARACTERS
 from model.writer import sampling_of
 from tests.commands.networks import save
 from utils.checks import UserError
@@ -32,7 +32,10 @@ def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
     np.testing.assert_array_equal(line.ink[:3], ink)
     for said, text in (("a", " b"), ("a ", "b"), ("a ", " b")):
         assert writer.write(text, Sampling(max_steps=9), primer=(ink, said)).text == "a b"
-    for text, said in (("a" * (MAX_CHARACTERS + 1), "a"), ("b", "a" * (MAX_PRIMER_CHARACTERS + 1))):
+    for text, said in (
+        ("a" * (MAX_TEXT_CHARACTERS + 1), "a"),
+        ("b", "a" * (MAX_PRIMER_CHARACTERS + 1)),
+    ):
         with pytest.raises(UserError, match="at most"):
             writer.write(text, primer=(ink, said))
     with pytest.raises(UserError, match="2 seeds need as many texts"):

@@ -160,7 +160,7 @@ def test_a_mark_of_utf_8_is_no_part_of_the_text(tmp_path):
 
 def test_what_cannot_be_written_is_seen_before_a_folder_is_made(tmp_path):
     (tmp_path / "file").write_text("mine")
-    check = partial(files.make_room, option="--output", is_checked_only=True)
+    check = partial(files.prepare_output, option="--output", is_checked_only=True)
     check(tmp_path / "new" / "folder" / "a.svg")
     for path, message in (
         (tmp_path / "file" / "a.svg", "Not a directory"),

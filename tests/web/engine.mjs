@@ -48,9 +48,9 @@ const tasks = {
     return { described, vector: handEncoder.vector(described), drawn };
   },
 
-  async fit({ texts, ...network }) {
-    const { fit } = await import(new URL("text.js", web));
-    return texts.map((text) => fit(text, network).text);
+  async transliterate({ texts, ...network }) {
+    const { transliterate } = await import(new URL("text.js", web));
+    return texts.map((text) => transliterate(text, network).text);
   },
 
   async distances({ pairs }) {

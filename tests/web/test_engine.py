@@ -13,7 +13,7 @@ from data_loader import EmbeddedDataset, read_ink
 from handwriting import flat_file, word_cutting
 from handwriting.primers import extras_of_style
 from handwriting.repairs import LetterStrokes, with_corners
-from handwriting.source_text import fit, replacements
+from handwriting.source_text import replacements, transliterate
 from handwriting.styles import write_style
 from model import load, sample
 from model.generation import hand_encoder
@@ -301,10 +301,10 @@ def test_lean_and_baseline_are_those_that_python_measures():
 def test_what_is_written_instead_of_unknown_signs_is_what_python_writes(alphabet):
     texts = ["1½ cups – “naïve” €5 ﬁne² Łódź\u00ad a\u0302", *random_texts(random.Random(4), 200)]
     table = replacements(frozenset(alphabet))
-    fitted = engine("fit", texts=[f"a {text}" for text in texts], alphabet=alphabet,
+    results = engine("transliterate", texts=[f"a {text}" for text in texts], alphabet=alphabet,
                     replacements=table)  # fmt: skip
-    for text, written in zip(texts, fitted, strict=True):
-        assert written.split() == fit(f"a {text}", alphabet).text.split()
+    for text, result in zip(texts, results, strict=True):
+        assert result.split() == transliterate(f"a {text}", alphabet).text.split()
 
 
 def test_edit_distances_are_those_of_rapidfuzz():

@@ -41,14 +41,14 @@ class PlacedWord:
     Attributes:
         text: the text of the word; several words with blanks if one stroke joins them.
         strokes: the number of the word's strokes, which are consecutive in the row.
-        doubt: why the word may not be legible as its text; "" without a doubt.
+        reason: why people may not read the word as its text; empty if they can.
         joined: whether the next word follows without a blank.
         rewritten: how many times the word was replaced by another try.
     """
 
     text: str
     strokes: int
-    doubt: str = ""
+    reason: str = ""
     joined: bool = False
     rewritten: int = 0
 

@@ -113,7 +113,7 @@ class Page:
                 "strokes": row.strokes,
                 "text": row.text,
                 "pen": vars(row.pen),
-                "doubts": [f"{word.text}: {word.doubt}" for word in row.words if word.doubt],
+                "doubts": [f"{word.text}: {word.reason}" for word in row.words if word.reason],
                 "period": PERIOD,
             }
             for row in self.rows

@@ -9,9 +9,9 @@ from handwriting.word_cutting import cut_words
 from model import Line, SynthesisNetwork, sample
 from model.generation.sampling_options import Sampling
 from model.generation.writing import (
-    MAX_CHARACTERS,
     MAX_PRIMER_CHARACTERS,
     MAX_PRIMER_POINTS,
+    MAX_TEXT_CHARACTERS,
     PART_SEED_STRIDE,
     _merged,
     _parts,
@@ -139,9 +139,9 @@ def test_long_and_short_texts_are_written_as_if_alone(network, monkeypatch):
 
 def test_what_is_too_long_is_refused():
     ink = np.zeros((MAX_PRIMER_POINTS + 1, 3), np.float32)
-    check_lengths(["a" * MAX_CHARACTERS] * 2, (ink[1:], "a" * MAX_PRIMER_CHARACTERS))
+    check_lengths(["a" * MAX_TEXT_CHARACTERS] * 2, (ink[1:], "a" * MAX_PRIMER_CHARACTERS))
     with pytest.raises(UserError, match="1,001 characters; a line, and a word on a page, has at m"):
-        check_lengths(["a", "a" * (MAX_CHARACTERS + 1)])
+        check_lengths(["a", "a" * (MAX_TEXT_CHARACTERS + 1)])
     for primer in ((ink, "a"), (ink[:9], "a" * (MAX_PRIMER_CHARACTERS + 1))):
         with pytest.raises(UserError, match="at most 3,000 points and 200 characters can be"):
             check_lengths(["a"], primer)
