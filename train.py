@@ -81,7 +81,7 @@ def prepare(arguments: argparse.Namespace) -> int:
 def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
     """Return the data of a training, prepared for its network.
 
-    If `new_data` is false, the data of a resumed run must not have changed.
+    The data of a resumed run may only differ from its former data if `new_data` is true.
     """
     model, config, weights = start.model_on_meta(), start.config, start.checkpoint
     seed, normalisation = config.settings.seed, None
@@ -162,7 +162,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
 
 
 def checkpoint_header(start: Start, data: Data, device: torch.device) -> Checkpoint:
-    """Return the contents of a run's checkpoints that no step changes."""
+    """Return what all checkpoints of a run have in common, as no step changes it."""
     config, loaded = start.config, data.loaded
     weights_licences = {licence_of(start.checkpoint.content)} if start.checkpoint else set()
     header = {

@@ -94,7 +94,7 @@ def _try_parts(trainer: Any) -> None:
 
 
 def _has_user_parts(trainer: Any) -> bool:
-    return user_modules.defines(trainer, trainer.loss, *trainer.model.modules())
+    return user_modules.is_any_defined(trainer, trainer.loss, *trainer.model.modules())
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def _changes_undone(trainer: Any) -> Iterator[None]:
             states[name] = copy.deepcopy(part.state_dict())
     modules = [part for part in parts.values() if isinstance(part, nn.Module)]
     buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
-    owners = [trainer, trainer.loss, *filter(user_modules.defines, trainer.model.modules())]
+    owners = [trainer, trainer.loss, *filter(user_modules.is_any_defined, trainer.model.modules())]
     metric_attributes = [(metric, _plain_attributes(metric, trainer)) for metric in trainer.metrics]
     attributes = [(owner, _plain_attributes(owner, trainer)) for owner in owners]
     try:
@@ -177,7 +177,7 @@ def _restore_attributes(owner: Any, before: dict[str, Any], *, warns: bool) -> N
         owner.load_state_dict(state)
     for name, value in changed.items():
         is_kept = state and not _differ(value, getattr(owner, name, None))
-        if warns and user_modules.defines(owner) and not is_kept:
+        if warns and user_modules.is_any_defined(owner) and not is_kept:
             _warn_of_loss(owner, name, BUFFER_REMEDY if is_module else STATE_REMEDY)
 
 
@@ -292,7 +292,7 @@ def _compare_losses(trainer: Any, model: nn.Module, batch: Batch, padded: Batch)
     losses, padded_losses = _losses(trainer, model, batch), _losses(trainer, model, padded)
     if not _are_equal(losses, padded_losses):
         row = int((losses - padded_losses).abs().argmax())
-        is_user_loss = user_modules.defines(trainer.loss)
+        is_user_loss = user_modules.is_any_defined(trainer.loss)
         key, part = ("loss", trainer.loss) if is_user_loss else ("arch", trainer.model)
         expected = (
             "one whose losses do not change with more padding: neither loss nor network sees "

@@ -166,7 +166,8 @@ class OptimizerStep:
             state: what `state_dict` returned; may be damaged.
             evaluated: the saved weights of `evaluated_model`.
             source: the file, for messages.
-            epochs, steps: the numbers so far, as if all steps had had their present size.
+            epochs, steps: the numbers so far; steps are counted as steps of as many samples as the
+                present config's.
 
         Raises:
             Exception: of any kind, if the state does not fit.

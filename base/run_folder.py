@@ -164,7 +164,8 @@ class RunFolder:
         Args:
             config: the config of the run, with all defaults.
             seed: the seed of the run.
-            start_config: the config without defaults, for starting over; None for `config`.
+            start_config: the config without defaults, with which a run starts over; None if it is
+                `config`.
             resumed_from: the checkpoint to resume from, perhaps of another run; None for a new run.
             weights_from: the checkpoint whose weights a new run begins with, if any; ignored for a
                 resumed run, as the record of that run names the checkpoint.
@@ -277,6 +278,7 @@ class RunFolder:
 
 
 def local_time(separator: str = "T", at: float | None = None) -> str:
-    """Return the local time `at`, in seconds since 1970, in the form of ISO 8601; None for now."""
+    """Return the time `at`, in seconds since 1970, as local time in the form of ISO 8601. None
+    stands for now."""
     moment = datetime.now() if at is None else datetime.fromtimestamp(at)
     return moment.astimezone().isoformat(separator, "seconds")

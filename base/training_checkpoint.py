@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 MEASURE_KEYS = ("loss", "metrics", "data_loader.args.dataset")
 """Keys of a config; if the value of one changes, later epochs cannot be compared with earlier."""
 MAX_LOSS_INCREASE = 10.0
-"""Maximum increase of the loss per point from the first step to a sound state. The unit is the
-first step's absolute loss per point, at least 1 (assumed: a warm-up or a new task increases the
-loss far less, a learning rate ten times too high far more)."""
+"""Maximum increase of the loss per point since the first step; with a larger one a state is not
+sound. Unit: the absolute loss per point of the first step, or 1 if that is less (assumed: a warm-up
+or a new task increases the loss far less, a learning rate ten times too high far more)."""
 
 
 class TrainingCheckpoint:
@@ -72,7 +72,7 @@ class TrainingCheckpoint:
         self.changes: dict[str, list[Any]] = {}
         self._last_save = time.monotonic()
         self._saved: Progress | None = None  # the progress in the last checkpoint
-        self._saved_best: Progress | None = None  # progress in the best, if this start wrote it
+        self._saved_best: Progress | None = None  # in the best, if written since this start
 
     # Resuming.
 
@@ -137,7 +137,7 @@ class TrainingCheckpoint:
         if distributed.is_main() and source is not None:
             resumed = position(source) or (progress.epoch, math.inf)
             for path in checkpoints(self.run.models):
-                if position(path) > resumed:  # damaged: a sound file would have been resumed
+                if position(path) > resumed:  # It is damaged: otherwise it were resumed.
                     log.warning("%s is not resumed; kept as %s", path, set_aside(path))
             changed_measures = [key for key in self.changes if key.startswith(MEASURE_KEYS)]
             if changed_measures and self.run.best.exists():

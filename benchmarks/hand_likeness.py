@@ -23,7 +23,8 @@ a digitiser, less than the curves of a letter)."""
 FINE_FACTOR = 2
 """Number of points per `STEP` while a path is smoothed (assumed)."""
 LEG_LENGTHS = (1, 3, 6)
-"""Lengths of a hinge's legs, in steps of `STEP` (assumed; one length identifies fewer lines)."""
+"""Lengths of the two pieces of path, before and after a point, whose directions make a hinge; in
+steps of `STEP` (assumed; one length identifies fewer lines)."""
 HINGE_BINS = 12
 """Number of bins of a leg's direction (assumed)."""
 DIRECTION_BINS = 16
@@ -79,7 +80,7 @@ class HandSpace(NamedTuple):
 
 
 def load() -> HandSpace:
-    """Read the space that comes with the project; the file's projection is divided by `largest`."""
+    """Read the space that comes with the project, whose file has the projection over `largest`."""
     with np.load(PRETRAINED / "hands.npz") as arrays:
         projection = arrays["projection"].astype(np.float32) * arrays["largest"]
         return HandSpace(arrays["mean"], projection.astype(np.float32), arrays["between"])

@@ -311,7 +311,7 @@ class Items(Dataset):
     @cached_property
     def _has_user_class(self) -> bool:
         """Whether the augmentation has a class that a user wrote."""
-        return user_modules.defines(*self.augmentation)
+        return user_modules.is_any_defined(*self.augmentation)
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
         epoch, index = key

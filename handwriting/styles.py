@@ -1,4 +1,4 @@
-"""Styles: hands with a name, in JSON files of the hand's descriptor and a line in the hand.
+"""Styles: hands with a name. The JSON file of a style has a line in the hand and its hand vector.
 
 This module does not import torch, so that an unknown name is refused at once.
 """

@@ -1,8 +1,9 @@
-"""Searches for words in the texts that were read, and in all other texts that the ink may say.
+"""Searches for words in the texts that were read, and in less likely readings of the same ink.
 
 A query is spotted in the frames of a row as hidden Markov models spot keywords. A path assigns the
 query's states to successive frames. The cost of a path is the number of nats by which it is less
-likely than the likeliest symbols of the same frames. A hit has the cheapest path of its row.
+likely than the likeliest symbols of the same frames. If the text of a row lacks the query, the
+row's cheapest path may be a hit.
 
 R: rows, S: frames, Q: states of a query.
 """
@@ -16,7 +17,8 @@ from notes.confidence import probability_of
 from notes.page_text import Frame, Note, PageRow, normalised_word
 
 MIN_PROBABILITY = 0.5
-"""Probability of a hit whose words were not read (assumed: more likely right than wrong)."""
+"""Minimum probability of a hit in a row whose text lacks the query (assumed: more likely right than
+wrong)."""
 LOGIT_OFFSET = -2.28
 LOGIT_PER_NAT = 0.74
 LOGIT_PER_CHARACTER = 1.19
@@ -36,7 +38,7 @@ SEPARATOR = " "
 
 class Hit(NamedTuple):
     """A place with the words of a query, and the probability that the words stand there. All
-    numbers count from 1; `word_number` is the number of the first word in the row."""
+    numbers count from 1; `word_number` is where the query's first word stands in the row."""
 
     page_number: int
     row_number: int
@@ -48,8 +50,8 @@ class Hit(NamedTuple):
 def search(query: str, note: Note) -> Iterator[Hit]:
     """Yield the hits of a query, whose words stand side by side in a row, in upper or lower case.
 
-    In a row where the words were read, each place is a hit; in any other row, the likeliest place
-    is a hit if its probability is at least `MIN_PROBABILITY`.
+    In a row whose text has the query, each place of it is a hit; in any other row, the likeliest
+    place is a hit if its probability is at least `MIN_PROBABILITY`.
     """
     wanted = [normalised_word(word) for word in query.split()]
     for page_number, (_, text) in enumerate(note.pages, 1):
@@ -96,7 +98,7 @@ def _spotted(query: str, rows: Sequence[PageRow]) -> list[tuple[int, float]]:
     for symbol in [*map(_symbol, reversed(query)), SEPARATOR]:
         gap = BLANK
         if SEPARATOR in (states[-1], symbol):  # Several separators may follow each other.
-            gap = BLANK + SEPARATOR
+            gap = BLANK + SEPARATOR  # either of them, see `_state_costs`
         states += [gap, symbol]
     row_costs = [_state_costs(row, states)[::-1] for row in rows]
     costs = np.full((len(rows), max(map(len, row_costs)), len(states)), ABSENT_SYMBOL_NATS)
@@ -105,7 +107,8 @@ def _spotted(query: str, rows: Sequence[PageRow]) -> list[tuple[int, float]]:
     spotted = []
     for row, path_costs in zip(rows, _path_costs(costs, states), strict=True):
         stops = np.cumsum([len(word.frames) for word in row.words])
-        first_frame = stops[-1] + 1 - path_costs.argmin()  # The path ends one frame earlier.
+        # The path ends one frame further left, at the separator before the query.
+        first_frame = stops[-1] + 1 - path_costs.argmin()
         word = np.searchsorted(stops[:-1], first_frame, side="right")
         logit = LOGIT_OFFSET - LOGIT_PER_NAT * path_costs.min()
         logit += LOGIT_PER_CHARACTER * num_characters

@@ -49,6 +49,8 @@ def strokes(ink: np.ndarray) -> list[np.ndarray]:
 def pieces(ink: np.ndarray, shades: np.ndarray) -> list[tuple[np.ndarray, int]]:
     """Return pieces of strokes, `(n, 2)` each, and the shade of each piece.
 
+    A shade is an integer by which a picture colours points; `shades` has one for each point.
+
     A stroke is divided where the shades of its points change; a later piece of a stroke begins with
     the last point of the piece before.
     """

@@ -35,10 +35,12 @@ DERIVED_ARGUMENTS = {
 }
 """Arguments with defaults from the run: its initial learning rates or its number of steps."""
 TRIAL_STEPS = 1009
-"""Length of the imagined run, in steps, for which a trial makes a schedule (a prime, so that
-fractions of the run are seldom whole). A user's schedule makes all of these steps."""
+"""Number of steps of the imaginary run for which schedules are made when a config is tried, before
+the data are loaded (a prime, so that fractions of the run are seldom whole). A user's schedule is
+advanced to its end."""
 NUM_TORCH_STEPS = 3
-"""Number of these steps that torch's schedules make (assumed: errors come with the first two)."""
+"""Number of these steps by which torch's schedules are advanced (assumed: errors come with the
+first two)."""
 # Where torch checks these bounds, its errors do not name the accepted values; numbers that exceed
 # float32 would fail only at the first step.
 TORCH_RANGES = {
@@ -75,10 +77,12 @@ def arguments(cls: type) -> Arguments:
             construct=_construct if is_optimizer else _schedule,
         )
     arguments = arguments_of(cls)
-    # The binder checks that a user's class passes these arguments to bases of other authors.
+    # `binder` checks that a user's class passes on the arguments of bases that no user wrote.
     if cls in user_modules.classes():
         owners = arguments.owners.items()
-        arguments.handed_on = {n: owner for n, owner in owners if not user_modules.defines(owner)}
+        arguments.handed_on = {
+            n: owner for n, owner in owners if not user_modules.is_any_defined(owner)
+        }
     if issubclass(cls, LRScheduler):  # A user's schedule may have torch's argument `last_epoch`.
         arguments.supplied[:] = [name for name in arguments.supplied if name != "last_epoch"]
     return arguments
@@ -86,7 +90,7 @@ def arguments(cls: type) -> Arguments:
 
 def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     """Make a few steps with an optimiser and its schedule; raise a ConfigFault if a step fails."""
-    is_user_schedule = schedule is not None and user_modules.defines(schedule)
+    is_user_schedule = schedule is not None and user_modules.is_any_defined(schedule)
     for step in range(TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
         for group in optimizer.param_groups:
             for weight in group["params"]:
@@ -108,7 +112,8 @@ def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
 def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:
     """Advance a schedule, if there is one; ReduceLROnPlateau needs the `value`.
 
-    A schedule of fixed length stays at its end, as smaller batches may have added steps to the run.
+    A schedule of fixed length stays at its end: a run that is resumed with smaller batches has more
+    steps.
     """
     if isinstance(schedule, ReduceLROnPlateau):
         schedule.step(value)

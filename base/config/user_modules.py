@@ -63,8 +63,9 @@ def load_module(path: str | Path) -> None:
             _loaded[f"{name}/{imported}"] = file.read_bytes()
 
 
-def defines(*objects: object) -> bool:
-    """Return whether any object or class is a user's: neither PyTorch's nor the project's."""
+def is_any_defined(*objects: object) -> bool:
+    """Return whether a user defined any of these objects or classes, instead of PyTorch or the
+    project."""
     kinds = (each if isinstance(each, type) else type(each) for each in objects)
     packages = {cls.__module__.partition(".")[0] for cls in kinds}
     return not packages <= {"torch", "base", "data_loader", "model", "trainer"}
@@ -98,7 +99,8 @@ def options() -> str:
 
 
 def missing(modules: Mapping[str, str]) -> str:
-    """Describe the modules of a checkpoint that are not loaded; "" if all are loaded."""
+    """Describe the modules of a checkpoint that are not loaded; "" if all are loaded. `modules` are
+    the `versions` of the modules that it was made with."""
     remedy = "--module FILE loads it (in Python: load(..., modules=[FILE]))"
     return "; ".join(
         f"the module {name}.py (SHA-256 {digest[:12]}...) is not loaded: {remedy}"
@@ -108,7 +110,7 @@ def missing(modules: Mapping[str, str]) -> str:
 
 
 def warn_of_changes(modules: Mapping[str, str], source: str | Path) -> None:
-    """Warn if a loaded module has changed since a checkpoint was made."""
+    """Warn if a loaded module differs from `modules`, with which `source` was made."""
     loaded = versions()
     for name in sorted(modules.keys() & loaded.keys()):
         if modules[name] != loaded[name]:
@@ -119,6 +121,6 @@ def warn_of_changes(modules: Mapping[str, str], source: str | Path) -> None:
 
 
 def check(modules: Mapping[str, str], source: str | Path) -> None:
-    """Raise a CheckpointError if a checkpoint was made with a module that is not loaded."""
+    """Raise a CheckpointError if one of `modules` is not loaded; `source` is their checkpoint."""
     if lacking := missing(modules):
         raise CheckpointError(f"{source}: {lacking}")

@@ -39,7 +39,7 @@ COMMA_TOPS = (-0.3, 0.15)
 CLOSE_SIGNS = frozenset(".,;:!?'\"-)")
 """Signs that follow a word without a blank."""
 MAX_TRIALS = 5
-"""Largest number of trials of a character in a hand (assumed)."""
+"""Largest number of times that a recogniser tries to read a character of a hand (assumed)."""
 MAX_PIECE_LENGTH = 12
 """Largest number of characters of a piece (assumed)."""
 
@@ -50,13 +50,13 @@ class Place(NamedTuple):
     line: CutLine
     first: int  # index of the piece's first character in the line
     last: int
-    cut_before: bool  # see `Piece`
-    cut_after: bool
+    cut_before: bool  # whether the pen is down where the piece begins, see `Piece`
+    cut_after: bool  # whether it is down where the piece ends
 
 
 @dataclass(frozen=True, eq=False)
 class BankHand:
-    """The lines of a writer or, where writers are unknown, of a form: one person on one day."""
+    """The lines of a person or, where persons are unknown, of a form that one person filled in."""
 
     lines: list[CutLine]
 
@@ -101,7 +101,8 @@ class BankHand:
 
     @cached_property
     def gaps(self) -> np.ndarray:
-        """The sorted gaps (`touching_shift`) between characters that a lift separates."""
+        """The gaps between characters that a lift separates, sorted: how far the second character
+        can be moved to the left until it touches the first."""
         pairs = [(line.points_of(k), line.points_of(k + 1)) for line, k in self._pairs_with_lift()]
         gaps = [-touching_shift(left, right) for left, right in pairs]
         return _gaps_within(gaps, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))
@@ -137,7 +138,7 @@ class BankHand:
                     yield line, k
 
     def _points_before_lift(self, characters: frozenset[str]) -> Iterator[np.ndarray]:
-        """Yield the points of each of `characters` that was read and that a lift follows."""
+        """Yield the points of each of `characters` that was read right and that a lift follows."""
         for line in self.lines:
             for k in np.flatnonzero(line.read & (line.boundaries == LIFT)).tolist():
                 if line.text[k] in characters:
@@ -175,8 +176,8 @@ class BankHand:
     def trials(
         self, generator: np.random.Generator
     ) -> Iterator[tuple[CutLine, int, np.ndarray, str]]:
-        """Yield trials of single characters, at most `MAX_TRIALS` of each: the line, the index of
-        the character, and ink and text of a word of the hand followed by the character."""
+        """Yield trials of single characters, at most `MAX_TRIALS` of each, as (line, index of the
+        character, ink, text). Ink and text are a word of the hand, with the character behind it."""
         words = [
             Place(line, word.start(), word.end() - 1, False, False)
             for line in self.lines
@@ -254,7 +255,7 @@ def _places(line: CutLine) -> Iterator[Place]:
             cut_before, cut_after = edges
             lifts = line.path[(line.owner >= first) & (line.owner <= last), 2]
             if cut_after and lifts[-1]:
-                # The next piece would be joined to the delayed stroke that ends this path.
+                # The path ends with a delayed stroke, to which the next piece cannot be joined.
                 continue
             is_single = first == last
             if is_single and line.text[first] in "tf" and not lifts[:-1].any():

@@ -5,7 +5,7 @@ Both are a `RecurrentEncoder`. `CTCNetwork` labels every frame with a character 
 `AttentionNetwork` generates the text character by character, and for each character attends to some
 of the frames (Bahdanau, Cho and Bengio 2015; location-aware, Chorowski et al. 2015).
 
-Shapes: as in `encoder`; A dimensions of the attention.
+Shapes: letters as in `encoder`, and A for the dimensions of the attention.
 """
 
 from dataclasses import replace

@@ -25,7 +25,8 @@ from notes.ink_page import InkPage, PageStroke, TypedText, page_around
 MAX_PAGE_BYTES = 8 * MEBIBYTE
 """Limit on the bytes of a page (assumed: half a million points)."""
 OVERLONG_NUMBER = re.compile(rb"[\x80-\xff]{20000}")
-"""Bytes of a number that takes too long to read (assumed: no text has so many in a row)."""
+"""A number of so many bytes that rmscene takes too long to read it; each byte but the last of a
+number has the highest bit (assumed: no file has 20,000 such bytes in a row otherwise)."""
 PAGE_WIDTH = 1404
 """Width in pixels of a page that does not say its size (reMarkable 2)."""
 PAGE_HEIGHT = 1872
@@ -37,7 +38,7 @@ DPI = 226
 FIRST_LINE_OFFSET = -88.0  # from the text's y to the top of its first line
 LINE_PITCH = 70.0  # from line to line
 LINE_PITCHES = {2: 150.0, 4: 35.0, 5: 35.0, 6: 35.0, 7: 35.0}  # other pitches, by style
-# The y of ink that is anchored at the start or the end of the text, by the anchor's identifier.
+# The y of ink that is anchored at either end of the text, by the anchor's identifier.
 TEXT_END_ANCHORS = {(0, 0xFFFFFFFFFFFE): 270.0, (0, 0xFFFFFFFFFFFF): 700.0}
 
 HIGHLIGHTERS = (5, 18, 23)  # numbers of tools; 23 is the shader
