@@ -45,7 +45,7 @@ MAX_BAR_DISTANCE = 2.5  # from a row's middle; a bar that is further away has no
 MAX_MOVE_STROKES = 15  # largest number of strokes from the start of a move to its end
 MIN_MOVE = 6.0  # length in x-heights
 MAX_MOVE = 30.0  # length in x-heights
-LEVEL_MOVE_WEIGHT = 60.0  # length in x-heights of a level move that is always added (assumed)
+LEVEL_MOVE_WEIGHT = 60.0  # x-heights of an imaginary level move beside the others (assumed)
 SKEW_WINDOWS = np.radians([60, 20, 8])  # half widths around the last estimate, by pass (assumed)
 
 # Columns, and the white bands between them.
@@ -63,15 +63,16 @@ MAX_RUN_ADVANCE = 10.0  # largest move ahead or back within a run
 
 # Rows, in x-heights.
 MAX_MARK_HEIGHT = 0.6  # height of a dot or bar (measured)
-MIN_ROW_INK = 6.0  # length of a row's ink (assumed)
-MIN_APART_INK = 2.5  # length of ink of a row apart from other rows, or of a note (assumed)
+MIN_ROW_INK = 6.0  # length of a row's ink, unless the row is apart (assumed)
+MIN_APART_INK = 2.5  # length of the ink of a row that is apart, or of a note (assumed)
 MAX_ROW_DISTANCE = 1.0  # from a run to the row that it joins (measured, lab notebook)
-MIN_APART_DISTANCE = 2.3  # from a row with little ink to other rows (measured, lab notebook)
+MIN_APART_DISTANCE = 2.3  # to the other rows from a row that is apart (measured, lab notebook)
 BEND_LENGTH = 30.0  # length along which a row's bend is smoothed (assumed)
 LEVEL_PRIOR = 300.0  # weight of the prior that a row is level (assumed)
-MAX_HALF_STEP = 1.3  # step up or down between the halves of a row (measured on testset_v)
-MAX_NEXT_HALF_STEP = 1.8  # the same, for halves written in succession (measured on testset_v)
-MAX_HALF_OVERLAP = 0.2  # fraction of the narrower half's width (measured on testset_v)
+# Two rows that were found become halves of one row within these limits (measured on testset_v).
+MAX_HALF_STEP = 1.3  # step up or down from one half to the other
+MAX_SUCCESSIVE_HALF_STEP = 1.8  # the same, if the second half was written right after the first
+MAX_HALF_OVERLAP = 0.2  # fraction of the narrower half's width
 MAX_MARK_ABOVE = 1.4  # from a row's middle up to its marks (measured on testset_v)
 MAX_MARK_BELOW = 0.6  # from a row's middle down to its marks (measured on testset_v)
 OFF_ROW_COST = 4.0  # cost of each x-height beyond these two limits (measured on testset_v)
@@ -154,7 +155,7 @@ class _Block:
 
 
 PlacedRow: TypeAlias = tuple[_Block, np.ndarray]
-"""The column of a row, and the numbers on the page of the row's strokes."""
+"""The column of a row, and the row's strokes by their numbers on the page."""
 
 
 def _skew(strokes: Sequence[np.ndarray], unit: float) -> float:
@@ -211,8 +212,9 @@ def _is_scribble(stroke: np.ndarray) -> bool:
 
 
 def _row_at_bar(page: _Block, rows: Sequence[PlacedRow], number: int) -> tuple[list[int], float]:
-    """Return the strokes of the nearest row within the width of bar `number`, and how far the bar
-    is below the strokes' middle; no strokes and infinity if no row is near."""
+    """Return the strokes that stroke `number`, a bar, underlines or crosses out: those of the row
+    nearest to the bar that are above or below it. Return also how far the bar is below the strokes'
+    middle. Without a near row these are no strokes and infinity."""
     inside = (page.x > page.left[number]) & (page.x < page.right[number])
     near_rows = [row for _, row in rows if inside[row].any()]
     covered = [row[inside[row]] for row in near_rows]
@@ -347,7 +349,9 @@ def _relative_step(block: _Block, left_row: np.ndarray, right_row: np.ndarray) -
         return np.inf
     x = np.array([(min(end, block.right[right_row].max()) + start) / 2])
     step = np.abs(block.middle(left_row, x) - block.middle(right_row, x))[0]
-    return float(step / (MAX_NEXT_HALF_STEP if right_row[0] == left_row[-1] + 1 else MAX_HALF_STEP))
+    return float(
+        step / (MAX_SUCCESSIVE_HALF_STEP if right_row[0] == left_row[-1] + 1 else MAX_HALF_STEP)
+    )
 
 
 def _attach_strays(block: _Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:
@@ -379,12 +383,12 @@ def _reading_order(block: _Block, row: np.ndarray) -> list[int]:
 
 
 def _undelayed(numbers: np.ndarray, strokes: Sequence[np.ndarray], height: float) -> np.ndarray:
-    """Return the indices of a row's level strokes, after moving each late stroke to its place. Gaps
-    in `numbers`, the strokes' rising numbers on the page, are strokes of other rows."""
+    """Return the indices of a row's strokes, each late stroke at its place. `numbers` are the
+    strokes' rising numbers on the page; a missing number is a stroke of another row."""
     left, right = np.array([(stroke[:, 0].min(), stroke[:, 0].max()) for stroke in strokes]).T
     middle, front = (left + right) / 2, np.maximum.accumulate(right)
     is_late = front - right > LATE * height
-    # After strokes of other rows, a stroke is late if its middle is left of the row's former end.
+    # Where the pen came back from another row, strokes left of the row's end by then are late.
     for resumed in np.flatnonzero(np.diff(numbers) > 1) + 1:
         is_late[resumed:] |= middle[resumed:] < front[resumed - 1]
     is_mark = are_marks(from_strokes(strokes), height)

@@ -5,7 +5,7 @@ import {
   atEqualSteps, baseline, baselineAngle, bounds, moved, pathAlong, sum, turnedBack, xHeight,
 } from "./ink.js";
 
-const MAX_POINTS = 20_000; // maximum number of points of a row, without two for each stroke
+const MAX_POINTS = 20_000; // maximum number of points of a row; each stroke may have two more
 const DETAIL = 3; // factor by which the features of parts (see `numFeatures`) are scaled
 const FAR = 8; // x-heights beyond which positions and jumps grow only logarithmically
 const LATE = 5; // least x-heights from the end of the ink back to a late mark
@@ -84,8 +84,8 @@ function direction([x, y], [x2, y2]) {
   return [(x2 - x) / length, (y2 - y) / length];
 }
 
-/** The function of a point's height above the least-squares line of all points. In narrow ink this
- * line would follow the letters; there, the height is measured from the mean point. */
+/** A function that returns a point's height above the least-squares line of all points. In narrow
+ * ink, where this line would follow the letters, it returns the height above the mean point. */
 function heightAboveLine(strokes) {
   const points = strokes.flat(), {left, top, right, bottom} = bounds(strokes);
   const [x0, y0] = [0, 1].map((axis) => sum(points.map((point) => point[axis])) / points.length);

@@ -65,8 +65,8 @@ class Binder:
             annotation: the annotation of the parameter.
             value: the plain value in the config.
             key: the value's dotted key, for messages.
-            supplied: by name, the arguments that the program passes to each constructor. If an
-                argument that a constructor needs is `ABSENT`, the description is only checked.
+            supplied: by name, the arguments that the program passes to each constructor. If one
+                that a constructor needs is `ABSENT`, the description is only checked.
         """
         origin, members = get_origin(annotation), get_args(annotation)
         if value is ABSENT:
@@ -169,12 +169,12 @@ class Binder:
         except Exception as error:  # A user's class may raise anything.
             problem = f"its constructor ended in {described(error)}"
             return self._refuse(f"{key}.type", kind, problem)
-        # A base keeps an argument as an attribute of the object, or of a dataclass in the object.
+        # A base keeps an argument as an attribute of `result`, or of a dataclass that `result` has.
         holders = (result, *vars(result).values()) if arguments.handed_on else ()
         for name, owner in arguments.handed_on.items():
             holder = next((part for part in holders if isinstance(part, owner)), None)
             value = getattr(holder, name, ABSENT)
-            if name not in values:  # A value that the class itself passes on is the default.
+            if name not in values:  # What the class gives its base without the config's word.
                 self._keep_default(arguments.accepted[name], value, f"{key}.args.{name}")
             elif {type(value), type(values[name])} <= DESCRIPTIONS.keys() and value != values[name]:
                 problem = f"{kind} does not hand it on: super().__init__(..., **options)"

@@ -24,17 +24,17 @@ def compare(old: Config, new: Config, source: str) -> tuple[list[Override], list
 
     Returns:
         the new value of each allowed difference, as an override from `source`; and a fault for each
-        other difference.
+        other difference, except a null that became a fitted value.
     """
     overrides, faults = [], []
     for key, (old_value, new_value) in differences(old, new).items():
         is_folder = key.rpartition(".")[2] in FOLDERS and new_value is not ABSENT
-        # When a run begins, the program replaces null by a fitted value for these keys.
-        was_fitted = new_value is None and key.startswith("data_loader.args.dataset.args.")
+        # The program replaces null in a dataset's arguments by a fitted value when a run begins.
+        is_fitted = new_value is None and key.startswith("data_loader.args.dataset.args.")
         may_change = key in ADJUSTABLE and (key != "trainer.args.epochs" or new_value > old_value)
         if is_folder or may_change:
             overrides.append(Override(source, key, json.dumps(new_value)))
-        elif not was_fitted:
+        elif not is_fitted:
             state = "did not have it" if old_value is ABSENT else f"has {shown(old_value)}"
             faults.append(ConfigFault(key, new_value, f"the run that is to be resumed {state}"))
     return overrides, faults

@@ -52,8 +52,8 @@ PAPER_SPLITS: dict[str, list[TaskSet]] = {
 PERIOD = 0.015  # seconds between points (measured: steps shorter than 50 ms have a mean of 0.01506)
 MAX_STEP = 2000.0
 """Length in sensor units to which longer steps are cut by default (assumed: the paper does not give
-its threshold). Cutting hardly changes the normalisation: between strokes 1 step in 10,000 is longer
-than 2,076, and within strokes a single step is, a glitch of 2,466 (measured)."""
+its threshold). Cutting hardly changes the normalisation: 1 step between strokes in 10,000 is longer
+than 2,076, and the only such step within a stroke is a glitch of 2,466 (measured)."""
 
 _ROOT = "WhiteboardCaptureSession"
 _FORM = r"[a-z]\d\d-\d{3}[a-z]?"
@@ -162,10 +162,10 @@ def _texts(document: bytes) -> list[str]:
 class IAMOnDBDataset(SourceDataset):
     """Lines of IAM-OnDB with their transcriptions.
 
-    Ink is in sensor units of the whiteboard; coordinates are whole numbers. These files name no
-    writers, so `writer` is empty; `group` is the form. The list "iam_ondb_misfits" for `leave_out`
-    comes with the project and names lines whose ink and text do not match. With `strict`, it is
-    also an error if a form that a task file names is missing.
+    Ink is in sensor units of the whiteboard; coordinates are whole numbers. These files do not
+    say who wrote, so `writer` is empty; `group` is the form. The list "iam_ondb_misfits" for
+    `leave_out` comes with the project and names lines whose ink and text do not match. With
+    `strict`, it is also an error if a form that a task file names is missing.
 
     Args:
         root: folder with `lineStrokes-all.tar.gz`, `ascii-all.tar.gz` and the task files
@@ -238,7 +238,7 @@ class IAMOnDBDataset(SourceDataset):
             if (absent := listed - present)
         ]
         if self.strict and notes:
-            raise DataError(f'{"; ".join(notes)}; without "strict": true the others would be used')
+            raise DataError(f'{"; ".join(notes)}; the other forms are used if "strict" is false')
         forms_of = {
             split: set().union(*(forms[name] for name in sets))
             for split, sets in self._sets.items()

@@ -92,7 +92,9 @@ def parse_contents(
     faults: dict[str, Fault] = {}
     for name, read in readers:
         if name in values or name in faults:
-            raise DataError(f'{name}: two files of that name; name the folder of one as "root"')
+            raise DataError(
+                f'{name}: two files have this name; choose the folder of one of them as "root"'
+            )
         try:
             value = values[name] = parse(name, read())
             texts = value if isinstance(value, list) else ()
@@ -170,7 +172,8 @@ def members(
                     start, end = end, member.offset_data + member.size
                     name = PurePosixPath(member.name).name
                     is_wanted = not member.isdir() and pattern.fullmatch(name)
-                    # Spend before tarfile reads on. A skipped member takes time, but no memory.
+                    # Before tarfile reads on. A skipped member takes no memory, but counts a
+                    # quarter, as to read it takes time.
                     budget.spend(200 + (end - start) / (1 if is_wanted else 4))
                     bar.update(raw.tell() - bar.n)
                     if not is_wanted:

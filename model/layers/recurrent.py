@@ -1,8 +1,8 @@
 """A layer of LSTM or GRU cells over whole sequences, by the fastest kernels available.
 
-LSTM cells run by `kernels.lstm` on a CPU with a C compiler (never in float64). Elsewhere `run_lstm`
-loops over the steps of `cells` if the gates' gradient is clamped or the gates have offsets; on CUDA
-the graphs of `kernels.cuda` replace this loop. In all other cases torch's own layer runs.
+On a CPU with a C compiler `kernels.lstm` runs LSTM cells (never in float64). Elsewhere, if the
+gates' gradient is clamped or the gates have offsets, `run_lstm` calls the functions of `cells` step
+by step; on CUDA the graphs of `kernels.cuda` replace this loop. Otherwise torch's own layer runs.
 
 Shapes: B sequences of a batch, T steps, H cells.
 """

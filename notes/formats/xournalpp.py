@@ -81,7 +81,7 @@ def _stroke(item: Element) -> PageStroke:
     try:
         points = np.array(text.split(), np.float64).reshape(-1, 2)
     except ValueError:
-        raise Fault("a stroke that is not x and y of points", text.strip()[:40]) from None
+        raise Fault("a stroke that is no list of x and y of points", text.strip()[:40]) from None
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     tool = item.get("tool", "pen")
     if tool not in ("highlighter", "eraser"):

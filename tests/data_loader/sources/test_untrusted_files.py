@@ -50,7 +50,7 @@ def test_members_are_read_wherever_they_point_and_nothing_is_extracted(tmp_path,
     found = {"a.txt": b"one", "c.txt": TOO_LARGE, "l.txt": "a member that is a link or no file"}
     assert unpacked(pack(tmp_path / "in" / "a.tar.gz", members, mode)) == found
     assert [file.name for file in tmp_path.rglob("*")] == ["in", "a.tar.gz"]
-    with pytest.raises(DataError, match=r"^a\.txt: two files of that name"):
+    with pytest.raises(DataError, match=r"^a\.txt: two files have this name"):
         unpacked(pack(tmp_path / "a.tar.gz", {"a.txt": b"", "d/a.txt": b""}, mode))
 
 
