@@ -14,7 +14,7 @@ import numpy as np
 
 from base.pretrained import PRETRAINED
 from utils.checks import DataError
-from utils.hand_measures import STEP, at_steps, baseline, gaps, levelled, slant, x_heights
+from utils.hand_measures import STEP, at_steps, baseline, gaps, levelled, median_lean, x_heights
 from utils.ink import bounds, strokes, x_height
 
 SMOOTHING = 0.1
@@ -155,7 +155,7 @@ def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
         DataError: see `hand_features`.
     """
     level, _ = levelled(ink)
-    lean, origin = slant(level), np.array([0.0, baseline(level)])
+    lean, origin = median_lean(level), np.array([0.0, baseline(level)])
     left, _, right, _ = bounds(level)
     (height,) = x_heights(level, np.array([left, right])).tolist()
     if math.isnan(height):

@@ -24,7 +24,7 @@ from data_loader.synthetic.everyday import CHARACTER_CLASSES, characters, everyd
 from data_loader.synthetic.templates import Draws
 from handwriting.hands import Hand
 from handwriting.page_options import SECOND
-from handwriting.proofreading import CheckedWord, row_ink, write_words
+from handwriting.proofreading import CheckedWord, line_ink, write_words
 from model import Reader
 from model.generation.sampling_options import Primer, Sampling
 from model.writer import default_proofreader
@@ -117,7 +117,7 @@ def lines_of(
             lines.append([])
     for words in lines:
         if len(text := text_of(words)) > 1:
-            yield row_ink(words) * np.float32([hand.shape.x_height, hand.shape.x_height, 1]), text
+            yield line_ink(words) * np.float32([hand.shape.x_height, hand.shape.x_height, 1]), text
 
 
 def text_of(words: Iterable[CheckedWord]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from commands.options import Parser
 from utils.checks import UserError
-from utils.hand_measures import STEP, at_steps, levelled, slant, word_gaps, x_heights
+from utils.hand_measures import STEP, at_steps, levelled, median_lean, word_gaps, x_heights
 from utils.ink import bounds, strokes, x_height
 
 MEASURES = {
@@ -98,7 +98,7 @@ def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:
         DataError: if the ink is empty, or has numbers that are not finite.
     """
     level, angle = levelled(ink)
-    lean = slant(level)
+    lean = median_lean(level)
     left, _, right, _ = bounds(level)
     first, _, last = x_heights(level, np.linspace(left, right, 4))
     spaces = word_gaps(level, text, 0.0 if math.isnan(lean) else lean)

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     from base.run_folder import RunFolder
     from handwriting.hands import Hand
     from handwriting.primers import in_hand_of, load_primer
-    from handwriting.proofreading import row_ink, write_words
+    from handwriting.proofreading import line_ink, write_words
     from model.writer import default_proofreader, sampling_of
     from parse_config import config_of
     from trainer import own_hand
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     sampling = in_hand_of(sampling, style, learned)
     reader = networks.reader(default_proofreader(learned))
     former_lines, learned_lines = (
-        [*map(row_ink, write_words(Hand(writer, primer, reader, sampling), texts, seeds))]
+        [*map(line_ink, write_words(Hand(writer, primer, reader, sampling), texts, seeds))]
         for writer in (former, learned)
     )
     rows, to_x_heights = [], np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])

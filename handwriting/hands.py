@@ -18,7 +18,7 @@ from model.generation.line import Line
 from model.generation.sampling_options import Primer, Sampling
 from model.reader import Reader
 from model.writer import Writer
-from utils.hand_measures import baseline, high_marks, levelled, slant, word_gaps
+from utils.hand_measures import baseline, high_marks, levelled, median_lean, word_gaps
 from utils.ink import bounds, strokes, vertical_segments, x_height
 
 TRY_SEED_STRIDE = 1_000_000_007
@@ -80,7 +80,7 @@ class HandShape:
             height,
             base,
             angle,
-            float(np.nan_to_num(slant(level))),
+            float(np.nan_to_num(median_lean(level))),
             float(np.median(gaps)) if len(gaps) else DEFAULT_GAP,
             width / max(len(text), 1),
             letter_width(width - blanks, text),

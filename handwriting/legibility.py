@@ -8,7 +8,7 @@ from typing import Any
 from handwriting.hands import Hand, write_in_hand
 from handwriting.page_hands import own_hand
 from handwriting.page_options import PageOptions
-from handwriting.proofreading import UNENDED, row_ink, write_words
+from handwriting.proofreading import UNENDED, line_ink, write_words
 from handwriting.source_text import known_only
 from model.generation.sampling_options import Primer, Sampling
 from model.reader import Reader
@@ -115,7 +115,7 @@ def read_back(
         primer = primer or own_hand(writer, proofreader, seeds[0], sampling)
         hand = Hand(writer, primer, proofreader, sampling, tries, progress=progress)
         checked = write_words(hand, writable, seeds)
-        inks = [row_ink(line) for line in checked]
+        inks = [line_ink(line) for line in checked]
         ended = [not any(UNENDED in word.faults for word in line) for line in checked]
         tries_of_lines = [sum(word.tries for word in line) for line in checked]
     else:

@@ -1,11 +1,11 @@
-"""Recognisers proofread written words, one word at a time; misread words are written again.
+"""Readers proofread written words, one word at a time; misread words are written again.
 
 Graves 2013 draws each line once. Here words with a fault are drawn again with the next seed, and
-the best try is kept. The recogniser is not shown whole lines, because it would guess words from
+the best try is kept. The reader is not shown whole lines, because it would guess words from
 their neighbours. A person cannot guess a number from its neighbours.
 
-A second recogniser may read the words too. It sees a picture, as people do, not the movement of the
-pen. It therefore makes other mistakes than the first recogniser, which reads words that are
+A second reader may read the words too. It sees a picture, as people do, not the movement of the
+pen. It therefore makes other mistakes than the first reader, which reads words that are
 illegible to people and doubts words that are legible.
 """
 
@@ -171,7 +171,7 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
         checked.append(check_shapes(line, words, hand.shape))
     if not hand.reader:
         return checked
-    read = proofread(hand.reader, [*chain(*checked)])
+    read = with_first_reading(hand.reader, [*chain(*checked)])
     words = iter(with_second_reading(hand.second_reader, read) if hand.second_reader else read)
     return [[*islice(words, len(line))] for line in checked]
 
@@ -189,13 +189,13 @@ def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> 
     for word in words:
         word_characters = characters[start : start + len(word.text)]
         start += len(word.text) + 1  # with the blank behind the word
-        nines = [ink for sign, ink in word_characters if sign == "9" and ink]
+        nines = [strokes for sign, strokes in word_characters if sign == "9" and strokes]
         height = MIN_SIGN_HEIGHT * shape.x_height
         faults = {
-            NO_RING: any(ring_area(ink) < MIN_RING_AREA for ink in nines),
-            CROSSED_DIGIT: any(_cross(*pair, height) for pair in pairwise(word_characters)),
+            NO_RING: any(ring_area(strokes) < MIN_RING_AREA for strokes in nines),
+            CROSSED_DIGIT: any(_digit_crossed(*pair, height) for pair in pairwise(word_characters)),
         }
-        is_bare = all(is_straight(ink) for sign, ink in word_characters if sign == "I")
+        is_bare = all(is_straight(strokes) for sign, strokes in word_characters if sign == "I")
         checked.append(CheckedWord((word,), word.text, faults=_present(faults), bare=is_bare))
     return checked
 
@@ -209,21 +209,21 @@ def _characters(line: Line) -> list[Character]:
     character at which the window was during most points of the stroke."""
     title_start = len(line.text) - len(line.title)
     characters: list[Character] = [(sign, []) for sign in line.title]
-    for stroke, point_characters in LetterStrokes.of(line).pairs():
-        index = int(np.bincount(point_characters).argmax()) - title_start
+    for stroke, indices in LetterStrokes.of(line).pairs():
+        index = int(np.bincount(indices).argmax()) - title_start
         if 0 <= index < len(characters):
             characters[index][1].append(stroke)
     return characters
 
 
-def _cross(left: Character, right: Character, height: float) -> bool:
+def _digit_crossed(left: Character, right: Character, height: float) -> bool:
     """Return whether one of two characters is a digit, and their strokes of at least this height
     cross."""
     if not (left[0].isdigit() or right[0].isdigit()):
         return False
     segments = []
-    for _, ink in (left, right):
-        tall = [stroke for stroke in ink if np.ptp(stroke[:, 1]) >= height]
+    for _, strokes in (left, right):
+        tall = [stroke for stroke in strokes if np.ptp(stroke[:, 1]) >= height]
         if not tall:
             return False
         stroke_segments = [np.stack((stroke[:-1], stroke[1:]), 1) for stroke in tall]
@@ -237,19 +237,19 @@ def _is_line(line: Line) -> bool:
     only_signs = not any(map(str.isalnum, text))
     if len(ink) < (1 if only_signs else 2):
         return False
-    letter = x_height(line.ink if only_signs else ink)  # Signs do not show an x-height.
+    height = x_height(line.ink if only_signs else ink)  # Signs do not show an x-height.
     left, top, right, bottom = bounds(ink)
     x = np.cumsum(ink[:, 0], dtype=np.float64)
     longest_word = max(map(len, text.split()), default=1)
     way_back = float((np.maximum.accumulate(x) - x).max())
     return bool(
-        bottom - top <= MAX_HEIGHT * letter
-        and right - left <= MAX_CHARACTER_WIDTH * letter * max(len(text), 2)
-        and way_back <= (MAX_WAY_BACK + 2.0 * longest_word) * letter
+        bottom - top <= MAX_HEIGHT * height
+        and right - left <= MAX_CHARACTER_WIDTH * height * max(len(text), 2)
+        and way_back <= (MAX_WAY_BACK + 2.0 * longest_word) * height
     )
 
 
-def proofread(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
+def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
     """Return words with the reader's hypotheses; words of a line with a fault stay unchanged."""
     words = [*words]
     for k, hypothesis, doubt in _readings(reader, words):
@@ -310,14 +310,14 @@ def with_reading(word: CheckedWord, hypothesis: str, doubt: float) -> CheckedWor
     return replace(word, hypothesis=hypothesis, errors=errors, doubt=0.0 if is_alone else doubt)
 
 
-def keep_best(words: Sequence[CheckedWord], tries: Sequence[CheckedWord]) -> list[CheckedWord]:
+def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) -> list[CheckedWord]:
     """Return the words of a line; a word that is not accepted is replaced by a better try.
 
     Args:
         words: all words of the line.
-        tries: new tries of the words that are not accepted, written as one line.
+        new_words: new tries of the words that are not accepted, written as one line.
     """
-    queue, best = deque(tries), []
+    queue, best = deque(new_words), []
     for old in words:
         if old.accepted:
             best.append(old)
@@ -333,7 +333,7 @@ def keep_best(words: Sequence[CheckedWord], tries: Sequence[CheckedWord]) -> lis
 
 
 def spellings(text: str, bare: bool = False) -> list[str]:
-    """Return the spellings under which a recogniser may read a text: with a blank before an
+    """Return the spellings under which a reader may read a text: with a blank before an
     apostrophe, as in IAM-OnDB; with an ellipsis for three dots; and, if each `I` is a `bare`
     stroke, with any of `BARE_I_READINGS` for an `I`."""
     variants = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I_READINGS}
@@ -360,7 +360,7 @@ def without_context(text: str) -> str:
     return folded(text).replace(" ", "").casefold().replace("0", "o").rstrip(OVERLOOKED)
 
 
-def row_ink(line: Sequence[CheckedWord]) -> np.ndarray:
+def line_ink(line: Sequence[CheckedWord]) -> np.ndarray:
     """Return a line as ink in x-heights, `(points, 3)`; a dot if the line has no word."""
     words = [word for checked in line for word in checked.words]
     return from_strokes(strokes_in_row(words)) if words else DOT_INK

@@ -2,8 +2,8 @@
 
 A dot beside its `i` is moved above the `i`, and a missing dot is added. The bar of a `t` is made to
 reach both sides of its stem. A `5` gets a corner. Full stops are set on the baseline, short commas
-are scaled, and a point within a word is set apart from its neighbours. The peak of the window tells
-the character of each point of ink.
+are scaled, and full stops and commas within a word are set apart from their neighbours. The peak of
+the window tells the character of each point of ink.
 """
 
 import math
@@ -17,44 +17,44 @@ from typing import NamedTuple
 import numpy as np
 
 from handwriting.hands import HandShape
-from handwriting.written_word import extent
+from handwriting.written_word import span
 from model.generation.line import Line
 from utils import ink
 
 # A title behind "measured:" or "by eye:" is the section of the lab notebook.
-MAX_DOT = 0.5  # largest extent of the dot of an `i`, in x-heights (measured: dots and bars)
-DOT_HEIGHT = 0.6  # x-heights from a stem up to a dot that is added (measured: dots and bars)
+MAX_DOT_SIZE = 0.5  # largest side of the dot of an `i`, in x-heights (measured: dots and bars)
+DOT_RISE = 0.6  # x-heights from a stem up to a dot that is added (measured: dots and bars)
 MAX_DOT_ASIDE = 0.3  # x-heights from a dot to its stem, extended upwards (measured: dots and bars)
-MAX_DOT_HEIGHT = 1.6  # x-heights from a letter up to its dot (measured: dots of joined hands)
+MAX_DOT_RISE = 1.6  # x-heights from a letter up to its dot (measured: dots of joined hands)
 MAX_DELAY = 4
 """Most characters from a letter to the window while the pen makes the letter's dot, or up to the
 word's end if that is farther (measured: dots of joined hands)."""
-MIN_STEM = 0.5  # least height of a stem in x-heights (by eye)
-MAX_I_STEM = 1.6  # largest height of the stem of an `i`, in x-heights (measured: as `MAX_DELAY`)
+MIN_STEM_HEIGHT = 0.5  # least height of a stem in x-heights (by eye)
+MAX_I_STEM_HEIGHT = 1.6  # of the stem of an `i`, in x-heights (measured: as `MAX_DELAY`)
 MIN_POINT_FRACTION = 0.5  # ink is part of a letter if this fraction of the ink's points is (by eye)
-BAR_HEIGHT = 0.78  # x-heights from the foot of a `t` up to its bar (measured: dots and bars)
+BAR_RISE = 0.78  # x-heights from the foot of a `t` up to its bar (measured: dots and bars)
 BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (measured: as above)
 MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured: as above)
 NUM_POINTS = 4  # points of a straight piece that is drawn (assumed: bars of networks have eight)
 MAX_BAR_SLOPE = 1.2  # height over width of a step in a bar (by eye)
-MIN_BAR_HEIGHT = 0.3  # least x-heights from the foot of the stem up to its bar (by eye)
+MIN_BAR_RISE = 0.3  # least x-heights from the foot of the stem up to its bar (by eye)
 MAX_BAR_GAP = 0.3  # x-heights between a stem and a bar that does not cross the stem (by eye)
 TREMBLE = 0.02  # x-heights by which the pen may waver from point to point (by eye)
 BAR_TILT = 0.05  # rise of the bar of a `5`, in heights of the `5` (by eye)
-MIN_FIVE_BAR = 0.3  # least width of the bar of a `5`, in heights of the `5` (by eye)
+MIN_FIVE_BAR_WIDTH = 0.3  # least width of the bar of a `5`, in heights of the `5` (by eye)
 WAIST = 0.4  # depth of the end of the stem below the top, in heights of a `5` (by eye)
 MIN_BELLY_DEPTH = 0.55  # least depth of the belly below the top, in heights of a `5` (by eye)
-MAX_STOP = 0.4  # largest extent of a full stop in x-heights (by eye)
-MAX_STOP_HEIGHT = 0.12  # x-heights from the baseline up to a full stop (by eye)
-MIN_DOT = 0.15
-"""Least extent of a stroke in x-heights (by eye: a pen's line has this width, and people overlook
-full stops that are no larger)."""
-MARK_HEIGHT = 0.6  # x-heights from the baseline to the top of a full stop or comma (by eye)
+MAX_STOP_SIZE = 0.4  # largest side of a full stop in x-heights (by eye)
+MAX_STOP_RISE = 0.12  # x-heights from the baseline up to a full stop (by eye)
+MIN_DOT_SIZE = 0.15
+"""Least length of a stroke's larger side in x-heights (by eye: a pen's line has this width, and
+people overlook full stops that are no larger)."""
+MARK_RISE = 0.6  # x-heights from the baseline to the top of a full stop or comma (by eye)
 MARK_WIDTH = 0.4  # largest width of a full stop or comma in x-heights (by eye)
-MIN_POINT_GAP = 0.3
-"""Least x-heights between a point within a word and the feet of its neighbours (by eye: the width
-of the pen's line is 0.15)."""
-MIN_COMMA = 0.6  # least height of a comma in x-heights (by eye: smaller, it looks like a full stop)
+MIN_MARK_GAP = 0.3
+"""Least x-heights between a full stop or comma within a word and the feet of its neighbours (by
+eye: the width of the pen's line is 0.15)."""
+MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full stop)
 
 HIGH_SIGNS = {*string.punctuation} - {*".,"}
 """Signs whose ink may look like the dot of an `i`."""
@@ -69,40 +69,40 @@ class LetterStrokes:
     Attributes:
         text: the primer's text, then the line's.
         strokes: positions `(n, 2)`, in the order of writing.
-        characters: for each stroke, the index in `text` of each point's character, `(n,)`; the
-            length of `text` for ink behind the text.
+        indices: for each stroke, the index in `text` of each point's character, `(n,)`; the length
+            of `text` for ink behind the text.
     """
 
     text: str
     strokes: list[np.ndarray]
-    characters: list[np.ndarray]
+    indices: list[np.ndarray]
 
     @classmethod
     def of(cls, line: Line) -> "LetterStrokes":
-        """Return the strokes of a line behind its primer, with the window's peaks as characters."""
-        written, peaks = ink.strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
+        """Return the strokes of a line behind its primer, with the window's peaks as indices."""
+        strokes, peaks = ink.strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
         if not line.primed:  # The first point has no window, so the next point's is used.
             peaks = np.concatenate([peaks[:1], peaks])
-        ends = np.cumsum([len(stroke) for stroke in written])[:-1]
-        return cls(line.text, written, np.split(peaks, ends))
+        ends = np.cumsum([len(stroke) for stroke in strokes])[:-1]
+        return cls(line.text, strokes, np.split(peaks, ends))
 
     def copy(self) -> "LetterStrokes":
         """Return a copy whose lists may be changed."""
-        return LetterStrokes(self.text, [*self.strokes], [*self.characters])
+        return LetterStrokes(self.text, [*self.strokes], [*self.indices])
 
     def pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield each stroke and the characters of its points."""
-        return zip(self.strokes, self.characters, strict=True)
+        """Yield each stroke and the indices of its points' characters."""
+        return zip(self.strokes, self.indices, strict=True)
 
-    def indices_of(self, letters: str) -> list[int]:
-        """Return the index in `text` of each occurrence of one of `letters`."""
-        return [index for index, letter in enumerate(self.text) if letter in letters]
+    def indices_of(self, wanted: str) -> list[int]:
+        """Return the index in `text` of each occurrence of one of the `wanted` characters."""
+        return [index for index, character in enumerate(self.text) if character in wanted]
 
     def selected(self, numbers: Iterable[int]) -> "LetterStrokes":
         """Return only the strokes with these numbers."""
         numbers = [*numbers]
         strokes = [self.strokes[k] for k in numbers]
-        return LetterStrokes(self.text, strokes, [self.characters[k] for k in numbers])
+        return LetterStrokes(self.text, strokes, [self.indices[k] for k in numbers])
 
     def with_added(self, added: Sequence[tuple[int, int, np.ndarray]]) -> "LetterStrokes":
         """Return all strokes and the `added` ones. Each added stroke is a tuple: the number of the
@@ -110,7 +110,7 @@ class LetterStrokes:
         letters = self.copy()
         for number, index, stroke in sorted(added, key=itemgetter(0), reverse=True):
             letters.strokes.insert(number + 1, stroke)
-            letters.characters.insert(number + 1, np.full(len(stroke), index))
+            letters.indices.insert(number + 1, np.full(len(stroke), index))
         return letters
 
 
@@ -125,109 +125,109 @@ def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     return letters
 
 
-def with_dots(letters: LetterStrokes, height: float, lean: float) -> LetterStrokes:
+def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
     """Return letters with a dot above each `i` and `j` that was written.
 
     Args:
         letters: the strokes of a line.
-        height: the x-height.
+        x_height: the hand's x-height.
         lean: how far downstrokes lean to the right, x over y.
     """
     letters, added = letters.copy(), []
     dots = [
         number
-        for number, (stroke, characters) in enumerate(letters.pairs())
-        if np.ptp(stroke, axis=0).max() <= MAX_DOT * height
-        and f"{letters.text} "[characters[0]] not in HIGH_SIGNS
+        for number, (stroke, indices) in enumerate(letters.pairs())
+        if np.ptp(stroke, axis=0).max() <= MAX_DOT_SIZE * x_height
+        and f"{letters.text} "[indices[0]] not in HIGH_SIGNS
     ]
     for index in letters.indices_of("ij"):
-        max_height = MAX_I_STEM if letters.text[index] == "i" else math.inf
-        stems = _stems(letters, index, height, max_height)
+        max_height = MAX_I_STEM_HEIGHT if letters.text[index] == "i" else math.inf
+        stems = _stems(letters, index, x_height, max_height)
         # People who join their letters make the dots of a word at its end.
         word_end = f"{letters.text} ".index(" ", index)
         window = range(index - MAX_DELAY, max(index + MAX_DELAY, word_end) + 1)
         distances = {  # by dot that may belong to the letter, its distances from the stems
-            dot: [_distance_from(stem, letters.strokes[dot], height, lean) for stem in stems]
+            dot: [_distance_from(stem, letters.strokes[dot], x_height, lean) for stem in stems]
             for dot in dots
-            if stems and letters.characters[dot][0] in window
+            if stems and letters.indices[dot][0] in window
         }
         dots_above = [dot for dot in distances if min(map(abs, distances[dot])) <= MAX_DOT_ASIDE]
         movable = [dot for dot in distances if distances[dot][-1] < math.inf]
         if dots_above or movable:
             nearest = min(dots_above or movable, key=lambda dot: abs(distances[dot][-1]))
             dots.remove(nearest)
-            letters.characters[nearest] = np.full_like(letters.characters[nearest], index)
+            letters.indices[nearest] = np.full_like(letters.indices[nearest], index)
             if not dots_above:
-                shift = distances[nearest][-1] * height, 0.0
+                shift = distances[nearest][-1] * x_height, 0.0
                 letters.strokes[nearest] = letters.strokes[nearest] - shift
         elif stems:
-            position = stems[-1].points[0] + DOT_HEIGHT * height * np.array([lean, -1.0])
-            added.append((stems[-1].stroke, index, position[None]))
+            position = stems[-1].points[0] + DOT_RISE * x_height * np.array([lean, -1.0])
+            added.append((stems[-1].stroke_number, index, position[None]))
     return letters.with_added(added)
 
 
-def _distance_from(stem: "Stem", dot: np.ndarray, height: float, lean: float) -> float:
+def _distance_from(stem: "Stem", dot: np.ndarray, x_height: float, lean: float) -> float:
     """Return how many x-heights a dot is to the right of a stem that is extended upwards; infinity
     if the dot is not above the stem."""
-    x, y = (dot.mean(0) - stem.points[0]) / height
-    return x + lean * y if -MAX_DOT_HEIGHT <= y <= 0.0 else math.inf
+    x, y = (dot.mean(0) - stem.points[0]) / x_height
+    return x + lean * y if -MAX_DOT_RISE <= y <= 0.0 else math.inf
 
 
-def with_bars(letters: LetterStrokes, height: float, width: float) -> LetterStrokes:
+def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterStrokes:
     """Return letters with a bar through each `t` that was written.
 
     Args:
         letters: the strokes of a line.
-        height: the x-height.
+        x_height: the hand's x-height.
         width: the width of a usual letter in x-heights.
     """
     letters, added = letters.copy(), []
-    side = BAR_SIDE * width * height
+    side = BAR_SIDE * width * x_height
     for index in letters.indices_of("t"):
-        if not (stems := _stems(letters, index, height, math.inf)):
+        if not (stems := _stems(letters, index, x_height, math.inf)):
             continue
         stem = max(stems, key=lambda stem: np.ptp(stem.points[:, 1]))
-        bar = max(_bars(letters, stem, index, height), key=lambda bar: bar.reach, default=None)
+        bar = max(_bars(letters, stem, index, x_height), key=lambda bar: bar.reach, default=None)
         if bar is not None:
-            strokes, characters = letters.strokes, letters.characters
-            number = bar.stroke
-            strokes[number], characters[number], new_strokes = _with_extended_bar(
-                strokes[number], characters[number], bar, index, side, height
+            strokes, indices = letters.strokes, letters.indices
+            number = bar.stroke_number
+            strokes[number], indices[number], new_strokes = _with_extended_bar(
+                strokes[number], indices[number], bar, index, side, x_height
             )
             added += [(number, index, stroke) for stroke in new_strokes]
             continue
         above_foot = stem.points[-1, 1] - stem.points[:, 1]
-        middle = stem.points[np.abs(BAR_HEIGHT * height - above_foot).argmin()]
+        middle = stem.points[np.abs(BAR_RISE * x_height - above_foot).argmin()]
         stroke = middle + np.linspace((-side, 0.0), (side, 0.0), 2 * NUM_POINTS)
-        added.append((stem.stroke, index, stroke))
+        added.append((stem.stroke_number, index, stroke))
     return letters.with_added(added)
 
 
 def _with_extended_bar(
-    stroke: np.ndarray, characters: np.ndarray, bar: "Bar", index: int, side: float, height: float
+    stroke: np.ndarray, indices: np.ndarray, bar: "Bar", index: int, side: float, x_height: float
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Return a stroke with its bar extended to `side` on both sides of the stem, the characters of
-    the stroke's points, and new strokes: they extend the bar where the stroke does not end."""
+    """Return a stroke with its bar extended to `side` on both sides of the stem, the indices of
+    its points' characters, and new strokes: they extend the bar where the stroke does not end."""
     new_strokes = []
     width, rise = stroke[bar.right] - stroke[bar.left]
-    slope = rise / max(width, TREMBLE * height)
+    slope = rise / max(width, TREMBLE * x_height)
     ends = [(bar.right, 1.0), (bar.left, -1.0)]
-    for end, sign in sorted(ends, reverse=True):  # So the number of the other end stays valid.
-        x = bar.cross + sign * side
-        if sign * (stroke[end, 0] - bar.cross) >= MIN_BAR_SIDE * side:
+    for end, direction in sorted(ends, reverse=True):  # So the number of the other end stays valid.
+        x = bar.cross + direction * side
+        if direction * (stroke[end, 0] - bar.cross) >= MIN_BAR_SIDE * side:
             continue
         tip = x, stroke[end, 1] + slope * (x - stroke[end, 0])
         extension = np.linspace(stroke[end], tip, NUM_POINTS)
-        new_characters = np.full(NUM_POINTS - 1, index)
+        new_indices = np.full(NUM_POINTS - 1, index)
         if end == 0:
             stroke = np.concatenate([extension[:0:-1], stroke])
-            characters = np.concatenate([new_characters, characters])
+            indices = np.concatenate([new_indices, indices])
         elif end == len(stroke) - 1:
             stroke = np.concatenate([stroke, extension[1:]])
-            characters = np.concatenate([characters, new_characters])
+            indices = np.concatenate([indices, new_indices])
         else:
             new_strokes.append(extension)
-    return stroke, characters, new_strokes
+    return stroke, indices, new_strokes
 
 
 def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
@@ -235,20 +235,20 @@ def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
     corner, which distinguishes a `5` from an `S`. `lean`: as in `with_dots`."""
     letters, bars = letters.copy(), set()
     for index in letters.indices_of("5"):
-        fractions = [np.mean(characters == index) for characters in letters.characters]
+        fractions = [np.mean(indices == index) for indices in letters.indices]
         numbers = [k for k, fraction in enumerate(fractions) if fraction > MIN_POINT_FRACTION]
         if not numbers:
             continue
         body = max(numbers, key=lambda k: np.ptp(letters.strokes[k][:, 1]))
         bar = _bar_of_five(letters, body, index)
-        stroke, characters = letters.strokes[body], letters.characters[body]
+        stroke, indices = letters.strokes[body], letters.indices[body]
         bar_points = stroke[:0] if bar is None else letters.strokes[bar]
         corner = _five_corner(stroke, bar_points, lean)
-        if corner and np.mean(characters[: corner[1]] == index) > MIN_POINT_FRACTION:
+        if corner and np.mean(indices[: corner[1]] == index) > MIN_POINT_FRACTION:
             straight, belly = corner
             letters.strokes[body] = np.concatenate([straight, stroke[belly:]])
-            straight_characters = np.full(len(straight), index)
-            letters.characters[body] = np.concatenate([straight_characters, characters[belly:]])
+            straight_indices = np.full(len(straight), index)
+            letters.indices[body] = np.concatenate([straight_indices, indices[belly:]])
             bars.add(bar)  # This stroke is now a part of the body.
     return letters.selected(k for k in range(len(letters.strokes)) if k not in bars)
 
@@ -258,13 +258,13 @@ def _bar_of_five(letters: LetterStrokes, body: int, index: int) -> int | None:
     quotation mark, and near the upper end of the stroke `body`."""
     (x, y), height = letters.strokes[body][0], np.ptp(letters.strokes[body][:, 1])
     distances: dict[int, float] = {}
-    for number, (stroke, characters) in enumerate(letters.pairs()):
-        if number == body or abs(np.median(characters) - index) > 1:
+    for number, (stroke, indices) in enumerate(letters.pairs()):
+        if number == body or abs(np.median(indices) - index) > 1:
             continue
         is_flat = np.ptp(stroke[:, 1]) < min(np.ptp(stroke[:, 0]), WAIST * height)
         is_at_top = abs(stroke[:, 1].mean() - y) < WAIST * height and stroke[:, 0].max() > x
         distance = np.hypot(*(stroke - (x, y)).T).min()
-        if is_flat and is_at_top and distance <= MIN_FIVE_BAR * height:
+        if is_flat and is_at_top and distance <= MIN_FIVE_BAR_WIDTH * height:
             distances[number] = distance
     return min(distances, key=distances.__getitem__, default=None)
 
@@ -288,20 +288,20 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     x, y = body[turn]
     corner = np.array([x + lean * (y - top), top + BAR_TILT * height])
     waist = np.array([x + lean * (y - top - WAIST * height), top + WAIST * height])
-    tip = np.array([max(right, corner[0] + MIN_FIVE_BAR * height), top])
+    tip = np.array([max(right, corner[0] + MIN_FIVE_BAR_WIDTH * height), top])
     new_bar, stem = np.linspace(tip, corner, NUM_POINTS), np.linspace(corner, waist, NUM_POINTS)
     belly = turn + 1 + int((body[turn + 1 :, 1] > waist[1]).argmax())
     return np.concatenate([new_bar, stem[1:]]), belly
 
 
-def without_touches(letters: LetterStrokes, height: float) -> LetterStrokes:
-    """Return the result of `with_dots` without strokes smaller than `MIN_DOT` that no character
-    needs: some people touch the paper where a letter begins. A line without larger strokes is not
-    changed. `height`: the x-height."""
+def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
+    """Return the result of `with_dots` without the strokes smaller than `MIN_DOT_SIZE` that no
+    character needs: some people touch the paper where a letter begins. A line without larger
+    strokes is not changed. `x_height`: as in `with_dots`."""
     kept = [
         number
         for number, stroke in enumerate(letters.strokes)
-        if np.ptp(stroke, axis=0).max() >= MIN_DOT * height or _may_be_dot(letters, number)
+        if np.ptp(stroke, axis=0).max() >= MIN_DOT_SIZE * x_height or _may_be_dot(letters, number)
     ]
     return letters.selected(kept) if kept else letters
 
@@ -309,115 +309,116 @@ def without_touches(letters: LetterStrokes, height: float) -> LetterStrokes:
 def _may_be_dot(letters: LetterStrokes, number: int) -> bool:
     """Return whether a small stroke may be needed: its characters may have a dot, or it is behind
     the text, or near a character beyond ASCII, or beside a sign without other ink."""
-    text, characters = letters.text, letters.characters
-    first, end = int(characters[number].min()), int(characters[number].max()) + 1
+    text, indices = letters.text, letters.indices
+    first, end = int(indices[number].min()), int(indices[number].max()) + 1
     if set(text[first:end]) - UNDOTTED or first >= len(text):
         return True
     if not text[max(first - MAX_DELAY, 0) : end + MAX_DELAY].isascii():
         return True
     signs = {k for k in (first - 1, end) if text[k : k + 1] not in {*UNDOTTED, *"ij ", ""}}
-    return bool(signs.difference(*characters))
+    return bool(signs.difference(*indices))
 
 
 class Bar(NamedTuple):
     """The bar that crosses a stem.
 
     Attributes:
-        stroke: number of the stroke.
+        stroke_number: number of the stroke.
         left, right: numbers of the stroke's points at the ends of the bar.
         cross: x of the crossing.
         reach: width of the bar on its shorter side of the stem.
     """
 
-    stroke: int
+    stroke_number: int
     left: int
     right: int
     cross: float
     reach: float
 
 
-def _bars(letters: LetterStrokes, stem: "Stem", index: int, height: float) -> Iterator[Bar]:
+def _bars(letters: LetterStrokes, stem: "Stem", index: int, x_height: float) -> Iterator[Bar]:
     """Yield the parts of strokes that may be the bar of a stem: flat parts above the stem's foot. A
     part crosses the stem; or it is near the stem, and of the same letter or of a flat stroke."""
     stem_y = np.maximum.accumulate(stem.points[:, 1])
-    for number, (stroke, characters) in enumerate(letters.pairs()):
+    for number, (stroke, indices) in enumerate(letters.pairs()):
         steps = np.abs(np.diff(stroke, axis=0))
-        flat = steps[:, 1] <= MAX_BAR_SLOPE * steps[:, 0] + TREMBLE * height
-        if number == stem.stroke:
+        flat = steps[:, 1] <= MAX_BAR_SLOPE * steps[:, 0] + TREMBLE * x_height
+        if number == stem.stroke_number:
             flat[max(stem.first - 1, 0) : stem.last + 1] = False
         edges = np.flatnonzero(np.diff(flat, prepend=False, append=False))
         for first, last in edges.reshape(-1, 2):
             run = stroke[first : last + 1]
             distances = run[:, 0] - np.interp(run[:, 1], stem_y, stem.points[:, 0])
             x, y = run[nearest := np.abs(distances).argmin()]
-            is_of_letter = np.mean(characters[first : last + 1] == index) > MIN_POINT_FRACTION
-            may_be_apart = is_of_letter or np.ptp(stroke[:, 1]) <= height / 3
+            is_of_letter = np.mean(indices[first : last + 1] == index) > MIN_POINT_FRACTION
+            may_be_apart = is_of_letter or np.ptp(stroke[:, 1]) <= x_height / 3
             crosses = distances.min() <= 0.0 <= distances.max()
-            is_near = may_be_apart and abs(distances[nearest]) <= MAX_BAR_GAP * height
-            top, low = stem_y[0] - MAX_BAR_GAP * height, stem_y[-1] - MIN_BAR_HEIGHT * height
+            is_near = may_be_apart and abs(distances[nearest]) <= MAX_BAR_GAP * x_height
+            top, low = stem_y[0] - MAX_BAR_GAP * x_height, stem_y[-1] - MIN_BAR_RISE * x_height
             is_beside_stem = top < y < low
-            if is_beside_stem and (crosses or is_near) and np.ptp(run[:, 0]) > height / 8:
+            if is_beside_stem and (crosses or is_near) and np.ptp(run[:, 0]) > x_height / 8:
                 left, right = first + run[:, 0].argmin(), first + run[:, 0].argmax()
                 reach = min(-distances.min(), distances.max())
                 yield Bar(number, left, right, x - distances[nearest], reach)
 
 
 class Stem(NamedTuple):
-    """A downward part of a stroke: the `points` from `first` to `last` of stroke `stroke`."""
+    """A downward part of a stroke: its `points` from `first` to `last`."""
 
-    stroke: int
+    stroke_number: int
     first: int
     last: int
     points: np.ndarray
 
 
-def _stems(letters: LetterStrokes, index: int, height: float, max_height: float) -> list[Stem]:
-    """Return the downward parts of strokes, `MIN_STEM` to `max_height` x-heights high, with enough
-    points of a letter. (The window may reach a letter while the pen writes the letter before.)"""
+def _stems(letters: LetterStrokes, index: int, x_height: float, max_height: float) -> list[Stem]:
+    """Return the downward parts of strokes, `MIN_STEM_HEIGHT` to `max_height` x-heights high, that
+    have enough points of a letter. (The window may reach a letter while the pen writes the
+    letter before.)"""
     stems = []
-    for number, (stroke, characters) in enumerate(letters.pairs()):
-        if not np.any(characters == index):
+    for number, (stroke, indices) in enumerate(letters.pairs()):
+        if not np.any(indices == index):
             continue
-        down = np.append(np.diff(stroke[:, 1]) >= -TREMBLE * height, False)
+        down = np.append(np.diff(stroke[:, 1]) >= -TREMBLE * x_height, False)
         starts = np.flatnonzero(down & ~np.append(False, down[:-1]))
         ends = np.flatnonzero(~down & np.append(False, down[:-1]))
         for first, last in zip(starts, ends, strict=True):
-            stem_height = (stroke[last, 1] - stroke[first, 1]) / height
-            num_of_letter = np.count_nonzero(characters[first : last + 1] == index)
+            stem_height = (stroke[last, 1] - stroke[first, 1]) / x_height
+            num_of_letter = np.count_nonzero(indices[first : last + 1] == index)
             is_of_letter = num_of_letter >= MIN_POINT_FRACTION * (last + 1 - first)
-            if is_of_letter and MIN_STEM <= stem_height <= max_height:
+            if is_of_letter and MIN_STEM_HEIGHT <= stem_height <= max_height:
                 stems.append(Stem(number, first, last, stroke[first : last + 1]))
     return stems
 
 
 def repair_signs(strokes: Sequence[np.ndarray], text: str) -> list[np.ndarray]:
-    """Return a word's strokes, in x-heights, with legible full stops, commas and points."""
+    """Return a word's strokes, in x-heights, with legible full stops and commas."""
     strokes = [*strokes]
     if text.endswith("."):
         strokes = with_stop_on_line(strokes)
     if text.endswith(","):
         strokes = with_long_comma(strokes)
-    return with_free_points(strokes) if re.search(r"\w[.,]\w", text) else strokes
+    return with_free_marks(strokes) if re.search(r"\w[.,]\w", text) else strokes
 
 
 def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
-    """Return a stroke in x-heights; a stroke smaller than `MIN_DOT` becomes a dot this high."""
-    if np.ptp(stroke, axis=0).max() >= MIN_DOT:
+    """Return a stroke in x-heights; one smaller than `MIN_DOT_SIZE` becomes a dot this high."""
+    if np.ptp(stroke, axis=0).max() >= MIN_DOT_SIZE:
         return stroke
     middle = (stroke.min(0) + stroke.max(0)) / 2
-    return middle + np.array([[0.0, -MIN_DOT / 2], [0.0, MIN_DOT / 2]])
+    return middle + np.array([[0.0, -MIN_DOT_SIZE / 2], [0.0, MIN_DOT_SIZE / 2]])
 
 
 def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the strokes, in x-heights, of a word that ends with full stops, which are moved to the
     baseline."""
-    large = [stroke for stroke in strokes if np.ptp(stroke, axis=0).max() > MAX_STOP]
-    end = extent(large)[1] if large else 0.0
+    large = [stroke for stroke in strokes if np.ptp(stroke, axis=0).max() > MAX_STOP_SIZE]
+    end = span(large)[1] if large else 0.0
     moved = [*strokes]
     for number, stroke in enumerate(strokes):
         if stroke[:, 0].mean() > end:
             bottom = stroke[:, 1].max()
-            moved[number] = stroke - (0.0, bottom - min(max(bottom, -MAX_STOP_HEIGHT), 0.0))
+            moved[number] = stroke - (0.0, bottom - min(max(bottom, -MAX_STOP_RISE), 0.0))
     return moved
 
 
@@ -425,27 +426,27 @@ def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the strokes, in x-heights, of a word that ends with a comma; a short one is scaled."""
     last = max(range(len(strokes)), key=lambda k: float(strokes[k][:, 0].mean()))
     comma, lengthened = strokes[last], [*strokes]
-    if comma[:, 1].min() > -MARK_HEIGHT and np.ptp(comma[:, 0]) <= MARK_WIDTH:
+    if comma[:, 1].min() > -MARK_RISE and np.ptp(comma[:, 0]) <= MARK_WIDTH:
         top = comma[comma[:, 1].argmin()]
-        factor = max(MIN_COMMA / max(np.ptp(comma[:, 1]), MIN_DOT), 1.0)
+        factor = max(MIN_COMMA_HEIGHT / max(np.ptp(comma[:, 1]), MIN_DOT_SIZE), 1.0)
         lengthened[last] = top + (comma - top) * factor
     return lengthened
 
 
-def with_free_points(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes, in x-heights, of a word with points or commas between its characters. Ink
-    moves to the right so that the gaps beside each point or comma are at least `MIN_POINT_GAP`."""
-    feet = [stroke[stroke[:, 1] > -MARK_HEIGHT] for stroke in strokes]  # their low points
+def with_free_marks(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the strokes, in x-heights, of a word with full stops or commas between its characters.
+    Ink moves to the right so that the gaps beside each of these are at least `MIN_MARK_GAP`."""
+    feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in strokes]  # their low points
     centres = []
     for foot, stroke in zip(feet, strokes, strict=True):
         centres.append(float((foot if len(foot) else stroke)[:, 0].mean()))
     moved, shift, edge, was_mark = [*strokes], 0.0, -math.inf, False
     for number in sorted(range(len(strokes)), key=centres.__getitem__):
         if len(foot := feet[number]):
-            left, right = extent([foot])
+            left, right = span([foot])
             is_mark = len(foot) == len(strokes[number]) and right - left <= MARK_WIDTH
             if is_mark or was_mark:
-                shift += max(MIN_POINT_GAP - (left + shift - edge), 0.0)
+                shift += max(MIN_MARK_GAP - (left + shift - edge), 0.0)
             edge, was_mark = max(edge, right + shift), is_mark
         moved[number] = strokes[number] + (shift, 0.0)
     return moved

@@ -20,7 +20,7 @@ from handwriting.proofreading import CheckedWord, try_words
 from handwriting.source_text import RAISED
 from handwriting.text_lines import MIN_NARROWING, Part, with_raised
 from handwriting.word_cutting import MAX_GAP_RATIO, MIN_GAP_RATIO
-from handwriting.written_word import WrittenWord, extent, strokes_in_row
+from handwriting.written_word import WrittenWord, span, strokes_in_row
 from model.generation.writing import SEEDS
 from model.writer import Writer
 from utils import strict_json
@@ -174,7 +174,7 @@ def _as_one_word(text: str, line: Sequence[CheckedWord]) -> WrittenWord | None:
     if " ".join(word.text for word in words) != text:
         return None
     strokes = strokes_in_row(words)
-    left, right = extent(strokes)
+    left, right = span(strokes)
     reason = ", ".join(filter(None, (checked.reason for checked in line)))
     moved = tuple(stroke - np.array([left, 0.0]) for stroke in strokes)
     return WrittenWord(moved, right - left, 0.0, text, reason=reason)
@@ -215,9 +215,9 @@ def exchanged(
     start = sum(word.strokes for word in row.words[:index])
     old = row.words[index]
     before, after = row.strokes[:start], row.strokes[start + old.strokes :]
-    left, right = extent(row.strokes[start : start + old.strokes])
-    gap_before = left - extent(before)[1] if before else 0.0
-    gap_after = (extent(after)[0] if after else edge) - right
+    left, right = span(row.strokes[start : start + old.strokes])
+    gap_before = left - span(before)[1] if before else 0.0
+    gap_after = (span(after)[0] if after else edge) - right
     for min_gap in (gap, MIN_GAP_RATIO * gap):  # The second if all that fit are doubtful.
         free_before = max(gap_before - min_gap, 0.0)
         free_after = max(gap_after - min_gap, 0.0) if after else max(gap_after, 0.0)

@@ -14,15 +14,15 @@ import numpy as np
 
 from handwriting.hands import HandShape, letter_width
 from handwriting.repairs import (
-    MARK_HEIGHT,
+    MARK_RISE,
     LetterStrokes,
     repair_letters,
     repair_signs,
     with_visible_dot,
 )
-from handwriting.written_word import WrittenWord, extent
+from handwriting.written_word import WrittenWord, span
 from model.generation.line import Line
-from utils.hand_measures import baseline_angle, baseline_of, slant
+from utils.hand_measures import baseline_angle, baseline_of, median_lean
 from utils.ink import from_strokes, to_points, turned_back
 
 MIN_FRACTION = 0.2
@@ -44,34 +44,34 @@ MAX_HOLE_RATIO = 0.45  # largest hole within a word (by eye)
 MAX_HOLE_RATIO_BEFORE_MARK = 0.3  # largest hole before a full stop or comma (by eye)
 MIN_GAP = 1.0  # least gap between words in x-heights (by eye)
 
-Inks = list[list[np.ndarray]]
+StrokesByWord = list[list[np.ndarray]]
 """The strokes `(n, 2)` of each word of a line."""
 
 
-def written_words(line: Line, shape: HandShape, degrees: float | None) -> list[WrittenWord]:
+def written_words(line: Line, shape: HandShape, slant: float | None) -> list[WrittenWord]:
     """Return the words of a line in x-heights, turned level, with the hand's measures.
 
     Args:
         line: from a network that takes a text; its primer is left out.
         shape: the measures of the hand.
-        degrees: slant of the words from upright to the right; None for the slant of the line.
+        slant: degrees of the words from upright to the right; None for the slant of the line.
     """
     if not line.title.strip() or not len(line.written):
         return []
-    texts, inks = cut_words(repair_letters(LetterStrokes.of(line), shape), line.title)
+    texts, words = cut_words(repair_letters(LetterStrokes.of(line), shape), line.title)
     if not texts:
         return []
     start = to_points(line.ink)[line.primed]
-    inks = [[stroke + start for stroke in ink] for ink in inks]
+    words = [[stroke + start for stroke in word] for word in words]
     num_characters = sum(map(str.isalnum, line.title))
-    inks = level(inks, shape, num_characters)
-    inks = widen(inks, shape, "".join(texts), num_characters)
-    if degrees is not None:
-        inks = shear(inks, shape, degrees, num_characters)
-    return to_written_words(texts, inks, shape, num_characters)
+    words = level(words, shape, num_characters)
+    words = widen(words, shape, "".join(texts), num_characters)
+    if slant is not None:
+        words = shear(words, shape, slant, num_characters)
+    return to_written_words(texts, words, shape, num_characters)
 
 
-def cut_words(letters: LetterStrokes, title: str) -> tuple[list[str], Inks]:
+def cut_words(letters: LetterStrokes, title: str) -> tuple[list[str], StrokesByWord]:
     """Return the text of each word of a line, and its strokes in the order of writing.
 
     Words through which one stroke runs become one word, whose text has blanks. Words without ink
@@ -81,46 +81,46 @@ def cut_words(letters: LetterStrokes, title: str) -> tuple[list[str], Inks]:
         letters: the strokes of the line.
         title: the line's text without the primer's.
     """
-    words = [*re.finditer(r"\S+", title)]
+    matches = [*re.finditer(r"\S+", title)]
     word_of = np.full(len(letters.text) + 1, -1)  # word of each character; -1 at blanks
-    for number, word in enumerate(words):
-        word_of[len(letters.text) - len(title) :][word.start() : word.end()] = number
+    for number, match in enumerate(matches):
+        word_of[len(letters.text) - len(title) :][match.start() : match.end()] = number
     # The fraction of each stroke's points in each word, `(strokes, words)`.
     fractions = np.array([
-        (word_of[characters][:, None] == np.arange(len(words))).mean(0)
-        for characters in letters.characters
+        (word_of[indices][:, None] == np.arange(len(matches))).mean(0)
+        for indices in letters.indices
     ])  # fmt: skip
     main_words = np.where(fractions.any(1), fractions.argmax(1), -1).tolist()
     owners = _with_delayed_strokes(letters.strokes, main_words)
-    is_end = np.ones(len(words), dtype=bool)  # whether no stroke runs on to the next word
+    is_end = np.ones(len(matches), dtype=bool)  # whether no stroke runs on to the next word
     for is_in_word in fractions > MIN_FRACTION:
         stroke_words = np.flatnonzero(is_in_word)
         if len(stroke_words):
             is_end[stroke_words[0] : stroke_words[-1]] = False
-    texts, inks, first = [], [], 0
+    texts, words, first = [], [], 0
     for last in np.flatnonzero(is_end):
-        ink = [stroke for stroke, owner in zip(letters.strokes, owners, strict=True)
-               if first <= owner <= last]  # fmt: skip
-        if ink:
-            texts.append(" ".join(word[0] for word in words[first : last + 1]))
-            inks.append(ink)
+        word = [stroke for stroke, owner in zip(letters.strokes, owners, strict=True)
+                if first <= owner <= last]  # fmt: skip
+        if word:
+            texts.append(" ".join(match[0] for match in matches[first : last + 1]))
+            words.append(word)
         first = last + 1
-    return texts, inks
+    return texts, words
 
 
-def _with_delayed_strokes(strokes: Iterable[np.ndarray], words: Iterable[int]) -> list[int]:
-    """Return the number of the word that owns each stroke: its number in `words`, unless an earlier
-    word covers more than half of the stroke's width, and more of it than its own word. For -1 in
-    `words`, it is the word that covers most of the stroke, or word 0.
+def _with_delayed_strokes(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> list[int]:
+    """Return the number of the word that owns each stroke: the one in `main_words`, unless an
+    earlier word covers more than half of the stroke's width, and more of it than its own word. For
+    -1 in `main_words`, the owner is the word that covers most of the stroke, or word 0.
 
     Args:
         strokes: positions `(n, 2)`.
-        words: number of the word of most points of each stroke; -1 if all points are at blanks.
+        main_words: number of the word of most points of each stroke; -1 if all are at blanks.
     """
     spans: dict[int, tuple[float, float]] = {}
     owners = []
-    for stroke, word in zip(strokes, words, strict=True):
-        left, right = extent([stroke])
+    for stroke, word in zip(strokes, main_words, strict=True):
+        left, right = span([stroke])
         overlaps = {
             other: min(right, end) - max(left, start) for other, (start, end) in spans.items()
         }
@@ -137,62 +137,64 @@ def _with_delayed_strokes(strokes: Iterable[np.ndarray], words: Iterable[int]) -
     return owners
 
 
-def level(inks: Inks, shape: HandShape, num_characters: int) -> Inks:
+def level(words: StrokesByWord, shape: HandShape, num_characters: int) -> StrokesByWord:
     """Return words turned back by the angle of the hand's primer, then by the shrunk slope of their
     own baseline.
 
     Args:
-        inks: positions relative to the first point of the primer.
+        words: positions relative to the first point of the primer.
         shape: the measures of the hand.
         num_characters: the number of letters and digits in the line.
     """
-    inks = [[turned_back(stroke, shape.angle) for stroke in ink] for ink in inks]
-    origin = inks[0][0][0]
-    angle = shrunk(baseline_angle(from_strokes([*chain(*inks)])), num_characters, TURN_PRIOR)
-    return [[turned_back(stroke - origin, angle) + origin for stroke in ink] for ink in inks]
+    words = [[turned_back(stroke, shape.angle) for stroke in word] for word in words]
+    origin = words[0][0][0]
+    angle = shrunk(baseline_angle(from_strokes([*chain(*words)])), num_characters, TURN_PRIOR)
+    return [[turned_back(stroke - origin, angle) + origin for stroke in word] for word in words]
 
 
-def widen(inks: Inks, shape: HandShape, text: str, num_characters: int) -> Inks:
+def widen(words: StrokesByWord, shape: HandShape, text: str, num_characters: int) -> StrokesByWord:
     """Return words widened or narrowed towards the letter width of the hand; their lean stays."""
-    width = sum(right - left for left, right in map(extent, inks)) / shape.x_height
+    width = sum(right - left for left, right in map(span, words)) / shape.x_height
     factor = shape.letter_width / letter_width(width, text)
     factor = math.exp(shrunk(math.log(factor), num_characters, WIDTH_PRIOR))
     factor = min(max(factor, 1 / MAX_WIDENING), MAX_WIDENING)
     matrix = [[factor, 0.0], [(factor - 1) * shape.lean, 1.0]]
-    return [[stroke @ matrix for stroke in ink] for ink in inks]
+    return [[stroke @ matrix for stroke in word] for word in words]
 
 
-def shear(inks: Inks, shape: HandShape, degrees: float, num_characters: int) -> Inks:
-    """Return words that lean by `degrees` from upright to the right."""
-    difference = slant(from_strokes([*chain(*inks)])) - shape.lean
+def shear(
+    words: StrokesByWord, shape: HandShape, slant: float, num_characters: int
+) -> StrokesByWord:
+    """Return words with a slant in degrees from upright to the right."""
+    difference = median_lean(from_strokes([*chain(*words)])) - shape.lean
     lean = shape.lean + shrunk(difference, num_characters, TURN_PRIOR)
-    matrix = np.array([[1.0, 0.0], [lean - math.tan(math.radians(degrees)), 1.0]])
-    return [[stroke @ matrix for stroke in ink] for ink in inks]
+    matrix = np.array([[1.0, 0.0], [lean - math.tan(math.radians(slant)), 1.0]])
+    return [[stroke @ matrix for stroke in word] for word in words]
 
 
 def to_written_words(
-    texts: Sequence[str], inks: Inks, shape: HandShape, num_characters: int
+    texts: Sequence[str], words: StrokesByWord, shape: HandShape, num_characters: int
 ) -> list[WrittenWord]:
     """Return words scaled to x-heights, with repaired signs and with gaps behind them."""
-    measured = baseline_of_words(inks, "".join(texts))
+    measured = baseline_of_words(words, "".join(texts))
     base = shape.baseline + shrunk(measured - shape.baseline, num_characters, LINE_PRIOR)
-    sides = [*map(extent, inks)]
-    gaps = [left - right for (_, right), (left, _) in pairwise(sides)]
+    spans = [*map(span, words)]
+    gaps = [left - right for (_, right), (left, _) in pairwise(spans)]
     gaps = [limited_gap(gap / shape.x_height, shape.gap) for gap in gaps]
-    words = []
-    for text, ink, (left, _), gap in zip(texts, inks, sides, [*gaps, shape.gap], strict=True):
+    written = []
+    for text, word, (left, _), gap in zip(texts, words, spans, [*gaps, shape.gap], strict=True):
         origin = left, base
-        strokes = [with_visible_dot((stroke - origin) / shape.x_height) for stroke in ink]
+        strokes = [with_visible_dot((stroke - origin) / shape.x_height) for stroke in word]
         strokes = strokes if " " in text else without_holes(strokes, shape.gap)
         strokes = repair_signs(strokes, text)
-        words.append(WrittenWord(tuple(strokes), extent(strokes)[1], gap, text))
-    return words
+        written.append(WrittenWord(tuple(strokes), span(strokes)[1], gap, text))
+    return written
 
 
-def baseline_of_words(inks: Inks, text: str) -> float:
+def baseline_of_words(words: StrokesByWord, text: str) -> float:
     """Return the y of the baseline of level words, which the turning points of small letters show;
     for a text without small letters, the median y of the feet of tall strokes."""
-    strokes = [*chain(*inks)]
+    strokes = [*chain(*words)]
     if any(map(str.islower, text)):
         return baseline_of(strokes)
     heights = np.array([np.ptp(stroke[:, 1]) for stroke in strokes])
@@ -204,10 +206,10 @@ def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.nd
     """Return the strokes of a word in x-heights, those behind a wide hole moved to the left. How
     wide a hole may be depends on the usual gap between words."""
     moved, shift = [*strokes], 0.0
-    sides = [extent([stroke]) for stroke in strokes]
-    edge = min(sides)[0]
-    for number in sorted(range(len(strokes)), key=sides.__getitem__):
-        (left, right), is_mark = sides[number], strokes[number][:, 1].min() > -MARK_HEIGHT
+    spans = [span([stroke]) for stroke in strokes]
+    edge = min(spans)[0]
+    for number in sorted(range(len(strokes)), key=spans.__getitem__):
+        (left, right), is_mark = spans[number], strokes[number][:, 1].min() > -MARK_RISE
         max_hole = (MAX_HOLE_RATIO_BEFORE_MARK if is_mark else MAX_HOLE_RATIO) * max(usual_gap, 1.0)
         shift += max(left - edge - max_hole, 0.0)
         edge = max(edge, right)

@@ -53,7 +53,7 @@ def strokes_in_row(words: Sequence[WrittenWord], stretch: float = 1.0) -> tuple[
     return tuple(strokes)
 
 
-def extent(strokes: Iterable[np.ndarray]) -> tuple[float, float]:
+def span(strokes: Iterable[np.ndarray]) -> tuple[float, float]:
     """Return the x of the left and the right edge of strokes."""
     x = np.concatenate([*strokes])[:, 0]
     return float(x.min()), float(x.max())

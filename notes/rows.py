@@ -50,7 +50,7 @@ SKEW_WINDOWS = np.radians([60, 20, 8])  # half widths around the last estimate, 
 
 # Columns, and the white bands between them.
 MIN_BAND_WIDTH = 2.0  # x-heights (measured, lab notebook: rows of pages)
-MAX_LEAN = 6  # degrees between a band and the vertical (measured, lab notebook: rows of pages)
+MAX_BAND_TILT = 6  # degrees between a band and the vertical (measured, lab notebook: rows of pages)
 MIN_COLUMN_HEIGHT = 5.0  # x-heights (assumed)
 MAX_CROSSINGS = 0.7  # crossings of a band by the pen, per row (assumed)
 ROW_PITCH = 3.5  # x-heights from a row to the next (assumed)
@@ -249,7 +249,7 @@ def _left_of_band(block: _Block) -> np.ndarray | None:
     """Return a mask of the strokes to the left of the widest white band between columns, or None.
     A gap within rows is no band: the pen crosses such a gap twice in each row."""
     widest, best = MIN_BAND_WIDTH, None
-    for lean in np.tan(np.radians(np.arange(-MAX_LEAN, MAX_LEAN + 1))):
+    for lean in np.tan(np.radians(np.arange(-MAX_BAND_TILT, MAX_BAND_TILT + 1))):
         sheared_x = [stroke @ (1.0, -lean) for stroke in block.strokes]
         left, right = np.array([(x.min(), x.max()) for x in sheared_x]).T
         order = np.argsort(left)

@@ -32,8 +32,8 @@ MAX_STEPS = 100_000
 """Maximum number of steps along a line, which has some 5,000 (assumed)."""
 LEAST_WIDTH = 4.0
 """Minimum width in x-heights of a line whose baseline is measured (assumed)."""
-MAX_LEAN = 50.0
-"""Maximum lean in degrees of a segment that counts for the slant (assumed)."""
+MAX_SLANT = 50.0
+"""Maximum slant in degrees of a segment that counts for the lean of a line (assumed)."""
 MAX_CHARACTER_WIDTH = 100.0
 """Maximum width of a line per character, in x-heights (assumed: lines have one to three)."""
 MIN_MARK_HEIGHT = 0.75
@@ -93,17 +93,17 @@ def levelled(ink: np.ndarray) -> tuple[np.ndarray, float]:
     return level, angle
 
 
-def slant(ink: np.ndarray) -> float:
-    """Return the slant of a level line: the tangent of the lean of its downstrokes to the right.
+def median_lean(ink: np.ndarray) -> float:
+    """Return how far the downstrokes of a level line lean to the right, x over y.
 
-    The slant is the median over the downward segments of half an x-height or more that lean at most
-    `MAX_LEAN`, weighted by their height.
-    The slant is NaN for ink `(points, 3)` without such segments.
+    The lean is the median over the downward segments of half an x-height or more that lean at most
+    `MAX_SLANT`, weighted by their height.
+    It is NaN for ink `(points, 3)` without such segments.
     """
     segments = vertical_segments(ink)
     down = segments[segments[:, 3] > 0.5 * x_height(ink)]
     lean = -down[:, 2] / down[:, 3]
-    counted = np.abs(lean) <= math.tan(math.radians(MAX_LEAN))
+    counted = np.abs(lean) <= math.tan(math.radians(MAX_SLANT))
     return weighted_median(lean[counted], down[counted, 3]) if counted.any() else math.nan
 
 

@@ -123,7 +123,8 @@ def failing(words: Sequence[str], rng: random.Random, whole: Whole) -> Done:
         # TensorBoard's files, whose names mean nothing, it names the folder.
         paths = [Path(one.partition(" ")[2]) for one in failed]
         names = {re.sub(r"^\.(.+)\.\d+-\w+\.tmp$", r"\1", path.name) for path in paths}
-        names |= {str(path.parent) for path in paths if path.name.startswith("events.out")}
+        events = [path for path in paths if path.name.lstrip(".").startswith("events.out")]
+        names |= {str(path.parent) for path in events}
         named = any(name in errors[0] for name in names)
         demand(named, f"{failed[0]}: not named by {errors[0]!r}")
     return done

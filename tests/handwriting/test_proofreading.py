@@ -17,8 +17,8 @@ from handwriting.proofreading import (
     CheckedWord,
     check_shapes,
     keep_best,
-    proofread,
     spellings,
+    with_first_reading,
     with_reading,
     with_second_reading,
 )
@@ -174,7 +174,7 @@ def test_words_are_read_one_by_one_in_the_x_height_of_the_line():
 
     faulty = CheckedWord((word("zz"),), "zz y", faults=(MISSING_WORD,))
     ring = one("cd", 0, 0.0, (NO_RING,))
-    found = proofread(SimpleNamespace(proofread=read), [one("ab"), faulty, ring])
+    found = with_first_reading(SimpleNamespace(proofread=read), [one("ab"), faulty, ring])
     assert asked == [([2.0, 2.0], [["ab"], ["cd"]], 1.0)]
     read = [(each.hypothesis, each.errors, each.doubt) for each in found]
     assert read == [("ab", 0, 0.0), ("", 0, 0.0), ("cx", 1, 0.3)]

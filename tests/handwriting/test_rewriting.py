@@ -7,7 +7,7 @@ import pytest
 
 from handwriting import PageOptions, Paper, load_report, rewrite, save_report, write_page
 from handwriting.rewriting import exchanged, index_of
-from handwriting.written_word import WrittenWord, extent
+from handwriting.written_word import WrittenWord, span
 from model import load
 from tests.commands.networks import save
 from utils.checks import UserError
@@ -46,7 +46,7 @@ def test_a_word_takes_the_place_of_another(spans, number, widths, edge, expected
     if expected is None:
         assert new is None
         return
-    assert extent(new.strokes[number : number + 1]) == pytest.approx(expected)
+    assert span(new.strokes[number : number + 1]) == pytest.approx(expected)
     assert new.strokes[number][0, 1] == 49.0
     assert [word.rewritten for word in new.words] == [k == number for k in range(len(spans))]
     for other in {*range(len(spans))} - {number}:

@@ -6,7 +6,7 @@ import pytest
 from data_loader.synthetic.corpus import held_out
 from data_loader.synthetic.embedded import EmbeddedDataset, write
 from tests.data_loader.synthetic.hands import hand
-from utils.hand_measures import ring_area, slant, too_wide, word_gaps
+from utils.hand_measures import median_lean, ring_area, too_wide, word_gaps
 from utils.ink import from_strokes, strokes
 
 
@@ -27,8 +27,8 @@ def test_the_slant_of_a_line_is_that_of_its_hand(lean):
             for one in (0.0, lean)
         )
         # Letters lean a little by themselves.
-        assert slant(leaning) - slant(upright) == pytest.approx(lean, abs=0.08)
-    assert np.isnan(slant(from_strokes([np.array([[0, 0], [5, 0]])])))
+        assert median_lean(leaning) - median_lean(upright) == pytest.approx(lean, abs=0.08)
+    assert np.isnan(median_lean(from_strokes([np.array([[0, 0], [5, 0]])])))
 
 
 def bar(x, width=0.0):

@@ -26,7 +26,7 @@ from tests.commands.networks import save
 from tests.flat_files import cases, loaded
 from tests.web.conftest import ROOT, needs_node, node
 from utils.delayed_strokes import are_marks, undelayed
-from utils.hand_measures import baseline, slant
+from utils.hand_measures import baseline, median_lean
 from utils.ink import from_strokes, row_starts, strokes, x_height
 
 COMMITTED = ROOT / "web" / "engine.wasm"
@@ -293,7 +293,7 @@ def test_lean_and_baseline_are_those_that_python_measures():
     plain = [[[part.tolist() for part in parts], text] for parts, text in cases]
     answers = engine("measures", cases=plain)
     for (parts, text), (lean, base) in zip(cases, answers, strict=True):
-        np.testing.assert_allclose(lean, slant(from_strokes(parts)), atol=1e-3)
+        np.testing.assert_allclose(lean, median_lean(from_strokes(parts)), atol=1e-3)
         np.testing.assert_allclose(base, word_cutting.baseline_of_words([parts], text), atol=1e-2)
 
 

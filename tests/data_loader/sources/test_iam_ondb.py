@@ -119,7 +119,9 @@ def test_an_archive_with_nothing_of_use_is_an_error(tmp_path, files):
 
 def test_absent_forms_are_an_error_only_if_strict(tmp_path, files):
     files["testset_f.txt"] += b" e05-000\n"
-    with pytest.raises(DataError, match="1 forms of testset_f are missing: e05-000; without"):
+    with pytest.raises(
+        DataError, match="1 forms of testset_f are missing: e05-000; the other forms"
+    ):
         prepared(write(tmp_path, files), strict=True)
     assert ": 10 lines" in prepared(tmp_path).report
 

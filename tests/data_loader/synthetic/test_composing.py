@@ -84,7 +84,7 @@ def test_what_is_lent_takes_the_slant_height_and_speed_of_the_hand(bank):
             assert lent.path[:, 2].sum() == piece.path[:, 2].sum()
             ink = to_ink(lent.path)
             if text in "lkhbdIHTE":
-                lean.append(hand_measures.slant(ink))
+                lean.append(hand_measures.median_lean(ink))
                 tall.append(lent.path[:, 1].min() / piece.path[:, 1].min())
             if text in "aceonsu":
                 small.append(np.ptp(lent.path[:, 1]) / np.ptp(piece.path[:, 1]))

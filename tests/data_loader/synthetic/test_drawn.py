@@ -69,7 +69,7 @@ def test_stroke_fonts_are_bent_to_the_hand(slant, tall):
             assert piece.text == one and piece.path[-1, 2]
             assert piece.path[:, 0].min() == pytest.approx(0, abs=0.03)
             if one in "HNTE":
-                lean.append(hand_measures.slant(ink))
+                lean.append(hand_measures.median_lean(ink))
                 high.append(-piece.path[:, 1].min())
             else:
                 small.append(-piece.path[:, 1].min())

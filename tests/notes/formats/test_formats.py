@@ -249,7 +249,7 @@ REFUSED = {
     "entities": ("a.xopp", lambda: gzip.compress(ENTITIES), "a document type"),
     "a million strokes": ("a.xopp", lambda: xopp(STROKE.format("1 2") * 10**6), "more than 500,0"),
     "a long stroke": ("a.xopp", lambda: xopp(STROKE.format("1 2 " * 5_000_000)), "more than 200,0"),
-    "an odd number": ("a.xopp", lambda: xopp(STROKE.format("1 2 3")), "not x and y"),
+    "an odd number": ("a.xopp", lambda: xopp(STROKE.format("1 2 3")), "no list of x and y"),
     "NaN": ("a.xopp", lambda: xopp(STROKE.format("1 2 nan 4")), "a position that is not a number"),
     "no size": ("a.xopp", lambda: xopp(pack=False).replace(b'="5', b'="-5'), "without a width"),
     "nothing": ("a.xopp", lambda: xopp("<image/><image/>"), r"no strokes \(2 image\)"),
