@@ -9,12 +9,12 @@ from base.pretrained import resolve_checkpoint
 from commands import options
 from commands.options import Networks, Parser, number, require, value
 from handwriting.page_options import (
-    HEIGHT,
     LINE_HEIGHT,
     LOOK_PARSERS,
     PROOFREADERS,
     SECOND,
     USUAL,
+    X_HEIGHT,
     PageOptions,
 )
 from handwriting.paper import RULINGS, SIZES, Paper, size_of
@@ -99,7 +99,9 @@ def add_paper(parser: Parser) -> None:
 def add_look(parser: Parser) -> None:
     """Add the options of the look of the writing."""
     add, types = parser.add_argument, {name: value(parse) for name, parse in LOOK_PARSERS.items()}
-    size = f"x-height of the writing (default: {HEIGHT}; smaller on a --ruling if rows would touch)"
+    size = (
+        f"x-height of the writing (default: {X_HEIGHT}; smaller on a --ruling if rows would touch)"
+    )
     add("--size", type=types["size"], metavar="MM", help=size)
     height = "distance between lines; on a --ruling the next multiple of its spacing (default: "
     height += f"about {LINE_HEIGHT:g} times --size, or more if rows would touch)"
@@ -109,7 +111,7 @@ def add_look(parser: Parser) -> None:
     add("--align", type=types["align"], default="left", metavar="SIDE", help=ALIGNED)
     indent = "indent of the first line of each paragraph (default: %(default)s)"
     add("--indent", type=types["indent"], default=0.0, metavar="MM", help=indent)
-    width = f"width of the pen (default: {Pen.width:g} at a size of {HEIGHT:g}, in proportion)"
+    width = f"width of the pen (default: {Pen.width:g} at a size of {X_HEIGHT:g}, in proportion)"
     add("--pen-width", dest="pen", type=types["pen"], metavar="MM", help=width)
     trace = "draw letters to trace with a pen: light or dotted"
     add("--trace", type=types["trace"], metavar="KIND", help=trace)

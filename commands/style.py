@@ -29,7 +29,7 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Save a style: a line of ink in its file's units, the line's text, and the hand vector."""
+    """Save a style: a line of ink in its file's units, its text, and the hand's descriptor."""
     if not PLAIN_NAME.fullmatch(arguments.name):
         raise UserError(f"--name {arguments.name}: letters, digits, -, _ and . are accepted")
     options.check_readable(arguments.ink)

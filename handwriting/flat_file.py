@@ -94,7 +94,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         header |= {"role": "writer", "sampling": _sampling(network)}
         header["replacements"] = replacements(frozenset(model.alphabet.characters))
         if network.is_told:
-            files = {"hand": style} if style else styles_of(network)
+            files = {"hand": style} if style else written_styles_of(network)
             header["hands"] = {name: vector_of(network, file) for name, file in files.items()}
         elif style:
             header["styles"] = {"hand": primer_of_web(network, style)}
@@ -182,7 +182,7 @@ def make_missing(paths: Sequence[Path]) -> list[Path]:
     return new
 
 
-def styles_of(network: TrainedNetwork) -> dict[str, Path]:
+def written_styles_of(network: TrainedNetwork) -> dict[str, Path]:
     """Return the files of the styles that a network writes, by name."""
     return {name: file for name, file in styles().items() if network_of(file) == network.path}
 

@@ -189,7 +189,7 @@ class Hand:
     Attributes:
         writer: takes a text.
         primer: a line of the hand; words are given its measures. The writer continues the
-            primer unless the extras of `sampling` have a hand vector.
+            primer unless the extras of `sampling` have a hand's descriptor.
         reader: proofreads words; None for no proofreading.
         sampling: how points are drawn, with one `latent_seed` for all tries, by default 0.
         tries: largest number of times that a word is written.

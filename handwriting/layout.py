@@ -18,10 +18,10 @@ from utils.ink import at_equal_steps, path_along
 from utils.page.layers import PlacedWord, Row
 from utils.page.page import Page
 
-MAX_STRETCH = 2.0
+MAX_GAP_FACTOR = 2.0
 """Largest factor by which the blanks of a justified row are widened; a row that needs a larger one
 is not stretched (assumed)."""
-MIN_SHRINK = 0.85  # least factor by which blanks are narrowed so that a word fits (assumed)
+MIN_GAP_FACTOR = 0.85  # least factor by which blanks are narrowed so that a word fits (assumed)
 UNITS = {
     *("%", "‰", "€", "£", "$", "EUR", "C", "°C", "F", "°F", "h", "min", "s", "am", "pm"),
     *("kg", "g", "mg", "lb", "oz", "l", "ml", "cl", "dl", "L", "tsp", "tbsp"),
@@ -56,7 +56,7 @@ def break_rows(
     for word in words:
         gaps = sum(earlier.gap for earlier in row)
         ink_width = natural_width(row) - gaps + word.width
-        if row and ink_width + MIN_SHRINK * gaps > row_width:
+        if row and ink_width + MIN_GAP_FACTOR * gaps > row_width:
             num_kept, right = len(row), word
             while num_kept > 1 and _stay_together(row[num_kept - 1], right):
                 num_kept -= 1
@@ -92,8 +92,8 @@ def set_row(
     if gaps > 0.0:
         wanted_factor = (row_width - ink_width) / gaps
         if wanted_factor < 1.0:  # The row has a word more than fits with usual gaps.
-            factor = max(wanted_factor, MIN_SHRINK)
-        elif align == "justified" and not is_last and wanted_factor <= MAX_STRETCH:
+            factor = max(wanted_factor, MIN_GAP_FACTOR)
+        elif align == "justified" and not is_last and wanted_factor <= MAX_GAP_FACTOR:
             factor = wanted_factor
     width = ink_width + factor * gaps
     start = {"right": row_width - width, "centred": (row_width - width) / 2}.get(align, 0.0)
@@ -127,7 +127,7 @@ def _row(strokes: Sequence[np.ndarray], words: Sequence[WrittenWord], paragraph:
     """Return words of a paragraph as a row with these strokes."""
     text = "".join(f"{word.text} " if word.gap > 0.0 else word.text for word in words).rstrip()
     placed = tuple(
-        PlacedWord(word.text, len(word.strokes), word.reason, word.gap == 0.0) for word in words
+        PlacedWord(word.text, len(word.strokes), word.doubt, word.gap == 0.0) for word in words
     )
     return Row(tuple(strokes), text, paragraph.pen, placed, paragraph.line, paragraph.size)
 
@@ -145,7 +145,7 @@ def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
             tops, _ = _profile(lower_row, clearance, paper.width)
             bottoms = np.maximum.reduce([bottoms[:-2], bottoms[1:-1], bottoms[2:]])
             distance = (bottoms - tops[1:-1]).max() + clearance
-            factor = max(factor, distance / _step(upper.line_height, lower.line_height, paper))
+            factor = max(factor, distance / _distance(upper.line_height, lower.line_height, paper))
     return float(factor)
 
 
@@ -172,10 +172,10 @@ def spread(paragraphs: Sequence[Paragraph], paper: Paper) -> list[Paragraph]:
     ]
 
 
-def _step(above: float, height: float, paper: Paper) -> float:
+def _distance(above: float, height: float, paper: Paper) -> float:
     """Return the distance down to a baseline with the line height `height`: from a baseline with
     the line height `above`, or from the top margin if `above` is 0."""
-    return paper.ruled(max(height, (above + height) / 2))
+    return paper.rounded_to_ruling(max(height, (above + height) / 2))
 
 
 def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
@@ -194,7 +194,7 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
     while following is not None:
         row, paragraph = following
         following = next(rows, None)
-        step = _step(above, paragraph.line_height, paper)
+        step = _distance(above, paragraph.line_height, paper)
         if not row.strokes:
             if above or is_first_page:
                 baseline, above = baseline + step, paragraph.line_height
@@ -210,8 +210,8 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
             page, baseline, above, is_first_page = [], paper.margins[0], 0.0, False
         for number, (row, paragraph, is_start) in enumerate(added):
             if is_start and number:  # An empty row stood above this row on the page before.
-                baseline += _step(above, paragraph.line_height, paper)
-            baseline += _step(above, paragraph.line_height, paper)
+                baseline += _distance(above, paragraph.line_height, paper)
+            baseline += _distance(above, paragraph.line_height, paper)
             page.append((replace(row, baseline=baseline), paragraph, is_start))
             above = paragraph.line_height
         starts_block = False

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from handwriting.hands import Hand, write_in_hand
-from handwriting.page_hands import own_hand
+from handwriting.page_hands import new_hand_primer
 from handwriting.page_options import PageOptions
 from handwriting.proofreading import UNENDED, line_ink, write_words
 from handwriting.source_text import known_only
@@ -112,7 +112,7 @@ def read_back(
     writable, _ = known_only(writer.model.alphabet, texts, skip=True)
     if proofreader:
         sampling = replace(sampling, latent_seed=seeds[0])
-        primer = primer or own_hand(writer, proofreader, seeds[0], sampling)
+        primer = primer or new_hand_primer(writer, proofreader, seeds[0], sampling)
         hand = Hand(writer, primer, proofreader, sampling, tries, progress=progress)
         checked = write_words(hand, writable, seeds)
         inks = [line_ink(line) for line in checked]

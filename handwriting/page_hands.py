@@ -8,7 +8,7 @@ from handwriting.hands import TRY_SEED_STRIDE, Hand
 from handwriting.page_options import OWN, SECOND, USUAL, Look, PageOptions, PrimerFile, style
 from handwriting.primers import in_hand_of, load_primer
 from handwriting.proofreading import LOOKALIKES, spellings
-from handwriting.styles import network_of, style_of
+from handwriting.styles import network_of, usual_style_of
 from model.generation.hand_encoder import hand_extra
 from model.generation.sampling_options import Primer, Sampling
 from model.generation.writing import SEEDS
@@ -17,8 +17,10 @@ from model.reader import Reader
 from model.writer import Writer, default_proofreader, sampling_of
 from utils.checks import UserError
 
-OWN_TEXT = "It was a quiet evening by the sea"  # shows a hand of the network's own
-OWN_TRIES = 24  # how often a network writes `OWN_TEXT` if a reader chooses a line (assumed)
+NEW_HAND_TEXT = "It was a quiet evening by the sea"  # shows a hand of the network's own
+NEW_HAND_TRIES = (
+    24  # how often a network writes `NEW_HAND_TEXT` if a reader chooses a line (assumed)
+)
 
 HandSource = Path | str | None
 """What a hand comes from: the file of a style; a mix of styles, as a text; or None, for the primer
@@ -102,14 +104,14 @@ class Hands:
         """Return the source of the hand for the style that a look names."""
         if style_name == OWN or (style_name == USUAL and self._options.primer):
             return None
-        return style_of(self.writer.path) if style_name == USUAL else style(str(style_name))
+        return usual_style_of(self.writer.path) if style_name == USUAL else style(str(style_name))
 
     def _sampling_of(self, source: HandSource, writer: Writer) -> Sampling:
-        """Return how a writer draws points in a hand: with the hand vector of a style, or of a hand
+        """Return how a writer draws points in a hand: with the descriptor of a style, or of a hand
         of its own; without one if the writer is told no hand, or continues the page's primer."""
         if source is None and writer.is_told and not self._options.primer:
-            own_vector = {"hand": hand_extra(writer.model.hand_encoder.draw(self._options.seed))}
-            return replace(self.sampling, extras=own_vector | dict(self.sampling.extras))
+            own_extra = {"hand": hand_extra(writer.model.hand_encoder.draw(self._options.seed))}
+            return replace(self.sampling, extras=own_extra | dict(self.sampling.extras))
         return in_hand_of(self.sampling, source, writer)
 
     def _primer_of(self, source: HandSource, writer: Writer) -> Primer:
@@ -121,7 +123,7 @@ class Hands:
             )
         if primer_file is None or isinstance(source, str):
             sampling = self._sampling_of(source, writer)
-            return own_hand(writer, self.reader, self._options.seed, sampling)
+            return new_hand_primer(writer, self.reader, self._options.seed, sampling)
         primer, description = load_primer(primer_file, writer, self._options.skip_unknown)
         self.remarks.append(f"in the hand of {description}")
         return primer
@@ -132,7 +134,7 @@ class Hands:
         return self._writers[path]
 
 
-def own_hand(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:
+def new_hand_primer(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:
     """Return a line in a hand of the network's own, and its text, as the primer of a `Hand`.
 
     The reader, if there is one, chooses among several lines. These are written without a bias,
@@ -140,10 +142,10 @@ def own_hand(writer: Writer, reader: Reader | None, seed: int, sampling: Samplin
     """
     sampling = replace(sampling, bias=0.0) if reader else sampling
     alphabet = writer.model.alphabet
-    text = "".join(letter for letter in OWN_TEXT if letter in alphabet)
+    text = "".join(letter for letter in NEW_HAND_TEXT if letter in alphabet)
     if not text.strip():
-        text = "".join(alphabet.characters).strip()[: len(OWN_TEXT)]
-    tries = range(OWN_TRIES if reader else 1)
+        text = "".join(alphabet.characters).strip()[: len(NEW_HAND_TEXT)]
+    tries = range(NEW_HAND_TRIES if reader else 1)
     seeds = [(seed + number * TRY_SEED_STRIDE) % SEEDS for number in tries]
     lines = writer.write_lines([text] * len(seeds), seeds, sampling)
     doubts = [0.0] * len(lines)

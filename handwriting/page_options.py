@@ -22,7 +22,7 @@ USUAL = "usual"
 PROOFREADERS = "proofreader, or open_reader where the writer is free for any use"
 """The networks that `default_proofreader` returns, for help texts."""
 SECOND = "eye"  # the pretrained second reader: reads pictures, and is free for any use
-HEIGHT = 2.2  # default x-height in mm (assumed: a row of A4 has some 60 characters)
+X_HEIGHT = 2.2  # default x-height in mm (assumed: a row of A4 has some 60 characters)
 LINE_HEIGHT = 3.9
 """Default height of a line in x-heights (assumed: 8.5 mm for an x-height of 2.2 mm)."""
 
@@ -82,7 +82,7 @@ class PageOptions:
         extras: see `Sampling`.
         seed: seed of the first line; each further line has the next seed.
         size: x-height; None for the x-height of a ruling of three or four lines, or else for
-            `HEIGHT`, which becomes smaller on a ruling if rows would touch.
+            `X_HEIGHT`, which becomes smaller on a ruling if rows would touch.
         slant: degrees from upright to the right; None for the hand's own.
         colour: colour of the ink, as `#rrggbb`.
         pen: width of the pen's line; None for a width in proportion to the size.
@@ -129,8 +129,8 @@ class PageOptions:
 
     @property
     def usual_size(self) -> float:
-        """The x-height: `size`, else the ruling's, else `HEIGHT`."""
-        return self.size or self.paper.x_height or HEIGHT
+        """The x-height: `size`, else the ruling's, else `X_HEIGHT`."""
+        return self.size or self.paper.x_height or X_HEIGHT
 
 
 def line_height(look: Look, min_height: float | None, paper: Paper) -> float:
@@ -143,7 +143,7 @@ def line_height(look: Look, min_height: float | None, paper: Paper) -> float:
     if look.indent > paper.text_width / 2:
         limit = f"{paper.text_width / 2:g} mm, half of what is between the margins"
         raise UserError(f"indent {look.indent:g}: at most {limit}")
-    height = paper.ruled(min_height or LINE_HEIGHT * look.size, nearest=not min_height)
+    height = paper.rounded_to_ruling(min_height or LINE_HEIGHT * look.size, nearest=not min_height)
     if height > (limit := paper.bottom - paper.margins[0]):
         raise UserError(
             f"size {look.size:g}: a line is {height:g} mm high, but there are {limit:g} mm "

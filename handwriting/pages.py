@@ -62,7 +62,7 @@ class Pages(list[Page]):
         """A sentence on each word that a person should look at: its page, row, number and text, and
         the reason."""
         return [
-            f"page {page}, row {row}, word {number}, {word.text!r}: {word.reason}"
+            f"page {page}, row {row}, word {number}, {word.text!r}: {word.doubt}"
             for (page, row, number), word in self._doubtful_words()
         ]
 
@@ -75,7 +75,7 @@ class Pages(list[Page]):
         for page_number, page in enumerate(self, 1):
             for row_number, row in enumerate(page.rows, 1):
                 for number, word in row.numbered():
-                    if word.reason:
+                    if word.doubt:
                         yield (page_number, row_number, number), word
 
     def save(self, path: str | PathLike[str], *, dpi: int = DPI) -> list[Path]:
@@ -109,12 +109,12 @@ def write_page(
         UserError: if the text is empty or too long, has characters that the network does not know
             or front matter with a fault; or if the size or the style does not fit.
     """
-    marked_lines = parse_text(text, source, options)
+    valued_lines = parse_text(text, source, options)
     hands = Hands(writer, options, device, progress)
     alphabet = hands.writer.model.alphabet
-    lines, remarks = known_lines([line for _, line in marked_lines], alphabet, options.skip_unknown)
+    lines, remarks = known_lines([line for _, line in valued_lines], alphabet, options.skip_unknown)
     check_lengths(chain.from_iterable(map(str.split, lines)))
-    looks = looks_of([values for values, _ in marked_lines], lines, options)
+    looks = looks_of([values for values, _ in valued_lines], lines, options)
     passages = []
     for line, look in zip(lines, looks, strict=True):
         cells = cell_texts(line)
@@ -180,10 +180,12 @@ def write_text_lines(
     """
     text_lines, checked = [], []
     results = write_passages([*chain.from_iterable(passages)], seed, progress=progress)
-    for number, (line, look, cells) in enumerate(zip(lines, looks, passages, strict=True)):
+    for number, (line, look, line_passages) in enumerate(zip(lines, looks, passages, strict=True)):
         words = []
-        for cell_words, cell_checked in islice(results, len(cells)):
+        for cell_words, cell_checked in islice(results, len(line_passages)):
             words.append([traced(word, look.trace) for word in cell_words])
             checked += cell_checked
-        text_lines.append(TextLine(number, look, kind_of(line), cells[0].indent, words))
+        text_lines.append(
+            TextLine(number, look, kind_of(line), line_passages[0].leading_width, words)
+        )
     return text_lines, checked

@@ -102,7 +102,7 @@ class Paper:
         """The x-height of letters that fill the zones of a ruling; None if it is not in `ZONES`."""
         return self.spacing / ZONES[self.ruling][0] if self.ruling in ZONES else None
 
-    def ruled(self, height: float, *, nearest: bool = False) -> float:
+    def rounded_to_ruling(self, height: float, *, nearest: bool = False) -> float:
         """Return the height of a row of writing, rounded up to a multiple of the ruling's spacing,
         or, with `nearest`, to the nearest multiple. Plain paper does not change the height."""
         if self.ruling == "plain":

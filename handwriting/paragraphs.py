@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from handwriting.page_options import HEIGHT, Align, Look, Trace, line_height
+from handwriting.page_options import X_HEIGHT, Align, Look, Trace, line_height
 from handwriting.paper import Paper
 from handwriting.written_word import WrittenWord, natural_width
 from utils.ink import at_equal_steps, path_along
@@ -84,14 +84,14 @@ class TextLine:
         number: index of the line in the text, from 0.
         look: the look of the line.
         kind: how the line is set.
-        indent: width of the blanks at the line's start, in x-heights.
+        leading_width: width of the blanks at the line's start, in x-heights.
         cells: the written words of each column, in x-heights.
     """
 
     number: int
     look: Look
     kind: Kind
-    indent: float
+    leading_width: float
     cells: Sequence[Sequence[WrittenWord]]
 
 
@@ -156,7 +156,7 @@ def _set_group(
         *lead, last = [[word.scaled(size) for word in words] for words in cells_of_line]
         is_long_verse = are_verses and not lead and 1 < rows <= MAX_VERSE_ROWS
         hanging_indent = VERSE_INDENT * size if is_long_verse else 0.0
-        left = text_line.indent * size
+        left = text_line.leading_width * size
         yield Paragraph(
             last,
             height,
@@ -187,7 +187,7 @@ def _cells(
 
 
 def _pen_width(look: Look, size: float) -> float:
-    return TRACE_DOT * size if look.trace == "dotted" else Pen.width * (size / HEIGHT)
+    return TRACE_DOT * size if look.trace == "dotted" else Pen.width * (size / X_HEIGHT)
 
 
 def fill_word(text: str, sign_width: float, max_width: float) -> WrittenWord:

@@ -180,11 +180,11 @@ def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> 
     """Return the words of a line with their faults; one `CheckedWord` if the line has a fault."""
     faults = {
         UNENDED: not line.ended,
-        MISSING_WORD: " ".join(word.text for word in words) != line.title,
+        MISSING_WORD: " ".join(word.text for word in words) != line.written_text,
         STRAY_INK: not _is_line(line),
     }
     if any(faults.values()):
-        return [CheckedWord(tuple(words), line.title, faults=_present(faults))]
+        return [CheckedWord(tuple(words), line.written_text, faults=_present(faults))]
     checked, characters, start = [], _characters(line), 0
     for word in words:
         word_characters = characters[start : start + len(word.text)]
@@ -205,12 +205,12 @@ def _present(faults: Mapping[str, bool]) -> tuple[str, ...]:
 
 
 def _characters(line: Line) -> list[Character]:
-    """Return the characters of a line's title, each with its strokes. A stroke belongs to the
+    """Return the characters of the line's text, each with its strokes. A stroke belongs to the
     character at which the window was during most points of the stroke."""
-    title_start = len(line.text) - len(line.title)
-    characters: list[Character] = [(sign, []) for sign in line.title]
+    written_start = len(line.text) - len(line.written_text)
+    characters: list[Character] = [(sign, []) for sign in line.written_text]
     for stroke, indices in LetterStrokes.of(line).pairs():
-        index = int(np.bincount(indices).argmax()) - title_start
+        index = int(np.bincount(indices).argmax()) - written_start
         if 0 <= index < len(characters):
             characters[index][1].append(stroke)
     return characters
@@ -233,7 +233,7 @@ def _digit_crossed(left: Character, right: Character, height: float) -> bool:
 
 def _is_line(line: Line) -> bool:
     """Return whether ink has the extent of a line, and does not jump far back."""
-    ink, text = line.written, line.title
+    ink, text = line.written, line.written_text
     only_signs = not any(map(str.isalnum, text))
     if len(ink) < (1 if only_signs else 2):
         return False

@@ -18,7 +18,7 @@ from handwriting.paper import Paper
 from handwriting.paragraphs import traced
 from handwriting.proofreading import CheckedWord, try_words
 from handwriting.source_text import RAISED
-from handwriting.text_lines import MIN_NARROWING, Part, with_raised
+from handwriting.text_lines import MIN_NARROWING, WordPart, with_raised
 from handwriting.word_cutting import MAX_GAP_RATIO, MIN_GAP_RATIO
 from handwriting.written_word import WrittenWord, span, strokes_in_row
 from model.generation.writing import SEEDS
@@ -116,7 +116,7 @@ def rewrite(
         for index, old, new_words in zip(indices, words, candidates, strict=True):
             row = rows[index.page][index.row]
             if addresses is None:
-                new_words = [word for word in new_words if not word.reason]
+                new_words = [word for word in new_words if not word.doubt]
             new_row = with_fitting(row, index.word, new_words, hand.shape.gap, origin)
             kept = replace(old, rewritten=old.rewritten + 1)  # so that the next seeds differ
             rows[index.page][index.row] = new_row or with_word(row, index.word, kept)
@@ -161,7 +161,7 @@ def write_candidates(
     for text in texts:
         lines = [*islice(tries, NUM_CANDIDATES)]
         if text[0] in RAISED:
-            part = Part(text, 0.0)
+            part = WordPart(text, 0.0)
             lines = [[with_raised(checked, [part]) for checked in line] for line in lines]
         lines.sort(key=lambda line: max(checked.badness for checked in line))
         candidates.append([*filter(None, (_as_one_word(text, line) for line in lines))])
@@ -177,7 +177,7 @@ def _as_one_word(text: str, line: Sequence[CheckedWord]) -> WrittenWord | None:
     left, right = span(strokes)
     reason = ", ".join(filter(None, (checked.reason for checked in line)))
     moved = tuple(stroke - np.array([left, 0.0]) for stroke in strokes)
-    return WrittenWord(moved, right - left, 0.0, text, reason=reason)
+    return WrittenWord(moved, right - left, 0.0, text, doubt=reason)
 
 
 def with_word(row: Row, index: int, word: PlacedWord) -> Row:
@@ -223,7 +223,7 @@ def exchanged(
         free_after = max(gap_after - min_gap, 0.0) if after else max(gap_after, 0.0)
         max_width = right - left + (free_before + free_after)
         new = next((word for word in words if word.width <= max_width), None)
-        if new is not None and not new.reason:
+        if new is not None and not new.doubt:
             break
     if new is None:
         narrow = [word for word in words if MIN_NARROWING * word.width <= max_width]
@@ -240,7 +240,7 @@ def exchanged(
     x = min(max(x, left - free_before), right + free_after - new.width)
     shift = np.array([x, row.baseline])
     strokes = tuple(stroke + shift for stroke in new.strokes)
-    word = replace(old, strokes=len(strokes), reason=new.reason, rewritten=old.rewritten + 1)
+    word = replace(old, strokes=len(strokes), doubt=new.doubt, rewritten=old.rewritten + 1)
     return replace(with_word(row, index, word), strokes=(*before, *strokes, *after))
 
 

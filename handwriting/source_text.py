@@ -40,7 +40,7 @@ SIMILAR = {other: sign for sign, others in _SIGNS.items() for other in others}
 
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _FRACTION = re.compile("(?<=[0-9])[¼-¾⅐-⅞]")
-_GAP = "\0"  # stands for a character that is left out; no alphabet contains this character
+_LEFT_OUT = "\0"  # stands for a character that is left out; no alphabet contains this character
 
 
 class Transliteration(NamedTuple):
@@ -157,10 +157,10 @@ def _shown(text: str) -> str:
 def _concatenated(parts: Iterable[str | None]) -> str:
     """Return parts as one text; None is a character left out. At a line's end the blanks around it
     go too; elsewhere the blanks behind it, if a blank or the line's start is before it."""
-    text = "".join(_GAP if part is None else part for part in parts)
-    text = re.sub(f" *{_GAP}[{_GAP} ]*$", "", text, flags=re.MULTILINE)
-    text = re.sub(f"(^| ){_GAP}[{_GAP} ]*", r"\1", text, flags=re.MULTILINE)
-    return text.replace(_GAP, "")
+    text = "".join(_LEFT_OUT if part is None else part for part in parts)
+    text = re.sub(f" *{_LEFT_OUT}[{_LEFT_OUT} ]*$", "", text, flags=re.MULTILINE)
+    text = re.sub(f"(^| ){_LEFT_OUT}[{_LEFT_OUT} ]*", r"\1", text, flags=re.MULTILINE)
+    return text.replace(_LEFT_OUT, "")
 
 
 def _replacement(sign: str, accepted: Set[str], depth: int = MAX_DEPTH) -> str | None:
@@ -218,10 +218,10 @@ def known_lines(
         in_table = kind_of(line) == "table" and (in_table or "\t" in line.lstrip())
         text += (line if in_table else line.expandtabs(4)) + "\n"
     raised = (sign for sign, plain in RAISED.items() if not alphabet.unknown(plain))
-    written = transliterate(text, {*alphabet.characters, "\t", *raised})
-    if written.left_out and not skip_unknown:
-        known_only(alphabet, [*written.left_out], skip=False)
-    return written.text.rstrip().split("\n"), [*filter(None, [explain(written)])]
+    transliteration = transliterate(text, {*alphabet.characters, "\t", *raised})
+    if transliteration.left_out and not skip_unknown:
+        known_only(alphabet, [*transliteration.left_out], skip=False)
+    return transliteration.text.rstrip().split("\n"), [*filter(None, [explain(transliteration)])]
 
 
 def with_front_matter(

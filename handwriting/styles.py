@@ -1,4 +1,4 @@
-"""Styles: hands with a name. The JSON file of a style has a line in the hand and its hand vector.
+"""Styles: hands with a name. The JSON file of a style has a line in the hand and its descriptor.
 
 This module does not import torch, so that an unknown name is refused at once.
 """
@@ -63,7 +63,7 @@ def fractions_of(style: str | Path) -> dict[Path, float]:
     return {style_file(name): amount / total for name, amount in amounts.items()}
 
 
-def style_of(path: Path) -> Path | None:
+def usual_style_of(path: Path) -> Path | None:
     """Return the file of a network's usual style: the file beside a network that learned a hand, or
     the style in `USUAL_STYLES` of a pretrained network; None for other networks."""
     learned = path.with_suffix(".json")

@@ -20,7 +20,7 @@ from handwriting.paragraphs import FILL, fill_word
 from handwriting.proofreading import CheckedWord, write_words
 from handwriting.source_text import RAISED
 from handwriting.written_word import WrittenWord
-from model.generation.writing import cut
+from model.generation.writing import wrapped
 from utils.batches import BATCH_SIZE
 
 MAX_LINE_CHARACTERS = 32
@@ -32,7 +32,7 @@ RAISED_GAP = 0.15  # x-heights between a raised sign and its neighbours (by eye)
 MIN_NARROWING = 0.85  # least factor by which a word is narrowed and is still legible (assumed)
 
 
-class Part(NamedTuple):
+class WordPart(NamedTuple):
     """A part of a word: raised signs, usual characters, or a fill (a line such as `____`).
 
     Attributes:
@@ -65,31 +65,33 @@ class Passage:
     width: float = math.inf
 
     @property
-    def indent(self) -> float:
+    def leading_width(self) -> float:
         """The width of the blanks at the text's start in x-heights, at most half of a row."""
         blanks = len(self.text) - len(self.text.lstrip(" "))
         return min(blanks * self.hand.shape.character_width, self.width / 2)
 
     @property
     def max_word_width(self) -> float:
-        """The width of a row without the indent, to which wider words are narrowed."""
-        return self.width - self.indent
+        """The width of a row behind the blanks, to which wider words are narrowed."""
+        return self.width - self.leading_width
 
     @property
     def line_texts(self) -> list[str]:
         """The texts that the network writes, each as a line."""
         texts = [part.text for part in self.parts if not part.is_fill]
-        return cut([text.translate(str.maketrans(RAISED)) for text in texts], MAX_LINE_CHARACTERS)
+        return wrapped(
+            [text.translate(str.maketrans(RAISED)) for text in texts], MAX_LINE_CHARACTERS
+        )
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[WordPart]:
         """The parts of all words; most words are one part."""
         signs, parts = "".join(RAISED), []
         kinds = rf"{FILL.pattern}|[{signs}]+|(?:(?!{FILL.pattern})[^{signs}])+"
         for word, blanks in re.findall(r"(\S+)( *)", self.text):
             *earlier, last = re.findall(kinds, word)
-            parts += [Part(text, None) for text in earlier]
-            parts.append(Part(last, self.hand.shape.character_width * max(len(blanks) - 1, 0)))
+            parts += [WordPart(text, None) for text in earlier]
+            parts.append(WordPart(last, self.hand.shape.character_width * max(len(blanks) - 1, 0)))
         return parts
 
 
@@ -148,7 +150,7 @@ def words_of(
     for line in lines:
         line_words: list[CheckedWord] = []
         for word in line:
-            word_parts: list[Part] = []
+            word_parts: list[WordPart] = []
             for _ in word.text.split():
                 line_words += pop_fills()
                 word_parts.append(parts.popleft())
@@ -160,7 +162,7 @@ def words_of(
     return words, checked
 
 
-def _fill(passage: Passage, part: Part) -> CheckedWord:
+def _fill(passage: Passage, part: WordPart) -> CheckedWord:
     """Return a part that is a fill as a word."""
     shape = passage.hand.shape
     word = fill_word(part.text, shape.character_width, passage.max_word_width)
@@ -178,11 +180,11 @@ def narrow_line(passage: Passage, line: Sequence[CheckedWord]) -> list[WrittenWo
             reason = checked.reason or ("too long for a row" if is_too_long else "")
             if word.width > passage.max_word_width:
                 word = word.narrowed(passage.max_word_width)
-            words.append(replace(word, reason=reason if passage.hand.reader else ""))
+            words.append(replace(word, doubt=reason if passage.hand.reader else ""))
     return words
 
 
-def with_raised(checked: CheckedWord, parts: Sequence[Part]) -> CheckedWord:
+def with_raised(checked: CheckedWord, parts: Sequence[WordPart]) -> CheckedWord:
     """Return a word made of these parts, with the last part's `extra_gap` added to its gap. If a
     raised sign is the only part, the word is made smaller and raised."""
     words = [*checked.words]

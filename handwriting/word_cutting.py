@@ -56,14 +56,14 @@ def written_words(line: Line, shape: HandShape, slant: float | None) -> list[Wri
         shape: the measures of the hand.
         slant: degrees of the words from upright to the right; None for the slant of the line.
     """
-    if not line.title.strip() or not len(line.written):
+    if not line.written_text.strip() or not len(line.written):
         return []
-    texts, words = cut_words(repair_letters(LetterStrokes.of(line), shape), line.title)
+    texts, words = cut_words(repair_letters(LetterStrokes.of(line), shape), line.written_text)
     if not texts:
         return []
     start = to_points(line.ink)[line.primed]
     words = [[stroke + start for stroke in word] for word in words]
-    num_characters = sum(map(str.isalnum, line.title))
+    num_characters = sum(map(str.isalnum, line.written_text))
     words = level(words, shape, num_characters)
     words = widen(words, shape, "".join(texts), num_characters)
     if slant is not None:
@@ -71,7 +71,7 @@ def written_words(line: Line, shape: HandShape, slant: float | None) -> list[Wri
     return to_written_words(texts, words, shape, num_characters)
 
 
-def cut_words(letters: LetterStrokes, title: str) -> tuple[list[str], StrokesByWord]:
+def cut_words(letters: LetterStrokes, written_text: str) -> tuple[list[str], StrokesByWord]:
     """Return the text of each word of a line, and its strokes in the order of writing.
 
     Words through which one stroke runs become one word, whose text has blanks. Words without ink
@@ -79,12 +79,12 @@ def cut_words(letters: LetterStrokes, title: str) -> tuple[list[str], StrokesByW
 
     Args:
         letters: the strokes of the line.
-        title: the line's text without the primer's.
+        written_text: the line's text without the primer's.
     """
-    matches = [*re.finditer(r"\S+", title)]
+    matches = [*re.finditer(r"\S+", written_text)]
     word_of = np.full(len(letters.text) + 1, -1)  # word of each character; -1 at blanks
     for number, match in enumerate(matches):
-        word_of[len(letters.text) - len(title) :][match.start() : match.end()] = number
+        word_of[len(letters.text) - len(written_text) :][match.start() : match.end()] = number
     # The fraction of each stroke's points in each word, `(strokes, words)`.
     fractions = np.array([
         (word_of[indices][:, None] == np.arange(len(matches))).mean(0)

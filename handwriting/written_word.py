@@ -16,14 +16,14 @@ class WrittenWord:
         width: width of the ink.
         gap: distance from the right edge to the next word's left edge.
         text: what the word says.
-        reason: why people may not read the word as its text; empty if they can.
+        doubt: why people may not read the word as its text; empty if they can.
     """
 
     strokes: tuple[np.ndarray, ...]
     width: float
     gap: float
     text: str = ""
-    reason: str = ""
+    doubt: str = ""
 
     def scaled(self, factor: float) -> "WrittenWord":
         """Return the word `factor` times as large."""
@@ -42,14 +42,14 @@ def natural_width(words: Sequence[WrittenWord]) -> float:
     return sum(word.width + word.gap for word in words)
 
 
-def strokes_in_row(words: Sequence[WrittenWord], stretch: float = 1.0) -> tuple[np.ndarray, ...]:
+def strokes_in_row(words: Sequence[WrittenWord], gap_factor: float = 1.0) -> tuple[np.ndarray, ...]:
     """Return the strokes of words side by side, relative to the first word's left edge on the
-    baseline. The words' gaps are multiplied by `stretch`."""
+    baseline. The words' gaps are multiplied by `gap_factor`."""
     strokes: list[np.ndarray] = []
     x = 0.0
     for word in words:
         strokes += [stroke + np.array([x, 0.0]) for stroke in word.strokes]
-        x += word.width + stretch * word.gap
+        x += word.width + gap_factor * word.gap
     return tuple(strokes)
 
 

@@ -98,7 +98,7 @@ class Writer(TrainedNetwork):
         described_lines = []
         for line, title, seed in zip(lines, titles or [""] * len(lines), seeds, strict=True):
             description = f"{line.text or 'no text'}{options} · seed {seed}"
-            described_lines.append(replace(line, title=title, description=description))
+            described_lines.append(replace(line, written_text=title, description=description))
         return described_lines
 
     @property

@@ -62,16 +62,16 @@ class Library:
         left_out = dict(page.left_out + Counter(text.left_out))
         return PageText(tuple(map(self._corrected, text.rows)), left_out)
 
-    def correct(self, note: Note, place: tuple[int, int, int], text: str) -> None:
+    def correct(self, note: Note, address: tuple[int, int, int], text: str) -> None:
         """Keep a person's correction of a word.
 
         Args:
             note: the note with the word.
-            place: numbers of the page, the row and the word, from 1.
+            address: numbers of the page, the row and the word, from 1.
             text: the right text; empty if the ink is not a word.
 
         Raises:
-            UserError: if the note has no word at this place, or the word was typed.
+            UserError: if the note has no word at this address, or the word was typed.
             OSError: if the correction cannot be kept.
         """
         handwritten = {
@@ -81,9 +81,9 @@ class Library:
             for word_number, word in enumerate(row.words, 1)
             if row.ink
         }
-        if place not in handwritten:
-            raise UserError(f"{':'.join(map(str, place))}: no handwritten word is there")
-        row, word = handwritten[place]
+        if address not in handwritten:
+            raise UserError(f"{':'.join(map(str, address))}: no handwritten word is there")
+        row, word = handwritten[address]
         path, corrections = self._corrections(row)
         span = _span(row, word)
         others = [c for c in corrections if _overlap(span, c[:2]) < MIN_WORD_OVERLAP]

@@ -16,7 +16,7 @@ import numpy as np
 from notes.confidence import probability_of
 from notes.page_text import Frame, Note, PageRow, normalised_word
 
-MIN_PROBABILITY = 0.5
+MIN_HIT_CONFIDENCE = 0.5
 """Minimum probability of a hit in a row whose text lacks the query (assumed: more likely right than
 wrong)."""
 LOGIT_OFFSET = -2.28
@@ -30,7 +30,7 @@ MAX_SYMBOL_NATS = 7.0
 notebook: search; 12 gives the same hits in five times the bytes)."""
 ABSENT_SYMBOL_NATS = 10.0
 """Cost of a symbol that a frame does not keep (measured, lab notebook: search)."""
-BLANK = "_"
+CTC_BLANK = "_"
 """Symbol of the frames between characters."""
 SEPARATOR = " "
 """Symbol of each character that is neither letter nor digit, and of the ends of a row."""
@@ -51,7 +51,7 @@ def search(query: str, note: Note) -> Iterator[Hit]:
     """Yield the hits of a query, whose words stand side by side in a row, in upper or lower case.
 
     In a row whose text has the query, each place of it is a hit; in any other row, the likeliest
-    place is a hit if its probability is at least `MIN_PROBABILITY`.
+    place is a hit if its probability is at least `MIN_HIT_CONFIDENCE`.
     """
     wanted = [normalised_word(word) for word in query.split()]
     for page_number, (_, text) in enumerate(note.pages, 1):
@@ -63,7 +63,7 @@ def search(query: str, note: Note) -> Iterator[Hit]:
                 for start in range(len(read) - len(wanted) + 1)
                 if read[start : start + len(wanted)] == wanted
             ]
-            if not places and likeliest[1] >= MIN_PROBABILITY:
+            if not places and likeliest[1] >= MIN_HIT_CONFIDENCE:
                 places = [likeliest]
             for start, confidence in places:
                 yield Hit(page_number, row_number, start + 1, row, confidence)
@@ -76,13 +76,13 @@ def kept_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Frame
         log_probs: log-probabilities of the C characters and, last, the blank, `(S, C + 1)`.
         characters: the C characters.
     """
-    symbols, frames = [*map(_symbol, characters), BLANK], []
+    symbols, frames = [*map(_symbol, characters), CTC_BLANK], []
     for nats in log_probs.max(axis=1, keepdims=True) - log_probs:
         frame: dict[str, float] = {}
         for number in np.flatnonzero(nats < MAX_SYMBOL_NATS):
             symbol, cost = symbols[number], round(float(nats[number]), 1)
             frame[symbol] = min(cost, frame.get(symbol, MAX_SYMBOL_NATS))
-        if frame != {BLANK: 0.0} or frames[-1:] != [frame]:
+        if frame != {CTC_BLANK: 0.0} or frames[-1:] != [frame]:
             frames.append(frame)
     return tuple(frames)
 
@@ -96,9 +96,9 @@ def _spotted(query: str, rows: Sequence[PageRow]) -> list[tuple[int, float]]:
     num_characters, states = sum(map(str.isalnum, query)), [SEPARATOR]
     # The states and frames run from right to left, so that a path ends where the query begins.
     for symbol in [*map(_symbol, reversed(query)), SEPARATOR]:
-        gap = BLANK
+        gap = CTC_BLANK
         if SEPARATOR in (states[-1], symbol):  # Several separators may follow each other.
-            gap = BLANK + SEPARATOR  # either of them, see `_state_costs`
+            gap = CTC_BLANK + SEPARATOR  # either of them, see `_state_costs`
         states += [gap, symbol]
     row_costs = [_state_costs(row, states)[::-1] for row in rows]
     costs = np.full((len(rows), max(map(len, row_costs)), len(states)), ABSENT_SYMBOL_NATS)

@@ -129,7 +129,7 @@ def _turning_points(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the x-height of each part of a level line, `(parts,)`.
+    """Return the x-height of each section of a level line, `(sections,)`.
 
     The x-height is the distance between the median low and the median high turning point, since
     most letters have no ascender or descender. Where letters become 0.8 or 1.25 times as high
@@ -137,19 +137,19 @@ def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
     Args:
         ink: `(points, 3)`.
-        edges: the x between which the parts lie, `(parts + 1,)`, in the coordinates of `to_points`.
+        edges: the x between which the sections lie, `(sections + 1,)`, as in `to_points`.
 
     Returns:
-        NaN for a part with fewer than four low or high turning points, or no positive height.
+        NaN for a section with fewer than four low or high turning points, or no positive height.
     """
     high, low = _turning_points(ink)
     heights = np.full(len(edges) - 1, math.nan)
-    for part, (start, end) in enumerate(pairwise(edges)):
+    for section, (start, end) in enumerate(pairwise(edges)):
         lows = low[(low[:, 0] >= start) & (low[:, 0] <= end), 1]
         highs = high[(high[:, 0] >= start) & (high[:, 0] <= end), 1]
         if len(lows) >= 4 and len(highs) >= 4:
             height = np.median(lows) - np.median(highs)
-            heights[part] = height if height > 0 else math.nan
+            heights[section] = height if height > 0 else math.nan
     return heights
 
 
@@ -168,7 +168,7 @@ def at_steps(
 def gaps(parts: Sequence[np.ndarray], lean: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the gaps in x between level strokes `(n, 2)`, and the strokes' indices, left to right.
 
-    The slant `lean` is removed first. A gap is negative where strokes overlap.
+    The `lean` is removed first. A gap is negative where strokes overlap.
     """
     upright_x = [part @ np.array([1.0, lean]) for part in parts]
     left, right = np.array([(x.min(), x.max()) for x in upright_x]).T
@@ -183,7 +183,7 @@ def word_gaps(ink: np.ndarray, text: str, lean: float = 0.0) -> np.ndarray:
     Args:
         ink: `(points, 3)`.
         text: the text of the ink, with blanks between words.
-        lean: the slant, as `slant` returns it.
+        lean: as `median_lean` returns it.
 
     Returns:
         `(words - 1,)` in x-heights, narrowest first; `(0,)` if there are fewer gaps.

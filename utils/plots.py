@@ -22,7 +22,7 @@ from utils.files import atomic_write
 from utils.fonts import drawable
 from utils.hand_measures import baseline
 from utils.ink import bezier, bounds, pieces, to_points, x_height
-from utils.page.layers import INK, PEN_WIDTH, Layer, curves
+from utils.page.layers import INK_COLOUR, PEN_WIDTH, Layer, curves
 
 PRIMER = "#c0562f"
 GREY = "#7d818c"
@@ -85,7 +85,7 @@ class Canvas:
         scale: float,
         letter: float,
         shades: np.ndarray | None = None,
-        colours: Sequence[str] = (INK,),
+        colours: Sequence[str] = (INK_COLOUR,),
     ) -> float:
         """Draw ink, and return the height of its bounds in inches.
 
@@ -221,7 +221,7 @@ def lines_figure(
         shades = (np.arange(len(ink)) >= primer_points).astype(int)
         # All lines have the same width of the pen.
         ink_letter = letter * scale / ink_scale
-        y += canvas.ink(ink, MARGIN, y, ink_scale, ink_letter, shades, (PRIMER, INK)) + gap
+        y += canvas.ink(ink, MARGIN, y, ink_scale, ink_letter, shades, (PRIMER, INK_COLOUR)) + gap
         if text:
             caption_top = y - gap + CAPTION_GAP
             y = caption_top + canvas.caption(text, MARGIN, caption_top, width) + gap
@@ -368,7 +368,7 @@ def map_figure(
         x = ink_left + (points[move, 0] - points[:, 0].min()) * scale
         canvas.hairline((left + move / steps * width, top + height), (x, y - 0.05))
     shades = np.searchsorted(moves, np.arange(len(points)) - 1, side="right") % 2
-    y += canvas.ink(ink, ink_left, y, scale, letter, shades, (INK, LIGHT_INK))
+    y += canvas.ink(ink, ink_left, y, scale, letter, shades, (INK_COLOUR, LIGHT_INK))
     if caption:
         y += CAPTION_GAP + canvas.caption(caption, left, y + CAPTION_GAP, width)
     return canvas.figure(left + width + MARGIN, y + MARGIN)
@@ -428,7 +428,7 @@ def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> F
     axes.set_yticks([0, components - 1], ["1", f"{components}"])
     for step in np.flatnonzero(ink[:-1, 2]):
         x = left + (step + 0.5) / steps * width
-        canvas.hairline((x, y - 0.07), (x, y - 0.01), INK)
+        canvas.hairline((x, y - 0.07), (x, y - 0.01), INK_COLOUR)
     axes.set_xlabel("step; above: the pen is lifted", size=CAPTION, color=GREY, labelpad=3)
     axes.set_ylabel("component", size=CAPTION, color=GREY, labelpad=1)
     return canvas.figure(left + width + MARGIN, y + height + 0.35 + MARGIN)

@@ -27,7 +27,7 @@ class Line:
         text: the primer's text and the line's text; None for a network without a text.
         ended: whether a stopping rule or the network ended the line, not the limit on steps.
         bias: sharpening of the mixture at every step, `(points - 1,)` float32.
-        title: the text as saved in files, without the primer's text.
+        written_text: the text as saved in files, without the primer's text.
         description: how the line was made, for example its bias and seed.
         given: the extras and seed that the network was told for the line.
     """
@@ -38,7 +38,7 @@ class Line:
     text: str | None
     ended: bool
     bias: np.ndarray
-    title: str = ""
+    written_text: str = ""
     description: str = ""
     given: Given | None = None
 
@@ -58,14 +58,14 @@ class Line:
         return self.written if len(self.written) else DOT_INK
 
     def __repr__(self) -> str:
-        shown = "no text" if self.text is None else repr(self.title or self.text)
+        shown = "no text" if self.text is None else repr(self.written_text or self.text)
         ending = "ended" if self.ended else "not ended, cut"
         x, y = to_points(self.visible)[-1]
         return f"Line({shown}, {len(self.written)} points, {ending} at ({x:.0f}, {y:.0f}))"
 
     def _repr_svg_(self) -> str:
         """Return the line as a notebook shows it."""
-        return page_of_line(self.written).to_svg(self.title, description=self.description)
+        return page_of_line(self.written).to_svg(self.written_text, description=self.description)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the line, without its primer, as .svg, .png or .inkml.
@@ -78,7 +78,7 @@ class Line:
         if suffix == ".svg":
             write_text(path, self._repr_svg_())
         elif suffix == ".inkml":
-            write_inkml(path, self.written, self.title)
+            write_inkml(path, self.written, self.written_text)
         elif suffix == ".png":
             from utils.plots import lines_figure, write_png  # slow to import
 

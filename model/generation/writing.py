@@ -66,13 +66,15 @@ def write(
         if not others:
             continue
         line, following = lines[row], []
-        hand = primer if has_text else (line.ink, first)
-        if line.ended and len(hand[0]) > 1:
+        part_primer = primer if has_text else (line.ink, first)
+        if line.ended and len(part_primer[0]) > 1:
             part_seeds = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(others) + 1)]
             latent_seed = seed if sampling.latent_seed is None else sampling.latent_seed
             options = replace(sampling, latent_seed=latent_seed)
-            following = sample(model, part_seeds, others, options, primer=hand, progress=progress)
-        lines[row] = _limited(_merged(line, following, others, hand[0]), sampling.max_steps)
+            following = sample(
+                model, part_seeds, others, options, primer=part_primer, progress=progress
+            )
+        lines[row] = _limited(_merged(line, following, others, part_primer[0]), sampling.max_steps)
     return lines
 
 
@@ -97,8 +99,8 @@ def check_lengths(
         )
 
 
-def cut(words: Sequence[str], longest: int) -> list[str]:
-    """Return words joined into lines of about equal lengths, of at most `longest` characters. A
+def wrapped(words: Sequence[str], longest: int) -> list[str]:
+    """Return words concatenated to lines of about equal lengths, of at most `longest` characters. A
     longer word is a line by itself."""
     total = len(" ".join(words))
     target = total / max(math.ceil(total / longest), 1)
@@ -112,20 +114,22 @@ def cut(words: Sequence[str], longest: int) -> list[str]:
 
 
 def _parts(text: str, longest: int | None) -> list[str]:
-    """Return the parts in which a text is written; parts after the first begin with a space."""
+    """Return the parts in which a text is written; parts after the first begin with a blank."""
     if longest is None or len(text) <= longest:
         return [text]
-    first, *others = cut(re.split(r"(?<=\S) (?=\s*\S)", text), longest // 2)
+    first, *others = wrapped(re.split(r"(?<=\S) (?=\s*\S)", text), longest // 2)
     return [first, *(f" {other}" for other in others)]
 
 
-def _merged(line: Line, following: Sequence[Line], texts: Sequence[str], hand: np.ndarray) -> Line:
+def _merged(
+    line: Line, following: Sequence[Line], texts: Sequence[str], primer_ink: np.ndarray
+) -> Line:
     """Return a line with the parts that follow it, up to the first part that has not ended.
 
-    Each part was written behind `hand`, ink `(points, 3)`. The part is moved to the same
+    Each part was written behind `primer_ink`, `(points, 3)`. The part is moved to the same
     distance behind the line, and onto the line's baseline. `texts` are the parts' texts.
     """
-    hand_edge, _ = _from_end(hand)
+    primer_edge, _ = _from_end(primer_ink)
     whole_text, num_characters = "".join((line.text, *texts)), len(line.text)
     pieces, previous = [(line.ink, line.bias, line.peaks)], line.written
     ended = line.ended and len(following) > 0
@@ -136,8 +140,8 @@ def _merged(line: Line, following: Sequence[Line], texts: Sequence[str], hand: n
         ink, written, start = part.ink[part.primed :].copy(), part.written, part.primed - 1
         edge, last_baseline = _from_end(previous)
         first_baseline = baseline(written[: _quarter(written)])
-        ink[0, :2] = ink[0, 0] + edge - hand_edge, last_baseline - first_baseline
-        # A peak on the hand's text counts as a peak on the part's first character.
+        ink[0, :2] = ink[0, 0] + edge - primer_edge, last_baseline - first_baseline
+        # A peak on the primer's text counts as a peak on the part's first character.
         peaks = np.maximum(part.peaks[start:] - len(part.text) + len(text), 0) + num_characters
         num_characters += len(text)
         pieces.append((ink, part.bias[start:], peaks))

@@ -50,7 +50,7 @@ def test_words_that_are_accepted_are_saved_in_the_units_of_the_hand(tmp_path, mo
     lines = [[word("ab"), word("cd", right=False), word("ef")], [word("gh")], [word("jk", False)]]
     lines += [[word("lm"), word("no")]]
     monkeypatch.setattr("benchmarks.legible.write_words", lambda *_: lines)
-    hand = SimpleNamespace(shape=SimpleNamespace(letter=20.0))
+    hand = SimpleNamespace(shape=SimpleNamespace(x_height=20.0))
     save_lines([*lines_of(hand, ["x"] * 4, 0, np.random.default_rng(seed))], tmp_path)
     samples = read_ink(tmp_path)
     texts = [one.text for one in samples]

@@ -14,7 +14,7 @@ from PIL import Image
 import experiments
 from base.pretrained import pretrained
 from commands.page import MAX_BYTES, options_of
-from handwriting.styles import style_of, styles
+from handwriting.styles import styles, usual_style_of
 from utils.checks import UserError
 
 
@@ -237,13 +237,13 @@ def test_the_hand_of_a_page(networks, tmp_path):
         write_page({"-r": "writer"}, text, "--output", output, "--seed", 3, *words)
         pages.append(output.read_text())
     assert pages[0] == pages[1] != pages[2]
-    assert style_of(pretrained()["open_writer"]) == styles()["open_round"]
-    assert style_of(Path(networks["-r"])) is None
+    assert usual_style_of(pretrained()["open_writer"]) == styles()["open_round"]
+    assert usual_style_of(Path(networks["-r"])) is None
     learned = tmp_path / "hand.pth"
     (tmp_path / "hand.json").write_text('{"config": 1}')
-    assert style_of(learned) is None
+    assert usual_style_of(learned) is None
     (tmp_path / "hand.json").write_text('{"text": "a", "strokes": [[[0, 0], [1, 2]]]}')
-    assert style_of(learned) == tmp_path / "hand.json"
+    assert usual_style_of(learned) == tmp_path / "hand.json"
 
 
 def test_a_file_that_is_too_long_is_refused(networks, tmp_path):

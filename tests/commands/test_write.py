@@ -14,7 +14,7 @@ from model.generation.sampling_options import Sampling
 from tests.commands.networks import ROOT, names, network, of_colour, save, use, write
 from utils.alphabet import Alphabet
 from utils.checks import UserError
-from utils.page.layers import INK
+from utils.page.layers import INK_COLOUR
 from utils.plots import PRIMER
 
 
@@ -65,7 +65,7 @@ def test_a_primer_is_drawn_in_another_colour(tmp_path):
     for primed in (0, 20):
         line = Line(ink=ink, primed=primed, peaks=None, text=None, ended=False, bias=None)
         save_line(loaded, line, tmp_path / "one", [".png", ".svg"])
-        assert of_colour(tmp_path / "one.png", INK) > 10
+        assert of_colour(tmp_path / "one.png", INK_COLOUR) > 10
         assert (of_colour(tmp_path / "one.png", PRIMER) > 10) == bool(primed)
 
 
@@ -164,7 +164,7 @@ def test_a_sheet_has_a_row_for_each_network(tmp_path, capsys):
     assert f"{paths[0]} · {sum(line.ended for line in lines)} of 4 ended\n" in printed
     assert f"{paths[1]} · 4 of 4 ended\n" in printed
     assert "sheet.png  (2 rows of 4, seeds from 5)" in printed
-    assert of_colour(tmp_path / "out" / "sheet.png", INK) > 500
+    assert of_colour(tmp_path / "out" / "sheet.png", INK_COLOUR) > 500
     with pytest.raises(UserError, match="a network without text input: --text is for others"):
         use("write", "-r", *paths, *words, "--text", "a")
     assert "ended" not in capsys.readouterr().out

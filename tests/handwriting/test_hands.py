@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handwriting.hands import ROUNDS, STRETCH_BOUNDS, TRY_SEED_STRIDE, Calibration, Hand, calibrated
-from handwriting.page_hands import OWN_TEXT, OWN_TRIES, own_hand
+from handwriting.page_hands import NEW_HAND_TEXT, NEW_HAND_TRIES, new_hand_primer
 from handwriting.proofreading import write_words
 from model import Line
 from model.generation.sampling_options import Sampling
@@ -37,7 +37,7 @@ def test_words_that_are_misread_are_written_again_without_the_others(hand):
             starts = np.cumsum([0, *(len(word) + 1 for word in words)])
             peaks = np.repeat(starts[:-1], 50)[1:]
             ink = from_strokes(strokes)
-            found.append(Line(ink, 0, peaks, text, True, np.zeros(len(ink) - 1), title=text))
+            found.append(Line(ink, 0, peaks, text, True, np.zeros(len(ink) - 1), written_text=text))
         return found
 
     one = hand(reader=SimpleNamespace(proofread=read), tries=3)
@@ -92,15 +92,15 @@ def test_a_hand_of_its_own_is_drawn_without_a_bias_and_chosen_by_the_reader():
         inks = [np.full((2, 3), float(number)) for number in range(len(seeds))]
         return [Line(ink, 0, None, "a", ink[0, 0] != 3, np.zeros(1)) for ink in inks]
 
-    model = SimpleNamespace(alphabet=Alphabet("".join(sorted({*OWN_TEXT}))))
+    model = SimpleNamespace(alphabet=Alphabet("".join(sorted({*NEW_HAND_TEXT}))))
     writer = SimpleNamespace(write_lines=write_lines, model=model)
     doubts = SimpleNamespace(
-        proofread=lambda *_: [("", d) for d in (5, 4, 2, 1, *range(3, OWN_TRIES - 1))]
+        proofread=lambda *_: [("", d) for d in (5, 4, 2, 1, *range(3, NEW_HAND_TRIES - 1))]
     )
-    ink, text = own_hand(writer, doubts, 7, Sampling(0.75))
-    assert ink[0, 0] == 2.0 and text == OWN_TEXT
-    assert own_hand(writer, None, 7, Sampling(0.75))[0][0, 0] == 0.0
-    assert asked == [(OWN_TRIES, 0.0), (1, 0.75)]
+    ink, text = new_hand_primer(writer, doubts, 7, Sampling(0.75))
+    assert ink[0, 0] == 2.0 and text == NEW_HAND_TEXT
+    assert new_hand_primer(writer, None, 7, Sampling(0.75))[0][0, 0] == 0.0
+    assert asked == [(NEW_HAND_TRIES, 0.0), (1, 0.75)]
 
 
 class Shrinking:

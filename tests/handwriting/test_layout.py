@@ -7,8 +7,8 @@ import pytest
 
 from handwriting import PageOptions
 from handwriting.layout import (
-    MAX_STRETCH,
-    MIN_SHRINK,
+    MAX_GAP_FACTOR,
+    MIN_GAP_FACTOR,
     break_rows,
     crowding,
     fill_pages,
@@ -34,8 +34,8 @@ def test_rows_are_broken_where_the_next_word_does_not_fit():
     """Widths 10 + 2 + 10 + 2 + 10 = 34, or 33.4 with narrow blanks."""
     words = [word(10) for _ in range(7)]
     assert [len(row) for row in break_rows(words, 34)] == [3, 3, 1]
-    assert [len(row) for row in break_rows(words, 30 + 4 * MIN_SHRINK + 1e-9)] == [3, 3, 1]
-    assert [len(row) for row in break_rows(words, 30 + 4 * MIN_SHRINK - 1e-6)] == [2, 2, 2, 1]
+    assert [len(row) for row in break_rows(words, 30 + 4 * MIN_GAP_FACTOR + 1e-9)] == [3, 3, 1]
+    assert [len(row) for row in break_rows(words, 30 + 4 * MIN_GAP_FACTOR - 1e-6)] == [2, 2, 2, 1]
     assert [len(row) for row in break_rows(words, 34, first_indent=5)] == [2, 3, 2]
     # A wider one stands alone.
     assert [len(row) for row in break_rows([word(5), word(50), word(5)], 20)] == [1, 1, 1]
@@ -76,7 +76,7 @@ def test_justified_rows_end_at_the_margin_by_wider_blanks():
     assert start == 0 and strokes[-2][-1, 0] == pytest.approx(39)
     # Both blanks grow alike: 2 and 4 to 3 and 6.
     assert strokes[2][0, 0] == pytest.approx(13) and strokes[4][0, 0] == pytest.approx(29)
-    for room, last in ((39, True), (30 + 6 * MAX_STRETCH + 0.1, False)):
+    for room, last in ((39, True), (30 + 6 * MAX_GAP_FACTOR + 0.1, False)):
         strokes, _ = set_row(words, room, "justified", last)
         assert strokes[-2][-1, 0] == pytest.approx(36)
 

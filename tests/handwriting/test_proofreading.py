@@ -50,7 +50,7 @@ def line(text, ended=True, width=1.0):
     t = np.linspace(0, len(text), 20 * len(text))
     ink = from_strokes([np.stack([width * 10 * t, 5 * np.sin(2 * np.pi * t)], axis=1)])
     peaks = np.zeros(len(ink) - 1, int)
-    return Line(ink, 0, peaks, text, ended, np.zeros(len(ink) - 1), title=text)
+    return Line(ink, 0, peaks, text, ended, np.zeros(len(ink) - 1), written_text=text)
 
 
 def second(*readings):
@@ -152,7 +152,7 @@ def test_digits_do_not_lie_on_one_another(title, right, faults):
     slope, other = np.array([(0, 10), (6, 0.0)]), np.array([(0, 0), (6, 10.0)])
     at = np.repeat([0, 1], 2)
     ink = from_strokes([slope, other + np.array([right, 0])])
-    written = Line(ink, 0, at[1:], title, True, np.zeros(3), title=title)
+    written = Line(ink, 0, at[1:], title, True, np.zeros(3), written_text=title)
     assert check_shapes(written, [word(title)], HAND)[0].faults == faults
 
 
@@ -192,7 +192,7 @@ def test_words_are_read_one_by_one_in_the_x_height_of_the_line():
 def test_faults_of_a_line(written, said, wrong):
     found = check_shapes(written, [word(text) for text in said.split()], HAND)
     assert [each.faults for each in found] == ([wrong] if wrong else [()] * 2)
-    assert " ".join(each.text for each in found) == written.title
+    assert " ".join(each.text for each in found) == written.written_text
 
 
 def test_a_dot_is_no_line_unless_it_is_the_text():
@@ -202,7 +202,7 @@ def test_a_dot_is_no_line_unless_it_is_the_text():
     for text, more, faults in ((".", (), ()), ("a", (), (STRAY_INK,)), ("-", far, (STRAY_INK,))):
         ink = np.concatenate([primer, dot, *more])
         peaks = np.full(len(ink) - 1, 7)
-        one = Line(ink, len(primer), peaks, f"primer {text}", True, np.zeros(1), title=text)
+        one = Line(ink, len(primer), peaks, f"primer {text}", True, np.zeros(1), written_text=text)
         assert check_shapes(one, [word(text)], HAND)[0].faults == faults
 
 
@@ -252,7 +252,7 @@ def test_an_i_that_is_a_bare_stroke_may_be_read_as_a_t(points, hypothesis, right
     ink = from_strokes([np.array(points), np.array([(9, 0), (9, 8)]), np.array([(8, 4), (10, 4)])])
     at = np.array([0, 0, 0, 1, 1, 1, 1])
     (found,) = check_shapes(
-        Line(ink, 0, at[1:], "It", True, np.zeros(6), title="It"), [word("It", DOT)], HAND
+        Line(ink, 0, at[1:], "It", True, np.zeros(6), written_text="It"), [word("It", DOT)], HAND
     )
     assert with_reading(found, hypothesis, 0.0).accepted == right
 
@@ -261,6 +261,8 @@ def test_a_9_has_a_ring():
     ring = np.array([(6, 1), (5, 0), (0, 0), (0, 5), (6, 5), (6, 1), (6, 12.0)])
     hook = np.array([(23.5, 1), (22, 1), (22, 3), (26, 3), (26, 12.0)])
     at = np.repeat([0, 2], [7, 5])
-    written = Line(from_strokes([ring, hook]), 0, at[1:], "9 9", True, np.zeros(11), title="9 9")
+    written = Line(
+        from_strokes([ring, hook]), 0, at[1:], "9 9", True, np.zeros(11), written_text="9 9"
+    )
     found = check_shapes(written, [word("9"), word("9")], HAND)
     assert [one.faults for one in found] == [(), (NO_RING,)]

@@ -108,7 +108,7 @@ def test_the_bar_of_a_t_reaches_to_both_sides_of_it(bar, expected):
     strokes = [down(0.0, 1.6), bar]
     letters = LetterStrokes("t", strokes, [at(0, one) for one in strokes])
     found = with_bars(letters, 1.0, 1.0)
-    assert [*map(len, found.strokes)] == [*map(len, found.characters)]
+    assert [*map(len, found.strokes)] == [*map(len, found.indices)]
     for part, right in zip(found.strokes[1:], expected, strict=True):
         np.testing.assert_allclose(part, right, atol=0.02)
 
@@ -145,7 +145,7 @@ def test_a_5_has_a_corner(strokes, lean, tip, corner, waist):
     found = with_corners(LetterStrokes('45"', strokes, peaks), lean)
     ways = np.linspace(tip, corner, 4), np.linspace(corner, waist, 4)[1:]
     np.testing.assert_allclose(found.strokes[0], np.concatenate([*ways, S[5:]]))
-    assert found.characters[0].tolist() == [1] * len(found.strokes[0])
+    assert found.indices[0].tolist() == [1] * len(found.strokes[0])
     assert found.strokes[1:] == [stroke for stroke in strokes if stroke is FAR or stroke is QUOTE]
 
 
@@ -171,7 +171,7 @@ def test_a_touch_of_the_pen_is_no_ink_where_no_dot_is(text, stem, touch, kept):
     strokes = [down(0.0, 1.0), np.full((2, 2), 0.4)]
     peaks = [at(stem, strokes[0]), at(touch, strokes[1])]
     found = without_touches(LetterStrokes(text, strokes, peaks), 1.0)
-    assert [*map(len, found.strokes)] == [*map(len, found.characters)] == [11, *[2] * kept]
+    assert [*map(len, found.strokes)] == [*map(len, found.indices)] == [11, *[2] * kept]
     touch_alone = LetterStrokes(text, strokes[1:], peaks[1:])
     assert without_touches(touch_alone, 1.0) == touch_alone
 

@@ -20,7 +20,7 @@ def test_a_word_wider_than_a_row_is_made_narrower_and_named_if_that_is_much(hand
     one = hand(reader=SimpleNamespace(), sampling=Sampling(0.0))
     for room, width, doubt in ((12.0, 10.0, ""), (9.0, 9.0, ""), (5.0, 5.0, "too long for a row")):
         (word,) = narrow_line(Passage(one, "word", room), line)
-        assert (word.width, word.reason) == (width, doubt)
+        assert (word.width, word.doubt) == (width, doubt)
         assert np.ptp(word.strokes[0], axis=0) == pytest.approx((width, 1.0))
 
 

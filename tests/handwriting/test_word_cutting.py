@@ -48,7 +48,9 @@ def written(text, strokes, primer=None):
         ink[0, 0] = 10.0
         ink, primed = np.concatenate([lead, ink]), points
         windows = np.concatenate([np.zeros(points, int), windows + len(before)])
-    return Line(ink, primed, windows[1:], before + text, True, np.zeros(len(ink) - 1), title=text)
+    return Line(
+        ink, primed, windows[1:], before + text, True, np.zeros(len(ink) - 1), written_text=text
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_strokes_go_to_their_words(text, strokes, expected, primer):
 
 
 def words(line):
-    return cut_words(LetterStrokes.of(line), line.title)
+    return cut_words(LetterStrokes.of(line), line.written_text)
 
 
 def lefts(inks):
@@ -86,7 +88,9 @@ def test_strokes_of_one_point_behind_a_primer_go_to_their_own_words():
     """The window's peak before a point is that of the point: one too late would be the next dot."""
     dots = from_strokes([np.array([[x, 0.0]]) for x in (0.0, 20.0, 40.0)])
     ink = np.concatenate([from_strokes([np.array([[-30.0, 0], [-20, 0], [-10, 0]])]), dots])
-    line = Line(ink, 3, np.array([0, 1, 2, 4, 6]), "a . , :", True, np.zeros(5), title=". , :")
+    line = Line(
+        ink, 3, np.array([0, 1, 2, 4, 6]), "a . , :", True, np.zeros(5), written_text=". , :"
+    )
     texts, inks = words(line)
     assert texts == [".", ",", ":"]
     assert lefts(inks) == [0.0, 20.0, 40.0]

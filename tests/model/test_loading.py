@@ -38,7 +38,7 @@ def test_a_network_whose_makers_classes_are_gone_writes_and_reads(tmp_path):
     assert repr(writer) == f"Writer(SynthesisNetwork of {tmp_path}/writer.pth on cpu)"
     assert writer.record["metrics"] == {"valid_log_loss": 1.5}
     assert not writer.record.keys() & {"state_dict", "training"}
-    assert line.title == "a cab" and line.description == "a cab · bias 0.7 · seed 3"
+    assert line.written_text == "a cab" and line.description == "a cab · bias 0.7 · seed 3"
 
     made = saved(tmp_path / "reader.pth", "CTCNetwork")
     reader = load(tmp_path / "reader.pth", "cpu")

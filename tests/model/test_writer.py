@@ -28,7 +28,7 @@ def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
     writer = load(save(tmp_path / "writer.pth", "SynthesisNetwork"), "cpu")
     ink = np.float32([[0, 0, 0], [30, 5, 0], [10, 40, 1]])
     line = writer.write("b", Sampling(max_steps=9), primer=(ink, "a"))
-    assert line.text == "a b" and line.title == "b" and line.primed == 3
+    assert line.text == "a b" and line.written_text == "b" and line.primed == 3
     np.testing.assert_array_equal(line.ink[:3], ink)
     for said, text in (("a", " b"), ("a ", "b"), ("a ", " b")):
         assert writer.write(text, Sampling(max_steps=9), primer=(ink, said)).text == "a b"

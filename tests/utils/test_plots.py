@@ -7,7 +7,7 @@ import pytest
 from utils import plots
 from utils.fonts import drawable
 from utils.ink import from_strokes
-from utils.page.layers import INK
+from utils.page.layers import INK_COLOUR
 
 
 def wave(letters=8, height=10.0, points=25):
@@ -44,7 +44,7 @@ def inside(figure, pixels):
 
 def test_lines_have_one_scale_and_their_captions_below():
     pixels = render([wave(4), wave(8), wave(8)], ["first", "", "third"])
-    inked, grey = of_colour(pixels, INK), of_colour(pixels, plots.GREY)
+    inked, grey = of_colour(pixels, INK_COLOUR), of_colour(pixels, plots.GREY)
     filled = inked.any(axis=1).astype(int)
     starts, ends = np.flatnonzero(np.diff(filled) == 1), np.flatnonzero(np.diff(filled) == -1)
     assert len(starts) == 6  # three lines, each a dot over a wave
@@ -67,7 +67,7 @@ def test_lines_have_one_scale_and_their_captions_below():
 def test_a_line_that_ran_away_neither_hides_the_others_nor_fills_the_disk(draw, size):
     pixels = plots.to_pixels(draw([wave(), wave(), wave(), wave() * np.float32(size)]), 120)
     assert max(pixels.shape[:2]) < 2500
-    inked = of_colour(pixels, INK)
+    inked = of_colour(pixels, INK_COLOUR)
     others = inked[:, : pixels.shape[1] * 2 // 3]
     assert np.ptp(np.flatnonzero(others.any(axis=0))) > 40
     margin = plots.MARGIN * 120 - 3
@@ -91,7 +91,7 @@ def test_what_the_font_lacks_is_drawn_in_another_one_or_named(recwarn, text, sho
 
 def test_a_primer_is_in_another_colour():
     pixels = plots.to_pixels(plots.lines_figure([wave()], primers=[100]))
-    first, second = of_colour(pixels, plots.PRIMER), of_colour(pixels, INK)
+    first, second = of_colour(pixels, plots.PRIMER), of_colour(pixels, INK_COLOUR)
     columns, whole = np.nonzero(first)[1], np.nonzero(first | second)[1]
     assert len(columns) > 100 and second.sum() > 100
     # The wave is half the primer's; the dot, written last, is not.
@@ -128,7 +128,7 @@ def test_one_step_does_not_make_all_others_of_the_window_pale():
 def test_dots_alone_and_maps_of_very_much_are_drawn(recwarn):
     for ink in (np.zeros((1, 3)), np.zeros((5, 3))):
         # In the colour of ink: without a primer no point is one of its.
-        assert 0 < of_colour(render([ink]), INK).mean() < 0.05
+        assert 0 < of_colour(render([ink]), INK_COLOUR).mean() < 0.05
     figure = plots.window_figure(np.zeros((200, 2000)), "a" * 2000, wave())
     assert max(figure.get_size_inches()) < 40 and not recwarn.list
 
@@ -144,7 +144,7 @@ def test_the_map_of_densities_lies_on_the_ink():
     assert np.median(columns) / box.width == pytest.approx(205 / 320, abs=0.02)
     assert np.median(rows) / box.height == pytest.approx(45 / 60, abs=0.06)
     # The ink above has the same places: its left end is at x = 0 of the grid.
-    above = np.nonzero(of_colour(pixels[: top - 3], INK))[1]
+    above = np.nonzero(of_colour(pixels[: top - 3], INK_COLOUR))[1]
     assert (above.min() - box.x0) / box.width == pytest.approx(10 / 320, abs=0.02)
 
 
@@ -158,6 +158,6 @@ def test_weights_are_rows_of_steps_with_ticks_where_the_pen_is_lifted():
     rows, columns = np.nonzero(dark(part))
     for share, row in ((columns < box.width / 2, 1.5), (columns > box.width / 2, 3.5)):
         assert np.median(rows[share]) / box.height == pytest.approx(row / 5, abs=0.03)
-    ticks = np.nonzero(of_colour(pixels[: top - 1], INK))[1]
+    ticks = np.nonzero(of_colour(pixels[: top - 1], INK_COLOUR))[1]
     assert (ticks.mean() - box.x0) / box.width == pytest.approx(30.5 / 40, abs=0.01)
     assert np.ptp(ticks) < 6  # one

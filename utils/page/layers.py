@@ -10,7 +10,7 @@ import numpy as np
 
 from utils.ink import bezier
 
-INK = "#1b2a4e"  # colour of ink (assumed, by eye)
+INK_COLOUR = "#1b2a4e"  # colour of ink (assumed, by eye)
 PEN_WIDTH = 0.12
 """Default width of the pen's line in x-heights (assumed, by eye)."""
 PERIOD = 0.018  # seconds from one point of the ink to the next (measured: the mean of IAM-OnDB)
@@ -25,12 +25,12 @@ class Pen:
     """A pen: the width of its line in millimetres, and its colour as `#rrggbb`."""
 
     width: float = 0.4
-    colour: str = INK
+    colour: str = INK_COLOUR
 
 
-RULING = Pen(0.15, "#b3c0d8")
+RULING_PEN = Pen(0.15, "#b3c0d8")
 """The pen of printed lines, and of printed dots on paper with lines (assumed, by eye)."""
-DOTTED = Pen(0.3, RULING.colour)
+DOT_PEN = Pen(0.3, RULING_PEN.colour)
 """The pen of printed dots on paper without lines (assumed, by eye)."""
 
 
@@ -41,14 +41,14 @@ class PlacedWord:
     Attributes:
         text: the text of the word; several words with blanks if one stroke joins them.
         strokes: the number of the word's strokes, which are consecutive in the row.
-        reason: why people may not read the word as its text; empty if they can.
+        doubt: why people may not read the word as its text; empty if they can.
         joined: whether the next word follows without a blank.
         rewritten: how many times the word was replaced by another try.
     """
 
     text: str
     strokes: int
-    reason: str = ""
+    doubt: str = ""
     joined: bool = False
     rewritten: int = 0
 

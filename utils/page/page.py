@@ -13,7 +13,7 @@ from utils.checks import UserError, short
 from utils.files import write_text
 from utils.ink import bounds, strokes, x_height
 from utils.page.inkml import page_to_inkml
-from utils.page.layers import DECIMALS, DOTTED, PEN_WIDTH, PERIOD, RULING, Layer, Pen, Row
+from utils.page.layers import DECIMALS, DOT_PEN, PEN_WIDTH, PERIOD, RULING_PEN, Layer, Pen, Row
 from utils.page.pdf import PdfPage, pdf_page, write_pdf
 from utils.page.svg import to_svg
 
@@ -72,7 +72,7 @@ class Page:
         self.check()
         layers = []
         if len(self.rules) or len(self.dots):
-            pen = RULING if len(self.rules) else DOTTED
+            pen = RULING_PEN if len(self.rules) else DOT_PEN
             printed = Row((*self.rules, *np.reshape(self.dots, (-1, 1, 2))), "ruling", pen)
             layers.append(Layer("1 ruling", pen, [printed], printed=True))
         rows = [row for row in self.rows if row.strokes]
@@ -113,7 +113,7 @@ class Page:
                 "strokes": row.strokes,
                 "text": row.text,
                 "pen": vars(row.pen),
-                "doubts": [f"{word.text}: {word.reason}" for word in row.words if word.reason],
+                "doubts": [f"{word.text}: {word.doubt}" for word in row.words if word.doubt],
                 "period": PERIOD,
             }
             for row in self.rows

@@ -16,7 +16,7 @@ from model.generation.writing import (
     _merged,
     _parts,
     check_lengths,
-    cut,
+    wrapped,
     write,
 )
 from utils.alphabet import Alphabet
@@ -37,10 +37,10 @@ def network() -> SynthesisNetwork:
 
 def test_texts_are_cut_at_blanks_into_lines_of_about_equal_lengths():
     spoken = ["word"] * 20  # 99 characters: three lines
-    lines = cut(spoken, 40)
+    lines = wrapped(spoken, 40)
     assert " ".join(lines).split() == spoken
     assert [len(line) for line in lines] == [34, 34, 29]
-    assert cut([], 40) == [] and cut(["a" * 50, "b"], 40) == ["a" * 50, "b"]
+    assert wrapped([], 40) == [] and wrapped(["a" * 50, "b"], 40) == ["a" * 50, "b"]
 
 
 @pytest.mark.parametrize(
