@@ -152,7 +152,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     if not start.is_resumed:
         return trainer
     try:
-        trainer.checkpoint.load(start.checkpoint.content, start.checkpoint.path)
+        trainer.checkpoint_writer.load(start.checkpoint.content, start.checkpoint.path)
     except CheckpointError as error:
         if (older := start.older()) is None:
             raise
@@ -176,7 +176,7 @@ def checkpoint_header(start: Start, data: Data, device: torch.device) -> Checkpo
         },
         "licence": combined(data.settings.dataset.licences() | weights_licences),
         "versions": versions(device),
-        "modules": user_modules.versions(),
+        "modules": user_modules.digests(),
     }
     if data.extras:
         header["extras"] = {name: [*shape] for name, shape in data.extras.items()}

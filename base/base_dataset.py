@@ -54,7 +54,7 @@ class Sample:
         return self.writer or self.group
 
     @property
-    def gaps(self) -> np.ndarray:
+    def missing_counts(self) -> np.ndarray:
         """`missing`; zeros if no point is missing."""
         return np.zeros(len(self.ink), np.uint8) if self.missing is None else self.missing
 

@@ -71,7 +71,7 @@ def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
     """Return the values of all metrics by name; only the main process gets values over all
     processes."""
     values: dict[str, float] = {}
-    for metric in merged(metrics):
+    for metric in all_reduced(metrics):
         values |= as_floats(metric.compute(), metric)
     return values
 
@@ -112,7 +112,7 @@ def broken_rule(metric: BaseMetric, output: Any, batch: Batch) -> str:
     return ""
 
 
-def merged(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
+def all_reduced(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
     """Return the metrics with their sums over all processes; unchanged outside the main process."""
     if distributed.world_size() == 1:
         return list(metrics)

@@ -33,7 +33,7 @@ from base.random_state import random_state_kept
 from base.run_log import RunLog
 from base.run_state import Carried, Progress, RunState, Sums, ratio
 from base.stop_request import StopRequest, TrainingFailed
-from base.training_checkpoint import TrainingCheckpoint
+from base.training_checkpoint import CheckpointWriter
 from base.training_parts import TrainingParts, TrainingSettings
 from utils.checks import ConfigFault, NotFinite, first_line
 
@@ -86,8 +86,8 @@ class BaseTrainer(ABC):
         self.optimizer_step = OptimizerStep(parts, self.settings)
         self.stream = BatchStream(parts, self.settings, self.state, self._stop)
         saved = (self.state, self.optimizer_step, self.stream)
-        self.checkpoint = TrainingCheckpoint(parts, self.settings, *saved, self._last_loss)
-        self.checkpoint.stateful |= {"loss": self.loss, "trainer": self}
+        self.checkpoint_writer = CheckpointWriter(parts, self.settings, *saved, self._last_loss)
+        self.checkpoint_writer.stateful |= {"loss": self.loss, "trainer": self}
         self.run_log = RunLog(parts, self.settings, self._stop)
         self._last_batches: list[Batch] | None = None  # batches or chunks of the last step
         self._nonfinite: list[str] = []  # modules whose output was not finite, with `anomaly`
@@ -220,10 +220,10 @@ class BaseTrainer(ABC):
         Raises:
             ConfigFault: if the name is taken.
         """
-        if name in self.checkpoint.stateful:
+        if name in self.checkpoint_writer.stateful:
             expected = f"one that keeps each part under a name of its own, not two as {name!r}"
             raise ConfigFault("trainer", type(self).__name__, expected)
-        self.checkpoint.stateful[name] = part
+        self.checkpoint_writer.stateful[name] = part
         if isinstance(part, Optimizer):
             part.register_step_pre_hook(partial(self._complete_gradients, name))
         return part
@@ -243,7 +243,7 @@ class BaseTrainer(ABC):
         """
         self.check()
         dry_run(self)
-        for part in (self.model, *self.checkpoint.stateful.values()):
+        for part in (self.model, *self.checkpoint_writer.stateful.values()):
             if isinstance(part, nn.Module):
                 distributed.broadcast_tensors([*part.parameters(), *part.buffers()])
         with self._session():
@@ -262,7 +262,7 @@ class BaseTrainer(ABC):
                 stack.enter_context(torch.autograd.set_detect_anomaly(True))
                 self._nonfinite = stack.enter_context(watched(self.model))
             with self._stop:
-                stack.enter_context(self.run_log.opened(self.checkpoint))
+                stack.enter_context(self.run_log.opened(self.checkpoint_writer))
                 stack.push(self._record_end)
                 with closing(self.stream):
                     self._start()
@@ -283,12 +283,12 @@ class BaseTrainer(ABC):
         if distributed.is_main():
             with trying("trainer", self, "one whose on_start works"):
                 self.on_start()
-        if self.state.source is None:
+        if self.state.resumed_from is None:
             log.info("%s", self.model)
-        elif self.state.source.parent.resolve() != self.run.models.resolve():
+        elif self.state.resumed_from.parent.resolve() != self.run.models.resolve():
             # With this checkpoint the new run can be resumed from its own folder.
             within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
-            self.checkpoint.save(None, within_epoch=within_epoch)
+            self.checkpoint_writer.save(None, within_epoch=within_epoch)
 
     def _finish(self) -> None:
         """If the run is complete, log why, and remove all but the best and newest checkpoints."""
@@ -353,7 +353,7 @@ class BaseTrainer(ABC):
                 bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
                 if self._stop.poll():
                     return not self._stop.immediate and self._epoch_is_trained()
-                due = distributed.broadcast_object(lambda: self.checkpoint.due)
+                due = distributed.broadcast_object(lambda: self.checkpoint_writer.due)
                 if due and not self._epoch_is_trained():
                     self._save_within_epoch()
         return True
@@ -369,7 +369,7 @@ class BaseTrainer(ABC):
             # Several processes would have to save together, but only this process has the error.
             if distributed.world_size() == 1 and self.progress.step > 0:
                 reason = None if self.optimizer_step.are_finite() else "weights are not finite"
-                self.checkpoint.save(reason, within_epoch=True)
+                self.checkpoint_writer.save(reason, within_epoch=True)
             raise
 
     def progress_bar(self, total: int | None) -> "tqdm[Any]":
@@ -397,7 +397,7 @@ class BaseTrainer(ABC):
             self._save_within_epoch()
             return
         # This check needs the epoch's sums, so it comes before `end_epoch`.
-        epoch, reason = self.progress.epoch + 1, self.checkpoint.reason_not_to_save()
+        epoch, reason = self.progress.epoch + 1, self.checkpoint_writer.reason_not_to_save()
         progress = self.settings.judge(self.progress, values, sound=reason is None)
         sums, improved = self.state.end_epoch(values, progress), progress.best_epoch == epoch
         self.optimizer_step.end_epoch(values.get(self.settings.monitored[1]))
@@ -409,17 +409,17 @@ class BaseTrainer(ABC):
             self.run_log.epoch(row, self.progress, sums.seconds, self.on_epoch)
         # The best is saved first: a run that is killed between both files repeats this epoch.
         if improved:
-            self.checkpoint.save_best()
+            self.checkpoint_writer.save_best()
         if self.progress.step == 0:
             reason = reason or "every step was skipped"
         if self.is_complete and reason is not None:
             raise self._failure(f"the run ends after epoch {epoch}, but {reason}")
         stopped = self._stop.poll()
         if self.is_complete or stopped or epoch % self.settings.save_period == 0:
-            self.checkpoint.save(reason)
+            self.checkpoint_writer.save(reason)
 
     def _save_within_epoch(self) -> None:
-        self.checkpoint.save(self.checkpoint.reason_not_to_save(), within_epoch=True)
+        self.checkpoint_writer.save(self.checkpoint_writer.reason_not_to_save(), within_epoch=True)
 
     # A step.
 
@@ -553,9 +553,9 @@ class BaseTrainer(ABC):
         """Count and log a step (`RunState.count`); end the run if too many in a row are skipped."""
         self.state.count(sums, norm, rate, seconds)
         if self.progress.skipped_in_row >= self.settings.max_skipped:
-            reason = self.checkpoint.reason_not_to_save()
+            reason = self.checkpoint_writer.reason_not_to_save()
             self.state.forget_skipped()
-            self.checkpoint.save(reason, within_epoch=True)
+            self.checkpoint_writer.save(reason, within_epoch=True)
             cause = "steps in a row had a loss or gradient that is not finite"
             raise self._failure(f"{self.settings.max_skipped} {cause}")
         if math.isfinite(norm):
@@ -576,7 +576,7 @@ class BaseTrainer(ABC):
     def _failure(self, cause: str) -> TrainingFailed:
         """Return the error with which a diverged run ends."""
         advice = "A smaller learning rate, clip_norm, or float32 may help"
-        return TrainingFailed(f"{cause}; {self.checkpoint.last_sound()}. {advice}")
+        return TrainingFailed(f"{cause}; {self.checkpoint_writer.last_sound()}. {advice}")
 
     @torch.no_grad()
     def validate(self) -> dict[str, float] | None:

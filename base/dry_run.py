@@ -60,7 +60,7 @@ def dry_run(trainer: Any) -> None:
         with random_state_kept(), _changes_undone(trainer), torch.no_grad():
             _try_parts(trainer)
     except UserError as error:
-        if trainer.state.source is None:
+        if trainer.state.resumed_from is None:
             raise
         log.warning("a new run would be refused: %s", error)
 
@@ -89,7 +89,7 @@ def _try_parts(trainer: Any) -> None:
             _try_chunks(trainer, batch)
         _try_gradient(trainer, pairs)
         _try_step(trainer, batch)
-        for name, part in trainer.checkpoint.stateful.items():
+        for name, part in trainer.checkpoint_writer.stateful.items():
             try_state(_config_key(name), part)
 
 
@@ -104,7 +104,7 @@ def _changes_undone(trainer: Any) -> Iterator[None]:
     Raises:
         ConfigFault: if a part's `load_state_dict` does not take what its `state_dict` returned.
     """
-    parts = trainer.optimizer_step.stateful | trainer.checkpoint.stateful
+    parts = trainer.optimizer_step.stateful | trainer.checkpoint_writer.stateful
     saved_ids = {id(part) for part in parts.values()}
     unsaved = {
         name: part

@@ -48,7 +48,7 @@ def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
         "versions": versions(device),
         "processes": distributed.world_size(),
         "threads": torch.get_num_threads(),
-        "modules": user_modules.versions(),
+        "modules": user_modules.digests(),
         "checkout": code and {**code, "diff": hashlib.sha256(diff).hexdigest() if diff else None},
     }
 

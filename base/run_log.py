@@ -12,7 +12,7 @@ from base import distributed
 from base.random_state import random_state_kept
 from base.run_state import Progress
 from base.stop_request import StopRequest
-from base.training_checkpoint import TrainingCheckpoint
+from base.training_checkpoint import CheckpointWriter
 from base.training_parts import TrainingParts, TrainingSettings
 from logger.logger import log_file
 from logger.metrics_csv import MetricsTable
@@ -43,11 +43,11 @@ class RunLog:
         self._logged = time.monotonic()
 
     @contextmanager
-    def opened(self, checkpoint: TrainingCheckpoint) -> Iterator[None]:
+    def opened(self, checkpoint_writer: CheckpointWriter) -> Iterator[None]:
         """A block in which the run's folders exist and the logs are open; entries that are later
-        than `checkpoint` are dropped or hidden first."""
-        progress, was_started = checkpoint.state.progress, False
-        start_config = checkpoint.header.get("config", {})
+        than `checkpoint_writer` are dropped or hidden first."""
+        progress, was_started = checkpoint_writer.state.progress, False
+        start_config = checkpoint_writer.header.get("config", {})
         config = self.parts.config or start_config
         with ExitStack() as stack:
             if distributed.is_main():
@@ -56,13 +56,13 @@ class RunLog:
                     config,
                     self.settings.seed,
                     start_config=start_config,
-                    resumed_from=checkpoint.state.source,
+                    resumed_from=checkpoint_writer.state.resumed_from,
                     weights_from=self.parts.weights_from,
-                    changes=checkpoint.changes,
+                    changes=checkpoint_writer.changes,
                     device=self.device,
                 )
                 stack.enter_context(log_file(self.run.models / "train.log"))
-            checkpoint.discard_newer()
+            checkpoint_writer.discard_newer()
             if distributed.is_main():
                 self._table = MetricsTable(self.run.models / "metrics.csv", progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from base import distributed
-from base.base_metric import BaseMetric, gathered, merged
+from base.base_metric import BaseMetric, all_reduced, gathered
 from base.checkpoint import filled
 
 log = logging.getLogger(__name__)
@@ -120,14 +120,14 @@ class RunState:
     def __init__(self, metrics: Sequence[BaseMetric] = ()) -> None:
         self.metrics, self.sums, self.values = metrics, Sums(), {}
         self.progress, self.carried = Progress(), list[Carried | None]()
-        self.source: Path | None = None
+        self.resumed_from: Path | None = None
 
     # Changes by a step.
 
     def restart_batches(self, count: int) -> None:
         """Go back to the first chunk of each of the step's `count` batches."""
         if self.progress.chunk:
-            log.warning("the data have changed since %s: restarting a batch", self.source)
+            log.warning("the data have changed since %s: restarting a batch", self.resumed_from)
         self.progress, self.carried = replace(self.progress, chunk=0), [None] * count
 
     def carry(self, number: int, state: Carried | None) -> None:
@@ -195,7 +195,7 @@ class RunState:
             "progress": asdict(self.progress),
             "sums": asdict(self.sums),
             "states": [state and moved(state, "cpu") for state in self.carried],
-            "metrics": [metric.state_dict() for metric in merged(self.metrics)],
+            "metrics": [metric.state_dict() for metric in all_reduced(self.metrics)],
             "shares": gathered(self.metrics) if distributed.world_size() > 1 else [],
         }
 
@@ -227,7 +227,11 @@ class RunState:
             batch=min(progress.batch * batches // former, batches - 1),
             chunk=progress.chunk if same_layout else 0,
         )
-        self.sums, self.values, self.source = filled(Sums, saved["sums"]), dict(values), source
+        self.sums, self.values, self.resumed_from = (
+            filled(Sums, saved["sums"]),
+            dict(values),
+            source,
+        )
         self._load_metrics(saved)
         self.carried = list(saved["states"])
 

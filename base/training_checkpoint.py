@@ -37,7 +37,7 @@ sound. Unit: the absolute loss per point of the first step, or 1 if that is less
 or a new task increases the loss far less, a learning rate ten times too high far more)."""
 
 
-class TrainingCheckpoint:
+class CheckpointWriter:
     """Writes the state of a run into its folder, and restores it.
 
     A checkpoint contains the `RunState`, the state of `OptimizerStep`, and a header. Only a sound
@@ -133,7 +133,7 @@ class TrainingCheckpoint:
 
     def discard_newer(self) -> None:
         """Set aside checkpoints that are newer than the resumed checkpoint."""
-        source, progress, forgets_best = self.state.source, self.state.progress, False
+        source, progress, forgets_best = self.state.resumed_from, self.state.progress, False
         if distributed.is_main() and source is not None:
             resumed = position(source) or (progress.epoch, math.inf)
             for path in checkpoints(self.run.models):
@@ -215,7 +215,7 @@ class TrainingCheckpoint:
 
     def last_sound(self) -> str:
         """Name the newest checkpoint; it is sound, as only sound states are saved."""
-        newest = next(iter(checkpoints(self.run.models)), self.state.source)
+        newest = next(iter(checkpoints(self.run.models)), self.state.resumed_from)
         return f"the last sound checkpoint is {newest}" if newest else "no checkpoint was saved"
 
     def _write(self, path: Path) -> None:

@@ -20,7 +20,7 @@ from benchmarks.measures import main
 from commands import options
 from data_loader.sources.stroke_arrays import NAMES, TEXTS
 from data_loader.synthetic import corpus
-from data_loader.synthetic.everyday import CHARACTER_CLASSES, characters, everyday
+from data_loader.synthetic.everyday import CHARACTER_CLASSES, everyday, random_characters
 from data_loader.synthetic.templates import Draws
 from handwriting.hands import Hand
 from handwriting.page_options import SECOND
@@ -85,9 +85,9 @@ def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iter
     while True:
         number = draws.number()
         if number < 0.25 * others:
-            text = characters(draws)
+            text = random_characters(draws)
         elif number < 0.5 * others:
-            text = corpus.line(draws, 0, 10, 45, 0.0)
+            text = corpus.running_text(draws, 0, 10, 45, 0.0)
         elif number < others:
             text = everyday(draws)
         else:

@@ -39,7 +39,7 @@ def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
     Raises:
         DataError: if a transform leaves fewer than two points.
     """
-    ink, missing = sample.ink, sample.gaps
+    ink, missing = sample.ink, sample.missing_counts
     for transform in transforms:
         ink, missing = transform(ink, missing, np.random.default_rng(0))
         if len(ink) < 2:
@@ -322,7 +322,7 @@ class Items(Dataset):
             random.seed(seed)
             np.random.seed(seed)
         origin = index, data.loaded.hands.get(sample.hand, -1), sample.extras
-        ink, missing = self._augmented("ink", sample.ink, sample.gaps, epoch, generator)
+        ink, missing = self._augmented("ink", sample.ink, sample.missing_counts, epoch, generator)
         text = data.alphabet.encode(sample.text)
         if data.features is not None:
             if any(transform.acts_on == "inputs" for transform in self.augmentation):

@@ -103,7 +103,7 @@ def from_checkpoint(checkpoint: Checkpoint, path: Path, device: torch.device) ->
     return kind(network.to(device).eval(), path, device, record)
 
 
-def networks() -> dict[str, type[BaseModel]]:
+def network_classes() -> dict[str, type[BaseModel]]:
     """Return, by name, the network classes of the project and of the user's modules."""
     # Without functions: `getattr` would import their modules, one of which needs matplotlib.
     classes = [getattr(model, name) for name in model.__all__ if name[0].isupper()]
@@ -117,7 +117,7 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
         CheckpointError: if the weights do not fit, or the alphabet or the extras are missing.
         ConfigFault: if there is no such class, or an argument does not fit.
     """
-    binder = Binder(lambda base: networks() if base is BaseModel else {})
+    binder = Binder(lambda base: network_classes() if base is BaseModel else {})
     normalisation = Normalisation.from_dict(checkpoint["normalisation"])
     characters, arch = checkpoint["alphabet"], checkpoint["config"].get("arch")
     alphabet = Alphabet(characters) if characters else ABSENT
@@ -159,7 +159,7 @@ def naming_incompatibilities(
         if file_arch.get("type") != config_arch["type"]:
             in_file, in_config = file_arch, {"type": config_arch["type"]}
         else:
-            defaults = arguments_of(networks()[config_arch["type"]]).defaults
+            defaults = arguments_of(network_classes()[config_arch["type"]]).defaults
             in_file = defaults | file_arch.get("args", {})
             in_config = defaults | config_arch.get("args", {})
         differences = []

@@ -69,7 +69,7 @@ class GenerationTrainer(BaseTrainer):
                 if no training sample has a text.
         """
         super().check()
-        is_resumed, train = self.state.source is not None, self.train_loader
+        is_resumed, train = self.state.resumed_from is not None, self.train_loader
         if self.model.needs_text and not (is_resumed and any(self._with_text(train))):
             check_texts(train, self.valid_loader, "a conditional network")
         texts = self.sample_text

@@ -82,7 +82,7 @@ def classes() -> list[type]:
     ]
 
 
-def versions() -> dict[str, str]:
+def digests() -> dict[str, str]:
     """Return the SHA-256 of each loaded file by its name in `_loaded`."""
     return {name: hashlib.sha256(content).hexdigest() for name, content in _loaded.items()}
 
@@ -100,7 +100,7 @@ def options() -> str:
 
 def missing(modules: Mapping[str, str]) -> str:
     """Describe the modules of a checkpoint that are not loaded; "" if all are loaded. `modules` are
-    the `versions` of the modules that it was made with."""
+    the `digests` of the modules that it was made with."""
     remedy = "--module FILE loads it (in Python: load(..., modules=[FILE]))"
     return "; ".join(
         f"the module {name}.py (SHA-256 {digest[:12]}...) is not loaded: {remedy}"
@@ -111,7 +111,7 @@ def missing(modules: Mapping[str, str]) -> str:
 
 def warn_of_changes(modules: Mapping[str, str], source: str | Path) -> None:
     """Warn if a loaded module differs from `modules`, with which `source` was made."""
-    loaded = versions()
+    loaded = digests()
     for name in sorted(modules.keys() & loaded.keys()):
         if modules[name] != loaded[name]:
             log.warning(

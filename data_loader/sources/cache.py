@@ -62,7 +62,7 @@ def pack(parsed: Parsed) -> dict[str, np.ndarray]:
     return {
         "offsets": np.concatenate(offsets, dtype="i2" if fits_int16 else "f4", casting="unsafe"),
         "ends": np.concatenate([sample.ink[:, 2] > 0 for sample in samples]),
-        "missing": np.concatenate([sample.gaps for sample in samples]).astype(np.uint8),
+        "missing": np.concatenate([sample.missing_counts for sample in samples]).astype(np.uint8),
         "lengths": np.array([len(sample.ink) for sample in samples]),
         "notes": np.frombuffer(notes.encode(), np.uint8),
         **{f"{PREFIX}{name}": values for name, values in stacked(samples).items()},

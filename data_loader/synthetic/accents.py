@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from data_loader.synthetic.bank import BankHand
-from data_loader.synthetic.cutting import SMALL, Piece
-from data_loader.synthetic.european import LETTERS, SIGNS
+from data_loader.synthetic.cutting import X_HIGH_LETTERS, Piece
+from data_loader.synthetic.european import ACCENTED_LETTERS, SIGNS
 from data_loader.synthetic.paths import (
     at_left_edge,
     from_strokes,
@@ -69,7 +69,7 @@ MARKS_BELOW = {combining("cedilla"), COMMA_BELOW, OGONEK}
 GetPiece = Callable[[str], Piece | None]
 """Returns a copy of an ASCII character in the hand, or None if there is no such character."""
 
-NON_ASCII = frozenset(LETTERS + SIGNS)
+NON_ASCII = frozenset(ACCENTED_LETTERS + SIGNS)
 """The characters that `AccentPen` makes."""
 
 SIZE_DEVIATION = 0.1
@@ -107,7 +107,7 @@ class AccentPen:
     def __init__(self, hand: BankHand, get_piece: GetPiece, generator: np.random.Generator) -> None:
         self.hand, self.get_piece, self.generator = hand, get_piece, generator
         self.width_factor = float(np.clip(hand.width, 0.7, 1.4)) ** 0.5
-        seed = [int(1e6 * abs(hand.slant)), int(1e6 * hand.speed)]
+        seed = [int(1e6 * abs(hand.slant)), int(1e6 * hand.mean_step)]
         self.habit_generator = np.random.default_rng(seed)
 
     def random_deviation(self, deviation: float) -> float:
@@ -147,7 +147,7 @@ class AccentPen:
         # A turn by a radian takes as long as 0.06 x-heights of path.
         time = path_along(curve) + 0.06 * np.pad(turns, 1).cumsum()
         extra = MAX_EXTRA_STEPS * self.generator.uniform(0.3, 1.0)
-        num_steps = max(2, round(time[-1] / self.hand.speed + extra))
+        num_steps = max(2, round(time[-1] / self.hand.mean_step + extra))
         # The pen is slower at both ends of the stroke.
         fraction = time / time[-1]
         slow_ends = fraction + 0.6 * np.sin(2 * np.pi * fraction) / (2 * np.pi)
@@ -171,7 +171,11 @@ class AccentPen:
         if not dotted:
             piece = piece._replace(path=without_dot(piece.path))
         y = piece.path[:, 1]
-        highest = MIN_TALL_HEIGHT if character in SMALL | set("gy") else 1.5 * self.hand.tall_height
+        highest = (
+            MIN_TALL_HEIGHT
+            if character in X_HIGH_LETTERS | set("gy")
+            else 1.5 * self.hand.tall_height
+        )
         if not (0.6 <= -y.min() <= highest and -0.2 < y.max() < 2.0):
             raise UnusablePiece  # The letter lacks a stroke, or has a stroke of its neighbour.
         return piece

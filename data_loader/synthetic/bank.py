@@ -13,15 +13,22 @@ from typing import NamedTuple
 import numpy as np
 
 from base.base_dataset import BaseDataset, Sample
-from data_loader.synthetic.cutting import CAPITALS, LIFT, SMALL, SMALL_STANDING, CutLine, Piece
+from data_loader.synthetic.cutting import (
+    LIFT,
+    SMALL_STANDING,
+    STANDING_CAPITALS,
+    X_HIGH_LETTERS,
+    CutLine,
+    Piece,
+)
 from data_loader.synthetic.paths import moved, side_by_side, stroke_steps, to_ink, touching_shift
 from utils.checks import DataError
 from utils.hand_measures import strokes_per_character
 from utils.ink import weighted_median
 
 DESCENDING_CAPITALS = frozenset("JQY")
-"""Capitals that may reach below the baseline, and so are missing from `CAPITALS`."""
-TALL_LETTERS = CAPITALS | frozenset("bdhkl")
+"""Capitals that may reach below the baseline, and so are missing from `STANDING_CAPITALS`."""
+TALL_LETTERS = STANDING_CAPITALS | frozenset("bdhkl")
 """Capitals, and small letters as high as capitals."""
 MAX_OFFSET = 0.12
 """Largest distance of capitals, digits and full stops from the baseline, in x-heights (assumed).
@@ -78,14 +85,14 @@ class BankHand:
         return weighted_median(-x[down] / y[down], y[down]) if down.any() else 0.0
 
     @cached_property
-    def speed(self) -> float:
+    def mean_step(self) -> float:
         """The mean length of a step within a stroke, in x-heights."""
         return float(np.hypot(*self._steps.T).mean())
 
     @cached_property
     def width(self) -> float:
         """The median width of a small letter, in x-heights."""
-        widths = [np.ptp(points[:, 0]) for points in self._points_before_lift(SMALL)]
+        widths = [np.ptp(points[:, 0]) for points in self._points_before_lift(X_HIGH_LETTERS)]
         return float(np.median(widths)) if len(widths) >= 3 else 0.9
 
     @cached_property
@@ -114,7 +121,7 @@ class BankHand:
         gaps = [
             _gap_between(line.points_of(k), line.points_of(k + 1))
             for line, k in self._pairs_with_lift()
-            if line.read[k : k + 2].all() and not line.text[k : k + 2].isalnum()
+            if line.is_usable[k : k + 2].all() and not line.text[k : k + 2].isalnum()
         ]
         return _gaps_within(gaps, (0.1, 1.5), 5, (0.3, 0.5, 0.8))
 
@@ -140,20 +147,20 @@ class BankHand:
     def _points_before_lift(self, characters: frozenset[str]) -> Iterator[np.ndarray]:
         """Yield the points of each of `characters` that was read right and that a lift follows."""
         for line in self.lines:
-            for k in np.flatnonzero(line.read & (line.boundaries == LIFT)).tolist():
+            for k in np.flatnonzero(line.is_usable & (line.boundaries == LIFT)).tolist():
                 if line.text[k] in characters:
                     yield line.points_of(k)
 
     @cached_property
-    def style(self) -> np.ndarray:
+    def measures(self) -> np.ndarray:
         """The measures by which hands are compared, `(5,)`."""
         log_measures = np.log(
-            [self.width, self.strokes_per_character, self.speed, self.tall_height]
+            [self.width, self.strokes_per_character, self.mean_step, self.tall_height]
         )
         return np.array([self.slant, *log_measures])
 
     @cached_property
-    def pieces(self) -> dict[str, list[Place]]:
+    def places(self) -> dict[str, list[Place]]:
         """The places of the hand's pieces, by text."""
         places = defaultdict(list)
         for line in self.lines:
@@ -182,14 +189,14 @@ class BankHand:
             Place(line, word.start(), word.end() - 1, False, False)
             for line in self.lines
             for word in re.finditer(r"(?<!\S)\S{3,6}(?!\S)", line.text)
-            if line.read[word.start() : word.end()].all()
+            if line.is_usable[word.start() : word.end()].all()
         ]
         num_trials = Counter()
         for number in generator.permutation(len(self.lines) if words else 0).tolist():
             line = self.lines[number]
             for k in generator.permutation(len(line.text)).tolist():
                 character = line.text[k]
-                is_usable = line.read[k] and line.edges(k, k) is not None
+                is_usable = line.is_usable[k] and line.edges(k, k) is not None
                 if not is_usable or num_trials[character] >= MAX_TRIALS:
                     continue
                 num_trials[character] += 1
@@ -222,14 +229,14 @@ def snap_to_baseline(piece: Piece, tall_height: float) -> Piece:
     character, y = piece.text, piece.path[:, 1]
     top, bottom = y.min(), y.max()
     factor, height, shift = 1.0, max(bottom - top, 1e-9), 0.0
-    if character in CAPITALS or character.isdigit():
+    if character in STANDING_CAPITALS or character.isdigit():
         lowest, highest = CAPITAL_HEIGHTS[0] * tall_height, CAPITAL_HEIGHTS[1] * tall_height
         factor = np.clip(height, lowest, highest) / height
     elif character in DESCENDING_CAPITALS:
         factor = max(1.0, CAPITAL_HEIGHTS[0] * tall_height / max(-top, 0.5))
-    elif character in SMALL:
+    elif character in X_HIGH_LETTERS:
         factor = np.clip(height, *SMALL_HEIGHTS) / height
-    if character in CAPITALS or character.isdigit() or character == ".":
+    if character in STANDING_CAPITALS or character.isdigit() or character == ".":
         shift = _shift_to_baseline(bottom * factor, MAX_OFFSET)
     elif character in SMALL_STANDING:
         shift = _shift_to_baseline(bottom * factor, MAX_SMALL_OFFSET)
@@ -248,7 +255,7 @@ def _places(line: CutLine) -> Iterator[Place]:
     """Yield the places of all pieces of a line."""
     for first in range(len(line.text)):
         for last in range(first, min(first + MAX_PIECE_LENGTH, len(line.text))):
-            if not line.read[last]:
+            if not line.is_usable[last]:
                 break
             if (edges := line.edges(first, last)) is None:
                 continue

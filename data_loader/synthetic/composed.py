@@ -18,7 +18,7 @@ from data_loader.synthetic.corpus import Draws
 from data_loader.synthetic.cutting import CutLine, Parts, measured_lines, parts_of
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.european import european
-from data_loader.synthetic.everyday import characters, everyday
+from data_loader.synthetic.everyday import everyday, random_characters
 from data_loader.synthetic.extended import ExtendedDataset, with_lines
 from data_loader.synthetic.paths import side_by_side, to_ink
 from utils.alphabet import nfc
@@ -222,8 +222,8 @@ class ComposedDataset(ExtendedDataset):
         number = draws.number()
         for fraction, make in (
             (self.european, european),
-            (self.strings, characters),
-            (self.plain, lambda draws: corpus.line(draws, 0, 10, 45, 0.0)),
+            (self.strings, random_characters),
+            (self.plain, lambda draws: corpus.running_text(draws, 0, 10, 45, 0.0)),
         ):
             if number < fraction:
                 return nfc(make(draws))

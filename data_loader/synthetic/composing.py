@@ -12,7 +12,7 @@ import numpy as np
 
 from data_loader.synthetic.accents import NON_ASCII, accented
 from data_loader.synthetic.bank import MAX_PIECE_LENGTH, BankHand, Place
-from data_loader.synthetic.cutting import SMALL, Piece
+from data_loader.synthetic.cutting import X_HIGH_LETTERS, Piece
 from data_loader.synthetic.paths import at_left_edge, at_speed, moved, touching_shift
 
 # Costs of a piece, relative to the cost 1 of every piece. A word is made of the pieces whose sum of
@@ -71,11 +71,11 @@ class Bank:
     ) -> None:
         self.hands, self.draw_glyph, self.scarce = dict(hands), draw_glyph, scarce
         self.names = list(self.hands)
-        styles = np.stack([hand.style for hand in self.hands.values()])
-        self.styles = (styles - styles.mean(0)) / (styles.std(0) + 1e-6)
+        measures = np.stack([hand.measures for hand in self.hands.values()])
+        self.scaled_measures = (measures - measures.mean(0)) / (measures.std(0) + 1e-6)
         self.written: dict[str, dict[int, int]] = defaultdict(dict)
         for number, hand in enumerate(self.hands.values()):
-            for text, places in hand.pieces.items():
+            for text, places in hand.places.items():
                 if len(text) == 1:
                     self.written[text][number] = len(places)
 
@@ -157,7 +157,7 @@ class Composer:
 
     def _choices(self, text: str) -> Iterator[tuple[Place | None, float]]:
         """Yield the hand's places of `text` with their costs; the place None means borrowing."""
-        places: list[Place | None] = list(self.hand.pieces.get(text, ()))
+        places: list[Place | None] = list(self.hand.places.get(text, ()))
         if len(places) > MAX_CHOICES:
             chosen = self.generator.choice(len(places), MAX_CHOICES, replace=False)
             places = [places[n] for n in chosen]
@@ -181,20 +181,20 @@ class Composer:
         number, counts = bank.names.index(self.name), bank.written.get(character, {})
         lenders = [lender for lender in counts if lender != number]
         if lenders and self.generator.random() * bank.scarce < sum(counts.values()):
-            distance = ((bank.styles[lenders] - bank.styles[number]) ** 2).sum(1)
+            distance = ((bank.scaled_measures[lenders] - bank.scaled_measures[number]) ** 2).sum(1)
             nearest = np.argsort(distance)[:NUM_LENDERS]
             rank = int(len(nearest) * self.generator.random() ** 2)  # Nearer hands are likelier.
             lender = bank.hands[bank.names[lenders[int(nearest[rank])]]]
             return lambda: adapted(self._random_copy(character, lender), lender, self.hand)
-        style_seed = int(self.generator.integers(2**32))
-        return lambda: bank.draw_glyph(character, self.hand, style_seed, self.generator)
+        habit_seed = int(self.generator.integers(2**32))
+        return lambda: bank.draw_glyph(character, self.hand, habit_seed, self.generator)
 
     def _accented(self, character: str) -> Callable[[], Piece | None]:
         """Return a function that makes a character of `NON_ASCII` from own or borrowed letters."""
         borrower = Composer(self.bank, self.name, self.generator)
 
         def letter_of_hand(letter: str) -> Piece | None:
-            if letter in self.hand.pieces:
+            if letter in self.hand.places:
                 return self._random_copy(letter, self.hand)
             return borrower.borrowed(letter)
 
@@ -211,7 +211,7 @@ class Composer:
     def _random_copy(self, character: str, hand: BankHand) -> Piece:
         """Return a random copy of a character: of the copies without cuts, or else of the copies
         without a cut after them, or else of all copies."""
-        places = hand.pieces[character]
+        places = hand.places[character]
         places = [place for place in places if not place.cut_after] or places
         places = [place for place in places if not (place.cut_before or place.cut_after)] or places
         return hand.piece(places[int(self.generator.integers(len(places)))])
@@ -248,14 +248,14 @@ def adapted(piece: Piece, lender: BankHand, hand: BankHand) -> Piece:
     """Return a piece of `lender` in the proportions, slant and speed of `hand`."""
     x, y, lift = piece.path.T
     height_factor = 1.0
-    if not SMALL.issuperset(piece.text):
+    if not X_HIGH_LETTERS.issuperset(piece.text):
         height_factor = float(np.clip(hand.tall_height / lender.tall_height, 0.75, 1.35))
     width_factor = float(np.clip(hand.width / lender.width, 0.75, 1.35))
     x = x + lender.slant * y  # Make the piece upright.
     y = y * height_factor
     x = x * width_factor - hand.slant * y
     path = at_left_edge(np.column_stack([x, y, lift]))
-    return piece._replace(path=at_speed(path, hand.speed / lender.speed))
+    return piece._replace(path=at_speed(path, hand.mean_step / lender.mean_step))
 
 
 def _join_at_cut(left: np.ndarray, right: np.ndarray) -> np.ndarray:

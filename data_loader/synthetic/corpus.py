@@ -25,7 +25,7 @@ PLAIN = string.ascii_letters + " .,;:!?'\"-"
 LISTS = read_lists("corpus.txt")
 """Texts and templates by name. `marks`: signs that stand alone, without `_` and `^`, whose height
 is unclear. `within`: signs in words; the backslash, like a `v` beside an `l`, is there twice."""
-CAPITALS = {
+CAPITALISED = {
     letter: [name for name in LISTS["last_name"] + list(map(capital, LISTS["thing"]))
              if name[0] == letter]
     for letter in string.ascii_uppercase
@@ -40,9 +40,9 @@ FIELDS: Fields = {
     },
     "open": "{",
     "close": "}",
-    "capital": lambda draws: draws.pick(CAPITALS[draws.pick(string.ascii_uppercase)]),
+    "capital": lambda draws: draws.pick(CAPITALISED[draws.pick(string.ascii_uppercase)]),
     # Capitals that look like a digit, or like two letters where their strokes stand apart.
-    "capital like others": lambda draws: draws.pick(CAPITALS[draws.pick("OOIKLRY")]),
+    "capital like others": lambda draws: draws.pick(CAPITALISED[draws.pick("OOIKLRY")]),
 }
 """Values of the templates' fields."""
 SENTENCE = "{sentence}"
@@ -59,7 +59,7 @@ def sign(draws: Draws) -> str:
     return fill("{sign}", FIELDS | chosen, draws)
 
 
-def line(draws: Draws, split: int, low: int, high: int, symbols: float) -> str:
+def running_text(draws: Draws, split: int, low: int, high: int, symbols: float) -> str:
     """Return a line of running text, with `low` to `high` characters.
 
     The line begins at the start of a sentence or within a sentence, and ends between words. The
@@ -95,7 +95,7 @@ def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
         if len(lines) == count:
             return list(lines)
         draws = Draws(np.random.default_rng([2, number]))
-        lines.setdefault(line(draws, 2, low, high, 0.0))
+        lines.setdefault(running_text(draws, 2, low, high, 0.0))
 
 
 CARRIERS = dict(read_pairs("carriers.txt"))

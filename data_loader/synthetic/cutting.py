@@ -18,7 +18,7 @@ from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.paths import at_left_edge, to_ink, to_path
 from utils.alphabet import nfc
 
-SMALL = frozenset("acemnorsuvwxz")
+X_HIGH_LETTERS = frozenset("acemnorsuvwxz")
 """Letters that reach from the baseline to the x-height."""
 DELAYED_STROKES = frozenset("ijtfxTFEHAkK:;?!=\"%'")
 """Characters with a stroke that may be delayed until a later character has been begun."""
@@ -34,11 +34,11 @@ MAX_WIDTH = 3.5
 MAX_SIGN_SIZES = {".": 0.45, ",": 1.2}
 """Largest width and height of a sign, in x-heights. 18 % of the full stops cut out of IAM-OnDB are
 larger, often because they have the bar of a `t` (measured)."""
-CAPITALS = frozenset("ABCDEFGHIKLMNOPRSTUVWXZ")
+STANDING_CAPITALS = frozenset("ABCDEFGHIKLMNOPRSTUVWXZ")
 """Capitals that stand on the baseline in every hand."""
-SMALL_STANDING = SMALL | frozenset("bdhiklt")
+SMALL_STANDING = X_HIGH_LETTERS | frozenset("bdhiklt")
 """Small letters that stand on the baseline."""
-STANDING = SMALL_STANDING | CAPITALS | frozenset("0123456789")
+STANDING = SMALL_STANDING | STANDING_CAPITALS | frozenset("0123456789")
 """All characters that stand on the baseline."""
 MIN_SMALL_LETTERS = 4
 """Least number of small letters from which the x-height of a line is measured (assumed)."""
@@ -98,8 +98,8 @@ class CutLine:
         path: path in x-heights.
         owner: index of the character to which each point belongs, `(points,)`; -1 where unclear.
         boundaries: boundary after each character, `(characters,)`: `NONE`, `CUT` or `LIFT`.
-        read: whether each character and its neighbours were read right, `(characters,)`; False for
-            blanks and for characters of an impossible size.
+        is_usable: whether each character and its neighbours were read right, `(characters,)`; False
+            for blanks and for characters of an impossible size.
         fits: whether each character was read right when cut out, `(characters,)`. This is the array
             of the line's `AlignedLine`, into which `bank.verify_pieces` writes.
         height: the x-height in the units of the line's ink.
@@ -109,7 +109,7 @@ class CutLine:
     path: np.ndarray
     owner: np.ndarray
     boundaries: np.ndarray
-    read: np.ndarray
+    is_usable: np.ndarray
     fits: np.ndarray
     height: float
 
@@ -136,7 +136,7 @@ class CutLine:
         """Return the characters from `first` to `last`, with the points `rows`, as a line."""
         span = slice(first, last + 1)
         owner = np.where(self.owner[rows] < 0, -1, self.owner[rows] - first)
-        flags = self.boundaries[span], self.read[span], self.fits[span]
+        flags = self.boundaries[span], self.is_usable[span], self.fits[span]
         return CutLine(self.text[span], self._path(rows), owner, *flags, self.height)
 
     def _path(self, rows: np.ndarray) -> np.ndarray:
@@ -161,7 +161,7 @@ def measured(
     """
     path, is_visible = to_path(ink), np.array([character != " " for character in text])
     owner = np.repeat(np.arange(len(text)), aligned.counts)
-    boxes = _boxes(path, owner, text, aligned.read, SMALL)
+    boxes = _boxes(path, owner, text, aligned.read, X_HIGH_LETTERS)
     if len(boxes) >= MIN_SMALL_LETTERS:
         left, top, right, bottom = boxes.T
         middles, heights = (left + right) / 2, bottom - top
@@ -398,7 +398,7 @@ def parts_of(sample: Sample, line: CutLine, max_length: int | None) -> Parts:
         if len(rows) < 2:  # Nearly all ink of the part was assigned to other words.
             continue
         part = line.part(rows, first, last)
-        name, ink, gaps = f"{sample.name}/{number}", to_ink(part.path), sample.gaps[rows]
+        name, ink, gaps = f"{sample.name}/{number}", to_ink(part.path), sample.missing_counts[rows]
         part_sample = replace(sample, ink=ink, text=part.text, name=name, missing=gaps)
         parts.append((part_sample, part))
     return parts

@@ -123,7 +123,7 @@ class FontWriter:
         return [glyph(self.font, self.rounding, sign, self.shapes.get(sign)) for sign in text]
 
 
-def letters(
+def text_path(
     text: str,
     writer: FontWriter,
     generator: np.random.Generator,
@@ -248,7 +248,7 @@ def write(
 
     `text` is printable ASCII, and not only blanks; `rate` is in points per second.
     """
-    path = deform(letters(text, writer, generator, glyphs), writer, generator)
+    path = deform(text_path(text, writer, generator, glyphs), writer, generator)
     speed = writer.speed * (1 + 0.05 * float(generator.standard_normal()))
     path = digitise(path, speed, rate)
     return to_ink(path * (writer.size, writer.size, 1), GRID_SPACING)
@@ -329,7 +329,7 @@ class EmbeddedDataset(BaseDataset):
         if self.signs and draws.chance(self.signs):
             text = corpus.sign(draws)
         else:
-            text = corpus.line(draws, split_number, *bounds, self.symbols)
+            text = corpus.running_text(draws, split_number, *bounds, self.symbols)
         writer, glyphs = self.invent(split_number, writer_number), None
         if self.damaged and split == "train" and draws.chance(self.damaged):
             glyphs = writer.glyphs(text)

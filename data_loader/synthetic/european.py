@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from data_loader.synthetic.templates import Draws, fill, read_lists, split_of
 from utils.alphabet import nfc
 
-SMALL = nfc("àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿāăąćċčďđēėęěğġģħīįıķĺļľłńņňőœŕřśşšșťțūůűųźżž")
-LETTERS = SMALL + SMALL.replace("ı", "").upper() + "İß"
+SMALL_ACCENTED = nfc("àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿāăąćċčďđēėęěğġģħīįıķĺļľłńņňőœŕřśşšșťțūůűųźżž")
+ACCENTED_LETTERS = SMALL_ACCENTED + SMALL_ACCENTED.replace("ı", "").upper() + "İß"
 """The letters beyond ASCII in both cases. The capital of `ı` is `I`, and that of `ß` is `SS`, so
 the list has no capitals of these; `İ` is the capital of `i` in Turkish."""
 
@@ -37,14 +37,14 @@ def title(text: str, language: str) -> str:
     return text if text[0] == "ß" else upper(text[0], language) + text[1:]
 
 
-CARRIERS: Mapping[str, list[tuple[str, str]]] = {
+WORDS_WITH: Mapping[str, list[tuple[str, str]]] = {
     letter: [
         (word, language)
         for language, vocabulary in VOCABULARY.items()
         for word in vocabulary
         if letter in word + upper(word, language)
     ]
-    for letter in LETTERS
+    for letter in ACCENTED_LETTERS
 }
 """For each letter, (word, language) pairs whose word has it, as it stands or in capitals."""
 
@@ -52,13 +52,13 @@ CARRIERS: Mapping[str, list[tuple[str, str]]] = {
 def european(draws: Draws) -> str:
     """Return a text of a few words in one language, of 3 to 40 characters and in NFC.
 
-    First a letter is drawn: with the probability 0.25 from `COMMON`, otherwise from `LETTERS`, so
-    that no letter is rare. The text is built around a word with this letter. The text belongs to
-    the training split (see `split_of`).
+    First a letter is drawn: with the probability 0.25 from `COMMON`, otherwise from
+    `ACCENTED_LETTERS`, so that no letter is rare. The text is built around a word with this letter.
+    The text belongs to the training split (see `split_of`).
     """
     while True:
-        letter = draws.pick(COMMON if draws.chance(0.25) else LETTERS)
-        word, language = draws.pick(CARRIERS[letter])
+        letter = draws.pick(COMMON if draws.chance(0.25) else ACCENTED_LETTERS)
+        word, language = draws.pick(WORDS_WITH[letter])
         if letter in (titled := title(word, language)) and draws.chance(0.6):
             word = titled
         phrase = draws.pick(PHRASES).replace("{word}", "{drawn}", 1)

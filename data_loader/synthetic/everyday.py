@@ -58,7 +58,7 @@ LETTERS = (string.ascii_lowercase, string.ascii_uppercase)
 CHARACTER_CLASSES = (*LETTERS, string.digits, string.punctuation)
 
 
-def characters(draws: Draws) -> str:
+def random_characters(draws: Draws) -> str:
     """Return 2 to 20 characters that form no words: letters, digits and signs in any order, so that
     each of `CHARACTER_CLASSES` is seen beside all others."""
     if draws.chance(0.3):
@@ -86,7 +86,7 @@ def everyday(draws: Draws) -> str:
     kind = draws.pick((*KINDS, "characters"))
     while True:
         if kind == "characters":
-            text = characters(draws)
+            text = random_characters(draws)
         else:
             text = fill(draws.pick(TEMPLATES[kind]), FIELDS, draws)
             if not 4 <= len(text) <= 60:

@@ -17,7 +17,7 @@ from utils.ink import strokes, to_points, x_height
 _bar = partial(distributed.bar, unit="line", leave=False, delay=1)
 
 LEVEL_DISTANCE = 4.0
-"""Distance from the seam within which `join` measures vertical positions, in x-heights."""
+"""X-heights from the seam within which `inks_side_by_side` measures vertical positions."""
 WORD_GAPS = (0.8, 1.8)
 """Bounds on the gap between two parts separated by a blank, in x-heights (assumed)."""
 LETTER_GAPS = (0.1, 0.5)
@@ -144,11 +144,13 @@ class MixedDataset(ExtendedDataset):
             if is_tight:
                 gap = generator.uniform(*LETTER_GAPS)
             yield Sample(
-                _on_grid(join(*(part.ink for part in parts), height, height * gap), grid),
+                _on_grid(
+                    inks_side_by_side(*(part.ink for part in parts), height, height * gap), grid
+                ),
                 ("" if is_tight else " ").join(texts) if all(texts) else "",
                 f"{line.name}+{other.name}",
                 ends=parts[-1].ends,
-                missing=np.concatenate([part.gaps for part in parts]),
+                missing=np.concatenate([part.missing_counts for part in parts]),
             )
 
     def _pieces(
@@ -170,7 +172,7 @@ class MixedDataset(ExtendedDataset):
 
 def _anonymous(line: Sample) -> Sample:
     """Return a line without the names of its writer and form."""
-    missing = line.gaps.copy()
+    missing = line.missing_counts.copy()
     missing[0] = 0  # A new line begins here: no points are missing before the first point.
     return replace(line, writer="", group="", missing=missing)
 
@@ -191,7 +193,7 @@ def _on_grid(ink: np.ndarray, grid: float | None) -> np.ndarray:
     return ink
 
 
-def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.ndarray:
+def inks_side_by_side(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.ndarray:
     """Return two lines side by side as one line, `(points, 3)` float32.
 
     The right line is moved vertically so that, within `LEVEL_DISTANCE` x-heights of the seam, both
@@ -233,7 +235,7 @@ def _piece(line: Sample, generator: np.random.Generator) -> Sample | None:
     chosen = choices[generator.integers(len(choices))]
     rows = np.flatnonzero(np.isin(numbers, chosen))
     points = to_points(line.ink)[rows]
-    ink, missing = line.ink[rows], line.gaps[rows]
+    ink, missing = line.ink[rows], line.missing_counts[rows]
     ink[:, :2] = np.diff(points, axis=0, prepend=points[:1])
     missing[0] = 0
     if rows[-1] < len(line.ink) - 1:

@@ -11,7 +11,7 @@ from base import distributed
 from base.base_dataset import SPLITS, Loaded, Sample, changed
 from data_loader.synthetic.damage import with_damage
 from data_loader.synthetic.extended import ExtendedDataset, with_lines
-from data_loader.synthetic.mixed import LETTER_GAPS, WORD_GAPS, join
+from data_loader.synthetic.mixed import LETTER_GAPS, WORD_GAPS, inks_side_by_side
 from data_loader.synthetic.paths import moved, side_by_side, to_ink, to_path
 from utils.alphabet import WRONG
 from utils.checks import DataError, Fraction, Range, Seed
@@ -135,7 +135,7 @@ def _word_line(words: list[Sample], generator: np.random.Generator) -> tuple[str
     height = float(np.median([x_height(word.ink) for word in chosen]))
     ink = chosen[0].ink
     for word in chosen[1:]:
-        ink = join(ink, word.ink, height, height * generator.uniform(*WORD_GAPS))
+        ink = inks_side_by_side(ink, word.ink, height, height * generator.uniform(*WORD_GAPS))
     return " ".join(word.text for word in chosen), ink
 
 

@@ -186,7 +186,7 @@ class ShapedDataset(BaseDataset):
 
     def _pieces(self, sample: Sample) -> Iterator[Sample]:
         """Yield the transformed sample, whole or in pieces."""
-        ink, missing = sample.ink, sample.gaps
+        ink, missing = sample.ink, sample.missing_counts
         for transform in self.shaping:
             ink, missing = transform(ink, missing, np.random.default_rng(0))
         slices = pieces(len(ink), self.split_length or len(ink))

@@ -324,7 +324,7 @@ def test_validation_does_not_warm_a_loss_up(tmp_path):
     found = []
     for options in ({}, {"valid": False, "monitor": None}, {"save_minutes": 0.0}):
         trainer = make(tmp_path, str(len(found)), dropout=0.0, **options)
-        trainer.loss = trainer.checkpoint.stateful["loss"] = Warm()
+        trainer.loss = trainer.checkpoint_writer.stateful["loss"] = Warm()
         trainer.train()
         found.append(weights(trainer))
         assert trainer.loss.calls == trainer.progress.step
@@ -333,7 +333,7 @@ def test_validation_does_not_warm_a_loss_up(tmp_path):
 
 def test_a_state_that_does_not_come_back_is_refused(tmp_path, monkeypatch):
     trainer = make(tmp_path)
-    trainer.loss = trainer.checkpoint.stateful["loss"] = Warm()
+    trainer.loss = trainer.checkpoint_writer.stateful["loss"] = Warm()
     monkeypatch.setattr(Warm, "kept", False)
     with pytest.raises(ConfigFault, match="plain values; afterwards it has another"):
         dry_run(trainer)

@@ -194,7 +194,7 @@ class Contrastive(SquaredError):
 
 def test_a_loss_may_compare_the_rows_of_a_batch(tmp_path):
     trainer = make(tmp_path)
-    trainer.loss = trainer.checkpoint.stateful["loss"] = Contrastive()
+    trainer.loss = trainer.checkpoint_writer.stateful["loss"] = Contrastive()
     dry_run(trainer)
 
 
@@ -213,7 +213,7 @@ def test_a_norm_over_padding_is_found_in_training(tmp_path):
     trainer = make(tmp_path)
     trainer.model.__class__, trainer.model.norm = Normed, Normed().norm
     for loss in (SquaredError(), Contrastive()):
-        trainer.loss = trainer.checkpoint.stateful["loss"] = loss
+        trainer.loss = trainer.checkpoint_writer.stateful["loss"] = loss
         with pytest.raises(ConfigFault, match=r"sees padding .* in training, as with BatchNorm"):
             dry_run(trainer)
         assert trainer.model.norm.num_batches_tracked == 0

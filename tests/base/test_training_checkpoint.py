@@ -150,8 +150,8 @@ def test_the_bound_of_a_loss_that_is_small_or_negative(tmp_path, first, bound):
     trainer = make(tmp_path)
     trainer.state.count(Sums(first, 1, 1), norm=1.0, rate=0.1, seconds=1.0)
     for loss, is_sound in ((bound - 0.1, True), (bound + 0.1, False)):
-        trainer.checkpoint.last_loss = lambda loss=loss: loss
-        assert (trainer.checkpoint.reason_not_to_save() is None) == is_sound
+        trainer.checkpoint_writer.last_loss = lambda loss=loss: loss
+        assert (trainer.checkpoint_writer.reason_not_to_save() is None) == is_sound
 
 
 def test_a_loss_goes_on_with_its_state_or_says_that_it_begins_anew(tmp_path, monkeypatch, caplog):

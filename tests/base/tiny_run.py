@@ -212,7 +212,7 @@ def make(
     )
     made = trainer(parts, **options)
     if checkpoint is not None:
-        made.checkpoint.load(checkpoint, source)
+        made.checkpoint_writer.load(checkpoint, source)
     return made
 
 

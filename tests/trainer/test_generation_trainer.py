@@ -118,7 +118,7 @@ def test_samples_without_a_text_are_not_written(tmp_path, data):
         first = data.loaded.split(split)[0].name
         with pytest.raises(DataError, match=f"of the split '{split}' have no text, {first} first"):
             made.train()
-        made.state.source = tmp_path / "former.pth"  # whose run went on in spite of it
+        made.state.resumed_from = tmp_path / "former.pth"  # whose run went on in spite of it
         with pytest.raises(DataError) if train == " " else nullcontext():
             made.check()
 

@@ -135,7 +135,7 @@ class HandDataset(BaseDataset):
             height, step = self.x_height, self.step
         else:
             names, new, is_told, height, step = distributed.broadcast_object(
-                lambda: self._adapt(samples, alphabet, *networks(checkpoint, device))
+                lambda: self._adapt(samples, alphabet, *load_pair(checkpoint, device))
             )
         by_name = {sample.name: sample for sample in samples}
         if missing := [name for name in names if name not in by_name]:
@@ -246,7 +246,7 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
         ) from None
 
 
-def networks(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
+def load_pair(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
     """Return a writer and a reader: one is the network at `path`, the other is pretrained.
 
     Raises:

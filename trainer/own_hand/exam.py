@@ -22,7 +22,7 @@ from model.reader import Reader
 from model.recognition.error_rates import error_rate, is_read, rates
 from model.writer import Writer
 from trainer.generation_trainer import GenerationTrainer
-from trainer.own_hand.dataset import PRACTICE_FILE, HandLines, networks, save_practice
+from trainer.own_hand.dataset import PRACTICE_FILE, HandLines, load_pair, save_practice
 from trainer.own_hand.practice import sample_texts
 from trainer.own_hand.stages import CHOOSING, EXAMINING, PRACTISING, stage
 from trainer.recognition_trainer import RecognitionTrainer
@@ -91,7 +91,7 @@ class _HandTrainer(BaseTrainer):
 
     def on_end(self) -> None:
         first_weights = self.run.first_weights()
-        if first_weights is None or not self.compare(*networks(first_weights, self.device)):
+        if first_weights is None or not self.compare(*load_pair(first_weights, self.device)):
             super().on_end()
 
     @abstractmethod

@@ -17,7 +17,7 @@ from data_loader.synthetic.bank import BankHand, verify_pieces
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.cutting import CutLine, measured
 from data_loader.synthetic.drawn import Drawer
-from data_loader.synthetic.everyday import characters, everyday
+from data_loader.synthetic.everyday import everyday, random_characters
 from data_loader.synthetic.paths import side_by_side, to_ink
 from handwriting.hands import write_in_hand
 from handwriting.primers import extras_of_lines
@@ -53,8 +53,8 @@ def practice_lines(
     alphabet: Collection[str] | None,
     writer: Writer,
     reader: Reader,
-    lent: int,
-    count: int,
+    num_lent: int,
+    num_new: int,
     seed: int,
 ) -> list[Primer]:
     """Return new lines in a hand, each with its text.
@@ -67,8 +67,8 @@ def practice_lines(
         alphabet: alphabet of the network that learns; None if the network takes no text.
         writer: the network that learns; a pretrained network if a reader learns.
         reader: the recogniser that finds misread lines.
-        lent: number of lines that `writer` writes to lend characters that the hand lacks.
-        count: number of new lines.
+        num_lent: number of lines that `writer` writes to lend characters that the hand lacks.
+        num_new: number of new lines.
         seed: seed of the texts, of the lent lines, and of the choice of characters.
     """
     writable = writer.model.alphabet  # A reader may know more characters.
@@ -78,9 +78,10 @@ def practice_lines(
     characters = [c for c in writable.characters if alphabet is None or c in alphabet]
     extras = extras_of_lines([ink for ink, _ in lines]) if writer.is_told else {}
     sampling = replace(SAMPLING, extras=extras)
-    lent_lines = write_lent_lines(writer, reader, primers, characters, lent, seed, sampling)
-    person, network = cut_lines(writer, reader, lines), cut_lines(writer, reader, lent_lines)
-    new = compose_lines(person, network, reader, characters, count, seed)
+    lent_lines = write_lent_lines(writer, reader, primers, characters, num_lent, seed, sampling)
+    own_cuts = cut_lines(writer, reader, lines)
+    lent_cuts = cut_lines(writer, reader, lent_lines)
+    new = compose_lines(own_cuts, lent_cuts, reader, characters, num_new, seed)
     log.info("%d legible new lines are composed", len(new))
     return new or lent_lines
 
@@ -92,11 +93,11 @@ def sample_texts(count: int, alphabet: Collection[str], seed: int) -> list[str]:
     while len(texts) < count:
         kind = len(texts) % 5
         if kind == 4:
-            text = characters(draws)
+            text = random_characters(draws)
         elif kind % 2:
             text = everyday(draws)
         else:
-            text = corpus.line(draws, 0, 10, 40, 0.0)
+            text = corpus.running_text(draws, 0, 10, 40, 0.0)
         text = "".join(character for character in text if character in alphabet).strip()
         if text:
             texts.append(text)
@@ -131,18 +132,18 @@ def write_lent_lines(
     return pairs
 
 
-def cut_lines(aligner: Writer, reader: Reader, lines: Sequence[Primer]) -> list[CutLine]:
+def cut_lines(writer: Writer, reader: Reader, lines: Sequence[Primer]) -> list[CutLine]:
     """Return lines cut into characters, without lines that cannot be cut.
 
     Args:
-        aligner: a network that takes a text; its window aligns the characters with the ink.
+        writer: a network that takes a text; its window aligns the characters with the ink.
         reader: the recogniser that says which characters are legible.
-        lines: lines in the units of `aligner`.
+        lines: lines in the units of `writer`.
     """
-    unknown = aligner.model.alphabet.unknown
+    unknown = writer.model.alphabet.unknown
     pairs = [(ink, nfc(text)) for ink, text in lines if not unknown(text) and len(ink) > len(text)]
     inks, texts = [ink for ink, _ in pairs], [text for _, text in pairs]
-    counts, hypotheses = align(aligner.model, inks, texts), reader.read_lines(inks)
+    counts, hypotheses = align(writer.model, inks, texts), reader.read_lines(inks)
     cuts = []
     for ink, text, count, hypothesis in zip(inks, texts, counts, hypotheses, strict=True):
         is_legible = read_in_place(text, hypothesis)
@@ -154,8 +155,8 @@ def cut_lines(aligner: Writer, reader: Reader, lines: Sequence[Primer]) -> list[
 
 
 def compose_lines(
-    person: Sequence[CutLine],
-    network: Sequence[CutLine],
+    own_cuts: Sequence[CutLine],
+    lent_cuts: Sequence[CutLine],
     reader: Reader,
     alphabet: Collection[str],
     count: int,
@@ -163,14 +164,14 @@ def compose_lines(
 ) -> list[Primer]:
     """Return `count` new lines, or fewer if many are misread, each with its text.
 
-    The lines consist of the person's characters, and of the network's characters if the person's
-    are missing. If `person` is empty, no lines are composed.
+    The lines consist of characters from `own_cuts`, a person's lines, and from `lent_cuts`, a
+    network's lines, where the person's are missing. If `own_cuts` is empty, no lines are composed.
     """
-    if not person or not count:
+    if not own_cuts or not count:
         return []
-    hand = BankHand(list(person))
+    hand = BankHand(list(own_cuts))
     scale = np.array([hand.height, hand.height, 1.0])
-    hands = {"own": hand} | ({"lent": BankHand(list(network))} if network else {})
+    hands = {"own": hand} | ({"lent": BankHand(list(lent_cuts))} if lent_cuts else {})
     bank, lines = Bank(hands, Drawer(), scarce=1), []
     texts = sample_texts(CANDIDATES_PER_LINE * count, alphabet, seed)
     with stage(COMPOSING, count) as bar:
@@ -186,7 +187,7 @@ def compose_lines(
                 if error_counts(text, hypothesis).character_errors > MAX_COMPOSED_CER * len(text):
                     continue
                 if number % CONTINUE_EVERY == 0:
-                    primer = person[number // CONTINUE_EVERY % len(person)]
+                    primer = own_cuts[number // CONTINUE_EVERY % len(own_cuts)]
                     path = side_by_side([primer.path, path], float(np.median(hand.word_gaps)))
                     text = f"{primer.text} {text}"
                 lines.append((to_ink(path * scale), text))

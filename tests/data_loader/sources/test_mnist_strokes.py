@@ -47,7 +47,7 @@ def test_reads_archives_and_folders(tmp_path, layout):
     assert len(dataset.used) == 72 and dataset.quantisation_step == 1.0
     (digit,) = (one for one in dataset.used if one.name == "trainimg-17")
     assert digit.ink.tolist() == INK and digit.text == "7"
-    assert not digit.gaps.any() and digit.hand == ""  # nobody knows whose
+    assert not digit.missing_counts.any() and digit.hand == ""  # nobody knows whose
     test = [one.name for one in dataset.split("test")]
     assert sorted(test) == sorted(f"testimg-{n}" for n in range(12))
     valid = [one.name for one in dataset.split("valid")]

@@ -10,7 +10,7 @@ from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.bank import BankHand, hands
 from data_loader.synthetic.cutting import measured_lines
-from data_loader.synthetic.embedded import FontWriter, deform, digitise, letters
+from data_loader.synthetic.embedded import FontWriter, deform, digitise, text_path
 from data_loader.synthetic.paths import to_ink
 from tests.data_loader.synthetic.hands import hand
 
@@ -19,7 +19,7 @@ def line(
     text: str, writer: FontWriter, generator: np.random.Generator, rate: float = 75.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the ink of a text, and how many points belong to each character."""
-    detailed = deform(letters(text, writer, generator), writer, generator)
+    detailed = deform(text_path(text, writer, generator), writer, generator)
     of = np.repeat(np.arange(len(text)), [len(one.path) for one in writer.glyphs(text)])
     path = digitise(detailed, writer.speed, rate)
     # Every point lies on a segment of the path, in order.
@@ -61,7 +61,7 @@ def written(count: int, seed: int, drift: float) -> list[tuple[Sample, np.ndarra
         generator = np.random.default_rng([seed, number])
         own = HANDS.get(form, dict(slant=-0.2, size=6.0))
         writer = hand(wobble=0.15, variation=0.15, drift=drift, **own)
-        text = corpus.line(corpus.Draws(generator), 0, 20, 40, 0.0)
+        text = corpus.running_text(corpus.Draws(generator), 0, 20, 40, 0.0)
         ink, counts = line(text, writer, generator)
         made.append((Sample(ink, text, f"line-{number}", group=form), counts))
     return made

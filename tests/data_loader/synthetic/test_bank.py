@@ -18,7 +18,7 @@ def test_single_characters_and_ends_that_were_cut_have_to_fit():
 
     def pieces(*fitting):
         fits = np.isin(np.arange(5), fitting)
-        return set(BankHand([drawn(parts, text, fits=fits)]).pieces)
+        return set(BankHand([drawn(parts, text, fits=fits)]).places)
 
     whole = {"ace", "acen", "aceno", "ce", "cen", "ceno", "no"}
     assert pieces() == whole
@@ -35,21 +35,21 @@ def test_a_piece_with_a_mark_behind_its_cut_is_left_out():
     parts = [*boxes(0, 1), (stroke, np.repeat([2, 3], 7))]
     marked = drawn([*parts, (at(2, BAR), 4), *boxes(4)], text)
     assert owners(marked)[3] == [2] and marked.boundaries[2] == CUT
-    found = set(BankHand([marked]).pieces)
+    found = set(BankHand([marked]).places)
     assert {"n", "no", "tn", "actn"} <= found and not {"t", "ct", "act"} & found
     plain = drawn([*parts, *boxes(4)], text)
-    assert {"ct", "act"} <= set(BankHand([plain]).pieces)
+    assert {"ct", "act"} <= set(BankHand([plain]).places)
 
 
 @pytest.mark.parametrize("one", "tf")
 def test_a_letter_without_its_bar_does_not_stand_alone(one):
     """Beside its neighbours it is read, and elsewhere as an l."""
     parts = [(at(n, STEM if n == 2 else BOX), n) for n in range(5)]
-    bare = BankHand([drawn(parts, f"ac{one}no")]).pieces
+    bare = BankHand([drawn(parts, f"ac{one}no")]).places
     assert {f"c{one}", f"{one}n", f"ac{one}"} <= set(bare) and one not in bare
     crossed = [*parts[:3], (at(2, BAR), 2), *parts[3:]]
-    assert {one, f"c{one}"} <= set(BankHand([drawn(crossed, f"ac{one}no")]).pieces)
-    assert "l" in BankHand([drawn(parts, "aclno")]).pieces
+    assert {one, f"c{one}"} <= set(BankHand([drawn(crossed, f"ac{one}no")]).places)
+    assert "l" in BankHand([drawn(parts, "aclno")]).places
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_pieces_stand_on_the_baseline(low):
     letters = [(at(n, BOX) + raised, n) for n in (11, 12)]
     tail = (np.concatenate([at(13, BOX), at(13, [(0.6, 0.9)])]) + raised, 13)
     hand = BankHand([drawn([*level, *letters, tail], "aceno aceo vmg")])
-    (place,) = hand.pieces["vmg"]
+    (place,) = hand.places["vmg"]
     moves = hand.piece(place).path - hand.lines[0].piece(11, 13).path
     (moved,) = np.unique(moves[:, :2].round(9), axis=0)
     stood = hand.lines[0].points_of(12)[:, 1].max()

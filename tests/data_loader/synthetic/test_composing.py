@@ -60,7 +60,7 @@ def cheapest(word, hand):
             return 0.0
         found = []
         for stop in range(start + 1, len(word) + 1):
-            edges = {(p.cut_before, p.cut_after) for p in hand.pieces.get(word[start:stop], ())}
+            edges = {(p.cut_before, p.cut_after) for p in hand.places.get(word[start:stop], ())}
             options = [(o, c, 1 + CUT_COST * (o or c)) for o, c in edges]
             options += [(False, False, 1 + BORROWED_COST)] if stop == start + 1 else []
             for cut_before, cut_after, cost in options:
@@ -75,7 +75,7 @@ def test_what_is_lent_takes_the_slant_height_and_speed_of_the_hand(bank):
     hands = bank.hands
     for of, to in pairwise([hands["plain"], hands["leaning"], hands["wide"], hands["plain"]]):
         lean, tall, small, speeds = [], [], [], []
-        for text, places in of.pieces.items():
+        for text, places in of.places.items():
             if len(text) > 1:
                 continue
             piece = of.piece(places[0])
@@ -93,7 +93,7 @@ def test_what_is_lent_takes_the_slant_height_and_speed_of_the_hand(bank):
         # Wide's capitals and stems are higher by three tenths of what is above small letters.
         assert np.median(tall) == pytest.approx(to.tall_height / of.tall_height, rel=0.02)
         assert small and np.allclose(small, 1.0, atol=0.05)
-        assert np.median(speeds) == pytest.approx(to.speed, rel=0.15)
+        assert np.median(speeds) == pytest.approx(to.mean_step, rel=0.15)
 
 
 def test_what_is_made_is_made_alike_within_a_text(bank):

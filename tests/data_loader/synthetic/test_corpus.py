@@ -22,8 +22,8 @@ def test_splits_share_no_line_and_no_sentence(monkeypatch):
     lines, whole = [], []
     for split in range(3):
         draws = corpus.Draws(np.random.default_rng(split))
-        short = [corpus.line(draws, split, 4, 14, 0.1) for _ in range(800)]
-        long = [corpus.line(draws, split, 60, 110, 0.0) for _ in range(1000)]
+        short = [corpus.running_text(draws, split, 4, 14, 0.1) for _ in range(800)]
+        long = [corpus.running_text(draws, split, 60, 110, 0.0) for _ in range(1000)]
         lines.append(set(short + long))
         whole.append([sentence for line in long for sentence in sentences(line)])
         assert len(short) - len(set(short)) > 100
@@ -36,7 +36,7 @@ def test_splits_share_no_line_and_no_sentence(monkeypatch):
 def test_bounds_that_no_line_meets_are_an_error():
     draws = corpus.Draws(np.random.default_rng(0))
     with pytest.raises(DataError, match="no line of 5 to 4 characters"):
-        corpus.line(draws, 0, 5, 4, 0.0)
+        corpus.running_text(draws, 0, 5, 4, 0.0)
 
 
 def test_texts_that_writers_are_judged_by_are_the_same_for_ever():

@@ -19,7 +19,7 @@ def test_a_bar_and_a_dot_set_later_go_to_their_letters(window):
     line = drawn([*word, (at(1, BAR), window), (at(2, DOT), window), *REST], text)
     assert owners(line) == [[0], [1], [2], [3], [1], [2], [5], [6], [7], [8]]
     assert line.boundaries[:3].tolist() == [LIFT] * 3
-    assert line.read.tolist() == [one != " " for one in text]
+    assert line.is_usable.tolist() == [one != " " for one in text]
     piece = line.piece(1, 2)
     assert piece.text == "ti" and not piece.cut_before and not piece.cut_after
     assert np.flatnonzero(piece.path[:, 2]).tolist() == [6, 13, 18, 19]
@@ -97,17 +97,17 @@ def test_a_line_with_few_small_letters_is_left_out():
 def test_a_character_that_is_too_large_has_strokes_of_another(one, high, read):
     wide = at(4, [(0, -1), (1, 0), (2, -1), (3, 0), (4, -1)])
     line = drawn([*boxes(0, 1, 2, 3), (wide, 4)], "aceox")
-    assert line.read.tolist() == [True] * 4 + [False]
+    assert line.is_usable.tolist() == [True] * 4 + [False]
     mark = at(4, [(0, -0.1), (0, 0), (0, high - 0.1)])
     line = drawn([*boxes(0, 1, 2, 3), (mark, 4)], f"aceo{one}")
-    assert line.read.tolist() == [True] * 4 + [read]
+    assert line.is_usable.tolist() == [True] * 4 + [read]
 
 
 def test_a_character_beside_one_that_was_misread_is_not_used():
     line = drawn(boxes(0, 1, 2, 3, 5, 6, 7, 8), "aceo nexo", read=np.arange(9) != 2)
-    assert line.read.tolist() == [True, False, False, False, False, True, True, True, True]
+    assert line.is_usable.tolist() == [True, False, False, False, False, True, True, True, True]
     others = {"nexo"[a:b] for a in range(4) for b in range(a + 1, 5)}
-    assert set(BankHand([line]).pieces) == {"a"} | others
+    assert set(BankHand([line]).places) == {"a"} | others
 
 
 def test_overlap_is_that_of_points_at_about_the_same_height():

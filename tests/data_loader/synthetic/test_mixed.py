@@ -6,7 +6,7 @@ import pytest
 from base.base_dataset import SPLITS, changed
 from data_loader import CutLongSteps, EmbeddedDataset, MixedDataset
 from data_loader.sources.own_ink import OwnInk
-from data_loader.synthetic.mixed import join, word_numbers
+from data_loader.synthetic.mixed import inks_side_by_side, word_numbers
 from utils.checks import ConfigFault, DataError
 from utils.ink import from_strokes, to_points, x_height
 
@@ -124,7 +124,7 @@ def test_a_joined_line_holds_both_side_by_side():
 def test_the_seam_is_level_where_a_line_rises():
     rising, level = np.zeros((2, 101, 3), dtype=np.float32)
     rising[1:, :2], level[1:, 0] = (10, -1), 10
-    points = to_points(join(rising, level, height=5.0, gap=30.0))
+    points = to_points(inks_side_by_side(rising, level, height=5.0, gap=30.0))
     # The last 20 units of the first line lie at -98 to -100, their median is -99.
     assert points[101:, 1].tolist() == [-99.0] * 101
     assert points[101:, 0].tolist() == (1030 + 10.0 * np.arange(101)).tolist()

@@ -27,7 +27,7 @@ def drawn(make):
     ("make", "checksum"),
     [
         (corpus.sign, 1202330900),
-        (lambda draws: corpus.line(draws, 0, 10, 45, 0.2), 393393007),
+        (lambda draws: corpus.running_text(draws, 0, 10, 45, 0.2), 393393007),
         (everyday.everyday, 2982024737),
         (everyday.characters, 2084004980),
         (european.european, 3376980614),
@@ -61,7 +61,7 @@ def made(dataset, grid):
         found = zlib.crc32(words.encode(), found)
         ink = sample.ink / (grid, grid, 1)
         found = zlib.crc32(np.rint(ink).astype("<i4").tobytes(), found)
-        found = zlib.crc32(sample.gaps.tobytes(), found)
+        found = zlib.crc32(sample.missing_counts.tobytes(), found)
     return found
 
 

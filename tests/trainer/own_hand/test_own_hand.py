@@ -59,7 +59,7 @@ def fitted(monkeypatch, networks):
     """Loads a dataset adapted to the writer, or to another network."""
 
     def fit(source, known=networks[0].model.alphabet):
-        monkeypatch.setattr(dataset, "networks", lambda *_: networks)
+        monkeypatch.setattr(dataset, "load_pair", lambda *_: networks)
         return source.load_adapted(Path("a.pth"), known, torch.device("cpu"), resumed=False)
 
     return fit
