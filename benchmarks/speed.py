@@ -280,7 +280,12 @@ if __name__ == "__main__":
     add("--paths", nargs="+", default=PATHS, choices=PATHS, help="paths to measure (default: all)")
     add("--threads", type=positive, default=torch.get_num_threads())
     add("--lines", type=positive, default=640, help="lines to train on (default: 640)")
-    add("--batches", type=positive, default=1, help="batches of the reference a turn (default: 1)")
+    add(
+        "--batches",
+        type=positive,
+        default=1,
+        help="batches in each turn of the reference (default: 1)",
+    )
     add("--steps", type=positive, default=256, help="points of a written line (default: 256)")
     add("--hidden", type=positive, default=400, help="cells of a layer (default: 400)")
     add("--scale", type=number(float, 0.001, 1), default=1.0, help="factor on lengths of lines")

@@ -43,7 +43,7 @@ class Pages(list[Page]):
 
     Attributes:
         proofread: the words, with their readings if they were proofread.
-        remarks: a sentence on each choice that neither the text nor the options made.
+        remarks: a sentence on each choice that the program made itself.
         origin: how the pages were written; see `rewriting.rewrite`.
     """
 
@@ -99,7 +99,8 @@ def write_page(
 
     Args:
         text: lines, with front matter or without.
-        writer: writes all words; None for each style's network, or else the pretrained `writer`.
+        writer: writes all words. With None, each style's network writes the words in the style;
+            a style without a network is written by the pretrained network `writer`.
         options: the options of the pages.
         source: where the text is from, for error messages.
         device: the device of the networks that are loaded; a GPU writes more slowly.
@@ -132,7 +133,8 @@ def write_page(
 
 
 def looks_of(values: Sequence[Values], lines: Sequence[str], options: PageOptions) -> list[Look]:
-    """Return the look of each of `lines`; `values` may go on with those of empty lines at the end.
+    """Return the look of each of `lines`, made from the `values` of front matter. `values` may have
+    more items, for empty lines that were taken off the end of the text.
 
     Raises:
         UserError: if a line does not fit on the paper.

@@ -26,14 +26,14 @@ from utils.hand_measures import baseline_angle, baseline_of, median_lean
 from utils.ink import from_strokes, to_points, turned_back
 
 MIN_FRACTION = 0.2
-"""A stroke joins two words if at least this fraction of its points is in the second word (assumed:
+"""A stroke joins two words if more than this fraction of its points is in the second word (assumed:
 the window goes to the next word some points earlier or later than the pen)."""
 # Number of letters and digits in a line at which `shrunk` halves a measured difference:
 LINE_PRIOR = 1.0  # for the y of the baseline (measured, lab notebook: words on their line)
 TURN_PRIOR = 2.0
-"""For the slant (a few downstrokes show it) and for the slope of the baseline (measured, `writer`
-in five styles: the slants of lines of 24 characters differ by 3 to 6 degrees from their primer's,
-and by 1.3 from each other; lab notebook: the lines of a page)."""
+"""For the slant, which a few downstrokes show, and the slope of the baseline (measured, lab
+notebook: the lines of a page. The slants of lines of 24 characters differ by 3 to 6 degrees from
+the slant of their primer, and by 1.3 degrees from each other)."""
 WIDTH_PRIOR = 6.0  # for the width of letters (measured, lab notebook: the lines of a page)
 MAX_WIDENING = 1.33  # largest factor by which letters are widened or narrowed (assumed)
 MIN_TALL_RATIO = 0.6  # least ratio of a tall stroke's height to the tallest stroke's (assumed)
@@ -49,7 +49,7 @@ StrokesByWord = list[list[np.ndarray]]
 
 
 def written_words(line: Line, shape: HandShape, slant: float | None) -> list[WrittenWord]:
-    """Return the words of a line in x-heights, turned level, with the hand's measures.
+    """Return the words of a line in x-heights, turned level and changed to the hand's measures.
 
     Args:
         line: from a network that takes a text; its primer is left out.
@@ -91,7 +91,7 @@ def cut_words(letters: LetterStrokes, written_text: str) -> tuple[list[str], Str
         for indices in letters.indices
     ])  # fmt: skip
     main_words = np.where(fractions.any(1), fractions.argmax(1), -1).tolist()
-    owners = _with_delayed_strokes(letters.strokes, main_words)
+    owners = _stroke_owners(letters.strokes, main_words)
     is_end = np.ones(len(matches), dtype=bool)  # whether no stroke runs on to the next word
     for is_in_word in fractions > MIN_FRACTION:
         stroke_words = np.flatnonzero(is_in_word)
@@ -108,10 +108,10 @@ def cut_words(letters: LetterStrokes, written_text: str) -> tuple[list[str], Str
     return texts, words
 
 
-def _with_delayed_strokes(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> list[int]:
-    """Return the number of the word that owns each stroke: the one in `main_words`, unless an
-    earlier word covers more than half of the stroke's width, and more of it than its own word. For
-    -1 in `main_words`, the owner is the word that covers most of the stroke, or word 0.
+def _stroke_owners(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> list[int]:
+    """Return the number of the word that owns each stroke: its main word, or an earlier word that
+    covers more than half of the stroke's width and more of it than the main word. The owner of a
+    stroke at blanks is the earlier word that covers most of it; without earlier words, word 0.
 
     Args:
         strokes: positions `(n, 2)`.
@@ -138,8 +138,8 @@ def _with_delayed_strokes(strokes: Iterable[np.ndarray], main_words: Iterable[in
 
 
 def level(words: StrokesByWord, shape: HandShape, num_characters: int) -> StrokesByWord:
-    """Return words turned back by the angle of the hand's primer, then by the shrunk slope of their
-    own baseline.
+    """Return words turned back by the angle of the hand's primer, then by the slope of their own
+    baseline, which is `shrunk`.
 
     Args:
         words: positions relative to the first point of the primer.

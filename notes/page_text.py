@@ -9,8 +9,8 @@ from notes.ink_page import InkPage
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom in the page's units, y downwards."""
 Frame: TypeAlias = Mapping[str, float]
-"""The likely symbols (see `searching`) of a frame of a recogniser's output, each with the nats by
-which the symbol is less likely than the frame's likeliest symbol."""
+"""A frame of a reader's output: its likely symbols (see `searching`), each with the nats from the
+log-probability of the best symbol down to its own."""
 MIN_SURE_CONFIDENCE = 0.85
 """Least confidence of a word without a question mark (measured, lab notebook: sure words)."""
 
@@ -55,8 +55,9 @@ class PageRow:
 
     Attributes:
         words: words of the row, from the left.
-        strokes: numbers on the page of the row's strokes, in reading order; empty for a typed row.
-        ink: digest of the ink, whatever the ink's position; empty for a typed row.
+        strokes: the row's strokes in reading order, by their numbers on the page; empty for a typed
+            row.
+        ink: digest of the ink, which does not depend on its position; empty for a typed row.
     """
 
     words: tuple[PageWord, ...]

@@ -7,7 +7,7 @@
 const FLAT = 0.3; // x-heights of the tallest flat segment between turning points in y
 const LEAST_WIDTH = 4; // x-heights of the narrowest line whose baseline's slope is measured
 const MIN_DOWNSTROKE = 0.5; // x-heights of the shortest downstroke whose lean is measured
-const MAX_LEAN = 50; // degrees of the largest lean of a downstroke that is measured
+const MAX_SLANT = 50; // degrees; the largest slant of a downstroke that is measured
 const TALL = 0.6; // least height of a tall stroke, as a fraction of the tallest stroke's height
 
 export const sum = (values) => values.reduce((total, value) => total + value, 0);
@@ -125,7 +125,7 @@ export function baselineOf(strokes, text) {
 /** The lean of level strokes to the right: the median of -dx / dy over the downstrokes, weighted by
  * dy; 0 if there are no downstrokes. */
 export function slant(strokes) {
-  const height = xHeight(strokes), maxLean = Math.tan(MAX_LEAN * Math.PI / 180);
+  const height = xHeight(strokes), maxLean = Math.tan(MAX_SLANT * Math.PI / 180);
   const down = verticalSegments(strokes).filter(({dx, dy}) =>
     dy > MIN_DOWNSTROKE * height && Math.abs(dx) <= maxLean * dy);
   return weightedMedian(down.map(({dx, dy}) => -dx / dy), down.map(({dy}) => dy)) ?? 0;

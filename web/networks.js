@@ -1,5 +1,5 @@
-// The networks of flat files: they write, read and describe hands. They compute the same as the
-// networks in model/generation and model/recognition.
+// Networks from files that `export FILE.bin` makes: one writes, one reads, one describes hands. They
+// compute the same as the networks in model/generation and model/recognition.
 
 import {Kernels, padded} from "./engine.js";
 import {features, numFeatures} from "./features.js";
@@ -15,9 +15,9 @@ const PEN_PIVOT = -1.5; // log-odds of a stroke's end that a bias leaves unchang
 const KERNEL = 5; // points under the kernel of the convolution
 const STRIDE = 2; // points from one frame to the next
 const GATES = [0, 1, 3, 2]; // torch's indices of the gates input, forget, output and candidate
-const FRAMES = 100; // frames of a line of weight 1
-const FEW = 0.25; // weight of zero in a mean of descriptors: few letters have a mean near zero
-const SURE = 8; // weight of the descriptor of a drawn hand
+const FRAMES = 100; // frames of a line whose descriptor has the weight 1 in a mean of descriptors
+const PRIOR_WEIGHT = 0.25; // weight of a zero descriptor, which each mean of descriptors includes
+const DRAWN_WEIGHT = 8; // weight of the descriptor of a drawn hand
 const FRACTIONS = [0.3, 0.7]; // bounds of the weight of each of two hands in a drawn hand
 const SPAN = 3; // largest absolute value of a number of a hand vector
 
@@ -182,8 +182,8 @@ export class Writer {
       points, phis});
   }
 
-  /** The packed output layer with mean offsets that are `stretch` times as large, for x and y; see
-   * mixture.stretched. */
+  /** The packed output layer, in which the mixture's means, in the units of the data, are multiplied
+   * by `stretch`, two factors for x and y; see `stretched` in mixture.py. */
   #output(stretch) {
     const {mean, std} = this.header.normalisation, [weights, biases] = this.output;
     const mixtures = Math.floor(weights.length / 6);
@@ -213,10 +213,10 @@ class HandEncoder {
   /** The vector of a hand. `lines` are results of `HandDescriptor.describe`. */
   vector(lines) {
     const total = lines[0].map((_, k) => sum(lines.map((line) => line[k])));
-    const weight = total.pop() + FEW;
+    const weight = total.pop() + PRIOR_WEIGHT;
     const vector = this.layers.reduce((inputs, layer) =>
       this.product(layer, inputs)[0].map(Math.tanh), total.map((value) => value / weight));
-    return [...vector.map((value) => SPAN * value), 0]; // 0: the line is not composed of pieces
+    return [...vector.map((value) => SPAN * value), 0]; // 0: `composed`, whether the line is made of pieces
   }
 
   /** The vector of a new hand, which depends on the seed. */
@@ -231,8 +231,8 @@ class HandEncoder {
     const between = offset.map((value, k) => fraction * value + (1 - fraction) * offset2[k]);
     const distance = (Math.hypot(...offset) + Math.hypot(...offset2)) / 2;
     const factor = distance / Math.hypot(...between);
-    const hand = middle.map((value, k) => SURE * (value + factor * between[k]));
-    return this.vector([[...hand, SURE]]);
+    const hand = middle.map((value, k) => DRAWN_WEIGHT * (value + factor * between[k]));
+    return this.vector([[...hand, DRAWN_WEIGHT]]);
   }
 }
 

@@ -62,7 +62,8 @@ class FontWriter:
         wobble: amplitude of the smooth deformation along the pen's path.
         variation: factor on the random variation of letters in size, place, slant and bend.
         speed: font units per second at a curvature of one per x-height.
-        shapes: for each character with a shape of `OTHER_SHAPES`, the indices of group and shape.
+        shapes: by character, the indices in `OTHER_SHAPES` of the group and of the shape that this
+            writer makes; without the characters that the writer makes as the font does.
     """
 
     font: str
@@ -86,8 +87,8 @@ class FontWriter:
     def invent(
         cls, generator: np.random.Generator, fonts: Sequence[str], shapes: float = 0.0
     ) -> "FontWriter":
-        """Draw a writer with one of `fonts` who has, with the probability `shapes`, a shape of each
-        group of `OTHER_SHAPES`; all numbers are assumed, and checked by eye."""
+        """Draw a writer with one of `fonts`. For each group of `OTHER_SHAPES`, the writer makes one
+        of its shapes with the probability `shapes`. All numbers are assumed, and checked by eye."""
         draws = corpus.Draws(generator)
         name = draws.pick(fonts)
         normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()

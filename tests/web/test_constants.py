@@ -21,7 +21,7 @@ HOMES = {
         },
     },
     "ink": {
-        **{name: getattr(hand_measures, name) for name in ("FLAT", "LEAST_WIDTH", "MAX_LEAN")},
+        **{name: getattr(hand_measures, name) for name in ("FLAT", "LEAST_WIDTH", "MAX_SLANT")},
         "TALL": word_cutting.MIN_TALL_RATIO,
     },
     "line": {
@@ -35,8 +35,8 @@ HOMES = {
     },
     "flat_file": {"FORMAT": flat_file.FORMAT},
     "networks": {
-        "FEW": hand_encoder.PRIOR_WEIGHT,
-        "SURE": hand_encoder.DEFAULT_WEIGHT,
+        "PRIOR_WEIGHT": hand_encoder.PRIOR_WEIGHT,
+        "DRAWN_WEIGHT": hand_encoder.DEFAULT_WEIGHT,
         "SPAN": hand_encoder.VECTOR_BOUND,
         "FRACTIONS": list(hand_encoder.FRACTION_BOUNDS),
         "FRAMES": hand_descriptor.FRAMES,
@@ -50,7 +50,7 @@ HOMES = {
         "SHARE": repairs.MIN_POINT_FRACTION,
         "POINTS": repairs.NUM_POINTS,
         "BAR_TILT": repairs.BAR_TILT,
-        "LEAST_BAR": repairs.MIN_FIVE_BAR,
+        "LEAST_BAR": repairs.MIN_FIVE_BAR_WIDTH,
         "WAIST": repairs.WAIST,
         "DOWN": repairs.MIN_BELLY_DEPTH,
     },
@@ -59,7 +59,7 @@ HOMES = {
 }
 """By file the constants that Python has as well."""
 OF_THE_PAGE = {
-    "ink": {"MIN_DOWNSTROKE"},  # which Python has in the function `slant`
+    "ink": {"MIN_DOWNSTROKE"},  # which Python has in the function `median_lean`
     "line": {"HEIGHT_PRIOR", "CHUNK", "MAX_SURPLUS"},
     "flat_file": {"DIGEST_BYTES", "MAX_HEADER", "BYTES", "UNUSED", "OPTIONAL", "KEYS"},
     "networks": {"INPUTS", "GATES"},
