@@ -37,6 +37,8 @@ the slant of their primer, and by 1.3 degrees from each other)."""
 WIDTH_PRIOR = 6.0  # for the width of letters (measured, lab notebook: the lines of a page)
 MAX_WIDENING = 1.33  # largest factor by which letters are widened or narrowed (assumed)
 MIN_TALL_RATIO = 0.6  # least ratio of a tall stroke's height to the tallest stroke's (assumed)
+MIDDLE_SIGNS = "-–—~=+"
+"""Signs whose middle is half an x-height above the baseline (assumed)."""
 # Ratios to the usual gap between words:
 MIN_GAP_RATIO = 0.8  # least gap between words (by eye: with 0.6 words run together in full rows)
 MAX_GAP_RATIO = 1.35  # largest gap between words (by eye: with 1.7 words look scattered)
@@ -68,7 +70,11 @@ def written_words(line: Line, shape: HandShape, slant: float | None) -> list[Wri
     words = widen(words, shape, "".join(texts), num_characters)
     if slant is not None:
         words = shear(words, shape, slant, num_characters)
-    return to_written_words(texts, words, shape, num_characters)
+    baseline = baseline_of_words(words, "".join(texts), shape.x_height)
+    if line.primed:  # A line without a primer begins at any height above its baseline.
+        difference = shrunk(baseline - shape.baseline, num_characters, LINE_PRIOR)
+        baseline = shape.baseline + difference
+    return to_written_words(texts, words, shape, baseline)
 
 
 def cut_words(letters: LetterStrokes, written_text: str) -> tuple[list[str], StrokesByWord]:
@@ -173,17 +179,15 @@ def shear(
 
 
 def to_written_words(
-    texts: Sequence[str], words: StrokesByWord, shape: HandShape, num_characters: int
+    texts: Sequence[str], words: StrokesByWord, shape: HandShape, baseline: float
 ) -> list[WrittenWord]:
     """Return words scaled to x-heights, with repaired signs and with gaps behind them."""
-    measured = baseline_of_words(words, "".join(texts))
-    base = shape.baseline + shrunk(measured - shape.baseline, num_characters, LINE_PRIOR)
     spans = [*map(span, words)]
     gaps = [left - right for (_, right), (left, _) in pairwise(spans)]
     gaps = [limited_gap(gap / shape.x_height, shape.gap) for gap in gaps]
     written = []
     for text, word, (left, _), gap in zip(texts, words, spans, [*gaps, shape.gap], strict=True):
-        origin = left, base
+        origin = left, baseline
         strokes = [with_visible_dot((stroke - origin) / shape.x_height) for stroke in word]
         strokes = strokes if " " in text else without_holes(strokes, shape.gap)
         strokes = repair_signs(strokes, text)
@@ -191,10 +195,14 @@ def to_written_words(
     return written
 
 
-def baseline_of_words(words: StrokesByWord, text: str) -> float:
+def baseline_of_words(words: StrokesByWord, text: str, x_height: float) -> float:
     """Return the y of the baseline of level words, which the turning points of small letters show;
-    for a text without small letters, the median y of the feet of tall strokes."""
+    for a text without small letters, the median y of the feet of tall strokes, or what
+    `MIDDLE_SIGNS` show."""
     strokes = [*chain(*words)]
+    if set(text) <= {*MIDDLE_SIGNS}:
+        y = np.concatenate(strokes)[:, 1]
+        return float(y.min() + y.max() + x_height) / 2
     if any(map(str.islower, text)):
         return baseline_of(strokes)
     heights = np.array([np.ptp(stroke[:, 1]) for stroke in strokes])

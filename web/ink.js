@@ -8,6 +8,7 @@ const FLAT = 0.3; // x-heights of the tallest flat segment between turning point
 const LEAST_WIDTH = 4; // x-heights of the narrowest line whose baseline's slope is measured
 const MIN_DOWNSTROKE = 0.5; // x-heights of the shortest downstroke whose lean is measured
 const MAX_SLANT = 50; // degrees; the largest slant of a downstroke that is measured
+const MIDDLE_SIGNS = "-–—~=+"; // signs whose middle is half an x-height above the baseline
 const TALL = 0.6; // least height of a tall stroke, as a fraction of the tallest stroke's height
 
 export const sum = (values) => values.reduce((total, value) => total + value, 0);
@@ -114,9 +115,13 @@ export function baseline(strokes) {
 }
 
 /** The y of the baseline of a text's level strokes. In a text without small letters, the median
- * foot of the tall strokes. */
-export function baselineOf(strokes, text) {
+ * foot of the tall strokes, or what MIDDLE_SIGNS show. */
+export function baselineOf(strokes, text, height) {
   if (/\p{Ll}/u.test(text)) return baseline(strokes);
+  if ([...text].every((sign) => MIDDLE_SIGNS.includes(sign) || sign === " ")) {
+    const {top, bottom} = bounds(strokes);
+    return (top + bottom + height) / 2;
+  }
   const boxes = strokes.map((stroke) => bounds([stroke]));
   const tallest = Math.max(...boxes.map(({height}) => height));
   return median(boxes.filter(({height}) => height >= TALL * tallest).map(({bottom}) => bottom));

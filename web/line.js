@@ -110,7 +110,7 @@ function straightened(strokes, hand, text) {
   const angle = weight(TURN_PRIOR) * shapes.baselineAngle(strokes);
   const turned = shapes.turnedBack(shapes.moved(strokes, 1, -x, 1, -y), angle);
   const level = shapes.moved(turned, 1, x, 1, y);
-  const difference = shapes.baselineOf(level, text) - hand.baseline;
+  const difference = shapes.baselineOf(level, text, hand.xHeight) - hand.baseline;
   const baseline = hand.baseline + (hand.text ? weight(LINE_PRIOR) : 1) * difference;
   const xHeight = hand.xHeight * (shapes.xHeight(level) / hand.xHeight) ** weight(HEIGHT_PRIOR);
   return placed(level, {xHeight, baseline, left: shapes.bounds(level).left});

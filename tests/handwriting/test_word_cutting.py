@@ -1,7 +1,6 @@
 """The words of a written line, planted."""
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.testing import assert_array_equal
 from handwriting.hands import HandShape
 from handwriting.repairs import LetterStrokes
 from handwriting.word_cutting import (
+    baseline_of_words,
     cut_words,
     level,
     limited_gap,
@@ -18,6 +18,7 @@ from handwriting.word_cutting import (
     to_written_words,
     widen,
     without_holes,
+    written_words,
 )
 from model import Line
 from utils.ink import from_strokes
@@ -149,20 +150,41 @@ def test_letters_are_as_wide_as_the_primers(stretch, left):
     np.testing.assert_allclose(lean_of(found), 0.3, atol=0.02)
 
 
-@pytest.mark.parametrize(("characters", "left"), [(3, 0.2), (0, 0.8)])
-def test_most_of_what_a_few_letters_stand_lower_than_their_primer_is_believed(characters, left):
+def written_word(text, strokes, primed=0):
+    """The word of a line of `strokes` in a hand of zigzags; `primed` points are the primer."""
+    ink = from_strokes(strokes)
+    bias = np.zeros(len(ink) - 1)
+    line = Line(ink, primed, np.zeros(len(bias), int), text, True, bias, written_text=text)
+    (word,) = written_words(line, shape_of(zigzag()), None)
+    return word
+
+
+@pytest.mark.parametrize(("text", "left"), [("zzz", 0.2), ("///", 0.8)])
+def test_most_of_what_a_few_letters_stand_lower_than_their_primer_is_believed(text, left):
     """They stand 0.8 x-heights lower: of three letters 3 / (3 + 1) of that is believed."""
-    shape = shape_of(zigzag())
-    (word,) = to_written_words(["zzz"], [[zigzag() + np.array([5.0, 8.0])]], shape, characters)
+    word = written_word(text, [np.zeros((1, 2)), zigzag() + np.array([5.0, 8.0])], primed=1)
     assert word.strokes[0][:, 1].max() == pytest.approx(left, abs=0.01)
-    assert word.strokes[0][:, 0].min() == 0.0
+    assert word.strokes[0][:, 0].min() == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("text", ["z", "zzz", "/", "///"])
+def test_a_line_that_continues_no_primer_stands_on_its_own_feet(text):
+    """It begins with another letter than the hand's primer, half an x-height lower."""
+    strokes = [np.concatenate([[[-3.0, 5.0]], zigzag()])]
+    assert written_word(text, strokes).strokes[0][:, 1].max() == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_dash_alone_does_not_stand_on_the_line():
+    word = written_word("–", [np.array([[0.0, 0.0], [8.0, 2.0]])])
+    np.testing.assert_allclose(word.strokes[0][:, 1], [-0.6, -0.4], atol=0.01)
 
 
 def test_a_number_stands_on_the_feet_of_its_digits():
     """Half of the turning points of a `9` are those of its ring."""
     nine = np.array([[8, -14], [2, -18], [2, -12], [8, -14], [8, -18], [6, 0]], dtype=float)
-    shape = replace(shape_of(zigzag()), baseline=0.0)
-    (word,) = to_written_words(["99"], [[nine, nine + np.array([12.0, 0.0])]], shape, 2)
+    shape = shape_of(zigzag())
+    words = [[nine, nine + np.array([12.0, 0.0])]]
+    (word,) = to_written_words(["99"], words, shape, baseline_of_words(words, "99", 10.0))
     assert max(stroke[:, 1].max() for stroke in word.strokes) == pytest.approx(0.0)
 
 
@@ -171,7 +193,7 @@ def test_a_number_stands_on_the_feet_of_its_digits():
 )
 def test_a_full_stop_stands_on_the_line(text, low, bottom):
     mark = np.array([[220.0, low - 2.0], [220.0, low]]) + np.array([0.0, zigzag()[:, 1].max()])
-    (word,) = to_written_words([text], [[zigzag(), mark]], shape_of(zigzag()), 1)
+    (word,) = to_written_words([text], [[zigzag(), mark]], shape_of(zigzag()), 10.0)
     feet = [stroke[:, 1].max() for stroke in word.strokes]
     assert feet[1] - feet[0] == pytest.approx(bottom, abs=0.01)
 
@@ -179,7 +201,7 @@ def test_a_full_stop_stands_on_the_line(text, low, bottom):
 def test_words_stand_as_high_as_they_were_written():
     """The second word is 3 units, 0.3 x-heights, lower."""
     inks = [[zigzag()], [zigzag() + np.array([220.0, 3.0])]]
-    one, other = to_written_words(["z" * 8] * 2, inks, shape_of(zigzag()), 16)
+    one, other = to_written_words(["z" * 8] * 2, inks, shape_of(zigzag()), 0.0)
     lower = other.strokes[0][:, 1].max() - one.strokes[0][:, 1].max()
     assert lower == pytest.approx(0.3, abs=0.01)
 

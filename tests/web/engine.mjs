@@ -87,7 +87,7 @@ const tasks = {
   },
 
   /** How far strokes lean, and where their baseline is. */
-  measures: ({ cases }) => cases.map(([parts, text]) => [slant(parts), baselineOf(parts, text)]),
+  measures: ({ cases }) => cases.map(([parts, text]) => [slant(parts), baselineOf(parts, text, 10)]),
 
   async read({ network, inks }) {
     const reader = await open(Reader, network);

@@ -23,6 +23,7 @@ HOMES = {
     "ink": {
         **{name: getattr(hand_measures, name) for name in ("FLAT", "LEAST_WIDTH", "MAX_SLANT")},
         "TALL": word_cutting.MIN_TALL_RATIO,
+        "MIDDLE_SIGNS": word_cutting.MIDDLE_SIGNS,
     },
     "line": {
         "TRIES": page_options.PageOptions.tries,

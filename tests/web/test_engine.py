@@ -289,12 +289,14 @@ def test_a_short_line_has_nearly_the_usual_size():
 
 def test_lean_and_baseline_are_those_that_python_measures():
     loaded = EmbeddedDataset(size=4, valid_size=1, test_size=1, seed=2).load().split("train")
-    cases = [(strokes(one.ink), text) for one in loaded for text in (one.text, "2055")]
+    cases = [(strokes(one.ink), text) for one in loaded for text in (one.text, "2055", "–")]
     plain = [[[part.tolist() for part in parts], text] for parts, text in cases]
     answers = engine("measures", cases=plain)
     for (parts, text), (lean, base) in zip(cases, answers, strict=True):
         np.testing.assert_allclose(lean, median_lean(from_strokes(parts)), atol=1e-3)
-        np.testing.assert_allclose(base, word_cutting.baseline_of_words([parts], text), atol=1e-2)
+        np.testing.assert_allclose(
+            base, word_cutting.baseline_of_words([parts], text, 10.0), atol=1e-2
+        )
 
 
 @pytest.mark.parametrize("alphabet", ["".join(map(chr, range(32, 127))), "aeé½’ 12/"])
