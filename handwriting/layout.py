@@ -133,8 +133,8 @@ def _row(strokes: Sequence[np.ndarray], words: Sequence[WrittenWord], paragraph:
 
 
 def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
-    """Return the factor for the distances of rows with which the ink of each row is at least
-    `CLEARANCE` and the pen's width away from the row above; 0 if there are no two rows."""
+    """Return the least factor for the distances of rows that keeps the ink of each row away from
+    the row above, by `CLEARANCE` and the pen's width; 0 if there are no two rows."""
     factor = 0.0
     for (upper_row, upper), (lower_row, lower) in pairwise(set_rows(paragraphs, paper)):
         if upper_row.strokes and lower_row.strokes:
@@ -244,7 +244,8 @@ def _page(rows: Sequence[tuple[Row, Paragraph, bool]], paper: Paper) -> Page:
 def set_to_fit(
     text_lines: Sequence[TextLine], options: PageOptions
 ) -> tuple[list[Paragraph], list[str]]:
-    """Return text lines as paragraphs of a size that fits, and remarks on the fit.
+    """Return text lines as paragraphs in the usual size, or in a size that fits if sheets are given
+    or rows touch on ruled paper; and remarks on the size.
 
     Raises:
         UserError: if the text fits on `options.fit` sheets at no size.

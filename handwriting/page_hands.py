@@ -18,13 +18,11 @@ from model.writer import Writer, default_proofreader, sampling_of
 from utils.checks import UserError
 
 NEW_HAND_TEXT = "It was a quiet evening by the sea"  # shows a hand of the network's own
-NEW_HAND_TRIES = (
-    24  # how often a network writes `NEW_HAND_TEXT` if a reader chooses a line (assumed)
-)
+NEW_HAND_TRIES = 24  # how often this text is written if a reader chooses a line (assumed)
 
 HandSource = Path | str | None
-"""What a hand comes from: the file of a style; a mix of styles, as a text; or None, for the primer
-of the page's options, or else a hand of the network's own."""
+"""What a hand comes from: the file of a style; a mix of styles, as a text; or None, which stands
+for the primer of the page's options, and without a primer for a hand of the network's own."""
 
 
 class Hands:
@@ -75,8 +73,8 @@ class Hands:
         return second_reader
 
     def of(self, look: Look) -> Hand:
-        """Return the hand of lines with a look. Hands of the same source share a primer, and if
-        their biases are the same, too, a calibration."""
+        """Return the hand of lines with a look. Hands of the same source share a primer; hands of
+        the same source and bias also share a calibration."""
         source, options, reader = self._source_of(look.style), self._options, self.reader
         bias = self.sampling.bias if look.bias is None else look.bias
         path = network_of(source) if source and not self._writes_all else self.writer.path

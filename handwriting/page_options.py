@@ -80,7 +80,7 @@ class PageOptions:
         primer: ink that is continued instead of the usual style.
         bias, pen_sharpness: see `Sampling`; None for the default.
         extras: see `Sampling`.
-        seed: seed of the first line; each further line has the next seed.
+        seed: seed of the first line that the network writes; each further line has the next seed.
         size: x-height; None for the x-height of a ruling of three or four lines, or else for
             `X_HEIGHT`, which becomes smaller on a ruling if rows would touch.
         slant: degrees from upright to the right; None for the hand's own.

@@ -27,8 +27,8 @@ DOT_RISE = 0.6  # x-heights from a stem up to a dot that is added (measured: dot
 MAX_DOT_ASIDE = 0.3  # x-heights from a dot to its stem, extended upwards (measured: dots and bars)
 MAX_DOT_RISE = 1.6  # x-heights from a letter up to its dot (measured: dots of joined hands)
 MAX_DELAY = 4
-"""Most characters from a letter to the window while the pen makes the letter's dot, or up to the
-word's end if that is farther (measured: dots of joined hands)."""
+"""Most characters that the window may be away from a letter while the pen makes the letter's dot;
+it may also be anywhere up to the word's end (measured: dots of joined hands)."""
 MIN_STEM_HEIGHT = 0.5  # least height of a stem in x-heights (by eye)
 MAX_I_STEM_HEIGHT = 1.6  # of the stem of an `i`, in x-heights (measured: as `MAX_DELAY`)
 MIN_POINT_FRACTION = 0.5  # ink is part of a letter if this fraction of the ink's points is (by eye)
@@ -81,7 +81,7 @@ class LetterStrokes:
     def of(cls, line: Line) -> "LetterStrokes":
         """Return the strokes of a line behind its primer, with the window's peaks as indices."""
         strokes, peaks = ink.strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
-        if not line.primed:  # The first point has no window, so the next point's is used.
+        if not line.primed:  # No step draws the first point: it gets the next point's peak.
             peaks = np.concatenate([peaks[:1], peaks])
         ends = np.cumsum([len(stroke) for stroke in strokes])[:-1]
         return cls(line.text, strokes, np.split(peaks, ends))

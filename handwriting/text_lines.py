@@ -101,8 +101,8 @@ def write_passages(
     """Yield the written words of each passage, and its proofread words; both are empty for a
     passage without words.
 
-    `BATCH_SIZE` lines are written at a time. The first line has the seed `seed`, each further line
-    the next seed, so a line does not depend on other lines. `progress`: show a progress bar.
+    `BATCH_SIZE` of the network's lines are written at a time. The first has the seed `seed`, each
+    further one the next seed. `progress`: show a progress bar.
     """
     jobs = [(passage.hand, text) for passage in passages for text in passage.line_texts]
     jobs = [(hand, text, number) for number, (hand, text) in enumerate(jobs, seed)]
