@@ -227,11 +227,8 @@ class RunState:
             batch=min(progress.batch * batches // former, batches - 1),
             chunk=progress.chunk if same_layout else 0,
         )
-        self.sums, self.values, self.resumed_from = (
-            filled(Sums, saved["sums"]),
-            dict(values),
-            source,
-        )
+        self.sums, self.values = filled(Sums, saved["sums"]), dict(values)
+        self.resumed_from = source
         self._load_metrics(saved)
         self.carried = list(saved["states"])
 

@@ -137,7 +137,7 @@ class CheckpointWriter:
         if distributed.is_main() and source is not None:
             resumed = position(source) or (progress.epoch, math.inf)
             for path in checkpoints(self.run.models):
-                if position(path) > resumed:  # It is damaged: otherwise it were resumed.
+                if position(path) > resumed:  # It is damaged, as it was not resumed.
                     log.warning("%s is not resumed; kept as %s", path, set_aside(path))
             changed_measures = [key for key in self.changes if key.startswith(MEASURE_KEYS)]
             if changed_measures and self.run.best.exists():

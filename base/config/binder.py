@@ -174,7 +174,7 @@ class Binder:
         for name, owner in arguments.handed_on.items():
             holder = next((part for part in holders if isinstance(part, owner)), None)
             value = getattr(holder, name, ABSENT)
-            if name not in values:  # What the class gives its base without the config's word.
+            if name not in values:  # The default is what the class gives its base.
                 self._keep_default(arguments.accepted[name], value, f"{key}.args.{name}")
             elif {type(value), type(values[name])} <= DESCRIPTIONS.keys() and value != values[name]:
                 problem = f"{kind} does not hand it on: super().__init__(..., **options)"

@@ -29,7 +29,7 @@ def drawn(make):
         (corpus.sign, 1202330900),
         (lambda draws: corpus.running_text(draws, 0, 10, 45, 0.2), 393393007),
         (everyday.everyday, 2982024737),
-        (everyday.characters, 2084004980),
+        (everyday.random_characters, 2084004980),
         (european.european, 3376980614),
     ],
 )
