@@ -66,12 +66,13 @@ def written_words(line: Line, shape: HandShape, slant: float | None) -> list[Wri
     start = to_points(line.ink)[line.primed]
     words = [[stroke + start for stroke in word] for word in words]
     num_characters = sum(map(str.isalnum, line.written_text))
-    words = level(words, shape, num_characters)
+    # A line without a primer does not slope as the hand's primer, and begins at another height.
+    words = level(words, shape.angle if line.primed else 0.0, num_characters)
     words = widen(words, shape, "".join(texts), num_characters)
     if slant is not None:
         words = shear(words, shape, slant, num_characters)
     baseline = baseline_of_words(words, "".join(texts), shape.x_height)
-    if line.primed:  # A line without a primer begins at any height above its baseline.
+    if line.primed:
         difference = shrunk(baseline - shape.baseline, num_characters, LINE_PRIOR)
         baseline = shape.baseline + difference
     return to_written_words(texts, words, shape, baseline)
@@ -143,19 +144,18 @@ def _stroke_owners(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> 
     return owners
 
 
-def level(words: StrokesByWord, shape: HandShape, num_characters: int) -> StrokesByWord:
-    """Return words turned back by the angle of the hand's primer, then by the slope of their own
-    baseline, which is `shrunk`.
+def level(words: StrokesByWord, angle: float, num_characters: int) -> StrokesByWord:
+    """Return words turned back by `angle`, then by the slope of their own baseline, `shrunk`.
 
     Args:
         words: positions relative to the first point of the primer.
-        shape: the measures of the hand.
+        angle: of the primer's baseline, in radians.
         num_characters: the number of letters and digits in the line.
     """
-    words = [[turned_back(stroke, shape.angle) for stroke in word] for word in words]
+    words = [[turned_back(stroke, angle) for stroke in word] for word in words]
     origin = words[0][0][0]
-    angle = shrunk(baseline_angle(from_strokes([*chain(*words)])), num_characters, TURN_PRIOR)
-    return [[turned_back(stroke - origin, angle) + origin for stroke in word] for word in words]
+    slope = shrunk(baseline_angle(from_strokes([*chain(*words)])), num_characters, TURN_PRIOR)
+    return [[turned_back(stroke - origin, slope) + origin for stroke in word] for word in words]
 
 
 def widen(words: StrokesByWord, shape: HandShape, text: str, num_characters: int) -> StrokesByWord:

@@ -21,7 +21,7 @@ from handwriting.word_cutting import (
     written_words,
 )
 from model import Line
-from utils.ink import from_strokes
+from utils.ink import from_strokes, turned_back
 
 WIDTH = 10.0
 """Of a character."""
@@ -124,10 +124,20 @@ def test_words_are_turned_as_the_hand_is_and_then_level():
 
     shape = shape_of(turned(turn))
     assert shape.angle == pytest.approx(turn, abs=1e-3)
-    ((found,),) = level([[turned(turn + more)]], shape, 8)
+    ((found,),) = level([[turned(turn + more)]], shape.angle, 8)
     low = found[10::20]
     slopes = np.diff(low[:, 1]) / np.diff(low[:, 0])
     np.testing.assert_allclose(slopes, math.tan(0.2 * more), atol=1e-3)
+
+
+@pytest.mark.parametrize(("primed", "left"), [(0, 0.0), (1, -0.2)])
+def test_only_a_line_that_continues_a_primer_slopes_as_the_primer(primed, left):
+    """A level line of 8 characters: of the primer's slope of 0.1 it gets 2 / (8 + 2) back."""
+    strokes = [np.zeros((1, 2))] * primed + [zigzag()]
+    word = written_word("z" * 8, strokes, primed, turned_back(zigzag(), -0.1))
+    low = word.strokes[0][10::20]
+    slopes = np.diff(low[:, 1]) / np.diff(low[:, 0])
+    np.testing.assert_allclose(slopes, math.tan(0.1 * left), atol=2e-3)
 
 
 @pytest.mark.parametrize("own", [-20.0, 0.0, 25.0])
@@ -150,12 +160,12 @@ def test_letters_are_as_wide_as_the_primers(stretch, left):
     np.testing.assert_allclose(lean_of(found), 0.3, atol=0.02)
 
 
-def written_word(text, strokes, primed=0):
+def written_word(text, strokes, primed=0, hand=None):
     """The word of a line of `strokes` in a hand of zigzags; `primed` points are the primer."""
     ink = from_strokes(strokes)
     bias = np.zeros(len(ink) - 1)
     line = Line(ink, primed, np.zeros(len(bias), int), text, True, bias, written_text=text)
-    (word,) = written_words(line, shape_of(zigzag()), None)
+    (word,) = written_words(line, shape_of(zigzag() if hand is None else hand), None)
     return word
 
 
