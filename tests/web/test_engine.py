@@ -245,7 +245,7 @@ def test_a_5_has_the_corner_that_python_gives_it():
         cases=[
             [
                 [np.asarray(part).tolist() for part in letters.strokes],
-                [of.tolist() for of in letters.characters],
+                [of.tolist() for of in letters.indices],
                 letters.text,
                 lean,
             ]
