@@ -238,8 +238,8 @@ class BaseTrainer(ABC):
             ConfigFault: if settings do not fit, before anything is written.
             TrainingFailed: if too many steps in a row were not finite, if the trained network is
                 not sound, or if a worker process was lost.
-            OSError: if a file cannot be written. The last checkpoint is complete. If the file is
-                TensorBoard's log or a picture, this checkpoint has the run's last step.
+            OSError: if a file cannot be written. The last checkpoint is complete; it has the run's
+                last step if the file is TensorBoard's log or a picture.
         """
         self.check()
         dry_run(self)
@@ -447,9 +447,9 @@ class BaseTrainer(ABC):
         """Make an optimiser step; a subclass may override this.
 
         The network is in training mode, and its gradients are cleared. An override may call
-        `add_gradients` several times, and clear the gradients in between. An override changes
-        weights only by `apply_gradients` (or `reduce`, `clip` and `update` of `optimizer_step`) and
-        by optimisers passed to `keep`, and undoes other changes of weights, also after an error. It
+        `add_gradients` several times, and clear the gradients in between. Lasting changes
+        of weights come from `apply_gradients` (or `reduce`, `clip`, `update` of `optimizer_step`)
+        and from optimisers passed to `keep`; an override undoes others, also after an error. It
         changes no weight if a loss or gradient is not finite. The processes wait for each other in
         these methods, so every process calls each method equally often. Outside `add_gradients`,
         all processes draw the same random numbers.

@@ -19,7 +19,7 @@ WORDS_WEIGHT = 0.5
 words)."""
 GENERAL = "words"  # value of --language-model without a FILE
 BEAM = 16  # default of --beam with a language model
-LISTED_COUNT = 1000  # times that a word of --words occurs in `language.NUM_WORDS` words (assumed)
+LISTED_COUNT = 1000  # added to a --words word's count in `language.NUM_WORDS` words (assumed)
 
 
 def add_options(parser: Parser) -> None:

@@ -75,7 +75,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
     Args:
         path: the file.
         network: the network.
-        style: the file of the style beside a writer that learned a hand; None for other networks.
+        style: for a writer that learned a hand, the file of its style; None for other networks.
 
     Raises:
         UserError: if the engine cannot compute the network.
@@ -84,7 +84,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
     check_known(network)
     model = network.model
     header = {
-        "name": network.path.parent.name if style else network.name,  # of the run, for a hand
+        "name": network.path.parent.name if style else network.name,  # the run, of a learned hand
         "licence": network.licence or UNKNOWN_LICENCE,
         "architecture": network.record["config"]["arch"],
         "alphabet": "".join(model.alphabet.characters),
@@ -166,8 +166,8 @@ def check_known(network: TrainedNetwork) -> None:
 
 
 def make_missing(paths: Sequence[Path]) -> list[Path]:
-    """Make each flat file of `paths` that is missing, or older than a style or than its source: the
-    pretrained network, or the descriptor, with the file's name. Return the new files."""
+    """Make each flat file of `paths` that is missing, older than a style or older than its source,
+    which is the pretrained network (or the descriptor) of the same name. Return the new files."""
     new, sources = [], pretrained() | {"descriptor": FILE}
     for path in distributed.bar(paths, "networks", unit=" files", leave=False):
         source = sources[path.stem]
@@ -219,8 +219,8 @@ def _scaled(weights: np.ndarray) -> bytes:
 
 
 def _sampling(writer: Writer) -> dict[str, Any]:
-    """Return the defaults of `Sampling`, the bounds of a writer's mixture, and the median size of
-    lines in hands of its own."""
+    """Return the defaults of `Sampling`, the bounds of a writer's mixture, and the median x-height
+    and baseline of lines in hands that the writer invents."""
     model, defaults, seeds = writer.model, Sampling(), range(NUM_LINES)
     if writer.is_told:
         hands = np.stack([hand_extra(model.hand_encoder.draw(seed)) for seed in seeds])

@@ -32,8 +32,8 @@ RULINGS: dict[str, float] = {
 }
 """Kinds of printed rulings, each with its default spacing."""
 ZONES = {"three-line": (4.0, (-2, -1, 0)), "four-line": (5.0, (-2, -1, 0, 1))}
-"""Rulings for learning to write, with a group of lines for each row: x-heights from baseline to
-baseline, and the y of each line of a group, in x-heights from the row's baseline (assumed)."""
+"""Rulings for learning to write, with a group of lines for each row: the distance from baseline to
+baseline, and the y of each line of a group from the row's baseline; in x-heights (assumed)."""
 
 SMALL_PAPER = 180.0  # length of the shorter side below which margins are a tenth of it (assumed)
 MIN_TEXT_AREA = 20.0  # least width and height of the area between the margins (assumed)

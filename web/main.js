@@ -49,7 +49,7 @@ async function start() {
   const tools = {client: startClient(), startClient, store, say, complain};
   const parts = {write: startWrite(tools), read: startRead(tools),
     hand: startHand(tools, sentences.split("\n").filter(Boolean))};
-  let shown, claims = {}; // the name of the shown part; for each name, the part's claim
+  let shown, claims = {}; // the shown part's name; by name, promises that this tab owns the part
   const open = async () => {
     const [name, query] = location.hash.slice(1).split("?");
     const part = shown = Object.hasOwn(parts, name) ? name : "write";
@@ -58,7 +58,7 @@ async function start() {
       find(`nav a[href="#${other}"]`).ariaCurrent = other === part ? "page" : null;
     }
     find("#elsewhere").hidden = false; // an animation shows #elsewhere if the claim takes long
-    if (parts[part].pad) // `store.keep` reports a failure of the storage
+    if (parts[part].pad) // `store.keep` will report a failure of the storage
       await (claims[part] ??= claim(part).then(store.reload).catch(() => {}));
     if (part !== shown) return;
     find("#elsewhere").hidden = true;

@@ -60,7 +60,7 @@ def _resampled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return ink whose strokes have points at equal steps, and counts of missing points (zeros).
 
-    Each stroke keeps its first and last points; its steps are the equal steps nearest to `step`.
+    Each stroke keeps its first and last points; its steps are equal, as near to `step` as can be.
 
     Args:
         ink: `(points, 3)`.
@@ -89,7 +89,8 @@ class ResampleTime(BaseTransform):
     """Resamples at equal time steps, along straight lines between the recorded points.
 
     Recorded points are assumed to be equally spaced in time, except where points are missing. Each
-    stroke keeps its first and last points; its time steps are the equal steps nearest to `period`.
+    stroke keeps its first and last points; its time steps are equal, and as near to `period` as
+    can be.
 
     Args:
         period: time between new points, in recorded periods; 2 halves the number of points.
@@ -107,7 +108,8 @@ class ResampleTime(BaseTransform):
 class ResampleDistance(BaseTransform):
     """Resamples at equal distances along each stroke.
 
-    Each stroke keeps its first and last points; its steps are the equal steps nearest to `spacing`.
+    Each stroke keeps its first and last points; its steps are equal, and as near to `spacing` as
+    can be.
 
     Args:
         spacing: distance between new points, in the ink's units.
@@ -180,7 +182,7 @@ class ShapedDataset(BaseDataset):
             num_pieces = sum(map(len, shaped.values()))
             split = f"split at {self.split_length:,} steps"
             report += f"\n  {split}: {len(shaped):,} samples became {num_pieces:,}"
-        if not self.shaping:  # The units are those of the recorded ink.
+        if not self.shaping:  # Otherwise units and quantisation of `recorded` no longer hold.
             return replace(recorded, samples=samples, report=report)
         return Loaded(samples, report)
 

@@ -166,7 +166,8 @@ static void matrix_product(const item *left, int64_t stride, int64_t depth, cons
         uint8_t rows[16];
     } shapes __attribute__((aligned(64))) = {.palette = 1};
     for (int number = 0; number < 8; number++) {
-        /* Tiles 6 and 7 are the panel; 2, 3 and 5 are sums and `left` of the rows from SIDE on. */
+        /* Tiles 0 and 1 are sums, 4 is `left`; of the rows from SIDE on 2 and 3 are sums, 5 is
+         * `left`. Tiles 6 and 7 are the panel. */
         const int lower = number == 2 || number == 3 || number == 5;
         const int upper_rows = high ? SIDE : rows, lower_rows = high ? rows - SIDE : 1;
         shapes.bytes[number] = 64;
@@ -257,7 +258,7 @@ static void pack_block(const item *source, int64_t stride, int64_t count, int64_
         }
 }
 
-/* Compute one thread's rows of the result of `gather`: those of `m` columns of `left`. */
+/* Compute one thread's `m` rows of the product of `gather`, below, from `m` columns of `left`. */
 static int gather_columns(int64_t count, int64_t m, int64_t left_stride, const item *left,
                           int64_t n, int64_t right_stride, const item *right, float *out) {
     item *panel = aligned_alloc(64, (PANEL + m) * DEPTH * sizeof(item));
