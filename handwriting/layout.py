@@ -145,7 +145,9 @@ def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
             tops, _ = _profile(lower_row, clearance, paper.width)
             bottoms = np.maximum.reduce([bottoms[:-2], bottoms[1:-1], bottoms[2:]])
             distance = (bottoms - tops[1:-1]).max() + clearance
-            factor = max(factor, distance / _distance(upper.line_height, lower.line_height, paper))
+            factor = max(
+                factor, distance / _row_distance(upper.line_height, lower.line_height, paper)
+            )
     return float(factor)
 
 
@@ -172,7 +174,7 @@ def spread(paragraphs: Sequence[Paragraph], paper: Paper) -> list[Paragraph]:
     ]
 
 
-def _distance(above: float, height: float, paper: Paper) -> float:
+def _row_distance(above: float, height: float, paper: Paper) -> float:
     """Return the distance down to a baseline with the line height `height`: from a baseline with
     the line height `above`, or from the top margin if `above` is 0."""
     return paper.rounded_to_ruling(max(height, (above + height) / 2))
@@ -194,7 +196,7 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
     while following is not None:
         row, paragraph = following
         following = next(rows, None)
-        step = _distance(above, paragraph.line_height, paper)
+        step = _row_distance(above, paragraph.line_height, paper)
         if not row.strokes:
             if above or is_first_page:
                 baseline, above = baseline + step, paragraph.line_height
@@ -210,8 +212,8 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
             page, baseline, above, is_first_page = [], paper.margins[0], 0.0, False
         for number, (row, paragraph, is_start) in enumerate(added):
             if is_start and number:  # An empty row stood above this row on the page before.
-                baseline += _distance(above, paragraph.line_height, paper)
-            baseline += _distance(above, paragraph.line_height, paper)
+                baseline += _row_distance(above, paragraph.line_height, paper)
+            baseline += _row_distance(above, paragraph.line_height, paper)
             page.append((replace(row, baseline=baseline), paragraph, is_start))
             above = paragraph.line_height
         starts_block = False

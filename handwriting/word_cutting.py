@@ -63,15 +63,15 @@ def written_words(line: Line, shape: HandShape, slant: float | None) -> list[Wri
     texts, words = cut_words(repair_letters(LetterStrokes.of(line), shape), line.written_text)
     if not texts:
         return []
-    start = to_points(line.ink)[line.primed]
+    text, start = "".join(texts), to_points(line.ink)[line.primed]
     words = [[stroke + start for stroke in word] for word in words]
     num_characters = sum(map(str.isalnum, line.written_text))
     # A line without a primer does not slope as the hand's primer, and begins at another height.
     words = level(words, shape.angle if line.primed else 0.0, num_characters)
-    words = widen(words, shape, "".join(texts), num_characters)
+    words = widen(words, shape, text, num_characters)
     if slant is not None:
         words = shear(words, shape, slant, num_characters)
-    baseline = baseline_of_words(words, "".join(texts), shape.x_height)
+    baseline = baseline_of_words(words, text, shape.x_height)
     if line.primed:
         difference = shrunk(baseline - shape.baseline, num_characters, LINE_PRIOR)
         baseline = shape.baseline + difference

@@ -97,8 +97,7 @@ def median_lean(ink: np.ndarray) -> float:
     """Return how far the downstrokes of a level line lean to the right, x over y.
 
     The lean is the median over the downward segments of half an x-height or more that lean at most
-    `MAX_SLANT`, weighted by their height.
-    It is NaN for ink `(points, 3)` without such segments.
+    `MAX_SLANT`, weighted by their height; NaN for ink `(points, 3)` without such segments.
     """
     segments = vertical_segments(ink)
     down = segments[segments[:, 3] > 0.5 * x_height(ink)]

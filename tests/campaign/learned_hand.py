@@ -44,10 +44,7 @@ def give_hand() -> None:
 
 def without_reader() -> None:
     """Let a tiny network, which nobody can read, learn a hand in the programs of this trial."""
-    exam.load_pair = dataset.load_pair = lambda path, device: (
-        load(path, str(device)),
-        None,
-    )
+    exam.load_pair = dataset.load_pair = lambda path, device: (load(path, str(device)), None)
     HandDataset._adapt = lambda _, lines, *__: ([line.name for line in lines], [], False, 10.0, 2.0)
     exam.best_primer = lambda *_: 0
     exam.Exam.score = lambda *_: (set(), [], 0.0)

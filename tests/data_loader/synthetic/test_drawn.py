@@ -31,8 +31,8 @@ class Digits(BaseDataset):
         return Loaded({"train": samples}, "digits")
 
 
-def hand(slant=0.0, tall=1.6, width=0.8, mean_step=0.1):
-    return SimpleNamespace(slant=slant, tall_height=tall, width=width, mean_step=mean_step)
+def hand(slant=0.0, tall=1.6, width=0.8, step=0.1):
+    return SimpleNamespace(slant=slant, tall_height=tall, width=width, mean_step=step)
 
 
 def vertical(piece):
@@ -44,7 +44,7 @@ def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals():
     drawer = Drawer(Digits())
     assert drawer("é", hand(), 3, np.random.default_rng(0)) is None
     for tall in (1.2, 2.5):
-        to = hand(tall=tall, mean_step=0.15)
+        to = hand(tall=tall, step=0.15)
         drawn = [drawer("1", to, way, np.random.default_rng(way)) for way in range(40)]
         found = [piece for piece in drawn if vertical(piece)]
         assert 18 <= len(found) <= 37  # 0.7 of 40; outside with a chance of 1 in 1,000
@@ -63,7 +63,7 @@ def test_stroke_fonts_are_bent_to_the_hand(slant, tall):
     drawer, lean, high, small, speeds, edges = Drawer(), [], [], [], [], []
     for way in range(12):
         for one in "HNTEacenou":
-            to = hand(slant=slant, tall=tall, mean_step=0.12)
+            to = hand(slant=slant, tall=tall, step=0.12)
             piece = drawer(one, to, way, np.random.default_rng(way))
             ink = to_ink(piece.path)
             assert piece.text == one and piece.path[-1, 2]
