@@ -9,24 +9,26 @@ import argparse
 import logging
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 import torch
 
-from base import distributed
+from base import contract, distributed
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import Checkpoint, load_weights
 from base.config import user_modules
+from base.contract import trying
 from base.device import resolve_device
-from base.dry_run import trying
 from base.provenance import versions
 from base.random_state import seed_all
 from base.training_parts import TrainingParts
 from commands import sweep, train_options
-from commands.start import Start, resolve_start
+from commands.start import Start, named_by_content, resolve_start
 from data_loader.data_loaders import Data
 from logger.logger import setup_logging
 from model.trained_network import licence_of
+from parse_config import settings_of
 from utils.alphabet import table
 from utils.checks import CheckpointError, ConfigFault, UserError, shown
 from utils.licences import combined
@@ -46,6 +48,8 @@ def main(words: list[str] | None = None) -> int:
                 user_modules.load_module(path)
             if arguments.sweeps:
                 return sweep.train_all(arguments, train)
+            if arguments.check:
+                return check(arguments)
             return prepare(arguments) if arguments.prepare else train(arguments)
     except (UserError, TrainingFailed, OSError, distributed.Lost) as error:
         status, message = 2 if isinstance(error, UserError) else 1, str(error)
@@ -64,7 +68,8 @@ def train(arguments: argparse.Namespace) -> int:
             log.info("%s is finished", start.run.models)
             return 0
         device = resolve_device(arguments.device)
-        data = load_data(start, device, arguments.new_data)
+        start, data = load_data(start, device, arguments.new_data)
+        try_own_parts(start, data, device)
         trainer = build_trainer(start, data, device)
         stopped_by = trainer.train()
     return 0 if stopped_by is None else 128 + stopped_by
@@ -73,82 +78,82 @@ def train(arguments: argparse.Namespace) -> int:
 def prepare(arguments: argparse.Namespace) -> int:
     """Prepare the data, and print their characters."""
     start = resolve_start(arguments)
-    data = load_data(start, resolve_device(arguments.device), arguments.new_data)
+    _, data = load_data(start, resolve_device(arguments.device), arguments.new_data)
     print(data.loaded.character_report(data.new_characters))
     return 0
 
 
-def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
-    """Return the data of a training, prepared for its network.
+def check(arguments: argparse.Namespace) -> int:
+    """Try all parts of a run on two samples, and print the rules that they keep."""
+    start, device = resolve_start(arguments), resolve_device(arguments.device)
+    start, data = load_data(start, device, arguments.new_data)
+    for rule in contract.check(partial(new_trainer, start, data, device)):
+        print(rule)
+    return 0
+
+
+def try_own_parts(start: Start, data: Data, device: torch.device) -> None:
+    """Try the parts of a run if a user wrote one, before the run's own parts are made.
+
+    A run that goes on is only warned, and only if a module has changed.
+    """
+    is_own = any(user_modules.is_any_defined(part.cls) for part in start.plan.parts())
+    former = start.checkpoint.content.get("modules") if start.is_resumed else None
+    if not is_own or former == user_modules.digests():
+        return
+    try:
+        contract.check(partial(new_trainer, start, data, device))
+    except UserError as error:
+        if not start.is_resumed:
+            raise
+        log.warning("a new run would be refused: %s", error)
+
+
+def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start, Data]:
+    """Return the data of a training, prepared for its network, and the start with their values.
 
     The data of a resumed run may only differ from its former data if `new_data` is true.
     """
-    model, config, weights = start.model_on_meta(), start.config, start.checkpoint
-    seed, normalisation = config.settings.seed, None
-    seed_all(seed)
-    if start.is_resumed or (weights and config.settings.keep_normalisation):
+    weights, plan, settings = start.checkpoint, start.plan, settings_of(start.plan)
+    seed_all(settings.seed)
+    normalisation = None
+    if start.is_resumed or (weights and settings.keep_normalisation):
         normalisation = Normalisation.from_dict(weights.content["normalisation"])
-    alphabet = start.alphabet
     if not start.is_resumed:
-        config.name_by_content()
-    settings = config.build("data_loader")
-    with trying("data_loader.args.dataset", settings.dataset, "a dataset that loads samples"):
+        plan = named_by_content(plan)
+    loader = plan.build("data_loader")
+    with trying("data_loader.args.dataset", loader.dataset, "a dataset that loads samples"):
         if weights:
-            loaded, fitted = settings.dataset.load_adapted(
-                weights.path, alphabet, device, resumed=start.is_resumed
+            loaded, fitted = loader.dataset.load_adapted(
+                weights.path, start.alphabet, device, resumed=start.is_resumed
             )
-            config.set_dataset_arguments(fitted)
+            plan = plan.with_values(
+                {f"data_loader.args.dataset.args.{name}": value for name, value in fitted.items()}
+            )
         else:
-            loaded = settings.dataset.load()
-        model = start.model_on_meta(loaded.extras) if model is None else model
-        data = settings.for_network(
+            loaded = loader.dataset.load()
+        network = start.network_for(loaded.extras)
+        data = loader.for_network(
             loaded,
-            seed=seed,
+            seed=settings.seed,
             normalisation=normalisation,
-            alphabet=alphabet,
-            features=model.features,
-            extras=model.extras,
+            alphabet=start.alphabet,
+            features=network.features,
+            extras=network.extras,
             extends_alphabet=weights is not None and not start.is_resumed,
         )
     start.check_data(loaded, new_data)
     log.info("%s", loaded.report)
     if new := data.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
-    seed_all(seed)  # again, as the main process may have drawn numbers while it loaded the data
-    return data
+    # Again, as the main process may have drawn numbers while it loaded the data.
+    seed_all(settings.seed)
+    return replace(start, plan=plan), data
 
 
 def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return the trainer of a run, with its initial or resumed weights."""
-    config, train_loader = start.config, data.training_loader()
-    build_model = partial(config.build_model, data.normalisation, data.alphabet, data.extras)
-    model = build_model()
-    if start.checkpoint and not start.is_resumed:
-        load_weights(model, start.state_dict_for(model), start.checkpoint.path)
-    steps = config.settings.planned_steps(len(train_loader))
-    optimizer = config.build("optimizer", params=[*model.to(device).parameters()])
-    schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
-    parts = TrainingParts(
-        model=model,
-        loss=config.build("loss", model=model),
-        metrics=config.build("metrics", model=model),
-        optimizer=optimizer,
-        lr_scheduler=schedule,
-        train_loader=train_loader,
-        valid_loader=data.loader("valid"),
-        run=start.run,
-        device=device,
-        checkpoint_header=checkpoint_header(start, data, device),
-        rebuild=build_model,
-        config=config.resolved,
-        weights_from=start.checkpoint and start.checkpoint.path,
-    )
-    trainer = config.build("trainer", parts=parts)
-    # Data and schedule depend on the config's settings, so the trainer must have the same settings.
-    for name, value in vars(config.settings).items():
-        if (passed := getattr(trainer.settings, name)) != value:
-            cause = f"{type(trainer).__name__} gives its base {shown(passed)}"
-            raise ConfigFault(f"trainer.args.{name}", value, f"{cause}: name it as an argument")
+    trainer = new_trainer(start, data, device)
     if not start.is_resumed:
         return trainer
     try:
@@ -161,13 +166,46 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     return trainer
 
 
+def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
+    """Return a trainer with parts of its own, and with the weights that a new run begins with."""
+    plan, settings, train_loader = start.plan, settings_of(start.plan), data.training_loader()
+    units = {"normalisation": data.normalisation, "alphabet": data.alphabet, "extras": data.extras}
+    model = plan.build("arch", **units)
+    if start.checkpoint and not start.is_resumed:
+        load_weights(model, start.state_dict_for(model), start.checkpoint.path)
+    steps = settings.planned_steps(len(train_loader))
+    optimizer = plan.build("optimizer", params=[*model.to(device).parameters()])
+    schedule = plan.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
+    parts = TrainingParts(
+        model=model,
+        loss=plan.build("loss", model=model),
+        metrics=plan.build("metrics", model=model),
+        optimizer=optimizer,
+        lr_scheduler=schedule,
+        train_loader=train_loader,
+        valid_loader=data.loader("valid"),
+        run=start.run,
+        device=device,
+        checkpoint_header=checkpoint_header(start, data, device),
+        config=plan.resolved,
+        weights_from=start.checkpoint and start.checkpoint.path,
+    )
+    trainer = plan.build("trainer", parts=parts)
+    # Data and schedule depend on the config's settings, so the trainer must have the same settings.
+    for name, value in vars(settings).items():
+        if (passed := getattr(trainer.settings, name)) != value:
+            cause = f"{type(trainer).__name__} gives its base {shown(passed)}"
+            raise ConfigFault(f"trainer.args.{name}", value, f"{cause}: name it as an argument")
+    return trainer
+
+
 def checkpoint_header(start: Start, data: Data, device: torch.device) -> Checkpoint:
     """Return what all checkpoints of a run have in common, as no step changes it."""
-    config, loaded = start.config, data.loaded
+    plan, loaded = start.plan, data.loaded
     weights_licences = {licence_of(start.checkpoint.content)} if start.checkpoint else set()
     header = {
-        "config": config.stored,
-        "alphabet": data.alphabet.characters if config.needs_text else None,
+        "config": plan.stored,
+        "alphabet": data.alphabet.characters if plan["arch"].cls.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
         "dataset": {
             "canonical": loaded.canonical,

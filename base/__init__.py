@@ -4,7 +4,7 @@ A run from outside to inside: `base_trainer` (loop, step, validation), which eac
 trains the parts of `training_parts` by their settings. A step takes its batches from `batch_stream`
 and its update from `optimizer_step` (schedule, average, noise). `run_state` holds the state of the
 run, and `training_checkpoint` saves and restores this state in a file of `checkpoint`. `run_folder`
-is the folder with its lock, `run_log` writes the logs. `dry_run` tries all parts on two samples
+is the folder with its lock, `run_log` writes the logs. `contract` tries own parts on two samples
 before a run, `stop_request` ends a run, `distributed` adds up over processes. `config/` reads
 configs and makes the objects that they describe.
 """

@@ -161,11 +161,6 @@ class BaseDataset(ABC):
         """Return the default preprocessing for training on this source."""
         return []
 
-    def usual_network(self) -> str | None:
-        """Return the name of the pretrained network whose weights a training on this source begins
-        with by default; None for random weights."""
-        return None
-
     @abstractmethod
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Return the samples of `splits`, without splits that the source lacks.

@@ -25,8 +25,8 @@ from base.base_model import BaseModel
 from base.batch_stream import BatchStream, Chunk, loaded
 from base.checkpoint import checkpoints
 from base.config import user_modules
+from base.contract import trying
 from base.device import plain_layers
-from base.dry_run import dry_run, trying
 from base.not_finite import cause_of_gradient, cause_of_loss, watched
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state_kept
@@ -80,7 +80,6 @@ class BaseTrainer(ABC):
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler
         self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
-        self.rebuild = parts.rebuild
         self.state = RunState(self.metrics)
         self._stop = StopRequest(self.settings.time_limit_minutes)
         self.optimizer_step = OptimizerStep(parts, self.settings)
@@ -129,7 +128,7 @@ class BaseTrainer(ABC):
         return {}
 
     def dry_run(self, batch: Batch, output: Any) -> None:
-        """Before the first epoch, try to use `evaluated_model` as `draw` does.
+        """In a trial of the parts (`base.contract`), try to use `evaluated_model` as `draw` does.
 
         Args:
             batch: a batch of two samples.
@@ -208,8 +207,8 @@ class BaseTrainer(ABC):
     def keep(self, name: str, part: Kept) -> Kept:
         """Keep a further part of a subclass, such as a second network, and return the part.
 
-        Checkpoints contain the part's state, and the dry run before a run does not change it. A
-        network begins with the weights of the main process. Before a kept optimiser steps, the
+        Checkpoints contain the part's state. A network begins with the weights of the main process.
+        Before a kept optimiser steps, the
         gradients of its weights are summed over all processes, so all processes have to make this
         step, even without a row of the batch. Gradients that are not finite are dropped.
 
@@ -242,7 +241,6 @@ class BaseTrainer(ABC):
                 last step if the file is TensorBoard's log or a picture.
         """
         self.check()
-        dry_run(self)
         for part in (self.model, *self.checkpoint_writer.stateful.values()):
             if isinstance(part, nn.Module):
                 distributed.broadcast_tensors([*part.parameters(), *part.buffers()])

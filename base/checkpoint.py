@@ -157,9 +157,8 @@ def _checked(content: Any, size: int) -> Checkpoint:
     weights, binder = content["state_dict"], Binder(lambda _: {})
     for name, kind in get_type_hints(Checkpoint, include_extras=True).items():
         if name in content and name not in ("state_dict", "alphabet", "training"):
-            binder.make(kind, content[name], name)
-    for fault in binder.faults:
-        raise CheckpointError(f"{fault.key} = {short(fault.value)}: {fault.expected}")
+            for fault in binder.bind(kind, content[name], name).faults:
+                raise CheckpointError(f"{fault.key} = {short(fault.value)}: {fault.expected}")
     if (version := content["format"]) > FORMAT:
         newer = "made by a newer version of this program"
         raise CheckpointError(f"{newer}: update it (format {version})")

@@ -91,7 +91,7 @@ class CheckpointWriter:
         """
         fault = None
         try:
-            self._load(checkpoint, source)
+            self.restore(checkpoint, source)
         except CheckpointError as error:
             fault = error
         except Exception as error:  # a damaged state may raise anything
@@ -106,7 +106,8 @@ class CheckpointWriter:
         counts = progress.epoch, progress.step
         log.info("resumed from %s: %d epochs complete, %d steps", source, *counts)
 
-    def _load(self, checkpoint: Checkpoint, source: Path) -> None:
+    def restore(self, checkpoint: Checkpoint, source: Path) -> None:
+        """Restore the state in a checkpoint, which may raise an exception of any kind."""
         self.changes = changes(checkpoint["config"], self.header["config"])
         saved = checkpoint["training"]
         self.state.load_state_dict(saved, checkpoint["metrics"], source, self.stream.layout)
@@ -218,8 +219,9 @@ class CheckpointWriter:
         newest = next(iter(checkpoints(self.run.models)), self.state.resumed_from)
         return f"the last sound checkpoint is {newest}" if newest else "no checkpoint was saved"
 
-    def _write(self, path: Path) -> None:
-        content = {
+    def content(self) -> Checkpoint:
+        """Return what a checkpoint of the present state contains; all processes call it."""
+        return {
             **self.header,
             "state_dict": self.optimizer_step.evaluated_model.state_dict(),
             "metrics": self.state.values,
@@ -233,5 +235,8 @@ class CheckpointWriter:
                 **self.stream.layout,
             },
         }
+
+    def _write(self, path: Path) -> None:
+        content = self.content()
         if distributed.is_main():
             save_checkpoint(path, content)

@@ -1,7 +1,7 @@
 """The parts and the settings of a run."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -35,7 +35,6 @@ class TrainingParts:
     run: RunFolder  # nothing is written there before `train`
     device: torch.device
     checkpoint_header: Checkpoint  # what no step changes: config, alphabet and so on
-    rebuild: Callable[[], BaseModel] | None = None  # builds the network again, for the dry run
     config: Config | None = None  # written to the run's folder; None for the header's config
     weights_from: Path | None = None  # the checkpoint whose weights the run began with
 

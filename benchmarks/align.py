@@ -27,7 +27,7 @@ from model.recognition import ctc_alignment as by_ctc
 from model.recognition.error_rates import error_counts, read_in_place
 from model.trained_network import TrainedNetwork
 from model.writer import Writer
-from parse_config import ConfigParser
+from parse_config import plan_from_file
 from utils.alphabet import nfc
 from utils.checks import UserError
 from utils.files import prepare_output
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     align = alignment_function(aligner)
     prepare_output(arguments.output, "--output")
     alphabet = aligner.model.alphabet
-    config = ConfigParser.from_file(arguments.config, arguments.overrides)
+    config = plan_from_file(arguments.config, arguments.overrides)
     dataset = composed_source(config.build("data_loader").dataset)
     samples, texts = [], []
     for sample in dataset.load().used:

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measures import main
 from commands import options
-from parse_config import ConfigParser
+from parse_config import plan_from_file
 from utils.alphabet import WRONG
 from utils.files import prepare_output, write_text
 
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     any character counts as right in place of the damaged character."""
     reader = options.from_arguments(options.Networks, arguments).reader(arguments.resume)
     prepare_output(arguments.output, "--output")
-    loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
+    loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
     samples = loader.dataset.load(["train"]).split("train")
     damaged = [sample for sample in samples if WRONG in sample.text]
     inks = [sample.ink for sample in damaged]

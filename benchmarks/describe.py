@@ -13,14 +13,14 @@ from commands import options
 from data_loader import ToldHandsDataset
 from data_loader.synthetic.composed import COMPOSED, PIECE
 from model.recognition.hand_descriptor import HandDescriptor
-from parse_config import ConfigParser
+from parse_config import plan_from_file
 from utils.checks import UserError
 from utils.files import atomic_write, prepare_output
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Describe the lines, and save the table."""
-    loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
+    loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
     dataset, output = loader.dataset, arguments.output
     if isinstance(dataset, ToldHandsDataset):
         dataset, output = dataset.dataset, output or Path(dataset.descriptors)

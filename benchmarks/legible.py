@@ -28,7 +28,7 @@ from handwriting.proofreading import CheckedWord, line_ink, write_words
 from model import Reader
 from model.generation.sampling_options import Primer, Sampling
 from model.writer import default_proofreader
-from parse_config import ConfigParser
+from parse_config import plan_from_file
 from utils.alphabet import Alphabet
 from utils.files import atomic_write, prepare_output, write_text
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     reader = networks.reader(default_proofreader(writer))
     second_reader, sampling = networks.reader(SECOND), Sampling(bias=arguments.bias)
     prepare_output(arguments.output / NAMES[-1], "--output")
-    loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
+    loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
     recorded = loader.dataset.load(["train"]).split("train")
     alphabets = [network.model.alphabet for network in (writer, reader, second_reader)]
     lines: list[tuple[np.ndarray, str]] = []

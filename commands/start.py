@@ -1,14 +1,16 @@
-"""The six ways in which a training begins; `resolve_start` chooses one by the command line.
+"""How a training begins; `resolve_start` tells by the command line.
 
-- New: `-c CONFIG`. A new run, initial weights.
-- Fine-tuned: `-c CONFIG -r CHECKPOINT`. A new run, the weights of the checkpoint.
-- Resumed: `-r RUN`, or `-r` and the run's newest checkpoint. The same run, the whole checkpoint.
-- Branched: `-r CHECKPOINT`, if the run has a newer checkpoint, if the checkpoint is in no run's
-  folder, or if `--run-id` names a new run. A new run, the whole checkpoint.
-- Started over: `-r RUN` of a run without a checkpoint. The same run; its `run.json` has the config
-  and names the checkpoint of the initial weights, if any.
-- Started or resumed: `-c CONFIG --run-id ID --start-or-resume`. Resumed if the run has a
-  checkpoint; otherwise new, or fine-tuned.
+| command line | run | checkpoint | used of it |
+|---|---|---|---|
+| `-c CONFIG` | new | none | |
+| `-c CONFIG -r CHECKPOINT` (fine-tuned) | new | named | weights |
+| `-r RUN`, or `-r` and its newest checkpoint | the same | the newest | everything |
+| `-r CHECKPOINT` that is older or elsewhere, or with `--run-id` | new | named | everything |
+| `-r RUN` of a run without a checkpoint | the same | as its `run.json` says | weights |
+| `-c CONFIG --run-id ID --start-or-resume` | that of the id | its newest | everything |
+
+The last is a new or fine-tuned run if the run has no checkpoint. An older checkpoint of a run is
+used instead of one that does not fit, if the command line names the run alone.
 """
 
 import argparse
@@ -17,22 +19,21 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+import parse_config
 from base import distributed
 from base.base_dataset import Loaded
 from base.base_model import BaseModel, ExtraShapes
 from base.checkpoint import CheckpointFile, check_weights, find_checkpoint, newest_checkpoint
-from base.config import bases, user_modules
-from base.config.trial import TRIAL_ALPHABET, TRIAL_NORMALISATION
+from base.config import user_modules
+from base.config.plan import Plan
 from base.run_folder import SAVED, RunFolder
 from model.loading import naming_incompatibilities
-from parse_config import ConfigParser
 from utils.alphabet import Alphabet
-from utils.checks import ABSENT, CheckpointError, ConfigError, ConfigFault, DataError, UserError
+from utils.checks import CheckpointError, DataError, UserError
 from utils.strict_json import children
 
 log = logging.getLogger(__name__)
@@ -43,24 +44,27 @@ class Start:
     """The beginning of a training.
 
     Attributes:
-        config: the run's config.
+        plan: the plan of the run's config.
         run: the run's folder.
         checkpoint: the checkpoint to begin with; None for initial weights.
         is_resumed: whether the whole checkpoint is used, not only its weights.
         tries_older: whether an older checkpoint is used if the training state does not fit: true if
             the command line names no checkpoint file.
+        network: the network on the device "meta", where weights take no memory; None before
+            `tried`, or if the network takes extras whose shapes only the data tell.
     """
 
-    config: ConfigParser
+    plan: Plan
     run: RunFolder
     checkpoint: CheckpointFile | None = None
     is_resumed: bool = False
     tries_older: bool = False
+    network: BaseModel | None = None
 
     @property
     def alphabet(self) -> Alphabet | None:
         """The checkpoint's alphabet; None without a checkpoint, or if the network takes no text."""
-        if self.checkpoint is None or not self.config.needs_text:
+        if self.checkpoint is None or not self.plan["arch"].cls.needs_text:
             return None
         if not self.checkpoint.content["alphabet"]:
             problem = "it lacks the alphabet that the config's network needs"
@@ -75,29 +79,44 @@ class Start:
             return weights
         return model.extend_state_dict(weights, self.alphabet and len(self.alphabet))
 
-    def model_on_meta(self, extras: Any = ABSENT) -> BaseModel | None:
-        """Return the network without memory for its weights; works before data are loaded.
-
-        None if the network takes extras, and neither `extras` nor the checkpoint has their shapes.
+    def tried(self) -> "Start":
+        """Return the start after a trial of the constructors, with the network that was tried.
 
         Raises:
+            ConfigError: if the plan or a constructor has faults; names all of them.
             CheckpointError: if the weights of the checkpoint do not fit the network.
         """
-        if self.checkpoint is not None and "extras" in self.checkpoint.content:
-            extras = ExtraShapes(self.checkpoint.content["extras"])
-        alphabet = self.alphabet or TRIAL_ALPHABET
+        content = self.checkpoint.content if self.checkpoint else {}
+        extras = ExtraShapes(content["extras"]) if "extras" in content else None
+        alphabet = self.alphabet if self.plan["arch"] else None
+        trial = parse_config.try_constructors(self.plan, alphabet, extras)
+        if trial.network is not None:
+            self.check_weights(trial.network)
+        return replace(self, plan=trial.plan, network=trial.network)
+
+    def network_for(self, extras: ExtraShapes) -> BaseModel:
+        """Return the network on the device "meta", where weights take no memory."""
+        if self.network is not None:
+            return self.network
+        alphabet = self.alphabet or parse_config.TRIAL_ALPHABET
         with torch.device("meta"):
-            model = self.config.build_model(TRIAL_NORMALISATION, alphabet, extras)
-        if model is not None and self.checkpoint is not None:
-            arch, path = self.checkpoint.content["config"].get("arch"), self.checkpoint.path
-            with naming_incompatibilities(arch, self.config.config["arch"], path):
-                check_weights(model, self.state_dict_for(model, "meta"), path)
-        return model
+            units = {"normalisation": parse_config.TRIAL_NORMALISATION, "alphabet": alphabet}
+            network = self.plan.build("arch", **units, extras=extras)
+        self.check_weights(network)
+        return network
+
+    def check_weights(self, network: BaseModel) -> None:
+        """Raise a CheckpointError if the weights of the checkpoint do not fit a network."""
+        if self.checkpoint is None:
+            return
+        arch, path = self.checkpoint.content["config"].get("arch"), self.checkpoint.path
+        with naming_incompatibilities(arch, self.plan.config["arch"], path):
+            check_weights(network, self.state_dict_for(network, "meta"), path)
 
     def is_finished(self) -> bool:
         """Return whether a resumed run's trainer has nothing left to do."""
         former = self.checkpoint.content["config"] if self.is_resumed else {}
-        same_trainer = self.config.config["trainer"] == former.get("trainer")
+        same_trainer = self.plan.config["trainer"] == former.get("trainer")
         return same_trainer and self.run.is_finished()
 
     def older(self) -> "Start | None":
@@ -140,6 +159,10 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
     Raises:
         UserError: if the training cannot begin, or another process holds the run.
     """
+    return _resolved(arguments, locks).tried()
+
+
+def _resolved(arguments: argparse.Namespace, locks: ExitStack | None) -> Start:
     if arguments.config:
         start = new_start(arguments)
         return start_or_resume(start, locks) if arguments.start_or_resume else start
@@ -155,25 +178,28 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
 
 def new_start(arguments: argparse.Namespace) -> Start:
     """Return the start of a new or fine-tuned training: `-c CONFIG`, perhaps `-r CHECKPOINT`."""
-    name = arguments.resume or suggested_network(arguments)
+    plan = parse_config.read(arguments.config)
+    name = arguments.resume or suggested_network(plan.with_overrides(arguments.overrides))
     checkpoint = _find(name) if name else None
     arch = checkpoint and checkpoint.content["config"].get("arch")
-    config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
-    return Start(config, _new_run(config, arguments), checkpoint)
+    plan = plan.with_network(arch).with_overrides(arguments.overrides)
+    return Start(plan, _new_run(plan, arguments), checkpoint)
 
 
-def suggested_network(arguments: argparse.Namespace) -> str | None:
-    """Return the name of the pretrained network that a config's dataset suggests.
+def suggested_network(plan: Plan) -> str | None:
+    """Return the pretrained network with which a config begins by default: its dataset's argument
+    `network`. None if the config has a network of its own."""
+    if plan["arch"] is not None or plan["data_loader"] is None:
+        return None
+    dataset = plan["data_loader"].values.get("dataset")
+    return dataset and (dataset.defaults | dataset.values).get("network")
 
-    None if the config has a network of its own, or faults, which are reported later.
-    """
-    with suppress(ConfigError, ConfigFault):
-        values = bases.merged(bases.read(Path(arguments.config)))
-        if "type" not in children(children(values).get("arch")):
-            arch = _find("writer").content["config"]["arch"]  # Any `arch` will do.
-            config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
-            return config.build("data_loader").dataset.usual_network()
-    return None
+
+def named_by_content(plan: Plan) -> Plan:
+    """Return the plan of a new run, whose datasets name their samples by content if they can."""
+    return plan.with_values(
+        {f"{part.key}.args.named_by": "content" for part in plan.parts("named_by")}
+    )
 
 
 def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
@@ -182,20 +208,22 @@ def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
         return start
     _hold(start.run, locks)
     checkpoint = _find(start.run.models, needs_state=True)
-    config = start.config.resumed(checkpoint.content["config"], checkpoint.path)
-    return Start(config, start.run, checkpoint, is_resumed=True, tries_older=True)
+    former = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
+    # A trial finds the defaults that classes give their bases.
+    plan, former = (parse_config.try_constructors(plan).plan for plan in (start.plan, former))
+    return Start(plan.resumed(former), start.run, checkpoint, is_resumed=True, tries_older=True)
 
 
 def resumed_start(arguments: argparse.Namespace, run: RunFolder | None) -> Start:
     """Return the start that resumes `run`, or, if `run` is None, that branches to a new run."""
     checkpoint = _find(arguments.resume, needs_state=True)
     stored = checkpoint.content["config"]
-    config = ConfigParser.from_checkpoint(stored, checkpoint.path, arguments.overrides)
+    plan = parse_config.plan_from_checkpoint(stored, checkpoint.path, arguments.overrides)
     if run is None:
-        run = _new_run(config, arguments)
+        run = _new_run(plan, arguments)
         log.info("%s: a new run goes on from it, in %s", checkpoint.path, run.models)
     is_folder = Path(arguments.resume).is_dir()
-    return Start(config, run, checkpoint, is_resumed=True, tries_older=is_folder)
+    return Start(plan, run, checkpoint, is_resumed=True, tries_older=is_folder)
 
 
 def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
@@ -203,13 +231,13 @@ def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
     values, weights_from = distributed.broadcast_object(run.recorded_start)
     log.warning("%s was stopped before its first checkpoint: starting over", run.models)
     checkpoint = _find(weights_from) if weights_from else None
-    config = ConfigParser(values, str(run.models / "run.json"), arguments.overrides)
-    return Start(config, run, checkpoint)
+    plan = parse_config.plan_of(values, str(run.models / "run.json"), arguments.overrides)
+    return Start(plan, run, checkpoint)
 
 
-def _new_run(config: ConfigParser, arguments: argparse.Namespace) -> RunFolder:
+def _new_run(plan: Plan, arguments: argparse.Namespace) -> RunFolder:
     """Return the folder of a run; the run must be new unless --start-or-resume is set."""
-    run = RunFolder(config.name, arguments.run_id, arguments.saved)
+    run = RunFolder(plan.name, arguments.run_id, arguments.saved)
     # All processes get the main process's folder, whose default name is the time.
     return run if arguments.start_or_resume else distributed.broadcast_object(run.require_new)
 

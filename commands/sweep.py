@@ -51,7 +51,7 @@ def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace
     """
     all_runs, failed = runs(arguments), []
     for run in all_runs:
-        resolve_start(run).model_on_meta()
+        resolve_start(run)
     for number, run in enumerate(all_runs, start=1):
         log.info("run %d of %d: %s", number, len(all_runs), run.run_id)
         try:

@@ -42,6 +42,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)
     prepare = "prepare the data, print the numbers of samples, and exit (default: train)"
     add("--prepare", action="store_true", help=prepare)
+    check = "try all parts on two samples, print what was tried, and exit (default: train)"
+    add("--check", action="store_true", help=check)
     options.add_overrides(parser, trains=True)
     options.add_shared(parser, "--device", "--module")
     arguments = parser.parse(words)
@@ -78,7 +80,8 @@ def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
         parser.error("--sweep-random is for --sweep")
     if arguments.start_or_resume and not (arguments.config and arguments.run_id):
         parser.error("--start-or-resume is for -c CONFIG and --run-id ID")
-    if arguments.sweeps and arguments.prepare:
-        parser.error("--prepare is for one run: without --sweep")
+    for name in ("prepare", "check"):
+        if arguments.sweeps and getattr(arguments, name):
+            parser.error(f"--{name} is for one run: without --sweep")
     if arguments.saved != SAVED:
         prepare_output(arguments.saved / "models", "--saved", arguments.saved)

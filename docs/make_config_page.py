@@ -21,7 +21,8 @@ from parse_config import BLOCKS, choices, config_binder
 PAGE = Path(__file__).with_name("config.md")
 MARK = "<!-- made by docs/make_config_page.py -->\n"
 HEAD = "| key | value | default | meaning |\n|---|---|---|---|"
-SECTIONS = {**BLOCKS, "dataset": BaseDataset, "transform": BaseTransform}
+ANNOTATIONS = {key: block.annotation for key, block in BLOCKS.items()}
+SECTIONS = {**ANNOTATIONS, "dataset": BaseDataset, "transform": BaseTransform}
 """For the title of each section, the annotation of the section's values in a config."""
 ENTRY = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 """Matches an entry in the "Args" of a docstring; its groups are the names and their description."""

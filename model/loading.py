@@ -15,7 +15,7 @@ import model
 from base.base_model import BaseModel, ExtraShapes
 from base.checkpoint import Checkpoint, check_weights, find_checkpoint, load_weights
 from base.config import user_modules
-from base.config.binder import Binder
+from base.config.binder import Binder, build
 from base.config.signatures import arguments_of, by_name
 from base.device import resolve_device
 from base.pretrained import resolve_checkpoint
@@ -25,7 +25,7 @@ from model.recognition.encoder import Recogniser
 from model.trained_network import TrainedNetwork
 from model.writer import Writer
 from utils.alphabet import Alphabet
-from utils.checks import ABSENT, CheckpointError, ConfigFault, DataError, UserError, shown
+from utils.checks import CheckpointError, ConfigFault, DataError, UserError, shown
 from utils.normalisation import Normalisation
 
 HAND_FILE = "hand.pth"
@@ -118,20 +118,19 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
         ConfigFault: if there is no such class, or an argument does not fit.
     """
     binder = Binder(lambda base: network_classes() if base is BaseModel else {})
-    normalisation = Normalisation.from_dict(checkpoint["normalisation"])
-    characters, arch = checkpoint["alphabet"], checkpoint["config"].get("arch")
-    alphabet = Alphabet(characters) if characters else ABSENT
-    extras = ExtraShapes(checkpoint["extras"]) if "extras" in checkpoint else ABSENT
-    supplied = {"normalisation": normalisation, "alphabet": alphabet, "extras": extras}
+    characters, shapes = checkpoint["alphabet"], checkpoint.get("extras")
+    supplied = {"normalisation": Normalisation.from_dict(checkpoint["normalisation"])}
+    supplied |= {"alphabet": Alphabet(characters)} if characters else {}
+    supplied |= {} if shapes is None else {"extras": ExtraShapes(shapes)}
+    arch = checkpoint["config"].get("arch")
+    part = binder.bind(BaseModel, arch, "arch", ("normalisation", "alphabet", "extras")).sound()
     # The weights are checked before memory is allocated: a small config can describe gigabytes.
     with torch.device("meta"):
-        empty_network = binder.make(BaseModel, arch, "arch", supplied)
-    for fault in binder.faults:
-        raise fault
-    if empty_network is ABSENT:
+        empty_network = build(part, supplied).sound()
+    if empty_network is None:
         raise CheckpointError(f"{path}: it lacks the alphabet or the extras that its network needs")
     check_weights(empty_network, checkpoint["state_dict"], path)
-    return binder.make(BaseModel, arch, "arch", supplied)
+    return build(part, supplied).sound()
 
 
 def _error(network: TrainedNetwork, task: str) -> UserError:

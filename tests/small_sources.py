@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from base.base_dataset import BaseDataset
+from base.config.binder import build
 from data_loader import EmbeddedDataset
 from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.embedded import FontWriter, embedded_digit
@@ -163,6 +164,11 @@ def unipen_collection(root: Path, contributors: list[str]) -> dict[str, Any]:
     return {}
 
 
+def made(block: dict[str, Any]) -> BaseDataset:
+    """Return the dataset that a block of a config describes."""
+    return build(config_binder().bind(BaseDataset, block, "").value).value
+
+
 def evenly(points: int, text: str) -> np.ndarray:
     """Return as many points of each character, as far as possible: no true alignment."""
     return np.bincount(np.arange(points) * len(text) // points, minlength=len(text))
@@ -171,7 +177,7 @@ def evenly(points: int, text: str) -> np.ndarray:
 def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     """Write the data of both parts, and an alignment of the lines."""
     changed = {"size": 6, "long": 2, "forms": [0.0, 1.0]} | of_parts(args, "dataset", "digits")
-    dataset = config_binder().make(BaseDataset, args["dataset"], "")
+    dataset = made(args["dataset"])
     lines = {}
     for sample in dataset.load().used:
         every = np.ones(len(sample.text), dtype=bool)
@@ -187,7 +193,7 @@ def told_hands(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     changed, block = of_parts(args, "dataset"), args["dataset"]
     while "dataset" in block["args"]:
         block = block["args"]["dataset"]
-    recorded = config_binder().make(BaseDataset, block, "").load().used
+    recorded = made(block).load().used
     rows = np.random.default_rng(0).normal(size=(len(recorded), DESCRIPTOR + 1))
     rows[:, -1] = 1.0
     np.savez("hands.npz", names=[sample.name for sample in recorded], values=rows)

@@ -8,9 +8,8 @@ import pytest
 from base.checkpoint import load_checkpoint
 from base.config import bases
 from base.config.overrides import Override
-from base.config.trial import TRIAL_NORMALISATION
 from base.pretrained import pretrained
-from parse_config import ConfigParser
+from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, try_constructors
 from utils.alphabet import Alphabet
 from utils.checks import ConfigError
 from utils.strict_json import nested
@@ -23,16 +22,16 @@ CONFIGS = sorted((ROOT / "configs").glob("*.json"))
 def test_a_config_is_sound_and_named_like_its_file(path):
     given = bases.merged(bases.read(path))
     if "type" in (given["arch"] or {}):
-        config = ConfigParser.from_file(path)
-        assert config.stored == given
+        config = plan_from_file(path)
+        assert try_constructors(config).plan.stored == given
     else:  # of the network that is fine-tuned
         name = "reader" if "reader" in path.stem else "writer"
         arch = load_checkpoint(pretrained()[name])["config"]["arch"]
-        config = ConfigParser.from_file(path, arch=arch)
+        config = plan_from_file(path, arch=arch)
         assert config.stored["arch"]["type"] == arch["type"]
     assert config.name == path.stem
     resolved = config.resolved
-    assert ConfigParser(resolved, "config.json of a run").resolved == resolved
+    assert plan_of(resolved, "config.json of a run").resolved == resolved
     here, there = dict(nested(config.stored)), dict(nested(resolved))
     assert all(there[key] == one for key, one in here.items() if not isinstance(one, dict | list))
     assert {"trainer.args.clip_norm"} <= there.keys()
@@ -40,7 +39,7 @@ def test_a_config_is_sound_and_named_like_its_file(path):
 
 def test_data_names_the_folder_of_the_dataset_that_others_join():
     path, data = ROOT / "configs" / "writer.json", Override("--data", None, "elsewhere")
-    parser = ConfigParser.from_file(path, [data])
+    parser = plan_from_file(path, [data])
     told = parser.config["data_loader"]["args"]["dataset"]["args"]
     composed = told["dataset"]["args"]["dataset"]["args"]
     assert composed["dataset"]["args"]["root"] == "elsewhere"
@@ -49,7 +48,7 @@ def test_data_names_the_folder_of_the_dataset_that_others_join():
     joined["added"]["args"] = composed
     mixed = json.dumps({"type": "MixedDataset", "args": joined})
     with pytest.raises(ConfigError, match=r"several datasets .* use -o .*root=F.* or -o .*root=F"):
-        ConfigParser.from_file(path, [Override("-o", "data_loader.args.dataset", mixed), data])
+        plan_from_file(path, [Override("-o", "data_loader.args.dataset", mixed), data]).checked()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +56,7 @@ def test_data_names_the_folder_of_the_dataset_that_others_join():
     [("iam_unconditional", None, 3.4e6), ("iam_conditional", 10, 3.7e6)],
 )
 def test_the_papers_protocol(name, windows, weights):
-    parser = ConfigParser.from_file(ROOT / "configs" / f"{name}.json")
+    parser = plan_from_file(ROOT / "configs" / f"{name}.json")
     config, loader = parser.config, parser.config["data_loader"]["args"]
     arch = {"num_layers": 3, "hidden_size": 400, "cell": "LSTM", "num_mixtures": 20}
     clipped = {"min_scale": 0.1, "clip_output_gradient": 100, "clip_lstm_gradient": 10}
@@ -75,7 +74,7 @@ def test_the_papers_protocol(name, windows, weights):
     assert splits["valid"] == ["testset_v"]
     assert [step["type"] for step in loader["preprocessing"]] == ["FillMissing", "CutLongSteps"]
     alphabet = Alphabet([chr(32 + number) for number in range(57)])  # the paper's count
-    network = parser.build_model(TRIAL_NORMALISATION, alphabet)
+    network = parser.build("arch", normalisation=TRIAL_NORMALISATION, alphabet=alphabet)
     assert network.num_parameters == pytest.approx(weights, rel=0.02)
     assert network.output.out_features == 121
 
@@ -94,6 +93,7 @@ def test_the_papers_protocol(name, windows, weights):
 )
 def test_parts_of_another_task_are_found_before_data_loads(name, key, value, message):
     with pytest.raises(ConfigError) as caught:
-        ConfigParser.from_file(ROOT / "configs" / f"{name}.json", [Override("-o", key, value)])
+        plan = plan_from_file(ROOT / "configs" / f"{name}.json", [Override("-o", key, value)])
+        try_constructors(plan)
     faults = [fault for fault in caught.value.faults if message in fault.expected]
     assert [fault.key for fault in faults] in ([key.removesuffix(".type")], ["metrics.1"])

@@ -9,7 +9,7 @@ import pytest
 
 import train
 from data_loader import EmbeddedDataset
-from parse_config import ConfigParser
+from parse_config import plan_of
 from tests.data_loader import ink_formats
 from utils.ink import strokes
 
@@ -51,5 +51,5 @@ def test_a_wrapped_dataset_of_the_page_can_be_built(block):
     config = json.loads((ROOT / "configs" / "unipen_digits.json").read_text())
     given = json.loads("{" + block + "}")["dataset"]
     config["data_loader"]["args"]["dataset"] = given
-    dataset = ConfigParser(config, "page").build("data_loader").dataset
+    dataset = plan_of(config, "page").build("data_loader").dataset
     assert type(dataset).__name__ == given["type"]

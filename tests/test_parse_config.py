@@ -13,11 +13,19 @@ import model
 from base.base_loss import BaseLoss
 from base.config import user_modules
 from base.config.overrides import Override
-from base.config.trial import TRIAL_ALPHABET, TRIAL_NORMALISATION
+from base.config.plan import Plan
 from model import SynthesisNetwork
 from model.generation.generators import GenerationNetwork
 from model.generation.loss import NegativeLogLikelihood
-from parse_config import ConfigParser, choices
+from parse_config import (
+    TRIAL_ALPHABET,
+    TRIAL_NORMALISATION,
+    choices,
+    plan_from_checkpoint,
+    plan_from_file,
+    plan_of,
+    try_constructors,
+)
 from tests import tiny_config
 from utils.checks import ConfigError, UserError
 
@@ -32,8 +40,9 @@ def changed(key: str, value: Any) -> dict:
     return tiny_config.changed(CONFIG, {key: value})
 
 
-def parsed(config: Any, *overrides: str) -> ConfigParser:
-    return ConfigParser(config, "c.json", [Override.parse(text) for text in overrides])
+def parsed(config: Any, *overrides: str) -> Plan:
+    plan = plan_of(config, "c.json", [Override.parse(text) for text in overrides])
+    return try_constructors(plan).plan
 
 
 def faults(config: Any, *overrides: str) -> list:
@@ -53,7 +62,8 @@ def only_fault(config: Any, *overrides: str) -> str:
 
 def test_a_sound_config_builds_what_it_says():
     config = parsed(changed("arch.args", {"hidden_size": 8, "dropout": 0, "num_windows": 2}))
-    network = config.build_model(TRIAL_NORMALISATION, TRIAL_ALPHABET)
+    units = {"normalisation": TRIAL_NORMALISATION, "alphabet": TRIAL_ALPHABET}
+    network = config.build("arch", **units)
     assert type(network) is SynthesisNetwork and network.alphabet == TRIAL_ALPHABET
     loader = config.build("data_loader")
     names = [type(one).__name__ for one in loader.preprocessing]
@@ -165,15 +175,15 @@ def test_a_file_that_is_no_config_is_one_fault(tmp_path, content, message):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError) as error:
-        ConfigParser.from_file(path)
+        plan_from_file(path).checked()
     assert str(error.value).startswith(f"{path}: {message}") and len(error.value.faults) == 1
 
 
-def in_files(folder: Path, *configs: Any, arch: Any = None) -> ConfigParser:
+def in_files(folder: Path, *configs: Any, arch: Any = None) -> Plan:
     """Write configs into files, a.json, b.json and so on, and read the first."""
     for name, config in zip("abcd", configs, strict=False):
         (folder / f"{name}.json").write_text(json.dumps(config))
-    return ConfigParser.from_file(folder / "a.json", arch=arch)
+    return plan_from_file(folder / "a.json", arch=arch).checked()
 
 
 def test_a_config_has_what_its_base_says_and_it_does_not(tmp_path):
@@ -362,7 +372,7 @@ def test_where_files_are_written_is_said_on_the_command_line_only():
     config = parsed(CONFIG, f"{DATASET}.args.cache=elsewhere")
     loader = config.build("data_loader")
     assert loader.dataset.cache == "elsewhere"
-    assert config.stored == CONFIG == ConfigParser.from_checkpoint(config.stored, "x.pth").config
+    assert config.stored == CONFIG == plan_from_checkpoint(config.stored, "x.pth").config
     whole = {"type": "IAMOnDBDataset", "args": {"cache": "elsewhere"}}
     assert faults(CONFIG, f"{DATASET}={json.dumps(whole)}") == []
 
@@ -373,7 +383,7 @@ def test_data_that_only_a_checkpoint_names_is_cached_at_home(tmp_path, monkeypat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     config, key = changed(f"{DATASET}.args.root", root), f"{DATASET}.args.root"
     for overrides in ([], [Override.parse(f"{key}={root}")]):
-        found = ConfigParser.from_checkpoint(config, "x.pth", overrides)
+        found = plan_from_checkpoint(config, "x.pth", overrides)
         expected = str(tmp_path / "home" / "online-handwriting")
         args = found.config["data_loader"]["args"]["dataset"]["args"]
         assert args.get("cache") == (expected if home and not overrides else None)

@@ -21,7 +21,7 @@ from model import load
 from model.generation.sampling_options import Sampling
 from model.recognition.error_rates import rates
 from model.scores import evaluate
-from parse_config import ConfigParser
+from parse_config import plan_from_file, plan_of
 from tests.shared_data import prepared
 
 pytestmark = pytest.mark.slow
@@ -181,9 +181,9 @@ def test_the_pages_have_what_the_record_of_a_file_says_of_its_validation(name):
     "name", ["writer", "open_writer", "reader", "open_reader", "proofreader", "judge", "eye"]
 )
 def test_the_networks_for_use_are_what_their_config_trains(name):
-    config = ConfigParser.from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
+    config = plan_from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
     record = load_checkpoint(pretrained()[name])["config"] | {"name": name}
-    assert ConfigParser(record, name).resolved == config.resolved
+    assert plan_of(record, name).resolved == config.resolved
 
 
 @pytest.mark.parametrize("path", sorted(PRETRAINED.glob("*.pth")), ids=lambda path: path.stem)

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from base.base_dataset import BaseDataset, Sample
+from base.base_dataset import Sample
 from base.config import bases
 from base.config.overrides import Override
-from parse_config import config_binder
 from tests import small_sources
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +33,7 @@ def samples_of(path: Path) -> Mapping[str, list[Sample]]:
     block = config["data_loader"]["args"]["dataset"]
     for name, value in small_sources.of_block(block).items():
         Override("", f"data_loader.args.dataset.args.{name}", json.dumps(value)).set_in(config)
-    return config_binder().make(BaseDataset, block, "").load().samples
+    return small_sources.made(block).load().samples
 
 
 def checksum(samples: list[Sample]) -> int:

@@ -3,14 +3,14 @@
 An object is described as `{"type": NAME, "args": {...}}`. The annotations of a constructor's
 parameters say which values of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`;
 `list`, `tuple` and `dict` of these; `Annotated[int, Range(low, high)]` for bounds; and a base class
-for an object within the object.
+for an object within the object. Binding makes no object: it gives a `Part` for each.
 """
 
 import collections.abc
 import types
 import typing
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -33,17 +33,134 @@ MAX_INTEGER = 2**63 - 1
 OBJECT_DESCRIPTION = 'an object {"type": ..., "args": {...}}'
 
 
-class Binder:
-    """Makes objects from their descriptions.
+@dataclass(frozen=True)
+class Outcome:
+    """What binding or building gives for a value of a config."""
+
+    value: Any = None
+    """The value, or None if there are faults: after binding a plain value, a `Part`, or a list,
+    tuple or dictionary of these; after building, with objects in the place of parts."""
+    faults: tuple[ConfigFault, ...] = ()
+    defaults: Mapping[str, Json] = field(default_factory=dict)
+    """By dotted key, the plain defaults that classes give their bases; known after building."""
+
+    def sound(self) -> Any:
+        """Return the value; raise the first fault if there is one."""
+        for fault in self.faults:
+            raise fault
+        return self.value
+
+    @classmethod
+    def gathered(cls, value: Any, outcomes: Iterable["Outcome"]) -> "Outcome":
+        """Return the outcome of a value that is made of others."""
+        faults, defaults = (), {}
+        for outcome in outcomes:
+            faults += outcome.faults
+            defaults |= outcome.defaults
+        return cls(value, faults, defaults)
+
+
+def refused(key: str, value: object, expected: str) -> Outcome:
+    """Return the outcome of a value that does not fit."""
+    return Outcome(faults=(ConfigFault(key, value, expected),))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A class with its bound arguments, of which objects are built."""
+
+    arguments: Arguments
+    key: str
+    """The dotted key of the object's description in the config."""
+    values: Mapping[str, Any]
+    """The bound arguments by name."""
+    defaults: Mapping[str, Json]
+    """The plain defaults of arguments that are left out."""
+
+    @property
+    def cls(self) -> type:
+        """The class."""
+        return self.arguments.cls
+
+    def build(self, supplied: Mapping[str, Any]) -> Outcome:
+        """Build the object, and check that its bases got their arguments.
+
+        Args:
+            supplied: by name, the arguments that the program passes; if one lacks that the
+                constructor needs, only the objects within the object are built.
+        """
+        parts = {name: build(value) for name, value in self.values.items()}
+        whole = Outcome.gathered(None, parts.values())
+        if whole.faults or not supplied.keys() >= {*self.arguments.supplied}:
+            return whole
+        values = {name: part.value for name, part in parts.items()}
+        arguments = self.arguments
+        try:
+            positional = [supplied[name] for name in arguments.supplied]
+            result = arguments.construct(arguments.cls, *positional, **values)
+        except ConfigFault as fault:
+            key = ".".join(filter(None, (self.key, "args", fault.key)))
+            return refused(key, fault.value, fault.expected)
+        except (UserError, OSError):
+            raise
+        except Exception as error:  # A user's class may raise anything.
+            problem = f"its constructor ended in {described(error)}"
+            return refused(f"{self.key}.type", arguments.cls.__name__, problem)
+        handed_on = [self._handed_on(result, name, values) for name in arguments.handed_on]
+        return Outcome.gathered(result, [whole, *handed_on])
+
+    def _handed_on(self, result: object, name: str, values: Mapping[str, Any]) -> Outcome:
+        """Check that a base got an argument; if the argument was left out, find its default."""
+        # A base keeps an argument as an attribute of `result`, or of a dataclass that `result` has.
+        owner, key = self.arguments.handed_on[name], f"{self.key}.args.{name}"
+        holders = (part for part in (result, *vars(result).values()) if isinstance(part, owner))
+        value = getattr(next(holders, None), name, ABSENT)
+        if name not in values:  # The default is what the class gives its base.
+            default = _plain_default(self.arguments.accepted[name], value)
+            return Outcome(defaults={key: default.value} if default else {})
+        if {type(value), type(values[name])} <= DESCRIPTIONS.keys() and value != values[name]:
+            problem = f"{self.cls.__name__} does not hand it on: super().__init__(..., **options)"
+            return refused(key, values[name], problem)
+        return Outcome()
+
+
+def build(bound: Any, supplied: Mapping[str, Any] = NOTHING) -> Outcome:
+    """Build the objects of a bound value.
 
     Args:
-        choices: returns, for an annotation, the subclasses that a config may name, by name; {} if
-            the annotation is not a class.
-        arguments: returns the arguments of a class's constructor.
+        bound: the value of an outcome of `Binder.bind`.
+        supplied: by name, the arguments that the program passes to the value's own constructors, or
+            to those of its elements, but not to those of objects within objects.
+    """
+    if isinstance(bound, Part):
+        return bound.build(supplied)
+    if isinstance(bound, list | tuple):
+        elements = [build(element, supplied) for element in bound]
+        return Outcome.gathered(type(bound)(part.value for part in elements), elements)
+    if isinstance(bound, dict):
+        members = {name: build(member) for name, member in bound.items()}
+        value = {name: member.value for name, member in members.items()}
+        return Outcome.gathered(value, members.values())
+    return Outcome(bound)
 
-    Attributes:
-        faults: all faults so far.
-        defaults: the plain defaults of arguments that were left out, by dotted key.
+
+def parts(bound: Any) -> Iterator[Part]:
+    """Yield the parts in a bound value, at any depth, outer parts first."""
+    if isinstance(bound, Part):
+        yield bound
+        yield from parts(bound.values)
+    elif isinstance(bound, list | tuple | Mapping):
+        for element in bound.values() if isinstance(bound, Mapping) else bound:
+            yield from parts(element)
+
+
+class Binder:
+    """Binds plain values to annotations.
+
+    Args:
+        choices: returns, for an annotation, the classes that a config may name, by name; {} if the
+            annotation is not a class.
+        arguments: returns the arguments of a class's constructor.
     """
 
     def __init__(
@@ -52,142 +169,102 @@ class Binder:
         arguments: Callable[[type], Arguments] = arguments_of,
     ) -> None:
         self.choices, self.arguments = choices, arguments
-        self.faults: list[ConfigFault] = []
-        self.defaults: dict[str, Json] = {}
 
-    def make(
-        self, annotation: Annotation, value: Json, key: str, supplied: Mapping[str, Any] = NOTHING
-    ) -> Any:
-        """Return the value or object that a plain value describes; if the value does not fit, add a
-        fault to `faults` and return `ABSENT`.
+    def bind(
+        self, annotation: Annotation, value: Json, key: str, supplied: Collection[str] = ()
+    ) -> Outcome:
+        """Bind the plain value at a key.
 
         Args:
             annotation: the annotation of the parameter.
-            value: the plain value in the config.
+            value: the plain value in the config; `ABSENT` if the config lacks it.
             key: the value's dotted key, for messages.
-            supplied: by name, the arguments that the program passes to each constructor. If one
-                that a constructor needs is `ABSENT`, the description is only checked.
+            supplied: the names of the arguments that the program passes to each constructor.
         """
         origin, members = get_origin(annotation), get_args(annotation)
         if value is ABSENT:
-            return self._refuse(key, value, f"is missing: {self._wanted(annotation)}")
+            return refused(key, value, f"is missing: {self._wanted(annotation)}")
         if annotation is Any:
-            return value
+            return Outcome(value)
         if origin in UNIONS:
-            return self._make_member(annotation, value, key, supplied)
+            return self._bind_member(annotation, value, key, supplied)
         if isinstance(value, list) and origin in SEQUENCES:
             size = _size(annotation)
             if size in (None, len(value)):
                 kinds = repeat(members[0]) if size is None else members
-                elements = (tuple if origin is tuple else list)(
-                    self.make(kind, element, f"{key}.{index}", supplied)
+                elements = [
+                    self.bind(kind, element, f"{key}.{index}", supplied)
                     for index, (kind, element) in enumerate(zip(kinds, value, strict=False))
-                )
-                return ABSENT if any(element is ABSENT for element in elements) else elements
+                ]
+                values = (tuple if origin is tuple else list)(part.value for part in elements)
+                return Outcome.gathered(values, elements)
         elif isinstance(value, dict) and origin is dict:
-            return {name: self.make(members[1], value[name], f"{key}.{name}") for name in value}
+            bound = {name: self.bind(members[1], value[name], f"{key}.{name}") for name in value}
+            values = {name: part.value for name, part in bound.items()}
+            return Outcome.gathered(values, bound.values())
         elif isinstance(value, dict) and (classes := self.choices(annotation)):
-            return self._make_object(classes, value, key, supplied)
+            return self._bind_object(classes, value, key, supplied)
         elif _fits(annotation, value):
-            return float(value) if float in (annotation, *members[:1]) else value
-        return self._refuse(key, value, self._wanted(annotation))
+            return Outcome(float(value) if float in (annotation, *members[:1]) else value)
+        return refused(key, value, self._wanted(annotation))
 
-    def _refuse(self, key: str, value: object, expected: str) -> Any:
-        self.faults.append(ConfigFault(key, value, expected))
-        return ABSENT
-
-    def _make_member(
-        self, union: Annotation, value: Json, key: str, supplied: Mapping[str, Any]
-    ) -> Any:
-        """Return the value or object of the first member of a union that fits `value`."""
-        faults = [ConfigFault(key, value, self.described(union))]
+    def _bind_member(
+        self, union: Annotation, value: Json, key: str, supplied: Collection[str]
+    ) -> Outcome:
+        """Bind a value to the first member of a union that it fits."""
+        misfit = refused(key, value, self.described(union))
         for member in get_args(union):
-            binder = Binder(self.choices, self.arguments)
-            result = binder.make(member, value, key, supplied)
-            if not binder.faults:
-                self.defaults |= binder.defaults
-                return result
-            if binder.faults[0].key != key:  # the fault is within a list or an object
-                faults = binder.faults
-        self.faults += faults
-        return ABSENT
+            outcome = self.bind(member, value, key, supplied)
+            if not outcome.faults:
+                return outcome
+            if outcome.faults[0].key != key:  # the fault is within a list or an object
+                misfit = outcome
+        return misfit
 
-    def _make_object(
-        self, classes: Mapping[str, type], value: Config, key: str, supplied: Mapping[str, Any]
-    ) -> Any:
-        """Return an object of one of `classes`, made from its description."""
-        num_faults = len(self.faults)
+    def _bind_object(
+        self, classes: Mapping[str, type], value: Config, key: str, supplied: Collection[str]
+    ) -> Outcome:
+        """Bind the description of an object of one of `classes`."""
+        outcomes = []
         for name in (name for name in value if name not in ("type", "args")):
             expected = 'unknown key; an object has "type" and "args"'
-            self._refuse(f"{key}.{name}", value[name], expected)
+            outcomes.append(refused(f"{key}.{name}", value[name], expected))
         kind, args = value.get("type", ABSENT), value.get("args", {})
         if not isinstance(kind, str) or kind not in classes:
             problem = "is missing" if kind is ABSENT else "unknown type"
             remedy = f"{hint(kind, classes)}; --module FILE adds classes of your own"
-            return self._refuse(f"{key}.type", kind, problem + remedy)
+            outcomes.append(refused(f"{key}.type", kind, problem + remedy))
+            return Outcome.gathered(None, outcomes)
         if not isinstance(args, dict):
-            return self._refuse(f"{key}.args", args, "an object of arguments")
+            outcomes.append(refused(f"{key}.args", args, "an object of arguments"))
+            return Outcome.gathered(None, outcomes)
         arguments = self.arguments(classes[kind])
-        if not supplied.keys() >= set(arguments.supplied):
+        if not {*supplied} >= {*arguments.supplied}:
             names = f"whose parameters before * are among {', '.join(supplied)}"
             condition = names if supplied else "without parameters before *"
-            self._refuse(f"{key}.type", kind, f"a class {condition}")
-        values = self._make_arguments(arguments, args, f"{key}.args")
-        is_sound = len(self.faults) == num_faults
-        if not is_sound or any(supplied[name] is ABSENT for name in arguments.supplied):
-            return ABSENT
-        return self._construct(arguments, supplied, values, key)
+            outcomes.append(refused(f"{key}.type", kind, f"a class {condition}"))
+        bound = {
+            name: self._bind_argument(arguments, name, args.get(name, ABSENT), f"{key}.args.{name}")
+            for name in dict.fromkeys((*args, *arguments.accepted))
+            if name in args or name not in arguments.defaults
+        }
+        values = {name: argument.value for name, argument in bound.items()}
+        defaults = {}
+        for name in arguments.defaults.keys() - args.keys():
+            annotation = arguments.accepted[name]
+            if default := _plain_default(annotation, arguments.defaults[name]):
+                defaults[name] = default.value
+        part = Part(arguments, key, values, defaults)
+        return Outcome.gathered(part, [*outcomes, *bound.values()])
 
-    def _make_arguments(self, arguments: Arguments, args: Config, key: str) -> dict[str, Any]:
-        """Return the arguments of a constructor by name, made from their descriptions `args`."""
-        values, accepted = {}, arguments.accepted
-        missing = {name: ABSENT for name in accepted if name not in args}
-        for name, value in {**args, **missing}.items():
-            if value is ABSENT and name in arguments.defaults:
-                self._keep_default(accepted[name], arguments.defaults[name], f"{key}.{name}")
-            elif name in accepted:
-                values[name] = self.make(accepted[name], value, f"{key}.{name}")
-            elif name in arguments.supplied:
-                self._refuse(f"{key}.{name}", value, "is set by the program: leave it out")
-            else:
-                problem = f"{arguments.cls.__name__} takes no such argument{hint(name, accepted)}"
-                self._refuse(f"{key}.{name}", value, problem)
-        return values
-
-    def _construct(
-        self, arguments: Arguments, supplied: Mapping[str, Any], values: Config, key: str
-    ) -> Any:
-        """Construct an object, and check that its bases got the arguments `values`."""
-        kind, positional = arguments.cls.__name__, [supplied[name] for name in arguments.supplied]
-        try:
-            result = arguments.construct(arguments.cls, *positional, **values)
-        except ConfigFault as fault:
-            fault_key = ".".join(filter(None, (key, "args", fault.key)))
-            return self._refuse(fault_key, fault.value, fault.expected)
-        except (UserError, OSError):
-            raise
-        except Exception as error:  # A user's class may raise anything.
-            problem = f"its constructor ended in {described(error)}"
-            return self._refuse(f"{key}.type", kind, problem)
-        # A base keeps an argument as an attribute of `result`, or of a dataclass that `result` has.
-        holders = (result, *vars(result).values()) if arguments.handed_on else ()
-        for name, owner in arguments.handed_on.items():
-            holder = next((part for part in holders if isinstance(part, owner)), None)
-            value = getattr(holder, name, ABSENT)
-            if name not in values:  # The default is what the class gives its base.
-                self._keep_default(arguments.accepted[name], value, f"{key}.args.{name}")
-            elif {type(value), type(values[name])} <= DESCRIPTIONS.keys() and value != values[name]:
-                problem = f"{kind} does not hand it on: super().__init__(..., **options)"
-                result = self._refuse(f"{key}.args.{name}", values[name], problem)
-        return result
-
-    def _keep_default(self, annotation: Annotation, default: object, key: str) -> None:
-        trial = Binder(self.choices, self.arguments)
-        with suppress(ConfigFault):
-            value = strict_json.plain(default)
-            trial.make(annotation, value, key)
-            if not trial.faults:
-                self.defaults[key] = value
+    def _bind_argument(self, arguments: Arguments, name: str, value: Json, key: str) -> Outcome:
+        """Bind the value of an argument of a constructor."""
+        if name in arguments.accepted:
+            return self.bind(arguments.accepted[name], value, key)
+        if name in arguments.supplied:
+            return refused(key, value, "is set by the program: leave it out")
+        problem = f"{arguments.cls.__name__} takes no such argument"
+        return refused(key, value, problem + hint(name, arguments.accepted))
 
     def _wanted(self, annotation: Annotation) -> str:
         problem = f"no value fits its annotation {annotation!r}; name the elements, as in list[int]"
@@ -211,6 +288,15 @@ class Binder:
         if annotation in DESCRIPTIONS:
             return DESCRIPTIONS[annotation]
         return OBJECT_DESCRIPTION if self.choices(annotation) else ""
+
+
+def _plain_default(annotation: Annotation, default: object) -> Outcome | None:
+    """Return a default as a plain value; None if JSON cannot hold it, or if it does not fit."""
+    try:
+        value = strict_json.plain(default)
+    except ConfigFault:
+        return None
+    return None if Binder(lambda _: {}).bind(annotation, value, "").faults else Outcome(value)
 
 
 def _size(annotation: Annotation) -> int | None:

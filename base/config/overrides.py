@@ -1,15 +1,12 @@
 """Values from the command line that replace values of a config."""
 
-import copy
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from base.config.signatures import arguments_of
 from utils import strict_json
 from utils.checks import ABSENT, ConfigFault, UserError, hint
-from utils.strict_json import Config, Json, children, nested
+from utils.strict_json import Json, children
 
 EXAMPLE = "arch.args.hidden_size=64"
 CACHE = "cache"
@@ -81,34 +78,3 @@ def option_of(key: str, overrides: Sequence[Override]) -> str:
         if f"{key}.".startswith(f"{override.key}."):
             return override.option
     return ""
-
-
-def with_defaults(config: Config, defaults: Mapping[str, Json]) -> Config:
-    """Return a copy of a config in which missing values come from `defaults`, by dotted key."""
-    complete, present = copy.deepcopy(config), dict(nested(config))
-    for key, default in defaults.items():
-        if key not in present:
-            Override("", key, json.dumps(default)).set_in(complete)
-    return complete
-
-
-def find_datasets(config: Json, classes: Mapping[str, type]) -> Iterator[tuple[str, Config, dict]]:
-    """Yield for each dataset the key and value of its "args", and what its class accepts there."""
-    for key, block in nested(config):
-        kind = children(block).get("type")
-        if isinstance(kind, str) and kind in classes:
-            yield f"{key}.args", children(block.get("args")), arguments_of(classes[kind]).accepted
-
-
-def root_key(config: Json, classes: Mapping[str, type]) -> str:
-    """Return the key of the folder of a config's main dataset, or of its only dataset from files;
-    raise a ConfigFault if there is no such dataset."""
-    datasets = find_datasets(config, classes)
-    keys = [f"{key}.root" for key, _, accepted in datasets if "root" in accepted]
-    if len(candidates := list(filter(MAIN_ROOT.fullmatch, keys)) or keys) == 1:
-        return candidates[0]
-    expected = "--data is not used: the config's dataset is not read from files"
-    if keys:
-        options = " or ".join(f"-o {key}=FOLDER" for key in keys)
-        expected = f"several datasets of the config are read from files: use {options}"
-    raise ConfigFault("data_loader", ABSENT, expected)

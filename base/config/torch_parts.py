@@ -15,7 +15,6 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from base.config import user_modules
 from base.config.signatures import Annotation, Arguments, arguments_of
-from base.dry_run import try_state, trying
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
@@ -38,9 +37,6 @@ TRIAL_STEPS = 1009
 """Number of steps of the imaginary run for which schedules are made when a config is tried, before
 the data are loaded (a prime, so that fractions of the run are seldom whole). A user's schedule is
 advanced to its end."""
-NUM_TORCH_STEPS = 3
-"""Number of these steps by which torch's schedules are advanced (assumed: errors come with the
-first two)."""
 # Where torch checks these bounds, its errors do not name the accepted values; numbers that exceed
 # float32 would fail only at the first step.
 TORCH_RANGES = {
@@ -86,27 +82,6 @@ def arguments(cls: type) -> Arguments:
     if issubclass(cls, LRScheduler):  # A user's schedule may have torch's argument `last_epoch`.
         arguments.supplied[:] = [name for name in arguments.supplied if name != "last_epoch"]
     return arguments
-
-
-def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
-    """Make a few steps with an optimiser and its schedule; raise a ConfigFault if a step fails."""
-    is_user_schedule = schedule is not None and user_modules.is_any_defined(schedule)
-    for step in range(TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
-        for group in optimizer.param_groups:
-            for weight in group["params"]:
-                weight.grad = torch.ones_like(weight)
-        with trying("optimizer", optimizer, "an optimiser that makes steps"):
-            optimizer.step()
-        with trying("lr_scheduler", schedule, "a schedule that makes steps"):
-            step_schedule(schedule, 1.0)
-        rates = [group["lr"] for group in optimizer.param_groups]
-        plain = all(type(rate) in (int, float, torch.Tensor) for rate in rates)
-        if not plain or not all(0 <= rate < math.inf for rate in rates):
-            expected = f"one whose rates are plain numbers >= 0, not {rates} in step {step + 2}"
-            raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
-    for key, part in (("optimizer", optimizer), ("lr_scheduler", schedule)):
-        if part is not None:
-            try_state(key, part)
 
 
 def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:

@@ -6,8 +6,6 @@ import json
 import math
 import weakref
 from contextlib import nullcontext, suppress
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +17,6 @@ from tiny_run import (
     ChunkTrainer,
     MeanPrediction,
     SquaredError,
-    TinyModel,
     TinyTrainer,
     close,
     error_of,
@@ -32,13 +29,11 @@ from tiny_run import (
     trained,
     weights,
 )
-from torch import nn
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
-from base.dry_run import dry_run
 from base.training_parts import TrainingSettings
-from utils.checks import ConfigFault, NotFinite, UserError
+from utils.checks import ConfigFault, NotFinite
 
 # One step.
 
@@ -244,66 +239,6 @@ def test_the_pictures_of_an_epoch_are_gone_before_the_next(tmp_path):
     assert left == [0, 0, 0]
 
 
-def counts_the_padding(_, output, batch):
-    return (output.prediction - batch.targets).square().sum((1, 2))
-
-
-def looks_away(_, output, batch):
-    return (0.0 * output.prediction * batch.mask[..., None]).sum((1, 2))
-
-
-def grows(metric, *_):
-    vars(metric).update(sum=torch.ones(3))
-
-
-NAMED = {"mean_prediction": (MeanPrediction, "compute"), "own": (ChunkTrainer, "extra_metrics")}
-REFUSED = [
-    # It would train as well, at a small part of the learning rate.
-    (SquaredError, "__call__", lambda _, one, batch: one.prediction.mean(), r"\(2,\), not \(\)"),
-    (SquaredError, "__call__", counts_the_padding, "neither loss nor network sees padding"),
-    (SquaredError, "__call__", lambda _, one, batch: batch.lengths.float(), "require grad"),
-    (SquaredError, "__call__", looks_away, '^loss = "SquaredError": .* depends on no weight'),
-    *(
-        (SquaredError, "divisor", lambda *_, by=by: by, f"divisor is more than 0, not {by:g}")
-        for by in (0, -1.0, math.nan)
-    ),
-    *(
-        (SquaredError, "name", name, f"not {name!r}")
-        for name in (None, "epoch", "skipped_steps", "gradient_norm")
-    ),
-    (MeanPrediction, "names", ("mean prediction",), "letters, digits and _, not 'mean prediction'"),
-    (MeanPrediction, "names", ("error",), r"^metrics\.0 .*'error'"),
-    (MeanPrediction, "reset", lambda one: vars(one).setdefault("sum", 0.0), "makes its sums zero"),
-    (
-        MeanPrediction,
-        "update",
-        grows,
-        '^metrics.0 = "MeanPrediction": .*final shape',
-    ),
-    (MeanPrediction, "update", lambda one, *_: one.total, "'MeanPrediction' object has no .*total"),
-    (MeanPrediction, "compute", lambda _: {"mean": 0.0}, "returns all of its names: mean_pred"),
-    (MeanPrediction, "sums", ("sum",), "compute depends only on its sums: sum"),
-    *(
-        (*NAMED[name], lambda *_, name=name, value=value: {name: value}, f"'{name}': a number is")
-        for name in NAMED
-        for value in (torch.ones(2), "half", None)
-    ),
-    (ChunkTrainer, "extra_metrics", lambda *_: {"error": 0.0}, "do not repeat the name 'error'"),
-    (ChunkTrainer, "state_dict", lambda _: {"made": Path("any")}, "tensors, plain values$"),
-]
-
-
-@pytest.mark.parametrize(("cls", "name", "does", "message"), REFUSED)
-def test_a_part_that_cannot_be_used_is_refused_before_the_first_epoch(
-    tmp_path, monkeypatch, cls, name, does, message
-):
-    trainer = make(tmp_path, monitor=None)
-    monkeypatch.setattr(cls, name, does)
-    with pytest.raises(UserError, match=message):
-        trainer.train()
-    assert not list(tmp_path.iterdir())
-
-
 class Warm(SquaredError):
     """It counts its calls, those of training alone."""
 
@@ -329,101 +264,6 @@ def test_validation_does_not_warm_a_loss_up(tmp_path):
         found.append(weights(trainer))
         assert trainer.loss.calls == trainer.progress.step
     assert same(found[0], found[1]) and same(found[0], found[2])
-
-
-def test_a_state_that_does_not_come_back_is_refused(tmp_path, monkeypatch):
-    trainer = make(tmp_path)
-    trainer.loss = trainer.checkpoint_writer.stateful["loss"] = Warm()
-    monkeypatch.setattr(Warm, "kept", False)
-    with pytest.raises(ConfigFault, match="plain values; afterwards it has another"):
-        dry_run(trainer)
-
-
-def test_a_trainer_is_tried_with_a_state(tmp_path, caplog):
-    class Stateless(ChunkTrainer):
-        def forward_batch(self, model, batch):
-            return super().forward_batch(model, batch)
-
-    message = '^trainer = "Stateless": one whose forward_batch takes .* too many positional'
-    with pytest.raises(ConfigFault, match=message):
-        make(tmp_path, trainer=Stateless).train()
-
-    class Forgetful(ChunkTrainer):
-        def forward_batch(self, model, batch, state=None):
-            return super().forward_batch(model, batch)
-
-    for options in ({}, {"truncate": 3}, {"truncate": 3, "trainer": Forgetful}):
-        dry_run(make(tmp_path, **options))
-        assert ("makes no use of the state" in caplog.text) == ("trainer" in options)
-
-
-def test_parameters_of_a_loss_are_refused_and_its_buffers_kept(tmp_path):
-    class Own(SquaredError, nn.Module):
-        def __init__(self):
-            nn.Module.__init__(self)
-            super().__init__()
-
-    trainer = make(tmp_path)
-    trainer.loss, loss = Own(), Own()
-    trainer.loss.scale = nn.Parameter(torch.ones(2))
-    with pytest.raises(ConfigFault, match=r'"Own": one without parameters: the parameter scale'):
-        trainer.train()
-    loss.register_buffer("seen", torch.zeros(2))
-    loss.load_state_dict({"seen": torch.ones(2)})
-    assert loss.state_dict()["seen"].tolist() == loss.seen.tolist() == [1, 1]
-
-
-def test_what_a_step_changes_and_no_checkpoint_keeps_is_said(tmp_path, caplog):
-    class Forgetful(ChunkTrainer):
-        seen = 0
-
-        def forward_batch(self, model, batch, state=None):
-            vars(self).update(seen=self.seen + 1)
-            self.sizes.append(len(batch))
-            return super().forward_batch(model, batch, state)
-
-    trainer = make(tmp_path, trainer=Forgetful, epochs=1)
-    trainer.seen, trainer.sizes, trainer.model.output.kept = 0, [], "unchanged"
-    dry_run(trainer)
-    for name in ("seen", "sizes"):
-        assert f"Forgetful.{name} changes in a step and is not in a checkpoint" in caplog.text
-    assert "metrics changes" not in caplog.text
-    assert "TinyModel.calls changes in a step" in caplog.text and "kept" not in caplog.text
-    assert "training changes" not in caplog.text
-    assert not (trainer.seen or trainer.sizes or trainer.model.calls), "all is put back"
-
-
-class Listed(TinyModel):
-    """Its last layer is in no checkpoint."""
-
-    def __init__(self):
-        super().__init__(0.0)
-        self.layers = [nn.Linear(3, 3)]
-
-    def forward(self, *words):
-        output = super().forward(*words)
-        return replace(output, prediction=self.layers[0](output.prediction))
-
-
-@pytest.mark.parametrize("kind", [TinyModel, Listed])
-def test_a_network_is_what_a_checkpoint_holds(tmp_path, kind):
-    trainer = make(tmp_path, dropout=0.0)
-    vars(trainer).update(rebuild=kind)
-    trainer.model.__class__ = kind
-    if kind is Listed:
-        trainer.model.layers = [nn.Linear(3, 3)]
-    whole = kind is TinyModel
-    with nullcontext() if whole else pytest.raises(ConfigFault, match="whose state_dict holds all"):
-        dry_run(trainer)
-
-
-def test_a_sample_is_the_same_when_it_is_drawn_again(tmp_path):
-    trainer, draws = make(tmp_path), iter(range(99))
-    kind = type("Moving", (type(trainer.train_loader.dataset),), {})
-    kind.__getitem__ = lambda _, key: (sequence(key[1]) + next(draws), key[1])
-    trainer.train_loader.dataset.__class__, kind.augmentation = kind, [trainer]
-    with pytest.raises(ConfigFault, match='"ChunkTrainer": transforms without a state'):
-        dry_run(trainer)
 
 
 @pytest.mark.parametrize("name", ["on_start", "on_end"])

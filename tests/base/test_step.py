@@ -10,22 +10,17 @@ from tiny_run import (
     ONE_STEP,
     TRAIN,
     ChunkTrainer,
-    SquaredError,
-    TinyModel,
     error_of,
     go_on,
     make,
     rows,
     same,
-    stopped_at,
-    trained,
     weights,
 )
 from torch import nn
 
 from base import base_trainer
 from base.checkpoint import checkpoints, load_checkpoint
-from base.dry_run import dry_run
 from utils.checks import ConfigFault
 
 WHOLE = {"loader": {"batch_size": len(TRAIN)}, **ONE_STEP}
@@ -73,7 +68,7 @@ def test_a_further_pass_counts_and_carries_nothing(tmp_path):
 
     passes = []
     make(tmp_path, trainer=Again, truncate=3, accumulate=2, epochs=1, steps_per_epoch=1).train()
-    assert len(passes) == 2  # The trial's step, and the run's.
+    assert len(passes) == 1
 
 
 def test_a_kept_optimiser_drops_what_is_not_finite(tmp_path, caplog):
@@ -98,159 +93,6 @@ def test_each_part_is_kept_under_a_name_of_its_own(tmp_path):
 
     with pytest.raises(ConfigFault, match=r"one that keeps each part .* not two as 'critic'"):
         make(tmp_path, trainer=Twice)
-
-
-class Counting(nn.Module):
-    """Counts calls in a buffer that is saved, and in one that is not."""
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("unsaved", torch.zeros(1), persistent=False)
-
-    def count(self):
-        self.calls += 1
-        self.unsaved += 1
-
-
-class Counted(Critic):
-    """Counts its steps in a module and in a plain number."""
-
-    def __init__(self, *parts, **options):
-        super().__init__(*parts, **options)
-        self.counting, self.number = Counting(), 0
-
-    def step(self, chunks):
-        self.counting.count()
-        self.number += 1
-        return super().step(chunks)
-
-    def state_dict(self):
-        return {"counting": self.counting.state_dict(), "number": self.number}
-
-    def load_state_dict(self, state):
-        self.counting.load_state_dict(state["counting"])
-        self.number = state["number"]
-
-
-def test_the_trial_before_a_run_changes_nothing_of_it(tmp_path, monkeypatch):
-    options = {"trainer": Counted, "weight_noise": "fixed", "ema_decay": 0.9, "warmup_steps": 3}
-    tried = trained(tmp_path, "tried", **options)
-    assert tried.counting.calls == tried.counting.unsaved == tried.number == tried.progress.step
-
-    make(tmp_path, "again", **options | {"trainer": stopped_at(Counted, 7)}).train()
-    again, _ = go_on(tmp_path, "again", **options)
-    assert again.counting.calls == again.number == again.progress.step
-
-    with monkeypatch.context() as patch:
-        patch.setattr(base_trainer, "dry_run", lambda _: None)
-        untried = trained(tmp_path, "untried", **options)
-    for other in (tried, again):
-        assert same(weights(other), weights(untried))
-        assert same(other.critic.state_dict(), untried.critic.state_dict())
-        assert [row["valid_error"] for row in rows(other)] == [
-            row["valid_error"] for row in rows(untried)
-        ]
-
-
-def test_networks_and_optimisers_that_are_not_kept_are_named(tmp_path, caplog):
-    class Unkept(Critic):
-        def keep(self, name, part):
-            return part
-
-    trainer = make(tmp_path, trainer=Unkept)
-    before = copy.deepcopy(trainer.critic.state_dict())
-    dry_run(trainer)
-    for name in ("critic", "critic_optimizer"):
-        assert f"Unkept.{name} changes in a step and is not in a checkpoint" in caplog.text
-        assert f"self.keep('{name}', ...)" in caplog.text
-    assert same(before, trainer.critic.state_dict())
-    assert all(weight.grad is None for weight in trainer.critic.parameters())
-
-
-def test_a_run_that_goes_on_is_warned_and_not_refused(tmp_path, monkeypatch, caplog):
-    make(tmp_path, trainer=stopped_at(ChunkTrainer, 3)).train()
-    # As with a weight that rises from 0 in training: what the trial sees depends on the epoch.
-    monkeypatch.setattr(SquaredError, "__call__", of_all_points)
-    again, _ = go_on(tmp_path)
-    assert again.is_complete and "a new run would be refused: loss" in caplog.text
-    with pytest.raises(ConfigFault, match="neither loss nor network sees padding"):
-        trained(tmp_path, "new")
-
-
-def of_all_points(_, output, batch):
-    return (output.prediction - batch.targets).square().sum((1, 2))
-
-
-class Contrastive(SquaredError):
-    """How near a line is to others than itself; without another row of the same, nothing."""
-
-    def __call__(self, output, batch):
-        means = (output.prediction * batch.mask[..., None]).sum(1) / batch.lengths[:, None]
-        is_same = batch.index[:, None] == batch.index
-        nearness = torch.exp(-(means[:, None] - means).square().sum(-1)).masked_fill(is_same, 0.0)
-        return nearness.sum(1).masked_fill(is_same.sum(1) == 1, 0.0)
-
-
-def test_a_loss_may_compare_the_rows_of_a_batch(tmp_path):
-    trainer = make(tmp_path)
-    trainer.loss = trainer.checkpoint_writer.stateful["loss"] = Contrastive()
-    dry_run(trainer)
-
-
-class Normed(TinyModel):
-    """Normalises its inputs by the mean over a batch, padding included."""
-
-    def __init__(self):
-        super().__init__(0.5)
-        self.norm = nn.BatchNorm1d(3, affine=False)
-
-    def forward(self, inputs, text=None, text_lengths=None, state=None):
-        return super().forward(self.norm(inputs.transpose(1, 2)).transpose(1, 2), None, None, state)
-
-
-def test_a_norm_over_padding_is_found_in_training(tmp_path):
-    trainer = make(tmp_path)
-    trainer.model.__class__, trainer.model.norm = Normed, Normed().norm
-    for loss in (SquaredError(), Contrastive()):
-        trainer.loss = trainer.checkpoint_writer.stateful["loss"] = loss
-        with pytest.raises(ConfigFault, match=r"sees padding .* in training, as with BatchNorm"):
-            dry_run(trainer)
-        assert trainer.model.norm.num_batches_tracked == 0
-
-
-@pytest.mark.parametrize("place", ["forward_batch", "step"])
-def test_a_batch_is_not_changed_in_place(tmp_path, place):
-    class Shifting(ChunkTrainer):
-        def forward_batch(self, model, batch, state=None):
-            batch.targets += place == "forward_batch"
-            return super().forward_batch(model, batch, state)
-
-        def step(self, chunks):
-            chunks[0].batch.targets[0] += place == "step"
-            return super().step(chunks)
-
-    with pytest.raises(ConfigFault, match=r'"Shifting": .* changes nothing of a batch .*targets'):
-        make(tmp_path, trainer=Shifting).train()
-    assert not list(tmp_path.iterdir())
-
-
-def test_what_a_state_lacks_is_named(tmp_path, caplog):
-    class Forgetful(Counted):
-        def step(self, chunks):
-            self.forgotten = getattr(self, "forgotten", 0) + 1
-            return super().step(chunks)
-
-        def keep(self, name, part):
-            return part if name == "critic_optimizer" else super().keep(name, part)
-
-    trainer = make(tmp_path, trainer=Forgetful)
-    trainer.forgotten = 7
-    dry_run(trainer)
-    assert "Forgetful.forgotten changes in a step" in caplog.text
-    assert "Forgetful.number changes" not in caplog.text
-    assert (trainer.forgotten, trainer.number) == (7, 0)
-    assert not trainer.critic_optimizer.state
 
 
 @pytest.mark.parametrize("place", ["forward_batch", "loader"])
@@ -279,13 +121,3 @@ def test_an_error_of_the_user_s_code_leaves_what_the_run_had(tmp_path, monkeypat
     again, _ = go_on(tmp_path)
     assert again.is_complete
     assert rows(again)[-1]["step"] == str(3 * math.ceil(len(TRAIN) / 3))
-
-
-def test_a_cyclic_schedule_is_put_back(tmp_path):
-    def cyclic(optimizer, _):
-        return torch.optim.lr_scheduler.CyclicLR(optimizer, 0.01, 0.05, cycle_momentum=False)
-
-    trainer = make(tmp_path, scheduler=cyclic)
-    before = copy.deepcopy(trainer.lr_scheduler.state_dict())
-    dry_run(trainer)
-    assert trainer.lr_scheduler.state_dict() == before

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from base.checkpoint import checkpoints, load_checkpoint
-from parse_config import ConfigParser
+from parse_config import plan_of
 from tests.campaign import tiny
 from tests.campaign.damage import (
     EXECUTED,
@@ -180,10 +180,11 @@ def odd_tensor(rng: random.Random, content: Content) -> Content:
 def great_tensor(rng: random.Random, content: Content) -> Content:
     """All weights of a large network, each expanded from a few numbers."""
     content["config"]["arch"]["args"]["hidden_size"] = rng.choice((516, 2052, 4098))
-    config = ConfigParser(content["config"], "a config")
-    alphabet = Alphabet(content["alphabet"]) if config.needs_text else None
+    config = plan_of(content["config"], "a config")
+    alphabet = Alphabet(content["alphabet"]) if config["arch"].cls.needs_text else None
     with torch.device("meta"):
-        great = config.build_model(Normalisation((0.0, 0.0), (1.0, 1.0)), alphabet)
+        normalisation = Normalisation((0.0, 0.0), (1.0, 1.0))
+        great = config.build("arch", normalisation=normalisation, alphabet=alphabet)
     number = rng.choice((torch.zeros(1), torch.zeros(1).half(), torch.full((1,), torch.nan)))
     weights = {name: number.expand(one.shape) for name, one in great.state_dict().items()}
     return content | {"state_dict": weights}

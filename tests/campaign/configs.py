@@ -7,16 +7,12 @@ import random
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from base.config.bases import merged, read
-from parse_config import ConfigParser
+from parse_config import plan_from_file, try_constructors
 from tests.campaign import tiny
 from tests.campaign.damage import check_answer, check_message, damaged, files_in, place_in, spoil
 from tests.campaign.frame import ROOT, Family, demand, run
-from utils.alphabet import Alphabet
 from utils.checks import ConfigError
-from utils.normalisation import Normalisation
 
 CONFIGS = sorted((ROOT / "configs").glob("*.json"))
 BLOCKS = ("arch", "data_loader", "optimizer", "lr_scheduler", "loss", "metrics", "trainer")
@@ -70,27 +66,13 @@ def check_faults(error: ConfigError) -> None:
         demand(fault.key or whole_file, f"no key in {str(error)[:200]!a}")
 
 
-def build(config: ConfigParser) -> None:
-    """Build all that a sound config describes, the network without memory for its weights."""
-    config.build("data_loader")
-    with torch.device("meta"):
-        network = config.build_model(
-            Normalisation((0.0, 0.0), (1.0, 1.0)), Alphabet([chr(n) for n in range(32, 127)])
-        )
-    optimizer = config.build("optimizer", params=network.parameters())
-    if config.config["lr_scheduler"] is not None:
-        config.build("lr_scheduler", optimizer=optimizer, steps=1000, total_steps=1000)
-    config.build("loss")
-    config.build("metrics")
-
-
 def broken_config(rng: random.Random, folder: Path) -> None:
     """One file: a ConfigError that names a key, or a config that can be built."""
     file = folder / "config.json"
     file.write_bytes(as_json(rng, broken_values(rng)))
     before = files_in(folder)
     try:
-        build(ConfigParser.from_file(file))
+        try_constructors(plan_from_file(file))
     except ConfigError as error:
         check_faults(error)
     demand(files_in(folder) == before, f"files were written: {sorted(files_in(folder))}")

@@ -14,7 +14,7 @@ from base.run_folder import RunFolder
 from commands import train_options
 from commands.start import resolve_start
 from data_loader.sources.own_ink import OwnInk
-from parse_config import ConfigParser
+from parse_config import settings_of
 from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
 
@@ -58,10 +58,10 @@ def test_a_command_line_begins_in_one_of_six_ways(trained):
         assert (start.checkpoint and start.checkpoint.path) == path, words
         assert (start.is_resumed, start.tries_older) == (resumed, tries_older), words
         assert start.is_finished() == (run_id == "a"), words
-        assert start.config.stored == CONFIG
+        assert start.plan.stored == CONFIG
     assert begun("-r", str(OLDER)).run.run_id not in ("a", "b")
     more = begun("-r", str(RUN), "--epochs", "3")
-    assert more.config.settings.epochs == 3 and not more.is_finished()
+    assert settings_of(more.plan).epochs == 3 and not more.is_finished()
     with pytest.raises(UserError, match="'a' exists already"):
         begun(*config, "--run-id", "a")
     assert {path.name for path in MODELS.iterdir()} == {"a", "killed"}
@@ -134,7 +134,7 @@ def test_a_run_goes_on_with_the_names_that_its_lines_have(workplace, monkeypatch
     words, stored = ["-c", "config.json", "-d", "cpu", "--run-id"], {}
     assert train.main([*words, "new"]) == 0
     with monkeypatch.context() as former:
-        former.setattr(ConfigParser, "name_by_content", lambda _: None)
+        former.setattr(train, "named_by_content", lambda plan: plan)
         assert train.main([*words, "former"]) == 0
     for run_id in ("new", "former"):
         more = ["-r", str(MODELS / run_id), "--epochs", "2"]

@@ -4,11 +4,13 @@ import copy
 import re
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
 import trainer.generation_trainer as module
+from base.contract import check
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from base.training_parts import TrainingParts
@@ -223,15 +225,16 @@ def test_a_network_that_cannot_write_is_told_before_the_first_epoch(
                 return replace(output, prediction=replace(output.prediction, end_logits=ends))
             return output
 
-    made = make(tmp_path, data, text=text, samples=1)
-    made.model.__class__ = Own
+    def fresh(samples):
+        made = make(tmp_path, data, text=text, samples=samples)
+        made.model.__class__ = Own
+        return made
+
     warned = fault in ("sees the end", "a state to itself")
     with nullcontext() if warned else pytest.raises(ConfigFault) as caught:
-        made.train()
+        check(partial(fresh, 1))
     assert re.search(message, str(caught.value) if caught else caplog.text)
-    plain = make(tmp_path, data, run="plain", text=text, samples=0)  # needs not write
-    plain.model.__class__ = Own
-    plain.train()
+    fresh(0).train()  # needs not write
 
 
 def test_what_a_network_has_to_be_called_and_to_return_is_said(tmp_path, data):
@@ -242,7 +245,7 @@ def test_what_a_network_has_to_be_called_and_to_return_is_said(tmp_path, data):
         made.dry_run(batch, output)
     made.forward_batch = lambda *_: (output, {})
     with pytest.raises(ConfigFault, match=r"returns the Output of model\.generation\.generators"):
-        made.train()
+        check(lambda: made)
 
 
 @pytest.mark.parametrize("text", [True, False])
@@ -262,7 +265,7 @@ def test_the_evaluated_weights_draw_pictures(tmp_path, data, monkeypatch, caplog
         sample_steps=20, sample_bias=2.5, seed=40, ema_decay=0.9,
     )  # fmt: skip
     made.train()
-    _, (model, seeds, texts, sampling, lines) = calls  # The first before the training.
+    ((model, seeds, texts, sampling, lines),) = calls
     assert model is made.optimizer_step.average.module and not model.training
     assert seeds == [40, 41, 42] and sampling == Sampling(2.5, max_steps=20)
     assert texts == ([first, second, first] if text else None)
@@ -310,7 +313,7 @@ class PlainPenaltyTrainer(PenaltyTrainer):
     plain_layers = True
 
     def forward_batch(self, model, batch, state=None):
-        """As where the penalty is a term of the loss: it is computed in the trial as well."""
+        """As where the penalty is a term of the loss: it is computed whenever that is."""
         if model.training and not batch.inputs.requires_grad:
             self.penalty(batch)
         return super().forward_batch(model, batch, state)
@@ -319,7 +322,7 @@ class PlainPenaltyTrainer(PenaltyTrainer):
 @pytest.mark.skipif(library.kernels(False) is None, reason="there is no C compiler")
 def test_a_penalty_on_a_gradient_needs_plain_layers(tmp_path, data):
     with pytest.raises(UserError, match=r"no second derivative .*plain_layers = True in the class"):
-        make(tmp_path, data, trainer=PenaltyTrainer).train()
+        check(partial(make, tmp_path, data, trainer=PenaltyTrainer))
     assert not list(tmp_path.iterdir())
     made = make(tmp_path, data, trainer=PlainPenaltyTrainer, steps_per_epoch=3)
     made.train()

@@ -99,9 +99,6 @@ class HandDataset(BaseDataset):
         """Return an empty set: the user's lines have no licence."""
         return set()
 
-    def usual_network(self) -> str | None:
-        return self.network
-
     def load(self, splits: Collection[str] = SPLITS) -> HandLines:
         """Return the lines in the units of the config.
 

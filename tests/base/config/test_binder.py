@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from base.config.binder import Binder
+from base.config.binder import Binder, build
 from utils.checks import Range
 
 
@@ -18,9 +18,8 @@ def binder() -> Binder:
 
 
 def expected(annotation: Any, value: Any) -> list[tuple[str, str]]:
-    pens = binder()
-    pens.make(annotation, value, "key")
-    return [(fault.key, fault.expected) for fault in pens.faults]
+    faults = binder().bind(annotation, value, "key").faults
+    return [(fault.key, fault.expected) for fault in faults]
 
 
 Size = Annotated[int, Range(1, 9)]
@@ -62,7 +61,7 @@ def test_a_value_that_does_not_fit_is_reported_with_what_would(annotation, value
 )
 def test_a_value_that_fits_is_made_what_its_annotation_says(annotation, value, made):
     assert expected(annotation, value) == []
-    result = binder().make(annotation, value, "key")
+    result = build(binder().bind(annotation, value, "key").value).value
     assert result == made
     assert repr(result) == repr(made)
 
@@ -85,8 +84,9 @@ class Stool(Table):
 
 def test_a_dataclass_of_options_is_checked_and_keeps_what_it_was_given():
     binder = Binder(lambda base: {"Stool": Stool} if base is Table else {})
-    stool = binder.make(Table, {"type": "Stool", "args": {"legs": 4}}, "seat", {"place": "here"})
-    assert (stool.place, stool.legs, binder.faults) == ("here", Legs(legs=4, wood="beech"), [])
-    assert binder.defaults == {"seat.args.wood": "beech"}
-    binder.make(Table, {"type": "Stool", "args": {"legs": 0}}, "seat", {"place": "here"})
-    assert str(binder.faults[0]) == "seat.args.legs = 0: a whole number at least 1"
+    bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 4}}, "seat", ["place"])
+    stool = build(bound.value, {"place": "here"}).value
+    assert (stool.place, stool.legs, bound.faults) == ("here", Legs(legs=4, wood="beech"), ())
+    assert bound.value.defaults == {"wood": "beech"}
+    bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 0}}, "seat", ["place"])
+    assert str(bound.faults[0]) == "seat.args.legs = 0: a whole number at least 1"
