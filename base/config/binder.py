@@ -14,6 +14,7 @@ from contextlib import suppress
 from itertools import repeat
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+from base.config import user_modules
 from base.config.signatures import Annotation, Arguments, arguments_of
 from utils import strict_json
 from utils.checks import ABSENT, NOTHING, ConfigFault, UserError, described, hint, shown
@@ -87,7 +88,7 @@ class Binder:
         elif isinstance(value, dict) and origin is dict:
             return {name: self.make(members[1], value[name], f"{key}.{name}") for name in value}
         elif isinstance(value, dict) and (classes := self.choices(annotation)):
-            return self._make_object(classes, value, key, supplied)
+            return self._make_object(annotation, classes, value, key, supplied)
         elif _fits(annotation, value):
             return float(value) if float in (annotation, *members[:1]) else value
         return self._refuse(key, value, self._wanted(annotation))
@@ -113,15 +114,25 @@ class Binder:
         return ABSENT
 
     def _make_object(
-        self, classes: Mapping[str, type], value: Config, key: str, supplied: Mapping[str, Any]
+        self,
+        base: type,
+        classes: Mapping[str, type],
+        value: Config,
+        key: str,
+        supplied: Mapping[str, Any],
     ) -> Any:
-        """Return an object of one of `classes`, made from its description."""
+        """Return an object of one of `classes`, those of `base`, made from its description."""
         num_faults = len(self.faults)
         for name in (name for name in value if name not in ("type", "args")):
             expected = 'unknown key; an object has "type" and "args"'
             self._refuse(f"{key}.{name}", value[name], expected)
         kind, args = value.get("type", ABSENT), value.get("args", {})
         if not isinstance(kind, str) or kind not in classes:
+            others = {cls.__name__: cls for cls in user_modules.classes()}
+            if isinstance(kind, str) and (cls := others.get(kind)):
+                wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
+                problem = f"{wanted}; that of {cls.__module__}.py does not"
+                return self._refuse(f"{key}.type", kind, problem)
             problem = "is missing" if kind is ABSENT else "unknown type"
             remedy = f"{hint(kind, classes)}; --module FILE adds classes of your own"
             return self._refuse(f"{key}.type", kind, problem + remedy)
