@@ -22,6 +22,7 @@ from base.contract import trying
 from base.device import resolve_device
 from base.provenance import versions
 from base.random_state import seed_all
+from base.run_folder import RunExists
 from base.training_parts import TrainingParts
 from commands import sweep, train_options
 from commands.start import Start, named_by_content, resolve_start
@@ -62,16 +63,22 @@ def main(words: list[str] | None = None) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     """Start a new run or resume one, and return the exit status."""
-    with ExitStack() as locks:
-        start = resolve_start(arguments, locks)
-        if arguments.start_or_resume and start.is_finished():
-            log.info("%s is finished", start.run.models)
-            return 0
-        device = resolve_device(arguments.device)
-        start, data = load_data(start, device, arguments.new_data)
-        try_own_parts(start, data, device)
-        trainer = build_trainer(start, data, device)
-        stopped_by = trainer.train()
+    try:
+        with ExitStack() as locks:
+            start = resolve_start(arguments, locks)
+            if arguments.start_or_resume and start.is_finished():
+                log.info("%s is finished", start.run.models)
+                return 0
+            device = resolve_device(arguments.device)
+            start, data = load_data(start, device, arguments.new_data)
+            try_own_parts(start, data, device)
+            trainer = build_trainer(start, data, device)
+            stopped_by = trainer.train()
+    except RunExists:
+        # Another start made the run, and left it, while this one loaded the data.
+        if not arguments.start_or_resume or distributed.world_size() > 1:
+            raise
+        return train(arguments)
     return 0 if stopped_by is None else 128 + stopped_by
 
 

@@ -67,15 +67,6 @@ class BaseMetric(ABC):
             setattr(self, name, value if isinstance(former, np.ndarray | Tensor) else value.item())
 
 
-def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
-    """Return the values of all metrics by name; only the main process gets values over all
-    processes."""
-    values: dict[str, float] = {}
-    for metric in all_reduced(metrics):
-        values |= as_floats(metric.compute(), metric)
-    return values
-
-
 def as_floats(values: Mapping[str, Any], owner: object) -> dict[str, float]:
     """Return numbers, or tensors or arrays of one number, as plain floats by name.
 

@@ -7,7 +7,7 @@ import shlex
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -20,7 +20,7 @@ from tqdm import tqdm
 from base import distributed
 from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
-from base.base_metric import BaseMetric, as_floats, computed
+from base.base_metric import BaseMetric, all_reduced, as_floats
 from base.base_model import BaseModel
 from base.batch_stream import BatchStream, Chunk, loaded
 from base.checkpoint import checkpoints
@@ -35,11 +35,14 @@ from base.run_state import Carried, Progress, RunState, Sums, ratio
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import CheckpointWriter
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import ConfigFault, NotFinite, first_line
+from utils.checks import ConfigFault, NotFinite, UserError, first_line
 
 log = logging.getLogger(__name__)
 
 Kept = TypeVar("Kept")
+
+METRIC_WORKS = "one that works for all batches"
+"""What a message expects of a metric."""
 
 
 class BaseTrainer(ABC):
@@ -217,11 +220,11 @@ class BaseTrainer(ABC):
             part: an object with `state_dict` and `load_state_dict`, such as a network.
 
         Raises:
-            ConfigFault: if the name is taken.
+            UserError: if the name is taken.
         """
         if name in self.checkpoint_writer.stateful:
-            expected = f"one that keeps each part under a name of its own, not two as {name!r}"
-            raise ConfigFault("trainer", type(self).__name__, expected)
+            owner = type(self).__name__
+            raise UserError(f"{owner} keeps two parts as {name!r}: each needs a name of its own")
         self.checkpoint_writer.stateful[name] = part
         if isinstance(part, Optimizer):
             part.register_step_pre_hook(partial(self._complete_gradients, name))
@@ -330,12 +333,13 @@ class BaseTrainer(ABC):
             the epoch's values by name; None if a signal, a failure or the time limit interrupted
             the epoch.
         """
-        if not self._train_epoch() or (validation := self.validate()) is None:
-            return None
-        sums = self.state.sums
-        values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
-        values |= {f"valid_{name}": value for name, value in validation.items()}
-        return distributed.broadcast_object(lambda: values)
+        with self._saving_after_errors():
+            if not self._train_epoch() or (validation := self.validate()) is None:
+                return None
+            sums = self.state.sums
+            values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
+            values |= {f"valid_{name}": value for name, value in validation.items()}
+            return distributed.broadcast_object(lambda: values)
 
     def _train_epoch(self) -> bool:
         """Make the remaining steps of an epoch; return whether all were made."""
@@ -345,8 +349,7 @@ class BaseTrainer(ABC):
         with self.progress_bar(total) as bar:
             while not self._epoch_is_trained():
                 steps_before = self.progress.epoch_steps
-                with self._saving_after_errors():
-                    loss = self._train_step()
+                loss = self._train_step()
                 bar.update(self.progress.epoch_steps - steps_before)
                 bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
                 if self._stop.poll():
@@ -358,17 +361,19 @@ class BaseTrainer(ABC):
 
     @contextmanager
     def _saving_after_errors(self) -> Iterator[None]:
-        """A block in which an error of a user's code first saves the run as of its last step."""
+        """A block in which an error of a user's code first saves the run as of its last step, and
+        then becomes a ConfigFault that names the part."""
         try:
             yield
         except (OSError, TrainingFailed, distributed.Lost):
             raise
         except Exception:
-            # Several processes would have to save together, but only this process has the error.
-            if distributed.world_size() == 1 and self.progress.step > 0:
-                reason = None if self.optimizer_step.are_finite() else "weights are not finite"
-                self.checkpoint_writer.save(reason, within_epoch=True)
-            raise
+            with trying("trainer", self, "one whose steps and validations work"):
+                # Several processes would have to save together; only this process has the error.
+                if distributed.world_size() == 1 and self.progress.step > 0:
+                    reason = None if self.optimizer_step.are_finite() else "weights are not finite"
+                    self.checkpoint_writer.save(reason, within_epoch=True)
+                raise
 
     def progress_bar(self, total: int | None) -> "tqdm[Any]":
         """Return the epoch's progress bar; `total` is None if the number of steps is unknown."""
@@ -469,37 +474,38 @@ class BaseTrainer(ABC):
     ) -> tuple[Sums, bool]:
         """Add the gradient of the summed loss of some chunks.
 
-        Random draws depend only on the position in the data.
+        Random draws depend only on the position in the data. The chunks of a step may be added in
+        several calls, in any order.
 
         Args:
-            chunks: as in `step`.
+            chunks: as in `step`, or some of these.
             counts: whether to update the metrics, and to carry states over to the next chunks;
                 False for a further pass over the same chunks.
 
         Returns:
             the sums of this process, and whether the losses of all processes are finite.
         """
-        sums, finite, progress = Sums(), True, self.progress
-        position = progress.data_pass, progress.batch, progress.chunk
-        with distributed.own_randomness(self.device, self.seed, *position):
-            for number, chunk in enumerate(chunks):
-                loss = 0.0  # if this process has no row of this batch
+        sums, finite, now = Sums(), True, self.progress
+        for chunk in chunks:
+            loss = 0.0  # if this process has no row of this batch
+            number = 0 if chunk is None else chunk.number
+            position = now.data_pass, now.batch + number, now.chunk
+            with distributed.own_randomness(self.device, self.seed, *position):
                 if chunk is not None:
                     output, losses, loss = self._forward(self.model, chunk.batch, chunk.state)
                     if finite and (self._nonfinite or not math.isfinite(loss)):
                         causes = [*self._nonfinite, cause_of_loss(self.model, self._forward, chunk)]
                         self._report(f"{causes[0]} is not finite")
                     if counts and chunk.goes_on is not None:
-                        self.stream.carry(number, chunk.goes_on, output.state)
+                        self.stream.carry(chunk, output.state)
                 # A loss that is not finite in one process is dropped in all processes.
                 (dropped,) = distributed.all_reduce_max([not math.isfinite(loss)])
                 finite = finite and not dropped
                 if chunk is not None and not dropped:
                     self._backward(losses.sum())
                     sums.add(loss, chunk.sequences, chunk.batch.points)
-                    for metric in self.metrics if counts else ():
-                        with torch.no_grad():
-                            metric.update(output, chunk.batch)
+                    with torch.no_grad():
+                        update(self.metrics if counts else (), output, chunk.batch)
         return sums, finite
 
     def apply_gradients(self, chunks: Sequence[Chunk | None]) -> float:
@@ -566,9 +572,10 @@ class BaseTrainer(ABC):
     ) -> tuple[Any, Tensor, float]:
         """Return a network's output for a batch, the losses of its sequences, `(batch,)`, and the
         sum of the losses."""
-        with self.autocast():
+        with self.autocast(), trying("arch", model, f"a network that {self.task}"):
             output = self.forward_batch(model, batch, state)
-        losses = self.loss(output, batch)
+        with trying("loss", self.loss, "one that works for all batches"):
+            losses = self.loss(output, batch)
         return output, losses, losses.detach().cpu().double().sum().item()
 
     def _failure(self, cause: str) -> TrainingFailed:
@@ -600,8 +607,7 @@ class BaseTrainer(ABC):
                 batch = batch.to(self.device, non_blocking=True)
                 output, loss = self._evaluated(model, batch)
                 sums.add(loss, len(batch), batch.points, skipped=output is None)
-                for metric in self.valid_metrics if output is not None else ():
-                    metric.update(output, batch)
+                update(self.valid_metrics if output is not None else (), output, batch)
         sums = sums.all_reduced()
         values = sums.losses(self.loss.name) | computed(self.valid_metrics)
         values |= as_floats(self.extra_metrics(values, sums), self)
@@ -624,9 +630,11 @@ class BaseTrainer(ABC):
     def _evaluating(self) -> Iterator[None]:
         """A block after which the random generators and the loss's state are as before."""
         state = copy.deepcopy(self.loss.state_dict())
-        with random_state_kept():
-            yield
-        self.loss.load_state_dict(state)
+        try:
+            with random_state_kept():
+                yield
+        finally:
+            self.loss.load_state_dict(state)
 
     def _evaluated(self, model: nn.Module, batch: Batch) -> tuple[Any, float]:
         """Return the output for a batch and the summed loss; None and NaN on `NotFinite`."""
@@ -635,6 +643,23 @@ class BaseTrainer(ABC):
         except NotFinite:
             return None, math.nan
         return output, loss
+
+
+def update(metrics: Iterable[BaseMetric], output: Any, batch: Batch) -> None:
+    """Add a batch to each metric."""
+    for metric in metrics:
+        with trying("metrics", metric, METRIC_WORKS):
+            metric.update(output, batch)
+
+
+def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
+    """Return the values of all metrics by name; only the main process gets values over all
+    processes."""
+    values: dict[str, float] = {}
+    for metric in all_reduced(metrics):
+        with trying("metrics", metric, METRIC_WORKS):
+            values |= as_floats(metric.compute(), metric)
+    return values
 
 
 def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool) -> list[str]:

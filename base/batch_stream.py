@@ -32,6 +32,8 @@ class Chunk:
     """The network's state after the previous chunk; None for the initial state."""
     goes_on: Tensor | None = None
     """Whether each row has a further chunk, `(rows,)` bool; None if sequences are not cut."""
+    number: int = 0
+    """The index of its batch in the step."""
 
 
 class BatchStream:
@@ -39,9 +41,8 @@ class BatchStream:
 
     A step calls `load`, which loads the next group of batches if the group has no further chunks;
     for each of `chunks` it makes a forward pass and, if sequences are cut, calls `carry`; at the
-    end it calls `advance`.
-    The stream updates the progress and the carried states of the run's `state`. A failure of the
-    loader asks the run to `stop`.
+    end it calls `advance`, which updates the progress and the carried states of the run's `state`.
+    A failure of the loader asks the run to `stop`.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class BatchStream:
         self.state, self._stop = state, stop
         self._batches: Iterator[Batch | None] | None = None
         self._group: list[Batch | None] = []
+        self._next_states: dict[int, Carried | None] = {}  # by the number of a chunk
 
     @property
     def layout(self) -> dict[str, int | None]:
@@ -79,41 +81,50 @@ class BatchStream:
             self.state.restart_batches(count)
         return True
 
+    def begin(self, batches: list[Batch | None], truncate: int | None) -> None:
+        """Let the next step take the first chunks, of `truncate` time steps, of some batches."""
+        self._group, self.truncate = batches, truncate
+        self.state.restart_batches(len(batches))
+
     def chunks(self) -> list[Chunk | None]:
         """Return the chunk of each batch of the step; None where this process has no rows."""
         pairs = zip(self._group, self.state.carried, strict=True)
-        return [batch and self._chunk(batch, state) for batch, state in pairs]
+        return [batch and self._chunk(n, batch, state) for n, (batch, state) in enumerate(pairs)]
 
-    def _chunk(self, batch: Batch, state: Carried | None) -> Chunk | None:
+    def _chunk(self, number: int, batch: Batch, state: Carried | None) -> Chunk | None:
         """Return the present chunk of a batch; None if all sequences of the batch have ended."""
         if self.truncate is None:
-            return Chunk(batch, float(len(batch)))
+            return Chunk(batch, float(len(batch)), number=number)
         start = self.state.progress.chunk * self.truncate
         cut, lengths = batch.chunk(start, self.truncate), batch.lengths[batch.lengths > start]
         if not len(cut):
             return None
         sequences = float((cut.lengths / lengths).sum())
         state = state and moved(state, self.device)
-        return Chunk(cut, sequences, state, goes_on=lengths > start + self.truncate)
+        return Chunk(cut, sequences, state, lengths > start + self.truncate, number)
 
-    def carry(self, number: int, goes_on: Tensor, state: Carried) -> None:
-        """Carry the state after a batch's chunk over to the batch's next chunk, detached.
+    def carry(self, chunk: Chunk, state: Carried) -> None:
+        """Carry the state after a chunk over to the next chunk of its batch, detached.
 
         A state that is not finite is dropped.
 
         Args:
-            number: the index of the batch in its step.
-            goes_on: the `goes_on` of the chunk.
+            chunk: one of `chunks`, of sequences that are cut.
             state: the state after the chunk, tensors `(rows, ...)`.
         """
-        detached = {name: value[goes_on].detach().clone() for name, value in state.items()}
+        detached = {name: value[chunk.goes_on].detach().clone() for name, value in state.items()}
         finite = all(bool(torch.isfinite(value).all()) for value in detached.values())
-        self.state.carry(number, detached if finite else None)
+        self._next_states[chunk.number] = detached if finite else None
 
     def advance(self) -> None:
-        """Move on to the next chunk, group of batches, or pass over the data."""
-        former = self.state.progress
-        self.state.advance(self._num_chunks(), len(self._group), len(self.loader))
+        """Move on to the next chunk, group of batches, or pass over the data.
+
+        The next chunk of a batch whose state was not carried begins with the initial state.
+        """
+        former, states = self.state.progress, self._next_states
+        carried = [states.get(number) for number in range(len(self._group))]
+        self.state.advance(carried, self._num_chunks(), len(self.loader))
+        self._next_states = {}
         if self.state.progress.chunk == 0:
             self._group = []
         if self.state.progress.data_pass > former.data_pass:

@@ -220,6 +220,8 @@ def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None
         for cause in skipped:
             log.warning("skipped %s", cause)
         return CheckpointFile(path, content)
+    if before is None and not all(map(os.path.lexists, paths)):
+        return newest_checkpoint(folder)  # The run is in progress, and has newer ones.
     runs = [run for pattern in ("*", "*/*", "models/*/*") for run in folder.glob(pattern)]
     complete = sorted(str(run) for run in runs if checkpoints(run))
     raise CheckpointError(

@@ -25,7 +25,6 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from base.base_data_loader import Batch
 from base.base_metric import as_floats, broken_rule
-from base.batch_stream import Chunk
 from base.config import torch_parts, user_modules
 from base.distributed import Lost
 from base.random_state import random_state_kept
@@ -252,22 +251,19 @@ def makes_steps(trial: Trial) -> None:
     trainer, batch = trial.trainer, trial.batch
     before, weights = copy.deepcopy(batch), copy.deepcopy(trainer.model.state_dict())
     expected = "one whose step takes chunks, and returns Sums and the norm of the gradient"
-    half, norms = math.ceil(batch.inputs.shape[1] / 2), []
-    trainer.state.restart_batches(trainer.settings.accumulate)
+    truncate, norms = trainer.settings.truncate, []
+    truncate = truncate and math.ceil(batch.inputs.shape[1] / 2)
     for number in range(2):
-        chunks = []
-        for state in trainer.state.carried:
-            chunk = Chunk(batch, float(len(batch)), state)
-            if trainer.settings.truncate is not None:
-                cut, lengths = batch.chunk(number * half, half), batch.lengths - number * half
-                chunk = Chunk(cut, len(cut) / 2, state, lengths[lengths > 0] > half)
-            chunks.append(chunk)
+        if number == 0 or truncate is None:
+            trainer.stream.begin([batch] * trainer.settings.accumulate, truncate)
+        chunks = trainer.stream.chunks()
         trainer.model.train()
         trainer.optimizer_step.start(number)
         with trying("trainer", trainer, expected), trainer.layers(), torch.enable_grad():
             sums, norm = trainer.step(chunks)
             sums.all_reduced()
             norms.append(float(norm) * trainer.optimizer_step.learning_rate)
+        trainer.stream.advance()
     check_unchanged(trainer, before, batch)
     if all(norm > 0 for norm in norms) and not differ(weights, trainer.model.state_dict()):
         expected = "one whose step changes weights of the network, as apply_gradients does"

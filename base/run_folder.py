@@ -28,6 +28,10 @@ class RunInUse(UserError):
     """Another process holds the run."""
 
 
+class RunExists(UserError):
+    """A run that should be new has a checkpoint."""
+
+
 class RunFolder:
     """The two folders of a run: one for weights and records, one for TensorBoard and pictures.
 
@@ -138,9 +142,9 @@ class RunFolder:
         return run if is_newest else None
 
     def require_new(self) -> "RunFolder":
-        """Return this run; raise a UserError if it has a checkpoint."""
+        """Return this run; raise a RunExists if it has a checkpoint."""
         if self.has_checkpoint():
-            raise UserError(
+            raise RunExists(
                 f"run-id {self.run_id!r} exists already ({self.models}); choose another, or resume "
                 f"it: -r {self.models}"
             )
@@ -176,8 +180,8 @@ class RunFolder:
             whether the run was started before.
 
         Raises:
-            UserError: if the run has a checkpoint but `resumed_from` is not in its folder, or if
-                another process holds the run.
+            RunInUse: if another process holds the run.
+            RunExists: if the run has a checkpoint but `resumed_from` is not in its folder.
             OSError: if the folders or files cannot be written.
         """
         same_run = False
@@ -185,12 +189,10 @@ class RunFolder:
             same_run = resumed_from.resolve().parent == self.models.resolve()
             origin = RunFolder.of(resumed_from)
             weights_from = origin and origin.first_weights()
-        if not same_run:
-            self.require_new()
         for folder in (self.models, self.log):
             folder.mkdir(parents=True, exist_ok=True)
         self.hold()
-        if not same_run:  # again, as another process may have saved before `hold`
+        if not same_run:  # only now, as another process may save before `hold`
             self.require_new()
         for folder in (self.models, self.log):
             remove_temporary(folder)

@@ -130,13 +130,10 @@ class RunState:
             log.warning("the data have changed since %s: restarting a batch", self.resumed_from)
         self.progress, self.carried = replace(self.progress, chunk=0), [None] * count
 
-    def carry(self, number: int, state: Carried | None) -> None:
-        """Set the state before the next chunk of the batch at index `number` of the step."""
-        self.carried[number] = state
-
-    def advance(self, chunks: int, batches: int, batches_per_pass: int) -> None:
-        """Move on to the next chunk of the step's `batches`; after all `chunks`, to new batches."""
-        progress = self.progress
+    def advance(self, carried: list[Carried | None], chunks: int, batches_per_pass: int) -> None:
+        """Move on to the next chunk of the step's batches, with the state `carried` over to each;
+        after all `chunks`, to new batches."""
+        progress, batches, self.carried = self.progress, len(carried), carried
         if progress.chunk + 1 < chunks:
             self.progress = replace(progress, chunk=progress.chunk + 1)
         elif progress.batch + batches < batches_per_pass:

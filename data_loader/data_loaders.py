@@ -37,15 +37,17 @@ def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
     """Return a sample whose ink went through deterministic transforms.
 
     Raises:
-        DataError: if a transform leaves fewer than two points.
+        DataError: if a transform leaves fewer than two points, or a number that is not finite.
     """
     ink, missing = sample.ink, sample.missing_counts
     for transform in transforms:
         ink, missing = transform(ink, missing, np.random.default_rng(0))
-        if len(ink) < 2:
+        finite = np.isfinite(ink).all()
+        if len(ink) < 2 or not finite:
+            few = f"{len(ink)} of {len(sample.ink)} points, but the network needs two"
             raise DataError(
-                f"{sample.name}: {type(transform).__name__} leaves {len(ink)} of "
-                f"{len(sample.ink)} points, but the network needs two; change "
+                f"{sample.name}: {type(transform).__name__} leaves "
+                f"{few if finite else 'points that are not finite'}; change "
                 "the preprocessing, or leave this sample out"
             )
     return replace(sample, ink=ink, missing=missing)
@@ -87,6 +89,22 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
             f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
             f"these samples out, or {remedy}"
         )
+
+
+def check_numbers(samples: Iterable[Sample]) -> None:
+    """Raise a DataError if a sample has fewer than two points, or numbers that are not finite."""
+    unusable: dict[str, list[str]] = {}
+    for sample in samples:
+        count, *width = np.shape(sample.ink)
+        if count < 2 or width != [3]:
+            problem = "fewer than two points, or points of other than three numbers"
+        elif not all(np.isfinite(part).all() for part in (sample.ink, *sample.extras.values())):
+            problem = "points or extras that are not finite"
+        else:
+            continue
+        unusable.setdefault(problem, []).append(sample.name)
+    for problem, names in unusable.items():
+        raise DataError(f"{len(names)} samples have {problem}: {names[0]} is the first")
 
 
 def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
@@ -178,9 +196,10 @@ class HandwritingDataLoader:
                 raising an error.
 
         Raises:
-            DataError: if the training split is empty; if a sample has fewer than two points, before
-                or after preprocessing; if a text has a character that the alphabet lacks; if
-                samples differ in extras, or lack extras that the network takes.
+            DataError: if the training split is empty; if a sample has fewer than two points or a
+                number that is not finite, before or after preprocessing; if a text has a character
+                that the alphabet lacks; if samples differ in extras, or lack extras that the
+                network takes.
             ConfigFault: if `augmentation` acts on pictures, but the network does not read pictures;
                 if `alphabet` lacks some of `characters`, and is not extended.
         """
@@ -188,13 +207,7 @@ class HandwritingDataLoader:
             if transform.acts_on == "picture" and features is not ink_picture:
                 expected = "it belongs to a network that sees pictures, such as PictureNetwork"
                 raise ConfigFault("augmentation", type(transform).__name__, expected)
-        shapes = {sample: np.shape(sample.ink) for sample in loaded.used}
-        unusable = [sample for sample, (n, *width) in shapes.items() if n < 2 or width != [3]]
-        if unusable:
-            raise DataError(
-                f"{len(unusable)} samples have fewer than two points, or points of other than "
-                f"three numbers: {unusable[0].name} is the first"
-            )
+        check_numbers(loaded.used)
         if not extras.items() <= loaded.extras.items():
             raise DataError(f"the network takes {extras}; the samples have {loaded.extras}")
         alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from base.config import user_modules
 from base.pretrained import PRETRAINED, pretrained
 from model.generation.generators import GenerationNetwork
 from model.generation.line import Line
@@ -18,7 +19,7 @@ from model.generation.writing import check_lengths, write
 from model.trained_network import TrainedNetwork
 from utils import strict_json
 from utils.alphabet import PANGRAM, nfc
-from utils.checks import UserError
+from utils.checks import UserError, described, short
 from utils.licences import OPEN
 
 NUM_REFERENCE_LINES = 8
@@ -81,7 +82,7 @@ class Writer(TrainedNetwork):
 
         Raises:
             UserError: if a text is missing or superfluous, or a text or the primer is too long, or
-                has characters unknown to the network.
+                has characters unknown to the network; if a network of the user's own fails.
             DataError: if the primer is no ink.
         """
         if self.model.needs_text != (texts is not None):
@@ -94,7 +95,16 @@ class Writer(TrainedNetwork):
         check_lengths(titles, primer)
         options = f" · {sampling}" if self.model.has_density else ""
         new_texts = None if texts is None else [self._text_after(primer, text) for text in titles]
-        lines = write(self.model, new_texts, seeds, sampling, primer=primer, progress=progress)
+        try:
+            lines = write(self.model, new_texts, seeds, sampling, primer=primer, progress=progress)
+        except Exception as error:
+            if isinstance(error, UserError | OSError) or not user_modules.is_any_defined(
+                self.model
+            ):
+                raise
+            told = ", ".join(f"{name} = {short(value)}" for name, value in sampling.extras.items())
+            problem = f"its {type(self.model).__name__}, told {told or 'no extras'}, cannot write"
+            raise UserError(f"{self.path}: {problem}: {described(error)}") from error
         described_lines = []
         for line, title, seed in zip(lines, titles or [""] * len(lines), seeds, strict=True):
             description = f"{line.text or 'no text'}{options} · seed {seed}"

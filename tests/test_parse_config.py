@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -293,6 +294,10 @@ class Diving(torch.optim.SGD):
         self.param_groups[0]["params"][0].grad /= {"lr": 0.1}["rate"]
 
 
+class Baseless(nn.Module):
+    """Named almost as a network of the project."""
+
+
 class Stuck(LRScheduler):
     def __init__(self, optimizer, total_steps):
         self.length = total_steps
@@ -324,7 +329,9 @@ class Unsaved(Stuck):
     ("key", "cls", "message"),
     [
         ("loss", Demanding, 'loss.type = "Demanding": a class whose parameters before * are among'),
-        ("metrics.0", Demanding, 'metrics.0.type = "Demanding": unknown type'),
+        ("metrics.0", Demanding, '"Demanding": a class that inherits from BaseMetric (of base.bas'),
+        ("arch", Baseless, "a class that inherits from BaseModel (of base.base_model); that of "),
+        ("lr_scheduler", Baseless, "a class that inherits from LRScheduler (of torch.optim."),
         ("loss", Pinned, "ended in AttributeError: 'SynthesisNetwork' object has no"),
         ("loss", Nameless, 'loss = "Nameless": one with a name: trying it ended in AttributeErr'),
         ("optimizer", Diving, 'optimizer = "Diving": an optimiser that makes steps: trying it end'),

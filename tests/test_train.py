@@ -13,6 +13,7 @@ import torch
 import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from base.run_folder import RunFolder
 from commands import sweep, train_options
 from data_loader.synthetic.embedded import EmbeddedDataset
 from tests.same_run import differences, rows_of
@@ -290,6 +291,29 @@ def test_a_run_that_fails_leaves_the_others_of_its_sweep_to_be_made(workplace, c
     error = capsys.readouterr().err
     assert "10 steps leave no phase empty" in error and "1 of 2 runs failed: pct_start-0.1" in error
     assert [path.name for path in MODELS.iterdir()] == ["pct_start-0.5"]
+
+
+@pytest.mark.parametrize("still", [False, True])
+def test_a_run_that_another_process_made_meanwhile_is_no_failure_of_a_sweep(
+    workplace, monkeypatch, capsys, still
+):
+    """Whether that has left it or is still at it."""
+    words, load = ["-c", "config.json", "--sweep", "trainer.args.seed=4,5"], train.load_data
+    holder = RunFolder("tiny", "seed-4")
+
+    def loaded_late(*arguments):
+        monkeypatch.setattr(train, "load_data", load)
+        assert run(*words) == 0  # as another process
+        if still:
+            holder.hold()
+        return load(*arguments)
+
+    monkeypatch.setattr(train, "load_data", loaded_late)
+    assert run(*words) == 0
+    printed = capsys.readouterr().out
+    assert f"seed-4 is {'in use by process' if still else 'finished'}" in printed
+    assert "seed-5 is finished" in printed
+    holder.release()
 
 
 # Ends that come from outside.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+from base.config import user_modules
 from base.config.signatures import Annotation, Arguments, arguments_of
 from utils import strict_json
 from utils.checks import ABSENT, NOTHING, ConfigFault, UserError, described, hint, shown
@@ -202,8 +203,8 @@ class Binder:
             bound = {name: self.bind(members[1], value[name], f"{key}.{name}") for name in value}
             values = {name: part.value for name, part in bound.items()}
             return Outcome.gathered(values, bound.values())
-        elif isinstance(value, dict) and (classes := self.choices(annotation)):
-            return self._bind_object(classes, value, key, supplied)
+        elif isinstance(value, dict) and self.choices(annotation):
+            return self._bind_object(annotation, value, key, supplied)
         elif _fits(annotation, value):
             return Outcome(float(value) if float in (annotation, *members[:1]) else value)
         return refused(key, value, self._wanted(annotation))
@@ -222,18 +223,21 @@ class Binder:
         return misfit
 
     def _bind_object(
-        self, classes: Mapping[str, type], value: Config, key: str, supplied: Collection[str]
+        self, base: type, value: Config, key: str, supplied: Collection[str]
     ) -> Outcome:
-        """Bind the description of an object of one of `classes`."""
-        outcomes = []
+        """Bind the description of an object of a class of `base`."""
+        outcomes, classes = [], self.choices(base)
         for name in (name for name in value if name not in ("type", "args")):
             expected = 'unknown key; an object has "type" and "args"'
             outcomes.append(refused(f"{key}.{name}", value[name], expected))
         kind, args = value.get("type", ABSENT), value.get("args", {})
         if not isinstance(kind, str) or kind not in classes:
             problem = "is missing" if kind is ABSENT else "unknown type"
-            remedy = f"{hint(kind, classes)}; --module FILE adds classes of your own"
-            outcomes.append(refused(f"{key}.type", kind, problem + remedy))
+            expected = f"{problem}{hint(kind, classes)}; --module FILE adds classes of your own"
+            for cls in (cls for cls in user_modules.classes() if cls.__name__ == kind):
+                wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
+                expected = f"{wanted}; that of {cls.__module__}.py does not"
+            outcomes.append(refused(f"{key}.type", kind, expected))
             return Outcome.gathered(None, outcomes)
         if not isinstance(args, dict):
             outcomes.append(refused(f"{key}.args", args, "an object of arguments"))

@@ -17,6 +17,7 @@ import os
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -25,17 +26,19 @@ import numpy as np
 from base import distributed
 from data_loader.sources.parsing import (
     MAX_VALUES,
+    Budget,
     Fault,
     Parsed,
     Sample,
     clean_text,
     decode,
     join_strokes,
+    summarise,
 )
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.untrusted_files import MEBIBYTE, read_file
 from utils import strict_json
-from utils.checks import ConfigFault, DataError, Fraction, Seed, short
+from utils.checks import ConfigFault, DataError, short
 
 MAX_JSON = 48 * MEBIBYTE  # of a file (assumed)
 
@@ -140,14 +143,14 @@ def json_lines(path: str | os.PathLike[str]) -> list[Line]:
         raise fault.within(str(Path(path).absolute())) from None
 
 
+@dataclass(kw_only=True, eq=False)
 class OwnInk(DividedDataset):
     """Lines of writing that a subclass yields as plain lists; they are kept in memory.
 
+    They have no cache: `lines` may read anything, so that nothing tells when they have changed.
+    Lines are divided by a hash of the writer or, where the writer is unknown, of the line's name.
+
     Args:
-        fractions: the fractions of the lines in `train`, `valid` and `test`, together 1; None means
-            0.8, 0.1 and 0.1. Lines are divided by a hash of the writer or, where the writer is
-            unknown, of the line's name.
-        split_seed: seed of the hash.
         named_by: "content" names a line by a hash of its content, so that reordered lines stay in
             their splits and equal lines are in the same split; new runs should use "content". None
             names a line by its number, as in older runs.
@@ -157,15 +160,13 @@ class OwnInk(DividedDataset):
     y_grows_down: ClassVar[bool] = True
     """Whether y grows downwards, as on screens; a subclass whose y grows upwards sets False."""
 
-    def __init__(
-        self,
-        *,
-        fractions: dict[str, Fraction] | None = None,
-        split_seed: Seed = 0,
-        named_by: Literal["content"] | None = None,
-    ) -> None:
-        super().__init__(root=type(self).__name__, fractions=fractions, split_seed=split_seed)
-        self.named_by = named_by
+    root: str = field(init=False)
+    cache: None = field(init=False, default=None)
+    named_by: Literal["content"] | None = None
+
+    def __post_init__(self) -> None:
+        self.root = type(self).__name__
+        super().__post_init__()
 
     @abstractmethod
     def lines(self) -> Iterable[tuple[str, Sequence[Stroke]] | Line | tuple[*Line, Extras]]:
@@ -176,28 +177,26 @@ class OwnInk(DividedDataset):
         """
 
     def make(self) -> tuple[Parsed, None]:
-        """Return all lines.
+        """Return all lines that can be used, and the faults of the others.
 
         Raises:
-            DataError: if there is no line, or a line is not valid; the message names the line.
+            DataError: if there is no line that can be used.
         """
-        samples: list[Sample] = []
-        counts: Counter[str] = Counter()
+        parsed, counts = Parsed(budget=Budget(float("inf"), "")), Counter[str]()
         lines = distributed.bar(self.lines() or (), "reading lines", delay=1, leave=False)
         for number, line in enumerate(lines):
-            try:
+            with parsed.attempt(f"line {number} (from 0)"):
                 sample = sample_of(line, self.y_grows_down)
-            except Fault as fault:
-                raise fault.within(f"{self.root}: line {number} (from 0)") from None
-            name = f"line-{number:06}"
-            if self.named_by:
-                name = f"line-{_digest(sample)}"
-                counts[name] += 1
-                name += f".{counts[name]}" if counts[name] > 1 else ""
-            samples.append(sample.of(name))
-        if not samples:
-            raise DataError(f"{self.root}: lines() yields nothing")
-        return Parsed(samples), None
+                name = f"line-{number:06}"
+                if self.named_by:
+                    name = f"line-{_digest(sample)}"
+                    counts[name] += 1
+                    name += f".{counts[name]}" if counts[name] > 1 else ""
+                parsed.samples.append(sample.of(name))
+        if not parsed.samples:
+            faults = "; ".join(summarise(parsed.left_out)) or "lines() yields nothing"
+            raise DataError(f"{self.root}: {faults}")
+        return parsed, None
 
     def _split_key(self, sample: Sample) -> str:
         return sample.name.partition(".")[0]  # without the number that tells equal lines apart

@@ -104,6 +104,9 @@ class SourceDataset(BaseDataset):
                 cannot be read.
         """
         parsed, cache = self.make()
+        if (faults := parsed.left_out) and self.strict:
+            others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+            raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
         parts, notes = self._divide(parsed)
         if self.leave_out is not None:
             parts, new_notes = self._remove_listed(self.leave_out, parts, parsed.samples)
@@ -147,11 +150,7 @@ class SourceDataset(BaseDataset):
         folders = [self._folder / "cache", user_cache()]
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
-        parsed, cache = load_or_make(type(self).__name__, folders, key, lambda: self.read(files))
-        if (faults := parsed.left_out) and self.strict:
-            others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
-            raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
-        return parsed, cache
+        return load_or_make(type(self).__name__, folders, key, lambda: self.read(files))
 
     @abstractmethod
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:

@@ -97,15 +97,27 @@ def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
     on = one._group[0].lengths > 4
     assert torch.equal(chunk.goes_on, on) and 0 < on.sum() < 13
     state = {"hidden": torch.arange(26.0, requires_grad=True).reshape(13, 2) * 2}
-    one.carry(0, chunk.goes_on, state)
+    one.carry(chunk, state)
     one.advance()
     assert one.load()
     (chunk,) = one.chunks()
     assert torch.equal(chunk.state["hidden"], state["hidden"][on])
     assert not chunk.state["hidden"].requires_grad and 0 < len(chunk.batch) < 13
     # What is not finite is not carried over.
-    one.carry(0, chunk.goes_on, {"hidden": torch.full((len(chunk.batch), 2), torch.nan)})
+    one.carry(chunk, {"hidden": torch.full((len(chunk.batch), 2), torch.nan)})
+    one.advance()
     assert one.state.carried == [None]
+
+
+def test_a_state_is_carried_when_the_step_is_over_and_not_without_the_chunk():
+    one = stream(truncate=4, accumulate=2, batch_size=6)
+    assert one.load()
+    second = one.chunks()[1]
+    one.carry(second, {"hidden": torch.arange(6.0)})
+    assert one.state.carried == [None, None]
+    one.advance()
+    states = [chunk.state for chunk in one.chunks()]
+    assert states[0] is None and torch.equal(states[1]["hidden"], torch.arange(6.0)[second.goes_on])
 
 
 def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog):
@@ -114,7 +126,7 @@ def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog)
     ((batch),) = first._group
     rows = (batch.lengths > 4).nonzero().flatten()
     assert len(rows) > 0
-    first.carry(0, batch.lengths > 4, {"hidden": torch.arange(float(len(batch)))})
+    first.carry(first.chunks()[0], {"hidden": torch.arange(float(len(batch)))})
     first.advance()
     assert place(first) == (0, 0, 1) and first.layout["batches"] == 5
 
@@ -123,7 +135,7 @@ def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog)
     (chunk,) = again.chunks()
     assert torch.equal(chunk.state["hidden"], rows.float()) and not caplog.messages
 
-    first.state.carry(0, {"hidden": torch.zeros(len(rows) - 1)})
+    first.state.carried[0] = {"hidden": torch.zeros(len(rows) - 1)}
     other = stream(truncate=4, resumed=first)
     assert other.load() and place(other) == (0, 0, 0)
     assert other.chunks()[0].state is None

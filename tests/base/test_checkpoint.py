@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from base import checkpoint
 from base.checkpoint import (
     BEST,
     FORMAT,
@@ -162,6 +163,22 @@ def test_the_newest_whole_one_is_taken_and_the_skipped_are_named(tmp_path, caplo
     assert named == ["epoch4-step7", "epoch3"]
     with pytest.raises(CheckpointError, match=r"step7\.pth: truncated or damaged"):
         find_checkpoint(broken)
+
+
+def test_the_newest_one_is_searched_for_again_if_its_run_has_replaced_all_meanwhile(
+    tmp_path, monkeypatch
+):
+    save_checkpoint(tmp_path / checkpoint_name(1), content(1))
+    load = checkpoint.load_checkpoint
+
+    def replaced(path):
+        monkeypatch.setattr(checkpoint, "load_checkpoint", load)
+        save_checkpoint(tmp_path / checkpoint_name(2), content(2))
+        path.unlink()
+        return load(path)
+
+    monkeypatch.setattr(checkpoint, "load_checkpoint", replaced)
+    assert newest_checkpoint(tmp_path)[0].name == checkpoint_name(2)
 
 
 def test_runs_in_a_folder_are_named_and_not_searched_for_everywhere(tmp_path):

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import astuple
 
 import pytest
 import torch
@@ -10,18 +11,23 @@ from tiny_run import (
     ONE_STEP,
     TRAIN,
     ChunkTrainer,
+    MeanPrediction,
+    SquaredError,
+    close,
     error_of,
     go_on,
     make,
     rows,
     same,
+    trained,
     weights,
 )
 from torch import nn
 
 from base import base_trainer
 from base.checkpoint import checkpoints, load_checkpoint
-from utils.checks import ConfigFault
+from base.run_state import Sums
+from utils.checks import ConfigFault, UserError
 
 WHOLE = {"loader": {"batch_size": len(TRAIN)}, **ONE_STEP}
 
@@ -54,14 +60,14 @@ def test_a_further_pass_counts_and_carries_nothing(tmp_path):
     class Again(ChunkTrainer):
         def step(self, chunks):
             self.add_gradients(chunks)
-            carried, sums = copy.deepcopy(self.state.carried), copy.deepcopy(self.metrics)
+            carried, sums = copy.deepcopy(self.stream._next_states), copy.deepcopy(self.metrics)
             for weight in self.model.parameters():
                 weight.data.add_(0.1)
             further = self.add_gradients(chunks, counts=False)[0]
             assert further.points > 0
-            for before, after in zip(carried, self.state.carried, strict=True):
-                assert before is not None
-                assert same(before, after)
+            assert self.stream._next_states.keys() == carried.keys()
+            for number, state in self.stream._next_states.items():
+                assert same(state, carried[number])
             assert [vars(metric) for metric in self.metrics] == [vars(metric) for metric in sums]
             passes.append(further)
             return further, self.apply_gradients(chunks)
@@ -69,6 +75,21 @@ def test_a_further_pass_counts_and_carries_nothing(tmp_path):
     passes = []
     make(tmp_path, trainer=Again, truncate=3, accumulate=2, epochs=1, steps_per_epoch=1).train()
     assert len(passes) == 1
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_chunks_that_are_added_one_by_one_train_as_those_added_together(tmp_path, order):
+    class OneByOne(ChunkTrainer):
+        def step(self, chunks):
+            with self.optimizer_step.noisy():
+                added = [self.add_gradients([chunk])[0] for chunk in chunks[::order]]
+            sums = Sums(*(sum(values) for values in zip(*map(astuple, added), strict=True)))
+            return sums, self.apply_gradients(chunks)
+
+    options = {"truncate": 3, "accumulate": 2, "loader": {"batch_size": 4}, "dropout": 0.0}
+    together = trained(tmp_path, "together", **options)
+    one_by_one = trained(tmp_path, "one_by_one", trainer=OneByOne, **options)
+    assert close(weights(one_by_one), weights(together))
 
 
 def test_a_kept_optimiser_drops_what_is_not_finite(tmp_path, caplog):
@@ -91,33 +112,73 @@ def test_each_part_is_kept_under_a_name_of_its_own(tmp_path):
             super().__init__(*parts, **options)
             self.keep("critic", nn.Linear(1, 1))
 
-    with pytest.raises(ConfigFault, match=r"one that keeps each part .* not two as 'critic'"):
+    with pytest.raises(UserError, match=r"^Twice keeps two parts as 'critic': each needs a name"):
         make(tmp_path, trainer=Twice)
 
 
-@pytest.mark.parametrize("place", ["forward_batch", "loader"])
-def test_an_error_of_the_user_s_code_leaves_what_the_run_had(tmp_path, monkeypatch, place):
-    def fails(trainer, *_):
-        if trainer.is_training() and trainer.progress.step == 4:
+@pytest.mark.parametrize(
+    ("owner", "name", "step", "named"),
+    [
+        (ChunkTrainer, "forward_batch", 4, 'arch = "TinyModel": a network that predicts'),
+        (ChunkTrainer, "step", 4, 'trainer = "ChunkTrainer": one whose steps'),
+        (SquaredError, "__call__", 4, 'loss = "SquaredError": one that works for'),
+        (MeanPrediction, "update", 4, 'metrics = "MeanPrediction": one that works for'),
+        (MeanPrediction, "compute", 5, 'metrics = "MeanPrediction": one that works for'),
+        (ChunkTrainer, "extra_metrics", 5, 'trainer = "ChunkTrainer": one whose steps'),
+    ],
+)
+def test_a_part_that_fails_in_a_run_is_named_when_the_run_is_saved(
+    tmp_path, monkeypatch, owner, name, step, named
+):
+    def fails(self, *arguments, **options):
+        if trainer.is_training() and trainer.progress.step >= 4:
             raise KeyError("of my own")
+        return works(self, *arguments, **options)
 
-    class Failing(ChunkTrainer):
-        def forward_batch(self, model, batch, state=None):
-            fails(self)
-            return super().forward_batch(model, batch, state)
+    trainer, works = make(tmp_path), getattr(owner, name)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, fails)
+        where = r"KeyError: 'of my own' \(.*test_step.py, line"
+        with pytest.raises(ConfigFault, match=f"^{named}.*{where}"):
+            trainer.train()
+    (newest, *_) = checkpoints(trainer.run.models)
+    assert load_checkpoint(newest)["step"] == step
+    again, _ = go_on(tmp_path)
+    assert again.is_complete and rows(again)[-1]["step"] == "15"
 
-    trainer = make(tmp_path, trainer=Failing if place == "forward_batch" else ChunkTrainer)
-    expected = (KeyError, "of my own")
-    if place == "loader":
-        collate = trainer.train_loader.collate_fn
-        monkeypatch.setattr(
-            trainer.train_loader, "collate_fn", lambda items: fails(trainer) or collate(items)
-        )
-        expected = (base_trainer.TrainingFailed, r"KeyError: 'of my own' \(.*test_step.py, line")
-    with pytest.raises(expected[0], match=expected[1]):
+
+def test_a_loader_that_fails_leaves_what_the_run_had(tmp_path, monkeypatch):
+    def fails(items):
+        if trainer.progress.step == 4:
+            raise KeyError("of my own")
+        return collate(items)
+
+    trainer = make(tmp_path)
+    collate = trainer.train_loader.collate_fn
+    monkeypatch.setattr(trainer.train_loader, "collate_fn", fails)
+    message = r"KeyError: 'of my own' \(.*test_step.py, line"
+    with pytest.raises(base_trainer.TrainingFailed, match=message):
         trainer.train()
     (newest, *_) = checkpoints(trainer.run.models)
     assert load_checkpoint(newest)["step"] == 4
     again, _ = go_on(tmp_path)
-    assert again.is_complete
-    assert rows(again)[-1]["step"] == str(3 * math.ceil(len(TRAIN) / 3))
+    assert again.is_complete and rows(again)[-1]["step"] == "15"
+
+
+def test_a_step_that_fails_between_two_chunks_is_made_again_from_their_states(tmp_path):
+    class Failing(ChunkTrainer):
+        def forward_batch(self, model, batch, state=None):
+            if self.is_training() and self.progress.step == 1:
+                self.failed += 1
+                if self.failed == 2:
+                    raise KeyError("of my own")
+            return super().forward_batch(model, batch, state)
+
+    options = {"truncate": 3, "accumulate": 2, "loader": {"batch_size": 6}, "dropout": 0.0}
+    whole = trained(tmp_path, "whole", **options)
+    trainer = make(tmp_path, trainer=Failing, **options)
+    trainer.failed = 0
+    with pytest.raises(ConfigFault, match="of my own"):
+        trainer.train()
+    again, _ = go_on(tmp_path, **options)
+    assert same(weights(again), weights(whole))

@@ -380,6 +380,30 @@ def test_a_training_without_a_sample_or_a_step_is_an_error(normalisation):
     assert len(data(normalisation, preprocessing=[Shorten(2)]).training_loader()) == 5
 
 
+@pytest.mark.parametrize(("value", "extra"), [(np.nan, 0.0), (np.inf, 0.0), (1.0, np.nan)])
+def test_a_sample_with_a_number_that_is_not_finite_is_named(value, extra):
+    dataset = Toy()
+    ink = dataset.samples[0].ink.copy()
+    ink[1, 0] = value
+    extras = {"mood": np.float32([extra])}
+    dataset.samples = [replace(one, extras={"mood": np.float32([0])}) for one in dataset.samples]
+    dataset.samples[3:5] = [Sample(ink, "a", name, extras=extras) for name in ("blot", "blur")]
+    with pytest.raises(DataError, match=r"^2 samples .* not finite: blot is the first"):
+        data(dataset=dataset)
+
+
+def test_a_transform_that_makes_a_number_that_is_not_finite_is_named_with_its_sample():
+    class Breaking(Shorten):
+        def __call__(self, ink, missing, generator):
+            return ink / 0.0, missing
+
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(DataError, match=r"^sample0: Breaking leaves points that are not finite"),
+    ):
+        data(preprocessing=[Breaking(2)])
+
+
 def test_a_dataset_brings_its_own_preprocessing():
     for given, expected in ((None, ["FillMissing", "CutLongSteps"]), ([], [])):
         made = HandwritingDataLoader(dataset=IAMOnDBDataset(), preprocessing=given)

@@ -2,12 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from model import load
+from base.base_model import ExtraShapes
+from model import SynthesisNetwork, Writer, load
 from model.generation.sampling_options import Sampling
 from model.generation.writing import MAX_PRIMER_CHARACTERS, MAX_TEXT_CHARACTERS
 from model.writer import sampling_of
 from tests.commands.networks import save
+from tests.moody import NORMALISATION
+from utils.alphabet import Alphabet
 from utils.checks import UserError
 
 
@@ -49,3 +54,22 @@ def test_only_a_density_can_be_sharpened(tmp_path):
     plain = load(save(tmp_path / "b", "SynthesisNetwork", head="regression"), "cpu")
     with pytest.raises(UserError, match=r"regression head.*leave out --pen-sharpness"):
         sampling_of(plain, pen_sharpness=1.0)
+
+
+class OfWriters(SynthesisNetwork):
+    """Knows five writers by their numbers."""
+
+    def __init__(self):
+        super().__init__(NORMALISATION, Alphabet("abc "), hidden_size=8)
+        self.extras, self.writers = ExtraShapes({"writer": [1]}), nn.Embedding(5, 2)
+
+    def initial_state(self, batch, given=None):
+        numbers = (given or self.told(batch)).extras["writer"].long()
+        return super().initial_state(batch) | {"writer": self.writers(numbers)[:, 0]}
+
+
+def test_a_number_for_which_a_network_of_ones_own_has_nothing_is_named(tmp_path):
+    writer = Writer(OfWriters(), tmp_path / "own.pth", torch.device("cpu"), {"config": {}})
+    told = r"own.pth: its OfWriters, told writer = \[99.0\], cannot write: IndexError: .*py, line"
+    with pytest.raises(UserError, match=told):
+        writer.write("abc", extras={"writer": [99.0]}, max_steps=3)

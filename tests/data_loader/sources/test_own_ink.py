@@ -88,9 +88,27 @@ def test_y_may_grow_upwards(monkeypatch):
         (("a", STROKES, "", {"mood": [float("inf")]}), "extras that are not lists of finite numb"),
     ],
 )
-def test_a_broken_line_is_an_error_with_its_number(line, message):
-    with pytest.raises(DataError, match=rf"^Mine: line 2 \(from 0\): {message}"):
-        dataset_of([("a", STROKES), ("b", STROKES), line])
+def test_a_broken_line_is_left_out_and_an_error_with_its_number_when_strict(line, message):
+    lines = [("a", STROKES), ("b", STROKES), line, *[("c", STROKES)] * 9]
+    loaded = dataset_of(lines)
+    assert [one.name for one in in_order(loaded)][1:3] == ["line-000001", "line-000003"]
+    assert "1 left out: " in loaded.report and "line 2 (from 0)" in loaded.report
+    with pytest.raises(DataError, match=rf"^line 2 \(from 0\): {message}.*\"strict\": true"):
+        dataset_of(lines, strict=True)
+
+
+def test_listed_lines_are_left_out(tmp_path):
+    listed = tmp_path / "listed.txt"
+    listed.write_text("line-000001 of another hand\nline-000099\n")
+    loaded = dataset_of([("a", STROKES)] * 12, leave_out=str(listed))
+    names = {one.name for one in loaded.used}
+    assert len(names) == 11 and "line-000001" not in names
+    assert "1 lines are left out by" in loaded.report and "line-000099" in loaded.report
+
+
+def test_lines_of_which_none_can_be_used_are_an_error_that_says_why():
+    with pytest.raises(DataError, match=r"^Mine: 2 left out: not \(text, strokes\).*line 0 \(from"):
+        dataset_of(["a", "b"])
 
 
 def test_a_file_that_is_not_there_is_named_with_its_folder(tmp_path, monkeypatch):
