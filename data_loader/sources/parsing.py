@@ -49,7 +49,7 @@ class Fault(DataError):
     def __str__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
         name = f"{printable(self.name)}: " if self.name else ""
-        return f"{name}{self.reason}{detail}"
+        return f"{name}{printable(self.reason)}{detail}"
 
 
 def _joined(file: str, name: str, separator: str) -> str:
@@ -124,7 +124,7 @@ def summarise(faults: Iterable[Fault]) -> list[str]:
         name = f"{fault.name} ({fault.detail})" if fault.detail else fault.name
         by_reason.setdefault(fault.reason, []).append(name)
     return [
-        f"{len(names):,} left out: {reason}: {first_of(names)}"
+        f"{len(names):,} left out: {printable(reason)}: {first_of(names)}"
         for reason, names in sorted(by_reason.items(), key=lambda item: -len(item[1]))
     ]
 
