@@ -94,7 +94,7 @@ def test_a_note_that_cannot_be_saved_is_named_and_the_others_are_saved(tmp_path,
     broken, sound = note(background=below), replace(note(), name="\x1bsound")
     with pytest.raises(UserError, match="1 notes could not be saved"):
         _save_each([broken, sound], tmp_path / "out", is_single=False)
-    assert caplog.messages[0].startswith(f"left out: diary: {below}: cannot be put under the notes")
+    assert caplog.messages[-1].startswith(f"left out: diary: {below}: cannot be put under")
     (saved,) = (tmp_path / "out").iterdir()
     assert saved.name.startswith("?sound ") and capsys.readouterr().out == f"{saved}\n"
 
