@@ -10,12 +10,16 @@ from utils import console
 if __name__ == "__main__":
     console.set_up()  # before the slow imports, which a signal may interrupt
 
+import logging
 import sys
 from importlib import import_module
 from types import ModuleType
 
 from commands.options import Parser
-from utils.checks import UserError, for_terminal, hint
+from logger.logger import setup_logging
+from utils.checks import UserError, hint
+
+log = logging.getLogger("experiments")
 
 COMMANDS = (
     "write",
@@ -57,6 +61,7 @@ def parser_of(name: str) -> tuple[ModuleType, Parser]:
 
 
 if __name__ == "__main__":
+    setup_logging(logging.WARNING)
     status, message = 0, ""
     try:
         with console.Interruptible():
@@ -68,5 +73,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt as interrupt:
         status, message = console.status_of(interrupt), "interrupted"
     if message:
-        print(f"error: {for_terminal(message)}", file=sys.stderr)
+        log.error("%s", message)
     sys.exit(status or console.output_is_lost())

@@ -3,9 +3,9 @@
 This module does not import torch, which is slow, so that a list of runs appears at once.
 """
 
+import logging
 import math
 import statistics
-import sys
 from collections import ChainMap, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,8 +18,10 @@ from filelock import FileLock, Timeout
 
 from logger.metrics_csv import read_rows
 from utils import strict_json
-from utils.checks import first_line, for_terminal
+from utils.checks import first_line
 from utils.strict_json import children, nested
+
+log = logging.getLogger(__name__)
 
 SEED = "trainer.args.seed"
 DEPTHS = ("", "*/", "*/*/", "*/*/*/")
@@ -39,8 +41,8 @@ def read_runs(folders: Sequence[str]) -> Iterator[Run]:
         try:
             yield read_run(folder)
         except Exception as error:  # Files of these names may hold anything.
-            message = f"{folder}: left out, its record cannot be read: {first_line(error)}"
-            print(f"warning: {for_terminal(message)}", file=sys.stderr)
+            cause = first_line(error)
+            log.warning("%s: left out, its record cannot be read: %s", folder, cause)
 
 
 def read_run(folder: Path) -> Run:

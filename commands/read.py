@@ -7,6 +7,7 @@ from pathlib import Path
 
 from commands import options, search_options
 from commands.options import Networks, Parser
+from utils.checks import printable
 
 
 def add_options(parser: Parser) -> None:
@@ -38,10 +39,10 @@ def run(arguments: argparse.Namespace) -> None:
     readings = reader.proofread(inks, search=chosen.search(reader), progress=True)
     texts = [text for text, _ in readings]
     for sample, text in zip(samples, texts, strict=True):
-        print(text if arguments.text else f"{sample.name}\t{text}")
+        print(text if arguments.text else f"{printable(sample.name)}\t{text}")
     for sample, (text, doubt) in zip(samples, readings, strict=True):
         if reason := misgiving(sample.ink, text, doubt):
-            print(f"{sample.name} can hardly be read: {reason}", file=messages)
+            print(f"{printable(sample.name)} can hardly be read: {reason}", file=messages)
     if arguments.text:
         return
     path, count = arguments.output.named(f"{reader.name}-read.png"), options.MAX_SHOWN

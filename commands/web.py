@@ -5,10 +5,12 @@ import re
 import sys
 import webbrowser
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import SHUT_RDWR, socket
 from tempfile import TemporaryDirectory
 
 from commands.options import Parser, ink_of, number
@@ -18,6 +20,11 @@ PORT = 8753
 """Default port. It must stay the same, because browsers keep recorded lines by address and port."""
 FOLDER = Path(__file__).resolve().parents[1] / "web"
 NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
+MAX_CONNECTIONS = 32
+"""Limit on open connections, each with a thread and at most two files (assumed: a browser opens six
+at a time, and systems allow a process at least 128 files)."""
+TIMEOUT = 10.0
+"""Seconds after which a connection is closed if it neither asks nor takes anything (assumed)."""
 TYPES = {".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm"}
 """Media types by suffix; the system's table may lack these types."""
 POLICY = re.compile('"Content-Security-Policy" content="([^"]+)"')
@@ -72,6 +79,29 @@ def _listen(port: int, files: Mapping[str, Path]) -> ThreadingHTTPServer:
 
 
 class _Server(ThreadingHTTPServer):
+    """Serves the newest `MAX_CONNECTIONS`: a new connection ends the oldest one, so that idle ones
+    keep nobody from the page."""
+
+    request_queue_size = MAX_CONNECTIONS  # With 5, connections that come together wait for seconds.
+
+    def __init__(self, *settings: object) -> None:
+        super().__init__(*settings)
+        self._connections: dict[socket, None] = {}  # open, from the oldest to the newest
+
+    def process_request(self, connection: socket, address: object) -> None:
+        """Answer a connection in a thread of its own."""
+        self._connections[connection] = None
+        for oldest in [*self._connections][:-MAX_CONNECTIONS]:
+            self._connections.pop(oldest, None)
+            with suppress(OSError):  # Its thread may be closing it.
+                oldest.shutdown(SHUT_RDWR)  # Its thread reads the end, and closes it.
+        super().process_request(connection, address)
+
+    def shutdown_request(self, connection: socket) -> None:
+        """Close a connection."""
+        self._connections.pop(connection, None)
+        super().shutdown_request(connection)
+
     def handle_error(self, *request: object) -> None:
         """Ignore the error of a browser that closes its connection before the answer."""
         if not isinstance(sys.exception(), ConnectionError):
@@ -82,6 +112,7 @@ class _Page(SimpleHTTPRequestHandler):
     """Answers requests with the page's files."""
 
     extensions_map = TYPES
+    timeout = TIMEOUT
 
     def __init__(self, files: Mapping[str, Path], *connection: object) -> None:
         self.files = files

@@ -16,8 +16,24 @@ _FILE_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _QUIET = ("matplotlib", "PIL", "fontTools", "tensorboard", "urllib3")
 
 
+class _Formatter(logging.Formatter):
+    """Makes each message printable, as what it quotes may come from a file or its name."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return a message in printable lines; that of a warning or an error is one line, and the
+        indented lines of a list."""
+        message = super().formatMessage(record)
+        if record.levelno >= logging.WARNING:
+            return for_terminal(message)
+        return "\n".join(map(for_terminal, message.split("\n")))
+
+
 class ConsoleHandler(logging.Handler):
     """Prints messages above the progress bars; warnings and errors have a prefix."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(_Formatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record: a warning or an error to standard error, others to standard output."""
@@ -25,8 +41,7 @@ class ConsoleHandler(logging.Handler):
             is_warning = record.levelno >= logging.WARNING
             prefix = f"{record.levelname.lower()}: " if is_warning else ""
             stream = sys.stderr if is_warning else sys.stdout
-            escape = for_terminal if is_warning and not record.exc_info else str
-            tqdm.write(prefix + escape(self.format(record)), file=stream)
+            tqdm.write(prefix + self.format(record), file=stream)
             stream.flush()
         except Exception:
             self.handleError(record)
@@ -63,7 +78,7 @@ def log_file(path: Path) -> Iterator[None]:
     """A block whose messages are also appended to `path`. First, all earlier messages since
     `setup_logging` that are in no file yet are appended."""
     handler, root = LogFile(path, encoding="utf-8", errors="backslashreplace"), logging.getLogger()
-    handler.setFormatter(logging.Formatter(_FILE_FORMAT))
+    handler.setFormatter(_Formatter(_FILE_FORMAT))
     keepers = [keeper for keeper in root.handlers if isinstance(keeper, MemoryHandler)]
     for keeper in keepers:
         keeper.setTarget(handler)

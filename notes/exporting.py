@@ -72,7 +72,7 @@ def as_markdown(notes: Sequence[Note]) -> str:
     """Return notes as Markdown with a heading for each file and page."""
     paragraphs = []
     for note in notes:
-        paragraphs.append(f"# {_escaped(note.name)}")
+        paragraphs.append(f"# {_escaped(' '.join(note.name.split()))}")
         for number, (_, text) in enumerate(note.pages, 1):
             paragraphs.append(f"## Page {number}")
             paragraphs.append("\\\n".join(_escaped(row.marked) for row in text.rows))

@@ -117,7 +117,8 @@ def below_each_other(rows: Iterable[Sequence[np.ndarray]]) -> Iterator[tuple[np.
 
 
 def check_pages(pages: Sequence[InkPage]) -> None:
-    """Raise a Fault if pages have no content, too many strokes, or invalid sizes or positions."""
+    """Raise a Fault if pages have no content, too many strokes, or invalid sizes, positions or
+    widths of pens."""
     strokes = [stroke for page in pages for stroke in page.strokes]
     if not strokes and not any(page.typed for page in pages):
         names = sum((page.left_out for page in pages), Counter())
@@ -128,7 +129,11 @@ def check_pages(pages: Sequence[InkPage]) -> None:
     for values in (*(stroke.points for stroke in strokes), np.array(texts)):
         if not np.all(np.abs(values) <= MAX_OFFSET):
             raise Fault(f"a position that is not a number, or beyond {MAX_OFFSET:.6g}")
-    if not all(0 < size <= MAX_OFFSET for page in pages for size in (page.width, page.height)):
+    widths = [stroke.width for stroke in strokes if stroke.width is not None]
+    if not all(0 <= width <= MAX_OFFSET for width in widths):
+        raise Fault(f"a pen whose width is not a number from 0 to {MAX_OFFSET:.6g}")
+    sizes = [size for page in pages for size in (page.width, page.height)]
+    if not all(1 / MAX_OFFSET <= size <= MAX_OFFSET for size in sizes):
         raise Fault("a page without a width and a height")
 
 

@@ -14,7 +14,7 @@ from notes.formats import read_pages
 from notes.ink_page import InkPage
 from notes.page_text import Note, PageRow, PageText, PageWord
 from utils.alphabet import nfc
-from utils.checks import UserError
+from utils.checks import UserError, printable
 from utils.files import user_cache, write_json
 
 VERSION = 2
@@ -33,15 +33,18 @@ class Library:
         read: reads a page.
         reader: identifier of the network and the options of `read`, such as a digest.
         folder: folder of the kept files; by default in the user's cache folder.
+        any_pdf: whether a note may annotate a PDF outside its folder (see `read_pages`).
     """
 
     read: Callable[[InkPage], PageText]
     reader: str
     folder: Path = field(default_factory=lambda: user_cache() / "notes")
+    any_pdf: bool = False
 
     def note(self, name: str, path: Path) -> Note:
         """Return the note of a file (see `read_pages`); show a progress bar in a terminal."""
-        pages = tqdm(read_pages(path), name, unit="page", leave=False, disable=None)
+        read = read_pages(path, any_pdf=self.any_pdf)
+        pages = tqdm(read, printable(name), unit="page", leave=False, disable=None)
         return Note(name, [(page, self.text_of(page)) for page in pages])
 
     def text_of(self, page: InkPage) -> PageText:

@@ -108,7 +108,7 @@ FAULTS = [
     ("trainer.args.monitor", "min valid_los", 'trainer.args.monitor = "min valid_los": "min NAME"'),
     ("trainer.args.truncate", 50, "trainer.args.truncate = 50: with truncation"),
     ("trainer.args", UNMONITORED, "early_stop = 2: null, because nothing is monitored"),
-    ("\x1b[31m\n", 1, '"\\u001b[31m\\n" = 1: unknown key'),
+    ("\x1b[31m\n", 1, r"\x1b[31m\n = 1: unknown key"),
 ]
 
 

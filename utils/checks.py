@@ -19,8 +19,10 @@ MAX_FAULT_CHARACTERS = 1900
 """Maximum number of characters of the faults that a message lists (assumed: a screen)."""
 MAX_SHOWN = 60
 """Maximum number of characters of a value in a message (assumed)."""
-MAX_KEY = 200
-"""Maximum number of characters of a key in a message (assumed)."""
+MAX_QUOTED = 200
+"""Maximum number of characters in a message of what stands in a file, or of its name (assumed)."""
+MAX_LINE = 1005
+"""Maximum number of characters of a message's line (assumed)."""
 MAX_NAMES = 12
 """Maximum number of names that a message lists (assumed)."""
 
@@ -76,10 +78,9 @@ class ConfigFault(UserError):
         return ConfigFault(self.key, self.value, self.expected + hint, self.source or source)
 
     def __str__(self) -> str:
-        key = self.key if self.key.isprintable() else json.dumps(self.key)
-        key = key if len(key) <= MAX_KEY else f"{key[: MAX_KEY - 3]}..."
         value = "" if self.value is ABSENT else f" = {shown(self.value)}"
-        return ": ".join(filter(None, (self.source, f"{key}{value}", self.expected)))
+        key = f"{printable(self.key)}{value}"
+        return ": ".join(filter(None, (self.source, key, self.expected)))
 
 
 class ConfigError(UserError):
@@ -121,8 +122,7 @@ def device_name(name: str) -> str:
 
 def shown(value: Any) -> str:
     """Return a value of a config as JSON, on one line of at most `MAX_SHOWN` characters."""
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    text = text if text.isprintable() else json.dumps(value, default=repr)
+    text = _escaped(json.dumps(value, ensure_ascii=False, default=repr)[: MAX_SHOWN + 1])
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 
@@ -133,15 +133,14 @@ _SHORT.maxother = _SHORT.maxstring = 60
 
 def short(value: Any) -> str:
     """Return a description of any value, on one line of at most 80 characters, for a message."""
-    text = " ".join(_SHORT.repr(value).split())
-    text = text if text.isprintable() else ascii(text)[1:-1]
+    text = _escaped(" ".join(_SHORT.repr(value).split()))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def first_line(error: BaseException) -> str:
-    """Return at most 200 characters of the first line of an error's message."""
+    """Return the first line of an error's message, as `printable` does."""
     with suppress(Exception):  # a user's __str__ may raise, and a message may have no line
-        return str(error).splitlines()[0][:200]
+        return printable(str(error).splitlines()[0])
     return type(error).__name__
 
 
@@ -163,17 +162,33 @@ def listed(source: str, faults: Sequence[str]) -> str:
     return "\n  ".join(lines)
 
 
-def printable(text: str) -> str:
-    """Return an untrusted text with all characters escaped that are not printable."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def printable(text: object) -> str:
+    """Return what stands in a file, or its name, as a message quotes it: on one line, all
+    characters escaped that are not printable, and no more than `MAX_QUOTED`: a longer text lacks
+    its middle."""
+    return _fitting(str(text), MAX_QUOTED)
 
 
 def for_terminal(text: str) -> str:
-    """Return a message in printable lines of bounded length; all but the first are indented."""
-    lines = []
-    for line in map(printable, text.rstrip("\n").split("\n  ")):
-        lines.append(line if len(line) <= 1005 else f"{line[:500]} ... {line[-500:]}")
-    return "\n  ".join(lines)
+    """Return a message in printable lines of at most `MAX_LINE` characters; all but the first are
+    indented."""
+    lines = text.rstrip("\n").split("\n  ")
+    return "\n  ".join(_fitting(line, MAX_LINE) for line in lines)
+
+
+def _fitting(text: str, length: int) -> str:
+    # Cut first, as a text may have millions of characters, and again, as escapes are longer.
+    return _cut(_escaped(_cut(text, length)), length)
+
+
+def _cut(text: str, length: int) -> str:
+    """Return a text without its middle if it is longer than `length`."""
+    half = (length - 5) // 2
+    return text if len(text) <= length else f"{text[: length - 5 - half]} ... {text[-half:]}"
+
+
+def _escaped(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:

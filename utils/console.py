@@ -14,16 +14,27 @@ SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name
 """Signals by which a terminal or a scheduler ends a process."""
 
 _CONTROLS = {n: f"\\x{n:02x}" for n in (*range(9), *range(11, 32), *range(127, 160))}
+_BAR_CONTROLS = {n: escape for n, escape in _CONTROLS.items() if chr(n) != "\r"}
+_UP = "\x1b[A"
+"""Moves the cursor up, as progress bars that stand below each other do."""
 
 
-class _Escaping(io.TextIOWrapper):
-    """Standard output that escapes control characters, which untrusted texts may contain."""
+class _Output(io.TextIOWrapper):
+    """Standard output. It escapes control characters, which untrusted texts may contain."""
 
     def write(self, text: str) -> int:
         return super().write(text.translate(_CONTROLS))
 
 
-class _Output(io.FileIO):
+class _Errors(io.TextIOWrapper):
+    """Standard error: as `_Output`, but progress bars may move the cursor."""
+
+    def write(self, text: str) -> int:
+        parts = text.split(_UP)
+        return super().write(_UP.join(part.translate(_BAR_CONTROLS) for part in parts))
+
+
+class _Raw(io.FileIO):
     """The raw stream beneath a standard stream. Writing never raises an OSError.
 
     If the reader of a pipe has ended, output is dropped silently; any other failure, such as a full
@@ -59,10 +70,9 @@ def set_up() -> None:
             # Otherwise a file that is opened later gets this number, and the output goes into it.
             # The null device is opened read-only: the first write fails and is reported.
             os.open(os.devnull, mode)
-    for number, name in ((1, "stdout"), (2, "stderr")):
+    for number, name, wrapper in ((1, "stdout", _Output), (2, "stderr", _Errors)):
         stream = getattr(sys, name) or open(number, "w", closefd=False)  # noqa: SIM115
-        output = io.BufferedWriter(_Output(number, "w", closefd=False))
-        wrapper = _Escaping if name == "stdout" else io.TextIOWrapper
+        output = io.BufferedWriter(_Raw(number, "w", closefd=False))
         by_line = stream.line_buffering or stream.write_through
         wrapped = wrapper(output, stream.encoding, "backslashreplace", line_buffering=by_line)
         setattr(sys, name, wrapped)

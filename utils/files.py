@@ -200,19 +200,18 @@ def errors_name(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` as UTF-8 with `atomic_write`."""
-    atomic_write(path, lambda file: file.write(text.encode("utf-8")))
+    """Write `text` as UTF-8 with `atomic_write`. Characters that UTF-8 lacks, such as undecodable
+    bytes of file names, become escapes, which JSON has too."""
+    atomic_write(path, lambda file: file.write(text.encode(errors="backslashreplace")))
 
 
 def write_json(path: str | os.PathLike[str], value: object, *, indent: int | None = 2) -> None:
     """Write `value` as indented JSON with `atomic_write`; an `indent` of None writes one line.
 
-    Numbers that are not finite become null, as JSON has no such numbers. Characters that UTF-8
-    lacks, such as undecodable bytes of file names, become JSON escapes.
+    Numbers that are not finite become null, as JSON has no such numbers.
     """
     finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
-    text = json.dumps(finite, indent=indent, ensure_ascii=False) + "\n"
-    atomic_write(path, lambda file: file.write(text.encode(errors="backslashreplace")))
+    write_text(path, json.dumps(finite, indent=indent, ensure_ascii=False) + "\n")
 
 
 def remove_temporary(folder: str | os.PathLike[str]) -> None:

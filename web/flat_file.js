@@ -64,7 +64,7 @@ export async function parse(bytes, name) {
   return {header, tensors};
 }
 
-/** The rows of a tensor: `count` rows of `columns` numbers. */
+/** The rows of a tensor: `count` rows of `columns` finite numbers. */
 export function rowsOf(tensors, name, count, columns) {
   const tensor = tensors[name];
   if (tensor?.count !== count || tensor.columns !== columns)
@@ -72,16 +72,20 @@ export function rowsOf(tensors, name, count, columns) {
   let end = 0;
   const take = (Kind, size) => new Kind(tensor.content.slice(end, end += size).buffer);
   const scales = tensor.kind === "int8" && take(Float32Array, 4 * count);
-  return Array.from({length: count}, (_, row) => {
+  const rows = Array.from({length: count}, (_, row) => {
     if (tensor.kind === "float32") return take(Float32Array, 4 * columns);
     if (tensor.kind === "float16") return Float32Array.from(take(Uint16Array, 2 * columns), half);
     return new Float32Array(take(Int8Array, columns)).map((value) => value * scales[row]);
   });
+  if (!rows.every((row) => row.every(isNumber)))
+    throw new Error(`The network's ${name} has a value that is not a number; export it again.`);
+  return rows;
 }
 
-/** The number that 16 bits encode as a finite float16. */
+/** The number that 16 bits encode as a float16; NaN also for an infinite one. */
 function half(bits) {
   const exponent = bits >> 10 & 31, fraction = bits & 1023;
+  if (exponent === 31) return NaN;
   const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
   return bits >> 15 ? -size : size;
 }

@@ -21,7 +21,6 @@ from utils.ink import from_strokes
 MAX_OFFSET = 1e9  # of a point from the previous point (assumed: float32 has no fractions above)
 MAX_POINTS = 20_000  # of a sample (assumed)
 MAX_CHARACTERS = 20_000  # of a text (assumed)
-MAX_DETAIL = 200  # characters of a fault's detail (assumed)
 MAX_ELEMENTS = 500_000  # XML elements, UNIPEN keywords or stroke arrays of a file (assumed)
 MAX_VALUES = 10 * MAX_ELEMENTS  # lists and objects of JSON, opcodes of a pickle (assumed)
 MAX_PARSED = 1_000_000_000  # bytes of an unpacked archive and its samples (assumed: half of 2 GB)
@@ -39,8 +38,7 @@ class Fault(DataError):
     __slots__ = ("detail", "name", "reason")  # saves memory, as a file may have many faults
 
     def __init__(self, reason: str, detail: str = "", name: str = "") -> None:
-        if len(detail) > MAX_DETAIL:  # A detail may quote the file.
-            detail = f"{detail[: MAX_DETAIL - 3]}..."
+        detail = printable(detail)  # It may quote the file.
         super().__init__(reason, detail, name)
         self.reason, self.detail, self.name = reason, detail, name
 
@@ -50,8 +48,8 @@ class Fault(DataError):
 
     def __str__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
-        name = f"{self.name}: " if self.name else ""
-        return printable(f"{name}{self.reason}{detail}")
+        name = f"{printable(self.name)}: " if self.name else ""
+        return f"{name}{printable(self.reason)}{detail}"
 
 
 def _joined(file: str, name: str, separator: str) -> str:
@@ -126,15 +124,15 @@ def summarise(faults: Iterable[Fault]) -> list[str]:
         name = f"{fault.name} ({fault.detail})" if fault.detail else fault.name
         by_reason.setdefault(fault.reason, []).append(name)
     return [
-        f"{len(names):,} left out: {reason}: {printable(first_of(names))}"
+        f"{len(names):,} left out: {printable(reason)}: {first_of(names)}"
         for reason, names in sorted(by_reason.items(), key=lambda item: -len(item[1]))
     ]
 
 
 def first_of(names: Sequence[str], count: int = 3) -> str:
-    """Return the first `count` names, separated by commas, and dots if there are more names."""
+    """Return the first `count` names for a message, and dots if there are more names."""
     more = ", ..." if len(names) > count else ""
-    return ", ".join(names[:count]) + more
+    return ", ".join(map(printable, names[:count])) + more
 
 
 _XML_ERRORS = (ElementTree.ParseError, LookupError, ValueError)  # the last two: unknown encodings

@@ -15,7 +15,7 @@ from data_loader.sources.cache import fingerprint, load_or_make
 from data_loader.sources.parsing import Budget, Fault, Parsed, Sample, decode, first_of, summarise
 from data_loader.sources.splits import FRACTIONS, check_fractions, choose_subset, divide
 from data_loader.sources.untrusted_files import files_below, read_file
-from utils.checks import ConfigFault, DataError, Fraction, Range, Seed, printable
+from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.files import user_cache
 
 LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with the project
@@ -180,8 +180,7 @@ class SourceDataset(BaseDataset):
         in_splits = {sample.name for part in parts.values() for sample in part}
         notes = [f"{len(listed & in_splits):,} {self.unit} are left out by {path}"]
         if unknown := sorted(listed - names):
-            examples = printable(first_of(unknown))
-            notes.append(f"{len(unknown):,} names in {path} do not occur: {examples}")
+            notes.append(f"{len(unknown):,} names in {path} do not occur: {first_of(unknown)}")
         return changed(parts, lambda sample: [] if sample.name in listed else [sample]), notes
 
     def _headline(self, count: int) -> str:

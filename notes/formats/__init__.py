@@ -1,6 +1,7 @@
 """Reads files of note programs; each format has a module with a function `parse`."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,18 @@ ACCEPTED = (
 )
 """The formats, for messages."""
 
-_NOTES = re.compile(r".*\.(xopp|xoj|rm|content|excalidraw|excalidraw\.md|svg|inkml)", re.IGNORECASE)
+_NOTES = re.compile(
+    r".*\.(xopp|xoj|rm|content|excalidraw|excalidraw\.md|svg|inkml)", re.IGNORECASE | re.DOTALL
+)
 
 
-def read_pages(path: Path) -> list[InkPage]:
+def read_pages(path: Path, *, any_pdf: bool = False) -> list[InkPage]:
     """Return the pages of a file, without strokes that have no points.
+
+    Args:
+        path: the file.
+        any_pdf: whether a page may annotate a PDF outside the file's folder; a file, which may be
+            another person's, could name any PDF of this machine.
 
     Raises:
         DataError: if the file cannot be read, is broken or too large, has an unknown format, or
@@ -38,7 +46,16 @@ def read_pages(path: Path) -> list[InkPage]:
         if fault.reason == UNKNOWN:
             fault = Fault(f"{UNKNOWN}; what is read: {ACCEPTED}")
         raise fault.within(str(path)) from None
-    return pages
+    return pages if any_pdf else [_without_outside_pdf(page, path.parent) for page in pages]
+
+
+def _without_outside_pdf(page: InkPage, folder: Path) -> InkPage:
+    """Return a page without the PDF that it annotates if this is outside a folder."""
+    pdf = page.background and page.background.resolve()
+    if pdf is None or pdf.is_relative_to(folder.resolve()):
+        return page
+    kind = f"PDF outside the note's folder, which --any-pdf takes ({pdf})"
+    return replace(page, background=None, left_out=page.left_out + Counter([kind]))
 
 
 def note_files(folder: Path) -> dict[str, Path]:

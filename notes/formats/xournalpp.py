@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import replace
+from os.path import isfile  # unlike Path.is_file, it takes names that are too long
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -35,7 +36,7 @@ def parse(path: Path) -> list[InkPage]:
             page.left_out["background image"] += 1
         if background.get("type") == "pdf":
             pageno = re.match(r"\d{1,9}", background.get("pageno", ""))
-            if pdf is None or not pdf.is_file():
+            if pdf is None or not isfile(pdf):
                 page.left_out["missing background PDF"] += 1
             elif pageno:
                 page = replace(page, background=pdf, background_page=max(int(pageno[0]) - 1, 0))
@@ -51,7 +52,7 @@ def _pdf(background: Element, path: Path) -> Path | None:
     if background.get("domain") == "attach":
         return path.with_name(f"{path.name}.{Path(name).name}")
     named, beside_note = path.parent / name, path.parent / name.replace("\\", "/").split("/")[-1]
-    return beside_note if beside_note.is_file() and not named.is_file() else named
+    return beside_note if isfile(beside_note) and not isfile(named) else named
 
 
 def _page(element: Element) -> InkPage:

@@ -2,16 +2,19 @@
 
 import gzip
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from pypdf import PdfReader
 
-from commands.notes import _safe_path
+from commands.notes import _safe_path, _save, _save_each
 from data_loader import read_ink
 from tests.commands.networks import ROOT, use
+from tests.notes.pages import note
 from utils.checks import UserError
 from utils.ink import strokes
+from utils.page.pdf import PdfPage, write_pdf
 
 LINES = ROOT / "docs" / "sample-lines"
 
@@ -62,20 +65,44 @@ def test_a_diary_is_read_saved_searched_and_corrected(tmp_path, cache, capsys):
 
 
 @pytest.mark.slow
-def test_a_folder_is_read_to_a_folder_and_what_is_broken_is_said(tmp_path, capsys):
+def test_a_folder_is_read_to_a_folder_and_what_is_broken_is_said(tmp_path, capsys, caplog):
     (tmp_path / "notes" / "2026").mkdir(parents=True)
     xopp(tmp_path / "notes" / "2026" / "a.xopp", read_ink(LINES)[:1])
     (tmp_path / "notes" / "b.xopp").write_bytes(gzip.compress(b"<xournal><page"))
     use("notes", tmp_path / "notes", "--output", tmp_path / "out")
-    printed = capsys.readouterr()
-    assert printed.out.split() == [str(tmp_path / "out" / "2026" / "a.xopp.pdf")]
-    assert "left out: " in printed.err and "b.xopp" in printed.err
+    saved = [str(tmp_path / "out" / "2026" / "a.xopp.pdf")]
+    assert capsys.readouterr().out.split() == saved
+    assert caplog.messages[0].startswith("left out: b.xopp: ")
     with pytest.raises(UserError, match=r"b\.xopp"):
         use("notes", tmp_path / "notes" / "b.xopp")
 
 
 def test_the_name_of_a_note_leads_out_of_no_folder():
     assert str(_safe_path("../a/./b//c")) == "a/b/c" and str(_safe_path("/etc/x")) == "etc/x"
+
+
+@pytest.mark.parametrize("title", ["x" * 5000, "é" * 5000, "\x1b]0;title\x07\nerror: no"])
+def test_any_title_is_the_name_of_a_file(tmp_path, title):
+    path, other = _safe_path(title), _safe_path(f"{title}\x01")
+    (tmp_path / f"{path}.pdf").write_bytes(b"")
+    assert str(path).isprintable() and path != other
+
+
+def test_a_note_that_cannot_be_saved_is_named_and_the_others_are_saved(tmp_path, capsys, caplog):
+    below = tmp_path / "below.pdf"
+    below.write_bytes(b"no PDF")
+    broken, sound = note(background=below), replace(note(), name="\x1bsound")
+    with pytest.raises(UserError, match="1 notes could not be saved"):
+        _save_each([broken, sound], tmp_path / "out", is_single=False)
+    assert caplog.messages[-1].startswith(f"left out: diary: {below}: cannot be put under")
+    (saved,) = (tmp_path / "out").iterdir()
+    assert saved.name.startswith("?sound ") and capsys.readouterr().out == f"{saved}\n"
+
+
+def test_a_pdf_below_the_ink_is_named(tmp_path, capsys):
+    write_pdf(below := tmp_path / "below.pdf", [PdfPage(100, 100, [])])
+    _save([note(background=below)], tmp_path / "a.pdf")
+    assert capsys.readouterr().out == f"{tmp_path / 'a.pdf'}  (over {below})\n"
 
 
 @pytest.mark.parametrize(

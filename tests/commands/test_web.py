@@ -7,6 +7,7 @@ import threading
 import time
 from email.utils import formatdate
 from http.client import HTTPConnection
+from socket import create_connection
 
 import pytest
 
@@ -117,6 +118,26 @@ def test_a_browser_that_leaves_is_no_error(folder, serve, capfd):
     while any("process_request" in thread.name for thread in threading.enumerate()):
         time.sleep(0.01)
     assert capfd.readouterr().err == ""
+
+
+def test_idle_connections_keep_nobody_from_the_page(serve, monkeypatch):
+    monkeypatch.setattr(web, "MAX_CONNECTIONS", 3)
+    get, threads = serve(), threading.active_count()
+    idle = [create_connection(("127.0.0.1", get.port), timeout=20) for _ in range(9)]
+    assert get("/")[0].status == 200
+    for connection in idle[:7]:  # ended by those that came later
+        assert connection.recv(1) == b""
+    while threading.active_count() > threads + web.MAX_CONNECTIONS:  # else the test's time limit
+        time.sleep(0.01)
+    for connection in idle:
+        connection.close()
+
+
+def test_a_connection_that_asks_nothing_is_ended(serve, monkeypatch):
+    monkeypatch.setattr(web._Page, "timeout", 0.1)
+    with create_connection(("127.0.0.1", serve().port), timeout=20) as connection:
+        connection.sendall(b"GET / HT")
+        assert connection.recv(1) == b""
 
 
 def test_a_port_that_is_taken_is_one_error(folder, monkeypatch):

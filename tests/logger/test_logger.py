@@ -49,3 +49,16 @@ def test_messages_stand_above_the_bar(capsys):
         bar.update(1)
     printed = capsys.readouterr()
     assert printed.out == "between\n" and "2/3" in printed.err
+
+
+def test_what_a_message_quotes_is_printable_on_the_console_and_in_the_file(tmp_path, capsys):
+    setup_logging()
+    hostile = "\x1b]0;title\x07" + "x" * 10**6
+    with log_file(tmp_path / "train.log"):
+        logging.getLogger("x").info("read %s", hostile)
+        logging.getLogger("x").warning("left out: %s", f"{hostile}\nerror: faked")
+    printed = capsys.readouterr()
+    for text in (printed.out, printed.err, (tmp_path / "train.log").read_text()):
+        lines = text.splitlines()
+        assert "\x1b" not in text and not any(line.startswith("error: ") for line in lines)
+        assert max(map(len, lines)) < 1020

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from utils.checks import ABSENT, ConfigFault, Range, first_line, for_terminal, short
+from utils.checks import ABSENT, ConfigFault, Range, first_line, for_terminal, printable, short
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,20 @@ def test_a_message_is_bounded_and_cannot_control_a_terminal():
     assert for_terminal(faults) == faults
     long = for_terminal(f"begins {'x' * 20_000} ends")
     assert len(long) < 1010 and long.startswith("begins x") and long.endswith("x ends")
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("plain é", "plain é"),
+        ("\x1b]0;title\x07\r\nerror: no", "\\x1b]0;title\\x07\\r\\nerror: no"),
+        ("\u202e\udcff", "\\u202e\\udcff"),
+        ("a" * 150 + "b" * 10**6 + "c" * 150, "a" * 98 + " ... " + "c" * 97),
+    ],
+)
+def test_what_stands_in_a_file_is_quoted_on_a_printable_line(text, quoted):
+    assert printable(text) == quoted
+
+
+def test_no_quote_is_longer_than_200_characters_although_escapes_are_longer():
+    assert len(printable("\x1b" * 10**6)) == 200

@@ -120,6 +120,18 @@ def test_an_ignored_interrupt_stays_ignored():
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, b"goes on", b"")
 
 
+def test_standard_error_escapes_control_characters_but_not_those_of_bars():
+    done = python(
+        "from utils import console",
+        "console.set_up()",
+        "from tqdm import tqdm",
+        "for bar in (tqdm(total=2, position=n, ncols=40) for n in range(2)): bar.update()",
+        "sys.stderr.write('\\x1b]0;title\\x07 \\x9b2J')",
+    )
+    assert done.stderr.endswith(b"\\x1b]0;title\\x07 \\x9b2J")
+    assert b"\r" in done.stderr and done.stderr.count(b"\x1b") == done.stderr.count(b"\x1b[A") > 0
+
+
 # Streams that take nothing.
 
 

@@ -1,5 +1,6 @@
 """The worker of the page answers each request, and what goes wrong with one clear message."""
 
+import hashlib
 import shutil
 
 import numpy as np
@@ -93,6 +94,15 @@ def test_what_goes_wrong_is_one_clear_message(page, tmp_path):
     answers = ask(page, *loading.values())
     for message, (answer,) in zip(loading, answers, strict=True):
         assert message in answer.get("error", "")
+
+
+def test_a_network_of_values_that_are_no_numbers_is_refused(page):
+    header, _, rest = (page / "networks" / "writer.bin").read_bytes().partition(b"\n")
+    content = header + b"\n" + b"\xff" * (len(rest) - 32)
+    broken = page / "networks" / "broken.bin"
+    broken.write_bytes(content + hashlib.sha256(content).digest())
+    ((answer,),) = ask(page, dict(WRITER, name="networks/broken.bin"))
+    assert "has a value that is not a number; export it again" in answer.get("error", "")
 
 
 def test_100_000_points_in_a_stroke_are_read(page):

@@ -141,6 +141,34 @@ def test_the_pdf_under_a_note_is_the_one_that_is_there(tmp_path, domain):
         assert [one.background_page, two.background_page] == [0, 2]
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_a_pdf_outside_the_folder_of_a_note_is_taken_only_if_any_may_be(tmp_path, link):
+    put(tmp_path, {"secret.pdf": b"%PDF", "notes/a": b""})
+    name = "../secret.pdf"
+    if link:
+        (tmp_path / "notes" / (name := "link.pdf")).symlink_to(tmp_path / "secret.pdf")
+    background = f'<background type="pdf" domain="absolute" filename="{name}" pageno="1"/>'
+    (tmp_path / "notes" / "a.xopp").write_bytes(xopp(background=background))
+    (page,) = read_pages(tmp_path / "notes" / "a.xopp")
+    assert page.background is None and any("secret.pdf" in kind for kind in page.left_out)
+    (page,) = read_pages(tmp_path / "notes" / "a.xopp", any_pdf=True)
+    assert page.background.samefile(tmp_path / "secret.pdf")
+
+
+def test_a_pdf_whose_name_is_too_long_for_a_file_is_missing(tmp_path):
+    background = f'<background type="pdf" filename="{"x" * 5000}" pageno="1"/>'
+    (page,) = pages_of(tmp_path, "a.xopp", xopp(background=background))
+    assert page.left_out["missing background PDF"] == 1
+
+
+@pytest.mark.parametrize("width", ["nan", "inf", "-1", "1e300"])
+def test_a_pen_whose_width_is_no_length_is_refused(tmp_path, width):
+    stroke = f'<stroke tool="pen" color="blue" width="{width}">1 2 3 4</stroke>'
+    (tmp_path / "a.xopp").write_bytes(xopp(stroke))
+    with pytest.raises(DataError, match="a pen whose width is not a number from 0 to 1e"):
+        read_pages(tmp_path / "a.xopp")
+
+
 def test_figures_of_excalidraw_are_turned_around_their_middle(tmp_path):
     figure = {"type": "rectangle", "x": 10, "y": 20, "width": 40, "height": 20}
     figure |= {"angle": np.pi / 2, "strokeColor": "red"}
