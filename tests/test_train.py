@@ -292,6 +292,16 @@ def test_a_run_that_fails_leaves_the_others_of_its_sweep_to_be_made(workplace, c
     assert [path.name for path in MODELS.iterdir()] == ["pct_start-0.5"]
 
 
+def test_a_network_that_is_trained_further_is_one_line_of_the_log(workplace, capsys):
+    words = ("-c", "config.json", "--epochs", "1")
+    assert run(*words, "--run-id", "whole") == 0
+    assert "\nTrainable parameters: " in capsys.readouterr().out
+    assert run(*words, "-r", str(MODELS / "whole"), "--run-id", "tuned") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^PredictionNetwork from .*/whole/.*: \d+ trainable param", said, re.M)
+    assert "(layers)" not in said
+
+
 # Ends that come from outside.
 
 
