@@ -128,8 +128,7 @@ KERNELS := $(addprefix model/layers/kernels/,products.c lstm.c sampling.c)
 EXPORTS := calloc mark release pack linear forward write_lines Layer_fields Writing_fields
 
 web: $(ENGINE) .venv/installed
-	@PYTHONPATH=. .venv/bin/python -c 'from commands import web; \
-		from handwriting import flat_file; flat_file.make_missing(web.NETWORKS)'
+	@PYTHONPATH=. .venv/bin/python -c 'from commands import web; web.make_networks()'
 
 $(ENGINE): web/engine.c $(KERNELS) model/layers/kernels/step.h $(wildcard web/libc/*.h)
 	clang --target=wasm32 -msimd128 -mbulk-memory -O3 -std=gnu11 -nostdlib -nostdlibinc \

@@ -285,7 +285,11 @@ class BaseTrainer(ABC):
             with trying("trainer", self, "one whose on_start works"):
                 self.on_start()
         if self.state.resumed_from is None:
-            log.info("%s", self.model)
+            # A network whose weights were given was described when it was trained.
+            name, count = type(self.model).__name__, self.model.num_parameters
+            origin = self.run_log.parts.weights_from
+            known = f"{name} from {origin}: {count:,} trainable parameters"
+            log.info("%s", known if origin else self.model)
         elif self.state.resumed_from.parent.resolve() != self.run.models.resolve():
             # With this checkpoint the new run can be resumed from its own folder.
             within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0

@@ -12,6 +12,9 @@ from utils.checks import CheckpointError, nearest
 PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
 """The folder of pretrained networks: `NAME.pth`, or `NAME.partial.pth` after a partial training."""
 
+DESCRIPTOR = PRETRAINED / "descriptor.npz"
+"""The weights of the descriptor of hands, see `HandDescriptor`."""
+
 RUNS = PRETRAINED.with_name("models")
 """The folder of the runs of this checkout, each in `NAME/RUN_ID`."""
 

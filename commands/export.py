@@ -7,6 +7,7 @@ from pathlib import Path
 
 from commands import options
 from commands.options import Networks, Parser
+from handwriting.page_networks import is_flat_file
 from utils.checks import CheckpointError, UserError
 from utils.files import prepare_output, write_text
 
@@ -66,10 +67,9 @@ def run(arguments: argparse.Namespace) -> None:
 def is_export(path: Path) -> bool:
     """Return whether a file is a flat file, or a checkpoint without training state."""
     from base.checkpoint import load_checkpoint
-    from handwriting import flat_file
 
     if path.suffix == FLAT:
-        return flat_file.is_flat_file(path)
+        return is_flat_file(path)
     with suppress(CheckpointError):
         return "training" not in load_checkpoint(path)
     return False

@@ -14,6 +14,7 @@ from socket import SHUT_RDWR, socket
 from tempfile import TemporaryDirectory
 
 from commands.options import Parser, ink_of, number
+from handwriting import page_networks
 from utils.checks import UserError
 
 PORT = 8753
@@ -40,17 +41,15 @@ def add_options(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     with TemporaryDirectory() as folder:
-        from handwriting import flat_file
-
         files = page_files()
-        for path in flat_file.make_missing(NETWORKS):
-            print(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB)")
+        make_networks()
         if arguments.hand:
+            print(f"measuring the hand of {arguments.hand}", flush=True)
+            from handwriting import flat_file
             from model.loading import load_writer
 
             writer = load_writer(arguments.hand, "cpu")
             files["/networks/writer.bin"] = hand = Path(folder, "hand.bin")
-            print(f"measuring the hand of {writer.path}", flush=True)
             flat_file.save(hand, writer, ink_of(writer, "--hand"))
         with _listen(arguments.port, files) as server:
             address = f"http://127.0.0.1:{server.server_port}/"
@@ -60,6 +59,19 @@ def run(arguments: argparse.Namespace) -> None:
                 server.serve_forever()
             except KeyboardInterrupt:  # The usual end of the command.
                 print()
+
+
+def make_networks() -> None:
+    """Make the networks of the page that are missing or older than what they are made from."""
+    paths = page_networks.missing(NETWORKS)
+    if paths:
+        names = ", ".join(path.stem for path in paths)
+        print(f"making networks of the page, which takes half a minute: {names}", flush=True)
+        from handwriting import flat_file
+
+        flat_file.make(paths)
+    for path in paths:
+        print(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB)")
 
 
 def page_files() -> dict[str, Path]:

@@ -28,18 +28,19 @@ import numpy as np
 import torch
 
 from base import distributed
-from base.pretrained import pretrained
+from base.pretrained import DESCRIPTOR
 from handwriting.hands import calibrated
+from handwriting.page_networks import FORMAT
 from handwriting.page_options import PrimerFile
 from handwriting.primers import extras_of_style, load_primer
 from handwriting.source_text import replacements
-from handwriting.styles import STYLES, network_of, styles
+from handwriting.styles import network_of, styles
 from model import CTCNetwork, SynthesisNetwork, Writer
 from model.generation.hand_encoder import hand_extra
 from model.generation.sampling import sample
 from model.generation.sampling_options import Sampling
 from model.loading import load as load_network
-from model.recognition.hand_descriptor import FILE, PARTS, HandDescriptor
+from model.recognition.hand_descriptor import PARTS, HandDescriptor
 from model.recognition.ink_features import SPACING
 from model.trained_network import TrainedNetwork
 from utils.checks import UserError
@@ -48,12 +49,6 @@ from utils.hand_measures import baseline, levelled
 from utils.ink import x_height
 from utils.strict_json import Config
 
-FORMAT = "online-handwriting/2"
-START = json.dumps({"format": FORMAT}).removesuffix("}").encode()
-"""The first bytes of each flat file."""
-DIGEST_BYTES = hashlib.sha256().digest_size
-START_OF_ANY_VERSION = START.rpartition(b"/")[0]
-"""The first bytes of flat files of all versions."""
 TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int8": np.dtype(np.int8)}
 MAX_INT8 = 127
 PRECISE = (
@@ -134,21 +129,6 @@ def _write(
     atomic_write(path, lambda file: file.write(content + hashlib.sha256(content).digest()))
 
 
-def is_flat_file(path: Path) -> bool:
-    """Return whether a path is a flat file of any version, be it damaged or not."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(START_OF_ANY_VERSION)) == START_OF_ANY_VERSION
-
-
-def is_usable(path: Path) -> bool:
-    """Return whether a path is a whole flat file of the present version."""
-    content = path.read_bytes() if path.is_file() else b""
-    digest = hashlib.sha256(content[:-DIGEST_BYTES]).digest()
-    return content.startswith(START) and content[-DIGEST_BYTES:] == digest
-
-
 def check_known(network: TrainedNetwork) -> None:
     """Raise a UserError if the engine cannot compute a network."""
     model = network.model
@@ -165,21 +145,14 @@ def check_known(network: TrainedNetwork) -> None:
         )
 
 
-def make_missing(paths: Sequence[Path]) -> list[Path]:
-    """Make each flat file of `paths` that is missing, older than a style or older than its source,
-    which is the pretrained network (or the descriptor) of the same name. Return the new files."""
-    new, sources = [], pretrained() | {"descriptor": FILE}
+def make(paths: Sequence[Path]) -> None:
+    """Make flat files of the page, see `page_networks`."""
     for path in distributed.bar(paths, "networks", unit=" files", leave=False):
-        source = sources[path.stem]
-        newest = max(file.stat().st_mtime for file in (source, STYLES, *styles().values()))
-        if not is_usable(path) or path.stat().st_mtime < newest:
-            path.parent.mkdir(exist_ok=True)
-            if source == FILE:
-                save_descriptor(path)
-            else:
-                save(path, load_network(source, "cpu"))
-            new.append(path)
-    return new
+        path.parent.mkdir(exist_ok=True)
+        if path.stem == DESCRIPTOR.stem:
+            save_descriptor(path)
+        else:
+            save(path, load_network(path.stem, "cpu"))
 
 
 def written_styles_of(network: TrainedNetwork) -> dict[str, Path]:

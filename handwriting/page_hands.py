@@ -122,7 +122,9 @@ class Hands:
         if primer_file is None or isinstance(source, str):
             sampling = self._sampling_of(source, writer)
             return new_hand_primer(writer, self.reader, self._options.seed, sampling)
-        primer, description = load_primer(primer_file, writer, self._options.skip_unknown)
+        primer, description = load_primer(
+            primer_file, writer, self._options.skip_unknown, is_style=source is not None
+        )
         self.remarks.append(f"in the hand of {description}")
         return primer
 

@@ -21,7 +21,7 @@ from utils.checks import DataError, UserError, short
 
 
 def load_primer(
-    file: PrimerFile, writer: Writer, skip_unknown: bool | None = None
+    file: PrimerFile, writer: Writer, skip_unknown: bool | None = None, *, is_style: bool = False
 ) -> tuple[Primer, str]:
     """Return a primer in the writer's units, and a description of its origin and its changes.
 
@@ -29,11 +29,13 @@ def load_primer(
         file: the file of ink, and the index of its sample.
         writer: the writer that continues the primer.
         skip_unknown: see `source_text.known_only`.
+        is_style: whether the file is a style, of which a writer that is told hands is told all
+            samples.
 
     Raises:
         UserError: if the file cannot be read, or if the writer needs a text and there is none.
     """
-    sample, position = sample_of(file.path, file.number, "--primer-number")
+    sample, count = sample_of(file.path, file.number, "--primer-number")
     text, left_out = _text_of(file, sample, writer, skip_unknown)
     ink, scale, period = sample.ink, file.scale, 1.0
     if scale == "auto":
@@ -46,7 +48,11 @@ def load_primer(
     changes += [left_out] if left_out else []
     quoted_text = f", {text!r}" if writer.model.needs_text else ""
     all_changes = f": {' and '.join(changes)}" if changes else ""
-    return (ink, text), f"{sample.name}{position}{quoted_text}{all_changes}"
+    others = ""
+    if count > 1:
+        is_told = is_style and writer.is_told
+        others = f" and {count - 1:,} more" if is_told else f", one of {count:,} in the file"
+    return (ink, text), f"{sample.name}{others}{quoted_text}{all_changes}"
 
 
 def _text_of(
@@ -121,9 +127,8 @@ def descriptor_of(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
     return total[:-1] / total[-1], float(total[-1])
 
 
-def sample_of(path: Path, number: int, option: str) -> tuple[Sample, str]:
-    """Return the sample of an index in a file of ink, and a text with the number of samples, which
-    is empty for a single sample.
+def sample_of(path: Path, number: int, option: str) -> tuple[Sample, int]:
+    """Return the sample of an index in a file of ink, and the number of samples.
 
     Raises:
         UserError: if the file has no such sample; the message names `option`.
@@ -131,4 +136,4 @@ def sample_of(path: Path, number: int, option: str) -> tuple[Sample, str]:
     samples = data_loader.read_ink(path)
     if number >= len(samples):
         raise UserError(f"{option} {number}: {path} has {len(samples):,} samples, counted from 0")
-    return samples[number], f", one of {len(samples):,} in the file" if len(samples) > 1 else ""
+    return samples[number], len(samples)

@@ -316,6 +316,16 @@ def test_a_run_that_another_process_made_meanwhile_is_no_failure_of_a_sweep(
     holder.release()
 
 
+def test_a_network_that_is_trained_further_is_one_line_of_the_log(workplace, capsys):
+    words = ("-c", "config.json", "--epochs", "1")
+    assert run(*words, "--run-id", "whole") == 0
+    assert "\nTrainable parameters: " in capsys.readouterr().out
+    assert run(*words, "-r", str(MODELS / "whole"), "--run-id", "tuned") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^PredictionNetwork from .*/whole/.*: \d+ trainable param", said, re.M)
+    assert "(layers)" not in said
+
+
 # Ends that come from outside.
 
 

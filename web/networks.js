@@ -230,7 +230,7 @@ class HandEncoder {
       .map((index) => middle.map((value, k) => hands[index][k] - value));
     const between = offset.map((value, k) => fraction * value + (1 - fraction) * offset2[k]);
     const distance = (Math.hypot(...offset) + Math.hypot(...offset2)) / 2;
-    const factor = distance / Math.hypot(...between);
+    const factor = distance && distance / Math.hypot(...between); // 0 if all hands are the same
     const hand = middle.map((value, k) => DRAWN_WEIGHT * (value + factor * between[k]));
     return this.vector([[...hand, DRAWN_WEIGHT]]);
   }

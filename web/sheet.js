@@ -3,6 +3,7 @@
 import {curve, distance, draw, save} from "./dom.js";
 import {bounds, meanStep, moved, toStrokes} from "./ink.js";
 import {escaped, short, toInkml} from "./inkml.js";
+import {toZip} from "./zip.js";
 
 const SIZES = { // mm, width and height of each paper
   a4: [210, 297], a5: [148, 210], a6: [105, 148], card: [148, 105], letter: [215.9, 279.4],
@@ -19,6 +20,10 @@ const AIR_SPEED = 0.2; // mm per ms of the lifted pen, as in Python
 const ROW_PAUSE = 250; // ms after a row (assumed)
 const PRESSURE = 0.5; // of every written point (assumed)
 const DPI = 300; // pixels per inch of a PNG
+const TYPES = { // suffix and media type of each kind of file
+  svg: ["svg", "image/svg+xml"], animated: ["svg", "image/svg+xml"], png: ["png", "image/png"],
+  inkml: ["inkml", "application/inkml+xml"],
+};
 
 /** Strokes of ink that is scaled by `size` and moved to (x, y), in mm. A point is
  * [x, y, time, pressure]; the pen reaches the point at this time, in ms. */
@@ -61,8 +66,8 @@ class Row {
     return factor >= MIN_NARROWING;
   }
 
-  /** The strokes that the pen has written by a time, in ms since the row's first point. */
-  upTo(time) { return this.strokes.map((stroke) => stroke.filter((point) => point[2] <= time)); }
+  /** The strokes that the pen has written before a time, in ms since the row's first point. */
+  upTo(time) { return this.strokes.map((stroke) => stroke.filter((point) => point[2] < time)); }
 
   /** Draw the ink that the pen writes in the next `ms`. */
   play(context, pen, ms) {
@@ -115,16 +120,17 @@ export function paint(context, paper, pen, rows) {
     for (const stroke of row) draw(context, stroke, pen.width, {meanStep: meanStep(row)});
 }
 
-/** A sheet as SVG in mm, with a path for each stroke. An `animated` sheet writes itself (SMIL) at
- * the speed of the page. */
-function toSvg(paper, rows, pen, animated) {
+/** A sheet as SVG in mm, with a path for each stroke. An "animated" sheet writes itself (SMIL) at
+ * the speed of the page. A "printed" one has its text in white below the ink, so that a PDF can be
+ * searched: browsers leave out of a PDF what is transparent. */
+function toSvg(paper, rows, pen, kind) {
   const number = (value) => short(value, 3), {width, height} = paper;
   const rules = paper.rules().map((y) => `<path d="M0 ${number(y)}H${width}"/>`);
   let start = ROW_PAUSE; // ms at which a row begins
   const pathOf = (stroke) => {
     const curves = stroke.slice(1).map((_, k) => `C${curve(stroke, k).map(number).join(" ")}`);
     const path = `M${number(stroke[0][0])} ${number(stroke[0][1])}${curves.join("") || "h0.01"}`;
-    if (!animated) return `<path d="${path}"/>`;
+    if (kind !== "animated") return `<path d="${path}"/>`;
     const begin = start + stroke[0][2], duration = stroke.at(-1)[2] - stroke[0][2] || PERIOD;
     return `<path pathLength="1" stroke-dasharray="2" d="${path}">` +
       `<set attributeName="visibility" to="hidden" end="${number(begin / 1000)}s"/>` +
@@ -136,12 +142,16 @@ function toSvg(paper, rows, pen, animated) {
     start += row.end + ROW_PAUSE;
     return paths;
   });
+  const texts = rows.map(({text, x, y, size, width}) => `<text x="${x}" y="${y}" fill="#fff" ` +
+    `font-size="${2 * size}" textLength="${width}" lengthAdjust="spacingAndGlyphs">` +
+    `${escaped(text)}</text>`);
   const group = ({colour, width}, paths) =>
     `<g fill="none" stroke="${colour}" stroke-width="${width}" ` +
     `stroke-linecap="round" stroke-linejoin="round">\n${paths.join("\n")}\n</g>`;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}mm" height="${height}mm" ` +
     `viewBox="0 0 ${width} ${height}">
 <title>${escaped(rows.map((row) => row.text).join(" ").slice(0, 80))}</title>
+${kind === "printed" ? texts.join("\n") : ""}
 ${group(RULING, rules)}
 ${group(pen, writing)}
 </svg>
@@ -151,28 +161,32 @@ ${group(pen, writing)}
 /** The rows of each sheet. */
 const sheetsOf = (rows) => Object.values(Object.groupBy(rows, (row) => row.sheet));
 
-/** An SVG element for each sheet. */
+/** An SVG element for each sheet, to print. */
 export const toElements = (paper, rows, pen) => sheetsOf(rows).map((sheet) => new DOMParser()
-  .parseFromString(toSvg(paper, sheet, pen), "image/svg+xml").documentElement);
+  .parseFromString(toSvg(paper, sheet, pen, "printed"), "image/svg+xml").documentElement);
 
-/** Save a file for each sheet. `kind` is svg, animated, png or inkml. */
+/** A sheet as a PNG. */
+function toPng(paper, rows, pen) {
+  const scale = DPI / 25.4;
+  const canvas = new OffscreenCanvas(paper.width * scale, paper.height * scale);
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.scale(scale, scale);
+  paint(context, paper, pen, rows.map((row) => row.strokes));
+  return canvas.convertToBlob();
+}
+
+/** Save a sheet as a file, or all sheets in one ZIP: of many files a browser saves only the first.
+ * `kind` is svg, animated, png or inkml. */
 export async function saveSheets(kind, paper, rows, pen) {
-  const sheets = sheetsOf(rows), suffix = kind === "animated" ? "-moving" : "";
+  const title = `handwriting${kind === "animated" ? "-moving" : ""}`, files = [];
+  const [suffix, type] = TYPES[kind], sheets = sheetsOf(rows);
   for (const [number, sheet] of sheets.entries()) {
-    const name = `handwriting${suffix}${sheets.length > 1 ? `-${number + 1}` : ""}`;
-    if (kind === "inkml")
-      save(`${name}.inkml`, toInkml(sheet, "mm"), "application/inkml+xml");
-    else if (kind !== "png")
-      save(`${name}.svg`, toSvg(paper, sheet, pen, kind === "animated"), "image/svg+xml");
-    else {
-      const scale = DPI / 25.4;
-      const canvas = new OffscreenCanvas(paper.width * scale, paper.height * scale);
-      const context = canvas.getContext("2d");
-      context.fillStyle = "#fff";
-      context.fillRect(0, 0, canvas.width, canvas.height);
-      context.scale(scale, scale);
-      paint(context, paper, pen, sheet.map((row) => row.strokes));
-      save(`${name}.png`, await canvas.convertToBlob(), "image/png");
-    }
+    const content = kind === "inkml" ? toInkml(sheet, "mm")
+      : await (kind === "png" ? toPng : toSvg)(paper, sheet, pen, kind);
+    files.push({name: `${title}-${number + 1}.${suffix}`, content});
   }
+  if (files.length > 1) save(`${title}.zip`, await toZip(files), "application/zip");
+  else save(`${title}.${suffix}`, files[0].content, type);
 }

@@ -6,7 +6,7 @@ let wait = MAX_WAIT; // 0 after the server was too late, until the server answer
 const FILES = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
   ...["client", "dom", "engine", "features", "flat_file", "hand", "ink", "inkml", "line", "main",
     "networks", "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text", "worker",
-    "write"].map((name) => `${name}.js`)]; // all files of the page but the networks
+    "write", "zip"].map((name) => `${name}.js`)]; // all files of the page but the networks
 
 self.addEventListener("install", (event) => {
   self.skipWaiting();

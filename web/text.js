@@ -1,6 +1,7 @@
 // Texts: the characters that a network knows, and misread words.
 
 const ALIKE = ["'’‘`", '"“”„', "-–—", "lI|", "Bß"]; // groups of signs that look the same
+const TOO_LONG = /(\S{28}\p{L})(?=\p{L}\S)|\S{30}(?=\S)/gu; // the first part of a long word
 
 /** Replace or leave out the characters that a network does not know, except blanks. Return {text,
  * changes}: the new text; for each such character its replacement, "" if it is left out. */
@@ -11,6 +12,11 @@ export function transliterate(text, {alphabet, replacements = {}}) {
   const spaced = text.normalize("NFC").replace(/(?<=\d)[¼-¾⅐-⅞]/gu, separated);
   return {text: spaced.replace(/\S/gu, replaced), changes};
 }
+
+/** A text whose words of more than 30 characters are broken into rows, with a hyphen between letters
+ * if the alphabet has one. */
+export const broken = (text, alphabet) => text.replace(TOO_LONG, (part, letters) =>
+  `${part}${letters && alphabet.includes("-") ? "-" : ""}\n`);
 
 /** The index in the alphabet of each character of a text. */
 export const encode = (text, alphabet) =>

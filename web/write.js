@@ -2,12 +2,13 @@
 
 import {button, clearedContext, create, find, marked} from "./dom.js";
 import {Paper, paint, saveSheets, toElements} from "./sheet.js";
-import {transliterate} from "./text.js";
+import {broken, transliterate} from "./text.js";
 
 const MAX_CHARACTERS = 5000; // of a text (assumed)
 const FIRST_WIDTH = 1.25; // x-heights per character, until a written row is measured (assumed)
 const FILLED = 0.95; // fraction of a column's width that a row is expected to fill (assumed)
 const SEEDS = 2 ** 32; // number of seeds
+const TYPING_PAUSE = 400; // ms; Safari refuses more than 100 changes of the address in 30 s
 const MY_HAND = "My hand"; // the style of the recorded lines
 
 /** The number of words, at least 1, that fit in a row of `maxCharacters`. */
@@ -23,6 +24,7 @@ export function startWrite({client, complain, say, store}) {
   const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
   let paper, rows = [], sheets = [], job = null, network = null, hand = null;
   let frame = 0, lastTime = 0, showsAll = false; // of the animated pen
+  let typing = 0; // timer of the address
 
   const pen = () => ({width: Number(fields.pen.value), colour: fields.colour.value});
   const rowsOf = (sheet) => rows.filter((row) => row.sheet === sheet);
@@ -106,8 +108,8 @@ export function startWrite({client, complain, say, store}) {
   async function writeAll(text, signal) {
     const seed = Number(fields.seed.value);
     let number = 0, characterWidth = FIRST_WIDTH;
-    for (const paragraph of text.split("\n")) {
-      let words = paragraph.match(/\S{1,30}/gu) ?? [];
+    for (const paragraph of broken(text, network.alphabet).split("\n")) {
+      let words = paragraph.match(/\S+/gu) ?? [];
       if (!words.length) number++;
       for (; words.length; number++) {
         signal.throwIfAborted();
@@ -212,7 +214,16 @@ export function startWrite({client, complain, say, store}) {
     event.preventDefault();
     write();
   };
-  form.oninput = repaint;
+  form.onkeydown = (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    write();
+  };
+  form.oninput = () => {
+    repaint();
+    clearTimeout(typing);
+    typing = setTimeout(updateAddress, TYPING_PAUSE);
+  };
   form.onchange = updateAddress;
   form.onclick = ({target}) => {
     if (target.className === "ink") {
@@ -236,7 +247,8 @@ export function startWrite({client, complain, say, store}) {
   };
   find("#print").onclick = () => print();
   window.onbeforeprint = () => {
-    const style = new CSSStyleSheet(), shown = find("#write").hidden ? [] : rows;
+    const style = new CSSStyleSheet();
+    const shown = find("#write").hidden ? [] : rows.filter((row) => row.strokes.length);
     style.replaceSync(`@page sheet { size: ${paper?.width}mm ${paper?.height}mm; margin: 0; }`);
     document.adoptedStyleSheets = [style];
     find("#printed").replaceChildren(...toElements(paper, shown, pen()));

@@ -84,6 +84,7 @@ class HandEncoder(nn.Module):
 
         The new hand is a weighted mean of two hands. Such a mean lies nearer to the centre of all
         hands than the two hands do, so it is moved outwards to their mean distance from the centre.
+        A network that learned a single hand gives that hand.
         """
         generator, hands = np.random.default_rng(seed), self.hands.double().numpy(force=True)
         centre = hands.mean(axis=0)
@@ -91,7 +92,8 @@ class HandEncoder(nn.Module):
         fraction = generator.uniform(*FRACTION_BOUNDS)
         mean = fraction * first + (1 - fraction) * second
         distance = (np.linalg.norm(first) + np.linalg.norm(second)) / 2
-        return centre + mean * (distance / np.linalg.norm(mean))
+        factor = distance / np.linalg.norm(mean) if distance else 0.0  # 0 if all hands are the same
+        return centre + factor * mean
 
 
 def hand_extra(descriptor: np.ndarray, weight: float = DEFAULT_WEIGHT) -> np.ndarray:

@@ -14,13 +14,11 @@ from torch import nn
 from torch.nn import functional
 
 from base.base_data_loader import padded
-from base.pretrained import PRETRAINED
+from base.pretrained import DESCRIPTOR
 from model.recognition.encoder import KERNEL, STRIDE, BidirectionalLayer
 from model.recognition.ink_features import num_features, stroke_features
 from utils.batches import by_length
 
-FILE = PRETRAINED / "descriptor.npz"
-"""The weights of the descriptor that comes with the project."""
 PARTS = 3
 """The argument `parts` of `stroke_features`: the value of `open_reader`."""
 FRAMES = 100.0
@@ -47,7 +45,7 @@ class HandDescriptor(nn.Module):
     @classmethod
     def load(cls) -> Self:
         """Load the descriptor that comes with the project."""
-        with np.load(FILE) as file:
+        with np.load(DESCRIPTOR) as file:
             weights = {name: torch.tensor(file[name]).float() for name in file.files}
         moments, size = weights["projection"].shape
         channels = len(weights["convolution.bias"])

@@ -1,8 +1,11 @@
 """The page is served on this machine alone, and writes as a learned hand where asked."""
 
+import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from email.utils import formatdate
@@ -14,12 +17,13 @@ import pytest
 import experiments
 from base import distributed
 from commands import web
-from handwriting import flat_file
+from handwriting import flat_file, page_networks
 from handwriting.hands import calibrated
+from handwriting.page_networks import is_flat_file
 from handwriting.styles import write_style
 from model import load
 from model.generation.hand_encoder import DESCRIPTOR
-from tests.commands.networks import save, use
+from tests.commands.networks import ROOT, save, use
 from utils.checks import UserError
 
 
@@ -141,7 +145,7 @@ def test_a_connection_that_asks_nothing_is_ended(serve, monkeypatch):
 
 
 def test_a_port_that_is_taken_is_one_error(folder, monkeypatch):
-    monkeypatch.setattr(flat_file, "make_missing", lambda paths: [])
+    monkeypatch.setattr(web, "NETWORKS", [])
     with web._listen(0, {}) as server, pytest.raises(UserError) as told:
         experiments.main(["web", "--port", str(server.server_port)])
     assert str(told.value).startswith(f"--port {server.server_port}: cannot be served (")
@@ -202,6 +206,30 @@ def test_a_browser_that_has_a_hand_gets_the_older_file_of_the_writer(folder, ser
     assert answer.status == 200 and content == b"the writer"
 
 
+WITHOUT_TORCH = """
+import sys
+from pathlib import Path
+import experiments
+from commands import web
+from utils.checks import UserError
+port, web.FOLDER = sys.argv[1], Path(sys.argv[2])
+web.NETWORKS = [web.FOLDER / "writer.bin"]
+try:
+    experiments.main(["web", "--port", port])
+except UserError:
+    print("taken" if "torch" not in sys.modules else "torch")
+"""
+
+
+def test_a_page_whose_networks_are_there_starts_without_torch(tmp_path):
+    path, content = tmp_path / "writer.bin", page_networks.START
+    path.write_bytes(content + hashlib.sha256(content).digest())
+    with web._listen(0, {}) as server:
+        words = [sys.executable, "-c", WITHOUT_TORCH, str(server.server_port), str(tmp_path)]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "taken\n", done.stderr
+
+
 @pytest.mark.slow
 def test_networks_are_made_once_before_the_port_opens_and_a_bar_shows_it(
     start, folder, tmp_path, monkeypatch, capsys
@@ -214,7 +242,9 @@ def test_networks_are_made_once_before_the_port_opens_and_a_bar_shows_it(
     shutil.rmtree(folder / "networks")
     assert b"non-commercial" in start()["/networks/writer.bin"]
     assert events == ["bar", "open"]
-    assert "writer.bin  (4." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("making networks of the page, which takes half a minute: writer, desc")
+    assert "writer.bin  (4." in said
     start()
     assert "writer.bin" not in capsys.readouterr().out
     descriptor = folder / "networks" / "descriptor.bin"
@@ -228,7 +258,7 @@ def test_networks_are_made_once_before_the_port_opens_and_a_bar_shows_it(
     assert "writer.bin" in said and "descriptor.bin" not in said
     (tmp_path / "styles").mkdir()
     os.utime(tmp_path / "styles", (later := time.time() + 100, later))  # a style was made
-    monkeypatch.setattr(flat_file, "STYLES", tmp_path / "styles")
+    monkeypatch.setattr(page_networks, "STYLES", tmp_path / "styles")
     start()
     said = capsys.readouterr().out
     assert "writer.bin" in said and "descriptor.bin" in said
@@ -238,7 +268,7 @@ def test_a_flat_file_is_exported_by_its_ending(tmp_path, capsys):
     network = save(tmp_path / "run" / "hand.pth", "SynthesisNetwork", end_of_sequence=True)
     path = tmp_path / "a.bin"
     use("export", "-r", network, path)
-    assert str(path) in capsys.readouterr().out and flat_file.is_flat_file(path)
+    assert str(path) in capsys.readouterr().out and is_flat_file(path)
     assert b'"styles"' not in path.read_bytes()  # no ink without being asked for it
     path.write_text('{"format": "online-handwriting/1"}')  # an export of a former version
     use("export", "-r", network, path)

@@ -10,7 +10,7 @@ import torch
 from base.pretrained import pretrained
 from handwriting import PageOptions, Paper, PrimerFile, styles
 from handwriting.page_hands import Hands
-from handwriting.primers import extras_of_style
+from handwriting.primers import extras_of_style, load_primer
 from handwriting.styles import network_of, write_style
 from model import load
 from model.generation.hand_encoder import DESCRIPTOR
@@ -132,6 +132,16 @@ def test_the_hand_of_some_lines_is_what_all_of_them_look_like(tmp_path):
     assert told.shape == (TOLD_LINES, DESCRIPTOR + 1)
     np.testing.assert_allclose(told.sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
     assert np.ptp(rows[:, :-1] / rows[:, -1:], axis=0).max() > 0.3  # they differ
+
+
+@pytest.mark.parametrize(
+    ("is_style", "said"), [(True, "0.inkml and 2 more, 'abc'"), (False, "0.inkml, one of 3 in the")]
+)
+def test_all_lines_are_counted_where_they_are_the_hand(writer, tmp_path, is_style, said):
+    for number in range(3):
+        write_inkml(tmp_path / f"{number}.inkml", wave(), "abc")
+    _, described = load_primer(PrimerFile(tmp_path), writer, is_style=is_style)
+    assert described.startswith(said)
 
 
 def test_each_seed_has_a_hand_of_its_own(writer):

@@ -62,6 +62,26 @@ const tasks = {
   load: ({ files }) => Promise.all(files.map(([role, path]) =>
     open(role === "reader" ? Reader : Writer, path).then(() => null, ({ message }) => message))),
 
+  /** A text in the rows into which its long words break it. */
+  async broken({ text, alphabet }) {
+    const { broken } = await import(new URL("text.js", web));
+    return broken(text, alphabet).split("\n");
+  },
+
+  /** The points of a row that are seen when its pen has written for each of the times. */
+  async seen({ ink, times }) {
+    const { Paper } = await import(new URL("sheet.js", web));
+    const row = new Paper({ paper: "card", ruling: "plain", size: 3 }).row(0);
+    row.set(ink);
+    return times.map((clock) => Object.assign(row, { clock }).shown.flat().length);
+  },
+
+  /** A ZIP of files, in base64. */
+  async zip({ files }) {
+    const { toZip } = await import(new URL("zip.js", web));
+    return Buffer.from(await (await toZip(files)).arrayBuffer()).toString("base64");
+  },
+
   rows: ({ inks }) => inks.map(rowStarts),
 
   async corners({ cases }) {

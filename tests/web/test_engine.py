@@ -1,8 +1,10 @@
 """The engine of the page computes what Python does, and so it does when it is compiled anew."""
 
+import base64
 import random
 import shutil
 import subprocess
+import zipfile
 
 import numpy as np
 import pytest
@@ -194,6 +196,47 @@ def test_a_hand_is_the_one_that_python_is_told(tmp_path, monkeypatch):
         expected = model.initial_state(1, model.told(1, extras))["hand"][0]
         np.testing.assert_allclose(vector, expected.detach(), atol=1e-5)
         assert np.ptp(vector) > 0.2 and len(vector) == 8
+
+
+def test_after_a_single_hand_that_hand_is_drawn(tmp_path):
+    network = load(save(tmp_path / "a.pth", "SynthesisNetwork", **WRITER, hand_size=7), "cpu")
+    network.model.hand_encoder.hands[:] = network.model.hand_encoder.hands[0].clone()
+    flat_file.save(tmp_path / "a.bin", network)
+    flat_file.save_descriptor(tmp_path / "descriptor.bin")
+    files = dict(network=str(tmp_path / "a.bin"), descriptor=str(tmp_path / "descriptor.bin"))
+    first, second = engine("hand", **files, lines=[[[[0, 0], [9, 90]]]], seeds=[0, 1])["drawn"]
+    np.testing.assert_allclose(first, second, atol=1e-5)
+    assert np.ptp(first) > 0.2
+
+
+BROKEN = {
+    "a" * 30 + " b": ["a" * 30 + " b"],
+    "a" * 31: ["a" * 29 + "-", "aa"],
+    "b " + "a" * 60 + " c": ["b " + "a" * 29 + "-", "a" * 29 + "-", "aa c"],
+    "by http://127.0.0.1:8753/a/1234567890": ["by http://127.0.0.1:8753/a/123456", "7890"],
+}
+
+
+@pytest.mark.parametrize(("text", "rows"), BROKEN.items())
+def test_a_word_that_is_too_long_is_hyphenated_between_letters(text, rows):
+    assert engine("broken", text=text, alphabet="ab-") == rows
+    without = [row.removesuffix("-") for row in rows]
+    assert engine("broken", text=text, alphabet="ab") == without
+
+
+def test_nothing_of_a_row_is_seen_before_the_pen_comes_to_it():
+    ink = [0, 0, 0, 1, 1, 0, 1, 0, 1, 2, 2, 1]
+    assert engine("seen", ink=ink, times=[0, 1, 19, 40, 1e9]) == [0, 1, 2, 3, 4]
+
+
+def test_a_zip_has_what_was_put_in(tmp_path):
+    files = [{"name": f"{number}.svg", "content": "é" * 9**number} for number in range(6)]
+    path = tmp_path / "all.zip"
+    path.write_bytes(base64.b64decode(engine("zip", files=files)))
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None and path.stat().st_size < 3000
+        read = [{"name": n, "content": archive.read(n).decode()} for n in archive.namelist()]
+    assert read == files
 
 
 @pytest.mark.parametrize("of", [*READERS, pytest.param("reader", marks=pytest.mark.slow)])

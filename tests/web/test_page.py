@@ -8,6 +8,7 @@ import signal
 import string
 import threading
 import time
+import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -114,6 +115,30 @@ def test_a_written_page_is_saved_in_every_format_and_read_back(page, site, tmp_p
     png = saved(page, "[value=png]", tmp_path).read_bytes()
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
     assert [int.from_bytes(png[at : at + 4], "big") for at in (16, 20)] == [1748, 1240]
+
+
+def test_several_sheets_come_in_one_file(page, site, tmp_path):
+    page.goto(f"{site[0]}#write?paper=card&text=" + "a+line%0A" * 12)
+    page.wait_for_function(WRITTEN, arg="a line")
+    for kind, title in {"svg": "", "animated": "-moving", "png": "", "inkml": ""}.items():
+        path, title = saved(page, f"[value={kind}]", tmp_path), f"handwriting{title}"
+        with zipfile.ZipFile(path) as archive:
+            assert path.name == f"{title}.zip" and archive.testzip() is None
+            suffix = "svg" if kind == "animated" else kind
+            assert archive.namelist() == [f"{title}-{number}.{suffix}" for number in (1, 2)]
+            assert archive.read(archive.namelist()[1]).startswith((b"<svg", b"<?xml", b"\x89PNG"))
+
+
+def test_what_is_typed_is_there_after_a_reload_and_written_by_ctrl_and_enter(page, site):
+    page.goto(f"{site[0]}#write?text=Before")
+    page.wait_for_function(WRITTEN, arg="Before")
+    page.locator("[name=text]").press_sequentially(" and after")
+    page.wait_for_function("() => location.hash.includes('and+after')")
+    page.reload()
+    page.wait_for_function(WRITTEN, arg="Before and after")
+    page.locator("[name=text]").press_sequentially(" it")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function(WRITTEN, arg="Before and after it")
 
 
 def test_a_link_holds_all_that_was_chosen_and_hostile_ones_do_no_harm(page, site):
@@ -491,12 +516,13 @@ def test_a_server_that_hangs_is_not_waited_for(page, site):
 
 
 def test_the_sheets_alone_are_printed_at_their_size(page, site, tmp_path):
-    page.goto(f"{site[0]}#write?paper=card&text=" + "a+line%0A" * 12)
-    page.wait_for_function(WRITTEN, arg="a line")
+    page.goto(f"{site[0]}#write?paper=card&text=" + "a+fine%0A" * 12)
+    page.wait_for_function(WRITTEN, arg="a fine")
     page.wait_for_function("() => document.querySelectorAll('.sheet').length === 2")
     page.pdf(path=tmp_path / "sheets.pdf", prefer_css_page_size=True)
     pages = pypdf.PdfReader(tmp_path / "sheets.pdf").pages
-    assert len(pages) == 2 and not any(one.extract_text().strip() for one in pages)
+    printed = [line.strip() for one in pages for line in one.extract_text().splitlines()]
+    assert len(pages) == 2 and printed == ["a fine"] * 12  # no ligature
     for one in pages:
         size = np.array([one.mediabox.width, one.mediabox.height], float) * 25.4 / 72
         np.testing.assert_allclose(size, [148, 105], atol=0.5)  # mm

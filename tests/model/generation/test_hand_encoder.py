@@ -8,6 +8,7 @@ from base.base_model import Given
 from model import PredictionNetwork, SynthesisNetwork
 from model.generation.hand_encoder import (
     DESCRIPTOR,
+    NUM_HANDS,
     PRIOR_WEIGHT,
     VECTOR_BOUND,
     HandEncoder,
@@ -111,6 +112,13 @@ def test_hands_are_drawn_from_those_of_the_training():
     assert unusual[0] == pytest.approx(unusual[1], rel=0.05)
     assert torch.cdist(drawn, encoder.hands.double()).min() > 0.5
     assert np.array_equal(encoder.draw(7), encoder.draw(7))
+
+
+def test_after_a_single_hand_that_hand_is_drawn():
+    encoder = HandEncoder(5, 0.3, 0.0)
+    hand = np.linspace(-1, 1, DESCRIPTOR, dtype=np.float32)
+    encoder(torch.from_numpy(hand_extra(hand)).expand(NUM_HANDS, -1, -1))
+    np.testing.assert_allclose(encoder.draw(7), hand, atol=1e-6)
 
 
 def test_few_hands_take_the_places_of_others():

@@ -1,0 +1,63 @@
+"""The README's block on one's own hand goes to its end, with the shortest training that matters."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import experiments
+import train
+from commands import web
+from data_loader.synthetic import corpus
+from data_loader.synthetic.embedded import EmbeddedDataset
+from model.generation.hand_encoder import NUM_HANDS
+from tests.data_loader import ink_formats
+from tests.docs.test_commands import commands
+from tests.docs.test_links import ROOT
+from trainer.own_hand import exam
+from utils.ink import strokes
+
+SHORT = {"data_loader.args.dataset.args.size": NUM_HANDS, "trainer.args.samples": 0}
+SHORT |= {f"data_loader.args.dataset.args.{name}": 0 for name in ("composed", "lent")}
+"""A batch whose hand fills all rows from which hands are drawn, as after a real training."""
+
+
+@pytest.fixture
+def block(tmp_path, monkeypatch, logging_restored):
+    """The block's commands behind the first, in a folder that has what they name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(corpus, "CARRIERS", dict(list(corpus.CARRIERS.items())[::12]))
+    monkeypatch.setattr(exam, "TRIED_FRACTIONS", (1.0,))
+    monkeypatch.setattr(exam, "NUM_EXAM_LINES", 2)
+    source = EmbeddedDataset(
+        seed=7, size=4, valid_size=1, test_size=1, writers=1, max_characters=16
+    )
+    lines = [(line.text, strokes(line.ink)) for line in source.load(["train"]).split("train")]
+    Path("my_hand.inkml").write_bytes(ink_formats.own(lines))
+    Path("configs").symlink_to(ROOT / "configs")
+    Path("docs").mkdir()
+    Path("docs/letter.txt").write_text("Dear Anna")
+    return [words for _, words in commands(ROOT / "README.md") if "own_hand" in " ".join(words)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_hand_is_learned_shown_written_and_served(block, tmp_path, monkeypatch):
+    headers = []
+
+    def served(port, files):
+        headers.append(json.loads(files["/networks/writer.bin"].read_bytes().partition(b"\n")[0]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(web, "_listen", served)
+    monkeypatch.setattr(web, "NETWORKS", [])
+    learn, *show, serve = block
+    options = [word for key, value in SHORT.items() for word in ("-o", f"{key}={value}")]
+    assert train.main([*learn, *options, "--bs", str(NUM_HANDS), "--epochs", "1"]) == 0
+    own = ["page", "docs/letter.txt", "-r", serve[-1], "--style", "own", "--output", "own.pdf"]
+    for words in [*show, own, ["export", "-r", serve[-1], "mine.bin"]]:
+        assert experiments.main(words) == 0
+    with pytest.raises(KeyboardInterrupt):
+        experiments.main(serve)
+    assert headers[0]["hands"].keys() == {"hand"}
+    assert Path("letter.pdf").stat().st_size > 1000 and Path("own.pdf").stat().st_size > 1000
