@@ -89,7 +89,7 @@ class BaseTrainer(ABC):
         self.checkpoint_writer = CheckpointWriter(parts, self.settings, *saved, self._last_loss)
         self.checkpoint_writer.stateful |= {"loss": self.loss, "trainer": self}
         self.run_log = RunLog(parts, self.settings, self._stop)
-        self._last_batches: list[Batch] | None = None  # batches or chunks of the last step
+        self._last_batches: list[Batch | None] | None = None  # batches or chunks of the last step
         self._nonfinite: list[str] = []  # modules whose output was not finite, with `anomaly`
         self._is_trained = False
 
@@ -243,14 +243,18 @@ class BaseTrainer(ABC):
         """
         self.check()
         dry_run(self)
-        for part in (self.model, *self.checkpoint_writer.stateful.values()):
-            if isinstance(part, nn.Module):
-                distributed.broadcast_tensors([*part.parameters(), *part.buffers()])
+        for module in self._modules():
+            distributed.broadcast_tensors([*module.parameters(), *module.buffers()])
         with self._session():
             while not (self.is_complete or self._stop.requested):
                 values = self.run_epoch()
                 self.commit(values)
         return self._stop.signal
+
+    def _modules(self) -> list[nn.Module]:
+        """Return the networks that a checkpoint has, and other parts with parameters or buffers."""
+        parts = self.optimizer_step.stateful | self.checkpoint_writer.stateful
+        return [part for part in parts.values() if isinstance(part, nn.Module)]
 
     @contextmanager
     def _session(self) -> Iterator[None]:
@@ -436,9 +440,11 @@ class BaseTrainer(ABC):
         chunks, rate = stream.chunks(), self.optimizer_step.learning_rate
         with self.layers():
             sums, norm = self.step(chunks)
+        for module in self._modules():  # A process has seen its rows alone, as with BatchNorm.
+            distributed.broadcast_tensors(module.buffers())
         sums = sums.all_reduced()
         if math.isfinite(norm):
-            self._last_batches = [chunk.batch for chunk in chunks if chunk is not None]
+            self._last_batches = [chunk and chunk.batch for chunk in chunks]
         stream.advance()
         self._count(sums, norm, rate, time.perf_counter() - started)
         return sums.loss_per_point
@@ -494,7 +500,7 @@ class BaseTrainer(ABC):
                     if counts and chunk.goes_on is not None:
                         self.stream.carry(number, chunk.goes_on, output.state)
                 # A loss that is not finite in one process is dropped in all processes.
-                (dropped,) = distributed.all_reduce_max([not math.isfinite(loss)])
+                dropped = distributed.rows_done(not math.isfinite(loss))
                 finite = finite and not dropped
                 if chunk is not None and not dropped:
                     self._backward(losses.sum())
@@ -502,6 +508,7 @@ class BaseTrainer(ABC):
                     for metric in self.metrics if counts else ():
                         with torch.no_grad():
                             metric.update(output, chunk.batch)
+                distributed.rows_done()
         return sums, finite
 
     def apply_gradients(self, chunks: Sequence[Chunk | None]) -> float:
@@ -597,13 +604,13 @@ class BaseTrainer(ABC):
                 self._stop.poll()
                 if self._stop.immediate:
                     return None
-                if batch is None:
-                    continue
-                batch = batch.to(self.device, non_blocking=True)
-                output, loss = self._evaluated(model, batch)
-                sums.add(loss, len(batch), batch.points, skipped=output is None)
-                for metric in self.valid_metrics if output is not None else ():
-                    metric.update(output, batch)
+                if batch is not None:
+                    batch = batch.to(self.device, non_blocking=True)
+                    output, loss = self._evaluated(model, batch)
+                    sums.add(loss, len(batch), batch.points, skipped=output is None)
+                    for metric in self.valid_metrics if output is not None else ():
+                        metric.update(output, batch)
+                distributed.rows_done()
         sums = sums.all_reduced()
         values = sums.losses(self.loss.name) | computed(self.valid_metrics)
         values |= as_floats(self.extra_metrics(values, sums), self)
@@ -619,7 +626,9 @@ class BaseTrainer(ABC):
         self.model.eval()
         with self._evaluating():
             for batch in self._last_batches:
-                sums.add(self._evaluated(self.model, batch)[1], len(batch), batch.points)
+                if batch is not None:
+                    sums.add(self._evaluated(self.model, batch)[1], len(batch), batch.points)
+                distributed.rows_done()
         return sums.all_reduced().loss_per_point
 
     @contextmanager
