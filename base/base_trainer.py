@@ -209,7 +209,8 @@ class BaseTrainer(ABC):
         """Keep a further part of a subclass, such as a second network, and return the part.
 
         Checkpoints contain the part's state, and the dry run before a run does not change it. A
-        network begins with the weights of the main process. Before a kept optimiser steps, the
+        network begins with the weights of the main process, whose buffers it gets after each step.
+        States of other parts must be alike in all processes. Before a kept optimiser steps, the
         gradients of its weights are summed over all processes, so all processes have to make this
         step, even without a row of the batch. Gradients that are not finite are dropped.
 

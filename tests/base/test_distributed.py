@@ -34,7 +34,7 @@ def ran(tmp_path_factory) -> Path:
     make(saved, "stopped-there", trainer=Stopped, **KINDS["plain"]).train()
     process = torchrun.start(HERE / "parallel_run.py", str(saved))
     try:
-        assert process.wait(timeout=120) == 0
+        assert process.wait(timeout=240) == 0
     finally:
         process.terminate()  # Not kill: it would leave its processes behind.
         process.wait()
