@@ -122,12 +122,12 @@ class Start:
             path = self.checkpoint.path
             log.info("%s does not say what the data were: they are recorded from now on", path)
         present = loaded.fingerprints
-        changed = [split for split in former if former[split] != present.get(split)]
-        # Checkpoints of former versions have no sums of the ink.
-        changed += [
+        changed = [
             split
-            for split in inks.keys() & loaded.ink_sums.keys() - {*changed}
-            if not is_same_ink(inks[split], loaded.ink_sums[split])
+            for split in former
+            if former[split] != present.get(split)
+            # Checkpoints of former versions have no sums of the ink.
+            or (split in inks and not is_same_ink(inks[split], loaded.ink_sums[split]))
         ]
         if changed and not new_data:
             raise DataError(
