@@ -218,6 +218,7 @@ def checkpoint_header(start: Start, data: Data, device: torch.device) -> Checkpo
             "canonical": loaded.canonical,
             "quantisation_step": loaded.quantisation_step,
             "fingerprints": loaded.fingerprints,
+            "ink_sums": loaded.ink_sums,
         },
         "licence": combined(data.settings.dataset.licences() | weights_licences),
         "versions": versions(device),

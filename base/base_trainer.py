@@ -91,7 +91,7 @@ class BaseTrainer(ABC):
         self.checkpoint_writer = CheckpointWriter(parts, self.settings, *saved, self._last_loss)
         self.checkpoint_writer.stateful |= {"loss": self.loss, "trainer": self}
         self.run_log = RunLog(parts, self.settings, self._stop)
-        self._last_batches: list[Batch] | None = None  # batches or chunks of the last step
+        self._last_batches: list[Batch | None] | None = None  # batches or chunks of the last step
         self._nonfinite: list[str] = []  # modules whose output was not finite, with `anomaly`
         self._is_trained = False
 
@@ -210,10 +210,11 @@ class BaseTrainer(ABC):
     def keep(self, name: str, part: Kept) -> Kept:
         """Keep a further part of a subclass, such as a second network, and return the part.
 
-        Checkpoints contain the part's state. A network begins with the weights of the main process.
-        Before a kept optimiser steps, the
-        gradients of its weights are summed over all processes, so all processes have to make this
-        step, even without a row of the batch. Gradients that are not finite are dropped.
+        Checkpoints contain the part's state. A network begins with the weights of the main process,
+        whose buffers it gets after each step. States of other parts must be alike in all processes.
+        Before a kept optimiser steps, the gradients of its weights are summed over all processes,
+        so all processes have to make this step, even without a row of the batch. Gradients that are
+        not finite are dropped.
 
         Args:
             name: a name that no other part of the trainer has.
@@ -244,14 +245,18 @@ class BaseTrainer(ABC):
                 last step if the file is TensorBoard's log or a picture.
         """
         self.check()
-        for part in (self.model, *self.checkpoint_writer.stateful.values()):
-            if isinstance(part, nn.Module):
-                distributed.broadcast_tensors([*part.parameters(), *part.buffers()])
+        for module in self._modules():
+            distributed.broadcast_tensors([*module.parameters(), *module.buffers()])
         with self._session():
             while not (self.is_complete or self._stop.requested):
                 values = self.run_epoch()
                 self.commit(values)
         return self._stop.signal
+
+    def _modules(self) -> list[nn.Module]:
+        """Return the networks that a checkpoint has, and other parts with parameters or buffers."""
+        parts = self.optimizer_step.stateful | self.checkpoint_writer.stateful
+        return [part for part in parts.values() if isinstance(part, nn.Module)]
 
     @contextmanager
     def _session(self) -> Iterator[None]:
@@ -443,9 +448,11 @@ class BaseTrainer(ABC):
         chunks, rate = stream.chunks(), self.optimizer_step.learning_rate
         with self.layers():
             sums, norm = self.step(chunks)
+        for module in self._modules():  # A process has seen its rows alone, as with BatchNorm.
+            distributed.broadcast_tensors(module.buffers())
         sums = sums.all_reduced()
         if math.isfinite(norm):
-            self._last_batches = [chunk.batch for chunk in chunks if chunk is not None]
+            self._last_batches = [chunk and chunk.batch for chunk in chunks]
         stream.advance()
         self._count(sums, norm, rate, time.perf_counter() - started)
         return sums.loss_per_point
@@ -503,13 +510,14 @@ class BaseTrainer(ABC):
                     if counts and chunk.goes_on is not None:
                         self.stream.carry(chunk, output.state)
                 # A loss that is not finite in one process is dropped in all processes.
-                (dropped,) = distributed.all_reduce_max([not math.isfinite(loss)])
+                dropped = distributed.rows_done(not math.isfinite(loss))
                 finite = finite and not dropped
                 if chunk is not None and not dropped:
                     self._backward(losses.sum())
                     sums.add(loss, chunk.sequences, chunk.batch.points)
                     with torch.no_grad():
                         update(self.metrics if counts else (), output, chunk.batch)
+                distributed.rows_done()
         return sums, finite
 
     def apply_gradients(self, chunks: Sequence[Chunk | None]) -> float:
@@ -606,12 +614,12 @@ class BaseTrainer(ABC):
                 self._stop.poll()
                 if self._stop.immediate:
                     return None
-                if batch is None:
-                    continue
-                batch = batch.to(self.device, non_blocking=True)
-                output, loss = self._evaluated(model, batch)
-                sums.add(loss, len(batch), batch.points, skipped=output is None)
-                update(self.valid_metrics if output is not None else (), output, batch)
+                if batch is not None:
+                    batch = batch.to(self.device, non_blocking=True)
+                    output, loss = self._evaluated(model, batch)
+                    sums.add(loss, len(batch), batch.points, skipped=output is None)
+                    update(self.valid_metrics if output is not None else (), output, batch)
+                distributed.rows_done()
         sums = sums.all_reduced()
         values = sums.losses(self.loss.name) | computed(self.valid_metrics)
         values |= as_floats(self.extra_metrics(values, sums), self)
@@ -627,7 +635,9 @@ class BaseTrainer(ABC):
         self.model.eval()
         with self._evaluating():
             for batch in self._last_batches:
-                sums.add(self._evaluated(self.model, batch)[1], len(batch), batch.points)
+                if batch is not None:
+                    sums.add(self._evaluated(self.model, batch)[1], len(batch), batch.points)
+                distributed.rows_done()
         return sums.all_reduced().loss_per_point
 
     @contextmanager

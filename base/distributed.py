@@ -181,6 +181,64 @@ def all_reduce_gradients(weights: Sequence[Tensor]) -> None:
     vector_to_parameters(flat, gradients)
 
 
+def gather_rows(rows: Tensor) -> Tensor:
+    """Return the rows of all processes, `(all rows, ...)`: this process's first, then the others'.
+
+    Gradients flow back to the process that a row is from. For a loss or `forward_batch`, which a
+    process without a row of the batch does not call: such a process gives none, in `rows_done`.
+    """
+    if world_size() == 1:
+        return rows
+    gathered, first = _GatheredRows.apply(rows)
+    own = slice(int(first), int(first) + len(rows))
+    return torch.cat((gathered[own], gathered[: own.start], gathered[own.stop :]))
+
+
+def rows_done(flag: bool = False) -> bool:
+    """Wait until all processes have made their passes over their rows of a batch; return whether
+    one has a `flag`. Until then, take part without rows in what other processes gather."""
+    while True:
+        is_gathering, has_flag = all_reduce_max([False, flag])
+        if not is_gathering:
+            return has_flag
+        _call(dist.all_reduce, _announced(None)[0])
+
+
+class _GatheredRows(torch.autograd.Function):
+    """The rows of all processes in the order of ranks, and the index of the first own row.
+
+    Each pass begins with an announcement, which brings those that wait in `rows_done` to take part.
+    """
+
+    @staticmethod
+    def forward(context: Any, rows: Tensor) -> tuple[Tensor, Tensor]:
+        all_reduce_max([True, False])
+        gathered, first = _announced(rows)
+        context.own = slice(first, first + len(rows))
+        gathered[context.own] = rows
+        _call(dist.all_reduce, gathered)
+        return gathered, torch.tensor(first)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor, _: object) -> Tensor:
+        all_reduce_max([True, False])
+        total, _first = _announced(gradient[context.own])
+        total += gradient
+        _call(dist.all_reduce, total)
+        return total[context.own]
+
+
+def _announced(rows: Tensor | None) -> tuple[Tensor, int]:
+    """Return zeros for the rows of all processes, and the index of this process's first row."""
+    own = None if rows is None else (len(rows), rows.shape[1:], rows.dtype, rows.device.type)
+    announced = [None] * world_size()
+    _call(dist.all_gather_object, announced, own)
+    counts = [count for count, *_ in (one or (0,) for one in announced)]
+    _, sizes, dtype, device = next(filter(None, announced))
+    zeros = torch.zeros(sum(counts), *sizes, dtype=dtype, device=device)
+    return zeros, sum(counts[: rank()])
+
+
 def _reduced(values: Sequence[float], operation: "dist.ReduceOp") -> list[float]:
     if world_size() == 1:
         return list(values)

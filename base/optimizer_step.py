@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -26,8 +27,15 @@ log = logging.getLogger(__name__)
 State = dict[str, Any]
 """Tensors and plain values by name, as in torch's states."""
 
-PLATEAU_STATE = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
-"""The names of the values in a ReduceLROnPlateau that steps change; all others are settings."""
+STEP_COUNTS = {
+    *("last_epoch", "_step_count", "_last_lr", "_is_initial", "_get_lr_called_within_step"),
+    *("T_cur", "T_i"),
+}
+"""The names of all values that steps change in torch's schedules, except ReduceLROnPlateau: the
+number of steps is all that these depend on. Where steps have changed others, a schedule has a state
+of its own."""
+SCHEDULED = ("lr", "momentum", "betas")
+"""The settings of an optimiser that torch's schedules change in a step."""
 
 
 class OptimizerStep:
@@ -50,6 +58,9 @@ class OptimizerStep:
         schedule = self.lr_scheduler.state_dict() if self.lr_scheduler else None
         group_settings = without(groups, lambda name, _: name == "params")
         initial = {"optimizer_start": group_settings, "lr_scheduler_start": schedule}
+        initial |= {"optimizer_type": type(self.optimizer).__name__}
+        initial |= {"lr_scheduler_type": type(self.lr_scheduler).__name__}
+        initial |= {"schedule_by": settings.schedule_by}
         self._initial_settings = copy.deepcopy(initial)  # as steps change torch's dictionaries
         # torch warns if a schedule steps before its optimiser, as after a skipped step.
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
@@ -151,7 +162,6 @@ class OptimizerStep:
         return {
             "model": None if self.average is None else self.model.state_dict(),
             "averaged": None if self.average is None else int(self.average.n_averaged),
-            "optimizer_type": type(self.optimizer).__name__,
             "optimizer": self.optimizer.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
             **self._initial_settings,
@@ -160,7 +170,7 @@ class OptimizerStep:
     def load_state_dict(
         self, state: State, evaluated: Mapping[str, Tensor], source: Path, epochs: int, steps: int
     ) -> None:
-        """Restore a state that `state_dict` returned; present settings are kept.
+        """Restore a state that `state_dict` returned; settings that have changed are kept.
 
         Args:
             state: what `state_dict` returned; may be damaged.
@@ -172,41 +182,62 @@ class OptimizerStep:
         Raises:
             Exception: of any kind, if the state does not fit.
         """
+        has_new_schedule = self._has_new_schedule(state)
         former, present = state["optimizer_type"], type(self.optimizer).__name__
         if former == present:
-            _restore(self.optimizer, state["optimizer"]["state"])
+            scheduled = SCHEDULED if has_new_schedule else ()
+            starts = without(state["optimizer_start"], lambda name, _: name in scheduled)
+            present_starts = self._initial_settings["optimizer_start"]
+            _restore(self.optimizer, state["optimizer"], starts, present_starts)
         else:
             log.warning("%s used %s: %s starts from a fresh state", source, former, present)
         load_weights(self.model, state["model"] or evaluated, source)
         if self.average is not None:
             load_weights(self.average.module, evaluated, source)
             self.average.n_averaged.fill_(state["averaged"] or 0)
-        self._restore_schedule(state, steps if self.settings.schedule_by == "batch" else epochs)
+        if not has_new_schedule:
+            self._restore_schedule(state)
+        elif not isinstance(self.lr_scheduler, ReduceLROnPlateau):
+            for _ in range(steps if self.settings.schedule_by == "batch" else epochs):
+                step_schedule(self.lr_scheduler)
 
-    def _restore_schedule(self, state: State, count: int) -> None:
-        """Step the schedule to its saved position, or `count` times if settings have changed.
+    def _has_new_schedule(self, state: State) -> bool:
+        """Return whether the schedule has changed, without a state of its own that goes on; it then
+        steps to its place as if the run had used it from the start."""
+        initial = self._initial_settings
+        start, former_start = initial["lr_scheduler_start"] or {}, state["lr_scheduler_start"] or {}
+        # A checkpoint of a former version lacks types.
+        former = (initial if former_start.keys() == start.keys() else {}) | state
+        names = ("optimizer_type", "lr_scheduler_type", "schedule_by")
+        changed = {name for name in names if former.get(name) != initial[name]}
+        if not changed and not _changes(former_start, start):
+            return False
+        log.info("the settings of the optimiser or its schedule have changed")
+        changed_by_steps = _changes(former_start, state["lr_scheduler"] or {}).keys()
+        return "lr_scheduler_type" in changed or changed_by_steps <= STEP_COUNTS
 
-        Rates that ReduceLROnPlateau has reduced are kept if the optimiser's settings are the same.
-        """
-        changed = [key for key, value in self._initial_settings.items() if state[key] != value]
-        if changed:
-            log.info("the settings of the optimiser or its schedule have changed")
-        schedule, former = self.lr_scheduler, state["lr_scheduler"]
-        if not isinstance(schedule, ReduceLROnPlateau):
-            if schedule and not changed:
-                count = min(count, former["last_epoch"])
-            for _ in range(count):
-                step_schedule(schedule)
-        elif "optimizer_start" not in changed and former and "num_bad_epochs" in former:
-            progress = {name: former[name] for name in PLATEAU_STATE}
-            schedule.load_state_dict(schedule.state_dict() | progress)
-            groups = state["optimizer"]["param_groups"]
-            for group, saved in zip(self.optimizer.param_groups, groups, strict=True):
-                group["lr"] = float(saved["lr"])
+    def _restore_schedule(self, state: State) -> None:
+        """Restore the state of the schedule, except for settings that have changed."""
+        if self.lr_scheduler is not None:
+            start = self._initial_settings["lr_scheduler_start"]
+            changes = _changes(state["lr_scheduler_start"], start)
+            # It is a copy, as torch's CyclicLR changes its argument.
+            self.lr_scheduler.load_state_dict(copy.deepcopy(state["lr_scheduler"] | changes))
 
 
-def _restore(optimizer: Optimizer, state: Mapping[int, State]) -> None:
-    """Restore an optimiser's state of each weight.
+def _changes(former: State, present: State) -> State:
+    """Return those values of `present` that differ from the former ones."""
+    return {
+        name: value
+        for name, value in present.items()
+        if name not in former or not np.array_equal(former[name], value)
+    }
+
+
+def _restore(
+    optimizer: Optimizer, saved: State, former_starts: list[State], present_starts: list[State]
+) -> None:
+    """Restore an optimiser's state, except for settings that have changed since its start.
 
     A step with gradients of zero first creates all values that the present settings need; saved
     values then replace these. This step may change weights, so weights are loaded later.
@@ -216,8 +247,13 @@ def _restore(optimizer: Optimizer, state: Mapping[int, State]) -> None:
             weight.grad = torch.zeros_like(weight)
     optimizer.step()
     optimizer.zero_grad()
-    initial, restored = optimizer.state_dict(), {}
+    initial, states = optimizer.state_dict(), {}
     for index, values in initial["state"].items():
-        if state.get(index):
-            restored[index] = values | state[index]
-    optimizer.load_state_dict(initial | {"state": restored})
+        if saved["state"].get(index):
+            states[index] = values | saved["state"][index]
+    all_groups = initial["param_groups"], saved["param_groups"], former_starts, present_starts
+    groups = [
+        group | saved_group | _changes(former, present)
+        for group, saved_group, former, present in zip(*all_groups, strict=True)
+    ]
+    optimizer.load_state_dict(initial | saved | {"state": states, "param_groups": groups})

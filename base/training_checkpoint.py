@@ -1,12 +1,16 @@
 """Saves the state of a run in training, and restores it."""
 
+import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from base import distributed
 from base.batch_stream import BatchStream
@@ -70,6 +74,7 @@ class CheckpointWriter:
         self.last_loss = last_loss
         self.stateful: dict[str, Any] = {}
         self.changes: dict[str, list[Any]] = {}
+        self._warned_of: set[str] = set()  # parts whose states differ between processes
         self._last_save = time.monotonic()
         self._saved: Progress | None = None  # the progress in the last checkpoint
         self._saved_best: Progress | None = None  # in the best, if written since this start
@@ -219,6 +224,23 @@ class CheckpointWriter:
         newest = next(iter(checkpoints(self.run.models)), self.state.resumed_from)
         return f"the last sound checkpoint is {newest}" if newest else "no checkpoint was saved"
 
+    def _warn_of_differences(self) -> None:
+        """Warn once of each part whose state differs between the processes."""
+        if distributed.world_size() == 1:
+            return
+        parts = self.optimizer_step.stateful | self.stateful
+        digests = {name: _digest(part.state_dict()) for name, part in parts.items()}
+        for others in distributed.all_gather_object(digests):
+            for name in sorted(digests.keys() - self._warned_of):
+                if others[name] != digests[name]:
+                    self._warned_of.add(name)
+                    log.warning(
+                        "the state of the %s (%s) differs between the processes; a checkpoint has "
+                        "that of the first alone, so that a resumed run is not the same: gather "
+                        "what it is made of by distributed.gather_rows",
+                        *(name, type(parts[name]).__name__),
+                    )
+
     def content(self) -> Checkpoint:
         """Return what a checkpoint of the present state contains; all processes call it."""
         return {
@@ -237,6 +259,29 @@ class CheckpointWriter:
         }
 
     def _write(self, path: Path) -> None:
+        self._warn_of_differences()
         content = self.content()
         if distributed.is_main():
             save_checkpoint(path, content)
+
+
+def _digest(state: Any) -> str:
+    """Return a digest of the tensors and plain values of a state."""
+    digest = hashlib.sha256()
+    for part in _as_bytes(state):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _as_bytes(value: Any) -> Iterator[bytes]:
+    if isinstance(value, Tensor):
+        yield value.detach().cpu().flatten().view(torch.uint8).numpy().tobytes()
+    elif isinstance(value, Mapping):
+        for name, child in value.items():
+            yield repr(name).encode()
+            yield from _as_bytes(child)
+    elif isinstance(value, list | tuple):
+        for child in value:
+            yield from _as_bytes(child)
+    else:
+        yield repr(value).encode()

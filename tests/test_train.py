@@ -63,8 +63,8 @@ def test_a_run_leaves_what_the_readme_says(workplace, capsys):
     checkpoint = load_checkpoint(MODELS / "a" / "checkpoint-epoch2.pth")
     assert checkpoint["config"] == CONFIG and checkpoint["alphabet"] is None
     assert checkpoint["licence"] == OPEN
-    fingerprints = checkpoint["dataset"].pop("fingerprints")
-    assert fingerprints.keys() == {"train", "valid", "test"}
+    for name in ("fingerprints", "ink_sums"):
+        assert checkpoint["dataset"].pop(name).keys() == {"train", "valid", "test"}
     assert checkpoint["dataset"] == {"canonical": None, "quantisation_step": None}
     assert len(checkpoint["normalisation"]["std"]) == 2
 

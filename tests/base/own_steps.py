@@ -49,4 +49,49 @@ class Critic(ChunkTrainer):
         return sums, norm
 
 
+class Gathering(ChunkTrainer):
+    """What the network predicts for a row depends on all rows of the batch."""
+
+    def forward_batch(self, model, batch, state=None):
+        output = super().forward_batch(model, batch, state)
+        rows = (output.prediction * batch.mask[..., None]).sum(1)
+        everyone = distributed.gather_rows(rows)
+        assert torch.equal(everyone[: len(rows)], rows)
+        output.prediction = output.prediction + 0.1 * everyone.mean(0)
+        return output
+
+
+class Normalised(ChunkTrainer):
+    """Keeps statistics of what it has seen, and in each process those of its rows alone."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.norm = self.keep("norm", nn.BatchNorm1d(3))
+
+    def forward_batch(self, model, batch, state=None):
+        output = super().forward_batch(model, batch, state)
+        self.norm.train(model.training)(batch.inputs[batch.mask])
+        output.prediction = output.prediction * (1 + self.norm.running_var)
+        return output
+
+
+class Queueing(ChunkTrainer):
+    """Keeps the numbers of the samples that this process has seen."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.queue = []
+
+    def step(self, chunks):
+        for chunk in filter(None, chunks):
+            self.queue += chunk.batch.index.tolist()
+        return super().step(chunks)
+
+    def state_dict(self):
+        return {"queue": self.queue}
+
+    def load_state_dict(self, state):
+        self.queue = state["queue"]
+
+
 Sam = of_page("SamTrainer")

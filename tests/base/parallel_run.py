@@ -13,13 +13,14 @@ import signal
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
-from own_steps import Critic, Sam
+from own_steps import Critic, Gathering, Normalised, Queueing, Sam
 from tiny_run import VALID, ChunkTrainer, go_on, make, resumed, trained
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from base import distributed
+from base import distributed, training_checkpoint
 from base.checkpoint import newest_checkpoint
 from utils.checks import CheckpointError
 
@@ -38,6 +39,7 @@ KINDS = {
     },
     "more-processes-than-samples": {"loader": {"batch_size": 1}, "epochs": 1},
     "sharpness-aware": {"trainer": Sam, "weight_noise": "fixed"},
+    "gathering": {"trainer": Gathering, "epochs": 2},
     "critic": {"trainer": Critic, "loader": {"batch_size": 1}, "epochs": 2},
 }
 KINDS = {kind: NO_DROPOUT | options for kind, options in KINDS.items()}
@@ -51,14 +53,20 @@ STOPPED_AFTER = 7
 """Steps after which a run is stopped, in the middle of a pass."""
 
 
-class Stopped(ChunkTrainer):
-    """Gets a signal in the middle of a step, in the last process only."""
+def stopped(base: type[ChunkTrainer]) -> type[ChunkTrainer]:
+    """Return a trainer that gets a signal in the middle of a step, in the last process only."""
 
-    def _train_step(self):
-        last = distributed.rank() == distributed.world_size() - 1
-        if self.progress.step == STOPPED_AFTER - 1 and last:
-            os.kill(os.getpid(), signal.SIGINT)
-        return super()._train_step()
+    class Stopped(base):
+        def _train_step(self):
+            last = distributed.rank() == distributed.world_size() - 1
+            if self.progress.step == STOPPED_AFTER - 1 and last:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super()._train_step()
+
+    return Stopped
+
+
+Stopped = stopped(ChunkTrainer)
 
 
 def digest(trainer: ChunkTrainer) -> str:
@@ -85,6 +93,17 @@ def main(saved: Path) -> None:
     sums = [one.metrics[0].sum.item() for one in (trainer, resumed(saved, run, **options))]
     found["sums"] = distributed.all_gather_object(sums)
     go_on(saved, "dropout-stopped", **options)
+
+    # What each process has seen of the data is in buffers, and in a list.
+    options = {"epochs": 2, **NO_DROPOUT}
+    trained(saved, "buffers", trainer=Normalised, **options)
+    trained(saved, "buffers-stopped", trainer=stopped(Normalised), **options)
+    norm = go_on(saved, "buffers-stopped", trainer=Normalised, **options)[0].norm
+    found["buffers"] = distributed.all_gather_object(norm.running_var.tolist())
+    for run, base in (("queue", Queueing), ("buffers-warned", Normalised)):
+        with mock.patch.object(training_checkpoint.log, "warning") as warn:
+            trained(saved, run, trainer=base, **options)
+        found[run] = [call.args[0] % call.args[1:] for call in warn.call_args_list]
 
     with distributed.own_randomness(torch.device("cpu"), 1, 2):
         own = torch.rand(2).tolist()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from base.base_dataset import Loaded, Sample, stacked
+from base.base_dataset import Loaded, Sample, is_same_ink, stacked
 from utils.checks import DataError, UserError
 
 
@@ -28,6 +28,56 @@ def test_a_split_is_known_by_the_names_texts_lengths_and_order_of_its_samples():
     for texts, train in others:
         other = loaded(texts, {"train": train, "valid": [1]}).fingerprints
         assert other["train"] != first["train"]
+
+
+def inks_of(count: int) -> list[np.ndarray]:
+    generator = np.random.default_rng(1)
+    return [generator.standard_normal((20, 3), np.float32) for _ in range(count)]
+
+
+def moved(inks):
+    inks[30][7, 1] += 1
+    return inks
+
+
+OTHER_INK = {
+    "of another size": lambda inks: [-3 * ink for ink in inks],
+    "mirrored": lambda inks: [ink * np.float32([-1, 1, 1]) for ink in inks],
+    "backwards": lambda inks: [ink[::-1] for ink in inks],
+    "under other names": lambda inks: [inks[1], inks[0], *inks[2:]],
+    "of one other point": moved,
+    "not a number": lambda inks: [*inks[1:], np.nan * inks[0]],
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_INK)
+def test_ink_is_known_by_its_values(kind):
+    first, same, other = (
+        Loaded({"train": [Sample(ink) for ink in inks]}, "")
+        for inks in (inks_of(60), inks_of(60), OTHER_INK[kind](inks_of(60)))
+    )
+    assert same.ink_sums == first.ink_sums and other.fingerprints == first.fingerprints
+    assert not is_same_ink(first.ink_sums["train"], other.ink_sums["train"])
+
+
+def test_ink_that_is_rounded_otherwise_is_the_same():
+    generator = np.random.default_rng(2)
+    first, other = (
+        Loaded({"train": [Sample(ink) for ink in inks]}, "").ink_sums["train"]
+        for inks in (
+            inks_of(60),
+            [
+                ink * np.float32(1 + generator.uniform(-1e-7, 1e-7, ink.shape))
+                for ink in inks_of(60)
+            ],
+        )
+    )
+    assert first != other and is_same_ink(first, other)
+
+
+@pytest.mark.parametrize("damaged", [None, "ink", [1, 2], [[]], ["a"] * 6, {}])
+def test_damaged_sums_are_of_no_ink(damaged):
+    assert not is_same_ink(damaged, Loaded({"train": []}, "").ink_sums["train"])
 
 
 def test_a_split_that_is_not_there_is_named():

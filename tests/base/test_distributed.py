@@ -14,7 +14,7 @@ from base import distributed
 from base.base_data_loader import BucketBatchSampler
 from base.checkpoint import checkpoints, load_checkpoint
 from tests import torchrun
-from tests.same_run import rows_of
+from tests.same_run import differences, rows_of
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ def ran(tmp_path_factory) -> Path:
     make(saved, "stopped-there", trainer=Stopped, **KINDS["plain"]).train()
     process = torchrun.start(HERE / "parallel_run.py", str(saved))
     try:
-        assert process.wait(timeout=120) == 0
+        assert process.wait(timeout=240) == 0
     finally:
         process.terminate()  # Not kill: it would leave its processes behind.
         process.wait()
@@ -124,6 +124,20 @@ def test_with_dropout_a_resumed_run_of_two_is_the_uninterrupted_one_bit_for_bit(
         assert torch.equal(weight, second["state_dict"][name])
     whole, resumed = (rows(ran / f"models/tiny/{run}") for run in runs)
     assert whole == resumed
+
+
+def test_buffers_are_those_of_the_main_process_and_resumed_bit_for_bit(ran, found):
+    first, second = found["buffers"]
+    assert first == second
+    whole, resumed = (newest(ran, run) for run in ("buffers", "buffers-stopped"))
+    assert differences(whole["training"]["parts"], resumed["training"]["parts"]) == []
+    assert differences(whole["state_dict"], resumed["state_dict"]) == []
+
+
+def test_a_state_that_differs_between_the_processes_is_warned_of_once(found):
+    (warning,) = found["queue"]
+    assert "the state of the trainer (Queueing) differs between the processes" in warning
+    assert found["buffers-warned"] == []
 
 
 def test_own_randomness(found):

@@ -9,12 +9,15 @@ import torch
 from own_steps import Critic, Sam
 from tiny_run import (
     EVERYTHING,
+    Calming,
     ChunkTrainer,
+    Counting,
     MeanPrediction,
     go_on,
     halving,
     make,
     one_cycle,
+    resumed,
     scripted,
     stopped_at,
     trained,
@@ -58,6 +61,8 @@ KINDS = {
     "noise": {"weight_noise": "fixed", "scheduler": one_cycle},
     "plateau": {"scheduler": plateau, "schedule_by": "epoch"},
     "momentum": {"optimizer": "SGD", "scheduler": halving, "schedule_by": "epoch"},
+    "a schedule of one's own": {"optimizer": "SGD", "scheduler": Calming},
+    "an optimiser that counts": {"optimizer": Counting, "scheduler": halving, "lr": 1.0},
     "warm-up": {"warmup_steps": 9, "scheduler": plateau, "schedule_by": "epoch"},
     "skipping": {"loader": {"broken": (4,)}},
     "bfloat16": {"precision": "bfloat16"},
@@ -194,6 +199,22 @@ def test_another_rate_applies_from_there_on(tmp_path):
     make(tmp_path, "b", epochs=1, scheduler=halving, schedule_by="epoch").train()
     trainer, _ = go_on(tmp_path, "b", epochs=3, lr=0.2, scheduler=halving, schedule_by="epoch")
     assert rates(trainer) == pytest.approx([0.05, 0.1, 0.05])
+
+
+def test_what_an_optimiser_counts_goes_on_at_another_rate(tmp_path):
+    make(tmp_path, optimizer=Counting, epochs=1).train()
+    trainer, _ = go_on(tmp_path, "run", optimizer=Counting, epochs=2, lr=0.001)
+    assert rates(trainer) == [0.05, 0.001]
+    assert trainer.optimizer_step.optimizer.param_groups[0]["k"] == trainer.progress.step
+
+
+def test_the_state_of_a_schedule_stays_where_its_settings_change(tmp_path):
+    make(tmp_path, epochs=1, scheduler=Calming).train()
+    _, checkpoint = newest_checkpoint(tmp_path / "models" / "tiny" / "run")
+    former = checkpoint["training"]["update"]["lr_scheduler"]
+    trainer = resumed(tmp_path, "run", epochs=2, scheduler=partial(Calming, strength=0.5))
+    assert trainer.lr_scheduler.largest == former["largest"] > 0
+    assert trainer.lr_scheduler.strength == 0.5
 
 
 def test_what_a_plateau_reduced_stands(tmp_path):

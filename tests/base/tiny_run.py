@@ -165,7 +165,7 @@ def make(
     run: str = "run",
     *,
     trainer: type[BaseTrainer] = ChunkTrainer,
-    optimizer: str = "Adam",
+    optimizer: str | type[torch.optim.Optimizer] = "Adam",
     lr: float = 0.05,
     scheduler=None,
     loader: dict[str, Any] | None = None,
@@ -179,6 +179,7 @@ def make(
     """Return a trainer of the tiny network; from `checkpoint`, read from `source`, if given.
 
     Args:
+        optimizer: a class, or the name of one of torch.
         scheduler: makes a schedule of an optimiser and the number of its steps.
         options: of the trainer.
     """
@@ -186,7 +187,8 @@ def make(
     seed_all(options["seed"])
     model = TinyModel(dropout)
     train_loader = TinyLoader(**(loader or {}))
-    built = getattr(torch.optim, optimizer)(model.parameters(), lr=lr)
+    optimizer = getattr(torch.optim, optimizer) if isinstance(optimizer, str) else optimizer
+    built = optimizer(model.parameters(), lr=lr)
     schedule = None
     if scheduler is not None:
         names = options.keys() & {field.name for field in fields(TrainingSettings)}
@@ -241,6 +243,31 @@ def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> lr_scheduler.LRSc
 
 def halving(optimizer: torch.optim.Optimizer, _: int) -> lr_scheduler.LRScheduler:
     return lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+
+class Calming(lr_scheduler.LRScheduler):
+    """Has a lower rate, the larger the largest gradient was."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, _: int, *, strength: float = 1.0) -> None:
+        self.strength, self.largest = strength, 0.0
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float]:
+        gradients = [w.grad for group in self.optimizer.param_groups for w in group["params"]]
+        found = [float(gradient.abs().max()) for gradient in gradients if gradient is not None]
+        self.largest = max([self.largest, *found])
+        return [rate / (1 + self.strength * self.largest) for rate in self.base_lrs]
+
+
+class Counting(torch.optim.SGD):
+    """Writes into its groups how many steps it has made, and makes smaller and smaller ones."""
+
+    def step(self, closure=None) -> None:
+        for group in self.param_groups:
+            group["k"] = group.get("k", 0) + 1
+            group["dampening"] = 1 - 1 / group["k"]
+            group["momentum"] = 0.5
+        super().step(closure)
 
 
 EVERYTHING = {

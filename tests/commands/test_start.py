@@ -3,6 +3,7 @@
 import json
 import shutil
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from commands.start import resolve_start
 from data_loader.sources.own_ink import OwnInk
 from parse_config import settings_of
 from tests.tiny_config import CONFIG, changed
-from utils.checks import UserError
+from utils.checks import DataError, UserError
 
 MODELS = Path("saved/models/tiny")
 RUN, LAST, OLDER = (MODELS / "a" / name for name in ("", "checkpoint-epoch2.pth", BEST))
@@ -112,6 +113,21 @@ def test_a_run_does_not_go_on_with_other_data_unless_it_may(trained, capsys):
     capsys.readouterr()
     assert train.main(["-r", str(former), "-d", "cpu", "--epochs", "4"]) == 0
     assert "does not say what the data were" in capsys.readouterr().out
+
+
+def test_a_run_does_not_go_on_with_other_ink_under_the_same_names(trained):
+    start = begun("-r", str(RUN))
+    loaded = start.config.build("data_loader").dataset.load()
+    start.check_data(loaded, new_data=False)
+    other = {
+        split: [replace(one, ink=-3 * one.ink) for one in samples]
+        for split, samples in loaded.samples.items()
+    }
+    with pytest.raises(DataError, match="ink or another order in train, valid, test"):
+        start.check_data(replace(loaded, samples=other), new_data=False)
+    start.check_data(replace(loaded, samples=other), new_data=True)
+    del start.checkpoint.content["dataset"]["ink_sums"]  # as in former versions
+    start.check_data(replace(loaded, samples=other), new_data=False)
 
 
 class Mine(OwnInk):
