@@ -31,10 +31,11 @@ from data_loader.sources.untrusted_files import read_file
 MAX_PATH = 1 << 22  # characters of a path (assumed)
 
 _PATH = re.compile(r"[MZLHVCSQTA\d.,eE+\s-]*", re.ASCII | re.IGNORECASE)
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?"
-_LENGTH = re.compile(rf"\s*({_NUMBER})\s*(px|pt|pc|in|cm|mm|)\s*", re.ASCII)
+# Possessive, as patterns that go back take square time where they fail.
+_NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d{1,3})?+"
+_LENGTH = re.compile(rf"\s*+({_NUMBER})\s*+(px|pt|pc|in|cm|mm|)\s*+", re.ASCII)
 _PIXELS = {"": 1, "px": 1, "pt": 96 / 72, "pc": 16, "in": 96, "cm": 96 / 2.54, "mm": 96 / 25.4}
-_TRANSFORM = re.compile(r"\s*,?\s*(\w+)\s*\(([^()]*)\)")
+_TRANSFORM = re.compile(r"\b(\w++)\s*+\(([^()]*+)\)")
 _NOT_DRAWN = re.compile(
     "defs|symbol|clipPath|mask|marker|pattern|metadata|title|desc|style|script|filter|namedview|"
     "linearGradient|radialGradient"
@@ -178,8 +179,7 @@ def _class_rules(root: Element) -> dict[str, dict[str, str]]:
     for sheet in root.iter("style"):
         for rule in (sheet.text or "").split("}"):
             selector, _, body = rule.partition("{")
-            for name in re.findall(r"\.([\w-]+)", selector):
-                rules[name] = _properties(body)
+            rules |= dict.fromkeys(re.findall(r"\.([\w-]+)", selector), _properties(body))
     return rules
 
 
