@@ -15,7 +15,7 @@ from importlib import import_module
 from types import ModuleType
 
 from commands.options import Parser
-from utils.checks import UserError, for_terminal, hint
+from utils.checks import UserError, first_line, for_terminal, hint
 
 COMMANDS = (
     "write",
@@ -65,6 +65,8 @@ if __name__ == "__main__":
         status = end.code
     except (UserError, OSError) as error:
         status, message = 2 if isinstance(error, UserError) else 1, str(error)
+    except MemoryError as error:
+        status, message = 2, f"not enough memory: {first_line(error)}"
     except KeyboardInterrupt as interrupt:
         status, message = console.status_of(interrupt), "interrupted"
     if message:

@@ -146,6 +146,10 @@ class _TreeBuilder(ElementTree.TreeBuilder):
     def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
         return super().start(_local_name(tag), attributes)
 
+    def start_ns(self, prefix: str, uri: str) -> None:
+        if len(uri) > MAX_DETAIL:  # It is put before the name of each element in it.
+            raise Fault(f"a namespace of more than {MAX_DETAIL} characters")
+
     def doctype(self, *_: object) -> None:
         raise Fault("a document type, which no ink needs (entities are never expanded)")
 

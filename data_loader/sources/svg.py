@@ -18,6 +18,7 @@ from fontTools.svgLib.path import PathBuilder, parse_path
 
 from data_loader.sources.parsing import (
     MAX_OFFSET,
+    Budget,
     Fault,
     Parsed,
     Sample,
@@ -29,6 +30,7 @@ from data_loader.sources.parsing import (
 from data_loader.sources.untrusted_files import read_file
 
 MAX_PATH = 1 << 22  # characters of a path (assumed)
+MAX_CURVES = 1_000_000  # segments of all paths of a file (assumed: twenty dense pages)
 
 _PATH = re.compile(r"[MZLHVCSQTA\d.,eE+\s-]*", re.ASCII | re.IGNORECASE)
 # Possessive, as patterns that go back take square time where they fail.
@@ -99,6 +101,7 @@ def shapes(root: Element) -> Iterator[Shape]:
         Fault: if a path or a transformation is not valid.
     """
     rules = _class_rules(root)
+    segments = Budget(MAX_CURVES, f"more than {MAX_CURVES:,} curves; divide the file")
     stack = [(root, Transform(), {}, False)]
     while stack:
         element, matrix, inherited, is_ruling = stack.pop()
@@ -115,6 +118,7 @@ def shapes(root: Element) -> Iterator[Shape]:
             continue
         linear, offset = np.array(matrix[:4]).reshape(2, 2), matrix[4:]
         curves = [part @ linear + offset for part in path_curves(_path_data(element))]
+        segments.spend(sum(map(len, curves)))
         yield Shape(element, curves, style, matrix, is_ruling)
 
 

@@ -1,6 +1,7 @@
 """Reads files of note programs; each format has a module with a function `parse`."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from data_loader.sources.ink_files import UNKNOWN, note_program, read_head
 from data_loader.sources.parsing import Fault, root_tag
 from data_loader.sources.untrusted_files import files_below
 from notes.formats import excalidraw, inkml, plain, remarkable, svg, xournalpp
-from notes.ink_page import InkPage, check_pages
+from notes.ink_page import InkPage, checked
 
 PROGRAMS = {"xournalpp": xournalpp, "remarkable": remarkable, "excalidraw": excalidraw}
 ACCEPTED = (
@@ -30,15 +31,13 @@ def read_pages(path: Path) -> list[InkPage]:
             has neither strokes nor typed texts; the message names the file and the reason.
     """
     try:
-        # `check_pages` refuses infinite points.
+        # `checked` refuses infinite points.
         with np.errstate(over="ignore", invalid="ignore"):
-            pages = [_without_empty_strokes(page) for page in _parse(path)]
-        check_pages(pages)
+            return checked(map(_without_empty_strokes, _parse(path)))
     except Fault as fault:
         if fault.reason == UNKNOWN:
             fault = Fault(f"{UNKNOWN}; what is read: {ACCEPTED}")
         raise fault.within(str(path)) from None
-    return pages
 
 
 def note_files(folder: Path) -> dict[str, Path]:
@@ -62,7 +61,7 @@ def note_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _parse(path: Path) -> list[InkPage]:
+def _parse(path: Path) -> Iterable[InkPage]:
     if path.suffix == ".content":
         return remarkable.parse(path)
     head = read_head(path)
