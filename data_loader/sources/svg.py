@@ -29,8 +29,8 @@ from data_loader.sources.parsing import (
 )
 from data_loader.sources.untrusted_files import read_file
 
-MAX_PATH = 1 << 22  # characters of a path (assumed)
-MAX_CURVES = 1_000_000  # segments of all paths of a file (assumed: twenty dense pages)
+MAX_PATH = 1 << 21  # characters of a path (assumed)
+MAX_CURVES = 500_000  # segments of all paths of a file (assumed: ten dense pages)
 
 _PATH = re.compile(r"[MZLHVCSQTA\d.,eE+\s-]*", re.ASCII | re.IGNORECASE)
 # Possessive, as patterns that go back take square time where they fail.

@@ -177,7 +177,7 @@ def _strokes(
             if item.anchor_id is not None:
                 anchor = item.anchor_id.value
                 y = anchors.get((anchor.part1, anchor.part2), 0.0)
-                shift = shift + (item.anchor_origin_x.value, y)
+                shift = shift + np.array([item.anchor_origin_x.value, y])
             stack += ((child, shift) for child in reversed(item.children.values()))
 
 

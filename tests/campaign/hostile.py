@@ -77,8 +77,8 @@ FORMATS = (
         *XML, b'<Point x="1" y="2" time="3"/>', (b"<Stroke>", b"</Stroke>"), b"1",
     ), (b"<StrokeSet>\n", b"<WhiteboardCaptureSession>", b'x="')),
     Format("a.unp", ink_formats.unipen, (
-        b"1 2\n", b" ", b".A\n", b".PEN_DOWN\n1 2\n.PEN_UP\n", b'.SEGMENT A 0-1 ? "a"\n', b"1", b'"',
-        b"\\", b"0-1,",
+        b"1 2\n", b" ", b".A\n", b".PEN_DOWN\n1 2\n.PEN_UP\n", b'.SEGMENT A 0-1 ? "a"\n', b"1",
+        b'"', b"\\", b"0-1,",
     ), (b".PEN_DOWN\n", b".SEGMENT DIGIT ", b'"', b".PEN_UP\n")),
     Format("a-inputdata.txt", ink_formats.mnist, (b"1 1 0 0\n", b"1", b" ", b"\n"), (b"\n", b" ")),
     Format("a.npy", ink_formats.arrays, (b"(", b"h\0", b"\0", b"]", b" "), (b"}", b"(", b"R")),
