@@ -304,8 +304,12 @@ STALLS = {
     # what took square time or endless memory, and what is said now; "" if it is read
     "blanks in a transformation": ("a.svg", lambda: svg(f'<g transform="a{" " * LONG}"/>'), "no s"),
     "a word in one": ("a.svg", lambda: svg(f'<g transform="{"a" * LONG}"/>'), "no strokes"),
-    "blanks behind a length": ("a.svg", lambda: svg("", f'width="1{" " * LONG}x"'), "no strokes"),
-    "digits of a length": ("a.svg", lambda: svg("", f'width="{"1" * LONG}x"'), "no strokes"),
+    "blanks behind a length": (
+        "a.svg",
+        lambda: svg(f'<rect width="1{" " * LONG}x"/>'),
+        "no strokes",
+    ),
+    "digits of a length": ("a.svg", lambda: svg(f'<rect width="{"1" * LONG}x"/>'), "no strokes"),
     "classes": ("a.svg", lambda: svg(f"<style>{'.a' * LONG}{{{'a:a;' * LONG}}}</style>"), "no s"),
     "curves": ("a.svg", lambda: svg(f'<path d="M0 0{"1 1 " * 260_000}"/>' * 2), "more than 500,0"),
     "lines behind a fence": (
