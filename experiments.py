@@ -17,7 +17,7 @@ from types import ModuleType
 
 from commands.options import Parser
 from logger.logger import setup_logging
-from utils.checks import UserError, hint
+from utils.checks import UserError, first_line, hint
 
 log = logging.getLogger("experiments")
 
@@ -70,6 +70,8 @@ if __name__ == "__main__":
         status = end.code
     except (UserError, OSError) as error:
         status, message = 2 if isinstance(error, UserError) else 1, str(error)
+    except MemoryError as error:
+        status, message = 2, f"not enough memory: {first_line(error)}"
     except KeyboardInterrupt as interrupt:
         status, message = console.status_of(interrupt), "interrupted"
     if message:

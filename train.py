@@ -31,7 +31,7 @@ from logger.logger import setup_logging
 from model.trained_network import licence_of
 from parse_config import settings_of
 from utils.alphabet import table
-from utils.checks import CheckpointError, ConfigFault, UserError, shown
+from utils.checks import CheckpointError, ConfigFault, UserError, first_line, shown
 from utils.licences import combined
 from utils.normalisation import Normalisation
 
@@ -54,6 +54,8 @@ def main(words: list[str] | None = None) -> int:
             return prepare(arguments) if arguments.prepare else train(arguments)
     except (UserError, TrainingFailed, OSError, distributed.Lost) as error:
         status, message = 2 if isinstance(error, UserError) else 1, str(error)
+    except MemoryError as error:
+        status, message = 2, f"not enough memory: {first_line(error)}"
     except KeyboardInterrupt as interrupt:
         status, message = console.status_of(interrupt), "interrupted"
     if distributed.claim_message(message):

@@ -106,7 +106,8 @@ def cell_texts(line: str) -> list[str]:
     """Return the texts of a line's cells, which tabs separate, up to the last that is not empty.
     The first cell of a list's item is the number, or the indent of the bullet, which is drawn."""
     mark = LIST_MARK.match(line)
-    cells = re.split(" *\t *", line[mark.end() if mark else 0 :].rstrip())
+    first, *others = line[mark.end() if mark else 0 :].rstrip().split("\t")
+    cells = [first.rstrip(" "), *(cell.strip(" ") for cell in others)]
     return [mark[0].rstrip("-*•–"), *cells] if mark else cells
 
 

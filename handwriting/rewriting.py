@@ -31,7 +31,7 @@ from utils.page.page import Page
 
 NUM_CANDIDATES = 12  # tries of a word, twice the default of `PageOptions.tries` (assumed)
 MAX_FLUSH_GAP = 0.5  # millimetres from a flush row's end to the margin, at most (assumed)
-MAX_BYTES = 2**28  # largest size of a report in bytes (assumed: a page of A4 has half a megabyte)
+MAX_BYTES = 2**27  # largest size of a report in bytes (assumed: a page of A4 has half a megabyte)
 
 
 class WordIndex(NamedTuple):
@@ -59,9 +59,9 @@ def load_report(path: str | PathLike[str]) -> Pages:
     Raises:
         UserError: if the file cannot be read, or is not a report of pages.
     """
-    text = read_text(path)
+    text = read_text(path, MAX_BYTES)
     try:
-        values = strict_json.loads(text, MAX_BYTES)
+        values = strict_json.loads(text, MAX_BYTES, MAX_BYTES // 10)
         pages = [*map(_page, values["pages"])]
         proofread = [CheckedWord((), **word) for word in values["each"]]
         looks = [Look(**look) for look in values["looks"]]

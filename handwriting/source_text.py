@@ -158,8 +158,10 @@ def _concatenated(parts: Iterable[str | None]) -> str:
     """Return parts as one text; None is a character left out. At a line's end the blanks around it
     go too; elsewhere the blanks behind it, if a blank or the line's start is before it."""
     text = "".join(_LEFT_OUT if part is None else part for part in parts)
-    text = re.sub(f" *{_LEFT_OUT}[{_LEFT_OUT} ]*$", "", text, flags=re.MULTILINE)
-    text = re.sub(f"(^| ){_LEFT_OUT}[{_LEFT_OUT} ]*", r"\1", text, flags=re.MULTILINE)
+    # From the start of its blanks only, as starts within them would take square time.
+    blanks = f"[{_LEFT_OUT} ]"
+    text = re.sub(f"(?<!{blanks}) *+{_LEFT_OUT}{blanks}*+$", "", text, flags=re.MULTILINE)
+    text = re.sub(f"(^| ){_LEFT_OUT}{blanks}*+", r"\1", text, flags=re.MULTILINE)
     return text.replace(_LEFT_OUT, "")
 
 

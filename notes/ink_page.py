@@ -9,14 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from data_loader.sources.parsing import MAX_OFFSET, Fault
+from data_loader.sources.parsing import MAX_OFFSET, Budget, Fault
 from data_loader.sources.untrusted_files import MEBIBYTE
 from utils.ink import from_strokes, x_height
 
 MAX_BYTES = 64 * MEBIBYTE
 """Limit on the bytes of a file after unpacking (assumed)."""
-MAX_STROKES = 500_000
-"""Limit on the strokes of a file (assumed: three hundred dense pages)."""
+MAX_PAGES = 2_000
+"""Limit on the pages of a file, of which a page may be repeated (assumed)."""
+MAX_STROKES = 200_000
+"""Limit on the strokes of a file (assumed: a hundred dense pages)."""
+MAX_PAGE_STROKES = 10_000
+"""Limit on the strokes of a page (assumed: six times a dense page)."""
+MAX_POINTS = 5_000_000
+"""Limit on the positions of a file (assumed: those of a hundred dense pages)."""
+MAX_STROKE_POINTS = 200_000
+"""Limit on the positions of a stroke (assumed)."""
+MAX_TYPED = 50_000
+"""Limit on the typed characters of a file; a text counts one more (assumed: twenty pages)."""
 ROW_GAP = 2.0
 """Gap between rows that are placed below each other, in x-heights (assumed)."""
 PAGE_MARGIN = 0.05
@@ -116,15 +126,55 @@ def below_each_other(rows: Iterable[Sequence[np.ndarray]]) -> Iterator[tuple[np.
         bottom += float(np.ptp(points[:, 1])) + ROW_GAP * x_height(from_strokes(strokes))
 
 
-def check_pages(pages: Sequence[InkPage]) -> None:
-    """Raise a Fault if pages have no content, too many strokes, or invalid sizes, positions or
-    widths of pens."""
+def checked(pages: Iterable[InkPage]) -> list[InkPage]:
+    """Return the pages of a file.
+
+    Raises:
+        Fault: if they have no content, invalid sizes or positions, or more than the limits above
+            allow; no page after the limit is taken.
+    """
+    kept: list[InkPage] = []
+    num_pages, strokes = _budget(MAX_PAGES, "pages"), _budget(MAX_STROKES, "strokes")
+    points, typed = point_budget(), _budget(MAX_TYPED, "typed characters")
+    for page in pages:
+        num_pages.spend(1)
+        check_page_strokes(len(page.strokes))
+        strokes.spend(len(page.strokes))
+        points.spend(sum(len(stroke.points) for stroke in page.strokes))
+        typed.spend(sum(1 + len(text.text) for text in page.typed))
+        kept.append(page)
+    _check_content(kept)
+    return kept
+
+
+def _budget(amount: int, unit: str) -> Budget:
+    return Budget(amount, f"more than {amount:,} {unit}; divide the file")
+
+
+def point_budget() -> Budget:
+    """Return a budget for the positions of a file."""
+    return _budget(MAX_POINTS, "points")
+
+
+def check_page_strokes(count: int) -> None:
+    """Raise a Fault if a page has more strokes than `MAX_PAGE_STROKES`."""
+    if count > MAX_PAGE_STROKES:
+        raise Fault(f"more than {MAX_PAGE_STROKES:,} strokes on a page", f"{count:,}")
+
+
+def check_stroke(text: str, separators: str) -> None:
+    """Raise a Fault if the text of a stroke has more values or points than `MAX_STROKE_POINTS`
+    allows, each two of which have one of the separators between them."""
+    if sum(map(text.count, separators)) > 2 * MAX_STROKE_POINTS:
+        raise Fault(f"a stroke of more than {MAX_STROKE_POINTS:,} points")
+
+
+def _check_content(pages: Sequence[InkPage]) -> None:
+    """Raise a Fault if pages have no content, or invalid sizes, positions or widths of pens."""
     strokes = [stroke for page in pages for stroke in page.strokes]
     if not strokes and not any(page.typed for page in pages):
         names = sum((page.left_out for page in pages), Counter())
         raise Fault("no strokes", ", ".join(f"{count:,} {name}" for name, count in names.items()))
-    if len(strokes) > MAX_STROKES:
-        raise Fault(f"more than {MAX_STROKES:,} strokes", f"{len(strokes):,}")
     texts = [(text.x, text.y, text.size) for page in pages for text in page.typed]
     for values in (*(stroke.points for stroke in strokes), np.array(texts)):
         if not np.all(np.abs(values) <= MAX_OFFSET):

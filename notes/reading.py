@@ -1,8 +1,10 @@
 """Reads the text of a page of ink."""
 
 import hashlib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -62,14 +64,19 @@ def _page_word(positions: np.ndarray, characters: Sequence[str], word: InkWord) 
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:
     """Insert each line of typed texts as a row before the first row below; return all rows."""
+    lowest = [*accumulate(map(_middle, rows), max)]  # of the middles of each row and those before
     for text in typed:
         for line_number, line in enumerate(text.text.splitlines()):
             if line.strip():
                 typed_row = PageRow((*_typed_words(text, line_number, line),))
-                middles = [(row.box[1] + row.box[3]) / 2 for row in (*rows, typed_row)]
-                below = (n for n, middle in enumerate(middles) if middle > middles[-1])
-                rows.insert(next(below, len(rows)), typed_row)
+                place = bisect_right(lowest, _middle(typed_row))
+                rows.insert(place, typed_row)
+                lowest.insert(place, _middle(typed_row))
     return rows
+
+
+def _middle(row: PageRow) -> float:
+    return (row.box[1] + row.box[3]) / 2
 
 
 def _typed_words(text: TypedText, line_number: int, line: str) -> Iterator[PageWord]:

@@ -182,7 +182,7 @@ def test_a_file_that_is_no_config_is_one_fault(tmp_path, content, message):
 
 def in_files(folder: Path, *configs: Any, arch: Any = None) -> Plan:
     """Write configs into files, a.json, b.json and so on, and read the first."""
-    for name, config in zip("abcd", configs, strict=False):
+    for name, config in zip("abcdefg", configs, strict=False):
         (folder / f"{name}.json").write_text(json.dumps(config))
     return plan_from_file(folder / "a.json", arch=arch).checked()
 
@@ -226,6 +226,7 @@ def test_a_base_that_is_none_is_one_fault(tmp_path):
         ([{"base": "b.json"}, {"base": 5}], "b.json: base = 5: the name of a config file"),
         ([{"base": "b.json"}, [1]], 'base = "b.json": a file with an object'),
         ([{"base": "b.json"}, {"base": "./a.json"}], "its own base: a.json -> b.json -> a.json"),
+        ([{"base": [f"{c}.json"] * 2} for c in "bcdefg"] + [{}], "more than 50 bases"),
     ]:
         with pytest.raises(ConfigError) as error:
             in_files(tmp_path, *configs)

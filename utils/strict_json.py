@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from utils.checks import ABSENT, ConfigFault
+from utils.checks import ABSENT, MAX_QUOTED, ConfigFault
 from utils.files import open_file
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -16,9 +16,12 @@ Config: TypeAlias = dict[str, Any]
 
 MAX_BYTES = 2**20
 """Maximum bytes of a file, or characters of a text (assumed: the project's configs have 2,000)."""
+MAX_VALUES = 20_000
+"""Maximum values of a text (assumed: a config has a hundred, an alphabet of Chinese 8,000)."""
 MAX_DEPTH = 16
 """Maximum number of levels of nesting (assumed: the project's configs have eight)."""
 TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
+TOO_LONG = f"a dotted key of more than {MAX_QUOTED} characters"
 FORBIDDEN = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 """NUL, and halves of surrogate pairs, except the halves that stand for undecodable bytes of file
 names."""
@@ -61,20 +64,24 @@ def plain(values: object) -> Json:
     return loads(text)
 
 
-def loads(text: str, max_bytes: int = MAX_BYTES) -> Json:
+def loads(text: str, max_bytes: int = MAX_BYTES, max_values: int = MAX_VALUES) -> Json:
     """Return the values of a JSON text.
 
     Args:
         text: the text.
         max_bytes: maximum length in characters; the default suits configs, but not data.
+        max_values: maximum number of commas, one of which is before each value but the first.
 
     Raises:
         NotJSON: if the syntax is broken.
         ConfigFault: if an object repeats a key, a number is not finite, a string has a character of
-            `FORBIDDEN`, or the text is too large or too deeply nested.
+            `FORBIDDEN`, or the text is too large or too deeply nested, or a dotted key has more
+            than `MAX_QUOTED` characters, as a long key of many values has square size.
     """
     if len(text) > max_bytes:
         raise ConfigFault("", ABSENT, f"larger than {max_bytes:,} bytes")
+    if text.count(",") > max_values:
+        raise ConfigFault("", ABSENT, f"larger than {max_values:,} values")
     try:
         values = json.loads(text, object_pairs_hook=_unique)
         _check(values)
@@ -121,19 +128,32 @@ def _syntax_fault(error: json.JSONDecodeError) -> str:
     return error.msg
 
 
-def _check(value: Json, key: str = "", depth: int = MAX_DEPTH) -> None:
-    """Raise a ConfigFault for a number that is not finite, a string with a forbidden character, or
-    more than `depth` levels of nesting."""
+def _check(value: Json, key_size: int = 0, depth: int = MAX_DEPTH) -> None:
+    """Raise a ConfigFault for a number that is not finite, a string with a forbidden character,
+    more than `depth` levels of nesting, or a key that is too long; `key_size` is the size of the
+    key of `value`. The key of a fault is put together only where there is a fault."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigFault(key or str(value), value if key else ABSENT, "no finite number")
+        key, shown = (str(value), ABSENT) if depth == MAX_DEPTH else ("", value)
+        raise ConfigFault(key, shown, "no finite number")
     if isinstance(value, str) and (match := FORBIDDEN.search(value)):
-        raise ConfigFault(key, ABSENT, f"a string holds {match[0]!a}, which is no character")
-    if isinstance(value, dict | list):
-        if depth == 0:
-            raise ConfigFault("", ABSENT, TOO_DEEP)
-        for name, child in value.items() if isinstance(value, dict) else enumerate(value):
-            _check(name, key, depth - 1)
-            _check(child, f"{key}.{name}" if key else str(name), depth - 1)
+        raise ConfigFault("", ABSENT, f"a string holds {match[0]!a}, which is no character")
+    if not isinstance(value, dict | list):
+        return
+    if depth == 0:
+        raise ConfigFault("", ABSENT, TOO_DEEP)
+    for name, child in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(name, str):
+            _check(name)
+            if key_size + len(name) > MAX_QUOTED:
+                raise ConfigFault("", ABSENT, TOO_LONG)
+        if not isinstance(child, int):  # nothing is wrong with whole numbers
+            try:
+                _check(child, key_size + len(str(name)) + 1, depth - 1)
+            except ConfigFault as fault:
+                if fault.expected == TOO_DEEP:
+                    raise
+                key = f"{name}.{fault.key}" if fault.key else str(name)
+                raise ConfigFault(key, fault.value, fault.expected) from None
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -42,11 +42,24 @@ ${groups.join("")}</ink>
 `;
 }
 
+/** A text of XML without its comments; a comment without an end stays. */
+function withoutComments(text) {
+  const parts = [];
+  let start = 0;
+  for (;;) {
+    const open = text.indexOf("<!--", start);
+    const close = open < 0 ? -1 : text.indexOf("-->", open + 4);
+    if (close < 0) return parts.join("") + text.slice(start);
+    parts.push(text.slice(start, open));
+    start = close + 3;
+  }
+}
+
 /** The strokes of an InkML file, in the file's units. An Error names a fault of the file. */
 export async function fromInkml(file) {
   const refuse = (reason, isFault) => { if (isFault) throw new Error(`${file.name} ${reason}.`); };
   refuse(`has more than ${MAX_BYTES} bytes`, file.size > MAX_BYTES);
-  const text = (await file.text()).replace(/<!--.*?-->/gs, ""), strokes = [];
+  const text = withoutComments(await file.text()), strokes = [];
   refuse("is not InkML", /<(?:[\w.-]+:)?([a-z]\w*)/i.exec(text)?.[1] !== "ink");
   const channels = [...text.matchAll(CHANNEL)].map(([, name]) => name.toUpperCase());
   if (!channels.length) channels.push("X", "Y");

@@ -1,7 +1,8 @@
 """Files of configs: a file may name other files, its bases, and then holds only the differences."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import reduce
+from itertools import count
 from pathlib import Path
 
 from utils import strict_json
@@ -12,7 +13,12 @@ BASE = "base"
 """The key of a file's base or list of bases, which are paths relative to the file."""
 
 
-def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[Path, Json]:
+MAX_FILES = 50
+"""Maximum number of times that the files of a config are read (assumed); each base may name two
+others, so that their number doubles with each level."""
+
+
+def read(path: Path) -> dict[Path, Json]:
     """Return the values in a config's file and in its bases, by file, highest priority first.
 
     A file overrides its bases, and a later base an earlier one. A base that several files share is
@@ -20,11 +26,20 @@ def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[Path, Json]:
 
     Args:
         path: the file.
-        chain: the files that lead to `path`; each is a base of the one before.
 
     Raises:
-        ConfigFault: if a file cannot be read, or is its own base.
+        ConfigFault: if a file cannot be read, or is its own base, or bases name too many bases.
     """
+    return _read(path, (), count(1))
+
+
+def _read(path: Path, chain: tuple[Path, ...], numbers: Iterator[int]) -> dict[Path, Json]:
+    """Return the values of `path`, to which the files of `chain` lead, and of its bases.
+
+    Each file that is read takes a number from `numbers`.
+    """
+    if next(numbers) > MAX_FILES:
+        raise ConfigFault(BASE, ABSENT, f"more than {MAX_FILES} bases, which are read one by one")
     files, source = {path: strict_json.read(path)}, str(path)
     bases = children(files[path]).get(BASE, [])
     for base in reversed(bases) if isinstance(bases, list) else [bases]:
@@ -36,7 +51,7 @@ def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[Path, Json]:
             circle = " -> ".join(map(str, (*path_chain, file)))
             raise ConfigFault(BASE, base, f"no file can be its own base: {circle}", source)
         try:
-            base_files = read(file, path_chain)
+            base_files = _read(file, path_chain, numbers)
         except ConfigFault as fault:
             if fault.source:
                 raise

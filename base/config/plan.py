@@ -199,18 +199,21 @@ class Plan:
 
     def refuse(self, faults: Iterable[ConfigFault]) -> None:
         """Raise a ConfigError if there are faults; the error names each fault's option or file."""
-        present, located = dict(nested(self.config)), []
+        faults, located = [*faults], []
+        if not faults:
+            return
+        present = dict(nested(self.config))
+        keys_by_file = {str(path): dict(nested(values)) for path, values in self.files.items()}
         for fault in faults:
             key = fault.key
             # The config of an exported network lacks the root.
             lacks_root = key.endswith(".root") and fault.value is ABSENT
             remedy = "; --data names the folder" if lacks_root else ""
-            files = self.files.items() if key in present else ()
-            file = next((str(file) for file, values in files if key in dict(nested(values))), "")
+            files = keys_by_file if key in present else ()
+            file = next((file for file in files if key in keys_by_file[file]), "")
             origin = option_of(key, self.overrides) or ("" if file == self.source else file)
             located.append(fault.of(origin, remedy))
-        if located:
-            raise ConfigError(self.source, located)
+        raise ConfigError(self.source, located)
 
     # Building.
 

@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from data_loader.sources.parsing import (
+    MAX_ELEMENTS,
     Budget,
     Fault,
     Parsed,
@@ -36,6 +37,7 @@ TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
 WRITERS = ("writer", "writerID")
 """Types of annotations that name the writer, the preferred first; letter case is ignored."""
 MAX_REFERENCES = 10  # from context to context (assumed)
+MAX_LOOKED_AT = 20 * MAX_ELEMENTS  # elements looked at for formats, as contexts may nest (assumed)
 UNITS = {"pt": 1.0, "in": 72.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540, "px": 0.75}
 """Length of each unit in points (1/72 inch)."""
 
@@ -132,6 +134,8 @@ def formats(root: Element) -> dict[Element, Format]:
     """
     by_id = {element_id(element): element for element in root.iter() if element_id(element)}
     by_context: dict[Element | None, Format] = {}
+    by_holder: dict[Element, Format] = {}
+    looked_at = Budget(MAX_LOOKED_AT, "contexts that are nested in each other too deeply")
     by_trace: dict[Element, Format] = {}
     last_context: Element | None = None
     stack: list[tuple[Element, Element | None, bool]] = [(root, None, False)]
@@ -143,7 +147,10 @@ def formats(root: Element) -> dict[Element, Format]:
         elif element.tag == "trace":
             context = last_context if context is None else context
             if context not in by_context:
-                by_context[context] = _format(_format_holder(context, by_id, root))
+                holder = _format_holder(context, by_id, root, looked_at)
+                if holder not in by_holder:
+                    by_holder[holder] = _format(holder, looked_at)
+                by_context[context] = by_holder[holder]
             by_trace[element] = by_context[context]
         else:
             in_definitions = in_definitions or element.tag == "definitions"
@@ -151,22 +158,29 @@ def formats(root: Element) -> dict[Element, Format]:
     return by_trace
 
 
-def _format_holder(context: Element | None, by_id: dict[str, Element], root: Element) -> Element:
-    """Return the first of `context` and its references that has a traceFormat, or `root`."""
+def _format_holder(
+    context: Element | None, by_id: dict[str, Element], root: Element, looked_at: Budget
+) -> Element:
+    """Return the first of `context` and its references that has a traceFormat, or `root`; spend
+    from `looked_at` the number of elements that are looked at, as in `_format`."""
     for _ in range(MAX_REFERENCES):
         if context is None:
             break
-        if next(context.iter("traceFormat"), None) is not None:
-            return context
+        for element in context.iter():
+            looked_at.spend(1)
+            if element.tag == "traceFormat":
+                return context
         keys = ("traceFormatRef", "inkSourceRef", "contextRef")
         names = [context.get(key, "").removeprefix("#") for key in keys]
         context = next((by_id[name] for name in names if name in by_id), None)
     return root
 
 
-def _format(holder: Element) -> Format:
+def _format(holder: Element, looked_at: Budget) -> Format:
     """Return the format that `holder` declares, or a format of X and Y if it declares no format."""
     forms = []
+    looked_at.spend(sum(1 for _ in holder.iter()))
+    unit_of_x = next(_units_of_x(holder), None)
     for declared in holder.iter("traceFormat"):
         regular = declared.findall("channel")
         channels = [*regular, *declared.findall("intermittentChannels/channel")]
@@ -174,19 +188,23 @@ def _format(holder: Element) -> Format:
         signs = [-1 if channel.get("orientation") == "-ve" else 1 for channel in channels]
         if not {"X", "Y"} <= set(names[: len(regular)]):
             raise Fault("a traceFormat without the channels X and Y")
-        unit = UNITS.get(regular[names.index("X")].get("units", ""))
-        for item in holder.iter("channelProperty"):
-            resolution = re.fullmatch(r"[1-9]\d{0,8}", item.get("value", ""))
-            length = UNITS.get(item.get("units", "").removeprefix("1/"))
-            is_of_x = (item.get("channel"), item.get("name")) == ("X", "resolution")
-            if is_of_x and resolution and length:
-                unit = length / int(resolution[0])
+        unit = unit_of_x or UNITS.get(regular[names.index("X")].get("units", ""))
         forms.append(
             Format(dict(zip(names, signs, strict=True)), len(regular), len(channels), unit)
         )
     if len(set(map(repr, forms))) > 1:  # `repr` also shows the order of the channels.
         raise Fault("several different traceFormats, and no context that names one")
     return forms[0] if forms else Format({"X": 1, "Y": 1}, 2, None)
+
+
+def _units_of_x(holder: Element) -> Iterator[float]:
+    """Yield the lengths of a unit of X, in points, that properties give, the last one first."""
+    for item in reversed([*holder.iter("channelProperty")]):
+        resolution = re.fullmatch(r"[1-9]\d{0,8}", item.get("value", ""))
+        length = UNITS.get(item.get("units", "").removeprefix("1/"))
+        is_of_x = (item.get("channel"), item.get("name")) == ("X", "resolution")
+        if is_of_x and resolution and length:
+            yield length / int(resolution[0])
 
 
 def _annotation(element: Element, kinds: Sequence[str]) -> str:

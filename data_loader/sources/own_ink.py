@@ -41,6 +41,7 @@ from utils import strict_json
 from utils.checks import ConfigFault, DataError, short
 
 MAX_JSON = 48 * MEBIBYTE  # of a file (assumed)
+MAX_NUMBERS = 2 * MAX_VALUES  # of a file, or other values (assumed: two for each point)
 
 Stroke = Sequence[tuple[float, float]]
 Line = tuple[str, Sequence[Stroke], str]
@@ -125,7 +126,7 @@ def json_values(content: bytes) -> strict_json.Json:
     if content.count(b"[") + content.count(b"{") > MAX_VALUES:
         raise Fault(f"more than {MAX_VALUES:,} lists and objects")
     try:
-        return strict_json.loads(decode(content), max_bytes=len(content))
+        return strict_json.loads(decode(content), len(content), MAX_NUMBERS)
     except ConfigFault as fault:
         parts = filter(None, (fault.key, fault.expected))
         raise Fault("broken JSON", ": ".join(parts)) from None

@@ -15,14 +15,14 @@ import numpy as np
 
 from base.base_dataset import Sample
 from utils.alphabet import nfc
-from utils.checks import DataError, printable
+from utils.checks import MAX_QUOTED, DataError, printable
 from utils.ink import from_strokes
 
 MAX_OFFSET = 1e9  # of a point from the previous point (assumed: float32 has no fractions above)
 MAX_POINTS = 20_000  # of a sample (assumed)
 MAX_CHARACTERS = 20_000  # of a text (assumed)
 MAX_ELEMENTS = 500_000  # XML elements, UNIPEN keywords or stroke arrays of a file (assumed)
-MAX_VALUES = 10 * MAX_ELEMENTS  # lists and objects of JSON, opcodes of a pickle (assumed)
+MAX_VALUES = 4 * MAX_ELEMENTS  # lists and objects of JSON, opcodes of a pickle (assumed)
 MAX_PARSED = 1_000_000_000  # bytes of an unpacked archive and its samples (assumed: half of 2 GB)
 SAMPLE_BYTES = 500  # of a sample or a Fault besides points and strings (measured)
 POINT_BYTES = 13  # of a point (measured)
@@ -143,6 +143,10 @@ class _TreeBuilder(ElementTree.TreeBuilder):
 
     def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
         return super().start(_local_name(tag), attributes)
+
+    def start_ns(self, prefix: str, uri: str) -> None:
+        if len(uri) > MAX_QUOTED:  # It is put before the name of each element in it.
+            raise Fault(f"a namespace of more than {MAX_QUOTED} characters")
 
     def doctype(self, *_: object) -> None:
         raise Fault("a document type, which no ink needs (entities are never expanded)")

@@ -18,6 +18,7 @@ from fontTools.svgLib.path import PathBuilder, parse_path
 
 from data_loader.sources.parsing import (
     MAX_OFFSET,
+    Budget,
     Fault,
     Parsed,
     Sample,
@@ -28,13 +29,15 @@ from data_loader.sources.parsing import (
 )
 from data_loader.sources.untrusted_files import read_file
 
-MAX_PATH = 1 << 22  # characters of a path (assumed)
+MAX_PATH = 1 << 21  # characters of a path (assumed)
+MAX_CURVES = 500_000  # segments of all paths of a file (assumed: ten dense pages)
 
 _PATH = re.compile(r"[MZLHVCSQTA\d.,eE+\s-]*", re.ASCII | re.IGNORECASE)
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?"
-_LENGTH = re.compile(rf"\s*({_NUMBER})\s*(px|pt|pc|in|cm|mm|)\s*", re.ASCII)
+# Possessive, as patterns that go back take square time where they fail.
+_NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d{1,3})?+"
+_LENGTH = re.compile(rf"\s*+({_NUMBER})\s*+(px|pt|pc|in|cm|mm|)\s*+", re.ASCII)
 _PIXELS = {"": 1, "px": 1, "pt": 96 / 72, "pc": 16, "in": 96, "cm": 96 / 2.54, "mm": 96 / 25.4}
-_TRANSFORM = re.compile(r"\s*,?\s*(\w+)\s*\(([^()]*)\)")
+_TRANSFORM = re.compile(r"\b(\w++)\s*+\(([^()]*+)\)")
 _NOT_DRAWN = re.compile(
     "defs|symbol|clipPath|mask|marker|pattern|metadata|title|desc|style|script|filter|namedview|"
     "linearGradient|radialGradient"
@@ -98,6 +101,7 @@ def shapes(root: Element) -> Iterator[Shape]:
         Fault: if a path or a transformation is not valid.
     """
     rules = _class_rules(root)
+    segments = Budget(MAX_CURVES, f"more than {MAX_CURVES:,} curves; divide the file")
     stack = [(root, Transform(), {}, False)]
     while stack:
         element, matrix, inherited, is_ruling = stack.pop()
@@ -114,6 +118,7 @@ def shapes(root: Element) -> Iterator[Shape]:
             continue
         linear, offset = np.array(matrix[:4]).reshape(2, 2), matrix[4:]
         curves = [part @ linear + offset for part in path_curves(_path_data(element))]
+        segments.spend(sum(map(len, curves)))
         yield Shape(element, curves, style, matrix, is_ruling)
 
 
@@ -178,8 +183,7 @@ def _class_rules(root: Element) -> dict[str, dict[str, str]]:
     for sheet in root.iter("style"):
         for rule in (sheet.text or "").split("}"):
             selector, _, body = rule.partition("{")
-            for name in re.findall(r"\.([\w-]+)", selector):
-                rules[name] = _properties(body)
+            rules |= dict.fromkeys(re.findall(r"\.([\w-]+)", selector), _properties(body))
     return rules
 
 

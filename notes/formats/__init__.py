@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from data_loader.sources.ink_files import UNKNOWN, note_program, read_head
 from data_loader.sources.parsing import Fault, root_tag
 from data_loader.sources.untrusted_files import files_below
 from notes.formats import excalidraw, inkml, plain, remarkable, svg, xournalpp
-from notes.ink_page import InkPage, check_pages
+from notes.ink_page import InkPage, checked
 
 PROGRAMS = {"xournalpp": xournalpp, "remarkable": remarkable, "excalidraw": excalidraw}
 ACCEPTED = (
@@ -38,10 +39,9 @@ def read_pages(path: Path, *, any_pdf: bool = False) -> list[InkPage]:
             has neither strokes nor typed texts; the message names the file and the reason.
     """
     try:
-        # `check_pages` refuses infinite points.
+        # `checked` refuses infinite points.
         with np.errstate(over="ignore", invalid="ignore"):
-            pages = [_without_empty_strokes(page) for page in _parse(path)]
-        check_pages(pages)
+            pages = checked(map(_without_empty_strokes, _parse(path)))
     except Fault as fault:
         if fault.reason == UNKNOWN:
             fault = Fault(f"{UNKNOWN}; what is read: {ACCEPTED}")
@@ -79,7 +79,7 @@ def note_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _parse(path: Path) -> list[InkPage]:
+def _parse(path: Path) -> Iterable[InkPage]:
     if path.suffix == ".content":
         return remarkable.parse(path)
     head = read_head(path)

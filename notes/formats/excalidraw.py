@@ -20,7 +20,7 @@ POINTS_PER_PIXEL = 72 / 96
 MIN_PEN_OPACITY = 75.0
 """Opacity of a pen's stroke in per cent; a highlighter's stroke has less (assumed)."""
 
-_DRAWING = re.compile(rb"^```json\s*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_DRAWING = re.compile(rb"^```json[^\S\n]*+\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _ANGLES = np.linspace(0, math.tau, 65)
 _FIGURES = {
     "rectangle": np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]),

@@ -1,5 +1,6 @@
 """Reads an InkML file as a page: its traces in any context and trace group, with their brushes."""
 
+import string
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -9,7 +10,15 @@ import numpy as np
 from data_loader.sources.inkml import UNITS, element_id, formats, is_drawn, points_of
 from data_loader.sources.parsing import xml_tree
 from data_loader.sources.untrusted_files import read_file
-from notes.ink_page import MAX_BYTES, InkPage, PageStroke, hex_colour, page_around, to_float
+from notes.ink_page import (
+    MAX_BYTES,
+    InkPage,
+    PageStroke,
+    check_stroke,
+    hex_colour,
+    page_around,
+    to_float,
+)
 
 
 def parse(path: Path) -> list[InkPage]:
@@ -31,6 +40,8 @@ def parse(path: Path) -> list[InkPage]:
             stroke_traces.append([])
             stroke_brushes.append(brush)
         trace_format = trace_formats[element]
+        check_stroke(element.text, ",")
+        check_stroke(element.text, string.whitespace)
         points, _ = points_of(element, trace_format, f"trace {len(stroke_traces)}")
         stroke_traces[-1].append(points * _scale(trace_format.unit, unit))
     strokes = (

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from data_loader.sources.own_ink import json_values
-from data_loader.sources.parsing import MAX_CHARACTERS, Fault
+from data_loader.sources.parsing import Fault
 from data_loader.sources.untrusted_files import MEBIBYTE, read_file
-from notes.ink_page import InkPage, PageStroke, TypedText, page_around
+from notes.ink_page import MAX_TYPED, InkPage, PageStroke, TypedText, page_around
 
 MAX_PAGE_BYTES = 8 * MEBIBYTE
 """Limit on the bytes of a page (assumed: half a million points)."""
@@ -56,18 +56,20 @@ _NAME = re.compile(r"[-\w]{1,100}")
 _HEADER = b"reMarkable .lines file, version="
 
 
-def parse(path: Path) -> list[InkPage]:
-    """Return the page of an `.rm` file, or the pages of a document with this `.content` file."""
+def parse(path: Path) -> Iterator[InkPage]:
+    """Yield the page of an `.rm` file, or the pages of a document with this `.content` file."""
     if path.suffix != ".content":
-        return [_page(read_file(path, MAX_PAGE_BYTES))]
-    pdf, pages = path.with_suffix(".pdf"), []
+        yield _page(read_file(path, MAX_PAGE_BYTES))
+        return
+    pdf, known = path.with_suffix(".pdf"), dict[str, InkPage]()
     for name, number in _listed(json_values(read_file(path))):
-        file = path.with_suffix("") / f"{name}.rm"
-        page = _page(read_file(file, MAX_PAGE_BYTES) if file.is_file() else b"")
+        if name not in known:  # A document may name a page many times.
+            file = path.with_suffix("") / f"{name}.rm"
+            known[name] = _page(read_file(file, MAX_PAGE_BYTES) if file.is_file() else b"")
+        page = known[name]
         if number is not None and pdf.is_file():
             page = replace(page, background=pdf, background_page=number)
-        pages.append(page)
-    return pages
+        yield page
 
 
 def title(path: Path) -> str | None:
@@ -123,7 +125,7 @@ def _page(content: bytes) -> InkPage:
         tree = rmscene.SceneTree()
         rmscene.build_tree(tree, blocks)
         typed, anchors = _typed(tree.root_text) if tree.root_text else ([], dict(TEXT_END_ANCHORS))
-        strokes = [*_strokes(tree.root, anchors, {id(tree.root)}, left_out)]
+        strokes = [*_strokes(tree.root, anchors, left_out)]
     except Fault:
         raise
     except Exception as error:  # The library raises many types on broken files.
@@ -139,7 +141,7 @@ def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
 
     items = text.items.sequence_items()
     # The file has only the number of deleted characters, but the library makes a list of them.
-    if sum(item.deleted_length + len(str(item.value)) for item in items) > 50 * MAX_CHARACTERS:
+    if sum(item.deleted_length + len(str(item.value)) for item in items) > 2 * MAX_TYPED:
         raise Fault("too long a typed text")
     typed, anchors, y = [], dict(TEXT_END_ANCHORS), text.pos_y + FIRST_LINE_OFFSET
     for paragraph in TextDocument.from_scene_item(text).contents:
@@ -152,34 +154,41 @@ def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
 
 
 def _strokes(
-    group: Any, anchors: dict[tuple[int, int], float], entered: set[int], left_out: Counter[str]
+    root: Any, anchors: dict[tuple[int, int], float], left_out: Counter[str]
 ) -> Iterator[PageStroke]:
-    """Yield the strokes of a group, such as a layer, at their positions on the page; add the ids of
-    the groups in it to `entered`, and the number of left-out items of each kind to `left_out`."""
+    """Yield the strokes of all groups, such as layers, in the order of drawing, at their positions
+    on the page; add the number of left-out items of each kind to `left_out`."""
     from rmscene.scene_items import Group, Line
 
-    shift = np.zeros(2)
-    if group.anchor_id is not None:
-        anchor = group.anchor_id.value
-        shift[:] = group.anchor_origin_x.value, anchors.get((anchor.part1, anchor.part2), 0.0)
-    for item in group.children.values():
+    # Items and the shift of the group that holds them; groups may be nested at any depth.
+    stack, entered = [(root, np.zeros(2))], set()
+    while stack:
+        item, shift = stack.pop()
         if item is None:
             left_out["erased stroke"] += 1
         elif isinstance(item, Line):
-            points = np.array([(p.x, p.y) for p in item.points], np.float64).reshape(-1, 2)
-            tool = "highlighter" if item.tool in HIGHLIGHTERS else "pen"
-            if item.tool in ERASERS:
-                tool = "eraser"
-            colour = PALETTE[item.color]
-            if item.color_rgba:
-                colour = "#{:02x}{:02x}{:02x}".format(*item.color_rgba)
-            quarter_pixels = np.mean([p.width for p in item.points] or [0])
-            yield PageStroke(points + shift, tool, colour, float(quarter_pixels) / 4)
+            yield _stroke(item, shift)
         elif not isinstance(item, Group):
             left_out["marked text"] += 1
         elif not item.visible.value:
             left_out["hidden layer"] += 1
         elif id(item) not in entered:  # In a hostile file, groups may contain each other.
             entered.add(id(item))
-            for stroke in _strokes(item, anchors, entered, left_out):
-                yield replace(stroke, points=stroke.points + shift)
+            if item.anchor_id is not None:
+                anchor = item.anchor_id.value
+                y = anchors.get((anchor.part1, anchor.part2), 0.0)
+                shift = shift + np.array([item.anchor_origin_x.value, y])
+            stack += ((child, shift) for child in reversed(item.children.values()))
+
+
+def _stroke(line: Any, shift: np.ndarray) -> PageStroke:
+    """Return the stroke of a line in a group with this shift."""
+    points = np.array([(p.x, p.y) for p in line.points], np.float64).reshape(-1, 2)
+    tool = "highlighter" if line.tool in HIGHLIGHTERS else "pen"
+    if line.tool in ERASERS:
+        tool = "eraser"
+    colour = PALETTE[line.color]
+    if line.color_rgba:
+        colour = "#{:02x}{:02x}{:02x}".format(*line.color_rgba)
+    quarter_pixels = np.mean([p.width for p in line.points] or [0])
+    return PageStroke(points + shift, tool, colour, float(quarter_pixels) / 4)

@@ -21,6 +21,7 @@ from notes.ink_page import (
     TypedText,
     hex_colour,
     page_around,
+    point_budget,
 )
 
 POINTS_PER_PIXEL = 72 / 96
@@ -46,13 +47,16 @@ def parse(path: Path) -> list[InkPage]:
     left_out: Counter[str] = Counter()
     strokes: list[PageStroke] = []
     typed: list[TypedText] = []
+    points = point_budget()
     for shape in all_shapes:
         if shape.element.tag == "text":
             typed.append(_typed(shape))
         elif kind := _kind_left_out(shape, sheet):
             left_out[kind] += max(1, len(shape.curves))
         else:
-            strokes += _strokes(shape, tolerance)
+            for stroke in _strokes(shape, tolerance):
+                points.spend(len(stroke.points))
+                strokes.append(stroke)
     return [page_around(_with_joined_strokes(strokes), typed, sheet, unit=unit, left_out=left_out)]
 
 

@@ -1,7 +1,9 @@
 """Reads notes of Xournal++ and Xournal: gzipped XML with pages of layers, in points (1/72 inch)."""
 
 import re
+import string
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from os.path import isfile  # unlike Path.is_file, it takes names that are too long
 from pathlib import Path
@@ -11,21 +13,26 @@ import numpy as np
 
 from data_loader.sources.parsing import Fault, xml_tree
 from data_loader.sources.untrusted_files import read_file, unpacked
-from notes.ink_page import MAX_BYTES, InkPage, PageStroke, TypedText, hex_colour, to_float
+from notes.ink_page import (
+    MAX_BYTES,
+    InkPage,
+    PageStroke,
+    TypedText,
+    check_stroke,
+    hex_colour,
+    to_float,
+)
 
-MAX_STROKE_POINTS = 200_000
-"""Limit on the positions of a stroke (assumed)."""
 MIN_RULER_STEP = 30.0
 """Least distance, in points (1/72 inch), between positions of a stroke drawn with a ruler (assumed:
 a pen's position is recorded every few milliseconds)."""
 
 
-def parse(path: Path) -> list[InkPage]:
-    """Return the pages of a file."""
+def parse(path: Path) -> Iterator[InkPage]:
+    """Yield the pages of a file."""
     content = unpacked(read_file(path, MAX_BYTES), MAX_BYTES)
     if len(content) == MAX_BYTES:
         raise Fault(f"more than {MAX_BYTES:,} bytes when it is unpacked")
-    pages: list[InkPage] = []
     pdf = None
     for element in xml_tree(content, "xournal").findall("page"):
         background = element.find("background")
@@ -40,8 +47,7 @@ def parse(path: Path) -> list[InkPage]:
                 page.left_out["missing background PDF"] += 1
             elif pageno:
                 page = replace(page, background=pdf, background_page=max(int(pageno[0]) - 1, 0))
-        pages.append(page)
-    return pages
+        yield page
 
 
 def _pdf(background: Element, path: Path) -> Path | None:
@@ -77,8 +83,7 @@ def _page(element: Element) -> InkPage:
 
 def _stroke(item: Element) -> PageStroke:
     text = item.text or ""
-    if text.count(" ") > 2 * MAX_STROKE_POINTS:
-        raise Fault(f"a stroke of more than {MAX_STROKE_POINTS:,} points")
+    check_stroke(text, string.whitespace)
     try:
         points = np.array(text.split(), np.float64).reshape(-1, 2)
     except ValueError:

@@ -162,19 +162,19 @@ class Process:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
 
-    def wait(self) -> Done:
+    def wait(self, seconds: float = PROGRAM_SECONDS) -> Done:
         """Wait for its end.
 
         Raises:
-            Failed: if it does not end; it is killed.
+            Failed: if it does not end in `seconds`; it is killed.
         """
-        end = time.monotonic() + PROGRAM_SECONDS
+        end = time.monotonic() + seconds
         while self.status is None:
             if time.monotonic() > end:
                 self.send(signal.SIGKILL)
                 os.waitpid(self.pid, 0)
                 self._status = -signal.SIGKILL
-                raise Failed(f"hung for {PROGRAM_SECONDS:g} s: {shlex.join(self.words)}")
+                raise Failed(f"hung for {seconds:g} s: {shlex.join(self.words)}")
             time.sleep(0.002)
         done = Done(self._status, self.output)
         # The trial's own record, shown if it fails.

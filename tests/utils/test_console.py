@@ -213,3 +213,16 @@ def test_names_cannot_control_a_terminal(workplace, run):
         status, printed, error = run("experiments.py", "read", "-r", reader, path, "--output", "o")
         assert "\x1b" not in printed + error and "a\\x1b[31m" in printed + error
         assert status == 0 or (status == 2 and error.count("\n") == 1)
+
+
+@pytest.mark.parametrize("words", [("experiments.py", "runs"), ("train.py", "-c", "a.json")])
+def test_a_lack_of_memory_ends_in_a_line(tmp_path, monkeypatch, words):
+    def lacks(_):
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    monkeypatch.setattr("commands.runs.run", lacks)
+    monkeypatch.setattr("commands.train_options.parse", lacks)
+    with open(tmp_path / "said", "wb") as file:
+        assert forked_script.run(*words, stdout=file.fileno(), stderr=file.fileno()) == 2
+    said = (tmp_path / "said").read_text()
+    assert "not enough memory: Unable to allocate 9 GiB" in said and "Traceback" not in said

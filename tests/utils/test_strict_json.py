@@ -32,6 +32,8 @@ def test_values_come_back_as_they_are(tmp_path):
         ("[" * 17 + "]" * 17, "", "nested more than 16 deep"),
         ("[" * 100_000 + "]" * 100_000, "", "nested more than 16 deep"),
         ('"' + "x" * 2**20 + '"', "", "larger than 1,048,576 bytes"),
+        ("[" + "1," * 20_001 + "1]", "", "larger than 20,000 values"),
+        ('{"a": {"%s": [1, 1]}}' % ("k" * 200), "a", "a dotted key of more than 200 characters"),
     ],
 )
 def test_what_the_standard_forbids_or_no_config_needs_is_refused(text, key, message):

@@ -5,6 +5,7 @@ import json
 import random
 import shutil
 import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -307,6 +308,106 @@ def test_what_is_no_page_ends_in_one_line(tmp_path, kind):
         content = make()
         pages_of(tmp_path, name, content) if content else read_pages(tmp_path / name)
     assert str(caught.value).isprintable() and len(str(caught.value)) < 500
+
+
+def groups_in_groups(depth=400, count=400):
+    """Return a page of a tablet whose groups are nested, with strokes in the innermost."""
+    from rmscene import CrdtId, CrdtSequenceItem, LwwValue, SceneGroupItemBlock, TreeNodeBlock
+    from rmscene.scene_items import Group
+
+    blocks, outer, none = [], CrdtId(0, 11), CrdtId(0, 0)
+    for number in range(100, 100 + depth):
+        inner = CrdtId(0, number)
+        group = Group(inner, label=LwwValue(none, ""), visible=LwwValue(none, True))
+        item = CrdtSequenceItem(CrdtId(2, number), none, none, 0, inner)
+        blocks += [TreeNodeBlock(group), SceneGroupItemBlock(outer, item)]
+        outer = inner
+    lines = [rm_line(1000 + n, PEN[0], layer=outer.part2) for n in range(count)]
+    return rm(*blocks, *lines)
+
+
+LONG = 1_000_000
+CONTEXTS = '<context xml:id="c{}"><channelProperty/>' * 20_000
+STALLS = {
+    # what took square time or endless memory, and what is said now; "" if it is read
+    "blanks in a transformation": ("a.svg", lambda: svg(f'<g transform="a{" " * LONG}"/>'), "no s"),
+    "a word in one": ("a.svg", lambda: svg(f'<g transform="{"a" * LONG}"/>'), "no strokes"),
+    "blanks behind a length": (
+        "a.svg",
+        lambda: svg(f'<rect width="1{" " * LONG}x"/>'),
+        "no strokes",
+    ),
+    "digits of a length": ("a.svg", lambda: svg(f'<rect width="{"1" * LONG}x"/>'), "no strokes"),
+    "classes": ("a.svg", lambda: svg(f"<style>{'.a' * LONG}{{{'a:a;' * LONG}}}</style>"), "no s"),
+    "curves": ("a.svg", lambda: svg(f'<path d="M0 0{"1 1 " * 260_000}"/>' * 2), "more than 500,0"),
+    "lines behind a fence": (
+        "a.md",
+        lambda: b"excalidraw-plugin: parsed\n```json" + b"\n" * LONG,
+        "broken JSON",
+    ),
+    "a long key": (
+        "a.excalidraw",
+        lambda: excalidraw(**{"k" * LONG: [0] * LONG}),
+        "a dotted key of more than 200 characters",
+    ),
+    "contexts in contexts": (
+        "a.inkml",
+        lambda: inkml(
+            CONTEXTS.format(*range(20_000))
+            + "</context>" * 20_000
+            + "".join(f'<trace contextRef="#c{n}">1 2</trace>' for n in range(20_000))
+        ),
+        "nested in each other too deeply",
+    ),
+    "formats": (
+        "a.inkml",
+        lambda: inkml(
+            '<context xml:id="c"><traceFormat>'
+            + '<channel name="X"/><channel name="Y"/></traceFormat><traceFormat>' * 20_000
+            + '<channel name="X"/><channel name="Y"/></traceFormat>'
+            + "<channelProperty/>" * 20_000
+            + '</context><trace contextRef="#c">1 2,3 4</trace>'
+        ),
+        "",
+    ),
+    "a long namespace": (
+        "a.inkml",
+        lambda: inkml(f'<a xmlns="{"n" * LONG}">{"<b/>" * 100_000}</a>'),
+        "a namespace of more than 200",
+    ),
+    "groups in groups": ("a.rm", groups_in_groups, ""),
+    "a page named often": (
+        "a.content",
+        lambda: json.dumps({"cPages": {"pages": [{"id": "p"}] * 100_000}}).encode(),
+        "more than 2,000 pages",
+    ),
+    "a long typed text": (
+        "a.xopp",
+        lambda: xopp(f'<text size="1" x="1" y="1">{"a b " * 2_500_000}</text>'),
+        "more than 50,000 typed characters",
+    ),
+    "ten million points": (
+        "a.xopp",
+        lambda: xopp(STROKE.format("1 2 " * 199_000) * 51),
+        "more than 5,000,000 points",
+    ),
+    "strokes": ("a.xopp", lambda: xopp(STROKE.format("1 2 3 4") * 90_000), "more than 10,000 str"),
+}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", STALLS)
+def test_what_repeats_takes_time_in_proportion_to_its_bytes(tmp_path, kind):
+    name, make, reason = STALLS[kind]
+    if name == "a.rm":
+        pytest.importorskip("rmscene", reason="rmscene is not installed")
+    (tmp_path / name).write_bytes(make())
+    begin = time.process_time()
+    try:
+        assert read_pages(tmp_path / name) and not reason
+    except DataError as error:
+        assert reason and reason in str(error)
+    assert time.process_time() - begin < 10
 
 
 def test_a_deleted_text_of_four_thousand_million_letters_takes_no_memory(tmp_path):
