@@ -116,8 +116,8 @@ def in_hand_of(sampling: Sampling, style: str | Path | None, writer: Writer) -> 
 
 
 def descriptor_of(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
-    """Return the descriptor `(D,)` of the hand of lines `(points, 3)` of any unit and slope, and its
-    weight."""
+    """Return the descriptor `(D,)` of the hand of lines `(points, 3)`, of any unit and slope, and
+    its weight."""
     total = HandDescriptor.load().describe([levelled(line)[0] for line in lines]).sum(0)
     return total[:-1] / total[-1], float(total[-1])
 
