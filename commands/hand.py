@@ -49,13 +49,13 @@ def run(arguments: argparse.Namespace) -> None:
     dataset = config_of(learned, arguments.overrides).build("data_loader").dataset
     loaded, _ = dataset.load_adapted(learned.path, None, learned.device, resumed=True)
     style = folder.models / own_hand.SAMPLE_FILE
-    primer, _ = load_primer(PrimerFile(style), learned)
+    sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
+    sampling = in_hand_of(sampling, style, learned)
+    primer, _ = load_primer(PrimerFile(style), learned, sampling=sampling)
     recorded = [sample for sample in loaded.split("valid") if sample.text != primer[1]]
     recorded = recorded[:MAX_RECORDED]
     texts = [*(sample.text for sample in recorded), *new_texts]
     seeds = range(arguments.seed, arguments.seed + len(texts))
-    sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
-    sampling = in_hand_of(sampling, style, learned)
     reader = networks.reader(default_proofreader(learned))
     former_lines, learned_lines = (
         [*map(line_ink, write_words(Hand(writer, primer, reader, sampling), texts, seeds))]

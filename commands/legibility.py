@@ -86,11 +86,11 @@ def run(arguments: argparse.Namespace) -> None:
     reader = networks.reader(arguments.reader or default_proofreader(writer))
     proofreader = arguments.proofread and networks.reader(arguments.proofread)
     output.make()
-    primer = load_primer(PrimerFile(style), writer)[0] if style else None
     tries = (arguments.tries or PageOptions.tries) if proofreader else 1
     sampling = sampling_of(writer, None, arguments.pen_sharpness, arguments.steps)
     sampling = replace(sampling, extras=dict(arguments.extras))
     sampling = in_hand_of(sampling, style, writer)
+    primer = load_primer(PrimerFile(style), writer, sampling=sampling)[0] if style else None
     first_seeds = range(arguments.seed, arguments.seed + len(texts))
     seeds = [seed + n * SAMPLE_SEED_STRIDE for n in range(samples) for seed in first_seeds]
     texts, kinds = texts * samples, kinds * samples

@@ -367,9 +367,9 @@ def add_primer(parser: Parser, default: str = OWN, meaning: str = OWN) -> None:
         type=value(primer_scale),
         metavar="auto|FACTOR",
         help="factor from the primer's units to those of the training data, e.g. --primer-scale 1 "
-        "if the units are the same; auto compares the primer with lines that the network writes: "
-        "the primer is scaled if its x-height differs by more than a factor of 2, and then "
-        "resampled if its points are more than 2 times denser or sparser (default: auto)",
+        "if the units are the same; with auto the primer is turned level, scaled and resampled to "
+        "the x-height and the distance between points of lines that the network writes "
+        "(default: auto)",
     )
 
 

@@ -154,10 +154,10 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     if chosen.primer:
         from handwriting.primers import in_hand_of, load_primer
 
-        primer, described = load_primer(
-            chosen.primer, writer, chosen.skip_unknown, is_style=chosen.style is not None
-        )
         sampling = in_hand_of(sampling, chosen.style, writer)
+        primer, described = load_primer(
+            chosen.primer, writer, chosen.skip_unknown, sampling, is_style=chosen.style is not None
+        )
         print(f"in the hand of {described}")
     if texts and (message := letter_warning(writer.path, "".join(texts))):
         print(message)

@@ -20,7 +20,6 @@ int8 numbers, which the engine multiplies by the scale of their row. Numbers are
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,12 +31,10 @@ from base.pretrained import DESCRIPTOR
 from handwriting.hands import calibrated
 from handwriting.page_networks import FORMAT
 from handwriting.page_options import PrimerFile
-from handwriting.primers import extras_of_style, load_primer
+from handwriting.primers import extras_of_style, in_hand_of, load_primer
 from handwriting.source_text import replacements
 from handwriting.styles import network_of, styles
 from model import CTCNetwork, SynthesisNetwork, Writer
-from model.generation.hand_encoder import hand_extra
-from model.generation.sampling import sample
 from model.generation.sampling_options import Sampling
 from model.loading import load as load_network
 from model.recognition.hand_descriptor import PARTS, HandDescriptor
@@ -60,7 +57,6 @@ PRECISE = (
 )
 """Ends of the names of matrices in float16. The first three have a tenth of the weights, but with 8
 bits they raise the log-loss most (measured, lab notebook: the networks of the page)."""
-NUM_LINES = 8  # lines that are written to measure a writer's usual size (assumed)
 UNKNOWN_LICENCE = "that of the lines with which it was trained"
 
 
@@ -86,7 +82,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         "normalisation": model.normalisation.to_dict(),
     }
     if isinstance(network, Writer):
-        header |= {"role": "writer", "sampling": _sampling(network)}
+        header |= {"role": "writer", "sampling": _sampling(network, style)}
         header["replacements"] = replacements(frozenset(model.alphabet.characters))
         if network.is_told:
             files = {"hand": style} if style else written_styles_of(network)
@@ -191,15 +187,12 @@ def _scaled(weights: np.ndarray) -> bytes:
     return scales.tobytes() + numbers.tobytes()
 
 
-def _sampling(writer: Writer) -> dict[str, Any]:
+def _sampling(writer: Writer, style: Path | None) -> dict[str, Any]:
     """Return the defaults of `Sampling`, the bounds of a writer's mixture, and the median x-height
-    and baseline of lines in hands that the writer invents."""
-    model, defaults, seeds = writer.model, Sampling(), range(NUM_LINES)
-    if writer.is_told:
-        hands = np.stack([hand_extra(model.hand_encoder.draw(seed)) for seed in seeds])
-        defaults = replace(defaults, extras={"hand": hands})
-    lines = sample(model, seeds, [writer.default_text] * NUM_LINES, defaults)
-    measured = [(line.ink, x_height(line.ink)) for line in lines if len(line.ink) > 1]
+    and baseline of lines that it writes, in the hand of a style if there is one."""
+    model, defaults = writer.model, Sampling()
+    lines = writer.reference_lines(in_hand_of(defaults, style, writer))
+    measured = [(ink, x_height(ink)) for ink in lines]
     return {
         "bias": defaults.bias,
         "pen_sharpness": defaults.pen_sharpness,

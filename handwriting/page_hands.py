@@ -17,8 +17,7 @@ from model.reader import Reader
 from model.writer import Writer, default_proofreader, sampling_of
 from utils.checks import UserError
 
-NEW_HAND_TEXT = "It was a quiet evening by the sea"  # shows a hand of the network's own
-NEW_HAND_TRIES = 24  # how often this text is written if a reader chooses a line (assumed)
+NEW_HAND_TRIES = 24  # how often a line is written if a reader chooses one (assumed)
 
 HandSource = Path | str | None
 """What a hand comes from: the file of a style; a mix of styles, as a text; or None, which stands
@@ -119,11 +118,12 @@ class Hands:
             raise UserError(
                 f"{writer.path} cannot be told a hand, so it mixes no styles: name one style"
             )
+        sampling = self._sampling_of(source, writer)
         if primer_file is None or isinstance(source, str):
-            sampling = self._sampling_of(source, writer)
             return new_hand_primer(writer, self.reader, self._options.seed, sampling)
+        skip_unknown, is_style = self._options.skip_unknown, source is not None
         primer, description = load_primer(
-            primer_file, writer, self._options.skip_unknown, is_style=source is not None
+            primer_file, writer, skip_unknown, sampling, is_style=is_style
         )
         self.remarks.append(f"in the hand of {description}")
         return primer
@@ -141,10 +141,7 @@ def new_hand_primer(writer: Writer, reader: Reader | None, seed: int, sampling: 
     because with a bias hands are alike (measured, lab notebook: hands of a network's own).
     """
     sampling = replace(sampling, bias=0.0) if reader else sampling
-    alphabet = writer.model.alphabet
-    text = "".join(letter for letter in NEW_HAND_TEXT if letter in alphabet)
-    if not text.strip():
-        text = "".join(alphabet.characters).strip()[: len(NEW_HAND_TEXT)]
+    text = writer.reference_text
     tries = range(NEW_HAND_TRIES if reader else 1)
     seeds = [(seed + number * TRY_SEED_STRIDE) % SEEDS for number in tries]
     lines = writer.write_lines([text] * len(seeds), seeds, sampling)

@@ -40,8 +40,8 @@ class PrimerFile:
         path: a style, or a file of ink in any format that `read_ink` reads.
         text: the text of the ink; None for the text in the file.
         number: index of the sample in the file, from 0.
-        scale: factor from the file's units to those of the network's data; with "auto", it is found
-            by a comparison of the ink with lines that the network writes.
+        scale: factor from the file's units to those of the network's data; with "auto", the
+            ink is levelled, and gets the x-height and the speed of lines that the network writes.
     """
 
     path: Path

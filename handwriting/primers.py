@@ -18,17 +18,24 @@ from model.generation.writing import check_lengths
 from model.recognition.hand_descriptor import HandDescriptor
 from model.writer import Writer
 from utils.checks import DataError, UserError, short
+from utils.hand_measures import levelled
 
 
 def load_primer(
-    file: PrimerFile, writer: Writer, skip_unknown: bool | None = None, *, is_style: bool = False
+    file: PrimerFile,
+    writer: Writer,
+    skip_unknown: bool | None = None,
+    sampling: Sampling = Sampling(),
+    *,
+    is_style: bool = False,
 ) -> tuple[Primer, str]:
-    """Return a primer in the writer's units, and a description of its origin and its changes.
+    """Return a primer in the writer's units, and a description of its origin.
 
     Args:
         file: the file of ink, and the index of its sample.
         writer: the writer that continues the primer.
         skip_unknown: see `source_text.known_only`.
+        sampling: how the writer writes, and the hand of which it is told, if any.
         is_style: whether the file is a style, of which a writer that is told hands is told all
             samples.
 
@@ -37,22 +44,17 @@ def load_primer(
     """
     sample, count = sample_of(file.path, file.number, "--primer-number")
     text, left_out = _text_of(file, sample, writer, skip_unknown)
-    ink, scale, period = sample.ink, file.scale, 1.0
-    if scale == "auto":
-        ink, scale, period = match_device(ink, writer.reference_lines)
+    if file.scale == "auto":
+        ink = match_device(sample.ink, writer.reference_lines(sampling))
     else:
-        ink = ink * np.float32([scale, scale, 1])
+        ink = sample.ink * np.float32([file.scale, file.scale, 1])
     check_lengths((), (ink, text), file.path)
-    changes = [f"scaled by {scale:.4g}"] if scale != 1 else []
-    changes += [f"resampled, {period:.3g} points to one"] if period != 1 else []
-    changes += [left_out] if left_out else []
     quoted_text = f", {text!r}" if writer.model.needs_text else ""
-    all_changes = f": {' and '.join(changes)}" if changes else ""
     others = ""
     if count > 1:
         is_told = is_style and writer.is_told
         others = f" and {count - 1:,} more" if is_told else f", one of {count:,} in the file"
-    return (ink, text), f"{sample.name}{others}{quoted_text}{all_changes}"
+    return (ink, text), f"{sample.name}{others}{quoted_text}{left_out and f': {left_out}'}"
 
 
 def _text_of(
@@ -122,8 +124,9 @@ def in_hand_of(sampling: Sampling, style: str | Path | None, writer: Writer) -> 
 
 
 def descriptor_of(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
-    """Return the descriptor `(D,)` of the hand of lines `(points, 3)`, and its weight."""
-    total = HandDescriptor.load().describe(lines).sum(0)
+    """Return the descriptor `(D,)` of the hand of lines `(points, 3)`, of any unit and slope, and
+    its weight."""
+    total = HandDescriptor.load().describe([levelled(line)[0] for line in lines]).sum(0)
     return total[:-1] / total[-1], float(total[-1])
 
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,9 @@ from utils.licences import OPEN
 
 NUM_REFERENCE_LINES = 8
 """Number of `reference_lines` of a network (measured, lab notebook: constants)."""
+REFERENCE_TEXT = "It was a quiet evening by the sea"
+"""Text of the reference lines, mostly small letters, which show an x-height best (measured, lab
+notebook: ink of any unit)."""
 REFERENCE_STEPS = 300
 """Limit on the steps of each reference line (measured, lab notebook: constants)."""
 LETTER_FILE = PRETRAINED / "letters.json"
@@ -118,16 +120,25 @@ class Writer(TrainedNetwork):
         text = "".join(character for character in PANGRAM if character in alphabet).strip()
         return text or "".join(alphabet.characters)[:30]
 
-    @cached_property
-    def reference_lines(self) -> list[np.ndarray]:
-        """Lines that the network writes without a primer or bias, to compare with a primer.
+    @property
+    def reference_text(self) -> str:
+        """The characters of `REFERENCE_TEXT` that the network knows; if none, its first letters."""
+        alphabet = self.model.alphabet
+        text = "".join(character for character in REFERENCE_TEXT if character in alphabet)
+        return text if text.strip() else "".join(alphabet.characters).strip()[: len(REFERENCE_TEXT)]
+
+    def reference_lines(self, sampling: Sampling = Sampling()) -> list[np.ndarray]:
+        """Return lines that the network writes without a primer, to compare ink with.
+
+        Args:
+            sampling: how points are drawn, and the hand of which the network is told.
 
         Raises:
             UserError: if all lines are empty, or the network has no density to draw points from.
         """
-        texts = [self.default_text] * NUM_REFERENCE_LINES if self.model.needs_text else None
-        unbiased = Sampling(bias=0.0, max_steps=REFERENCE_STEPS)
-        lines = sample(self.model, range(NUM_REFERENCE_LINES), texts, unbiased)
+        texts = [self.reference_text] * NUM_REFERENCE_LINES if self.model.needs_text else None
+        sampling = replace(sampling, max_steps=REFERENCE_STEPS)
+        lines = sample(self.model, range(NUM_REFERENCE_LINES), texts, sampling)
         inks = [line.ink for line in lines if len(line.ink) > 1]
         if not inks or not self.model.has_density:
             raise UserError(

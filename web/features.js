@@ -2,7 +2,7 @@
 // model/recognition/ink_features.py and utils/delayed_strokes.py.
 
 import {
-  atEqualSteps, baseline, baselineAngle, bounds, moved, pathAlong, sum, turnedBack, xHeight,
+  atEqualSteps, baseline, bounds, levelled, moved, pathAlong, sum, xHeight,
 } from "./ink.js";
 
 const MAX_POINTS = 20_000; // maximum number of points of a row; each stroke may have two more
@@ -61,7 +61,7 @@ function undelayed(strokes, height) {
     return front - right >= LATE * height;
   });
   if (!isLate.includes(true)) return strokes;
-  const level = turnedBack(strokes, baselineAngle(strokes));
+  const level = levelled(strokes);
   const markBottom = baseline(level) - MARK_ABOVE * height;
   const all = level.map((stroke, index) => {
     const {left, top, right, bottom} = bounds([stroke]), x = (left + right) / 2;

@@ -106,6 +106,9 @@ export function turnedBack(strokes, angle) {
   return strokes.map((stroke) => stroke.map(([x, y]) => [x * cos + y * sin, y * cos - x * sin]));
 }
 
+/** Strokes turned so that their baseline is level. */
+export const levelled = (strokes) => turnedBack(strokes, baselineAngle(strokes));
+
 /** The y of the baseline of level strokes. */
 export function baseline(strokes) {
   const flat = FLAT * xHeight(strokes);

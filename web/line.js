@@ -12,7 +12,7 @@ const MIN_STEPS = 100; // steps that a line may take in addition to STEPS_PER_CH
 const STEPS_PER_CHARACTER = 40; // steps that a line may take for each character
 // Number of letters and digits at which a line's measure weighs as much as the hand's (by eye).
 const LINE_PRIOR = 1; // for the baseline
-const HEIGHT_PRIOR = 8; // for the x-height, which capitals and digits alone do not show
+const HEIGHT_PRIOR = 8; // for the x-height of a line without a hand (capitals do not show it)
 const TURN_PRIOR = 2; // for the slope
 const CHUNK = 32; // least number of points that are shown together
 const MAX_SURPLUS = 56; // most points drawn beyond a line's end until the end is found
@@ -25,7 +25,8 @@ function handOf({header: {sampling}}, hand, bias) {
   const stretch = stretchAt(bias);
   if (!hand?.ink) {
     const xHeight = sampling.x_height, baseline = sampling.baseline * xHeight;
-    return {ink: [0, 0, 0], text: "", xHeight, angle: 0, baseline, stretch, vector: hand};
+    const isGiven = Boolean(hand);
+    return {ink: [0, 0, 0], text: "", xHeight, angle: 0, baseline, stretch, vector: hand, isGiven};
   }
   const size = hand.x_height ?? sampling.x_height;
   const ink = [0, 0, ...hand.ink.slice(2)]; // without the first point's position on the page
@@ -33,6 +34,7 @@ function handOf({header: {sampling}}, hand, bias) {
   const angle = shapes.baselineAngle(strokes), turned = shapes.turnedBack(strokes, angle);
   return {
     ink: shapes.fromStrokes(strokes), text: hand.text, xHeight: shapes.xHeight(strokes), angle,
+    isGiven: true,
     baseline: shapes.baseline(turned), lean: shapes.slant(turned),
     stretch: stretch.map((factor, axis) =>
       hand.stretch ? factor * hand.stretch[axis] / stretchAt(sampling.bias)[axis] : factor),
@@ -102,8 +104,9 @@ function* show(drawing, hand, text) {
 const placed = (strokes, {xHeight, baseline, left}) =>
   shapes.moved(strokes, 1 / xHeight, -left / xHeight, 1 / xHeight, -baseline / xHeight);
 
-/** The strokes of a whole line, `placed` by a mean of the line's measures and its hand's measures.
- * The line's weight grows with its number of characters (handwriting/word_cutting.py). */
+/** The strokes of a whole line, `placed` by its hand's x-height and by a mean of the line's and the
+ * hand's other measures. The line's weight grows with its number of characters
+ * (handwriting/word_cutting.py). */
 function straightened(strokes, hand, text) {
   const count = text.match(/[\p{L}\p{N}]/gu)?.length ?? 0, [x, y] = strokes[0][0];
   const weight = (prior) => count / (count + prior);
@@ -112,6 +115,8 @@ function straightened(strokes, hand, text) {
   const level = shapes.moved(turned, 1, x, 1, y);
   const difference = shapes.baselineOf(level, text, hand.xHeight) - hand.baseline;
   const baseline = hand.baseline + (hand.text ? weight(LINE_PRIOR) : 1) * difference;
-  const xHeight = hand.xHeight * (shapes.xHeight(level) / hand.xHeight) ** weight(HEIGHT_PRIOR);
-  return placed(level, {xHeight, baseline, left: shapes.bounds(level).left});
+  // The size of a hand that nobody gave shows in the line only.
+  const growth = hand.isGiven ? 1 : (shapes.xHeight(level) / hand.xHeight) ** weight(HEIGHT_PRIOR);
+  const xHeight = hand.xHeight * growth, {left} = shapes.bounds(level);
+  return placed(level, {xHeight, baseline, left});
 }

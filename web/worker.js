@@ -3,7 +3,7 @@
 // other requests need not wait for the end of the line.
 
 import {parse} from "./flat_file.js";
-import {rowStarts} from "./ink.js";
+import {levelled, rowStarts} from "./ink.js";
 import {fromInkml} from "./inkml.js";
 import {writeLine} from "./line.js";
 import {HandDescriptor, Reader, Writer} from "./networks.js";
@@ -51,7 +51,7 @@ const tasks = {
     if (!hands) return styles?.hand ?? null;
     if (!lines) return hands[style || "hand"] ?? handEncoder.draw(seed);
     await tasks.load({role: "descriptor"});
-    return handEncoder.vector(lines.map((strokes) => networks.descriptor.describe(strokes)));
+    return handEncoder.vector(lines.map((line) => networks.descriptor.describe(levelled(line))));
   },
 
   /** Begin a line; `request` has the arguments of `writeLine`. */

@@ -25,6 +25,7 @@ from data_loader.sources.untrusted_files import files_below, unpacked
 from data_loader.transforms.shaping import ResampleTime
 from utils.checks import DataError
 from utils.files import open_file
+from utils.hand_measures import levelled
 from utils.ink import x_height
 
 FORMATS = (
@@ -36,10 +37,6 @@ ACCEPTED = (
     '{"text": ..., "strokes": [[[x, y], ...], ...]}; and SVG made by experiments.py write and page'
 )
 """The formats, for messages."""
-
-MAX_HAND_RATIO = 2.0
-"""Largest factor by which hands differ in size or speed (measured: 98 of 100 lines of IAM-OnDB have
-x-heights of 0.49 to 2.1 times the median, and steps of 0.58 to 1.8 times the median)."""
 
 UNKNOWN = "no ink in a known format"
 _HEAD_BYTES = 1 << 16  # beginning of a file, by which its format is detected (assumed)
@@ -148,37 +145,24 @@ def _may_have_ink(file: Path) -> bool:
     return not is_text and not _NO_INK.fullmatch(file.name)
 
 
-def match_device(ink: np.ndarray, others: Sequence[np.ndarray]) -> tuple[np.ndarray, float, float]:
+def match_device(ink: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
     """Return ink as if the device of `others` had recorded it.
 
-    The ink is scaled to the x-height of `others`. Then it is resampled in time, so that its steps
-    within strokes are as long as the steps of `others`. A change by less than the factor
-    `MAX_HAND_RATIO` is not made, since so small a difference may come from the hand.
+    The ink is turned level and scaled to the x-height of `others`. Then it is resampled in time, so
+    that its steps within strokes are as long as the steps of `others`.
 
     Args:
-        ink: `(points, 3)`.
+        ink: `(points, 3)`, of any unit, sampling rate and slope.
         others: ink of another device, each of at least two points.
-
-    Returns:
-        the ink, the factor by which it was scaled, and its new period in units of the old one.
     """
-    height = float(np.median([x_height(other) for other in others]))
-    scale = _unless_small(height / x_height(ink))
-    result = np.array(ink, dtype=np.float32)
-    result[:, :2] *= scale
+    result = levelled(ink)[0]
+    result[:, :2] *= np.median([x_height(other) for other in others]) / x_height(result)
     steps = [step for other in others if (step := mean_step(other)) > 0]
-    period = 1.0
     if steps and (step := mean_step(result)) > 0:
-        period = _unless_small(min(max(float(np.median(steps)) / step, 0.01), 100.0))
-    if period != 1.0:
+        resample = ResampleTime(period=min(max(float(np.median(steps)) / step, 0.01), 100.0))
         missing = np.zeros(len(result), dtype=np.uint8)
-        resample = ResampleTime(period=period)
         result, _ = resample(result, missing, np.random.default_rng(0))
-    return result, scale, period
-
-
-def _unless_small(ratio: float) -> float:
-    return 1.0 if 1 / MAX_HAND_RATIO <= ratio <= MAX_HAND_RATIO else ratio
+    return result.astype(np.float32)
 
 
 def mean_step(ink: np.ndarray) -> float:

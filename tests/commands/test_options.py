@@ -5,7 +5,6 @@ import pytest
 import experiments
 from commands import search_options
 from commands.options import Output
-from data_loader.sources.ink_files import MAX_HAND_RATIO
 from experiments import COMMANDS, parser_of
 from model.generation.sampling import DEFAULT_STEPS
 from model.generation.sampling_options import Sampling
@@ -37,7 +36,6 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
     assert write.count("(default") >= 11 and f"need more (default: {Sampling.bias:g})" in write
     assert f"as in the paper (default: {Sampling.pen_sharpness:g})" in write
     assert f"or {DEFAULT_STEPS} without a text" in write
-    assert f"a factor of {MAX_HAND_RATIO:g}," in write and f"than {MAX_HAND_RATIO:g} times" in write
     assert "need more (default: 0.75)" in shown["page"]
 
 

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from handwriting.hands import ROUNDS, STRETCH_BOUNDS, TRY_SEED_STRIDE, Calibration, Hand, calibrated
-from handwriting.page_hands import NEW_HAND_TEXT, NEW_HAND_TRIES, new_hand_primer
+from handwriting.page_hands import NEW_HAND_TRIES, new_hand_primer
 from handwriting.proofreading import write_words
 from model import Line
 from model.generation.sampling_options import Sampling
-from utils.alphabet import Alphabet
 from utils.ink import bounds, from_strokes, x_height
 
 TEXT = "a line of a hand"
@@ -92,13 +91,12 @@ def test_a_hand_of_its_own_is_drawn_without_a_bias_and_chosen_by_the_reader():
         inks = [np.full((2, 3), float(number)) for number in range(len(seeds))]
         return [Line(ink, 0, None, "a", ink[0, 0] != 3, np.zeros(1)) for ink in inks]
 
-    model = SimpleNamespace(alphabet=Alphabet("".join(sorted({*NEW_HAND_TEXT}))))
-    writer = SimpleNamespace(write_lines=write_lines, model=model)
+    writer = SimpleNamespace(write_lines=write_lines, reference_text=TEXT)
     doubts = SimpleNamespace(
         proofread=lambda *_: [("", d) for d in (5, 4, 2, 1, *range(3, NEW_HAND_TRIES - 1))]
     )
     ink, text = new_hand_primer(writer, doubts, 7, Sampling(0.75))
-    assert ink[0, 0] == 2.0 and text == NEW_HAND_TEXT
+    assert ink[0, 0] == 2.0 and text == TEXT
     assert new_hand_primer(writer, None, 7, Sampling(0.75))[0][0, 0] == 0.0
     assert asked == [(NEW_HAND_TRIES, 0.0), (1, 0.75)]
 

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 
 const web = new URL("../../web/", import.meta.url);
 const request = JSON.parse(readFileSync(0, "utf8"));
-const { baselineOf, rowStarts, slant, toStrokes } = await import(new URL("ink.js", web));
+const { baselineOf, levelled, rowStarts, slant, toStrokes } = await import(new URL("ink.js", web));
 const { parse } = await import(new URL("flat_file.js", web));
 const { HandDescriptor, Reader, Writer } = await import(new URL("networks.js", web));
 const module = new WebAssembly.Module(readFileSync(request.wasm));
@@ -39,13 +39,14 @@ const tasks = {
     });
   },
 
-  /** The descriptor of each line, the vector of them all, and those of hands that are drawn. */
+  /** The descriptor of each line, the vector of all lines when level, and those of drawn hands. */
   async hand({ descriptor, network, lines, seeds }) {
     const describer = await open(HandDescriptor, descriptor);
     const { handEncoder } = await open(Writer, network);
     const described = lines.map((line) => describer.describe(line));
     const drawn = seeds.map((seed) => handEncoder.draw(seed));
-    return { described, vector: handEncoder.vector(described), drawn };
+    const level = lines.map((line) => describer.describe(levelled(line)));
+    return { described, vector: handEncoder.vector(level), drawn };
   },
 
   async transliterate({ texts, ...network }) {

@@ -323,11 +323,12 @@ def test_a_short_line_lies_on_the_line_of_its_hand():
     assert baseline(np.float32(line).reshape(-1, 3)) == pytest.approx(0.1, abs=0.02)
 
 
-def test_a_short_line_has_nearly_the_usual_size():
+@pytest.mark.parametrize(("hand", "height"), [(None, 2 / 2**0.2), ([0.1] * 8, 2.0)])
+def test_the_size_of_a_line_is_its_hands(hand, height):
     """It was drawn twice as high as usual, which two letters tell as far as 2 / (2 + 8)."""
     ink = from_strokes([np.array([(5 * n, -20 * (n % 2)) for n in range(9)])])
-    line = engine("line", ink=ink.flatten().tolist(), peaks=[1] * 9, text="mo", hand=None)
-    assert x_height(np.float32(line).reshape(-1, 3)) == pytest.approx(2 / 2**0.2, abs=0.02)
+    line = engine("line", ink=ink.flatten().tolist(), peaks=[1] * 9, text="mo", hand=hand)
+    assert x_height(np.float32(line).reshape(-1, 3)) == pytest.approx(height, abs=0.02)
 
 
 def test_lean_and_baseline_are_those_that_python_measures():

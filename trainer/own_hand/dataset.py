@@ -24,7 +24,7 @@ from data_loader.sources.parsing import first_of
 from data_loader.transforms.cleaning import RemoveSlips, Smooth
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from handwriting.primers import extras_of_lines
-from model.generation.sampling_options import Primer
+from model.generation.sampling_options import Primer, Sampling
 from model.loading import load
 from model.reader import Reader
 from model.writer import Writer, default_proofreader
@@ -150,7 +150,9 @@ class HandDataset(BaseDataset):
         kept_names = [*filter(None, map(str.strip, self.keep.split(",")))]
         with stage(READING):
             samples = usable_lines(self.root, samples, alphabet, reader, kept_names)
-        reference_inks = [ink for ink in writer.reference_lines if mean_step(ink) > 0]
+        extras = extras_of_lines([sample.ink for sample in samples]) if writer.is_told else {}
+        reference_lines = writer.reference_lines(Sampling(bias=0.0, extras=extras))
+        reference_inks = [ink for ink in reference_lines if mean_step(ink) > 0]
         height = self.x_height or float(np.median([x_height(ink) for ink in reference_inks]))
         step = self.step or float(np.median([mean_step(ink) for ink in reference_inks]))
         inks = to_network_units(samples, height, step)

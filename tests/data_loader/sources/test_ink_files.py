@@ -5,15 +5,14 @@ import numpy as np
 import pytest
 
 from data_loader import EmbeddedDataset, read_ink
-from data_loader.sources import ink_files
-from data_loader.sources.ink_files import match_device
+from data_loader.sources.ink_files import match_device, mean_step
 from data_loader.transforms.shaping import ResampleTime
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from tests.data_loader.ink_formats import INK
 from tests.loaded import in_order
 from utils.checks import DataError
-from utils.ink import strokes, x_height
+from utils.ink import from_strokes, strokes, x_height
 
 
 def plain(samples):
@@ -99,34 +98,31 @@ def lines():
     return [one.ink for one in in_order(dataset)[:8]]
 
 
-def test_ink_that_fits_stays_as_it_is_and_so_does_a_dot(lines):
-    for ink in (lines[0], np.array([[0, 0, 1], [0, 0, 1]], dtype=np.float32)):
-        same, _, period = match_device(ink, lines[1:])
-        assert (same == ink).all() and period == 1
+def test_a_dot_of_any_unit_stays_a_dot(lines):
+    dot = np.array([[0, 0, 1], [0, 0, 1]], dtype=np.float32)
+    assert (match_device(dot, lines) == dot).all()
 
 
-@pytest.mark.parametrize("factor", [1 / 50, 40.0])
-def test_ink_of_other_units_gets_the_size_of_the_examples(lines, factor):
-    foreign = lines[0] * np.float32([factor, factor, 1])
-    ink, scale, period = match_device(foreign, lines[1:])
-    usual = float(np.median([x_height(line) for line in lines[1:]]))
-    assert x_height(ink) == pytest.approx(usual, rel=1e-4) and period == 1
-    np.testing.assert_allclose(ink, foreign * (scale, scale, 1), rtol=1e-5)
+DEVICES = [(1 / 50, 1.0, 0.0), (40.0, 1.0, 0.0), (1.5, 1.0, 0.0), (1.0, 0.2, 0.0), (1.0, 1.0, 8.0)]
 
 
-def test_ink_of_another_rate_is_resampled(lines):
-    """Of five times as many points a second; the first and last of each stroke stay."""
-    dense, _ = ResampleTime(period=0.2)(lines[0], np.zeros(len(lines[0])), None)
-    ink, scale, period = match_device(dense, lines[1:])
-    assert scale == 1 and 2.5 < period < 10
-    usual = float(np.median([ink_files.mean_step(line) for line in lines[1:]]))
-    assert ink_files.mean_step(ink) == pytest.approx(usual, rel=0.15)
-    for stroke, before in zip(strokes(ink), strokes(lines[0]), strict=True):
-        np.testing.assert_allclose(stroke[[0, -1]], before[[0, -1]], atol=0.05)
+@pytest.mark.parametrize(("factor", "period", "degrees"), DEVICES)
+def test_ink_of_another_device_gets_the_size_rate_and_slope_of_the_examples(
+    lines, factor, period, degrees
+):
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turned = [factor * stroke @ [[cosine, sine], [-sine, cosine]] for stroke in strokes(lines[0])]
+    none = np.zeros(len(lines[0]), dtype=np.uint8)
+    foreign, _ = ResampleTime(period=period)(from_strokes(turned), none, None)
+    ink, expected = match_device(foreign, lines[1:]), match_device(lines[0], lines[1:])
+    assert x_height(ink) == pytest.approx(np.median([*map(x_height, lines[1:])]), rel=0.02)
+    assert mean_step(ink) == pytest.approx(np.median([*map(mean_step, lines[1:])]), rel=0.1)
+    for stroke, same in zip(strokes(ink), strokes(expected), strict=True):
+        np.testing.assert_allclose(stroke[[0, -1]], same[[0, -1]], atol=0.05 * x_height(ink))
 
 
 def test_steps_between_strokes_are_not_within_one():
     """Steps of 5 and 10 within two strokes, and 50 in the air between them."""
     ink = np.array([[0, 0, 0], [3, 4, 1], [30, 40, 0], [6, 8, 1]], dtype=np.float32)
-    assert ink_files.mean_step(ink) == pytest.approx((5 + 10) / 2)
-    assert ink_files.mean_step(ink[1:3]) == 0.0
+    assert mean_step(ink) == pytest.approx((5 + 10) / 2)
+    assert mean_step(ink[1:3]) == 0.0

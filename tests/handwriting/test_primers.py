@@ -1,0 +1,85 @@
+"""A hand that is given by lines is the same whatever pen recorded them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_loader import IAMOnDBDataset, read_ink
+from data_loader.transforms.shaping import ResampleTime
+from handwriting import PageOptions
+from handwriting.page_hands import Hands
+from model import load
+from tests.commands.networks import save
+from utils.ink import strokes, x_height
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared/data/iam_ondb"
+DEVICES = {
+    **{f"{scale} times as large": (scale, 1.0, 0.0) for scale in (0.04, 0.08, 0.3, 7.0, 40.0)},
+    "twice the points": (1.0, 0.5, 0.0),
+    "half the points": (1.0, 2.0, 0.0),
+    "rises": (1.0, 1.0, -10.0),
+    "falls": (1.0, 1.0, 8.0),
+}
+"""By what is different, a unit, a sampling period, and the degrees by which lines fall."""
+
+
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory):
+    """An untrained network that is told the hand."""
+    folder = tmp_path_factory.mktemp("primers")
+    return load(save(folder / "writer.pth", "SynthesisNetwork", hand_size=4), "cpu")
+
+
+def recorded(folder, lines, unit=1.0, period=1.0, degrees=0.0):
+    """Save lines as another device records them; return the file."""
+    cosine, sine = unit * np.cos(np.radians(degrees)), unit * np.sin(np.radians(degrees))
+    rows = []
+    for line in lines:
+        none = np.zeros(len(line.ink), dtype=np.uint8)
+        ink, _ = ResampleTime(period=period)(line.ink, none, None)
+        turned = [stroke @ [[cosine, sine], [-sine, cosine]] for stroke in strokes(ink)]
+        rows.append({"text": line.text, "strokes": [stroke.tolist() for stroke in turned]})
+    folder.mkdir(exist_ok=True)
+    (folder / "lines.json").write_text(json.dumps(rows))
+    return folder / "lines.json"
+
+
+def hand_of(writer, style):
+    """Return the hand of a page in a style."""
+    options = PageOptions(style=style, proofread=False)
+    return Hands(writer, options, "cpu", progress=False).of(options.look)
+
+
+@pytest.mark.parametrize("device", DEVICES.values(), ids=DEVICES)
+def test_a_hand_is_the_same_whatever_the_unit_the_clock_and_the_slope(writer, tmp_path, device):
+    lines = read_ink(ROOT / "docs/sample-lines")[:4]
+    expected = hand_of(writer, recorded(tmp_path / "as_they_are", lines))
+    hand = hand_of(writer, recorded(tmp_path / "other", lines, *device))
+    for name in ("x_height", "lean", "gap", "character_width", "letter_width"):
+        usual = getattr(expected.shape, name)
+        assert getattr(hand.shape, name) == pytest.approx(usual, rel=0.03, abs=0.01)
+    assert hand.shape.angle == pytest.approx(expected.shape.angle, abs=0.01)
+    told, usual = (one.sampling.extras["hand"].sum(0) for one in (hand, expected))
+    # The descriptors of two persons are some 8 apart.
+    assert np.linalg.norm(told[:-1] / told[-1] - usual[:-1] / usual[-1]) < 1.5
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs IAM-OnDB in ../shared/data")
+@pytest.mark.slow
+def test_lines_of_every_person_are_written_as_large_as_a_style(tmp_path):
+    """Their units differ little, and their x-heights by a factor of three."""
+    writer, text, sizes = load("writer", "cpu"), "It was a quiet evening by the sea", {}
+    samples = IAMOnDBDataset(root=str(DATA), subset=None, strict=False).load(["valid"])
+    lines = [line for line in samples.split("valid") if 20 <= len(line.text) <= 40]
+    files = [
+        recorded(tmp_path / str(start), lines[start : start + 4]) for start in range(0, 600, 100)
+    ]
+    for style in ["round", *files]:
+        hand = hand_of(writer, style)
+        written = [x_height(line.written) for line in hand.write_texts([text] * 6, range(6))]
+        sizes[style] = np.median(written) / hand.shape.x_height
+    usual = sizes.pop("round")
+    assert [*sizes.values()] == pytest.approx([usual] * len(files), rel=0.15)
