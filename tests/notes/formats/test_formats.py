@@ -284,18 +284,15 @@ def test_what_is_no_page_ends_in_one_line(tmp_path, kind):
 
 def groups_in_groups(depth=400, count=400):
     """Return a page of a tablet whose groups are nested, with strokes in the innermost."""
-    from rmscene import CrdtId, CrdtSequenceItem, LwwValue, SceneGroupItemBlock, TreeNodeBlock
-    from rmscene.scene_items import Group
+    from rmscene import CrdtId, CrdtSequenceItem, SceneGroupItemBlock, SceneTreeBlock
 
     blocks, outer, none = [], CrdtId(0, 11), CrdtId(0, 0)
     for number in range(100, 100 + depth):
         inner = CrdtId(0, number)
-        group = Group(inner, label=LwwValue(none, ""), visible=LwwValue(none, True))
         item = CrdtSequenceItem(CrdtId(2, number), none, none, 0, inner)
-        blocks += [TreeNodeBlock(group), SceneGroupItemBlock(outer, item)]
+        blocks += [SceneTreeBlock(inner, none, True, outer), SceneGroupItemBlock(outer, item)]
         outer = inner
-    lines = [rm_line(1000 + n, PEN[0], layer=outer.part2) for n in range(count)]
-    return rm(*blocks, *lines)
+    return rm(*blocks, *(rm_line(1000 + n, PEN[0], layer=outer.part2) for n in range(count)))
 
 
 LONG = 1_000_000
