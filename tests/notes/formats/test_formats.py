@@ -307,7 +307,11 @@ STALLS = {
         "no strokes",
     ),
     "digits of a length": ("a.svg", lambda: svg(f'<rect width="{"1" * LONG}x"/>'), "no strokes"),
-    "classes": ("a.svg", lambda: svg(f"<style>{'.a' * LONG}{{{'a:a;' * LONG}}}</style>"), "no s"),
+    "classes": (
+        "a.svg",
+        lambda: svg(f"<style>{'.a' * 20_000}{{{'a:a;' * 20_000}}}</style>"),
+        "no s",
+    ),
     "curves": ("a.svg", lambda: svg(f'<path d="M0 0{"1 1 " * 260_000}"/>' * 2), "more than 500,0"),
     "lines behind a fence": (
         "a.md",
