@@ -359,9 +359,9 @@ STALLS = {
         lambda: xopp(f'<text size="1" x="1" y="1">{"a b " * 2_500_000}</text>'),
         "more than 50,000 typed characters",
     ),
-    "ten million points": (
+    "five million points": (
         "a.xopp",
-        lambda: xopp(STROKE.format("1 2 " * 199_000) * 51),
+        lambda: xopp(STROKE.format("1 2 " * 199_000) * 26),
         "more than 5,000,000 points",
     ),
     "strokes": ("a.xopp", lambda: xopp(STROKE.format("1 2 3 4") * 90_000), "more than 10,000 str"),
