@@ -380,7 +380,7 @@ def test_what_repeats_takes_time_in_proportion_to_its_bytes(tmp_path, kind):
         assert read_pages(tmp_path / name) and not reason
     except DataError as error:
         assert reason and reason in str(error)
-    assert time.process_time() - begin < 10
+    assert time.process_time() - begin < 20
 
 
 def test_a_deleted_text_of_four_thousand_million_letters_takes_no_memory(tmp_path):
