@@ -327,6 +327,7 @@ STALLS = {
         "a.inkml",
         lambda: inkml(
             CONTEXTS.format(*range(20_000))
+            + '<traceFormat><channel name="X"/><channel name="Y"/></traceFormat>'
             + "</context>" * 20_000
             + "".join(f'<trace contextRef="#c{n}">1 2</trace>' for n in range(20_000))
         ),
