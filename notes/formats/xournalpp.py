@@ -18,6 +18,7 @@ from notes.ink_page import (
     InkPage,
     PageStroke,
     TypedText,
+    check_page_strokes,
     check_stroke,
     hex_colour,
     to_float,
@@ -70,6 +71,7 @@ def _page(element: Element) -> InkPage:
         match item.tag:
             case "stroke":
                 strokes.append(_stroke(item))
+                check_page_strokes(len(strokes))
             case "text":
                 numbers = (to_float(item.get(name, "")) for name in ("x", "y", "size"))
                 typed.append(TypedText(item.text or "", *numbers))

@@ -11,6 +11,8 @@ from parse_config import ConfigParser
 from tests.campaign.hostile import FORMATS, SECONDS, hostile
 from utils.checks import UserError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("form", FORMATS, ids=[form.name for form in FORMATS])
