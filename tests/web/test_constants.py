@@ -64,6 +64,7 @@ OF_THE_PAGE = {
     "line": {"HEIGHT_PRIOR", "CHUNK", "MAX_SURPLUS"},
     "flat_file": {"DIGEST_BYTES", "MAX_HEADER", "BYTES", "UNUSED", "OPTIONAL", "KEYS"},
     "networks": {"INPUTS", "GATES"},
+    "text": {"TOO_LONG"},
 }
 
 
