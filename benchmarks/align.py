@@ -47,7 +47,7 @@ def alignment_function(network: TrainedNetwork) -> Callable[..., list[np.ndarray
 
 def run(arguments: argparse.Namespace) -> None:
     """Align the lines of all splits of a config, and save the table."""
-    networks = options.from_arguments(options.Networks, arguments)
+    networks = options.Networks.of(arguments)
     aligner, reader = networks.load(arguments.resume), networks.reader(arguments.reader)
     align = alignment_function(aligner)
     prepare_output(arguments.output, "--output")

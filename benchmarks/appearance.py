@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import Sample
 from benchmarks import measures
-from commands import options
+from commands import options, writing_options
 from data_loader.synthetic.corpus import held_out
 from model.generation.hand_encoder import hand_extra
 from model.generation.sampling_options import Sampling
@@ -21,7 +21,7 @@ from parse_config import data_of
 
 def run(arguments: argparse.Namespace) -> None:
     """Write lines, measure written and recorded lines, and print the tables."""
-    networks, samples = options.from_arguments(options.Networks, arguments), []
+    networks, samples = options.Networks.of(arguments), []
     writer = networks.writer(arguments.resume, of_texts=True)
     if arguments.recorded:
         data = data_of(writer, arguments.recorded, arguments.overrides)
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
 def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) -> measures.Measures:
     """Return the measures of written sentences, in different hands if the writer takes hands."""
     count = arguments.num_samples
-    texts = options.without_unknown(writer.model.alphabet, held_out(count), skip=True)
+    texts = writing_options.without_unknown(writer.model.alphabet, held_out(count), skip=True)
     seeds = range(arguments.seed, arguments.seed + count)
     if writer.is_told:
         draw = writer.model.hand_encoder.draw

@@ -21,7 +21,7 @@ MAX_DOUBT = 0.5
 def run(arguments: argparse.Namespace) -> None:
     """List the damaged training samples that are read right with a doubt of at most `MAX_DOUBT`;
     any character counts as right in place of the damaged character."""
-    reader = options.from_arguments(options.Networks, arguments).reader(arguments.resume)
+    reader = options.Networks.of(arguments).reader(arguments.resume)
     prepare_output(arguments.output, "--output")
     loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
     samples = loader.dataset.load(["train"]).split("train")

@@ -40,7 +40,7 @@ MAX_LENGTH = 60
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the lines, and save them after each hand."""
-    networks = options.from_arguments(options.Networks, arguments)
+    networks = options.Networks.of(arguments)
     writer = networks.writer(arguments.resume, of_texts=True)
     reader = networks.reader(default_proofreader(writer))
     second_reader, sampling = networks.reader(SECOND), Sampling(bias=arguments.bias)

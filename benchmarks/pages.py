@@ -394,7 +394,7 @@ def report_words(pages: Sequence[NotesPage], reader: Reader, search: Search) -> 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the table of pages, and how many single lines are detected as a single row."""
-    reader = options.from_arguments(options.Networks, arguments).reader(arguments.resume)
+    reader = options.Networks.of(arguments).reader(arguments.resume)
     read, only = cached_reading(reader), arguments.only
     pages = forms(arguments.data)
     pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]

@@ -32,7 +32,7 @@ Change = Callable[[np.ndarray], np.ndarray]
 def run(arguments: argparse.Namespace) -> None:
     """Print the error rates of each group of samples, a column for each recogniser."""
     chosen = search_options.options_of(arguments)
-    networks = options.from_arguments(options.Networks, arguments)
+    networks = options.Networks.of(arguments)
     readers = [networks.reader(checkpoint) for checkpoint in arguments.resume]
     searches = [chosen.search(reader) for reader in readers]
     names = "".join(f"{Path(reader.path).stem:>12}" for reader in readers)

@@ -77,11 +77,11 @@ def run(arguments: argparse.Namespace) -> None:
         *paths, split = paths  # -r takes a SPLIT that follows its checkpoints
     values = {name: getattr(arguments, name) for name in RECORDED_OPTIONS}
     recorded = {name: value for name, value in values.items() if value}
-    others = {"split": split, "search": search, "recorded": recorded}
-    chosen = options.from_arguments(Evaluation, arguments, **others)
+    overrides, seed, output = arguments.overrides, arguments.seed, arguments.output
+    chosen = Evaluation(split, search, overrides, seed, output, recorded)
     for path in paths:
         resolve_checkpoint(path)
-    networks = [*map(options.from_arguments(Networks, arguments).load, paths)]
+    networks = [*map(Networks.of(arguments).load, paths)]
     reading = [name for name in READING_OPTIONS if name in recorded]
     for network in networks:
         if reading and not isinstance(network, model.Reader):

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from commands import options
+from commands import options, writing_options
 from commands.options import Networks, Parser
 from handwriting.page_networks import is_flat_file
 from utils.checks import CheckpointError, UserError
@@ -28,7 +28,7 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    networks, target = options.from_arguments(Networks, arguments), arguments.file
+    networks, target = Networks.of(arguments), arguments.file
     network = networks.load(arguments.resume)
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     if target.exists() and (target.samefile(network.path) or not is_export(target)):
         problem = "exists, and is the checkpoint itself or no export; name another file"
         raise UserError(f"{target}: {problem}")
-    ink = options.ink_of(network, "--with-ink") if arguments.with_ink else None
+    ink = writing_options.ink_of(network, "--with-ink") if arguments.with_ink else None
     ink_copy = target.with_suffix(".json")
     if target.suffix == FLAT:
         if arguments.overrides:

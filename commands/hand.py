@@ -4,7 +4,7 @@ import argparse
 
 import numpy as np
 
-from commands import options
+from commands import options, writing_options
 from commands.options import Networks, Parser
 from handwriting.page_options import PrimerFile
 from utils.checks import UserError
@@ -18,14 +18,14 @@ def add_options(parser: Parser) -> None:
     text = "text that the network writes below the person's lines; may be given several times "
     text += "(default: a sentence)"
     parser.add_argument("--text", action="append", help=text)
-    options.add_shared(parser, "--bias", "--pen-sharpness")
+    writing_options.add_shared(parser, "--bias", "--pen-sharpness")
     options.add_seed(parser, "seed of the first line")
     options.add_output(parser, (".png",))
     options.add_overrides(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    networks = options.from_arguments(Networks, arguments)
+    networks = Networks.of(arguments)
     learned = networks.writer(arguments.resume)
     from base.run_folder import RunFolder
     from handwriting.hands import Hand
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     former = networks.writer(weights)
     new_texts = arguments.text or [SENTENCE]
-    new_texts = options.without_unknown(learned.model.alphabet, new_texts, None)
+    new_texts = writing_options.without_unknown(learned.model.alphabet, new_texts, None)
     arguments.output.make()
     dataset = config_of(learned, arguments.overrides).build("data_loader").dataset
     loaded, _ = dataset.load_adapted(learned.path, None, learned.device, resumed=True)

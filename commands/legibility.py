@@ -9,7 +9,7 @@ from typing import Any
 
 import handwriting
 import model
-from commands import options
+from commands import options, writing_options
 from commands.options import Networks, Parser, number, require
 from handwriting.page_options import OWN, PROOFREADERS, PageOptions, PrimerFile
 from handwriting.styles import network_of
@@ -27,8 +27,8 @@ def add_options(parser: Parser) -> None:
     judge = f"recogniser that judges (default: {PROOFREADERS})"
     parser.add_argument("--reader", metavar="CHECKPOINT", help=judge)
     add_texts(parser)
-    options.add_style(parser)
-    options.add_shared(parser, "--pen-sharpness", "--extra")
+    writing_options.add_style(parser)
+    writing_options.add_shared(parser, "--pen-sharpness", "--extra")
     add, kind = parser.add_argument, number(float, 0, 100)
     biases = "biases of the written lines (default: %(default)s)"
     add("--biases", type=kind, nargs="+", default=BIASES, metavar="B", help=biases)
@@ -39,7 +39,7 @@ def add_options(parser: Parser) -> None:
     proofread += "misreads; --reader must be another recogniser (default: off; --proofread alone "
     proofread += "takes %(const)s)"
     add("--proofread", nargs="?", const="proofreader", metavar="RECOGNISER", help=proofread)
-    options.add_shared(parser, "--tries")
+    writing_options.add_shared(parser, "--tries")
     options.add_output(parser)
 
 
@@ -59,10 +59,10 @@ def add_texts(parser: Parser) -> None:
         "errors. FILE: every line a text, or every line a kind, a tab and a text (default: "
         "%(default)s)",
     )
-    options.add_shared(parser, "--skip-unknown")
+    writing_options.add_shared(parser, "--skip-unknown")
     samples = f"number of plain sentences (default: {NUM_SENTENCES}), or samples of each other "
     samples += "text (default: 1)"
-    options.add_lines(parser, samples=samples, steps="default: enough for the text")
+    writing_options.add_lines(parser, samples=samples, steps="default: enough for the text")
     options.add_seed(
         parser,
         "seed of the first text, incremented for each further text, and by a million for each "
@@ -75,10 +75,12 @@ def run(arguments: argparse.Namespace) -> None:
     name, output = arguments.texts, arguments.output
     texts, kinds, samples = chosen_texts(name, arguments.text, arguments.num_samples)
     style = None if arguments.style == OWN else arguments.style
-    networks = options.from_arguments(Networks, arguments)
+    networks = Networks.of(arguments)
     writer = networks.writer(arguments.resume or network_of(style), of_texts=True)
     if arguments.text or name not in ("plain", "characters", *EVERYDAY_SPLITS):
-        texts = options.without_unknown(writer.model.alphabet, texts, arguments.skip_unknown)
+        texts = writing_options.without_unknown(
+            writer.model.alphabet, texts, arguments.skip_unknown
+        )
     from handwriting.legibility import read_back
     from handwriting.primers import in_hand_of, load_primer
     from model.writer import default_proofreader, sampling_of

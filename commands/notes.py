@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     output, lines = arguments.output, arguments.lines
     if output:
         output.make()
-    reader = _loader(options.from_arguments(Networks, arguments), arguments.resume, chosen)
+    reader = _loader(Networks.of(arguments), arguments.resume, chosen)
     name = _name(reader, arguments.resume, chosen)
     library = notes.Library(
         lambda page: notes.read_page(page, *reader()), name, any_pdf=arguments.any_pdf

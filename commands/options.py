@@ -5,20 +5,15 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import model
 from base.config.overrides import EXAMPLE, Override
 from base.pretrained import pretrained, resolve_checkpoint
-from handwriting.page_options import OWN, USUAL, PageOptions, PrimerFile, style
-from handwriting.source_text import known_only
-from handwriting.styles import styles
-from model.generation.sampling_options import Sampling
 from utils import checks
-from utils.alphabet import Alphabet
 from utils.checks import DEVICES, UserError, device_name
 from utils.files import prepare_output
 
@@ -34,7 +29,6 @@ SHORTHANDS = {
     ),
     "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
 }
-T = TypeVar("T")
 FIGURES = "saved/figures"  # default of --output
 MAIN_SCORES = ("cer", "log_loss", "squared_error")
 """Scores by which networks are compared; the first score that an evaluation has is used."""
@@ -86,74 +80,24 @@ def word_address(text: str) -> tuple[int, int, int]:
     return page, row, word
 
 
-def extra(text: str) -> tuple[str, list[float]]:
-    """Parse a value of --extra into a name and numbers."""
-    name, _, values = text.partition("=")
-    if not (name and values):
-        raise UserError(f"{text!r}: must be NAME=NUMBER,NUMBER")
-    return name, [*map(checks.number(float, -1e6, 1e6), values.split(","))]
-
-
-SHARED: dict[str, dict[str, Any]] = {
-    "--device": {
-        "type": value(device_name),
-        "default": "auto",
-        "help": f"{DEVICES}, e.g. -d cuda:1 (default: %(default)s)",
-    },
-    "--module": {
-        "dest": "modules",
-        "type": Path,
-        "action": "append",
-        "default": [],
-        "metavar": "FILE",
-        "help": "Python file with your own classes that the network was trained with, such as a "
+def add_device(parser: Parser) -> None:
+    """Add --device and --module."""
+    parser.add_argument(
+        *("-d", "--device"),
+        type=value(device_name),
+        default="auto",
+        help=f"{DEVICES}, e.g. -d cuda:1 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--module",
+        dest="modules",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="Python file with your own classes that the network was trained with, such as a "
         "dataset; may be given several times (default: none)",
-    },
-    "--bias": {
-        "type": number(float, 0, 100),
-        "help": "0: as varied as the training data; 1 and more: an average, very legible hand; the "
-        "paper calls 0.15 a good balance; briefly trained networks need more "
-        f"(default: {Sampling.bias:g})",
-    },
-    "--pen-sharpness": {
-        "type": number(float, 0, 100),
-        "metavar": "S",
-        "help": "how much the bias also sharpens the probability of lifting the pen; 0: not at "
-        f"all, as in the paper (default: {Sampling.pen_sharpness:g})",
-    },
-    "--extra": {
-        "dest": "extras",
-        "type": value(extra),
-        "action": "append",
-        "default": [],
-        "metavar": "NAME=NUMBER,NUMBER",
-        "help": "numbers for a network that takes extras; may be given several times "
-        "(default: zeros)",
-    },
-    "--skip-unknown": {
-        "action": "store_true",
-        "help": "leave out characters that the network does not know (default: they are an error)",
-    },
-    "--tries": {
-        "type": number(int, 1, 100),
-        "metavar": "N",
-        "help": f"most tries of a word that is proofread (default: {PageOptions.tries})",
-    },
-}
-"""Options of several commands: the arguments of `add_argument` by name."""
-
-
-def add_shared(parser: Parser, *names: str) -> None:
-    """Add options of `SHARED`."""
-    for name in names:
-        short = ["-d"] if name == "--device" else []
-        parser.add_argument(*short, name, **SHARED[name])
-
-
-def from_arguments(kind: type[T], arguments: argparse.Namespace, **others: object) -> T:
-    """Return a `kind`. Its fields come from `others`, or else from arguments of the same names."""
-    names = [field.name for field in fields(kind) if field.name not in others]
-    return kind(**{name: getattr(arguments, name) for name in names}, **others)
+    )
 
 
 def require(arguments: argparse.Namespace, **needed: str) -> None:
@@ -197,7 +141,7 @@ def add_network(
         help="checkpoint, run folder (its newest complete checkpoint is used), or name of a "
         f"pretrained network ({', '.join(pretrained())}){default_help}",
     )
-    add_shared(parser, "--device", "--module")
+    add_device(parser)
     if of_style:  # A network writes faster on a CPU than on a GPU (benchmarks/README.md).
         parser.set_defaults(device="cpu")
 
@@ -213,6 +157,11 @@ class Networks:
 
     device: str
     modules: list[Path]
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> "Networks":
+        """Return what --device and --module say."""
+        return cls(arguments.device, arguments.modules)
 
     def load(self, path: str | Path) -> "model.TrainedNetwork":
         """Load a network; raise a UserError as `model.load` does."""
@@ -315,83 +264,6 @@ def print_table(rows: Sequence[Mapping[str, str]]) -> None:
         print("  ".join([label.ljust(widths[0]), *cells]))
 
 
-# Writing
-
-
-def add_lines(parser: Parser, *, samples: str, steps: str) -> None:
-    """Add --num-samples and --steps; `samples` and `steps` are their help texts."""
-    steps = f"maximum number of pen steps in a line ({steps})"
-    parser.add_argument("--num-samples", type=number(int, 1, 10_000), metavar="N", help=samples)
-    parser.add_argument("--steps", type=number(int, 1, 100_000), metavar="N", help=steps)
-
-
-def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[str]:
-    """Return what `source_text.known_only` keeps of `texts`; print what it leaves out."""
-    kept, left_out = known_only(alphabet, texts, skip)
-    if left_out:
-        print(left_out)
-    return kept
-
-
-# The hand
-
-
-def add_style(parser: argparse._ActionsContainer, default: str = OWN, meaning: str = OWN) -> None:
-    """Add --style; `meaning` describes the default."""
-    parser.add_argument(
-        "--style",
-        type=value(style),
-        default=default,
-        metavar="NAME|FILE",
-        help=f"hand to write in: {', '.join([*styles(), OWN])} (another hand with each seed), or "
-        f"a file that `style make` saved (default: {meaning})",
-    )
-
-
-def add_primer(parser: Parser, default: str = OWN, meaning: str = OWN) -> None:
-    """Add --style, --primer, and the options that describe a primer."""
-    style_or_primer, add = parser.add_mutually_exclusive_group(), parser.add_argument
-    add_style(style_or_primer, default, meaning)
-    continued = "ink whose handwriting is continued, in any format that `read` accepts"
-    style_or_primer.add_argument("--primer", type=Path, metavar="FILE", help=continued)
-    add(
-        "--primer-text",
-        metavar="TEXT",
-        help="text of the primer, for a conditional network; empty if the text to write "
-        "includes the primer's text (default: the text in the primer's file)",
-    )
-    index = "index of the primer's sample in its file, from 0 (default: 0)"
-    add("--primer-number", type=number(int, 0), metavar="N", help=index)
-    add(
-        "--primer-scale",
-        type=value(primer_scale),
-        metavar="auto|FACTOR",
-        help="factor from the primer's units to those of the training data, e.g. --primer-scale 1 "
-        "if the units are the same; with auto the primer is turned level, scaled and resampled to "
-        "the x-height and the distance between points of lines that the network writes "
-        "(default: auto)",
-    )
-
-
-def primer_scale(text: str) -> float | str:
-    """Parse the value of --primer-scale: a factor, or `auto`."""
-    return text if text == "auto" else number(float, 1e-6, 1e6)(text)
-
-
-def primer_file(arguments: argparse.Namespace) -> PrimerFile | None:
-    """Return the primer of --primer, or else of --style; None if the network chooses the hand."""
-    if not arguments.primer:
-        names = ("primer_text", "primer_number", "primer_scale")
-        require(arguments, **dict.fromkeys(names, "primer"))
-        return None if arguments.style in (OWN, USUAL) else PrimerFile(arguments.style)
-    return PrimerFile(
-        arguments.primer,
-        arguments.primer_text,
-        arguments.primer_number or 0,
-        arguments.primer_scale or "auto",
-    )
-
-
 # The config
 
 
@@ -434,17 +306,3 @@ def _data_override(text: str) -> Override:
     if override.key.partition(".")[0] == "arch":
         raise UserError(f"{override.key}: the checkpoint fixes the architecture; leave it out")
     return override
-
-
-def ink_of(network: "model.TrainedNetwork", option: str) -> Path:
-    """Return the file in which a run saved ink of the hand that its network learned.
-
-    Raises:
-        UserError: if there is no such file; names the `option` that needs the ink.
-    """
-    from trainer.own_hand import SAMPLE_FILE
-
-    ink = network.path.with_name(SAMPLE_FILE)
-    if not ink.exists():
-        raise UserError(f"{option}: {network.path} learned no hand: beside it is no {SAMPLE_FILE}")
-    return ink

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import handwriting
 from base.pretrained import resolve_checkpoint
-from commands import options
+from commands import options, writing_options
 from commands.options import Networks, Parser, number, require, value
 from handwriting.page_options import (
     LINE_HEIGHT,
@@ -54,13 +54,13 @@ def add_options(parser: Parser) -> None:
     add = parser.add_argument
     add("file", nargs="?", metavar="FILE", help="file of the text, in UTF-8; - for standard input")
     add("--text", action="append", help="paragraph, instead of FILE; may be given several times")
-    options.add_shared(parser, "--bias", "--pen-sharpness", "--extra")
+    writing_options.add_shared(parser, "--bias", "--pen-sharpness", "--extra")
     options.add_seed(parser, "seed of the first line, incremented for each further line")
-    options.add_shared(parser, "--skip-unknown")
+    writing_options.add_shared(parser, "--skip-unknown")
     options.add_output(parser, KINDS)
     defaults = ", ".join(f"{style} for {network}" for network, style in USUAL_STYLES.items())
     defaults += "; for others the hand that the network learned, or own"
-    options.add_primer(parser, USUAL, defaults)
+    writing_options.add_primer(parser, USUAL, defaults)
     add_paper(parser)
     add_look(parser)
     add_either = parser.add_mutually_exclusive_group().add_argument
@@ -69,7 +69,7 @@ def add_options(parser: Parser) -> None:
     add_either("--proofread", dest="reader", nargs="?", metavar="RECOGNISER", help=proofread)
     no_proofread = "write every word once"
     add_either("--no-proofread", dest="proofread", action="store_false", help=no_proofread)
-    options.add_shared(parser, "--tries")
+    writing_options.add_shared(parser, "--tries")
     report = "JSON of the pages and of the readings of their words, from which --rewrite goes on "
     report += "(default: beside the output, if a word is doubtful)"
     add("--report", type=Path, metavar="FILE", help=report)
@@ -160,10 +160,8 @@ def check_output(arguments: argparse.Namespace, path: Path) -> None:
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:
     """Return the options of pages that the command line sets."""
-    primer = options.primer_file(arguments)
-    return options.from_arguments(
-        PageOptions,
-        arguments,
+    primer = writing_options.primer_file(arguments)
+    return PageOptions(
         paper=Paper.of(
             arguments.paper,
             landscape=arguments.landscape,
@@ -171,14 +169,30 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
             ruling=arguments.ruling or "plain",
             spacing=arguments.ruling_spacing,
         ),
+        style=arguments.style,
         primer=primer if arguments.primer else None,
-        tries=arguments.tries or PageOptions.tries,
+        bias=arguments.bias,
+        pen_sharpness=arguments.pen_sharpness,
         extras=dict(arguments.extras),
+        seed=arguments.seed,
+        size=arguments.size,
+        slant=arguments.slant,
+        colour=arguments.colour,
+        pen=arguments.pen,
+        align=arguments.align,
+        indent=arguments.indent,
+        line_height=arguments.line_height,
+        trace=arguments.trace,
+        fit=arguments.fit,
+        proofread=arguments.proofread,
+        reader=arguments.reader,
+        tries=arguments.tries or PageOptions.tries,
+        skip_unknown=arguments.skip_unknown,
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    networks, path = options.from_arguments(Networks, arguments), arguments.output.named("page.svg")
+    networks, path = Networks.of(arguments), arguments.output.named("page.svg")
     rewrite, dpi = arguments.rewrite, arguments.dpi
     if rewrite:
         check_rewrite(arguments)

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     samples = [sample for path in arguments.paths for sample in read_ink(path)]
     messages = sys.stderr if arguments.text else sys.stdout
     with redirect_stdout(messages):
-        reader = options.from_arguments(Networks, arguments).reader(arguments.resume)
+        reader = Networks.of(arguments).reader(arguments.resume)
     from model.recognition.readability import misgiving
     from utils.plots import lines_figure, write_png
 

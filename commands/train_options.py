@@ -45,7 +45,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     check = "try all parts on two samples, print what was tried, and exit (default: train)"
     add("--check", action="store_true", help=check)
     options.add_overrides(parser, trains=True)
-    options.add_shared(parser, "--device", "--module")
+    options.add_device(parser)
     arguments = parser.parse(words)
     _check(parser, arguments)
     return arguments

@@ -13,7 +13,8 @@ from pathlib import Path
 from socket import SHUT_RDWR, socket
 from tempfile import TemporaryDirectory
 
-from commands.options import Parser, ink_of, number
+from commands.options import Parser, number
+from commands.writing_options import ink_of
 from handwriting import page_networks
 from utils.checks import UserError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import model
-from commands import options
+from commands import options, writing_options
 from commands.options import Networks, Parser, require
 from handwriting.page_options import PrimerFile
 from handwriting.styles import network_of
@@ -30,8 +30,8 @@ def add_options(parser: Parser) -> None:
     text = "text for a conditional network to write; may be given several times (default: "
     text += f"{PANGRAM!r}, without characters that the network does not know)"
     add("--text", action="append", help=text)
-    options.add_shared(parser, "--skip-unknown", "--bias", "--pen-sharpness", "--extra")
-    options.add_lines(
+    writing_options.add_shared(parser, "--skip-unknown", "--bias", "--pen-sharpness", "--extra")
+    writing_options.add_lines(
         parser,
         samples="number of lines of each text (default: 1), of a network that takes no text "
         f"(default: {NUM_LINES}, or 1 if --output is a file), or of each of several networks, on "
@@ -42,7 +42,7 @@ def add_options(parser: Parser) -> None:
     options.add_seed(parser, seed)
     options.add_output(parser, SUFFIXES)
     add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
-    options.add_primer(parser)
+    writing_options.add_primer(parser)
     show = "save a picture for each line, like the figures of Graves 2013: the density of the next "
     show += "point, the window on the text, or the weights of the mixture's components; may be "
     show += "given several times (default: none)"
@@ -95,7 +95,7 @@ class Lines:
             return None
         if self.text is None:
             return [writer.default_text]
-        return options.without_unknown(writer.model.alphabet, self.text, self.skip_unknown)
+        return writing_options.without_unknown(writer.model.alphabet, self.text, self.skip_unknown)
 
 
 def check(arguments: argparse.Namespace, primer: PrimerFile | None) -> None:
@@ -122,12 +122,24 @@ def check(arguments: argparse.Namespace, primer: PrimerFile | None) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    primer = options.primer_file(arguments)
+    primer = writing_options.primer_file(arguments)
     check(arguments, primer)
-    style = primer.path if primer and not arguments.primer else None
-    extras = dict(arguments.extras)
-    chosen = options.from_arguments(Lines, arguments, primer=primer, style=style, extras=extras)
-    networks = options.from_arguments(Networks, arguments)
+    chosen = Lines(
+        text=arguments.text,
+        num_samples=arguments.num_samples,
+        seed=arguments.seed,
+        bias=arguments.bias,
+        pen_sharpness=arguments.pen_sharpness,
+        steps=arguments.steps,
+        extras=dict(arguments.extras),
+        skip_unknown=arguments.skip_unknown,
+        primer=primer,
+        style=primer.path if primer and not arguments.primer else None,
+        output=arguments.output,
+        inkml=arguments.inkml,
+        show=arguments.show,
+    )
+    networks = Networks.of(arguments)
     names = arguments.resume or [network_of(primer and primer.path)]
     writers = [networks.writer(name) for name in names]
     if chosen.text and not any(writer.model.needs_text for writer in writers):
