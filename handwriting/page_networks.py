@@ -11,7 +11,7 @@ from pathlib import Path
 from base.pretrained import DESCRIPTOR, pretrained
 from handwriting.styles import STYLES, styles
 
-FORMAT = "online-handwriting/2"
+FORMAT = "online-handwriting/3"
 START = json.dumps({"format": FORMAT}).removesuffix("}").encode()
 """The first bytes of each flat file, see `flat_file`."""
 START_OF_ANY_VERSION = START.rpartition(b"/")[0]

@@ -1,6 +1,6 @@
 // Reads the files of `experiments.py export NETWORK.bin`; handwriting/flat_file.py has the format.
 
-const FORMAT = "online-handwriting/2";
+const FORMAT = "online-handwriting/3";
 const DIGEST_BYTES = 32, MAX_HEADER = 2 ** 20;
 const BYTES = {float32: 4, float16: 2, int8: 1}; // bytes of a number, for each type of a tensor
 // Keys that the header of a file lacks, for each role of a network.
