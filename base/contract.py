@@ -5,6 +5,7 @@ rule that is broken raises a ConfigFault, which names the part.
 """
 
 import copy
+import gc
 import inspect
 import io
 import logging
@@ -92,6 +93,8 @@ def check(make: Callable[[], Any]) -> list[str]:
             with torch.no_grad():
                 rule(trial)
             kept.append(inspect.getdoc(rule).partition("\n")[0])
+    del trainer, trial
+    gc.collect()  # A trainer refers to itself; the run's parts need the memory.
     return kept
 
 

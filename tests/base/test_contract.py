@@ -2,6 +2,7 @@
 
 import logging
 import math
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -316,3 +317,15 @@ def test_trial_gives_as_many_chunks_as_a_step_takes(tmp_path, caplog):
     with caplog.at_level(logging.ERROR):
         check(partial(make, tmp_path, trainer=Counting, accumulate=3, truncate=3))
     assert counts == [3, 3]
+
+
+def test_parts_of_a_trial_are_freed_before_those_of_the_run_are_made(tmp_path):
+    tried = []
+
+    def remembered() -> BaseTrainer:
+        trainer = make(tmp_path)
+        tried.append(weakref.ref(trainer))
+        return trainer
+
+    check(remembered)
+    assert [reference() for reference in tried] == [None, None]
