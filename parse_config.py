@@ -1,4 +1,4 @@
-"""Reads a config, reports all its faults before data are loaded, and builds the config's objects.
+"""Reads configs, and tries their constructors, so that all faults come before data are loaded.
 
 A config can name only the exported classes of the project's packages, torch's optimisers and
 schedules, and classes of modules that the user loads. `base.config` has the parts: files and their
@@ -7,7 +7,7 @@ bases, overrides, the binding of values to constructors, and the comparison with
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,18 +64,13 @@ def plan_of(config: Json, source: str, overrides: Iterable[Override] = ()) -> Pl
     return Plan(config, source, BLOCKS, config_binder()).with_overrides(overrides)
 
 
-def plan_from_file(path: str | Path, overrides: Iterable[Override] = (), arch: Json = None) -> Plan:
+def plan_from_file(path: str | Path, overrides: Iterable[Override] = ()) -> Plan:
     """Return the plan of the config in a JSON file and its bases.
-
-    Args:
-        path: the file.
-        overrides: values from the command line.
-        arch: the block `arch` of the network to fine-tune, if any; see `bases.with_network`.
 
     Raises:
         ConfigError: if a file cannot be read, or no network is named.
     """
-    return read(path).with_network(arch).with_overrides(overrides)
+    return read(path).with_network(None).with_overrides(overrides)
 
 
 def read(path: str | Path) -> Plan:
@@ -104,24 +99,14 @@ def plan_from_checkpoint(
 
 def settings_of(plan: Plan) -> TrainingSettings:
     """Return the settings that all trainers have, with defaults."""
-    args = plan.checked().complete["trainer"]["args"]
+    args = plan.complete["trainer"]["args"]
     names = args.keys() & {field.name for field in fields(TrainingSettings)}
     return TrainingSettings(**{name: args[name] for name in names})
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What the trial of a config's constructors gives."""
-
-    plan: Plan
-    """The plan, with the defaults that classes give their bases."""
-    network: BaseModel | None
-    """The network without memory for its weights; None if it takes extras of unknown shapes."""
-
-
 def try_constructors(
     plan: Plan, alphabet: Alphabet | None = None, extras: Mapping[str, Any] | None = None
-) -> Trial:
+) -> tuple[Plan, BaseModel | None]:
     """Make all parts of a config but the trainer once, and throw them away.
 
     The network is on the device "meta", where weights take neither time nor memory. Optimiser and
@@ -131,6 +116,10 @@ def try_constructors(
         plan: the config.
         alphabet: that of the network; None if it is unknown.
         extras: the shapes of the extras that the network takes; None if they are unknown.
+
+    Returns:
+        the plan with the defaults that classes give their bases; and the network without memory
+        for its weights, or None if it takes extras of unknown shapes.
 
     Raises:
         ConfigError: with all faults of the plan, and of its constructors.
@@ -156,7 +145,7 @@ def try_constructors(
     except ConfigFault as fault:
         faults.append(fault)
     plan.refuse(faults)
-    return Trial(plan, built["arch"].value)
+    return plan, built["arch"].value
 
 
 def _together(made: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:

@@ -18,12 +18,12 @@ from base import contract, distributed
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import Checkpoint, load_weights
 from base.config import user_modules
-from base.contract import trying
 from base.device import resolve_device
 from base.provenance import versions
 from base.random_state import seed_all
 from base.run_folder import RunExists
 from base.training_parts import TrainingParts
+from base.trying import trying
 from commands import sweep, train_options
 from commands.start import Start, named_by_content, resolve_start
 from data_loader.data_loaders import Data

@@ -25,7 +25,6 @@ from base.base_model import BaseModel
 from base.batch_stream import BatchStream, Chunk, loaded
 from base.checkpoint import checkpoints
 from base.config import user_modules
-from base.contract import trying
 from base.device import plain_layers
 from base.not_finite import cause_of_gradient, cause_of_loss, watched
 from base.optimizer_step import OptimizerStep
@@ -35,6 +34,7 @@ from base.run_state import Carried, Progress, RunState, Sums, ratio
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import CheckpointWriter
 from base.training_parts import TrainingParts, TrainingSettings
+from base.trying import trying
 from utils.checks import ConfigFault, NotFinite, UserError, first_line
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,6 @@ import math
 import pickle
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,12 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from base.base_data_loader import Batch
 from base.base_metric import as_floats, broken_rule
+from base.base_trainer import BaseTrainer
 from base.config import torch_parts, user_modules
-from base.distributed import Lost
 from base.random_state import random_state_kept
 from base.run_state import Sums
-from utils.checks import ConfigFault, UserError, described
+from base.trying import trying
+from utils.checks import ConfigFault
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +52,9 @@ STATE_REMEDY = "keep it by state_dict and load_state_dict"
 class Trial:
     """Parts that are thrown away after a trial."""
 
-    make: Callable[[], Any]
+    make: Callable[[], BaseTrainer]
     """Makes a trainer like the run's, with parts of its own."""
-    trainer: Any
+    trainer: BaseTrainer
     batch: Batch
     """Two samples, if possible of different lengths."""
 
@@ -74,7 +74,7 @@ class Trial:
             return self.trainer.forward_batch(self.trainer.evaluated_model.eval(), self.batch, None)
 
 
-def check(make: Callable[[], Any]) -> list[str]:
+def check(make: Callable[[], BaseTrainer]) -> list[str]:
     """Try the parts of a run, and return the rules that they keep.
 
     The random generators are as before afterwards. All processes call this together.
@@ -98,7 +98,7 @@ def check(make: Callable[[], Any]) -> list[str]:
     return kept
 
 
-def two_samples(trainer: Any) -> Batch:
+def two_samples(trainer: BaseTrainer) -> Batch:
     """Return a batch of two training samples, each drawn twice to see that draws are repeatable."""
     loader, lengths = trainer.train_loader, trainer.train_loader.batch_sampler.lengths
     # The first sample that differs in length from sample 0, or sample 0 if there is none.
@@ -359,7 +359,7 @@ def are_equal(first: Tensor, second: Tensor) -> bool:
     return torch.allclose(first, second, TOLERANCE, TOLERANCE, equal_nan=True)
 
 
-def check_unchanged(trainer: Any, before: Batch, batch: Batch) -> None:
+def check_unchanged(trainer: BaseTrainer, before: Batch, batch: Batch) -> None:
     """Refuse a trainer that has changed `batch`, of which `before` is a copy."""
     for name, value in vars(before).items():
         if differ(value, vars(batch)[name]):
@@ -410,16 +410,3 @@ def try_state(key: str, part: Any) -> None:
     if differ(saved, part.state_dict()):
         expected = f"{TAKES_STATE}; afterwards it has another state"
         raise ConfigFault(key, type(part).__name__, expected)
-
-
-@contextmanager
-def trying(key: str, part: object, wanted: str, hint: str = "") -> Iterator[None]:
-    """A block in which an error in the code of `part` becomes a ConfigFault for `key`; `wanted`
-    says what is expected of the code, and `hint` ends the message."""
-    try:
-        yield
-    except (UserError, OSError, Lost):
-        raise
-    except Exception as error:
-        expected = f"{wanted}: trying it ended in {described(error)}{hint}"
-        raise ConfigFault(key, type(part).__name__, expected) from error

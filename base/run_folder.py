@@ -124,7 +124,7 @@ class RunFolder:
         return bool(checkpoints(self.models)) or self.best.exists()
 
     @classmethod
-    def resumed(cls, path: str, run_id: str | None = None) -> "RunFolder | None":
+    def resumed(cls, path: Path, run_id: str | None = None) -> "RunFolder | None":
         """Return the run that continues if training resumes from `path`.
 
         None means that a new run begins, because `path` is not the newest checkpoint of its run, or
@@ -138,7 +138,7 @@ class RunFolder:
         if run is None or run_id not in (None, run.run_id):
             return None
         newest = checkpoints(run.models)[:1]
-        is_newest = Path(path).is_dir() or not newest or newest[0].samefile(path)
+        is_newest = path.is_dir() or not newest or newest[0].samefile(path)
         return run if is_newest else None
 
     def require_new(self) -> "RunFolder":

@@ -5,7 +5,7 @@
 | `-c CONFIG` | new | none | |
 | `-c CONFIG -r CHECKPOINT` (fine-tuned) | new | named | weights |
 | `-r RUN`, or `-r` and its newest checkpoint | the same | the newest | everything |
-| `-r CHECKPOINT` that is older or elsewhere, or with `--run-id` | new | named | everything |
+| `-r CHECKPOINT` that is no run's newest, or with `--run-id` | new | named | everything |
 | `-r RUN` of a run without a checkpoint | the same | as its `run.json` says | weights |
 | `-c CONFIG --run-id ID --start-or-resume` | that of the id | its newest | everything |
 
@@ -30,6 +30,7 @@ from base.base_model import BaseModel, ExtraShapes
 from base.checkpoint import CheckpointFile, check_weights, find_checkpoint, newest_checkpoint
 from base.config import user_modules
 from base.config.plan import Plan
+from base.pretrained import resolve_checkpoint
 from base.run_folder import SAVED, RunFolder
 from model.loading import naming_incompatibilities
 from utils.alphabet import Alphabet
@@ -89,10 +90,10 @@ class Start:
         content = self.checkpoint.content if self.checkpoint else {}
         extras = ExtraShapes(content["extras"]) if "extras" in content else None
         alphabet = self.alphabet if self.plan["arch"] else None
-        trial = parse_config.try_constructors(self.plan, alphabet, extras)
-        if trial.network is not None:
-            self.check_weights(trial.network)
-        return replace(self, plan=trial.plan, network=trial.network)
+        plan, network = parse_config.try_constructors(self.plan, alphabet, extras)
+        if network is not None:
+            self.check_weights(network)
+        return replace(self, plan=plan, network=network)
 
     def network_for(self, extras: ExtraShapes) -> BaseModel:
         """Return the network on the device "meta", where weights take no memory."""
@@ -174,14 +175,15 @@ def _resolved(arguments: argparse.Namespace, locks: ExitStack | None) -> Start:
     if arguments.config:
         start = new_start(arguments)
         return start_or_resume(start, locks) if arguments.start_or_resume else start
-    run = RunFolder.resumed(arguments.resume, arguments.run_id)
+    place = resolve_checkpoint(arguments.resume)
+    run = RunFolder.resumed(place, arguments.run_id)
     if run is None:
-        return resumed_start(arguments, None)
+        return resumed_start(arguments, place, None)
     if arguments.saved not in (SAVED, run.saved):
         raise UserError(f"--saved is for a new run: {run.models} goes on where it is")
     _hold(run, locks)
     has_checkpoint = distributed.broadcast_object(run.has_checkpoint)
-    return resumed_start(arguments, run) if has_checkpoint else restart(arguments, run)
+    return resumed_start(arguments, place, run) if has_checkpoint else restart(arguments, run)
 
 
 def new_start(arguments: argparse.Namespace) -> Start:
@@ -218,20 +220,20 @@ def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
     checkpoint = _find(start.run.models, needs_state=True)
     former = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
     # A trial finds the defaults that classes give their bases.
-    plan, former = (parse_config.try_constructors(plan).plan for plan in (start.plan, former))
+    plan, former = (parse_config.try_constructors(plan)[0] for plan in (start.plan, former))
     return Start(plan.resumed(former), start.run, checkpoint, is_resumed=True, tries_older=True)
 
 
-def resumed_start(arguments: argparse.Namespace, run: RunFolder | None) -> Start:
-    """Return the start that resumes `run`, or, if `run` is None, that branches to a new run."""
-    checkpoint = _find(arguments.resume, needs_state=True)
+def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | None) -> Start:
+    """Return the start that resumes `run` from the folder or file `place`, or, if `run` is None,
+    that branches to a new run."""
+    checkpoint = _find(place, needs_state=True)
     stored = checkpoint.content["config"]
     plan = parse_config.plan_from_checkpoint(stored, checkpoint.path, arguments.overrides)
     if run is None:
         run = _new_run(plan, arguments)
         log.info("%s: a new run goes on from it, in %s", checkpoint.path, run.models)
-    is_folder = Path(arguments.resume).is_dir()
-    return Start(plan, run, checkpoint, is_resumed=True, tries_older=is_folder)
+    return Start(plan, run, checkpoint, is_resumed=True, tries_older=place.is_dir())
 
 
 def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:

@@ -9,7 +9,7 @@ from base.checkpoint import load_checkpoint
 from base.config import bases
 from base.config.overrides import Override
 from base.pretrained import pretrained
-from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, try_constructors
+from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, read, try_constructors
 from utils.alphabet import Alphabet
 from utils.checks import ConfigError
 from utils.strict_json import nested
@@ -23,11 +23,11 @@ def test_a_config_is_sound_and_named_like_its_file(path):
     given = bases.merged(bases.read(path))
     if "type" in (given["arch"] or {}):
         config = plan_from_file(path)
-        assert try_constructors(config).plan.stored == given
+        assert try_constructors(config)[0].stored == given
     else:  # of the network that is fine-tuned
         name = "reader" if "reader" in path.stem else "writer"
         arch = load_checkpoint(pretrained()[name])["config"]["arch"]
-        config = plan_from_file(path, arch=arch)
+        config = read(path).with_network(arch)
         assert config.stored["arch"]["type"] == arch["type"]
     assert config.name == path.stem
     resolved = config.resolved

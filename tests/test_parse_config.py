@@ -25,6 +25,7 @@ from parse_config import (
     plan_from_checkpoint,
     plan_from_file,
     plan_of,
+    read,
     try_constructors,
 )
 from tests import tiny_config
@@ -43,7 +44,7 @@ def changed(key: str, value: Any) -> dict:
 
 def parsed(config: Any, *overrides: str) -> Plan:
     plan = plan_of(config, "c.json", [Override.parse(text) for text in overrides])
-    return try_constructors(plan).plan
+    return try_constructors(plan)[0]
 
 
 def faults(config: Any, *overrides: str) -> list:
@@ -184,7 +185,7 @@ def in_files(folder: Path, *configs: Any, arch: Any = None) -> Plan:
     """Write configs into files, a.json, b.json and so on, and read the first."""
     for name, config in zip("abcdefg", configs, strict=False):
         (folder / f"{name}.json").write_text(json.dumps(config))
-    return plan_from_file(folder / "a.json", arch=arch).checked()
+    return read(folder / "a.json").with_network(arch).checked()
 
 
 def test_a_config_has_what_its_base_says_and_it_does_not(tmp_path):
@@ -492,3 +493,10 @@ def test_a_schedule_that_does_not_fit_the_run_is_refused(args, steps, message):
     schedule_of({"type": "OneCycleLR", "args": args | {"total_steps": 99}}, 99)
     with pytest.raises(ConfigError, match=message):
         schedule_of({"type": "OneCycleLR", "args": args}, steps)
+
+
+def test_faults_of_constructors_come_with_those_of_values():
+    wrong = {"colour": 1, "optimizer.args.betas": [0.9, 1.0]}
+    with pytest.raises(ConfigError) as error:
+        parsed(tiny_config.changed(CONFIG, wrong))
+    assert [fault.key for fault in error.value.faults] == ["colour", "optimizer.args"]

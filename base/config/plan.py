@@ -66,7 +66,9 @@ class Plan:
     def name(self) -> str:
         """The name of the experiment, which is also that of a folder."""
         name = children(self.config).get("name")
-        return name if _is_name(name) else self.checked().config["name"]
+        if not _is_name(name):
+            self.checked()  # refuses the name
+        return name
 
     def with_network(self, arch: Json) -> "Plan":
         """Return the plan with a network; see `bases.with_network`.

@@ -10,6 +10,7 @@ import pytest
 
 import data_loader
 import train
+from base import pretrained
 from base.checkpoint import BEST, checkpoints, load_checkpoint, save_checkpoint
 from base.run_folder import RunFolder
 from commands import train_options
@@ -66,6 +67,12 @@ def test_a_command_line_begins_in_one_of_six_ways(trained):
     with pytest.raises(UserError, match="'a' exists already"):
         begun(*config, "--run-id", "a")
     assert {path.name for path in MODELS.iterdir()} == {"a", "killed"}
+
+
+def test_run_goes_on_when_its_id_is_given_instead_of_its_folder(trained, monkeypatch):
+    monkeypatch.setattr(pretrained, "RUNS", Path("saved/models").absolute())
+    start = begun("-r", "a")
+    assert start.run.run_id == "a" and start.is_resumed and start.tries_older
 
 
 def test_a_run_of_several_starts_says_what_it_began_with(trained):
