@@ -124,7 +124,7 @@ def test_a_run_does_not_go_on_with_other_data_unless_it_may(trained, capsys):
 
 def test_a_run_does_not_go_on_with_other_ink_under_the_same_names(trained):
     start = begun("-r", str(RUN))
-    loaded = start.config.build("data_loader").dataset.load()
+    loaded = start.plan.build("data_loader").dataset.load()
     start.check_data(loaded, new_data=False)
     other = {
         split: [replace(one, ink=-3 * one.ink) for one in samples]
