@@ -227,7 +227,8 @@ def _baselines(words: Sequence[BoxedWord], size: float) -> list[float]:
     """Return the y of each word's baseline; all are equal unless the row falls by over `size`."""
     bottom = np.array([word.bottom for word in words])
     middle = np.array([word.left + word.right for word in words]) / 2
-    fitted = np.polynomial.Polynomial.fit(middle, bottom, min(1, len(words) - 1))(middle)
+    degree = 1 if np.ptp(middle) > 0 else 0
+    fitted = np.polynomial.Polynomial.fit(middle, bottom, degree)(middle)
     level = np.full(len(words), np.median(bottom))
     return (fitted if np.ptp(fitted) > size else level).tolist()
 

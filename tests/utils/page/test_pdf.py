@@ -134,3 +134,9 @@ def test_a_row_is_searched_by_its_words_or_as_a_whole(tmp_path):
     found = written(saved(tmp_path / "a.pdf", Page(210, 297, rows).to_pdf_page()).pages[0])
     assert [text for text, *_ in found] == ["10", "a b", "all of it"]
     assert [math.floor(left) for _, left, *_ in found] == [20, 60, 20]
+
+
+def test_words_over_each_other_have_a_level_baseline(tmp_path):
+    words = [BoxedWord("a", 0.0, bottom - 4.0, 10.0, bottom) for bottom in (4.0, 40.0)]
+    document = saved(tmp_path / "a.pdf", PdfPage(100.0, 100.0, [], [words]))
+    assert document.pages[0].extract_text().split() == ["a", "a"]
