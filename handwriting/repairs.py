@@ -54,6 +54,12 @@ MARK_WIDTH = 0.4  # largest width of a full stop or comma in x-heights (by eye)
 MIN_MARK_GAP = 0.3
 """Least x-heights between a full stop or comma within a word and the feet of its neighbours (by
 eye: the width of the pen's line is 0.15)."""
+MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
+MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
+MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
+MIN_END_GAP = 0.15
+"""Least x-heights between the feet of a word and the full stop or comma at its end (assumed: the
+width of the pen's line)."""
 MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full stop)
 
 HIGH_SIGNS = {*string.punctuation} - {*".,"}
@@ -97,6 +103,12 @@ class LetterStrokes:
     def indices_of(self, wanted: str) -> list[int]:
         """Return the index in `text` of each occurrence of one of the `wanted` characters."""
         return [index for index, character in enumerate(self.text) if character in wanted]
+
+    def numbers_of(self, index: int) -> list[int]:
+        """Return the numbers of the strokes that belong to a character of the text: the window was
+        at it during more of their points than at any other character."""
+        owners = (int(np.bincount(indices).argmax()) for indices in self.indices)
+        return [number for number, owner in enumerate(owners) if owner == index]
 
     def selected(self, numbers: Iterable[int]) -> "LetterStrokes":
         """Return only the strokes with these numbers."""
@@ -391,14 +403,41 @@ def _stems(letters: LetterStrokes, index: int, x_height: float, max_height: floa
     return stems
 
 
-def repair_signs(strokes: Sequence[np.ndarray], text: str) -> list[np.ndarray]:
-    """Return a word's strokes, in x-heights, with legible full stops and commas."""
-    strokes = [*strokes]
+def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return a word's strokes, in x-heights, with legible full stops, commas, bars and rings."""
+    strokes, text = with_clear_signs(letters), letters.text
+    last_mark = letters.numbers_of(len(text) - 1) if text.endswith((".", ",")) else []
+    strokes = with_mark_behind(strokes, last_mark)
     if text.endswith("."):
-        strokes = with_stop_on_line(strokes)
+        strokes = with_stop_on_line(strokes, last_mark)
     if text.endswith(","):
         strokes = with_long_comma(strokes)
     return with_free_marks(strokes) if re.search(r"\w[.,]\w", text) else strokes
+
+
+def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return a word's strokes, in x-heights; the two bars of an `=` or `€` are at least
+    `MIN_BAR_GAP` apart, and the ring of a `°` is at least `MIN_RING_SIZE` large."""
+    strokes = [*letters.strokes]
+    for index in letters.indices_of("=€"):
+        bars = [k for k in letters.numbers_of(index) if is_flat(strokes[k])]
+        if len(bars) == 2:
+            upper, lower = sorted(bars, key=lambda k: strokes[k][:, 1].mean())
+            gap = strokes[lower][:, 1].mean() - strokes[upper][:, 1].mean()
+            shift = np.array([0.0, max(MIN_BAR_GAP - gap, 0.0) / 2])
+            strokes[upper], strokes[lower] = strokes[upper] - shift, strokes[lower] + shift
+    for index in letters.indices_of("°"):
+        for number in letters.numbers_of(index):
+            ring = strokes[number]
+            factor = max(MIN_RING_SIZE / np.ptp(ring, axis=0).max(), 1.0)
+            strokes[number] = ring.mean(0) + (ring - ring.mean(0)) * factor
+    return strokes
+
+
+def is_flat(stroke: np.ndarray) -> bool:
+    """Return whether a stroke is a bar: much wider than high."""
+    width, height = np.ptp(stroke, axis=0)
+    return bool(height <= MAX_BAR_HEIGHT * width)
 
 
 def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
@@ -409,14 +448,28 @@ def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
     return middle + np.array([[0.0, -MIN_DOT_SIZE / 2], [0.0, MIN_DOT_SIZE / 2]])
 
 
-def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+def with_mark_behind(strokes: Sequence[np.ndarray], last_mark: Sequence[int]) -> list[np.ndarray]:
+    """Return the strokes, in x-heights, of a word; those numbered `last_mark`, a full stop or comma
+    at its end, are moved to the right until they are `MIN_END_GAP` clear of the feet before."""
+    others = [stroke for number, stroke in enumerate(strokes) if number not in last_mark]
+    feet = [foot for stroke in others if len(foot := stroke[stroke[:, 1] > -MARK_RISE])]
+    moved = [*strokes]
+    for number in last_mark:
+        left, right = span([strokes[number]])
+        if feet and right - left <= MARK_WIDTH:
+            moved[number] = strokes[number] + (max(span(feet)[1] + MIN_END_GAP - left, 0.0), 0.0)
+    return moved
+
+
+def with_stop_on_line(strokes: Sequence[np.ndarray], last_mark: Sequence[int]) -> list[np.ndarray]:
     """Return the strokes, in x-heights, of a word that ends with full stops, which are moved to the
-    baseline."""
+    baseline: those numbered `last_mark`, and what stands behind the letters."""
     large = [stroke for stroke in strokes if np.ptp(stroke, axis=0).max() > MAX_STOP_SIZE]
     end = span(large)[1] if large else 0.0
     moved = [*strokes]
     for number, stroke in enumerate(strokes):
-        if stroke[:, 0].mean() > end:
+        is_small = np.ptp(stroke, axis=0).max() <= MAX_STOP_SIZE
+        if stroke[:, 0].mean() > end or (number in last_mark and is_small):
             bottom = stroke[:, 1].max()
             moved[number] = stroke - (0.0, bottom - min(max(bottom, -MAX_STOP_RISE), 0.0))
     return moved
