@@ -54,7 +54,7 @@ FOLDING = str.maketrans({sign: group[0] for group in LOOKALIKES for sign in grou
 BARE_I_READINGS = ("l", "t", "k", "/")
 """What an `I` that is one bare stroke may be read as ("the words of a page")."""
 MAX_SPELLINGS = 8  # spellings of a word that are compared with the ink (assumed)
-OVERLOOKED = "."
+OVERLOOKED = ".'"
 """Signs that a second reader overlooks ("a reader of pictures proofreads"); their places are
 checked (`shape_faults`)."""
 AMBIGUOUS_ALONE = str.maketrans("_~,'\"/!(", "--...lll")
@@ -250,7 +250,7 @@ def as_seen_by(reader: Reader, word: CheckedWord) -> CheckedWord:
 
 def _overlooking(text: str) -> tuple[str, str, str]:
     """Return a text, the text without `OVERLOOKED` signs at its end, and without all of them."""
-    return text, text.rstrip(OVERLOOKED), text.replace(OVERLOOKED, "")
+    return text, text.rstrip(OVERLOOKED), text.translate(dict.fromkeys(map(ord, OVERLOOKED)))
 
 
 def _readings(

@@ -154,7 +154,7 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
     ]
     for index in letters.indices_of("ij"):
         max_height = MAX_I_STEM_HEIGHT if letters.text[index] == "i" else math.inf
-        stems = _stems(letters, index, x_height, max_height)
+        stems = stems_of(letters, index, x_height, max_height)
         # People who join their letters make the dots of a word at its end.
         word_end = f"{letters.text} ".index(" ", index)
         window = range(index - MAX_DELAY, max(index + MAX_DELAY, word_end) + 1)
@@ -196,7 +196,7 @@ def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterSt
     letters, added = letters.copy(), []
     side = BAR_SIDE * width * x_height
     for index in letters.indices_of("t"):
-        if not (stems := _stems(letters, index, x_height, math.inf)):
+        if not (stems := stems_of(letters, index, x_height, math.inf)):
             continue
         stem = max(stems, key=lambda stem: np.ptp(stem.points[:, 1]))
         bar = max(_bars(letters, stem, index, x_height), key=lambda bar: bar.reach, default=None)
@@ -383,7 +383,7 @@ class Stem(NamedTuple):
     points: np.ndarray
 
 
-def _stems(letters: LetterStrokes, index: int, x_height: float, max_height: float) -> list[Stem]:
+def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: float) -> list[Stem]:
     """Return the downward parts of strokes, `MIN_STEM_HEIGHT` to `max_height` x-heights high, that
     have enough points of a letter. (The window may reach a letter while the pen writes the
     letter before.)"""

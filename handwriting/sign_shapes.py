@@ -8,11 +8,11 @@ crossing, a ring, a width, a place) show whether the character has what distingu
 import math
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
-from handwriting.repairs import MARK_RISE, LetterStrokes, is_flat
+from handwriting.repairs import MARK_RISE, LetterStrokes, is_flat, stems_of
 from handwriting.written_word import WrittenWord, span
 from utils.hand_measures import is_straight, ring_area, segments_cross
 
@@ -55,9 +55,13 @@ def shape_faults(word: WrittenWord, lean: float) -> Iterator[str]:
             yield f"a thin {character}"
         elif strokes and character in SHAPES and not SHAPES[character](strokes):
             yield f"no clear {character}"
-        elif character == "." and not _has_clear_stop(letters, index):
+        elif character == "." and ".." not in word.text and not _has_clear_stop(letters, index):
             yield "a stop that is not clear"
-        elif character == "x" and not _crosses_itself(_around(letters, index)):
+        elif character in "'’" and not _has_raised(letters, index):
+            yield "no clear apostrophe"
+        elif character == "t" and not stems_of(letters, index, 1.0, math.inf):
+            yield "a t without its stem"
+        elif character == "x" and not _is_crossed(letters, index):
             yield "an x that does not cross"
         elif _accents_of(character) and accent(letters, index) == []:
             yield f"{character} without its accent"
@@ -111,11 +115,11 @@ def accent(letters: LetterStrokes, index: int) -> list[int] | None:
     is_above = [unicodedata.combining(mark) == ABOVE for mark in _accents_of(character)]
     free = []
     for k, (stroke, indices) in enumerate(letters.pairs()):
-        top, bottom = stroke[:, 1].min(), stroke[:, 1].max()
-        is_aside = bottom <= -MIN_ACCENT_RISE if any(is_above) else top >= -MAX_ACCENT_OVERLAP
+        is_low = stroke[:, 1].min() >= -MAX_ACCENT_OVERLAP
+        is_small = np.ptp(stroke, axis=0).max() <= MAX_ACCENT_SIZE
         owner = int(np.bincount(indices).argmax())
         is_free = letters.text[owner] not in MARKED and abs(owner - index) <= 1
-        if is_aside and is_free and np.ptp(stroke, axis=0).max() <= MAX_ACCENT_SIZE:
+        if is_small and is_free and (_is_raised(stroke) if any(is_above) else is_low):
             free.append(k)
     body = [
         stroke[indices == index]
@@ -137,35 +141,41 @@ def accent(letters: LetterStrokes, index: int) -> list[int] | None:
 
 
 def has_bare_i(word: WrittenWord) -> bool:
-    """Return whether each `I` of a word is bare, that is, a single straight stroke."""
+    """Return whether each `I` of a word is bare: a single straight stroke that nothing crosses."""
     parts = strokes_by_character(word)
-    return all(map(is_straight, (s for c, s in zip(word.text, parts, strict=False) if c == "I")))
+    strokes_of_i = [strokes for sign, strokes in zip(word.text, parts, strict=False) if sign == "I"]
+    return all(
+        is_straight(strokes) and not _crosses(strokes, [*chain(*parts)]) for strokes in strokes_of_i
+    )
 
 
 def _accents_of(character: str) -> str:
     return unicodedata.normalize("NFD", character)[1:]
 
 
-def _around(letters: LetterStrokes, index: int) -> Strokes:
-    """Return the parts of strokes that were made while the window was at most one character away
-    from a character."""
-    near = [(stroke, np.abs(indices - index) <= 1) for stroke, indices in letters.pairs()]
-    return [stroke[is_near] for stroke, is_near in near if is_near.any()]
+def _is_crossed(letters: LetterStrokes, index: int) -> bool:
+    """Return whether the ink of a character crosses itself or ink that was made while the window
+    was at most one character away."""
+    own, near = (
+        [
+            part
+            for stroke, indices in letters.pairs()
+            if len(part := stroke[abs(indices - index) <= n])
+        ]
+        for n in (0, 1)
+    )
+    return not own or _crosses(own, near)
 
 
 def _crosses(strokes: Strokes, others: Strokes) -> bool:
-    """Return whether strokes cross others, or themselves beyond the next segment."""
+    """Return whether segments of strokes cross segments of others that have no end in common."""
     segments, other_segments = (
         np.concatenate([np.stack((stroke[:-1], stroke[1:]), 1) for stroke in each])
         for each in (strokes, others)
     )
-    follows = (segments[:, None, 1] == other_segments[None, :, 0]).all(2)
-    crossing = segments_cross(segments, other_segments) & ~follows
-    return bool((np.triu(crossing, 1) if strokes is others else crossing).any())
-
-
-def _crosses_itself(strokes: Strokes) -> bool:
-    return _crosses(strokes, strokes)
+    ends = segments[:, None, :, None] == other_segments[:, None]
+    is_apart = ~ends.all(-1).any((2, 3))
+    return bool((segments_cross(segments, other_segments) & is_apart).any())
 
 
 def _width(strokes: Strokes, lean: float) -> float:
@@ -175,18 +185,25 @@ def _width(strokes: Strokes, lean: float) -> float:
 
 
 def _has_clear_stop(letters: LetterStrokes, index: int) -> bool:
-    """Return whether a full stop has a stroke of its own near the baseline that touches nothing."""
+    """Return whether a full stop has a stroke of its own, near the baseline or the foot of the
+    character before it, that touches nothing."""
     stops = letters.numbers_of(index)
+    feet = [letters.strokes[k][:, 1].max() for k in letters.numbers_of(index - 1)]
     others = [stroke for k, stroke in enumerate(letters.strokes) if k not in stops]
-    for stroke in (letters.strokes[k] for k in stops):
-        left, right = span([stroke])
-        near = np.concatenate([*others, stroke[:0]])
-        near = near[(near[:, 0] > left - PEN_WIDTH) & (near[:, 0] < right + PEN_WIDTH)]
-        top, bottom = stroke[:, 1].min() - PEN_WIDTH, stroke[:, 1].max() + PEN_WIDTH
-        touches = np.any((near[:, 1] > top) & (near[:, 1] < bottom))
-        if stroke[:, 1].min() > -MARK_RISE and not touches:
+    for stop in (letters.strokes[k] for k in stops):
+        points = np.concatenate([*others, stop[:0]])
+        is_near = (points > stop.min(0) - PEN_WIDTH) & (points < stop.max(0) + PEN_WIDTH)
+        if stop[:, 1].min() > min([0.0, *feet]) - MARK_RISE and not is_near.all(1).any():
             return True
     return False
+
+
+def _has_raised(letters: LetterStrokes, index: int) -> bool:
+    return any(_is_raised(stroke) for stroke, indices in letters.pairs() if index in indices)
+
+
+def _is_raised(stroke: np.ndarray) -> bool:
+    return bool(stroke[:, 1].max() <= -MIN_ACCENT_RISE)
 
 
 def _has_bar(strokes: Strokes) -> bool:
@@ -194,9 +211,10 @@ def _has_bar(strokes: Strokes) -> bool:
 
 
 SHAPES: dict[str, Callable[[Strokes], bool]] = {
+    "4": lambda strokes: len(strokes) > 1 or _crosses(strokes, strokes),
     "=": lambda strokes: sum(map(is_flat, strokes)) >= 2,
     **dict.fromkeys("-–—", lambda strokes: any(map(is_flat, strokes))),
-    **dict.fromkeys("+$", _crosses_itself),
+    **dict.fromkeys("+$", lambda strokes: _crosses(strokes, strokes)),
     **dict.fromkeys("€£", _has_bar),
     "%": lambda strokes: len(strokes) > 1,
     "°": lambda strokes: ring_area(strokes) >= MIN_DEGREE_AREA,

@@ -40,6 +40,8 @@ def moved(stroke, x):
         ("8", [[(0, 0), (0.5, -1), (0.1, -1.8), (0.4, -1)]], None),
         ("8", [[(0, 0), (0.1, -1), (0, -1.8), (0.1, -1)]], "a thin 8"),
         ("1", [[(0, 0), (0, -1.8)]], None),
+        ("4", [BOW, DOWN], None),
+        ("4", [BOW], "no clear 4"),  # without its stem
         ("=", [BAR, LOW_BAR], None),
         ("=", [BAR], "no clear ="),
         ("+", [BAR, moved(DOWN, 0.2)], None),
@@ -69,6 +71,19 @@ def test_a_character_has_what_distinguishes_it(text, strokes, fault):
 def test_digits_do_not_lie_on_one_another(text, right, faults):
     """Each is a slope; letters may run into one another."""
     assert [*shape_faults(word(text, (0, 0.0, UP), (1, right, DOWN)), 0.0)] == faults
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "faults"),
+    [
+        ("l'", moved(ACUTE, 0.3), []),
+        ("l'", moved(DOWN, 0.3), ["no clear apostrophe"]),
+        ("lt", moved(DOWN, 0.3), []),
+        ("lt", moved(LOW_BAR, 0.3), ["a t without its stem"]),
+    ],
+)
+def test_an_apostrophe_is_above_the_letters_and_a_t_has_a_stem(text, mark, faults):
+    assert [*shape_faults(word(text, (0, 0.0, UP), (1, 0.0, mark)), 0.0)] == faults
 
 
 @pytest.mark.parametrize(
@@ -121,5 +136,7 @@ def test_a_reader_of_ascii_is_shown_what_it_knows(text, marks, expected):
     [([(0.5, -0.8), (0.45, -0.4), (0.4, 0)], True), ([(0.5, -0.8), (0.57, -0.4), (0.4, 0)], False)],
 )
 def test_an_i_is_bare_if_it_is_one_straight_stroke(points, is_bare):
-    """A `t` of two strokes stands beside it."""
-    assert has_bare_i(word("It", (0, 0.0, points), (1, 1.0, DOWN), (1, 1.0, BAR))) == is_bare
+    """A `t` of two strokes stands beside it; with its bar through the `I` both look like a `t`."""
+    for x in (1.0, 0.0):
+        written = word("It", (0, 0.0, points), (1, 1.0, DOWN), (1, x, BAR))
+        assert has_bare_i(written) == (is_bare and x == 1.0)
