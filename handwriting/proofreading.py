@@ -40,7 +40,8 @@ STRAY_INK = "ink outside the line"
 MAX_DOUBT = 0.1  # nats (by eye: "the words of a page")
 MAX_DOUBT_OF_NUMBER = 0.01  # nats, for a word with a digit (by eye: "the words of a page")
 REPORTED_RATIO = 10.0  # multiple of the limit above which doubt is reported (by eye: as above)
-MAX_CONFIRMING_DOUBT = 1.0  # nats; a second reader with less doubt confirms a word (assumed)
+MAX_CONFIRMING_DOUBT = 1.0
+"""Nats of a second reader's doubt below which it confirms a word that it misreads (assumed)."""
 MAX_SECOND_DOUBT = 0.8
 """Nats of a second reader's doubt above which a word is written again (measured: "a reader of
 pictures proofreads")."""
@@ -98,8 +99,10 @@ class CheckedWord:
 
     @property
     def confirmed(self) -> bool:
-        """Whether a second reader reads the word with little doubt."""
-        return self.second is not None and self.second < MAX_CONFIRMING_DOUBT
+        """Whether a second reader reads the word, or has little doubt of it."""
+        if self.second is None:
+            return False
+        return not self.looks_like or self.second < MAX_CONFIRMING_DOUBT
 
     @property
     def doubt_limit(self) -> float:

@@ -10,7 +10,7 @@ import math
 import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -412,7 +412,7 @@ def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
         strokes = with_stop_on_line(strokes, last_mark)
     if text.endswith(","):
         strokes = with_long_comma(strokes)
-    return with_free_marks(strokes) if re.search(r"\w[.,]\w", text) else strokes
+    return with_free_marks(replace(letters, strokes=strokes))
 
 
 def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
@@ -486,9 +486,12 @@ def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     return lengthened
 
 
-def with_free_marks(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes, in x-heights, of a word with full stops or commas between its characters.
-    Ink moves to the right so that the gaps beside each of these are at least `MIN_MARK_GAP`."""
+def with_free_marks(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return the strokes of a word, in x-heights. If full stops or commas are between characters,
+    ink moves to the right so that the gaps beside each mark are at least `MIN_MARK_GAP`."""
+    strokes, marks = letters.strokes, letters.indices_of(".,")
+    if not re.search(r"\w[.,]\w", letters.text):
+        return strokes
     feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in strokes]  # their low points
     centres = []
     for foot, stroke in zip(feet, strokes, strict=True):
@@ -497,7 +500,8 @@ def with_free_marks(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     for number in sorted(range(len(strokes)), key=centres.__getitem__):
         if len(foot := feet[number]):
             left, right = span([foot])
-            is_mark = len(foot) == len(strokes[number]) and right - left <= MARK_WIDTH
+            is_low = len(foot) == len(strokes[number]) and right - left <= MARK_WIDTH
+            is_mark = is_low and bool(np.isin(letters.indices[number], marks).any())
             if is_mark or was_mark:
                 shift += max(MIN_MARK_GAP - (left + shift - edge), 0.0)
             edge, was_mark = max(edge, right + shift), is_mark

@@ -212,6 +212,14 @@ def test_nothing_touches_a_point_within_a_word(text):
     )
 
 
+def test_the_stem_of_a_4_is_no_full_stop():
+    """It is as low and as narrow as one."""
+    foot, stem = np.array([(0, -1.5), (0.6, -0.5)]), np.array([(0.4, -0.5), (0.4, 0.2)])
+    point = np.array([(-1.0, -0.1), (-1.0, 0.0)])
+    found = repaired("7.4", [point, foot, stem], 1, 2, 2)
+    assert_array_equal(found, [point, foot, stem])
+
+
 @pytest.mark.parametrize(
     ("text", "mark", "left", "bottom"),
     [("7.", [(0.4, -0.4), (0.4, -0.3)], 0.75, -0.12), ("7,", [(0.5, -0.3), (0.4, 0.5)], 0.75, 0.5)],
