@@ -12,7 +12,7 @@ illegible to people and doubts words that are legible.
 import re
 import unicodedata
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice, product
 
@@ -176,17 +176,13 @@ def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> 
         MISSING_WORD: " ".join(word.text for word in words) != line.written_text,
         STRAY_INK: not _is_line(line),
     }
-    if any(faults.values()):
-        return [CheckedWord(tuple(words), line.written_text, faults=_present(faults))]
+    if line_faults := tuple(fault for fault, is_present in faults.items() if is_present):
+        return [CheckedWord(tuple(words), line.written_text, faults=line_faults)]
     checked = []
     for word in words:
         word_faults = tuple(shape_faults(word, shape.lean))
         checked.append(CheckedWord((word,), word.text, faults=word_faults, bare=has_bare_i(word)))
     return checked
-
-
-def _present(faults: Mapping[str, bool]) -> tuple[str, ...]:
-    return tuple(fault for fault, is_present in faults.items() if is_present)
 
 
 def _is_line(line: Line) -> bool:

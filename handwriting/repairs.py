@@ -406,10 +406,7 @@ def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: fl
 def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
     """Return a word's strokes, in x-heights, with legible full stops, commas, bars and rings."""
     strokes, text = with_clear_signs(letters), letters.text
-    last_mark = letters.numbers_of(len(text) - 1) if text.endswith((".", ",")) else []
-    strokes = with_mark_behind(strokes, last_mark)
-    if text.endswith("."):
-        strokes = with_stop_on_line(strokes, last_mark)
+    strokes = with_last_marks_clear(replace(letters, strokes=strokes))
     if text.endswith(","):
         strokes = with_long_comma(strokes)
     return with_free_marks(replace(letters, strokes=strokes))
@@ -448,31 +445,23 @@ def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
     return middle + np.array([[0.0, -MIN_DOT_SIZE / 2], [0.0, MIN_DOT_SIZE / 2]])
 
 
-def with_mark_behind(strokes: Sequence[np.ndarray], last_mark: Sequence[int]) -> list[np.ndarray]:
-    """Return the strokes, in x-heights, of a word; those numbered `last_mark`, a full stop or comma
-    at its end, are moved to the right until they are `MIN_END_GAP` clear of the feet before."""
-    others = [stroke for number, stroke in enumerate(strokes) if number not in last_mark]
+def with_last_marks_clear(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return the strokes of a word, in x-heights. Full stops and commas at its end are moved to the
+    right until they are `MIN_END_GAP` clear of the feet before, and full stops to the baseline."""
+    strokes, text = [*letters.strokes], letters.text
+    ends = range(len(text.rstrip(".,")), len(text))
+    marks = {number: text[index] for index in ends for number in letters.numbers_of(index)}
+    others = [stroke for number, stroke in enumerate(strokes) if number not in marks]
     feet = [foot for stroke in others if len(foot := stroke[stroke[:, 1] > -MARK_RISE])]
-    moved = [*strokes]
-    for number in last_mark:
-        left, right = span([strokes[number]])
-        if feet and right - left <= MARK_WIDTH:
-            moved[number] = strokes[number] + (max(span(feet)[1] + MIN_END_GAP - left, 0.0), 0.0)
-    return moved
-
-
-def with_stop_on_line(strokes: Sequence[np.ndarray], last_mark: Sequence[int]) -> list[np.ndarray]:
-    """Return the strokes, in x-heights, of a word that ends with full stops, which are moved to the
-    baseline: those numbered `last_mark`, and what stands behind the letters."""
-    large = [stroke for stroke in strokes if np.ptp(stroke, axis=0).max() > MAX_STOP_SIZE]
-    end = span(large)[1] if large else 0.0
-    moved = [*strokes]
-    for number, stroke in enumerate(strokes):
-        is_small = np.ptp(stroke, axis=0).max() <= MAX_STOP_SIZE
-        if stroke[:, 0].mean() > end or (number in last_mark and is_small):
-            bottom = stroke[:, 1].max()
-            moved[number] = stroke - (0.0, bottom - min(max(bottom, -MAX_STOP_RISE), 0.0))
-    return moved
+    for number, mark in marks.items():
+        (left, right), bottom = span([strokes[number]]), strokes[number][:, 1].max()
+        to_right = max(span(feet)[1] + MIN_END_GAP - left, 0.0) if feet else 0.0
+        if right - left <= MARK_WIDTH:
+            strokes[number] = strokes[number] + (to_right, 0.0)
+        if mark == "." and np.ptp(strokes[number], axis=0).max() <= MAX_STOP_SIZE:
+            up = bottom - min(max(bottom, -MAX_STOP_RISE), 0.0)
+            strokes[number] = strokes[number] - (0.0, up)
+    return strokes
 
 
 def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
