@@ -58,6 +58,8 @@ MAX_SPELLINGS = 8  # spellings of a word that are compared with the ink (assumed
 OVERLOOKED = ".'"
 """Signs that a second reader overlooks ("a reader of pictures proofreads"); their places are
 checked (`shape_faults`)."""
+NO_MARKS = dict.fromkeys(map(ord, OVERLOOKED + "\u0301"))
+"""Leaves out `OVERLOOKED` signs and accents."""
 AMBIGUOUS_ALONE = str.maketrans("_~,'\"/!(", "--...lll")
 """Signs that, seen alone, cannot be told from another sign; each is replaced by that sign."""
 
@@ -121,7 +123,7 @@ class CheckedWord:
     def reason(self) -> str:
         """Why a person should look at the word; empty if nobody needs to."""
         reasons = list(self.faults)
-        same_letters = with_accents_alike(self.hypothesis) == with_accents_alike(self.text)
+        same_letters = without_marks(self.hypothesis) == without_marks(self.text)
         if not self.confirmed and not (self.errors and same_letters):
             if self.errors:
                 reasons.insert(0, f"read as {self.hypothesis!r}")
@@ -249,7 +251,7 @@ def as_seen_by(reader: Reader, word: CheckedWord) -> CheckedWord:
 
 def _overlooking(text: str) -> tuple[str, str, str]:
     """Return a text, the text without `OVERLOOKED` signs at its end, and without all of them."""
-    return text, text.rstrip(OVERLOOKED), text.translate(dict.fromkeys(map(ord, OVERLOOKED)))
+    return text, text.rstrip(OVERLOOKED), text.translate(NO_MARKS)
 
 
 def _readings(
@@ -331,6 +333,11 @@ def with_accents_alike(text: str) -> str:
     """Return a text with the same accent for all accents, which look alike in small writing."""
     decomposed = unicodedata.normalize("NFD", folded(text))
     return "".join("\u0301" if unicodedata.combining(sign) else sign for sign in decomposed)
+
+
+def without_marks(text: str) -> str:
+    """Return a text without what is judged by its shape: accents and `OVERLOOKED` signs."""
+    return with_accents_alike(text).translate(NO_MARKS)
 
 
 def without_context(text: str) -> str:

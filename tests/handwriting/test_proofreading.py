@@ -134,10 +134,31 @@ def test_what_a_person_is_told(hypothesis, doubt, faults, reason):
     assert CheckedWord((), "cat", 1, hypothesis, errors, doubt, faults).reason == reason
 
 
-@pytest.mark.parametrize(("read", "reason"), [("forēt", ""), ("foret", "read as 'foret'")])
-def test_the_kind_of_an_accent_is_no_reason_to_tell_a_person(read, reason):
-    found = with_reading(one("forêt"), read, 2.0)
-    assert (found.errors, found.accepted, found.reason) == (1, False, reason)
+@pytest.mark.parametrize(
+    ("text", "read", "reason"),
+    [("forêt", "foret", ""), ("forêt", "forāt", "read as 'forāt'"), ("l'eau.", "leau.", "")],
+)
+def test_an_accent_or_apostrophe_that_a_reader_overlooks_is_judged_by_its_shape(text, read, reason):
+    found = with_reading(one(text), read, 2.0)
+    assert (found.errors > 0, found.accepted, found.reason) == (True, False, reason)
+
+
+@pytest.mark.parametrize(
+    ("readings", "reason"),
+    [([("12.50", 2.0)], ""), ([("1250", 2.0)], ""), ([("12.58", 2.0)], "read as '12.56'")],
+)
+def test_who_reads_a_word_but_for_a_stop_confirms_it(readings, reason):
+    (found,) = with_second_reading(second(*readings), [with_reading(one("12.50"), "12.56", 2.0)])
+    assert found.reason == reason
+
+
+@pytest.mark.parametrize(("mark", "second_doubt"), [((0.3, -1.3), 0.2), ((5.0, -1.3), None)])
+def test_a_reader_of_ascii_reads_a_word_without_its_accent(mark, second_doubt):
+    x, y = mark
+    letter, accent = np.array([(0.8, -1.0), (0, -0.5), (0.8, 0)]), np.array([(x, y), (x, y - 0.2)])
+    written = WrittenWord((letter, accent), 0.8, 1.0, "é", (np.zeros(3, int), np.zeros(2, int)))
+    (found,) = with_second_reading(second(("es", 0.2)), [CheckedWord((written,), "é")])
+    assert (found.second, found.looks_like) == (second_doubt, "es" if second_doubt else "")
 
 
 def test_blanks_before_apostrophes_and_kinds_of_dots_are_spellings_of_one_text():
