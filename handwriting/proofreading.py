@@ -12,14 +12,14 @@ illegible to people and doubts words that are legible.
 import re
 import unicodedata
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, pairwise, product
+from itertools import chain, islice, product
 
 import numpy as np
 
 from handwriting.hands import TRY_SEED_STRIDE, Hand, HandShape
-from handwriting.repairs import LetterStrokes
+from handwriting.sign_shapes import has_bare_i, shape_faults, without_unknown
 from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
 from model.generation.line import Line
@@ -27,7 +27,6 @@ from model.generation.writing import SEEDS
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised
 from utils.alphabet import WRONG
-from utils.hand_measures import is_straight, ring_area, segments_cross
 from utils.ink import DOT_INK, bounds, from_strokes, x_height
 
 # In brackets: how a value was found. A title in quotation marks is a section of the lab notebook.
@@ -38,17 +37,11 @@ UNENDED = "never ended"
 MISSING_WORD = "left out a word"
 STRAY_INK = "ink outside the line"
 """Faults of a line."""
-NO_RING = "a 9 without a ring"
-CROSSED_DIGIT = "a digit over another sign"
-"""Faults of a word that the second reader overlooks ("a reader of pictures proofreads")."""
-MIN_RING_AREA = 0.065
-"""Least area that a `9` encloses, divided by the square of its height (by eye: some 60 of 811 in
-seven styles enclose less, and most of these look like a `1`, `5` or `7`)."""
-MIN_SIGN_HEIGHT = 0.8  # least x-heights of a stroke that is a whole sign, not a part (by eye)
 MAX_DOUBT = 0.1  # nats (by eye: "the words of a page")
 MAX_DOUBT_OF_NUMBER = 0.01  # nats, for a word with a digit (by eye: "the words of a page")
 REPORTED_RATIO = 10.0  # multiple of the limit above which doubt is reported (by eye: as above)
-MAX_CONFIRMING_DOUBT = 1.0  # nats; a second reader with less doubt confirms a word (assumed)
+MAX_CONFIRMING_DOUBT = 1.0
+"""Nats of a second reader's doubt below which it confirms a word that it misreads (assumed)."""
 MAX_SECOND_DOUBT = 0.8
 """Nats of a second reader's doubt above which a word is written again (measured: "a reader of
 pictures proofreads")."""
@@ -62,13 +55,13 @@ FOLDING = str.maketrans({sign: group[0] for group in LOOKALIKES for sign in grou
 BARE_I_READINGS = ("l", "t", "k", "/")
 """What an `I` that is one bare stroke may be read as ("the words of a page")."""
 MAX_SPELLINGS = 8  # spellings of a word that are compared with the ink (assumed)
-OVERLOOKED = "."
-"""Signs that a second reader overlooks at the end of a word ("a reader of pictures proofreads")."""
+OVERLOOKED = ".'"
+"""Signs that a second reader overlooks ("a reader of pictures proofreads"); their places are
+checked (`shape_faults`)."""
+NO_MARKS = dict.fromkeys(map(ord, OVERLOOKED + "\u0301"))
+"""Leaves out `OVERLOOKED` signs and accents."""
 AMBIGUOUS_ALONE = str.maketrans("_~,'\"/!(", "--...lll")
 """Signs that, seen alone, cannot be told from another sign; each is replaced by that sign."""
-
-Character = tuple[str, list[np.ndarray]]
-"""A character and its strokes `(n, 2)`."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +101,10 @@ class CheckedWord:
 
     @property
     def confirmed(self) -> bool:
-        """Whether a second reader reads the word with little doubt."""
-        return self.second is not None and self.second < MAX_CONFIRMING_DOUBT
+        """Whether a second reader reads the word, or has little doubt of it."""
+        if self.second is None:
+            return False
+        return not self.looks_like or self.second < MAX_CONFIRMING_DOUBT
 
     @property
     def doubt_limit(self) -> float:
@@ -128,7 +123,7 @@ class CheckedWord:
     def reason(self) -> str:
         """Why a person should look at the word; empty if nobody needs to."""
         reasons = list(self.faults)
-        same_letters = with_accents_alike(self.hypothesis) == with_accents_alike(self.text)
+        same_letters = without_marks(self.hypothesis) == without_marks(self.text)
         if not self.confirmed and not (self.errors and same_letters):
             if self.errors:
                 reasons.insert(0, f"read as {self.hypothesis!r}")
@@ -183,52 +178,13 @@ def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> 
         MISSING_WORD: " ".join(word.text for word in words) != line.written_text,
         STRAY_INK: not _is_line(line),
     }
-    if any(faults.values()):
-        return [CheckedWord(tuple(words), line.written_text, faults=_present(faults))]
-    checked, characters, start = [], _characters(line), 0
+    if line_faults := tuple(fault for fault, is_present in faults.items() if is_present):
+        return [CheckedWord(tuple(words), line.written_text, faults=line_faults)]
+    checked = []
     for word in words:
-        word_characters = characters[start : start + len(word.text)]
-        start += len(word.text) + 1  # with the blank behind the word
-        nines = [strokes for sign, strokes in word_characters if sign == "9" and strokes]
-        height = MIN_SIGN_HEIGHT * shape.x_height
-        faults = {
-            NO_RING: any(ring_area(strokes) < MIN_RING_AREA for strokes in nines),
-            CROSSED_DIGIT: any(_digit_crossed(*pair, height) for pair in pairwise(word_characters)),
-        }
-        is_bare = all(is_straight(strokes) for sign, strokes in word_characters if sign == "I")
-        checked.append(CheckedWord((word,), word.text, faults=_present(faults), bare=is_bare))
+        word_faults = tuple(shape_faults(word, shape.lean))
+        checked.append(CheckedWord((word,), word.text, faults=word_faults, bare=has_bare_i(word)))
     return checked
-
-
-def _present(faults: Mapping[str, bool]) -> tuple[str, ...]:
-    return tuple(fault for fault, is_present in faults.items() if is_present)
-
-
-def _characters(line: Line) -> list[Character]:
-    """Return the characters of the line's text, each with its strokes. A stroke belongs to the
-    character at which the window was during most points of the stroke."""
-    written_start = len(line.text) - len(line.written_text)
-    characters: list[Character] = [(sign, []) for sign in line.written_text]
-    for stroke, indices in LetterStrokes.of(line).pairs():
-        index = int(np.bincount(indices).argmax()) - written_start
-        if 0 <= index < len(characters):
-            characters[index][1].append(stroke)
-    return characters
-
-
-def _digit_crossed(left: Character, right: Character, height: float) -> bool:
-    """Return whether one of two characters is a digit, and their strokes of at least this height
-    cross."""
-    if not (left[0].isdigit() or right[0].isdigit()):
-        return False
-    segments = []
-    for _, strokes in (left, right):
-        tall = [stroke for stroke in strokes if np.ptp(stroke[:, 1]) >= height]
-        if not tall:
-            return False
-        stroke_segments = [np.stack((stroke[:-1], stroke[1:]), 1) for stroke in tall]
-        segments.append(np.concatenate(stroke_segments))
-    return bool(segments_cross(*segments).any())
 
 
 def _is_line(line: Line) -> bool:
@@ -259,36 +215,61 @@ def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[Che
 
 def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
     """Return words with the doubt of a second reader. Words of a line with a fault, and words with
-    a character that the second reader does not know, stay unchanged."""
-    words = [*words]
-    for k, hypothesis, doubt in _readings(second_reader, words, OVERLOOKED):
-        word = words[k]
-        if second_reader.model.alphabet.unknown(folded(word.text)):
-            continue
-        reading = with_reading(word, hypothesis, doubt)
+    a character that the second reader does not know, stay unchanged; but accents and signs that it
+    does not know are taken away if their shapes are right."""
+    seen = [as_seen_by(second_reader, word) for word in words]
+    words = [replace(word, second=part.second) for word, part in zip(words, seen, strict=True)]
+    for k, hypothesis, doubt in _readings(second_reader, seen, _overlooking):
+        reading = with_reading(seen[k], hypothesis, doubt)
         if not reading.errors:
-            words[k] = replace(word, second=reading.doubt)
-        elif without_context(hypothesis) == without_context(word.text):
-            words[k] = replace(word, second=0.0)
+            words[k] = replace(words[k], second=reading.doubt)
+        elif without_context(hypothesis) in map(without_context, _overlooking(seen[k].text)):
+            words[k] = replace(words[k], second=0.0)
         else:
             looks_like = hypothesis.replace(WRONG, "?")
-            words[k] = replace(word, second=doubt, looks_like=looks_like)
+            words[k] = replace(words[k], second=doubt, looks_like=looks_like)
     return words
 
 
+def as_seen_by(reader: Reader, word: CheckedWord) -> CheckedWord:
+    """Return the part of a word whose characters a reader knows, without words if other ink cannot
+    be told from it. If at most marks are left, a `second` reader has no doubt."""
+
+    def is_known(character: str) -> bool:
+        return not reader.model.alphabet.unknown(folded(character))
+
+    if all(map(is_known, word.text)):
+        return word
+    part = without_unknown(word.words[0], is_known) if len(word.words) == 1 else None
+    if part is None:
+        return replace(word, words=())
+    text, strokes = part
+    if not any(map(str.isalnum, text)):
+        return replace(word, words=(), second=0.0)
+    return replace(word, words=(replace(word.words[0], strokes=strokes),), text=text)
+
+
+def _overlooking(text: str) -> tuple[str, str, str]:
+    """Return a text, the text without `OVERLOOKED` signs at its end, and without all of them."""
+    return text, text.rstrip(OVERLOOKED), text.translate(NO_MARKS)
+
+
 def _readings(
-    reader: Reader, words: Sequence[CheckedWord], overlooked: str = ""
+    reader: Reader,
+    words: Sequence[CheckedWord],
+    variants: Callable[[str], Sequence[str]] = lambda text: (text,),
 ) -> Iterator[tuple[int, str, float]]:
-    """Yield the index, hypothesis and doubt of each word whose line has no fault. A reading without
-    the `overlooked` signs at the end of the word counts as a reading of the word."""
+    """Yield the index, hypothesis and doubt of each word that has ink, and whose line has no fault.
+    A reading of one of the `variants` of a spelling counts as a reading of the word."""
     line_faults = {UNENDED, MISSING_WORD, STRAY_INK}
-    readable = [k for k, word in enumerate(words) if line_faults.isdisjoint(word.faults)]
+    readable = [
+        k for k, word in enumerate(words) if word.words and line_faults.isdisjoint(word.faults)
+    ]
     inks, texts = [], []
     for k in readable:
         inks.append(from_strokes(words[k].words[0].strokes))
         accepted = spellings(words[k].text, words[k].bare)
-        accepted += [text.rstrip(overlooked) for text in accepted]
-        texts.append([*dict.fromkeys(accepted)])
+        texts.append([*dict.fromkeys(chain.from_iterable(map(variants, accepted)))])
     readings = reader.proofread(inks, texts, LOOKALIKES, 1.0)
     for k, (hypothesis, doubt) in zip(readable, readings, strict=True):
         yield k, hypothesis, doubt
@@ -352,6 +333,11 @@ def with_accents_alike(text: str) -> str:
     """Return a text with the same accent for all accents, which look alike in small writing."""
     decomposed = unicodedata.normalize("NFD", folded(text))
     return "".join("\u0301" if unicodedata.combining(sign) else sign for sign in decomposed)
+
+
+def without_marks(text: str) -> str:
+    """Return a text without what is judged by its shape: accents and `OVERLOOKED` signs."""
+    return with_accents_alike(text).translate(NO_MARKS)
 
 
 def without_context(text: str) -> str:

@@ -10,7 +10,7 @@ import math
 import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -54,6 +54,12 @@ MARK_WIDTH = 0.4  # largest width of a full stop or comma in x-heights (by eye)
 MIN_MARK_GAP = 0.3
 """Least x-heights between a full stop or comma within a word and the feet of its neighbours (by
 eye: the width of the pen's line is 0.15)."""
+MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
+MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
+MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
+MIN_END_GAP = 0.15
+"""Least x-heights between the feet of a word and the full stop or comma at its end (assumed: the
+width of the pen's line)."""
 MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full stop)
 
 HIGH_SIGNS = {*string.punctuation} - {*".,"}
@@ -97,6 +103,12 @@ class LetterStrokes:
     def indices_of(self, wanted: str) -> list[int]:
         """Return the index in `text` of each occurrence of one of the `wanted` characters."""
         return [index for index, character in enumerate(self.text) if character in wanted]
+
+    def numbers_of(self, index: int) -> list[int]:
+        """Return the numbers of the strokes that belong to a character of the text: the window was
+        at it during more of their points than at any other character."""
+        owners = (int(np.bincount(indices).argmax()) for indices in self.indices)
+        return [number for number, owner in enumerate(owners) if owner == index]
 
     def selected(self, numbers: Iterable[int]) -> "LetterStrokes":
         """Return only the strokes with these numbers."""
@@ -142,7 +154,7 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
     ]
     for index in letters.indices_of("ij"):
         max_height = MAX_I_STEM_HEIGHT if letters.text[index] == "i" else math.inf
-        stems = _stems(letters, index, x_height, max_height)
+        stems = stems_of(letters, index, x_height, max_height)
         # People who join their letters make the dots of a word at its end.
         word_end = f"{letters.text} ".index(" ", index)
         window = range(index - MAX_DELAY, max(index + MAX_DELAY, word_end) + 1)
@@ -184,7 +196,7 @@ def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterSt
     letters, added = letters.copy(), []
     side = BAR_SIDE * width * x_height
     for index in letters.indices_of("t"):
-        if not (stems := _stems(letters, index, x_height, math.inf)):
+        if not (stems := stems_of(letters, index, x_height, math.inf)):
             continue
         stem = max(stems, key=lambda stem: np.ptp(stem.points[:, 1]))
         bar = max(_bars(letters, stem, index, x_height), key=lambda bar: bar.reach, default=None)
@@ -371,7 +383,7 @@ class Stem(NamedTuple):
     points: np.ndarray
 
 
-def _stems(letters: LetterStrokes, index: int, x_height: float, max_height: float) -> list[Stem]:
+def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: float) -> list[Stem]:
     """Return the downward parts of strokes, `MIN_STEM_HEIGHT` to `max_height` x-heights high, that
     have enough points of a letter. (The window may reach a letter while the pen writes the
     letter before.)"""
@@ -391,14 +403,38 @@ def _stems(letters: LetterStrokes, index: int, x_height: float, max_height: floa
     return stems
 
 
-def repair_signs(strokes: Sequence[np.ndarray], text: str) -> list[np.ndarray]:
-    """Return a word's strokes, in x-heights, with legible full stops and commas."""
-    strokes = [*strokes]
-    if text.endswith("."):
-        strokes = with_stop_on_line(strokes)
+def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return a word's strokes, in x-heights, with legible full stops, commas, bars and rings."""
+    strokes, text = with_clear_signs(letters), letters.text
+    strokes = with_last_marks_clear(replace(letters, strokes=strokes))
     if text.endswith(","):
         strokes = with_long_comma(strokes)
-    return with_free_marks(strokes) if re.search(r"\w[.,]\w", text) else strokes
+    return with_free_marks(replace(letters, strokes=strokes))
+
+
+def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return a word's strokes, in x-heights; the two bars of an `=` or `€` are at least
+    `MIN_BAR_GAP` apart, and the ring of a `°` is at least `MIN_RING_SIZE` large."""
+    strokes = [*letters.strokes]
+    for index in letters.indices_of("=€"):
+        bars = [k for k in letters.numbers_of(index) if is_flat(strokes[k])]
+        if len(bars) == 2:
+            upper, lower = sorted(bars, key=lambda k: strokes[k][:, 1].mean())
+            gap = strokes[lower][:, 1].mean() - strokes[upper][:, 1].mean()
+            shift = np.array([0.0, max(MIN_BAR_GAP - gap, 0.0) / 2])
+            strokes[upper], strokes[lower] = strokes[upper] - shift, strokes[lower] + shift
+    for index in letters.indices_of("°"):
+        for number in letters.numbers_of(index):
+            ring = strokes[number]
+            factor = max(MIN_RING_SIZE / np.ptp(ring, axis=0).max(), 1.0)
+            strokes[number] = ring.mean(0) + (ring - ring.mean(0)) * factor
+    return strokes
+
+
+def is_flat(stroke: np.ndarray) -> bool:
+    """Return whether a stroke is a bar: much wider than high."""
+    width, height = np.ptp(stroke, axis=0)
+    return bool(height <= MAX_BAR_HEIGHT * width)
 
 
 def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
@@ -409,17 +445,23 @@ def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
     return middle + np.array([[0.0, -MIN_DOT_SIZE / 2], [0.0, MIN_DOT_SIZE / 2]])
 
 
-def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes, in x-heights, of a word that ends with full stops, which are moved to the
-    baseline."""
-    large = [stroke for stroke in strokes if np.ptp(stroke, axis=0).max() > MAX_STOP_SIZE]
-    end = span(large)[1] if large else 0.0
-    moved = [*strokes]
-    for number, stroke in enumerate(strokes):
-        if stroke[:, 0].mean() > end:
-            bottom = stroke[:, 1].max()
-            moved[number] = stroke - (0.0, bottom - min(max(bottom, -MAX_STOP_RISE), 0.0))
-    return moved
+def with_last_marks_clear(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return the strokes of a word, in x-heights. Full stops and commas at its end are moved to the
+    right until they are `MIN_END_GAP` clear of the feet before, and full stops to the baseline."""
+    strokes, text = [*letters.strokes], letters.text
+    ends = range(len(text.rstrip(".,")), len(text))
+    marks = {number: text[index] for index in ends for number in letters.numbers_of(index)}
+    others = [stroke for number, stroke in enumerate(strokes) if number not in marks]
+    feet = [foot for stroke in others if len(foot := stroke[stroke[:, 1] > -MARK_RISE])]
+    for number, mark in marks.items():
+        (left, right), bottom = span([strokes[number]]), strokes[number][:, 1].max()
+        to_right = max(span(feet)[1] + MIN_END_GAP - left, 0.0) if feet else 0.0
+        if right - left <= MARK_WIDTH:
+            strokes[number] = strokes[number] + (to_right, 0.0)
+        if mark == "." and np.ptp(strokes[number], axis=0).max() <= MAX_STOP_SIZE:
+            up = bottom - min(max(bottom, -MAX_STOP_RISE), 0.0)
+            strokes[number] = strokes[number] - (0.0, up)
+    return strokes
 
 
 def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -433,9 +475,12 @@ def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     return lengthened
 
 
-def with_free_marks(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes, in x-heights, of a word with full stops or commas between its characters.
-    Ink moves to the right so that the gaps beside each of these are at least `MIN_MARK_GAP`."""
+def with_free_marks(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return the strokes of a word, in x-heights. If full stops or commas are between characters,
+    ink moves to the right so that the gaps beside each mark are at least `MIN_MARK_GAP`."""
+    strokes, marks = letters.strokes, letters.indices_of(".,")
+    if not re.search(r"\w[.,]\w", letters.text):
+        return strokes
     feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in strokes]  # their low points
     centres = []
     for foot, stroke in zip(feet, strokes, strict=True):
@@ -444,7 +489,8 @@ def with_free_marks(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     for number in sorted(range(len(strokes)), key=centres.__getitem__):
         if len(foot := feet[number]):
             left, right = span([foot])
-            is_mark = len(foot) == len(strokes[number]) and right - left <= MARK_WIDTH
+            is_low = len(foot) == len(strokes[number]) and right - left <= MARK_WIDTH
+            is_mark = is_low and bool(np.isin(letters.indices[number], marks).any())
             if is_mark or was_mark:
                 shift += max(MIN_MARK_GAP - (left + shift - edge), 0.0)
             edge, was_mark = max(edge, right + shift), is_mark

@@ -8,6 +8,7 @@ begun, belongs to the word that it lies over.
 import math
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain, pairwise
 
 import numpy as np
@@ -60,11 +61,11 @@ def written_words(line: Line, shape: HandShape, slant: float | None) -> list[Wri
     """
     if not line.written_text.strip() or not len(line.written):
         return []
-    texts, words = cut_words(repair_letters(LetterStrokes.of(line), shape), line.written_text)
-    if not texts:
+    cut = cut_words(repair_letters(LetterStrokes.of(line), shape), line.written_text)
+    if not cut:
         return []
-    text, start = "".join(texts), to_points(line.ink)[line.primed]
-    words = [[stroke + start for stroke in word] for word in words]
+    text, start = "".join(word.text for word in cut), to_points(line.ink)[line.primed]
+    words = [[stroke + start for stroke in word.strokes] for word in cut]
     num_characters = sum(map(str.isalnum, line.written_text))
     # A line without a primer does not slope as the hand's primer, and begins at another height.
     words = level(words, shape.angle if line.primed else 0.0, num_characters)
@@ -75,11 +76,12 @@ def written_words(line: Line, shape: HandShape, slant: float | None) -> list[Wri
     if line.primed:
         difference = shrunk(baseline - shape.baseline, num_characters, LINE_PRIOR)
         baseline = shape.baseline + difference
-    return to_written_words(texts, words, shape, baseline)
+    moved = [replace(word, strokes=strokes) for word, strokes in zip(cut, words, strict=True)]
+    return to_written_words(moved, shape, baseline)
 
 
-def cut_words(letters: LetterStrokes, written_text: str) -> tuple[list[str], StrokesByWord]:
-    """Return the text of each word of a line, and its strokes in the order of writing.
+def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
+    """Return the words of a line, with their strokes in the order of writing.
 
     Words through which one stroke runs become one word, whose text has blanks. Words without ink
     are left out.
@@ -104,15 +106,17 @@ def cut_words(letters: LetterStrokes, written_text: str) -> tuple[list[str], Str
         stroke_words = np.flatnonzero(is_in_word)
         if len(stroke_words):
             is_end[stroke_words[0] : stroke_words[-1]] = False
-    texts, words, first = [], [], 0
+    words, first = [], 0
     for last in np.flatnonzero(is_end):
-        word = [stroke for stroke, owner in zip(letters.strokes, owners, strict=True)
-                if first <= owner <= last]  # fmt: skip
-        if word:
-            texts.append(" ".join(match[0] for match in matches[first : last + 1]))
-            words.append(word)
+        word = letters.selected(k for k, owner in enumerate(owners) if first <= owner <= last)
+        if word.strokes:
+            text = " ".join(match[0] for match in matches[first : last + 1])
+            start = len(letters.text) - len(written_text) + matches[first].start()
+            # The window is at the blanks beside a word while the pen is still in the word.
+            indices = [(each - start).clip(0, len(text) - 1) for each in word.indices]
+            words.append(LetterStrokes(text, word.strokes, indices))
         first = last + 1
-    return texts, words
+    return words
 
 
 def _stroke_owners(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> list[int]:
@@ -179,19 +183,21 @@ def shear(
 
 
 def to_written_words(
-    texts: Sequence[str], words: StrokesByWord, shape: HandShape, baseline: float
+    words: Sequence[LetterStrokes], shape: HandShape, baseline: float
 ) -> list[WrittenWord]:
     """Return words scaled to x-heights, with repaired signs and with gaps behind them."""
-    spans = [*map(span, words)]
+    spans = [span(word.strokes) for word in words]
     gaps = [left - right for (_, right), (left, _) in pairwise(spans)]
     gaps = [limited_gap(gap / shape.x_height, shape.gap) for gap in gaps]
     written = []
-    for text, word, (left, _), gap in zip(texts, words, spans, [*gaps, shape.gap], strict=True):
+    for word, (left, _), gap in zip(words, spans, [*gaps, shape.gap], strict=True):
         origin = left, baseline
-        strokes = [with_visible_dot((stroke - origin) / shape.x_height) for stroke in word]
-        strokes = strokes if " " in text else without_holes(strokes, shape.gap)
-        strokes = repair_signs(strokes, text)
-        written.append(WrittenWord(tuple(strokes), span(strokes)[1], gap, text))
+        strokes = [with_visible_dot((stroke - origin) / shape.x_height) for stroke in word.strokes]
+        strokes = strokes if " " in word.text else without_holes(strokes, shape.gap)
+        indices = [*map(np.resize, word.indices, map(len, strokes))]
+        strokes = repair_signs(LetterStrokes(word.text, strokes, indices))
+        right = span(strokes)[1]
+        written.append(WrittenWord(tuple(strokes), right, gap, word.text, tuple(indices)))
     return written
 
 

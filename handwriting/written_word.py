@@ -16,6 +16,8 @@ class WrittenWord:
         width: width of the ink.
         gap: distance from the right edge to the next word's left edge.
         text: what the word says.
+        indices: for each stroke, the index in `text` of each point's character, `(n,)`, as the
+            window tells; empty if the word was not written by a network.
         doubt: why people may not read the word as its text; empty if they can.
     """
 
@@ -23,6 +25,7 @@ class WrittenWord:
     width: float
     gap: float
     text: str = ""
+    indices: tuple[np.ndarray, ...] = ()
     doubt: str = ""
 
     def scaled(self, factor: float) -> "WrittenWord":

@@ -33,6 +33,11 @@ def at(number, stroke):
     return np.full(len(stroke), number)
 
 
+def repaired(text, strokes, *numbers):
+    """The signs of a word whose strokes were made at the characters with these numbers."""
+    return repair_signs(LetterStrokes(text, strokes, [*map(at, numbers, strokes)]))
+
+
 @pytest.mark.parametrize(
     ("dot", "lean", "expected"),
     [
@@ -185,7 +190,7 @@ def test_a_dot_can_be_seen():
 @pytest.mark.parametrize(("height", "expected"), [(0.3, 0.6), (0.7, 0.7)])
 def test_a_comma_is_longer_than_a_full_stop(height, expected):
     letter, comma = np.array([(0, -1.0), (0, 0.0)]), np.array([(0.5, -0.1), (0.4, height - 0.1)])
-    found = repair_signs([comma, letter], "l,")
+    found = repaired("l,", [comma, letter], 1, 0)
     assert_array_equal(found[1], letter)
     assert np.ptp(found[0], axis=0) == pytest.approx([0.1 * expected / height, expected])
 
@@ -196,10 +201,50 @@ def test_nothing_touches_a_point_within_a_word(text):
     one = np.array([(0, 0.0), (0, -1.5)])
     point, right = np.array([(0, -0.1), (0, 0.0)]), np.array([1, 0])
     crowded = [seven, point + right * 0.3, one + right * 0.4, one + right * 1.4]
-    found = repair_signs(crowded, text)
+    found = repaired(text, crowded, 0, 1, 2, 3)
     assert [stroke[-1, 0] for stroke in found] == pytest.approx([0.2, 0.5, 0.8, 1.8])
     foot = np.array([(0, 0.0), (1.0, 0.0)])  # Of a pound sign.
     assert_array_equal(
-        np.concatenate(repair_signs([foot, one], "7.1")), np.concatenate([foot, one])
+        np.concatenate(repaired("7.1", [foot, one], 0, 2)), np.concatenate([foot, one])
     )
-    assert np.concatenate(repair_signs(found, "7.11")) == pytest.approx(np.concatenate(found))
+    assert np.concatenate(repaired("7.11", found, 0, 1, 2, 3)) == pytest.approx(
+        np.concatenate(found)
+    )
+
+
+def test_the_stem_of_a_4_is_no_full_stop():
+    """It is as low and as narrow as one."""
+    foot, stem = np.array([(0, -1.5), (0.6, -0.5)]), np.array([(0.4, -0.5), (0.4, 0.2)])
+    point = np.array([(-1.0, -0.1), (-1.0, 0.0)])
+    found = repaired("7.4", [point, foot, stem], 1, 2, 2)
+    assert_array_equal(found, [point, foot, stem])
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "left", "bottom"),
+    [("7.", [(0.4, -0.4), (0.4, -0.3)], 0.75, -0.12), ("7,", [(0.5, -0.3), (0.4, 0.5)], 0.75, 0.5)],
+)
+def test_a_full_stop_or_comma_stands_behind_the_foot_that_it_was_written_over(
+    text, mark, left, bottom
+):
+    """Also below the arm of a letter, where no full stop was looked for."""
+    letter = np.array([(1.2, -1.0), (0.0, -0.9), (0.6, 0.0)])
+    _, moved = repaired(text, [letter, np.array(mark)], 0, 1)
+    assert (moved[:, 0].min(), moved[:, 1].max()) == pytest.approx((left, bottom))
+
+
+@pytest.mark.parametrize(
+    ("text", "gap", "expected"),
+    [("=", 0.1, 0.3), ("€", 0.1, 0.3), ("=", 0.4, 0.4), ("z", 0.1, 0.1)],
+)
+def test_two_bars_of_a_sign_do_not_run_into_one_another(text, gap, expected):
+    bars = [across(0, 1, y=-0.5), across(0, 1, y=gap - 0.5)]
+    upper, lower = repaired(text, bars, 0, 0)
+    assert lower[0, 1] - upper[0, 1] == pytest.approx(expected)
+
+
+def test_the_ring_of_a_degree_is_no_dot():
+    ring = np.array([(0, -1.8), (0.2, -1.8), (0.2, -2.0), (0, -2.0)])
+    (found,) = repaired("°", [ring], 0)
+    assert np.ptp(found[:, 0]) == pytest.approx(0.45)
+    assert found.mean(0) == pytest.approx(ring.mean(0))

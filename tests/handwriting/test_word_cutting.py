@@ -78,7 +78,13 @@ def test_strokes_go_to_their_words(text, strokes, expected, primer):
 
 
 def words(line):
-    return cut_words(LetterStrokes.of(line), line.written_text)
+    cut = cut_words(LetterStrokes.of(line), line.written_text)
+    return [word.text for word in cut], [word.strokes for word in cut]
+
+
+def letters(text, strokes):
+    """A word whose strokes were made at its characters, one at each."""
+    return LetterStrokes(text, strokes, [np.full(len(one), k) for k, one in enumerate(strokes)])
 
 
 def lefts(inks):
@@ -194,7 +200,7 @@ def test_a_number_stands_on_the_feet_of_its_digits():
     nine = np.array([[8, -14], [2, -18], [2, -12], [8, -14], [8, -18], [6, 0]], dtype=float)
     shape = shape_of(zigzag())
     words = [[nine, nine + np.array([12.0, 0.0])]]
-    (word,) = to_written_words(["99"], words, shape, baseline_of_words(words, "99", 10.0))
+    (word,) = to_written_words([letters("99", *words)], shape, baseline_of_words(words, "99", 10.0))
     assert max(stroke[:, 1].max() for stroke in word.strokes) == pytest.approx(0.0)
 
 
@@ -203,15 +209,15 @@ def test_a_number_stands_on_the_feet_of_its_digits():
 )
 def test_a_full_stop_stands_on_the_line(text, low, bottom):
     mark = np.array([[220.0, low - 2.0], [220.0, low]]) + np.array([0.0, zigzag()[:, 1].max()])
-    (word,) = to_written_words([text], [[zigzag(), mark]], shape_of(zigzag()), 10.0)
+    (word,) = to_written_words([letters(text, [zigzag(), mark])], shape_of(zigzag()), 10.0)
     feet = [stroke[:, 1].max() for stroke in word.strokes]
     assert feet[1] - feet[0] == pytest.approx(bottom, abs=0.01)
 
 
 def test_words_stand_as_high_as_they_were_written():
     """The second word is 3 units, 0.3 x-heights, lower."""
-    inks = [[zigzag()], [zigzag() + np.array([220.0, 3.0])]]
-    one, other = to_written_words(["z" * 8] * 2, inks, shape_of(zigzag()), 0.0)
+    inks = [letters("z" * 8, [zigzag() + shift]) for shift in ((0.0, 0.0), (220.0, 3.0))]
+    one, other = to_written_words(inks, shape_of(zigzag()), 0.0)
     lower = other.strokes[0][:, 1].max() - one.strokes[0][:, 1].max()
     assert lower == pytest.approx(0.3, abs=0.01)
 

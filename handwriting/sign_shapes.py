@@ -1,0 +1,222 @@
+"""The shapes of digits, signs and accents, which readers overlook.
+
+A reader takes ink for what a word may say, and a reader of ASCII knows no accents. The window of
+the network tells which strokes belong to a character. A few features of these strokes (bars, a
+crossing, a ring, a width, a place) show whether the character has what distinguishes it.
+"""
+
+import math
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, pairwise
+
+import numpy as np
+
+from handwriting.repairs import MARK_RISE, LetterStrokes, is_flat, stems_of
+from handwriting.written_word import WrittenWord, span
+from utils.hand_measures import is_straight, ring_area, segments_cross
+
+Strokes = Sequence[np.ndarray]
+"""Strokes `(n, 2)` in x-heights, y downwards from the baseline."""
+
+# A title in quotation marks is a section of the lab notebook.
+NO_RING = "a 9 without a ring"
+CROSSED_DIGIT = "a digit over another sign"
+MIN_RING_AREA = 0.065
+"""Least area that a `9` encloses, divided by the square of its height (by eye: some 60 of 811 in
+seven styles enclose less, and most of these look like a `1`, `5` or `7`)."""
+MIN_SIGN_HEIGHT = 0.8  # least x-heights of a stroke that is a whole sign, not a part (by eye)
+MIN_DEGREE_AREA = 0.2  # least area that a `°` encloses, in squares of its height (by eye)
+PEN_WIDTH = 0.15  # of the pen's line in x-heights (by eye)
+MIN_DIGIT_WIDTH = 0.27
+"""Least width of a digit other than `1`, in its heights, without the lean ("signs by shape")."""
+MIN_ACCENT_RISE = 0.7  # least x-heights from the baseline up to an accent ("signs by shape")
+MAX_ACCENT_SIZE = 0.9  # largest side of an accent in x-heights ("signs by shape")
+MAX_ACCENT_ASIDE = 0.3  # x-heights from an accent to the ink of its letter ("signs by shape")
+MAX_ACCENT_OVERLAP = 0.15  # x-heights from the baseline up to the top of a cedilla (as above)
+MAX_ACCENT_DEPTH = 0.3  # x-heights of an accent's middle below the top of its capital (by eye)
+ABOVE = 230  # the combining class of accents above a letter (Unicode)
+MARKED = "ij'’‘\"“”„°.,;:"
+"""Characters that are, or have, small marks of their own."""
+
+
+def shape_faults(word: WrittenWord, lean: float) -> Iterator[str]:
+    """Yield what is wrong with the shapes of a word's characters.
+
+    Args:
+        word: a word in x-heights; it has no fault if it has no `indices`.
+        lean: how far the hand's downstrokes lean to the right, x over y.
+    """
+    letters, parts = letters_of(word), strokes_by_character(word)
+    for index, (character, strokes) in enumerate(zip(word.text, parts, strict=False)):
+        if strokes and character == "9" and ring_area(strokes) < MIN_RING_AREA:
+            yield NO_RING
+        elif strokes and character in "02345678" and _width(strokes, lean) < MIN_DIGIT_WIDTH:
+            yield f"a thin {character}"
+        elif strokes and character in SHAPES and not SHAPES[character](strokes):
+            yield f"no clear {character}"
+        elif character == "." and ".." not in word.text and not _has_clear_stop(letters, index):
+            yield "a stop that is not clear"
+        elif character in "'’" and not _has_raised(letters, index):
+            yield "no clear apostrophe"
+        elif character == "t" and not stems_of(letters, index, 1.0, math.inf):
+            yield "a t without its stem"
+        elif character == "x" and not _is_crossed(letters, index):
+            yield "an x that does not cross"
+        elif _accents_of(character) and accent(letters, index) == []:
+            yield f"{character} without its accent"
+    tall = [[stroke for stroke in strokes if np.ptp(stroke[:, 1]) >= MIN_SIGN_HEIGHT]
+            for strokes in parts]  # fmt: skip
+    for (left, first), (right, second) in pairwise(zip(word.text, tall, strict=False)):
+        has_digit = left.isdigit() or right.isdigit()
+        if has_digit and first and second and _crosses(first, second):
+            yield CROSSED_DIGIT
+
+
+def letters_of(word: WrittenWord) -> LetterStrokes:
+    """Return a word's strokes, with the character of each of their points."""
+    return LetterStrokes(word.text, [*word.strokes], [*word.indices])
+
+
+def strokes_by_character(word: WrittenWord) -> list[list[np.ndarray]]:
+    """Return the strokes of each character; empty if the word has no `indices`."""
+    if not word.indices:
+        return []
+    letters = letters_of(word)
+    indices = range(len(word.text))
+    return [[word.strokes[k] for k in letters.numbers_of(index)] for index in indices]
+
+
+def without_unknown(
+    word: WrittenWord, is_known: Callable[[str], bool]
+) -> tuple[str, list[np.ndarray]] | None:
+    """Return the text and strokes of a word without the accents and signs that a reader does not
+    know; None if they cannot be told from other ink. An accent on an `i` is left as its dot."""
+    if not word.indices:
+        return None
+    letters, text, removed = letters_of(word), "", set()
+    for index, character in enumerate(word.text):
+        if is_known(character):
+            text += character
+            continue
+        letter = character if character in SHAPES else unicodedata.normalize("NFD", character)[0]
+        numbers = letters.numbers_of(index) if character in SHAPES else accent(letters, index)
+        if not numbers or (character not in SHAPES and not is_known(letter)):
+            return None
+        text += "" if character in SHAPES else letter
+        removed |= set() if letter in "ij" else {*numbers}
+    return text, [stroke for k, stroke in enumerate(word.strokes) if k not in removed]
+
+
+def accent(letters: LetterStrokes, index: int) -> list[int] | None:
+    """Return the numbers of the strokes of a letter's accent; None if the letter has no accent
+    above or below it, or the ink of the letter is not known."""
+    character = letters.text[index]
+    is_above = [unicodedata.combining(mark) == ABOVE for mark in _accents_of(character)]
+    free = []
+    for k, (stroke, indices) in enumerate(letters.pairs()):
+        is_low = stroke[:, 1].min() >= -MAX_ACCENT_OVERLAP
+        is_small = np.ptp(stroke, axis=0).max() <= MAX_ACCENT_SIZE
+        owner = int(np.bincount(indices).argmax())
+        is_free = letters.text[owner] not in MARKED and abs(owner - index) <= 1
+        if is_small and is_free and (_is_raised(stroke) if any(is_above) else is_low):
+            free.append(k)
+    body = [
+        stroke[indices == index]
+        for k, (stroke, indices) in enumerate(letters.pairs())
+        if k not in free and np.any(indices == index)
+    ]
+    if not body or len(is_above) != 1:
+        return None
+    left, right = span(body)
+    is_capital = character.isupper() and any(is_above)  # It has bars as high as accents.
+    top = min(stroke[:, 1].min() for stroke in body) if is_capital else math.inf
+    found = []
+    for k in free:
+        x, y = letters.strokes[k].mean(0)
+        is_near = left - MAX_ACCENT_ASIDE <= x <= right + MAX_ACCENT_ASIDE
+        if is_near and y <= top + MAX_ACCENT_DEPTH:
+            found.append(k)
+    return found
+
+
+def has_bare_i(word: WrittenWord) -> bool:
+    """Return whether each `I` of a word is bare: a single straight stroke that nothing crosses."""
+    parts = strokes_by_character(word)
+    strokes_of_i = [strokes for sign, strokes in zip(word.text, parts, strict=False) if sign == "I"]
+    return all(
+        is_straight(strokes) and not _crosses(strokes, [*chain(*parts)]) for strokes in strokes_of_i
+    )
+
+
+def _accents_of(character: str) -> str:
+    return unicodedata.normalize("NFD", character)[1:]
+
+
+def _is_crossed(letters: LetterStrokes, index: int) -> bool:
+    """Return whether the ink of a character crosses itself or ink that was made while the window
+    was at most one character away."""
+    own, near = (
+        [
+            part
+            for stroke, indices in letters.pairs()
+            if len(part := stroke[abs(indices - index) <= n])
+        ]
+        for n in (0, 1)
+    )
+    return not own or _crosses(own, near)
+
+
+def _crosses(strokes: Strokes, others: Strokes) -> bool:
+    """Return whether segments of strokes cross segments of others that have no end in common."""
+    segments, other_segments = (
+        np.concatenate([np.stack((stroke[:-1], stroke[1:]), 1) for stroke in each])
+        for each in (strokes, others)
+    )
+    ends = segments[:, None, :, None] == other_segments[:, None]
+    is_apart = ~ends.all(-1).any((2, 3))
+    return bool((segments_cross(segments, other_segments) & is_apart).any())
+
+
+def _width(strokes: Strokes, lean: float) -> float:
+    """Return the width of strokes without their lean, in their heights."""
+    x, y = (np.concatenate(strokes) @ np.array([[1.0, 0.0], [lean, 1.0]])).T
+    return float(np.ptp(x) / max(np.ptp(y), MIN_SIGN_HEIGHT))
+
+
+def _has_clear_stop(letters: LetterStrokes, index: int) -> bool:
+    """Return whether a full stop has a stroke of its own, near the baseline or the foot of the
+    character before it, that touches nothing."""
+    stops = letters.numbers_of(index)
+    feet = [letters.strokes[k][:, 1].max() for k in letters.numbers_of(index - 1)]
+    others = [stroke for k, stroke in enumerate(letters.strokes) if k not in stops]
+    for stop in (letters.strokes[k] for k in stops):
+        points = np.concatenate([*others, stop[:0]])
+        is_near = (points > stop.min(0) - PEN_WIDTH) & (points < stop.max(0) + PEN_WIDTH)
+        if stop[:, 1].min() > min([0.0, *feet]) - MARK_RISE and not is_near.all(1).any():
+            return True
+    return False
+
+
+def _has_raised(letters: LetterStrokes, index: int) -> bool:
+    return any(_is_raised(stroke) for stroke, indices in letters.pairs() if index in indices)
+
+
+def _is_raised(stroke: np.ndarray) -> bool:
+    return bool(stroke[:, 1].max() <= -MIN_ACCENT_RISE)
+
+
+def _has_bar(strokes: Strokes) -> bool:
+    return len(strokes) > 1 and any(map(is_flat, strokes))
+
+
+SHAPES: dict[str, Callable[[Strokes], bool]] = {
+    "4": lambda strokes: len(strokes) > 1 or _crosses(strokes, strokes),
+    "=": lambda strokes: sum(map(is_flat, strokes)) >= 2,
+    **dict.fromkeys("-–—", lambda strokes: any(map(is_flat, strokes))),
+    **dict.fromkeys("+$", lambda strokes: _crosses(strokes, strokes)),
+    **dict.fromkeys("€£", _has_bar),
+    "%": lambda strokes: len(strokes) > 1,
+    "°": lambda strokes: ring_area(strokes) >= MIN_DEGREE_AREA,
+}
+"""For each sign, whether strokes have what distinguishes it."""

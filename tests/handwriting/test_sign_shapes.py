@@ -1,0 +1,142 @@
+"""Shapes of digits, signs and accents, in a hand with an x-height of 1."""
+
+import numpy as np
+import pytest
+
+from handwriting.sign_shapes import (
+    CROSSED_DIGIT,
+    NO_RING,
+    has_bare_i,
+    shape_faults,
+    without_unknown,
+)
+from handwriting.written_word import WrittenWord
+
+RING = [(0.6, -1.1), (0.5, -1.2), (0, -1.2), (0, -0.7), (0.6, -0.7), (0.6, -1.1), (0.6, 0)]
+HOOK = [(0.2, -1.1), (0, -1.2), (0, -1.0), (0.4, -1.0), (0.4, 0.0)]
+BAR, LOW_BAR = [(0, -0.7), (1, -0.7)], [(0, -0.3), (1, -0.3)]
+UP, DOWN = [(0, 0.0), (0.6, -1.0)], [(0, -1.0), (0.6, 0.0)]
+BOW = [(0.8, -1.4), (0, -1.0), (0, -0.4), (0.8, 0.0)]
+DEGREE = [(0, -1.5), (0.4, -1.5), (0.4, -1.9), (0, -1.9), (0, -1.5)]
+ACUTE = [(0.3, -1.3), (0.5, -1.6)]
+
+
+def word(text, *strokes):
+    """A word of strokes, each with the number of its character, and an x."""
+    points = [np.add(stroke, (x, 0.0)) for _, x, stroke in strokes]
+    indices = [np.full(len(stroke), number) for number, _, stroke in strokes]
+    return WrittenWord(tuple(points), 1.0, 1.0, text, tuple(indices))
+
+
+def moved(stroke, x):
+    return [(a + x, b) for a, b in stroke]
+
+
+@pytest.mark.parametrize(
+    ("text", "strokes", "fault"),
+    [
+        ("9", [RING], None),
+        ("9", [HOOK], NO_RING),
+        ("8", [[(0, 0), (0.5, -1), (0.1, -1.8), (0.4, -1)]], None),
+        ("8", [[(0, 0), (0.1, -1), (0, -1.8), (0.1, -1)]], "a thin 8"),
+        ("1", [[(0, 0), (0, -1.8)]], None),
+        ("4", [BOW, DOWN], None),
+        ("4", [BOW], "no clear 4"),  # without its stem
+        ("=", [BAR, LOW_BAR], None),
+        ("=", [BAR], "no clear ="),
+        ("+", [BAR, moved(DOWN, 0.2)], None),
+        ("+", [BAR, moved(DOWN, 2.0)], "no clear +"),
+        ("–", [BAR], None),
+        ("–", [DOWN], "no clear –"),
+        ("€", [BOW, BAR], None),
+        ("€", [BOW], "no clear €"),
+        ("£", [[(0, 0), (0, -1.8)]], "no clear £"),
+        ("$", [BOW, moved(DOWN, 0.1)], None),
+        ("$", [BOW], "no clear $"),
+        ("°", [DEGREE], None),
+        ("°", [[(0, -1.5), (0.1, -1.9)]], "no clear °"),
+        ("x", [UP, DOWN], None),
+        ("x", [UP, moved(DOWN, 0.7)], "an x that does not cross"),
+    ],
+)
+def test_a_character_has_what_distinguishes_it(text, strokes, fault):
+    faults = [*shape_faults(word(text, *[(0, 0.0, stroke) for stroke in strokes]), 0.0)]
+    assert faults == [fault] * (fault is not None)
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "faults"),
+    [("18", 0.4, [CROSSED_DIGIT]), ("18", 0.8, []), ("11", 0.5, [CROSSED_DIGIT]), ("vw", 0.4, [])],
+)
+def test_digits_do_not_lie_on_one_another(text, right, faults):
+    """Each is a slope; letters may run into one another."""
+    assert [*shape_faults(word(text, (0, 0.0, UP), (1, right, DOWN)), 0.0)] == faults
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "faults"),
+    [
+        ("l'", moved(ACUTE, 0.3), []),
+        ("l'", moved(DOWN, 0.3), ["no clear apostrophe"]),
+        ("lt", moved(DOWN, 0.3), []),
+        ("lt", moved(LOW_BAR, 0.3), ["a t without its stem"]),
+    ],
+)
+def test_an_apostrophe_is_above_the_letters_and_a_t_has_a_stem(text, mark, faults):
+    assert [*shape_faults(word(text, (0, 0.0, UP), (1, 0.0, mark)), 0.0)] == faults
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "is_clear"), [(0.4, -0.1, True), (0.0, -0.1, False), (0.4, -0.9, False)]
+)
+def test_a_full_stop_is_a_stroke_of_its_own_on_the_line(x, y, is_clear):
+    stop = [(x, y), (x, y + 0.1)]
+    faults = [*shape_faults(word("1.", (0, 0.0, [(0, -1.8), (0, 0)]), (1, 0.0, stop)), 0.0)]
+    assert faults == ([] if is_clear else ["a stop that is not clear"])
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "faults"),
+    [
+        ("né", moved(ACUTE, 1.0), []),
+        ("né", ACUTE, ["é without its accent"]),  # above the other letter
+        ("né", [(1.2, -0.5), (1.4, -0.6)], ["é without its accent"]),  # too low
+        ("nÉ", [(1.0, -1.8), (1.6, -1.8)], []),
+        ("nÉ", [(1.0, -0.8), (1.6, -0.8)], ["É without its accent"]),  # the bar of an E
+        ("nç", [(1.2, 0.1), (1.1, 0.4)], []),
+        ("nç", moved(ACUTE, 1.0), ["ç without its accent"]),
+        ("ne", moved(ACUTE, 1.0), []),
+    ],
+)
+def test_an_accent_is_where_its_letter_is(text, mark, faults):
+    height = 1.6 if text[1].isupper() else 1.0
+    letter = [(0.8, -height), (0, -0.5), (0.8, 0.0)]
+    written = word(text, (0, 0.0, letter), (1, 1.0, letter), (1, 0.0, mark))
+    assert [*shape_faults(written, 0.0)] == faults
+
+
+@pytest.mark.parametrize(
+    ("text", "marks", "expected"),
+    [
+        ("né", [moved(ACUTE, 1.0)], ("ne", 2)),
+        ("né", [ACUTE], None),  # whose accent is not where it should be
+        ("ní", [moved(ACUTE, 1.0)], ("ni", 3)),  # The accent is a dot.
+        ("n€", [moved(BAR, 1.0)], ("n", 1)),
+        ("nß", [], None),
+    ],
+)
+def test_a_reader_of_ascii_is_shown_what_it_knows(text, marks, expected):
+    written = word(text, (0, 0.0, BOW), (1, 1.0, BOW), *[(1, 0.0, mark) for mark in marks])
+    shown = without_unknown(written, str.isascii)
+    assert (shown and (shown[0], len(shown[1]))) == expected
+
+
+@pytest.mark.parametrize(
+    ("points", "is_bare"),
+    [([(0.5, -0.8), (0.45, -0.4), (0.4, 0)], True), ([(0.5, -0.8), (0.57, -0.4), (0.4, 0)], False)],
+)
+def test_an_i_is_bare_if_it_is_one_straight_stroke(points, is_bare):
+    """A `t` of two strokes stands beside it; with its bar through the `I` both look like a `t`."""
+    for x in (1.0, 0.0):
+        written = word("It", (0, 0.0, points), (1, 1.0, DOWN), (1, x, BAR))
+        assert has_bare_i(written) == (is_bare and x == 1.0)
