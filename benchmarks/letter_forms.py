@@ -96,9 +96,9 @@ class Letter(NamedTuple):
         lowest = int(self.stem[:, 1].argmax())
         if self.stem[lowest, 1] < 0.35:
             return "standing"
-        end, down = self.stem[lowest:], self.stem[: lowest + 1]
+        end, down = self.stem[lowest:], self.stem[lowest::-1]  # the last way down, backwards
         back = end[int(end[:, 0].argmin()) :, 0].max()
-        stem_x = down[np.abs(down[:, 1] - 0.15)[::-1].argmin(), 0]
+        stem_x = down[np.abs(down[:, 1] - 0.15).argmin(), 0]
         return "looped" if back - end[:, 0].min() > 0.25 and back > stem_x - 0.1 else "hanging"
 
 
