@@ -128,7 +128,7 @@ def test_standard_error_escapes_control_characters_but_not_those_of_bars():
         "for bar in (tqdm(total=2, position=n, ncols=40) for n in range(2)): bar.update()",
         "sys.stderr.write('\\x1b]0;title\\x07 \\x9b2J')",
     )
-    assert done.stderr.endswith(b"\\x1b]0;title\\x07 \\x9b2J")
+    assert b"\\x1b]0;title\\x07 \\x9b2J" in done.stderr
     assert b"\r" in done.stderr and done.stderr.count(b"\x1b") == done.stderr.count(b"\x1b[A") > 0
 
 

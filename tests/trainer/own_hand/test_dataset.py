@@ -21,7 +21,7 @@ from trainer.own_hand.dataset import (
 )
 from utils.alphabet import Alphabet
 from utils.checks import DataError
-from utils.hand_measures import baseline_angle
+from utils.hand_measures import baseline_angle, levelled
 from utils.ink import strokes, x_height
 
 
@@ -93,7 +93,7 @@ def test_a_network_that_is_told_its_hand_is_told_what_the_lines_look_like(tmp_pa
     save_practice(tmp_path / PRACTICE_FILE, names, [(ink, "abc")], is_told=True)
     loaded, _ = source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
     learned, _ = source.split_indices(len(names))
-    rows = HandDescriptor.load().describe([own.recorded[k].ink for k in learned])
+    rows = HandDescriptor.load().describe([levelled(own.recorded[k].ink)[0] for k in learned])
     assert all(line.extras is loaded.hand_extras for line in loaded.used)
     np.testing.assert_allclose(loaded.hand_extras["hand"].sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
     assert loaded.hand_extras["composed"].tolist() == [0.0]
