@@ -7,11 +7,16 @@ import pytest
 
 from data_loader import read_ink
 from notes.formats import read_pages
-from parse_config import ConfigParser
+from parse_config import plan_from_file
 from tests.campaign.hostile import FORMATS, SECONDS, hostile
 from utils.checks import UserError
 
 pytestmark = pytest.mark.slow
+
+
+def checked_plan(path):
+    """Read a config and refuse its faults."""
+    return plan_from_file(path).checked()
 
 
 @pytest.mark.timeout(300)
@@ -20,7 +25,7 @@ def test_a_hostile_file_is_read_or_refused_in_time(tmp_path, form):
     if form.name == "a.rm":
         pytest.importorskip("rmscene", reason="rmscene is not installed")
     file, rng = tmp_path / form.name, random.Random(f"2 {form.name}")
-    readers = [ConfigParser.from_file] if form.name == "a.config" else [read_pages, read_ink]
+    readers = [checked_plan] if form.name == "a.config" else [read_pages, read_ink]
     for _ in range(3):
         file.write_bytes(hostile(rng, form))
         for read in readers:
