@@ -29,7 +29,7 @@ from handwriting.styles import network_of, styles
 from model.generation.hand_encoder import hand_extra
 from model.generation.line import Line
 from model.generation.sampling_options import Sampling
-from parse_config import ConfigParser
+from parse_config import plan_from_file
 from utils.checks import UserError
 from utils.ink import path_along
 
@@ -175,7 +175,7 @@ def cut(line: Line) -> CutLine | None:
 
 def recorded_hands(arguments: argparse.Namespace) -> dict[str, list[CutLine]]:
     """Return the lines of random hands of a config with a `ComposedDataset`, by hand."""
-    config = ConfigParser.from_file(arguments.recorded, arguments.overrides)
+    config = plan_from_file(arguments.recorded, arguments.overrides)
     dataset = config.build("data_loader").dataset
     while not isinstance(dataset, ComposedDataset):
         dataset = dataset.dataset
