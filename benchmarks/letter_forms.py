@@ -17,7 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measures import main
-from commands import options
+from commands import options, writing_options
 from data_loader import ComposedDataset
 from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.bank import BankHand
@@ -192,7 +192,7 @@ def recorded_hands(arguments: argparse.Namespace) -> dict[str, list[CutLine]]:
 
 def written_hands(arguments: argparse.Namespace) -> dict[str, list[CutLine]]:
     """Return lines of all styles of a network, and of hands that it draws, by hand."""
-    writer = options.from_arguments(options.Networks, arguments).writer(arguments.resume)
+    writer = options.Networks.of(arguments).writer(arguments.resume)
     if not writer.is_told:
         raise UserError(f"{writer.path} is told no hand: name a network that is, such as writer")
     extras = {
@@ -233,7 +233,7 @@ if __name__ == "__main__":
     options.add_network(parser, default="writer")
     options.add_overrides(parser)
     options.add_seed(parser, "seed of the first drawn hand, or of the choice of recorded ones")
-    options.add_shared(parser, "--bias")
+    writing_options.add_shared(parser, "--bias")
     parser.set_defaults(bias=Sampling.bias)
     parser.add_argument("--recorded", type=Path, metavar="CONFIG", help="config of recorded lines")
     hands_help = "number of drawn or recorded hands (default: 8)"

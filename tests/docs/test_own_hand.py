@@ -30,7 +30,7 @@ def block(tmp_path, monkeypatch, logging_restored):
     monkeypatch.setattr(exam, "TRIED_FRACTIONS", (1.0,))
     monkeypatch.setattr(exam, "NUM_EXAM_LINES", 2)
     source = EmbeddedDataset(
-        seed=7, size=4, valid_size=1, test_size=1, writers=1, max_characters=16
+        seed=7, size=4, valid_size=1, test_size=1, writers=1, min_characters=3, max_characters=9
     )
     lines = [(line.text, strokes(line.ink)) for line in source.load(["train"]).split("train")]
     Path("my_hand.inkml").write_bytes(ink_formats.own(lines))

@@ -324,7 +324,7 @@ def groups_in_groups(depth=400, count=400):
 
 
 LONG = 1_000_000
-CONTEXTS = '<context xml:id="c{}"><channelProperty/>' * 20_000
+CONTEXTS = '<context xml:id="c{}"><channelProperty/>' * 8_000
 STALLS = {
     # what took square time or endless memory, and what is said now; "" if it is read
     "blanks in a transformation": ("a.svg", lambda: svg(f'<g transform="a{" " * LONG}"/>'), "no s"),
@@ -337,7 +337,7 @@ STALLS = {
     "digits of a length": ("a.svg", lambda: svg(f'<rect width="{"1" * LONG}x"/>'), "no strokes"),
     "classes": (
         "a.svg",
-        lambda: svg(f"<style>{'.a' * 20_000}{{{'a:a;' * 20_000}}}</style>"),
+        lambda: svg(f"<style>{'.a' * 8_000}{{{'a:a;' * 20_000}}}</style>"),
         "no s",
     ),
     "curves": ("a.svg", lambda: svg(f'<path d="M0 0{"1 1 " * 260_000}"/>' * 2), "more than 500,0"),
@@ -354,10 +354,10 @@ STALLS = {
     "contexts in contexts": (
         "a.inkml",
         lambda: inkml(
-            CONTEXTS.format(*range(20_000))
+            CONTEXTS.format(*range(8_000))
             + '<traceFormat><channel name="X"/><channel name="Y"/></traceFormat>'
-            + "</context>" * 20_000
-            + "".join(f'<trace contextRef="#c{n}">1 2</trace>' for n in range(20_000))
+            + "</context>" * 8_000
+            + "".join(f'<trace contextRef="#c{n}">1 2</trace>' for n in range(8_000))
         ),
         "nested in each other too deeply",
     ),
@@ -365,9 +365,9 @@ STALLS = {
         "a.inkml",
         lambda: inkml(
             '<context xml:id="c"><traceFormat>'
-            + '<channel name="X"/><channel name="Y"/></traceFormat><traceFormat>' * 20_000
+            + '<channel name="X"/><channel name="Y"/></traceFormat><traceFormat>' * 8_000
             + '<channel name="X"/><channel name="Y"/></traceFormat>'
-            + "<channelProperty/>" * 20_000
+            + "<channelProperty/>" * 8_000
             + '</context><trace contextRef="#c">1 2,3 4</trace>'
         ),
         "",
