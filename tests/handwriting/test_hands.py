@@ -18,7 +18,7 @@ TEXT = "a line of a hand"
 
 def test_words_that_are_misread_are_written_again_without_the_others(hand):
     """Up to three times, each with the seed of the next try, those of a line together."""
-    answers = {"one": ["one", "one"], "two": ["tmm", "tw", "two"], "ten": ["t", "ten"]}
+    answers = {"one": ["one", "one"], "mow": ["mmm", "mw", "mow"], "hen": ["h", "hen"]}
 
     def read(inks, texts, *_):
         return [(answers[text].pop(0), 0.0) for (text,) in texts]
@@ -26,7 +26,7 @@ def test_words_that_are_misread_are_written_again_without_the_others(hand):
     t = np.linspace(0, 1, 50)
 
     def written(texts, *_, **__):
-        """A network that leaves blanks, and a stroke for each word."""
+        """A nemowrk that leaves blanks, and a stroke for each word."""
         found = []
         for text in texts:
             words = text.split()
@@ -44,11 +44,11 @@ def test_words_that_are_misread_are_written_again_without_the_others(hand):
     one.writer = SimpleNamespace(
         write_lines=lambda texts, seeds, *_, **__: calls.append((texts, seeds)) or written(texts)
     )
-    first, second = write_words(one, ["one two ten", "one"], [7, 8])
+    first, second = write_words(one, ["one mow hen", "one"], [7, 8])
     again = [7 + TRY_SEED_STRIDE, 7 + 2 * TRY_SEED_STRIDE]
-    tried = [(["two ten"], again[:1]), (["two"], again[1:])]
-    assert calls == [(["one two ten", "one"], [7, 8]), *tried]
-    assert [(each.text, each.tries) for each in first] == [("one", 1), ("two", 3), ("ten", 2)]
+    tried = [(["mow hen"], again[:1]), (["mow"], again[1:])]
+    assert calls == [(["one mow hen", "one"], [7, 8]), *tried]
+    assert [(each.text, each.tries) for each in first] == [("one", 1), ("mow", 3), ("hen", 2)]
     assert [each.tries for each in second] == [1] and all(
         each.accepted for each in [*first, *second]
     )

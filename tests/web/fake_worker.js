@@ -1,5 +1,6 @@
 // Stands in for the worker: answers with canned ink, in the manner of the true one.
 // fake.json: {ink, text}. A text with "doubt" is doubtful; in the hand of n lines x-heights are n/2.
+// A file "slow.inkml" is never read to its end.
 import {fromInkml} from "./inkml.js";
 
 const ALPHABET = String.fromCharCode(...Array.from({length: 95}, (_, i) => 32 + i));
@@ -31,7 +32,7 @@ const tasks = {
     line.shown += PIECE;
     return {ink: ink.slice(0, line.shown), ...(line.shown >= ink.length && {doubtful})};
   },
-  open: ({file}) => fromInkml(file),
+  open: ({file}) => file.name === "slow.inkml" ? new Promise(() => {}) : fromInkml(file),
   read: ({strokes: {length}}) =>
     length ? [{text: `${length} strokes`, doubtful: [[0, 1]]}] : [],
 };
