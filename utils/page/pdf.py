@@ -37,8 +37,6 @@ _RESOURCES = 3
 _INFO = 4
 _GLYPH = 5
 
-MIN_WIDTH = 1e-3
-"""Millimetres by which words lie beside each other if a slope is fitted to them (assumed)."""
 Drawn: TypeAlias = Sequence[tuple[Pen, Sequence[np.ndarray]]]
 """Pens, each with the Bézier curves `(segments, 4, 2)` that it draws."""
 
@@ -229,8 +227,10 @@ def _baselines(words: Sequence[BoxedWord], size: float) -> list[float]:
     """Return the y of each word's baseline; all are equal unless the row falls by over `size`."""
     bottom = np.array([word.bottom for word in words])
     middle = np.array([word.left + word.right for word in words]) / 2
-    degree = 1 if np.ptp(middle) > MIN_WIDTH else 0
-    fitted = np.polynomial.Polynomial.fit(middle, bottom, degree)(middle)
+    # Of words in one place, or of a size beyond numbers, the slope is NaN, and the row level.
+    with np.errstate(all="ignore"):
+        across = middle - middle.mean()
+        fitted = bottom.mean() + across * (across @ bottom / (across @ across))
     level = np.full(len(words), np.median(bottom))
     return (fitted if np.ptp(fitted) > size else level).tolist()
 
