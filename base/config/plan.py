@@ -166,7 +166,7 @@ class Plan:
 
     # Faults.
 
-    @property
+    @cached_property
     def faults(self) -> list[ConfigFault]:
         """All faults that are known before anything is made."""
         faults = [*self.refused]
