@@ -26,7 +26,7 @@ from base.config import torch_parts, user_modules
 from base.config.binder import Annotation, Binder, faults, parts
 from base.config.plan import CACHE, Plan
 from base.config.torch_parts import TRIAL_STEPS
-from base.config.values import Override, merged, read_files
+from base.config.values import Override, read_config
 from base.contract import make_steps
 from base.training_parts import TrainingSettings
 from data_loader.data_loaders import Data
@@ -82,8 +82,8 @@ def plan_from_file(path: str | Path, overrides: Iterable[Override] = ()) -> Plan
 
 def read(path: str | Path) -> Plan:
     """Return the plan of the config in a JSON file and its bases, which may lack a network."""
-    files = read_files(Path(path))
-    return Plan(merged(files), str(path), BLOCKS, config_binder(), files)
+    config, bases = read_config(Path(path))
+    return Plan(config, str(path), BLOCKS, config_binder(), bases)
 
 
 def plan_from_checkpoint(

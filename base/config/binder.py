@@ -15,7 +15,7 @@ import inspect
 import operator
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache
 from itertools import repeat
@@ -132,8 +132,6 @@ class Part:
     """The bound arguments by name."""
     defaults: Mapping[str, Json]
     """The plain defaults of arguments that are left out."""
-    faults: tuple[ConfigFault, ...]
-    """Faults of the description that are not in the place of a value."""
 
     @property
     def cls(self) -> type:
@@ -161,27 +159,27 @@ class Part:
         except Exception as error:  # A user's class may raise anything.
             problem = f"its constructor ended in {described(error)}"
             raise ConfigFault(f"{self.key}.type", self.cls.__name__, problem) from error
-        for name, value in self.kept_by_bases(made).items():
-            given = values.get(name, ABSENT)
-            if {type(value), type(given)} <= DESCRIPTIONS.keys() and value != given:
-                problem = "does not hand it on: super().__init__(..., **options)"
-                problem = f"{self.cls.__name__} {problem}"
-                raise ConfigFault(f"{self.key}.args.{name}", given, problem)
+        lost = []
+        for name, kept in self.kept_by_bases(made).items():
+            given = values.get(name, kept)
+            if given != kept and {type(given), type(kept)} <= DESCRIPTIONS.keys():
+                lost.append(f"{name} = {shown(given)}")
+        if lost:
+            problem = f"does not hand on {', '.join(lost)}: super().__init__(..., **options)"
+            raise ConfigFault(f"{self.key}.type", self.cls.__name__, problem)
         return made
 
     def kept_by_bases(self, made: object) -> dict[str, Json]:
         """Return by name the arguments that an object of a user's class has given its bases, as far
         as they are known: a base keeps a plain value as an attribute of the object, or of a
         dataclass that the object has."""
-        if not user_modules.is_any_defined(self.cls):
-            return {}
-        kept = {}
-        for name, argument in self.signature.arguments.items():
-            if not user_modules.is_any_defined(argument.owner):
-                holders = (x for x in (made, *vars(made).values()) if isinstance(x, argument.owner))
-                value = getattr(next(holders, None), name, ABSENT)
-                kept[name] = plain_value(argument.annotation, value)
-        return {name: value for name, value in kept.items() if value is not ABSENT}
+        kept, is_own = {}, user_modules.is_any_defined(self.cls)
+        for name, (annotation, _, owner, _) in self.signature.arguments.items():
+            if is_own and not user_modules.is_any_defined(owner):
+                holders = (held for held in (made, *vars(made).values()) if isinstance(held, owner))
+                value = plain_value(annotation, getattr(next(holders, None), name, ABSENT))
+                kept |= {} if value is ABSENT else {name: value}
+        return kept
 
 
 def build(bound: Any, supplied: Mapping[str, Any] = NOTHING) -> Any:
@@ -207,13 +205,10 @@ def faults(bound: Any) -> list[ConfigFault]:
 
 def _within(bound: Any) -> Iterator[Any]:
     """Yield all values within a bound value, inner ones first, and the value."""
-    members: Iterable[Any] = bound if isinstance(bound, list | tuple) else ()
-    if isinstance(bound, Part):
-        members = (*bound.faults, *bound.values.values())
-    elif isinstance(bound, dict):
-        members = bound.values()
-    for member in members:
-        yield from _within(member)
+    values = bound.values if isinstance(bound, Part) else bound
+    if isinstance(values, Mapping | list | tuple):
+        for value in values.values() if isinstance(values, Mapping) else values:
+            yield from _within(value)
     yield bound
 
 
@@ -276,35 +271,39 @@ class Binder:
                 misfit = bound
         return misfit
 
-    def _bind_object(self, base: type, value: Config, key: str) -> Part | list[ConfigFault]:
+    def _bind_object(self, base: type, value: Config, key: str) -> Any:
         """Bind the description of an object of a class of `base`."""
         unknown = 'unknown key; an object has "type" and "args"'
         others = (name for name in value if name not in ("type", "args"))
         found = [ConfigFault(f"{key}.{name}", value[name], unknown) for name in others]
-        kind, args, classes = value.get("type", ABSENT), value.get("args", {}), self.choices(base)
+        part = self._bind_part(base, value.get("type", ABSENT), value.get("args", {}), key)
+        return [*found, part] if found else part
+
+    def _bind_part(self, base: type, kind: Json, args: Json, key: str) -> Part | ConfigFault:
+        """Bind the arguments of an object of the class `kind`."""
+        classes, from_program = self.choices(base), self.from_program.get(base, ())
         if not isinstance(kind, str) or kind not in classes:
             problem = "is missing" if kind is ABSENT else "unknown type"
             expected = f"{problem}{hint(kind, classes)}; --module FILE adds classes of your own"
             for cls in (cls for cls in user_modules.classes() if cls.__name__ == kind):
                 wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
                 expected = f"{wanted}; that of {cls.__module__}.py does not"
-            return [*found, ConfigFault(f"{key}.type", kind, expected)]
-        if not isinstance(args, dict):
-            return [*found, ConfigFault(f"{key}.args", args, "an object of arguments")]
-        signature, from_program = self.signature(classes[kind]), self.from_program.get(base, ())
+            return ConfigFault(f"{key}.type", kind, expected)
+        signature = self.signature(classes[kind])
         if not {*from_program} >= {*signature.from_program}:
             names = f"whose parameters before * are among {', '.join(from_program)}"
             condition = names if from_program else "without parameters before *"
-            found.append(ConfigFault(f"{key}.type", kind, f"a class {condition}"))
+            return ConfigFault(f"{key}.type", kind, f"a class {condition}")
+        if not isinstance(args, dict):
+            return ConfigFault(f"{key}.args", args, "an object of arguments")
         values, defaults = {}, {}
         for name in dict.fromkeys((*args, *signature.arguments)):
             if name in args or signature.arguments[name].default is ABSENT:
-                argument_key = f"{key}.args.{name}"
                 value = args.get(name, ABSENT)
-                values[name] = self._bind_argument(signature, name, value, argument_key)
+                values[name] = self._bind_argument(signature, name, value, f"{key}.args.{name}")
             elif (default := plain_value(*signature.arguments[name][:2])) is not ABSENT:
                 defaults[name] = default
-        return Part(signature, key, values, defaults, tuple(found))
+        return Part(signature, key, values, defaults)
 
     def _bind_argument(self, signature: Signature, name: str, value: Json, key: str) -> Any:
         """Bind the value of an argument of a constructor."""

@@ -61,15 +61,14 @@ def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> N
 
 def _signature(cls: type) -> Signature:
     """Return the arguments of a constructor of torch, with bounds and derived defaults."""
-    is_optimizer, arguments = issubclass(cls, Optimizer), arguments_of(cls)
-    for name in arguments.keys() & {*FROM_PROGRAM}:
-        del arguments[name]
-    for name in arguments.keys() & TORCH_RANGES.keys():
-        annotation = _bounded(arguments[name].annotation, TORCH_RANGES[name])
-        arguments[name] = arguments[name]._replace(annotation=annotation)
-    for name, source in DERIVED_ARGUMENTS.get(cls.__name__, {}).items():
-        arguments[name] = arguments[name]._replace(default=source)
-    if is_optimizer:
+    arguments, derived = arguments_of(cls), DERIVED_ARGUMENTS.get(cls.__name__, {})
+    for name, (annotation, default, *_) in [*arguments.items()]:
+        if name in TORCH_RANGES:
+            annotation = _bounded(annotation, TORCH_RANGES[name])
+        default = derived.get(name, default)
+        arguments[name] = arguments[name]._replace(annotation=annotation, default=default)
+    arguments = {name: arguments[name] for name in arguments if name not in FROM_PROGRAM}
+    if issubclass(cls, Optimizer):
         return Signature(cls, ("params",), arguments, _construct)
     return Signature(cls, ("optimizer", "steps"), arguments, _schedule)
 
