@@ -16,7 +16,7 @@ import operator
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cache
 from itertools import repeat
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin
@@ -147,7 +147,7 @@ class Part:
         Raises:
             ConfigFault: if a constructor refuses an argument, fails, or does not hand one on.
         """
-        signature, values = self.signature, build(self.values, supplied)
+        signature, values = self.signature, build(self.values)
         try:
             positional = [supplied[name] for name in signature.from_program]
             made = signature.construct(self.cls, *positional, **values)
@@ -189,7 +189,7 @@ def build(bound: Any, supplied: Mapping[str, Any] = NOTHING) -> Any:
     if isinstance(bound, list | tuple):
         return type(bound)(build(element, supplied) for element in bound)
     if isinstance(bound, dict):
-        return {name: build(member, supplied) for name, member in bound.items()}
+        return {name: build(member) for name, member in bound.items()}
     return bound
 
 
@@ -220,7 +220,8 @@ class Binder:
     """Returns, for an annotation, the classes that a config may name, by name; {} if the annotation
     is not a class."""
     from_program: Mapping[Annotation, Collection[str]] = field(default_factory=dict)
-    """By base class, the names of the arguments that the program supplies to its subclasses."""
+    """By base class, the names of the arguments that the program supplies to constructors of its
+    subclasses, except where they are within other objects."""
     signatures: Mapping[type, Signature] = field(default_factory=dict)
     """The signatures of classes that do not follow the convention."""
 
@@ -243,15 +244,12 @@ class Binder:
             return value
         if origin in UNIONS:
             return self._bind_member(annotation, value, key)
-        if isinstance(value, list) and origin in SEQUENCES:
-            size = _size(annotation)
-            if size in (None, len(value)):
-                kinds = repeat(members[0]) if size is None else members
-                elements = (
-                    self.bind(kind, element, f"{key}.{index}")
-                    for index, (kind, element) in enumerate(zip(kinds, value, strict=False))
-                )
-                return (tuple if origin is tuple else list)(elements)
+        size = _size(annotation)
+        if isinstance(value, list) and origin in SEQUENCES and size in (None, len(value)):
+            kinds = repeat(members[0]) if size is None else members
+            keys = (f"{key}.{index}" for index in range(len(value)))
+            elements = map(self.bind, kinds, value, keys)
+            return tuple(elements) if origin is tuple else list(elements)
         if isinstance(value, dict) and origin is dict:
             return {name: self.bind(members[1], value[name], f"{key}.{name}") for name in value}
         if isinstance(value, dict) and self.choices(annotation):
@@ -308,7 +306,8 @@ class Binder:
     def _bind_argument(self, signature: Signature, name: str, value: Json, key: str) -> Any:
         """Bind the value of an argument of a constructor."""
         if name in signature.arguments:
-            return self.bind(signature.arguments[name].annotation, value, key)
+            within = replace(self, from_program={})
+            return within.bind(signature.arguments[name].annotation, value, key)
         if name in signature.from_program:
             return ConfigFault(key, value, "is set by the program: leave it out")
         problem = f"{signature.cls.__name__} takes no such argument"

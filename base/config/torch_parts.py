@@ -19,7 +19,7 @@ NOT_OFFERED = {
     *("LBFGS", "SparseAdam", "Muon"),  # They need a closure, sparse gradients, or matrices.
     *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain arguments
 }
-FROM_PROGRAM = (
+RESERVED = (
     *("params", "optimizer", "last_epoch", "epochs", "steps_per_epoch"),
     *("capturable", "differentiable"),
 )
@@ -67,7 +67,7 @@ def _signature(cls: type) -> Signature:
             annotation = _bounded(annotation, TORCH_RANGES[name])
         default = derived.get(name, default)
         arguments[name] = arguments[name]._replace(annotation=annotation, default=default)
-    arguments = {name: arguments[name] for name in arguments if name not in FROM_PROGRAM}
+    arguments = {name: arguments[name] for name in arguments if name not in RESERVED}
     if issubclass(cls, Optimizer):
         return Signature(cls, ("params",), arguments, _construct)
     return Signature(cls, ("optimizer", "steps"), arguments, _schedule)
