@@ -35,14 +35,14 @@ from data_loader.data_loaders import Data
 from model.loading import HAND_FILE, TrainedNetwork
 from utils import strict_json
 from utils.alphabet import Alphabet
-from utils.checks import ConfigFault, UserError
+from utils.checks import ConfigFault, DataError, UserError
 from utils.files import user_cache
 from utils.normalisation import Normalisation
 from utils.strict_json import Config, Json
 
 BLOCKS = {
     "arch": Block(BaseModel, ("normalisation", "alphabet", "extras")),
-    "data_loader": Block(data_loader.HandwritingDataLoader),
+    "data_loader": Block(data_loader.HandwritingDataLoader, ("origin",)),
     "optimizer": Block(Optimizer, ("params",)),
     # torch's schedules take the number of steps of the whole run as `steps`.
     "lr_scheduler": Block(LRScheduler | None, ("optimizer", "steps", "total_steps")),
@@ -127,7 +127,7 @@ def try_constructors(
     supplied = {"normalisation": TRIAL_NORMALISATION, "alphabet": alphabet or TRIAL_ALPHABET}
     supplied |= {} if extras is None else {"extras": extras}
     supplied["params"] = [torch.nn.Parameter(torch.ones(2, 2))]
-    supplied |= {"steps": None, "total_steps": TRIAL_STEPS}
+    supplied |= {"steps": None, "total_steps": TRIAL_STEPS, "origin": None}
     built: dict[str, Outcome] = {}
     for key in (key for key in BLOCKS if key != "trainer"):
         with torch.device("meta" if key == "arch" else "cpu"):
@@ -186,16 +186,16 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
         DataError: if the data are missing or broken, or do not fit the network.
     """
     plan, model = config_of(network, overrides), network.model
-    settings = plan.build("data_loader")
+    settings = plan.build("data_loader", origin=None)
     loaded = settings.dataset.load(SPLITS if settings.overfit else [split])
     loaded.split(split)
-    return settings.for_network(
+    if not model.extras.items() <= loaded.extras.items():
+        raise DataError(f"the network takes {model.extras}; the samples have {loaded.extras}")
+    return settings.prepare(
         loaded,
         seed=settings_of(plan).seed,
         normalisation=model.normalisation,
         alphabet=model.alphabet if model.needs_text else None,
-        features=model.features,
-        extras=model.extras,
     )
 
 

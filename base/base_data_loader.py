@@ -2,11 +2,10 @@
 
 import math
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,9 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from base import distributed
+from utils.checks import NOTHING
 from utils.console import SIGNALS
-
-Item = TypeVar("Item")
 
 _ORDER_KEY = 2
 """Part of the seed of an epoch's order, which makes it differ from the seeds of samples."""
@@ -52,6 +50,29 @@ class Batch:
     """`(batch,)` int64, the number of the hand of each sample; -1 for an unknown hand."""
     extras: dict[str, Tensor] = field(default_factory=dict)
     """The samples' extras by name, each `(batch, ...)` float32."""
+
+    @classmethod
+    def of(
+        cls,
+        inputs: np.ndarray,
+        targets: np.ndarray | None,
+        text: np.ndarray,
+        index: int,
+        hand: int = -1,
+        extras: Mapping[str, np.ndarray] = NOTHING,
+    ) -> "Batch":
+        """Return the batch of one sequence whose arrays these are, without the dimension of the
+        batch."""
+        return cls(
+            inputs=torch.from_numpy(inputs)[None],
+            targets=None if targets is None else torch.from_numpy(targets)[None],
+            lengths=torch.tensor([len(inputs)]),
+            text=torch.from_numpy(text)[None],
+            text_lengths=torch.tensor([len(text)]),
+            index=torch.tensor([index]),
+            hand=torch.tensor([hand]),
+            extras={name: torch.from_numpy(values)[None] for name, values in extras.items()},
+        )
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """Return the batch with all its tensors on `device`."""
@@ -154,9 +175,19 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
         return math.ceil(len(self.lengths) / self.batch_size)
 
 
-def _collated(collate: Callable[[list[Item]], Batch], samples: list[Item]) -> Batch | None:
-    """Return a batch of samples; None for an empty list."""
-    return collate(samples) if samples else None
+def collate(sequences: list[Batch]) -> Batch | None:
+    """Return batches of one sequence each as one padded batch; None for an empty list."""
+    if not sequences:
+        return None
+    first, tensors = sequences[0], {}
+    for name, value in vars(first).items():
+        if isinstance(value, Tensor):
+            values = [getattr(sequence, name)[0] for sequence in sequences]
+            join = torch.stack if value.ndim == 1 else partial(pad_sequence, batch_first=True)
+            tensors[name] = join(values)
+    names = first.extras
+    extras = {name: torch.cat([sequence.extras[name] for sequence in sequences]) for name in names}
+    return replace(first, **tensors, extras=extras)
 
 
 def _worker(_: int) -> None:
@@ -180,9 +211,8 @@ class BaseDataLoader(DataLoader):
     called. Batches depend only on seed and epoch, not on `num_workers` or any global generator.
 
     Args:
-        samples: returns one sample for a key `(epoch, index)`.
-        lengths: the number of steps of each sample.
-        collate: makes a batch of a list of samples; must be picklable.
+        sequences: returns a `Batch` of one sequence for a key `(epoch, index)`.
+        lengths: the number of steps of each sequence.
         seed: the seed of all random draws.
         batch_size: number of samples per batch; the last batch may be smaller.
         num_workers: number of worker processes that make batches; with 0 this process makes them.
@@ -193,9 +223,8 @@ class BaseDataLoader(DataLoader):
 
     def __init__(
         self,
-        samples: Dataset,
+        sequences: Dataset,
         lengths: Sequence[int],
-        collate: Callable[[list[Item]], Batch],
         seed: int,
         *,
         batch_size: int = 32,
@@ -205,10 +234,10 @@ class BaseDataLoader(DataLoader):
         pin_memory: bool = False,
     ) -> None:
         super().__init__(
-            samples,
+            sequences,
             batch_sampler=BucketBatchSampler(seed, lengths, batch_size, bucket, shuffle),
             num_workers=num_workers,
-            collate_fn=partial(_collated, collate),
+            collate_fn=collate,
             pin_memory=pin_memory and torch.cuda.is_available(),
             worker_init_fn=_worker,
             # Without a generator, torch would draw from its global generator in every iteration.

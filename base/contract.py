@@ -106,7 +106,7 @@ def two_samples(trainer: BaseTrainer) -> Batch:
     key, expected = "data_loader.args.augmentation", "transforms of ink, missing and a generator"
     with trying(key, loader.dataset, expected):
         first, repeated, second = (loader.dataset[0, number] for number in (0, 0, other))
-    if pickle.dumps(first) != pickle.dumps(repeated):
+    if differ(vars(first), vars(repeated)):
         kinds = ", ".join(type(change).__name__ for change in loader.dataset.augmentation)
         expected = "transforms without a state that draw only from `generator`"
         raise ConfigFault(key, kinds, f"{expected}: repeated draws differ")

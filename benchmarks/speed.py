@@ -26,12 +26,11 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_data_loader import Batch, BucketBatchSampler
+from base.base_data_loader import Batch, BucketBatchSampler, collate
 from base.device import resolve_device
 from benchmarks import measures, reference
 from commands.options import Parser, number
 from data_loader import EmbeddedDataset
-from data_loader.data_loaders import collate
 from model import NegativeLogLikelihood, PredictionNetwork, Sampling, SynthesisNetwork, sample
 from model.layers.kernels import library
 from model.layers.kernels.build import SWITCH
@@ -167,7 +166,7 @@ class Trainee:
         total = 0
         for indices in batches:
             lines = ((self.data.inks[i], self.data.texts[i], i) for i in indices.tolist())
-            batch = collate([(ink[:-1], ink[1:], text, i, -1, {}) for ink, text, i in lines])
+            batch = collate([Batch.of(ink[:-1], ink[1:], text, i) for ink, text, i in lines])
             points = batch.points
             (self.losses(batch.to(self.device)).sum() / points).backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), MAX_NORM)

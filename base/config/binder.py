@@ -90,7 +90,7 @@ class Part:
             supplied: by name, the arguments that the program passes; if one lacks that the
                 constructor needs, only the objects within the object are built.
         """
-        parts = {name: build(value) for name, value in self.values.items()}
+        parts = {name: build(value, supplied) for name, value in self.values.items()}
         whole = Outcome.gathered(None, parts.values())
         if whole.faults or not supplied.keys() >= {*self.arguments.supplied}:
             return whole
@@ -130,8 +130,7 @@ def build(bound: Any, supplied: Mapping[str, Any] = NOTHING) -> Outcome:
 
     Args:
         bound: the value of an outcome of `Binder.bind`.
-        supplied: by name, the arguments that the program passes to the value's own constructors, or
-            to those of its elements, but not to those of objects within objects.
+        supplied: by name, the arguments that the program passes to constructors, at any depth.
     """
     if isinstance(bound, Part):
         return bound.build(supplied)
@@ -139,7 +138,7 @@ def build(bound: Any, supplied: Mapping[str, Any] = NOTHING) -> Outcome:
         elements = [build(element, supplied) for element in bound]
         return Outcome.gathered(type(bound)(part.value for part in elements), elements)
     if isinstance(bound, dict):
-        members = {name: build(member) for name, member in bound.items()}
+        members = {name: build(member, supplied) for name, member in bound.items()}
         value = {name: member.value for name, member in members.items()}
         return Outcome.gathered(value, members.values())
     return Outcome(bound)
@@ -200,7 +199,10 @@ class Binder:
                 values = (tuple if origin is tuple else list)(part.value for part in elements)
                 return Outcome.gathered(values, elements)
         elif isinstance(value, dict) and origin is dict:
-            bound = {name: self.bind(members[1], value[name], f"{key}.{name}") for name in value}
+            bound = {
+                name: self.bind(members[1], value[name], f"{key}.{name}", supplied)
+                for name in value
+            }
             values = {name: part.value for name, part in bound.items()}
             return Outcome.gathered(values, bound.values())
         elif isinstance(value, dict) and self.choices(annotation):
@@ -248,7 +250,9 @@ class Binder:
             condition = names if supplied else "without parameters before *"
             outcomes.append(refused(f"{key}.type", kind, f"a class {condition}"))
         bound = {
-            name: self._bind_argument(arguments, name, args.get(name, ABSENT), f"{key}.args.{name}")
+            name: self._bind_argument(
+                arguments, name, args.get(name, ABSENT), f"{key}.args.{name}", supplied
+            )
             for name in dict.fromkeys((*args, *arguments.accepted))
             if name in args or name not in arguments.defaults
         }
@@ -261,10 +265,12 @@ class Binder:
         part = Part(arguments, key, values, defaults)
         return Outcome.gathered(part, [*outcomes, *bound.values()])
 
-    def _bind_argument(self, arguments: Arguments, name: str, value: Json, key: str) -> Outcome:
+    def _bind_argument(
+        self, arguments: Arguments, name: str, value: Json, key: str, supplied: Collection[str]
+    ) -> Outcome:
         """Bind the value of an argument of a constructor."""
         if name in arguments.accepted:
-            return self.bind(arguments.accepted[name], value, key)
+            return self.bind(arguments.accepted[name], value, key, supplied)
         if name in arguments.supplied:
             return refused(key, value, "is set by the program: leave it out")
         problem = f"{arguments.cls.__name__} takes no such argument"

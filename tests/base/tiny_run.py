@@ -51,23 +51,12 @@ class Sequences(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, int]:
+    def __getitem__(self, key: tuple[int, int]) -> Batch:
         index = self.indices[key[1]]
         ink = sequence(index)
         if index in self.broken:
             ink[1, 0] = np.nan
-        return ink, index
-
-
-def collate(samples: list[tuple[np.ndarray, int]]) -> Batch:
-    lengths = torch.tensor([len(ink) - 1 for ink, _ in samples])
-    both = torch.zeros(2, len(samples), int(lengths.max()), 3)
-    for row, (ink, _) in enumerate(samples):
-        both[0, row, : len(ink) - 1] = torch.from_numpy(ink[:-1])
-        both[1, row, : len(ink) - 1] = torch.from_numpy(ink[1:])
-    index = torch.tensor([index for _, index in samples])
-    no_text = torch.zeros(len(samples), 1, dtype=torch.int64)
-    return Batch(both[0], both[1], lengths, no_text, torch.ones_like(lengths), index)
+        return Batch.of(ink[:-1], ink[1:], np.zeros(1, np.int64), index)
 
 
 class TinyLoader(BaseDataLoader):
@@ -75,7 +64,7 @@ class TinyLoader(BaseDataLoader):
         options = {"batch_size": 3, **options}
         samples = Sequences(indices, broken)
         lengths = [len(sequence(index)) - 1 for index in indices]
-        super().__init__(samples, lengths, collate, seed, shuffle=shuffle, **options)
+        super().__init__(samples, lengths, seed, shuffle=shuffle, **options)
 
 
 @dataclass
