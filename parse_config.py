@@ -35,7 +35,7 @@ from data_loader.data_loaders import Data
 from model.loading import HAND_FILE, TrainedNetwork
 from utils import strict_json
 from utils.alphabet import Alphabet
-from utils.checks import ConfigFault, DataError, UserError
+from utils.checks import ConfigFault, UserError
 from utils.files import user_cache
 from utils.normalisation import Normalisation
 from utils.strict_json import Config, Json
@@ -189,8 +189,7 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
     settings = plan.build("data_loader", origin=None)
     loaded = settings.dataset.load(SPLITS if settings.overfit else [split])
     loaded.split(split)
-    if not model.extras.items() <= loaded.extras.items():
-        raise DataError(f"the network takes {model.extras}; the samples have {loaded.extras}")
+    loaded.check_extras(model.extras)
     return settings.prepare(
         loaded,
         seed=settings_of(plan).seed,

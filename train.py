@@ -126,6 +126,7 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start
     loader = plan.build("data_loader", origin=origin)
     with trying("data_loader.args.dataset", loader.dataset, "a dataset that loads samples"):
         loaded = loader.dataset.load()
+        loaded.check_extras(start.extras or {})
         data = loader.prepare(
             loaded,
             seed=settings.seed,
@@ -163,7 +164,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return a trainer with parts of its own, and with the weights that a new run begins with."""
     plan, settings = start.plan, settings_of(start.plan)
     units = {"normalisation": data.normalisation, "alphabet": data.alphabet}
-    model = plan.build("arch", **units, extras=data.loaded.extras)
+    model = plan.build("arch", **units, extras=start.extras or data.loaded.extras)
     start.begin_with_weights(model)
     train_loader = data.training_loader(model.features)
     steps = settings.planned_steps(len(train_loader))

@@ -116,6 +116,11 @@ class Loaded:
         """The shapes of the samples' extras, by name; raises a DataError if they differ."""
         return ExtraShapes({name: rows.shape[1:] for name, rows in stacked(self.used).items()})
 
+    def check_extras(self, needed: Mapping[str, tuple[int, ...]]) -> None:
+        """Raise a DataError if the samples lack extras that a network takes, by name and shape."""
+        if not needed.items() <= self.extras.items():
+            raise DataError(f"the network takes {needed}; the samples have {self.extras}")
+
     @cached_property
     def hands(self) -> dict[str, int]:
         """The number of each hand with a name, in the order of the names."""

@@ -74,6 +74,12 @@ class Start:
             raise CheckpointError(f"{self.checkpoint.path}: {problem}")
         return Alphabet(self.checkpoint.content["alphabet"])
 
+    @property
+    def extras(self) -> ExtraShapes | None:
+        """The shapes of the extras that the checkpoint's network takes; None if it says none."""
+        shapes = self.checkpoint and self.checkpoint.content.get("extras")
+        return None if shapes is None else ExtraShapes(shapes)
+
     @contextmanager
     def weights_for(self, network: BaseModel) -> Iterator[Mapping[str, Tensor]]:
         """A block with the checkpoint's weights on the device of a network; for a new run, extended
@@ -95,10 +101,8 @@ class Start:
             ConfigError: if the plan or a constructor has faults; names all of them.
             CheckpointError: if the weights of the checkpoint do not fit the network.
         """
-        content = self.checkpoint.content if self.checkpoint else {}
-        extras = ExtraShapes(content["extras"]) if "extras" in content else None
         alphabet = self.alphabet if self.plan["arch"] else None
-        plan, network = parse_config.try_constructors(self.plan, alphabet, extras)
+        plan, network = parse_config.try_constructors(self.plan, alphabet, self.extras)
         if network is not None and self.checkpoint is not None:
             with self.weights_for(network) as weights:
                 check_weights(network, weights, self.checkpoint.path)
@@ -219,8 +223,9 @@ def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
     _hold(start.run, locks)
     checkpoint = _find(start.run.models, needs_state=True)
     former = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
-    plan = start.plan.resumed(former)
-    return Start(plan, start.run, checkpoint, is_resumed=True, tries_older=True)
+    # A trial finds the defaults that classes give their bases.
+    plan, former = (parse_config.try_constructors(plan)[0] for plan in (start.plan, former))
+    return Start(plan.resumed(former), start.run, checkpoint, is_resumed=True, tries_older=True)
 
 
 def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | None) -> Start:

@@ -23,6 +23,7 @@ from tiny_run import (
 )
 from torch import nn
 
+from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
 from base.contract import RULES, check
 from utils.checks import UserError
@@ -228,7 +229,8 @@ def test_transform_that_draws_from_elsewhere_is_refused(tmp_path):
 
     def be_moving(trainer: BaseTrainer) -> None:
         kind = type("Moving", (type(trainer.train_loader.dataset),), {"augmentation": [trainer]})
-        kind.__getitem__ = lambda _, key: (sequence(key[1]) + next(draws), key[1])
+        text = np.zeros(1, np.int64)
+        kind.__getitem__ = lambda _, key: Batch.of(sequence(key[1]) + next(draws), None, text, 0)
         trainer.train_loader.dataset.__class__ = kind
 
     with pytest.raises(UserError, match='"ChunkTrainer": transforms without a state'):
