@@ -2,10 +2,9 @@
 
 import math
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -14,7 +13,6 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from base import distributed
-from utils.checks import NOTHING
 from utils.console import SIGNALS
 
 _ORDER_KEY = 2
@@ -50,29 +48,6 @@ class Batch:
     """`(batch,)` int64, the number of the hand of each sample; -1 for an unknown hand."""
     extras: dict[str, Tensor] = field(default_factory=dict)
     """The samples' extras by name, each `(batch, ...)` float32."""
-
-    @classmethod
-    def of(
-        cls,
-        inputs: np.ndarray,
-        targets: np.ndarray | None,
-        text: np.ndarray,
-        index: int,
-        hand: int = -1,
-        extras: Mapping[str, np.ndarray] = NOTHING,
-    ) -> "Batch":
-        """Return the batch of one sequence whose arrays these are, without the dimension of the
-        batch."""
-        return cls(
-            inputs=torch.from_numpy(inputs)[None],
-            targets=None if targets is None else torch.from_numpy(targets)[None],
-            lengths=torch.tensor([len(inputs)]),
-            text=torch.from_numpy(text)[None],
-            text_lengths=torch.tensor([len(text)]),
-            index=torch.tensor([index]),
-            hand=torch.tensor([hand]),
-            extras={name: torch.from_numpy(values)[None] for name, values in extras.items()},
-        )
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """Return the batch with all its tensors on `device`."""
@@ -175,19 +150,8 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
         return math.ceil(len(self.lengths) / self.batch_size)
 
 
-def collate(sequences: list[Batch]) -> Batch | None:
-    """Return batches of one sequence each as one padded batch; None for an empty list."""
-    if not sequences:
-        return None
-    first, tensors = sequences[0], {}
-    for name, value in vars(first).items():
-        if isinstance(value, Tensor):
-            values = [getattr(sequence, name)[0] for sequence in sequences]
-            join = torch.stack if value.ndim == 1 else partial(pad_sequence, batch_first=True)
-            tensors[name] = join(values)
-    names = first.extras
-    extras = {name: torch.cat([sequence.extras[name] for sequence in sequences]) for name in names}
-    return replace(first, **tensors, extras=extras)
+def _unchanged(batch: Batch | None) -> Batch | None:
+    return batch
 
 
 def _worker(_: int) -> None:
@@ -207,11 +171,11 @@ class BaseDataLoader(DataLoader):
     In training with several processes the loader yields this process's rows of each batch, or None
     for a batch without such rows.
 
-    Each iteration runs through the next epoch, from its start unless `batch_sampler.start_at` was
+    Each iteration runs through the next epoch, from its start unless `sampler.start_at` was
     called. Batches depend only on seed and epoch, not on `num_workers` or any global generator.
 
     Args:
-        sequences: returns a `Batch` of one sequence for a key `(epoch, index)`.
+        batches: returns the `Batch` of a list of keys `(epoch, index)`, and None for no keys.
         lengths: the number of steps of each sequence.
         seed: the seed of all random draws.
         batch_size: number of samples per batch; the last batch may be smaller.
@@ -223,7 +187,7 @@ class BaseDataLoader(DataLoader):
 
     def __init__(
         self,
-        sequences: Dataset,
+        batches: Dataset,
         lengths: Sequence[int],
         seed: int,
         *,
@@ -234,10 +198,11 @@ class BaseDataLoader(DataLoader):
         pin_memory: bool = False,
     ) -> None:
         super().__init__(
-            sequences,
-            batch_sampler=BucketBatchSampler(seed, lengths, batch_size, bucket, shuffle),
+            batches,
+            batch_size=None,  # The sampler yields the keys of a whole batch.
+            sampler=BucketBatchSampler(seed, lengths, batch_size, bucket, shuffle),
+            collate_fn=_unchanged,
             num_workers=num_workers,
-            collate_fn=collate,
             pin_memory=pin_memory and torch.cuda.is_available(),
             worker_init_fn=_worker,
             # Without a generator, torch would draw from its global generator in every iteration.

@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import Annotated
 
 import numpy as np
+import torch
 from numpy.random import Generator
 from torch.utils.data import Dataset
 
 from base import distributed
-from base.base_data_loader import BaseDataLoader, Batch
+from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_dataset import BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from base.config import user_modules
@@ -285,10 +286,7 @@ class Data:
 
 @dataclass(frozen=True, eq=False)
 class Sequences(Dataset):
-    """Samples as a network takes them, each a `Batch` of one sequence.
-
-    The key of a sequence is `(epoch, index of the sample)`.
-    """
+    """Samples as a network takes them: the batch of some keys `(epoch, index of the sample)`."""
 
     data: Data
     samples: list[Sample]
@@ -309,17 +307,38 @@ class Sequences(Dataset):
         """Whether the augmentation has a class that a user wrote."""
         return user_modules.is_any_defined(*self.augmentation)
 
-    def __getitem__(self, key: tuple[int, int]) -> Batch:
-        epoch, index = key
+    def __getitem__(self, keys: Sequence[tuple[int, int]]) -> Batch | None:
+        if not keys:
+            return None
+        inputs, targets = zip(*(self.steps(*key) for key in keys), strict=True)
+        samples = [self.samples[index] for _, index in keys]
+        inputs, lengths = padded(inputs)
+        text, text_lengths = padded([self.data.alphabet.encode(one.text) for one in samples])
+        hands = self.data.loaded.hands
+        return Batch(
+            inputs=inputs,
+            targets=None if targets[0] is None else padded(targets)[0],
+            lengths=lengths,
+            text=text,
+            text_lengths=text_lengths,
+            index=torch.tensor([index for _, index in keys]),
+            hand=torch.tensor([hands.get(sample.hand, -1) for sample in samples]),
+            extras={
+                name: torch.from_numpy(np.stack([sample.extras[name] for sample in samples]))
+                for name in samples[0].extras
+            },
+        )
+
+    def steps(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the inputs and targets of each step of a sample, augmented for an epoch; the
+        targets are None if the inputs are features."""
         sample, data = self.samples[index], self.data
         generator = np.random.default_rng([data.seed, epoch, index, _AUGMENTATION_KEY])
         if self._has_user_class:  # The user's class may use the global generators.
             seed = int(np.random.default_rng([data.seed, epoch, index]).integers(2**32))
             random.seed(seed)
             np.random.seed(seed)
-        origin = index, data.loaded.hands.get(sample.hand, -1), sample.extras
         ink, missing = self._augmented("ink", sample.ink, sample.missing_counts, epoch, generator)
-        text = data.alphabet.encode(sample.text)
         if self.features is not None:
             if any(transform.acts_on == "inputs" for transform in self.augmentation):
                 # Only if needed: rounding in both conversions turns an offset of 0 into 1e-8.
@@ -330,13 +349,13 @@ class Sequences(Dataset):
             for transform in self.augmentation:
                 if transform.acts_on == "picture":
                     arguments |= transform.arguments(generator)
-            return Batch.of(self.features(ink, **arguments), None, text, *origin)
+            return self.features(ink, **arguments), None
         inputs, targets = map(data.normalisation.apply, (ink[:-1], ink[1:]))
         inputs, _ = self._augmented("inputs", inputs, missing[:-1], epoch, generator)
         # Append the column end_of_sequence, which the augmentation does not see.
         inputs, targets = (np.pad(points, ((0, 0), (0, 1))) for points in (inputs, targets))
         targets[-1, 3] = sample.ends
-        return Batch.of(inputs, targets, text, *origin)
+        return inputs, targets
 
     def _augmented(
         self, stage: str, ink: np.ndarray, missing: np.ndarray, epoch: int, generator: Generator

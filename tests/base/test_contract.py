@@ -18,12 +18,10 @@ from tiny_run import (
     SquaredError,
     TinyModel,
     make,
-    sequence,
     weights,
 )
 from torch import nn
 
-from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
 from base.contract import RULES, check
 from utils.checks import UserError
@@ -229,8 +227,8 @@ def test_transform_that_draws_from_elsewhere_is_refused(tmp_path):
 
     def be_moving(trainer: BaseTrainer) -> None:
         kind = type("Moving", (type(trainer.train_loader.dataset),), {"augmentation": [trainer]})
-        text = np.zeros(1, np.int64)
-        kind.__getitem__ = lambda _, key: Batch.of(sequence(key[1]) + next(draws), None, text, 0)
+        drawn = type(trainer.train_loader.dataset).__getitem__
+        kind.__getitem__ = lambda data, keys: drawn(data, keys).map(lambda x: x + next(draws))
         trainer.train_loader.dataset.__class__ = kind
 
     with pytest.raises(UserError, match='"ChunkTrainer": transforms without a state'):

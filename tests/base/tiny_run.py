@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from base.base_data_loader import BaseDataLoader, Batch
+from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel, Given
@@ -51,12 +51,18 @@ class Sequences(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, key: tuple[int, int]) -> Batch:
-        index = self.indices[key[1]]
-        ink = sequence(index)
-        if index in self.broken:
-            ink[1, 0] = np.nan
-        return Batch.of(ink[:-1], ink[1:], np.zeros(1, np.int64), index)
+    def __getitem__(self, keys: list[tuple[int, int]]) -> Batch | None:
+        if not keys:
+            return None
+        indices = [self.indices[number] for _, number in keys]
+        inks = [sequence(index) for index in indices]
+        for index, ink in zip(indices, inks, strict=True):
+            if index in self.broken:
+                ink[1, 0] = np.nan
+        inputs, lengths = padded([ink[:-1] for ink in inks])
+        targets, _ = padded([ink[1:] for ink in inks])
+        no_text, ones = torch.zeros(len(keys), 1, dtype=torch.int64), torch.ones_like(lengths)
+        return Batch(inputs, targets, lengths, no_text, ones, torch.tensor(indices))
 
 
 class TinyLoader(BaseDataLoader):

@@ -164,7 +164,7 @@ def test_preprocessing_changes_length_order_and_batches_alike():
         sample = made.loaded.split("train")[index]
         within = np.concatenate([[0], 1 - sample.ink[:-1, 2]])
         assert length == len(sample.ink) - 1 + (sample.missing * within).sum()
-    assert loader.batch_sampler.lengths.sum() == sum(batch.points for batch in batches)
+    assert loader.sampler.lengths.sum() == sum(batch.points for batch in batches)
 
 
 def test_splits_are_as_recorded_whatever_training_does():
@@ -207,9 +207,9 @@ def test_a_transform_of_ones_own_may_use_the_generators_of_all():
             ink[:, 0] += random.random() + np.random.random()
 
     dataset = data(augmentation=[Shift()]).training_loader().dataset
-    first, other = dataset[0, 1].inputs, dataset[1, 1].inputs
+    first, other = dataset[[(0, 1)]].inputs, dataset[[(1, 1)]].inputs
     np.random.random()  # as whatever came before the sample
-    assert torch.equal(dataset[0, 1].inputs, first) and not torch.equal(first, other)
+    assert torch.equal(dataset[[(0, 1)]].inputs, first) and not torch.equal(first, other)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_transform_of_ones_own_that_spoils_a_sample_is_named(does, message):
 
     dataset = data(augmentation=[Own()]).training_loader().dataset
     with pytest.raises(DataError, match=f"Own, of the augmentation, {message}"):
-        dataset[0, 1]
+        dataset[[(0, 1)]]
 
 
 def test_augmentation_differs_by_epoch_and_is_repeated_by_seed():
@@ -271,7 +271,7 @@ def test_workers_and_position_give_the_same_batches():
     loader, workers = plain.training_loader(), others.training_loader()
     epochs = [list(loader) for _ in range(3)]
     assert same(list(workers), epochs[0])
-    workers.batch_sampler.start_at(2, 3)
+    workers.sampler.start_at(2, 3)
     assert same(list(workers), epochs[2][3:])
     assert same(list(others.loader("valid")), list(plain.loader("valid")))
 
@@ -312,7 +312,7 @@ def test_samples_that_differ_in_their_extras_are_refused():
 
 def test_augmentation_that_asks_for_the_epoch_gets_it():
     dataset = data(UNIT, augmentation=[Growing()]).training_loader().dataset
-    first, later = (dataset[epoch, 1].targets[0, :, 0] for epoch in (0, 4))
+    first, later = (dataset[[(epoch, 1)]].targets[0, :, 0] for epoch in (0, 4))
     assert ((later - first - 400).abs() <= 1).all()
 
 
