@@ -169,7 +169,8 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     train_loader = data.training_loader(model.features)
     steps = settings.planned_steps(len(train_loader))
     optimizer = plan.build("optimizer", params=[*model.to(device).parameters()])
-    schedule = plan.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
+    length = {"steps": steps, "total_steps": steps, "last_epoch": -1}
+    schedule = plan.build("lr_scheduler", optimizer=optimizer, **length)
     parts = TrainingParts(
         model=model,
         loss=plan.build("loss", model=model),

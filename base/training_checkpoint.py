@@ -23,7 +23,7 @@ from base.checkpoint import (
     position,
     save_checkpoint,
 )
-from base.config.resumption import changes
+from base.config.plan import changes
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_state import Progress, RunState

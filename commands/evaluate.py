@@ -10,7 +10,7 @@ from typing import Any
 
 import data_loader
 import model
-from base.config.overrides import Override
+from base.config.values import Override
 from base.pretrained import resolve_checkpoint
 from commands import options, search_options
 from commands.options import Networks, Parser

@@ -34,6 +34,7 @@ from base.checkpoint import (
     newest_checkpoint,
 )
 from base.config import user_modules
+from base.config.binder import faults
 from base.config.plan import Plan
 from base.pretrained import resolve_checkpoint
 from base.run_folder import SAVED, RunFolder
@@ -203,10 +204,10 @@ def new_start(arguments: argparse.Namespace) -> Start:
 def suggested_network(plan: Plan) -> str | None:
     """Return the pretrained network with which a config begins by default: its dataset's argument
     `network`. None if the config has a network of its own."""
-    if plan["arch"] is not None or plan["data_loader"] is None:
+    dataset = plan["data_loader.args.dataset"]
+    if plan["arch"] is not None or dataset is None or faults(dataset):
         return None
-    dataset = plan["data_loader"].values.get("dataset")
-    return dataset and (dataset.defaults | dataset.values).get("network")
+    return (dataset.defaults | dataset.values).get("network")
 
 
 def named_by_content(plan: Plan) -> Plan:

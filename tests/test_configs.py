@@ -1,13 +1,11 @@
 """Every file under configs/ is sound, and those of the paper hold the paper's numbers."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from base.checkpoint import load_checkpoint
-from base.config import bases
-from base.config.overrides import Override
+from base.config.values import Override, merged, read_files
 from base.pretrained import pretrained
 from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, read, try_constructors
 from utils.alphabet import Alphabet
@@ -20,7 +18,7 @@ CONFIGS = sorted((ROOT / "configs").glob("*.json"))
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_is_sound_and_named_like_its_file(path):
-    given = bases.merged(bases.read(path))
+    given = merged(read_files(path))
     if "type" in (given["arch"] or {}):
         config = plan_from_file(path)
         assert try_constructors(config)[0].stored == given
@@ -46,7 +44,7 @@ def test_data_names_the_folder_of_the_dataset_that_others_join():
     assert composed["digits"]["args"]["root"] == "data/unipen_digits"
     joined = {"dataset": {"type": "EmbeddedDataset"}, "added": {"type": "ComposedDataset"}}
     joined["added"]["args"] = composed
-    mixed = json.dumps({"type": "MixedDataset", "args": joined})
+    mixed = {"type": "MixedDataset", "args": joined}
     with pytest.raises(ConfigError, match=r"several datasets .* use -o .*root=F.* or -o .*root=F"):
         plan_from_file(path, [Override("-o", "data_loader.args.dataset", mixed), data]).checked()
 
@@ -93,7 +91,8 @@ def test_the_papers_protocol(name, windows, weights):
 )
 def test_parts_of_another_task_are_found_before_data_loads(name, key, value, message):
     with pytest.raises(ConfigError) as caught:
-        plan = plan_from_file(ROOT / "configs" / f"{name}.json", [Override("-o", key, value)])
+        override = Override.of("-o", key, value)
+        plan = plan_from_file(ROOT / "configs" / f"{name}.json", [override])
         try_constructors(plan)
     faults = [fault for fault in caught.value.faults if message in fault.expected]
     assert [fault.key for fault in faults] in ([key.removesuffix(".type")], ["metrics.1"])

@@ -13,8 +13,8 @@ from torch.optim.lr_scheduler import LRScheduler
 import model
 from base.base_loss import BaseLoss
 from base.config import user_modules
-from base.config.overrides import Override
 from base.config.plan import Plan
+from base.config.values import Override
 from model import SynthesisNetwork
 from model.generation.generators import GenerationNetwork
 from model.generation.loss import NegativeLogLikelihood
@@ -427,14 +427,24 @@ def test_an_override_sets_any_key_and_the_last_counts(override, value):
         ("metrics.1.type=SSE", "-o: metrics.1: no such key; there are 0"),
         ("=1", "-o:  = 1: unknown key"),
         ("arch..clip=1", "-o: arch.: no such key"),
-        ("arch.args.dropout=NaN", "-o: arch.args.dropout = "),
-        ('arch.args={"cell": 1, "cell": 2}', "-o: arch.args = "),
         ("optimizer=SGD", f'-o: optimizer = "SGD": {NO_OBJECT}'),
         ('arch={"type": "CTCNetwork", "args": {"x": 3}}', "-o: arch.args.x = 3: CTCNetwork takes"),
     ],
 )
 def test_an_override_that_does_not_fit_is_named_with_its_option(override, message):
     assert only_fault(CONFIG, override).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("arch.args.dropout=NaN", 'arch.args.dropout = "NaN": no finite number'),
+        ('arch.args={"cell": 1, "cell": 2}', r"arch.args = .*: stands twice in one object"),
+    ],
+)
+def test_an_override_is_refused_when_json_does_not_allow_its_value(override, message):
+    with pytest.raises(UserError, match=message):
+        Override.parse(override)
 
 
 # Optimisers and schedules.

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import Sample
-from base.config import bases
-from base.config.overrides import Override
+from base.config.values import Override, merged, read_files
 from tests import small_sources
 
 ROOT = Path(__file__).parents[1]
@@ -29,10 +28,10 @@ GRID = 1 / 64
 
 def samples_of(path: Path) -> Mapping[str, list[Sample]]:
     """Return the samples of a config on small data, by split, in the current folder."""
-    config = bases.merged(bases.read(path))
+    config = merged(read_files(path))
     block = config["data_loader"]["args"]["dataset"]
     for name, value in small_sources.of_block(block).items():
-        Override("", f"data_loader.args.dataset.args.{name}", json.dumps(value)).set_in(config)
+        Override("", f"data_loader.args.dataset.args.{name}", value).set_in(config)
     return small_sources.made(block).load().samples
 
 

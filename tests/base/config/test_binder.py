@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from base.config.binder import Binder, build
+from base.config.binder import Binder, build, faults, signature_of
 from utils.checks import Range
 
 
@@ -18,8 +18,8 @@ def binder() -> Binder:
 
 
 def expected(annotation: Any, value: Any) -> list[tuple[str, str]]:
-    faults = binder().bind(annotation, value, "key").faults
-    return [(fault.key, fault.expected) for fault in faults]
+    bound = binder().bind(annotation, value, "key")
+    return [(fault.key, fault.expected) for fault in faults(bound)]
 
 
 Size = Annotated[int, Range(1, 9)]
@@ -61,9 +61,29 @@ def test_a_value_that_does_not_fit_is_reported_with_what_would(annotation, value
 )
 def test_a_value_that_fits_is_made_what_its_annotation_says(annotation, value, made):
     assert expected(annotation, value) == []
-    result = build(binder().bind(annotation, value, "key").value).value
+    result = build(binder().bind(annotation, value, "key"))
     assert result == made
     assert repr(result) == repr(made)
+
+
+class Desk:
+    def __init__(self, owner, *, pens: list[str] = (), pen: str | None = None) -> None: ...
+
+
+class Chest(Desk):
+    """Gives the class it comes from what it needs itself, and hands on the options alone."""
+
+    def __init__(self, place, *, drawers: int = 3, **options: Any) -> None:
+        super().__init__(f"{place} with {drawers}", **options)
+
+
+class BigDesk(Desk):
+    def __init__(self, *supplied: Any, drawers: int, **options: Any) -> None:
+        super().__init__(*supplied, **options)
+
+
+class Small(Desk):
+    def __init__(self, *, height: "NowhereDefined" = 1) -> None: ...  # noqa: F821
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +102,32 @@ class Stool(Table):
         super().__init__(*supplied, wood=wood, **options)
 
 
+@pytest.mark.parametrize(
+    ("cls", "from_program", "arguments"),
+    [
+        (BigDesk, ["owner"], {"drawers": BigDesk, "pens": Desk, "pen": Desk}),
+        (Chest, ["place"], {"drawers": Chest, "pens": Desk, "pen": Desk}),
+        (Small, [], {"height": Small}),
+        (Table, ["place"], {"legs": Legs, "wood": Legs}),
+        (Stool, ["place"], {"wood": Stool, "legs": Legs}),
+    ],
+)
+def test_a_constructor_takes_what_it_passes_on_as_well(cls, from_program, arguments):
+    signature = signature_of(cls)
+    assert [*signature.from_program] == from_program
+    owners = {name: argument.owner for name, argument in signature.arguments.items()}
+    assert [*owners.items()] == [*arguments.items()]
+
+
+def test_argument_accepts_anything_when_its_annotation_is_unknown():
+    assert signature_of(Small).arguments["height"].annotation is Any
+
+
 def test_a_dataclass_of_options_is_checked_and_keeps_what_it_was_given():
-    binder = Binder(lambda base: {"Stool": Stool} if base is Table else {})
-    bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 4}}, "seat", ["place"])
-    stool = build(bound.value, {"place": "here"}).value
-    assert (stool.place, stool.legs, bound.faults) == ("here", Legs(legs=4, wood="beech"), ())
-    assert bound.value.defaults == {"wood": "beech"}
-    bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 0}}, "seat", ["place"])
-    assert str(bound.faults[0]) == "seat.args.legs = 0: a whole number at least 1"
+    binder = Binder(lambda base: {"Stool": Stool} if base is Table else {}, {Table: ["place"]})
+    bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 4}}, "seat")
+    stool = build(bound, {"place": "here"})
+    assert (stool.place, stool.legs, faults(bound)) == ("here", Legs(legs=4, wood="beech"), [])
+    assert bound.defaults == {"wood": "beech"}
+    bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 0}}, "seat")
+    assert str(*faults(bound)) == "seat.args.legs = 0: a whole number at least 1"
