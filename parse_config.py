@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 import data_loader
 import model
 import trainer
-from base.base_dataset import SPLITS
+from base.base_dataset import SPLITS, BaseDataset
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
@@ -50,6 +50,7 @@ BLOCKS = {
 """The blocks of a config."""
 FROM_PROGRAM = {
     **NETWORK_ARGUMENTS,
+    BaseDataset: ("origin",),
     Optimizer: ("params",),
     # torch's schedules take the number of steps of the whole run as `steps`.
     LRScheduler: ("optimizer", "steps", "total_steps", "last_epoch"),
@@ -135,7 +136,7 @@ def try_constructors(
     supplied = {"normalisation": TRIAL_NORMALISATION, "alphabet": alphabet or TRIAL_ALPHABET}
     supplied |= {} if extras is None else {"extras": extras}
     supplied["params"] = [torch.nn.Parameter(torch.ones(2, 2))]
-    supplied |= {"steps": None, "total_steps": TRIAL_STEPS, "last_epoch": -1}
+    supplied |= {"steps": None, "total_steps": TRIAL_STEPS, "last_epoch": -1, "origin": None}
     made, kept, refused = {}, {}, {}
     for part in plan.parts():
         if faults(part) or not {*part.signature.from_program} <= supplied.keys():
@@ -200,16 +201,15 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
         DataError: if the data are missing or broken, or do not fit the network.
     """
     plan, model = config_of(network, overrides), network.model
-    settings = plan.build("data_loader")
+    settings = plan.build("data_loader", origin=None)
     loaded = settings.dataset.load(SPLITS if settings.overfit else [split])
     loaded.split(split)
-    return settings.for_network(
+    loaded.check_extras(model.extras)
+    return settings.prepare(
         loaded,
         seed=settings_of(plan).seed,
         normalisation=model.normalisation,
         alphabet=model.alphabet if model.needs_text else None,
-        features=model.features,
-        extras=model.extras,
     )
 
 

@@ -70,7 +70,7 @@ class BatchStream:
             return True
         position = self.state.progress
         if self._batches is None:
-            self.loader.batch_sampler.start_at(position.data_pass, position.batch)
+            self.loader.sampler.start_at(position.data_pass, position.batch)
             self._batches = loaded(self.loader, self._stop)
         count = min(self.accumulate, len(self.loader) - position.batch)
         batches = [next(self._batches, None) for _ in range(count)]

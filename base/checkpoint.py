@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from base.config.binder import Binder, faults
-from base.pretrained import resolve_checkpoint
 from utils import strict_json
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, Range, UserError, first_line, short
@@ -230,17 +229,15 @@ def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None
     )
 
 
-def find_checkpoint(path: str | os.PathLike[str]) -> CheckpointFile:
-    """Return a checkpoint: the file at `path`, the newest complete checkpoint in the folder `path`,
-    or, if neither exists, what `resolve_checkpoint` finds by name.
+def find_checkpoint(place: Path) -> CheckpointFile:
+    """Return the checkpoint in a file, or the newest complete checkpoint in a folder.
 
     Raises:
         CheckpointError: if there is no checkpoint, or the file is damaged.
     """
-    path = resolve_checkpoint(path)
-    if path.is_dir():
-        return newest_checkpoint(path)
-    return CheckpointFile(path, load_checkpoint(path))
+    if place.is_dir():
+        return newest_checkpoint(place)
+    return CheckpointFile(place, load_checkpoint(place))
 
 
 def to_share(checkpoint: Checkpoint) -> Checkpoint:

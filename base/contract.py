@@ -99,18 +99,18 @@ def check(make: Callable[[], BaseTrainer]) -> list[str]:
 
 
 def two_samples(trainer: BaseTrainer) -> Batch:
-    """Return a batch of two training samples, each drawn twice to see that draws are repeatable."""
-    loader, lengths = trainer.train_loader, trainer.train_loader.batch_sampler.lengths
+    """Return a batch of two training samples, drawn twice to see that draws are repeatable."""
+    loader, lengths = trainer.train_loader, trainer.train_loader.sampler.lengths
     # The first sample that differs in length from sample 0, or sample 0 if there is none.
     other = int(np.argmax(lengths != lengths[0]))
     key, expected = "data_loader.args.augmentation", "transforms of ink, missing and a generator"
     with trying(key, loader.dataset, expected):
-        first, repeated, second = (loader.dataset[0, number] for number in (0, 0, other))
-    if pickle.dumps(first) != pickle.dumps(repeated):
+        batch, repeated = (loader.dataset[[(0, 0), (0, other)]] for _ in range(2))
+    if differ(vars(batch), vars(repeated)):
         kinds = ", ".join(type(change).__name__ for change in loader.dataset.augmentation)
         expected = "transforms without a state that draw only from `generator`"
         raise ConfigFault(key, kinds, f"{expected}: repeated draws differ")
-    return loader.collate_fn([first, second]).to(trainer.device)
+    return batch.to(trainer.device)
 
 
 def takes_batches(trial: Trial) -> None:

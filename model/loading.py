@@ -54,10 +54,10 @@ def load(
     for module in modules:
         user_modules.load_module(module)
     torch_device = resolve_device(device)
-    if (hand_file := resolve_checkpoint(path) / HAND_FILE).exists():
-        path = hand_file
-    path, checkpoint = find_checkpoint(path)
-    return from_checkpoint(checkpoint, path, torch_device)
+    place = resolve_checkpoint(path)
+    hand_file = place / HAND_FILE
+    file, checkpoint = find_checkpoint(hand_file if hand_file.exists() else place)
+    return from_checkpoint(checkpoint, file, torch_device)
 
 
 def load_writer(path: str | Path, device: str = "auto") -> Writer:

@@ -16,9 +16,9 @@ import operator
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, is_dataclass
 from functools import cache
-from itertools import repeat
+from itertools import repeat, takewhile
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin
 
 from base.config import user_modules
@@ -147,10 +147,11 @@ class Part:
         Raises:
             ConfigFault: if a constructor refuses an argument, fails, or does not hand one on.
         """
-        signature, values = self.signature, build(self.values)
+        signature, values = self.signature, build(self.values, supplied)
         try:
-            positional = [supplied[name] for name in signature.from_program]
-            made = signature.construct(self.cls, *positional, **values)
+            # A parameter that is not supplied may have a default, as may those behind it.
+            names = takewhile(supplied.__contains__, signature.from_program)
+            made = signature.construct(self.cls, *map(supplied.get, names), **values)
         except ConfigFault as fault:
             key = ".".join(filter(None, (self.key, "args", fault.key)))
             raise ConfigFault(key, fault.value, fault.expected) from None
@@ -189,7 +190,7 @@ def build(bound: Any, supplied: Mapping[str, Any] = NOTHING) -> Any:
     if isinstance(bound, list | tuple):
         return type(bound)(build(element, supplied) for element in bound)
     if isinstance(bound, dict):
-        return {name: build(member) for name, member in bound.items()}
+        return {name: build(member, supplied) for name, member in bound.items()}
     return bound
 
 
@@ -220,8 +221,7 @@ class Binder:
     """Returns, for an annotation, the classes that a config may name, by name; {} if the annotation
     is not a class."""
     from_program: Mapping[Annotation, Collection[str]] = field(default_factory=dict)
-    """By base class, the names of the arguments that the program supplies to constructors of its
-    subclasses, except where they are within other objects."""
+    """By base class, the names of the arguments that the program supplies to its subclasses."""
     signatures: Mapping[type, Signature] = field(default_factory=dict)
     """The signatures of classes that do not follow the convention."""
 
@@ -306,8 +306,7 @@ class Binder:
     def _bind_argument(self, signature: Signature, name: str, value: Json, key: str) -> Any:
         """Bind the value of an argument of a constructor."""
         if name in signature.arguments:
-            within = replace(self, from_program={})
-            return within.bind(signature.arguments[name].annotation, value, key)
+            return self.bind(signature.arguments[name].annotation, value, key)
         if name in signature.from_program:
             return ConfigFault(key, value, "is set by the program: leave it out")
         problem = f"{signature.cls.__name__} takes no such argument"

@@ -20,7 +20,7 @@ def test_an_epoch_of_so_many_steps_continues_where_the_last_one_ended(tmp_path):
     assert [row["step"] for row in rows(trainer)] == ["3", "6", "9", "12"]
     assert (trainer.progress.data_pass, trainer.progress.batch) == (2, 2)
     loader = trainer.train_loader
-    order = [batch for one in range(3) for batch in loader.batch_sampler.batches(one)]
+    order = [batch for one in range(3) for batch in loader.sampler.batches(one)]
     assert len(trainer.model.calls) == 12
     for batch, inputs in zip(order, trainer.model.calls, strict=False):
         firsts = [sequence(int(index))[0, 0] for index in batch]
@@ -75,7 +75,7 @@ def played(one, steps):
 def test_groups_chunks_and_passes_follow_one_another():
     """Five batches a pass, two a step; a batch takes part until its own chunks are done."""
     one = stream(truncate=4, accumulate=2)
-    batches = [[int(i) for i in b] for p in (0, 1) for b in one.loader.batch_sampler.batches(p)]
+    batches = [[int(i) for i in b] for p in (0, 1) for b in one.loader.sampler.batches(p)]
     counts = [max(-(-(len(sequence(i)) - 1) // 4) for i in batch) for batch in batches]
     expected = []
     for data_pass in (0, 1):
