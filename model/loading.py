@@ -24,7 +24,7 @@ from model.recognition.encoder import Recogniser
 from model.trained_network import TrainedNetwork
 from model.writer import Writer
 from utils.alphabet import Alphabet
-from utils.checks import ABSENT, CheckpointError, ConfigFault, DataError, UserError, shown
+from utils.checks import CheckpointError, ConfigFault, DataError, UserError, shown
 from utils.normalisation import Normalisation
 
 NETWORK_ARGUMENTS = {BaseModel: ("normalisation", "alphabet", "extras")}
@@ -163,7 +163,7 @@ def naming_incompatibilities(
             in_file, in_config = file_arch, {"type": config_arch["type"]}
         else:
             arguments = signature_of(network_classes()[config_arch["type"]]).arguments.items()
-            defaults = {name: a.default for name, a in arguments if a.default is not ABSENT}
+            defaults = {name: a.default for name, a in arguments if a.default is not a.empty}
             in_file = defaults | file_arch.get("args", {})
             in_config = defaults | config_arch.get("args", {})
         differences = []

@@ -16,10 +16,12 @@ import operator
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache
+from inspect import Parameter
 from itertools import repeat, takewhile
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from base.config import user_modules
 from utils import strict_json
@@ -29,8 +31,6 @@ from utils.strict_json import Config, Json
 Annotation: TypeAlias = Any
 """A type, or a form of `typing` such as `Literal["a", "b"]`."""
 
-POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
-KEYWORD = inspect.Parameter.KEYWORD_ONLY
 UNIONS = (typing.Union, types.UnionType)
 SEQUENCES = (list, tuple, collections.abc.Iterable, collections.abc.Sequence)
 DESCRIPTIONS = {
@@ -45,18 +45,6 @@ MAX_INTEGER = 2**63 - 1
 OBJECT_DESCRIPTION = 'an object {"type": ..., "args": {...}}'
 
 
-class Argument(NamedTuple):
-    """A parameter of a constructor."""
-
-    annotation: Annotation
-    default: Any
-    """The default; `ABSENT` if there is none."""
-    owner: type
-    """The class whose constructor it is."""
-    kind: Any
-    """One of the kinds of `inspect.Parameter`."""
-
-
 @dataclass(frozen=True)
 class Signature:
     """The arguments of a class's constructor."""
@@ -64,7 +52,7 @@ class Signature:
     cls: type
     from_program: tuple[str, ...]
     """The names of the arguments that the program supplies, in order."""
-    arguments: Mapping[str, Argument]
+    arguments: Mapping[str, Parameter]
     """The arguments that a config may set, by name."""
     construct: Callable[..., Any] = operator.call
     """Takes the class, what the program supplies, and the arguments by name."""
@@ -74,39 +62,38 @@ class Signature:
 def signature_of(cls: type) -> Signature:
     """Read the constructor of a class, and those that get its `**options` or `*supplied`."""
     from_program: list[str] = []
-    arguments: dict[str, Argument] = {}
+    arguments: dict[str, Parameter] = {}
     passes_supplied = True
     for owner in owners(cls):
-        own = arguments_of(owner)
-        kinds = {argument.kind for argument in own.values()}
-        for name, argument in own.items():
-            if argument.kind is POSITIONAL and passes_supplied:
-                from_program.append(name)
-            elif argument.kind is KEYWORD:
-                arguments.setdefault(name, argument)
-        passes_supplied = passes_supplied and inspect.Parameter.VAR_POSITIONAL in kinds
-        if inspect.Parameter.VAR_KEYWORD not in kinds:
+        parameters = parameters_of(owner)
+        kinds = {parameter.kind for parameter in parameters}
+        for parameter in parameters:
+            if parameter.kind is Parameter.KEYWORD_ONLY:
+                arguments.setdefault(parameter.name, parameter)
+            elif parameter.kind is Parameter.POSITIONAL_OR_KEYWORD and passes_supplied:
+                from_program.append(parameter.name)
+        passes_supplied = passes_supplied and Parameter.VAR_POSITIONAL in kinds
+        if Parameter.VAR_KEYWORD not in kinds:
             break
     return Signature(cls, tuple(from_program), arguments)
 
 
-def arguments_of(cls: type) -> dict[str, Argument]:
-    """Return the parameters of the constructor of `cls` by name; the annotation of a parameter is
-    `Any` if it is missing or has unknown names."""
+def parameters_of(cls: type) -> list[Parameter]:
+    """Return the parameters of the constructor of `cls`; an annotation is `Any` if it is missing or
+    has unknown names."""
     try:
         # Some annotations of torch use names that torch imports only for type checkers.
         names = vars(collections.abc)
         signature = inspect.signature(cls.__init__, eval_str=True, locals=names)
     except NameError:
         signature = inspect.signature(cls.__init__)
-    arguments = {}
-    for name, parameter in [*signature.parameters.items()][1:]:
-        annotation, default = parameter.annotation, parameter.default
-        if annotation is parameter.empty or isinstance(annotation, str):
-            annotation = Any
-        default = ABSENT if default is parameter.empty else default
-        arguments[name] = Argument(annotation, default, cls, parameter.kind)
-    return arguments
+    _, *parameters = signature.parameters.values()
+    return [
+        each.replace(annotation=Any)
+        if each.annotation is Parameter.empty or isinstance(each.annotation, str)
+        else each
+        for each in parameters
+    ]
 
 
 def owners(cls: type) -> list[type]:
@@ -174,13 +161,16 @@ class Part:
         """Return by name the arguments that an object of a user's class has given its bases, as far
         as they are known: a base keeps a plain value as an attribute of the object, or of a
         dataclass that the object has."""
-        kept, is_own = {}, user_modules.is_any_defined(self.cls)
-        for name, (annotation, _, owner, _) in self.signature.arguments.items():
-            if is_own and not user_modules.is_any_defined(owner):
-                holders = (held for held in (made, *vars(made).values()) if isinstance(held, owner))
-                value = plain_value(annotation, getattr(next(holders, None), name, ABSENT))
-                kept |= {} if value is ABSENT else {name: value}
-        return kept
+        if not user_modules.is_any_defined(self.cls):
+            return {}
+        kept = {}
+        for owner in reversed(owners(self.cls)):
+            holders = (held for held in (made, *vars(made).values()) if isinstance(held, owner))
+            holder = None if user_modules.is_any_defined(owner) else next(holders, None)
+            names = {parameter.name for parameter in parameters_of(owner)}
+            kept |= {name: getattr(holder, name, ABSENT) for name in names}
+        arguments = self.signature.arguments
+        return plain_values(arguments, {name: kept[name] for name in arguments})
 
 
 def build(bound: Any, supplied: Mapping[str, Any] = NOTHING) -> Any:
@@ -294,14 +284,14 @@ class Binder:
             return ConfigFault(f"{key}.type", kind, f"a class {condition}")
         if not isinstance(args, dict):
             return ConfigFault(f"{key}.args", args, "an object of arguments")
-        values, defaults = {}, {}
-        for name in dict.fromkeys((*args, *signature.arguments)):
-            if name in args or signature.arguments[name].default is ABSENT:
-                value = args.get(name, ABSENT)
-                values[name] = self._bind_argument(signature, name, value, f"{key}.args.{name}")
-            elif (default := plain_value(*signature.arguments[name][:2])) is not ABSENT:
-                defaults[name] = default
-        return Part(signature, key, values, defaults)
+        arguments = signature.arguments
+        required = (name for name in arguments if arguments[name].default is Parameter.empty)
+        values = {
+            name: self._bind_argument(signature, name, args.get(name, ABSENT), f"{key}.args.{name}")
+            for name in dict.fromkeys((*args, *required))
+        }
+        left_out = {name: arguments[name].default for name in arguments if name not in values}
+        return Part(signature, key, values, plain_values(arguments, left_out))
 
     def _bind_argument(self, signature: Signature, name: str, value: Json, key: str) -> Any:
         """Bind the value of an argument of a constructor."""
@@ -336,14 +326,16 @@ class Binder:
         return OBJECT_DESCRIPTION if self.choices(annotation) else ""
 
 
-def plain_value(annotation: Annotation, value: object) -> Json:
-    """Return a Python value as a plain value; `ABSENT` if JSON cannot hold it, or if it does not
-    fit its annotation."""
-    try:
-        plain = strict_json.plain(value)
-    except ConfigFault:
-        return ABSENT
-    return ABSENT if faults(Binder().bind(annotation, plain, "")) else plain
+def plain_values(
+    arguments: Mapping[str, Parameter], values: Mapping[str, object]
+) -> dict[str, Json]:
+    """Return by name the values of arguments that JSON can hold and that fit their annotations."""
+    plain, binder = {}, Binder()
+    for name, value in values.items():
+        with suppress(ConfigFault):
+            plain[name] = strict_json.plain(value)
+    bound = {name: binder.bind(arguments[name].annotation, plain[name], name) for name in plain}
+    return {name: plain[name] for name in plain if not faults(bound[name])}
 
 
 def _size(annotation: Annotation) -> int | None:

@@ -47,7 +47,7 @@ class Plan:
     bases: Mapping[str, str] = field(default_factory=dict)
     """By dotted key, the base file that a value is from, if it is from one."""
     overrides: tuple[Override, ...] = ()
-    """The values from the command line that the config has."""
+    """The values that were set in the config, from the command line or by the program."""
     refused: tuple[ConfigFault, ...] = ()
     """Faults of overrides that could not be set."""
     kept_by_bases: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)

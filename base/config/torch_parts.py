@@ -12,7 +12,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from base.config.binder import Annotation, Signature, arguments_of
+from base.config.binder import Annotation, Signature, parameters_of
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
@@ -61,13 +61,14 @@ def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> N
 
 def _signature(cls: type) -> Signature:
     """Return the arguments of a constructor of torch, with bounds and derived defaults."""
-    arguments, derived = arguments_of(cls), DERIVED_ARGUMENTS.get(cls.__name__, {})
-    for name, (annotation, default, *_) in [*arguments.items()]:
+    arguments, derived = {}, DERIVED_ARGUMENTS.get(cls.__name__, {})
+    for parameter in parameters_of(cls):
+        name, annotation = parameter.name, parameter.annotation
         if name in TORCH_RANGES:
             annotation = _bounded(annotation, TORCH_RANGES[name])
-        default = derived.get(name, default)
-        arguments[name] = arguments[name]._replace(annotation=annotation, default=default)
-    arguments = {name: arguments[name] for name in arguments if name not in RESERVED}
+        default = derived.get(name, parameter.default)
+        if name not in RESERVED:
+            arguments[name] = parameter.replace(annotation=annotation, default=default)
     if issubclass(cls, Optimizer):
         return Signature(cls, ("params",), arguments, _construct)
     return Signature(cls, ("optimizer", "steps"), arguments, _schedule)
