@@ -29,8 +29,8 @@ from base.config.overrides import CACHE, Override, option_of
 from base.config.plan import Block, Plan
 from base.config.signatures import Annotation, by_name
 from base.config.torch_parts import TRIAL_STEPS
-from base.contract import make_steps
 from base.training_parts import TrainingSettings
+from base.trying import try_steps
 from data_loader.data_loaders import Data
 from model.loading import HAND_FILE, TrainedNetwork
 from utils import strict_json
@@ -141,7 +141,7 @@ def try_constructors(
     try:
         faults += _together({key: outcome.value for key, outcome in built.items()}, plan)
         if not faults:
-            make_steps(built["optimizer"].value, built["lr_scheduler"].value)
+            try_steps(built["optimizer"].value, built["lr_scheduler"].value)
     except ConfigFault as fault:
         faults.append(fault)
     plan.refuse(faults)

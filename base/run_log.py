@@ -37,7 +37,7 @@ class RunLog:
     events: TensorBoardWriter
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings, stop: StopRequest) -> None:
-        self.parts, self.settings, self._stop = parts, settings, stop
+        self._parts, self.settings, self._stop = parts, settings, stop
         self.run, self.device, loss = parts.run, parts.device, parts.loss.name
         self._shown = [f"{loss}_per_point", f"valid_{loss}_per_point", settings.monitored[1]]
         self._logged = time.monotonic()
@@ -48,7 +48,7 @@ class RunLog:
         than `checkpoint_writer` are dropped or hidden first."""
         progress, was_started = checkpoint_writer.state.progress, False
         start_config = checkpoint_writer.header.get("config", {})
-        config = self.parts.config or start_config
+        config = self._parts.config or start_config
         with ExitStack() as stack:
             if distributed.is_main():
                 stack.callback(self.run.release)
@@ -57,7 +57,7 @@ class RunLog:
                     self.settings.seed,
                     start_config=start_config,
                     resumed_from=checkpoint_writer.state.resumed_from,
-                    weights_from=self.parts.weights_from,
+                    weights_from=self._parts.weights_from,
                     changes=checkpoint_writer.changes,
                     device=self.device,
                 )
@@ -66,12 +66,20 @@ class RunLog:
             if distributed.is_main():
                 self._table = MetricsTable(self.run.models / "metrics.csv", progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
+                if checkpoint_writer.state.resumed_from is None:
+                    log.info("%s", self._network())
             step = progress.step if was_started else None
             enabled = self.settings.tensorboard and distributed.is_main()
             self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
             with closing(self.events):
                 self.events.config(config, progress.step)
                 yield
+
+    def _network(self) -> str:
+        """Describe the network of a new run; what its weights are from describes it too."""
+        model, origin = self._parts.model, self._parts.weights_from
+        count = f"{model.num_parameters:,} trainable parameters"
+        return f"{type(model).__name__} from {origin}: {count}" if origin else str(model)
 
     def best(self, progress: Progress) -> None:
         """Log the monitored value of the best epoch, if there is a best epoch."""
