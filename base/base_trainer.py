@@ -8,14 +8,7 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import (
-    AbstractContextManager,
-    ExitStack,
-    closing,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -197,9 +190,11 @@ class BaseTrainer(ABC):
         """The run's folder and the user's modules as arguments of a command line."""
         return f"{shlex.quote(str(self.run.models))}{user_modules.options()}"
 
-    def layers(self) -> AbstractContextManager[None]:
-        """Return a context in which the network has plain layers if `plain_layers` is true."""
-        return plain_layers() if self.plain_layers else nullcontext()
+    @contextmanager
+    def layers(self) -> Iterator[None]:
+        """A block in which the network has plain layers if `plain_layers` is true."""
+        with plain_layers() if self.plain_layers else nullcontext():
+            yield
 
     def autocast(self) -> torch.autocast:
         """Return a context in which matrix products have the run's precision."""
@@ -292,17 +287,20 @@ class BaseTrainer(ABC):
                     self.on_end()
 
     def _start(self) -> None:
-        """Begin the logs; save a run that is resumed in a new folder."""
+        """Log the network; save a run that is resumed in a new folder."""
         self.run_log.events.pairs(self.logged_names, "epoch")
         self.run_log.best(self.progress)
         if distributed.is_main():
             with trying("trainer", self, "one whose on_start works"):
                 self.on_start()
-        source = self.state.resumed_from
-        if source is not None and source.parent.resolve() != self.run.models.resolve():
-            # With this checkpoint the new run can be resumed from its own folder.
-            within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
-            self.checkpoint_writer.save(None, within_epoch=within_epoch)
+        if self.state.resumed_from is None:
+            # A network whose weights were given was described when it was trained.
+            name, count = type(self.model).__name__, self.model.num_parameters
+            origin = self.run.first_weights()
+            known = f"{name} from {origin}: {count:,} trainable parameters"
+            log.info("%s", known if origin else self.model)
+        elif self.state.resumed_from.parent.resolve() != self.run.models.resolve():
+            self._save()  # With this checkpoint the new run can be resumed from its own folder.
 
     def _finish(self) -> None:
         """If the run is complete, log why, and remove all but the best and newest checkpoints."""
@@ -358,7 +356,7 @@ class BaseTrainer(ABC):
                         return None
                     due = distributed.broadcast_object(lambda: self.checkpoint_writer.due)
                     if due and not is_trained:
-                        self._save_within_epoch()
+                        self._save()
             if (validation := self.validate()) is None:
                 return None
             sums = self.state.sums
@@ -378,8 +376,8 @@ class BaseTrainer(ABC):
             with trying("trainer", self, "one whose steps and validations work"):
                 # Several processes would have to save together; only this process has the error.
                 if distributed.world_size() == 1 and self.progress.step > 0:
-                    reason = None if self.optimizer_step.are_finite() else "weights are not finite"
-                    self.checkpoint_writer.save(reason, within_epoch=True)
+                    self._last_batches = None  # What failed may be what computes their loss.
+                    self._save()
                 raise
 
     def progress_bar(self, total: int | None) -> "tqdm[Any]":
@@ -404,7 +402,7 @@ class BaseTrainer(ABC):
             values: what `run_epoch` returned.
         """
         if values is None:
-            self._save_within_epoch()
+            self._save()
             return
         # This check needs the epoch's sums, so it comes before `end_epoch`.
         epoch, reason = self.progress.epoch + 1, self.reason_not_to_save()
@@ -428,8 +426,9 @@ class BaseTrainer(ABC):
         if self.is_complete or stopped or epoch % self.settings.save_period == 0:
             self.checkpoint_writer.save(reason)
 
-    def _save_within_epoch(self) -> None:
-        self.checkpoint_writer.save(self.reason_not_to_save(), within_epoch=True)
+    def _save(self) -> None:
+        """Save the present state, if it is sound."""
+        self.checkpoint_writer.save(self.reason_not_to_save())
 
     def reason_not_to_save(self) -> str | None:
         """Return why the present state is not sound and must not be saved, so that a diverging run
@@ -463,8 +462,7 @@ class BaseTrainer(ABC):
         if not chunks:  # A loader failed: the run ends.
             return math.nan
         self.model.train()
-        self.optimizer_step.start(self.progress.step)
-        rate = self.optimizer_step.learning_rate
+        rate = self.optimizer_step.start(self.progress.step)
         with self.layers():
             sums, norm = self.step(chunks)
         for module in self._modules():  # A process has seen its rows alone, as with BatchNorm.
@@ -590,7 +588,7 @@ class BaseTrainer(ABC):
         if self.progress.skipped_in_row >= self.settings.max_skipped:
             reason = self.reason_not_to_save()
             self.state.forget_skipped()
-            self.checkpoint_writer.save(reason, within_epoch=True)
+            self.checkpoint_writer.save(reason)
             cause = "steps in a row had a loss or gradient that is not finite"
             raise self._failure(f"{self.settings.max_skipped} {cause}")
         if math.isfinite(norm):

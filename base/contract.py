@@ -10,7 +10,7 @@ import inspect
 import logging
 import math
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -38,8 +38,6 @@ TOLERANCE = 1e-3
 NUM_REPEATS = 4
 """Number of repetitions with new random numbers after which a network with equal losses counts as
 deterministic (assumed: with teacher forcing of 0.9 a network does so once in a hundred times)."""
-BUFFER_REMEDY = "keep it as a tensor in a buffer (register_buffer)"
-STATE_REMEDY = "keep it by state_dict and load_state_dict"
 
 
 @dataclass(frozen=True)
@@ -277,12 +275,8 @@ def goes_on_as_saved(trial: Trial) -> None:
     pairs = [(trainer, again), (trainer.loss, again.loss)]
     pairs += zip(trainer.model.modules(), again.model.modules(), strict=True)
     for owner, other in pairs:
-        for name, remedy in lost_attributes(owner, other):
-            log.warning(
-                "%s.%s changes in a step and is not in a checkpoint, so that a resumed run would "
-                "begin with its initial value: %s",
-                *(type(owner).__name__, name, remedy),
-            )
+        if user_modules.is_any_defined(owner):
+            warn_of_lost_attributes(owner, other)
 
 
 RULES = (
@@ -292,20 +286,22 @@ RULES = (
 """The rules in the order in which they are tried."""
 
 
-def lost_attributes(owner: object, other: object) -> Iterator[tuple[str, str]]:
-    """Yield the attributes of one's own part that its restored copy has not, and what to do."""
-    if not user_modules.is_any_defined(owner):
-        return
-    is_module = isinstance(owner, nn.Module)
+def warn_of_lost_attributes(owner: object, other: object) -> None:
+    """Warn of the attributes of one's own part that its restored copy has not."""
+    remedy, ignored = "keep it by state_dict and load_state_dict", {"metrics", "valid_metrics"}
+    if isinstance(owner, nn.Module):
+        remedy, ignored = "keep it as a tensor in a buffer (register_buffer)", vars(nn.Module())
     # The sums of metrics begin anew with each epoch; layers are in the network's state.
-    ignored = vars(nn.Module()).keys() if is_module else {"metrics", "valid_metrics"}
     for name in sorted(vars(owner).keys() - ignored):
         value = vars(owner)[name]
         if digest(value) != digest(vars(other).get(name)):
-            remedy = BUFFER_REMEDY if is_module else STATE_REMEDY
-            if isinstance(value, nn.Module | Optimizer):
-                remedy = f"keep it by self.keep({name!r}, ...)"
-            yield name, remedy
+            is_part = isinstance(value, nn.Module | Optimizer)
+            log.warning(
+                "%s.%s changes in a step and is not in a checkpoint, so that a resumed run would "
+                "begin with its initial value: %s",
+                *(type(owner).__name__, name),
+                f"keep it by self.keep({name!r}, ...)" if is_part else remedy,
+            )
 
 
 def are_equal(first: Tensor, second: Tensor) -> bool:

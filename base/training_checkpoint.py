@@ -107,9 +107,8 @@ class CheckpointWriter:
         saved = checkpoint["training"]
         self.state.load_state_dict(saved, checkpoint["metrics"], source)
         self.stream.load_state_dict(saved)
-        epochs, steps = self.state.progress.epoch, self._schedule_steps(saved)
-        weights = checkpoint["state_dict"]
-        self.optimizer_step.load_state_dict(saved["update"], weights, source, epochs, steps)
+        weights, steps = checkpoint["state_dict"], self._schedule_steps(saved)
+        self.optimizer_step.load_state_dict(saved["update"], weights, source, steps)
         for name, part in self.stateful.items():
             if state := saved.get("parts", {}).get(name):
                 part.load_state_dict(state)
@@ -118,7 +117,9 @@ class CheckpointWriter:
         set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
     def _schedule_steps(self, saved: Mapping[str, Any]) -> int:
-        """Return how many steps the run would have made by now with the present steps per epoch."""
+        """Return how many steps the schedule would have made by now with the present settings."""
+        if self.settings.schedule_by == "epoch":
+            return self.state.progress.epoch
         progress, total = self.state.progress, self.settings.epoch_steps(len(self.stream.loader))
         if total is None:
             return progress.step
@@ -166,7 +167,7 @@ class CheckpointWriter:
         """Whether it is time for the next checkpoint."""
         return time.monotonic() - self._last_save >= 60 * self.settings.save_minutes
 
-    def save(self, reason: str | None, *, within_epoch: bool = False) -> None:
+    def save(self, reason: str | None) -> None:
         """Write a checkpoint and remove old ones; if there is a `reason` not to, only log it."""
         progress = self.state.progress
         if reason is not None:
@@ -174,7 +175,7 @@ class CheckpointWriter:
             self._last_save = time.monotonic()
             return
         name = checkpoint_name(progress.epoch)
-        if within_epoch:
+        if progress.epoch_steps > 0 or progress.epoch == 0:  # within an epoch
             name = checkpoint_name(progress.epoch + 1, progress.step)
         path = self.run.models / name
         if progress != self._saved_best:
