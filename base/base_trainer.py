@@ -253,8 +253,7 @@ class BaseTrainer(ABC):
             distributed.broadcast_tensors([*module.parameters(), *module.buffers()])
         with self._session():
             while not (self.is_complete or self._stop.requested):
-                values = self.run_epoch()
-                self.commit(values)
+                self.commit(self.run_epoch())
         return self._stop.signal
 
     def _modules(self) -> list[nn.Module]:
@@ -315,16 +314,16 @@ class BaseTrainer(ABC):
         """Record how this start of the run ended, and log how to resume the run."""
         if not distributed.is_main():
             return
-        is_finished = self.is_complete and error is None
-        if not is_finished and checkpoints(self.run.models):
-            verb = "finish" if self._is_trained else "resume"
-            log.info("to %s: python train.py -r %s", verb, self.resume_argument)
-        state = "finished" if is_finished else "stopped"
-        number, reason = self._stop.signal, "" if is_finished else "time_limit_minutes"
+        state, reason = "stopped", "time_limit_minutes"
         if isinstance(error, Exception):
             state, reason = "failed", first_line(error)
-        elif error is not None or (number and state == "stopped"):
-            reason = signal.Signals(number or signal.SIGINT).name
+        elif self.is_complete and error is None:
+            state, reason = "finished", ""
+        elif self._stop.signal or error is not None:
+            reason = signal.Signals(self._stop.signal or signal.SIGINT).name
+        if state != "finished" and checkpoints(self.run.models):
+            verb = "finish" if self._is_trained else "resume"
+            log.info("to %s: python train.py -r %s", verb, self.resume_argument)
         with suppress(OSError) if error else nullcontext():  # Only the first error is reported.
             self.run.end(state, reason)
 

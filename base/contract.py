@@ -1,7 +1,7 @@
 """What the parts of a run have to do: rules, each tried on parts that are thrown away.
 
-`check` tries parts of one's own before a run begins. A rule's first sentence says what holds; a
-rule that is broken raises a ConfigFault, which names the part.
+`check` tries parts of one's own before a run begins. A rule's docstring says what holds; a rule
+that is broken raises a ConfigFault, which names the part.
 """
 
 import copy
@@ -12,7 +12,7 @@ import math
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,8 @@ from utils.checks import ConfigFault
 
 log = logging.getLogger(__name__)
 
-TOLERANCE = 1e-3
-"""Maximum absolute and relative difference of losses that count as equal (assumed)."""
+are_equal = partial(torch.allclose, rtol=1e-3, atol=1e-3, equal_nan=True)
+"""Whether losses are equal but for rounding (tolerances: assumed)."""
 NUM_REPEATS = 4
 """Number of repetitions with new random numbers after which a network with equal losses counts as
 deterministic (assumed: with teacher forcing of 0.9 a network does so once in a hundred times)."""
@@ -86,7 +86,7 @@ def check(make: Callable[[], BaseTrainer]) -> list[str]:
     with random_state_kept():
         with random_state_kept():
             trainer = make()
-        trial, kept = Trial(make, trainer, two_samples(trainer)), []
+        trial = Trial(make, trainer, two_samples(trainer))
         before = {name: digest(value) for name, value in vars(trial.batch).items()}
         for rule in RULES:
             with torch.no_grad():
@@ -95,10 +95,9 @@ def check(make: Callable[[], BaseTrainer]) -> list[str]:
                 if digest(value) != before[name]:
                     expected = "one that changes nothing of a batch in place; this one changes its "
                     raise ConfigFault("trainer", type(trainer).__name__, expected + name)
-            kept.append(inspect.getdoc(rule).partition("\n")[0])
     del trainer, trial
     gc.collect()  # A trainer refers to itself; the run's parts need the memory.
-    return kept
+    return [rule.__doc__ for rule in RULES]
 
 
 def two_samples(trainer: BaseTrainer) -> Batch:
@@ -201,13 +200,12 @@ def compare_padded(trial: Trial, model: nn.Module) -> None:
     row, trainer = int((losses - padded_losses).abs().argmax()), trial.trainer
     is_user_loss = user_modules.is_any_defined(trainer.loss)
     key, part = ("loss", trainer.loss) if is_user_loss else ("arch", trainer.model)
+    mode = " in training, as with BatchNorm" if model.training else ""
     expected = (
         "one whose losses do not change with more padding: neither loss nor network sees padding "
         "(where batch.mask is False), and validation draws nothing at random; the loss of a "
-        f"sequence was {losses[row]:.5g}, then {padded_losses[row]:.5g}"
+        f"sequence was {losses[row]:.5g}, then {padded_losses[row]:.5g}{mode}"
     )
-    if model.training:
-        expected += " in training, as with BatchNorm"
     raise ConfigFault(key, type(part).__name__, expected)
 
 
@@ -302,8 +300,3 @@ def warn_of_lost_attributes(owner: object, other: object) -> None:
                 *(type(owner).__name__, name),
                 f"keep it by self.keep({name!r}, ...)" if is_part else remedy,
             )
-
-
-def are_equal(first: Tensor, second: Tensor) -> bool:
-    """Return whether losses are equal but for rounding."""
-    return torch.allclose(first, second, TOLERANCE, TOLERANCE, equal_nan=True)
