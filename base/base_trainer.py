@@ -366,12 +366,14 @@ class BaseTrainer(ABC):
     @contextmanager
     def _saving_after_errors(self) -> Iterator[None]:
         """A block in which an error of a user's code first saves the run as of its last step, and
-        then becomes a ConfigFault that names the part."""
+        then becomes a ConfigFault that names the part; with `anomaly`, the run ends at NaN."""
         try:
             yield
         except (OSError, TrainingFailed, distributed.Lost):
             raise
-        except Exception:
+        except Exception as error:
+            if self.settings.anomaly and "returned nan" in str(error):
+                self._report(f"in the backward pass, {first_line(error)}")
             with trying("trainer", self, "one whose steps and validations work"):
                 # Several processes would have to save together; only this process has the error.
                 if distributed.world_size() == 1 and self.progress.step > 0:
@@ -453,9 +455,10 @@ class BaseTrainer(ABC):
     # A step.
 
     def _train_step(self) -> float:
-        """Make an optimiser step, and return its loss per point.
+        """Make, count and log an optimiser step, and return its loss per point.
 
         A step takes `accumulate` batches; with truncation it takes the next chunk of each batch.
+        Too many skipped steps in a row end the run.
         """
         started, chunks = time.perf_counter(), self.stream.chunks()
         if not chunks:  # A loader failed: the run ends.
@@ -467,10 +470,20 @@ class BaseTrainer(ABC):
         for module in self._modules():  # A process has seen its rows alone, as with BatchNorm.
             distributed.broadcast_tensors(module.buffers())
         sums = sums.all_reduced()
+        self.stream.advance()
+        seconds = time.perf_counter() - started
+        self.state.count(sums, norm, rate, seconds)
         if math.isfinite(norm):
             self._last_batches = [chunk and chunk.batch for chunk in chunks]
-        self.stream.advance()
-        self._count(sums, norm, rate, time.perf_counter() - started)
+            curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
+            curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
+            self.run_log.step(curves, self.progress.step)
+        elif self.progress.skipped_in_row >= self.settings.max_skipped:
+            reason = self.reason_not_to_save()
+            self.state.forget_skipped()
+            self.checkpoint_writer.save(reason)
+            cause = "steps in a row had a loss or gradient that is not finite"
+            raise self._failure(f"{self.settings.max_skipped} {cause}")
         return sums.loss_per_point
 
     def step(self, chunks: Sequence[Chunk | None]) -> tuple[Sums, float]:
@@ -529,7 +542,7 @@ class BaseTrainer(ABC):
                 dropped = distributed.rows_done(not math.isfinite(loss))
                 finite = finite and not dropped
                 if not dropped:
-                    self._backward(losses.sum())
+                    losses.sum().backward()
                     sums.add(loss, chunk.sequences, chunk.batch.points)
                     with torch.no_grad():
                         update(self.metrics if counts else (), output, chunk.batch)
@@ -564,15 +577,6 @@ class BaseTrainer(ABC):
             optimizer.zero_grad(set_to_none=True)  # Weights without a gradient do not change.
             self._report(f"the gradient of {name} is not finite")
 
-    def _backward(self, loss: Tensor) -> None:
-        """Add the gradient of a summed loss; with `anomaly`, report an operation that gave NaN."""
-        try:
-            loss.backward()
-        except RuntimeError as error:
-            if self.settings.anomaly and "returned nan" in str(error):
-                self._report(f"in the backward pass, {first_line(error)}")
-            raise
-
     def _report(self, why: str) -> None:
         """Log once an epoch why a step is skipped; with `anomaly`, end the run instead."""
         why = f"step {self.progress.step + 1}: {why}"
@@ -580,20 +584,6 @@ class BaseTrainer(ABC):
             raise self._failure(why)
         if not self.state.sums.skipped:
             log.warning("%s, so that the step is skipped", why)
-
-    def _count(self, sums: Sums, norm: float, rate: float, seconds: float) -> None:
-        """Count and log a step (`RunState.count`); end the run if too many in a row are skipped."""
-        self.state.count(sums, norm, rate, seconds)
-        if self.progress.skipped_in_row >= self.settings.max_skipped:
-            reason = self.reason_not_to_save()
-            self.state.forget_skipped()
-            self.checkpoint_writer.save(reason)
-            cause = "steps in a row had a loss or gradient that is not finite"
-            raise self._failure(f"{self.settings.max_skipped} {cause}")
-        if math.isfinite(norm):
-            curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
-            curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
-            self.run_log.step(curves, self.progress.step)
 
     def _forward(
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
