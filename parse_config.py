@@ -23,10 +23,10 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer, logged_names
 from base.config import torch_parts, user_modules
-from base.config.binder import Annotation, Binder, faults, parts
+from base.config.binder import Annotation, Binder, faults
 from base.config.plan import CACHE, Plan
 from base.config.torch_parts import TRIAL_STEPS
-from base.config.values import Override, merged, read_files
+from base.config.values import Override, read_config
 from base.training_parts import TrainingSettings
 from base.trying import try_steps
 from data_loader.data_loaders import Data
@@ -49,7 +49,7 @@ BLOCKS = {
 }
 """The blocks of a config."""
 FROM_PROGRAM = {
-    BaseModel: NETWORK_ARGUMENTS,
+    **NETWORK_ARGUMENTS,
     BaseDataset: ("origin",),
     Optimizer: ("params",),
     # torch's schedules take the number of steps of the whole run as `steps`.
@@ -83,8 +83,8 @@ def plan_from_file(path: str | Path, overrides: Iterable[Override] = ()) -> Plan
 
 def read(path: str | Path) -> Plan:
     """Return the plan of the config in a JSON file and its bases, which may lack a network."""
-    files = read_files(Path(path))
-    return Plan(merged(files), str(path), BLOCKS, config_binder(), files)
+    config, bases = read_config(Path(path))
+    return Plan(config, str(path), BLOCKS, config_binder(), bases)
 
 
 def plan_from_checkpoint(
@@ -139,11 +139,10 @@ def try_constructors(
     supplied |= {"steps": None, "total_steps": TRIAL_STEPS, "last_epoch": -1, "origin": None}
     made, kept, refused = {}, {}, {}
     for part in plan.parts():
-        block, needed = part.key.partition(".")[0], {*part.signature.from_program}
-        if block == "trainer" or faults(part) or not needed <= supplied.keys():
+        if faults(part) or not {*part.signature.from_program} <= supplied.keys():
             continue
         try:
-            with torch.device("meta" if block == "arch" else "cpu"):
+            with torch.device("meta" if part.key.startswith("arch") else "cpu"):
                 made[part.key] = part.build(supplied)
         except ConfigFault as fault:  # once more where it is of a part within the part
             refused[fault.key] = fault
@@ -170,8 +169,9 @@ def _together(made: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:
         plan: their plan.
     """
     network, loss, trainer = made.get("arch"), made.get("loss"), plan["trainer"]
-    metrics = [made.get(part.key) for part in parts(plan.bound["metrics"])]
-    is_scored = loss is not None and None not in metrics and not faults(plan.bound["metrics"])
+    bound = plan.bound["metrics"]
+    is_scored = loss is not None and not faults(bound) and all(part.key in made for part in bound)
+    metrics = [made[part.key] for part in bound] if is_scored else []
     if trainer is not None and network is not None and is_scored:
         yield from trainer.cls.incompatibilities(network, loss, metrics)
     logged = logged_names(loss, metrics, True) if is_scored else None

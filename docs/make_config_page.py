@@ -17,7 +17,6 @@ from base.base_transform import BaseTransform
 from base.config import torch_parts
 from base.config.binder import owners
 from parse_config import BLOCKS, choices, config_binder
-from utils.checks import ABSENT
 
 PAGE = Path(__file__).with_name("config.md")
 MARK = "<!-- made by docs/make_config_page.py -->\n"
@@ -34,7 +33,7 @@ def rows(cls: type) -> list[str]:
     binder, descriptions, table = config_binder(), meanings(cls), []
     for name, argument in binder.signature(cls).arguments.items():
         default = "required"
-        if argument.default is not ABSENT:
+        if argument.default is not argument.empty:
             default = f"`{json.dumps(argument.default)}`"
         values = binder.described(argument.annotation)
         cells = [f"`{name}`", values, default, descriptions.get(name, "")]

@@ -24,11 +24,11 @@ from model.recognition.encoder import Recogniser
 from model.trained_network import TrainedNetwork
 from model.writer import Writer
 from utils.alphabet import Alphabet
-from utils.checks import ABSENT, CheckpointError, ConfigFault, DataError, UserError, shown
+from utils.checks import CheckpointError, ConfigFault, DataError, UserError, shown
 from utils.normalisation import Normalisation
 
-NETWORK_ARGUMENTS = ("normalisation", "alphabet", "extras")
-"""The arguments of a network's constructor that a config cannot set."""
+NETWORK_ARGUMENTS = {BaseModel: ("normalisation", "alphabet", "extras")}
+"""The arguments of a network that the program supplies to its constructor."""
 HAND_FILE = "hand.pth"
 """File of the network to use and share, in the folder of a run that learned a hand."""
 
@@ -118,8 +118,7 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
         CheckpointError: if the weights do not fit, or the alphabet or the extras are missing.
         ConfigFault: if there is no such class, or an argument does not fit.
     """
-    from_program = {BaseModel: NETWORK_ARGUMENTS}
-    binder = Binder(lambda base: network_classes() if base is BaseModel else {}, from_program)
+    binder = Binder(lambda base: network_classes() if base is BaseModel else {}, NETWORK_ARGUMENTS)
     characters, shapes = checkpoint["alphabet"], checkpoint.get("extras")
     supplied = {"normalisation": Normalisation.from_dict(checkpoint["normalisation"])}
     supplied |= {"alphabet": Alphabet(characters)} if characters else {}
@@ -163,9 +162,8 @@ def naming_incompatibilities(
         if file_arch.get("type") != config_arch["type"]:
             in_file, in_config = file_arch, {"type": config_arch["type"]}
         else:
-            arguments = signature_of(network_classes()[config_arch["type"]]).arguments
-            defaults = {name: each.default for name, each in arguments.items()}
-            defaults = {name: d for name, d in defaults.items() if d is not ABSENT}
+            arguments = signature_of(network_classes()[config_arch["type"]]).arguments.items()
+            defaults = {name: a.default for name, a in arguments if a.default is not a.empty}
             in_file = defaults | file_arch.get("args", {})
             in_config = defaults | config_arch.get("args", {})
         differences = []

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from base.checkpoint import load_checkpoint
-from base.config.values import Override, merged, read_files
+from base.config.values import Override, read_config
 from base.pretrained import pretrained
 from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, read, try_constructors
 from utils.alphabet import Alphabet
@@ -18,7 +18,7 @@ CONFIGS = sorted((ROOT / "configs").glob("*.json"))
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_is_sound_and_named_like_its_file(path):
-    given = merged(read_files(path))
+    given, _ = read_config(path)
     if "type" in (given["arch"] or {}):
         config = plan_from_file(path)
         assert try_constructors(config)[0].stored == given

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import Sample
-from base.config.values import Override, merged, read_files
+from base.config.values import Override, read_config
 from tests import small_sources
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ GRID = 1 / 64
 
 def samples_of(path: Path) -> Mapping[str, list[Sample]]:
     """Return the samples of a config on small data, by split, in the current folder."""
-    config = merged(read_files(path))
+    config, _ = read_config(path)
     block = config["data_loader"]["args"]["dataset"]
     for name, value in small_sources.of_block(block).items():
         Override("", f"data_loader.args.dataset.args.{name}", value).set_in(config)

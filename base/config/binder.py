@@ -15,11 +15,13 @@ import inspect
 import operator
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, is_dataclass
 from functools import cache
-from itertools import repeat
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin
+from inspect import Parameter
+from itertools import repeat, takewhile
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from base.config import user_modules
 from utils import strict_json
@@ -29,8 +31,6 @@ from utils.strict_json import Config, Json
 Annotation: TypeAlias = Any
 """A type, or a form of `typing` such as `Literal["a", "b"]`."""
 
-POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
-KEYWORD = inspect.Parameter.KEYWORD_ONLY
 UNIONS = (typing.Union, types.UnionType)
 SEQUENCES = (list, tuple, collections.abc.Iterable, collections.abc.Sequence)
 DESCRIPTIONS = {
@@ -45,18 +45,6 @@ MAX_INTEGER = 2**63 - 1
 OBJECT_DESCRIPTION = 'an object {"type": ..., "args": {...}}'
 
 
-class Argument(NamedTuple):
-    """A parameter of a constructor."""
-
-    annotation: Annotation
-    default: Any
-    """The default; `ABSENT` if there is none."""
-    owner: type
-    """The class whose constructor it is."""
-    kind: Any
-    """One of the kinds of `inspect.Parameter`."""
-
-
 @dataclass(frozen=True)
 class Signature:
     """The arguments of a class's constructor."""
@@ -64,7 +52,7 @@ class Signature:
     cls: type
     from_program: tuple[str, ...]
     """The names of the arguments that the program supplies, in order."""
-    arguments: Mapping[str, Argument]
+    arguments: Mapping[str, Parameter]
     """The arguments that a config may set, by name."""
     construct: Callable[..., Any] = operator.call
     """Takes the class, what the program supplies, and the arguments by name."""
@@ -74,39 +62,38 @@ class Signature:
 def signature_of(cls: type) -> Signature:
     """Read the constructor of a class, and those that get its `**options` or `*supplied`."""
     from_program: list[str] = []
-    arguments: dict[str, Argument] = {}
+    arguments: dict[str, Parameter] = {}
     passes_supplied = True
     for owner in owners(cls):
-        own = arguments_of(owner)
-        kinds = {argument.kind for argument in own.values()}
-        for name, argument in own.items():
-            if argument.kind is POSITIONAL and passes_supplied:
-                from_program.append(name)
-            elif argument.kind is KEYWORD:
-                arguments.setdefault(name, argument)
-        passes_supplied = passes_supplied and inspect.Parameter.VAR_POSITIONAL in kinds
-        if inspect.Parameter.VAR_KEYWORD not in kinds:
+        parameters = parameters_of(owner)
+        kinds = {parameter.kind for parameter in parameters}
+        for parameter in parameters:
+            if parameter.kind is Parameter.KEYWORD_ONLY:
+                arguments.setdefault(parameter.name, parameter)
+            elif parameter.kind is Parameter.POSITIONAL_OR_KEYWORD and passes_supplied:
+                from_program.append(parameter.name)
+        passes_supplied = passes_supplied and Parameter.VAR_POSITIONAL in kinds
+        if Parameter.VAR_KEYWORD not in kinds:
             break
     return Signature(cls, tuple(from_program), arguments)
 
 
-def arguments_of(cls: type) -> dict[str, Argument]:
-    """Return the parameters of the constructor of `cls` by name; the annotation of a parameter is
-    `Any` if it is missing or has unknown names."""
+def parameters_of(cls: type) -> list[Parameter]:
+    """Return the parameters of the constructor of `cls`; an annotation is `Any` if it is missing or
+    has unknown names."""
     try:
         # Some annotations of torch use names that torch imports only for type checkers.
         names = vars(collections.abc)
         signature = inspect.signature(cls.__init__, eval_str=True, locals=names)
     except NameError:
         signature = inspect.signature(cls.__init__)
-    arguments = {}
-    for name, parameter in [*signature.parameters.items()][1:]:
-        annotation, default = parameter.annotation, parameter.default
-        if annotation is parameter.empty or isinstance(annotation, str):
-            annotation = Any
-        default = ABSENT if default is parameter.empty else default
-        arguments[name] = Argument(annotation, default, cls, parameter.kind)
-    return arguments
+    _, *parameters = signature.parameters.values()
+    return [
+        each.replace(annotation=Any)
+        if each.annotation is Parameter.empty or isinstance(each.annotation, str)
+        else each
+        for each in parameters
+    ]
 
 
 def owners(cls: type) -> list[type]:
@@ -132,8 +119,6 @@ class Part:
     """The bound arguments by name."""
     defaults: Mapping[str, Json]
     """The plain defaults of arguments that are left out."""
-    faults: tuple[ConfigFault, ...]
-    """Faults of the description that are not in the place of a value."""
 
     @property
     def cls(self) -> type:
@@ -151,9 +136,9 @@ class Part:
         """
         signature, values = self.signature, build(self.values, supplied)
         try:
-            # A parameter that is not supplied may have a default.
-            positional = [supplied[name] for name in signature.from_program if name in supplied]
-            made = signature.construct(self.cls, *positional, **values)
+            # A parameter that is not supplied may have a default, as may those behind it.
+            names = takewhile(supplied.__contains__, signature.from_program)
+            made = signature.construct(self.cls, *map(supplied.get, names), **values)
         except ConfigFault as fault:
             key = ".".join(filter(None, (self.key, "args", fault.key)))
             raise ConfigFault(key, fault.value, fault.expected) from None
@@ -162,12 +147,14 @@ class Part:
         except Exception as error:  # A user's class may raise anything.
             problem = f"its constructor ended in {described(error)}"
             raise ConfigFault(f"{self.key}.type", self.cls.__name__, problem) from error
-        for name, value in self.kept_by_bases(made).items():
-            given = values.get(name, ABSENT)
-            if {type(value), type(given)} <= DESCRIPTIONS.keys() and value != given:
-                problem = "does not hand it on: super().__init__(..., **options)"
-                problem = f"{self.cls.__name__} {problem}"
-                raise ConfigFault(f"{self.key}.args.{name}", given, problem)
+        lost = []
+        for name, kept in self.kept_by_bases(made).items():
+            given = values.get(name, kept)
+            if given != kept and {type(given), type(kept)} <= DESCRIPTIONS.keys():
+                lost.append(f"{name} = {shown(given)}")
+        if lost:
+            problem = f"does not hand on {', '.join(lost)}: super().__init__(..., **options)"
+            raise ConfigFault(f"{self.key}.type", self.cls.__name__, problem)
         return made
 
     def kept_by_bases(self, made: object) -> dict[str, Json]:
@@ -177,12 +164,13 @@ class Part:
         if not user_modules.is_any_defined(self.cls):
             return {}
         kept = {}
-        for name, argument in self.signature.arguments.items():
-            if not user_modules.is_any_defined(argument.owner):
-                holders = (x for x in (made, *vars(made).values()) if isinstance(x, argument.owner))
-                value = getattr(next(holders, None), name, ABSENT)
-                kept[name] = plain_value(argument.annotation, value)
-        return {name: value for name, value in kept.items() if value is not ABSENT}
+        for owner in reversed(owners(self.cls)):
+            holders = (held for held in (made, *vars(made).values()) if isinstance(held, owner))
+            holder = None if user_modules.is_any_defined(owner) else next(holders, None)
+            names = {parameter.name for parameter in parameters_of(owner)}
+            kept |= {name: getattr(holder, name, ABSENT) for name in names}
+        arguments = self.signature.arguments
+        return plain_values(arguments, {name: kept[name] for name in arguments})
 
 
 def build(bound: Any, supplied: Mapping[str, Any] = NOTHING) -> Any:
@@ -208,13 +196,10 @@ def faults(bound: Any) -> list[ConfigFault]:
 
 def _within(bound: Any) -> Iterator[Any]:
     """Yield all values within a bound value, inner ones first, and the value."""
-    members: Iterable[Any] = bound if isinstance(bound, list | tuple) else ()
-    if isinstance(bound, Part):
-        members = (*bound.faults, *bound.values.values())
-    elif isinstance(bound, dict):
-        members = bound.values()
-    for member in members:
-        yield from _within(member)
+    values = bound.values if isinstance(bound, Part) else bound
+    if isinstance(values, Mapping | list | tuple):
+        for value in values.values() if isinstance(values, Mapping) else values:
+            yield from _within(value)
     yield bound
 
 
@@ -249,15 +234,12 @@ class Binder:
             return value
         if origin in UNIONS:
             return self._bind_member(annotation, value, key)
-        if isinstance(value, list) and origin in SEQUENCES:
-            size = _size(annotation)
-            if size in (None, len(value)):
-                kinds = repeat(members[0]) if size is None else members
-                elements = (
-                    self.bind(kind, element, f"{key}.{index}")
-                    for index, (kind, element) in enumerate(zip(kinds, value, strict=False))
-                )
-                return (tuple if origin is tuple else list)(elements)
+        size = _size(annotation)
+        if isinstance(value, list) and origin in SEQUENCES and size in (None, len(value)):
+            kinds = repeat(members[0]) if size is None else members
+            keys = (f"{key}.{index}" for index in range(len(value)))
+            elements = map(self.bind, kinds, value, keys)
+            return tuple(elements) if origin is tuple else list(elements)
         if isinstance(value, dict) and origin is dict:
             return {name: self.bind(members[1], value[name], f"{key}.{name}") for name in value}
         if isinstance(value, dict) and self.choices(annotation):
@@ -277,35 +259,39 @@ class Binder:
                 misfit = bound
         return misfit
 
-    def _bind_object(self, base: type, value: Config, key: str) -> Part | list[ConfigFault]:
+    def _bind_object(self, base: type, value: Config, key: str) -> Any:
         """Bind the description of an object of a class of `base`."""
         unknown = 'unknown key; an object has "type" and "args"'
         others = (name for name in value if name not in ("type", "args"))
         found = [ConfigFault(f"{key}.{name}", value[name], unknown) for name in others]
-        kind, args, classes = value.get("type", ABSENT), value.get("args", {}), self.choices(base)
+        part = self._bind_part(base, value.get("type", ABSENT), value.get("args", {}), key)
+        return [*found, part] if found else part
+
+    def _bind_part(self, base: type, kind: Json, args: Json, key: str) -> Part | ConfigFault:
+        """Bind the arguments of an object of the class `kind`."""
+        classes, from_program = self.choices(base), self.from_program.get(base, ())
         if not isinstance(kind, str) or kind not in classes:
             problem = "is missing" if kind is ABSENT else "unknown type"
             expected = f"{problem}{hint(kind, classes)}; --module FILE adds classes of your own"
             for cls in (cls for cls in user_modules.classes() if cls.__name__ == kind):
                 wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
                 expected = f"{wanted}; that of {cls.__module__}.py does not"
-            return [*found, ConfigFault(f"{key}.type", kind, expected)]
-        if not isinstance(args, dict):
-            return [*found, ConfigFault(f"{key}.args", args, "an object of arguments")]
-        signature, from_program = self.signature(classes[kind]), self.from_program.get(base, ())
+            return ConfigFault(f"{key}.type", kind, expected)
+        signature = self.signature(classes[kind])
         if not {*from_program} >= {*signature.from_program}:
             names = f"whose parameters before * are among {', '.join(from_program)}"
             condition = names if from_program else "without parameters before *"
-            found.append(ConfigFault(f"{key}.type", kind, f"a class {condition}"))
-        values, defaults = {}, {}
-        for name in dict.fromkeys((*args, *signature.arguments)):
-            if name in args or signature.arguments[name].default is ABSENT:
-                argument_key = f"{key}.args.{name}"
-                value = args.get(name, ABSENT)
-                values[name] = self._bind_argument(signature, name, value, argument_key)
-            elif (default := plain_value(*signature.arguments[name][:2])) is not ABSENT:
-                defaults[name] = default
-        return Part(signature, key, values, defaults, tuple(found))
+            return ConfigFault(f"{key}.type", kind, f"a class {condition}")
+        if not isinstance(args, dict):
+            return ConfigFault(f"{key}.args", args, "an object of arguments")
+        arguments = signature.arguments
+        required = (name for name in arguments if arguments[name].default is Parameter.empty)
+        values = {
+            name: self._bind_argument(signature, name, args.get(name, ABSENT), f"{key}.args.{name}")
+            for name in dict.fromkeys((*args, *required))
+        }
+        left_out = {name: arguments[name].default for name in arguments if name not in values}
+        return Part(signature, key, values, plain_values(arguments, left_out))
 
     def _bind_argument(self, signature: Signature, name: str, value: Json, key: str) -> Any:
         """Bind the value of an argument of a constructor."""
@@ -340,14 +326,16 @@ class Binder:
         return OBJECT_DESCRIPTION if self.choices(annotation) else ""
 
 
-def plain_value(annotation: Annotation, value: object) -> Json:
-    """Return a Python value as a plain value; `ABSENT` if JSON cannot hold it, or if it does not
-    fit its annotation."""
-    try:
-        plain = strict_json.plain(value)
-    except ConfigFault:
-        return ABSENT
-    return ABSENT if faults(Binder().bind(annotation, plain, "")) else plain
+def plain_values(
+    arguments: Mapping[str, Parameter], values: Mapping[str, object]
+) -> dict[str, Json]:
+    """Return by name the values of arguments that JSON can hold and that fit their annotations."""
+    plain, binder = {}, Binder()
+    for name, value in values.items():
+        with suppress(ConfigFault):
+            plain[name] = strict_json.plain(value)
+    bound = {name: binder.bind(arguments[name].annotation, plain[name], name) for name in plain}
+    return {name: plain[name] for name in plain if not faults(bound[name])}
 
 
 def _size(annotation: Annotation) -> int | None:

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from base.config.binder import Annotation, Binder, Part, build, faults, parts
@@ -45,10 +44,10 @@ class Plan:
     blocks: Mapping[str, Annotation]
     """What a config has at its first keys; it consists of these and a `name`."""
     binder: Binder
-    files: Mapping[Path, Json] = field(default_factory=dict)
-    """The values in each file, first the config's own file, then its bases."""
+    bases: Mapping[str, str] = field(default_factory=dict)
+    """By dotted key, the base file that a value is from, if it is from one."""
     overrides: tuple[Override, ...] = ()
-    """The values from the command line that the config has."""
+    """The values that were set in the config, from the command line or by the program."""
     refused: tuple[ConfigFault, ...] = ()
     """Faults of overrides that could not be set."""
     kept_by_bases: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
@@ -67,7 +66,7 @@ class Plan:
             return self
         if arch is None:
             expected = "a type; or -r CHECKPOINT, whose network is then trained, such as -r writer"
-            raise ConfigError(self.source, [ConfigFault("arch", block, expected)])
+            raise self.error([ConfigFault("arch", block, expected)])
         network = merge(children(arch), {"args": {}} | (block or {}))
         return replace(self, config=self.config | {"arch": network})
 
@@ -217,16 +216,11 @@ class Plan:
 
     def error(self, found: Sequence[ConfigFault]) -> ConfigError:
         """Return the error of faults of the config; it names each fault's option or file."""
-        files: dict[str, str] = {}  # by key, the base that has it; "" for the config's own file
-        for path, values in reversed(self.files.items()):
-            file = "" if str(path) == self.source else str(path)
-            files |= {key: file for key, _ in nested(values)}
-        origins = {key: files.get(key, "") for key, _ in nested(self.config)}
         located = []
         for fault in found:
             # The config of an exported network lacks the root.
             lacks_root = fault.key.endswith(".root") and fault.value is ABSENT
-            origin = self.option_of(fault.key) or origins.get(fault.key, "")
+            origin = self.option_of(fault.key) or self.bases.get(fault.key, "")
             located.append(fault.of(origin, "; --data names the folder" if lacks_root else ""))
         return ConfigError(self.source, located)
 

@@ -12,14 +12,14 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from base.config.binder import Annotation, Signature, arguments_of
+from base.config.binder import Annotation, Signature, parameters_of
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
     *("LBFGS", "SparseAdam", "Muon"),  # They need a closure, sparse gradients, or matrices.
     *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain arguments
 }
-FROM_PROGRAM = (
+RESERVED = (
     *("params", "optimizer", "last_epoch", "epochs", "steps_per_epoch"),
     *("capturable", "differentiable"),
 )
@@ -61,15 +61,15 @@ def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> N
 
 def _signature(cls: type) -> Signature:
     """Return the arguments of a constructor of torch, with bounds and derived defaults."""
-    is_optimizer, arguments = issubclass(cls, Optimizer), arguments_of(cls)
-    for name in arguments.keys() & {*FROM_PROGRAM}:
-        del arguments[name]
-    for name in arguments.keys() & TORCH_RANGES.keys():
-        annotation = _bounded(arguments[name].annotation, TORCH_RANGES[name])
-        arguments[name] = arguments[name]._replace(annotation=annotation)
-    for name, source in DERIVED_ARGUMENTS.get(cls.__name__, {}).items():
-        arguments[name] = arguments[name]._replace(default=source)
-    if is_optimizer:
+    arguments, derived = {}, DERIVED_ARGUMENTS.get(cls.__name__, {})
+    for parameter in parameters_of(cls):
+        name, annotation = parameter.name, parameter.annotation
+        if name in TORCH_RANGES:
+            annotation = _bounded(annotation, TORCH_RANGES[name])
+        default = derived.get(name, parameter.default)
+        if name not in RESERVED:
+            arguments[name] = parameter.replace(annotation=annotation, default=default)
+    if issubclass(cls, Optimizer):
         return Signature(cls, ("params",), arguments, _construct)
     return Signature(cls, ("optimizer", "steps"), arguments, _schedule)
 

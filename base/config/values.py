@@ -3,7 +3,7 @@
 A file may name other files, its bases, and then holds only the differences.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import reduce
 from itertools import count
 from pathlib import Path
@@ -11,18 +11,18 @@ from typing import NamedTuple
 
 from utils import strict_json
 from utils.checks import ABSENT, ConfigError, ConfigFault, UserError, hint
-from utils.strict_json import Json, children
+from utils.strict_json import Json, children, nested
 
 BASE = "base"
 """The key of a file's base or list of bases, which are paths relative to the file."""
-MAX_FILES = 50
-"""Maximum number of times that the files of a config are read (assumed); each base may name two
-others, so that their number doubles with each level."""
+MAX_BASES = 50
+"""Maximum number of bases of a config that are read (assumed); each may name two others, so that
+their number doubles with each level."""
 EXAMPLE = "arch.args.hidden_size=64"
 
 
-def read_files(path: Path) -> dict[Path, Json]:
-    """Return the values in a config's file and in its bases, by file, highest priority first.
+def read_config(path: Path) -> tuple[Json, dict[str, str]]:
+    """Return the values of a config, merged from its file and the file's bases.
 
     A file overrides its bases, and a later base an earlier one. A base that several files share is
     overridden by all of them.
@@ -30,47 +30,49 @@ def read_files(path: Path) -> dict[Path, Json]:
     Args:
         path: the file.
 
+    Returns:
+        the values; and, by dotted key, the base that a value is from, "" for the file itself.
+
     Raises:
         ConfigError: if a file cannot be read, or is its own base, or bases name too many bases.
     """
     try:
-        return _read(path, (), count(1))
+        files = _with_bases(path, strict_json.read(path), (), count(1))
     except ConfigFault as fault:
         raise ConfigError(str(path), [fault]) from fault
+    config, origins = reduce(merge, reversed(files.values())), {}
+    for file, values in reversed(files.items()):
+        origins |= {key: "" if file == path else str(file) for key, _ in nested(values)}
+    return config, {key: origins[key] for key, _ in nested(config)}
 
 
-def _read(path: Path, chain: tuple[Path, ...], numbers: Iterator[int]) -> dict[Path, Json]:
-    """Return the values of `path`, to which the files of `chain` lead, and of its bases.
-
-    Each file that is read takes a number from `numbers`.
-    """
-    if next(numbers) > MAX_FILES:
-        raise ConfigFault(BASE, ABSENT, f"more than {MAX_FILES} bases, which are read one by one")
-    files, source = {path: strict_json.read(path)}, str(path)
-    bases = children(files[path]).pop(BASE, [])
+def _with_bases(
+    path: Path, values: Json, chain: tuple[Path, ...], numbers: Iterator[int]
+) -> dict[Path, Json]:
+    """Return the `values` of a file, to which those of `chain` lead, and those of its bases, by
+    file, highest priority first. Each base takes a number from `numbers`."""
+    files, path_chain, source = {path: values}, (*chain, path), str(path)
+    bases = children(values).pop(BASE, [])
     for base in reversed(bases) if isinstance(bases, list) else [bases]:
         if not isinstance(base, str):
             expected = "the name of a config file, relative to this one, or a list of such names"
             raise ConfigFault(BASE, base, expected, source)
-        file, path_chain = path.parent / base, (*chain, path)
+        file = path.parent / base
         if file.resolve() in (link.resolve() for link in path_chain):
             circle = " -> ".join(map(str, (*path_chain, file)))
             raise ConfigFault(BASE, base, f"no file can be its own base: {circle}", source)
+        if next(numbers) > MAX_BASES:
+            problem = f"more than {MAX_BASES} bases, which are read one by one"
+            raise ConfigFault(BASE, base, problem, source)
         try:
-            base_files = _read(file, path_chain, numbers)
+            base_values = strict_json.read(file)
         except ConfigFault as fault:
-            if fault.source:
-                raise
             raise ConfigFault(BASE, base, str(fault.of(str(file))), source) from None
-        if not isinstance(base_files[file], dict):
+        if not isinstance(base_values, dict):
             raise ConfigFault(BASE, base, "a file with an object", source)
+        base_files = _with_bases(file, base_values, path_chain, numbers)
         files = {name: files[name] for name in files if name not in base_files} | base_files
     return files
-
-
-def merged(files: Mapping[Path, Json]) -> Json:
-    """Return the values of a config, merged from the files that `read_files` returned."""
-    return reduce(merge, reversed(files.values()))
 
 
 def merge(base: Json, values: Json) -> Json:
