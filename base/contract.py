@@ -9,7 +9,6 @@ import gc
 import inspect
 import logging
 import math
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -108,7 +107,7 @@ def two_samples(trainer: BaseTrainer) -> Batch:
     key, expected = "data_loader.args.augmentation", "transforms of ink, missing and a generator"
     with trying(key, loader.dataset, expected):
         batch, repeated = (loader.dataset[[(0, 0), (0, other)]] for _ in range(2))
-    if differ(vars(batch), vars(repeated)):
+    if digest(vars(batch)) != digest(vars(repeated)):
         kinds = ", ".join(type(change).__name__ for change in loader.dataset.augmentation)
         expected = "transforms without a state that draw only from `generator`"
         raise ConfigFault(key, kinds, f"{expected}: repeated draws differ")
