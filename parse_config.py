@@ -27,8 +27,8 @@ from base.config.binder import Annotation, Binder, faults
 from base.config.plan import CACHE, Plan
 from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config
-from base.contract import make_steps
 from base.training_parts import TrainingSettings
+from base.trying import try_steps
 from data_loader.data_loaders import Data
 from model.loading import HAND_FILE, NETWORK_ARGUMENTS, TrainedNetwork
 from utils import strict_json
@@ -153,7 +153,7 @@ def try_constructors(
     try:
         found += _together(made, plan)
         if not found:
-            make_steps(made["optimizer"], made.get("lr_scheduler"))
+            try_steps(made["optimizer"], made.get("lr_scheduler"))
     except ConfigFault as fault:
         found.append(fault)
     if found:
