@@ -14,7 +14,7 @@ import model
 from base.base_loss import BaseLoss
 from base.config import user_modules
 from base.config.plan import Plan
-from base.config.values import Override
+from commands.options import parse_override
 from commands.start import named_by_content
 from data_loader.sources.own_ink import OwnInk
 from model import SynthesisNetwork
@@ -45,7 +45,7 @@ def changed(key: str, value: Any) -> dict:
 
 
 def parsed(config: Any, *overrides: str) -> Plan:
-    plan = plan_of(config, "c.json", [Override.parse(text) for text in overrides])
+    plan = plan_of(config, "c.json", [parse_override(text) for text in overrides])
     return try_constructors(plan)[0]
 
 
@@ -419,7 +419,7 @@ def test_data_that_only_a_checkpoint_names_is_cached_at_home(tmp_path, monkeypat
     """Nobody's checkpoint writes into a folder of its choice; one's own -o does."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     config, key = changed(f"{DATASET}.args.root", root), f"{DATASET}.args.root"
-    for overrides in ([], [Override.parse(f"{key}={root}")]):
+    for overrides in ([], [parse_override(f"{key}={root}")]):
         found = plan_from_checkpoint(config, "x.pth", overrides)
         expected = str(tmp_path / "home" / "online-handwriting")
         args = found.config["data_loader"]["args"]["dataset"]["args"]
@@ -472,7 +472,7 @@ def test_an_override_that_does_not_fit_is_named_with_its_option(override, messag
 )
 def test_an_override_is_refused_when_json_does_not_allow_its_value(override, message):
     with pytest.raises(UserError, match=message):
-        Override.parse(override)
+        parse_override(override)
 
 
 # Optimisers and schedules.

@@ -12,7 +12,6 @@ Binding makes no object. In a bound value, a `Part` stands in the place of each 
 
 import collections.abc
 import inspect
-import operator
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -49,13 +48,12 @@ OBJECT_DESCRIPTION = 'an object {"type": ..., "args": {...}}'
 class Signature:
     """The arguments of a class's constructor."""
 
-    cls: type
     from_program: tuple[str, ...]
     """The names of the arguments that the program supplies, in order."""
     arguments: Mapping[str, Parameter]
     """The arguments that a config may set, by name."""
-    construct: Callable[..., Any] = operator.call
-    """Takes the class, what the program supplies, and the arguments by name."""
+    construct: Callable[..., Any]
+    """The class, or a function that makes an object of it."""
 
 
 @cache
@@ -75,7 +73,7 @@ def signature_of(cls: type) -> Signature:
         passes_supplied = passes_supplied and Parameter.VAR_POSITIONAL in kinds
         if Parameter.VAR_KEYWORD not in kinds:
             break
-    return Signature(cls, tuple(from_program), arguments)
+    return Signature(tuple(from_program), arguments, cls)
 
 
 def parameters_of(cls: type) -> list[Parameter]:
@@ -112,6 +110,7 @@ def owners(cls: type) -> list[type]:
 class Part:
     """A class with its bound arguments, of which objects are built."""
 
+    cls: type
     signature: Signature
     key: str
     """The dotted key of the object's description in the config."""
@@ -119,11 +118,6 @@ class Part:
     """The bound arguments by name."""
     defaults: Mapping[str, Json]
     """The plain defaults of arguments that are left out."""
-
-    @property
-    def cls(self) -> type:
-        """The class."""
-        return self.signature.cls
 
     def build(self, supplied: Mapping[str, Any] = NOTHING) -> Any:
         """Build the object, and check that its bases got their arguments.
@@ -138,7 +132,7 @@ class Part:
         try:
             # A parameter that is not supplied may have a default, as may those behind it.
             names = takewhile(supplied.__contains__, signature.from_program)
-            made = signature.construct(self.cls, *map(supplied.get, names), **values)
+            made = signature.construct(*map(supplied.get, names), **values)
         except ConfigFault as fault:
             key = ".".join(filter(None, (self.key, "args", fault.key)))
             raise ConfigFault(key, fault.value, fault.expected) from None
@@ -287,19 +281,22 @@ class Binder:
         arguments = signature.arguments
         required = (name for name in arguments if arguments[name].default is Parameter.empty)
         values = {
-            name: self._bind_argument(signature, name, args.get(name, ABSENT), f"{key}.args.{name}")
+            name: self._bind_argument(
+                classes[kind], name, args.get(name, ABSENT), f"{key}.args.{name}"
+            )
             for name in dict.fromkeys((*args, *required))
         }
         left_out = {name: arguments[name].default for name in arguments if name not in values}
-        return Part(signature, key, values, plain_values(arguments, left_out))
+        return Part(classes[kind], signature, key, values, plain_values(arguments, left_out))
 
-    def _bind_argument(self, signature: Signature, name: str, value: Json, key: str) -> Any:
+    def _bind_argument(self, cls: type, name: str, value: Json, key: str) -> Any:
         """Bind the value of an argument of a constructor."""
+        signature = self.signature(cls)
         if name in signature.arguments:
             return self.bind(signature.arguments[name].annotation, value, key)
         if name in signature.from_program:
             return ConfigFault(key, value, "is set by the program: leave it out")
-        problem = f"{signature.cls.__name__} takes no such argument"
+        problem = f"{cls.__name__} takes no such argument"
         return ConfigFault(key, value, problem + hint(name, signature.arguments))
 
     def _wanted(self, annotation: Annotation) -> str:

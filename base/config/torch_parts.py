@@ -5,6 +5,7 @@ the wrong value.
 """
 
 import math
+from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -70,8 +71,8 @@ def _signature(cls: type) -> Signature:
         if name not in RESERVED:
             arguments[name] = parameter.replace(annotation=annotation, default=default)
     if issubclass(cls, Optimizer):
-        return Signature(cls, ("params",), arguments, _construct)
-    return Signature(cls, ("optimizer", "steps"), arguments, _schedule)
+        return Signature(("params",), arguments, partial(_construct, cls))
+    return Signature(("optimizer", "steps"), arguments, partial(_schedule, cls))
 
 
 def _bounded(annotation: Annotation, bounds: Range) -> Annotation:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils import strict_json
-from utils.checks import ABSENT, ConfigError, ConfigFault, UserError, hint
+from utils.checks import ABSENT, ConfigError, ConfigFault, hint
 from utils.strict_json import Json, children, nested
 
 BASE = "base"
 """The key of a file's base or list of bases, which are paths relative to the file."""
-EXAMPLE = "arch.args.hidden_size=64"
 
 
 def read_config(path: Path) -> tuple[Json, dict[str, str]]:
@@ -91,32 +90,6 @@ class Override(NamedTuple):
     option: str
     key: str | None
     value: Json
-
-    @classmethod
-    def parse(cls, text: str) -> "Override":
-        """Parse the argument `KEY=VALUE` of an option -o, see `of`.
-
-        Raises:
-            UserError: if the text has no `=`.
-        """
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
-        return cls.of("-o", key, value)
-
-    @classmethod
-    def of(cls, option: str, key: str, text: str) -> "Override":
-        """Return the override with a value as typed, which is JSON, or else a string.
-
-        Raises:
-            ConfigFault: if the text is JSON that is not accepted, such as NaN.
-        """
-        try:
-            return cls(option, key, strict_json.loads(text))
-        except strict_json.NotJSON:
-            return cls(option, key, text)
-        except ConfigFault as fault:
-            raise ConfigFault(key, text, fault.expected) from None
 
     def set_in(self, values: Json) -> None:
         """Set the value in the values of a config.
