@@ -267,11 +267,11 @@ class Binder:
         if not isinstance(kind, str) or kind not in classes:
             problem = "is missing" if kind is ABSENT else "unknown type"
             expected = f"{problem}{hint(kind, classes)}; --module FILE adds classes of your own"
-            for cls in (cls for cls in user_modules.classes() if cls.__name__ == kind):
+            for own in (own for own in user_modules.classes() if own.__name__ == kind):
                 wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
-                expected = f"{wanted}; that of {cls.__module__}.py does not"
+                expected = f"{wanted}; that of {own.__module__}.py does not"
             return ConfigFault(f"{key}.type", kind, expected)
-        signature = self.signature(classes[kind])
+        cls, signature = classes[kind], self.signature(classes[kind])
         if not {*from_program} >= {*signature.from_program}:
             names = f"whose parameters before * are among {', '.join(from_program)}"
             condition = names if from_program else "without parameters before *"
@@ -281,13 +281,11 @@ class Binder:
         arguments = signature.arguments
         required = (name for name in arguments if arguments[name].default is Parameter.empty)
         values = {
-            name: self._bind_argument(
-                classes[kind], name, args.get(name, ABSENT), f"{key}.args.{name}"
-            )
+            name: self._bind_argument(cls, name, args.get(name, ABSENT), f"{key}.args.{name}")
             for name in dict.fromkeys((*args, *required))
         }
         left_out = {name: arguments[name].default for name in arguments if name not in values}
-        return Part(classes[kind], signature, key, values, plain_values(arguments, left_out))
+        return Part(cls, signature, key, values, plain_values(arguments, left_out))
 
     def _bind_argument(self, cls: type, name: str, value: Json, key: str) -> Any:
         """Bind the value of an argument of a constructor."""
