@@ -4,14 +4,13 @@ Torch's constructors are made for programs: some arguments depend on the run, an
 the wrong value.
 """
 
-import math
 from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import torch
 from torch.optim import Optimizer, lr_scheduler
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler
 
 from base.config.binder import Annotation, Signature, parameters_of
 from utils.checks import ConfigFault, Range
@@ -46,18 +45,6 @@ TORCH_RANGES = {
     **dict.fromkeys(("step_size", "T_max", "T_0", "T_mult", "total_steps"), Range(1)),
     **dict.fromkeys(("total_iters", "milestones", "step_size_up", "step_size_down"), Range(1)),
 }
-
-
-def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:
-    """Advance a schedule, if there is one; ReduceLROnPlateau needs the `value`.
-
-    A schedule of fixed length stays at its end: a run that is resumed with smaller batches has more
-    steps.
-    """
-    if isinstance(schedule, ReduceLROnPlateau):
-        schedule.step(value)
-    elif schedule and schedule.last_epoch < getattr(schedule, "total_steps", math.inf) - 1:
-        schedule.step()
 
 
 def _signature(cls: type) -> Signature:
