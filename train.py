@@ -136,8 +136,9 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start
             loaded, fitted = loader.dataset.load_adapted(
                 weights.path, start.alphabet, device, resumed=start.is_resumed
             )
+            block = "sources" if loader.sources else "dataset.args"
             plan = plan.with_values(
-                {f"data_loader.args.dataset.args.{name}": value for name, value in fitted.items()}
+                {f"data_loader.args.{block}.{name}": value for name, value in fitted.items()}
             )
         else:
             loaded = loader.dataset.load()

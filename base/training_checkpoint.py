@@ -24,6 +24,7 @@ from base.checkpoint import (
     save_checkpoint,
 )
 from base.config.resumption import changes
+from base.config.sources import DATASETS, LOADER
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_state import Progress, RunState
@@ -33,7 +34,7 @@ from utils.files import link_or_copy, set_aside
 
 log = logging.getLogger(__name__)
 
-MEASURE_KEYS = ("loss", "metrics", "data_loader.args.dataset")
+MEASURE_KEYS = ("loss", "metrics", *DATASETS, f"{LOADER}.valid.")
 """Keys of a config; if the value of one changes, later epochs cannot be compared with earlier."""
 MAX_LOSS_INCREASE = 10.0
 """Maximum increase of the loss per point since the first step; with a larger one a state is not

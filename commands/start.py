@@ -30,6 +30,7 @@ from base.base_model import BaseModel, ExtraShapes
 from base.checkpoint import CheckpointFile, check_weights, find_checkpoint, newest_checkpoint
 from base.config import user_modules
 from base.config.plan import Plan
+from base.config.sources import main_parts
 from base.pretrained import resolve_checkpoint
 from base.run_folder import SAVED, RunFolder
 from model.loading import naming_incompatibilities
@@ -197,12 +198,13 @@ def new_start(arguments: argparse.Namespace) -> Start:
 
 
 def suggested_network(plan: Plan) -> str | None:
-    """Return the pretrained network with which a config begins by default: its dataset's argument
-    `network`. None if the config has a network of its own."""
+    """Return the pretrained network with which a config begins by default: the argument `network`
+    of a dataset. None if the config has a network of its own."""
     if plan["arch"] is not None or plan["data_loader"] is None:
         return None
-    dataset = plan["data_loader"].values.get("dataset")
-    return dataset and (dataset.defaults | dataset.values).get("network")
+    datasets = main_parts(plan["data_loader"])
+    names = ((part.defaults | part.values).get("network") for part in datasets)
+    return next(filter(None, names), None)
 
 
 def named_by_content(plan: Plan) -> Plan:

@@ -8,6 +8,7 @@ from utils.lazy import importer
 
 _NAMES = {
     "data_loaders": "HandwritingDataLoader",
+    "recipe": "UnitedDataset",
     "sources.iam_ondb": "IAMOnDBDataset",
     "sources.ink_files": "read_ink",
     "sources.inkml": "InkMLDataset",
@@ -16,7 +17,6 @@ _NAMES = {
     "sources.unipen_collection": "UnipenDataset",
     "synthetic.composed": "ComposedDataset",
     "synthetic.embedded": "EmbeddedDataset",
-    "synthetic.extended": "UnitedDataset",
     "synthetic.mixed": "MixedDataset",
     "synthetic.phrases": "PhrasesDataset",
     "transforms.augmentation": (

@@ -16,7 +16,7 @@ import pytest
 
 from base.base_dataset import Sample
 from base.config import bases
-from base.config.overrides import Override
+from parse_config import plan_of
 from tests import small_sources
 
 ROOT = Path(__file__).parents[1]
@@ -30,10 +30,10 @@ GRID = 1 / 64
 def samples_of(path: Path) -> Mapping[str, list[Sample]]:
     """Return the samples of a config on small data, by split, in the current folder."""
     config = bases.merged(bases.read(path))
-    block = config["data_loader"]["args"]["dataset"]
-    for name, value in small_sources.of_block(block).items():
-        Override("", f"data_loader.args.dataset.args.{name}", json.dumps(value)).set_in(config)
-    return small_sources.made(block).load().samples
+    few = small_sources.of_loader(config["data_loader"]["args"])
+    few = {f"data_loader.args.{key}": value for key, value in few.items()}
+    plan = plan_of(config, str(path)).with_values(few)
+    return plan.build("data_loader").dataset.load().samples
 
 
 def checksum(samples: list[Sample]) -> int:

@@ -3,7 +3,10 @@
 An object is described as `{"type": NAME, "args": {...}}`. The annotations of a constructor's
 parameters say which values of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`;
 `list`, `tuple` and `dict` of these; `Annotated[int, Range(low, high)]` for bounds; and a base class
-for an object within the object. Binding makes no object: it gives a `Part` for each.
+for an object within the object. `Annotated[dict[str, X], reading]` is for objects by name: each may
+have the name of one before it in the place of an object. `reading` returns how the arguments of
+their classes are read, of how they would be read elsewhere. Binding makes no object: it gives a
+`Part` for each.
 """
 
 import collections.abc
@@ -83,14 +86,15 @@ class Part:
         """The class."""
         return self.arguments.cls
 
-    def build(self, supplied: Mapping[str, Any]) -> Outcome:
+    def build(self, supplied: Mapping[str, Any], named: Mapping[str, Any] = NOTHING) -> Outcome:
         """Build the object, and check that its bases got their arguments.
 
         Args:
             supplied: by name, the arguments that the program passes; if one lacks that the
                 constructor needs, only the objects within the object are built.
+            named: the objects that stand for a `Named`, by name.
         """
-        parts = {name: build(value) for name, value in self.values.items()}
+        parts = {name: build(value, named=named) for name, value in self.values.items()}
         whole = Outcome.gathered(None, parts.values())
         if whole.faults or not supplied.keys() >= {*self.arguments.supplied}:
             return whole
@@ -125,21 +129,40 @@ class Part:
         return Outcome()
 
 
-def build(bound: Any, supplied: Mapping[str, Any] = NOTHING) -> Outcome:
+@dataclass(frozen=True)
+class Named:
+    """A name in the place of an object, which stands before it."""
+
+    name: str
+    part: Part | None
+    """The object's part; None if its description has faults."""
+
+
+def build(
+    bound: Any, supplied: Mapping[str, Any] = NOTHING, named: Mapping[str, Any] = NOTHING
+) -> Outcome:
     """Build the objects of a bound value.
 
     Args:
         bound: the value of an outcome of `Binder.bind`.
         supplied: by name, the arguments that the program passes to the value's own constructors, or
             to those of its elements, but not to those of objects within objects.
+        named: the objects that stand for a `Named`, by name.
     """
     if isinstance(bound, Part):
-        return bound.build(supplied)
+        return bound.build(supplied, named)
+    if isinstance(bound, Named):
+        return Outcome(named[bound.name])
     if isinstance(bound, list | tuple):
-        elements = [build(element, supplied) for element in bound]
+        elements = [build(element, supplied, named) for element in bound]
         return Outcome.gathered(type(bound)(part.value for part in elements), elements)
     if isinstance(bound, dict):
-        members = {name: build(member) for name, member in bound.items()}
+        members: dict[str, Outcome] = {}
+        for name, member in bound.items():
+            built = {name: outcome.value for name, outcome in members.items()}
+            members[name] = build(member, named={**named, **built})
+            if members[name].faults:  # What is made of this object cannot be built.
+                break
         value = {name: member.value for name, member in members.items()}
         return Outcome.gathered(value, members.values())
     return Outcome(bound)
@@ -162,14 +185,16 @@ class Binder:
         choices: returns, for an annotation, the classes that a config may name, by name; {} if the
             annotation is not a class.
         arguments: returns the arguments of a class's constructor.
+        named: by name, the parts of objects whose names may stand in the place of an object.
     """
 
     def __init__(
         self,
         choices: Callable[[Annotation], Mapping[str, type]],
         arguments: Callable[[type], Arguments] = arguments_of,
+        named: Mapping[str, Part | None] = NOTHING,
     ) -> None:
-        self.choices, self.arguments = choices, arguments
+        self.choices, self.arguments, self.named = choices, arguments, named
 
     def bind(
         self, annotation: Annotation, value: Json, key: str, supplied: Collection[str] = ()
@@ -189,6 +214,12 @@ class Binder:
             return Outcome(value)
         if origin in UNIONS:
             return self._bind_member(annotation, value, key, supplied)
+        if origin is Annotated and callable(members[1]):
+            return self._bind_named(*members, value, key)
+        if isinstance(value, str) and value in self.named and self.choices(annotation):
+            part = self.named[value]
+            if part is None or issubclass(part.cls, annotation):
+                return Outcome(Named(value, part))
         if isinstance(value, list) and origin in SEQUENCES:
             size = _size(annotation)
             if size in (None, len(value)):
@@ -221,6 +252,21 @@ class Binder:
             if outcome.faults[0].key != key:  # the fault is within a list or an object
                 misfit = outcome
         return misfit
+
+    def _bind_named(
+        self, annotation: Annotation, reading: Callable[..., Any], value: Json, key: str
+    ) -> Outcome:
+        """Bind an object of objects by name, in their order."""
+        if not isinstance(value, dict):
+            return refused(key, value, self._wanted(annotation))
+        outcomes, named = {}, {}
+        for name, member in value.items():
+            binder = Binder(self.choices, reading(self.arguments), dict(named))
+            outcomes[name] = binder.bind(get_args(annotation)[1], member, f"{key}.{name}")
+            if member is not None:
+                named[name] = outcomes[name].value
+        values = {name: outcome.value for name, outcome in outcomes.items()}
+        return Outcome.gathered(values, outcomes.values())
 
     def _bind_object(
         self, base: type, value: Config, key: str, supplied: Collection[str]
@@ -277,6 +323,8 @@ class Binder:
     def described(self, annotation: Annotation) -> str:
         """Describe the plain values that fit `annotation`; "" if no plain value fits."""
         origin, members = get_origin(annotation), get_args(annotation)
+        if origin is Annotated and callable(members[1]):
+            return self.described(members[0])
         if origin is Annotated:
             return f"{DESCRIPTIONS[members[0]]} {members[1]}"
         if origin in UNIONS:
@@ -291,7 +339,10 @@ class Binder:
             return f"an object, each key a string, each value {self.described(members[1])}"
         if annotation in DESCRIPTIONS:
             return DESCRIPTIONS[annotation]
-        return OBJECT_DESCRIPTION if self.choices(annotation) else ""
+        if not self.choices(annotation):
+            return ""
+        names = f", or a name before it: {', '.join(self.named)}" if self.named else ""
+        return OBJECT_DESCRIPTION + names
 
 
 def _plain_default(annotation: Annotation, default: object) -> Outcome | None:

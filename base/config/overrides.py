@@ -1,6 +1,5 @@
 """Values from the command line that replace values of a config."""
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,8 +11,6 @@ EXAMPLE = "arch.args.hidden_size=64"
 CACHE = "cache"
 """A key that ends in this name sets a folder to write to; the default is beside the data. Only the
 command line may set it, so that an untrusted config cannot choose where the program writes."""
-MAIN_ROOT = re.compile(r"data_loader(\.args\.dataset)+\.args\.root")
-"""The key of the folder of the main dataset, to which other datasets only add training data."""
 
 
 class Override(NamedTuple):

@@ -9,9 +9,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from base.config import bases, resumption
+from base.config import bases, resumption, sources
 from base.config.binder import Binder, Outcome, Part, build, parts
-from base.config.overrides import CACHE, MAIN_ROOT, Override, option_of
+from base.config.overrides import CACHE, Override, option_of
 from base.config.signatures import Annotation
 from utils.checks import ABSENT, NOTHING, ConfigError, ConfigFault, hint
 from utils.files import PLAIN_NAME
@@ -86,7 +86,7 @@ class Plan:
         plan = self
         for override in overrides:
             try:
-                key = plan.main_root() if override.key is None else override.key
+                key = plan.main_root() if override.key is None else plan.present_key(override)
                 text = json.dumps(override.text) if override.key is None else override.text
                 override, config = Override(override.option, key, text), copy.deepcopy(plan.config)
                 override.set_in(config)
@@ -126,17 +126,39 @@ class Plan:
     def main_root(self) -> str:
         """Return the key of the folder of the main dataset, or of the only dataset from files.
 
+        The main dataset is the first that is validated on, or what it is made of.
+
         Raises:
             ConfigFault: if there is no such dataset.
         """
         keys = [f"{part.key}.args.root" for part in self.parts("root")]
-        if len(candidates := list(filter(MAIN_ROOT.fullmatch, keys)) or keys) == 1:
+        loader = self["data_loader"]
+        main = [f"{part.key}.args.root" for part in sources.main_parts(loader)] if loader else []
+        if len(candidates := [key for key in main if key in keys] or keys) == 1:
             return candidates[0]
         expected = "--data is not used: the config's dataset is not read from files"
         if keys:
             options = " or ".join(f"-o {key}=FOLDER" for key in keys)
             expected = f"several datasets of the config are read from files: use {options}"
         raise ConfigFault("data_loader", ABSENT, expected)
+
+    def present_key(self, override: Override) -> str:
+        """Return the key of an override; for an option with a fixed key, such as --keep, the key
+        in a config with sources.
+
+        Raises:
+            ConfigFault: if the config has sources, and the key is that of a config without.
+        """
+        key, loader = override.key, self["data_loader"]
+        is_former = f"{key}.".startswith(f"{sources.DATASET}.")
+        if not is_former or loader is None or not loader.values.get("sources"):
+            return key
+        present = sources.present_key(loader, key)
+        if present and override.option not in ("-o", "--sweep"):
+            return present
+        names = f"one of {sources.LOADER}.sources.NAME: {', '.join(loader.values['sources'])}"
+        expected = f"the config has `sources`: use {override.option} {present or names}"
+        raise ConfigFault(key, ABSENT, expected)
 
     @property
     def complete(self) -> Config:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from base.config.overrides import CACHE, Override
+from base.config.sources import DATASETS
 from utils.checks import ABSENT, ConfigFault, shown
 from utils.strict_json import Config, Json, children, nested
 
@@ -30,7 +31,7 @@ def compare(old: Config, new: Config, source: str) -> tuple[list[Override], list
     for key, (old_value, new_value) in differences(old, new).items():
         is_folder = key.rpartition(".")[2] in FOLDERS and new_value is not ABSENT
         # The program replaces null in a dataset's arguments by a fitted value when a run begins.
-        is_fitted = new_value is None and key.startswith("data_loader.args.dataset.args.")
+        is_fitted = new_value is None and key.startswith(DATASETS)
         may_change = key in ADJUSTABLE and (key != "trainer.args.epochs" or new_value > old_value)
         if is_folder or may_change:
             overrides.append(Override(source, key, json.dumps(new_value)))

@@ -302,7 +302,7 @@ def check_hands(dataset: BaseDataset, samples: Iterable[Sample]) -> None:
     """Raise a DataError unless some line of the dataset has a writer or a form."""
     if not any(sample.hand for sample in samples):
         raise DataError(
-            f"{type(dataset).__name__} names neither writers nor forms (`writer` and `group` are "
+            f"{dataset} names neither writers nor forms (`writer` and `group` are "
             "empty for each line): only lines of the same writer or form are one hand"
         )
 

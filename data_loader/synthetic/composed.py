@@ -19,7 +19,7 @@ from data_loader.synthetic.cutting import CutLine, Parts, measured_lines, parts_
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.european import european
 from data_loader.synthetic.everyday import everyday, random_characters
-from data_loader.synthetic.extended import ExtendedDataset, with_lines
+from data_loader.recipe import ExtendedDataset, with_lines
 from data_loader.synthetic.paths import side_by_side, to_ink
 from utils.alphabet import nfc
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed

@@ -10,7 +10,8 @@ import numpy as np
 
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
-from data_loader.synthetic.extended import ExtendedDataset, united_characters, with_lines
+from data_loader.matching import anonymous, on_grid, scaled, typical_height
+from data_loader.recipe import ExtendedDataset, united_characters, with_lines
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.ink import strokes, to_points, x_height
 
@@ -89,19 +90,19 @@ class MixedDataset(ExtendedDataset):
             return main
         recorded, grid = main.split("train"), main.quantisation_step
         added = self.added.load(["train"]).split("train")
-        typical = _typical_height(self.dataset, recorded)
-        factor = typical / _typical_height(self.added, added)
-        lines = [_scaled(line, factor, grid) for line in added] if self.alone else []
+        typical = typical_height(self.dataset, recorded)
+        factor = typical / typical_height(self.added, added)
+        lines = [scaled(line, factor, grid) for line in added] if self.alone else []
         num_alone, generator = len(lines), np.random.default_rng(self.seed)
         joined_lines = self._joined_lines(recorded, added, typical, factor, grid, generator)
         for number, line in enumerate(joined_lines, num_alone):
             lines.append(line.of(f"joined-{number}/{line.name}"))
         pieces = _bar(self._pieces(recorded, generator), "cutting lines", total=self.pieces)
         for number, piece in enumerate(pieces, len(lines)):
-            ink = _on_grid(piece.ink, grid)
+            ink = on_grid(piece.ink, grid)
             lines.append(replace(piece, ink=ink, name=f"piece-{number}/{piece.name}"))
         summary = (
-            f"{num_alone:,} lines of {type(self.added).__name__} scaled by {factor:.4g}, "
+            f"{num_alone:,} lines of {self.added} scaled by {factor:.4g}, "
             f"{self.joined:,} joined lines, and {self.pieces:,} pieces"
         )
         return with_lines(main, lines, summary)
@@ -126,7 +127,7 @@ class MixedDataset(ExtendedDataset):
         added_numbers = generator.choice(len(added), self.joined).tolist()
         numbers = list(zip(recorded_numbers, added_numbers, strict=True))
         for recorded_number, added_number in _bar(numbers, "joining lines"):
-            line = _anonymous(recorded[recorded_number])
+            line = anonymous(recorded[recorded_number])
             # The measured x-height of a dash or a dot is far too small or large.
             height = float(np.clip(x_height(line.ink), typical / 4, typical * 4))
             added_first = bool(generator.random() < 0.5)
@@ -134,7 +135,7 @@ class MixedDataset(ExtendedDataset):
             is_tight = bool(self.tight and generator.random() < self.tight)
             if self.short and generator.random() < self.short:
                 line = _piece(line, generator) or line
-            other = _scaled(added[added_number], factor * height / typical, grid)
+            other = scaled(added[added_number], factor * height / typical, grid)
             parts = (other, line) if added_first else (line, other)
             texts = [part.text for part in parts]
             # If digits stood beside letters, a recogniser would read `0slo` as often as `Oslo`.
@@ -144,7 +145,7 @@ class MixedDataset(ExtendedDataset):
             if is_tight:
                 gap = generator.uniform(*LETTER_GAPS)
             yield Sample(
-                _on_grid(
+                on_grid(
                     inks_side_by_side(*(part.ink for part in parts), height, height * gap), grid
                 ),
                 ("" if is_tight else " ").join(texts) if all(texts) else "",
@@ -162,35 +163,11 @@ class MixedDataset(ExtendedDataset):
         while remaining:
             remaining_before = remaining
             for number in generator.permutation(len(recorded)).tolist():
-                if remaining and (piece := _piece(_anonymous(recorded[number]), generator)):
+                if remaining and (piece := _piece(anonymous(recorded[number]), generator)):
                     remaining -= 1
                     yield piece
             if remaining == remaining_before:
-                name = type(self.dataset).__name__
-                raise DataError(f"pieces: no line of {name} has clearly separated words")
-
-
-def _anonymous(line: Sample) -> Sample:
-    """Return a line without the names of its writer and form."""
-    missing = line.missing_counts.copy()
-    missing[0] = 0  # A new line begins here: no points are missing before the first point.
-    return replace(line, writer="", group="", missing=missing)
-
-
-def _scaled(line: Sample, factor: float, grid: float | None) -> Sample:
-    """Return an added line scaled by `factor`, on the grid, and without its writer."""
-    line, ink = _anonymous(line), line.ink.copy()
-    ink[:, :2] *= np.float32(factor)
-    return replace(line, ink=_on_grid(ink, grid), name=f"added/{line.name}")
-
-
-def _on_grid(ink: np.ndarray, grid: float | None) -> np.ndarray:
-    """Return ink with its points rounded to multiples of `grid`, or unchanged if `grid` is None."""
-    if grid is None:
-        return ink
-    nodes, ink = np.rint(to_points(ink) / grid), ink.copy()
-    ink[:, :2] = np.diff(nodes, axis=0, prepend=nodes[:1]) * grid
-    return ink
+                raise DataError(f"pieces: no line of {self.dataset} has clearly separated words")
 
 
 def inks_side_by_side(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.ndarray:
@@ -247,15 +224,6 @@ def _piece(line: Sample, generator: np.random.Generator) -> Sample | None:
         ends=line.ends or chosen.stop < len(words),
         missing=missing,
     )
-
-
-def _typical_height(dataset: BaseDataset, lines: Sequence[Sample]) -> float:
-    """Return the `x_height` of a dataset or, if it is None, the median x-height of up to 300 of
-    `lines`, evenly spread."""
-    if dataset.x_height is not None:
-        return dataset.x_height
-    chosen = np.linspace(0, len(lines) - 1, min(len(lines), 300)).astype(int).tolist()
-    return float(np.median([x_height(lines[number].ink) for number in chosen]))
 
 
 def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:

@@ -10,7 +10,7 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, Loaded, Sample, changed
 from data_loader.synthetic.damage import with_damage
-from data_loader.synthetic.extended import ExtendedDataset, with_lines
+from data_loader.recipe import ExtendedDataset, with_lines
 from data_loader.synthetic.mixed import LETTER_GAPS, WORD_GAPS, inks_side_by_side
 from data_loader.synthetic.paths import moved, side_by_side, to_ink, to_path
 from utils.alphabet import WRONG

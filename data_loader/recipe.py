@@ -1,0 +1,361 @@
+"""What an epoch is made of: sources by name, and datasets that are made of other datasets."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_transform import BaseTransform
+from base.config.signatures import Arguments
+from data_loader.matching import scaled, typical_height
+from data_loader.sources.parsing import first_of
+from utils.alphabet import Alphabet
+from utils.checks import ABSENT, ConfigFault, Range
+
+Taken = Sequence[str | dict[str, Annotated[int, Range(1, 1000)]]]
+"""The annotation of what an epoch has: names of sources, or how often it has them by name."""
+
+
+@dataclass(eq=False)
+class Source(BaseDataset):
+    """A dataset with a name, of which others may be made; a load of the recipe loads it once.
+
+    Args:
+        dataset: the dataset.
+        like: the source to whose x-height and quantisation grid the lines are brought; None leaves
+            them as they are. Such lines have no writer, and "added/" before their names.
+        made_of: the sources that the dataset is made of, also indirectly.
+    """
+
+    dataset: BaseDataset
+    like: BaseDataset | None = None
+    made_of: Sequence["Source"] = ()
+    _loaded: dict[str, Loaded] = field(default_factory=dict, repr=False)  # by split
+
+    @classmethod
+    def of(
+        cls,
+        construct: Callable[..., BaseDataset],
+        dataset: type[BaseDataset],
+        /,
+        *,
+        like: BaseDataset | None = None,
+        **args: Any,
+    ) -> "Source":
+        """Return a source; `construct` makes its dataset of a class and other arguments."""
+        return cls(construct(dataset, **args), like, [*_sources_in([like, args])])
+
+    def __str__(self) -> str:
+        return str(self.dataset)
+
+    @property
+    def x_height(self) -> float | None:
+        return (self.like or self.dataset).x_height
+
+    @property
+    def characters(self) -> str | None:
+        return self.dataset.characters
+
+    def preprocessing(self) -> list[BaseTransform]:
+        return self.dataset.preprocessing()
+
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Return the samples of `splits`; those that were loaded since `forget` are not loaded."""
+        if new := [split for split in splits if split not in self._loaded]:
+            loaded = self.dataset.load({*new, "train"} if self.like else new)
+            self._keep(self._like(loaded) if self.like else loaded, new)
+        parts = [self._loaded[split] for split in splits]
+        samples = {
+            split: part.samples[split]
+            for split, part in zip(splits, parts, strict=True)
+            if split in part.samples
+        }
+        return replace(parts[0], samples=samples)
+
+    def adapt(self, *args: Any, **kw: Any) -> dict[str, float]:
+        """Load what the dataset adapts to a checkpoint; return the fitted arguments by name.
+
+        Args and returns: see `BaseDataset.load_adapted`. What is not adapted is not loaded.
+        """
+        if type(self.dataset).load_adapted is BaseDataset.load_adapted:
+            return {}
+        loaded, fitted = self.dataset.load_adapted(*args, **kw)
+        self._keep(loaded, SPLITS)
+        return fitted
+
+    def forget(self) -> None:
+        """Release what was loaded."""
+        self._loaded.clear()
+
+    def _keep(self, loaded: Loaded, splits: Collection[str]) -> None:
+        self._loaded.update(dict.fromkeys(splits, loaded))
+
+    def _like(self, loaded: Loaded) -> Loaded:
+        """Return lines in the x-height, and on the grid, of `like`."""
+        main = self.like.load(["train"])
+        typical = typical_height(self.like, main.split("train"))
+        factor = typical / typical_height(self.dataset, loaded.split("train"))
+        samples = {
+            split: [scaled(line, factor, main.quantisation_step) for line in lines]
+            for split, lines in loaded.samples.items()
+        }
+        report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
+        return replace(main, samples=samples, report=report)
+
+
+def _sources_in(value: Any) -> Iterator[Source]:
+    """Yield the sources in the arguments of a source, and those that they are made of."""
+    if isinstance(value, Source):
+        yield from (value, *value.made_of)
+    elif isinstance(value, list | tuple | dict):
+        for element in value.values() if isinstance(value, dict) else value:
+            yield from _sources_in(element)
+
+
+def as_sources(reading: Callable[[type], Arguments]) -> Callable[[type], Arguments]:
+    """Return how the arguments of a dataset's class are read where each dataset is a `Source`;
+    `reading` is how they are read elsewhere."""
+
+    def read(cls: type) -> Arguments:
+        arguments = reading(cls)
+        if not issubclass(cls, BaseDataset):
+            return arguments
+        return replace(
+            arguments,
+            accepted={**arguments.accepted, "like": BaseDataset | None},
+            defaults={**arguments.defaults, "like": None},
+            construct=partial(Source.of, arguments.construct),
+        )
+
+    return read
+
+
+Sources = Annotated[dict[str, BaseDataset | None], as_sources]
+"""The annotation of sources by name; null leaves out one of a config's base."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Recipe(BaseDataset):
+    """Sources as one dataset.
+
+    A sample that several sources have, as one of recorded lines and one that adds lines to these,
+    is in a split once, or as often as a source says that is taken several times.
+
+    Args:
+        sources: the sources by name; None in the place of one that is left out.
+        train, valid, test: names of the sources whose samples the split has, in this order; for
+            `train` also objects with names, and how often an epoch has the samples.
+
+    Raises:
+        ConfigFault: if `train` or `valid` takes nothing, or a split takes what is no source, or the
+            same one twice; or if a source is not used.
+    """
+
+    sources: Mapping[str, Source | None]
+    train: Taken
+    valid: Sequence[str]
+    test: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        self.taken = {split: self._times(split) for split in SPLITS}
+        self.listed = {name for times in self.taken.values() for name in times}
+        used = {self.sources[name] for name in self.listed}
+        used |= {part for source in used for part in source.made_of}
+        for name, source in self.sources.items():
+            if not name.replace("-", "_").isidentifier():
+                raise ConfigFault(f"sources.{name}", ABSENT, "a name of letters, digits, '_' and '-'")
+            if source is not None and source not in used:
+                expected = "is not used: no split takes it, nor anything that is made of it"
+                raise ConfigFault(f"sources.{name}", ABSENT, expected)
+
+    def _times(self, split: str) -> dict[str, int]:
+        """Return how often a split has each source that it takes."""
+        times, known = {}, ", ".join(name for name, source in self.sources.items() if source)
+        for number, entry in enumerate(getattr(self, split)):
+            for name, count in ({entry: 1} if isinstance(entry, str) else entry).items():
+                if name in times or name not in self.sources:
+                    expected = "a source that it does not have twice" if name in times else "a name"
+                    raise ConfigFault(f"{split}.{number}", entry, f"{expected}: {known}")
+                times[name] = count
+        times = {name: count for name, count in times.items() if self.sources[name] is not None}
+        if not times and split != "test":
+            raise ConfigFault(split, ABSENT, f"names of sources: {known}")
+        return times
+
+    @property
+    def _main(self) -> Source:
+        """The first source to train on."""
+        return self.sources[next(iter(self.taken["train"]))]
+
+    @property
+    def x_height(self) -> float | None:
+        return self._main.x_height
+
+    @property
+    def characters(self) -> str | None:
+        return united_characters(*(self.sources[name] for name in self.listed))
+
+    def licences(self) -> set[str | None]:
+        return set().union(*(source.licences() for source in self.sources.values() if source))
+
+    def preprocessing(self) -> list[BaseTransform]:
+        return self._main.preprocessing()
+
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Load the sources in their order, each once, and return what the splits take of them."""
+        loaded = {
+            name: self.sources[name].load(needed) for name, needed in self._needed(splits).items()
+        }
+        for source in filter(None, self.sources.values()):
+            for part in (source, *source.made_of):
+                part.forget()
+        parts = {split: self._parts(split, loaded) for split in splits if self.taken[split]}
+        samples = {
+            split: [sample for part in by_source.values() for sample in part]
+            for split, by_source in parts.items()
+        }
+        reports = [of_source.report for of_source in loaded.values()]
+        report = "\n".join([*reports, *table(parts), *shared_persons(samples)])
+        first, *others = loaded.values() or [Loaded({}, "")]
+        if others:
+            first = Loaded(
+                {},
+                "",
+                _common([of_source.quantisation_step for of_source in loaded.values()]),
+                _common([of_source.canonical for of_source in loaded.values()]),
+            )
+        return replace(first, samples=samples, report=report)
+
+    def load_adapted(
+        self, checkpoint: Path, alphabet: Alphabet | None, device: torch.device, *, resumed: bool
+    ) -> tuple[Loaded, dict[str, float]]:
+        fitted = {}
+        for name, source in self.sources.items():
+            values = source.adapt(checkpoint, alphabet, device, resumed=resumed) if source else {}
+            fitted |= {f"{name}.args.{key}": value for key, value in values.items()}
+        return self.load(), fitted
+
+    def _needed(self, splits: Collection[str]) -> dict[str, list[str]]:
+        """Return the splits that are needed of each source that one of `splits` takes: those that
+        take it, and those that take what is made of it."""
+        needed: dict[Source | None, set[str]] = defaultdict(set)
+        taken = {split: self.taken[split] for split in splits}
+        for split, times in taken.items():
+            for source in map(self.sources.__getitem__, times):
+                for part in (source, *source.made_of):
+                    needed[part].add(split)
+        return {
+            name: [split for split in SPLITS if split in needed[source]]
+            for name, source in self.sources.items()
+            if any(name in times for times in taken.values())
+        }
+
+    def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, list[Sample]]:
+        """Return what a split takes of each of its sources that was not in one before."""
+        counts, parts = Counter(), {}
+        for name, times in self.taken[split].items():
+            samples, parts[name] = loaded[name].samples.get(split, []), []
+            for copy in range(times):
+                new = [sample for sample in samples if counts[sample] <= copy]
+                counts.update(new)
+                parts[name] += [sample.of(f"{sample.name}+{copy}") for sample in new] if copy else new
+        return parts
+
+
+def _common(values: Sequence[Any]) -> Any:
+    """Return the value that all of `values` are; None if they differ."""
+    return values[0] if all(value == values[0] for value in values) else None
+
+
+def table(parts: Mapping[str, Mapping[str, Sequence[Sample]]]) -> list[str]:
+    """Return the lines of a table of what each split takes of each source."""
+    lines = [
+        f"{'':<6}{'source':<16}{'lines':>9}{'points':>12}{'persons':>9}  of an epoch",
+    ]
+    for split, by_source in parts.items():
+        total = sum(map(len, by_source.values()))
+        for name, samples in by_source.items():
+            points, persons = sum(len(sample.ink) for sample in samples), len(_persons(samples))
+            fraction = f"{len(samples) / max(total, 1):>11.1%}" if split == "train" else ""
+            row = f"{split:<6}{name:<16}{len(samples):>9,}{points:>12,}{persons or '?':>9}"
+            lines.append(f"{row}{fraction}")
+    return lines
+
+
+def shared_persons(samples: Mapping[str, Iterable[Sample]]) -> list[str]:
+    """Return a line for each two splits that have lines of the same persons; it names some."""
+    persons = {split: _persons(of_split) for split, of_split in samples.items()}
+    return [
+        f"in {split} and {other} are lines of {len(both):,} persons: {first_of(both)}"
+        for split, other in combinations(persons, 2)
+        if (both := sorted(persons[split] & persons[other]))
+    ]
+
+
+def _persons(samples: Iterable[Sample]) -> set[str]:
+    """Return the names of who wrote samples, where they are known."""
+    return {sample.writer for sample in samples} - {""}
+
+
+@dataclass(kw_only=True, eq=False)
+class UnitedDataset(BaseDataset):
+    """Two datasets as one dataset, for a recogniser: each split has the samples of both datasets.
+
+    A recipe that takes both is the same. The ink of each sample stays in the units of its dataset.
+
+    Args:
+        dataset: the first dataset.
+        added: the second dataset.
+    """
+
+    dataset: BaseDataset
+    added: BaseDataset
+
+    @property
+    def characters(self) -> str | None:
+        return united_characters(self.dataset, self.added)
+
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        both = [dataset.load(splits) for dataset in (self.dataset, self.added)]
+        samples: dict[str, list[Sample]] = {}
+        for loaded in both:
+            for split, split_samples in loaded.samples.items():
+                samples[split] = samples.get(split, []) + split_samples
+        return Loaded(samples, "\n".join(loaded.report for loaded in both))
+
+
+@dataclass(kw_only=True, eq=False)
+class ExtendedDataset(BaseDataset):
+    """A dataset with additional training lines, which a subclass makes.
+
+    Args:
+        dataset: the dataset that supplies validation and test lines, units and preprocessing, and
+            to whose training lines the additional lines are added.
+    """
+
+    dataset: BaseDataset
+
+    def preprocessing(self) -> list[BaseTransform]:
+        return self.dataset.preprocessing()
+
+
+def with_lines(main: Loaded, lines: list[Sample], summary: str) -> Loaded:
+    """Return `main` with `lines` added to its training lines, and `summary` added to its report."""
+    points = sum(len(line.ink) for line in lines)
+    return replace(
+        main,
+        samples={**main.samples, "train": main.split("train") + lines},
+        report=f"{main.report}\nadded to the training: {summary}; {points:,} points",
+    )
+
+
+def united_characters(*datasets: BaseDataset) -> str | None:
+    """Return the characters of all datasets; None if a dataset does not know its characters."""
+    characters = [dataset.characters for dataset in datasets]
+    return None if None in characters else "".join(dict.fromkeys("".join(characters)))
