@@ -18,9 +18,9 @@ from base.base_dataset import BaseDataset, stacked
 from benchmarks.measures import main
 from commands import options
 from data_loader import ComposedDataset
-from data_loader.synthetic.alignment import AlignedLine, Alignment
-from data_loader.synthetic.bank import check_hands, hands, verify_pieces
-from data_loader.synthetic.cutting import measured_lines
+from data_loader.composed.alignment import AlignedLine, Alignment
+from data_loader.composed.bank import check_hands, hands, verify_pieces
+from data_loader.composed.cutting import measured_lines
 from model.generation import window_alignment as by_window
 from model.reader import Reader
 from model.recognition import ctc_alignment as by_ctc

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.measures import main
 from commands import options
 from data_loader import ToldHandsDataset
-from data_loader.synthetic.composed import COMPOSED, PIECE
+from data_loader.composed.dataset import COMPOSED, PIECE
 from model.recognition.hand_descriptor import HandDescriptor
 from parse_config import plan_from_file
 from utils.checks import UserError

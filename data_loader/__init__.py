@@ -15,10 +15,10 @@ _NAMES = {
     "sources.mnist_strokes": "MNISTStrokesDataset",
     "sources.stroke_arrays": "StrokeArraysDataset",
     "sources.unipen_collection": "UnipenDataset",
-    "synthetic.composed": "ComposedDataset",
-    "synthetic.embedded": "EmbeddedDataset",
-    "synthetic.mixed": "MixedDataset",
-    "synthetic.phrases": "PhrasesDataset",
+    "composed.dataset": "ComposedDataset",
+    "invented.embedded": "EmbeddedDataset",
+    "composed.mixed": "MixedDataset",
+    "composed.phrases": "PhrasesDataset",
     "transforms.augmentation": (
         "CutLongSteps FillMissing InputNoise Rotate Scale Slant Stretch Warp"
     ),

@@ -163,29 +163,33 @@ class Recipe(BaseDataset):
     test: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        self.taken = {split: self._times(split) for split in SPLITS}
+        present = [name for name, source in self.sources.items() if source]
+        self.taken = {split: self._times(split, present) for split in SPLITS}
         self.listed = {name for times in self.taken.values() for name in times}
         used = {self.sources[name] for name in self.listed}
         used |= {part for source in used for part in source.made_of}
-        for name, source in self.sources.items():
+        for name in present:
+            expected = "is not used: no split takes it, nor anything that is made of it"
             if not name.replace("-", "_").isidentifier():
-                raise ConfigFault(f"sources.{name}", ABSENT, "a name of letters, digits, '_' and '-'")
-            if source is not None and source not in used:
-                expected = "is not used: no split takes it, nor anything that is made of it"
-                raise ConfigFault(f"sources.{name}", ABSENT, expected)
+                expected = "a name of letters, digits, '_' and '-'"
+            elif self.sources[name] in used:
+                continue
+            raise ConfigFault(f"sources.{name}", ABSENT, expected)
 
-    def _times(self, split: str) -> dict[str, int]:
-        """Return how often a split has each source that it takes."""
-        times, known = {}, ", ".join(name for name, source in self.sources.items() if source)
+    def _times(self, split: str, present: Sequence[str]) -> dict[str, int]:
+        """Return how often a split has each source that it takes, of those that are `present`."""
+        times: dict[str, int] = {}
         for number, entry in enumerate(getattr(self, split)):
             for name, count in ({entry: 1} if isinstance(entry, str) else entry).items():
+                expected = (
+                    "is named twice" if name in times else f"names of sources: {', '.join(present)}"
+                )
                 if name in times or name not in self.sources:
-                    expected = "a source that it does not have twice" if name in times else "a name"
-                    raise ConfigFault(f"{split}.{number}", entry, f"{expected}: {known}")
+                    raise ConfigFault(f"{split}.{number}", entry, expected)
                 times[name] = count
-        times = {name: count for name, count in times.items() if self.sources[name] is not None}
+        times = {name: count for name, count in times.items() if name in present}
         if not times and split != "test":
-            raise ConfigFault(split, ABSENT, f"names of sources: {known}")
+            raise ConfigFault(split, ABSENT, f"names of sources: {', '.join(present)}")
         return times
 
     @property
@@ -264,7 +268,9 @@ class Recipe(BaseDataset):
             for copy in range(times):
                 new = [sample for sample in samples if counts[sample] <= copy]
                 counts.update(new)
-                parts[name] += [sample.of(f"{sample.name}+{copy}") for sample in new] if copy else new
+                if copy:
+                    new = [sample.of(f"{sample.name}+{copy}") for sample in new]
+                parts[name] += new
         return parts
 
 

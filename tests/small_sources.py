@@ -13,9 +13,9 @@ import numpy as np
 from base.base_dataset import BaseDataset
 from base.config.binder import build
 from data_loader import EmbeddedDataset
-from data_loader.synthetic.alignment import AlignedLine, Alignment
-from data_loader.synthetic.embedded import FontWriter, embedded_digit
-from data_loader.synthetic.stroke_fonts import FONTS
+from data_loader.composed.alignment import AlignedLine, Alignment
+from data_loader.invented.embedded import FontWriter, embedded_digit
+from data_loader.invented.stroke_fonts import FONTS
 from model.generation.hand_encoder import DESCRIPTOR
 from parse_config import config_binder
 from tests.data_loader import ink_formats
@@ -256,9 +256,9 @@ def of_parts(args: dict[str, Any], *parts: str) -> dict[str, Any]:
 def around(*parts: str, **sizes: int) -> Maker:
     """Return what writes the data of the datasets that a dataset is made of; the sizes that its
     config sets become `sizes`."""
-    return lambda root, args: {
-        name: size for name, size in sizes.items() if args.get(name)
-    } | of_parts(args, *parts)
+    return lambda root, args: (
+        {name: size for name, size in sizes.items() if args.get(name)} | of_parts(args, *parts)
+    )
 
 
 MAKERS: dict[str, Maker] = {
