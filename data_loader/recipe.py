@@ -224,8 +224,8 @@ class Recipe(BaseDataset):
             split: [sample for part in by_source.values() for sample in part]
             for split, by_source in parts.items()
         }
-        reports = [of_source.report for of_source in loaded.values()]
-        report = "\n".join([*reports, *table(parts), *shared_persons(samples)])
+        lines = [line for of_source in loaded.values() for line in of_source.report.splitlines()]
+        lines = dict.fromkeys([*lines, *table(parts), *shared_persons(samples)])
         first, *others = loaded.values() or [Loaded({}, "")]
         if others:
             first = Loaded(
@@ -234,7 +234,7 @@ class Recipe(BaseDataset):
                 _common([of_source.quantisation_step for of_source in loaded.values()]),
                 _common([of_source.canonical for of_source in loaded.values()]),
             )
-        return replace(first, samples=samples, report=report)
+        return replace(first, samples=samples, report="\n".join(lines))
 
     def load_adapted(
         self, checkpoint: Path, alphabet: Alphabet | None, device: torch.device, *, resumed: bool

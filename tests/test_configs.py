@@ -40,15 +40,15 @@ def test_a_config_is_sound_and_named_like_its_file(path):
 def test_data_names_the_folder_of_the_dataset_that_others_join():
     path, data = ROOT / "configs" / "writer.json", Override("--data", None, "elsewhere")
     parser = plan_from_file(path, [data])
-    told = parser.config["data_loader"]["args"]["dataset"]["args"]
-    composed = told["dataset"]["args"]["dataset"]["args"]
-    assert composed["dataset"]["args"]["root"] == "elsewhere"
-    assert composed["digits"]["args"]["root"] == "data/unipen_digits"
-    joined = {"dataset": {"type": "EmbeddedDataset"}, "added": {"type": "ComposedDataset"}}
-    joined["added"]["args"] = composed
-    mixed = json.dumps({"type": "MixedDataset", "args": joined})
-    with pytest.raises(ConfigError, match=r"several datasets .* use -o .*root=F.* or -o .*root=F"):
-        plan_from_file(path, [Override("-o", "data_loader.args.dataset", mixed), data]).checked()
+    sources = parser.config["data_loader"]["args"]["sources"]
+    assert sources["iam"]["args"]["root"] == "elsewhere"
+    assert sources["digits"]["args"]["root"] == "data/unipen_digits"
+    mixed = {"type": "MixedDataset", "args": {"dataset": {"type": "EmbeddedDataset"}}}
+    mixed["args"]["added"] = "composed"
+    key = "data_loader.args.sources.shaped.args.dataset"
+    message = r"several datasets .* use -o .*iam.args.root=F.* or -o .*digits.args.root=F"
+    with pytest.raises(ConfigError, match=message):
+        plan_from_file(path, [Override("-o", key, json.dumps(mixed)), data]).checked()
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_papers_protocol(name, windows, weights):
     assert config["lr_scheduler"] is None
     assert config["loss"]["args"] == {"reduction": "sequence"}
     assert config["trainer"]["args"]["monitor"] == "min valid_log_loss"
-    splits = loader["dataset"]["args"]["splits"]
+    splits = loader["sources"]["iam"]["args"]["splits"]
     assert sorted(splits["train"]) == ["testset_f", "testset_t", "trainset"]
     assert splits["valid"] == ["testset_v"]
     assert [step["type"] for step in loader["preprocessing"]] == ["FillMissing", "CutLongSteps"]
