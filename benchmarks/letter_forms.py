@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.measures import main
+from benchmarks.measures import dataset_within, main
 from commands import options, writing_options
 from data_loader import ComposedDataset
 from data_loader.composed.alignment import AlignedLine, Alignment
@@ -176,9 +176,7 @@ def cut(line: Line) -> CutLine | None:
 def recorded_hands(arguments: argparse.Namespace) -> dict[str, list[CutLine]]:
     """Return the lines of random hands of a config with a `ComposedDataset`, by hand."""
     config = plan_from_file(arguments.recorded, arguments.overrides)
-    dataset = config.build("data_loader").dataset
-    while not isinstance(dataset, ComposedDataset):
-        dataset = dataset.dataset
+    dataset = dataset_within(config.build("data_loader").dataset, ComposedDataset)
     samples = defaultdict(list)
     for sample in dataset.dataset.load().used:
         samples[sample.hand].append(sample)
