@@ -175,8 +175,8 @@ class HandwritingDataLoader:
 
     def __post_init__(self) -> None:
         if (self.dataset is None) == (self.sources is None):
-            expected = "null, as there are sources" if self.dataset else "a dataset, or `sources`"
-            raise ConfigFault("dataset", ABSENT, expected)
+            expected = "has to be null beside" if self.dataset else "is missing: an object, or"
+            raise ConfigFault("dataset", ABSENT, f"{expected} `sources`")
         if self.dataset is None:
             taken = {split: getattr(self, split) for split in SPLITS}
             self.dataset = Recipe(sources=self.sources, **taken)

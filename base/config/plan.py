@@ -156,8 +156,9 @@ class Plan:
         present = sources.present_key(loader, key)
         if present and override.option not in ("-o", "--sweep"):
             return present
-        names = f"one of {sources.LOADER}.sources.NAME: {', '.join(loader.values['sources'])}"
-        expected = f"the config has `sources`: use {override.option} {present or names}"
+        names = [name for name, part in loader.values["sources"].items() if part]
+        present = present or f"{sources.LOADER}.sources.NAME, one of {', '.join(names)}"
+        expected = f"the config has `sources`: use {override.option} {present}"
         raise ConfigFault(key, ABSENT, expected)
 
     @property
