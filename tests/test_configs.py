@@ -1,6 +1,8 @@
 """Every file under configs/ is sound, and those of the paper hold the paper's numbers."""
 
+import copy
 import json
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,11 @@ from base.pretrained import pretrained
 from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, read, try_constructors
 from utils.alphabet import Alphabet
 from utils.checks import ConfigError
-from utils.strict_json import nested
+from utils.strict_json import children, nested
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.json"))
+MAX_DEPTH = 8
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -35,6 +38,56 @@ def test_a_config_is_sound_and_named_like_its_file(path):
     here, there = dict(nested(config.stored)), dict(nested(resolved))
     assert all(there[key] == one for key, one in here.items() if not isinstance(one, dict | list))
     assert {"trainer.args.clip_norm"} <= there.keys()
+
+
+def depth(values):
+    """Return how deep objects are nested in each other."""
+    return isinstance(values, dict) + max(map(depth, children(values).values()), default=0)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_is_flat(path):
+    assert depth(bases.merged(bases.read(path))) <= MAX_DEPTH
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_repeats_no_value_of_its_base(path):
+    values = json.loads(path.read_text())
+    if "base" not in values:
+        return
+    base = bases.merged(bases.read(path.parent / values.pop("base")))
+    merged = bases.merged({path: values, path.parent: base})
+    for key, value in nested(values):
+        *parents, last = key.split(".")
+        changed = copy.deepcopy(values)
+        holder = reduce(lambda holder, name: children(holder)[name], parents, changed)
+        if isinstance(holder, dict) and not isinstance(value, dict):
+            del holder[last]
+            assert bases.merged({path: changed, path.parent: base}) != merged, key
+
+
+D = "data_loader.args.dataset"
+FORMER = [
+    ("writer", f"{D}{3 * '.args.dataset'}.args.root", "iam.args.root"),
+    ("writer", f"{D}{2 * '.args.dataset'}.args.digits.args.root", "digits.args.root"),
+    ("open_writer", f"{D}.args.shaping", "shaped.args.shaping"),
+    ("open_writer_again", f"{D}.args.added.args.added.args.root", "legible_2.args.root"),
+    ("reader", f"{D}.args.dataset.args.added.args.size", "signs.args.size"),
+    ("reader", f"{D}.args.added.args.dataset.args.root", "unipen.args.root"),
+    ("proofreader", f"{D}.args.dataset.args.dataset.args.splits.test", "iam.args.splits.test"),
+    ("judge", f"{D}.args.added.type", "signs.type"),
+    ("open_reader", f"{D}.args.dataset.args.size", "phrases.args.size"),
+    ("open_reader", f"{D}.args.seed", "NAME, one of unipen, phrases, invented"),
+    ("eye", f"{D}.args.added.args.added.args.dataset.args.shapes", "invented.args.shapes"),
+    ("iam_conditional", D, "iam"),
+]
+
+
+@pytest.mark.parametrize(("name", "key", "present"), FORMER)
+def test_a_former_key_of_a_config_is_refused_with_the_present_one(name, key, present):
+    with pytest.raises(ConfigError) as caught:
+        plan_from_file(ROOT / "configs" / f"{name}.json", [Override("-o", key, "1")]).checked()
+    assert f"use -o data_loader.args.sources.{present}" in str(caught.value)
 
 
 def test_data_names_the_folder_of_the_dataset_that_others_join():

@@ -35,7 +35,7 @@ def present_key(loader: Part, key: str) -> str | None:
             parts = parts[:1] if name == "dataset" else parts[1:]
         elif len(parts) == 1 and (part := _part(parts[0].values.get(name))):
             parts = [part]
-        elif len(parts) == 1:
+        elif len(parts) == 1 and name in parts[0].arguments.accepted:
             return ".args.".join([parts[0].key, *names[number:]])
         else:
             return None
