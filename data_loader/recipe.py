@@ -1,10 +1,9 @@
 """What an epoch is made of: sources by name, and datasets that are made of other datasets."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,19 +37,6 @@ class Source(BaseDataset):
     made_of: Sequence["Source"] = ()
     _loaded: dict[str, Loaded] = field(default_factory=dict, repr=False)  # by split
 
-    @classmethod
-    def of(
-        cls,
-        construct: Callable[..., BaseDataset],
-        dataset: type[BaseDataset],
-        /,
-        *,
-        like: BaseDataset | None = None,
-        **args: Any,
-    ) -> "Source":
-        """Return a source; `construct` makes its dataset of a class and other arguments."""
-        return cls(construct(dataset, **args), like, [*_sources_in([like, args])])
-
     def __str__(self) -> str:
         return str(self.dataset)
 
@@ -69,14 +55,10 @@ class Source(BaseDataset):
         """Return the samples of `splits`; those that were loaded since `forget` are not loaded."""
         if new := [split for split in splits if split not in self._loaded]:
             loaded = self.dataset.load({*new, "train"} if self.like else new)
-            self._keep(self._like(loaded) if self.like else loaded, new)
-        parts = [self._loaded[split] for split in splits]
-        samples = {
-            split: part.samples[split]
-            for split, part in zip(splits, parts, strict=True)
-            if split in part.samples
-        }
-        return replace(parts[0], samples=samples)
+            self._loaded |= dict.fromkeys(new, self._like(loaded) if self.like else loaded)
+        found = {split: self._loaded[split].samples.get(split) for split in splits}
+        samples = {split: lines for split, lines in found.items() if lines is not None}
+        return replace(self._loaded[next(iter(found))], samples=samples)
 
     def adapt(self, *args: Any, **kw: Any) -> dict[str, float]:
         """Load what the dataset adapts to a checkpoint; return the fitted arguments by name.
@@ -86,15 +68,12 @@ class Source(BaseDataset):
         if type(self.dataset).load_adapted is BaseDataset.load_adapted:
             return {}
         loaded, fitted = self.dataset.load_adapted(*args, **kw)
-        self._keep(loaded, SPLITS)
+        self._loaded = dict.fromkeys(SPLITS, loaded)
         return fitted
 
     def forget(self) -> None:
         """Release what was loaded."""
         self._loaded.clear()
-
-    def _keep(self, loaded: Loaded, splits: Collection[str]) -> None:
-        self._loaded.update(dict.fromkeys(splits, loaded))
 
     def _like(self, loaded: Loaded) -> Loaded:
         """Return lines in the x-height, and on the grid, of `like`."""
@@ -124,14 +103,15 @@ def as_sources(reading: Callable[[type], Arguments]) -> Callable[[type], Argumen
 
     def read(cls: type) -> Arguments:
         arguments = reading(cls)
+
+        def construct(cls: type, like: BaseDataset | None = None, **args: Any) -> Source:
+            return Source(arguments.construct(cls, **args), like, [*_sources_in([like, args])])
+
         if not issubclass(cls, BaseDataset):
             return arguments
-        return replace(
-            arguments,
-            accepted={**arguments.accepted, "like": BaseDataset | None},
-            defaults={**arguments.defaults, "like": None},
-            construct=partial(Source.of, arguments.construct),
-        )
+        accepted = {**arguments.accepted, "like": BaseDataset | None}
+        defaults = {**arguments.defaults, "like": None}
+        return replace(arguments, accepted=accepted, defaults=defaults, construct=construct)
 
     return read
 
@@ -213,28 +193,20 @@ class Recipe(BaseDataset):
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the sources in their order, each once, and return what the splits take of them."""
-        loaded = {
-            name: self.sources[name].load(needed) for name, needed in self._needed(splits).items()
-        }
+        needed = self._needed(splits)
+        loaded = {name: self.sources[name].load(needed[name]) for name in needed}
         for source in filter(None, self.sources.values()):
             for part in (source, *source.made_of):
                 part.forget()
         parts = {split: self._parts(split, loaded) for split in splits if self.taken[split]}
-        samples = {
-            split: [sample for part in by_source.values() for sample in part]
-            for split, by_source in parts.items()
-        }
-        lines = [line for of_source in loaded.values() for line in of_source.report.splitlines()]
-        lines = dict.fromkeys([*lines, *table(parts), *shared_persons(samples)])
-        first, *others = loaded.values() or [Loaded({}, "")]
+        samples = {split: [*chain.from_iterable(of.values())] for split, of in parts.items()}
+        lines = [line for one in loaded.values() for line in one.report.splitlines()]
+        report = "\n".join(dict.fromkeys([*lines, *table(parts)]))
+        whole, *others = loaded.values() or [Loaded({}, "")]
         if others:
-            first = Loaded(
-                {},
-                "",
-                _common([of_source.quantisation_step for of_source in loaded.values()]),
-                _common([of_source.canonical for of_source in loaded.values()]),
-            )
-        return replace(first, samples=samples, report="\n".join(lines))
+            units = {(one.quantisation_step, one.canonical) for one in loaded.values()}
+            whole = Loaded({}, "", *(units.pop() if len(units) == 1 else ()))
+        return replace(whole, samples=samples, report=report)
 
     def load_adapted(
         self, checkpoint: Path, alphabet: Alphabet | None, device: torch.device, *, resumed: bool
@@ -248,16 +220,16 @@ class Recipe(BaseDataset):
     def _needed(self, splits: Collection[str]) -> dict[str, list[str]]:
         """Return the splits that are needed of each source that one of `splits` takes: those that
         take it, and those that take what is made of it."""
-        needed: dict[Source | None, set[str]] = defaultdict(set)
-        taken = {split: self.taken[split] for split in splits}
-        for split, times in taken.items():
-            for source in map(self.sources.__getitem__, times):
+        needed: dict[Source, set[str]] = defaultdict(set)
+        for split in splits:
+            for source in map(self.sources.__getitem__, self.taken[split]):
                 for part in (source, *source.made_of):
                     needed[part].add(split)
+        taken = set().union(*(self.taken[split] for split in splits))
         return {
             name: [split for split in SPLITS if split in needed[source]]
             for name, source in self.sources.items()
-            if any(name in times for times in taken.values())
+            if name in taken
         }
 
     def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, list[Sample]]:
@@ -274,39 +246,25 @@ class Recipe(BaseDataset):
         return parts
 
 
-def _common(values: Sequence[Any]) -> Any:
-    """Return the value that all of `values` are; None if they differ."""
-    return values[0] if all(value == values[0] for value in values) else None
-
-
 def table(parts: Mapping[str, Mapping[str, Sequence[Sample]]]) -> list[str]:
-    """Return the lines of a table of what each split takes of each source."""
-    lines = [
-        f"{'':<6}{'source':<16}{'lines':>9}{'points':>12}{'persons':>9}  of an epoch",
-    ]
+    """Return the lines of a table of what each split has of each source, and of persons that two
+    splits share."""
+    lines = [f"{'':<6}{'source':<16}{'lines':>9}{'points':>12}{'persons':>9}  of an epoch"]
+    persons: dict[str, set[str]] = defaultdict(set)
     for split, by_source in parts.items():
         total = sum(map(len, by_source.values()))
         for name, samples in by_source.items():
-            points, persons = sum(len(sample.ink) for sample in samples), len(_persons(samples))
-            fraction = f"{len(samples) / max(total, 1):>11.1%}" if split == "train" else ""
-            row = f"{split:<6}{name:<16}{len(samples):>9,}{points:>12,}{persons or '?':>9}"
-            lines.append(f"{row}{fraction}")
+            points = sum(len(sample.ink) for sample in samples)
+            known = {sample.writer for sample in samples} - {""}
+            row = f"{split:<6}{name:<16}{len(samples):>9,}{points:>12,}{len(known) or '?':>9}"
+            share = f"{len(samples) / max(total, 1):>13.1%}" if split == "train" else ""
+            lines.append(row + share)
+            persons[split] |= known
+    for split, other in combinations(persons, 2):
+        if both := sorted(persons[split] & persons[other]):
+            names = f"{len(both):,} persons: {first_of(both)}"
+            lines.append(f"in {split} and {other} are lines of {names}")
     return lines
-
-
-def shared_persons(samples: Mapping[str, Iterable[Sample]]) -> list[str]:
-    """Return a line for each two splits that have lines of the same persons; it names some."""
-    persons = {split: _persons(of_split) for split, of_split in samples.items()}
-    return [
-        f"in {split} and {other} are lines of {len(both):,} persons: {first_of(both)}"
-        for split, other in combinations(persons, 2)
-        if (both := sorted(persons[split] & persons[other]))
-    ]
-
-
-def _persons(samples: Iterable[Sample]) -> set[str]:
-    """Return the names of who wrote samples, where they are known."""
-    return {sample.writer for sample in samples} - {""}
 
 
 @dataclass(kw_only=True, eq=False)

@@ -109,7 +109,7 @@ def test_an_epoch_has_a_source_as_often_as_the_recipe_says():
 def test_the_report_is_a_table_of_sources_that_names_persons_of_two_splits():
     recipe, _, _ = counted(train=["first", {"second": 2}], valid=["second"])
     report = recipe.load().report
-    assert "train first                   2           4        1      25.0%" in report
+    assert "train first                   2           4        1        25.0%" in report
     assert "in train and valid are lines of 2 persons: ann, ben" in report
 
 
