@@ -5,7 +5,6 @@ schedules, and classes of modules that the user loads. `base.config` has the par
 bases, overrides, the binding of values to constructors, and the comparison with a former config.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -18,21 +17,20 @@ from torch.optim.lr_scheduler import LRScheduler
 import data_loader
 import model
 import trainer
-from base.base_dataset import SPLITS
+from base.base_dataset import SPLITS, BaseDataset
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer, logged_names
 from base.config import torch_parts, user_modules
-from base.config.binder import Binder, Outcome
-from base.config.overrides import CACHE, Override, option_of
-from base.config.plan import Block, Plan
-from base.config.signatures import Annotation, by_name
+from base.config.binder import Annotation, Binder, faults, named
+from base.config.plan import CACHE, Plan
 from base.config.torch_parts import TRIAL_STEPS
-from base.contract import make_steps
+from base.config.values import Override, read_config
 from base.training_parts import TrainingSettings
+from base.trying import try_steps
 from data_loader.data_loaders import Data
-from model.loading import HAND_FILE, TrainedNetwork
+from model.loading import HAND_FILE, NETWORK_ARGUMENTS, TrainedNetwork
 from utils import strict_json
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, UserError
@@ -41,16 +39,26 @@ from utils.normalisation import Normalisation
 from utils.strict_json import Config, Json
 
 BLOCKS = {
-    "arch": Block(BaseModel, ("normalisation", "alphabet", "extras")),
-    "data_loader": Block(data_loader.HandwritingDataLoader),
-    "optimizer": Block(Optimizer, ("params",)),
-    # torch's schedules take the number of steps of the whole run as `steps`.
-    "lr_scheduler": Block(LRScheduler | None, ("optimizer", "steps", "total_steps")),
-    "loss": Block(BaseLoss, ("model",)),
-    "metrics": Block(list[BaseMetric], ("model",)),
-    "trainer": Block(BaseTrainer, ("parts",)),
+    "arch": BaseModel,
+    "data_loader": data_loader.HandwritingDataLoader,
+    "optimizer": Optimizer,
+    "lr_scheduler": LRScheduler | None,
+    "loss": BaseLoss,
+    "metrics": list[BaseMetric],
+    "trainer": BaseTrainer,
 }
 """The blocks of a config."""
+FROM_PROGRAM = {
+    **NETWORK_ARGUMENTS,
+    BaseDataset: ("origin",),
+    Optimizer: ("params",),
+    # torch's schedules take the number of steps of the whole run as `steps`.
+    LRScheduler: ("optimizer", "steps", "total_steps", "last_epoch"),
+    BaseLoss: ("model",),
+    BaseMetric: ("model",),
+    BaseTrainer: ("parts",),
+}
+"""By base class, the names of the arguments that the program supplies to constructors."""
 PACKAGES = (data_loader, model, trainer)
 """The project's packages whose classes a config may name."""
 TRIAL_NORMALISATION = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
@@ -75,7 +83,8 @@ def plan_from_file(path: str | Path, overrides: Iterable[Override] = ()) -> Plan
 
 def read(path: str | Path) -> Plan:
     """Return the plan of the config in a JSON file and its bases, which may lack a network."""
-    return Plan.from_file(Path(path), BLOCKS, config_binder())
+    config, bases = read_config(Path(path))
+    return Plan(config, str(path), BLOCKS, config_binder(), bases)
 
 
 def plan_from_checkpoint(
@@ -91,9 +100,9 @@ def plan_from_checkpoint(
         root, key = part.values.get("root"), f"{part.key}.args"
         if isinstance(root, str) and not part.values.get(CACHE):
             is_in_data = Path(root).resolve().is_relative_to(Path("data").resolve())
-            if not is_in_data and not option_of(f"{key}.root", plan.overrides):
-                text = json.dumps(str(user_cache()))
-                caches.append(Override("the folder for caches", f"{key}.{CACHE}", text))
+            if not is_in_data and not plan.option_of(f"{key}.root"):
+                folder = str(user_cache())
+                caches.append(Override("the folder for caches", f"{key}.{CACHE}", folder))
     return plan.with_overrides(caches)
 
 
@@ -127,41 +136,49 @@ def try_constructors(
     supplied = {"normalisation": TRIAL_NORMALISATION, "alphabet": alphabet or TRIAL_ALPHABET}
     supplied |= {} if extras is None else {"extras": extras}
     supplied["params"] = [torch.nn.Parameter(torch.ones(2, 2))]
-    supplied |= {"steps": None, "total_steps": TRIAL_STEPS}
-    built: dict[str, Outcome] = {}
-    for key in (key for key in BLOCKS if key != "trainer"):
-        with torch.device("meta" if key == "arch" else "cpu"):
-            built[key] = plan.tried(key, supplied)
-        name = {"arch": "model"}.get(key, key)
-        if name in ("model", "optimizer") and built[key].value is not None:
-            supplied[name] = built[key].value
-    whole = Outcome.gathered(None, built.values())
-    plan = replace(plan, base_defaults=whole.defaults)
-    faults = [*plan.faults, *whole.faults]
+    supplied |= {"steps": None, "total_steps": TRIAL_STEPS, "last_epoch": -1, "origin": None}
+    made, kept, refused = {}, {}, {}
+    for part in plan.parts():
+        if faults(part) or not {*part.signature.from_program} <= supplied.keys():
+            continue
+        if not named(part) <= made.keys():  # What it is made of could not be made.
+            continue
+        try:
+            with torch.device("meta" if part.key.startswith("arch") else "cpu"):
+                made[part.key] = part.build(supplied, made)
+        except ConfigFault as fault:  # once more where it is of a part within the part
+            refused[fault.key] = fault
+        else:
+            kept[part.key] = part.kept_by_bases(made[part.key])
+            supplied[{"arch": "model"}.get(part.key, part.key)] = made[part.key]
+    plan, found = replace(plan, kept_by_bases=kept), [*plan.faults, *refused.values()]
     try:
-        faults += _together({key: outcome.value for key, outcome in built.items()}, plan)
-        if not faults:
-            make_steps(built["optimizer"].value, built["lr_scheduler"].value)
+        found += _together(made, plan)
+        if not found:
+            try_steps(made["optimizer"], made.get("lr_scheduler"))
     except ConfigFault as fault:
-        faults.append(fault)
-    plan.refuse(faults)
-    return plan, built["arch"].value
+        found.append(fault)
+    if found:
+        raise plan.error(found)
+    return plan, made.get("arch")
 
 
 def _together(made: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:
     """Yield the faults of parts that do not fit each other, or the trainer and its settings.
 
     Args:
-        made: the parts by key; None for one that could not be made.
+        made: the objects by key, where they could be made.
         plan: their plan.
     """
-    network, loss, metrics, trainer = made["arch"], made["loss"], made["metrics"], plan["trainer"]
-    is_scored = loss is not None and metrics is not None and None not in metrics
+    network, loss, trainer = made.get("arch"), made.get("loss"), plan["trainer"]
+    bound = plan.bound["metrics"]
+    is_scored = loss is not None and not faults(bound) and all(part.key in made for part in bound)
+    metrics = [made[part.key] for part in bound] if is_scored else []
     if trainer is not None and network is not None and is_scored:
         yield from trainer.cls.incompatibilities(network, loss, metrics)
     logged = logged_names(loss, metrics, True) if is_scored else None
-    if trainer is not None and not plan.has_faults("trainer"):
-        yield from settings_of(plan).validate(made["lr_scheduler"], logged)
+    if trainer is not None and not faults(trainer):
+        yield from settings_of(plan).validate(made.get("lr_scheduler"), logged)
 
 
 def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Plan:
@@ -186,31 +203,31 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
         DataError: if the data are missing or broken, or do not fit the network.
     """
     plan, model = config_of(network, overrides), network.model
-    settings = plan.build("data_loader")
+    settings = plan.build("data_loader", origin=None)
     loaded = settings.dataset.load(SPLITS if settings.overfit else [split])
     loaded.split(split)
-    return settings.for_network(
+    loaded.check_extras(model.extras)
+    return settings.prepare(
         loaded,
         seed=settings_of(plan).seed,
         normalisation=model.normalisation,
         alphabet=model.alphabet if model.needs_text else None,
-        features=model.features,
-        extras=model.extras,
     )
 
 
 def choices(base: Annotation) -> dict[str, type]:
     """Return the subclasses of `base` that a config may name, by name."""
     offered = [getattr(package, name) for package in PACKAGES for name in package.__all__]
-    classes = by_name(offered + torch_parts.offered(), base)
-    for cls in user_modules.classes():
-        for name in by_name([cls], base):
-            if (other := classes.setdefault(name, cls)) is not cls:
-                problem = f"{other.__module__} also has a class {name}; rename one of the two"
-                raise UserError(f"{cls.__module__}.py: {problem}")
+    classes: dict[str, type] = {}
+    for cls in (*offered, *torch_parts.SIGNATURES, *user_modules.classes()):
+        if not (isinstance(base, type) and isinstance(cls, type) and issubclass(cls, base)):
+            continue
+        if (other := classes.setdefault(cls.__name__, cls)) is not cls:
+            problem = f"also has a class {cls.__name__}; rename one of the two"
+            raise UserError(f"{cls.__module__}.py: {other.__module__} {problem}")
     return classes
 
 
 def config_binder() -> Binder:
     """Return a `Binder` for the objects that a config describes."""
-    return Binder(choices, torch_parts.arguments)
+    return Binder(choices, FROM_PROGRAM, torch_parts.SIGNATURES)

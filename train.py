@@ -8,6 +8,7 @@ if __name__ == "__main__":
 import argparse
 import logging
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -15,8 +16,10 @@ from functools import partial
 import torch
 
 from base import contract, distributed
+from base.base_dataset import Origin
+from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer, TrainingFailed
-from base.checkpoint import Checkpoint, load_weights
+from base.checkpoint import Checkpoint
 from base.config import user_modules
 from base.device import resolve_device
 from base.provenance import versions
@@ -49,9 +52,7 @@ def main(words: list[str] | None = None) -> int:
                 user_modules.load_module(path)
             if arguments.sweeps:
                 return sweep.train_all(arguments, train)
-            if arguments.check:
-                return check(arguments)
-            return prepare(arguments) if arguments.prepare else train(arguments)
+            return train(arguments)
     except (UserError, TrainingFailed, OSError, distributed.Lost) as error:
         status, message = 2 if isinstance(error, UserError) else 1, str(error)
     except MemoryError as error:
@@ -64,18 +65,26 @@ def main(words: list[str] | None = None) -> int:
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """Start a new run or resume one, and return the exit status."""
+    """Start a new run or resume one, or only prepare its data or check its parts; return the exit
+    status."""
+    is_tried = arguments.prepare or arguments.check
     try:
         with ExitStack() as locks:
-            start = resolve_start(arguments, locks)
+            start = resolve_start(arguments, None if is_tried else locks)
             if arguments.start_or_resume and start.is_finished():
                 log.info("%s is finished", start.run.models)
                 return 0
             device = resolve_device(arguments.device)
             start, data = load_data(start, device, arguments.new_data)
-            try_own_parts(start, data, device)
-            trainer = build_trainer(start, data, device)
-            stopped_by = trainer.train()
+            if arguments.prepare:
+                print(data.loaded.character_report(data.new_characters))
+                return 0
+            make = partial(new_trainer, start, data, device)
+            if arguments.check:
+                print(*contract.check(make), sep="\n")
+                return 0
+            try_own_parts(start, make)
+            stopped_by = build_trainer(start, data, device).train()
     except RunExists:
         # Another start made the run, and left it, while this one loaded the data.
         if not arguments.start_or_resume or distributed.world_size() > 1:
@@ -84,25 +93,8 @@ def train(arguments: argparse.Namespace) -> int:
     return 0 if stopped_by is None else 128 + stopped_by
 
 
-def prepare(arguments: argparse.Namespace) -> int:
-    """Prepare the data, and print their characters."""
-    start = resolve_start(arguments)
-    _, data = load_data(start, resolve_device(arguments.device), arguments.new_data)
-    print(data.loaded.character_report(data.new_characters))
-    return 0
-
-
-def check(arguments: argparse.Namespace) -> int:
-    """Try all parts of a run on two samples, and print the rules that they keep."""
-    start, device = resolve_start(arguments), resolve_device(arguments.device)
-    start, data = load_data(start, device, arguments.new_data)
-    for rule in contract.check(partial(new_trainer, start, data, device)):
-        print(rule)
-    return 0
-
-
-def try_own_parts(start: Start, data: Data, device: torch.device) -> None:
-    """Try the parts of a run if a user wrote one, before the run's own parts are made.
+def try_own_parts(start: Start, make: Callable[[], BaseTrainer]) -> None:
+    """Try the parts of a run, which `make` makes, if a user wrote one of them.
 
     A run that goes on is only warned, and only if a module has changed.
     """
@@ -111,7 +103,7 @@ def try_own_parts(start: Start, data: Data, device: torch.device) -> None:
     if not is_own or former == user_modules.digests():
         return
     try:
-        contract.check(partial(new_trainer, start, data, device))
+        contract.check(make)
     except UserError as error:
         if not start.is_resumed:
             raise
@@ -123,35 +115,27 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start
 
     The data of a resumed run may only differ from its former data if `new_data` is true.
     """
-    weights, plan, settings = start.checkpoint, start.plan, settings_of(start.plan)
+    checkpoint, plan, settings = start.checkpoint, start.plan, settings_of(start.plan)
     seed_all(settings.seed)
     normalisation = None
-    if start.is_resumed or (weights and settings.keep_normalisation):
-        normalisation = Normalisation.from_dict(weights.content["normalisation"])
+    if start.is_resumed or (checkpoint and settings.keep_normalisation):
+        normalisation = Normalisation.from_dict(checkpoint.content["normalisation"])
     if not start.is_resumed:
         plan = named_by_content(plan)
-    loader = plan.build("data_loader")
-    with trying("data_loader.args.dataset", loader.dataset, "a dataset that loads samples"):
-        if weights:
-            loaded, fitted = loader.dataset.load_adapted(
-                weights.path, start.alphabet, device, resumed=start.is_resumed
-            )
-            block = "sources" if loader.sources else "dataset.args"
-            plan = plan.with_values(
-                {f"data_loader.args.{block}.{name}": value for name, value in fitted.items()}
-            )
-        else:
-            loaded = loader.dataset.load()
-        network = start.network_for(loaded.extras)
-        data = loader.for_network(
+    origin = Origin(checkpoint.path, device, start.is_resumed) if checkpoint else None
+    loader = plan.build("data_loader", origin=origin)
+    key = "data_loader.args.sources" if loader.sources else "data_loader.args.dataset.args"
+    with trying(key.removesuffix(".args"), loader.dataset, "a dataset that loads samples"):
+        loaded = loader.dataset.load()
+        loaded.check_extras(start.extras or {})
+        data = loader.prepare(
             loaded,
             seed=settings.seed,
             normalisation=normalisation,
             alphabet=start.alphabet,
-            features=network.features,
-            extras=network.extras,
-            extends_alphabet=weights is not None and not start.is_resumed,
+            extends_alphabet=checkpoint is not None and not start.is_resumed,
         )
+    plan = plan.with_values({f"{key}.{name}": loaded.fitted[name] for name in loaded.fitted})
     start.check_data(loaded, new_data)
     log.info("%s", loaded.report)
     if new := data.new_characters:
@@ -178,14 +162,15 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
 
 def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return a trainer with parts of its own, and with the weights that a new run begins with."""
-    plan, settings, train_loader = start.plan, settings_of(start.plan), data.training_loader()
-    units = {"normalisation": data.normalisation, "alphabet": data.alphabet, "extras": data.extras}
-    model = plan.build("arch", **units)
-    if start.checkpoint and not start.is_resumed:
-        load_weights(model, start.state_dict_for(model), start.checkpoint.path)
+    plan, settings = start.plan, settings_of(start.plan)
+    units = {"normalisation": data.normalisation, "alphabet": data.alphabet}
+    model = plan.build("arch", **units, extras=start.extras or data.loaded.extras)
+    start.begin_with_weights(model)
+    train_loader = data.training_loader(model.features)
     steps = settings.planned_steps(len(train_loader))
     optimizer = plan.build("optimizer", params=[*model.to(device).parameters()])
-    schedule = plan.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
+    length = {"steps": steps, "total_steps": steps, "last_epoch": -1}
+    schedule = plan.build("lr_scheduler", optimizer=optimizer, **length)
     parts = TrainingParts(
         model=model,
         loss=plan.build("loss", model=model),
@@ -193,10 +178,10 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         optimizer=optimizer,
         lr_scheduler=schedule,
         train_loader=train_loader,
-        valid_loader=data.loader("valid"),
+        valid_loader=data.loader("valid", model.features),
         run=start.run,
         device=device,
-        checkpoint_header=checkpoint_header(start, data, device),
+        checkpoint_header=checkpoint_header(start, data, model, device),
         config=plan.resolved,
         weights_from=start.checkpoint and start.checkpoint.path,
     )
@@ -209,13 +194,15 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     return trainer
 
 
-def checkpoint_header(start: Start, data: Data, device: torch.device) -> Checkpoint:
+def checkpoint_header(
+    start: Start, data: Data, model: BaseModel, device: torch.device
+) -> Checkpoint:
     """Return what all checkpoints of a run have in common, as no step changes it."""
-    plan, loaded = start.plan, data.loaded
+    loaded = data.loaded
     weights_licences = {licence_of(start.checkpoint.content)} if start.checkpoint else set()
     header = {
-        "config": plan.stored,
-        "alphabet": data.alphabet.characters if plan["arch"].cls.needs_text else None,
+        "config": start.plan.stored,
+        "alphabet": data.alphabet.characters if model.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
         "dataset": {
             "canonical": loaded.canonical,
@@ -227,8 +214,8 @@ def checkpoint_header(start: Start, data: Data, device: torch.device) -> Checkpo
         "versions": versions(device),
         "modules": user_modules.digests(),
     }
-    if data.extras:
-        header["extras"] = {name: [*shape] for name, shape in data.extras.items()}
+    if model.extras:
+        header["extras"] = {name: [*shape] for name, shape in model.extras.items()}
     return header
 
 

@@ -5,8 +5,6 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,8 +14,6 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from base import distributed
 from utils.console import SIGNALS
-
-Item = TypeVar("Item")
 
 _ORDER_KEY = 2
 """Part of the seed of an epoch's order, which makes it differ from the seeds of samples."""
@@ -154,9 +150,8 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
         return math.ceil(len(self.lengths) / self.batch_size)
 
 
-def _collated(collate: Callable[[list[Item]], Batch], samples: list[Item]) -> Batch | None:
-    """Return a batch of samples; None for an empty list."""
-    return collate(samples) if samples else None
+def _unchanged(batch: Batch | None) -> Batch | None:
+    return batch
 
 
 def _worker(_: int) -> None:
@@ -176,13 +171,12 @@ class BaseDataLoader(DataLoader):
     In training with several processes the loader yields this process's rows of each batch, or None
     for a batch without such rows.
 
-    Each iteration runs through the next epoch, from its start unless `batch_sampler.start_at` was
+    Each iteration runs through the next epoch, from its start unless `sampler.start_at` was
     called. Batches depend only on seed and epoch, not on `num_workers` or any global generator.
 
     Args:
-        samples: returns one sample for a key `(epoch, index)`.
-        lengths: the number of steps of each sample.
-        collate: makes a batch of a list of samples; must be picklable.
+        batches: returns the `Batch` of a list of keys `(epoch, index)`, and None for no keys.
+        lengths: the number of steps of each sequence.
         seed: the seed of all random draws.
         batch_size: number of samples per batch; the last batch may be smaller.
         num_workers: number of worker processes that make batches; with 0 this process makes them.
@@ -193,9 +187,8 @@ class BaseDataLoader(DataLoader):
 
     def __init__(
         self,
-        samples: Dataset,
+        batches: Dataset,
         lengths: Sequence[int],
-        collate: Callable[[list[Item]], Batch],
         seed: int,
         *,
         batch_size: int = 32,
@@ -205,10 +198,11 @@ class BaseDataLoader(DataLoader):
         pin_memory: bool = False,
     ) -> None:
         super().__init__(
-            samples,
-            batch_sampler=BucketBatchSampler(seed, lengths, batch_size, bucket, shuffle),
+            batches,
+            batch_size=None,  # The sampler yields the keys of a whole batch.
+            sampler=BucketBatchSampler(seed, lengths, batch_size, bucket, shuffle),
+            collate_fn=_unchanged,
             num_workers=num_workers,
-            collate_fn=partial(_collated, collate),
             pin_memory=pin_memory and torch.cuda.is_available(),
             worker_init_fn=_worker,
             # Without a generator, torch would draw from its global generator in every iteration.

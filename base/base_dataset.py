@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
 
 from base.base_model import ExtraShapes
 from base.base_transform import BaseTransform
-from utils.alphabet import Alphabet, nfc, table
+from utils.alphabet import nfc, table
 from utils.checks import DataError, UserError
 
 SPLITS = ("train", "valid", "test")
@@ -74,6 +74,8 @@ class Loaded:
     """Spacing, in source units, of the grid on which all points lie; None without a grid."""
     canonical: tuple[float, float] | None = None
     """The units of (dx, dy) in the canonical log-loss, in source units; None without this loss."""
+    fitted: Mapping[str, float] = field(default_factory=dict)
+    """Arguments of the dataset that it has fitted to a trained network, for the stored config."""
 
     def split(self, name: str) -> list[Sample]:
         """Return the samples of a split.
@@ -114,6 +116,11 @@ class Loaded:
         """The shapes of the samples' extras, by name; raises a DataError if they differ."""
         return ExtraShapes({name: rows.shape[1:] for name, rows in stacked(self.used).items()})
 
+    def check_extras(self, needed: Mapping[str, tuple[int, ...]]) -> None:
+        """Raise a DataError if the samples lack extras that a network takes, by name and shape."""
+        if not needed.items() <= self.extras.items():
+            raise DataError(f"the network takes {needed}; the samples have {self.extras}")
+
     @cached_property
     def hands(self) -> dict[str, int]:
         """The number of each hand with a name, in the order of the names."""
@@ -141,10 +148,22 @@ class Loaded:
         return "\n".join(filter(None, [title, table(counts, new)]))
 
 
+class Origin(NamedTuple):
+    """The trained network that a training begins with; a dataset may adapt its samples to it."""
+
+    path: Path
+    """The file of its checkpoint."""
+    device: torch.device
+    """The device to compute on."""
+    is_resumed: bool
+    """Whether the run of the checkpoint goes on; otherwise a new run begins."""
+
+
 class BaseDataset(ABC):
     """A source of samples of ink with their text, divided into `train`, `valid` and `test`.
 
-    The constructor only takes options; `load` reads, parses or makes the samples.
+    The constructor only takes options; `load` reads, parses or makes the samples. If it has a
+    parameter `origin` before `*`, it gets the `Origin` of the training, or None.
     """
 
     x_height: ClassVar[float | None] = None
@@ -183,22 +202,6 @@ class BaseDataset(ABC):
         Raises:
             DataError: if the source is missing or broken.
         """
-
-    def load_adapted(
-        self, checkpoint: Path, alphabet: Alphabet | None, device: torch.device, *, resumed: bool
-    ) -> tuple[Loaded, dict[str, float]]:
-        """Load all splits, adapted to the network of a checkpoint that is trained further.
-
-        Args:
-            checkpoint: the file of the checkpoint.
-            alphabet: the characters that the network knows; None if it takes no text.
-            device: the device to compute on.
-            resumed: whether the run of the checkpoint is resumed; otherwise a new run begins.
-
-        Returns:
-            the samples, and the fitted arguments of the dataset by name, for the stored config.
-        """
-        return self.load(), {}
 
 
 def changed(

@@ -30,7 +30,7 @@ from base.not_finite import cause_of_gradient, cause_of_loss, watched
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state_kept
 from base.run_log import RunLog
-from base.run_state import Carried, Progress, RunState, Sums, ratio
+from base.run_state import Progress, RunState, Sums, ratio
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import CheckpointWriter
 from base.training_parts import TrainingParts, TrainingSettings
@@ -43,6 +43,10 @@ Kept = TypeVar("Kept")
 
 METRIC_WORKS = "one that works for all batches"
 """What a message expects of a metric."""
+MAX_LOSS_INCREASE = 10.0
+"""Maximum increase of the loss per point since the first step; with a larger one a state is not
+sound. Unit: the absolute loss per point of the first step, or 1 if that is less (assumed: a warm-up
+or a new task increases the loss far less, a learning rate ten times too high far more)."""
 
 
 class BaseTrainer(ABC):
@@ -87,8 +91,8 @@ class BaseTrainer(ABC):
         self._stop = StopRequest(self.settings.time_limit_minutes)
         self.optimizer_step = OptimizerStep(parts, self.settings)
         self.stream = BatchStream(parts, self.settings, self.state, self._stop)
-        saved = (self.state, self.optimizer_step, self.stream)
-        self.checkpoint_writer = CheckpointWriter(parts, self.settings, *saved, self._last_loss)
+        saved = (self.state, self.stream, self.optimizer_step)
+        self.checkpoint_writer = CheckpointWriter(parts, self.settings, *saved)
         self.checkpoint_writer.stateful |= {"loss": self.loss, "trainer": self}
         self.run_log = RunLog(parts, self.settings, self._stop)
         self._last_batches: list[Batch | None] | None = None  # batches or chunks of the last step
@@ -249,8 +253,7 @@ class BaseTrainer(ABC):
             distributed.broadcast_tensors([*module.parameters(), *module.buffers()])
         with self._session():
             while not (self.is_complete or self._stop.requested):
-                values = self.run_epoch()
-                self.commit(values)
+                self.commit(self.run_epoch())
         return self._stop.signal
 
     def _modules(self) -> list[nn.Module]:
@@ -292,13 +295,11 @@ class BaseTrainer(ABC):
         if self.state.resumed_from is None:
             # A network whose weights were given was described when it was trained.
             name, count = type(self.model).__name__, self.model.num_parameters
-            origin = self.run_log.parts.weights_from
+            origin = self.run.first_weights()
             known = f"{name} from {origin}: {count:,} trainable parameters"
             log.info("%s", known if origin else self.model)
         elif self.state.resumed_from.parent.resolve() != self.run.models.resolve():
-            # With this checkpoint the new run can be resumed from its own folder.
-            within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
-            self.checkpoint_writer.save(None, within_epoch=within_epoch)
+            self._save()  # With this checkpoint the new run can be resumed from its own folder.
 
     def _finish(self) -> None:
         """If the run is complete, log why, and remove all but the best and newest checkpoints."""
@@ -313,16 +314,16 @@ class BaseTrainer(ABC):
         """Record how this start of the run ended, and log how to resume the run."""
         if not distributed.is_main():
             return
-        is_finished = self.is_complete and error is None
-        if not is_finished and checkpoints(self.run.models):
-            verb = "finish" if self._is_trained else "resume"
-            log.info("to %s: python train.py -r %s", verb, self.resume_argument)
-        state = "finished" if is_finished else "stopped"
-        number, reason = self._stop.signal, "" if is_finished else "time_limit_minutes"
+        state, reason = "stopped", "time_limit_minutes"
         if isinstance(error, Exception):
             state, reason = "failed", first_line(error)
-        elif error is not None or (number and state == "stopped"):
-            reason = signal.Signals(number or signal.SIGINT).name
+        elif self.is_complete and error is None:
+            state, reason = "finished", ""
+        elif self._stop.signal or error is not None:
+            reason = signal.Signals(self._stop.signal or signal.SIGINT).name
+        if state != "finished" and checkpoints(self.run.models):
+            verb = "finish" if self._is_trained else "resume"
+            log.info("to %s: python train.py -r %s", verb, self.resume_argument)
         with suppress(OSError) if error else nullcontext():  # Only the first error is reported.
             self.run.end(state, reason)
 
@@ -342,46 +343,42 @@ class BaseTrainer(ABC):
             the epoch's values by name; None if a signal, a failure or the time limit interrupted
             the epoch.
         """
+        total = self.settings.epoch_steps(len(self.train_loader))
         with self._saving_after_errors():
-            if not self._train_epoch() or (validation := self.validate()) is None:
+            with self.progress_bar(total) as bar:
+                while not self._epoch_is_trained():
+                    steps_before, loss = self.progress.epoch_steps, self._train_step()
+                    bar.update(self.progress.epoch_steps - steps_before)
+                    bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
+                    is_trained = self._epoch_is_trained()
+                    if self._stop.poll() and (self._stop.immediate or not is_trained):
+                        return None
+                    due = distributed.broadcast_object(lambda: self.checkpoint_writer.due)
+                    if due and not is_trained:
+                        self._save()
+            if (validation := self.validate()) is None:
                 return None
             sums = self.state.sums
             values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
             values |= {f"valid_{name}": value for name, value in validation.items()}
             return distributed.broadcast_object(lambda: values)
 
-    def _train_epoch(self) -> bool:
-        """Make the remaining steps of an epoch; return whether all were made."""
-        total = self.settings.steps_per_epoch
-        if total is None and self.settings.truncate is None:
-            total = math.ceil(len(self.train_loader) / self.settings.accumulate)
-        with self.progress_bar(total) as bar:
-            while not self._epoch_is_trained():
-                steps_before = self.progress.epoch_steps
-                loss = self._train_step()
-                bar.update(self.progress.epoch_steps - steps_before)
-                bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
-                if self._stop.poll():
-                    return not self._stop.immediate and self._epoch_is_trained()
-                due = distributed.broadcast_object(lambda: self.checkpoint_writer.due)
-                if due and not self._epoch_is_trained():
-                    self._save_within_epoch()
-        return True
-
     @contextmanager
     def _saving_after_errors(self) -> Iterator[None]:
         """A block in which an error of a user's code first saves the run as of its last step, and
-        then becomes a ConfigFault that names the part."""
+        then becomes a ConfigFault that names the part; with `anomaly`, the run ends at NaN."""
         try:
             yield
         except (OSError, TrainingFailed, distributed.Lost):
             raise
-        except Exception:
+        except Exception as error:
+            if self.settings.anomaly and "returned nan" in str(error):
+                self._report(f"in the backward pass, {first_line(error)}")
             with trying("trainer", self, "one whose steps and validations work"):
                 # Several processes would have to save together; only this process has the error.
                 if distributed.world_size() == 1 and self.progress.step > 0:
-                    reason = None if self.optimizer_step.are_finite() else "weights are not finite"
-                    self.checkpoint_writer.save(reason, within_epoch=True)
+                    self._last_batches = None  # What failed may be what computes their loss.
+                    self._save()
                 raise
 
     def progress_bar(self, total: int | None) -> "tqdm[Any]":
@@ -406,10 +403,10 @@ class BaseTrainer(ABC):
             values: what `run_epoch` returned.
         """
         if values is None:
-            self._save_within_epoch()
+            self._save()
             return
         # This check needs the epoch's sums, so it comes before `end_epoch`.
-        epoch, reason = self.progress.epoch + 1, self.checkpoint_writer.reason_not_to_save()
+        epoch, reason = self.progress.epoch + 1, self.reason_not_to_save()
         progress = self.settings.judge(self.progress, values, sound=reason is None)
         sums, improved = self.state.end_epoch(values, progress), progress.best_epoch == epoch
         self.optimizer_step.end_epoch(values.get(self.settings.monitored[1]))
@@ -430,31 +427,63 @@ class BaseTrainer(ABC):
         if self.is_complete or stopped or epoch % self.settings.save_period == 0:
             self.checkpoint_writer.save(reason)
 
-    def _save_within_epoch(self) -> None:
-        self.checkpoint_writer.save(self.checkpoint_writer.reason_not_to_save(), within_epoch=True)
+    def _save(self) -> None:
+        """Save the present state, if it is sound."""
+        self.checkpoint_writer.save(self.reason_not_to_save())
+
+    def reason_not_to_save(self) -> str | None:
+        """Return why the present state is not sound and must not be saved, so that a diverging run
+        keeps its last sound checkpoint; None for a sound state.
+
+        In a sound state, the weights are finite, and their loss on the batches (or chunks) of the
+        last step has increased by at most `MAX_LOSS_INCREASE` since the first step.
+        """
+        progress, saved = self.progress, self.checkpoint_writer.saved
+        is_unchanged = saved and saved.step == progress.step and self.state.sums.steps == 0
+        if is_unchanged and progress.skipped_in_row > saved.skipped_in_row:
+            return "every step since the last checkpoint was skipped"
+        if not self.optimizer_step.are_finite():
+            return "weights are not finite"
+        if self._last_batches is None:
+            return None
+        sums, first = self._evaluate(self.model, self._last_batches), progress.first_loss
+        if sums.loss_per_point <= first + MAX_LOSS_INCREASE * max(1.0, abs(first)):
+            return None
+        change = f"from {first:.3g} in the first step to {sums.loss_per_point:.3g}"
+        return f"the loss per point went {change}"
 
     # A step.
 
     def _train_step(self) -> float:
-        """Make an optimiser step, and return its loss per point.
+        """Make, count and log an optimiser step, and return its loss per point.
 
         A step takes `accumulate` batches; with truncation it takes the next chunk of each batch.
+        Too many skipped steps in a row end the run.
         """
-        started, stream = time.perf_counter(), self.stream
-        if not stream.load():  # A loader failed: the run ends.
+        started, chunks = time.perf_counter(), self.stream.chunks()
+        if not chunks:  # A loader failed: the run ends.
             return math.nan
         self.model.train()
-        self.optimizer_step.start(self.progress.step)
-        chunks, rate = stream.chunks(), self.optimizer_step.learning_rate
+        rate = self.optimizer_step.start(self.progress.step)
         with self.layers():
             sums, norm = self.step(chunks)
         for module in self._modules():  # A process has seen its rows alone, as with BatchNorm.
             distributed.broadcast_tensors(module.buffers())
         sums = sums.all_reduced()
+        self.stream.advance()
+        seconds = time.perf_counter() - started
+        self.state.count(sums, norm, rate, seconds)
         if math.isfinite(norm):
             self._last_batches = [chunk and chunk.batch for chunk in chunks]
-        stream.advance()
-        self._count(sums, norm, rate, time.perf_counter() - started)
+            curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
+            curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
+            self.run_log.step(curves, self.progress.step)
+        elif self.progress.skipped_in_row >= self.settings.max_skipped:
+            reason = self.reason_not_to_save()
+            self.state.forget_skipped()
+            self.checkpoint_writer.save(reason)
+            cause = "steps in a row had a loss or gradient that is not finite"
+            raise self._failure(f"{self.settings.max_skipped} {cause}")
         return sums.loss_per_point
 
     def step(self, chunks: Sequence[Chunk | None]) -> tuple[Sums, float]:
@@ -496,24 +525,24 @@ class BaseTrainer(ABC):
         Returns:
             the sums of this process, and whether the losses of all processes are finite.
         """
-        sums, finite, now = Sums(), True, self.progress
+        sums, finite = Sums(), True
         for chunk in chunks:
-            loss = 0.0  # if this process has no row of this batch
-            number = 0 if chunk is None else chunk.number
-            position = now.data_pass, now.batch + number, now.chunk
-            with distributed.own_randomness(self.device, self.seed, *position):
-                if chunk is not None:
-                    output, losses, loss = self._forward(self.model, chunk.batch, chunk.state)
-                    if finite and (self._nonfinite or not math.isfinite(loss)):
-                        causes = [*self._nonfinite, cause_of_loss(self.model, self._forward, chunk)]
-                        self._report(f"{causes[0]} is not finite")
-                    if counts and chunk.goes_on is not None:
-                        self.stream.carry(chunk, output.state)
+            if chunk is None:  # This process has no row of this batch, and waits for the others.
+                finite = not distributed.rows_done() and finite
+                distributed.rows_done()
+                continue
+            with distributed.own_randomness(self.device, self.seed, *chunk.position):
+                output, losses, loss = self._forward(self.model, chunk.batch, chunk.state)
+                if finite and (self._nonfinite or not math.isfinite(loss)):
+                    causes = [*self._nonfinite, cause_of_loss(self.model, self._forward, chunk)]
+                    self._report(f"{causes[0]} is not finite")
+                if counts and chunk.goes_on is not None:
+                    chunk.carry(output.state)
                 # A loss that is not finite in one process is dropped in all processes.
                 dropped = distributed.rows_done(not math.isfinite(loss))
                 finite = finite and not dropped
-                if chunk is not None and not dropped:
-                    self._backward(losses.sum())
+                if not dropped:
+                    losses.sum().backward()
                     sums.add(loss, chunk.sequences, chunk.batch.points)
                     with torch.no_grad():
                         update(self.metrics if counts else (), output, chunk.batch)
@@ -548,15 +577,6 @@ class BaseTrainer(ABC):
             optimizer.zero_grad(set_to_none=True)  # Weights without a gradient do not change.
             self._report(f"the gradient of {name} is not finite")
 
-    def _backward(self, loss: Tensor) -> None:
-        """Add the gradient of a summed loss; with `anomaly`, report an operation that gave NaN."""
-        try:
-            loss.backward()
-        except RuntimeError as error:
-            if self.settings.anomaly and "returned nan" in str(error):
-                self._report(f"in the backward pass, {first_line(error)}")
-            raise
-
     def _report(self, why: str) -> None:
         """Log once an epoch why a step is skipped; with `anomaly`, end the run instead."""
         why = f"step {self.progress.step + 1}: {why}"
@@ -565,22 +585,8 @@ class BaseTrainer(ABC):
         if not self.state.sums.skipped:
             log.warning("%s, so that the step is skipped", why)
 
-    def _count(self, sums: Sums, norm: float, rate: float, seconds: float) -> None:
-        """Count and log a step (`RunState.count`); end the run if too many in a row are skipped."""
-        self.state.count(sums, norm, rate, seconds)
-        if self.progress.skipped_in_row >= self.settings.max_skipped:
-            reason = self.checkpoint_writer.reason_not_to_save()
-            self.state.forget_skipped()
-            self.checkpoint_writer.save(reason, within_epoch=True)
-            cause = "steps in a row had a loss or gradient that is not finite"
-            raise self._failure(f"{self.settings.max_skipped} {cause}")
-        if math.isfinite(norm):
-            curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
-            curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
-            self.run_log.step(curves, self.progress.step)
-
     def _forward(
-        self, model: nn.Module, batch: Batch, state: Carried | None = None
+        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> tuple[Any, Tensor, float]:
         """Return a network's output for a batch, the losses of its sequences, `(batch,)`, and the
         sum of the losses."""
@@ -603,60 +609,49 @@ class BaseTrainer(ABC):
         """
         if self.valid_loader is None:
             return {}
-        sums, model = Sums(), self.evaluated_model.eval()
         for metric in self.valid_metrics:
             metric.reset()
-        with self._evaluating():
-            batches = distributed.bar(
-                self.valid_loader, "validating", unit="batch", leave=False, delay=1
-            )
-            for batch in loaded(batches, self._stop):
-                self._stop.poll()
-                if self._stop.immediate:
-                    return None
-                if batch is not None:
-                    batch = batch.to(self.device, non_blocking=True)
-                    output, loss = self._evaluated(model, batch)
-                    sums.add(loss, len(batch), batch.points, skipped=output is None)
-                    update(self.valid_metrics if output is not None else (), output, batch)
-                distributed.rows_done()
-        sums = sums.all_reduced()
+        bar = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False, delay=1)
+        sums = self._evaluate(self.evaluated_model, self._until_stopped(bar), self.valid_metrics)
+        if self._stop.immediate:
+            return None
         values = sums.losses(self.loss.name) | computed(self.valid_metrics)
         values |= as_floats(self.extra_metrics(values, sums), self)
         # Values over only some of the batches would be misleading.
         return dict.fromkeys(values, math.nan) if sums.skipped else values
 
-    @torch.no_grad()
-    def _last_loss(self) -> float | None:
-        """Return the present weights' loss per point on the last step's batches; None at first."""
-        if self._last_batches is None:
-            return None
-        sums = Sums()
-        self.model.eval()
-        with self._evaluating():
-            for batch in self._last_batches:
-                if batch is not None:
-                    sums.add(self._evaluated(self.model, batch)[1], len(batch), batch.points)
-                distributed.rows_done()
-        return sums.all_reduced().loss_per_point
+    def _until_stopped(self, batches: Iterable[Batch | None]) -> Iterator[Batch | None]:
+        """Yield a loader's batches on the device, until a signal or failure stops the run."""
+        for batch in loaded(batches, self._stop):
+            self._stop.poll()
+            if self._stop.immediate:
+                return
+            yield batch and batch.to(self.device, non_blocking=True)
 
-    @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """A block after which the random generators and the loss's state are as before."""
-        state = copy.deepcopy(self.loss.state_dict())
+    @torch.no_grad()
+    def _evaluate(
+        self,
+        model: nn.Module,
+        batches: Iterable[Batch | None],
+        metrics: Sequence[BaseMetric] = (),
+    ) -> Sums:
+        """Return the sums over some batches, and add the batches to metrics; a batch without finite
+        outputs is skipped. The random generators and the loss's state stay as they were."""
+        sums, loss_state = Sums(), copy.deepcopy(self.loss.state_dict())
+        model.eval()
         try:
             with random_state_kept():
-                yield
+                for batch in batches:
+                    if batch is not None:
+                        output, loss = None, math.nan
+                        with suppress(NotFinite):
+                            output, _, loss = self._forward(model, batch)
+                        sums.add(loss, len(batch), batch.points, skipped=output is None)
+                        update(metrics if output is not None else (), output, batch)
+                    distributed.rows_done()
         finally:
-            self.loss.load_state_dict(state)
-
-    def _evaluated(self, model: nn.Module, batch: Batch) -> tuple[Any, float]:
-        """Return the output for a batch and the summed loss; None and NaN on `NotFinite`."""
-        try:
-            output, _, loss = self._forward(model, batch)
-        except NotFinite:
-            return None, math.nan
-        return output, loss
+            self.loss.load_state_dict(loss_state)
+        return sums.all_reduced()
 
 
 def update(metrics: Iterable[BaseMetric], output: Any, batch: Batch) -> None:
@@ -686,14 +681,12 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
     Raises:
         ConfigFault: if the loss or a metric has no name, or one that is not valid or not unique.
     """
-    rates = [*Sums().rates()]
+    rates, training, validation = [*Sums().rates()], [], []
     reserved = {"epoch", "step", "skipped_steps", *rates}  # further columns of metrics.csv
-    training: list[str] = []
-    validation: list[str] = []
-    keys = ["loss", *(f"metrics.{number}" for number in range(len(metrics)))]
-    for key, part in zip(keys, [loss, *metrics], strict=True):
+    parts = {"loss": loss} | {f"metrics.{number}": part for number, part in enumerate(metrics)}
+    for key, part in parts.items():
         with trying(key, part, "one with a name"):
-            names = [*Sums().losses(loss.name)] if part is loss else [*part.names]
+            names = [*Sums().losses(part.name)] if part is loss else [*part.names]
             for name in names:
                 is_name = isinstance(name, str) and name.isidentifier()
                 if not is_name or name in {*reserved, *validation}:

@@ -6,19 +6,23 @@ recurrent states are carried over to the next step. Truncation needs a single pr
 processes, each state would have to be moved to the process that gets its sequence.
 """
 
+import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from base import distributed
 from base.base_data_loader import Batch
-from base.run_state import Carried, RunState, moved
+from base.run_state import RunState
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_parts import TrainingParts, TrainingSettings
 from utils.checks import UserError, described
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -28,21 +32,33 @@ class Chunk:
     batch: Batch
     sequences: float
     """The number of sequences; a cut sequence counts as the fraction of it in this chunk."""
-    state: Carried | None = None
+    position: tuple[int, int, int]
+    """The pass over the data, the batch in the pass, and the chunk of the batch, from 0."""
+    state: dict[str, Tensor] | None = None
     """The network's state after the previous chunk; None for the initial state."""
     goes_on: Tensor | None = None
     """Whether each row has a further chunk, `(rows,)` bool; None if sequences are not cut."""
-    number: int = 0
-    """The index of its batch in the step."""
+    next_state: dict[str, Tensor] | None = None
+    """The state of the next chunk, from `carry`; None for the initial state."""
+
+    def carry(self, state: dict[str, Tensor]) -> None:
+        """Carry the state after this chunk, tensors `(rows, ...)`, over to the next chunk of its
+        batch, detached; a state that is not finite is dropped. For sequences that are cut."""
+        detached = {name: value[self.goes_on].detach().clone() for name, value in state.items()}
+        finite = all(bool(torch.isfinite(value).all()) for value in detached.values())
+        self.next_state = detached if finite else None
 
 
 class BatchStream:
     """Returns this process's rows of the batches of each step, in one pass after another.
 
-    A step calls `load`, which loads the next group of batches if the group has no further chunks;
-    for each of `chunks` it makes a forward pass and, if sequences are cut, calls `carry`; at the
-    end it calls `advance`, which updates the progress and the carried states of the run's `state`.
+    A step takes the present `chunks`; for each of them it makes a forward pass and, if sequences
+    are cut, calls its `carry`; at the end it calls `advance`, which moves the run's `state` on.
     A failure of the loader asks the run to `stop`.
+
+    Attributes:
+        carried: for each batch of the next step, the network's state before the batch's chunk; None
+            for the initial state, in which all first chunks begin.
     """
 
     def __init__(
@@ -51,83 +67,76 @@ class BatchStream:
         self.loader, self.device = parts.train_loader, parts.device
         self.accumulate, self.truncate = settings.accumulate, settings.truncate
         self.state, self._stop = state, stop
+        self.carried: list[dict[str, Tensor] | None] = []
         self._batches: Iterator[Batch | None] | None = None
         self._group: list[Batch | None] = []
-        self._next_states: dict[int, Carried | None] = {}  # by the number of a chunk
+        self._chunks: list[Chunk | None] = []
 
-    @property
-    def layout(self) -> dict[str, int | None]:
-        """The number of batches of a pass, and the settings that define a position in the data."""
-        settings = {"accumulate": self.accumulate, "truncate": self.truncate}
-        return {"batches": len(self.loader), **settings}
+    def chunks(self) -> list[Chunk | None]:
+        """Return the chunk of each batch of the step; None where this process has no rows.
 
-    def load(self) -> bool:
-        """Load the batches of the next step; return False if the loader of any process failed.
-
-        All processes call this method together.
+        There is no chunk if the loader of any process failed. All processes call this together.
         """
-        if self._group:
-            return True
-        position = self.state.progress
-        if self._batches is None:
-            self.loader.batch_sampler.start_at(position.data_pass, position.batch)
-            self._batches = loaded(self.loader, self._stop)
-        count = min(self.accumulate, len(self.loader) - position.batch)
-        batches = [next(self._batches, None) for _ in range(count)]
-        if distributed.all_reduce_max([self._stop.failure is not None])[0]:
-            return False
-        self._group = [batch and batch.to(self.device, non_blocking=True) for batch in batches]
-        if not (position.chunk and self._states_fit()):
-            self.state.restart_batches(count)
-        return True
+        if not self._group:
+            self._load()
+        is_first = self.state.progress.chunk == 0
+        states = [None] * len(self._group) if is_first else self.carried
+        pairs = zip(self._group, states, strict=True)
+        self._chunks = [
+            batch and self._chunk(number, batch, state)
+            for number, (batch, state) in enumerate(pairs)
+        ]
+        return self._chunks
 
     def begin(self, batches: list[Batch | None], truncate: int | None) -> None:
         """Let the next step take the first chunks, of `truncate` time steps, of some batches."""
         self._group, self.truncate = batches, truncate
-        self.state.restart_batches(len(batches))
 
-    def chunks(self) -> list[Chunk | None]:
-        """Return the chunk of each batch of the step; None where this process has no rows."""
-        pairs = zip(self._group, self.state.carried, strict=True)
-        return [batch and self._chunk(n, batch, state) for n, (batch, state) in enumerate(pairs)]
+    def _load(self) -> None:
+        """Load the batches of the next step; none if the loader of any process failed."""
+        now = self.state.progress
+        if self._batches is None:
+            self.loader.sampler.start_at(now.data_pass, now.batch)
+            self._batches = loaded(self.loader, self._stop)
+        count = min(self.accumulate, len(self.loader) - now.batch)
+        batches = [next(self._batches, None) for _ in range(count)]
+        if distributed.all_reduce_max([self._stop.failure is not None])[0]:
+            return
+        self._group = [batch and batch.to(self.device, non_blocking=True) for batch in batches]
+        if now.chunk and not self._states_fit():
+            source = self.state.resumed_from
+            log.warning("the data have changed since %s: restarting a batch", source)
+            self.state.move_to(now.data_pass, now.batch, 0)
 
-    def _chunk(self, number: int, batch: Batch, state: Carried | None) -> Chunk | None:
+    def _chunk(self, number: int, batch: Batch, state: dict[str, Tensor] | None) -> Chunk | None:
         """Return the present chunk of a batch; None if all sequences of the batch have ended."""
+        now = self.state.progress
+        position = now.data_pass, now.batch + number, now.chunk
         if self.truncate is None:
-            return Chunk(batch, float(len(batch)), number=number)
-        start = self.state.progress.chunk * self.truncate
+            return Chunk(batch, float(len(batch)), position)
+        start = now.chunk * self.truncate
         cut, lengths = batch.chunk(start, self.truncate), batch.lengths[batch.lengths > start]
         if not len(cut):
             return None
         sequences = float((cut.lengths / lengths).sum())
         state = state and moved(state, self.device)
-        return Chunk(cut, sequences, state, lengths > start + self.truncate, number)
-
-    def carry(self, chunk: Chunk, state: Carried) -> None:
-        """Carry the state after a chunk over to the next chunk of its batch, detached.
-
-        A state that is not finite is dropped.
-
-        Args:
-            chunk: one of `chunks`, of sequences that are cut.
-            state: the state after the chunk, tensors `(rows, ...)`.
-        """
-        detached = {name: value[chunk.goes_on].detach().clone() for name, value in state.items()}
-        finite = all(bool(torch.isfinite(value).all()) for value in detached.values())
-        self._next_states[chunk.number] = detached if finite else None
+        return Chunk(cut, sequences, position, state, lengths > start + self.truncate)
 
     def advance(self) -> None:
         """Move on to the next chunk, group of batches, or pass over the data.
 
         The next chunk of a batch whose state was not carried begins with the initial state.
         """
-        former, states = self.state.progress, self._next_states
-        carried = [states.get(number) for number in range(len(self._group))]
-        self.state.advance(carried, self._num_chunks(), len(self.loader))
-        self._next_states = {}
-        if self.state.progress.chunk == 0:
-            self._group = []
-        if self.state.progress.data_pass > former.data_pass:
+        now, next_batch = self.state.progress, self.state.progress.batch + len(self._group)
+        self.carried = [chunk and chunk.next_state for chunk in self._chunks]
+        if now.chunk + 1 < self._num_chunks():
+            self.state.move_to(now.data_pass, now.batch, now.chunk + 1)
+            return
+        self._group = []
+        if next_batch < len(self.loader):
+            self.state.move_to(now.data_pass, next_batch, 0)
+        else:
+            self.state.move_to(now.data_pass + 1, 0, 0)
             self._batches = None
 
     def _num_chunks(self) -> int:
@@ -138,19 +147,44 @@ class BatchStream:
 
     def _states_fit(self) -> bool:
         """Return whether the carried states have a row for each sequence of the present chunk."""
-        chunk, states = self.state.progress.chunk, self.state.carried
-        if chunk >= self._num_chunks() or len(states) != len(self._group):
+        chunk = self.state.progress.chunk
+        if chunk >= self._num_chunks() or len(self.carried) != len(self._group):
             return False
-        for batch, state in zip(self._group, states, strict=True):
+        for batch, state in zip(self._group, self.carried, strict=True):
             rows = int((batch.lengths > chunk * self.truncate).sum())
             if state is not None and any(len(value) != rows for value in state.values()):
                 return False
         return True
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the carried states, and what defines a position in the data."""
+        states = [state and moved(state, "cpu") for state in self.carried]
+        layout = {"batches": len(self.loader), "accumulate": self.accumulate}
+        return {"states": states, **layout, "truncate": self.truncate}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Resume from what `state_dict` returned, at the position that the run's state has.
+
+        If a pass now has another number of batches, the run resumes at the same fraction of a pass.
+        """
+        now, former, batches = self.state.progress, saved["batches"], len(self.loader)
+        if former != batches:
+            log.warning("a pass over the data has %d batches instead of %d", batches, former)
+        layout = former, saved["accumulate"], saved["truncate"]
+        is_same = layout == (batches, self.accumulate, self.truncate)
+        batch = min(now.batch * batches // former, batches - 1)
+        self.state.move_to(now.data_pass, batch, now.chunk if is_same else 0)
+        self.carried = list(saved["states"])
+
     def close(self) -> None:
         """End the loader's workers."""
         self._batches = None
         self.loader.close()
+
+
+def moved(state: dict[str, Tensor], device: torch.device | str) -> dict[str, Tensor]:
+    """Return a network's state moved to a device."""
+    return {name: value.to(device) for name, value in state.items()}
 
 
 def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch | None]:

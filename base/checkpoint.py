@@ -15,8 +15,7 @@ from typing import Annotated, Any, NamedTuple, TypeAlias, TypedDict, get_type_hi
 import torch
 from torch import Tensor, nn
 
-from base.config.binder import Binder
-from base.pretrained import resolve_checkpoint
+from base.config.binder import Binder, faults
 from utils import strict_json
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, Range, UserError, first_line, short
@@ -154,10 +153,10 @@ def _checked(content: Any, size: int) -> Checkpoint:
         for name, value in values.items():
             if isinstance(value, Tensor) and value.numel() == 1:  # as in old checkpoints
                 values[name] = value.item()
-    weights, binder = content["state_dict"], Binder(lambda _: {})
+    weights, binder = content["state_dict"], Binder()
     for name, kind in get_type_hints(Checkpoint, include_extras=True).items():
         if name in content and name not in ("state_dict", "alphabet", "training"):
-            for fault in binder.bind(kind, content[name], name).faults:
+            for fault in faults(binder.bind(kind, content[name], name)):
                 raise CheckpointError(f"{fault.key} = {short(fault.value)}: {fault.expected}")
     if (version := content["format"]) > FORMAT:
         newer = "made by a newer version of this program"
@@ -230,17 +229,15 @@ def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None
     )
 
 
-def find_checkpoint(path: str | os.PathLike[str]) -> CheckpointFile:
-    """Return a checkpoint: the file at `path`, the newest complete checkpoint in the folder `path`,
-    or, if neither exists, what `resolve_checkpoint` finds by name.
+def find_checkpoint(place: Path) -> CheckpointFile:
+    """Return the checkpoint in a file, or the newest complete checkpoint in a folder.
 
     Raises:
         CheckpointError: if there is no checkpoint, or the file is damaged.
     """
-    path = resolve_checkpoint(path)
-    if path.is_dir():
-        return newest_checkpoint(path)
-    return CheckpointFile(path, load_checkpoint(path))
+    if place.is_dir():
+        return newest_checkpoint(place)
+    return CheckpointFile(place, load_checkpoint(place))
 
 
 def to_share(checkpoint: Checkpoint) -> Checkpoint:

@@ -82,10 +82,12 @@ class OptimizerStep:
         """The learning rate of the present step, with the warm-up."""
         return self.warmup_factor * float(self.optimizer.param_groups[0]["lr"])
 
-    def start(self, number: int) -> None:
-        """Clear the gradient, and set the warm-up for step `number` of the run, counted from 0."""
+    def start(self, number: int) -> float:
+        """Clear the gradient, and set the warm-up for step `number` of the run, counted from 0;
+        return the learning rate of the step."""
         self.warmup_factor = min(1.0, (number + 1) / max(self.settings.warmup_steps, 1))
         self.optimizer.zero_grad(set_to_none=True)
+        return self.learning_rate
 
     @contextmanager
     def noisy(self) -> Iterator[None]:
@@ -168,7 +170,7 @@ class OptimizerStep:
         }
 
     def load_state_dict(
-        self, state: State, evaluated: Mapping[str, Tensor], source: Path, epochs: int, steps: int
+        self, state: State, evaluated: Mapping[str, Tensor], source: Path, steps: int
     ) -> None:
         """Restore a state that `state_dict` returned; settings that have changed are kept.
 
@@ -176,8 +178,7 @@ class OptimizerStep:
             state: what `state_dict` returned; may be damaged.
             evaluated: the saved weights of `evaluated_model`.
             source: the file, for messages.
-            epochs, steps: the numbers so far; steps are counted as steps of as many samples as the
-                present config's.
+            steps: how often the schedule would have stepped by now with the present settings.
 
         Raises:
             Exception: of any kind, if the state does not fit.
@@ -195,11 +196,14 @@ class OptimizerStep:
         if self.average is not None:
             load_weights(self.average.module, evaluated, source)
             self.average.n_averaged.fill_(state["averaged"] or 0)
-        if not has_new_schedule:
-            self._restore_schedule(state)
-        elif not isinstance(self.lr_scheduler, ReduceLROnPlateau):
-            for _ in range(steps if self.settings.schedule_by == "batch" else epochs):
+        if has_new_schedule and not isinstance(self.lr_scheduler, ReduceLROnPlateau):
+            for _ in range(steps):
                 step_schedule(self.lr_scheduler)
+        elif self.lr_scheduler is not None and not has_new_schedule:
+            start = self._initial_settings["lr_scheduler_start"]
+            changes = _changes(state["lr_scheduler_start"], start)
+            # It is a copy, as torch's CyclicLR changes its argument.
+            self.lr_scheduler.load_state_dict(copy.deepcopy(state["lr_scheduler"] | changes))
 
     def _has_new_schedule(self, state: State) -> bool:
         """Return whether the schedule has changed, without a state of its own that goes on; it then
@@ -215,14 +219,6 @@ class OptimizerStep:
         log.info("the settings of the optimiser or its schedule have changed")
         changed_by_steps = _changes(former_start, state["lr_scheduler"] or {}).keys()
         return "lr_scheduler_type" in changed or changed_by_steps <= STEP_COUNTS
-
-    def _restore_schedule(self, state: State) -> None:
-        """Restore the state of the schedule, except for settings that have changed."""
-        if self.lr_scheduler is not None:
-            start = self._initial_settings["lr_scheduler_start"]
-            changes = _changes(state["lr_scheduler_start"], start)
-            # It is a copy, as torch's CyclicLR changes its argument.
-            self.lr_scheduler.load_state_dict(copy.deepcopy(state["lr_scheduler"] | changes))
 
 
 def _changes(former: State, present: State) -> State:

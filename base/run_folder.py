@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import platform
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from base import distributed, provenance
 from base.checkpoint import BEST, checkpoints
-from utils.checks import CheckpointError, UserError, first_line
+from utils.checks import NOTHING, CheckpointError, UserError, first_line
 from utils.files import PLAIN_NAME, errors_name, remove_temporary, set_aside, write_json
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class RunFolder:
         if self._lock is not None or not distributed.is_main():
             return
         path, holder = self.models / LOCK, "another process"
-        # `run_records.is_held` takes the lock for an instant; the timeout is longer.
+        # `commands.run_records.is_held` takes the lock for an instant; the timeout is longer.
         lock = FileLock(path, timeout=0.2)
         try:
             lock.acquire()
@@ -154,11 +155,9 @@ class RunFolder:
         self,
         config: dict[str, Any],
         seed: int,
+        record: Mapping[str, Any] = NOTHING,
         *,
-        start_config: dict[str, Any] | None = None,
         resumed_from: Path | None = None,
-        weights_from: Path | None = None,
-        changes: dict[str, list[Any]] | None = None,
         device: torch.device | None = None,
     ) -> bool:
         """Create missing folders, hold the run, and write `config.json`, `run.json` and the code.
@@ -168,12 +167,10 @@ class RunFolder:
         Args:
             config: the config of the run, with all defaults.
             seed: the seed of the run.
-            start_config: the config without defaults, with which a run starts over; None if it is
-                `config`.
+            record: what else `run.json` says of this start: `config`, without defaults, with which
+                a run starts over; `weights_from`, the file whose weights a new run begins with;
+                `changes` since `resumed_from`, by key the former and the present value.
             resumed_from: the checkpoint to resume from, perhaps of another run; None for a new run.
-            weights_from: the checkpoint whose weights a new run begins with, if any; ignored for a
-                resumed run, as the record of that run names the checkpoint.
-            changes: by key, the value in the config of `resumed_from` and the present value.
             device: the device that the run computes on; None for the CPU.
 
         Returns:
@@ -188,7 +185,8 @@ class RunFolder:
         if resumed_from is not None:
             same_run = resumed_from.resolve().parent == self.models.resolve()
             origin = RunFolder.of(resumed_from)
-            weights_from = origin and origin.first_weights()
+            weights = origin and origin.first_weights()
+            record = {**record, "weights_from": weights and str(weights)}
         for folder in (self.models, self.log):
             folder.mkdir(parents=True, exist_ok=True)
         self.hold()
@@ -199,11 +197,12 @@ class RunFolder:
         former = self._former_starts()
         start = {
             "started": local_time(),
-            "resumed_from": None if resumed_from is None else str(resumed_from),
-            "weights_from": None if weights_from is None else str(weights_from),
-            "changes": changes or {},
+            "resumed_from": resumed_from and str(resumed_from),
+            "weights_from": None,
+            "changes": {},
+            "config": config,
+            **record,
             **provenance.record(self.models, device),
-            "config": start_config or config,
         }
         write_json(self.models / "config.json", config)
         self._record = {"name": self.name, "run_id": self.run_id, "seed": seed}

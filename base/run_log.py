@@ -37,7 +37,7 @@ class RunLog:
     events: TensorBoardWriter
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings, stop: StopRequest) -> None:
-        self.parts, self.settings, self._stop = parts, settings, stop
+        self._parts, self.settings, self._stop = parts, settings, stop
         self.run, self.device, loss = parts.run, parts.device, parts.loss.name
         self._shown = [f"{loss}_per_point", f"valid_{loss}_per_point", settings.monitored[1]]
         self._logged = time.monotonic()
@@ -46,31 +46,31 @@ class RunLog:
     def opened(self, checkpoint_writer: CheckpointWriter) -> Iterator[None]:
         """A block in which the run's folders exist and the logs are open; entries that are later
         than `checkpoint_writer` are dropped or hidden first."""
-        progress, was_started = checkpoint_writer.state.progress, False
+        state, parts, was_started = checkpoint_writer.state, self._parts, False
         start_config = checkpoint_writer.header.get("config", {})
-        config = self.parts.config or start_config
+        config = parts.config or start_config
+        record = {"changes": checkpoint_writer.changes, "config": start_config}
+        record["weights_from"] = parts.weights_from and str(parts.weights_from)
         with ExitStack() as stack:
             if distributed.is_main():
                 stack.callback(self.run.release)
                 was_started = self.run.create(
                     config,
                     self.settings.seed,
-                    start_config=start_config,
-                    resumed_from=checkpoint_writer.state.resumed_from,
-                    weights_from=self.parts.weights_from,
-                    changes=checkpoint_writer.changes,
+                    record,
+                    resumed_from=state.resumed_from,
                     device=self.device,
                 )
                 stack.enter_context(log_file(self.run.models / "train.log"))
             checkpoint_writer.discard_newer()
             if distributed.is_main():
-                self._table = MetricsTable(self.run.models / "metrics.csv", progress.epoch)
+                self._table = MetricsTable(self.run.models / "metrics.csv", state.progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
-            step = progress.step if was_started else None
+            step = state.progress.step if was_started else None
             enabled = self.settings.tensorboard and distributed.is_main()
             self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
             with closing(self.events):
-                self.events.config(config, progress.step)
+                self.events.config(config, state.progress.step)
                 yield
 
     def best(self, progress: Progress) -> None:
@@ -112,11 +112,8 @@ class RunLog:
             self.best(progress)
         row = {"epoch": epoch, "step": progress.step, **values}
         self._table.append(row)
-        with random_state_kept():
-            try:
-                track(dict(row))
-            except Exception as error:
-                log.error("on_epoch failed after epoch %d: %s", epoch, described(error))
+        with logged_errors("on_epoch failed after epoch %d: %s", epoch):
+            track(dict(row))
         words = [f"epoch {epoch:>{len(str(epochs))}}/{epochs}:"]
         shown = [name for name in dict.fromkeys(self._shown) if name in values]
         words += [f"{name} {values[name]:11.5g}" for name in shown] + [f"{seconds:7.1f} s"]
@@ -126,13 +123,19 @@ class RunLog:
 
     def draw(self, draw: Callable[[int, int], None], epoch: int, step: int) -> None:
         """Call `draw` for the pictures of an epoch; an error in `draw` does not end the run."""
-        with self._stop.catch_os_errors(), random_state_kept():
-            try:
-                draw(epoch, step)
-            except OSError:
-                raise
-            except Exception as error:
-                cause = described(error)
-                log.error("the pictures of epoch %d could not be drawn: %s", epoch, cause)
+        message = "the pictures of epoch %d could not be drawn: %s"
+        with logged_errors(message, epoch), self._stop.catch_os_errors():
+            draw(epoch, step)
         # A figure refers to itself, so its pixels stay until Python collects cycles.
         gc.collect()
+
+
+@contextmanager
+def logged_errors(message: str, epoch: int) -> Iterator[None]:
+    """A block whose error is only logged, by a message with places for the epoch and the error, and
+    whose random draws change nothing."""
+    with random_state_kept():
+        try:
+            yield
+        except Exception as error:
+            log.error(message, epoch, described(error))

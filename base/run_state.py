@@ -8,17 +8,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from base import distributed
 from base.base_metric import BaseMetric, all_reduced, gathered
 from base.checkpoint import filled
 
 log = logging.getLogger(__name__)
-
-Carried = dict[str, Tensor]
-"""A network's state after a chunk of some sequences: tensors `(rows, ...)` by name."""
 
 
 @dataclass(frozen=True)
@@ -103,43 +97,28 @@ class Sums:
 
 
 class RunState:
-    """Progress, sums and carried states of a run; only methods of this class change these.
+    """Progress and sums of a run; only methods of this class change these.
 
     Args:
         metrics: the metrics of training, whose sums are part of the state.
 
     Attributes:
         progress: how far the run has come.
-        carried: for each batch of the next step, the network's state before the batch's chunk; None
-            for the initial state.
         sums: the sums of the current epoch.
         values: the values of the last complete epoch, by name.
-        source: the checkpoint from which the run was resumed; None for a new run.
+        resumed_from: the checkpoint from which the run was resumed; None for a new run.
     """
 
     def __init__(self, metrics: Sequence[BaseMetric] = ()) -> None:
         self.metrics, self.sums, self.values = metrics, Sums(), {}
-        self.progress, self.carried = Progress(), list[Carried | None]()
+        self.progress = Progress()
         self.resumed_from: Path | None = None
 
     # Changes by a step.
 
-    def restart_batches(self, count: int) -> None:
-        """Go back to the first chunk of each of the step's `count` batches."""
-        if self.progress.chunk:
-            log.warning("the data have changed since %s: restarting a batch", self.resumed_from)
-        self.progress, self.carried = replace(self.progress, chunk=0), [None] * count
-
-    def advance(self, carried: list[Carried | None], chunks: int, batches_per_pass: int) -> None:
-        """Move on to the next chunk of the step's batches, with the state `carried` over to each;
-        after all `chunks`, to new batches."""
-        progress, batches, self.carried = self.progress, len(carried), carried
-        if progress.chunk + 1 < chunks:
-            self.progress = replace(progress, chunk=progress.chunk + 1)
-        elif progress.batch + batches < batches_per_pass:
-            self.progress = replace(progress, batch=progress.batch + batches, chunk=0)
-        else:
-            self.progress = replace(progress, data_pass=progress.data_pass + 1, batch=0, chunk=0)
+    def move_to(self, data_pass: int, batch: int, chunk: int) -> None:
+        """Let the next step take its chunks from another position in the data (see `Progress`)."""
+        self.progress = replace(self.progress, data_pass=data_pass, batch=batch, chunk=chunk)
 
     def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
         """Count a step: its sums, the norm of its gradient, its learning rate and its duration.
@@ -191,43 +170,25 @@ class RunState:
         return {
             "progress": asdict(self.progress),
             "sums": asdict(self.sums),
-            "states": [state and moved(state, "cpu") for state in self.carried],
             "metrics": [metric.state_dict() for metric in all_reduced(self.metrics)],
             "shares": gathered(self.metrics) if distributed.world_size() > 1 else [],
         }
 
     def load_state_dict(
-        self,
-        saved: Mapping[str, Any],
-        values: Mapping[str, float],
-        source: Path,
-        layout: Mapping[str, int | None],
+        self, saved: Mapping[str, Any], values: Mapping[str, float], source: Path
     ) -> None:
         """Resume from a saved state; raise an exception of any kind if the state does not fit.
 
-        If a pass now has another number of batches, the run resumes at the same fraction of a pass.
-
         Args:
-            saved: what `state_dict` returned, and the `BatchStream.layout` at that time.
+            saved: what `state_dict` returned.
             values: the values of the last complete epoch, by name.
             source: the file of the checkpoint.
-            layout: the present `BatchStream.layout`.
         """
-        former, batches = saved["batches"], layout["batches"]
-        if former != batches:
-            log.warning("a pass over the data has %d batches instead of %d", batches, former)
-        same_layout = all(saved[name] == value for name, value in layout.items())
         progress = filled(Progress, saved["progress"])
-        self.progress = replace(
-            progress,
-            epoch_pass=min(progress.epoch_pass, progress.data_pass),
-            batch=min(progress.batch * batches // former, batches - 1),
-            chunk=progress.chunk if same_layout else 0,
-        )
+        epoch_pass = min(progress.epoch_pass, progress.data_pass)
+        self.progress, self.resumed_from = replace(progress, epoch_pass=epoch_pass), source
         self.sums, self.values = filled(Sums, saved["sums"]), dict(values)
-        self.resumed_from = source
         self._load_metrics(saved)
-        self.carried = list(saved["states"])
 
     def _load_metrics(self, saved: Mapping[str, Any]) -> None:
         """Restore the metrics of the current epoch: each process gets its own sums.
@@ -243,11 +204,6 @@ class RunState:
             elif self.progress.epoch_steps:
                 name, epoch = type(metric).__name__, self.progress.epoch + 1
                 log.warning("%s of epoch %d covers only the steps after resuming", name, epoch)
-
-
-def moved(state: Carried, device: torch.device | str) -> Carried:
-    """Return a state moved to a device."""
-    return {name: value.to(device) for name, value in state.items()}
 
 
 def ratio(numerator: float, denominator: float) -> float:

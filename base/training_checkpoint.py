@@ -1,16 +1,13 @@
 """Saves the state of a run in training, and restores it."""
 
-import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from base import distributed
 from base.batch_stream import BatchStream
@@ -23,8 +20,9 @@ from base.checkpoint import (
     position,
     save_checkpoint,
 )
-from base.config.resumption import changes
+from base.config.plan import changes
 from base.config.sources import DATASETS, LOADER
+from base.digest import digest
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_state import Progress, RunState
@@ -36,26 +34,20 @@ log = logging.getLogger(__name__)
 
 MEASURE_KEYS = ("loss", "metrics", *DATASETS, f"{LOADER}.valid.")
 """Keys of a config; if the value of one changes, later epochs cannot be compared with earlier."""
-MAX_LOSS_INCREASE = 10.0
-"""Maximum increase of the loss per point since the first step; with a larger one a state is not
-sound. Unit: the absolute loss per point of the first step, or 1 if that is less (assumed: a warm-up
-or a new task increases the loss far less, a learning rate ten times too high far more)."""
 
 
 class CheckpointWriter:
     """Writes the state of a run into its folder, and restores it.
 
-    A checkpoint contains the `RunState`, the state of `OptimizerStep`, and a header. Only a sound
-    state is saved (see `reason_not_to_save`): a diverging run keeps its last sound checkpoint. All
-    processes call the methods together; the main process writes the file.
+    A checkpoint contains the states of `RunState`, `BatchStream` and `OptimizerStep`, and a header.
+    All processes call the methods together; the main process writes the file.
 
     Args:
-        parts, settings, stream: those of the run.
-        state, optimizer_step: the states to save and restore.
-        last_loss: returns the loss per point of the present weights on the batches of the last
-            step; None before any step.
+        parts, settings: those of the run.
+        state, stream, optimizer_step: what to save and restore.
 
     Attributes:
+        saved: the progress in the last checkpoint; None if there is none.
         stateful: further parts with a `state_dict`, such as the loss, by name.
         changes: for each key of the config that has changed since the resumed checkpoint, the
             former and the present value.
@@ -66,18 +58,16 @@ class CheckpointWriter:
         parts: TrainingParts,
         settings: TrainingSettings,
         state: RunState,
-        optimizer_step: OptimizerStep,
         stream: BatchStream,
-        last_loss: Callable[[], float | None],
+        optimizer_step: OptimizerStep,
     ) -> None:
         self.run, self.header, self.settings = parts.run, parts.checkpoint_header, settings
-        self.state, self.optimizer_step, self.stream = state, optimizer_step, stream
-        self.last_loss = last_loss
+        self.state, self.stream, self.optimizer_step = state, stream, optimizer_step
         self.stateful: dict[str, Any] = {}
         self.changes: dict[str, list[Any]] = {}
+        self.saved: Progress | None = None
         self._warned_of: set[str] = set()  # parts whose states differ between processes
         self._last_save = time.monotonic()
-        self._saved: Progress | None = None  # the progress in the last checkpoint
         self._saved_best: Progress | None = None  # in the best, if written since this start
 
     # Resuming.
@@ -108,7 +98,7 @@ class CheckpointWriter:
         for key, values in self.changes.items():
             former, new = map(shown, values)
             log.info("changed since %s: %s = %s, before %s", source, key, new, former)
-        self._saved = progress = self.state.progress
+        self.saved = progress = self.state.progress
         counts = progress.epoch, progress.step
         log.info("resumed from %s: %d epochs complete, %d steps", source, *counts)
 
@@ -116,10 +106,10 @@ class CheckpointWriter:
         """Restore the state in a checkpoint, which may raise an exception of any kind."""
         self.changes = changes(checkpoint["config"], self.header["config"])
         saved = checkpoint["training"]
-        self.state.load_state_dict(saved, checkpoint["metrics"], source, self.stream.layout)
-        epochs, steps = self.state.progress.epoch, self._schedule_steps(saved)
-        weights = checkpoint["state_dict"]
-        self.optimizer_step.load_state_dict(saved["update"], weights, source, epochs, steps)
+        self.state.load_state_dict(saved, checkpoint["metrics"], source)
+        self.stream.load_state_dict(saved)
+        weights, steps = checkpoint["state_dict"], self._schedule_steps(saved)
+        self.optimizer_step.load_state_dict(saved["update"], weights, source, steps)
         for name, part in self.stateful.items():
             if state := saved.get("parts", {}).get(name):
                 part.load_state_dict(state)
@@ -128,13 +118,14 @@ class CheckpointWriter:
         set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
     def _schedule_steps(self, saved: Mapping[str, Any]) -> int:
-        """Return how many steps the run would have made by now with the present steps per epoch."""
-        progress, layout = self.state.progress, self.stream.layout
-        steps_per_epoch = self.settings.steps_per_epoch
-        if layout["truncate"] is not None and steps_per_epoch is None:
-            return progress.step  # The steps of an epoch are unknown.
-        total = steps_per_epoch or math.ceil(layout["batches"] / layout["accumulate"])
-        former_total = steps_per_epoch or math.ceil(saved["batches"] / saved["accumulate"])
+        """Return how many steps the schedule would have made by now with the present settings."""
+        if self.settings.schedule_by == "epoch":
+            return self.state.progress.epoch
+        progress, total = self.state.progress, self.settings.epoch_steps(len(self.stream.loader))
+        if total is None:
+            return progress.step
+        former_settings = replace(self.settings, accumulate=saved["accumulate"])
+        former_total = former_settings.epoch_steps(saved["batches"])
         epoch_steps = round(progress.epoch_steps * total / former_total)
         return progress.epoch * total + min(epoch_steps, total)
 
@@ -177,26 +168,7 @@ class CheckpointWriter:
         """Whether it is time for the next checkpoint."""
         return time.monotonic() - self._last_save >= 60 * self.settings.save_minutes
 
-    def reason_not_to_save(self) -> str | None:
-        """Return why the present state is not sound and must not be saved; None for a sound state.
-
-        In a sound state, the weights are finite, and their loss on the batches (or chunks) of the
-        last step has increased by at most `MAX_LOSS_INCREASE` since the first step.
-        """
-        progress, saved = self.state.progress, self._saved
-        is_unchanged = saved and saved.step == progress.step and self.state.sums.steps == 0
-        if is_unchanged and progress.skipped_in_row > saved.skipped_in_row:
-            return "every step since the last checkpoint was skipped"
-        if not self.optimizer_step.are_finite():
-            return "weights are not finite"
-        if (loss := self.last_loss()) is None:
-            return None
-        first_loss = progress.first_loss
-        if loss <= first_loss + MAX_LOSS_INCREASE * max(1.0, abs(first_loss)):
-            return None
-        return f"the loss per point went from {first_loss:.3g} in the first step to {loss:.3g}"
-
-    def save(self, reason: str | None, *, within_epoch: bool = False) -> None:
+    def save(self, reason: str | None) -> None:
         """Write a checkpoint and remove old ones; if there is a `reason` not to, only log it."""
         progress = self.state.progress
         if reason is not None:
@@ -204,7 +176,7 @@ class CheckpointWriter:
             self._last_save = time.monotonic()
             return
         name = checkpoint_name(progress.epoch)
-        if within_epoch:
+        if progress.epoch_steps > 0 or progress.epoch == 0:  # within an epoch
             name = checkpoint_name(progress.epoch + 1, progress.step)
         path = self.run.models / name
         if progress != self._saved_best:
@@ -212,7 +184,7 @@ class CheckpointWriter:
         elif distributed.is_main():  # The same state was just written as the best.
             link_or_copy(self.run.best, path)
         self.run.keep_last(self.settings.keep_last)
-        self._saved, self._last_save = progress, time.monotonic()
+        self.saved, self._last_save = progress, time.monotonic()
         log.info("saved %s", path)
 
     def save_best(self) -> None:
@@ -230,7 +202,7 @@ class CheckpointWriter:
         if distributed.world_size() == 1:
             return
         parts = self.optimizer_step.stateful | self.stateful
-        digests = {name: _digest(part.state_dict()) for name, part in parts.items()}
+        digests = {name: digest(part.state_dict()) for name, part in parts.items()}
         for others in distributed.all_gather_object(digests):
             for name in sorted(digests.keys() - self._warned_of):
                 if others[name] != digests[name]:
@@ -255,7 +227,7 @@ class CheckpointWriter:
                 "random_state": random_state(),
                 "parts": {name: part.state_dict() for name, part in self.stateful.items()},
                 **self.state.state_dict(),
-                **self.stream.layout,
+                **self.stream.state_dict(),
             },
         }
 
@@ -264,25 +236,3 @@ class CheckpointWriter:
         content = self.content()
         if distributed.is_main():
             save_checkpoint(path, content)
-
-
-def _digest(state: Any) -> str:
-    """Return a digest of the tensors and plain values of a state."""
-    digest = hashlib.sha256()
-    for part in _as_bytes(state):
-        digest.update(part)
-    return digest.hexdigest()
-
-
-def _as_bytes(value: Any) -> Iterator[bytes]:
-    if isinstance(value, Tensor):
-        yield value.detach().cpu().flatten().view(torch.uint8).numpy().tobytes()
-    elif isinstance(value, Mapping):
-        for name, child in value.items():
-            yield repr(name).encode()
-            yield from _as_bytes(child)
-    elif isinstance(value, list | tuple):
-        for child in value:
-            yield from _as_bytes(child)
-    else:
-        yield repr(value).encode()

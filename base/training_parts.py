@@ -125,15 +125,18 @@ class TrainingSettings:
             return f"no epoch had a finite {self.monitored[1]}"
         return f"best {self.monitor}: {progress.best:.6g} in epoch {progress.best_epoch}"
 
-    def planned_steps(self, batches: int) -> int:
-        """Return how often the schedule steps in a run whose passes have `batches` batches each.
+    def epoch_steps(self, batches: int) -> int | None:
+        """Return the number of steps of an epoch if a pass has `batches` batches; None if it is
+        unknown, because sequences are cut."""
+        if self.truncate is not None and self.steps_per_epoch is None:
+            return None
+        return self.steps_per_epoch or math.ceil(batches / self.accumulate)
 
-        `validate` refuses settings for which this number is unknown.
-        """
-        if self.schedule_by == "epoch":
-            return self.epochs
-        steps = self.steps_per_epoch or math.ceil(batches / self.accumulate)
-        return self.epochs * steps
+    def planned_steps(self, batches: int) -> int:
+        """Return how often the schedule steps in a run whose passes have `batches` batches each; 0
+        if this is unknown, which `validate` refuses if there is a schedule."""
+        steps = 1 if self.schedule_by == "epoch" else self.epoch_steps(batches)
+        return self.epochs * (steps or 0)
 
     def validate(
         self, schedule: LRScheduler | object, logged: Collection[str] | None

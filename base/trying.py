@@ -1,10 +1,27 @@
 """What goes wrong in the code of a part becomes a fault of the config that names the part."""
 
+import copy
+import io
+import math
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from base.config import torch_parts, user_modules
+from base.digest import digest
 from base.distributed import Lost
 from utils.checks import ConfigFault, UserError, described
+
+NUM_TORCH_STEPS = 3
+"""Number of steps by which torch's schedules are advanced (assumed: errors come with the first
+two)."""
+TAKES_STATE = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
 
 
 @contextmanager
@@ -18,3 +35,49 @@ def trying(key: str, part: object, wanted: str, hint: str = "") -> Iterator[None
     except Exception as error:
         expected = f"{wanted}: trying it ended in {described(error)}{hint}"
         raise ConfigFault(key, type(part).__name__, expected) from error
+
+
+def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
+    """Make a few steps with an optimiser and its schedule; raise a ConfigFault if a step fails, or
+    if a checkpoint cannot keep a state.
+
+    A user's schedule is advanced to its end.
+    """
+    is_user_schedule = schedule is not None and user_modules.is_any_defined(schedule)
+    for step in range(torch_parts.TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                weight.grad = torch.ones_like(weight)
+        with trying("optimizer", optimizer, "an optimiser that makes steps"):
+            optimizer.step()
+        with trying("lr_scheduler", schedule, "a schedule that makes steps"):
+            torch_parts.step_schedule(schedule, 1.0)
+        rates = [group["lr"] for group in optimizer.param_groups]
+        plain = all(type(rate) in (int, float, Tensor) for rate in rates)
+        if not plain or not all(0 <= rate < math.inf for rate in rates):
+            expected = f"one whose rates are plain numbers >= 0, not {rates} in step {step + 2}"
+            raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
+    try_state("optimizer", optimizer)
+    if schedule is not None:
+        try_state("lr_scheduler", schedule)
+
+
+def try_state(key: str, part: Any) -> None:
+    """Raise a ConfigFault for `key` if a checkpoint cannot keep the state of `part`."""
+    with trying(key, part, TAKES_STATE):
+        try:
+            saved = stored(part.state_dict())
+        except pickle.UnpicklingError:
+            raise ConfigFault(key, type(part).__name__, TAKES_STATE) from None
+        part.load_state_dict(copy.deepcopy(saved))  # torch's CyclicLR changes its argument.
+        if digest(saved) != digest(part.state_dict()):
+            expected = f"{TAKES_STATE}; afterwards it has another state"
+            raise ConfigFault(key, type(part).__name__, expected)
+
+
+def stored(content: Any) -> Any:
+    """Return what a checkpoint has of a content after it was written and read."""
+    file = io.BytesIO()
+    torch.save(content, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)

@@ -26,12 +26,11 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_data_loader import Batch, BucketBatchSampler
+from base.base_data_loader import Batch, BucketBatchSampler, padded
 from base.device import resolve_device
 from benchmarks import measures, reference
 from commands.options import Parser, number
 from data_loader import EmbeddedDataset
-from data_loader.data_loaders import collate
 from model import NegativeLogLikelihood, PredictionNetwork, Sampling, SynthesisNetwork, sample
 from model.layers.kernels import library
 from model.layers.kernels.build import SWITCH
@@ -73,6 +72,13 @@ class Data(NamedTuple):
     texts: list[np.ndarray]
     alphabet: Alphabet
     normalisation: Normalisation
+
+    def batch(self, numbers: np.ndarray) -> Batch:
+        """Return some lines as a batch."""
+        inputs, lengths = padded([self.inks[number][:-1] for number in numbers])
+        targets, _ = padded([self.inks[number][1:] for number in numbers])
+        text, text_lengths = padded([self.texts[number] for number in numbers])
+        return Batch(inputs, targets, lengths, text, text_lengths, torch.from_numpy(numbers))
 
     @classmethod
     def make(cls, num_lines: int, scale: float) -> "Data":
@@ -166,8 +172,7 @@ class Trainee:
         """Take a step for each batch; return the number of points of all batches."""
         total = 0
         for indices in batches:
-            lines = ((self.data.inks[i], self.data.texts[i], i) for i in indices.tolist())
-            batch = collate([(ink[:-1], ink[1:], text, i, -1, {}) for ink, text, i in lines])
+            batch = self.data.batch(indices)
             points = batch.points
             (self.losses(batch.to(self.device)).sum() / points).backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), MAX_NORM)

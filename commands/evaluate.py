@@ -10,7 +10,7 @@ from typing import Any
 
 import data_loader
 import model
-from base.config.overrides import Override
+from base.config.values import Override
 from base.pretrained import resolve_checkpoint
 from commands import options, search_options
 from commands.options import Networks, Parser
@@ -137,7 +137,7 @@ def score_user_metrics(
     user_types &= {block["type"] for block in blocks}
     if isinstance(network, model.Writer | model.Reader) and not user_types:
         return {}
-    loader = data.loader(chosen.split)
+    loader = data.loader(chosen.split, network.model.features)
     parts = TrainingParts(
         model=network.model,
         loss=config.build("loss", model=network.model),
@@ -171,7 +171,7 @@ def score_points(
     loaded = data.loaded
     scores = evaluate(
         network.model,
-        data.loader(chosen.split),
+        data.loader(chosen.split, network.model.features),
         canonical=loaded.canonical,
         quantisation_step=loaded.quantisation_step,
         seed=chosen.seed,

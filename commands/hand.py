@@ -27,6 +27,7 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     networks = Networks.of(arguments)
     learned = networks.writer(arguments.resume)
+    from base.base_dataset import Origin
     from base.run_folder import RunFolder
     from handwriting.hands import Hand
     from handwriting.primers import in_hand_of, load_primer
@@ -46,8 +47,9 @@ def run(arguments: argparse.Namespace) -> None:
     new_texts = arguments.text or [SENTENCE]
     new_texts = writing_options.without_unknown(learned.model.alphabet, new_texts, None)
     arguments.output.make()
-    dataset = config_of(learned, arguments.overrides).build("data_loader").dataset
-    loaded, _ = dataset.load_adapted(learned.path, None, learned.device, resumed=True)
+    origin = Origin(learned.path, learned.device, is_resumed=True)
+    dataset = config_of(learned, arguments.overrides).build("data_loader", origin=origin).dataset
+    loaded = dataset.load()
     style = folder.models / own_hand.SAMPLE_FILE
     sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
     sampling = in_hand_of(sampling, style, learned)

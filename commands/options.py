@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import model
-from base.config.overrides import EXAMPLE, Override
+from base.config.values import EXAMPLE, Override
 from base.pretrained import pretrained, resolve_checkpoint
 from utils import checks
 from utils.checks import DEVICES, UserError, device_name
@@ -278,7 +278,7 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
     for option, (key, metavar, meaning, example) in SHORTHANDS.items() if trains else ():
         collect(
             option,
-            type=value(partial(Override, option, key)),
+            type=value(partial(Override.of, option, key)),
             metavar=metavar,
             help=f"{meaning}: short for -o {key}={metavar} "
             f"(default: the config's), e.g. {option} {example}",

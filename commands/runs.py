@@ -9,8 +9,8 @@ from datetime import timedelta
 from operator import itemgetter
 from pathlib import Path
 
-from base.run_records import Run, read_runs, seed_means
 from commands.options import MAIN_SCORES, Parser, print_table
+from commands.run_records import Run, read_runs, seed_means
 from utils.checks import UserError
 
 # Columns of the table on both sides of the keys in which the runs differ.

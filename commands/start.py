@@ -15,20 +15,26 @@ used instead of one that does not fit, if the command line names the run alone.
 
 import argparse
 import logging
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 import parse_config
 from base import distributed
 from base.base_dataset import Loaded, is_same_ink
 from base.base_model import BaseModel, ExtraShapes
-from base.checkpoint import CheckpointFile, check_weights, find_checkpoint, newest_checkpoint
+from base.checkpoint import (
+    CheckpointFile,
+    check_weights,
+    find_checkpoint,
+    load_weights,
+    newest_checkpoint,
+)
 from base.config import user_modules
+from base.config.binder import faults
 from base.config.plan import Plan
 from base.config.sources import main_parts
 from base.pretrained import resolve_checkpoint
@@ -52,8 +58,6 @@ class Start:
         is_resumed: whether the whole checkpoint is used, not only its weights.
         tries_older: whether an older checkpoint is used if the training state does not fit: true if
             the command line names no checkpoint file.
-        network: the network on the device "meta", where weights take no memory; None before
-            `tried`, or if the network takes extras whose shapes only the data tell.
     """
 
     plan: Plan
@@ -61,7 +65,6 @@ class Start:
     checkpoint: CheckpointFile | None = None
     is_resumed: bool = False
     tries_older: bool = False
-    network: BaseModel | None = None
 
     @property
     def alphabet(self) -> Alphabet | None:
@@ -73,47 +76,49 @@ class Start:
             raise CheckpointError(f"{self.checkpoint.path}: {problem}")
         return Alphabet(self.checkpoint.content["alphabet"])
 
-    def state_dict_for(self, model: BaseModel, device: str = "cpu") -> Mapping[str, Tensor]:
-        """Return the weights on a device; for a new run, extended to the alphabet of `model`."""
-        stored = self.checkpoint.content["state_dict"]
-        weights = {name: weight.to(device) for name, weight in stored.items()}
-        if self.is_resumed:
-            return weights
-        return model.extend_state_dict(weights, self.alphabet and len(self.alphabet))
+    @property
+    def extras(self) -> ExtraShapes | None:
+        """The shapes of the extras that the checkpoint's network takes; None if it says none."""
+        shapes = self.checkpoint and self.checkpoint.content.get("extras")
+        return None if shapes is None else ExtraShapes(shapes)
+
+    @contextmanager
+    def weights_for(self, network: BaseModel) -> Iterator[Mapping[str, Tensor]]:
+        """A block with the checkpoint's weights on the device of a network; for a new run, extended
+        to the network's alphabet. Errors about weights that do not fit name the arguments."""
+        content, path = self.checkpoint.content, self.checkpoint.path
+        device = next(network.parameters()).device
+        weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
+        if not self.is_resumed:
+            known = self.alphabet and len(self.alphabet)
+            weights = network.extend_state_dict(weights, known)
+        file_arch = content["config"].get("arch")
+        with naming_incompatibilities(file_arch, self.plan.config["arch"], path):
+            yield weights
 
     def tried(self) -> "Start":
-        """Return the start after a trial of the constructors, with the network that was tried.
+        """Return the start after a trial of the constructors.
 
         Raises:
             ConfigError: if the plan or a constructor has faults; names all of them.
             CheckpointError: if the weights of the checkpoint do not fit the network.
         """
-        content = self.checkpoint.content if self.checkpoint else {}
-        extras = ExtraShapes(content["extras"]) if "extras" in content else None
         alphabet = self.alphabet if self.plan["arch"] else None
-        plan, network = parse_config.try_constructors(self.plan, alphabet, extras)
-        if network is not None:
-            self.check_weights(network)
-        return replace(self, plan=plan, network=network)
+        plan, network = parse_config.try_constructors(self.plan, alphabet, self.extras)
+        if network is not None and self.checkpoint is not None:
+            with self.weights_for(network) as weights:
+                check_weights(network, weights, self.checkpoint.path)
+        return replace(self, plan=plan)
 
-    def network_for(self, extras: ExtraShapes) -> BaseModel:
-        """Return the network on the device "meta", where weights take no memory."""
-        if self.network is not None:
-            return self.network
-        alphabet = self.alphabet or parse_config.TRIAL_ALPHABET
-        with torch.device("meta"):
-            units = {"normalisation": parse_config.TRIAL_NORMALISATION, "alphabet": alphabet}
-            network = self.plan.build("arch", **units, extras=extras)
-        self.check_weights(network)
-        return network
+    def begin_with_weights(self, network: BaseModel) -> None:
+        """Load the checkpoint's weights into the network of a new run, if there is a checkpoint.
 
-    def check_weights(self, network: BaseModel) -> None:
-        """Raise a CheckpointError if the weights of the checkpoint do not fit a network."""
-        if self.checkpoint is None:
-            return
-        arch, path = self.checkpoint.content["config"].get("arch"), self.checkpoint.path
-        with naming_incompatibilities(arch, self.plan.config["arch"], path):
-            check_weights(network, self.state_dict_for(network, "meta"), path)
+        Raises:
+            CheckpointError: if the weights do not fit the network.
+        """
+        if self.checkpoint is not None and not self.is_resumed:
+            with self.weights_for(network) as weights:
+                load_weights(network, weights, self.checkpoint.path)
 
     def is_finished(self) -> bool:
         """Return whether a resumed run's trainer has nothing left to do."""
@@ -191,7 +196,7 @@ def new_start(arguments: argparse.Namespace) -> Start:
     """Return the start of a new or fine-tuned training: `-c CONFIG`, perhaps `-r CHECKPOINT`."""
     plan = parse_config.read(arguments.config)
     name = arguments.resume or suggested_network(plan.with_overrides(arguments.overrides))
-    checkpoint = _find(name) if name else None
+    checkpoint = _find(resolve_checkpoint(name)) if name else None
     arch = checkpoint and checkpoint.content["config"].get("arch")
     plan = plan.with_network(arch).with_overrides(arguments.overrides)
     return Start(plan, _new_run(plan, arguments), checkpoint)
@@ -200,9 +205,9 @@ def new_start(arguments: argparse.Namespace) -> Start:
 def suggested_network(plan: Plan) -> str | None:
     """Return the pretrained network with which a config begins by default: the argument `network`
     of a dataset. None if the config has a network of its own."""
-    if plan["arch"] is not None or plan["data_loader"] is None:
+    datasets = [*main_parts(plan["data_loader"])]
+    if plan["arch"] is not None or faults(datasets):
         return None
-    datasets = main_parts(plan["data_loader"])
     names = ((part.defaults | part.values).get("network") for part in datasets)
     return next(filter(None, names), None)
 
@@ -242,7 +247,7 @@ def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
     """Return the start of `run` from its beginning; it was stopped before its first checkpoint."""
     values, weights_from = distributed.broadcast_object(run.recorded_start)
     log.warning("%s was stopped before its first checkpoint: starting over", run.models)
-    checkpoint = _find(weights_from) if weights_from else None
+    checkpoint = _find(Path(weights_from)) if weights_from else None
     plan = parse_config.plan_of(values, str(run.models / "run.json"), arguments.overrides)
     return Start(plan, run, checkpoint)
 
@@ -261,7 +266,7 @@ def _hold(run: RunFolder, locks: ExitStack | None) -> None:
         locks.callback(run.release)
 
 
-def _find(place: str | Path, *, needs_state: bool = False) -> CheckpointFile:
+def _find(place: Path, *, needs_state: bool = False) -> CheckpointFile:
     """Return the checkpoint at `place`; with `needs_state` it must have a training state."""
     checkpoint = distributed.broadcast_object(lambda: find_checkpoint(place))
     path, content = checkpoint

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from base import distributed
-from base.config.overrides import Override
+from base.config.values import Override
 from base.run_folder import RunInUse
 from base.stop_request import TrainingFailed
 from commands.start import resolve_start
@@ -29,10 +29,9 @@ def parse(text: str) -> list[Override]:
     if not values:
         raise UserError(f"{text!r} is not KEY=A,B,C, like optimizer.args.lr=0.01,0.003")
     try:
-        parsed = [json.dumps(value) for value in strict_json.loads(f"[{values}]")]
+        return [Override("--sweep", key, value) for value in strict_json.loads(f"[{values}]")]
     except strict_json.NotJSON:
-        parsed = values.split(",")
-    return [Override("--sweep", key, value) for value in parsed]
+        return [Override.of("--sweep", key, value) for value in values.split(",")]
 
 
 def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace], int]) -> int:
@@ -79,8 +78,9 @@ def runs(arguments: argparse.Namespace) -> list[argparse.Namespace]:
     by_id: dict[str, argparse.Namespace] = {}
     for values in itertools.product(*arguments.sweeps):
         parts = [arguments.run_id] if arguments.run_id else []
-        for name, value in zip(last_names, values, strict=True):
-            parts.append(f"{name if last_names.count(name) == 1 else value.key}-{value.text}")
+        for name, (_, key, value) in zip(last_names, values, strict=True):
+            text = json.dumps(value, ensure_ascii=False)
+            parts.append(f"{name if last_names.count(name) == 1 else key}-{text}")
         run_id = re.sub(r"[^\w.-]+", "-", "_".join(parts).replace('"', ""))
         if run_id in by_id or len({*keys}) < len(keys):
             raise UserError(f"--sweep: each key once, and each value once; see the run {run_id}")

@@ -19,7 +19,7 @@ from base.base_transform import BaseTransform
 from base.config import user_modules
 from data_loader.recipe import Recipe, Sources, Taken
 from utils.alphabet import Alphabet, describe, nfc
-from utils.checks import ABSENT, NOTHING, ConfigFault, DataError, Range
+from utils.checks import ABSENT, ConfigFault, DataError, Range
 from utils.files import read_lines
 from utils.normalisation import Normalisation
 from utils.pictures import ink_picture, likely_columns
@@ -30,8 +30,6 @@ _AUGMENTATION_KEY = 1  # last number of a seed; base_data_loader has another for
 
 Features = Callable[..., np.ndarray]
 """A function that computes the inputs of a network from ink, see `BaseModel`."""
-Item = tuple[np.ndarray, np.ndarray | None, np.ndarray, int, int, Mapping[str, np.ndarray]]
-"""Inputs, targets (None if inputs are features), text, and the sample's index, hand and extras."""
 
 
 def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
@@ -52,26 +50,6 @@ def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
                 "the preprocessing, or leave this sample out"
             )
     return replace(sample, ink=ink, missing=missing)
-
-
-def collate(items: list[Item]) -> Batch:
-    """Return items as one padded batch."""
-    inputs, targets, text, index, hand, extras = zip(*items, strict=True)
-    inputs, lengths = padded(inputs)
-    text, text_lengths = padded(text)
-    return Batch(
-        inputs=inputs,
-        targets=None if targets[0] is None else padded(targets)[0],
-        lengths=lengths,
-        text=text,
-        text_lengths=text_lengths,
-        index=torch.tensor(index, dtype=torch.int64),
-        hand=torch.tensor(hand, dtype=torch.int64),
-        extras={
-            name: torch.from_numpy(np.stack([arrays[name] for arrays in extras]))
-            for name in extras[0]
-        },
-    )
 
 
 def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
@@ -190,50 +168,38 @@ class HandwritingDataLoader:
                     other = "augmentation" if transform.random else "preprocessing"
                     raise ConfigFault(key, type(transform).__name__, f"it belongs to {other}")
 
-    def for_network(
+    def prepare(
         self,
         loaded: Loaded,
         *,
         seed: int,
         normalisation: Normalisation | None = None,
         alphabet: Alphabet | None = None,
-        features: Features | None = None,
-        extras: Mapping[str, tuple[int, ...]] = NOTHING,
         extends_alphabet: bool = False,
     ) -> "Data":
-        """Return the loaded samples of the dataset, ready for a network.
+        """Return the loaded samples of the dataset, preprocessed, with their units and alphabet.
 
         Args:
             loaded: the samples of all splits or, where nothing is trained, of a single split.
             seed: seed of shuffling and augmentation.
             normalisation: None computes it from the training split after preprocessing.
             alphabet: None takes `characters`, else the dataset's, else those of the samples' texts.
-            features: computes the network's inputs from ink; None makes normalised points.
-            extras: shapes of the extras that the network takes, by name.
             extends_alphabet: append characters that `alphabet` lacks, for fine-tuning, instead of
                 raising an error.
 
         Raises:
             DataError: if the training split is empty; if a sample has fewer than two points or a
                 number that is not finite, before or after preprocessing; if a text has a character
-                that the alphabet lacks; if samples differ in extras, or lack extras that the
-                network takes.
-            ConfigFault: if `augmentation` acts on pictures, but the network does not read pictures;
-                if `alphabet` lacks some of `characters`, and is not extended.
+                that the alphabet lacks.
+            ConfigFault: if `alphabet` lacks some of `characters`, and is not extended.
         """
-        for transform in self.augmentation:
-            if transform.acts_on == "picture" and features is not ink_picture:
-                expected = "it belongs to a network that sees pictures, such as PictureNetwork"
-                raise ConfigFault("augmentation", type(transform).__name__, expected)
         check_numbers(loaded.used)
-        if not extras.items() <= loaded.extras.items():
-            raise DataError(f"the network takes {extras}; the samples have {loaded.extras}")
         alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
         is_training = normalisation is None or len(loaded.samples) > 1
         training = self._training(loaded.split("train")) if is_training else []
         if normalisation is None:
             normalisation = Normalisation.fit(sample.ink for sample in training)
-        return Data(self, loaded, training, seed, normalisation, alphabet, features, extras, new)
+        return Data(self, loaded, training, seed, normalisation, alphabet, new)
 
     def _alphabet(
         self, loaded: Loaded, trained: Alphabet | None, extends: bool
@@ -279,7 +245,7 @@ class HandwritingDataLoader:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The samples of a dataset, ready for a network; see `HandwritingDataLoader.for_network`."""
+    """The samples of a dataset, ready for any network; see `HandwritingDataLoader.prepare`."""
 
     settings: HandwritingDataLoader
     loaded: Loaded
@@ -288,8 +254,6 @@ class Data:
     seed: int
     normalisation: Normalisation
     alphabet: Alphabet
-    features: Features | None
-    extras: Mapping[str, tuple[int, ...]]
     new_characters: Mapping[str, int]
     """Characters appended to the alphabet, with their counts in all splits, the rarest first."""
 
@@ -302,60 +266,98 @@ class Data:
         overfits = self.settings.overfit and split == "valid"
         return self.training if overfits else self.loaded.split(split)
 
-    def training_loader(self) -> BaseDataLoader:
-        """Return a loader of the training samples, shuffled and augmented."""
+    def training_loader(self, features: Features | None = None) -> BaseDataLoader:
+        """Return a loader of the training samples, shuffled and augmented.
+
+        Args:
+            features: computes a network's inputs from ink; None makes normalised points.
+
+        Raises:
+            ConfigFault: if augmentation acts on pictures, but the network sees none.
+        """
         settings = self.settings
         augmentation = () if settings.overfit else settings.augmentation
-        items = Items(self, self.training, augmentation)
-        return self._loader(items, batch_size=settings.batch_size, bucket=settings.bucket)
+        for transform in augmentation:
+            if transform.acts_on == "picture" and features is not ink_picture:
+                expected = "it belongs to a network that sees pictures, such as PictureNetwork"
+                raise ConfigFault("augmentation", type(transform).__name__, expected)
+        sequences = Sequences(self, self.training, features, augmentation)
+        return self._loader(sequences, batch_size=settings.batch_size, bucket=settings.bucket)
 
-    def loader(self, split: str) -> BaseDataLoader:
+    def loader(self, split: str, features: Features | None = None) -> BaseDataLoader:
         """Return a loader of the `samples` of a split, in order of length.
+
+        Args:
+            features: as of `training_loader`.
 
         Raises:
             UserError: if there is no such split.
         """
+        sequences = Sequences(self, self.samples(split), features)
         size = self.settings.valid_batch_size or self.settings.batch_size
-        return self._loader(Items(self, self.samples(split)), batch_size=size, shuffle=False)
+        return self._loader(sequences, batch_size=size, shuffle=False)
 
-    def _loader(self, items: "Items", **options: int) -> BaseDataLoader:
-        inks = [sample.ink for sample in items.samples]
-        if self.features is ink_picture:
-            lengths = [likely_columns(ink) for ink in inks]
-        else:
-            lengths = [len(ink) - 1 for ink in inks]
+    def _loader(self, sequences: "Sequences", **options: int) -> BaseDataLoader:
         options |= {name: getattr(self.settings, name) for name in ("num_workers", "pin_memory")}
-        return BaseDataLoader(items, lengths, collate, self.seed, **options)
+        return BaseDataLoader(sequences, sequences.lengths(), self.seed, **options)
 
 
 @dataclass(frozen=True, eq=False)
-class Items(Dataset):
-    """Converts samples to items for a network; an item's key is `(epoch, index of the sample)`."""
+class Sequences(Dataset):
+    """Samples as a network takes them: the batch of some keys `(epoch, index of the sample)`."""
 
     data: Data
     samples: list[Sample]
+    features: Features | None
+    """Computes inputs from ink; None makes normalised points."""
     augmentation: Sequence[BaseTransform] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def lengths(self) -> list[int]:
+        """Return the number of steps of each sequence, or an estimate."""
+        length = likely_columns if self.features is ink_picture else lambda ink: len(ink) - 1
+        return [length(sample.ink) for sample in self.samples]
 
     @cached_property
     def _has_user_class(self) -> bool:
         """Whether the augmentation has a class that a user wrote."""
         return user_modules.is_any_defined(*self.augmentation)
 
-    def __getitem__(self, key: tuple[int, int]) -> Item:
-        epoch, index = key
+    def __getitem__(self, keys: Sequence[tuple[int, int]]) -> Batch | None:
+        if not keys:
+            return None
+        inputs, targets = zip(*(self.steps(*key) for key in keys), strict=True)
+        samples = [self.samples[index] for _, index in keys]
+        inputs, lengths = padded(inputs)
+        text, text_lengths = padded([self.data.alphabet.encode(one.text) for one in samples])
+        hands = self.data.loaded.hands
+        return Batch(
+            inputs=inputs,
+            targets=None if targets[0] is None else padded(targets)[0],
+            lengths=lengths,
+            text=text,
+            text_lengths=text_lengths,
+            index=torch.tensor([index for _, index in keys]),
+            hand=torch.tensor([hands.get(sample.hand, -1) for sample in samples]),
+            extras={
+                name: torch.from_numpy(np.stack([sample.extras[name] for sample in samples]))
+                for name in samples[0].extras
+            },
+        )
+
+    def steps(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the inputs and targets of each step of a sample, augmented for an epoch; the
+        targets are None if the inputs are features."""
         sample, data = self.samples[index], self.data
         generator = np.random.default_rng([data.seed, epoch, index, _AUGMENTATION_KEY])
         if self._has_user_class:  # The user's class may use the global generators.
             seed = int(np.random.default_rng([data.seed, epoch, index]).integers(2**32))
             random.seed(seed)
             np.random.seed(seed)
-        origin = index, data.loaded.hands.get(sample.hand, -1), sample.extras
         ink, missing = self._augmented("ink", sample.ink, sample.missing_counts, epoch, generator)
-        text = data.alphabet.encode(sample.text)
-        if data.features is not None:
+        if self.features is not None:
             if any(transform.acts_on == "inputs" for transform in self.augmentation):
                 # Only if needed: rounding in both conversions turns an offset of 0 into 1e-8.
                 inputs = data.normalisation.apply(ink)
@@ -365,13 +367,13 @@ class Items(Dataset):
             for transform in self.augmentation:
                 if transform.acts_on == "picture":
                     arguments |= transform.arguments(generator)
-            return data.features(ink, **arguments), None, text, *origin
+            return self.features(ink, **arguments), None
         inputs, targets = map(data.normalisation.apply, (ink[:-1], ink[1:]))
         inputs, _ = self._augmented("inputs", inputs, missing[:-1], epoch, generator)
         # Append the column end_of_sequence, which the augmentation does not see.
         inputs, targets = (np.pad(points, ((0, 0), (0, 1))) for points in (inputs, targets))
         targets[-1, 3] = sample.ends
-        return inputs, targets, text, *origin
+        return inputs, targets
 
     def _augmented(
         self, stage: str, ink: np.ndarray, missing: np.ndarray, epoch: int, generator: Generator

@@ -1,20 +1,17 @@
 """What an epoch is made of: sources by name, and datasets that are made of other datasets."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from inspect import Parameter
 from itertools import chain, combinations
-from pathlib import Path
 from typing import Annotated, Any
-
-import torch
 
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
-from base.config.signatures import Arguments
+from base.config.binder import Signature
 from data_loader.matching import scaled, typical_height
 from data_loader.sources.parsing import first_of
-from utils.alphabet import Alphabet
 from utils.checks import ABSENT, ConfigFault, Range
 
 Taken = Sequence[str | dict[str, Annotated[int, Range(1, 1000)]]]
@@ -60,16 +57,10 @@ class Source(BaseDataset):
         samples = {split: lines for split, lines in found.items() if lines is not None}
         return replace(self._loaded[next(iter(found))], samples=samples)
 
-    def adapt(self, *args: Any, **kw: Any) -> dict[str, float]:
-        """Load what the dataset adapts to a checkpoint; return the fitted arguments by name.
-
-        Args and returns: see `BaseDataset.load_adapted`. What is not adapted is not loaded.
-        """
-        if type(self.dataset).load_adapted is BaseDataset.load_adapted:
-            return {}
-        loaded, fitted = self.dataset.load_adapted(*args, **kw)
-        self._loaded = dict.fromkeys(SPLITS, loaded)
-        return fitted
+    @property
+    def fitted(self) -> Mapping[str, float]:
+        """The `Loaded.fitted` of what was loaded since `forget`."""
+        return next((loaded.fitted for loaded in self._loaded.values()), {})
 
     def forget(self) -> None:
         """Release what was loaded."""
@@ -85,7 +76,7 @@ class Source(BaseDataset):
             for split, lines in loaded.samples.items()
         }
         report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
-        return replace(main, samples=samples, report=report)
+        return replace(main, samples=samples, report=report, fitted=loaded.fitted)
 
 
 def _sources_in(value: Any) -> Iterator[Source]:
@@ -97,26 +88,21 @@ def _sources_in(value: Any) -> Iterator[Source]:
             yield from _sources_in(element)
 
 
-def as_sources(reading: Callable[[type], Arguments]) -> Callable[[type], Arguments]:
-    """Return how the arguments of a dataset's class are read where each dataset is a `Source`;
-    `reading` is how they are read elsewhere."""
+def as_source(signature: Signature) -> Signature:
+    """Return the signature of a dataset's class that makes a `Source`, and takes `like`."""
+    if not issubclass(signature.cls, BaseDataset):
+        return signature
 
-    def read(cls: type) -> Arguments:
-        arguments = reading(cls)
+    def construct(cls: type, *origin: Any, like: BaseDataset | None = None, **args: Any) -> Source:
+        dataset = signature.construct(cls, *origin, **args)
+        return Source(dataset, like, [*_sources_in([like, args])])
 
-        def construct(cls: type, like: BaseDataset | None = None, **args: Any) -> Source:
-            return Source(arguments.construct(cls, **args), like, [*_sources_in([like, args])])
-
-        if not issubclass(cls, BaseDataset):
-            return arguments
-        accepted = {**arguments.accepted, "like": BaseDataset | None}
-        defaults = {**arguments.defaults, "like": None}
-        return replace(arguments, accepted=accepted, defaults=defaults, construct=construct)
-
-    return read
+    like = Parameter("like", Parameter.KEYWORD_ONLY, default=None, annotation=BaseDataset | None)
+    arguments = {**signature.arguments, "like": like}
+    return replace(signature, arguments=arguments, construct=construct)
 
 
-Sources = Annotated[dict[str, BaseDataset | None], as_sources]
+Sources = Annotated[dict[str, BaseDataset | None], as_source]
 """The annotation of sources by name; null leaves out one of a config's base."""
 
 
@@ -195,7 +181,10 @@ class Recipe(BaseDataset):
         """Load the sources in their order, each once, and return what the splits take of them."""
         needed = self._needed(splits)
         loaded = {name: self.sources[name].load(needed[name]) for name in needed}
-        for source in filter(None, self.sources.values()):
+        fitted, present = {}, {name: source for name, source in self.sources.items() if source}
+        for name, source in present.items():
+            fitted |= {f"{name}.args.{key}": value for key, value in source.fitted.items()}
+        for source in present.values():
             for part in (source, *source.made_of):
                 part.forget()
         parts = {split: self._parts(split, loaded) for split in splits if self.taken[split]}
@@ -206,16 +195,7 @@ class Recipe(BaseDataset):
         if others:
             units = {(one.quantisation_step, one.canonical) for one in loaded.values()}
             whole = Loaded({}, "", *(units.pop() if len(units) == 1 else ()))
-        return replace(whole, samples=samples, report=report)
-
-    def load_adapted(
-        self, checkpoint: Path, alphabet: Alphabet | None, device: torch.device, *, resumed: bool
-    ) -> tuple[Loaded, dict[str, float]]:
-        fitted = {}
-        for name, source in self.sources.items():
-            values = source.adapt(checkpoint, alphabet, device, resumed=resumed) if source else {}
-            fitted |= {f"{name}.args.{key}": value for key, value in values.items()}
-        return self.load(), fitted
+        return replace(whole, samples=samples, report=report, fitted=fitted)
 
     def _needed(self, splits: Collection[str]) -> dict[str, list[str]]:
         """Return the splits that are needed of each source that one of `splits` takes: those that

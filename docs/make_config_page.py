@@ -15,14 +15,13 @@ from typing import get_args
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from base.config import torch_parts
-from base.config.signatures import owners
+from base.config.binder import owners
 from parse_config import BLOCKS, choices, config_binder
 
 PAGE = Path(__file__).with_name("config.md")
 MARK = "<!-- made by docs/make_config_page.py -->\n"
 HEAD = "| key | value | default | meaning |\n|---|---|---|---|"
-ANNOTATIONS = {key: block.annotation for key, block in BLOCKS.items()}
-SECTIONS = {**ANNOTATIONS, "dataset": BaseDataset, "transform": BaseTransform}
+SECTIONS = {**BLOCKS, "dataset": BaseDataset, "transform": BaseTransform}
 """For the title of each section, the annotation of the section's values in a config."""
 ENTRY = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 """Matches an entry in the "Args" of a docstring; its groups are the names and their description."""
@@ -32,12 +31,11 @@ IN_JSON = {"None": "`null`", "null": "`null`", "True": "`true`", "False": "`fals
 def rows(cls: type) -> list[str]:
     """Return a row of a table for each argument of `cls` that a config may set."""
     binder, descriptions, table = config_binder(), meanings(cls), []
-    arguments = binder.arguments(cls)
-    for name, annotation in arguments.accepted.items():
+    for name, argument in binder.signature(cls).arguments.items():
         default = "required"
-        if name in arguments.defaults:
-            default = f"`{json.dumps(arguments.defaults[name])}`"
-        values = binder.described(annotation)
+        if argument.default is not argument.empty:
+            default = f"`{json.dumps(argument.default)}`"
+        values = binder.described(argument.annotation)
         cells = [f"`{name}`", values, default, descriptions.get(name, "")]
         table.append(f"| {' | '.join(cells)} |")
     return table
@@ -82,7 +80,7 @@ def filled(page: str) -> str:
     for number, section in enumerate(sections):
         annotation = SECTIONS[section.partition("\n")[0]]
         base, *_ = get_args(annotation) or (annotation,)
-        classes = [cls for cls in choices(base).values() if cls not in torch_parts.offered()]
+        classes = [cls for cls in choices(base).values() if cls not in torch_parts.SIGNATURES]
         lines = [f"{section.partition(MARK)[0]}{MARK}"]
         for cls in classes:
             summary = inspect.getdoc(cls).partition("\n\n")[0]

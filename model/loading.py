@@ -15,8 +15,7 @@ import model
 from base.base_model import BaseModel, ExtraShapes
 from base.checkpoint import Checkpoint, check_weights, find_checkpoint, load_weights
 from base.config import user_modules
-from base.config.binder import Binder, build
-from base.config.signatures import arguments_of, by_name
+from base.config.binder import Binder, faults, signature_of
 from base.device import resolve_device
 from base.pretrained import resolve_checkpoint
 from model.generation.generators import GenerationNetwork
@@ -28,6 +27,8 @@ from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, ConfigFault, DataError, UserError, shown
 from utils.normalisation import Normalisation
 
+NETWORK_ARGUMENTS = {BaseModel: ("normalisation", "alphabet", "extras")}
+"""The arguments of a network that the program supplies to its constructor."""
 HAND_FILE = "hand.pth"
 """File of the network to use and share, in the folder of a run that learned a hand."""
 
@@ -53,10 +54,10 @@ def load(
     for module in modules:
         user_modules.load_module(module)
     torch_device = resolve_device(device)
-    if (hand_file := resolve_checkpoint(path) / HAND_FILE).exists():
-        path = hand_file
-    path, checkpoint = find_checkpoint(path)
-    return from_checkpoint(checkpoint, path, torch_device)
+    place = resolve_checkpoint(path)
+    hand_file = place / HAND_FILE
+    file, checkpoint = find_checkpoint(hand_file if hand_file.exists() else place)
+    return from_checkpoint(checkpoint, file, torch_device)
 
 
 def load_writer(path: str | Path, device: str = "auto") -> Writer:
@@ -88,9 +89,8 @@ def from_checkpoint(checkpoint: Checkpoint, path: Path, device: torch.device) ->
     try:
         network = _build(checkpoint, path)
     except (ConfigFault, DataError) as fault:
-        missing_modules = user_modules.missing(checkpoint.get("modules", {}))
-        messages = filter(None, (f"{path}: {fault}", missing_modules))
-        raise CheckpointError("; ".join(messages)) from None
+        user_modules.check(checkpoint.get("modules", {}), f"{path}: {fault}")
+        raise CheckpointError(f"{path}: {fault}") from None
     load_weights(network, checkpoint["state_dict"], path)
     kind: type[TrainedNetwork] = TrainedNetwork
     if isinstance(network, GenerationNetwork):
@@ -107,7 +107,8 @@ def network_classes() -> dict[str, type[BaseModel]]:
     """Return, by name, the network classes of the project and of the user's modules."""
     # Without functions: `getattr` would import their modules, one of which needs matplotlib.
     classes = [getattr(model, name) for name in model.__all__ if name[0].isupper()]
-    return by_name(classes + user_modules.classes(), BaseModel)
+    classes += user_modules.classes()
+    return {cls.__name__: cls for cls in classes if issubclass(cls, BaseModel)}
 
 
 def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
@@ -117,20 +118,23 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
         CheckpointError: if the weights do not fit, or the alphabet or the extras are missing.
         ConfigFault: if there is no such class, or an argument does not fit.
     """
-    binder = Binder(lambda base: network_classes() if base is BaseModel else {})
+    binder = Binder(lambda base: network_classes() if base is BaseModel else {}, NETWORK_ARGUMENTS)
     characters, shapes = checkpoint["alphabet"], checkpoint.get("extras")
     supplied = {"normalisation": Normalisation.from_dict(checkpoint["normalisation"])}
     supplied |= {"alphabet": Alphabet(characters)} if characters else {}
     supplied |= {} if shapes is None else {"extras": ExtraShapes(shapes)}
     arch = checkpoint["config"].get("arch")
-    part = binder.bind(BaseModel, arch, "arch", ("normalisation", "alphabet", "extras")).sound()
+    part = binder.bind(BaseModel, arch, "arch")
+    for fault in faults(part):
+        raise fault
+    if lacking := {*part.signature.from_program} - supplied.keys():
+        names = " and the ".join(sorted(lacking))
+        raise CheckpointError(f"{path}: it lacks the {names} that its network needs")
     # The weights are checked before memory is allocated: a small config can describe gigabytes.
     with torch.device("meta"):
-        empty_network = build(part, supplied).sound()
-    if empty_network is None:
-        raise CheckpointError(f"{path}: it lacks the alphabet or the extras that its network needs")
+        empty_network = part.build(supplied)
     check_weights(empty_network, checkpoint["state_dict"], path)
-    return build(part, supplied).sound()
+    return part.build(supplied)
 
 
 def _error(network: TrainedNetwork, task: str) -> UserError:
@@ -158,7 +162,8 @@ def naming_incompatibilities(
         if file_arch.get("type") != config_arch["type"]:
             in_file, in_config = file_arch, {"type": config_arch["type"]}
         else:
-            defaults = arguments_of(network_classes()[config_arch["type"]]).defaults
+            arguments = signature_of(network_classes()[config_arch["type"]]).arguments.items()
+            defaults = {name: a.default for name, a in arguments if a.default is not a.empty}
             in_file = defaults | file_arch.get("args", {})
             in_config = defaults | config_arch.get("args", {})
         differences = []

@@ -166,7 +166,7 @@ def unipen_collection(root: Path, contributors: list[str]) -> dict[str, Any]:
 
 def made(block: dict[str, Any]) -> BaseDataset:
     """Return the dataset that a block of a config describes."""
-    return build(config_binder().bind(BaseDataset, block, "").value).value
+    return build(config_binder().bind(BaseDataset, block, ""))
 
 
 def evenly(points: int, text: str) -> np.ndarray:

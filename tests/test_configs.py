@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from base.checkpoint import load_checkpoint
-from base.config import bases
-from base.config.overrides import Override
+from base.config.values import Override, merge, read_config
 from base.pretrained import pretrained
 from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, read, try_constructors
 from utils.alphabet import Alphabet
@@ -23,7 +22,7 @@ MAX_DEPTH = 8
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_is_sound_and_named_like_its_file(path):
-    given = bases.merged(bases.read(path))
+    given, _ = read_config(path)
     if "type" in (given["arch"] or {}):
         config = plan_from_file(path)
         assert try_constructors(config)[0].stored == given
@@ -47,7 +46,7 @@ def depth(values):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_is_flat(path):
-    assert depth(bases.merged(bases.read(path))) <= MAX_DEPTH
+    assert depth(read_config(path)[0]) <= MAX_DEPTH
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -55,15 +54,14 @@ def test_a_config_repeats_no_value_of_its_base(path):
     values = json.loads(path.read_text())
     if "base" not in values:
         return
-    base = bases.merged(bases.read(path.parent / values.pop("base")))
-    merged = bases.merged({path: values, path.parent: base})
+    base, _ = read_config(path.parent / values.pop("base"))
     for key, value in nested(values):
         *parents, last = key.split(".")
         changed = copy.deepcopy(values)
         holder = reduce(lambda holder, name: children(holder)[name], parents, changed)
         if isinstance(holder, dict) and not isinstance(value, dict):
             del holder[last]
-            assert bases.merged({path: changed, path.parent: base}) != merged, key
+            assert merge(base, changed) != merge(base, values), key
 
 
 D = "data_loader.args.dataset"
@@ -86,7 +84,7 @@ FORMER = [
 @pytest.mark.parametrize(("name", "key", "present"), FORMER)
 def test_a_former_key_of_a_config_is_refused_with_the_present_one(name, key, present):
     with pytest.raises(ConfigError) as caught:
-        plan_from_file(ROOT / "configs" / f"{name}.json", [Override("-o", key, "1")]).checked()
+        plan_from_file(ROOT / "configs" / f"{name}.json", [Override("-o", key, 1)]).checked()
     assert f"use -o data_loader.args.sources.{present}" in str(caught.value)
 
 
@@ -101,7 +99,7 @@ def test_data_names_the_folder_of_the_dataset_that_others_join():
     key = "data_loader.args.sources.shaped.args.dataset"
     message = r"several datasets .* use -o .*iam.args.root=F.* or -o .*digits.args.root=F"
     with pytest.raises(ConfigError, match=message):
-        plan_from_file(path, [Override("-o", key, json.dumps(mixed)), data]).checked()
+        plan_from_file(path, [Override("-o", key, mixed), data]).checked()
 
 
 @pytest.mark.parametrize(
@@ -146,7 +144,8 @@ def test_the_papers_protocol(name, windows, weights):
 )
 def test_parts_of_another_task_are_found_before_data_loads(name, key, value, message):
     with pytest.raises(ConfigError) as caught:
-        plan = plan_from_file(ROOT / "configs" / f"{name}.json", [Override("-o", key, value)])
+        override = Override.of("-o", key, value)
+        plan = plan_from_file(ROOT / "configs" / f"{name}.json", [override])
         try_constructors(plan)
     faults = [fault for fault in caught.value.faults if message in fault.expected]
     assert [fault.key for fault in faults] in ([key.removesuffix(".type")], ["metrics.1"])

@@ -13,8 +13,10 @@ from torch.optim.lr_scheduler import LRScheduler
 import model
 from base.base_loss import BaseLoss
 from base.config import user_modules
-from base.config.overrides import Override
 from base.config.plan import Plan
+from base.config.values import Override
+from commands.start import named_by_content
+from data_loader.sources.own_ink import OwnInk
 from model import SynthesisNetwork
 from model.generation.generators import GenerationNetwork
 from model.generation.loss import NegativeLogLikelihood
@@ -354,8 +356,11 @@ def test_a_part_of_ones_own_that_cannot_be_used_is_a_fault_before_data_loads(
 @pytest.mark.parametrize(
     ("cls", "args", "message"),
     [
-        (Forgetful, {"stretch": 0.1}, "stretch = 0.1: Forgetful does not hand it on"),
-        (Forgetful, {"end_of_sequence": True}, "end_of_sequence = true: Forgetful does not hand"),
+        (
+            Forgetful,
+            {"stretch": 0.1, "end_of_sequence": True},
+            "does not hand on end_of_sequence = true, stretch = 0.1: super().__init__(..., **o",
+        ),
         (Forgetful, {"sizes": [1]}, "sizes = [1]: no value fits its annotation <class 'tuple'>; "),
         (Forgetful, {"bound": "x"}, "its constructor ended in TypeError: can only concatenate str"),
         (Unbounded, {"channels": -3}, "its constructor ended in RuntimeError: "),
@@ -376,6 +381,21 @@ def test_what_a_class_gives_its_base_is_a_default_where_the_object_keeps_it(monk
     assert args["dropout"] == 0.0, "a layer keeps it in another form"
     both = {"type": "Stretched", "args": {"dropout": 0.5}}
     assert "multiple values for keyword argument 'dropout'" in only_fault(changed("arch", both))
+
+
+class Letters(OwnInk):
+    def __init__(self, *, margin: int = 2, **options):
+        super().__init__(**options)
+
+    def lines(self):
+        return []
+
+
+def test_a_value_of_the_program_goes_before_what_a_class_gives_its_base(monkeypatch):
+    monkeypatch.setattr(user_modules, "classes", lambda: [Letters])
+    config = parsed(changed(DATASET, {"type": "Letters"}))
+    config = named_by_content(config)
+    assert config.resolved["data_loader"]["args"]["dataset"]["args"]["named_by"] == "content"
 
 
 def test_where_files_are_written_is_said_on_the_command_line_only():
@@ -428,14 +448,24 @@ def test_an_override_sets_any_key_and_the_last_counts(override, value):
         ("metrics.1.type=SSE", "-o: metrics.1: no such key; there are 0"),
         ("=1", "-o:  = 1: unknown key"),
         ("arch..clip=1", "-o: arch.: no such key"),
-        ("arch.args.dropout=NaN", "-o: arch.args.dropout = "),
-        ('arch.args={"cell": 1, "cell": 2}', "-o: arch.args = "),
         ("optimizer=SGD", f'-o: optimizer = "SGD": {NO_OBJECT}'),
         ('arch={"type": "CTCNetwork", "args": {"x": 3}}', "-o: arch.args.x = 3: CTCNetwork takes"),
     ],
 )
 def test_an_override_that_does_not_fit_is_named_with_its_option(override, message):
     assert only_fault(CONFIG, override).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("arch.args.dropout=NaN", 'arch.args.dropout = "NaN": no finite number'),
+        ('arch.args={"cell": 1, "cell": 2}', r"arch.args = .*: stands twice in one object"),
+    ],
+)
+def test_an_override_is_refused_when_json_does_not_allow_its_value(override, message):
+    with pytest.raises(UserError, match=message):
+        Override.parse(override)
 
 
 # Optimisers and schedules.
@@ -496,8 +526,10 @@ def test_a_schedule_that_does_not_fit_the_run_is_refused(args, steps, message):
         schedule_of({"type": "OneCycleLR", "args": args}, steps)
 
 
-def test_faults_of_constructors_come_with_those_of_values():
+def test_faults_of_constructors_come_with_those_of_values_and_each_once():
+    narrow = {"type": "Scale", "args": {"low": 2, "high": 1}}
     wrong = {"colour": 1, "optimizer.args.betas": [0.9, 1.0]}
-    with pytest.raises(ConfigError) as error:
-        parsed(tiny_config.changed(CONFIG, wrong))
-    assert [fault.key for fault in error.value.faults] == ["colour", "optimizer.args"]
+    wrong |= {"data_loader.args.augmentation": [narrow, narrow]}
+    keys = [fault.key for fault in faults(tiny_config.changed(CONFIG, wrong))]
+    key = "data_loader.args.augmentation"
+    assert keys == ["colour", f"{key}.0.args.low", f"{key}.1.args.low", "optimizer.args"]

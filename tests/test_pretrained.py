@@ -105,7 +105,7 @@ def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines):
     alphabet = model.alphabet if model.needs_text else None
     few = replace(lines, samples={"valid": lines.split("valid")[::23][:64]})
     settings = HandwritingDataLoader(dataset=IAMOnDBDataset(), batch_size=64)
-    data = settings.for_network(few, seed=0, normalisation=model.normalisation, alphabet=alphabet)
+    data = settings.prepare(few, seed=0, normalisation=model.normalisation, alphabet=alphabet)
     scores = evaluate(
         model,
         data.loader("valid"),

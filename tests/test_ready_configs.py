@@ -15,7 +15,7 @@ import torch
 import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import load_checkpoint
-from base.config import bases
+from base.config.values import read_config
 from logger.metrics_csv import read_rows
 from model import load
 from model.reader import Reader
@@ -44,7 +44,7 @@ def workplace(tmp_path, monkeypatch, logging_restored):
 
 def smaller(path: Path) -> list[str]:
     """Write small data for a config, and return the options that shrink the rest to fit it."""
-    config = bases.merged(bases.read(path))
+    config, _ = read_config(path)
     data = small_sources.of_loader(config["data_loader"]["args"])
     options = {f"data_loader.args.{key}": value for key, value in data.items()}
     options |= {"data_loader.args.batch_size": 3, "data_loader.args.valid_batch_size": 2}
@@ -88,7 +88,7 @@ def test_a_ready_config_trains_and_resumes_and_its_checkpoint_can_be_used(path, 
 
 def check_epochs(path: Path, rows: list[dict[str, float]], count: int) -> None:
     """Check that so many epochs of two or more steps were made, by the config's schedule."""
-    config = bases.merged(bases.read(path))
+    config, _ = read_config(path)
     loss = next(name for name in rows[0] if name.endswith("_per_point")).removesuffix("_per_point")
     names = [loss, f"valid_{loss}", f"{loss}_per_point", f"valid_{loss}_per_point"]
     if monitor := config["trainer"]["args"].get("monitor"):

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import Sample
-from base.config import bases
-from parse_config import plan_of
+from parse_config import read
 from tests import small_sources
 
 ROOT = Path(__file__).parents[1]
@@ -29,10 +28,9 @@ GRID = 1 / 64
 
 def samples_of(path: Path) -> Mapping[str, list[Sample]]:
     """Return the samples of a config on small data, by split, in the current folder."""
-    config = bases.merged(bases.read(path))
-    few = small_sources.of_loader(config["data_loader"]["args"])
-    few = {f"data_loader.args.{key}": value for key, value in few.items()}
-    plan = plan_of(config, str(path)).with_values(few)
+    plan = read(path)
+    few = small_sources.of_loader(plan.config["data_loader"]["args"])
+    plan = plan.with_values({f"data_loader.args.{key}": value for key, value in few.items()})
     return plan.build("data_loader").dataset.load().samples
 
 

@@ -101,7 +101,7 @@ def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, no_modules):
     ("call", "message"),
     [
         ("clip_norm=1.0, **options", "clip_norm = null: Mine gives its base 1.0: name it as an ar"),
-        ("epochs=options['epochs']", "seed = 4: Mine does not hand it on: super().__init__(..., *"),
+        ("epochs=options['epochs']", "does not hand on samples = 0, seed = 4, tensorboard = false"),
         ("", 'trainer.type = "Mine": its constructor ended in TypeError'),
     ],
 )

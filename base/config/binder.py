@@ -1,27 +1,36 @@
 """Binding of plain values, as from JSON, to the annotated parameters of constructors.
 
-An object is described as `{"type": NAME, "args": {...}}`. The annotations of a constructor's
-parameters say which values of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`;
-`list`, `tuple` and `dict` of these; `Annotated[int, Range(low, high)]` for bounds; and a base class
-for an object within the object. `Annotated[dict[str, X], reading]` is for objects by name: each may
-have the name of one before it in the place of an object. `reading` returns how the arguments of
-their classes are read, of how they would be read elsewhere. Binding makes no object: it gives a
-`Part` for each.
+The program supplies a constructor's parameters before `*`; a config may set the keyword-only
+parameters. An object is described as `{"type": NAME, "args": {...}}`. Annotations say which values
+of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`; `list`, `tuple` and `dict` of
+these; `Annotated[int, Range(low, high)]` for bounds; and a base class for an object within the
+object. `Annotated[dict[str, X], change]` is for objects by name, in which the name of one may stand
+in the place of a later object; `change` is applied to the signatures of all classes in them.
+
+Binding makes no object. In a bound value, a `Part` stands in the place of each object, and a
+`ConfigFault` in the place of each value that does not fit.
 """
 
 import collections.abc
+import inspect
+import operator
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import repeat
-from typing import Annotated, Any, Literal, get_args, get_origin
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, is_dataclass, replace
+from functools import cache
+from inspect import Parameter
+from itertools import repeat, takewhile
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from base.config import user_modules
-from base.config.signatures import Annotation, Arguments, arguments_of
 from utils import strict_json
 from utils.checks import ABSENT, NOTHING, ConfigFault, UserError, described, hint, shown
 from utils.strict_json import Config, Json
+
+Annotation: TypeAlias = Any
+"""A type, or a form of `typing` such as `Literal["a", "b"]`."""
 
 UNIONS = (typing.Union, types.UnionType)
 SEQUENCES = (list, tuple, collections.abc.Iterable, collections.abc.Sequence)
@@ -38,42 +47,73 @@ OBJECT_DESCRIPTION = 'an object {"type": ..., "args": {...}}'
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What binding or building gives for a value of a config."""
+class Signature:
+    """The arguments of a class's constructor."""
 
-    value: Any = None
-    """The value, or None if there are faults: after binding a plain value, a `Part`, or a list,
-    tuple or dictionary of these; after building, with objects in the place of parts."""
-    faults: tuple[ConfigFault, ...] = ()
-    defaults: Mapping[str, Json] = field(default_factory=dict)
-    """By dotted key, the plain defaults that classes give their bases; known after building."""
-
-    def sound(self) -> Any:
-        """Return the value; raise the first fault if there is one."""
-        for fault in self.faults:
-            raise fault
-        return self.value
-
-    @classmethod
-    def gathered(cls, value: Any, outcomes: Iterable["Outcome"]) -> "Outcome":
-        """Return the outcome of a value that is made of others."""
-        faults, defaults = (), {}
-        for outcome in outcomes:
-            faults += outcome.faults
-            defaults |= outcome.defaults
-        return cls(value, faults, defaults)
+    cls: type
+    from_program: tuple[str, ...]
+    """The names of the arguments that the program supplies, in order."""
+    arguments: Mapping[str, Parameter]
+    """The arguments that a config may set, by name."""
+    construct: Callable[..., Any] = operator.call
+    """Takes the class, what the program supplies, and the arguments by name."""
 
 
-def refused(key: str, value: object, expected: str) -> Outcome:
-    """Return the outcome of a value that does not fit."""
-    return Outcome(faults=(ConfigFault(key, value, expected),))
+@cache
+def signature_of(cls: type) -> Signature:
+    """Read the constructor of a class, and those that get its `**options` or `*supplied`."""
+    from_program: list[str] = []
+    arguments: dict[str, Parameter] = {}
+    passes_supplied = True
+    for owner in owners(cls):
+        parameters = parameters_of(owner)
+        kinds = {parameter.kind for parameter in parameters}
+        for parameter in parameters:
+            if parameter.kind is Parameter.KEYWORD_ONLY:
+                arguments.setdefault(parameter.name, parameter)
+            elif parameter.kind is Parameter.POSITIONAL_OR_KEYWORD and passes_supplied:
+                from_program.append(parameter.name)
+        passes_supplied = passes_supplied and Parameter.VAR_POSITIONAL in kinds
+        if Parameter.VAR_KEYWORD not in kinds:
+            break
+    return Signature(cls, tuple(from_program), arguments)
+
+
+def parameters_of(cls: type) -> list[Parameter]:
+    """Return the parameters of the constructor of `cls`; an annotation is `Any` if it is missing or
+    has unknown names."""
+    try:
+        # Some annotations of torch use names that torch imports only for type checkers.
+        names = vars(collections.abc)
+        signature = inspect.signature(cls.__init__, eval_str=True, locals=names)
+    except NameError:
+        signature = inspect.signature(cls.__init__)
+    _, *parameters = signature.parameters.values()
+    return [
+        each.replace(annotation=Any)
+        if each.annotation is Parameter.empty or isinstance(each.annotation, str)
+        else each
+        for each in parameters
+    ]
+
+
+def owners(cls: type) -> list[type]:
+    """Return the classes whose constructors may get arguments of `cls`: `cls`, its bases, and
+    dataclasses that annotate `**options`, as in `Annotated[Any, Settings]`."""
+    classes = []
+    for owner in (base for base in cls.__mro__ if "__init__" in vars(base)):
+        classes.append(owner)
+        for annotation in getattr(owner.__init__, "__annotations__", {}).values():
+            if get_origin(annotation) is Annotated:
+                classes += filter(is_dataclass, get_args(annotation))
+    return classes
 
 
 @dataclass(frozen=True)
 class Part:
     """A class with its bound arguments, of which objects are built."""
 
-    arguments: Arguments
+    signature: Signature
     key: str
     """The dotted key of the object's description in the config."""
     values: Mapping[str, Any]
@@ -84,237 +124,239 @@ class Part:
     @property
     def cls(self) -> type:
         """The class."""
-        return self.arguments.cls
+        return self.signature.cls
 
-    def build(self, supplied: Mapping[str, Any], named: Mapping[str, Any] = NOTHING) -> Outcome:
+    def build(
+        self, supplied: Mapping[str, Any] = NOTHING, made: Mapping[str, Any] = NOTHING
+    ) -> Any:
         """Build the object, and check that its bases got their arguments.
 
         Args:
-            supplied: by name, the arguments that the program passes; if one lacks that the
-                constructor needs, only the objects within the object are built.
-            named: the objects that stand for a `Named`, by name.
+            supplied: the arguments that the program passes, by name.
+            made: the objects whose names stand in the place of an object, by key.
+
+        Raises:
+            ConfigFault: if a constructor refuses an argument, fails, or does not hand one on.
         """
-        parts = {name: build(value, named=named) for name, value in self.values.items()}
-        whole = Outcome.gathered(None, parts.values())
-        if whole.faults or not supplied.keys() >= {*self.arguments.supplied}:
-            return whole
-        values = {name: part.value for name, part in parts.items()}
-        arguments = self.arguments
+        signature, values = self.signature, build(self.values, supplied, made)
         try:
-            positional = [supplied[name] for name in arguments.supplied]
-            result = arguments.construct(arguments.cls, *positional, **values)
+            # A parameter that is not supplied may have a default, as may those behind it.
+            names = takewhile(supplied.__contains__, signature.from_program)
+            result = signature.construct(self.cls, *map(supplied.get, names), **values)
         except ConfigFault as fault:
             key = ".".join(filter(None, (self.key, "args", fault.key)))
-            return refused(key, fault.value, fault.expected)
+            raise ConfigFault(key, fault.value, fault.expected) from None
         except (UserError, OSError):
             raise
         except Exception as error:  # A user's class may raise anything.
             problem = f"its constructor ended in {described(error)}"
-            return refused(f"{self.key}.type", arguments.cls.__name__, problem)
-        handed_on = [self._handed_on(result, name, values) for name in arguments.handed_on]
-        return Outcome.gathered(result, [whole, *handed_on])
+            raise ConfigFault(f"{self.key}.type", self.cls.__name__, problem) from error
+        lost = []
+        for name, kept in self.kept_by_bases(result).items():
+            given = values.get(name, kept)
+            if given != kept and {type(given), type(kept)} <= DESCRIPTIONS.keys():
+                lost.append(f"{name} = {shown(given)}")
+        if lost:
+            problem = f"does not hand on {', '.join(lost)}: super().__init__(..., **options)"
+            raise ConfigFault(f"{self.key}.type", self.cls.__name__, problem)
+        return result
 
-    def _handed_on(self, result: object, name: str, values: Mapping[str, Any]) -> Outcome:
-        """Check that a base got an argument; if the argument was left out, find its default."""
-        # A base keeps an argument as an attribute of `result`, or of a dataclass that `result` has.
-        owner, key = self.arguments.handed_on[name], f"{self.key}.args.{name}"
-        holders = (part for part in (result, *vars(result).values()) if isinstance(part, owner))
-        value = getattr(next(holders, None), name, ABSENT)
-        if name not in values:  # The default is what the class gives its base.
-            default = _plain_default(self.arguments.accepted[name], value)
-            return Outcome(defaults={key: default.value} if default else {})
-        if {type(value), type(values[name])} <= DESCRIPTIONS.keys() and value != values[name]:
-            problem = f"{self.cls.__name__} does not hand it on: super().__init__(..., **options)"
-            return refused(key, values[name], problem)
-        return Outcome()
+    def kept_by_bases(self, made: object) -> dict[str, Json]:
+        """Return by name the arguments that an object of a user's class has given its bases, as far
+        as they are known: a base keeps a plain value as an attribute of the object, or of a
+        dataclass that the object has."""
+        if not user_modules.is_any_defined(self.cls):
+            return {}
+        kept = {}
+        for owner in reversed(owners(self.cls)):
+            holders = (held for held in (made, *vars(made).values()) if isinstance(held, owner))
+            holder = None if user_modules.is_any_defined(owner) else next(holders, None)
+            names = {parameter.name for parameter in parameters_of(owner)}
+            kept |= {name: getattr(holder, name, ABSENT) for name in names}
+        arguments = self.signature.arguments
+        return plain_values(arguments, {name: kept[name] for name in arguments})
 
 
 @dataclass(frozen=True)
 class Named:
-    """A name in the place of an object, which stands before it."""
+    """The name of an object, in the place of the object."""
 
-    name: str
-    part: Part | None
-    """The object's part; None if its description has faults."""
+    part: Part | ConfigFault
+    """The part of the object, or a fault of it."""
+
+
+class Objects(dict[str, Any]):
+    """Bound objects by name, of which a later one may be made of earlier ones."""
 
 
 def build(
-    bound: Any, supplied: Mapping[str, Any] = NOTHING, named: Mapping[str, Any] = NOTHING
-) -> Outcome:
-    """Build the objects of a bound value.
-
-    Args:
-        bound: the value of an outcome of `Binder.bind`.
-        supplied: by name, the arguments that the program passes to the value's own constructors, or
-            to those of its elements, but not to those of objects within objects.
-        named: the objects that stand for a `Named`, by name.
-    """
+    bound: Any, supplied: Mapping[str, Any] = NOTHING, made: Mapping[str, Any] = NOTHING
+) -> Any:
+    """Return a bound value with objects in the place of parts, see `Part.build`."""
     if isinstance(bound, Part):
-        return bound.build(supplied, named)
+        return bound.build(supplied, made)
     if isinstance(bound, Named):
-        return Outcome(named[bound.name])
+        return made[bound.part.key]
+    if isinstance(bound, Objects):
+        made = {**made}
+        for part in filter(None, bound.values()):
+            made[part.key] = part.build(supplied, made)
+        return {name: part and made[part.key] for name, part in bound.items()}
     if isinstance(bound, list | tuple):
-        elements = [build(element, supplied, named) for element in bound]
-        return Outcome.gathered(type(bound)(part.value for part in elements), elements)
+        return type(bound)(build(element, supplied, made) for element in bound)
     if isinstance(bound, dict):
-        members: dict[str, Outcome] = {}
-        for name, member in bound.items():
-            built = {name: outcome.value for name, outcome in members.items()}
-            members[name] = build(member, named={**named, **built})
-            if members[name].faults:  # What is made of this object cannot be built.
-                break
-        value = {name: member.value for name, member in members.items()}
-        return Outcome.gathered(value, members.values())
-    return Outcome(bound)
+        return {name: build(member, supplied, made) for name, member in bound.items()}
+    return bound
 
 
-def parts(bound: Any) -> Iterator[Part]:
-    """Yield the parts in a bound value, at any depth, outer parts first."""
-    if isinstance(bound, Part):
-        yield bound
-        yield from parts(bound.values)
-    elif isinstance(bound, list | tuple | Mapping):
-        for element in bound.values() if isinstance(bound, Mapping) else bound:
-            yield from parts(element)
+def parts(bound: Any) -> list[Part]:
+    """Return the parts in a bound value, at any depth, inner parts first."""
+    return [value for value in _within(bound) if isinstance(value, Part)]
 
 
+def named(bound: Any) -> set[str]:
+    """Return the keys of the objects that are named in a bound value, at any depth."""
+    found = (value.part for value in _within(bound) if isinstance(value, Named))
+    return {part.key for part in found}
+
+
+def faults(bound: Any) -> list[ConfigFault]:
+    """Return the faults in a bound value, at any depth."""
+    return [value for value in _within(bound) if isinstance(value, ConfigFault)]
+
+
+def _within(bound: Any) -> Iterator[Any]:
+    """Yield all values within a bound value, inner ones first, and the value."""
+    values = bound.values if isinstance(bound, Part) else bound
+    if isinstance(values, Mapping | list | tuple):
+        for value in values.values() if isinstance(values, Mapping) else values:
+            yield from _within(value)
+    yield bound
+
+
+@dataclass(frozen=True)
 class Binder:
-    """Binds plain values to annotations.
+    """Binds plain values to annotations."""
 
-    Args:
-        choices: returns, for an annotation, the classes that a config may name, by name; {} if the
-            annotation is not a class.
-        arguments: returns the arguments of a class's constructor.
-        named: by name, the parts of objects whose names may stand in the place of an object.
-    """
+    choices: Callable[[Annotation], Mapping[str, type]] = lambda _: {}
+    """Returns, for an annotation, the classes that a config may name, by name; {} if the annotation
+    is not a class."""
+    from_program: Mapping[Annotation, Collection[str]] = field(default_factory=dict)
+    """By base class, the names of the arguments that the program supplies to its subclasses."""
+    signatures: Mapping[type, Signature] = field(default_factory=dict)
+    """The signatures of classes that do not follow the convention."""
+    change: Callable[[Signature], Signature] = lambda signature: signature
+    """What is applied to all signatures."""
+    named: Mapping[str, Any] = field(default_factory=dict)
+    """The parts of objects whose names may stand in the place of an object, or faults."""
 
-    def __init__(
-        self,
-        choices: Callable[[Annotation], Mapping[str, type]],
-        arguments: Callable[[type], Arguments] = arguments_of,
-        named: Mapping[str, Part | None] = NOTHING,
-    ) -> None:
-        self.choices, self.arguments, self.named = choices, arguments, named
+    def signature(self, cls: type) -> Signature:
+        """Return the arguments of a class's constructor."""
+        return self.change(self.signatures.get(cls) or signature_of(cls))
 
-    def bind(
-        self, annotation: Annotation, value: Json, key: str, supplied: Collection[str] = ()
-    ) -> Outcome:
-        """Bind the plain value at a key.
+    def bind(self, annotation: Annotation, value: Json, key: str) -> Any:
+        """Return the bound value of the plain value at a key.
 
         Args:
             annotation: the annotation of the parameter.
             value: the plain value in the config; `ABSENT` if the config lacks it.
             key: the value's dotted key, for messages.
-            supplied: the names of the arguments that the program passes to each constructor.
         """
         origin, members = get_origin(annotation), get_args(annotation)
         if value is ABSENT:
-            return refused(key, value, f"is missing: {self._wanted(annotation)}")
+            return ConfigFault(key, value, f"is missing: {self._wanted(annotation)}")
         if annotation is Any:
-            return Outcome(value)
+            return value
         if origin in UNIONS:
-            return self._bind_member(annotation, value, key, supplied)
+            return self._bind_member(annotation, value, key)
         if origin is Annotated and callable(members[1]):
             return self._bind_named(*members, value, key)
         if isinstance(value, str) and value in self.named and self.choices(annotation):
             part = self.named[value]
-            if part is None or issubclass(part.cls, annotation):
-                return Outcome(Named(value, part))
-        if isinstance(value, list) and origin in SEQUENCES:
-            size = _size(annotation)
-            if size in (None, len(value)):
-                kinds = repeat(members[0]) if size is None else members
-                elements = [
-                    self.bind(kind, element, f"{key}.{index}", supplied)
-                    for index, (kind, element) in enumerate(zip(kinds, value, strict=False))
-                ]
-                values = (tuple if origin is tuple else list)(part.value for part in elements)
-                return Outcome.gathered(values, elements)
-        elif isinstance(value, dict) and origin is dict:
-            bound = {name: self.bind(members[1], value[name], f"{key}.{name}") for name in value}
-            values = {name: part.value for name, part in bound.items()}
-            return Outcome.gathered(values, bound.values())
-        elif isinstance(value, dict) and self.choices(annotation):
-            return self._bind_object(annotation, value, key, supplied)
-        elif _fits(annotation, value):
-            return Outcome(float(value) if float in (annotation, *members[:1]) else value)
-        return refused(key, value, self._wanted(annotation))
+            if isinstance(part, ConfigFault) or issubclass(part.cls, annotation):
+                return Named(part)
+        size = _size(annotation)
+        if isinstance(value, list) and origin in SEQUENCES and size in (None, len(value)):
+            kinds = repeat(members[0]) if size is None else members
+            keys = (f"{key}.{index}" for index in range(len(value)))
+            elements = map(self.bind, kinds, value, keys)
+            return tuple(elements) if origin is tuple else list(elements)
+        if isinstance(value, dict) and origin is dict:
+            return {name: self.bind(members[1], value[name], f"{key}.{name}") for name in value}
+        if isinstance(value, dict) and self.choices(annotation):
+            return self._bind_object(annotation, value, key)
+        if _fits(annotation, value):
+            return float(value) if float in (annotation, *members[:1]) else value
+        return ConfigFault(key, value, self._wanted(annotation))
 
-    def _bind_member(
-        self, union: Annotation, value: Json, key: str, supplied: Collection[str]
-    ) -> Outcome:
+    def _bind_member(self, union: Annotation, value: Json, key: str) -> Any:
         """Bind a value to the first member of a union that it fits."""
-        misfit = refused(key, value, self.described(union))
+        misfit = ConfigFault(key, value, self.described(union))
         for member in get_args(union):
-            outcome = self.bind(member, value, key, supplied)
-            if not outcome.faults:
-                return outcome
-            if outcome.faults[0].key != key:  # the fault is within a list or an object
-                misfit = outcome
+            bound = self.bind(member, value, key)
+            if not (found := faults(bound)):
+                return bound
+            if found[0].key != key:  # the fault is within a list or an object
+                misfit = bound
         return misfit
 
     def _bind_named(
-        self, annotation: Annotation, reading: Callable[..., Any], value: Json, key: str
-    ) -> Outcome:
-        """Bind an object of objects by name, in their order."""
+        self, annotation: Annotation, change: Callable[..., Any], value: Json, key: str
+    ) -> Objects | ConfigFault:
+        """Bind an object of objects, or of nulls, by name."""
         if not isinstance(value, dict):
-            return refused(key, value, self._wanted(annotation))
-        outcomes, named = {}, {}
+            return ConfigFault(key, value, self._wanted(annotation))
+        bound = Objects()
         for name, member in value.items():
-            binder = Binder(self.choices, reading(self.arguments), dict(named))
-            outcomes[name] = binder.bind(get_args(annotation)[1], member, f"{key}.{name}")
-            if member is not None:
-                named[name] = outcomes[name].value
-        values = {name: outcome.value for name, outcome in outcomes.items()}
-        return Outcome.gathered(values, outcomes.values())
+            named = {other: part for other, part in bound.items() if part is not None}
+            # One with faults may be named, too; what is made of it is not built.
+            named |= {other: faults(part)[0] for other, part in named.items() if faults(part)}
+            binder = replace(self, change=change, named=named)
+            bound[name] = binder.bind(get_args(annotation)[1], member, f"{key}.{name}")
+        return bound
 
-    def _bind_object(
-        self, base: type, value: Config, key: str, supplied: Collection[str]
-    ) -> Outcome:
+    def _bind_object(self, base: type, value: Config, key: str) -> Any:
         """Bind the description of an object of a class of `base`."""
-        outcomes, classes = [], self.choices(base)
-        for name in (name for name in value if name not in ("type", "args")):
-            expected = 'unknown key; an object has "type" and "args"'
-            outcomes.append(refused(f"{key}.{name}", value[name], expected))
-        kind, args = value.get("type", ABSENT), value.get("args", {})
+        unknown = 'unknown key; an object has "type" and "args"'
+        others = (name for name in value if name not in ("type", "args"))
+        found = [ConfigFault(f"{key}.{name}", value[name], unknown) for name in others]
+        part = self._bind_part(base, value.get("type", ABSENT), value.get("args", {}), key)
+        return [*found, part] if found else part
+
+    def _bind_part(self, base: type, kind: Json, args: Json, key: str) -> Part | ConfigFault:
+        """Bind the arguments of an object of the class `kind`."""
+        classes, from_program = self.choices(base), self.from_program.get(base, ())
         if not isinstance(kind, str) or kind not in classes:
             problem = "is missing" if kind is ABSENT else "unknown type"
             expected = f"{problem}{hint(kind, classes)}; --module FILE adds classes of your own"
             for cls in (cls for cls in user_modules.classes() if cls.__name__ == kind):
                 wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
                 expected = f"{wanted}; that of {cls.__module__}.py does not"
-            outcomes.append(refused(f"{key}.type", kind, expected))
-            return Outcome.gathered(None, outcomes)
+            return ConfigFault(f"{key}.type", kind, expected)
+        signature = self.signature(classes[kind])
+        if not {*from_program} >= {*signature.from_program}:
+            names = f"whose parameters before * are among {', '.join(from_program)}"
+            condition = names if from_program else "without parameters before *"
+            return ConfigFault(f"{key}.type", kind, f"a class {condition}")
         if not isinstance(args, dict):
-            outcomes.append(refused(f"{key}.args", args, "an object of arguments"))
-            return Outcome.gathered(None, outcomes)
-        arguments = self.arguments(classes[kind])
-        if not {*supplied} >= {*arguments.supplied}:
-            names = f"whose parameters before * are among {', '.join(supplied)}"
-            condition = names if supplied else "without parameters before *"
-            outcomes.append(refused(f"{key}.type", kind, f"a class {condition}"))
-        bound = {
-            name: self._bind_argument(arguments, name, args.get(name, ABSENT), f"{key}.args.{name}")
-            for name in dict.fromkeys((*args, *arguments.accepted))
-            if name in args or name not in arguments.defaults
+            return ConfigFault(f"{key}.args", args, "an object of arguments")
+        arguments = signature.arguments
+        required = (name for name in arguments if arguments[name].default is Parameter.empty)
+        values = {
+            name: self._bind_argument(signature, name, args.get(name, ABSENT), f"{key}.args.{name}")
+            for name in dict.fromkeys((*args, *required))
         }
-        values = {name: argument.value for name, argument in bound.items()}
-        defaults = {}
-        for name in arguments.defaults.keys() - args.keys():
-            annotation = arguments.accepted[name]
-            if default := _plain_default(annotation, arguments.defaults[name]):
-                defaults[name] = default.value
-        part = Part(arguments, key, values, defaults)
-        return Outcome.gathered(part, [*outcomes, *bound.values()])
+        left_out = {name: arguments[name].default for name in arguments if name not in values}
+        return Part(signature, key, values, plain_values(arguments, left_out))
 
-    def _bind_argument(self, arguments: Arguments, name: str, value: Json, key: str) -> Outcome:
+    def _bind_argument(self, signature: Signature, name: str, value: Json, key: str) -> Any:
         """Bind the value of an argument of a constructor."""
-        if name in arguments.accepted:
-            return self.bind(arguments.accepted[name], value, key)
-        if name in arguments.supplied:
-            return refused(key, value, "is set by the program: leave it out")
-        problem = f"{arguments.cls.__name__} takes no such argument"
-        return refused(key, value, problem + hint(name, arguments.accepted))
+        if name in signature.arguments:
+            return self.bind(signature.arguments[name].annotation, value, key)
+        if name in signature.from_program:
+            return ConfigFault(key, value, "is set by the program: leave it out")
+        problem = f"{signature.cls.__name__} takes no such argument"
+        return ConfigFault(key, value, problem + hint(name, signature.arguments))
 
     def _wanted(self, annotation: Annotation) -> str:
         problem = f"no value fits its annotation {annotation!r}; name the elements, as in list[int]"
@@ -345,13 +387,16 @@ class Binder:
         return OBJECT_DESCRIPTION + names
 
 
-def _plain_default(annotation: Annotation, default: object) -> Outcome | None:
-    """Return a default as a plain value; None if JSON cannot hold it, or if it does not fit."""
-    try:
-        value = strict_json.plain(default)
-    except ConfigFault:
-        return None
-    return None if Binder(lambda _: {}).bind(annotation, value, "").faults else Outcome(value)
+def plain_values(
+    arguments: Mapping[str, Parameter], values: Mapping[str, object]
+) -> dict[str, Json]:
+    """Return by name the values of arguments that JSON can hold and that fit their annotations."""
+    plain, binder = {}, Binder()
+    for name, value in values.items():
+        with suppress(ConfigFault):
+            plain[name] = strict_json.plain(value)
+    bound = {name: binder.bind(arguments[name].annotation, plain[name], name) for name in plain}
+    return {name: plain[name] for name in plain if not faults(bound[name])}
 
 
 def _size(annotation: Annotation) -> int | None:
@@ -367,7 +412,6 @@ def _fits(annotation: Annotation, value: Json) -> bool:
         return _fits(members[0], value) and value in members[1]
     if get_origin(annotation) is Literal:
         return value in members and type(value) in map(type, members)
-    if annotation in (int, float):
-        kinds = (int,) if annotation is int else (int, float)
-        return type(value) in kinds and (type(value) is float or abs(value) <= MAX_INTEGER)
-    return annotation in DESCRIPTIONS and isinstance(value, annotation)
+    if type(value) is int and annotation in (int, float):
+        return abs(value) <= MAX_INTEGER
+    return annotation in DESCRIPTIONS and type(value) is annotation

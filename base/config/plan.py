@@ -1,29 +1,31 @@
 """A config whose values are bound to the constructors that they are for: a `Plan`."""
 
 import copy
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from base.config import bases, resumption, sources
-from base.config.binder import Binder, Outcome, Part, build, parts
-from base.config.overrides import CACHE, Override, option_of
-from base.config.signatures import Annotation
-from utils.checks import ABSENT, NOTHING, ConfigError, ConfigFault, hint
+from base.config import sources
+from base.config.binder import Annotation, Binder, Part, build, faults, parts
+from base.config.values import Override, merge
+from utils.checks import ABSENT, ConfigError, ConfigFault, hint, shown
 from utils.files import PLAIN_NAME
 from utils.strict_json import Config, Json, children, nested, without
 
-
-class Block(NamedTuple):
-    """What a config has at one of its first keys."""
-
-    annotation: Annotation
-    supplied: Collection[str] = ()
-    """The names of the arguments that the program passes to the block's constructors."""
+CACHE = "cache"
+"""A key that ends in this name sets a folder to write to; the default is beside the data. Only the
+command line may set it, so that an untrusted config cannot choose where the program writes."""
+FOLDERS = ("root", CACHE)
+"""The last names of the keys that set folders of data."""
+ADJUSTABLE = {
+    *("data_loader.args.num_workers", "data_loader.args.pin_memory", "trainer.args.epochs"),
+    *("trainer.args.log_steps", "trainer.args.tensorboard", "trainer.args.anomaly"),
+    *("trainer.args.keep_last", "trainer.args.save_minutes", "trainer.args.save_period"),
+    "trainer.args.time_limit_minutes",
+}
+"""Keys that may differ when a run is resumed, because they have changed no past step. (Keys in
+`FOLDERS` may also differ. The number of epochs may only grow.)"""
 
 
 @dataclass(frozen=True)
@@ -37,30 +39,77 @@ class Plan:
     """The values of the config, with overrides."""
     source: str
     """The origin of the config, for messages: the file, or `checkpoint FILE`."""
-    blocks: Mapping[str, Block]
-    """The blocks of a config, by key; it consists of these and a `name`."""
+    blocks: Mapping[str, Annotation]
+    """What a config has at its first keys; it consists of these and a `name`."""
     binder: Binder
-    files: Mapping[Path, Json] = field(default_factory=dict)
-    """The values in each file, first the config's own file, then its bases."""
+    bases: Mapping[str, str] = field(default_factory=dict)
+    """By dotted key, the base file that a value is from, if it is from one."""
     overrides: tuple[Override, ...] = ()
-    """The values from the command line that the config has."""
+    """The values that were set in the config, from the command line or by the program."""
     refused: tuple[ConfigFault, ...] = ()
     """Faults of overrides that could not be set."""
-    base_defaults: Mapping[str, Json] = field(default_factory=dict)
-    """By dotted key, the defaults that classes give their bases; known after a trial."""
+    kept_by_bases: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    """By the key of a part, the arguments that its class gives its bases; known after a trial."""
 
-    @classmethod
-    def from_file(cls, path: Path, blocks: Mapping[str, Block], binder: Binder) -> "Plan":
-        """Read the config in a JSON file and in the file's bases.
+    def with_network(self, arch: Json) -> "Plan":
+        """Return the plan with `arch` as its network, unless the config names a type of network.
+
+        Arguments of the network in the config override those in `arch`.
 
         Raises:
-            ConfigError: if a file cannot be read.
+            ConfigError: if neither the config nor `arch` names a type.
         """
-        try:
-            files = bases.read(path)
-        except ConfigFault as fault:
-            raise ConfigError(str(path), [fault]) from fault
-        return cls(bases.merged(files), str(path), blocks, binder, files)
+        block = children(self.config).get("arch", ABSENT)
+        if block is not None and not (isinstance(block, dict) and "type" not in block):
+            return self
+        if arch is None:
+            expected = "a type; or -r CHECKPOINT, whose network is then trained, such as -r writer"
+            raise self.error([ConfigFault("arch", block, expected)])
+        network = merge(children(arch), {"args": {}} | (block or {}))
+        return replace(self, config=self.config | {"arch": network})
+
+    def with_overrides(self, overrides: Iterable[Override]) -> "Plan":
+        """Return the plan with other values, set in order."""
+        plan = self
+        for override in overrides:
+            config = copy.deepcopy(plan.config)
+            try:
+                key = plan.main_root() if override.key is None else plan.present_key(override)
+                override = override._replace(key=key)
+                override.set_in(config)
+                plan = replace(plan, config=config, overrides=(*plan.overrides, override))
+            except ConfigFault as fault:
+                plan = replace(plan, refused=(*plan.refused, fault.of(override.option)))
+        return plan
+
+    def with_values(self, values: Mapping[str, Json]) -> "Plan":
+        """Return the plan with values of the program at dotted keys."""
+        return self.with_overrides(Override("", key, value) for key, value in values.items())
+
+    def resumed(self, former: "Plan") -> "Plan":
+        """Return the `former` plan of a run with this plan's values of the keys that may differ in
+        a resumed run.
+
+        Raises:
+            ConfigError: if keys differ that must not differ; see `ADJUSTABLE`.
+        """
+        overrides, found = [], []
+        for key, (old, new) in differences(former.complete, self.complete).items():
+            is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
+            # When a run begins, a fitted value replaces null in a dataset's arguments.
+            is_fitted = new is None and key.startswith(sources.DATASETS)
+            may_change = key in ADJUSTABLE and (key != "trainer.args.epochs" or new > old)
+            if is_folder or may_change:
+                overrides.append(Override(self.source, key, new))
+            elif not is_fitted:
+                state = "did not have it" if old is ABSENT else f"has {shown(old)}"
+                problem = f"the run that is to be resumed {state}"
+                found.append(ConfigFault(key, new, problem))
+        if found:
+            raise self.error(found)
+        return former.with_overrides(overrides)
+
+    # What is read off a plan.
 
     @property
     def name(self) -> str:
@@ -70,58 +119,30 @@ class Plan:
             self.checked()  # refuses the name
         return name
 
-    def with_network(self, arch: Json) -> "Plan":
-        """Return the plan with a network; see `bases.with_network`.
-
-        Raises:
-            ConfigError: if neither the config nor `arch` names a type of network.
-        """
-        try:
-            return replace(self, config=bases.with_network(self.config, arch))
-        except ConfigFault as fault:
-            raise ConfigError(self.source, [fault]) from fault
-
-    def with_overrides(self, overrides: Iterable[Override]) -> "Plan":
-        """Return the plan with values from the command line, set in order."""
-        plan = self
-        for override in overrides:
-            try:
-                key = plan.main_root() if override.key is None else plan.present_key(override)
-                text = json.dumps(override.text) if override.key is None else override.text
-                override, config = Override(override.option, key, text), copy.deepcopy(plan.config)
-                override.set_in(config)
-                plan = replace(plan, config=config, overrides=(*plan.overrides, override))
-            except ConfigFault as fault:
-                plan = replace(plan, refused=(*plan.refused, fault.of(override.option)))
-        return plan
-
-    def with_values(self, values: Mapping[str, Json]) -> "Plan":
-        """Return the plan with other values at dotted keys."""
-        config = copy.deepcopy(self.config)
-        for key, value in values.items():
-            Override("", key, json.dumps(value)).set_in(config)
-        return replace(self, config=config)
-
-    # What is read off a plan.
-
     @cached_property
-    def _bound(self) -> dict[str, Outcome]:
-        """The outcome of binding each block."""
+    def bound(self) -> dict[str, Any]:
+        """The bound value of each block."""
         values = children(self.config)
         return {
-            key: self.binder.bind(block.annotation, values.get(key, ABSENT), key, block.supplied)
-            for key, block in self.blocks.items()
+            key: self.binder.bind(annotation, values.get(key, ABSENT), key)
+            for key, annotation in self.blocks.items()
         }
 
-    def __getitem__(self, key: str) -> Any:
-        """Return the bound value of a block: a `Part`, or a list of parts; None if it has none."""
-        return self._bound[key].value
+    def __getitem__(self, key: str) -> Part | None:
+        """Return the part at a dotted key; None if there is none."""
+        return next((part for part in self.parts() if part.key == key), None)
 
-    def parts(self, argument: str | None = None) -> Iterator[Part]:
-        """Yield all parts, at any depth, or those that accept an argument."""
-        for part in chain.from_iterable(parts(self[key]) for key in self.blocks):
-            if argument is None or argument in part.arguments.accepted:
-                yield part
+    def parts(self, argument: str | None = None) -> list[Part]:
+        """Return all parts, inner ones first, or those that accept an argument."""
+        found = parts(self.bound)
+        return [part for part in found if argument in (None, *part.signature.arguments)]
+
+    def option_of(self, key: str) -> str:
+        """Return the option that last set a key or its parent; "" if no option did."""
+        for override in reversed(self.overrides):
+            if f"{key}.".startswith(f"{override.key}."):
+                return override.option
+        return ""
 
     def main_root(self) -> str:
         """Return the key of the folder of the main dataset, or of the only dataset from files.
@@ -132,8 +153,7 @@ class Plan:
             ConfigFault: if there is no such dataset.
         """
         keys = [f"{part.key}.args.root" for part in self.parts("root")]
-        loader = self["data_loader"]
-        main = [f"{part.key}.args.root" for part in sources.main_parts(loader)] if loader else []
+        main = [f"{part.key}.args.root" for part in sources.main_parts(self["data_loader"])]
         if len(candidates := [key for key in main if key in keys] or keys) == 1:
             return candidates[0]
         expected = "--data is not used: the config's dataset is not read from files"
@@ -149,15 +169,15 @@ class Plan:
         Raises:
             ConfigFault: if the config has sources, and the key is that of a config without.
         """
-        key, loader = override.key, self["data_loader"]
-        is_former = f"{key}.".startswith(f"{sources.DATASET}.")
-        if not is_former or loader is None or not loader.values.get("sources"):
+        key = override.key
+        if not f"{key}.".startswith(f"{sources.DATASET}."):
             return key
-        present = sources.present_key(loader, key)
+        if not (named := sources.named(self["data_loader"])):
+            return key
+        present = sources.present_key(self["data_loader"], key)
         if present and override.option not in ("-o", "--sweep"):
             return present
-        names = [name for name, part in loader.values["sources"].items() if part]
-        present = present or f"{sources.LOADER}.sources.NAME, one of {', '.join(names)}"
+        present = present or f"{sources.LOADER}.sources.NAME, one of {', '.join(named)}"
         expected = f"the config has `sources`: use {override.option} {present}"
         raise ConfigFault(key, ABSENT, expected)
 
@@ -169,12 +189,9 @@ class Plan:
             block = config
             for name in part.key.split("."):
                 block = children(block)[name]
-            of_bases = {
-                name: self.base_defaults[key]
-                for name in part.arguments.accepted
-                if (key := f"{part.key}.args.{name}") in self.base_defaults
-            }
-            block["args"] = {**block.get("args", {}), **part.defaults, **of_bases}
+            args = block.setdefault("args", {})
+            for name, default in {**part.defaults, **self.kept_by_bases.get(part.key, {})}.items():
+                args.setdefault(name, default)
         return config
 
     @property
@@ -192,12 +209,10 @@ class Plan:
     @cached_property
     def faults(self) -> list[ConfigFault]:
         """All faults that are known before anything is made."""
-        faults = [*self.refused]
-        if not isinstance(self.config, dict):
-            expected = f"an object with {', '.join(('name', *self.blocks))}"
-            return [*faults, ConfigFault("the config", self.config, expected)]
-        bound = Outcome.gathered(None, self._bound.values())
-        return [*faults, *self._key_faults(), *bound.faults]
+        if isinstance(self.config, dict):
+            return [*self.refused, *self._key_faults(), *faults(self.bound)]
+        expected = f"an object with {', '.join(('name', *self.blocks))}"
+        return [*self.refused, ConfigFault("the config", self.config, expected)]
 
     def _key_faults(self) -> Iterator[ConfigFault]:
         """Yield unknown keys, an invalid name, and caches that no override sets."""
@@ -209,43 +224,27 @@ class Plan:
             yield ConfigFault("name", name, f"{expected}, up to 100")
         for key, value in nested(self.config):
             is_cache = key.rpartition(".")[2] == CACHE and value is not None
-            if is_cache and not option_of(key, self.overrides):
+            if is_cache and not self.option_of(key):
                 expected = f"sets a folder to write to: accepted only as -o {key}=FOLDER"
                 yield ConfigFault(key, ABSENT, expected)
 
-    def has_faults(self, key: str) -> bool:
-        """Return whether the values of a block do not fit."""
-        return bool(self._bound[key].faults)
-
     def checked(self) -> "Plan":
         """Return the plan; raise a ConfigError if it has faults."""
-        self.refuse(self.faults)
+        if self.faults:
+            raise self.error(self.faults)
         return self
 
-    def refuse(self, faults: Iterable[ConfigFault]) -> None:
-        """Raise a ConfigError if there are faults; the error names each fault's option or file."""
-        faults, located = [*faults], []
-        if not faults:
-            return
-        present = dict(nested(self.config))
-        keys_by_file = {str(path): dict(nested(values)) for path, values in self.files.items()}
-        for fault in faults:
-            key = fault.key
+    def error(self, found: Sequence[ConfigFault]) -> ConfigError:
+        """Return the error of faults of the config; it names each fault's option or file."""
+        located = []
+        for fault in found:
             # The config of an exported network lacks the root.
-            lacks_root = key.endswith(".root") and fault.value is ABSENT
-            remedy = "; --data names the folder" if lacks_root else ""
-            files = keys_by_file if key in present else ()
-            file = next((file for file in files if key in keys_by_file[file]), "")
-            origin = option_of(key, self.overrides) or ("" if file == self.source else file)
-            located.append(fault.of(origin, remedy))
-        raise ConfigError(self.source, located)
+            lacks_root = fault.key.endswith(".root") and fault.value is ABSENT
+            origin = self.option_of(fault.key) or self.bases.get(fault.key, "")
+            located.append(fault.of(origin, "; --data names the folder" if lacks_root else ""))
+        return ConfigError(self.source, located)
 
     # Building.
-
-    def tried(self, key: str, supplied: Mapping[str, Any] = NOTHING) -> Outcome:
-        """Return the outcome of building a block, see `build`; nothing is built of a block with
-        faults, or of one whose constructor needs more than is `supplied`."""
-        return Outcome() if self.has_faults(key) else build(self[key], supplied)
 
     def build(self, key: str, **supplied: Any) -> Any:
         """Build the object, or the list of objects, of a block.
@@ -258,20 +257,29 @@ class Plan:
         Raises:
             ConfigError: if the plan has faults, or a constructor refuses an argument.
         """
-        outcome = self.checked().tried(key, supplied)
-        self.refuse(outcome.faults)
-        return outcome.value
+        try:
+            return build(self.checked().bound[key], supplied)
+        except ConfigFault as fault:
+            raise self.error([fault]) from fault
 
-    def resumed(self, former: "Plan") -> "Plan":
-        """Return the `former` plan of a run with this plan's values of the keys that may differ in
-        a resumed run.
 
-        Raises:
-            ConfigError: if keys differ that must not differ; see `resumption.ADJUSTABLE`.
-        """
-        overrides, faults = resumption.compare(former.complete, self.complete, self.source)
-        self.refuse(faults)
-        return former.with_overrides(overrides)
+def changes(old: Config, new: Config) -> dict[str, list[Json]]:
+    """Return by key the old and the new value of each difference, except folders of data; None
+    stands for a value that a config lacks."""
+    pairs = differences(old, new, absent=None).items()
+    return {key: [*pair] for key, pair in pairs if key.rpartition(".")[2] not in FOLDERS}
+
+
+def differences(old: Config, new: Config, absent: Any = ABSENT) -> dict[str, tuple[Any, Any]]:
+    """Return by key the old and the new value of each difference, down to single values in objects
+    and lists; `absent` stands for a value that a config lacks."""
+    olds, news = dict(nested(old)), dict(nested(new))
+    pairs = {key: (olds.get(key, absent), news.get(key, absent)) for key in {**news, **olds}}
+    return {
+        key: pair
+        for key, pair in pairs.items()
+        if pair[0] != pair[1] and not any(map(children, pair))
+    }
 
 
 def _is_name(name: object) -> bool:

@@ -1,8 +1,9 @@
 """Where the datasets of a config's data loader stand: one at `dataset`, or several at `sources`."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from base.config.binder import Named, Part
+from base.config.binder import Named, Objects, Part
 
 LOADER = "data_loader.args"
 DATASET = f"{LOADER}.dataset"
@@ -11,11 +12,18 @@ DATASETS = (f"{DATASET}.", f"{LOADER}.sources.")
 """What the keys of datasets begin with."""
 
 
-def main_parts(loader: Part) -> Iterator[Part]:
+def named(loader: Part | None) -> dict[str, Part]:
+    """Return the parts of the sources of a loader, by name."""
+    bound = loader.values.get("sources") if loader else None
+    found = bound if isinstance(bound, Objects) else {}
+    return {name: part for name, part in found.items() if isinstance(part, Part)}
+
+
+def main_parts(loader: Part | None) -> Iterator[Part]:
     """Yield the dataset that is validated on, the first of several, and then each time the dataset
     that it is made of: its argument `dataset`."""
-    part = loader.values.get("dataset")
-    if loader.values.get("sources"):
+    part = loader.values.get("dataset") if loader else None
+    if named(loader):
         part = next(iter(_taken(loader, "valid")), None)
     while part := _part(part):
         yield part
@@ -35,7 +43,7 @@ def present_key(loader: Part, key: str) -> str | None:
             parts = parts[:1] if name == "dataset" else parts[1:]
         elif len(parts) == 1 and (part := _part(parts[0].values.get(name))):
             parts = [part]
-        elif len(parts) == 1 and name in parts[0].arguments.accepted:
+        elif len(parts) == 1 and name in parts[0].signature.arguments:
             return ".args.".join([parts[0].key, *names[number:]])
         else:
             return None
@@ -45,15 +53,14 @@ def present_key(loader: Part, key: str) -> str | None:
 
 def _taken(loader: Part, split: str) -> list[Part]:
     """Return the parts of the sources that a split takes, in their order."""
-    names = [
-        name
-        for entry in loader.values.get(split) or ()
-        for name in ([entry] if isinstance(entry, str) else entry)
-    ]
-    return [part for name in names if (part := _part(loader.values["sources"].get(name)))]
+    entries, found = loader.values.get(split), named(loader)
+    names: list[str] = []
+    for entry in entries if isinstance(entries, list) else ():
+        names += entry if isinstance(entry, dict) else [entry]
+    return [found[name] for name in names if name in found]
 
 
-def _part(bound: object) -> Part | None:
+def _part(bound: Any) -> Part | None:
     """Return a part that stands in its place, or is named there; None if there is none."""
     part = bound.part if isinstance(bound, Named) else bound
     return part if isinstance(part, Part) else None

@@ -5,7 +5,6 @@ the wrong value.
 """
 
 import math
-from dataclasses import replace
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -13,15 +12,14 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from base.config import user_modules
-from base.config.signatures import Annotation, Arguments, arguments_of
+from base.config.binder import Annotation, Signature, parameters_of
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
     *("LBFGS", "SparseAdam", "Muon"),  # They need a closure, sparse gradients, or matrices.
     *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain arguments
 }
-FROM_PROGRAM = (
+RESERVED = (
     *("params", "optimizer", "last_epoch", "epochs", "steps_per_epoch"),
     *("capturable", "differentiable"),
 )
@@ -49,41 +47,6 @@ TORCH_RANGES = {
 }
 
 
-def offered() -> list[type]:
-    """Return torch's optimisers and schedules that a config can describe."""
-    bases = Optimizer, LRScheduler
-    return [
-        cls
-        for name, cls in {**vars(torch.optim), **vars(lr_scheduler)}.items()
-        if isinstance(cls, type) and issubclass(cls, bases) and cls not in bases
-        if name[0] != "_" and name not in NOT_OFFERED
-    ]
-
-
-def arguments(cls: type) -> Arguments:
-    """Return the arguments of a class's constructor; torch's get bounds and derived defaults."""
-    if cls in offered():
-        arguments, is_optimizer = arguments_of(cls, FROM_PROGRAM), issubclass(cls, Optimizer)
-        for name in arguments.accepted.keys() & TORCH_RANGES.keys():
-            arguments.accepted[name] = _bounded(arguments.accepted[name], TORCH_RANGES[name])
-        return replace(
-            arguments,
-            supplied=["params"] if is_optimizer else ["optimizer", "steps"],
-            defaults=arguments.defaults | DERIVED_ARGUMENTS.get(cls.__name__, {}),
-            construct=_construct if is_optimizer else _schedule,
-        )
-    arguments = arguments_of(cls)
-    # `binder` checks that a user's class passes on the arguments of bases that no user wrote.
-    if cls in user_modules.classes():
-        owners = arguments.owners.items()
-        arguments.handed_on = {
-            n: owner for n, owner in owners if not user_modules.is_any_defined(owner)
-        }
-    if issubclass(cls, LRScheduler):  # A user's schedule may have torch's argument `last_epoch`.
-        arguments.supplied[:] = [name for name in arguments.supplied if name != "last_epoch"]
-    return arguments
-
-
 def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:
     """Advance a schedule, if there is one; ReduceLROnPlateau needs the `value`.
 
@@ -94,6 +57,21 @@ def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> N
         schedule.step(value)
     elif schedule and schedule.last_epoch < getattr(schedule, "total_steps", math.inf) - 1:
         schedule.step()
+
+
+def _signature(cls: type) -> Signature:
+    """Return the arguments of a constructor of torch, with bounds and derived defaults."""
+    arguments, derived = {}, DERIVED_ARGUMENTS.get(cls.__name__, {})
+    for parameter in parameters_of(cls):
+        name, annotation = parameter.name, parameter.annotation
+        if name in TORCH_RANGES:
+            annotation = _bounded(annotation, TORCH_RANGES[name])
+        default = derived.get(name, parameter.default)
+        if name not in RESERVED:
+            arguments[name] = parameter.replace(annotation=annotation, default=default)
+    if issubclass(cls, Optimizer):
+        return Signature(cls, ("params",), arguments, _construct)
+    return Signature(cls, ("optimizer", "steps"), arguments, _schedule)
 
 
 def _bounded(annotation: Annotation, bounds: Range) -> Annotation:
@@ -130,3 +108,12 @@ def _construct(cls: type, first: object, **args: Any) -> Any:
     except Exception as error:  # Arithmetic with a wrong value may raise any error.
         reason = f"{cls.__name__} refuses it: {error or type(error).__name__}"
     raise ConfigFault("", args, reason)
+
+
+SIGNATURES = {
+    cls: _signature(cls)
+    for name, cls in {**vars(torch.optim), **vars(lr_scheduler)}.items()
+    if isinstance(cls, type) and issubclass(cls, (Optimizer, LRScheduler))
+    if cls not in (Optimizer, LRScheduler) and name[0] != "_" and name not in NOT_OFFERED
+}
+"""Torch's optimisers and schedules that a config can describe, and their arguments."""

@@ -98,19 +98,8 @@ def options() -> str:
     return "".join(f" --module {shlex.quote(file)}" for file in files)
 
 
-def missing(modules: Mapping[str, str]) -> str:
-    """Describe the modules of a checkpoint that are not loaded; "" if all are loaded. `modules` are
-    the `digests` of the modules that it was made with."""
-    remedy = "--module FILE loads it (in Python: load(..., modules=[FILE]))"
-    return "; ".join(
-        f"the module {name}.py (SHA-256 {digest[:12]}...) is not loaded: {remedy}"
-        for name, digest in modules.items()
-        if name not in _loaded and "/" not in name
-    )
-
-
 def warn_of_changes(modules: Mapping[str, str], source: str | Path) -> None:
-    """Warn if a loaded module differs from `modules`, with which `source` was made."""
+    """Warn if a loaded module differs from `modules`, with whose `digests` `source` was made."""
     loaded = digests()
     for name in sorted(modules.keys() & loaded.keys()):
         if modules[name] != loaded[name]:
@@ -121,6 +110,12 @@ def warn_of_changes(modules: Mapping[str, str], source: str | Path) -> None:
 
 
 def check(modules: Mapping[str, str], source: str | Path) -> None:
-    """Raise a CheckpointError if one of `modules` is not loaded; `source` is their checkpoint."""
-    if lacking := missing(modules):
-        raise CheckpointError(f"{source}: {lacking}")
+    """Raise a CheckpointError if one of `modules`, with which `source` was made, is not loaded."""
+    remedy = "--module FILE loads it (in Python: load(..., modules=[FILE]))"
+    lacking = [
+        f"the module {name}.py (SHA-256 {digest[:12]}...) is not loaded: {remedy}"
+        for name, digest in modules.items()
+        if name not in _loaded and "/" not in name
+    ]
+    if lacking:
+        raise CheckpointError(f"{source}: {'; '.join(lacking)}")

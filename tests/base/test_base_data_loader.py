@@ -13,14 +13,13 @@ from base.base_data_loader import BaseDataLoader, Batch
 class Noise(Dataset):
     """Samples that are random, but only by epoch and index."""
 
-    def __getitem__(self, key):
-        epoch, index = key
-        return index, np.random.default_rng([epoch, index]).normal()
+    def __getitem__(self, keys):
+        return [(index, np.random.default_rng([epoch, index]).normal()) for epoch, index in keys]
 
 
 class Loader(BaseDataLoader):
     def __init__(self, lengths, seed=1, **options):
-        super().__init__(Noise(), lengths, list, seed, **options)
+        super().__init__(Noise(), lengths, seed, **options)
 
 
 def lengths_like_iam(count, seed=0):
@@ -37,7 +36,7 @@ def test_padding_is_at_most_5_percent_at_batch_size_32():
     lengths = lengths_like_iam(10_400)
 
     def padding(loader, epoch):
-        batches = loader.batch_sampler.batches(epoch)
+        batches = loader.sampler.batches(epoch)
         return 1 - lengths.sum() / sum(lengths[batch].max() * len(batch) for batch in batches)
 
     loader = Loader(lengths, batch_size=32)
@@ -54,7 +53,7 @@ def test_every_epoch_has_every_sample_once_in_other_batches(count):
         assert sorted(chain(*batches)) == list(range(count))
         assert len(batches) == len(loader) == -(-count // 8)
         assert sorted(len(batch) for batch in batches)[1:] == [8] * (len(batches) - 1)
-    longest = [loader.batch_sampler.lengths[batch].max() for batch in epochs[0]]
+    longest = [loader.sampler.lengths[batch].max() for batch in epochs[0]]
     # Fails by 1 in 10^3 of seeds; this one is fixed.
     assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.5
     sets = [{frozenset(batch) for batch in batches} for batches in epochs]

@@ -44,7 +44,7 @@ def test_a_step_divides_the_summed_gradient_once(tmp_path, accumulate, by_points
     options = {"trainer": TinyTrainer, "by_points": by_points, "accumulate": accumulate}
     trainer = make(tmp_path, **ONE_STEP, **options)
     model = copy.deepcopy(trainer.model)
-    batches = trainer.train_loader.batch_sampler.batches(0)[:accumulate]
+    batches = trainer.train_loader.sampler.batches(0)[:accumulate]
     indices = [int(index) for batch in batches for index in batch]
     assert len(indices) == 3 * accumulate
     total, points = error_of(model, indices)

@@ -20,7 +20,7 @@ def test_an_epoch_of_so_many_steps_continues_where_the_last_one_ended(tmp_path):
     assert [row["step"] for row in rows(trainer)] == ["3", "6", "9", "12"]
     assert (trainer.progress.data_pass, trainer.progress.batch) == (2, 2)
     loader = trainer.train_loader
-    order = [batch for one in range(3) for batch in loader.batch_sampler.batches(one)]
+    order = [batch for one in range(3) for batch in loader.sampler.batches(one)]
     assert len(trainer.model.calls) == 12
     for batch, inputs in zip(order, trainer.model.calls, strict=False):
         firsts = [sequence(int(index))[0, 0] for index in batch]
@@ -50,8 +50,8 @@ def stream(truncate=None, accumulate=1, resumed=None, **options):
     parts = SimpleNamespace(train_loader=loader, device=cpu)
     made = BatchStream(parts, settings, state, StopRequest())
     if resumed is not None:
-        saved = resumed.state.state_dict() | resumed.layout
-        state.load_state_dict(saved, {}, "file.pth", made.layout)
+        state.load_state_dict(resumed.state.state_dict(), {}, "file.pth")
+        made.load_state_dict(resumed.state_dict())
     return made
 
 
@@ -65,9 +65,9 @@ def played(one, steps):
     """Make steps; return of each its position, and which samples its parts have."""
     found = []
     for _ in range(steps):
-        assert one.load()
+        start = place(one)
         parts = [chunk and chunk.batch.index.tolist() for chunk in one.chunks()]
-        found.append((place(one), parts))
+        found.append((start, parts))
         one.advance()
     return found
 
@@ -75,7 +75,7 @@ def played(one, steps):
 def test_groups_chunks_and_passes_follow_one_another():
     """Five batches a pass, two a step; a batch takes part until its own chunks are done."""
     one = stream(truncate=4, accumulate=2)
-    batches = [[int(i) for i in b] for p in (0, 1) for b in one.loader.batch_sampler.batches(p)]
+    batches = [[int(i) for i in b] for p in (0, 1) for b in one.loader.sampler.batches(p)]
     counts = [max(-(-(len(sequence(i)) - 1) // 4) for i in batch) for batch in batches]
     expected = []
     for data_pass in (0, 1):
@@ -92,29 +92,26 @@ def test_groups_chunks_and_passes_follow_one_another():
 
 def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
     one = stream(truncate=4, batch_size=13)
-    assert one.load()
     (chunk,) = one.chunks()
     on = one._group[0].lengths > 4
     assert torch.equal(chunk.goes_on, on) and 0 < on.sum() < 13
     state = {"hidden": torch.arange(26.0, requires_grad=True).reshape(13, 2) * 2}
-    one.carry(chunk, state)
+    chunk.carry(state)
     one.advance()
-    assert one.load()
     (chunk,) = one.chunks()
     assert torch.equal(chunk.state["hidden"], state["hidden"][on])
     assert not chunk.state["hidden"].requires_grad and 0 < len(chunk.batch) < 13
     # What is not finite is not carried over.
-    one.carry(chunk, {"hidden": torch.full((len(chunk.batch), 2), torch.nan)})
+    chunk.carry({"hidden": torch.full((len(chunk.batch), 2), torch.nan)})
     one.advance()
-    assert one.state.carried == [None]
+    assert one.carried == [None]
 
 
 def test_a_state_is_carried_when_the_step_is_over_and_not_without_the_chunk():
     one = stream(truncate=4, accumulate=2, batch_size=6)
-    assert one.load()
     second = one.chunks()[1]
-    one.carry(second, {"hidden": torch.arange(6.0)})
-    assert one.state.carried == [None, None]
+    second.carry({"hidden": torch.arange(6.0)})
+    assert one.carried == []
     one.advance()
     states = [chunk.state for chunk in one.chunks()]
     assert states[0] is None and torch.equal(states[1]["hidden"], torch.arange(6.0)[second.goes_on])
@@ -122,21 +119,21 @@ def test_a_state_is_carried_when_the_step_is_over_and_not_without_the_chunk():
 
 def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog):
     first = stream(truncate=4)
-    assert first.load()
-    ((batch),) = first._group
+    (start,) = first.chunks()
+    (batch,) = first._group
     rows = (batch.lengths > 4).nonzero().flatten()
     assert len(rows) > 0
-    first.carry(first.chunks()[0], {"hidden": torch.arange(float(len(batch)))})
+    start.carry({"hidden": torch.arange(float(len(batch)))})
     first.advance()
-    assert place(first) == (0, 0, 1) and first.layout["batches"] == 5
+    assert place(first) == (0, 0, 1) and first.state_dict()["batches"] == 5
 
     again = stream(truncate=4, resumed=first)
-    assert again.load() and place(again) == (0, 0, 1)
     (chunk,) = again.chunks()
+    assert place(again) == (0, 0, 1)
     assert torch.equal(chunk.state["hidden"], rows.float()) and not caplog.messages
 
-    first.state.carried[0] = {"hidden": torch.zeros(len(rows) - 1)}
+    first.carried[0] = {"hidden": torch.zeros(len(rows) - 1)}
     other = stream(truncate=4, resumed=first)
-    assert other.load() and place(other) == (0, 0, 0)
-    assert other.chunks()[0].state is None
+    (chunk,) = other.chunks()
+    assert place(other) == (0, 0, 0) and chunk.state is None
     assert caplog.messages == ["the data have changed since file.pth: restarting a batch"]

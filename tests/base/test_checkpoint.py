@@ -23,7 +23,7 @@ from base.checkpoint import (
     newest_checkpoint,
     save_checkpoint,
 )
-from base.pretrained import pretrained
+from base.pretrained import pretrained, resolve_checkpoint
 from tests.pickled_call import Call
 from utils.checks import CheckpointError
 
@@ -122,7 +122,7 @@ def test_missing_file_and_folder(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_checkpoint(tmp_path)
     with pytest.raises(CheckpointError, match="no such file or folder"):
-        find_checkpoint(tmp_path / "nothing")
+        resolve_checkpoint(tmp_path / "nothing")
 
 
 def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
@@ -132,20 +132,19 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr("base.pretrained.PRETRAINED", shipped)
     monkeypatch.chdir(place)
     with pytest.raises(CheckpointError, match=r"writer: no such file or folder, .* \(none\)$"):
-        find_checkpoint("writer")
+        resolve_checkpoint("writer")
     for epoch, name in enumerate(("a_writer", "writer.partial", "reader.partial", "writer"), 1):
         save_checkpoint(shipped / f"{name}.pth", content(epoch))
     assert list(pretrained()) == ["a_writer", "writer", "reader"]
-    path, loaded = find_checkpoint("writer")  # the whole training before the other
+    path = resolve_checkpoint("writer")  # the whole training before the other
     assert path == shipped / "writer.pth"
-    assert loaded["state_dict"]["weight"][0, 0] == 4
-    assert find_checkpoint("reader")[0] == shipped / "reader.partial.pth"
+    assert find_checkpoint(path).content["state_dict"]["weight"][0, 0] == 4
+    assert resolve_checkpoint("reader") == shipped / "reader.partial.pth"
     expected = r"writr: no such .* \(did you mean writer\? There are a_writer, writer, reader\)$"
     with pytest.raises(CheckpointError, match=expected):
-        find_checkpoint("writr")
+        resolve_checkpoint("writr")
     (place / "writer").mkdir()
-    save_checkpoint(place / "writer" / checkpoint_name(7), content(7))
-    assert find_checkpoint("writer")[0] == Path("writer", checkpoint_name(7))  # the folder first
+    assert resolve_checkpoint("writer") == Path("writer")  # the folder first
 
 
 def test_the_newest_whole_one_is_taken_and_the_skipped_are_named(tmp_path, caplog):

@@ -18,7 +18,6 @@ from tiny_run import (
     SquaredError,
     TinyModel,
     make,
-    sequence,
     weights,
 )
 from torch import nn
@@ -228,7 +227,8 @@ def test_transform_that_draws_from_elsewhere_is_refused(tmp_path):
 
     def be_moving(trainer: BaseTrainer) -> None:
         kind = type("Moving", (type(trainer.train_loader.dataset),), {"augmentation": [trainer]})
-        kind.__getitem__ = lambda _, key: (sequence(key[1]) + next(draws), key[1])
+        drawn = type(trainer.train_loader.dataset).__getitem__
+        kind.__getitem__ = lambda data, keys: drawn(data, keys).map(lambda x: x + next(draws))
         trainer.train_loader.dataset.__class__ = kind
 
     with pytest.raises(UserError, match='"ChunkTrainer": transforms without a state'):

@@ -24,7 +24,7 @@ from torch.optim import lr_scheduler
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import load_checkpoint
-from base.config.torch_parts import offered
+from base.config.torch_parts import SIGNATURES
 from base.optimizer_step import SCHEDULED, STEP_COUNTS
 
 
@@ -140,7 +140,7 @@ ARGUMENTS = {
     "OneCycleLR": {"max_lr": 0.1, "total_steps": 20},
     "StepLR": {"step_size": 2},
 }
-SCHEDULES = [cls for cls in offered() if issubclass(cls, lr_scheduler.LRScheduler)]
+SCHEDULES = [cls for cls in SIGNATURES if issubclass(cls, lr_scheduler.LRScheduler)]
 
 
 @pytest.mark.parametrize("cls", [c for c in SCHEDULES if c.__name__ != "ReduceLROnPlateau"])

@@ -141,7 +141,7 @@ def test_the_state_of_each_optimiser_and_schedule_goes_through(optimizer, argume
         file.seek(0)
         state, weights = torch.load(file, weights_only=True)
         second = update_of(optimizer, arguments, schedule)
-        second.load_state_dict(state, weights, "file.pth", before, before)
+        second.load_state_dict(state, weights, "file.pth", before)
         for update in (first, second):
             steps(update, 3)
         for one, other in zip(first.weights, second.weights, strict=True):
@@ -153,7 +153,7 @@ def test_a_setting_that_needs_what_the_former_run_did_not_keep_begins_anew():
     first = update_of("RMSprop", {}, None)
     steps(first, 2)
     second = update_of("RMSprop", {"momentum": 0.9}, None)
-    second.load_state_dict(first.state_dict(), first.model.state_dict(), "file.pth", 2, 2)
+    second.load_state_dict(first.state_dict(), first.model.state_dict(), "file.pth", 2)
     kept, former = (one.optimizer.state[one.weights[1]] for one in (second, first))
     assert torch.equal(kept["square_avg"], former["square_avg"])
     assert not kept["momentum_buffer"].any()
@@ -164,5 +164,5 @@ def test_an_average_of_squares_that_became_infinite_is_kept():
     steps(first, 2)
     first.optimizer.state[first.weights[1]]["exp_avg_sq"][0, 0] = math.inf
     second = update_of("Adam", {}, None)
-    second.load_state_dict(first.state_dict(), first.model.state_dict(), "file.pth", 2, 2)
+    second.load_state_dict(first.state_dict(), first.model.state_dict(), "file.pth", 2)
     steps(second, 1)

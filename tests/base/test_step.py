@@ -60,14 +60,14 @@ def test_a_further_pass_counts_and_carries_nothing(tmp_path):
     class Again(ChunkTrainer):
         def step(self, chunks):
             self.add_gradients(chunks)
-            carried, sums = copy.deepcopy(self.stream._next_states), copy.deepcopy(self.metrics)
+            carried = [copy.deepcopy(chunk.next_state) for chunk in chunks]
+            sums = copy.deepcopy(self.metrics)
             for weight in self.model.parameters():
                 weight.data.add_(0.1)
             further = self.add_gradients(chunks, counts=False)[0]
             assert further.points > 0
-            assert self.stream._next_states.keys() == carried.keys()
-            for number, state in self.stream._next_states.items():
-                assert same(state, carried[number])
+            for chunk, state in zip(chunks, carried, strict=True):
+                assert same(chunk.next_state, state)
             assert [vars(metric) for metric in self.metrics] == [vars(metric) for metric in sums]
             passes.append(further)
             return further, self.apply_gradients(chunks)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from base.base_data_loader import BaseDataLoader, Batch
+from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel, Given
@@ -51,23 +51,18 @@ class Sequences(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, int]:
-        index = self.indices[key[1]]
-        ink = sequence(index)
-        if index in self.broken:
-            ink[1, 0] = np.nan
-        return ink, index
-
-
-def collate(samples: list[tuple[np.ndarray, int]]) -> Batch:
-    lengths = torch.tensor([len(ink) - 1 for ink, _ in samples])
-    both = torch.zeros(2, len(samples), int(lengths.max()), 3)
-    for row, (ink, _) in enumerate(samples):
-        both[0, row, : len(ink) - 1] = torch.from_numpy(ink[:-1])
-        both[1, row, : len(ink) - 1] = torch.from_numpy(ink[1:])
-    index = torch.tensor([index for _, index in samples])
-    no_text = torch.zeros(len(samples), 1, dtype=torch.int64)
-    return Batch(both[0], both[1], lengths, no_text, torch.ones_like(lengths), index)
+    def __getitem__(self, keys: list[tuple[int, int]]) -> Batch | None:
+        if not keys:
+            return None
+        indices = [self.indices[number] for _, number in keys]
+        inks = [sequence(index) for index in indices]
+        for index, ink in zip(indices, inks, strict=True):
+            if index in self.broken:
+                ink[1, 0] = np.nan
+        inputs, lengths = padded([ink[:-1] for ink in inks])
+        targets, _ = padded([ink[1:] for ink in inks])
+        no_text, ones = torch.zeros(len(keys), 1, dtype=torch.int64), torch.ones_like(lengths)
+        return Batch(inputs, targets, lengths, no_text, ones, torch.tensor(indices))
 
 
 class TinyLoader(BaseDataLoader):
@@ -75,7 +70,7 @@ class TinyLoader(BaseDataLoader):
         options = {"batch_size": 3, **options}
         samples = Sequences(indices, broken)
         lengths = [len(sequence(index)) - 1 for index in indices]
-        super().__init__(samples, lengths, collate, seed, shuffle=shuffle, **options)
+        super().__init__(samples, lengths, seed, shuffle=shuffle, **options)
 
 
 @dataclass

@@ -34,5 +34,5 @@ def test_damaged_samples_that_are_read_for_sure_are_left_out(tmp_path, monkeypat
     assert len(damaged) > 4 and output.read_text().split() == damaged[::2]
     assert f"({len(damaged[::2])} of {len(damaged)} damaged" in capsys.readouterr().out
     settings = HandwritingDataLoader(dataset=dataset, left_out=str(output))
-    kept = settings.for_network(loaded, seed=0).training
+    kept = settings.prepare(loaded, seed=0).training
     assert [sample.name for sample in samples if sample not in kept] == damaged[::2]

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from base.config.bases import merged, read
+from base.config.values import read_config
 from parse_config import plan_from_file, try_constructors
 from tests.campaign import tiny
 from tests.campaign.damage import check_answer, check_message, damaged, files_in, place_in, spoil
@@ -21,9 +21,9 @@ ENCODINGS = ("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-
 
 def broken_values(rng: random.Random) -> Any:
     """Return a ready config with one to three things wrong in it."""
-    config = merged(read(rng.choice(CONFIGS)))
+    config, _ = read_config(rng.choice(CONFIGS))
     if rng.random() < 0.15:  # a block of another one
-        other = merged(read(rng.choice(CONFIGS)))
+        other, _ = read_config(rng.choice(CONFIGS))
         name = rng.choice(BLOCKS)
         config[rng.choice((name, name, rng.choice(BLOCKS)))] = other[name]
         if rng.random() < 0.5:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from base.checkpoint import load_checkpoint, save_checkpoint, to_share
-from base.config.overrides import Override
+from base.config.values import Override
 from model import load
 from parse_config import config_of as config_of_network
 from tests.commands.networks import config_of, save, use

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
-from base.config.overrides import Override
 from base.config.plan import Plan
+from base.config.values import Override
 from data_loader import EmbeddedDataset, MixedDataset, UnitedDataset
 from data_loader.recipe import Recipe, Source
 from parse_config import plan_of
@@ -59,10 +59,7 @@ class Counted(BaseDataset):
         if self.former:
             before = self.former.load(splits).samples
             samples = {split: before[split] + samples[split] for split in splits}
-        return Loaded(samples, "counted", 1.0)
-
-    def load_adapted(self, checkpoint, alphabet, device, *, resumed):
-        return self.load(), {"pace": 2.0}
+        return Loaded(samples, "counted", 1.0, fitted={"pace": 2.0})
 
 
 def names(lines: list[Sample]) -> list[str]:
@@ -113,10 +110,9 @@ def test_the_report_is_a_table_of_sources_that_names_persons_of_two_splits():
     assert "in train and valid are lines of 2 persons: ann, ben" in report
 
 
-def test_what_is_fitted_to_a_checkpoint_has_the_key_of_its_source():
+def test_what_is_fitted_to_a_network_has_the_key_of_its_source():
     recipe, _, _ = counted(train=["second"], valid=["first"])
-    _, fitted = recipe.load_adapted(None, None, None, resumed=False)
-    assert fitted == {"first.args.pace": 2.0, "second.args.pace": 2.0}
+    assert recipe.load().fitted == {"first.args.pace": 2.0, "second.args.pace": 2.0}
 
 
 @pytest.mark.parametrize(

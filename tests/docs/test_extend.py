@@ -88,7 +88,7 @@ def test_code_is_loaded_by_the_command_line_alone(workplace, monkeypatch, capsys
     forget(monkeypatch)
     write = ["write", *run, "--steps", "9", "--text", "zag"]
     if own:
-        with pytest.raises(UserError, match=rf'"{own}".*; the module my_parts\.py .*--module'):
+        with pytest.raises(UserError, match=rf'"{own}".*: the module my_parts\.py .*--module'):
             experiments.main(write)
         assert not Path("out").exists()
     else:

@@ -29,7 +29,7 @@ from utils.checks import ConfigFault, DataError, UserError
 @pytest.fixture(scope="module")
 def data():
     dataset = EmbeddedDataset(**DATASET | {"valid_size": 3, "writers": 3})
-    return HandwritingDataLoader(dataset=dataset, batch_size=2).for_network(dataset.load(), seed=1)
+    return HandwritingDataLoader(dataset=dataset, batch_size=2).prepare(dataset.load(), seed=1)
 
 
 def make(
@@ -53,7 +53,8 @@ def make(
     arguments |= {"head": head, "end_of_sequence": ends}
     loss = {"mixture": NegativeLogLikelihood, "regression": SquaredError}[head]
     if kind:
-        model = kind(data.normalisation, data.alphabet, data.extras, num_windows=2, **arguments)
+        extras = data.loaded.extras
+        model = kind(data.normalisation, data.alphabet, extras, num_windows=2, **arguments)
     elif text:
         model = SynthesisNetwork(data.normalisation, data.alphabet, num_windows=2, **arguments)
     else:
@@ -128,8 +129,7 @@ def test_samples_without_a_text_are_not_written(tmp_path, data):
 @pytest.fixture(scope="module")
 def moods():
     told = HandwritingDataLoader(dataset=Moods(), batch_size=2)
-    loaded = told.dataset.load()
-    return told.for_network(loaded, seed=1, extras=loaded.extras)
+    return told.prepare(told.dataset.load(), seed=1)
 
 
 def test_what_is_drawn_is_told_what_its_lines_are(tmp_path, moods):

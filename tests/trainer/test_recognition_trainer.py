@@ -21,7 +21,6 @@ from trainer import RecognitionTrainer
 from trainer.recognition_trainer import evidence
 from utils.alphabet import Alphabet
 from utils.checks import DataError
-from utils.normalisation import Normalisation
 
 KINDS = ["ctc", "attention"]
 
@@ -35,9 +34,7 @@ DATA = {
 def data_of(**options):
     options = {"dataset": EmbeddedDataset(**DATA), "batch_size": 3} | options
     settings = HandwritingDataLoader(**options)
-    unit = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
-    features = CTCNetwork(unit, Alphabet("a"), hidden_size=8, channels=8).features
-    return settings.for_network(settings.dataset.load(), seed=1, features=features)
+    return settings.prepare(settings.dataset.load(), seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +57,8 @@ def make(tmp_path, data, kind, *, run="run", **options):
         [ErrorRates()],
         torch.optim.Adam(model.parameters(), lr=0.01),
         None,
-        data.training_loader(),
-        data.loader("valid"),
+        data.training_loader(model.features),
+        data.loader("valid", model.features),
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
         {"config": {"name": "x"}, "dataset": {"canonical": None, "quantisation_step": None}},

@@ -8,7 +8,7 @@ lines that are composed of the characters of the person's lines.
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Origin, Sample
 from base.base_transform import BaseTransform
 from data_loader.sources.ink_files import mean_step
 from data_loader.sources.parsing import first_of
@@ -31,7 +31,6 @@ from model.writer import Writer, default_proofreader
 from trainer.own_hand.lines import read_recorded, usable_lines
 from trainer.own_hand.practice import practice_lines
 from trainer.own_hand.stages import READING, stage
-from utils.alphabet import Alphabet
 from utils.checks import DataError, Range, UserError
 from utils.files import atomic_write
 from utils.ink import x_height
@@ -63,13 +62,14 @@ class HandLines(Loaded):
     """The extras of all lines if the network is told the hand, see `HandEncoder`; else empty."""
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(eq=False)
 class HandDataset(BaseDataset):
     """Lines of one person in any format that `read_ink` reads.
 
-    `load_adapted` returns the usable lines, and new lines in the person's hand.
+    For a training, `load` returns the usable lines, and new lines in the person's hand.
 
     Args:
+        origin: the network that learns the hand; None to load the lines as a run has learned them.
         root: the file or the folder.
         x_height: x-height to which all lines are scaled, in units of the network; null to measure
             lines that the network writes.
@@ -85,6 +85,8 @@ class HandDataset(BaseDataset):
         network: the pretrained network with which a training begins by default.
     """
 
+    origin: Origin | None = None
+    _: KW_ONLY
     root: str
     x_height: Annotated[float, Range(1e-6, 1e6)] | None = None
     step: Annotated[float, Range(1e-6, 1e6)] | None = None
@@ -100,53 +102,42 @@ class HandDataset(BaseDataset):
         return set()
 
     def load(self, splits: Collection[str] = SPLITS) -> HandLines:
-        """Return the lines in the units of the config.
-
-        Raises:
-            DataError: as `read_recorded`.
-            UserError: if the config lacks `x_height` or `step`.
-        """
-        if self.x_height is None or self.step is None:
-            raise UserError("a trained network learns a hand: train.py -c CONFIG -r CHECKPOINT")
-        samples = read_recorded(self.root, self.seed)
-        return self._lines(samples, [], self.x_height, self.step, splits, is_told=False)
-
-    def load_adapted(
-        self, checkpoint: Path, alphabet: Alphabet | None, device: torch.device, *, resumed: bool
-    ) -> tuple[HandLines, dict[str, float]]:
         """Choose the lines to learn from, measure the network's units, and compose new lines.
 
         A resumed run takes the names of its lines and the new lines from the file beside its
-        checkpoint, and the units from its config.
-
-        Args and returns: see `BaseDataset`.
+        checkpoint, and the units from its config. Without an `origin` all lines are returned, in
+        the units of the config.
 
         Raises:
-            DataError: if too few lines are usable; or if, in a resumed run, the file is missing or
-                broken, or names a missing line.
-            UserError: if the network neither writes texts nor reads.
+            DataError: as `read_recorded`; if too few lines are usable; or if, in a resumed run, the
+                file is missing or broken, or names a missing line.
+            UserError: if the network neither writes texts nor reads; or, without an `origin`, if
+                the config lacks `x_height` or `step`.
         """
-        samples = read_recorded(self.root, self.seed)
-        if resumed:
-            names, new, is_told = load_practice(checkpoint.with_name(PRACTICE_FILE))
-            height, step = self.x_height, self.step
+        samples, height, step = read_recorded(self.root, self.seed), self.x_height, self.step
+        if self.origin is None:
+            if height is None or step is None:
+                raise UserError("a trained network learns a hand: train.py -c CONFIG -r CHECKPOINT")
+            return self._lines(samples, [], height, step, splits, is_told=False)
+        if self.origin.is_resumed:
+            names, new, is_told = load_practice(self.origin.path.with_name(PRACTICE_FILE))
         else:
             names, new, is_told, height, step = distributed.broadcast_object(
-                lambda: self._adapt(samples, alphabet, *load_pair(checkpoint, device))
+                lambda: self._adapt(samples, *load_pair(self.origin.path, self.origin.device))
             )
         by_name = {sample.name: sample for sample in samples}
         if missing := [name for name in names if name not in by_name]:
             problem = f"lines with which the run began are no longer there: {first_of(missing)}"
             raise DataError(f"{self.root}: {problem}")
         chosen = [by_name[name] for name in names]
-        lines = self._lines(chosen, new, height, step, SPLITS, is_told=is_told)
-        return lines, {"x_height": height, "step": step}
+        return self._lines(chosen, new, height, step, splits, is_told=is_told)
 
     def _adapt(
-        self, samples: Sequence[Sample], alphabet: Alphabet | None, writer: Writer, reader: Reader
+        self, samples: Sequence[Sample], writer: Writer, reader: Reader
     ) -> tuple[list[str], list[Primer], bool, float, float]:
         """Return the names of the usable lines, new lines, whether the writer is told the hand, and
         the network's x-height and step. Either the writer or the reader learns the hand."""
+        alphabet = (reader if reader.path == self.origin.path else writer).model.alphabet
         kept_names = [*filter(None, map(str.strip, self.keep.split(",")))]
         with stage(READING):
             samples = usable_lines(self.root, samples, alphabet, reader, kept_names)
@@ -196,6 +187,7 @@ class HandDataset(BaseDataset):
             {split: samples for split, samples in samples_of.items() if split in splits},
             f"{self.root}: {len(recorded)} lines of a hand, {num_characters} different characters\n"
             f"  an epoch: {num_repeated} lines of the hand, {len(new)} new; {held_report} held out",
+            fitted={"x_height": height, "step": step},
             recorded=recorded,
             held_out=[recorded[k] for k in held_out],
             new=new,

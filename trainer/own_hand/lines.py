@@ -64,7 +64,7 @@ def read_recorded(root: str, seed: int) -> list[Sample]:
 def usable_lines(
     root: str,
     samples: Sequence[Sample],
-    alphabet: Alphabet | None,
+    alphabet: Alphabet,
     reader: Reader,
     keep: Collection[str] = (),
 ) -> list[Sample]:
@@ -73,19 +73,18 @@ def usable_lines(
     Args:
         root: file or folder of the lines, for messages.
         samples: the lines.
-        alphabet: alphabet of the network that learns; None if the network takes no text.
+        alphabet: alphabet of the network that learns.
         reader: a recogniser.
         keep: names of lines that are kept even if they are misread.
 
     Raises:
         DataError: if most lines are misread, or too few lines are left.
     """
-    if alphabet is not None:
-        unknown = alphabet.unknown("".join(line.text for line in samples))
-        characters = first_of([describe(character) for character in unknown], 12)
-        fault = f"with characters that the network does not know: {characters}"
-        samples = _keep(samples, lambda line: not alphabet.unknown(line.text), fault)
-        samples = _enough(root, samples)
+    unknown = alphabet.unknown("".join(line.text for line in samples))
+    characters = first_of([describe(character) for character in unknown], 12)
+    fault = f"with characters that the network does not know: {characters}"
+    samples = _keep(samples, lambda line: not alphabet.unknown(line.text), fault)
+    samples = _enough(root, samples)
     names = [line.name for line in samples]
     if missing := [name for name in keep if name not in names]:
         existing = first_of(names, 8)

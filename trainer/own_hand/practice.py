@@ -50,7 +50,7 @@ continue a primer (measured, lab notebook: learning a hand)."""
 
 def practice_lines(
     lines: Sequence[Primer],
-    alphabet: Collection[str] | None,
+    alphabet: Collection[str],
     writer: Writer,
     reader: Reader,
     num_lent: int,
@@ -64,7 +64,7 @@ def practice_lines(
 
     Args:
         lines: lines of the hand, in the units of `writer`.
-        alphabet: alphabet of the network that learns; None if the network takes no text.
+        alphabet: alphabet of the network that learns.
         writer: the network that learns; a pretrained network if a reader learns.
         reader: the recogniser that finds misread lines.
         num_lent: number of lines that `writer` writes to lend characters that the hand lacks.
@@ -75,7 +75,7 @@ def practice_lines(
     primers = [(ink, text) for ink, text in lines if not writable.unknown(text)]
     primers.sort(key=lambda primer: len(primer[0]))
     primers = primers[: max(min(NUM_PRIMERS, len(lines) // 2), 1)]
-    characters = [c for c in writable.characters if alphabet is None or c in alphabet]
+    characters = [c for c in writable.characters if c in alphabet]
     extras = extras_of_lines([ink for ink, _ in lines]) if writer.is_told else {}
     sampling = replace(SAMPLING, extras=extras)
     lent_lines = write_lent_lines(writer, reader, primers, characters, num_lent, seed, sampling)

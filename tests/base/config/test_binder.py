@@ -1,10 +1,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import Parameter
 from typing import Annotated, Any, Literal
 
 import pytest
 
-from base.config.binder import Binder, build
+from base.config.binder import Binder, build, faults, signature_of
 from utils.checks import Range
 
 
@@ -18,8 +19,8 @@ def binder() -> Binder:
 
 
 def expected(annotation: Any, value: Any) -> list[tuple[str, str]]:
-    faults = binder().bind(annotation, value, "key").faults
-    return [(fault.key, fault.expected) for fault in faults]
+    bound = binder().bind(annotation, value, "key")
+    return [(fault.key, fault.expected) for fault in faults(bound)]
 
 
 Size = Annotated[int, Range(1, 9)]
@@ -61,9 +62,29 @@ def test_a_value_that_does_not_fit_is_reported_with_what_would(annotation, value
 )
 def test_a_value_that_fits_is_made_what_its_annotation_says(annotation, value, made):
     assert expected(annotation, value) == []
-    result = build(binder().bind(annotation, value, "key").value).value
+    result = build(binder().bind(annotation, value, "key"))
     assert result == made
     assert repr(result) == repr(made)
+
+
+class Desk:
+    def __init__(self, owner, *, pens: list[str] = (), pen: str | None = None) -> None: ...
+
+
+class Chest(Desk):
+    """Gives the class it comes from what it needs itself, and hands on the options alone."""
+
+    def __init__(self, place, *, drawers: int = 3, **options: Any) -> None:
+        super().__init__(f"{place} with {drawers}", **options)
+
+
+class BigDesk(Desk):
+    def __init__(self, *supplied: Any, drawers: int, **options: Any) -> None:
+        super().__init__(*supplied, **options)
+
+
+class Small(Desk):
+    def __init__(self, *, height: "NowhereDefined" = 1) -> None: ...  # noqa: F821
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +103,32 @@ class Stool(Table):
         super().__init__(*supplied, wood=wood, **options)
 
 
+@pytest.mark.parametrize(
+    ("cls", "from_program", "arguments"),
+    [
+        (BigDesk, ["owner"], {"drawers": ..., "pens": (), "pen": None}),
+        (Chest, ["place"], {"drawers": 3, "pens": (), "pen": None}),
+        (Small, [], {"height": 1}),
+        (Table, ["place"], {"legs": ..., "wood": "oak"}),
+        (Stool, ["place"], {"wood": "beech", "legs": ...}),
+    ],
+)
+def test_a_constructor_takes_what_it_passes_on_as_well(cls, from_program, arguments):
+    signature = signature_of(cls)
+    assert [*signature.from_program] == from_program
+    found = [(name, argument.default) for name, argument in signature.arguments.items()]
+    assert found == [(n, Parameter.empty if d is ... else d) for n, d in arguments.items()]
+
+
+def test_argument_accepts_anything_when_its_annotation_is_unknown():
+    assert signature_of(Small).arguments["height"].annotation is Any
+
+
 def test_a_dataclass_of_options_is_checked_and_keeps_what_it_was_given():
-    binder = Binder(lambda base: {"Stool": Stool} if base is Table else {})
-    bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 4}}, "seat", ["place"])
-    stool = build(bound.value, {"place": "here"}).value
-    assert (stool.place, stool.legs, bound.faults) == ("here", Legs(legs=4, wood="beech"), ())
-    assert bound.value.defaults == {"wood": "beech"}
-    bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 0}}, "seat", ["place"])
-    assert str(bound.faults[0]) == "seat.args.legs = 0: a whole number at least 1"
+    binder = Binder(lambda base: {"Stool": Stool} if base is Table else {}, {Table: ["place"]})
+    bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 4}}, "seat")
+    stool = build(bound, {"place": "here"})
+    assert (stool.place, stool.legs, faults(bound)) == ("here", Legs(legs=4, wood="beech"), [])
+    assert bound.defaults == {"wood": "beech"}
+    bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 0}}, "seat")
+    assert str(*faults(bound)) == "seat.args.legs = 0: a whole number at least 1"

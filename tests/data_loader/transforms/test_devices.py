@@ -92,19 +92,19 @@ def test_each_sample_of_an_epoch_is_drawn_by_another_pen_and_validation_by_one()
         assert low <= values.min() < low * 1.1 and high / 1.1 < values.max() <= high
     dataset = EmbeddedDataset(size=3, valid_size=1, test_size=1)
     settings, unit = HandwritingDataLoader(dataset=dataset, augmentation=[Pen()]), (1.0, 1.0)
-    kinds = [
+    sees, other = (
         kind(Normalisation(unit, unit), Alphabet("a")) for kind in (PictureNetwork, CTCNetwork)
-    ]
-    made = settings.for_network(dataset.load(), seed=1, features=kinds[0].features)
-    training = made.training_loader()
+    )
+    made = settings.prepare(dataset.load(), seed=1)
+    training = made.training_loader(sees.features)
     by_width = [likely_columns(sample.ink) for sample in made.training]
-    assert training.batch_sampler.lengths.tolist() == by_width
-    items, valid = training.dataset, made.loader("valid").dataset
-    drawn = [items[epoch, 0][0] for epoch in (0, 0, 1)]
+    assert training.sampler.lengths.tolist() == by_width
+    items, valid = training.dataset, made.loader("valid", sees.features).dataset
+    drawn = [items.steps(epoch, 0)[0] for epoch in (0, 0, 1)]
     assert np.array_equal(drawn[0], drawn[1]) and drawn[0].shape != drawn[2].shape
-    assert np.array_equal(valid[0, 0][0], ink_picture(made.samples("valid")[0].ink))
+    assert np.array_equal(valid.steps(0, 0)[0], ink_picture(made.samples("valid")[0].ink))
     with pytest.raises(ConfigFault, match='"Pen": it belongs to a network that sees pictures'):
-        settings.for_network(dataset.load(), seed=1, features=kinds[1].features)
+        made.training_loader(other.features)
 
 
 def test_neighbours_are_moved_together_and_words_are_not():

@@ -1,13 +1,15 @@
 """Lines of one person: which are used, brought to a network's units, learned and held out."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
-from base.base_dataset import Sample
-from data_loader.invented.embedded import EmbeddedDataset
+from base.base_dataset import Origin, Sample
 from data_loader.sources.ink_files import mean_step
+from data_loader.synthetic.embedded import EmbeddedDataset
 from data_loader.transforms.shaping import ResampleTime
 from model.recognition.hand_descriptor import HandDescriptor
 from tests.data_loader import ink_formats
@@ -44,6 +46,12 @@ def hand(tmp_path):
     return made
 
 
+def resumed(source, folder):
+    """Return what a run in a folder learns when it is resumed."""
+    origin = Origin(folder / "a.pth", torch.device("cpu"), is_resumed=True)
+    return replace(source, origin=origin).load()
+
+
 def test_few_lines_are_repeated_and_none_is_held_out(hand, lines):
     loaded = hand(lines[:5], size=12).load()
     train = loaded.split("train")
@@ -77,8 +85,8 @@ def test_new_lines_are_learned_and_not_validated_on(tmp_path, hand, lines):
     save_practice(
         tmp_path / PRACTICE_FILE, [line.name for line in source.load().recorded], [(ink, "abc")]
     )
-    loaded, units = source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
-    assert units == {"x_height": 100.0, "step": 20.0}
+    loaded = resumed(source, tmp_path)
+    assert loaded.fitted == {"x_height": 100.0, "step": 20.0}
     *_, last = loaded.split("train")
     assert last.text == "abc" and np.array_equal(last.ink, ink)
     assert last not in loaded.split("valid") and last not in loaded.recorded
@@ -91,7 +99,7 @@ def test_a_network_that_is_told_its_hand_is_told_what_the_lines_look_like(tmp_pa
     assert not own.hand_extras and not any(line.extras for line in own.used)
     names = [line.name for line in own.recorded]
     save_practice(tmp_path / PRACTICE_FILE, names, [(ink, "abc")], is_told=True)
-    loaded, _ = source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
+    loaded = resumed(source, tmp_path)
     learned, _ = source.split_indices(len(names))
     rows = HandDescriptor.load().describe([levelled(own.recorded[k].ink)[0] for k in learned])
     assert all(line.extras is loaded.hand_extras for line in loaded.used)
@@ -133,7 +141,7 @@ def test_lines_that_are_gone_are_named(tmp_path, hand, lines):
     source = hand(lines[:3])
     save_practice(tmp_path / PRACTICE_FILE, ["away", "too", "hand.json:00001"], [])
     with pytest.raises(DataError, match="began are no longer there: away, too"):
-        source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
+        resumed(source, tmp_path)
 
 
 def test_a_line_that_the_reader_cannot_know_is_not_judged_by_it(caplog):
@@ -148,6 +156,6 @@ def test_a_line_that_the_reader_cannot_know_is_not_judged_by_it(caplog):
         model=SimpleNamespace(alphabet=Alphabet("abc ")),
         read_lines=lambda inks, **_: [read[abs(int(ink[0, 2]))] for ink in inks],
     )
-    found = selection.usable_lines("hand", samples, None, reader)
+    found = selection.usable_lines("hand", samples, Alphabet.from_texts(texts), reader)
     assert [one.text for one in found] == texts[:4]
     assert "do not fit: a bab ('a bab' is read as 'ccc c')" in caplog.text

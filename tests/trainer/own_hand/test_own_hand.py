@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import torch
 
 import experiments
 import train
+from base.base_dataset import Origin
 from base.checkpoint import load_checkpoint, save_checkpoint
 from base.pretrained import pretrained
 from base.run_folder import RunFolder
@@ -56,11 +58,12 @@ def hand(tmp_path, lines):
 
 @pytest.fixture
 def fitted(monkeypatch, networks):
-    """Loads a dataset adapted to the writer, or to another network."""
+    """Loads a dataset adapted to the writer."""
 
-    def fit(source, known=networks[0].model.alphabet):
+    def fit(source):
         monkeypatch.setattr(dataset, "load_pair", lambda *_: networks)
-        return source.load_adapted(Path("a.pth"), known, torch.device("cpu"), resumed=False)
+        origin = Origin(networks[0].path, torch.device("cpu"), is_resumed=False)
+        return replace(source, origin=origin).load()
 
     return fit
 
@@ -94,14 +97,15 @@ def others_texts(lines):
 
 
 def test_what_was_fitted_is_the_same_after_a_file(tmp_path, hand, fitted):
-    loaded, units = fitted(hand(lent=2, composed=6))
+    loaded = fitted(hand(lent=2, composed=6))
+    units = loaded.fitted
     assert 32 < len(loaded.used) <= 38
     save(loaded, tmp_path)
     # The network's own units: it writes an x-height of some 100 units.
     assert 80 < units["x_height"] < 160 and 10 < units["step"] < 40
-    again = hand(**units)
-    again, same = again.load_adapted(tmp_path / "a.pth", None, torch.device("cpu"), resumed=True)
-    assert same == units
+    origin = Origin(tmp_path / "a.pth", torch.device("cpu"), is_resumed=True)
+    again = hand(origin=origin, **units).load()
+    assert again.fitted == units
     for one, other in zip(loaded.used, again.used, strict=True):
         assert np.array_equal(one.ink, other.ink) and one.text == other.text
 
@@ -115,7 +119,7 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
     monkeypatch.setattr(
         practice, "cut_lines", lambda writer, reader, lines: seen.append(lines) or []
     )
-    loaded, _ = fitted(hand(lent=8, composed=6))
+    loaded = fitted(hand(lent=8, composed=6))
     own = [loaded.recorded[k].text for k in KEPT]
     assert [text for _, text in seen[0]] == own
     save(loaded, tmp_path)
@@ -148,7 +152,7 @@ def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, fitted, c
         wrong, unknown = lines[0] | {"text": "nothing"}, lines[1] | {"text": "Ж"}
         return [wrong, unknown, shorter, *lines[3:7], *turned([[1, 0], [0, -1]])(lines[7:])]
 
-    loaded, _ = fitted(hand(change, lent=0, composed=0))
+    loaded = fitted(hand(change, lent=0, composed=0))
     assert [line.name for line in loaded.recorded] == [f"hand.json:{k:05}" for k in range(3, 7)]
     said = caplog.text
     assert "do not fit: hand.json:00000 ('nothing' is read as" in said
@@ -156,7 +160,7 @@ def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, fitted, c
     assert "1 with characters that the network does not know: 'Ж' (U+0416)" in said
     names = "hand.json:00000,hand.json:00002"
     assert f"to learn from these lines: --keep {names},hand.json:00007" in said
-    kept, _ = fitted(hand(change, lent=0, composed=0, keep=names))
+    kept = fitted(hand(change, lent=0, composed=0, keep=names))
     assert [line.name[-1] for line in kept.recorded] == ["0", *"23456"]
     with pytest.raises(DataError, match=r"no line b\.json to keep; there are hand\.json:00000"):
         fitted(hand(change, lent=0, composed=0, keep="b.json"))
