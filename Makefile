@@ -75,30 +75,32 @@ writer: .venv/installed
 
 LEGIBLE := .venv/bin/python benchmarks/legible.py configs/open_writer.json
 AGAIN := .venv/bin/python train.py -c configs/open_writer_again.json
-ROUND = {"type": "StrokeArraysDataset", "args": {"root": "data/legible/$(1)"}}
+SOURCES := data_loader.args.sources
 
 open_writer: .venv/installed
 	@.venv/bin/python train.py -c configs/open_writer.json --run-id composed
 	@$(LEGIBLE) -r saved/models/open_writer/composed --output data/legible/1
 	@$(AGAIN) -r saved/models/open_writer/composed --run-id once \
-		-o 'data_loader.args.dataset.args.added=$(call ROUND,1)'
+		-o $(SOURCES).legible_1.args.fractions=null -o $(SOURCES).legible_2=null
 	@$(LEGIBLE) -r saved/models/open_writer_again/once --hands 292 --seed 1 --output data/legible/2
 	@$(AGAIN) -r saved/models/open_writer_again/once --run-id twice
 	@$(LEGIBLE) -r saved/models/open_writer_again/twice --hands 480 --lines 56 --signs 0.25 --seed 2 \
 		--output data/legible/3
 	@$(AGAIN) -r saved/models/open_writer_again/twice --run-id thrice --lr 0.0012 --epochs 2 \
-		-o 'data_loader.args.dataset.args.dataset=$(call ROUND,3)'
+		-o '$(SOURCES).shaped={"type": "StrokeArraysDataset", "args": {"root": "data/legible/3"}}' \
+		$(foreach source,composed digits unipen,-o $(SOURCES).$(source)=null)
 
 # Of all characters at once it learns blanks alone: strings of digits come first.
 EYE := .venv/bin/python train.py -c configs/eye.json
-STRINGS := {"type": "PhrasesDataset", "args": {"size": 16000, "characters_share": 1.0, "dataset": \
-	{"type": "UnipenDataset", "args": {"root": "data/unipen_digits"}}}}
+STRINGS := {"digits": {"type": "UnipenDataset", "args": {"root": "data/unipen_digits"}}, "strings": \
+	{"type": "PhrasesDataset", "args": {"dataset": "digits", "size": 16000, "characters_share": 1.0}}}
 
 eye: .venv/installed
 	@.venv/bin/python benchmarks/damaged.py configs/eye.json --output data/readable.txt
 	@$(EYE) --run-id digits --epochs 1 -o trainer.args.steps_per_epoch=1000 \
 		-o trainer.args.monitor=null -o data_loader.args.augmentation=[] \
-		-o 'data_loader.args.dataset=$(STRINGS)'
+		-o '$(SOURCES)=$(STRINGS)' \
+		$(foreach split,train valid test,-o 'data_loader.args.$(split)=["strings"]')
 	@$(EYE) -r saved/models/eye/digits --run-id all -o data_loader.args.left_out=data/readable.txt
 
 test: .venv/installed-dev

@@ -23,7 +23,7 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer, logged_names
 from base.config import torch_parts, user_modules
-from base.config.binder import Annotation, Binder, faults
+from base.config.binder import Annotation, Binder, faults, named
 from base.config.plan import CACHE, Plan
 from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config
@@ -141,9 +141,11 @@ def try_constructors(
     for part in plan.parts():
         if faults(part) or not {*part.signature.from_program} <= supplied.keys():
             continue
+        if not named(part) <= made.keys():  # What it is made of could not be made.
+            continue
         try:
             with torch.device("meta" if part.key.startswith("arch") else "cpu"):
-                made[part.key] = part.build(supplied)
+                made[part.key] = part.build(supplied, made)
         except ConfigFault as fault:  # once more where it is of a part within the part
             refused[fault.key] = fault
         else:

@@ -124,7 +124,8 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start
         plan = named_by_content(plan)
     origin = Origin(checkpoint.path, device, start.is_resumed) if checkpoint else None
     loader = plan.build("data_loader", origin=origin)
-    with trying("data_loader.args.dataset", loader.dataset, "a dataset that loads samples"):
+    key = "data_loader.args.sources" if loader.sources else "data_loader.args.dataset.args"
+    with trying(key.removesuffix(".args"), loader.dataset, "a dataset that loads samples"):
         loaded = loader.dataset.load()
         loaded.check_extras(start.extras or {})
         data = loader.prepare(
@@ -134,8 +135,7 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start
             alphabet=start.alphabet,
             extends_alphabet=checkpoint is not None and not start.is_resumed,
         )
-    fitted = {f"data_loader.args.dataset.args.{key}": loaded.fitted[key] for key in loaded.fitted}
-    plan = plan.with_values(fitted)
+    plan = plan.with_values({f"{key}.{name}": loaded.fitted[name] for name in loaded.fitted})
     start.check_data(loaded, new_data)
     log.info("%s", loaded.report)
     if new := data.new_characters:

@@ -172,6 +172,10 @@ class BaseDataset(ABC):
     licence: ClassVar[str | None] = None
     """The licence of the data, see `utils.licences`; None if it is unknown."""
 
+    def __str__(self) -> str:
+        """Return the name of the class, for messages."""
+        return type(self).__name__
+
     @property
     def characters(self) -> str | None:
         """Characters that texts of this source may contain; None for any characters.

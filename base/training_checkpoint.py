@@ -21,6 +21,7 @@ from base.checkpoint import (
     save_checkpoint,
 )
 from base.config.plan import changes
+from base.config.sources import DATASETS, LOADER
 from base.digest import digest
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
@@ -31,7 +32,7 @@ from utils.files import link_or_copy, set_aside
 
 log = logging.getLogger(__name__)
 
-MEASURE_KEYS = ("loss", "metrics", "data_loader.args.dataset")
+MEASURE_KEYS = ("loss", "metrics", *DATASETS, f"{LOADER}.valid.")
 """Keys of a config; if the value of one changes, later epochs cannot be compared with earlier."""
 
 

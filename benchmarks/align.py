@@ -14,13 +14,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_dataset import BaseDataset, stacked
-from benchmarks.measures import main
+from base.base_dataset import stacked
+from benchmarks.measures import dataset_within, main
 from commands import options
 from data_loader import ComposedDataset
-from data_loader.synthetic.alignment import AlignedLine, Alignment
-from data_loader.synthetic.bank import check_hands, hands, verify_pieces
-from data_loader.synthetic.cutting import measured_lines
+from data_loader.composed.alignment import AlignedLine, Alignment
+from data_loader.composed.bank import check_hands, hands, verify_pieces
+from data_loader.composed.cutting import measured_lines
 from model.generation import window_alignment as by_window
 from model.reader import Reader
 from model.recognition import ctc_alignment as by_ctc
@@ -53,7 +53,9 @@ def run(arguments: argparse.Namespace) -> None:
     prepare_output(arguments.output, "--output")
     alphabet = aligner.model.alphabet
     config = plan_from_file(arguments.config, arguments.overrides)
-    dataset = composed_source(config.build("data_loader").dataset)
+    dataset = config.build("data_loader").dataset
+    composed = dataset_within(dataset, ComposedDataset)
+    dataset = composed.dataset if composed else dataset
     samples, texts = [], []
     for sample in dataset.load().used:
         text = nfc(sample.text)
@@ -87,15 +89,6 @@ def run(arguments: argparse.Namespace) -> None:
         f"characters read in their lines, {num_fit / max(num_tried, 1):.4f} of {num_tried:,} "
         "characters read when cut out)"
     )
-
-
-def composed_source(dataset: BaseDataset) -> BaseDataset:
-    """Return the recorded dataset of the `ComposedDataset` that `dataset` is or contains; `dataset`
-    itself if there is no `ComposedDataset`."""
-    current = dataset
-    while current is not None and not isinstance(current, ComposedDataset):
-        current = getattr(current, "dataset", None)
-    return current.dataset if current else dataset
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from base.base_dataset import Sample
 from benchmarks import measures
 from commands import options, writing_options
-from data_loader.synthetic.corpus import held_out
+from data_loader.texts.corpus import held_out
 from model.generation.hand_encoder import hand_extra
 from model.generation.sampling_options import Sampling
 from model.writer import Writer

@@ -8,10 +8,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.measures import main
+from benchmarks.measures import dataset_within, main
 from commands import options
 from data_loader import ToldHandsDataset
-from data_loader.synthetic.composed import COMPOSED, PIECE
+from data_loader.composed.dataset import COMPOSED, PIECE
 from model.recognition.hand_descriptor import HandDescriptor
 from parse_config import plan_from_file
 from utils.checks import UserError
@@ -22,8 +22,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Describe the lines, and save the table."""
     loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
     dataset, output = loader.dataset, arguments.output
-    if isinstance(dataset, ToldHandsDataset):
-        dataset, output = dataset.dataset, output or Path(dataset.descriptors)
+    if told := dataset_within(dataset, ToldHandsDataset):
+        dataset, output = told.dataset, output or Path(told.descriptors)
     elif output is None:
         raise UserError(f"{arguments.config} names no file of descriptors: use --output FILE")
     prepare_output(output, "--output")

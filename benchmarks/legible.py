@@ -19,9 +19,9 @@ from base.base_dataset import Sample
 from benchmarks.measures import main
 from commands import options
 from data_loader.sources.stroke_arrays import NAMES, TEXTS
-from data_loader.synthetic import corpus
-from data_loader.synthetic.everyday import CHARACTER_CLASSES, everyday, random_characters
-from data_loader.synthetic.templates import Draws
+from data_loader.texts import corpus
+from data_loader.texts.everyday import CHARACTER_CLASSES, everyday, random_characters
+from data_loader.texts.templates import Draws
 from handwriting.hands import Hand
 from handwriting.page_options import SECOND
 from handwriting.proofreading import CheckedWord, line_ink, write_words

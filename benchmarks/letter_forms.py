@@ -1,6 +1,6 @@
 """Counts the forms of letters in hands: which forms the hands have, and how constant each hand is.
 
-Letters are cut out of lines (`data_loader.synthetic.cutting`), and simple rules on their strokes
+Letters are cut out of lines (`data_loader.composed.cutting`), and simple rules on their strokes
 name their forms, such as a two-storey `a` or a crossed `7`. The hands are the styles of a network
 and hands that it draws, or with --recorded CONFIG hands of the config's recorded lines.
 """
@@ -16,13 +16,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.measures import main
+from benchmarks.measures import dataset_within, main
 from commands import options, writing_options
 from data_loader import ComposedDataset
-from data_loader.synthetic.alignment import AlignedLine, Alignment
-from data_loader.synthetic.bank import BankHand
-from data_loader.synthetic.cutting import CutLine, measured, measured_lines
-from data_loader.synthetic.paths import slanted, to_strokes
+from data_loader.composed.alignment import AlignedLine, Alignment
+from data_loader.composed.bank import BankHand
+from data_loader.composed.cutting import CutLine, measured, measured_lines
+from data_loader.paths import slanted, to_strokes
 from handwriting.primers import extras_of_style
 from handwriting.repairs import LetterStrokes
 from handwriting.styles import network_of, styles
@@ -176,9 +176,7 @@ def cut(line: Line) -> CutLine | None:
 def recorded_hands(arguments: argparse.Namespace) -> dict[str, list[CutLine]]:
     """Return the lines of random hands of a config with a `ComposedDataset`, by hand."""
     config = plan_from_file(arguments.recorded, arguments.overrides)
-    dataset = config.build("data_loader").dataset
-    while not isinstance(dataset, ComposedDataset):
-        dataset = dataset.dataset
+    dataset = dataset_within(config.build("data_loader").dataset, ComposedDataset)
     samples = defaultdict(list)
     for sample in dataset.dataset.load().used:
         samples[sample.hand].append(sample)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from base.base_dataset import BaseDataset
 from commands.options import Parser
 from utils.checks import UserError
 from utils.hand_measures import STEP, at_steps, levelled, median_lean, word_gaps, x_heights
@@ -43,6 +44,16 @@ def main(run: Callable[[Namespace], None], parser: Parser) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def dataset_within(dataset: BaseDataset, kind: type[BaseDataset]) -> BaseDataset | None:
+    """Return the first dataset of a class that `dataset` is or is made of, None if there is none;
+    of a recipe, the first in the order of its sources."""
+    if isinstance(dataset, kind):
+        return dataset
+    parts = [*getattr(dataset, "sources", {}).values(), *vars(dataset).values()]
+    found = (dataset_within(part, kind) for part in parts if isinstance(part, BaseDataset))
+    return next(filter(None, found), None)
 
 
 def finite_values(lines: Measures, name: str) -> np.ndarray:

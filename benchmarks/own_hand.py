@@ -30,7 +30,7 @@ from benchmarks.hand_likeness import likelihoods
 from benchmarks.measures import main
 from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
-from data_loader.synthetic.corpus import held_out
+from data_loader.texts.corpus import held_out
 from handwriting.hands import write_in_hand
 from handwriting.primers import extras_of_lines
 from model import load

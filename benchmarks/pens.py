@@ -15,8 +15,8 @@ from benchmarks.measures import main
 from commands import options, search_options
 from commands.options import Parser
 from data_loader import IAMOnDBDataset, UnipenDataset
+from data_loader.paths import at_speed, to_ink, to_path
 from data_loader.sources.iam_ondb import PERIOD
-from data_loader.synthetic.paths import at_speed, to_ink, to_path
 from model.reader import Reader
 from model.recognition.encoder import Search
 from model.recognition.error_rates import rates

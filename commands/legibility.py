@@ -152,8 +152,8 @@ def chosen_texts(
     Raises:
         UserError: if the FILE of --texts cannot be read, or only some of its texts have kinds.
     """
-    from data_loader.synthetic.corpus import CARRIERS, held_out
-    from data_loader.synthetic.everyday import held_out_everyday
+    from data_loader.texts.corpus import CARRIERS, held_out
+    from data_loader.texts.everyday import held_out_everyday
 
     samples = num_samples or 1
     if texts:

@@ -90,7 +90,7 @@ def _known_lines(file: str, alphabet: Alphabet) -> list[str]:
 
 def _word_model(listed: list[str], alphabet: Alphabet) -> "model.WordLanguageModel":
     """Return the language model of words; it expects the words of the lines `listed`."""
-    from data_loader.synthetic import language
+    from data_loader.texts import language
 
     counts = language.word_counts()
     for word in re.findall(r"[^\W\d_]+", " ".join(listed).lower()):

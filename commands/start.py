@@ -36,6 +36,7 @@ from base.checkpoint import (
 from base.config import user_modules
 from base.config.binder import faults
 from base.config.plan import Plan
+from base.config.sources import main_parts
 from base.pretrained import resolve_checkpoint
 from base.run_folder import SAVED, RunFolder
 from model.loading import naming_incompatibilities
@@ -202,12 +203,13 @@ def new_start(arguments: argparse.Namespace) -> Start:
 
 
 def suggested_network(plan: Plan) -> str | None:
-    """Return the pretrained network with which a config begins by default: its dataset's argument
-    `network`. None if the config has a network of its own."""
-    dataset = plan["data_loader.args.dataset"]
-    if plan["arch"] is not None or dataset is None or faults(dataset):
+    """Return the pretrained network with which a config begins by default: the argument `network`
+    of a dataset. None if the config has a network of its own."""
+    datasets = [*main_parts(plan["data_loader"])]
+    if plan["arch"] is not None or faults(datasets):
         return None
-    return (dataset.defaults | dataset.values).get("network")
+    names = ((part.defaults | part.values).get("network") for part in datasets)
+    return next(filter(None, names), None)
 
 
 def named_by_content(plan: Plan) -> Plan:

@@ -8,17 +8,17 @@ from utils.lazy import importer
 
 _NAMES = {
     "data_loaders": "HandwritingDataLoader",
+    "recipe": "UnitedDataset",
     "sources.iam_ondb": "IAMOnDBDataset",
     "sources.ink_files": "read_ink",
     "sources.inkml": "InkMLDataset",
     "sources.mnist_strokes": "MNISTStrokesDataset",
     "sources.stroke_arrays": "StrokeArraysDataset",
     "sources.unipen_collection": "UnipenDataset",
-    "synthetic.composed": "ComposedDataset",
-    "synthetic.embedded": "EmbeddedDataset",
-    "synthetic.extended": "UnitedDataset",
-    "synthetic.mixed": "MixedDataset",
-    "synthetic.phrases": "PhrasesDataset",
+    "composed.dataset": "ComposedDataset",
+    "invented.embedded": "EmbeddedDataset",
+    "composed.mixed": "MixedDataset",
+    "composed.phrases": "PhrasesDataset",
     "transforms.augmentation": (
         "CutLongSteps FillMissing InputNoise Rotate Scale Slant Stretch Warp"
     ),

@@ -14,11 +14,12 @@ from torch.utils.data import Dataset
 
 from base import distributed
 from base.base_data_loader import BaseDataLoader, Batch, padded
-from base.base_dataset import BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from base.config import user_modules
+from data_loader.recipe import Recipe, Sources, Taken
 from utils.alphabet import Alphabet, describe, nfc
-from utils.checks import ConfigFault, DataError, Range
+from utils.checks import ABSENT, ConfigFault, DataError, Range
 from utils.files import read_lines
 from utils.normalisation import Normalisation
 from utils.pictures import ink_picture, likely_columns
@@ -106,7 +107,12 @@ class HandwritingDataLoader:
     unless the sample was cut there, and 0 elsewhere.
 
     Args:
-        dataset: supplies ink and texts.
+        dataset: supplies ink and texts; null if `sources` do.
+        sources: datasets by name. One that is made of another one takes the name of one before it,
+            and so does `like`, an argument of them all: a source with it is brought to the x-height
+            and the quantisation grid of the named one. null leaves out a source of a base.
+        train, valid, test: the sources whose lines the split has, by name; `{"NAME": 2}` in `train`
+            takes the lines of a source twice. Lines that several sources have are taken once.
         batch_size: lines per batch.
         valid_batch_size: lines per batch of the other splits; None takes `batch_size`.
         num_workers: number of processes that make the batches; 0 makes them in the main process.
@@ -129,7 +135,11 @@ class HandwritingDataLoader:
         ConfigFault: if a transform in `preprocessing` is random, or one in `augmentation` is not.
     """
 
-    dataset: BaseDataset
+    dataset: BaseDataset | None = None
+    sources: Sources | None = None
+    train: Taken = ()
+    valid: Sequence[str] = ()
+    test: Sequence[str] = ()
     batch_size: Annotated[int, Range(1, 4096)] = 32
     valid_batch_size: Annotated[int, Range(1, 4096)] | None = None
     num_workers: Annotated[int, Range(0, 256)] = 0
@@ -142,6 +152,14 @@ class HandwritingDataLoader:
     overfit: Annotated[int, Range(1, 100_000)] | None = None
 
     def __post_init__(self) -> None:
+        if (self.dataset is None) == (self.sources is None):
+            expected = "has to be null beside" if self.dataset else "is missing: an object, or"
+            raise ConfigFault("dataset", ABSENT, f"{expected} `sources`")
+        if self.dataset is None:
+            taken = {split: getattr(self, split) for split in SPLITS}
+            self.dataset = Recipe(sources=self.sources, **taken)
+        elif taken := [split for split in SPLITS if getattr(self, split)]:
+            raise ConfigFault(taken[0], ABSENT, "takes `sources`, which are missing")
         if self.preprocessing is None:
             self.preprocessing = self.dataset.preprocessing()
         for key in ("preprocessing", "augmentation"):

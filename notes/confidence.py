@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader import synthetic
+from data_loader import texts
 from notes.page_text import normalised_word
 
 LOGIT_OFFSET = -0.77
@@ -43,6 +43,6 @@ def probability_of(logit: float) -> float:
 @cache
 def common_words() -> frozenset[str]:
     """Return the words of the texts from which synthetic lines are made, in lower case."""
-    folder = Path(synthetic.__file__).parent
-    texts = " ".join(path.read_text("utf-8") for path in folder.glob("*.txt"))
-    return frozenset(re.findall(r"[^\W\d_]+(?:'[a-z]+)?", texts.lower()))
+    folder = Path(texts.__file__).parent
+    content = " ".join(path.read_text("utf-8") for path in folder.glob("*.txt"))
+    return frozenset(re.findall(r"[^\W\d_]+(?:'[a-z]+)?", content.lower()))

@@ -13,9 +13,9 @@ import numpy as np
 from base.base_dataset import BaseDataset
 from base.config.binder import build
 from data_loader import EmbeddedDataset
-from data_loader.synthetic.alignment import AlignedLine, Alignment
-from data_loader.synthetic.embedded import FontWriter, embedded_digit
-from data_loader.synthetic.stroke_fonts import FONTS
+from data_loader.composed.alignment import AlignedLine, Alignment
+from data_loader.invented.embedded import FontWriter, embedded_digit
+from data_loader.invented.stroke_fonts import FONTS
 from model.generation.hand_encoder import DESCRIPTOR
 from parse_config import config_binder
 from tests.data_loader import ink_formats
@@ -200,6 +200,35 @@ def told_hands(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     return changed | {"descriptors": "hands.npz"}
 
 
+class Written(dict):
+    """The block of a source whose data are written."""
+
+
+def of_loader(args: dict[str, Any]) -> dict[str, Any]:
+    """Write the data of a loader's datasets; return what must change of the loader's arguments."""
+    if not args.get("sources"):
+        few = of_block(args["dataset"])
+        return {f"dataset.args.{name}": value for name, value in few.items()}
+    written, changed = {}, {}
+    for name, block in args["sources"].items():
+        if block is not None:
+            written[name] = Written(nested(block, written))
+            few = of_block({**written[name]})
+            changed |= {f"sources.{name}.args.{key}": value for key, value in few.items()}
+    return changed
+
+
+def nested(block: dict[str, Any], written: dict[str, Written]) -> dict[str, Any]:
+    """Return a block with the blocks of the sources that it names."""
+    args = {name: value for name, value in block.get("args", {}).items() if name != "like"}
+    for part in ("dataset", "added", "digits"):
+        if isinstance(value := args.get(part), str):
+            args[part] = written[value]
+        elif value:
+            args[part] = nested(value, written)
+    return {**block, "args": args}
+
+
 def of_block(block: dict[str, Any]) -> dict[str, Any]:
     """Write the data of a dataset's block where it looks for it; return what its maker does.
 
@@ -218,15 +247,18 @@ def of_parts(args: dict[str, Any], *parts: str) -> dict[str, Any]:
     """Write the data of the datasets among the arguments of another; return what must change."""
     changed = {}
     for part in parts:
-        if args.get(part):
+        if args.get(part) and not isinstance(args[part], Written):
             few = of_block(args[part])
             changed |= {f"{part}.args.{name}": value for name, value in few.items()}
     return changed
 
 
 def around(*parts: str, **sizes: int) -> Maker:
-    """Return what writes the data of the datasets that a dataset is made of."""
-    return lambda root, args: sizes | of_parts(args, *parts)
+    """Return what writes the data of the datasets that a dataset is made of; the sizes that its
+    config sets become `sizes`."""
+    return lambda root, args: (
+        {name: size for name, size in sizes.items() if args.get(name)} | of_parts(args, *parts)
+    )
 
 
 MAKERS: dict[str, Maker] = {

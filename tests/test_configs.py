@@ -1,20 +1,24 @@
 """Every file under configs/ is sound, and those of the paper hold the paper's numbers."""
 
+import copy
+import json
+from functools import reduce
 from pathlib import Path
 
 import pytest
 
 from base.checkpoint import load_checkpoint
-from base.config.values import Override, read_config
+from base.config.values import Override, merge, read_config
 from base.pretrained import pretrained
 from commands.options import typed_override
 from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, read, try_constructors
 from utils.alphabet import Alphabet
 from utils.checks import ConfigError
-from utils.strict_json import nested
+from utils.strict_json import children, nested
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.json"))
+MAX_DEPTH = 8
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -36,18 +40,67 @@ def test_a_config_is_sound_and_named_like_its_file(path):
     assert {"trainer.args.clip_norm"} <= there.keys()
 
 
+def depth(values):
+    """Return how deep objects are nested in each other."""
+    return isinstance(values, dict) + max(map(depth, children(values).values()), default=0)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_is_flat(path):
+    assert depth(read_config(path)[0]) <= MAX_DEPTH
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_repeats_no_value_of_its_base(path):
+    values = json.loads(path.read_text())
+    if "base" not in values:
+        return
+    base, _ = read_config(path.parent / values.pop("base"))
+    for key, value in nested(values):
+        *parents, last = key.split(".")
+        changed = copy.deepcopy(values)
+        holder = reduce(lambda holder, name: children(holder)[name], parents, changed)
+        if isinstance(holder, dict) and not isinstance(value, dict):
+            del holder[last]
+            assert merge(base, changed) != merge(base, values), key
+
+
+D = "data_loader.args.dataset"
+FORMER = [
+    ("writer", f"{D}{3 * '.args.dataset'}.args.root", "iam.args.root"),
+    ("writer", f"{D}{2 * '.args.dataset'}.args.digits.args.root", "digits.args.root"),
+    ("open_writer", f"{D}.args.shaping", "shaped.args.shaping"),
+    ("open_writer_again", f"{D}.args.added.args.added.args.root", "legible_2.args.root"),
+    ("reader", f"{D}.args.dataset.args.added.args.size", "signs.args.size"),
+    ("reader", f"{D}.args.added.args.dataset.args.root", "unipen.args.root"),
+    ("proofreader", f"{D}.args.dataset.args.dataset.args.splits.test", "iam.args.splits.test"),
+    ("judge", f"{D}.args.added.type", "signs.type"),
+    ("open_reader", f"{D}.args.dataset.args.size", "phrases.args.size"),
+    ("open_reader", f"{D}.args.seed", "NAME, one of unipen, phrases, invented"),
+    ("eye", f"{D}.args.added.args.added.args.dataset.args.shapes", "invented.args.shapes"),
+    ("iam_conditional", D, "iam"),
+]
+
+
+@pytest.mark.parametrize(("name", "key", "present"), FORMER)
+def test_a_former_key_of_a_config_is_refused_with_the_present_one(name, key, present):
+    with pytest.raises(ConfigError) as caught:
+        plan_from_file(ROOT / "configs" / f"{name}.json", [Override("-o", key, 1)]).checked()
+    assert f"use -o data_loader.args.sources.{present}" in str(caught.value)
+
+
 def test_data_names_the_folder_of_the_dataset_that_others_join():
     path, data = ROOT / "configs" / "writer.json", Override("--data", None, "elsewhere")
     parser = plan_from_file(path, [data])
-    told = parser.config["data_loader"]["args"]["dataset"]["args"]
-    composed = told["dataset"]["args"]["dataset"]["args"]
-    assert composed["dataset"]["args"]["root"] == "elsewhere"
-    assert composed["digits"]["args"]["root"] == "data/unipen_digits"
-    joined = {"dataset": {"type": "EmbeddedDataset"}, "added": {"type": "ComposedDataset"}}
-    joined["added"]["args"] = composed
-    mixed = {"type": "MixedDataset", "args": joined}
-    with pytest.raises(ConfigError, match=r"several datasets .* use -o .*root=F.* or -o .*root=F"):
-        plan_from_file(path, [Override("-o", "data_loader.args.dataset", mixed), data]).checked()
+    sources = parser.config["data_loader"]["args"]["sources"]
+    assert sources["iam"]["args"]["root"] == "elsewhere"
+    assert sources["digits"]["args"]["root"] == "data/unipen_digits"
+    mixed = {"type": "MixedDataset", "args": {"dataset": {"type": "EmbeddedDataset"}}}
+    mixed["args"]["added"] = "composed"
+    key = "data_loader.args.sources.shaped.args.dataset"
+    message = r"several datasets .* use -o .*iam.args.root=F.* or -o .*digits.args.root=F"
+    with pytest.raises(ConfigError, match=message):
+        plan_from_file(path, [Override("-o", key, mixed), data]).checked()
 
 
 @pytest.mark.parametrize(
@@ -68,7 +121,7 @@ def test_the_papers_protocol(name, windows, weights):
     assert config["lr_scheduler"] is None
     assert config["loss"]["args"] == {"reduction": "sequence"}
     assert config["trainer"]["args"]["monitor"] == "min valid_log_loss"
-    splits = loader["dataset"]["args"]["splits"]
+    splits = loader["sources"]["iam"]["args"]["splits"]
     assert sorted(splits["train"]) == ["testset_f", "testset_t", "trainset"]
     assert splits["valid"] == ["testset_v"]
     assert [step["type"] for step in loader["preprocessing"]] == ["FillMissing", "CutLongSteps"]

@@ -36,7 +36,7 @@ from utils.checks import ConfigError, UserError
 CONFIG = json.loads((Path(__file__).parents[1] / "configs" / "iam_conditional.json").read_text())
 CONFIG["optimizer"] = {"type": "Adam", "args": {"lr": 0.01, "betas": [0, 0.999]}}
 CONFIG["lr_scheduler"] = {"type": "OneCycleLR", "args": {"pct_start": 0.1}}
-DATASET = "data_loader.args.dataset"
+DATASET = "data_loader.args.sources.iam"
 
 
 def changed(key: str, value: Any) -> dict:
@@ -72,11 +72,12 @@ def test_a_sound_config_builds_what_it_says():
     loader = config.build("data_loader")
     names = [type(one).__name__ for one in loader.preprocessing]
     assert names == ["FillMissing", "CutLongSteps"]
-    assert loader.dataset.splits["valid"] == ["testset_v"]
+    dataset = loader.dataset.sources["iam"].dataset
+    assert dataset.splits["valid"] == ["testset_v"]
     assert [metric.names[0] for metric in config.build("metrics")] == ["sse"]
     optimizer = config.build("optimizer", params=network.parameters())
     assert optimizer.param_groups[0]["betas"] == (0.0, 0.999)
-    loader.dataset.splits["train"].append("x")
+    dataset.splits["train"].append("x")
     assert config.config["data_loader"] == CONFIG["data_loader"]
 
 
@@ -408,7 +409,7 @@ def test_a_value_of_the_program_goes_before_what_a_class_gives_its_base(monkeypa
 def test_where_files_are_written_is_said_on_the_command_line_only():
     config = parsed(CONFIG, f"{DATASET}.args.cache=elsewhere")
     loader = config.build("data_loader")
-    assert loader.dataset.cache == "elsewhere"
+    assert loader.dataset.sources["iam"].dataset.cache == "elsewhere"
     assert config.stored == CONFIG == plan_from_checkpoint(config.stored, "x.pth").config
     whole = {"type": "IAMOnDBDataset", "args": {"cache": "elsewhere"}}
     assert faults(CONFIG, f"{DATASET}={json.dumps(whole)}") == []
@@ -422,7 +423,7 @@ def test_data_that_only_a_checkpoint_names_is_cached_at_home(tmp_path, monkeypat
     for overrides in ([], [parse_override(f"{key}={root}")]):
         found = plan_from_checkpoint(config, "x.pth", overrides)
         expected = str(tmp_path / "home" / "online-handwriting")
-        args = found.config["data_loader"]["args"]["dataset"]["args"]
+        args = found.config["data_loader"]["args"]["sources"]["iam"]["args"]
         assert args.get("cache") == (expected if home and not overrides else None)
         assert found.stored == config
 

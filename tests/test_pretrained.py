@@ -12,7 +12,7 @@ import experiments
 from base.checkpoint import load_checkpoint
 from base.pretrained import PRETRAINED, pretrained
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
-from data_loader.synthetic.everyday import held_out_everyday
+from data_loader.texts.everyday import held_out_everyday
 from handwriting.legibility import read_back
 from handwriting.primers import in_hand_of
 from handwriting.styles import style_file

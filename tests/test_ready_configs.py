@@ -45,9 +45,8 @@ def workplace(tmp_path, monkeypatch, logging_restored):
 def smaller(path: Path) -> list[str]:
     """Write small data for a config, and return the options that shrink the rest to fit it."""
     config, _ = read_config(path)
-    dataset = config["data_loader"]["args"]["dataset"]
-    data = small_sources.of_block(dataset)
-    options = {f"data_loader.args.dataset.args.{name}": value for name, value in data.items()}
+    data = small_sources.of_loader(config["data_loader"]["args"])
+    options = {f"data_loader.args.{key}": value for key, value in data.items()}
     options |= {"data_loader.args.batch_size": 3, "data_loader.args.valid_batch_size": 2}
     arch, trainer = config["arch"].get("args", {}), config["trainer"]["args"]
     options |= {f"arch.args.{name}": 8 for name in SIZES if name in arch}

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import Sample
-from base.config.values import Override, read_config
+from parse_config import read
 from tests import small_sources
 
 ROOT = Path(__file__).parents[1]
@@ -28,11 +28,10 @@ GRID = 1 / 64
 
 def samples_of(path: Path) -> Mapping[str, list[Sample]]:
     """Return the samples of a config on small data, by split, in the current folder."""
-    config, _ = read_config(path)
-    block = config["data_loader"]["args"]["dataset"]
-    for name, value in small_sources.of_block(block).items():
-        Override("", f"data_loader.args.dataset.args.{name}", value).set_in(config)
-    return small_sources.made(block).load().samples
+    plan = read(path)
+    few = small_sources.of_loader(plan.config["data_loader"]["args"])
+    plan = plan.with_values({f"data_loader.args.{key}": value for key, value in few.items()})
+    return plan.build("data_loader").dataset.load().samples
 
 
 def checksum(samples: list[Sample]) -> int:

@@ -15,7 +15,7 @@ from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from base.run_folder import RunFolder
 from commands import sweep, train_options
-from data_loader.synthetic.embedded import EmbeddedDataset
+from data_loader.invented.embedded import EmbeddedDataset
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError

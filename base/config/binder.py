@@ -4,7 +4,8 @@ The program supplies a constructor's parameters before `*`; a config may set the
 parameters. An object is described as `{"type": NAME, "args": {...}}`. Annotations say which values
 of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`; `list`, `tuple` and `dict` of
 these; `Annotated[int, Range(low, high)]` for bounds; and a base class for an object within the
-object.
+object. `Annotated[dict[str, X], change]` is for objects by name, in which the name of one may stand
+in the place of a later object; `change` is applied to the signatures of all classes in them.
 
 Binding makes no object. In a bound value, a `Part` stands in the place of each object, and a
 `ConfigFault` in the place of each value that does not fit.
@@ -16,7 +17,7 @@ import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cache
 from inspect import Parameter
 from itertools import repeat, takewhile
@@ -119,20 +120,23 @@ class Part:
     defaults: Mapping[str, Json]
     """The plain defaults of arguments that are left out."""
 
-    def build(self, supplied: Mapping[str, Any] = NOTHING) -> Any:
+    def build(
+        self, supplied: Mapping[str, Any] = NOTHING, made: Mapping[str, Any] = NOTHING
+    ) -> Any:
         """Build the object, and check that its bases got their arguments.
 
         Args:
             supplied: the arguments that the program passes, by name.
+            made: the objects whose names stand in the place of an object, by key.
 
         Raises:
             ConfigFault: if a constructor refuses an argument, fails, or does not hand one on.
         """
-        signature, values = self.signature, build(self.values, supplied)
+        signature, values = self.signature, build(self.values, supplied, made)
         try:
             # A parameter that is not supplied may have a default, as may those behind it.
             names = takewhile(supplied.__contains__, signature.from_program)
-            made = signature.construct(*map(supplied.get, names), **values)
+            result = signature.construct(*map(supplied.get, names), **values)
         except ConfigFault as fault:
             key = ".".join(filter(None, (self.key, "args", fault.key)))
             raise ConfigFault(key, fault.value, fault.expected) from None
@@ -142,14 +146,14 @@ class Part:
             problem = f"its constructor ended in {described(error)}"
             raise ConfigFault(f"{self.key}.type", self.cls.__name__, problem) from error
         lost = []
-        for name, kept in self.kept_by_bases(made).items():
+        for name, kept in self.kept_by_bases(result).items():
             given = values.get(name, kept)
             if given != kept and {type(given), type(kept)} <= DESCRIPTIONS.keys():
                 lost.append(f"{name} = {shown(given)}")
         if lost:
             problem = f"does not hand on {', '.join(lost)}: super().__init__(..., **options)"
             raise ConfigFault(f"{self.key}.type", self.cls.__name__, problem)
-        return made
+        return result
 
     def kept_by_bases(self, made: object) -> dict[str, Json]:
         """Return by name the arguments that an object of a user's class has given its bases, as far
@@ -167,20 +171,47 @@ class Part:
         return plain_values(arguments, {name: kept[name] for name in arguments})
 
 
-def build(bound: Any, supplied: Mapping[str, Any] = NOTHING) -> Any:
+@dataclass(frozen=True)
+class Named:
+    """The name of an object, in the place of the object."""
+
+    part: Part | ConfigFault
+    """The part of the object, or a fault of it."""
+
+
+class Objects(dict[str, Any]):
+    """Bound objects by name, of which a later one may be made of earlier ones."""
+
+
+def build(
+    bound: Any, supplied: Mapping[str, Any] = NOTHING, made: Mapping[str, Any] = NOTHING
+) -> Any:
     """Return a bound value with objects in the place of parts, see `Part.build`."""
     if isinstance(bound, Part):
-        return bound.build(supplied)
+        return bound.build(supplied, made)
+    if isinstance(bound, Named):
+        return made[bound.part.key]
+    if isinstance(bound, Objects):
+        made = {**made}
+        for part in filter(None, bound.values()):
+            made[part.key] = part.build(supplied, made)
+        return {name: part and made[part.key] for name, part in bound.items()}
     if isinstance(bound, list | tuple):
-        return type(bound)(build(element, supplied) for element in bound)
+        return type(bound)(build(element, supplied, made) for element in bound)
     if isinstance(bound, dict):
-        return {name: build(member, supplied) for name, member in bound.items()}
+        return {name: build(member, supplied, made) for name, member in bound.items()}
     return bound
 
 
 def parts(bound: Any) -> list[Part]:
     """Return the parts in a bound value, at any depth, inner parts first."""
     return [value for value in _within(bound) if isinstance(value, Part)]
+
+
+def named(bound: Any) -> set[str]:
+    """Return the keys of the objects that are named in a bound value, at any depth."""
+    found = (value.part for value in _within(bound) if isinstance(value, Named))
+    return {part.key for part in found}
 
 
 def faults(bound: Any) -> list[ConfigFault]:
@@ -208,10 +239,14 @@ class Binder:
     """By base class, the names of the arguments that the program supplies to its subclasses."""
     signatures: Mapping[type, Signature] = field(default_factory=dict)
     """The signatures of classes that do not follow the convention."""
+    change: Callable[[type, Signature], Signature] = lambda cls, signature: signature
+    """Changes the signature of each class."""
+    named: Mapping[str, Any] = field(default_factory=dict)
+    """The parts of objects whose names may stand in the place of an object, or faults."""
 
     def signature(self, cls: type) -> Signature:
         """Return the arguments of a class's constructor."""
-        return self.signatures.get(cls) or signature_of(cls)
+        return self.change(cls, self.signatures.get(cls) or signature_of(cls))
 
     def bind(self, annotation: Annotation, value: Json, key: str) -> Any:
         """Return the bound value of the plain value at a key.
@@ -228,6 +263,12 @@ class Binder:
             return value
         if origin in UNIONS:
             return self._bind_member(annotation, value, key)
+        if origin is Annotated and callable(members[1]):
+            return self._bind_named(*members, value, key)
+        if isinstance(value, str) and value in self.named and self.choices(annotation):
+            part = self.named[value]
+            if isinstance(part, ConfigFault) or issubclass(part.cls, annotation):
+                return Named(part)
         size = _size(annotation)
         if isinstance(value, list) and origin in SEQUENCES and size in (None, len(value)):
             kinds = repeat(members[0]) if size is None else members
@@ -252,6 +293,21 @@ class Binder:
             if found[0].key != key:  # the fault is within a list or an object
                 misfit = bound
         return misfit
+
+    def _bind_named(
+        self, annotation: Annotation, change: Callable[..., Any], value: Json, key: str
+    ) -> Objects | ConfigFault:
+        """Bind an object of objects, or of nulls, by name."""
+        if not isinstance(value, dict):
+            return ConfigFault(key, value, self._wanted(annotation))
+        bound = Objects()
+        for name, member in value.items():
+            named = {other: part for other, part in bound.items() if part is not None}
+            # One with faults may be named, too; what is made of it is not built.
+            named |= {other: faults(part)[0] for other, part in named.items() if faults(part)}
+            binder = replace(self, change=change, named=named)
+            bound[name] = binder.bind(get_args(annotation)[1], member, f"{key}.{name}")
+        return bound
 
     def _bind_object(self, base: type, value: Config, key: str) -> Any:
         """Bind the description of an object of a class of `base`."""
@@ -304,6 +360,8 @@ class Binder:
     def described(self, annotation: Annotation) -> str:
         """Describe the plain values that fit `annotation`; "" if no plain value fits."""
         origin, members = get_origin(annotation), get_args(annotation)
+        if origin is Annotated and callable(members[1]):
+            return self.described(members[0])
         if origin is Annotated:
             return f"{DESCRIPTIONS[members[0]]} {members[1]}"
         if origin in UNIONS:
@@ -318,7 +376,10 @@ class Binder:
             return f"an object, each key a string, each value {self.described(members[1])}"
         if annotation in DESCRIPTIONS:
             return DESCRIPTIONS[annotation]
-        return OBJECT_DESCRIPTION if self.choices(annotation) else ""
+        if not self.choices(annotation):
+            return ""
+        names = f", or a name before it: {', '.join(self.named)}" if self.named else ""
+        return OBJECT_DESCRIPTION + names
 
 
 def plain_values(

@@ -1,12 +1,12 @@
 """A config whose values are bound to the constructors that they are for: a `Plan`."""
 
 import copy
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from base.config import sources
 from base.config.binder import Annotation, Binder, Part, build, faults, parts
 from base.config.values import Override, merge
 from utils.checks import ABSENT, ConfigError, ConfigFault, hint, shown
@@ -18,8 +18,6 @@ CACHE = "cache"
 command line may set it, so that an untrusted config cannot choose where the program writes."""
 FOLDERS = ("root", CACHE)
 """The last names of the keys that set folders of data."""
-MAIN_ROOT = re.compile(r"data_loader(\.args\.dataset)+\.args\.root")
-"""The key of the folder of the main dataset, to which other datasets only add training data."""
 ADJUSTABLE = {
     *("data_loader.args.num_workers", "data_loader.args.pin_memory", "trainer.args.epochs"),
     *("trainer.args.log_steps", "trainer.args.tensorboard", "trainer.args.anomaly"),
@@ -76,7 +74,7 @@ class Plan:
         for override in overrides:
             config = copy.deepcopy(plan.config)
             try:
-                key = plan.main_root() if override.key is None else override.key
+                key = plan.main_root() if override.key is None else plan.present_key(override)
                 override = override._replace(key=key)
                 override.set_in(config)
                 plan = replace(plan, config=config, overrides=(*plan.overrides, override))
@@ -99,7 +97,7 @@ class Plan:
         for key, (old, new) in differences(former.complete, self.complete).items():
             is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
             # When a run begins, a fitted value replaces null in a dataset's arguments.
-            is_fitted = new is None and key.startswith("data_loader.args.dataset.args.")
+            is_fitted = new is None and key.startswith(sources.DATASETS)
             may_change = key in ADJUSTABLE and (key != "trainer.args.epochs" or new > old)
             if is_folder or may_change:
                 overrides.append(Override(self.source, key, new))
@@ -149,17 +147,39 @@ class Plan:
     def main_root(self) -> str:
         """Return the key of the folder of the main dataset, or of the only dataset from files.
 
+        The main dataset is the first that is validated on, or what it is made of.
+
         Raises:
             ConfigFault: if there is no such dataset.
         """
         keys = [f"{part.key}.args.root" for part in self.parts("root")]
-        if len(candidates := list(filter(MAIN_ROOT.fullmatch, keys)) or keys) == 1:
+        main = [f"{part.key}.args.root" for part in sources.main_parts(self["data_loader"])]
+        if len(candidates := [key for key in main if key in keys] or keys) == 1:
             return candidates[0]
         expected = "--data is not used: the config's dataset is not read from files"
         if keys:
             options = " or ".join(f"-o {key}=FOLDER" for key in keys)
             expected = f"several datasets of the config are read from files: use {options}"
         raise ConfigFault("data_loader", ABSENT, expected)
+
+    def present_key(self, override: Override) -> str:
+        """Return the key of an override; for an option with a fixed key, such as --keep, the key
+        in a config with sources.
+
+        Raises:
+            ConfigFault: if the config has sources, and the key is that of a config without.
+        """
+        key = override.key
+        if not f"{key}.".startswith(f"{sources.DATASET}."):
+            return key
+        if not (named := sources.named(self["data_loader"])):
+            return key
+        present = sources.present_key(self["data_loader"], key)
+        if present and override.option not in ("-o", "--sweep"):
+            return present
+        present = present or f"{sources.LOADER}.sources.NAME, one of {', '.join(named)}"
+        expected = f"the config has `sources`: use {override.option} {present}"
+        raise ConfigFault(key, ABSENT, expected)
 
     @property
     def complete(self) -> Config:

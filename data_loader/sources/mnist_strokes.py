@@ -17,6 +17,8 @@ from typing import Annotated
 import numpy as np
 
 from base.base_dataset import changed
+from data_loader.invented.embedded import embedded_digits
+from data_loader.paths import side_by_side, to_ink, to_path
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
@@ -29,8 +31,6 @@ from data_loader.sources.parsing import (
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.splits import hash_fraction
 from data_loader.sources.untrusted_files import MEBIBYTE, is_archive, parse_contents, read_file
-from data_loader.synthetic.embedded import embedded_digits
-from data_loader.synthetic.paths import side_by_side, to_ink, to_path
 from utils.checks import ConfigFault, DataError, Range, first_line
 from utils.files import open_file
 from utils.licences import OPEN

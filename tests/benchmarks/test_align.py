@@ -7,7 +7,7 @@ import pytest
 
 from commands import options
 from data_loader import IAMOnDBDataset
-from data_loader.synthetic.alignment import Alignment
+from data_loader.composed.alignment import Alignment
 from model.reader import Reader
 from tests import small_sources
 from tests.benchmarks.scripts import refused, run

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import appearance
 from benchmarks.measures import HAND_MEASURES, MEASURES, measure, variety
-from data_loader.synthetic.corpus import held_out
+from data_loader.texts.corpus import held_out
 from model import load
 from tests.benchmarks.scripts import run
 

@@ -16,7 +16,7 @@ from benchmarks.hand_likeness import (
     likelihoods,
     load,
 )
-from tests.data_loader.synthetic.hands import line, turned
+from tests.data_loader.invented.hands import line, turned
 from utils.ink import from_strokes
 
 

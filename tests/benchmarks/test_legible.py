@@ -11,7 +11,7 @@ import pytest
 from base.base_dataset import Sample
 from benchmarks.legible import legible_primers, lines_of, new_texts, save_lines
 from data_loader import read_ink
-from data_loader.synthetic.templates import Draws
+from data_loader.texts.templates import Draws
 from handwriting.proofreading import CheckedWord
 from handwriting.written_word import WrittenWord
 from utils.alphabet import Alphabet

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.letter_forms import Letter, counts_of, form, print_forms
-from data_loader.synthetic.cutting import LIFT, CutLine
-from data_loader.synthetic.paths import from_strokes
+from data_loader.composed.cutting import LIFT, CutLine
+from data_loader.paths import from_strokes
 from tests.benchmarks.scripts import refused
 
 RING = [(0.8, -0.9), (0.4, -1), (0, -0.5), (0.4, 0), (0.8, -0.4)]

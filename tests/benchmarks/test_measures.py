@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.measures import MEASURES, curvature, measure
-from data_loader.synthetic.corpus import held_out
-from data_loader.synthetic.embedded import EmbeddedDataset, write
+from data_loader.invented.embedded import EmbeddedDataset, write
+from data_loader.texts.corpus import held_out
 from utils.checks import DataError
 from utils.ink import from_strokes, x_height
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from data_loader.synthetic.corpus import held_out
-from data_loader.synthetic.everyday import held_out_everyday
+from data_loader.texts.corpus import held_out
+from data_loader.texts.everyday import held_out_everyday
 from handwriting.legibility import read_back
 from model import Sampling, load
 from model.reader import Reader

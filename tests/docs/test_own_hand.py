@@ -8,8 +8,8 @@ import pytest
 import experiments
 import train
 from commands import web
-from data_loader.synthetic import corpus
-from data_loader.synthetic.embedded import EmbeddedDataset
+from data_loader.invented.embedded import EmbeddedDataset
+from data_loader.texts import corpus
 from model.generation.hand_encoder import NUM_HANDS
 from tests.data_loader import ink_formats
 from tests.docs.test_commands import commands

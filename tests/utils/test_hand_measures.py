@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from data_loader.synthetic.corpus import held_out
-from data_loader.synthetic.embedded import EmbeddedDataset, write
-from tests.data_loader.synthetic.hands import hand
+from data_loader.invented.embedded import EmbeddedDataset, write
+from data_loader.texts.corpus import held_out
+from tests.data_loader.invented.hands import hand
 from utils.hand_measures import median_lean, ring_area, too_wide, word_gaps
 from utils.ink import from_strokes, strokes
 

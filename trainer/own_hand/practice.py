@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from data_loader.synthetic import corpus
-from data_loader.synthetic.alignment import AlignedLine
-from data_loader.synthetic.bank import BankHand, verify_pieces
-from data_loader.synthetic.composing import Bank
-from data_loader.synthetic.cutting import CutLine, measured
-from data_loader.synthetic.drawn import Drawer
-from data_loader.synthetic.everyday import everyday, random_characters
-from data_loader.synthetic.paths import side_by_side, to_ink
+from data_loader.composed.alignment import AlignedLine
+from data_loader.composed.bank import BankHand, verify_pieces
+from data_loader.composed.composing import Bank
+from data_loader.composed.cutting import CutLine, measured
+from data_loader.composed.drawn import Drawer
+from data_loader.paths import side_by_side, to_ink
+from data_loader.texts import corpus
+from data_loader.texts.everyday import everyday, random_characters
 from handwriting.hands import write_in_hand
 from handwriting.primers import extras_of_lines
 from model.generation.sampling_options import Primer, Sampling

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from data_loader import FillMissing, RemoveSlips, Smooth
-from data_loader.synthetic.embedded import FontWriter, write
-from data_loader.synthetic.stroke_fonts import FONTS
+from data_loader.invented.embedded import FontWriter, write
+from data_loader.invented.stroke_fonts import FONTS
 from tests.data_loader.transforms.applied import applied
 from utils.checks import ConfigFault
 from utils.ink import from_strokes, strokes, to_points, x_height

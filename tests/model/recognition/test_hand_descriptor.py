@@ -9,7 +9,7 @@ from data_loader.transforms.shaping import ResampleTime
 from model.recognition.hand_descriptor import FRAMES, PARTS, HandDescriptor
 from model.recognition.ink_features import stroke_features
 from model.recognition.recognisers import CTCNetwork
-from tests.data_loader.synthetic.hands import line
+from tests.data_loader.invented.hands import line
 from tests.model.recognition.test_encoder import by_torch
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation

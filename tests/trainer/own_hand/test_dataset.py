@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from base.base_dataset import Origin, Sample
+from data_loader.invented.embedded import EmbeddedDataset
 from data_loader.sources.ink_files import mean_step
-from data_loader.synthetic.embedded import EmbeddedDataset
 from data_loader.transforms.shaping import ResampleTime
 from model.recognition.hand_descriptor import HandDescriptor
 from tests.data_loader import ink_formats

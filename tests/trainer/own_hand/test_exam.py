@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from data_loader.synthetic import corpus
+from data_loader.texts import corpus
 from trainer.own_hand import exam
 from utils.alphabet import Alphabet
 

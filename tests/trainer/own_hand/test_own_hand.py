@@ -16,9 +16,9 @@ from base.base_dataset import Origin
 from base.checkpoint import load_checkpoint, save_checkpoint
 from base.pretrained import pretrained
 from base.run_folder import RunFolder
+from data_loader.invented.embedded import EmbeddedDataset
 from data_loader.sources.ink_files import read_ink
-from data_loader.synthetic import corpus
-from data_loader.synthetic.embedded import EmbeddedDataset
+from data_loader.texts import corpus
 from model import load
 from tests.data_loader import ink_formats
 from trainer.own_hand import HandDataset, OwnHandTrainer, dataset, exam, practice

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data_loader.synthetic.paths import to_strokes
-from tests.data_loader.synthetic.recorded import Recorded
+from data_loader.paths import to_strokes
+from tests.data_loader.composed.recorded import Recorded
 from trainer.own_hand import practice
 from utils.ink import strokes, to_points
 

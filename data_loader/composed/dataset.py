@@ -1,0 +1,249 @@
+"""A recorded dataset with new training lines in its hands."""
+
+import zlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Annotated
+
+import numpy as np
+
+from base import distributed
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
+from data_loader.composed.alignment import Alignment
+from data_loader.composed.bank import check_hands, hands
+from data_loader.composed.composing import Bank
+from data_loader.composed.cutting import CutLine, Parts, measured_lines, parts_of
+from data_loader.composed.drawn import Drawer
+from data_loader.paths import side_by_side, to_ink
+from data_loader.recipe import ExtendedDataset, with_lines
+from data_loader.texts import corpus
+from data_loader.texts.corpus import Draws
+from data_loader.texts.european import european
+from data_loader.texts.everyday import everyday, random_characters
+from utils.alphabet import nfc
+from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
+from utils.licences import RESEARCH
+
+MIN_LINES = 3
+"""Least number of lines of a hand (assumed)."""
+COMPOSED = "composed-"
+"""Prefix of the names of new lines."""
+PIECE = "piece-"
+"""Prefix of the names of pieces of recorded lines."""
+MAX_TEXTS = 1000
+"""Largest number of texts that are drawn for a line until a hand can write one (assumed)."""
+
+
+@dataclass(kw_only=True, eq=False)
+class ComposedDataset(ExtendedDataset):
+    """A recorded dataset, with new training lines in its hands.
+
+    The lines of a writer or, where writers are unknown, of a form (the dataset's `group`) are one
+    hand. An alignment cuts the training lines into characters, which are combined to texts of every
+    kind (see `everyday`, `european`) with the hand's x-height, slant, speed and spacing. A
+    character that the hand never wrote comes from similar hands; a character that nobody wrote
+    comes from recorded digits or stroke fonts, adapted to the hand.
+
+    Args:
+        dataset: the recorded dataset, with texts, and writers or forms.
+        alignment: file that `benchmarks/align.py` made for the dataset, or the name of a file that
+            comes with the project, such as "iam_ondb".
+        size: number of new lines.
+        long: number of further lines, each of two to four lines of one hand side by side. All parts
+            are recorded lines; in every second line the last part is new, as after a primer.
+        european: fraction of the new lines with letters beyond ASCII.
+        strings: fraction of the new lines that have random characters instead of words, so that
+            characters of each class stand beside all other classes.
+        plain: fraction of the new lines that are sentences; the rest are texts of `everyday`.
+        digits: a dataset of single digits, whose training split supplies more digits.
+        forms: two bounds from 0 to 1. Each hand has a number from 0 to 1 that depends on its name
+            alone; only hands with a number within the bounds are cut. So datasets with [0, 0.7] and
+            [0.7, 1] have no cut ink in common.
+        height: x-height to which recorded lines of all splits are scaled after they were made
+            level; None leaves them unchanged. Lines that cannot be measured, or of which a
+            recogniser misread more than a quarter, are left out.
+        longest: largest number of characters of a recorded line; longer lines are cut between
+            words. None cuts no lines. Only used with `height`.
+        pieces: largest number of characters of a piece. Longer recorded lines are also cut between
+            words into pieces for training, to teach a network to begin a line, where it knows the
+            hand only from the hand vector. None makes no pieces. Only used with `height`.
+        lifts: least number of strokes per character of the hands that are used, or None.
+            Hands below 0.65 join their letters, but composed letters would not be joined.
+        scarce: a character with fewer copies than this in all hands is sometimes drawn.
+        seed: seed of the choice of texts, hands and pieces.
+
+    Raises:
+        ConfigFault: if `european`, `strings` and `plain` add up to more than 1, or the first bound
+            of `forms` is not below the second.
+    """
+
+    alignment: str
+    size: Annotated[int, Range(1, 100_000)]
+    long: Annotated[int, Range(0, 100_000)] = 0
+    european: Fraction = 0.15
+    strings: Fraction = 0.15
+    plain: Fraction = 0.1
+    digits: BaseDataset | None = None
+    forms: tuple[Fraction, Fraction] = (0.0, 1.0)
+    height: Annotated[float, Range(1e-3, 1e6)] | None = None
+    longest: Annotated[int, Range(8, 100_000)] | None = None
+    pieces: Annotated[int, Range(1, 100_000)] | None = None
+    lifts: Annotated[float, Range(0, 100)] | None = None
+    scarce: Annotated[int, Range(1, 1_000_000)] = 60
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        if self.european + self.strings + self.plain > 1:
+            names = f"european ({self.european:g}), strings ({self.strings:g}) and plain"
+            raise ConfigFault("plain", self.plain, f"fractions of at most 1 together: {names}")
+        if self.forms[0] >= self.forms[1]:
+            raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
+
+    def licences(self) -> set[str | None]:
+        # The shipped table "iam_ondb" is derived from IAM-OnDB.
+        return super().licences() | ({RESEARCH} if self.alignment == "iam_ondb" else set())
+
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Load the dataset, compose new lines, and scale recorded lines to `height`.
+
+        Raises:
+            DataError: if the alignment or the digits cannot be read, the alignment fits no line,
+                the dataset names no writers or forms, or no hand is within the bounds.
+        """
+        main, has_train = self.dataset.load(splits), "train" in splits
+        if self.height is None and not has_train:
+            return main
+        # Digits load before the slow measuring: a missing file is then reported at once.
+        drawer = Drawer(self.digits) if has_train else None
+        lines = self._measured(main.split("train") if self.height is None else main.used)
+        recorded = main if self.height is None else self._levelled(main, lines)
+        if drawer is None:
+            return recorded
+        bank = self._bank_of(main.split("train"), lines, drawer)
+        new = self._composed_lines(bank, recorded.quantisation_step)
+        num_copies = sum(sum(counts.values()) for counts in bank.written.values())
+        summary = (
+            f"{self.size:,} lines composed in {len(bank.names):,} hands, of {num_copies:,} "
+            f"characters cut out and read, and {self.long:,} of several lines side by side"
+        )
+        if self.height is not None and self.pieces is not None:
+            train = (lines.get(sample, ()) for sample in main.split("train"))
+            pieces = self._pieces(chain.from_iterable(train))
+            new += pieces
+            summary += f", {len(pieces):,} pieces of recorded lines"
+        return with_lines(recorded, new, summary)
+
+    def _pieces(self, lines: Iterable[tuple[Sample, CutLine]]) -> list[Sample]:
+        """Return the pieces of lines longer than `pieces`, named such as "piece-0/a01-000u-01"."""
+        scale, pieces = (self.height, self.height, 1), []
+        for sample, line in lines:
+            parts = parts_of(sample, line, self.pieces)
+            for number, (part, cut) in enumerate(parts if len(parts) > 1 else ()):
+                name = f"{PIECE}{number}/{sample.name}"
+                pieces.append(replace(part, ink=to_ink(cut.path * scale), name=name))
+        return pieces
+
+    def _measured(self, samples: list[Sample]) -> dict[Sample, Parts]:
+        """Return the parts of each sample that can be measured."""
+        table = Alignment.load(self.alignment)
+        bar = distributed.bar(samples, "measuring", unit=" lines", leave=False, delay=1)
+        longest = None if self.height is None else self.longest
+        return {
+            sample: parts_of(sample, line, longest) for sample, line in measured_lines(bar, table)
+        }
+
+    def _levelled(self, main: Loaded, lines: Mapping[Sample, Parts]) -> Loaded:
+        """Return the recorded samples scaled to `height`; samples not in `lines` are left out."""
+        scale = (self.height, self.height, 1)
+        scaled = {
+            sample: [replace(part, ink=to_ink(line.path * scale)) for part, line in parts]
+            for sample, parts in lines.items()
+        }
+        samples = changed(main.samples, lambda sample: scaled.get(sample, []))
+        num_lost = [sum(s not in scaled for s in recorded) for recorded in main.samples.values()]
+        report = main.report
+        if any(num_lost):
+            counts = [f"{lost:,} of {split}" for lost, split in zip(num_lost, samples, strict=True)]
+            report += f"\nleft out, because they could not be measured: {', '.join(counts)}"
+        return Loaded(samples, report)
+
+    def _bank_of(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
+        """Return the bank of the hands within the bounds; `train` are the training samples."""
+        check_hands(self.dataset, train)
+        all_hands = hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
+        if not all_hands:
+            raise DataError(
+                f"alignment = {self.alignment!r} fits none of the {len(train):,} training lines: "
+                "their names, texts or numbers of points differ, or a recogniser misread the lines"
+            )
+        low, high = self.forms
+        chosen = {
+            name: hand
+            for name, hand in sorted(all_hands.items())
+            if len(hand.lines) >= MIN_LINES
+            and low <= hash_fraction(name) < high
+            and hand.strokes_per_character >= (self.lifts or 0.0)
+        }
+        if not chosen:
+            raise DataError(
+                f"forms = {self.forms}, lifts = {self.lifts}: none of the {len(all_hands):,} hands "
+                f"within these bounds has {MIN_LINES} lines that the alignment fits"
+            )
+        return Bank(chosen, drawer, self.scarce)
+
+    def _composed_lines(self, bank: Bank, grid: float | None) -> list[Sample]:
+        """Return new lines, named such as "composed-000017/a01-000u"; their group is the hand."""
+        numbers, lines = range(self.size + self.long), []
+        for number in distributed.bar(numbers, "composing", unit=" lines", leave=False, delay=1):
+            generator = np.random.default_rng([self.seed, number])
+            name = bank.names[int(generator.integers(len(bank.names)))]
+            if number < self.size:
+                text, path = self._new(bank, name, generator)
+            else:
+                text, path = self._side_by_side(bank, name, generator, number % 2 == 1)
+            height = self.height or bank.hands[name].height
+            ink = to_ink(path * (height, height, 1), grid)
+            lines.append(Sample(ink, text, f"{COMPOSED}{number:06d}/{name}", group=name))
+        return lines
+
+    def _new(self, bank: Bank, name: str, generator: np.random.Generator) -> tuple[str, np.ndarray]:
+        """Return the text and the path, in x-heights, of a new line in the hand `name`."""
+        for _ in range(MAX_TEXTS):
+            text = self._text(Draws(generator))
+            if (path := bank.write(text, name, generator)) is not None:
+                return text, path
+        raise DataError(
+            f"none of {MAX_TEXTS} texts, such as {text!r}, could be written in the hand of {name}: "
+            "each text has characters that nobody wrote and that cannot be drawn"
+        )
+
+    def _text(self, draws: Draws) -> str:
+        number = draws.number()
+        for fraction, make in (
+            (self.european, european),
+            (self.strings, random_characters),
+            (self.plain, lambda draws: corpus.running_text(draws, 0, 10, 45, 0.0)),
+        ):
+            if number < fraction:
+                return nfc(make(draws))
+            number -= fraction
+        return everyday(draws)
+
+    def _side_by_side(
+        self, bank: Bank, name: str, generator: np.random.Generator, continued: bool
+    ) -> tuple[str, np.ndarray]:
+        """Return text and path of recorded lines side by side; if `continued`, the last is new."""
+        hand = bank.hands[name]
+        count = min(int(generator.integers(2, 5)), len(hand.lines))
+        chosen = generator.choice(len(hand.lines), count - continued, replace=False).tolist()
+        lines = [(hand.lines[n].text.strip(), hand.lines[n].path) for n in chosen]
+        if continued:
+            lines.append(self._new(bank, name, generator))
+        texts, paths = zip(*lines, strict=True)
+        return " ".join(texts), side_by_side(paths, float(np.median(hand.word_gaps)))
+
+
+def hash_fraction(form: str) -> float:
+    """Return a hash of a form's name, from 0 to below 1."""
+    return zlib.crc32(form.encode()) / 2**32

@@ -1,0 +1,305 @@
+"""What an epoch is made of: sources by name, and datasets that are made of other datasets."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from inspect import Parameter
+from itertools import chain, combinations
+from typing import Annotated, Any
+
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_transform import BaseTransform
+from base.config.binder import Signature
+from data_loader.matching import scaled, typical_height
+from data_loader.sources.parsing import first_of
+from utils.checks import ABSENT, ConfigFault, Range
+
+Taken = Sequence[str | dict[str, Annotated[int, Range(1, 1000)]]]
+"""The annotation of what an epoch has: names of sources, or how often it has them by name."""
+
+
+@dataclass(eq=False)
+class Source(BaseDataset):
+    """A dataset with a name, of which others may be made; a load of the recipe loads it once.
+
+    Args:
+        dataset: the dataset.
+        like: the source to whose x-height and quantisation grid the lines are brought; None leaves
+            them as they are. Such lines have no writer, and "added/" before their names.
+        made_of: the sources that the dataset is made of, also indirectly.
+    """
+
+    dataset: BaseDataset
+    like: BaseDataset | None = None
+    made_of: Sequence["Source"] = ()
+    _loaded: dict[str, Loaded] = field(default_factory=dict, repr=False)  # by split
+
+    def __str__(self) -> str:
+        return str(self.dataset)
+
+    @property
+    def x_height(self) -> float | None:
+        return (self.like or self.dataset).x_height
+
+    @property
+    def characters(self) -> str | None:
+        return self.dataset.characters
+
+    def preprocessing(self) -> list[BaseTransform]:
+        return self.dataset.preprocessing()
+
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Return the samples of `splits`; those that were loaded since `forget` are not loaded."""
+        if new := [split for split in splits if split not in self._loaded]:
+            loaded = self.dataset.load({*new, "train"} if self.like else new)
+            self._loaded |= dict.fromkeys(new, self._like(loaded) if self.like else loaded)
+        found = {split: self._loaded[split].samples.get(split) for split in splits}
+        samples = {split: lines for split, lines in found.items() if lines is not None}
+        return replace(self._loaded[next(iter(found))], samples=samples)
+
+    @property
+    def fitted(self) -> Mapping[str, float]:
+        """The `Loaded.fitted` of what was loaded since `forget`."""
+        return next((loaded.fitted for loaded in self._loaded.values()), {})
+
+    def forget(self) -> None:
+        """Release what was loaded."""
+        self._loaded.clear()
+
+    def _like(self, loaded: Loaded) -> Loaded:
+        """Return lines in the x-height, and on the grid, of `like`."""
+        main = self.like.load(["train"])
+        typical = typical_height(self.like, main.split("train"))
+        factor = typical / typical_height(self.dataset, loaded.split("train"))
+        samples = {
+            split: [scaled(line, factor, main.quantisation_step) for line in lines]
+            for split, lines in loaded.samples.items()
+        }
+        report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
+        return replace(main, samples=samples, report=report, fitted=loaded.fitted)
+
+
+def _sources_in(value: Any) -> Iterator[Source]:
+    """Yield the sources in the arguments of a source, and those that they are made of."""
+    if isinstance(value, Source):
+        yield from (value, *value.made_of)
+    elif isinstance(value, list | tuple | dict):
+        for element in value.values() if isinstance(value, dict) else value:
+            yield from _sources_in(element)
+
+
+def as_source(cls: type, signature: Signature) -> Signature:
+    """Return the signature of a dataset's class that makes a `Source`, and takes `like`."""
+    if not issubclass(cls, BaseDataset):
+        return signature
+
+    def construct(*origin: Any, like: BaseDataset | None = None, **args: Any) -> Source:
+        dataset = signature.construct(*origin, **args)
+        return Source(dataset, like, [*_sources_in([like, args])])
+
+    like = Parameter("like", Parameter.KEYWORD_ONLY, default=None, annotation=BaseDataset | None)
+    arguments = {**signature.arguments, "like": like}
+    return replace(signature, arguments=arguments, construct=construct)
+
+
+Sources = Annotated[dict[str, BaseDataset | None], as_source]
+"""The annotation of sources by name; null leaves out one of a config's base."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Recipe(BaseDataset):
+    """Sources as one dataset.
+
+    A sample that several sources have, as one of recorded lines and one that adds lines to these,
+    is in a split once, or as often as a source says that is taken several times.
+
+    Args:
+        sources: the sources by name; None in the place of one that is left out.
+        train, valid, test: names of the sources whose samples the split has, in this order; for
+            `train` also objects with names, and how often an epoch has the samples.
+
+    Raises:
+        ConfigFault: if `train` or `valid` takes nothing, or a split takes what is no source, or the
+            same one twice; or if a source is not used.
+    """
+
+    sources: Mapping[str, Source | None]
+    train: Taken
+    valid: Sequence[str]
+    test: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        present = [name for name, source in self.sources.items() if source]
+        self.taken = {split: self._times(split, present) for split in SPLITS}
+        self.listed = {name for times in self.taken.values() for name in times}
+        used = {self.sources[name] for name in self.listed}
+        used |= {part for source in used for part in source.made_of}
+        for name in present:
+            expected = "is not used: no split takes it, nor anything that is made of it"
+            if not name.replace("-", "_").isidentifier():
+                expected = "a name of letters, digits, '_' and '-'"
+            elif self.sources[name] in used:
+                continue
+            raise ConfigFault(f"sources.{name}", ABSENT, expected)
+
+    def _times(self, split: str, present: Sequence[str]) -> dict[str, int]:
+        """Return how often a split has each source that it takes, of those that are `present`."""
+        times: dict[str, int] = {}
+        for number, entry in enumerate(getattr(self, split)):
+            for name, count in ({entry: 1} if isinstance(entry, str) else entry).items():
+                expected = (
+                    "is named twice" if name in times else f"names of sources: {', '.join(present)}"
+                )
+                if name in times or name not in self.sources:
+                    raise ConfigFault(f"{split}.{number}", entry, expected)
+                times[name] = count
+        times = {name: count for name, count in times.items() if name in present}
+        if not times and split != "test":
+            raise ConfigFault(split, ABSENT, f"names of sources: {', '.join(present)}")
+        return times
+
+    @property
+    def _main(self) -> Source:
+        """The first source to train on."""
+        return self.sources[next(iter(self.taken["train"]))]
+
+    @property
+    def x_height(self) -> float | None:
+        return self._main.x_height
+
+    @property
+    def characters(self) -> str | None:
+        return united_characters(*(self.sources[name] for name in self.listed))
+
+    def licences(self) -> set[str | None]:
+        return set().union(*(source.licences() for source in self.sources.values() if source))
+
+    def preprocessing(self) -> list[BaseTransform]:
+        return self._main.preprocessing()
+
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Load the sources in their order, each once, and return what the splits take of them."""
+        needed = self._needed(splits)
+        loaded = {name: self.sources[name].load(needed[name]) for name in needed}
+        fitted, present = {}, {name: source for name, source in self.sources.items() if source}
+        for name, source in present.items():
+            fitted |= {f"{name}.args.{key}": value for key, value in source.fitted.items()}
+        for source in present.values():
+            for part in (source, *source.made_of):
+                part.forget()
+        parts = {split: self._parts(split, loaded) for split in splits if self.taken[split]}
+        samples = {split: [*chain.from_iterable(of.values())] for split, of in parts.items()}
+        lines = [line for one in loaded.values() for line in one.report.splitlines()]
+        report = "\n".join(dict.fromkeys([*lines, *table(parts)]))
+        whole, *others = loaded.values() or [Loaded({}, "")]
+        if others:
+            units = {(one.quantisation_step, one.canonical) for one in loaded.values()}
+            whole = Loaded({}, "", *(units.pop() if len(units) == 1 else ()))
+        return replace(whole, samples=samples, report=report, fitted=fitted)
+
+    def _needed(self, splits: Collection[str]) -> dict[str, list[str]]:
+        """Return the splits that are needed of each source that one of `splits` takes: those that
+        take it, and those that take what is made of it."""
+        needed: dict[Source, set[str]] = defaultdict(set)
+        for split in splits:
+            for source in map(self.sources.__getitem__, self.taken[split]):
+                for part in (source, *source.made_of):
+                    needed[part].add(split)
+        taken = set().union(*(self.taken[split] for split in splits))
+        return {
+            name: [split for split in SPLITS if split in needed[source]]
+            for name, source in self.sources.items()
+            if name in taken
+        }
+
+    def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, list[Sample]]:
+        """Return what a split takes of each of its sources that was not in one before."""
+        counts, parts = Counter(), {}
+        for name, times in self.taken[split].items():
+            samples, parts[name] = loaded[name].samples.get(split, []), []
+            for copy in range(times):
+                new = [sample for sample in samples if counts[sample] <= copy]
+                counts.update(new)
+                if copy:
+                    new = [sample.of(f"{sample.name}+{copy}") for sample in new]
+                parts[name] += new
+        return parts
+
+
+def table(parts: Mapping[str, Mapping[str, Sequence[Sample]]]) -> list[str]:
+    """Return the lines of a table of what each split has of each source, and of persons that two
+    splits share."""
+    lines = [f"{'':<6}{'source':<16}{'lines':>9}{'points':>12}{'persons':>9}  of an epoch"]
+    persons: dict[str, set[str]] = defaultdict(set)
+    for split, by_source in parts.items():
+        total = sum(map(len, by_source.values()))
+        for name, samples in by_source.items():
+            points = sum(len(sample.ink) for sample in samples)
+            known = {sample.writer for sample in samples} - {""}
+            row = f"{split:<6}{name:<16}{len(samples):>9,}{points:>12,}{len(known) or '?':>9}"
+            share = f"{len(samples) / max(total, 1):>13.1%}" if split == "train" else ""
+            lines.append(row + share)
+            persons[split] |= known
+    for split, other in combinations(persons, 2):
+        if both := sorted(persons[split] & persons[other]):
+            names = f"{len(both):,} persons: {first_of(both)}"
+            lines.append(f"in {split} and {other} are lines of {names}")
+    return lines
+
+
+@dataclass(kw_only=True, eq=False)
+class UnitedDataset(BaseDataset):
+    """Two datasets as one dataset, for a recogniser: each split has the samples of both datasets.
+
+    A recipe that takes both is the same. The ink of each sample stays in the units of its dataset.
+
+    Args:
+        dataset: the first dataset.
+        added: the second dataset.
+    """
+
+    dataset: BaseDataset
+    added: BaseDataset
+
+    @property
+    def characters(self) -> str | None:
+        return united_characters(self.dataset, self.added)
+
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        both = [dataset.load(splits) for dataset in (self.dataset, self.added)]
+        samples: dict[str, list[Sample]] = {}
+        for loaded in both:
+            for split, split_samples in loaded.samples.items():
+                samples[split] = samples.get(split, []) + split_samples
+        return Loaded(samples, "\n".join(loaded.report for loaded in both))
+
+
+@dataclass(kw_only=True, eq=False)
+class ExtendedDataset(BaseDataset):
+    """A dataset with additional training lines, which a subclass makes.
+
+    Args:
+        dataset: the dataset that supplies validation and test lines, units and preprocessing, and
+            to whose training lines the additional lines are added.
+    """
+
+    dataset: BaseDataset
+
+    def preprocessing(self) -> list[BaseTransform]:
+        return self.dataset.preprocessing()
+
+
+def with_lines(main: Loaded, lines: list[Sample], summary: str) -> Loaded:
+    """Return `main` with `lines` added to its training lines, and `summary` added to its report."""
+    points = sum(len(line.ink) for line in lines)
+    return replace(
+        main,
+        samples={**main.samples, "train": main.split("train") + lines},
+        report=f"{main.report}\nadded to the training: {summary}; {points:,} points",
+    )
+
+
+def united_characters(*datasets: BaseDataset) -> str | None:
+    """Return the characters of all datasets; None if a dataset does not know its characters."""
+    characters = [dataset.characters for dataset in datasets]
+    return None if None in characters else "".join(dict.fromkeys("".join(characters)))

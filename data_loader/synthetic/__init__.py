@@ -1,1 +1,0 @@
-"""Synthetic lines: texts, stroke fonts, and mixtures with recorded lines."""

@@ -1,0 +1,109 @@
+"""Hands: what can be cut out of their lines, and their measures."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from data_loader.composed.bank import MAX_SMALL_OFFSET, BankHand, verify_pieces
+from data_loader.composed.cutting import CUT
+from tests.data_loader.composed.drawn_lines import BAR, BOX, STEM, at, boxes, drawn, owners
+from tests.data_loader.composed.recorded import HANDS, Recorded
+
+
+def test_single_characters_and_ends_that_were_cut_have_to_fit():
+    text = "aceno"
+    stroke = np.concatenate([at(1, BOX), at(2, BOX)])
+    parts = [*boxes(0), (stroke, np.repeat([1, 2], 7)), *boxes(3, 4)]
+
+    def pieces(*fitting):
+        fits = np.isin(np.arange(5), fitting)
+        return set(BankHand([drawn(parts, text, fits=fits)]).places)
+
+    whole = {"ace", "acen", "aceno", "ce", "cen", "ceno", "no"}
+    assert pieces() == whole
+    assert pieces(0, 4) == whole | {"a", "o"}
+    assert pieces(1) == whole | {"c", "ac"}
+    assert pieces(2) == whole | {"e", "en", "eno"}
+    assert pieces(*range(5)) == whole | {"a", "c", "e", "n", "o", "ac", "en", "eno"}
+
+
+def test_a_piece_with_a_mark_behind_its_cut_is_left_out():
+    """Its last stroke is the mark, which would be joined to what comes next."""
+    text = "actno"
+    stroke = np.concatenate([at(2, STEM), at(3, BOX)])
+    parts = [*boxes(0, 1), (stroke, np.repeat([2, 3], 7))]
+    marked = drawn([*parts, (at(2, BAR), 4), *boxes(4)], text)
+    assert owners(marked)[3] == [2] and marked.boundaries[2] == CUT
+    found = set(BankHand([marked]).places)
+    assert {"n", "no", "tn", "actn"} <= found and not {"t", "ct", "act"} & found
+    plain = drawn([*parts, *boxes(4)], text)
+    assert {"ct", "act"} <= set(BankHand([plain]).places)
+
+
+@pytest.mark.parametrize("one", "tf")
+def test_a_letter_without_its_bar_does_not_stand_alone(one):
+    """Beside its neighbours it is read, and elsewhere as an l."""
+    parts = [(at(n, STEM if n == 2 else BOX), n) for n in range(5)]
+    bare = BankHand([drawn(parts, f"ac{one}no")]).places
+    assert {f"c{one}", f"{one}n", f"ac{one}"} <= set(bare) and one not in bare
+    crossed = [*parts[:3], (at(2, BAR), 2), *parts[3:]]
+    assert {one, f"c{one}"} <= set(BankHand([drawn(crossed, f"ac{one}no")]).places)
+    assert "l" in BankHand([drawn(parts, "aclno")]).places
+
+
+@pytest.fixture(scope="module")
+def found():
+    return Recorded().hands()
+
+
+def test_hands_are_measured(found):
+    """Of stroke fonts in a known slant, size and width."""
+    assert list(found) == list(HANDS) and all(len(hand.lines) == 6 for hand in found.values())
+    for form, slant in (("plain", 0.0), ("leaning", 0.35), ("wide", 0.0)):
+        assert found[form].slant == pytest.approx(slant, abs=0.04)
+    plain = found["plain"]
+    assert plain.height == pytest.approx(14 * 7.0, rel=0.05)  # of a font of 14 units
+    assert found["leaning"].height / plain.height == pytest.approx(9 / 7, rel=0.05)
+    assert found["wide"].width / plain.width == pytest.approx(1.25, rel=0.05)
+    assert plain.tall_height == pytest.approx(1.5, rel=0.03)
+    assert found["wide"].tall_height == pytest.approx(1 + 1.3 * 0.5, rel=0.03)
+    assert found["cursive"].strokes_per_character < 1 < plain.strokes_per_character
+
+
+def test_gaps_are_those_between_letters_and_words(found):
+    for hand in found.values():
+        assert (np.diff(hand.gaps) >= 0).all() and (np.diff(hand.word_gaps) >= 0).all()
+        assert np.median(hand.word_gaps) > 2 * np.median(hand.gaps) > 0
+    line = drawn(boxes(0, 1, 2, 4, 5, 6, 8, 9), "ace nov me")
+    np.testing.assert_allclose(BankHand([line]).gaps, [0.6] * 5, atol=1e-5)
+    assert BankHand([line]).word_gaps.tolist() == [0.8, 1.0, 1.2]  # two are no measure
+    np.testing.assert_allclose(BankHand([line, line]).word_gaps, [1.8] * 4, atol=1e-5)
+
+
+@pytest.mark.parametrize("low", [-1.0, 0.1, 0.5])
+def test_pieces_stand_on_the_baseline(low):
+    """By the median of their small letters, a descender aside; what stands nearly there stays."""
+    raised = np.array([0, low])
+    level = boxes(0, 1, 2, 3, 4, 6, 7, 8, 9)
+    letters = [(at(n, BOX) + raised, n) for n in (11, 12)]
+    tail = (np.concatenate([at(13, BOX), at(13, [(0.6, 0.9)])]) + raised, 13)
+    hand = BankHand([drawn([*level, *letters, tail], "aceno aceo vmg")])
+    (place,) = hand.places["vmg"]
+    moves = hand.piece(place).path - hand.lines[0].piece(11, 13).path
+    (moved,) = np.unique(moves[:, :2].round(9), axis=0)
+    stood = hand.lines[0].points_of(12)[:, 1].max()
+    assert abs(stood - low) < 0.06 and moved[0] == 0
+    assert stood + moved[1] == pytest.approx(np.clip(stood, -MAX_SMALL_OFFSET, MAX_SMALL_OFFSET))
+
+
+def test_pieces_that_are_read_fit():
+    """Each is noted where it stands in its own line."""
+    lines = [SimpleNamespace(fits=np.zeros(4, dtype=bool)) for _ in range(2)]
+    trials = [
+        (lines[line], character, np.zeros((1, 3)), f"word{one}")
+        for line, character, one in ((0, 2, "a"), (1, 3, "b"), (1, 0, "c"))
+    ]
+    hand = SimpleNamespace(trials=lambda _: trials)
+    assert verify_pieces([hand], lambda inks: ["word a", "word", "wordc"]) == (3, 2)
+    assert [np.flatnonzero(line.fits).tolist() for line in lines] == [[2], [0]]

@@ -1,0 +1,47 @@
+"""The texts of synthetic lines."""
+
+import hashlib
+import re
+
+import numpy as np
+import pytest
+
+from data_loader.texts import corpus
+from utils.checks import DataError
+
+
+def sentences(text):
+    """Whole sentences within a line: what stands between two ends of sentences."""
+    return re.split(r"(?<=[.!?]) ", text)[1:-1]
+
+
+def test_splits_share_no_line_and_no_sentence(monkeypatch):
+    # Three words of each kind: so few that the same sentences come up in every split by chance.
+    for kind in ("thing", "person", "quality", "doing", "going", "first_name", "last_name"):
+        monkeypatch.setitem(corpus.FIELDS, kind, corpus.LISTS[kind][:3])
+    lines, whole = [], []
+    for split in range(3):
+        draws = corpus.Draws(np.random.default_rng(split))
+        short = [corpus.running_text(draws, split, 4, 14, 0.1) for _ in range(800)]
+        long = [corpus.running_text(draws, split, 60, 110, 0.0) for _ in range(1000)]
+        lines.append(set(short + long))
+        whole.append([sentence for line in long for sentence in sentences(line)])
+        assert len(short) - len(set(short)) > 100
+        assert len(whole[split]) - len(set(whole[split])) > 20
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert not lines[one] & lines[other]
+        assert not set(whole[one]) & set(whole[other])
+
+
+def test_bounds_that_no_line_meets_are_an_error():
+    draws = corpus.Draws(np.random.default_rng(0))
+    with pytest.raises(DataError, match="no line of 5 to 4 characters"):
+        corpus.running_text(draws, 0, 5, 4, 0.0)
+
+
+def test_texts_that_writers_are_judged_by_are_the_same_for_ever():
+    judged = (corpus.held_out(200), corpus.CARRIERS.values())
+    assert [hashlib.sha256("\n".join(texts).encode()).hexdigest() for texts in judged] == [
+        "cbf5548641b3aa2ea86d926f04f857bf82a49babad53b00c7e73d42f4fff3826",
+        "3486e5013d10604fadc9a25408da6d35755b36aa516c5100d4e2c24e685a0484",
+    ]
