@@ -395,7 +395,7 @@ def test_a_value_of_the_program_goes_before_what_a_class_gives_its_base(monkeypa
     monkeypatch.setattr(user_modules, "classes", lambda: [Letters])
     config = parsed(changed(DATASET, {"type": "Letters"}))
     config = named_by_content(config)
-    assert config.resolved["data_loader"]["args"]["dataset"]["args"]["named_by"] == "content"
+    assert config.resolved["data_loader"]["args"]["sources"]["iam"]["args"]["named_by"] == "content"
 
 
 def test_where_files_are_written_is_said_on_the_command_line_only():

@@ -174,7 +174,7 @@ class Part:
             names = {parameter.name for parameter in parameters_of(owner)}
             kept |= {name: getattr(holder, name, ABSENT) for name in names}
         arguments = self.signature.arguments
-        return plain_values(arguments, {name: kept[name] for name in arguments})
+        return plain_values(arguments, {name: kept.get(name, ABSENT) for name in arguments})
 
 
 @dataclass(frozen=True)
