@@ -53,7 +53,7 @@ def smaller(path: Path) -> list[str]:
     few = {"epochs": 2, "samples": 1}
     few |= {name: n for name, n in FEWER.items() if trainer.get(name) is not None}
     cls = choices(BaseTrainer)[config["trainer"]["type"]]
-    if "sample_steps" in config_binder().arguments(cls).accepted:
+    if "sample_steps" in config_binder().signature(cls).arguments:
         few["sample_steps"] = STEPS
     options |= {f"trainer.args.{name}": value for name, value in few.items()}
     return [word for key, value in options.items() for word in ("-o", f"{key}={json.dumps(value)}")]
