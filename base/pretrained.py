@@ -10,7 +10,7 @@ from pathlib import Path
 from utils.checks import CheckpointError, nearest
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
-"""The folder of pretrained networks: `NAME.pth`, or `NAME.partial.pth` after a partial training."""
+"""The folder of pretrained networks, `NAME.pth`."""
 
 DESCRIPTOR = PRETRAINED / "descriptor.npz"
 """The weights of the descriptor of hands, see `HandDescriptor`."""
@@ -20,12 +20,8 @@ RUNS = PRETRAINED.with_name("models")
 
 
 def pretrained() -> dict[str, Path]:
-    """Return the pretrained networks by name, completely trained networks first."""
-    files = sorted(PRETRAINED.glob("*.pth"), key=lambda file: (".partial" in file.name, file.name))
-    by_name: dict[str, Path] = {}
-    for file in files:
-        by_name.setdefault(file.stem.removesuffix(".partial"), file)
-    return by_name
+    """Return the pretrained networks by name."""
+    return {file.stem: file for file in sorted(PRETRAINED.glob("*.pth"))}
 
 
 def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
