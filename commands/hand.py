@@ -10,6 +10,7 @@ from handwriting.page_options import PrimerFile
 from utils.checks import UserError
 
 MAX_RECORDED = 3  # lines of the person in the picture (assumed)
+SAMPLING = ("--bias", "--pen-sharpness")
 SENTENCE = "This is what the network writes in that hand"  # default of --text
 
 
@@ -18,14 +19,15 @@ def add_options(parser: Parser) -> None:
     text = "text that the network writes below the person's lines; may be given several times "
     text += "(default: a sentence)"
     parser.add_argument("--text", action="append", help=text)
-    writing_options.add_shared(parser, "--bias", "--pen-sharpness")
+    for option in SAMPLING:
+        writing_options.add_setting(parser, option)
     options.add_seed(parser, "seed of the first line")
     options.add_output(parser, (".png",))
     options.add_overrides(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    networks = Networks.of(arguments)
+    values, networks = writing_options.values_of(arguments, SAMPLING), Networks.of(arguments)
     learned = networks.writer(arguments.resume)
     from base.run_folder import RunFolder
     from handwriting.hands import Hand
@@ -49,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     dataset = config_of(learned, arguments.overrides).build("data_loader").dataset
     loaded, _ = dataset.load_adapted(learned.path, None, learned.device, resumed=True)
     style = folder.models / own_hand.SAMPLE_FILE
-    sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
+    sampling = sampling_of(learned, **values)
     sampling = in_hand_of(sampling, style, learned)
     primer, _ = load_primer(PrimerFile(style), learned, sampling=sampling)
     recorded = [sample for sample in loaded.split("valid") if sample.text != primer[1]]

@@ -147,7 +147,7 @@ def line_height(look: Look, min_height: float | None, paper: Paper) -> float:
     if height > (limit := paper.bottom - paper.margins[0]):
         raise UserError(
             f"size {look.size:g}: a line is {height:g} mm high, but there are {limit:g} mm "
-            "between the margins; a smaller size or --line-height, or larger paper, is needed"
+            "between the margins; a smaller size or line_height, or larger paper, is needed"
         )
     return height
 

@@ -57,8 +57,8 @@ def test_the_command_and_python_write_the_same_page(writer, tmp_path):
     pages = write_page(text, writer, options, device="cpu")
     (tmp_path / "text.txt").write_text(text)
     use("page", tmp_path / "text.txt", "-r", writer.path, "--paper", "5000x5000", "--margins", 1000,
-        "--bias", 1, "--slant", 5, "--seed", 3, "--tries", 2, "--proofread",
-        "--align", "right", "--size", 3, "--output", tmp_path / "a.json")  # fmt: skip
+        "--set", "bias=1", "--set", "slant=5", "--seed", 3, "--tries", 2, "--proofread",
+        "--set", "align=right", "--set", "size=3", "--output", tmp_path / "a.json")  # fmt: skip
     pages.save(tmp_path / "b.json")
     assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
     write_page(text, writer, replace(options, seed=4), device="cpu").save(tmp_path / "c.json")
