@@ -36,7 +36,6 @@ from utils.plots import sheet_figure, write_png
 
 JUDGE = Path(__file__).with_name("judge.pth")
 """The recogniser that chooses nothing, see the model card."""
-SETTINGS = ("--style", "--pen-sharpness", "--extra")
 BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # default of --biases
 NUM_SENTENCES = 50  # sentences of --texts plain without --num-samples (assumed)
 EVERYDAY_SPLITS = {"everyday": "test", "everyday-valid": "valid"}  # by the value of --texts
@@ -156,7 +155,7 @@ def read_back(
 def run(arguments: argparse.Namespace) -> None:
     """Write texts at each bias, read them back, and print and save the rates."""
     require(arguments, tries="proofread")
-    values = writing_options.values_of(arguments, SETTINGS)
+    values = writing_options.values_of(arguments, ("--style", "--pen-sharpness", "--extra"))
     style = None if (style := values.get("style", OWN)) == OWN else style
     name, output = arguments.texts, arguments.output
     texts, kinds, samples = chosen_texts(name, arguments.text, arguments.num_samples)
@@ -182,7 +181,7 @@ def run(arguments: argparse.Namespace) -> None:
         "reader": str(reader.path),
         "seed": arguments.seed,
         "pen_sharpness": sampling.pen_sharpness,
-        **{name: values[name] for name in ("extras",) if name in values},
+        **({"extras": values["extras"]} if "extras" in values else {}),
         "proofreader": proofreader and str(proofreader.path),
         "tries": (arguments.tries or PageOptions.tries) if proofreader else 1,
         "style": style and str(style),
@@ -196,9 +195,7 @@ def run(arguments: argparse.Namespace) -> None:
     for rates in results:
         show(rates, len(texts), with_tries=proofreader is not None)
     if arguments.sheet:
-        path = output.folder / f"{writer.name}-texts.png"
-        draw(path, judged[biases[0]], kinds, len(first_seeds))
-        print(path)
+        draw(output.folder / f"{writer.name}-texts.png", judged[biases[0]], kinds, len(first_seeds))
     record |= {"results": results, "texts": readings(judged.values(), seeds, kinds)}
     write_json(output.folder / "read_back.json", record)
     print(output.folder / "read_back.json")
@@ -271,6 +268,7 @@ def draw(path: Path, judged: Legibility, kinds: Sequence[str], count: int) -> No
     faults = [f"read: {line.hypothesis}" if line.error_rate else "" for line in lines]
     figure = sheet_figure([line.ink for line in lines], [line.reference for line in lines], faults)
     write_png(path, figure)
+    print(path)
 
 
 def readings(
@@ -306,15 +304,14 @@ if __name__ == "__main__":
     texts += "(default: %(default)s)"
     names = "plain|characters|everyday|everyday-valid|FILE"
     either("--texts", default="plain", metavar=names, help=texts)
-    writing_options.add_skip_unknown(parser)
+    writing_options.add_shared(parser, "--skip-unknown", "--tries")
     samples = f"number of plain sentences (default: {NUM_SENTENCES}), or samples of each other "
     samples += "text (default: 1)"
     writing_options.add_lines(parser, samples=samples, steps="default: enough for the text")
     seed = "seed of the first text, incremented for each further text, and by a million for each "
     options.add_seed(parser, seed + "further sample")
     writing_options.add_style(parser)
-    for option in SETTINGS[1:]:
-        writing_options.add_setting(parser, option)
+    writing_options.add_set(parser, "pen_sharpness or extras, see experiments.py write")
     biases = "biases of the written lines (default: %(default)s)"
     bias = number(float, 0, 100)
     add("--biases", type=bias, nargs="+", default=BIASES, metavar="B", help=biases)
@@ -324,6 +321,5 @@ if __name__ == "__main__":
     proofread += "misreads; --reader must be another recogniser (default: off; --proofread alone "
     proofread += "takes %(const)s)"
     add("--proofread", nargs="?", const="proofreader", metavar="RECOGNISER", help=proofread)
-    writing_options.add_tries(parser)
     options.add_output(parser)
     main(run, parser)

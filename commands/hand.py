@@ -10,7 +10,6 @@ from handwriting.page_options import PrimerFile
 from utils.checks import UserError
 
 MAX_RECORDED = 3  # lines of the person in the picture (assumed)
-SAMPLING = ("--bias", "--pen-sharpness")
 SENTENCE = "This is what the network writes in that hand"  # default of --text
 
 
@@ -19,15 +18,16 @@ def add_options(parser: Parser) -> None:
     text = "text that the network writes below the person's lines; may be given several times "
     text += "(default: a sentence)"
     parser.add_argument("--text", action="append", help=text)
-    for option in SAMPLING:
-        writing_options.add_setting(parser, option)
+    writing_options.add_shared(parser, "--bias")
+    writing_options.add_set(parser, "bias or pen_sharpness, see `write`", ("--pen-sharpness",))
     options.add_seed(parser, "seed of the first line")
     options.add_output(parser, (".png",))
     options.add_overrides(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    values, networks = writing_options.values_of(arguments, SAMPLING), Networks.of(arguments)
+    values = writing_options.values_of(arguments, ("--bias", "--pen-sharpness"))
+    networks = Networks.of(arguments)
     learned = networks.writer(arguments.resume)
     from base.run_folder import RunFolder
     from handwriting.hands import Hand

@@ -61,7 +61,7 @@ def add_text(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("file", nargs="?", metavar="FILE", help="file of the text, in UTF-8; - for standard input")
     add("--text", action="append", help="paragraph, instead of FILE; may be given several times")
-    writing_options.add_skip_unknown(group)
+    writing_options.add_shared(group, "--skip-unknown")
 
 
 def add_hand(group: argparse._ArgumentGroup) -> None:
@@ -70,7 +70,7 @@ def add_hand(group: argparse._ArgumentGroup) -> None:
     defaults = ", ".join(f"{style} for {network}" for network, style in USUAL_STYLES.items())
     defaults += "; for others the hand that the network learned, or own"
     writing_options.add_style(group, defaults)
-    writing_options.add_primer(group)
+    writing_options.add_shared(group, "--primer")
     options.add_seed(group, "seed of the first line, incremented for each further line")
 
 
@@ -101,7 +101,7 @@ def add_proofreading(group: argparse._ArgumentGroup) -> None:
     add_either("--proofread", dest="reader", nargs="?", metavar="RECOGNISER", help=proofread)
     no_proofread = "write every word once"
     add_either("--no-proofread", dest="proofread", action="store_false", help=no_proofread)
-    writing_options.add_tries(group)
+    writing_options.add_shared(group, "--tries")
     report = "JSON of the pages and of the readings of their words, from which --rewrite goes on "
     report += "(default: beside the output, if a word is doubtful)"
     add("--report", type=Path, metavar="FILE", help=report)
@@ -166,8 +166,7 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
 
 def run(arguments: argparse.Namespace) -> None:
     networks, path = Networks.of(arguments), arguments.output.named("page.svg")
-    rewrite, dpi = arguments.rewrite, arguments.dpi
-    if rewrite:
+    if rewrite := arguments.rewrite:
         check_rewrite(arguments)
         pages = handwriting.load_report(arguments.report)
         page_options, checkpoint = pages.origin.options, pages.origin.network
@@ -187,13 +186,23 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         pages = handwriting.write_page(text, writer, page_options, source=source, **computing)
     arguments.output.make()
-    print(*pages.remarks, *pages.save(path, dpi=dpi or DPI), sep="\n")
-    num_words = sum(len(row.words) for page in pages for row in page.rows)
-    if not page_options.proofread:
-        print(f"{num_words} words, not proofread")
-        return
+    print(*pages.remarks, *pages.save(path, dpi=arguments.dpi or DPI), sep="\n")
+    if page_options.proofread:
+        show_doubts(arguments, pages, path)
+    else:
+        print(f"{num_words(pages)} words, not proofread")
+
+
+def num_words(pages: "handwriting.Pages") -> int:
+    """Return the number of words on pages."""
+    return sum(len(row.words) for page in pages for row in page.rows)
+
+
+def show_doubts(arguments: argparse.Namespace, pages: "handwriting.Pages", path: Path) -> None:
+    """Print the doubtful words of pages saved at `path`, and the command that writes them again,
+    and save their report."""
     rewritten = sum(word.tries > 1 for word in pages.proofread)
-    print(f"{num_words} words proofread, {rewritten} of them written again")
+    print(f"{num_words(pages)} words proofread, {rewritten} of them written again")
     for doubt in pages.doubts:
         print(f"look at {doubt}")
     report = arguments.report or path.with_name(f"{path.stem}-report.json")
@@ -204,7 +213,7 @@ def run(arguments: argparse.Namespace) -> None:
     if pages.doubts:
         command = ["python", "experiments.py", "page", "--rewrite", DOUBTFUL, "--report", report]
         command += ["--output", path]
-        for module in networks.modules:
+        for module in arguments.modules:
             command += ["--module", module]
-        command += ["--dpi", dpi] if dpi else []
+        command += ["--dpi", arguments.dpi] if arguments.dpi else []
         print(f"to write these words again: {shlex.join(map(str, command))}")

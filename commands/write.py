@@ -33,8 +33,7 @@ def add_options(parser: Parser) -> None:
     text = "text for a conditional network to write; may be given several times (default: "
     text += f"{PANGRAM!r}, without characters that the network does not know)"
     add("--text", action="append", help=text)
-    writing_options.add_skip_unknown(parser)
-    writing_options.add_setting(parser, "--bias")
+    writing_options.add_shared(parser, "--skip-unknown", "--bias")
     writing_options.add_lines(
         parser,
         samples="number of lines of each text (default: 1), of a network that takes no text "
@@ -46,7 +45,7 @@ def add_options(parser: Parser) -> None:
     options.add_seed(parser, seed)
     options.add_output(parser, SUFFIXES)
     writing_options.add_style(parser)
-    writing_options.add_primer(parser)
+    writing_options.add_shared(parser, "--primer")
     show = "save a picture for each line, like the figures of Graves 2013: the density of the next "
     show += "point, the window on the text, or the weights of the mixture's components; may be "
     show += "given several times (default: none)"

@@ -75,44 +75,50 @@ class Setting(NamedTuple):
         return cls("--set", key_of(key.strip()), value_text)
 
 
+def setting(option: str, *, is_former: bool = False, **shown: str) -> dict[str, Any]:
+    """Return the arguments of `add_argument` for an option that stands for a key of --set."""
+    parse = partial(Setting, option, key_of(option[2:]), is_former=is_former)
+    return {"dest": "settings", "action": "append", "default": [], "type": parse, **shown}
+
+
 SHARED = {
-    "--bias": {
-        "metavar": "B",
-        "help": "0: as varied as the training data; 1 and more: an average, very legible hand; the "
+    "--bias": setting(
+        "--bias",
+        metavar="B",
+        help="0: as varied as the training data; 1 and more: an average, very legible hand; the "
         "paper calls 0.15 a good balance; briefly trained networks need more "
         f"(default: {Sampling.bias:g})",
+    ),
+    "--primer": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "ink whose handwriting is continued instead, in any format that `read` accepts",
     },
-    "--pen-sharpness": {
-        "metavar": "S",
-        "help": "how much the bias also sharpens the probability of lifting the pen; 0: not at "
-        f"all, as in the paper (default: {Sampling.pen_sharpness:g})",
+    "--skip-unknown": {
+        "action": "store_true",
+        "help": "leave out characters that the network does not know (default: they are an error)",
     },
-    "--extra": {
-        "metavar": "NAME=NUMBER,NUMBER",
-        "help": "numbers for a network that takes extras; may be given several times "
-        "(default: zeros)",
+    "--tries": {
+        "type": number(int, 1, 100),
+        "metavar": "N",
+        "help": f"most tries of a word that is proofread (default: {PageOptions.tries})",
     },
 }
 """Options of several commands: the arguments of `add_argument` by name."""
-_append = partial(dict, dest="settings", action="append", default=[])
+
+
+def add_shared(parser: argparse._ActionsContainer, *names: str) -> None:
+    """Add options of `SHARED`."""
+    for name in names:
+        parser.add_argument(name, **SHARED[name])
 
 
 def add_set(parser: argparse._ActionsContainer, meaning: str, former: Iterable[str] = ()) -> None:
-    """Add --set, and former options, each for a key, which help does not show."""
-    meaning += "; may be given several times"
-    parser.add_argument(
-        "--set", **_append(type=value(Setting.parse), metavar="KEY=VALUE", help=meaning)
-    )
+    """Add --set, and the former options that stand for its keys, which help does not show."""
+    shown = {"metavar": "KEY=VALUE", "help": f"{meaning}; may be given several times"}
+    parser.add_argument("--set", **setting("--set", **shown) | {"type": value(Setting.parse)})
     for option in former:
-        add_setting(parser, option, is_former=True, help=SUPPRESS)
-
-
-def add_setting(
-    parser: argparse._ActionsContainer, option: str, *, is_former: bool = False, **shown: str
-) -> None:
-    """Add an option that stands for a key of --set; one of `SHARED`, or as `shown` says."""
-    setting = partial(Setting, option, key_of(option[2:]), is_former=is_former)
-    parser.add_argument(option, **_append(type=setting, **(shown or SHARED[option])))
+        parser.add_argument(option, **setting(option, is_former=True, help=SUPPRESS))
 
 
 def add_style(parser: argparse._ActionsContainer, meaning: str = OWN) -> None:
@@ -120,7 +126,7 @@ def add_style(parser: argparse._ActionsContainer, meaning: str = OWN) -> None:
     names = ", ".join([*styles(), OWN])
     hand = f"hand to write in: {names} (another hand with each seed), or a file that `style make` "
     hand += f"saved (default: {meaning})"
-    add_setting(parser, "--style", metavar="NAME|FILE", help=hand)
+    parser.add_argument("--style", **setting("--style", metavar="NAME|FILE", help=hand))
 
 
 def values_of(arguments: argparse.Namespace, options: Iterable[str]) -> Values:
@@ -160,30 +166,12 @@ def add_lines(parser: argparse._ActionsContainer, *, samples: str, steps: str) -
     parser.add_argument("--steps", type=number(int, 1, 100_000), metavar="N", help=steps)
 
 
-def add_skip_unknown(parser: argparse._ActionsContainer) -> None:
-    """Add --skip-unknown."""
-    skip = "leave out characters that the network does not know (default: they are an error)"
-    parser.add_argument("--skip-unknown", action="store_true", help=skip)
-
-
-def add_tries(parser: argparse._ActionsContainer) -> None:
-    """Add --tries."""
-    tries = f"most tries of a word that is proofread (default: {PageOptions.tries})"
-    parser.add_argument("--tries", type=number(int, 1, 100), metavar="N", help=tries)
-
-
 def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[str]:
     """Return what `source_text.known_only` keeps of `texts`; print what it leaves out."""
     kept, left_out = known_only(alphabet, texts, skip)
     if left_out:
         print(left_out)
     return kept
-
-
-def add_primer(parser: argparse._ActionsContainer) -> None:
-    """Add --primer."""
-    continued = "ink whose handwriting is continued instead, in any format that `read` accepts"
-    parser.add_argument("--primer", type=Path, metavar="FILE", help=continued)
 
 
 def primer_of(arguments: argparse.Namespace, values: Values) -> PrimerFile | None:

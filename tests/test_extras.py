@@ -110,7 +110,7 @@ def test_commands_write_what_they_are_told(workplace, capsys):
 
     assert page() == page("--set", "extras=mood=0,0") != page("--set", "extras=mood=1,1")
     judged = [*use, *steps, "--text", "zag", "--biases", "1", "--output", "judged"]
-    scripts.run("legibility", *judged, "--extra", "mood=0.5,1")
+    scripts.run("legibility", *judged, "--set", "extras=mood=0.5,1")
     assert json.loads(Path("judged/read_back.json").read_text())["extras"] == {"mood": [0.5, 1.0]}
     capsys.readouterr()
 
