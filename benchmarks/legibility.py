@@ -320,6 +320,6 @@ if __name__ == "__main__":
     proofread = "write in one hand, as on a page, and write again each word that this recogniser "
     proofread += "misreads; --reader must be another recogniser (default: off; --proofread alone "
     proofread += "takes %(const)s)"
-    add("--proofread", nargs="?", const="proofreader", metavar="RECOGNISER", help=proofread)
+    add("--proofread", nargs="?", const="reader", metavar="RECOGNISER", help=proofread)
     options.add_output(parser)
     main(run, parser)

@@ -19,7 +19,7 @@ USUAL = "usual"
 """The name of a network's usual style: the style beside a network that learned a hand, the style in
 `USUAL_STYLES` of a pretrained network, `OWN` for other networks."""
 
-PROOFREADERS = "proofreader, or open_reader where the writer is free for any use"
+PROOFREADERS = "reader, or open_reader where the writer is free for any use"
 """The networks that `default_proofreader` returns, for help texts."""
 SECOND = "eye"  # the pretrained second reader: reads pictures, and is free for any use
 X_HEIGHT = 2.2  # default x-height in mm (assumed: a row of A4 has some 60 characters)

@@ -177,7 +177,7 @@ def sampling_of(
 
 def default_proofreader(writer: Writer) -> str:
     """Return the name of the pretrained proofreader whose licence is as open as the writer's."""
-    return "open_reader" if writer.licence == OPEN else "proofreader"
+    return "open_reader" if writer.licence == OPEN else "reader"
 
 
 def letter_warning(path: Path, text: str) -> str:

@@ -23,7 +23,7 @@ from base.checkpoint import (
     newest_checkpoint,
     save_checkpoint,
 )
-from base.pretrained import pretrained
+from base.pretrained import pretrained, resolve_checkpoint
 from tests.pickled_call import Call
 from utils.checks import CheckpointError
 
@@ -123,6 +123,12 @@ def test_missing_file_and_folder(tmp_path):
         load_checkpoint(tmp_path)
     with pytest.raises(CheckpointError, match="no such file or folder"):
         find_checkpoint(tmp_path / "nothing")
+
+
+def test_a_network_that_is_no_longer_shipped_has_a_successor(caplog):
+    """As old reports of pages name it."""
+    assert resolve_checkpoint("proofreader") == pretrained()["reader"]
+    assert "proofreader is no longer shipped: reader does its work" in caplog.text
 
 
 def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):

@@ -225,7 +225,7 @@ def test_lists_columns_and_verses_hang(tmp_path):
         (["--text", "x", "--set", "line_height=400"], "a smaller size or line_h"),
         (["--text", "x", "--set", "ruling_spacing=7"], "ruling_spacing is for --ruling"),
         (["missing.txt"], "missing.txt: cannot be read"),
-        (["--text", "x", "--report", ".", "--proofread", "proofreader"], "folder; name a file"),
+        (["--text", "x", "--report", ".", "--proofread", "reader"], "folder; name a file"),
     ],
 )
 def test_bad_options_are_refused(networks, tmp_path, monkeypatch, words, message):

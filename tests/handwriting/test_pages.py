@@ -73,7 +73,7 @@ def test_what_proofreads_is_as_free_as_what_writes(writer, licence):
     hands = Hands(
         replace(writer, record={**writer.record, "licence": licence}), PageOptions(), "cpu", False
     )
-    first = ("open_reader.pth", OPEN) if licence == OPEN else ("proofreader.pth", RESEARCH)
+    first = ("open_reader.pth", OPEN) if licence == OPEN else ("reader.pth", RESEARCH)
     readers = [(one.path.name, one.licence) for one in (hands.reader, hands.second_reader)]
     assert readers == [first, ("eye.pth", OPEN)]
 

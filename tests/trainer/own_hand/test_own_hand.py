@@ -42,7 +42,7 @@ def lines():
 
 @pytest.fixture(scope="module")
 def networks():
-    return load("writer", "cpu"), load("proofreader", "cpu")
+    return load("writer", "cpu"), load("reader", "cpu")
 
 
 @pytest.fixture
