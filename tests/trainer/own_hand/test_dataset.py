@@ -111,7 +111,7 @@ def test_the_lines_are_the_same_data_however_their_hand_is_rounded(tmp_path, han
     source = hand(lines)
     names = [line.name for line in source.load().recorded]
     save_practice(tmp_path / PRACTICE_FILE, names, [], is_told=True)
-    loaded, _ = source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
+    loaded = resumed(source, tmp_path)
     rounded = np.nextafter(loaded.hand_extras["hand"], np.inf)
     other = changed(loaded.samples, lambda line: [replace(line, extras={"hand": rounded})])
     assert replace(loaded, samples=other).fingerprints == loaded.fingerprints
