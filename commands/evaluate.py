@@ -44,17 +44,17 @@ class Evaluation:
         search: the search of networks that read.
         overrides: changes of the config that names the data.
         seed: seed of the dequantisation noise.
+        recorded: the values of the `RECORDED_OPTIONS` that the command line sets.
         output: where scores are saved; None: in the network's run folder, or else in
             `options.FIGURES`.
-        recorded: the values of the `RECORDED_OPTIONS` that the command line sets.
     """
 
     split: str
     search: SearchOptions
     overrides: list[Override]
     seed: int
-    output: options.Output | None
     recorded: Mapping[str, Any]
+    output: options.Output | None = None
 
     def file(self, checkpoint: Path, ending: str) -> Path:
         """Return the path of a file of results; each checkpoint and each evaluation has its own."""
@@ -77,8 +77,8 @@ def run(arguments: argparse.Namespace) -> None:
         *paths, split = paths  # -r takes a SPLIT that follows its checkpoints
     values = {name: getattr(arguments, name) for name in RECORDED_OPTIONS}
     recorded = {name: value for name, value in values.items() if value}
-    overrides, seed, output = arguments.overrides, arguments.seed, arguments.output
-    chosen = Evaluation(split, search, overrides, seed, output, recorded)
+    own = {"split": split, "search": search, "recorded": recorded}
+    chosen = options.made(Evaluation, vars(arguments) | own)
     for path in paths:
         resolve_checkpoint(path)
     networks = [*map(Networks.of(arguments).load, paths)]

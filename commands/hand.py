@@ -26,7 +26,7 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    values = writing_options.values_of(arguments, ("--bias", "--pen-sharpness"))
+    values = writing_options.values_of(arguments, ("--bias",), ("--pen-sharpness",))
     networks = Networks.of(arguments)
     learned = networks.writer(arguments.resume)
     from base.base_dataset import Origin

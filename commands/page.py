@@ -11,6 +11,7 @@ from commands.options import Networks, Parser, number, require, value
 from handwriting.page_options import LOOK_PARSERS, PROOFREADERS, SECOND, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, size_of
 from handwriting.styles import USUAL_STYLES
+from utils import checks
 from utils.checks import UserError
 from utils.files import prepare_output, read_text
 from utils.page.page import DPI, KINDS
@@ -35,43 +36,30 @@ def rewrite_target(text: str) -> tuple[int, int, int] | str:
 
 def margins(text: str) -> tuple[float, float, float, float]:
     """Parse the value of --margins: one number for all sides, or four numbers."""
-    try:
-        sides = [float(part) for part in text.split(",")]
-    except ValueError:
-        sides = []
-    if len(sides) not in (1, 4) or not all(0 <= side < 5000 for side in sides):
+    sides = [*map(checks.number(float, 0, 5000), text.split(","))]
+    if len(sides) not in (1, 4):
         raise UserError(f"{text!r}: must be one number of mm, or four: top,right,bottom,left")
-    top, right, bottom, left = sides * 4 if len(sides) == 1 else sides
-    return top, right, bottom, left
+    return tuple(sides * 4 if len(sides) == 1 else sides)
 
 
 def add_options(parser: Parser) -> None:
-    add_text(parser.add_argument_group("text"))
-    add_hand(parser.add_argument_group("hand"))
-    add_paper(parser.add_argument_group("paper and look"))
-    add_proofreading(parser.add_argument_group("proofreading"))
-    group = parser.add_argument_group("output")
-    options.add_output(group, KINDS)
-    dpi = f"pixels per inch of a PNG (default: {DPI})"
-    group.add_argument("--dpi", type=number(int, 10, 1200), metavar="N", help=dpi)
-
-
-def add_text(group: argparse._ArgumentGroup) -> None:
-    """Add the options of the text."""
-    add = group.add_argument
+    text, hand = parser.add_argument_group("text"), parser.add_argument_group("hand")
+    add = text.add_argument
     add("file", nargs="?", metavar="FILE", help="file of the text, in UTF-8; - for standard input")
     add("--text", action="append", help="paragraph, instead of FILE; may be given several times")
-    writing_options.add_shared(group, "--skip-unknown")
-
-
-def add_hand(group: argparse._ArgumentGroup) -> None:
-    """Add the options of who writes."""
-    options.add_network(group, of_style=True)
+    writing_options.add_shared(text, "--skip-unknown")
+    options.add_network(hand, of_style=True)
     defaults = ", ".join(f"{style} for {network}" for network, style in USUAL_STYLES.items())
     defaults += "; for others the hand that the network learned, or own"
-    writing_options.add_style(group, defaults)
-    writing_options.add_shared(group, "--primer")
-    options.add_seed(group, "seed of the first line, incremented for each further line")
+    writing_options.add_style(hand, defaults)
+    writing_options.add_shared(hand, "--primer")
+    options.add_seed(hand, "seed of the first line, incremented for each further line")
+    add_paper(parser.add_argument_group("paper and look"))
+    add_proofreading(parser.add_argument_group("proofreading"))
+    output = parser.add_argument_group("output")
+    options.add_output(output, KINDS)
+    dpi = f"pixels per inch of a PNG (default: {DPI})"
+    output.add_argument("--dpi", type=number(int, 10, 1200), metavar="N", help=dpi)
 
 
 def add_paper(group: argparse._ArgumentGroup) -> None:
@@ -127,7 +115,7 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     names = {"file": "FILE", "resume": "-r", "reader": "--proofread", "proofread": "--no-proofread"}
     add_options(parser := Parser())
     defaults = vars(parser.parse([]))
-    changed = [setting.option for setting in arguments.settings]
+    changed = [option for option, _, _ in arguments.settings]
     changed += [
         names.get(name, f"--{name.replace('_', '-')}")
         for name, argument in vars(arguments).items()
@@ -150,7 +138,7 @@ def check_output(arguments: argparse.Namespace, path: Path) -> None:
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:
     """Return the options of pages that the command line sets."""
-    values = writing_options.values_of(arguments, ("--style", *FORMER))
+    values = writing_options.values_of(arguments, ("--style",), FORMER)
     if "ruling_spacing" in values and not arguments.ruling:
         raise UserError("ruling_spacing is for --ruling, which is not given")
     paper = Paper.of(

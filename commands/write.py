@@ -11,7 +11,6 @@ import numpy as np
 import model
 from commands import options, writing_options
 from commands.options import Networks, Parser
-from commands.writing_options import Setting
 from handwriting.page_options import OWN, USUAL, PrimerFile
 from handwriting.styles import network_of
 from model.generation.sampling_options import Sampling
@@ -56,7 +55,7 @@ def add_options(parser: Parser) -> None:
     keys += "saves each line as InkML as well, extras, primer_text, primer_number or primer_scale "
     keys += "(docs/write.md)"
     writing_options.add_set(parser, keys, FORMER)
-    inkml = Setting("--inkml", "inkml", "yes", is_former=True)
+    inkml = ("--inkml", "inkml", "yes")
     add("--inkml", dest="settings", action="append_const", const=inkml, help=argparse.SUPPRESS)
 
 
@@ -132,7 +131,7 @@ def check(chosen: Lines, *, several: bool) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    values = writing_options.values_of(arguments, ("--style", "--bias", "--inkml", *FORMER))
+    values = writing_options.values_of(arguments, ("--style", "--bias"), ("--inkml", *FORMER))
     primer = writing_options.primer_of(arguments, values)
     style = values.get("style", OWN)
     style = None if style in (OWN, USUAL) else style

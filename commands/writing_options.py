@@ -6,7 +6,7 @@ from argparse import SUPPRESS
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import model
 from commands.options import number, value
@@ -51,34 +51,19 @@ KEYS: dict[str, Callable[[str], Any]] = LOOK_PARSERS | {
 PRIMER_OPTIONS = ("--primer-text", "--primer-number", "--primer-scale")
 
 
-class Setting(NamedTuple):
-    """A value of the command line for a key of `KEYS`.
-
-    Attributes:
-        option: `--set`, or an option that stands for the key.
-        key: the key.
-        text: the value as a text.
-        is_former: whether the option works for one more version only.
-    """
-
-    option: str
-    key: str
-    text: str
-    is_former: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> "Setting":
-        """Parse the value of --set."""
-        key, equals, value_text = text.partition("=")
-        if not equals:
-            raise UserError(f"{text!r}: must be KEY=VALUE, such as size=3")
-        return cls("--set", key_of(key.strip()), value_text)
+def setting(option: str, **shown: str) -> dict[str, Any]:
+    """Return the arguments of `add_argument` for an option that stands for a key of --set: it adds
+    its name, the key and the text of the value to `settings`."""
+    named = partial(lambda *texts: texts, option, key_of(option[2:]))
+    return {"dest": "settings", "action": "append", "default": [], "type": named, **shown}
 
 
-def setting(option: str, *, is_former: bool = False, **shown: str) -> dict[str, Any]:
-    """Return the arguments of `add_argument` for an option that stands for a key of --set."""
-    parse = partial(Setting, option, key_of(option[2:]), is_former=is_former)
-    return {"dest": "settings", "action": "append", "default": [], "type": parse, **shown}
+def _set_value(text: str) -> tuple[str, str, str]:
+    """Parse the value of --set; see `setting`."""
+    key, equals, value_text = text.partition("=")
+    if not equals:
+        raise UserError(f"{text!r}: must be KEY=VALUE, such as size=3")
+    return "--set", key_of(key.strip()), value_text
 
 
 SHARED = {
@@ -116,9 +101,9 @@ def add_shared(parser: argparse._ActionsContainer, *names: str) -> None:
 def add_set(parser: argparse._ActionsContainer, meaning: str, former: Iterable[str] = ()) -> None:
     """Add --set, and the former options that stand for its keys, which help does not show."""
     shown = {"metavar": "KEY=VALUE", "help": f"{meaning}; may be given several times"}
-    parser.add_argument("--set", **setting("--set", **shown) | {"type": value(Setting.parse)})
+    parser.add_argument("--set", **setting("--set", **shown) | {"type": value(_set_value)})
     for option in former:
-        parser.add_argument(option, **setting(option, is_former=True, help=SUPPRESS))
+        parser.add_argument(option, **setting(option, help=SUPPRESS))
 
 
 def add_style(parser: argparse._ActionsContainer, meaning: str = OWN) -> None:
@@ -129,32 +114,29 @@ def add_style(parser: argparse._ActionsContainer, meaning: str = OWN) -> None:
     parser.add_argument("--style", **setting("--style", metavar="NAME|FILE", help=hand))
 
 
-def values_of(arguments: argparse.Namespace, options: Iterable[str]) -> Values:
-    """Return the values of --set, and of options that stand for its keys, by key. Print by what
-    former options are replaced.
-
-    Args:
-        arguments: the command's arguments.
-        options: the options for whose keys the command has a use.
+def values_of(
+    arguments: argparse.Namespace, shown: Sequence[str], former: Sequence[str] = ()
+) -> Values:
+    """Return the values of --set, and of the options `shown` and `former` that stand for its keys,
+    by key. Print by what former options are replaced.
 
     Raises:
         UserError: if settings have faults; names all of them.
     """
-    keys = {key: KEYS[key] for key in (key_of(option[2:]) for option in options)}
+    keys = {key: KEYS[key] for key in (key_of(option[2:]) for option in (*shown, *former))}
     values: Values = {}
     faults = []
-    for option, key, text, _ in arguments.settings:
+    for option, key, text in arguments.settings:
         try:
             new = parse_value(key, text, keys)
             values[key] = values.get(key, {}) | new if isinstance(new, dict) else new
         except UserError as error:
-            place = f"{option} {key}" if option == "--set" and key in keys else option
-            faults.append(f"{place}: {error}")
+            faults.append(f"{f'--set {key}' if option == '--set' else option}: {error}")
     if faults:
         raise UserError(listed("the command line", faults) if faults[1:] else faults[0])
-    if former := [setting for setting in arguments.settings if setting.is_former]:
-        words = shlex.join(w for one in former for w in ("--set", f"{one.key}={one.text}"))
-        names = ", ".join(dict.fromkeys(setting.option for setting in former))
+    if old := [setting for setting in arguments.settings if setting[0] in former]:
+        words = shlex.join(f"--set={key}={text}" for _, key, text in old)
+        names = ", ".join(dict.fromkeys(option for option, _, _ in old))
         print(f"{names}: will go with the next version; say {words}")
     return values
 

@@ -79,7 +79,7 @@ def test_all_faults_of_settings_are_named_at_once():
     assert str(told.value).split("\n  ") == [
         "the command line: 3 faults",
         "--set size: '0': a number from 0.3 to 100 is accepted",
-        "--set: no key 'colourr'; did you mean colour?",
+        "--set colourr: no key 'colourr'; did you mean colour?",
         "--slant: '99': a number from -45 to 45 is accepted",
     ]
 
