@@ -14,7 +14,7 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11, 4))
 
-.PHONY: help install demo digits writer open_writer eye test quick campaign sanitize lint web web-test
+.PHONY: help install demo digits writer open_writer reader eye test quick campaign sanitize lint web web-test
 
 help:
 	@echo "make install   create .venv with the requirements (the other targets do so if needed)"
@@ -23,6 +23,7 @@ help:
 	@echo "               DATA=FOLDER has the MNIST stroke sequences, DATA=null generates digits"
 	@echo "make writer    train a writer that is told the hand (hours without a GPU)"
 	@echo "make open_writer  train a writer on open data, then thrice on its best words (some 13 hours)"
+	@echo "make reader    train a reader on composed lines, then on the world's pens (some 7 hours)"
 	@echo "make eye       train a reader of pictures (about 5 hours; docs/data.md names its data)"
 	@echo "make test      run all tests, in parallel (about 5 minutes on 2 cores)"
 	@echo "make quick     run the fast tests (about a minute)"
@@ -89,6 +90,11 @@ open_writer: .venv/installed
 	@$(AGAIN) -r saved/models/open_writer_again/twice --run-id thrice --lr 0.0012 --epochs 2 \
 		-o '$(SOURCES).shaped={"type": "StrokeArraysDataset", "args": {"root": "data/legible/3"}}' \
 		$(foreach source,composed digits unipen,-o $(SOURCES).$(source)=null)
+
+reader: .venv/installed
+	@.venv/bin/python train.py -c configs/proofreader.json --run-id composed
+	@.venv/bin/python train.py -c configs/reader.json -r saved/models/proofreader/composed \
+		--run-id pens --epochs 6 --lr 0.0007 -o lr_scheduler.args.pct_start=0.05
 
 # Of all characters at once it learns blanks alone: strings of digits come first.
 EYE := .venv/bin/python train.py -c configs/eye.json

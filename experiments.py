@@ -29,7 +29,6 @@ COMMANDS = (
     "read",
     "notes",
     "evaluate",
-    "legibility",
     "export",
     "web",
     "runs",

@@ -3,7 +3,7 @@
 import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -163,6 +163,21 @@ def _worker(_: int) -> None:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """A block during which `SIGNALS` wait; processes that it starts begin with them blocked."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 class BaseDataLoader(DataLoader):
@@ -211,7 +226,9 @@ class BaseDataLoader(DataLoader):
         )
 
     def __iter__(self) -> Iterator[Batch | None]:
-        batches = super().__iter__()
+        # Until `_worker` runs, a worker has torch's handler, by which a SIGTERM would end it.
+        with _signals_blocked():
+            batches = super().__iter__()
         if self.num_workers and hasattr(signal, "SIGCHLD"):
             # When a worker dies, torch's handler raises at once, even in the middle of saving.
             # Without the handler the next batch raises, some seconds later.

@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
 from base.checkpoint import load_weights
-from base.config.torch_parts import step_schedule
 from base.training_parts import TrainingParts, TrainingSettings
 from utils.strict_json import without
 
@@ -36,6 +35,18 @@ number of steps is all that these depend on. Where steps have changed others, a 
 of its own."""
 SCHEDULED = ("lr", "momentum", "betas")
 """The settings of an optimiser that torch's schedules change in a step."""
+
+
+def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:
+    """Advance a schedule, if there is one; ReduceLROnPlateau needs the `value`.
+
+    A schedule of fixed length stays at its end: a run that is resumed with smaller batches has more
+    steps.
+    """
+    if isinstance(schedule, ReduceLROnPlateau):
+        schedule.step(value)
+    elif schedule and schedule.last_epoch < getattr(schedule, "total_steps", math.inf) - 1:
+        schedule.step()
 
 
 class OptimizerStep:

@@ -13,9 +13,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from base.config import torch_parts, user_modules
+from base.config import user_modules
+from base.config.torch_parts import TRIAL_STEPS
 from base.digest import digest
 from base.distributed import Lost
+from base.optimizer_step import step_schedule
 from utils.checks import ConfigFault, UserError, described
 
 NUM_TORCH_STEPS = 3
@@ -44,14 +46,14 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     A user's schedule is advanced to its end.
     """
     is_user_schedule = schedule is not None and user_modules.is_any_defined(schedule)
-    for step in range(torch_parts.TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
+    for step in range(TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
         for group in optimizer.param_groups:
             for weight in group["params"]:
                 weight.grad = torch.ones_like(weight)
         with trying("optimizer", optimizer, "an optimiser that makes steps"):
             optimizer.step()
         with trying("lr_scheduler", schedule, "a schedule that makes steps"):
-            torch_parts.step_schedule(schedule, 1.0)
+            step_schedule(schedule, 1.0)
         rates = [group["lr"] for group in optimizer.param_groups]
         plain = all(type(rate) in (int, float, Tensor) for rate in rates)
         if not plain or not all(0 <= rate < math.inf for rate in rates):

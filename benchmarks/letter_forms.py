@@ -17,7 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measures import dataset_within, main
-from commands import options, writing_options
+from commands import options
 from data_loader import ComposedDataset
 from data_loader.composed.alignment import AlignedLine, Alignment
 from data_loader.composed.bank import BankHand
@@ -231,8 +231,9 @@ if __name__ == "__main__":
     options.add_network(parser, default="writer")
     options.add_overrides(parser)
     options.add_seed(parser, "seed of the first drawn hand, or of the choice of recorded ones")
-    writing_options.add_shared(parser, "--bias")
-    parser.set_defaults(bias=Sampling.bias)
+    parser.add_argument(
+        "--bias", type=float, default=Sampling.bias, help="see experiments.py write"
+    )
     parser.add_argument("--recorded", type=Path, metavar="CONFIG", help="config of recorded lines")
     hands_help = "number of drawn or recorded hands (default: 8)"
     parser.add_argument("--hands", type=int, default=8, metavar="N", help=hands_help)

@@ -27,6 +27,7 @@ from base.base_dataset import Sample
 from base.run_folder import RunFolder
 from benchmarks import hand_likeness
 from benchmarks.hand_likeness import likelihoods
+from benchmarks.legibility import JUDGE
 from benchmarks.measures import main
 from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
@@ -112,7 +113,9 @@ def learn(name: str, lines: Sequence[Primer], arguments: Namespace) -> RunFolder
     return run
 
 
-def error_rate(inks: Sequence[np.ndarray], texts: Sequence[str], reader: str = "judge") -> float:
+def error_rate(
+    inks: Sequence[np.ndarray], texts: Sequence[str], reader: str | Path = JUDGE
+) -> float:
     """Return the character error rate of the recogniser `reader`."""
     return rates(zip(texts, load(reader, "cpu").read_lines(inks), strict=True))["cer"]
 

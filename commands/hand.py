@@ -18,13 +18,15 @@ def add_options(parser: Parser) -> None:
     text = "text that the network writes below the person's lines; may be given several times "
     text += "(default: a sentence)"
     parser.add_argument("--text", action="append", help=text)
-    writing_options.add_shared(parser, "--bias", "--pen-sharpness")
+    writing_options.add_shared(parser, "--bias")
+    writing_options.add_set(parser, "bias or pen_sharpness, see `write`", ("--pen-sharpness",))
     options.add_seed(parser, "seed of the first line")
     options.add_output(parser, (".png",))
     options.add_overrides(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
+    values = writing_options.values_of(arguments, ("--bias", "--pen-sharpness"))
     networks = Networks.of(arguments)
     learned = networks.writer(arguments.resume)
     from base.base_dataset import Origin
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     dataset = config_of(learned, arguments.overrides).build("data_loader", origin=origin).dataset
     loaded = dataset.load()
     style = folder.models / own_hand.SAMPLE_FILE
-    sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
+    sampling = sampling_of(learned, **values)
     sampling = in_hand_of(sampling, style, learned)
     primer, _ = load_primer(PrimerFile(style), learned, sampling=sampling)
     recorded = [sample for sample in loaded.split("valid") if sample.text != primer[1]]

@@ -5,16 +5,16 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import model
-from base.config.values import EXAMPLE, Override
+from base.config.values import Override
 from base.pretrained import pretrained, resolve_checkpoint
-from utils import checks
-from utils.checks import DEVICES, UserError, device_name
+from utils import checks, strict_json
+from utils.checks import DEVICES, ConfigFault, UserError, device_name
 from utils.files import prepare_output
 
 SHORTHANDS = {
@@ -29,6 +29,7 @@ SHORTHANDS = {
     ),
     "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
 }
+EXAMPLE = "arch.args.hidden_size=64"
 FIGURES = "saved/figures"  # default of --output
 MAIN_SCORES = ("cer", "log_loss", "squared_error")
 """Scores by which networks are compared; the first score that an evaluation has is used."""
@@ -193,6 +194,12 @@ class Networks:
             user_modules.load_module(path)
 
 
+def made(kind: type, values: Mapping[str, Any]) -> Any:
+    """Return a dataclass with the values of its fields; what is None or missing is the default."""
+    given = {field.name: values.get(field.name) for field in fields(kind)}
+    return kind(**{name: value for name, value in given.items() if value is not None})
+
+
 def check_readable(*paths: str | Path | None) -> None:
     """Raise a UserError if a path does not exist; to be called before torch is imported."""
     for path in filter(None, paths):
@@ -278,7 +285,7 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
     for option, (key, metavar, meaning, example) in SHORTHANDS.items() if trains else ():
         collect(
             option,
-            type=value(partial(Override.of, option, key)),
+            type=value(partial(typed_override, option, key)),
             metavar=metavar,
             help=f"{meaning}: short for -o {key}={metavar} "
             f"(default: the config's), e.g. {option} {example}",
@@ -292,7 +299,7 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
     )
     collect(
         *("-o", "--override"),
-        type=value(Override.parse if trains else _data_override),
+        type=value(parse_override if trains else _data_override),
         metavar="KEY=VALUE",
         help="set any dotted key of the config; may be given several times; VALUE is JSON, or "
         "else a string (default: the config's), e.g. -o "
@@ -300,9 +307,35 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
     )
 
 
+def parse_override(text: str) -> Override:
+    """Parse the argument `KEY=VALUE` of an option -o, see `typed_override`.
+
+    Raises:
+        UserError: if the text has no `=`.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
+    return typed_override("-o", key, value)
+
+
+def typed_override(option: str, key: str, text: str) -> Override:
+    """Return an override with a value as typed, which is JSON, or else a string.
+
+    Raises:
+        ConfigFault: if the text is JSON that is not accepted, such as NaN.
+    """
+    try:
+        return Override(option, key, strict_json.loads(text))
+    except strict_json.NotJSON:
+        return Override(option, key, text)
+    except ConfigFault as fault:
+        raise ConfigFault(key, text, fault.expected) from None
+
+
 def _data_override(text: str) -> Override:
     """Parse the KEY=VALUE of a command's -o, which must not change the architecture."""
-    override = Override.parse(text)
+    override = parse_override(text)
     if override.key.partition(".")[0] == "arch":
         raise UserError(f"{override.key}: the checkpoint fixes the architecture; leave it out")
     return override

@@ -8,23 +8,19 @@ import handwriting
 from base.pretrained import resolve_checkpoint
 from commands import options, writing_options
 from commands.options import Networks, Parser, number, require, value
-from handwriting.page_options import (
-    LINE_HEIGHT,
-    LOOK_PARSERS,
-    PROOFREADERS,
-    SECOND,
-    USUAL,
-    X_HEIGHT,
-    PageOptions,
-)
+from handwriting.page_options import LOOK_PARSERS, PROOFREADERS, SECOND, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, size_of
 from handwriting.styles import USUAL_STYLES
 from utils.checks import UserError
 from utils.files import prepare_output, read_text
-from utils.page.layers import Pen
 from utils.page.page import DPI, KINDS
 
-ALIGNED = "alignment: left, right, centred (or centre, center), justified (default: %(default)s)"
+FORMER = (
+    *("--bias", "--size", "--slant", "--colour", "--color", "--pen-width", "--align", "--indent"),
+    *("--trace", "--line-height", "--ruling-spacing", "--pen-sharpness", "--extra"),
+    *writing_options.PRIMER_OPTIONS,
+)
+"""Options that are keys of --set now."""
 DOUBTFUL = "doubtful"  # value of --rewrite for all doubtful words
 MAX_BYTES = 500_000  # of the longest text (assumed: a long novel, which takes hours to write)
 
@@ -50,38 +46,37 @@ def margins(text: str) -> tuple[float, float, float, float]:
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, of_style=True)
-    add = parser.add_argument
+    add_text(parser.add_argument_group("text"))
+    add_hand(parser.add_argument_group("hand"))
+    add_paper(parser.add_argument_group("paper and look"))
+    add_proofreading(parser.add_argument_group("proofreading"))
+    group = parser.add_argument_group("output")
+    options.add_output(group, KINDS)
+    dpi = f"pixels per inch of a PNG (default: {DPI})"
+    group.add_argument("--dpi", type=number(int, 10, 1200), metavar="N", help=dpi)
+
+
+def add_text(group: argparse._ArgumentGroup) -> None:
+    """Add the options of the text."""
+    add = group.add_argument
     add("file", nargs="?", metavar="FILE", help="file of the text, in UTF-8; - for standard input")
     add("--text", action="append", help="paragraph, instead of FILE; may be given several times")
-    writing_options.add_shared(parser, "--bias", "--pen-sharpness", "--extra")
-    options.add_seed(parser, "seed of the first line, incremented for each further line")
-    writing_options.add_shared(parser, "--skip-unknown")
-    options.add_output(parser, KINDS)
+    writing_options.add_shared(group, "--skip-unknown")
+
+
+def add_hand(group: argparse._ArgumentGroup) -> None:
+    """Add the options of who writes."""
+    options.add_network(group, of_style=True)
     defaults = ", ".join(f"{style} for {network}" for network, style in USUAL_STYLES.items())
     defaults += "; for others the hand that the network learned, or own"
-    writing_options.add_primer(parser, USUAL, defaults)
-    add_paper(parser)
-    add_look(parser)
-    add_either = parser.add_mutually_exclusive_group().add_argument
-    readers = f"{PROOFREADERS}; and {SECOND}"
-    proofread = f"read every word back, and write misread words again (default: {readers})"
-    add_either("--proofread", dest="reader", nargs="?", metavar="RECOGNISER", help=proofread)
-    no_proofread = "write every word once"
-    add_either("--no-proofread", dest="proofread", action="store_false", help=no_proofread)
-    writing_options.add_shared(parser, "--tries")
-    report = "JSON of the pages and of the readings of their words, from which --rewrite goes on "
-    report += "(default: beside the output, if a word is doubtful)"
-    add("--report", type=Path, metavar="FILE", help=report)
-    rewrite = "write these words of the pages of --report again, and leave all else as it is: "
-    rewrite += f"numbers of page, row and word, or {DOUBTFUL}"
-    add("--rewrite", nargs="+", type=value(rewrite_target), metavar="PAGE:ROW:WORD", help=rewrite)
-    add("--dpi", type=number(int, 10, 1200), help=f"pixels per inch of a PNG (default: {DPI})")
+    writing_options.add_style(group, defaults)
+    writing_options.add_shared(group, "--primer")
+    options.add_seed(group, "seed of the first line, incremented for each further line")
 
 
-def add_paper(parser: Parser) -> None:
-    """Add the options of the paper."""
-    add = parser.add_argument
+def add_paper(group: argparse._ArgumentGroup) -> None:
+    """Add the options of the paper and of the look of the writing."""
+    add = group.add_argument
     sizes = f"{', '.join(SIZES)}, or width x height in mm, e.g. 100x150 (default: a4)"
     add("--paper", type=value(size_of), default=SIZES["a4"], metavar="SIZE", help=sizes)
     add("--landscape", action="store_true", help="turn the sheet, so that it is wider than high")
@@ -89,42 +84,37 @@ def add_paper(parser: Parser) -> None:
     margin += "shorter side)"
     add("--margins", type=value(margins), metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)
     add("--ruling", choices=RULINGS, help="kind of paper (default: plain)")
-    spacing = "distance between the ruling's lines (default: 8.5 if ruled, otherwise 5)"
-    add("--ruling-spacing", type=number(float, 1, 100), metavar="MM", help=spacing)
-    fit = "use the largest size, at least half of --size, at which the text fits on SHEETS "
-    fit += "(default: 1); without --size, short lines become as wide as the sheet"
+    fit = "use the largest size, at least half of the key size, at which the text fits on SHEETS "
+    fit += "(default: 1); without the key, short lines become as wide as the sheet"
     add("--fit", nargs="?", const=1, type=number(int, 1, 1000), metavar="SHEETS", help=fit)
+    keys = f"a key of front matter ({', '.join(LOOK_PARSERS)}), or line_height, ruling_spacing, "
+    keys += "pen_sharpness, extras, primer_text, primer_number or primer_scale, e.g. --set size=3 "
+    keys += "--set colour=navy (docs/write.md has their meanings and defaults)"
+    writing_options.add_set(group, keys, FORMER)
 
 
-def add_look(parser: Parser) -> None:
-    """Add the options of the look of the writing."""
-    add, types = parser.add_argument, {name: value(parse) for name, parse in LOOK_PARSERS.items()}
-    size = (
-        f"x-height of the writing (default: {X_HEIGHT}; smaller on a --ruling if rows would touch)"
-    )
-    add("--size", type=types["size"], metavar="MM", help=size)
-    height = "distance between lines; on a --ruling the next multiple of its spacing (default: "
-    height += f"about {LINE_HEIGHT:g} times --size, or more if rows would touch)"
-    add("--line-height", type=number(float, 0.5, 500), metavar="MM", help=height)
-    slant = "slant of the writing to the right, 0 for upright (default: the hand's slant)"
-    add("--slant", type=types["slant"], metavar="DEGREES", help=slant)
-    add("--align", type=types["align"], default="left", metavar="SIDE", help=ALIGNED)
-    indent = "indent of the first line of each paragraph (default: %(default)s)"
-    add("--indent", type=types["indent"], default=0.0, metavar="MM", help=indent)
-    width = f"width of the pen (default: {Pen.width:g} at a size of {X_HEIGHT:g}, in proportion)"
-    add("--pen-width", dest="pen", type=types["pen"], metavar="MM", help=width)
-    trace = "draw letters to trace with a pen: light or dotted"
-    add("--trace", type=types["trace"], metavar="KIND", help=trace)
-    colour = "colour of the ink: #rrggbb, or a name of CSS (default: %(default)s)"
-    ink = {"type": types["colour"], "default": Pen.colour, "metavar": "COLOUR"}
-    add("--colour", "--color", **ink, help=colour)
+def add_proofreading(group: argparse._ArgumentGroup) -> None:
+    """Add the options of proofreading, and of writing words again."""
+    add, add_either = group.add_argument, group.add_mutually_exclusive_group().add_argument
+    readers = f"{PROOFREADERS}; and {SECOND}"
+    proofread = f"read every word back, and write misread words again (default: {readers})"
+    add_either("--proofread", dest="reader", nargs="?", metavar="RECOGNISER", help=proofread)
+    no_proofread = "write every word once"
+    add_either("--no-proofread", dest="proofread", action="store_false", help=no_proofread)
+    writing_options.add_shared(group, "--tries")
+    report = "JSON of the pages and of the readings of their words, from which --rewrite goes on "
+    report += "(default: beside the output, if a word is doubtful)"
+    add("--report", type=Path, metavar="FILE", help=report)
+    rewrite = "write these words of the pages of --report again, and leave all else as it is: "
+    rewrite += f"numbers of page, row and word, or {DOUBTFUL}"
+    add("--rewrite", nargs="+", type=value(rewrite_target), metavar="PAGE:ROW:WORD", help=rewrite)
 
 
 def check(arguments: argparse.Namespace) -> None:
     """Raise a UserError for options that contradict each other, or a file that cannot be read."""
     if (arguments.file is None) == (arguments.text is None):
         raise UserError("give a text to write: either FILE or --text")
-    require(arguments, ruling_spacing="ruling", tries="proofread", report="proofread")
+    require(arguments, tries="proofread", report="proofread")
     options.check_readable(arguments.primer)
     if arguments.reader:
         resolve_checkpoint(arguments.reader)
@@ -134,14 +124,14 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     """Raise a UserError for --rewrite without --report, or with options that the report has."""
     require(arguments, rewrite="report")
     allowed = ("rewrite", "report", "device", "modules", "output", "dpi")
-    names = {"file": "FILE", "resume": "-r", "pen": "--pen-width", "extras": "--extra"}
-    names |= {"reader": "--proofread", "proofread": "--no-proofread"}
+    names = {"file": "FILE", "resume": "-r", "reader": "--proofread", "proofread": "--no-proofread"}
     add_options(parser := Parser())
     defaults = vars(parser.parse([]))
-    changed = [
+    changed = [setting.option for setting in arguments.settings]
+    changed += [
         names.get(name, f"--{name.replace('_', '-')}")
         for name, argument in vars(arguments).items()
-        if name not in allowed and argument != defaults[name]
+        if name not in (*allowed, "settings") and argument != defaults[name]
     ]
     if changed:
         raise UserError(f"--report determines these options: leave out {', '.join(changed)}")
@@ -160,41 +150,23 @@ def check_output(arguments: argparse.Namespace, path: Path) -> None:
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:
     """Return the options of pages that the command line sets."""
-    primer = writing_options.primer_file(arguments)
-    return PageOptions(
-        paper=Paper.of(
-            arguments.paper,
-            landscape=arguments.landscape,
-            margins=arguments.margins,
-            ruling=arguments.ruling or "plain",
-            spacing=arguments.ruling_spacing,
-        ),
-        style=arguments.style,
-        primer=primer if arguments.primer else None,
-        bias=arguments.bias,
-        pen_sharpness=arguments.pen_sharpness,
-        extras=dict(arguments.extras),
-        seed=arguments.seed,
-        size=arguments.size,
-        slant=arguments.slant,
-        colour=arguments.colour,
-        pen=arguments.pen,
-        align=arguments.align,
-        indent=arguments.indent,
-        line_height=arguments.line_height,
-        trace=arguments.trace,
-        fit=arguments.fit,
-        proofread=arguments.proofread,
-        reader=arguments.reader,
-        tries=arguments.tries or PageOptions.tries,
-        skip_unknown=arguments.skip_unknown,
+    values = writing_options.values_of(arguments, ("--style", *FORMER))
+    if "ruling_spacing" in values and not arguments.ruling:
+        raise UserError("ruling_spacing is for --ruling, which is not given")
+    paper = Paper.of(
+        arguments.paper,
+        landscape=arguments.landscape,
+        margins=arguments.margins,
+        ruling=arguments.ruling or "plain",
+        spacing=values.get("ruling_spacing"),
     )
+    primer = writing_options.primer_of(arguments, values)
+    return options.made(PageOptions, vars(arguments) | values | {"paper": paper, "primer": primer})
 
 
 def run(arguments: argparse.Namespace) -> None:
     networks, path = Networks.of(arguments), arguments.output.named("page.svg")
-    rewrite, dpi = arguments.rewrite, arguments.dpi
-    if rewrite:
+    if rewrite := arguments.rewrite:
         check_rewrite(arguments)
         pages = handwriting.load_report(arguments.report)
         page_options, checkpoint = pages.origin.options, pages.origin.network
@@ -214,13 +186,23 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         pages = handwriting.write_page(text, writer, page_options, source=source, **computing)
     arguments.output.make()
-    print(*pages.remarks, *pages.save(path, dpi=dpi or DPI), sep="\n")
-    num_words = sum(len(row.words) for page in pages for row in page.rows)
-    if not page_options.proofread:
-        print(f"{num_words} words, not proofread")
-        return
+    print(*pages.remarks, *pages.save(path, dpi=arguments.dpi or DPI), sep="\n")
+    if page_options.proofread:
+        show_doubts(arguments, pages, path)
+    else:
+        print(f"{num_words(pages)} words, not proofread")
+
+
+def num_words(pages: "handwriting.Pages") -> int:
+    """Return the number of words on pages."""
+    return sum(len(row.words) for page in pages for row in page.rows)
+
+
+def show_doubts(arguments: argparse.Namespace, pages: "handwriting.Pages", path: Path) -> None:
+    """Print the doubtful words of pages saved at `path`, and the command that writes them again,
+    and save their report."""
     rewritten = sum(word.tries > 1 for word in pages.proofread)
-    print(f"{num_words} words proofread, {rewritten} of them written again")
+    print(f"{num_words(pages)} words proofread, {rewritten} of them written again")
     for doubt in pages.doubts:
         print(f"look at {doubt}")
     report = arguments.report or path.with_name(f"{path.stem}-report.json")
@@ -231,7 +213,7 @@ def run(arguments: argparse.Namespace) -> None:
     if pages.doubts:
         command = ["python", "experiments.py", "page", "--rewrite", DOUBTFUL, "--report", report]
         command += ["--output", path]
-        for module in networks.modules:
+        for module in arguments.modules:
             command += ["--module", module]
-        command += ["--dpi", dpi] if dpi else []
+        command += ["--dpi", arguments.dpi] if arguments.dpi else []
         print(f"to write these words again: {shlex.join(map(str, command))}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 import model
-from commands.options import Parser, number
+from commands.options import Parser, made, number
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import UserError
 from utils.files import read_lines
@@ -48,10 +48,10 @@ class SearchOptions:
         words: file of names and terms that the model of words expects.
     """
 
-    beam: int | None
-    language_model: str | None
-    language_weight: float | None
-    words: str | None
+    beam: int | None = None
+    language_model: str | None = None
+    language_weight: float | None = None
+    words: str | None = None
 
     @property
     def files(self) -> list[str]:
@@ -105,12 +105,7 @@ def options_of(arguments: argparse.Namespace) -> SearchOptions:
     Raises:
         UserError: if an option has no effect, a file cannot be read, or wordfreq is missing.
     """
-    chosen = SearchOptions(
-        beam=arguments.beam,
-        language_model=arguments.language_model,
-        language_weight=arguments.language_weight,
-        words=arguments.words,
-    )
+    chosen = made(SearchOptions, vars(arguments))
     if chosen.words and chosen.language_model not in (None, GENERAL):
         raise UserError("--words is for --language-model without a FILE")
     if chosen.words:

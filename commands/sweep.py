@@ -12,6 +12,7 @@ from base import distributed
 from base.config.values import Override
 from base.run_folder import RunInUse
 from base.stop_request import TrainingFailed
+from commands.options import typed_override
 from commands.start import resolve_start
 from utils import strict_json
 from utils.checks import UserError
@@ -31,7 +32,7 @@ def parse(text: str) -> list[Override]:
     try:
         return [Override("--sweep", key, value) for value in strict_json.loads(f"[{values}]")]
     except strict_json.NotJSON:
-        return [Override.of("--sweep", key, value) for value in values.split(",")]
+        return [typed_override("--sweep", key, value) for value in values.split(",")]
 
 
 def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace], int]) -> int:

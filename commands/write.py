@@ -3,15 +3,16 @@
 import argparse
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 import model
 from commands import options, writing_options
-from commands.options import Networks, Parser, require
-from handwriting.page_options import PrimerFile
+from commands.options import Networks, Parser
+from commands.writing_options import Setting
+from handwriting.page_options import OWN, USUAL, PrimerFile
 from handwriting.styles import network_of
 from model.generation.sampling_options import Sampling
 from utils.alphabet import PANGRAM
@@ -22,6 +23,8 @@ NUM_LINES = 5  # default of --num-samples for a network without a text
 NUM_COMPARED = 10  # default of --num-samples for each of several networks
 SHEET_DPI = 300  # pixels per inch of a sheet (assumed: single digits are small on paper)
 SUFFIXES = (".svg", ".png", ".inkml")  # of a file that --output names
+FORMER = ("--pen-sharpness", "--extra", *writing_options.PRIMER_OPTIONS)
+"""Options that are keys of --set now; so is --inkml."""
 
 
 def add_options(parser: Parser) -> None:
@@ -30,7 +33,7 @@ def add_options(parser: Parser) -> None:
     text = "text for a conditional network to write; may be given several times (default: "
     text += f"{PANGRAM!r}, without characters that the network does not know)"
     add("--text", action="append", help=text)
-    writing_options.add_shared(parser, "--skip-unknown", "--bias", "--pen-sharpness", "--extra")
+    writing_options.add_shared(parser, "--skip-unknown", "--bias")
     writing_options.add_lines(
         parser,
         samples="number of lines of each text (default: 1), of a network that takes no text "
@@ -41,16 +44,23 @@ def add_options(parser: Parser) -> None:
     seed = "seed of the first line of each text, incremented for each further line of the text"
     options.add_seed(parser, seed)
     options.add_output(parser, SUFFIXES)
-    add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
-    writing_options.add_primer(parser)
+    writing_options.add_style(parser)
+    writing_options.add_shared(parser, "--primer")
     show = "save a picture for each line, like the figures of Graves 2013: the density of the next "
     show += "point, the window on the text, or the weights of the mixture's components; may be "
     show += "given several times (default: none)"
     kinds = ("density", "window", "weights")
     add("--show", action="append", choices=kinds, default=[], help=show)
+    keys = "pen_sharpness, how much the bias also sharpens the probability of lifting the pen (0: "
+    keys += f"not at all, as in the paper; default: {Sampling.pen_sharpness:g}), inkml=yes, which "
+    keys += "saves each line as InkML as well, extras, primer_text, primer_number or primer_scale "
+    keys += "(docs/write.md)"
+    writing_options.add_set(parser, keys, FORMER)
+    inkml = Setting("--inkml", "inkml", "yes", is_former=True)
+    add("--inkml", dest="settings", action="append_const", const=inkml, help=argparse.SUPPRESS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Lines:
     """The options of lines.
 
@@ -68,18 +78,18 @@ class Lines:
         show: kinds of pictures that are saved for each line.
     """
 
-    text: list[str] | None
-    num_samples: int | None
+    text: list[str] | None = None
+    num_samples: int | None = None
     seed: int
-    bias: float | None
-    pen_sharpness: float | None
-    steps: int | None
-    extras: Mapping[str, list[float]]
+    bias: float | None = None
+    pen_sharpness: float | None = None
+    steps: int | None = None
+    extras: Mapping[str, list[float]] = field(default_factory=dict)
     skip_unknown: bool
-    primer: PrimerFile | None
-    style: Path | None
+    primer: PrimerFile | None = None
+    style: Path | None = None
     output: options.Output
-    inkml: bool
+    inkml: bool = False
     show: list[str]
 
     def sampling(self, writer: "model.Writer") -> Sampling:
@@ -98,47 +108,37 @@ class Lines:
         return writing_options.without_unknown(writer.model.alphabet, self.text, self.skip_unknown)
 
 
-def check(arguments: argparse.Namespace, primer: PrimerFile | None) -> None:
+def check(chosen: Lines, *, several: bool) -> None:
     """Raise a UserError for options that contradict each other, or a primer that is missing."""
-    texts, several = arguments.text or [PANGRAM], len(arguments.resume or ()) > 1
+    texts = chosen.text or [PANGRAM]
     for text in texts:
         if "\n" in text or "\r" in text:
             raise UserError(
                 f"--text {short(text)}: contains a line end, but becomes one line; `page` writes "
                 "several lines"
             )
-    if primer is None:
-        require(arguments, skip_unknown="text")
-    if several and (primer or arguments.show or arguments.inkml or len(texts) > 1):
-        refused = "--show, --inkml, --style, --primer, or a second --text"
+    if chosen.skip_unknown and not (chosen.primer or chosen.text):
+        raise UserError("--skip-unknown is for --text, which is not given")
+    if several and (chosen.primer or chosen.show or chosen.inkml or len(texts) > 1):
+        refused = "--show, inkml, --style, --primer, or a second --text"
         raise UserError(f"several networks write the same text on one sheet, without {refused}")
-    lines = len(texts) * (arguments.num_samples or 1)
-    if arguments.output.file and lines > 1 and not several:
+    lines = len(texts) * (chosen.num_samples or 1)
+    if chosen.output.file and lines > 1 and not several:
         raise UserError(
-            f"--output {arguments.output.path} is a file for one line, but {lines} lines are "
+            f"--output {chosen.output.path} is a file for one line, but {lines} lines are "
             "requested: give a folder, or one --text and --num-samples 1"
         )
-    options.check_readable(primer and primer.path)
+    options.check_readable(chosen.primer and chosen.primer.path)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    primer = writing_options.primer_file(arguments)
-    check(arguments, primer)
-    chosen = Lines(
-        text=arguments.text,
-        num_samples=arguments.num_samples,
-        seed=arguments.seed,
-        bias=arguments.bias,
-        pen_sharpness=arguments.pen_sharpness,
-        steps=arguments.steps,
-        extras=dict(arguments.extras),
-        skip_unknown=arguments.skip_unknown,
-        primer=primer,
-        style=primer.path if primer and not arguments.primer else None,
-        output=arguments.output,
-        inkml=arguments.inkml,
-        show=arguments.show,
-    )
+    values = writing_options.values_of(arguments, ("--style", "--bias", "--inkml", *FORMER))
+    primer = writing_options.primer_of(arguments, values)
+    style = values.get("style", OWN)
+    style = None if style in (OWN, USUAL) else style
+    primer = PrimerFile(style) if style else primer
+    chosen = options.made(Lines, vars(arguments) | values | {"primer": primer, "style": style})
+    check(chosen, several=len(arguments.resume or ()) > 1)
     networks = Networks.of(arguments)
     names = arguments.resume or [network_of(primer and primer.path)]
     writers = [networks.writer(name) for name in names]

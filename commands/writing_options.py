@@ -1,50 +1,98 @@
-"""Options of commands that write: the sampling, lines, the hand."""
+"""Options of commands that write: lines, the hand, and the settings of --set."""
 
 import argparse
-from collections.abc import Sequence
+import shlex
+from argparse import SUPPRESS
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import model
-from commands.options import Parser, number, require, value
-from handwriting.page_options import OWN, USUAL, PageOptions, PrimerFile, style
-from handwriting.source_text import known_only
+from commands.options import number, value
+from handwriting.page_options import LOOK_PARSERS, OWN, PageOptions, PrimerFile, choice
+from handwriting.source_text import Values, key_of, known_only, parse_value
 from handwriting.styles import styles
 from model.generation.sampling_options import Sampling
 from utils import checks
 from utils.alphabet import Alphabet
-from utils.checks import UserError
+from utils.checks import UserError, listed
 
 
-def extra(text: str) -> tuple[str, list[float]]:
-    """Parse a value of --extra into a name and numbers."""
+def extras(text: str) -> dict[str, list[float]]:
+    """Parse the numbers of an extra."""
     name, _, values = text.partition("=")
     if not (name and values):
         raise UserError(f"{text!r}: must be NAME=NUMBER,NUMBER")
-    return name, [*map(checks.number(float, -1e6, 1e6), values.split(","))]
+    return {name: [*map(checks.number(float, -1e6, 1e6), values.split(","))]}
 
 
-SHARED: dict[str, dict[str, Any]] = {
-    "--bias": {
-        "type": number(float, 0, 100),
-        "help": "0: as varied as the training data; 1 and more: an average, very legible hand; the "
+def primer_scale(text: str) -> float | str:
+    """Parse the scale of a primer: a factor, or `auto`."""
+    return text if text == "auto" else checks.number(float, 1e-6, 1e6)(text)
+
+
+def yes_or_no(text: str) -> bool:
+    """Parse `yes` or `no`."""
+    return choice(text, Literal["yes", "no"]) == "yes"
+
+
+KEYS: dict[str, Callable[[str], Any]] = LOOK_PARSERS | {
+    "line_height": checks.number(float, 0.5, 500),
+    "ruling_spacing": checks.number(float, 1, 100),
+    "pen_sharpness": checks.number(float, 0, 100),
+    "extras": extras,
+    "primer_text": str,
+    "primer_number": checks.number(int, 0),
+    "primer_scale": primer_scale,
+    "inkml": yes_or_no,
+}
+"""For each key of --set, those of front matter first, the function that parses its value."""
+PRIMER_OPTIONS = ("--primer-text", "--primer-number", "--primer-scale")
+
+
+class Setting(NamedTuple):
+    """A value of the command line for a key of `KEYS`.
+
+    Attributes:
+        option: `--set`, or an option that stands for the key.
+        key: the key.
+        text: the value as a text.
+        is_former: whether the option works for one more version only.
+    """
+
+    option: str
+    key: str
+    text: str
+    is_former: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Setting":
+        """Parse the value of --set."""
+        key, equals, value_text = text.partition("=")
+        if not equals:
+            raise UserError(f"{text!r}: must be KEY=VALUE, such as size=3")
+        return cls("--set", key_of(key.strip()), value_text)
+
+
+def setting(option: str, *, is_former: bool = False, **shown: str) -> dict[str, Any]:
+    """Return the arguments of `add_argument` for an option that stands for a key of --set."""
+    parse = partial(Setting, option, key_of(option[2:]), is_former=is_former)
+    return {"dest": "settings", "action": "append", "default": [], "type": parse, **shown}
+
+
+SHARED = {
+    "--bias": setting(
+        "--bias",
+        metavar="B",
+        help="0: as varied as the training data; 1 and more: an average, very legible hand; the "
         "paper calls 0.15 a good balance; briefly trained networks need more "
         f"(default: {Sampling.bias:g})",
-    },
-    "--pen-sharpness": {
-        "type": number(float, 0, 100),
-        "metavar": "S",
-        "help": "how much the bias also sharpens the probability of lifting the pen; 0: not at "
-        f"all, as in the paper (default: {Sampling.pen_sharpness:g})",
-    },
-    "--extra": {
-        "dest": "extras",
-        "type": value(extra),
-        "action": "append",
-        "default": [],
-        "metavar": "NAME=NUMBER,NUMBER",
-        "help": "numbers for a network that takes extras; may be given several times "
-        "(default: zeros)",
+    ),
+    "--primer": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "ink whose handwriting is continued instead, in any format that `read` accepts",
     },
     "--skip-unknown": {
         "action": "store_true",
@@ -59,13 +107,59 @@ SHARED: dict[str, dict[str, Any]] = {
 """Options of several commands: the arguments of `add_argument` by name."""
 
 
-def add_shared(parser: Parser, *names: str) -> None:
+def add_shared(parser: argparse._ActionsContainer, *names: str) -> None:
     """Add options of `SHARED`."""
     for name in names:
         parser.add_argument(name, **SHARED[name])
 
 
-def add_lines(parser: Parser, *, samples: str, steps: str) -> None:
+def add_set(parser: argparse._ActionsContainer, meaning: str, former: Iterable[str] = ()) -> None:
+    """Add --set, and the former options that stand for its keys, which help does not show."""
+    shown = {"metavar": "KEY=VALUE", "help": f"{meaning}; may be given several times"}
+    parser.add_argument("--set", **setting("--set", **shown) | {"type": value(Setting.parse)})
+    for option in former:
+        parser.add_argument(option, **setting(option, is_former=True, help=SUPPRESS))
+
+
+def add_style(parser: argparse._ActionsContainer, meaning: str = OWN) -> None:
+    """Add --style; `meaning` describes the default."""
+    names = ", ".join([*styles(), OWN])
+    hand = f"hand to write in: {names} (another hand with each seed), or a file that `style make` "
+    hand += f"saved (default: {meaning})"
+    parser.add_argument("--style", **setting("--style", metavar="NAME|FILE", help=hand))
+
+
+def values_of(arguments: argparse.Namespace, options: Iterable[str]) -> Values:
+    """Return the values of --set, and of options that stand for its keys, by key. Print by what
+    former options are replaced.
+
+    Args:
+        arguments: the command's arguments.
+        options: the options for whose keys the command has a use.
+
+    Raises:
+        UserError: if settings have faults; names all of them.
+    """
+    keys = {key: KEYS[key] for key in (key_of(option[2:]) for option in options)}
+    values: Values = {}
+    faults = []
+    for option, key, text, _ in arguments.settings:
+        try:
+            new = parse_value(key, text, keys)
+            values[key] = values.get(key, {}) | new if isinstance(new, dict) else new
+        except UserError as error:
+            place = f"{option} {key}" if option == "--set" and key in keys else option
+            faults.append(f"{place}: {error}")
+    if faults:
+        raise UserError(listed("the command line", faults) if faults[1:] else faults[0])
+    if former := [setting for setting in arguments.settings if setting.is_former]:
+        words = shlex.join(w for one in former for w in ("--set", f"{one.key}={one.text}"))
+        names = ", ".join(dict.fromkeys(setting.option for setting in former))
+        print(f"{names}: will go with the next version; say {words}")
+    return values
+
+
+def add_lines(parser: argparse._ActionsContainer, *, samples: str, steps: str) -> None:
     """Add --num-samples and --steps; `samples` and `steps` are their help texts."""
     steps = f"maximum number of pen steps in a line ({steps})"
     parser.add_argument("--num-samples", type=number(int, 1, 10_000), metavar="N", help=samples)
@@ -80,63 +174,19 @@ def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None)
     return kept
 
 
-# The hand
+def primer_of(arguments: argparse.Namespace, values: Values) -> PrimerFile | None:
+    """Return the primer of --primer, with what the `values` of --set say of it.
 
-
-def add_style(parser: argparse._ActionsContainer, default: str = OWN, meaning: str = OWN) -> None:
-    """Add --style; `meaning` describes the default."""
-    parser.add_argument(
-        "--style",
-        type=value(style),
-        default=default,
-        metavar="NAME|FILE",
-        help=f"hand to write in: {', '.join([*styles(), OWN])} (another hand with each seed), or "
-        f"a file that `style make` saved (default: {meaning})",
-    )
-
-
-def add_primer(parser: Parser, default: str = OWN, meaning: str = OWN) -> None:
-    """Add --style, --primer, and the options that describe a primer."""
-    style_or_primer, add = parser.add_mutually_exclusive_group(), parser.add_argument
-    add_style(style_or_primer, default, meaning)
-    continued = "ink whose handwriting is continued, in any format that `read` accepts"
-    style_or_primer.add_argument("--primer", type=Path, metavar="FILE", help=continued)
-    add(
-        "--primer-text",
-        metavar="TEXT",
-        help="text of the primer, for a conditional network; empty if the text to write "
-        "includes the primer's text (default: the text in the primer's file)",
-    )
-    index = "index of the primer's sample in its file, from 0 (default: 0)"
-    add("--primer-number", type=number(int, 0), metavar="N", help=index)
-    add(
-        "--primer-scale",
-        type=value(primer_scale),
-        metavar="auto|FACTOR",
-        help="factor from the primer's units to those of the training data, e.g. --primer-scale 1 "
-        "if the units are the same; with auto the primer is turned level, scaled and resampled to "
-        "the x-height and the distance between points of lines that the network writes "
-        "(default: auto)",
-    )
-
-
-def primer_scale(text: str) -> float | str:
-    """Parse the value of --primer-scale: a factor, or `auto`."""
-    return text if text == "auto" else number(float, 1e-6, 1e6)(text)
-
-
-def primer_file(arguments: argparse.Namespace) -> PrimerFile | None:
-    """Return the primer of --primer, or else of --style; None if the network chooses the hand."""
-    if not arguments.primer:
-        names = ("primer_text", "primer_number", "primer_scale")
-        require(arguments, **dict.fromkeys(names, "primer"))
-        return None if arguments.style in (OWN, USUAL) else PrimerFile(arguments.style)
-    return PrimerFile(
-        arguments.primer,
-        arguments.primer_text,
-        arguments.primer_number or 0,
-        arguments.primer_scale or "auto",
-    )
+    Raises:
+        UserError: if `values` have a style as well, or say something of a primer that is missing.
+    """
+    names = ("text", "number", "scale")
+    said = {name: values[key] for name in names if (key := f"primer_{name}") in values}
+    if said and not arguments.primer:
+        raise UserError(f"primer_{next(iter(said))} is for --primer, which is not given")
+    if arguments.primer and "style" in values:
+        raise UserError("--style and --primer: only one of them can be the hand")
+    return PrimerFile(arguments.primer, **said) if arguments.primer else None
 
 
 def ink_of(network: "model.TrainedNetwork", option: str) -> Path:

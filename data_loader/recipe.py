@@ -86,13 +86,13 @@ def _sources_in(value: Any) -> Iterator[Source]:
             yield from _sources_in(element)
 
 
-def as_source(signature: Signature) -> Signature:
+def as_source(cls: type, signature: Signature) -> Signature:
     """Return the signature of a dataset's class that makes a `Source`, and takes `like`."""
-    if not issubclass(signature.cls, BaseDataset):
+    if not issubclass(cls, BaseDataset):
         return signature
 
-    def construct(cls: type, *origin: Any, like: BaseDataset | None = None, **args: Any) -> Source:
-        dataset = signature.construct(cls, *origin, **args)
+    def construct(*origin: Any, like: BaseDataset | None = None, **args: Any) -> Source:
+        dataset = signature.construct(*origin, **args)
         return Source(dataset, like, [*_sources_in([like, args])])
 
     like = Parameter("like", Parameter.KEYWORD_ONLY, default=None, annotation=BaseDataset | None)

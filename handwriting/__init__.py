@@ -4,7 +4,6 @@ from utils.lazy import importer
 
 _HOMES = {
     "Hand": "hands",
-    "Legibility": "legibility",
     "Page": "pages",
     "PageOptions": "page_options",
     "Pages": "pages",

@@ -286,16 +286,16 @@ def set_to_fit(
         reason = f"there is no size from {usual:g} to {usual / 2:g} mm at which the text fits"
         if sheets:
             raise UserError(f"--fit {sheets}: {reason}; give more sheets, larger paper, smaller "
-                            "margins or a smaller --size")  # fmt: skip
+                            "margins or a smaller size")  # fmt: skip
         remarks.append(reason)
     elif size != usual:
         remarks.append(f"size {size:g}: the largest that fits")
     paragraphs = at_size(size or usual)
     if not _keep_columns(paragraphs, text_lines):
-        remarks.append("columns run on as text, as they are wider than a row: a smaller --size, "
+        remarks.append("columns run on as text, as they are wider than a row: a smaller size, "
                        "--landscape or --fit keeps them")  # fmt: skip
     if _touch(paragraphs, paper):
-        remarks.append("rows touch: a smaller --size or a larger --line-height keeps them apart")
+        remarks.append("rows touch: a smaller size or a larger line_height keeps them apart")
     return paragraphs, remarks
 
 

@@ -19,7 +19,7 @@ USUAL = "usual"
 """The name of a network's usual style: the style beside a network that learned a hand, the style in
 `USUAL_STYLES` of a pretrained network, `OWN` for other networks."""
 
-PROOFREADERS = "proofreader, or open_reader where the writer is free for any use"
+PROOFREADERS = "reader, or open_reader where the writer is free for any use"
 """The networks that `default_proofreader` returns, for help texts."""
 SECOND = "eye"  # the pretrained second reader: reads pictures, and is free for any use
 X_HEIGHT = 2.2  # default x-height in mm (assumed: a row of A4 has some 60 characters)
@@ -147,7 +147,7 @@ def line_height(look: Look, min_height: float | None, paper: Paper) -> float:
     if height > (limit := paper.bottom - paper.margins[0]):
         raise UserError(
             f"size {look.size:g}: a line is {height:g} mm high, but there are {limit:g} mm "
-            "between the margins; a smaller size or --line-height, or larger paper, is needed"
+            "between the margins; a smaller size or line_height, or larger paper, is needed"
         )
     return height
 

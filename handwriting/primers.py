@@ -42,7 +42,7 @@ def load_primer(
     Raises:
         UserError: if the file cannot be read, or if the writer needs a text and there is none.
     """
-    sample, count = sample_of(file.path, file.number, "--primer-number")
+    sample, count = sample_of(file.path, file.number, "primer_number")
     text, left_out = _text_of(file, sample, writer, skip_unknown)
     if file.scale == "auto":
         ink = match_device(sample.ink, writer.reference_lines(sampling))
@@ -65,13 +65,13 @@ def _text_of(
     text = file.text
     if not writer.model.needs_text:
         if text is not None:
-            raise UserError(f"{writer.path} contains a network without text: no --primer-text")
+            raise UserError(f"{writer.path} contains a network without text: no primer_text")
         return "", ""
     if text is None:
         text = sample.text
         if not text:
             problem = f"{file.path} contains no text for {sample.name}"
-            raise UserError(f"{problem}: give its text with --primer-text")
+            raise UserError(f"{problem}: give its text as primer_text")
     if not text:
         return "", ""
     try:

@@ -30,6 +30,7 @@ MIN_DEGREE_AREA = 0.2  # least area that a `°` encloses, in squares of its heig
 PEN_WIDTH = 0.15  # of the pen's line in x-heights (by eye)
 MIN_DIGIT_WIDTH = 0.27
 """Least width of a digit other than `1`, in its heights, without the lean ("signs by shape")."""
+MIN_FOOT = 0.2  # least width of the lowest fifth of a `2`, in its heights ("signs by shape")
 MIN_ACCENT_RISE = 0.7  # least x-heights from the baseline up to an accent ("signs by shape")
 MAX_ACCENT_SIZE = 0.9  # largest side of an accent in x-heights ("signs by shape")
 MAX_ACCENT_ASIDE = 0.3  # x-heights from an accent to the ink of its letter ("signs by shape")
@@ -210,7 +211,14 @@ def _has_bar(strokes: Strokes) -> bool:
     return len(strokes) > 1 and any(map(is_flat, strokes))
 
 
+def _has_foot(strokes: Strokes) -> bool:
+    x, y = np.concatenate(strokes).T
+    height = np.ptp(y)
+    return bool(np.ptp(x[y >= y.max() - height / 5]) >= MIN_FOOT * height)
+
+
 SHAPES: dict[str, Callable[[Strokes], bool]] = {
+    "2": _has_foot,
     "4": lambda strokes: len(strokes) > 1 or _crosses(strokes, strokes),
     "=": lambda strokes: sum(map(is_flat, strokes)) >= 2,
     **dict.fromkeys("-–—", lambda strokes: any(map(is_flat, strokes))),

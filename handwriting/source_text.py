@@ -22,13 +22,13 @@ RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 """Raised characters, and for each the character that is written, smaller, in its place."""
 FENCE = "---"  # the line before and the line behind front matter
 FENCE_ADVICE = f"for {FENCE} as text, put an empty line behind it"
-ALIASES = {"color": "colour"}
-"""Other names of keys of front matter."""
+ALIASES = {"color": "colour", "pen_width": "pen", "extra": "extras"}
+"""Other names of keys."""
 
 Values = dict[str, object]
 """Values of front matter by key."""
 Keys = Mapping[str, Callable[[str], object]]
-"""For each key of front matter, the function that parses its value or raises a UserError."""
+"""For each key, the function that parses its value or raises a UserError."""
 
 TAB = "    "  # replacement of a tab (assumed)
 MAX_DEPTH = 4  # largest number of replacements in a row (assumed: ½ takes two)
@@ -271,7 +271,23 @@ def with_front_matter(
 def _parts(line: str) -> tuple[str, str, str]:
     """Return the key, the colon and the value of a line; a missing colon is an empty text."""
     name, colon, value = map(str.strip, line.partition(":"))
-    return ALIASES.get(name, name), colon, value
+    return key_of(name) if colon else name, colon, value
+
+
+def key_of(name: str) -> str:
+    """Return the key of a name such as `color` or `pen-width`."""
+    key = name.replace("-", "_")
+    return ALIASES.get(key, key)
+
+
+def parse_value(key: str, text: str, keys: Keys) -> object:
+    """Return the value of a key; raise a UserError if `keys` lack the key or it has no such value.
+
+    Front matter and the command line have this in common.
+    """
+    if key not in keys:
+        raise UserError(f"no key {short(key)}{hint(key, keys)}")
+    return keys[key](text)
 
 
 def _values(
@@ -287,9 +303,7 @@ def _values(
                 raise UserError(
                     f"{short(name)} is not a line of front matter, `key: value`; {FENCE_ADVICE}"
                 )
-            if name not in keys:
-                raise UserError(f"front matter has no key {short(name)}{hint(name, keys)}")
-            values[name] = keys[name](value)
+            values[name] = parse_value(name, value, keys)
         except UserError as error:
             key = f"{name}: " if name in keys else ""
             faults.append(f"line {number}: {key}{error}")

@@ -143,7 +143,7 @@ class Writer(TrainedNetwork):
         if not inks or not self.model.has_density:
             raise UserError(
                 "the network writes no lines to compare the primer with: give the factor for the "
-                "primer's units with --primer-scale"
+                "primer's units as primer_scale"
             )
         return inks
 
@@ -168,17 +168,16 @@ def sampling_of(
     values = {"bias": bias, "pen_sharpness": pen_sharpness}
     chosen = {name: value for name, value in values.items() if value is not None}
     if chosen and not writer.model.has_density:
-        option = next(iter(chosen)).replace("_", "-")
         raise UserError(
             f"{writer.path} contains a network with a regression head, which has no density to "
-            f"sharpen: leave out --{option}"
+            f"sharpen: leave out {next(iter(chosen))}"
         )
     return Sampling(**chosen, max_steps=max_steps)
 
 
 def default_proofreader(writer: Writer) -> str:
     """Return the name of the pretrained proofreader whose licence is as open as the writer's."""
-    return "open_reader" if writer.licence == OPEN else "proofreader"
+    return "open_reader" if writer.licence == OPEN else "reader"
 
 
 def letter_warning(path: Path, text: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from base.checkpoint import load_checkpoint
 from base.config.values import Override, merge, read_config
 from base.pretrained import pretrained
+from commands.options import typed_override
 from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, read, try_constructors
 from utils.alphabet import Alphabet
 from utils.checks import ConfigError
@@ -144,7 +145,7 @@ def test_the_papers_protocol(name, windows, weights):
 )
 def test_parts_of_another_task_are_found_before_data_loads(name, key, value, message):
     with pytest.raises(ConfigError) as caught:
-        override = Override.of("-o", key, value)
+        override = typed_override("-o", key, value)
         plan = plan_from_file(ROOT / "configs" / f"{name}.json", [override])
         try_constructors(plan)
     faults = [fault for fault in caught.value.faults if message in fault.expected]

@@ -12,6 +12,7 @@ import train
 from base.checkpoint import load_checkpoint
 from base.config import user_modules
 from tests import moody
+from tests.benchmarks import scripts
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG, changed
 
@@ -98,8 +99,8 @@ def test_commands_write_what_they_are_told(workplace, capsys):
 
     usual = lines("usual")
     assert len(set(usual)) == 3 == len(usual)
-    assert lines("zeros", "--extra", "mood=0,0") == usual
-    moody = lines("moody", "--extra", "mood=0.5,1")
+    assert lines("zeros", "--set", "extras=mood=0,0") == usual
+    moody = lines("moody", "--set", "extras=mood=0.5,1")
     assert not set(moody) & set(usual)
 
     def page(*words):
@@ -107,9 +108,9 @@ def test_commands_write_what_they_are_told(workplace, capsys):
         assert experiments.main([*command, "--output", "page.svg"]) == 0
         return Path("page.svg").read_bytes()
 
-    assert page() == page("--extra", "mood=0,0") != page("--extra", "mood=1,1")
-    judged = ["legibility", *use, *steps, "--text", "zag", "--biases", "1", "--output", "judged"]
-    assert experiments.main([*judged, "--extra", "mood=0.5,1"]) == 0
+    assert page() == page("--set", "extras=mood=0,0") != page("--set", "extras=mood=1,1")
+    judged = [*use, *steps, "--text", "zag", "--biases", "1", "--output", "judged"]
+    scripts.run("legibility", *judged, "--set", "extras=mood=0.5,1")
     assert json.loads(Path("judged/read_back.json").read_text())["extras"] == {"mood": [0.5, 1.0]}
     capsys.readouterr()
 

@@ -109,6 +109,18 @@ def nested(values: Json, key: str = "") -> Iterator[tuple[str, Json]]:
         yield from nested(child, f"{key}{name}.")
 
 
+def differences(old: Json, new: Json, absent: Any = ABSENT) -> dict[str, tuple[Any, Any]]:
+    """Return by key the old and the new value of each difference, down to single values in objects
+    and lists; `absent` stands for a value that a config lacks."""
+    olds, news = dict(nested(old)), dict(nested(new))
+    pairs = {key: (olds.get(key, absent), news.get(key, absent)) for key in {**news, **olds}}
+    return {
+        key: pair
+        for key, pair in pairs.items()
+        if pair[0] != pair[1] and not any(map(children, pair))
+    }
+
+
 def without(values: Json, unwanted: Callable[[str, Json], bool]) -> Json:
     """Return `values` without the values, at any depth, that are `unwanted` by name and value."""
     if isinstance(values, list):

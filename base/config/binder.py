@@ -13,7 +13,6 @@ Binding makes no object. In a bound value, a `Part` stands in the place of each 
 
 import collections.abc
 import inspect
-import operator
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -50,13 +49,12 @@ OBJECT_DESCRIPTION = 'an object {"type": ..., "args": {...}}'
 class Signature:
     """The arguments of a class's constructor."""
 
-    cls: type
     from_program: tuple[str, ...]
     """The names of the arguments that the program supplies, in order."""
     arguments: Mapping[str, Parameter]
     """The arguments that a config may set, by name."""
-    construct: Callable[..., Any] = operator.call
-    """Takes the class, what the program supplies, and the arguments by name."""
+    construct: Callable[..., Any]
+    """The class, or a function that makes an object of it."""
 
 
 @cache
@@ -76,7 +74,7 @@ def signature_of(cls: type) -> Signature:
         passes_supplied = passes_supplied and Parameter.VAR_POSITIONAL in kinds
         if Parameter.VAR_KEYWORD not in kinds:
             break
-    return Signature(cls, tuple(from_program), arguments)
+    return Signature(tuple(from_program), arguments, cls)
 
 
 def parameters_of(cls: type) -> list[Parameter]:
@@ -113,6 +111,7 @@ def owners(cls: type) -> list[type]:
 class Part:
     """A class with its bound arguments, of which objects are built."""
 
+    cls: type
     signature: Signature
     key: str
     """The dotted key of the object's description in the config."""
@@ -120,11 +119,6 @@ class Part:
     """The bound arguments by name."""
     defaults: Mapping[str, Json]
     """The plain defaults of arguments that are left out."""
-
-    @property
-    def cls(self) -> type:
-        """The class."""
-        return self.signature.cls
 
     def build(
         self, supplied: Mapping[str, Any] = NOTHING, made: Mapping[str, Any] = NOTHING
@@ -142,7 +136,7 @@ class Part:
         try:
             # A parameter that is not supplied may have a default, as may those behind it.
             names = takewhile(supplied.__contains__, signature.from_program)
-            result = signature.construct(self.cls, *map(supplied.get, names), **values)
+            result = signature.construct(*map(supplied.get, names), **values)
         except ConfigFault as fault:
             key = ".".join(filter(None, (self.key, "args", fault.key)))
             raise ConfigFault(key, fault.value, fault.expected) from None
@@ -174,7 +168,7 @@ class Part:
             names = {parameter.name for parameter in parameters_of(owner)}
             kept |= {name: getattr(holder, name, ABSENT) for name in names}
         arguments = self.signature.arguments
-        return plain_values(arguments, {name: kept.get(name, ABSENT) for name in arguments})
+        return plain_values(arguments, {name: kept[name] for name in arguments if name in kept})
 
 
 @dataclass(frozen=True)
@@ -245,14 +239,14 @@ class Binder:
     """By base class, the names of the arguments that the program supplies to its subclasses."""
     signatures: Mapping[type, Signature] = field(default_factory=dict)
     """The signatures of classes that do not follow the convention."""
-    change: Callable[[Signature], Signature] = lambda signature: signature
-    """What is applied to all signatures."""
+    change: Callable[[type, Signature], Signature] = lambda cls, signature: signature
+    """Changes the signature of each class."""
     named: Mapping[str, Any] = field(default_factory=dict)
     """The parts of objects whose names may stand in the place of an object, or faults."""
 
     def signature(self, cls: type) -> Signature:
         """Return the arguments of a class's constructor."""
-        return self.change(self.signatures.get(cls) or signature_of(cls))
+        return self.change(cls, self.signatures.get(cls) or signature_of(cls))
 
     def bind(self, annotation: Annotation, value: Json, key: str) -> Any:
         """Return the bound value of the plain value at a key.
@@ -329,11 +323,11 @@ class Binder:
         if not isinstance(kind, str) or kind not in classes:
             problem = "is missing" if kind is ABSENT else "unknown type"
             expected = f"{problem}{hint(kind, classes)}; --module FILE adds classes of your own"
-            for cls in (cls for cls in user_modules.classes() if cls.__name__ == kind):
+            for own in (own for own in user_modules.classes() if own.__name__ == kind):
                 wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
-                expected = f"{wanted}; that of {cls.__module__}.py does not"
+                expected = f"{wanted}; that of {own.__module__}.py does not"
             return ConfigFault(f"{key}.type", kind, expected)
-        signature = self.signature(classes[kind])
+        cls, signature = classes[kind], self.signature(classes[kind])
         if not {*from_program} >= {*signature.from_program}:
             names = f"whose parameters before * are among {', '.join(from_program)}"
             condition = names if from_program else "without parameters before *"
@@ -343,19 +337,20 @@ class Binder:
         arguments = signature.arguments
         required = (name for name in arguments if arguments[name].default is Parameter.empty)
         values = {
-            name: self._bind_argument(signature, name, args.get(name, ABSENT), f"{key}.args.{name}")
+            name: self._bind_argument(cls, name, args.get(name, ABSENT), f"{key}.args.{name}")
             for name in dict.fromkeys((*args, *required))
         }
         left_out = {name: arguments[name].default for name in arguments if name not in values}
-        return Part(signature, key, values, plain_values(arguments, left_out))
+        return Part(cls, signature, key, values, plain_values(arguments, left_out))
 
-    def _bind_argument(self, signature: Signature, name: str, value: Json, key: str) -> Any:
+    def _bind_argument(self, cls: type, name: str, value: Json, key: str) -> Any:
         """Bind the value of an argument of a constructor."""
+        signature = self.signature(cls)
         if name in signature.arguments:
             return self.bind(signature.arguments[name].annotation, value, key)
         if name in signature.from_program:
             return ConfigFault(key, value, "is set by the program: leave it out")
-        problem = f"{signature.cls.__name__} takes no such argument"
+        problem = f"{cls.__name__} takes no such argument"
         return ConfigFault(key, value, problem + hint(name, signature.arguments))
 
     def _wanted(self, annotation: Annotation) -> str:

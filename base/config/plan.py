@@ -11,7 +11,7 @@ from base.config.binder import Annotation, Binder, Part, build, faults, parts
 from base.config.values import Override, merge
 from utils.checks import ABSENT, ConfigError, ConfigFault, hint, shown
 from utils.files import PLAIN_NAME
-from utils.strict_json import Config, Json, children, nested, without
+from utils.strict_json import Config, Json, children, differences, nested, without
 
 CACHE = "cache"
 """A key that ends in this name sets a folder to write to; the default is beside the data. Only the
@@ -271,18 +271,6 @@ def changes(old: Config, new: Config) -> dict[str, list[Json]]:
     stands for a value that a config lacks."""
     pairs = differences(old, new, absent=None).items()
     return {key: [*pair] for key, pair in pairs if key.rpartition(".")[2] not in FOLDERS}
-
-
-def differences(old: Config, new: Config, absent: Any = ABSENT) -> dict[str, tuple[Any, Any]]:
-    """Return by key the old and the new value of each difference, down to single values in objects
-    and lists; `absent` stands for a value that a config lacks."""
-    olds, news = dict(nested(old)), dict(nested(new))
-    pairs = {key: (olds.get(key, absent), news.get(key, absent)) for key in {**news, **olds}}
-    return {
-        key: pair
-        for key, pair in pairs.items()
-        if pair[0] != pair[1] and not any(map(children, pair))
-    }
 
 
 def _is_name(name: object) -> bool:

@@ -4,13 +4,13 @@ Torch's constructors are made for programs: some arguments depend on the run, an
 the wrong value.
 """
 
-import math
+from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import torch
 from torch.optim import Optimizer, lr_scheduler
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler
 
 from base.config.binder import Annotation, Signature, parameters_of
 from utils.checks import ConfigFault, Range
@@ -47,18 +47,6 @@ TORCH_RANGES = {
 }
 
 
-def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:
-    """Advance a schedule, if there is one; ReduceLROnPlateau needs the `value`.
-
-    A schedule of fixed length stays at its end: a run that is resumed with smaller batches has more
-    steps.
-    """
-    if isinstance(schedule, ReduceLROnPlateau):
-        schedule.step(value)
-    elif schedule and schedule.last_epoch < getattr(schedule, "total_steps", math.inf) - 1:
-        schedule.step()
-
-
 def _signature(cls: type) -> Signature:
     """Return the arguments of a constructor of torch, with bounds and derived defaults."""
     arguments, derived = {}, DERIVED_ARGUMENTS.get(cls.__name__, {})
@@ -70,8 +58,8 @@ def _signature(cls: type) -> Signature:
         if name not in RESERVED:
             arguments[name] = parameter.replace(annotation=annotation, default=default)
     if issubclass(cls, Optimizer):
-        return Signature(cls, ("params",), arguments, _construct)
-    return Signature(cls, ("optimizer", "steps"), arguments, _schedule)
+        return Signature(("params",), arguments, partial(_construct, cls))
+    return Signature(("optimizer", "steps"), arguments, partial(_schedule, cls))
 
 
 def _bounded(annotation: Annotation, bounds: Range) -> Annotation:

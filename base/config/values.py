@@ -3,76 +3,67 @@
 A file may name other files, its bases, and then holds only the differences.
 """
 
-from collections.abc import Iterator
+import os
 from functools import reduce
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 from utils import strict_json
-from utils.checks import ABSENT, ConfigError, ConfigFault, UserError, hint
+from utils.checks import ABSENT, ConfigError, ConfigFault, hint
 from utils.strict_json import Json, children, nested
 
 BASE = "base"
 """The key of a file's base or list of bases, which are paths relative to the file."""
-MAX_BASES = 50
-"""Maximum number of bases of a config that are read (assumed); each may name two others, so that
-their number doubles with each level."""
-EXAMPLE = "arch.args.hidden_size=64"
 
 
 def read_config(path: Path) -> tuple[Json, dict[str, str]]:
-    """Return the values of a config, merged from its file and the file's bases.
+    """Return the values of a config, merged from the file at `path` and the file's bases.
 
     A file overrides its bases, and a later base an earlier one. A base that several files share is
     overridden by all of them.
-
-    Args:
-        path: the file.
 
     Returns:
         the values; and, by dotted key, the base that a value is from, "" for the file itself.
 
     Raises:
-        ConfigError: if a file cannot be read, or is its own base, or bases name too many bases.
+        ConfigError: if a file cannot be read, or is its own base.
     """
     try:
-        files = _with_bases(path, strict_json.read(path), (), count(1))
+        files = _with_bases(path, strict_json.read(path), (), {})
     except ConfigFault as fault:
         raise ConfigError(str(path), [fault]) from fault
-    config, origins = reduce(merge, reversed(files.values())), {}
-    for file, values in reversed(files.items()):
+    origins: dict[str, str] = {}
+    for file, values in files.items():
         origins |= {key: "" if file == path else str(file) for key, _ in nested(values)}
+    config = reduce(merge, files.values())
     return config, {key: origins[key] for key, _ in nested(config)}
 
 
 def _with_bases(
-    path: Path, values: Json, chain: tuple[Path, ...], numbers: Iterator[int]
+    path: Path, values: Json, chain: tuple[Path, ...], files: dict[Path, Json]
 ) -> dict[Path, Json]:
-    """Return the `values` of a file, to which those of `chain` lead, and those of its bases, by
-    file, highest priority first. Each base takes a number from `numbers`."""
-    files, path_chain, source = {path: values}, (*chain, path), str(path)
+    """Return the `files` that are read by now, behind them further bases of a file `path` with some
+    `values`, and the file. The files of `chain` lead to it."""
+    path_chain, source = (*chain, path), str(path)
     bases = children(values).pop(BASE, [])
-    for base in reversed(bases) if isinstance(bases, list) else [bases]:
+    for base in bases if isinstance(bases, list) else [bases]:
         if not isinstance(base, str):
             expected = "the name of a config file, relative to this one, or a list of such names"
             raise ConfigFault(BASE, base, expected, source)
-        file = path.parent / base
+        file = Path(os.path.normpath(path.parent / base))
         if file.resolve() in (link.resolve() for link in path_chain):
             circle = " -> ".join(map(str, (*path_chain, file)))
             raise ConfigFault(BASE, base, f"no file can be its own base: {circle}", source)
-        if next(numbers) > MAX_BASES:
-            problem = f"more than {MAX_BASES} bases, which are read one by one"
-            raise ConfigFault(BASE, base, problem, source)
+        if file in files:
+            continue
         try:
             base_values = strict_json.read(file)
         except ConfigFault as fault:
             raise ConfigFault(BASE, base, str(fault.of(str(file))), source) from None
         if not isinstance(base_values, dict):
             raise ConfigFault(BASE, base, "a file with an object", source)
-        base_files = _with_bases(file, base_values, path_chain, numbers)
-        files = {name: files[name] for name in files if name not in base_files} | base_files
-    return files
+        files = _with_bases(file, base_values, path_chain, files)
+    return {**files, path: values}
 
 
 def merge(base: Json, values: Json) -> Json:
@@ -99,32 +90,6 @@ class Override(NamedTuple):
     option: str
     key: str | None
     value: Json
-
-    @classmethod
-    def parse(cls, text: str) -> "Override":
-        """Parse the argument `KEY=VALUE` of an option -o, see `of`.
-
-        Raises:
-            UserError: if the text has no `=`.
-        """
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
-        return cls.of("-o", key, value)
-
-    @classmethod
-    def of(cls, option: str, key: str, text: str) -> "Override":
-        """Return the override with a value as typed, which is JSON, or else a string.
-
-        Raises:
-            ConfigFault: if the text is JSON that is not accepted, such as NaN.
-        """
-        try:
-            return cls(option, key, strict_json.loads(text))
-        except strict_json.NotJSON:
-            return cls(option, key, text)
-        except ConfigFault as fault:
-            raise ConfigFault(key, text, fault.expected) from None
 
     def set_in(self, values: Json) -> None:
         """Set the value in the values of a config.

@@ -253,7 +253,8 @@ def _ink(
     traces: list[Element], forms: dict[Element, Format]
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the ink `(points, 3)` of traces, and the missing points (None without times)."""
-    traces = [trace for trace in traces if is_drawn(trace)]
+    # A trace within another trace, or within a context, has no format and is left out.
+    traces = [trace for trace in traces if trace in forms and is_drawn(trace)]
     check_points(sum(trace.text.count(",") + 1 for trace in traces))
     first_unit = forms[traces[0]].unit
     strokes, times = [], []

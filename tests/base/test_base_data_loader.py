@@ -1,4 +1,5 @@
 import os
+import random
 import signal
 from itertools import chain
 
@@ -8,6 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from base.base_data_loader import BaseDataLoader, Batch
+from utils.console import SIGNALS
 
 
 class Noise(Dataset):
@@ -83,6 +85,22 @@ def test_workers_outlive_the_signals_that_end_a_run():
         os.kill(worker.pid, signal.SIGTERM)
     taken += list(batches)
     assert taken == list(Loader(lengths, batch_size=2))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", SIGNALS)
+def test_workers_outlive_a_signal_that_comes_while_they_start(monkeypatch, number):
+    """torch's own first lines in a worker, which set a handler of SIGTERM, draw seeds."""
+    run, seed = os.getpid(), random.seed
+
+    def interrupted(*words):
+        seed(*words)
+        if os.getpid() != run:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(random, "seed", interrupted)
+    loader = Loader(lengths_like_iam(20), batch_size=2, num_workers=2)
+    assert list(loader) == list(Loader(lengths_like_iam(20), batch_size=2))
 
 
 def test_hands_and_extras_go_with_their_rows():

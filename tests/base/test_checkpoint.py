@@ -125,6 +125,12 @@ def test_missing_file_and_folder(tmp_path):
         resolve_checkpoint(tmp_path / "nothing")
 
 
+def test_a_network_that_is_no_longer_shipped_has_a_successor(caplog):
+    """As old reports of pages name it."""
+    assert resolve_checkpoint("proofreader") == pretrained()["reader"]
+    assert "proofreader is no longer shipped: reader does its work" in caplog.text
+
+
 def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     shipped, place = tmp_path / "shipped", tmp_path / "place"
     place.mkdir()
@@ -133,14 +139,11 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     monkeypatch.chdir(place)
     with pytest.raises(CheckpointError, match=r"writer: no such file or folder, .* \(none\)$"):
         resolve_checkpoint("writer")
-    for epoch, name in enumerate(("a_writer", "writer.partial", "reader.partial", "writer"), 1):
+    for epoch, name in enumerate(("writer", "a_writer", "reader"), 1):
         save_checkpoint(shipped / f"{name}.pth", content(epoch))
-    assert list(pretrained()) == ["a_writer", "writer", "reader"]
-    path = resolve_checkpoint("writer")  # the whole training before the other
-    assert path == shipped / "writer.pth"
-    assert find_checkpoint(path).content["state_dict"]["weight"][0, 0] == 4
-    assert resolve_checkpoint("reader") == shipped / "reader.partial.pth"
-    expected = r"writr: no such .* \(did you mean writer\? There are a_writer, writer, reader\)$"
+    assert list(pretrained()) == ["a_writer", "reader", "writer"]
+    assert resolve_checkpoint("reader") == shipped / "reader.pth"
+    expected = r"writr: no such .* \(did you mean writer\? There are a_writer, reader, writer\)$"
     with pytest.raises(CheckpointError, match=expected):
         resolve_checkpoint("writr")
     (place / "writer").mkdir()

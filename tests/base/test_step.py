@@ -147,9 +147,12 @@ def test_a_part_that_fails_in_a_run_is_named_when_the_run_is_saved(
     assert again.is_complete and rows(again)[-1]["step"] == "15"
 
 
-def test_a_loader_that_fails_leaves_what_the_run_had(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("step", "name"), [(4, "checkpoint-epoch1-step4.pth"), (5, "checkpoint-epoch1.pth")]
+)
+def test_a_loader_that_fails_leaves_what_the_run_had(tmp_path, monkeypatch, step, name):
     def fails(items):
-        if trainer.progress.step == 4:
+        if trainer.progress.step == step:
             raise KeyError("of my own")
         return collate(items)
 
@@ -160,7 +163,7 @@ def test_a_loader_that_fails_leaves_what_the_run_had(tmp_path, monkeypatch):
     with pytest.raises(base_trainer.TrainingFailed, match=message):
         trainer.train()
     (newest, *_) = checkpoints(trainer.run.models)
-    assert load_checkpoint(newest)["step"] == 4
+    assert newest.name == name and load_checkpoint(newest)["step"] == step
     again, _ = go_on(tmp_path)
     assert again.is_complete and rows(again)[-1]["step"] == "15"
 

@@ -48,7 +48,7 @@ NETWORKS = {"writer": tiny.WRITER, "drawer": {}, "reader": tiny.READER, "attenti
 WORDS = {
     "writer": [
         ["write", "--text", "ab", "--steps", "9"],
-        ["write", "--primer", "ink.inkml", "--primer-text", "a"],
+        ["write", "--primer", "ink.inkml", "--set", "primer_text=a"],
     ],
     "drawer": [
         ["write", "--num-samples", "2", "--steps", "9"],

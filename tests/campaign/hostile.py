@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.campaign import use
 from tests.campaign.damage import MEBIBYTE, check_answer, damaged, peak, seconds
-from tests.campaign.frame import Family, Process, demand
+from tests.campaign.frame import Family, Process, demand, once
 from tests.data_loader import ink_formats
 from tests.notes import note_files
 
@@ -124,7 +124,9 @@ def hostile_file(rng: random.Random, folder: Path) -> None:
     if form.name == "a.config":
         words = ["train.py", "-c", file, "--prepare", "-d", "cpu"]
     spent = seconds(resource.RUSAGE_CHILDREN)
-    process = Process(words, hook=limit, environment={"XDG_CACHE_HOME": str(folder / "cache")})
+    # Kernels are compiled once for all trials, which would take most of the time.
+    cache, _ = once("cache of hostile files", lambda: None)
+    process = Process(words, hook=limit, environment={"XDG_CACHE_HOME": str(cache)})
     done = process.wait(TRIAL_SECONDS)
     spent = seconds(resource.RUSAGE_CHILDREN) - spent
     most = peak(resource.RUSAGE_CHILDREN)

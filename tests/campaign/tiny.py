@@ -73,7 +73,7 @@ def warm_up(folder: Path) -> list[list[str]]:
     writer = changed(CONFIG, WRITER | {"trainer.args.tensorboard": True, "trainer.args.samples": 1})
     write(folder / "config.json", writer)
     use = ["-r", str(RUN), "-d", "cpu"]
-    picture = ("--show", "window", "--inkml")
+    picture = ("--show", "window", "--set", "inkml=yes")
     return [
         list(TRAIN),
         ["experiments.py", "write", *use, "--text", "ab", "--steps", "9", *picture],

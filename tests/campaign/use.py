@@ -24,7 +24,7 @@ OUT = Path("out")
 USES = {
     "draw": [
         *("write", "-r", "writer.pth", "--text", "ab", "--num-samples", "2", "--steps", "9"),
-        *("--inkml", "--show", "window", "--output", "out"),
+        *("--set", "inkml=yes", "--show", "window", "--output", "out"),
     ],
     "export": ["export", "-r", "writer.pth", "out/mine.pth"],
     "score": ["evaluate", "-r", "writer.pth", "--output", "out"],

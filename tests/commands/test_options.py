@@ -1,11 +1,16 @@
 """The options of commands: defaults, help, what pages show, and what is refused."""
 
+import argparse
+import shlex
+from pathlib import Path
+
 import pytest
 
 import experiments
-from commands import search_options
+from commands import page, search_options
 from commands.options import Output
 from experiments import COMMANDS, parser_of
+from handwriting.page_options import PrimerFile
 from model.generation.sampling import DEFAULT_STEPS
 from model.generation.sampling_options import Sampling
 from model.loading import load
@@ -34,9 +39,49 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
             assert "--device" in shown[name] and "--module" in shown[name]
     write = shown["write"]
     assert write.count("(default") >= 11 and f"need more (default: {Sampling.bias:g})" in write
-    assert f"as in the paper (default: {Sampling.pen_sharpness:g})" in write
+    assert f"as in the paper; default: {Sampling.pen_sharpness:g})" in write
     assert f"or {DEFAULT_STEPS} without a text" in write
-    assert "need more (default: 0.75)" in shown["page"]
+
+
+@pytest.mark.parametrize(("command", "most"), [("page", 24), ("write", 14)])
+def test_a_help_shows_no_more_options_than_somebody_reads(command, most):
+    _, parser = parser_of(command)
+    assert sum(option.help != argparse.SUPPRESS for option in parser._actions) - 1 <= most
+
+
+FORMER = (
+    *("--bias", "1", "--size", "3", "--slant", "5", "--color", "red", "--pen-width", "0.6"),
+    *("--align", "center", "--indent", "4", "--trace", "dotted", "--line-height", "12"),
+    *("--pen-sharpness", "2", "--extra", "mood=1,2", "--extra", "age=3"),
+    *("--primer", "a.xml", "--primer-text", "a b", "--primer-number", "2", "--primer-scale", "3"),
+)
+
+
+def test_former_options_of_a_page_say_by_what_they_are_replaced(capsys):
+    _, parser = parser_of("page")
+    former = page.options_of(parser.parse([*FORMER, "--ruling", "ruled", "--ruling-spacing", "9"]))
+    names, words = capsys.readouterr().out.split(": will go with the next version; say ")
+    assert names.startswith("--bias, --size, --slant, --color") and names.count("--extra") == 1
+    words = ["--primer", "a.xml", "--ruling", "ruled", *shlex.split(words)]
+    assert page.options_of(parser.parse(words)) == former and not capsys.readouterr().out
+    assert (former.size, former.align, former.extras) == (
+        3.0,
+        "centred",
+        {"mood": [1, 2], "age": [3]},
+    )
+    assert former.primer == PrimerFile(Path("a.xml"), "a b", 2, 3.0)
+
+
+def test_all_faults_of_settings_are_named_at_once():
+    words = ("--set", "size=0", "--set", "colourr=red", "--slant", "99", "--set", "size=3")
+    with pytest.raises(UserError) as told:
+        experiments.main(["page", "--text", "a", *words])
+    assert str(told.value).split("\n  ") == [
+        "the command line: 3 faults",
+        "--set size: '0': a number from 0.3 to 100 is accepted",
+        "--set: no key 'colourr'; did you mean colour?",
+        "--slant: '99': a number from -45 to 45 is accepted",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -52,15 +97,19 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
         (["write", "--text", "a", "--text", "b", "--output", "a.svg"], "one line, but 2 lines are"),
         (["write", "a"], "unrecognized arguments: a; see `experiments.py write --help`"),
         (["write", "--skip-unknown"], "--skip-unknown is for --text, which is not given"),
-        (["write", "--extra", "mood"], "--extra: 'mood': must be NAME=NUMBER,NUMBER"),
-        (["page", "--text", "a", "--extra", "mood=1,x"], "--extra: 'x': a number from -1000000"),
-        (["page", "--rewrite", "1:1:1", "--report", "r", "--extra", "a=1"], "leave out --extra"),
+        (["write", "--set", "extras=mood"], "--set extras: 'mood': must be NAME=NUMBER,NUMBER"),
+        (
+            ["page", "--text", "a", "--set", "extras=m=1,x"],
+            "--set extras: 'x': a number from -1000000",
+        ),
+        (["page", "--rewrite", "1:1:1", "--report", "r", "--set", "bias=1"], "leave out --set"),
         (["read", "x", "--language-weight", "1"], "--language-weight is for --language-model"),
         (["read", "x", "--language-model", "x", "--words", "y"], "--words is for --language-model"),
         (["read", "x", "--words", "nowhere.txt"], "nowhere.txt"),
-        (["legibility", "--text", "a", "--texts", "x"], "--texts: not allowed with argument --te"),
-        (["legibility", "--tries", "2"], "--tries is for --proofread"),
-        (["write", "-r", "digit_1", "digit_2", "--inkml"], "several networks write the same text"),
+        (
+            ["write", "-r", "digits", "digit_0", "--show", "window"],
+            "several networks write the same text",
+        ),
     ],
 )
 def test_wrong_options_are_refused(words, message, tmp_path, monkeypatch):

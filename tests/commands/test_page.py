@@ -67,7 +67,10 @@ def test_the_advice_of_a_page_is_a_command_that_writes_its_doubtful_words_again(
     for others, message in (
         (["--rewrite", "1:1:1"], "--rewrite is for --report, which is not given"),
         (["--rewrite", "1:1", "--report", "r"], "'1:1': the numbers of a page"),
-        (["--rewrite", "1:1:1", "--report", report, "--size", "2", text], "leave out --size, FILE"),
+        (
+            ["--rewrite", "1:1:1", "--report", report, "--set", "size=2", text],
+            "leave out --set, FILE",
+        ),
         (["--rewrite", "1:1:1", "--report", report, "--no-proofread"], "leave out --no-proofread$"),
     ):
         with pytest.raises(UserError, match=message):
@@ -77,7 +80,7 @@ def test_the_advice_of_a_page_is_a_command_that_writes_its_doubtful_words_again(
 def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkeypatch, capsys):
     stream = io.TextIOWrapper(io.BytesIO(b"\r\n".join([b"ab"] * 10)), encoding="ascii")
     monkeypatch.setattr(sys, "stdin", stream)
-    options = ("--paper", "100x60", "--line-height", 20)
+    options = ("--paper", "100x60", "--set", "line_height=20")
     write_page(networks, "-", "--output", tmp_path / "out.json", *options)
     said = capsys.readouterr().out
     assert "5 sheets; --fit sets the text on one sheet, if it fits at half of its size" in said
@@ -89,7 +92,7 @@ def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkey
     assert rows == ["ab"] * 10
 
 
-HUGE = ("--paper", "5000x5000", "--margins", 1000, "--line-height", 30)
+HUGE = ("--paper", "5000x5000", "--margins", 1000, "--set", "line_height=30")
 
 
 def test_front_matter_says_how_what_follows_is_written(networks, tmp_path):
@@ -128,14 +131,14 @@ def test_a_text_fits_on_as_many_sheets_as_are_asked_for(tmp_path, capsys):
         )
         return [rows_of(file) for file in sorted(folder.iterdir())], capsys.readouterr().out
 
-    four, _ = sheets("--size", 4)
+    four, _ = sheets("--set", "size=4")
     assert [len(rows) for rows in four] == [3, 3, 2, 2]
-    two, said = sheets("--size", 4, "--fit", 2)
+    two, said = sheets("--set", "size=4", "--fit", 2)
     assert [len(rows) for rows in two] == [5, 5] and "size 2.4: the largest that fits" in said
     large, small = (rows[0].strokes[0] for (rows, *_) in (four, two))
     np.testing.assert_allclose(0.6 * np.ptp(large, axis=0), np.ptp(small, axis=0), atol=0.01)
     with pytest.raises(UserError, match="--fit 1: there is no size from 4 to 2 mm at which"):
-        sheets("--size", 4, "--fit")
+        sheets("--set", "size=4", "--fit")
     assert [*tmp_path.glob("*/*")] == [*tmp_path.glob("[02]/*")]  # It wrote nothing.
     wide = ("--paper", "180x300", "--margins", 10)
     words = {"text": "ab\nab ab ab\n"}
@@ -148,9 +151,12 @@ def test_a_text_fits_on_as_many_sheets_as_are_asked_for(tmp_path, capsys):
     assert (usual.pen.width, fitted.pen.width) == (0.4, round(0.4 * grown, 2))
     assert sheets(*wide, "--fit", text="ab " * 60)[0][0][0].pen.width == 0.4  # rows break as ever
     tall = {"text": "fly\n" * 4}
-    assert "rows touch: a smaller --size" in sheets("--size", 4, "--line-height", 11, **tall)[1]
-    assert "touch" not in sheets("--ruling", "ruled", "--ruling-spacing", 6, **tall)[1]
-    words = ("--color", "Navy", "--pen-width", 0.7, "--align", "centred")
+    assert (
+        "rows touch: a smaller size"
+        in sheets("--set", "size=4", "--set", "line_height=11", **tall)[1]
+    )
+    assert "touch" not in sheets("--ruling", "ruled", "--set", "ruling_spacing=6", **tall)[1]
+    words = ("--set", "color=Navy", "--set", "pen=0.7", "--set", "align=centred")
     (rows,), _ = sheets(*words, text="ab")
     assert (rows[0].pen.width, rows[0].pen.colour) == (0.7, "#000080")
     x = np.concatenate(rows[0].strokes)[:, 0]
@@ -212,14 +218,14 @@ def test_lists_columns_and_verses_hang(tmp_path):
         (["--text", "x", "--output", "e.jpg"], "a folder is needed, or a file that ends in .svg"),
         (["--text=---", "--text", "size: 99"], "--text, line 1: no line --- ends this front"),
         (["--text=---\n\n---\nindent: 99\n---"], "--text, line 3: indent 99: at most"),
-        (["--text", "x", "--indent", "99"], "indent 99: at most 8[0-9.]+ mm, half"),
+        (["--text", "x", "--set", "indent=99"], "indent 99: at most 8[0-9.]+ mm, half"),
         (["--text", "☃"], "there is nothing to write"),
         (["--text", "a ☃"], r"does not know '☃' \(U\+2603\); --skip-unknown leaves that out$"),
-        (["--text", "x", "--size", "99"], "a line is 386.1 mm high, but there are"),
-        (["--text", "x", "--line-height", "400"], "a smaller size or --line-h"),
-        (["--text", "x", "--ruling-spacing", "7"], "--ruling-spacing is for --ruling"),
+        (["--text", "x", "--set", "size=99"], "a line is 386.1 mm high, but there are"),
+        (["--text", "x", "--set", "line_height=400"], "a smaller size or line_h"),
+        (["--text", "x", "--set", "ruling_spacing=7"], "ruling_spacing is for --ruling"),
         (["missing.txt"], "missing.txt: cannot be read"),
-        (["--text", "x", "--report", ".", "--proofread", "proofreader"], "folder; name a file"),
+        (["--text", "x", "--report", ".", "--proofread", "reader"], "folder; name a file"),
     ],
 )
 def test_bad_options_are_refused(networks, tmp_path, monkeypatch, words, message):
@@ -254,13 +260,13 @@ def test_a_file_that_is_too_long_is_refused(networks, tmp_path):
 
 def test_a_picture_has_the_pixels_that_are_asked_for(networks, tmp_path):
     for dpi, size in ((50, (200, 100)), (None, (1200, 600))):
-        words = ("--text", "a", "--paper", "101.6x50.8", "--margins", 12, "--size", 0.5)
+        words = ("--text", "a", "--paper", "101.6x50.8", "--margins", 12, "--set", "size=0.5")
         words += ("--dpi", dpi) if dpi else ()
         write_page(networks, *words, "--output", tmp_path / "a.png")
         assert Image.open(tmp_path / "a.png").size == size
 
 
-@pytest.mark.parametrize(("words", "spacing"), [((), 8.5), (("--ruling-spacing", "7"), 7.0)])
+@pytest.mark.parametrize(("words", "spacing"), [((), 8.5), (("--set", "ruling_spacing=7"), 7.0)])
 def test_lines_of_the_paper_are_as_far_apart_as_is_said(words, spacing):
     words = ["--text", "a", "--paper", "a5", "--ruling", "ruled", *words]
     assert options_of(experiments.parser_of("page")[1].parse(words)).paper.spacing == spacing

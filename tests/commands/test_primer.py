@@ -26,7 +26,18 @@ def primer_of(folder, ink, text="On it"):
 
 def test_an_unconditional_network_continues_the_ink(unconditional, ink, tmp_path, capsys):
     primer = primer_of(tmp_path, ink)
-    words = ("--primer", primer, "--primer-scale", 1, "--inkml", "--num-samples", 2, "--steps", 40)
+    words = (
+        "--primer",
+        primer,
+        "--set",
+        "primer_scale=1",
+        "--set",
+        "inkml=yes",
+        "--num-samples",
+        2,
+        "--steps",
+        40,
+    )
     write(unconditional, tmp_path / "out", *words)
     model, sampling = network("PredictionNetwork"), Sampling(max_steps=40)
     for seed, line in enumerate(sample(model, [0, 1], sampling=sampling, primer=(ink, ""))):
@@ -39,15 +50,23 @@ def test_an_unconditional_network_continues_the_ink(unconditional, ink, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("given", "text"), [([], " B"), (["--primer-text", "On the other hand"], "B")]
+    ("given", "text"), [([], " B"), (["--set", "primer_text=On the other hand"], "B")]
 )
 def test_a_conditional_network_writes_in_the_primers_hand(
     conditional, ink, tmp_path, given, text, capsys
 ):
-    words = ["--primer", primer_of(tmp_path, ink), "--primer-scale", 1, *given, "--text", text]
+    words = [
+        "--primer",
+        primer_of(tmp_path, ink),
+        "--set",
+        "primer_scale=1",
+        *given,
+        "--text",
+        text,
+    ]
     words += ["--bias", 0, "--steps", 30]  # with a bias the pen is stretched to the hand's size
     write(conditional, tmp_path / "out.inkml", *words)
-    said = given[1] if given else "On it"
+    said = given[1].partition("=")[2] if given else "On it"
     model, sampling = network("SynthesisNetwork"), Sampling(bias=0.0, max_steps=30)
     (line,) = sample(model, [0], [" B"], sampling, primer=(ink, said))  # a space between words
     (read,) = read_ink(tmp_path / "out.inkml")
@@ -59,7 +78,14 @@ def test_a_conditional_network_writes_in_the_primers_hand(
 
 def test_a_primer_after_which_nothing_is_left_to_write(conditional, ink, tmp_path, capsys):
     """The window is behind the short text when it has gone along all of the primer."""
-    words = ("--primer", primer_of(tmp_path, ink), "--primer-scale", 1, "--primer-text", "")
+    words = (
+        "--primer",
+        primer_of(tmp_path, ink),
+        "--set",
+        "primer_scale=1",
+        "--set",
+        "primer_text=",
+    )
     write(conditional, tmp_path / "out", *words, "--text", "B")
     assert names(tmp_path / "out") == ["conditional-B-seed0.png"]
     assert f"(0 points after the {len(ink)} of the primer, ended)" in capsys.readouterr().out
@@ -81,14 +107,23 @@ def test_ink_of_other_units_gets_the_networks_size(conditional, ink, tmp_path):
 
 def test_one_of_several_samples(conditional, tmp_path, capsys):
     (tmp_path / "digits").write_bytes(ink_formats.unipen("123"))
-    words = ("--primer", tmp_path / "digits", "--primer-scale", 1, "--text", "B", "--steps", 5)
+    words = (
+        "--primer",
+        tmp_path / "digits",
+        "--set",
+        "primer_scale=1",
+        "--text",
+        "B",
+        "--steps",
+        5,
+    )
     write(conditional, tmp_path, *words)
-    write(conditional, tmp_path, *words, "--primer-number", 2)
+    write(conditional, tmp_path, *words, "--set", "primer_number=2")
     printed = capsys.readouterr().out
     assert "in the hand of digits:00000, one of 3 in the file, '1'\n" in printed
     assert "in the hand of digits:00002, one of 3 in the file, '3'\n" in printed
-    with pytest.raises(UserError, match=r"--primer-number 3: .*digits has 3 samples, counted from"):
-        write(conditional, tmp_path, *words, "--primer-number", 3)
+    with pytest.raises(UserError, match=r"primer_number 3: .*digits has 3 samples, counted from"):
+        write(conditional, tmp_path, *words, "--set", "primer_number=3")
 
 
 def test_what_does_not_fit_is_refused(conditional, unconditional, ink, tmp_path):
@@ -96,10 +131,10 @@ def test_what_does_not_fit_is_refused(conditional, unconditional, ink, tmp_path)
     write_inkml(silent, ink)
     out.mkdir()
     for checkpoint, words, message in (
-        (conditional, [silent], r"silent\.inkml contains no text for .* --primer-text"),
+        (conditional, [silent], r"silent\.inkml contains no text for .* primer_text"),
         (conditional, [loud], r"inkml: the network does not know 'Ü' \(U\+00DC\); --skip-unknown"),
         (conditional, [tmp_path / "no"], r"no: cannot be read \(No such"),
-        (unconditional, [silent, "--primer-text", "a"], "without text: no --primer-text"),
+        (unconditional, [silent, "--set", "primer_text=a"], "without text: no primer_text"),
     ):
         with pytest.raises(UserError, match=message):
             write(checkpoint, out, "--primer", *words)

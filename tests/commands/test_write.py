@@ -20,7 +20,7 @@ from utils.plots import PRIMER
 
 def test_conditional_network_writes_texts(conditional, tmp_path, capsys):
     words = ("--text", "On it!", "--text", "B <&> $x", "--num-samples", 2, "--seed", 5)
-    write(conditional, tmp_path / "out", *words, "--bias", 0.25, "--inkml")
+    write(conditional, tmp_path / "out", *words, "--bias", 0.25, "--set", "inkml=yes")
     stems = [f"conditional-{text}-seed{seed}" for text in ("On-it", "B-x") for seed in (5, 6)]
     kinds = ("inkml", "png", "svg")
     made = {f"{stem}.{kind}" for stem in stems for kind in kinds}
@@ -102,7 +102,9 @@ def test_one_line_goes_into_the_file_that_is_named(conditional, unconditional, t
     words = ("--text", "On it", "--steps", 40)
     for kind in (".svg", ".png", ".inkml"):
         write(conditional, tmp_path / "new" / f"hi{kind}", *words)
-    write(conditional, tmp_path / "more" / "hi.SVG", *words, "--inkml", "--show", "window")
+    write(
+        conditional, tmp_path / "more" / "hi.SVG", *words, "--set", "inkml=yes", "--show", "window"
+    )
     assert names(tmp_path / "new") == ["hi.inkml", "hi.png", "hi.svg"]
     assert names(tmp_path / "more") == ["hi-window.png", "hi.SVG", "hi.inkml"]
     write(unconditional, tmp_path / "line.svg", "--steps", 9)  # one, where a folder gets five
@@ -143,7 +145,7 @@ def test_errors_are_reported_without_torch(conditional, tmp_path):
     for words in (
         ("write", "-r", conditional, "--primer", tmp_path / "none.inkml"),
         ("read", tmp_path / "none.inkml"),
-        ("write", "-r", "nonsuch", "digit_1"),
+        ("write", "-r", "nonsuch", "digit_0"),
         ("write", "--beam", 3),
         ("read", "x", "--beam", 2, "--language-model", tmp_path / "none.txt"),
     ):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.legibility import read_back
 from handwriting import PageOptions, load_report, rewrite, save_report, write_page
 from handwriting.hands import Hand, write_in_hand
-from handwriting.legibility import read_back
 from handwriting.proofreading import write_words
 from model import Writer
 from model.generation.sampling_options import Sampling

@@ -57,8 +57,8 @@ def test_the_command_and_python_write_the_same_page(writer, tmp_path):
     pages = write_page(text, writer, options, device="cpu")
     (tmp_path / "text.txt").write_text(text)
     use("page", tmp_path / "text.txt", "-r", writer.path, "--paper", "5000x5000", "--margins", 1000,
-        "--bias", 1, "--slant", 5, "--seed", 3, "--tries", 2, "--proofread",
-        "--align", "right", "--size", 3, "--output", tmp_path / "a.json")  # fmt: skip
+        "--set", "bias=1", "--set", "slant=5", "--seed", 3, "--tries", 2, "--proofread",
+        "--set", "align=right", "--set", "size=3", "--output", tmp_path / "a.json")  # fmt: skip
     pages.save(tmp_path / "b.json")
     assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
     write_page(text, writer, replace(options, seed=4), device="cpu").save(tmp_path / "c.json")
@@ -73,7 +73,7 @@ def test_what_proofreads_is_as_free_as_what_writes(writer, licence):
     hands = Hands(
         replace(writer, record={**writer.record, "licence": licence}), PageOptions(), "cpu", False
     )
-    first = ("open_reader.pth", OPEN) if licence == OPEN else ("proofreader.pth", RESEARCH)
+    first = ("open_reader.pth", OPEN) if licence == OPEN else ("reader.pth", RESEARCH)
     readers = [(one.path.name, one.licence) for one in (hands.reader, hands.second_reader)]
     assert readers == [first, ("eye.pth", OPEN)]
 

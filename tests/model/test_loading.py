@@ -68,6 +68,12 @@ def test_an_architecture_that_does_not_fit_is_refused_in_short(tmp_path, arch, m
     assert str(caught.value).count("\n") == (6 if message == "shape" else 0)  # some are named
 
 
+def test_a_network_is_refused_when_its_file_lacks_the_alphabet(tmp_path):
+    saved(tmp_path / "x.pth", "CTCNetwork", alphabet=None)
+    with pytest.raises(CheckpointError, match="it lacks the alphabet that its network needs"):
+        load(tmp_path / "x.pth")
+
+
 def test_weights_that_do_not_fit_a_config_are_refused_by_the_arguments_that_differ():
     before = {"type": "PredictionNetwork", "args": {"hidden_size": 24, "num_layers": 2}}
     same = {"type": "PredictionNetwork", "args": {"num_layers": 3}}

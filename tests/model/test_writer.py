@@ -52,7 +52,7 @@ def test_only_a_density_can_be_sharpened(tmp_path):
     assert sampling_of(writer, bias=2.0) == Sampling(2.0)
     assert sampling_of(writer, max_steps=9) == Sampling(max_steps=9)
     plain = load(save(tmp_path / "b", "SynthesisNetwork", head="regression"), "cpu")
-    with pytest.raises(UserError, match=r"regression head.*leave out --pen-sharpness"):
+    with pytest.raises(UserError, match=r"regression head.*leave out pen_sharpness"):
         sampling_of(plain, pen_sharpness=1.0)
 
 

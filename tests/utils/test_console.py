@@ -195,7 +195,18 @@ def test_files_are_used_under_names_that_are_no_text(workplace, run):
     status, printed, error = run("train.py", "-r", str(folder), "--epochs", "3")
     assert status == 0, error
     checkpoint = str(folder / "checkpoint-epoch3.pth")
-    output = ("-r", checkpoint, "-d", "cpu", "--output", f"o{ODD}", "--steps", "9", "--inkml")
+    output = (
+        "-r",
+        checkpoint,
+        "-d",
+        "cpu",
+        "--output",
+        f"o{ODD}",
+        "--steps",
+        "9",
+        "--set",
+        "inkml=yes",
+    )
     primer = ("--num-samples", "1", "--primer", str(Path(data, f"{ODD}3.inkml")))
     for encoding in ("utf-8", "ascii"):
         words = ("experiments.py", "write", *output, *primer)

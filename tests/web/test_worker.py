@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from benchmarks.legibility import JUDGE
 from data_loader import read_ink
 from handwriting import flat_file
 from model import load
@@ -142,7 +143,7 @@ def test_the_shipped_networks_write_lines_as_a_page_needs_them(page):
     lines = [[stroke.tolist() for stroke in strokes(one.ink)] for one in read_ink(LINES)[:4]]
     requests = [write(text, hand="asked") for text in texts]
     answers = ask(page, *loading, dict(task="hand", lines=lines), *requests)[3:]
-    judge = load("judge", "cpu")
+    judge = load(JUDGE, "cpu")
     for text, (*_, done) in zip(texts, answers, strict=True):
         level, angle = levelled(array(done["ink"]))
         assert abs(x_height(level) - 1) < 0.25 and abs(np.degrees(angle)) < 3

@@ -8,7 +8,8 @@ lines that are composed of the characters of the person's lines.
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import cached_property
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Origin, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Origin, Sample, changed
 from base.base_transform import BaseTransform
 from data_loader.sources.ink_files import mean_step
 from data_loader.sources.parsing import first_of
@@ -60,6 +61,13 @@ class HandLines(Loaded):
     """The seed of the choice of lines and of the new lines."""
     hand_extras: Mapping[str, np.ndarray] = field(kw_only=True)
     """The extras of all lines if the network is told the hand, see `HandEncoder`; else empty."""
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """As of other samples, but without the hand: it is computed from the lines, and another
+        number of threads rounds it otherwise."""
+        lines = changed(self.samples, lambda line: [replace(line, extras={})])
+        return Loaded(lines, self.report).fingerprints
 
 
 @dataclass(eq=False)

@@ -153,6 +153,7 @@ ODD = {  # by format the file, the name of its sample, and contents with the rea
         (inkml()[:150], r"broken XML \(.*line 1, column"),
         (b"<svg/>", "another kind of XML .its outermost element is <svg>"),
         (inkml([[(1,), (2, 3)]]), "a point with other than 2 values .point 1 of trace 1"),
+        (b"<ink><context><trace>1 2,3 4</trace></context></ink>", "no points"),
         (inkml([[(1, 2), (3, "x")]]), "a non-number .*point 2 of trace 1.*'x'"),
         (inkml([[("'1", 2), (3, 4)]]), "a difference without a previous point"),
     ]),

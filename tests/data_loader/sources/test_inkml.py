@@ -124,6 +124,12 @@ def test_traces_to_be_continued_and_in_the_air(tmp_path):
     assert first(tmp_path, document(body))[0] == [*INK[:-1], [0, 1, 0]]
 
 
+@pytest.mark.parametrize("place", ["context", "trace"])
+def test_a_trace_where_none_can_stand_is_left_out(tmp_path, place):
+    body = f"<{place}><trace>7 7,8 9</trace></{place}>{TRACES}"
+    assert first(tmp_path, document(body))[0] == INK
+
+
 @pytest.mark.parametrize(
     ("annotations", "text"),
     [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from base.base_dataset import Origin, Sample
+from base.base_dataset import Origin, Sample, changed
 from data_loader.invented.embedded import EmbeddedDataset
 from data_loader.sources.ink_files import mean_step
 from data_loader.transforms.shaping import ResampleTime
@@ -105,6 +105,18 @@ def test_a_network_that_is_told_its_hand_is_told_what_the_lines_look_like(tmp_pa
     assert all(line.extras is loaded.hand_extras for line in loaded.used)
     np.testing.assert_allclose(loaded.hand_extras["hand"].sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
     assert loaded.hand_extras["composed"].tolist() == [0.0]
+
+
+def test_the_lines_are_the_same_data_however_their_hand_is_rounded(tmp_path, hand, lines):
+    source = hand(lines)
+    names = [line.name for line in source.load().recorded]
+    save_practice(tmp_path / PRACTICE_FILE, names, [], is_told=True)
+    loaded = resumed(source, tmp_path)
+    rounded = np.nextafter(loaded.hand_extras["hand"], np.inf)
+    other = changed(loaded.samples, lambda line: [replace(line, extras={"hand": rounded})])
+    assert replace(loaded, samples=other).fingerprints == loaded.fingerprints
+    fewer = {"train": loaded.split("train")[1:]}
+    assert replace(loaded, samples=fewer).fingerprints["train"] != loaded.fingerprints["train"]
 
 
 def test_lines_of_any_unit_and_rate_come_out_alike(lines):

@@ -16,6 +16,7 @@ from base.base_dataset import Origin
 from base.checkpoint import load_checkpoint, save_checkpoint
 from base.pretrained import pretrained
 from base.run_folder import RunFolder
+from benchmarks.legibility import JUDGE
 from data_loader.invented.embedded import EmbeddedDataset
 from data_loader.sources.ink_files import read_ink
 from data_loader.texts import corpus
@@ -43,7 +44,7 @@ def lines():
 
 @pytest.fixture(scope="module")
 def networks():
-    return load("writer", "cpu"), load("proofreader", "cpu")
+    return load("writer", "cpu"), load("reader", "cpu")
 
 
 @pytest.fixture
@@ -258,7 +259,7 @@ def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_res
     config = CONFIG.replace("own_hand.json", "own_hand_reader.json")
     root = hand(lambda lines: lines[:3]).root
     monkeypatch.chdir(tmp_path)
-    words = ["-c", config, "-r", "judge", "--data", root, "--epochs", "1", "-d", "cpu"]
+    words = ["-c", config, "-r", str(JUDGE), "--data", root, "--epochs", "1", "-d", "cpu"]
     for name, value in (("size", 8), ("composed", 0), ("lent", 0)):
         words += ["-o", f"data_loader.args.dataset.args.{name}={value}"]
     assert train.main([*words, "-o", "trainer.args.samples=0"]) == 0

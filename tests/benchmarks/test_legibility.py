@@ -2,17 +2,19 @@
 
 import json
 import re
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from benchmarks.legibility import read_back
 from data_loader.texts.corpus import held_out
 from data_loader.texts.everyday import held_out_everyday
-from handwriting.legibility import read_back
-from model import Sampling, load
+from model import Line, Sampling, load
 from model.reader import Reader
-from tests.commands.networks import of_colour, save, use
+from tests.benchmarks.scripts import refused, run
+from tests.commands.networks import of_colour, save
 from utils.alphabet import Alphabet
-from utils.checks import UserError
 from utils.plots import FAULT
 
 
@@ -20,12 +22,12 @@ from utils.plots import FAULT
 def judge(checkpoints, tmp_path):
     """Runs the command on small networks, and returns what it saved."""
 
-    def run(*words):
+    def judge(*words):
         networks = ("-r", checkpoints["SynthesisNetwork"], "--reader", checkpoints["CTCNetwork"])
-        use("legibility", *networks, "--output", tmp_path / "out", *words)
+        run("legibility", *networks, "--output", tmp_path / "out", *words)
         return json.loads((tmp_path / "out" / "read_back.json").read_text())
 
-    return run
+    return judge
 
 
 @pytest.fixture
@@ -86,10 +88,12 @@ def test_lines_are_proofread_by_another_network_than_their_judge(judge, checkpoi
     assert (stored["tries"], stored["proofreader"]) == (3, str(other))
     assert [one["tries"] for one in stored["texts"]] == [[3]]
     assert "3 words written" in capsys.readouterr().out
-    with pytest.raises(UserError, match="is also the network of --reader"):
-        judge(*words, checkpoints["CTCNetwork"])
-    with pytest.raises(UserError, match="a network that reads is needed"):
-        judge(*words, checkpoints["SynthesisNetwork"])
+    words = ("-r", checkpoints["SynthesisNetwork"], "--reader", checkpoints["CTCNetwork"], *words)
+    for proofreader, message in (
+        ("CTCNetwork", "is also the network of --reader"),
+        ("SynthesisNetwork", "a network that reads is needed"),
+    ):
+        assert message in refused(capsys, "legibility", *words, checkpoints[proofreader])
 
 
 def test_texts_of_a_file_are_judged_by_kind(judge, reads, tmp_path, capsys):
@@ -131,7 +135,7 @@ def test_texts_of_a_name_have_kinds(judge, reads):
     assert [(one["kind"], one["text"]) for one in stored["texts"]] == expected
 
 
-def test_a_file_of_texts_has_a_kind_for_each_or_for_none(judge, tmp_path):
+def test_a_file_of_texts_has_a_kind_for_each_or_for_none(checkpoints, tmp_path, capsys):
     file = tmp_path / "texts.tsv"
     for content, message in (
         ("name\tAnn\nBob\n", "texts.tsv: every line must be TEXT, or every line KIND, a tab"),
@@ -140,7 +144,40 @@ def test_a_file_of_texts_has_a_kind_for_each_or_for_none(judge, tmp_path):
         ("n\u00e9e", "does not know 'é'"),
     ):
         file.write_text(content)
-        with pytest.raises(UserError, match=message):
-            judge("--texts", file)
-    with pytest.raises(UserError, match="evryday: cannot be read"):
-        judge("--texts", "evryday")
+        words = ("-r", checkpoints["SynthesisNetwork"], "--texts", file)
+        assert message in refused(capsys, "legibility", *words)
+    assert "evryday: cannot be read" in refused(capsys, "legibility", "--texts", "evryday")
+
+
+def writer_of(write_lines, known="abcdefghijklmnopqrstuvwxyz ."):
+    model = SimpleNamespace(alphabet=Alphabet(known))
+    return SimpleNamespace(model=model, write_lines=write_lines)
+
+
+def ink_of(words):
+    return np.zeros((words, 3), dtype=np.float32)
+
+
+@pytest.mark.parametrize(("ended", "complete"), [(True, 0.75), (False, 0.0)])
+def test_a_line_is_complete_that_ended_with_all_words(ended, complete):
+    """Of four lines that end one lacks a word; a line that ran out of steps never counts."""
+
+    def write_lines(texts, *_, **__):
+        return [Line(ink_of(2), 0, None, text, ended, np.zeros(1)) for text in texts]
+
+    read = ["one two", "ons tvvo", "one", "onetwo"]
+    writer = writer_of(write_lines)
+    reader = SimpleNamespace(read_lines=lambda *_, **__: read)
+    result = read_back(writer, reader, ["one two"] * 4, range(4))
+    assert (result.ended, result.complete) == (float(ended), complete)
+    assert result.rates["sequences"] == 4 and result.wrong == 3
+
+
+def test_a_line_that_ends_at_once_is_a_dot():
+    """It says nothing, and can be drawn beside others."""
+    line = Line(ink_of(2), 2, None, "ab c.", True, np.zeros(1))
+    writer = writer_of(lambda *_, **__: [line])
+    reader = SimpleNamespace(read_lines=lambda *_, **__: [""])
+    result = read_back(writer, reader, ["c."], [0])
+    assert result.rates["cer"] == 1.0
+    assert result.transcriptions[0].ink.tolist() == [[0, 0, 1]]
