@@ -57,14 +57,12 @@ class Source(BaseDataset):
         samples = {split: lines for split, lines in found.items() if lines is not None}
         return replace(self._loaded[next(iter(found))], samples=samples)
 
-    @property
-    def fitted(self) -> Mapping[str, float]:
-        """The `Loaded.fitted` of what was loaded since `forget`."""
-        return next((loaded.fitted for loaded in self._loaded.values()), {})
-
-    def forget(self) -> None:
-        """Release what was loaded."""
-        self._loaded.clear()
+    def forget(self) -> Mapping[str, float]:
+        """Release what was loaded, also within; return the `Loaded.fitted` of the dataset."""
+        loaded, self._loaded = self._loaded, {}
+        for part in self.made_of:
+            part.forget()
+        return next((part.fitted for part in loaded.values()), {})
 
     def _like(self, loaded: Loaded) -> Loaded:
         """Return lines in the x-height, and on the grid, of `like`."""
@@ -129,39 +127,44 @@ class Recipe(BaseDataset):
     test: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        present = [name for name, source in self.sources.items() if source]
-        self.taken = {split: self._times(split, present) for split in SPLITS}
-        self.listed = {name for times in self.taken.values() for name in times}
-        used = {self.sources[name] for name in self.listed}
-        used |= {part for source in used for part in source.made_of}
-        for name in present:
-            expected = "is not used: no split takes it, nor anything that is made of it"
+        self.present = {name: source for name, source in self.sources.items() if source}
+        self.taken = {split: self._times(split) for split in SPLITS}
+        used = {part for needed in self._needed(SPLITS).values() for part in needed}
+        for name, source in self.present.items():
             if not name.replace("-", "_").isidentifier():
                 expected = "a name of letters, digits, '_' and '-'"
-            elif self.sources[name] in used:
-                continue
-            raise ConfigFault(f"sources.{name}", ABSENT, expected)
+                raise ConfigFault(f"sources.{name}", ABSENT, expected)
+            if source not in used:
+                expected = "is not used: no split takes it, nor anything that is made of it"
+                raise ConfigFault(f"sources.{name}", ABSENT, expected)
 
-    def _times(self, split: str, present: Sequence[str]) -> dict[str, int]:
-        """Return how often a split has each source that it takes, of those that are `present`."""
+    def _times(self, split: str) -> dict[str, int]:
+        """Return how often a split has each source that it takes."""
         times: dict[str, int] = {}
+        known = f"names of sources: {', '.join(self.present)}"
         for number, entry in enumerate(getattr(self, split)):
             for name, count in ({entry: 1} if isinstance(entry, str) else entry).items():
-                expected = (
-                    "is named twice" if name in times else f"names of sources: {', '.join(present)}"
-                )
                 if name in times or name not in self.sources:
+                    expected = "is named twice" if name in times else known
                     raise ConfigFault(f"{split}.{number}", entry, expected)
                 times[name] = count
-        times = {name: count for name, count in times.items() if name in present}
+        times = {name: count for name, count in times.items() if name in self.present}
         if not times and split != "test":
-            raise ConfigFault(split, ABSENT, f"names of sources: {', '.join(present)}")
+            raise ConfigFault(split, ABSENT, known)
         return times
+
+    def _needed(self, splits: Collection[str]) -> dict[str, set[Source]]:
+        """Return by split the sources that it takes, and those that these are made of."""
+        needed = {}
+        for split in splits:
+            taken = {self.present[name] for name in self.taken[split]}
+            needed[split] = taken.union(*(source.made_of for source in taken))
+        return needed
 
     @property
     def _main(self) -> Source:
         """The first source to train on."""
-        return self.sources[next(iter(self.taken["train"]))]
+        return self.present[next(iter(self.taken["train"]))]
 
     @property
     def x_height(self) -> float | None:
@@ -169,48 +172,38 @@ class Recipe(BaseDataset):
 
     @property
     def characters(self) -> str | None:
-        return united_characters(*(self.sources[name] for name in self.listed))
+        taken = {name: None for times in self.taken.values() for name in times}
+        return united_characters(*(self.present[name] for name in taken))
 
     def licences(self) -> set[str | None]:
-        return set().union(*(source.licences() for source in self.sources.values() if source))
+        return set().union(*(source.licences() for source in self.present.values()))
 
     def preprocessing(self) -> list[BaseTransform]:
         return self._main.preprocessing()
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the sources in their order, each once, and return what the splits take of them."""
-        needed = self._needed(splits)
-        loaded = {name: self.sources[name].load(needed[name]) for name in needed}
-        fitted, present = {}, {name: source for name, source in self.sources.items() if source}
-        for name, source in present.items():
-            fitted |= {f"{name}.args.{key}": value for key, value in source.fitted.items()}
-        for source in present.values():
-            for part in (source, *source.made_of):
-                part.forget()
+        needed, loaded = self._needed(splits), {}
+        for name, source in self.present.items():
+            if any(name in self.taken[split] for split in splits):
+                loaded[name] = source.load([split for split in splits if source in needed[split]])
         parts = {split: self._parts(split, loaded) for split in splits if self.taken[split]}
         samples = {split: [*chain.from_iterable(of.values())] for split, of in parts.items()}
         lines = [line for one in loaded.values() for line in one.report.splitlines()]
-        report = "\n".join(dict.fromkeys([*lines, *table(parts)]))
         whole, *others = loaded.values() or [Loaded({}, "")]
         if others:
             units = {(one.quantisation_step, one.canonical) for one in loaded.values()}
             whole = Loaded({}, "", *(units.pop() if len(units) == 1 else ()))
-        return replace(whole, samples=samples, report=report, fitted=fitted)
-
-    def _needed(self, splits: Collection[str]) -> dict[str, list[str]]:
-        """Return the splits that are needed of each source that one of `splits` takes: those that
-        take it, and those that take what is made of it."""
-        needed: dict[Source, set[str]] = defaultdict(set)
-        for split in splits:
-            for source in map(self.sources.__getitem__, self.taken[split]):
-                for part in (source, *source.made_of):
-                    needed[part].add(split)
-        taken = set().union(*(self.taken[split] for split in splits))
-        return {
-            name: [split for split in SPLITS if split in needed[source]]
-            for name, source in self.sources.items()
-            if name in taken
-        }
+        return replace(
+            whole,
+            samples=samples,
+            report="\n".join(dict.fromkeys([*lines, *table(parts)])),
+            fitted={
+                f"{name}.args.{key}": value
+                for name, source in self.present.items()
+                for key, value in source.forget().items()
+            },
+        )
 
     def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, list[Sample]]:
         """Return what a split takes of each of its sources that was not in one before."""

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import numpy as np
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
-from base.base_transform import BaseTransform
+from base.base_dataset import SPLITS, Loaded, Sample, changed
+from data_loader.recipe import ExtendedDataset
 from utils.checks import DataError, Range, Seed, first_line
 from utils.files import open_file
 from utils.hand_measures import TOLD_LINES, strokes_per_character
@@ -19,7 +19,7 @@ MAX_JOINED_STROKES = 0.65  # per character of a joined hand (measured, lab noteb
 
 
 @dataclass(kw_only=True, eq=False)
-class ToldHandsDataset(BaseDataset):
+class ToldHandsDataset(ExtendedDataset):
     """A dataset whose samples come with descriptors of other recorded lines of their hand.
 
     The extra `hand` has a row for each of up to `TOLD_LINES` lines: the line's descriptor times its
@@ -35,13 +35,9 @@ class ToldHandsDataset(BaseDataset):
         seed: seed by which lines are chosen if a hand has more than needed.
     """
 
-    dataset: BaseDataset
     descriptors: str
     joined: Annotated[int, Range(1, 100)] = 1
     seed: Seed = 0
-
-    def preprocessing(self) -> list[BaseTransform]:
-        return self.dataset.preprocessing()
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the dataset, and add the extras to its samples.

@@ -93,6 +93,9 @@ class Plan:
         Raises:
             ConfigError: if keys differ that must not differ; see `ADJUSTABLE`.
         """
+        if sources.named(self["data_loader"]) and not sources.named(former["data_loader"]):
+            expected = "the run that is to be resumed has a `dataset`; -r RUN goes on with it"
+            raise self.error([ConfigFault(f"{sources.LOADER}.sources", ABSENT, expected)])
         overrides, found = [], []
         for key, (old, new) in differences(former.complete, self.complete).items():
             is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT

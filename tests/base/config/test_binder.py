@@ -132,3 +132,30 @@ def test_a_dataclass_of_options_is_checked_and_keeps_what_it_was_given():
     assert bound.defaults == {"wood": "beech"}
     bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 0}}, "seat")
     assert str(*faults(bound)) == "seat.args.legs = 0: a whole number at least 1"
+
+
+class Twin(Pen):
+    def __init__(self, *, other: Pen) -> None:
+        self.other = other
+
+
+PENS = Annotated[dict[str, Pen | None], lambda cls, signature: signature]
+
+
+def bound_pens(second: Any) -> Any:
+    first = {"type": "Pen"}
+    binder = Binder(lambda base: {"Pen": Pen, "Twin": Twin} if base is Pen else {})
+    twin = {"type": "Twin", "args": {"other": second}}
+    return binder.bind(PENS, {"first": first, "none": None, "twin": twin}, "pens")
+
+
+def test_the_name_of_an_object_before_stands_for_the_object_itself():
+    pens = build(bound_pens("first"))
+    assert pens["twin"].other is pens["first"] and pens["none"] is None
+
+
+@pytest.mark.parametrize("name", ["twin", "none", "third"])
+def test_a_name_of_no_object_before_is_refused_with_those_there_are(name):
+    (fault,) = faults(bound_pens(name))
+    assert str(fault).startswith(f'pens.twin.args.other = "{name}": an object')
+    assert fault.expected.endswith("or a name before it: first")
