@@ -77,8 +77,14 @@ def run(arguments: argparse.Namespace) -> None:
         *paths, split = paths  # -r takes a SPLIT that follows its checkpoints
     values = {name: getattr(arguments, name) for name in RECORDED_OPTIONS}
     recorded = {name: value for name, value in values.items() if value}
-    own = {"split": split, "search": search, "recorded": recorded}
-    chosen = options.made(Evaluation, vars(arguments) | own)
+    chosen = Evaluation(
+        split=split,
+        search=search,
+        overrides=arguments.overrides,
+        seed=arguments.seed,
+        recorded=recorded,
+        output=arguments.output,
+    )
     for path in paths:
         resolve_checkpoint(path)
     networks = [*map(Networks.of(arguments).load, paths)]

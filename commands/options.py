@@ -5,7 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -192,12 +192,6 @@ class Networks:
 
         for path in self.modules:
             user_modules.load_module(path)
-
-
-def made(kind: type, values: Mapping[str, Any]) -> Any:
-    """Return a dataclass with the values of its fields; what is None or missing is the default."""
-    given = {field.name: values.get(field.name) for field in fields(kind)}
-    return kind(**{name: value for name, value in given.items() if value is not None})
 
 
 def check_readable(*paths: str | Path | None) -> None:

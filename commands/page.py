@@ -146,10 +146,20 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
         landscape=arguments.landscape,
         margins=arguments.margins,
         ruling=arguments.ruling or "plain",
-        spacing=values.get("ruling_spacing"),
+        spacing=values.pop("ruling_spacing", None),
     )
     primer = writing_options.primer_of(arguments, values)
-    return options.made(PageOptions, vars(arguments) | values | {"paper": paper, "primer": primer})
+    return PageOptions(
+        paper=paper,
+        primer=primer,
+        seed=arguments.seed,
+        fit=arguments.fit,
+        proofread=arguments.proofread,
+        reader=arguments.reader,
+        tries=arguments.tries or PageOptions.tries,
+        skip_unknown=arguments.skip_unknown,
+        **values,  # of the look: by name, as front matter has them
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

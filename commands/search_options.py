@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 import model
-from commands.options import Parser, made, number
+from commands.options import Parser, number
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import UserError
 from utils.files import read_lines
@@ -105,7 +105,12 @@ def options_of(arguments: argparse.Namespace) -> SearchOptions:
     Raises:
         UserError: if an option has no effect, a file cannot be read, or wordfreq is missing.
     """
-    chosen = made(SearchOptions, vars(arguments))
+    chosen = SearchOptions(
+        beam=arguments.beam,
+        language_model=arguments.language_model,
+        language_weight=arguments.language_weight,
+        words=arguments.words,
+    )
     if chosen.words and chosen.language_model not in (None, GENERAL):
         raise UserError("--words is for --language-model without a FILE")
     if chosen.words:

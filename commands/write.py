@@ -136,7 +136,21 @@ def run(arguments: argparse.Namespace) -> None:
     style = values.get("style", OWN)
     style = None if style in (OWN, USUAL) else style
     primer = PrimerFile(style) if style else primer
-    chosen = options.made(Lines, vars(arguments) | values | {"primer": primer, "style": style})
+    chosen = Lines(
+        text=arguments.text,
+        num_samples=arguments.num_samples,
+        seed=arguments.seed,
+        bias=values.get("bias"),
+        pen_sharpness=values.get("pen_sharpness"),
+        steps=arguments.steps,
+        extras=values.get("extras", {}),
+        skip_unknown=arguments.skip_unknown,
+        primer=primer,
+        style=style,
+        output=arguments.output,
+        inkml=values.get("inkml", False),
+        show=arguments.show,
+    )
     check(chosen, several=len(arguments.resume or ()) > 1)
     networks = Networks.of(arguments)
     names = arguments.resume or [network_of(primer and primer.path)]

@@ -157,13 +157,13 @@ def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None)
 
 
 def primer_of(arguments: argparse.Namespace, values: Values) -> PrimerFile | None:
-    """Return the primer of --primer, with what the `values` of --set say of it.
+    """Return the primer of --primer; what the `values` of --set say of it is taken out of them.
 
     Raises:
         UserError: if `values` have a style as well, or say something of a primer that is missing.
     """
     names = ("text", "number", "scale")
-    said = {name: values[key] for name in names if (key := f"primer_{name}") in values}
+    said = {name: values.pop(key) for name in names if (key := f"primer_{name}") in values}
     if said and not arguments.primer:
         raise UserError(f"primer_{next(iter(said))} is for --primer, which is not given")
     if arguments.primer and "style" in values:
