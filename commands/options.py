@@ -288,7 +288,8 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
         "--data",
         type=value(partial(Override, "--data", None)),
         metavar="FOLDER",
-        help="folder with the data: the root of the config's dataset (default: the config's), "
+        help="folder with the data: the root of the config's dataset, or of the first source of "
+        "`valid` (default: the config's), "
         "e.g. --data data/iam_ondb",
     )
     collect(
