@@ -183,7 +183,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         device=device,
         checkpoint_header=checkpoint_header(start, data, model, device),
         config=plan.resolved,
-        weights_from=start.checkpoint and start.checkpoint.path,
+        weights_from=None if start.is_resumed else start.checkpoint and start.checkpoint.path,
     )
     trainer = plan.build("trainer", parts=parts)
     # Data and schedule depend on the config's settings, so the trainer must have the same settings.

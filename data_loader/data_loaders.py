@@ -379,16 +379,20 @@ class Sequences(Dataset):
         self, stage: str, ink: np.ndarray, missing: np.ndarray, epoch: int, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return `ink` and `missing` after the augmentation that acts on `stage`."""
-        is_ink = stage == "ink"
         for transform in self.augmentation:
             if transform.acts_on == stage:
                 options = {"epoch": epoch} if transform.takes_epoch else {}
                 ink, missing = transform(ink, missing, generator, **options)
-                fault = "" if np.isfinite(ink).all() else "makes points that are not finite"
-                if self._has_user_class and is_ink and not np.isin(ink[:, 2], (0, 1)).all():
-                    fault = "leaves an end of stroke, the third number, that is neither 0 nor 1"
-                if len(ink) != len(missing) or len(ink) < (2 if is_ink else 1):
-                    fault = f"returns {len(ink)} points and {len(missing)} counts of missing points"
-                if self._has_user_class and fault:
+                if self._has_user_class and (fault := fault_of(ink, missing, stage)):
                     raise DataError(f"{type(transform).__name__}, of the augmentation, {fault}")
         return ink, missing
+
+
+def fault_of(ink: np.ndarray, missing: np.ndarray, stage: str) -> str:
+    """Return what is wrong with the result of augmentation that acts on `stage`; "" if nothing."""
+    is_ink = stage == "ink"
+    if len(ink) != len(missing) or len(ink) < (2 if is_ink else 1):
+        return f"returns {len(ink)} points and {len(missing)} counts of missing points"
+    if is_ink and not np.isin(ink[:, 2], (0, 1)).all():
+        return "leaves an end of stroke, the third number, that is neither 0 nor 1"
+    return "" if np.isfinite(ink).all() else "makes points that are not finite"

@@ -23,9 +23,9 @@ MIN_LINES = 3
 """Number of lines that are needed to learn a hand (assumed; five and more are better)."""
 MAX_LINES = 2000
 """Largest number of lines that are used (assumed: an hour's training)."""
-MAX_CER = 0.7
-"""Character error rate above which a line's ink and text do not fit (measured on 680 lines of 17
-persons of testset_v, lab notebook: learning a hand)."""
+MAX_CER = 0.5
+"""Character error rate above which a line's ink and text do not fit (measured on lines that were
+mirrored, lab notebook: `reader` proofreads)."""
 MAX_CER_EXCESS = 0.25
 """Excess of the character error rate over the median of all lines, above which a line's ink and
 text do not fit (measured on the same lines)."""
