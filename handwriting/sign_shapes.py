@@ -225,6 +225,7 @@ SHAPES: dict[str, Callable[[Strokes], bool]] = {
     **dict.fromkeys("+$", lambda strokes: _crosses(strokes, strokes)),
     **dict.fromkeys("€£", _has_bar),
     "%": lambda strokes: len(strokes) > 1,
-    "°": lambda strokes: ring_area(strokes) >= MIN_DEGREE_AREA,
+    # One of the strokes: the last of them may be the bar of a 7.
+    "°": lambda strokes: max(ring_area([stroke]) for stroke in strokes) >= MIN_DEGREE_AREA,
 }
 """For each sign, whether strokes have what distinguishes it."""

@@ -56,6 +56,7 @@ def moved(stroke, x):
         ("$", [BOW, moved(DOWN, 0.1)], None),
         ("$", [BOW], "no clear $"),
         ("°", [DEGREE], None),
+        ("°", [DEGREE, LOW_BAR], None),  # with the bar of a 7, which was written last
         ("°", [[(0, -1.5), (0.1, -1.9)]], "no clear °"),
         ("x", [UP, DOWN], None),
         ("x", [UP, moved(DOWN, 0.7)], "an x that does not cross"),
