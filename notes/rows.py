@@ -6,8 +6,8 @@ stray marks are added to near rows. Drawings, underlines and crossed-out words a
 Lengths are in x-heights.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise, permutations
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -49,6 +49,7 @@ LEVEL_MOVE_WEIGHT = 60.0  # x-heights of an imaginary level move beside the othe
 SKEW_WINDOWS = np.radians([60, 20, 8])  # half widths around the last estimate, by pass (assumed)
 
 # Columns, and the white bands between them.
+MAX_COLUMNS = 50  # a page with more bands is no page of columns (assumed)
 MIN_BAND_WIDTH = 2.0  # x-heights (measured, lab notebook: rows of pages)
 MAX_BAND_TILT = 6  # degrees between a band and the vertical (measured, lab notebook: rows of pages)
 MIN_COLUMN_HEIGHT = 5.0  # x-heights (assumed)
@@ -96,12 +97,14 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
     scribbles = [number for number in others if _is_scribble(page.strokes[number])]
     bars = [number for number in others if _is_bar(page.strokes[number])]
     rows = _all_rows(strokes, {*kinds, *scribbles, *bars})
-    t_bars = {number for number in bars if _row_at_bar(page, rows, number)[1] < -MIN_MARK_RISE}
+    owners = _owners(len(strokes), rows)
+    t_bars = {number for number in bars if _row_at_bar(page, owners, number)[1] < -MIN_MARK_RISE}
     if t_bars:
         bars = [number for number in bars if number not in t_bars]
         rows = _all_rows(strokes, {*kinds, *scribbles, *bars})
+        owners = _owners(len(strokes), rows)
     for number in [*scribbles, *bars]:
-        covered, depth = _row_at_bar(page, rows, number)
+        covered, depth = _row_at_bar(page, owners, number)
         if number in scribbles or depth < MIN_UNDERLINE_DEPTH:
             kinds |= dict.fromkeys([*covered, number], CROSSED_OUT)
         else:
@@ -153,6 +156,15 @@ class _Block:
         slope = covariance / ((weight * deviation**2).sum(axis=1) + LEVEL_PRIOR)
         return mean_y + slope * np.clip(x - mean_x, -BEND_LENGTH, BEND_LENGTH)
 
+    def extent(self, row: np.ndarray) -> tuple[float, float, float, float]:
+        """Return a row's left and right edge, and the least and the greatest y that its `middle`
+        can have anywhere."""
+        low, high = self.y[row].min(), self.y[row].max()
+        # A slope is a covariance, at most a product of deviations, over a variance and the prior.
+        steepest = (high - low) * np.sqrt(self.weight[row].sum() / LEVEL_PRIOR) / 4
+        rise = BEND_LENGTH * steepest
+        return self.left[row].min(), self.right[row].max(), low - rise, high + rise
+
 
 PlacedRow: TypeAlias = tuple[_Block, np.ndarray]
 """The column of a row, and the row's strokes by their numbers on the page."""
@@ -179,22 +191,38 @@ def _drawings(page: _Block) -> dict[int, str]:
     touches a tall stroke and was written just before or after a stroke of the drawing."""
     drawn = set(np.flatnonzero(page.bottom - page.top > MAX_STROKE_HEIGHT).tolist())
     tall_strokes = [page.strokes[number] for number in sorted(drawn)]
-    tall_points = np.concatenate([np.empty((0, 2)), *tall_strokes])
+    tall_points = _by_x(tall_strokes)
     for order in (range(len(page.strokes)), reversed(range(len(page.strokes)))):
         last_drawn = -2
         for number in order:
             follows = number not in drawn and abs(number - last_drawn) == 1
-            if follows and _distance(page.strokes[number], tall_points).min() < MAX_DRAWING_GAP:
+            if follows and _distance(page.strokes[number], tall_points) < MAX_DRAWING_GAP:
                 drawn.add(number)
             if number in drawn:
                 last_drawn = number
     return dict.fromkeys(drawn, DRAWING)
 
 
-def _distance(stroke: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Return the distance from each of `points`, `(n, 2)`, to a coarsely sampled stroke, `(n,)`."""
-    sampled = stroke[:: max(1, len(stroke) // 8)]
-    return np.hypot(*(sampled[:, None] - points).transpose(2, 0, 1)).min(axis=0)
+def _by_x(strokes: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the points of strokes in order of their x, `(2, points)`."""
+    points = np.concatenate([np.empty((0, 2)), *strokes])
+    return points[points[:, 0].argsort()].T.copy()
+
+
+def _distance(stroke: np.ndarray, points: np.ndarray) -> float:
+    """Return the distance from a coarsely sampled stroke to the nearest of `points`, which are in
+    order of x, `(2, points)`; infinity without points."""
+    sampled, (x, y) = stroke[:: max(1, len(stroke) // 8), :, None], points
+    left, right = sampled[:, 0].min(), sampled[:, 0].max()
+    reach, count = 1.0, 0
+    while count < len(x):
+        near = slice(*np.searchsorted(x, (left - reach, right + reach)))
+        count = near.stop - near.start
+        nearest = np.hypot(sampled[:, 0] - x[near], sampled[:, 1] - y[near]).min(initial=np.inf)
+        if nearest <= reach:
+            break
+        reach *= 4
+    return nearest if len(x) else np.inf
 
 
 def _is_bar(stroke: np.ndarray) -> bool:
@@ -211,19 +239,29 @@ def _is_scribble(stroke: np.ndarray) -> bool:
     return np.count_nonzero(swings < -MIN_SWING) >= MIN_NUM_SWINGS
 
 
-def _row_at_bar(page: _Block, rows: Sequence[PlacedRow], number: int) -> tuple[list[int], float]:
+def _owners(count: int, rows: Sequence[PlacedRow]) -> np.ndarray:
+    """Return the index of the row of each stroke of a page, -1 if it is in none, `(strokes,)`."""
+    owners = np.full(count, -1)
+    for index, (_, row) in enumerate(rows):
+        owners[row] = index
+    return owners
+
+
+def _row_at_bar(page: _Block, owners: np.ndarray, number: int) -> tuple[list[int], float]:
     """Return the strokes that stroke `number`, a bar, underlines or crosses out: those of the row
     nearest to the bar that are above or below it. Return also how far the bar is below the strokes'
     middle. Without a near row these are no strokes and infinity."""
-    inside = (page.x > page.left[number]) & (page.x < page.right[number])
-    near_rows = [row for _, row in rows if inside[row].any()]
-    covered = [row[inside[row]] for row in near_rows]
-    depths = [page.y[number] - np.average(page.y[c], weights=page.weight[c]) for c in covered]
-    bonuses = [SUCCESSION_BONUS if number - 1 in row else 0.0 for row in near_rows]
-    distances = np.abs(depths) - bonuses
+    is_inside = (page.x > page.left[number]) & (page.x < page.right[number]) & (owners >= 0)
+    inside = np.flatnonzero(is_inside)
+    row_indices, places = np.unique(owners[inside], return_inverse=True)
+    weights = np.bincount(places, page.weight[inside])
+    depths = page.y[number] - np.bincount(places, page.weight[inside] * page.y[inside]) / weights
+    follows = (number > 0) & (row_indices == owners[number - 1])
+    distances = np.abs(depths) - SUCCESSION_BONUS * follows
     if not len(distances) or distances.min() > MAX_BAR_DISTANCE:
         return [], np.inf
-    return covered[distances.argmin()].tolist(), depths[distances.argmin()]
+    nearest = distances.argmin()
+    return inside[places == nearest].tolist(), depths[nearest]
 
 
 def _all_rows(strokes: Sequence[np.ndarray], left_out: set[int]) -> list[PlacedRow]:
@@ -234,36 +272,47 @@ def _all_rows(strokes: Sequence[np.ndarray], left_out: set[int]) -> list[PlacedR
 
 def _columns(strokes: Sequence[np.ndarray], numbers: np.ndarray) -> Iterator[_Block]:
     """Yield the columns of the strokes with these `numbers` from left to right."""
-    if not len(numbers):
-        return
-    block = _Block(strokes, numbers)
-    is_left = _left_of_band(block)
-    if is_left is None:
-        yield block
-    else:
-        yield from _columns(strokes, numbers[is_left])
-        yield from _columns(strokes, numbers[~is_left])
+    waiting, count = [numbers], 1
+    while waiting and len(numbers):
+        block = _Block(strokes, waiting.pop())
+        is_left = _left_of_band(block) if count < MAX_COLUMNS else None
+        if is_left is None:
+            yield block
+        else:
+            waiting += [block.numbers[~is_left], block.numbers[is_left]]
+            count += 1
 
 
 def _left_of_band(block: _Block) -> np.ndarray | None:
     """Return a mask of the strokes to the left of the widest white band between columns, or None.
     A gap within rows is no band: the pen crosses such a gap twice in each row."""
-    widest, best = MIN_BAND_WIDTH, None
+    widest, best, count = MIN_BAND_WIDTH, None, len(block.strokes)
+    x, y = np.concatenate(block.strokes).T
+    starts = np.cumsum([0, *map(len, block.strokes[:-1])])
     for lean in np.tan(np.radians(np.arange(-MAX_BAND_TILT, MAX_BAND_TILT + 1))):
-        sheared_x = [stroke @ (1.0, -lean) for stroke in block.strokes]
-        left, right = np.array([(x.min(), x.max()) for x in sheared_x]).T
+        sheared_x = x - lean * y
+        left = np.minimum.reduceat(sheared_x, starts)
+        right = np.maximum.reduceat(sheared_x, starts)
         order = np.argsort(left)
         widths = left[order][1:] - np.maximum.accumulate(right[order])[:-1]
-        for gap in np.flatnonzero(widths > widest):
-            is_left = np.zeros(len(left), bool)
-            is_left[order[: gap + 1]] = True
-            sides = (is_left, ~is_left)
-            height = min(np.ptp([block.top[side], block.bottom[side]]) for side in sides)
-            crossings = np.count_nonzero(np.diff(is_left))
-            is_crossed = crossings > max(3, MAX_CROSSINGS * height / ROW_PITCH)
-            if height >= MIN_COLUMN_HEIGHT and not is_crossed and widths[gap] > widest:
-                widest, best = widths[gap], is_left
+        # Of the strokes before and behind each gap.
+        height = np.minimum(_heights(block, order)[:-1], _heights(block, order[::-1])[-2::-1])
+        # The pen crosses all gaps between the places of a stroke and of the next.
+        places = np.argsort(order)
+        from_place, to_place = np.sort([places[1:], places[:-1]], axis=0)
+        changes = np.bincount(from_place, minlength=count) - np.bincount(to_place, minlength=count)
+        is_crossed = np.cumsum(changes)[:-1] > np.maximum(3, MAX_CROSSINGS * height / ROW_PITCH)
+        is_band = (widths > widest) & (height >= MIN_COLUMN_HEIGHT) & ~is_crossed
+        if is_band.any():
+            gap = int(np.where(is_band, widths, 0.0).argmax())
+            widest, best = widths[gap], places <= gap
     return best
+
+
+def _heights(block: _Block, order: np.ndarray) -> np.ndarray:
+    """Return the height of the first strokes of an order, for each number of them, `(strokes,)`."""
+    bottom = np.maximum.accumulate(block.bottom[order])
+    return bottom - np.minimum.accumulate(block.top[order])
 
 
 def _rows(block: _Block) -> list[PlacedRow]:
@@ -312,15 +361,24 @@ def _rows_of_runs(block: _Block, runs: list[np.ndarray]) -> tuple[list[np.ndarra
     letter_ink = np.where(block.bottom - block.top > MAX_MARK_HEIGHT, block.weight, 0.0)
     rows: list[np.ndarray] = []
     strays: list[int] = []
+    extents = np.empty((len(runs), 4))  # of the rows
     for run in sorted(runs, key=lambda run: -letter_ink[run].sum()):
         weight, x, y = block.weight[run], block.x[run], block.y[run]
-        distances = [np.average(np.abs(block.middle(row, x) - y), weights=weight) for row in rows]
-        nearest, ink = min(distances, default=np.inf), letter_ink[run].sum()
+        level, (low, high) = np.average(y, weights=weight), extents[: len(rows), 2:].T
+        # Rows further away than a row that is apart need not be measured.
+        is_near = (low - level <= MIN_APART_DISTANCE) & (level - high <= MIN_APART_DISTANCE)
+        distances = {
+            number: np.average(np.abs(block.middle(rows[number], x) - y), weights=weight)
+            for number in np.flatnonzero(is_near).tolist()
+        }
+        nearest, ink = min(distances.values(), default=np.inf), letter_ink[run].sum()
         is_apart = ink > MIN_APART_INK and nearest > MIN_APART_DISTANCE
         if ink >= MIN_ROW_INK and nearest < MAX_ROW_DISTANCE:
-            best = int(np.argmin(distances))
+            best = min(distances, key=distances.__getitem__)
             rows[best] = np.union1d(rows[best], run)
+            extents[best] = block.extent(rows[best])
         elif ink >= MIN_ROW_INK or is_apart or not rows:
+            extents[len(rows)] = block.extent(run)
             rows.append(run)
         else:
             strays.extend(run.tolist())
@@ -329,24 +387,49 @@ def _rows_of_runs(block: _Block, runs: list[np.ndarray]) -> tuple[list[np.ndarra
 
 def _merge_halves(block: _Block, rows: list[np.ndarray]) -> list[np.ndarray]:
     """Merge each pair of rows of which the second continues the first; return all rows."""
-    while pairs := [
-        (step, a, b)
-        for a, b in permutations(range(len(rows)), 2)
-        if (step := _relative_step(block, rows[a], rows[b])) < 1
-    ]:
-        _, a, b = min(pairs)
-        rows[a] = np.union1d(rows[a], rows[b])
-        del rows[b]
-    return rows
+    numbered = dict(enumerate(rows))
+    extents = np.array([block.extent(row) for row in rows])
+    steps = _relative_steps(block, numbered, extents, numbered)
+    while steps:
+        _, first, second = min((step, *pair) for pair, step in steps.items())
+        numbered[first] = np.union1d(numbered[first], numbered.pop(second))
+        extents[first], extents[second] = block.extent(numbered[first]), np.nan
+        steps = {pair: step for pair, step in steps.items() if not {first, second} & {*pair}}
+        steps |= _relative_steps(block, numbered, extents, [first])
+    return [*numbered.values()]
+
+
+def _relative_steps(
+    block: _Block, rows: Mapping[int, np.ndarray], extents: np.ndarray, numbers: Iterable[int]
+) -> dict[tuple[int, int], float]:
+    """Return, for pairs of rows of which the second may continue the first, the step up or down as
+    a fraction of the largest allowed step, if it is less than 1. At least one row of a pair is one
+    of `numbers`; `extents` has a row for each number, not numbers where there is no row."""
+    steps = {}
+    for number in numbers:
+        behind = np.flatnonzero(_may_continue(extents[number], extents)).tolist()
+        before = np.flatnonzero(_may_continue(extents, extents[number])).tolist()
+        pairs = [*((number, k) for k in behind), *((k, number) for k in before)]
+        for first, second in pairs:
+            if first != second:
+                steps[first, second] = _relative_step(block, rows[first], rows[second])
+    return {pair: step for pair, step in steps.items() if step < 1}
+
+
+def _may_continue(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return whether a row of an extent may continue that of another, where only extents count."""
+    left, right, low, high = first.T
+    next_left, next_right, next_low, next_high = second.T
+    widths = np.minimum(right - left, next_right - next_left)
+    step = np.maximum(next_low - high, low - next_high)
+    is_behind = (left <= next_left) & (right - next_left <= MAX_HALF_OVERLAP * widths)
+    return is_behind & (step <= MAX_SUCCESSIVE_HALF_STEP)
 
 
 def _relative_step(block: _Block, left_row: np.ndarray, right_row: np.ndarray) -> float:
-    """Return the step up or down between two possible halves of a row, as a fraction of the
-    largest allowed step; infinity if the right row does not begin where the left row ends."""
+    """Return the step up or down from a row to its continuation, as a fraction of the largest
+    allowed step."""
     start, end = block.left[right_row].min(), block.right[left_row].max()
-    widths = [np.ptp([block.left[row], block.right[row]]) for row in (left_row, right_row)]
-    if block.left[left_row].min() > start or end - start > MAX_HALF_OVERLAP * min(widths):
-        return np.inf
     x = np.array([(min(end, block.right[right_row].max()) + start) / 2])
     step = np.abs(block.middle(left_row, x) - block.middle(right_row, x))[0]
     return float(
@@ -359,17 +442,28 @@ def _attach_strays(block: _Block, rows: list[np.ndarray], strays: list[int]) -> 
     row_of_stroke = np.full(len(block.strokes), -1)
     for number, row in enumerate(rows):
         row_of_stroke[row] = number
-    row_points = [np.concatenate([block.strokes[index] for index in row]) for row in rows]
+    row_points = [_by_x([block.strokes[index] for index in row]) for row in rows]
+    left, right, low, high = np.array([block.extent(row) for row in rows]).T
     for stray in strays:
-        costs = np.array([_distance(block.strokes[stray], points).min() for points in row_points])
-        if stray and row_of_stroke[stray - 1] >= 0:
-            costs[row_of_stroke[stray - 1]] -= SUCCESSION_BONUS
-        x = block.x[stray : stray + 1]
-        depths = np.array([block.y[stray] - block.middle(row, x)[0] for row in rows])
-        costs += OFF_ROW_COST * np.maximum(depths - MAX_MARK_BELOW, 0)
-        costs += OFF_ROW_COST * np.maximum(-depths - MAX_MARK_ABOVE, 0)
-        row_of_stroke[stray] = costs.argmin()
+        y, last_row = block.y[stray], row_of_stroke[stray - 1] if stray else -1
+        # What a row costs at least, where its middle and its points lie as well as they can.
+        gaps = np.maximum(left - block.right[stray], block.left[stray] - right)
+        bounds = np.maximum(gaps, 0) + _off_row_cost(np.clip(0.0, y - high, y - low))
+        costs: dict[int, float] = {}
+        for number in np.argsort(bounds).tolist():
+            if bounds[number] > min(costs.values(), default=np.inf) + SUCCESSION_BONUS:
+                break
+            depth = y - block.middle(rows[number], block.x[stray : stray + 1])[0]
+            costs[number] = _distance(block.strokes[stray], row_points[number])
+            costs[number] += _off_row_cost(depth) - SUCCESSION_BONUS * (number == last_row)
+        row_of_stroke[stray] = min(costs, key=lambda number: (costs[number], number))
     return [np.flatnonzero(row_of_stroke == number) for number in range(len(rows))]
+
+
+def _off_row_cost(depth: np.ndarray | float) -> np.ndarray | float:
+    """Return the cost of a mark that is so far below a row's middle."""
+    beyond = np.maximum(depth - MAX_MARK_BELOW, 0) + np.maximum(-depth - MAX_MARK_ABOVE, 0)
+    return OFF_ROW_COST * beyond
 
 
 def _reading_order(block: _Block, row: np.ndarray) -> list[int]:

@@ -1,5 +1,6 @@
 """Rows of small pages: words drawn as zigzags of one x-height, with dots and ascenders."""
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -161,6 +162,24 @@ def test_halves_of_a_row_written_the_wrong_way_round_are_put_right():
     order = [*rows[1][half:], *rows[0], *rows[2], *rows[1][:half]]
     read = found([parts[number] for number in order])
     assert [[order[number] for number in one] for one in read] == rows
+
+
+LINE = np.linspace((0, 0), (0, 400), 200_000)
+HOSTILE = {
+    "each word a row": [letter(x, 40 * n) for n in range(1500) for x in (0, 8)],
+    "each word a row further right": [letter(9 * n, 25 * n) for n in range(1500)],
+    "each word a column": [letter(40 * n, y) for n in range(1100) for y in (0, 30, 60)],
+    "letters at a line of many points": [letter(n / 10, n % 30) for n in range(1500)] + [LINE],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_rows_are_found_in_time_however_strokes_lie(kind):
+    begin = time.process_time()
+    rows, kinds = find_rows(HOSTILE[kind])
+    assert time.process_time() - begin < 20.0
+    assert sorted([n for one in rows for n in one] + [*kinds]) == [*range(len(HOSTILE[kind]))]
 
 
 def test_no_stroke_is_lost():
