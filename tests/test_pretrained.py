@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import experiments
+from base.base_dataset import SPLITS
 from base.checkpoint import load_checkpoint
 from base.pretrained import PRETRAINED, pretrained
 from benchmarks.legibility import JUDGE, read_back
@@ -178,7 +179,12 @@ def test_the_pages_have_what_the_record_of_a_file_says_of_its_validation(name):
 def test_the_networks_for_use_are_what_their_config_trains(name):
     config = plan_from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
     record = load_checkpoint(NETWORKS[name])["config"] | {"name": name}
-    assert plan_of(record, name).resolved == config.resolved
+    trained, ready = plan_of(record, name).resolved, config.resolved
+    # Their data were nested datasets, which became sources; test_samples.py has their checksums.
+    for resolved in (trained, ready):
+        for key in ("dataset", "sources", *SPLITS):
+            resolved["data_loader"]["args"].pop(key, None)
+    assert trained == ready
 
 
 def test_no_more_networks_are_shipped_than_have_a_use():
