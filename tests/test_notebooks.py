@@ -1,5 +1,6 @@
 """The notebooks run from top to bottom, and show what is stored of them."""
 
+import sys
 from pathlib import Path
 
 import nbformat
@@ -13,6 +14,19 @@ SHOWN = {
     "results": ("| conditional, log-loss | -1128.2 | -1081.2 | -1132.6 |", "IAM-OnDB is not in"),
 }
 """Of the outputs of each."""
+SHORT_EXAM = f"""#!{sys.executable}
+import runpy, sys
+
+sys.argv, sys.path[0] = sys.argv[1:], {str(ROOT)!r}
+
+from data_loader.texts import corpus
+from trainer.own_hand import exam
+
+corpus.CARRIERS = dict(list(corpus.CARRIERS.items())[::12])
+exam.NUM_EXAM_LINES = 8
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs a script of the project; what learned a hand is examined by a few lines."""
 
 
 def kinds(notebook):
@@ -33,6 +47,9 @@ def test_a_notebook_runs_and_shows_what_is_stored(path, tmp_path, monkeypatch):
     stored = kinds(notebook)
     setup = next(cell for cell in notebook.cells if cell.cell_type == "code")
     setup.source += "\nDATA = Path('no database')"  # it takes minutes to score networks on it
+    (tmp_path / "python").write_text(SHORT_EXAM)
+    (tmp_path / "python").chmod(0o755)
+    setup.source += f"\nsys.executable = {str(tmp_path / 'python')!r}"
     NotebookClient(notebook, resources={"metadata": {"path": str(path.parent)}}).execute()
     assert kinds(notebook) == stored
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
