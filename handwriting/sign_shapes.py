@@ -22,9 +22,10 @@ Strokes = Sequence[np.ndarray]
 # A title in quotation marks is a section of the lab notebook.
 NO_RING = "a 9 without a ring"
 CROSSED_DIGIT = "a digit over another sign"
-MIN_RING_AREA = 0.065
-"""Least area that a `9` encloses, divided by the square of its height (by eye: some 60 of 811 in
-seven styles enclose less, and most of these look like a `1`, `5` or `7`)."""
+MIN_RING_FRACTION = 0.095
+"""Least area that a `9` encloses, divided by its height and by the width of its upper part ("signs
+by shape": of 1,040 in five styles 7 % enclose less, and most of these look like a `1` or `7`)."""
+UPPER_PART = 0.6  # of a digit's height, where the ring of a `9` is (assumed)
 MIN_SIGN_HEIGHT = 0.8  # least x-heights of a stroke that is a whole sign, not a part (by eye)
 MIN_DEGREE_AREA = 0.2  # least area that a `°` encloses, in squares of its height (by eye)
 PEN_WIDTH = 0.15  # of the pen's line in x-heights (by eye)
@@ -50,7 +51,7 @@ def shape_faults(word: WrittenWord, lean: float) -> Iterator[str]:
     """
     letters, parts = letters_of(word), strokes_by_character(word)
     for index, (character, strokes) in enumerate(zip(word.text, parts, strict=False)):
-        if strokes and character == "9" and ring_area(strokes) < MIN_RING_AREA:
+        if strokes and character == "9" and _ring_fraction(strokes) < MIN_RING_FRACTION:
             yield NO_RING
         elif strokes and character in "02345678" and _width(strokes, lean) < MIN_DIGIT_WIDTH:
             yield f"a thin {character}"
@@ -177,6 +178,16 @@ def _crosses(strokes: Strokes, others: Strokes) -> bool:
     ends = segments[:, None, :, None] == other_segments[:, None]
     is_apart = ~ends.all(-1).any((2, 3))
     return bool((segments_cross(segments, other_segments) & is_apart).any())
+
+
+def _ring_fraction(strokes: Strokes) -> float:
+    """Return the area that a digit encloses, divided by its height and the width of its upper part:
+    a narrow hand's ring is as narrow as its digits."""
+    points = np.concatenate(strokes)
+    depth = points[:, 1] - points[:, 1].min()
+    height = depth.max()
+    width = np.ptp(points[depth < UPPER_PART * height, 0]) if height else 0.0
+    return ring_area(strokes) * height / width if width else 0.0
 
 
 def _width(strokes: Strokes, lean: float) -> float:
