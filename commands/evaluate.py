@@ -54,7 +54,7 @@ class Evaluation:
     overrides: list[Override]
     seed: int
     recorded: Mapping[str, Any]
-    output: options.Output | None = None
+    output: options.Output | None
 
     def file(self, checkpoint: Path, ending: str) -> Path:
         """Return the path of a file of results; each checkpoint and each evaluation has its own."""

@@ -48,10 +48,10 @@ class SearchOptions:
         words: file of names and terms that the model of words expects.
     """
 
-    beam: int | None = None
-    language_model: str | None = None
-    language_weight: float | None = None
-    words: str | None = None
+    beam: int | None
+    language_model: str | None
+    language_weight: float | None
+    words: str | None
 
     @property
     def files(self) -> list[str]:

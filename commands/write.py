@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ def add_options(parser: Parser) -> None:
     add("--inkml", dest="settings", action="append_const", const=inkml, help=argparse.SUPPRESS)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Lines:
     """The options of lines.
 
@@ -77,18 +77,18 @@ class Lines:
         show: kinds of pictures that are saved for each line.
     """
 
-    text: list[str] | None = None
-    num_samples: int | None = None
+    text: list[str] | None
+    num_samples: int | None
     seed: int
-    bias: float | None = None
-    pen_sharpness: float | None = None
-    steps: int | None = None
-    extras: Mapping[str, list[float]] = field(default_factory=dict)
+    bias: float | None
+    pen_sharpness: float | None
+    steps: int | None
+    extras: Mapping[str, list[float]]
     skip_unknown: bool
-    primer: PrimerFile | None = None
-    style: Path | None = None
+    primer: PrimerFile | None
+    style: Path | None
     output: options.Output
-    inkml: bool = False
+    inkml: bool
     show: list[str]
 
     def sampling(self, writer: "model.Writer") -> Sampling:
