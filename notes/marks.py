@@ -1,7 +1,7 @@
 """Tells strokes that are no letters by their shape: lines, arrows, rings, carets, rules of a table,
 boxes, bullets, and what crosses words out. Lengths are in x-heights."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,8 @@ MIN_LINE_LENGTH = 2.2  # of a line that crosses words out or underlines them
 MAX_LINE_ASPECT = 0.25  # largest ratio of a level line's height to its width
 MAX_LINE_DETOUR = 1.2  # largest ratio of a line's path length to its chord
 MIN_CROSSINGS = 5  # with letters, of the strokes that cross a word out
-MIN_LINE_CROSSINGS = 3  # with letters, of a straight line that crosses a word out
+MIN_LINE_CROSSINGS = 3  # with letters, of a straight line of `MIN_LINE_LENGTH`
+MIN_SHORT_LINE_LENGTH = 1.5  # of a straight line that has `MIN_CROSSINGS`
 MIN_STROKE_CROSSINGS = 2  # with letters, of each stroke that crosses a word out
 MIN_HATCH_LENGTH = 1.5  # of a straight stroke that may cross one letter
 MAX_CROSSED_DEPTH = 1.0  # from a stroke's middle to the middle of a stroke that it crosses out
@@ -32,6 +33,7 @@ MAX_RULE_GAP = 1.0  # between rules that meet (assumed)
 MAX_SIDE_BEND = 0.12  # from a side to its chord, as a fraction of the chord (assumed)
 MAX_BULLET_HEIGHT = 0.85  # of a bullet or dash, and largest width of a bullet
 MAX_BULLET_WIDTH = 2.2  # of a dash
+MAX_DASH_ASPECT = 0.5  # largest ratio of a dash's height to its width
 MAX_BULLET_DEPTH = 0.5  # from the middle of the row
 MIN_BULLET_GAP = 0.4  # to the text
 MAX_BOX_STROKES = 4  # without its tick
@@ -119,15 +121,15 @@ def _crosses_out(
 ) -> bool:
     pairs = (pair for number in group for pair in found[number].items())
     count = sum(crossed for other, crossed in pairs if other not in group)
-    is_single_line = len(group) == 1 and is_line(strokes[group[0]])
     width = np.ptp(np.concatenate([strokes[number] for number in group])[:, 0])
-    enough = MIN_LINE_CROSSINGS if is_single_line else MIN_CROSSINGS
-    return bool(width >= MIN_LINE_LENGTH and count >= enough)
+    if len(group) == 1 and _is_straight(strokes[group[0]], MIN_SHORT_LINE_LENGTH):
+        return bool(count >= (MIN_LINE_CROSSINGS if width > MIN_LINE_LENGTH else MIN_CROSSINGS))
+    return bool(width >= MIN_LINE_LENGTH and count >= MIN_CROSSINGS)
 
 
 def arrows(strokes: Sequence[np.ndarray]) -> Iterator[int]:
-    """Yield the numbers of the strokes of arrows: a straight shaft with barbs in the same stroke,
-    in the stroke before, or in the next stroke or two."""
+    """Yield the numbers of the strokes of arrows: a straight shaft with barbs in the same stroke or
+    in the next stroke or two."""
     for number, stroke in enumerate(strokes):
         apex = int(np.hypot(*(stroke - stroke[0]).T).argmax())
         shaft, rest = stroke[: apex + 1], stroke[apex:]
@@ -135,8 +137,8 @@ def arrows(strokes: Sequence[np.ndarray]) -> Iterator[int]:
             yield number
         if not _is_shaft(stroke):
             continue
-        for others in ([number + 1], [number + 1, number + 2], [number - 1]):
-            if 0 <= others[0] and others[-1] < len(strokes):
+        for others in ([number + 1], [number + 1, number + 2]):
+            if others[-1] < len(strokes):
                 barbs = np.concatenate([strokes[other] for other in others])
                 if _are_barbs(stroke, barbs) or _are_barbs(stroke[::-1], barbs):
                     yield from (number, *others)
@@ -186,7 +188,7 @@ def is_caret(stroke: np.ndarray) -> bool:
     return bool(is_open and is_between and low < rise < high and low < fall < high)
 
 
-def sides(stroke: np.ndarray) -> list[np.ndarray]:
+def _sides(stroke: np.ndarray) -> list[np.ndarray]:
     """Return the sides of a stroke, which is divided at its corners until the sides are straight or
     short."""
     if np.ptp(stroke, axis=0).max() < MIN_RULE_LENGTH:
@@ -199,7 +201,7 @@ def sides(stroke: np.ndarray) -> list[np.ndarray]:
     corner = int(away.argmax())
     if away[corner] <= MAX_SIDE_BEND * length:
         return [stroke]
-    return [*sides(stroke[: corner + 1]), *sides(stroke[corner:])]
+    return [*_sides(stroke[: corner + 1]), *_sides(stroke[corner:])]
 
 
 class Table(NamedTuple):
@@ -209,18 +211,19 @@ class Table(NamedTuple):
     x: np.ndarray
     y: np.ndarray
 
-    def cell(self, x: float, y: float) -> tuple[int, int] | None:
-        """Return the numbers of the row and the column of the cell at a point, if it is in one."""
+    def place(self, x: float, y: float) -> tuple[int, int] | None:
+        """Return the numbers of the row and the column of the cell at a point; None outside."""
         row, column = int(np.searchsorted(self.y, y)), int(np.searchsorted(self.x, x))
         is_inside = 0 < row < len(self.y) and 0 < column < len(self.x)
         return (row - 1, column - 1) if is_inside else None
 
 
-def tables(strokes: Sequence[np.ndarray]) -> Iterator[Table]:
-    """Yield the ruled tables of a page: level and upright rules that meet, of two cells or more."""
+def tables(strokes: Sequence[np.ndarray], left_out: Container[int]) -> Iterator[Table]:
+    """Yield the ruled tables of a page: level and upright rules that meet, of two cells or more.
+    Strokes whose numbers are in `left_out` are no rules."""
     level, upright = [], []
     for number, stroke in enumerate(strokes):
-        for side in sides(_sampled(stroke)):
+        for side in () if number in left_out else _sides(_sampled(stroke)):
             width, height = np.ptp(side, axis=0)
             edges = (number, *side.min(axis=0), *side.max(axis=0))
             if width >= MIN_RULE_LENGTH and height < MAX_LINE_ASPECT * width:
@@ -271,7 +274,7 @@ def list_mark(strokes: Sequence[np.ndarray], middle: float) -> tuple[str, int]:
     width, height = np.ptp(strokes[0], axis=0)
     is_small = height <= MAX_BULLET_HEIGHT and width <= MAX_BULLET_WIDTH
     is_level = abs(strokes[0][:, 1].mean() - middle) < MAX_BULLET_DEPTH
-    is_dash = height < MAX_LINE_ASPECT * width
+    is_dash = height < MAX_DASH_ASPECT * width
     if len(strokes) > 1 and is_small and is_level and (is_dash or width < MAX_BULLET_HEIGHT):
         if left[1] - right[0] >= MIN_BULLET_GAP:
             return "-", 1

@@ -109,9 +109,8 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
         covered, depth = _row_at_line(page, owners, group)
         if depth >= MIN_UNDERLINE_DEPTH:
             kinds |= dict.fromkeys(group, UNDERLINE)
-        elif group in crossing:
-            earlier = [number for number in covered if number < group[0]]
-            kinds |= dict.fromkeys([*earlier, *group], CROSSED_OUT)
+        elif group in crossing and (crossed := [k for k in covered if k < group[0]]):
+            kinds |= dict.fromkeys([*crossed, *group], CROSSED_OUT)
     if not left_out <= {*kinds}:  # Some lines are bars of letters, or dashes.
         rows = _all_rows(strokes, left_out & {*kinds})
     ordered = []
@@ -354,7 +353,7 @@ def _left_of_band(block: Block) -> np.ndarray | None:
         places = np.argsort(order)
         from_place, to_place = np.sort([places[1:], places[:-1]], axis=0)
         changes = np.bincount(from_place, minlength=count) - np.bincount(to_place, minlength=count)
-        is_crossed = np.cumsum(changes)[:-1] > np.maximum(3, MAX_CROSSINGS * height / ROW_PITCH)
+        is_crossed = np.cumsum(changes)[:-1] > np.maximum(2, MAX_CROSSINGS * height / ROW_PITCH)
         is_band = (widths > widest) & (height >= MIN_COLUMN_HEIGHT) & ~is_crossed
         if is_band.any():
             gap = int(np.where(is_band, widths, 0.0).argmax())
