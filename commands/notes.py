@@ -18,8 +18,9 @@ from tqdm import tqdm
 import model
 import notes
 from base.pretrained import resolve_checkpoint
-from commands import options, search_options
-from commands.options import Networks, Parser
+from commands import network_options, search_options
+from commands.network_options import Networks
+from commands.options import Parser
 from commands.search_options import SearchOptions
 from data_loader.sources.parsing import first_of
 from utils.checks import DataError, UserError, described, printable
@@ -36,7 +37,7 @@ Loader: TypeAlias = Callable[[], "tuple[model.Reader, model.Search]"]
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, default="reader")
+    network_options.add_network(parser, default="reader")
     path = "file of Xournal++, reMarkable, Excalidraw, SVG or InkML, any file that `read` takes, "
     path += "or a folder of such files; pages that were read before are not read again"
     parser.add_argument("path", type=Path, metavar="PATH", help=path)
@@ -58,7 +59,7 @@ def add_options(parser: Parser) -> None:
     any_pdf = "save notes also over PDFs outside the note's folder; a note may name any PDF"
     parser.add_argument("--any-pdf", action="store_true", help=any_pdf)
     search_options.add_options(parser)
-    options.add_output(either, SUFFIXES, default=None)
+    network_options.add_output(either, SUFFIXES, default=None)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.correct:
         note = library.note(path.name, path)
         for address, text in arguments.correct:
-            library.correct(note, options.word_address(address), text)
+            library.correct(note, network_options.word_address(address), text)
     is_single = not path.is_dir()
     read_notes = _read(library, files, reader, is_single=is_single)
     if arguments.search:
@@ -104,7 +105,7 @@ def check(arguments: argparse.Namespace) -> None:
             cannot be written, or options are wrong or contradict each other.
     """
     path, output = arguments.path, arguments.output
-    options.check_readable(path)
+    network_options.check_readable(path)
     for saved in filter(None, (arguments.lines, output and output.file)):
         if saved.exists() and saved.samefile(path):
             raise UserError(f"{saved}: would replace the notes; name another file")
@@ -115,7 +116,7 @@ def check(arguments: argparse.Namespace) -> None:
     if arguments.lines:
         prepare_output(arguments.lines, "--lines")
     for address, _ in arguments.correct:
-        options.word_address(address)
+        network_options.word_address(address)
 
 
 def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:

@@ -2,7 +2,7 @@
 
 import json
 
-from commands import options
+from commands import network_options
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from tests.benchmarks.scripts import run
 from tests.commands.networks import config_of
@@ -27,7 +27,7 @@ def test_damaged_samples_that_are_read_for_sure_are_left_out(tmp_path, monkeypat
     loaded = dataset.load()
     samples = loaded.split("train")
     reader = Reads([(sample.ink, sample.text) for sample in samples])
-    monkeypatch.setattr(options.Networks, "reader", lambda self, path: reader)
+    monkeypatch.setattr(network_options.Networks, "reader", lambda self, path: reader)
     output = tmp_path / "names.txt"
     run("damaged", tmp_path / "config.json", "--output", output)
     damaged = [sample.name for sample in samples if WRONG in sample.text]
