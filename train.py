@@ -26,7 +26,6 @@ from base.provenance import versions
 from base.random_state import seed_all
 from base.run_folder import RunExists
 from base.training_parts import TrainingParts
-from base.trying import trying
 from commands import sweep, train_options
 from commands.start import Start, named_by_content, resolve_start
 from data_loader.data_loaders import Data
@@ -36,7 +35,6 @@ from parse_config import settings_of
 from utils.alphabet import table
 from utils.checks import CheckpointError, ConfigFault, UserError, first_line, shown
 from utils.licences import combined
-from utils.normalisation import Normalisation
 
 log = logging.getLogger("train")
 
@@ -117,32 +115,24 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start
     """
     checkpoint, plan, settings = start.checkpoint, start.plan, settings_of(start.plan)
     seed_all(settings.seed)
-    normalisation = None
-    if start.is_resumed or (checkpoint and settings.keep_normalisation):
-        normalisation = Normalisation.from_dict(checkpoint.content["normalisation"])
+    known, keeps_units = start.known, start.is_resumed or settings.keep_normalisation
     if not start.is_resumed:
         plan = named_by_content(plan)
     origin = Origin(checkpoint.path, device, start.is_resumed) if checkpoint else None
-    loader = plan.build("data_loader", origin=origin)
-    key = "data_loader.args.sources" if loader.sources else "data_loader.args.dataset.args"
-    with trying(key.removesuffix(".args"), loader.dataset, "a dataset that loads samples"):
-        loaded = loader.dataset.load()
-        loaded.check_extras(start.extras or {})
-        data = loader.prepare(
-            loaded,
-            seed=settings.seed,
-            normalisation=normalisation,
-            alphabet=start.alphabet,
-            extends_alphabet=checkpoint is not None and not start.is_resumed,
-        )
-    plan = plan.with_values({f"{key}.{name}": loaded.fitted[name] for name in loaded.fitted})
-    start.check_data(loaded, new_data)
-    log.info("%s", loaded.report)
+    data = plan.build("data_loader", origin=origin).load(
+        seed=settings.seed,
+        extras=known.get("extras", {}),
+        normalisation=known.get("normalisation") if keeps_units else None,
+        alphabet=known.get("alphabet"),
+        extends_alphabet=not start.is_resumed,
+    )
+    start.check_data(data.loaded, new_data)
+    log.info("%s", data.loaded.report)
     if new := data.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
     # Again, as the main process may have drawn numbers while it loaded the data.
     seed_all(settings.seed)
-    return replace(start, plan=plan), data
+    return replace(start, plan=plan.with_values(data.fitted)), data
 
 
 def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
@@ -164,7 +154,8 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return a trainer with parts of its own, and with the weights that a new run begins with."""
     plan, settings = start.plan, settings_of(start.plan)
     units = {"normalisation": data.normalisation, "alphabet": data.alphabet}
-    model = plan.build("arch", **units, extras=start.extras or data.loaded.extras)
+    units["extras"] = start.known.get("extras") or data.loaded.extras
+    model = plan.build("arch", **units)
     start.begin_with_weights(model)
     train_loader = data.training_loader(model.features)
     steps = settings.planned_steps(len(train_loader))

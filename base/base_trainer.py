@@ -298,7 +298,7 @@ class BaseTrainer(ABC):
             origin = self.run.first_weights()
             known = f"{name} from {origin}: {count:,} trainable parameters"
             log.info("%s", known if origin else self.model)
-        elif self.state.resumed_from.parent.resolve() != self.run.models.resolve():
+        elif not self.run.contains(self.state.resumed_from):
             self._save()  # With this checkpoint the new run can be resumed from its own folder.
 
     def _finish(self) -> None:
