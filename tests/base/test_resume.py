@@ -217,6 +217,22 @@ def test_the_state_of_a_schedule_stays_where_its_settings_change(tmp_path):
     assert trainer.lr_scheduler.strength == 0.5
 
 
+class Inverse(lr_scheduler.LRScheduler):
+    def __init__(self, optimizer, _, *, power=1.0):
+        self.power = power
+        super().__init__(optimizer)
+
+    def get_lr(self):
+        return [rate / (1 + self.last_epoch) ** self.power for rate in self.base_lrs]
+
+
+def test_a_schedule_of_ones_own_steps_to_its_place_when_its_settings_change(tmp_path):
+    make(tmp_path, epochs=1, scheduler=Inverse).train()
+    trainer = resumed(tmp_path, "run", epochs=2, scheduler=partial(Inverse, power=2.0))
+    expected = 0.05 / (1 + trainer.progress.step) ** 2
+    assert trainer.optimizer_step.learning_rate == pytest.approx(expected)
+
+
 def test_what_a_plateau_reduced_stands(tmp_path):
     def never(optimizer, _, patience):
         return lr_scheduler.ReduceLROnPlateau(optimizer, patience=patience, factor=0.5)
