@@ -271,7 +271,9 @@ class BaseTrainer(ABC):
                 stack.enter_context(torch.autograd.set_detect_anomaly(True))
                 self._nonfinite = stack.enter_context(watched(self.model))
             with self._stop:
-                stack.enter_context(self.run_log.opened(self.checkpoint_writer))
+                stack.callback(self.run.release)
+                was_started = self.checkpoint_writer.begin()
+                stack.enter_context(self.run_log.opened(self.progress, was_started))
                 stack.push(self._record_end)
                 with closing(self.stream):
                     self._start()

@@ -61,7 +61,8 @@ class CheckpointWriter:
         stream: BatchStream,
         optimizer_step: OptimizerStep,
     ) -> None:
-        self.run, self.header, self.settings = parts.run, parts.checkpoint_header, settings
+        self._parts, self.run, self.settings = parts, parts.run, settings
+        self.header = parts.checkpoint_header
         self.state, self.stream, self.optimizer_step = state, stream, optimizer_step
         self.stateful: dict[str, Any] = {}
         self.changes: dict[str, list[Any]] = {}
@@ -129,7 +130,23 @@ class CheckpointWriter:
         epoch_steps = round(progress.epoch_steps * total / former_total)
         return progress.epoch * total + min(epoch_steps, total)
 
-    def discard_newer(self) -> None:
+    def begin(self) -> bool:
+        """Create the run's folder, hold the run, and set aside checkpoints that are newer than the
+        resumed one; return, in the main process, whether the run was started before."""
+        parts, config, was_started = self._parts, self.header.get("config", {}), False
+        if distributed.is_main():
+            weights_from = parts.weights_from and str(parts.weights_from)
+            was_started = self.run.create(
+                parts.config or config,
+                self.settings.seed,
+                {"changes": self.changes, "config": config, "weights_from": weights_from},
+                resumed_from=self.state.resumed_from,
+                device=parts.device,
+            )
+        self._discard_newer()
+        return was_started
+
+    def _discard_newer(self) -> None:
         """Set aside checkpoints that are newer than the resumed checkpoint."""
         source, progress, forgets_best = self.state.resumed_from, self.state.progress, False
         if distributed.is_main() and source is not None:
