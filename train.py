@@ -189,18 +189,12 @@ def checkpoint_header(
     start: Start, data: Data, model: BaseModel, device: torch.device
 ) -> Checkpoint:
     """Return what all checkpoints of a run have in common, as no step changes it."""
-    loaded = data.loaded
     weights_licences = {licence_of(start.checkpoint.content)} if start.checkpoint else set()
     header = {
         "config": start.plan.stored,
         "alphabet": data.alphabet.characters if model.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
-        "dataset": {
-            "canonical": loaded.canonical,
-            "quantisation_step": loaded.quantisation_step,
-            "fingerprints": loaded.fingerprints,
-            "ink_sums": loaded.ink_sums,
-        },
+        "dataset": data.loaded.facts,
         "licence": combined(data.settings.dataset.licences() | weights_licences),
         "versions": versions(device),
         "modules": user_modules.digests(),

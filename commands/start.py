@@ -25,7 +25,7 @@ from torch import Tensor
 
 import parse_config
 from base import distributed
-from base.base_dataset import Loaded, is_same_ink
+from base.base_dataset import Loaded
 from base.base_model import BaseModel
 from base.checkpoint import (
     CheckpointFile,
@@ -148,22 +148,13 @@ class Start:
         """Raise a DataError if a resumed run's data have changed, unless `new_data` is set."""
         if not self.is_resumed:
             return
-        dataset = children(self.checkpoint.content.get("dataset"))
-        former, inks = children(dataset.get("fingerprints")), children(dataset.get("ink_sums"))
-        if not former:
-            path = self.checkpoint.path
+        path, facts = self.checkpoint.path, self.checkpoint.content.get("dataset")
+        if not children(facts).get("fingerprints"):
             log.info("%s does not say what the data were: they are recorded from now on", path)
-        present = loaded.fingerprints
-        changed = [
-            split
-            for split in former
-            if former[split] != present.get(split)
-            # Checkpoints of former versions have no sums of the ink.
-            or (split in inks and not is_same_ink(inks[split], loaded.ink_sums[split]))
-        ]
+        changed = loaded.changed_splits(facts)
         if changed and not new_data:
             raise DataError(
-                f"{self.checkpoint.path}: the data are not those of the run; other lines, texts, "
+                f"{path}: the data are not those of the run; other lines, texts, "
                 f"ink or another order in {', '.join(changed)}. --new-data resumes with the "
                 "changed data"
             )
