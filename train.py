@@ -156,7 +156,8 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     units = {"normalisation": data.normalisation, "alphabet": data.alphabet}
     units["extras"] = start.known.get("extras") or data.loaded.extras
     model = plan.build("arch", **units)
-    start.begin_with_weights(model)
+    if start.checkpoint and not start.is_resumed:
+        start.give_weights(model)
     train_loader = data.training_loader(model.features)
     steps = settings.planned_steps(len(train_loader))
     optimizer = plan.build("optimizer", params=[*model.to(device).parameters()])

@@ -137,7 +137,7 @@ class CheckpointWriter:
         if distributed.is_main():
             weights_from = parts.weights_from and str(parts.weights_from)
             was_started = self.run.create(
-                parts.config or config,
+                parts.run_config,
                 self.settings.seed,
                 {"changes": self.changes, "config": config, "weights_from": weights_from},
                 resumed_from=self.state.resumed_from,

@@ -15,13 +15,10 @@ used instead of one that does not fit, if the command line names the run alone.
 
 import argparse
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-from torch import Tensor
 
 import parse_config
 from base import distributed
@@ -84,25 +81,6 @@ class Start:
             raise CheckpointError(f"{self.checkpoint.path}: {problem}")
         return known
 
-    @contextmanager
-    def weights_for(self, network: BaseModel) -> Iterator[Mapping[str, Tensor]]:
-        """A block with the checkpoint's weights on the device of a network; for a new run, extended
-        to the network's alphabet. Errors about weights that do not fit name the arguments."""
-        content, path = self.checkpoint.content, self.checkpoint.path
-        device = next(network.parameters()).device
-        weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
-        if not self.is_resumed:
-            alphabet = self.known.get("alphabet")
-            weights = network.extend_state_dict(weights, alphabet and len(alphabet))
-        try:
-            yield weights
-        except CheckpointError:
-            differing = differing_arguments(content["config"].get("arch"), self.plan["arch"])
-            if not differing:
-                raise
-            message = f"{path}: does not fit the config: {'; '.join(differing)}"
-            raise CheckpointError(message) from None
-
     def tried(self) -> "Start":
         """Return the start after a trial of the constructors.
 
@@ -112,19 +90,31 @@ class Start:
         """
         plan, network = parse_config.try_constructors(self.plan, self.known)
         if network is not None and self.checkpoint is not None:
-            with self.weights_for(network) as weights:
-                check_weights(network, weights, self.checkpoint.path)
+            self.give_weights(network)
         return replace(self, plan=plan)
 
-    def begin_with_weights(self, network: BaseModel) -> None:
-        """Load the checkpoint's weights into the network of a new run, if there is a checkpoint.
+    def give_weights(self, network: BaseModel) -> None:
+        """Load the checkpoint's weights into a network, for a new run extended to the network's
+        alphabet; on the device "meta" they only have to fit.
 
         Raises:
-            CheckpointError: if the weights do not fit the network.
+            CheckpointError: if they do not fit; names the arguments that differ.
         """
-        if self.checkpoint is not None and not self.is_resumed:
-            with self.weights_for(network) as weights:
-                load_weights(network, weights, self.checkpoint.path)
+        content, path = self.checkpoint.content, self.checkpoint.path
+        device = next(network.parameters()).device
+        weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
+        if not self.is_resumed:
+            alphabet = self.known.get("alphabet")
+            weights = network.extend_state_dict(weights, alphabet and len(alphabet))
+        try:
+            check_weights(network, weights, path)
+        except CheckpointError:
+            if differing := differing_arguments(content["config"].get("arch"), self.plan["arch"]):
+                message = f"{path}: does not fit the config: {'; '.join(differing)}"
+                raise CheckpointError(message) from None
+            raise
+        if device.type != "meta":
+            load_weights(network, weights, path)
 
     def is_finished(self) -> bool:
         """Return whether a resumed run's trainer has nothing left to do."""
