@@ -27,7 +27,7 @@ from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_state import Progress, RunState
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import CheckpointError, first_line, shown
+from utils.checks import CheckpointError, UserError, first_line, shown
 from utils.files import link_or_copy, set_aside
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,18 @@ class CheckpointWriter:
         self._warned_of: set[str] = set()  # parts whose states differ between processes
         self._last_save = time.monotonic()
         self._saved_best: Progress | None = None  # in the best, if written since this start
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """All parts whose states a checkpoint has, by name."""
+        return self.optimizer_step.stateful | self.stateful
+
+    def keep(self, name: str, part: Any) -> None:
+        """Let checkpoints have the state of a further part; see `BaseTrainer.keep`."""
+        if name in self.stateful:
+            owner = type(self.stateful["trainer"]).__name__
+            raise UserError(f"{owner} keeps two parts as {name!r}: each needs a name of its own")
+        self.stateful[name] = part
 
     # Resuming.
 
@@ -218,7 +230,7 @@ class CheckpointWriter:
         """Warn once of each part whose state differs between the processes."""
         if distributed.world_size() == 1:
             return
-        parts = self.optimizer_step.stateful | self.stateful
+        parts = self.parts
         digests = {name: digest(part.state_dict()) for name, part in parts.items()}
         for others in distributed.all_gather_object(digests):
             for name in sorted(digests.keys() - self._warned_of):
