@@ -93,7 +93,9 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         for note in read_notes:
             title = f"# {printable(note.name)}\n" * (len(files) > 1)
-            tqdm.write(title + notes.as_text([note]))
+            tqdm.write(title, end="")
+            for part in notes.text_parts([note]):
+                tqdm.write(part, end="")
 
 
 def check(arguments: argparse.Namespace) -> None:

@@ -12,13 +12,13 @@ _HOMES = {
     "Library": "reading_cache",
     "Note": "page_text",
     "PageText": "page_text",
-    "as_text": "exporting",
     "note_files": "formats",
     "read_page": "reading",
     "read_pages": "formats",
     "save": "exporting",
     "save_lines": "exporting",
     "search": "searching",
+    "text_parts": "exporting",
 }
 __all__ = list(_HOMES)
 __getattr__ = importer(__name__, _HOMES)

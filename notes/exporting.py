@@ -2,44 +2,45 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from io import BytesIO
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from notes.ink_page import InkPage, PageStroke, below_each_other
 from notes.page_text import Note, PageRow, PageText, PageWord
 from utils.checks import UserError
-from utils.files import atomic_write, write_text
+from utils.files import atomic_write
 from utils.page.layers import Pen, Row, curves
 from utils.page.page import Page, save_pages
-from utils.page.pdf import POINT, BoxedWord, Drawn, PdfPage, straight, write_pages, write_pdf
+from utils.page.pdf import POINT, BoxedWord, Drawn, PdfPage, straight, write_pages
 
 SHEET_WIDTH = 210.0
 """Width of a page whose unit is unknown, in millimetres (assumed: A4)."""
 
 
-def save(notes: Sequence[Note], path: Path) -> list[Path]:
+def save(notes: Iterable[Note], path: Path) -> list[Path]:
     """Save notes in the format of the path's suffix, and return the files: InkML has a file for
-    each page, any other format has one file.
+    each page, any other format has one file. One page is in memory at a time.
 
     Raises:
         UserError: if a PDF that notes annotate cannot be used.
         OSError: if a file cannot be written.
     """
-    suffix, pages = path.suffix.lower(), [page for note in notes for page in note.pages]
+    suffix, pages = path.suffix.lower(), (page for note in notes for page in note.pages)
     if suffix == ".inkml":
-        return save_pages([_sheet_with_page(page, text) for page, text in pages], path)
-    if suffix != ".pdf":
-        write_text(path, {".txt": as_text, ".md": as_markdown, ".json": as_json}[suffix](notes))
-    elif any(page.background for page, _ in pages):
-        atomic_write(path, _merged_with_pdfs(pages, path.stem).write)
+        return save_pages((_sheet_with_page(page, text) for page, text in pages), path)
+    if suffix == ".pdf":
+        atomic_write(path, lambda file: _write_pdf(file, pages, path.stem))
     else:
-        write_pdf(path, (_pdf_page(page, text) for page, text in pages), path.stem)
+        parts = {".txt": text_parts, ".md": markdown_parts, ".json": json_parts}[suffix](notes)
+        encoded = (part.encode(errors="backslashreplace") for part in parts)
+        atomic_write(path, lambda file: file.writelines(encoded))
     return [path]
 
 
@@ -62,21 +63,26 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
 # Text
 
 
-def as_text(notes: Sequence[Note]) -> str:
-    """Return the text of notes: a line for each row, and an empty line between pages."""
-    pages = (text for note in notes for _, text in note.pages)
-    return "\n\n".join("\n".join(row.marked for row in text.rows) for text in pages) + "\n"
-
-
-def as_markdown(notes: Sequence[Note]) -> str:
-    """Return notes as Markdown with a heading for each file and page."""
-    paragraphs = []
+def text_parts(notes: Iterable[Note]) -> Iterator[str]:
+    """Yield the text of notes: a line for each row, and an empty line between pages."""
+    gap = ""
     for note in notes:
-        paragraphs.append(f"# {_escaped(' '.join(note.name.split()))}")
+        for _, text in note.pages:
+            yield gap + "".join(f"{row.marked}\n" for row in text.rows)
+            gap = "\n"
+
+
+def markdown_parts(notes: Iterable[Note]) -> Iterator[str]:
+    """Yield notes as Markdown with a heading for each file and page."""
+    gap = ""
+    for note in notes:
+        yield f"{gap}# {_escaped(' '.join(note.name.split()))}\n"
         for number, (_, text) in enumerate(note.pages, 1):
-            paragraphs.append(f"## Page {number}")
-            paragraphs.append("\\\n".join(_escaped(row.marked) for row in text.rows))
-    return "\n\n".join(filter(None, paragraphs)) + "\n"
+            yield f"\n## Page {number}\n"
+            if text.rows:
+                rows = "\\\n".join(_escaped(row.marked) for row in text.rows)
+                yield f"\n{rows}\n"
+        gap = "\n"
 
 
 def _escaped(text: str) -> str:
@@ -85,23 +91,33 @@ def _escaped(text: str) -> str:
     return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", text)
 
 
-def as_json(notes: Sequence[Note]) -> str:
-    """Return notes as JSON. A box is left, top, right and bottom in the page's unit; `unit` is the
-    length of the page's unit in points (1/72 inch)."""
-    values = {"format": "text of notes", "version": 1, "notes": [*map(_note_values, notes)]}
-    return json.dumps(values, ensure_ascii=False, indent=1) + "\n"
+def json_parts(notes: Iterable[Note]) -> Iterator[str]:
+    """Yield notes as JSON, a page a line. A box is left, top, right and bottom in the page's unit;
+    `unit` is the length of the page's unit in points (1/72 inch)."""
+    yield '{"format": "text of notes", "version": 1, "notes": ['
+    gap = ""
+    for note in notes:
+        yield f'{gap}\n{{"name": {_json(note.name)}, "pages": ['
+        gap = ""
+        for page, text in note.pages:
+            yield f"{gap}\n{_json(_page_values(page, text))}"
+            gap = ","
+        yield "]}"
+        gap = ","
+    yield "]}\n"
 
 
-def _note_values(note: Note) -> dict[str, Any]:
-    pages = []
-    for page, text in note.pages:
-        rows = [
-            {"text": row.text, "box": row.box, "words": [*map(_word_values, row.words)]}
-            for row in text.rows
-        ]
-        size = {"width": page.width, "height": page.height, "unit": page.unit}
-        pages.append({**size, "rows": rows, "left_out": text.left_out})
-    return {"name": note.name, "pages": pages}
+def _json(values: Any) -> str:
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
+    rows = [
+        {"text": row.text, "box": row.box, "words": [*map(_word_values, row.words)]}
+        for row in text.rows
+    ]
+    size = {"width": page.width, "height": page.height, "unit": page.unit}
+    return {**size, "rows": rows, "left_out": text.left_out}
 
 
 def _word_values(word: PageWord) -> dict[str, Any]:
@@ -195,8 +211,34 @@ def _outlines(page: InkPage) -> Iterator[np.ndarray]:
                 yield straight(_unit_in_millimetres(page) * (mirrored + baseline))
 
 
-def _merged_with_pdfs(pages: Sequence[tuple[InkPage, PageText]], title: str) -> Any:
-    """Return a pypdf writer with all pages; a page that annotates a PDF is drawn over its PDF page.
+def _write_pdf(file: BinaryIO, pages: Iterable[tuple[InkPage, PageText]], title: str) -> None:
+    """Write pages as a PDF to an open file; see `save`."""
+    backgrounds: list[tuple[Path | None, int]] = []
+
+    def drawn() -> Iterator[PdfPage]:
+        for page, text in pages:
+            backgrounds.append((page.background, page.background_page))
+            yield _pdf_page(page, text)
+
+    with TemporaryFile() as content:
+        write_pages(content, drawn(), title)
+        if any(background for background, _ in backgrounds):
+            _merged_with_pdfs(content, backgrounds, title).write(file)
+        else:
+            content.seek(0)
+            shutil.copyfileobj(content, file)
+
+
+def _merged_with_pdfs(
+    content: BinaryIO, backgrounds: Sequence[tuple[Path | None, int]], title: str
+) -> Any:
+    """Return a pypdf writer with all pages of a PDF; a page that annotates a PDF is drawn over its
+    PDF page.
+
+    Args:
+        content: the PDF of the notes.
+        backgrounds: for each page, the PDF that it annotates, and the number of its page, from 0.
+        title: title of the PDF.
 
     Raises:
         UserError: if pypdf is not installed, or an annotated PDF cannot be used.
@@ -205,10 +247,8 @@ def _merged_with_pdfs(pages: Sequence[tuple[InkPage, PageText]], title: str) -> 
         import pypdf
     except ImportError:
         raise UserError("pages over a PDF need pypdf: python -m pip install pypdf") from None
-    content, writer, annotated_pdfs = BytesIO(), pypdf.PdfWriter(), {}
-    write_pages(content, (_pdf_page(page, text) for page, text in pages), title)
-    for notes_page, (page, _) in zip(pypdf.PdfReader(content).pages, pages, strict=True):
-        path, number = page.background, page.background_page
+    writer, annotated_pdfs = pypdf.PdfWriter(), {}
+    for notes_page, (path, number) in zip(pypdf.PdfReader(content).pages, backgrounds, strict=True):
         if path is None:
             writer.add_page(notes_page)
             continue

@@ -1,6 +1,6 @@
 """Text of pages: rows of words, each with a box and the probability that the word is right."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
@@ -117,7 +117,8 @@ class PageText:
 
 @dataclass(frozen=True)
 class Note:
-    """The name of a file of notes, and its pages, each with the page's text."""
+    """The name of a file of notes, and its pages, each with the page's text. A note of a `Library`
+    reads its file whenever its pages are iterated over, so that one is in memory at a time."""
 
     name: str
-    pages: Sequence[tuple[InkPage, PageText]]
+    pages: Iterable[tuple[InkPage, PageText]]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,10 +42,12 @@ class Library:
     any_pdf: bool = False
 
     def note(self, name: str, path: Path) -> Note:
-        """Return the note of a file (see `read_pages`); show a progress bar in a terminal."""
-        read = read_pages(path, any_pdf=self.any_pdf)
-        pages = tqdm(read, printable(name), unit="page", leave=False, disable=None)
-        return Note(name, [(page, self.text_of(page)) for page in pages])
+        """Return the note of a file (see `read_pages`), all of whose pages are read and kept; show
+        a progress bar in a terminal."""
+        pages = _Pages(self, path)
+        for _ in tqdm(pages, printable(name), unit="page", leave=False, disable=None):
+            pass  # A page is in memory at a time.
+        return Note(name, pages)
 
     def text_of(self, page: InkPage) -> PageText:
         """Return the corrected text of a page; read the page if the library has no text of it."""
@@ -115,6 +117,18 @@ class Library:
             if overlaps[best] >= MIN_WORD_OVERLAP:
                 words[best] = PageWord(text, words[best].box)
         return replace(row, words=tuple(words))
+
+
+@dataclass(frozen=True)
+class _Pages:
+    """The pages of a file, each with its text, which are read at each iteration."""
+
+    library: Library
+    path: Path
+
+    def __iter__(self) -> Iterator[tuple[InkPage, PageText]]:
+        for page in read_pages(self.path, any_pdf=self.library.any_pdf):
+            yield page, self.library.text_of(page)
 
 
 def _span(row: PageRow, word: PageWord) -> tuple[float, float]:

@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,8 @@ _NOTES = re.compile(
 )
 
 
-def read_pages(path: Path, *, any_pdf: bool = False) -> list[InkPage]:
-    """Return the pages of a file, without strokes that have no points.
+def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
+    """Yield the pages of a file, without strokes that have no points.
 
     Args:
         path: the file.
@@ -36,17 +37,23 @@ def read_pages(path: Path, *, any_pdf: bool = False) -> list[InkPage]:
 
     Raises:
         DataError: if the file cannot be read, is broken or too large, has an unknown format, or
-            has neither strokes nor typed texts; the message names the file and the reason.
+            has neither strokes nor typed texts; the message names the file and the reason. Earlier
+            pages are yielded before.
     """
     try:
-        # `checked` refuses infinite points.
-        with np.errstate(over="ignore", invalid="ignore"):
-            pages = checked(map(_without_empty_strokes, _parse(path)))
+        parsed = _parse(path)
+        for page in checked(iter(partial(_next_page, parsed), None)):
+            yield page if any_pdf else _without_outside_pdf(page, path.parent)
     except Fault as fault:
         if fault.reason == UNKNOWN:
             fault = Fault(f"{UNKNOWN}; what is read: {ACCEPTED}")
         raise fault.within(str(path)) from None
-    return pages if any_pdf else [_without_outside_pdf(page, path.parent) for page in pages]
+
+
+@np.errstate(over="ignore", invalid="ignore")  # `checked` refuses infinite points.
+def _next_page(pages: Iterator[InkPage]) -> InkPage | None:
+    page = next(pages, None)
+    return page and replace(page, strokes=tuple(s for s in page.strokes if len(s.points)))
 
 
 def _without_outside_pdf(page: InkPage, folder: Path) -> InkPage:
@@ -79,15 +86,13 @@ def note_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _parse(path: Path) -> Iterable[InkPage]:
+def _parse(path: Path) -> Iterator[InkPage]:
     if path.suffix == ".content":
-        return remarkable.parse(path)
+        yield from remarkable.parse(path)
+        return
     head = read_head(path)
     if program := note_program(head):
-        return PROGRAMS[program].parse(path)
+        yield from PROGRAMS[program].parse(path)
+        return
     xml = {"svg": svg, "ink": inkml}.get(root_tag(head))
-    return (xml or plain).parse(path)
-
-
-def _without_empty_strokes(page: InkPage) -> InkPage:
-    return replace(page, strokes=tuple(stroke for stroke in page.strokes if len(stroke.points)))
+    yield from (xml or plain).parse(path)

@@ -11,10 +11,11 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from data_loader.sources.parsing import Fault, xml_tree
-from data_loader.sources.untrusted_files import read_file, unpacked
+from data_loader.sources.parsing import Fault, xml_children
+from data_loader.sources.untrusted_files import unpacked_blocks
 from notes.ink_page import (
     MAX_BYTES,
+    MAX_FILE_BYTES,
     InkPage,
     PageStroke,
     TypedText,
@@ -31,11 +32,10 @@ a pen's position is recorded every few milliseconds)."""
 
 def parse(path: Path) -> Iterator[InkPage]:
     """Yield the pages of a file."""
-    content = unpacked(read_file(path, MAX_BYTES), MAX_BYTES)
-    if len(content) == MAX_BYTES:
-        raise Fault(f"more than {MAX_BYTES:,} bytes when it is unpacked")
     pdf = None
-    for element in xml_tree(content, "xournal").findall("page"):
+    for element in xml_children(unpacked_blocks(path, MAX_FILE_BYTES), "xournal", MAX_BYTES):
+        if element.tag != "page":
+            continue
         background = element.find("background")
         background = Element("background") if background is None else background
         pdf = _pdf(background, path) or pdf  # Later pages do not name the PDF again.
