@@ -116,9 +116,22 @@ class PageText:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """The numbers of a note's pages, words and unsure words; how many items of each kind are in no
+    row; and a digest of all that files made of the note have."""
+
+    pages: int = 0
+    words: int = 0
+    unsure: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    digest: str = ""
+
+
+@dataclass(frozen=True)
 class Note:
     """The name of a file of notes, and its pages, each with the page's text. A note of a `Library`
     reads its file whenever its pages are iterated over, so that one is in memory at a time."""
 
     name: str
     pages: Iterable[tuple[InkPage, PageText]]
+    summary: Summary = field(default_factory=Summary)

@@ -86,6 +86,16 @@ def note_files(folder: Path) -> dict[str, Path]:
     return files
 
 
+def file_state(path: Path) -> str:
+    """Return a text that changes with the sizes and times of a file and of the other files of a
+    document; "" if there is no such file."""
+    parts = [path]
+    if path.suffix == ".content":
+        parts += [path.with_suffix(".pdf"), *sorted(path.with_suffix("").glob("*.rm"))]
+    states = (part.stat() for part in parts if part.is_file())
+    return " ".join(f"{state.st_size}-{state.st_mtime_ns}" for state in states)
+
+
 def _parse(path: Path) -> Iterator[InkPage]:
     if path.suffix == ".content":
         yield from remarkable.parse(path)
