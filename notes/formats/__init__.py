@@ -83,6 +83,8 @@ def _parse(path: Path) -> Iterable[InkPage]:
     if path.suffix == ".content":
         return remarkable.parse(path)
     head = read_head(path)
+    if head.startswith(b"PK\3\4") and path.suffix.lower() == ".xopp":
+        return xournalpp.parse(path)
     if program := note_program(head):
         return PROGRAMS[program].parse(path)
     xml = {"svg": svg, "ink": inkml}.get(root_tag(head))
