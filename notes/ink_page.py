@@ -1,10 +1,11 @@
-"""Pages of ink: strokes in the order of writing, typed texts, and the background."""
+"""Makes pages of ink from the content of files, and checks them."""
 
 import re
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from data_loader.sources.parsing import MAX_OFFSET, Budget, Fault
 from data_loader.sources.untrusted_files import MEBIBYTE
 from utils.ink import from_strokes, x_height
+from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText, image_kind
 
 MAX_BYTES = 64 * MEBIBYTE
 """Limit on the bytes of a page, or of a file that is read whole, after unpacking (assumed)."""
@@ -34,85 +36,53 @@ PAGE_MARGIN = 0.05
 """Margin of a page of unknown size, as a fraction of the longer side of its content (assumed)."""
 
 
-@dataclass(frozen=True, eq=False)
-class PageStroke:
-    """A stroke of a page.
-
-    Attributes:
-        points: positions of the pen, `(points, 2)` float64, in the page's units, y downwards.
-        tool: "pen", "highlighter", "shape" (drawn with a tool for lines and figures), or "eraser"
-            (a stroke that covers the ink below it).
-        colour: as `#rrggbb`.
-        width: line width in the page's units; None if unknown.
-    """
-
-    points: np.ndarray
-    tool: str = "pen"
-    colour: str = "#000000"
-    width: float | None = None
-
-
-@dataclass(frozen=True)
-class TypedText:
-    """A typed text; `x` and `y` are its upper left corner, `size` is the font size."""
-
-    text: str
-    x: float
-    y: float
-    size: float
-
-
-@dataclass(frozen=True, eq=False)
-class InkPage:
-    """A page of ink.
-
-    Attributes:
-        width, height: size of the page, in its units.
-        strokes: strokes of all layers, from the lowest layer; a layer is in the order of writing.
-        unit: length of the page's unit in points (1/72 inch); None if unknown.
-        typed: texts that were typed on the page.
-        background: the PDF that the page annotates, if any.
-        background_page: number of the PDF's page under the ink, from 0.
-        left_out: number of the file's items that are left out of the page, by kind of item.
-    """
-
-    width: float
-    height: float
-    strokes: tuple[PageStroke, ...]
-    unit: float | None = None
-    typed: tuple[TypedText, ...] = ()
-    background: Path | None = None
-    background_page: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
-
-
 def page_around(
     strokes: Iterable[PageStroke],
     typed: Iterable[TypedText] = (),
     sheet: Sequence[float] | None = None,
+    images: Iterable[PageImage] = (),
+    ruling: Iterable[PageStroke] = (),
     **attributes: Any,
 ) -> InkPage:
-    """Return a page that holds strokes and typed texts, shifted so that the page begins at (0, 0).
+    """Return a page that holds strokes, typed texts and images, shifted so that the page begins at
+    (0, 0).
 
     Args:
-        strokes, typed: content of the page, at any position.
+        strokes, typed, images, ruling: content of the page, at any position.
         sheet: left, top, right and bottom of an area that the page includes; None for a margin
             around the content.
         attributes: other attributes of the `InkPage`.
     """
-    strokes, typed = tuple(strokes), tuple(typed)
+    strokes, typed, images = tuple(strokes), tuple(typed), tuple(images)
     corners: list[Any] = [] if sheet is None else [*np.reshape(sheet, (2, 2))]
     for text in typed:
         corners += [(text.x, text.y), (text.x, text.y + text.size)]
+    for image in images:
+        corners += [(image.left, image.top), (image.right, image.bottom)]
     points = np.concatenate([np.reshape(corners, (-1, 2)), *(stroke.points for stroke in strokes)])
     points = points if len(points) else np.zeros((1, 2))
     corner, size = points.min(axis=0), np.ptp(points, axis=0)
     margin = (PAGE_MARGIN * size.max() or 1.0) if sheet is None else 0.0
     left, top = corner - margin
+
+    def shifted(strokes: Iterable[PageStroke]) -> tuple[PageStroke, ...]:
+        return tuple(replace(stroke, points=stroke.points - (left, top)) for stroke in strokes)
+
     return InkPage(
         *(size + 2 * margin).tolist(),
-        tuple(replace(stroke, points=stroke.points - (left, top)) for stroke in strokes),
+        shifted(strokes),
         typed=tuple(replace(text, x=text.x - left, y=text.y - top) for text in typed),
+        images=tuple(
+            replace(
+                image,
+                left=image.left - left,
+                top=image.top - top,
+                right=image.right - left,
+                bottom=image.bottom - top,
+            )
+            for image in images
+        ),
+        ruling=shifted(ruling),
         **attributes,
     )
 
@@ -175,12 +145,16 @@ def check_stroke(text: str, separators: str) -> None:
 def _check_content(page: InkPage) -> None:
     """Raise a Fault if a page has invalid sizes, positions or widths of pens."""
     texts = [(text.x, text.y, text.size) for text in page.typed]
-    for values in (*(stroke.points for stroke in page.strokes), np.array(texts)):
+    boxes = [(image.left, image.top, image.right, image.bottom) for image in page.images]
+    drawn = [stroke.points for stroke in (*page.strokes, *page.ruling)]
+    for values in (*drawn, np.array(texts), np.array(boxes)):
         if not np.all(np.abs(values) <= MAX_OFFSET):
             raise Fault(f"a position that is not a number, or beyond {MAX_OFFSET:.6g}")
-    widths = [stroke.width for stroke in page.strokes if stroke.width is not None]
-    if not all(0 <= width <= MAX_OFFSET for width in widths):
-        raise Fault(f"a pen whose width is not a number from 0 to {MAX_OFFSET:.6g}")
+    for stroke in page.strokes:
+        widths = [] if stroke.widths is None else stroke.widths
+        for width in (stroke.width or 0.0, *widths, *stroke.dash):
+            if not 0 <= width <= MAX_OFFSET:
+                raise Fault(f"a pen whose width is not a number from 0 to {MAX_OFFSET:.6g}")
     if not all(1 / MAX_OFFSET <= size <= MAX_OFFSET for size in (page.width, page.height)):
         raise Fault("a page without a width and a height")
 
@@ -191,6 +165,26 @@ def to_float(text: str) -> float:
         return float(text)
     except ValueError:
         raise Fault("a size or a position that is not a number", text[:40]) from None
+
+
+def image_in(
+    text: str, box: Iterable[float], layer: int, left_out: Counter[str]
+) -> Iterator[PageImage]:
+    """Yield the image of a base64 text, which may be a data URL, in a box (left, top, right,
+    bottom); if it is neither a JPEG nor a PNG, count it in `left_out` instead."""
+    content = b""
+    with suppress(ValueError):
+        content = b64decode(text.rpartition(",")[2])
+    if image_kind(content):
+        yield PageImage(content, *box, layer)
+    else:
+        left_out["image"] += 1
+
+
+def alpha(text: str) -> float:
+    """Return the opacity, from 0 to 1, of a colour `#rrggbbaa`; 1 if it states none."""
+    match = re.fullmatch(r"#[0-9a-f]{6}([0-9a-f]{2})", text.strip().lower())
+    return int(match[1], 16) / 255 if match else 1.0
 
 
 def hex_colour(text: str) -> str:

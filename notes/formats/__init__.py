@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,8 +41,7 @@ def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
             pages are yielded before.
     """
     try:
-        parsed = _parse(path)
-        for page in checked(iter(partial(_next_page, parsed), None)):
+        for page in checked(iter(partial(_next_page, _parsed(path)), None)):
             yield page if any_pdf else _without_outside_pdf(page, path.parent)
     except Fault as fault:
         if fault.reason == UNKNOWN:
@@ -96,13 +95,17 @@ def file_state(path: Path) -> str:
     return " ".join(f"{state.st_size}-{state.st_mtime_ns}" for state in states)
 
 
-def _parse(path: Path) -> Iterator[InkPage]:
+def _parsed(path: Path) -> Iterator[InkPage]:
+    yield from _parse(path)  # Whatever is parsed, is parsed in `_next_page`.
+
+
+def _parse(path: Path) -> Iterable[InkPage]:
     if path.suffix == ".content":
-        yield from remarkable.parse(path)
-        return
+        return remarkable.parse(path)
     head = read_head(path)
+    if head.startswith(b"PK\3\4") and path.suffix.lower() == ".xopp":
+        return xournalpp.parse(path)
     if program := note_program(head):
-        yield from PROGRAMS[program].parse(path)
-        return
+        return PROGRAMS[program].parse(path)
     xml = {"svg": svg, "ink": inkml}.get(root_tag(head))
-    yield from (xml or plain).parse(path)
+    return (xml or plain).parse(path)

@@ -56,9 +56,9 @@ FILES = {
     "SVG": (
         "a.svg",
         svg,
-        [*WRITTEN, DRAWN],
+        [*WRITTEN, DRAWN, ("shape", BLACK, [(1, 1), (6, 1), (6, 6), (1, 1)])],
         (300, 50, 12),
-        {"background": 1, "ruling": 2, "image": 1, "repeated shape": 1, "filled shape": 1},
+        {"image": 1, "repeated shape": 1},
     ),
     "InkML": ("a.inkml", inkml, WRITTEN, None, {}),
     "reMarkable": (
@@ -289,7 +289,7 @@ DEEP = b'{"type": "excalidraw", "elements": ' + b"[" * 100_000 + b"]" * 100_000 
 STROKE = '<stroke tool="pen" color="blue" width="1">{}</stroke>'
 ENTITIES = b'<!DOCTYPE a [<!ENTITY b "1 2 ">]><xournal><page width="9" height="9"/></xournal>'
 OUTSIDE = b'{"cPages": {"pages": [{"id": "../x"}]}}'
-OLD = b"reMarkable .lines file, version=5          "
+OLD = b"reMarkable .lines file, version=4          "
 REFUSED = {
     "a bomb": ("a.xopp", lambda: gzip.compress(b"<xournal>" + b" " * 200_000_000, 1), "in a page"),
     "entities": ("a.xopp", lambda: gzip.compress(ENTITIES), "a document type"),
@@ -303,15 +303,16 @@ REFUSED = {
     "no points": ("a.excalidraw", lambda: excalidraw({"type": "line", "points": [3]}), "points th"),
     "no number": ("a.excalidraw", lambda: excalidraw({"type": "line", "x": "9"}), "a value of x"),
     "no elements": ("a.excalidraw", lambda: excalidraw(elements=3), "without a list of elements"),
-    "compressed": ("a.md", lambda: obsidian("compressed-json"), "switch off its compression"),
+    "compressed": ("a.md", lambda: obsidian("compressed-json"), "a compressed drawing that is b"),
     "a far path": ("a.svg", lambda: svg('<path d="M1 1L1e99 3"/>'), "a path beyond 1e"),
     "a long path": ("a.svg", lambda: svg(f'<path d="M{"1 1 " * 2_000_000}"/>'), "a path of more"),
     "transforms": ("a.svg", lambda: svg('<g transform="scale(9e9)">' * 9 + "</g>" * 9), "beyond 1"),
-    "an old page": ("a.rm", lambda: OLD, "version 5; 6 is read"),
+    "an old page": ("a.rm", lambda: OLD, "version 4; 3, 5, 6 are read"),
     "an endless number": ("a.rm", lambda: rm() + b"\xff" * 7_000_000, "a number without an end"),
-    "no pages": ("a.content", lambda: b'{"pages": ["p1"]}', "does not list its pages"),
+    "no pages": ("a.content", lambda: b'{"pages": 5}', "does not list its pages"),
     "a path as a page": ("a.content", lambda: OUTSIDE, "does not list its pages"),
-    "another archive": ("a.xopp", lambda: b"PK\3\4" + bytes(99), r"what is read: Xournal\+\+"),
+    "a broken archive": ("a.xopp", lambda: b"PK\3\4" + bytes(99), "a broken archive"),
+    "another archive": ("a.zip", lambda: b"PK\3\4" + bytes(99), r"what is read: Xournal\+\+"),
     "no file": ("missing.xopp", lambda: None, "cannot be read .No such file"),
 }  # fmt: skip
 
