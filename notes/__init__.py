@@ -12,6 +12,8 @@ _HOMES = {
     "Library": "reading_cache",
     "Note": "page_text",
     "PageText": "page_text",
+    "TextForm": "exporting",
+    "file_state": "formats",
     "note_files": "formats",
     "read_page": "reading",
     "read_pages": "formats",

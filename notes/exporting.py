@@ -4,8 +4,8 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from itertools import groupby
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
@@ -20,11 +20,28 @@ from utils.page.layers import Pen, Row, curves
 from utils.page.page import Page, save_pages
 from utils.page.pdf import POINT, BoxedWord, Drawn, PdfPage, straight, write_pages
 
+MAX_ROW_STEP = 1.5
+"""Largest distance to the next row of a paragraph, in usual distances of the page (assumed)."""
+MAX_SHORT_ROW = 0.3
+"""Fraction of the width by which the last row of a paragraph ends before the next one (assumed)."""
 SHEET_WIDTH = 210.0
 """Width of a page whose unit is unknown, in millimetres (assumed: A4)."""
 
 
-def save(notes: Iterable[Note], path: Path) -> list[Path]:
+@dataclass(frozen=True)
+class TextForm:
+    """The form of texts and of Markdown.
+
+    Attributes:
+        is_prose: whether rows are joined to paragraphs, without question marks.
+        is_numbered: whether each row begins with the numbers of its page and of the row.
+    """
+
+    is_prose: bool = False
+    is_numbered: bool = False
+
+
+def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list[Path]:
     """Save notes in the format of the path's suffix, and return the files: InkML has a file for
     each page, any other format has one file. One page is in memory at a time.
 
@@ -37,10 +54,11 @@ def save(notes: Iterable[Note], path: Path) -> list[Path]:
         return save_pages((_sheet_with_page(page, text) for page, text in pages), path)
     if suffix == ".pdf":
         atomic_write(path, lambda file: _write_pdf(file, pages, path.stem))
-    else:
-        parts = {".txt": text_parts, ".md": markdown_parts, ".json": json_parts}[suffix](notes)
-        encoded = (part.encode(errors="backslashreplace") for part in parts)
-        atomic_write(path, lambda file: file.writelines(encoded))
+        return [path]
+    texts = {".txt": text_parts, ".md": markdown_parts}
+    parts = texts[suffix](notes, form) if suffix in texts else json_parts(notes)
+    encoded = (part.encode(errors="backslashreplace") for part in parts)
+    atomic_write(path, lambda file: file.writelines(encoded))
     return [path]
 
 
@@ -63,26 +81,61 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
 # Text
 
 
-def text_parts(notes: Iterable[Note]) -> Iterator[str]:
-    """Yield the text of notes: a line for each row, and an empty line between pages."""
-    gap = ""
+def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
+    """Yield the text of notes: a line for each row or paragraph, and an empty line between pages
+    and paragraphs."""
+    gap, line_gap = "", "\n\n" if form.is_prose else "\n"
     for note in notes:
-        for _, text in note.pages:
-            yield gap + "".join(f"{row.marked}\n" for row in text.rows)
+        for number, (_, text) in enumerate(note.pages, 1):
+            yield f"{gap}{line_gap.join(_lines(number, text, form))}\n"
             gap = "\n"
 
 
-def markdown_parts(notes: Iterable[Note]) -> Iterator[str]:
+def markdown_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
     """Yield notes as Markdown with a heading for each file and page."""
-    gap = ""
+    gap, line_gap = "", "\n\n" if form.is_prose else "\\\n"
     for note in notes:
         yield f"{gap}# {_escaped(' '.join(note.name.split()))}\n"
         for number, (_, text) in enumerate(note.pages, 1):
             yield f"\n## Page {number}\n"
             if text.rows:
-                rows = "\\\n".join(_escaped(row.marked) for row in text.rows)
-                yield f"\n{rows}\n"
+                lines = map(_escaped, _lines(number, text, form))
+                yield f"\n{line_gap.join(lines)}\n"
         gap = "\n"
+
+
+def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[str]:
+    """Yield the lines of a page's text."""
+    if form.is_prose:
+        yield from map(_joined, _paragraphs(text.rows))
+        return
+    for number, row in enumerate(text.rows, 1):
+        yield f"{page_number}:{number}\t{row.marked}" if form.is_numbered else row.marked
+
+
+def _paragraphs(rows: Sequence[PageRow]) -> Iterator[list[PageRow]]:
+    """Yield the rows of each paragraph. A paragraph ends before a wide gap, a row higher up, or an
+    indented row, and behind a short row."""
+    steps = np.diff([(row.box[1] + row.box[3]) / 2 for row in rows])
+    pitch = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    paragraph = [*rows[:1]]
+    for step, (before, row) in zip(steps, pairwise(rows), strict=True):
+        (left, _, right, _), (next_left, _, next_right, _) = before.box, row.box
+        width = max(right, next_right) - min(left, next_left)
+        is_short = right < next_right - MAX_SHORT_ROW * width
+        is_indented = next_left > left + pitch
+        if not 0 < step <= MAX_ROW_STEP * pitch or is_short or is_indented:
+            yield paragraph
+            paragraph = []
+        paragraph.append(row)
+    if paragraph:
+        yield paragraph
+
+
+def _joined(paragraph: Iterable[PageRow]) -> str:
+    """Return the text of rows on one line, without the hyphen of a word that goes on."""
+    text = " ".join(row.text for row in paragraph)
+    return re.sub(r"(?<=[^\W\d_])- (?=[^\W\d_A-Z])", "", text)
 
 
 def _escaped(text: str) -> str:

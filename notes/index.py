@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from itertools import count, pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -72,6 +72,7 @@ class IndexedPage(NamedTuple):
         pairs: for each row, its pairs and their costs, `(pairs, 2)` int64, see `pair_costs`.
         inks: digest of each handwritten word, see `corrections.longest`.
         left_out: see `PageText`.
+        pdfs: the PDF that the page annotates, if any.
     """
 
     name: bytes
@@ -80,6 +81,7 @@ class IndexedPage(NamedTuple):
     pairs: Sequence[np.ndarray]
     inks: Sequence[str]
     left_out: Mapping[str, int]
+    pdfs: Sequence[str]
 
     @classmethod
     def of(cls, page: InkPage, text: PageText) -> "IndexedPage":
@@ -96,7 +98,8 @@ class IndexedPage(NamedTuple):
             for row in costs
         ]
         inks = [longest(ink) for row in text.rows if row.strokes for ink in word_inks(page, row)]
-        return cls(ink.digest(), look.digest(), rows, pairs, inks, text.left_out)
+        pdfs = [str(page.background)] if page.background else []
+        return cls(ink.digest(), look.digest(), rows, pairs, inks, text.left_out, pdfs)
 
 
 class Index:
@@ -141,7 +144,8 @@ class Index:
         unsure = sum(confidence < MIN_SURE_CONFIDENCE for _, confidence in words)
         left_out = sum((Counter(page.left_out) for page in pages), Counter[str]())
         look = hashlib.sha256(b"".join(page.look for page in pages)).hexdigest()
-        summary = Summary(len(pages), len(words), unsure, left_out, look)
+        pdfs = sorted({pdf for page in pages for pdf in page.pdfs})
+        summary = Summary(len(pages), len(words), unsure, left_out, pdfs, look)
         with self._database:
             numbers = self._add_pages(pages)
             values = _key(path), state, numbers.tobytes(), json.dumps(asdict(summary))
@@ -247,17 +251,17 @@ class Index:
             json.loads(words), CompactFrames(symbols, costs, sizes, json.loads(stops))
         )
 
-    def saved(self, path: Path) -> str:
-        """Return what `note_saved` noted of a file that was saved; "" if nothing."""
+    def saved(self, path: Path) -> dict[str, Any]:
+        """Return what `note_saved` noted of a file that was saved; empty if nothing."""
         select = "SELECT state FROM saved WHERE path = ?"
-        (state,) = self._database.execute(select, (_key(path),)).fetchone() or ("",)
-        return state
+        (state,) = self._database.execute(select, (_key(path),)).fetchone() or ("{}",)
+        return json.loads(state)
 
-    def note_saved(self, path: Path, state: str) -> None:
-        """Note of a file what it was made of."""
+    def note_saved(self, path: Path, state: Mapping[str, Any]) -> None:
+        """Note of a file, as JSON values, what it was made of."""
         with self._database:
             insert = "INSERT OR REPLACE INTO saved VALUES (?, ?)"
-            self._database.execute(insert, (_key(path), state))
+            self._database.execute(insert, (_key(path), json.dumps(state)))
 
 
 def _key(path: Path) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +15,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from notes.corrections import Correction, Corrections, word_inks
+from notes.exporting import TextForm, save
 from notes.formats import file_state, read_pages
 from notes.index import Index, IndexedPage
 from notes.ink_page import InkPage
@@ -84,6 +85,24 @@ class Library:
             return index.search(Query.of(query), files)
 
         return self._indexed(look)
+
+    def save(
+        self, notes: Sequence[Note], path: Path, form: TextForm = TextForm()
+    ) -> tuple[list[Path], bool]:
+        """Save notes of this library, see `notes.save`; return also whether files were written,
+        which they are not if neither the notes nor the files have changed since the last time."""
+        made_of = [(note.name, note.summary.digest) for note in notes]
+        digest = hashlib.sha256(repr((made_of, path.suffix, form)).encode(errors="replace"))
+        before = self._indexed(lambda index: index.saved(path))
+        files_before = before.get("files", {})
+        is_untouched = all(file_state(Path(file)) == s for file, s in files_before.items())
+        if before.get("made of") == digest.hexdigest() and is_untouched:
+            return [*map(Path, files_before)], False
+        files = save(notes, path, form)
+        states = {str(file): file_state(file) for file in files}
+        kept = {"made of": digest.hexdigest(), "files": states}
+        self._indexed(lambda index: index.note_saved(path, kept))
+        return files, True
 
     def _indexed(self, use: Callable[[Index], Result]) -> Result:
         """Return what `use` returns of the index, or of a new one if this is locked or damaged."""

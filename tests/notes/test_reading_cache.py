@@ -1,6 +1,5 @@
 """What was read and corrected is kept, and known again by its ink."""
 
-import json
 from collections import Counter
 from dataclasses import replace
 
