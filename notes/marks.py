@@ -5,6 +5,7 @@ from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
 from utils.hand_measures import is_straight, segments_cross
 from utils.ink import path_along, turned_back
 
@@ -41,6 +42,7 @@ BOX_SIZES = (0.7, 3.0)  # bounds on the sides of a box
 MAX_BOX_ASPECT = 1.7  # largest ratio of its sides
 MAX_BOX_DEPTH = 0.8  # from the middle of the row
 MAX_CORNER_DISTANCE = 0.25  # from a box's corners and sides to its ink, as a fraction of its side
+MAX_LISTED_CORNER_DISTANCE = 0.33  # the same, below or above other boxes
 MIN_BOX_OVERLAP = 0.2  # of a tick with its box
 MIN_BOX_GAP = 0.2  # to the text
 
@@ -171,8 +173,8 @@ def is_ring(stroke: np.ndarray) -> bool:
         return False
     x, y = (stroke - stroke[0]).T
     area = abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2
-    length = path_along(stroke)[-1]
-    return bool(area > MIN_RING_AREA * size.prod() and length < MAX_RING_LENGTH * np.pi * size.mean())
+    is_round = path_along(stroke)[-1] < MAX_RING_LENGTH * np.pi * size.mean()
+    return bool(is_round and area > MIN_RING_AREA * size.prod())
 
 
 def is_caret(stroke: np.ndarray) -> bool:
@@ -256,17 +258,21 @@ def _apart(values: np.ndarray) -> np.ndarray:
     return values[np.diff(values, prepend=-np.inf) > MAX_RULE_GAP]
 
 
-def list_mark(strokes: Sequence[np.ndarray], middle: float) -> tuple[str, int]:
+def list_mark(
+    strokes: Sequence[np.ndarray], middle: float, max_corner_distance: float
+) -> tuple[str, int]:
     """Return the mark of Markdown for the list's mark with which a row begins, and the number of
     the mark's strokes; "" and 0 without such a mark.
 
     Args:
         strokes: the row's strokes, `(n, 2)` each, by their left ends.
         middle: y of the row's middle.
+        max_corner_distance: largest distance from a box's corners and sides to its ink, as a
+            fraction of its side.
     """
     left, right = np.array([(stroke[:, 0].min(), stroke[:, 0].max()) for stroke in strokes]).T
     for count in range(1, min(MAX_BOX_STROKES, len(strokes)) + 1):
-        if is_box(strokes[:count], middle):
+        if _is_box(strokes[:count], middle, max_corner_distance):
             box_right = right[:count].max()
             end = int(np.searchsorted(left, box_right - MIN_BOX_OVERLAP))
             if end < len(strokes) and left[end] - box_right >= MIN_BOX_GAP:
@@ -275,13 +281,13 @@ def list_mark(strokes: Sequence[np.ndarray], middle: float) -> tuple[str, int]:
     is_small = height <= MAX_BULLET_HEIGHT and width <= MAX_BULLET_WIDTH
     is_level = abs(strokes[0][:, 1].mean() - middle) < MAX_BULLET_DEPTH
     is_dash = height < MAX_DASH_ASPECT * width
-    if len(strokes) > 1 and is_small and is_level and (is_dash or width < MAX_BULLET_HEIGHT):
-        if left[1] - right[0] >= MIN_BULLET_GAP:
-            return "-", 1
+    is_bullet = is_small and is_level and (is_dash or width < MAX_BULLET_HEIGHT)
+    if is_bullet and len(strokes) > 1 and left[1] - right[0] >= MIN_BULLET_GAP:
+        return "-", 1
     return "", 0
 
 
-def is_box(strokes: Sequence[np.ndarray], middle: float) -> bool:
+def _is_box(strokes: Sequence[np.ndarray], middle: float, max_corner_distance: float) -> bool:
     """Return whether strokes are the four sides of a box beside a row's middle."""
     points = np.concatenate(strokes)
     corner, size = points.min(axis=0), np.ptp(points, axis=0)
@@ -294,4 +300,4 @@ def is_box(strokes: Sequence[np.ndarray], middle: float) -> bool:
     to_corners = np.hypot(*(unit[:, None] - ((0, 0), (0, 1), (1, 0), (1, 1))).T)
     # All ink lies near the sides, which are drawn from end to end.
     to_sides = np.minimum(unit, 1 - unit).min(axis=1)
-    return bool(to_corners.min(axis=1).max() < MAX_CORNER_DISTANCE and to_sides.max() < MAX_CORNER_DISTANCE)
+    return bool(max(to_corners.min(axis=1).max(), to_sides.max()) < max_corner_distance)

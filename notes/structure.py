@@ -10,7 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from notes.marks import arrows, list_mark, tables
+from notes.marks import (
+    MAX_CORNER_DISTANCE,
+    MAX_LISTED_CORNER_DISTANCE,
+    arrows,
+    list_mark,
+    tables,
+)
+from notes.page_text import CELL, HEADING
 from notes.rows import DRAWING, MAX_STROKE_HEIGHT, UNDERLINE, Block, find_rows
 from utils.hand_measures import x_heights
 from utils.ink import from_strokes, turned_back, x_height
@@ -19,9 +26,8 @@ LABEL = "label of a drawing"
 RULE = "rule of a table"
 LIST_MARK = "mark of a list"
 """Further kinds of strokes that are in no row, beside those of `rows`."""
-HEADING = "#"
-"""The mark of a heading."""
 
+MAX_BOX_INDENT = 1.5  # from the left end of a box to those of other boxes (assumed)
 MIN_LIST_ROWS = 2  # rows of a page with a mark; a single dash is a sentence's (measured)
 MIN_UNDERLINED_FRACTION = 0.7  # of a heading's width (assumed)
 MAX_UNDERLINE_DISTANCE = 2.5  # from the middle of a heading (assumed)
@@ -40,8 +46,7 @@ class FoundRow(NamedTuple):
 
     Attributes:
         strokes: numbers of the strokes in reading order, without the mark of a list.
-        mark: what stands for the row in Markdown: `HEADING`, the mark of a list, or in a table a
-            `|` for each column up to the row's; empty for prose.
+        mark: see `PageRow.mark`.
         turn: how many quarter turns clockwise the row lies.
     """
 
@@ -105,10 +110,10 @@ def _level_structure(strokes: Sequence[np.ndarray]) -> tuple[list[FoundRow], dic
     kinds |= dict.fromkeys({*chain(*rows)} - {*chain(*(row.strokes for row in found))}, LIST_MARK)
     for (middle, _, column), numbers in sorted(cells.items()):
         # A table comes before the first row that is lower than its middle.
-        is_lower = [page.y[row.strokes].mean() > middle and "|" not in row.mark for row in found]
+        is_lower = [page.y[row.strokes].mean() > middle and CELL not in row.mark for row in found]
         place = [*is_lower, True].index(True)
         cell_rows, kinds_inside = _rows_of(strokes, numbers)
-        found[place:place] = [FoundRow(row, "|" * (column + 1)) for row in cell_rows]
+        found[place:place] = [FoundRow(row, CELL * (column + 1)) for row in cell_rows]
         kinds |= kinds_inside
     return found, kinds
 
@@ -160,14 +165,14 @@ def _is_label(page: Block, row: Sequence[int], kinds: Mapping[int, str]) -> bool
 
 def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) -> list[FoundRow]:
     """Return rows with their marks, and without the strokes of the marks of lists."""
-    found = []
-    for row in rows:
-        by_left = sorted(row, key=page.left.__getitem__)
-        middle = np.average(page.y[row], weights=page.weight[row])
-        mark, count = list_mark([page.strokes[number] for number in by_left], middle)
-        found.append(FoundRow([n for n in row if n not in by_left[:count]], mark))
+    found = [_listed(page, row, MAX_CORNER_DISTANCE) for row in rows]
     if sum(row.mark != "" for row in found) < MIN_LIST_ROWS:
         found = [FoundRow(row) for row in rows]
+    boxes = [page.left[row].min() for row, f in zip(rows, found, strict=True) if "[" in f.mark]
+    for index, row in enumerate(rows):
+        is_aligned = np.abs(page.left[row].min() - boxes) < MAX_BOX_INDENT
+        if not found[index].mark and np.count_nonzero(is_aligned) >= MIN_LIST_ROWS:
+            found[index] = _listed(page, row, MAX_LISTED_CORNER_DISTANCE)
     lines = [number for number, kind in kinds.items() if kind == UNDERLINE]
     are_headings = _are_large(page, [row.strokes for row in found])
     for index, row in enumerate(found):
@@ -175,6 +180,16 @@ def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) ->
         if not row.mark and (is_underlined or are_headings[index]):
             found[index] = row._replace(mark=HEADING)
     return found
+
+
+def _listed(page: Block, row: list[int], max_corner_distance: float) -> FoundRow:
+    """Return a row with the mark of a list, and without the mark's strokes, if it begins with
+    one."""
+    by_left = sorted(row, key=page.left.__getitem__)
+    middle = np.average(page.y[row], weights=page.weight[row])
+    strokes = [page.strokes[number] for number in by_left]
+    mark, count = list_mark(strokes, middle, max_corner_distance)
+    return FoundRow([number for number in row if number not in by_left[:count]], mark)
 
 
 def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
