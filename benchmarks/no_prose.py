@@ -16,21 +16,21 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measures import main
+from benchmarks.pages import NotesPage, forms, words_of
 from commands import options
 from commands.options import Parser
 from handwriting.page_options import PageOptions
 from handwriting.pages import write_page
 from handwriting.paper import Paper
+from model.reader import Reader
 from model.recognition.error_rates import rates
-from notes.exporting import SHEET_WIDTH
-from notes.ink_page import InkPage, PageStroke, page_around
-from notes.page_text import PageRow, PageText
+from notes.ink_page import InkPage, PageStroke
+from notes.page_text import BULLET, CELL, HEADING, NUMBER
 from notes.reading import read_page
-from notes.rows import CROSSED_OUT
+from notes.structure import find_structure, quarter_turns
 from utils.ink import at_equal_steps, path_along, turned_back
 
-DEVELOPMENT_STYLES = ("narrow", "flowing", "plain")
-STYLES = ("slanted", "joined", "round")
+STYLES = ("slanted", "joined", "round")  # of the measure; developed on narrow, flowing, plain
 PITCH = 4.2  # x-heights from baseline to baseline (assumed)
 WAVE = 0.02  # x-heights, standard deviation of a drawn line's direction, a step (assumed, by eye)
 STEP = 0.15  # x-heights between the points of a drawn line (measured: IAM-OnDB)
@@ -88,7 +88,7 @@ class Sheet:
     ) -> None:
         """Add a row of words whose baseline begins at (x, y)."""
         for word in words:
-            self.add([stroke + (x, y) for stroke in word], f"row {len(self.rows)}")
+            self.add(moved(word, x, y), f"row {len(self.rows)}")
         self.rows.append((text, mark))
 
     def draw(self, what: str, *corners: tuple[float, float]) -> None:
@@ -105,6 +105,11 @@ def drawn(corners: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return points + wave - np.linspace(0, 1, len(wave))[:, None] * wave[-1]
 
 
+def moved(strokes: Sequence[np.ndarray], x: float, y: float) -> list[np.ndarray]:
+    """Return strokes, moved by (x, y)."""
+    return [stroke + np.array([x, y]) for stroke in strokes]
+
+
 def ring(centre: Sequence[float], radii: Sequence[float], turns: float = 1.06) -> np.ndarray:
     """Return the corners `(n, 2)` of an ellipse that is drawn in so many turns."""
     angle = np.linspace(-1.2, 2 * np.pi * turns - 1.2, round(24 * turns))
@@ -115,10 +120,9 @@ class Hand:
     """Words of a style, in x-heights with the baseline at y = 0; each text is written once."""
 
     def __init__(self, style: str, texts: Sequence[str]) -> None:
-        options = PageOptions(
-            style=style, proofread=False, paper=Paper.of((900.0, 2000.0)), seed=len(style)
-        )
-        rows = [row for page in write_page("\n".join(texts), options=options) for row in page.rows]
+        paper = Paper.of((900.0, 2000.0))  # millimetres, so that each text is a row
+        look = PageOptions(style=style, proofread=False, paper=paper, seed=len(style))
+        rows = [row for page in write_page("\n".join(texts), options=look) for row in page.rows]
         self.words = {}
         for text, row in zip(texts, rows, strict=True):
             strokes = [(s - (0, row.baseline)) / row.size for s in row.strokes]
@@ -146,14 +150,12 @@ def crossed_page(hand: Hand, sheet: Sheet) -> None:
         y = PITCH * number
         words = hand.words[text]
         front = box_of([s for w in words[:place] for s in w])[2] + 0.9
-        wrong = [stroke + (front, y) for stroke in hand.words[word][0]]
-        rest_left = box_of([s for w in words[place:] for s in w])[0]
-        shift = box_of(wrong)[2] + 1.0 - rest_left
-        rest = [[stroke + (shift, 0) for stroke in w] for w in words[place:]]
-        sheet.add([s + (0, y) for w in words[:place] for s in w], f"row {number}")
+        wrong, rest = moved(hand.words[word][0], front, y), [s for w in words[place:] for s in w]
+        shift = box_of(wrong)[2] + 1.0 - box_of(rest)[0]
+        sheet.add(moved([s for w in words[:place] for s in w], 0, y), f"row {number}")
         sheet.add(wrong, f"crossed {number}")
         cross_out(sheet, f"crossed {number}", CROSSINGS[number], box_of(wrong), y)
-        sheet.add([s + (0, y) for w in rest for s in w], f"row {number}")
+        sheet.add(moved(rest, shift, y), f"row {number}")
         sheet.rows.append((text, ""))
 
 
@@ -188,7 +190,7 @@ def cross_out(sheet: Sheet, what: str, way: str, box: Sequence[float], baseline:
 def list_page(hand: Hand, sheet: Sheet) -> None:
     """A page with a larger heading and a list of each kind."""
     heading = [[1.7 * stroke for stroke in word] for word in hand.words["Things to do"]]
-    sheet.add_row(heading, "Things to do", "#", 0, 0)
+    sheet.add_row(heading, "Things to do", HEADING, 0, 0)
     y, jitter = 1.4 * PITCH, sheet.generator.normal
     for kind, texts in LISTS.items():
         for number, text in enumerate(texts, 1):
@@ -205,10 +207,10 @@ def list_page(hand: Hand, sheet: Sheet) -> None:
                 sheet.draw("mark", (x - 0.5, middle - 0.6), (x + 0.6, middle + 0.5))
                 sheet.draw("mark", (x + 0.6, middle - 0.6), (x - 0.5, middle + 0.5))
             digit = hand.words[f"{number}."][0] if kind == "number" else []
-            sheet.add([stroke + (0, y) for stroke in digit], f"row {len(sheet.rows)}")
+            sheet.add(moved(digit, 0, y), f"row {len(sheet.rows)}")
             said = f"{number}. {text}" if digit else text
-            marks = {"box": "- [ ]", "ticked box": "- [x]", "number": ""}
-            sheet.add_row(hand.words[text], said, marks.get(kind, "-"), 2.4, y)
+            marks = {"box": "- [ ]", "ticked box": "- [x]", "number": NUMBER}
+            sheet.add_row(hand.words[text], said, marks.get(kind, BULLET), 2.6, y)
             y += PITCH
 
 
@@ -225,7 +227,7 @@ def draw_box(sheet: Sheet, left: float, top: float, size: float) -> None:
 
 def table_page(hand: Hand, sheet: Sheet) -> None:
     """A page with an underlined heading, a ruled table, and prose below it."""
-    sheet.add_row(hand.words["Our journey"], "Our journey", "#", 0, 0)
+    sheet.add_row(hand.words["Our journey"], "Our journey", HEADING, 0, 0)
     width = box_of([s for word in hand.words["Our journey"] for s in word])[2]
     sheet.draw("underline", (-0.2, 0.9), (width + 0.2, 0.8))
     sheet.draw("underline", (0, 1.25), (width, 1.2))
@@ -236,7 +238,7 @@ def table_page(hand: Hand, sheet: Sheet) -> None:
         sheet.draw("rule", (x, tops[0]), (x, tops[-1]))
     for top, cells in zip(tops, TABLE, strict=False):
         for column, (left, text) in enumerate(zip(lefts, cells, strict=False)):
-            sheet.add_row(hand.words[text], text, "|" * (column + 1), left + 1, top + 3)
+            sheet.add_row(hand.words[text], text, CELL * (column + 1), left + 1, top + 3)
     for number, text in enumerate(PROSE[:2], 1):
         sheet.add_row(hand.words[text], text, "", 0, tops[-1] + 0.5 + PITCH * number)
 
@@ -249,8 +251,13 @@ def drawing_page(hand: Hand, sheet: Sheet) -> None:
     centre = np.array([left + right, top + bottom]) / 2
     sheet.draw("circle", *ring(centre, ((right - left) / 2 + 0.8, (bottom - top) / 2 + 0.5)))
     x = box_of(hand.words[PROSE[2]][1])[2] + 0.4
-    sheet.draw("caret", (x - 0.45, 2 * PITCH + 0.7), (x, 2 * PITCH - 0.3), (x + 0.45, 2 * PITCH + 0.7))
-    y = 4 * PITCH + 2
+    y = 2 * PITCH
+    sheet.draw("caret", (x - 0.45, y + 0.7), (x, y - 0.3), (x + 0.45, y + 0.7))
+    draw_house(hand, sheet, 4 * PITCH + 2)
+
+
+def draw_house(hand: Hand, sheet: Sheet, y: float) -> None:
+    """Draw a house below y, with two windows and three labels, and two arrows."""
     walls = [(0, y + 5), (0, y + 14), (14, y + 14), (14, y + 5), (0, y + 5)]
     sheet.draw("drawing", *walls)
     sheet.draw("drawing", (0, y + 5), (7, y), (14, y + 5))
@@ -258,7 +265,7 @@ def drawing_page(hand: Hand, sheet: Sheet) -> None:
         draw_window(sheet, x, y + 7)
     for number, text in enumerate(LABELS):
         place = (5, y + 4.6) if not number else (6.0, y + 12.5) if number == 1 else (21, y + 9.5)
-        sheet.add([s + place for s in hand.words[text][0]], f"label {text}")
+        sheet.add(moved(hand.words[text][0], *place), f"label {text}")
     sheet.draw("arrow", (20.5, y + 9), (15, y + 9.4))
     sheet.draw("arrow", (15.8, y + 8.7), (15, y + 9.4), (16, y + 10))
     sheet.draw("arrow", (22, y + 1), (17, y + 3), (17.9, y + 2.1), (17, y + 3), (18.2, y + 3.1))
@@ -310,3 +317,62 @@ def sheets(style: str) -> Iterator[tuple[str, Sheet]]:
         turn = -np.radians(degrees)
         sheet.strokes = [turned_back(stroke, turn) for stroke in sheet.strokes]
         yield f"turned {degrees}", sheet
+
+
+def measure(sheet: Sheet, reader: Reader, counts: Counter[str]) -> tuple[str, str]:
+    """Return the text of a page as read and as written. Count by kind how much there is (`... of`)
+    and how much was found: rows whole and with their mark, strokes of other kinds in no row."""
+    text = read_page(InkPage(1, 1, (*map(PageStroke, sheet.strokes),)), reader)
+    found = {stroke: row for row in text.rows for stroke in row.strokes}
+    for what in dict.fromkeys(sheet.what):
+        numbers = [number for number, other in enumerate(sheet.what) if other == what]
+        in_rows = [found[number] for number in numbers if number in found]
+        kind, _, index = what.partition(" ")
+        is_found = not in_rows
+        if kind == "row":
+            mark = sheet.rows[int(index)][1]
+            kind = "cells" if mark.startswith(CELL) else f"rows {mark}"
+            is_found = bool(in_rows) and {*in_rows[0].strokes} == {*numbers}
+            is_found &= bool(in_rows) and in_rows[0].mark == mark
+        elif kind == "crossed":
+            kind = f"crossed out: {CROSSINGS[int(index)]}"
+        counts[f"{kind} of"] += 1
+        counts[kind] += is_found
+    return " ".join(row.text for row in text.rows), " ".join(said for said, _ in sheet.rows)
+
+
+def false_words(page: NotesPage) -> Counter[str]:
+    """Return how many words of a page of prose are in a row with a mark or in no row, by kind."""
+    turns = quarter_turns(page.strokes)
+    rows, kinds = find_structure(page.strokes, np.zeros(len(page.strokes), int))
+    kinds |= {stroke: f"row {row.mark}" for row in rows if row.mark for stroke in row.strokes}
+    counts = Counter(words=0, seemingly_turned_pages=int(turns.any()))
+    for row, text in zip(page.rows, page.texts, strict=True):
+        for word in words_of([page.strokes[stroke] for stroke in row], text):
+            counts["words"] += 1
+            counts.update({kinds[row[number]] for number in word if row[number] in kinds})
+    return counts
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print what was found on the composed pages, and what is false on forms of prose."""
+    reader = options.Networks.of(arguments).reader(arguments.resume)
+    counts: Counter[str] = Counter()
+    pairs = defaultdict(list)
+    for style in arguments.styles:
+        for name, sheet in sheets(style):
+            pairs[name].append(measure(sheet, reader, counts))
+    for kind in [kind for kind in counts if not kind.endswith(" of")]:
+        print(f"{kind:<30}{counts[kind]:>5} of {counts[f'{kind} of']}")
+    for name, texts_of_pages in pairs.items():
+        print(f"characters misread, {name}: {rates(texts_of_pages)['cer']:.2%}")
+    if arguments.data:
+        print(dict(sum(map(false_words, forms(arguments.data)), Counter())))
+
+
+if __name__ == "__main__":
+    parser = Parser(description=" ".join(__doc__.split()))
+    options.add_network(parser, default="reader")
+    parser.add_argument("--styles", nargs="+", default=STYLES, help="styles of the composed pages")
+    parser.add_argument("--data", help="folder of IAM-OnDB, whose forms are prose")
+    main(run, parser)
