@@ -17,7 +17,7 @@ MIN_CROSSINGS = 5  # with letters, of the strokes that cross a word out
 MIN_LINE_CROSSINGS = 3  # with letters, of a straight line of `MIN_LINE_LENGTH`
 MIN_SHORT_LINE_LENGTH = 1.5  # of a straight line that has `MIN_CROSSINGS`
 MIN_STROKE_CROSSINGS = 2  # with letters, of each stroke that crosses a word out
-MIN_HATCH_LENGTH = 1.5  # of a straight stroke that may cross one letter
+MIN_HATCH_LENGTH = 1.2  # of a straight stroke that may cross no letter, between others
 MAX_CROSSED_DEPTH = 1.0  # from a stroke's middle to the middle of a stroke that it crosses out
 MAX_SEGMENTS = 80  # of a stroke whose crossings are counted (assumed)
 MIN_SHAFT_LENGTH = 2.2  # of an arrow
@@ -106,27 +106,36 @@ def crossing_groups(strokes: Sequence[np.ndarray], edges: np.ndarray) -> list[li
     """
     found = crossings(strokes, edges)
     groups: list[list[int]] = []
-    for number in sorted(found):
+    for number, stroke in enumerate(strokes):
         last = groups[-1] if groups and groups[-1][-1] == number - 1 else []
-        count = sum(crossed for other, crossed in found[number].items() if other not in last)
-        is_hatching = count > 0 and _is_straight(strokes[number], MIN_HATCH_LENGTH)
-        if count >= MIN_STROKE_CROSSINGS or is_hatching:
+        counts = found.get(number, {})
+        count = sum(crossed for other, crossed in counts.items() if other not in last)
+        if count >= MIN_STROKE_CROSSINGS or _is_straight(stroke, MIN_HATCH_LENGTH):
             if last:
                 last.append(number)
-            else:
+            elif count:
                 groups.append([number])
+    for group in groups:
+        # Letters behind the crossed-out word cross nothing that is before the group.
+        while min(found.get(group[-1], group)) >= group[0]:
+            group.pop()
     return [group for group in groups if _crosses_out(group, strokes, found)]
 
 
 def _crosses_out(
     group: Sequence[int], strokes: Sequence[np.ndarray], found: dict[int, dict[int, int]]
 ) -> bool:
-    pairs = (pair for number in group for pair in found[number].items())
-    count = sum(crossed for other, crossed in pairs if other not in group)
+    """Return whether a group crosses enough letters, or a straight line of the group does alone."""
+    total = 0
+    for number in group:
+        counts, width = found.get(number, {}), np.ptp(strokes[number][:, 0])
+        total += sum(count for other, count in counts.items() if other not in group)
+        enough = MIN_LINE_CROSSINGS if width > MIN_LINE_LENGTH else MIN_CROSSINGS
+        is_straight_line = _is_straight(strokes[number], MIN_SHORT_LINE_LENGTH)
+        if is_straight_line and sum(counts.values()) >= enough:
+            return True
     width = np.ptp(np.concatenate([strokes[number] for number in group])[:, 0])
-    if len(group) == 1 and _is_straight(strokes[group[0]], MIN_SHORT_LINE_LENGTH):
-        return bool(count >= (MIN_LINE_CROSSINGS if width > MIN_LINE_LENGTH else MIN_CROSSINGS))
-    return bool(width >= MIN_LINE_LENGTH and count >= MIN_CROSSINGS)
+    return bool(width >= MIN_LINE_LENGTH and total >= MIN_CROSSINGS)
 
 
 def arrows(strokes: Sequence[np.ndarray]) -> Iterator[int]:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from notes.marks import (
+    MAX_CROSSED_DEPTH,
     MIN_CARET_DEPTH,
     arrows,
     crossing_groups,
@@ -40,13 +41,14 @@ CROSSED_OUT = "crossed out"
 # Limits of prose, in x-heights (measured on every third form of trainset: two of 43,026 strokes
 # are taken for a drawing, and none for a scribble).
 MAX_STROKE_HEIGHT = 6.0  # a higher stroke is a drawing, unless it is a letter
+X_HEIGHT_MIDDLE = 0.5  # above the baseline
 MAX_LETTER_SIZE = (4.0, 9.0)  # width and height of a letter (assumed)
 MAX_LETTER_GAP = 2.0  # from a tall letter to the next letter (assumed)
 MIN_SWING = 2.0  # width of each swing of a scribble to the left
 MIN_NUM_SWINGS = 3  # number of a scribble's swings to the left
 MAX_DRAWING_GAP = 0.7  # distance between successive strokes of a drawing (assumed)
 MIN_LONG_LINE = 6.0  # width of a level line that is no letter's, whatever is beside it
-MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a higher line crosses words out (assumed)
+MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out nearer to it (assumed)
 MAX_LINE_DISTANCE = 2.5  # from a row's middle; a line that is further away has no row (assumed)
 
 # Skew, estimated from moves between strokes (lengths measured, lab notebook: rows of pages).
@@ -109,8 +111,9 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
         covered, depth = _row_at_line(page, owners, group)
         if depth >= MIN_UNDERLINE_DEPTH:
             kinds |= dict.fromkeys(group, UNDERLINE)
-        elif group in crossing and (crossed := [k for k in covered if k < group[0]]):
-            kinds |= dict.fromkeys([*crossed, *group], CROSSED_OUT)
+        elif group in crossing and depth > -MIN_UNDERLINE_DEPTH:
+            crossed = [number for number in covered if number < group[-1]]
+            kinds |= dict.fromkeys([*crossed, *group] if crossed else [], CROSSED_OUT)
     if not left_out <= {*kinds}:  # Some lines are bars of letters, or dashes.
         rows = _all_rows(strokes, left_out & {*kinds})
     ordered = []
@@ -128,7 +131,8 @@ class Block:
         numbers: the strokes' numbers on the page, rising, `(strokes,)`.
         strokes: the strokes, `(n, 2)` each.
         left, top, right, bottom: edges of the strokes, `(strokes,)`.
-        x, y: middle of each stroke's width, and mean height of its points, `(strokes,)`.
+        x, y: middle of each stroke's width, and mean height of its points, but of a tall stroke
+            that of letters on its foot, `(strokes,)`.
         weight: length of each stroke's ink plus 0.1, so that a dot counts, `(strokes,)`.
     """
 
@@ -141,6 +145,8 @@ class Block:
         self.right, self.bottom = np.array([stroke.max(axis=0) for stroke in self.strokes]).T
         self.x = (self.left + self.right) / 2
         self.y = np.array([stroke[:, 1].mean() for stroke in self.strokes])
+        is_tall = self.bottom - self.top > MAX_STROKE_HEIGHT  # a letter then stands on the baseline
+        self.y[is_tall] = self.bottom[is_tall] - X_HEIGHT_MIDDLE
         steps = [np.diff(stroke, axis=0) for stroke in self.strokes]
         self.weight = np.array([0.1 + np.hypot(*step.T).sum() for step in steps])
 
@@ -220,12 +226,12 @@ def _drawings(page: Block) -> dict[int, str]:
 def _depth(page: Block, number: int) -> float:
     """Return how far a stroke is below the middle of the strokes beside it; 0 without any."""
     is_beside = np.abs(page.x - page.x[number]) < MAX_LINE_DISTANCE
-    is_beside &= np.abs(page.y - page.y[number]) < MAX_LINE_DISTANCE
+    depths = page.y[number] - page.y
+    is_beside &= (depths > -MAX_CROSSED_DEPTH) & (depths < MAX_LINE_DISTANCE)
     is_beside[number] = False
     if not is_beside.any():
         return 0.0
-    middle = np.average(page.y[is_beside], weights=page.weight[is_beside])
-    return float(page.y[number] - middle)
+    return float(np.average(depths[is_beside], weights=page.weight[is_beside]))
 
 
 def _is_letter(page: Block, number: int, is_tall: np.ndarray) -> bool:
