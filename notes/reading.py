@@ -53,7 +53,7 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
             rows.append(PageRow(words, numbers, digest, row.mark, row.turn))
         else:
             left_out["unread row"] += 1
-    return PageText(tuple(_with_typed(_with_numbers(rows), page.typed)), dict(left_out))
+    return PageText(tuple(_with_typed(with_numbers(rows), page.typed)), dict(left_out))
 
 
 def _level_ink(strokes: Sequence[np.ndarray], row: FoundRow) -> np.ndarray:
@@ -82,7 +82,7 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: Reader, search: Search) -
     return turns
 
 
-def _with_numbers(rows: list[PageRow]) -> list[PageRow]:
+def with_numbers(rows: list[PageRow]) -> list[PageRow]:
     """Return rows, with the mark `NUMBER` where two or more begin with a number of a list."""
     is_numbered = [
         not row.mark and len(row.words) > 1 and LIST_NUMBER.fullmatch(row.words[0].text) is not None

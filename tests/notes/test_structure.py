@@ -69,7 +69,7 @@ ITEMS = {
 def test_items_of_a_list_lose_their_drawn_mark(mark):
     strokes = []
     for y in (0, 35, 70):
-        strokes += [*(part + (0, y) for part in ITEMS[mark]), *row(y)]
+        strokes += [*(part + np.array([0.0, y]) for part in ITEMS[mark]), *row(y)]
     rows, kinds = found(strokes)
     assert [one.mark for one in rows] == 3 * [mark]
     assert {*kinds.values()} == {LIST_MARK} and len(kinds) == 3 * len(ITEMS[mark])
@@ -139,7 +139,7 @@ def test_rows_lie_as_the_pen_moved(turn):
 
 def test_a_note_in_the_margin_lies_on_its_side():
     upright, note = page(*(row(y) for y in (0, 35, 70)))[0], turned(row(0, (3, 3)), 90)
-    strokes = [*upright, *(part + (250, 0) for part in note)]
+    strokes = [*upright, *(part + np.array([250.0, 0.0]) for part in note)]
     rows, _ = find_structure(strokes, quarter_turns(strokes))
     assert [one.turn for one in rows] == [0, 0, 0, 1]
     assert rows[-1].strokes == [*range(len(upright), len(strokes))]
