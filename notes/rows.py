@@ -277,7 +277,8 @@ def _crossing_strokes(page: Block, kinds: Mapping[int, str]) -> list[list[int]]:
     edges[:, [*kinds]] = np.nan
     groups = crossing_groups(page.strokes, edges)
     others = {*range(len(page.strokes))} - {*kinds, *chain(*groups)}
-    return groups + [[number] for number in sorted(others) if _is_scribble(page.strokes[number])]
+    wide = [number for number in sorted(others) if np.ptp(page.strokes[number][:, 0]) > MIN_SWING]
+    return groups + [[number] for number in wide if _is_scribble(page.strokes[number])]
 
 
 def _level_lines(page: Block, kinds: Mapping[int, str]) -> list[int]:

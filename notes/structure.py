@@ -194,12 +194,12 @@ def _listed(page: Block, row: list[int], max_corner_distance: float) -> FoundRow
 
 def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
     """Return which rows are larger than the others, shorter, and not the last one, `(rows,)`."""
-    if len(rows) < MIN_SIZED_ROWS:
+    widths = np.array([page.right[row].max() - page.left[row].min() for row in rows])
+    is_large = widths < MAX_HEADING_WIDTH * widths.max(initial=0.0)
+    is_large[-1:] = False
+    if len(rows) < MIN_SIZED_ROWS or not is_large.any():
         return np.zeros(len(rows), bool)
     inks = [from_strokes([page.strokes[number] for number in row]) for row in rows]
-    widths = np.array([page.right[row].max() - page.left[row].min() for row in rows])
-    is_large = widths < MAX_HEADING_WIDTH * widths.max()
-    is_large[-1] = False
     # A row is larger by both measures, as capitals and short rows mislead either.
     edges = np.array([-np.inf, np.inf])
     for measure in (x_height, lambda ink: x_heights(ink, edges)[0]):
