@@ -98,7 +98,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, kind, capf
 
     base = options.pop("trainer", ChunkTrainer)
     last = trainer.progress.step - 1
-    for stops in [(0,), (3,), (4, 5), (last // 2, last)]:
+    for stops in [(0,), (4, last)]:
         run = "stopped-" + "-".join(map(str, stops))
         first = make(tmp_path, run, trainer=stopped_at(base, stops[0]), **options)
         assert first.train() == signal.SIGINT and not first.is_complete
