@@ -162,8 +162,8 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
         UserError: if the training cannot begin, or another process holds the run.
     """
     if arguments.config:
-        start = new_start(arguments).tried()
-        return start_or_resume(start, locks) if arguments.start_or_resume else start
+        start = new_start(arguments)
+        return start_or_resume(start, locks) if arguments.start_or_resume else start.tried()
     place = resolve_checkpoint(arguments.resume)
     run = RunFolder.resumed(place, arguments.run_id)
     if run is None:
@@ -204,14 +204,15 @@ def named_by_content(plan: Plan) -> Plan:
 
 
 def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
-    """Return a tried `start`, or the start that resumes its run if the run has a checkpoint."""
+    """Return `start`, or the start that resumes its run if the run has a checkpoint; both tried."""
     if not distributed.broadcast_object(start.run.has_checkpoint):
-        return start
+        return start.tried()
     _hold(start.run, locks)
     checkpoint = _find(start.run.models, needs_state=True)
     former = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
     resumed = Start(former, start.run, checkpoint, is_resumed=True, tries_older=True).tried()
-    return replace(resumed, plan=start.plan.resumed(resumed.plan))
+    present, _ = parse_config.try_constructors(start.plan, resumed.known)
+    return replace(resumed, plan=present.resumed(resumed.plan))
 
 
 def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | None) -> Start:
