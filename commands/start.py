@@ -178,7 +178,7 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
 
 def new_start(arguments: argparse.Namespace) -> Start:
     """Return the start of a new or fine-tuned training: `-c CONFIG`, perhaps `-r CHECKPOINT`."""
-    plan = parse_config.read(arguments.config)
+    plan = parse_config.plan_from_file(arguments.config)
     name = arguments.resume or suggested_network(plan.with_overrides(arguments.overrides))
     checkpoint = _find(resolve_checkpoint(name)) if name else None
     arch = checkpoint and checkpoint.content["config"].get("arch")
