@@ -239,8 +239,8 @@ def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
 def differing_arguments(stored: Json, network: Part) -> list[str]:
     """Return in words the arguments by which a network that a checkpoint describes, `stored`,
     differs from that of a config; they explain why weights do not fit."""
-    name, block = network.cls.__name__, children(stored)
-    former, present = {"type": block.get("type")}, {"type": name}
+    block = children(stored)
+    former, present = {"type": block.get("type")}, {"type": network.cls.__name__}
     if former == present:
         arguments = network.signature.arguments.items()
         defaults = {name: one.default for name, one in arguments if one.default is not one.empty}
