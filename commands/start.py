@@ -103,9 +103,9 @@ class Start:
         content, path = self.checkpoint.content, self.checkpoint.path
         device = next(network.parameters()).device
         weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
-        if not self.is_resumed:
-            alphabet = self.known.get("alphabet")
-            weights = network.extend_state_dict(weights, alphabet and len(alphabet))
+        alphabet = None if self.is_resumed else self.known.get("alphabet")
+        if alphabet is not None:
+            weights = network.extend_state_dict(weights, len(alphabet))
         try:
             check_weights(network, weights, path)
         except CheckpointError:
