@@ -116,16 +116,20 @@ def vertical_segments(ink: np.ndarray) -> np.ndarray:
 
     A row `(x, y, dx, dy)` has the beginning of a segment and the offset of its end; dy is not 0.
     """
-    segments = []
-    for stroke in strokes(ink):
-        steps = np.sign(np.diff(stroke[:, 1]))
-        moving = np.flatnonzero(steps)
-        if not len(moving):
-            continue
-        turns = moving[1:][np.diff(steps[moving]) != 0]
-        corners = stroke[[moving[0], *turns.tolist(), moving[-1] + 1]]
-        segments.append(np.concatenate([corners[:-1], np.diff(corners, axis=0)], axis=1))
-    return np.concatenate(segments) if segments else np.empty((0, 4))
+    points = to_points(ink)
+    directions = np.sign(np.diff(points[:, 1]))
+    is_end = np.asarray(ink)[:, 2] > 0.5
+    moving = np.flatnonzero((directions != 0) & ~is_end[:-1])
+    if not len(moving):
+        return np.empty((0, 4))
+    stroke_numbers = np.cumsum(is_end)[moving]
+    is_first_of_stroke = np.diff(stroke_numbers, prepend=-1) != 0
+    firsts = np.flatnonzero(is_first_of_stroke | (np.diff(directions[moving], prepend=0) != 0))
+    begins, lasts = moving[firsts], moving[np.append(firsts[1:], len(moving)) - 1]
+    # A segment ends where the next one of its stroke begins, also behind points of equal y.
+    has_next = ~np.append(is_first_of_stroke[firsts[1:]], True)
+    ends = np.where(has_next, np.append(begins[1:], 0), lasts + 1)
+    return np.concatenate([points[begins], points[ends] - points[begins]], axis=1)
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:

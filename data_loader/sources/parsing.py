@@ -142,7 +142,7 @@ class _TreeBuilder(ElementTree.TreeBuilder):
     """Builds elements whose tags have no namespaces, and refuses document types."""
 
     def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
-        return super().start(_local_name(tag), attributes)
+        return super().start(_local_name(tag) if tag.startswith("{") else tag, attributes)
 
     def start_ns(self, prefix: str, uri: str) -> None:
         if len(uri) > MAX_QUOTED:  # It is put before the name of each element in it.
