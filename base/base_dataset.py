@@ -19,6 +19,7 @@ from base.preparing import Preparing
 from base.samples import Sample, Samples, Seen
 from utils.alphabet import nfc, table
 from utils.checks import DataError, UserError
+from utils.strict_json import Json, children
 
 SPLITS = ("train", "valid", "test")
 INK_TOLERANCE = 1e-5
@@ -86,6 +87,23 @@ class Loaded:
         """Return by split what `make` makes of its samples, which is kept beside them."""
         of = {split: Samples.of(samples) for split, samples in self.samples.items()}
         return {split: one.kept(what, partial(make, one)) for split, one in of.items()}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint says of the data."""
+        names = ("canonical", "quantisation_step", "fingerprints", "ink_sums")
+        return {name: getattr(self, name) for name in names}
+
+    def changed_splits(self, facts: Json) -> list[str]:
+        """Return the splits that differ from those of a checkpoint with these `facts`, which may be
+        damaged; checkpoints of former versions have no fingerprints, or no sums of the ink."""
+        prints, inks = (children(children(facts).get(key)) for key in ("fingerprints", "ink_sums"))
+        return [
+            split
+            for split in prints
+            if prints[split] != self.fingerprints.get(split)
+            or (split in inks and not is_same_ink(inks[split], self.ink_sums[split]))
+        ]
 
     @cached_property
     def extras(self) -> ExtraShapes:

@@ -1,10 +1,11 @@
-"""Pages of ink: strokes in the order of writing, typed texts, and the background."""
+"""Makes pages of ink from the content of files, and checks them."""
 
 import re
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,106 +13,76 @@ import numpy as np
 from data_loader.sources.parsing import MAX_OFFSET, Budget, Fault
 from data_loader.sources.untrusted_files import MEBIBYTE
 from utils.ink import from_strokes, x_height
+from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText, image_kind
 
 MAX_BYTES = 64 * MEBIBYTE
-"""Limit on the bytes of a file after unpacking (assumed)."""
+"""Limit on the bytes of a page, or of a file that is read whole, after unpacking (assumed)."""
+MAX_FILE_BYTES = 1024 * MEBIBYTE
+"""Limit on the bytes of a file that is read page by page, after unpacking (assumed: 1,700 dense
+pages)."""
 MAX_PAGES = 2_000
 """Limit on the pages of a file, of which a page may be repeated (assumed)."""
-MAX_STROKES = 200_000
-"""Limit on the strokes of a file (assumed: a hundred dense pages)."""
 MAX_PAGE_STROKES = 10_000
 """Limit on the strokes of a page (assumed: six times a dense page)."""
 MAX_POINTS = 5_000_000
-"""Limit on the positions of a file (assumed: those of a hundred dense pages)."""
+"""Limit on the positions of a page (assumed: those of a hundred dense pages)."""
 MAX_STROKE_POINTS = 200_000
 """Limit on the positions of a stroke (assumed)."""
 MAX_TYPED = 50_000
-"""Limit on the typed characters of a file; a text counts one more (assumed: twenty pages)."""
+"""Limit on the typed characters of a page; a text counts one more (assumed: twenty pages)."""
 ROW_GAP = 2.0
 """Gap between rows that are placed below each other, in x-heights (assumed)."""
 PAGE_MARGIN = 0.05
 """Margin of a page of unknown size, as a fraction of the longer side of its content (assumed)."""
 
 
-@dataclass(frozen=True, eq=False)
-class PageStroke:
-    """A stroke of a page.
-
-    Attributes:
-        points: positions of the pen, `(points, 2)` float64, in the page's units, y downwards.
-        tool: "pen", "highlighter", "shape" (drawn with a tool for lines and figures), or "eraser"
-            (a stroke that covers the ink below it).
-        colour: as `#rrggbb`.
-        width: line width in the page's units; None if unknown.
-    """
-
-    points: np.ndarray
-    tool: str = "pen"
-    colour: str = "#000000"
-    width: float | None = None
-
-
-@dataclass(frozen=True)
-class TypedText:
-    """A typed text; `x` and `y` are its upper left corner, `size` is the font size."""
-
-    text: str
-    x: float
-    y: float
-    size: float
-
-
-@dataclass(frozen=True, eq=False)
-class InkPage:
-    """A page of ink.
-
-    Attributes:
-        width, height: size of the page, in its units.
-        strokes: strokes of all layers, from the lowest layer; a layer is in the order of writing.
-        unit: length of the page's unit in points (1/72 inch); None if unknown.
-        typed: texts that were typed on the page.
-        background: the PDF that the page annotates, if any.
-        background_page: number of the PDF's page under the ink, from 0.
-        left_out: number of the file's items that are left out of the page, by kind of item.
-    """
-
-    width: float
-    height: float
-    strokes: tuple[PageStroke, ...]
-    unit: float | None = None
-    typed: tuple[TypedText, ...] = ()
-    background: Path | None = None
-    background_page: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
-
-
 def page_around(
     strokes: Iterable[PageStroke],
     typed: Iterable[TypedText] = (),
     sheet: Sequence[float] | None = None,
+    images: Iterable[PageImage] = (),
+    ruling: Iterable[PageStroke] = (),
     **attributes: Any,
 ) -> InkPage:
-    """Return a page that holds strokes and typed texts, shifted so that the page begins at (0, 0).
+    """Return a page that holds strokes, typed texts and images, shifted so that the page begins at
+    (0, 0).
 
     Args:
-        strokes, typed: content of the page, at any position.
+        strokes, typed, images, ruling: content of the page, at any position.
         sheet: left, top, right and bottom of an area that the page includes; None for a margin
             around the content.
         attributes: other attributes of the `InkPage`.
     """
-    strokes, typed = tuple(strokes), tuple(typed)
+    strokes, typed, images = tuple(strokes), tuple(typed), tuple(images)
     corners: list[Any] = [] if sheet is None else [*np.reshape(sheet, (2, 2))]
     for text in typed:
         corners += [(text.x, text.y), (text.x, text.y + text.size)]
+    for image in images:
+        corners += [(image.left, image.top), (image.right, image.bottom)]
     points = np.concatenate([np.reshape(corners, (-1, 2)), *(stroke.points for stroke in strokes)])
     points = points if len(points) else np.zeros((1, 2))
     corner, size = points.min(axis=0), np.ptp(points, axis=0)
     margin = (PAGE_MARGIN * size.max() or 1.0) if sheet is None else 0.0
     left, top = corner - margin
+
+    def shifted(strokes: Iterable[PageStroke]) -> tuple[PageStroke, ...]:
+        return tuple(replace(stroke, points=stroke.points - (left, top)) for stroke in strokes)
+
     return InkPage(
         *(size + 2 * margin).tolist(),
-        tuple(replace(stroke, points=stroke.points - (left, top)) for stroke in strokes),
+        shifted(strokes),
         typed=tuple(replace(text, x=text.x - left, y=text.y - top) for text in typed),
+        images=tuple(
+            replace(
+                image,
+                left=image.left - left,
+                top=image.top - top,
+                right=image.right - left,
+                bottom=image.bottom - top,
+            )
+            for image in images
+        ),
+        ruling=shifted(ruling),
         **attributes,
     )
 
@@ -126,25 +97,27 @@ def below_each_other(rows: Iterable[Sequence[np.ndarray]]) -> Iterator[tuple[np.
         bottom += float(np.ptp(points[:, 1])) + ROW_GAP * x_height(from_strokes(strokes))
 
 
-def checked(pages: Iterable[InkPage]) -> list[InkPage]:
-    """Return the pages of a file.
+def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
+    """Yield the pages of a file.
 
     Raises:
-        Fault: if they have no content, invalid sizes or positions, or more than the limits above
-            allow; no page after the limit is taken.
+        Fault: if a page has invalid sizes or positions, or more than the limits above allow; or, at
+            the end, if no page has content.
     """
-    kept: list[InkPage] = []
-    num_pages, strokes = _budget(MAX_PAGES, "pages"), _budget(MAX_STROKES, "strokes")
-    points, typed = point_budget(), _budget(MAX_TYPED, "typed characters")
+    num_pages, left_out, is_empty = _budget(MAX_PAGES, "pages"), Counter[str](), True
     for page in pages:
         num_pages.spend(1)
         check_page_strokes(len(page.strokes))
-        strokes.spend(len(page.strokes))
-        points.spend(sum(len(stroke.points) for stroke in page.strokes))
-        typed.spend(sum(1 + len(text.text) for text in page.typed))
-        kept.append(page)
-    _check_content(kept)
-    return kept
+        point_budget().spend(sum(len(stroke.points) for stroke in page.strokes))
+        num_typed = sum(1 + len(text.text) for text in page.typed)
+        _budget(MAX_TYPED, "typed characters").spend(num_typed)
+        _check_content(page)
+        is_empty = is_empty and not page.strokes and not page.typed
+        left_out += page.left_out
+        yield page
+    if is_empty:
+        names = ", ".join(f"{count:,} {name}" for name, count in left_out.items())
+        raise Fault("no strokes", names)
 
 
 def _budget(amount: int, unit: str) -> Budget:
@@ -152,7 +125,7 @@ def _budget(amount: int, unit: str) -> Budget:
 
 
 def point_budget() -> Budget:
-    """Return a budget for the positions of a file."""
+    """Return a budget for the positions of a page."""
     return _budget(MAX_POINTS, "points")
 
 
@@ -169,21 +142,20 @@ def check_stroke(text: str, separators: str) -> None:
         raise Fault(f"a stroke of more than {MAX_STROKE_POINTS:,} points")
 
 
-def _check_content(pages: Sequence[InkPage]) -> None:
-    """Raise a Fault if pages have no content, or invalid sizes, positions or widths of pens."""
-    strokes = [stroke for page in pages for stroke in page.strokes]
-    if not strokes and not any(page.typed for page in pages):
-        names = sum((page.left_out for page in pages), Counter())
-        raise Fault("no strokes", ", ".join(f"{count:,} {name}" for name, count in names.items()))
-    texts = [(text.x, text.y, text.size) for page in pages for text in page.typed]
-    for values in (*(stroke.points for stroke in strokes), np.array(texts)):
+def _check_content(page: InkPage) -> None:
+    """Raise a Fault if a page has invalid sizes, positions or widths of pens."""
+    texts = [(text.x, text.y, text.size) for text in page.typed]
+    boxes = [(image.left, image.top, image.right, image.bottom) for image in page.images]
+    drawn = [stroke.points for stroke in (*page.strokes, *page.ruling)]
+    for values in (*drawn, np.array(texts), np.array(boxes)):
         if not np.all(np.abs(values) <= MAX_OFFSET):
             raise Fault(f"a position that is not a number, or beyond {MAX_OFFSET:.6g}")
-    widths = [stroke.width for stroke in strokes if stroke.width is not None]
-    if not all(0 <= width <= MAX_OFFSET for width in widths):
-        raise Fault(f"a pen whose width is not a number from 0 to {MAX_OFFSET:.6g}")
-    sizes = [size for page in pages for size in (page.width, page.height)]
-    if not all(1 / MAX_OFFSET <= size <= MAX_OFFSET for size in sizes):
+    for stroke in page.strokes:
+        widths = [] if stroke.widths is None else stroke.widths
+        for width in (stroke.width or 0.0, *widths, *stroke.dash):
+            if not 0 <= width <= MAX_OFFSET:
+                raise Fault(f"a pen whose width is not a number from 0 to {MAX_OFFSET:.6g}")
+    if not all(1 / MAX_OFFSET <= size <= MAX_OFFSET for size in (page.width, page.height)):
         raise Fault("a page without a width and a height")
 
 
@@ -193,6 +165,26 @@ def to_float(text: str) -> float:
         return float(text)
     except ValueError:
         raise Fault("a size or a position that is not a number", text[:40]) from None
+
+
+def image_in(
+    text: str, box: Iterable[float], layer: int, left_out: Counter[str]
+) -> Iterator[PageImage]:
+    """Yield the image of a base64 text, which may be a data URL, in a box (left, top, right,
+    bottom); if it is neither a JPEG nor a PNG, count it in `left_out` instead."""
+    content = b""
+    with suppress(ValueError):
+        content = b64decode(text.rpartition(",")[2])
+    if image_kind(content):
+        yield PageImage(content, *box, layer)
+    else:
+        left_out["image"] += 1
+
+
+def alpha(text: str) -> float:
+    """Return the opacity, from 0 to 1, of a colour `#rrggbbaa`; 1 if it states none."""
+    match = re.fullmatch(r"#[0-9a-f]{6}([0-9a-f]{2})", text.strip().lower())
+    return int(match[1], 16) / 255 if match else 1.0
 
 
 def hex_colour(text: str) -> str:

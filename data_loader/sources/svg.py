@@ -43,7 +43,8 @@ _NOT_DRAWN = re.compile(
     "linearGradient|radialGradient"
 )
 _PROPERTY = re.compile(
-    "fill|stroke|stroke-width|stroke-opacity|opacity|display|visibility|font-size"
+    "fill|fill-opacity|stroke|stroke-width|stroke-opacity|stroke-dasharray|opacity|display|"
+    "visibility|font-size"
 )
 _ROW_TEXT = "aria-label"  # attribute of the first element of a row
 _LAYER_NAME = "{http://www.inkscape.org/namespaces/inkscape}label"  # attribute of a layer
@@ -84,14 +85,19 @@ class Shape:
             outermost element; a segment begins at the end of the previous segment.
         style: the element's own and inherited properties.
         matrix: transforms the element's units to those of the outermost element.
-        is_ruling: whether the element is in an Inkscape layer whose name ends with "ruling".
+        layer: name of the Inkscape layer that the element is in; "" if it is in none.
     """
 
     element: Element
     curves: list[np.ndarray]
     style: Mapping[str, str]
     matrix: Transform
-    is_ruling: bool
+    layer: str
+
+    @property
+    def is_ruling(self) -> bool:
+        """Whether the element is in an Inkscape layer whose name ends with "ruling"."""
+        return self.layer.endswith("ruling")
 
 
 def shapes(root: Element) -> Iterator[Shape]:
@@ -102,9 +108,9 @@ def shapes(root: Element) -> Iterator[Shape]:
     """
     rules = _class_rules(root)
     segments = Budget(MAX_CURVES, f"more than {MAX_CURVES:,} curves; divide the file")
-    stack = [(root, Transform(), {}, False)]
+    stack = [(root, Transform(), {}, "")]
     while stack:
-        element, matrix, inherited, is_ruling = stack.pop()
+        element, matrix, inherited, layer = stack.pop()
         if _NOT_DRAWN.fullmatch(element.tag):
             continue
         style = inherited | {k: v for k, v in element.attrib.items() if _PROPERTY.fullmatch(k)}
@@ -113,13 +119,14 @@ def shapes(root: Element) -> Iterator[Shape]:
         style |= _properties(element.get("style", ""))
         matrix = _transformed(matrix, element.get("transform", ""))
         if element.tag in ("svg", "g", "a", "switch"):
-            is_ruling = is_ruling or element.get(_LAYER_NAME, "").endswith("ruling")
-            stack += ((child, matrix, style, is_ruling) for child in reversed(element))
+            # Nested layers are one layer; a ruling is the printed ruling at any depth.
+            layer = layer if layer.endswith("ruling") else element.get(_LAYER_NAME, layer)
+            stack += ((child, matrix, style, layer) for child in reversed(element))
             continue
         linear, offset = np.array(matrix[:4]).reshape(2, 2), matrix[4:]
         curves = [part @ linear + offset for part in path_curves(_path_data(element))]
         segments.spend(sum(map(len, curves)))
-        yield Shape(element, curves, style, matrix, is_ruling)
+        yield Shape(element, curves, style, matrix, layer)
 
 
 def pixels(length: str) -> float:

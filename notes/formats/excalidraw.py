@@ -1,7 +1,11 @@
-"""Reads drawings of Excalidraw, also from Markdown files of the Excalidraw plug-in of Obsidian."""
+"""Reads drawings of Excalidraw, also from Markdown files of the Excalidraw plug-in of Obsidian.
+
+Excalidraw has no layers; `utils.page.excalidraw` keeps the name of a layer with each element.
+"""
 
 import math
 import re
+import string
 from collections import Counter
 from pathlib import Path
 
@@ -10,17 +14,29 @@ import numpy as np
 from data_loader.sources.own_ink import json_values
 from data_loader.sources.parsing import MAX_OFFSET, Fault
 from data_loader.sources.untrusted_files import read_file
-from notes.ink_page import MAX_BYTES, InkPage, PageStroke, TypedText, hex_colour, page_around
+from notes.ink_page import MAX_BYTES, hex_colour, image_in, page_around
 from utils.checks import short
 from utils.ink import turned_back
+from utils.page.excalidraw import (
+    DASHES,
+    LAYER,
+    MEAN_PRESSURE,
+    POINTS_PER_PIXEL,
+    freehand_widths,
+)
+from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText
 from utils.strict_json import Json
 
-POINTS_PER_PIXEL = 72 / 96
-"""Points (1/72 inch) in a pixel (CSS)."""
 MIN_PEN_OPACITY = 75.0
 """Opacity of a pen's stroke in per cent; a highlighter's stroke has less (assumed)."""
 
-_DRAWING = re.compile(rb"^```json[^\S\n]*+\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MAX_CODE_BITS = 26
+"""Limit on the bits of a code in a compressed drawing (assumed: some 60 million codes)."""
+_END = 2
+"""Code of the end of a compressed drawing."""
+_BOX = ("x", "y", "width", "height")
+_DRAWING = re.compile(rb"^```(compressed-)?json[^\S\n]*+\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_BASE64 = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 _ANGLES = np.linspace(0, math.tau, 65)
 _FIGURES = {
     "rectangle": np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]),
@@ -33,55 +49,132 @@ _FIGURES = {
 def parse(path: Path) -> list[InkPage]:
     """Return the page of a file."""
     content = read_file(path, MAX_BYTES)
-    if path.name.endswith(".md"):
-        if b"```compressed-json" in content:
-            advice = "switch off its compression in the plug-in's settings and save it again"
-            raise Fault("a compressed drawing", advice)
-        drawing = _DRAWING.search(content)
-        content = drawing[1] if drawing else content
+    if path.name.endswith(".md") and (drawing := _DRAWING.search(content)):
+        content = _decompressed(drawing[2]) if drawing[1] else drawing[2]
     values = json_values(content)
     elements = values.get("elements") if isinstance(values, dict) else None
     if not isinstance(elements, list) or not all(isinstance(e, dict) for e in elements):
         raise Fault("a drawing without a list of elements")
+    files = values.get("files") if isinstance(values.get("files"), dict) else {}
+    layers: dict[str, int] = {}
     strokes: list[PageStroke] = []
     typed: list[TypedText] = []
+    images: list[PageImage] = []
     left_out: Counter[str] = Counter()
     for element in elements:
         kind = "stroke" if element.get("type") == "freedraw" else element.get("type")
+        custom = element.get("customData")
+        name = str(custom.get(LAYER, "")) if isinstance(custom, dict) else ""
+        layer = layers.setdefault(name, len(layers))
         if element.get("isDeleted"):
             left_out[f"erased {kind}"[:40]] += 1
         elif kind == "text":
             numbers = (_number(element, name) for name in ("x", "y", "fontSize"))
-            typed.append(TypedText(str(element.get("text", "")), *numbers))
+            colour = hex_colour(str(element.get("strokeColor", "")))
+            typed.append(TypedText(str(element.get("text", "")), *numbers, colour, layer))
+        elif kind == "image" and not _number(element, "angle"):
+            x, y, width, height = (_number(element, name) for name in _BOX)
+            file = files.get(element.get("fileId"))
+            url = str(file.get("dataURL", "")) if isinstance(file, dict) else ""
+            images += image_in(url, (x, y, x + width, y + height), layer, left_out)
         elif kind in ("stroke", "line", "arrow", *_FIGURES):
-            strokes.append(_stroke(element))
+            strokes.append(_stroke(element, layer))
         else:
             left_out[str(kind)[:40]] += 1
-    return [page_around(strokes, typed, unit=POINTS_PER_PIXEL, left_out=left_out)]
+    state = values.get("appState")
+    paper = state.get("viewBackgroundColor") if isinstance(state, dict) else None
+    return [
+        page_around(
+            sorted(strokes, key=lambda stroke: stroke.layer),
+            typed,
+            images=images,
+            unit=POINTS_PER_PIXEL,
+            left_out=left_out,
+            layers=tuple(layers) or ("",),
+            paper=hex_colour(str(paper or "#ffffff")),
+        )
+    ]
 
 
-def _stroke(element: dict[str, Json]) -> PageStroke:
+def _decompressed(text: bytes) -> bytes:
+    """Return the content of a text that was compressed by the library LZ-String to base64.
+
+    Raises:
+        Fault: if the text is damaged, or its content is too large.
+    """
+    digits = [_BASE64.find(chr(byte)) for byte in text]
+    bits = "".join(f"{digit:06b}" for digit in digits if 0 <= digit < 64)
+    position, length, room, size = 0, 2, 1, 0
+    phrases, parts, last = ["", "", ""], list[str](), ""  # The first three codes are no phrases.
+    while length <= MAX_CODE_BITS and position < len(bits):
+        code = int(bits[position : position + length][::-1], 2)  # The lowest bit comes first.
+        position += length
+        if code == _END:
+            units = "".join(parts).encode("utf-16", "surrogatepass")
+            return units.decode("utf-16", "replace").encode()
+        if code in (0, 1):  # A new character of 8 or 16 bits follows.
+            end = position + 8 * (code + 1)
+            phrases.append(chr(int(bits[position:end][::-1] or "0", 2)))
+            position, code, room = end, len(phrases) - 1, room - 1
+            length, room = (length, room) if room else (length + 1, 2**length)
+        if not code < len(phrases) + bool(last):
+            break
+        phrase = phrases[code] if code < len(phrases) else last + last[0]
+        parts.append(phrase)
+        if (size := size + len(phrase)) > MAX_BYTES:
+            raise Fault(f"more than {MAX_BYTES:,} bytes when it is unpacked")
+        if last:
+            phrases.append(last + phrase[0])
+            room -= 1
+            length, room = (length, room) if room else (length + 1, 2**length)
+        last = phrase
+    raise Fault("a compressed drawing that is broken")
+
+
+def _stroke(element: dict[str, Json], layer: int) -> PageStroke:
     """Return the stroke of an element that has points or is a figure."""
     kind = element["type"]
-    x, y, width, height = (_number(element, name) for name in ("x", "y", "width", "height"))
-    try:
-        points = np.array(element.get("points") or np.empty((0, 2)), np.float64)
-        if points.shape[1:] != (2,):
-            raise ValueError
-    except (TypeError, ValueError, OverflowError):
-        raise Fault("points that are not a list of [x, y]", short(element["points"])) from None
+    x, y, width, height = (_number(element, name) for name in _BOX)
+    points = _rows(element, "points", 2)
     if kind in _FIGURES:
         points = (_FIGURES[kind] + 1) * (width / 2, height / 2)
     points = points + np.array([x, y])
     if len(points) and (angle := _number(element, "angle")):
         middle = (points.min(axis=0) + points.max(axis=0)) / 2
         points = turned_back(points - middle, -angle) + middle
-    opacity = _number(element, "opacity", 100)
-    tool = "highlighter" if opacity < MIN_PEN_OPACITY else "pen"
-    if kind != "freedraw":
-        tool = "shape"
-    colour = hex_colour(str(element.get("strokeColor", "")))
-    return PageStroke(points, tool, colour, _number(element, "strokeWidth"))
+    opacity, line_width = _number(element, "opacity", 100), _number(element, "strokeWidth")
+    tool, widths = "shape", None
+    if kind == "freedraw":
+        tool = "highlighter" if opacity < MIN_PEN_OPACITY else "pen"
+        pressures = _rows(element, "pressures", 1)[:, 0]
+        if element.get("simulatePressure") or len(pressures) != len(points) or not len(points):
+            pressures = np.array([MEAN_PRESSURE])
+        widths = freehand_widths(line_width, pressures)
+        line_width, widths = float(widths.mean()), widths if np.ptp(widths) else None
+    dash = DASHES.get(str(element.get("strokeStyle")), ())
+    fill = str(element.get("backgroundColor", "transparent"))
+    is_closed = len(points) > 2 and np.allclose(points[0], points[-1])
+    return PageStroke(
+        points,
+        tool,
+        hex_colour(str(element.get("strokeColor", ""))),
+        line_width,
+        widths,
+        hex_colour(fill) if is_closed and fill != "transparent" else None,
+        min(max(opacity / 100, 0.0), 1.0),
+        dash,
+        min(max(opacity / 100, 0.0), 1.0),
+        layer,
+    )
+
+
+def _rows(element: dict[str, Json], name: str, width: int) -> np.ndarray:
+    """Return the numbers of a list, `(n, width)`."""
+    try:
+        rows = np.array(element.get(name) or np.empty((0, width)), np.float64)
+        return rows.reshape(len(rows), width)
+    except (TypeError, ValueError, OverflowError):
+        raise Fault(f"{name} that are not a list of numbers", short(element[name])) from None
 
 
 def _number(element: dict[str, Json], name: str, default: float = 0) -> float:

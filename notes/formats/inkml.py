@@ -10,15 +10,13 @@ import numpy as np
 from data_loader.sources.inkml import UNITS, element_id, formats, is_drawn, points_of
 from data_loader.sources.parsing import xml_tree
 from data_loader.sources.untrusted_files import read_file
-from notes.ink_page import (
-    MAX_BYTES,
-    InkPage,
-    PageStroke,
-    check_stroke,
-    hex_colour,
-    page_around,
-    to_float,
-)
+from notes.ink_page import MAX_BYTES, check_stroke, hex_colour, page_around, to_float
+from utils.page.ink_page import InkPage, PageStroke
+
+MIN_MARKER_WIDTH = 5.0
+"""Least width in points (1/72 inch) of the line of a marker whose colour is bright (assumed)."""
+MAX_MARKER_OPACITY = 0.75
+"""Largest opacity of a marker (assumed, as in the other formats)."""
 
 
 def parse(path: Path) -> list[InkPage]:
@@ -67,6 +65,12 @@ def _stroke(points: np.ndarray, brush: Sequence[Element], unit: float | None) ->
     values = {item.get("name"): item.get("value", "") for item in brush}
     units = {item.get("name"): UNITS.get(item.get("units", "")) for item in brush}
     width = to_float(values["width"]) * _scale(units["width"], unit) if "width" in values else None
+    colour = hex_colour(values.get("color", ""))
+    # The software of Windows counts transparency to 255.
+    opacity = 1 - min(max(to_float(values.get("transparency", "0")) / 255, 0.0), 1.0)
+    is_bright = bytes.fromhex(colour[1:])[0] > 200 and bytes.fromhex(colour[1:])[1] > 200
+    is_wide = width is not None and width * (unit or 1.0) >= MIN_MARKER_WIDTH
     # The ink software of Windows marks a highlighter by this property.
-    tool = "highlighter" if values.get("rasterOp") == "maskPen" else "pen"
-    return PageStroke(points, tool, hex_colour(values.get("color", "")), width)
+    is_marker = values.get("rasterOp") == "maskPen" or opacity <= MAX_MARKER_OPACITY
+    tool = "highlighter" if is_marker or (is_bright and is_wide) else "pen"
+    return PageStroke(points, tool, colour, width, opacity=opacity)

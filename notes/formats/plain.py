@@ -4,14 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 from data_loader.sources import ink_files
-from notes.ink_page import (
-    InkPage,
-    PageStroke,
-    below_each_other,
-    check_page_strokes,
-    page_around,
-)
+from notes.ink_page import below_each_other, check_page_strokes, page_around
 from utils.ink import strokes
+from utils.page.ink_page import InkPage, PageStroke
 
 
 def parse(path: Path) -> list[InkPage]:

@@ -1,4 +1,4 @@
-"""Reads pages of reMarkable tablets: `.rm` files of version 6, and documents of such pages.
+"""Reads pages of reMarkable tablets: `.rm` files of versions 3, 5 and 6, and documents of them.
 
 A document has up to four parts in the tablet's folder: `UUID.content` lists its pages,
 `UUID.metadata` has its name, the folder `UUID` has an `.rm` file for each page that has ink, and
@@ -7,11 +7,13 @@ A document has up to four parts in the tablet's folder: `UUID.content` lists its
 
 import logging
 import re
+import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ import numpy as np
 from data_loader.sources.own_ink import json_values
 from data_loader.sources.parsing import Fault
 from data_loader.sources.untrusted_files import MEBIBYTE, read_file
-from notes.ink_page import MAX_TYPED, InkPage, PageStroke, TypedText, page_around
+from notes.ink_page import MAX_TYPED, page_around
+from utils.page.ink_page import InkPage, PageStroke, TypedText
 
 MAX_PAGE_BYTES = 8 * MEBIBYTE
 """Limit on the bytes of a page (assumed: half a million points)."""
@@ -48,6 +51,13 @@ PALETTE = (
     "#000000", "#7d7d7d", "#ffffff", "#ffeb00", "#00c853", "#ff5ca8", "#0050c8", "#d90707",
     "#7d7d7d", "#ffed75", "#a1d87d", "#8bd0e5", "#b782cd", "#f7e851",
 )  # fmt: skip
+
+# Pages of older software.
+OLD_HEADER_BYTES = 43
+COUNT = struct.Struct("<I")
+OLD_STROKES = {"3": struct.Struct("<3IfI"), "5": struct.Struct("<3I2fI")}
+"""Head of a stroke by the version: tool, colour, and what is not taken, and the number of points,
+of six floats each (x, y, speed, direction, width, pressure)."""
 
 MAX_FOLDERS = 100
 """Limit on the number of nested folders around a document (assumed)."""
@@ -93,6 +103,12 @@ def _listed(values: Any) -> list[tuple[str, int | None]]:
     None if the page annotates no page of a PDF."""
     pages: list[tuple[str, int | None]] = []
     try:
+        if "cPages" not in values:  # older software
+            numbers = values.get("redirectionPageMap") or range(len(values["pages"]))
+            for name, number in zip(values["pages"], numbers, strict=True):
+                is_annotated = values.get("fileType") == "pdf" and number >= 0
+                pages.append((_NAME.fullmatch(name)[0], int(number) if is_annotated else None))
+            return pages
         for page in values["cPages"]["pages"]:
             if not page.get("deleted", {}).get("value"):
                 number = page.get("redir", {}).get("value")
@@ -107,9 +123,13 @@ def _page(content: bytes) -> InkPage:
     """Return the page with this file content; an empty page if the content is empty."""
     if not content:
         return page_around((), sheet=(0.0, 0.0, PAGE_WIDTH, PAGE_HEIGHT), unit=72 / DPI)
+    version = content[len(_HEADER) :][:1].decode("ascii", "replace")
+    if content.startswith(_HEADER) and version in OLD_STROKES:
+        return _old_page(content, OLD_STROKES[version])
     if not content.startswith(_HEADER + b"6"):
-        version = content[len(_HEADER) :][:1].decode("ascii", "replace")
-        raise Fault("a page of a tablet with older software", f"version {version}; 6 is read")
+        raise Fault(
+            "a page of a tablet with other software", f"version {version}; 3, 5, 6 are read"
+        )
     if OVERLONG_NUMBER.search(content):
         raise Fault("a broken page of a tablet", "a number without an end")
     try:
@@ -125,14 +145,48 @@ def _page(content: bytes) -> InkPage:
         tree = rmscene.SceneTree()
         rmscene.build_tree(tree, blocks)
         typed, anchors = _typed(tree.root_text) if tree.root_text else ([], dict(TEXT_END_ANCHORS))
-        strokes = [*_strokes(tree.root, anchors, left_out)]
+        top = [*tree.root.children.values()]
+        strokes = [*_strokes(top, anchors, left_out)]
+        layers = tuple(
+            item.label.value for item in top if isinstance(item, rmscene.scene_items.Group)
+        )
     except Fault:
         raise
     except Exception as error:  # The library raises many types on broken files.
         raise Fault("a broken page of a tablet", f"{type(error).__name__}: {error}") from None
     width, height = getattr(tree.scene_info, "paper_size", None) or (PAGE_WIDTH, PAGE_HEIGHT)
     sheet = (-width / 2, 0.0, width / 2, height)
-    return page_around(strokes, typed, sheet, unit=72 / DPI, left_out=+left_out)
+    names = {"layers": layers or ("",)}
+    return page_around(strokes, typed, sheet, unit=72 / DPI, left_out=+left_out, **names)
+
+
+def _old_page(content: bytes, stroke_head: struct.Struct) -> InkPage:
+    """Return the page with this content, as older software writes it: layers of strokes, whose
+    heads state tool and colour and, last, the number of points.
+
+    Raises:
+        Fault: if the content is broken.
+    """
+    position, strokes = OLD_HEADER_BYTES, list[PageStroke]()
+
+    def read(form: struct.Struct) -> tuple[Any, ...]:
+        nonlocal position
+        position += form.size
+        return form.unpack_from(content, position - form.size)
+
+    try:
+        (num_layers,) = read(COUNT)
+        for layer in range(num_layers):
+            for _ in range(*read(COUNT)):
+                tool, colour, *_, num_points = read(stroke_head)
+                values = np.frombuffer(content, "<f4", 6 * num_points, position).reshape(-1, 6)
+                position += values.nbytes
+                points, widths = values[:, :2].astype(np.float64), values[:, 4].astype(np.float64)
+                strokes.append(_page_stroke(points, widths, tool, PALETTE[colour], layer))
+    except (struct.error, ValueError, IndexError) as error:
+        raise Fault("a broken page of a tablet", str(error)) from None
+    names = {"layers": ("",) * max(num_layers, 1)}
+    return page_around(strokes, (), (0.0, 0.0, PAGE_WIDTH, PAGE_HEIGHT), unit=72 / DPI, **names)
 
 
 def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
@@ -154,20 +208,25 @@ def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
 
 
 def _strokes(
-    root: Any, anchors: dict[tuple[int, int], float], left_out: Counter[str]
+    top: Sequence[Any], anchors: dict[tuple[int, int], float], left_out: Counter[str]
 ) -> Iterator[PageStroke]:
-    """Yield the strokes of all groups, such as layers, in the order of drawing, at their positions
-    on the page; add the number of left-out items of each kind to `left_out`."""
+    """Yield the strokes of the items at the top, whose groups are the layers, in the order of
+    drawing, at their positions on the page; add the number of left-out items of each kind to
+    `left_out`."""
     from rmscene.scene_items import Group, Line
 
-    # Items and the shift of the group that holds them; groups may be nested at any depth.
-    stack, entered = [(root, np.zeros(2))], set()
+    # Items, the shift of the group that holds them, and their layer; groups may be nested at any
+    # depth.
+    numbers = accumulate((isinstance(item, Group) for item in top), initial=-1)
+    layers = [max(number, 0) for number in [*numbers][1:]]
+    stack = [(item, np.zeros(2), layer) for item, layer in zip(top, layers, strict=True)][::-1]
+    entered: set[int] = set()
     while stack:
-        item, shift = stack.pop()
+        item, shift, layer = stack.pop()
         if item is None:
             left_out["erased stroke"] += 1
         elif isinstance(item, Line):
-            yield _stroke(item, shift)
+            yield _stroke(item, shift, layer)
         elif not isinstance(item, Group):
             left_out["marked text"] += 1
         elif not item.visible.value:
@@ -178,17 +237,25 @@ def _strokes(
                 anchor = item.anchor_id.value
                 y = anchors.get((anchor.part1, anchor.part2), 0.0)
                 shift = shift + np.array([item.anchor_origin_x.value, y])
-            stack += ((child, shift) for child in reversed(item.children.values()))
+            stack += ((child, shift, layer) for child in reversed(item.children.values()))
 
 
-def _stroke(line: Any, shift: np.ndarray) -> PageStroke:
+def _stroke(line: Any, shift: np.ndarray, layer: int) -> PageStroke:
     """Return the stroke of a line in a group with this shift."""
     points = np.array([(p.x, p.y) for p in line.points], np.float64).reshape(-1, 2)
-    tool = "highlighter" if line.tool in HIGHLIGHTERS else "pen"
-    if line.tool in ERASERS:
-        tool = "eraser"
     colour = PALETTE[line.color]
     if line.color_rgba:
         colour = "#{:02x}{:02x}{:02x}".format(*line.color_rgba)
-    quarter_pixels = np.mean([p.width for p in line.points] or [0])
-    return PageStroke(points + shift, tool, colour, float(quarter_pixels) / 4)
+    pixels = np.array([p.width for p in line.points], np.float64) / 4
+    return _page_stroke(points + shift, pixels, line.tool, colour, layer)
+
+
+def _page_stroke(
+    points: np.ndarray, widths: np.ndarray, tool: int, colour: str, layer: int
+) -> PageStroke:
+    name = "highlighter" if tool in HIGHLIGHTERS else "pen"
+    if tool in ERASERS:
+        name = "eraser"
+    width = float(widths.mean()) if len(widths) else 0.0
+    changes = widths if len(widths) and np.ptp(widths) else None
+    return PageStroke(points, name, colour, width, changes, layer=layer)

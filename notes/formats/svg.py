@@ -1,4 +1,7 @@
-"""Reads SVG files of drawing programs: shapes with an outline are strokes."""
+"""Reads SVG files of drawing programs: shapes with an outline are strokes.
+
+The program Write (Stylus Labs) draws a stroke as a filled outline, which becomes its middle line.
+"""
 
 import math
 import re
@@ -10,19 +13,18 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from data_loader.sources.parsing import xml_tree
+from data_loader.sources.parsing import Budget, xml_tree
 from data_loader.sources.svg import Shape, flattened, pixels, shapes
-from data_loader.sources.untrusted_files import read_file
+from data_loader.sources.untrusted_files import read_file, unpacked
 from notes.ink_page import (
     MAX_BYTES,
     PAGE_MARGIN,
-    InkPage,
-    PageStroke,
-    TypedText,
     hex_colour,
+    image_in,
     page_around,
     point_budget,
 )
+from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText
 
 POINTS_PER_PIXEL = 72 / 96
 """Points (1/72 inch) in a pixel (CSS)."""
@@ -36,28 +38,53 @@ of the page's width and height (assumed)."""
 
 _NONE = ("none", "transparent")
 _FREEHAND = ("path", "polyline")
+_WRITE_DOCUMENT = "write-document"
+_WRITE_PEN = "-pen"
+"""Part of the classes that the program Write gives to strokes, such as `write-flat-pen`."""
 
 
-def parse(path: Path) -> list[InkPage]:
-    """Return the page of a file."""
-    root = xml_tree(read_file(path, MAX_BYTES), "svg")
+def parse(path: Path) -> Iterator[InkPage]:
+    """Yield the page of a file, or the pages of a document of Write (Stylus Labs)."""
+    root = xml_tree(unpacked(read_file(path, MAX_BYTES), MAX_BYTES), "svg")
+    points = point_budget()
+    if root.get("id") == _WRITE_DOCUMENT:
+        for page in root.findall("svg"):
+            yield _page(page, points)
+    else:
+        yield _page(root, points)
+
+
+def _page(root: Element, points: Budget) -> InkPage:
     all_shapes = [*shapes(root)]
     sheet, unit = _sheet(root, all_shapes)
     tolerance = float(np.linalg.norm(sheet[2:] - sheet[:2])) / TOLERANCES_PER_DIAGONAL or 1.0
     left_out: Counter[str] = Counter()
     strokes: list[PageStroke] = []
+    ruling: list[PageStroke] = []
     typed: list[TypedText] = []
-    points = point_budget()
+    images: list[PageImage] = []
+    layers: dict[str, int] = {}
+    paper = "#ffffff"
     for shape in all_shapes:
-        if shape.element.tag == "text":
-            typed.append(_typed(shape))
-        elif kind := _kind_left_out(shape, sheet):
+        kind = _kind(shape, sheet)
+        is_seen = kind not in ("ruling", "background")
+        layer = layers.setdefault(shape.layer, len(layers)) if is_seen else 0
+        if kind == "text":
+            typed.append(_typed(shape, layer))
+        elif kind == "image":
+            images += _images(shape, layer, left_out)
+        elif kind == "background":
+            paper = hex_colour(shape.style.get("fill", "white"))
+        elif kind not in ("", "ruling"):
             left_out[kind] += max(1, len(shape.curves))
         else:
-            for stroke in _strokes(shape, tolerance):
+            for stroke in _strokes(shape, tolerance, layer):
                 points.spend(len(stroke.points))
-                strokes.append(stroke)
-    return [page_around(_with_joined_strokes(strokes), typed, sheet, unit=unit, left_out=left_out)]
+                (ruling if kind else strokes).append(stroke)
+    joined = sorted(_with_joined_strokes(strokes), key=lambda stroke: stroke.layer)
+    names = tuple(layers) or ("",)
+    content = {"images": images, "ruling": ruling, "layers": names, "paper": paper}
+    return page_around(joined, typed, sheet, unit=unit, left_out=left_out, **content)
 
 
 def _sheet(root: Element, all_shapes: Sequence[Shape]) -> tuple[np.ndarray, float | None]:
@@ -79,40 +106,84 @@ def _sheet(root: Element, all_shapes: Sequence[Shape]) -> tuple[np.ndarray, floa
     return np.array([left, top, left + box_width, top + box_height]), unit if unit > 0 else None
 
 
-def _kind_left_out(shape: Shape, sheet: np.ndarray) -> str:
-    """Return the kind of a shape that is left out; an empty string for strokes."""
+def _kind(shape: Shape, sheet: np.ndarray) -> str:
+    """Return the kind of a shape that is no stroke; an empty string for strokes."""
     style, corners = shape.style, sheet.reshape(2, 2)
     edge = MAX_EDGE_DISTANCE * (corners[1] - corners[0])
-    if not shape.curves:
-        return "repeated shape" if shape.element.tag == "use" else shape.element.tag[:40]
     if style.get("display") == "none" or style.get("visibility") in ("hidden", "collapse"):
         return "hidden shape"
+    if not shape.curves:
+        return "repeated shape" if shape.element.tag == "use" else shape.element.tag[:40]
     ends = np.stack([[curve[0, 0], curve[-1, 3]] for curve in shape.curves])  # (curves, 2, 2)
     is_at_edge = np.abs(np.sort(ends, axis=1) - corners) <= edge
     is_edge_to_edge = is_at_edge.all(axis=1).any(axis=1)
     has_only_lines = all(len(curve) == 1 for curve in shape.curves)
-    if shape.is_ruling or (has_only_lines and is_edge_to_edge.all()):
+    has_line = style.get("stroke", "none") not in _NONE
+    if has_line and (shape.is_ruling or (has_only_lines and is_edge_to_edge.all())):
         return "ruling"
-    if style.get("stroke", "none") in _NONE:
-        points = np.concatenate([curve.reshape(-1, 2) for curve in shape.curves])
-        box = np.stack([points.min(axis=0), points.max(axis=0)])
-        covers_page = (np.abs(box - corners) <= edge).all()
-        return "background" if covers_page else "filled shape"
-    return ""
+    points = np.concatenate([curve.reshape(-1, 2) for curve in shape.curves])
+    box = np.stack([points.min(axis=0), points.max(axis=0)])
+    covers_page = (np.abs(box - corners) <= edge).all()
+    return "background" if covers_page and not has_line else ""
 
 
-def _strokes(shape: Shape, tolerance: float) -> Iterator[PageStroke]:
+def _strokes(shape: Shape, tolerance: float, layer: int) -> Iterator[PageStroke]:
     style = shape.style
-    opacity = min(_length(style.get(name, ""), 1) for name in ("opacity", "stroke-opacity"))
-    tool = "highlighter" if opacity < MIN_PEN_OPACITY else "pen"
-    if shape.element.tag not in _FREEHAND or style.get("fill", "black") not in _NONE:
+    whole, line, fill = (
+        _fraction(style.get(name, ""), 1) for name in ("opacity", "stroke-opacity", "fill-opacity")
+    )
+    fill_colour = style.get("fill", "black")
+    is_written = _WRITE_PEN in shape.element.get("class", "")
+    has_line = style.get("stroke", "none") not in _NONE
+    if is_written and not has_line:  # The outline of a stroke is filled.
+        for outline in shape.curves:
+            points, widths = _middle_line(outline)
+            tool = "highlighter" if whole * fill < MIN_PEN_OPACITY else "pen"
+            colour, width = hex_colour(fill_colour), float(widths.mean())
+            yield PageStroke(points, tool, colour, width, widths, opacity=whole * fill, layer=layer)
+        return
+    tool = "highlighter" if whole * line < MIN_PEN_OPACITY else "pen"
+    if shape.element.tag not in _FREEHAND or fill_colour not in _NONE:
         tool = "shape"
-    width = _scale(shape) * _length(style.get("stroke-width", ""), 1)
+    look = PageStroke(
+        np.empty((0, 2)),
+        tool,
+        hex_colour(style["stroke"]) if has_line else "#000000",
+        _scale(shape) * _length(style.get("stroke-width", ""), 1) if has_line else 0.0,
+        fill=None if fill_colour in _NONE else hex_colour(fill_colour),
+        fill_opacity=whole * fill,
+        dash=_dash(style.get("stroke-dasharray", ""), _scale(shape)),
+        opacity=whole * line,
+        layer=layer,
+    )
     for curve in shape.curves:
-        yield PageStroke(flattened(curve, tolerance), tool, hex_colour(style["stroke"]), width)
+        yield replace(look, points=flattened(curve, tolerance))
 
 
-def _typed(shape: Shape) -> TypedText:
+def _middle_line(outline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points `(n, 2)` and widths `(n,)` of a stroke of Write, whose outline leads along
+    one side of the stroke and back along the other, by as many points."""
+    corners = np.concatenate([outline[:, 0], outline[-1:, 3]])
+    if np.allclose(corners[0], corners[-1]):
+        corners = corners[:-1]
+    count = (len(corners) + 1) // 2
+    there, back = corners[:count], corners[::-1][:count]
+    return (there + back) / 2, np.linalg.norm(there - back, axis=1)
+
+
+def _images(shape: Shape, layer: int, left_out: Counter[str]) -> Iterator[PageImage]:
+    """Yield the image of a shape, if it is in the file and not turned."""
+    get = shape.element.get
+    href = get("href") or get("{http://www.w3.org/1999/xlink}href") or ""
+    x, y, width, height = (_length(get(name, ""), 0) for name in ("x", "y", "width", "height"))
+    (left, top), (right, bottom) = shape.matrix.transformPoints([(x, y), (x + width, y + height)])
+    if shape.matrix[1] or shape.matrix[2] or not href.startswith("data:"):
+        left_out["image"] += 1
+    else:
+        yield from image_in(href, (left, top, right, bottom), layer, left_out)
+
+
+def _typed(shape: Shape, layer: int) -> TypedText:
     """Return the typed text of a shape, whose position is the baseline of the first line."""
     x, y = 0.0, 0.0
     # The first element that has a position decides.
@@ -120,7 +191,18 @@ def _typed(shape: Shape) -> TypedText:
         x, y = _length(element.get("x", ""), x), _length(element.get("y", ""), y)
     size = _length(shape.style.get("font-size", ""), 16)
     text = " ".join(" ".join(shape.element.itertext()).split())
-    return TypedText(text, *shape.matrix.transformPoint((x, y - size)), size * _scale(shape))
+    corner, colour = shape.matrix.transformPoint((x, y - size)), shape.style.get("fill", "black")
+    return TypedText(text, *corner, size * _scale(shape), hex_colour(colour), layer)
+
+
+def _dash(text: str, scale: float) -> tuple[float, ...]:
+    lengths = [pixels(part) for part in re.split(r"[\s,]+", text.strip()) if part]
+    is_dashed = lengths and all(0 <= length < math.inf for length in lengths) and any(lengths)
+    return tuple(scale * length for length in lengths) if is_dashed else ()
+
+
+def _fraction(text: str, default: float) -> float:
+    return min(max(_length(text, default), 0.0), 1.0)
 
 
 def _length(text: str, default: float) -> float:
@@ -139,14 +221,24 @@ def _with_joined_strokes(strokes: Sequence[PageStroke]) -> list[PageStroke]:
     groups: list[list[PageStroke]] = []
     for stroke in strokes:
         last = groups[-1][-1] if groups else None
-        is_same_pen = last and (last.tool, last.colour) == (stroke.tool, stroke.colour)
+        is_same_pen = last and _pen(last) == _pen(stroke)
         if is_same_pen and np.array_equal(last.points[-1], stroke.points[0]):
             groups[-1].append(stroke)
         else:
             groups.append([stroke])
-    joined = []
-    for first, *others in groups:
-        points = np.concatenate([first.points, *(stroke.points[1:] for stroke in others)])
-        width = max(stroke.width for stroke in (first, *others))
-        joined.append(replace(first, points=points, width=width))
-    return joined
+    return [_joined(group) if len(group) > 1 else group[0] for group in groups]
+
+
+def _pen(stroke: PageStroke) -> tuple[object, ...]:
+    """Return what strokes have in common that are parts of one; a filled area is no part."""
+    is_part = stroke.width and stroke.widths is None and stroke.fill is None
+    return stroke.tool, stroke.colour, stroke.layer, stroke.dash, is_part or id(stroke)
+
+
+def _joined(group: Sequence[PageStroke]) -> PageStroke:
+    """Return successive parts of a stroke as one stroke, as wide as they are."""
+    points = np.concatenate([group[0].points, *(stroke.points[1:] for stroke in group[1:])])
+    counts = [len(stroke.points) - 1 for stroke in group]
+    widths = np.repeat([stroke.width for stroke in group], counts)
+    changes = np.append(widths, widths[-1]) if np.ptp(widths) else None
+    return replace(group[0], points=points, width=float(widths.max()), widths=changes)

@@ -1,45 +1,72 @@
-"""Reads notes of Xournal++ and Xournal: gzipped XML with pages of layers, in points (1/72 inch)."""
+"""Reads notes of Xournal++ and Xournal: packed XML with pages of layers, in points (1/72 inch).
+
+The XML is packed by gzip or, in newer notes, in a ZIP archive with the images beside it.
+"""
 
 import re
 import string
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from os.path import isfile  # unlike Path.is_file, it takes names that are too long
 from pathlib import Path
 from xml.etree.ElementTree import Element
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from data_loader.sources.parsing import Fault, xml_tree
-from data_loader.sources.untrusted_files import read_file, unpacked
+from data_loader.sources.parsing import Budget, Fault, xml_children
+from data_loader.sources.untrusted_files import MEBIBYTE, unpacked_blocks
 from notes.ink_page import (
     MAX_BYTES,
-    InkPage,
-    PageStroke,
-    TypedText,
+    MAX_FILE_BYTES,
+    alpha,
     check_page_strokes,
     check_stroke,
     hex_colour,
+    image_in,
     to_float,
 )
+from utils.files import open_file
+from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText
 
 MIN_RULER_STEP = 30.0
 """Least distance, in points (1/72 inch), between positions of a stroke drawn with a ruler (assumed:
 a pen's position is recorded every few milliseconds)."""
+# As Xournal++ and Xournal draw them, in points.
+DASHES = {"dash": (6.0, 3.0), "dashdot": (6.0, 3.0, 0.5, 3.0), "dot": (0.5, 3.0)}
+RASTERS = {"ruled": "24", "lined": "24", "graph": "14.17", "dotted": "14.17"}
+"""Distance of the printed lines of each kind of paper."""
+HEADER = 80.0  # from the top of the page to the first line of ruled paper
+FOOTER = 60.0  # from the last line of ruled paper, at least, to the bottom of the page
+LINED_MARGIN = 72.0  # from the left of the page to the upright line of lined paper
+PAPERS = {
+    "blue": "#a0e8ff", "pink": "#ffc0d4", "green": "#80ffc0", "orange": "#ffc080",
+    "yellow": "#ffff80",
+}  # fmt: skip
+"""Colours of paper that have names."""
+MIN_RASTER = 2.0  # distance of printed lines (assumed)
+MAX_RULED = 5000.0  # width and height of a page whose ruling is drawn (assumed)
 
 
 def parse(path: Path) -> Iterator[InkPage]:
     """Yield the pages of a file."""
-    content = unpacked(read_file(path, MAX_BYTES), MAX_BYTES)
-    if len(content) == MAX_BYTES:
-        raise Fault(f"more than {MAX_BYTES:,} bytes when it is unpacked")
+    with open_file(path) as file:
+        is_archive = file.read(4) == b"PK\3\4"
+    packed = _archive(path) if is_archive else None
+    blocks = unpacked_blocks(path, MAX_FILE_BYTES)
+    if packed:
+        blocks = _member(packed, "content.xml", MAX_FILE_BYTES)
     pdf = None
-    for element in xml_tree(content, "xournal").findall("page"):
+    for element in xml_children(blocks, "xournal", MAX_BYTES):
+        if element.tag != "page":
+            continue
         background = element.find("background")
         background = Element("background") if background is None else background
         pdf = _pdf(background, path) or pdf  # Later pages do not name the PDF again.
-        page = _page(element)
+        page = _page(element, packed)
         if background.get("type") == "pixmap":
             page.left_out["background image"] += 1
         if background.get("type") == "pdf":
@@ -49,6 +76,29 @@ def parse(path: Path) -> Iterator[InkPage]:
             elif pageno:
                 page = replace(page, background=pdf, background_page=max(int(pageno[0]) - 1, 0))
         yield page
+
+
+def _archive(path: Path) -> ZipFile:
+    try:
+        return ZipFile(path)
+    except (BadZipFile, ValueError, NotImplementedError) as error:
+        raise Fault("a broken archive", str(error)) from None
+
+
+def _member(packed: ZipFile, name: str, max_bytes: int = MAX_BYTES) -> Iterator[bytes]:
+    """Yield the content of a file in an archive, block by block."""
+    budget = Budget(max_bytes, f"more than {max_bytes:,} bytes when it is unpacked")
+    try:
+        with packed.open(name) as stream:
+            while block := stream.read(MEBIBYTE // 4):
+                budget.spend(len(block))
+                yield block
+    except KeyError:
+        raise Fault("an archive without a file that it needs", name[:100]) from None
+    except Fault:
+        raise
+    except Exception as error:  # The library raises many types on broken archives.
+        raise Fault("a broken archive", f"{type(error).__name__}: {error}") from None
 
 
 def _pdf(background: Element, path: Path) -> Path | None:
@@ -62,28 +112,46 @@ def _pdf(background: Element, path: Path) -> Path | None:
     return beside_note if isfile(beside_note) and not isfile(named) else named
 
 
-def _page(element: Element) -> InkPage:
+def _page(element: Element, packed: ZipFile | None) -> InkPage:
     """Return the page of an element, without the page's background."""
     strokes: list[PageStroke] = []
     typed: list[TypedText] = []
+    images: list[PageImage] = []
     left_out = Counter[str]()
-    for item in (item for layer in element.findall("layer") for item in layer):
+    layers = element.findall("layer")
+    for layer, item in ((number, item) for number, one in enumerate(layers) for item in one):
         match item.tag:
             case "stroke":
-                strokes.append(_stroke(item))
+                strokes.append(_stroke(item, layer))
                 check_page_strokes(len(strokes))
             case "text":
                 numbers = (to_float(item.get(name, "")) for name in ("x", "y", "size"))
-                typed.append(TypedText(item.text or "", *numbers))
+                colour = hex_colour(item.get("color", ""))
+                typed.append(TypedText(item.text or "", *numbers, colour, layer))
+            case "image":
+                box = [to_float(item.get(name, "0")) for name in ("left", "top", "right", "bottom")]
+                images += image_in(_content(item, packed), box, layer, left_out)
             case "teximage":
                 left_out["formula"] += 1
             case _:
                 left_out[item.tag[:40]] += 1
-    size = (to_float(element.get(name, "")) for name in ("width", "height"))
-    return InkPage(*size, tuple(strokes), 1.0, tuple(typed), left_out=left_out)
+    size = [to_float(element.get(name, "")) for name in ("width", "height")]
+    names = tuple(layer.get("name", "") for layer in layers) or ("",)
+    background = element.find("background")
+    page = InkPage(*size, tuple(strokes), 1.0, tuple(typed), left_out=left_out, layers=names)
+    page = replace(page, images=tuple(images))
+    return page if background is None else _with_paper(page, background)
 
 
-def _stroke(item: Element) -> PageStroke:
+def _content(image: Element, packed: ZipFile | None) -> str:
+    """Return the content of an image, as base64; of a packed note it may be another file."""
+    attachment = image.find("attachment")
+    if attachment is None or packed is None:
+        return image.text or ""
+    return b64encode(b"".join(_member(packed, attachment.get("path", "")))).decode()
+
+
+def _stroke(item: Element, layer: int) -> PageStroke:
     text = item.text or ""
     check_stroke(text, string.whitespace)
     try:
@@ -95,5 +163,74 @@ def _stroke(item: Element) -> PageStroke:
     if tool not in ("highlighter", "eraser"):
         is_ruled = len(steps) > 0 and steps.min() > MIN_RULER_STEP
         tool = "shape" if is_ruled or "fill" in item.attrib else "pen"
-    width = to_float(item.get("width", "").partition(" ")[0])
-    return PageStroke(points, tool, hex_colour(item.get("color", "")), width)
+    width, *widths = map(to_float, item.get("width", "").split() or [""])
+    colour = item.get("color", "")
+    fill = int(item.get("fill", "-1")) if re.fullmatch(r"\d{1,3}", item.get("fill", "")) else -1
+    return PageStroke(
+        points,
+        tool,
+        hex_colour(colour),
+        width,
+        # A width belongs to the line from a point to the next.
+        np.array([*widths, widths[-1]]) if 0 < len(widths) == len(points) - 1 else None,
+        hex_colour(colour) if fill >= 0 else None,
+        min(max(fill, 0) / 255, 1.0),
+        _dash(item.get("style", "")),
+        alpha(colour),
+        layer,
+    )
+
+
+def _dash(style: str) -> tuple[float, ...]:
+    numbers = style.removeprefix("cust: ").split() if style.startswith("cust: ") else ()
+    return DASHES.get(style) or tuple(map(to_float, numbers))
+
+
+def _with_paper(page: InkPage, background: Element) -> InkPage:
+    """Return a page with the colour and the ruling of its paper."""
+    if background.get("type") != "solid":
+        return page
+    colour = background.get("color", "white")
+    paper = PAPERS.get(colour) or hex_colour(colour)
+    style, config = background.get("style", "plain"), background.get("config", "")
+    if style == "plain":
+        return replace(page, paper=paper)
+    ruling = _ruling(style, config, (page.width, page.height), sum(bytes.fromhex(paper[1:])) > 382)
+    if not ruling:
+        page.left_out["ruling"] += 1
+    return replace(page, paper=paper, ruling=ruling, style=f"{style} {config}" if ruling else "")
+
+
+@lru_cache
+def _ruling(
+    style: str, config: str, size: tuple[float, float], is_light: bool
+) -> tuple[PageStroke, ...]:
+    """Return the printed lines of a paper of a size, as Xournal++ draws them; none if the style is
+    unknown. A row of dots is a dashed line."""
+    settings = dict(part.partition("=")[::2] for part in config.split(","))
+    (width, height), colour = size, "#bdbdbd" if is_light else "#434343"
+    if not 0 < max(size) <= MAX_RULED or style not in RASTERS:
+        return ()
+    step = max(to_float(settings.get("r1") or RASTERS[style]), MIN_RASTER)
+    margin = max(to_float(settings.get("m1") or "0"), 0.0)
+    ys = np.arange(step, height - margin, step)
+    lines = [((0.0, y), (width, y)) for y in ys]
+    if style == "dotted":
+        dots = PageStroke(np.empty((0, 2)), "shape", colour, 1.5, dash=(0.0, step))
+        return tuple(replace(dots, points=np.array(((step, y), (width, y)))) for y in ys)
+    if style == "graph":
+        xs, ys = np.arange(step, width - margin, step), ys[ys >= margin]
+        xs = xs[xs >= margin]
+        (left, right), (top, bottom) = (0.0, width), (0.0, height)
+        if margin and len(xs) and len(ys):  # A margin ends at lines.
+            (left, right), (top, bottom) = xs[[0, -1]], ys[[0, -1]]
+        lines = [((left, y), (right, y)) for y in ys] + [((x, top), (x, bottom)) for x in xs]
+    else:
+        colour = "#40a0ff" if is_light else colour
+        lines = [((0.0, y), (width, y)) for y in np.arange(HEADER, height - FOOTER, step)]
+    ruling = [PageStroke(np.array(line), "shape", colour, 0.5) for line in lines]
+    if style == "lined":
+        margin = margin or LINED_MARGIN
+        ends = np.array([(margin, 0.0), (margin, height)])
+        ruling.append(PageStroke(ends, "shape", "#ff0080" if is_light else "#220080", 0.5))
+    return tuple(ruling)
