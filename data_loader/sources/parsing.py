@@ -143,7 +143,7 @@ class _TreeBuilder(ElementTree.TreeBuilder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.open: list[ElementTree.Element] = []
+        self.open: list[ElementTree.Element] = []  # elements that have not ended, from the root
 
     def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
         self.open.append(super().start(_local_name(tag), attributes))
@@ -166,18 +166,16 @@ class _ChildBuilder(_TreeBuilder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.open: list[ElementTree.Element] = []  # elements that have not ended, from the root
         self.root_tag = ""
         self.ended: list[ElementTree.Element] = []
 
     def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
-        self.open.append(super().start(tag, attributes))
+        element = super().start(tag, attributes)
         self.root_tag = self.root_tag or self.open[0].tag
-        return self.open[-1]
+        return element
 
     def end(self, tag: str) -> ElementTree.Element:
         element = super().end(tag)
-        self.open.pop()
         if len(self.open) == 1:
             self.open[0].clear()
             self.ended.append(element)
