@@ -19,8 +19,9 @@ from tqdm import tqdm
 import model
 import notes
 from base.pretrained import resolve_checkpoint
-from commands import options, search_options
-from commands.options import Networks, Parser
+from commands import network_options, search_options
+from commands.network_options import Networks
+from commands.options import Parser
 from commands.search_options import SearchOptions
 from data_loader.sources.parsing import first_of
 from utils.checks import DataError, UserError, described, printable
@@ -38,7 +39,7 @@ Loader: TypeAlias = Callable[[], "tuple[model.Reader, model.Search]"]
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, default="reader")
+    network_options.add_network(parser, default="reader")
     path = "file of Xournal++, reMarkable, Excalidraw, SVG or InkML, any file that `read` takes, "
     path += "or a folder of such files; pages that were read before are not read again"
     parser.add_argument("path", type=Path, metavar="PATH", help=path)
@@ -66,7 +67,7 @@ def add_options(parser: Parser) -> None:
     watch = f"go on: look every {POLL_SECONDS:g} s, and do the same with notes that have changed"
     parser.add_argument("--watch", action="store_true", help=watch)
     search_options.add_options(parser)
-    options.add_output(either, SUFFIXES, default=None)
+    network_options.add_output(either, SUFFIXES, default=None)
     kind = "format of the files in an output folder, one for each note (default: %(default)s)"
     parser.add_argument("--format", choices=SUFFIXES, default=".pdf", help=kind)
 
@@ -107,7 +108,7 @@ def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace
     """Correct words, and undo corrections, as the options say."""
     changes = [*arguments.correct, *((address, None) for address in arguments.undo)]
     for address, text in changes:
-        library.correct(library.note(path.name, path), options.word_address(address), text)
+        library.correct(library.note(path.name, path), network_options.word_address(address), text)
 
 
 def _use(arguments: argparse.Namespace, library: "notes.Library", reading: "_Reading") -> None:
@@ -142,7 +143,7 @@ def check(arguments: argparse.Namespace) -> None:
             cannot be written, or options are wrong or contradict each other.
     """
     path, output = arguments.path, arguments.output
-    options.check_readable(path)
+    network_options.check_readable(path)
     for saved in filter(None, (arguments.lines, output and output.file)):
         if saved.exists() and saved.samefile(path):
             raise UserError(f"{saved}: would replace the notes; name another file")
@@ -154,7 +155,7 @@ def check(arguments: argparse.Namespace) -> None:
     if arguments.lines:
         prepare_output(arguments.lines, "--lines")
     for address in (*(address for address, _ in arguments.correct), *arguments.undo):
-        options.word_address(address)
+        network_options.word_address(address)
 
 
 def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:
