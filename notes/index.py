@@ -205,7 +205,7 @@ class Index:
         pages = {
             name: np.frombuffer(stored[_key(path)], "<i8").tolist() for name, path in files.items()
         }
-        is_searched = np.zeros(max((rows.stop for rows in rows_of.values()), default=0), bool)
+        is_searched = np.zeros(max((rows.stop for rows in rows_of.values()), default=1), bool)
         for page in {page for numbers in pages.values() for page in numbers}:
             is_searched[rows_of[page].start : rows_of[page].stop] = True
         exact = [number for number in self._exact(query) if is_searched[number]]
@@ -241,9 +241,8 @@ class Index:
                 numbers = (block << BLOCK_BITS) + (rows >> 4)
                 saved[numbers] += times * (ABSENT_PAIR - (rows & 15))
         saved[~is_searched] = 0
-        if len(saved) > MAX_ROWS:
-            saved[saved < np.partition(saved, -MAX_ROWS)[-MAX_ROWS]] = 0
-        return np.flatnonzero(saved)[:MAX_ROWS].tolist()
+        best = np.argpartition(-saved, min(MAX_ROWS, len(saved) - 1))[:MAX_ROWS]
+        return best[saved[best] > 0].tolist()
 
     def _row(self, number: int) -> SearchedRow:
         select = "SELECT words, symbols, costs, sizes, stops FROM rows WHERE id = ?"
