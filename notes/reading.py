@@ -11,7 +11,7 @@ import numpy as np
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.ink_words import InkWord
-from notes.confidence import confidence
+from notes.confidence import confidences
 from notes.ink_page import InkPage, TypedText
 from notes.page_text import PageRow, PageText, PageWord
 from notes.rows import find_rows
@@ -36,30 +36,34 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
     row_strokes = [[page.strokes[number].points for number in row] for row in row_numbers]
     inks = [from_strokes(strokes) for strokes in row_strokes]
     characters, rows = reader.model.alphabet.characters, []
-    for index, words in enumerate(reader.read_words(inks, search)):
+    read = reader.read_words(inks, search)
+    sureness = iter(confidences([(word.text, word.probability) for row in read for word in row]))
+    for index, words in enumerate(read):
         if words:
             positions = np.concatenate(row_strokes[index])
             digest = hashlib.sha256(inks[index].tobytes()).hexdigest()[:24]
-            words = tuple(_page_word(positions, characters, word) for word in words)
+            words = tuple(_page_word(positions, characters, w, next(sureness)) for w in words)
             rows.append(PageRow(words, row_numbers[index], digest))
         else:
             left_out["unread row"] += 1
     return PageText(tuple(_with_typed(rows, page.typed)), dict(left_out))
 
 
-def _page_word(positions: np.ndarray, characters: Sequence[str], word: InkWord) -> PageWord:
+def _page_word(
+    positions: np.ndarray, characters: Sequence[str], word: InkWord, confidence: float
+) -> PageWord:
     """Return a word that was read in a row as a word of the page.
 
     Args:
         positions: positions of the row's points on the page, `(points, 2)`.
         characters: the network's alphabet.
         word: the word, with the range of its points in the row.
+        confidence: the probability that it was read right.
     """
     points = positions[word.points]
     box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
-    probability = confidence(word.text, word.probability)
     frames = kept_frames(word.log_probs, characters)
-    return PageWord(word.text, box, probability, word.alternatives, frames)
+    return PageWord(word.text, box, confidence, word.alternatives, frames)
 
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:

@@ -28,9 +28,9 @@ LOGIT_PER_CHARACTER = 1.19
 """The logit of a hit's probability is `LOGIT_OFFSET`, minus `LOGIT_PER_NAT` times the cost of its
 path in nats, plus `LOGIT_PER_CHARACTER` times the number of letters and digits (measured on
 testset_v and testset_t, lab notebook: search)."""
-MIN_WORD_LOGIT = -2.3
-"""Minimum logit of each word of a phrase by itself, as a word of one letter cannot have more
-(MEASURE)."""
+MIN_WORD_LOGIT = -3.5
+"""Minimum logit of each word of a phrase, searched by itself: a phrase with another word is no hit,
+but the words of one letter, whose logit is -1.09, are allowed (measured, lab notebook: search)."""
 MAX_SYMBOL_NATS = 7.0
 """Nats below a frame's likeliest symbol at which a symbol is no longer kept (measured, lab
 notebook: search; 12 gives the same hits in five times the bytes)."""

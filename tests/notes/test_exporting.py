@@ -8,7 +8,7 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from data_loader import read_ink
-from notes.exporting import save, save_lines
+from notes.exporting import TextForm, save, save_lines
 from notes.formats import read_pages
 from notes.page_text import Note, PageRow, PageText, PageWord
 from tests.notes.pages import note, text_of, written_page
@@ -96,6 +96,27 @@ def test_texts_mark_what_is_unsure(tmp_path):
     assert (word["text"], word["confidence"], word["alternatives"]) == ("Kennedy", 0.5, ["Renuedy"])
     assert word["box"] == pytest.approx([50, 92, 90, 108], abs=0.1)
     assert first["pages"][0]["left_out"] == {"highlighter": 1}
+
+
+def test_prose_has_paragraphs_and_no_marks(tmp_path):
+    def row(text, left, top, right=100):
+        box = (left, top, right, top + 10)
+        return PageRow((PageWord(text, box, 0.5),), (0,))
+
+    indented, high = row("two", 20, 55), row("right", 150, 0, 250)
+    rows = [row("an exam-", 0, 0), row("ple of", 0, 20), row("one", 0, 40, 40), indented, high]
+    rows += [row("and three", 0, 60), row("below", 0, 100)]
+    notes = [Note("a", [(written_page(), PageText(tuple(rows)))])]
+    save(notes, tmp_path / "a.txt", TextForm(is_prose=True))
+    paragraphs = (tmp_path / "a.txt").read_text().split("\n\n")
+    assert paragraphs == ["an example of one", "two", "right", "and three", "below\n"]
+    save(notes, tmp_path / "a.md", TextForm(is_prose=True))
+    assert "\n\nan example of one\n\ntwo\n\n" in (tmp_path / "a.md").read_text()
+
+
+def test_numbered_rows_begin_with_their_page_and_row(tmp_path):
+    save([note()], tmp_path / "a.txt", TextForm(is_numbered=True))
+    assert (tmp_path / "a.txt").read_text() == "1:1\tŁódź 7\n1:2\tKennedy(?) said\n"
 
 
 def test_inkml_has_the_pens_ink_with_its_text(tmp_path):
