@@ -14,6 +14,7 @@ from tests.commands.networks import ROOT, use
 from tests.notes.pages import note
 from utils.checks import UserError
 from utils.ink import strokes
+from utils.page.ink_page import InkPage
 from utils.page.pdf import PdfPage, write_pdf
 
 LINES = ROOT / "docs" / "sample-lines"
@@ -100,7 +101,7 @@ def test_a_note_that_cannot_be_saved_is_named_and_the_others_are_saved(tmp_path,
 
 
 def test_a_pdf_below_the_ink_is_named(tmp_path, capsys):
-    write_pdf(below := tmp_path / "below.pdf", [PdfPage(100, 100, [])])
+    write_pdf(below := tmp_path / "below.pdf", [PdfPage(InkPage(100, 100, ()))])
     _save([note(background=below)], tmp_path / "a.pdf")
     assert capsys.readouterr().out == f"{tmp_path / 'a.pdf'}  (over {below})\n"
 

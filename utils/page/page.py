@@ -12,9 +12,10 @@ import numpy as np
 from utils.checks import UserError, short
 from utils.files import write_text
 from utils.ink import bounds, strokes, x_height
+from utils.page.ink_page import POINT, InkPage, PageStroke
 from utils.page.inkml import page_to_inkml
 from utils.page.layers import DECIMALS, DOT_PEN, PEN_WIDTH, PERIOD, RULING_PEN, Layer, Pen, Row
-from utils.page.pdf import PdfPage, pdf_page, write_pdf
+from utils.page.pdf import PdfPage, words_of, write_pdf
 from utils.page.svg import to_svg
 
 X_HEIGHT = 3.0  # x-height in millimetres of a line alone on a page (assumed, by eye)
@@ -92,7 +93,27 @@ class Page:
 
     def to_pdf_page(self) -> PdfPage:
         """Return the page as a page of a PDF; raise a UserError if ink leaves the page."""
-        return pdf_page((self.width, self.height), self.layers(), self.rows)
+        words = [words_of(row) for row in self.rows if row.strokes and row.text]
+        return PdfPage(self.to_ink_page(), words)
+
+    def to_ink_page(self) -> InkPage:
+        """Return the page with a layer for each pen; raise a UserError if ink leaves the page."""
+        layers = self.layers()
+        pens = [layer for layer in layers if not layer.printed]
+        strokes = [
+            PageStroke(stroke, "pen", layer.pen.colour, layer.pen.width, layer=number)
+            for number, layer in enumerate(pens)
+            for stroke in layer.strokes
+        ]
+        ruling = (
+            PageStroke(stroke, "shape", layer.pen.colour, layer.pen.width)
+            for layer in layers
+            if layer.printed
+            for stroke in layer.strokes
+        )
+        names = tuple(layer.label.partition(" ")[2] for layer in pens) or ("",)
+        size = self.width, self.height
+        return InkPage(*size, tuple(strokes), POINT, layers=names, ruling=tuple(ruling))
 
     def figure(self) -> Any:
         """Return the page as a figure of matplotlib in true size; see `utils.plots.page_figure`."""
