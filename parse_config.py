@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 import data_loader
 import model
 import trainer
-from base.base_dataset import SPLITS, BaseDataset
+from base.base_dataset import BaseDataset
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
@@ -33,7 +33,7 @@ from data_loader.data_loaders import Data
 from model.loading import HAND_FILE, NETWORK_ARGUMENTS, TrainedNetwork
 from utils import strict_json
 from utils.alphabet import Alphabet
-from utils.checks import ConfigFault, UserError
+from utils.checks import NOTHING, ConfigFault, UserError
 from utils.files import user_cache
 from utils.normalisation import Normalisation
 from utils.strict_json import Config, Json
@@ -114,7 +114,7 @@ def settings_of(plan: Plan) -> TrainingSettings:
 
 
 def try_constructors(
-    plan: Plan, alphabet: Alphabet | None = None, extras: Mapping[str, Any] | None = None
+    plan: Plan, known: Mapping[str, Any] = NOTHING
 ) -> tuple[Plan, BaseModel | None]:
     """Make all parts of a config but the trainer once, and throw them away.
 
@@ -123,8 +123,7 @@ def try_constructors(
 
     Args:
         plan: the config.
-        alphabet: that of the network; None if it is unknown.
-        extras: the shapes of the extras that the network takes; None if they are unknown.
+        known: the `network_arguments` of the checkpoint that the training begins with.
 
     Returns:
         the plan with the defaults that classes give their bases; and the network without memory
@@ -133,8 +132,7 @@ def try_constructors(
     Raises:
         ConfigError: with all faults of the plan, and of its constructors.
     """
-    supplied = {"normalisation": TRIAL_NORMALISATION, "alphabet": alphabet or TRIAL_ALPHABET}
-    supplied |= {} if extras is None else {"extras": extras}
+    supplied = {"normalisation": TRIAL_NORMALISATION, "alphabet": TRIAL_ALPHABET, **known}
     supplied["params"] = [torch.nn.Parameter(torch.ones(2, 2))]
     supplied |= {"steps": None, "total_steps": TRIAL_STEPS, "last_epoch": -1, "origin": None}
     made, kept, refused = {}, {}, {}
@@ -203,13 +201,10 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
         DataError: if the data are missing or broken, or do not fit the network.
     """
     plan, model = config_of(network, overrides), network.model
-    settings = plan.build("data_loader", origin=None)
-    loaded = settings.dataset.load(SPLITS if settings.overfit else [split])
-    loaded.split(split)
-    loaded.check_extras(model.extras)
-    return settings.prepare(
-        loaded,
+    return plan.build("data_loader", origin=None).load(
+        split,
         seed=settings_of(plan).seed,
+        extras=model.extras,
         normalisation=model.normalisation,
         alphabet=model.alphabet if model.needs_text else None,
     )

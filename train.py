@@ -26,7 +26,6 @@ from base.provenance import versions
 from base.random_state import seed_all
 from base.run_folder import RunExists
 from base.training_parts import TrainingParts
-from base.trying import trying
 from commands import sweep, train_options
 from commands.start import Start, named_by_content, resolve_start
 from data_loader.data_loaders import Data
@@ -36,7 +35,6 @@ from parse_config import settings_of
 from utils.alphabet import table
 from utils.checks import CheckpointError, ConfigFault, UserError, first_line, shown
 from utils.licences import combined
-from utils.normalisation import Normalisation
 
 log = logging.getLogger("train")
 
@@ -117,32 +115,24 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start
     """
     checkpoint, plan, settings = start.checkpoint, start.plan, settings_of(start.plan)
     seed_all(settings.seed)
-    normalisation = None
-    if start.is_resumed or (checkpoint and settings.keep_normalisation):
-        normalisation = Normalisation.from_dict(checkpoint.content["normalisation"])
+    known, keeps_units = start.known, start.is_resumed or settings.keep_normalisation
     if not start.is_resumed:
         plan = named_by_content(plan)
     origin = Origin(checkpoint.path, device, start.is_resumed) if checkpoint else None
-    loader = plan.build("data_loader", origin=origin)
-    key = "data_loader.args.sources" if loader.sources else "data_loader.args.dataset.args"
-    with trying(key.removesuffix(".args"), loader.dataset, "a dataset that loads samples"):
-        loaded = loader.dataset.load()
-        loaded.check_extras(start.extras or {})
-        data = loader.prepare(
-            loaded,
-            seed=settings.seed,
-            normalisation=normalisation,
-            alphabet=start.alphabet,
-            extends_alphabet=checkpoint is not None and not start.is_resumed,
-        )
-    plan = plan.with_values({f"{key}.{name}": loaded.fitted[name] for name in loaded.fitted})
-    start.check_data(loaded, new_data)
-    log.info("%s", loaded.report)
+    data = plan.build("data_loader", origin=origin).load(
+        seed=settings.seed,
+        extras=known.get("extras", {}),
+        normalisation=known.get("normalisation") if keeps_units else None,
+        alphabet=known.get("alphabet"),
+        extends_alphabet=not start.is_resumed,
+    )
+    start.check_data(data.loaded, new_data)
+    log.info("%s", data.loaded.report)
     if new := data.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
     # Again, as the main process may have drawn numbers while it loaded the data.
     seed_all(settings.seed)
-    return replace(start, plan=plan), data
+    return replace(start, plan=plan.with_values(data.fitted)), data
 
 
 def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
@@ -164,8 +154,10 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return a trainer with parts of its own, and with the weights that a new run begins with."""
     plan, settings = start.plan, settings_of(start.plan)
     units = {"normalisation": data.normalisation, "alphabet": data.alphabet}
-    model = plan.build("arch", **units, extras=start.extras or data.loaded.extras)
-    start.begin_with_weights(model)
+    units["extras"] = start.known.get("extras") or data.loaded.extras
+    model = plan.build("arch", **units)
+    if start.checkpoint and not start.is_resumed:
+        start.give_weights(model)
     train_loader = data.training_loader(model.features)
     steps = settings.planned_steps(len(train_loader))
     optimizer = plan.build("optimizer", params=[*model.to(device).parameters()])
@@ -198,18 +190,12 @@ def checkpoint_header(
     start: Start, data: Data, model: BaseModel, device: torch.device
 ) -> Checkpoint:
     """Return what all checkpoints of a run have in common, as no step changes it."""
-    loaded = data.loaded
     weights_licences = {licence_of(start.checkpoint.content)} if start.checkpoint else set()
     header = {
         "config": start.plan.stored,
         "alphabet": data.alphabet.characters if model.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
-        "dataset": {
-            "canonical": loaded.canonical,
-            "quantisation_step": loaded.quantisation_step,
-            "fingerprints": loaded.fingerprints,
-            "ink_sums": loaded.ink_sums,
-        },
+        "dataset": data.loaded.facts,
         "licence": combined(data.settings.dataset.licences() | weights_licences),
         "versions": versions(device),
         "modules": user_modules.digests(),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from base.base_model import ExtraShapes
 from base.base_transform import BaseTransform
 from utils.alphabet import nfc, table
 from utils.checks import DataError, UserError
+from utils.strict_json import Json, children
 
 SPLITS = ("train", "valid", "test")
 INK_TOLERANCE = 1e-5
@@ -110,6 +111,23 @@ class Loaded:
     def ink_sums(self) -> dict[str, list[float]]:
         """By split, six numbers that other ink changes, in any point; see `is_same_ink`."""
         return {split: _ink_sums(samples) for split, samples in self.samples.items()}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint says of the data."""
+        names = ("canonical", "quantisation_step", "fingerprints", "ink_sums")
+        return {name: getattr(self, name) for name in names}
+
+    def changed_splits(self, facts: Json) -> list[str]:
+        """Return the splits that differ from those of a checkpoint with these `facts`, which may be
+        damaged; checkpoints of former versions have no fingerprints, or no sums of the ink."""
+        prints, inks = (children(children(facts).get(key)) for key in ("fingerprints", "ink_sums"))
+        return [
+            split
+            for split in prints
+            if prints[split] != self.fingerprints.get(split)
+            or (split in inks and not is_same_ink(inks[split], self.ink_sums[split]))
+        ]
 
     @cached_property
     def extras(self) -> ExtraShapes:

@@ -35,7 +35,7 @@ from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import CheckpointWriter
 from base.training_parts import TrainingParts, TrainingSettings
 from base.trying import trying
-from utils.checks import ConfigFault, NotFinite, UserError, first_line
+from utils.checks import ConfigFault, NotFinite, first_line
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,8 @@ class BaseTrainer(ABC):
         self.stream = BatchStream(parts, self.settings, self.state, self._stop)
         saved = (self.state, self.stream, self.optimizer_step)
         self.checkpoint_writer = CheckpointWriter(parts, self.settings, *saved)
-        self.checkpoint_writer.stateful |= {"loss": self.loss, "trainer": self}
+        self.checkpoint_writer.keep("loss", self.loss)
+        self.checkpoint_writer.keep("trainer", self)
         self.run_log = RunLog(parts, self.settings, self._stop)
         self._last_batches: list[Batch | None] | None = None  # batches or chunks of the last step
         self._nonfinite: list[str] = []  # modules whose output was not finite, with `anomaly`
@@ -227,10 +228,7 @@ class BaseTrainer(ABC):
         Raises:
             UserError: if the name is taken.
         """
-        if name in self.checkpoint_writer.stateful:
-            owner = type(self).__name__
-            raise UserError(f"{owner} keeps two parts as {name!r}: each needs a name of its own")
-        self.checkpoint_writer.stateful[name] = part
+        self.checkpoint_writer.keep(name, part)
         if isinstance(part, Optimizer):
             part.register_step_pre_hook(partial(self._complete_gradients, name))
         return part
@@ -258,8 +256,8 @@ class BaseTrainer(ABC):
 
     def _modules(self) -> list[nn.Module]:
         """Return the networks that a checkpoint has, and other parts with parameters or buffers."""
-        parts = self.optimizer_step.stateful | self.checkpoint_writer.stateful
-        return [part for part in parts.values() if isinstance(part, nn.Module)]
+        parts = self.checkpoint_writer.parts.values()
+        return [part for part in parts if isinstance(part, nn.Module)]
 
     @contextmanager
     def _session(self) -> Iterator[None]:
@@ -271,7 +269,9 @@ class BaseTrainer(ABC):
                 stack.enter_context(torch.autograd.set_detect_anomaly(True))
                 self._nonfinite = stack.enter_context(watched(self.model))
             with self._stop:
-                stack.enter_context(self.run_log.opened(self.checkpoint_writer))
+                stack.callback(self.run.release)
+                was_started = self.checkpoint_writer.begin()
+                stack.enter_context(self.run_log.opened(self.progress, was_started))
                 stack.push(self._record_end)
                 with closing(self.stream):
                     self._start()
@@ -298,7 +298,7 @@ class BaseTrainer(ABC):
             origin = self.run.first_weights()
             known = f"{name} from {origin}: {count:,} trainable parameters"
             log.info("%s", known if origin else self.model)
-        elif self.state.resumed_from.parent.resolve() != self.run.models.resolve():
+        elif not self.run.contains(self.state.resumed_from):
             self._save()  # With this checkpoint the new run can be resumed from its own folder.
 
     def _finish(self) -> None:

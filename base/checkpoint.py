@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple, TypeAlias, TypedDict, get_type_hi
 import torch
 from torch import Tensor, nn
 
+from base.base_model import ExtraShapes
 from base.config.binder import Binder, faults
 from utils import strict_json
 from utils.alphabet import Alphabet
@@ -89,6 +90,12 @@ def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
     """
     paths = [path for path in Path(folder).glob("checkpoint-epoch*.pth") if position(path)]
     return sorted(paths, key=position, reverse=True)
+
+
+def candidates(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the checkpoints in `folder` in the order in which a run goes on from them: the newest
+    first, `BEST` last."""
+    return [*checkpoints(folder), *Path(folder).glob(BEST)]
 
 
 def position(path: Path) -> tuple[int, float] | None:
@@ -206,10 +213,7 @@ def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None
     Raises:
         CheckpointError: if there is no complete checkpoint.
     """
-    folder, skipped = Path(folder), []
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such file or folder")
-    paths = [*checkpoints(folder), *folder.glob(BEST)]
+    folder, skipped, paths = Path(folder), [], candidates(folder)
     for path in paths[paths.index(before) + 1 :] if before else paths:
         try:
             content = load_checkpoint(path)
@@ -238,6 +242,18 @@ def find_checkpoint(place: Path) -> CheckpointFile:
     if place.is_dir():
         return newest_checkpoint(place)
     return CheckpointFile(place, load_checkpoint(place))
+
+
+def network_arguments(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return by name what the program supplies to the constructor of a checkpoint's network; it
+    lacks what the checkpoint does not say."""
+    arguments: dict[str, Any] = {}
+    arguments["normalisation"] = Normalisation.from_dict(checkpoint["normalisation"])
+    if characters := checkpoint["alphabet"]:
+        arguments["alphabet"] = Alphabet(characters)
+    if (shapes := checkpoint.get("extras")) is not None:
+        arguments["extras"] = ExtraShapes(shapes)
+    return arguments
 
 
 def to_share(checkpoint: Checkpoint) -> Checkpoint:

@@ -172,27 +172,26 @@ def metrics_add_up(trial: Trial) -> None:
 
 def sees_no_padding(trial: Trial) -> None:
     """Neither loss nor network sees padding."""
-    compare_padded(trial, trial.trainer.evaluated_model.eval())
-    model, batch = trial.trainer.model.train(), trial.pairs
-    for module in model.modules():
+    evaluated, model = trial.trainer.evaluated_model.eval(), trial.trainer.model
+    compare_padded(trial, evaluated, trial.losses(evaluated, trial.pairs))
+    for module in model.train().modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.eval()
-    losses = trial.losses(model, batch)
+    losses = trial.losses(model, trial.pairs)
     for seed in range(NUM_REPEATS):
         torch.manual_seed(seed)
-        if not torch.equal(losses, trial.losses(model, batch)):
+        if not torch.equal(losses, trial.losses(model, trial.pairs)):
             return  # The network draws random numbers; with padding it would draw more.
-    compare_padded(trial, model)
+    compare_padded(trial, model, losses)
 
 
-def compare_padded(trial: Trial, model: nn.Module) -> None:
-    """Refuse losses that change with more padding behind points and texts."""
+def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
+    """Refuse `losses` of the pairs that change with more padding behind points and texts."""
     batch, padded = trial.pairs, {}
     for name in ("inputs", "targets", "text"):
         if (values := getattr(batch, name)) is not None:
             sizes = [0, 0] * (values.ndim - 2) + [0, values.shape[1] // 2 + 1]
             padded[name] = nn.functional.pad(values, sizes)
-    losses = trial.losses(model, batch)
     padded_losses = trial.losses(model, replace(batch, **padded))
     if are_equal(losses, padded_losses):
         return

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim import SGD, Optimizer
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
 from base.checkpoint import load_weights
+from base.config import user_modules
 from base.training_parts import TrainingParts, TrainingSettings
 from utils.strict_json import without
 
@@ -26,13 +27,6 @@ log = logging.getLogger(__name__)
 State = dict[str, Any]
 """Tensors and plain values by name, as in torch's states."""
 
-STEP_COUNTS = {
-    *("last_epoch", "_step_count", "_last_lr", "_is_initial", "_get_lr_called_within_step"),
-    *("T_cur", "T_i"),
-}
-"""The names of all values that steps change in torch's schedules, except ReduceLROnPlateau: the
-number of steps is all that these depend on. Where steps have changed others, a schedule has a state
-of its own."""
 SCHEDULED = ("lr", "momentum", "betas")
 """The settings of an optimiser that torch's schedules change in a step."""
 
@@ -228,8 +222,13 @@ class OptimizerStep:
         if not changed and not _changes(former_start, start):
             return False
         log.info("the settings of the optimiser or its schedule have changed")
-        changed_by_steps = _changes(former_start, state["lr_scheduler"] or {}).keys()
-        return "lr_scheduler_type" in changed or changed_by_steps <= STEP_COUNTS
+        if "lr_scheduler_type" in changed:
+            return True
+        if not user_modules.is_any_defined(self.lr_scheduler):
+            # The number of steps is all that torch's other schedules depend on.
+            return not isinstance(self.lr_scheduler, ReduceLROnPlateau)
+        counts = ConstantLR(SGD([torch.zeros(1)])).state_dict().keys()
+        return _changes(former_start, state["lr_scheduler"] or {}).keys() <= counts
 
 
 def _changes(former: State, present: State) -> State:

@@ -14,7 +14,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from base import distributed, provenance
-from base.checkpoint import BEST, checkpoints
+from base.checkpoint import BEST, candidates, checkpoints
 from utils.checks import NOTHING, CheckpointError, UserError, first_line
 from utils.files import PLAIN_NAME, errors_name, remove_temporary, set_aside, write_json
 
@@ -122,7 +122,11 @@ class RunFolder:
 
     def has_checkpoint(self) -> bool:
         """Return whether this run has a checkpoint."""
-        return bool(checkpoints(self.models)) or self.best.exists()
+        return bool(candidates(self.models))
+
+    def contains(self, checkpoint: Path) -> bool:
+        """Return whether a checkpoint is one of this run."""
+        return checkpoint.resolve().parent == self.models.resolve()
 
     @classmethod
     def resumed(cls, path: Path, run_id: str | None = None) -> "RunFolder | None":
@@ -138,9 +142,8 @@ class RunFolder:
         run = cls.of(path)
         if run is None or run_id not in (None, run.run_id):
             return None
-        newest = checkpoints(run.models)[:1]
-        is_newest = path.is_dir() or not newest or newest[0].samefile(path)
-        return run if is_newest else None
+        places = run.models, *candidates(run.models)[:1]
+        return run if any(map(path.samefile, places)) else None
 
     def require_new(self) -> "RunFolder":
         """Return this run; raise a RunExists if it has a checkpoint."""
@@ -183,7 +186,7 @@ class RunFolder:
         """
         same_run = False
         if resumed_from is not None:
-            same_run = resumed_from.resolve().parent == self.models.resolve()
+            same_run = self.contains(resumed_from)
             origin = RunFolder.of(resumed_from)
             weights = origin and origin.first_weights()
             record = {**record, "weights_from": weights and str(weights)}

@@ -12,7 +12,6 @@ from base import distributed
 from base.random_state import random_state_kept
 from base.run_state import Progress
 from base.stop_request import StopRequest
-from base.training_checkpoint import CheckpointWriter
 from base.training_parts import TrainingParts, TrainingSettings
 from logger.logger import log_file
 from logger.metrics_csv import MetricsTable
@@ -37,40 +36,30 @@ class RunLog:
     events: TensorBoardWriter
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings, stop: StopRequest) -> None:
-        self._parts, self.settings, self._stop = parts, settings, stop
+        self._config = parts.run_config
+        self.settings, self._stop = settings, stop
         self.run, self.device, loss = parts.run, parts.device, parts.loss.name
         self._shown = [f"{loss}_per_point", f"valid_{loss}_per_point", settings.monitored[1]]
         self._logged = time.monotonic()
 
     @contextmanager
-    def opened(self, checkpoint_writer: CheckpointWriter) -> Iterator[None]:
-        """A block in which the run's folders exist and the logs are open; entries that are later
-        than `checkpoint_writer` are dropped or hidden first."""
-        state, parts, was_started = checkpoint_writer.state, self._parts, False
-        start_config = checkpoint_writer.header.get("config", {})
-        config = parts.config or start_config
-        record = {"changes": checkpoint_writer.changes, "config": start_config}
-        record["weights_from"] = parts.weights_from and str(parts.weights_from)
+    def opened(self, progress: Progress, was_started: bool) -> Iterator[None]:
+        """A block in which the logs are open.
+
+        Args:
+            progress: that of the run; later entries are dropped or hidden.
+            was_started: whether the run was started before, and may have such entries.
+        """
         with ExitStack() as stack:
             if distributed.is_main():
-                stack.callback(self.run.release)
-                was_started = self.run.create(
-                    config,
-                    self.settings.seed,
-                    record,
-                    resumed_from=state.resumed_from,
-                    device=self.device,
-                )
                 stack.enter_context(log_file(self.run.models / "train.log"))
-            checkpoint_writer.discard_newer()
-            if distributed.is_main():
-                self._table = MetricsTable(self.run.models / "metrics.csv", state.progress.epoch)
+                self._table = MetricsTable(self.run.models / "metrics.csv", progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
-            step = state.progress.step if was_started else None
+            step = progress.step if was_started else None
             enabled = self.settings.tensorboard and distributed.is_main()
             self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
             with closing(self.events):
-                self.events.config(config, state.progress.step)
+                self.events.config(self._config, progress.step)
                 yield
 
     def best(self, progress: Progress) -> None:

@@ -27,7 +27,7 @@ from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_state import Progress, RunState
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import CheckpointError, first_line, shown
+from utils.checks import CheckpointError, UserError, first_line, shown
 from utils.files import link_or_copy, set_aside
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,8 @@ class CheckpointWriter:
         stream: BatchStream,
         optimizer_step: OptimizerStep,
     ) -> None:
-        self.run, self.header, self.settings = parts.run, parts.checkpoint_header, settings
+        self._parts, self.run, self.settings = parts, parts.run, settings
+        self.header = parts.checkpoint_header
         self.state, self.stream, self.optimizer_step = state, stream, optimizer_step
         self.stateful: dict[str, Any] = {}
         self.changes: dict[str, list[Any]] = {}
@@ -69,6 +70,18 @@ class CheckpointWriter:
         self._warned_of: set[str] = set()  # parts whose states differ between processes
         self._last_save = time.monotonic()
         self._saved_best: Progress | None = None  # in the best, if written since this start
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """All parts whose states a checkpoint has, by name."""
+        return self.optimizer_step.stateful | self.stateful
+
+    def keep(self, name: str, part: Any) -> None:
+        """Let checkpoints have the state of a further part; see `BaseTrainer.keep`."""
+        if name in self.stateful:
+            owner = type(self.stateful["trainer"]).__name__
+            raise UserError(f"{owner} keeps two parts as {name!r}: each needs a name of its own")
+        self.stateful[name] = part
 
     # Resuming.
 
@@ -129,7 +142,23 @@ class CheckpointWriter:
         epoch_steps = round(progress.epoch_steps * total / former_total)
         return progress.epoch * total + min(epoch_steps, total)
 
-    def discard_newer(self) -> None:
+    def begin(self) -> bool:
+        """Create the run's folder, hold the run, and set aside checkpoints that are newer than the
+        resumed one; return, in the main process, whether the run was started before."""
+        parts, config, was_started = self._parts, self.header.get("config", {}), False
+        if distributed.is_main():
+            weights_from = parts.weights_from and str(parts.weights_from)
+            was_started = self.run.create(
+                parts.run_config,
+                self.settings.seed,
+                {"changes": self.changes, "config": config, "weights_from": weights_from},
+                resumed_from=self.state.resumed_from,
+                device=parts.device,
+            )
+        self._discard_newer()
+        return was_started
+
+    def _discard_newer(self) -> None:
         """Set aside checkpoints that are newer than the resumed checkpoint."""
         source, progress, forgets_best = self.state.resumed_from, self.state.progress, False
         if distributed.is_main() and source is not None:
@@ -201,7 +230,7 @@ class CheckpointWriter:
         """Warn once of each part whose state differs between the processes."""
         if distributed.world_size() == 1:
             return
-        parts = self.optimizer_step.stateful | self.stateful
+        parts = self.parts
         digests = {name: digest(part.state_dict()) for name, part in parts.items()}
         for others in distributed.all_gather_object(digests):
             for name in sorted(digests.keys() - self._warned_of):

@@ -38,6 +38,11 @@ class TrainingParts:
     config: Config | None = None  # written to the run's folder; None for the header's config
     weights_from: Path | None = None  # the checkpoint whose weights the run began with
 
+    @property
+    def run_config(self) -> Config:
+        """The config in the run's folder."""
+        return self.config or self.checkpoint_header.get("config", {})
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
@@ -139,12 +144,12 @@ class TrainingSettings:
         return self.epochs * (steps or 0)
 
     def validate(
-        self, schedule: LRScheduler | object, logged: Collection[str] | None
+        self, schedule: LRScheduler | None, logged: Collection[str] | None
     ) -> Iterator[ConfigFault]:
         """Yield a fault for each setting that does not fit the others.
 
         Args:
-            schedule: the schedule of the learning rate; `ABSENT` if its block has faults.
+            schedule: the schedule of the learning rate, if there is one.
             logged: the names of the values that are logged after each epoch; None if unknown.
         """
         mode, name = self.monitored

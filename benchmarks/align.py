@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import stacked
 from benchmarks.measures import dataset_within, main
-from commands import options
+from commands import network_options, options
 from data_loader import ComposedDataset
 from data_loader.composed.alignment import AlignedLine, Alignment
 from data_loader.composed.bank import check_hands, hands, verify_pieces
@@ -47,7 +47,7 @@ def alignment_function(network: TrainedNetwork) -> Callable[..., list[np.ndarray
 
 def run(arguments: argparse.Namespace) -> None:
     """Align the lines of all splits of a config, and save the table."""
-    networks = options.Networks.of(arguments)
+    networks = network_options.Networks.of(arguments)
     aligner, reader = networks.load(arguments.resume), networks.reader(arguments.reader)
     align = alignment_function(aligner)
     prepare_output(arguments.output, "--output")
@@ -95,7 +95,7 @@ if __name__ == "__main__":
     parser = options.Parser(description=__doc__.partition("\n\n")[0])
     add = parser.add_argument
     add("config", type=Path, help="config; the recorded lines of all its splits are aligned")
-    options.add_network(parser, default="conditional")
+    network_options.add_network(parser, default="conditional")
     options.add_overrides(parser)
     reader_help = "recogniser that checks the characters (default: recognition)"
     add("--reader", default="recognition", help=reader_help)

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import Sample
 from benchmarks import measures
-from commands import options, writing_options
+from commands import network_options, options, writing_options
 from data_loader.texts.corpus import held_out
 from model.generation.hand_encoder import hand_extra
 from model.generation.sampling_options import Sampling
@@ -21,7 +21,7 @@ from parse_config import data_of
 
 def run(arguments: argparse.Namespace) -> None:
     """Write lines, measure written and recorded lines, and print the tables."""
-    networks, samples = options.Networks.of(arguments), []
+    networks, samples = network_options.Networks.of(arguments), []
     writer = networks.writer(arguments.resume, of_texts=True)
     if arguments.recorded:
         data = data_of(writer, arguments.recorded, arguments.overrides)
@@ -68,9 +68,9 @@ def recorded_lines(samples: Sequence[Sample], arguments: argparse.Namespace) -> 
 
 if __name__ == "__main__":
     parser = options.Parser(description=__doc__)
-    options.add_network(parser, default="writer")
+    network_options.add_network(parser, default="writer")
     options.add_overrides(parser)
-    options.add_seed(parser, "seed of the first line; each further line adds 1")
+    network_options.add_seed(parser, "seed of the first line; each further line adds 1")
     add = parser.add_argument
     add("--num-samples", type=int, default=100, help="lines of each column (default: 100)")
     add("--biases", type=float, nargs="+", default=[0.5], help="bias of each column (default: 0.5)")

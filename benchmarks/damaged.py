@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measures import main
-from commands import options
+from commands import network_options, options
 from parse_config import plan_from_file
 from utils.alphabet import WRONG
 from utils.files import prepare_output, write_text
@@ -21,7 +21,7 @@ MAX_DOUBT = 0.5
 def run(arguments: argparse.Namespace) -> None:
     """List the damaged training samples that are read right with a doubt of at most `MAX_DOUBT`;
     any character counts as right in place of the damaged character."""
-    reader = options.Networks.of(arguments).reader(arguments.resume)
+    reader = network_options.Networks.of(arguments).reader(arguments.resume)
     prepare_output(arguments.output, "--output")
     loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
     samples = loader.dataset.load(["train"]).split("train")
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = options.Parser(description=__doc__)
     parser.add_argument("config", type=Path, help="config whose training samples are read")
-    options.add_network(parser, default="open_reader")
+    network_options.add_network(parser, default="open_reader")
     options.add_overrides(parser)
     parser.add_argument("--output", type=Path, required=True, help="file for the samples' names")
     main(run, parser)

@@ -14,8 +14,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measures import main
-from commands import options, writing_options
-from commands.options import Networks, Parser, number, require
+from commands import network_options, writing_options
+from commands.network_options import Networks, require
+from commands.options import Parser, number
 from data_loader.texts.corpus import CARRIERS, held_out
 from data_loader.texts.everyday import held_out_everyday
 from handwriting.hands import Hand, write_in_hand
@@ -291,7 +292,7 @@ def readings(
 if __name__ == "__main__":
     parser = Parser(description=__doc__)
     add, either = parser.add_argument, parser.add_mutually_exclusive_group().add_argument
-    options.add_network(parser, of_style=True)
+    network_options.add_network(parser, of_style=True)
     judge = f"recogniser that judges (default: {JUDGE.name} beside this script)"
     add("--reader", metavar="CHECKPOINT", default=JUDGE, help=judge)
     text = "text to write at every bias; may be given several times (default: see --texts)"
@@ -309,7 +310,7 @@ if __name__ == "__main__":
     samples += "text (default: 1)"
     writing_options.add_lines(parser, samples=samples, steps="default: enough for the text")
     seed = "seed of the first text, incremented for each further text, and by a million for each "
-    options.add_seed(parser, seed + "further sample")
+    network_options.add_seed(parser, seed + "further sample")
     writing_options.add_style(parser)
     writing_options.add_set(parser, "pen_sharpness or extras, see experiments.py write")
     biases = "biases of the written lines (default: %(default)s)"
@@ -321,5 +322,5 @@ if __name__ == "__main__":
     proofread += "misreads; --reader must be another recogniser (default: off; --proofread alone "
     proofread += "takes %(const)s)"
     add("--proofread", nargs="?", const="reader", metavar="RECOGNISER", help=proofread)
-    options.add_output(parser)
+    network_options.add_output(parser)
     main(run, parser)

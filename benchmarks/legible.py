@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import Sample
 from benchmarks.measures import main
-from commands import options
+from commands import network_options, options
 from data_loader.sources.stroke_arrays import NAMES, TEXTS
 from data_loader.texts import corpus
 from data_loader.texts.everyday import CHARACTER_CLASSES, everyday, random_characters
@@ -40,7 +40,7 @@ MAX_LENGTH = 60
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the lines, and save them after each hand."""
-    networks = options.Networks.of(arguments)
+    networks = network_options.Networks.of(arguments)
     writer = networks.writer(arguments.resume, of_texts=True)
     reader = networks.reader(default_proofreader(writer))
     second_reader, sampling = networks.reader(SECOND), Sampling(bias=arguments.bias)
@@ -137,7 +137,7 @@ def save_lines(lines: list[tuple[np.ndarray, str]], folder: Path) -> None:
 if __name__ == "__main__":
     parser = options.Parser(description=__doc__)
     parser.add_argument("config", type=Path, help="config whose recorded lines are continued")
-    options.add_network(parser, default="open_writer")
+    network_options.add_network(parser, default="open_writer")
     options.add_overrides(parser)
     add = parser.add_argument
     add("--hands", type=int, default=188, help="number of hands (default: 188)")

@@ -17,7 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measures import dataset_within, main
-from commands import options
+from commands import network_options, options
 from data_loader import ComposedDataset
 from data_loader.composed.alignment import AlignedLine, Alignment
 from data_loader.composed.bank import BankHand
@@ -190,7 +190,7 @@ def recorded_hands(arguments: argparse.Namespace) -> dict[str, list[CutLine]]:
 
 def written_hands(arguments: argparse.Namespace) -> dict[str, list[CutLine]]:
     """Return lines of all styles of a network, and of hands that it draws, by hand."""
-    writer = options.Networks.of(arguments).writer(arguments.resume)
+    writer = network_options.Networks.of(arguments).writer(arguments.resume)
     if not writer.is_told:
         raise UserError(f"{writer.path} is told no hand: name a network that is, such as writer")
     extras = {
@@ -228,9 +228,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = options.Parser(description=__doc__)
-    options.add_network(parser, default="writer")
+    network_options.add_network(parser, default="writer")
     options.add_overrides(parser)
-    options.add_seed(parser, "seed of the first drawn hand, or of the choice of recorded ones")
+    network_options.add_seed(
+        parser, "seed of the first drawn hand, or of the choice of recorded ones"
+    )
     parser.add_argument(
         "--bias", type=float, default=Sampling.bias, help="see experiments.py write"
     )

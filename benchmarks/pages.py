@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from base.base_dataset import Sample
 from benchmarks.measures import main
 from benchmarks.pens import HELD_OUT
-from commands import options
+from commands import network_options
 from commands.options import Parser
 from commands.search_options import LANGUAGE_WEIGHT
 from data_loader import IAMOnDBDataset, UnipenDataset
@@ -394,7 +394,7 @@ def report_words(pages: Sequence[NotesPage], reader: Reader, search: Search) -> 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the table of pages, and how many single lines are detected as a single row."""
-    reader = options.Networks.of(arguments).reader(arguments.resume)
+    reader = network_options.Networks.of(arguments).reader(arguments.resume)
     read, only = cached_reading(reader), arguments.only
     pages = forms(arguments.data)
     pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]
@@ -455,7 +455,7 @@ CHANGES: dict[str, Change] = {
 
 if __name__ == "__main__":
     parser = Parser(description=" ".join(__doc__.split()))
-    options.add_network(parser, default="reader")
+    network_options.add_network(parser, default="reader")
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
     parser.add_argument("--pages", type=int, default=100, help="number of forms, evenly chosen")
     only_help = "measure only what has TEXT in its name: a row, `words` or `single lines`"

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import Sample
 from benchmarks.measures import main
-from commands import options, search_options
+from commands import network_options, search_options
 from commands.options import Parser
 from data_loader import IAMOnDBDataset, UnipenDataset
 from data_loader.paths import at_speed, to_ink, to_path
@@ -32,7 +32,7 @@ Change = Callable[[np.ndarray], np.ndarray]
 def run(arguments: argparse.Namespace) -> None:
     """Print the error rates of each group of samples, a column for each recogniser."""
     chosen = search_options.options_of(arguments)
-    networks = options.Networks.of(arguments)
+    networks = network_options.Networks.of(arguments)
     readers = [networks.reader(checkpoint) for checkpoint in arguments.resume]
     searches = [chosen.search(reader) for reader in readers]
     names = "".join(f"{Path(reader.path).stem:>12}" for reader in readers)
@@ -154,7 +154,7 @@ CHANGES: dict[str, Change] = {
 
 if __name__ == "__main__":
     parser = Parser(description=" ".join(__doc__.split()))
-    options.add_network(parser, nargs="+")
+    network_options.add_network(parser, nargs="+")
     search_options.add_options(parser)
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
     parser.add_argument("--unipen", default="data/unipen", help="folder or archive of UNIPEN")

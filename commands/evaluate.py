@@ -12,8 +12,9 @@ import data_loader
 import model
 from base.config.values import Override
 from base.pretrained import resolve_checkpoint
-from commands import options, search_options
-from commands.options import Networks, Parser
+from commands import network_options, options, search_options
+from commands.network_options import Networks
+from commands.options import Parser
 from commands.search_options import SearchOptions
 from utils.checks import UserError
 from utils.files import prepare_output, write_json
@@ -26,13 +27,13 @@ NUM_WORST = 20  # lines in the picture of the worst read lines (assumed)
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, nargs="+")
+    network_options.add_network(parser, nargs="+")
     splits = "train, valid or test (default: valid)"
     parser.add_argument("split", nargs="?", metavar="SPLIT", help=splits)
     search_options.add_options(parser)
     options.add_overrides(parser)
-    options.add_seed(parser, "seed of the dequantisation noise")
-    options.add_output(parser, default=None)
+    network_options.add_seed(parser, "seed of the dequantisation noise")
+    network_options.add_output(parser, default=None)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Evaluation:
         seed: seed of the dequantisation noise.
         recorded: the values of the `RECORDED_OPTIONS` that the command line sets.
         output: where scores are saved; None: in the network's run folder, or else in
-            `options.FIGURES`.
+            `network_options.FIGURES`.
     """
 
     split: str
@@ -54,7 +55,7 @@ class Evaluation:
     overrides: list[Override]
     seed: int
     recorded: Mapping[str, Any]
-    output: options.Output | None
+    output: network_options.Output | None
 
     def file(self, checkpoint: Path, ending: str) -> Path:
         """Return the path of a file of results; each checkpoint and each evaluation has its own."""
@@ -65,7 +66,7 @@ class Evaluation:
             name += f"-{zlib.crc32(json.dumps(self.recorded).encode()):08x}"
         if run and not self.output:
             return run.models / "evaluations" / f"{name}{ending}"
-        folder = self.output.folder if self.output else Path(options.FIGURES)
+        folder = self.output.folder if self.output else Path(network_options.FIGURES)
         prefix = f"{run.name}-{run.run_id}-" if run else ""
         return folder / f"{prefix}{name}{ending}"
 
@@ -97,7 +98,7 @@ def run(arguments: argparse.Namespace) -> None:
             )
     rows = [evaluate(network, chosen) for network in networks]
     if len(rows) > 1:
-        options.print_table(rows)
+        network_options.print_table(rows)
 
 
 def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, str]:
@@ -116,7 +117,9 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
     record = {"split": chosen.split, "checkpoint": str(network.path), "options": chosen.recorded}
     write_json(path, record | scores)
     print(path)
-    main = next((name for name in options.MAIN_SCORES if name in scores), next(iter(scores)))
+    main = next(
+        (name for name in network_options.MAIN_SCORES if name in scores), next(iter(scores))
+    )
     value = "none" if scores[main] is None else f"{scores[main]:.4f}"
     return {"checkpoint": str(network.path), "split": chosen.split, main: value}
 

@@ -5,8 +5,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from commands import options, writing_options
-from commands.options import Networks, Parser
+from commands import network_options, options, writing_options
+from commands.network_options import Networks
+from commands.options import Parser
 from handwriting.page_networks import is_flat_file
 from utils.checks import CheckpointError, UserError
 from utils.files import prepare_output, write_text
@@ -15,7 +16,7 @@ FLAT = ".bin"  # suffix of flat files, see `handwriting.flat_file`
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser)
+    network_options.add_network(parser)
     file = "output file, enough to use and to fine-tune the network: in half precision, without "
     file += "training state, and without the config's paths, except paths that -o sets; FILE.bin "
     file += "is for `web`, with weights of 8 bits"

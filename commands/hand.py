@@ -4,8 +4,9 @@ import argparse
 
 import numpy as np
 
-from commands import options, writing_options
-from commands.options import Networks, Parser
+from commands import network_options, options, writing_options
+from commands.network_options import Networks
+from commands.options import Parser
 from handwriting.page_options import PrimerFile
 from utils.checks import UserError
 
@@ -14,14 +15,14 @@ SENTENCE = "This is what the network writes in that hand"  # default of --text
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser)
+    network_options.add_network(parser)
     text = "text that the network writes below the person's lines; may be given several times "
     text += "(default: a sentence)"
     parser.add_argument("--text", action="append", help=text)
     writing_options.add_shared(parser, "--bias")
     writing_options.add_set(parser, "bias or pen_sharpness, see `write`", ("--pen-sharpness",))
-    options.add_seed(parser, "seed of the first line")
-    options.add_output(parser, (".png",))
+    network_options.add_seed(parser, "seed of the first line")
+    network_options.add_output(parser, (".png",))
     options.add_overrides(parser)
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
@@ -18,8 +19,9 @@ from tqdm import tqdm
 import model
 import notes
 from base.pretrained import resolve_checkpoint
-from commands import options, search_options
-from commands.options import Networks, Parser
+from commands import network_options, search_options
+from commands.network_options import Networks
+from commands.options import Parser
 from commands.search_options import SearchOptions
 from data_loader.sources.parsing import first_of
 from utils.checks import DataError, UserError, described, printable
@@ -27,6 +29,7 @@ from utils.files import prepare_output
 
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml")  # of a file that --output names
 MAX_KINDS = 12  # kinds of items that a message lists (assumed)
+POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
 MAX_NAME_BYTES = 200  # of a note's title in the name of a file (assumed; file systems take 255)
 
 log = logging.getLogger(__name__)
@@ -36,64 +39,100 @@ Loader: TypeAlias = Callable[[], "tuple[model.Reader, model.Search]"]
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, default="reader")
+    network_options.add_network(parser, default="reader")
     path = "file of Xournal++, reMarkable, Excalidraw, SVG or InkML, any file that `read` takes, "
     path += "or a folder of such files; pages that were read before are not read again"
     parser.add_argument("path", type=Path, metavar="PATH", help=path)
     either = parser.add_mutually_exclusive_group()
     search = "print where these words probably stand side by side: file, page:row:word, confidence "
-    search += "from 0 to 1, and row"
+    search += 'from 0 to 1, and row; * at either end stands for more letters ("Vaux*")'
     either.add_argument("--search", metavar="WORDS", help=search)
     lines = "save the corrected rows as InkML, from which configs/own_hand_reader.json learns"
     either.add_argument("--lines", type=Path, metavar="FILE", help=lines)
-    parser.add_argument(
-        "--correct",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("PAGE:ROW:WORD", "TEXT"),
-        help="correct the reading of a word of a file, now and later (an empty TEXT: it is no "
-        "word); may be given several times",
-    )
+    numbers = "print each row behind the numbers of its page and of the row, for --correct"
+    either.add_argument("--numbers", action="store_true", help=numbers)
+    listed = "print the corrected words: file, page:row:word, what was read, and what it is"
+    either.add_argument("--corrections", action="store_true", help=listed)
+    address = "PAGE:ROW:WORD"
+    correct = "correct the reading of a word of a file, now and later (an empty TEXT: it is no "
+    correct += "word); may be given several times"
+    many = dict(action="append", default=[])
+    parser.add_argument("--correct", nargs=2, metavar=(address, "TEXT"), help=correct, **many)
+    undo = "undo the correction of a word; may be given several times"
+    parser.add_argument("--undo", metavar=address, help=undo, **many)
     any_pdf = "save notes also over PDFs outside the note's folder; a note may name any PDF"
     parser.add_argument("--any-pdf", action="store_true", help=any_pdf)
+    prose = "join the rows of texts and Markdown to paragraphs, and leave out question marks"
+    parser.add_argument("--prose", action="store_true", help=prose)
+    watch = f"go on: look every {POLL_SECONDS:g} s, and do the same with notes that have changed"
+    parser.add_argument("--watch", action="store_true", help=watch)
     search_options.add_options(parser)
-    options.add_output(either, SUFFIXES, default=None)
+    network_options.add_output(either, SUFFIXES, default=None)
+    kind = "format of the files in an output folder, one for each note (default: %(default)s)"
+    parser.add_argument("--format", choices=SUFFIXES, default=".pdf", help=kind)
 
 
 def run(arguments: argparse.Namespace) -> None:
     chosen, path = search_options.options_of(arguments), arguments.path
     check(arguments)
-    files = notes.note_files(path) if path.is_dir() else {path.name: path}
-    if not files:
-        raise UserError(f"{path}: no notes in this folder")
-    output, lines = arguments.output, arguments.lines
-    if output:
-        output.make()
+    if arguments.output:
+        arguments.output.make()
     reader = _loader(Networks.of(arguments), arguments.resume, chosen)
     name = _name(reader, arguments.resume, chosen)
-    library = notes.Library(
-        lambda page: notes.read_page(page, *reader()), name, any_pdf=arguments.any_pdf
-    )
-    if arguments.correct:
-        note = library.note(path.name, path)
-        for address, text in arguments.correct:
-            library.correct(note, options.word_address(address), text)
-    is_single = not path.is_dir()
-    read_notes = _read(library, files, reader, is_single=is_single)
+    states: dict[str, str] = {}
+    while True:
+        library = notes.Library(
+            lambda page: notes.read_page(page, *reader()), name, any_pdf=arguments.any_pdf
+        )
+        if not states and (arguments.correct or arguments.undo):
+            _correct(library, path, arguments)
+        files = notes.note_files(path) if path.is_dir() else {path.name: path}
+        if not files:
+            raise UserError(f"{path}: no notes in this folder")
+        kept = " ".join(sorted(correction.name for correction in library.corrections.all))
+        before, states = states, {n: f"{notes.file_state(f)} {kept}" for n, f in files.items()}
+        changed = {n: file for n, file in files.items() if states[n] != before.get(n)}
+        if changed or states.keys() != before.keys():
+            is_one = arguments.lines or (arguments.output and arguments.output.file)
+            reading = _Reading(library, files if is_one else changed, reader, path)
+            _use(arguments, library, reading)
+            reading.report()
+            if not (reading.num_read or arguments.watch):
+                raise SystemExit(1)
+        if not arguments.watch:
+            break
+        time.sleep(POLL_SECONDS)
+
+
+def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace) -> None:
+    """Correct words, and undo corrections, as the options say."""
+    changes = [*arguments.correct, *((address, None) for address in arguments.undo)]
+    for address, text in changes:
+        library.correct(library.note(path.name, path), network_options.word_address(address), text)
+
+
+def _use(arguments: argparse.Namespace, library: "notes.Library", reading: "_Reading") -> None:
+    """Do what the options say with notes that are read."""
+    output, form = arguments.output, notes.TextForm(arguments.prose, arguments.numbers)
     if arguments.search:
-        for note in read_notes:
-            _print_hits(note, arguments.search)
-    elif lines:
-        print(f"{lines}  ({notes.save_lines(read_notes, lines)} lines)")
+        _print_hits(library, {note.name: reading.files[note.name] for note in reading}, arguments)
+    elif arguments.corrections:
+        _print_corrections(library, reading)
+    elif arguments.lines:
+        print(f"{arguments.lines}  ({notes.save_lines(reading, arguments.lines)} lines)")
     elif output and output.file:
-        _save([*read_notes], output.file)
+        if read_notes := [*reading]:
+            _save(library, read_notes, output.file, form)
     elif output:
-        _save_each(read_notes, output.folder, is_single=is_single)
+        folder = output.folder
+        _save_each(library, reading, folder, arguments.format, form, is_single=reading.is_single)
     else:
-        for note in read_notes:
-            title = f"# {printable(note.name)}\n" * (len(files) > 1)
-            tqdm.write(title + notes.as_text([note]))
+        for note in reading:
+            title = f"# {printable(note.name)}\n" * (len(reading.files) > 1)
+            tqdm.write(title, end="")
+            for part in notes.text_parts([note], form):
+                tqdm.write(part, end="")
+            tqdm.write("", end="\n" * (len(reading.files) > 1))
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -104,18 +143,19 @@ def check(arguments: argparse.Namespace) -> None:
             cannot be written, or options are wrong or contradict each other.
     """
     path, output = arguments.path, arguments.output
-    options.check_readable(path)
+    network_options.check_readable(path)
     for saved in filter(None, (arguments.lines, output and output.file)):
         if saved.exists() and saved.samefile(path):
             raise UserError(f"{saved}: would replace the notes; name another file")
-    if arguments.correct and path.is_dir():
-        raise UserError(f"--correct is for a file; {path} is a folder")
+    for name in ("correct", "undo"):
+        if getattr(arguments, name) and path.is_dir():
+            raise UserError(f"--{name} is for a file; {path} is a folder")
     if arguments.search is not None and not arguments.search.split():
         raise UserError("--search: no words")
     if arguments.lines:
         prepare_output(arguments.lines, "--lines")
-    for address, _ in arguments.correct:
-        options.word_address(address)
+    for address in (*(address for address, _ in arguments.correct), *arguments.undo):
+        network_options.word_address(address)
 
 
 def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:
@@ -138,32 +178,46 @@ def _name(reader: Loader, path: str, chosen: SearchOptions) -> str:
     return f"{hashlib.sha256(content).hexdigest()} {chosen}"
 
 
-def _read(
-    library: "notes.Library",
-    files: Mapping[str, Path],
-    reader: Loader,
-    *,
-    is_single: bool,
-) -> "Iterator[notes.Note]":
-    """Yield notes; print how many items are in no row, by name. A file that cannot be read is
-    reported and skipped; if it is the only file, its error is raised."""
-    left_out: Counter[str] = Counter()
-    for name, file in tqdm(files.items(), "notes", unit="file", disable=is_single or None):
-        try:
-            note = library.note(name, file)
-        except Exception as error:
-            if is_single:
-                raise
-            if not isinstance(error, DataError):
-                reader()  # raises the error again if it is the network's, and not the note's
-            _leave_out(name, error)
-            continue
-        for _, text in note.pages:
-            left_out.update(text.left_out)
-        yield note
-    if left_out:
-        counts = [f"{kind}: {count}" for kind, count in left_out.items()]
-        print(f"items in no row: {first_of(counts, MAX_KINDS)}", file=sys.stderr)
+class _Reading:
+    """Reads the notes of files one after another when it is iterated over, and counts what was
+    read. A file that cannot be read is reported and skipped; if it is the path of the command line,
+    its error is raised."""
+
+    def __init__(
+        self, library: "notes.Library", files: Mapping[str, Path], reader: Loader, path: Path
+    ) -> None:
+        self._library, self.files, self._reader = library, files, reader
+        self.is_single = not path.is_dir()
+        self.num_read = 0
+        self._counts, self._left_out = Counter[str](), Counter[str]()
+
+    def __iter__(self) -> "Iterator[notes.Note]":
+        bar = tqdm(self.files.items(), "notes", unit="file", disable=self.is_single or None)
+        for name, file in bar:
+            try:
+                note = self._library.note(name, file)
+            except Exception as error:
+                if self.is_single:
+                    raise
+                if not isinstance(error, DataError):
+                    self._reader()  # raises the error again if it is the network's, not the note's
+                _leave_out(name, error)
+                continue
+            self.num_read += 1
+            summary = note.summary
+            self._counts.update(pages=summary.pages, words=summary.words, unsure=summary.unsure)
+            self._left_out.update(summary.left_out)
+            yield note
+
+    def report(self) -> None:
+        """Print how much was read, and how many items are in no row, by kind."""
+        parts = [f"files: {self.num_read}", *(f"{k}: {n:,}" for k, n in self._counts.items())]
+        if unread := len(self.files) - self.num_read:
+            parts.append(f"files left out: {unread}")
+        print(", ".join(parts), file=sys.stderr)
+        if self._left_out:
+            counts = [f"{kind}: {count}" for kind, count in self._left_out.items()]
+            print(f"items in no row: {first_of(counts, MAX_KINDS)}", file=sys.stderr)
 
 
 def _leave_out(name: str, error: Exception) -> None:
@@ -171,8 +225,16 @@ def _leave_out(name: str, error: Exception) -> None:
     log.warning("left out: %s: %s", printable(name), cause)
 
 
-def _save_each(read_notes: "Iterable[notes.Note]", folder: Path, *, is_single: bool) -> None:
-    """Save each note as a PDF in a folder.
+def _save_each(
+    library: "notes.Library",
+    read_notes: "Iterable[notes.Note]",
+    folder: Path,
+    suffix: str,
+    form: "notes.TextForm",
+    *,
+    is_single: bool,
+) -> None:
+    """Save each note as a file in a folder.
 
     Raises:
         UserError: if some of several notes could not be saved; they are reported.
@@ -180,9 +242,9 @@ def _save_each(read_notes: "Iterable[notes.Note]", folder: Path, *, is_single: b
     unsaved = 0
     for note in read_notes:
         try:
-            pdf = folder / f"{_safe_path(note.name)}.pdf"
-            pdf.parent.mkdir(parents=True, exist_ok=True)
-            _save([note], pdf)
+            file = folder / f"{_safe_path(note.name)}{suffix}"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _save(library, [note], file, form)
         except Exception as error:
             if is_single:
                 raise
@@ -192,21 +254,45 @@ def _save_each(read_notes: "Iterable[notes.Note]", folder: Path, *, is_single: b
         raise UserError(f"{folder}: {unsaved} notes could not be saved")
 
 
-def _save(read_notes: "Sequence[notes.Note]", path: Path) -> None:
+def _save(
+    library: "notes.Library",
+    read_notes: "Sequence[notes.Note]",
+    path: Path,
+    form: "notes.TextForm",
+) -> None:
     """Save notes; print the files, and the PDFs that were copied below the ink."""
-    saved, below = notes.save(read_notes, path), ""
-    pages = (page for note in read_notes for page, _ in note.pages)
-    pdfs = sorted({str(page.background) for page in pages if page.background})
-    if pdfs and path.suffix.lower() == ".pdf":
-        below = f"  (over {first_of(pdfs)})"
-    tqdm.write("\n".join(f"{file}{below}" for file in saved))
+    saved, is_new = library.save(read_notes, path, form)
+    remark = "" if is_new else "  (unchanged)"
+    pdfs = sorted({pdf for note in read_notes for pdf in note.summary.pdfs})
+    if pdfs and is_new and path.suffix.lower() == ".pdf":
+        remark = f"  (over {first_of(pdfs)})"
+    tqdm.write("\n".join(f"{file}{remark}" for file in saved))
 
 
-def _print_hits(note: "notes.Note", words: str) -> None:
-    """Print each place of a note where `words` probably stand."""
-    for hit in notes.search(words, note):
+def _print_hits(
+    library: "notes.Library", files: Mapping[str, Path], arguments: argparse.Namespace
+) -> None:
+    """Print each place of notes where words probably stand, then those where similar words do."""
+    hits, similar = library.search(arguments.search, files)
+    for hit in (*hits, *similar):
         address = f"{hit.page_number}:{hit.row_number}:{hit.word_number}"
-        tqdm.write(f"{printable(note.name)}\t{address}\t{hit.confidence:.2f}\t{hit.row.marked}")
+        confidence = f"{hit.confidence:.2f}" if hit.confidence else "perhaps"
+        tqdm.write(f"{printable(hit.name)}\t{address}\t{confidence}\t{hit.text}")
+    if not hits:
+        print(f"no row has {arguments.search!r}", file=sys.stderr)
+
+
+def _print_corrections(library: "notes.Library", read_notes: "Iterable[notes.Note]") -> None:
+    """Print each corrected word of notes, and how many corrections are of other notes."""
+    found = set()
+    for note in read_notes:
+        for address, correction in library.corrected_words(note):
+            found.add(correction.name)
+            numbers = ":".join(map(str, address))
+            words = f"{correction.read}\t{correction.text}"
+            tqdm.write(f"{printable(note.name)}\t{numbers}\t{words}")
+    others = len(library.corrections.all) - len(found)
+    print(f"corrections: {len(found)}, of words of other notes: {others}", file=sys.stderr)
 
 
 def _safe_path(name: str) -> Path:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import handwriting
 from base.pretrained import resolve_checkpoint
-from commands import options, writing_options
-from commands.options import Networks, Parser, number, require, value
+from commands import network_options, writing_options
+from commands.network_options import Networks, require
+from commands.options import Parser, number, value
 from handwriting.page_options import LOOK_PARSERS, PROOFREADERS, SECOND, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, size_of
 from handwriting.styles import USUAL_STYLES
@@ -29,7 +30,7 @@ MAX_BYTES = 500_000  # of the longest text (assumed: a long novel, which takes h
 def rewrite_target(text: str) -> tuple[int, int, int] | str:
     """Parse a value of --rewrite: PAGE:ROW:WORD, or `DOUBTFUL`."""
     try:
-        return text if text == DOUBTFUL else options.word_address(text)
+        return text if text == DOUBTFUL else network_options.word_address(text)
     except UserError as error:
         raise UserError(f"{error}, or {DOUBTFUL}") from None
 
@@ -48,16 +49,16 @@ def add_options(parser: Parser) -> None:
     add("file", nargs="?", metavar="FILE", help="file of the text, in UTF-8; - for standard input")
     add("--text", action="append", help="paragraph, instead of FILE; may be given several times")
     writing_options.add_shared(text, "--skip-unknown")
-    options.add_network(hand, of_style=True)
+    network_options.add_network(hand, of_style=True)
     defaults = ", ".join(f"{style} for {network}" for network, style in USUAL_STYLES.items())
     defaults += "; for others the hand that the network learned, or own"
     writing_options.add_style(hand, defaults)
     writing_options.add_shared(hand, "--primer")
-    options.add_seed(hand, "seed of the first line, incremented for each further line")
+    network_options.add_seed(hand, "seed of the first line, incremented for each further line")
     add_paper(parser.add_argument_group("paper and look"))
     add_proofreading(parser.add_argument_group("proofreading"))
     output = parser.add_argument_group("output")
-    options.add_output(output, KINDS)
+    network_options.add_output(output, KINDS)
     dpi = f"pixels per inch of a PNG (default: {DPI})"
     output.add_argument("--dpi", type=number(int, 10, 1200), metavar="N", help=dpi)
 
@@ -103,7 +104,7 @@ def check(arguments: argparse.Namespace) -> None:
     if (arguments.file is None) == (arguments.text is None):
         raise UserError("give a text to write: either FILE or --text")
     require(arguments, tries="proofread", report="proofread")
-    options.check_readable(arguments.primer)
+    network_options.check_readable(arguments.primer)
     if arguments.reader:
         resolve_checkpoint(arguments.reader)
 
@@ -123,7 +124,7 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     ]
     if changed:
         raise UserError(f"--report determines these options: leave out {', '.join(changed)}")
-    options.check_readable(arguments.report)
+    network_options.check_readable(arguments.report)
 
 
 def check_output(arguments: argparse.Namespace, path: Path) -> None:

@@ -5,25 +5,26 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from commands import options, search_options
-from commands.options import Networks, Parser
+from commands import network_options, search_options
+from commands.network_options import Networks
+from commands.options import Parser
 from utils.checks import printable
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, default="reader")
+    network_options.add_network(parser, default="reader")
     paths = "ink file (IAM-OnDB's XML, InkML, stroke arrays, MNIST strokes, UNIPEN, JSON, or SVG "
     paths += "of `write` and `page`), or a folder of such files"
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help=paths)
     text = "print only the texts, a line for each sample, and messages to stderr; draw no picture"
     parser.add_argument("--text", action="store_true", help=text)
     search_options.add_options(parser)
-    options.add_output(parser, (".png",))
+    network_options.add_output(parser, (".png",))
 
 
 def run(arguments: argparse.Namespace) -> None:
     chosen = search_options.options_of(arguments)
-    options.check_readable(*arguments.paths)
+    network_options.check_readable(*arguments.paths)
     from data_loader import read_ink
 
     samples = [sample for path in arguments.paths for sample in read_ink(path)]
@@ -45,6 +46,6 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"{printable(sample.name)} can hardly be read: {reason}", file=messages)
     if arguments.text:
         return
-    path, count = arguments.output.named(f"{reader.name}-read.png"), options.MAX_SHOWN
+    path, count = arguments.output.named(f"{reader.name}-read.png"), network_options.MAX_SHOWN
     write_png(path, lines_figure(inks[:count], texts[:count]))
     print(f"{path}  ({min(len(samples), count)} of {len(samples)} lines)")

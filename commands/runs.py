@@ -9,7 +9,8 @@ from datetime import timedelta
 from operator import itemgetter
 from pathlib import Path
 
-from commands.options import MAIN_SCORES, Parser, print_table
+from commands.network_options import MAIN_SCORES, print_table
+from commands.options import Parser
 from commands.run_records import Run, read_runs, seed_means
 from utils.checks import UserError
 

@@ -15,34 +15,31 @@ used instead of one that does not fit, if the command line names the run alone.
 
 import argparse
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from torch import Tensor
+from typing import Any
 
 import parse_config
 from base import distributed
-from base.base_dataset import Loaded, is_same_ink
-from base.base_model import BaseModel, ExtraShapes
+from base.base_dataset import Loaded
+from base.base_model import BaseModel
 from base.checkpoint import (
     CheckpointFile,
     check_weights,
     find_checkpoint,
     load_weights,
+    network_arguments,
     newest_checkpoint,
 )
 from base.config import user_modules
-from base.config.binder import faults
+from base.config.binder import Part, faults
 from base.config.plan import Plan
 from base.config.sources import main_parts
 from base.pretrained import resolve_checkpoint
 from base.run_folder import SAVED, RunFolder
-from model.loading import naming_incompatibilities
-from utils.alphabet import Alphabet
-from utils.checks import CheckpointError, DataError, UserError
-from utils.strict_json import children
+from utils.checks import CheckpointError, DataError, UserError, shown
+from utils.strict_json import Json, children
 
 log = logging.getLogger(__name__)
 
@@ -67,34 +64,22 @@ class Start:
     tries_older: bool = False
 
     @property
-    def alphabet(self) -> Alphabet | None:
-        """The checkpoint's alphabet; None without a checkpoint, or if the network takes no text."""
-        if self.checkpoint is None or not self.plan["arch"].cls.needs_text:
-            return None
-        if not self.checkpoint.content["alphabet"]:
+    def known(self) -> dict[str, Any]:
+        """The `network_arguments` of the checkpoint, {} without one; a network that takes no text
+        gets no alphabet.
+
+        Raises:
+            CheckpointError: if the checkpoint lacks the alphabet that the config's network needs.
+        """
+        if self.checkpoint is None or self.plan["arch"] is None:
+            return {}
+        known = network_arguments(self.checkpoint.content)
+        if not self.plan["arch"].cls.needs_text:
+            known.pop("alphabet", None)
+        elif "alphabet" not in known:
             problem = "it lacks the alphabet that the config's network needs"
             raise CheckpointError(f"{self.checkpoint.path}: {problem}")
-        return Alphabet(self.checkpoint.content["alphabet"])
-
-    @property
-    def extras(self) -> ExtraShapes | None:
-        """The shapes of the extras that the checkpoint's network takes; None if it says none."""
-        shapes = self.checkpoint and self.checkpoint.content.get("extras")
-        return None if shapes is None else ExtraShapes(shapes)
-
-    @contextmanager
-    def weights_for(self, network: BaseModel) -> Iterator[Mapping[str, Tensor]]:
-        """A block with the checkpoint's weights on the device of a network; for a new run, extended
-        to the network's alphabet. Errors about weights that do not fit name the arguments."""
-        content, path = self.checkpoint.content, self.checkpoint.path
-        device = next(network.parameters()).device
-        weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
-        if not self.is_resumed:
-            known = self.alphabet and len(self.alphabet)
-            weights = network.extend_state_dict(weights, known)
-        file_arch = content["config"].get("arch")
-        with naming_incompatibilities(file_arch, self.plan.config["arch"], path):
-            yield weights
+        return known
 
     def tried(self) -> "Start":
         """Return the start after a trial of the constructors.
@@ -103,22 +88,33 @@ class Start:
             ConfigError: if the plan or a constructor has faults; names all of them.
             CheckpointError: if the weights of the checkpoint do not fit the network.
         """
-        alphabet = self.alphabet if self.plan["arch"] else None
-        plan, network = parse_config.try_constructors(self.plan, alphabet, self.extras)
+        plan, network = parse_config.try_constructors(self.plan, self.known)
         if network is not None and self.checkpoint is not None:
-            with self.weights_for(network) as weights:
-                check_weights(network, weights, self.checkpoint.path)
+            self.give_weights(network)
         return replace(self, plan=plan)
 
-    def begin_with_weights(self, network: BaseModel) -> None:
-        """Load the checkpoint's weights into the network of a new run, if there is a checkpoint.
+    def give_weights(self, network: BaseModel) -> None:
+        """Load the checkpoint's weights into a network, for a new run extended to the network's
+        alphabet; on the device "meta" they only have to fit.
 
         Raises:
-            CheckpointError: if the weights do not fit the network.
+            CheckpointError: if they do not fit; names the arguments that differ.
         """
-        if self.checkpoint is not None and not self.is_resumed:
-            with self.weights_for(network) as weights:
-                load_weights(network, weights, self.checkpoint.path)
+        content, path = self.checkpoint.content, self.checkpoint.path
+        device = next(network.parameters()).device
+        weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
+        if not self.is_resumed:
+            alphabet = self.known.get("alphabet")
+            weights = network.extend_state_dict(weights, alphabet and len(alphabet))
+        try:
+            check_weights(network, weights, path)
+        except CheckpointError:
+            if differing := differing_arguments(content["config"].get("arch"), self.plan["arch"]):
+                message = f"{path}: does not fit the config: {'; '.join(differing)}"
+                raise CheckpointError(message) from None
+            raise
+        if device.type != "meta":
+            load_weights(network, weights, path)
 
     def is_finished(self) -> bool:
         """Return whether a resumed run's trainer has nothing left to do."""
@@ -142,22 +138,13 @@ class Start:
         """Raise a DataError if a resumed run's data have changed, unless `new_data` is set."""
         if not self.is_resumed:
             return
-        dataset = children(self.checkpoint.content.get("dataset"))
-        former, inks = children(dataset.get("fingerprints")), children(dataset.get("ink_sums"))
-        if not former:
-            path = self.checkpoint.path
+        path, facts = self.checkpoint.path, self.checkpoint.content.get("dataset")
+        if not children(facts).get("fingerprints"):
             log.info("%s does not say what the data were: they are recorded from now on", path)
-        present = loaded.fingerprints
-        changed = [
-            split
-            for split in former
-            if former[split] != present.get(split)
-            # Checkpoints of former versions have no sums of the ink.
-            or (split in inks and not is_same_ink(inks[split], loaded.ink_sums[split]))
-        ]
+        changed = loaded.changed_splits(facts)
         if changed and not new_data:
             raise DataError(
-                f"{self.checkpoint.path}: the data are not those of the run; other lines, texts, "
+                f"{path}: the data are not those of the run; other lines, texts, "
                 f"ink or another order in {', '.join(changed)}. --new-data resumes with the "
                 "changed data"
             )
@@ -174,22 +161,19 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
     Raises:
         UserError: if the training cannot begin, or another process holds the run.
     """
-    return _resolved(arguments, locks).tried()
-
-
-def _resolved(arguments: argparse.Namespace, locks: ExitStack | None) -> Start:
     if arguments.config:
-        start = new_start(arguments)
+        start = new_start(arguments).tried()
         return start_or_resume(start, locks) if arguments.start_or_resume else start
     place = resolve_checkpoint(arguments.resume)
     run = RunFolder.resumed(place, arguments.run_id)
     if run is None:
-        return resumed_start(arguments, place, None)
+        return resumed_start(arguments, place, None).tried()
     if arguments.saved not in (SAVED, run.saved):
         raise UserError(f"--saved is for a new run: {run.models} goes on where it is")
     _hold(run, locks)
-    has_checkpoint = distributed.broadcast_object(run.has_checkpoint)
-    return resumed_start(arguments, place, run) if has_checkpoint else restart(arguments, run)
+    if distributed.broadcast_object(run.has_checkpoint):
+        return resumed_start(arguments, place, run).tried()
+    return restart(arguments, run).tried()
 
 
 def new_start(arguments: argparse.Namespace) -> Start:
@@ -220,15 +204,14 @@ def named_by_content(plan: Plan) -> Plan:
 
 
 def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
-    """Return `start` if its run has no checkpoint, else the start that resumes the run."""
+    """Return a tried `start`, or the start that resumes its run if the run has a checkpoint."""
     if not distributed.broadcast_object(start.run.has_checkpoint):
         return start
     _hold(start.run, locks)
     checkpoint = _find(start.run.models, needs_state=True)
     former = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
-    # A trial finds the defaults that classes give their bases.
-    plan, former = (parse_config.try_constructors(plan)[0] for plan in (start.plan, former))
-    return Start(plan.resumed(former), start.run, checkpoint, is_resumed=True, tries_older=True)
+    resumed = Start(former, start.run, checkpoint, is_resumed=True, tries_older=True).tried()
+    return replace(resumed, plan=start.plan.resumed(resumed.plan))
 
 
 def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | None) -> Start:
@@ -240,7 +223,7 @@ def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | N
     if run is None:
         run = _new_run(plan, arguments)
         log.info("%s: a new run goes on from it, in %s", checkpoint.path, run.models)
-    return Start(plan, run, checkpoint, is_resumed=True, tries_older=place.is_dir())
+    return Start(plan, run, checkpoint, is_resumed=True, tries_older=checkpoint.path != place)
 
 
 def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
@@ -250,6 +233,22 @@ def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
     checkpoint = _find(Path(weights_from)) if weights_from else None
     plan = parse_config.plan_of(values, str(run.models / "run.json"), arguments.overrides)
     return Start(plan, run, checkpoint)
+
+
+def differing_arguments(stored: Json, network: Part) -> list[str]:
+    """Return in words the arguments by which a network that a checkpoint describes, `stored`,
+    differs from that of a config; they explain why weights do not fit."""
+    name, block = network.cls.__name__, children(stored)
+    former, present = {"type": block.get("type")}, {"type": name}
+    if former == present:
+        arguments = network.signature.arguments.items()
+        defaults = {name: one.default for name, one in arguments if one.default is not one.empty}
+        former, present = defaults | children(block.get("args")), {**defaults, **network.values}
+    return [
+        f"{name} is {shown(former.get(name))} in the file, {shown(value)} in the config"
+        for name, value in present.items()
+        if "type" in block and former.get(name) != value
+    ]
 
 
 def _new_run(plan: Plan, arguments: argparse.Namespace) -> RunFolder:

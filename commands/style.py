@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from base.pretrained import pretrained
-from commands import options
+from commands import network_options
 from commands.options import Parser
 from handwriting.styles import STYLES, write_style
 from utils.checks import UserError
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Save a style: a line of ink in its file's units, its text, and the hand's descriptor."""
     if not PLAIN_NAME.fullmatch(arguments.name):
         raise UserError(f"--name {arguments.name}: letters, digits, -, _ and . are accepted")
-    options.check_readable(arguments.ink)
+    network_options.check_readable(arguments.ink)
     from data_loader import read_ink
     from handwriting.primers import descriptor_of
     from utils.hand_measures import too_wide

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 import model
-from commands import options, writing_options
-from commands.options import Networks, Parser
+from commands import network_options, writing_options
+from commands.network_options import Networks
+from commands.options import Parser
 from handwriting.page_options import OWN, USUAL, PrimerFile
 from handwriting.styles import network_of
 from model.generation.sampling_options import Sampling
@@ -27,7 +28,7 @@ FORMER = ("--pen-sharpness", "--extra", *writing_options.PRIMER_OPTIONS)
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, nargs="+", of_style=True)
+    network_options.add_network(parser, nargs="+", of_style=True)
     add = parser.add_argument
     text = "text for a conditional network to write; may be given several times (default: "
     text += f"{PANGRAM!r}, without characters that the network does not know)"
@@ -41,8 +42,8 @@ def add_options(parser: Parser) -> None:
         steps="default: enough for the text, or 700 without a text",
     )
     seed = "seed of the first line of each text, incremented for each further line of the text"
-    options.add_seed(parser, seed)
-    options.add_output(parser, SUFFIXES)
+    network_options.add_seed(parser, seed)
+    network_options.add_output(parser, SUFFIXES)
     writing_options.add_style(parser)
     writing_options.add_shared(parser, "--primer")
     show = "save a picture for each line, like the figures of Graves 2013: the density of the next "
@@ -87,7 +88,7 @@ class Lines:
     skip_unknown: bool
     primer: PrimerFile | None
     style: Path | None
-    output: options.Output
+    output: network_options.Output
     inkml: bool
     show: list[str]
 
@@ -127,7 +128,7 @@ def check(chosen: Lines, *, several: bool) -> None:
             f"--output {chosen.output.path} is a file for one line, but {lines} lines are "
             "requested: give a folder, or one --text and --num-samples 1"
         )
-    options.check_readable(chosen.primer and chosen.primer.path)
+    network_options.check_readable(chosen.primer and chosen.primer.path)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -262,7 +263,10 @@ def save(
         messages.append(f"{'  '.join(map(str, paths))}  ({points}{end})")
     print("\n".join(messages))
     if len(lines) > 1:
-        shown, picture = lines[: options.MAX_SHOWN], chosen.output.named(f"{writer.name}.png")
+        shown, picture = (
+            lines[: network_options.MAX_SHOWN],
+            chosen.output.named(f"{writer.name}.png"),
+        )
         draw(picture, shown)
         extent = "all" if len(shown) == len(lines) else "the first"
         print(f"{picture}  ({extent} {len(shown)} lines)")

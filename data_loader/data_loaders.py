@@ -17,9 +17,10 @@ from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from base.config import user_modules
+from base.trying import trying
 from data_loader.recipe import Recipe, Sources, Taken
 from utils.alphabet import Alphabet, describe, nfc
-from utils.checks import ABSENT, ConfigFault, DataError, Range
+from utils.checks import ABSENT, NOTHING, ConfigFault, DataError, Range
 from utils.files import read_lines
 from utils.normalisation import Normalisation
 from utils.pictures import ink_picture, likely_columns
@@ -168,37 +169,47 @@ class HandwritingDataLoader:
                     other = "augmentation" if transform.random else "preprocessing"
                     raise ConfigFault(key, type(transform).__name__, f"it belongs to {other}")
 
-    def prepare(
+    def load(
         self,
-        loaded: Loaded,
+        split: str | None = None,
         *,
         seed: int,
+        extras: Mapping[str, tuple[int, ...]] = NOTHING,
         normalisation: Normalisation | None = None,
         alphabet: Alphabet | None = None,
         extends_alphabet: bool = False,
     ) -> "Data":
-        """Return the loaded samples of the dataset, preprocessed, with their units and alphabet.
+        """Load the samples of the dataset, and return them with their units and alphabet.
 
         Args:
-            loaded: the samples of all splits or, where nothing is trained, of a single split.
+            split: the only split that is used, where nothing is trained; None loads all splits, and
+                preprocesses the training split.
             seed: seed of shuffling and augmentation.
+            extras: the shapes of the extras that a network takes, by name.
             normalisation: None computes it from the training split after preprocessing.
             alphabet: None takes `characters`, else the dataset's, else those of the samples' texts.
             extends_alphabet: append characters that `alphabet` lacks, for fine-tuning, instead of
                 raising an error.
 
         Raises:
-            DataError: if the training split is empty; if a sample has fewer than two points or a
-                number that is not finite, before or after preprocessing; if a text has a character
-                that the alphabet lacks.
-            ConfigFault: if `alphabet` lacks some of `characters`, and is not extended.
+            UserError: if there is no such split.
+            DataError: if the data are missing or broken; if the training split is empty; if a
+                sample lacks an extra, or has fewer than two points or a number that is not finite,
+                before or after preprocessing; if a text has a character that the alphabet lacks.
+            ConfigFault: if `alphabet` lacks some of `characters`, and is not extended; or if
+                loading ends in an error of the code of a dataset or transform.
         """
-        check_numbers(loaded.used)
-        alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
-        is_training = normalisation is None or len(loaded.samples) > 1
-        training = self._training(loaded.split("train")) if is_training else []
-        if normalisation is None:
-            normalisation = Normalisation.fit(sample.ink for sample in training)
+        trains = split is None or self.overfit is not None
+        key = f"data_loader.args.{'sources' if self.sources else 'dataset'}"
+        with trying(key, self.dataset, "a dataset that loads samples"):
+            loaded = self.dataset.load(SPLITS if trains else [split])
+            loaded.split(split or "train")
+            loaded.check_extras(extras)
+            check_numbers(loaded.used)
+            alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
+            training = self._training(loaded.split("train")) if trains else []
+            if normalisation is None:
+                normalisation = Normalisation.fit(sample.ink for sample in training)
         return Data(self, loaded, training, seed, normalisation, alphabet, new)
 
     def _alphabet(
@@ -245,7 +256,7 @@ class HandwritingDataLoader:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The samples of a dataset, ready for any network; see `HandwritingDataLoader.prepare`."""
+    """The samples of a dataset, ready for any network; see `HandwritingDataLoader.load`."""
 
     settings: HandwritingDataLoader
     loaded: Loaded
@@ -256,6 +267,14 @@ class Data:
     alphabet: Alphabet
     new_characters: Mapping[str, int]
     """Characters appended to the alphabet, with their counts in all splits, the rarest first."""
+
+    @property
+    def fitted(self) -> dict[str, float]:
+        """The arguments that datasets have fitted to a trained network, by their keys in a config;
+        see `Loaded.fitted`."""
+        place = "sources" if self.settings.sources else "dataset.args"
+        fitted = self.loaded.fitted.items()
+        return {f"data_loader.args.{place}.{name}": value for name, value in fitted}
 
     def samples(self, split: str) -> list[Sample]:
         """Return the recorded samples of a split; with `overfit`, the split "valid" is `training`.

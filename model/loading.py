@@ -4,18 +4,22 @@ The record of the training is not used, so that only the network's class must ex
 that trained the network.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import model
-from base.base_model import BaseModel, ExtraShapes
-from base.checkpoint import Checkpoint, check_weights, find_checkpoint, load_weights
+from base.base_model import BaseModel
+from base.checkpoint import (
+    Checkpoint,
+    check_weights,
+    find_checkpoint,
+    load_weights,
+    network_arguments,
+)
 from base.config import user_modules
-from base.config.binder import Binder, faults, signature_of
+from base.config.binder import Binder, faults
 from base.device import resolve_device
 from base.pretrained import resolve_checkpoint
 from model.generation.generators import GenerationNetwork
@@ -23,9 +27,7 @@ from model.reader import Reader
 from model.recognition.encoder import Recogniser
 from model.trained_network import TrainedNetwork
 from model.writer import Writer
-from utils.alphabet import Alphabet
-from utils.checks import CheckpointError, ConfigFault, DataError, UserError, shown
-from utils.normalisation import Normalisation
+from utils.checks import CheckpointError, ConfigFault, DataError, UserError
 
 NETWORK_ARGUMENTS = {BaseModel: ("normalisation", "alphabet", "extras")}
 """The arguments of a network that the program supplies to its constructor."""
@@ -119,14 +121,10 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
         ConfigFault: if there is no such class, or an argument does not fit.
     """
     binder = Binder(lambda base: network_classes() if base is BaseModel else {}, NETWORK_ARGUMENTS)
-    characters, shapes = checkpoint["alphabet"], checkpoint.get("extras")
-    supplied = {"normalisation": Normalisation.from_dict(checkpoint["normalisation"])}
-    supplied |= {"alphabet": Alphabet(characters)} if characters else {}
-    supplied |= {} if shapes is None else {"extras": ExtraShapes(shapes)}
-    arch = checkpoint["config"].get("arch")
-    part = binder.bind(BaseModel, arch, "arch")
+    part = binder.bind(BaseModel, checkpoint["config"].get("arch"), "arch")
     for fault in faults(part):
         raise fault
+    supplied = network_arguments(checkpoint)
     if lacking := {*part.signature.from_program} - supplied.keys():
         names = " and the ".join(sorted(lacking))
         raise CheckpointError(f"{path}: it lacks the {names} that its network needs")
@@ -140,38 +138,3 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
 def _error(network: TrainedNetwork, task: str) -> UserError:
     kind = type(network.model).__name__
     return UserError(f"{network.path} contains a {kind}; a network that {task} is needed")
-
-
-@contextmanager
-def naming_incompatibilities(
-    file_arch: object, config_arch: Mapping[str, Any], file: str | Path
-) -> Iterator[None]:
-    """In errors about weights that do not fit, name the arguments that differ, not the shapes.
-
-    Args:
-        file_arch: the block `arch` of the file's config.
-        config_arch: the block `arch` of the config whose network gets the weights.
-        file: the file's path, for messages.
-    """
-    try:
-        yield
-    except CheckpointError:
-        is_block = isinstance(file_arch, Mapping)
-        if not is_block or not isinstance(file_arch.get("args", {}), Mapping):
-            raise
-        if file_arch.get("type") != config_arch["type"]:
-            in_file, in_config = file_arch, {"type": config_arch["type"]}
-        else:
-            arguments = signature_of(network_classes()[config_arch["type"]]).arguments.items()
-            defaults = {name: a.default for name, a in arguments if a.default is not a.empty}
-            in_file = defaults | file_arch.get("args", {})
-            in_config = defaults | config_arch.get("args", {})
-        differences = []
-        for name, value in in_config.items():
-            if (file_value := in_file.get(name)) != value:
-                values = f"{shown(file_value)} in the file, {shown(value)} in the config"
-                differences.append(f"{name} is {values}")
-        if not differences:
-            raise
-        message = f"{file}: does not fit the config: {'; '.join(differences)}"
-        raise CheckpointError(message) from None

@@ -12,13 +12,15 @@ _HOMES = {
     "Library": "reading_cache",
     "Note": "page_text",
     "PageText": "page_text",
-    "as_text": "exporting",
+    "TextForm": "exporting",
+    "file_state": "formats",
     "note_files": "formats",
     "read_page": "reading",
     "read_pages": "formats",
     "save": "exporting",
     "save_lines": "exporting",
     "search": "searching",
+    "text_parts": "exporting",
 }
 __all__ = list(_HOMES)
 __getattr__ = importer(__name__, _HOMES)

@@ -2,40 +2,61 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from io import BytesIO
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from notes.ink_page import InkPage, PageStroke, below_each_other
 from notes.page_text import Note, PageRow, PageText, PageWord
 from utils.checks import UserError
-from utils.files import atomic_write, write_text
+from utils.files import atomic_write
 from utils.page.layers import Pen, Row
 from utils.page.page import Page, save_pages
-from utils.page.pdf import PdfPage, WordInk, write_pages, write_pdf
+from utils.page.pdf import PdfPage, WordInk, write_pages
+
+MAX_ROW_STEP = 1.5
+"""Largest distance to the next row of a paragraph, in usual distances of the page (assumed)."""
+MAX_SHORT_ROW = 0.3
+"""Fraction of the width by which the last row of a paragraph ends before the next one (assumed)."""
 
 
-def save(notes: Sequence[Note], path: Path) -> list[Path]:
+@dataclass(frozen=True)
+class TextForm:
+    """The form of texts and of Markdown.
+
+    Attributes:
+        is_prose: whether rows are joined to paragraphs, without question marks.
+        is_numbered: whether each row begins with the numbers of its page and of the row.
+    """
+
+    is_prose: bool = False
+    is_numbered: bool = False
+
+
+def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list[Path]:
     """Save notes in the format of the path's suffix, and return the files: InkML has a file for
-    each page, any other format has one file.
+    each page, any other format has one file. One page is in memory at a time.
 
     Raises:
         UserError: if a PDF that notes annotate cannot be used.
         OSError: if a file cannot be written.
     """
-    suffix, pages = path.suffix.lower(), [page for note in notes for page in note.pages]
+    suffix, pages = path.suffix.lower(), (page for note in notes for page in note.pages)
     if suffix == ".inkml":
-        return save_pages([_sheet_with_page(page, text) for page, text in pages], path)
-    if suffix != ".pdf":
-        write_text(path, {".txt": as_text, ".md": as_markdown, ".json": as_json}[suffix](notes))
-    elif any(page.background for page, _ in pages):
-        atomic_write(path, _merged_with_pdfs(pages, path.stem).write)
-    else:
-        write_pdf(path, (_pdf_page(page, text) for page, text in pages), path.stem)
+        return save_pages((_sheet_with_page(page, text) for page, text in pages), path)
+    if suffix == ".pdf":
+        atomic_write(path, lambda file: _write_pdf(file, pages, path.stem))
+        return [path]
+    texts = {".txt": text_parts, ".md": markdown_parts}
+    parts = texts[suffix](notes, form) if suffix in texts else json_parts(notes)
+    encoded = (part.encode(errors="backslashreplace") for part in parts)
+    atomic_write(path, lambda file: file.writelines(encoded))
     return [path]
 
 
@@ -58,21 +79,61 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
 # Text
 
 
-def as_text(notes: Sequence[Note]) -> str:
-    """Return the text of notes: a line for each row, and an empty line between pages."""
-    pages = (text for note in notes for _, text in note.pages)
-    return "\n\n".join("\n".join(row.marked for row in text.rows) for text in pages) + "\n"
-
-
-def as_markdown(notes: Sequence[Note]) -> str:
-    """Return notes as Markdown with a heading for each file and page."""
-    paragraphs = []
+def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
+    """Yield the text of notes: a line for each row or paragraph, and an empty line between pages
+    and paragraphs."""
+    gap, line_gap = "", "\n\n" if form.is_prose else "\n"
     for note in notes:
-        paragraphs.append(f"# {_escaped(' '.join(note.name.split()))}")
         for number, (_, text) in enumerate(note.pages, 1):
-            paragraphs.append(f"## Page {number}")
-            paragraphs.append("\\\n".join(_escaped(row.marked) for row in text.rows))
-    return "\n\n".join(filter(None, paragraphs)) + "\n"
+            yield f"{gap}{line_gap.join(_lines(number, text, form))}\n"
+            gap = "\n"
+
+
+def markdown_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
+    """Yield notes as Markdown with a heading for each file and page."""
+    gap, line_gap = "", "\n\n" if form.is_prose else "\\\n"
+    for note in notes:
+        yield f"{gap}# {_escaped(' '.join(note.name.split()))}\n"
+        for number, (_, text) in enumerate(note.pages, 1):
+            yield f"\n## Page {number}\n"
+            if text.rows:
+                lines = map(_escaped, _lines(number, text, form))
+                yield f"\n{line_gap.join(lines)}\n"
+        gap = "\n"
+
+
+def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[str]:
+    """Yield the lines of a page's text."""
+    if form.is_prose:
+        yield from map(_joined, _paragraphs(text.rows))
+        return
+    for number, row in enumerate(text.rows, 1):
+        yield f"{page_number}:{number}\t{row.marked}" if form.is_numbered else row.marked
+
+
+def _paragraphs(rows: Sequence[PageRow]) -> Iterator[list[PageRow]]:
+    """Yield the rows of each paragraph. A paragraph ends before a wide gap, a row higher up, or an
+    indented row, and behind a short row."""
+    steps = np.diff([(row.box[1] + row.box[3]) / 2 for row in rows])
+    pitch = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    paragraph = [*rows[:1]]
+    for step, (before, row) in zip(steps, pairwise(rows), strict=True):
+        (left, _, right, _), (next_left, _, next_right, _) = before.box, row.box
+        width = max(right, next_right) - min(left, next_left)
+        is_short = right < next_right - MAX_SHORT_ROW * width
+        is_indented = next_left > left + pitch
+        if not 0 < step <= MAX_ROW_STEP * pitch or is_short or is_indented:
+            yield paragraph
+            paragraph = []
+        paragraph.append(row)
+    if paragraph:
+        yield paragraph
+
+
+def _joined(paragraph: Iterable[PageRow]) -> str:
+    """Return the text of rows on one line, without the hyphen of a word that goes on."""
+    text = " ".join(row.text for row in paragraph)
+    return re.sub(r"(?<=[^\W\d_])- (?=[^\W\d_A-Z])", "", text)
 
 
 def _escaped(text: str) -> str:
@@ -81,23 +142,33 @@ def _escaped(text: str) -> str:
     return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", text)
 
 
-def as_json(notes: Sequence[Note]) -> str:
-    """Return notes as JSON. A box is left, top, right and bottom in the page's unit; `unit` is the
-    length of the page's unit in points (1/72 inch)."""
-    values = {"format": "text of notes", "version": 1, "notes": [*map(_note_values, notes)]}
-    return json.dumps(values, ensure_ascii=False, indent=1) + "\n"
+def json_parts(notes: Iterable[Note]) -> Iterator[str]:
+    """Yield notes as JSON, a page a line. A box is left, top, right and bottom in the page's unit;
+    `unit` is the length of the page's unit in points (1/72 inch)."""
+    yield '{"format": "text of notes", "version": 1, "notes": ['
+    gap = ""
+    for note in notes:
+        yield f'{gap}\n{{"name": {_json(note.name)}, "pages": ['
+        gap = ""
+        for page, text in note.pages:
+            yield f"{gap}\n{_json(_page_values(page, text))}"
+            gap = ","
+        yield "]}"
+        gap = ","
+    yield "]}\n"
 
 
-def _note_values(note: Note) -> dict[str, Any]:
-    pages = []
-    for page, text in note.pages:
-        rows = [
-            {"text": row.text, "box": row.box, "words": [*map(_word_values, row.words)]}
-            for row in text.rows
-        ]
-        size = {"width": page.width, "height": page.height, "unit": page.unit}
-        pages.append({**size, "rows": rows, "left_out": text.left_out})
-    return {"name": note.name, "pages": pages}
+def _json(values: Any) -> str:
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
+    rows = [
+        {"text": row.text, "box": row.box, "words": [*map(_word_values, row.words)]}
+        for row in text.rows
+    ]
+    size = {"width": page.width, "height": page.height, "unit": page.unit}
+    return {**size, "rows": rows, "left_out": text.left_out}
 
 
 def _word_values(word: PageWord) -> dict[str, Any]:
@@ -152,8 +223,34 @@ def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:
         yield WordInk(word.text, points if len(points) else corners)
 
 
-def _merged_with_pdfs(pages: Sequence[tuple[InkPage, PageText]], title: str) -> Any:
-    """Return a pypdf writer with all pages; a page that annotates a PDF is drawn over its PDF page.
+def _write_pdf(file: BinaryIO, pages: Iterable[tuple[InkPage, PageText]], title: str) -> None:
+    """Write pages as a PDF to an open file; see `save`."""
+    backgrounds: list[tuple[Path | None, int]] = []
+
+    def drawn() -> Iterator[PdfPage]:
+        for page, text in pages:
+            backgrounds.append((page.background, page.background_page))
+            yield _pdf_page(page, text)
+
+    with TemporaryFile() as content:
+        write_pages(content, drawn(), title)
+        if any(background for background, _ in backgrounds):
+            _merged_with_pdfs(content, backgrounds, title).write(file)
+        else:
+            content.seek(0)
+            shutil.copyfileobj(content, file)
+
+
+def _merged_with_pdfs(
+    content: BinaryIO, backgrounds: Sequence[tuple[Path | None, int]], title: str
+) -> Any:
+    """Return a pypdf writer with all pages of a PDF; a page that annotates a PDF is drawn over its
+    PDF page.
+
+    Args:
+        content: the PDF of the notes.
+        backgrounds: for each page, the PDF that it annotates, and the number of its page, from 0.
+        title: title of the PDF.
 
     Raises:
         UserError: if pypdf is not installed, or an annotated PDF cannot be used.
@@ -162,10 +259,8 @@ def _merged_with_pdfs(pages: Sequence[tuple[InkPage, PageText]], title: str) -> 
         import pypdf
     except ImportError:
         raise UserError("pages over a PDF need pypdf: python -m pip install pypdf") from None
-    content, writer, annotated_pdfs = BytesIO(), pypdf.PdfWriter(), {}
-    write_pages(content, (_pdf_page(page, text) for page, text in pages), title)
-    for notes_page, (page, _) in zip(pypdf.PdfReader(content).pages, pages, strict=True):
-        path, number = page.background, page.background_page
+    writer, annotated_pdfs = pypdf.PdfWriter(), {}
+    for notes_page, (path, number) in zip(pypdf.PdfReader(content).pages, backgrounds, strict=True):
         if path is None:
             writer.add_page(notes_page)
             continue

@@ -16,19 +16,20 @@ from utils.ink import from_strokes, x_height
 from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText, image_kind
 
 MAX_BYTES = 64 * MEBIBYTE
-"""Limit on the bytes of a file after unpacking (assumed)."""
+"""Limit on the bytes of a page, or of a file that is read whole, after unpacking (assumed)."""
+MAX_FILE_BYTES = 1024 * MEBIBYTE
+"""Limit on the bytes of a file that is read page by page, after unpacking (assumed: 1,700 dense
+pages)."""
 MAX_PAGES = 2_000
 """Limit on the pages of a file, of which a page may be repeated (assumed)."""
-MAX_STROKES = 200_000
-"""Limit on the strokes of a file (assumed: a hundred dense pages)."""
 MAX_PAGE_STROKES = 10_000
 """Limit on the strokes of a page (assumed: six times a dense page)."""
 MAX_POINTS = 5_000_000
-"""Limit on the positions of a file (assumed: those of a hundred dense pages)."""
+"""Limit on the positions of a page (assumed: those of a hundred dense pages)."""
 MAX_STROKE_POINTS = 200_000
 """Limit on the positions of a stroke (assumed)."""
 MAX_TYPED = 50_000
-"""Limit on the typed characters of a file; a text counts one more (assumed: twenty pages)."""
+"""Limit on the typed characters of a page; a text counts one more (assumed: twenty pages)."""
 ROW_GAP = 2.0
 """Gap between rows that are placed below each other, in x-heights (assumed)."""
 PAGE_MARGIN = 0.05
@@ -96,25 +97,27 @@ def below_each_other(rows: Iterable[Sequence[np.ndarray]]) -> Iterator[tuple[np.
         bottom += float(np.ptp(points[:, 1])) + ROW_GAP * x_height(from_strokes(strokes))
 
 
-def checked(pages: Iterable[InkPage]) -> list[InkPage]:
-    """Return the pages of a file.
+def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
+    """Yield the pages of a file.
 
     Raises:
-        Fault: if they have no content, invalid sizes or positions, or more than the limits above
-            allow; no page after the limit is taken.
+        Fault: if a page has invalid sizes or positions, or more than the limits above allow; or, at
+            the end, if no page has content.
     """
-    kept: list[InkPage] = []
-    num_pages, strokes = _budget(MAX_PAGES, "pages"), _budget(MAX_STROKES, "strokes")
-    points, typed = point_budget(), _budget(MAX_TYPED, "typed characters")
+    num_pages, left_out, is_empty = _budget(MAX_PAGES, "pages"), Counter[str](), True
     for page in pages:
         num_pages.spend(1)
         check_page_strokes(len(page.strokes))
-        strokes.spend(len(page.strokes))
-        points.spend(sum(len(stroke.points) for stroke in page.strokes))
-        typed.spend(sum(1 + len(text.text) for text in page.typed))
-        kept.append(page)
-    _check_content(kept)
-    return kept
+        point_budget().spend(sum(len(stroke.points) for stroke in page.strokes))
+        num_typed = sum(1 + len(text.text) for text in page.typed)
+        _budget(MAX_TYPED, "typed characters").spend(num_typed)
+        _check_content(page)
+        is_empty = is_empty and not page.strokes and not page.typed
+        left_out += page.left_out
+        yield page
+    if is_empty:
+        names = ", ".join(f"{count:,} {name}" for name, count in left_out.items())
+        raise Fault("no strokes", names)
 
 
 def _budget(amount: int, unit: str) -> Budget:
@@ -122,7 +125,7 @@ def _budget(amount: int, unit: str) -> Budget:
 
 
 def point_budget() -> Budget:
-    """Return a budget for the positions of a file."""
+    """Return a budget for the positions of a page."""
     return _budget(MAX_POINTS, "points")
 
 
@@ -139,26 +142,20 @@ def check_stroke(text: str, separators: str) -> None:
         raise Fault(f"a stroke of more than {MAX_STROKE_POINTS:,} points")
 
 
-def _check_content(pages: Sequence[InkPage]) -> None:
-    """Raise a Fault if pages have no content, or invalid sizes, positions or widths of pens."""
-    strokes = [stroke for page in pages for stroke in page.strokes]
-    if not strokes and not any(page.typed for page in pages):
-        names = sum((page.left_out for page in pages), Counter())
-        raise Fault("no strokes", ", ".join(f"{count:,} {name}" for name, count in names.items()))
-    texts = [(text.x, text.y, text.size) for page in pages for text in page.typed]
-    boxes = [(i.left, i.top, i.right, i.bottom) for page in pages for i in page.images]
-    printed = [stroke.points for page in pages for stroke in page.ruling]
-    positions = (*(stroke.points for stroke in strokes), *printed, np.array(texts), np.array(boxes))
-    for values in positions:
+def _check_content(page: InkPage) -> None:
+    """Raise a Fault if a page has invalid sizes, positions or widths of pens."""
+    texts = [(text.x, text.y, text.size) for text in page.typed]
+    boxes = [(image.left, image.top, image.right, image.bottom) for image in page.images]
+    drawn = [stroke.points for stroke in (*page.strokes, *page.ruling)]
+    for values in (*drawn, np.array(texts), np.array(boxes)):
         if not np.all(np.abs(values) <= MAX_OFFSET):
             raise Fault(f"a position that is not a number, or beyond {MAX_OFFSET:.6g}")
-    for stroke in strokes:
+    for stroke in page.strokes:
         widths = [] if stroke.widths is None else stroke.widths
         for width in (stroke.width or 0.0, *widths, *stroke.dash):
             if not 0 <= width <= MAX_OFFSET:
                 raise Fault(f"a pen whose width is not a number from 0 to {MAX_OFFSET:.6g}")
-    sizes = [size for page in pages for size in (page.width, page.height)]
-    if not all(1 / MAX_OFFSET <= size <= MAX_OFFSET for size in sizes):
+    if not all(1 / MAX_OFFSET <= size <= MAX_OFFSET for size in (page.width, page.height)):
         raise Fault("a page without a width and a height")
 
 

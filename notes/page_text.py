@@ -1,6 +1,6 @@
 """Text of pages: rows of words, each with a box and the probability that the word is right."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
@@ -116,8 +116,23 @@ class PageText:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """The numbers of a note's pages, words and unsure words; how many items of each kind are in no
+    row; the PDFs that its pages annotate; and a digest of all that files made of the note have."""
+
+    pages: int = 0
+    words: int = 0
+    unsure: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    pdfs: Sequence[str] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True)
 class Note:
-    """The name of a file of notes, and its pages, each with the page's text."""
+    """The name of a file of notes, and its pages, each with the page's text. A note of a `Library`
+    reads its file whenever its pages are iterated over, so that one is in memory at a time."""
 
     name: str
-    pages: Sequence[tuple[InkPage, PageText]]
+    pages: Iterable[tuple[InkPage, PageText]]
+    summary: Summary = field(default_factory=Summary)

@@ -1,33 +1,44 @@
-"""Keeps the texts of pages, and a person's corrections, in the user's cache folder."""
+"""Keeps the texts of pages, their index, and a person's corrections, in the user's cache folder."""
 
 import hashlib
 import json
+import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from tqdm import tqdm
 
-from notes.formats import read_pages
+from notes.corrections import Correction, Corrections, word_inks
+from notes.exporting import TextForm, save
+from notes.formats import file_state, read_pages
+from notes.index import Index, IndexedPage
 from notes.ink_page import InkPage
-from notes.page_text import Note, PageRow, PageText, PageWord
-from utils.alphabet import nfc
+from notes.page_text import Note, PageText
+from notes.searching import Hit, Query
 from utils.checks import UserError, printable
 from utils.files import user_cache, write_json
 
 VERSION = 2
 """Version of the reading and of the kept texts; texts of another version are not used."""
-MIN_WORD_OVERLAP = 0.5
-"""Least overlap (see `_overlap`) of a correction and the word that it corrects (assumed)."""
+INDEX_VERSION = 1
+"""Version of the index; an index of another version is not used."""
+MIN_POINTS = 4
+"""Fewest points of a word that can be corrected, as less ink is not known again (assumed)."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Library:
     """Keeps the texts of pages, and a person's corrections.
 
-    Pages and corrected rows are identified by their ink, in whatever file the ink is.
+    Pages and corrected words are identified by their ink, in whatever file the ink is.
 
     Attributes:
         read: reads a page.
@@ -41,11 +52,65 @@ class Library:
     folder: Path = field(default_factory=lambda: user_cache() / "notes")
     any_pdf: bool = False
 
+    @cached_property
+    def corrections(self) -> Corrections:
+        """The corrections that are kept."""
+        return Corrections(self.folder / "corrections")
+
+    @cached_property
+    def _index(self) -> Index:
+        digest = hashlib.sha256(f"{VERSION} {INDEX_VERSION} {self.reader}".encode()).hexdigest()
+        index = Index(self.folder / "index" / f"{digest[:32]}.sqlite")
+        index.note_corrections(self.corrections.all)
+        return index
+
     def note(self, name: str, path: Path) -> Note:
-        """Return the note of a file (see `read_pages`); show a progress bar in a terminal."""
-        read = read_pages(path, any_pdf=self.any_pdf)
-        pages = tqdm(read, printable(name), unit="page", leave=False, disable=None)
-        return Note(name, [(page, self.text_of(page)) for page in pages])
+        """Return the note of a file (see `read_pages`), all of whose pages are read, kept and in
+        the index; show a progress bar in a terminal."""
+        pages, state = _Pages(self, path), f"{file_state(path)} {self.any_pdf}"
+        summary = self._indexed(lambda index: index.summary(path, state))
+        if summary is None:
+            shown = tqdm(pages, printable(name), unit="page", leave=False, disable=None)
+            indexed = [IndexedPage.of(page, text) for page, text in shown]
+            summary = self._indexed(lambda index: index.add(path, state, indexed))
+        return Note(name, pages, summary)
+
+    def search(self, query: str, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
+        """Return the hits of a query in files by name, see `notes.search`, and places with words
+        that differ from the query by a letter."""
+
+        def look(index: Index) -> tuple[list[Hit], list[Hit]]:
+            for name, path in files.items():
+                self.note(name, path)  # which may be unknown to an index that was made anew
+            return index.search(Query.of(query), files)
+
+        return self._indexed(look)
+
+    def save(
+        self, notes: Sequence[Note], path: Path, form: TextForm = TextForm()
+    ) -> tuple[list[Path], bool]:
+        """Save notes of this library, see `notes.save`; return also whether files were written,
+        which they are not if neither the notes nor the files have changed since the last time."""
+        made_of = [(note.name, note.summary.digest) for note in notes]
+        digest = hashlib.sha256(repr((made_of, path.suffix, form)).encode(errors="replace"))
+        before = self._indexed(lambda index: index.saved(path))
+        files_before = before.get("files", {})
+        is_untouched = all(file_state(Path(file)) == s for file, s in files_before.items())
+        if before.get("made of") == digest.hexdigest() and is_untouched:
+            return [*map(Path, files_before)], False
+        files = save(notes, path, form)
+        states = {str(file): file_state(file) for file in files}
+        kept = {"made of": digest.hexdigest(), "files": states}
+        self._indexed(lambda index: index.note_saved(path, kept))
+        return files, True
+
+    def _indexed(self, use: Callable[[Index], Result]) -> Result:
+        """Return what `use` returns of the index, or of a new one if this is locked or damaged."""
+        try:
+            return use(self._index)
+        except sqlite3.Error as error:
+            self._index.renew(error)
+            return use(self._index)
 
     def text_of(self, page: InkPage) -> PageText:
         """Return the corrected text of a page; read the page if the library has no text of it."""
@@ -63,69 +128,55 @@ class Library:
                 write_json(path, text.to_json(), indent=None)
         # The text leaves out strokes, the page leaves out other items of the file.
         left_out = dict(page.left_out + Counter(text.left_out))
-        return PageText(tuple(map(self._corrected, text.rows)), left_out)
+        return self.corrections.corrected(page, PageText(text.rows, left_out))
 
-    def correct(self, note: Note, address: tuple[int, int, int], text: str) -> None:
-        """Keep a person's correction of a word.
+    def correct(self, note: Note, address: tuple[int, int, int], text: str | None) -> None:
+        """Keep a person's correction of a word, or undo it.
 
         Args:
             note: the note with the word.
             address: numbers of the page, the row and the word, from 1.
-            text: the right text; empty if the ink is not a word.
+            text: the right text; empty if the ink is not a word; None to undo the correction.
 
         Raises:
-            UserError: if the note has no word at this address, or the word was typed.
+            UserError: if the note has no word at this address, or the word was typed, has too
+                little ink, or is to be undone and was not corrected.
             OSError: if the correction cannot be kept.
         """
-        handwritten = {
-            (page_number, row_number, word_number): (row, word)
-            for page_number, (_, page_text) in enumerate(note.pages, 1)
-            for row_number, row in enumerate(page_text.rows, 1)
-            for word_number, word in enumerate(row.words, 1)
-            if row.ink
-        }
-        if address not in handwritten:
-            raise UserError(f"{':'.join(map(str, address))}: no handwritten word is there")
-        row, word = handwritten[address]
-        path, corrections = self._corrections(row)
-        span = _span(row, word)
-        others = [c for c in corrections if _overlap(span, c[:2]) < MIN_WORD_OVERLAP]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = " ".join(nfc(text).split())
-        write_json(path, [*others, [*span, text]], indent=None)
+        place, numbers = ":".join(map(str, address)), [number - 1 for number in address]
+        page, page_text = next(islice(note.pages, max(numbers[0], 0), None), (None, PageText(())))
+        rows = page_text.rows[numbers[1] : numbers[1] + 1] if min(numbers) >= 0 else ()
+        if not rows or not rows[0].strokes or numbers[2] >= len(rows[0].words):
+            raise UserError(f"{place}: no handwritten word is there")
+        ink, former = (
+            values[numbers[2]]
+            for values in (word_inks(page, rows[0]), self.corrections.of_row(page, rows[0]))
+        )
+        if sum(ink.values()) < MIN_POINTS:
+            raise UserError(f"{place}: this word has too little ink to be known again")
+        if text is not None:
+            read = former.read if former else rows[0].words[numbers[2]].text
+            self.corrections.add(Correction(ink, text, read))
+        elif not self.corrections.remove(ink):
+            raise UserError(f"{place}: this word was not corrected")
+        self._indexed(lambda index: index.note_corrections(self.corrections.all))
 
-    def _corrections(self, row: PageRow) -> tuple[Path, list[tuple[float, float, str]]]:
-        """Return the file of a row's corrections, and each correction's left end, right end, text.
-
-        Raises:
-            UserError: if the file is damaged.
-        """
-        path = self.folder / "corrections" / f"{row.ink}.json"
-        try:
-            return path, json.loads(path.read_bytes()) if path.exists() else []
-        except ValueError:
-            raise UserError(f"{path}: damaged; remove it and correct the words again") from None
-
-    def _corrected(self, row: PageRow) -> PageRow:
-        """Return a row with a person's corrections."""
-        words, (_, corrections) = [*row.words], self._corrections(row)
-        for left, right, text in corrections:
-            overlaps = [_overlap((left, right), _span(row, word)) for word in row.words]
-            best = overlaps.index(max(overlaps))
-            if overlaps[best] >= MIN_WORD_OVERLAP:
-                words[best] = PageWord(text, words[best].box)
-        return replace(row, words=tuple(words))
+    def corrected_words(self, note: Note) -> Iterator[tuple[tuple[int, int, int], Correction]]:
+        """Yield the address of each corrected word of a note, and its correction."""
+        for page_number, (page, text) in enumerate(note.pages, 1):
+            for row_number, row in enumerate(text.rows, 1):
+                for number, correction in enumerate(self.corrections.of_row(page, row), 1):
+                    if correction:
+                        yield (page_number, row_number, number), correction
 
 
-def _span(row: PageRow, word: PageWord) -> tuple[float, float]:
-    """Return the left and the right end of a word, measured from the left end of the row."""
-    left, _, right, _ = word.box
-    return left - row.box[0], right - row.box[0]
+@dataclass(frozen=True)
+class _Pages:
+    """The pages of a file, each with its text, which are read at each iteration."""
 
+    library: Library
+    path: Path
 
-def _overlap(first: tuple[float, float], second: tuple[float, float]) -> float:
-    """Return the width of the intersection of two spans, as a fraction of their union."""
-    (left, right), (other_left, other_right) = first, second
-    intersection = min(right, other_right) - max(left, other_left)
-    union = max(right, other_right) - min(left, other_left)
-    return intersection / union if union else 1.0
+    def __iter__(self) -> Iterator[tuple[InkPage, PageText]]:
+        for page in read_pages(self.path, any_pdf=self.library.any_pdf):
+            yield page, self.library.text_of(page)

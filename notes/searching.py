@@ -5,16 +5,19 @@ query's states to successive frames. The cost of a path is the number of nats by
 likely than the likeliest symbols of the same frames. If the text of a row lacks the query, the
 row's cheapest path may be a hit.
 
-R: rows, S: frames, Q: states of a query.
+R: rows, S: frames, Q: states of a query, N: symbols of all frames.
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
+from rapidfuzz.distance import Levenshtein
 
 from notes.confidence import probability_of
-from notes.page_text import Frame, Note, PageRow, normalised_word
+from notes.page_text import Frame, Note, PageRow, PageWord, normalised_word
 
 MIN_HIT_CONFIDENCE = 0.5
 """Minimum probability of a hit in a row whose text lacks the query (assumed: more likely right than
@@ -25,11 +28,25 @@ LOGIT_PER_CHARACTER = 1.19
 """The logit of a hit's probability is `LOGIT_OFFSET`, minus `LOGIT_PER_NAT` times the cost of its
 path in nats, plus `LOGIT_PER_CHARACTER` times the number of letters and digits (measured on
 testset_v and testset_t, lab notebook: search)."""
+MIN_WORD_LOGIT = -2.3
+"""Minimum logit of each word of a phrase by itself, as a word of one letter cannot have more
+(MEASURE)."""
 MAX_SYMBOL_NATS = 7.0
 """Nats below a frame's likeliest symbol at which a symbol is no longer kept (measured, lab
 notebook: search; 12 gives the same hits in five times the bytes)."""
 ABSENT_SYMBOL_NATS = 10.0
 """Cost of a symbol that a frame does not keep (measured, lab notebook: search)."""
+NATS_PER_UNIT = 0.1
+"""Unit of the costs of compact frames."""
+PAIR_UNIT = 0.5
+"""Unit of the costs of pairs, in nats."""
+ABSENT_PAIR = 15
+"""Cost of a pair that is not kept, in units (7.5 nats, so that every cost has four bits)."""
+MIN_NEAR_LETTERS = 4
+"""Least letters and digits of words for which others that differ by a letter are looked for
+(assumed)."""
+BATCH = 512
+"""Rows that are searched at a time (assumed: 30 MB)."""
 CTC_BLANK = "_"
 """Symbol of the frames between characters."""
 SEPARATOR = " "
@@ -38,35 +55,163 @@ SEPARATOR = " "
 
 class Hit(NamedTuple):
     """A place with the words of a query, and the probability that the words stand there. All
-    numbers count from 1; `word_number` is where the query's first word stands in the row."""
+    numbers count from 1; `word_number` is where the query's first word stands in the row; `text`
+    is the row as it was read, with `(?)` after unsure words."""
 
+    name: str
     page_number: int
     row_number: int
     word_number: int
-    row: PageRow
     confidence: float
+    text: str
+
+
+class Query(NamedTuple):
+    """Words that stand side by side in a row, as `normalised_word` returns them. Where the query
+    `is_open`, at its left or right end, its first or last word may have more letters."""
+
+    words: tuple[str, ...]
+    is_open: tuple[bool, bool] = (False, False)
+
+    @classmethod
+    def of(cls, text: str) -> "Query":
+        """Return the query that a person typed; `*` at either end opens it."""
+        text = text.strip()
+        is_open = text.startswith("*"), text.endswith("*")
+        return cls(tuple(map(normalised_word, text.split())), is_open)
+
+    @property
+    def bounded(self) -> str:
+        """The words, with a blank at each end that is not open."""
+        left, right = ("" if is_open else " " for is_open in self.is_open)
+        return f"{left}{' '.join(self.words)}{right}"
+
+    @property
+    def num_letters(self) -> int:
+        return sum(map(str.isalnum, "".join(self.words)))
+
+    @property
+    def symbols(self) -> list[str]:
+        return [*map(_symbol, self.bounded)]
+
+    @property
+    def parts(self) -> "list[Query]":
+        """The query of each word; only one of the words at the ends may be open."""
+        opened = [[False, False] for _ in self.words]
+        opened[0][0], opened[-1][1] = self.is_open
+        return [Query((w,), (a, b)) for w, (a, b) in zip(self.words, opened, strict=True)]
+
+
+class CompactFrames(NamedTuple):
+    """The frames of a row.
+
+    Attributes:
+        symbols: the symbols of all frames.
+        costs: the cost of each symbol, in `NATS_PER_UNIT`.
+        sizes: the number of symbols of each frame.
+        stops: for each word, the number of frames up to its end.
+    """
+
+    symbols: str
+    costs: bytes
+    sizes: bytes
+    stops: Sequence[int]
+
+    @classmethod
+    def of(cls, row: PageRow) -> "CompactFrames":
+        """Return the frames of a row."""
+        frames = [frame for word in row.words for frame in word.frames]
+        nats = (cost for frame in frames for cost in frame.values())
+        costs = (min(round(cost / NATS_PER_UNIT), 255) for cost in nats)
+        symbols = "".join(symbol[0] for frame in frames for symbol in frame)
+        stops = [*accumulate(len(word.frames) for word in row.words)]
+        return cls(symbols, bytes(costs), bytes(map(len, frames)), stops)
+
+
+class SearchedRow(NamedTuple):
+    """What is searched of a row: its words, each with its confidence, and its frames."""
+
+    words: Sequence[tuple[str, float]]
+    frames: CompactFrames
+
+    @classmethod
+    def of(cls, row: PageRow) -> "SearchedRow":
+        return cls([(word.text, word.confidence) for word in row.words], CompactFrames.of(row))
+
+    @property
+    def marked(self) -> str:
+        """See `PageRow.marked`."""
+        words = tuple(PageWord(text, (), confidence) for text, confidence in self.words)
+        return PageRow(words).marked
+
+
+Place = tuple[int, float]
+"""Index of the word where a query's first word stands, and the probability that it stands there."""
 
 
 def search(query: str, note: Note) -> Iterator[Hit]:
     """Yield the hits of a query, whose words stand side by side in a row, in upper or lower case.
 
     In a row whose text has the query, each place of it is a hit; in any other row, the likeliest
-    place is a hit if its probability is at least `MIN_HIT_CONFIDENCE`.
+    place is a hit if its probability is at least `MIN_HIT_CONFIDENCE`, and each of its words is
+    likely by itself. `Library.search` finds the same by an index.
     """
-    wanted = [normalised_word(word) for word in query.split()]
+    wanted = Query.of(query)
     for page_number, (_, text) in enumerate(note.pages, 1):
-        spotted = _spotted(" ".join(wanted), text.rows) if text.rows else []
-        for row_number, (row, likeliest) in enumerate(zip(text.rows, spotted, strict=True), 1):
-            read = [normalised_word(word.text) for word in row.words]
-            places = [
-                (start, min(word.confidence for word in row.words[start : start + len(wanted)]))
-                for start in range(len(read) - len(wanted) + 1)
-                if read[start : start + len(wanted)] == wanted
-            ]
-            if not places and likeliest[1] >= MIN_HIT_CONFIDENCE:
-                places = [likeliest]
-            for start, confidence in places:
-                yield Hit(page_number, row_number, start + 1, row, confidence)
+        places = found(wanted, [*map(SearchedRow.of, text.rows)])
+        for row_number, (row, row_places) in enumerate(zip(text.rows, places, strict=True), 1):
+            for word, confidence in row_places:
+                numbers = page_number, row_number, word + 1
+                yield Hit(note.name, *numbers, confidence, row.marked)
+
+
+def found(query: Query, rows: Sequence[SearchedRow]) -> list[list[Place]]:
+    """Return the places of a query in each row, see `search`."""
+    places = [[*_exact(query, row.words)] for row in rows]
+    others = [index for index, row_places in enumerate(places) if not row_places]
+    others.sort(key=lambda index: len(rows[index].frames.sizes))  # for little padding
+    for start in range(0, len(others), BATCH):
+        batch = others[start : start + BATCH]
+        spotted = _spotted(query, [rows[index].frames for index in batch])
+        for index, place in zip(batch, spotted, strict=True):
+            if place[1] >= MIN_HIT_CONFIDENCE:
+                places[index] = [place]
+    return places
+
+
+def near(query: Query, row: SearchedRow) -> int | None:
+    """Return the index of the first word of a row where words stand that differ from the query by
+    a letter; None if no such words do."""
+    if query.num_letters < MIN_NEAR_LETTERS or any(query.is_open):
+        return None
+    wanted, read = " ".join(query.words), [normalised_word(word) for word, _ in row.words]
+    for start in range(len(read) - len(query.words) + 1):
+        words = " ".join(read[start : start + len(query.words)])
+        if Levenshtein.distance(words, wanted, score_cutoff=1) == 1:
+            return start
+    return None
+
+
+def _exact(query: Query, words: Sequence[tuple[str, float]]) -> Iterator[Place]:
+    """Yield the places where words were read as the query has them."""
+    starts = [*accumulate((len(_with_blank(word)) for word, _ in words), initial=1)]
+    text = normalised_text(word for word, _ in words)
+    position = text.find(query.bounded)
+    while position >= 0:
+        begin = position + (not query.is_open[0])
+        first = bisect_right(starts, begin) - 1
+        stop = bisect_left(starts, begin + len(" ".join(query.words)))
+        yield first, min(confidence for _, confidence in words[first:stop])
+        position = text.find(query.bounded, position + 1)
+
+
+def normalised_text(words: Iterable[str]) -> str:
+    """Return the text in which `Query.bounded` is found where the words have the query."""
+    return "".join([" ", *map(_with_blank, words)])
+
+
+def _with_blank(word: str) -> str:
+    return f"{normalised_word(word)} ".lstrip()
 
 
 def kept_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Frame, ...]:
@@ -87,42 +232,122 @@ def kept_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Frame
     return tuple(frames)
 
 
+def pair_costs(row: PageRow) -> dict[tuple[str, str], int]:
+    """Return the pairs of successive symbols that the frames of a row allow, each with its cost in
+    `PAIR_UNIT`, rounded down, below `ABSENT_PAIR`. A word without frames has those of its text.
+
+    The costs of a query's pairs together are at most twice the cost of the query's path, as two
+    pairs share each symbol.
+    """
+    frames: list[Frame] = [
+        frame for word in row.words for frame in word.frames or _typed(word.text)
+    ]
+    limit = ABSENT_PAIR * PAIR_UNIT
+    pairs: dict[tuple[str, str], float] = {}
+    reached = {SEPARATOR: 0.0}  # cost of a path up to this frame that began with the symbol
+    for frame in (*frames, {SEPARATOR: 0.0}):
+        blank = frame.get(CTC_BLANK, limit)
+        symbols = {symbol[0]: cost for symbol, cost in frame.items() if symbol != CTC_BLANK}
+        for symbol, cost in symbols.items():
+            for first, so_far in reached.items():
+                if so_far + cost < pairs.get((first, symbol), limit):
+                    pairs[first, symbol] = so_far + cost
+        stayed = {s: so_far + min(blank, symbols.get(s, limit)) for s, so_far in reached.items()}
+        for symbol, cost in symbols.items():
+            stayed[symbol] = min(cost, stayed.get(symbol, limit))
+        reached = {symbol: cost for symbol, cost in stayed.items() if cost < limit}
+    return {pair: int(cost / PAIR_UNIT) for pair, cost in pairs.items()}
+
+
+def _typed(text: str) -> list[Frame]:
+    return [{_symbol(character): 0.0} for character in f"{text} "]
+
+
 def _symbol(character: str) -> str:
-    return character.lower() if character.isalnum() else SEPARATOR
+    return character.lower()[:1] if character.isalnum() else SEPARATOR
 
 
-def _spotted(query: str, rows: Sequence[PageRow]) -> list[tuple[int, float]]:
-    """Return each row's likeliest hit: index of the query's first word, and probability."""
-    num_characters, states = sum(map(str.isalnum, query)), [SEPARATOR]
+def _spotted(query: Query, rows: Sequence[CompactFrames]) -> list[Place]:
+    """Return the likeliest place of a query in each row; it has a probability of 0 if a word of
+    the query is unlikely."""
+    frames = _stacked(rows)
+    costs, from_right = _cheapest(query, frames)
+    logits = LOGIT_OFFSET - LOGIT_PER_NAT * costs + LOGIT_PER_CHARACTER * query.num_letters
+    for part in query.parts if len(query.words) > 1 else ():
+        part_costs, _ = _cheapest(part, frames)
+        part_logits = LOGIT_OFFSET - LOGIT_PER_NAT * part_costs
+        part_logits += LOGIT_PER_CHARACTER * part.num_letters
+        logits[part_logits < MIN_WORD_LOGIT] = -np.inf
+    places = []
+    # The path ends one frame further left, at the separator before a query that is not open.
+    for row, right, logit in zip(rows, from_right + query.is_open[0], logits, strict=True):
+        first_frame = len(row.sizes) + 1 - right
+        word = bisect_right(row.stops[:-1], first_frame)
+        places.append((word, probability_of(logit)))
+    return places
+
+
+class _Stacked(NamedTuple):
+    """The frames of rows, each with a frame of a separator at both ends.
+
+    Attributes:
+        codes: code point of each symbol, `(N,)`.
+        costs: cost of each symbol in nats, `(N,)`.
+        rows: row of each symbol, `(N,)`.
+        frames: frame of each symbol, counted from the right end of its row, `(N,)`.
+        counts: number of frames of each row without the ends, `(R,)`.
+    """
+
+    codes: np.ndarray
+    costs: np.ndarray
+    rows: np.ndarray
+    frames: np.ndarray
+    counts: np.ndarray
+
+
+def _stacked(rows: Sequence[CompactFrames]) -> _Stacked:
+    codes = np.frombuffer("".join(row.symbols for row in rows).encode("utf-32-le"), np.uint32)
+    costs = np.frombuffer(b"".join(row.costs for row in rows), np.uint8)
+    sizes = np.frombuffer(b"".join(row.sizes for row in rows), np.uint8)
+    counts = np.array([len(row.sizes) for row in rows])
+    row_numbers = np.repeat(np.arange(len(rows)), counts)
+    from_right = np.cumsum(counts)[row_numbers] - np.arange(len(sizes))
+    costs = np.float32(NATS_PER_UNIT) * costs
+    return _Stacked(
+        codes, costs, np.repeat(row_numbers, sizes), np.repeat(from_right, sizes), counts
+    )
+
+
+def _cheapest(query: Query, frames: _Stacked) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cost of the cheapest path in each row, `(R,)`, and the frame where it begins,
+    counted from the right, `(R,)`."""
     # The states and frames run from right to left, so that a path ends where the query begins.
-    for symbol in [*map(_symbol, reversed(query)), SEPARATOR]:
+    symbols = query.symbols[::-1]
+    states = symbols[:1]
+    for previous, symbol in pairwise(symbols):
         gap = CTC_BLANK
-        if SEPARATOR in (states[-1], symbol):  # Several separators may follow each other.
+        if SEPARATOR in (previous, symbol):  # Several separators may follow each other.
             gap = CTC_BLANK + SEPARATOR  # either of them, see `_state_costs`
         states += [gap, symbol]
-    row_costs = [_state_costs(row, states)[::-1] for row in rows]
-    costs = np.full((len(rows), max(map(len, row_costs)), len(states)), ABSENT_SYMBOL_NATS)
-    for index, row_cost in enumerate(row_costs):
-        costs[index, : len(row_cost)] = row_cost
-    spotted = []
-    for row, path_costs in zip(rows, _path_costs(costs, states), strict=True):
-        stops = np.cumsum([len(word.frames) for word in row.words])
-        # The path ends one frame further left, at the separator before the query.
-        first_frame = stops[-1] + 1 - path_costs.argmin()
-        word = np.searchsorted(stops[:-1], first_frame, side="right")
-        logit = LOGIT_OFFSET - LOGIT_PER_NAT * path_costs.min()
-        logit += LOGIT_PER_CHARACTER * num_characters
-        spotted.append((int(word), probability_of(logit)))
-    return spotted
+    path_costs = _path_costs(_state_costs(frames, states), states)
+    return path_costs.min(axis=1), path_costs.argmin(axis=1)
 
 
-def _state_costs(row: PageRow, states: Sequence[str]) -> np.ndarray:
-    """Return the cost of each state in each frame, and at both ends, of a row, `(S + 2, Q)`. A
-    state is a string of alternative symbols."""
-    end, distinct, costs = {SEPARATOR: 0.0}, [*dict.fromkeys(states)], []
-    for frame in (end, *(frame for word in row.words for frame in word.frames), end):
-        costs.append([min(frame.get(s, ABSENT_SYMBOL_NATS) for s in state) for state in distinct])
-    return np.array(costs)[:, [distinct.index(state) for state in states]]
+def _state_costs(frames: _Stacked, states: Sequence[str]) -> np.ndarray:
+    """Return the cost of each state in each frame, `(R, S, Q)`, in the frames' order from the
+    right. A state is a string of alternative symbols."""
+    distinct = [*dict.fromkeys(states)]
+    shape = len(distinct), len(frames.counts), frames.counts.max() + 2
+    costs = np.full(shape, ABSENT_SYMBOL_NATS, np.float32)
+    for state, state_costs in zip(distinct, costs, strict=True):
+        for symbol in state:
+            has_symbol = np.flatnonzero(frames.codes == ord(symbol))
+            place = frames.rows[has_symbol], frames.frames[has_symbol]
+            state_costs[place] = np.minimum(state_costs[place], frames.costs[has_symbol])
+        if SEPARATOR in state:
+            state_costs[:, 0] = 0.0
+            state_costs[np.arange(len(frames.counts)), frames.counts + 1] = 0.0
+    return costs[[distinct.index(state) for state in states]].transpose(1, 2, 0)
 
 
 def _path_costs(costs: np.ndarray, states: Sequence[str]) -> np.ndarray:
@@ -134,9 +359,10 @@ def _path_costs(costs: np.ndarray, states: Sequence[str]) -> np.ndarray:
             between different symbols.
     """
     num_rows, num_frames, num_states = costs.shape
-    path, ends = np.full((num_rows, num_states + 2), np.inf), np.empty((num_rows, num_frames))
+    path = np.full((num_rows, num_states + 2), np.inf, np.float32)
+    ends = np.empty((num_rows, num_frames), np.float32)
     may_skip = [n % 2 == 0 and n > 1 and states[n] != states[n - 2] for n in range(num_states)]
-    skip_cost = np.where(may_skip, 0.0, np.inf)
+    skip_cost = np.where(may_skip, 0.0, np.inf).astype(np.float32)
     for frame in range(num_frames):
         best = np.minimum(path[:, 2:], path[:, 1:-1])
         best = np.minimum(best, path[:, :-2] + skip_cost)

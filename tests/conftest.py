@@ -1,5 +1,6 @@
 """What all tests need: one thread, as sizes are small, here and in child processes."""
 
+import gc
 import json
 import logging
 import os
@@ -13,6 +14,12 @@ from base.config import user_modules
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+def pytest_collection_finish():
+    """What is imported is not looked through at every collection of garbage, such as an epoch's."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

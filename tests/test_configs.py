@@ -41,8 +41,8 @@ def test_a_config_is_sound_and_named_like_its_file(path):
 
 
 def depth(values):
-    """Return how deep objects are nested in each other."""
-    return isinstance(values, dict) + max(map(depth, children(values).values()), default=0)
+    """Return how deep objects and lists are nested in each other."""
+    return isinstance(values, dict | list) + max(map(depth, children(values).values()), default=0)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -71,10 +71,9 @@ FORMER = [
     ("writer", f"{D}{2 * '.args.dataset'}.args.digits.args.root", "digits.args.root"),
     ("open_writer", f"{D}.args.shaping", "shaped.args.shaping"),
     ("open_writer_again", f"{D}.args.added.args.added.args.root", "legible_2.args.root"),
-    ("reader", f"{D}.args.dataset.args.added.args.size", "signs.args.size"),
-    ("reader", f"{D}.args.added.args.dataset.args.root", "unipen.args.root"),
+    ("reader", f"{D}.args.added.args.size", "NAME, one of iam, digits, composed, signs, pieces"),
     ("proofreader", f"{D}.args.dataset.args.dataset.args.splits.test", "iam.args.splits.test"),
-    ("judge", f"{D}.args.added.type", "signs.type"),
+    ("regression", f"{D}.args.subset", "iam.args.subset"),
     ("open_reader", f"{D}.args.dataset.args.size", "phrases.args.size"),
     ("open_reader", f"{D}.args.seed", "NAME, one of unipen, phrases, invented"),
     ("eye", f"{D}.args.added.args.added.args.dataset.args.shapes", "invented.args.shapes"),

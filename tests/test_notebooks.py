@@ -24,9 +24,11 @@ from trainer.own_hand import exam
 
 corpus.CARRIERS = dict(list(corpus.CARRIERS.items())[::12])
 exam.NUM_EXAM_LINES = 8
+exam.TEXTS_PER_PRIMER = exam.NUM_PRIMERS_TRIED = 2
+sys.argv += ["-o", "trainer.args.precision=float32"]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-"""Runs a script of the project; what learned a hand is examined by a few lines."""
+"""Runs train.py for a few steps; what learned a hand is examined by a few lines."""
 
 
 def kinds(notebook):

@@ -143,7 +143,7 @@ def test_what_is_drawn_while_the_data_are_prepared_decides_nothing(workplace, mo
     words = ["-c", "config.json", "--epochs", "1", "--run-id"]
     assert run(*words, "a") == 0
     load = EmbeddedDataset.load
-    monkeypatch.setattr(EmbeddedDataset, "load", lambda self: (torch.rand(1), load(self))[1])
+    monkeypatch.setattr(EmbeddedDataset, "load", lambda *given: (torch.rand(1), load(*given))[1])
     assert run(*words, "b") == 0
     assert same(*(MODELS / run_id / "checkpoint-epoch1.pth" for run_id in "ab"))
 

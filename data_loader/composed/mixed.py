@@ -1,4 +1,4 @@
-"""A mixture of two datasets' lines, in which each dataset supplies what the other lacks."""
+"""New lines from the lines of others: pieces of them, and lines of two datasets side by side."""
 
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
@@ -35,7 +35,7 @@ rejects lines whose widest gap is inside a word, for example before a dash."""
 
 @dataclass(kw_only=True, eq=False)
 class MixedDataset(ExtendedDataset):
-    """A dataset with the training lines of a second dataset added to its training split.
+    """A dataset with pieces of its training lines, and joined lines, added to its training split.
 
     `dataset` supplies validation, test, units and preprocessing. The lines of `added` are scaled to
     the typical x-height of `dataset`, and rounded to the quantisation grid of `dataset`, if there
@@ -44,7 +44,7 @@ class MixedDataset(ExtendedDataset):
 
     Args:
         dataset: the main dataset.
-        added: the second dataset, which supplies its training lines.
+        added: a second dataset, whose training lines are joined; None if there is none.
         alone: whether the lines of `added` are training lines by themselves; if not, they only
             occur in joined lines.
         joined: number of joined training lines. A joined line is a line of `dataset` and a line of
@@ -60,10 +60,10 @@ class MixedDataset(ExtendedDataset):
         seed: seed of the choice of lines and pieces.
 
     Raises:
-        ConfigFault: if `alone` is false and `joined` is 0.
+        ConfigFault: if `alone` is false and `joined` is 0, or nothing is there to be joined.
     """
 
-    added: BaseDataset
+    added: BaseDataset | None = None
     alone: bool = True
     joined: Annotated[int, Range(0, 100_000)] = 0
     tight: Fraction = 0.0
@@ -74,13 +74,15 @@ class MixedDataset(ExtendedDataset):
     def __post_init__(self) -> None:
         if not self.alone and not self.joined:
             raise ConfigFault("joined", self.joined, "at least 1 where `alone` is false")
+        if self.joined and not self.added:
+            raise ConfigFault("joined", self.joined, "0 without `added`")
 
     @property
     def characters(self) -> str | None:
-        return united_characters(self.dataset, self.added)
+        return united_characters(*filter(None, (self.dataset, self.added)))
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Load both datasets, and make the scaled lines, the joined lines and the pieces.
+        """Load the datasets, and make the scaled lines, the joined lines and the pieces.
 
         Raises:
             DataError: if a dataset cannot be loaded, or has no line for `pieces`.
@@ -89,22 +91,21 @@ class MixedDataset(ExtendedDataset):
         if "train" not in splits:
             return main
         recorded, grid = main.split("train"), main.quantisation_step
-        added = self.added.load(["train"]).split("train")
-        typical = typical_height(self.dataset, recorded)
-        factor = typical / typical_height(self.added, added)
-        lines = [scaled(line, factor, grid) for line in added] if self.alone else []
-        num_alone, generator = len(lines), np.random.default_rng(self.seed)
-        joined_lines = self._joined_lines(recorded, added, typical, factor, grid, generator)
-        for number, line in enumerate(joined_lines, num_alone):
-            lines.append(line.of(f"joined-{number}/{line.name}"))
+        lines, summary, generator = [], "", np.random.default_rng(self.seed)
+        if self.added:
+            added = self.added.load(["train"]).split("train")
+            typical = typical_height(self.dataset, recorded)
+            factor = typical / typical_height(self.added, added)
+            lines = [scaled(line, factor, grid) for line in added] if self.alone else []
+            summary = f"{len(lines):,} lines of {self.added} scaled by {factor:.4g}, "
+            joined_lines = self._joined_lines(recorded, added, typical, factor, grid, generator)
+            for number, line in enumerate(joined_lines, len(lines)):
+                lines.append(line.of(f"joined-{number}/{line.name}"))
         pieces = _bar(self._pieces(recorded, generator), "cutting lines", total=self.pieces)
         for number, piece in enumerate(pieces, len(lines)):
             ink = on_grid(piece.ink, grid)
             lines.append(replace(piece, ink=ink, name=f"piece-{number}/{piece.name}"))
-        summary = (
-            f"{num_alone:,} lines of {self.added} scaled by {factor:.4g}, "
-            f"{self.joined:,} joined lines, and {self.pieces:,} pieces"
-        )
+        summary += f"{self.joined:,} joined lines, and {self.pieces:,} pieces"
         return with_lines(main, lines, summary)
 
     def _joined_lines(

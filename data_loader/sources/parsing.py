@@ -152,6 +152,63 @@ class _TreeBuilder(ElementTree.TreeBuilder):
         raise Fault("a document type, which no ink needs (entities are never expanded)")
 
 
+class _ChildBuilder(_TreeBuilder):
+    """Hands over each child of the outermost element where it ends, and keeps none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[ElementTree.Element] = []  # elements that have not ended, from the root
+        self.root_tag = ""
+        self.ended: list[ElementTree.Element] = []
+
+    def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
+        self.open.append(super().start(tag, attributes))
+        self.root_tag = self.root_tag or self.open[0].tag
+        return self.open[-1]
+
+    def end(self, tag: str) -> ElementTree.Element:
+        element = super().end(tag)
+        self.open.pop()
+        if len(self.open) == 1:
+            self.open[0].clear()
+            self.ended.append(element)
+        return element
+
+    def taken(self) -> list[ElementTree.Element]:
+        """Return the children that have ended since the last call."""
+        taken, self.ended = self.ended, []
+        return taken
+
+
+def xml_children(
+    blocks: Iterable[bytes], tag: str, max_bytes: int
+) -> Iterator[ElementTree.Element]:
+    """Yield the children of the outermost element of an XML document, which comes in blocks; each
+    child is freed when it is no longer used.
+
+    Raises:
+        Fault: see `xml_tree`; a child may have `max_bytes` and `MAX_ELEMENTS`.
+    """
+    builder = _ChildBuilder()
+    parser = ElementTree.XMLParser(target=builder)
+    size = brackets = 0
+    try:
+        for block in blocks:
+            size, brackets = size + len(block), brackets + block.count(b"<")
+            if size > max_bytes:
+                raise Fault(f"more than {max_bytes:,} bytes in a page or another part")
+            if brackets > 2 * MAX_ELEMENTS:
+                raise Fault(f"more than {MAX_ELEMENTS:,} elements in a page or another part")
+            parser.feed(block)
+            _check_root(builder.root_tag or tag, tag)
+            if children := builder.taken():
+                size = brackets = 0
+                yield from children
+        parser.close()
+    except _XML_ERRORS as error:
+        raise Fault("broken XML", str(error)) from None
+
+
 def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
     """Return the outermost element of an XML document; its tags have no namespaces.
 
@@ -169,10 +226,14 @@ def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
         root = parser.close()
     except _XML_ERRORS as error:
         raise Fault("broken XML", str(error)) from None
-    if root.tag != tag:
-        detail = f"its outermost element is <{root.tag[:40]}>, not <{tag}>"
-        raise Fault("another kind of XML", detail)
+    _check_root(root.tag, tag)
     return root
+
+
+def _check_root(root: str, tag: str) -> None:
+    if root != tag:
+        detail = f"its outermost element is <{root[:40]}>, not <{tag}>"
+        raise Fault("another kind of XML", detail)
 
 
 def root_tag(head: bytes) -> str:

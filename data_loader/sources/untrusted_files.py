@@ -138,6 +138,26 @@ def unpacked(head: bytes, max_bytes: int) -> bytes:
     return head[:max_bytes]
 
 
+def unpacked_blocks(file: Path, max_bytes: int) -> Iterator[bytes]:
+    """Yield the content of a file, after decompression if it is compressed, block by block.
+
+    Raises:
+        Fault: if the file cannot be read, or has more than `max_bytes` after decompression.
+    """
+    budget = Budget(max_bytes, f"more than {max_bytes:,} bytes when it is unpacked; divide it")
+    try:
+        with open_file(file) as raw:
+            head = raw.read(6)
+            raw.seek(0)
+            openers = [f for key, (f, _) in _COMPRESSIONS.items() if head.startswith(key)]
+            stream = openers[0](raw) if openers else raw
+            while block := stream.read(MEBIBYTE // 4):
+                budget.spend(len(block))
+                yield block
+    except _ARCHIVE_ERRORS as error:
+        raise Fault("a file that cannot be read", str(error)) from None
+
+
 def is_archive(head: bytes) -> bool:
     """Return whether a file that begins with `head` is a tar archive, compressed or not."""
     return unpacked(head, 512)[257:262] == b"ustar"

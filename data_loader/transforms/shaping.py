@@ -93,10 +93,11 @@ class ResampleTime(BaseTransform):
     can be.
 
     Args:
-        period: time between new points, in recorded periods; 2 halves the number of points.
+        period: time between new points, in recorded periods; 2 halves the number of points
+            (measured, lab notebook: ink for a network that is used).
     """
 
-    period: Annotated[float, Range(0.01, 1000)] = 1.0
+    period: Annotated[float, Range(0.01, 1000)] = 2.0
 
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: Generator

@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,8 @@ _NOTES = re.compile(
 )
 
 
-def read_pages(path: Path, *, any_pdf: bool = False) -> list[InkPage]:
-    """Return the pages of a file, without strokes that have no points.
+def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
+    """Yield the pages of a file, without strokes that have no points.
 
     Args:
         path: the file.
@@ -36,17 +37,22 @@ def read_pages(path: Path, *, any_pdf: bool = False) -> list[InkPage]:
 
     Raises:
         DataError: if the file cannot be read, is broken or too large, has an unknown format, or
-            has neither strokes nor typed texts; the message names the file and the reason.
+            has neither strokes nor typed texts; the message names the file and the reason. Earlier
+            pages are yielded before.
     """
     try:
-        # `checked` refuses infinite points.
-        with np.errstate(over="ignore", invalid="ignore"):
-            pages = checked(map(_without_empty_strokes, _parse(path)))
+        for page in checked(iter(partial(_next_page, _parsed(path)), None)):
+            yield page if any_pdf else _without_outside_pdf(page, path.parent)
     except Fault as fault:
         if fault.reason == UNKNOWN:
             fault = Fault(f"{UNKNOWN}; what is read: {ACCEPTED}")
         raise fault.within(str(path)) from None
-    return pages if any_pdf else [_without_outside_pdf(page, path.parent) for page in pages]
+
+
+@np.errstate(over="ignore", invalid="ignore")  # `checked` refuses infinite points.
+def _next_page(pages: Iterator[InkPage]) -> InkPage | None:
+    page = next(pages, None)
+    return page and replace(page, strokes=tuple(s for s in page.strokes if len(s.points)))
 
 
 def _without_outside_pdf(page: InkPage, folder: Path) -> InkPage:
@@ -79,6 +85,20 @@ def note_files(folder: Path) -> dict[str, Path]:
     return files
 
 
+def file_state(path: Path) -> str:
+    """Return a text that changes with the sizes and times of a file and of the other files of a
+    document; "" if there is no such file."""
+    parts = [path]
+    if path.suffix == ".content":
+        parts += [path.with_suffix(".pdf"), *sorted(path.with_suffix("").glob("*.rm"))]
+    states = (part.stat() for part in parts if part.is_file())
+    return " ".join(f"{state.st_size}-{state.st_mtime_ns}" for state in states)
+
+
+def _parsed(path: Path) -> Iterator[InkPage]:
+    yield from _parse(path)  # Whatever is parsed, is parsed in `_next_page`.
+
+
 def _parse(path: Path) -> Iterable[InkPage]:
     if path.suffix == ".content":
         return remarkable.parse(path)
@@ -89,7 +109,3 @@ def _parse(path: Path) -> Iterable[InkPage]:
         return PROGRAMS[program].parse(path)
     xml = {"svg": svg, "ink": inkml}.get(root_tag(head))
     return (xml or plain).parse(path)
-
-
-def _without_empty_strokes(page: InkPage) -> InkPage:
-    return replace(page, strokes=tuple(stroke for stroke in page.strokes if len(stroke.points)))

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from io import BytesIO
 from os.path import isfile  # unlike Path.is_file, it takes names that are too long
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -18,10 +17,11 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from data_loader.sources.parsing import Fault, xml_tree
-from data_loader.sources.untrusted_files import read_file, unpacked
+from data_loader.sources.parsing import Budget, Fault, xml_children
+from data_loader.sources.untrusted_files import MEBIBYTE, unpacked_blocks
 from notes.ink_page import (
     MAX_BYTES,
+    MAX_FILE_BYTES,
     alpha,
     check_page_strokes,
     check_stroke,
@@ -29,6 +29,7 @@ from notes.ink_page import (
     image_in,
     to_float,
 )
+from utils.files import open_file
 from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText
 
 MIN_RULER_STEP = 30.0
@@ -52,15 +53,16 @@ MAX_RULED = 5000.0  # width and height of a page whose ruling is drawn (assumed)
 
 def parse(path: Path) -> Iterator[InkPage]:
     """Yield the pages of a file."""
-    content, packed = read_file(path, MAX_BYTES), None
-    if content.startswith(b"PK\3\4"):
-        packed = _archive(content)
-        content = _member(packed, "content.xml")
-    content = unpacked(content, MAX_BYTES)
-    if len(content) == MAX_BYTES:
-        raise Fault(f"more than {MAX_BYTES:,} bytes when it is unpacked")
+    with open_file(path) as file:
+        is_archive = file.read(4) == b"PK\3\4"
+    packed = _archive(path) if is_archive else None
+    blocks = unpacked_blocks(path, MAX_FILE_BYTES)
+    if packed:
+        blocks = _member(packed, "content.xml", MAX_FILE_BYTES)
     pdf = None
-    for element in xml_tree(content, "xournal").findall("page"):
+    for element in xml_children(blocks, "xournal", MAX_BYTES):
+        if element.tag != "page":
+            continue
         background = element.find("background")
         background = Element("background") if background is None else background
         pdf = _pdf(background, path) or pdf  # Later pages do not name the PDF again.
@@ -76,25 +78,27 @@ def parse(path: Path) -> Iterator[InkPage]:
         yield page
 
 
-def _archive(content: bytes) -> ZipFile:
+def _archive(path: Path) -> ZipFile:
     try:
-        return ZipFile(BytesIO(content))
+        return ZipFile(path)
     except (BadZipFile, ValueError, NotImplementedError) as error:
         raise Fault("a broken archive", str(error)) from None
 
 
-def _member(packed: ZipFile, name: str) -> bytes:
-    """Return the content of a file in an archive."""
+def _member(packed: ZipFile, name: str, max_bytes: int = MAX_BYTES) -> Iterator[bytes]:
+    """Yield the content of a file in an archive, block by block."""
+    budget = Budget(max_bytes, f"more than {max_bytes:,} bytes when it is unpacked")
     try:
         with packed.open(name) as stream:
-            content = stream.read(MAX_BYTES + 1)
+            while block := stream.read(MEBIBYTE // 4):
+                budget.spend(len(block))
+                yield block
     except KeyError:
         raise Fault("an archive without a file that it needs", name[:100]) from None
+    except Fault:
+        raise
     except Exception as error:  # The library raises many types on broken archives.
         raise Fault("a broken archive", f"{type(error).__name__}: {error}") from None
-    if len(content) > MAX_BYTES:
-        raise Fault(f"more than {MAX_BYTES:,} bytes when it is unpacked")
-    return content
 
 
 def _pdf(background: Element, path: Path) -> Path | None:
@@ -144,7 +148,7 @@ def _content(image: Element, packed: ZipFile | None) -> str:
     attachment = image.find("attachment")
     if attachment is None or packed is None:
         return image.text or ""
-    return b64encode(_member(packed, attachment.get("path", ""))).decode()
+    return b64encode(b"".join(_member(packed, attachment.get("path", "")))).decode()
 
 
 def _stroke(item: Element, layer: int) -> PageStroke:

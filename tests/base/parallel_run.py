@@ -5,6 +5,7 @@ python -m torch.distributed.run --standalone --nproc_per_node=2 tests/base/paral
 What the main process finds goes to FOLDER/found.json; the runs are in FOLDER as always.
 """
 
+import gc
 import hashlib
 import json
 import logging
@@ -125,6 +126,7 @@ def main(saved: Path) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    gc.freeze()  # Each epoch looks for garbage.
     with distributed.started():
         logging.disable()
         assert distributed.world_size() == 2 and len(VALID) == 5

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from commands import options
+from commands import network_options
 from data_loader import IAMOnDBDataset
 from data_loader.composed.alignment import Alignment
 from model.reader import Reader
@@ -47,9 +47,11 @@ def test_lines_of_all_splits_are_aligned_and_read(
     texts = [sample.text for sample in samples]
     crossed_out = texts[0][0]
     texts[1] = texts[1][:-1]
-    reader, loaded, output = Reads(texts), options.Networks.load, tmp_path / "table.npz"
+    reader, loaded, output = Reads(texts), network_options.Networks.load, tmp_path / "table.npz"
     monkeypatch.setattr(
-        options.Networks, "load", lambda self, path: reader if path == "any" else loaded(self, path)
+        network_options.Networks,
+        "load",
+        lambda self, path: reader if path == "any" else loaded(self, path),
     )
     run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
         "--reader", "any", "--not-text", crossed_out)  # fmt: skip

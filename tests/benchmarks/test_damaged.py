@@ -2,7 +2,7 @@
 
 import json
 
-from commands import options
+from commands import network_options
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from tests.benchmarks.scripts import run
 from tests.commands.networks import config_of
@@ -24,15 +24,14 @@ def test_damaged_samples_that_are_read_for_sure_are_left_out(tmp_path, monkeypat
     config = config_of("SynthesisNetwork", "lines", {"type": "EmbeddedDataset", "args": args})
     (tmp_path / "config.json").write_text(json.dumps(config))
     dataset = EmbeddedDataset(**args)
-    loaded = dataset.load()
-    samples = loaded.split("train")
+    samples = dataset.load().split("train")
     reader = Reads([(sample.ink, sample.text) for sample in samples])
-    monkeypatch.setattr(options.Networks, "reader", lambda self, path: reader)
+    monkeypatch.setattr(network_options.Networks, "reader", lambda self, path: reader)
     output = tmp_path / "names.txt"
     run("damaged", tmp_path / "config.json", "--output", output)
     damaged = [sample.name for sample in samples if WRONG in sample.text]
     assert len(damaged) > 4 and output.read_text().split() == damaged[::2]
     assert f"({len(damaged[::2])} of {len(damaged)} damaged" in capsys.readouterr().out
     settings = HandwritingDataLoader(dataset=dataset, left_out=str(output))
-    kept = settings.prepare(loaded, seed=0).training
-    assert [sample.name for sample in samples if sample not in kept] == damaged[::2]
+    kept = {sample.name for sample in settings.load(seed=0).training}
+    assert [sample.name for sample in samples if sample.name not in kept] == damaged[::2]

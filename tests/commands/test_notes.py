@@ -10,8 +10,11 @@ from pypdf import PdfReader
 
 from commands.notes import _safe_path, _save, _save_each
 from data_loader import read_ink
+from notes.exporting import TextForm
+from notes.page_text import Summary
+from notes.reading_cache import Library
 from tests.commands.networks import ROOT, use
-from tests.notes.pages import note
+from tests.notes.pages import note, text_of
 from utils.checks import UserError
 from utils.ink import strokes
 from utils.page.ink_page import InkPage
@@ -89,20 +92,28 @@ def test_any_title_is_the_name_of_a_file(tmp_path, title):
     assert str(path).isprintable() and path != other
 
 
-def test_a_note_that_cannot_be_saved_is_named_and_the_others_are_saved(tmp_path, capsys, caplog):
+@pytest.fixture
+def library(tmp_path):
+    return Library(text_of, "reader", tmp_path / "kept")
+
+
+def test_a_note_that_cannot_be_saved_is_named_and_the_others_are_saved(
+    tmp_path, library, capsys, caplog
+):
     below = tmp_path / "below.pdf"
     below.write_bytes(b"no PDF")
     broken, sound = note(background=below), replace(note(), name="\x1bsound")
     with pytest.raises(UserError, match="1 notes could not be saved"):
-        _save_each([broken, sound], tmp_path / "out", is_single=False)
+        _save_each(library, [broken, sound], tmp_path / "out", ".pdf", TextForm(), is_single=False)
     assert caplog.messages[-1].startswith(f"left out: diary: {below}: cannot be put under")
     (saved,) = (tmp_path / "out").iterdir()
     assert saved.name.startswith("?sound ") and capsys.readouterr().out == f"{saved}\n"
 
 
-def test_a_pdf_below_the_ink_is_named(tmp_path, capsys):
+def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
     write_pdf(below := tmp_path / "below.pdf", [PdfPage(InkPage(100, 100, ()))])
-    _save([note(background=below)], tmp_path / "a.pdf")
+    over = replace(note(background=below), summary=Summary(pdfs=[str(below)]))
+    _save(library, [over], tmp_path / "a.pdf", TextForm())
     assert capsys.readouterr().out == f"{tmp_path / 'a.pdf'}  (over {below})\n"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import experiments
 from commands import page, search_options
-from commands.options import Output
+from commands.network_options import Output
 from experiments import COMMANDS, parser_of
 from handwriting.page_options import PrimerFile
 from model.generation.sampling import DEFAULT_STEPS

@@ -14,9 +14,9 @@ from base import pretrained
 from base.checkpoint import BEST, checkpoints, load_checkpoint, save_checkpoint
 from base.run_folder import RunFolder
 from commands import train_options
-from commands.start import resolve_start
+from commands.start import differing_arguments, resolve_start
 from data_loader.sources.own_ink import OwnInk
-from parse_config import settings_of
+from parse_config import plan_of, settings_of
 from tests.tiny_config import CONFIG, changed
 from utils.checks import DataError, UserError
 
@@ -135,6 +135,24 @@ def test_a_run_does_not_go_on_with_other_ink_under_the_same_names(trained):
     start.check_data(replace(loaded, samples=other), new_data=True)
     del start.checkpoint.content["dataset"]["ink_sums"]  # as in former versions
     start.check_data(replace(loaded, samples=other), new_data=False)
+
+
+def test_weights_that_do_not_fit_are_explained_by_the_arguments_that_differ():
+    before = {"type": "PredictionNetwork", "args": {"hidden_size": 24, "num_layers": 2}}
+    same = {"type": "PredictionNetwork", "args": {"num_layers": 3}}
+    other = {"type": "SynthesisNetwork", "args": {}}
+    named = ["hidden_size is 24 in the file, 400 in the config", "num_layers is 2 in the file, 3"]
+    kinds = ['type is "PredictionNetwork" in the file, "SynthesisNetwork" in the config']
+    for stored, arch, told in (
+        (before, same, named),
+        (before, other, kinds),
+        (before, before, []),
+        (7, same, []),
+    ):
+        network = plan_of(changed(CONFIG, {"arch": arch}), "c.json")["arch"]
+        found = sorted(differing_arguments(stored, network))
+        assert len(found) == len(told)
+        assert all(map(str.startswith, found, told))
 
 
 class Mine(OwnInk):

@@ -51,13 +51,12 @@ class Knowing(Toy):
     characters = "abcß"
 
 
-def data(normalisation=None, alphabet=None, *, splits=SPLITS, **options):
+def data(normalisation=None, alphabet=None, *, split=None, **options):
     """Return data ready for a network, in batches of four."""
     given = ("seed", "extends_alphabet")
     made = {"seed": 1} | {name: options.pop(name) for name in given if name in options}
     settings = HandwritingDataLoader(**{"dataset": Toy(), "batch_size": 4} | options)
-    loaded = settings.dataset.load(splits)
-    return settings.prepare(loaded, normalisation=normalisation, alphabet=alphabet, **made)
+    return settings.load(split, normalisation=normalisation, alphabet=alphabet, **made)
 
 
 def inks(made, split="train"):
@@ -193,7 +192,7 @@ def test_valid_batch_size():
 
 def test_a_split_alone_needs_no_training_split():
     for split, count in (("train", 20), ("test", 10)):
-        made = data(UNIT, Alphabet("abc"), splits=[split], preprocessing=[FillMissing()])
+        made = data(UNIT, Alphabet("abc"), split=split, preprocessing=[FillMissing()])
         assert sum(len(batch) for batch in made.loader(split)) == count and made.training == []
     with pytest.raises(UserError, match="no split 'valid': there are test"):
         made.loader("valid")

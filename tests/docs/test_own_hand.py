@@ -18,6 +18,7 @@ from trainer.own_hand import exam
 from utils.ink import strokes
 
 SHORT = {"data_loader.args.dataset.args.size": NUM_HANDS, "trainer.args.samples": 0}
+SHORT |= {"trainer.args.precision": "float32"}  # quick on all processors
 SHORT |= {f"data_loader.args.dataset.args.{name}": 0 for name in ("composed", "lent")}
 """A batch whose hand fills all rows from which hands are drawn, as after a real training."""
 

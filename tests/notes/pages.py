@@ -11,7 +11,7 @@ def written_page(shift=0.0, **others):
     wave = np.column_stack([np.linspace(0, 40, 30), 8 * np.sin(np.arange(30))])
     strokes = (
         PageStroke(wave + np.array([50 + shift, 100.0]), colour="#aa0000", width=1.5),
-        PageStroke(wave + np.array([120 + shift, 100.0]), width=2.0),
+        PageStroke((1, 0.9) * wave + np.array([120 + shift, 100.0]), width=2.0),
         PageStroke(np.array([[50.0, 100], [90, 100]]), "highlighter", "#ffff00", 16.0),
     )
     typed = (TypedText("Łódź 7", 50, 20, 12),)

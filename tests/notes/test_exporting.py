@@ -1,6 +1,7 @@
 """Notes as files, read back by pypdf, poppler's peers and the project's own readers."""
 
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -109,6 +110,22 @@ def test_inkml_has_the_pens_ink_with_its_text(tmp_path):
     assert gap * page.unit == pytest.approx([70, 0], abs=0.01)
     (sample,) = read_ink(tmp_path / "a.inkml")
     assert sample.text == "Kennedy said"
+
+
+@pytest.mark.parametrize("suffix", [".pdf", ".txt", ".md", ".json", ".inkml"])
+def test_a_notebook_is_saved_with_few_pages_in_memory(tmp_path, suffix):
+    pages = []
+
+    def written():
+        for number in range(8):
+            page = written_page(shift=number)
+            pages.append(weakref.ref(page))
+            yield page, text_of(page)
+            del page
+            assert sum(page() is not None for page in pages) <= 3
+
+    saved = save([Note("a", written())], tmp_path / f"a{suffix}")
+    assert len(pages) == 8 and len(saved) == (8 if suffix == ".inkml" else 1)
 
 
 def test_lines_of_a_hand_are_rows_that_a_person_corrected(tmp_path):

@@ -1,6 +1,5 @@
 """What was read and corrected is kept, and known again by its ink."""
 
-import json
 from collections import Counter
 from dataclasses import replace
 
@@ -79,8 +78,7 @@ def test_damaged_corrections_are_not_overwritten(read, tmp_path):
     note = Note("a", [(written_page(), library.text_of(written_page()))])
     library.correct(note, (1, 2, 1), "Vauxhall")
     (file,) = (tmp_path / "kept" / "corrections").iterdir()
-    assert [text for *_, text in json.loads(file.read_text())] == ["Vauxhall"]
     file.write_text("[")
-    with pytest.raises(UserError, match=r"ab12\.json: damaged"):
-        library.correct(note, (1, 2, 2), "x")
+    with pytest.raises(UserError, match=rf"{file.name}: damaged"):
+        replace(library).correct(note, (1, 2, 2), "x")
     assert file.read_text() == "["

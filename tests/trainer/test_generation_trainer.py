@@ -29,7 +29,7 @@ from utils.checks import ConfigFault, DataError, UserError
 @pytest.fixture(scope="module")
 def data():
     dataset = EmbeddedDataset(**DATASET | {"valid_size": 3, "writers": 3})
-    return HandwritingDataLoader(dataset=dataset, batch_size=2).prepare(dataset.load(), seed=1)
+    return HandwritingDataLoader(dataset=dataset, batch_size=2).load(seed=1)
 
 
 def make(
@@ -128,8 +128,7 @@ def test_samples_without_a_text_are_not_written(tmp_path, data):
 
 @pytest.fixture(scope="module")
 def moods():
-    told = HandwritingDataLoader(dataset=Moods(), batch_size=2)
-    return told.prepare(told.dataset.load(), seed=1)
+    return HandwritingDataLoader(dataset=Moods(), batch_size=2).load(seed=1)
 
 
 def test_what_is_drawn_is_told_what_its_lines_are(tmp_path, moods):

@@ -33,8 +33,7 @@ DATA = {
 
 def data_of(**options):
     options = {"dataset": EmbeddedDataset(**DATA), "batch_size": 3} | options
-    settings = HandwritingDataLoader(**options)
-    return settings.prepare(settings.dataset.load(), seed=1)
+    return HandwritingDataLoader(**options).load(seed=1)
 
 
 @pytest.fixture(scope="module")

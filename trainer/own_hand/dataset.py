@@ -277,8 +277,8 @@ def to_network_units(lines: Sequence[Sample], height: float, step: float) -> lis
     steps = [mean for mean in map(mean_step, level_inks) if mean > 0]
     # Ink is smoothed at twice the density, so that corners keep their shape.
     period = min(max(step / 2 / float(np.median(steps)), 0.01), 100.0) if steps else 1.0
-    to_double_density, to_density = ResampleTime(period=period), ResampleTime(period=2.0)
-    smooth = Smooth(window=7)
+    to_double_density, to_density = ResampleTime(period=period), ResampleTime()
+    smooth = Smooth()
     return [_transformed(ink, to_double_density, smooth, to_density) for ink in level_inks]
 
 

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -166,12 +167,12 @@ def page_of_line(ink: np.ndarray) -> Page:
 
 
 def save_pages(
-    pages: Sequence[Page], path: str | os.PathLike[str], *, dpi: int = DPI
+    pages: Iterable[Page], path: str | os.PathLike[str], *, dpi: int = DPI
 ) -> list[Path]:
     """Save pages and return the files: one PDF, or a file for each page in another format.
 
     Args:
-        pages: the pages to save.
+        pages: the pages to save; one is in memory at a time.
         path: a path with a suffix of `KINDS`; a number is added to it if there are several files.
         dpi: pixels per inch of a PNG.
 
@@ -186,9 +187,12 @@ def save_pages(
     if kind == ".pdf":
         write_pdf(path, (page.to_pdf_page() for page in pages), path.stem)
         return [path]
-    names = [f"{path.stem}-{count}{path.suffix}" for count in range(1, len(pages) + 1)]
-    files = [path.with_name(name) for name in names] if len(pages) > 1 else [path]
-    for file, page in zip(files, pages, strict=True):
+    pages = iter(pages)
+    first_two = [*islice(pages, 2)]
+    files = []
+    for number, page in enumerate(chain(first_two, pages), 1):
+        is_single = len(first_two) == 1
+        file = path if is_single else path.with_name(f"{path.stem}-{number}{path.suffix}")
         if kind == ".png":
             from utils.plots import write_png  # slow to import
 
@@ -197,6 +201,7 @@ def save_pages(
             write_text(file, page.to_svg(path.stem))
         else:
             write_text(file, page.to_json() if kind == ".json" else page.to_inkml())
+        files.append(file)
     return files
 
 

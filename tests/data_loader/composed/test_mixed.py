@@ -149,6 +149,16 @@ def test_lines_that_are_lent_to_none_are_refused():
         MixedDataset(dataset=Large(), added=embedded(), alone=False)
 
 
+def test_joined_lines_without_a_second_dataset_are_refused():
+    with pytest.raises(ConfigFault, match="joined = 3: 0 without `added`"):
+        MixedDataset(dataset=Large(), joined=3)
+
+
+def test_pieces_are_cut_without_a_second_dataset_as_with_one():
+    alone, beside = (made(mixed(Words(), one, pieces=9), "piece") for one in (None, embedded()))
+    assert [piece.text for piece in alone] == [piece.text for piece in beside]
+
+
 def test_pieces_are_one_to_three_words_of_a_line():
     dataset = mixed(Words(), embedded(size=9, signs=1.0), pieces=60)
     lengths = set()

@@ -244,7 +244,7 @@ resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
 for place in sys.argv[2:]:
     start = time.process_time()
     try:
-        said = f"{{len({function}(Path(place)))}} read"
+        said = f"{{len([*{function}(Path(place))])}} read"
     except UserError as error:
         said = str(error)
     print(f"{{time.process_time() - start:.1f}} {{said}}", flush=True)

@@ -95,7 +95,7 @@ def test_each_sample_of_an_epoch_is_drawn_by_another_pen_and_validation_by_one()
     sees, other = (
         kind(Normalisation(unit, unit), Alphabet("a")) for kind in (PictureNetwork, CTCNetwork)
     )
-    made = settings.prepare(dataset.load(), seed=1)
+    made = settings.load(seed=1)
     training = made.training_loader(sees.features)
     by_width = [likely_columns(sample.ink) for sample in made.training]
     assert training.sampler.lengths.tolist() == by_width

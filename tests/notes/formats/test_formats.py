@@ -73,7 +73,7 @@ FILES = {
 
 def pages_of(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    return read_pages(tmp_path / name)
+    return [*read_pages(tmp_path / name)]
 
 
 @pytest.mark.parametrize("form", FILES)
@@ -167,7 +167,7 @@ def test_a_pen_whose_width_is_no_length_is_refused(tmp_path, width):
     stroke = f'<stroke tool="pen" color="blue" width="{width}">1 2 3 4</stroke>'
     (tmp_path / "a.xopp").write_bytes(xopp(stroke))
     with pytest.raises(DataError, match="a pen whose width is not a number from 0 to 1e"):
-        read_pages(tmp_path / "a.xopp")
+        [*read_pages(tmp_path / "a.xopp")]
 
 
 def test_figures_of_excalidraw_are_turned_around_their_middle(tmp_path):
@@ -209,7 +209,7 @@ def test_a_tablets_documents_are_told_by_their_titles(tmp_path):
     expected = {"2026/Diary": "d.content", "2026": "f.content", "Odd": "e.content"}
     expected |= {"loose/p3.rm": "loose/p3.rm", "note.xopp": "note.xopp"}
     assert files == {name: tmp_path / file for name, file in expected.items()}
-    pages = read_pages(files["2026/Diary"])
+    pages = [*read_pages(files["2026/Diary"])]
     assert [len(page.typed) for page in pages] == [2, 1, 0]
     assert [page.background_page for page in pages if page.background] == [4]
 
@@ -243,6 +243,23 @@ def test_ink_of_a_tablet_keeps_to_the_line_that_it_was_written_at(tmp_path):
     assert (page.width, page.height) == (1620, 2160)
 
 
+def test_the_bytes_of_a_page_are_limited_and_not_those_of_a_notebook(tmp_path, monkeypatch):
+    content = xopp(pages=3_000, pack=False).replace(b"</page>", b"</page>" + b" " * 500)
+    monkeypatch.setattr("notes.formats.xournalpp.MAX_BYTES", len(content) // 2)
+    monkeypatch.setattr("notes.ink_page.MAX_PAGES", 3_000)
+    assert len(pages_of(tmp_path, "a.xopp", content)) == 3_000
+    with pytest.raises(DataError, match=r"bytes in a page"):
+        pages_of(tmp_path, "a.xopp", xopp("<image>" + " " * len(content) + "</image>"))
+
+
+def test_pages_before_a_broken_one_are_yielded(tmp_path):
+    (tmp_path / "a.xopp").write_bytes(xopp(pages=500, pack=False).removesuffix(b"</xournal>"))
+    pages = read_pages(tmp_path / "a.xopp")
+    assert len([next(pages) for _ in range(500)]) == 500
+    with pytest.raises(DataError, match="broken XML"):
+        next(pages)
+
+
 # What `read` takes.
 
 PAGE = Page(100.0, 60.0, (Row((np.array([[10.0, 10], [20, 15], [30, 10]]),), "v"),))
@@ -274,7 +291,7 @@ ENTITIES = b'<!DOCTYPE a [<!ENTITY b "1 2 ">]><xournal><page width="9" height="9
 OUTSIDE = b'{"cPages": {"pages": [{"id": "../x"}]}}'
 OLD = b"reMarkable .lines file, version=4          "
 REFUSED = {
-    "a bomb": ("a.xopp", lambda: gzip.compress(b"<xournal>" + bytes(200_000_000), 1), "unpacked"),
+    "a bomb": ("a.xopp", lambda: gzip.compress(b"<xournal>" + b" " * 200_000_000, 1), "in a page"),
     "entities": ("a.xopp", lambda: gzip.compress(ENTITIES), "a document type"),
     "a million strokes": ("a.xopp", lambda: xopp(STROKE.format("1 2") * 10**6), "more than 500,0"),
     "a long stroke": ("a.xopp", lambda: xopp(STROKE.format("1 2 " * 5_000_000)), "more than 200,0"),
@@ -307,7 +324,7 @@ def test_what_is_no_page_ends_in_one_line(tmp_path, kind):
         pytest.importorskip("rmscene", reason="rmscene is not installed")
     with pytest.raises(DataError, match=f"^{tmp_path}/{name}: .*{reason}") as caught:
         content = make()
-        pages_of(tmp_path, name, content) if content else read_pages(tmp_path / name)
+        pages_of(tmp_path, name, content) if content else [*read_pages(tmp_path / name)]
     assert str(caught.value).isprintable() and len(str(caught.value)) < 500
 
 
@@ -407,7 +424,7 @@ def test_what_repeats_takes_time_in_proportion_to_its_bytes(tmp_path, kind):
     (tmp_path / name).write_bytes(make())
     begin = time.process_time()
     try:
-        assert read_pages(tmp_path / name) and not reason
+        assert [*read_pages(tmp_path / name)] and not reason
     except DataError as error:
         assert reason and reason in str(error)
     assert time.process_time() - begin < 20

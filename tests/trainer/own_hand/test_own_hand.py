@@ -37,7 +37,9 @@ KEPT, HELD = [0, 1, 3, 4, 5, 7], [2, 6]
 @pytest.fixture(scope="module")
 def lines():
     """Eight lines of one invented writer, as JSON holds them."""
-    source = EmbeddedDataset(seed=7, size=8, valid_size=1, test_size=1, writers=1)
+    source = EmbeddedDataset(
+        seed=7, size=8, valid_size=1, test_size=1, writers=1, min_characters=8, max_characters=16
+    )
     lines = source.load(["train"]).split("train")
     return json.loads(ink_formats.own([(line.text, strokes(line.ink)) for line in lines]))
 
@@ -190,6 +192,7 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     for name, value in (("size", 8), ("composed", 8), ("lent", 2)):
         words += ["-o", f"data_loader.args.dataset.args.{name}={value}"]
     words += ["-o", "trainer.args.samples=0", "-o", "trainer.args.time_limit_minutes=0"]
+    words += ["-o", "trainer.args.precision=float32"]
     assert train.main([*words, "--run-id", "one"]) == 0
     run = Path("saved/models/own_hand/one")
     assert "8 lines of a hand" in caplog.text and not (run / "hand.pth").exists()
@@ -218,9 +221,6 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     assert 80 < x_height(style.ink) < 160  # in the network's units, whatever the person's were
     assert load(run, "cpu").path.name == "hand.pth"
     assert "of what was learned" in (run / "train.log").read_text()
-    shown = ["hand", "-r", str(run / "hand.pth"), "--output", "shown.png", "-d", "cpu"]
-    assert experiments.main(shown) == 0
-    assert Path("shown.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("least", [0.0, 0.2])

@@ -1,0 +1,185 @@
+"""A person's corrections of words, kept in a folder and tied to the strokes of each word."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from notes.ink_page import InkPage
+from notes.page_text import Box, PageRow, PageText, PageWord
+from utils.alphabet import nfc
+from utils.checks import UserError
+from utils.files import write_json
+
+MIN_OVERLAP = 0.5
+"""Least overlap (see `_overlap`) of a correction and the word that it corrects (assumed)."""
+
+Ink = Mapping[str, int]
+"""The number of points of each stroke of a word, by the stroke's digest."""
+
+
+class Correction(NamedTuple):
+    """What a person said about the word with this ink: its text, "" if it is no word, and what had
+    been read."""
+
+    ink: Ink
+    text: str
+    read: str
+
+    @property
+    def name(self) -> str:
+        """Name of the file of the correction."""
+        return _digest(repr((sorted(self.ink.items()), self.text)).encode())
+
+    @property
+    def longest(self) -> str:
+        """Digest of the stroke with the most points."""
+        return longest(self.ink)
+
+
+class Corrections:
+    """The corrections of a folder, a file each."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the corrections.
+
+        Raises:
+            UserError: if a file is damaged.
+        """
+        self._folder = folder
+        self._by_stroke: dict[str, list[Correction]] = {}
+        self._of_rows: dict[str, list[tuple[float, float, str]]] = {}  # until 2026, by a row's ink
+        for path in sorted(folder.glob("*.json")):
+            try:
+                values = json.loads(path.read_bytes())
+                if isinstance(values, list):
+                    self._of_rows[path.stem] = [(left, right, text) for left, right, text in values]
+                else:
+                    self._take(Correction(**values))
+            except (ValueError, TypeError):
+                message = "damaged; remove it and correct the words again"
+                raise UserError(f"{path}: {message}") from None
+
+    @property
+    def all(self) -> list[Correction]:
+        """The corrections, each once."""
+        kept = (c for corrections in self._by_stroke.values() for c in corrections)
+        return [*{correction.name: correction for correction in kept}.values()]
+
+    def of_row(self, page: InkPage, row: PageRow) -> list[Correction | None]:
+        """Return the correction of each word of a row."""
+        if not row.strokes or not (self._by_stroke or self._of_rows):
+            return [None] * len(row.words)
+        inks = word_inks(page, row)
+        for correction in self._former(row, inks):
+            self.add(correction)
+        return [self._of_ink(ink) for ink in inks]
+
+    def corrected(self, page: InkPage, text: PageText) -> PageText:
+        """Return the text of a page with the corrections of its words."""
+        rows = []
+        for row in text.rows:
+            pairs = zip(row.words, self.of_row(page, row), strict=True)
+            words = [word if c is None else PageWord(c.text, word.box) for word, c in pairs]
+            rows.append(replace(row, words=tuple(words)))
+        return replace(text, rows=tuple(rows))
+
+    def add(self, correction: Correction) -> None:
+        """Keep a correction, in place of others of the same word.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        text = " ".join(nfc(correction.text).split())
+        correction = correction._replace(text=text)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_json(self._path(correction), correction._asdict(), indent=None)
+        self.remove(correction.ink, but=correction.name)
+        self._take(correction)
+
+    def remove(self, ink: Ink, but: str = "") -> bool:
+        """Remove the corrections of the word with an ink, except that of a name; return whether
+        there was one.
+
+        Raises:
+            OSError: if a file cannot be removed.
+        """
+        removed = [c for c in self._near(ink) if c.name != but]
+        for correction in removed:
+            self._path(correction).unlink(missing_ok=True)
+            for stroke in correction.ink:
+                self._by_stroke[stroke].remove(correction)
+        return bool(removed)
+
+    def _path(self, correction: Correction) -> Path:
+        return self._folder / f"{correction.name}.json"
+
+    def _take(self, correction: Correction) -> None:
+        for stroke in correction.ink:
+            self._by_stroke.setdefault(stroke, []).append(correction)
+
+    def _near(self, ink: Ink) -> list[Correction]:
+        found = {c.name: c for stroke in ink for c in self._by_stroke.get(stroke, ())}
+        return [c for c in found.values() if _overlap(ink, c.ink) >= MIN_OVERLAP]
+
+    def _of_ink(self, ink: Ink) -> Correction | None:
+        return max(self._near(ink), key=lambda c: _overlap(ink, c.ink), default=None)
+
+    def _former(self, row: PageRow, inks: Sequence[Ink]) -> list[Correction]:
+        """Return the corrections that were kept by the whole row's ink, each as the left and right
+        end of the word in the row, and forget them."""
+        corrections = []
+        for left, right, text in self._of_rows.pop(row.ink, ()):
+            middles = [(word.box[0] + word.box[2]) / 2 - row.box[0] for word in row.words]
+            nearest = np.abs(np.array(middles) - (left + right) / 2).argmin()
+            corrections.append(Correction(inks[nearest], text, row.words[nearest].text))
+        return corrections
+
+
+def word_inks(page: InkPage, row: PageRow) -> list[dict[str, int]]:
+    """Return the ink of each word of a row: its strokes are those in its box, or nearest to it."""
+    inks: list[dict[str, int]] = [{} for _ in row.words]
+    boxes = np.array([word.box for word in row.words])
+    for number in row.strokes:
+        points = page.strokes[number].points
+        owner = _owner(boxes, (*points.min(axis=0), *points.max(axis=0)))
+        inks[owner][stroke_digest(points)] = len(points)
+    return inks
+
+
+def longest(ink: Ink) -> str:
+    """Return the digest of the stroke with the most points; "" without strokes."""
+    return max(ink, key=lambda stroke: (ink[stroke], stroke), default="")
+
+
+def stroke_digest(points: np.ndarray) -> str:
+    """Return a digest of a stroke `(n, 2)`, the same wherever the stroke lies on a page."""
+    offsets = points - points[0]
+    # Odd factors, so that no round number lies between two steps, where a move would decide.
+    extent = 1.2345 * float(np.abs(offsets).max()) or 1.0
+    size = np.log2(extent)
+    steps = np.round(1000.7 * np.append(offsets / 2.0 ** np.floor(size), size))
+    return _digest(steps.astype(np.int32).tobytes())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _owner(boxes: np.ndarray, stroke: Box) -> int:
+    """Return the index of the word, by its box `(words, 4)`, that a stroke leaves least; of those
+    alike, that with the nearest middle."""
+    left, top, right, bottom = (boxes - stroke).T
+    outside = sum(np.maximum(side, 0) for side in (left, top, -right, -bottom))
+    middle = np.hypot(left + right, top + bottom)
+    return int(np.lexsort((middle, outside))[0])
+
+
+def _overlap(first: Ink, second: Ink) -> float:
+    """Return the points of the common strokes, as a fraction of those of all strokes."""
+    common = sum(first[stroke] for stroke in first.keys() & second.keys())
+    return common / (sum(first.values()) + sum(second.values()) - common)

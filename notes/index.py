@@ -1,0 +1,272 @@
+"""An index of what was read, in a file of SQLite: finds the rows of a query among many pages.
+
+For each pair of successive symbols, the index has the rows whose frames allow the pair, and at what
+cost (see `searching.pair_costs`). The rows in which a query's pairs cost least are searched in
+their frames.
+"""
+
+import hashlib
+import json
+import os
+import pickle
+import sqlite3
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from notes.corrections import Correction, longest, word_inks
+from notes.ink_page import InkPage
+from notes.page_text import MIN_SURE_CONFIDENCE, PageText, Summary
+from notes.searching import (
+    ABSENT_PAIR,
+    CompactFrames,
+    Hit,
+    Place,
+    Query,
+    SearchedRow,
+    found,
+    near,
+    normalised_text,
+    pair_costs,
+)
+
+MAX_ROWS = 2_000
+"""Most rows of a query that are searched in their frames (measured, lab notebook: search)."""
+BLOCK_BITS = 12
+"""Binary logarithm of the number of rows whose pairs are kept together: with the cost, of four
+bits, a row's number within the block has two bytes."""
+TIMEOUT = 5.0
+"""Seconds to wait for another process that writes (assumed)."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, state TEXT, pages BLOB, summary TEXT);
+CREATE TABLE IF NOT EXISTS pages (
+    id INTEGER PRIMARY KEY, name BLOB UNIQUE, first INTEGER, count INTEGER, inks TEXT
+);
+CREATE TABLE IF NOT EXISTS texts (row INTEGER PRIMARY KEY, text TEXT);
+CREATE TABLE IF NOT EXISTS rows (
+    id INTEGER PRIMARY KEY, words TEXT, symbols TEXT, costs BLOB, sizes BLOB, stops TEXT
+);
+CREATE TABLE IF NOT EXISTS pairs (
+    pair INTEGER, block INTEGER, rows BLOB, PRIMARY KEY (pair, block)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS corrections (name TEXT PRIMARY KEY, ink TEXT);
+CREATE TABLE IF NOT EXISTS saved (path TEXT PRIMARY KEY, state TEXT);
+"""
+
+
+class IndexedPage(NamedTuple):
+    """A page for the index, in few bytes.
+
+    Attributes:
+        name: digest of the ink and the text.
+        look: digest of all that the page shows, and its text.
+        rows: the rows.
+        pairs: for each row, its pairs and their costs, `(pairs, 2)` int64, see `pair_costs`.
+        inks: digest of each handwritten word, see `corrections.longest`.
+        left_out: see `PageText`.
+        pdfs: the PDF that the page annotates, if any.
+    """
+
+    name: bytes
+    look: bytes
+    rows: Sequence[SearchedRow]
+    pairs: Sequence[np.ndarray]
+    inks: Sequence[str]
+    left_out: Mapping[str, int]
+    pdfs: Sequence[str]
+
+    @classmethod
+    def of(cls, page: InkPage, text: PageText) -> "IndexedPage":
+        """Return a page with its text."""
+        ink = hashlib.sha256(repr(page.typed).encode())
+        for stroke in page.strokes:
+            ink.update(f"{stroke.tool} {len(stroke.points)}".encode() + stroke.points.tobytes())
+        read = [[(w.text, w.box, w.confidence) for w in row.words] for row in text.rows]
+        ink.update(repr(read).encode(errors="backslashreplace"))
+        look = hashlib.sha256(ink.digest() + pickle.dumps(page))
+        rows, costs = [*map(SearchedRow.of, text.rows)], map(pair_costs, text.rows)
+        pairs = [
+            np.array([(_pair(*pair), cost) for pair, cost in row.items()], np.int64).reshape(-1, 2)
+            for row in costs
+        ]
+        inks = [longest(ink) for row in text.rows if row.strokes for ink in word_inks(page, row)]
+        pdfs = [str(page.background)] if page.background else []
+        return cls(ink.digest(), look.digest(), rows, pairs, inks, text.left_out, pdfs)
+
+
+class Index:
+    """An index of the pages of files."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the index in a file, or make it; elsewhere if it is locked or cannot be written."""
+        self._path = path
+        try:
+            self._database = self._opened(path)
+        except (sqlite3.Error, OSError) as error:
+            self.renew(error)
+
+    @staticmethod
+    def _opened(path: Path) -> sqlite3.Connection:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(path, timeout=TIMEOUT)
+        database.execute("PRAGMA synchronous = OFF")  # What a crash damages is made anew.
+        database.executescript(_SCHEMA)
+        return database
+
+    def renew(self, error: Exception) -> None:
+        """Begin anew: in the place of a damaged index, or else in a temporary file."""
+        with suppress(sqlite3.Error, OSError):
+            if type(error) is sqlite3.DatabaseError:  # damaged; if it is locked, a subclass
+                for path in (self._path, self._path.with_name(f"{self._path.name}-journal")):
+                    path.unlink(missing_ok=True)
+                self._database = self._opened(self._path)
+                return
+        self._elsewhere = tempfile.TemporaryDirectory()
+        self._database = self._opened(Path(self._elsewhere.name) / self._path.name)
+
+    def summary(self, path: Path, state: str) -> Summary | None:
+        """Return the summary of a file in this state; None if the index has another state of it."""
+        known = "SELECT summary FROM files WHERE path = ? AND state = ?"
+        row = self._database.execute(known, (_key(path), state)).fetchone()
+        return Summary(**json.loads(row[0])) if row else None
+
+    def add(self, path: Path, state: str, pages: Sequence[IndexedPage]) -> Summary:
+        """Add or replace the pages of a file, and return their summary."""
+        words = [word for page in pages for row in page.rows for word in row.words]
+        unsure = sum(confidence < MIN_SURE_CONFIDENCE for _, confidence in words)
+        left_out = sum((Counter(page.left_out) for page in pages), Counter[str]())
+        look = hashlib.sha256(b"".join(page.look for page in pages)).hexdigest()
+        pdfs = sorted({pdf for page in pages for pdf in page.pdfs})
+        summary = Summary(len(pages), len(words), unsure, left_out, pdfs, look)
+        with self._database:
+            numbers = self._add_pages(pages)
+            values = _key(path), state, numbers.tobytes(), json.dumps(asdict(summary))
+            self._database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", values)
+        return summary
+
+    def _add_pages(self, pages: Sequence[IndexedPage]) -> np.ndarray:
+        """Add pages that are new, and return the numbers of all."""
+        numbers, entries = [], defaultdict[tuple[int, int], list[int]](list)
+        for page in pages:
+            known = self._database.execute("SELECT id FROM pages WHERE name = ?", (page.name,))
+            if row := known.fetchone():
+                numbers.append(row[0])
+                continue
+            (last,) = self._database.execute("SELECT COALESCE(MAX(id), 0) FROM rows").fetchone()
+            for number, row, pairs in zip(count(last + 1), page.rows, page.pairs):
+                self._add_row(number, row)
+                block, place = divmod(number, 1 << BLOCK_BITS)
+                for pair, cost in pairs.tolist():
+                    entries[pair, block].append(place << 4 | cost)
+            values = page.name, last + 1, len(page.rows), " ".join(page.inks)
+            insert = "INSERT INTO pages VALUES (NULL, ?, ?, ?, ?)"
+            numbers.append(self._database.execute(insert, values).lastrowid)
+        for key, places in sorted(entries.items()):
+            select = "SELECT rows FROM pairs WHERE pair = ? AND block = ?"
+            (before,) = self._database.execute(select, key).fetchone() or (b"",)
+            values = *key, before + np.array(places, "<u2").tobytes()
+            self._database.execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?)", values)
+        return np.array(numbers, "<i8")
+
+    def _add_row(self, number: int, row: SearchedRow) -> None:
+        text = normalised_text(word for word, _ in row.words)
+        self._database.execute("INSERT INTO texts VALUES (?, ?)", (number, text))
+        symbols, costs, sizes, stops = row.frames
+        values = number, json.dumps(row.words), symbols, costs, sizes, json.dumps(stops)
+        self._database.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def note_corrections(self, corrections: Iterable[Correction]) -> None:
+        """Forget the files with words whose corrections are not those that were noted before."""
+        noted = dict(self._database.execute("SELECT name, ink FROM corrections"))
+        kept = {correction.name: correction.longest for correction in corrections}
+        with self._database:
+            for name in noted.keys() ^ kept.keys():
+                having = "SELECT id FROM pages WHERE instr(inks, ?)"
+                ink = (noted | kept)[name]
+                for (page,) in self._database.execute(having, (ink,)).fetchall():
+                    holding = "DELETE FROM files WHERE instr(pages, ?)"
+                    self._database.execute(holding, (np.array(page, "<i8").tobytes(),))
+            self._database.execute("DELETE FROM corrections")
+            self._database.executemany("INSERT INTO corrections VALUES (?, ?)", kept.items())
+
+    def search(self, query: Query, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
+        """Return the hits of a query in files by name, and places that are near, see `near`."""
+        select = "SELECT id, first, first + count FROM pages"
+        rows_of = {page: range(*ends) for page, *ends in self._database.execute(select)}
+        stored = dict(self._database.execute("SELECT path, pages FROM files"))
+        pages = {
+            name: np.frombuffer(stored[_key(path)], "<i8").tolist() for name, path in files.items()
+        }
+        is_searched = np.zeros(max((rows.stop for rows in rows_of.values()), default=0), bool)
+        for page in {page for numbers in pages.values() for page in numbers}:
+            is_searched[rows_of[page].start : rows_of[page].stop] = True
+        numbers = sorted({*self._exact(query), *self._likely(query, is_searched)})
+        rows = {number: self._row(number) for number in numbers if is_searched[number]}
+        hits = dict(zip(rows, found(query, [*rows.values()]), strict=True))
+        others = {number: near(query, rows[number]) for number in rows if not hits[number]}
+        perhaps = {number: [(word, 0.0)] for number, word in others.items() if word is not None}
+
+        def listed(places: Mapping[int, Sequence[Place]]) -> Iterator[Hit]:
+            for name, numbers in pages.items():
+                for page_number, page in enumerate(numbers, 1):
+                    for row_number, number in enumerate(rows_of[page], 1):
+                        for word, confidence in places.get(number, ()):
+                            address = page_number, row_number, word + 1
+                            yield Hit(name, *address, confidence, rows[number].marked)
+
+        return [*listed(hits)], [*listed(perhaps)]
+
+    def _exact(self, query: Query) -> list[int]:
+        """Return the rows that were read as the query has them."""
+        select = "SELECT row FROM texts WHERE instr(text, ?)"
+        return [row for (row,) in self._database.execute(select, (query.bounded,))]
+
+    def _likely(self, query: Query, is_searched: np.ndarray) -> list[int]:
+        """Return the rows that are searched in whose frames the pairs of a query cost least."""
+        pairs = Counter(_pair(*pair) for pair in pairwise(query.symbols))
+        saved = np.zeros(len(is_searched), np.int32)
+        for pair, times in pairs.items():
+            select = "SELECT block, rows FROM pairs WHERE pair = ?"
+            for block, packed in self._database.execute(select, (pair,)):
+                rows = np.frombuffer(packed, "<u2")
+                numbers = (block << BLOCK_BITS) + (rows >> 4)
+                saved[numbers] += times * (ABSENT_PAIR - (rows & 15))
+        saved[~is_searched] = 0
+        if len(saved) > MAX_ROWS:
+            saved[saved < np.partition(saved, -MAX_ROWS)[-MAX_ROWS]] = 0
+        return np.flatnonzero(saved)[:MAX_ROWS].tolist()
+
+    def _row(self, number: int) -> SearchedRow:
+        select = "SELECT words, symbols, costs, sizes, stops FROM rows WHERE id = ?"
+        words, symbols, costs, sizes, stops = self._database.execute(select, (number,)).fetchone()
+        return SearchedRow(
+            json.loads(words), CompactFrames(symbols, costs, sizes, json.loads(stops))
+        )
+
+    def saved(self, path: Path) -> dict[str, Any]:
+        """Return what `note_saved` noted of a file that was saved; empty if nothing."""
+        select = "SELECT state FROM saved WHERE path = ?"
+        (state,) = self._database.execute(select, (_key(path),)).fetchone() or ("{}",)
+        return json.loads(state)
+
+    def note_saved(self, path: Path, state: Mapping[str, Any]) -> None:
+        """Note of a file, as JSON values, what it was made of."""
+        with self._database:
+            insert = "INSERT OR REPLACE INTO saved VALUES (?, ?)"
+            self._database.execute(insert, (_key(path), json.dumps(state)))
+
+
+def _key(path: Path) -> str:
+    return os.fsencode(path.resolve()).decode(errors="backslashreplace")
+
+
+def _pair(first: str, second: str) -> int:
+    return ord(first) << 21 | ord(second)
