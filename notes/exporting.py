@@ -1,4 +1,4 @@
-"""Saves notes as searchable PDF, text, Markdown, JSON, or InkML with texts."""
+"""Saves notes as searchable PDF, text, Markdown, JSON, InkML with texts, or for other programs."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from notes.page_text import Note, PageRow, PageText, PageWord
 from utils.checks import UserError
 from utils.files import atomic_write
 from utils.page.layers import Pen, Row
-from utils.page.page import Page, save_pages
+from utils.page.page import INK_KINDS, Page, save_ink_pages, save_pages
 from utils.page.pdf import PdfPage, WordInk, write_pages
 
 MAX_ROW_STEP = 1.5
@@ -40,16 +40,18 @@ class TextForm:
 
 
 def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list[Path]:
-    """Save notes in the format of the path's suffix, and return the files: InkML has a file for
-    each page, any other format has one file. One page is in memory at a time.
+    """Save notes in the format of the path's suffix, and return the files: InkML and Excalidraw
+    have a file for each page, any other format has one file. One page is in memory at a time.
 
     Raises:
-        UserError: if a PDF that notes annotate cannot be used.
+        UserError: if a PDF that notes annotate cannot be used, or an image of a page is broken.
         OSError: if a file cannot be written.
     """
     suffix, pages = path.suffix.lower(), (page for note in notes for page in note.pages)
     if suffix == ".inkml":
         return save_pages((_sheet_with_page(page, text) for page, text in pages), path)
+    if suffix in INK_KINDS:
+        return save_ink_pages((page for page, _ in pages), path)
     if suffix == ".pdf":
         atomic_write(path, lambda file: _write_pdf(file, pages, path.stem))
         return [path]
