@@ -159,7 +159,9 @@ def main() -> None:
     if arguments.parse:
         return parse(arguments.folder, arguments.parse)
     small = []
-    print(f"{'points':>12}{'first':>8}{'start':>8}{'points/s':>11}{'padding':>9}{'MB':>7}{'two':>7}")
+    print(
+        f"{'points':>12}{'first':>8}{'start':>8}{'points/s':>11}{'padding':>9}{'MB':>7}{'two':>7}"
+    )
     for lines in (SMALL, *(int(points / POINTS) for points in arguments.points)):
         runs = [of_processes(arguments.folder, lines, n, arguments.options) for n in (1, 1, 2)]
         memory = [sum(one["pss"] for one in run) for run in runs[1:]]
