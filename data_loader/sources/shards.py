@@ -38,6 +38,7 @@ from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.preparing import Preparing
 from base.samples import Column, Part, Sample, Samples, Store
+from data_loader.sources.fetching import INDEX, digest_of, fetched
 from data_loader.sources.parsing import Fault, Parsed, first_of
 from utils.checks import DataError
 from utils.files import atomic_write, check_writable, user_cache, write_json
@@ -46,7 +47,7 @@ from utils.normalisation import Moments, moments_of
 FORMAT_VERSION = 3
 STRINGS = ("text", "name", "writer", "group")
 EXTRA = "extra."  # begins the names of columns of extras
-INDEX, ORDER, LENGTHS, KEPT = "index.json", "order.npy", "lengths.npy", "kept"
+ORDER, LENGTHS, KEPT = "order.npy", "lengths.npy", "kept"
 SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)
 BLOCK_SAMPLES = 10_000  # of preprocessing (assumed)
 BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seconds of parsing)
@@ -84,6 +85,7 @@ class _Shard:
     """The columns of a shard."""
 
     def __init__(self, folder: Path, extras: Iterable[str]) -> None:
+        self.folder = folder
         names = ("offsets", "ends", "missing", "stops", "strings", "string_stops", "whole")
         self.columns = {name: Column(folder / f"{name}.npy") for name in (*names, "moments")}
         self.extras = {name: Column(folder / f"{EXTRA}{name}.npy") for name in extras}
@@ -120,6 +122,7 @@ class Shards(Store):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._opened: dict[int, _Shard] = {}
         self._made: list[int] = []  # the shards of samples whose pages were not given back
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:
@@ -127,7 +130,11 @@ class Shards(Store):
 
     @cached_property
     def index(self) -> dict[str, Any]:
-        return json.loads((self.folder / INDEX).read_text())
+        return json.loads(self._file(INDEX).read_text())
+
+    def _file(self, name: str) -> Path:
+        """Return the path of a file or shard."""
+        return self.folder / name
 
     @cached_property
     def key(self) -> str:
@@ -135,21 +142,22 @@ class Shards(Store):
 
     @cached_property
     def _order(self) -> Column:
-        return Column(self.folder / ORDER)
+        return Column(self._file(ORDER))
 
     @cached_property
     def _lengths(self) -> Column:
-        return Column(self.folder / LENGTHS)
+        return Column(self._file(LENGTHS))
 
     @cached_property
     def _starts(self) -> list[int]:
         """The place of the first sample of each shard."""
         return [*accumulate((shard["samples"] for shard in self.index["shards"]), initial=0)]
 
-    @cached_property
-    def _shards(self) -> list[_Shard]:
-        extras = self.index["extras"]
-        return [_Shard(self.folder / shard["name"], extras) for shard in self.index["shards"]]
+    def _shard(self, number: int) -> _Shard:
+        if (shard := self._opened.get(number)) is None:
+            folder = self._file(self.index["shards"][number]["name"])
+            shard = self._opened[number] = _Shard(folder, self.index["extras"])
+        return shard
 
     @property
     def all(self) -> Samples:
@@ -167,7 +175,7 @@ class Shards(Store):
         if len(self._made) >= SAMPLES_BETWEEN:
             self._give_back()
         self._made.append(shard)
-        return self._shards[shard].sample(place - self._starts[shard])
+        return self._shard(shard).sample(place - self._starts[shard])
 
     def shards(self, numbers: np.ndarray) -> np.ndarray:
         return np.searchsorted(self._starts, self._order.values[numbers], side="right") - 1
@@ -189,16 +197,16 @@ class Shards(Store):
         shards = self.shards(numbers)
         within = self._order.values[numbers] - np.array(self._starts)[shards]
         for shard, place in zip(shards.tolist(), within.tolist(), strict=True):
-            yield self._shards[shard], place
+            yield self._shard(shard), place
         self._made += np.unique(shards).tolist()
         self._give_back()
 
     def _give_back(self) -> None:
         """Give back the pages that were read, as else a pass would leave all in memory."""
         for number in set(self._made):
-            shard = self._shards[number]
-            for column in (*shard.columns.values(), *shard.extras.values()):
-                column.give_back()
+            if shard := self._opened.get(number):
+                for column in (*shard.columns.values(), *shard.extras.values()):
+                    column.give_back()
         self._made.clear()
 
     def kept(self, name: str, make: Callable[[], Any]) -> Any:
@@ -217,6 +225,49 @@ class Shards(Store):
             atomic_write(array, lambda file: np.save(file, value))
             return Column(array)
         return value
+
+
+class Fetched(Shards):
+    """The samples of a prepared folder at an address; a shard is fetched when it is needed.
+
+    What lies at an address never changes.
+    """
+
+    def __init__(self, address: str, folder: Path, max_bytes: int) -> None:
+        super().__init__(folder)
+        self.address, self.max_bytes = address, max_bytes
+
+    def __reduce__(self) -> tuple[type, tuple[str, Path, int]]:
+        return Fetched, (self.address, self.folder, self.max_bytes)
+
+    def _file(self, name: str) -> Path:
+        return fetched(self.address, self.folder, self.max_bytes, name)
+
+    def _shard(self, number: int) -> _Shard:
+        if number in self._opened:
+            return self._opened[number]
+        for _ in range(10):
+            with suppress(FileNotFoundError):  # Another process has made room again.
+                shard = super()._shard(number)
+                os.utime(shard.folder)
+                for column in (*shard.columns.values(), *shard.extras.values()):
+                    column.values  # noqa: B018
+                break
+            self._opened.pop(number, None)
+        else:
+            raise DataError(f"{self.folder}: too many shards are needed; raise shard_cache_gb")
+        # The space of a shard that was removed is free when nobody has it open.
+        self._opened = {n: one for n, one in self._opened.items() if one.folder.exists()}
+        return shard
+
+    def kept(self, name: str, make: Callable[[], Any]) -> Any:
+        files = [f"{KEPT}/{name}.{kind}" for kind in ("json", "npy")]
+        if not any((self.folder / file).exists() for file in files):
+            for file in files:
+                with suppress(DataError):
+                    self._file(file)
+                    break
+        return super().kept(name, make)
 
 
 def open_shards(folder: Path, *, is_examined: bool = False) -> Shards | None:
@@ -255,16 +306,6 @@ def _have_sizes(folder: Path, sizes: Mapping[str, int]) -> bool:
     with suppress(OSError):
         return all((folder / file).stat().st_size == sizes[file] for file in sizes)
     return False
-
-
-def digest_of(folder: Path) -> str:
-    """Return a digest of the names and contents of a shard's files."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.npy")):
-        with open(file, "rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        digest.update(f"{file.name}\0{content}\n".encode())
-    return digest.hexdigest()
 
 
 def blocks_of(files: Sequence[Path]) -> list[list[Path]]:

@@ -16,13 +16,16 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
 from base.preparing import Preparing
 from base.samples import Sample, Samples
+from data_loader.sources.fetching import ADDRESS, INDEX
 from data_loader.sources.parsing import Budget, Fault, Parsed, decode, first_of, summarise
 from data_loader.sources.shards import (
+    Fetched,
     Making,
     Shards,
     blocks_of,
     code_of,
     fingerprint,
+    open_shards,
     prepared,
 )
 from data_loader.sources.splits import FRACTIONS, check_fractions, choose_subset, divide
@@ -53,6 +56,8 @@ class SourceDataset(BaseDataset):
             a list that comes with the project. Text after a name and a blank is a comment, and so
             is a line that begins with `#`. None leaves out no sample.
         strict: raise an error if a sample cannot be used, instead of leaving it out.
+        shard_cache_gb: where `root` is an address of a prepared folder, the largest size, in
+            gigabytes, of the shards that are kept on this machine.
     """
 
     title: ClassVar[str]  # name of the source in reports
@@ -70,6 +75,7 @@ class SourceDataset(BaseDataset):
     subset_seed: Annotated[int, Range(0)] = 0
     leave_out: str | None = None
     strict: bool = False
+    shard_cache_gb: Annotated[float, Range(0.1, 1_000_000)] = 50.0
 
     def __post_init__(self) -> None:
         self.path = Path(self.root or "").expanduser()
@@ -180,7 +186,8 @@ class SourceDataset(BaseDataset):
         """Return what `_divide` depends on besides the samples: options, code, what it reads."""
         options = {field.name: getattr(self, field.name) for field in fields(self)}
         own = (cls for cls in type(self).__mro__ if issubclass(cls, SourceDataset))
-        named = {name: options[name] for name in options if name not in ("root", "cache")}
+        places = ("root", "cache", "shard_cache_gb")
+        named = {name: options[name] for name in options if name not in places}
         return [named, code_of(*own)]
 
     def prepare(self, how: Preparing) -> None:
@@ -193,6 +200,10 @@ class SourceDataset(BaseDataset):
 
     def _prepared(self, how: Preparing) -> Shards | None:
         """Return the parsed source; None if a part of it is made, and others are missing."""
+        if "://" in (self.root or ""):
+            return self._fetched(self.root)
+        if (self.path / INDEX).is_file():
+            return open_shards(self.path, is_examined=how.is_examined)
         try:
             if self.path.is_dir():
                 next(self.path.iterdir(), None)  # raises an OSError if the folder is unreadable
@@ -212,6 +223,19 @@ class SourceDataset(BaseDataset):
         licences = sorted(filter(None, self.licences()))
         making = Making(type(self).__name__, key, self.blocks(files), self.read, licences=licences)
         return prepared(making, folders, how)
+
+    def _fetched(self, address: str) -> Shards:
+        """Return the samples of a prepared folder at an address.
+
+        Raises:
+            ConfigFault: if it is no address.
+        """
+        if not ADDRESS.fullmatch(address):
+            expected = "a folder, or an address of a prepared one, such as s3://BUCKET/FOLDER"
+            raise ConfigFault("root", address, expected)
+        name = f"fetched-{hashlib.sha256(address.encode()).hexdigest()[:16]}"
+        folder = Path(self.cache).expanduser() if self.cache else user_cache()
+        return Fetched(address.rstrip("/"), folder / name, int(self.shard_cache_gb * 1e9))
 
     @abstractmethod
     def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
