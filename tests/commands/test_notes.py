@@ -17,6 +17,7 @@ from tests.commands.networks import ROOT, use
 from tests.notes.pages import note, text_of
 from utils.checks import UserError
 from utils.ink import strokes
+from utils.page.ink_page import InkPage
 from utils.page.pdf import PdfPage, write_pdf
 
 LINES = ROOT / "docs" / "sample-lines"
@@ -159,7 +160,7 @@ def test_a_note_that_cannot_be_saved_is_named_and_the_others_are_saved(
 
 
 def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
-    write_pdf(below := tmp_path / "below.pdf", [PdfPage(100, 100, [])])
+    write_pdf(below := tmp_path / "below.pdf", [PdfPage(InkPage(100, 100, ()))])
     over = replace(note(background=below), summary=Summary(pdfs=[str(below)]))
     _save(library, [over], tmp_path / "a.pdf", TextForm())
     assert capsys.readouterr().out == f"{tmp_path / 'a.pdf'}  (over {below})\n"

@@ -13,6 +13,7 @@ from notes.formats import read_pages
 from notes.page_text import Note, PageRow, PageText, PageWord
 from tests.notes.pages import note, text_of, written_page
 from utils.checks import UserError
+from utils.page.pdf import POINT, UNITS
 
 
 def operations(page):
@@ -27,15 +28,17 @@ def test_a_pdf_has_the_ink_in_its_colours_and_the_words_where_they_stand(tmp_pat
 
     def visit(text, _, matrix, *__):
         if text.strip():
-            places[text.strip()] = matrix[4] * 72 / 25.4
+            places[text.strip()] = matrix[4] / UNITS * POINT
 
     assert page.extract_text(visitor_text=visit).split() == ["Łódź", "7", "Kennedy", "said"]
     assert places["Kennedy"] == pytest.approx(50, abs=0.1)
     done = operations(page)
-    assert [values for name, values in done if name == "gs"] == [["/Multiply"], ["/Normal"]]
+    states = page["/Resources"]["/ExtGState"]
+    modes = [states[values[0]]["/BM"] for name, values in done if name == "gs"]
+    assert modes == ["/Multiply", *["/Normal"] * 3]
     colours = [[*map(float, values)] for name, values in done if name == "RG"]
     assert colours == [[1, 1, 0], [pytest.approx(2 / 3, abs=0.001), 0, 0], [0, 0, 0]]
-    widths = [float(values[0]) * 72 / 25.4 for name, values in done if name == "w"]
+    widths = [float(values[0]) / UNITS * POINT for name, values in done if name == "w"]
     assert widths == pytest.approx([16, 1.5, 2], abs=0.01)
     assert sum(name == "f" for name, _ in done) == 1  # the typed text is seen
 
