@@ -26,7 +26,6 @@ from notes.ink_page import InkPage
 from notes.page_text import MIN_SURE_CONFIDENCE, PageText, Summary
 from notes.searching import (
     ABSENT_PAIR,
-    CompactFrames,
     Hit,
     Place,
     Query,
@@ -179,9 +178,8 @@ class Index:
     def _add_row(self, number: int, row: SearchedRow) -> None:
         text = normalised_text(word for word, _ in row.words)
         self._database.execute("INSERT INTO texts VALUES (?, ?)", (number, text))
-        symbols, costs, sizes, stops = row.frames
-        values = number, json.dumps(row.words), symbols, costs, sizes, json.dumps(stops)
-        self._database.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", values)
+        values = row._replace(words=json.dumps(row.words), stops=json.dumps(row.stops))
+        self._database.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", (number, *values))
 
     def note_corrections(self, corrections: Iterable[Correction]) -> None:
         """Forget the files with words whose corrections are not those that were noted before."""
@@ -246,10 +244,8 @@ class Index:
 
     def _row(self, number: int) -> SearchedRow:
         select = "SELECT words, symbols, costs, sizes, stops FROM rows WHERE id = ?"
-        words, symbols, costs, sizes, stops = self._database.execute(select, (number,)).fetchone()
-        return SearchedRow(
-            json.loads(words), CompactFrames(symbols, costs, sizes, json.loads(stops))
-        )
+        row = SearchedRow(*self._database.execute(select, (number,)).fetchone())
+        return row._replace(words=json.loads(row.words), stops=json.loads(row.stops))
 
     def saved(self, path: Path) -> dict[str, Any]:
         """Return what `note_saved` noted of a file that was saved; empty if nothing."""

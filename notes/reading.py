@@ -19,6 +19,7 @@ from notes.page_text import NUMBER, PageRow, PageText, PageWord
 from notes.searching import kept_frames
 from notes.structure import MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
 from utils.ink import from_strokes, turned_back
+from utils.page.ink_page import LINE_PITCH
 
 TYPED_WIDTH = 0.5
 """Width of a typed character as a fraction of the font size (assumed)."""
@@ -133,7 +134,7 @@ def _middle(row: PageRow) -> float:
 
 def _typed_words(text: TypedText, line_number: int, line: str) -> Iterator[PageWord]:
     """Yield the words of a line of a typed text."""
-    top, column = text.y + line_number * text.size, 0
+    top, column = text.y + LINE_PITCH * line_number * text.size, 0
     for word in line.split():
         column = line.index(word, column)
         left = text.x + TYPED_WIDTH * text.size * column

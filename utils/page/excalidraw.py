@@ -60,6 +60,7 @@ def to_excalidraw(page: InkPage) -> str:
             values = {"text": text.text, "originalText": text.text, "fontSize": scale * text.size}
             values |= {"fontFamily": 2, "textAlign": "left", "verticalAlign": "top"}
             values |= {"strokeColor": text.colour, "containerId": None, "lineHeight": 1.25}
+            values["baseline"] = scale * (size[1] - 0.35 * text.size)  # of older Excalidraw
             elements.append(_element("text", scale * corners, name, **values))
     for number, element in enumerate(elements):
         element |= {"id": f"element-{number}", "seed": number + 1, "versionNonce": number + 1}
@@ -87,6 +88,7 @@ def _element(kind: str, points: np.ndarray, layer: str, **values: Any) -> dict[s
     look = {"strokeColor": "#000000", "backgroundColor": "transparent", "fillStyle": "solid"}
     look |= {"strokeWidth": 1, "strokeStyle": "solid", "roughness": 0, "opacity": 100}
     rest = {"groupIds": [], "frameId": None, "roundness": None, "boundElements": None, "link": None}
+    rest["strokeSharpness"] = "sharp"  # of older Excalidraw
     rest |= {"version": 1, "updated": 1, "isDeleted": False, "locked": False}
     return box | look | rest | {"customData": {LAYER: layer}} | values
 

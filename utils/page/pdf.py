@@ -22,6 +22,7 @@ from utils.files import XML_FORBIDDEN, atomic_write
 from utils.hand_measures import baseline_angle
 from utils.ink import from_strokes, turned_back
 from utils.page.ink_page import (
+    LINE_PITCH,
     PEN_WIDTH,
     POINT,
     InkPage,
@@ -33,7 +34,7 @@ from utils.page.ink_page import (
 from utils.page.layers import Row, curves
 
 UNITS = 50  # of the drawing, per millimetre
-FLAT = 0.03 * UNITS
+FLAT = 0.04 * UNITS
 """Distance, in units, of a curve's controls from the line that is drawn instead (assumed, by
 eye)."""
 MERGED = 0.05 * UNITS
@@ -419,11 +420,11 @@ def _outlines(text: TypedText, scale: float) -> Iterator[tuple[_Look, str]]:
 
     from utils.fonts import drawable
 
-    for number, line in enumerate(text.text.splitlines(), 1):
+    for number, line in enumerate(text.text.splitlines()):
         shown, fonts = drawable(line)
         # At a large size, curves become polygons with many corners.
         path = TextPath((0, 0), shown, 100, prop=FontProperties(family=fonts), usetex=False)
-        baseline = text.x, text.y + 0.9 * number * text.size
+        baseline = text.x, text.y + (0.9 + LINE_PITCH * number) * text.size
         # The outlines of a line are one path, so that holes of letters are holes.
         outlines = (o * (1, -1) * text.size / 100 + baseline for o in path.to_polygons())
         parts = [_path(scale * straight(outline)) for outline in outlines]
