@@ -10,7 +10,7 @@ from utils.hand_measures import is_straight, segments_cross
 from utils.ink import path_along, turned_back
 
 # Measured, lab notebook: what is no prose.
-MIN_LINE_LENGTH = 2.2  # of a line that crosses words out or underlines them
+MIN_LINE_LENGTH = 2.2  # of a line that crosses words out or underlines them, or of an arrow
 MAX_LINE_ASPECT = 0.25  # largest ratio of a level line's height to its width
 MAX_LINE_DETOUR = 1.2  # largest ratio of a line's path length to its chord
 MIN_CROSSINGS = 5  # with letters, of the strokes that cross a word out
@@ -19,8 +19,8 @@ MIN_SHORT_LINE_LENGTH = 1.5  # of a straight line that has `MIN_CROSSINGS`
 MIN_STROKE_CROSSINGS = 2  # with letters, of each stroke that crosses a word out
 MIN_HATCH_LENGTH = 1.2  # of a straight stroke that may cross no letter, between others
 MAX_CROSSED_DEPTH = 1.0  # from a stroke's middle to the middle of a stroke that it crosses out
+MAX_CROSSED_STROKES = 40  # that a stroke crosses, the last ones (assumed)
 MAX_SEGMENTS = 80  # of a stroke whose crossings are counted (assumed)
-MIN_SHAFT_LENGTH = 2.2  # of an arrow
 MIN_STEEP_SHAFT_LENGTH = 4.5  # of an arrow that is steeper than 45 degrees
 MAX_TIP_DISTANCE = 0.8  # from the tip of an arrow to its barbs
 MIN_BARB = 0.25  # how far each barb goes back from the tip, and to its side
@@ -31,6 +31,7 @@ CARET_HEIGHTS = (0.5, 2.2)  # bounds on the height of a caret
 MIN_CARET_DEPTH = 0.35  # from the middle of the letters beside a caret
 MIN_RULE_LENGTH = 5.0  # of a rule of a table (assumed)
 MAX_RULE_GAP = 1.0  # between rules that meet (assumed)
+MAX_RULES = 300  # of the tables of a page (assumed)
 MAX_SIDE_BEND = 0.12  # from a side to its chord, as a fraction of the chord (assumed)
 MAX_BULLET_HEIGHT = 0.85  # of a bullet or dash, and largest width of a bullet
 MAX_BULLET_WIDTH = 2.2  # of a dash
@@ -43,8 +44,7 @@ MAX_BOX_ASPECT = 1.7  # largest ratio of its sides
 MAX_BOX_DEPTH = 0.8  # from the middle of the row
 MAX_CORNER_DISTANCE = 0.25  # from a box's corners and sides to its ink, as a fraction of its side
 MAX_LISTED_CORNER_DISTANCE = 0.33  # the same, below or above other boxes
-MIN_BOX_OVERLAP = 0.2  # of a tick with its box
-MIN_BOX_GAP = 0.2  # to the text
+MIN_BOX_GAP = 0.2  # to the text, and overlap with the tick
 
 
 def _is_straight(stroke: np.ndarray, min_length: float) -> bool:
@@ -66,28 +66,25 @@ def is_level_line(stroke: np.ndarray) -> bool:
 
 def crossings(strokes: Sequence[np.ndarray], edges: np.ndarray) -> dict[int, dict[int, int]]:
     """Return, for each stroke that crosses earlier strokes at its height, these strokes, each with
-    the number of crossings.
+    the number of crossings, which is 1 for straight strokes.
 
     Args:
         strokes: `(n, 2)` each.
         edges: left, top, right, bottom and mean y of each stroke, `(5, strokes)`.
     """
     left, top, right, bottom, middle = edges
-    is_near = (left[:, None] <= right) & (right[:, None] >= left)
-    is_near &= (top[:, None] <= bottom) & (bottom[:, None] >= top)
-    is_near &= np.abs(middle[:, None] - middle) < MAX_CROSSED_DEPTH
-    segments = [_segments(stroke) for stroke in strokes]
+    ends = [_sampled(stroke) for stroke in strokes]
+    segments = [np.stack([points[:-1], points[1:]], axis=1) for points in ends]
     found: dict[int, dict[int, int]] = {}
-    for number, other in zip(*np.nonzero(np.tril(is_near, -1)), strict=True):
-        if count := np.count_nonzero(segments_cross(segments[number], segments[other])):
-            found.setdefault(int(number), {})[int(other)] = count
+    for number in range(1, len(strokes)):
+        is_near = (left[:number] <= right[number]) & (right[:number] >= left[number])
+        is_near &= (top[:number] <= bottom[number]) & (bottom[:number] >= top[number])
+        is_near &= np.abs(middle[:number] - middle[number]) < MAX_CROSSED_DEPTH
+        for other in np.flatnonzero(is_near)[-MAX_CROSSED_STROKES:].tolist():
+            if count := np.count_nonzero(segments_cross(segments[number], segments[other])):
+                are_straight = is_straight([strokes[number]]) and is_straight([strokes[other]])
+                found.setdefault(number, {})[other] = 1 if are_straight else count
     return found
-
-
-def _segments(stroke: np.ndarray) -> np.ndarray:
-    """Return the segments of a stroke, `(n, 2, 2)`."""
-    points = _sampled(stroke)
-    return np.stack([points[:-1], points[1:]], axis=1)
 
 
 def _sampled(stroke: np.ndarray) -> np.ndarray:
@@ -159,7 +156,7 @@ def arrows(strokes: Sequence[np.ndarray]) -> Iterator[int]:
 def _is_shaft(stroke: np.ndarray) -> bool:
     """Return whether a stroke is straight and as long as a shaft; a steep one may be a letter's."""
     width, height = np.abs(stroke[-1] - stroke[0])
-    return _is_straight(stroke, MIN_STEEP_SHAFT_LENGTH if height > width else MIN_SHAFT_LENGTH)
+    return _is_straight(stroke, MIN_STEEP_SHAFT_LENGTH if height > width else MIN_LINE_LENGTH)
 
 
 def _are_barbs(shaft: np.ndarray, points: np.ndarray) -> bool:
@@ -242,6 +239,8 @@ def tables(strokes: Sequence[np.ndarray], left_out: Container[int]) -> Iterator[
             elif height >= MIN_RULE_LENGTH and width < MAX_LINE_ASPECT * height:
                 upright.append(edges)
     rules = np.array([*level, *upright]).reshape(-1, 5)
+    if len(rules) > MAX_RULES:
+        return
     is_level = np.arange(len(rules)) < len(level)
     number, left, top, right, bottom = rules.T
     gap_x = np.maximum(left[:, None] - right, left - right[:, None])
@@ -283,7 +282,7 @@ def list_mark(
     for count in range(1, min(MAX_BOX_STROKES, len(strokes)) + 1):
         if _is_box(strokes[:count], middle, max_corner_distance):
             box_right = right[:count].max()
-            end = int(np.searchsorted(left, box_right - MIN_BOX_OVERLAP))
+            end = int(np.searchsorted(left, box_right - MIN_BOX_GAP))
             if end < len(strokes) and left[end] - box_right >= MIN_BOX_GAP:
                 return ("- [x]" if end > count else "- [ ]"), end
     width, height = np.ptp(strokes[0], axis=0)

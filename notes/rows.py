@@ -47,6 +47,7 @@ MAX_LETTER_GAP = 2.0  # from a tall letter to the next letter (assumed)
 MIN_SWING = 2.0  # width of each swing of a scribble to the left
 MIN_NUM_SWINGS = 3  # number of a scribble's swings to the left
 MAX_DRAWING_GAP = 0.7  # distance between successive strokes of a drawing (assumed)
+MIN_UNDERLINE = 3.0  # width of an underline; the foot of an E is narrower
 MIN_LONG_LINE = 6.0  # width of a level line that is no letter's, whatever is beside it
 MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out nearer to it (assumed)
 MAX_LINE_DISTANCE = 2.5  # from a row's middle; a line that is further away has no row (assumed)
@@ -202,12 +203,12 @@ def _drawings(page: Block) -> dict[int, str]:
     or after a stroke of the drawing."""
     kinds = dict.fromkeys(arrows(page.strokes), DRAWING)
     for number, stroke in enumerate(page.strokes):
-        is_inside = np.abs(page.x - page.x[number]) < np.ptp(stroke[:, 0]) / 2
-        is_inside &= (page.y > page.top[number]) & (page.y < page.bottom[number])
-        if is_ring(stroke) and is_inside[:number].any():
-            kinds[number] = RING
         if is_caret(stroke) and _depth(page, number) > MIN_CARET_DEPTH:
             kinds[number] = CARET
+        elif is_ring(stroke):
+            edges = np.array([page.left, page.top, -page.right, -page.bottom])
+            if (edges[:, :number] > edges[:, [number]]).all(axis=0).any():
+                kinds[number] = RING
     is_tall = page.bottom - page.top > MAX_STROKE_HEIGHT
     tall = [n for n in np.flatnonzero(is_tall).tolist() if n not in kinds]
     drawn = {number for number in tall if not _is_letter(page, number, is_tall)}
@@ -277,7 +278,8 @@ def _crossing_strokes(page: Block, kinds: Mapping[int, str]) -> list[list[int]]:
     edges[:, [*kinds]] = np.nan
     groups = crossing_groups(page.strokes, edges)
     others = {*range(len(page.strokes))} - {*kinds, *chain(*groups)}
-    return groups + [[number] for number in sorted(others) if _is_scribble(page.strokes[number])]
+    wide = [number for number in sorted(others) if np.ptp(page.strokes[number][:, 0]) > MIN_SWING]
+    return groups + [[number] for number in wide if _is_scribble(page.strokes[number])]
 
 
 def _level_lines(page: Block, kinds: Mapping[int, str]) -> list[int]:
@@ -286,8 +288,9 @@ def _level_lines(page: Block, kinds: Mapping[int, str]) -> list[int]:
         number
         for number, stroke in enumerate(page.strokes)
         if number not in kinds
+        and (width := np.ptp(stroke[:, 0])) > MIN_UNDERLINE
         and is_level_line(stroke)
-        and (np.ptp(stroke[:, 0]) > MIN_LONG_LINE or _depth(page, number) > MIN_UNDERLINE_DEPTH)
+        and (width > MIN_LONG_LINE or _depth(page, number) > MIN_UNDERLINE_DEPTH)
     ]
 
 

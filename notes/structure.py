@@ -33,6 +33,7 @@ MIN_UNDERLINED_FRACTION = 0.7  # of a heading's width (assumed)
 MAX_UNDERLINE_DISTANCE = 2.5  # from the middle of a heading (assumed)
 MIN_HEADING_SIZE = 1.4  # size of a heading, as a multiple of the size of the rows (measured)
 MAX_HEADING_WIDTH = 0.75  # of a larger row, as a fraction of the widest row's (measured)
+MIN_HEADING_STEP = 1.2  # from the row above a larger row, as a multiple of the usual step (assumed)
 MIN_SIZED_ROWS = 3  # rows whose sizes are compared (assumed)
 MAX_LABEL_INK = 60.0  # length of a label's ink (assumed: some fifteen letters)
 MAX_LABEL_DISTANCE = 8.0  # from a label to its drawing (assumed)
@@ -103,7 +104,8 @@ def _level_structure(strokes: Sequence[np.ndarray]) -> tuple[list[FoundRow], dic
     outside = {*range(len(strokes))} - {*kinds, *chain(*cells.values())}
     rows, kinds_outside = _rows_of(strokes, outside)
     kinds |= kinds_outside
-    labels = [row for row in rows if _is_label(page, row, kinds)]
+    areas = _drawing_areas(page, kinds)
+    labels = [row for row in rows if _is_label(page, row, kinds, areas)]
     kinds |= dict.fromkeys(chain(*labels), LABEL)
     rows = [row for row in rows if row not in labels]
     found = _marked(page, rows, kinds)
@@ -142,25 +144,30 @@ def _cells(page: Block) -> tuple[dict[tuple[float, int, int], list[int]], dict[i
     return cells, kinds
 
 
-def _is_label(page: Block, row: Sequence[int], kinds: Mapping[int, str]) -> bool:
-    """Return whether a row is short and in a drawing, or beside it and written just before or after
-    another part of it. A drawing is begun before its labels."""
-    drawn = np.array([number for number, kind in kinds.items() if kind == DRAWING], int)
-    first, last = min(row), max(row)
-    if page.weight[row].sum() > MAX_LABEL_INK or not (drawn < first).any():
+def _drawing_areas(page: Block, kinds: Mapping[int, str]) -> np.ndarray:
+    """Return left, top, right and bottom of each tall drawing, and the number of its first stroke,
+    `(5, drawings)`. The strokes of a drawing are written one after another."""
+    drawn = np.array([number for number, kind in sorted(kinds.items()) if kind == DRAWING], int)
+    parts = [part for part in np.split(drawn, np.flatnonzero(np.diff(drawn) > 1) + 1) if len(part)]
+    areas = [
+        (page.left[p].min(), page.top[p].min(), page.right[p].max(), page.bottom[p].max(), p[0])
+        for p in parts
+    ]
+    areas = np.array(areas).reshape(-1, 5).T
+    return areas[:, areas[3] - areas[1] > MAX_STROKE_HEIGHT]
+
+
+def _is_label(page: Block, row: Sequence[int], kinds: Mapping[int, str], areas: np.ndarray) -> bool:
+    """Return whether a row is short, later than a drawing with one of the `areas`, and in it, or
+    beside it and written just before or after some stroke of a drawing."""
+    if page.weight[row].sum() > MAX_LABEL_INK:
         return False
-    left, right = page.left[row].min(), page.right[row].max()
-    is_next = first - 1 in drawn or last + 1 in drawn
-    drawn.sort()
-    for part in np.split(drawn, np.flatnonzero(np.diff(drawn) > 1) + 1):
-        top, bottom = page.top[part].min(), page.bottom[part].max()
-        left_gap, right_gap = left - page.right[part].max(), page.left[part].min() - right
-        is_inside = max(left_gap, right_gap) < (MAX_LABEL_DISTANCE if is_next else left - right)
-        is_level = ((page.y[row] > top) & (page.y[row] < bottom)).all()
-        is_tall = bottom - top > MAX_STROKE_HEIGHT
-        if is_inside and is_level and is_tall and part[0] < first:
-            return True
-    return False
+    left, top, right, bottom, start = areas
+    is_next = DRAWING in (kinds.get(min(row) - 1), kinds.get(max(row) + 1))
+    reach = MAX_LABEL_DISTANCE if is_next else page.left[row].min() - page.right[row].max()
+    is_near = np.maximum(page.left[row].min() - right, left - page.right[row].max()) < reach
+    is_near &= (top < page.y[row].min()) & (page.y[row].max() < bottom) & (start < min(row))
+    return bool(is_near.any())
 
 
 def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) -> list[FoundRow]:
@@ -193,13 +200,17 @@ def _listed(page: Block, row: list[int], max_corner_distance: float) -> FoundRow
 
 
 def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
-    """Return which rows are larger than the others, shorter, and not the last one, `(rows,)`."""
-    if len(rows) < MIN_SIZED_ROWS:
+    """Return which rows are larger than the others, shorter, apart from the row above, and not the
+    last one, `(rows,)`."""
+    widths = np.array([page.right[row].max() - page.left[row].min() for row in rows])
+    steps = np.diff([page.y[row].mean() for row in rows])
+    pitch = np.median(steps[steps > 0]) if (steps > 0).any() else 0.0
+    is_large = widths < MAX_HEADING_WIDTH * widths.max(initial=0.0)
+    is_large[1:] &= (steps < 0) | (steps > MIN_HEADING_STEP * pitch)
+    is_large[-1:] = False
+    if len(rows) < MIN_SIZED_ROWS or not is_large.any():
         return np.zeros(len(rows), bool)
     inks = [from_strokes([page.strokes[number] for number in row]) for row in rows]
-    widths = np.array([page.right[row].max() - page.left[row].min() for row in rows])
-    is_large = widths < MAX_HEADING_WIDTH * widths.max()
-    is_large[-1] = False
     # A row is larger by both measures, as capitals and short rows mislead either.
     edges = np.array([-np.inf, np.inf])
     for measure in (x_height, lambda ink: x_heights(ink, edges)[0]):

@@ -116,20 +116,18 @@ def vertical_segments(ink: np.ndarray) -> np.ndarray:
 
     A row `(x, y, dx, dy)` has the beginning of a segment and the offset of its end; dy is not 0.
     """
-    points = to_points(ink)
-    directions = np.sign(np.diff(points[:, 1]))
-    is_end = np.asarray(ink)[:, 2] > 0.5
-    moving = np.flatnonzero((directions != 0) & ~is_end[:-1])
+    points, is_end = to_points(ink), np.asarray(ink)[:-1, 2] > 0.5
+    steps = np.diff(points[:, 1])
+    moving = np.flatnonzero((steps != 0) & ~is_end)
     if not len(moving):
         return np.empty((0, 4))
-    stroke_numbers = np.cumsum(is_end)[moving]
-    is_first_of_stroke = np.diff(stroke_numbers, prepend=-1) != 0
-    firsts = np.flatnonzero(is_first_of_stroke | (np.diff(directions[moving], prepend=0) != 0))
-    begins, lasts = moving[firsts], moving[np.append(firsts[1:], len(moving)) - 1]
-    # A segment ends where the next one of its stroke begins, also behind points of equal y.
-    has_next = ~np.append(is_first_of_stroke[firsts[1:]], True)
-    ends = np.where(has_next, np.append(begins[1:], 0), lasts + 1)
-    return np.concatenate([points[begins], points[ends] - points[begins]], axis=1)
+    is_first = np.diff(np.cumsum(is_end)[moving], prepend=-1) != 0
+    is_start = is_first | (np.diff(np.sign(steps[moving]), prepend=0) != 0)
+    # A segment ends where the next of its stroke starts, or behind the stroke's last movement.
+    starts = moving[is_start]
+    last = moving[np.append(is_start[1:], True)] + 1
+    ends = np.where(np.append(is_first[is_start][1:], True), last, np.append(starts[1:], 0))
+    return np.concatenate([points[starts], points[ends] - points[starts]], axis=1)
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
