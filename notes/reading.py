@@ -13,12 +13,13 @@ import numpy as np
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.ink_words import InkWord
-from notes.confidence import confidence
+from notes.confidence import confidences
 from notes.ink_page import InkPage, TypedText
 from notes.page_text import NUMBER, PageRow, PageText, PageWord
 from notes.searching import kept_frames
 from notes.structure import MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
 from utils.ink import from_strokes, turned_back
+from utils.page.ink_page import LINE_PITCH
 
 TYPED_WIDTH = 0.5
 """Width of a typed character as a fraction of the font size (assumed)."""
@@ -44,11 +45,13 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
     left_out += Counter(stroke.tool for stroke in page.strokes if stroke.tool != "pen")
     inks = [_level_ink(strokes, row) for row in found]
     characters, rows = reader.model.alphabet.characters, []
-    for row, ink, words in zip(found, inks, reader.read_words(inks, search), strict=True):
+    read = reader.read_words(inks, search)
+    sureness = iter(confidences([(word.text, word.probability) for row in read for word in row]))
+    for row, ink, words in zip(found, inks, read, strict=True):
         if words:
             positions = np.concatenate([strokes[index] for index in row.strokes])
             digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
-            words = tuple(_page_word(positions, characters, word) for word in words)
+            words = tuple(_page_word(positions, characters, w, next(sureness)) for w in words)
             numbers = tuple(pen_numbers[index] for index in row.strokes)
             rows.append(PageRow(words, numbers, digest, row.mark, row.turn))
         else:
@@ -73,10 +76,9 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: Reader, search: Search) -
             rows, _ = find_structure(block, np.full(len(block), tried))
             longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
             read = reader.read_words([_level_ink(block, row) for row in longest], search)
-            words = [word for row in read for word in row]
-            weighted = [len(word.text) * confidence(word.text, word.probability) for word in words]
-            num_characters = sum(len(word.text) for word in words)
-            mean_confidence[tried] = sum(weighted) / max(num_characters, 1)
+            words = [(word.text, word.probability) for row in read for word in row]
+            lengths = [len(text) for text, _ in words]
+            mean_confidence[tried] = np.dot(lengths, confidences(words)) / max(sum(lengths), 1)
         if mean_confidence[turn] < max(mean_confidence[0], MIN_TURNED_CONFIDENCE):
             turns[numbers] = 0
     return turns
@@ -96,19 +98,21 @@ def with_numbers(rows: list[PageRow]) -> list[PageRow]:
     ]
 
 
-def _page_word(positions: np.ndarray, characters: Sequence[str], word: InkWord) -> PageWord:
+def _page_word(
+    positions: np.ndarray, characters: Sequence[str], word: InkWord, confidence: float
+) -> PageWord:
     """Return a word that was read in a row as a word of the page.
 
     Args:
         positions: positions of the row's points on the page, `(points, 2)`.
         characters: the network's alphabet.
         word: the word, with the range of its points in the row.
+        confidence: the probability that it was read right.
     """
     points = positions[word.points]
     box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
-    probability = confidence(word.text, word.probability)
     frames = kept_frames(word.log_probs, characters)
-    return PageWord(word.text, box, probability, word.alternatives, frames)
+    return PageWord(word.text, box, confidence, word.alternatives, frames)
 
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:
@@ -130,7 +134,7 @@ def _middle(row: PageRow) -> float:
 
 def _typed_words(text: TypedText, line_number: int, line: str) -> Iterator[PageWord]:
     """Yield the words of a line of a typed text."""
-    top, column = text.y + line_number * text.size, 0
+    top, column = text.y + LINE_PITCH * line_number * text.size, 0
     for word in line.split():
         column = line.index(word, column)
         left = text.x + TYPED_WIDTH * text.size * column

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model.recognition.ink_words import InkWord
-from notes.confidence import confidence
+from notes.confidence import confidences, language_of
 from notes.ink_page import InkPage, PageStroke, TypedText
 from notes.page_text import PageRow, PageWord
 from notes.reading import read_page, with_numbers
@@ -52,7 +52,7 @@ def test_words_have_their_place_on_the_page():
     word = upper.words[0]
     points = strokes[upper.strokes[0]].points
     assert word.box == (*points.min(axis=0), *points.max(axis=0))
-    assert (word.confidence, word.alternatives) == (confidence("a", 0.5), ("o",))
+    assert (word.confidence, word.alternatives) == (*confidences([("a", 0.5)]), ("o",))
     assert word.frames == ({"a": 0, "_": 0.7},)  # log 2
     everything = np.concatenate(first)
     assert upper.box == (*everything.min(axis=0), *everything.max(axis=0))
@@ -88,7 +88,29 @@ def test_rows_with_numbers_are_a_list_where_there_are_two():
 
 
 def test_confidence_grows_with_the_probability_and_is_never_a_persons():
-    values = [confidence("qxz", float(p)) for p in np.linspace(0, 1, 50)]
+    values = confidences([("qxz", float(p)) for p in np.linspace(0, 1, 50)])
     assert values == sorted(values) and 0 <= values[0] < 0.01 and values[-1] == 0.9999
-    assert confidence("qxz", 0.5) == 0.3165  # by hand: 1 / (1 + e^0.77)
-    assert confidence("(The,", 0.5) == 0.6295  # a common word: 1 / (1 + e^(0.77 - 1.3))
+    # By hand: 1 / (1 + e^0.77), and of a common word 1 / (1 + e^(0.77 - 1.3))
+    assert confidences([("qxz", 0.5), ("(The,", 0.5)]) == [0.3165, 0.6295]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Gestern haben wir auf dem Markt noch etwas für den Garten gekauft", "de"),
+        ("Hier nous avons acheté quelque chose pour le jardin sur le marché", "fr"),
+        ("Yesterday we bought something for the garden on the market", ""),
+        ("qxz 17 bzw lmnop 23", ""),
+        ("", ""),
+    ],
+)
+def test_words_of_a_pages_language_are_common(text, language):
+    pytest.importorskip("wordfreq", reason="wordfreq is not installed")
+    assert language_of(text.casefold().split()) == language
+
+
+def test_a_german_word_is_surer_on_a_german_page():
+    pytest.importorskip("wordfreq", reason="wordfreq is not installed")
+    pages = "we have them on the market, Garten", "wir haben etwas auf dem Markt, Garten"
+    english, german = ([(word, 0.9) for word in page.split()] for page in pages)
+    assert confidences(german)[-1] > confidences(english)[-1]
