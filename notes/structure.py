@@ -34,8 +34,8 @@ RULE = "rule of a table"
 LIST_MARK = "mark of a list"
 """Further kinds of strokes that are in no row, beside those of `rows`."""
 
-MAX_BOX_INDENT = 1.5  # from the left end of a box to those of other boxes (assumed)
-MIN_LIST_ROWS = 2  # rows of a page with a mark; a single dash is a sentence's (measured)
+MIN_LIST_ROWS = 2  # rows of a list; a single dash is a sentence's (measured)
+MAX_LIST_INDENT = 1.5  # from the left end of a row to those of the other rows of its list (assumed)
 MIN_UNDERLINED_FRACTION = 0.7  # of a heading's width (assumed)
 MIN_HEADING_SIZE = 1.4  # size of a heading, as a multiple of the size of the rows (measured)
 MAX_HEADING_WIDTH = 0.75  # of a larger row, as a fraction of the widest row's (measured)
@@ -179,12 +179,14 @@ def _is_label(page: Block, row: Sequence[int], kinds: Mapping[int, str], areas: 
 def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) -> list[FoundRow]:
     """Return rows with their marks, and without the strokes of the marks of lists."""
     found = [_listed(page, row, MAX_CORNER_DISTANCE) for row in rows]
-    if sum(row.mark != "" for row in found) < MIN_LIST_ROWS:
-        found = [FoundRow(row) for row in rows]
-    boxes = [page.left[row].min() for row, f in zip(rows, found, strict=True) if "[" in f.mark]
+    lefts = np.array([page.left[row].min() for row in rows])
+    are_items = np.array([row.mark != "" for row in found], bool)
+    are_boxes = np.array(["[" in row.mark for row in found], bool)
     for index, row in enumerate(rows):
-        is_aligned = np.abs(page.left[row].min() - boxes) < MAX_BOX_INDENT
-        if not found[index].mark and np.count_nonzero(is_aligned) >= MIN_LIST_ROWS:
+        is_aligned = np.abs(lefts[index] - lefts) < MAX_LIST_INDENT
+        if are_items[index] and (is_aligned & are_items).sum() < MIN_LIST_ROWS:
+            found[index] = FoundRow(row)
+        elif not are_items[index] and (is_aligned & are_boxes).sum() >= MIN_LIST_ROWS:
             found[index] = _listed(page, row, MAX_LISTED_CORNER_DISTANCE)
     lines = [number for number, kind in kinds.items() if kind == UNDERLINE]
     are_headings = _are_large(page, [row.strokes for row in found])
