@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -202,7 +203,7 @@ class SourceDataset(BaseDataset):
         """Return the parsed source; None if a part of it is made, and others are missing."""
         if "://" in (self.root or ""):
             return self._fetched(self.root)
-        if (self.path / INDEX).is_file():
+        if os.path.isfile(self.path / INDEX):  # False in a folder that cannot be read
             return open_shards(self.path, is_examined=how.is_examined)
         try:
             if self.path.is_dir():
