@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from inspect import Parameter
 from itertools import combinations
@@ -22,7 +23,7 @@ Taken = Sequence[str | dict[str, Annotated[int, Range(1, 1000)]]]
 
 @dataclass(eq=False)
 class Source(BaseDataset):
-    """A dataset with a name, of which others may be made; a load of the recipe loads it once.
+    """A dataset with a name, of which others may be made.
 
     Args:
         dataset: the dataset.
@@ -34,7 +35,7 @@ class Source(BaseDataset):
     dataset: BaseDataset
     like: BaseDataset | None = None
     made_of: Sequence["Source"] = ()
-    _loaded: dict[str, Loaded] = field(default_factory=dict, repr=False)  # by split
+    _kept: dict[str, Loaded] | None = field(default=None, init=False)  # by split, see `kept`
 
     def __str__(self) -> str:
         return str(self.dataset)
@@ -50,21 +51,23 @@ class Source(BaseDataset):
     def preprocessing(self) -> list[BaseTransform]:
         return self.dataset.preprocessing()
 
-    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Return the samples of `splits`; those that were loaded since `forget` are not loaded."""
-        if new := [split for split in splits if split not in self._loaded]:
-            loaded = self.dataset.load({*new, "train"} if self.like else new)
-            self._loaded |= dict.fromkeys(new, self._like(loaded) if self.like else loaded)
-        found = {split: self._loaded[split].samples.get(split) for split in splits}
-        samples = {split: lines for split, lines in found.items() if lines is not None}
-        return replace(self._loaded[next(iter(found))], samples=samples)
+    @contextmanager
+    def kept(self) -> Iterator[dict[str, Loaded]]:
+        """Load no split twice while this is open; yield what is loaded, by split."""
+        self._kept = {}
+        try:
+            yield self._kept
+        finally:
+            self._kept = None
 
-    def forget(self) -> Mapping[str, float]:
-        """Release what was loaded, also within; return the `Loaded.fitted` of the dataset."""
-        loaded, self._loaded = self._loaded, {}
-        for part in self.made_of:
-            part.forget()
-        return next((part.fitted for part in loaded.values()), {})
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        kept = {} if self._kept is None else self._kept
+        if new := [split for split in splits if split not in kept]:
+            loaded = self.dataset.load({*new, "train"} if self.like else new)
+            kept |= dict.fromkeys(new, self._like(loaded) if self.like else loaded)
+        found = {split: kept[split].samples.get(split) for split in splits}
+        samples = {split: lines for split, lines in found.items() if lines is not None}
+        return replace(kept[next(iter(found))], samples=samples)
 
     def _like(self, loaded: Loaded) -> Loaded:
         """Return lines in the x-height, and on the grid, of `like`."""
@@ -189,10 +192,14 @@ class Recipe(BaseDataset):
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the sources in their order, each once, and return what the splits take of them."""
-        needed, loaded = self._needed(splits), {}
-        for name, source in self.present.items():
-            if any(name in self.taken[split] for split in splits):
-                loaded[name] = source.load([split for split in splits if source in needed[split]])
+        needed = self._needed(splits)
+        with ExitStack() as stack:
+            kept = {name: stack.enter_context(one.kept()) for name, one in self.present.items()}
+            loaded = {
+                name: source.load([split for split in splits if source in needed[split]])
+                for name, source in self.present.items()
+                if any(name in self.taken[split] for split in splits)
+            }
         parts = {split: self._parts(split, loaded) for split in splits if self.taken[split]}
         samples = {split: sum(of.values(), Samples()) for split, of in parts.items()}
         lines = [line for one in loaded.values() for line in one.report.splitlines()]
@@ -206,8 +213,9 @@ class Recipe(BaseDataset):
             report="\n".join(dict.fromkeys([*lines, *table(parts)])),
             fitted={
                 f"{name}.args.{key}": value
-                for name, source in self.present.items()
-                for key, value in source.forget().items()
+                for name, by_split in kept.items()
+                for part in by_split.values()
+                for key, value in part.fitted.items()
             },
         )
 
@@ -250,9 +258,9 @@ def persons_of(samples: Samples) -> set[str]:
 
 @dataclass(kw_only=True, eq=False)
 class UnitedDataset(BaseDataset):
-    """Two datasets as one dataset, for a recogniser: each split has the samples of both datasets.
+    """Two datasets as one, in configs of former versions; a recipe that takes both is the same.
 
-    A recipe that takes both is the same. The ink of each sample stays in the units of its dataset.
+    Each split has the samples of both datasets, whose ink stays in the units of its dataset.
 
     Args:
         dataset: the first dataset.

@@ -123,12 +123,12 @@ def _line(document: bytes) -> Sample:
     root = xml_tree(document, _ROOT)
     strokes = [stroke.findall("Point") for stroke in root.iter("Stroke")]
     points = [
-        " ".join(point.get(name, "") for name in ("x", "y", "time"))
+        f"{point.get('x', '')} {point.get('y', '')} {point.get('time', '')}"
         for stroke in strokes
         for point in stroke
     ]
     check_points(len(points))
-    text = "".join(f"{point} " for point in points)
+    text = " ".join([*points, ""])
     if not re.fullmatch(f"(?:{_POINT} )*", text, re.ASCII):
         matches = [re.fullmatch(_POINT, point, re.ASCII) for point in points]
         index = matches.index(None)

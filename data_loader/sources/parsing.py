@@ -146,12 +146,13 @@ class _TreeBuilder(ElementTree.TreeBuilder):
         self.open: list[ElementTree.Element] = []  # elements that have not ended, from the root
 
     def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
-        self.open.append(super().start(_local_name(tag), attributes))
+        name = _local_name(tag) if tag.startswith("{") else tag
+        self.open.append(super().start(name, attributes))
         return self.open[-1]
 
     def end(self, tag: str) -> ElementTree.Element:
         self.open.pop()
-        return super().end(_local_name(tag))
+        return super().end(tag)
 
     def start_ns(self, prefix: str, uri: str) -> None:
         if len(uri) > MAX_QUOTED:  # It is put before the name of each element in it.
