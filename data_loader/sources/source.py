@@ -17,7 +17,7 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
 from base.preparing import Preparing
 from base.samples import Sample, Samples
-from data_loader.sources.fetching import ADDRESS, INDEX
+from data_loader.sources.fetching import ADDRESS
 from data_loader.sources.parsing import Budget, Fault, Parsed, decode, first_of, summarise
 from data_loader.sources.shards import (
     Fetched,
@@ -201,10 +201,15 @@ class SourceDataset(BaseDataset):
 
     def _prepared(self, how: Preparing) -> Shards | None:
         """Return the parsed source; None if a part of it is made, and others are missing."""
+<<<<<<< HEAD
+        if (given := self._given(how)) is not None:
+            return given
+=======
         if "://" in (self.root or ""):
             return self._fetched(self.root)
         if os.path.isfile(self.path / INDEX):  # False in a folder that cannot be read
             return open_shards(self.path, is_examined=how.is_examined)
+>>>>>>> main
         try:
             if self.path.is_dir():
                 next(self.path.iterdir(), None)  # raises an OSError if the folder is unreadable
@@ -225,12 +230,14 @@ class SourceDataset(BaseDataset):
         making = Making(type(self).__name__, key, self.blocks(files), self.read, licences=licences)
         return prepared(making, folders, how)
 
-    def _fetched(self, address: str) -> Shards:
-        """Return the samples of a prepared folder at an address.
+    def _given(self, how: Preparing) -> Shards | None:
+        """Return the samples where `root` is a prepared folder, or the address of one.
 
         Raises:
             ConfigFault: if it is no address.
         """
+        if "://" not in (address := self.root or ""):
+            return open_shards(self.path, is_examined=how.is_examined)
         if not ADDRESS.fullmatch(address):
             expected = "a folder, or an address of a prepared one, such as s3://BUCKET/FOLDER"
             raise ConfigFault("root", address, expected)
