@@ -95,7 +95,8 @@ def run(arguments: argparse.Namespace) -> None:
         changed = {n: file for n, file in files.items() if states[n] != before.get(n)}
         if changed or states.keys() != before.keys():
             is_one = arguments.lines or (arguments.output and arguments.output.file)
-            reading = _Reading(library, files if is_one else changed, reader, path)
+            is_single = not (path.is_dir() or before)  # While it is watched it may be half written.
+            reading = _Reading(library, files if is_one else changed, reader, is_single=is_single)
             _use(arguments, library, reading)
             reading.report()
             if not (reading.num_read or arguments.watch):
@@ -181,14 +182,19 @@ def _name(reader: Loader, path: str, chosen: SearchOptions) -> str:
 
 class _Reading:
     """Reads the notes of files one after another when it is iterated over, and counts what was
-    read. A file that cannot be read is reported and skipped; if it is the path of the command line,
-    its error is raised."""
+    read. A file that cannot be read is reported and skipped; if it is the only one of the command
+    line, its error is raised."""
 
     def __init__(
-        self, library: "notes.Library", files: Mapping[str, Path], reader: Loader, path: Path
+        self,
+        library: "notes.Library",
+        files: Mapping[str, Path],
+        reader: Loader,
+        *,
+        is_single: bool,
     ) -> None:
         self._library, self.files, self._reader = library, files, reader
-        self.is_single = not path.is_dir()
+        self.is_single = is_single
         self.num_read = 0
         self._counts, self._left_out = Counter[str](), Counter[str]()
 
