@@ -281,9 +281,9 @@ def _print_hits(
 ) -> None:
     """Print each place of notes where words probably stand, then those where similar words do."""
     hits, similar = library.search(arguments.search, files)
-    for hit in (*hits, *similar):
+    for number, hit in enumerate((*hits, *similar)):
         address = f"{hit.page_number}:{hit.row_number}:{hit.word_number}"
-        confidence = f"{hit.confidence:.2f}" if hit.confidence else "perhaps"
+        confidence = f"{hit.confidence:.2f}" if number < len(hits) else "perhaps"
         tqdm.write(f"{printable(hit.name)}\t{address}\t{confidence}\t{hit.text}")
     if not hits:
         print(f"no row has {arguments.search!r}", file=sys.stderr)

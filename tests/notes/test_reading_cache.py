@@ -141,14 +141,20 @@ def test_a_corrected_word_is_found_as_it_is(read, notes_file, library_of):
         assert [hit.name for hit in library.search(query, files)[0]] == names
 
 
-@pytest.mark.parametrize("content", [b"no database" * 100, None])
-def test_a_damaged_index_is_made_anew(read, notes_file, tmp_path, content):
+@pytest.mark.parametrize("page", [0, 3, 6, 9])
+def test_a_damaged_index_is_made_anew(read, notes_file, tmp_path, page):
     _, library = read
-    library.note("a", notes_file)
+    files = {"a": notes_file}
+    library.correct(library.note("a", notes_file), (1, 2, 1), "Vauxhall")
+    assert library.search("vauxhall", files)[0]
     (index,) = (tmp_path / "kept" / "index").iterdir()
-    index.write_bytes(index.read_bytes()[: 3 * 4096] if content is None else content)
+    content = bytearray(index.read_bytes())
+    content[4096 * page : 4096 * page + 4096] = b"damaged " * 512
+    index.write_bytes(content)
     for again in (replace(library), replace(library)):
-        assert len(again.search("kennedy", {"a": notes_file})[0]) == 1
+        assert len(again.search("vauxhall", files)[0]) == 1
+    replace(library).correct(again.note("a", notes_file), (1, 2, 1), None)
+    assert len(replace(library).search("kennedy", files)[0]) == 1
 
 
 @pytest.mark.parametrize("suffix", [".pdf", ".txt", ".inkml"])
