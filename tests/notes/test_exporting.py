@@ -8,7 +8,7 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from data_loader import read_ink
-from notes.exporting import TextForm, save, save_lines
+from notes.exporting import TextForm, markdown_parts, save, save_lines, text_parts
 from notes.formats import read_pages
 from notes.page_text import Note, PageRow, PageText, PageWord
 from tests.notes.pages import note, text_of, written_page
@@ -77,6 +77,37 @@ def test_a_pdf_that_cannot_lie_under_notes_is_named(tmp_path, password, page, me
     with pytest.raises(UserError, match="cannot be put under the notes"):
         save([note(background=below)], tmp_path / "a.pdf")
     assert not (tmp_path / "a.pdf").exists()
+
+
+MARKED = """\
+### Plan
+
+- milk
+- [x] eggs\\_
+
+1. mix
+2. bake
+
+then eat\\
+and rest
+
+| day |  | cost |
+| --- | --- | --- |
+| Mo | Bern |  |
+"""
+
+
+def test_lists_headings_and_tables_are_what_they_are_in_markdown():
+    texts = ("Plan", "#"), ("milk", "-"), ("eggs_", "- [x]"), ("1. mix", "1."), ("2. bake", "1.")
+    texts += ("then eat", ""), ("and rest", ""), ("day", "|"), ("cost", "|||")
+    texts += ("Mo", "|"), ("Bern", "||")
+    word = (0.0, 0.0, 1.0, 1.0)
+    rows = (PageRow((PageWord(text, word),), mark=mark) for text, mark in texts)
+    notes = [Note("a", [(written_page(), PageText(tuple(rows)))])]
+    assert "".join(markdown_parts(notes)) == f"# a\n\n## Page 1\n\n{MARKED}"
+    plain = "".join(text_parts(notes)).splitlines()
+    assert plain[:4] == ["Plan", "- milk", "- [x] eggs_", "1. mix"]
+    assert plain[-2:] == ["day |  | cost", "Mo | Bern"]
 
 
 def test_texts_mark_what_is_unsure(tmp_path):
