@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from notes.page_text import Note
@@ -40,6 +41,18 @@ def test_what_a_file_leaves_out_is_not_kept_with_the_ink(read):
     library.text_of(written_page())
     text = library.text_of(written_page(left_out=Counter({"image": 2})))
     assert text.left_out == {"image": 2, "highlighter": 1} and len(pages) == 1
+
+
+def test_a_page_is_not_read_again_when_it_looks_different(read):
+    """Layers and pressure, for example, do not change what is read, nor corrections of it."""
+    pages, library = read
+    page = written_page()
+    first = library.text_of(page)
+    looks = dict(layer=1, opacity=0.5, fill="#ff0000", dash=(1.0, 2.0), colour="#00ff00", width=9.0)
+    strokes = tuple(replace(s, widths=np.ones(len(s.points)), **looks) for s in page.strokes)
+    typed = tuple(replace(text, colour="#00ff00", layer=1) for text in page.typed)
+    other = replace(page, strokes=strokes, typed=typed, paper="#000000", layers=("a", "b"))
+    assert library.text_of(other) == first and len(pages) == 1
 
 
 def test_a_page_is_read_where_nothing_can_be_kept(read, tmp_path):
