@@ -47,6 +47,18 @@ def test_what_a_file_leaves_out_is_not_kept_with_the_ink(read):
     assert text.left_out == {"image": 2, "highlighter": 1} and len(pages) == 1
 
 
+def test_a_page_is_not_read_again_when_it_looks_different(read):
+    """Layers and pressure, for example, do not change what is read, nor corrections of it."""
+    pages, library = read
+    page = written_page()
+    first = library.text_of(page)
+    looks = dict(layer=1, opacity=0.5, fill="#ff0000", dash=(1.0, 2.0), colour="#00ff00", width=9.0)
+    strokes = tuple(replace(s, widths=np.ones(len(s.points)), **looks) for s in page.strokes)
+    typed = tuple(replace(text, colour="#00ff00", layer=1) for text in page.typed)
+    other = replace(page, strokes=strokes, typed=typed, paper="#000000", layers=("a", "b"))
+    assert library.text_of(other) == first and len(pages) == 1
+
+
 def test_a_page_is_read_where_nothing_can_be_kept(read, tmp_path):
     pages, library = read
     (tmp_path / "kept").write_text("a file in the place of the folder")
