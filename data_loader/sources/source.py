@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -201,15 +200,8 @@ class SourceDataset(BaseDataset):
 
     def _prepared(self, how: Preparing) -> Shards | None:
         """Return the parsed source; None if a part of it is made, and others are missing."""
-<<<<<<< HEAD
         if (given := self._given(how)) is not None:
             return given
-=======
-        if "://" in (self.root or ""):
-            return self._fetched(self.root)
-        if os.path.isfile(self.path / INDEX):  # False in a folder that cannot be read
-            return open_shards(self.path, is_examined=how.is_examined)
->>>>>>> main
         try:
             if self.path.is_dir():
                 next(self.path.iterdir(), None)  # raises an OSError if the folder is unreadable
