@@ -1,15 +1,18 @@
 """What an epoch is made of: sources by name, and datasets that are made of other datasets."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from inspect import Parameter
-from itertools import chain, combinations
+from itertools import combinations
 from typing import Annotated, Any
 
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from base.config.binder import Signature
+from base.preparing import Preparing
+from base.samples import Samples, Seen
 from data_loader.matching import scaled, typical_height
 from data_loader.sources.parsing import first_of
 from utils.checks import ABSENT, ConfigFault, Range
@@ -20,7 +23,7 @@ Taken = Sequence[str | dict[str, Annotated[int, Range(1, 1000)]]]
 
 @dataclass(eq=False)
 class Source(BaseDataset):
-    """A dataset with a name, of which others may be made; a load of the recipe loads it once.
+    """A dataset with a name, of which others may be made.
 
     Args:
         dataset: the dataset.
@@ -32,7 +35,7 @@ class Source(BaseDataset):
     dataset: BaseDataset
     like: BaseDataset | None = None
     made_of: Sequence["Source"] = ()
-    _loaded: dict[str, Loaded] = field(default_factory=dict, repr=False)  # by split
+    _kept: dict[str, Loaded] | None = field(default=None, init=False)  # by split, see `kept`
 
     def __str__(self) -> str:
         return str(self.dataset)
@@ -48,21 +51,23 @@ class Source(BaseDataset):
     def preprocessing(self) -> list[BaseTransform]:
         return self.dataset.preprocessing()
 
-    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Return the samples of `splits`; those that were loaded since `forget` are not loaded."""
-        if new := [split for split in splits if split not in self._loaded]:
-            loaded = self.dataset.load({*new, "train"} if self.like else new)
-            self._loaded |= dict.fromkeys(new, self._like(loaded) if self.like else loaded)
-        found = {split: self._loaded[split].samples.get(split) for split in splits}
-        samples = {split: lines for split, lines in found.items() if lines is not None}
-        return replace(self._loaded[next(iter(found))], samples=samples)
+    @contextmanager
+    def kept(self) -> Iterator[dict[str, Loaded]]:
+        """Load no split twice while this is open; yield what is loaded, by split."""
+        self._kept = {}
+        try:
+            yield self._kept
+        finally:
+            self._kept = None
 
-    def forget(self) -> Mapping[str, float]:
-        """Release what was loaded, also within; return the `Loaded.fitted` of the dataset."""
-        loaded, self._loaded = self._loaded, {}
-        for part in self.made_of:
-            part.forget()
-        return next((part.fitted for part in loaded.values()), {})
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        kept = {} if self._kept is None else self._kept
+        if new := [split for split in splits if split not in kept]:
+            loaded = self.dataset.load({*new, "train"} if self.like else new)
+            kept |= dict.fromkeys(new, self._like(loaded) if self.like else loaded)
+        found = {split: kept[split].samples.get(split) for split in splits}
+        samples = {split: lines for split, lines in found.items() if lines is not None}
+        return replace(kept[next(iter(found))], samples=samples)
 
     def _like(self, loaded: Loaded) -> Loaded:
         """Return lines in the x-height, and on the grid, of `like`."""
@@ -181,14 +186,22 @@ class Recipe(BaseDataset):
     def preprocessing(self) -> list[BaseTransform]:
         return self._main.preprocessing()
 
+    def prepare(self, how: Preparing) -> None:
+        for source in self.present.values():
+            source.prepare(how)
+
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the sources in their order, each once, and return what the splits take of them."""
-        needed, loaded = self._needed(splits), {}
-        for name, source in self.present.items():
-            if any(name in self.taken[split] for split in splits):
-                loaded[name] = source.load([split for split in splits if source in needed[split]])
+        needed = self._needed(splits)
+        with ExitStack() as stack:
+            kept = {name: stack.enter_context(one.kept()) for name, one in self.present.items()}
+            loaded = {
+                name: source.load([split for split in splits if source in needed[split]])
+                for name, source in self.present.items()
+                if any(name in self.taken[split] for split in splits)
+            }
         parts = {split: self._parts(split, loaded) for split in splits if self.taken[split]}
-        samples = {split: [*chain.from_iterable(of.values())] for split, of in parts.items()}
+        samples = {split: sum(of.values(), Samples()) for split, of in parts.items()}
         lines = [line for one in loaded.values() for line in one.report.splitlines()]
         whole, *others = loaded.values() or [Loaded({}, "")]
         if others:
@@ -200,26 +213,25 @@ class Recipe(BaseDataset):
             report="\n".join(dict.fromkeys([*lines, *table(parts)])),
             fitted={
                 f"{name}.args.{key}": value
-                for name, source in self.present.items()
-                for key, value in source.forget().items()
+                for name, by_split in kept.items()
+                for part in by_split.values()
+                for key, value in part.fitted.items()
             },
         )
 
-    def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, list[Sample]]:
+    def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, Samples]:
         """Return what a split takes of each of its sources that was not in one before."""
-        counts, parts = Counter(), {}
+        parts = {}
+        seen = defaultdict(Seen)  # by the number of the copy
         for name, times in self.taken[split].items():
-            samples, parts[name] = loaded[name].samples.get(split, []), []
+            samples, parts[name] = loaded[name].samples.get(split, []), Samples()
             for copy in range(times):
-                new = [sample for sample in samples if counts[sample] <= copy]
-                counts.update(new)
-                if copy:
-                    new = [sample.of(f"{sample.name}+{copy}") for sample in new]
-                parts[name] += new
+                new = seen[copy].new(samples)
+                parts[name] += new.named(f"+{copy}") if copy else new
         return parts
 
 
-def table(parts: Mapping[str, Mapping[str, Sequence[Sample]]]) -> list[str]:
+def table(parts: Mapping[str, Mapping[str, Samples]]) -> list[str]:
     """Return the lines of a table of what each split has of each source, and of persons that two
     splits share."""
     lines = [f"{'':<6}{'source':<16}{'lines':>9}{'points':>12}{'persons':>9}  of an epoch"]
@@ -227,8 +239,7 @@ def table(parts: Mapping[str, Mapping[str, Sequence[Sample]]]) -> list[str]:
     for split, by_source in parts.items():
         total = sum(map(len, by_source.values()))
         for name, samples in by_source.items():
-            points = sum(len(sample.ink) for sample in samples)
-            known = {sample.writer for sample in samples} - {""}
+            points, known = int(samples.lengths.sum()), persons_of(samples)
             row = f"{split:<6}{name:<16}{len(samples):>9,}{points:>12,}{len(known) or '?':>9}"
             share = f"{len(samples) / max(total, 1):>13.1%}" if split == "train" else ""
             lines.append(row + share)
@@ -240,11 +251,16 @@ def table(parts: Mapping[str, Mapping[str, Sequence[Sample]]]) -> list[str]:
     return lines
 
 
+def persons_of(samples: Samples) -> set[str]:
+    """Return the names of the persons who wrote samples, as far as they are known."""
+    return {*samples.kept("persons", lambda: sorted({*samples.strings("writer")} - {""}))}
+
+
 @dataclass(kw_only=True, eq=False)
 class UnitedDataset(BaseDataset):
-    """Two datasets as one dataset, for a recogniser: each split has the samples of both datasets.
+    """Two datasets as one, in configs of former versions; a recipe that takes both is the same.
 
-    A recipe that takes both is the same. The ink of each sample stays in the units of its dataset.
+    Each split has the samples of both datasets, whose ink stays in the units of its dataset.
 
     Args:
         dataset: the first dataset.
@@ -260,10 +276,10 @@ class UnitedDataset(BaseDataset):
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         both = [dataset.load(splits) for dataset in (self.dataset, self.added)]
-        samples: dict[str, list[Sample]] = {}
+        samples: dict[str, Samples] = {}
         for loaded in both:
             for split, split_samples in loaded.samples.items():
-                samples[split] = samples.get(split, []) + split_samples
+                samples[split] = samples.get(split, Samples()) + split_samples
         return Loaded(samples, "\n".join(loaded.report for loaded in both))
 
 
@@ -287,7 +303,7 @@ def with_lines(main: Loaded, lines: list[Sample], summary: str) -> Loaded:
     points = sum(len(line.ink) for line in lines)
     return replace(
         main,
-        samples={**main.samples, "train": main.split("train") + lines},
+        samples={**main.samples, "train": Samples.of(main.split("train")) + lines},
         report=f"{main.report}\nadded to the training: {summary}; {points:,} points",
     )
 

@@ -5,15 +5,15 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from notes.ink_page import InkPage, PageStroke, below_each_other
-from notes.page_text import Note, PageRow, PageText, PageWord
+from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText, PageWord
 from utils.checks import UserError
 from utils.files import atomic_write
 from utils.page.layers import Pen, Row
@@ -83,34 +83,84 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
 
 def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
     """Yield the text of notes: a line for each row or paragraph, and an empty line between pages
-    and paragraphs."""
-    gap, line_gap = "", "\n\n" if form.is_prose else "\n"
+    and paragraphs. Items of lists begin with their mark, and cells of a table have `|` between."""
+    gap, block_gap = "", "\n\n" if form.is_prose else "\n"
     for note in notes:
         for number, (_, text) in enumerate(note.pages, 1):
-            yield f"{gap}{line_gap.join(_lines(number, text, form))}\n"
+            blocks = []
+            for mark, lines in groupby(_lines(number, text, form), lambda line: line.mark[:1]):
+                if mark == CELL:
+                    blocks.append("\n".join(map(" | ".join, _table_rows(lines))))
+                elif mark == BULLET:
+                    blocks.append("\n".join(f"{line.mark} {line.text}" for line in lines))
+                else:
+                    blocks.append(block_gap.join(line.text for line in lines))
+            yield f"{gap}{block_gap.join(blocks)}\n"
             gap = "\n"
 
 
 def markdown_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
-    """Yield notes as Markdown with a heading for each file and page."""
+    """Yield notes as Markdown with a heading for each file, page, and row that is one; with lists
+    and tables."""
     gap, line_gap = "", "\n\n" if form.is_prose else "\\\n"
     for note in notes:
         yield f"{gap}# {_escaped(' '.join(note.name.split()))}\n"
         for number, (_, text) in enumerate(note.pages, 1):
             yield f"\n## Page {number}\n"
-            if text.rows:
-                lines = map(_escaped, _lines(number, text, form))
-                yield f"\n{line_gap.join(lines)}\n"
+            for mark, lines in groupby(_lines(number, text, form), lambda line: line.mark[:1]):
+                if mark == CELL:
+                    block = _markdown_table(_table_rows(lines))
+                else:
+                    block = ("\n" if mark else line_gap).join(map(_markdown_line, lines))
+                yield f"\n{block}\n"
         gap = "\n"
 
 
-def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[str]:
+class Line(NamedTuple):
+    """A row or paragraph of a text, with the row's mark."""
+
+    mark: str
+    text: str
+
+
+def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[Line]:
     """Yield the lines of a page's text."""
     if form.is_prose:
-        yield from map(_joined, _paragraphs(text.rows))
+        for paragraph in _paragraphs(text.rows):
+            yield Line(paragraph[0].mark, _joined(paragraph))
         return
     for number, row in enumerate(text.rows, 1):
-        yield f"{page_number}:{number}\t{row.marked}" if form.is_numbered else row.marked
+        if form.is_numbered:
+            yield Line("", f"{page_number}:{number}\t{row.marked}")
+        else:
+            yield Line(row.mark, row.marked)
+
+
+def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
+    """Return the rows of a table; the mark of a cell tells its column."""
+    rows: list[list[str]] = []
+    for mark, text in cells:
+        column = len(mark) - 1
+        if not rows or column < len(rows[-1]):
+            rows.append([])
+        rows[-1] += [""] * (column - len(rows[-1])) + [text]
+    return rows
+
+
+def _markdown_line(line: Line) -> str:
+    """Return a line of Markdown that is not in a table."""
+    if line.mark == NUMBER:
+        number, text = line.text.split(" ", 1)
+        return f"{number.removesuffix('(?)')} {_escaped(text)}"
+    mark = "### " if line.mark == HEADING else f"{line.mark} ".lstrip()
+    return mark + _escaped(line.text)
+
+
+def _markdown_table(rows: list[list[str]]) -> str:
+    """Return a table whose first row is the header."""
+    width = max(map(len, rows))
+    padded = [[*map(_escaped, row), *[""] * (width - len(row))] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [padded[0], ["---"] * width, *padded[1:]])
 
 
 def _paragraphs(rows: Sequence[PageRow]) -> Iterator[list[PageRow]]:
@@ -124,7 +174,8 @@ def _paragraphs(rows: Sequence[PageRow]) -> Iterator[list[PageRow]]:
         width = max(right, next_right) - min(left, next_left)
         is_short = right < next_right - MAX_SHORT_ROW * width
         is_indented = next_left > left + pitch
-        if not 0 < step <= MAX_ROW_STEP * pitch or is_short or is_indented:
+        is_apart = bool(row.mark) or before.mark[:1] in (HEADING, CELL)
+        if not 0 < step <= MAX_ROW_STEP * pitch or is_short or is_indented or is_apart:
             yield paragraph
             paragraph = []
         paragraph.append(row)
@@ -166,7 +217,12 @@ def _json(values: Any) -> str:
 
 def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
     rows = [
-        {"text": row.text, "box": row.box, "words": [*map(_word_values, row.words)]}
+        {
+            "text": row.text,
+            "mark": row.mark,
+            "box": row.box,
+            "words": [*map(_word_values, row.words)],
+        }
         for row in text.rows
     ]
     size = {"width": page.width, "height": page.height, "unit": page.unit}

@@ -2,7 +2,10 @@
 
 import copy
 import json
+import shlex
+import subprocess
 from functools import reduce
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from base.checkpoint import load_checkpoint
 from base.config.values import Override, merge, read_config
 from base.pretrained import pretrained
 from commands.options import typed_override
-from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, read, try_constructors
+from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, try_constructors
 from utils.alphabet import Alphabet
 from utils.checks import ConfigError
 from utils.strict_json import children, nested
@@ -30,7 +33,7 @@ def test_a_config_is_sound_and_named_like_its_file(path):
     else:  # of the network that is fine-tuned
         name = "reader" if "reader" in path.stem else "writer"
         arch = load_checkpoint(pretrained()[name])["config"]["arch"]
-        config = read(path).with_network(arch)
+        config = plan_from_file(path).with_network(arch)
         assert config.stored["arch"]["type"] == arch["type"]
     assert config.name == path.stem
     resolved = config.resolved
@@ -86,6 +89,19 @@ def test_a_former_key_of_a_config_is_refused_with_the_present_one(name, key, pre
     with pytest.raises(ConfigError) as caught:
         plan_from_file(ROOT / "configs" / f"{name}.json", [Override("-o", key, 1)]).checked()
     assert f"use -o data_loader.args.sources.{present}" in str(caught.value)
+
+
+@pytest.mark.parametrize("target", ["writer", "open_writer", "reader", "eye"])
+def test_what_a_make_target_trains_is_accepted(target):
+    make = ["make", "-n", "-o", ".venv/installed", target]
+    lines = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    commands = [*map(shlex.split, lines.replace("\\\n", " ").splitlines())]
+    trained = [words for words in commands if words[1] == "train.py"]
+    assert trained
+    for words in trained:
+        given = [word.partition("=") for flag, word in pairwise(words) if flag == "-o"]
+        overrides = [typed_override("-o", key, text) for key, _, text in given]
+        plan_from_file(ROOT / words[words.index("-c") + 1], overrides).checked()
 
 
 def test_data_names_the_folder_of_the_dataset_that_others_join():

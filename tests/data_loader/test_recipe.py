@@ -14,7 +14,7 @@ from data_loader.recipe import Recipe, Source
 from parse_config import plan_of
 from tests import tiny_config
 from tests.test_samples import checksum
-from utils.checks import ConfigError
+from utils.checks import ConfigError, DataError
 
 LOADER = "HandwritingDataLoader"
 SIGNS = {"size": 4, "valid_size": 1, "test_size": 1, "signs": 1.0, "seed": 2}
@@ -62,6 +62,13 @@ class Counted(BaseDataset):
         return Loaded(samples, "counted", 1.0, fitted={"pace": 2.0})
 
 
+class Missing(BaseDataset):
+    """Data that are not there."""
+
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        raise DataError("no data")
+
+
 def names(lines: list[Sample]) -> list[str]:
     return [line.name for line in lines]
 
@@ -79,6 +86,15 @@ def test_a_source_is_loaded_once_for_all_that_is_made_of_it():
     recipe, first, second = counted(train=["second"], valid=["first"])
     recipe.load()
     assert (first.loads, second.loads) == ([["train", "valid"]], [["train"]])
+
+
+def test_a_load_that_fails_keeps_nothing_of_its_sources():
+    recipe, first, second = counted(train=["first", "second"], valid=["first"])
+    second.former = Missing()
+    for _ in range(2):
+        with pytest.raises(DataError):
+            recipe.load(["train"])
+    assert first.loads == [["train"], ["train"]]
 
 
 def test_a_source_that_only_training_needs_is_not_loaded_for_validation():
