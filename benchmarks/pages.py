@@ -9,7 +9,6 @@ import argparse
 import re
 import subprocess
 import sys
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -463,7 +462,7 @@ def report_pdfs(name: str, pages: Sequence[NotesPage], reader: Reader) -> None:
         text = read_page(ink, reader)
         words = " ".join(row.text for row in text.rows).replace("-", "").split()
         num_words += len(words)
-        with tempfile.TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder:
             (path,) = save([Note("", [(ink, text)])], Path(folder) / "page.pdf")
             num_bytes += path.stat().st_size
             for program, content in texts_of_pdf(path).items():
