@@ -37,7 +37,8 @@ from notes.searching import (
 )
 
 MAX_ROWS = 2_000
-"""Most rows of a query that are searched in their frames (measured, lab notebook: search)."""
+"""Most rows of a query that are searched in their frames (measured, lab notebook: an index of
+notes)."""
 BLOCK_BITS = 12
 """Binary logarithm of the number of rows whose pairs are kept together: with the cost, of four
 bits, a row's number within the block has two bytes."""
