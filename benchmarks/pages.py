@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import process_time
 from typing import NamedTuple
 
@@ -402,7 +403,7 @@ def indexed_words(texts: Sequence[PageText], num_pages: int, queries: Sequence[s
     page = InkPage(1, 1, ())
     typed = [PageText(tuple(replace(row, strokes=()) for row in text.rows)) for text in texts]
     pages = [IndexedPage.of(page, text) for text in typed]
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
         files = {str(n): Path(folder, str(n)) for n in range(-(-num_pages // PAGES_OF_A_NOTE))}
         index, begin, numbers = Index(Path(folder, "index")), process_time(), count()
         for path in files.values():
