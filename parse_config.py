@@ -76,15 +76,10 @@ def plan_from_file(path: str | Path, overrides: Iterable[Override] = ()) -> Plan
     """Return the plan of the config in a JSON file and its bases.
 
     Raises:
-        ConfigError: if a file cannot be read, or no network is named.
+        ConfigError: if a file cannot be read.
     """
-    return read(path).with_network(None).with_overrides(overrides)
-
-
-def read(path: str | Path) -> Plan:
-    """Return the plan of the config in a JSON file and its bases, which may lack a network."""
     config, bases = read_config(Path(path))
-    return Plan(config, str(path), BLOCKS, config_binder(), bases)
+    return Plan(config, str(path), BLOCKS, config_binder(), bases).with_overrides(overrides)
 
 
 def plan_from_checkpoint(

@@ -22,6 +22,7 @@ from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import Checkpoint
 from base.config import user_modules
 from base.device import resolve_device
+from base.preparing import Preparing
 from base.provenance import versions
 from base.random_state import seed_all
 from base.run_folder import RunExists
@@ -73,6 +74,10 @@ def train(arguments: argparse.Namespace) -> int:
                 log.info("%s is finished", start.run.models)
                 return 0
             device = resolve_device(arguments.device)
+            if arguments.prepare:
+                prepare(start, arguments.preparing)
+                if arguments.preparing.parts > 1:
+                    return 0
             start, data = load_data(start, device, arguments.new_data)
             if arguments.prepare:
                 print(data.loaded.character_report(data.new_characters))
@@ -106,6 +111,12 @@ def try_own_parts(start: Start, make: Callable[[], BaseTrainer]) -> None:
         if not start.is_resumed:
             raise
         log.warning("a new run would be refused: %s", error)
+
+
+def prepare(start: Start, how: Preparing) -> None:
+    """Prepare what the datasets of a training keep in files, or a part of it."""
+    plan = start.plan if start.is_resumed else named_by_content(start.plan)
+    plan.build("data_loader", origin=None).dataset.prepare(how)
 
 
 def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start, Data]:
@@ -170,7 +181,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         optimizer=optimizer,
         lr_scheduler=schedule,
         train_loader=train_loader,
-        valid_loader=data.loader("valid", model.features),
+        valid_loader=data.validation_loader(model.features),
         run=start.run,
         device=device,
         checkpoint_header=checkpoint_header(start, data, model, device),

@@ -105,16 +105,30 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
     smaller than a stretch gives different batches every epoch. Without `shuffle` the samples are in
     order of length. The last batch of the sorted samples may be smaller.
 
+    With `batch_points`, batches are formed once, of samples in order of length, and an epoch only
+    draws their order. With `window`, an epoch goes by so many shards at a time, which are drawn and
+    then read side by side, each from front to back.
+
     A batch is a list of pairs `(epoch, index)`; such a pair seeds the random draws of its sample.
     With several processes each process gets some rows of every batch, or no row.
     The arguments are those of `BaseDataLoader`.
     """
 
     def __init__(
-        self, seed: int, lengths: Sequence[int], batch_size: int, bucket: int, shuffle: bool
+        self,
+        seed: int,
+        lengths: Sequence[int],
+        batch_size: int,
+        bucket: int,
+        shuffle: bool,
+        batch_points: int | None = None,
+        window: int | None = None,
+        shards: np.ndarray | None = None,
     ) -> None:
         self.seed, self.lengths = seed, np.array(lengths, dtype=np.int64)
         self.batch_size, self.bucket, self.shuffle = batch_size, bucket, shuffle
+        self.window, self.shards = window, shards
+        self.formed = None if batch_points is None else self._formed(batch_points)
         self.start_at(0, 0)
 
     def start_at(self, epoch: int, batch: int) -> None:
@@ -125,18 +139,63 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
         """Return the indices of the samples of each batch of an epoch."""
         generator = np.random.default_rng([self.seed, epoch, 0, _ORDER_KEY])
         count, size = len(self.lengths), self.batch_size
+        if self.formed is not None:
+            return [self.formed[n] for n in self._order_of_formed(generator)]
         if not self.shuffle:
             order = np.argsort(self.lengths, kind="stable")
             return [order[n : n + size] for n in range(0, count, size)]
-        order = generator.permutation(count)
+        if self.window is None:
+            order = generator.permutation(count)
+        else:
+            order = self._side_by_side(self.shards, generator)
         jitter = generator.uniform(1 - _LENGTH_JITTER, 1 + _LENGTH_JITTER, count)
         lengths = self.lengths[order] * jitter
         batches = []
         for n in range(0, count, self.bucket * size):
             stretch = order[n : n + self.bucket * size]
             stretch = stretch[np.argsort(lengths[n : n + len(stretch)], kind="stable")]
-            batches += [stretch[m : m + size] for m in range(0, len(stretch), size)]
+            new = [stretch[m : m + size] for m in range(0, len(stretch), size)]
+            batches += (
+                new if self.window is None else [new[m] for m in generator.permutation(len(new))]
+            )
+        if self.window is not None:
+            return batches
         return [batches[n] for n in generator.permutation(len(batches))]
+
+    def _side_by_side(self, shards: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Return an order of samples of `shards`: of a window of shards at a time, each from front
+        to back, and the next sample of any of them at random."""
+        drawn, order = generator.permutation(np.unique(shards)), []
+        for n in range(0, len(drawn), self.window):
+            within = np.flatnonzero(np.isin(shards, drawn[n : n + self.window]))
+            turns = generator.permutation(shards[within])
+            mixed = np.empty_like(within)
+            mixed[np.argsort(turns, kind="stable")] = within[
+                np.argsort(shards[within], kind="stable")
+            ]
+            order.append(mixed)
+        return np.concatenate(order)
+
+    def _formed(self, batch_points: int) -> list[np.ndarray]:
+        """Return batches of samples, in order of length, of at most so many points with padding;
+        with a window, each is of one shard."""
+        shards = np.zeros(len(self.lengths)) if self.window is None else self.shards
+        order = np.lexsort((np.arange(len(shards)), self.lengths, shards))
+        starts, start = [0], 0
+        lengths, shards = self.lengths[order].tolist(), shards[order].tolist()
+        for n, (length, shard) in enumerate(zip(lengths, shards, strict=True)):
+            if n and (shard != shards[n - 1] or (n + 1 - start) * length > batch_points):
+                starts.append(start := n)
+        return np.split(order, starts[1:])
+
+    def _order_of_formed(self, generator: np.random.Generator) -> np.ndarray:
+        if not self.shuffle:
+            return np.arange(len(self.formed))
+        if self.window is None:
+            return generator.permutation(len(self.formed))
+        return self._side_by_side(
+            np.array([self.shards[batch[0]] for batch in self.formed]), generator
+        )
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, start = self._position
@@ -147,6 +206,8 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
             yield [(epoch, int(index)) for index in rows]
 
     def __len__(self) -> int:
+        if self.formed is not None:
+            return len(self.formed)
         return math.ceil(len(self.lengths) / self.batch_size)
 
 
@@ -198,6 +259,10 @@ class BaseDataLoader(DataLoader):
         bucket: number of batches whose samples are sorted by length together.
         shuffle: whether the order is random; otherwise samples are in order of length.
         pin_memory: whether batches are in page-locked memory, if there is a GPU.
+        batch_points: largest number of points of a batch with its padding, instead of `batch_size`;
+            a longer sequence is a batch of its own.
+        window: number of shards that are read side by side; None shuffles all samples.
+        shards: the number of the shard of each sample, `(samples,)`, for `window`.
     """
 
     def __init__(
@@ -211,11 +276,16 @@ class BaseDataLoader(DataLoader):
         bucket: int = 100,
         shuffle: bool = True,
         pin_memory: bool = False,
+        batch_points: int | None = None,
+        window: int | None = None,
+        shards: np.ndarray | None = None,
     ) -> None:
         super().__init__(
             batches,
             batch_size=None,  # The sampler yields the keys of a whole batch.
-            sampler=BucketBatchSampler(seed, lengths, batch_size, bucket, shuffle),
+            sampler=BucketBatchSampler(
+                *(seed, lengths, batch_size, bucket, shuffle, batch_points, window, shards)
+            ),
             collate_fn=_unchanged,
             num_workers=num_workers,
             pin_memory=pin_memory and torch.cuda.is_available(),

@@ -1,11 +1,11 @@
-"""The interface of all sources of handwriting: each loads lists of samples by split."""
+"""The interface of all sources of handwriting: each loads sequences of samples by split."""
 
 import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -15,6 +15,8 @@ import torch
 
 from base.base_model import ExtraShapes
 from base.base_transform import BaseTransform
+from base.preparing import Preparing
+from base.samples import Sample, Samples, Seen
 from utils.alphabet import nfc, table
 from utils.checks import DataError, UserError
 from utils.strict_json import Json, children
@@ -25,50 +27,13 @@ INK_TOLERANCE = 1e-5
 what another machine rounds otherwise changes them by less, one point of 10,000 lines by more."""
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """A piece of writing. Its arrays are never changed in place."""
-
-    ink: np.ndarray
-    """`(points, 3)` float32 of `(dx, dy, end_of_stroke)` in the source's units, x to the right and
-    y downwards. The first row is the first point, with the offset (0, 0)."""
-    text: str = ""
-    """The transcription; empty if unknown."""
-    name: str = ""
-    """Unique within a dataset."""
-    writer: str = ""
-    """The person who wrote the ink; empty if unknown."""
-    group: str = ""
-    """The form or file that the sample belongs to; empty if there is none."""
-    ends: bool = True
-    """Whether the writing ends with the last point; False if it was cut there."""
-    missing: np.ndarray | None = None
-    """How many points are missing before each point, `(points,)` uint8; None if none is missing."""
-    extras: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Further inputs of a network: float32 arrays by name. All samples of a dataset have the same
-    names and shapes."""
-
-    def of(self, name: str) -> "Sample":
-        """Return the sample under a new name."""
-        return replace(self, name=name)
-
-    @property
-    def hand(self) -> str:
-        """The name of the hand: the writer or, if the writer is unknown, the group."""
-        return self.writer or self.group
-
-    @property
-    def missing_counts(self) -> np.ndarray:
-        """`missing`; zeros if no point is missing."""
-        return np.zeros(len(self.ink), np.uint8) if self.missing is None else self.missing
-
-
 @dataclass(frozen=True)
 class Loaded:
     """The loaded samples of a dataset."""
 
-    samples: Mapping[str, list[Sample]]
-    """The samples by split; splits may share samples."""
+    samples: Mapping[str, Sequence[Sample]]
+    """The samples by split; splits may share samples. A sequence may be `Samples`, each of which is
+    made when it is asked for, so that it is known by its place, not by its identity."""
     report: str
     """The counts of each split, and of samples that are left out, as lines of text."""
     quantisation_step: float | None = None
@@ -78,7 +43,7 @@ class Loaded:
     fitted: Mapping[str, float] = field(default_factory=dict)
     """Arguments of the dataset that it has fitted to a trained network, for the stored config."""
 
-    def split(self, name: str) -> list[Sample]:
+    def split(self, name: str) -> Sequence[Sample]:
         """Return the samples of a split.
 
         Raises:
@@ -89,28 +54,39 @@ class Loaded:
             raise UserError(f"no split {name!r}: there are {', '.join(existing)}")
         return self.samples[name]
 
-    @property
-    def used(self) -> list[Sample]:
+    @cached_property
+    def used(self) -> Samples:
         """The samples of all splits, each once."""
-        return list(dict.fromkeys(chain.from_iterable(self.samples.values())))
+        seen, used = Seen(), Samples()
+        for samples in self.samples.values():
+            used += seen.new(samples)
+        return used
+
+    @property
+    def in_memory(self) -> Mapping[str, list[Sample]]:
+        """All samples by split, made; a sample that several splits share is one object."""
+        made: dict[object, Sample] = {}
+        lists = {}
+        for split, samples in self.samples.items():
+            known = zip(Samples.of(samples).identities, samples, strict=True)
+            lists[split] = [made.setdefault(identity, sample) for identity, sample in known]
+        return lists
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
         """By split, a hash of the names, texts, lengths and extras of the samples, in order; it is
         that of all former versions, and of the ink there is `ink_sums`."""
-        hashes = {}
-        for split, samples in self.samples.items():
-            content = repr([(sample.name, sample.text, len(sample.ink)) for sample in samples])
-            digest = hashlib.sha256(content.encode())
-            for name, values in stacked(samples).items():
-                digest.update(name.encode() + values.tobytes())
-            hashes[split] = digest.hexdigest()[:16]
-        return hashes
+        return self._kept("fingerprint", _fingerprint)
 
     @cached_property
     def ink_sums(self) -> dict[str, list[float]]:
         """By split, six numbers that other ink changes, in any point; see `is_same_ink`."""
-        return {split: _ink_sums(samples) for split, samples in self.samples.items()}
+        return self._kept("ink-sums", _ink_sums)
+
+    def _kept(self, what: str, make: Callable[[Samples], Any]) -> dict[str, Any]:
+        """Return by split what `make` makes of its samples, which is kept beside them."""
+        of = {split: Samples.of(samples) for split, samples in self.samples.items()}
+        return {split: one.kept(what, partial(make, one)) for split, one in of.items()}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -132,7 +108,8 @@ class Loaded:
     @cached_property
     def extras(self) -> ExtraShapes:
         """The shapes of the samples' extras, by name; raises a DataError if they differ."""
-        return ExtraShapes({name: rows.shape[1:] for name, rows in stacked(self.used).items()})
+        shapes = self.used.kept("extras", lambda: shapes_of(self.used))
+        return ExtraShapes({name: tuple(shape) for name, shape in shapes.items()})
 
     def check_extras(self, needed: Mapping[str, tuple[int, ...]]) -> None:
         """Raise a DataError if the samples lack extras that a network takes, by name and shape."""
@@ -142,7 +119,7 @@ class Loaded:
     @cached_property
     def hands(self) -> dict[str, int]:
         """The number of each hand with a name, in the order of the names."""
-        names = {sample.hand for sample in self.used} - {""}
+        names = {*self.used.hands} - {""}
         return {name: number for number, name in enumerate(sorted(names))}
 
     def character_counts(self) -> dict[str, int]:
@@ -150,8 +127,7 @@ class Loaded:
 
         Characters of equal counts are in the order of code points. Texts are counted in NFC.
         """
-        counts = Counter("".join(nfc(sample.text) for sample in self.used))
-        return dict(sorted(counts.items(), key=lambda item: (item[1], item[0])))
+        return self.used.kept("characters", lambda: _character_counts(self.used.strings("text")))
 
     def character_report(self, new: Iterable[str] = ()) -> str:
         """Return `character_counts` as lines of text.
@@ -211,6 +187,12 @@ class BaseDataset(ABC):
         """Return the default preprocessing for training on this source."""
         return []
 
+    def prepare(self, how: Preparing) -> None:
+        """Prepare what the dataset, and those within it, keep in files, or a part of it."""
+        for part in vars(self).values():
+            if isinstance(part, BaseDataset):
+                part.prepare(how)
+
     @abstractmethod
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Return the samples of `splits`, without splits that the source lacks.
@@ -229,10 +211,31 @@ def changed(
     return {split: [*chain.from_iterable(map(change, items))] for split, items in samples.items()}
 
 
-def _ink_sums(samples: Sequence[Sample]) -> list[float]:
+def _character_counts(texts: Iterable[str]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(nfc(text))
+    return dict(sorted(counts.items(), key=lambda item: (item[1], item[0])))
+
+
+def _fingerprint(samples: Samples) -> str:
+    digest, separator = hashlib.sha256(b"["), b""
+    strings = zip(samples.strings("name"), samples.strings("text"), strict=True)
+    for (name, text), length in zip(strings, samples.lengths.tolist(), strict=True):
+        digest.update(separator + repr((name, text, length)).encode())
+        separator = b", "
+    digest.update(b"]")
+    for name in sorted(shapes_of(samples)):
+        digest.update(name.encode())
+        for sample in samples:
+            digest.update(sample.extras[name].tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _ink_sums(samples: Samples) -> list[float]:
     """Return of dx, dy and ends of strokes the sum over all points, each value times a random
     weight of its place, divided by the norm; and then the logarithm of each norm."""
-    longest = max((len(sample.ink) for sample in samples), default=0)
+    longest = int(samples.lengths.max(initial=0))
     # `RandomState` draws the same numbers in all versions of NumPy. No weight is near 0, so that
     # each point counts.
     generator, count = np.random.RandomState(0), longest + len(samples)
@@ -257,31 +260,40 @@ def is_same_ink(former: object, present: list[float]) -> bool:
         return False
 
 
-def stacked(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
-    """Return the extras of samples by name, each `(samples, ...)` float32.
+def shapes_of(samples: Iterable[Sample]) -> ExtraShapes:
+    """Return the shapes of the extras of samples, by name.
 
     Raises:
         DataError: if the names or shapes of a sample's extras differ from the first sample's.
     """
-    expected = ExtraShapes({})
+    first, expected = "", ExtraShapes({})
     for number, sample in enumerate(samples):
         shapes = ExtraShapes({name: values.shape for name, values in sample.extras.items()})
-        expected = expected if number else shapes
-        if shapes != expected:
-            raise DataError(
-                f"{sample.name} has {shapes}, but {samples[0].name}, the first, has {expected}"
-            )
-    names = sorted(expected)
-    return {name: np.stack([sample.extras[name] for sample in samples]) for name in names}
+        if not number:
+            first, expected = sample.name, shapes
+        elif shapes != expected:
+            raise DataError(f"{sample.name} has {shapes}, but {first}, the first, has {expected}")
+    return expected
+
+
+def stacked(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
+    """Return the extras of samples by name, each `(samples, ...)` float32; see `shapes_of`."""
+    return {
+        name: np.stack([sample.extras[name] for sample in samples])
+        for name in sorted(shapes_of(samples))
+    }
 
 
 def counts_of(samples: Mapping[str, Sequence[Sample]]) -> list[str]:
     """Return the lines of a report that give the counts of each split."""
     lines = []
     for split, items in samples.items():
-        points = sum(len(sample.ink) for sample in items)
-        characters = sum(len(sample.text) for sample in items)
+        part = Samples.of(items)
+        points, characters = part.kept(
+            "counts",
+            lambda part=part: [int(part.lengths.sum()), sum(map(len, part.strings("text")))],
+        )
         lines.append(
-            f"{split:<6}{len(items):>8,} lines{points:>12,} points{characters:>10,} characters"
+            f"{split:<6}{len(part):>8,} lines{points:>12,} points{characters:>10,} characters"
         )
     return lines

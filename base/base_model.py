@@ -132,7 +132,7 @@ class BaseModel(nn.Module, ABC):
         return {}
 
     def extend_state_dict(
-        self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
+        self, state_dict: Mapping[str, Tensor], vocab_size_before: int
     ) -> dict[str, Tensor]:
         """Return the weights of a network with fewer characters, extended by new characters.
 
@@ -142,20 +142,17 @@ class BaseModel(nn.Module, ABC):
         Args:
             state_dict: the smaller network's weights; a weight that does not fit stays unchanged.
             vocab_size_before: number of the first characters of `self.alphabet` that the smaller
-                network knows; None for all.
+                network knows.
         """
         initial, extended = self.state_dict(), dict(state_dict)
-        if vocab_size_before is None:
-            return extended
-        added = len(self.alphabet) - vocab_size_before if self.vocabulary_axes else 0
         for name, (dim, first) in self.vocabulary_axes.items():
             former, new = extended.get(name), initial[name].movedim(dim, 0)
             if not isinstance(former, Tensor) or former.ndim != new.ndim:
                 continue
             former = former.movedim(dim, 0)
             if former.shape[1:] == new.shape[1:]:
-                end = first + vocab_size_before
-                blocks = (former[:end], new[end : end + added], former[end:])
+                end, last = first + vocab_size_before, first + len(self.alphabet)
+                blocks = (former[:end], new[end:last], former[end:])
                 extended[name] = torch.cat(blocks).movedim(0, dim)
         return extended
 

@@ -256,7 +256,7 @@ class BaseTrainer(ABC):
 
     def _modules(self) -> list[nn.Module]:
         """Return the networks that a checkpoint has, and other parts with parameters or buffers."""
-        parts = self.checkpoint_writer.parts.values()
+        parts = self.checkpoint_writer.all_stateful.values()
         return [part for part in parts if isinstance(part, nn.Module)]
 
     @contextmanager

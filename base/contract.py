@@ -77,14 +77,13 @@ def check(make: Callable[[], BaseTrainer]) -> list[str]:
     The random generators are as before afterwards. All processes call this together.
 
     Args:
-        make: makes a trainer with parts of its own; with equal random generators an equal one.
+        make: makes a trainer with parts of its own.
 
     Raises:
         UserError: naming the part that breaks a rule, and what is expected of the part.
     """
     with random_state_kept():
-        with random_state_kept():
-            trainer = make()
+        trainer = make()
         trial = Trial(make, trainer, two_samples(trainer))
         before = {name: digest(value) for name, value in vars(trial.batch).items()}
         for rule in RULES:

@@ -72,7 +72,7 @@ class CheckpointWriter:
         self._saved_best: Progress | None = None  # in the best, if written since this start
 
     @property
-    def parts(self) -> dict[str, Any]:
+    def all_stateful(self) -> dict[str, Any]:
         """All parts whose states a checkpoint has, by name."""
         return self.optimizer_step.stateful | self.stateful
 
@@ -230,7 +230,7 @@ class CheckpointWriter:
         """Warn once of each part whose state differs between the processes."""
         if distributed.world_size() == 1:
             return
-        parts = self.parts
+        parts = self.all_stateful
         digests = {name: digest(part.state_dict()) for name, part in parts.items()}
         for others in distributed.all_gather_object(digests):
             for name in sorted(digests.keys() - self._warned_of):

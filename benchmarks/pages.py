@@ -10,7 +10,11 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import count, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import process_time
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +36,7 @@ from model.recognition.decoding import GREEDY, Search
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
 from notes import searching
+from notes.index import Index, IndexedPage
 from notes.ink_page import InkPage, PageStroke
 from notes.page_text import Note, PageText, normalised_word
 from notes.reading import read_page
@@ -55,6 +60,12 @@ DIGIT_HEIGHT = 1.5
 """Height of a list's digits, and width of the gap after a digit, in x-heights (assumed)."""
 SEARCH_STRIDE = 5
 """Step between the words that are searched for, in alphabetic order (assumed)."""
+NUM_QUERIES = 25
+"""Number of words that are looked up in the index, evenly chosen in alphabetic order (assumed)."""
+PAGES_OF_A_NOTE = 10
+"""Pages of each note of the index (assumed)."""
+MAX_COMPARED_PAGES = 1_000
+"""Most pages on which an index is compared with the search of every row (assumed)."""
 _LINE_FILE = re.compile(r"[a-z]\d\d-\d{3}[a-z]?-\d+\.xml")
 _FIRST_POINT = re.compile(rb'<Point x="(-?\d+)" y="(-?\d+)"')
 
@@ -384,12 +395,46 @@ def found_words(pages: Sequence[tuple[NotesPage, PageText]], stride: int = 1) ->
     return {"found": 100 * num_hits / num_true, "false": 100 * num_false / num_found}
 
 
-def report_words(pages: Sequence[NotesPage], reader: Reader, search: Search) -> None:
-    """Print the percentages of `sure_words` and `found_words`."""
+def indexed_words(texts: Sequence[PageText], num_pages: int, queries: Sequence[str]) -> None:
+    """Print what an index of so many pages costs, which repeat the pages that were read, how long
+    it takes to find the queries, and how many of their hits are those of the search of each row."""
+    page = InkPage(1, 1, ())
+    typed = [PageText(tuple(replace(row, strokes=()) for row in text.rows)) for text in texts]
+    pages = [IndexedPage.of(page, text) for text in typed]
+    with TemporaryDirectory() as folder:
+        files = {str(n): Path(folder, str(n)) for n in range(-(-num_pages // PAGES_OF_A_NOTE))}
+        index, begin, numbers = Index(Path(folder, "index")), process_time(), count()
+        for path in files.values():
+            added = [(n, pages[n % len(pages)]) for n in islice(numbers, PAGES_OF_A_NOTE)]
+            index.add(path, "", [page._replace(name=b"%d" % n) for n, page in added])
+        print(f"index: {(process_time() - begin) / num_pages:.4f} s of CPU a page")
+        print(f"index: {Path(folder, 'index').stat().st_size / num_pages:,.0f} bytes a page")
+        begin = process_time()
+        found = [index.search(searching.Query.of(query), files) for query in queries]
+        print(f"index: {(process_time() - begin) / len(queries):.2f} s of CPU a query")
+    print(f"index: {sum(len(hits) for hits, _ in found):,} hits of {len(queries)} queries")
+    if num_pages <= MAX_COMPARED_PAGES:
+        pages_of = [typed[n % len(typed)] for n in range(len(files) * PAGES_OF_A_NOTE)]
+        same = whole = 0
+        note = Note("", [(page, text) for text in pages_of])
+        for query, (hits, _) in zip(queries, found, strict=True):
+            places = [(int(h.name) * PAGES_OF_A_NOTE + h.page_number, *h[2:]) for h in hits]
+            wanted = {hit[1:] for hit in searching.search(query, note)}
+            same, whole = same + len(wanted & {*places}), whole + len(wanted | {*places})
+        print(f"index: {same:,} of {whole:,} hits as by the search of every row")
+
+
+def report_words(
+    pages: Sequence[NotesPage], reader: Reader, search: Search, num_indexed: int
+) -> None:
+    """Print the percentages of `sure_words` and `found_words`, and `indexed_words`."""
     inks = [InkPage(1, 1, (*map(PageStroke, page.strokes),)) for page in pages]
     read = [(page, read_page(ink, reader, search)) for page, ink in zip(pages, inks, strict=True)]
     for name, percentage in {**sure_words(read), **found_words(read, SEARCH_STRIDE)}.items():
         print(f"words, {name}: {percentage:.1f} %", flush=True)
+    words = sorted({normalised_word(word) for page in pages for word in plain_words(page.texts[0])})
+    queries = [word for word in words if word.isalpha()][:: max(1, len(words) // NUM_QUERIES)]
+    indexed_words([text for _, text in read], num_indexed, queries)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -405,7 +450,7 @@ def run(arguments: argparse.Namespace) -> None:
             texts = read_lines(arguments.language_model)
             model = CharacterLanguageModel(texts, reader.model.alphabet)
             search = Search(16, model, LANGUAGE_WEIGHT)
-        report_words(pages, reader, search)
+        report_words(pages, reader, search, arguments.index)
     changes = dict(CHANGES)
     if arguments.digits:
         digits = UnipenDataset(root=arguments.digits)
@@ -462,6 +507,8 @@ if __name__ == "__main__":
     parser.add_argument("--only", default="", metavar="TEXT", help=only_help)
     language_model_help = "read words by beam search with a language model made of FILE's lines"
     parser.add_argument("--language-model", metavar="FILE", help=language_model_help)
+    index_help = "number of pages of the index, which repeat what was read (default: %(default)s)"
+    parser.add_argument("--index", type=int, default=1_000, metavar="N", help=index_help)
     parser.add_argument("--unipen", help="folder or archive of UNIPEN, for single samples")
     parser.add_argument("--digits", help="folder of pen digits, for drawings and numbered lists")
     main(run, parser)

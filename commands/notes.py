@@ -26,8 +26,9 @@ from commands.search_options import SearchOptions
 from data_loader.sources.parsing import first_of
 from utils.checks import DataError, UserError, described, printable
 from utils.files import prepare_output
+from utils.page.page import INK_KINDS
 
-SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml")  # of a file that --output names
+SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
 MAX_KINDS = 12  # kinds of items that a message lists (assumed)
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
 MAX_NAME_BYTES = 200  # of a note's title in the name of a file (assumed; file systems take 255)

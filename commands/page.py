@@ -1,4 +1,4 @@
-"""Lay out a text on paper, in one hand, as SVG, PDF, PNG, InkML or JSON."""
+"""Lay out a text in one hand on pages: SVG, PDF, PNG, InkML, JSON, .xopp or .excalidraw."""
 
 import argparse
 import shlex

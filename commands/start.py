@@ -103,9 +103,9 @@ class Start:
         content, path = self.checkpoint.content, self.checkpoint.path
         device = next(network.parameters()).device
         weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
-        if not self.is_resumed:
-            alphabet = self.known.get("alphabet")
-            weights = network.extend_state_dict(weights, alphabet and len(alphabet))
+        alphabet = None if self.is_resumed else self.known.get("alphabet")
+        if alphabet is not None:
+            weights = network.extend_state_dict(weights, len(alphabet))
         try:
             check_weights(network, weights, path)
         except CheckpointError:
@@ -162,8 +162,8 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
         UserError: if the training cannot begin, or another process holds the run.
     """
     if arguments.config:
-        start = new_start(arguments).tried()
-        return start_or_resume(start, locks) if arguments.start_or_resume else start
+        start = new_start(arguments)
+        return start_or_resume(start, locks) if arguments.start_or_resume else start.tried()
     place = resolve_checkpoint(arguments.resume)
     run = RunFolder.resumed(place, arguments.run_id)
     if run is None:
@@ -178,7 +178,7 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
 
 def new_start(arguments: argparse.Namespace) -> Start:
     """Return the start of a new or fine-tuned training: `-c CONFIG`, perhaps `-r CHECKPOINT`."""
-    plan = parse_config.read(arguments.config)
+    plan = parse_config.plan_from_file(arguments.config)
     name = arguments.resume or suggested_network(plan.with_overrides(arguments.overrides))
     checkpoint = _find(resolve_checkpoint(name)) if name else None
     arch = checkpoint and checkpoint.content["config"].get("arch")
@@ -204,14 +204,15 @@ def named_by_content(plan: Plan) -> Plan:
 
 
 def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
-    """Return a tried `start`, or the start that resumes its run if the run has a checkpoint."""
+    """Return `start`, or the start that resumes its run if the run has a checkpoint; both tried."""
     if not distributed.broadcast_object(start.run.has_checkpoint):
-        return start
+        return start.tried()
     _hold(start.run, locks)
     checkpoint = _find(start.run.models, needs_state=True)
     former = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
     resumed = Start(former, start.run, checkpoint, is_resumed=True, tries_older=True).tried()
-    return replace(resumed, plan=start.plan.resumed(resumed.plan))
+    present, _ = parse_config.try_constructors(start.plan, resumed.known)
+    return replace(resumed, plan=present.resumed(resumed.plan))
 
 
 def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | None) -> Start:
@@ -238,8 +239,8 @@ def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
 def differing_arguments(stored: Json, network: Part) -> list[str]:
     """Return in words the arguments by which a network that a checkpoint describes, `stored`,
     differs from that of a config; they explain why weights do not fit."""
-    name, block = network.cls.__name__, children(stored)
-    former, present = {"type": block.get("type")}, {"type": name}
+    block = children(stored)
+    former, present = {"type": block.get("type")}, {"type": network.cls.__name__}
     if former == present:
         arguments = network.signature.arguments.items()
         defaults = {name: one.default for name, one in arguments if one.default is not one.empty}

@@ -1,11 +1,14 @@
 """The command line of `train.py`."""
 
 import argparse
+import re
 from pathlib import Path
 
+from base.preparing import Preparing
 from base.pretrained import pretrained
 from base.run_folder import SAVED
 from commands import options, sweep
+from utils.checks import UserError
 from utils.files import prepare_output
 
 TEXT = "Train a network from a JSON config, or resume a run."
@@ -15,6 +18,7 @@ EXAMPLES = """examples:
   python train.py -r saved/models/NAME/RUN_ID                     (resumes a run)
   python train.py -c configs/conditional.json -r CHECKPOINT       (starts from its weights)
   python train.py -c configs/conditional.json --run-id a --start-or-resume       (in a job script)
+  python train.py -c configs/inkml.json --prepare --workers 16           (reads the data)
   torchrun --nproc_per_node=4 train.py -c configs/conditional.json   (splits each batch over 4)
 """
 
@@ -42,13 +46,30 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)
     prepare = "prepare the data, print the numbers of samples, and exit (default: train)"
     add("--prepare", action="store_true", help=prepare)
+    workers = "with --prepare: number of processes that parse (default: %(default)s)"
+    add("--workers", type=options.number(int, 1), default=1, metavar="N", help=workers)
+    part = (
+        "with --prepare: read only this part of the files, such as 3/16; the data are there when "
+    )
+    part += "all parts are (default: all)"
+    add("--part", type=options.value(_part), default=(1, 1), metavar="K/N", help=part)
     check = "try all parts on two samples, print what was tried, and exit (default: train)"
     add("--check", action="store_true", help=check)
     options.add_overrides(parser, trains=True)
     options.add_device(parser)
     arguments = parser.parse(words)
     _check(parser, arguments)
+    part, parts = arguments.part
+    arguments.preparing = Preparing(arguments.workers, part, parts, is_examined=True)
     return arguments
+
+
+def _part(text: str) -> tuple[int, int]:
+    """Return a part and the number of parts."""
+    match = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", text)
+    if match is None or int(match[1]) > int(match[2]):
+        raise UserError("a part, from 1, and the number of parts, such as 3/16")
+    return int(match[1]), int(match[2])
 
 
 def _add_sweep(parser: options.Parser) -> None:
@@ -83,5 +104,7 @@ def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
     for name in ("prepare", "check"):
         if arguments.sweeps and getattr(arguments, name):
             parser.error(f"--{name} is for one run: without --sweep")
+    if not arguments.prepare and (arguments.workers, arguments.part) != (1, (1, 1)):
+        parser.error("--workers and --part are for --prepare")
     if arguments.saved != SAVED:
         prepare_output(arguments.saved / "models", "--saved", arguments.saved)

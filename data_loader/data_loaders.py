@@ -4,21 +4,23 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Annotated
+from functools import cached_property, partial
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.random import Generator
 from torch.utils.data import Dataset
 
-from base import distributed
 from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from base.config import user_modules
+from base.samples import Column, Samples
 from base.trying import trying
 from data_loader.recipe import Recipe, Sources, Taken
+from data_loader.sources import shards
+from data_loader.sources.splits import choose_subset
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import ABSENT, NOTHING, ConfigFault, DataError, Range
 from utils.files import read_lines
@@ -61,9 +63,9 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
     """
     counts, lacking = loaded.character_counts(), []
     for character in reversed(alphabet.unknown("".join(counts))):
-        first_sample = next(sample for sample in loaded.used if character in nfc(sample.text))
-        count = counts[character]
-        lacking.append(f"{describe(character)} {count} times, first in {first_sample.name}")
+        named = zip(loaded.used.strings("name"), loaded.used.strings("text"), strict=True)
+        first = next(name for name, text in named if character in nfc(text))
+        lacking.append(f"{describe(character)} {counts[character]} times, first in {first}")
     if lacking:
         raise DataError(
             f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
@@ -90,13 +92,27 @@ def check_numbers(samples: Iterable[Sample]) -> None:
 def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
     """Raise a DataError if a sample has no text; `network` names the network in the message."""
     for split, loader in (("train", train), ("valid", valid)):
-        samples = loader.dataset.samples if loader else []
-        if unlabelled := [sample for sample in samples if not sample.text.strip()]:
+        samples = Samples.of(loader.dataset.samples if loader else ())
+        count, first = samples.kept("unlabelled", partial(_unlabelled, samples))
+        if count:
             raise DataError(
-                f"{len(unlabelled):,} of {len(samples):,} samples of the split {split!r} have "
-                f"no text, {unlabelled[0].name} first: {network} cannot learn from "
+                f"{count:,} of {len(samples):,} samples of the split {split!r} have "
+                f"no text, {first} first: {network} cannot learn from "
                 "them; leave them out of the dataset"
             )
+
+
+def _fitted(samples: Samples) -> Normalisation:
+    """Return the normalisation that is fitted to samples."""
+    values = samples.kept("normalisation", lambda: Normalisation.merged(samples.moments).to_dict())
+    return Normalisation.from_dict(values)
+
+
+def _unlabelled(samples: Samples) -> tuple[int, str]:
+    """Return the number of samples without a text, and the first one's name."""
+    named = zip(samples.strings("name"), samples.strings("text"), strict=True)
+    names = [name for name, text in named if not text.strip()]
+    return len(names), names[0] if names else ""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -123,6 +139,14 @@ class HandwritingDataLoader:
         augmentation: random transforms of the training ink, in this order, drawn anew every epoch.
         bucket: number of batches whose lines are sorted by length together. A larger number leaves
             less padding; a smaller number shuffles better.
+        batch_points: largest number of points of a batch, with its padding. Batches are then formed
+            once, of lines of about equal lengths, and an epoch only draws their order; a longer
+            line is a batch of its own. None makes batches of `batch_size` lines.
+        window: number of shards of prepared data, each of some 13,000 lines, that an epoch reads
+            side by side, each from front to back, for data that do not fit into memory. None
+            shuffles all lines.
+        valid_size: largest number of lines of the validation of an epoch, the same ones each time;
+            None takes them all.
         pin_memory: put batches into page-locked memory if there is a GPU.
         characters: all characters that the network knows, as one string; a text with another
             character is an error. The string is converted to NFC, as texts are: NFC merges a letter
@@ -147,6 +171,9 @@ class HandwritingDataLoader:
     preprocessing: list[BaseTransform] | None = None
     augmentation: Sequence[BaseTransform] = ()
     bucket: Annotated[int, Range(1, 100_000)] = 100
+    batch_points: Annotated[int, Range(2, 100_000_000)] | None = None
+    window: Annotated[int, Range(1, 100_000)] | None = None
+    valid_size: Annotated[int, Range(1)] | None = None
     pin_memory: bool = False
     characters: str | None = None
     left_out: str | None = None
@@ -205,11 +232,11 @@ class HandwritingDataLoader:
             loaded = self.dataset.load(SPLITS if trains else [split])
             loaded.split(split or "train")
             loaded.check_extras(extras)
-            check_numbers(loaded.used)
+            check_numbers(loaded.used.held)  # Files were checked when they were read.
             alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
             training = self._training(loaded.split("train")) if trains else []
             if normalisation is None:
-                normalisation = Normalisation.fit(sample.ink for sample in training)
+                normalisation = _fitted(Samples.of(training))
         return Data(self, loaded, training, seed, normalisation, alphabet, new)
 
     def _alphabet(
@@ -220,7 +247,7 @@ class HandwritingDataLoader:
         if configured:
             check_alphabet(loaded, Alphabet.from_texts([configured]), "add them to `characters`")
         possible = configured or self.dataset.characters
-        texts = [sample.text for sample in loaded.used] if possible is None else [possible]
+        texts = loaded.character_counts() if possible is None else [possible]
         if trained is None:
             return Alphabet.from_texts(texts), {}
         if extends:
@@ -237,21 +264,21 @@ class HandwritingDataLoader:
             check_alphabet(loaded, trained, remedy)
         return trained, {}
 
-    def _training(self, samples: list[Sample]) -> list[Sample]:
+    def _training(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """Return the samples to train on, after preprocessing."""
         if self.left_out:
-            names = set(read_lines(self.left_out))
-            samples = [sample for sample in samples if sample.name not in names]
-        samples = samples[: self.overfit]
+            samples, names = Samples.of(samples), set(read_lines(self.left_out))
+            is_left = [name not in names for name in samples.strings("name")]
+            samples = samples.take(np.flatnonzero(is_left))
+        if self.overfit:
+            samples = samples[: self.overfit]
         if not samples:
             raise DataError("the split 'train' is empty: there is nothing to train on")
         if self.overfit:
             log.info("overfitting: training and validation use only %d samples", len(samples))
         if not self.preprocessing:
             return samples
-        description = "preprocessing the training set"
-        bar = distributed.bar(samples, description, unit=" samples", leave=False)
-        return [preprocessed(sample, self.preprocessing) for sample in bar]
+        return shards.changed(Samples.of(samples), self.preprocessing, preprocessed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,7 +287,7 @@ class Data:
 
     settings: HandwritingDataLoader
     loaded: Loaded
-    training: list[Sample]
+    training: Sequence[Sample]
     """The samples to train on, after preprocessing; empty if nothing is trained."""
     seed: int
     normalisation: Normalisation
@@ -276,7 +303,7 @@ class Data:
         fitted = self.loaded.fitted.items()
         return {f"data_loader.args.{place}.{name}": value for name, value in fitted}
 
-    def samples(self, split: str) -> list[Sample]:
+    def samples(self, split: str) -> Sequence[Sample]:
         """Return the recorded samples of a split; with `overfit`, the split "valid" is `training`.
 
         Raises:
@@ -300,8 +327,12 @@ class Data:
             if transform.acts_on == "picture" and features is not ink_picture:
                 expected = "it belongs to a network that sees pictures, such as PictureNetwork"
                 raise ConfigFault("augmentation", type(transform).__name__, expected)
-        sequences = Sequences(self, self.training, features, augmentation)
-        return self._loader(sequences, batch_size=settings.batch_size, bucket=settings.bucket)
+        sequences = self._sequences(self.training, features, augmentation)
+        options = {"batch_size": settings.batch_size, "bucket": settings.bucket}
+        if settings.window is not None:
+            shards = Samples.of(self.training).shards
+            options |= {"window": settings.window, "shards": shards}
+        return self._loader(sequences, **options)
 
     def loader(self, split: str, features: Features | None = None) -> BaseDataLoader:
         """Return a loader of the `samples` of a split, in order of length.
@@ -312,12 +343,34 @@ class Data:
         Raises:
             UserError: if there is no such split.
         """
-        sequences = Sequences(self, self.samples(split), features)
+        return self._in_order(self.samples(split), features)
+
+    def validation_loader(self, features: Features | None = None) -> BaseDataLoader:
+        """Return the `loader` of the split "valid", with at most `valid_size` samples."""
+        samples, size = Samples.of(self.samples("valid")), self.settings.valid_size
+        if size is not None and size < len(samples):
+            samples = samples.chosen(f"valid-{size}", lambda: choose_subset(samples, size))
+        return self._in_order(samples, features)
+
+    def _in_order(self, samples: Sequence[Sample], features: Features | None) -> BaseDataLoader:
+        sequences = self._sequences(samples, features)
         size = self.settings.valid_batch_size or self.settings.batch_size
         return self._loader(sequences, batch_size=size, shuffle=False)
 
-    def _loader(self, sequences: "Sequences", **options: int) -> BaseDataLoader:
-        options |= {name: getattr(self.settings, name) for name in ("num_workers", "pin_memory")}
+    def _sequences(self, samples: Sequence[Sample], *settings: Any) -> "Sequences":
+        of, used = Samples.of(samples), self.loaded.used
+
+        def numbers() -> np.ndarray:
+            hands = self.loaded.hands
+            return np.array([hands.get(hand, -1) for hand in of.hands], np.int32)
+
+        # Where those used are kept in files, so are the samples.
+        hands = numbers() if used.key is None else of.kept(f"hands-{used.key}", numbers)
+        return Sequences(self, samples, hands, *settings)
+
+    def _loader(self, sequences: "Sequences", **options: Any) -> BaseDataLoader:
+        names = ("num_workers", "pin_memory", "batch_points")
+        options |= {name: getattr(self.settings, name) for name in names}
         return BaseDataLoader(sequences, sequences.lengths(), self.seed, **options)
 
 
@@ -326,7 +379,9 @@ class Sequences(Dataset):
     """Samples as a network takes them: the batch of some keys `(epoch, index of the sample)`."""
 
     data: Data
-    samples: list[Sample]
+    samples: Sequence[Sample]
+    hands: np.ndarray | Column
+    """The number of the hand of each sample, `(samples,)` int32; -1 for an unknown hand."""
     features: Features | None
     """Computes inputs from ink; None makes normalised points."""
     augmentation: Sequence[BaseTransform] = ()
@@ -334,10 +389,15 @@ class Sequences(Dataset):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def lengths(self) -> list[int]:
-        """Return the number of steps of each sequence, or an estimate."""
-        length = likely_columns if self.features is ink_picture else lambda ink: len(ink) - 1
-        return [length(sample.ink) for sample in self.samples]
+    def lengths(self) -> np.ndarray:
+        """Return the number of steps of each sequence, or an estimate, `(samples,)` int64."""
+        samples = Samples.of(self.samples)
+        if self.features is not ink_picture:
+            return samples.lengths - 1
+        columns = samples.kept(
+            "columns", lambda: np.array([likely_columns(one.ink) for one in samples], np.int64)
+        )
+        return columns.values if isinstance(columns, Column) else columns
 
     @cached_property
     def _has_user_class(self) -> bool:
@@ -347,11 +407,12 @@ class Sequences(Dataset):
     def __getitem__(self, keys: Sequence[tuple[int, int]]) -> Batch | None:
         if not keys:
             return None
-        inputs, targets = zip(*(self.steps(*key) for key in keys), strict=True)
         samples = [self.samples[index] for _, index in keys]
+        steps = [self.steps(*key, one) for key, one in zip(keys, samples, strict=True)]
+        inputs, targets = zip(*steps, strict=True)
         inputs, lengths = padded(inputs)
         text, text_lengths = padded([self.data.alphabet.encode(one.text) for one in samples])
-        hands = self.data.loaded.hands
+        hands = self.hands.values if isinstance(self.hands, Column) else self.hands
         return Batch(
             inputs=inputs,
             targets=None if targets[0] is None else padded(targets)[0],
@@ -359,17 +420,17 @@ class Sequences(Dataset):
             text=text,
             text_lengths=text_lengths,
             index=torch.tensor([index for _, index in keys]),
-            hand=torch.tensor([hands.get(sample.hand, -1) for sample in samples]),
+            hand=torch.tensor([int(hands[index]) for _, index in keys]),
             extras={
                 name: torch.from_numpy(np.stack([sample.extras[name] for sample in samples]))
                 for name in samples[0].extras
             },
         )
 
-    def steps(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def steps(self, epoch: int, index: int, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the inputs and targets of each step of a sample, augmented for an epoch; the
         targets are None if the inputs are features."""
-        sample, data = self.samples[index], self.data
+        data = self.data
         generator = np.random.default_rng([data.seed, epoch, index, _AUGMENTATION_KEY])
         if self._has_user_class:  # The user's class may use the global generators.
             seed = int(np.random.default_rng([data.seed, epoch, index]).integers(2**32))
@@ -387,11 +448,15 @@ class Sequences(Dataset):
                 if transform.acts_on == "picture":
                     arguments |= transform.arguments(generator)
             return self.features(ink, **arguments), None
-        inputs, targets = map(data.normalisation.apply, (ink[:-1], ink[1:]))
-        inputs, _ = self._augmented("inputs", inputs, missing[:-1], epoch, generator)
-        # Append the column end_of_sequence, which the augmentation does not see.
-        inputs, targets = (np.pad(points, ((0, 0), (0, 1))) for points in (inputs, targets))
-        targets[-1, 3] = sample.ends
+        points = np.zeros((len(ink), 4), np.float32)
+        points[:, :3] = data.normalisation.apply(ink)
+        points[-1, 3] = sample.ends
+        inputs, targets = points[:-1], points[1:]
+        if any(transform.acts_on == "inputs" for transform in self.augmentation):
+            # The augmentation does not see the column end_of_sequence.
+            drawn = inputs[:, :3], missing[:-1]
+            changed, _ = self._augmented("inputs", *drawn, epoch, generator)
+            inputs = np.pad(changed, ((0, 0), (0, 1)))
         return inputs, targets
 
     def _augmented(

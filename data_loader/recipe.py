@@ -1,16 +1,18 @@
 """What an epoch is made of: sources by name, and datasets that are made of other datasets."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from inspect import Parameter
-from itertools import chain, combinations
+from itertools import combinations
 from typing import Annotated, Any
 
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from base.config.binder import Signature
+from base.preparing import Preparing
+from base.samples import Samples, Seen
 from data_loader.matching import scaled, typical_height
 from data_loader.sources.parsing import first_of
 from utils.checks import ABSENT, ConfigFault, Range
@@ -184,6 +186,10 @@ class Recipe(BaseDataset):
     def preprocessing(self) -> list[BaseTransform]:
         return self._main.preprocessing()
 
+    def prepare(self, how: Preparing) -> None:
+        for source in self.present.values():
+            source.prepare(how)
+
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the sources in their order, each once, and return what the splits take of them."""
         needed = self._needed(splits)
@@ -195,7 +201,7 @@ class Recipe(BaseDataset):
                 if any(name in self.taken[split] for split in splits)
             }
         parts = {split: self._parts(split, loaded) for split in splits if self.taken[split]}
-        samples = {split: [*chain.from_iterable(of.values())] for split, of in parts.items()}
+        samples = {split: sum(of.values(), Samples()) for split, of in parts.items()}
         lines = [line for one in loaded.values() for line in one.report.splitlines()]
         whole, *others = loaded.values() or [Loaded({}, "")]
         if others:
@@ -213,21 +219,19 @@ class Recipe(BaseDataset):
             },
         )
 
-    def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, list[Sample]]:
+    def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, Samples]:
         """Return what a split takes of each of its sources that was not in one before."""
-        counts, parts = Counter(), {}
+        parts = {}
+        seen = defaultdict(Seen)  # by the number of the copy
         for name, times in self.taken[split].items():
-            samples, parts[name] = loaded[name].samples.get(split, []), []
+            samples, parts[name] = loaded[name].samples.get(split, []), Samples()
             for copy in range(times):
-                new = [sample for sample in samples if counts[sample] <= copy]
-                counts.update(new)
-                if copy:
-                    new = [sample.of(f"{sample.name}+{copy}") for sample in new]
-                parts[name] += new
+                new = seen[copy].new(samples)
+                parts[name] += new.named(f"+{copy}") if copy else new
         return parts
 
 
-def table(parts: Mapping[str, Mapping[str, Sequence[Sample]]]) -> list[str]:
+def table(parts: Mapping[str, Mapping[str, Samples]]) -> list[str]:
     """Return the lines of a table of what each split has of each source, and of persons that two
     splits share."""
     lines = [f"{'':<6}{'source':<16}{'lines':>9}{'points':>12}{'persons':>9}  of an epoch"]
@@ -235,8 +239,7 @@ def table(parts: Mapping[str, Mapping[str, Sequence[Sample]]]) -> list[str]:
     for split, by_source in parts.items():
         total = sum(map(len, by_source.values()))
         for name, samples in by_source.items():
-            points = sum(len(sample.ink) for sample in samples)
-            known = {sample.writer for sample in samples} - {""}
+            points, known = int(samples.lengths.sum()), persons_of(samples)
             row = f"{split:<6}{name:<16}{len(samples):>9,}{points:>12,}{len(known) or '?':>9}"
             share = f"{len(samples) / max(total, 1):>13.1%}" if split == "train" else ""
             lines.append(row + share)
@@ -246,6 +249,11 @@ def table(parts: Mapping[str, Mapping[str, Sequence[Sample]]]) -> list[str]:
             names = f"{len(both):,} persons: {first_of(both)}"
             lines.append(f"in {split} and {other} are lines of {names}")
     return lines
+
+
+def persons_of(samples: Samples) -> set[str]:
+    """Return the names of the persons who wrote samples, as far as they are known."""
+    return {*samples.kept("persons", lambda: sorted({*samples.strings("writer")} - {""}))}
 
 
 @dataclass(kw_only=True, eq=False)
@@ -268,10 +276,10 @@ class UnitedDataset(BaseDataset):
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         both = [dataset.load(splits) for dataset in (self.dataset, self.added)]
-        samples: dict[str, list[Sample]] = {}
+        samples: dict[str, Samples] = {}
         for loaded in both:
             for split, split_samples in loaded.samples.items():
-                samples[split] = samples.get(split, []) + split_samples
+                samples[split] = samples.get(split, Samples()) + split_samples
         return Loaded(samples, "\n".join(loaded.report for loaded in both))
 
 
@@ -295,7 +303,7 @@ def with_lines(main: Loaded, lines: list[Sample], summary: str) -> Loaded:
     points = sum(len(line.ink) for line in lines)
     return replace(
         main,
-        samples={**main.samples, "train": main.split("train") + lines},
+        samples={**main.samples, "train": Samples.of(main.split("train")) + lines},
         report=f"{main.report}\nadded to the training: {summary}; {points:,} points",
     )
 

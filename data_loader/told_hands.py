@@ -46,6 +46,7 @@ class ToldHandsDataset(ExtendedDataset):
             DataError: if the file of descriptors cannot be read, or names no sample.
         """
         loaded = self.dataset.load(splits)
+        loaded = replace(loaded, samples=loaded.in_memory)
         table = self._table()
         hands = defaultdict(list)
         for sample in loaded.used:

@@ -1,12 +1,16 @@
 """The probability that a word was read right."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from data_loader import texts
+from data_loader.texts.language import WEIGHTS
 from notes.page_text import normalised_word
 
 LOGIT_OFFSET = -0.77
@@ -15,24 +19,31 @@ COMMON_WORD_LOGIT = 1.3
 """The logit of the confidence is `LOGIT_OFFSET`, plus `LOGIT_SLOPE` times the logit of the
 network's probability, plus `COMMON_WORD_LOGIT` for a common word (measured on testset_v, testset_t
 and UNIPEN's validation part, lab notebook: sure words)."""
+NUM_COMMON_WORDS = 3_400
+"""Number of words of another language that are common, as many as those of English (assumed)."""
+NUM_TELLING_WORDS = 200
+"""Number of words of a language by which a page is known to be in it (assumed)."""
+MIN_SHARE = 0.2
+"""Least fraction of a page's words that must be among those words (assumed)."""
 PROBABILITY_MARGIN = 1e-6
 """Distance from 0 and 1 to which the network's probabilities are clipped (assumed)."""
 MAX_CONFIDENCE = 0.9999
 """Highest confidence of a word that no person confirmed (assumed)."""
 
 
-def confidence(word: str, probability: float) -> float:
-    """Return the probability that a word was read right.
+def confidences(words: Sequence[tuple[str, float]]) -> list[float]:
+    """Return the probability that each word of a page was read right.
 
     Args:
-        word: text that the network read.
-        probability: the network's own estimate (`InkWord.probability`), which is too high.
+        words: the text of each word that the network read, and the network's own estimate
+            (`InkWord.probability`), which is too high.
     """
-    probability = np.clip(probability, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
-    logit = LOGIT_OFFSET + LOGIT_SLOPE * np.log(probability / (1 - probability))
-    if normalised_word(word) in common_words():
-        logit += COMMON_WORD_LOGIT
-    return min(probability_of(logit), MAX_CONFIDENCE)
+    texts = [normalised_word(text) for text, _ in words]
+    common = common_words(language_of(texts))
+    probabilities = np.clip([p for _, p in words], PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
+    logits = LOGIT_OFFSET + LOGIT_SLOPE * np.log(probabilities / (1 - probabilities))
+    logits += COMMON_WORD_LOGIT * np.array([text in common for text in texts], bool)
+    return [min(probability_of(logit), MAX_CONFIDENCE) for logit in logits]
 
 
 def probability_of(logit: float) -> float:
@@ -40,9 +51,34 @@ def probability_of(logit: float) -> float:
     return round(float(1 / (1 + np.exp(-logit))), 4)
 
 
+def language_of(words: Iterable[str]) -> str:
+    """Return the language, by its code in wordfreq, that has most of the words among its frequent
+    ones; "" if that is English, few words are in any, or wordfreq is not installed."""
+    counts = Counter(words)
+    if not find_spec("wordfreq"):
+        return ""
+    frequent = {language: frequent_words(language, NUM_TELLING_WORDS) for language in WEIGHTS}
+    shares = {
+        language: sum(counts[word] for word in known) / max(counts.total(), 1)
+        for language, known in frequent.items()
+    }
+    best = max(shares, key=lambda language: (shares[language], language == "en"))
+    return best if best != "en" and shares[best] > MIN_SHARE else ""
+
+
 @cache
-def common_words() -> frozenset[str]:
-    """Return the words of the texts from which synthetic lines are made, in lower case."""
+def frequent_words(language: str, count: int) -> frozenset[str]:
+    """Return the most frequent words of a language, in lower case; wordfreq must be installed."""
+    from wordfreq import top_n_list
+
+    return frozenset(word.casefold() for word in top_n_list(language, count))
+
+
+@cache
+def common_words(language: str = "") -> frozenset[str]:
+    """Return the words, in lower case, of the texts from which synthetic lines are made, and the
+    frequent words of another language than English, if one is given."""
     folder = Path(texts.__file__).parent
     content = " ".join(path.read_text("utf-8") for path in folder.glob("*.txt"))
-    return frozenset(re.findall(r"[^\W\d_]+(?:'[a-z]+)?", content.lower()))
+    words = frozenset(re.findall(r"[^\W\d_]+(?:'[a-z]+)?", content.lower()))
+    return words | frequent_words(language, NUM_COMMON_WORDS) if language else words

@@ -1,4 +1,4 @@
-"""Saves notes as searchable PDF, text, Markdown, JSON, or InkML with texts."""
+"""Saves notes as searchable PDF, text, Markdown, JSON, InkML with texts, or for other programs."""
 
 import json
 import re
@@ -8,24 +8,22 @@ from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from notes.ink_page import InkPage, PageStroke, below_each_other
-from notes.page_text import Note, PageRow, PageText, PageWord
+from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText, PageWord
 from utils.checks import UserError
 from utils.files import atomic_write
-from utils.page.layers import Pen, Row, curves
-from utils.page.page import Page, save_pages
-from utils.page.pdf import POINT, BoxedWord, Drawn, PdfPage, straight, write_pages
+from utils.page.layers import Pen, Row
+from utils.page.page import INK_KINDS, Page, save_ink_pages, save_pages
+from utils.page.pdf import PdfPage, WordInk, write_pages
 
 MAX_ROW_STEP = 1.5
 """Largest distance to the next row of a paragraph, in usual distances of the page (assumed)."""
 MAX_SHORT_ROW = 0.3
 """Fraction of the width by which the last row of a paragraph ends before the next one (assumed)."""
-SHEET_WIDTH = 210.0
-"""Width of a page whose unit is unknown, in millimetres (assumed: A4)."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +40,18 @@ class TextForm:
 
 
 def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list[Path]:
-    """Save notes in the format of the path's suffix, and return the files: InkML has a file for
-    each page, any other format has one file. One page is in memory at a time.
+    """Save notes in the format of the path's suffix, and return the files: InkML and Excalidraw
+    have a file for each page, any other format has one file. One page is in memory at a time.
 
     Raises:
-        UserError: if a PDF that notes annotate cannot be used.
+        UserError: if a PDF that notes annotate cannot be used, or an image of a page is broken.
         OSError: if a file cannot be written.
     """
     suffix, pages = path.suffix.lower(), (page for note in notes for page in note.pages)
     if suffix == ".inkml":
         return save_pages((_sheet_with_page(page, text) for page, text in pages), path)
+    if suffix in INK_KINDS:
+        return save_ink_pages((page for page, _ in pages), path)
     if suffix == ".pdf":
         atomic_write(path, lambda file: _write_pdf(file, pages, path.stem))
         return [path]
@@ -83,34 +83,84 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
 
 def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
     """Yield the text of notes: a line for each row or paragraph, and an empty line between pages
-    and paragraphs."""
-    gap, line_gap = "", "\n\n" if form.is_prose else "\n"
+    and paragraphs. Items of lists begin with their mark, and cells of a table have `|` between."""
+    gap, block_gap = "", "\n\n" if form.is_prose else "\n"
     for note in notes:
         for number, (_, text) in enumerate(note.pages, 1):
-            yield f"{gap}{line_gap.join(_lines(number, text, form))}\n"
+            blocks = []
+            for mark, lines in groupby(_lines(number, text, form), lambda line: line.mark[:1]):
+                if mark == CELL:
+                    blocks.append("\n".join(map(" | ".join, _table_rows(lines))))
+                elif mark == BULLET:
+                    blocks.append("\n".join(f"{line.mark} {line.text}" for line in lines))
+                else:
+                    blocks.append(block_gap.join(line.text for line in lines))
+            yield f"{gap}{block_gap.join(blocks)}\n"
             gap = "\n"
 
 
 def markdown_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
-    """Yield notes as Markdown with a heading for each file and page."""
+    """Yield notes as Markdown with a heading for each file, page, and row that is one; with lists
+    and tables."""
     gap, line_gap = "", "\n\n" if form.is_prose else "\\\n"
     for note in notes:
         yield f"{gap}# {_escaped(' '.join(note.name.split()))}\n"
         for number, (_, text) in enumerate(note.pages, 1):
             yield f"\n## Page {number}\n"
-            if text.rows:
-                lines = map(_escaped, _lines(number, text, form))
-                yield f"\n{line_gap.join(lines)}\n"
+            for mark, lines in groupby(_lines(number, text, form), lambda line: line.mark[:1]):
+                if mark == CELL:
+                    block = _markdown_table(_table_rows(lines))
+                else:
+                    block = ("\n" if mark else line_gap).join(map(_markdown_line, lines))
+                yield f"\n{block}\n"
         gap = "\n"
 
 
-def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[str]:
+class Line(NamedTuple):
+    """A row or paragraph of a text, with the row's mark."""
+
+    mark: str
+    text: str
+
+
+def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[Line]:
     """Yield the lines of a page's text."""
     if form.is_prose:
-        yield from map(_joined, _paragraphs(text.rows))
+        for paragraph in _paragraphs(text.rows):
+            yield Line(paragraph[0].mark, _joined(paragraph))
         return
     for number, row in enumerate(text.rows, 1):
-        yield f"{page_number}:{number}\t{row.marked}" if form.is_numbered else row.marked
+        if form.is_numbered:
+            yield Line("", f"{page_number}:{number}\t{row.marked}")
+        else:
+            yield Line(row.mark, row.marked)
+
+
+def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
+    """Return the rows of a table; the mark of a cell tells its column."""
+    rows: list[list[str]] = []
+    for mark, text in cells:
+        column = len(mark) - 1
+        if not rows or column < len(rows[-1]):
+            rows.append([])
+        rows[-1] += [""] * (column - len(rows[-1])) + [text]
+    return rows
+
+
+def _markdown_line(line: Line) -> str:
+    """Return a line of Markdown that is not in a table."""
+    if line.mark == NUMBER:
+        number, text = line.text.split(" ", 1)
+        return f"{number.removesuffix('(?)')} {_escaped(text)}"
+    mark = "### " if line.mark == HEADING else f"{line.mark} ".lstrip()
+    return mark + _escaped(line.text)
+
+
+def _markdown_table(rows: list[list[str]]) -> str:
+    """Return a table whose first row is the header."""
+    width = max(map(len, rows))
+    padded = [[*map(_escaped, row), *[""] * (width - len(row))] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [padded[0], ["---"] * width, *padded[1:]])
 
 
 def _paragraphs(rows: Sequence[PageRow]) -> Iterator[list[PageRow]]:
@@ -124,7 +174,8 @@ def _paragraphs(rows: Sequence[PageRow]) -> Iterator[list[PageRow]]:
         width = max(right, next_right) - min(left, next_left)
         is_short = right < next_right - MAX_SHORT_ROW * width
         is_indented = next_left > left + pitch
-        if not 0 < step <= MAX_ROW_STEP * pitch or is_short or is_indented:
+        is_apart = bool(row.mark) or before.mark[:1] in (HEADING, CELL)
+        if not 0 < step <= MAX_ROW_STEP * pitch or is_short or is_indented or is_apart:
             yield paragraph
             paragraph = []
         paragraph.append(row)
@@ -166,7 +217,12 @@ def _json(values: Any) -> str:
 
 def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
     rows = [
-        {"text": row.text, "box": row.box, "words": [*map(_word_values, row.words)]}
+        {
+            "text": row.text,
+            "mark": row.mark,
+            "box": row.box,
+            "words": [*map(_word_values, row.words)],
+        }
         for row in text.rows
     ]
     size = {"width": page.width, "height": page.height, "unit": page.unit}
@@ -180,18 +236,14 @@ def _word_values(word: PageWord) -> dict[str, Any]:
 # Pages
 
 
-def _unit_in_millimetres(page: InkPage) -> float:
-    return page.unit / POINT if page.unit else SHEET_WIDTH / page.width
-
-
 def _pen(page: InkPage, stroke: PageStroke) -> Pen:
-    width = _unit_in_millimetres(page) * stroke.width if stroke.width else Pen.width
+    width = page.millimetres * stroke.width if stroke.width else Pen.width
     return Pen(width, stroke.colour)
 
 
 def _millimetre_row(page: InkPage, row: PageRow) -> Row:
     strokes = [page.strokes[number] for number in row.strokes]
-    scaled = tuple(_unit_in_millimetres(page) * stroke.points for stroke in strokes)
+    scaled = tuple(page.millimetres * stroke.points for stroke in strokes)
     return Row(scaled, row.text, _pen(page, strokes[0]))
 
 
@@ -202,7 +254,7 @@ def _sheet_with_page(page: InkPage, text: PageText) -> Page:
     pen_strokes = {number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"}
     without_row = pen_strokes - {number for row in rows for number in row.strokes}
     rows += [PageRow((), (number,)) for number in sorted(without_row)]
-    scale = _unit_in_millimetres(page)
+    scale = page.millimetres
     millimetre_rows = [_millimetre_row(page, row) for row in rows]
     return _sheet(millimetre_rows, scale * page.width, scale * page.height)
 
@@ -216,52 +268,17 @@ def _sheet(rows: Sequence[Row], min_width: float = 0.0, min_height: float = 0.0)
 
 
 def _pdf_page(page: InkPage, text: PageText) -> PdfPage:
-    """Return a PDF page with highlighter strokes under the other ink, outlines of typed texts, and
-    the text of all words."""
-    scale = _unit_in_millimetres(page)
-    highlights = [stroke for stroke in page.strokes if stroke.tool == "highlighter"]
-    ink = [stroke for stroke in page.strokes if stroke.tool != "highlighter"]
-    rows = [
-        [BoxedWord(word.text, *(scale * side for side in word.box)) for word in row.words]
-        for row in text.rows
-    ]
-    size = scale * page.width, scale * page.height
-    return PdfPage(*size, _curves(page, ink), rows, _curves(page, highlights), [*_outlines(page)])
+    return PdfPage(page, [[*_words(page, row)] for row in text.rows])
 
 
-def _curves(page: InkPage, strokes: Iterable[PageStroke]) -> Drawn:
-    """Return the curves of strokes; successive strokes of the same pen are grouped."""
-    scale, curves_by_pen = _unit_in_millimetres(page), []
-    for pen, strokes_of_pen in groupby(strokes, lambda stroke: _pen(page, stroke)):
-        curves_by_pen.append((pen, [_curve(stroke, scale) for stroke in strokes_of_pen]))
-    return curves_by_pen
-
-
-def _curve(stroke: PageStroke, scale: float) -> np.ndarray:
-    """Return the cubic segments of a stroke; those of lines and figures are straight."""
-    points = scale * stroke.points
-    is_figure = stroke.tool == "shape" and np.ptp(points, axis=0).any()
-    return straight(points) if is_figure else curves(points)
-
-
-def _outlines(page: InkPage) -> Iterator[np.ndarray]:
-    """Yield the outlines of typed texts."""
-    if not page.typed:
-        return
-    from matplotlib.font_manager import FontProperties  # slow to import
-    from matplotlib.textpath import TextPath
-
-    from utils.fonts import drawable
-
-    for text in page.typed:
-        for number, line in enumerate(text.text.splitlines(), 1):
-            shown, fonts = drawable(line)
-            # At a large size, curves become polygons with many corners.
-            path = TextPath((0, 0), shown, 100, prop=FontProperties(family=fonts), usetex=False)
-            baseline = text.x, text.y + 0.9 * number * text.size
-            for outline in path.to_polygons():
-                mirrored = outline * (1, -1) * text.size / 100  # y of outlines points upwards.
-                yield straight(_unit_in_millimetres(page) * (mirrored + baseline))
+def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:
+    """Yield the words of a row, each with the row's points in its box; with the corners of the box
+    if the row has no ink."""
+    ink = np.concatenate([np.empty((0, 2)), *(page.strokes[n].points for n in row.strokes)])
+    for word in row.words:
+        corners = np.reshape(word.box, (2, 2))
+        points = ink[((corners[0] <= ink) & (ink <= corners[1])).all(axis=1)]
+        yield WordInk(word.text, points if len(points) else corners)
 
 
 def _write_pdf(file: BinaryIO, pages: Iterable[tuple[InkPage, PageText]], title: str) -> None:

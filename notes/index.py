@@ -26,7 +26,6 @@ from notes.ink_page import InkPage
 from notes.page_text import MIN_SURE_CONFIDENCE, PageText, Summary
 from notes.searching import (
     ABSENT_PAIR,
-    CompactFrames,
     Hit,
     Place,
     Query,
@@ -142,7 +141,7 @@ class Index:
         """Add or replace the pages of a file, and return their summary."""
         words = [word for page in pages for row in page.rows for word in row.words]
         unsure = sum(confidence < MIN_SURE_CONFIDENCE for _, confidence in words)
-        left_out = sum((Counter(page.left_out) for page in pages), Counter[str]())
+        left_out = dict(sum((Counter(page.left_out) for page in pages), Counter[str]()))
         look = hashlib.sha256(b"".join(page.look for page in pages)).hexdigest()
         pdfs = sorted({pdf for page in pages for pdf in page.pdfs})
         summary = Summary(len(pages), len(words), unsure, left_out, pdfs, look)
@@ -179,9 +178,8 @@ class Index:
     def _add_row(self, number: int, row: SearchedRow) -> None:
         text = normalised_text(word for word, _ in row.words)
         self._database.execute("INSERT INTO texts VALUES (?, ?)", (number, text))
-        symbols, costs, sizes, stops = row.frames
-        values = number, json.dumps(row.words), symbols, costs, sizes, json.dumps(stops)
-        self._database.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", values)
+        values = row._replace(words=json.dumps(row.words), stops=json.dumps(row.stops))
+        self._database.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", (number, *values))
 
     def note_corrections(self, corrections: Iterable[Correction]) -> None:
         """Forget the files with words whose corrections are not those that were noted before."""
@@ -205,11 +203,12 @@ class Index:
         pages = {
             name: np.frombuffer(stored[_key(path)], "<i8").tolist() for name, path in files.items()
         }
-        is_searched = np.zeros(max((rows.stop for rows in rows_of.values()), default=0), bool)
+        is_searched = np.zeros(max((rows.stop for rows in rows_of.values()), default=1), bool)
         for page in {page for numbers in pages.values() for page in numbers}:
             is_searched[rows_of[page].start : rows_of[page].stop] = True
-        numbers = sorted({*self._exact(query), *self._likely(query, is_searched)})
-        rows = {number: self._row(number) for number in numbers if is_searched[number]}
+        exact = [number for number in self._exact(query) if is_searched[number]]
+        is_searched[exact] = False
+        rows = {number: self._row(number) for number in (*exact, *self._likely(query, is_searched))}
         hits = dict(zip(rows, found(query, [*rows.values()]), strict=True))
         others = {number: near(query, rows[number]) for number in rows if not hits[number]}
         perhaps = {number: [(word, 0.0)] for number, word in others.items() if word is not None}
@@ -236,20 +235,17 @@ class Index:
         for pair, times in pairs.items():
             select = "SELECT block, rows FROM pairs WHERE pair = ?"
             for block, packed in self._database.execute(select, (pair,)):
-                rows = np.frombuffer(packed, "<u2")
+                rows = np.frombuffer(packed, "<u2").astype(np.int64)
                 numbers = (block << BLOCK_BITS) + (rows >> 4)
                 saved[numbers] += times * (ABSENT_PAIR - (rows & 15))
         saved[~is_searched] = 0
-        if len(saved) > MAX_ROWS:
-            saved[saved < np.partition(saved, -MAX_ROWS)[-MAX_ROWS]] = 0
-        return np.flatnonzero(saved)[:MAX_ROWS].tolist()
+        best = np.argpartition(-saved, min(MAX_ROWS, len(saved) - 1))[:MAX_ROWS]
+        return best[saved[best] > 0].tolist()
 
     def _row(self, number: int) -> SearchedRow:
         select = "SELECT words, symbols, costs, sizes, stops FROM rows WHERE id = ?"
-        words, symbols, costs, sizes, stops = self._database.execute(select, (number,)).fetchone()
-        return SearchedRow(
-            json.loads(words), CompactFrames(symbols, costs, sizes, json.loads(stops))
-        )
+        row = SearchedRow(*self._database.execute(select, (number,)).fetchone())
+        return row._replace(words=json.loads(row.words), stops=json.loads(row.stops))
 
     def saved(self, path: Path) -> dict[str, Any]:
         """Return what `note_saved` noted of a file that was saved; empty if nothing."""

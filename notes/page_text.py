@@ -14,6 +14,12 @@ log-probability of the best symbol down to its own."""
 MIN_SURE_CONFIDENCE = 0.85
 """Least confidence of a word without a question mark (measured, lab notebook: sure words)."""
 
+BULLET = "-"
+NUMBER = "1."
+HEADING = "#"
+CELL = "|"
+"""How the marks of rows begin, see `PageRow.mark`."""
+
 
 def normalised_word(word: str) -> str:
     """Return a word in lower case; remove punctuation at its ends, unless it is all punctuation."""
@@ -58,11 +64,17 @@ class PageRow:
         strokes: the row's strokes in reading order, by their numbers on the page; empty for a typed
             row.
         ink: digest of the ink, which does not depend on its position; empty for a typed row.
+        mark: what stands for the row in Markdown: `HEADING`; `-`, `- [ ]` or `- [x]` for an item
+            of a list whose mark was drawn; `NUMBER` for one whose text begins with a number; in a
+            table a `CELL` for each column up to the row's; empty for prose.
+        turn: how many quarter turns clockwise the row lies.
     """
 
     words: tuple[PageWord, ...]
     strokes: tuple[int, ...] = ()
     ink: str = ""
+    mark: str = ""
+    turn: int = 0
 
     @property
     def box(self) -> Box:
@@ -71,9 +83,11 @@ class PageRow:
 
     @property
     def is_learnable(self) -> bool:
-        """Whether the row has ink, a word that a person corrected, and no unsure word."""
+        """Whether the row has ink that is not turned, a word that a person corrected, and no unsure
+        word."""
         corrected = any(word.confidence == 1 for word in self.words)
-        return bool(self.ink) and corrected and all(word.is_sure for word in self.words)
+        is_sure = corrected and all(word.is_sure for word in self.words)
+        return bool(self.ink) and not self.turn and is_sure
 
     @property
     def text(self) -> str:
@@ -111,7 +125,8 @@ class PageText:
                 box, frames = tuple(word["box"]), tuple(word["frames"])
                 alternatives = tuple(word["alternatives"])
                 words.append(PageWord(word["text"], box, word["confidence"], alternatives, frames))
-            rows.append(PageRow(tuple(words), tuple(row["strokes"]), row["ink"]))
+            others = (row[name] for name in ("ink", "mark", "turn"))
+            rows.append(PageRow(tuple(words), tuple(row["strokes"]), *others))
         return cls(tuple(rows), values["left_out"])
 
 

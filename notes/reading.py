@@ -1,9 +1,11 @@
 """Reads the text of a page of ink."""
 
 import hashlib
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
@@ -11,15 +13,23 @@ import numpy as np
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.ink_words import InkWord
-from notes.confidence import confidence
+from notes.confidence import confidences
 from notes.ink_page import InkPage, TypedText
-from notes.page_text import PageRow, PageText, PageWord
-from notes.rows import find_rows
+from notes.page_text import NUMBER, PageRow, PageText, PageWord
 from notes.searching import kept_frames
-from utils.ink import from_strokes
+from notes.structure import MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
+from utils.ink import from_strokes, turned_back
+from utils.page.ink_page import LINE_PITCH
 
 TYPED_WIDTH = 0.5
 """Width of a typed character as a fraction of the font size (assumed)."""
+MAX_TRIED_ROWS = 4
+"""Number of rows that are read with a turn and without it (assumed)."""
+MIN_TURNED_CONFIDENCE = 0.5
+"""Least mean confidence of what is turned, weighted by characters (measured, lab notebook: what is
+no prose)."""
+LIST_NUMBER = re.compile(r"\d{1,2}[.)]")
+"""The number with which an item of a list begins."""
 
 
 def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageText:
@@ -29,37 +39,80 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
         UserError: see `Reader.read_words`.
     """
     pen_numbers = [number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"]
-    found_rows, kinds = find_rows([page.strokes[number].points for number in pen_numbers])
+    strokes = [page.strokes[number].points for number in pen_numbers]
+    found, kinds = find_structure(strokes, _read_turns(strokes, reader, search))
     left_out = Counter(kinds.values())
     left_out += Counter(stroke.tool for stroke in page.strokes if stroke.tool != "pen")
-    row_numbers = [tuple(pen_numbers[index] for index in row) for row in found_rows]
-    row_strokes = [[page.strokes[number].points for number in row] for row in row_numbers]
-    inks = [from_strokes(strokes) for strokes in row_strokes]
+    inks = [_level_ink(strokes, row) for row in found]
     characters, rows = reader.model.alphabet.characters, []
-    for index, words in enumerate(reader.read_words(inks, search)):
+    read = reader.read_words(inks, search)
+    sureness = iter(confidences([(word.text, word.probability) for row in read for word in row]))
+    for row, ink, words in zip(found, inks, read, strict=True):
         if words:
-            positions = np.concatenate(row_strokes[index])
-            digest = hashlib.sha256(inks[index].tobytes()).hexdigest()[:24]
-            words = tuple(_page_word(positions, characters, word) for word in words)
-            rows.append(PageRow(words, row_numbers[index], digest))
+            positions = np.concatenate([strokes[index] for index in row.strokes])
+            digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
+            words = tuple(_page_word(positions, characters, w, next(sureness)) for w in words)
+            numbers = tuple(pen_numbers[index] for index in row.strokes)
+            rows.append(PageRow(words, numbers, digest, row.mark, row.turn))
         else:
             left_out["unread row"] += 1
-    return PageText(tuple(_with_typed(rows, page.typed)), dict(left_out))
+    return PageText(tuple(_with_typed(with_numbers(rows), page.typed)), dict(left_out))
 
 
-def _page_word(positions: np.ndarray, characters: Sequence[str], word: InkWord) -> PageWord:
+def _level_ink(strokes: Sequence[np.ndarray], row: FoundRow) -> np.ndarray:
+    """Return the ink of a row, turned level from its quarter turns."""
+    return from_strokes([turned_back(strokes[n], row.turn * np.pi / 2) for n in row.strokes])
+
+
+def _read_turns(strokes: Sequence[np.ndarray], reader: Reader, search: Search) -> np.ndarray:
+    """Return how many quarter turns clockwise each stroke lies, `(strokes,)`: as the pen moved, if
+    the reader is then surer of the words than without the turn."""
+    turns = quarter_turns(strokes)
+    for turn in np.unique(turns[turns > 0]).tolist():
+        numbers = np.flatnonzero(turns == turn)
+        mean_confidence = {}
+        for tried in (0, turn):
+            block = [strokes[number] for number in numbers]
+            rows, _ = find_structure(block, np.full(len(block), tried))
+            longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
+            read = reader.read_words([_level_ink(block, row) for row in longest], search)
+            words = [(word.text, word.probability) for row in read for word in row]
+            lengths = [len(text) for text, _ in words]
+            mean_confidence[tried] = np.dot(lengths, confidences(words)) / max(sum(lengths), 1)
+        if mean_confidence[turn] < max(mean_confidence[0], MIN_TURNED_CONFIDENCE):
+            turns[numbers] = 0
+    return turns
+
+
+def with_numbers(rows: list[PageRow]) -> list[PageRow]:
+    """Return rows, with the mark `NUMBER` where two or more begin with a number of a list."""
+    is_numbered = [
+        not row.mark and len(row.words) > 1 and LIST_NUMBER.fullmatch(row.words[0].text) is not None
+        for row in rows
+    ]
+    if sum(is_numbered) < MIN_LIST_ROWS:
+        return rows
+    return [
+        replace(row, mark=NUMBER) if numbered else row
+        for row, numbered in zip(rows, is_numbered, strict=True)
+    ]
+
+
+def _page_word(
+    positions: np.ndarray, characters: Sequence[str], word: InkWord, confidence: float
+) -> PageWord:
     """Return a word that was read in a row as a word of the page.
 
     Args:
         positions: positions of the row's points on the page, `(points, 2)`.
         characters: the network's alphabet.
         word: the word, with the range of its points in the row.
+        confidence: the probability that it was read right.
     """
     points = positions[word.points]
     box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
-    probability = confidence(word.text, word.probability)
     frames = kept_frames(word.log_probs, characters)
-    return PageWord(word.text, box, probability, word.alternatives, frames)
+    return PageWord(word.text, box, confidence, word.alternatives, frames)
 
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:
@@ -81,7 +134,7 @@ def _middle(row: PageRow) -> float:
 
 def _typed_words(text: TypedText, line_number: int, line: str) -> Iterator[PageWord]:
     """Yield the words of a line of a typed text."""
-    top, column = text.y + line_number * text.size, 0
+    top, column = text.y + LINE_PITCH * line_number * text.size, 0
     for word in line.split():
         column = line.index(word, column)
         left = text.x + TYPED_WIDTH * text.size * column

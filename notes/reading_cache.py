@@ -24,11 +24,11 @@ from notes.searching import Hit, Query
 from utils.checks import UserError, printable
 from utils.files import user_cache, write_json
 
-VERSION = 2
+VERSION = 3
 """Version of the reading and of the kept texts; texts of another version are not used."""
 INDEX_VERSION = 1
 """Version of the index; an index of another version is not used."""
-MIN_POINTS = 4
+MIN_POINTS = 3
 """Fewest points of a word that can be corrected, as less ink is not known again (assumed)."""
 
 Result = TypeVar("Result")

@@ -2,21 +2,29 @@
 
 The page is turned level and divided into columns at white bands. Within a column, far moves of the
 pen divide the strokes into runs. Runs are joined to rows, the run with the most ink first, and
-stray marks are added to near rows. Drawings, underlines and crossed-out words are in no row.
+stray marks are added to near rows. Drawings, underlines and crossed-out words are in no row, see
+`marks`.
 Lengths are in x-heights.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TypeAlias
 
 import numpy as np
 
+from notes.marks import (
+    MAX_CROSSED_DEPTH,
+    MIN_CARET_DEPTH,
+    arrows,
+    crossing_groups,
+    is_caret,
+    is_level_line,
+    is_ring,
+)
 from utils.delayed_strokes import LATE, are_marks, undelayed_order
-from utils.hand_measures import is_straight
 from utils.ink import (
     from_strokes,
-    path_along,
     turned_back,
     vertical_segments,
     weighted_median,
@@ -24,22 +32,25 @@ from utils.ink import (
 )
 
 DRAWING = "drawing"
+RING = "ring"
+CARET = "caret"
 UNDERLINE = "underline"
 CROSSED_OUT = "crossed out"
-"""Kinds of strokes that are in no row; a crossed-out word includes the bar or scribble over it."""
+"""Kinds of strokes that are in no row; a crossed-out word includes what crosses it out."""
 
 # Limits of prose, in x-heights (measured on every third form of trainset: two of 43,026 strokes
-# are taken for a drawing, and none for a bar or a scribble). A bar is a long, nearly level line.
-MAX_STROKE_HEIGHT = 6.0  # a higher stroke is a drawing
-MIN_BAR_WIDTH = 6.0  # a narrower stroke is no bar
-MAX_BAR_ASPECT = 0.25  # largest ratio of a bar's height to its width
-MAX_BAR_DETOUR = 1.2  # largest ratio of a bar's path length to its width
+# are taken for a drawing, and none for a scribble).
+MAX_STROKE_HEIGHT = 6.0  # a higher stroke is a drawing, unless it is a letter
+X_HEIGHT_MIDDLE = 0.5  # above the baseline
+MAX_LETTER_SIZE = (4.0, 9.0)  # width and height of a letter (assumed)
+MAX_LETTER_GAP = 2.0  # from a tall letter to the next letter (assumed)
 MIN_SWING = 2.0  # width of each swing of a scribble to the left
 MIN_NUM_SWINGS = 3  # number of a scribble's swings to the left
 MAX_DRAWING_GAP = 0.7  # distance between successive strokes of a drawing (assumed)
-MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a higher bar crosses words out (assumed)
-MIN_MARK_RISE = 1.0  # from a row's middle; a bar that is this high is the bar of a `t` (assumed)
-MAX_BAR_DISTANCE = 2.5  # from a row's middle; a bar that is further away has no row (assumed)
+MIN_UNDERLINE = 3.0  # width of an underline; the foot of an E is narrower
+MIN_LONG_LINE = 6.0  # width of a level line that is no letter's, whatever is beside it
+MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out nearer to it (assumed)
+MAX_LINE_DISTANCE = 2.5  # from a row's middle; a line that is further away has no row (assumed)
 
 # Skew, estimated from moves between strokes (lengths measured, lab notebook: rows of pages).
 MAX_MOVE_STROKES = 15  # largest number of strokes from the start of a move to its end
@@ -91,24 +102,21 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
     if not strokes:
         return [], {}
     strokes = [np.asarray(stroke, dtype=np.float64) for stroke in strokes]
-    page = _Block(strokes, np.arange(len(strokes)))
+    page = Block(strokes, np.arange(len(strokes)))
     kinds = _drawings(page)
-    others = [number for number in range(len(strokes)) if number not in kinds]
-    scribbles = [number for number in others if _is_scribble(page.strokes[number])]
-    bars = [number for number in others if _is_bar(page.strokes[number])]
-    rows = _all_rows(strokes, {*kinds, *scribbles, *bars})
+    crossing, lines = _crossing_strokes(page, kinds), _level_lines(page, kinds)
+    left_out = {*kinds, *chain(*crossing), *lines}
+    rows = _all_rows(strokes, left_out)
     owners = _owners(len(strokes), rows)
-    t_bars = {number for number in bars if _row_at_bar(page, owners, number)[1] < -MIN_MARK_RISE}
-    if t_bars:
-        bars = [number for number in bars if number not in t_bars]
-        rows = _all_rows(strokes, {*kinds, *scribbles, *bars})
-        owners = _owners(len(strokes), rows)
-    for number in [*scribbles, *bars]:
-        covered, depth = _row_at_bar(page, owners, number)
-        if number in scribbles or depth < MIN_UNDERLINE_DEPTH:
-            kinds |= dict.fromkeys([*covered, number], CROSSED_OUT)
-        else:
-            kinds[number] = UNDERLINE
+    for group in [*crossing, *([number] for number in lines)]:
+        covered, depth = _row_at_line(page, owners, group)
+        if depth >= MIN_UNDERLINE_DEPTH:
+            kinds |= dict.fromkeys(group, UNDERLINE)
+        elif group in crossing and depth > -MIN_UNDERLINE_DEPTH:
+            crossed = [number for number in covered if number < group[-1]]
+            kinds |= dict.fromkeys([*crossed, *group] if crossed else [], CROSSED_OUT)
+    if not left_out <= {*kinds}:  # Some lines are bars of letters, or dashes.
+        rows = _all_rows(strokes, left_out & {*kinds})
     ordered = []
     for block, row in rows:
         if prose := [number for number in row if number not in kinds]:
@@ -116,7 +124,7 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
     return ordered, dict(sorted(kinds.items()))
 
 
-class _Block:
+class Block:
     """Strokes of a page or column, level and in x-heights. A row of a block is the array of its
     strokes' indices in the block.
 
@@ -124,7 +132,8 @@ class _Block:
         numbers: the strokes' numbers on the page, rising, `(strokes,)`.
         strokes: the strokes, `(n, 2)` each.
         left, top, right, bottom: edges of the strokes, `(strokes,)`.
-        x, y: middle of each stroke's width, and mean height of its points, `(strokes,)`.
+        x, y: middle of each stroke's width, and mean height of its points, but of a tall stroke
+            that of letters on its foot, `(strokes,)`.
         weight: length of each stroke's ink plus 0.1, so that a dot counts, `(strokes,)`.
     """
 
@@ -137,6 +146,8 @@ class _Block:
         self.right, self.bottom = np.array([stroke.max(axis=0) for stroke in self.strokes]).T
         self.x = (self.left + self.right) / 2
         self.y = np.array([stroke[:, 1].mean() for stroke in self.strokes])
+        is_tall = self.bottom - self.top > MAX_STROKE_HEIGHT  # a letter then stands on the baseline
+        self.y[is_tall] = self.bottom[is_tall] - X_HEIGHT_MIDDLE
         steps = [np.diff(stroke, axis=0) for stroke in self.strokes]
         self.weight = np.array([0.1 + np.hypot(*step.T).sum() for step in steps])
 
@@ -166,7 +177,7 @@ class _Block:
         return self.left[row].min(), self.right[row].max(), low - rise, high + rise
 
 
-PlacedRow: TypeAlias = tuple[_Block, np.ndarray]
+PlacedRow: TypeAlias = tuple[Block, np.ndarray]
 """The column of a row, and the row's strokes by their numbers on the page."""
 
 
@@ -186,12 +197,22 @@ def _skew(strokes: Sequence[np.ndarray], unit: float) -> float:
     return angle
 
 
-def _drawings(page: _Block) -> dict[int, str]:
-    """Return the kind `DRAWING` for each stroke of a drawing: a tall stroke, or a stroke that
-    touches a tall stroke and was written just before or after a stroke of the drawing."""
-    drawn = set(np.flatnonzero(page.bottom - page.top > MAX_STROKE_HEIGHT).tolist())
-    tall_strokes = [page.strokes[number] for number in sorted(drawn)]
-    tall_points = _by_x(tall_strokes)
+def _drawings(page: Block) -> dict[int, str]:
+    """Return the kinds of the strokes that draw something: arrows, rings around words, carets, tall
+    strokes that are no letters, and strokes that touch a tall stroke and were written just before
+    or after a stroke of the drawing."""
+    kinds = dict.fromkeys(arrows(page.strokes), DRAWING)
+    for number, stroke in enumerate(page.strokes):
+        if is_caret(stroke) and _depth(page, number) > MIN_CARET_DEPTH:
+            kinds[number] = CARET
+        elif is_ring(stroke):
+            edges = np.array([page.left, page.top, -page.right, -page.bottom])
+            if (edges[:, :number] > edges[:, [number]]).all(axis=0).any():
+                kinds[number] = RING
+    is_tall = page.bottom - page.top > MAX_STROKE_HEIGHT
+    tall = [n for n in np.flatnonzero(is_tall).tolist() if n not in kinds]
+    drawn = {number for number in tall if not _is_letter(page, number, is_tall)}
+    tall_points = _by_x([page.strokes[number] for number in sorted(drawn)])
     for order in (range(len(page.strokes)), reversed(range(len(page.strokes)))):
         last_drawn = -2
         for number in order:
@@ -200,7 +221,32 @@ def _drawings(page: _Block) -> dict[int, str]:
                 drawn.add(number)
             if number in drawn:
                 last_drawn = number
-    return dict.fromkeys(drawn, DRAWING)
+    return dict.fromkeys(drawn, DRAWING) | kinds
+
+
+def _depth(page: Block, number: int) -> float:
+    """Return how far a stroke is below the middle of the strokes beside it; 0 without any."""
+    is_beside = np.abs(page.x - page.x[number]) < MAX_LINE_DISTANCE
+    depths = page.y[number] - page.y
+    is_beside &= (depths > -MAX_CROSSED_DEPTH) & (depths < MAX_LINE_DISTANCE)
+    is_beside[number] = False
+    if not is_beside.any():
+        return 0.0
+    return float(np.average(depths[is_beside], weights=page.weight[is_beside]))
+
+
+def _is_letter(page: Block, number: int, is_tall: np.ndarray) -> bool:
+    """Return whether a tall stroke is a letter: it is narrow, and a usual stroke that was written
+    just before or after it is beside it."""
+    size = np.ptp(page.strokes[number], axis=0)
+    if (size > MAX_LETTER_SIZE).any():
+        return False
+    for other in {number - 1, number + 1} & {*range(len(is_tall))}:
+        gap_x = max(page.left[other] - page.right[number], page.left[number] - page.right[other])
+        is_beside = page.top[number] < page.y[other] < page.bottom[number]
+        if is_beside and not is_tall[other] and gap_x < MAX_LETTER_GAP:
+            return True
+    return False
 
 
 def _by_x(strokes: Sequence[np.ndarray]) -> np.ndarray:
@@ -225,12 +271,27 @@ def _distance(stroke: np.ndarray, points: np.ndarray) -> float:
     return nearest if len(x) else np.inf
 
 
-def _is_bar(stroke: np.ndarray) -> bool:
-    """Return whether a stroke is a long, straight, nearly level line."""
-    width, height = np.ptp(stroke, axis=0)
-    if width <= MIN_BAR_WIDTH or height >= MAX_BAR_ASPECT * width or not is_straight([stroke]):
-        return False
-    return bool(path_along(stroke)[-1] < MAX_BAR_DETOUR * width)
+def _crossing_strokes(page: Block, kinds: Mapping[int, str]) -> list[list[int]]:
+    """Return groups of strokes that may cross words out: those that cross letters, and scribbles.
+    Strokes of `kinds` neither cross nor are crossed."""
+    edges = np.array([page.left, page.top, page.right, page.bottom, page.y])
+    edges[:, [*kinds]] = np.nan
+    groups = crossing_groups(page.strokes, edges)
+    others = {*range(len(page.strokes))} - {*kinds, *chain(*groups)}
+    wide = [number for number in sorted(others) if np.ptp(page.strokes[number][:, 0]) > MIN_SWING]
+    return groups + [[number] for number in wide if _is_scribble(page.strokes[number])]
+
+
+def _level_lines(page: Block, kinds: Mapping[int, str]) -> list[int]:
+    """Return the level lines that may be underlines: long lines, and lines below letters."""
+    return [
+        number
+        for number, stroke in enumerate(page.strokes)
+        if number not in kinds
+        and (width := np.ptp(stroke[:, 0])) > MIN_UNDERLINE
+        and is_level_line(stroke)
+        and (width > MIN_LONG_LINE or _depth(page, number) > MIN_UNDERLINE_DEPTH)
+    ]
 
 
 def _is_scribble(stroke: np.ndarray) -> bool:
@@ -247,18 +308,18 @@ def _owners(count: int, rows: Sequence[PlacedRow]) -> np.ndarray:
     return owners
 
 
-def _row_at_bar(page: _Block, owners: np.ndarray, number: int) -> tuple[list[int], float]:
-    """Return the strokes that stroke `number`, a bar, underlines or crosses out: those of the row
-    nearest to the bar that are above or below it. Return also how far the bar is below the strokes'
-    middle. Without a near row these are no strokes and infinity."""
-    is_inside = (page.x > page.left[number]) & (page.x < page.right[number]) & (owners >= 0)
-    inside = np.flatnonzero(is_inside)
+def _row_at_line(page: Block, owners: np.ndarray, line: list[int]) -> tuple[list[int], float]:
+    """Return the strokes that the strokes `line` underline or cross out: those of the nearest row
+    that are above or below them. Return also how far the line is below these strokes' middle.
+    Without a near row these are no strokes and infinity."""
+    left, right, y = page.left[line].min(), page.right[line].max(), page.y[line].mean()
+    inside = np.flatnonzero((page.x > left) & (page.x < right) & (owners >= 0))
     row_indices, places = np.unique(owners[inside], return_inverse=True)
     weights = np.bincount(places, page.weight[inside])
-    depths = page.y[number] - np.bincount(places, page.weight[inside] * page.y[inside]) / weights
-    follows = (number > 0) & (row_indices == owners[number - 1])
+    depths = y - np.bincount(places, page.weight[inside] * page.y[inside]) / weights
+    follows = (line[0] > 0) & (row_indices == owners[line[0] - 1])
     distances = np.abs(depths) - SUCCESSION_BONUS * follows
-    if not len(distances) or distances.min() > MAX_BAR_DISTANCE:
+    if not len(distances) or distances.min() > MAX_LINE_DISTANCE:
         return [], np.inf
     nearest = distances.argmin()
     return inside[places == nearest].tolist(), depths[nearest]
@@ -270,11 +331,11 @@ def _all_rows(strokes: Sequence[np.ndarray], left_out: set[int]) -> list[PlacedR
     return [row for block in _columns(strokes, prose) for row in _rows(block)]
 
 
-def _columns(strokes: Sequence[np.ndarray], numbers: np.ndarray) -> Iterator[_Block]:
+def _columns(strokes: Sequence[np.ndarray], numbers: np.ndarray) -> Iterator[Block]:
     """Yield the columns of the strokes with these `numbers` from left to right."""
     waiting, count = [numbers], 1
     while waiting and len(numbers):
-        block = _Block(strokes, waiting.pop())
+        block = Block(strokes, waiting.pop())
         is_left = _left_of_band(block) if count < MAX_COLUMNS else None
         if is_left is None:
             yield block
@@ -283,7 +344,7 @@ def _columns(strokes: Sequence[np.ndarray], numbers: np.ndarray) -> Iterator[_Bl
             count += 1
 
 
-def _left_of_band(block: _Block) -> np.ndarray | None:
+def _left_of_band(block: Block) -> np.ndarray | None:
     """Return a mask of the strokes to the left of the widest white band between columns, or None.
     A gap within rows is no band: the pen crosses such a gap twice in each row."""
     widest, best, count = MIN_BAND_WIDTH, None, len(block.strokes)
@@ -301,7 +362,7 @@ def _left_of_band(block: _Block) -> np.ndarray | None:
         places = np.argsort(order)
         from_place, to_place = np.sort([places[1:], places[:-1]], axis=0)
         changes = np.bincount(from_place, minlength=count) - np.bincount(to_place, minlength=count)
-        is_crossed = np.cumsum(changes)[:-1] > np.maximum(3, MAX_CROSSINGS * height / ROW_PITCH)
+        is_crossed = np.cumsum(changes)[:-1] > np.maximum(2, MAX_CROSSINGS * height / ROW_PITCH)
         is_band = (widths > widest) & (height >= MIN_COLUMN_HEIGHT) & ~is_crossed
         if is_band.any():
             gap = int(np.where(is_band, widths, 0.0).argmax())
@@ -309,13 +370,13 @@ def _left_of_band(block: _Block) -> np.ndarray | None:
     return best
 
 
-def _heights(block: _Block, order: np.ndarray) -> np.ndarray:
+def _heights(block: Block, order: np.ndarray) -> np.ndarray:
     """Return the height of the first strokes of an order, for each number of them, `(strokes,)`."""
     bottom = np.maximum.accumulate(block.bottom[order])
     return bottom - np.minimum.accumulate(block.top[order])
 
 
-def _rows(block: _Block) -> list[PlacedRow]:
+def _rows(block: Block) -> list[PlacedRow]:
     """Return the rows of a column from top to bottom, followed by the notes in its margin."""
     rows, strays = _rows_of_runs(block, _runs(block))
     rows = _attach_strays(block, _merge_halves(block, rows), strays)
@@ -325,7 +386,7 @@ def _rows(block: _Block) -> list[PlacedRow]:
     return [(block, block.numbers[row]) for row in rows]
 
 
-def _split_note(block: _Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _split_note(block: Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return a row without its note in the margin, and the note, which may be empty. A note is far
     to the right, and was written after other rows."""
     if len(row) < 2:
@@ -340,7 +401,7 @@ def _split_note(block: _Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return row, row[:0]
 
 
-def _runs(block: _Block) -> list[np.ndarray]:
+def _runs(block: Block) -> list[np.ndarray]:
     """Return the runs: successive strokes without a far move of the pen in between."""
     starts, front = [0], block.right[0]
     for number in range(1, len(block.strokes)):
@@ -356,7 +417,7 @@ def _runs(block: _Block) -> list[np.ndarray]:
     return [np.arange(*ends) for ends in pairwise([*starts, len(block.strokes)])]
 
 
-def _rows_of_runs(block: _Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
+def _rows_of_runs(block: Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
     """Join runs to rows; return the rows, and the strokes of runs with too little ink for a row."""
     letter_ink = np.where(block.bottom - block.top > MAX_MARK_HEIGHT, block.weight, 0.0)
     rows: list[np.ndarray] = []
@@ -385,7 +446,7 @@ def _rows_of_runs(block: _Block, runs: list[np.ndarray]) -> tuple[list[np.ndarra
     return rows, sorted(strays)
 
 
-def _merge_halves(block: _Block, rows: list[np.ndarray]) -> list[np.ndarray]:
+def _merge_halves(block: Block, rows: list[np.ndarray]) -> list[np.ndarray]:
     """Merge each pair of rows of which the second continues the first; return all rows."""
     numbered = dict(enumerate(rows))
     extents = np.array([block.extent(row) for row in rows])
@@ -400,7 +461,7 @@ def _merge_halves(block: _Block, rows: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _relative_steps(
-    block: _Block, rows: Mapping[int, np.ndarray], extents: np.ndarray, numbers: Iterable[int]
+    block: Block, rows: Mapping[int, np.ndarray], extents: np.ndarray, numbers: Iterable[int]
 ) -> dict[tuple[int, int], float]:
     """Return, for pairs of rows of which the second may continue the first, the step up or down as
     a fraction of the largest allowed step, if it is less than 1. At least one row of a pair is one
@@ -426,7 +487,7 @@ def _may_continue(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return is_behind & (step <= MAX_SUCCESSIVE_HALF_STEP)
 
 
-def _relative_step(block: _Block, left_row: np.ndarray, right_row: np.ndarray) -> float:
+def _relative_step(block: Block, left_row: np.ndarray, right_row: np.ndarray) -> float:
     """Return the step up or down from a row to its continuation, as a fraction of the largest
     allowed step."""
     start, end = block.left[right_row].min(), block.right[left_row].max()
@@ -437,7 +498,7 @@ def _relative_step(block: _Block, left_row: np.ndarray, right_row: np.ndarray) -
     )
 
 
-def _attach_strays(block: _Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:
+def _attach_strays(block: Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:
     """Return rows with each stray stroke added to the row that is nearest and at its height."""
     row_of_stroke = np.full(len(block.strokes), -1)
     for number, row in enumerate(rows):
@@ -466,7 +527,7 @@ def _off_row_cost(depth: np.ndarray | float) -> np.ndarray | float:
     return OFF_ROW_COST * beyond
 
 
-def _reading_order(block: _Block, row: np.ndarray) -> list[int]:
+def _reading_order(block: Block, row: np.ndarray) -> list[int]:
     """Return the numbers on the page of a row's strokes, in reading order."""
     ends = np.array([block.left[row].min(), block.right[row].max()])
     slope = np.diff(block.middle(row, ends))[0] / max(np.ptp(ends), 1.0)

@@ -28,9 +28,9 @@ LOGIT_PER_CHARACTER = 1.19
 """The logit of a hit's probability is `LOGIT_OFFSET`, minus `LOGIT_PER_NAT` times the cost of its
 path in nats, plus `LOGIT_PER_CHARACTER` times the number of letters and digits (measured on
 testset_v and testset_t, lab notebook: search)."""
-MIN_WORD_LOGIT = -2.3
-"""Minimum logit of each word of a phrase by itself, as a word of one letter cannot have more
-(MEASURE)."""
+MIN_WORD_LOGIT = -3.5
+"""Minimum logit of each word of a phrase, searched by itself: a phrase with another word is no hit,
+but the words of one letter, whose logit is -1.09, are allowed (measured, lab notebook: search)."""
 MAX_SYMBOL_NATS = 7.0
 """Nats below a frame's likeliest symbol at which a symbol is no longer kept (measured, lab
 notebook: search; 12 gives the same hits in five times the bytes)."""
@@ -94,55 +94,39 @@ class Query(NamedTuple):
     def symbols(self) -> list[str]:
         return [*map(_symbol, self.bounded)]
 
-    @property
-    def parts(self) -> "list[Query]":
-        """The query of each word; only one of the words at the ends may be open."""
-        opened = [[False, False] for _ in self.words]
-        opened[0][0], opened[-1][1] = self.is_open
-        return [Query((w,), (a, b)) for w, (a, b) in zip(self.words, opened, strict=True)]
 
-
-class CompactFrames(NamedTuple):
-    """The frames of a row.
+class SearchedRow(NamedTuple):
+    """What is searched of a row, in few bytes.
 
     Attributes:
+        words: the words, each with its confidence.
         symbols: the symbols of all frames.
         costs: the cost of each symbol, in `NATS_PER_UNIT`.
         sizes: the number of symbols of each frame.
         stops: for each word, the number of frames up to its end.
     """
 
+    words: Sequence[tuple[str, float]]
     symbols: str
     costs: bytes
     sizes: bytes
     stops: Sequence[int]
 
     @classmethod
-    def of(cls, row: PageRow) -> "CompactFrames":
-        """Return the frames of a row."""
+    def of(cls, row: PageRow) -> "SearchedRow":
+        """Return what is searched of a row."""
         frames = [frame for word in row.words for frame in word.frames]
         nats = (cost for frame in frames for cost in frame.values())
         costs = (min(round(cost / NATS_PER_UNIT), 255) for cost in nats)
         symbols = "".join(symbol[0] for frame in frames for symbol in frame)
         stops = [*accumulate(len(word.frames) for word in row.words)]
-        return cls(symbols, bytes(costs), bytes(map(len, frames)), stops)
-
-
-class SearchedRow(NamedTuple):
-    """What is searched of a row: its words, each with its confidence, and its frames."""
-
-    words: Sequence[tuple[str, float]]
-    frames: CompactFrames
-
-    @classmethod
-    def of(cls, row: PageRow) -> "SearchedRow":
-        return cls([(word.text, word.confidence) for word in row.words], CompactFrames.of(row))
+        words = [(word.text, word.confidence) for word in row.words]
+        return cls(words, symbols, bytes(costs), bytes(map(len, frames)), stops)
 
     @property
     def marked(self) -> str:
         """See `PageRow.marked`."""
-        words = tuple(PageWord(text, (), confidence) for text, confidence in self.words)
-        return PageRow(words).marked
+        return PageRow(tuple(PageWord(text, (), sure) for text, sure in self.words)).marked
 
 
 Place = tuple[int, float]
@@ -169,10 +153,10 @@ def found(query: Query, rows: Sequence[SearchedRow]) -> list[list[Place]]:
     """Return the places of a query in each row, see `search`."""
     places = [[*_exact(query, row.words)] for row in rows]
     others = [index for index, row_places in enumerate(places) if not row_places]
-    others.sort(key=lambda index: len(rows[index].frames.sizes))  # for little padding
+    others.sort(key=lambda index: len(rows[index].sizes))  # for little padding
     for start in range(0, len(others), BATCH):
         batch = others[start : start + BATCH]
-        spotted = _spotted(query, [rows[index].frames for index in batch])
+        spotted = _spotted(query, [rows[index] for index in batch])
         for index, place in zip(batch, spotted, strict=True):
             if place[1] >= MIN_HIT_CONFIDENCE:
                 places[index] = [place]
@@ -267,17 +251,15 @@ def _symbol(character: str) -> str:
     return character.lower()[:1] if character.isalnum() else SEPARATOR
 
 
-def _spotted(query: Query, rows: Sequence[CompactFrames]) -> list[Place]:
+def _spotted(query: Query, rows: Sequence[SearchedRow]) -> list[Place]:
     """Return the likeliest place of a query in each row; it has a probability of 0 if a word of
     the query is unlikely."""
     frames = _stacked(rows)
     costs, from_right = _cheapest(query, frames)
-    logits = LOGIT_OFFSET - LOGIT_PER_NAT * costs + LOGIT_PER_CHARACTER * query.num_letters
-    for part in query.parts if len(query.words) > 1 else ():
-        part_costs, _ = _cheapest(part, frames)
-        part_logits = LOGIT_OFFSET - LOGIT_PER_NAT * part_costs
-        part_logits += LOGIT_PER_CHARACTER * part.num_letters
-        logits[part_logits < MIN_WORD_LOGIT] = -np.inf
+    logits = _logits(query, costs)
+    for word in query.words if len(query.words) > 1 else ():
+        part = Query((word,), query.is_open)
+        logits[_logits(part, _cheapest(part, frames)[0]) < MIN_WORD_LOGIT] = -np.inf
     places = []
     # The path ends one frame further left, at the separator before a query that is not open.
     for row, right, logit in zip(rows, from_right + query.is_open[0], logits, strict=True):
@@ -287,16 +269,13 @@ def _spotted(query: Query, rows: Sequence[CompactFrames]) -> list[Place]:
     return places
 
 
-class _Stacked(NamedTuple):
-    """The frames of rows, each with a frame of a separator at both ends.
+def _logits(query: Query, costs: np.ndarray) -> np.ndarray:
+    return LOGIT_OFFSET - LOGIT_PER_NAT * costs + LOGIT_PER_CHARACTER * query.num_letters
 
-    Attributes:
-        codes: code point of each symbol, `(N,)`.
-        costs: cost of each symbol in nats, `(N,)`.
-        rows: row of each symbol, `(N,)`.
-        frames: frame of each symbol, counted from the right end of its row, `(N,)`.
-        counts: number of frames of each row without the ends, `(R,)`.
-    """
+
+class _Stacked(NamedTuple):
+    """The symbols of several rows: code points, costs in nats, rows, and frames, counted from the
+    right end of the row, `(N,)` each; and the number of frames of each row, `(R,)`."""
 
     codes: np.ndarray
     costs: np.ndarray
@@ -305,17 +284,15 @@ class _Stacked(NamedTuple):
     counts: np.ndarray
 
 
-def _stacked(rows: Sequence[CompactFrames]) -> _Stacked:
+def _stacked(rows: Sequence[SearchedRow]) -> _Stacked:
     codes = np.frombuffer("".join(row.symbols for row in rows).encode("utf-32-le"), np.uint32)
     costs = np.frombuffer(b"".join(row.costs for row in rows), np.uint8)
     sizes = np.frombuffer(b"".join(row.sizes for row in rows), np.uint8)
     counts = np.array([len(row.sizes) for row in rows])
-    row_numbers = np.repeat(np.arange(len(rows)), counts)
-    from_right = np.cumsum(counts)[row_numbers] - np.arange(len(sizes))
+    numbers = np.repeat(np.arange(len(rows)), counts)
+    from_right = np.cumsum(counts)[numbers] - np.arange(len(sizes))
     costs = np.float32(NATS_PER_UNIT) * costs
-    return _Stacked(
-        codes, costs, np.repeat(row_numbers, sizes), np.repeat(from_right, sizes), counts
-    )
+    return _Stacked(codes, costs, np.repeat(numbers, sizes), np.repeat(from_right, sizes), counts)
 
 
 def _cheapest(query: Query, frames: _Stacked) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from base.checkpoint import load_checkpoint
 from base.config.values import Override, merge, read_config
 from base.pretrained import pretrained
 from commands.options import typed_override
-from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, read, try_constructors
+from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, try_constructors
 from utils.alphabet import Alphabet
 from utils.checks import ConfigError
 from utils.strict_json import children, nested
@@ -33,7 +33,7 @@ def test_a_config_is_sound_and_named_like_its_file(path):
     else:  # of the network that is fine-tuned
         name = "reader" if "reader" in path.stem else "writer"
         arch = load_checkpoint(pretrained()[name])["config"]["arch"]
-        config = read(path).with_network(arch)
+        config = plan_from_file(path).with_network(arch)
         assert config.stored["arch"]["type"] == arch["type"]
     assert config.name == path.stem
     resolved = config.resolved

@@ -27,7 +27,6 @@ from parse_config import (
     plan_from_checkpoint,
     plan_from_file,
     plan_of,
-    read,
     try_constructors,
 )
 from tests import tiny_config
@@ -188,7 +187,7 @@ def in_files(folder: Path, *configs: Any, arch: Any = None) -> Plan:
     """Write configs into files, a.json, b.json and so on, and read the first."""
     for name, config in zip("abcdefg", configs, strict=False):
         (folder / f"{name}.json").write_text(json.dumps(config))
-    return read(folder / "a.json").with_network(arch).checked()
+    return plan_from_file(folder / "a.json").with_network(arch).checked()
 
 
 def test_a_config_has_what_its_base_says_and_it_does_not(tmp_path):
@@ -217,7 +216,7 @@ def test_a_base_is_read_once_when_many_files_name_it(tmp_path):
         both = {"base": [f"{number + 1}.json", f"../{tmp_path.name}/{number + 1}.json"]}
         (tmp_path / f"{number}.json").write_text(json.dumps(both))
     (tmp_path / "20.json").write_text(json.dumps(CONFIG))
-    assert read(tmp_path / "0.json").config == CONFIG
+    assert plan_from_file(tmp_path / "0.json").config == CONFIG
 
 
 def test_faults_name_the_file_in_which_they_stand(tmp_path):
@@ -250,6 +249,16 @@ def test_a_base_that_is_none_is_one_fault(tmp_path):
 def test_a_network_that_nothing_describes_is_a_fault(tmp_path, arch, given):
     with pytest.raises(ConfigError, match=r"arch[. ]"):
         in_files(tmp_path, changed("arch", given), arch=arch)
+
+
+@pytest.mark.parametrize("given", [None, ..., {"args": {"cell": "GRU"}}])
+def test_a_network_that_is_missing_is_told_with_the_other_faults(tmp_path, given):
+    config = tiny_config.changed(CONFIG, {"arch": given, "colour": 1})
+    with pytest.raises(ConfigError, match=r"arch.*; or -r CHECKPOINT, whose network is") as error:
+        in_files(tmp_path, config)
+    assert [fault.key.partition(".")[0] for fault in error.value.faults] == ["colour", "arch"]
+    found = in_files(tmp_path, changed("arch", given), arch=CONFIG["arch"]).config
+    assert found["arch"]["type"] == CONFIG["arch"]["type"]
 
 
 def test_a_network_of_a_checkpoint_takes_the_arguments_of_the_file(tmp_path):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import Sample
-from parse_config import read
+from parse_config import plan_from_file
 from tests import small_sources
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ GRID = 1 / 64
 
 def samples_of(path: Path) -> Mapping[str, list[Sample]]:
     """Return the samples of a config on small data, by split, in the current folder."""
-    plan = read(path)
+    plan = plan_from_file(path)
     few = small_sources.of_loader(plan.config["data_loader"]["args"])
     plan = plan.with_values({f"data_loader.args.{key}": value for key, value in few.items()})
     return plan.build("data_loader").dataset.load().samples

@@ -116,16 +116,18 @@ def vertical_segments(ink: np.ndarray) -> np.ndarray:
 
     A row `(x, y, dx, dy)` has the beginning of a segment and the offset of its end; dy is not 0.
     """
-    segments = []
-    for stroke in strokes(ink):
-        steps = np.sign(np.diff(stroke[:, 1]))
-        moving = np.flatnonzero(steps)
-        if not len(moving):
-            continue
-        turns = moving[1:][np.diff(steps[moving]) != 0]
-        corners = stroke[[moving[0], *turns.tolist(), moving[-1] + 1]]
-        segments.append(np.concatenate([corners[:-1], np.diff(corners, axis=0)], axis=1))
-    return np.concatenate(segments) if segments else np.empty((0, 4))
+    points, is_end = to_points(ink), np.asarray(ink)[:-1, 2] > 0.5
+    steps = np.diff(points[:, 1])
+    moving = np.flatnonzero((steps != 0) & ~is_end)
+    if not len(moving):
+        return np.empty((0, 4))
+    is_first = np.diff(np.cumsum(is_end)[moving], prepend=-1) != 0
+    is_start = is_first | (np.diff(np.sign(steps[moving]), prepend=0) != 0)
+    # A segment ends where the next of its stroke starts, or behind the stroke's last movement.
+    starts = moving[is_start]
+    last = moving[np.append(is_start[1:], True)] + 1
+    ends = np.where(np.append(is_first[is_start][1:], True), last, np.append(starts[1:], 0))
+    return np.concatenate([points[starts], points[ends] - points[starts]], axis=1)
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:

@@ -8,6 +8,18 @@ import numpy as np
 
 from utils.checks import DataError, short
 
+Moments = tuple[int, float, float, float, float]
+"""Of ink, the number of offsets to predict, their means, and their squares about these, as x, y."""
+
+
+def moments_of(ink: np.ndarray) -> Moments:
+    """Return the moments of the offsets of ink `(points, 3)`, without its first row."""
+    offsets = np.asarray(ink)[1:, :2].astype(np.float64)
+    if not len(offsets):
+        return (0, 0.0, 0.0, 0.0, 0.0)
+    means = offsets.mean(axis=0)
+    return (len(offsets), *means.tolist(), *((offsets - means) ** 2).sum(axis=0).tolist())
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -51,23 +63,30 @@ class Normalisation:
         Raises:
             DataError: if there are no offsets, or if offsets do not vary or are not finite.
         """
-        count, mean, squares = 0, np.zeros(2), np.zeros(2)
-        for ink in inks:
-            offsets = np.asarray(ink)[1:, :2].astype(np.float64)
-            if not len(offsets):
+        return cls.merged(map(moments_of, inks))
+
+    @classmethod
+    def merged(cls, moments: Iterable[Moments]) -> "Normalisation":
+        """Return what `fit` returns for inks with these `moments_of`, bit for bit.
+
+        Raises:
+            DataError: as `fit`.
+        """
+        count, means, squares = 0, [0.0, 0.0], [0.0, 0.0]
+        for ink_count, *values in moments:
+            if not ink_count:
                 continue
             # The squares about the means of two sets are merged (Chan, Golub and LeVeque 1983).
-            ink_mean = offsets.mean(axis=0)
-            difference = ink_mean - mean
-            total = count + len(offsets)
-            squares += ((offsets - ink_mean) ** 2).sum(axis=0)
-            squares += difference**2 * (count * len(offsets) / total)
-            mean = mean + difference * (len(offsets) / total)
+            total = count + ink_count
+            for axis in (0, 1):
+                difference = values[axis] - means[axis]
+                squares[axis] += values[2 + axis]
+                squares[axis] += difference * difference * (count * ink_count / total)
+                means[axis] += difference * (ink_count / total)
             count = total
         if not count:
             raise DataError("normalisation: there are no offsets to compute it from")
-        std = np.sqrt(squares / count)
-        return cls((float(mean[0]), float(mean[1])), (float(std[0]), float(std[1])))
+        return cls(tuple(means), tuple(math.sqrt(one / count) for one in squares))
 
     def apply(self, ink: np.ndarray) -> np.ndarray:
         """Return a normalised float32 copy of ink in source units, `(..., 3)`."""

@@ -52,19 +52,12 @@ class Plan:
     """By the key of a part, the arguments that its class gives its bases; known after a trial."""
 
     def with_network(self, arch: Json) -> "Plan":
-        """Return the plan with `arch` as its network, unless the config names a type of network.
-
-        Arguments of the network in the config override those in `arch`.
-
-        Raises:
-            ConfigError: if neither the config nor `arch` names a type.
-        """
-        block = children(self.config).get("arch", ABSENT)
-        if block is not None and not (isinstance(block, dict) and "type" not in block):
+        """Return the plan with `arch` as its network, if that of the config is null or missing, or
+        has no type; its arguments override those in `arch`."""
+        block = children(self.config).get("arch")
+        is_described = not isinstance(block, dict | None) or "type" in (block or {})
+        if arch is None or is_described or not isinstance(self.config, dict):
             return self
-        if arch is None:
-            expected = "a type; or -r CHECKPOINT, whose network is then trained, such as -r writer"
-            raise self.error([ConfigFault("arch", block, expected)])
         network = merge(children(arch), {"args": {}} | (block or {}))
         return replace(self, config=self.config | {"arch": network})
 
@@ -241,10 +234,13 @@ class Plan:
         """Return the error of faults of the config; it names each fault's option or file."""
         located = []
         for fault in found:
-            # The config of an exported network lacks the root.
-            lacks_root = fault.key.endswith(".root") and fault.value is ABSENT
+            remedy = ""
+            if fault.value is ABSENT and fault.key.endswith(".root"):  # as of an exported network
+                remedy = "; --data names the folder"
+            elif fault.value in (ABSENT, None) and fault.key in ("arch", "arch.type"):
+                remedy = "; or -r CHECKPOINT, whose network is then trained, such as -r writer"
             origin = self.option_of(fault.key) or self.bases.get(fault.key, "")
-            located.append(fault.of(origin, "; --data names the folder" if lacks_root else ""))
+            located.append(fault.of(origin, remedy))
         return ConfigError(self.source, located)
 
     # Building.

@@ -111,13 +111,14 @@ class ComposedDataset(ExtendedDataset):
             DataError: if the alignment or the digits cannot be read, the alignment fits no line,
                 the dataset names no writers or forms, or no hand is within the bounds.
         """
-        main, has_train = self.dataset.load(splits), "train" in splits
+        recorded, has_train = self.dataset.load(splits), "train" in splits
         if self.height is None and not has_train:
-            return main
+            return recorded
+        main = replace(recorded, samples=recorded.in_memory)
         # Digits load before the slow measuring: a missing file is then reported at once.
         drawer = Drawer(self.digits) if has_train else None
         lines = self._measured(main.split("train") if self.height is None else main.used)
-        recorded = main if self.height is None else self._levelled(main, lines)
+        recorded = recorded if self.height is None else self._levelled(main, lines)
         if drawer is None:
             return recorded
         bank = self._bank_of(main.split("train"), lines, drawer)

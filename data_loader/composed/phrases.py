@@ -8,7 +8,8 @@ from typing import Annotated
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, Loaded, Sample, changed
+from base.base_dataset import SPLITS, Loaded, Sample
+from base.samples import Samples
 from data_loader.composed.mixed import LETTER_GAPS, WORD_GAPS, inks_side_by_side
 from data_loader.invented.damage import with_damage
 from data_loader.paths import moved, side_by_side, to_ink, to_path
@@ -65,8 +66,8 @@ class PhrasesDataset(ExtendedDataset):
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         loaded = self.dataset.load(splits)
         if "train" in splits:
-            loaded = with_lines(loaded, *self._new_lines(loaded.split("train")))
-        words = changed(loaded.samples, lambda sample: [] if len(sample.text) == 1 else [sample])
+            loaded = with_lines(loaded, *self._new_lines(loaded.in_memory["train"]))
+        words = {split: _longer(Samples.of(lines)) for split, lines in loaded.samples.items()}
         return replace(loaded, samples=words)
 
     def _new_lines(self, samples: list[Sample]) -> tuple[list[Sample], str]:
@@ -96,6 +97,11 @@ class PhrasesDataset(ExtendedDataset):
                 text, ink = _word_line(hands[writer][kind], generator)
             lines.append(Sample(ink, text, f"phrase-{number:06d}", writer=writer))
         return lines, f"{self.size:,} lines of words and characters of {len(hands):,} writers"
+
+
+def _longer(samples: Samples) -> Samples:
+    """Return the samples that are not of a single character."""
+    return samples.take(np.flatnonzero([len(text) != 1 for text in samples.strings("text")]))
 
 
 def _hands(samples: Iterable[Sample]) -> dict[str, Hand]:

@@ -11,7 +11,7 @@ texts are ASCII without XML or HTML entities, so they are used unchanged.
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -20,6 +20,7 @@ import numpy as np
 
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
+from base.samples import Samples
 from data_loader.sources.parsing import (
     Fault,
     Parsed,
@@ -33,7 +34,7 @@ from data_loader.sources.parsing import (
     root_tag,
     xml_tree,
 )
-from data_loader.sources.source import SourceDataset, Splits
+from data_loader.sources.source import Places, SourceDataset
 from data_loader.sources.untrusted_files import files_below, parse_contents, read_file
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from utils.checks import ConfigFault, DataError
@@ -121,12 +122,12 @@ def _line(document: bytes) -> Sample:
     root = xml_tree(document, _ROOT)
     strokes = [stroke.findall("Point") for stroke in root.iter("Stroke")]
     points = [
-        " ".join(point.get(name, "") for name in ("x", "y", "time"))
+        f"{point.get('x', '')} {point.get('y', '')} {point.get('time', '')}"
         for stroke in strokes
         for point in stroke
     ]
     check_points(len(points))
-    text = "".join(f"{point} " for point in points)
+    text = " ".join([*points, ""])
     if not re.fullmatch(f"(?:{_POINT} )*", text, re.ASCII):
         matches = [re.fullmatch(_POINT, point, re.ASCII) for point in points]
         index = matches.index(None)
@@ -225,13 +226,20 @@ class IAMOnDBDataset(SourceDataset):
             paths += sorted(self.path.glob(f"{folders}{pattern}"))
         return [path for path in paths if path.is_file() or path.is_dir()]
 
-    def read(self, files: list[Path]) -> Parsed:
-        return parse_database(self._strokes, self._texts)
+    def blocks(self, files: list[Path]) -> list[list[Path]]:
+        return [files]
 
-    def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
+    def read(self, files: list[Path]) -> Iterable[Parsed]:
+        yield parse_database(self._strokes, self._texts)
+
+    def _division(self) -> list[object]:
+        tasks = {name: sorted(_read_task(file)) for name, (file,) in self._tasks.items()}
+        return [*super()._division(), tasks]
+
+    def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
         forms = {name: set(_read_task(file)) for name, (file,) in self._tasks.items()}
-        present = {sample.group for sample in parsed.samples}
-        present.update(fault.name.rpartition("-")[0] for fault in parsed.left_out)
+        groups = [*samples.strings("group")]
+        present = {*groups, *(fault.name.rpartition("-")[0] for fault in faults)}
         notes = [
             f"{len(absent):,} forms of {name} are missing: {first_of(sorted(absent))}"
             for name, listed in forms.items()
@@ -247,11 +255,11 @@ class IAMOnDBDataset(SourceDataset):
             if both := forms_of["train"] & forms_of.get(split, set()):
                 raise DataError(f"the task files put form {min(both)} into train and {split}")
         parts = {
-            split: [sample for sample in parsed.samples if sample.group in split_forms]
+            split: np.flatnonzero([group in split_forms for group in groups])
             for split, split_forms in forms_of.items()
         }
         used = set().union(*forms_of.values())
-        if unused := sum(sample.group not in used for sample in parsed.samples):
+        if unused := sum(group not in used for group in groups):
             notes.append(f"{unused:,} lines are in none of the task files used")
         return parts, notes
 

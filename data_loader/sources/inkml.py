@@ -23,10 +23,10 @@ from data_loader.sources.parsing import (
     check_points,
     clean_text,
     count_missing,
+    cut_tree,
     join_strokes,
     memory_budget,
     root_tag,
-    xml_tree,
 )
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.untrusted_files import read_file
@@ -84,19 +84,24 @@ def parse(
     Args:
         path: the file.
         level: see `InkMLDataset`; "annotated" means "group" if several groups have transcriptions
-            and the file has none, and otherwise "file".
+            and the file has none, and otherwise "file". Of a file that was cut, the groups that
+            are whole are taken.
         encoding: the file's encoding; None takes the declared encoding.
     """
     content = read_file(path)
     try:
         # For text that is already decoded, the parser ignores the declared encoding.
-        root = xml_tree(content if encoding is None else content.decode(encoding), "ink")
+        text = content if encoding is None else content.decode(encoding)
+        root, unfinished, cut = cut_tree(text, "ink")
     except UnicodeError as error:
         raise Fault(f"not {encoding} text", str(error)) from None
     forms, groups = formats(root), [*_annotated(root)]
     text, writer = _annotation(root, TRUTHS), _annotation(root, WRITERS)
     if level == "annotated":
         level = "group" if len(groups) > 1 and not text else "file"
+    if cut and level == "file":
+        raise cut
+    groups = [group for group in groups if group not in unfinished]
     if level == "file":
         top_groups = root.findall("traceGroup")
         if not text and len(top_groups) == 1:
@@ -104,7 +109,7 @@ def parse(
         # Views are skipped, since they only repeat traces of the file.
         return Parsed([_sample([*root.iter("trace")], text, writer, forms, memory_budget())])
     if not groups:
-        raise Fault("no traceGroup with a transcription")
+        raise cut or Fault("no traceGroup with a transcription")
     trace_by_id = {element_id(trace): trace for trace in root.iter("trace")}
     parsed = Parsed(budget=Budget(200 * len(content), "it repeats the same points too often"))
     for number, group in enumerate(groups):
@@ -113,6 +118,9 @@ def parse(
             group_writer = _annotation(group, WRITERS) or writer
             sample = _sample(traces, text, group_writer, forms, parsed.budget)
             parsed.samples.append(sample.of(name))
+    if cut:
+        used = f"{len(parsed.samples):,} groups before are used"
+        parsed.left_out.append(Fault("a file cut short, whose whole groups are used", used))
     return parsed
 
 

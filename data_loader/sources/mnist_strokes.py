@@ -9,7 +9,7 @@ such as `trainlabels.txt`, only repeat this content.
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,7 @@ from typing import Annotated
 import numpy as np
 
 from base.base_dataset import changed
+from base.samples import Samples
 from data_loader.invented.embedded import embedded_digits
 from data_loader.paths import side_by_side, to_ink, to_path
 from data_loader.sources.parsing import (
@@ -193,18 +194,20 @@ class MNISTStrokesDataset(DividedDataset):
                 '"root": null generates digits'
             ) from None
 
-    def read(self, files: list[Path]) -> Parsed:
-        parsed = parse_digits(files)
-        return parsed.require_text("no class: no target data")
+    def blocks(self, files: list[Path]) -> list[list[Path]]:
+        return [files]
 
-    def make(self) -> tuple[Parsed, Path | None]:
+    def read(self, files: list[Path]) -> Iterable[Parsed]:
+        yield parse_digits(files).require_text("no class: no target data")
+
+    def make(self) -> tuple[Samples, list[Fault]]:
         if self.root is not None:
             return super().make()
         samples = [
             Sample(ink, str(digit), f"{split}img-{number}", group=split)
             for split, number, digit, ink in embedded_digits(self.embedded_size)
         ]
-        return Parsed(sorted(samples, key=lambda sample: sample.name)), None
+        return Samples.of(sorted(samples, key=lambda sample: sample.name)), []
 
     def _headline(self, count: int) -> str:
         if self.root is None:
@@ -224,7 +227,7 @@ class MNISTStrokesDataset(DividedDataset):
         notes.append(f"{count:,} digits are combined into lines of {low} to {high} digits")
         return {split: list(self._lines(split, part)) for split, part in parts.items()}, notes
 
-    def _lines(self, split: str, digits: list[Sample]) -> Iterator[Sample]:
+    def _lines(self, split: str, digits: Sequence[Sample]) -> Iterator[Sample]:
         """Yield lines in which the digits of a split stand side by side, in a hashed order."""
 
         def draw(bounds: tuple[int, int], key: str) -> int:

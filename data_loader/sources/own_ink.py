@@ -16,7 +16,7 @@ import hashlib
 import os
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -24,6 +24,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from base import distributed
+from base.preparing import Preparing
+from base.samples import Samples
 from data_loader.sources.parsing import (
     MAX_VALUES,
     Budget,
@@ -35,10 +37,12 @@ from data_loader.sources.parsing import (
     join_strokes,
     summarise,
 )
+from data_loader.sources.shards import Making, Shards, code_of, fingerprint, prepared
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.untrusted_files import MEBIBYTE, read_file
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, short
+from utils.files import user_cache
 
 MAX_JSON = 48 * MEBIBYTE  # of a file (assumed)
 MAX_NUMBERS = 2 * MAX_VALUES  # of a file, or other values (assumed: two for each point)
@@ -146,10 +150,10 @@ def json_lines(path: str | os.PathLike[str]) -> list[Line]:
 
 @dataclass(kw_only=True, eq=False)
 class OwnInk(DividedDataset):
-    """Lines of writing that a subclass yields as plain lists; they are kept in memory.
+    """Lines of writing that a subclass yields as plain lists.
 
-    They have no cache: `lines` may read anything, so that nothing tells when they have changed.
-    Lines are divided by a hash of the writer or, where the writer is unknown, of the line's name.
+    They are kept in memory, or in a cache where `files` tells when they have changed. Lines are
+    divided by a hash of the writer or, where the writer is unknown, of the line's name.
 
     Args:
         named_by: "content" names a line by a hash of its content, so that reordered lines stay in
@@ -158,6 +162,7 @@ class OwnInk(DividedDataset):
     """
 
     unit = "lines"
+    measures_step = False
     y_grows_down: ClassVar[bool] = True
     """Whether y grows downwards, as on screens; a subclass whose y grows upwards sets False."""
 
@@ -177,15 +182,20 @@ class OwnInk(DividedDataset):
         name. An unknown text or writer is an empty string. `load` calls this method once.
         """
 
-    def make(self) -> tuple[Parsed, None]:
-        """Return all lines that can be used, and the faults of the others.
+    def files(self) -> Iterable[str | os.PathLike[str]]:
+        """Return the files that `lines` reads.
 
-        Raises:
-            DataError: if there is no line that can be used.
+        If there are any, the lines are kept in a cache, and `lines` is called again only when one
+        of these files, an attribute of the dataset or its code has changed.
         """
-        parsed, counts = Parsed(budget=Budget(float("inf"), "")), Counter[str]()
+        return ()
+
+    def read(self, files: object = None) -> Iterator[Parsed]:
+        """Yield each line that can be used, or its fault."""
+        counts = Counter[str]()
         lines = distributed.bar(self.lines() or (), "reading lines", delay=1, leave=False)
         for number, line in enumerate(lines):
+            parsed = Parsed(budget=Budget(float("inf"), ""))
             with parsed.attempt(f"line {number} (from 0)"):
                 sample = sample_of(line, self.y_grows_down)
                 name = f"line-{number:06}"
@@ -194,13 +204,40 @@ class OwnInk(DividedDataset):
                     counts[name] += 1
                     name += f".{counts[name]}" if counts[name] > 1 else ""
                 parsed.samples.append(sample.of(name))
-        if not parsed.samples:
-            faults = "; ".join(summarise(parsed.left_out)) or "lines() yields nothing"
-            raise DataError(f"{self.root}: {faults}")
-        return parsed, None
+            yield parsed
 
-    def _split_key(self, sample: Sample) -> str:
-        return sample.name.partition(".")[0]  # without the number that tells equal lines apart
+    def make(self) -> tuple[Samples, list[Fault]]:
+        """Return all lines that can be used, and the faults of the others.
+
+        Raises:
+            DataError: if there is no line that can be used, or one of `files` is missing.
+        """
+        if (shards := self._prepared(Preparing())) is not None:
+            return shards.all, shards.faults
+        samples: list[Sample] = []
+        faults: list[Fault] = []
+        for parsed in self.read():
+            samples += parsed.samples
+            faults += parsed.left_out
+        if not samples:
+            listed = "; ".join(summarise(faults)) or "lines() yields nothing"
+            raise DataError(f"{self.root}: {listed}")
+        return Samples.of(samples), faults
+
+    def _prepared(self, how: Preparing) -> Shards | None:
+        """Return the lines that are kept in a cache; None if there are no `files`."""
+        if not (files := [Path(file).expanduser().absolute() for file in self.files()]):
+            return None
+        own = sorted((name, repr(value)) for name, value in vars(self).items())
+        try:
+            key = {"files": fingerprint(files, Path("/")), "own": own, "code": code_of(type(self))}
+        except OSError as error:
+            raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
+        making = Making(self.root, key, [files], self.read, is_sorted=False)
+        return prepared(making, [files[0].parent / "cache", user_cache()], how)
+
+    def _split_key(self, name: str) -> str:
+        return name.partition(".")[0]  # without the number that tells equal lines apart
 
     def _headline(self, count: int) -> str:
         naming = "" if self.named_by else ", named by their numbers"

@@ -124,7 +124,7 @@ def summarise(faults: Iterable[Fault]) -> list[str]:
         name = f"{fault.name} ({fault.detail})" if fault.detail else fault.name
         by_reason.setdefault(fault.reason, []).append(name)
     return [
-        f"{len(names):,} left out: {printable(reason)}: {first_of(names)}"
+        f"{len(names):,} left out: {printable(reason)}: {first_of(names, 10)}"
         for reason, names in sorted(by_reason.items(), key=lambda item: -len(item[1]))
     ]
 
@@ -141,8 +141,18 @@ _XML_ERRORS = (ElementTree.ParseError, LookupError, ValueError)  # the last two:
 class _TreeBuilder(ElementTree.TreeBuilder):
     """Builds elements whose tags have no namespaces, and refuses document types."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[ElementTree.Element] = []  # elements that have not ended, from the root
+
     def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
-        return super().start(_local_name(tag), attributes)
+        name = _local_name(tag) if tag.startswith("{") else tag
+        self.open.append(super().start(name, attributes))
+        return self.open[-1]
+
+    def end(self, tag: str) -> ElementTree.Element:
+        self.open.pop()
+        return super().end(tag)
 
     def start_ns(self, prefix: str, uri: str) -> None:
         if len(uri) > MAX_QUOTED:  # It is put before the name of each element in it.
@@ -157,18 +167,16 @@ class _ChildBuilder(_TreeBuilder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.open: list[ElementTree.Element] = []  # elements that have not ended, from the root
         self.root_tag = ""
         self.ended: list[ElementTree.Element] = []
 
     def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
-        self.open.append(super().start(tag, attributes))
+        element = super().start(tag, attributes)
         self.root_tag = self.root_tag or self.open[0].tag
-        return self.open[-1]
+        return element
 
     def end(self, tag: str) -> ElementTree.Element:
         element = super().end(tag)
-        self.open.pop()
         if len(self.open) == 1:
             self.open[0].clear()
             self.ended.append(element)
@@ -216,18 +224,39 @@ def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
         Fault: if the document is empty, broken or too large, declares a document type, or has an
             outermost element that is not called `tag`.
     """
+    root, _, fault = cut_tree(content, tag)
+    if fault:
+        raise fault
+    return root
+
+
+def cut_tree(
+    content: bytes | str, tag: str
+) -> tuple[ElementTree.Element, list[ElementTree.Element], Fault | None]:
+    """Return what `xml_tree` returns, of a document that may end too early.
+
+    Returns:
+        the outermost element, the elements that have no end, and the fault of such a document.
+    """
     if not content.strip():
         raise Fault("an empty file")
     if content.count("<" if isinstance(content, str) else b"<") > 2 * MAX_ELEMENTS:
         raise Fault(f"more than {MAX_ELEMENTS:,} elements")
-    parser = ElementTree.XMLParser(target=_TreeBuilder())
+    builder, fault = _TreeBuilder(), None
+    parser = ElementTree.XMLParser(target=builder)
     try:
         parser.feed(content)
-        root = parser.close()
+        try:
+            root = parser.close()
+        except ElementTree.ParseError as error:
+            fault = Fault("broken XML", str(error))
+            if not builder.open:
+                raise
+            root = builder.open[0]
     except _XML_ERRORS as error:
         raise Fault("broken XML", str(error)) from None
     _check_root(root.tag, tag)
-    return root
+    return root, builder.open, fault
 
 
 def _check_root(root: str, tag: str) -> None:

@@ -1,18 +1,34 @@
 """The base class of datasets in a file format: options, cache, splits and the report."""
 
+import hashlib
+import json
+import os
 import re
 from abc import abstractmethod
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, changed, counts_of
-from data_loader.sources.cache import fingerprint, load_or_make
-from data_loader.sources.parsing import Budget, Fault, Parsed, Sample, decode, first_of, summarise
+from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
+from base.preparing import Preparing
+from base.samples import Sample, Samples
+from data_loader.sources.fetching import ADDRESS, INDEX
+from data_loader.sources.parsing import Budget, Fault, Parsed, decode, first_of, summarise
+from data_loader.sources.shards import (
+    Fetched,
+    Making,
+    Shards,
+    blocks_of,
+    code_of,
+    fingerprint,
+    open_shards,
+    prepared,
+)
 from data_loader.sources.splits import FRACTIONS, check_fractions, choose_subset, divide
 from data_loader.sources.untrusted_files import files_below, read_file
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
@@ -20,7 +36,9 @@ from utils.files import user_cache
 
 LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with the project
 
-Splits = dict[str, list[Sample]]
+Splits = Mapping[str, Sequence[Sample]]
+Places = dict[str, np.ndarray]
+"""By split, the places of its samples among those that were parsed."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -39,6 +57,8 @@ class SourceDataset(BaseDataset):
             a list that comes with the project. Text after a name and a blank is a comment, and so
             is a line that begins with `#`. None leaves out no sample.
         strict: raise an error if a sample cannot be used, instead of leaving it out.
+        shard_cache_gb: where `root` is an address of a prepared folder, the largest size, in
+            gigabytes, of the shards that are kept on this machine.
     """
 
     title: ClassVar[str]  # name of the source in reports
@@ -48,6 +68,7 @@ class SourceDataset(BaseDataset):
     """The options on which the parsed samples depend; part of the cache's key."""
     canonical: ClassVar[tuple[float, float] | None] = None  # see `Loaded`
     quantisation_step: ClassVar[float | None] = None  # see `Loaded`; None measures the step
+    measures_step: ClassVar[bool] = True  # whether the step is measured where it is not known
 
     root: str | None
     cache: str | None = None
@@ -55,6 +76,7 @@ class SourceDataset(BaseDataset):
     subset_seed: Annotated[int, Range(0)] = 0
     leave_out: str | None = None
     strict: bool = False
+    shard_cache_gb: Annotated[float, Range(0.1, 1_000_000)] = 50.0
 
     def __post_init__(self) -> None:
         self.path = Path(self.root or "").expanduser()
@@ -74,14 +96,18 @@ class SourceDataset(BaseDataset):
             raise DataError(f"{self.path}: {problem}; {remedy}")
         return files
 
-    def read(self, files: list[Path]) -> Parsed:
-        """Parse the files; a file that cannot be used is left out."""
-        parsed = Parsed(budget=Budget(float("inf"), ""))  # Only archives need a limit.
+    def blocks(self, files: list[Path]) -> list[list[Path]]:
+        """Return the files that are read together, by their sizes alone."""
+        return blocks_of(files)
+
+    def read(self, files: list[Path]) -> Iterable[Parsed]:
+        """Yield what is in a block of files, bit by bit; a file that cannot be used is left out."""
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
+            parsed = Parsed(budget=Budget(float("inf"), ""))  # Only archives need a limit.
             name = file.relative_to(self._folder).as_posix()
             with parsed.attempt(name):
                 parsed.extend(self._parse(name, file))
-        return parsed
+            yield parsed
 
     def _parse(self, name: str, file: Path) -> Parsed:
         """Parse `file`; `name` is its path relative to the folder of the data.
@@ -103,37 +129,82 @@ class SourceDataset(BaseDataset):
             ConfigFault: if `subset` is larger than the training split, or the file `leave_out`
                 cannot be read.
         """
-        parsed, cache = self.make()
-        if (faults := parsed.left_out) and self.strict:
+        made, faults = self.make()
+        if faults and self.strict:
             others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
-        parts, notes = self._divide(parsed)
-        if self.leave_out is not None:
-            parts, new_notes = self._remove_listed(self.leave_out, parts, parsed.samples)
-            notes += new_notes
+        parts, notes = self._divided(made, faults)
         parts, new_notes = self._arrange(parts)
         notes += new_notes
         for split, part in parts.items():
             if not part:
                 lacking = f"{self.root or self.title}: no {self.unit} for the split {split!r}"
-                count = f"{len(parsed.samples):,} in all"
+                count = f"{len(made):,} in all"
                 raise DataError(f"{lacking}: {'; '.join([*notes, count])}")
         if self.subset is not None:
             train, count = parts["train"], self.subset
             if count > len(train):
                 expected = f"at most the {len(train)} training {self.unit}"
                 raise ConfigFault("subset", count, expected)
-            parts = parts | {"train": choose_subset(train, count, self.subset_seed)}
+            name = f"subset-{count}-{self.subset_seed}"
+            chosen = Samples.of(train).chosen(
+                name, lambda: choose_subset(Samples.of(train), count, self.subset_seed)
+            )
+            parts = parts | {"train": chosen}
             notes.append(f"{len(train) - count:,} training {self.unit} are outside the subset")
+        shards = next((part.store for part in made.parts if isinstance(part.store, Shards)), None)
+        notes += [f"cache: {shards.folder}"] if shards else []
+        measured = shards.index["quantisation_step"] if shards and self.measures_step else None
         return Loaded(
             {split: part for split, part in parts.items() if split in splits},
-            self._report(parsed, parts, [*notes, f"cache: {cache}"] if cache else notes),
-            self.quantisation_step or (_measure_step(parsed.samples) if cache else None),
+            self._report(len(made), faults, parts, notes),
+            self.quantisation_step or measured,
             self.canonical,
         )
 
-    def make(self) -> tuple[Parsed, Path | None]:
-        """Return the parsed source and its cache file; None if there is no cache file."""
+    def _divided(self, made: Samples, faults: list[Fault]) -> tuple[dict[str, Samples], list[str]]:
+        """Return the samples of each split, and notes; what was once divided is kept."""
+        lines = self._listed_lines()
+
+        @cache
+        def divide() -> tuple[Places, list[str]]:
+            places, notes = self._divide(made, faults)
+            if self.leave_out is not None:
+                places, new_notes = self._remove_listed(lines, places, [*made.strings("name")])
+                notes += new_notes
+            return places, notes
+
+        division = [self._division(), lines, [fault.args for fault in faults]]
+        digest = hashlib.sha256(json.dumps(division, default=repr).encode()).hexdigest()[:16]
+        splits, notes = made.kept(digest, lambda: [[*divide()[0]], divide()[1]])
+        parts = {
+            split: made.chosen(f"{digest}-{split}", lambda split=split: divide()[0][split])
+            for split in splits
+        }
+        return parts, notes
+
+    def _division(self) -> list[object]:
+        """Return what `_divide` depends on besides the samples: options, code, what it reads."""
+        options = {field.name: getattr(self, field.name) for field in fields(self)}
+        own = (cls for cls in type(self).__mro__ if issubclass(cls, SourceDataset))
+        places = ("root", "cache", "shard_cache_gb")
+        named = {name: options[name] for name in options if name not in places}
+        return [named, code_of(*own)]
+
+    def prepare(self, how: Preparing) -> None:
+        self._prepared(how)
+
+    def make(self) -> tuple[Samples, list[Fault]]:
+        """Return all samples, and the faults of what was left out."""
+        shards = self._prepared(Preparing())
+        return shards.all, shards.faults
+
+    def _prepared(self, how: Preparing) -> Shards | None:
+        """Return the parsed source; None if a part of it is made, and others are missing."""
+        if "://" in (self.root or ""):
+            return self._fetched(self.root)
+        if os.path.isfile(self.path / INDEX):  # False in a folder that cannot be read
+            return open_shards(self.path, is_examined=how.is_examined)
         try:
             if self.path.is_dir():
                 next(self.path.iterdir(), None)  # raises an OSError if the folder is unreadable
@@ -150,62 +221,82 @@ class SourceDataset(BaseDataset):
         folders = [self._folder / "cache", user_cache()]
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
-        return load_or_make(type(self).__name__, folders, key, lambda: self.read(files))
+        licences = sorted(filter(None, self.licences()))
+        making = Making(type(self).__name__, key, self.blocks(files), self.read, licences=licences)
+        return prepared(making, folders, how)
+
+    def _fetched(self, address: str) -> Shards:
+        """Return the samples of a prepared folder at an address.
+
+        Raises:
+            ConfigFault: if it is no address.
+        """
+        if not ADDRESS.fullmatch(address):
+            expected = "a folder, or an address of a prepared one, such as s3://BUCKET/FOLDER"
+            raise ConfigFault("root", address, expected)
+        name = f"fetched-{hashlib.sha256(address.encode()).hexdigest()[:16]}"
+        folder = Path(self.cache).expanduser() if self.cache else user_cache()
+        return Fetched(address.rstrip("/"), folder / name, int(self.shard_cache_gb * 1e9))
 
     @abstractmethod
-    def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
-        """Return the samples of each split, and notes for the report."""
+    def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
+        """Return the places of the samples of each split, and notes for the report."""
 
     def _arrange(self, parts: Splits) -> tuple[Splits, list[str]]:
         """Return the splits, and notes for the report; a subclass may replace the samples."""
         return parts, []
 
-    def _remove_listed(
-        self, path: str, parts: Splits, samples: Iterable[Sample]
-    ) -> tuple[Splits, list[str]]:
-        """Return the splits without the samples that a file names, and notes for the report."""
+    def _listed_lines(self) -> list[str]:
+        """Return the lines of the file `leave_out`."""
+        if (path := self.leave_out) is None:
+            return []
         try:
             shipped = LISTS / f"{path}.txt"
             file = shipped if shipped.is_file() else Path(path).expanduser()
-            lines = decode(read_file(file)).splitlines()
+            return [*filter(None, map(str.strip, decode(read_file(file)).splitlines()))]
         except Fault as fault:
             expected = f"a text file of names; this is {fault}"
             raise ConfigFault("leave_out", path, expected) from None
-        names, listed = {sample.name for sample in samples}, set()
-        for line in filter(None, map(str.strip, lines)):
-            if line in names:  # A name may contain blanks, or begin with `#`.
+
+    def _remove_listed(
+        self, lines: list[str], parts: Places, names: list[str]
+    ) -> tuple[Places, list[str]]:
+        """Return the splits without the samples that lines name, and notes for the report."""
+        known, listed, path = set(names), set(), self.leave_out
+        for line in lines:
+            if line in known:  # A name may contain blanks, or begin with `#`.
                 listed.add(line)
             elif not line.startswith("#"):
                 listed.add(line.split()[0])
-        in_splits = {sample.name for part in parts.values() for sample in part}
+        in_splits = {names[place] for places in parts.values() for place in places.tolist()}
         notes = [f"{len(listed & in_splits):,} {self.unit} are left out by {path}"]
-        if unknown := sorted(listed - names):
+        if unknown := sorted(listed - known):
             notes.append(f"{len(unknown):,} names in {path} do not occur: {first_of(unknown)}")
-        return changed(parts, lambda sample: [] if sample.name in listed else [sample]), notes
+        is_left = np.array([name not in listed for name in names])
+        return {split: places[is_left[places]] for split, places in parts.items()}, notes
 
     def _headline(self, count: int) -> str:
         """Return the first line of the report: the source, its path, its number of samples."""
         return f"{self.title} in {self.path}: {count:,} {self.unit}"
 
-    def _report(self, parsed: Parsed, parts: Splits, notes: list[str]) -> str:
-        used = [sample for part in parts.values() for sample in part]
-        characters = set().union(*(sample.text for sample in used))
-        writers = {sample.writer for sample in used} - {""}
-        counts = f"{len(characters)} different characters"
+    def _report(self, count: int, faults: list[Fault], parts: Splits, notes: list[str]) -> str:
+        used = Loaded(parts, "").used
+        num_characters, num_writers = used.kept(
+            "report",
+            lambda: [
+                len(set().union(*used.strings("text"))),
+                len({*used.strings("writer")} - {""}),
+            ],
+        )
+        counts = f"{num_characters} different characters"
         lines = [
-            self._headline(len(parsed.samples)),
+            self._headline(count),
             *counts_of(parts),
-            counts + (f", {len(writers):,} writers" if writers else ""),
-            *summarise(parsed.left_out),
+            counts + (f", {num_writers:,} writers" if num_writers else ""),
+            *summarise(faults),
             *notes,
         ]
         return "\n  ".join(lines)
-
-
-def _measure_step(samples: Iterable[Sample]) -> float | None:
-    """Return the quantisation step: 1 if all offsets are whole numbers, otherwise None."""
-    offsets = (sample.ink[:, :2] for sample in samples)
-    return 1.0 if all((array == np.rint(array)).all() for array in offsets) else None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -234,12 +325,12 @@ class DividedDataset(SourceDataset):
         self._fractions = FRACTIONS if self.fractions is None else self.fractions
         check_fractions(self._fractions)
 
-    def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
-        parts, notes = divide(parsed.samples, self._fractions, self.split_seed, self._split_key)
-        if unlabelled := sum(not sample.text for sample in parsed.samples):
+    def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
+        parts, notes = divide(samples, self._fractions, self.split_seed, self._split_key)
+        if unlabelled := sum(not text for text in samples.strings("text")):
             notes.append(f"{unlabelled:,} samples have no transcription")
         return parts, notes
 
-    def _split_key(self, sample: Sample) -> str:
+    def _split_key(self, name: str) -> str:
         """Return what is hashed for a sample without a writer; samples of one key stay together."""
-        return sample.name
+        return name

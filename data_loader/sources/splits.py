@@ -2,12 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from base.base_dataset import SPLITS, Sample
+from base.base_dataset import SPLITS
+from base.samples import Samples
 from utils.checks import ConfigFault
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
@@ -20,14 +20,13 @@ def hash_fraction(key: str, seed: int = 0) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def choose_subset(samples: Sequence[Sample], count: int, seed: int = 0) -> list[Sample]:
-    """Return the `count` samples whose names have the lowest hashes, in the order of `samples`.
+def choose_subset(samples: Samples, count: int, seed: int = 0) -> np.ndarray:
+    """Return the places, ascending, of the `count` samples whose names have the lowest hashes.
 
     So a smaller subset is part of a larger one, and the choice does not depend on the order.
     """
-    by_hash = sorted(samples, key=lambda sample: hash_fraction(f"name:{sample.name}", seed))
-    chosen = set(by_hash[:count])
-    return [sample for sample in samples if sample in chosen]
+    hashes = [hash_fraction(f"name:{name}", seed) for name in samples.strings("name")]
+    return np.sort(np.argsort(hashes, kind="stable")[:count])
 
 
 def named_split(path: str) -> str:
@@ -37,11 +36,11 @@ def named_split(path: str) -> str:
 
 
 def divide(
-    samples: Sequence[Sample],
+    samples: Samples,
     fractions: Mapping[str, float],
     seed: int = 0,
-    key_of: Callable[[Sample], str] = attrgetter("name"),
-) -> tuple[dict[str, list[Sample]], list[str]]:
+    key_of: Callable[[str], str] = str,
+) -> tuple[dict[str, np.ndarray], list[str]]:
     """Divide samples into the splits of their source if it has any, otherwise by a hash.
 
     The source has splits if the groups of its samples name `train` and a second split. A split that
@@ -54,15 +53,17 @@ def divide(
         samples: with unique names.
         fractions: the fraction of each split, not negative, together 1.
         seed: seed of the hash.
-        key_of: returns the key of a sample; samples with the same key stay together.
+        key_of: returns the key of a sample by its name; samples with the same key stay together.
 
     Returns:
-        the samples of each split (empty only if samples are too few), and notes for a report.
+        the places of the samples of each split, ascending (none only if samples are too few), and
+        notes for a report.
     """
     notes = []
     fractions = {split: fraction for split, fraction in fractions.items() if fraction > 0}
-    split_of = {sample: named_split(sample.group) for sample in samples}
-    named = set(split_of.values())
+    groups = [*samples.strings("group")]
+    named_by = {group: named_split(group) for group in dict.fromkeys(groups)}
+    split_of, named = [named_by[group] for group in groups], {*named_by.values()}
     official = named & {"valid", "test"} if "train" in named else set()
     for split in official:
         fractions["train"] += fractions.pop(split, 0.0)
@@ -71,24 +72,27 @@ def divide(
         if lacking := sorted(fractions.keys() - {"train"}):
             note += f"; {' and '.join(lacking)} by hash from train"
         notes.append(note)
-    to_divide = [sample for sample in samples if split_of[sample] not in official]
-    writers = {sample.writer for sample in to_divide}
+    strings = zip(samples.strings("name"), samples.strings("writer"), strict=True)
+    to_divide = [
+        (place, *both) for place, both in enumerate(strings) if split_of[place] not in official
+    ]
+    writers = {writer for _, _, writer in to_divide}
     by_writer = len(writers) >= len(fractions)
     if any(writers) and not by_writer:
         notes.append("fewer writers than splits: divided by the samples' names")
     # The prefixes give a writer and a sample of the same name different hashes.
-    members_of: dict[str, list[Sample]] = {}
-    for sample in to_divide:
-        uses_writer = by_writer and sample.writer
-        key = f"writer:{sample.writer}" if uses_writer else f"name:{key_of(sample)}"
-        members_of.setdefault(key, []).append(sample)
+    members_of: dict[str, list[int]] = {}
+    for place, name, writer in to_divide:
+        key = f"writer:{writer}" if by_writer and writer else f"name:{key_of(name)}"
+        members_of.setdefault(key, []).append(place)
     sizes = {key: len(members) for key, members in members_of.items()}
     split_of_key, new_notes = _assign_splits(sizes, fractions, seed)
     for key, members in members_of.items():
-        split_of |= dict.fromkeys(members, split_of_key[key])
+        for place in members:
+            split_of[place] = split_of_key[key]
     splits = [split for split in SPLITS if split in fractions or split in official]
-    parts = {split: [s for s in samples if split_of[s] == split] for split in splits}
-    return parts, notes + new_notes
+    found = np.array(split_of, dtype="U5")
+    return {split: np.flatnonzero(found == split) for split in splits}, notes + new_notes
 
 
 def _assign_splits(

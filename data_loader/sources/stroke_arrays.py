@@ -223,8 +223,8 @@ class StrokeArraysDataset(DividedDataset):
             )
         return [arrays, texts]
 
-    def read(self, files: list[Path]) -> Parsed:
-        return super().read(files[:1])  # `parse` reads the file of texts itself.
+    def blocks(self, files: list[Path]) -> list[list[Path]]:
+        return [files[:1]]  # `parse` reads the file of texts itself.
 
     def _parse(self, name: str, file: Path) -> Parsed:
         return parse(file, self.texts)

@@ -7,18 +7,20 @@ included files: the ink, and descriptions of writers and devices.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Annotated, NamedTuple
 
+import numpy as np
+
 from base import distributed
-from base.base_dataset import changed
+from base.samples import Samples
 from data_loader.sources import unipen
 from data_loader.sources.parsing import Budget, Fault, Parsed, Sample, memory_budget
-from data_loader.sources.source import DividedDataset, Splits
+from data_loader.sources.source import DividedDataset, Places
 from data_loader.sources.unipen import Document, parse_level, read_document, segment_reader
 from data_loader.sources.unipen_blocks import (
     INCLUDE,
@@ -262,10 +264,13 @@ class UnipenDataset(DividedDataset):
             self.path = archives[0]
         return archives or files
 
-    def read(self, files: list[Path]) -> Parsed:
+    def blocks(self, files: list[Path]) -> list[list[Path]]:
+        return [files] if is_collection(self.path) else super().blocks(files)
+
+    def read(self, files: list[Path]) -> Iterable[Parsed]:
         if is_collection(self.path):
             parsed = parse_collection(self.path, self.categories, self.points_per_second)
-            return parsed.require_text(_NO_LABEL)
+            return [parsed.require_text(_NO_LABEL)]
         if archive := next(filter(is_collection, files), None):
             raise DataError(f"{archive}: one of several archives; give the path of one archive")
         return super().read(files)
@@ -282,19 +287,23 @@ class UnipenDataset(DividedDataset):
             parsed = replace(parsed, samples=samples)
         return parsed.require_text(_NO_LABEL).within(name, group=name)
 
-    def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
-        counts = Counter(sample.group for sample in parsed.samples)
+    def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
+        groups = np.array([*samples.strings("group")])
+        counts = Counter(groups.tolist())
         for key in ("contributors", "held_out"):
             if unknown := {*(getattr(self, key) or ())} - counts.keys():
                 raise ConfigFault(key, min(unknown), f"one of {', '.join(sorted(counts))}")
         held_out = {*(self.held_out or ())}
         used = counts.keys() & set(self.contributors or counts)
-        others = [sample for sample in parsed.samples if sample.group not in held_out]
-        parts, notes = super()._divide(replace(parsed, samples=others))
+        is_held_out = np.isin(groups, [*held_out])
+        others = np.flatnonzero(~is_held_out)
+        parts, notes = super()._divide(samples.take(others), faults)
+        parts = {split: others[places] for split, places in parts.items()}
         if held_out:
-            held_out_samples = [sample for sample in parsed.samples if sample.group in held_out]
-            parts["test"] = parts.get("test", []) + held_out_samples
+            tested = [parts.get("test", others[:0]), np.flatnonzero(is_held_out)]
+            parts["test"] = np.concatenate(tested)
         if is_collection(self.path):
             listed = (f"{name} {count:,}" for name, count in sorted(counts.items()))
             notes.append(f"by contributor: {', '.join(listed)}")
-        return changed(parts, lambda sample: [sample] if sample.group in used else []), notes
+        is_used = np.isin(groups, [*used])
+        return {split: places[is_used[places]] for split, places in parts.items()}, notes

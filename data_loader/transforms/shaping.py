@@ -170,6 +170,7 @@ class ShapedDataset(BaseDataset):
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the dataset; return its samples shaped, and divided if they are too long."""
         recorded = self.dataset.load(splits)
+        recorded = replace(recorded, samples=recorded.in_memory)
         bar = distributed.bar(recorded.used, "shaping", unit=" samples", delay=1)
         shaped = {sample: list(self._pieces(sample)) for sample in bar}
         samples = changed(recorded.samples, shaped.__getitem__)

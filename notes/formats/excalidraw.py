@@ -21,7 +21,9 @@ from utils.page.excalidraw import (
     DASHES,
     LAYER,
     MEAN_PRESSURE,
+    PAPER,
     POINTS_PER_PIXEL,
+    RULING,
     freehand_widths,
 )
 from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText
@@ -55,9 +57,17 @@ def parse(path: Path) -> list[InkPage]:
     elements = values.get("elements") if isinstance(values, dict) else None
     if not isinstance(elements, list) or not all(isinstance(e, dict) for e in elements):
         raise Fault("a drawing without a list of elements")
-    files = values.get("files") if isinstance(values.get("files"), dict) else {}
+    return [_page(values, elements)]
+
+
+def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
+    files, state = (
+        item if isinstance(item := values.get(name), dict) else {} for name in ("files", "appState")
+    )
+    paper, sheet = hex_colour(str(state.get("viewBackgroundColor") or "#ffffff")), None
     layers: dict[str, int] = {}
     strokes: list[PageStroke] = []
+    ruling: list[PageStroke] = []
     typed: list[TypedText] = []
     images: list[PageImage] = []
     left_out: Counter[str] = Counter()
@@ -65,35 +75,34 @@ def parse(path: Path) -> list[InkPage]:
         kind = "stroke" if element.get("type") == "freedraw" else element.get("type")
         custom = element.get("customData")
         name = str(custom.get(LAYER, "")) if isinstance(custom, dict) else ""
-        layer = layers.setdefault(name, len(layers))
         if element.get("isDeleted"):
             left_out[f"erased {kind}"[:40]] += 1
+        elif name == PAPER and kind == "rectangle":
+            sheet, paper = _box(element), hex_colour(str(element.get("backgroundColor", "")))
+        elif name == RULING and kind == "line":
+            ruling.append(_stroke(element, 0))
         elif kind == "text":
             numbers = (_number(element, name) for name in ("x", "y", "fontSize"))
             colour = hex_colour(str(element.get("strokeColor", "")))
+            layer = layers.setdefault(name, len(layers))
             typed.append(TypedText(str(element.get("text", "")), *numbers, colour, layer))
         elif kind == "image" and not _number(element, "angle"):
-            x, y, width, height = (_number(element, name) for name in _BOX)
-            file = files.get(element.get("fileId"))
+            file = files.get(str(element.get("fileId")))
             url = str(file.get("dataURL", "")) if isinstance(file, dict) else ""
-            images += image_in(url, (x, y, x + width, y + height), layer, left_out)
+            images += image_in(url, _box(element), layers.setdefault(name, len(layers)), left_out)
         elif kind in ("stroke", "line", "arrow", *_FIGURES):
-            strokes.append(_stroke(element, layer))
+            strokes.append(_stroke(element, layers.setdefault(name, len(layers))))
         else:
             left_out[str(kind)[:40]] += 1
-    state = values.get("appState")
-    paper = state.get("viewBackgroundColor") if isinstance(state, dict) else None
-    return [
-        page_around(
-            sorted(strokes, key=lambda stroke: stroke.layer),
-            typed,
-            images=images,
-            unit=POINTS_PER_PIXEL,
-            left_out=left_out,
-            layers=tuple(layers) or ("",),
-            paper=hex_colour(str(paper or "#ffffff")),
-        )
-    ]
+    strokes.sort(key=lambda stroke: stroke.layer)
+    rest = {"layers": tuple(layers) or ("",), "paper": paper, "left_out": left_out}
+    return page_around(strokes, typed, sheet, images, ruling, unit=POINTS_PER_PIXEL, **rest)
+
+
+def _box(element: dict[str, Json]) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of an element."""
+    x, y, width, height = (_number(element, name) for name in _BOX)
+    return x, y, x + width, y + height
 
 
 def _decompressed(text: bytes) -> bytes:

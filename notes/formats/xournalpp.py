@@ -31,6 +31,7 @@ from notes.ink_page import (
 )
 from utils.files import open_file
 from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText
+from utils.page.xournalpp import RULING
 
 MIN_RULER_STEP = 30.0
 """Least distance, in points (1/72 inch), between positions of a stroke drawn with a ruler (assumed:
@@ -119,6 +120,9 @@ def _page(element: Element, packed: ZipFile | None) -> InkPage:
     images: list[PageImage] = []
     left_out = Counter[str]()
     layers = element.findall("layer")
+    ruling: list[PageStroke] = []
+    if layers and layers[0].get("name") == RULING:
+        ruling = [replace(_stroke(item, 0), tool="shape") for item in layers.pop(0)]
     for layer, item in ((number, item) for number, one in enumerate(layers) for item in one):
         match item.tag:
             case "stroke":
@@ -139,7 +143,7 @@ def _page(element: Element, packed: ZipFile | None) -> InkPage:
     names = tuple(layer.get("name", "") for layer in layers) or ("",)
     background = element.find("background")
     page = InkPage(*size, tuple(strokes), 1.0, tuple(typed), left_out=left_out, layers=names)
-    page = replace(page, images=tuple(images))
+    page = replace(page, images=tuple(images), ruling=tuple(ruling))
     return page if background is None else _with_paper(page, background)
 
 
@@ -198,7 +202,9 @@ def _with_paper(page: InkPage, background: Element) -> InkPage:
     ruling = _ruling(style, config, (page.width, page.height), sum(bytes.fromhex(paper[1:])) > 382)
     if not ruling:
         page.left_out["ruling"] += 1
-    return replace(page, paper=paper, ruling=ruling, style=f"{style} {config}" if ruling else "")
+    return replace(
+        page, paper=paper, ruling=ruling, style=f"{style} {config}".strip() if ruling else ""
+    )
 
 
 @lru_cache

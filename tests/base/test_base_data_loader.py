@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from base.base_data_loader import BaseDataLoader, Batch
+from base.base_data_loader import BaseDataLoader, Batch, BucketBatchSampler
 from utils.console import SIGNALS
 
 
@@ -118,3 +118,47 @@ def test_hands_and_extras_go_with_their_rows():
     without = Batch(batch.inputs, None, *[lengths] * 4)
     assert without.hand is None and without.extras == {}
     assert without.to("meta").targets is None
+
+
+def sampler(count=500, shards=5, **options):
+    lengths = np.random.default_rng(0).integers(1, 60, count)
+    of = {"shards": np.arange(count) * shards // count} if "window" in options else {}
+    return BucketBatchSampler(3, lengths, 8, 4, True, **of, **options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"batch_points": 200}, {"window": 2}, {"batch_points": 200, "window": 2}]
+)
+def test_an_epoch_has_each_sample_once_in_another_order_in_any_order_of_batches(options):
+    made = sampler(**options)
+    epochs = [made.batches(epoch) for epoch in (0, 1, 0)]
+    for batches in epochs:
+        assert len(batches) == len(made)
+        assert sorted(np.concatenate(batches).tolist()) == list(range(500))
+    first, second, again = ([batch.tolist() for batch in batches] for batches in epochs)
+    assert first == again and first != second
+    made.start_at(1, 7)
+    assert [[index for _, index in batch] for batch in made] == second[7:]
+
+
+@pytest.mark.parametrize("window", [None, 2])
+def test_batches_of_so_many_points_are_formed_once_and_have_little_padding(window):
+    made = sampler(batch_points=200, **({"window": window} if window else {}))
+    batches = made.batches(0)
+    areas = [len(batch) * int(made.lengths[batch].max()) for batch in batches]
+    assert max(areas) <= 200 and made.lengths.sum() > 0.85 * sum(areas)
+    assert {tuple(batch) for batch in batches} == {tuple(batch) for batch in made.batches(1)}
+    if window:
+        assert all(len({*made.shards[batch].tolist()}) == 1 for batch in batches)
+    alone = BucketBatchSampler(3, [5, 300, 4], 8, 4, False, batch_points=20)
+    assert [batch.tolist() for batch in alone.batches(0)] == [[2, 0], [1]]
+
+
+def test_a_window_reads_so_many_shards_side_by_side_from_front_to_back():
+    made = sampler(count=2000, shards=10, window=3)
+    read = np.concatenate(made.batches(0))
+    stretch = made.bucket * made.batch_size
+    for start in range(0, len(read), stretch):
+        assert len({*made.shards[read[start : start + stretch]].tolist()}) <= 6  # of two windows
+    firsts = [np.sort(read[made.shards[read] == 4][n : n + 32])[0] for n in range(0, 200, 64)]
+    assert firsts == sorted(firsts)

@@ -17,6 +17,7 @@ from tests.commands.networks import ROOT, use
 from tests.notes.pages import note, text_of
 from utils.checks import UserError
 from utils.ink import strokes
+from utils.page.ink_page import InkPage
 from utils.page.pdf import PdfPage, write_pdf
 
 LINES = ROOT / "docs" / "sample-lines"
@@ -61,9 +62,16 @@ def test_a_diary_is_read_saved_searched_and_corrected(tmp_path, cache, capsys):
     use("notes", tmp_path / "notes", "--search", "quick brown")
     found = capsys.readouterr().out.splitlines()[-1].split("\t")
     assert found[:2] == ["diary.xopp", "1:1:2"] and 0 < float(found[2]) < 1
+    use("notes", diary, "--search", "quack")
+    said = capsys.readouterr()
+    assert said.out.startswith("diary.xopp\t1:1:2\tperhaps\t") and "no row has 'quack'" in said.err
 
     use("notes", diary, "--correct", "1:1:2", "slow", "--output", tmp_path / "texts.md")
     assert "slow" in (tmp_path / "texts.md").read_text().splitlines()[4]
+    use("notes", diary, "--corrections")
+    assert capsys.readouterr().out.splitlines()[-1] == "diary.xopp\t1:1:2\tquick\tslow"
+    use("notes", diary, "--undo", "1:1:2")
+    assert capsys.readouterr().out.split() == " ".join(read).split()
     assert len([*(cache / "pages").rglob("*.json")]) == 1  # read once in all
 
 
@@ -72,12 +80,54 @@ def test_a_folder_is_read_to_a_folder_and_what_is_broken_is_said(tmp_path, capsy
     (tmp_path / "notes" / "2026").mkdir(parents=True)
     xopp(tmp_path / "notes" / "2026" / "a.xopp", read_ink(LINES)[:1])
     (tmp_path / "notes" / "b.xopp").write_bytes(gzip.compress(b"<xournal><page"))
-    use("notes", tmp_path / "notes", "--output", tmp_path / "out")
-    saved = [str(tmp_path / "out" / "2026" / "a.xopp.pdf")]
-    assert capsys.readouterr().out.split() == saved
+    for suffix in (".pdf", ".md"):
+        use("notes", tmp_path / "notes", "--output", tmp_path / "out", "--format", suffix)
+        said, saved = capsys.readouterr(), tmp_path / "out" / "2026" / f"a.xopp{suffix}"
+        assert said.out == f"{saved}\n" and saved.exists()
+        assert "files: 1, pages: 1, words: 7" in said.err and "files left out: 1" in said.err
     assert caplog.messages[0].startswith("left out: b.xopp: ")
+    use("notes", tmp_path / "notes", "--output", tmp_path / "out")
+    assert capsys.readouterr().out.endswith("a.xopp.pdf  (unchanged)\n")
     with pytest.raises(UserError, match=r"b\.xopp"):
         use("notes", tmp_path / "notes" / "b.xopp")
+
+
+def test_a_folder_of_broken_files_is_status_1_and_saves_nothing(tmp_path, capsys):
+    (tmp_path / "a.xopp").write_bytes(b"")
+    for words in ((), ("--output", tmp_path / "a.pdf"), ("--search", "x")):
+        with pytest.raises(SystemExit) as ended:
+            use("notes", tmp_path, *words)
+        assert ended.value.code == 1
+    assert "files: 0, files left out: 1" in capsys.readouterr().err
+    assert not (tmp_path / "a.pdf").exists()
+
+
+@pytest.mark.slow
+def test_what_changes_is_read_while_notes_are_watched(tmp_path, capsys, monkeypatch):
+    """Also a word that is corrected meanwhile; the same notes are not saved again."""
+    lines, folder = read_ink(LINES), tmp_path / "notes"
+    folder.mkdir()
+    xopp(folder / "a.xopp", lines[:1])
+    steps = [
+        lambda: None,
+        lambda: xopp(folder / "b.xopp", lines[1:2]),
+        lambda: use("notes", folder / "b.xopp", "--correct", "1:1:1", "Vauxhall", "--numbers"),
+    ]
+
+    def step(_):
+        print("step")
+        if not steps:
+            raise KeyboardInterrupt
+        steps.pop(0)()
+
+    monkeypatch.setattr("time.sleep", step)
+    with pytest.raises(KeyboardInterrupt):
+        use("notes", folder, "--output", tmp_path / "out", "--format", ".txt", "--watch")
+    _, first, second, third, _ = capsys.readouterr().out.split("step\n")
+    a, b = (f"{tmp_path}/out/{name}.xopp.txt" for name in "ab")
+    assert not first and second == f"{b}\n"
+    assert third.startswith("1:1\tVauxhall ") and third.endswith(f"\n{a}  (unchanged)\n{b}\n")
+    assert (tmp_path / "out" / "b.xopp.txt").read_text().startswith("Vauxhall ")
 
 
 def test_the_name_of_a_note_leads_out_of_no_folder():
@@ -110,7 +160,7 @@ def test_a_note_that_cannot_be_saved_is_named_and_the_others_are_saved(
 
 
 def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
-    write_pdf(below := tmp_path / "below.pdf", [PdfPage(100, 100, [])])
+    write_pdf(below := tmp_path / "below.pdf", [PdfPage(InkPage(100, 100, ()))])
     over = replace(note(background=below), summary=Summary(pdfs=[str(below)]))
     _save(library, [over], tmp_path / "a.pdf", TextForm())
     assert capsys.readouterr().out == f"{tmp_path / 'a.pdf'}  (over {below})\n"
@@ -121,6 +171,7 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
     [
         (("nowhere.xopp",), "nowhere.xopp: cannot be read"),
         ((".", "--correct", "1:1:1", "x"), "--correct is for a file"),
+        ((".", "--undo", "1:1:1"), "--undo is for a file"),
         (("a.inkml", "--correct", "1:1", "x"), "'1:1': the numbers of a page, a row and a word"),
         (("a.inkml", "--output", "a.inkml"), "would replace the notes"),
         (("a.inkml", "--lines", "a.inkml"), "would replace the notes"),

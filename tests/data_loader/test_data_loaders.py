@@ -411,3 +411,13 @@ def test_overfitting_trains_and_validates_on_the_same_samples_as_they_are():
     assert torch.equal(train.inputs[rows[0]], valid.inputs[rows[1]])
     assert [one.name for one in made.samples("valid")] == ["sample0", "sample1", "sample2"]
     assert made.samples("test") == made.loaded.split("test")
+
+
+def test_validation_has_at_most_so_many_samples_the_same_ones_each_time():
+    made, whole = data(valid_size=3), data()
+    few = [sorted(batch.index.tolist()) for batch in made.validation_loader()]
+    names = [one.name for one in made.validation_loader().dataset.samples]
+    assert few == [[0, 1, 2]] and len(set(names)) == 3
+    assert names == [one.name for one in data(valid_size=3).validation_loader().dataset.samples]
+    assert {*names} < {one.name for one in whole.validation_loader().dataset.samples}
+    assert len(made.samples("valid")) == len(whole.samples("valid")) == 10

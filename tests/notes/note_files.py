@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import struct
+import zipfile
 
 PEN = [[(100, 100), (110, 120), (120, 100)], [(130, 110), (140, 112)]]
 MARKER, LINE = [(100, 130), (200, 130)], [(90, 140), (150, 140)]
@@ -62,11 +64,7 @@ def excalidraw(*more, **scene):
 
 def obsidian(block="json"):
     """Return a drawing in Markdown, as the plug-in of Obsidian has it."""
-    drawing = (
-        excalidraw().decode()
-        if block == "json"
-        else "N4KAkARALgngDgUwgLgAQQQDwMYEMA2AlgCYBOuA7hADTgQ"
-    )
+    drawing = excalidraw().decode() if block == "json" else COMPRESSED[:50]
     return (
         f"---\n\nexcalidraw-plugin: parsed\n---\n# Drawing\n```{block}\n{drawing}\n```\n%%".encode()
     )
@@ -143,3 +141,77 @@ def rm(*more, text=TYPED):
     written = io.BytesIO()
     rmscene.write_blocks(written, [*rmscene.simple_text_document(text), *(more or lines)])
     return written.getvalue()
+
+
+def old_rm():
+    """Return a page of a reMarkable with older software: two layers of strokes."""
+
+    def stroke(tool, points):
+        values = (v for x, y in points for v in (x * 226 / 72, y * 226 / 72, 0, 0, 4.5, 1))
+        head = struct.pack("<3I2fI", tool, 0, 0, 2.0, 0.0, len(points))
+        return head + struct.pack(f"<{6 * len(points)}f", *values)
+
+    layers = [[stroke(17, PEN[0])], [stroke(17, PEN[1]), stroke(18, MARKER)]]
+    content = b"reMarkable .lines file, version=5          " + struct.pack("<I", len(layers))
+    return content + b"".join(struct.pack("<I", len(one)) + b"".join(one) for one in layers)
+
+
+def zipped_xopp():
+    """Return a note as newer Xournal++ packs it, its first image beside the text."""
+    file = io.BytesIO()
+    text = xopp(pack=False).replace(b">aGVsbG8=</image>", b'><attachment path="a.png"/></image>')
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("content.xml", text)
+        archive.writestr("a.png", b"hello")
+    return file.getvalue()
+
+
+def rnote():
+    """Return a drawing of Rnote, as it packs one."""
+
+    def element(x, y):
+        return {"pos": [x * 96 / 72, y * 96 / 72], "pressure": 0.5}
+
+    def stroke(points, colour, width):
+        path = {"start": element(*points[0])}
+        path["segments"] = [{"lineto": {"end": element(*point)}} for point in points[1:]]
+        look = dict(zip("rgba", (*(part / 255 for part in bytes.fromhex(colour)), 1), strict=True))
+        style = {"stroke_width": 2 * width * 96 / 72, "stroke_color": look}
+        return {"brushstroke": {"path": path, "style": {"smooth": style}}}
+
+    text = {"text": TYPED, "transform": {"affine": [1, 0, 0, 0, 1, 0, 400, 66, 1]}}
+    text["text_style"] = {"font_size": 16, "color": {"r": 0, "g": 0, "b": 0, "a": 1}}
+    strokes = [None, *(stroke(points, "3333cc", 0.705) for points in PEN)]
+    strokes += [stroke(MARKER, "ffff00", 4), {"textstroke": text}, {"bitmapimage": {}}]
+    layers = [{"user_layer": 0}] * 3 + ["highlighter", {"user_layer": 0}, "image"]
+    times = [{"value": {"t": n, "layer": layer}} for n, layer in enumerate(layers)]
+    white = {"r": 1, "g": 1, "b": 1, "a": 1}
+    form = {"width": 793.7, "height": 1122, "dpi": 96}
+    snapshot = {"document": {"format": form, "background": {"color": white}}}
+    snapshot |= {"stroke_components": [{"value": one} for one in strokes]}
+    snapshot |= {"chrono_components": times}
+    data = {"version": "0.9.0", "data": {"engine_snapshot": snapshot}}
+    return gzip.compress(json.dumps(data).encode())
+
+
+def write_document():
+    """Return a document of the program Write: a page with strokes as outlines, and another."""
+
+    def outline(points):
+        corners = [(x, y - 0.75) for x, y in points] + [(x, y + 0.75) for x, y in points[::-1]]
+        return f'<path class="write-flat-pen" fill="#3333cc" d="M{pairs(corners)}z"/>'
+
+    ruling = '<g class="ruleline" fill="none" stroke="#0000ff"><path d="M0 40L600 40"/></g>'
+    rectangle = '<rect class="pagerect" fill="#fffff0" width="600" height="800"/>'
+    page = '<svg x="10" y="{}" width="600px" height="800px"><g>{}</g></svg>'
+    body = "".join(map(outline, PEN))
+    pages = page.format(10, ruling + rectangle + body) + page.format(820, outline(MARKER))
+    return f'<svg id="write-document" xmlns="http://www.w3.org/2000/svg">{pages}</svg>'.encode()
+
+
+COMPRESSED = (
+    "N4IgLgngDgpiBcIYA8DGBDANgSwCYCd0B3EAGiUxgFsYA7MAZwQG1RJYEQAzfGGA4mRDIEARnIQEAJnJQA9tnpN4"
+    "zZgAZSagLqlmAZlIAWHcwCcpU1p0gGYfHIDWMAMJzMc/JwDEe33tSoIAC+pGzQcIhgKGBCIvAArBIIAGzkXHL0AM"
+    "rYAF4RAOzkUcgxiICCgADPuIBegMFaQUA==="
+)
+"""A drawing of a stroke and a text, compressed by the library LZ-String for Python."""

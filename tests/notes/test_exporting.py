@@ -8,11 +8,12 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from data_loader import read_ink
-from notes.exporting import save, save_lines
+from notes.exporting import TextForm, markdown_parts, save, save_lines, text_parts
 from notes.formats import read_pages
 from notes.page_text import Note, PageRow, PageText, PageWord
 from tests.notes.pages import note, text_of, written_page
 from utils.checks import UserError
+from utils.page.pdf import POINT, UNITS
 
 
 def operations(page):
@@ -27,15 +28,17 @@ def test_a_pdf_has_the_ink_in_its_colours_and_the_words_where_they_stand(tmp_pat
 
     def visit(text, _, matrix, *__):
         if text.strip():
-            places[text.strip()] = matrix[4] * 72 / 25.4
+            places[text.strip()] = matrix[4] / UNITS * POINT
 
     assert page.extract_text(visitor_text=visit).split() == ["Łódź", "7", "Kennedy", "said"]
     assert places["Kennedy"] == pytest.approx(50, abs=0.1)
     done = operations(page)
-    assert [values for name, values in done if name == "gs"] == [["/Multiply"], ["/Normal"]]
+    states = page["/Resources"]["/ExtGState"]
+    modes = [states[values[0]]["/BM"] for name, values in done if name == "gs"]
+    assert modes == ["/Multiply", *["/Normal"] * 3]
     colours = [[*map(float, values)] for name, values in done if name == "RG"]
     assert colours == [[1, 1, 0], [pytest.approx(2 / 3, abs=0.001), 0, 0], [0, 0, 0]]
-    widths = [float(values[0]) * 72 / 25.4 for name, values in done if name == "w"]
+    widths = [float(values[0]) / UNITS * POINT for name, values in done if name == "w"]
     assert widths == pytest.approx([16, 1.5, 2], abs=0.01)
     assert sum(name == "f" for name, _ in done) == 1  # the typed text is seen
 
@@ -76,6 +79,37 @@ def test_a_pdf_that_cannot_lie_under_notes_is_named(tmp_path, password, page, me
     assert not (tmp_path / "a.pdf").exists()
 
 
+MARKED = """\
+### Plan
+
+- milk
+- [x] eggs\\_
+
+1. mix
+2. bake
+
+then eat\\
+and rest
+
+| day |  | cost |
+| --- | --- | --- |
+| Mo | Bern |  |
+"""
+
+
+def test_lists_headings_and_tables_are_what_they_are_in_markdown():
+    texts = ("Plan", "#"), ("milk", "-"), ("eggs_", "- [x]"), ("1. mix", "1."), ("2. bake", "1.")
+    texts += ("then eat", ""), ("and rest", ""), ("day", "|"), ("cost", "|||")
+    texts += ("Mo", "|"), ("Bern", "||")
+    word = (0.0, 0.0, 1.0, 1.0)
+    rows = (PageRow((PageWord(text, word),), mark=mark) for text, mark in texts)
+    notes = [Note("a", [(written_page(), PageText(tuple(rows)))])]
+    assert "".join(markdown_parts(notes)) == f"# a\n\n## Page 1\n\n{MARKED}"
+    plain = "".join(text_parts(notes)).splitlines()
+    assert plain[:4] == ["Plan", "- milk", "- [x] eggs_", "1. mix"]
+    assert plain[-2:] == ["day |  | cost", "Mo | Bern"]
+
+
 def test_texts_mark_what_is_unsure(tmp_path):
     row = PageRow((PageWord("-_*", (0, 0, 1, 1)), PageWord("3", (2, 0, 3, 1))), (0,), "c")
     notes = [note(), Note("b", [(written_page(), PageText((row,)))])]
@@ -96,6 +130,27 @@ def test_texts_mark_what_is_unsure(tmp_path):
     assert (word["text"], word["confidence"], word["alternatives"]) == ("Kennedy", 0.5, ["Renuedy"])
     assert word["box"] == pytest.approx([50, 92, 90, 108], abs=0.1)
     assert first["pages"][0]["left_out"] == {"highlighter": 1}
+
+
+def test_prose_has_paragraphs_and_no_marks(tmp_path):
+    def row(text, left, top, right=100):
+        box = (left, top, right, top + 10)
+        return PageRow((PageWord(text, box, 0.5),), (0,))
+
+    indented, high = row("two", 20, 55), row("right", 150, 0, 250)
+    rows = [row("an exam-", 0, 0), row("ple of", 0, 20), row("one", 0, 40, 40), indented, high]
+    rows += [row("and three", 0, 60), row("below", 0, 100)]
+    notes = [Note("a", [(written_page(), PageText(tuple(rows)))])]
+    save(notes, tmp_path / "a.txt", TextForm(is_prose=True))
+    paragraphs = (tmp_path / "a.txt").read_text().split("\n\n")
+    assert paragraphs == ["an example of one", "two", "right", "and three", "below\n"]
+    save(notes, tmp_path / "a.md", TextForm(is_prose=True))
+    assert "\n\nan example of one\n\ntwo\n\n" in (tmp_path / "a.md").read_text()
+
+
+def test_numbered_rows_begin_with_their_page_and_row(tmp_path):
+    save([note()], tmp_path / "a.txt", TextForm(is_numbered=True))
+    assert (tmp_path / "a.txt").read_text() == "1:1\tŁódź 7\n1:2\tKennedy(?) said\n"
 
 
 def test_inkml_has_the_pens_ink_with_its_text(tmp_path):

@@ -1,15 +1,19 @@
 """A page is read without what is no prose, and with what was typed where it stands."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from model.recognition.ink_words import InkWord
-from notes.confidence import confidence
+from notes.confidence import confidences, language_of
 from notes.ink_page import InkPage, PageStroke, TypedText
-from notes.reading import read_page
-from tests.notes.test_rows import row
+from notes.page_text import PageRow, PageWord
+from notes.reading import read_page, with_numbers
+from tests.notes.test_rows import row, turned
 from utils.alphabet import Alphabet
+from utils.ink import to_points
 
 
 class Words:
@@ -48,7 +52,7 @@ def test_words_have_their_place_on_the_page():
     word = upper.words[0]
     points = strokes[upper.strokes[0]].points
     assert word.box == (*points.min(axis=0), *points.max(axis=0))
-    assert (word.confidence, word.alternatives) == (confidence("a", 0.5), ("o",))
+    assert (word.confidence, word.alternatives) == (*confidences([("a", 0.5)]), ("o",))
     assert word.frames == ({"a": 0, "_": 0.7},)  # log 2
     everything = np.concatenate(first)
     assert upper.box == (*everything.min(axis=0), *everything.max(axis=0))
@@ -56,8 +60,57 @@ def test_words_have_their_place_on_the_page():
     assert typed_row.words[1].box == (304, between, 309, between + 2)
 
 
+class WideWords(Words):
+    """A reader that is sure of rows that are wider than they are high, or only of others."""
+
+    def __init__(self, is_sure_of_wide):
+        self.is_sure_of_wide = is_sure_of_wide
+
+    def read_words(self, inks, search):
+        sizes = [np.ptp(to_points(ink), axis=0) for ink in inks]
+        sure = [float((width > height) == self.is_sure_of_wide) for width, height in sizes]
+        words = zip(super().read_words(inks, search), sure, strict=True)
+        return [[replace(word, probability=one) for word in row] for row, one in words]
+
+
+@pytest.mark.parametrize(("is_sure_of_wide", "turn"), [(True, 1), (False, 0)])
+def test_a_page_on_its_side_is_turned_where_the_reader_is_then_surer(is_sure_of_wide, turn):
+    strokes, reader = turned([*row(0), *row(35), *row(70)], 90), WideWords(is_sure_of_wide)
+    text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), reader)
+    assert {one.turn for one in text.rows} == {turn}
+
+
+def test_rows_with_numbers_are_a_list_where_there_are_two():
+    words = [PageWord(text, (0, 0, 1, 1)) for text in ("1.", "2)", "1984.", "x")]
+    rows = [PageRow((word, words[-1])) for word in words]
+    assert [one.mark for one in with_numbers(rows)] == ["1.", "1.", "", ""]
+    assert [one.mark for one in with_numbers(rows[1:])] == ["", "", ""]
+
+
 def test_confidence_grows_with_the_probability_and_is_never_a_persons():
-    values = [confidence("qxz", float(p)) for p in np.linspace(0, 1, 50)]
+    values = confidences([("qxz", float(p)) for p in np.linspace(0, 1, 50)])
     assert values == sorted(values) and 0 <= values[0] < 0.01 and values[-1] == 0.9999
-    assert confidence("qxz", 0.5) == 0.3165  # by hand: 1 / (1 + e^0.77)
-    assert confidence("(The,", 0.5) == 0.6295  # a common word: 1 / (1 + e^(0.77 - 1.3))
+    # By hand: 1 / (1 + e^0.77), and of a common word 1 / (1 + e^(0.77 - 1.3))
+    assert confidences([("qxz", 0.5), ("(The,", 0.5)]) == [0.3165, 0.6295]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Gestern haben wir auf dem Markt noch etwas für den Garten gekauft", "de"),
+        ("Hier nous avons acheté quelque chose pour le jardin sur le marché", "fr"),
+        ("Yesterday we bought something for the garden on the market", ""),
+        ("qxz 17 bzw lmnop 23", ""),
+        ("", ""),
+    ],
+)
+def test_words_of_a_pages_language_are_common(text, language):
+    pytest.importorskip("wordfreq", reason="wordfreq is not installed")
+    assert language_of(text.casefold().split()) == language
+
+
+def test_a_german_word_is_surer_on_a_german_page():
+    pytest.importorskip("wordfreq", reason="wordfreq is not installed")
+    pages = "we have them on the market, Garten", "wir haben etwas auf dem Markt, Garten"
+    english, german = ([(word, 0.9) for word in page.split()] for page in pages)
+    assert confidences(german)[-1] > confidences(english)[-1]

@@ -1,12 +1,17 @@
 """What was read and corrected is kept, and known again by its ink."""
 
+import os
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from notes.page_text import Note
+from notes.ink_page import PageStroke
+from notes.page_text import Note, PageRow, PageText
 from notes.reading_cache import Library
+from tests.data_loader.archives import put
+from tests.notes.note_files import xopp
 from tests.notes.pages import text_of, written_page
 from utils.checks import UserError
 
@@ -61,6 +66,106 @@ def test_a_corrected_word_is_right_from_then_on(read):
         text = library.text_of(page)
         assert text.rows[1].marked == "Vauxhall Road" and text.rows[0] == text_of(page).rows[0]
         assert text.rows[1].words[0].confidence == 1
+
+
+DOT = PageStroke(np.array([[70.0, 90], [71, 91], [70, 92]]))
+
+
+@pytest.mark.parametrize("change", ["a dot added", "moved", "copied to another page"])
+def test_a_correction_is_tied_to_the_ink_of_its_word(read, change):
+    _, library = read
+    page = written_page()
+    library.correct(Note("a", [(page, library.text_of(page))]), (1, 2, 1), "Vauxhall")
+    strokes = page.strokes
+    if change == "a dot added":
+        strokes = (*strokes[:1], DOT, *strokes[1:])
+    elif change == "moved":
+        strokes = tuple(replace(s, points=s.points + np.pi) for s in strokes)
+    page = replace(page, strokes=strokes, typed=page.typed[: change != "copied to another page"])
+    read_anew = PageRow(text_of(page).rows[1].words, tuple(range(len(strokes) - 1)), "other")
+    text = library.corrections.corrected(page, PageText((read_anew,)))
+    assert [word.text for word in text.rows[0].words] == ["Vauxhall", "said"]
+
+
+def test_a_correction_is_listed_and_undone(read):
+    _, library = read
+    note = Note("a", [(written_page(), library.text_of(written_page()))])
+    library.correct(note, (1, 2, 1), "Vauxhal")
+    library.correct(note, (1, 2, 1), "Vauxhall")
+    library = replace(library)  # reads what is kept
+    ((address, correction),) = library.corrected_words(note)
+    assert (address, correction.read, correction.text) == ((1, 2, 1), "Kennedy", "Vauxhall")
+    library.correct(note, (1, 2, 1), None)
+    assert not replace(library).corrections.all
+    with pytest.raises(UserError, match="1:2:1: this word was not corrected"):
+        library.correct(note, (1, 2, 1), None)
+
+
+def test_corrections_that_were_kept_by_the_row_are_taken_over(read, tmp_path):
+    _, library = read
+    put(tmp_path / "kept" / "corrections", {"ab12.json": b'[[70.0, 110.0, "spoke"]]'})
+    assert library.text_of(written_page()).rows[1].text == "Kennedy spoke"
+    assert replace(library).text_of(written_page(shift=3)).rows[1].text == "Kennedy spoke"
+
+
+@pytest.fixture
+def notes_file(tmp_path):
+    (tmp_path / "a.xopp").write_bytes(xopp())
+    return tmp_path / "a.xopp"
+
+
+def test_a_file_is_known_by_its_size_and_time(read, notes_file):
+    """Its pages are neither parsed nor read, until the file or a correction changes."""
+    _, library = read
+    library.note("a", notes_file)
+    state = notes_file.stat()
+    notes_file.write_bytes(b"?" * state.st_size)
+    os.utime(notes_file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert library.note("a", notes_file).summary.words == 4
+    os.utime(notes_file, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+    with pytest.raises(UserError, match="no ink in a known format"):
+        library.note("a", notes_file)
+
+
+@pytest.mark.parametrize("library_of", [lambda library: library, replace])
+def test_a_corrected_word_is_found_as_it_is(read, notes_file, library_of):
+    """By the library that corrected it and by another, in a copy of the note as well."""
+    _, library = read
+    files = {"a": notes_file, "b": notes_file.with_name("b.xopp")}
+    files["b"].write_bytes(notes_file.read_bytes())
+    for name, file in files.items():
+        library.note(name, file)
+    library.correct(library.note("a", notes_file), (1, 2, 1), "Vauxhall")
+    library = library_of(library)
+    for query, names in (("vauxhall", ["a", "b"]), ("kennedy", [])):
+        assert [hit.name for hit in library.search(query, files)[0]] == names
+
+
+@pytest.mark.parametrize("content", [b"no database" * 100, None])
+def test_a_damaged_index_is_made_anew(read, notes_file, tmp_path, content):
+    _, library = read
+    library.note("a", notes_file)
+    (index,) = (tmp_path / "kept" / "index").iterdir()
+    index.write_bytes(index.read_bytes()[: 3 * 4096] if content is None else content)
+    for again in (replace(library), replace(library)):
+        assert len(again.search("kennedy", {"a": notes_file})[0]) == 1
+
+
+@pytest.mark.parametrize("suffix", [".pdf", ".txt", ".inkml"])
+def test_what_has_not_changed_is_not_saved_again(read, notes_file, tmp_path, suffix):
+    _, library = read
+    output = tmp_path / f"out{suffix}"
+
+    def is_saved():
+        return library.save([library.note("a", notes_file)], output)[1]
+
+    assert is_saved() and not is_saved()
+    notes_file.write_bytes(notes_file.read_bytes())  # another time, the same page
+    assert not is_saved()
+    output.write_bytes(b"")
+    assert is_saved()
+    notes_file.write_bytes(xopp(pages=2))
+    assert is_saved()
 
 
 @pytest.mark.parametrize(

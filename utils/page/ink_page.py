@@ -12,6 +12,9 @@ SHEET_WIDTH = 210.0
 PEN_WIDTH = 0.4
 """Width in millimetres of the line of a pen whose width is unknown (assumed: an ordinary pen)."""
 
+LINE_PITCH = 1.17
+"""Distance of the lines of a typed text, as a multiple of the font size (as in Xournal++)."""
+
 
 @dataclass(frozen=True, eq=False)
 class PageStroke:

@@ -2,26 +2,32 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from utils.checks import UserError, short
 from utils.files import write_text
 from utils.ink import bounds, strokes, x_height
+from utils.page.excalidraw import to_excalidraw
+from utils.page.ink_page import POINT, InkPage, PageStroke
 from utils.page.inkml import page_to_inkml
 from utils.page.layers import DECIMALS, DOT_PEN, PEN_WIDTH, PERIOD, RULING_PEN, Layer, Pen, Row
-from utils.page.pdf import PdfPage, pdf_page, write_pdf
+from utils.page.pdf import PdfPage, words_of, write_pdf
 from utils.page.svg import to_svg
+from utils.page.xournalpp import write_xopp
 
 X_HEIGHT = 3.0  # x-height in millimetres of a line alone on a page (assumed, by eye)
 SLACK = 0.01  # distance in millimetres by which ink may leave the page, for rounding (assumed)
-KINDS = (".svg", ".pdf", ".png", ".inkml", ".json")
+INK_KINDS = (".xopp", ".excalidraw")
+"""The suffixes of the formats that note programs edit."""
+KINDS = (".svg", ".pdf", ".png", ".inkml", ".json", *INK_KINDS)
 """The suffixes of the formats."""
+Kind = TypeVar("Kind")
 DPI = 300  # default pixels per inch of a PNG (assumed: the resolution of printers)
 
 
@@ -93,7 +99,27 @@ class Page:
 
     def to_pdf_page(self) -> PdfPage:
         """Return the page as a page of a PDF; raise a UserError if ink leaves the page."""
-        return pdf_page((self.width, self.height), self.layers(), self.rows)
+        words = [words_of(row) for row in self.rows if row.strokes and row.text]
+        return PdfPage(self.to_ink_page(), words)
+
+    def to_ink_page(self) -> InkPage:
+        """Return the page with a layer for each pen; raise a UserError if ink leaves the page."""
+        layers = self.layers()
+        pens = [layer for layer in layers if not layer.printed]
+        strokes = [
+            PageStroke(stroke, "pen", layer.pen.colour, layer.pen.width, layer=number)
+            for number, layer in enumerate(pens)
+            for stroke in layer.strokes
+        ]
+        ruling = (
+            PageStroke(stroke, "shape", layer.pen.colour, layer.pen.width)
+            for layer in layers
+            if layer.printed
+            for stroke in layer.strokes
+        )
+        names = tuple(layer.label.partition(" ")[2] for layer in pens) or ("",)
+        size = self.width, self.height
+        return InkPage(*size, tuple(strokes), POINT, layers=names, ruling=tuple(ruling))
 
     def figure(self) -> Any:
         """Return the page as a figure of matplotlib in true size; see `utils.plots.page_figure`."""
@@ -124,7 +150,7 @@ class Page:
         return text + "\n"
 
     def save(self, path: str | os.PathLike[str], *, dpi: int = DPI) -> None:
-        """Save the page as .svg, .pdf, .png, .inkml or .json; see `save_pages`."""
+        """Save the page in the format of the path's suffix; see `save_pages`."""
         save_pages([self], path, dpi=dpi)
 
     def _repr_svg_(self) -> str:
@@ -148,7 +174,8 @@ def page_of_line(ink: np.ndarray) -> Page:
 def save_pages(
     pages: Iterable[Page], path: str | os.PathLike[str], *, dpi: int = DPI
 ) -> list[Path]:
-    """Save pages and return the files: one PDF, or a file for each page in another format.
+    """Save pages and return the files: one PDF or note of Xournal++, or a file for each page in
+    another format.
 
     Args:
         pages: the pages to save; one is in memory at a time.
@@ -166,12 +193,10 @@ def save_pages(
     if kind == ".pdf":
         write_pdf(path, (page.to_pdf_page() for page in pages), path.stem)
         return [path]
-    pages = iter(pages)
-    first_two = [*islice(pages, 2)]
+    if kind in INK_KINDS:
+        return save_ink_pages((page.to_ink_page() for page in pages), path)
     files = []
-    for number, page in enumerate(chain(first_two, pages), 1):
-        is_single = len(first_two) == 1
-        file = path if is_single else path.with_name(f"{path.stem}-{number}{path.suffix}")
+    for file, page in _numbered(path, pages):
         if kind == ".png":
             from utils.plots import write_png  # slow to import
 
@@ -182,6 +207,33 @@ def save_pages(
             write_text(file, page.to_json() if kind == ".json" else page.to_inkml())
         files.append(file)
     return files
+
+
+def save_ink_pages(pages: Iterable[InkPage], path: Path) -> list[Path]:
+    """Save pages as .xopp or .excalidraw, and return the files: one note of Xournal++, or a file of
+    Excalidraw for each page.
+
+    Raises:
+        UserError: if pages of a .xopp annotate several PDFs.
+        OSError: if a file cannot be written.
+    """
+    if path.suffix.lower() == ".xopp":
+        write_xopp(path, pages)
+        return [path]
+    files = []
+    for file, page in _numbered(path, pages):
+        write_text(file, to_excalidraw(page))
+        files.append(file)
+    return files
+
+
+def _numbered(path: Path, pages: Iterable[Kind]) -> Iterator[tuple[Path, Kind]]:
+    """Yield each page with its file: the path, with a number added if there are several pages."""
+    pages = iter(pages)
+    first_two = [*islice(pages, 2)]
+    for number, page in enumerate(chain(first_two, pages), 1):
+        is_single = len(first_two) == 1
+        yield path if is_single else path.with_name(f"{path.stem}-{number}{path.suffix}"), page
 
 
 def _rounded(points: np.ndarray) -> list[object]:

@@ -1,106 +1,123 @@
-"""PDF: pages as vectors, with invisible text on each word for search and selection in viewers.
+"""PDF: pages as vectors and images, with invisible text on each word for search and selection.
 
 The font of this text has glyphs that draw nothing and are half as wide as the font's size; its
-`ToUnicode` names the character of each glyph.
+`ToUnicode` names the character of each glyph. A row of text lies at the angle of its ink, and its
+glyphs are as high as the row, from the descenders to the ascenders.
 """
 
+import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby, pairwise, zip_longest
+from io import BytesIO
+from itertools import accumulate, groupby, pairwise
+from math import isnan
 from os import PathLike
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from utils.checks import UserError
 from utils.files import XML_FORBIDDEN, atomic_write
-from utils.page.layers import Layer, Pen, Row, curves, decimal
+from utils.hand_measures import baseline_angle
+from utils.ink import from_strokes, turned_back
+from utils.page.ink_page import (
+    LINE_PITCH,
+    PEN_WIDTH,
+    POINT,
+    InkPage,
+    PageImage,
+    PageStroke,
+    TypedText,
+    image_kind,
+)
+from utils.page.layers import Row, curves
 
-POINT = 72 / 25.4  # points, the unit of PDF, per millimetre
-TEXT_SIZE = 1.4
-"""Size of a row's text, as a multiple of the height of its words; viewers then take the row for one
-line (measured: pdftotext gives the words of a page in order)."""
-MIN_BLANK = 0.1  # minimum width of a blank, as a fraction of the text's size (assumed)
-MAX_BLANK = 0.9
+UNITS = 50  # of the drawing, per millimetre
+FLAT = 0.04 * UNITS
+"""Distance, in units, of a curve's controls from the line that is drawn instead (assumed, by
+eye)."""
+MERGED = 0.05 * UNITS
+"""Distance, in units, of two curves from the one that is drawn instead (assumed, by eye: an eighth
+of the width of a pen's line)."""
+WIDTH_STEP = 0.125  # between widths of a stroke, as a fraction of its mean width (assumed, by eye)
+TEXT_SIZE = 0.4
+"""Size of a row's text, as a multiple of the height of its ink (measured, lab notebook: text of
+PDFs)."""
+MIN_BLANK = 0.2
+"""Minimum width of a blank, as a fraction of the text's size (measured: poppler loses narrower
+ones)."""
+MAX_BLANK = 0.65
 """Maximum width of a blank, as a fraction of the text's size; if a gap is wider, the word before it
 is made wider than its ink (measured: poppler takes words that are further apart for columns)."""
+MIN_GLYPH = 0.11
+"""Minimum width of a glyph, as a fraction of the text's size, if there is room (measured: poppler
+takes the second of two equal letters that are closer for its shadow)."""
+MAX_REACH = 1.25
+"""Greatest distance of a word's baseline from the middle of its box, as a fraction of the height of
+the row (measured, lab notebook: text of PDFs)."""
+OUTLIERS = 0.005
+"""Fraction of a row's points that may lie above its text, and as many below (assumed)."""
+_PNG_DEPTH = 24  # position in a PNG of the number of bits of a colour
 GLYPH_WIDTH = 0.5  # width of a glyph, as a fraction of the text's size (poppler infers the size)
 EM = 1000  # units of the font per size of the text, as usual
-GLYPH_BOX = (0, -200, 500, 800)
-"""Left, bottom, right and top of the glyph in units of the font; viewers highlight selected text by
-this box (assumed)."""
+RISES = 16
+"""Number of fonts, by the height of the glyph's box above the baseline, for each height of the box
+(measured, lab notebook: text of PDFs)."""
 MAX_CODES = 255  # maximum number of characters of a font, whose codes are bytes from 1
 # The numbers of the objects that every file has.
 _CATALOG = 1
 _PAGES = 2
 _RESOURCES = 3
 _INFO = 4
-_GLYPH = 5
-
-Drawn: TypeAlias = Sequence[tuple[Pen, Sequence[np.ndarray]]]
-"""Pens, each with the Bézier curves `(segments, 4, 2)` that it draws."""
 
 
-@dataclass(frozen=True)
-class BoxedWord:
-    """A word of a row, and the bounds of its ink in millimetres.
+@dataclass(frozen=True, eq=False)
+class WordInk:
+    """A word of a row of text.
 
     Attributes:
         text: the text of the word.
-        left, top, right, bottom: the bounds of its ink; y grows downwards.
+        points: positions of its ink, or corners of its box, `(n, 2)`, in the page's units.
         joined: whether the next word follows without a blank.
     """
 
     text: str
-    left: float
-    top: float
-    right: float
-    bottom: float
+    points: np.ndarray
     joined: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PdfPage:
-    """A page of a PDF: its curves, in millimetres from the top left corner, and its text.
+    """A page of a PDF: what is drawn on it, and the words of each row of its text, from the left.
 
-    Attributes:
-        width, height: the size of the page in millimetres.
-        drawn: the curves of the page.
-        rows: the words of each row of text, from the left.
-        highlighted: transparent curves, drawn below `drawn`.
-        filled: outlines as Bézier curves, filled with black.
+    A PDF that the page annotates is not drawn.
     """
 
-    width: float
-    height: float
-    drawn: Drawn
-    rows: Sequence[Sequence[BoxedWord]] = ()
-    highlighted: Drawn = ()
-    filled: Sequence[np.ndarray] = ()
+    page: InkPage
+    rows: Sequence[Sequence[WordInk]] = ()
 
 
-def pdf_page(size: tuple[float, float], layers: Sequence[Layer], rows: Sequence[Row]) -> PdfPage:
-    """Return a page of a PDF, of `size` (width, height) in mm, with its layers and rows of text."""
-    drawn = [(layer.pen, list(map(curves, layer.strokes))) for layer in layers]
-    words = [boxed_words(row) for row in rows if row.strokes and row.text]
-    return PdfPage(*size, drawn, words)
+class _Look(NamedTuple):
+    """What a path is drawn with; lengths are in units."""
+
+    blend: str = "Normal"
+    opacity: float = 1.0
+    colour: str = "#000000"
+    width: float = 0.0  # 0 for a filled area
+    dash: tuple[int, ...] = ()
 
 
-def boxed_words(row: Row) -> list[BoxedWord]:
+def words_of(row: Row) -> list[WordInk]:
     """Return the words of a row with strokes; if the words are unknown, the row is one word."""
     if not row.words:
-        return [_boxed(row.text, row.strokes)]
+        return [WordInk(row.text, np.concatenate(row.strokes))]
     stops = accumulate((word.strokes for word in row.words), initial=0)
     return [
-        _boxed(word.text, row.strokes[start:stop], word.joined)
+        WordInk(word.text, np.concatenate(row.strokes[start:stop]), word.joined)
         for word, (start, stop) in zip(row.words, pairwise(stops), strict=True)
         if start < stop
     ]
-
-
-def _boxed(text: str, strokes: Sequence[np.ndarray], joined: bool = False) -> BoxedWord:
-    points = np.concatenate(strokes)
-    return BoxedWord(text, *points.min(axis=0).tolist(), *points.max(axis=0).tolist(), joined)
 
 
 def write_pdf(path: str | PathLike[str], pages: Iterable[PdfPage], title: str = "") -> None:
@@ -110,6 +127,9 @@ def write_pdf(path: str | PathLike[str], pages: Iterable[PdfPage], title: str = 
         path: the file; its folder exists.
         pages: at least one page; written pages are not kept in memory.
         title: the title in the file's metadata; "" for none.
+
+    Raises:
+        UserError: if an image of a page is broken.
     """
     atomic_write(path, lambda file: write_pages(file, pages, title))
 
@@ -120,27 +140,34 @@ def write_pages(file: BinaryIO, pages: Iterable[PdfPage], title: str = "") -> No
 
 
 class _Document:
-    """Writes the objects of a PDF, which all are dictionaries, to a file one after another."""
+    """Writes the objects of a PDF to a file one after another."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._starts: dict[int, int] = {}  # by an object's number, the position of its first byte
-        self._next = _GLYPH + 1
+        self._next = _INFO + 1
         self._codes: dict[str, int] = {}  # by character of the text, its code from 0
+        self._fonts: dict[tuple[int, int], int] = {}  # by chunk of codes and rise, the number
+        self._states: dict[tuple[str, float], str] = {}  # names of blend modes with opacities
+        self._images: dict[bytes, int] = {}  # by digest, the number of its object
 
     def write(self, pages: Iterable[PdfPage], title: str) -> None:
         """Write the whole file."""
-        self._file.write(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")
+        self._file.write(b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n")
         numbers = [self._page(page) for page in pages]
         kids = " ".join(f"{number} 0 R" for number in numbers)
-        self._put(f"/Type/Pages/Count {len(numbers)}/Kids[{kids}]", number=_PAGES)
-        fonts = "".join(f"/F{number} {font} 0 R" for number, font in enumerate(self._fonts()))
-        modes = "".join(f"/{mode}<</BM/{mode}>>" for mode in ("Multiply", "Normal"))
-        self._put(f"/Font<<{fonts}>>/ExtGState<<{modes}>>", number=_RESOURCES)
-        self._put("", f"{EM * GLYPH_WIDTH:g} 0 {' '.join(map(str, GLYPH_BOX))} d1", _GLYPH)
+        self._put(f"<</Type/Pages/Count {len(numbers)}/Kids[{kids}]>>", number=_PAGES)
+        fonts = "".join(f"/F{number} {font} 0 R" for number, font in enumerate(self._put_fonts()))
+        states = "".join(
+            f"/{name}<</BM/{blend}/CA {opacity:g}/ca {opacity:g}>>"
+            for (blend, opacity), name in self._states.items()
+        )
+        images = "".join(f"/I{number} {number} 0 R" for number in self._images.values())
+        resources = f"<</Font<<{fonts}>>/ExtGState<<{states}>>/XObject<<{images}>>>>"
+        self._put(resources, number=_RESOURCES)
         info = f"/Title<FEFF{_utf16(XML_FORBIDDEN.sub('?', title))}>" if title else ""
-        self._put(info, number=_INFO)
-        self._put(f"/Type/Catalog/Pages {_PAGES} 0 R", number=_CATALOG)
+        self._put(f"<<{info}>>", number=_INFO)
+        self._put(f"<</Type/Catalog/Pages {_PAGES} 0 R>>", number=_CATALOG)
         start, size = self._file.tell(), len(self._starts) + 1
         table = "".join(f"{self._starts[number]:010} 00000 n \n" for number in range(1, size))
         self._file.write(
@@ -149,90 +176,182 @@ class _Document:
             f"startxref\n{start}\n%%EOF\n".encode()
         )
 
-    def _put(self, entries: str, stream: str = "", number: int = 0) -> int:
-        """Write an object, and return its number; `number` 0 gives it the next free number."""
+    def _put(
+        self, value: str, stream: bytes = b"", *, number: int = 0, is_packed: bool = False
+    ) -> int:
+        """Write an object, and return its number; `number` 0 gives it the next free number. The
+        value of a stream is a dictionary; unless the stream is packed, it is compressed."""
         if not number:
             number, self._next = self._next, self._next + 1
         self._starts[number] = self._file.tell()
-        content = f"<<{entries}>>".encode()
+        content = value.encode()
         if stream:
-            packed = zlib.compress(stream.encode(), 9)
-            head = f"<<{entries}/Filter/FlateDecode/Length {len(packed)}>>stream\n".encode()
-            content = head + packed + b"\nendstream"
+            packed = stream if is_packed else zlib.compress(stream, 9)
+            filtered = "" if is_packed else "/Filter/FlateDecode"
+            head = f"{value.removesuffix('>>')}{filtered}/Length {len(packed)}>>stream\n"
+            content = head.encode() + packed + b"\nendstream"
         self._file.write(b"%d 0 obj\n%b\nendobj\n" % (number, content))
         return number
 
-    def _page(self, page: PdfPage) -> int:
-        width, height = (decimal(POINT * side) for side in (page.width, page.height))
-        # Units are millimetres from the top left corner, y downwards; ends and corners are round.
-        lines = [f"{POINT:.6f} 0 0 {-POINT:.6f} 0 {height} cm 1 J 1 j"]
-        if page.highlighted:
-            lines += ["/Multiply gs", *_strokes(page.highlighted), "/Normal gs"]
-        lines += _strokes(page.drawn)
-        lines += [*map(_path, page.filled), "f"] if page.filled else []
-        lines += ["BT 3 Tr", *(part for row in page.rows for part in self._row(row)), "ET"]
-        content = self._put("", "\n".join(lines))
+    def _page(self, pdf_page: PdfPage) -> int:
+        page, scale = pdf_page.page, UNITS * pdf_page.page.millimetres
+        width, height = (f"{POINT * page.millimetres * s:.3f}" for s in (page.width, page.height))
+        # Units are counted from the top left corner, y downwards; ends and corners are round.
+        unit = POINT / UNITS
+        lines = [f"{unit:.8f} 0 0 {-unit:.8f} 0 {height} cm 1 J 1 j"]
+        if page.paper != "#ffffff" and page.background is None:
+            sheet = f"0 0 {scale * page.width:.0f} {scale * page.height:.0f} re f"
+            lines.append(f"{_colour(page.paper)} rg {sheet}")
+        lines += self._painted(path for stroke in page.ruling for path in _paths(stroke, scale))
+        for layer in range(len(page.layers)):
+            lines += (self._image(image, scale) for image in page.images if image.layer == layer)
+            strokes = [stroke for stroke in page.strokes if stroke.layer == layer]
+            strokes.sort(key=lambda stroke: stroke.tool != "highlighter")
+            lines += self._painted(path for stroke in strokes for path in _paths(stroke, scale))
+            typed = (text for text in page.typed if text.layer == layer)
+            lines += self._painted(path for text in typed for path in _outlines(text, scale))
+        lines += ["BT 3 Tr", *self._text(pdf_page.rows, scale), "ET"]
+        content = self._put("<<>>", "\n".join(lines).encode())
         return self._put(
-            f"/Type/Page/Parent {_PAGES} 0 R/MediaBox[0 0 {width} {height}]"
-            f"/Resources {_RESOURCES} 0 R/Contents {content} 0 R"
+            f"<</Type/Page/Parent {_PAGES} 0 R/MediaBox[0 0 {width} {height}]"
+            f"/Resources {_RESOURCES} 0 R/Contents {content} 0 R>>"
         )
 
-    def _row(self, words: Sequence[BoxedWord]) -> Iterator[str]:
-        """Yield the commands that write a row of invisible text. A word is as wide as its ink, but
-        ends before the next word; a blank fills the gap up to the next word."""
-        words = [word for word in words if word.text]
-        if not words:
-            return
-        size = TEXT_SIZE * float(np.median([word.bottom - word.top for word in words])) or 1.0
-        min_blank, max_blank = MIN_BLANK * size, MAX_BLANK * size
-        for word, following, baseline in zip_longest(words, words[1:], _baselines(words, size)):
-            right = word.right
-            if following:
-                gap = np.clip(following.left - right, min_blank, max_blank)
-                right = following.left - (0.0 if word.joined else gap)
-            right = max(right, word.left + min_blank)
-            yield from self._stretched(word.text, word.left, right, size, baseline)
-            if following and not word.joined:
-                stop = max(following.left, right + min_blank)
-                yield from self._stretched(" ", right, stop, size, baseline)
+    def _painted(self, paths: Iterable[tuple[_Look, str]]) -> Iterator[str]:
+        """Yield the commands that draw paths; successive paths of one look are drawn at once."""
+        for look, alike in groupby(paths, lambda path: path[0]):
+            yield f"/{self._state(look.blend, look.opacity)} gs"
+            if look.width:
+                dash = " ".join(map(str, look.dash))
+                yield f"{_colour(look.colour)} RG {look.width:g} w [{dash}] 0 d"
+            else:
+                yield f"{_colour(look.colour)} rg"
+            yield from (path for _, path in alike)
+            yield "S" if look.width else "f"
+
+    def _image(self, image: PageImage, scale: float) -> str:
+        digest = hashlib.sha256(image.content).digest()
+        if digest not in self._images:
+            self._images[digest] = self._put_image(image.content)
+        width, height = scale * (image.right - image.left), scale * (image.bottom - image.top)
+        corner = f"{scale * image.left:.0f} {scale * image.bottom:.0f}"
+        number = self._images[digest]
+        place = f"{width:.0f} 0 0 {-height:.0f} {corner} cm"
+        return f"/{self._state('Normal', 1.0)} gs q {place} /I{number} Do Q"
+
+    def _put_image(self, content: bytes) -> int:
+        """Write an image: a JPEG or the pixels of a PNG as they are, if a PDF can have them so."""
+        from PIL import Image  # slow to import
+
+        try:
+            with Image.open(BytesIO(content)) as image:
+                head = f"<</Type/XObject/Subtype/Image/Width {image.width}/Height {image.height}"
+                head += f"/ColorSpace/Device{'Gray' if image.mode in ('1', 'L') else 'RGB'}"
+                is_opaque = image.mode in ("1", "L", "RGB") and "transparency" not in image.info
+                if is_opaque and image_kind(content) == "jpeg":
+                    value = f"{head}/BitsPerComponent 8/Filter/DCTDecode>>"
+                    return self._put(value, content, is_packed=True)
+                if is_opaque and not image.info.get("interlace"):
+                    colours, bits = len(image.getbands()), content[_PNG_DEPTH]
+                    value = (
+                        f"{head}/BitsPerComponent {bits}/Filter/FlateDecode/DecodeParms<<"
+                        f"/Predictor 15/Colors {colours}/BitsPerComponent {bits}"
+                        f"/Columns {image.width}>>>>"
+                    )
+                    return self._put(value, _png_data(content), is_packed=True)
+                pixels = image.convert("RGBA")
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise UserError(f"an image of a page is broken ({error})") from None
+        head = f"<</Type/XObject/Subtype/Image/Width {pixels.width}/Height {pixels.height}"
+        head += "/BitsPerComponent 8/ColorSpace/Device"
+        mask = self._put(f"{head}Gray>>", pixels.getchannel("A").tobytes())
+        return self._put(f"{head}RGB/SMask {mask} 0 R>>", pixels.convert("RGB").tobytes())
+
+    def _state(self, blend: str, opacity: float) -> str:
+        """Return the name of a blend mode with an opacity."""
+        return self._states.setdefault((blend, round(opacity, 2)), f"S{len(self._states)}")
+
+    def _text(self, rows: Sequence[Sequence[WordInk]], scale: float) -> Iterator[str]:
+        """Yield the commands that write rows of invisible text. A row that is too short to show its
+        angle has that of the others."""
+        rows = [[word for word in row if word.text] for row in rows]
+        rows = [row for row in rows if row]
+        angles = [baseline_angle(from_strokes([word.points for word in row])) for row in rows]
+        usual = float(np.median([angle for angle in angles if not isnan(angle)] or [0.0]))
+        for row, angle in zip(rows, angles, strict=True):
+            yield from self._row(row, usual if isnan(angle) else angle, scale)
+
+    def _row(self, words: Sequence[WordInk], angle: float, scale: float) -> Iterator[str]:
+        """Yield the commands that write a row. A word is as wide as its ink, but ends before the
+        next word; a blank fills the gap up to the next word.
+
+        Each word is level, in the middle of the row where it stands, as programs divide turned
+        words into letters. All words have one baseline where their boxes allow it, so that programs
+        find the row.
+        """
+        level = [scale * turned_back(word.points, angle) for word in words]
+        ys = np.concatenate(level)[:, 1]
+        top, bottom = np.quantile(ys, (OUTLIERS, 1 - OUTLIERS)).tolist()
+        middles = [((p[:, 0].min() + p[:, 0].max()) / 2, (top + bottom) / 2) for p in level]
+        centres = turned_back(np.array(middles), -angle)[:, 1]
+        height, middle = bottom - top or UNITS, (centres[0] + centres[-1]) / 2
+        baselines = centres + np.clip(middle - centres, -MAX_REACH * height, MAX_REACH * height)
+        size = TEXT_SIZE * height
+        shortest = MIN_BLANK * size
+        edges = [scale * np.array([w.points[:, 0].min(), w.points[:, 0].max()]) for w in words]
+        for number, (word, (left, right)) in enumerate(zip(words, edges, strict=True)):
+            baseline, stop = float(baselines[number]), None
+            rise = round((baseline - centres[number]) / height * RISES)
+            if number + 1 < len(words):
+                stop = edges[number + 1][0]
+                gap = 0.0 if word.joined else np.clip(stop - right, shortest, MAX_BLANK * size)
+                needed = min(left + MIN_GLYPH * size * len(word.text), stop - shortest)
+                right = max(stop - gap, needed)
+            right = max(right, left + shortest)
+            yield from self._stretched(word.text, left, right, size, baseline, rise)
+            if stop is not None and not word.joined:
+                stop = max(stop, right + shortest)
+                yield from self._stretched(" ", right, stop, size, baseline, rise)
 
     def _stretched(
-        self, text: str, left: float, right: float, size: float, baseline: float
+        self, text: str, left: float, right: float, size: float, baseline: float, rise: int
     ) -> Iterator[str]:
+        """Yield the commands that write a text in a font of this rise, as wide as the space."""
         codes = [self._codes.setdefault(c, len(self._codes)) for c in XML_FORBIDDEN.sub("?", text)]
         percent = 100 * (right - left) / (GLYPH_WIDTH * size * len(codes))
-        yield f"{decimal(percent)} Tz 1 0 0 -1 {decimal(left)} {decimal(baseline)} Tm"
-        for font, run in groupby(codes, lambda code: code // MAX_CODES):
+        yield f"{percent:.2f} Tz 1 0 0 -1 {left:.0f} {baseline:.0f} Tm"
+        for chunk, run in groupby(codes, lambda code: code // MAX_CODES):
             shown = bytes(code % MAX_CODES + 1 for code in run).hex()
-            yield f"/F{font} {decimal(size)} Tf <{shown}> Tj"
+            font = self._fonts.setdefault((chunk, rise), len(self._fonts))
+            yield f"/F{font} {size:.0f} Tf <{shown}> Tj"
 
-    def _fonts(self) -> Iterator[int]:
-        """Write the fonts, and yield their numbers."""
-        characters = list(self._codes)
+    def _put_fonts(self) -> Iterator[int]:
+        """Write the fonts, and yield their numbers. Fonts of the same characters share all but the
+        glyph's box, whose middle is `rise` above the baseline, in parts of its height."""
+        shared, characters = [], [*self._codes]
         for start in range(0, len(characters), MAX_CODES):
             chunk = characters[start : start + MAX_CODES]
-            names = [f"/g{code}" for code in range(1, len(chunk) + 1)]
-            glyphs = "".join(f"{name} {_GLYPH} 0 R" for name in names)
-            widths = f"{EM * GLYPH_WIDTH:g} " * len(chunk)
-            yield self._put(
-                f"/Type/Font/Subtype/Type3/FontBBox[{' '.join(map(str, GLYPH_BOX))}]"
-                f"/FontMatrix[{1 / EM} 0 0 {1 / EM} 0 0]/Resources<<>>/CharProcs<<{glyphs}>>"
-                f"/Encoding<</Type/Encoding/Differences[1{''.join(names)}]>>"
-                f"/FirstChar 1/LastChar {len(chunk)}/Widths[{widths}]"
-                f"/ToUnicode {self._put('', _to_unicode(chunk))} 0 R"
+            widths = self._put(f"[{f'{EM * GLYPH_WIDTH:g} ' * len(chunk)}]")
+            encoding = self._put(f"<</Differences[1{'/g' * len(chunk)}]>>")
+            cmap = self._put("<<>>", _to_unicode(chunk).encode())
+            shared.append(
+                f"/FirstChar 1/LastChar {len(chunk)}/Widths {widths} 0 R/Encoding {encoding} 0 R"
+                f"/ToUnicode {cmap} 0 R"
             )
-
-
-def _baselines(words: Sequence[BoxedWord], size: float) -> list[float]:
-    """Return the y of each word's baseline; all are equal unless the row falls by over `size`."""
-    bottom = np.array([word.bottom for word in words])
-    middle = np.array([word.left + word.right for word in words]) / 2
-    # Of words in one place, or of a size beyond numbers, the slope is NaN, and the row level.
-    with np.errstate(all="ignore"):
-        across = middle - middle.mean()
-        fitted = bottom.mean() + across * (across @ bottom / (across @ across))
-    level = np.full(len(words), np.median(bottom))
-    return (fitted if np.ptp(fitted) > size else level).tolist()
+        for chunk_number, rise in self._fonts:
+            top, bottom = (round(EM / TEXT_SIZE * (rise / RISES + end)) for end in (0.5, -0.5))
+            box = f"0 {bottom} {EM * GLYPH_WIDTH:g} {top}"
+            glyph = self._put("<<>>", f"{EM * GLYPH_WIDTH:g} 0 {box} d1".encode())
+            # The descriptor's box, which poppler takes, has to reach the baseline.
+            descriptor = self._put(
+                f"<</Type/FontDescriptor/FontName/Invisible/Flags 4/FontBBox[{box}]"
+                f"/Ascent {max(top, 1)}/Descent {min(bottom, -1)}>>"
+            )
+            yield self._put(
+                f"<</Type/Font/Subtype/Type3/FontBBox[{box}]/FontMatrix[{1 / EM} 0 0 {1 / EM} 0 0]"
+                f"/Resources<<>>/CharProcs<</g {glyph} 0 R>>/FontDescriptor {descriptor} 0 R"
+                f"{shared[chunk_number]}>>"
+            )
 
 
 def _to_unicode(characters: Sequence[str]) -> str:
@@ -257,15 +376,60 @@ def _utf16(text: str) -> str:
 
 def _colour(colour: str) -> str:
     """Return red, green and blue of `#rrggbb`, each from 0 to 1."""
-    return " ".join(decimal(part / 255) for part in bytes.fromhex(colour[1:]))
+    return " ".join(f"{part / 255:.3g}" for part in bytes.fromhex(colour[1:]))
 
 
-def _strokes(drawn: Drawn) -> Iterator[str]:
-    """Yield the commands that draw strokes, pen by pen."""
-    for pen, strokes in drawn:
-        yield f"{_colour(pen.colour)} RG {decimal(pen.width)} w"
-        yield from map(_path, strokes)
-        yield "S"
+def _png_data(content: bytes) -> bytes:
+    """Return the packed pixels of a PNG."""
+    parts, position = [], 8
+    while position + 8 <= len(content):
+        length = int.from_bytes(content[position : position + 4], "big")
+        if content[position + 4 : position + 8] == b"IDAT":
+            parts.append(content[position + 8 : position + 8 + length])
+        position += length + 12
+    return b"".join(parts)
+
+
+def _paths(stroke: PageStroke, scale: float) -> Iterator[tuple[_Look, str]]:
+    """Yield the paths of a stroke: its filled area, and its line, in parts of equal width."""
+    points = scale / UNITS * stroke.points
+    is_figure = stroke.tool == "shape" and np.ptp(points, axis=0).any()
+    segments = UNITS * (straight(points) if is_figure else curves(points))
+    blend = "Multiply" if stroke.tool == "highlighter" else "Normal"
+    if stroke.fill is not None:
+        yield _Look("Normal", stroke.fill_opacity, stroke.fill), _path(segments)
+    width = UNITS * PEN_WIDTH if stroke.width is None else scale * stroke.width
+    dash = tuple(round(scale * length) for length in stroke.dash)
+    if not width:
+        return
+    look = _Look(blend, stroke.opacity, stroke.colour, max(round(width, 1), 0.1), dash)
+    if stroke.widths is None or len(segments) != len(stroke.points) - 1:
+        yield look, _path(segments if is_figure else _merged(segments))
+        return
+    step = WIDTH_STEP * width
+    widths = np.maximum(np.round(scale * stroke.widths[:-1] / step) * step, step)
+    starts = np.flatnonzero(np.diff(widths, prepend=-1))
+    for start, part in zip(starts, np.split(segments, starts[1:]), strict=True):
+        yield look._replace(width=round(float(widths[start]), 1)), _path(part)
+
+
+def _outlines(text: TypedText, scale: float) -> Iterator[tuple[_Look, str]]:
+    """Yield the outlines of a typed text."""
+    from matplotlib.font_manager import FontProperties  # slow to import
+    from matplotlib.textpath import TextPath
+
+    from utils.fonts import drawable
+
+    for number, line in enumerate(text.text.splitlines()):
+        shown, fonts = drawable(line)
+        # At a large size, curves become polygons with many corners.
+        path = TextPath((0, 0), shown, 100, prop=FontProperties(family=fonts), usetex=False)
+        baseline = text.x, text.y + (0.9 + LINE_PITCH * number) * text.size
+        # The outlines of a line are one path, so that holes of letters are holes.
+        outlines = (o * (1, -1) * text.size / 100 + baseline for o in path.to_polygons())
+        parts = [_path(scale * straight(outline)) for outline in outlines]
+        if parts:
+            yield _Look(colour=text.colour), "".join(parts)
 
 
 def straight(points: np.ndarray) -> np.ndarray:
@@ -274,9 +438,52 @@ def straight(points: np.ndarray) -> np.ndarray:
     return start + (end - start) * np.linspace(0, 1, 4)[:, None]
 
 
+def _merged(segments: np.ndarray) -> np.ndarray:
+    """Return Bézier segments `(segments, 4, 2)` of which neighbours are one, where one is close to
+    both: the one that de Casteljau's algorithm divides into them."""
+    while len(segments) > 1:
+        first, second = segments[:-1], segments[1:]
+        lengths = np.linalg.norm(np.diff(segments, axis=1), axis=2).sum(axis=1) + 1e-9
+        part = (lengths[:-1] / (lengths[:-1] + lengths[1:]))[:, None]  # of the first
+        start, end = first[:, 0], second[:, 3]
+        leave, arrive = (first[:, 1] - start) / part, (second[:, 2] - end) / (1 - part)
+        whole = np.stack([start, start + leave, end + arrive, end], axis=1)
+        errors = (
+            _at(whole, part) - first[:, 3],
+            _at(whole, part / 2) - _at(first, 0.5),
+            _at(whole, (1 + part) / 2) - _at(second, 0.5),
+        )
+        is_close = np.linalg.norm(errors, axis=2).max(axis=0) <= MERGED
+        # Of a run of pairs that share segments, every other is merged.
+        run = np.arange(len(whole)) - np.maximum.accumulate(
+            np.where(is_close, -1, np.arange(len(whole)))
+        )
+        taken = np.flatnonzero(is_close & (run % 2 == 1))
+        if not len(taken):
+            break
+        segments = segments.copy()
+        segments[taken] = whole[taken]
+        segments = np.delete(segments, taken + 1, axis=0)
+    return segments
+
+
+def _at(segments: np.ndarray, part: np.ndarray | float) -> np.ndarray:
+    """Return the point at a part of each segment, `(segments, 2)`."""
+    a, b, c, d = segments.transpose(1, 0, 2)
+    rest = 1 - part
+    return rest**3 * a + 3 * rest**2 * part * b + 3 * rest * part**2 * c + part**3 * d
+
+
 def _path(segments: np.ndarray) -> str:
     """Return the commands of a path along Bézier segments `(segments, 4, 2)`, at least one; each
-    begins at the end of the one before."""
-    rows = segments[:, 1:].reshape(-1, 6).tolist()
-    curves_to = "".join(f"{' '.join(map(decimal, row))} c\n" for row in rows)
-    return f"{' '.join(map(decimal, segments[0, 0].tolist()))} m\n{curves_to}"
+    begins at the end of the one before. A segment that is nearly straight becomes a line."""
+    start, chord = segments[:, :1], segments[:, 3:] - segments[:, :1]
+    controls, length = segments[:, 1:3] - start, np.linalg.norm(chord, axis=2)
+    off = np.abs(controls[..., 0] * chord[..., 1] - controls[..., 1] * chord[..., 0])
+    lines = (off <= FLAT * length).all(axis=1)
+    rounded = np.round(segments).astype(int).tolist()
+    x, y = rounded[0][0]
+    commands = [f"{x} {y} m\n"]
+    for (_, (a, b), (c, d), (x, y)), is_line in zip(rounded, lines, strict=True):
+        commands.append(f"{x} {y} l\n" if is_line else f"{a} {b} {c} {d} {x} {y} c\n")
+    return "".join(commands)

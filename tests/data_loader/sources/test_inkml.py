@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from data_loader import InkMLDataset, read_ink
+from data_loader.sources.inkml import parse
+from data_loader.sources.parsing import Fault
 from tests.data_loader.archives import put
 from tests.data_loader.ink_formats import INK
 from tests.loaded import in_order
@@ -218,3 +220,23 @@ def test_no_text_takes_long_to_refuse(tmp_path):
 def test_what_is_written_is_read_unchanged(tmp_path, text):
     sample = sample_of(tmp_path, to_inkml(np.array(INK, dtype=np.float32), text))
     assert sample.text == text and sample.ink.tolist() == INK and sample.ink.dtype == np.float32
+
+
+@pytest.mark.parametrize("size", [0.5, 0.9, 0.999])
+def test_of_a_file_that_was_cut_the_whole_groups_are_used(tmp_path, size):
+    file = tmp_path / "cut.inkml"
+    groups = [
+        f'<traceGroup><annotation type="truth">n{n}</annotation><trace>0 0, {n} 9</trace>'
+        "</traceGroup>"
+        for n in range(20)
+    ]
+    content = f"<ink>{''.join(groups)}</ink>"
+    file.write_text(content[: int(size * len(content))])
+    parsed = parse(file, "group")
+    whole = file.read_text().count("</traceGroup>")
+    assert [one.text for one in parsed.samples] == [f"n{n}" for n in range(whole)] and whole
+    assert str(*parsed.left_out) == (
+        f"a file cut short, whose whole groups are used ({whole} groups before are used)"
+    )
+    with pytest.raises(Fault, match="broken XML"):
+        parse(file, "file")

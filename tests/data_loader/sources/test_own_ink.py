@@ -124,3 +124,31 @@ def test_nothing_and_too_little_are_errors():
             mine().load()
     with pytest.raises(DataError, match=r"^Mine: no lines for the split .*: 2 in all"):
         dataset_of([("a", STROKES)] * 2)
+
+
+def test_lines_of_files_are_read_again_only_when_something_changes(tmp_path):
+    file, reads = tmp_path / "lines.txt", []
+    file.write_text("a b c d e f g h i j")
+
+    class Kept(OwnInk):
+        def __init__(self, *, times=1, **options):
+            super().__init__(**options)
+            self.times = times
+
+        def files(self):
+            return [file]
+
+        def lines(self):
+            reads.append(self.times)
+            for text in file.read_text().split():
+                yield text * self.times, STROKES
+
+    first, again = Kept().load(), Kept().load()
+    assert first.fingerprints == again.fingerprints and len(reads) == 1
+    assert first.quantisation_step is None
+    assert {one.text for one in Kept(times=2).load().used} >= {"aa", "jj"} and reads == [1, 2]
+    file.write_text("k l m n o p q r s t u")
+    assert len(Kept().load().used) == 11 and reads == [1, 2, 1]
+    file.unlink()
+    with pytest.raises(DataError, match=r"lines.txt: cannot be read \(No such file"):
+        Kept().load()

@@ -3,6 +3,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
+from base.samples import Samples
 from data_loader.sources.parsing import Sample
 from data_loader.sources.splits import FRACTIONS, choose_subset, divide, hash_fraction, named_split
 
@@ -11,9 +12,8 @@ NO_INK = np.zeros((0, 3))
 
 def divided(count, writer=lambda n: "", group=lambda n: "", fractions=FRACTIONS, seed=0):
     samples = [Sample(NO_INK, "", f"n{n}", writer(n), group(n)) for n in range(count)]
-    parts, notes = divide(samples, fractions, seed)
-    # Which of them, by the numbers in their names.
-    return {split: [int(one.name[1:]) for one in part] for split, part in parts.items()}, notes
+    parts, notes = divide(Samples.of(samples), fractions, seed)
+    return {split: part.tolist() for split, part in parts.items()}, notes
 
 
 def test_fractions_hold_on_average_and_the_seed_divides_otherwise():
@@ -32,12 +32,16 @@ def test_draw_is_the_same_on_every_machine():
 
 def test_subset_by_seed():
     samples = [Sample(NO_INK, name=str(n)) for n in range(300)]
-    chosen = choose_subset(samples, 50, seed=3)
-    numbers = [int(one.name) for one in chosen]
-    assert len(set(chosen)) == 50 and numbers == sorted(numbers)
-    assert choose_subset(samples, 50, seed=4) != chosen
-    assert set(chosen) < set(choose_subset(samples, 60, seed=3))
-    assert choose_subset(samples[::-1], 50, seed=3) == chosen[::-1]
+
+    def chosen(count, seed, samples=samples):
+        places = choose_subset(Samples.of(samples), count, seed).tolist()
+        assert places == sorted(places)
+        return [int(samples[place].name) for place in places]
+
+    numbers = chosen(50, 3)
+    assert len(set(numbers)) == 50 and chosen(50, 4) != numbers
+    assert set(numbers) < set(chosen(60, 3))
+    assert chosen(50, 3, samples[::-1]) == numbers[::-1]
     assert np.mean(numbers) == pytest.approx(149.5, abs=5 * 300 / 12**0.5 / 50**0.5)
 
 

@@ -100,9 +100,11 @@ def test_each_sample_of_an_epoch_is_drawn_by_another_pen_and_validation_by_one()
     by_width = [likely_columns(sample.ink) for sample in made.training]
     assert training.sampler.lengths.tolist() == by_width
     items, valid = training.dataset, made.loader("valid", sees.features).dataset
-    drawn = [items.steps(epoch, 0)[0] for epoch in (0, 0, 1)]
+    drawn = [items.steps(epoch, 0, items.samples[0])[0] for epoch in (0, 0, 1)]
     assert np.array_equal(drawn[0], drawn[1]) and drawn[0].shape != drawn[2].shape
-    assert np.array_equal(valid.steps(0, 0)[0], ink_picture(made.samples("valid")[0].ink))
+    assert np.array_equal(
+        valid.steps(0, 0, valid.samples[0])[0], ink_picture(made.samples("valid")[0].ink)
+    )
     with pytest.raises(ConfigFault, match='"Pen": it belongs to a network that sees pictures'):
         made.training_loader(other.features)
 

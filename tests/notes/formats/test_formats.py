@@ -16,6 +16,7 @@ from tests.data_loader import ink_formats
 from tests.data_loader.archives import put
 from tests.data_loader.sources.bombs import check_bombs
 from tests.notes.note_files import (
+    COMPRESSED,
     LINE,
     MARKER,
     PEN,
@@ -23,10 +24,14 @@ from tests.notes.note_files import (
     excalidraw,
     inkml,
     obsidian,
+    old_rm,
     rm,
     rm_line,
+    rnote,
     svg,
+    write_document,
     xopp,
+    zipped_xopp,
 )
 from utils.checks import DataError
 from utils.page.layers import Row
@@ -45,6 +50,15 @@ FILES = {
         {"image": 1, "formula": 1},
     ),
     "Xournal++, not packed": ("a.xml", lambda: xopp(pack=False), None, (300, 50, 12), None),
+    "Xournal++, zipped": ("a.xopp", zipped_xopp, None, (300, 50, 12), {"image": 1, "formula": 1}),
+    "Rnote": ("a.rnote", rnote, WRITTEN, (300, 49.5, 12), {"bitmapimage": 1}),
+    "old reMarkable": (
+        "a.rm",
+        old_rm,
+        [(tool, BLACK, points) for tool, _, points in WRITTEN],
+        None,
+        {},
+    ),
     "Excalidraw": (
         "a.excalidraw",
         excalidraw,
@@ -101,6 +115,63 @@ def test_a_page_is_told_from_each_programs_file(tmp_path, form):
     assert page.strokes[0].width * page.unit == pytest.approx(1.41, abs=0.03)
 
 
+def test_a_compressed_drawing_is_read(tmp_path):
+    note = f"```compressed-json\n{COMPRESSED[:100]}\n\n{COMPRESSED[100:]}\n```\n"
+    content = b"---\nexcalidraw-plugin: parsed\n---\n" + note.encode()
+    (page,) = pages_of(tmp_path, "a.md", content)
+    (stroke,), (typed,) = page.strokes, page.typed
+    assert typed.text == "Łódź" and stroke.colour == BLUE
+    np.testing.assert_allclose(np.diff(stroke.points, axis=0), [[3, 4], [6, 5]])
+
+
+def test_outlines_of_write_are_strokes_of_its_pages(tmp_path):
+    for name, pack in (("a.svg", bytes), ("a.svgz", gzip.compress)):
+        first, second = pages_of(tmp_path, name, pack(write_document()))
+        assert [len(page.strokes) for page in (first, second)] == [2, 1]
+        for stroke, points in zip(first.strokes, PEN, strict=True):
+            np.testing.assert_allclose(stroke.points, points, atol=0.01)
+            assert stroke.width == pytest.approx(1.5) and stroke.tool == "pen"
+        assert (first.paper, len(first.ruling), first.left_out) == ("#fffff0", 1, {})
+        assert (first.width, first.height) == (600, 800)
+
+
+MARKERS = {
+    "a pen": ('<brushProperty name="color" value="#3333cc"/>', "pen"),
+    "yellow and wide": (
+        '<brushProperty name="color" value="#ffee00"/>'
+        '<brushProperty name="width" value="9" units="pt"/>',
+        "highlighter",
+    ),
+    "transparent": ('<brushProperty name="transparency" value="128"/>', "highlighter"),
+}
+
+
+@pytest.mark.parametrize("kind", MARKERS)
+def test_a_marker_of_inkml_is_no_pen(tmp_path, kind):
+    brush, tool = MARKERS[kind]
+    ink = f'<brush xml:id="b">{brush}</brush><trace brushRef="#b">1 2, 3 4</trace>'
+    content = f'<ink xmlns="http://www.w3.org/2003/InkML">{ink}</ink>'.encode()
+    (page,) = pages_of(tmp_path, "a.inkml", content)
+    assert page.strokes[0].tool == tool
+
+
+PAPERS = {
+    "lined": ('style="lined"', 30 + 1, {"#40a0ff", "#ff0080"}),
+    "graph": ('style="graph" config="r1=50,m1=40"', 11 + 16, {"#bdbdbd"}),
+    "dotted": ('style="dotted" config="r1=100"', 8, {"#bdbdbd"}),
+    "plain": ('style="plain"', 0, set()),
+}
+
+
+@pytest.mark.parametrize("kind", PAPERS)
+def test_the_paper_of_a_note_has_its_ruling(tmp_path, kind):
+    style, count, colours = PAPERS[kind]
+    background = f'<background type="solid" color="#f0f0ffff" {style}/>'
+    (page,) = pages_of(tmp_path, "a.xopp", xopp(background=background))
+    assert page.paper == "#f0f0ff" and {line.colour for line in page.ruling} == colours
+    assert len(page.ruling) == count and not page.left_out["ruling"]
+
+
 XOURNALPP = pytest.mark.skipif(not shutil.which("xournalpp"), reason="Xournal++ is not installed")
 
 
@@ -118,7 +189,7 @@ def test_xournalpp_draws_what_is_read_of_its_note(tmp_path):
     assert [stroke.tool for stroke in drawn.strokes][:3] == ["pen", "pen", "highlighter"]
     for stroke, same in zip(page.strokes, drawn.strokes, strict=True):
         np.testing.assert_allclose(same.points, stroke.points, atol=1e-3)
-    assert drawn.left_out["ruling"] > 20 and not page.left_out["ruling"]
+    assert len(drawn.ruling) == len(page.ruling) > 20
 
 
 @pytest.mark.parametrize("domain", ["absolute", "attach", "moved", "missing"])

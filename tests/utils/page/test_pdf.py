@@ -1,18 +1,24 @@
 """Pages as PDF, read back by pypdf: what is drawn, and the text by which it is searched."""
 
+import io
 import math
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
+from PIL import Image
 from pypdf import PdfReader
 
 from utils.checks import UserError
+from utils.ink import turned_back
+from utils.page.ink_page import POINT, InkPage, PageImage, PageStroke, TypedText
 from utils.page.layers import Pen, PlacedWord, Row
 from utils.page.page import Page
-from utils.page.pdf import BoxedWord, PdfPage, write_pdf
+from utils.page.pdf import PdfPage, WordInk, write_pdf
 
-POINT = 25.4 / 72
-"""Millimetres."""
+UNIT = 0.02
+"""Millimetres of a unit of the drawing."""
 LINE = np.array([[20.0, 30], [30, 38], [45, 50]])
 DOT = np.array([[60.0, 40]])
 
@@ -35,19 +41,19 @@ def test_a_pdf_has_the_pages_in_their_sizes_as_curves(tmp_path):
     reader = saved(
         tmp_path / "a.pdf", *(page.to_pdf_page() for page in pages), title="Brief über Ω"
     )
-    sizes = [float(side) * POINT for one in reader.pages for side in one.mediabox[2:]]
+    sizes = [float(side) / POINT for one in reader.pages for side in one.mediabox[2:]]
     assert sizes == pytest.approx([210, 297, 100, 80.5], abs=0.001)
     assert reader.metadata.title == "Brief über Ω" and "/CreationDate" not in reader.metadata
     for drawn, starts in zip(reader.pages, ([[10, 60]], []), strict=True):
         done = operations(drawn)
         scale, _, _, down, left, top = map(float, next(v for n, v in done if n == "cm"))
-        assert (scale, -down) == pytest.approx((1 / POINT,) * 2) and left == 0
+        assert (scale, -down) == pytest.approx((UNIT * POINT,) * 2) and left == 0
         assert top == pytest.approx(float(drawn.mediabox[3]))
-        assert [v for n, v in done if n == "m"] == [*starts, [20, 30], [60, 39.9]]
-    names = [name for name, _ in done]
-    assert names.count("c") == 3 and names.count("S") == 1  # two and the dot's
-    assert [v for n, v in done if n == "c"][1][4:] == [45, 50]
-    assert dict(done)["w"] == [0.5] and dict(done)["RG"] == [0.667, 0, 0]
+        moves = [[float(x) * UNIT for x in v] for n, v in done if n == "m"]
+        np.testing.assert_allclose(moves, [*starts, [20, 30], [60, 39.9]], atol=0.011)
+    assert [n for n, _ in done if n in ("c", "l", "S")] == ["l", "l", "l", "S"]
+    assert [float(x) * UNIT for x in dict(done)["w"]] == [0.5]
+    assert [*map(float, dict(done)["RG"])] == [0.667, 0, 0]
 
 
 def test_the_same_pages_are_the_same_bytes(tmp_path):
@@ -64,66 +70,80 @@ def test_ink_beyond_the_sheet_is_refused():
 
 
 def written(pdf_page):
-    """Where the words of a page stand, by its operations alone: `(text, left, right, baseline,
-    size)`, all in millimetres."""
+    """Return the words of a page, by its operations alone: `(text, left, right, baseline, top,
+    bottom)`, all in millimetres."""
     fonts = pdf_page["/Resources"]["/Font"]
     found, look = [], {}
     for name, values in operations(pdf_page):
         look |= {name: values}
         if name != "Tj":
             continue
-        font, size = look["Tf"]
-        lines = fonts[font]["/ToUnicode"].get_data().decode().splitlines()
+        name, size = look["Tf"]
+        font, size = fonts[name], float(size) * UNIT
+        lines = font["/ToUnicode"].get_data().decode().splitlines()
         pairs = [line.strip("<>").split("> <") for line in lines if line.startswith("<")]
         codes = {int(code, 16): bytes.fromhex(said).decode("utf-16-be") for code, said in pairs}
         shown = values[0] if isinstance(values[0], bytes) else values[0].original_bytes
-        width = sum(map(float, (fonts[font]["/Widths"][code - 1] for code in shown))) / 1000
-        left, baseline = map(float, look["Tm"][4:])
-        right = left + width * float(size) * float(look["Tz"][0]) / 100
-        found.append(("".join(codes[c] for c in shown), left, right, baseline, float(size)))
+        width = sum(map(float, (font["/Widths"][code - 1] for code in shown))) / 1000
+        left, baseline = (UNIT * float(x) for x in look["Tm"][4:])
+        right = left + width * size * float(look["Tz"][0]) / 100
+        top, bottom = (baseline - size * float(font["/FontBBox"][n]) / 1000 for n in (3, 1))
+        found.append(("".join(codes[c] for c in shown), left, right, baseline, top, bottom))
     assert [float(v) for v in look["Tm"][:4]] == [1, 0, 0, -1] and look["Tr"] == [3]
     return found
 
 
+def word(text, left, top, right, bottom, joined=False):
+    """A word whose ink touches all sides of its box."""
+    corners = [(left, top), (right, bottom), (left, bottom), (right, top)]
+    return WordInk(text, np.array(corners, float), joined)
+
+
+def sheet(width, height, *rows, **page):
+    return PdfPage(InkPage(width, height, page.pop("strokes", ()), POINT, **page), rows)
+
+
 WORDS = (
-    BoxedWord("Łódź,", 10, 20, 40, 31),
-    BoxedWord("Straße", 38, 22, 60, 30),
-    BoxedWord("5", 70, 22, 74, 30, joined=True),
-    BoxedWord("€", 76, 22, 80, 29),
+    word("Łódź,", 10, 20, 40, 30),
+    word("Straße", 38, 20, 60, 30),
+    word("5", 70, 20, 74, 30, joined=True),
+    word("€", 76, 20, 80, 30),
 )
 
 
 def test_words_are_written_where_their_ink_is_and_blanks_between(tmp_path):
-    reader = saved(tmp_path / "a.pdf", PdfPage(100.0, 50.0, (), [WORDS, ()]))
-    found = written(reader.pages[0])
+    (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 50.0, WORDS, ())).pages
+    found = written(page)
     assert [text for text, *_ in found] == ["Łódź,", " ", "Straße", " ", "5", "€"]
-    assert {(base, size) for *_, base, size in found} == {(30, 1.4 * 8)}
-    edges = [(left, right) for _, left, right, *_ in found]
-    clipped = 38 - 0.1 * 1.4 * 8
-    expected = [(10, clipped), (clipped, 38), (38, 60), (60, 70), (70, 76), (76, 80)]
-    np.testing.assert_allclose(edges, expected, atol=0.02)
-    assert reader.pages[0].extract_text() == "Łódź, Straße 5€"
+    np.testing.assert_allclose([box[3:] for _, *box in found], [(20, 30)] * 6, atol=0.05)
+    clipped, near = 38 - 0.2 * 4, 70 - 0.65 * 4  # the text's size is 0.4 of its height
+    expected = [(10, clipped), (clipped, 38), (38, near), (near, 70), (70, 76), (76, 80)]
+    np.testing.assert_allclose([box[:2] for _, *box in found], expected, atol=0.05)
+    assert page.extract_text().replace(" ", "") == "Łódź,Straße5€"
 
 
-def test_a_turned_row_has_its_words_where_they_are_and_no_wide_blanks(tmp_path):
-    """Else a word would be marked rows away from its ink, and poppler would see columns."""
-    falling = [
-        BoxedWord(text, x, x / 2, x + 10, 10 + x / 2)
-        for text, x in zip("abc", (0, 15, 50), strict=True)
-    ]
-    reader = saved(tmp_path / "a.pdf", PdfPage(100.0, 50.0, (), [falling]))
-    words = [item for item in written(reader.pages[0]) if item[0] != " "]
-    assert [base for *_, base, _ in words] == pytest.approx([10, 17.5, 35], abs=0.01)
-    assert [right for _, _, right, *_ in words] == pytest.approx([10, 50 - 0.9 * 14, 60], abs=0.02)
+@pytest.mark.parametrize("degrees", [0, 1, -5, 7])
+def test_a_row_has_one_baseline_and_its_boxes_at_its_ink_when_it_is_turned(tmp_path, degrees):
+    """Programs take words of several baselines for several lines."""
+    wave = np.column_stack([np.linspace(0, 10, 40), 2 * np.sin(np.arange(40))])
+    ink = [wave + np.array([20 + 15 * number, 40]) for number in range(6)]
+    turned = [turned_back(points, -np.radians(degrees)) for points in ink]
+    row = [WordInk(text, points) for text, points in zip("abcdef", turned, strict=True)]
+    words = written(saved(tmp_path / "a.pdf", sheet(150.0, 90, row)).pages[0])
+    words = [box for text, *box in words if text != " "]
+    assert np.ptp([baseline for *_, baseline, _, _ in words]) < 0.1
+    for (left, _, _, top, bottom), points in zip(words, turned, strict=True):
+        middle = (points.min(axis=0) + points.max(axis=0)) / 2
+        assert left == pytest.approx(points[:, 0].min(), abs=0.05)
+        assert (top + bottom) / 2 == pytest.approx(middle[1], abs=0.4)
+        assert bottom - top == pytest.approx(4, abs=0.3)
 
 
 def test_any_number_of_characters_is_found(tmp_path):
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 600))) + "𝛼\x00"
-    words = [BoxedWord(text, 10, 20, 90, 30)]
-    reader = saved(tmp_path / "a.pdf", PdfPage(100.0, 50.0, (), [words]))
-    assert reader.pages[0].extract_text() == text[:-1] + "?"
-    (_, left, *_), *_, (_, _, _, base, size) = written(reader.pages[0])
-    assert (left, base, size) == (10, 30, 14) and len(reader.pages[0]["/Resources"]["/Font"]) == 3
+    (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 50.0, [word(text, 10, 20, 90, 30)])).pages
+    assert page.extract_text() == text[:-1] + "?"
+    assert len(page["/Resources"]["/Font"]) == 3
 
 
 def test_a_row_is_searched_by_its_words_or_as_a_whole(tmp_path):
@@ -133,10 +153,91 @@ def test_a_row_is_searched_by_its_words_or_as_a_whole(tmp_path):
     rows = (Row(strokes, "10a b", words=words), below, Row(()))
     found = written(saved(tmp_path / "a.pdf", Page(210, 297, rows).to_pdf_page()).pages[0])
     assert [text for text, *_ in found] == ["10", "a b", "all of it"]
-    assert [math.floor(left) for _, left, *_ in found] == [20, 60, 20]
+    assert [math.floor(left + 0.05) for _, left, *_ in found] == [20, 60, 20]
 
 
-def test_words_over_each_other_have_a_level_baseline(tmp_path):
-    words = [BoxedWord("a", 0.0, bottom - 4.0, 10.0, bottom) for bottom in (4.0, 40.0)]
-    document = saved(tmp_path / "a.pdf", PdfPage(100.0, 100.0, [], [words]))
-    assert document.pages[0].extract_text().split() == ["a", "a"]
+def test_words_over_each_other_are_read(tmp_path):
+    words = [word("a", 0, bottom - 4, 10, bottom) for bottom in (4, 40)]
+    (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, words)).pages
+    assert page.extract_text().split() == ["a", "a"]
+
+
+# What is drawn.
+
+LOOKS = {
+    "paper": ({"paper": "#102030"}, "rg", ["0.0627", "0.125", "0.188"]),
+    "ruling": ({"ruling": (PageStroke(LINE, "shape", "#00ff00", 1.0),)}, "RG", ["0", "1", "0"]),
+    "a dash": ({"strokes": (PageStroke(LINE, dash=(2.0, 1.0)),)}, "d", ["[100, 50]", "0"]),
+    "a fill": ({"strokes": (PageStroke(LINE, fill="#ff0000"),)}, "rg", ["1", "0", "0"]),
+    "typed text": ({"typed": (TypedText("a", 9, 9, 9, "#0000ff"),)}, "rg", ["0", "0", "1"]),
+}
+
+
+@pytest.mark.parametrize("kind", LOOKS)
+def test_a_page_is_drawn_as_it_looks(tmp_path, kind):
+    content, name, values = LOOKS[kind]
+    (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, **content)).pages
+    assert values in [[*map(str, v)] for n, v in operations(page) if n == name]
+
+
+def test_pressure_changes_the_width_and_opacity_is_kept(tmp_path):
+    line = np.column_stack([np.arange(10.0, 50), np.full(40, 20.0)])
+    stroke = PageStroke(line, width=1.0, widths=np.linspace(0.5, 1.5, 40), opacity=0.4)
+    (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, strokes=(stroke,))).pages
+    widths = [float(v[0]) * UNIT for n, v in operations(page) if n == "w"]
+    assert widths == sorted(widths) and len(widths) == 9
+    assert (widths[0], widths[-1]) == pytest.approx((0.5, 1.5))
+    states = page["/Resources"]["/ExtGState"]
+    assert [float(state["/CA"]) for state in states.values()] == [0.4]
+
+
+def picture(form, mode="RGB"):
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize((8, 6)).convert(mode).save(file, form)
+    return file.getvalue()
+
+
+IMAGES = {
+    "JPEG": (picture("JPEG"), "/DCTDecode"),
+    "PNG": (picture("PNG"), "/FlateDecode"),
+    "a transparent PNG": (picture("PNG", "RGBA"), "/FlateDecode"),
+    "a PNG of a palette": (picture("PNG", "P"), "/FlateDecode"),
+}
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+def test_an_image_is_on_its_page_as_it_is(tmp_path, kind):
+    content, packing = IMAGES[kind]
+    images = (PageImage(content, 10, 20, 50, 60), PageImage(content, 0, 0, 5, 5))
+    (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, images=images)).pages
+    (image,) = page["/Resources"]["/XObject"].values()  # the same image twice
+    assert image["/Filter"] == packing
+    if kind == "JPEG":
+        assert image._data == content
+    drawn = image.decode_as_image().convert("RGB")
+    expected = Image.open(io.BytesIO(content)).convert("RGB")
+    np.testing.assert_allclose(np.array(drawn, int), np.array(expected, int), atol=8)
+
+
+def test_a_broken_image_is_refused(tmp_path):
+    images = (PageImage(picture("PNG", "RGBA")[:70], 0, 0, 5, 5),)
+    with pytest.raises(UserError, match="an image of a page is broken"):
+        saved(tmp_path / "a.pdf", sheet(100.0, 100.0, images=images))
+
+
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="poppler is not installed")
+@pytest.mark.parametrize("options", [[], ["-raw"]])
+def test_poppler_has_all_words_in_order_when_rows_are_turned(tmp_path, options):
+    """Two columns of rows that fall by more than their distance."""
+    texts = [[f"{column}{row}{word}" for word in "abcd"] for column in "LR" for row in range(4)]
+    rows = []
+    for number, words in enumerate(texts):
+        place = np.array([20 + 110 * (number // 4), 60 + 12 * (number % 4)])
+        steps = [place + np.array([22 * k, 0]) for k in range(4)]
+        wave = np.column_stack([np.linspace(0, 15, 60), 4 * np.sin(np.arange(60))])
+        ink = [turned_back(wave + step, math.radians(6)) for step in steps]
+        rows.append([*map(WordInk, words, ink)])
+    saved(tmp_path / "a.pdf", sheet(260.0, 120.0, *rows))
+    command = ["pdftotext", *options, tmp_path / "a.pdf", "-"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert said.split() == [word for words in texts for word in words]

@@ -1,0 +1,125 @@
+"""Fetches shards of a prepared folder from an address, such as s3://BUCKET/FOLDER.
+
+It runs in a process of its own, one at a time on a node, since the file systems of fsspec have
+threads, which no process survives that is forked later:
+
+    python -m data_loader.sources.fetching ADDRESS FOLDER MAX_BYTES FILE|SHARD
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import fsspec
+from filelock import FileLock
+
+from utils.checks import DataError, first_line
+
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://(?!.*::).*[^/]")  # not chained, as by `::`
+INDEX = "index.json"
+ATTEMPTS = 3  # to fetch a shard whose digest is wrong
+_FILE = re.compile(r"[\w.-]{1,100}\.(?:npy|json)")  # in a folder or a shard
+_SHARD = re.compile(r"\d{5}-\d{3}")
+
+
+def digest_of(folder: Path) -> str:
+    """Return a digest of the names and contents of a shard's files."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.npy")):
+        with open(file, "rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{file.name}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+def fetched(address: str, folder: Path, max_bytes: int, name: str) -> Path:
+    """Return the path in `folder` of a file or shard of a prepared folder, fetched if it is not
+    there; the oldest shards make room for it.
+
+    Raises:
+        DataError: if it cannot be fetched, is not what the index says, or cannot be written.
+    """
+    if (path := folder / name).exists():
+        return path
+    words = [sys.executable, "-m", __name__, address, str(folder.absolute()), str(max_bytes), name]
+    done = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
+        raise DataError(f"{address}: {lines[-1]}")
+    return path
+
+
+def fetch(address: str, folder: Path, max_bytes: int, name: str) -> None:
+    """Fetch a file or shard, see `fetched`, unless another process has."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        path = folder / name
+        if path.exists():
+            return
+        for leftover in folder.glob(".fetched-*"):  # of a process that was killed
+            shutil.rmtree(leftover)
+        temporary = folder / f".fetched-{os.getpid()}"
+        temporary.mkdir()
+        try:
+            if not _SHARD.fullmatch(name):
+                path.parent.mkdir(exist_ok=True)
+                _get(f"{address}/{name}".rpartition("/")[0], temporary, [path.name])
+                (temporary / path.name).rename(path)
+                return
+            shards = json.loads((folder / INDEX).read_text())["shards"]
+            shard = next(one for one in shards if one["name"] == name)
+            _make_room(folder, max_bytes - sum(shard["files"].values()))
+            for _ in range(ATTEMPTS):
+                _get(f"{address}/{name}", temporary, shard["files"])
+                if digest_of(temporary) == shard["digest"]:
+                    temporary.rename(path)
+                    return
+            raise DataError(f"{name} is not what its digest says, in {ATTEMPTS} attempts")
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _get(address: str, folder: Path, names: list[str] | dict[str, int]) -> None:
+    """Copy files to a folder."""
+    if unsafe := [name for name in names if not _FILE.fullmatch(name)]:
+        raise DataError(f"{unsafe[0]!r} is no file of prepared data")
+    for name in names:
+        with fsspec.open(f"{address}/{name}", "rb") as source, open(folder / name, "wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+
+
+def _make_room(folder: Path, max_bytes: int) -> None:
+    """Remove the shards that were opened longest ago, until the others have at most `max_bytes`."""
+    sizes = {
+        shard: sum(file.stat().st_size for file in shard.iterdir())
+        for shard in folder.iterdir()
+        if _SHARD.fullmatch(shard.name)
+    }
+    for shard in sorted(sizes, key=lambda shard: shard.stat().st_mtime_ns):
+        if sum(sizes.values()) <= max_bytes:
+            return
+        del sizes[shard]
+        # Renamed first, so that no process opens half of it.
+        gone = shard.rename(folder / f".fetched-{shard.name}")
+        shutil.rmtree(gone)
+
+
+def main() -> int:
+    address, folder, max_bytes, name = sys.argv[1:]
+    try:
+        fetch(address, Path(folder), int(max_bytes), name)
+    except Exception as error:  # The file systems of fsspec raise errors of their own.
+        with suppress(OSError):
+            print(f"{name} cannot be fetched ({first_line(error)})", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,595 @@
+"""Prepared samples: a folder of shards, which are folders of mapped columns, and an index.
+
+The folder is called `KIND-DIGEST`; the digest covers all on which the samples depend. What is read
+is divided into blocks, by its sorted list of files alone. Each block becomes one or more shards,
+and then a record `BLOCK.json`; a block that is whole is not read again. When all are whole, the
+index is written: the samples sorted by name, so that their order is not that of reading.
+
+    index.json             the shards with sizes and digests, what was left out, the licence
+    order.npy lengths.npy  of each sample by number: its place in the shards, its number of points
+    00000.json             the record of a block
+    00000-000/*.npy        the columns of a shard, see `_columns`
+    kept/                  what was computed of the samples, see `Store.kept`
+"""
+
+import hashlib
+import inspect
+import json
+import logging
+import os
+import shutil
+import sys
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from base import distributed
+from base.base_dataset import stacked
+from base.base_transform import BaseTransform
+from base.config import user_modules
+from base.preparing import Preparing
+from base.samples import Column, Part, Sample, Samples, Store
+from data_loader.sources.fetching import INDEX, digest_of, fetched
+from data_loader.sources.parsing import Fault, Parsed, first_of
+from utils.checks import DataError
+from utils.files import atomic_write, check_writable, user_cache, write_json
+from utils.normalisation import Moments, moments_of
+
+FORMAT_VERSION = 3
+STRINGS = ("text", "name", "writer", "group")
+EXTRA = "extra."  # begins the names of columns of extras
+ORDER, LENGTHS, KEPT = "order.npy", "lengths.npy", "kept"
+SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)
+BLOCK_SAMPLES = 10_000  # of preprocessing (assumed)
+BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seconds of parsing)
+CHANGED = 10_000  # samples of a block of preprocessing (assumed)
+SAMPLES_BETWEEN = 64  # samples that are made before their pages are given back (measured: 16 MB)
+
+logger = logging.getLogger(__name__)
+
+
+def _columns(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
+    """Return the columns of a shard: of points, and (with stops that divide them) of samples.
+
+    Offsets are int16 where that loses nothing.
+    """
+    offsets = np.concatenate([sample.ink[:, :2] for sample in samples])
+    fits_int16 = (np.abs(offsets) < 2**15).all() and (offsets == np.rint(offsets)).all()
+    # The name of a file may have bytes that are not valid text: they are escaped.
+    strings = [
+        getattr(one, key).encode(errors="backslashreplace") for one in samples for key in STRINGS
+    ]
+    return {
+        "offsets": offsets.astype("<i2" if fits_int16 else "<f4"),
+        "ends": np.concatenate([sample.ink[:, 2] > 0 for sample in samples]),
+        "missing": np.concatenate([sample.missing_counts for sample in samples]).astype("u1"),
+        "stops": np.cumsum([len(sample.ink) for sample in samples], dtype="<i8"),
+        "strings": np.frombuffer(b"".join(strings), "u1"),
+        "string_stops": np.cumsum([*map(len, strings)], dtype="<i8").reshape(-1, len(STRINGS)),
+        "whole": np.array([sample.ends for sample in samples]),
+        "moments": np.array([moments_of(sample.ink) for sample in samples], "<f8"),
+        **{f"{EXTRA}{name}": values for name, values in stacked(samples).items()},
+    }
+
+
+class _Shard:
+    """The columns of a shard."""
+
+    def __init__(self, folder: Path, extras: Iterable[str]) -> None:
+        self.folder = folder
+        names = ("offsets", "ends", "missing", "stops", "strings", "string_stops", "whole")
+        self.columns = {name: Column(folder / f"{name}.npy") for name in (*names, "moments")}
+        self.extras = {name: Column(folder / f"{EXTRA}{name}.npy") for name in extras}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.columns[name].values
+
+    def sample(self, place: int) -> Sample:
+        stops = self["stops"]
+        points = slice(int(stops[place - 1]) if place else 0, int(stops[place]))
+        ink = np.empty((points.stop - points.start, 3), np.float32)
+        ink[:, :2], ink[:, 2] = self["offsets"][points], self["ends"][points]
+        start = int(self["string_stops"][place - 1, -1]) if place else 0
+        stops = [stop - start for stop in self["string_stops"][place].tolist()]
+        strings = self["strings"][start : start + stops[-1]].tobytes()
+        starts = [0, *stops]
+        return Sample(
+            ink,
+            *(strings[a:b].decode() for a, b in zip(starts, stops, strict=False)),
+            ends=bool(self["whole"][place]),
+            missing=self["missing"][points],
+            extras={name: column.values[place] for name, column in self.extras.items()},
+        )
+
+    def string(self, field: int, place: int) -> str:
+        """Return a string of a sample; `field` is an index of `STRINGS`."""
+        stops = self["string_stops"].reshape(-1)
+        end = len(STRINGS) * place + field
+        return self["strings"][stops[end - 1] if end else 0 : stops[end]].tobytes().decode()
+
+
+class Shards(Store):
+    """The samples of a prepared folder, in the order of the index; a process gets its path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._opened: dict[int, _Shard] = {}
+        self._made: list[int] = []  # the shards of samples whose pages were not given back
+
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        return Shards, (self.folder,)
+
+    @cached_property
+    def index(self) -> dict[str, Any]:
+        return json.loads(self._file(INDEX).read_text())
+
+    def _file(self, name: str) -> Path:
+        """Return the path of a file or shard."""
+        return self.folder / name
+
+    @cached_property
+    def key(self) -> str:
+        return self.index["digest"]
+
+    @cached_property
+    def _order(self) -> Column:
+        return Column(self._file(ORDER))
+
+    @cached_property
+    def _lengths(self) -> Column:
+        return Column(self._file(LENGTHS))
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """The place of the first sample of each shard."""
+        return [*accumulate((shard["samples"] for shard in self.index["shards"]), initial=0)]
+
+    def _shard(self, number: int) -> _Shard:
+        if (shard := self._opened.get(number)) is None:
+            folder = self._file(self.index["shards"][number]["name"])
+            shard = self._opened[number] = _Shard(folder, self.index["extras"])
+        return shard
+
+    @property
+    def all(self) -> Samples:
+        """All samples."""
+        return Samples((Part(self, np.arange(len(self._order.values), dtype=np.int32)),))
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What was left out."""
+        return [Fault(*arguments) for arguments in self.index["faults"]]
+
+    def sample(self, number: int) -> Sample:
+        place = int(self._order.values[number])
+        shard = bisect_right(self._starts, place) - 1
+        if len(self._made) >= SAMPLES_BETWEEN:
+            self._give_back()
+        self._made.append(shard)
+        return self._shard(shard).sample(place - self._starts[shard])
+
+    def shards(self, numbers: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._starts, self._order.values[numbers], side="right") - 1
+
+    def lengths(self, numbers: np.ndarray) -> np.ndarray:
+        return self._lengths.values[numbers].astype(np.int64)
+
+    def strings(self, field: str, numbers: np.ndarray) -> Iterator[str]:
+        place_of = STRINGS.index(field)
+        for shard, place in self._places(numbers):
+            yield shard.string(place_of, place)
+
+    def moments(self, numbers: np.ndarray) -> Iterator[Moments]:
+        for shard, place in self._places(numbers):
+            yield tuple(shard["moments"][place].tolist())
+
+    def _places(self, numbers: np.ndarray) -> Iterator[tuple[_Shard, int]]:
+        """Yield the shard of each sample, and its place there."""
+        shards = self.shards(numbers)
+        within = self._order.values[numbers] - np.array(self._starts)[shards]
+        for shard, place in zip(shards.tolist(), within.tolist(), strict=True):
+            yield self._shard(shard), place
+        self._made += np.unique(shards).tolist()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Give back the pages that were read, as else a pass would leave all in memory."""
+        for number in set(self._made):
+            if shard := self._opened.get(number):
+                for column in (*shard.columns.values(), *shard.extras.values()):
+                    column.give_back()
+        self._made.clear()
+
+    def kept(self, name: str, make: Callable[[], Any]) -> Any:
+        array, plain = (self.folder / KEPT / f"{name}.{kind}" for kind in ("npy", "json"))
+        with suppress(OSError, ValueError):
+            return json.loads(plain.read_text())
+        with suppress(OSError, ValueError):
+            column = Column(array)
+            return column if column.values is not None else None
+        value = make()
+        with suppress(OSError):  # Where nothing can be written, it is computed each time.
+            array.parent.mkdir(exist_ok=True)
+            if not isinstance(value, np.ndarray):
+                write_json(plain, value, indent=None)
+                return value
+            atomic_write(array, lambda file: np.save(file, value))
+            return Column(array)
+        return value
+
+
+class Fetched(Shards):
+    """The samples of a prepared folder at an address; a shard is fetched when it is needed.
+
+    What lies at an address never changes.
+    """
+
+    def __init__(self, address: str, folder: Path, max_bytes: int) -> None:
+        super().__init__(folder)
+        self.address, self.max_bytes = address, max_bytes
+
+    def __reduce__(self) -> tuple[type, tuple[str, Path, int]]:
+        return Fetched, (self.address, self.folder, self.max_bytes)
+
+    def _file(self, name: str) -> Path:
+        return fetched(self.address, self.folder, self.max_bytes, name)
+
+    def _shard(self, number: int) -> _Shard:
+        if number in self._opened:
+            return self._opened[number]
+        for _ in range(10):
+            with suppress(FileNotFoundError):  # Another process has made room again.
+                shard = super()._shard(number)
+                os.utime(shard.folder)
+                for column in (*shard.columns.values(), *shard.extras.values()):
+                    column.values  # noqa: B018
+                break
+            self._opened.pop(number, None)
+        else:
+            raise DataError(f"{self.folder}: too many shards are needed; raise shard_cache_gb")
+        # The space of a shard that was removed is free when nobody has it open.
+        self._opened = {n: one for n, one in self._opened.items() if one.folder.exists()}
+        return shard
+
+    def kept(self, name: str, make: Callable[[], Any]) -> Any:
+        files = [f"{KEPT}/{name}.{kind}" for kind in ("json", "npy")]
+        if not any((self.folder / file).exists() for file in files):
+            for file in files:
+                with suppress(DataError):
+                    self._file(file)
+                    break
+        return super().kept(name, make)
+
+
+def open_shards(folder: Path, *, is_examined: bool = False) -> Shards | None:
+    """Return the samples of a prepared folder; None if there is none.
+
+    Args:
+        folder: the folder.
+        is_examined: whether to compare the digest of each shard; else the sizes of files are.
+
+    Raises:
+        DataError: if a shard is missing or damaged; names the first ones.
+    """
+    shards = Shards(folder)
+    try:
+        index = shards.index
+        files = {folder / shard["name"]: shard for shard in index["shards"]}
+        damaged = [one.name for one in files if not _is_whole(one, files[one], is_examined)]
+        damaged += [file for file in index["files"] if not _have_sizes(folder, index["files"])]
+    except (FileNotFoundError, PermissionError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        damaged = [INDEX]
+    if damaged:
+        raise DataError(f"{folder}: damaged or missing: {first_of(damaged)}")
+    return shards
+
+
+def _is_whole(folder: Path, shard: Mapping[str, Any], is_examined: bool) -> bool:
+    """Return whether a shard's files have the sizes, and perhaps the digest, of its record."""
+    is_whole = _have_sizes(folder, shard["files"])
+    return is_whole and not (is_examined and digest_of(folder) != shard["digest"])
+
+
+def _have_sizes(folder: Path, sizes: Mapping[str, int]) -> bool:
+    """Return whether the files of a folder are there, with these sizes."""
+    with suppress(OSError):
+        return all((folder / file).stat().st_size == sizes[file] for file in sizes)
+    return False
+
+
+def blocks_of(files: Sequence[Path]) -> list[list[Path]]:
+    """Return consecutive files that are read together, by their sizes alone."""
+    blocks: list[list[Path]] = []
+    size = BLOCK_BYTES
+    for file in files:
+        if size >= BLOCK_BYTES:
+            blocks.append([])
+            size = 0
+        blocks[-1].append(file)
+        size += file.stat().st_size
+    return blocks
+
+
+def fingerprint(files: Iterable[Path], root: Path) -> str:
+    """Return a digest of the files' paths relative to `root`, sizes and times of change."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        status = file.stat()
+        line = f"{os.path.relpath(file, root)}\0{status.st_size}\0{status.st_mtime_ns}\n"
+        digest.update(line.encode(errors="backslashreplace"))
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Making:
+    """What a prepared folder is made of."""
+
+    kind: str
+    """The name of the source's class, with which the folder's name begins."""
+    key: Mapping[str, object]
+    """Values, for JSON, that identify the samples: a fingerprint and options."""
+    blocks: Sequence[Any]
+    read: Callable[[Any], Iterable[Parsed]]
+    """Yields what is in a block, bit by bit."""
+    is_sorted: bool = True
+    """Whether the samples get the order of their names; else they keep theirs."""
+    licences: Sequence[str | None] = ()
+
+    @property
+    def name(self) -> str:
+        identity = {"format": FORMAT_VERSION, "kind": self.kind, **self.key}
+        text = json.dumps(identity, sort_keys=True)
+        return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def prepared(
+    making: Making, folders: Sequence[Path], how: Preparing = Preparing()
+) -> Shards | None:
+    """Return the samples of a making, which are made if they are not there.
+
+    If several processes need a new folder, the first process makes it and the others wait.
+
+    Args:
+        making: what to make.
+        folders: the folders that may hold the prepared folder, the preferred one first.
+        how: how to make it; None is returned if it makes a part, and others are not there yet.
+
+    Raises:
+        DataError: if no folder can be written, or the source cannot be read.
+    """
+    for folder in folders:
+        with suppress(DataError):
+            if not how.is_examined and (found := open_shards(folder / making.name)):
+                return found
+    folder = _writable(folders) / making.name
+    try:
+        if how.parts > 1:  # Parts share no block, and their machines perhaps no locks.
+            return _made(making, folder, how)
+        with FileLock(folder.with_suffix(".lock")):
+            return _made(making, folder, how)
+    except OSError as error:
+        raise DataError(
+            f"cannot write the cache {folder}: {error.strerror or error}; make room there, or "
+            'name another folder as "cache" of the dataset'
+        ) from error
+
+
+def _made(making: Making, folder: Path, how: Preparing) -> Shards | None:
+    """Return the samples in `folder`, of which what is not whole is made."""
+    try:
+        if found := open_shards(folder, is_examined=how.is_examined):  # another was faster
+            return found
+    except DataError as error:
+        logger.warning("the cache is damaged and will be rebuilt: %s", error)
+    folder.mkdir(exist_ok=True)
+    (folder / INDEX).unlink(missing_ok=True)
+    numbers = range(how.part - 1, len(making.blocks), how.parts)
+    lacking = [n for n in numbers if _record(folder, n, how.is_examined) is None]
+    write = partial(_write_block, folder, making.read)
+    blocks = [making.blocks[n] for n in lacking]
+    if how.workers > 1 and len(lacking) > 1:
+        with ProcessPoolExecutor(how.workers, initializer=_without_bars) as pool:
+            work = pool.map(write, lacking, blocks)
+            for _ in distributed.bar(work, "preparing", total=len(lacking), unit=" blocks"):
+                pass
+    else:
+        for number, block in zip(lacking, blocks, strict=True):
+            write(number, block)
+    records = [_record(folder, n, False) for n in range(len(making.blocks))]
+    if missing := [str(n) for n, record in enumerate(records) if record is None]:
+        logger.info(
+            "%s: of %d blocks these are still missing: %s",
+            folder,
+            len(records),
+            first_of(missing, 10),
+        )
+        return None
+    _write_index(making, folder, records)
+    return open_shards(folder)
+
+
+def _without_bars() -> None:
+    """Show no progress bars in this process, which would write over those of others."""
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
+def _record(folder: Path, number: int, is_examined: bool) -> dict[str, Any] | None:
+    """Return the record of a block, if it and its shards are whole."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        record = json.loads((folder / f"{number:05}.json").read_text())
+        if all(_is_whole(folder / one["name"], one, is_examined) for one in record["shards"]):
+            return record
+    return None
+
+
+def _write_block(
+    folder: Path, read: Callable[[Any], Iterable[Parsed]], number: int, block: Any
+) -> None:
+    """Read a block, and write its shards and its record."""
+    for leftover in folder.glob(f".{number:05}-*"):  # of a process that was killed
+        shutil.rmtree(leftover)
+    shards: list[dict[str, Any]] = []
+    faults: list[Fault] = []
+    samples: list[Sample] = []
+    points = 0
+    for parsed in read(block):
+        faults += parsed.left_out
+        for sample in parsed.samples:
+            samples.append(sample)
+            points += len(sample.ink)
+            if points >= SHARD_POINTS:
+                shards.append(_write_shard(folder, f"{number:05}-{len(shards):03}", samples))
+                samples, points = [], 0
+    if samples:
+        shards.append(_write_shard(folder, f"{number:05}-{len(shards):03}", samples))
+    record = {"shards": shards, "faults": [fault.args for fault in faults]}
+    write_json(folder / f"{number:05}.json", record, indent=None)
+
+
+def _write_shard(folder: Path, name: str, samples: list[Sample]) -> dict[str, Any]:
+    """Write a shard, and return what its record says of it."""
+    columns, temporary = _columns(samples), folder / f".{name}-{os.getpid()}"
+    temporary.mkdir()
+    for column, values in columns.items():
+        atomic_write(temporary / f"{column}.npy", partial(_save, values))
+    files = {file.name: file.stat().st_size for file in sorted(temporary.iterdir())}
+    digest = digest_of(temporary)
+    shutil.rmtree(folder / name, ignore_errors=True)
+    temporary.rename(folder / name)
+    extras = {
+        column.removeprefix(EXTRA): values.shape[1:]
+        for column, values in columns.items()
+        if column.startswith(EXTRA)
+    }
+    counts = {"samples": len(samples), "points": len(columns["ends"]), "extras": extras}
+    is_on_grid = bool((columns["offsets"] == np.rint(columns["offsets"])).all())
+    return {"name": name, "files": files, "digest": digest, "on_grid": is_on_grid, **counts}
+
+
+def _save(values: np.ndarray, file: Any) -> None:
+    np.save(file, values, allow_pickle=False)
+
+
+def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]) -> None:
+    """Write the index of shards that are all there.
+
+    Raises:
+        DataError: if there is no sample, or the extras of shards differ.
+    """
+    shards = [shard for record in records for shard in record["shards"]]
+    faults = [Fault(*arguments) for record in records for arguments in record["faults"]]
+    opened = [_Shard(folder / shard["name"], ()) for shard in shards]
+    names = [one.string(1, n) for one in opened for n in range(len(one["stops"]))]
+    lengths = [np.diff(one["stops"], prepend=0) for one in opened]
+    order = [*range(len(names))]
+    if making.is_sorted:
+        order.sort(key=names.__getitem__)
+        previous = [None, *(names[n] for n in order)]
+        taken = [n for n, before in zip(order, previous, strict=False) if names[n] == before]
+        faults += [Fault("a name that another sample has", name=names[n]) for n in taken]
+        order = [n for n, before in zip(order, previous, strict=False) if names[n] != before]
+        faults.sort(key=lambda fault: fault.name)
+    if not order:
+        listed = ", ".join(map(str, faults[:3]))
+        if len(faults) == 1:
+            raise DataError(listed)
+        raise DataError(f"no sample can be used; {len(faults):,} are left out: {listed}")
+    for shard in shards:
+        if shard["extras"] != shards[0]["extras"]:
+            pair = f"{shard['extras']}, those before {shards[0]['extras']}"
+            raise DataError(f"samples of {folder / shard['name']} have the extras {pair}")
+    columns = {
+        ORDER: np.array(order, "<i4" if len(names) < 2**31 else "<i8"),
+        LENGTHS: np.concatenate(lengths)[order].astype("<i4"),
+    }
+    for file, values in columns.items():
+        atomic_write(folder / file, partial(_save, values))
+    identity = json.dumps([[shard["digest"] for shard in shards], making.is_sorted])
+    index = {
+        "format": FORMAT_VERSION,
+        "kind": making.kind,
+        "key": making.key,
+        "digest": hashlib.sha256(identity.encode()).hexdigest()[:16],
+        "samples": len(order),
+        "quantisation_step": 1.0 if all(shard["on_grid"] for shard in shards) else None,
+        "licences": [*making.licences],
+        "extras": {name: list(shape) for name, shape in shards[0]["extras"].items()},
+        "files": {file: (folder / file).stat().st_size for file in columns},
+        "shards": shards,
+        "faults": [fault.args for fault in faults],
+    }
+    write_json(folder / INDEX, index)
+
+
+def changed(
+    samples: Samples,
+    transforms: Sequence[BaseTransform],
+    change: Callable[[Sample, Sequence[BaseTransform]], Sample],
+) -> Samples:
+    """Return the results of `change`, in order; those of samples in files are kept beside them.
+
+    Args:
+        samples: the samples.
+        transforms: what changes them, in this order.
+        change: returns a changed sample.
+    """
+    result = Samples()
+    for part in samples.parts:
+        some = Samples((part,))
+        result += Samples.of(_changed(some, transforms, change)) if len(some) else some
+    return result
+
+
+def code_of(*classes: type) -> str:
+    """Return a digest of the files in which classes are defined, and of a user's modules."""
+    digest = hashlib.sha256(repr(sorted(user_modules.digests().items())).encode())
+    for cls in classes:
+        with suppress(OSError, TypeError):  # A class of an interactive session has no file.
+            digest.update(Path(inspect.getfile(cls)).read_bytes())
+    return digest.hexdigest()
+
+
+def _changed(
+    samples: Samples,
+    transforms: Sequence[BaseTransform],
+    change: Callable[[Sample, Sequence[BaseTransform]], Sample],
+) -> Iterable[Sample]:
+    def read(places: range) -> Iterator[Parsed]:
+        for place in distributed.bar(places, "preprocessing", unit=" samples", leave=False):
+            yield Parsed([change(samples[place], transforms)])
+
+    steps = [[type(one).__name__, repr(sorted(vars(one).items()))] for one in transforms]
+    store, everything = samples.parts[0].store, range(len(samples))
+    if not isinstance(store, Shards):
+        return [sample for one in read(everything) for sample in one.samples]
+    key = {"samples": samples.key, "steps": steps, "code": code_of(*map(type, transforms))}
+    blocks = [everything[n : n + BLOCK_SAMPLES] for n in everything[::BLOCK_SAMPLES]]
+    making = Making("preprocessed", key, blocks, read, is_sorted=False)
+    return prepared(making, [store.folder.parent, user_cache()]).all
+
+
+def _writable(folders: Sequence[Path]) -> Path:
+    """Return the first folder that can be written, or raise a DataError."""
+    errors = []
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            check_writable(folder)
+            return folder
+        except OSError as error:
+            errors.append(f"{folder} ({error.strerror})")
+    raise DataError(
+        f"no folder for the cache of the dataset: cannot write {' nor '.join(errors)}; name "
+        'a writable folder as "cache" of the dataset'
+    )

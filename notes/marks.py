@@ -1,0 +1,311 @@
+"""Tells strokes that are no letters by their shape: lines, arrows, rings, carets, rules of a table,
+boxes, bullets, and what crosses words out. Lengths are in x-heights."""
+
+from collections.abc import Container, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from utils.hand_measures import is_straight, segments_cross
+from utils.ink import path_along, turned_back
+
+# Measured, lab notebook: what is no prose.
+MIN_LINE_LENGTH = 2.2  # of a line that crosses words out or underlines them, or of an arrow
+MAX_LINE_ASPECT = 0.25  # largest ratio of a level line's height to its width
+MAX_LINE_DETOUR = 1.2  # largest ratio of a line's path length to its chord
+MIN_CROSSINGS = 5  # with letters, of the strokes that cross a word out
+MIN_LINE_CROSSINGS = 3  # with letters, of a straight line of `MIN_LINE_LENGTH`
+MIN_SHORT_LINE_LENGTH = 1.5  # of a straight line that has `MIN_CROSSINGS`
+MIN_STROKE_CROSSINGS = 2  # with letters, of each stroke that crosses a word out
+MIN_HATCH_LENGTH = 1.2  # of a straight stroke that may cross no letter, between others
+MAX_CROSSED_DEPTH = 1.0  # from a stroke's middle to the middle of a stroke that it crosses out
+MAX_CROSSED_STROKES = 40  # that a stroke crosses, the last ones (assumed)
+MAX_SEGMENTS = 80  # of a stroke whose crossings are counted (assumed)
+MIN_STEEP_SHAFT_LENGTH = 4.5  # of an arrow that is steeper than 45 degrees
+MAX_TIP_DISTANCE = 0.8  # from the tip of an arrow to its barbs
+MIN_BARB = 0.25  # how far each barb goes back from the tip, and to its side
+MIN_RING_SIZE = (2.5, 2.0)  # width and height of a ring around words
+MIN_RING_AREA = 0.55  # smallest ratio of a ring's area to its box's
+MAX_RING_LENGTH = 1.5  # largest ratio of a ring's path length to its ellipse's
+CARET_HEIGHTS = (0.5, 2.2)  # bounds on the height of a caret
+MIN_CARET_DEPTH = 0.35  # from the middle of the letters beside a caret
+MIN_RULE_LENGTH = 5.0  # of a rule of a table (assumed)
+MAX_RULE_GAP = 1.0  # between rules that meet (assumed)
+MAX_RULES = 300  # of the tables of a page (assumed)
+MAX_SIDE_BEND = 0.12  # from a side to its chord, as a fraction of the chord (assumed)
+MAX_BULLET_HEIGHT = 0.85  # of a bullet or dash, and largest width of a bullet
+MAX_BULLET_WIDTH = 2.2  # of a dash
+MAX_DASH_ASPECT = 0.5  # largest ratio of a dash's height to its width
+MAX_BULLET_DEPTH = 0.5  # from the middle of the row
+MIN_BULLET_GAP = 0.4  # to the text
+MAX_BOX_STROKES = 4  # without its tick
+BOX_SIZES = (0.7, 3.0)  # bounds on the sides of a box
+MAX_BOX_ASPECT = 1.7  # largest ratio of its sides
+MAX_BOX_DEPTH = 0.8  # from the middle of the row
+MAX_CORNER_DISTANCE = 0.25  # from a box's corners and sides to its ink, as a fraction of its side
+MAX_LISTED_CORNER_DISTANCE = 0.33  # the same, below or above other boxes
+MIN_BOX_GAP = 0.2  # to the text, and overlap with the tick
+
+
+def _is_straight(stroke: np.ndarray, min_length: float) -> bool:
+    return bool(np.hypot(*(stroke[-1] - stroke[0])) >= min_length and is_straight([stroke]))
+
+
+def is_line(stroke: np.ndarray) -> bool:
+    """Return whether a stroke is a straight line, at any angle, of `MIN_LINE_LENGTH` or more."""
+    if not _is_straight(stroke, MIN_LINE_LENGTH):
+        return False
+    return bool(path_along(stroke)[-1] < MAX_LINE_DETOUR * np.hypot(*(stroke[-1] - stroke[0])))
+
+
+def is_level_line(stroke: np.ndarray) -> bool:
+    """Return whether a stroke is a line that is nearly level."""
+    width, height = np.ptp(stroke, axis=0)
+    return height < MAX_LINE_ASPECT * width and is_line(stroke)
+
+
+def crossings(strokes: Sequence[np.ndarray], edges: np.ndarray) -> dict[int, dict[int, int]]:
+    """Return, for each stroke that crosses earlier strokes at its height, these strokes, each with
+    the number of crossings, which is 1 for straight strokes.
+
+    Args:
+        strokes: `(n, 2)` each.
+        edges: left, top, right, bottom and mean y of each stroke, `(5, strokes)`.
+    """
+    left, top, right, bottom, middle = edges
+    ends = [_sampled(stroke) for stroke in strokes]
+    segments = [np.stack([points[:-1], points[1:]], axis=1) for points in ends]
+    found: dict[int, dict[int, int]] = {}
+    for number in range(1, len(strokes)):
+        is_near = (left[:number] <= right[number]) & (right[:number] >= left[number])
+        is_near &= (top[:number] <= bottom[number]) & (bottom[:number] >= top[number])
+        is_near &= np.abs(middle[:number] - middle[number]) < MAX_CROSSED_DEPTH
+        for other in np.flatnonzero(is_near)[-MAX_CROSSED_STROKES:].tolist():
+            if count := np.count_nonzero(segments_cross(segments[number], segments[other])):
+                are_straight = is_straight([strokes[number]]) and is_straight([strokes[other]])
+                found.setdefault(number, {})[other] = 1 if are_straight else count
+    return found
+
+
+def _sampled(stroke: np.ndarray) -> np.ndarray:
+    """Return a stroke with at most twice as many points as `MAX_SEGMENTS`, and both ends."""
+    every = max(1, len(stroke) // MAX_SEGMENTS)
+    return np.concatenate([stroke[:-1:every], stroke[-1:]])
+
+
+def crossing_groups(strokes: Sequence[np.ndarray], edges: np.ndarray) -> list[list[int]]:
+    """Return groups of successive strokes that together cross out what is below them.
+
+    Args:
+        strokes: `(n, 2)` each.
+        edges: left, top, right, bottom and mean y of each stroke, `(5, strokes)`; NaN for a stroke
+            that counts for none.
+    """
+    found = crossings(strokes, edges)
+    groups: list[list[int]] = []
+    for number, stroke in enumerate(strokes):
+        last = groups[-1] if groups and groups[-1][-1] == number - 1 else []
+        counts = found.get(number, {})
+        count = sum(crossed for other, crossed in counts.items() if other not in last)
+        if count >= MIN_STROKE_CROSSINGS or _is_straight(stroke, MIN_HATCH_LENGTH):
+            if last:
+                last.append(number)
+            elif count:
+                groups.append([number])
+    for group in groups:
+        # Letters behind the crossed-out word cross nothing that is before the group.
+        while min(found.get(group[-1], group)) >= group[0]:
+            group.pop()
+    return [group for group in groups if _crosses_out(group, strokes, found)]
+
+
+def _crosses_out(
+    group: Sequence[int], strokes: Sequence[np.ndarray], found: dict[int, dict[int, int]]
+) -> bool:
+    """Return whether a group crosses enough letters, or a straight line of the group does alone."""
+    total = 0
+    for number in group:
+        counts, width = found.get(number, {}), np.ptp(strokes[number][:, 0])
+        total += sum(count for other, count in counts.items() if other not in group)
+        enough = MIN_LINE_CROSSINGS if width > MIN_LINE_LENGTH else MIN_CROSSINGS
+        is_straight_line = _is_straight(strokes[number], MIN_SHORT_LINE_LENGTH)
+        if is_straight_line and sum(counts.values()) >= enough:
+            return True
+    width = np.ptp(np.concatenate([strokes[number] for number in group])[:, 0])
+    return bool(width >= MIN_LINE_LENGTH and total >= MIN_CROSSINGS)
+
+
+def arrows(strokes: Sequence[np.ndarray]) -> Iterator[int]:
+    """Yield the numbers of the strokes of arrows: a straight shaft with barbs in the same stroke or
+    in the next stroke or two."""
+    for number, stroke in enumerate(strokes):
+        apex = int(np.hypot(*(stroke - stroke[0]).T).argmax())
+        shaft, rest = stroke[: apex + 1], stroke[apex:]
+        if len(shaft) > 1 and _is_shaft(shaft) and _are_barbs(shaft, rest):
+            yield number
+        if not _is_shaft(stroke):
+            continue
+        for others in ([number + 1], [number + 1, number + 2]):
+            if others[-1] < len(strokes):
+                barbs = np.concatenate([strokes[other] for other in others])
+                if _are_barbs(stroke, barbs) or _are_barbs(stroke[::-1], barbs):
+                    yield from (number, *others)
+                    break
+
+
+def _is_shaft(stroke: np.ndarray) -> bool:
+    """Return whether a stroke is straight and as long as a shaft; a steep one may be a letter's."""
+    width, height = np.abs(stroke[-1] - stroke[0])
+    return _is_straight(stroke, MIN_STEEP_SHAFT_LENGTH if height > width else MIN_LINE_LENGTH)
+
+
+def _are_barbs(shaft: np.ndarray, points: np.ndarray) -> bool:
+    """Return whether `points` go back from the tip, the last point of a shaft, on both sides."""
+    back = shaft[0] - shaft[-1]
+    length = np.hypot(*back)
+    along, aside = turned_back(points - shaft[-1], np.arctan2(back[1], back[0])).T
+    is_near = np.hypot(along, aside) < min(0.7 * length, 3.0)
+    if not is_near.all() or np.hypot(along, aside).min() > MAX_TIP_DISTANCE:
+        return False
+    ends, tip = along[[aside.argmin(), aside.argmax()]], along[np.abs(aside).argmin()]
+    is_wide = aside.min() < -MIN_BARB and aside.max() > MIN_BARB
+    return bool(is_wide and ends.min() > MIN_BARB + max(tip, 0.0))
+
+
+def is_ring(stroke: np.ndarray) -> bool:
+    """Return whether a stroke is a closed ring that has room for a word."""
+    size = np.ptp(stroke, axis=0)
+    if (size < MIN_RING_SIZE).any() or np.hypot(*(stroke[-1] - stroke[0])) > 0.4 * size.min():
+        return False
+    x, y = (stroke - stroke[0]).T
+    area = abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2
+    is_round = path_along(stroke)[-1] < MAX_RING_LENGTH * np.pi * size.mean()
+    return bool(is_round and area > MIN_RING_AREA * size.prod())
+
+
+def is_caret(stroke: np.ndarray) -> bool:
+    """Return whether a stroke goes straight up and straight down again."""
+    apex = int(stroke[:, 1].argmin())
+    halves = stroke[: apex + 1], stroke[apex:]
+    if not all(len(half) > 1 and is_straight([half]) for half in halves):
+        return False
+    (left, rise), (right, fall) = (np.ptp(half, axis=0) for half in halves)
+    is_open = min(left, right) > 0.2 * max(rise, fall) and max(left, right) < 1.2 * min(rise, fall)
+    low, high = CARET_HEIGHTS
+    is_between = (stroke[0, 0] - stroke[apex, 0]) * (stroke[-1, 0] - stroke[apex, 0]) < 0
+    return bool(is_open and is_between and low < rise < high and low < fall < high)
+
+
+def _sides(stroke: np.ndarray) -> list[np.ndarray]:
+    """Return the sides of a stroke, which is divided at its corners until the sides are straight or
+    short."""
+    if np.ptp(stroke, axis=0).max() < MIN_RULE_LENGTH:
+        return [stroke]
+    chord = stroke[-1] - stroke[0]
+    x, y = (stroke - stroke[0]).T
+    length = np.hypot(*chord)
+    # The point that is furthest from the chord, or from the start where the stroke is closed.
+    away = np.abs(chord[0] * y - chord[1] * x) / length if length > MAX_RULE_GAP else np.hypot(x, y)
+    corner = int(away.argmax())
+    if away[corner] <= MAX_SIDE_BEND * length:
+        return [stroke]
+    return [*_sides(stroke[: corner + 1]), *_sides(stroke[corner:])]
+
+
+class Table(NamedTuple):
+    """A ruled table: the numbers of its rules, and the x and the y of the rules, each rising."""
+
+    rules: set[int]
+    x: np.ndarray
+    y: np.ndarray
+
+    def place(self, x: float, y: float) -> tuple[int, int] | None:
+        """Return the numbers of the row and the column of the cell at a point; None outside."""
+        row, column = int(np.searchsorted(self.y, y)), int(np.searchsorted(self.x, x))
+        is_inside = 0 < row < len(self.y) and 0 < column < len(self.x)
+        return (row - 1, column - 1) if is_inside else None
+
+
+def tables(strokes: Sequence[np.ndarray], left_out: Container[int]) -> Iterator[Table]:
+    """Yield the ruled tables of a page: level and upright rules that meet, of two cells or more.
+    Strokes whose numbers are in `left_out` are no rules."""
+    level, upright = [], []
+    for number, stroke in enumerate(strokes):
+        for side in () if number in left_out else _sides(_sampled(stroke)):
+            width, height = np.ptp(side, axis=0)
+            edges = (number, *side.min(axis=0), *side.max(axis=0))
+            if width >= MIN_RULE_LENGTH and height < MAX_LINE_ASPECT * width:
+                level.append(edges)
+            elif height >= MIN_RULE_LENGTH and width < MAX_LINE_ASPECT * height:
+                upright.append(edges)
+    rules = np.array([*level, *upright]).reshape(-1, 5)
+    if len(rules) > MAX_RULES:
+        return
+    is_level = np.arange(len(rules)) < len(level)
+    number, left, top, right, bottom = rules.T
+    gap_x = np.maximum(left[:, None] - right, left - right[:, None])
+    gap_y = np.maximum(top[:, None] - bottom, top - bottom[:, None])
+    meets = (np.maximum(gap_x, gap_y) < MAX_RULE_GAP) & (is_level[:, None] != is_level)
+    labels = np.arange(len(rules))
+    for _ in rules:
+        labels = np.where(meets, labels, labels[:, None]).min(axis=1)
+    for label in np.unique(labels):
+        # Underlines and arrows that meet only one rule of many are no rules.
+        is_of = labels == label
+        num_across = np.where(is_level, is_of[~is_level].sum(), is_of[is_level].sum())
+        is_of &= meets[:, is_of].sum(axis=1) >= num_across / 2
+        y = _apart((top + bottom)[is_of & is_level] / 2)
+        x = _apart((left + right)[is_of & ~is_level] / 2)
+        if min(len(x), len(y)) > 1 and len(x) + len(y) > 4:
+            yield Table({*number[is_of].astype(int).tolist()}, x, y)
+
+
+def _apart(values: np.ndarray) -> np.ndarray:
+    """Return rising values; of values that are close together only the first."""
+    values = np.sort(values)
+    return values[np.diff(values, prepend=-np.inf) > MAX_RULE_GAP]
+
+
+def list_mark(
+    strokes: Sequence[np.ndarray], middle: float, max_corner_distance: float
+) -> tuple[str, int]:
+    """Return the mark of Markdown for the list's mark with which a row begins, and the number of
+    the mark's strokes; "" and 0 without such a mark.
+
+    Args:
+        strokes: the row's strokes, `(n, 2)` each, by their left ends.
+        middle: y of the row's middle.
+        max_corner_distance: largest distance from a box's corners and sides to its ink, as a
+            fraction of its side.
+    """
+    left, right = np.array([(stroke[:, 0].min(), stroke[:, 0].max()) for stroke in strokes]).T
+    for count in range(1, min(MAX_BOX_STROKES, len(strokes)) + 1):
+        if _is_box(strokes[:count], middle, max_corner_distance):
+            box_right = right[:count].max()
+            end = int(np.searchsorted(left, box_right - MIN_BOX_GAP))
+            if end < len(strokes) and left[end] - box_right >= MIN_BOX_GAP:
+                return ("- [x]" if end > count else "- [ ]"), end
+    width, height = np.ptp(strokes[0], axis=0)
+    is_small = height <= MAX_BULLET_HEIGHT and width <= MAX_BULLET_WIDTH
+    is_level = abs(strokes[0][:, 1].mean() - middle) < MAX_BULLET_DEPTH
+    is_dash = height < MAX_DASH_ASPECT * width
+    is_bullet = is_small and is_level and (is_dash or width < MAX_BULLET_HEIGHT)
+    if is_bullet and len(strokes) > 1 and left[1] - right[0] >= MIN_BULLET_GAP:
+        return "-", 1
+    return "", 0
+
+
+def _is_box(strokes: Sequence[np.ndarray], middle: float, max_corner_distance: float) -> bool:
+    """Return whether strokes are the four sides of a box beside a row's middle."""
+    points = np.concatenate(strokes)
+    corner, size = points.min(axis=0), np.ptp(points, axis=0)
+    low, high = BOX_SIZES
+    if size.min() < low or size.max() > high or size.max() > MAX_BOX_ASPECT * size.min():
+        return False
+    if abs(corner[1] + size[1] / 2 - middle) > MAX_BOX_DEPTH:
+        return False
+    unit = (points - corner) / size
+    to_corners = np.hypot(*(unit[:, None] - ((0, 0), (0, 1), (1, 0), (1, 1))).T)
+    # All ink lies near the sides, which are drawn from end to end.
+    to_sides = np.minimum(unit, 1 - unit).min(axis=1)
+    return bool(max(to_corners.min(axis=1).max(), to_sides.max()) < max_corner_distance)

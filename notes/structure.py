@@ -1,0 +1,228 @@
+"""Finds the rows of a page with what they are there: prose, items of lists, headings, cells of
+ruled tables; rows that lie at 90, 180 or 270 degrees; and labels of drawings, which are no rows.
+
+Lengths are in x-heights.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from notes.marks import (
+    MAX_CORNER_DISTANCE,
+    MAX_LISTED_CORNER_DISTANCE,
+    arrows,
+    list_mark,
+    tables,
+)
+from notes.page_text import CELL, HEADING
+from notes.rows import DRAWING, MAX_STROKE_HEIGHT, UNDERLINE, Block, find_rows
+from utils.hand_measures import x_heights
+from utils.ink import from_strokes, turned_back, x_height
+
+LABEL = "label of a drawing"
+RULE = "rule of a table"
+LIST_MARK = "mark of a list"
+"""Further kinds of strokes that are in no row, beside those of `rows`."""
+
+MAX_BOX_INDENT = 1.5  # from the left end of a box to those of other boxes (assumed)
+MIN_LIST_ROWS = 2  # rows of a page with a mark; a single dash is a sentence's (measured)
+MIN_UNDERLINED_FRACTION = 0.7  # of a heading's width (assumed)
+MAX_UNDERLINE_DISTANCE = 2.5  # from the middle of a heading (assumed)
+MIN_HEADING_SIZE = 1.4  # size of a heading, as a multiple of the size of the rows (measured)
+MAX_HEADING_WIDTH = 0.75  # of a larger row, as a fraction of the widest row's (measured)
+MIN_HEADING_STEP = 1.2  # from the row above a larger row, as a multiple of the usual step (assumed)
+MIN_SIZED_ROWS = 3  # rows whose sizes are compared (assumed)
+MAX_LABEL_INK = 60.0  # length of a label's ink (assumed: some fifteen letters)
+MAX_LABEL_DISTANCE = 8.0  # from a label to its drawing (assumed)
+MAX_PIECE_GAP = 4.0  # between strokes that show the direction of a row (assumed)
+MAX_PIECE_STRIDE = 4  # strokes from the start of a move to its end (assumed)
+MIN_PIECE_MOVE = 4.0  # sum of the moves that show a direction (assumed)
+
+
+class FoundRow(NamedTuple):
+    """A row of a page.
+
+    Attributes:
+        strokes: numbers of the strokes in reading order, without the mark of a list.
+        mark: see `PageRow.mark`.
+        turn: how many quarter turns clockwise the row lies.
+    """
+
+    strokes: list[int]
+    mark: str = ""
+    turn: int = 0
+
+
+def find_structure(
+    strokes: Sequence[np.ndarray], turns: np.ndarray
+) -> tuple[list[FoundRow], dict[int, str]]:
+    """Return the rows of a page, and the kind of each stroke that is in no row, by its number.
+
+    Args:
+        strokes: `(n, 2)` each with n >= 1, in any unit, y downwards, in the order of writing.
+        turns: how many quarter turns clockwise each stroke lies, `(strokes,)`.
+    """
+    rows: list[FoundRow] = []
+    kinds: dict[int, str] = {}
+    for turn in np.unique(turns).tolist():
+        numbers = np.flatnonzero(turns == turn)
+        level = [turned_back(strokes[number], turn * np.pi / 2) for number in numbers]
+        found, kinds_of_level = _level_structure(level)
+        rows += [FoundRow(numbers[row.strokes].tolist(), row.mark, turn) for row in found]
+        kinds |= {int(numbers[number]): kind for number, kind in kinds_of_level.items()}
+    return rows, dict(sorted(kinds.items()))
+
+
+def quarter_turns(strokes: Sequence[np.ndarray]) -> np.ndarray:
+    """Return how many quarter turns clockwise each stroke seems to lie, `(strokes,)`: the pen moves
+    ahead along rows. A row without a clear direction lies as the row before."""
+    if not strokes:
+        return np.empty(0, int)
+    unit = x_height(from_strokes(strokes))
+    low = np.array([stroke.min(axis=0) for stroke in strokes]) / unit
+    high = np.array([stroke.max(axis=0) for stroke in strokes]) / unit
+    gaps = np.maximum(low[1:] - high[:-1], low[:-1] - high[1:]).max(axis=1)
+    starts = np.flatnonzero(np.append(True, gaps > MAX_PIECE_GAP))
+    centres, turns, turn = (low + high) / 2, np.zeros(len(strokes), int), 0
+    for start, end in pairwise([*starts.tolist(), len(strokes)]):
+        piece = centres[start:end]
+        strides = range(1, min(MAX_PIECE_STRIDE + 1, len(piece)))
+        x, y = sum(((piece[s:] - piece[:-s]).sum(axis=0) for s in strides), np.zeros(2))
+        if max(abs(x), abs(y)) > max(MIN_PIECE_MOVE, 2 * min(abs(x), abs(y))):
+            turn = round(np.arctan2(y, x) / (np.pi / 2)) % 4
+        turns[start:end] = turn
+    return turns
+
+
+def _level_structure(strokes: Sequence[np.ndarray]) -> tuple[list[FoundRow], dict[int, str]]:
+    """Return the rows of level strokes, and the kind of each stroke that is in no row."""
+    page = Block(strokes, np.arange(len(strokes)))
+    cells, kinds = _cells(page)
+    outside = {*range(len(strokes))} - {*kinds, *chain(*cells.values())}
+    rows, kinds_outside = _rows_of(strokes, outside)
+    kinds |= kinds_outside
+    areas = _drawing_areas(page, kinds)
+    labels = [row for row in rows if _is_label(page, row, kinds, areas)]
+    kinds |= dict.fromkeys(chain(*labels), LABEL)
+    rows = [row for row in rows if row not in labels]
+    found = _marked(page, rows, kinds)
+    kinds |= dict.fromkeys({*chain(*rows)} - {*chain(*(row.strokes for row in found))}, LIST_MARK)
+    for (middle, _, column), numbers in sorted(cells.items()):
+        # A table comes before the first row that is lower than its middle.
+        is_lower = [page.y[row.strokes].mean() > middle and CELL not in row.mark for row in found]
+        place = [*is_lower, True].index(True)
+        cell_rows, kinds_inside = _rows_of(strokes, numbers)
+        found[place:place] = [FoundRow(row, CELL * (column + 1)) for row in cell_rows]
+        kinds |= kinds_inside
+    return found, kinds
+
+
+def _rows_of(
+    strokes: Sequence[np.ndarray], numbers: Iterable[int]
+) -> tuple[list[list[int]], dict[int, str]]:
+    """Return what `find_rows` finds among some of the strokes, with the numbers of all strokes."""
+    numbers = sorted(numbers)
+    rows, kinds = find_rows([strokes[number] for number in numbers])
+    numbered_kinds = {numbers[index]: kind for index, kind in kinds.items()}
+    return [[numbers[index] for index in row] for row in rows], numbered_kinds
+
+
+def _cells(page: Block) -> tuple[dict[tuple[float, int, int], list[int]], dict[int, str]]:
+    """Return the strokes of each cell of tables, by the y of the table's middle and the cell's row
+    and column, and the kinds of the tables' rules."""
+    cells: dict[tuple[float, int, int], list[int]] = {}
+    kinds: dict[int, str] = {}
+    for table in tables(page.strokes, {*arrows(page.strokes)}):
+        kinds |= dict.fromkeys(table.rules, RULE)
+        for number in range(len(page.strokes)):
+            place = table.place(page.x[number], page.y[number])
+            if place and number not in table.rules:
+                cells.setdefault((float(table.y.mean()), *place), []).append(number)
+    return cells, kinds
+
+
+def _drawing_areas(page: Block, kinds: Mapping[int, str]) -> np.ndarray:
+    """Return left, top, right and bottom of each tall drawing, and the number of its first stroke,
+    `(5, drawings)`. The strokes of a drawing are written one after another."""
+    drawn = np.array([number for number, kind in sorted(kinds.items()) if kind == DRAWING], int)
+    parts = [part for part in np.split(drawn, np.flatnonzero(np.diff(drawn) > 1) + 1) if len(part)]
+    areas = [
+        (page.left[p].min(), page.top[p].min(), page.right[p].max(), page.bottom[p].max(), p[0])
+        for p in parts
+    ]
+    areas = np.array(areas).reshape(-1, 5).T
+    return areas[:, areas[3] - areas[1] > MAX_STROKE_HEIGHT]
+
+
+def _is_label(page: Block, row: Sequence[int], kinds: Mapping[int, str], areas: np.ndarray) -> bool:
+    """Return whether a row is short, later than a drawing with one of the `areas`, and in it, or
+    beside it and written just before or after some stroke of a drawing."""
+    if page.weight[row].sum() > MAX_LABEL_INK:
+        return False
+    left, top, right, bottom, start = areas
+    is_next = DRAWING in (kinds.get(min(row) - 1), kinds.get(max(row) + 1))
+    reach = MAX_LABEL_DISTANCE if is_next else page.left[row].min() - page.right[row].max()
+    is_near = np.maximum(page.left[row].min() - right, left - page.right[row].max()) < reach
+    is_near &= (top < page.y[row].min()) & (page.y[row].max() < bottom) & (start < min(row))
+    return bool(is_near.any())
+
+
+def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) -> list[FoundRow]:
+    """Return rows with their marks, and without the strokes of the marks of lists."""
+    found = [_listed(page, row, MAX_CORNER_DISTANCE) for row in rows]
+    if sum(row.mark != "" for row in found) < MIN_LIST_ROWS:
+        found = [FoundRow(row) for row in rows]
+    boxes = [page.left[row].min() for row, f in zip(rows, found, strict=True) if "[" in f.mark]
+    for index, row in enumerate(rows):
+        is_aligned = np.abs(page.left[row].min() - boxes) < MAX_BOX_INDENT
+        if not found[index].mark and np.count_nonzero(is_aligned) >= MIN_LIST_ROWS:
+            found[index] = _listed(page, row, MAX_LISTED_CORNER_DISTANCE)
+    lines = [number for number, kind in kinds.items() if kind == UNDERLINE]
+    are_headings = _are_large(page, [row.strokes for row in found])
+    for index, row in enumerate(found):
+        is_underlined = any(_is_underlined(page, row.strokes, line) for line in lines)
+        if not row.mark and (is_underlined or are_headings[index]):
+            found[index] = row._replace(mark=HEADING)
+    return found
+
+
+def _listed(page: Block, row: list[int], max_corner_distance: float) -> FoundRow:
+    """Return a row with the mark of a list, and without the mark's strokes, if it begins with
+    one."""
+    by_left = sorted(row, key=page.left.__getitem__)
+    middle = np.average(page.y[row], weights=page.weight[row])
+    strokes = [page.strokes[number] for number in by_left]
+    mark, count = list_mark(strokes, middle, max_corner_distance)
+    return FoundRow([number for number in row if number not in by_left[:count]], mark)
+
+
+def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
+    """Return which rows are larger than the others, shorter, apart from the row above, and not the
+    last one, `(rows,)`."""
+    widths = np.array([page.right[row].max() - page.left[row].min() for row in rows])
+    steps = np.diff([page.y[row].mean() for row in rows])
+    pitch = np.median(steps[steps > 0]) if (steps > 0).any() else 0.0
+    is_large = widths < MAX_HEADING_WIDTH * widths.max(initial=0.0)
+    is_large[1:] &= (steps < 0) | (steps > MIN_HEADING_STEP * pitch)
+    is_large[-1:] = False
+    if len(rows) < MIN_SIZED_ROWS or not is_large.any():
+        return np.zeros(len(rows), bool)
+    inks = [from_strokes([page.strokes[number] for number in row]) for row in rows]
+    # A row is larger by both measures, as capitals and short rows mislead either.
+    edges = np.array([-np.inf, np.inf])
+    for measure in (x_height, lambda ink: x_heights(ink, edges)[0]):
+        sizes = np.array([measure(ink) for ink in inks])
+        is_large &= sizes > MIN_HEADING_SIZE * np.nanmedian(sizes)
+    return is_large
+
+
+def _is_underlined(page: Block, row: Sequence[int], line: int) -> bool:
+    """Return whether a line underlines nearly a whole row."""
+    depth = page.y[line] - np.average(page.y[row], weights=page.weight[row])
+    left, right = page.left[row].min(), page.right[row].max()
+    covered = min(right, page.right[line]) - max(left, page.left[line])
+    is_below = 0 < depth < MAX_UNDERLINE_DISTANCE
+    return bool(is_below and covered > MIN_UNDERLINED_FRACTION * (right - left))

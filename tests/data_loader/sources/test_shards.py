@@ -1,0 +1,232 @@
+import logging
+import os
+import pickle
+import shutil
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from base.base_dataset import Loaded
+from base.preparing import Preparing
+from base.samples import Samples
+from data_loader.sources import shards
+from data_loader.sources.parsing import Fault, Parsed, Sample
+from data_loader.sources.shards import Making, blocks_of, fingerprint, prepared
+from utils.checks import DataError
+
+INK = np.array([[0, 0, 0], [5, -7, 1], [-300, 32767, 0], [1, 2, 1]], dtype=np.float32)
+DOT = np.array([[0, 0, 1]], dtype=np.float32)
+SAMPLES = [
+    Sample(INK, "naïve “text”", "b", "ann", "form1", missing=np.array([0, 3, 0, 127])),
+    Sample(DOT, "", "a", ends=False),
+]
+
+
+def make(*folders, blocks=None, read=lambda block: [block], how=None, key=None):
+    making = Making("kind", key or {}, blocks or [Parsed(SAMPLES)], read)
+    return prepared(making, list(folders), how or Preparing())
+
+
+def forbidden(block):
+    raise AssertionError("the source was read again")
+
+
+def columns(folder):
+    """Return the contents of all files but the locks, by path."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files if p.suffix != ".lock"}
+
+
+def test_samples_come_back_as_they_were_sorted_by_name(tmp_path):
+    made, read = make(tmp_path), make(tmp_path, read=forbidden)
+    assert read.folder == made.folder and not read.faults
+    for dot, line in (made.all, read.all, pickle.loads(pickle.dumps(read)).all):
+        assert (dot.name, dot.text, dot.ink.tolist()) == ("a", "", DOT.tolist())
+        assert (line.ink == INK).all() and line.ink.dtype == np.float32
+        assert line.missing.tolist() == [0, 3, 0, 127] and line.missing.dtype == np.uint8
+        assert (line.text, line.writer, line.group) == ("naïve “text”", "ann", "form1")
+        assert (dot.ends, line.ends) == (False, True)
+    assert np.load(made.folder / "00000-000/offsets.npy").dtype == np.int16
+    assert make(tmp_path, key={"n": 1}).folder != made.folder
+
+
+def test_columns_tell_what_samples_tell(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SAMPLES_BETWEEN", 3)  # pages are given back meanwhile
+    rng = np.random.default_rng(0)
+    inks = [rng.integers(-9, 9, (n, 3)).astype(np.float32) for n in range(2, 12)]
+    for ink in inks:
+        ink[:, 2] = ink[:, 2] > 5
+    lines = [Sample(ink, f"t{n}", f"n{9 - n}", f"w{n % 3}") for n, ink in enumerate(inks)]
+    blocks = [Parsed(lines[:4]), Parsed(lines[4:])]
+    stored, held = make(tmp_path, blocks=blocks).all, Samples.of(lines[::-1])
+    for field in ("text", "name", "writer", "group"):
+        assert [*stored.strings(field)] == [*held.strings(field)]
+    assert stored.lengths.tolist() == held.lengths.tolist() == [*range(11, 1, -1)]
+    assert [*stored.moments] == [*held.moments]
+    both = [Loaded({"train": one[2:], "valid": one[:3]}, "") for one in (stored, held)]
+    for _ in range(2):  # computed, then kept
+        for what in ("fingerprints", "ink_sums", "hands", "extras"):
+            assert getattr(both[0], what) == getattr(both[1], what)
+        assert both[0].character_counts() == both[1].character_counts()
+        assert [*both[0].used.strings("name")] == [*both[1].used.strings("name")]
+        both[0] = replace(both[0])
+
+
+def test_extras_come_back_and_have_to_be_alike(tmp_path):
+    told = [
+        replace(one, extras={"mood": np.float32([n, 0.1]), "age": np.float32(n)})
+        for n, one in enumerate(SAMPLES)
+    ]
+    dot, line = make(tmp_path, blocks=[Parsed(told)]).all
+    assert dot.extras["mood"].tolist() == np.float32([1, 0.1]).tolist() and line.extras["age"] == 0
+    assert {one.dtype for one in line.extras.values()} == {np.dtype(np.float32)}
+    with pytest.raises(DataError, match="a has no extras, but b, the first, has mood"):
+        make(tmp_path, blocks=[Parsed([told[0], SAMPLES[1]])], key={"n": 1})
+    with pytest.raises(DataError, match=r"00001-000 have the extras {}, those before {.age"):
+        make(tmp_path, blocks=[Parsed([told[0]]), Parsed([SAMPLES[1]])], key={"n": 2})
+
+
+@pytest.mark.parametrize("offset", [0.1, 1e9, 65000.5, 40000.0])
+def test_offsets_that_are_no_small_whole_numbers_keep_their_bits(tmp_path, offset):
+    ink = np.float32([[0, 0, 0], [offset, 1, 1]])
+    (sample,) = make(tmp_path, blocks=[Parsed([Sample(ink, "")])]).all
+    assert (sample.ink == ink).all()
+
+
+def test_fingerprint_changes_with_each_file(tmp_path):
+    file, found = tmp_path / "one", []
+    for content, time in (("a", 1), ("a", 1), ("a", 0), ("ab", 0)):
+        file.write_text(content)
+        os.utime(file, ns=(time, time))
+        found.append(fingerprint([file], tmp_path))
+    (tmp_path / "two").write_text("")
+    found.append(fingerprint([file, tmp_path / "two"], tmp_path))
+    assert found[0] == found[1] and len(set(found)) == 4
+
+
+def test_what_is_left_out_is_kept_and_nothing_of_use_is_an_error(tmp_path):
+    found = Parsed([*SAMPLES, Sample(INK, "again", "a")], [Fault("broken", "so", "bad")])
+    for read in (lambda block: [block], forbidden):
+        made = make(tmp_path, blocks=[found], read=read)
+        said = ["a: a name that another sample has", "bad: broken (so)"]
+        assert [str(fault) for fault in made.faults] == said and made.all[0].text == ""
+    with pytest.raises(DataError, match=r"^x: broken \(so\)$"):
+        make(tmp_path, blocks=[Parsed([], [Fault("broken", "so", "x")])], key={"n": 1})
+    faults = [Fault("broken", name="x"), Fault("broken", name="y")]
+    with pytest.raises(DataError, match="no sample can be used; 2 are left out: x: broken, y: b"):
+        make(tmp_path, blocks=[Parsed([], faults)], key={"n": 2})
+
+
+def numbered(count):
+    return [Parsed([Sample(INK, str(n), f"n{n}")]) for n in range(count)]
+
+
+def test_an_interrupted_parse_keeps_what_is_whole_and_ends_in_the_same_bytes(tmp_path):
+    whole = make(tmp_path / "whole", blocks=numbered(4)).folder
+    read = []
+
+    def interrupted(block):
+        read.append(block)
+        if len(read) == 3:
+            raise KeyboardInterrupt
+        return [block]
+
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "some", blocks=numbered(4), read=interrupted)
+    (tmp_path / "some" / whole.name / ".00002-000-7").mkdir()  # as a killed process leaves it
+    again = make(tmp_path / "some", blocks=numbered(4), read=interrupted).folder
+    assert len(read) == 5 and columns(again) == columns(whole)
+
+
+def test_parts_in_any_order_and_processes_end_in_the_same_bytes(tmp_path, caplog):
+    whole = make(tmp_path / "whole", blocks=numbered(5)).folder
+    with caplog.at_level(logging.INFO):
+        for part in (3, 1):
+            how = Preparing(part=part, parts=3)
+            assert make(tmp_path / "parts", blocks=numbered(5), how=how) is None
+    assert caplog.messages[-1].endswith("of 5 blocks these are still missing: 1, 4")
+    how = Preparing(part=2, parts=3)
+    parts = make(tmp_path / "parts", blocks=numbered(5), how=how).folder
+    side_by_side = make(
+        tmp_path / "two", blocks=numbered(5), read=as_it_is, how=Preparing(workers=2)
+    ).folder
+    assert columns(parts) == columns(whole) == columns(side_by_side)
+
+
+def as_it_is(block):
+    return [block]
+
+
+def cut(file):
+    os.truncate(file, 10)
+
+
+def flipped(file):
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "file", "is_examined"),
+    [
+        (cut, "00000-000/offsets.npy", False),
+        (os.unlink, "00000-000/strings.npy", False),
+        (flipped, "00000-000/offsets.npy", True),
+        (cut, "order.npy", False),
+        (os.unlink, "lengths.npy", False),
+        (cut, "index.json", False),
+        (shutil.rmtree, "00000-000", False),
+    ],
+)
+def test_what_is_damaged_is_named_and_alone_is_made_again(
+    tmp_path, caplog, damage, file, is_examined
+):
+    folder, read = make(tmp_path, blocks=numbered(3)).folder, []
+    before = columns(folder)
+    damage(folder / file)
+
+    def counted(block):
+        read.append(block)
+        return [block]
+
+    how = Preparing(is_examined=is_examined)
+    with caplog.at_level(logging.WARNING):
+        make(tmp_path, blocks=numbered(3), read=counted, how=how)
+    named = caplog.text.partition(f"will be rebuilt: {folder}: damaged or missing: ")[2]
+    assert file.split("/")[0] in named
+    assert len(read) == ("/" in file or "-" in file) and columns(folder) == before
+
+
+def test_of_two_at_a_time_one_reads_the_source(tmp_path):
+    other = []
+
+    def read(block):
+        second.start()
+        second.join(0.3)
+        assert not other  # it waits
+        return [block]
+
+    second = threading.Thread(target=lambda: other.append(make(tmp_path, read=forbidden)))
+    made = make(tmp_path, read=read)
+    second.join()
+    assert made.folder == other[0].folder
+
+
+def test_the_first_folder_that_can_be_written_is_taken(tmp_path):
+    closed, user = tmp_path / "closed", tmp_path / "user"
+    closed.write_text("a file stands where the folder should be")
+    assert make(user, closed).folder.parent == user
+    assert make(closed, user, read=forbidden).folder.parent == user
+    with pytest.raises(DataError, match=r'no folder for .*closed \(File exists\).*"cache"'):
+        make(closed)
+
+
+def test_blocks_follow_the_sizes_of_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "BLOCK_BYTES", 10)
+    files = [tmp_path / name for name in "abcde"]
+    for file, size in zip(files, (4, 7, 30, 1, 1), strict=True):
+        file.write_bytes(b"x" * size)
+    assert blocks_of(files) == [files[:2], files[2:3], files[3:]]

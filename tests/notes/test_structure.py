@@ -1,0 +1,145 @@
+"""What is no prose on small pages, whose letters are zigzags of one x-height."""
+
+import numpy as np
+import pytest
+
+from notes.rows import CARET, CROSSED_OUT, DRAWING, RING
+from notes.structure import LABEL, LIST_MARK, RULE, find_structure, quarter_turns
+from tests.notes.test_rows import X_HEIGHT, page, row, turned
+
+
+def line(*corners):
+    """A stroke through corners, given in x-heights."""
+    points = X_HEIGHT * np.array(corners, float)
+    along = np.linspace(0, len(points) - 1, 12 * (len(points) - 1) + 1)
+    return np.column_stack([np.interp(along, range(len(points)), axis) for axis in points.T])
+
+
+def ring(x, y, width, height):
+    angle = np.linspace(0, 6.4, 40)
+    return line(*np.column_stack([x + width / 2 * np.cos(angle), y + height / 2 * np.sin(angle)]))
+
+
+def box(x, y, side=1.5):
+    return line((x, y), (x, y + side), (x + side, y + side), (x + side, y), (x, y))
+
+
+def found(strokes):
+    return find_structure(strokes, np.zeros(len(strokes), int))
+
+
+def marks(strokes):
+    return [row.mark for row in found(strokes)[0]]
+
+
+WORD = row(0, (4, 4, 4))  # words from x = 0 to 3, 4 to 7 and 8 to 11 x-heights
+CROSSINGS = {
+    "a line": [line((3.9, -0.5), (7.2, -0.6))],
+    "a line and back": [line((3.9, -0.4), (7.2, -0.5), (4, -0.7))],
+    "a diagonal": [line((3.9, 0.2), (7.2, -1.2))],
+    "a cross": [line((3.9, 0.2), (7.2, -1.2)), line((3.9, -1.2), (7.2, 0.2))],
+    "a zigzag": [line(*((4 + 0.6 * n, (0.3, -1.3)[n % 2]) for n in range(6)))],
+    "hatching": [line((4 + 0.6 * n, 0.3), (5 + 0.6 * n, -1.3)) for n in range(4)],
+}
+
+
+@pytest.mark.parametrize("way", CROSSINGS)
+def test_a_word_is_crossed_out_in_any_way(way):
+    strokes = [*WORD, *CROSSINGS[way]]
+    rows, kinds = found(strokes)
+    word = {n for n, part in enumerate(WORD) if 3.9 < part[:, 0].mean() / X_HEIGHT < 7.2}
+    assert {n for n in kinds if n < len(WORD)} == word
+    assert {*kinds.values()} == {CROSSED_OUT}
+    assert [{*one.strokes} for one in rows] == [{*range(len(WORD))} - word]
+
+
+def test_a_bar_above_letters_crosses_nothing_out():
+    strokes = [*WORD, line((4, -1.7), (7, -1.7))]
+    assert found(strokes)[1] == {}
+
+
+ITEMS = {
+    "-": [line((-2.6, -0.5), (-1.6, -0.5))],
+    "- [ ]": [box(-3, -1.3)],
+    "- [x]": [box(-3, -1.3), line((-2.6, -0.9), (-2.2, -0.2), (-1.4, -1.6))],
+}
+
+
+@pytest.mark.parametrize("mark", ITEMS)
+def test_items_of_a_list_lose_their_drawn_mark(mark):
+    strokes = []
+    for y in (0, 35, 70):
+        strokes += [*(part + np.array([0.0, y]) for part in ITEMS[mark]), *row(y)]
+    rows, kinds = found(strokes)
+    assert [one.mark for one in rows] == 3 * [mark]
+    assert {*kinds.values()} == {LIST_MARK} and len(kinds) == 3 * len(ITEMS[mark])
+
+
+def test_a_single_dash_is_a_sentences():
+    assert marks([*ITEMS["-"], *row(0), *row(35), *row(70)]) == ["", "", ""]
+
+
+def test_an_underlined_or_larger_row_is_a_heading():
+    large = [1.7 * part for part in row(0, (4,))]
+    others = [*row(50), *row(85, (5,)), line((-0.2, 9.3), (4.2, 9.2)), *row(120), *row(155)]
+    assert marks([*large, *others]) == ["#", "", "#", "", ""]
+
+
+def test_a_ruled_table_has_cells_in_rows_and_columns():
+    rules = [line((x, -2), (x, 6)) for x in (-1, 8, 17)]
+    rules += [line((-1, y), (17, y)) for y in (-2, 2, 6)]
+    places = (0, 0), (0, 90), (40, 0), (40, 90)
+    cells = [row(y, (2, 2), x=x) for y, x in places]
+    strokes, numbers = page(row(-60), *cells, row(120))
+    rows, kinds = found([*strokes, *rules])
+    assert [one.strokes for one in rows] == numbers
+    assert [one.mark for one in rows] == ["", "|", "||", "|", "||", ""]
+    assert kinds == dict.fromkeys(range(len(strokes), len(strokes) + 6), RULE)
+
+
+DRAWN = {
+    "an arrow": ([line((1, 9), (6, 9)), line((5, 8.4), (6, 9), (5, 9.6))], DRAWING),
+    "an arrow in one stroke": ([line((1, 9), (6, 9), (5, 8.3), (6, 9), (5, 9.7))], DRAWING),
+    "a ring around a word": ([ring(1.5, 3, 5.0, 2.6)], RING),
+    "a caret between words": ([line((3.1, 4.2), (3.55, 3.1), (4, 4.2))], CARET),
+}
+
+
+@pytest.mark.parametrize("what", DRAWN)
+def test_what_is_drawn_beside_words_is_in_no_row(what):
+    drawn, kind = DRAWN[what]
+    strokes, numbers = page(row(0), row(35))
+    rows, kinds = found([*strokes, *drawn])
+    assert [one.strokes for one in rows] == numbers
+    assert kinds == dict.fromkeys(range(len(strokes), len(strokes) + len(drawn)), kind)
+
+
+def test_words_in_a_drawing_are_its_labels():
+    strokes, numbers = page(row(0), row(35))
+    frame = line((0, 6), (0, 16), (14, 16), (14, 6), (0, 6))
+    rows, kinds = found([*strokes, frame, *row(110, (2, 2), x=30)])
+    assert [one.strokes for one in rows] == numbers
+    assert {*kinds.values()} == {DRAWING, LABEL}
+
+
+def test_a_tall_letter_is_no_drawing():
+    tall = line((-0.6, -6), (-0.6, 0.5))
+    rows, kinds = found([tall, *row(0), *row(60)])
+    assert len(rows) == 2 and kinds == {}
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_rows_lie_as_the_pen_moved(turn):
+    strokes, numbers = page(*(row(y) for y in (0, 35, 70)))
+    strokes = turned(strokes, 90 * turn)
+    turns = quarter_turns(strokes)
+    assert turns.tolist() == [turn] * len(strokes)
+    assert [one.strokes for one in find_structure(strokes, turns)[0]] == numbers
+
+
+def test_a_note_in_the_margin_lies_on_its_side():
+    upright, note = page(*(row(y) for y in (0, 35, 70)))[0], turned(row(0, (3, 3)), 90)
+    strokes = [*upright, *(part + np.array([250.0, 0.0]) for part in note)]
+    rows, _ = find_structure(strokes, quarter_turns(strokes))
+    assert [one.turn for one in rows] == [0, 0, 0, 1]
+    assert rows[-1].strokes == [*range(len(upright), len(strokes))]
