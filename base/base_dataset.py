@@ -116,7 +116,7 @@ class Loaded:
         if not needed.items() <= self.extras.items():
             raise DataError(f"the network takes {needed}; the samples have {self.extras}")
 
-    @cached_property
+    @property
     def hands(self) -> dict[str, int]:
         """The number of each hand with a name, in the order of the names."""
         names = {*self.used.hands} - {""}

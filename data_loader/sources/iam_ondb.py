@@ -20,6 +20,7 @@ import numpy as np
 
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
+from base.preparing import Preparing
 from base.samples import Samples
 from data_loader.sources.parsing import (
     Fault,
@@ -231,6 +232,9 @@ class IAMOnDBDataset(SourceDataset):
 
     def read(self, files: list[Path]) -> Iterable[Parsed]:
         yield parse_database(self._strokes, self._texts)
+
+    def _given(self, how: Preparing) -> None:
+        return None  # Prepared data lack the task files.
 
     def _division(self) -> list[object]:
         tasks = {name: sorted(_read_task(file)) for name, (file,) in self._tasks.items()}

@@ -162,7 +162,8 @@ class Shards(Store):
     @property
     def all(self) -> Samples:
         """All samples."""
-        return Samples((Part(self, np.arange(len(self._order.values), dtype=np.int32)),))
+        numbers = self.kept("all", lambda: np.arange(self.index["samples"], dtype=np.int32))
+        return Samples((Part(self, numbers),))
 
     @property
     def faults(self) -> list[Fault]:
@@ -370,7 +371,7 @@ def prepared(
     """
     for folder in folders:
         with suppress(DataError):
-            if not how.is_examined and (found := open_shards(folder / making.name)):
+            if found := open_shards(folder / making.name, is_examined=how.is_examined):
                 return found
     folder = _writable(folders) / making.name
     try:

@@ -16,7 +16,7 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
 from base.preparing import Preparing
 from base.samples import Sample, Samples
-from data_loader.sources.fetching import ADDRESS, INDEX
+from data_loader.sources.fetching import ADDRESS
 from data_loader.sources.parsing import Budget, Fault, Parsed, decode, first_of, summarise
 from data_loader.sources.shards import (
     Fetched,
@@ -200,10 +200,8 @@ class SourceDataset(BaseDataset):
 
     def _prepared(self, how: Preparing) -> Shards | None:
         """Return the parsed source; None if a part of it is made, and others are missing."""
-        if "://" in (self.root or ""):
-            return self._fetched(self.root)
-        if (self.path / INDEX).is_file():
-            return open_shards(self.path, is_examined=how.is_examined)
+        if (given := self._given(how)) is not None:
+            return given
         try:
             if self.path.is_dir():
                 next(self.path.iterdir(), None)  # raises an OSError if the folder is unreadable
@@ -224,12 +222,14 @@ class SourceDataset(BaseDataset):
         making = Making(type(self).__name__, key, self.blocks(files), self.read, licences=licences)
         return prepared(making, folders, how)
 
-    def _fetched(self, address: str) -> Shards:
-        """Return the samples of a prepared folder at an address.
+    def _given(self, how: Preparing) -> Shards | None:
+        """Return the samples where `root` is a prepared folder, or the address of one.
 
         Raises:
             ConfigFault: if it is no address.
         """
+        if "://" not in (address := self.root or ""):
+            return open_shards(self.path, is_examined=how.is_examined)
         if not ADDRESS.fullmatch(address):
             expected = "a folder, or an address of a prepared one, such as s3://BUCKET/FOLDER"
             raise ConfigFault("root", address, expected)
