@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measures import main
 from benchmarks.pages import NotesPage, forms, words_of
-from commands import options
+from commands import network_options
 from commands.options import Parser
 from handwriting.page_options import PageOptions
 from handwriting.pages import write_page
@@ -356,7 +356,7 @@ def false_words(page: NotesPage) -> Counter[str]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print what was found on the composed pages, and what is false on forms of prose."""
-    reader = options.Networks.of(arguments).reader(arguments.resume)
+    reader = network_options.Networks.of(arguments).reader(arguments.resume)
     counts: Counter[str] = Counter()
     pairs = defaultdict(list)
     for style in arguments.styles:
@@ -372,7 +372,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = Parser(description=" ".join(__doc__.split()))
-    options.add_network(parser, default="reader")
+    network_options.add_network(parser, default="reader")
     parser.add_argument("--styles", nargs="+", default=STYLES, help="styles of the composed pages")
     parser.add_argument("--data", help="folder of IAM-OnDB, whose forms are prose")
     main(run, parser)

@@ -7,8 +7,9 @@ the pages with exactly the true rows, and the character error rates of detected 
 
 import argparse
 import re
+import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import count, islice
@@ -36,8 +37,9 @@ from model.recognition.decoding import GREEDY, Search
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
 from notes import searching
+from notes.exporting import save
 from notes.index import Index, IndexedPage
-from notes.ink_page import InkPage, PageStroke
+from notes.ink_page import InkPage, PageStroke, page_around
 from notes.page_text import Note, PageText, normalised_word
 from notes.reading import read_page
 from notes.rows import find_rows
@@ -437,6 +439,44 @@ def report_words(
     indexed_words([text for _, text in read], num_indexed, queries)
 
 
+def texts_of_pdf(path: Path) -> dict[str, str]:
+    """Return the text of a PDF as each program extracts it."""
+    import pypdfium2
+
+    texts = {}
+    for options in ((), ("-raw",)):
+        command = ["pdftotext", *options, str(path), "-"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        texts[" ".join(command[:-2])] = done.stdout
+    with pypdfium2.PdfDocument(path) as document:
+        texts["PDFium"] = document[0].get_textpage().get_text_range()
+    return texts
+
+
+def report_pdfs(name: str, pages: Sequence[NotesPage], reader: Reader) -> None:
+    """Print how many PDFs of pages have all words in the order of the rows, how many words in these
+    lost a blank, and the mean size of a PDF. Hyphens do not count, as some programs join words that
+    are divided at the end of a row."""
+    num_right, num_changed, num_words, num_bytes = Counter(), Counter(), 0, 0
+    for page in pages:
+        ink = page_around(map(PageStroke, page.strokes))
+        text = read_page(ink, reader)
+        words = " ".join(row.text for row in text.rows).replace("-", "").split()
+        num_words += len(words)
+        with TemporaryDirectory() as folder:
+            (path,) = save([Note("", [(ink, text)])], Path(folder) / "page.pdf")
+            num_bytes += path.stat().st_size
+            for program, content in texts_of_pdf(path).items():
+                extracted = re.sub(r"[-\xad\ufffe\x02]", "", content).split()
+                is_right = "".join(extracted) == "".join(words)
+                num_right[program] += is_right
+                num_changed[program] += is_right * (Counter(words) - Counter(extracted)).total()
+    size = f"{num_bytes / len(pages) / 1000:.1f} kB a page"
+    print(f"PDFs, {name}: {len(pages)} of {num_words} words, {size}")
+    for program, right in num_right.items():
+        print(f"  {program:<16}{right} in order, {num_changed[program]} words changed", flush=True)
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Print the table of pages, and how many single lines are detected as a single row."""
     reader = network_options.Networks.of(arguments).reader(arguments.resume)
@@ -451,6 +491,11 @@ def run(arguments: argparse.Namespace) -> None:
             model = CharacterLanguageModel(texts, reader.model.alphabet)
             search = Search(16, model, LANGUAGE_WEIGHT)
         report_words(pages, reader, search, arguments.index)
+    if only and only in "PDFs":
+        report_pdfs("as they are", pages, reader)
+        report_pdfs("turned 7 degrees", [turned(7)(page, None) for page in pages], reader)
+        columns = [beside(*pair, COLUMN_GAP) for pair in zip(pages[::2], pages[1::2], strict=False)]
+        report_pdfs("two forms as columns", columns, reader)
     changes = dict(CHANGES)
     if arguments.digits:
         digits = UnipenDataset(root=arguments.digits)
@@ -503,7 +548,8 @@ if __name__ == "__main__":
     network_options.add_network(parser, default="reader")
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
     parser.add_argument("--pages", type=int, default=100, help="number of forms, evenly chosen")
-    only_help = "measure only what has TEXT in its name: a row, `words` or `single lines`"
+    only_help = "measure only what has TEXT in its name: a row, `words`, `single lines`, or `PDFs` "
+    only_help += "(the order of words in PDFs, with pdftotext and pypdfium2)"
     parser.add_argument("--only", default="", metavar="TEXT", help=only_help)
     language_model_help = "read words by beam search with a language model made of FILE's lines"
     parser.add_argument("--language-model", metavar="FILE", help=language_model_help)

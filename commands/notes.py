@@ -95,7 +95,8 @@ def run(arguments: argparse.Namespace) -> None:
         changed = {n: file for n, file in files.items() if states[n] != before.get(n)}
         if changed or states.keys() != before.keys():
             is_one = arguments.lines or (arguments.output and arguments.output.file)
-            reading = _Reading(library, files if is_one else changed, reader, path)
+            is_single = not (path.is_dir() or before)  # While it is watched it may be half written.
+            reading = _Reading(library, files if is_one else changed, reader, is_single=is_single)
             _use(arguments, library, reading)
             reading.report()
             if not (reading.num_read or arguments.watch):
@@ -181,14 +182,19 @@ def _name(reader: Loader, path: str, chosen: SearchOptions) -> str:
 
 class _Reading:
     """Reads the notes of files one after another when it is iterated over, and counts what was
-    read. A file that cannot be read is reported and skipped; if it is the path of the command line,
-    its error is raised."""
+    read. A file that cannot be read is reported and skipped; if it is the only one of the command
+    line, its error is raised."""
 
     def __init__(
-        self, library: "notes.Library", files: Mapping[str, Path], reader: Loader, path: Path
+        self,
+        library: "notes.Library",
+        files: Mapping[str, Path],
+        reader: Loader,
+        *,
+        is_single: bool,
     ) -> None:
         self._library, self.files, self._reader = library, files, reader
-        self.is_single = not path.is_dir()
+        self.is_single = is_single
         self.num_read = 0
         self._counts, self._left_out = Counter[str](), Counter[str]()
 
@@ -275,9 +281,9 @@ def _print_hits(
 ) -> None:
     """Print each place of notes where words probably stand, then those where similar words do."""
     hits, similar = library.search(arguments.search, files)
-    for hit in (*hits, *similar):
+    for number, hit in enumerate((*hits, *similar)):
         address = f"{hit.page_number}:{hit.row_number}:{hit.word_number}"
-        confidence = f"{hit.confidence:.2f}" if hit.confidence else "perhaps"
+        confidence = f"{hit.confidence:.2f}" if number < len(hits) else "perhaps"
         tqdm.write(f"{printable(hit.name)}\t{address}\t{confidence}\t{hit.text}")
     if not hits:
         print(f"no row has {arguments.search!r}", file=sys.stderr)

@@ -37,7 +37,8 @@ from notes.searching import (
 )
 
 MAX_ROWS = 2_000
-"""Most rows of a query that are searched in their frames (measured, lab notebook: search)."""
+"""Most rows of a query that are searched in their frames (measured, lab notebook: an index of
+notes)."""
 BLOCK_BITS = 12
 """Binary logarithm of the number of rows whose pairs are kept together: with the cost, of four
 bits, a row's number within the block has two bytes."""
@@ -104,32 +105,32 @@ class IndexedPage(NamedTuple):
 class Index:
     """An index of the pages of files."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the index in a file, or make it; elsewhere if it is locked or cannot be written."""
-        self._path = path
+    def __init__(self, path: Path, corrections: Iterable[Correction] = ()) -> None:
+        """Open the index in a file, or make it, with the corrections that are kept now."""
+        self._path, self._corrections = path, [*corrections]
         try:
-            self._database = self._opened(path)
+            self._open(path)
         except (sqlite3.Error, OSError) as error:
             self.renew(error)
 
-    @staticmethod
-    def _opened(path: Path) -> sqlite3.Connection:
+    def _open(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(path, timeout=TIMEOUT)
-        database.execute("PRAGMA synchronous = OFF")  # What a crash damages is made anew.
-        database.executescript(_SCHEMA)
-        return database
+        self._database = sqlite3.connect(path, timeout=TIMEOUT)
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.executescript(_SCHEMA)
+        self.note_corrections(self._corrections)
 
     def renew(self, error: Exception) -> None:
-        """Begin anew: in the place of a damaged index, or else in a temporary file."""
+        """Begin anew: in the place of a damaged index; in a temporary file if the index is locked
+        or cannot be written."""
         with suppress(sqlite3.Error, OSError):
             if type(error) is sqlite3.DatabaseError:  # damaged; if it is locked, a subclass
                 for path in (self._path, self._path.with_name(f"{self._path.name}-journal")):
                     path.unlink(missing_ok=True)
-                self._database = self._opened(self._path)
+                self._open(self._path)
                 return
         self._elsewhere = tempfile.TemporaryDirectory()
-        self._database = self._opened(Path(self._elsewhere.name) / self._path.name)
+        self._open(Path(self._elsewhere.name) / self._path.name)
 
     def summary(self, path: Path, state: str) -> Summary | None:
         """Return the summary of a file in this state; None if the index has another state of it."""
@@ -146,6 +147,7 @@ class Index:
         pdfs = sorted({pdf for page in pages for pdf in page.pdfs})
         summary = Summary(len(pages), len(words), unsure, left_out, pdfs, look)
         with self._database:
+            self._database.execute("BEGIN IMMEDIATE")  # so that no other process adds these rows
             numbers = self._add_pages(pages)
             values = _key(path), state, numbers.tobytes(), json.dumps(asdict(summary))
             self._database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", values)
@@ -183,8 +185,9 @@ class Index:
 
     def note_corrections(self, corrections: Iterable[Correction]) -> None:
         """Forget the files with words whose corrections are not those that were noted before."""
+        self._corrections = [*corrections]
         noted = dict(self._database.execute("SELECT name, ink FROM corrections"))
-        kept = {correction.name: correction.longest for correction in corrections}
+        kept = {correction.name: correction.longest for correction in self._corrections}
         with self._database:
             for name in noted.keys() ^ kept.keys():
                 having = "SELECT id FROM pages WHERE instr(inks, ?)"

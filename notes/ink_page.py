@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -171,14 +172,16 @@ def image_in(
     text: str, box: Iterable[float], layer: int, left_out: Counter[str]
 ) -> Iterator[PageImage]:
     """Yield the image of a base64 text, which may be a data URL, in a box (left, top, right,
-    bottom); if it is neither a JPEG nor a PNG, count it in `left_out` instead."""
-    content = b""
-    with suppress(ValueError):
+    bottom); if it is neither a JPEG nor a PNG, or broken, count it in `left_out` instead."""
+    from PIL import Image  # slow to import
+
+    with suppress(Exception):  # The library raises many types on broken images.
         content = b64decode(text.rpartition(",")[2])
-    if image_kind(content):
-        yield PageImage(content, *box, layer)
-    else:
-        left_out["image"] += 1
+        Image.open(BytesIO(content)).verify()
+        if image_kind(content):
+            yield PageImage(content, *box, layer)
+            return
+    left_out["image"] += 1
 
 
 def alpha(text: str) -> float:

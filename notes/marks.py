@@ -16,19 +16,20 @@ MAX_LINE_DETOUR = 1.2  # largest ratio of a line's path length to its chord
 MIN_CROSSINGS = 5  # with letters, of the strokes that cross a word out
 MIN_LINE_CROSSINGS = 3  # with letters, of a straight line of `MIN_LINE_LENGTH`
 MIN_SHORT_LINE_LENGTH = 1.5  # of a straight line that has `MIN_CROSSINGS`
+MIN_SCRIBBLE_WIDTH = 2.7  # of other strokes that have `MIN_CROSSINGS`
 MIN_STROKE_CROSSINGS = 2  # with letters, of each stroke that crosses a word out
 MIN_HATCH_LENGTH = 1.2  # of a straight stroke that may cross no letter, between others
 MAX_CROSSED_DEPTH = 1.0  # from a stroke's middle to the middle of a stroke that it crosses out
 MAX_CROSSED_STROKES = 40  # that a stroke crosses, the last ones (assumed)
 MAX_SEGMENTS = 80  # of a stroke whose crossings are counted (assumed)
-MIN_STEEP_SHAFT_LENGTH = 4.5  # of an arrow that is steeper than 45 degrees
+MIN_STEEP_SHAFT_LENGTH = 6.0  # of an arrow that is steeper than 45 degrees
 MAX_TIP_DISTANCE = 0.8  # from the tip of an arrow to its barbs
 MIN_BARB = 0.25  # how far each barb goes back from the tip, and to its side
 MIN_RING_SIZE = (2.5, 2.0)  # width and height of a ring around words
 MIN_RING_AREA = 0.55  # smallest ratio of a ring's area to its box's
 MAX_RING_LENGTH = 1.5  # largest ratio of a ring's path length to its ellipse's
 CARET_HEIGHTS = (0.5, 2.2)  # bounds on the height of a caret
-MIN_CARET_DEPTH = 0.35  # from the middle of the letters beside a caret
+MIN_CARET_DEPTH = 0.55  # from the middle of the letters beside a caret
 MIN_RULE_LENGTH = 5.0  # of a rule of a table (assumed)
 MAX_RULE_GAP = 1.0  # between rules that meet (assumed)
 MAX_RULES = 300  # of the tables of a page (assumed)
@@ -128,11 +129,11 @@ def _crosses_out(
         counts, width = found.get(number, {}), np.ptp(strokes[number][:, 0])
         total += sum(count for other, count in counts.items() if other not in group)
         enough = MIN_LINE_CROSSINGS if width > MIN_LINE_LENGTH else MIN_CROSSINGS
-        is_straight_line = _is_straight(strokes[number], MIN_SHORT_LINE_LENGTH)
-        if is_straight_line and sum(counts.values()) >= enough:
+        is_enough = width >= MIN_SHORT_LINE_LENGTH and sum(counts.values()) >= enough
+        if is_enough and is_straight([strokes[number]]):
             return True
     width = np.ptp(np.concatenate([strokes[number] for number in group])[:, 0])
-    return bool(width >= MIN_LINE_LENGTH and total >= MIN_CROSSINGS)
+    return bool(width >= MIN_SCRIBBLE_WIDTH and total >= MIN_CROSSINGS)
 
 
 def arrows(strokes: Sequence[np.ndarray]) -> Iterator[int]:

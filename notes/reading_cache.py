@@ -60,9 +60,8 @@ class Library:
     @cached_property
     def _index(self) -> Index:
         digest = hashlib.sha256(f"{VERSION} {INDEX_VERSION} {self.reader}".encode()).hexdigest()
-        index = Index(self.folder / "index" / f"{digest[:32]}.sqlite")
-        index.note_corrections(self.corrections.all)
-        return index
+        path = self.folder / "index" / f"{digest[:32]}.sqlite"
+        return Index(path, self.corrections.all)
 
     def note(self, name: str, path: Path) -> Note:
         """Return the note of a file (see `read_pages`), all of whose pages are read, kept and in

@@ -50,6 +50,7 @@ MAX_DRAWING_GAP = 0.7  # distance between successive strokes of a drawing (assum
 MIN_UNDERLINE = 3.0  # width of an underline; the foot of an E is narrower
 MIN_LONG_LINE = 6.0  # width of a level line that is no letter's, whatever is beside it
 MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out nearer to it (assumed)
+MAX_SHORT_DEPTH = 2.0  # from the letters beside an underline that is shorter than `MIN_LONG_LINE`
 MAX_LINE_DISTANCE = 2.5  # from a row's middle; a line that is further away has no row (assumed)
 
 # Skew, estimated from moves between strokes (lengths measured, lab notebook: rows of pages).
@@ -110,11 +111,12 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
     owners = _owners(len(strokes), rows)
     for group in [*crossing, *([number] for number in lines)]:
         covered, depth = _row_at_line(page, owners, group)
+        crossed = [number for number in covered if number < group[-1]]
         if depth >= MIN_UNDERLINE_DEPTH:
-            kinds |= dict.fromkeys(group, UNDERLINE)
-        elif group in crossing and depth > -MIN_UNDERLINE_DEPTH:
-            crossed = [number for number in covered if number < group[-1]]
-            kinds |= dict.fromkeys([*crossed, *group] if crossed else [], CROSSED_OUT)
+            is_underline = covered or group not in crossing
+            kinds |= dict.fromkeys(group, UNDERLINE if is_underline else CROSSED_OUT)
+        elif group in crossing and crossed and depth > -MIN_UNDERLINE_DEPTH:
+            kinds |= dict.fromkeys([*crossed, *group], CROSSED_OUT)
     if not left_out <= {*kinds}:  # Some lines are bars of letters, or dashes.
         rows = _all_rows(strokes, left_out & {*kinds})
     ordered = []
@@ -290,7 +292,7 @@ def _level_lines(page: Block, kinds: Mapping[int, str]) -> list[int]:
         if number not in kinds
         and (width := np.ptp(stroke[:, 0])) > MIN_UNDERLINE
         and is_level_line(stroke)
-        and (width > MIN_LONG_LINE or _depth(page, number) > MIN_UNDERLINE_DEPTH)
+        and (width > MIN_LONG_LINE or MIN_UNDERLINE_DEPTH < _depth(page, number) < MAX_SHORT_DEPTH)
     ]
 
 

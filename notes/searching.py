@@ -30,7 +30,8 @@ path in nats, plus `LOGIT_PER_CHARACTER` times the number of letters and digits 
 testset_v and testset_t, lab notebook: search)."""
 MIN_WORD_LOGIT = -3.5
 """Minimum logit of each word of a phrase, searched by itself: a phrase with another word is no hit,
-but the words of one letter, whose logit is -1.09, are allowed (measured, lab notebook: search)."""
+but words of one letter, whose logit is -1.09, are allowed (measured, lab notebook: an index of
+notes)."""
 MAX_SYMBOL_NATS = 7.0
 """Nats below a frame's likeliest symbol at which a symbol is no longer kept (measured, lab
 notebook: search; 12 gives the same hits in five times the bytes)."""

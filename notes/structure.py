@@ -18,7 +18,14 @@ from notes.marks import (
     tables,
 )
 from notes.page_text import CELL, HEADING
-from notes.rows import DRAWING, MAX_STROKE_HEIGHT, UNDERLINE, Block, find_rows
+from notes.rows import (
+    DRAWING,
+    MAX_LINE_DISTANCE,
+    MAX_STROKE_HEIGHT,
+    UNDERLINE,
+    Block,
+    find_rows,
+)
 from utils.hand_measures import x_heights
 from utils.ink import from_strokes, turned_back, x_height
 
@@ -30,7 +37,6 @@ LIST_MARK = "mark of a list"
 MAX_BOX_INDENT = 1.5  # from the left end of a box to those of other boxes (assumed)
 MIN_LIST_ROWS = 2  # rows of a page with a mark; a single dash is a sentence's (measured)
 MIN_UNDERLINED_FRACTION = 0.7  # of a heading's width (assumed)
-MAX_UNDERLINE_DISTANCE = 2.5  # from the middle of a heading (assumed)
 MIN_HEADING_SIZE = 1.4  # size of a heading, as a multiple of the size of the rows (measured)
 MAX_HEADING_WIDTH = 0.75  # of a larger row, as a fraction of the widest row's (measured)
 MIN_HEADING_STEP = 1.2  # from the row above a larger row, as a multiple of the usual step (assumed)
@@ -224,5 +230,5 @@ def _is_underlined(page: Block, row: Sequence[int], line: int) -> bool:
     depth = page.y[line] - np.average(page.y[row], weights=page.weight[row])
     left, right = page.left[row].min(), page.right[row].max()
     covered = min(right, page.right[line]) - max(left, page.left[line])
-    is_below = 0 < depth < MAX_UNDERLINE_DISTANCE
+    is_below = 0 < depth < MAX_LINE_DISTANCE
     return bool(is_below and covered > MIN_UNDERLINED_FRACTION * (right - left))

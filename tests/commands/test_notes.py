@@ -112,6 +112,7 @@ def test_what_changes_is_read_while_notes_are_watched(tmp_path, capsys, monkeypa
         lambda: None,
         lambda: xopp(folder / "b.xopp", lines[1:2]),
         lambda: use("notes", folder / "b.xopp", "--correct", "1:1:1", "Vauxhall", "--numbers"),
+        lambda: (folder / "a.xopp").write_bytes(b"half written"),
     ]
 
     def step(_):
@@ -123,9 +124,9 @@ def test_what_changes_is_read_while_notes_are_watched(tmp_path, capsys, monkeypa
     monkeypatch.setattr("time.sleep", step)
     with pytest.raises(KeyboardInterrupt):
         use("notes", folder, "--output", tmp_path / "out", "--format", ".txt", "--watch")
-    _, first, second, third, _ = capsys.readouterr().out.split("step\n")
+    _, first, second, third, broken, _ = capsys.readouterr().out.split("step\n")
     a, b = (f"{tmp_path}/out/{name}.xopp.txt" for name in "ab")
-    assert not first and second == f"{b}\n"
+    assert not first and not broken and second == f"{b}\n"
     assert third.startswith("1:1\tVauxhall ") and third.endswith(f"\n{a}  (unchanged)\n{b}\n")
     assert (tmp_path / "out" / "b.xopp.txt").read_text().startswith("Vauxhall ")
 

@@ -128,6 +128,15 @@ def test_files_that_are_not_searched_have_no_hits(index):
     assert [hit.name for hit in hits] == ["1"]
 
 
+def test_two_processes_add_to_an_index(tmp_path, index):
+    path, other = tmp_path / "index" / "a.sqlite", Index(tmp_path / "index" / "a.sqlite")
+    files = files_of(index, page_of(spelt("rem")))
+    other.add(files["0"].with_name("1"), "1", [page_of(spelt("rem", "est"))])
+    files |= {"1": files["0"].with_name("1")}
+    assert [hit.name for hit in index.search(Query.of("rem"), files)[0]] == ["0", "1"]
+    assert Index(path).summary(files["1"], "1").words == 2
+
+
 def test_an_index_that_another_process_holds_is_made_anew_elsewhere(tmp_path, index, monkeypatch):
     monkeypatch.setattr("notes.index.TIMEOUT", 0.0)
     path = tmp_path / "index" / "a.sqlite"

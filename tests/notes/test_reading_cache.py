@@ -47,6 +47,18 @@ def test_what_a_file_leaves_out_is_not_kept_with_the_ink(read):
     assert text.left_out == {"image": 2, "highlighter": 1} and len(pages) == 1
 
 
+def test_a_page_is_not_read_again_when_it_looks_different(read):
+    """Layers and pressure, for example, do not change what is read, nor corrections of it."""
+    pages, library = read
+    page = written_page()
+    first = library.text_of(page)
+    looks = dict(layer=1, opacity=0.5, fill="#ff0000", dash=(1.0, 2.0), colour="#00ff00", width=9.0)
+    strokes = tuple(replace(s, widths=np.ones(len(s.points)), **looks) for s in page.strokes)
+    typed = tuple(replace(text, colour="#00ff00", layer=1) for text in page.typed)
+    other = replace(page, strokes=strokes, typed=typed, paper="#000000", layers=("a", "b"))
+    assert library.text_of(other) == first and len(pages) == 1
+
+
 def test_a_page_is_read_where_nothing_can_be_kept(read, tmp_path):
     pages, library = read
     (tmp_path / "kept").write_text("a file in the place of the folder")
@@ -141,14 +153,20 @@ def test_a_corrected_word_is_found_as_it_is(read, notes_file, library_of):
         assert [hit.name for hit in library.search(query, files)[0]] == names
 
 
-@pytest.mark.parametrize("content", [b"no database" * 100, None])
-def test_a_damaged_index_is_made_anew(read, notes_file, tmp_path, content):
+@pytest.mark.parametrize("page", [0, 3, 6, 9])
+def test_a_damaged_index_is_made_anew(read, notes_file, tmp_path, page):
     _, library = read
-    library.note("a", notes_file)
+    files = {"a": notes_file}
+    library.correct(library.note("a", notes_file), (1, 2, 1), "Vauxhall")
+    assert library.search("vauxhall", files)[0]
     (index,) = (tmp_path / "kept" / "index").iterdir()
-    index.write_bytes(index.read_bytes()[: 3 * 4096] if content is None else content)
+    content = bytearray(index.read_bytes())
+    content[4096 * page : 4096 * page + 4096] = b"damaged " * 512
+    index.write_bytes(content)
     for again in (replace(library), replace(library)):
-        assert len(again.search("kennedy", {"a": notes_file})[0]) == 1
+        assert len(again.search("vauxhall", files)[0]) == 1
+    replace(library).correct(again.note("a", notes_file), (1, 2, 1), None)
+    assert len(replace(library).search("kennedy", files)[0]) == 1
 
 
 @pytest.mark.parametrize("suffix", [".pdf", ".txt", ".inkml"])

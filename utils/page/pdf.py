@@ -31,7 +31,7 @@ from utils.page.ink_page import (
     TypedText,
     image_kind,
 )
-from utils.page.layers import Row, curves
+from utils.page.layers import DECIMALS, Row, curves
 
 UNITS = 50  # of the drawing, per millimetre
 FLAT = 0.04 * UNITS
@@ -58,6 +58,7 @@ MAX_REACH = 1.25
 the row (measured, lab notebook: text of PDFs)."""
 OUTLIERS = 0.005
 """Fraction of a row's points that may lie above its text, and as many below (assumed)."""
+MAX_PIXELS = 50_000_000  # of an image that is unpacked (assumed)
 _PNG_DEPTH = 24  # position in a PNG of the number of bits of a colour
 GLYPH_WIDTH = 0.5  # width of a glyph, as a fraction of the text's size (poppler infers the size)
 EM = 1000  # units of the font per size of the text, as usual
@@ -259,6 +260,8 @@ class _Document:
                         f"/Columns {image.width}>>>>"
                     )
                     return self._put(value, _png_data(content), is_packed=True)
+                if image.width * image.height > MAX_PIXELS:
+                    raise ValueError(f"more than {MAX_PIXELS:,} pixels")
                 pixels = image.convert("RGBA")
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise UserError(f"an image of a page is broken ({error})") from None
@@ -402,12 +405,18 @@ def _paths(stroke: PageStroke, scale: float) -> Iterator[tuple[_Look, str]]:
     dash = tuple(round(scale * length) for length in stroke.dash)
     if not width:
         return
-    look = _Look(blend, stroke.opacity, stroke.colour, max(round(width, 1), 0.1), dash)
-    if stroke.widths is None or len(segments) != len(stroke.points) - 1:
+    width = max(round(width, 1), 0.1)
+    look = _Look(blend, stroke.opacity, stroke.colour, width, dash if any(dash) else ())
+    if stroke.widths is None or len(points) < 2:
         yield look, _path(segments if is_figure else _merged(segments))
         return
-    step = WIDTH_STEP * width
-    widths = np.maximum(np.round(scale * stroke.widths[:-1] / step) * step, step)
+    # Repeated points make no segment of a curve.
+    is_move = (np.diff(np.round(points, DECIMALS), axis=0) != 0).any(axis=1) | is_figure
+    step, between = WIDTH_STEP * width, stroke.widths[:-1][is_move]
+    widths = np.maximum(np.round(scale * between / step) * step, step)
+    if not len(widths):
+        yield look, _path(segments)
+        return
     starts = np.flatnonzero(np.diff(widths, prepend=-1))
     for start, part in zip(starts, np.split(segments, starts[1:]), strict=True):
         yield look._replace(width=round(float(widths[start]), 1)), _path(part)
