@@ -52,7 +52,7 @@ SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)
 BLOCK_SAMPLES = 10_000  # of preprocessing (assumed)
 BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seconds of parsing)
 CHANGED = 10_000  # samples of a block of preprocessing (assumed)
-SAMPLES_BETWEEN = 64  # samples that are made before their pages are given back (measured: 16 MB)
+SAMPLES_BETWEEN = 32  # samples made before their pages are given back (lab notebook: loading)
 
 logger = logging.getLogger(__name__)
 
