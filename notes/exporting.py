@@ -278,7 +278,7 @@ def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:
     for word in row.words:
         corners = np.reshape(word.box, (2, 2))
         points = ink[((corners[0] <= ink) & (ink <= corners[1])).all(axis=1)]
-        yield WordInk(word.text, points if len(points) else corners)
+        yield WordInk(word.text, points if len(points) else corners, turn=row.turn)
 
 
 def _write_pdf(file: BinaryIO, pages: Iterable[tuple[InkPage, PageText]], title: str) -> None:

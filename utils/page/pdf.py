@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import accumulate, groupby, pairwise
-from math import isnan
+from math import isnan, pi
 from os import PathLike
 from typing import BinaryIO, NamedTuple
 
@@ -81,11 +81,18 @@ class WordInk:
         text: the text of the word.
         points: positions of its ink, or corners of its box, `(n, 2)`, in the page's units.
         joined: whether the next word follows without a blank.
+        turn: how many quarter turns clockwise the row lies.
     """
 
     text: str
     points: np.ndarray
     joined: bool = False
+    turn: int = 0
+
+    @property
+    def upright(self) -> np.ndarray:
+        """The positions with the row turned back by its quarter turns."""
+        return turned_back(self.points, self.turn * pi / 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,7 +286,7 @@ class _Document:
         angle has that of the others."""
         rows = [[word for word in row if word.text] for row in rows]
         rows = [row for row in rows if row]
-        angles = [baseline_angle(from_strokes([word.points for word in row])) for row in rows]
+        angles = [baseline_angle(from_strokes([word.upright for word in row])) for row in rows]
         usual = float(np.median([angle for angle in angles if not isnan(angle)] or [0.0]))
         for row, angle in zip(rows, angles, strict=True):
             yield from self._row(row, usual if isnan(angle) else angle, scale)
@@ -292,7 +299,8 @@ class _Document:
         words into letters. All words have one baseline where their boxes allow it, so that programs
         find the row.
         """
-        level = [scale * turned_back(word.points, angle) for word in words]
+        upright = [scale * word.upright for word in words]
+        level = [turned_back(points, angle) for points in upright]
         ys = np.concatenate(level)[:, 1]
         top, bottom = np.quantile(ys, (OUTLIERS, 1 - OUTLIERS)).tolist()
         middles = [((p[:, 0].min() + p[:, 0].max()) / 2, (top + bottom) / 2) for p in level]
@@ -301,7 +309,7 @@ class _Document:
         baselines = centres + np.clip(middle - centres, -MAX_REACH * height, MAX_REACH * height)
         size = TEXT_SIZE * height
         shortest = MIN_BLANK * size
-        edges = [scale * np.array([w.points[:, 0].min(), w.points[:, 0].max()]) for w in words]
+        edges = [(points[:, 0].min(), points[:, 0].max()) for points in upright]
         for number, (word, (left, right)) in enumerate(zip(words, edges, strict=True)):
             baseline, stop = float(baselines[number]), None
             rise = round((baseline - centres[number]) / height * RISES)
@@ -311,18 +319,24 @@ class _Document:
                 needed = min(left + MIN_GLYPH * size * len(word.text), stop - shortest)
                 right = max(stop - gap, needed)
             right = max(right, left + shortest)
-            yield from self._stretched(word.text, left, right, size, baseline, rise)
+            at = (left, right, baseline, word.turn)
+            yield from self._stretched(word.text, at, size, rise)
             if stop is not None and not word.joined:
                 stop = max(stop, right + shortest)
-                yield from self._stretched(" ", right, stop, size, baseline, rise)
+                at = (right, stop, baseline, word.turn)
+                yield from self._stretched(" ", at, size, rise)
 
     def _stretched(
-        self, text: str, left: float, right: float, size: float, baseline: float, rise: int
+        self, text: str, at: tuple[float, float, float, int], size: float, rise: int
     ) -> Iterator[str]:
-        """Yield the commands that write a text in a font of this rise, as wide as the space."""
+        """Yield the commands that write a text in a font of this rise, from a left to a right end
+        at a baseline, all turned by quarter turns."""
+        left, right, baseline, turn = at
+        cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[turn % 4]
+        x, y = cosine * left - sine * baseline, sine * left + cosine * baseline
         codes = [self._codes.setdefault(c, len(self._codes)) for c in XML_FORBIDDEN.sub("?", text)]
         percent = 100 * (right - left) / (GLYPH_WIDTH * size * len(codes))
-        yield f"{percent:.2f} Tz 1 0 0 -1 {left:.0f} {baseline:.0f} Tm"
+        yield f"{percent:.2f} Tz {cosine} {sine} {sine} {-cosine} {x:.0f} {y:.0f} Tm"
         for chunk, run in groupby(codes, lambda code: code // MAX_CODES):
             shown = bytes(code % MAX_CODES + 1 for code in run).hex()
             font = self._fonts.setdefault((chunk, rise), len(self._fonts))
