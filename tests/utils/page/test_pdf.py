@@ -265,7 +265,7 @@ def test_programs_have_all_words_when_the_page_lies_on_a_side(said, turn):
     wave = np.column_stack([np.linspace(0, 15, 60), 4 * np.sin(np.arange(60))])
     texts, rows = [[f"{row}{word}" for word in "abcd"] for row in range(3)], []
     for number, words in enumerate(texts):
-        level = [wave + (22 * place - 45, 12 * number - 12) for place in range(4)]
+        level = [wave + np.array([22 * place - 45, 12 * number - 12]) for place in range(4)]
         ink = [turned_back(points, -turn * math.pi / 2) + 60 for points in level]
         rows.append([WordInk(w, i, turn=turn) for w, i in zip(words, ink, strict=True)])
     found = said(sheet(120.0, 120.0, *rows))
