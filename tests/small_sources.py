@@ -143,7 +143,7 @@ def unipen(root: Path, args: dict[str, Any]) -> dict[str, Any]:
 
 
 def unipen_collection(root: Path, contributors: list[str]) -> dict[str, Any]:
-    """Write the texts and the digits of three writers of each contributor."""
+    """Write the texts and the digits of a writer of each contributor, of three of the first."""
     digits = [(digit(number, number), str(number)) for number in range(8)]
     content, before = "", 0
     segments = {"8": "", "1a": ""}
@@ -154,8 +154,8 @@ def unipen_collection(root: Path, contributors: list[str]) -> dict[str, Any]:
             rows = "".join(f"{x} {-y}\n" for x, y in stroke.astype(int))
             content += f".PEN_DOWN\n{rows}.PEN_UP\n"
         before = last + 1
-    for contributor in contributors:
-        for writer in range(3):
+    for number, contributor in enumerate(contributors):
+        for writer in range(1 if number else 3):
             name = f"{contributor}/{writer}.dat"
             declared = f".POINTS_PER_SECOND 100\n.WRITER_ID {writer}\n"
             put(root, {f"include/{name}": f"{declared}{content}"})
