@@ -35,11 +35,6 @@ class Correction(NamedTuple):
         """Name of the file of the correction."""
         return _digest(repr((sorted(self.ink.items()), self.text)).encode())
 
-    @property
-    def longest(self) -> str:
-        """Digest of the stroke with the most points."""
-        return longest(self.ink)
-
 
 class Corrections:
     """The corrections of a folder, a file each."""

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from notes.ink_page import InkPage, PageStroke, below_each_other
+from notes.ink_page import InkPage, below_each_other
 from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText, PageWord
 from utils.checks import UserError
 from utils.files import atomic_write
@@ -216,15 +216,10 @@ def _json(values: Any) -> str:
 
 
 def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
-    rows = [
-        {
-            "text": row.text,
-            "mark": row.mark,
-            "box": row.box,
-            "words": [*map(_word_values, row.words)],
-        }
-        for row in text.rows
-    ]
+    rows = []
+    for row in text.rows:
+        words = [*map(_word_values, row.words)]
+        rows.append({"text": row.text, "mark": row.mark, "box": row.box, "words": words})
     size = {"width": page.width, "height": page.height, "unit": page.unit}
     return {**size, "rows": rows, "left_out": text.left_out}
 
@@ -236,15 +231,11 @@ def _word_values(word: PageWord) -> dict[str, Any]:
 # Pages
 
 
-def _pen(page: InkPage, stroke: PageStroke) -> Pen:
-    width = page.millimetres * stroke.width if stroke.width else Pen.width
-    return Pen(width, stroke.colour)
-
-
 def _millimetre_row(page: InkPage, row: PageRow) -> Row:
     strokes = [page.strokes[number] for number in row.strokes]
     scaled = tuple(page.millimetres * stroke.points for stroke in strokes)
-    return Row(scaled, row.text, _pen(page, strokes[0]))
+    width = page.millimetres * strokes[0].width if strokes[0].width else Pen.width
+    return Row(scaled, row.text, Pen(width, strokes[0].colour))
 
 
 def _sheet_with_page(page: InkPage, text: PageText) -> Page:
@@ -267,10 +258,6 @@ def _sheet(rows: Sequence[Row], min_width: float = 0.0, min_height: float = 0.0)
     return Page(*np.maximum((min_width, min_height), size).tolist(), tuple(shifted))
 
 
-def _pdf_page(page: InkPage, text: PageText) -> PdfPage:
-    return PdfPage(page, [[*_words(page, row)] for row in text.rows])
-
-
 def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:
     """Yield the words of a row, each with the row's points in its box; with the corners of the box
     if the row has no ink."""
@@ -288,7 +275,7 @@ def _write_pdf(file: BinaryIO, pages: Iterable[tuple[InkPage, PageText]], title:
     def drawn() -> Iterator[PdfPage]:
         for page, text in pages:
             backgrounds.append((page.background, page.background_page))
-            yield _pdf_page(page, text)
+            yield PdfPage(page, [[*_words(page, row)] for row in text.rows])
 
     with TemporaryFile() as content:
         write_pages(content, drawn(), title)

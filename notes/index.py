@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from notes.corrections import Correction, longest, word_inks
-from notes.ink_page import InkPage
+from notes.ink_page import InkPage, ink_bytes
 from notes.page_text import MIN_SURE_CONFIDENCE, PageText, Summary
 from notes.searching import (
     ABSENT_PAIR,
@@ -86,12 +86,10 @@ class IndexedPage(NamedTuple):
     @classmethod
     def of(cls, page: InkPage, text: PageText) -> "IndexedPage":
         """Return a page with its text."""
-        ink = hashlib.sha256(repr(page.typed).encode())
-        for stroke in page.strokes:
-            ink.update(f"{stroke.tool} {len(stroke.points)}".encode() + stroke.points.tobytes())
         read = [[(w.text, w.box, w.confidence) for w in row.words] for row in text.rows]
-        ink.update(repr(read).encode(errors="backslashreplace"))
-        look = hashlib.sha256(ink.digest() + pickle.dumps(page))
+        content = repr(page.typed).encode() + ink_bytes(page)
+        name = hashlib.sha256(content + repr(read).encode(errors="backslashreplace")).digest()
+        look = hashlib.sha256(name + pickle.dumps(page)).digest()
         rows, costs = [*map(SearchedRow.of, text.rows)], map(pair_costs, text.rows)
         pairs = [
             np.array([(_pair(*pair), cost) for pair, cost in row.items()], np.int64).reshape(-1, 2)
@@ -99,7 +97,7 @@ class IndexedPage(NamedTuple):
         ]
         inks = [longest(ink) for row in text.rows if row.strokes for ink in word_inks(page, row)]
         pdfs = [str(page.background)] if page.background else []
-        return cls(ink.digest(), look.digest(), rows, pairs, inks, text.left_out, pdfs)
+        return cls(name, look, rows, pairs, inks, text.left_out, pdfs)
 
 
 class Index:
@@ -187,7 +185,7 @@ class Index:
         """Forget the files with words whose corrections are not those that were noted before."""
         self._corrections = [*corrections]
         noted = dict(self._database.execute("SELECT name, ink FROM corrections"))
-        kept = {correction.name: correction.longest for correction in self._corrections}
+        kept = {correction.name: longest(correction.ink) for correction in self._corrections}
         with self._database:
             for name in noted.keys() ^ kept.keys():
                 having = "SELECT id FROM pages WHERE instr(inks, ?)"

@@ -29,6 +29,8 @@ MAX_POINTS = 5_000_000
 """Limit on the positions of a page (assumed: those of a hundred dense pages)."""
 MAX_STROKE_POINTS = 200_000
 """Limit on the positions of a stroke (assumed)."""
+MIN_PEN_OPACITY = 0.75
+"""Opacity of a pen's stroke; a highlighter's stroke has less (assumed; 0.47 in Xournal++)."""
 MAX_TYPED = 50_000
 """Limit on the typed characters of a page; a text counts one more (assumed: twenty pages)."""
 ROW_GAP = 2.0
@@ -43,15 +45,17 @@ def page_around(
     sheet: Sequence[float] | None = None,
     images: Iterable[PageImage] = (),
     ruling: Iterable[PageStroke] = (),
+    layers: Iterable[str] = (),
     **attributes: Any,
 ) -> InkPage:
     """Return a page that holds strokes, typed texts and images, shifted so that the page begins at
-    (0, 0).
+    (0, 0); its strokes are ordered by their layers.
 
     Args:
         strokes, typed, images, ruling: content of the page, at any position.
         sheet: left, top, right and bottom of an area that the page includes; None for a margin
             around the content.
+        layers: name of each layer, from the lowest; none for one layer without a name.
         attributes: other attributes of the `InkPage`.
     """
     strokes, typed, images = tuple(strokes), tuple(typed), tuple(images)
@@ -59,7 +63,7 @@ def page_around(
     for text in typed:
         corners += [(text.x, text.y), (text.x, text.y + text.size)]
     for image in images:
-        corners += [(image.left, image.top), (image.right, image.bottom)]
+        corners += [image.box[:2], image.box[2:]]
     points = np.concatenate([np.reshape(corners, (-1, 2)), *(stroke.points for stroke in strokes)])
     points = points if len(points) else np.zeros((1, 2))
     corner, size = points.min(axis=0), np.ptp(points, axis=0)
@@ -71,19 +75,14 @@ def page_around(
 
     return InkPage(
         *(size + 2 * margin).tolist(),
-        shifted(strokes),
+        shifted(sorted(strokes, key=lambda stroke: stroke.layer)),
         typed=tuple(replace(text, x=text.x - left, y=text.y - top) for text in typed),
         images=tuple(
-            replace(
-                image,
-                left=image.left - left,
-                top=image.top - top,
-                right=image.right - left,
-                bottom=image.bottom - top,
-            )
+            replace(image, box=tuple(np.subtract(image.box, (left, top, left, top)).tolist()))
             for image in images
         ),
         ruling=shifted(ruling),
+        layers=tuple(layers) or ("",),
         **attributes,
     )
 
@@ -96,6 +95,14 @@ def below_each_other(rows: Iterable[Sequence[np.ndarray]]) -> Iterator[tuple[np.
         corner = points.min(axis=0) - (0.0, bottom)
         yield tuple(stroke - corner for stroke in strokes)
         bottom += float(np.ptp(points[:, 1])) + ROW_GAP * x_height(from_strokes(strokes))
+
+
+def ink_bytes(page: InkPage) -> bytes:
+    """Return the tool and the points of all strokes of a page, by which texts of it are kept."""
+    return b"".join(
+        f"{stroke.tool} {len(stroke.points)}".encode() + stroke.points.tobytes()
+        for stroke in page.strokes
+    )
 
 
 def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
@@ -146,7 +153,7 @@ def check_stroke(text: str, separators: str) -> None:
 def _check_content(page: InkPage) -> None:
     """Raise a Fault if a page has invalid sizes, positions or widths of pens."""
     texts = [(text.x, text.y, text.size) for text in page.typed]
-    boxes = [(image.left, image.top, image.right, image.bottom) for image in page.images]
+    boxes = [image.box for image in page.images]
     drawn = [stroke.points for stroke in (*page.strokes, *page.ruling)]
     for values in (*drawn, np.array(texts), np.array(boxes)):
         if not np.all(np.abs(values) <= MAX_OFFSET):
@@ -179,7 +186,7 @@ def image_in(
         content = b64decode(text.rpartition(",")[2])
         Image.open(BytesIO(content)).verify()
         if image_kind(content):
-            yield PageImage(content, *box, layer)
+            yield PageImage(content, tuple(box), layer)
             return
     left_out["image"] += 1
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
-from model.recognition.ink_words import InkWord
 from notes.confidence import confidences
 from notes.ink_page import InkPage, TypedText
 from notes.page_text import NUMBER, PageRow, PageText, PageWord
@@ -47,15 +46,19 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
     characters, rows = reader.model.alphabet.characters, []
     read = reader.read_words(inks, search)
     sureness = iter(confidences([(word.text, word.probability) for row in read for word in row]))
-    for row, ink, words in zip(found, inks, read, strict=True):
-        if words:
-            positions = np.concatenate([strokes[index] for index in row.strokes])
-            digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
-            words = tuple(_page_word(positions, characters, w, next(sureness)) for w in words)
-            numbers = tuple(pen_numbers[index] for index in row.strokes)
-            rows.append(PageRow(words, numbers, digest, row.mark, row.turn))
-        else:
+    for row, ink, ink_words in zip(found, inks, read, strict=True):
+        if not ink_words:
             left_out["unread row"] += 1
+            continue
+        positions, words = np.concatenate([strokes[index] for index in row.strokes]), []
+        for word in ink_words:
+            points = positions[word.points]
+            box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+            frames = kept_frames(word.log_probs, characters)
+            words.append(PageWord(word.text, box, next(sureness), word.alternatives, frames))
+        digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
+        numbers = tuple(pen_numbers[index] for index in row.strokes)
+        rows.append(PageRow(tuple(words), numbers, digest, row.mark, row.turn))
     return PageText(tuple(_with_typed(with_numbers(rows), page.typed)), dict(left_out))
 
 
@@ -86,33 +89,14 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: Reader, search: Search) -
 
 def with_numbers(rows: list[PageRow]) -> list[PageRow]:
     """Return rows, with the mark `NUMBER` where two or more begin with a number of a list."""
-    is_numbered = [
-        not row.mark and len(row.words) > 1 and LIST_NUMBER.fullmatch(row.words[0].text) is not None
-        for row in rows
-    ]
-    if sum(is_numbered) < MIN_LIST_ROWS:
+
+    def is_numbered(row: PageRow) -> bool:
+        starts_with_number = LIST_NUMBER.fullmatch(row.words[0].text) is not None
+        return not row.mark and len(row.words) > 1 and starts_with_number
+
+    if sum(map(is_numbered, rows)) < MIN_LIST_ROWS:
         return rows
-    return [
-        replace(row, mark=NUMBER) if numbered else row
-        for row, numbered in zip(rows, is_numbered, strict=True)
-    ]
-
-
-def _page_word(
-    positions: np.ndarray, characters: Sequence[str], word: InkWord, confidence: float
-) -> PageWord:
-    """Return a word that was read in a row as a word of the page.
-
-    Args:
-        positions: positions of the row's points on the page, `(points, 2)`.
-        characters: the network's alphabet.
-        word: the word, with the range of its points in the row.
-        confidence: the probability that it was read right.
-    """
-    points = positions[word.points]
-    box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
-    frames = kept_frames(word.log_probs, characters)
-    return PageWord(word.text, box, confidence, word.alternatives, frames)
+    return [replace(row, mark=NUMBER) if is_numbered(row) else row for row in rows]
 
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:

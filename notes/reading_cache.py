@@ -18,7 +18,7 @@ from notes.corrections import Correction, Corrections, word_inks
 from notes.exporting import TextForm, save
 from notes.formats import file_state, read_pages
 from notes.index import Index, IndexedPage
-from notes.ink_page import InkPage
+from notes.ink_page import InkPage, ink_bytes
 from notes.page_text import Note, PageText
 from notes.searching import Hit, Query
 from utils.checks import UserError, printable
@@ -113,10 +113,8 @@ class Library:
 
     def text_of(self, page: InkPage) -> PageText:
         """Return the corrected text of a page; read the page if the library has no text of it."""
-        digest = hashlib.sha256(f"{VERSION} {self.reader} {page.typed}".encode())
-        for stroke in page.strokes:
-            digest.update(f"{stroke.tool} {len(stroke.points)}".encode() + stroke.points.tobytes())
-        name = digest.hexdigest()[:32]
+        known_by = f"{VERSION} {self.reader} {page.typed}".encode() + ink_bytes(page)
+        name = hashlib.sha256(known_by).hexdigest()[:32]
         path = self.folder / "pages" / name[:2] / f"{name[2:]}.json"
         try:
             text = PageText.from_json(json.loads(path.read_bytes()))

@@ -108,7 +108,7 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
     crossing, lines = _crossing_strokes(page, kinds), _level_lines(page, kinds)
     left_out = {*kinds, *chain(*crossing), *lines}
     rows = _all_rows(strokes, left_out)
-    owners = _owners(len(strokes), rows)
+    owners = _owners(len(strokes), [row for _, row in rows])
     for group in [*crossing, *([number] for number in lines)]:
         covered, depth = _row_at_line(page, owners, group)
         crossed = [number for number in covered if number < group[-1]]
@@ -302,10 +302,10 @@ def _is_scribble(stroke: np.ndarray) -> bool:
     return np.count_nonzero(swings < -MIN_SWING) >= MIN_NUM_SWINGS
 
 
-def _owners(count: int, rows: Sequence[PlacedRow]) -> np.ndarray:
-    """Return the index of the row of each stroke of a page, -1 if it is in none, `(strokes,)`."""
+def _owners(count: int, rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the index of the row of each of `count` strokes, -1 if it is in none, `(strokes,)`."""
     owners = np.full(count, -1)
-    for index, (_, row) in enumerate(rows):
+    for index, row in enumerate(rows):
         owners[row] = index
     return owners
 
@@ -502,9 +502,7 @@ def _relative_step(block: Block, left_row: np.ndarray, right_row: np.ndarray) ->
 
 def _attach_strays(block: Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:
     """Return rows with each stray stroke added to the row that is nearest and at its height."""
-    row_of_stroke = np.full(len(block.strokes), -1)
-    for number, row in enumerate(rows):
-        row_of_stroke[row] = number
+    row_of_stroke = _owners(len(block.strokes), rows)
     row_points = [_by_x([block.strokes[index] for index in row]) for row in rows]
     left, right, low, high = np.array([block.extent(row) for row in rows]).T
     for stray in strays:

@@ -14,7 +14,7 @@ import numpy as np
 from data_loader.sources.own_ink import json_values
 from data_loader.sources.parsing import MAX_OFFSET, Fault
 from data_loader.sources.untrusted_files import read_file
-from notes.ink_page import MAX_BYTES, hex_colour, image_in, page_around
+from notes.ink_page import MAX_BYTES, MIN_PEN_OPACITY, hex_colour, image_in, page_around
 from utils.checks import short
 from utils.ink import turned_back
 from utils.page.excalidraw import (
@@ -22,15 +22,11 @@ from utils.page.excalidraw import (
     LAYER,
     MEAN_PRESSURE,
     PAPER,
-    POINTS_PER_PIXEL,
     RULING,
     freehand_widths,
 )
-from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText
+from utils.page.ink_page import POINTS_PER_PIXEL, InkPage, PageImage, PageStroke, TypedText
 from utils.strict_json import Json
-
-MIN_PEN_OPACITY = 75.0
-"""Opacity of a pen's stroke in per cent; a highlighter's stroke has less (assumed)."""
 
 MAX_CODE_BITS = 26
 """Limit on the bits of a code in a compressed drawing (assumed: some 60 million codes)."""
@@ -94,8 +90,7 @@ def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
             strokes.append(_stroke(element, layers.setdefault(name, len(layers))))
         else:
             left_out[str(kind)[:40]] += 1
-    strokes.sort(key=lambda stroke: stroke.layer)
-    rest = {"layers": tuple(layers) or ("",), "paper": paper, "left_out": left_out}
+    rest = {"layers": layers, "paper": paper, "left_out": left_out}
     return page_around(strokes, typed, sheet, images, ruling, unit=POINTS_PER_PIXEL, **rest)
 
 
@@ -151,7 +146,8 @@ def _stroke(element: dict[str, Json], layer: int) -> PageStroke:
     if len(points) and (angle := _number(element, "angle")):
         middle = (points.min(axis=0) + points.max(axis=0)) / 2
         points = turned_back(points - middle, -angle) + middle
-    opacity, line_width = _number(element, "opacity", 100), _number(element, "strokeWidth")
+    opacity = min(max(_number(element, "opacity", 100) / 100, 0.0), 1.0)
+    line_width = _number(element, "strokeWidth")
     tool, widths = "shape", None
     if kind == "freedraw":
         tool = "highlighter" if opacity < MIN_PEN_OPACITY else "pen"
@@ -170,9 +166,9 @@ def _stroke(element: dict[str, Json], layer: int) -> PageStroke:
         line_width,
         widths,
         hex_colour(fill) if is_closed and fill != "transparent" else None,
-        min(max(opacity / 100, 0.0), 1.0),
+        opacity,
         dash,
-        min(max(opacity / 100, 0.0), 1.0),
+        opacity,
         layer,
     )
 

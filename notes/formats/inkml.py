@@ -1,7 +1,6 @@
 """Reads an InkML file as a page: its traces in any context and trace group, with their brushes."""
 
 import string
-from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -10,13 +9,18 @@ import numpy as np
 from data_loader.sources.inkml import UNITS, element_id, formats, is_drawn, points_of
 from data_loader.sources.parsing import xml_tree
 from data_loader.sources.untrusted_files import read_file
-from notes.ink_page import MAX_BYTES, check_stroke, hex_colour, page_around, to_float
+from notes.ink_page import (
+    MAX_BYTES,
+    MIN_PEN_OPACITY,
+    check_stroke,
+    hex_colour,
+    page_around,
+    to_float,
+)
 from utils.page.ink_page import InkPage, PageStroke
 
 MIN_MARKER_WIDTH = 5.0
 """Least width in points (1/72 inch) of the line of a marker whose colour is bright (assumed)."""
-MAX_MARKER_OPACITY = 0.75
-"""Largest opacity of a marker (assumed, as in the other formats)."""
 
 
 def parse(path: Path) -> list[InkPage]:
@@ -25,27 +29,22 @@ def parse(path: Path) -> list[InkPage]:
     trace_formats = formats(root)
     brushes = {f"#{element_id(brush)}": brush for brush in root.iter("brush")}
     unit = next((form.unit for form in trace_formats.values() if form.unit), None)
-    stroke_traces: list[list[np.ndarray]] = []
-    stroke_brushes: list[Element | None] = []
-    stack: list[tuple[Element, Element | None]] = [(root, None)]
+    found: list[tuple[Element, list[np.ndarray]]] = []  # of each stroke, its brush and its traces
+    stack = [(root, Element("brush"))]
     while stack:
         element, inherited = stack.pop()
         brush = brushes.get(element.get("brushRef", ""), inherited)
         stack += ((child, brush) for child in reversed(element))
         if element not in trace_formats or not is_drawn(element):
             continue
-        if not stroke_traces or element.get("continuation") not in ("middle", "end"):
-            stroke_traces.append([])
-            stroke_brushes.append(brush)
+        if not found or element.get("continuation") not in ("middle", "end"):
+            found.append((brush, []))
         trace_format = trace_formats[element]
         check_stroke(element.text, ",")
         check_stroke(element.text, string.whitespace)
-        points, _ = points_of(element, trace_format, f"trace {len(stroke_traces)}")
-        stroke_traces[-1].append(points * _scale(trace_format.unit, unit))
-    strokes = (
-        _stroke(np.concatenate(traces), [] if brush is None else brush, unit)
-        for traces, brush in zip(stroke_traces, stroke_brushes, strict=True)
-    )
+        points, _ = points_of(element, trace_format, f"trace {len(found)}")
+        found[-1][1].append(points * _scale(trace_format.unit, unit))
+    strokes = (_stroke(np.concatenate(traces), brush, unit) for brush, traces in found)
     area = next(root.iter("activeArea"), Element("activeArea"))
     size = [area.get(name) for name in ("width", "height")]
     sheet = None
@@ -60,7 +59,7 @@ def _scale(unit: float | None, page_unit: float | None) -> float:
     return unit / page_unit if unit and page_unit else 1.0
 
 
-def _stroke(points: np.ndarray, brush: Sequence[Element], unit: float | None) -> PageStroke:
+def _stroke(points: np.ndarray, brush: Element, unit: float | None) -> PageStroke:
     """Return a stroke drawn with a brush: an element whose children are the brush's properties."""
     values = {item.get("name"): item.get("value", "") for item in brush}
     units = {item.get("name"): UNITS.get(item.get("units", "")) for item in brush}
@@ -71,6 +70,6 @@ def _stroke(points: np.ndarray, brush: Sequence[Element], unit: float | None) ->
     is_bright = bytes.fromhex(colour[1:])[0] > 200 and bytes.fromhex(colour[1:])[1] > 200
     is_wide = width is not None and width * (unit or 1.0) >= MIN_MARKER_WIDTH
     # The ink software of Windows marks a highlighter by this property.
-    is_marker = values.get("rasterOp") == "maskPen" or opacity <= MAX_MARKER_OPACITY
+    is_marker = values.get("rasterOp") == "maskPen" or opacity < MIN_PEN_OPACITY
     tool = "highlighter" if is_marker or (is_bright and is_wide) else "pen"
     return PageStroke(points, tool, colour, width, opacity=opacity)

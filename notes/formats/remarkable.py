@@ -147,17 +147,16 @@ def _page(content: bytes) -> InkPage:
         typed, anchors = _typed(tree.root_text) if tree.root_text else ([], dict(TEXT_END_ANCHORS))
         top = [*tree.root.children.values()]
         strokes = [*_strokes(top, anchors, left_out)]
-        layers = tuple(
-            item.label.value for item in top if isinstance(item, rmscene.scene_items.Group)
-        )
+        groups = (item for item in top if isinstance(item, rmscene.scene_items.Group))
+        names = [group.label.value for group in groups]
     except Fault:
         raise
     except Exception as error:  # The library raises many types on broken files.
         raise Fault("a broken page of a tablet", f"{type(error).__name__}: {error}") from None
     width, height = getattr(tree.scene_info, "paper_size", None) or (PAGE_WIDTH, PAGE_HEIGHT)
     sheet = (-width / 2, 0.0, width / 2, height)
-    names = {"layers": layers or ("",)}
-    return page_around(strokes, typed, sheet, unit=72 / DPI, left_out=+left_out, **names)
+    rest = {"left_out": +left_out, "layers": names}
+    return page_around(strokes, typed, sheet, unit=72 / DPI, **rest)
 
 
 def _old_page(content: bytes, stroke_head: struct.Struct) -> InkPage:
@@ -185,8 +184,8 @@ def _old_page(content: bytes, stroke_head: struct.Struct) -> InkPage:
                 strokes.append(_page_stroke(points, widths, tool, PALETTE[colour], layer))
     except (struct.error, ValueError, IndexError) as error:
         raise Fault("a broken page of a tablet", str(error)) from None
-    names = {"layers": ("",) * max(num_layers, 1)}
-    return page_around(strokes, (), (0.0, 0.0, PAGE_WIDTH, PAGE_HEIGHT), unit=72 / DPI, **names)
+    sheet, names = (0.0, 0.0, PAGE_WIDTH, PAGE_HEIGHT), [""] * num_layers
+    return page_around(strokes, sheet=sheet, unit=72 / DPI, layers=names)
 
 
 def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:

@@ -18,20 +18,17 @@ from data_loader.sources.svg import Shape, flattened, pixels, shapes
 from data_loader.sources.untrusted_files import read_file, unpacked
 from notes.ink_page import (
     MAX_BYTES,
+    MIN_PEN_OPACITY,
     PAGE_MARGIN,
     hex_colour,
     image_in,
     page_around,
     point_budget,
 )
-from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText
+from utils.page.ink_page import POINTS_PER_PIXEL, InkPage, PageImage, PageStroke, TypedText
 
-POINTS_PER_PIXEL = 72 / 96
-"""Points (1/72 inch) in a pixel (CSS)."""
 TOLERANCES_PER_DIAGONAL = 5000
 """Ratio of the page's diagonal to the tolerance of flattened curves (assumed: 0.07 mm on A4)."""
-MIN_PEN_OPACITY = 0.75
-"""Opacity of a pen's stroke; a highlighter's stroke has less (assumed; 0.47 in Xournal++)."""
 MAX_EDGE_DISTANCE = 0.005
 """Largest distance from the page's edges to a ruling or background that reaches them, as a fraction
 of the page's width and height (assumed)."""
@@ -81,9 +78,8 @@ def _page(root: Element, points: Budget) -> InkPage:
             for stroke in _strokes(shape, tolerance, layer):
                 points.spend(len(stroke.points))
                 (ruling if kind else strokes).append(stroke)
-    joined = sorted(_with_joined_strokes(strokes), key=lambda stroke: stroke.layer)
-    names = tuple(layers) or ("",)
-    content = {"images": images, "ruling": ruling, "layers": names, "paper": paper}
+    content = {"images": images, "ruling": ruling, "layers": layers, "paper": paper}
+    joined = _with_joined_strokes(strokes)
     return page_around(joined, typed, sheet, unit=unit, left_out=left_out, **content)
 
 

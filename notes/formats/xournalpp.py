@@ -67,7 +67,7 @@ def parse(path: Path) -> Iterator[InkPage]:
         background = element.find("background")
         background = Element("background") if background is None else background
         pdf = _pdf(background, path) or pdf  # Later pages do not name the PDF again.
-        page = _page(element, packed)
+        page = _page(element, background, packed)
         if background.get("type") == "pixmap":
             page.left_out["background image"] += 1
         if background.get("type") == "pdf":
@@ -113,8 +113,8 @@ def _pdf(background: Element, path: Path) -> Path | None:
     return beside_note if isfile(beside_note) and not isfile(named) else named
 
 
-def _page(element: Element, packed: ZipFile | None) -> InkPage:
-    """Return the page of an element, without the page's background."""
+def _page(element: Element, background: Element, packed: ZipFile | None) -> InkPage:
+    """Return the page of an element, with its paper, but without an image or a PDF behind it."""
     strokes: list[PageStroke] = []
     typed: list[TypedText] = []
     images: list[PageImage] = []
@@ -141,10 +141,9 @@ def _page(element: Element, packed: ZipFile | None) -> InkPage:
                 left_out[item.tag[:40]] += 1
     size = [to_float(element.get(name, "")) for name in ("width", "height")]
     names = tuple(layer.get("name", "") for layer in layers) or ("",)
-    background = element.find("background")
-    page = InkPage(*size, tuple(strokes), 1.0, tuple(typed), left_out=left_out, layers=names)
-    page = replace(page, images=tuple(images), ruling=tuple(ruling))
-    return page if background is None else _with_paper(page, background)
+    drawn = {"images": tuple(images), "ruling": tuple(ruling), "layers": names}
+    page = InkPage(*size, tuple(strokes), 1.0, tuple(typed), left_out=left_out, **drawn)
+    return _with_paper(page, background)
 
 
 def _content(image: Element, packed: ZipFile | None) -> str:
@@ -220,7 +219,6 @@ def _ruling(
     step = max(to_float(settings.get("r1") or RASTERS[style]), MIN_RASTER)
     margin = max(to_float(settings.get("m1") or "0"), 0.0)
     ys = np.arange(step, height - margin, step)
-    lines = [((0.0, y), (width, y)) for y in ys]
     if style == "dotted":
         dots = PageStroke(np.empty((0, 2)), "shape", colour, 1.5, dash=(0.0, step))
         return tuple(replace(dots, points=np.array(((step, y), (width, y)))) for y in ys)

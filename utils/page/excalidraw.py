@@ -12,10 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from utils.page.ink_page import PEN_WIDTH, POINT, InkPage, PageStroke, image_kind
+from utils.page.ink_page import (
+    PEN_WIDTH,
+    POINT,
+    POINTS_PER_PIXEL,
+    InkPage,
+    PageStroke,
+    image_kind,
+)
 
-POINTS_PER_PIXEL = 72 / 96
-"""Points (1/72 inch) in a pixel (CSS), the unit of Excalidraw."""
 DASHES = {"dashed": (8.0, 10.0), "dotted": (1.5, 8.0)}
 """Dashes and gaps in pixels of each kind of line of two pixels."""
 LAYER = "layer"
@@ -48,9 +53,9 @@ def to_excalidraw(page: InkPage) -> str:
             kind = f"image/{image_kind(image.content)}"
             url = f"data:{kind};base64,{b64encode(image.content).decode()}"
             files[key] = {"id": key, "mimeType": kind, "dataURL": url, "created": 0}
-            corners = np.reshape([image.left, image.top, image.right, image.bottom], (2, 2))
             values = {"fileId": key, "status": "saved", "scale": [1, 1]}
-            elements.append(_element("image", scale * corners, name, **values))
+            corners = scale * np.reshape(image.box, (2, 2))
+            elements.append(_element("image", corners, name, **values))
         strokes = (stroke for stroke in page.strokes if stroke.layer == number)
         elements += (_stroke(stroke, name, scale) for stroke in strokes)
         for text in (text for text in page.typed if text.layer == number):
@@ -80,10 +85,8 @@ def _paper(page: InkPage, scale: float) -> Iterator[dict[str, Any]]:
 
 def _element(kind: str, points: np.ndarray, layer: str, **values: Any) -> dict[str, Any]:
     """Return an element around points `(n, 2)`, in pixels."""
-    x, y, width, height = (
-        *points.min(axis=0).round(2).tolist(),
-        *np.ptp(points, axis=0).round(2).tolist(),
-    )
+    x, y = points.min(axis=0).round(2).tolist()
+    width, height = np.ptp(points, axis=0).round(2).tolist()
     box = {"type": kind, "x": x, "y": y, "width": width, "height": height, "angle": 0}
     look = {"strokeColor": "#000000", "backgroundColor": "transparent", "fillStyle": "solid"}
     look |= {"strokeWidth": 1, "strokeStyle": "solid", "roughness": 0, "opacity": 100}

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 POINT = 72 / 25.4  # points (1/72 inch) per millimetre
+POINTS_PER_PIXEL = 72 / 96
+"""Points (1/72 inch) in a pixel (CSS), the unit of SVG and of Excalidraw."""
 SHEET_WIDTH = 210.0
 """Width of a page whose unit is unknown, in millimetres (assumed: A4)."""
 PEN_WIDTH = 0.4
@@ -63,14 +65,11 @@ class TypedText:
 
 @dataclass(frozen=True)
 class PageImage:
-    """An image of a page: the content of a JPEG or PNG file, and the box that it fills. Within its
-    layer it is below the ink."""
+    """An image of a page: the content of a JPEG or PNG file, and the box (left, top, right, bottom)
+    that it fills. Within its layer it is below the ink."""
 
     content: bytes = field(repr=False)
-    left: float
-    top: float
-    right: float
-    bottom: float
+    box: tuple[float, float, float, float]
     layer: int = 0
 
 

@@ -241,11 +241,9 @@ class _Document:
         digest = hashlib.sha256(image.content).digest()
         if digest not in self._images:
             self._images[digest] = self._put_image(image.content)
-        width, height = scale * (image.right - image.left), scale * (image.bottom - image.top)
-        corner = f"{scale * image.left:.0f} {scale * image.bottom:.0f}"
-        number = self._images[digest]
-        place = f"{width:.0f} 0 0 {-height:.0f} {corner} cm"
-        return f"/{self._state('Normal', 1.0)} gs q {place} /I{number} Do Q"
+        left, top, right, bottom = (scale * edge for edge in image.box)
+        place = f"{right - left:.0f} 0 0 {top - bottom:.0f} {left:.0f} {bottom:.0f} cm"
+        return f"/{self._state('Normal', 1.0)} gs q {place} /I{self._images[digest]} Do Q"
 
     def _put_image(self, content: bytes) -> int:
         """Write an image: a JPEG or the pixels of a PNG as they are, if a PDF can have them so."""
@@ -253,8 +251,8 @@ class _Document:
 
         try:
             with Image.open(BytesIO(content)) as image:
-                head = f"<</Type/XObject/Subtype/Image/Width {image.width}/Height {image.height}"
-                head += f"/ColorSpace/Device{'Gray' if image.mode in ('1', 'L') else 'RGB'}"
+                size = f"<</Type/XObject/Subtype/Image/Width {image.width}/Height {image.height}"
+                head = f"{size}/ColorSpace/Device{'Gray' if image.mode in ('1', 'L') else 'RGB'}"
                 is_opaque = image.mode in ("1", "L", "RGB") and "transparency" not in image.info
                 if is_opaque and image_kind(content) == "jpeg":
                     value = f"{head}/BitsPerComponent 8/Filter/DCTDecode>>"
@@ -272,8 +270,7 @@ class _Document:
                 pixels = image.convert("RGBA")
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise UserError(f"an image of a page is broken ({error})") from None
-        head = f"<</Type/XObject/Subtype/Image/Width {pixels.width}/Height {pixels.height}"
-        head += "/BitsPerComponent 8/ColorSpace/Device"
+        head = f"{size}/BitsPerComponent 8/ColorSpace/Device"
         mask = self._put(f"{head}Gray>>", pixels.getchannel("A").tobytes())
         return self._put(f"{head}RGB/SMask {mask} 0 R>>", pixels.convert("RGB").tobytes())
 
@@ -421,16 +418,13 @@ def _paths(stroke: PageStroke, scale: float) -> Iterator[tuple[_Look, str]]:
         return
     width = max(round(width, 1), 0.1)
     look = _Look(blend, stroke.opacity, stroke.colour, width, dash if any(dash) else ())
-    if stroke.widths is None or len(points) < 2:
-        yield look, _path(segments if is_figure else _merged(segments))
-        return
     # Repeated points make no segment of a curve.
     is_move = (np.diff(np.round(points, DECIMALS), axis=0) != 0).any(axis=1) | is_figure
+    if stroke.widths is None or not is_move.any():
+        yield look, _path(segments if is_figure else _merged(segments))
+        return
     step, between = WIDTH_STEP * width, stroke.widths[:-1][is_move]
     widths = np.maximum(np.round(scale * between / step) * step, step)
-    if not len(widths):
-        yield look, _path(segments)
-        return
     starts = np.flatnonzero(np.diff(widths, prepend=-1))
     for start, part in zip(starts, np.split(segments, starts[1:]), strict=True):
         yield look._replace(width=round(float(widths[start]), 1)), _path(part)

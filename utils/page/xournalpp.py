@@ -67,8 +67,8 @@ def _lines(pages: Iterable[InkPage]) -> Iterator[str]:
 def _layer(page: InkPage, number: int, name: str, scale: float) -> Iterator[str]:
     yield f"<layer name={_attribute(name)}>" if name else "<layer>"
     for image in (image for image in page.images if image.layer == number):
-        edges = "left", "top", "right", "bottom"
-        box = " ".join(f"{edge}={_number(scale * getattr(image, edge))}" for edge in edges)
+        edges = zip(("left", "top", "right", "bottom"), image.box, strict=True)
+        box = " ".join(f"{edge}={_number(scale * value)}" for edge, value in edges)
         yield f"<image {box}>{b64encode(image.content).decode()}</image>"
     for stroke in (stroke for stroke in page.strokes if stroke.layer == number):
         yield from _stroke(stroke, scale)

@@ -39,7 +39,7 @@ PAGE = InkPage(
     1.0,
     (TypedText("Łódź < 7\nsecond", 60, 360, 18, "#44ff88", 1),),
     layers=("ink", "second"),
-    images=(PageImage(picture(), 220, 240, 340, 330, 1),),
+    images=(PageImage(picture(), (220, 240, 340, 330), 1),),
     paper="#203040",
     ruling=(PageStroke(np.array([[0, 90], [400, 90.0]]), "shape", "#808080", 0.5),),
 )
@@ -73,7 +73,7 @@ def test_a_page_is_the_same_when_it_is_written_and_read(tmp_path, suffix):
     assert (typed.text, typed.colour, typed.layer) == ("Łódź < 7\nsecond", "#44ff88", 1)
     assert place == pytest.approx([60, 360, 18], abs=0.02)
     assert (image.content, image.layer) == (PAGE.images[0].content, 1)
-    assert unit * image.right == pytest.approx(340, abs=0.02)
+    assert unit * image.box[2] == pytest.approx(340, abs=0.02)
 
 
 def test_a_note_is_one_that_xournalpp_opens(tmp_path):

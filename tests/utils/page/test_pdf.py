@@ -208,7 +208,7 @@ IMAGES = {
 @pytest.mark.parametrize("kind", IMAGES)
 def test_an_image_is_on_its_page_as_it_is(tmp_path, kind):
     content, packing = IMAGES[kind]
-    images = (PageImage(content, 10, 20, 50, 60), PageImage(content, 0, 0, 5, 5))
+    images = (PageImage(content, (10, 20, 50, 60)), PageImage(content, (0, 0, 5, 5)))
     (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, images=images)).pages
     (image,) = page["/Resources"]["/XObject"].values()  # the same image twice
     assert image["/Filter"] == packing
@@ -220,7 +220,7 @@ def test_an_image_is_on_its_page_as_it_is(tmp_path, kind):
 
 
 def test_a_broken_image_is_refused(tmp_path):
-    images = (PageImage(picture("PNG", "RGBA")[:70], 0, 0, 5, 5),)
+    images = (PageImage(picture("PNG", "RGBA")[:70], (0, 0, 5, 5)),)
     with pytest.raises(UserError, match="an image of a page is broken"):
         saved(tmp_path / "a.pdf", sheet(100.0, 100.0, images=images))
 
