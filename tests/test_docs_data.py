@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import train
+from base.config.values import read_config
 from data_loader import EmbeddedDataset
 from parse_config import plan_of
 from tests.data_loader import ink_formats
@@ -48,7 +49,7 @@ def test_ten_lines_of_own_ink_train(my_ink, tmp_path):
 @pytest.mark.parametrize("block", blocks("json"))
 def test_a_recipe_of_the_page_can_be_built(block):
     """In the place of a config's own."""
-    config = json.loads((ROOT / "configs" / "unipen_digits.json").read_text())
+    config, _ = read_config(ROOT / "configs" / "unipen_digits.json")
     given = json.loads("{" + block + "}")
     config["data_loader"]["args"] |= {"dataset": None} | given
     dataset = plan_of(config, "page").build("data_loader").dataset

@@ -95,6 +95,7 @@ def frequencies(tmp_path, monkeypatch):
     code = f"def get_frequency_dict(code, _): return {words} if code == 'en' else {{}}"
     (tmp_path / "wordfreq.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "wordfreq", raising=False)
     yield
     sys.modules.pop("wordfreq", None)
 
