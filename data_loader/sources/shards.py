@@ -416,12 +416,8 @@ def _made(making: Making, folder: Path, how: Preparing) -> Shards | None:
             write(number, block)
     records = [_record(folder, n, False) for n in range(len(making.blocks))]
     if missing := [str(n) for n, record in enumerate(records) if record is None]:
-        logger.info(
-            "%s: of %d blocks these are still missing: %s",
-            folder,
-            len(records),
-            first_of(missing, 10),
-        )
+        few = first_of(missing, 10)
+        logger.info("%s: of %d blocks these are still missing: %s", folder, len(records), few)
         return None
     _write_index(making, folder, records)
     return open_shards(folder)
