@@ -127,7 +127,8 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
     ) -> None:
         self.seed, self.lengths = seed, np.array(lengths, dtype=np.int64)
         self.batch_size, self.bucket, self.shuffle = batch_size, bucket, shuffle
-        self.window, self.shards = window, shards
+        self.window = window
+        self.shards = np.zeros(len(self.lengths), np.int64) if window is None else shards
         self.formed = None if batch_points is None else self._formed(batch_points)
         self.start_at(0, 0)
 
@@ -140,14 +141,13 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
         generator = np.random.default_rng([self.seed, epoch, 0, _ORDER_KEY])
         count, size = len(self.lengths), self.batch_size
         if self.formed is not None:
-            return [self.formed[n] for n in self._order_of_formed(generator)]
+            shards = self.shards[[batch[0] for batch in self.formed]]
+            order = self._order(shards, generator) if self.shuffle else range(len(shards))
+            return [self.formed[n] for n in order]
         if not self.shuffle:
             order = np.argsort(self.lengths, kind="stable")
             return [order[n : n + size] for n in range(0, count, size)]
-        if self.window is None:
-            order = generator.permutation(count)
-        else:
-            order = self._side_by_side(self.shards, generator)
+        order = self._order(self.shards, generator)
         jitter = generator.uniform(1 - _LENGTH_JITTER, 1 + _LENGTH_JITTER, count)
         lengths = self.lengths[order] * jitter
         batches = []
@@ -155,47 +155,37 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
             stretch = order[n : n + self.bucket * size]
             stretch = stretch[np.argsort(lengths[n : n + len(stretch)], kind="stable")]
             new = [stretch[m : m + size] for m in range(0, len(stretch), size)]
-            batches += (
-                new if self.window is None else [new[m] for m in generator.permutation(len(new))]
-            )
+            if self.window is not None:
+                new = [new[m] for m in generator.permutation(len(new))]
+            batches += new
         if self.window is not None:
             return batches
         return [batches[n] for n in generator.permutation(len(batches))]
 
-    def _side_by_side(self, shards: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Return an order of samples of `shards`: of a window of shards at a time, each from front
-        to back, and the next sample of any of them at random."""
+    def _order(self, shards: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Return a random order of samples of `shards`; with a window, of so many shards at a time,
+        each from front to back, and the next sample of any of them at random."""
+        if self.window is None:
+            return generator.permutation(len(shards))
         drawn, order = generator.permutation(np.unique(shards)), []
         for n in range(0, len(drawn), self.window):
             within = np.flatnonzero(np.isin(shards, drawn[n : n + self.window]))
             turns = generator.permutation(shards[within])
             mixed = np.empty_like(within)
-            mixed[np.argsort(turns, kind="stable")] = within[
-                np.argsort(shards[within], kind="stable")
-            ]
+            by_shard = within[np.argsort(shards[within], kind="stable")]
+            mixed[np.argsort(turns, kind="stable")] = by_shard
             order.append(mixed)
         return np.concatenate(order)
 
     def _formed(self, batch_points: int) -> list[np.ndarray]:
         """Return batches of samples, in order of length, of at most so many points with padding;
         with a window, each is of one shard."""
-        shards = np.zeros(len(self.lengths)) if self.window is None else self.shards
-        order = np.lexsort((np.arange(len(shards)), self.lengths, shards))
-        starts, start = [0], 0
-        lengths, shards = self.lengths[order].tolist(), shards[order].tolist()
+        order, starts, start = np.lexsort((self.lengths, self.shards)), [0], 0
+        lengths, shards = self.lengths[order].tolist(), self.shards[order].tolist()
         for n, (length, shard) in enumerate(zip(lengths, shards, strict=True)):
             if n and (shard != shards[n - 1] or (n + 1 - start) * length > batch_points):
                 starts.append(start := n)
         return np.split(order, starts[1:])
-
-    def _order_of_formed(self, generator: np.random.Generator) -> np.ndarray:
-        if not self.shuffle:
-            return np.arange(len(self.formed))
-        if self.window is None:
-            return generator.permutation(len(self.formed))
-        return self._side_by_side(
-            np.array([self.shards[batch[0]] for batch in self.formed]), generator
-        )
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, start = self._position

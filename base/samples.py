@@ -1,7 +1,6 @@
 """Samples, and sequences of samples that are made when they are asked for."""
 
 import hashlib
-import mmap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -62,11 +61,6 @@ class Column:
     def values(self) -> np.ndarray:
         """The array, read-only; raises an OSError or ValueError if the file is not a whole one."""
         return np.load(self.path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
-
-    def give_back(self) -> None:
-        """Give back the memory of the pages that were read; they are read again when needed."""
-        if "values" in vars(self) and hasattr(mmap, "MADV_DONTNEED"):
-            self.values.base.base.madvise(mmap.MADV_DONTNEED)
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:
         return Column, (self.path,)

@@ -1,4 +1,4 @@
-"""Prepared samples: a folder of shards, which are folders of mapped columns, and an index.
+"""Prepared samples: a folder of shards, which are folders of columns, and an index.
 
 The folder is called `KIND-DIGEST`; the digest covers all on which the samples depend. What is read
 is divided into blocks, by its sorted list of files alone. Each block becomes one or more shards,
@@ -16,6 +16,7 @@ import hashlib
 import inspect
 import json
 import logging
+import math
 import os
 import shutil
 import sys
@@ -25,7 +26,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,6 @@ ORDER, LENGTHS, KEPT = "order.npy", "lengths.npy", "kept"
 SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)
 BLOCK_SAMPLES = 10_000  # of preprocessing (assumed)
 BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seconds of parsing)
-CHANGED = 10_000  # samples of a block of preprocessing (assumed)
-SAMPLES_BETWEEN = 32  # samples made before their pages are given back (lab notebook: loading)
 
 logger = logging.getLogger(__name__)
 
@@ -81,40 +80,64 @@ def _columns(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
     }
 
 
+class _Rows:
+    """A column of a shard, read row by row: the pages of a map would stay in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115
+        np.lib.format.read_magic(self._file)
+        shape, is_by_column, self._dtype = np.lib.format.read_array_header_1_0(self._file)
+        if is_by_column:
+            raise DataError(f"{path.parent.parent} is of a former version: remove it")
+        self._start, self._shape = self._file.tell(), shape[1:]
+        self._size = self._dtype.itemsize * math.prod(self._shape)
+
+    def content(self, start: int, stop: int) -> bytes:
+        begin, size = self._start + start * self._size, (stop - start) * self._size
+        if hasattr(os, "pread"):
+            return os.pread(self._file.fileno(), size, begin)
+        self._file.seek(begin)  # on Windows, where processes share no open file
+        return self._file.read(size)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        content, count = self.content(rows.start, rows.stop), rows.stop - rows.start
+        return np.frombuffer(content, self._dtype).reshape(count, *self._shape)
+
+
 class _Shard:
     """The columns of a shard."""
 
     def __init__(self, folder: Path, extras: Iterable[str]) -> None:
         self.folder = folder
         names = ("offsets", "ends", "missing", "stops", "strings", "string_stops", "whole")
-        self.columns = {name: Column(folder / f"{name}.npy") for name in (*names, "moments")}
-        self.extras = {name: Column(folder / f"{EXTRA}{name}.npy") for name in extras}
+        self.columns = {name: _Rows(folder / f"{name}.npy") for name in (*names, "moments")}
+        self.extras = {name: _Rows(folder / f"{EXTRA}{name}.npy") for name in extras}
 
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self.columns[name].values
+    def row(self, name: str, place: int) -> np.ndarray:
+        return self.columns[name][place : place + 1][0]
+
+    def _bounds(self, name: str, place: int) -> list[int]:
+        """Return where the points or strings of a sample begin, and where each ends."""
+        rows = self.columns[name][max(place - 1, 0) : place + 1]
+        return [0, *rows.ravel().tolist()][-1 - rows[0].size :]
 
     def sample(self, place: int) -> Sample:
-        stops = self["stops"]
-        points = slice(int(stops[place - 1]) if place else 0, int(stops[place]))
+        points, columns = slice(*self._bounds("stops", place)), self.columns
         ink = np.empty((points.stop - points.start, 3), np.float32)
-        ink[:, :2], ink[:, 2] = self["offsets"][points], self["ends"][points]
-        start = int(self["string_stops"][place - 1, -1]) if place else 0
-        stops = [stop - start for stop in self["string_stops"][place].tolist()]
-        strings = self["strings"][start : start + stops[-1]].tobytes()
-        starts = [0, *stops]
+        ink[:, :2], ink[:, 2] = columns["offsets"][points], columns["ends"][points]
         return Sample(
             ink,
-            *(strings[a:b].decode() for a, b in zip(starts, stops, strict=False)),
-            ends=bool(self["whole"][place]),
-            missing=self["missing"][points],
-            extras={name: column.values[place] for name, column in self.extras.items()},
+            *self.strings(place),
+            ends=bool(self.row("whole", place)),
+            missing=columns["missing"][points],
+            extras={name: rows[place : place + 1][0] for name, rows in self.extras.items()},
         )
 
-    def string(self, field: int, place: int) -> str:
-        """Return a string of a sample; `field` is an index of `STRINGS`."""
-        stops = self["string_stops"].reshape(-1)
-        end = len(STRINGS) * place + field
-        return self["strings"][stops[end - 1] if end else 0 : stops[end]].tobytes().decode()
+    def strings(self, place: int) -> list[str]:
+        """Return the `STRINGS` of a sample."""
+        bounds = self._bounds("string_stops", place)
+        content, first = self.columns["strings"].content(bounds[0], bounds[-1]), bounds[0]
+        return [content[a - first : b - first].decode() for a, b in pairwise(bounds)]
 
 
 class Shards(Store):
@@ -123,7 +146,6 @@ class Shards(Store):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._opened: dict[int, _Shard] = {}
-        self._made: list[int] = []  # the shards of samples whose pages were not given back
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:
         return Shards, (self.folder,)
@@ -173,9 +195,6 @@ class Shards(Store):
     def sample(self, number: int) -> Sample:
         place = int(self._order.values[number])
         shard = bisect_right(self._starts, place) - 1
-        if len(self._made) >= SAMPLES_BETWEEN:
-            self._give_back()
-        self._made.append(shard)
         return self._shard(shard).sample(place - self._starts[shard])
 
     def shards(self, numbers: np.ndarray) -> np.ndarray:
@@ -187,11 +206,11 @@ class Shards(Store):
     def strings(self, field: str, numbers: np.ndarray) -> Iterator[str]:
         place_of = STRINGS.index(field)
         for shard, place in self._places(numbers):
-            yield shard.string(place_of, place)
+            yield shard.strings(place)[place_of]
 
     def moments(self, numbers: np.ndarray) -> Iterator[Moments]:
         for shard, place in self._places(numbers):
-            yield tuple(shard["moments"][place].tolist())
+            yield tuple(shard.row("moments", place).tolist())
 
     def _places(self, numbers: np.ndarray) -> Iterator[tuple[_Shard, int]]:
         """Yield the shard of each sample, and its place there."""
@@ -199,16 +218,6 @@ class Shards(Store):
         within = self._order.values[numbers] - np.array(self._starts)[shards]
         for shard, place in zip(shards.tolist(), within.tolist(), strict=True):
             yield self._shard(shard), place
-        self._made += np.unique(shards).tolist()
-        self._give_back()
-
-    def _give_back(self) -> None:
-        """Give back the pages that were read, as else a pass would leave all in memory."""
-        for number in set(self._made):
-            if shard := self._opened.get(number):
-                for column in (*shard.columns.values(), *shard.extras.values()):
-                    column.give_back()
-        self._made.clear()
 
     def kept(self, name: str, make: Callable[[], Any]) -> Any:
         array, plain = (self.folder / KEPT / f"{name}.{kind}" for kind in ("npy", "json"))
@@ -251,8 +260,6 @@ class Fetched(Shards):
             with suppress(FileNotFoundError):  # Another process has made room again.
                 shard = super()._shard(number)
                 os.utime(shard.folder)
-                for column in (*shard.columns.values(), *shard.extras.values()):
-                    column.values  # noqa: B018
                 break
             self._opened.pop(number, None)
         else:
@@ -409,12 +416,8 @@ def _made(making: Making, folder: Path, how: Preparing) -> Shards | None:
             write(number, block)
     records = [_record(folder, n, False) for n in range(len(making.blocks))]
     if missing := [str(n) for n, record in enumerate(records) if record is None]:
-        logger.info(
-            "%s: of %d blocks these are still missing: %s",
-            folder,
-            len(records),
-            first_of(missing, 10),
-        )
+        few = first_of(missing, 10)
+        logger.info("%s: of %d blocks these are still missing: %s", folder, len(records), few)
         return None
     _write_index(making, folder, records)
     return open_shards(folder)
@@ -479,7 +482,7 @@ def _write_shard(folder: Path, name: str, samples: list[Sample]) -> dict[str, An
 
 
 def _save(values: np.ndarray, file: Any) -> None:
-    np.save(file, values, allow_pickle=False)
+    np.save(file, np.ascontiguousarray(values), allow_pickle=False)
 
 
 def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]) -> None:
@@ -490,9 +493,12 @@ def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]
     """
     shards = [shard for record in records for shard in record["shards"]]
     faults = [Fault(*arguments) for record in records for arguments in record["faults"]]
-    opened = [_Shard(folder / shard["name"], ()) for shard in shards]
-    names = [one.string(1, n) for one in opened for n in range(len(one["stops"]))]
-    lengths = [np.diff(one["stops"], prepend=0) for one in opened]
+    names: list[str] = []
+    lengths = []
+    for shard in shards:
+        opened = _Shard(folder / shard["name"], ())
+        names += (opened.strings(place)[1] for place in range(shard["samples"]))
+        lengths.append(np.diff(opened.columns["stops"][0 : shard["samples"]], prepend=0))
     order = [*range(len(names))]
     if making.is_sorted:
         order.sort(key=names.__getitem__)
@@ -545,10 +551,23 @@ def changed(
         transforms: what changes them, in this order.
         change: returns a changed sample.
     """
+    steps = [[type(one).__name__, repr(sorted(vars(one).items()))] for one in transforms]
     result = Samples()
-    for part in samples.parts:
-        some = Samples((part,))
-        result += Samples.of(_changed(some, transforms, change)) if len(some) else some
+    for part in filter(len, samples.parts):
+
+        def read(places: range, part: Part = part) -> Iterator[Parsed]:
+            for place in distributed.bar(places, "preprocessing", unit=" samples", leave=False):
+                yield Parsed([change(part.sample(place), transforms)])
+
+        places, store = range(len(part)), part.store
+        if not isinstance(store, Shards):
+            result += [sample for parsed in read(places) for sample in parsed.samples]
+            continue
+        code, some = code_of(*map(type, transforms)), Samples((part,))
+        key = {"samples": some.key, "steps": steps, "code": code}
+        blocks = [places[n : n + BLOCK_SAMPLES] for n in places[::BLOCK_SAMPLES]]
+        making = Making("preprocessed", key, blocks, read, is_sorted=False)
+        result += prepared(making, [store.folder.parent, user_cache()]).all
     return result
 
 
@@ -559,25 +578,6 @@ def code_of(*classes: type) -> str:
         with suppress(OSError, TypeError):  # A class of an interactive session has no file.
             digest.update(Path(inspect.getfile(cls)).read_bytes())
     return digest.hexdigest()
-
-
-def _changed(
-    samples: Samples,
-    transforms: Sequence[BaseTransform],
-    change: Callable[[Sample, Sequence[BaseTransform]], Sample],
-) -> Iterable[Sample]:
-    def read(places: range) -> Iterator[Parsed]:
-        for place in distributed.bar(places, "preprocessing", unit=" samples", leave=False):
-            yield Parsed([change(samples[place], transforms)])
-
-    steps = [[type(one).__name__, repr(sorted(vars(one).items()))] for one in transforms]
-    store, everything = samples.parts[0].store, range(len(samples))
-    if not isinstance(store, Shards):
-        return [sample for one in read(everything) for sample in one.samples]
-    key = {"samples": samples.key, "steps": steps, "code": code_of(*map(type, transforms))}
-    blocks = [everything[n : n + BLOCK_SAMPLES] for n in everything[::BLOCK_SAMPLES]]
-    making = Making("preprocessed", key, blocks, read, is_sorted=False)
-    return prepared(making, [store.folder.parent, user_cache()]).all
 
 
 def _writable(folders: Sequence[Path]) -> Path:

@@ -184,11 +184,10 @@ class SourceDataset(BaseDataset):
 
     def _division(self) -> list[object]:
         """Return what `_divide` depends on besides the samples: options, code, what it reads."""
-        options = {field.name: getattr(self, field.name) for field in fields(self)}
         own = (cls for cls in type(self).__mro__ if issubclass(cls, SourceDataset))
         places = ("root", "cache", "shard_cache_gb")
-        named = {name: options[name] for name in options if name not in places}
-        return [named, code_of(*own)]
+        names = [field.name for field in fields(self) if field.name not in places]
+        return [{name: getattr(self, name) for name in names}, code_of(*own)]
 
     def prepare(self, how: Preparing) -> None:
         self._prepared(how)

@@ -52,8 +52,7 @@ def test_samples_come_back_as_they_were_sorted_by_name(tmp_path):
     assert make(tmp_path, key={"n": 1}).folder != made.folder
 
 
-def test_columns_tell_what_samples_tell(tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "SAMPLES_BETWEEN", 3)  # pages are given back meanwhile
+def test_columns_tell_what_samples_tell(tmp_path):
     rng = np.random.default_rng(0)
     inks = [rng.integers(-9, 9, (n, 3)).astype(np.float32) for n in range(2, 12)]
     for ink in inks:
@@ -91,8 +90,10 @@ def test_extras_come_back_and_have_to_be_alike(tmp_path):
 @pytest.mark.parametrize("offset", [0.1, 1e9, 65000.5, 40000.0])
 def test_offsets_that_are_no_small_whole_numbers_keep_their_bits(tmp_path, offset):
     ink = np.float32([[0, 0, 0], [offset, 1, 1]])
-    (sample,) = make(tmp_path, blocks=[Parsed([Sample(ink, "")])]).all
-    assert (sample.ink == ink).all()
+    lines = [Sample(ink, "", "a"), Sample(np.asfortranarray(ink), "", "b")]
+    for line in lines:  # stored by rows, however its array is
+        (sample,) = make(tmp_path / line.name, blocks=[Parsed([line])]).all
+        assert (sample.ink == ink).all()
 
 
 def test_fingerprint_changes_with_each_file(tmp_path):
