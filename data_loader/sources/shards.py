@@ -49,6 +49,7 @@ FORMAT_VERSION = 3
 STRINGS = ("text", "name", "writer", "group")
 EXTRA = "extra."  # begins the names of columns of extras
 ORDER, LENGTHS, KEPT = "order.npy", "lengths.npy", "kept"
+MAX_OPEN = 100  # shards, of eight files each: processes may have 1,024 open files
 SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)
 BLOCK_SAMPLES = 10_000  # of preprocessing (assumed)
 BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seconds of parsing)
@@ -177,6 +178,8 @@ class Shards(Store):
 
     def _shard(self, number: int) -> _Shard:
         if (shard := self._opened.get(number)) is None:
+            if len(self._opened) == MAX_OPEN:
+                self._opened.pop(next(iter(self._opened)))
             folder = self._file(self.index["shards"][number]["name"])
             shard = self._opened[number] = _Shard(folder, self.index["extras"])
         return shard

@@ -52,6 +52,16 @@ def test_samples_come_back_as_they_were_sorted_by_name(tmp_path):
     assert make(tmp_path, key={"n": 1}).folder != made.folder
 
 
+def test_few_files_are_open_however_many_shards_there_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_POINTS", 1)
+    monkeypatch.setattr(shards, "MAX_OPEN", 2)
+    lines = [Sample(INK, name=f"n{number}") for number in range(6)]
+    samples = make(tmp_path, blocks=[[Parsed([line]) for line in lines]], read=iter).all
+    before = len(os.listdir("/proc/self/fd"))
+    assert [one.name for one in samples] == [one.name for one in lines]
+    assert len(os.listdir("/proc/self/fd")) <= before + 3 * 8  # of 48
+
+
 def test_columns_tell_what_samples_tell(tmp_path):
     rng = np.random.default_rng(0)
     inks = [rng.integers(-9, 9, (n, 3)).astype(np.float32) for n in range(2, 12)]
