@@ -26,6 +26,7 @@ INDEX = "index.json"
 ATTEMPTS = 3  # to fetch a shard whose digest is wrong
 _FILE = re.compile(r"[\w.-]{1,100}\.(?:npy|json)")  # in a folder or a shard
 _SHARD = re.compile(r"\d{5}-\d{3}")
+_NAME = re.compile(rf"{_SHARD.pattern}|(?:kept/)?{_FILE.pattern}")
 
 
 def digest_of(folder: Path) -> str:
@@ -45,6 +46,8 @@ def fetched(address: str, folder: Path, max_bytes: int, name: str) -> Path:
     Raises:
         DataError: if it cannot be fetched, is not what the index says, or cannot be written.
     """
+    if not _NAME.fullmatch(name):  # as a hostile index may have it
+        raise DataError(f"{address}: {name!r} is no file of prepared data")
     if (path := folder / name).exists():
         return path
     words = [sys.executable, "-m", __name__, address, str(folder.absolute()), str(max_bytes), name]

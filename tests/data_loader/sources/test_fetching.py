@@ -13,6 +13,7 @@ import pytest
 
 from base.preparing import Preparing
 from data_loader import InkMLDataset
+from data_loader.sources.fetching import fetched
 from tests.data_loader import ink_formats
 from utils.checks import ConfigFault, DataError
 
@@ -143,6 +144,13 @@ class Killed:
         self.times += 1
         code = f"import os, signal; os.kill(os.getpid(), {int(signal.SIGKILL)})"
         return self.run([sys.executable, "-c", code], **options)
+
+
+@pytest.mark.parametrize("name", ["../00000-000", "../a.npy", "/tmp/a.npy", "00000-000/a.npy", "a"])
+def test_what_an_index_names_outside_its_folder_is_not_fetched(name, origin, tmp_path):
+    with pytest.raises(DataError, match="is no file of prepared data"):
+        fetched(f"file://{origin}", tmp_path / "cache", 10**9, name)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("root", ["s3://bucket::file:///etc", "S3://bucket", "http://"])
