@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -62,6 +62,13 @@ class Made(DividedDataset):
 
     def read(self, numbers: range) -> Iterator[Parsed]:
         yield Parsed([line(number) for number in numbers])
+
+
+class ManyBlocks(InkMLDataset):
+    """InkML files in 32 blocks, however small they are."""
+
+    def blocks(self, files: Sequence[Path]) -> list[Sequence[Path]]:
+        return [files[n::32] for n in range(32)]
 
 
 def line(number: int) -> Sample:
@@ -133,8 +140,7 @@ def parse(folder: Path, lines: int) -> None:
     for number in range(lines):
         ink = line(number)
         (source / f"{number:06}.inkml").write_text(to_inkml(ink.ink, ink.text))
-    dataset, seconds = InkMLDataset(root=str(source)), []
-    dataset.blocks = lambda files: [files[n::32] for n in range(32)]
+    dataset, seconds = ManyBlocks(root=str(source)), []
     for workers in (1, 2):
         shutil.rmtree(source / "cache", ignore_errors=True)
         began = time.perf_counter()
