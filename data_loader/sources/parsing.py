@@ -141,18 +141,10 @@ _XML_ERRORS = (ElementTree.ParseError, LookupError, ValueError)  # the last two:
 class _TreeBuilder(ElementTree.TreeBuilder):
     """Builds elements whose tags have no namespaces, and refuses document types."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[ElementTree.Element] = []  # elements that have not ended, from the root
+    open: Sequence[ElementTree.Element] = ()  # none is known, see `_OpenBuilder`
 
     def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
-        name = _local_name(tag) if tag.startswith("{") else tag
-        self.open.append(super().start(name, attributes))
-        return self.open[-1]
-
-    def end(self, tag: str) -> ElementTree.Element:
-        self.open.pop()
-        return super().end(tag)
+        return super().start(_local_name(tag) if tag.startswith("{") else tag, attributes)
 
     def start_ns(self, prefix: str, uri: str) -> None:
         if len(uri) > MAX_QUOTED:  # It is put before the name of each element in it.
@@ -162,7 +154,23 @@ class _TreeBuilder(ElementTree.TreeBuilder):
         raise Fault("a document type, which no ink needs (entities are never expanded)")
 
 
-class _ChildBuilder(_TreeBuilder):
+class _OpenBuilder(_TreeBuilder):
+    """Knows the elements that have not ended, from the root."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[ElementTree.Element] = []
+
+    def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
+        self.open.append(super().start(tag, attributes))
+        return self.open[-1]
+
+    def end(self, tag: str) -> ElementTree.Element:
+        self.open.pop()
+        return super().end(tag)
+
+
+class _ChildBuilder(_OpenBuilder):
     """Hands over each child of the outermost element where it ends, and keeps none."""
 
     def __init__(self) -> None:
@@ -224,25 +232,29 @@ def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
         Fault: if the document is empty, broken or too large, declares a document type, or has an
             outermost element that is not called `tag`.
     """
-    root, _, fault = cut_tree(content, tag)
-    if fault:
-        raise fault
-    return root
+    return _tree(content, tag, _TreeBuilder())[0]
 
 
 def cut_tree(
     content: bytes | str, tag: str
-) -> tuple[ElementTree.Element, list[ElementTree.Element], Fault | None]:
+) -> tuple[ElementTree.Element, Sequence[ElementTree.Element], Fault | None]:
     """Return what `xml_tree` returns, of a document that may end too early.
 
     Returns:
         the outermost element, the elements that have no end, and the fault of such a document.
     """
+    return _tree(content, tag, _OpenBuilder())
+
+
+def _tree(
+    content: bytes | str, tag: str, builder: _TreeBuilder
+) -> tuple[ElementTree.Element, Sequence[ElementTree.Element], Fault | None]:
+    """Return what `cut_tree` returns, if the builder knows the open elements."""
     if not content.strip():
         raise Fault("an empty file")
     if content.count("<" if isinstance(content, str) else b"<") > 2 * MAX_ELEMENTS:
         raise Fault(f"more than {MAX_ELEMENTS:,} elements")
-    builder, fault = _TreeBuilder(), None
+    fault = None
     parser = ElementTree.XMLParser(target=builder)
     try:
         parser.feed(content)
