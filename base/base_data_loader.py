@@ -274,7 +274,7 @@ class BaseDataLoader(DataLoader):
             batches,
             batch_size=None,  # The sampler yields the keys of a whole batch.
             sampler=BucketBatchSampler(
-                *(seed, lengths, batch_size, bucket, shuffle, batch_points, window, shards)
+                seed, lengths, batch_size, bucket, shuffle, batch_points, window, shards
             ),
             collate_fn=_unchanged,
             num_workers=num_workers,

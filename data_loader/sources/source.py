@@ -141,14 +141,12 @@ class SourceDataset(BaseDataset):
                 count = f"{len(made):,} in all"
                 raise DataError(f"{lacking}: {'; '.join([*notes, count])}")
         if self.subset is not None:
-            train, count = parts["train"], self.subset
+            train, count = Samples.of(parts["train"]), self.subset
             if count > len(train):
                 expected = f"at most the {len(train)} training {self.unit}"
                 raise ConfigFault("subset", count, expected)
             name = f"subset-{count}-{self.subset_seed}"
-            chosen = Samples.of(train).chosen(
-                name, lambda: choose_subset(Samples.of(train), count, self.subset_seed)
-            )
+            chosen = train.chosen(name, lambda: choose_subset(train, count, self.subset_seed))
             parts = parts | {"train": chosen}
             notes.append(f"{len(train) - count:,} training {self.unit} are outside the subset")
         shards = next((part.store for part in made.parts if isinstance(part.store, Shards)), None)
