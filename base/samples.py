@@ -66,6 +66,11 @@ class Column:
         return Column, (self.path,)
 
 
+def values_of(array: np.ndarray | Column) -> np.ndarray:
+    """Return the array that an array or a column is."""
+    return array.values if isinstance(array, Column) else array
+
+
 class Store(ABC):
     """Samples by number; each can be made without the others."""
 
@@ -129,8 +134,7 @@ class Part:
     @property
     def numbers(self) -> np.ndarray:
         """The samples' numbers in the store, `(samples,)` int."""
-        kept = self.kept_numbers
-        return kept.values if isinstance(kept, Column) else kept
+        return values_of(self.kept_numbers)
 
     def __len__(self) -> int:
         return len(self.numbers)

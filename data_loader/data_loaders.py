@@ -16,7 +16,7 @@ from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from base.config import user_modules
-from base.samples import Column, Samples
+from base.samples import Column, Samples, values_of
 from base.trying import trying
 from data_loader.recipe import Recipe, Sources, Taken
 from data_loader.sources import shards
@@ -397,7 +397,7 @@ class Sequences(Dataset):
         columns = samples.kept(
             "columns", lambda: np.array([likely_columns(one.ink) for one in samples], np.int64)
         )
-        return columns.values if isinstance(columns, Column) else columns
+        return values_of(columns)
 
     @cached_property
     def _has_user_class(self) -> bool:
@@ -412,7 +412,7 @@ class Sequences(Dataset):
         inputs, targets = zip(*steps, strict=True)
         inputs, lengths = padded(inputs)
         text, text_lengths = padded([self.data.alphabet.encode(one.text) for one in samples])
-        hands = self.hands.values if isinstance(self.hands, Column) else self.hands
+        hands = values_of(self.hands)
         return Batch(
             inputs=inputs,
             targets=None if targets[0] is None else padded(targets)[0],
