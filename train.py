@@ -5,6 +5,11 @@ from utils import console
 if __name__ == "__main__":
     console.set_up()  # before the slow imports, which a signal may interrupt
 
+from commands import train_options
+
+if __name__ == "__main__":
+    train_options.refuse_faults()  # before the slow imports
+
 import argparse
 import logging
 import sys
@@ -27,7 +32,7 @@ from base.provenance import versions
 from base.random_state import seed_all
 from base.run_folder import RunExists
 from base.training_parts import TrainingParts
-from commands import sweep, train_options
+from commands import sweep
 from commands.start import Start, named_by_content, resolve_start
 from data_loader.data_loaders import Data
 from logger.logger import setup_logging

@@ -23,6 +23,9 @@ SUCCESSORS = {"proofreader": "reader"}
 RUNS = PRETRAINED.with_name("models")
 """The folder of the runs of this checkout, each in `NAME/RUN_ID`."""
 
+SAVED = Path("saved")
+"""The folder of new runs."""
+
 log = logging.getLogger(__name__)
 
 

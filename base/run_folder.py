@@ -15,12 +15,12 @@ from filelock import FileLock, Timeout
 
 from base import distributed, provenance
 from base.checkpoint import BEST, candidates, checkpoints
+from base.pretrained import SAVED
 from utils.checks import NOTHING, CheckpointError, UserError, first_line
 from utils.files import PLAIN_NAME, errors_name, remove_temporary, set_aside, write_json
 
 log = logging.getLogger(__name__)
 
-SAVED = Path("saved")
 LOCK = "run.lock"
 """Lock file in the folder of a run; its text names the process that holds the run."""
 

@@ -36,8 +36,8 @@ from base.config import user_modules
 from base.config.binder import Part, faults
 from base.config.plan import Plan
 from base.config.sources import main_parts
-from base.pretrained import resolve_checkpoint
-from base.run_folder import SAVED, RunFolder
+from base.pretrained import SAVED, resolve_checkpoint
+from base.run_folder import RunFolder
 from utils.checks import CheckpointError, DataError, UserError, shown
 from utils.strict_json import Json, children
 

@@ -9,30 +9,12 @@ import re
 from collections.abc import Callable
 
 from base import distributed
-from base.config.values import Override
 from base.run_folder import RunInUse
 from base.stop_request import TrainingFailed
-from commands.options import typed_override
 from commands.start import resolve_start
-from utils import strict_json
 from utils.checks import UserError
 
 log = logging.getLogger(__name__)
-
-
-def parse(text: str) -> list[Override]:
-    """Parse the `KEY=A,B,C` of a --sweep; the values are JSON, or else strings.
-
-    Raises:
-        UserError: if the text is not of this form.
-    """
-    key, _, values = text.partition("=")
-    if not values:
-        raise UserError(f"{text!r} is not KEY=A,B,C, like optimizer.args.lr=0.01,0.003")
-    try:
-        return [Override("--sweep", key, value) for value in strict_json.loads(f"[{values}]")]
-    except strict_json.NotJSON:
-        return [typed_override("--sweep", key, value) for value in values.split(",")]
 
 
 def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace], int]) -> int:

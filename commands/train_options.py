@@ -1,13 +1,21 @@
-"""The command line of `train.py`."""
+"""The command line of `train.py`.
+
+This module does not import torch, so that a fault of the command line is refused at once.
+"""
 
 import argparse
+import logging
+import os
 import re
+import sys
 from pathlib import Path
 
+from base.config.values import Override, read_config
 from base.preparing import Preparing
-from base.pretrained import pretrained
-from base.run_folder import SAVED
-from commands import options, sweep
+from base.pretrained import SAVED, pretrained, resolve_checkpoint
+from commands import options
+from logger.logger import setup_logging
+from utils import strict_json
 from utils.checks import UserError
 from utils.files import prepare_output
 
@@ -23,8 +31,25 @@ EXAMPLES = """examples:
 """
 
 
+def refuse_faults() -> None:
+    """End the process with status 2 if its command line has faults, or names no file.
+
+    Of the processes that torchrun starts, the first alone names the fault.
+    """
+    setup_logging(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.CRITICAL)
+    try:
+        arguments = parse()
+        if arguments.config:
+            read_config(Path(arguments.config))
+        if arguments.resume:
+            resolve_checkpoint(arguments.resume)
+    except UserError as error:
+        logging.getLogger("train").error("%s", error)
+        sys.exit(2)
+
+
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
+    """Parse the command line `words`, or that of the process."""
     parser = options.Parser(description=TEXT, epilog=EXAMPLES)
     add = parser.add_argument
     add("-c", "--config", metavar="FILE", help="JSON config (default: that of -r)")
@@ -76,7 +101,7 @@ def _add_sweep(parser: options.Parser) -> None:
     add = parser.add_argument
     add(
         "--sweep",
-        type=options.value(sweep.parse),
+        type=options.value(_sweep_values),
         dest="sweeps",
         action="append",
         default=[],
@@ -89,6 +114,17 @@ def _add_sweep(parser: options.Parser) -> None:
     add("--sweep-random", type=options.number(int, 1), metavar="N", help=count)
     seed = "seed of --sweep-random (default: %(default)s)"
     add("--sweep-seed", type=options.number(int, 0), default=0, metavar="SEED", help=seed)
+
+
+def _sweep_values(text: str) -> list[Override]:
+    """Parse the `KEY=A,B,C` of a --sweep; the values are JSON, or else strings."""
+    key, _, values = text.partition("=")
+    if not values:
+        raise UserError(f"{text!r} is not KEY=A,B,C, like optimizer.args.lr=0.01,0.003")
+    try:
+        return [Override("--sweep", key, value) for value in strict_json.loads(f"[{values}]")]
+    except strict_json.NotJSON:
+        return [options.typed_override("--sweep", key, value) for value in values.split(",")]
 
 
 def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
