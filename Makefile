@@ -116,7 +116,7 @@ quick: .venv/installed-dev
 	@.venv/bin/python -m pytest -q -n auto --dist worksteal -m "not slow"
 
 campaign: .venv/installed-dev
-	@.venv/bin/python tests/campaign --seed $(SEED)
+	@.venv/bin/python tests/faults --seed $(SEED)
 
 sanitize: .venv/installed-dev
 	@PYTHONPATH=. .venv/bin/python tests/sanitize.py
