@@ -1,4 +1,4 @@
-"""Several processes compute what one does. The processes are real, started by torchrun."""
+"""Several processes compute what one does. The processes are real; torchrun starts them alike."""
 
 import json
 import math
@@ -32,7 +32,7 @@ def ran(tmp_path_factory) -> Path:
     """The folder in which two processes have run `parallel_run.py`."""
     saved = tmp_path_factory.mktemp("parallel")
     make(saved, "stopped-there", trainer=Stopped, **KINDS["plain"]).train()
-    process = torchrun.start(HERE / "parallel_run.py", str(saved))
+    process = torchrun.start_forked(HERE / "parallel_run.py", str(saved))
     try:
         assert process.wait(timeout=240) == 0
     finally:
