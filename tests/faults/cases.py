@@ -37,7 +37,8 @@ CASES = [
         odd.odd_tensor, odd.odd_tensor, odd.great_tensor, odd.odd_numbers,
     ), hostile.met, ANSWERS, 90.0),
     Case("odd values in checkpoints", 100, on_a_checkpoint(
-        odd.great_config, odd.odd_config, odd.odd_key, odd.odd_key, odd.odd_key, odd.odd_rest,
+        odd.great_config, odd.odd_values("config"), odd.odd_values("config"), odd.odd_values(),
+        *[odd.odd_values("alphabet", "normalisation", "format", "config")] * 3,
     ), hostile.met, ANSWERS, 90.0),
     Case("broken configs", 1000, hostile.broken_config, hostile.parsed, ANSWERS, 15.0),
     Case("broken configs of a run", 60, hostile.broken_run, hostile.met, ANSWERS, 30.0),

@@ -166,26 +166,18 @@ def great_config(rng: random.Random, content: Content) -> Content:
     return content
 
 
-def odd_config(rng: random.Random, content: Content) -> Content:
-    """One to three things wrong anywhere in the config."""
-    for _ in range(rng.choice((1, 1, 3))):
-        spoil(rng, content["config"])
-    return content
+def odd_values(*keys: str) -> Callable[[random.Random, Content], Content]:
+    """Return the damage of one to three things wrong in one of some keys, or anywhere."""
 
+    def damage(rng: random.Random, content: Content) -> Content:
+        chosen = [rng.choice(keys)] if keys else list(content)
+        tree = {key: content.pop(key) for key in chosen}
+        for _ in range(rng.choice((1, 1, 3))):
+            if tree:
+                spoil(rng, tree, other)
+        return content | tree
 
-def odd_key(rng: random.Random, content: Content) -> Content:
-    """Something else than the alphabet, the normalisation, the format or the config, or in them."""
-    key = rng.choice(("alphabet", "alphabet", "normalisation", "normalisation", "format", "config"))
-    tree = {key: content.pop(key)}
-    spoil(rng, tree, other)
-    return content | tree
-
-
-def odd_rest(rng: random.Random, content: Content) -> Content:
-    """Something wrong with the record, or with any key."""
-    for _ in range(rng.choice((1, 2))):
-        spoil(rng, content, other)
-    return content
+    return damage
 
 
 def on_a_checkpoint(*damages: Callable[..., Content | bytes]) -> Callable[[random.Random], Task]:
