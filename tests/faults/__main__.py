@@ -25,9 +25,10 @@ os.environ |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}  # before numpy and 
 sys.modules["tests"] = types.ModuleType("tests")
 sys.modules["tests"].__path__ = [str(ROOT / "tests")]
 
+from data_loader import EmbeddedDataset  # noqa: E402
 from tests.faults.cases import CASES  # noqa: E402
-from tests.faults.runs import warm_up  # noqa: E402
 from tests.faults.trials import Trial, preload  # noqa: E402
+from tests.tiny_config import DATASET  # noqa: E402
 
 LINES = 30  # shown of what a failed trial printed
 
@@ -39,7 +40,8 @@ def main() -> int:
     counts = {name: max(1, round(arguments.scale * known[name].count)) for name in arguments.only}
     chosen = [(name, number) for name, count in counts.items() for number in range(count)]
     chosen = [arguments.trial] if arguments.trial else chosen
-    preload(warm_up(folder), folder)
+    preload(folder)
+    EmbeddedDataset(**DATASET).load()  # What it keeps of its fonts is made for all trials.
     start, failed = time.monotonic(), []
     for trial in run_all([(known[name], number) for name, number in chosen], arguments, folder):
         if trial.failure:

@@ -23,7 +23,7 @@ from tests.faults.trials import Case
 
 USED = "while drawing, exporting, scoring, reading"
 RUNS, ANSWERS = training(one_of(*KINDS)), (hostile.answered,)
-LONG, LONGER = {"trainer.args.epochs": 6}, {"trainer.args.epochs": 8}
+LONG, LONGER = {"trainer.args.epochs": 4}, {"trainer.args.epochs": 6}
 SAVED, LOGGED = [{}, WORKERS, TENSORBOARD, RARELY_SAVED], {"trainer.args.log_steps": 1}
 
 CASES = [

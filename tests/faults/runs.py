@@ -251,15 +251,3 @@ def learning(rng: random.Random) -> Task:
     whole = undisturbed("hand", LEARN, give_hand)
     give_hand()
     return Task(LEARN, whole)
-
-
-def warm_up(folder: Path) -> list[Sequence[str]]:
-    """Return runs of the program that need all that it ever imports; their files go to `folder`.
-
-    What the embedded data keeps of its fonts is made here, for all processes forked from this one.
-    """
-    EmbeddedDataset(**tiny_config.DATASET).load()
-    writer = changed(CONFIG, WRITER | TENSORBOARD | {"trainer.args.samples": 1})
-    (folder / "config.json").write_text(json.dumps(writer), encoding="utf-8")
-    use = ["experiments.py", "write", "-r", str(RUN), "-d", "cpu", "--text", "ab"]
-    return [TRAIN, [*use, *PICTURES.split()], ["experiments.py", "evaluate", *use[2:6]]]

@@ -31,6 +31,8 @@ from utils import console
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM_SECONDS = 150.0  # far more than any needs on a busy machine
 FORK = multiprocessing.get_context("fork")
+LATE = ("torch._dynamo", "torch.distributed.nn", "torch.utils.tensorboard", "PIL.PngImagePlugin")
+"""Modules that torch, or the program, imports when it needs them."""
 BAR_SECONDS, tqdm.monitor_interval = tqdm.monitor_interval, 0
 """No thread watches bars before a fork; the program's own has one."""
 tqdm.set_lock(threading.RLock())
@@ -196,28 +198,20 @@ def run(words: Sequence[str], hook: Callable[[], object] = bool) -> Done:
     return Program(words, hook).wait()
 
 
-def preload(runs: Sequence[Sequence[str]], folder: Path) -> None:
-    """Import all that the program may, once, for those that are forked from here: what it imports
-    in `runs`, of which `folder` is the working directory."""
+def preload(folder: Path) -> None:
+    """Import all that the program may, once, for those that are forked from here; what they share
+    lies in a folder. (No TemporaryDirectory: it would be removed by each child.)"""
     import torch
 
     torch.set_num_threads(1)
-    importlib.import_module("train")
-    importlib.import_module("experiments")
+    for name in ("train", "experiments"):
+        importlib.import_module(name)
     os.environ |= {"FAULTS": str(folder), "START_UP": str(time.process_time())}
-    names = folder / "modules.json"
-
-    def tell() -> None:
-        atexit.register(lambda: names.write_text(json.dumps(list(sys.modules))))
-
-    with chdir(folder):
-        for words in runs:
-            program = Program(words, tell)
-            program.wait_for(lambda: False)
-            assert program.status == 0, f"not even this works: {' '.join(words)}"
-            for name in set(json.loads(names.read_text())) - {*sys.modules}:
-                with suppress(ImportError):  # of those that code made, not a file
-                    importlib.import_module(name)
+    packages = [path.parent for path in ROOT.glob("*/__init__.py")]
+    files = [file.relative_to(ROOT) for package in packages for file in package.rglob("*.py")]
+    for name in (*LATE, *(".".join(file.with_suffix("").parts) for file in sorted(files))):
+        with suppress(ImportError):  # of what is not installed
+            importlib.import_module(name.removesuffix(".__init__"))
     assert threading.active_count() == 1, f"threads before the fork: {threading.enumerate()}"
     gc.collect()
     gc.freeze()
