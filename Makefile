@@ -27,7 +27,7 @@ help:
 	@echo "make eye       train a reader of pictures (about 5 hours; docs/data.md names its data)"
 	@echo "make test      run all tests, in parallel (about 5 minutes on 2 cores)"
 	@echo "make quick     run the fast tests (about a minute)"
-	@echo "make campaign  kill it, fail its disk, feed it broken files, some 2,300 times (10 minutes);"
+	@echo "make campaign  kill it, fail its disk, feed it broken files, some 2,800 times (10 minutes);"
 	@echo "               SEED=N chooses other trials"
 	@echo "make sanitize  test the compiled kernels under address and undefined-behaviour sanitizers,"
 	@echo "               for AVX-512 and AVX2 (about 10 minutes)"
@@ -116,7 +116,7 @@ quick: .venv/installed-dev
 	@.venv/bin/python -m pytest -q -n auto --dist worksteal -m "not slow"
 
 campaign: .venv/installed-dev
-	@.venv/bin/python tests/campaign --seed $(SEED)
+	@.venv/bin/python tests/faults --seed $(SEED)
 
 sanitize: .venv/installed-dev
 	@PYTHONPATH=. .venv/bin/python tests/sanitize.py

@@ -16,10 +16,26 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
+MANY = 200
+"""Modules, such as those of `torch._dynamo`, which the first optimiser imports."""
+_frozen = 0
+
+
 def pytest_collection_finish():
     """What is imported is not looked through at every collection of garbage, such as an epoch's."""
-    gc.collect()
-    gc.freeze()
+    freeze_imports()
+
+
+def pytest_runtest_logfinish():
+    freeze_imports()
+
+
+def freeze_imports():
+    global _frozen
+    if len(sys.modules) > _frozen + MANY:
+        gc.collect()
+        gc.freeze()
+        _frozen = len(sys.modules)
 
 
 @pytest.fixture

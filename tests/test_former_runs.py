@@ -98,7 +98,7 @@ def test_a_run_of_two_processes_goes_on_to_the_end_that_it_had(runs):
     """And stops early, with the best epoch that came before it was stopped."""
     run = MODELS / NAMES[3] / "stopped"
     best = load_checkpoint(run / BEST)["metrics"]
-    process = torchrun.start(ROOT / "train.py", "-r", str(run), "-d", "cpu")
+    process = torchrun.start_forked(ROOT / "train.py", "-r", str(run), "-d", "cpu")
     assert process.wait(timeout=100) == 0
     assert end_of(run) == pytest.approx(expected("ends", NAMES[3]), **TOLERANCE)
     assert load_checkpoint(run / BEST)["metrics"] == best

@@ -26,6 +26,9 @@ corpus.CARRIERS = dict(list(corpus.CARRIERS.items())[::12])
 exam.NUM_EXAM_LINES = 8
 exam.TEXTS_PER_PRIMER = exam.NUM_PRIMERS_TRIED = 2
 sys.argv += ["-o", "trainer.args.precision=float32"]
+if "three" in sys.argv:
+    sys.argv += ["-o", "trainer.args.steps_per_epoch=10"]
+    sys.argv += ["-o", "data_loader.args.dataset.args.embedded_size=200"]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 """Runs train.py for a few steps; what learned a hand is examined by a few lines."""

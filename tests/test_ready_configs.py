@@ -18,6 +18,7 @@ from base.checkpoint import load_checkpoint
 from base.config.values import read_config
 from logger.metrics_csv import read_rows
 from model import load
+from model.layers.kernels.library import kernels
 from model.reader import Reader
 from model.writer import Writer
 from parse_config import choices, config_binder
@@ -38,6 +39,8 @@ STEPS = 5
 def workplace(tmp_path, monkeypatch, logging_restored):
     """An empty folder in which the script runs; its logging does not reach other tests."""
     monkeypatch.chdir(tmp_path)
+    for bfloat16 in (False, True):
+        kernels(bfloat16)  # from the cache of all tests: else they would be compiled here
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
 
 

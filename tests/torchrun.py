@@ -1,4 +1,4 @@
-"""A script in two processes, as torchrun starts it."""
+"""A script in two processes, as torchrun starts it, or forked from one."""
 
 import os
 import subprocess
@@ -19,3 +19,9 @@ def start(
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *launcher)
     command = [sys.executable, *torchrun, str(script), *words]
     return subprocess.Popen(command, env=environment, text=True, **options)
+
+
+def start_forked(script: Path, *words: str) -> subprocess.Popen:
+    """Start a script in two processes that import everything once; the launcher is none."""
+    helper = Path(__file__).with_name("two_processes.py")
+    return subprocess.Popen([sys.executable, str(helper), str(script), *words])

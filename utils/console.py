@@ -82,16 +82,19 @@ class Interruptible:
     """A block in which, after `set_up`, a signal of `SIGNALS` raises KeyboardInterrupt(number).
 
     If an import turns this KeyboardInterrupt into another error, the block raises it again. A
-    second signal ends the process at once.
+    second signal ends the process at once, and so does one in a finaliser, out of which Python lets
+    no exception.
     """
 
     def __enter__(self) -> None:
         self._received = 0
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._unraisable
         self._handled = [number for number in SIGNALS if signal.getsignal(number) is _end]
         for number in self._handled:
             signal.signal(number, self._interrupt)
 
     def __exit__(self, error: object, *_: object) -> None:
+        sys.unraisablehook = self._hook
         self._end_at_once()
         if self._received and error is not None:
             raise KeyboardInterrupt(self._received)
@@ -100,6 +103,11 @@ class Interruptible:
         self._end_at_once()
         self._received = number
         raise KeyboardInterrupt(number)
+
+    def _unraisable(self, raised: "sys.UnraisableHookArgs") -> None:
+        if isinstance(raised.exc_value, KeyboardInterrupt):
+            _end(self._received, None)
+        self._hook(raised)
 
     def _end_at_once(self) -> None:
         for number in self._handled:

@@ -76,7 +76,7 @@ def test_ink_that_is_rounded_otherwise_is_the_same():
 
 
 @pytest.mark.parametrize("damaged", [None, "ink", [1, 2], [[]], ["a"] * 6, {}])
-def test_damaged_sums_are_of_no_ink(damaged):
+def test_ink_is_another_when_its_sums_are_damaged(damaged):
     assert not is_same_ink(damaged, Loaded({"train": []}, "").ink_sums["train"])
 
 

@@ -105,7 +105,7 @@ def test_what_is_not_finite_is_named(tmp_path, caplog, backward, anomaly, cause)
     assert trainer.is_complete != anomaly
 
 
-def test_too_many_in_a_row_end_the_run_with_the_last_good_weights(tmp_path):
+def test_run_ends_with_its_last_good_weights_when_too_many_steps_in_a_row_are_skipped(tmp_path):
     seen = []
 
     class Breaking(ChunkTrainer):
@@ -158,7 +158,7 @@ def test_a_run_records_how_it_ended(tmp_path):
     assert state == "failed" and reason.startswith("2 steps in a row")
 
 
-def test_planned_steps():
+def test_schedule_is_planned_for_the_steps_or_epochs_that_a_run_has():
     def planned(**options):
         return TrainingSettings(epochs=4, **options).planned_steps(7)
 
@@ -171,7 +171,7 @@ def test_planned_steps():
 # What is left behind.
 
 
-def test_curves(tmp_path):
+def test_tensorboard_has_the_curves_of_steps_and_epochs_and_the_best(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     trainer = trained(tmp_path, epochs=2, tensorboard=True, log_steps=3, clip_norm=1e-3)
@@ -300,7 +300,7 @@ def test_a_batch_that_cannot_be_validated_leaves_no_value_of_the_others(tmp_path
         assert math.isnan(float(row[name]))
 
 
-def test_each_validation_is_of_its_own_epoch(tmp_path):
+def test_metric_of_a_validation_counts_its_own_epoch_alone(tmp_path):
     trainer = trained(tmp_path, epochs=2)
     model, predictions = trainer.model.eval(), []
     for index in VALID:

@@ -107,7 +107,7 @@ def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
     assert one.carried == [None]
 
 
-def test_a_state_is_carried_when_the_step_is_over_and_not_without_the_chunk():
+def test_state_is_carried_when_the_step_is_over():
     one = stream(truncate=4, accumulate=2, batch_size=6)
     second = one.chunks()[1]
     second.carry({"hidden": torch.arange(6.0)})
@@ -117,7 +117,7 @@ def test_a_state_is_carried_when_the_step_is_over_and_not_without_the_chunk():
     assert states[0] is None and torch.equal(states[1]["hidden"], torch.arange(6.0)[second.goes_on])
 
 
-def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog):
+def test_stream_resumes_within_a_batch_and_restarts_it_when_the_data_differ(caplog):
     first = stream(truncate=4)
     (start,) = first.chunks()
     (batch,) = first._group

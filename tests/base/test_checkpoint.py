@@ -39,7 +39,7 @@ def content(value: float = 1.0) -> dict:
     }
 
 
-def test_round_trip(tmp_path):
+def test_checkpoint_holds_what_was_saved(tmp_path):
     path = tmp_path / checkpoint_name(3)
     whole = torch.arange(12.0)  # on a GPU the weights of a recurrent layer are views of one tensor
     weights = {"a": whole[:4].view(2, 2), "b": whole[4:].view(2, 4).t()}
@@ -116,7 +116,7 @@ def test_numbers_that_were_saved_as_tensors_are_read(tmp_path):
     assert type(found["metrics"]["cer"]) is type(found["training"]["progress"]["best"]) is float
 
 
-def test_missing_file_and_folder(tmp_path):
+def test_missing_file_or_folder_is_named(tmp_path):
     with pytest.raises(CheckpointError, match="no such file"):
         load_checkpoint(tmp_path / "nothing.pth")
     with pytest.raises(CheckpointError, match="cannot be read"):
@@ -150,7 +150,7 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     assert resolve_checkpoint("writer") == Path("writer")  # the folder first
 
 
-def test_the_newest_whole_one_is_taken_and_the_skipped_are_named(tmp_path, caplog):
+def test_newest_whole_checkpoint_is_taken_and_the_skipped_are_named(tmp_path, caplog):
     (tmp_path / checkpoint_name(3)).write_bytes(b"")
     save_checkpoint(tmp_path / BEST, content())
     assert newest_checkpoint(tmp_path)[0].name == BEST  # where there is no other
@@ -167,7 +167,7 @@ def test_the_newest_whole_one_is_taken_and_the_skipped_are_named(tmp_path, caplo
         find_checkpoint(broken)
 
 
-def test_the_newest_one_is_searched_for_again_if_its_run_has_replaced_all_meanwhile(
+def test_newest_checkpoint_is_searched_for_again_when_its_run_has_replaced_all(
     tmp_path, monkeypatch
 ):
     save_checkpoint(tmp_path / checkpoint_name(1), content(1))

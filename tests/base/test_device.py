@@ -8,7 +8,7 @@ from base.device import resolve_device
 from utils.checks import UserError
 
 
-def test_auto_takes_what_is_there(monkeypatch):
+def test_auto_takes_the_best_device_that_is_there(monkeypatch):
     for cuda, mps, expected in [(0, 0, "cpu"), (0, 1, "mps"), (1, 1, "cuda"), (1, 0, "cuda")]:
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=cuda: bool(there))
         monkeypatch.setattr(torch.cuda, "device_count", lambda there=cuda: there)
@@ -17,12 +17,12 @@ def test_auto_takes_what_is_there(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "mps:1", ""])
-def test_unknown_names(name):
+def test_unknown_device_is_refused_with_those_there_are(name):
     with pytest.raises(UserError, match="auto, cpu, cuda, cuda:N or mps"):
         resolve_device(name)
 
 
-def test_absent_ones_are_named(monkeypatch):
+def test_absent_device_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(UserError, match=r"'cuda:1': this PyTorch .* sees no CUDA device"):
@@ -36,7 +36,7 @@ def test_absent_ones_are_named(monkeypatch):
         resolve_device("cuda:2")
 
 
-def test_of_several_processes_each_has_its_own(monkeypatch):
+def test_each_of_several_processes_has_a_device_of_its_own(monkeypatch):
     monkeypatch.setattr(distributed, "world_size", lambda: 4)
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")

@@ -1,4 +1,4 @@
-"""Several processes compute what one does. The processes are real, started by torchrun."""
+"""Several processes compute what one does. The processes are real; torchrun starts them alike."""
 
 import json
 import math
@@ -32,7 +32,7 @@ def ran(tmp_path_factory) -> Path:
     """The folder in which two processes have run `parallel_run.py`."""
     saved = tmp_path_factory.mktemp("parallel")
     make(saved, "stopped-there", trainer=Stopped, **KINDS["plain"]).train()
-    process = torchrun.start(HERE / "parallel_run.py", str(saved))
+    process = torchrun.start_forked(HERE / "parallel_run.py", str(saved))
     try:
         assert process.wait(timeout=240) == 0
     finally:
@@ -70,7 +70,7 @@ def assert_same_run(folder: Path, trainer: ChunkTrainer) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_are_one(ran, found, tmp_path, kind):
+def test_two_processes_train_as_one_does(ran, found, tmp_path, kind):
     trainer = make(tmp_path, kind, **KINDS[kind])
     before = weights(trainer)
     trainer.train()
@@ -80,7 +80,7 @@ def test_two_processes_are_one(ran, found, tmp_path, kind):
     assert first == second  # bit for bit
 
 
-def test_the_kinds_do_what_they_are_there_for(ran):
+def test_runs_of_two_processes_skip_steps_stop_early_and_reduce_the_rate(ran):
     state = {kind: newest(ran, kind) for kind in KINDS}
     assert int(rows(ran / "models/tiny/skipping")[0]["skipped_steps"]) > 0
     assert state["stopping"]["epoch"] == 3
@@ -91,7 +91,7 @@ def newest(saved: Path, run: str) -> dict:
     return load_checkpoint(checkpoints(saved / "models" / "tiny" / run)[0])
 
 
-def test_a_run_of_two_is_resumed_by_one(ran, found, tmp_path):
+def test_one_process_resumes_the_run_of_two(ran, found, tmp_path):
     assert found["signals"] == [signal.SIGINT, signal.SIGINT]  # only the second one got it
     state = newest(ran, "stopped-here")
     assert state["step"] == STOPPED_AFTER
@@ -101,7 +101,7 @@ def test_a_run_of_two_is_resumed_by_one(ran, found, tmp_path):
     assert_same_run(resumed.run.models, whole)
 
 
-def test_a_run_of_one_is_resumed_by_two(ran, tmp_path):
+def test_two_processes_resume_the_run_of_one(ran, tmp_path):
     whole = trained(tmp_path, "whole", **KINDS["plain"])
     state = newest(ran, "stopped-there")
     assert state["step"] == whole.progress.step > STOPPED_AFTER
@@ -140,7 +140,7 @@ def test_a_state_that_differs_between_the_processes_is_warned_of_once(found):
     assert found["buffers-warned"] == []
 
 
-def test_own_randomness(found):
+def test_random_numbers_are_common_unless_a_process_asks_for_its_own(found):
     first, second = found["own"]
     assert first != second
     first, second = found["common"]

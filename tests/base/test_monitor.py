@@ -9,7 +9,7 @@ from torch.optim import lr_scheduler
 from base.checkpoint import BEST, load_checkpoint
 
 
-def test_plateau_looks_at_the_monitored_value(tmp_path):
+def test_plateau_reduces_the_rate_when_the_monitored_value_stalls(tmp_path):
     def schedule(optimizer, _):
         return lr_scheduler.ReduceLROnPlateau(optimizer, patience=1, factor=0.1)
 
@@ -27,7 +27,7 @@ def test_plateau_looks_at_the_monitored_value(tmp_path):
         ("min valid_error", [math.nan, 3, math.nan, math.inf, 1], 4, 2),
     ],
 )
-def test_early_stopping_and_the_best(tmp_path, monitor, values, epochs, best):
+def test_run_stops_early_and_keeps_its_best_epoch(tmp_path, monitor, values, epochs, best):
     options = {"monitor": monitor, "early_stop": 2, "epochs": len(values)}
     trainer = make(tmp_path, trainer=scripted(*values), **options)
     assert trainer.train() is None

@@ -28,7 +28,7 @@ from base.config.torch_parts import SIGNATURES
 from base.optimizer_step import SCHEDULED
 
 
-def test_clipping_by_norm(tmp_path):
+def test_gradient_is_scaled_to_the_norm_when_it_is_larger(tmp_path):
     moved = {}
     for clip_norm in (None, 0.01):
         trainer = make(tmp_path, str(clip_norm), lr=1.0, clip_norm=clip_norm, **ONE_STEP)
@@ -42,7 +42,7 @@ def test_clipping_by_norm(tmp_path):
     assert close({n: 0.01 / norm * part for n, part in moved[None].items()}, moved[0.01], 1e-7)
 
 
-def test_moving_average(tmp_path):
+def test_moving_average_warms_up_to_its_decay(tmp_path):
     seen = []
 
     class Watching(ChunkTrainer):

@@ -19,7 +19,7 @@ def draws() -> list[float]:
     ]
 
 
-def test_what_runs_inside_draws_nothing_from_outside():
+def test_random_state_is_kept_when_a_block_draws():
     seed_all(3)
     expected = draws()
     seed_all(3)

@@ -192,7 +192,7 @@ def test_steps_of_another_size_keep_the_place_in_the_schedule(tmp_path, changed,
     assert rates(again)[2:] == pytest.approx(rates(whole)[2:])
 
 
-def test_another_rate_applies_from_there_on(tmp_path):
+def test_another_rate_applies_from_where_a_run_is_resumed(tmp_path):
     make(tmp_path, "a", epochs=1).train()
     trainer, _ = go_on(tmp_path, "a", epochs=2, lr=0.001)
     assert rates(trainer) == [0.05, 0.001]
@@ -233,7 +233,7 @@ def test_a_schedule_of_ones_own_steps_to_its_place_when_its_settings_change(tmp_
     assert trainer.optimizer_step.learning_rate == pytest.approx(expected)
 
 
-def test_what_a_plateau_reduced_stands(tmp_path):
+def test_rate_stays_reduced_when_the_patience_of_a_plateau_changes(tmp_path):
     def never(optimizer, _, patience):
         return lr_scheduler.ReduceLROnPlateau(optimizer, patience=patience, factor=0.5)
 

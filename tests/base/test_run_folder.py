@@ -72,7 +72,7 @@ def test_each_start_leaves_how_it_ended(run):
 
 
 @pytest.mark.parametrize("data", [b"\xff\x00", b"{", b"[" * 100_000, b"[1]", b'{"runs": "none"}'])
-def test_a_record_that_is_none_is_kept_aside(run, caplog, data):
+def test_broken_record_of_a_run_is_kept_aside(run, caplog, data):
     run.models.mkdir(parents=True)
     (run.models / "run.json").write_bytes(data)
     run.create({}, 1)

@@ -45,7 +45,7 @@ def test_a_failure_asks_to_stop_and_the_first_one_is_reported():
             raise ValueError("no disk error passes")
 
 
-def test_under_nohup_it_stays_ignored():
+def test_signal_stays_ignored_under_nohup():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopRequest() as stop:

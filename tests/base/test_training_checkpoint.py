@@ -13,7 +13,7 @@ from base.run_state import Sums
 QUIET = {"valid": False, "monitor": None}
 
 
-def test_period_and_number_of_checkpoints(tmp_path):
+def test_every_second_epoch_and_the_last_are_saved_and_the_last_three_kept(tmp_path):
     trainer = make(tmp_path, save_period=2, keep_last=3, epochs=7)
     finish, names = trainer._finish, []
 
@@ -66,7 +66,7 @@ def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
     assert same(weights(rest), weights(whole))
 
 
-def test_the_best_is_a_sound_one(tmp_path):
+def test_best_checkpoint_is_a_sound_one(tmp_path):
     """What is monitored may be of the whole epoch, and only its last step the ruin."""
 
     class Ruined(ChunkTrainer):
@@ -114,7 +114,7 @@ def best(trainer):
 
 
 @pytest.mark.parametrize(("start", "expected"), [(2, (2, 2.0)), (3, (2, 2.0)), (4, (4, 1.0))])
-def test_a_new_run_takes_the_best_of_what_led_to_it_along(tmp_path, start, expected):
+def test_branched_run_takes_along_the_best_checkpoint_before_its_start(tmp_path, start, expected):
     train(tmp_path, 3.0, 2.0, 2.5, 1.0)
     values = (3.0, 2.0, 2.5, 1.0, 2.6)[: start + 1]
     other = train(tmp_path, *values[:-1], 2.6, source=f"checkpoint-epoch{start}.pth", run="other")
@@ -123,7 +123,7 @@ def test_a_new_run_takes_the_best_of_what_led_to_it_along(tmp_path, start, expec
 
 
 @pytest.mark.parametrize("change", ["lost", "other monitor"])
-def test_where_the_best_is_not_there_the_next_epoch_is_it(tmp_path, change):
+def test_next_epoch_is_the_best_when_the_best_is_lost_or_monitored_otherwise(tmp_path, change):
     first = train(tmp_path, 3.0, 2.0, 2.5, 1.0)
     options = {"monitor": "min error"} if change == "other monitor" else {}
     (first.run.models / "checkpoint-epoch2.pth").unlink()
@@ -145,7 +145,9 @@ def test_a_damaged_newer_checkpoint_is_kept_aside(tmp_path):
 @pytest.mark.parametrize(
     ("first", "bound"), [(3.0, 33.0), (0.01, 10.01), (-0.5, 9.5), (-20.0, 180.0)]
 )
-def test_the_bound_of_a_loss_that_is_small_or_negative(tmp_path, monkeypatch, first, bound):
+def test_epoch_is_sound_until_its_loss_is_ten_times_the_first_above_it(
+    tmp_path, monkeypatch, first, bound
+):
     """Ten times the first one above it, whatever its sign, or ten if that is less than one."""
     trainer = make(tmp_path)
     trainer._last_batches = []

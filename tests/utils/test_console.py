@@ -108,6 +108,19 @@ def test_a_signal_is_an_interrupt_with_its_number_and_nothing_before_set_up():
     assert done.returncode == 0, done.stderr
 
 
+def test_a_signal_in_a_callback_that_lets_no_exception_out_ends_the_process():
+    done = python(
+        "import weakref",
+        "from utils import console",
+        "console.set_up()",
+        "class Thing: pass",
+        "thing = Thing()",
+        "seen = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))",
+        "with console.Interruptible(): del thing; print('goes on')",
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (143, b"", b"error: interrupted\n")
+
+
 def test_an_ignored_interrupt_stays_ignored():
     """As a shell has it for what it starts in the background."""
     done = python(

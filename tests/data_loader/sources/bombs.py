@@ -231,7 +231,7 @@ BOMBS |= {
     },
     "keywords alone": lambda: {"a.unp": b".VERSION 1\n" + b".A\n" * 5_000_000},
     "segments of a broken component": lambda: {
-        "a.unp": b".PEN_DOWN\n1 x\n.PEN_UP\n" + b'.SEGMENT A 0 ? "a"\n' * 100_000
+        "a.unp": b".PEN_DOWN\n1 x\n.PEN_UP\n" + b'.SEGMENT A 0 ? "a"\n' * 40_000
     },
 }
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from notes.formats import note_files, read_pages
-from tests.campaign.damage import damaged
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import put
 from tests.data_loader.sources.bombs import check_bombs
+from tests.faults.damage import damaged
 from tests.notes.note_files import (
     COMPRESSED,
     LINE,
@@ -520,7 +520,7 @@ BOMBS = {
         "a.svg",
         lambda: svg(f'<path stroke="red" d="M0 0{"C9 99 -99 -9 5 5" * 100_000}"/>'),
     ),
-    "contexts": ("a.inkml", lambda: inkml('<trace contextRef="#pressure">1 2 3</trace>' * 50_000)),
+    "contexts": ("a.inkml", lambda: inkml('<trace contextRef="#pressure">1 2 3</trace>' * 15_000)),
     "brackets": ("a.excalidraw", lambda: excalidraw(*[[[]]] * 300_000)),
     "pages": ("a.xopp", lambda: xopp("", "", 100_000)),
 }

@@ -3,20 +3,21 @@
 import builtins
 import errno
 import io
+import itertools
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-NAMES = ("open", "fsync", "replace", "rename", "link", "unlink", "remove", "mkdir")
+MOVES = ("replace", "rename", "link")
+NAMES = ("open", "fsync", *MOVES, "unlink", "remove", "mkdir")
 """Of `os`; beside them the built-in open is watched, and what reads and writes its files."""
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT)
 FULL = (errno.ENOSPC, errno.EDQUOT)
-CHANGES = {"write", "fsync", "replace", "rename", "link", "mkdir", "create"}
+CHANGES = {"write", "fsync", *MOVES, "mkdir", "create"}
 """What a full disk refuses as long as it is full."""
-
-Event = Callable[[str, str], None]
 
 
 class Disk:
@@ -29,12 +30,12 @@ class Disk:
         after: whether `event` is called after the call instead.
     """
 
-    def __init__(self, event: Event, *, after: bool = False) -> None:
+    def __init__(self, event: Callable[[str, str], None], *, after: bool = False) -> None:
         self.event, self.after = event, after
 
     def __call__(self) -> None:
         """Put the watched calls in the place of the real ones."""
-        self.folder, self.owner = os.path.realpath(os.curdir), os.getpid()
+        self.folder, self.owner = os.path.realpath(os.curdir) + os.sep, os.getpid()
         for name in NAMES:
             setattr(os, name, self._watched(name, getattr(os, name)))
         self.open = io.open
@@ -45,36 +46,34 @@ class Disk:
         if isinstance(path, int):
             path = os.readlink(f"/proc/self/fd/{path}")
         path = os.path.realpath(os.fsdecode(path))
-        if os.getpid() == self.owner and path.startswith(self.folder + os.sep):
+        if os.getpid() == self.owner and path.startswith(self.folder):
             self.event(kind, path)
+
+    @contextmanager
+    def _told(self, kind: str, path: Any, after: Any) -> Iterator[None]:
+        """Tell of a call before or after it; then what was moved has another name."""
+        if not self.after:
+            self.happens(kind, path)
+        yield
+        if self.after:
+            self.happens(kind, after)
 
     def _watched(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(path: Any, *arguments: Any, **options: Any) -> Any:
-            if not self.after:
-                self.happens(name, path)
-            result = real(path, *arguments, **options)
-            if self.after:
-                # What was moved is told of by its new name.
-                moved = name in ("replace", "rename", "link")
-                self.happens(name, arguments[0] if moved else path)
-            return result
+            with self._told(name, path, arguments[0] if name in MOVES else path):
+                return real(path, *arguments, **options)
 
         return call
 
     def _open(self, file: Any, mode: str = "r", buffering: int = -1, *text: Any, **named: Any):
         """Open as the built-in function does, on a raw file that tells of its calls."""
-        if isinstance(file, int) or named.get("opener") or not named.get("closefd", True):
-            return self.open(file, mode, buffering, *text, **named)
-        if not os.path.realpath(os.fsdecode(file)).startswith(self.folder + os.sep):
+        plain = not (isinstance(file, int) or named.get("opener")) and named.get("closefd", True)
+        if not plain or not os.path.realpath(os.fsdecode(file)).startswith(self.folder):
             return self.open(file, mode, buffering, *text, **named)
         new = any(letter in mode for letter in "wxa")
-        kind = "create" if new else "open"
-        if not self.after:
-            self.happens(kind, file)
-        raw = _Raw(file, mode.replace("b", "").replace("t", ""))
+        with self._told("create" if new else "open", file, file):
+            raw = _Raw(file, mode.replace("b", "").replace("t", ""))
         raw.disk = self
-        if self.after:
-            self.happens(kind, file)
         if buffering == 0:
             return raw
         kinds = {True: io.BufferedRandom, False: io.BufferedWriter if new else io.BufferedReader}
@@ -88,10 +87,7 @@ class Disk:
 
 
 class _Raw(io.FileIO):
-    """A file without a buffer that tells a `Disk` of what is read and written.
-
-    What happens at a write happens when half is written.
-    """
+    """A file without a buffer that tells a `Disk` of what is read, and of what is half written."""
 
     disk: Disk
 
@@ -110,47 +106,39 @@ class _Raw(io.FileIO):
         return super().readall()
 
 
-def _note(file: Path, line: str) -> None:
-    """Add a line to a file outside of the watched folder."""
-    with open(file, "a", encoding="utf-8") as opened:
-        opened.write(f"{line}\n")
-
-
-def count(found: Path) -> Disk:
-    """Write a line into `found` for each call."""
-    return Disk(lambda kind, path: _note(found, f"{kind} {path}"))
+def note_calls(file: Path) -> Disk:
+    """Write a line into a file outside of the watched folder for each call: `KIND PATH`."""
+    return Disk(lambda kind, path: _add_line(file, f"{kind} {path}"))
 
 
 def kill_at(number: int, *, after: bool, signals: tuple[int, ...] = (signal.SIGKILL,)) -> Disk:
     """Let the process get signals just before, or after, its call `number` from 0."""
-    seen = [0]
+    calls = itertools.count()
 
     def event(kind: str, path: str) -> None:
-        seen[0] += 1
-        if seen[0] - 1 == number:
-            for one in signals:
-                os.kill(os.getpid(), one)
+        if next(calls) == number:
+            for signal_number in signals:
+                os.kill(os.getpid(), signal_number)
 
     return Disk(event, after=after)
 
 
-def fail_at(number: int, code: int, told: Path, *, lasting: bool) -> Disk:
-    """Let the call `number` from 0 fail with an error, and write what fails into `told`.
-
-    Args:
-        number: of the call.
-        code: of the error.
-        told: outside of the watched folder.
-        lasting: whether all calls after it that take space fail as well.
-    """
-    seen = [0]
+def fail_at(number: int, code: int, failed: Path, *, lasting: bool) -> Disk:
+    """Let the call `number` from 0 fail with an error, and note what fails in the file `failed`,
+    outside of the watched folder; `lasting` lets all calls after it fail that take space."""
+    calls = itertools.count()
 
     def event(kind: str, path: str) -> None:
-        seen[0] += 1
-        if seen[0] - 1 == number or (lasting and seen[0] > number and kind in CHANGES):
-            _note(told, f"{kind} {path}")
+        call = next(calls)
+        if call == number or (lasting and call > number and kind in CHANGES):
+            _add_line(failed, f"{kind} {path}")
             # As the system does: neither fsync nor read and write name the file.
             named = () if kind in ("fsync", "write", "read") else (path,)
             raise OSError(code, os.strerror(code), *named)
 
     return Disk(event)
+
+
+def _add_line(file: Path, line: str) -> None:
+    with open(file, "a", encoding="utf-8") as opened:
+        opened.write(f"{line}\n")

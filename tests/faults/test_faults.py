@@ -1,0 +1,45 @@
+"""A few trials of each case, and hostile files of each format; `make campaign` runs them all."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from data_loader import read_ink
+from notes.formats import read_pages
+from parse_config import plan_from_file
+from tests.faults.hostile import FORMATS, Limits, hostile
+from utils.checks import UserError
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.timeout(600)
+def test_a_few_trials_of_each_case_find_no_failure():
+    # A seed whose trials take little time.
+    words = [sys.executable, str(Path(__file__).parent), "--seed", "2146", "--scale", "0.01"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("form", FORMATS, ids=[form.name for form in FORMATS])
+def test_a_hostile_file_is_read_or_refused_in_time(tmp_path, form):
+    if form.name == "a.rm":
+        pytest.importorskip("rmscene", reason="rmscene is not installed")
+    path, rng = tmp_path / form.name, random.Random(f"2 {form.name}")
+    is_config = form.name == "a.config"
+    readers = [lambda: plan_from_file(path).checked()] if is_config else []
+    readers += [] if is_config else [lambda: [*read_pages(path)], lambda: read_ink(path)]
+    for _ in range(3):
+        path.write_bytes(hostile(rng, form))
+        for read in readers:
+            start = time.process_time()
+            try:
+                read()
+            except UserError as error:
+                assert str(error)
+            assert time.process_time() - start < Limits().seconds
