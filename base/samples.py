@@ -51,24 +51,20 @@ class Sample:
         return np.zeros(len(self.ink), np.uint8) if self.missing is None else self.missing
 
 
-class Column:
-    """An array in a `.npy` file, mapped at its first use; a process that gets it gets its path."""
+class Column(np.ndarray):
+    """An array in a `.npy` file, mapped and read-only; a process that gets it gets its path."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path | None = None  # None for what is made of a column
 
-    @cached_property
-    def values(self) -> np.ndarray:
-        """The array, read-only; raises an OSError or ValueError if the file is not a whole one."""
-        return np.load(self.path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    @classmethod
+    def of(cls, path: Path) -> "Column":
+        """Return the column in a file; raises an OSError or ValueError if it is not a whole one."""
+        column = np.load(path, mmap_mode="r", allow_pickle=False).view(cls)
+        column.path = path
+        return column
 
-    def __reduce__(self) -> tuple[type, tuple[Path]]:
-        return Column, (self.path,)
-
-
-def values_of(array: np.ndarray | Column) -> np.ndarray:
-    """Return the array that an array or a column is."""
-    return array.values if isinstance(array, Column) else array
+    def __reduce__(self) -> tuple[Any, ...]:
+        return super().__reduce__() if self.path is None else (Column.of, (self.path,))
 
 
 class Store(ABC):
@@ -76,6 +72,8 @@ class Store(ABC):
 
     key: str | None = None
     """What is the same for the same samples in all processes; None if nothing is known to be."""
+    folder: Path | None = None
+    """The folder of the samples, beside which that of what is made of them lies."""
 
     @abstractmethod
     def sample(self, number: int) -> Sample:
@@ -127,14 +125,10 @@ class Part:
     """Samples of one store."""
 
     store: Store
-    kept_numbers: np.ndarray | Column
+    numbers: np.ndarray
+    """The samples' numbers in the store, `(samples,)` int."""
     suffix: str = ""
     """Ends the names of the samples."""
-
-    @property
-    def numbers(self) -> np.ndarray:
-        """The samples' numbers in the store, `(samples,)` int."""
-        return values_of(self.kept_numbers)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -156,10 +150,19 @@ class Samples(Sequence[Sample]):
     @classmethod
     def of(cls, samples: Iterable[Sample]) -> "Samples":
         """Return any samples as `Samples`."""
-        if isinstance(samples, Samples):
-            return samples
-        held = samples if isinstance(samples, list) else list(samples)
-        return cls((Part(Held(held), np.arange(len(held))),)) if held else cls()
+        return samples if isinstance(samples, Samples) else cls.by_split({"": samples})[""]
+
+    @classmethod
+    def by_split(cls, lists: Mapping[str, Iterable[Sample]]) -> "dict[str, Samples]":
+        """Return any samples by split as `Samples`; those of several lists have one store."""
+        numbers: dict[Sample, int] = {}
+        found = {}
+        for split, samples in lists.items():
+            if not isinstance(samples, Samples):
+                found[split] = [numbers.setdefault(one, len(numbers)) for one in samples]
+        store = Held([*numbers])
+        parts = {split: (Part(store, np.array(of)),) if of else () for split, of in found.items()}
+        return {n: cls(parts[n]) if n in parts else samples for n, samples in lists.items()}
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -182,13 +185,14 @@ class Samples(Sequence[Sample]):
         return Samples((*self.parts, *Samples.of(other).parts))
 
     def take(self, places: np.ndarray) -> "Samples":
-        """Return the samples at some places, given in ascending order, or at places of one part."""
-        parts, start = [], 0
-        for part in self.parts:
-            within = places[(places >= start) & (places < start + len(part))] - start
-            if len(within):
-                parts.append(replace(part, kept_numbers=part.numbers[within]))
-            start += len(part)
+        """Return the samples at some places, in their order."""
+        starts = np.cumsum([0, *map(len, self.parts)])
+        part_of = np.searchsorted(starts, places, side="right") - 1
+        parts = []
+        for run in filter(len, np.split(places, np.flatnonzero(np.diff(part_of)) + 1)):
+            number = int(np.searchsorted(starts, run[0], side="right")) - 1
+            part = self.parts[number]
+            parts.append(replace(part, numbers=part.numbers[run - starts[number]]))
         return Samples(tuple(parts))
 
     def chosen(self, name: str, places: Callable[[], np.ndarray]) -> "Samples":
@@ -196,7 +200,7 @@ class Samples(Sequence[Sample]):
         if len(self.parts) != 1 or self.key is None:
             return self.take(places())
         numbers = self.kept(name, lambda: self.parts[0].numbers[places()])
-        return Samples((replace(self.parts[0], kept_numbers=numbers),))
+        return Samples((replace(self.parts[0], numbers=numbers),))
 
     def named(self, suffix: str) -> "Samples":
         """Return the samples with a suffix to their names."""
@@ -240,15 +244,18 @@ class Samples(Sequence[Sample]):
         """The samples that are in memory."""
         return Samples(tuple(part for part in self.parts if part.store.key is None))
 
-    @property
-    def identities(self) -> Iterator[object]:
-        """What tells each sample from others: itself if it is in memory, else store and number."""
+    def places_in(self, others: "Samples") -> np.ndarray:
+        """Return the place of each sample among others, which have each of them, once."""
+        starts = np.cumsum([0, *map(len, others.parts)]).tolist()
+        found = [np.zeros(0, np.int64)]
         for part in self.parts:
-            if part.store.key is None:
-                yield from map(part.sample, range(len(part)))
-            else:
-                where = (part.store, part.suffix)
-                yield from ((*where, number) for number in part.numbers.tolist())
+            which = part.store, part.suffix
+            same = [n for n, one in enumerate(others.parts) if (one.store, one.suffix) == which]
+            numbers = np.concatenate([others.parts[n].numbers for n in same])
+            places = np.concatenate([np.arange(starts[n], starts[n + 1]) for n in same])
+            order = np.argsort(numbers)
+            found.append(places[order[np.searchsorted(numbers[order], part.numbers)]])
+        return np.concatenate(found)
 
     @cached_property
     def key(self) -> str | None:
@@ -270,28 +277,22 @@ class Samples(Sequence[Sample]):
 
 
 class Seen:
-    """Which samples were seen: those in memory by themselves, others by store and number."""
+    """Which samples were seen, by their stores and numbers."""
 
     def __init__(self) -> None:
-        self._held: set[Sample] = set()
         self._numbers: dict[tuple[Store, str], np.ndarray] = {}
 
-    def new(self, samples: Iterable[Sample]) -> Samples:
+    def new(self, samples: Samples) -> Samples:
         """Return those of `samples` that were not seen before, each once."""
         parts = []
-        for part in Samples.of(samples).parts:
-            if part.store.key is None:
-                held = [part.sample(place) for place in range(len(part))]
-                held = [sample for sample in dict.fromkeys(held) if sample not in self._held]
-                self._held.update(held)
-                parts += Samples.of(held).parts
-                continue
+        for part in samples.parts:
             which, empty = (part.store, part.suffix), np.zeros(0, np.int64)
-            seen, numbers = self._numbers.get(which, empty), part.numbers
-            numbers = numbers[~np.isin(numbers, seen)]
-            self._numbers[which] = np.concatenate([seen, numbers])
-            if len(numbers) == len(part):
+            seen = self._numbers.get(which, empty)
+            first = np.sort(np.unique(part.numbers, return_index=True)[1])
+            new = first[~np.isin(part.numbers[first], seen)]
+            self._numbers[which] = np.concatenate([seen, part.numbers[new]])
+            if len(new) == len(part):
                 parts.append(part)
-            elif len(numbers):
-                parts.append(replace(part, kept_numbers=numbers))
+            elif len(new):
+                parts.append(replace(part, numbers=part.numbers[new]))
         return Samples(tuple(parts))

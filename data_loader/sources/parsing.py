@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -80,6 +81,7 @@ class Parsed:
 
     samples: list[Sample] = field(default_factory=list)
     left_out: list[Fault] = field(default_factory=list)
+    notes: list[Any] = field(default_factory=list)  # values of JSON, about samples that are made
     budget: Budget = field(default_factory=memory_budget)  # bytes that samples and faults may take
 
     @contextmanager

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -34,18 +34,18 @@ import numpy as np
 from filelock import FileLock
 
 from base import distributed
-from base.base_dataset import stacked
+from base.base_dataset import BaseDataset, stacked
 from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.preparing import Preparing
 from base.samples import Column, Part, Sample, Samples, Store
-from data_loader.sources.fetching import INDEX, digest_of, fetched
+from data_loader.sources.fetching import INDEX, digest_of, digest_of_file, fetched
 from data_loader.sources.parsing import Fault, Parsed, first_of
 from utils.checks import DataError
 from utils.files import atomic_write, check_writable, user_cache, write_json
 from utils.normalisation import Moments, moments_of
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 STRINGS = ("text", "name", "writer", "group")
 EXTRA = "extra."  # begins the names of columns of extras
 ORDER, LENGTHS, KEPT = "order.npy", "lengths.npy", "kept"
@@ -87,9 +87,7 @@ class _Rows:
     def __init__(self, path: Path) -> None:
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115
         np.lib.format.read_magic(self._file)
-        shape, is_by_column, self._dtype = np.lib.format.read_array_header_1_0(self._file)
-        if is_by_column:
-            raise DataError(f"{path.parent.parent} is of a former version: remove it")
+        shape, _, self._dtype = np.lib.format.read_array_header_1_0(self._file)
         self._start, self._shape = self._file.tell(), shape[1:]
         self._size = self._dtype.itemsize * math.prod(self._shape)
 
@@ -165,11 +163,11 @@ class Shards(Store):
 
     @cached_property
     def _order(self) -> Column:
-        return Column(self._file(ORDER))
+        return Column.of(self._file(ORDER))
 
     @cached_property
     def _lengths(self) -> Column:
-        return Column(self._file(LENGTHS))
+        return Column.of(self._file(LENGTHS))
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -195,16 +193,21 @@ class Shards(Store):
         """What was left out."""
         return [Fault(*arguments) for arguments in self.index["faults"]]
 
+    @property
+    def notes(self) -> list[Any]:
+        """What was noted about samples that were made, see `derived`."""
+        return self.index["notes"]
+
     def sample(self, number: int) -> Sample:
-        place = int(self._order.values[number])
+        place = int(self._order[number])
         shard = bisect_right(self._starts, place) - 1
         return self._shard(shard).sample(place - self._starts[shard])
 
     def shards(self, numbers: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self._starts, self._order.values[numbers], side="right") - 1
+        return np.searchsorted(self._starts, self._order[numbers], side="right") - 1
 
     def lengths(self, numbers: np.ndarray) -> np.ndarray:
-        return self._lengths.values[numbers].astype(np.int64)
+        return self._lengths[numbers].astype(np.int64)
 
     def strings(self, field: str, numbers: np.ndarray) -> Iterator[str]:
         place_of = STRINGS.index(field)
@@ -218,7 +221,7 @@ class Shards(Store):
     def _places(self, numbers: np.ndarray) -> Iterator[tuple[_Shard, int]]:
         """Yield the shard of each sample, and its place there."""
         shards = self.shards(numbers)
-        within = self._order.values[numbers] - np.array(self._starts)[shards]
+        within = self._order[numbers] - np.array(self._starts)[shards]
         for shard, place in zip(shards.tolist(), within.tolist(), strict=True):
             yield self._shard(shard), place
 
@@ -227,8 +230,7 @@ class Shards(Store):
         with suppress(OSError, ValueError):
             return json.loads(plain.read_text())
         with suppress(OSError, ValueError):
-            column = Column(array)
-            return column if column.values is not None else None
+            return Column.of(array)
         value = make()
         with suppress(OSError):  # Where nothing can be written, it is computed each time.
             array.parent.mkdir(exist_ok=True)
@@ -236,7 +238,7 @@ class Shards(Store):
                 write_json(plain, value, indent=None)
                 return value
             atomic_write(array, lambda file: np.save(file, value))
-            return Column(array)
+            return Column.of(array)
         return value
 
 
@@ -448,10 +450,12 @@ def _write_block(
         shutil.rmtree(leftover)
     shards: list[dict[str, Any]] = []
     faults: list[Fault] = []
+    notes: list[Any] = []
     samples: list[Sample] = []
     points = 0
     for parsed in read(block):
         faults += parsed.left_out
+        notes += parsed.notes
         for sample in parsed.samples:
             samples.append(sample)
             points += len(sample.ink)
@@ -460,7 +464,7 @@ def _write_block(
                 samples, points = [], 0
     if samples:
         shards.append(_write_shard(folder, f"{number:05}-{len(shards):03}", samples))
-    record = {"shards": shards, "faults": [fault.args for fault in faults]}
+    record = {"shards": shards, "faults": [fault.args for fault in faults], "notes": notes}
     write_json(folder / f"{number:05}.json", record, indent=None)
 
 
@@ -497,7 +501,7 @@ def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]
     shards = [shard for record in records for shard in record["shards"]]
     faults = [Fault(*arguments) for record in records for arguments in record["faults"]]
     names: list[str] = []
-    lengths = []
+    lengths = [np.zeros(0, np.int64)]
     for shard in shards:
         opened = _Shard(folder / shard["name"], ())
         names += (opened.strings(place)[1] for place in range(shard["samples"]))
@@ -510,14 +514,15 @@ def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]
         faults += [Fault("a name that another sample has", name=names[n]) for n in taken]
         order = [n for n, before in zip(order, previous, strict=False) if names[n] != before]
         faults.sort(key=lambda fault: fault.name)
-    if not order:
+    if not order and making.is_sorted:
         listed = ", ".join(map(str, faults[:3]))
         if len(faults) == 1:
             raise DataError(listed)
         raise DataError(f"no sample can be used; {len(faults):,} are left out: {listed}")
+    extras = shards[0]["extras"] if shards else {}
     for shard in shards:
-        if shard["extras"] != shards[0]["extras"]:
-            pair = f"{shard['extras']}, those before {shards[0]['extras']}"
+        if shard["extras"] != extras:
+            pair = f"{shard['extras']}, those before {extras}"
             raise DataError(f"samples of {folder / shard['name']} have the extras {pair}")
     columns = {
         ORDER: np.array(order, "<i4" if len(names) < 2**31 else "<i8"),
@@ -534,12 +539,58 @@ def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]
         "samples": len(order),
         "quantisation_step": 1.0 if all(shard["on_grid"] for shard in shards) else None,
         "licences": [*making.licences],
-        "extras": {name: list(shape) for name, shape in shards[0]["extras"].items()},
+        "extras": extras,
         "files": {file: (folder / file).stat().st_size for file in columns},
         "shards": shards,
         "faults": [fault.args for fault in faults],
+        "notes": [note for record in records for note in record["notes"]],
     }
-    write_json(folder / INDEX, index)
+    write_json(folder / INDEX, index, indent=None)
+
+
+def derived(
+    kind: str,
+    parents: Sequence[Samples],
+    key: Mapping[str, object],
+    blocks: Sequence[Any],
+    read: Callable[[Any], Iterable[Parsed]],
+) -> tuple[Samples, list[Any]]:
+    """Return samples that are made of others, in the order in which they are read, and the notes
+    about them; they are kept in files, beside the others, if these are.
+
+    Args:
+        kind: the name with which the folder begins.
+        parents: what the samples are made of.
+        key: what else they depend on, as values of JSON.
+        blocks, read: see `Making`.
+    """
+    stores = [part.store for samples in parents for part in samples.parts]
+    if not stores or not all(store.key and store.folder for store in stores):
+        parsed = [one for block in blocks for one in read(block)]
+        samples = Samples.of([sample for one in parsed for sample in one.samples])
+        return samples, [note for one in parsed for note in one.notes]
+    key = {**key, "parents": [samples.key for samples in parents]}
+    making = Making(kind, key, blocks, read, is_sorted=False)
+    shards = prepared(making, [stores[0].folder.parent, user_cache()])
+    return shards.all, shards.notes
+
+
+def derived_by(
+    dataset: BaseDataset,
+    parents: Sequence[Samples],
+    depends: Sequence[object],
+    read: Callable[[], Iterable[Parsed]],
+) -> tuple[Samples, list[Any]]:
+    """Return what a dataset makes of others, see `derived`.
+
+    Args:
+        depends: what the samples depend on, besides the dataset's options and the parents; the
+            content counts of a file that a `Path` names.
+    """
+    contents = [digest_of_file(one) if isinstance(one, Path) else repr(one) for one in depends]
+    code = [code_of(type(dataset)), room_code()]
+    key = {"options": described(dataset), "depends": contents, "code": code}
+    return derived(type(dataset).__name__, parents, key, [()], lambda _: read())
 
 
 def changed(
@@ -554,7 +605,7 @@ def changed(
         transforms: what changes them, in this order.
         change: returns a changed sample.
     """
-    steps = [[type(one).__name__, repr(sorted(vars(one).items()))] for one in transforms]
+    key = {"steps": described(transforms), "code": code_of(*map(type, transforms))}
     result = Samples()
     for part in filter(len, samples.parts):
 
@@ -562,16 +613,31 @@ def changed(
             for place in distributed.bar(places, "preprocessing", unit=" samples", leave=False):
                 yield Parsed([change(part.sample(place), transforms)])
 
-        places, store = range(len(part)), part.store
-        if not isinstance(store, Shards):
-            result += [sample for parsed in read(places) for sample in parsed.samples]
-            continue
-        code, some = code_of(*map(type, transforms)), Samples((part,))
-        key = {"samples": some.key, "steps": steps, "code": code}
+        places = range(len(part))
         blocks = [places[n : n + BLOCK_SAMPLES] for n in places[::BLOCK_SAMPLES]]
-        making = Making("preprocessed", key, blocks, read, is_sorted=False)
-        result += prepared(making, [store.folder.parent, user_cache()]).all
+        result += derived("preprocessed", [Samples((part,))], key, blocks, read)[0]
     return result
+
+
+def described(value: object) -> object:
+    """Return what tells the options of datasets and transforms, without datasets within them."""
+    if isinstance(value, list | tuple):
+        return [described(one) for one in value]
+    if not isinstance(value, BaseDataset | BaseTransform):
+        return repr(value)
+    options = {n: described(v) for n, v in vars(value).items() if not isinstance(v, BaseDataset)}
+    return [type(value).__name__, options]
+
+
+@cache
+def room_code() -> str:
+    """Return a digest of the code and tables by which samples are made of others."""
+    digest, root = hashlib.sha256(), Path(__file__).parents[2]
+    for kind in ("py", "json", "txt", "npz"):
+        for room in ("data_loader", "utils"):
+            for file in sorted((root / room).rglob(f"*.{kind}")):
+                digest.update(f"{file.relative_to(root)}\0{digest_of_file(file)}\n".encode())
+    return digest.hexdigest()
 
 
 def code_of(*classes: type) -> str:

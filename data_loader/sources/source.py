@@ -35,7 +35,7 @@ from utils.files import user_cache
 
 LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with the project
 
-Splits = Mapping[str, Sequence[Sample]]
+Splits = Mapping[str, Samples]
 Places = dict[str, np.ndarray]
 """By split, the places of its samples among those that were parsed."""
 
@@ -134,6 +134,7 @@ class SourceDataset(BaseDataset):
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
         parts, notes = self._divided(made, faults)
         parts, new_notes = self._arrange(parts)
+        parts = Samples.by_split(parts)
         notes += new_notes
         for split, part in parts.items():
             if not part:
@@ -141,7 +142,7 @@ class SourceDataset(BaseDataset):
                 count = f"{len(made):,} in all"
                 raise DataError(f"{lacking}: {'; '.join([*notes, count])}")
         if self.subset is not None:
-            train, count = Samples.of(parts["train"]), self.subset
+            train, count = parts["train"], self.subset
             if count > len(train):
                 expected = f"at most the {len(train)} training {self.unit}"
                 raise ConfigFault("subset", count, expected)
@@ -238,7 +239,7 @@ class SourceDataset(BaseDataset):
     def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
         """Return the places of the samples of each split, and notes for the report."""
 
-    def _arrange(self, parts: Splits) -> tuple[Splits, list[str]]:
+    def _arrange(self, parts: Splits) -> tuple[Mapping[str, Sequence[Sample]], list[str]]:
         """Return the splits, and notes for the report; a subclass may replace the samples."""
         return parts, []
 

@@ -62,7 +62,7 @@ def same(first, second):
 def test_new_lines_join_the_training_alone_and_are_in_a_hand_of_it(plain):
     main = Recorded().load()
     for split in SPLITS:
-        assert [*plain.split(split)][: -25 if split == "train" else None] == main.split(split)
+        assert [*plain.split(split)][: -25 if split == "train" else None] == [*main.split(split)]
     assert len(new_lines(plain)) == 25
     for line in new_lines(plain):
         ink = line.ink
