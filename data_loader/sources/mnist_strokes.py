@@ -66,14 +66,15 @@ def parse(path: Path) -> Parsed:
     return Parsed([Sample(_ink(read_file(path)), text)])
 
 
-def parse_digits(files: Sequence[Path]) -> Parsed:
+def _parse_file(name: str, content: bytes) -> np.ndarray | int:
+    return _ink(content) if name.endswith("-inputdata.txt") else _class(content)
+
+
+def parse_digits(files: Sequence[Path], max_bytes: int | None = None, workers: int = 1) -> Parsed:
     """Return the digits in files, or in an archive; without `targetdata` a digit has no text."""
-    parsed = Parsed(budget=memory_budget(files[0]))
-
-    def parse_file(name: str, content: bytes) -> np.ndarray | int:
-        return _ink(content) if name.endswith("-inputdata.txt") else _class(content)
-
-    read, faults = parse_contents(parse_file, files, _FILE, "reading digits", parsed.budget)
+    parsed = Parsed(budget=memory_budget(files[0], max_bytes))
+    arguments = (files, _FILE, "reading digits", parsed.budget, workers)
+    read, faults = parse_contents(_parse_file, *arguments)
     names = [name for name in (*read, *faults) if name.endswith("-inputdata.txt")]
     digits = [name.removesuffix("-inputdata.txt") for name in names]
     if not digits:
@@ -197,8 +198,9 @@ class MNISTStrokesDataset(DividedDataset):
     def blocks(self, files: list[Path]) -> list[list[Path]]:
         return [files]
 
-    def read(self, files: list[Path]) -> Iterable[Parsed]:
-        yield parse_digits(files).require_text("no class: no target data")
+    def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
+        parsed = parse_digits(files, self._max_bytes, workers)
+        yield parsed.require_text("no class: no target data")
 
     def make(self) -> tuple[Samples, list[Fault]]:
         if self.root is not None:

@@ -19,10 +19,8 @@ import logging
 import math
 import os
 import shutil
-import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -41,6 +39,7 @@ from base.preparing import Preparing
 from base.samples import Column, Part, Sample, Samples, Store
 from data_loader.sources.fetching import INDEX, digest_of, digest_of_file, fetched
 from data_loader.sources.parsing import Fault, Parsed, first_of
+from data_loader.sources.untrusted_files import in_processes
 from utils.checks import DataError
 from utils.files import atomic_write, check_writable, user_cache, write_json
 from utils.normalisation import Moments, moments_of
@@ -409,16 +408,13 @@ def _made(making: Making, folder: Path, how: Preparing) -> Shards | None:
     (folder / INDEX).unlink(missing_ok=True)
     numbers = range(how.part - 1, len(making.blocks), how.parts)
     lacking = [n for n in numbers if _record(folder, n, how.is_examined) is None]
-    write = partial(_write_block, folder, making.read)
-    blocks = [making.blocks[n] for n in lacking]
-    if how.workers > 1 and len(lacking) > 1:
-        with ProcessPoolExecutor(how.workers, initializer=_without_bars) as pool:
-            work = pool.map(write, lacking, blocks)
-            for _ in distributed.bar(work, "preparing", total=len(lacking), unit=" blocks"):
-                pass
-    else:
-        for number, block in zip(lacking, blocks, strict=True):
-            write(number, block)
+    blocks = [(n, making.blocks[n]) for n in lacking]
+    workers = how.workers if len(blocks) > 1 else 1  # An archive has workers of its own.
+    made = in_processes(partial(_write_block, folder, making.read), blocks, workers)
+    if workers > 1:
+        made = distributed.bar(made, "preparing", total=len(blocks), unit=" blocks")
+    for _ in made:
+        pass
     records = [_record(folder, n, False) for n in range(len(making.blocks))]
     if missing := [str(n) for n, record in enumerate(records) if record is None]:
         few = first_of(missing, 10)
@@ -426,11 +422,6 @@ def _made(making: Making, folder: Path, how: Preparing) -> Shards | None:
         return None
     _write_index(making, folder, records)
     return open_shards(folder)
-
-
-def _without_bars() -> None:
-    """Show no progress bars in this process, which would write over those of others."""
-    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def _record(folder: Path, number: int, is_examined: bool) -> dict[str, Any] | None:
@@ -443,9 +434,10 @@ def _record(folder: Path, number: int, is_examined: bool) -> dict[str, Any] | No
 
 
 def _write_block(
-    folder: Path, read: Callable[[Any], Iterable[Parsed]], number: int, block: Any
+    folder: Path, read: Callable[[Any], Iterable[Parsed]], numbered: tuple[int, Any]
 ) -> None:
-    """Read a block, and write its shards and its record."""
+    """Read a block with its number, and write its shards and its record."""
+    number, block = numbered
     for leftover in folder.glob(f".{number:05}-*"):  # of a process that was killed
         shutil.rmtree(leftover)
     shards: list[dict[str, Any]] = []

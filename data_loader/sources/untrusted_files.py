@@ -4,11 +4,15 @@ import gzip
 import lzma
 import os
 import re
+import sys
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from sys import getsizeof
 from typing import NoReturn, TypeVar
@@ -18,14 +22,16 @@ from data_loader.sources.parsing import Budget, Fault
 from utils.checks import DataError
 from utils.files import open_file
 
+Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 MEBIBYTE = 1 << 20
+BATCH_BYTES = MEBIBYTE // 4  # of files that a process parses together (assumed: some 50 ms)
 MAX_BYTES = 16 * MEBIBYTE  # of a file or member (assumed: train_r01_v07 has files of up to 4 MiB)
 
 
-def read_file(file: Path, max_bytes: int = MAX_BYTES) -> bytes:
-    """Return the content of a file.
+def read_file(file: Path, max_bytes: int = MAX_BYTES, remedy: str = "") -> bytes:
+    """Return the content of a file; `remedy` ends the message if it is too large.
 
     Raises:
         Fault: if the file cannot be read, or has more than `max_bytes` bytes.
@@ -33,14 +39,14 @@ def read_file(file: Path, max_bytes: int = MAX_BYTES) -> bytes:
     try:
         with open_file(file) as stream:
             if (size := os.fstat(stream.fileno()).st_size) > max_bytes:
-                raise _too_large(size, max_bytes)
+                raise _too_large(size, max_bytes, remedy)
             return stream.read(size)
     except OSError as error:
         raise Fault("a file that cannot be read", error.strerror or str(error)) from None
 
 
-def _too_large(size: int, max_bytes: int) -> Fault:
-    return Fault(f"more than {max_bytes:,} bytes", f"{size:,}")
+def _too_large(size: int, max_bytes: int, remedy: str = "") -> Fault:
+    return Fault(f"more than {max_bytes:,} bytes", f"{size:,}{remedy}")
 
 
 def files_below(root: Path, pattern: re.Pattern[str]) -> list[Path]:
@@ -69,6 +75,7 @@ def parse_contents(
     pattern: re.Pattern[str],
     description: str,
     budget: Budget,
+    workers: int = 1,
 ) -> tuple[dict[str, Value], dict[str, Fault]]:
     """Return the parsed values of files, and the faults of unusable files, both by file name.
 
@@ -78,6 +85,7 @@ def parse_contents(
         pattern: matches the names of the files.
         description: text of the progress bar.
         budget: memory for the archive and the values.
+        workers: the number of processes that parse; with more than one, `parse` is pickled.
 
     Raises:
         DataError: if the archive is broken or too large, or two files have the same name.
@@ -90,18 +98,75 @@ def parse_contents(
         readers = ((file.name, partial(read_file, file)) for file in bar)
     values: dict[str, Value] = {}
     faults: dict[str, Fault] = {}
-    for name, read in readers:
+    parsed = in_processes(partial(_parsed_batch, parse), _batches(readers), workers)
+    for name, value in chain.from_iterable(parsed):
         if name in values or name in faults:
             raise DataError(
                 f'{name}: two files have this name; choose the folder of one of them as "root"'
             )
-        try:
-            value = values[name] = parse(name, read())
-            texts = value if isinstance(value, list) else ()
-            budget.spend(getsizeof(value) + sum(map(getsizeof, texts)))
-        except Fault as fault:
-            faults[name] = fault.within("")  # a copy, since a traceback keeps the content in memory
+        if isinstance(value, Fault):
+            faults[name] = value
+            continue
+        values[name] = value
+        texts = value if isinstance(value, list) else ()
+        budget.spend(getsizeof(value) + sum(map(getsizeof, texts)))
     return values, faults
+
+
+def _batches(
+    readers: Iterable[tuple[str, Callable[[], bytes]]],
+) -> Iterator[list[tuple[str, bytes | Fault]]]:
+    """Yield the names and contents of files, those of some `BATCH_BYTES` together."""
+    batch: list[tuple[str, bytes | Fault]] = []
+    size = 0
+    for name, read in readers:
+        try:
+            content = read()
+            size += len(content)
+        except Fault as fault:
+            content = fault
+        batch.append((name, content))
+        if size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+def _parsed_batch(
+    parse: Callable[[str, bytes], Value], batch: list[tuple[str, bytes | Fault]]
+) -> list[tuple[str, Value | Fault]]:
+    """Return the value or the fault of each file."""
+    parsed = []
+    for name, content in batch:
+        try:
+            if isinstance(content, Fault):
+                raise content
+            parsed.append((name, parse(name, content)))
+        except Fault as fault:  # a copy, since a traceback keeps the content in memory
+            parsed.append((name, fault.within("")))
+    return parsed
+
+
+def in_processes(
+    function: Callable[[Item], Value], items: Iterable[Item], workers: int
+) -> Iterator[Value]:
+    """Yield what a function returns for each item, in order, computed by so many processes; items
+    are taken only as fast as their results are."""
+    if workers == 1:
+        yield from map(function, items)
+        return
+    with ProcessPoolExecutor(workers, initializer=_without_bars) as pool:
+        waiting = deque[Future]()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        yield from (one.result() for one in waiting)
+
+
+def _without_bars() -> None:
+    """Show no progress bars in this process, which would write over those of others."""
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 class _Header(tarfile.TarInfo):

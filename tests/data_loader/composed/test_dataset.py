@@ -12,6 +12,7 @@ from data_loader import ComposedDataset, LevelBaseline, ShapedDataset
 from data_loader.composed.alignment import Alignment
 from data_loader.composed.dataset import hash_fraction
 from tests.data_loader.composed.recorded import HANDS, Recorded
+from tests.loaded import in_files
 from utils import hand_measures
 from utils.checks import ConfigFault, DataError
 from utils.ink import to_points
@@ -46,6 +47,20 @@ class Changed(Recorded):
 @pytest.fixture(scope="module")
 def plain(table):
     return composed(table, long=5)
+
+
+@pytest.mark.parametrize("options", [{}, {"height": 40.0, "longest": 10, "pieces": 5}])
+def test_lines_of_samples_in_files_are_composed_once(table, tmp_path, monkeypatch, options):
+    class InFiles(Recorded):
+        def load(self, splits=SPLITS):
+            return in_files(super().load(splits), tmp_path)
+
+    held, others = composed(table, size=4, **options), composed(table, InFiles(), size=4, **options)
+    monkeypatch.setattr(ComposedDataset, "_measured", None)
+    again = composed(table, InFiles(), size=4, **options)
+    for kept in (others, again):
+        assert kept.report == held.report and kept.fingerprints == held.fingerprints
+        assert kept.ink_sums == held.ink_sums and kept.used.key
 
 
 def new_lines(loaded):

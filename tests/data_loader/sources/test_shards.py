@@ -13,7 +13,7 @@ from base.preparing import Preparing
 from base.samples import Samples
 from data_loader.sources import shards
 from data_loader.sources.parsing import Fault, Parsed, Sample
-from data_loader.sources.shards import Making, blocks_of, fingerprint, prepared
+from data_loader.sources.shards import Making, blocks_of, derived, fingerprint, prepared
 from utils.checks import DataError
 
 INK = np.array([[0, 0, 0], [5, -7, 1], [-300, 32767, 0], [1, 2, 1]], dtype=np.float32)
@@ -224,6 +224,26 @@ def test_of_two_at_a_time_one_reads_the_source(tmp_path):
     made = make(tmp_path, read=read)
     second.join()
     assert made.folder == other[0].folder
+
+
+def test_what_is_made_of_samples_in_files_is_made_once_and_anew_of_others(tmp_path):
+    parents, read = make(tmp_path).all, []
+
+    def made(parents, key):
+        def lines(_):
+            read.append(key)
+            return [Parsed([SAMPLES[0], SAMPLES[1]], notes=["two", [1, 1]])]
+
+        return derived("lines", [parents], {"n": key}, [()], lines)
+
+    for number, parent, key in (
+        (1, parents, 1), (1, parents, 1), (2, parents, 2), (3, parents[:1], 2),
+        (4, Samples.of(SAMPLES), 2), (5, Samples.of(SAMPLES), 2),
+    ):  # fmt: skip
+        samples, notes = made(parent, key)
+        assert [one.name for one in samples] == ["b", "a"] and notes == ["two", [1, 1]]
+        assert len(read) == number
+    assert derived("none", [parents], {}, [()], lambda _: [Parsed(notes=[0])])[1] == [0]
 
 
 def test_the_first_folder_that_can_be_written_is_taken(tmp_path):
