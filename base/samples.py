@@ -68,7 +68,10 @@ class Column(np.ndarray):
 
 
 class Store(ABC):
-    """Samples by number; each can be made without the others."""
+    """Samples by number; each can be made without the others.
+
+    A subclass that knows lengths, strings or moments without making the samples says them faster.
+    """
 
     key: str | None = None
     """What is the same for the same samples in all processes; None if nothing is known to be."""
@@ -79,17 +82,17 @@ class Store(ABC):
     def sample(self, number: int) -> Sample:
         """Return a sample."""
 
-    @abstractmethod
     def lengths(self, numbers: np.ndarray) -> np.ndarray:
         """Return the number of points of samples, `(samples,)` int."""
+        return np.array([len(self.sample(n).ink) for n in numbers.tolist()], np.int64)
 
-    @abstractmethod
     def strings(self, field: str, numbers: np.ndarray) -> Iterator[str]:
         """Yield the text, name, writer or group of samples."""
+        return (getattr(self.sample(n), field) for n in numbers.tolist())
 
-    @abstractmethod
     def moments(self, numbers: np.ndarray) -> Iterator[Moments]:
         """Yield what `Normalisation.merged` takes of samples."""
+        return (moments_of(self.sample(n).ink) for n in numbers.tolist())
 
     def shards(self, numbers: np.ndarray) -> np.ndarray:
         """Return the number of the shard of each sample, `(samples,)` int."""
@@ -109,15 +112,6 @@ class Held(Store):
 
     def sample(self, number: int) -> Sample:
         return self.samples[number]
-
-    def lengths(self, numbers: np.ndarray) -> np.ndarray:
-        return np.array([len(self.samples[n].ink) for n in numbers.tolist()], np.int64)
-
-    def strings(self, field: str, numbers: np.ndarray) -> Iterator[str]:
-        return (getattr(self.samples[n], field) for n in numbers.tolist())
-
-    def moments(self, numbers: np.ndarray) -> Iterator[Moments]:
-        return (moments_of(self.samples[n].ink) for n in numbers.tolist())
 
 
 @dataclass(frozen=True, eq=False)

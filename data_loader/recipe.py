@@ -75,10 +75,14 @@ class Source(BaseDataset):
         main = self.like.load(["train"])
         typical = typical_height(self.like, main.split("train"))
         factor = typical / typical_height(self.dataset, loaded.split("train"))
-        samples = {
-            split: [scaled(line, factor, main.quantisation_step) for line in lines]
-            for split, lines in loaded.samples.items()
-        }
+        grid, parents = main.quantisation_step, [*loaded.samples.values()]
+        made, counts = derived_by(
+            self.dataset,
+            parents,
+            ["like", factor, grid],
+            lambda: (Parsed([scaled(line, factor, grid)], notes=[1]) for line in loaded.used),
+        )
+        samples = loaded.parts(made, counts)
         report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
         return replace(main, samples=samples, report=report, fitted=loaded.fitted)
 

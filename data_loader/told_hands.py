@@ -18,7 +18,6 @@ from data_loader.sources.fetching import digest_of_file
 from utils.checks import DataError, Range, Seed, first_line
 from utils.files import open_file
 from utils.hand_measures import TOLD_LINES, strokes_per_character
-from utils.normalisation import Moments
 
 TOLD = np.dtype([("rows", "<i4", TOLD_LINES), ("composed", "<f4")])
 """What a sample is told: rows of the table of descriptors, then -1; and the fraction `composed`."""
@@ -161,9 +160,6 @@ class _Told(Store):
         copies = (numbers // len(self.samples)).tolist()
         for value, copy in zip(self._of(numbers).strings(field), copies, strict=True):
             yield f"{value}+{copy}" if copy and field == "name" else value
-
-    def moments(self, numbers: np.ndarray) -> Iterator[Moments]:
-        return self._of(numbers).moments
 
     def shards(self, numbers: np.ndarray) -> np.ndarray:
         return self._of(numbers).shards

@@ -580,8 +580,7 @@ def derived_by(
             content counts of a file that a `Path` names.
     """
     contents = [digest_of_file(one) if isinstance(one, Path) else repr(one) for one in depends]
-    code = [code_of(type(dataset)), room_code()]
-    key = {"options": described(dataset), "depends": contents, "code": code}
+    key = {"options": described(dataset), "depends": contents, "code": code_of(type(dataset))}
     return derived(type(dataset).__name__, parents, key, [()], lambda _: read())
 
 
@@ -621,23 +620,24 @@ def described(value: object) -> object:
     return [type(value).__name__, options]
 
 
+def code_of(*classes: type) -> str:
+    """Return a digest of the code and tables that make samples, of the files in which classes are
+    defined, and of a user's modules."""
+    parts = [room_code(), repr(sorted(user_modules.digests().items()))]
+    for cls in classes:
+        with suppress(OSError, TypeError):  # A class of an interactive session has no file.
+            parts.append(str(digest_of_file(Path(inspect.getfile(cls)))))
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
 @cache
 def room_code() -> str:
-    """Return a digest of the code and tables by which samples are made of others."""
+    """Return a digest of the code and tables of this room, and of the utilities that it takes."""
     digest, root = hashlib.sha256(), Path(__file__).parents[2]
     for kind in ("py", "json", "txt", "npz"):
         for room in ("data_loader", "utils"):
             for file in sorted((root / room).rglob(f"*.{kind}")):
                 digest.update(f"{file.relative_to(root)}\0{digest_of_file(file)}\n".encode())
-    return digest.hexdigest()
-
-
-def code_of(*classes: type) -> str:
-    """Return a digest of the files in which classes are defined, and of a user's modules."""
-    digest = hashlib.sha256(repr(sorted(user_modules.digests().items())).encode())
-    for cls in classes:
-        with suppress(OSError, TypeError):  # A class of an interactive session has no file.
-            digest.update(Path(inspect.getfile(cls)).read_bytes())
     return digest.hexdigest()
 
 

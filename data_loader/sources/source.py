@@ -194,10 +194,9 @@ class SourceDataset(BaseDataset):
 
     def _division(self) -> list[object]:
         """Return what `_divide` depends on besides the samples: options, code, what it reads."""
-        own = (cls for cls in type(self).__mro__ if issubclass(cls, SourceDataset))
         places = ("root", "cache", "max_gb", "shard_cache_gb")
         names = [field.name for field in fields(self) if field.name not in places]
-        return [{name: getattr(self, name) for name in names}, code_of(*own)]
+        return [{name: getattr(self, name) for name in names}, code_of(type(self))]
 
     def prepare(self, how: Preparing) -> None:
         self._prepared(how)

@@ -31,6 +31,7 @@ from data_loader.sources.unipen_blocks import (
     read_included,
 )
 from data_loader.sources.untrusted_files import (
+    attempted,
     files_below,
     in_processes,
     is_archive,
@@ -167,30 +168,26 @@ def parse_collection(
     return parsed
 
 
+Opened = tuple[str, list[str], list[Block] | Fault]
+"""A document's path, its files in order, and their blocks, or the fault of a file."""
+
+
 def _opened(
     collection: Collection, path: str, files: Mapping[str, str], categories: Sequence[str] | None
-) -> tuple[str, list[str], list[Block] | Fault]:
-    """Return a document's path, its files in order, and their blocks, or the fault of a file."""
+) -> Opened:
     order = categories or sorted(files, key=length_order)
     names = [files[category] for category in order if category in files]
-    try:
-        texts = ((name, decode_any(collection.read(name))) for name in names)
-        return path, names, [*blocks_of(texts, collection.include)]
-    except Fault as fault:
-        return path, names, fault
+    texts = ((name, decode_any(collection.read(name))) for name in names)
+    return path, names, attempted(lambda: [*blocks_of(texts, collection.include)])
 
 
-def _parse_document(
-    points_per_second: float | None, opened: tuple[str, list[str], list[Block] | Fault]
-) -> tuple[str, Parsed | Fault]:
+def _parse_document(points_per_second: float | None, opened: Opened) -> tuple[str, Parsed | Fault]:
     """Return a document's path, and its samples or its fault."""
     path, names, blocks = opened
-    try:
-        if isinstance(blocks, Fault):
-            raise blocks
-        return path, _samples(read_document(blocks, points_per_second), names, path)
-    except Fault as fault:
-        return path, fault.within("")
+    if isinstance(blocks, Fault):
+        return path, blocks
+    document = partial(read_document, blocks, points_per_second)
+    return path, attempted(lambda: _samples(document(), names, path))
 
 
 def _samples(document: Document, files: Sequence[str], path: str) -> Parsed:

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from sys import getsizeof
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from base import distributed
 from data_loader.sources.parsing import Budget, Fault
@@ -120,12 +120,9 @@ def _batches(
     batch: list[tuple[str, bytes | Fault]] = []
     size = 0
     for name, read in readers:
-        try:
-            content = read()
-            size += len(content)
-        except Fault as fault:
-            content = fault
+        content = attempted(read)
         batch.append((name, content))
+        size += 0 if isinstance(content, Fault) else len(content)
         if size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0
@@ -136,15 +133,19 @@ def _parsed_batch(
     parse: Callable[[str, bytes], Value], batch: list[tuple[str, bytes | Fault]]
 ) -> list[tuple[str, Value | Fault]]:
     """Return the value or the fault of each file."""
-    parsed = []
-    for name, content in batch:
-        try:
-            if isinstance(content, Fault):
-                raise content
-            parsed.append((name, parse(name, content)))
-        except Fault as fault:  # a copy, since a traceback keeps the content in memory
-            parsed.append((name, fault.within("")))
-    return parsed
+    return [
+        (name, content if isinstance(content, Fault) else attempted(parse, name, content))
+        for name, content in batch
+    ]
+
+
+def attempted(make: Callable[..., Value], *arguments: Any) -> Value | Fault:
+    """Return what a function returns, or its Fault without a traceback, which keeps the content of
+    files in memory."""
+    try:
+        return make(*arguments)
+    except Fault as fault:
+        return fault.within("")
 
 
 def in_processes(
