@@ -15,6 +15,7 @@ from base.base_dataset import SPLITS, Loaded
 from base.samples import Part, Sample, Samples, Store
 from data_loader.recipe import ExtendedDataset
 from data_loader.sources.fetching import digest_of_file
+from data_loader.sources.shards import code_of
 from utils.checks import DataError, Range, Seed, first_line
 from utils.files import open_file
 from utils.hand_measures import TOLD_LINES, strokes_per_character
@@ -54,7 +55,8 @@ class ToldHandsDataset(ExtendedDataset):
         """
         loaded = self.dataset.load(splits)
         used = loaded.used
-        options = [used.key, digest_of_file(Path(self.descriptors)), self.seed, self.joined]
+        descriptors, code = digest_of_file(Path(self.descriptors)), code_of(type(self))
+        options = [used.key, descriptors, self.joined, self.seed, code]
         name = f"told-{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}"
         table = cache(self._table)  # not read where all that is made of it is kept
         told = used.kept(name, lambda: self._told(used, table()[0]))
@@ -74,9 +76,10 @@ class ToldHandsDataset(ExtendedDataset):
     def _told(self, used: Samples, rows: Mapping[str, int]) -> np.ndarray:
         """Return what each sample is told, `(samples,)` of `TOLD`; lines have rows by name."""
         hands = defaultdict(list)
-        for line, (name, hand) in enumerate(zip(used.strings("name"), used.hands, strict=True)):
+        strings = used.strings("name"), used.hands, used.strings("text")
+        for name, hand, text in zip(*strings, strict=True):
             if name in rows:
-                hands[hand].append((rows[name], used[line].text))
+                hands[hand].append((rows[name], text))
         if not hands:
             raise DataError(f"descriptors = {self.descriptors!r} has none of the samples")
         told = np.zeros(len(used), TOLD)

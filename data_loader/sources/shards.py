@@ -177,9 +177,12 @@ class Shards(Store):
         if (shard := self._opened.get(number)) is None:
             if len(self._opened) == MAX_OPEN:
                 self._opened.pop(next(iter(self._opened)))
-            folder = self._file(self.index["shards"][number]["name"])
-            shard = self._opened[number] = _Shard(folder, self.index["extras"])
+            name = self.index["shards"][number]["name"]
+            shard = self._opened[number] = self._open(name)
         return shard
+
+    def _open(self, name: str) -> _Shard:
+        return _Shard(self._file(name), self.index["extras"])
 
     @property
     def all(self) -> Samples:
@@ -225,19 +228,16 @@ class Shards(Store):
             yield self._shard(shard), place
 
     def kept(self, name: str, make: Callable[[], Any]) -> Any:
-        array, plain = (self.folder / KEPT / f"{name}.{kind}" for kind in ("npy", "json"))
-        with suppress(OSError, ValueError):
-            return json.loads(plain.read_text())
-        with suppress(OSError, ValueError):
-            return Column.of(array)
+        file = f"{KEPT}/{name}.npy"
+        with suppress(OSError, ValueError, DataError):
+            column = Column.of(self._file(file))
+            return column if column.ndim else json.loads(column.item())
         value = make()
+        array = value if isinstance(value, np.ndarray) else np.array(json.dumps(value).encode())
         with suppress(OSError):  # Where nothing can be written, it is computed each time.
-            array.parent.mkdir(exist_ok=True)
-            if not isinstance(value, np.ndarray):
-                write_json(plain, value, indent=None)
-                return value
-            atomic_write(array, lambda file: np.save(file, value))
-            return Column.of(array)
+            (self.folder / KEPT).mkdir(exist_ok=True)
+            atomic_write(self.folder / file, partial(_save, array))
+            return Column.of(self.folder / file) if array.ndim else value
         return value
 
 
@@ -257,29 +257,15 @@ class Fetched(Shards):
     def _file(self, name: str) -> Path:
         return fetched(self.address, self.folder, self.max_bytes, name)
 
-    def _shard(self, number: int) -> _Shard:
-        if number in self._opened:
-            return self._opened[number]
+    def _open(self, name: str) -> _Shard:
         for _ in range(10):
             with suppress(FileNotFoundError):  # Another process has made room again.
-                shard = super()._shard(number)
+                shard = super()._open(name)
                 os.utime(shard.folder)
-                break
-            self._opened.pop(number, None)
-        else:
-            raise DataError(f"{self.folder}: too many shards are needed; raise shard_cache_gb")
-        # The space of a shard that was removed is free when nobody has it open.
-        self._opened = {n: one for n, one in self._opened.items() if one.folder.exists()}
-        return shard
-
-    def kept(self, name: str, make: Callable[[], Any]) -> Any:
-        files = [f"{KEPT}/{name}.{kind}" for kind in ("json", "npy")]
-        if not any((self.folder / file).exists() for file in files):
-            for file in files:
-                with suppress(DataError):
-                    self._file(file)
-                    break
-        return super().kept(name, make)
+                # The space of a shard that was removed is free when nobody has it open.
+                self._opened = {n: one for n, one in self._opened.items() if one.folder.exists()}
+                return shard
+        raise DataError(f"{self.folder}: too many shards are needed; raise shard_cache_gb")
 
 
 def open_shards(folder: Path, *, is_examined: bool = False) -> Shards | None:
@@ -481,7 +467,7 @@ def _write_shard(folder: Path, name: str, samples: list[Sample]) -> dict[str, An
 
 
 def _save(values: np.ndarray, file: Any) -> None:
-    np.save(file, np.ascontiguousarray(values), allow_pickle=False)
+    np.save(file, np.asarray(values, order="C"), allow_pickle=False)
 
 
 def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]) -> None:

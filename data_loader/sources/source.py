@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache, partial
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
 from base.preparing import Preparing
-from base.samples import Sample, Samples
+from base.samples import Samples
 from data_loader.sources.fetching import ADDRESS
 from data_loader.sources.parsing import Budget, Fault, Parsed, decode, first_of, summarise
 from data_loader.sources.shards import (
@@ -145,7 +145,6 @@ class SourceDataset(BaseDataset):
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
         parts, notes = self._divided(made, faults)
         parts, new_notes = self._arrange(parts)
-        parts = Samples.by_split(parts)
         notes += new_notes
         for split, part in parts.items():
             if not part:
@@ -251,7 +250,7 @@ class SourceDataset(BaseDataset):
     def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
         """Return the places of the samples of each split, and notes for the report."""
 
-    def _arrange(self, parts: Splits) -> tuple[Mapping[str, Sequence[Sample]], list[str]]:
+    def _arrange(self, parts: Splits) -> tuple[Splits, list[str]]:
         """Return the splits, and notes for the report; a subclass may replace the samples."""
         return parts, []
 
