@@ -6,7 +6,7 @@ and then a record `BLOCK.json`; a block that is whole is not read again. When al
 index is written: the samples sorted by name, so that their order is not that of reading.
 
     index.json             the shards with sizes and digests, what was left out, the licence
-    order.npy lengths.npy  of each sample by number: its place in the shards, its number of points
+    order.npy lengths.npy  the samples' places in the shards, in order; the length at each place
     00000.json             the record of a block
     00000-000/*.npy        the columns of a shard, see `_columns`
     kept/                  what was computed of the samples, see `Store.kept`
@@ -16,7 +16,6 @@ import hashlib
 import inspect
 import json
 import logging
-import math
 import os
 import shutil
 from bisect import bisect_right
@@ -44,11 +43,11 @@ from utils.checks import DataError
 from utils.files import atomic_write, check_writable, user_cache, write_json
 from utils.normalisation import Moments, moments_of
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 STRINGS = ("text", "name", "writer", "group")
-EXTRA = "extra."  # begins the names of columns of extras
+EXTRA = "extra."  # begins the names of fields of extras
 ORDER, LENGTHS, KEPT = "order.npy", "lengths.npy", "kept"
-MAX_OPEN = 100  # shards, of eight files each: processes may have 1,024 open files
+MAX_OPEN = 250  # shards, of three files each: processes may have 1,024 open files
 SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)
 BLOCK_SAMPLES = 10_000  # of preprocessing (assumed)
 BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seconds of parsing)
@@ -57,7 +56,8 @@ logger = logging.getLogger(__name__)
 
 
 def _columns(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
-    """Return the columns of a shard: of points, and (with stops that divide them) of samples.
+    """Return the columns of a shard, each of one dimension: points and strings, and a row for each
+    sample, which says where its points and each of its `STRINGS` end.
 
     Offsets are int16 where that loses nothing.
     """
@@ -67,79 +67,96 @@ def _columns(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
     strings = [
         getattr(one, key).encode(errors="backslashreplace") for one in samples for key in STRINGS
     ]
-    return {
-        "offsets": offsets.astype("<i2" if fits_int16 else "<f4"),
-        "ends": np.concatenate([sample.ink[:, 2] > 0 for sample in samples]),
+    of_points = {
+        "offset": offsets.astype("<i2" if fits_int16 else "<f4"),
+        "end": np.concatenate([sample.ink[:, 2] > 0 for sample in samples]),
         "missing": np.concatenate([sample.missing_counts for sample in samples]).astype("u1"),
-        "stops": np.cumsum([len(sample.ink) for sample in samples], dtype="<i8"),
-        "strings": np.frombuffer(b"".join(strings), "u1"),
-        "string_stops": np.cumsum([*map(len, strings)], dtype="<i8").reshape(-1, len(STRINGS)),
+    }
+    of_samples = {
+        "stop": np.cumsum([len(sample.ink) for sample in samples], dtype="<i8"),
+        "strings": np.cumsum([*map(len, strings)], dtype="<i8").reshape(-1, len(STRINGS)),
         "whole": np.array([sample.ends for sample in samples]),
         "moments": np.array([moments_of(sample.ink) for sample in samples], "<f8"),
         **{f"{EXTRA}{name}": values for name, values in stacked(samples).items()},
     }
+    return {
+        "points": _side_by_side(of_points),
+        "strings": np.frombuffer(b"".join(strings), "u1"),
+        "samples": _side_by_side(of_samples),
+    }
+
+
+def _side_by_side(fields: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return arrays `(rows, ...)` as the fields of one array `(rows,)`."""
+    dtype = [(name, values.dtype, values.shape[1:]) for name, values in fields.items()]
+    rows = np.empty(len(next(iter(fields.values()))), dtype)
+    for name, values in fields.items():
+        rows[name] = values
+    return rows
 
 
 class _Rows:
     """A column of a shard, read row by row: the pages of a map would stay in memory."""
 
     def __init__(self, path: Path) -> None:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        self.dtype, self._start = mapped.dtype, mapped.offset
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115
-        np.lib.format.read_magic(self._file)
-        shape, _, self._dtype = np.lib.format.read_array_header_1_0(self._file)
-        self._start, self._shape = self._file.tell(), shape[1:]
-        self._size = self._dtype.itemsize * math.prod(self._shape)
-
-    def content(self, start: int, stop: int) -> bytes:
-        begin, size = self._start + start * self._size, (stop - start) * self._size
-        if hasattr(os, "pread"):
-            return os.pread(self._file.fileno(), size, begin)
-        self._file.seek(begin)  # on Windows, where processes share no open file
-        return self._file.read(size)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        content, count = self.content(rows.start, rows.stop), rows.stop - rows.start
-        return np.frombuffer(content, self._dtype).reshape(count, *self._shape)
+        size = self.dtype.itemsize
+        begin, length = self._start + rows.start * size, (rows.stop - rows.start) * size
+        if hasattr(os, "pread"):
+            return np.frombuffer(os.pread(self._file.fileno(), length, begin), self.dtype)
+        self._file.seek(begin)  # on Windows, where processes share no open file
+        return np.frombuffer(self._file.read(length), self.dtype)
 
 
 class _Shard:
     """The columns of a shard."""
 
-    def __init__(self, folder: Path, extras: Iterable[str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        names = ("offsets", "ends", "missing", "stops", "strings", "string_stops", "whole")
-        self.columns = {name: _Rows(folder / f"{name}.npy") for name in (*names, "moments")}
-        self.extras = {name: _Rows(folder / f"{EXTRA}{name}.npy") for name in extras}
+        self._points, self._strings, self._samples = (
+            _Rows(folder / f"{name}.npy") for name in ("points", "strings", "samples")
+        )
+        self.extras = [name for name in self._samples.dtype.names if name.startswith(EXTRA)]
 
-    def row(self, name: str, place: int) -> np.ndarray:
-        return self.columns[name][place : place + 1][0]
+    def stops(self, count: int) -> np.ndarray:
+        """Return where the points of the first samples end, `(count,)` int64."""
+        return self._samples[0:count]["stop"]
 
-    def _bounds(self, name: str, place: int) -> list[int]:
-        """Return where the points or strings of a sample begin, and where each ends."""
-        rows = self.columns[name][max(place - 1, 0) : place + 1]
-        return [0, *rows.ravel().tolist()][-1 - rows[0].size :]
+    def rows(self, place: int) -> np.ndarray:
+        """Return what was written of the sample before, zeros for the first, and of a sample."""
+        if place:
+            return self._samples[place - 1 : place + 1]
+        return np.concatenate([np.zeros(1, self._samples.dtype), self._samples[0:1]])
 
     def sample(self, place: int) -> Sample:
-        points, columns = slice(*self._bounds("stops", place)), self.columns
-        ink = np.empty((points.stop - points.start, 3), np.float32)
-        ink[:, :2], ink[:, 2] = columns["offsets"][points], columns["ends"][points]
+        before, row = self.rows(place)
+        points = self._points[before["stop"] : row["stop"]]
+        ink = np.empty((len(points), 3), np.float32)
+        ink[:, :2], ink[:, 2] = points["offset"], points["end"]
         return Sample(
             ink,
-            *self.strings(place),
-            ends=bool(self.row("whole", place)),
-            missing=columns["missing"][points],
-            extras={name: rows[place : place + 1][0] for name, rows in self.extras.items()},
+            *self._texts(before, row),
+            ends=bool(row["whole"]),
+            missing=points["missing"].copy(),
+            extras={name.removeprefix(EXTRA): row[name] for name in self.extras},
         )
 
     def strings(self, place: int) -> list[str]:
         """Return the `STRINGS` of a sample."""
-        bounds = self._bounds("string_stops", place)
-        content, first = self.columns["strings"].content(bounds[0], bounds[-1]), bounds[0]
-        return [content[a - first : b - first].decode() for a, b in pairwise(bounds)]
+        return self._texts(*self.rows(place))
+
+    def _texts(self, before: np.void, row: np.void) -> list[str]:
+        first, bounds = int(before["strings"][-1]), row["strings"].tolist()
+        content = self._strings[first : bounds[-1]].tobytes()
+        return [content[a - first : b - first].decode() for a, b in pairwise([first, *bounds])]
 
 
 class Shards(Store):
-    """The samples of a prepared folder, in the order of the index; a process gets its path."""
+    """The samples of a prepared folder by their places in it; a process gets its path."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -161,10 +178,6 @@ class Shards(Store):
         return self.index["digest"]
 
     @cached_property
-    def _order(self) -> Column:
-        return Column.of(self._file(ORDER))
-
-    @cached_property
     def _lengths(self) -> Column:
         return Column.of(self._file(LENGTHS))
 
@@ -182,13 +195,12 @@ class Shards(Store):
         return shard
 
     def _open(self, name: str) -> _Shard:
-        return _Shard(self._file(name), self.index["extras"])
+        return _Shard(self._file(name))
 
     @property
     def all(self) -> Samples:
-        """All samples."""
-        numbers = self.kept("all", lambda: np.arange(self.index["samples"], dtype=np.int32))
-        return Samples((Part(self, numbers),))
+        """All samples, in the order of the index."""
+        return Samples((Part(self, Column.of(self._file(ORDER))),))
 
     @property
     def faults(self) -> list[Fault]:
@@ -201,12 +213,11 @@ class Shards(Store):
         return self.index["notes"]
 
     def sample(self, number: int) -> Sample:
-        place = int(self._order[number])
-        shard = bisect_right(self._starts, place) - 1
-        return self._shard(shard).sample(place - self._starts[shard])
+        shard = bisect_right(self._starts, number) - 1
+        return self._shard(shard).sample(number - self._starts[shard])
 
     def shards(self, numbers: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self._starts, self._order[numbers], side="right") - 1
+        return np.searchsorted(self._starts, numbers, side="right") - 1
 
     def lengths(self, numbers: np.ndarray) -> np.ndarray:
         return self._lengths[numbers].astype(np.int64)
@@ -218,12 +229,12 @@ class Shards(Store):
 
     def moments(self, numbers: np.ndarray) -> Iterator[Moments]:
         for shard, place in self._places(numbers):
-            yield tuple(shard.row("moments", place).tolist())
+            yield tuple(shard.rows(place)[1]["moments"].tolist())
 
     def _places(self, numbers: np.ndarray) -> Iterator[tuple[_Shard, int]]:
         """Yield the shard of each sample, and its place there."""
         shards = self.shards(numbers)
-        within = self._order[numbers] - np.array(self._starts)[shards]
+        within = numbers - np.array(self._starts)[shards]
         for shard, place in zip(shards.tolist(), within.tolist(), strict=True):
             yield self._shard(shard), place
 
@@ -456,13 +467,10 @@ def _write_shard(folder: Path, name: str, samples: list[Sample]) -> dict[str, An
     digest = digest_of(temporary)
     shutil.rmtree(folder / name, ignore_errors=True)
     temporary.rename(folder / name)
-    extras = {
-        column.removeprefix(EXTRA): values.shape[1:]
-        for column, values in columns.items()
-        if column.startswith(EXTRA)
-    }
-    counts = {"samples": len(samples), "points": len(columns["ends"]), "extras": extras}
-    is_on_grid = bool((columns["offsets"] == np.rint(columns["offsets"])).all())
+    offsets, dtype = columns["points"]["offset"], columns["samples"].dtype
+    extras = {name.removeprefix(EXTRA): dtype[name].shape for name in dtype.names if EXTRA in name}
+    counts = {"samples": len(samples), "points": len(offsets), "extras": extras}
+    is_on_grid = bool((offsets == np.rint(offsets)).all())
     return {"name": name, "files": files, "digest": digest, "on_grid": is_on_grid, **counts}
 
 
@@ -481,9 +489,9 @@ def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]
     names: list[str] = []
     lengths = [np.zeros(0, np.int64)]
     for shard in shards:
-        opened = _Shard(folder / shard["name"], ())
-        names += (opened.strings(place)[1] for place in range(shard["samples"]))
-        lengths.append(np.diff(opened.columns["stops"][0 : shard["samples"]], prepend=0))
+        opened, count = _Shard(folder / shard["name"]), shard["samples"]
+        names += (opened.strings(place)[1] for place in range(count))
+        lengths.append(np.diff(opened.stops(count), prepend=0))
     order = [*range(len(names))]
     if making.is_sorted:
         order.sort(key=names.__getitem__)
@@ -504,7 +512,7 @@ def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]
             raise DataError(f"samples of {folder / shard['name']} have the extras {pair}")
     columns = {
         ORDER: np.array(order, "<i4" if len(names) < 2**31 else "<i8"),
-        LENGTHS: np.concatenate(lengths)[order].astype("<i4"),
+        LENGTHS: np.concatenate(lengths).astype("<i4"),
     }
     for file, values in columns.items():
         atomic_write(folder / file, partial(_save, values))

@@ -31,6 +31,7 @@ from data_loader.sources.unipen_blocks import (
     read_included,
 )
 from data_loader.sources.untrusted_files import (
+    TOGETHER,
     attempted,
     files_below,
     in_processes,
@@ -113,16 +114,17 @@ def open_collection(path: Path, budget: Budget) -> Collection:
             lru_cache(_CACHED_FILES)(lambda name: read_included(path / INCLUDE, name)),
         )
     packed = members(path, _ANY_NAME, "reading UNIPEN", budget)
-    readers = {name: reader for member, reader in packed if (name := _in_collection(member))}
-    if not any(name.startswith(f"{DATA}/") for name in readers):
+    contents = {name: content for path, content in packed if (name := _in_collection(path))}
+    if not any(name.startswith(f"{DATA}/") for name in contents):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
 
     def read(name: str) -> bytes:
-        if name not in readers:
-            raise Fault("a file that is not in the archive", name)
-        return readers[name]()
+        content = contents.get(name, Fault("a file that is not in the archive", name))
+        if isinstance(content, Fault):
+            raise content
+        return content
 
-    return Collection([*readers], read, lambda name: read(f"{INCLUDE}/{PurePosixPath(name)}"))
+    return Collection([*contents], read, lambda name: read(f"{INCLUDE}/{PurePosixPath(name)}"))
 
 
 def _in_collection(path: str) -> str:
@@ -160,7 +162,7 @@ def parse_collection(
     documents = distributed.bar(collection.documents(), "parsing UNIPEN", unit=" files", delay=1)
     opened = (_opened(collection, *document, categories) for document in documents)
     parse = partial(_parse_document, points_per_second)
-    for document_path, found in in_processes(parse, opened, workers):
+    for document_path, found in in_processes(parse, opened, workers, TOGETHER):
         with parsed.attempt(document_path):
             if isinstance(found, Fault):
                 raise found

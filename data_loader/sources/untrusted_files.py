@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import suppress
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from sys import getsizeof
 from typing import Any, NoReturn, TypeVar
@@ -26,7 +26,7 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 MEBIBYTE = 1 << 20
-BATCH_BYTES = MEBIBYTE // 4  # of files that a process parses together (assumed: some 50 ms)
+TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of parsing)
 MAX_BYTES = 16 * MEBIBYTE  # of a file or member (assumed: train_r01_v07 has files of up to 4 MiB)
 
 
@@ -92,14 +92,13 @@ def parse_contents(
     """
     if len(files) == 1 and not pattern.fullmatch(files[0].name):
         packed = members(files[0], pattern, description, budget)
-        readers = ((PurePosixPath(path).name, read) for path, read in packed)
+        contents = ((PurePosixPath(path).name, content) for path, content in packed)
     else:
         bar = distributed.bar(files, description, unit=" files", delay=1)
-        readers = ((file.name, partial(read_file, file)) for file in bar)
+        contents = ((file.name, attempted(read_file, file)) for file in bar)
     values: dict[str, Value] = {}
     faults: dict[str, Fault] = {}
-    parsed = in_processes(partial(_parsed_batch, parse), _batches(readers), workers)
-    for name, value in chain.from_iterable(parsed):
+    for name, value in in_processes(partial(_parsed, parse), contents, workers, TOGETHER):
         if name in values or name in faults:
             raise DataError(
                 f'{name}: two files have this name; choose the folder of one of them as "root"'
@@ -113,30 +112,12 @@ def parse_contents(
     return values, faults
 
 
-def _batches(
-    readers: Iterable[tuple[str, Callable[[], bytes]]],
-) -> Iterator[list[tuple[str, bytes | Fault]]]:
-    """Yield the names and contents of files, those of some `BATCH_BYTES` together."""
-    batch: list[tuple[str, bytes | Fault]] = []
-    size = 0
-    for name, read in readers:
-        content = attempted(read)
-        batch.append((name, content))
-        size += 0 if isinstance(content, Fault) else len(content)
-        if size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    yield batch
-
-
-def _parsed_batch(
-    parse: Callable[[str, bytes], Value], batch: list[tuple[str, bytes | Fault]]
-) -> list[tuple[str, Value | Fault]]:
-    """Return the value or the fault of each file."""
-    return [
-        (name, content if isinstance(content, Fault) else attempted(parse, name, content))
-        for name, content in batch
-    ]
+def _parsed(
+    parse: Callable[[str, bytes], Value], named: tuple[str, bytes | Fault]
+) -> tuple[str, Value | Fault]:
+    """Return a file's name with its value, or its fault."""
+    name, content = named
+    return name, content if isinstance(content, Fault) else attempted(parse, name, content)
 
 
 def attempted(make: Callable[..., Value], *arguments: Any) -> Value | Fault:
@@ -149,20 +130,24 @@ def attempted(make: Callable[..., Value], *arguments: Any) -> Value | Fault:
 
 
 def in_processes(
-    function: Callable[[Item], Value], items: Iterable[Item], workers: int
+    function: Callable[[Item], Value], items: Iterable[Item], workers: int, together: int = 1
 ) -> Iterator[Value]:
-    """Yield what a function returns for each item, in order, computed by so many processes; items
-    are taken only as fast as their results are."""
+    """Yield what a function returns for each item, in order, computed by so many processes, which
+    get some items together; they are taken only as fast as their results are."""
     if workers == 1:
         yield from map(function, items)
         return
+    items, waiting = iter(items), deque[Future]()
     with ProcessPoolExecutor(workers, initializer=_without_bars) as pool:
-        waiting = deque[Future]()
-        for item in items:
-            waiting.append(pool.submit(function, item))
+        while batch := [*islice(items, together)]:
+            waiting.append(pool.submit(_of_each, function, batch))
             if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        yield from (one.result() for one in waiting)
+                yield from waiting.popleft().result()
+        yield from chain.from_iterable(one.result() for one in waiting)
+
+
+def _of_each(function: Callable[[Item], Value], items: list[Item]) -> list[Value]:
+    return [*map(function, items)]
 
 
 def _without_bars() -> None:
@@ -231,10 +216,9 @@ def is_archive(head: bytes) -> bool:
 
 def members(
     archive: Path, pattern: re.Pattern[str], description: str, budget: Budget
-) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield the path and the content of each member whose name matches `pattern`.
-
-    The content comes as a function without arguments. Nothing is extracted to the file system.
+) -> Iterator[tuple[str, bytes | Fault]]:
+    """Yield the path of each member whose name matches `pattern`, and its content, or the fault of
+    one that is not used. Nothing is extracted to the file system.
 
     Raises:
         DataError: if the archive is broken, or its content exceeds the budget.
@@ -264,18 +248,13 @@ def members(
                     bar.update(raw.tell() - bar.n)
                     if not is_wanted:
                         continue
-                    is_usable = member.isreg() and member.size <= MAX_BYTES
-                    content = tar.extractfile(member).read() if is_usable else b""
-                    yield member.name, partial(_checked, member, content)
+                    if not member.isreg():
+                        yield member.name, Fault("a member that is a link or no file")
+                    elif member.size > MAX_BYTES:
+                        yield member.name, _too_large(member.size, MAX_BYTES)
+                    else:
+                        yield member.name, tar.extractfile(member).read()
             while block := stream.read(MEBIBYTE):  # Read to the end to verify the checksum.
                 budget.spend(len(block))
     except (*_ARCHIVE_ERRORS, RecursionError) as error:  # Chained headers make tarfile recurse.
         raise DataError(f"{archive}: a broken archive ({error}); download it again") from None
-
-
-def _checked(member: tarfile.TarInfo, content: bytes) -> bytes:
-    if not member.isreg():
-        raise Fault("a member that is a link or no file")
-    if member.size > MAX_BYTES:
-        raise _too_large(member.size, MAX_BYTES)
-    return content

@@ -49,7 +49,7 @@ def number_in(name, content):
 
 
 def test_two_processes_parse_what_one_does_in_the_same_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(untrusted_files, "BATCH_BYTES", 3)
+    monkeypatch.setattr(untrusted_files, "TOGETHER", 3)
     files = {f"{n}.txt": b"x" if n % 5 == 3 else b"%d" % n for n in range(14)}
     archive, found = pack(tmp_path / "a.tar.gz", files), []
     for workers in (1, 2):
