@@ -214,15 +214,13 @@ class OwnInk(DividedDataset):
         """
         if (shards := self._prepared(Preparing())) is not None:
             return shards.all, shards.faults
-        samples: list[Sample] = []
-        faults: list[Fault] = []
+        all_lines = Parsed()
         for parsed in self.read():
-            samples += parsed.samples
-            faults += parsed.left_out
-        if not samples:
-            listed = "; ".join(summarise(faults)) or "lines() yields nothing"
+            all_lines.extend(parsed)
+        if not all_lines.samples:
+            listed = "; ".join(summarise(all_lines.left_out)) or "lines() yields nothing"
             raise DataError(f"{self.root}: {listed}")
-        return Samples.of(samples), faults
+        return Samples.of(all_lines.samples), all_lines.left_out
 
     def _prepared(self, how: Preparing) -> Shards | None:
         """Return the lines that are kept in a cache; None if there are no `files`."""

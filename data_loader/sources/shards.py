@@ -167,7 +167,10 @@ class Shards(Store):
 
     @cached_property
     def index(self) -> dict[str, Any]:
-        return json.loads(self._file(INDEX).read_text())
+        index = json.loads(self._file(INDEX).read_text())
+        if index["format"] != FORMAT_VERSION:
+            raise DataError(f"{self.folder}: of another version; prepare the data again")
+        return index
 
     def _file(self, name: str) -> Path:
         """Return the path of a file or shard."""

@@ -211,6 +211,13 @@ def test_what_is_damaged_is_named_and_alone_is_made_again(
     assert len(read) == ("/" in file or "-" in file) and columns(folder) == before
 
 
+def test_prepared_data_of_another_version_say_what_to_do(tmp_path):
+    index = make(tmp_path).folder / "index.json"
+    index.write_text(index.read_text().replace('"format": ', '"format": 1'))
+    with pytest.raises(DataError, match="of another version; prepare the data again"):
+        shards.open_shards(index.parent)
+
+
 def test_of_two_at_a_time_one_reads_the_source(tmp_path):
     other = []
 
