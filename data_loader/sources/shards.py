@@ -497,12 +497,11 @@ def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]
         lengths.append(np.diff(opened.stops(count), prepend=0))
     order = [*range(len(names))]
     if making.is_sorted:
-        order.sort(key=names.__getitem__)
-        previous = [None, *(names[n] for n in order)]
-        taken = [n for n, before in zip(order, previous, strict=False) if names[n] == before]
-        faults += [Fault("a name that another sample has", name=names[n]) for n in taken]
-        order = [n for n, before in zip(order, previous, strict=False) if names[n] != before]
+        first = {name: place for place, name in reversed([*enumerate(names)])}
+        taken = [name for place, name in enumerate(names) if first[name] != place]
+        faults += [Fault("a name that another sample has", name=name) for name in taken]
         faults.sort(key=lambda fault: fault.name)
+        order = sorted(first.values(), key=names.__getitem__)
     if not order and making.is_sorted:
         listed = ", ".join(map(str, faults[:3]))
         if len(faults) == 1:
