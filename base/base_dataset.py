@@ -16,7 +16,7 @@ import torch
 from base.base_model import ExtraShapes
 from base.base_transform import BaseTransform
 from base.preparing import Preparing
-from base.samples import Sample, Samples, Seen
+from base.samples import Sample, Samples
 from utils.alphabet import nfc, table
 from utils.checks import DataError, UserError
 from utils.strict_json import Json, children
@@ -60,9 +60,9 @@ class Loaded:
     @cached_property
     def used(self) -> Samples:
         """The samples of all splits, each once."""
-        seen, used = Seen(), Samples()
+        used = Samples()
         for samples in self.samples.values():
-            used += seen.new(samples)
+            used += samples.beside(used)
         return used
 
     def parts(self, made: Samples, counts: Sequence[int]) -> dict[str, Samples]:

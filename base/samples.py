@@ -127,6 +127,10 @@ class Part:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def is_like(self, other: "Part") -> bool:
+        """Return whether samples of equal numbers are the same ones."""
+        return self.store is other.store and self.suffix == other.suffix
+
     def sample(self, place: int) -> Sample:
         sample = self.store.sample(int(self.numbers[place]))
         return sample.of(sample.name + self.suffix) if self.suffix else sample
@@ -238,13 +242,25 @@ class Samples(Sequence[Sample]):
         """The samples that are in memory."""
         return Samples(tuple(part for part in self.parts if part.store.key is None))
 
+    def beside(self, others: "Samples") -> "Samples":
+        """Return the samples that others lack, each once."""
+        parts: list[Part] = []
+        for part in self.parts:
+            seen = [one.numbers for one in (*others.parts, *parts) if part.is_like(one)]
+            first = np.sort(np.unique(part.numbers, return_index=True)[1])
+            is_new = ~np.isin(part.numbers[first], np.concatenate(seen or [part.numbers[:0]]))
+            if is_new.sum() == len(part):
+                parts.append(part)
+            elif is_new.any():
+                parts.append(replace(part, numbers=part.numbers[first[is_new]]))
+        return Samples(tuple(parts))
+
     def places_in(self, others: "Samples") -> np.ndarray:
         """Return the place of each sample among others, which have each of them, once."""
         starts = np.cumsum([0, *map(len, others.parts)]).tolist()
         found = [np.zeros(0, np.int64)]
         for part in self.parts:
-            which = part.store, part.suffix
-            same = [n for n, one in enumerate(others.parts) if (one.store, one.suffix) == which]
+            same = [n for n, one in enumerate(others.parts) if part.is_like(one)]
             numbers = np.concatenate([others.parts[n].numbers for n in same])
             places = np.concatenate([np.arange(starts[n], starts[n + 1]) for n in same])
             order = np.argsort(numbers)
@@ -268,25 +284,3 @@ class Samples(Sequence[Sample]):
         if not self.parts or self.key is None:
             return make()
         return self.parts[0].store.kept(f"{name}-{self.key}", make)
-
-
-class Seen:
-    """Which samples were seen, by their stores and numbers."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[tuple[Store, str], np.ndarray] = {}
-
-    def new(self, samples: Samples) -> Samples:
-        """Return those of `samples` that were not seen before, each once."""
-        parts = []
-        for part in samples.parts:
-            which, empty = (part.store, part.suffix), np.zeros(0, np.int64)
-            seen = self._numbers.get(which, empty)
-            first = np.sort(np.unique(part.numbers, return_index=True)[1])
-            new = first[~np.isin(part.numbers[first], seen)]
-            self._numbers[which] = np.concatenate([seen, part.numbers[new]])
-            if len(new) == len(part):
-                parts.append(part)
-            elif len(new):
-                parts.append(replace(part, numbers=part.numbers[new]))
-        return Samples(tuple(parts))

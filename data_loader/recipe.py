@@ -12,7 +12,7 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
 from base.config.binder import Signature
 from base.preparing import Preparing
-from base.samples import Samples, Seen
+from base.samples import Samples
 from data_loader.matching import scaled, typical_height
 from data_loader.sources.parsing import Parsed, first_of
 from data_loader.sources.shards import derived_by
@@ -227,11 +227,12 @@ class Recipe(BaseDataset):
     def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, Samples]:
         """Return what a split takes of each of its sources that was not in one before."""
         parts = {}
-        seen = defaultdict(Seen)  # by the number of the copy
+        seen = defaultdict(Samples)  # by the number of the copy
         for name, times in self.taken[split].items():
             samples, parts[name] = loaded[name].samples.get(split, Samples()), Samples()
             for copy in range(times):
-                new = seen[copy].new(samples)
+                new = samples.beside(seen[copy])
+                seen[copy] += new
                 parts[name] += new.named(f"+{copy}") if copy else new
         return parts
 
