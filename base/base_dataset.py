@@ -16,7 +16,7 @@ import torch
 from base.base_model import ExtraShapes
 from base.base_transform import BaseTransform
 from base.preparing import Preparing
-from base.samples import Sample, Samples, Seen
+from base.samples import Sample, Samples
 from utils.alphabet import nfc, table
 from utils.checks import DataError, UserError
 from utils.strict_json import Json, children
@@ -32,8 +32,8 @@ class Loaded:
     """The loaded samples of a dataset."""
 
     samples: Mapping[str, Sequence[Sample]]
-    """The samples by split; splits may share samples. A sequence may be `Samples`, each of which is
-    made when it is asked for, so that it is known by its place, not by its identity."""
+    """The samples by split, which become `Samples`; splits may share samples. As a sample may be
+    made when it is asked for, it is known by its place, not by its identity."""
     report: str
     """The counts of each split, and of samples that are left out, as lines of text."""
     quantisation_step: float | None = None
@@ -43,7 +43,10 @@ class Loaded:
     fitted: Mapping[str, float] = field(default_factory=dict)
     """Arguments of the dataset that it has fitted to a trained network, for the stored config."""
 
-    def split(self, name: str) -> Sequence[Sample]:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "samples", Samples.by_split(self.samples))
+
+    def split(self, name: str) -> Samples:
         """Return the samples of a split.
 
         Raises:
@@ -57,20 +60,25 @@ class Loaded:
     @cached_property
     def used(self) -> Samples:
         """The samples of all splits, each once."""
-        seen, used = Seen(), Samples()
+        used = Samples()
         for samples in self.samples.values():
-            used += seen.new(samples)
+            used += samples.beside(used)
         return used
 
-    @property
-    def in_memory(self) -> Mapping[str, list[Sample]]:
-        """All samples by split, made; a sample that several splits share is one object."""
-        made: dict[object, Sample] = {}
-        lists = {}
-        for split, samples in self.samples.items():
-            known = zip(Samples.of(samples).identities, samples, strict=True)
-            lists[split] = [made.setdefault(identity, sample) for identity, sample in known]
-        return lists
+    def parts(self, made: Samples, counts: Sequence[int]) -> dict[str, Samples]:
+        """Return by split what is made of its samples: of each of `used`, in their order, so many
+        samples of `made`."""
+        stops = np.cumsum(counts, dtype=np.int64)
+        starts = stops - np.array(counts, np.int64)
+
+        def numbers(split: str) -> np.ndarray:
+            places = self.samples[split].places_in(self.used)
+            ranges = map(np.arange, starts[places].tolist(), stops[places].tolist())
+            return np.concatenate([np.zeros(0, np.int64), *ranges])
+
+        return {
+            split: made.chosen(f"of-{split}", partial(numbers, split)) for split in self.samples
+        }
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -85,8 +93,7 @@ class Loaded:
 
     def _kept(self, what: str, make: Callable[[Samples], Any]) -> dict[str, Any]:
         """Return by split what `make` makes of its samples, which is kept beside them."""
-        of = {split: Samples.of(samples) for split, samples in self.samples.items()}
-        return {split: one.kept(what, partial(make, one)) for split, one in of.items()}
+        return {split: of.kept(what, partial(make, of)) for split, of in self.samples.items()}
 
     @property
     def facts(self) -> dict[str, Any]:

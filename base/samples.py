@@ -51,47 +51,48 @@ class Sample:
         return np.zeros(len(self.ink), np.uint8) if self.missing is None else self.missing
 
 
-class Column:
-    """An array in a `.npy` file, mapped at its first use; a process that gets it gets its path."""
+class Column(np.ndarray):
+    """An array in a `.npy` file, mapped and read-only; a process that gets it gets its path."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path | None = None  # None for what is made of a column
 
-    @cached_property
-    def values(self) -> np.ndarray:
-        """The array, read-only; raises an OSError or ValueError if the file is not a whole one."""
-        return np.load(self.path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    @classmethod
+    def of(cls, path: Path) -> "Column":
+        """Return the column in a file; raises an OSError or ValueError if it is not a whole one."""
+        column = np.load(path, mmap_mode="r", allow_pickle=False).view(cls)
+        column.path = path
+        return column
 
-    def __reduce__(self) -> tuple[type, tuple[Path]]:
-        return Column, (self.path,)
-
-
-def values_of(array: np.ndarray | Column) -> np.ndarray:
-    """Return the array that an array or a column is."""
-    return array.values if isinstance(array, Column) else array
+    def __reduce__(self) -> tuple[Any, ...]:
+        return super().__reduce__() if self.path is None else (Column.of, (self.path,))
 
 
 class Store(ABC):
-    """Samples by number; each can be made without the others."""
+    """Samples by number; each can be made without the others.
+
+    A subclass that knows lengths, strings or moments without making the samples says them faster.
+    """
 
     key: str | None = None
     """What is the same for the same samples in all processes; None if nothing is known to be."""
+    folder: Path | None = None
+    """The folder of the samples, beside which that of what is made of them lies."""
 
     @abstractmethod
     def sample(self, number: int) -> Sample:
         """Return a sample."""
 
-    @abstractmethod
     def lengths(self, numbers: np.ndarray) -> np.ndarray:
         """Return the number of points of samples, `(samples,)` int."""
+        return np.array([len(self.sample(n).ink) for n in numbers.tolist()], np.int64)
 
-    @abstractmethod
     def strings(self, field: str, numbers: np.ndarray) -> Iterator[str]:
         """Yield the text, name, writer or group of samples."""
+        return (getattr(self.sample(n), field) for n in numbers.tolist())
 
-    @abstractmethod
     def moments(self, numbers: np.ndarray) -> Iterator[Moments]:
         """Yield what `Normalisation.merged` takes of samples."""
+        return (moments_of(self.sample(n).ink) for n in numbers.tolist())
 
     def shards(self, numbers: np.ndarray) -> np.ndarray:
         """Return the number of the shard of each sample, `(samples,)` int."""
@@ -112,32 +113,23 @@ class Held(Store):
     def sample(self, number: int) -> Sample:
         return self.samples[number]
 
-    def lengths(self, numbers: np.ndarray) -> np.ndarray:
-        return np.array([len(self.samples[n].ink) for n in numbers.tolist()], np.int64)
-
-    def strings(self, field: str, numbers: np.ndarray) -> Iterator[str]:
-        return (getattr(self.samples[n], field) for n in numbers.tolist())
-
-    def moments(self, numbers: np.ndarray) -> Iterator[Moments]:
-        return (moments_of(self.samples[n].ink) for n in numbers.tolist())
-
 
 @dataclass(frozen=True, eq=False)
 class Part:
     """Samples of one store."""
 
     store: Store
-    kept_numbers: np.ndarray | Column
+    numbers: np.ndarray
+    """The samples' numbers in the store, `(samples,)` int."""
     suffix: str = ""
     """Ends the names of the samples."""
 
-    @property
-    def numbers(self) -> np.ndarray:
-        """The samples' numbers in the store, `(samples,)` int."""
-        return values_of(self.kept_numbers)
-
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def is_like(self, other: "Part") -> bool:
+        """Return whether samples of equal numbers are the same ones."""
+        return self.store is other.store and self.suffix == other.suffix
 
     def sample(self, place: int) -> Sample:
         sample = self.store.sample(int(self.numbers[place]))
@@ -156,10 +148,19 @@ class Samples(Sequence[Sample]):
     @classmethod
     def of(cls, samples: Iterable[Sample]) -> "Samples":
         """Return any samples as `Samples`."""
-        if isinstance(samples, Samples):
-            return samples
-        held = samples if isinstance(samples, list) else list(samples)
-        return cls((Part(Held(held), np.arange(len(held))),)) if held else cls()
+        return samples if isinstance(samples, Samples) else cls.by_split({"": samples})[""]
+
+    @classmethod
+    def by_split(cls, lists: Mapping[str, Iterable[Sample]]) -> "dict[str, Samples]":
+        """Return any samples by split as `Samples`; those of several lists have one store."""
+        numbers: dict[Sample, int] = {}
+        found = {}
+        for split, samples in lists.items():
+            if not isinstance(samples, Samples):
+                found[split] = [numbers.setdefault(one, len(numbers)) for one in samples]
+        store = Held([*numbers])
+        parts = {split: (Part(store, np.array(of)),) if of else () for split, of in found.items()}
+        return {n: cls(parts[n]) if n in parts else samples for n, samples in lists.items()}
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -182,13 +183,14 @@ class Samples(Sequence[Sample]):
         return Samples((*self.parts, *Samples.of(other).parts))
 
     def take(self, places: np.ndarray) -> "Samples":
-        """Return the samples at some places, given in ascending order, or at places of one part."""
-        parts, start = [], 0
-        for part in self.parts:
-            within = places[(places >= start) & (places < start + len(part))] - start
-            if len(within):
-                parts.append(replace(part, kept_numbers=part.numbers[within]))
-            start += len(part)
+        """Return the samples at some places, in their order."""
+        starts = np.cumsum([0, *map(len, self.parts)])
+        part_of = np.searchsorted(starts, places, side="right") - 1
+        parts = []
+        for run in filter(len, np.split(places, np.flatnonzero(np.diff(part_of)) + 1)):
+            number = int(np.searchsorted(starts, run[0], side="right")) - 1
+            part = self.parts[number]
+            parts.append(replace(part, numbers=part.numbers[run - starts[number]]))
         return Samples(tuple(parts))
 
     def chosen(self, name: str, places: Callable[[], np.ndarray]) -> "Samples":
@@ -196,7 +198,7 @@ class Samples(Sequence[Sample]):
         if len(self.parts) != 1 or self.key is None:
             return self.take(places())
         numbers = self.kept(name, lambda: self.parts[0].numbers[places()])
-        return Samples((replace(self.parts[0], kept_numbers=numbers),))
+        return Samples((replace(self.parts[0], numbers=numbers),))
 
     def named(self, suffix: str) -> "Samples":
         """Return the samples with a suffix to their names."""
@@ -240,15 +242,30 @@ class Samples(Sequence[Sample]):
         """The samples that are in memory."""
         return Samples(tuple(part for part in self.parts if part.store.key is None))
 
-    @property
-    def identities(self) -> Iterator[object]:
-        """What tells each sample from others: itself if it is in memory, else store and number."""
+    def beside(self, others: "Samples") -> "Samples":
+        """Return the samples that others lack, each once."""
+        parts: list[Part] = []
         for part in self.parts:
-            if part.store.key is None:
-                yield from map(part.sample, range(len(part)))
-            else:
-                where = (part.store, part.suffix)
-                yield from ((*where, number) for number in part.numbers.tolist())
+            seen = [one.numbers for one in (*others.parts, *parts) if part.is_like(one)]
+            first = np.sort(np.unique(part.numbers, return_index=True)[1])
+            is_new = ~np.isin(part.numbers[first], np.concatenate(seen or [part.numbers[:0]]))
+            if is_new.sum() == len(part):
+                parts.append(part)
+            elif is_new.any():
+                parts.append(replace(part, numbers=part.numbers[first[is_new]]))
+        return Samples(tuple(parts))
+
+    def places_in(self, others: "Samples") -> np.ndarray:
+        """Return the place of each sample among others, which have each of them, once."""
+        starts = np.cumsum([0, *map(len, others.parts)]).tolist()
+        found = [np.zeros(0, np.int64)]
+        for part in self.parts:
+            same = [n for n, one in enumerate(others.parts) if part.is_like(one)]
+            numbers = np.concatenate([others.parts[n].numbers for n in same])
+            places = np.concatenate([np.arange(starts[n], starts[n + 1]) for n in same])
+            order = np.argsort(numbers)
+            found.append(places[order[np.searchsorted(numbers[order], part.numbers)]])
+        return np.concatenate(found)
 
     @cached_property
     def key(self) -> str | None:
@@ -267,31 +284,3 @@ class Samples(Sequence[Sample]):
         if not self.parts or self.key is None:
             return make()
         return self.parts[0].store.kept(f"{name}-{self.key}", make)
-
-
-class Seen:
-    """Which samples were seen: those in memory by themselves, others by store and number."""
-
-    def __init__(self) -> None:
-        self._held: set[Sample] = set()
-        self._numbers: dict[tuple[Store, str], np.ndarray] = {}
-
-    def new(self, samples: Iterable[Sample]) -> Samples:
-        """Return those of `samples` that were not seen before, each once."""
-        parts = []
-        for part in Samples.of(samples).parts:
-            if part.store.key is None:
-                held = [part.sample(place) for place in range(len(part))]
-                held = [sample for sample in dict.fromkeys(held) if sample not in self._held]
-                self._held.update(held)
-                parts += Samples.of(held).parts
-                continue
-            which, empty = (part.store, part.suffix), np.zeros(0, np.int64)
-            seen, numbers = self._numbers.get(which, empty), part.numbers
-            numbers = numbers[~np.isin(numbers, seen)]
-            self._numbers[which] = np.concatenate([seen, numbers])
-            if len(numbers) == len(part):
-                parts.append(part)
-            elif len(numbers):
-                parts.append(replace(part, kept_numbers=numbers))
-        return Samples(tuple(parts))

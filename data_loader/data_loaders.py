@@ -16,7 +16,7 @@ from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from base.config import user_modules
-from base.samples import Column, Samples, values_of
+from base.samples import Samples
 from base.trying import trying
 from data_loader.recipe import Recipe, Sources, Taken
 from data_loader.sources import shards
@@ -92,7 +92,7 @@ def check_numbers(samples: Iterable[Sample]) -> None:
 def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
     """Raise a DataError if a sample has no text; `network` names the network in the message."""
     for split, loader in (("train", train), ("valid", valid)):
-        samples = Samples.of(loader.dataset.samples if loader else ())
+        samples = loader.dataset.samples if loader else Samples()
         count, first = samples.kept("unlabelled", partial(_unlabelled, samples))
         if count:
             raise DataError(
@@ -234,9 +234,9 @@ class HandwritingDataLoader:
             loaded.check_extras(extras)
             check_numbers(loaded.used.held)  # Files were checked when they were read.
             alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
-            training = self._training(loaded.split("train")) if trains else []
+            training = self._training(loaded.split("train")) if trains else Samples()
             if normalisation is None:
-                normalisation = _fitted(Samples.of(training))
+                normalisation = _fitted(training)
         return Data(self, loaded, training, seed, normalisation, alphabet, new)
 
     def _alphabet(
@@ -264,10 +264,10 @@ class HandwritingDataLoader:
             check_alphabet(loaded, trained, remedy)
         return trained, {}
 
-    def _training(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+    def _training(self, samples: Samples) -> Samples:
         """Return the samples to train on, after preprocessing."""
         if self.left_out:
-            samples, names = Samples.of(samples), set(read_lines(self.left_out))
+            names = set(read_lines(self.left_out))
             is_left = [name not in names for name in samples.strings("name")]
             samples = samples.take(np.flatnonzero(is_left))
         if self.overfit:
@@ -278,7 +278,7 @@ class HandwritingDataLoader:
             log.info("overfitting: training and validation use only %d samples", len(samples))
         if not self.preprocessing:
             return samples
-        return shards.changed(Samples.of(samples), self.preprocessing, preprocessed)
+        return shards.changed(samples, self.preprocessing, preprocessed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,7 +287,7 @@ class Data:
 
     settings: HandwritingDataLoader
     loaded: Loaded
-    training: Sequence[Sample]
+    training: Samples
     """The samples to train on, after preprocessing; empty if nothing is trained."""
     seed: int
     normalisation: Normalisation
@@ -303,7 +303,7 @@ class Data:
         fitted = self.loaded.fitted.items()
         return {f"data_loader.args.{place}.{name}": value for name, value in fitted}
 
-    def samples(self, split: str) -> Sequence[Sample]:
+    def samples(self, split: str) -> Samples:
         """Return the recorded samples of a split; with `overfit`, the split "valid" is `training`.
 
         Raises:
@@ -330,8 +330,7 @@ class Data:
         sequences = self._sequences(self.training, features, augmentation)
         options = {"batch_size": settings.batch_size, "bucket": settings.bucket}
         if settings.window is not None:
-            shards = Samples.of(self.training).shards
-            options |= {"window": settings.window, "shards": shards}
+            options |= {"window": settings.window, "shards": self.training.shards}
         return self._loader(sequences, **options)
 
     def loader(self, split: str, features: Features | None = None) -> BaseDataLoader:
@@ -347,25 +346,25 @@ class Data:
 
     def validation_loader(self, features: Features | None = None) -> BaseDataLoader:
         """Return the `loader` of the split "valid", with at most `valid_size` samples."""
-        samples, size = Samples.of(self.samples("valid")), self.settings.valid_size
+        samples, size = self.samples("valid"), self.settings.valid_size
         if size is not None and size < len(samples):
             samples = samples.chosen(f"valid-{size}", lambda: choose_subset(samples, size))
         return self._in_order(samples, features)
 
-    def _in_order(self, samples: Sequence[Sample], features: Features | None) -> BaseDataLoader:
+    def _in_order(self, samples: Samples, features: Features | None) -> BaseDataLoader:
         sequences = self._sequences(samples, features)
         size = self.settings.valid_batch_size or self.settings.batch_size
         return self._loader(sequences, batch_size=size, shuffle=False)
 
-    def _sequences(self, samples: Sequence[Sample], *settings: Any) -> "Sequences":
-        of, used = Samples.of(samples), self.loaded.used
+    def _sequences(self, samples: Samples, *settings: Any) -> "Sequences":
+        used = self.loaded.used
 
         def numbers() -> np.ndarray:
             hands = self.loaded.hands
-            return np.array([hands.get(hand, -1) for hand in of.hands], np.int32)
+            return np.array([hands.get(hand, -1) for hand in samples.hands], np.int32)
 
         # Where those used are kept in files, so are the samples.
-        hands = numbers() if used.key is None else of.kept(f"hands-{used.key}", numbers)
+        hands = numbers() if used.key is None else samples.kept(f"hands-{used.key}", numbers)
         return Sequences(self, samples, hands, *settings)
 
     def _loader(self, sequences: "Sequences", **options: Any) -> BaseDataLoader:
@@ -379,8 +378,8 @@ class Sequences(Dataset):
     """Samples as a network takes them: the batch of some keys `(epoch, index of the sample)`."""
 
     data: Data
-    samples: Sequence[Sample]
-    hands: np.ndarray | Column
+    samples: Samples
+    hands: np.ndarray
     """The number of the hand of each sample, `(samples,)` int32; -1 for an unknown hand."""
     features: Features | None
     """Computes inputs from ink; None makes normalised points."""
@@ -391,13 +390,11 @@ class Sequences(Dataset):
 
     def lengths(self) -> np.ndarray:
         """Return the number of steps of each sequence, or an estimate, `(samples,)` int64."""
-        samples = Samples.of(self.samples)
         if self.features is not ink_picture:
-            return samples.lengths - 1
-        columns = samples.kept(
-            "columns", lambda: np.array([likely_columns(one.ink) for one in samples], np.int64)
+            return self.samples.lengths - 1
+        return self.samples.kept(
+            "columns", lambda: np.array([likely_columns(one.ink) for one in self.samples])
         )
-        return values_of(columns)
 
     @cached_property
     def _has_user_class(self) -> bool:
@@ -412,7 +409,6 @@ class Sequences(Dataset):
         inputs, targets = zip(*steps, strict=True)
         inputs, lengths = padded(inputs)
         text, text_lengths = padded([self.data.alphabet.encode(one.text) for one in samples])
-        hands = values_of(self.hands)
         return Batch(
             inputs=inputs,
             targets=None if targets[0] is None else padded(targets)[0],
@@ -420,7 +416,7 @@ class Sequences(Dataset):
             text=text,
             text_lengths=text_lengths,
             index=torch.tensor([index for _, index in keys]),
-            hand=torch.tensor([int(hands[index]) for _, index in keys]),
+            hand=torch.tensor([int(self.hands[index]) for _, index in keys]),
             extras={
                 name: torch.from_numpy(np.stack([sample.extras[name] for sample in samples]))
                 for name in samples[0].extras

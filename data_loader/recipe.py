@@ -1,20 +1,21 @@
 """What an epoch is made of: sources by name, and datasets that are made of other datasets."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from inspect import Parameter
 from itertools import combinations
 from typing import Annotated, Any
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
 from base.config.binder import Signature
 from base.preparing import Preparing
-from base.samples import Samples, Seen
+from base.samples import Samples
 from data_loader.matching import scaled, typical_height
-from data_loader.sources.parsing import first_of
+from data_loader.sources.parsing import Parsed, first_of
+from data_loader.sources.shards import derived_by
 from utils.checks import ABSENT, ConfigFault, Range
 
 Taken = Sequence[str | dict[str, Annotated[int, Range(1, 1000)]]]
@@ -74,10 +75,14 @@ class Source(BaseDataset):
         main = self.like.load(["train"])
         typical = typical_height(self.like, main.split("train"))
         factor = typical / typical_height(self.dataset, loaded.split("train"))
-        samples = {
-            split: [scaled(line, factor, main.quantisation_step) for line in lines]
-            for split, lines in loaded.samples.items()
-        }
+        grid, parents = main.quantisation_step, [*loaded.samples.values()]
+        made, counts = derived_by(
+            self.dataset,
+            parents,
+            ["like", factor, grid],
+            lambda: (Parsed([scaled(line, factor, grid)], notes=[1]) for line in loaded.used),
+        )
+        samples = loaded.parts(made, counts)
         report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
         return replace(main, samples=samples, report=report, fitted=loaded.fitted)
 
@@ -222,11 +227,12 @@ class Recipe(BaseDataset):
     def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, Samples]:
         """Return what a split takes of each of its sources that was not in one before."""
         parts = {}
-        seen = defaultdict(Seen)  # by the number of the copy
+        seen = defaultdict(Samples)  # by the number of the copy
         for name, times in self.taken[split].items():
-            samples, parts[name] = loaded[name].samples.get(split, []), Samples()
+            samples, parts[name] = loaded[name].samples.get(split, Samples()), Samples()
             for copy in range(times):
-                new = seen[copy].new(samples)
+                new = samples.beside(seen[copy])
+                seen[copy] += new
                 parts[name] += new.named(f"+{copy}") if copy else new
         return parts
 
@@ -297,13 +303,26 @@ class ExtendedDataset(BaseDataset):
     def preprocessing(self) -> list[BaseTransform]:
         return self.dataset.preprocessing()
 
+    def _extended(
+        self,
+        main: Loaded,
+        read: Callable[[], Iterator[Parsed]],
+        others: Sequence[Samples] = (),
+        depends: Sequence[object] = (),
+    ) -> Loaded:
+        """Return `main` with the training lines that `read` makes of it and of others, and with a
+        summary of them, its only note; see `shards.derived_by`."""
+        parents = [main.split("train"), *others]
+        lines, (summary,) = derived_by(self, parents, depends, read)
+        return with_lines(main, lines, summary)
 
-def with_lines(main: Loaded, lines: list[Sample], summary: str) -> Loaded:
+
+def with_lines(main: Loaded, lines: Samples, summary: str) -> Loaded:
     """Return `main` with `lines` added to its training lines, and `summary` added to its report."""
-    points = sum(len(line.ink) for line in lines)
+    points = int(lines.lengths.sum())
     return replace(
         main,
-        samples={**main.samples, "train": Samples.of(main.split("train")) + lines},
+        samples={**main.samples, "train": main.split("train") + lines},
         report=f"{main.report}\nadded to the training: {summary}; {points:,} points",
     )
 

@@ -1,19 +1,27 @@
 """Gives each sample the descriptors of other lines of its hand."""
 
+import hashlib
 import zipfile
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 
-from base.base_dataset import SPLITS, Loaded, Sample, changed
+from base.base_dataset import SPLITS, Loaded
+from base.samples import Part, Sample, Samples, Store
 from data_loader.recipe import ExtendedDataset
+from data_loader.sources.fetching import digest_of_file
+from data_loader.sources.shards import code_of
 from utils.checks import DataError, Range, Seed, first_line
 from utils.files import open_file
 from utils.hand_measures import TOLD_LINES, strokes_per_character
 
+TOLD = np.dtype([("rows", "<i4", TOLD_LINES), ("composed", "<f4")])
+"""What a sample is told: rows of the table of descriptors, then -1; and the fraction `composed`."""
 MIN_OVERLAP = 4  # characters; a text may contain a shorter line by chance (assumed)
 MAX_JOINED_STROKES = 0.65  # per character of a joined hand (measured, lab notebook: joined hands)
 
@@ -46,59 +54,121 @@ class ToldHandsDataset(ExtendedDataset):
             DataError: if the file of descriptors cannot be read, or names no sample.
         """
         loaded = self.dataset.load(splits)
-        loaded = replace(loaded, samples=loaded.in_memory)
-        table = self._table()
+        used = loaded.used
+        descriptors, code = digest_of_file(Path(self.descriptors)), code_of(type(self))
+        options = [used.key, descriptors, self.joined, self.seed, code]
+        name = f"told-{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}"
+        table = cache(self._table)  # not read where all that is made of it is kept
+        told = used.kept(name, lambda: self._told(used, table()[0]))
+        values = used.kept(f"{name}-table", lambda: table()[1])
+        first = next((part.store for part in used.parts), None)
+        key = used.key and name
+        store = _Told(used, values, told, key, first and first.folder)
+        whole = Samples((Part(store, np.arange(len(used) * self.joined)),))
+        return replace(
+            loaded,
+            samples={
+                split: whole.chosen(f"{split}-{of.key}", partial(self._numbers, split, of, store))
+                for split, of in loaded.samples.items()
+            },
+        )
+
+    def _told(self, used: Samples, rows: Mapping[str, int]) -> np.ndarray:
+        """Return what each sample is told, `(samples,)` of `TOLD`; lines have rows by name."""
         hands = defaultdict(list)
-        for sample in loaded.used:
-            if sample.name in table:
-                hands[sample.hand].append(sample)
+        strings = used.strings("name"), used.hands, used.strings("text")
+        for name, hand, text in zip(*strings, strict=True):
+            if name in rows:
+                hands[hand].append((rows[name], text))
         if not hands:
             raise DataError(f"descriptors = {self.descriptors!r} has none of the samples")
-        size = len(next(iter(table.values())))  # numbers of a descriptor, and its weight
-        numbers = {sample: number for number, sample in enumerate(loaded.used)}
-
-        def with_extras(sample: Sample) -> Sample:
-            if "hand" in sample.extras:
-                return sample
+        told = np.zeros(len(used), TOLD)
+        for number, sample in enumerate(used):
             overlapping, others = [], []
-            for line in hands.get(sample.hand, ()):
-                overlaps = line.text in sample.text or sample.text in line.text
-                (overlapping if overlaps else others).append(line)
-            generator = np.random.default_rng([self.seed, numbers[sample]])
+            for row, text in hands.get(sample.hand, ()):
+                if text in sample.text or sample.text in text:
+                    overlapping.append(text)
+                else:
+                    others.append(row)
+            generator = np.random.default_rng([self.seed, number])
             chosen = generator.permutation(len(others))[:TOLD_LINES].tolist()
-            rows = np.zeros((TOLD_LINES, size), np.float32)
-            for row, index in enumerate(chosen):
-                rows[row] = table[others[index].name]
-            fraction = 0.0
-            if sample.name not in table:
-                fraction = composed_fraction(sample.text, [line.text for line in overlapping])
-            extras = {"hand": rows, "composed": np.float32([fraction])}
-            return replace(sample, extras=extras | dict(sample.extras))
+            told[number]["rows"] = -1
+            told[number]["rows"][: len(chosen)] = [others[index] for index in chosen]
+            if "composed" in sample.extras:
+                told[number]["composed"] = sample.extras["composed"][0]
+            elif sample.name not in rows:
+                told[number]["composed"] = composed_fraction(sample.text, overlapping)
+        return told
 
-        samples = changed(loaded.samples, lambda sample: [with_extras(sample)])
-        if "train" in samples and self.joined > 1:
-            ratios = {}
-            for hand, lines in hands.items():
-                ratios[hand] = strokes_per_character((line.ink, line.text) for line in lines)
-            joined_hands = {hand for hand, ratio in ratios.items() if ratio < MAX_JOINED_STROKES}
-            copies = [
-                sample.of(f"{sample.name}+{copy}")
-                for sample in samples["train"]
-                if sample.hand in joined_hands and not sample.extras["composed"].any()
-                for copy in range(1, self.joined)
-            ]
-            samples = samples | {"train": samples["train"] + copies}
-        return replace(loaded, samples=samples)
+    def _numbers(self, split: str, samples: Samples, store: "_Told") -> np.ndarray:
+        """Return the numbers of a split's samples, and of the copies of its joined lines."""
+        numbers = samples.places_in(store.samples)
+        if split != "train" or self.joined == 1:
+            return numbers
+        rows, lines = self._table()[0], defaultdict(list)
+        for line in store.samples:
+            if line.name in rows:
+                lines[line.hand].append((line.ink, line.text))
+        ratios = {hand: strokes_per_character(of) for hand, of in lines.items()}
+        is_copied = store.told["composed"][numbers] == 0
+        is_copied &= [ratios.get(hand, np.inf) < MAX_JOINED_STROKES for hand in samples.hands]
+        copies = np.arange(1, self.joined) * len(store.samples)
+        return np.concatenate([numbers, (numbers[is_copied][:, None] + copies).ravel()])
 
-    def _table(self) -> dict[str, np.ndarray]:
-        """Return each line's weighted descriptor and weight, `(size,)` float32, by name."""
+    def _table(self) -> tuple[dict[str, int], np.ndarray]:
+        """Return the row of each line by name, and the lines' weighted descriptors and weights,
+        `(lines, size)` float32."""
         try:
             with open_file(self.descriptors) as stream, np.load(stream, allow_pickle=False) as file:
                 names, values = file["names"].tolist(), file["values"].astype(np.float32)
-            return dict(zip(names, values, strict=True))
+            return dict(zip(names, range(len(values)), strict=True)), values
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             remedy = "benchmarks/describe.py makes a file of descriptors"
             raise DataError(f"{self.descriptors}: {first_line(error)}; {remedy}") from None
+
+
+@dataclass(frozen=True, eq=False)
+class _Told(Store):
+    """Samples with extras, which are put together of descriptors when a sample is asked for.
+
+    After all samples come copies of them all, whose names end in "+1", then in "+2", and so on.
+    """
+
+    samples: Samples
+    table: np.ndarray
+    """`(lines, size)` float32, see `ToldHandsDataset._table`."""
+    told: np.ndarray
+    """`(samples,)` of `TOLD`."""
+    key: str | None
+    folder: Path | None
+
+    def sample(self, number: int) -> Sample:
+        copy, place = divmod(number, len(self.samples))
+        sample, told = self.samples[place], self.told[place]
+        if "hand" not in sample.extras:
+            rows = told["rows"][told["rows"] >= 0]
+            hand = np.zeros((TOLD_LINES, self.table.shape[1]), np.float32)
+            hand[: len(rows)] = self.table[rows]
+            extras = {"hand": hand, "composed": np.float32([told["composed"]])}
+            sample = replace(sample, extras=extras | dict(sample.extras))
+        return sample.of(f"{sample.name}+{copy}") if copy else sample
+
+    def _of(self, numbers: np.ndarray) -> Samples:
+        return self.samples.take(numbers % len(self.samples))
+
+    def lengths(self, numbers: np.ndarray) -> np.ndarray:
+        return self._of(numbers).lengths
+
+    def strings(self, field: str, numbers: np.ndarray) -> Iterator[str]:
+        copies = (numbers // len(self.samples)).tolist()
+        for value, copy in zip(self._of(numbers).strings(field), copies, strict=True):
+            yield f"{value}+{copy}" if copy and field == "name" else value
+
+    def shards(self, numbers: np.ndarray) -> np.ndarray:
+        return self._of(numbers).shards
+
+    def kept(self, name: str, make: Callable[[], Any]) -> Any:
+        return self.samples.kept(name, make)
 
 
 def composed_fraction(text: str, recorded: Sequence[str]) -> float:

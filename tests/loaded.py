@@ -1,6 +1,18 @@
 """What a dataset loaded, for tests."""
 
+from dataclasses import replace
+from pathlib import Path
+
 from base.base_dataset import Loaded, Sample
+from data_loader.sources.parsing import Parsed
+from data_loader.sources.shards import Making, prepared
+
+
+def in_files(loaded: Loaded, folder: Path) -> Loaded:
+    """Return what was loaded with its samples in a prepared folder in `folder`."""
+    making = Making("kind", {}, [loaded.used], lambda used: [Parsed([*used])], is_sorted=False)
+    made = prepared(making, [folder])
+    return replace(loaded, samples=loaded.parts(made.all, [1] * len(loaded.used)))
 
 
 def in_order(loaded: Loaded) -> list[Sample]:

@@ -1,15 +1,18 @@
 """A recorded dataset with new training lines in its hands."""
 
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.samples import Samples
 from data_loader.composed.alignment import Alignment
 from data_loader.composed.bank import check_hands, hands
 from data_loader.composed.composing import Bank
@@ -17,6 +20,8 @@ from data_loader.composed.cutting import CutLine, Parts, measured_lines, parts_o
 from data_loader.composed.drawn import Drawer
 from data_loader.paths import side_by_side, to_ink
 from data_loader.recipe import ExtendedDataset, with_lines
+from data_loader.sources.parsing import Parsed
+from data_loader.sources.shards import derived_by
 from data_loader.texts import corpus
 from data_loader.texts.corpus import Draws
 from data_loader.texts.european import european
@@ -114,26 +119,50 @@ class ComposedDataset(ExtendedDataset):
         recorded, has_train = self.dataset.load(splits), "train" in splits
         if self.height is None and not has_train:
             return recorded
-        main = replace(recorded, samples=recorded.in_memory)
-        # Digits load before the slow measuring: a missing file is then reported at once.
-        drawer = Drawer(self.digits) if has_train else None
-        lines = self._measured(main.split("train") if self.height is None else main.used)
-        recorded = recorded if self.height is None else self._levelled(main, lines)
-        if drawer is None:
-            return recorded
-        bank = self._bank_of(main.split("train"), lines, drawer)
-        new = self._composed_lines(bank, recorded.quantisation_step)
-        num_copies = sum(sum(counts.values()) for counts in bank.written.values())
-        summary = (
-            f"{self.size:,} lines composed in {len(bank.names):,} hands, of {num_copies:,} "
-            f"characters cut out and read, and {self.long:,} of several lines side by side"
+        digits = Samples()
+        if self.digits and has_train:  # before the slow measuring: what is missing is told at once
+            digits = self.digits.load(["train"]).split("train")
+        grid = recorded.quantisation_step if self.height is None else None
+        made, (counts, summary) = derived_by(
+            self,
+            [*recorded.samples.values(), digits],
+            [Path(self.alignment), [*recorded.samples], grid],
+            partial(self._read, recorded, digits, grid),
         )
-        if self.height is not None and self.pieces is not None:
-            train = (lines.get(sample, ()) for sample in main.split("train"))
-            pieces = self._pieces(chain.from_iterable(train))
-            new += pieces
-            summary += f", {len(pieces):,} pieces of recorded lines"
+        if self.height is not None:
+            recorded = self._levelled(recorded, made, counts)
+        if not has_train:
+            return recorded
+        new = made.chosen("new", lambda: np.arange(sum(counts), len(made)))
         return with_lines(recorded, new, summary)
+
+    def _read(self, recorded: Loaded, digits: Samples, grid: float | None) -> Iterator[Parsed]:
+        """Yield the parts of each sample in `height`, if there is one, and then new lines; note how
+        many parts each has, and a summary of the new lines."""
+        samples = [*(recorded.split("train") if self.height is None else recorded.used)]
+        lines, summary, counts = self._measured(samples), "", []
+        for sample in samples if self.height is not None else ():
+            scale, parts = (self.height, self.height, 1), lines.get(sample, ())
+            counts.append(len(parts))
+            yield Parsed([replace(part, ink=to_ink(line.path * scale)) for part, line in parts])
+        if "train" in recorded.samples:
+            train = samples
+            if self.height is not None:
+                places = recorded.split("train").places_in(recorded.used)
+                train = [samples[place] for place in places.tolist()]
+            bank = self._bank_of(train, lines, Drawer(digits))
+            yield from (Parsed([line]) for line in self._composed_lines(bank, grid))
+            num_copies = sum(sum(written.values()) for written in bank.written.values())
+            summary = (
+                f"{self.size:,} lines composed in {len(bank.names):,} hands, of {num_copies:,} "
+                f"characters cut out and read, and {self.long:,} of several lines side by side"
+            )
+            if self.height is not None and self.pieces is not None:
+                parts = chain.from_iterable(lines.get(sample, ()) for sample in train)
+                pieces = self._pieces(parts)
+                yield Parsed(pieces)
+                summary += f", {len(pieces):,} pieces of recorded lines"
+        yield Parsed(notes=[counts, summary])
 
     def _pieces(self, lines: Iterable[tuple[Sample, CutLine]]) -> list[Sample]:
         """Return the pieces of lines longer than `pieces`, named such as "piece-0/a01-000u-01"."""
@@ -154,20 +183,17 @@ class ComposedDataset(ExtendedDataset):
             sample: parts_of(sample, line, longest) for sample, line in measured_lines(bar, table)
         }
 
-    def _levelled(self, main: Loaded, lines: Mapping[Sample, Parts]) -> Loaded:
-        """Return the recorded samples scaled to `height`; samples not in `lines` are left out."""
-        scale = (self.height, self.height, 1)
-        scaled = {
-            sample: [replace(part, ink=to_ink(line.path * scale)) for part, line in parts]
-            for sample, parts in lines.items()
-        }
-        samples = changed(main.samples, lambda sample: scaled.get(sample, []))
-        num_lost = [sum(s not in scaled for s in recorded) for recorded in main.samples.values()]
-        report = main.report
-        if any(num_lost):
-            counts = [f"{lost:,} of {split}" for lost, split in zip(num_lost, samples, strict=True)]
-            report += f"\nleft out, because they could not be measured: {', '.join(counts)}"
-        return Loaded(samples, report)
+    def _levelled(self, recorded: Loaded, made: Samples, counts: list[int]) -> Loaded:
+        """Return the recorded samples scaled to `height`, of whose parts there are `counts`; those
+        without a part are left out."""
+        report, has_none = recorded.report, np.array(counts) == 0
+        if has_none.any():
+            lost = (
+                f"{np.count_nonzero(has_none[of.places_in(recorded.used)]):,} of {split}"
+                for split, of in recorded.samples.items()
+            )
+            report += f"\nleft out, because they could not be measured: {', '.join(lost)}"
+        return Loaded(recorded.parts(made, counts), report)
 
     def _bank_of(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
         """Return the bank of the hands within the bounds; `train` are the training samples."""
@@ -193,9 +219,9 @@ class ComposedDataset(ExtendedDataset):
             )
         return Bank(chosen, drawer, self.scarce)
 
-    def _composed_lines(self, bank: Bank, grid: float | None) -> list[Sample]:
-        """Return new lines, named such as "composed-000017/a01-000u"; their group is the hand."""
-        numbers, lines = range(self.size + self.long), []
+    def _composed_lines(self, bank: Bank, grid: float | None) -> Iterator[Sample]:
+        """Yield new lines, named such as "composed-000017/a01-000u"; their group is the hand."""
+        numbers = range(self.size + self.long)
         for number in distributed.bar(numbers, "composing", unit=" lines", leave=False, delay=1):
             generator = np.random.default_rng([self.seed, number])
             name = bank.names[int(generator.integers(len(bank.names)))]
@@ -205,8 +231,7 @@ class ComposedDataset(ExtendedDataset):
                 text, path = self._side_by_side(bank, name, generator, number % 2 == 1)
             height = self.height or bank.hands[name].height
             ink = to_ink(path * (height, height, 1), grid)
-            lines.append(Sample(ink, text, f"{COMPOSED}{number:06d}/{name}", group=name))
-        return lines
+            yield Sample(ink, text, f"{COMPOSED}{number:06d}/{name}", group=name)
 
     def _new(self, bank: Bank, name: str, generator: np.random.Generator) -> tuple[str, np.ndarray]:
         """Return the text and the path, in x-heights, of a new line in the hand `name`."""

@@ -5,11 +5,12 @@ by an invented writer (`FontWriter`) who is adapted to the hand.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
-from base.base_dataset import BaseDataset
+from base.samples import Sample
 from data_loader.composed.bank import BankHand
 from data_loader.composed.cutting import Piece
 from data_loader.invented.embedded import FontWriter, deform, digitise, text_path
@@ -30,12 +31,12 @@ class Drawer:
     """Draws characters.
 
     Args:
-        digits: a dataset whose training samples of single digits are used, or None.
+        digits: samples, of which those of single digits are used.
     """
 
-    def __init__(self, digits: BaseDataset | None = None) -> None:
+    def __init__(self, digits: Iterable[Sample] = ()) -> None:
         self._digits = defaultdict(lambda: defaultdict(list))
-        for sample in digits.load(["train"]).split("train") if digits else ():
+        for sample in digits:
             if len(sample.text) == 1 and sample.text.isdigit():
                 self._digits[sample.text][sample.writer].append(sample.ink)
 

@@ -10,8 +10,10 @@ import numpy as np
 
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.samples import Samples
 from data_loader.matching import anonymous, on_grid, scaled, typical_height
-from data_loader.recipe import ExtendedDataset, united_characters, with_lines
+from data_loader.recipe import ExtendedDataset, united_characters
+from data_loader.sources.parsing import Parsed
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.ink import strokes, to_points, x_height
 
@@ -90,23 +92,30 @@ class MixedDataset(ExtendedDataset):
         main = self.dataset.load(splits)
         if "train" not in splits:
             return main
-        recorded, grid = main.split("train"), main.quantisation_step
-        lines, summary, generator = [], "", np.random.default_rng(self.seed)
+        added = self.added.load(["train"]).split("train") if self.added else Samples()
+        heights = [self.dataset.x_height, self.added and self.added.x_height]
+        read = partial(self._read, main.split("train"), added, main.quantisation_step)
+        return self._extended(main, read, [added], [*heights, main.quantisation_step])
+
+    def _read(self, recorded: Samples, added: Samples, grid: float | None) -> Iterator[Parsed]:
+        """Yield the new lines, and a summary of them."""
+        count, summary, generator = 0, "", np.random.default_rng(self.seed)
         if self.added:
-            added = self.added.load(["train"]).split("train")
             typical = typical_height(self.dataset, recorded)
             factor = typical / typical_height(self.added, added)
-            lines = [scaled(line, factor, grid) for line in added] if self.alone else []
-            summary = f"{len(lines):,} lines of {self.added} scaled by {factor:.4g}, "
+            count = len(added) if self.alone else 0
+            for line in added if self.alone else ():
+                yield Parsed([scaled(line, factor, grid)])
+            summary = f"{count:,} lines of {self.added} scaled by {factor:.4g}, "
             joined_lines = self._joined_lines(recorded, added, typical, factor, grid, generator)
-            for number, line in enumerate(joined_lines, len(lines)):
-                lines.append(line.of(f"joined-{number}/{line.name}"))
+            for number, line in enumerate(joined_lines, count):
+                yield Parsed([line.of(f"joined-{number}/{line.name}")])
         pieces = _bar(self._pieces(recorded, generator), "cutting lines", total=self.pieces)
-        for number, piece in enumerate(pieces, len(lines)):
+        for number, piece in enumerate(pieces, count + self.joined):
             ink = on_grid(piece.ink, grid)
-            lines.append(replace(piece, ink=ink, name=f"piece-{number}/{piece.name}"))
+            yield Parsed([replace(piece, ink=ink, name=f"piece-{number}/{piece.name}")])
         summary += f"{self.joined:,} joined lines, and {self.pieces:,} pieces"
-        return with_lines(main, lines, summary)
+        yield Parsed(notes=[summary])
 
     def _joined_lines(
         self,

@@ -1,8 +1,9 @@
 """Lines of recorded words and single characters, each line in one hand."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -13,7 +14,8 @@ from base.samples import Samples
 from data_loader.composed.mixed import LETTER_GAPS, WORD_GAPS, inks_side_by_side
 from data_loader.invented.damage import with_damage
 from data_loader.paths import moved, side_by_side, to_ink, to_path
-from data_loader.recipe import ExtendedDataset, with_lines
+from data_loader.recipe import ExtendedDataset
+from data_loader.sources.parsing import Parsed
 from utils.alphabet import WRONG
 from utils.checks import DataError, Fraction, Range, Seed
 from utils.ink import x_height
@@ -65,14 +67,15 @@ class PhrasesDataset(ExtendedDataset):
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         loaded = self.dataset.load(splits)
-        if "train" in splits:
-            loaded = with_lines(loaded, *self._new_lines(loaded.in_memory["train"]))
-        words = {split: _longer(Samples.of(lines)) for split, lines in loaded.samples.items()}
-        return replace(loaded, samples=words)
+        words = {split: _longer(samples) for split, samples in loaded.samples.items()}
+        if "train" not in splits:
+            return replace(loaded, samples=words)
+        train, words_alone = loaded.split("train"), replace(loaded, samples=words)
+        return self._extended(words_alone, partial(self._read, train), [train])
 
-    def _new_lines(self, samples: list[Sample]) -> tuple[list[Sample], str]:
-        """Return new lines made of `samples`, and a summary of the lines."""
-        hands, lines = _hands(samples), []
+    def _read(self, samples: Samples) -> Iterator[Parsed]:
+        """Yield new lines made of `samples`, and a summary of the lines."""
+        hands = _hands(samples)
         counts = {
             (writer, kind): len(hand_samples)
             for writer, hand in hands.items()
@@ -95,13 +98,15 @@ class PhrasesDataset(ExtendedDataset):
             else:
                 writer, kind = _random_writer(word_counts, "words", generator)
                 text, ink = _word_line(hands[writer][kind], generator)
-            lines.append(Sample(ink, text, f"phrase-{number:06d}", writer=writer))
-        return lines, f"{self.size:,} lines of words and characters of {len(hands):,} writers"
+            yield Parsed([Sample(ink, text, f"phrase-{number:06d}", writer=writer)])
+        writers = f"{len(hands):,} writers"
+        yield Parsed(notes=[f"{self.size:,} lines of words and characters of {writers}"])
 
 
 def _longer(samples: Samples) -> Samples:
     """Return the samples that are not of a single character."""
-    return samples.take(np.flatnonzero([len(text) != 1 for text in samples.strings("text")]))
+    lengths = map(len, samples.strings("text"))
+    return samples.chosen("longer", lambda: np.flatnonzero([length != 1 for length in lengths]))
 
 
 def _hands(samples: Iterable[Sample]) -> dict[str, Hand]:

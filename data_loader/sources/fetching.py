@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,19 +25,24 @@ from utils.checks import DataError, first_line
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://(?!.*::).*[^/]")  # not chained, as by `::`
 INDEX = "index.json"
 ATTEMPTS = 3  # to fetch a shard whose digest is wrong
-_FILE = re.compile(r"[\w.-]{1,100}\.(?:npy|json)")  # in a folder or a shard
+COLUMNS = ("points.npy", "samples.npy", "strings.npy")
+"""The files of a shard."""
 _SHARD = re.compile(r"\d{5}-\d{3}")
-_NAME = re.compile(rf"{_SHARD.pattern}|(?:kept/)?{_FILE.pattern}")
+_NAME = re.compile(rf"{_SHARD.pattern}|(?:kept/)?[\w.-]{{1,100}}\.(?:npy|json)")
 
 
 def digest_of(folder: Path) -> str:
     """Return a digest of the names and contents of a shard's files."""
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*.npy")):
-        with open(file, "rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        digest.update(f"{file.name}\0{content}\n".encode())
+        digest.update(f"{file.name}\0{digest_of_file(file)}\n".encode())
     return digest.hexdigest()
+
+
+def digest_of_file(file: Path) -> str | None:
+    """Return a digest of a file's content; None if it cannot be read."""
+    with suppress(OSError), open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def fetched(address: str, folder: Path, max_bytes: int, name: str) -> Path:
@@ -79,7 +85,7 @@ def fetch(address: str, folder: Path, max_bytes: int, name: str) -> None:
             shard = next(one for one in shards if one["name"] == name)
             _make_room(folder, max_bytes - sum(shard["files"].values()))
             for _ in range(ATTEMPTS):
-                _get(f"{address}/{name}", temporary, shard["files"])
+                _get(f"{address}/{name}", temporary, COLUMNS)
                 if digest_of(temporary) == shard["digest"]:
                     temporary.rename(path)
                     return
@@ -88,10 +94,8 @@ def fetch(address: str, folder: Path, max_bytes: int, name: str) -> None:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _get(address: str, folder: Path, names: list[str] | dict[str, int]) -> None:
+def _get(address: str, folder: Path, names: Iterable[str]) -> None:
     """Copy files to a folder."""
-    if unsafe := [name for name in names if not _FILE.fullmatch(name)]:
-        raise DataError(f"{unsafe[0]!r} is no file of prepared data")
     for name in names:
         with fsspec.open(f"{address}/{name}", "rb") as source, open(folder / name, "wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)

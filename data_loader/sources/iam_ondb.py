@@ -74,13 +74,13 @@ def parse(path: Path) -> Parsed:
 
     The text of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
     """
-    line, text = _line(read_file(path)), ""
+    line, text = _line("", read_file(path)), ""
     match = _LINE_FILE.fullmatch(path.name)
     folder = path.resolve().parent
     if match and "lineStrokes" in str(folder):
         parts = [part.replace("lineStrokes", "ascii") for part in folder.parts]
         if (file := Path(*parts, f"{match[1]}.txt")).is_file():
-            texts = _texts(read_file(file))
+            texts = _texts("", read_file(file))
             number = int(match[2])
             if not 1 <= number <= len(texts):
                 raise Fault("no such line in the form's transcriptions", f"{len(texts)} lines")
@@ -88,13 +88,18 @@ def parse(path: Path) -> Parsed:
     return Parsed([replace(line, text=text)])
 
 
-def parse_database(stroke_files: Sequence[Path], text_files: Sequence[Path]) -> Parsed:
+def parse_database(
+    stroke_files: Sequence[Path],
+    text_files: Sequence[Path],
+    max_bytes: int | None = None,
+    workers: int = 1,
+) -> Parsed:
     """Return the lines of the database with their texts, from lists of files or of one archive."""
-    parsed = Parsed(budget=memory_budget(stroke_files[0]))
+    parsed = Parsed(budget=memory_budget(stroke_files[0], max_bytes))
     arguments = (text_files, TEXT_FILE, "reading texts", parsed.budget)
-    texts_by_file, text_faults = parse_contents(lambda name, content: _texts(content), *arguments)
-    arguments = (stroke_files, _LINE_FILE, "parsing IAM-OnDB", parsed.budget)
-    lines, line_faults = parse_contents(lambda name, content: _line(content), *arguments)
+    texts_by_file, text_faults = parse_contents(_texts, *arguments)
+    arguments = (stroke_files, _LINE_FILE, "parsing IAM-OnDB", parsed.budget, workers)
+    lines, line_faults = parse_contents(_line, *arguments)
     if not lines and not line_faults:
         raise DataError(f"{stroke_files[0]}: no line files such as a01-000u-01.xml in it")
     numbers: defaultdict[str, list[int]] = defaultdict(list)
@@ -118,7 +123,7 @@ def parse_database(stroke_files: Sequence[Path], text_files: Sequence[Path]) -> 
     return parsed
 
 
-def _line(document: bytes) -> Sample:
+def _line(_: str, document: bytes) -> Sample:
     """Return the line in an XML document; its text is in another file."""
     root = xml_tree(document, _ROOT)
     strokes = [stroke.findall("Point") for stroke in root.iter("Stroke")]
@@ -142,7 +147,7 @@ def _line(document: bytes) -> Sample:
     return Sample(ink, missing=count_missing(table[:, 2], ink[:, 2], PERIOD))
 
 
-def _texts(document: bytes) -> list[str]:
+def _texts(_: str, document: bytes) -> list[str]:
     """Return the transcriptions of a form's lines; they follow `CSR:` in the document."""
     try:
         content = document.decode("utf-8-sig")
@@ -230,8 +235,8 @@ class IAMOnDBDataset(SourceDataset):
     def blocks(self, files: list[Path]) -> list[list[Path]]:
         return [files]
 
-    def read(self, files: list[Path]) -> Iterable[Parsed]:
-        yield parse_database(self._strokes, self._texts)
+    def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
+        yield parse_database(self._strokes, self._texts, self._max_bytes, workers)
 
     def _given(self, how: Preparing) -> None:
         return None  # Prepared data lack the task files.

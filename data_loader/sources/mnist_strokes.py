@@ -11,12 +11,12 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 
-from base.base_dataset import changed
 from base.samples import Samples
 from data_loader.invented.embedded import embedded_digits
 from data_loader.paths import side_by_side, to_ink, to_path
@@ -29,6 +29,7 @@ from data_loader.sources.parsing import (
     check_points,
     memory_budget,
 )
+from data_loader.sources.shards import derived_by
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.splits import hash_fraction
 from data_loader.sources.untrusted_files import MEBIBYTE, is_archive, parse_contents, read_file
@@ -66,14 +67,15 @@ def parse(path: Path) -> Parsed:
     return Parsed([Sample(_ink(read_file(path)), text)])
 
 
-def parse_digits(files: Sequence[Path]) -> Parsed:
+def _parse_file(name: str, content: bytes) -> np.ndarray | int:
+    return _ink(content) if name.endswith("-inputdata.txt") else _class(content)
+
+
+def parse_digits(files: Sequence[Path], max_bytes: int | None = None, workers: int = 1) -> Parsed:
     """Return the digits in files, or in an archive; without `targetdata` a digit has no text."""
-    parsed = Parsed(budget=memory_budget(files[0]))
-
-    def parse_file(name: str, content: bytes) -> np.ndarray | int:
-        return _ink(content) if name.endswith("-inputdata.txt") else _class(content)
-
-    read, faults = parse_contents(parse_file, files, _FILE, "reading digits", parsed.budget)
+    parsed = Parsed(budget=memory_budget(files[0], max_bytes))
+    arguments = (files, _FILE, "reading digits", parsed.budget, workers)
+    read, faults = parse_contents(_parse_file, *arguments)
     names = [name for name in (*read, *faults) if name.endswith("-inputdata.txt")]
     digits = [name.removesuffix("-inputdata.txt") for name in names]
     if not digits:
@@ -197,8 +199,9 @@ class MNISTStrokesDataset(DividedDataset):
     def blocks(self, files: list[Path]) -> list[list[Path]]:
         return [files]
 
-    def read(self, files: list[Path]) -> Iterable[Parsed]:
-        yield parse_digits(files).require_text("no class: no target data")
+    def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
+        parsed = parse_digits(files, self._max_bytes, workers)
+        yield parsed.require_text("no class: no target data")
 
     def make(self) -> tuple[Samples, list[Fault]]:
         if self.root is not None:
@@ -217,15 +220,29 @@ class MNISTStrokesDataset(DividedDataset):
     def _arrange(self, parts: Splits) -> tuple[Splits, list[str]]:
         notes = []
         if self.digit is not None:
-            chosen = str(self.digit)
-            parts = changed(parts, lambda digit: [digit] if digit.text == chosen else [])
-            notes.append(f"only the digit {self.digit}; the others are not used")
-        if self.digits_per_line is None:
-            return changed(parts, lambda digit: [line_of([digit], [0], digit.name)]), notes
-        low, high = self.digits_per_line
-        count = sum(map(len, parts.values()))
-        notes.append(f"{count:,} digits are combined into lines of {low} to {high} digits")
-        return {split: list(self._lines(split, part)) for split, part in parts.items()}, notes
+            digit = str(self.digit)
+            for split, part in parts.items():
+
+                def places(part: Samples = part) -> np.ndarray:
+                    return np.flatnonzero([text == digit for text in part.strings("text")])
+
+                parts = parts | {split: part.chosen(f"digit-{digit}", places)}
+            notes.append(f"only the digit {digit}; the others are not used")
+        if self.digits_per_line is not None:
+            low, high = self.digits_per_line
+            count = sum(map(len, parts.values()))
+            notes.append(f"{count:,} digits are combined into lines of {low} to {high} digits")
+        read = partial(self._read_lines, parts)
+        made, counts = derived_by(self, [*parts.values()], [*parts], read)
+        ends = zip(parts, counts, np.cumsum(counts).tolist(), strict=True)
+        return {split: made[stop - count : stop] for split, count, stop in ends}, notes
+
+    def _read_lines(self, parts: Splits) -> Iterator[Parsed]:
+        """Yield the lines of each split, and note their number."""
+        for split, digits in parts.items():
+            lines = (line_of([digit], [0], digit.name) for digit in digits)
+            lines = [*(lines if self.digits_per_line is None else self._lines(split, digits))]
+            yield Parsed(lines, notes=[len(lines)])
 
     def _lines(self, split: str, digits: Sequence[Sample]) -> Iterator[Sample]:
         """Yield lines in which the digits of a split stand side by side, in a hashed order."""

@@ -213,16 +213,16 @@ class OwnInk(DividedDataset):
             DataError: if there is no line that can be used, or one of `files` is missing.
         """
         if (shards := self._prepared(Preparing())) is not None:
-            return shards.all, shards.faults
-        samples: list[Sample] = []
-        faults: list[Fault] = []
-        for parsed in self.read():
-            samples += parsed.samples
-            faults += parsed.left_out
+            samples, faults = shards.all, shards.faults
+        else:
+            all_lines = Parsed()
+            for parsed in self.read():
+                all_lines.extend(parsed)
+            samples, faults = Samples.of(all_lines.samples), all_lines.left_out
         if not samples:
             listed = "; ".join(summarise(faults)) or "lines() yields nothing"
             raise DataError(f"{self.root}: {listed}")
-        return Samples.of(samples), faults
+        return samples, faults
 
     def _prepared(self, how: Preparing) -> Shards | None:
         """Return the lines that are kept in a cache; None if there are no `files`."""

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -69,9 +70,12 @@ class Budget:
             raise Fault(self._reason)
 
 
-def memory_budget(source: object = "it") -> Budget:
-    """Return a budget, in bytes, for parsing a file or an archive; messages call it `source`."""
-    return Budget(MAX_PARSED, f"more than {MAX_PARSED:,} bytes when {source} is parsed; divide it")
+def memory_budget(source: object = "it", max_bytes: int | None = None) -> Budget:
+    """Return a budget for parsing a file or an archive, of `MAX_PARSED` bytes or those that an
+    option allows; messages call it `source`."""
+    remedy = "divide it" if max_bytes is None else "divide it, or raise max_gb"
+    count = max_bytes or MAX_PARSED
+    return Budget(count, f"more than {count:,} bytes when {source} is parsed; {remedy}")
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Parsed:
 
     samples: list[Sample] = field(default_factory=list)
     left_out: list[Fault] = field(default_factory=list)
+    notes: list[Any] = field(default_factory=list)  # values of JSON, about samples that are made
     budget: Budget = field(default_factory=memory_budget)  # bytes that samples and faults may take
 
     @contextmanager
@@ -135,13 +140,12 @@ def first_of(names: Sequence[str], count: int = 3) -> str:
     return ", ".join(map(printable, names[:count])) + more
 
 
+_BROKEN = "broken XML"
 _XML_ERRORS = (ElementTree.ParseError, LookupError, ValueError)  # the last two: unknown encodings
 
 
 class _TreeBuilder(ElementTree.TreeBuilder):
     """Builds elements whose tags have no namespaces, and refuses document types."""
-
-    open: Sequence[ElementTree.Element] = ()  # none is known, see `_OpenBuilder`
 
     def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
         return super().start(_local_name(tag) if tag.startswith("{") else tag, attributes)
@@ -154,39 +158,27 @@ class _TreeBuilder(ElementTree.TreeBuilder):
         raise Fault("a document type, which no ink needs (entities are never expanded)")
 
 
-class _OpenBuilder(_TreeBuilder):
-    """Knows the elements that have not ended, from the root."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[ElementTree.Element] = []
-
-    def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
-        self.open.append(super().start(tag, attributes))
-        return self.open[-1]
-
-    def end(self, tag: str) -> ElementTree.Element:
-        self.open.pop()
-        return super().end(tag)
-
-
-class _ChildBuilder(_OpenBuilder):
+class _ChildBuilder(_TreeBuilder):
     """Hands over each child of the outermost element where it ends, and keeps none."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.root_tag = ""
+        self.root: ElementTree.Element | None = None
+        self.depth = 0
         self.ended: list[ElementTree.Element] = []
 
     def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
         element = super().start(tag, attributes)
-        self.root_tag = self.root_tag or self.open[0].tag
+        self.depth += 1
+        if self.root is None:
+            self.root = element
         return element
 
     def end(self, tag: str) -> ElementTree.Element:
         element = super().end(tag)
-        if len(self.open) == 1:
-            self.open[0].clear()
+        self.depth -= 1
+        if self.depth == 1:
+            self.root.clear()
             self.ended.append(element)
         return element
 
@@ -216,13 +208,13 @@ def xml_children(
             if brackets > 2 * MAX_ELEMENTS:
                 raise Fault(f"more than {MAX_ELEMENTS:,} elements in a page or another part")
             parser.feed(block)
-            _check_root(builder.root_tag or tag, tag)
+            _check_root(tag if builder.root is None else builder.root.tag, tag)
             if children := builder.taken():
                 size = brackets = 0
                 yield from children
         parser.close()
     except _XML_ERRORS as error:
-        raise Fault("broken XML", str(error)) from None
+        raise Fault(_BROKEN, str(error)) from None
 
 
 def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
@@ -232,7 +224,18 @@ def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
         Fault: if the document is empty, broken or too large, declares a document type, or has an
             outermost element that is not called `tag`.
     """
-    return _tree(content, tag, _TreeBuilder())[0]
+    if not content.strip():
+        raise Fault("an empty file")
+    if content.count("<" if isinstance(content, str) else b"<") > 2 * MAX_ELEMENTS:
+        raise Fault(f"more than {MAX_ELEMENTS:,} elements")
+    parser = ElementTree.XMLParser(target=_TreeBuilder())
+    try:
+        parser.feed(content)
+        root = parser.close()
+    except _XML_ERRORS as error:
+        raise Fault(_BROKEN, str(error)) from None
+    _check_root(root.tag, tag)
+    return root
 
 
 def cut_tree(
@@ -243,32 +246,24 @@ def cut_tree(
     Returns:
         the outermost element, the elements that have no end, and the fault of such a document.
     """
-    return _tree(content, tag, _OpenBuilder())
-
-
-def _tree(
-    content: bytes | str, tag: str, builder: _TreeBuilder
-) -> tuple[ElementTree.Element, Sequence[ElementTree.Element], Fault | None]:
-    """Return what `cut_tree` returns, if the builder knows the open elements."""
-    if not content.strip():
-        raise Fault("an empty file")
-    if content.count("<" if isinstance(content, str) else b"<") > 2 * MAX_ELEMENTS:
-        raise Fault(f"more than {MAX_ELEMENTS:,} elements")
-    fault = None
-    parser = ElementTree.XMLParser(target=builder)
     try:
-        parser.feed(content)
-        try:
-            root = parser.close()
-        except ElementTree.ParseError as error:
-            fault = Fault("broken XML", str(error))
-            if not builder.open:
-                raise
-            root = builder.open[0]
-    except _XML_ERRORS as error:
-        raise Fault("broken XML", str(error)) from None
-    _check_root(root.tag, tag)
-    return root, builder.open, fault
+        return xml_tree(content, tag), (), None
+    except Fault as fault:
+        if fault.reason != _BROKEN:
+            raise
+        parser, unended = ElementTree.XMLPullParser(["start", "end"]), []
+        with suppress(*_XML_ERRORS):
+            parser.feed(content)
+            for event, element in parser.read_events():
+                if event == "start":
+                    element.tag = _local_name(element.tag)
+                    unended.append(element)
+                else:
+                    unended.pop()
+        if not unended:
+            raise
+        _check_root(unended[0].tag, tag)
+        return unended[0], unended, fault
 
 
 def _check_root(root: str, tag: str) -> None:

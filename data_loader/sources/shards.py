@@ -6,7 +6,7 @@ and then a record `BLOCK.json`; a block that is whole is not read again. When al
 index is written: the samples sorted by name, so that their order is not that of reading.
 
     index.json             the shards with sizes and digests, what was left out, the licence
-    order.npy lengths.npy  of each sample by number: its place in the shards, its number of points
+    order.npy lengths.npy  the samples' places in the shards, in order; the length at each place
     00000.json             the record of a block
     00000-000/*.npy        the columns of a shard, see `_columns`
     kept/                  what was computed of the samples, see `Store.kept`
@@ -16,16 +16,13 @@ import hashlib
 import inspect
 import json
 import logging
-import math
 import os
 import shutil
-import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -34,22 +31,23 @@ import numpy as np
 from filelock import FileLock
 
 from base import distributed
-from base.base_dataset import stacked
+from base.base_dataset import BaseDataset, stacked
 from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.preparing import Preparing
 from base.samples import Column, Part, Sample, Samples, Store
-from data_loader.sources.fetching import INDEX, digest_of, fetched
+from data_loader.sources.fetching import INDEX, digest_of, digest_of_file, fetched
 from data_loader.sources.parsing import Fault, Parsed, first_of
+from data_loader.sources.untrusted_files import in_processes
 from utils.checks import DataError
 from utils.files import atomic_write, check_writable, user_cache, write_json
 from utils.normalisation import Moments, moments_of
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 5
 STRINGS = ("text", "name", "writer", "group")
-EXTRA = "extra."  # begins the names of columns of extras
+EXTRA = "extra."  # begins the names of fields of extras
 ORDER, LENGTHS, KEPT = "order.npy", "lengths.npy", "kept"
-MAX_OPEN = 100  # shards, of eight files each: processes may have 1,024 open files
+MAX_OPEN = 250  # shards, of three files each: processes may have 1,024 open files
 SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)
 BLOCK_SAMPLES = 10_000  # of preprocessing (assumed)
 BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seconds of parsing)
@@ -58,7 +56,8 @@ logger = logging.getLogger(__name__)
 
 
 def _columns(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
-    """Return the columns of a shard: of points, and (with stops that divide them) of samples.
+    """Return the columns of a shard, each of one dimension: points and strings, and a row for each
+    sample, which says where its points and each of its `STRINGS` end.
 
     Offsets are int16 where that loses nothing.
     """
@@ -68,81 +67,96 @@ def _columns(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
     strings = [
         getattr(one, key).encode(errors="backslashreplace") for one in samples for key in STRINGS
     ]
-    return {
-        "offsets": offsets.astype("<i2" if fits_int16 else "<f4"),
-        "ends": np.concatenate([sample.ink[:, 2] > 0 for sample in samples]),
+    of_points = {
+        "offset": offsets.astype("<i2" if fits_int16 else "<f4"),
+        "end": np.concatenate([sample.ink[:, 2] > 0 for sample in samples]),
         "missing": np.concatenate([sample.missing_counts for sample in samples]).astype("u1"),
-        "stops": np.cumsum([len(sample.ink) for sample in samples], dtype="<i8"),
-        "strings": np.frombuffer(b"".join(strings), "u1"),
-        "string_stops": np.cumsum([*map(len, strings)], dtype="<i8").reshape(-1, len(STRINGS)),
+    }
+    of_samples = {
+        "stop": np.cumsum([len(sample.ink) for sample in samples], dtype="<i8"),
+        "strings": np.cumsum([*map(len, strings)], dtype="<i8").reshape(-1, len(STRINGS)),
         "whole": np.array([sample.ends for sample in samples]),
         "moments": np.array([moments_of(sample.ink) for sample in samples], "<f8"),
         **{f"{EXTRA}{name}": values for name, values in stacked(samples).items()},
     }
+    return {
+        "points": _side_by_side(of_points),
+        "strings": np.frombuffer(b"".join(strings), "u1"),
+        "samples": _side_by_side(of_samples),
+    }
+
+
+def _side_by_side(fields: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return arrays `(rows, ...)` as the fields of one array `(rows,)`."""
+    dtype = [(name, values.dtype, values.shape[1:]) for name, values in fields.items()]
+    rows = np.empty(len(next(iter(fields.values()))), dtype)
+    for name, values in fields.items():
+        rows[name] = values
+    return rows
 
 
 class _Rows:
     """A column of a shard, read row by row: the pages of a map would stay in memory."""
 
     def __init__(self, path: Path) -> None:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        self.dtype, self._start = mapped.dtype, mapped.offset
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115
-        np.lib.format.read_magic(self._file)
-        shape, is_by_column, self._dtype = np.lib.format.read_array_header_1_0(self._file)
-        if is_by_column:
-            raise DataError(f"{path.parent.parent} is of a former version: remove it")
-        self._start, self._shape = self._file.tell(), shape[1:]
-        self._size = self._dtype.itemsize * math.prod(self._shape)
-
-    def content(self, start: int, stop: int) -> bytes:
-        begin, size = self._start + start * self._size, (stop - start) * self._size
-        if hasattr(os, "pread"):
-            return os.pread(self._file.fileno(), size, begin)
-        self._file.seek(begin)  # on Windows, where processes share no open file
-        return self._file.read(size)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        content, count = self.content(rows.start, rows.stop), rows.stop - rows.start
-        return np.frombuffer(content, self._dtype).reshape(count, *self._shape)
+        size = self.dtype.itemsize
+        begin, length = self._start + rows.start * size, (rows.stop - rows.start) * size
+        if hasattr(os, "pread"):
+            return np.frombuffer(os.pread(self._file.fileno(), length, begin), self.dtype)
+        self._file.seek(begin)  # on Windows, where processes share no open file
+        return np.frombuffer(self._file.read(length), self.dtype)
 
 
 class _Shard:
     """The columns of a shard."""
 
-    def __init__(self, folder: Path, extras: Iterable[str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        names = ("offsets", "ends", "missing", "stops", "strings", "string_stops", "whole")
-        self.columns = {name: _Rows(folder / f"{name}.npy") for name in (*names, "moments")}
-        self.extras = {name: _Rows(folder / f"{EXTRA}{name}.npy") for name in extras}
+        self._points, self._strings, self._samples = (
+            _Rows(folder / f"{name}.npy") for name in ("points", "strings", "samples")
+        )
+        self.extras = [name for name in self._samples.dtype.names if name.startswith(EXTRA)]
 
-    def row(self, name: str, place: int) -> np.ndarray:
-        return self.columns[name][place : place + 1][0]
+    def stops(self, count: int) -> np.ndarray:
+        """Return where the points of the first samples end, `(count,)` int64."""
+        return self._samples[0:count]["stop"]
 
-    def _bounds(self, name: str, place: int) -> list[int]:
-        """Return where the points or strings of a sample begin, and where each ends."""
-        rows = self.columns[name][max(place - 1, 0) : place + 1]
-        return [0, *rows.ravel().tolist()][-1 - rows[0].size :]
+    def rows(self, place: int) -> np.ndarray:
+        """Return what was written of the sample before, zeros for the first, and of a sample."""
+        if place:
+            return self._samples[place - 1 : place + 1]
+        return np.concatenate([np.zeros(1, self._samples.dtype), self._samples[0:1]])
 
     def sample(self, place: int) -> Sample:
-        points, columns = slice(*self._bounds("stops", place)), self.columns
-        ink = np.empty((points.stop - points.start, 3), np.float32)
-        ink[:, :2], ink[:, 2] = columns["offsets"][points], columns["ends"][points]
+        before, row = self.rows(place)
+        points = self._points[before["stop"] : row["stop"]]
+        ink = np.empty((len(points), 3), np.float32)
+        ink[:, :2], ink[:, 2] = points["offset"], points["end"]
         return Sample(
             ink,
-            *self.strings(place),
-            ends=bool(self.row("whole", place)),
-            missing=columns["missing"][points],
-            extras={name: rows[place : place + 1][0] for name, rows in self.extras.items()},
+            *self._texts(before, row),
+            ends=bool(row["whole"]),
+            missing=points["missing"].copy(),
+            extras={name.removeprefix(EXTRA): row[name] for name in self.extras},
         )
 
     def strings(self, place: int) -> list[str]:
         """Return the `STRINGS` of a sample."""
-        bounds = self._bounds("string_stops", place)
-        content, first = self.columns["strings"].content(bounds[0], bounds[-1]), bounds[0]
-        return [content[a - first : b - first].decode() for a, b in pairwise(bounds)]
+        return self._texts(*self.rows(place))
+
+    def _texts(self, before: np.void, row: np.void) -> list[str]:
+        first, bounds = int(before["strings"][-1]), row["strings"].tolist()
+        content = self._strings[first : bounds[-1]].tobytes()
+        return [content[a - first : b - first].decode() for a, b in pairwise([first, *bounds])]
 
 
 class Shards(Store):
-    """The samples of a prepared folder, in the order of the index; a process gets its path."""
+    """The samples of a prepared folder by their places in it; a process gets its path."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -153,7 +167,10 @@ class Shards(Store):
 
     @cached_property
     def index(self) -> dict[str, Any]:
-        return json.loads(self._file(INDEX).read_text())
+        index = json.loads(self._file(INDEX).read_text())
+        if index["format"] != FORMAT_VERSION:
+            raise DataError(f"{self.folder}: of another version; prepare the data again")
+        return index
 
     def _file(self, name: str) -> Path:
         """Return the path of a file or shard."""
@@ -164,12 +181,8 @@ class Shards(Store):
         return self.index["digest"]
 
     @cached_property
-    def _order(self) -> Column:
-        return Column(self._file(ORDER))
-
-    @cached_property
     def _lengths(self) -> Column:
-        return Column(self._file(LENGTHS))
+        return Column.of(self._file(LENGTHS))
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -180,31 +193,37 @@ class Shards(Store):
         if (shard := self._opened.get(number)) is None:
             if len(self._opened) == MAX_OPEN:
                 self._opened.pop(next(iter(self._opened)))
-            folder = self._file(self.index["shards"][number]["name"])
-            shard = self._opened[number] = _Shard(folder, self.index["extras"])
+            name = self.index["shards"][number]["name"]
+            shard = self._opened[number] = self._open(name)
         return shard
+
+    def _open(self, name: str) -> _Shard:
+        return _Shard(self._file(name))
 
     @property
     def all(self) -> Samples:
-        """All samples."""
-        numbers = self.kept("all", lambda: np.arange(self.index["samples"], dtype=np.int32))
-        return Samples((Part(self, numbers),))
+        """All samples, in the order of the index."""
+        return Samples((Part(self, Column.of(self._file(ORDER))),))
 
     @property
     def faults(self) -> list[Fault]:
         """What was left out."""
         return [Fault(*arguments) for arguments in self.index["faults"]]
 
+    @property
+    def notes(self) -> list[Any]:
+        """What was noted about samples that were made, see `derived`."""
+        return self.index["notes"]
+
     def sample(self, number: int) -> Sample:
-        place = int(self._order.values[number])
-        shard = bisect_right(self._starts, place) - 1
-        return self._shard(shard).sample(place - self._starts[shard])
+        shard = bisect_right(self._starts, number) - 1
+        return self._shard(shard).sample(number - self._starts[shard])
 
     def shards(self, numbers: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self._starts, self._order.values[numbers], side="right") - 1
+        return np.searchsorted(self._starts, numbers, side="right") - 1
 
     def lengths(self, numbers: np.ndarray) -> np.ndarray:
-        return self._lengths.values[numbers].astype(np.int64)
+        return self._lengths[numbers].astype(np.int64)
 
     def strings(self, field: str, numbers: np.ndarray) -> Iterator[str]:
         place_of = STRINGS.index(field)
@@ -213,30 +232,26 @@ class Shards(Store):
 
     def moments(self, numbers: np.ndarray) -> Iterator[Moments]:
         for shard, place in self._places(numbers):
-            yield tuple(shard.row("moments", place).tolist())
+            yield tuple(shard.rows(place)[1]["moments"].tolist())
 
     def _places(self, numbers: np.ndarray) -> Iterator[tuple[_Shard, int]]:
         """Yield the shard of each sample, and its place there."""
         shards = self.shards(numbers)
-        within = self._order.values[numbers] - np.array(self._starts)[shards]
+        within = numbers - np.array(self._starts)[shards]
         for shard, place in zip(shards.tolist(), within.tolist(), strict=True):
             yield self._shard(shard), place
 
     def kept(self, name: str, make: Callable[[], Any]) -> Any:
-        array, plain = (self.folder / KEPT / f"{name}.{kind}" for kind in ("npy", "json"))
-        with suppress(OSError, ValueError):
-            return json.loads(plain.read_text())
-        with suppress(OSError, ValueError):
-            column = Column(array)
-            return column if column.values is not None else None
+        file = f"{KEPT}/{name}.npy"
+        with suppress(OSError, ValueError, DataError):
+            column = Column.of(self._file(file))
+            return column if column.ndim else json.loads(column.item())
         value = make()
+        array = value if isinstance(value, np.ndarray) else np.array(json.dumps(value).encode())
         with suppress(OSError):  # Where nothing can be written, it is computed each time.
-            array.parent.mkdir(exist_ok=True)
-            if not isinstance(value, np.ndarray):
-                write_json(plain, value, indent=None)
-                return value
-            atomic_write(array, lambda file: np.save(file, value))
-            return Column(array)
+            (self.folder / KEPT).mkdir(exist_ok=True)
+            atomic_write(self.folder / file, partial(_save, array))
+            return Column.of(self.folder / file) if array.ndim else value
         return value
 
 
@@ -256,29 +271,15 @@ class Fetched(Shards):
     def _file(self, name: str) -> Path:
         return fetched(self.address, self.folder, self.max_bytes, name)
 
-    def _shard(self, number: int) -> _Shard:
-        if number in self._opened:
-            return self._opened[number]
+    def _open(self, name: str) -> _Shard:
         for _ in range(10):
             with suppress(FileNotFoundError):  # Another process has made room again.
-                shard = super()._shard(number)
+                shard = super()._open(name)
                 os.utime(shard.folder)
-                break
-            self._opened.pop(number, None)
-        else:
-            raise DataError(f"{self.folder}: too many shards are needed; raise shard_cache_gb")
-        # The space of a shard that was removed is free when nobody has it open.
-        self._opened = {n: one for n, one in self._opened.items() if one.folder.exists()}
-        return shard
-
-    def kept(self, name: str, make: Callable[[], Any]) -> Any:
-        files = [f"{KEPT}/{name}.{kind}" for kind in ("json", "npy")]
-        if not any((self.folder / file).exists() for file in files):
-            for file in files:
-                with suppress(DataError):
-                    self._file(file)
-                    break
-        return super().kept(name, make)
+                # The space of a shard that was removed is free when nobody has it open.
+                self._opened = {n: one for n, one in self._opened.items() if one.folder.exists()}
+                return shard
+        raise DataError(f"{self.folder}: too many shards are needed; raise shard_cache_gb")
 
 
 def open_shards(folder: Path, *, is_examined: bool = False) -> Shards | None:
@@ -407,16 +408,13 @@ def _made(making: Making, folder: Path, how: Preparing) -> Shards | None:
     (folder / INDEX).unlink(missing_ok=True)
     numbers = range(how.part - 1, len(making.blocks), how.parts)
     lacking = [n for n in numbers if _record(folder, n, how.is_examined) is None]
-    write = partial(_write_block, folder, making.read)
-    blocks = [making.blocks[n] for n in lacking]
-    if how.workers > 1 and len(lacking) > 1:
-        with ProcessPoolExecutor(how.workers, initializer=_without_bars) as pool:
-            work = pool.map(write, lacking, blocks)
-            for _ in distributed.bar(work, "preparing", total=len(lacking), unit=" blocks"):
-                pass
-    else:
-        for number, block in zip(lacking, blocks, strict=True):
-            write(number, block)
+    blocks = [(n, making.blocks[n]) for n in lacking]
+    workers = how.workers if len(blocks) > 1 else 1  # An archive has workers of its own.
+    made = in_processes(partial(_write_block, folder, making.read), blocks, workers)
+    if workers > 1:
+        made = distributed.bar(made, "preparing", total=len(blocks), unit=" blocks")
+    for _ in made:
+        pass
     records = [_record(folder, n, False) for n in range(len(making.blocks))]
     if missing := [str(n) for n, record in enumerate(records) if record is None]:
         few = first_of(missing, 10)
@@ -424,11 +422,6 @@ def _made(making: Making, folder: Path, how: Preparing) -> Shards | None:
         return None
     _write_index(making, folder, records)
     return open_shards(folder)
-
-
-def _without_bars() -> None:
-    """Show no progress bars in this process, which would write over those of others."""
-    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def _record(folder: Path, number: int, is_examined: bool) -> dict[str, Any] | None:
@@ -441,17 +434,20 @@ def _record(folder: Path, number: int, is_examined: bool) -> dict[str, Any] | No
 
 
 def _write_block(
-    folder: Path, read: Callable[[Any], Iterable[Parsed]], number: int, block: Any
+    folder: Path, read: Callable[[Any], Iterable[Parsed]], numbered: tuple[int, Any]
 ) -> None:
-    """Read a block, and write its shards and its record."""
+    """Read a block with its number, and write its shards and its record."""
+    number, block = numbered
     for leftover in folder.glob(f".{number:05}-*"):  # of a process that was killed
         shutil.rmtree(leftover)
     shards: list[dict[str, Any]] = []
     faults: list[Fault] = []
+    notes: list[Any] = []
     samples: list[Sample] = []
     points = 0
     for parsed in read(block):
         faults += parsed.left_out
+        notes += parsed.notes
         for sample in parsed.samples:
             samples.append(sample)
             points += len(sample.ink)
@@ -460,7 +456,7 @@ def _write_block(
                 samples, points = [], 0
     if samples:
         shards.append(_write_shard(folder, f"{number:05}-{len(shards):03}", samples))
-    record = {"shards": shards, "faults": [fault.args for fault in faults]}
+    record = {"shards": shards, "faults": [fault.args for fault in faults], "notes": notes}
     write_json(folder / f"{number:05}.json", record, indent=None)
 
 
@@ -474,18 +470,15 @@ def _write_shard(folder: Path, name: str, samples: list[Sample]) -> dict[str, An
     digest = digest_of(temporary)
     shutil.rmtree(folder / name, ignore_errors=True)
     temporary.rename(folder / name)
-    extras = {
-        column.removeprefix(EXTRA): values.shape[1:]
-        for column, values in columns.items()
-        if column.startswith(EXTRA)
-    }
-    counts = {"samples": len(samples), "points": len(columns["ends"]), "extras": extras}
-    is_on_grid = bool((columns["offsets"] == np.rint(columns["offsets"])).all())
+    offsets, dtype = columns["points"]["offset"], columns["samples"].dtype
+    extras = {name.removeprefix(EXTRA): dtype[name].shape for name in dtype.names if EXTRA in name}
+    counts = {"samples": len(samples), "points": len(offsets), "extras": extras}
+    is_on_grid = bool((offsets == np.rint(offsets)).all())
     return {"name": name, "files": files, "digest": digest, "on_grid": is_on_grid, **counts}
 
 
 def _save(values: np.ndarray, file: Any) -> None:
-    np.save(file, np.ascontiguousarray(values), allow_pickle=False)
+    np.save(file, np.asarray(values, order="C"), allow_pickle=False)
 
 
 def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]) -> None:
@@ -497,31 +490,31 @@ def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]
     shards = [shard for record in records for shard in record["shards"]]
     faults = [Fault(*arguments) for record in records for arguments in record["faults"]]
     names: list[str] = []
-    lengths = []
+    lengths = [np.zeros(0, np.int64)]
     for shard in shards:
-        opened = _Shard(folder / shard["name"], ())
-        names += (opened.strings(place)[1] for place in range(shard["samples"]))
-        lengths.append(np.diff(opened.columns["stops"][0 : shard["samples"]], prepend=0))
+        opened, count = _Shard(folder / shard["name"]), shard["samples"]
+        names += (opened.strings(place)[1] for place in range(count))
+        lengths.append(np.diff(opened.stops(count), prepend=0))
     order = [*range(len(names))]
     if making.is_sorted:
-        order.sort(key=names.__getitem__)
-        previous = [None, *(names[n] for n in order)]
-        taken = [n for n, before in zip(order, previous, strict=False) if names[n] == before]
-        faults += [Fault("a name that another sample has", name=names[n]) for n in taken]
-        order = [n for n, before in zip(order, previous, strict=False) if names[n] != before]
+        first = {name: place for place, name in reversed([*enumerate(names)])}
+        taken = [name for place, name in enumerate(names) if first[name] != place]
+        faults += [Fault("a name that another sample has", name=name) for name in taken]
         faults.sort(key=lambda fault: fault.name)
-    if not order:
+        order = sorted(first.values(), key=names.__getitem__)
+    if not order and making.is_sorted:
         listed = ", ".join(map(str, faults[:3]))
         if len(faults) == 1:
             raise DataError(listed)
         raise DataError(f"no sample can be used; {len(faults):,} are left out: {listed}")
+    extras = shards[0]["extras"] if shards else {}
     for shard in shards:
-        if shard["extras"] != shards[0]["extras"]:
-            pair = f"{shard['extras']}, those before {shards[0]['extras']}"
+        if shard["extras"] != extras:
+            pair = f"{shard['extras']}, those before {extras}"
             raise DataError(f"samples of {folder / shard['name']} have the extras {pair}")
     columns = {
         ORDER: np.array(order, "<i4" if len(names) < 2**31 else "<i8"),
-        LENGTHS: np.concatenate(lengths)[order].astype("<i4"),
+        LENGTHS: np.concatenate(lengths).astype("<i4"),
     }
     for file, values in columns.items():
         atomic_write(folder / file, partial(_save, values))
@@ -534,12 +527,57 @@ def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]
         "samples": len(order),
         "quantisation_step": 1.0 if all(shard["on_grid"] for shard in shards) else None,
         "licences": [*making.licences],
-        "extras": {name: list(shape) for name, shape in shards[0]["extras"].items()},
+        "extras": extras,
         "files": {file: (folder / file).stat().st_size for file in columns},
         "shards": shards,
         "faults": [fault.args for fault in faults],
+        "notes": [note for record in records for note in record["notes"]],
     }
-    write_json(folder / INDEX, index)
+    write_json(folder / INDEX, index, indent=None)
+
+
+def derived(
+    kind: str,
+    parents: Sequence[Samples],
+    key: Mapping[str, object],
+    blocks: Sequence[Any],
+    read: Callable[[Any], Iterable[Parsed]],
+) -> tuple[Samples, list[Any]]:
+    """Return samples that are made of others, in the order in which they are read, and the notes
+    about them; they are kept in files, beside the others, if these are.
+
+    Args:
+        kind: the name with which the folder begins.
+        parents: what the samples are made of.
+        key: what else they depend on, as values of JSON.
+        blocks, read: see `Making`.
+    """
+    stores = [part.store for samples in parents for part in samples.parts]
+    if not stores or not all(store.key and store.folder for store in stores):
+        parsed = [one for block in blocks for one in read(block)]
+        samples = Samples.of([sample for one in parsed for sample in one.samples])
+        return samples, [note for one in parsed for note in one.notes]
+    key = {**key, "parents": [samples.key for samples in parents]}
+    making = Making(kind, key, blocks, read, is_sorted=False)
+    shards = prepared(making, [stores[0].folder.parent, user_cache()])
+    return shards.all, shards.notes
+
+
+def derived_by(
+    dataset: BaseDataset,
+    parents: Sequence[Samples],
+    depends: Sequence[object],
+    read: Callable[[], Iterable[Parsed]],
+) -> tuple[Samples, list[Any]]:
+    """Return what a dataset makes of others, see `derived`.
+
+    Args:
+        depends: what the samples depend on, besides the dataset's options and the parents; the
+            content counts of a file that a `Path` names.
+    """
+    contents = [digest_of_file(one) if isinstance(one, Path) else repr(one) for one in depends]
+    key = {"options": described(dataset), "depends": contents, "code": code_of(type(dataset))}
+    return derived(type(dataset).__name__, parents, key, [()], lambda _: read())
 
 
 def changed(
@@ -554,7 +592,7 @@ def changed(
         transforms: what changes them, in this order.
         change: returns a changed sample.
     """
-    steps = [[type(one).__name__, repr(sorted(vars(one).items()))] for one in transforms]
+    key = {"steps": described(transforms), "code": code_of(*map(type, transforms))}
     result = Samples()
     for part in filter(len, samples.parts):
 
@@ -562,24 +600,40 @@ def changed(
             for place in distributed.bar(places, "preprocessing", unit=" samples", leave=False):
                 yield Parsed([change(part.sample(place), transforms)])
 
-        places, store = range(len(part)), part.store
-        if not isinstance(store, Shards):
-            result += [sample for parsed in read(places) for sample in parsed.samples]
-            continue
-        code, some = code_of(*map(type, transforms)), Samples((part,))
-        key = {"samples": some.key, "steps": steps, "code": code}
+        places = range(len(part))
         blocks = [places[n : n + BLOCK_SAMPLES] for n in places[::BLOCK_SAMPLES]]
-        making = Making("preprocessed", key, blocks, read, is_sorted=False)
-        result += prepared(making, [store.folder.parent, user_cache()]).all
+        result += derived("preprocessed", [Samples((part,))], key, blocks, read)[0]
     return result
 
 
+def described(value: object) -> object:
+    """Return what tells the options of datasets and transforms, without datasets within them."""
+    if isinstance(value, list | tuple):
+        return [described(one) for one in value]
+    if not isinstance(value, BaseDataset | BaseTransform):
+        return repr(value)
+    options = {n: described(v) for n, v in vars(value).items() if not isinstance(v, BaseDataset)}
+    return [type(value).__name__, options]
+
+
 def code_of(*classes: type) -> str:
-    """Return a digest of the files in which classes are defined, and of a user's modules."""
-    digest = hashlib.sha256(repr(sorted(user_modules.digests().items())).encode())
+    """Return a digest of the code and tables that make samples, of the files in which classes are
+    defined, and of a user's modules."""
+    parts = [room_code(), repr(sorted(user_modules.digests().items()))]
     for cls in classes:
         with suppress(OSError, TypeError):  # A class of an interactive session has no file.
-            digest.update(Path(inspect.getfile(cls)).read_bytes())
+            parts.append(str(digest_of_file(Path(inspect.getfile(cls)))))
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+@cache
+def room_code() -> str:
+    """Return a digest of the code and tables of this room, and of the utilities that it takes."""
+    digest, root = hashlib.sha256(), Path(__file__).parents[2]
+    for kind in ("py", "json", "txt", "npz"):
+        for room in ("data_loader", "utils"):
+            for file in sorted((root / room).rglob(f"*.{kind}")):
+                digest.update(f"{file.relative_to(root)}\0{digest_of_file(file)}\n".encode())
     return digest.hexdigest()
 
 

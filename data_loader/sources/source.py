@@ -4,9 +4,9 @@ import hashlib
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -15,7 +15,7 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
 from base.preparing import Preparing
-from base.samples import Sample, Samples
+from base.samples import Samples
 from data_loader.sources.fetching import ADDRESS
 from data_loader.sources.parsing import Budget, Fault, Parsed, decode, first_of, summarise
 from data_loader.sources.shards import (
@@ -35,7 +35,7 @@ from utils.files import user_cache
 
 LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with the project
 
-Splits = Mapping[str, Sequence[Sample]]
+Splits = Mapping[str, Samples]
 Places = dict[str, np.ndarray]
 """By split, the places of its samples among those that were parsed."""
 
@@ -56,6 +56,9 @@ class SourceDataset(BaseDataset):
             a list that comes with the project. Text after a name and a blank is a comment, and so
             is a line that begins with `#`. None leaves out no sample.
         strict: raise an error if a sample cannot be used, instead of leaving it out.
+        max_gb: largest size, in gigabytes, of what an archive has when it is unpacked, with its
+            samples. A file of stroke arrays may have a quarter of it; each member and each line has
+            limits of its own.
         shard_cache_gb: where `root` is an address of a prepared folder, the largest size, in
             gigabytes, of the shards that are kept on this machine.
     """
@@ -75,6 +78,7 @@ class SourceDataset(BaseDataset):
     subset_seed: Annotated[int, Range(0)] = 0
     leave_out: str | None = None
     strict: bool = False
+    max_gb: Annotated[float, Range(0.01, 100_000)] = 1.0
     shard_cache_gb: Annotated[float, Range(0.1, 1_000_000)] = 50.0
 
     def __post_init__(self) -> None:
@@ -99,8 +103,11 @@ class SourceDataset(BaseDataset):
         """Return the files that are read together, by their sizes alone."""
         return blocks_of(files)
 
-    def read(self, files: list[Path]) -> Iterable[Parsed]:
-        """Yield what is in a block of files, bit by bit; a file that cannot be used is left out."""
+    def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
+        """Yield what is in a block of files, bit by bit; a file that cannot be used is left out.
+
+        Where there is one block alone, as of an archive, its parts are parsed by `workers`.
+        """
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
             parsed = Parsed(budget=Budget(float("inf"), ""))  # Only archives need a limit.
             name = file.relative_to(self._folder).as_posix()
@@ -114,6 +121,10 @@ class SourceDataset(BaseDataset):
         The `group` of a sample is empty, or names the sample's file or split.
         """
         raise NotImplementedError
+
+    @property
+    def _max_bytes(self) -> int:
+        return int(self.max_gb * 1e9)
 
     @property
     def _folder(self) -> Path:
@@ -141,7 +152,7 @@ class SourceDataset(BaseDataset):
                 count = f"{len(made):,} in all"
                 raise DataError(f"{lacking}: {'; '.join([*notes, count])}")
         if self.subset is not None:
-            train, count = Samples.of(parts["train"]), self.subset
+            train, count = parts["train"], self.subset
             if count > len(train):
                 expected = f"at most the {len(train)} training {self.unit}"
                 raise ConfigFault("subset", count, expected)
@@ -182,10 +193,9 @@ class SourceDataset(BaseDataset):
 
     def _division(self) -> list[object]:
         """Return what `_divide` depends on besides the samples: options, code, what it reads."""
-        own = (cls for cls in type(self).__mro__ if issubclass(cls, SourceDataset))
-        places = ("root", "cache", "shard_cache_gb")
+        places = ("root", "cache", "max_gb", "shard_cache_gb")
         names = [field.name for field in fields(self) if field.name not in places]
-        return [{name: getattr(self, name) for name in names}, code_of(*own)]
+        return [{name: getattr(self, name) for name in names}, code_of(type(self))]
 
     def prepare(self, how: Preparing) -> None:
         self._prepared(how)
@@ -203,7 +213,7 @@ class SourceDataset(BaseDataset):
             if self.path.is_dir():
                 next(self.path.iterdir(), None)  # raises an OSError if the folder is unreadable
             files = self.find()
-            options = {name: getattr(self, name) for name in self.parsed_by}
+            options = {name: getattr(self, name) for name in ("max_gb", *self.parsed_by)}
             key = {"files": fingerprint(files, self._folder), "options": options}
         except OSError as error:
             problem = f"{error.filename or self.path}: cannot be read ({error.strerror})"
@@ -216,7 +226,9 @@ class SourceDataset(BaseDataset):
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
         licences = sorted(filter(None, self.licences()))
-        making = Making(type(self).__name__, key, self.blocks(files), self.read, licences=licences)
+        blocks = self.blocks(files)
+        read = partial(self.read, workers=how.workers if len(blocks) == 1 else 1)
+        making = Making(type(self).__name__, key, blocks, read, licences=licences)
         return prepared(making, folders, how)
 
     def _given(self, how: Preparing) -> Shards | None:

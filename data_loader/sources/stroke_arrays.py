@@ -17,6 +17,7 @@ import numpy as np
 
 from data_loader.sources.parsing import (
     MAX_ELEMENTS,
+    MAX_PARSED,
     MAX_VALUES,
     Budget,
     Fault,
@@ -29,7 +30,7 @@ from data_loader.sources.parsing import (
     memory_budget,
 )
 from data_loader.sources.source import DividedDataset
-from data_loader.sources.untrusted_files import MEBIBYTE, read_file
+from data_loader.sources.untrusted_files import MAX_BYTES, MEBIBYTE, read_file
 from utils.checks import DataError, first_line, short
 
 NAMES = ("strokes-py3.npy", "strokes.npy")
@@ -45,21 +46,24 @@ def sniff(head: bytes) -> bool:
     return head.startswith(b"\x93NUMPY")
 
 
-def parse(path: Path, texts: str | None = TEXTS) -> Parsed:
+def parse(path: Path, texts: str | None = TEXTS, max_bytes: int | None = None) -> Parsed:
     """Return the lines of a file.
 
     Args:
         path: the file.
         texts: the name of the file of transcriptions; the file is read if it lies beside `path`.
+        max_bytes: what parsing may take; None for `MAX_PARSED`. All other limits grow with it.
     """
-    content = read_file(path, MAX_FILE_BYTES)
-    elements = load_arrays(content)
-    if len(elements) > MAX_ELEMENTS:
-        raise Fault(f"more than {MAX_ELEMENTS:,} lines")
+    times = (max_bytes or MAX_PARSED) / MAX_PARSED
+    remedy = "; raise max_gb" if max_bytes else ""
+    content = read_file(path, int(times * MAX_FILE_BYTES), remedy)
+    elements = load_arrays(content, max_bytes)
+    if len(elements) > times * MAX_ELEMENTS:
+        raise Fault(f"more than {int(times * MAX_ELEMENTS):,} lines")
     sentences: list[str | None] = [None] * len(elements)
     if texts is not None and (path.parent / texts).is_file():
         try:
-            text = decode(read_file(path.parent / texts))
+            text = decode(read_file(path.parent / texts, int(times * MAX_BYTES)))
         except Fault as fault:
             raise fault.within(texts) from None
         sentences = list(text.rstrip().splitlines())
@@ -67,7 +71,7 @@ def parse(path: Path, texts: str | None = TEXTS) -> Parsed:
         counts = f"{len(sentences):,} lines for the {len(elements):,} lines of ink"
         raise Fault("texts that cannot be matched", counts, texts)
     digits = max(5, len(str(len(elements) - 1)))
-    parsed = Parsed()
+    parsed = Parsed(budget=memory_budget(path.name, max_bytes))
     for number, (element, text) in enumerate(zip(elements, sentences, strict=True)):
         with parsed.attempt(name := f"line-{number:0{digits}}"):
             sample = Sample(_ink(element, parsed.budget), clean_text(text or ""), name)
@@ -134,8 +138,9 @@ def _numbers(data: bytes, dtype: np.dtype, shape: tuple, fortran: bool) -> np.nd
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def load_arrays(content: bytes) -> list[Element] | np.ndarray:
-    """Return the arrays in a `.npy` file, one for each line; the arrays are not checked.
+def load_arrays(content: bytes, max_bytes: int | None = None) -> list[Element] | np.ndarray:
+    """Return the arrays in a `.npy` file, one for each line; the arrays are not checked. See
+    `parse` for `max_bytes`.
 
     Raises:
         Fault: if the file is empty, cut short, of another format, or does not hold only arrays.
@@ -156,9 +161,9 @@ def load_arrays(content: bytes) -> list[Element] | np.ndarray:
     if not dtype.hasobject:
         return _numbers(memoryview(content)[stream.tell() :], dtype, shape, fortran)
     try:
-        start = stream.tell()
+        start, max_values = stream.tell(), MAX_VALUES * (max_bytes or MAX_PARSED) / MAX_PARSED
         for number, (opcode, *_) in enumerate(pickletools.genops(stream)):
-            if opcode.code not in _OPCODES or number == MAX_VALUES:
+            if opcode.code not in _OPCODES or number >= max_values:
                 raise Fault("a pickle that is too large, or not of arrays only", opcode.name)
         stream.seek(start)
         unpickled = _Unpickler(stream, encoding="latin1").load()
@@ -166,7 +171,9 @@ def load_arrays(content: bytes) -> list[Element] | np.ndarray:
         raise
     except Exception as error:  # A broken pickle can fail in any way.
         raise Fault("a pickle that is broken or cut short", first_line(error)) from None
-    elements = unpickled.array(memory_budget()) if isinstance(unpickled, _PickledObject) else None
+    if not isinstance(unpickled, _PickledObject):
+        raise Fault("no object array in the pickle")
+    elements = unpickled.array(memory_budget(max_bytes=max_bytes))
     if not isinstance(elements, list):
         raise Fault("no object array in the pickle")
     return elements
@@ -227,4 +234,4 @@ class StrokeArraysDataset(DividedDataset):
         return [files[:1]]  # `parse` reads the file of texts itself.
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        return parse(file, self.texts)
+        return parse(file, self.texts, self._max_bytes)

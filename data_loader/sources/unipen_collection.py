@@ -7,10 +7,10 @@ included files: the ink, and descriptions of writers and devices.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated, NamedTuple
 
@@ -24,13 +24,17 @@ from data_loader.sources.source import DividedDataset, Places
 from data_loader.sources.unipen import Document, parse_level, read_document, segment_reader
 from data_loader.sources.unipen_blocks import (
     INCLUDE,
+    Block,
     blocks_of,
     blocks_of_file,
     decode_any,
     read_included,
 )
 from data_loader.sources.untrusted_files import (
+    TOGETHER,
+    attempted,
     files_below,
+    in_processes,
     is_archive,
     members,
     read_file,
@@ -110,16 +114,17 @@ def open_collection(path: Path, budget: Budget) -> Collection:
             lru_cache(_CACHED_FILES)(lambda name: read_included(path / INCLUDE, name)),
         )
     packed = members(path, _ANY_NAME, "reading UNIPEN", budget)
-    readers = {name: reader for member, reader in packed if (name := _in_collection(member))}
-    if not any(name.startswith(f"{DATA}/") for name in readers):
+    contents = {name: content for path, content in packed if (name := _in_collection(path))}
+    if not any(name.startswith(f"{DATA}/") for name in contents):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
 
     def read(name: str) -> bytes:
-        if name not in readers:
-            raise Fault("a file that is not in the archive", name)
-        return readers[name]()
+        content = contents.get(name, Fault("a file that is not in the archive", name))
+        if isinstance(content, Fault):
+            raise content
+        return content
 
-    return Collection([*readers], read, lambda name: read(f"{INCLUDE}/{PurePosixPath(name)}"))
+    return Collection([*contents], read, lambda name: read(f"{INCLUDE}/{PurePosixPath(name)}"))
 
 
 def _in_collection(path: str) -> str:
@@ -135,7 +140,11 @@ def length_order(category: str) -> tuple[int, str]:
 
 
 def parse_collection(
-    path: Path, categories: Sequence[str] | None, points_per_second: float | None = None
+    path: Path,
+    categories: Sequence[str] | None,
+    points_per_second: float | None = None,
+    max_bytes: int | None = None,
+    workers: int = 1,
 ) -> Parsed:
     """Return the samples of a collection, named like "8/abm/ca0.dat:00003".
 
@@ -145,19 +154,42 @@ def parse_collection(
         path: see `open_collection`.
         categories: the categories to use, in this order; None takes all, by `length_order`.
         points_per_second: see `Document`.
+        max_bytes: what parsing may take; None for `MAX_PARSED`.
+        workers: the number of processes that parse documents.
     """
-    parsed = Parsed(budget=memory_budget(path))
+    parsed = Parsed(budget=memory_budget(path, max_bytes))
     collection = open_collection(path, parsed.budget)
-    for document_path, files in distributed.bar(
-        collection.documents(), "parsing UNIPEN", unit=" files", delay=1
-    ):
-        order = categories or sorted(files, key=length_order)
-        names = [files[category] for category in order if category in files]
+    documents = distributed.bar(collection.documents(), "parsing UNIPEN", unit=" files", delay=1)
+    opened = (_opened(collection, *document, categories) for document in documents)
+    parse = partial(_parse_document, points_per_second)
+    for document_path, found in in_processes(parse, opened, workers, TOGETHER):
         with parsed.attempt(document_path):
-            texts = ((name, decode_any(collection.read(name))) for name in names)
-            document = read_document(blocks_of(texts, collection.include), points_per_second)
-            parsed.extend(_samples(document, names, document_path))
+            if isinstance(found, Fault):
+                raise found
+            parsed.extend(found)
     return parsed
+
+
+Opened = tuple[str, list[str], list[Block] | Fault]
+"""A document's path, its files in order, and their blocks, or the fault of a file."""
+
+
+def _opened(
+    collection: Collection, path: str, files: Mapping[str, str], categories: Sequence[str] | None
+) -> Opened:
+    order = categories or sorted(files, key=length_order)
+    names = [files[category] for category in order if category in files]
+    texts = ((name, decode_any(collection.read(name))) for name in names)
+    return path, names, attempted(lambda: [*blocks_of(texts, collection.include)])
+
+
+def _parse_document(points_per_second: float | None, opened: Opened) -> tuple[str, Parsed | Fault]:
+    """Return a document's path, and its samples or its fault."""
+    path, names, blocks = opened
+    if isinstance(blocks, Fault):
+        return path, blocks
+    document = partial(read_document, blocks, points_per_second)
+    return path, attempted(lambda: _samples(document(), names, path))
 
 
 def _samples(document: Document, files: Sequence[str], path: str) -> Parsed:
@@ -267,10 +299,10 @@ class UnipenDataset(DividedDataset):
     def blocks(self, files: list[Path]) -> list[list[Path]]:
         return [files] if is_collection(self.path) else super().blocks(files)
 
-    def read(self, files: list[Path]) -> Iterable[Parsed]:
+    def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         if is_collection(self.path):
-            parsed = parse_collection(self.path, self.categories, self.points_per_second)
-            return [parsed.require_text(_NO_LABEL)]
+            options = self.categories, self.points_per_second, self._max_bytes, workers
+            return [parse_collection(self.path, *options).require_text(_NO_LABEL)]
         if archive := next(filter(is_collection, files), None):
             raise DataError(f"{archive}: one of several archives; give the path of one archive")
         return super().read(files)

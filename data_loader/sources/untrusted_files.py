@@ -4,28 +4,34 @@ import gzip
 import lzma
 import os
 import re
+import sys
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import suppress
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from sys import getsizeof
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from base import distributed
 from data_loader.sources.parsing import Budget, Fault
 from utils.checks import DataError
 from utils.files import open_file
 
+Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 MEBIBYTE = 1 << 20
+TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of parsing)
 MAX_BYTES = 16 * MEBIBYTE  # of a file or member (assumed: train_r01_v07 has files of up to 4 MiB)
 
 
-def read_file(file: Path, max_bytes: int = MAX_BYTES) -> bytes:
-    """Return the content of a file.
+def read_file(file: Path, max_bytes: int = MAX_BYTES, remedy: str = "") -> bytes:
+    """Return the content of a file; `remedy` ends the message if it is too large.
 
     Raises:
         Fault: if the file cannot be read, or has more than `max_bytes` bytes.
@@ -33,14 +39,14 @@ def read_file(file: Path, max_bytes: int = MAX_BYTES) -> bytes:
     try:
         with open_file(file) as stream:
             if (size := os.fstat(stream.fileno()).st_size) > max_bytes:
-                raise _too_large(size, max_bytes)
+                raise _too_large(size, max_bytes, remedy)
             return stream.read(size)
     except OSError as error:
         raise Fault("a file that cannot be read", error.strerror or str(error)) from None
 
 
-def _too_large(size: int, max_bytes: int) -> Fault:
-    return Fault(f"more than {max_bytes:,} bytes", f"{size:,}")
+def _too_large(size: int, max_bytes: int, remedy: str = "") -> Fault:
+    return Fault(f"more than {max_bytes:,} bytes", f"{size:,}{remedy}")
 
 
 def files_below(root: Path, pattern: re.Pattern[str]) -> list[Path]:
@@ -69,6 +75,7 @@ def parse_contents(
     pattern: re.Pattern[str],
     description: str,
     budget: Budget,
+    workers: int = 1,
 ) -> tuple[dict[str, Value], dict[str, Fault]]:
     """Return the parsed values of files, and the faults of unusable files, both by file name.
 
@@ -78,30 +85,74 @@ def parse_contents(
         pattern: matches the names of the files.
         description: text of the progress bar.
         budget: memory for the archive and the values.
+        workers: the number of processes that parse; with more than one, `parse` is pickled.
 
     Raises:
         DataError: if the archive is broken or too large, or two files have the same name.
     """
     if len(files) == 1 and not pattern.fullmatch(files[0].name):
         packed = members(files[0], pattern, description, budget)
-        readers = ((PurePosixPath(path).name, read) for path, read in packed)
+        contents = ((PurePosixPath(path).name, content) for path, content in packed)
     else:
         bar = distributed.bar(files, description, unit=" files", delay=1)
-        readers = ((file.name, partial(read_file, file)) for file in bar)
+        contents = ((file.name, attempted(read_file, file)) for file in bar)
     values: dict[str, Value] = {}
     faults: dict[str, Fault] = {}
-    for name, read in readers:
+    for name, value in in_processes(partial(_parsed, parse), contents, workers, TOGETHER):
         if name in values or name in faults:
             raise DataError(
                 f'{name}: two files have this name; choose the folder of one of them as "root"'
             )
-        try:
-            value = values[name] = parse(name, read())
-            texts = value if isinstance(value, list) else ()
-            budget.spend(getsizeof(value) + sum(map(getsizeof, texts)))
-        except Fault as fault:
-            faults[name] = fault.within("")  # a copy, since a traceback keeps the content in memory
+        if isinstance(value, Fault):
+            faults[name] = value
+            continue
+        values[name] = value
+        texts = value if isinstance(value, list) else ()
+        budget.spend(getsizeof(value) + sum(map(getsizeof, texts)))
     return values, faults
+
+
+def _parsed(
+    parse: Callable[[str, bytes], Value], named: tuple[str, bytes | Fault]
+) -> tuple[str, Value | Fault]:
+    """Return a file's name with its value, or its fault."""
+    name, content = named
+    return name, content if isinstance(content, Fault) else attempted(parse, name, content)
+
+
+def attempted(make: Callable[..., Value], *arguments: Any) -> Value | Fault:
+    """Return what a function returns, or its Fault without a traceback, which keeps the content of
+    files in memory."""
+    try:
+        return make(*arguments)
+    except Fault as fault:
+        return fault.within("")
+
+
+def in_processes(
+    function: Callable[[Item], Value], items: Iterable[Item], workers: int, together: int = 1
+) -> Iterator[Value]:
+    """Yield what a function returns for each item, in order, computed by so many processes, which
+    get some items together; they are taken only as fast as their results are."""
+    if workers == 1:
+        yield from map(function, items)
+        return
+    items, waiting = iter(items), deque[Future]()
+    with ProcessPoolExecutor(workers, initializer=_without_bars) as pool:
+        while batch := [*islice(items, together)]:
+            waiting.append(pool.submit(_of_each, function, batch))
+            if len(waiting) > 2 * workers:
+                yield from waiting.popleft().result()
+        yield from chain.from_iterable(one.result() for one in waiting)
+
+
+def _of_each(function: Callable[[Item], Value], items: list[Item]) -> list[Value]:
+    return [*map(function, items)]
+
+
+def _without_bars() -> None:
+    """Show no progress bars in this process, which would write over those of others."""
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 class _Header(tarfile.TarInfo):
@@ -165,10 +216,9 @@ def is_archive(head: bytes) -> bool:
 
 def members(
     archive: Path, pattern: re.Pattern[str], description: str, budget: Budget
-) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield the path and the content of each member whose name matches `pattern`.
-
-    The content comes as a function without arguments. Nothing is extracted to the file system.
+) -> Iterator[tuple[str, bytes | Fault]]:
+    """Yield the path of each member whose name matches `pattern`, and its content, or the fault of
+    one that is not used. Nothing is extracted to the file system.
 
     Raises:
         DataError: if the archive is broken, or its content exceeds the budget.
@@ -198,18 +248,13 @@ def members(
                     bar.update(raw.tell() - bar.n)
                     if not is_wanted:
                         continue
-                    is_usable = member.isreg() and member.size <= MAX_BYTES
-                    content = tar.extractfile(member).read() if is_usable else b""
-                    yield member.name, partial(_checked, member, content)
+                    if not member.isreg():
+                        yield member.name, Fault("a member that is a link or no file")
+                    elif member.size > MAX_BYTES:
+                        yield member.name, _too_large(member.size, MAX_BYTES)
+                    else:
+                        yield member.name, tar.extractfile(member).read()
             while block := stream.read(MEBIBYTE):  # Read to the end to verify the checksum.
                 budget.spend(len(block))
     except (*_ARCHIVE_ERRORS, RecursionError) as error:  # Chained headers make tarfile recurse.
         raise DataError(f"{archive}: a broken archive ({error}); download it again") from None
-
-
-def _checked(member: tarfile.TarInfo, content: bytes) -> bytes:
-    if not member.isreg():
-        raise Fault("a member that is a link or no file")
-    if member.size > MAX_BYTES:
-        raise _too_large(member.size, MAX_BYTES)
-    return content

@@ -6,8 +6,9 @@ in the units of the shaped ink. docs/data.md says which transforms can be undone
 """
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Annotated
 
@@ -15,8 +16,10 @@ import numpy as np
 from numpy.random import Generator
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
+from data_loader.sources.parsing import Parsed
+from data_loader.sources.shards import derived_by
 from data_loader.transforms.augmentation import Linear
 from utils.checks import ConfigFault, DataError, Range
 from utils.hand_measures import baseline_angle
@@ -170,23 +173,27 @@ class ShapedDataset(BaseDataset):
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the dataset; return its samples shaped, and divided if they are too long."""
         recorded = self.dataset.load(splits)
-        recorded = replace(recorded, samples=recorded.in_memory)
-        bar = distributed.bar(recorded.used, "shaping", unit=" samples", delay=1)
-        shaped = {sample: list(self._pieces(sample)) for sample in bar}
-        samples = changed(recorded.samples, shaped.__getitem__)
+        used, parents = recorded.used, [*recorded.samples.values()]
+        read = partial(self._read, used)
+        made, counts = derived_by(self, parents, [*recorded.samples], read)
+        samples = recorded.parts(made, counts)
         report = recorded.report
         if self.shaping:
             names = ", ".join(type(transform).__name__ for transform in self.shaping)
-            old_count = sum(len(sample.ink) for sample in shaped)
-            new_count = sum(len(piece.ink) for pieces in shaped.values() for piece in pieces)
+            old_count, new_count = used.lengths.sum(), made.lengths.sum()
             report += f"\n  shaped by {names}: {old_count:,} points became {new_count:,}"
         if self.split_length is not None:
-            num_pieces = sum(map(len, shaped.values()))
             split = f"split at {self.split_length:,} steps"
-            report += f"\n  {split}: {len(shaped):,} samples became {num_pieces:,}"
+            report += f"\n  {split}: {len(used):,} samples became {len(made):,}"
         if not self.shaping:  # Otherwise units and quantisation of `recorded` no longer hold.
             return replace(recorded, samples=samples, report=report)
         return Loaded(samples, report)
+
+    def _read(self, samples: Iterable[Sample]) -> Iterator[Parsed]:
+        """Yield the pieces of each sample, and note their number."""
+        for sample in distributed.bar(samples, "shaping", unit=" samples", delay=1):
+            pieces = [*self._pieces(sample)]
+            yield Parsed(pieces, notes=[len(pieces)])
 
     def _pieces(self, sample: Sample) -> Iterator[Sample]:
         """Yield the transformed sample, whole or in pieces."""

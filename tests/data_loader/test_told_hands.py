@@ -1,12 +1,15 @@
 """What samples are told of their hands: by other lines, which say nothing that they say."""
 
+import pickle
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from base.base_dataset import BaseDataset, Loaded, Sample
-from data_loader import ToldHandsDataset
+from data_loader import ToldHandsDataset, told_hands
+from tests.loaded import in_files
 from utils.checks import DataError
 from utils.hand_measures import TOLD_LINES
 
@@ -103,6 +106,23 @@ def test_the_same_lines_are_told_each_time(tmp_path):
     assert all(told(first[name]) == told(other[name]) for name in first)
     changed = load(tmp_path, seed=1)[0]
     assert any(told(first[name]) != told(changed[name]) for name in first)
+
+
+def test_what_samples_in_files_are_told_is_kept_and_hardly_pickled(tmp_path, monkeypatch):
+    loaded = in_files(Loaded({"train": [*SAMPLES], "valid": SAMPLES[:3]}, ""), tmp_path)
+    held = load(tmp_path, joined=2)[0]
+    dataset = ToldHandsDataset(
+        dataset=SimpleNamespace(load=lambda _: loaded), descriptors=str(tmp_path / "hands.npz"),
+        joined=2,
+    )  # fmt: skip
+    for _ in range(2):
+        samples = dataset.load(["train", "valid"]).samples
+        for one in pickle.loads(pickle.dumps(samples["train"])):
+            assert one.extras["hand"].tolist() == held[one.name].extras["hand"].tolist()
+        assert [*samples["train"].strings("name")] == [*held]
+        assert len(pickle.dumps(samples)) < 2000 and samples["train"].key
+        monkeypatch.setattr(told_hands, "composed_fraction", None)  # all is kept
+        monkeypatch.setattr(told_hands, "strokes_per_character", None)
 
 
 def test_a_table_of_other_lines_is_refused(tmp_path):

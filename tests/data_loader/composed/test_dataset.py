@@ -12,6 +12,7 @@ from data_loader import ComposedDataset, LevelBaseline, ShapedDataset
 from data_loader.composed.alignment import Alignment
 from data_loader.composed.dataset import hash_fraction
 from tests.data_loader.composed.recorded import HANDS, Recorded
+from tests.loaded import in_files
 from utils import hand_measures
 from utils.checks import ConfigFault, DataError
 from utils.ink import to_points
@@ -48,6 +49,20 @@ def plain(table):
     return composed(table, long=5)
 
 
+@pytest.mark.parametrize("options", [{}, {"height": 40.0, "longest": 10, "pieces": 5}])
+def test_lines_of_samples_in_files_are_composed_once(table, tmp_path, monkeypatch, options):
+    class InFiles(Recorded):
+        def load(self, splits=SPLITS):
+            return in_files(super().load(splits), tmp_path)
+
+    held, others = composed(table, size=4, **options), composed(table, InFiles(), size=4, **options)
+    monkeypatch.setattr(ComposedDataset, "_measured", None)
+    again = composed(table, InFiles(), size=4, **options)
+    for kept in (others, again):
+        assert kept.report == held.report and kept.fingerprints == held.fingerprints
+        assert kept.ink_sums == held.ink_sums and kept.used.key
+
+
 def new_lines(loaded):
     return [line for line in loaded.split("train") if line.name.startswith("composed")]
 
@@ -62,7 +77,7 @@ def same(first, second):
 def test_new_lines_join_the_training_alone_and_are_in_a_hand_of_it(plain):
     main = Recorded().load()
     for split in SPLITS:
-        assert [*plain.split(split)][: -25 if split == "train" else None] == main.split(split)
+        assert [*plain.split(split)][: -25 if split == "train" else None] == [*main.split(split)]
     assert len(new_lines(plain)) == 25
     for line in new_lines(plain):
         ink = line.ink

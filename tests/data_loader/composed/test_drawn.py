@@ -41,7 +41,7 @@ def vertical(piece):
 
 
 def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals():
-    drawer = Drawer(Digits())
+    drawer = Drawer(Digits().load().split("train"))
     assert drawer("é", hand(), 3, np.random.default_rng(0)) is None
     for tall in (1.2, 2.5):
         to = hand(tall=tall, step=0.15)

@@ -91,7 +91,7 @@ def test_what_is_at_an_address_is_what_was_prepared(address, origin, tmp_path):
 @pytest.mark.slow
 def test_a_wrong_byte_is_refused_and_what_is_whole_again_is_fetched(address, origin, tmp_path):
     there, write = address
-    name, loaded = "00003-000/offsets.npy", at(there, tmp_path).load()
+    name, loaded = "00003-000/points.npy", at(there, tmp_path).load()
     whole = (origin / name).read_bytes()
     write(name, whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(DataError, match=r"made|origin: 00003-000 cannot .* its digest says, in 3"):
@@ -159,9 +159,10 @@ def test_an_address_that_is_chained_or_none_is_refused(root, tmp_path):
         at(root, tmp_path).load()
 
 
-def test_a_name_that_leads_elsewhere_is_refused(origin, tmp_path):
+def test_only_columns_are_fetched_whatever_an_index_names(origin, tmp_path):
     copy = shutil.copytree(origin, tmp_path / "copy")
-    index = (copy / "index.json").read_text().replace("offsets.npy", "../offsets.npy")
+    index = (copy / "index.json").read_text().replace("points.npy", "../points.npy")
     (copy / "index.json").write_text(index)
-    with pytest.raises(DataError, match=r"'\.\./offsets.npy' is no file of prepared data"):
-        inks(at(f"file://{copy}", tmp_path / "cache").load())
+    assert inks(at(f"file://{copy}", tmp_path / "cache").load()) == inks(at(origin, "").load())
+    found = {file.name for file in tmp_path.glob("cache/fetched-*/*-*/*")}
+    assert found == {"points.npy", "samples.npy", "strings.npy"}

@@ -117,9 +117,11 @@ def test_a_file_that_is_not_there_is_named_with_its_folder(tmp_path, monkeypatch
         json_lines("ink.json")
 
 
-def test_nothing_and_too_little_are_errors():
-    for nothing in ([], None):
-        mine = type("Mine", (OwnInk,), {"lines": lambda _, nothing=nothing: nothing})
+def test_nothing_and_too_little_are_errors(tmp_path):
+    (file := tmp_path / "a.json").touch()
+    for nothing, files in (([], []), (None, []), ([], [file])):
+        methods = {"lines": lambda _, nothing=nothing: nothing, "files": lambda _, of=files: of}
+        mine = type("Mine", (OwnInk,), methods)
         with pytest.raises(DataError, match=r"^Mine: lines\(\) yields nothing"):
             mine().load()
     with pytest.raises(DataError, match=r"^Mine: no lines for the split .*: 2 in all"):

@@ -13,7 +13,7 @@ from base.preparing import Preparing
 from base.samples import Samples
 from data_loader.sources import shards
 from data_loader.sources.parsing import Fault, Parsed, Sample
-from data_loader.sources.shards import Making, blocks_of, fingerprint, prepared
+from data_loader.sources.shards import Making, blocks_of, derived, fingerprint, prepared
 from utils.checks import DataError
 
 INK = np.array([[0, 0, 0], [5, -7, 1], [-300, 32767, 0], [1, 2, 1]], dtype=np.float32)
@@ -48,7 +48,7 @@ def test_samples_come_back_as_they_were_sorted_by_name(tmp_path):
         assert line.missing.tolist() == [0, 3, 0, 127] and line.missing.dtype == np.uint8
         assert (line.text, line.writer, line.group) == ("naïve “text”", "ann", "form1")
         assert (dot.ends, line.ends) == (False, True)
-    assert np.load(made.folder / "00000-000/offsets.npy").dtype == np.int16
+    assert np.load(made.folder / "00000-000/points.npy").dtype["offset"].base == np.int16
     assert make(tmp_path, key={"n": 1}).folder != made.folder
 
 
@@ -59,7 +59,7 @@ def test_few_files_are_open_however_many_shards_there_are(tmp_path, monkeypatch)
     samples = make(tmp_path, blocks=[[Parsed([line]) for line in lines]], read=iter).all
     before = len(os.listdir("/proc/self/fd"))
     assert [one.name for one in samples] == [one.name for one in lines]
-    assert len(os.listdir("/proc/self/fd")) <= before + 3 * 8  # of 48
+    assert len(os.listdir("/proc/self/fd")) <= before + 3 * 3  # of 18
 
 
 def test_columns_tell_what_samples_tell(tmp_path):
@@ -183,9 +183,9 @@ def flipped(file):
 @pytest.mark.parametrize(
     ("damage", "file", "is_examined"),
     [
-        (cut, "00000-000/offsets.npy", False),
+        (cut, "00000-000/points.npy", False),
         (os.unlink, "00000-000/strings.npy", False),
-        (flipped, "00000-000/offsets.npy", True),
+        (flipped, "00000-000/points.npy", True),
         (cut, "order.npy", False),
         (os.unlink, "lengths.npy", False),
         (cut, "index.json", False),
@@ -211,6 +211,13 @@ def test_what_is_damaged_is_named_and_alone_is_made_again(
     assert len(read) == ("/" in file or "-" in file) and columns(folder) == before
 
 
+def test_prepared_data_of_another_version_say_what_to_do(tmp_path):
+    index = make(tmp_path).folder / "index.json"
+    index.write_text(index.read_text().replace('"format": ', '"format": 1'))
+    with pytest.raises(DataError, match="of another version; prepare the data again"):
+        shards.open_shards(index.parent)
+
+
 def test_of_two_at_a_time_one_reads_the_source(tmp_path):
     other = []
 
@@ -224,6 +231,26 @@ def test_of_two_at_a_time_one_reads_the_source(tmp_path):
     made = make(tmp_path, read=read)
     second.join()
     assert made.folder == other[0].folder
+
+
+def test_what_is_made_of_samples_in_files_is_made_once_and_anew_of_others(tmp_path):
+    parents, read = make(tmp_path).all, []
+
+    def made(parents, key):
+        def lines(_):
+            read.append(key)
+            return [Parsed([SAMPLES[0], SAMPLES[1]], notes=["two", [1, 1]])]
+
+        return derived("lines", [parents], {"n": key}, [()], lines)
+
+    for number, parent, key in (
+        (1, parents, 1), (1, parents, 1), (2, parents, 2), (3, parents[:1], 2),
+        (4, Samples.of(SAMPLES), 2), (5, Samples.of(SAMPLES), 2),
+    ):  # fmt: skip
+        samples, notes = made(parent, key)
+        assert [one.name for one in samples] == ["b", "a"] and notes == ["two", [1, 1]]
+        assert len(read) == number
+    assert derived("none", [parents], {}, [()], lambda _: [Parsed(notes=[0])])[1] == [0]
 
 
 def test_the_first_folder_that_can_be_written_is_taken(tmp_path):

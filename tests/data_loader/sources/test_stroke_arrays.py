@@ -135,3 +135,15 @@ def test_texts_that_do_not_fit_are_an_error(tmp_path):
     assert [one.text for one in prepared(tmp_path, texts=None).used] == [""] * 6
     report = prepared(write(tmp_path, texts="a\n\nc\nd\ne\nf\n")).report
     assert "1 left out: an empty transcription: line-00001" in report
+
+
+def test_all_limits_follow_the_setting(tmp_path, monkeypatch):
+    put(tmp_path, {"strokes.npy": SIX, "sentences.txt": TEXTS})
+    dataset = StrokeArraysDataset(root=str(tmp_path))
+    refused = {5e-7: r"134 bytes \(.*; raise max_gb", 5e-6: "a pickle that is too large"}
+    for dataset.max_gb, reason in refused.items():
+        with pytest.raises(DataError, match=reason):
+            dataset.load()
+    dataset.max_gb = 1e-3
+    monkeypatch.setattr("data_loader.sources.parsing.MAX_PARSED", 1)
+    assert len(dataset.load().used) == 6

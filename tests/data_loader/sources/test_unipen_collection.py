@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from base.preparing import Preparing
 from data_loader import UnipenDataset, read_ink
 from data_loader.sources.unipen_collection import untokenised
 from tests.data_loader.archives import pack, put
@@ -75,6 +76,16 @@ def test_ink_is_used_once_where_it_is_longest_whatever_holds_the_collection(tmp_
         assert all(np.array_equal(one.ink, same.ink) for one, same in pairs)
         for place in (archive, tmp_path / "tree"):
             assert sorted(s.name for s in read_ink(place)) == [f"{place.name}:{n}" for n in NAMES]
+
+
+def test_two_processes_prepare_what_one_does(tmp_path):
+    archive, digests = packed(tmp_path, "gz"), []
+    for workers in (1, 2):
+        cache = tmp_path / str(workers)
+        UnipenDataset(root=str(archive), cache=str(cache)).prepare(Preparing(workers=workers))
+        (folder,) = cache.glob("Unipen*-*/")
+        digests.append((folder / "index.json").read_bytes())
+    assert digests[0] == digests[1]
 
 
 def test_components_are_those_with_points_and_the_pen_in_the_air_counts(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 
 import data_loader
 from data_loader import IAMOnDBDataset, InkMLDataset, read_ink
+from data_loader.sources import untrusted_files
 from data_loader.sources.parsing import MAX_PARSED, Budget, Fault
 from data_loader.sources.untrusted_files import MAX_BYTES, files_below, parse_contents
 from tests.data_loader import ink_formats
@@ -39,6 +40,24 @@ def test_files_are_found_in_order_without_hidden_ones_and_caches(tmp_path):
     assert unpacked(*found) == {"b.txt": b"", "a.txt": b""}
     os.truncate(found[0], MAX_BYTES + 1)
     assert unpacked(*found) == {"b.txt": TOO_LARGE, "a.txt": b""}
+
+
+def number_in(name, content):
+    if not content.isdigit():
+        raise Fault("no number", content.decode())
+    return int(content)
+
+
+def test_two_processes_parse_what_one_does_in_the_same_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(untrusted_files, "TOGETHER", 3)
+    files = {f"{n}.txt": b"x" if n % 5 == 3 else b"%d" % n for n in range(14)}
+    archive, found = pack(tmp_path / "a.tar.gz", files), []
+    for workers in (1, 2):
+        arguments = [archive], WANTED, "", Budget(MAX_PARSED, "")
+        values, faults = parse_contents(number_in, *arguments, workers)
+        found.append([*values.items(), *((name, str(fault)) for name, fault in faults.items())])
+    numbers = [(f"{n}.txt", n) for n in range(14) if n % 5 != 3]
+    assert found[0] == found[1] == [*numbers, *((f"{n}.txt", "no number (x)") for n in (3, 8, 13))]
 
 
 @pytest.mark.parametrize("mode", ["w:gz", "w"])

@@ -55,7 +55,7 @@ def resumed(source, folder):
 def test_few_lines_are_repeated_and_none_is_held_out(hand, lines):
     loaded = hand(lines[:5], size=12).load()
     train = loaded.split("train")
-    assert len(train) == 12 and loaded.split("valid") == loaded.recorded == train[:5]
+    assert len(train) == 12 and [*loaded.split("valid")] == loaded.recorded == [*train[:5]]
     texts = [line.text for line in train]
     assert sorted(texts) == sorted([text for _, text in lines[:5]] * 2 + texts[10:])
     assert len({line.name for line in loaded.used}) == len(loaded.used) == 12
