@@ -10,13 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from notes.marks import (
-    MAX_CORNER_DISTANCE,
-    MAX_LISTED_CORNER_DISTANCE,
-    arrows,
-    list_mark,
-    tables,
-)
+from notes.marks import MAX_CORNER_DISTANCE, MAX_LISTED_CORNER_DISTANCE, list_mark, tables
 from notes.page_text import CELL, HEADING
 from notes.rows import (
     DRAWING,
@@ -141,7 +135,7 @@ def _cells(page: Block) -> tuple[dict[tuple[float, int, int], list[int]], dict[i
     and column, and the kinds of the tables' rules."""
     cells: dict[tuple[float, int, int], list[int]] = {}
     kinds: dict[int, str] = {}
-    for table in tables(page.strokes, {*arrows(page.strokes)}):
+    for table in tables(page.strokes):
         kinds |= dict.fromkeys(table.rules, RULE)
         for number in range(len(page.strokes)):
             place = table.place(page.x[number], page.y[number])
