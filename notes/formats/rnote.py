@@ -14,7 +14,7 @@ import numpy as np
 from data_loader.sources.own_ink import json_values
 from data_loader.sources.parsing import Fault
 from data_loader.sources.untrusted_files import read_file, unpacked
-from notes.ink_page import MAX_BYTES, MAX_PAGES
+from notes.ink_page import MAX_BYTES
 from utils.page.ink_page import InkPage, PageStroke, TypedText
 
 HIGHLIGHTER = "highlighter"
@@ -65,8 +65,6 @@ def _pages(data: Any) -> Iterator[InkPage]:
                 typed[place].append(TypedText(str(value["text"]), float(x), float(y), *look))
             else:
                 left_out[str(kind)[:40]] += 1
-    if len({*strokes, *typed}) > MAX_PAGES:
-        raise Fault(f"more than {MAX_PAGES:,} pages")
     paper = _colour(config["background"]["color"])[0]
     unit = 72 / float(config["format"].get("dpi", DPI))
     for place in sorted({*strokes, *typed}):

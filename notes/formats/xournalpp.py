@@ -4,7 +4,6 @@ The XML is packed by gzip or, in newer notes, in a ZIP archive with the images b
 """
 
 import re
-import string
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from functools import lru_cache
 from os.path import isfile  # unlike Path.is_file, it takes names that are too long
 from pathlib import Path
 from xml.etree.ElementTree import Element
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -23,13 +22,11 @@ from notes.ink_page import (
     MAX_BYTES,
     MAX_FILE_BYTES,
     alpha,
-    check_page_strokes,
-    check_stroke,
     hex_colour,
     image_in,
+    stroke_text,
     to_float,
 )
-from utils.files import open_file
 from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText
 from utils.page.xournalpp import RULING
 
@@ -52,14 +49,12 @@ MIN_RASTER = 2.0  # distance of printed lines (assumed)
 MAX_RULED = 5000.0  # width and height of a page whose ruling is drawn (assumed)
 
 
-def parse(path: Path) -> Iterator[InkPage]:
+def parse(path: Path, *, is_archive: bool = False) -> Iterator[InkPage]:
     """Yield the pages of a file."""
-    with open_file(path) as file:
-        is_archive = file.read(4) == b"PK\3\4"
-    packed = _archive(path) if is_archive else None
+    archive = path if is_archive else None
     blocks = unpacked_blocks(path, MAX_FILE_BYTES)
-    if packed:
-        blocks = _member(packed, "content.xml", MAX_FILE_BYTES)
+    if archive:
+        blocks = _member(archive, "content.xml", MAX_FILE_BYTES)
     pdf = None
     for element in xml_children(blocks, "xournal", MAX_BYTES):
         if element.tag != "page":
@@ -67,7 +62,7 @@ def parse(path: Path) -> Iterator[InkPage]:
         background = element.find("background")
         background = Element("background") if background is None else background
         pdf = _pdf(background, path) or pdf  # Later pages do not name the PDF again.
-        page = _page(element, background, packed)
+        page = _page(element, background, archive)
         if background.get("type") == "pixmap":
             page.left_out["background image"] += 1
         if background.get("type") == "pdf":
@@ -79,23 +74,14 @@ def parse(path: Path) -> Iterator[InkPage]:
         yield page
 
 
-def _archive(path: Path) -> ZipFile:
-    try:
-        return ZipFile(path)
-    except (BadZipFile, ValueError, NotImplementedError) as error:
-        raise Fault("a broken archive", str(error)) from None
-
-
-def _member(packed: ZipFile, name: str, max_bytes: int = MAX_BYTES) -> Iterator[bytes]:
+def _member(archive: Path, name: str, max_bytes: int = MAX_BYTES) -> Iterator[bytes]:
     """Yield the content of a file in an archive, block by block."""
     budget = Budget(max_bytes, f"more than {max_bytes:,} bytes when it is unpacked")
     try:
-        with packed.open(name) as stream:
+        with ZipFile(archive) as packed, packed.open(name) as stream:
             while block := stream.read(MEBIBYTE // 4):
                 budget.spend(len(block))
                 yield block
-    except KeyError:
-        raise Fault("an archive without a file that it needs", name[:100]) from None
     except Fault:
         raise
     except Exception as error:  # The library raises many types on broken archives.
@@ -113,7 +99,7 @@ def _pdf(background: Element, path: Path) -> Path | None:
     return beside_note if isfile(beside_note) and not isfile(named) else named
 
 
-def _page(element: Element, background: Element, packed: ZipFile | None) -> InkPage:
+def _page(element: Element, background: Element, archive: Path | None) -> InkPage:
     """Return the page of an element, with its paper, but without an image or a PDF behind it."""
     strokes: list[PageStroke] = []
     typed: list[TypedText] = []
@@ -127,14 +113,13 @@ def _page(element: Element, background: Element, packed: ZipFile | None) -> InkP
         match item.tag:
             case "stroke":
                 strokes.append(_stroke(item, layer))
-                check_page_strokes(len(strokes))
             case "text":
                 numbers = (to_float(item.get(name, "")) for name in ("x", "y", "size"))
                 colour = hex_colour(item.get("color", ""))
                 typed.append(TypedText(item.text or "", *numbers, colour, layer))
             case "image":
                 box = [to_float(item.get(name, "0")) for name in ("left", "top", "right", "bottom")]
-                images += image_in(_content(item, packed), box, layer, left_out)
+                images += image_in(_content(item, archive), box, layer, left_out)
             case "teximage":
                 left_out["formula"] += 1
             case _:
@@ -146,17 +131,16 @@ def _page(element: Element, background: Element, packed: ZipFile | None) -> InkP
     return _with_paper(page, background)
 
 
-def _content(image: Element, packed: ZipFile | None) -> str:
+def _content(image: Element, archive: Path | None) -> str:
     """Return the content of an image, as base64; of a packed note it may be another file."""
     attachment = image.find("attachment")
-    if attachment is None or packed is None:
+    if attachment is None or archive is None:
         return image.text or ""
-    return b64encode(b"".join(_member(packed, attachment.get("path", "")))).decode()
+    return b64encode(b"".join(_member(archive, attachment.get("path", "")))).decode()
 
 
 def _stroke(item: Element, layer: int) -> PageStroke:
-    text = item.text or ""
-    check_stroke(text, string.whitespace)
+    text = stroke_text(item.text)
     try:
         points = np.array(text.split(), np.float64).reshape(-1, 2)
     except ValueError:
