@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from notes.ink_page import InkPage, below_each_other
-from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText, PageWord
+from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText
 from utils.checks import UserError
 from utils.files import atomic_write
 from utils.page.layers import Pen, Row
@@ -218,14 +218,10 @@ def _json(values: Any) -> str:
 def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
     rows = []
     for row in text.rows:
-        words = [*map(_word_values, row.words)]
+        words = [{k: v for k, v in vars(word).items() if k != "frames"} for word in row.words]
         rows.append({"text": row.text, "mark": row.mark, "box": row.box, "words": words})
     size = {"width": page.width, "height": page.height, "unit": page.unit}
     return {**size, "rows": rows, "left_out": text.left_out}
-
-
-def _word_values(word: PageWord) -> dict[str, Any]:
-    return {name: value for name, value in vars(word).items() if name != "frames"}
 
 
 # Pages
@@ -239,11 +235,12 @@ def _millimetre_row(page: InkPage, row: PageRow) -> Row:
 
 
 def _sheet_with_page(page: InkPage, text: PageText) -> Page:
-    """Return a sheet with the handwritten rows of a page. A pen stroke that is in no row becomes a
-    row without a text."""
+    """Return a sheet with the handwritten rows of a page. A stroke of a pen or a shape that is in
+    no row becomes a row without a text."""
     rows = [row for row in text.rows if row.strokes]
-    pen_strokes = {number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"}
-    without_row = pen_strokes - {number for row in rows for number in row.strokes}
+    tools = [stroke.tool for stroke in page.strokes]
+    drawn = {number for number, tool in enumerate(tools) if tool in ("pen", "shape")}
+    without_row = drawn - {number for row in rows for number in row.strokes}
     rows += [PageRow((), (number,)) for number in sorted(without_row)]
     scale = page.millimetres
     millimetre_rows = [_millimetre_row(page, row) for row in rows]
