@@ -7,21 +7,15 @@ stray marks are added to near rows. Drawings, underlines and crossed-out words a
 Lengths are in x-heights.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
 from typing import TypeAlias
 
 import numpy as np
 
-from notes.marks import MAX_CROSSED_DEPTH, arrows, crossing_groups, is_level_line, is_ring
+from notes.marks import arrows, crossing_groups, is_level_line, is_ring
 from utils.delayed_strokes import LATE, are_marks, undelayed_order
-from utils.ink import (
-    from_strokes,
-    turned_back,
-    vertical_segments,
-    weighted_median,
-    x_height,
-)
+from utils.ink import from_strokes, turned_back, weighted_median, x_height
 
 DRAWING = "drawing"
 RING = "ring"
@@ -30,18 +24,14 @@ CROSSED_OUT = "crossed out"
 """Kinds of strokes that are in no row; a crossed-out word includes what crosses it out."""
 
 # Limits of prose, in x-heights (measured on every third form of trainset: two of 43,026 strokes
-# are taken for a drawing, and none for a scribble).
+# are taken for a drawing).
 MAX_STROKE_HEIGHT = 6.0  # a higher stroke is a drawing, unless it is a letter
 X_HEIGHT_MIDDLE = 0.5  # above the baseline
 MAX_LETTER_SIZE = (4.0, 9.0)  # width and height of a letter (assumed)
 MAX_LETTER_GAP = 2.0  # from a tall letter to the next letter (assumed)
-MIN_SWING = 2.0  # width of each swing of a scribble to the left
-MIN_NUM_SWINGS = 3  # number of a scribble's swings to the left
 MAX_DRAWING_GAP = 0.7  # distance between successive strokes of a drawing (assumed)
 MIN_UNDERLINE = 3.0  # width of an underline; the foot of an E is narrower
-MIN_LONG_LINE = 6.0  # width of a level line that is no letter's, whatever is beside it
 MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out nearer to it (assumed)
-MAX_SHORT_DEPTH = 2.0  # from the letters beside an underline that is shorter than `MIN_LONG_LINE`
 MAX_LINE_DISTANCE = 2.5  # from a row's middle; a line that is further away has no row (assumed)
 
 # Skew, estimated from moves between strokes (lengths measured, lab notebook: rows of pages).
@@ -98,8 +88,12 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
     strokes = [np.asarray(stroke, dtype=np.float64) for stroke in strokes]
     page = Block(strokes, np.arange(len(strokes)))
     kinds = _drawings(page)
-    crossing = _crossing_strokes(page, kinds)
-    lines = [*crossing, *_level_lines(page, kinds)]
+    edges = np.array([page.left, page.top, page.right, page.bottom, page.y])
+    edges[:, [*kinds]] = np.nan  # neither cross nor are crossed
+    crossing = crossing_groups(page.strokes, edges)
+    widths = page.right - page.left
+    wide = {*np.flatnonzero(widths > MIN_UNDERLINE).tolist()} - {*kinds, *chain(*crossing)}
+    lines = crossing + [[n] for n in sorted(wide) if is_level_line(page.strokes[n])]
     left_out = {*kinds, *chain(*lines)}
     rows = _all_rows(strokes, left_out)
     owners = _owners(len(strokes), [row for _, row in rows])
@@ -213,17 +207,6 @@ def _drawings(page: Block) -> dict[int, str]:
     return dict.fromkeys(drawn, DRAWING) | kinds
 
 
-def _depth(page: Block, number: int) -> float:
-    """Return how far a stroke is below the middle of the strokes beside it; 0 without any."""
-    is_beside = np.abs(page.x - page.x[number]) < MAX_LINE_DISTANCE
-    depths = page.y[number] - page.y
-    is_beside &= (depths > -MAX_CROSSED_DEPTH) & (depths < MAX_LINE_DISTANCE)
-    is_beside[number] = False
-    if not is_beside.any():
-        return 0.0
-    return float(np.average(depths[is_beside], weights=page.weight[is_beside]))
-
-
 def _is_letter(page: Block, number: int, is_tall: np.ndarray) -> bool:
     """Return whether a tall stroke is a letter: it is narrow, and a usual stroke that was written
     just before or after it is beside it."""
@@ -245,35 +228,6 @@ def _touches(stroke: np.ndarray, points: np.ndarray) -> bool:
     near = points[((points > low) & (points < high)).all(axis=1)]
     sampled = stroke[:: max(1, len(stroke) // 8), None]
     return bool((np.hypot(*(sampled - near).T) < MAX_DRAWING_GAP).any())
-
-
-def _crossing_strokes(page: Block, kinds: Mapping[int, str]) -> list[list[int]]:
-    """Return groups of strokes that may cross words out: those that cross letters, and scribbles.
-    Strokes of `kinds` neither cross nor are crossed."""
-    edges = np.array([page.left, page.top, page.right, page.bottom, page.y])
-    edges[:, [*kinds]] = np.nan
-    groups = crossing_groups(page.strokes, edges)
-    others = {*range(len(page.strokes))} - {*kinds, *chain(*groups)}
-    wide = [number for number in sorted(others) if np.ptp(page.strokes[number][:, 0]) > MIN_SWING]
-    return groups + [[number] for number in wide if _is_scribble(page.strokes[number])]
-
-
-def _level_lines(page: Block, kinds: Mapping[int, str]) -> list[list[int]]:
-    """Return the level lines that may be underlines: long lines, and lines below letters."""
-    return [
-        [number]
-        for number, stroke in enumerate(page.strokes)
-        if number not in kinds
-        and (width := np.ptp(stroke[:, 0])) > MIN_UNDERLINE
-        and is_level_line(stroke)
-        and (width > MIN_LONG_LINE or MIN_UNDERLINE_DEPTH < _depth(page, number) < MAX_SHORT_DEPTH)
-    ]
-
-
-def _is_scribble(stroke: np.ndarray) -> bool:
-    """Return whether a stroke swings left and right more widely than letters do."""
-    swings = vertical_segments(from_strokes([stroke[:, ::-1]]))[:, 3]
-    return np.count_nonzero(swings < -MIN_SWING) >= MIN_NUM_SWINGS
 
 
 def _owners(count: int, rows: Sequence[np.ndarray]) -> np.ndarray:
