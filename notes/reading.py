@@ -31,12 +31,12 @@ no prose)."""
 MIN_PAGE_CONFIDENCE = 0.2
 """Least mean confidence of a page that is no drawing, weighted by characters (measured, lab
 notebook: scribbles)."""
-MAX_SHORT_ROW = 3
-"""Most characters of a row that has to be surer than others to be no drawing (measured, lab
-notebook: scribbles)."""
 MIN_SHORT_CONFIDENCE = 0.6
 MIN_NUMBER_CONFIDENCE = 0.35
-"""Least mean confidence of such a row, and of one of digits (measured, lab notebook: scribbles)."""
+MAX_SHORT_ROW = 3
+"""Least mean confidence of a row, and of one of digits, of at most so many characters that is no
+drawing; of a longer row, it falls with the square of the length (measured, lab notebook:
+scribbles)."""
 LIST_NUMBER = re.compile(r"\d{1,2}[.)]")
 """The number with which an item of a list begins."""
 
@@ -86,7 +86,8 @@ def is_text(words: Sequence[tuple[str, float]]) -> bool:
     is drawn is mostly read as few letters."""
     text = "".join(word for word, _ in words)
     limit = MIN_NUMBER_CONFIDENCE if text.isdigit() else MIN_SHORT_CONFIDENCE
-    return len(text) > MAX_SHORT_ROW or mean_confidence(words) >= limit
+    shortness = min(MAX_SHORT_ROW / max(len(text), 1), 1)
+    return mean_confidence(words) >= limit * shortness**2
 
 
 def _level_ink(strokes: Sequence[np.ndarray], row: FoundRow) -> np.ndarray:

@@ -65,8 +65,7 @@ MAX_RISE = 5.0  # of a row's middle beyond its strokes (assumed: that of 9 degre
 BEND_LENGTH = 30.0  # length along which a row's bend is smoothed (assumed)
 LEVEL_PRIOR = 300.0  # weight of the prior that a row is level (assumed)
 # Two rows that were found become halves of one row within these limits (measured on testset_v).
-MAX_HALF_STEP = 1.3  # step up or down from one half to the other
-MAX_SUCCESSIVE_HALF_STEP = 1.8  # the same, if the second half was written right after the first
+MAX_HALF_STEP = 1.5  # step up or down from one half to the other
 MAX_HALF_OVERLAP = 0.2  # fraction of the narrower half's width
 MAX_MARK_ABOVE = 1.4  # from a row's middle up to its marks (measured on testset_v)
 MAX_MARK_BELOW = 0.6  # from a row's middle down to its marks (measured on testset_v)
@@ -389,23 +388,17 @@ def _merge_halves(block: Block, rows: list[np.ndarray]) -> list[np.ndarray]:
         for number in _rows_beside(boxes[: len(merged)], box):
             start, _, end, _ = boxes[number]
             if end - left <= MAX_HALF_OVERLAP * min(end - start, right - left):
-                steps[number] = _step(block, merged[number], row, (min(end, right) + left) / 2)
+                x = np.array([(min(end, right) + left) / 2])
+                step = np.abs(block.middle(merged[number], x) - block.middle(row, x))
+                steps[number] = float(step[0])
         best = min(steps, key=steps.__getitem__, default=None)
-        if best is not None and steps[best] < 1:
+        if best is not None and steps[best] < MAX_HALF_STEP:
             merged[best] = np.union1d(merged[best], row)
             boxes[best] = block.box(merged[best])
         else:
             boxes[len(merged)] = box
             merged.append(row)
     return merged
-
-
-def _step(block: Block, row: np.ndarray, next_row: np.ndarray, x: float) -> float:
-    """Return the step up or down at x from a row to its continuation, as a fraction of the largest
-    allowed step."""
-    step = np.abs(block.middle(row, np.array([x])) - block.middle(next_row, np.array([x])))
-    follows = next_row[0] == row[-1] + 1
-    return float(step[0]) / (MAX_SUCCESSIVE_HALF_STEP if follows else MAX_HALF_STEP)
 
 
 def _attach_strays(block: Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:

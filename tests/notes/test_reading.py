@@ -87,8 +87,10 @@ def test_a_page_on_its_side_is_turned_where_the_reader_is_then_surer(is_sure_of_
         ([("8", 0.4)], True),  # numbers are never very sure
         ([("G=", 0.5)], False),
         ([("of", 0.7)], True),
-        ([("it", 0.1), ("rains", 0.1)], True),
+        ([("it", 0.1), ("rained", 0.1)], True),
         ([("a", 0.1), ("be", 0.9)], True),  # by letters 0.63
+        ([("oo", 0.05), ("wme&", 0.2)], True),  # 0.15, as 0.6 / 4
+        ([("oo", 0.05), ("wme&", 0.19)], False),
     ],
 )
 def test_few_letters_that_are_unsure_are_no_text(words, expected):
