@@ -95,7 +95,7 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
     lines = crossing + [[n] for n in sorted(wide) if is_level_line(page.strokes[n])]
     left_out = {*kinds, *chain(*lines)}
     rows = _all_rows(strokes, left_out)
-    owners = _owners(len(strokes), [row for _, row in rows])
+    owners = _owners(len(strokes), [block.numbers[row] for block, row in rows])
     for index, group in enumerate(lines):
         covered, depth = _row_at_line(page, owners, group)
         crossed = [number for number in covered if number < group[-1]]
@@ -107,8 +107,9 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
         rows = _all_rows(strokes, left_out & {*kinds})
     ordered = []
     for block, row in rows:
-        if prose := [number for number in row if number not in kinds]:
-            ordered.append(_reading_order(block, block.indices_of(prose)))
+        prose = row[[number not in kinds for number in block.numbers[row].tolist()]]
+        if len(prose):
+            ordered.append(_reading_order(block, prose))
     return ordered, dict(sorted(kinds.items()))
 
 
@@ -139,10 +140,6 @@ class Block:
         steps = [np.diff(stroke, axis=0) for stroke in self.strokes]
         self.weight = np.array([0.1 + np.hypot(*step.T).sum() for step in steps])
 
-    def indices_of(self, numbers: Sequence[int]) -> np.ndarray:
-        """Return the indices in this block of the strokes with these numbers on the page."""
-        return np.searchsorted(self.numbers, np.sort(numbers))
-
     def middle(self, row: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the y of a row's middle at each `x`, by local linear regression, `(x,)`."""
         stroke_x, stroke_y = self.x[row], self.y[row]
@@ -162,7 +159,7 @@ class Block:
 
 
 PlacedRow: TypeAlias = tuple[Block, np.ndarray]
-"""The column of a row, and the row's strokes by their numbers on the page."""
+"""The column of a row, and the row, see `Block`."""
 
 
 def _skew(strokes: Sequence[np.ndarray], unit: float) -> float:
@@ -312,7 +309,7 @@ def _rows(block: Block) -> list[PlacedRow]:
     rows.sort(key=lambda row: np.average(block.y[row], weights=block.weight[row]))
     divided = [_split_note(block, row) for row in rows]
     rows = [row for row, _ in divided] + [note for _, note in divided if len(note)]
-    return [(block, block.numbers[row]) for row in rows]
+    return [(block, row) for row in rows]
 
 
 def _split_note(block: Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
