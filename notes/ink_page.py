@@ -59,12 +59,10 @@ def page_around(
         attributes: other attributes of the `InkPage`.
     """
     strokes, typed, images = tuple(strokes), tuple(typed), tuple(images)
-    corners: list[Any] = [] if sheet is None else [*np.reshape(sheet, (2, 2))]
-    for text in typed:
-        corners += [(text.x, text.y), (text.x, text.y + text.size)]
-    for image in images:
-        corners += [image.box[:2], image.box[2:]]
-    points = np.concatenate([np.reshape(corners, (-1, 2)), *(stroke.points for stroke in strokes)])
+    boxes = [() if sheet is None else sheet, *(image.box for image in images)]
+    boxes += [(text.x, text.y, text.x, text.y + text.size) for text in typed]
+    corners = np.concatenate(boxes).reshape(-1, 2)
+    points = np.concatenate([corners, *(stroke.points for stroke in strokes)])
     points = points if len(points) else np.zeros((1, 2))
     corner, size = points.min(axis=0), np.ptp(points, axis=0)
     margin = (PAGE_MARGIN * size.max() or 1.0) if sheet is None else 0.0

@@ -16,6 +16,7 @@ MAX_LINE_DETOUR = 1.2  # largest ratio of a level line's path length to its widt
 MIN_CROSSINGS = 5  # with letters, of the strokes that cross a word out
 MIN_LINE_CROSSINGS = 3  # with letters, of a straight line of `MIN_LINE_LENGTH`
 MIN_SHORT_LINE_LENGTH = 1.5  # of a straight line that has `MIN_CROSSINGS`
+MIN_SCRIBBLE_WIDTH = 2.7  # of other strokes that have `MIN_CROSSINGS`
 MIN_STROKE_CROSSINGS = 2  # with letters, of each stroke that crosses a word out
 MIN_HATCH_LENGTH = 1.2  # of a straight stroke that may cross no letter, between others
 MAX_CROSSED_DEPTH = 1.0  # from a stroke's middle to the middle of a stroke that it crosses out
@@ -123,7 +124,7 @@ def _crosses_out(
         if is_enough and is_straight([strokes[number]]):
             return True
     width = np.ptp(np.concatenate([strokes[number] for number in group])[:, 0])
-    return bool(width >= MIN_LINE_LENGTH and total >= MIN_CROSSINGS)
+    return bool(width >= MIN_SCRIBBLE_WIDTH and total >= MIN_CROSSINGS)
 
 
 def arrows(strokes: Sequence[np.ndarray]) -> Iterator[int]:

@@ -14,7 +14,7 @@ from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from notes.confidence import confidences
 from notes.ink_page import InkPage, TypedText
-from notes.page_text import NUMBER, PageRow, PageText, PageWord
+from notes.page_text import HEADING, NUMBER, PageRow, PageText, PageWord
 from notes.rows import DRAWING
 from notes.searching import kept_frames
 from notes.structure import MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
@@ -37,8 +37,8 @@ MAX_SHORT_ROW = 3
 """Least mean confidence of a row, and of one of digits, of at most so many characters that is no
 drawing; of a longer row, it falls with the square of the length (measured, lab notebook:
 scribbles)."""
-LIST_NUMBER = re.compile(r"\d{1,2}[.)]")
-"""The number with which an item of a list begins."""
+LIST_NUMBER = re.compile(r"(\d{1,2}[.)])([^\W\d_].*)?")
+"""The number with which an item of a list begins, and what was read without a blank behind it."""
 
 
 def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageText:
@@ -59,7 +59,8 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
     sureness = [[(word.text, next(sure)) for word in row] for row in read]
     is_page = mean_confidence(chain(*sureness)) >= MIN_PAGE_CONFIDENCE
     for row, ink, ink_words, words_sure in zip(found, inks, read, sureness, strict=True):
-        if not ink_words or not (row.mark or (is_page and is_text(words_sure))):
+        is_written = row.mark not in ("", HEADING) or (is_page and is_text(words_sure))
+        if not (ink_words and is_written):
             left_out[DRAWING] += len(row.strokes)
             continue
         positions, words = np.concatenate([strokes[index] for index in row.strokes]), []
@@ -118,13 +119,16 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: Reader, search: Search) -
 def with_numbers(rows: list[PageRow]) -> list[PageRow]:
     """Return rows, with the mark `NUMBER` where two or more begin with a number of a list."""
 
-    def is_numbered(row: PageRow) -> bool:
-        starts_with_number = LIST_NUMBER.fullmatch(row.words[0].text) is not None
-        return not row.mark and len(row.words) > 1 and starts_with_number
+    def numbered(row: PageRow) -> PageRow:
+        first, *others = row.words
+        match = LIST_NUMBER.fullmatch(first.text)
+        if row.mark or not match or not (others or match[2]):
+            return row
+        first = replace(first, text=" ".join(filter(None, match.groups())))
+        return replace(row, words=(first, *others), mark=NUMBER)
 
-    if sum(map(is_numbered, rows)) < MIN_LIST_ROWS:
-        return rows
-    return [replace(row, mark=NUMBER) if is_numbered(row) else row for row in rows]
+    marked = [*map(numbered, rows)]
+    return marked if sum(row.mark == NUMBER for row in marked) >= MIN_LIST_ROWS else rows
 
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:

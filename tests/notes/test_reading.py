@@ -108,10 +108,12 @@ def test_a_page_of_unsure_ink_is_a_drawing():
 
 
 def test_rows_with_numbers_are_a_list_where_there_are_two():
-    words = [PageWord(text, (0, 0, 1, 1)) for text in ("1.", "2)", "1984.", "x")]
+    words = [PageWord(text, (0, 0, 1, 1)) for text in ("1.", "2)", "3.x", "1984.", "x")]
     rows = [PageRow((word, words[-1])) for word in words]
-    assert [one.mark for one in with_numbers(rows)] == ["1.", "1.", "", ""]
-    assert [one.mark for one in with_numbers(rows[1:])] == ["", "", ""]
+    listed = with_numbers(rows)
+    assert [one.mark for one in listed] == ["1.", "1.", "1.", "", ""]
+    assert [one.text for one in listed[1:3]] == ["2) x", "3. x x"]
+    assert [one.mark for one in with_numbers(rows[2:])] == ["", "", ""]
 
 
 def test_confidence_grows_with_the_probability_and_is_never_a_persons():
