@@ -5,10 +5,10 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, starmap
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
@@ -88,13 +88,13 @@ def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[s
     for note in notes:
         for number, (_, text) in enumerate(note.pages, 1):
             blocks = []
-            for mark, lines in groupby(_lines(number, text, form), lambda line: line.mark[:1]):
-                if mark == CELL:
+            for kind, lines in groupby(_lines(number, text, form), lambda line: line[0][:1]):
+                if kind == CELL:
                     blocks.append("\n".join(map(" | ".join, _table_rows(lines))))
-                elif mark == BULLET:
-                    blocks.append("\n".join(f"{line.mark} {line.text}" for line in lines))
+                elif kind == BULLET:
+                    blocks.append("\n".join(map(" ".join, lines)))
                 else:
-                    blocks.append(block_gap.join(line.text for line in lines))
+                    blocks.append(block_gap.join(line for _, line in lines))
             yield f"{gap}{block_gap.join(blocks)}\n"
             gap = "\n"
 
@@ -107,33 +107,30 @@ def markdown_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterat
         yield f"{gap}# {_escaped(' '.join(note.name.split()))}\n"
         for number, (_, text) in enumerate(note.pages, 1):
             yield f"\n## Page {number}\n"
-            for mark, lines in groupby(_lines(number, text, form), lambda line: line.mark[:1]):
-                if mark == CELL:
+            for kind, lines in groupby(_lines(number, text, form), lambda line: line[0][:1]):
+                if kind == CELL:
                     block = _markdown_table(_table_rows(lines))
                 else:
-                    block = ("\n" if mark else line_gap).join(map(_markdown_line, lines))
+                    block = ("\n" if kind else line_gap).join(starmap(_markdown_line, lines))
                 yield f"\n{block}\n"
         gap = "\n"
 
 
-class Line(NamedTuple):
-    """A row or paragraph of a text, with the row's mark."""
-
-    mark: str
-    text: str
+Line: TypeAlias = tuple[str, str]
+"""The mark and the text of a row or a paragraph."""
 
 
 def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[Line]:
     """Yield the lines of a page's text."""
     if form.is_prose:
         for paragraph in _paragraphs(text.rows):
-            yield Line(paragraph[0].mark, _joined(paragraph))
+            yield paragraph[0].mark, _joined(paragraph)
         return
     for number, row in enumerate(text.rows, 1):
         if form.is_numbered:
-            yield Line("", f"{page_number}:{number}\t{row.marked}")
+            yield "", f"{page_number}:{number}\t{row.marked}"
         else:
-            yield Line(row.mark, row.marked)
+            yield row.mark, row.marked
 
 
 def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
@@ -147,13 +144,13 @@ def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
     return rows
 
 
-def _markdown_line(line: Line) -> str:
+def _markdown_line(mark: str, text: str) -> str:
     """Return a line of Markdown that is not in a table."""
-    if line.mark == NUMBER:
-        number, text = line.text.split(" ", 1)
-        return f"{number.removesuffix('(?)')} {_escaped(text)}"
-    mark = "### " if line.mark == HEADING else f"{line.mark} ".lstrip()
-    return mark + _escaped(line.text)
+    if mark == NUMBER:
+        number, text = text.split(" ", 1)
+        mark = number.removesuffix("(?)")
+    shown = "###" if mark == HEADING else mark
+    return f"{shown} {_escaped(text)}".lstrip()
 
 
 def _markdown_table(rows: list[list[str]]) -> str:

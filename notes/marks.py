@@ -2,7 +2,6 @@
 bullets, and what crosses words out. Lengths are in x-heights."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -190,23 +189,12 @@ def _sides(stroke: np.ndarray) -> list[np.ndarray]:
     return [*_sides(stroke[: corner + 1]), *_sides(stroke[corner:])]
 
 
-class Table(NamedTuple):
-    """A ruled table: the numbers of its rules, and the x and the y of the rules, each rising."""
-
-    rules: set[int]
-    x: np.ndarray
-    y: np.ndarray
-
-    def place(self, x: float, y: float) -> tuple[int, int] | None:
-        """Return the numbers of the row and the column of the cell at a point; None outside."""
-        row, column = int(np.searchsorted(self.y, y)), int(np.searchsorted(self.x, x))
-        is_inside = 0 < row < len(self.y) and 0 < column < len(self.x)
-        return (row - 1, column - 1) if is_inside else None
-
-
-def tables(strokes: Sequence[np.ndarray]) -> Iterator[Table]:
+def tables(strokes: Sequence[np.ndarray]) -> Iterator[tuple[set[int], np.ndarray, np.ndarray]]:
     """Yield the ruled tables of a page: level and upright rules that meet, of two cells or more.
-    The shaft of an arrow is no rule."""
+
+    The shaft of an arrow is no rule. A table is the numbers of its rules, and the x and the y of
+    the rules, each rising.
+    """
     left_out = {*arrows(strokes)}
     level, upright = [], []
     for number, stroke in enumerate(strokes):
@@ -236,7 +224,7 @@ def tables(strokes: Sequence[np.ndarray]) -> Iterator[Table]:
         y = _apart((top + bottom)[is_of & is_level] / 2)
         x = _apart((left + right)[is_of & ~is_level] / 2)
         if min(len(x), len(y)) > 1 and len(x) + len(y) > 4:
-            yield Table({*number[is_of].astype(int).tolist()}, x, y)
+            yield {*number[is_of].astype(int).tolist()}, x, y
 
 
 def _apart(values: np.ndarray) -> np.ndarray:
