@@ -124,7 +124,8 @@ def _kind(shape: Shape, sheet: np.ndarray) -> str:
 def _strokes(shape: Shape, tolerance: float, layer: int) -> Iterator[PageStroke]:
     style = shape.style
     whole, line, fill = (
-        _fraction(style.get(name, ""), 1) for name in ("opacity", "stroke-opacity", "fill-opacity")
+        min(max(_length(style.get(name, ""), 1), 0.0), 1.0)
+        for name in ("opacity", "stroke-opacity", "fill-opacity")
     )
     fill_colour = style.get("fill", "black")
     is_written = _WRITE_PEN in shape.element.get("class", "")
@@ -193,10 +194,6 @@ def _dash(text: str, scale: float) -> tuple[float, ...]:
     lengths = [pixels(part) for part in re.split(r"[\s,]+", text.strip()) if part]
     is_dashed = lengths and all(0 <= length < math.inf for length in lengths) and any(lengths)
     return tuple(scale * length for length in lengths) if is_dashed else ()
-
-
-def _fraction(text: str, default: float) -> float:
-    return min(max(_length(text, default), 0.0), 1.0)
 
 
 def _length(text: str, default: float) -> float:
