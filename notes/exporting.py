@@ -193,23 +193,13 @@ def _escaped(text: str) -> str:
 
 
 def json_parts(notes: Iterable[Note]) -> Iterator[str]:
-    """Yield notes as JSON, a page a line. A box is left, top, right and bottom in the page's unit;
+    """Yield notes as JSON, a note a line. A box is left, top, right and bottom in the page's unit;
     `unit` is the length of the page's unit in points (1/72 inch)."""
     yield '{"format": "text of notes", "version": 1, "notes": ['
-    gap = ""
-    for note in notes:
-        yield f'{gap}\n{{"name": {_json(note.name)}, "pages": ['
-        gap = ""
-        for page, text in note.pages:
-            yield f"{gap}\n{_json(_page_values(page, text))}"
-            gap = ","
-        yield "]}"
-        gap = ","
+    for number, note in enumerate(notes):
+        values = {"name": note.name, "pages": [_page_values(*page) for page in note.pages]}
+        yield f"{',' * bool(number)}\n{json.dumps(values, ensure_ascii=False)}"
     yield "]}\n"
-
-
-def _json(values: Any) -> str:
-    return json.dumps(values, ensure_ascii=False)
 
 
 def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
