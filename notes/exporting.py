@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import groupby, pairwise, starmap
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -288,15 +289,13 @@ def _merged_with_pdfs(
         import pypdf
     except ImportError:
         raise UserError("pages over a PDF need pypdf: python -m pip install pypdf") from None
-    writer, annotated_pdfs = pypdf.PdfWriter(), {}
+    writer, annotated = pypdf.PdfWriter(), cache(pypdf.PdfReader)
     for notes_page, (path, number) in zip(pypdf.PdfReader(content).pages, backgrounds, strict=True):
         if path is None:
             writer.add_page(notes_page)
             continue
         try:
-            if path not in annotated_pdfs:
-                annotated_pdfs[path] = pypdf.PdfReader(path)
-            pdf = annotated_pdfs[path]
+            pdf = annotated(path)
             if pdf.is_encrypted:
                 raise UserError(f"{path}: this PDF is encrypted; annotate one without a password")
             if number >= len(pdf.pages):
