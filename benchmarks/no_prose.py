@@ -244,15 +244,12 @@ def table_page(hand: Hand, sheet: Sheet) -> None:
 
 
 def drawing_page(hand: Hand, sheet: Sheet) -> None:
-    """A page with a circled word, a caret, arrows, and a house with labels below the prose."""
+    """A page with a circled word, arrows, and a house with labels below the prose."""
     for number, text in enumerate(PROSE):
         sheet.add_row(hand.words[text], text, "", 0, PITCH * number)
     left, top, right, bottom = box_of(hand.words[PROSE[0]][3])
     centre = np.array([left + right, top + bottom]) / 2
     sheet.draw("circle", *ring(centre, ((right - left) / 2 + 0.8, (bottom - top) / 2 + 0.5)))
-    x = box_of(hand.words[PROSE[2]][1])[2] + 0.4
-    y = 2 * PITCH
-    sheet.draw("caret", (x - 0.45, y + 0.7), (x, y - 0.3), (x + 0.45, y + 0.7))
     draw_house(hand, sheet, 4 * PITCH + 2)
 
 
@@ -286,12 +283,39 @@ def margin_page(hand: Hand, sheet: Sheet) -> None:
     sheet.add_row(turned, text, "", right + 3, -1)
 
 
+def doodle_page(hand: Hand, sheet: Sheet) -> None:
+    """A page with prose, and with small doodles below it."""
+    for number, text in enumerate(PROSE):
+        sheet.add_row(hand.words[text], text, "", 0, PITCH * number)
+    only_doodles(hand, sheet)
+
+
+def only_doodles(_: Hand, sheet: Sheet) -> None:
+    """A page of small doodles: a spiral, a star, a wave, loops, a face, rings and a tree."""
+    y, angle = 5 * PITCH, np.linspace(0, 6 * np.pi, 90)
+    growing = angle / angle[-1]
+    circling = np.column_stack([np.cos(angle), np.sin(angle)])
+    sheet.draw("doodle 1", *(2.5 * growing[:, None] * circling + (3, y)))
+    sheet.draw("doodle 2", *(2 * circling[::12] * (1, -1) + (12, y)))
+    sheet.draw("doodle 3", *np.column_stack([20 + 9 * growing, y + np.sin(angle)]))
+    sheet.draw("doodle 4", *(circling + np.column_stack([34 + 9 * growing, 0 * angle + y])))
+    for place, radius in (((4.0, 9.0), 2.0), ((3.3, 8.3), 0.2), ((4.7, 8.3), 0.2)):
+        sheet.draw("doodle 5", *ring(np.add(place, (0, y)), (radius, radius)))
+    sheet.draw("doodle 5", (3, y + 9.6), (4, y + 10.2), (5, y + 9.6))
+    for place, radius in (((14.0, 9.0), 2.0), ((16.0, 9.5), 1.5), ((15.0, 11.0), 1.0)):
+        sheet.draw("doodle 6", *ring(np.add(place, (0, y)), (radius, radius)))
+    sheet.draw("doodle 7", *ring((26, y + 8), (2, 1.7)))
+    sheet.draw("doodle 7", (26, y + 9.7), (26.1, y + 12))
+
+
 PAGES = {
     "crossed out": crossed_page,
     "lists": list_page,
     "table": table_page,
     "drawing": drawing_page,
     "margin": margin_page,
+    "doodles": doodle_page,
+    "only doodles": only_doodles,
 }
 
 

@@ -48,7 +48,7 @@ def confidences(words: Sequence[tuple[str, float]]) -> list[float]:
 
 def probability_of(logit: float) -> float:
     """Return the probability with this logit, rounded to four decimals."""
-    return round(float(1 / (1 + np.exp(-logit))), 4)
+    return round(float(np.exp(-np.logaddexp(0.0, -logit))), 4)
 
 
 def language_of(words: Iterable[str]) -> str:

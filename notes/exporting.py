@@ -5,15 +5,16 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from functools import cache
+from itertools import groupby, pairwise, starmap
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
 from notes.ink_page import InkPage, below_each_other
-from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText, PageWord
+from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText
 from utils.checks import UserError
 from utils.files import atomic_write
 from utils.page.layers import Pen, Row
@@ -88,13 +89,13 @@ def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[s
     for note in notes:
         for number, (_, text) in enumerate(note.pages, 1):
             blocks = []
-            for mark, lines in groupby(_lines(number, text, form), lambda line: line.mark[:1]):
-                if mark == CELL:
+            for kind, lines in groupby(_lines(number, text, form), lambda line: line[0][:1]):
+                if kind == CELL:
                     blocks.append("\n".join(map(" | ".join, _table_rows(lines))))
-                elif mark == BULLET:
-                    blocks.append("\n".join(f"{line.mark} {line.text}" for line in lines))
+                elif kind == BULLET:
+                    blocks.append("\n".join(map(" ".join, lines)))
                 else:
-                    blocks.append(block_gap.join(line.text for line in lines))
+                    blocks.append(block_gap.join(line for _, line in lines))
             yield f"{gap}{block_gap.join(blocks)}\n"
             gap = "\n"
 
@@ -107,33 +108,30 @@ def markdown_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterat
         yield f"{gap}# {_escaped(' '.join(note.name.split()))}\n"
         for number, (_, text) in enumerate(note.pages, 1):
             yield f"\n## Page {number}\n"
-            for mark, lines in groupby(_lines(number, text, form), lambda line: line.mark[:1]):
-                if mark == CELL:
+            for kind, lines in groupby(_lines(number, text, form), lambda line: line[0][:1]):
+                if kind == CELL:
                     block = _markdown_table(_table_rows(lines))
                 else:
-                    block = ("\n" if mark else line_gap).join(map(_markdown_line, lines))
+                    block = ("\n" if kind else line_gap).join(starmap(_markdown_line, lines))
                 yield f"\n{block}\n"
         gap = "\n"
 
 
-class Line(NamedTuple):
-    """A row or paragraph of a text, with the row's mark."""
-
-    mark: str
-    text: str
+Line: TypeAlias = tuple[str, str]
+"""The mark and the text of a row or a paragraph."""
 
 
 def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[Line]:
     """Yield the lines of a page's text."""
     if form.is_prose:
         for paragraph in _paragraphs(text.rows):
-            yield Line(paragraph[0].mark, _joined(paragraph))
+            yield paragraph[0].mark, _joined(paragraph)
         return
     for number, row in enumerate(text.rows, 1):
         if form.is_numbered:
-            yield Line("", f"{page_number}:{number}\t{row.marked}")
+            yield "", f"{page_number}:{number}\t{row.marked}"
         else:
-            yield Line(row.mark, row.marked)
+            yield row.mark, row.marked
 
 
 def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
@@ -147,13 +145,13 @@ def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
     return rows
 
 
-def _markdown_line(line: Line) -> str:
+def _markdown_line(mark: str, text: str) -> str:
     """Return a line of Markdown that is not in a table."""
-    if line.mark == NUMBER:
-        number, text = line.text.split(" ", 1)
-        return f"{number.removesuffix('(?)')} {_escaped(text)}"
-    mark = "### " if line.mark == HEADING else f"{line.mark} ".lstrip()
-    return mark + _escaped(line.text)
+    if mark == NUMBER:
+        number, text = text.split(" ", 1)
+        mark = number.removesuffix("(?)")
+    shown = "###" if mark == HEADING else mark
+    return f"{shown} {_escaped(text)}".lstrip()
 
 
 def _markdown_table(rows: list[list[str]]) -> str:
@@ -196,36 +194,22 @@ def _escaped(text: str) -> str:
 
 
 def json_parts(notes: Iterable[Note]) -> Iterator[str]:
-    """Yield notes as JSON, a page a line. A box is left, top, right and bottom in the page's unit;
+    """Yield notes as JSON, a note a line. A box is left, top, right and bottom in the page's unit;
     `unit` is the length of the page's unit in points (1/72 inch)."""
     yield '{"format": "text of notes", "version": 1, "notes": ['
-    gap = ""
-    for note in notes:
-        yield f'{gap}\n{{"name": {_json(note.name)}, "pages": ['
-        gap = ""
-        for page, text in note.pages:
-            yield f"{gap}\n{_json(_page_values(page, text))}"
-            gap = ","
-        yield "]}"
-        gap = ","
+    for number, note in enumerate(notes):
+        values = {"name": note.name, "pages": [_page_values(*page) for page in note.pages]}
+        yield f"{',' * bool(number)}\n{json.dumps(values, ensure_ascii=False)}"
     yield "]}\n"
-
-
-def _json(values: Any) -> str:
-    return json.dumps(values, ensure_ascii=False)
 
 
 def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
     rows = []
     for row in text.rows:
-        words = [*map(_word_values, row.words)]
+        words = [{k: v for k, v in vars(word).items() if k != "frames"} for word in row.words]
         rows.append({"text": row.text, "mark": row.mark, "box": row.box, "words": words})
     size = {"width": page.width, "height": page.height, "unit": page.unit}
     return {**size, "rows": rows, "left_out": text.left_out}
-
-
-def _word_values(word: PageWord) -> dict[str, Any]:
-    return {name: value for name, value in vars(word).items() if name != "frames"}
 
 
 # Pages
@@ -239,11 +223,12 @@ def _millimetre_row(page: InkPage, row: PageRow) -> Row:
 
 
 def _sheet_with_page(page: InkPage, text: PageText) -> Page:
-    """Return a sheet with the handwritten rows of a page. A pen stroke that is in no row becomes a
-    row without a text."""
+    """Return a sheet with the handwritten rows of a page. A stroke of a pen or a shape that is in
+    no row becomes a row without a text."""
     rows = [row for row in text.rows if row.strokes]
-    pen_strokes = {number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"}
-    without_row = pen_strokes - {number for row in rows for number in row.strokes}
+    tools = [stroke.tool for stroke in page.strokes]
+    drawn = {number for number, tool in enumerate(tools) if tool in ("pen", "shape")}
+    without_row = drawn - {number for row in rows for number in row.strokes}
     rows += [PageRow((), (number,)) for number in sorted(without_row)]
     scale = page.millimetres
     millimetre_rows = [_millimetre_row(page, row) for row in rows]
@@ -304,15 +289,13 @@ def _merged_with_pdfs(
         import pypdf
     except ImportError:
         raise UserError("pages over a PDF need pypdf: python -m pip install pypdf") from None
-    writer, annotated_pdfs = pypdf.PdfWriter(), {}
+    writer, annotated = pypdf.PdfWriter(), cache(pypdf.PdfReader)
     for notes_page, (path, number) in zip(pypdf.PdfReader(content).pages, backgrounds, strict=True):
         if path is None:
             writer.add_page(notes_page)
             continue
         try:
-            if path not in annotated_pdfs:
-                annotated_pdfs[path] = pypdf.PdfReader(path)
-            pdf = annotated_pdfs[path]
+            pdf = annotated(path)
             if pdf.is_encrypted:
                 raise UserError(f"{path}: this PDF is encrypted; annotate one without a password")
             if number >= len(pdf.pages):

@@ -154,32 +154,29 @@ class Index:
     def _add_pages(self, pages: Sequence[IndexedPage]) -> np.ndarray:
         """Add pages that are new, and return the numbers of all."""
         numbers, entries = [], defaultdict[tuple[int, int], list[int]](list)
+        execute = self._database.execute
         for page in pages:
-            known = self._database.execute("SELECT id FROM pages WHERE name = ?", (page.name,))
-            if row := known.fetchone():
+            if row := execute("SELECT id FROM pages WHERE name = ?", (page.name,)).fetchone():
                 numbers.append(row[0])
                 continue
-            (last,) = self._database.execute("SELECT COALESCE(MAX(id), 0) FROM rows").fetchone()
+            (last,) = execute("SELECT COALESCE(MAX(id), 0) FROM rows").fetchone()
             for number, row, pairs in zip(count(last + 1), page.rows, page.pairs):
-                self._add_row(number, row)
+                text = normalised_text(word for word, _ in row.words)
+                execute("INSERT INTO texts VALUES (?, ?)", (number, text))
+                values = row._replace(words=json.dumps(row.words), stops=json.dumps(row.stops))
+                execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", (number, *values))
                 block, place = divmod(number, 1 << BLOCK_BITS)
                 for pair, cost in pairs.tolist():
                     entries[pair, block].append(place << 4 | cost)
             values = page.name, last + 1, len(page.rows), " ".join(page.inks)
             insert = "INSERT INTO pages VALUES (NULL, ?, ?, ?, ?)"
-            numbers.append(self._database.execute(insert, values).lastrowid)
+            numbers.append(execute(insert, values).lastrowid)
         for key, places in sorted(entries.items()):
             select = "SELECT rows FROM pairs WHERE pair = ? AND block = ?"
-            (before,) = self._database.execute(select, key).fetchone() or (b"",)
+            (before,) = execute(select, key).fetchone() or (b"",)
             values = *key, before + np.array(places, "<u2").tobytes()
-            self._database.execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?)", values)
+            execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?)", values)
         return np.array(numbers, "<i8")
-
-    def _add_row(self, number: int, row: SearchedRow) -> None:
-        text = normalised_text(word for word, _ in row.words)
-        self._database.execute("INSERT INTO texts VALUES (?, ?)", (number, text))
-        values = row._replace(words=json.dumps(row.words), stops=json.dumps(row.stops))
-        self._database.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", (number, *values))
 
     def note_corrections(self, corrections: Iterable[Correction]) -> None:
         """Forget the files with words whose corrections are not those that were noted before."""

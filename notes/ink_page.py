@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from data_loader.sources.parsing import MAX_OFFSET, Budget, Fault
+from data_loader.sources.parsing import MAX_OFFSET, Fault
 from data_loader.sources.untrusted_files import MEBIBYTE
 from utils.ink import from_strokes, x_height
 from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText, image_kind
@@ -27,8 +27,8 @@ MAX_PAGE_STROKES = 10_000
 """Limit on the strokes of a page (assumed: six times a dense page)."""
 MAX_POINTS = 5_000_000
 """Limit on the positions of a page (assumed: those of a hundred dense pages)."""
-MAX_STROKE_POINTS = 200_000
-"""Limit on the positions of a stroke (assumed)."""
+MAX_STROKE_CHARACTERS = 4_000_000
+"""Limit on the characters of the text of a stroke (assumed: some 200,000 positions)."""
 MIN_PEN_OPACITY = 0.75
 """Opacity of a pen's stroke; a highlighter's stroke has less (assumed; 0.47 in Xournal++)."""
 MAX_TYPED = 50_000
@@ -59,12 +59,10 @@ def page_around(
         attributes: other attributes of the `InkPage`.
     """
     strokes, typed, images = tuple(strokes), tuple(typed), tuple(images)
-    corners: list[Any] = [] if sheet is None else [*np.reshape(sheet, (2, 2))]
-    for text in typed:
-        corners += [(text.x, text.y), (text.x, text.y + text.size)]
-    for image in images:
-        corners += [image.box[:2], image.box[2:]]
-    points = np.concatenate([np.reshape(corners, (-1, 2)), *(stroke.points for stroke in strokes)])
+    boxes = [() if sheet is None else sheet, *(image.box for image in images)]
+    boxes += [(text.x, text.y, text.x, text.y + text.size) for text in typed]
+    corners = np.concatenate(boxes).reshape(-1, 2)
+    points = np.concatenate([corners, *(stroke.points for stroke in strokes)])
     points = points if len(points) else np.zeros((1, 2))
     corner, size = points.min(axis=0), np.ptp(points, axis=0)
     margin = (PAGE_MARGIN * size.max() or 1.0) if sheet is None else 0.0
@@ -112,13 +110,12 @@ def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
         Fault: if a page has invalid sizes or positions, or more than the limits above allow; or, at
             the end, if no page has content.
     """
-    num_pages, left_out, is_empty = _budget(MAX_PAGES, "pages"), Counter[str](), True
-    for page in pages:
-        num_pages.spend(1)
-        check_page_strokes(len(page.strokes))
-        point_budget().spend(sum(len(stroke.points) for stroke in page.strokes))
-        num_typed = sum(1 + len(text.text) for text in page.typed)
-        _budget(MAX_TYPED, "typed characters").spend(num_typed)
+    left_out, is_empty = Counter[str](), True
+    for number, page in enumerate(pages, 1):
+        _check_limit(number, MAX_PAGES, "pages")
+        _check_limit(len(page.strokes), MAX_PAGE_STROKES, "strokes on a page")
+        _check_limit(sum(len(stroke.points) for stroke in page.strokes), MAX_POINTS, "points")
+        _check_limit(sum(1 + len(t.text) for t in page.typed), MAX_TYPED, "typed characters")
         _check_content(page)
         is_empty = is_empty and not page.strokes and not page.typed
         left_out += page.left_out
@@ -128,26 +125,16 @@ def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
         raise Fault("no strokes", names)
 
 
-def _budget(amount: int, unit: str) -> Budget:
-    return Budget(amount, f"more than {amount:,} {unit}; divide the file")
+def _check_limit(count: int, limit: int, unit: str) -> None:
+    if count > limit:
+        raise Fault(f"more than {limit:,} {unit}; divide the file", f"{count:,}")
 
 
-def point_budget() -> Budget:
-    """Return a budget for the positions of a page."""
-    return _budget(MAX_POINTS, "points")
-
-
-def check_page_strokes(count: int) -> None:
-    """Raise a Fault if a page has more strokes than `MAX_PAGE_STROKES`."""
-    if count > MAX_PAGE_STROKES:
-        raise Fault(f"more than {MAX_PAGE_STROKES:,} strokes on a page", f"{count:,}")
-
-
-def check_stroke(text: str, separators: str) -> None:
-    """Raise a Fault if the text of a stroke has more values or points than `MAX_STROKE_POINTS`
-    allows, each two of which have one of the separators between them."""
-    if sum(map(text.count, separators)) > 2 * MAX_STROKE_POINTS:
-        raise Fault(f"a stroke of more than {MAX_STROKE_POINTS:,} points")
+def stroke_text(text: str | None) -> str:
+    """Return the text of a stroke; raise a Fault if it is too long to be divided into numbers."""
+    text = text or ""
+    _check_limit(len(text), MAX_STROKE_CHARACTERS, "characters in a stroke")
+    return text
 
 
 def _check_content(page: InkPage) -> None:
@@ -159,10 +146,10 @@ def _check_content(page: InkPage) -> None:
         if not np.all(np.abs(values) <= MAX_OFFSET):
             raise Fault(f"a position that is not a number, or beyond {MAX_OFFSET:.6g}")
     for stroke in page.strokes:
-        widths = [] if stroke.widths is None else stroke.widths
-        for width in (stroke.width or 0.0, *widths, *stroke.dash):
-            if not 0 <= width <= MAX_OFFSET:
-                raise Fault(f"a pen whose width is not a number from 0 to {MAX_OFFSET:.6g}")
+        widths = () if stroke.widths is None else stroke.widths
+        widths = np.hstack([stroke.width or 0.0, widths, stroke.dash])
+        if not ((widths >= 0) & (widths <= MAX_OFFSET)).all():
+            raise Fault(f"a pen whose width is not a number from 0 to {MAX_OFFSET:.6g}")
     if not all(1 / MAX_OFFSET <= size <= MAX_OFFSET for size in (page.width, page.height)):
         raise Fault("a page without a width and a height")
 

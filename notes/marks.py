@@ -1,8 +1,7 @@
-"""Tells strokes that are no letters by their shape: lines, arrows, rings, carets, rules of a table,
-boxes, bullets, and what crosses words out. Lengths are in x-heights."""
+"""Tells strokes that are no letters by their shape: lines, arrows, rings, rules of a table, boxes,
+bullets, and what crosses words out. Lengths are in x-heights."""
 
-from collections.abc import Container, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,9 +9,9 @@ from utils.hand_measures import is_straight, segments_cross
 from utils.ink import path_along, turned_back
 
 # Measured, lab notebook: what is no prose.
-MIN_LINE_LENGTH = 2.2  # of a line that crosses words out or underlines them, or of an arrow
+MIN_LINE_LENGTH = 2.2  # of what crosses words out, and of a level arrow
 MAX_LINE_ASPECT = 0.25  # largest ratio of a level line's height to its width
-MAX_LINE_DETOUR = 1.2  # largest ratio of a line's path length to its chord
+MAX_LINE_DETOUR = 1.2  # largest ratio of a level line's path length to its width
 MIN_CROSSINGS = 5  # with letters, of the strokes that cross a word out
 MIN_LINE_CROSSINGS = 3  # with letters, of a straight line of `MIN_LINE_LENGTH`
 MIN_SHORT_LINE_LENGTH = 1.5  # of a straight line that has `MIN_CROSSINGS`
@@ -28,44 +27,34 @@ MIN_BARB = 0.25  # how far each barb goes back from the tip, and to its side
 MIN_RING_SIZE = (2.5, 2.0)  # width and height of a ring around words
 MIN_RING_AREA = 0.55  # smallest ratio of a ring's area to its box's
 MAX_RING_LENGTH = 1.5  # largest ratio of a ring's path length to its ellipse's
-CARET_HEIGHTS = (0.5, 2.2)  # bounds on the height of a caret
-MIN_CARET_DEPTH = 0.55  # from the middle of the letters beside a caret
 MIN_RULE_LENGTH = 5.0  # of a rule of a table (assumed)
 MAX_RULE_GAP = 1.0  # between rules that meet (assumed)
 MAX_RULES = 300  # of the tables of a page (assumed)
-MAX_SIDE_BEND = 0.12  # from a side to its chord, as a fraction of the chord (assumed)
 MAX_BULLET_HEIGHT = 0.85  # of a bullet or dash, and largest width of a bullet
 MAX_BULLET_WIDTH = 2.2  # of a dash
 MAX_DASH_ASPECT = 0.5  # largest ratio of a dash's height to its width
-MAX_BULLET_DEPTH = 0.5  # from the middle of the row
-MIN_BULLET_GAP = 0.4  # to the text
 MAX_BOX_STROKES = 4  # without its tick
 BOX_SIZES = (0.7, 3.0)  # bounds on the sides of a box
 MAX_BOX_ASPECT = 1.7  # largest ratio of its sides
-MAX_BOX_DEPTH = 0.8  # from the middle of the row
 MAX_CORNER_DISTANCE = 0.25  # from a box's corners and sides to its ink, as a fraction of its side
 MAX_LISTED_CORNER_DISTANCE = 0.33  # the same, below or above other boxes
-MIN_BOX_GAP = 0.2  # to the text, and overlap with the tick
+MAX_MARK_DEPTH = 0.6  # from the middle of a list's mark to that of the row
+MIN_MARK_GAP = 0.3  # from a list's mark to the text, and overlap of a box with its tick
 
 
 def _is_straight(stroke: np.ndarray, min_length: float) -> bool:
     return bool(np.hypot(*(stroke[-1] - stroke[0])) >= min_length and is_straight([stroke]))
 
 
-def is_line(stroke: np.ndarray) -> bool:
-    """Return whether a stroke is a straight line, at any angle, of `MIN_LINE_LENGTH` or more."""
-    if not _is_straight(stroke, MIN_LINE_LENGTH):
-        return False
-    return bool(path_along(stroke)[-1] < MAX_LINE_DETOUR * np.hypot(*(stroke[-1] - stroke[0])))
-
-
 def is_level_line(stroke: np.ndarray) -> bool:
-    """Return whether a stroke is a line that is nearly level."""
+    """Return whether a stroke is a straight, nearly level line of `MIN_LINE_LENGTH` or more."""
     width, height = np.ptp(stroke, axis=0)
-    return height < MAX_LINE_ASPECT * width and is_line(stroke)
+    if height >= MAX_LINE_ASPECT * width or not _is_straight(stroke, MIN_LINE_LENGTH):
+        return False
+    return bool(path_along(stroke)[-1] < MAX_LINE_DETOUR * width)
 
 
-def crossings(strokes: Sequence[np.ndarray], edges: np.ndarray) -> dict[int, dict[int, int]]:
+def _crossings(strokes: Sequence[np.ndarray], edges: np.ndarray) -> dict[int, dict[int, int]]:
     """Return, for each stroke that crosses earlier strokes at its height, these strokes, each with
     the number of crossings, which is 1 for straight strokes.
 
@@ -102,7 +91,7 @@ def crossing_groups(strokes: Sequence[np.ndarray], edges: np.ndarray) -> list[li
         edges: left, top, right, bottom and mean y of each stroke, `(5, strokes)`; NaN for a stroke
             that counts for none.
     """
-    found = crossings(strokes, edges)
+    found = _crossings(strokes, edges)
     groups: list[list[int]] = []
     for number, stroke in enumerate(strokes):
         last = groups[-1] if groups and groups[-1][-1] == number - 1 else []
@@ -127,9 +116,10 @@ def _crosses_out(
     total = 0
     for number in group:
         counts, width = found.get(number, {}), np.ptp(strokes[number][:, 0])
-        total += sum(count for other, count in counts.items() if other not in group)
+        count = sum(crossed for other, crossed in counts.items() if other not in group)
+        total += count
         enough = MIN_LINE_CROSSINGS if width > MIN_LINE_LENGTH else MIN_CROSSINGS
-        is_enough = width >= MIN_SHORT_LINE_LENGTH and sum(counts.values()) >= enough
+        is_enough = width >= MIN_SHORT_LINE_LENGTH and count >= enough
         if is_enough and is_straight([strokes[number]]):
             return True
     width = np.ptp(np.concatenate([strokes[number] for number in group])[:, 0])
@@ -184,52 +174,28 @@ def is_ring(stroke: np.ndarray) -> bool:
     return bool(is_round and area > MIN_RING_AREA * size.prod())
 
 
-def is_caret(stroke: np.ndarray) -> bool:
-    """Return whether a stroke goes straight up and straight down again."""
-    apex = int(stroke[:, 1].argmin())
-    halves = stroke[: apex + 1], stroke[apex:]
-    if not all(len(half) > 1 and is_straight([half]) for half in halves):
-        return False
-    (left, rise), (right, fall) = (np.ptp(half, axis=0) for half in halves)
-    is_open = min(left, right) > 0.2 * max(rise, fall) and max(left, right) < 1.2 * min(rise, fall)
-    low, high = CARET_HEIGHTS
-    is_between = (stroke[0, 0] - stroke[apex, 0]) * (stroke[-1, 0] - stroke[apex, 0]) < 0
-    return bool(is_open and is_between and low < rise < high and low < fall < high)
-
-
 def _sides(stroke: np.ndarray) -> list[np.ndarray]:
     """Return the sides of a stroke, which is divided at its corners until the sides are straight or
     short."""
-    if np.ptp(stroke, axis=0).max() < MIN_RULE_LENGTH:
+    is_short = np.ptp(stroke, axis=0).max() < MIN_RULE_LENGTH
+    if is_short or _is_straight(stroke, MAX_RULE_GAP):
         return [stroke]
     chord = stroke[-1] - stroke[0]
     x, y = (stroke - stroke[0]).T
-    length = np.hypot(*chord)
     # The point that is furthest from the chord, or from the start where the stroke is closed.
-    away = np.abs(chord[0] * y - chord[1] * x) / length if length > MAX_RULE_GAP else np.hypot(x, y)
+    is_open = np.hypot(*chord) > MAX_RULE_GAP
+    away = np.abs(chord[0] * y - chord[1] * x) if is_open else np.hypot(x, y)
     corner = int(away.argmax())
-    if away[corner] <= MAX_SIDE_BEND * length:
-        return [stroke]
     return [*_sides(stroke[: corner + 1]), *_sides(stroke[corner:])]
 
 
-class Table(NamedTuple):
-    """A ruled table: the numbers of its rules, and the x and the y of the rules, each rising."""
-
-    rules: set[int]
-    x: np.ndarray
-    y: np.ndarray
-
-    def place(self, x: float, y: float) -> tuple[int, int] | None:
-        """Return the numbers of the row and the column of the cell at a point; None outside."""
-        row, column = int(np.searchsorted(self.y, y)), int(np.searchsorted(self.x, x))
-        is_inside = 0 < row < len(self.y) and 0 < column < len(self.x)
-        return (row - 1, column - 1) if is_inside else None
-
-
-def tables(strokes: Sequence[np.ndarray], left_out: Container[int]) -> Iterator[Table]:
+def tables(strokes: Sequence[np.ndarray]) -> Iterator[tuple[set[int], np.ndarray, np.ndarray]]:
     """Yield the ruled tables of a page: level and upright rules that meet, of two cells or more.
-    Strokes whose numbers are in `left_out` are no rules."""
+
+    The shaft of an arrow is no rule. A table is the numbers of its rules, and the x and the y of
+    the rules, each rising.
+    """
+    left_out = {*arrows(strokes)}
     level, upright = [], []
     for number, stroke in enumerate(strokes):
         for side in () if number in left_out else _sides(_sampled(stroke)):
@@ -258,7 +224,7 @@ def tables(strokes: Sequence[np.ndarray], left_out: Container[int]) -> Iterator[
         y = _apart((top + bottom)[is_of & is_level] / 2)
         x = _apart((left + right)[is_of & ~is_level] / 2)
         if min(len(x), len(y)) > 1 and len(x) + len(y) > 4:
-            yield Table({*number[is_of].astype(int).tolist()}, x, y)
+            yield {*number[is_of].astype(int).tolist()}, x, y
 
 
 def _apart(values: np.ndarray) -> np.ndarray:
@@ -283,15 +249,15 @@ def list_mark(
     for count in range(1, min(MAX_BOX_STROKES, len(strokes)) + 1):
         if _is_box(strokes[:count], middle, max_corner_distance):
             box_right = right[:count].max()
-            end = int(np.searchsorted(left, box_right - MIN_BOX_GAP))
-            if end < len(strokes) and left[end] - box_right >= MIN_BOX_GAP:
+            end = int(np.searchsorted(left, box_right - MIN_MARK_GAP))
+            if end < len(strokes) and left[end] - box_right >= MIN_MARK_GAP:
                 return ("- [x]" if end > count else "- [ ]"), end
     width, height = np.ptp(strokes[0], axis=0)
     is_small = height <= MAX_BULLET_HEIGHT and width <= MAX_BULLET_WIDTH
-    is_level = abs(strokes[0][:, 1].mean() - middle) < MAX_BULLET_DEPTH
+    is_level = abs(strokes[0][:, 1].mean() - middle) < MAX_MARK_DEPTH
     is_dash = height < MAX_DASH_ASPECT * width
     is_bullet = is_small and is_level and (is_dash or width < MAX_BULLET_HEIGHT)
-    if is_bullet and len(strokes) > 1 and left[1] - right[0] >= MIN_BULLET_GAP:
+    if is_bullet and len(strokes) > 1 and left[1] - right[0] >= MIN_MARK_GAP:
         return "-", 1
     return "", 0
 
@@ -303,7 +269,7 @@ def _is_box(strokes: Sequence[np.ndarray], middle: float, max_corner_distance: f
     low, high = BOX_SIZES
     if size.min() < low or size.max() > high or size.max() > MAX_BOX_ASPECT * size.min():
         return False
-    if abs(corner[1] + size[1] / 2 - middle) > MAX_BOX_DEPTH:
+    if abs(corner[1] + size[1] / 2 - middle) > MAX_MARK_DEPTH:
         return False
     unit = (points - corner) / size
     to_corners = np.hypot(*(unit[:, None] - ((0, 0), (0, 1), (1, 0), (1, 1))).T)

@@ -4,9 +4,9 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, chain
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from notes.confidence import confidences
 from notes.ink_page import InkPage, TypedText
-from notes.page_text import NUMBER, PageRow, PageText, PageWord
+from notes.page_text import HEADING, NUMBER, PageRow, PageText, PageWord
+from notes.rows import DRAWING
 from notes.searching import kept_frames
 from notes.structure import MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
 from utils.ink import from_strokes, turned_back
@@ -27,8 +28,17 @@ MAX_TRIED_ROWS = 4
 MIN_TURNED_CONFIDENCE = 0.5
 """Least mean confidence of what is turned, weighted by characters (measured, lab notebook: what is
 no prose)."""
-LIST_NUMBER = re.compile(r"\d{1,2}[.)]")
-"""The number with which an item of a list begins."""
+MIN_PAGE_CONFIDENCE = 0.2
+"""Least mean confidence of a page that is no drawing, weighted by characters (measured, lab
+notebook: scribbles)."""
+MIN_SHORT_CONFIDENCE = 0.6
+MIN_NUMBER_CONFIDENCE = 0.35
+MAX_SHORT_ROW = 3
+"""Least mean confidence of a row, and of one of digits, of at most so many characters that is no
+drawing; of a longer row, it falls with the square of the length (measured, lab notebook:
+scribbles)."""
+LIST_NUMBER = re.compile(r"(\d{1,2}[.)])([^\W\d_].*)?")
+"""The number with which an item of a list begins, and what was read without a blank behind it."""
 
 
 def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageText:
@@ -45,21 +55,40 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
     inks = [_level_ink(strokes, row) for row in found]
     characters, rows = reader.model.alphabet.characters, []
     read = reader.read_words(inks, search)
-    sureness = iter(confidences([(word.text, word.probability) for row in read for word in row]))
-    for row, ink, ink_words in zip(found, inks, read, strict=True):
-        if not ink_words:
-            left_out["unread row"] += 1
+    sure = iter(confidences([(word.text, word.probability) for row in read for word in row]))
+    sureness = [[(word.text, next(sure)) for word in row] for row in read]
+    is_page = mean_confidence(chain(*sureness)) >= MIN_PAGE_CONFIDENCE
+    for row, ink, ink_words, words_sure in zip(found, inks, read, sureness, strict=True):
+        is_written = row.mark not in ("", HEADING) or (is_page and is_text(words_sure))
+        if not (ink_words and is_written):
+            left_out[DRAWING] += len(row.strokes)
             continue
         positions, words = np.concatenate([strokes[index] for index in row.strokes]), []
-        for word in ink_words:
+        for word, (_, confidence) in zip(ink_words, words_sure, strict=True):
             points = positions[word.points]
             box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
             frames = kept_frames(word.log_probs, characters)
-            words.append(PageWord(word.text, box, next(sureness), word.alternatives, frames))
+            words.append(PageWord(word.text, box, confidence, word.alternatives, frames))
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
         numbers = tuple(pen_numbers[index] for index in row.strokes)
         rows.append(PageRow(tuple(words), numbers, digest, row.mark, row.turn))
     return PageText(tuple(_with_typed(with_numbers(rows), page.typed)), dict(left_out))
+
+
+def mean_confidence(words: Iterable[tuple[str, float]]) -> float:
+    """Return the mean confidence of words, weighted by their characters; 0 without any."""
+    pairs = [(len(text), confidence) for text, confidence in words]
+    lengths, sure = np.array(pairs).reshape(-1, 2).T
+    return float(lengths @ sure / max(lengths.sum(), 1))
+
+
+def is_text(words: Sequence[tuple[str, float]]) -> bool:
+    """Return whether the words of a row, each with its confidence, are text and no drawing: what
+    is drawn is mostly read as few letters."""
+    text = "".join(word for word, _ in words)
+    limit = MIN_NUMBER_CONFIDENCE if text.isdigit() else MIN_SHORT_CONFIDENCE
+    shortness = min(MAX_SHORT_ROW / max(len(text), 1), 1)
+    return mean_confidence(words) >= limit * shortness**2
 
 
 def _level_ink(strokes: Sequence[np.ndarray], row: FoundRow) -> np.ndarray:
@@ -73,16 +102,16 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: Reader, search: Search) -
     turns = quarter_turns(strokes)
     for turn in np.unique(turns[turns > 0]).tolist():
         numbers = np.flatnonzero(turns == turn)
-        mean_confidence = {}
+        sureness = {}
         for tried in (0, turn):
             block = [strokes[number] for number in numbers]
             rows, _ = find_structure(block, np.full(len(block), tried))
             longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
             read = reader.read_words([_level_ink(block, row) for row in longest], search)
             words = [(word.text, word.probability) for row in read for word in row]
-            lengths = [len(text) for text, _ in words]
-            mean_confidence[tried] = np.dot(lengths, confidences(words)) / max(sum(lengths), 1)
-        if mean_confidence[turn] < max(mean_confidence[0], MIN_TURNED_CONFIDENCE):
+            texts = [text for text, _ in words]
+            sureness[tried] = mean_confidence(zip(texts, confidences(words), strict=True))
+        if sureness[turn] < max(sureness[0], MIN_TURNED_CONFIDENCE):
             turns[numbers] = 0
     return turns
 
@@ -90,13 +119,16 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: Reader, search: Search) -
 def with_numbers(rows: list[PageRow]) -> list[PageRow]:
     """Return rows, with the mark `NUMBER` where two or more begin with a number of a list."""
 
-    def is_numbered(row: PageRow) -> bool:
-        starts_with_number = LIST_NUMBER.fullmatch(row.words[0].text) is not None
-        return not row.mark and len(row.words) > 1 and starts_with_number
+    def numbered(row: PageRow) -> PageRow:
+        first, *others = row.words
+        match = LIST_NUMBER.fullmatch(first.text)
+        if row.mark or not match or not (others or match[2]):
+            return row
+        first = replace(first, text=" ".join(filter(None, match.groups())))
+        return replace(row, words=(first, *others), mark=NUMBER)
 
-    if sum(map(is_numbered, rows)) < MIN_LIST_ROWS:
-        return rows
-    return [replace(row, mark=NUMBER) if is_numbered(row) else row for row in rows]
+    marked = [*map(numbered, rows)]
+    return marked if sum(row.mark == NUMBER for row in marked) >= MIN_LIST_ROWS else rows
 
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:

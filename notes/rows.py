@@ -7,50 +7,31 @@ stray marks are added to near rows. Drawings, underlines and crossed-out words a
 Lengths are in x-heights.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
 from typing import TypeAlias
 
 import numpy as np
 
-from notes.marks import (
-    MAX_CROSSED_DEPTH,
-    MIN_CARET_DEPTH,
-    arrows,
-    crossing_groups,
-    is_caret,
-    is_level_line,
-    is_ring,
-)
+from notes.marks import arrows, crossing_groups, is_level_line, is_ring
 from utils.delayed_strokes import LATE, are_marks, undelayed_order
-from utils.ink import (
-    from_strokes,
-    turned_back,
-    vertical_segments,
-    weighted_median,
-    x_height,
-)
+from utils.ink import from_strokes, turned_back, weighted_median, x_height
 
 DRAWING = "drawing"
 RING = "ring"
-CARET = "caret"
 UNDERLINE = "underline"
 CROSSED_OUT = "crossed out"
 """Kinds of strokes that are in no row; a crossed-out word includes what crosses it out."""
 
 # Limits of prose, in x-heights (measured on every third form of trainset: two of 43,026 strokes
-# are taken for a drawing, and none for a scribble).
+# are taken for a drawing).
 MAX_STROKE_HEIGHT = 6.0  # a higher stroke is a drawing, unless it is a letter
 X_HEIGHT_MIDDLE = 0.5  # above the baseline
 MAX_LETTER_SIZE = (4.0, 9.0)  # width and height of a letter (assumed)
 MAX_LETTER_GAP = 2.0  # from a tall letter to the next letter (assumed)
-MIN_SWING = 2.0  # width of each swing of a scribble to the left
-MIN_NUM_SWINGS = 3  # number of a scribble's swings to the left
 MAX_DRAWING_GAP = 0.7  # distance between successive strokes of a drawing (assumed)
 MIN_UNDERLINE = 3.0  # width of an underline; the foot of an E is narrower
-MIN_LONG_LINE = 6.0  # width of a level line that is no letter's, whatever is beside it
 MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out nearer to it (assumed)
-MAX_SHORT_DEPTH = 2.0  # from the letters beside an underline that is shorter than `MIN_LONG_LINE`
 MAX_LINE_DISTANCE = 2.5  # from a row's middle; a line that is further away has no row (assumed)
 
 # Skew, estimated from moves between strokes (lengths measured, lab notebook: rows of pages).
@@ -80,15 +61,16 @@ MIN_ROW_INK = 6.0  # length of a row's ink, unless the row is apart (assumed)
 MIN_APART_INK = 2.5  # length of the ink of a row that is apart, or of a note (assumed)
 MAX_ROW_DISTANCE = 1.0  # from a run to the row that it joins (measured, lab notebook)
 MIN_APART_DISTANCE = 2.3  # to the other rows from a row that is apart (measured, lab notebook)
+MAX_RISE = 5.0  # of a row's middle beyond its strokes (assumed: that of 9 degrees)
 BEND_LENGTH = 30.0  # length along which a row's bend is smoothed (assumed)
 LEVEL_PRIOR = 300.0  # weight of the prior that a row is level (assumed)
 # Two rows that were found become halves of one row within these limits (measured on testset_v).
-MAX_HALF_STEP = 1.3  # step up or down from one half to the other
-MAX_SUCCESSIVE_HALF_STEP = 1.8  # the same, if the second half was written right after the first
+MAX_HALF_STEP = 1.5  # step up or down from one half to the other
 MAX_HALF_OVERLAP = 0.2  # fraction of the narrower half's width
 MAX_MARK_ABOVE = 1.4  # from a row's middle up to its marks (measured on testset_v)
 MAX_MARK_BELOW = 0.6  # from a row's middle down to its marks (measured on testset_v)
 OFF_ROW_COST = 4.0  # cost of each x-height beyond these two limits (measured on testset_v)
+MAX_STRAY_ROWS = 4  # number of the nearest rows among which is that of a stray mark (assumed)
 SUCCESSION_BONUS = 0.7  # bonus of the row with the previous stroke (measured)
 
 
@@ -105,24 +87,29 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
     strokes = [np.asarray(stroke, dtype=np.float64) for stroke in strokes]
     page = Block(strokes, np.arange(len(strokes)))
     kinds = _drawings(page)
-    crossing, lines = _crossing_strokes(page, kinds), _level_lines(page, kinds)
-    left_out = {*kinds, *chain(*crossing), *lines}
+    edges = np.array([page.left, page.top, page.right, page.bottom, page.y])
+    edges[:, [*kinds]] = np.nan  # neither cross nor are crossed
+    crossing = crossing_groups(page.strokes, edges)
+    widths = page.right - page.left
+    wide = {*np.flatnonzero(widths > MIN_UNDERLINE).tolist()} - {*kinds, *chain(*crossing)}
+    lines = crossing + [[n] for n in sorted(wide) if is_level_line(page.strokes[n])]
+    left_out = {*kinds, *chain(*lines)}
     rows = _all_rows(strokes, left_out)
-    owners = _owners(len(strokes), [row for _, row in rows])
-    for group in [*crossing, *([number] for number in lines)]:
+    owners = _owners(len(strokes), [block.numbers[row] for block, row in rows])
+    for index, group in enumerate(lines):
         covered, depth = _row_at_line(page, owners, group)
         crossed = [number for number in covered if number < group[-1]]
         if depth >= MIN_UNDERLINE_DEPTH:
-            is_underline = covered or group not in crossing
-            kinds |= dict.fromkeys(group, UNDERLINE if is_underline else CROSSED_OUT)
-        elif group in crossing and crossed and depth > -MIN_UNDERLINE_DEPTH:
+            kinds |= dict.fromkeys(group, UNDERLINE if covered else DRAWING)
+        elif index < len(crossing) and crossed and depth > -MIN_UNDERLINE_DEPTH:
             kinds |= dict.fromkeys([*crossed, *group], CROSSED_OUT)
     if not left_out <= {*kinds}:  # Some lines are bars of letters, or dashes.
         rows = _all_rows(strokes, left_out & {*kinds})
     ordered = []
     for block, row in rows:
-        if prose := [number for number in row if number not in kinds]:
-            ordered.append(_reading_order(block, block.indices_of(prose)))
+        prose = row[[number not in kinds for number in block.numbers[row].tolist()]]
+        if len(prose):
+            ordered.append(_reading_order(block, prose))
     return ordered, dict(sorted(kinds.items()))
 
 
@@ -153,10 +140,6 @@ class Block:
         steps = [np.diff(stroke, axis=0) for stroke in self.strokes]
         self.weight = np.array([0.1 + np.hypot(*step.T).sum() for step in steps])
 
-    def indices_of(self, numbers: Sequence[int]) -> np.ndarray:
-        """Return the indices in this block of the strokes with these numbers on the page."""
-        return np.searchsorted(self.numbers, np.sort(numbers))
-
     def middle(self, row: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the y of a row's middle at each `x`, by local linear regression, `(x,)`."""
         stroke_x, stroke_y = self.x[row], self.y[row]
@@ -169,18 +152,14 @@ class Block:
         slope = covariance / ((weight * deviation**2).sum(axis=1) + LEVEL_PRIOR)
         return mean_y + slope * np.clip(x - mean_x, -BEND_LENGTH, BEND_LENGTH)
 
-    def extent(self, row: np.ndarray) -> tuple[float, float, float, float]:
-        """Return a row's left and right edge, and the least and the greatest y that its `middle`
-        can have anywhere."""
-        low, high = self.y[row].min(), self.y[row].max()
-        # A slope is a covariance, at most a product of deviations, over a variance and the prior.
-        steepest = (high - low) * np.sqrt(self.weight[row].sum() / LEVEL_PRIOR) / 4
-        rise = BEND_LENGTH * steepest
-        return self.left[row].min(), self.right[row].max(), low - rise, high + rise
+    def box(self, row: np.ndarray) -> np.ndarray:
+        """Return a row's left edge, least y, right edge and greatest y, `(4,)`."""
+        y = self.y[row]
+        return np.array([self.left[row].min(), y.min(), self.right[row].max(), y.max()])
 
 
 PlacedRow: TypeAlias = tuple[Block, np.ndarray]
-"""The column of a row, and the row's strokes by their numbers on the page."""
+"""The column of a row, and the row, see `Block`."""
 
 
 def _skew(strokes: Sequence[np.ndarray], unit: float) -> float:
@@ -200,41 +179,28 @@ def _skew(strokes: Sequence[np.ndarray], unit: float) -> float:
 
 
 def _drawings(page: Block) -> dict[int, str]:
-    """Return the kinds of the strokes that draw something: arrows, rings around words, carets, tall
-    strokes that are no letters, and strokes that touch a tall stroke and were written just before
-    or after a stroke of the drawing."""
+    """Return the kinds of the strokes that draw something: arrows, rings around words, tall strokes
+    that are no letters, and strokes that touch a tall stroke and were written just before or after
+    a stroke of the drawing."""
     kinds = dict.fromkeys(arrows(page.strokes), DRAWING)
     for number, stroke in enumerate(page.strokes):
-        if is_caret(stroke) and _depth(page, number) > MIN_CARET_DEPTH:
-            kinds[number] = CARET
-        elif is_ring(stroke):
+        if is_ring(stroke):
             edges = np.array([page.left, page.top, -page.right, -page.bottom])
             if (edges[:, :number] > edges[:, [number]]).all(axis=0).any():
                 kinds[number] = RING
     is_tall = page.bottom - page.top > MAX_STROKE_HEIGHT
     tall = [n for n in np.flatnonzero(is_tall).tolist() if n not in kinds]
     drawn = {number for number in tall if not _is_letter(page, number, is_tall)}
-    tall_points = _by_x([page.strokes[number] for number in sorted(drawn)])
+    tall_points = np.concatenate([np.empty((0, 2)), *(page.strokes[n] for n in sorted(drawn))])
     for order in (range(len(page.strokes)), reversed(range(len(page.strokes)))):
         last_drawn = -2
         for number in order:
             follows = number not in drawn and abs(number - last_drawn) == 1
-            if follows and _distance(page.strokes[number], tall_points) < MAX_DRAWING_GAP:
+            if follows and _touches(page.strokes[number], tall_points):
                 drawn.add(number)
             if number in drawn:
                 last_drawn = number
     return dict.fromkeys(drawn, DRAWING) | kinds
-
-
-def _depth(page: Block, number: int) -> float:
-    """Return how far a stroke is below the middle of the strokes beside it; 0 without any."""
-    is_beside = np.abs(page.x - page.x[number]) < MAX_LINE_DISTANCE
-    depths = page.y[number] - page.y
-    is_beside &= (depths > -MAX_CROSSED_DEPTH) & (depths < MAX_LINE_DISTANCE)
-    is_beside[number] = False
-    if not is_beside.any():
-        return 0.0
-    return float(np.average(depths[is_beside], weights=page.weight[is_beside]))
 
 
 def _is_letter(page: Block, number: int, is_tall: np.ndarray) -> bool:
@@ -251,55 +217,13 @@ def _is_letter(page: Block, number: int, is_tall: np.ndarray) -> bool:
     return False
 
 
-def _by_x(strokes: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the points of strokes in order of their x, `(2, points)`."""
-    points = np.concatenate([np.empty((0, 2)), *strokes])
-    return points[points[:, 0].argsort()].T.copy()
-
-
-def _distance(stroke: np.ndarray, points: np.ndarray) -> float:
-    """Return the distance from a coarsely sampled stroke to the nearest of `points`, which are in
-    order of x, `(2, points)`; infinity without points."""
-    sampled, (x, y) = stroke[:: max(1, len(stroke) // 8), :, None], points
-    left, right = sampled[:, 0].min(), sampled[:, 0].max()
-    reach, count = 1.0, 0
-    while count < len(x):
-        near = slice(*np.searchsorted(x, (left - reach, right + reach)))
-        count = near.stop - near.start
-        nearest = np.hypot(sampled[:, 0] - x[near], sampled[:, 1] - y[near]).min(initial=np.inf)
-        if nearest <= reach:
-            break
-        reach *= 4
-    return nearest if len(x) else np.inf
-
-
-def _crossing_strokes(page: Block, kinds: Mapping[int, str]) -> list[list[int]]:
-    """Return groups of strokes that may cross words out: those that cross letters, and scribbles.
-    Strokes of `kinds` neither cross nor are crossed."""
-    edges = np.array([page.left, page.top, page.right, page.bottom, page.y])
-    edges[:, [*kinds]] = np.nan
-    groups = crossing_groups(page.strokes, edges)
-    others = {*range(len(page.strokes))} - {*kinds, *chain(*groups)}
-    wide = [number for number in sorted(others) if np.ptp(page.strokes[number][:, 0]) > MIN_SWING]
-    return groups + [[number] for number in wide if _is_scribble(page.strokes[number])]
-
-
-def _level_lines(page: Block, kinds: Mapping[int, str]) -> list[int]:
-    """Return the level lines that may be underlines: long lines, and lines below letters."""
-    return [
-        number
-        for number, stroke in enumerate(page.strokes)
-        if number not in kinds
-        and (width := np.ptp(stroke[:, 0])) > MIN_UNDERLINE
-        and is_level_line(stroke)
-        and (width > MIN_LONG_LINE or MIN_UNDERLINE_DEPTH < _depth(page, number) < MAX_SHORT_DEPTH)
-    ]
-
-
-def _is_scribble(stroke: np.ndarray) -> bool:
-    """Return whether a stroke swings left and right more widely than letters do."""
-    swings = vertical_segments(from_strokes([stroke[:, ::-1]]))[:, 3]
-    return np.count_nonzero(swings < -MIN_SWING) >= MIN_NUM_SWINGS
+def _touches(stroke: np.ndarray, points: np.ndarray) -> bool:
+    """Return whether a coarsely sampled stroke is nearer than `MAX_DRAWING_GAP` to one of `points`,
+    `(points, 2)`."""
+    low, high = stroke.min(axis=0) - MAX_DRAWING_GAP, stroke.max(axis=0) + MAX_DRAWING_GAP
+    near = points[((points > low) & (points < high)).all(axis=1)]
+    sampled = stroke[:: max(1, len(stroke) // 8), None]
+    return bool((np.hypot(*(sampled - near).T) < MAX_DRAWING_GAP).any())
 
 
 def _owners(count: int, rows: Sequence[np.ndarray]) -> np.ndarray:
@@ -385,7 +309,7 @@ def _rows(block: Block) -> list[PlacedRow]:
     rows.sort(key=lambda row: np.average(block.y[row], weights=block.weight[row]))
     divided = [_split_note(block, row) for row in rows]
     rows = [row for row, _ in divided] + [note for _, note in divided if len(note)]
-    return [(block, block.numbers[row]) for row in rows]
+    return [(block, row) for row in rows]
 
 
 def _split_note(block: Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -424,107 +348,71 @@ def _rows_of_runs(block: Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray
     letter_ink = np.where(block.bottom - block.top > MAX_MARK_HEIGHT, block.weight, 0.0)
     rows: list[np.ndarray] = []
     strays: list[int] = []
-    extents = np.empty((len(runs), 4))  # of the rows
+    boxes = np.empty((len(runs), 4))  # of the rows
     for run in sorted(runs, key=lambda run: -letter_ink[run].sum()):
         weight, x, y = block.weight[run], block.x[run], block.y[run]
-        level, (low, high) = np.average(y, weights=weight), extents[: len(rows), 2:].T
-        # Rows further away than a row that is apart need not be measured.
-        is_near = (low - level <= MIN_APART_DISTANCE) & (level - high <= MIN_APART_DISTANCE)
         distances = {
             number: np.average(np.abs(block.middle(rows[number], x) - y), weights=weight)
-            for number in np.flatnonzero(is_near).tolist()
+            for number in _rows_beside(boxes[: len(rows)], block.box(run))
         }
         nearest, ink = min(distances.values(), default=np.inf), letter_ink[run].sum()
         is_apart = ink > MIN_APART_INK and nearest > MIN_APART_DISTANCE
         if ink >= MIN_ROW_INK and nearest < MAX_ROW_DISTANCE:
             best = min(distances, key=distances.__getitem__)
             rows[best] = np.union1d(rows[best], run)
-            extents[best] = block.extent(rows[best])
+            boxes[best] = block.box(rows[best])
         elif ink >= MIN_ROW_INK or is_apart or not rows:
-            extents[len(rows)] = block.extent(run)
+            boxes[len(rows)] = block.box(run)
             rows.append(run)
         else:
             strays.extend(run.tolist())
     return rows, sorted(strays)
 
 
+def _rows_beside(boxes: np.ndarray, box: np.ndarray) -> list[int]:
+    """Return the indices of the rows, by their boxes `(rows, 4)`, that may be as high as a box."""
+    is_beside = (boxes[:, 1] - MAX_RISE < box[3]) & (box[1] < boxes[:, 3] + MAX_RISE)
+    return np.flatnonzero(is_beside).tolist()
+
+
 def _merge_halves(block: Block, rows: list[np.ndarray]) -> list[np.ndarray]:
-    """Merge each pair of rows of which the second continues the first; return all rows."""
-    numbered = dict(enumerate(rows))
-    extents = np.array([block.extent(row) for row in rows])
-    steps = _relative_steps(block, numbered, extents, numbered)
-    while steps:
-        _, first, second = min((step, *pair) for pair, step in steps.items())
-        numbered[first] = np.union1d(numbered[first], numbered.pop(second))
-        extents[first], extents[second] = block.extent(numbered[first]), np.nan
-        steps = {pair: step for pair, step in steps.items() if not {first, second} & {*pair}}
-        steps |= _relative_steps(block, numbered, extents, [first])
-    return [*numbered.values()]
-
-
-def _relative_steps(
-    block: Block, rows: Mapping[int, np.ndarray], extents: np.ndarray, numbers: Iterable[int]
-) -> dict[tuple[int, int], float]:
-    """Return, for pairs of rows of which the second may continue the first, the step up or down as
-    a fraction of the largest allowed step, if it is less than 1. At least one row of a pair is one
-    of `numbers`; `extents` has a row for each number, not numbers where there is no row."""
-    steps = {}
-    for number in numbers:
-        behind = np.flatnonzero(_may_continue(extents[number], extents)).tolist()
-        before = np.flatnonzero(_may_continue(extents, extents[number])).tolist()
-        pairs = [*((number, k) for k in behind), *((k, number) for k in before)]
-        for first, second in pairs:
-            if first != second:
-                steps[first, second] = _relative_step(block, rows[first], rows[second])
-    return {pair: step for pair, step in steps.items() if step < 1}
-
-
-def _may_continue(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return whether a row of an extent may continue that of another, where only extents count."""
-    left, right, low, high = first.T
-    next_left, next_right, next_low, next_high = second.T
-    widths = np.minimum(right - left, next_right - next_left)
-    step = np.maximum(next_low - high, low - next_high)
-    is_behind = (left <= next_left) & (right - next_left <= MAX_HALF_OVERLAP * widths)
-    return is_behind & (step <= MAX_SUCCESSIVE_HALF_STEP)
-
-
-def _relative_step(block: Block, left_row: np.ndarray, right_row: np.ndarray) -> float:
-    """Return the step up or down from a row to its continuation, as a fraction of the largest
-    allowed step."""
-    start, end = block.left[right_row].min(), block.right[left_row].max()
-    x = np.array([(min(end, block.right[right_row].max()) + start) / 2])
-    step = np.abs(block.middle(left_row, x) - block.middle(right_row, x))[0]
-    return float(
-        step / (MAX_SUCCESSIVE_HALF_STEP if right_row[0] == left_row[-1] + 1 else MAX_HALF_STEP)
-    )
+    """Return rows, each merged with the one that it continues at the right, if there is one."""
+    merged: list[np.ndarray] = []
+    boxes = np.empty((len(rows), 4))  # of the merged rows
+    for row in sorted(rows, key=lambda row: block.left[row].min()):
+        left, _, right, _ = box = block.box(row)
+        steps = {}
+        for number in _rows_beside(boxes[: len(merged)], box):
+            start, _, end, _ = boxes[number]
+            if end - left <= MAX_HALF_OVERLAP * min(end - start, right - left):
+                x = np.array([(min(end, right) + left) / 2])
+                step = np.abs(block.middle(merged[number], x) - block.middle(row, x))
+                steps[number] = float(step[0])
+        best = min(steps, key=steps.__getitem__, default=None)
+        if best is not None and steps[best] < MAX_HALF_STEP:
+            merged[best] = np.union1d(merged[best], row)
+            boxes[best] = block.box(merged[best])
+        else:
+            boxes[len(merged)] = box
+            merged.append(row)
+    return merged
 
 
 def _attach_strays(block: Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:
     """Return rows with each stray stroke added to the row that is nearest and at its height."""
-    row_of_stroke = _owners(len(block.strokes), rows)
-    row_points = [_by_x([block.strokes[index] for index in row]) for row in rows]
-    left, right, low, high = np.array([block.extent(row) for row in rows]).T
+    owners = _owners(len(block.strokes), rows)
     for stray in strays:
-        y, last_row = block.y[stray], row_of_stroke[stray - 1] if stray else -1
-        # What a row costs at least, where its middle and its points lie as well as they can.
-        gaps = np.maximum(left - block.right[stray], block.left[stray] - right)
-        bounds = np.maximum(gaps, 0) + _off_row_cost(np.clip(0.0, y - high, y - low))
-        costs: dict[int, float] = {}
-        for number in np.argsort(bounds).tolist():
-            if bounds[number] > min(costs.values(), default=np.inf) + SUCCESSION_BONUS:
-                break
-            depth = y - block.middle(rows[number], block.x[stray : stray + 1])[0]
-            costs[number] = _distance(block.strokes[stray], row_points[number])
-            costs[number] += _off_row_cost(depth) - SUCCESSION_BONUS * (number == last_row)
-        row_of_stroke[stray] = min(costs, key=lambda number: (costs[number], number))
-    return [np.flatnonzero(row_of_stroke == number) for number in range(len(rows))]
-
-
-def _off_row_cost(depth: np.ndarray | float) -> np.ndarray | float:
-    """Return the cost of a mark that is so far below a row's middle."""
-    beyond = np.maximum(depth - MAX_MARK_BELOW, 0) + np.maximum(-depth - MAX_MARK_ABOVE, 0)
-    return OFF_ROW_COST * beyond
+        gap_x = np.maximum(block.left - block.right[stray], block.left[stray] - block.right)
+        gap_y = np.maximum(block.top - block.bottom[stray], block.top[stray] - block.bottom)
+        gaps = np.hypot(np.maximum(gap_x, 0), np.maximum(gap_y, 0))
+        row_gaps, costs = [gaps[row].min() for row in rows], {}
+        for number in np.argsort(row_gaps)[:MAX_STRAY_ROWS].tolist():
+            depth = block.y[stray] - block.middle(rows[number], block.x[stray : stray + 1])[0]
+            beyond = max(depth - MAX_MARK_BELOW, -depth - MAX_MARK_ABOVE, 0.0)
+            is_next = stray > 0 and owners[stray - 1] == number
+            costs[number] = row_gaps[number] + OFF_ROW_COST * beyond - SUCCESSION_BONUS * is_next
+        owners[stray] = min(costs, key=costs.__getitem__)
+    return [np.flatnonzero(owners == number) for number in range(len(rows))]
 
 
 def _reading_order(block: Block, row: np.ndarray) -> list[int]:

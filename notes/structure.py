@@ -10,13 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from notes.marks import (
-    MAX_CORNER_DISTANCE,
-    MAX_LISTED_CORNER_DISTANCE,
-    arrows,
-    list_mark,
-    tables,
-)
+from notes.marks import MAX_CORNER_DISTANCE, MAX_LISTED_CORNER_DISTANCE, list_mark, tables
 from notes.page_text import CELL, HEADING
 from notes.rows import (
     DRAWING,
@@ -121,7 +115,7 @@ def _level_structure(strokes: Sequence[np.ndarray]) -> tuple[list[FoundRow], dic
         is_lower = [page.y[row.strokes].mean() > middle and CELL not in row.mark for row in found]
         place = [*is_lower, True].index(True)
         cell_rows, kinds_inside = _rows_of(strokes, numbers)
-        found[place:place] = [FoundRow(row, CELL * (column + 1)) for row in cell_rows]
+        found[place:place] = [FoundRow(row, CELL * column) for row in cell_rows]
         kinds |= kinds_inside
     return found, kinds
 
@@ -138,15 +132,16 @@ def _rows_of(
 
 def _cells(page: Block) -> tuple[dict[tuple[float, int, int], list[int]], dict[int, str]]:
     """Return the strokes of each cell of tables, by the y of the table's middle and the cell's row
-    and column, and the kinds of the tables' rules."""
+    and column from 1, and the kinds of the tables' rules."""
     cells: dict[tuple[float, int, int], list[int]] = {}
     kinds: dict[int, str] = {}
-    for table in tables(page.strokes, {*arrows(page.strokes)}):
-        kinds |= dict.fromkeys(table.rules, RULE)
-        for number in range(len(page.strokes)):
-            place = table.place(page.x[number], page.y[number])
-            if place and number not in table.rules:
-                cells.setdefault((float(table.y.mean()), *place), []).append(number)
+    for rules, x, y in tables(page.strokes):
+        kinds |= dict.fromkeys(rules, RULE)
+        rows, columns = np.searchsorted(y, page.y), np.searchsorted(x, page.x)
+        is_inside = (rows % len(y) > 0) & (columns % len(x) > 0)
+        for number in sorted({*np.flatnonzero(is_inside).tolist()} - rules):
+            place = float(y.mean()), int(rows[number]), int(columns[number])
+            cells.setdefault(place, []).append(number)
     return cells, kinds
 
 

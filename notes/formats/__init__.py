@@ -105,7 +105,7 @@ def _parse(path: Path) -> Iterable[InkPage]:
         return remarkable.parse(path)
     head = read_head(path)
     if head.startswith(b"PK\3\4") and path.suffix.lower() == ".xopp":
-        return xournalpp.parse(path)
+        return xournalpp.parse(path, is_archive=True)
     if path.suffix.lower() == ".rnote":
         return rnote.parse(path)
     if program := note_program(head):

@@ -28,8 +28,6 @@ from utils.page.excalidraw import (
 from utils.page.ink_page import POINTS_PER_PIXEL, InkPage, PageImage, PageStroke, TypedText
 from utils.strict_json import Json
 
-MAX_CODE_BITS = 26
-"""Limit on the bits of a code in a compressed drawing (assumed: some 60 million codes)."""
 _END = 2
 """Code of the end of a compressed drawing."""
 _BOX = ("x", "y", "width", "height")
@@ -108,19 +106,18 @@ def _decompressed(text: bytes) -> bytes:
     """
     digits = [_BASE64.find(chr(byte)) for byte in text]
     bits = "".join(f"{digit:06b}" for digit in digits if 0 <= digit < 64)
-    position, length, room, size = 0, 2, 1, 0
+    position, size = 0, 0
     phrases, parts, last = ["", "", ""], list[str](), ""  # The first three codes are no phrases.
-    while length <= MAX_CODE_BITS and position < len(bits):
-        code = int(bits[position : position + length][::-1], 2)  # The lowest bit comes first.
-        position += length
+    while position < len(bits):
+        end = position + len(phrases).bit_length()
+        code, position = int(bits[position:end][::-1], 2), end  # The lowest bit comes first.
         if code == _END:
             units = "".join(parts).encode("utf-16", "surrogatepass")
             return units.decode("utf-16", "replace").encode()
         if code in (0, 1):  # A new character of 8 or 16 bits follows.
             end = position + 8 * (code + 1)
             phrases.append(chr(int(bits[position:end][::-1] or "0", 2)))
-            position, code, room = end, len(phrases) - 1, room - 1
-            length, room = (length, room) if room else (length + 1, 2**length)
+            code, position = len(phrases) - 1, end
         if not code < len(phrases) + bool(last):
             break
         phrase = phrases[code] if code < len(phrases) else last + last[0]
@@ -129,8 +126,6 @@ def _decompressed(text: bytes) -> bytes:
             raise Fault(f"more than {MAX_BYTES:,} bytes when it is unpacked")
         if last:
             phrases.append(last + phrase[0])
-            room -= 1
-            length, room = (length, room) if room else (length + 1, 2**length)
         last = phrase
     raise Fault("a compressed drawing that is broken")
 

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from data_loader.sources import ink_files
-from notes.ink_page import below_each_other, check_page_strokes, page_around
+from notes.ink_page import below_each_other, page_around
 from utils.ink import strokes
 from utils.page.ink_page import InkPage, PageStroke
 
@@ -14,7 +14,6 @@ def parse(path: Path) -> list[InkPage]:
     parsed = ink_files.parse(path)
     if not parsed.samples:
         raise parsed.left_out[0]
-    check_page_strokes(len(parsed.samples))
     rows = below_each_other(strokes(sample.ink) for sample in parsed.samples)
     left_out = Counter(fault.reason for fault in parsed.left_out)
     return [page_around((PageStroke(points) for row in rows for points in row), left_out=left_out)]

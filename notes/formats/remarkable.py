@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -166,21 +165,14 @@ def _old_page(content: bytes, stroke_head: struct.Struct) -> InkPage:
     Raises:
         Fault: if the content is broken.
     """
-    position, strokes = OLD_HEADER_BYTES, list[PageStroke]()
-
-    def read(form: struct.Struct) -> tuple[Any, ...]:
-        nonlocal position
-        position += form.size
-        return form.unpack_from(content, position - form.size)
-
+    stream, strokes = BytesIO(content[OLD_HEADER_BYTES:]), list[PageStroke]()
     try:
-        (num_layers,) = read(COUNT)
+        (num_layers,) = COUNT.unpack(stream.read(COUNT.size))
         for layer in range(num_layers):
-            for _ in range(*read(COUNT)):
-                tool, colour, *_, num_points = read(stroke_head)
-                values = np.frombuffer(content, "<f4", 6 * num_points, position).reshape(-1, 6)
-                position += values.nbytes
-                points, widths = values[:, :2].astype(np.float64), values[:, 4].astype(np.float64)
+            for _ in range(*COUNT.unpack(stream.read(COUNT.size))):
+                tool, colour, *_, num_points = stroke_head.unpack(stream.read(stroke_head.size))
+                values = np.frombuffer(stream.read(24 * num_points), "<f4").reshape(num_points, 6)
+                points, widths = (values[:, at].astype(np.float64) for at in ([0, 1], 4))
                 strokes.append(_page_stroke(points, widths, tool, PALETTE[colour], layer))
     except (struct.error, ValueError, IndexError) as error:
         raise Fault("a broken page of a tablet", str(error)) from None
@@ -216,8 +208,7 @@ def _strokes(
 
     # Items, the shift of the group that holds them, and their layer; groups may be nested at any
     # depth.
-    numbers = accumulate((isinstance(item, Group) for item in top), initial=-1)
-    layers = [max(number, 0) for number in [*numbers][1:]]
+    layers = np.maximum(np.cumsum([isinstance(item, Group) for item in top]) - 1, 0).tolist()
     stack = [(item, np.zeros(2), layer) for item, layer in zip(top, layers, strict=True)][::-1]
     entered: set[int] = set()
     while stack:

@@ -5,7 +5,6 @@ The sheet is divided into pages of the document's format; a stroke is on the pag
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from data_loader.sources.own_ink import json_values
 from data_loader.sources.parsing import Fault
 from data_loader.sources.untrusted_files import read_file, unpacked
-from notes.ink_page import MAX_BYTES, MAX_PAGES
+from notes.ink_page import MAX_BYTES, page_around
 from utils.page.ink_page import InkPage, PageStroke, TypedText
 
 HIGHLIGHTER = "highlighter"
@@ -45,46 +44,40 @@ def _pages(data: Any) -> Iterator[InkPage]:
     size = np.array([float(config["format"][side]) for side in ("width", "height")])
     order = [item["value"] or {} for item in store["chrono_components"]]
     items = zip(store["stroke_components"], order, strict=True)
-    strokes: dict[Place, list[PageStroke]] = defaultdict(list)
-    typed: dict[Place, list[TypedText]] = defaultdict(list)
+    pages: dict[Place, list[PageStroke | TypedText]] = defaultdict(list)
     left_out, layers = Counter[str](), dict[str, int]()
     for item, when in sorted(items, key=lambda pair: pair[1].get("t", 0)):
         for kind, value in (item["value"] or {}).items():
             name = str(when.get("layer", ""))
             layer = layers.setdefault(name, len(layers))
             if kind == "brushstroke":
-                stroke = _stroke(value, layer, is_marker=name == HIGHLIGHTER)
-                place = _place(stroke.points.mean(axis=0), size)
-                moved = stroke.points - size * place[::-1]
-                strokes[place].append(replace(stroke, points=moved))
+                content = _stroke(value, layer, is_marker=name == HIGHLIGHTER)
+                middle = content.points.mean(axis=0)
             elif kind == "textstroke":
-                x, y = _position(value["transform"]["affine"])
-                style, place = value["text_style"], _place(np.array([x, y]), size)
-                x, y = np.array([x, y]) - size * place[::-1]
-                look = float(style["font_size"]), _colour(style["color"])[0], layer
-                typed[place].append(TypedText(str(value["text"]), float(x), float(y), *look))
+                content = _text(value, layer)
+                middle = np.array([content.x, content.y])
             else:
                 left_out[str(kind)[:40]] += 1
-    if len({*strokes, *typed}) > MAX_PAGES:
-        raise Fault(f"more than {MAX_PAGES:,} pages")
+                continue
+            column, row = np.floor(middle / size).astype(int).tolist()
+            pages[row, column].append(content)
     paper = _colour(config["background"]["color"])[0]
     unit = 72 / float(config["format"].get("dpi", DPI))
-    for place in sorted({*strokes, *typed}):
-        ink = sorted(strokes[place], key=lambda stroke: stroke.layer)
-        rest = {"layers": tuple(layers) or ("",), "paper": paper, "left_out": left_out}
-        yield InkPage(*size.tolist(), tuple(ink), unit, tuple(typed[place]), **rest)
+    for (row, column), found in sorted(pages.items()):
+        sheet = np.append(size * (column, row), size * (column + 1, row + 1))
+        strokes = [content for content in found if isinstance(content, PageStroke)]
+        typed = [content for content in found if isinstance(content, TypedText)]
+        rest = {"unit": unit, "layers": layers, "paper": paper, "left_out": left_out}
+        yield page_around(strokes, typed, sheet, **rest)
         left_out = Counter()
 
 
-def _place(point: np.ndarray, size: np.ndarray) -> Place:
-    column, row = np.floor(point / size).astype(int).tolist()
-    return row, column
-
-
-def _position(affine: list[float]) -> tuple[float, float]:
-    """Return the position of a transformation, of three columns of two or three numbers."""
+def _text(value: Any, layer: int) -> TypedText:
+    affine, style = value["transform"]["affine"], value["text_style"]
+    # A transformation has three columns of two or three numbers; the last is the position.
     x, y = affine[-2:] if len(affine) == 6 else affine[6:8]
-    return float(x), float(y)
+    numbers = map(float, (x, y, style["font_size"]))
+    return TypedText(str(value["text"]), *numbers, _colour(style["color"])[0], layer)
 
 
 def _stroke(value: Any, layer: int, *, is_marker: bool) -> PageStroke:

@@ -18,12 +18,12 @@ from data_loader.sources.svg import Shape, flattened, pixels, shapes
 from data_loader.sources.untrusted_files import read_file, unpacked
 from notes.ink_page import (
     MAX_BYTES,
+    MAX_POINTS,
     MIN_PEN_OPACITY,
     PAGE_MARGIN,
     hex_colour,
     image_in,
     page_around,
-    point_budget,
 )
 from utils.page.ink_page import POINTS_PER_PIXEL, InkPage, PageImage, PageStroke, TypedText
 
@@ -43,12 +43,10 @@ _WRITE_PEN = "-pen"
 def parse(path: Path) -> Iterator[InkPage]:
     """Yield the page of a file, or the pages of a document of Write (Stylus Labs)."""
     root = xml_tree(unpacked(read_file(path, MAX_BYTES), MAX_BYTES), "svg")
-    points = point_budget()
-    if root.get("id") == _WRITE_DOCUMENT:
-        for page in root.findall("svg"):
-            yield _page(page, points)
-    else:
-        yield _page(root, points)
+    points = Budget(MAX_POINTS, f"more than {MAX_POINTS:,} points; divide the file")
+    is_write = root.get("id") == _WRITE_DOCUMENT
+    for page in root.findall("svg") if is_write else [root]:
+        yield _page(page, points)
 
 
 def _page(root: Element, points: Budget) -> InkPage:
@@ -126,7 +124,8 @@ def _kind(shape: Shape, sheet: np.ndarray) -> str:
 def _strokes(shape: Shape, tolerance: float, layer: int) -> Iterator[PageStroke]:
     style = shape.style
     whole, line, fill = (
-        _fraction(style.get(name, ""), 1) for name in ("opacity", "stroke-opacity", "fill-opacity")
+        min(max(_length(style.get(name, ""), 1), 0.0), 1.0)
+        for name in ("opacity", "stroke-opacity", "fill-opacity")
     )
     fill_colour = style.get("fill", "black")
     is_written = _WRITE_PEN in shape.element.get("class", "")
@@ -195,10 +194,6 @@ def _dash(text: str, scale: float) -> tuple[float, ...]:
     lengths = [pixels(part) for part in re.split(r"[\s,]+", text.strip()) if part]
     is_dashed = lengths and all(0 <= length < math.inf for length in lengths) and any(lengths)
     return tuple(scale * length for length in lengths) if is_dashed else ()
-
-
-def _fraction(text: str, default: float) -> float:
-    return min(max(_length(text, default), 0.0), 1.0)
 
 
 def _length(text: str, default: float) -> float:

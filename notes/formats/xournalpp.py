@@ -4,7 +4,6 @@ The XML is packed by gzip or, in newer notes, in a ZIP archive with the images b
 """
 
 import re
-import string
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
@@ -12,8 +11,9 @@ from dataclasses import replace
 from functools import lru_cache
 from os.path import isfile  # unlike Path.is_file, it takes names that are too long
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -23,13 +23,11 @@ from notes.ink_page import (
     MAX_BYTES,
     MAX_FILE_BYTES,
     alpha,
-    check_page_strokes,
-    check_stroke,
     hex_colour,
     image_in,
+    stroke_text,
     to_float,
 )
-from utils.files import open_file
 from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText
 from utils.page.xournalpp import RULING
 
@@ -52,50 +50,29 @@ MIN_RASTER = 2.0  # distance of printed lines (assumed)
 MAX_RULED = 5000.0  # width and height of a page whose ruling is drawn (assumed)
 
 
-def parse(path: Path) -> Iterator[InkPage]:
+def parse(path: Path, *, is_archive: bool = False) -> Iterator[InkPage]:
     """Yield the pages of a file."""
-    with open_file(path) as file:
-        is_archive = file.read(4) == b"PK\3\4"
-    packed = _archive(path) if is_archive else None
+    archive = path if is_archive else None
     blocks = unpacked_blocks(path, MAX_FILE_BYTES)
-    if packed:
-        blocks = _member(packed, "content.xml", MAX_FILE_BYTES)
+    if archive:
+        blocks = _member(archive, "content.xml", MAX_FILE_BYTES)
     pdf = None
     for element in xml_children(blocks, "xournal", MAX_BYTES):
-        if element.tag != "page":
-            continue
-        background = element.find("background")
-        background = Element("background") if background is None else background
-        pdf = _pdf(background, path) or pdf  # Later pages do not name the PDF again.
-        page = _page(element, background, packed)
-        if background.get("type") == "pixmap":
-            page.left_out["background image"] += 1
-        if background.get("type") == "pdf":
-            pageno = re.match(r"\d{1,9}", background.get("pageno", ""))
-            if pdf is None or not isfile(pdf):
-                page.left_out["missing background PDF"] += 1
-            elif pageno:
-                page = replace(page, background=pdf, background_page=max(int(pageno[0]) - 1, 0))
-        yield page
+        if element.tag == "page":
+            background = element.find("background")
+            background = Element("background") if background is None else background
+            pdf = _pdf(background, path) or pdf  # Later pages do not name the PDF again.
+            yield _page(element, background, pdf, archive)
 
 
-def _archive(path: Path) -> ZipFile:
-    try:
-        return ZipFile(path)
-    except (BadZipFile, ValueError, NotImplementedError) as error:
-        raise Fault("a broken archive", str(error)) from None
-
-
-def _member(packed: ZipFile, name: str, max_bytes: int = MAX_BYTES) -> Iterator[bytes]:
+def _member(archive: Path, name: str, max_bytes: int = MAX_BYTES) -> Iterator[bytes]:
     """Yield the content of a file in an archive, block by block."""
     budget = Budget(max_bytes, f"more than {max_bytes:,} bytes when it is unpacked")
     try:
-        with packed.open(name) as stream:
+        with ZipFile(archive) as packed, packed.open(name) as stream:
             while block := stream.read(MEBIBYTE // 4):
                 budget.spend(len(block))
                 yield block
-    except KeyError:
-        raise Fault("an archive without a file that it needs", name[:100]) from None
     except Fault:
         raise
     except Exception as error:  # The library raises many types on broken archives.
@@ -113,8 +90,8 @@ def _pdf(background: Element, path: Path) -> Path | None:
     return beside_note if isfile(beside_note) and not isfile(named) else named
 
 
-def _page(element: Element, background: Element, packed: ZipFile | None) -> InkPage:
-    """Return the page of an element, with its paper, but without an image or a PDF behind it."""
+def _page(element: Element, background: Element, pdf: Path | None, archive: Path | None) -> InkPage:
+    """Return the page of an element, with its paper or the PDF behind it."""
     strokes: list[PageStroke] = []
     typed: list[TypedText] = []
     images: list[PageImage] = []
@@ -127,36 +104,34 @@ def _page(element: Element, background: Element, packed: ZipFile | None) -> InkP
         match item.tag:
             case "stroke":
                 strokes.append(_stroke(item, layer))
-                check_page_strokes(len(strokes))
             case "text":
                 numbers = (to_float(item.get(name, "")) for name in ("x", "y", "size"))
                 colour = hex_colour(item.get("color", ""))
                 typed.append(TypedText(item.text or "", *numbers, colour, layer))
             case "image":
                 box = [to_float(item.get(name, "0")) for name in ("left", "top", "right", "bottom")]
-                images += image_in(_content(item, packed), box, layer, left_out)
+                images += image_in(_content(item, archive), box, layer, left_out)
             case "teximage":
                 left_out["formula"] += 1
             case _:
                 left_out[item.tag[:40]] += 1
-    size = [to_float(element.get(name, "")) for name in ("width", "height")]
+    size = tuple(to_float(element.get(name, "")) for name in ("width", "height"))
     names = tuple(layer.get("name", "") for layer in layers) or ("",)
-    drawn = {"images": tuple(images), "ruling": tuple(ruling), "layers": names}
-    page = InkPage(*size, tuple(strokes), 1.0, tuple(typed), left_out=left_out, **drawn)
-    return _with_paper(page, background)
+    rest = {"images": tuple(images), "ruling": tuple(ruling), "layers": names}
+    rest |= _background(background, size, pdf, left_out)
+    return InkPage(*size, tuple(strokes), 1.0, tuple(typed), left_out=left_out, **rest)
 
 
-def _content(image: Element, packed: ZipFile | None) -> str:
+def _content(image: Element, archive: Path | None) -> str:
     """Return the content of an image, as base64; of a packed note it may be another file."""
     attachment = image.find("attachment")
-    if attachment is None or packed is None:
+    if attachment is None or archive is None:
         return image.text or ""
-    return b64encode(b"".join(_member(packed, attachment.get("path", "")))).decode()
+    return b64encode(b"".join(_member(archive, attachment.get("path", "")))).decode()
 
 
 def _stroke(item: Element, layer: int) -> PageStroke:
-    text = item.text or ""
-    check_stroke(text, string.whitespace)
+    text = stroke_text(item.text)
     try:
         points = np.array(text.split(), np.float64).reshape(-1, 2)
     except ValueError:
@@ -189,21 +164,27 @@ def _dash(style: str) -> tuple[float, ...]:
     return DASHES.get(style) or tuple(map(to_float, numbers))
 
 
-def _with_paper(page: InkPage, background: Element) -> InkPage:
-    """Return a page with the colour and the ruling of its paper."""
-    if background.get("type") != "solid":
-        return page
-    colour = background.get("color", "white")
+def _background(
+    element: Element, size: tuple[float, float], pdf: Path | None, left_out: Counter[str]
+) -> dict[str, Any]:
+    """Return what a background tells of an `InkPage`: its PDF, or the colour and the ruling of its
+    paper; count in `left_out` what it has besides."""
+    kind, style, config = (element.get(name, "") for name in ("type", "style", "config"))
+    if kind == "pixmap":
+        left_out["background image"] += 1
+    elif kind == "pdf" and (pdf is None or not isfile(pdf)):
+        left_out["missing background PDF"] += 1
+    elif kind == "pdf" and (number := re.match(r"\d{1,9}", element.get("pageno", ""))):
+        return {"background": pdf, "background_page": max(int(number[0]) - 1, 0)}
+    if kind != "solid":
+        return {}
+    colour = element.get("color", "white")
     paper = PAPERS.get(colour) or hex_colour(colour)
-    style, config = background.get("style", "plain"), background.get("config", "")
-    if style == "plain":
-        return replace(page, paper=paper)
-    ruling = _ruling(style, config, (page.width, page.height), sum(bytes.fromhex(paper[1:])) > 382)
-    if not ruling:
-        page.left_out["ruling"] += 1
-    return replace(
-        page, paper=paper, ruling=ruling, style=f"{style} {config}".strip() if ruling else ""
-    )
+    if ruling := _ruling(style, config, size, sum(bytes.fromhex(paper[1:])) > 382):
+        return {"paper": paper, "ruling": ruling, "style": f"{style} {config}".strip()}
+    if style not in ("", "plain"):
+        left_out["ruling"] += 1
+    return {"paper": paper}
 
 
 @lru_cache
@@ -218,16 +199,15 @@ def _ruling(
         return ()
     step = max(to_float(settings.get("r1") or RASTERS[style]), MIN_RASTER)
     margin = max(to_float(settings.get("m1") or "0"), 0.0)
-    ys = np.arange(step, height - margin, step)
+    xs, ys = (np.arange(step, side - margin, step) for side in size)
     if style == "dotted":
         dots = PageStroke(np.empty((0, 2)), "shape", colour, 1.5, dash=(0.0, step))
         return tuple(replace(dots, points=np.array(((step, y), (width, y)))) for y in ys)
     if style == "graph":
-        xs, ys = np.arange(step, width - margin, step), ys[ys >= margin]
-        xs = xs[xs >= margin]
-        (left, right), (top, bottom) = (0.0, width), (0.0, height)
+        xs, ys = xs[xs >= margin], ys[ys >= margin]
+        left, top, right, bottom = 0.0, 0.0, width, height
         if margin and len(xs) and len(ys):  # A margin ends at lines.
-            (left, right), (top, bottom) = xs[[0, -1]], ys[[0, -1]]
+            left, top, right, bottom = xs[0], ys[0], xs[-1], ys[-1]
         lines = [((left, y), (right, y)) for y in ys] + [((x, top), (x, bottom)) for x in xs]
     else:
         colour = "#40a0ff" if is_light else colour

@@ -10,7 +10,7 @@ from model.recognition.ink_words import InkWord
 from notes.confidence import confidences, language_of
 from notes.ink_page import InkPage, PageStroke, TypedText
 from notes.page_text import PageRow, PageWord
-from notes.reading import read_page, with_numbers
+from notes.reading import is_text, read_page, with_numbers
 from tests.notes.test_rows import row, turned
 from utils.alphabet import Alphabet
 from utils.ink import to_points
@@ -80,11 +80,40 @@ def test_a_page_on_its_side_is_turned_where_the_reader_is_then_surer(is_sure_of_
     assert {one.turn for one in text.rows} == {turn}
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([("8", 0.3)], False),
+        ([("8", 0.4)], True),  # numbers are never very sure
+        ([("G=", 0.5)], False),
+        ([("of", 0.7)], True),
+        ([("it", 0.1), ("rained", 0.1)], True),
+        ([("a", 0.1), ("be", 0.9)], True),  # by letters 0.63
+        ([("oo", 0.05), ("wme&", 0.2)], True),  # 0.15, as 0.6 / 4
+        ([("oo", 0.05), ("wme&", 0.19)], False),
+    ],
+)
+def test_few_letters_that_are_unsure_are_no_text(words, expected):
+    assert is_text(words) == expected
+
+
+def test_a_page_of_unsure_ink_is_a_drawing():
+    strokes, reader = [*row(0), *row(35)], Words()
+    page = InkPage(500, 500, (*map(PageStroke, strokes),))
+    reader.read_words = lambda inks, _: [
+        [InkWord("scribbled", np.arange(len(ink)), 0.01, (), np.zeros((0, 3)))] for ink in inks
+    ]
+    text = read_page(page, reader)
+    assert text.rows == () and text.left_out == {"drawing": len(strokes)}
+
+
 def test_rows_with_numbers_are_a_list_where_there_are_two():
-    words = [PageWord(text, (0, 0, 1, 1)) for text in ("1.", "2)", "1984.", "x")]
+    words = [PageWord(text, (0, 0, 1, 1)) for text in ("1.", "2)", "3.x", "1984.", "x")]
     rows = [PageRow((word, words[-1])) for word in words]
-    assert [one.mark for one in with_numbers(rows)] == ["1.", "1.", "", ""]
-    assert [one.mark for one in with_numbers(rows[1:])] == ["", "", ""]
+    listed = with_numbers(rows)
+    assert [one.mark for one in listed] == ["1.", "1.", "1.", "", ""]
+    assert [one.text for one in listed[1:3]] == ["2) x", "3. x x"]
+    assert [one.mark for one in with_numbers(rows[2:])] == ["", "", ""]
 
 
 def test_confidence_grows_with_the_probability_and_is_never_a_persons():

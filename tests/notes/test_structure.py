@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from notes.rows import CARET, CROSSED_OUT, DRAWING, RING
+from notes.rows import CROSSED_OUT, DRAWING, RING
 from notes.structure import LABEL, LIST_MARK, RULE, find_structure, quarter_turns
 from tests.notes.test_rows import X_HEIGHT, page, row, turned
 
@@ -101,7 +101,6 @@ DRAWN = {
     "an arrow": ([line((1, 9), (6, 9)), line((5, 8.4), (6, 9), (5, 9.6))], DRAWING),
     "an arrow in one stroke": ([line((1, 9), (6, 9), (5, 8.3), (6, 9), (5, 9.7))], DRAWING),
     "a ring around a word": ([ring(1.5, 3, 5.0, 2.6)], RING),
-    "a caret between words": ([line((3.1, 4.2), (3.55, 3.1), (4, 4.2))], CARET),
 }
 
 

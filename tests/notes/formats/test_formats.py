@@ -155,6 +155,28 @@ def test_a_marker_of_inkml_is_no_pen(tmp_path, kind):
     assert page.strokes[0].tool == tool
 
 
+KINDS = {
+    "a drawing": ("Drawing", "shape"),
+    "a word in a diagram": ("Diagram", "pen"),
+    "another mark": ("Marking_Encircling", "shape"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("has_views", [False, True])
+def test_what_inkml_calls_a_drawing_is_no_text(tmp_path, kind, has_views):
+    outer, tool = KINDS[kind]
+    inner = '<annotation type="type">Word</annotation>' if tool == "pen" else ""
+    trace = '<trace xml:id="t">1 2, 3 4</trace>'
+    tag, content = "traceGroup", trace
+    if has_views:
+        tag, content = "traceView", '<traceView traceDataRef="#t"/>'
+    group = f'<{tag}><annotation type="type">{outer}</annotation><{tag}>{inner}{content}</{tag}>'
+    ink = f"{trace * has_views}{group}</{tag}>"
+    (page,) = pages_of(tmp_path, "a.inkml", f"<ink>{ink}</ink>".encode())
+    assert [stroke.tool for stroke in page.strokes] == [tool]
+
+
 PAPERS = {
     "lined": ('style="lined"', 30 + 1, {"#40a0ff", "#ff0080"}),
     "graph": ('style="graph" config="r1=50,m1=40"', 11 + 16, {"#bdbdbd"}),
@@ -365,7 +387,7 @@ REFUSED = {
     "a bomb": ("a.xopp", lambda: gzip.compress(b"<xournal>" + b" " * 200_000_000, 1), "in a page"),
     "entities": ("a.xopp", lambda: gzip.compress(ENTITIES), "a document type"),
     "a million strokes": ("a.xopp", lambda: xopp(STROKE.format("1 2") * 10**6), "more than 500,0"),
-    "a long stroke": ("a.xopp", lambda: xopp(STROKE.format("1 2 " * 5_000_000)), "more than 200,0"),
+    "a stroke": ("a.xopp", lambda: xopp(STROKE.format("1 2 " * 5_000_000)), "more than 4,000,0"),
     "an odd number": ("a.xopp", lambda: xopp(STROKE.format("1 2 3")), "no list of x and y"),
     "NaN": ("a.xopp", lambda: xopp(STROKE.format("1 2 nan 4")), "a position that is not a number"),
     "no size": ("a.xopp", lambda: xopp(pack=False).replace(b'="5', b'="-5'), "without a width"),
