@@ -1,4 +1,5 @@
-"""Every way to run a layer against the paper's formulas in float64, differentiated by autograd."""
+"""Every way to run a layer against its loop of torch operations in float64, which autograd
+differentiates; tests/benchmarks compare that loop with the paper's formulas."""
 
 import copy
 import functools
@@ -10,7 +11,6 @@ import torch
 from torch import nn
 
 from base.device import plain_layers
-from model.layers.cells import clip_gradient
 from model.layers.kernels import build, library
 from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer
@@ -20,7 +20,6 @@ from utils.checks import UserError
 NARROW = {torch.float32: 1e-5, torch.bfloat16: 0.03}
 """Tolerances, relative to a tensor's norm; bfloat16 has 8 bits of mantissa."""
 PATHS = [  # dtype, whether compiled, and tolerance
-    (torch.float64, False, 1e-10),
     (torch.float32, False, 1e-5),
     (torch.bfloat16, False, 0.05),
     (torch.float32, True, 1e-5),
@@ -53,69 +52,19 @@ def case(sizes="long", window=True, cell="LSTM", offsets=False):
     return layer, (inputs, text, lengths, state) if window else (inputs, state)
 
 
-def gates_of(layer):
-    """Return the weights from inputs, hidden state and window, and both biases, in our order."""
-    if isinstance(layer, WindowedLayer):
-        candidate = getattr(layer, "bias_candidate", layer.bias)
-        parts = (layer.weight_input, layer.weight_hidden, layer.weight_window, layer.bias)
-        return *parts, nn.functional.pad(candidate, (2 * len(candidate), 0))
-    rnn = layer.layer
-    parts = (rnn.weight_ih_l0, rnn.weight_hh_l0, None, rnn.bias_ih_l0, rnn.bias_hh_l0)
-    if layer.cell == "GRU":
-        return parts
-    return [None if part is None else torch.cat([part.chunk(4)[i] for i in (0, 1, 3, 2)])
-            for part in parts]  # fmt: skip
-
-
-def formulas(layer, inputs, *others):
-    """The paper, eqs 7-11 without peepholes and 46-53; and a GRU as torch documents it."""
-    *text, state, bound, offsets = others
-    from_input, from_hidden, from_window, bias, more = gates_of(layer)
-    hidden, cell, kappa = (state.get(name) for name in ("hidden", "cell", "kappa"))
-    window, steps = state.get("window"), []
-    if text:
-        letters, lengths = text
-        one_hot = nn.functional.one_hot(nn.functional.pad(letters, (0, 1)), layer.vocab_size)
-        positions = torch.arange(1, one_hot.shape[1] + 1)
-        one_hot = (one_hot * (positions <= lengths[:, None])[..., None]).double()
-    for point in inputs:
-        seen = point @ from_input.t() + bias
-        if text:
-            seen = seen + window @ from_window.t()
-        if layer.cell == "LSTM":
-            gates = seen + hidden @ from_hidden.t() + (0 if text else more)
-            gates = gates if offsets is None else gates + offsets
-            i, f, o, c = clip_gradient(gates, bound).chunk(4, 1)
-            cell = f.sigmoid() * cell + i.sigmoid() * c.tanh()
-            hidden = o.sigmoid() * cell.tanh()
-        else:
-            (r, z, n), recurrent = seen.chunk(3, 1), hidden @ from_hidden.t() + more
-            recurrent = recurrent.chunk(3, 1)
-            reset, update = (r + recurrent[0]).sigmoid(), (z + recurrent[1]).sigmoid()
-            hidden = (1 - update) * (n + reset * recurrent[2]).tanh() + update * hidden
-        if text:
-            alpha, beta, advance = layer.window(hidden).exp()[..., None].chunk(3, 1)
-            kappa = kappa + advance[..., 0]
-            phi = (alpha * torch.exp(-beta * (kappa[..., None] - positions) ** 2)).sum(1)
-            window = (phi[..., None] * one_hot).sum(1)
-        steps.append((hidden, window, phi.detach()) if text else (hidden,))
-    last = {"hidden": hidden, "cell": cell, "window": window, "kappa": kappa}
-    return *map(torch.stack, zip(*steps, strict=True)), last
-
-
-def run(layer, arguments, dtype=torch.float32, bound=None, function=None):
+def run(layer, arguments, dtype=torch.float32, bound=None):
     """Return what comes out, the last states by their names' order."""
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-        *outputs, last = (function or layer)(*arguments, bound, arguments[-1].get("offsets"))
+        *outputs, last = layer(*arguments, bound, arguments[-1].get("offsets"))
     return [*outputs, *(last[name] for name in sorted(layer.state_sizes))]
 
 
-def run_backward(layer, arguments, dtype=torch.float32, bound=None, function=None):
+def run_backward(layer, arguments, dtype=torch.float32, bound=None):
     """Return what comes out, and all gradients of an uneven scalar of it, in float64."""
     inputs, *text, state = arguments
     leaves = [value.detach().clone().requires_grad_() for value in (inputs, *state.values())]
     state = dict(zip(state, leaves[1:], strict=True))
-    outputs = run(layer, (leaves[0], *text, state), dtype, bound, function)
+    outputs = run(layer, (leaves[0], *text, state), dtype, bound)
     values = values_and_gradients(outputs, [*leaves, *layer.parameters()])
     return [value.double() for value in values]
 
@@ -129,9 +78,8 @@ def widened(layer, arguments):
 
 @functools.lru_cache
 def expected(sizes="long", window=True, cell="LSTM", offsets=False, bound=None):
-    """Return what `run_backward` does, by the formulas in float64."""
-    layer, arguments = widened(*case(sizes, window, cell, offsets))
-    return run_backward(layer, arguments, torch.float64, bound, functools.partial(formulas, layer))
+    """Return what `run_backward` does in float64."""
+    return run_backward(*widened(*case(sizes, window, cell, offsets)), torch.float64, bound)
 
 
 def assert_close(results, reference, tolerance):
@@ -147,18 +95,28 @@ def path(request, monkeypatch):
     has_kernel = cell == "LSTM" and library.kernels(False) is not None
     if (compiled and not has_kernel) or (cell, sizes) == ("GRU", "unit"):
         pytest.skip("there is no kernel for it")
+    reference = expected(sizes, window, cell, offsets, bound)
     if not compiled:
         monkeypatch.setattr(library, "kernels", lambda bfloat16: None)
-    layer, arguments = case(sizes, window, cell, offsets)
-    if dtype == torch.float64:
-        layer, arguments = widened(layer, arguments)
-    reference = expected(sizes, window, cell, offsets, bound)
-    return layer, arguments, dtype, tolerance, bound, compiled, reference
+    return *case(sizes, window, cell, offsets), dtype, tolerance, bound, compiled, reference
 
 
-def test_every_path_has_the_values_and_gradients_of_the_formulas(path):
+def test_every_path_has_the_values_and_gradients_of_float64(path):
     layer, arguments, dtype, tolerance, bound, _, reference = path
     assert_close(run_backward(layer, arguments, dtype, bound), reference, tolerance)
+
+
+def test_windowed_gru_cells_are_those_of_torch_beside_the_window():
+    layer, (inputs, text, lengths, state) = widened(*case("odd", cell="GRU"))
+    gru = nn.GRU(3, 5).double()
+    with torch.no_grad():
+        layer.weight_window.zero_()
+        gru.weight_ih_l0.copy_(layer.weight_input)
+        gru.weight_hh_l0.copy_(layer.weight_hidden)
+        gru.bias_ih_l0.copy_(layer.bias)
+        gru.bias_hh_l0.copy_(nn.functional.pad(layer.bias_candidate, (10, 0)))
+    hiddens, *_ = layer(inputs, text, lengths, state)
+    torch.testing.assert_close(hiddens, gru(inputs, state["hidden"][None])[0])
 
 
 @torch.no_grad()
@@ -193,7 +151,9 @@ def test_bound_of_the_variants_changes_gradients(sizes, window):
     ids=["any", "avx2", "this processor", "no matrix unit"],
 )
 @pytest.mark.parametrize("dtype", NARROW)
-def test_kernels_compute_the_formulas_on_other_processors(flags, dtype, monkeypatch, tmp_path):
+def test_kernels_have_the_values_and_gradients_of_float64_on_other_processors(
+    flags, dtype, monkeypatch, tmp_path
+):
     for flag, ability in (("-mavx2", " avx2 "), ("-mno-amx-bf16", " amx_bf16 ")):
         if flag in flags and ability not in build._processor():
             pytest.skip(f"this processor has no{ability}")
