@@ -1,7 +1,5 @@
 """The steppers against the network itself, run step by step, and its mixture."""
 
-import copy
-
 import pytest
 import torch
 
@@ -48,28 +46,8 @@ def numbers(steps, count):
     return torch.rand(steps, count, 2), torch.randn(steps, count, 2)
 
 
-def by_network(network, lines, uniform, normal):
-    """Return points and phi by the network and its mixture."""
-    inputs, state, points, phis = lines.point[:, None], lines.state, [], []
-    std, mean = (torch.tensor(v)[:, None] for v in (NORMALISATION.std, NORMALISATION.mean))
-    for step in zip(uniform, normal, strict=True):
-        output = network(inputs, lines.text, lines.text_lengths, state)
-        state = output.state
-        prediction = output.prediction[:, -1].biased(lines.bias, SAMPLING.pen_sharpness)
-        if network.head == "mixture":  # stretched in the units of the data
-            offsets = (prediction.means * std + mean) * torch.tensor(SAMPLING.stretch)[:, None]
-            prediction.means = (offsets - mean) / std
-        points.append(prediction.sample(*step))
-        inputs = points[-1][:, None].clone()
-        inputs[..., 3:] = 0.0  # what goes on has not ended
-        phis.append(points[-1] if output.attention is None else output.attention[:, -1])
-    return torch.stack(points), torch.stack(phis)
-
-
-@pytest.mark.parametrize(
-    ("head", "mixtures", "ends"),
-    [("mixture", 20, False), ("mixture", 1, True), ("regression", 1, True)],
-)
+@needs_compiler
+@pytest.mark.parametrize(("mixtures", "ends"), [(20, False), (1, True)])
 @pytest.mark.parametrize(
     ("kind", "cell", "layers", "hidden"),
     [
@@ -79,30 +57,37 @@ def by_network(network, lines, uniform, normal):
         (PredictionNetwork, "GRU", 2, 7),
     ],
 )
-@pytest.mark.parametrize("stepper", STEPPERS)
-def test_stepper_writes_what_the_network_does(
-    stepper, kind, cell, layers, hidden, head, mixtures, ends
+def test_compiled_stepper_writes_what_the_plain_stepper_does(
+    kind, cell, layers, hidden, mixtures, ends
 ):
     """For few steps, as rounding grows from step to step."""
     options = dict(num_layers=layers, hidden_size=hidden, num_mixtures=mixtures)
-    network = build(kind, cell, head=head, end_of_sequence=ends, **options)
-    if ends and head == "mixture":
+    network = build(kind, cell, end_of_sequence=ends, **options)
+    if ends:
         network.output.bias[-1] = 0.0  # else it hardly ever draws an end
-    if stepper is CompiledStepper and head == "regression":
-        pytest.skip("there is no kernel for it")
     lines, (uniform, normal) = begin(network, 8), numbers(6, 8)
-    expected, expected_phi = by_network(network, lines, uniform, normal)
-    steps = stepper(network, lines, torch.float32)
+    plain, compiled = (kind(network, lines, torch.float32) for kind in (Stepper, CompiledStepper))
     for part in (slice(0, 3), slice(3, 5), slice(5, 6)):  # odd and even numbers of steps
-        points, phi = steps.run(uniform[part], normal[part])
-        torch.testing.assert_close(points, expected[part], rtol=1e-3, atol=1e-3)
-        if network.needs_text:
-            torch.testing.assert_close(phi, expected_phi[part], rtol=1e-3, atol=1e-3)
+        expected, results = (
+            stepper.run(uniform[part], normal[part]) for stepper in (plain, compiled)
+        )
+        torch.testing.assert_close(results, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_regression_head_has_the_plain_stepper():
-    network = build(head="regression")
-    assert type(network.stepper(begin(network, 1), torch.float32)) is Stepper
+def test_plain_stepper_writes_what_the_network_predicts():
+    """Stretched in the units of the data, and sharpened; the next input is what was drawn."""
+    network = build(end_of_sequence=True)
+    lines, (uniform, normal) = begin(network, 8), numbers(2, 8)
+    std, mean = (torch.tensor(v)[:, None] for v in (NORMALISATION.std, NORMALISATION.mean))
+    points, phi = Stepper(network, lines, torch.float32).run(uniform, normal)
+    inputs = torch.stack((lines.point, torch.nn.functional.pad(points[0, :, :3], (0, 1))), 1)
+    output = network(inputs, lines.text, lines.text_lengths, lines.state)
+    means = (output.prediction.means * std + mean) * torch.tensor(SAMPLING.stretch)[:, None]
+    output.prediction.means = (means - mean) / std
+    prediction = output.prediction.biased(lines.bias[:, None].expand(-1, 2), SAMPLING.pen_sharpness)
+    expected = prediction.sample(uniform.transpose(0, 1), normal.transpose(0, 1))
+    torch.testing.assert_close(points.transpose(0, 1), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(phi.transpose(0, 1), output.attention, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("stepper", STEPPERS)
@@ -157,31 +142,26 @@ def test_compiled_stepper_refuses_a_text_beyond_the_alphabet():
         CompiledStepper(network, lines, torch.float32).run(*numbers(1, 2))
 
 
-class LargerSynthesis(SynthesisNetwork):
-    """Sees its inputs larger."""
-
-    def forward(self, inputs, *others):
-        return super().forward(1.5 * inputs, *others)
+class OwnNetwork(SynthesisNetwork):
+    """Computes something else."""
 
 
-class DoubledLayer(RecurrentLayer):
-    """Its hidden states are twice as large for those above."""
-
-    def forward(self, *inputs):
-        hidden, state = super().forward(*inputs)
-        return 2 * hidden, state
+class OwnLayer(RecurrentLayer):
+    """Computes something else."""
 
 
-@pytest.mark.parametrize("of_layer", [False, True])
-def test_network_with_an_own_forward_or_layer_is_not_compiled(of_layer):
-    usual = build()
-    network = copy.deepcopy(usual)
-    if of_layer:
-        network.layers[1] = DoubledLayer("LSTM", 28, 20)
-    else:
-        network.__class__ = LargerSynthesis
-    lines, random = begin(network, 3), numbers(5, 3)
-    expected, _ = by_network(network, lines, *random)
-    points, _ = network.stepper(lines, torch.float32).run(*random)
-    torch.testing.assert_close(points, expected, rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(points, by_network(usual, lines, *random)[0], atol=0.01)
+@needs_compiler
+@pytest.mark.parametrize(
+    ("options", "own_network", "own_layer", "stepper"),
+    [
+        ({}, False, False, CompiledStepper),
+        ({"head": "regression"}, False, False, Stepper),
+        ({}, True, False, Stepper),
+        ({}, False, True, Stepper),
+    ],
+)
+def test_only_networks_of_known_parts_are_compiled(options, own_network, own_layer, stepper):
+    network = build(**options)
+    network.__class__ = OwnNetwork if own_network else SynthesisNetwork
+    network.layers[1].__class__ = OwnLayer if own_layer else RecurrentLayer
+    assert type(network.stepper(begin(network, 1), torch.float32)) is stepper
