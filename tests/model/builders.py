@@ -5,7 +5,6 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from base.base_data_loader import Batch, padded
 from model import AttentionNetwork, CTCNetwork, SynthesisNetwork
@@ -48,6 +47,14 @@ def ink(points=120, seed=0, *, lifts=0.05):
     return result
 
 
+def over(network, ink, text=None, given=None):
+    """Return the output of a network that writes, over recorded ink."""
+    inputs = torch.from_numpy(NORMALISATION.apply(ink))[None]
+    text = (None, None) if text is None else padded([network.alphabet.encode(text)])
+    with torch.no_grad():
+        return network(inputs, *text, network.initial_state(1, given))
+
+
 def batch(*, targets=None, inputs=None, lengths=None, texts=None):
     """Return a batch of points `(batch, time, numbers)`, of texts as classes, or of both."""
     rows = len(texts if targets is None else targets)
@@ -78,15 +85,3 @@ def values_and_gradients(results, leaves):
             total = total + (result.double() * slopes.to(result.device)).sum()
     gradients = torch.autograd.grad(total, leaves)
     return [value.detach() for value in (*results, *gradients)]
-
-
-def bidirectional_by_torch(layer, inputs, lengths):
-    """Return what torch's bidirectional layer with the same weights makes of packed sequences."""
-    rnn = layer.forward_rnn.layer
-    reference = type(rnn)(rnn.input_size, rnn.hidden_size, bidirectional=True).to(inputs.dtype)
-    with torch.no_grad():
-        for direction, suffix in ((layer.forward_rnn, ""), (layer.backward_rnn, "_reverse")):
-            for name, weight in direction.layer.named_parameters():
-                getattr(reference, name + suffix).copy_(weight)
-    packed = pack_padded_sequence(inputs, lengths, enforce_sorted=False)
-    return pad_packed_sequence(reference(packed)[0])[0]

@@ -9,7 +9,7 @@ from data_loader.transforms.shaping import ResampleTime
 from model.recognition.hand_descriptor import FRAMES, PARTS, HandDescriptor
 from model.recognition.ink_features import stroke_features
 from tests.data_loader.invented.hands import line
-from tests.model.builders import bidirectional_by_torch, recogniser
+from tests.model.builders import recogniser
 
 INKS = [line(0, 0), line(1, 0), line(0, 1)]
 
@@ -63,8 +63,7 @@ def test_descriptor_is_the_projected_moments_of_the_lowest_layers_of_a_recognise
         for ink in INKS[:2]:
             points = torch.from_numpy(stroke_features(ink, parts=PARTS)).float()
             frames = nn.functional.gelu(network.convolution(points.t()[None])).permute(2, 0, 1)
-            lengths = torch.tensor([len(frames)])
-            hidden = bidirectional_by_torch(network.layers[0], frames, lengths)
+            hidden = network.layers[0](frames, torch.tensor([len(frames)]))
             outputs = torch.cat((frames, hidden), 2)[:, 0]
             moments = torch.cat((outputs.mean(0), outputs.square().mean(0)))
             weight = len(frames) / FRAMES
