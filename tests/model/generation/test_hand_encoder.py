@@ -6,14 +6,7 @@ import torch
 
 from base.base_model import Given
 from model import PredictionNetwork, SynthesisNetwork
-from model.generation.hand_encoder import (
-    DESCRIPTOR,
-    NUM_HANDS,
-    PRIOR_WEIGHT,
-    VECTOR_BOUND,
-    HandEncoder,
-    hand_extra,
-)
+from model.generation.hand_encoder import DESCRIPTOR, VECTOR_BOUND, HandEncoder, hand_extra
 from tests.model.builders import generator
 from utils.checks import ConfigFault
 from utils.hand_measures import TOLD_LINES
@@ -36,7 +29,7 @@ def encoder(noise=0.3, untold=0.0):
 def test_vector_is_of_the_weighted_mean_of_the_lines():
     network, lines = encoder().eval(), hands(3, 1, 0)
     total = lines.sum(1)
-    means = total[:2, :-1] / (total[:2, -1:] + PRIOR_WEIGHT)
+    means = total[:2, :-1] / (total[:2, -1:] + 0.25)
     torch.testing.assert_close(network(lines)[:2], VECTOR_BOUND * network.layers(means))
     assert network(lines)[2].tolist() == [0.0] * 5  # without a line
 
@@ -113,7 +106,7 @@ def test_drawn_hands_vary_as_those_of_the_training_and_are_none_of_them():
 
 def test_only_hand_of_the_training_is_drawn_itself():
     network, descriptor = encoder(), np.linspace(-1, 1, DESCRIPTOR, dtype=np.float32)
-    network(torch.from_numpy(hand_extra(descriptor)).expand(NUM_HANDS, -1, -1))
+    network(torch.from_numpy(hand_extra(descriptor)).expand(len(network.hands), -1, -1))
     np.testing.assert_allclose(network.draw(7), descriptor, atol=1e-6)
 
 

@@ -6,18 +6,9 @@ import pytest
 from handwriting.repairs import LetterStrokes
 from handwriting.word_cutting import cut_words
 from model import Line, sample
+from model.generation import writing
 from model.generation.sampling_options import Sampling
-from model.generation.writing import (
-    MAX_PRIMER_CHARACTERS,
-    MAX_PRIMER_POINTS,
-    MAX_TEXT_CHARACTERS,
-    PART_SEED_STRIDE,
-    _merged,
-    _parts,
-    check_lengths,
-    wrapped,
-    write,
-)
+from model.generation.writing import PART_SEED_STRIDE, check_lengths, write
 from tests.model.builders import PRIMER, generator
 from utils.checks import UserError
 from utils.ink import from_strokes, to_points
@@ -35,7 +26,7 @@ def network():
     ("words", "lengths"), [(["word"] * 20, [34, 34, 29]), ([], []), (["a" * 50, "b"], [50, 1])]
 )
 def test_words_are_wrapped_to_lines_of_about_equal_lengths(words, lengths):
-    lines = wrapped(words, 40)
+    lines = writing.wrapped(words, 40)
     assert " ".join(lines).split() == words and [len(line) for line in lines] == lengths
 
 
@@ -44,8 +35,8 @@ def test_words_are_wrapped_to_lines_of_about_equal_lengths(words, lengths):
     ["word " * 40, "  ab " + "cd  e " * 40, "a" * 300, "a " + "b" * 150, " " * 150, "a" + " " * 99],
 )
 def test_parts_of_a_text_are_the_whole_text(text):
-    parts = _parts(text, 100)
-    assert "".join(parts) == text and _parts(text, None) == [text]
+    parts = writing._parts(text, 100)
+    assert "".join(parts) == text and writing._parts(text, None) == [text]
     assert len(parts) == 1 or all(part.strip() for part in parts)
     assert all(part.startswith(" ") for part in parts[1:])
 
@@ -104,7 +95,7 @@ def test_part_lies_as_far_behind_what_was_written_as_behind_its_hand():
     ink = np.concatenate((hand, step, hand[1:]))
     part = Line(ink, len(hand), np.zeros(9, int), "a b", True, np.zeros(9))
     line = Line(before, 0, np.zeros(4, int), "a", True, np.zeros(4))
-    merged = _merged(line, [part, part], [" b", " b"], hand)
+    merged = writing._merged(line, [part, part], [" b", " b"], hand)
     points = to_points(merged.ink)[[4, 5, 9, 10]]
     # 25 behind the edge at 40 begins a part; it ends 15 on, 5 left of an edge.
     np.testing.assert_allclose(points, [[10, 0], [65, 0], [80, 0], [110, 0]], atol=1e-4)
@@ -131,19 +122,20 @@ def test_lines_of_a_batch_are_written_as_if_alone(network, monkeypatch, size):
         assert (line.text, line.ended) == (alone.text, alone.ended)
 
 
-LONGEST_INK = np.zeros((MAX_PRIMER_POINTS, 3), np.float32)
+LONGEST = np.zeros((3_000, 3), np.float32), "a" * 200
+"""The longest primer that is continued."""
 
 
 def test_longest_texts_and_primers_are_accepted():
-    check_lengths(["a" * MAX_TEXT_CHARACTERS] * 2, (LONGEST_INK, "a" * MAX_PRIMER_CHARACTERS))
+    check_lengths(["a" * 1_000] * 2, LONGEST)
 
 
 @pytest.mark.parametrize(
     ("text", "primer", "message"),
     [
-        ("a" * (MAX_TEXT_CHARACTERS + 1), None, "1,001 characters; a line, and a word on a page"),
-        ("a", (np.zeros((MAX_PRIMER_POINTS + 1, 3)), "a"), "at most 3,000 points and 200 char"),
-        ("a", (LONGEST_INK, "a" * (MAX_PRIMER_CHARACTERS + 1)), "at most 3,000 points and 200 ch"),
+        ("a" * 1_001, None, "1,001 characters; a line, and a word on a page, has at most 1,000"),
+        ("a", (np.zeros((3_001, 3)), "a"), "at most 3,000 points and 200 characters can be cont"),
+        ("a", (LONGEST[0], "a" * 201), "at most 3,000 points and 200 characters can be continued"),
     ],
 )
 def test_longer_texts_and_primers_are_refused(text, primer, message):
