@@ -6,16 +6,14 @@ import torch
 
 from model import Mixture, PredictionNetwork
 from model.generation.inspection import density_map
-from tests.model.builders import NORMALISATION, generator
+from tests.model.builders import NORMALISATION, generator, over
 from tests.model.builders import ink as random_ink
 from utils.normalisation import Normalisation
 
 
 def test_density_is_the_sum_of_the_densities_of_the_steps():
     network, ink = generator(PredictionNetwork, num_layers=1), random_ink(30, lifts=0)
-    with torch.no_grad():
-        inputs = torch.from_numpy(NORMALISATION.apply(ink[:-1]))[None]
-        mixture = network(inputs).prediction[0]
+    mixture = over(network, ink[:-1]).prediction[0]
     grid, (left, top, right, bottom) = density_map(mixture, ink, NORMALISATION)
     rows, columns = grid.shape
     size = np.array([right - left, bottom - top]) / (columns, rows)

@@ -13,21 +13,13 @@ from model.generation.sampling_options import Sampling
 from model.generation.stepper import PERIOD
 from model.generation.stopping import Stopping
 from model.layers.kernels import library
-from tests.model.builders import NORMALISATION, PRIMER, generator, needs_compiler, num_threads
+from tests.model.builders import PRIMER, generator, needs_compiler, num_threads, over
 from utils.checks import DataError, UserError
 
 
 @pytest.fixture(scope="module")
 def network():
     return generator(hidden_size=16, window_advance=0.1)
-
-
-def over(network, ink, text):
-    """Return the network's output over recorded ink."""
-    inputs = torch.from_numpy(NORMALISATION.apply(ink))[None]
-    codes = torch.from_numpy(network.alphabet.encode(text))[None]
-    with torch.no_grad():
-        return network(inputs, codes, torch.tensor([len(text)]))
 
 
 def test_ended_line_loses_its_surplus_points(network, monkeypatch):
