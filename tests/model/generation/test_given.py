@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,7 +11,7 @@ from model.generation.sampling import predict
 from model.generation.sampling_options import Sampling
 from model.generation.window_alignment import align
 from model.generation.writing import write
-from tests.model.builders import NORMALISATION, PRIMER, generator
+from tests.model.builders import PRIMER, generator, over
 from tests.moody import moody
 
 SHORT = Sampling(bias=0.5, max_steps=20)
@@ -34,13 +33,6 @@ def latent(network, line):
 def test_each_seed_has_its_own_latent_and_ink(network):
     lines = sample(network, range(20), ["abc"] * 20, SHORT)
     assert len({latent(network, line) for line in lines}) == len(set(inks(lines))) == 20
-
-
-@pytest.mark.parametrize("seeds", [[3], [7, 3]])
-def test_ink_of_a_seed_does_not_depend_on_the_other_seeds(network, seeds):
-    expected = sample(network, range(4), ["abc"] * 4, SHORT)[3]
-    *_, line = sample(network, seeds, ["abc"] * len(seeds), SHORT)
-    np.testing.assert_allclose(line.ink, expected.ink, atol=1e-3)
 
 
 def two_inks(network, primer, **options):
@@ -109,20 +101,15 @@ def test_all_parts_of_a_long_line_have_its_extras_and_latent_seed(monkeypatch):
 def test_prediction_of_a_line_is_by_its_own_extras(network, extras, same):
     options = Sampling(bias=0.0, max_steps=12, extras={"mood": [1.0, -2.0]})
     _, line = sample(network, [1, 2], ["ab", "ab"], options)
-    inputs = torch.from_numpy(NORMALISATION.apply(line.ink[:-1]))[None]
-    text = torch.from_numpy(network.alphabet.encode("ab"))[None], torch.tensor([2])
-    with torch.no_grad():
-        expected = network(inputs, *text, network.initial_state(1, network.told(1, extras, [2])))
+    expected = over(network, line.ink[:-1], "ab", network.told(1, extras, [2]))
     logits = [output.prediction.end_logits for output in (predict(network, line), expected)]
     assert torch.allclose(*logits, atol=1e-5) == same
 
 
 def test_lines_are_aligned_with_their_own_extras(network, monkeypatch):
     lines = sample(network, [1, 2, 3], ["abc"] * 3, Sampling(bias=0.0, max_steps=40))
-    moods, given = (
-        [[1.0, 0.0], [0.0, 1.0], [2.0, 2.0]],
-        calls_of_initial_state(network, monkeypatch),
-    )
+    moods = [[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]]
+    given = calls_of_initial_state(network, monkeypatch)
     counts = align(network, [line.ink for line in lines], ["abc"] * 3, extras={"mood": moods})
     assert [count.sum() for count in counts] == [len(line.ink) for line in lines]
     assert sorted(row for call in given for row in call.extras["mood"].tolist()) == moods
