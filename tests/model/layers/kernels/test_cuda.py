@@ -111,9 +111,9 @@ def on_cpu(forgotten, monkeypatch):
 def loops(request, on_cpu, monkeypatch):
     """The loops are of each kind of steps; Triton's interpreter cannot be recorded."""
     monkeypatch.setattr(cuda, "_kinds_of_steps", lambda: [request.param])
+    monkeypatch.setattr(cuda, "_verify", lambda loop: None)
     if INTERPRETED:
         monkeypatch.setattr(cuda, "record", lambda function: function)
-        monkeypatch.setattr(cuda, "_verify", lambda loop: None)
 
 
 @pytest.mark.parametrize("bound", [None, 0.02])
