@@ -1,4 +1,4 @@
-"""What a trained network writes: with a primer and without, and what it says at each step."""
+"""What a trained network writes: without a text, behind a primer, with the extras that it takes."""
 
 import numpy as np
 import pytest
@@ -11,65 +11,74 @@ from model.generation.sampling_options import Sampling
 from model.generation.writing import MAX_PRIMER_CHARACTERS, MAX_TEXT_CHARACTERS
 from model.writer import sampling_of
 from tests.commands.networks import save
-from tests.moody import NORMALISATION
+from tests.model.builders import NORMALISATION, PRIMER
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 
+SHORT = Sampling(max_steps=9)
 
-def test_a_network_without_a_text_draws(tmp_path):
-    writer = load(save(tmp_path / "writer.pth", "PredictionNetwork"), "cpu")
+
+def writer(folder, kind="SynthesisNetwork", **options):
+    return load(save(folder / kind / "writer.pth", kind, **options), "cpu")
+
+
+def test_network_without_a_text_writes_a_line_for_each_seed(tmp_path):
     sampling = Sampling(pen_sharpness=0.0, max_steps=20)
-    lines = writer.write_lines(None, [5, 6], sampling)
+    network = writer(tmp_path, "PredictionNetwork")
+    lines = network.write_lines(None, [5, 6], sampling)
     assert [len(line.ink) for line in lines] == [21, 21]
     assert lines[1].description == "no text · bias 0.75 · pen sharpness 0 · seed 6"
-    np.testing.assert_array_equal(lines[1].ink, writer.write(sampling=sampling, seed=6).ink)
-    with pytest.raises(UserError, match="takes no text"):
-        writer.write("a")
-    with pytest.raises(UserError, match="its network needs a text"):
-        load(save(tmp_path / "other.pth", "SynthesisNetwork"), "cpu").write()
+    np.testing.assert_array_equal(lines[1].ink, network.write(sampling=sampling, seed=6).ink)
 
 
-def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
-    writer = load(save(tmp_path / "writer.pth", "SynthesisNetwork"), "cpu")
-    ink = np.float32([[0, 0, 0], [30, 5, 0], [10, 40, 1]])
-    line = writer.write("b", Sampling(max_steps=9), primer=(ink, "a"))
-    assert line.text == "a b" and line.written_text == "b" and line.primed == 3
-    np.testing.assert_array_equal(line.ink[:3], ink)
-    for said, text in (("a", " b"), ("a ", "b"), ("a ", " b")):
-        assert writer.write(text, Sampling(max_steps=9), primer=(ink, said)).text == "a b"
-    for text, said in (
-        ("a" * (MAX_TEXT_CHARACTERS + 1), "a"),
-        ("b", "a" * (MAX_PRIMER_CHARACTERS + 1)),
-    ):
-        with pytest.raises(UserError, match="at most"):
-            writer.write(text, primer=(ink, said))
-    with pytest.raises(UserError, match="2 seeds need as many texts"):
-        writer.write_lines(["a"], [1, 2])
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        ("PredictionNetwork", "a", "takes no text"),
+        ("SynthesisNetwork", None, "its network needs a text"),
+    ],
+)
+def test_text_is_given_to_networks_that_take_it_and_to_no_others(tmp_path, kind, text, message):
+    with pytest.raises(UserError, match=message):
+        writer(tmp_path, kind).write(text)
 
 
-def test_only_a_density_can_be_sharpened(tmp_path):
-    writer = load(save(tmp_path / "a", "SynthesisNetwork"), "cpu")
-    assert sampling_of(writer, bias=2.0) == Sampling(2.0)
-    assert sampling_of(writer, max_steps=9) == Sampling(max_steps=9)
-    plain = load(save(tmp_path / "b", "SynthesisNetwork", head="regression"), "cpu")
+@pytest.mark.parametrize(("said", "text"), [("a", "b"), ("a", " b"), ("a ", "b"), ("a ", " b")])
+def test_line_continues_a_primer_with_its_words_apart(tmp_path, said, text):
+    line = writer(tmp_path).write(text, SHORT, primer=(PRIMER[0], said))
+    assert (line.text, line.written_text.strip(), line.primed) == ("a b", "b", 3)
+    np.testing.assert_array_equal(line.ink[:3], PRIMER[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("a" * (MAX_TEXT_CHARACTERS + 1), "a"), ("b", "a" * (MAX_PRIMER_CHARACTERS + 1))],
+)
+def test_texts_and_primers_that_are_too_long_are_refused(tmp_path, text, said):
+    with pytest.raises(UserError, match="at most"):
+        writer(tmp_path).write(text, primer=(PRIMER[0], said))
+
+
+def test_regression_head_refuses_to_be_sharpened(tmp_path):
+    assert sampling_of(writer(tmp_path), bias=2.0, max_steps=9) == Sampling(2.0, max_steps=9)
     with pytest.raises(UserError, match=r"regression head.*leave out pen_sharpness"):
-        sampling_of(plain, pen_sharpness=1.0)
+        sampling_of(writer(tmp_path, head="regression"), pen_sharpness=1.0)
 
 
-class OfWriters(SynthesisNetwork):
-    """Knows five writers by their numbers."""
+class FivePersons(SynthesisNetwork):
+    """Knows five persons by their numbers."""
 
     def __init__(self):
         super().__init__(NORMALISATION, Alphabet("abc "), hidden_size=8)
-        self.extras, self.writers = ExtraShapes({"writer": [1]}), nn.Embedding(5, 2)
+        self.extras, self.persons = ExtraShapes({"person": [1]}), nn.Embedding(5, 2)
 
     def initial_state(self, batch, given=None):
-        numbers = (given or self.told(batch)).extras["writer"].long()
-        return super().initial_state(batch) | {"writer": self.writers(numbers)[:, 0]}
+        numbers = (given or self.told(batch)).extras["person"].long()
+        return super().initial_state(batch) | {"person": self.persons(numbers)[:, 0]}
 
 
-def test_a_number_for_which_a_network_of_ones_own_has_nothing_is_named(tmp_path):
-    writer = Writer(OfWriters(), tmp_path / "own.pth", torch.device("cpu"), {"config": {}})
-    told = r"own.pth: its OfWriters, told writer = \[99.0\], cannot write: IndexError: .*py, line"
-    with pytest.raises(UserError, match=told):
-        writer.write("abc", extras={"writer": [99.0]}, max_steps=3)
+def test_extra_with_which_a_network_cannot_write_is_named(tmp_path):
+    network = Writer(FivePersons(), tmp_path / "own.pth", torch.device("cpu"), {"config": {}})
+    message = r"own.pth: its FivePersons, told person = \[99.0\], cannot write: IndexError: .*py, l"
+    with pytest.raises(UserError, match=message):
+        network.write("abc", extras={"person": [99.0]}, max_steps=3)

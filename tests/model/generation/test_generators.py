@@ -1,83 +1,73 @@
-"""The networks: padding, a sequence in parts, the ends of lines, the factor of the scaler."""
+"""The networks that write: padding, sequences in parts, the number that ends a sequence."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 import torch
 
 from model import NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork
-from utils.alphabet import Alphabet
-from utils.normalisation import Normalisation
+from tests.model.builders import batch, generator
 
-UNIT = Normalisation((0.0, 0.0), (1.0, 1.0))
-LETTERS = Alphabet("abcd")
+KINDS = pytest.mark.parametrize("kind", [PredictionNetwork, SynthesisNetwork])
 
 
-def build(kind: str, **changes):
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 8, "num_mixtures": 3} | changes
-    if kind == "prediction":
-        return PredictionNetwork(UNIT, **sizes)
-    return SynthesisNetwork(UNIT, LETTERS, num_windows=2, **sizes)
-
-
-def batch_of(*lengths: int):
-    """Return a batch as the loader makes it: padded, with lengths and mask."""
+def sequences(*lengths):
+    """Return random points and texts of five characters."""
     torch.manual_seed(1)
-    time = max(lengths)
-    points = torch.randn(len(lengths), time + 1, 3)
+    points = torch.randn(len(lengths), max(lengths) + 1, 3)
     points[..., 2] = (points[..., 2] > 1.0).float()
-    lengths = torch.tensor(lengths)
-    return SimpleNamespace(
-        inputs=points[:, :-1].clone(),
-        targets=points[:, 1:].clone(),
-        lengths=lengths,
-        mask=torch.arange(time) < lengths[:, None],
-        text=torch.randint(4, (len(lengths), 5)),
-        text_lengths=torch.full((len(lengths),), 5),
-    )
+    texts = torch.randint(4, (len(lengths), 5)).tolist()
+    return batch(inputs=points[:, :-1].clone(), targets=points[:, 1:], lengths=lengths, texts=texts)
 
 
-def run(network, batch):
-    return network(batch.inputs, batch.text, batch.text_lengths)
+def run(network, batch, state=None):
+    return network(batch.inputs, batch.text, batch.text_lengths, state)
 
 
-@pytest.mark.parametrize("kind", ["prediction", "synthesis"])
-def test_padding_and_company_change_nothing(kind):
-    network, batch = build(kind).eval(), batch_of(9, 5)
-    loss = NegativeLogLikelihood()
-    together = loss(run(network, batch), batch)
-    batch.inputs[1, 5:], batch.targets[1, 5:] = 7.0, -7.0
-    changed = loss(run(network, batch), batch)
-    alone = batch_of(9, 5)
-    for name, value in vars(alone).items():
-        setattr(alone, name, value[1:, :5] if name in ("inputs", "targets", "mask") else value[1:])
-    torch.testing.assert_close(changed, together)
-    torch.testing.assert_close(loss(run(network, alone), alone)[0], together[1])
+def loss(network, batch):
+    return NegativeLogLikelihood()(run(network, batch), batch)
+
+
+@KINDS
+def test_loss_does_not_depend_on_padding(kind):
+    network, padded = generator(kind), sequences(9, 5)
+    before = loss(network, padded)
+    padded.inputs[1, 5:], padded.targets[1, 5:] = 7.0, -7.0
+    torch.testing.assert_close(loss(network, padded), before)
+
+
+@KINDS
+def test_loss_of_a_sequence_does_not_depend_on_the_others_of_its_batch(kind):
+    network, both = generator(kind), sequences(9, 5)
+    alone = both.map(lambda values: values[1:]).chunk(0, 5)
+    torch.testing.assert_close(loss(network, alone), loss(network, both)[1:])
 
 
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
-@pytest.mark.parametrize("kind", ["prediction", "synthesis"])
-def test_a_sequence_in_parts_is_the_sequence(kind, cell):
-    network, batch = build(kind, cell=cell).eval(), batch_of(9, 9)
-    whole, state, parts = run(network, batch), None, []
-    for part in batch.inputs.split((4, 1, 3, 1), 1):
-        parts.append(network(part, batch.text, batch.text_lengths, state))
-        state = parts[-1].state
-    joined = torch.cat([part.prediction.means for part in parts], 1)
-    torch.testing.assert_close(joined, whole.prediction.means, rtol=1e-4, atol=1e-5)
+@KINDS
+def test_network_continues_a_sequence_from_the_state_of_its_first_part(kind, cell):
+    network, whole = generator(kind, cell=cell), sequences(9, 9)
+    expected, state, means = run(network, whole), None, []
+    for start, steps in ((0, 4), (4, 1), (5, 3), (8, 1)):
+        output = run(network, whole.chunk(start, steps), state)
+        state = output.state
+        means.append(output.prediction.means)
+    near = {"rtol": 1e-4, "atol": 1e-5}
+    torch.testing.assert_close(torch.cat(means, 1), expected.prediction.means, **near)
+    torch.testing.assert_close(state, expected.state, **near)
     assert state.keys() == network.initial_state(2).keys()
-    torch.testing.assert_close(state, whole.state, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["prediction", "synthesis"])
-def test_what_the_fourth_number_does(kind):
-    """A network without it does not see it; one with it does, and takes its absence for 0."""
-    batch, ones = batch_of(6, 4), torch.ones(2, 6, 1)
-    plain, ending = build(kind).eval(), build(kind, end_of_sequence=True).eval()
-    found = []
-    for inputs in (batch.inputs, *(torch.cat((batch.inputs, n * ones), -1) for n in (0, 1))):
-        outputs = [one(inputs, batch.text, batch.text_lengths) for one in (plain, ending)]
-        found.append([one.prediction.means for one in outputs])
-    assert torch.equal(found[0][0], found[2][0])
-    assert torch.equal(found[0][1], found[1][1]) and not torch.allclose(found[0][1], found[2][1])
+@pytest.mark.parametrize(
+    ("end_of_sequence", "number", "same"),
+    [(False, 1.0, True), (True, 0.0, True), (True, 1.0, False)],
+)
+@KINDS
+def test_fourth_number_counts_only_where_the_network_ends_its_sequences(
+    kind, end_of_sequence, number, same
+):
+    """It is 0 when the inputs lack it."""
+    network, short = generator(kind, end_of_sequence=end_of_sequence), sequences(6, 4)
+    inputs = torch.nn.functional.pad(short.inputs, (0, 1), value=number)
+    means = [run(network, row).prediction.means for row in (short, replace(short, inputs=inputs))]
+    assert torch.equal(*means) == same

@@ -1,20 +1,19 @@
-"""What a network is told of the lines that it writes, and what it draws for each of them."""
+"""Extras that a network is told of its lines, and the latent that it draws for each of them."""
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from model import SynthesisNetwork, sample
-from model.generation import sampling as module
+from model.generation import sampling
 from model.generation.sampling import predict
 from model.generation.sampling_options import Sampling
 from model.generation.window_alignment import align
 from model.generation.writing import write
-from tests.moody import NORMALISATION, moody
+from tests.model.builders import PRIMER, generator, over
+from tests.moody import moody
 
-PRIMER = np.array([[0, 0, 0], [9, 3, 0], [8, -2, 1]], np.float32), "c "
 SHORT = Sampling(bias=0.5, max_steps=20)
 
 
@@ -27,93 +26,90 @@ def inks(lines):
     return [line.ink.tobytes() for line in lines]
 
 
-def temper(network, line):
-    return network.initial_state(1, line.given)["told"][0, 2:]
+def latent(network, line):
+    return tuple(network.initial_state(1, line.given)["told"][0, 2:].tolist())
 
 
-def test_variants_of_a_text_have_a_latent_each_and_a_seed_the_same_among_any(network):
+def test_each_seed_has_its_own_latent_and_ink(network):
     lines = sample(network, range(20), ["abc"] * 20, SHORT)
-    assert len({tuple(temper(network, line).tolist()) for line in lines}) == 20
-    assert len(set(inks(lines))) == 20
-    for seeds in ([3], [7, 3]):
-        *_, alone = sample(network, seeds, ["abc"] * len(seeds), SHORT)
-        np.testing.assert_allclose(alone.ink, lines[3].ink, atol=1e-3)
-    assert inks(sample(network, [3], ["abc"], SHORT)) == inks(sample(network, [3], ["abc"], SHORT))
+    assert len({latent(network, line) for line in lines}) == len(set(inks(lines))) == 20
+
+
+def two_inks(network, primer, **options):
+    return inks(sample(network, [1, 2], ["ab"] * 2, replace(SHORT, **options), primer=primer))
 
 
 @pytest.mark.parametrize("primer", [None, PRIMER])
-def test_what_is_told_decides_what_is_written_and_zeros_are_the_default(network, primer):
-    def written(**extras):
-        how = replace(SHORT, extras=extras)
-        return inks(sample(network, [1, 2], ["ab", "ab"], how, primer=primer))
-
-    assert written() == written(mood=[0, 0])
-    assert not set(written()) & set(written(mood=[1, 2]))
-    first, second = written(mood=[[1, 2], [3, 4]])
-    assert first == written(mood=[1, 2])[0] and second == written(mood=[3, 4])[1]
-    fixed = replace(SHORT, latent_seed=9)
-    lines = sample(network, [1, 2], ["ab", "ab"], fixed, primer=primer)
-    assert torch.equal(temper(network, lines[0]), temper(network, lines[1]))
-    assert not set(inks(lines)) & set(written())
+def test_extras_are_zeros_by_default_and_change_every_line(network, primer):
+    plain = two_inks(network, primer)
+    assert plain == two_inks(network, primer, extras={"mood": [0, 0]})
+    assert not {*plain} & {*two_inks(network, primer, extras={"mood": [1, 2]})}
 
 
-def test_lines_that_begin_alike_share_the_primer_s_row_and_others_do_not(network, monkeypatch):
-    counts, real = [], SynthesisNetwork.forward
-
-    def counting(self, inputs, *others):
-        counts.extend([len(inputs)] * (inputs.shape[1] > 1))
-        return real(self, inputs, *others)
-
-    monkeypatch.setattr(SynthesisNetwork, "forward", counting)
-    texts, sizes = ["ab", "ba", "ab", "ab"], {"hidden_size": 8, "num_mixtures": 2}
-    plain = SynthesisNetwork(NORMALISATION, network.alphabet, **sizes).eval()
-    for own, how in (
-        (plain, SHORT),
-        (network, SHORT),
-        (network, replace(SHORT, latent_seed=1)),
-        (network, replace(SHORT, latent_seed=1, extras={"mood": [[0, 0], [0, 0], [0, 0], [1, 0]]})),
-    ):
-        sample(own, range(4), texts, how, primer=PRIMER)
-    assert counts == [2, 4, 2, 3]
+@pytest.mark.parametrize("primer", [None, PRIMER])
+def test_each_line_has_its_own_row_of_extras(network, primer):
+    rows = [[1, 2], [3, 4]]
+    alone = [two_inks(network, primer, extras={"mood": row})[n] for n, row in enumerate(rows)]
+    assert two_inks(network, primer, extras={"mood": rows}) == alone
 
 
-def test_a_long_line_is_told_the_same_in_all_of_its_parts(monkeypatch):
-    network, told = moody(), []
-    network.longest = 6
-    monkeypatch.setattr(network, "initial_state", lambda size, given: (
-        told.append(given), type(network).initial_state(network, size, given))[1])  # fmt: skip
+def test_latent_seed_gives_all_lines_the_same_latent(network):
+    first, second = sample(network, [1, 2], ["ab", "ab"], replace(SHORT, latent_seed=9))
+    assert latent(network, first) == latent(network, second)
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "rows"),
+    [
+        (generator(num_mixtures=2), {}, 2),
+        (moody(), {}, 4),
+        (moody(), {"latent_seed": 1}, 2),
+        (moody(), {"latent_seed": 1, "extras": {"mood": [[0, 0], [0, 0], [0, 0], [1, 0]]}}, 3),
+    ],
+)
+def test_primer_is_computed_once_for_lines_that_begin_alike(network, options, rows, monkeypatch):
+    """Alike are texts, extras and latents, here of the texts ab, ba, ab and ab."""
+    counts, forward = [], SynthesisNetwork.forward
+    monkeypatch.setattr(SynthesisNetwork, "forward", lambda self, inputs, *others: (
+        counts.append(inputs.shape[:2]), forward(self, inputs, *others))[1])  # fmt: skip
+    sample(network, range(4), ["ab", "ba", "ab", "ab"], replace(SHORT, **options), primer=PRIMER)
+    assert [count for count, steps in counts if steps > 1] == [rows]
+
+
+def calls_of_initial_state(network, monkeypatch):
+    """Return a list that grows by what the network is given."""
+    given, real = [], network.initial_state
+    monkeypatch.setattr(
+        network, "initial_state", lambda size, new: given.append(new) or real(size, new)
+    )
+    return given
+
+
+def test_all_parts_of_a_long_line_have_its_extras_and_latent_seed(monkeypatch):
+    network = moody()
+    network.longest, given = 6, calls_of_initial_state(network, monkeypatch)
     # Each part ends at once.
-    monkeypatch.setattr(module.Stopping, "ends", lambda self: [(9, True)] * len(self.texts))
-    how = Sampling(max_steps=30, extras={"mood": [1.0, 2.0]})
-    lines = write(network, ["abc abc abc", "cab cab cab"], [4, 5], how)
-    assert [line.text for line in lines] == ["abc abc abc", "cab cab cab"]
-    assert [[*given.seeds] for given in told] == [[4, 5], [4, 4], [5, 5]]
-    assert all((given.extras["mood"] == torch.tensor([1.0, 2.0])).all() for given in told)
+    monkeypatch.setattr(sampling.Stopping, "ends", lambda self: [(9, True)] * len(self.texts))
+    options = Sampling(max_steps=30, extras={"mood": [1.0, 2.0]})
+    lines = write(network, ["abc abc abc", "cab cab cab"], [4, 5], options)
+    assert [[*call.seeds] for call in given] == [[4, 5], [4, 4], [5, 5]]
+    assert all((call.extras["mood"] == torch.tensor([1.0, 2.0])).all() for call in given)
     assert [[*line.given.seeds] for line in lines] == [[4], [5]]
 
 
-def test_what_is_predicted_of_a_line_is_what_it_was_told(network):
-    how = Sampling(bias=0.0, max_steps=12, extras={"mood": [1.0, -2.0]})
-    _, line = sample(network, [1, 2], ["ab", "ab"], how)
-    found = predict(network, line).prediction.end_logits
-    inputs = torch.from_numpy(NORMALISATION.apply(line.ink[:-1]))[None]
-    text = torch.from_numpy(network.alphabet.encode("ab"))[None], torch.tensor([2])
-    for given, same in ((network.told(1, how.extras, [2]), True), (network.told(1), False)):
-        with torch.no_grad():
-            own = network(inputs, *text, network.initial_state(1, given))
-        assert torch.allclose(own.prediction.end_logits, found, atol=1e-5) == same
+@pytest.mark.parametrize(("extras", "same"), [({"mood": [1.0, -2.0]}, True), ({}, False)])
+def test_prediction_of_a_line_is_by_its_own_extras(network, extras, same):
+    options = Sampling(bias=0.0, max_steps=12, extras={"mood": [1.0, -2.0]})
+    _, line = sample(network, [1, 2], ["ab", "ab"], options)
+    expected = over(network, line.ink[:-1], "ab", network.told(1, extras, [2]))
+    logits = [output.prediction.end_logits for output in (predict(network, line), expected)]
+    assert torch.allclose(*logits, atol=1e-5) == same
 
 
-def test_lines_are_aligned_by_what_is_told_of_them(network):
+def test_lines_are_aligned_with_their_own_extras(network, monkeypatch):
     lines = sample(network, [1, 2, 3], ["abc"] * 3, Sampling(bias=0.0, max_steps=40))
-    moods, told = np.float32([[1, 0], [0, 1], [2, 2]]), []
-    network = moody()
-    real = network.initial_state
-    network.initial_state = lambda size, given: told.append(given) or real(size, given)
-    ink = [line.ink for line in lines]
-    found = align(network, ink, ["abc"] * 3, extras={"mood": moods})
-    assert [one.sum() for one in found] == [len(one) for one in ink]
-    rows = {tuple(row) for given in told for row in given.extras["mood"].tolist()}
-    assert rows == {tuple(row) for row in moods.tolist()}
-    again = align(network, ink, ["abc"] * 3, extras={"mood": moods})
-    assert all((one == other).all() for one, other in zip(found, again, strict=True))
+    moods = [[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]]
+    given = calls_of_initial_state(network, monkeypatch)
+    counts = align(network, [line.ink for line in lines], ["abc"] * 3, extras={"mood": moods})
+    assert [count.sum() for count in counts] == [len(line.ink) for line in lines]
+    assert sorted(row for call in given for row in call.extras["mood"].tolist()) == moods

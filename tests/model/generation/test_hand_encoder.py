@@ -1,4 +1,4 @@
-"""What networks are told of hands: the vector, and how a network that is told writes."""
+"""What networks are told of hands: the vector, and how a network that is told it writes."""
 
 import numpy as np
 import pytest
@@ -6,127 +6,115 @@ import torch
 
 from base.base_model import Given
 from model import PredictionNetwork, SynthesisNetwork
-from model.generation.hand_encoder import (
-    DESCRIPTOR,
-    NUM_HANDS,
-    PRIOR_WEIGHT,
-    VECTOR_BOUND,
-    HandEncoder,
-    hand_extra,
-)
-from utils.alphabet import Alphabet
+from model.generation.hand_encoder import DESCRIPTOR, VECTOR_BOUND, HandEncoder, hand_extra
+from tests.model.builders import generator
 from utils.checks import ConfigFault
 from utils.hand_measures import TOLD_LINES
-from utils.normalisation import Normalisation
-
-UNIT = Normalisation((0.0, 0.0), (1.0, 1.0))
 
 
-def lines(*counts, seed=0):
-    """Return the lines of hands, as many as counted."""
-    torch.manual_seed(seed)
+def hands(*counts):
+    """Return random hands of so many lines."""
+    torch.manual_seed(0)
     rows = torch.randn(len(counts), TOLD_LINES, DESCRIPTOR)
     weights = torch.rand(len(counts), TOLD_LINES, 1) + 0.1
     inside = torch.arange(TOLD_LINES) < torch.tensor(counts)[:, None]
     return torch.cat((rows * weights, weights), 2) * inside[..., None]
 
 
-def test_a_hand_is_the_weighted_mean_of_its_lines():
-    encoder, hands = HandEncoder(5, 0.3, 0.5).eval(), lines(3, 1, 0)
-    total = hands.double().sum(1)
-    for hand, vector in zip(total[:2], encoder(hands)[:2], strict=True):
-        mean = hand[:-1] / (hand[-1] + PRIOR_WEIGHT)
-        torch.testing.assert_close(vector, VECTOR_BOUND * encoder.layers(mean.float()[None])[0])
-    assert encoder(hands)[2].tolist() == [0.0] * 5
-    alone = torch.zeros(3, TOLD_LINES, DESCRIPTOR + 1)
-    alone[:, 0] = total.float()
-    torch.testing.assert_close(encoder(alone), encoder(hands))
+def encoder(noise=0.3, untold=0.0):
+    torch.manual_seed(1)
+    return HandEncoder(5, noise, untold)
 
 
-def test_in_training_lines_noise_and_silence_are_drawn():
-    hands = lines(TOLD_LINES).expand(4000, -1, -1)
-    still = HandEncoder(5, 0.0, 0.4)
-    vectors = still(hands)
-    told = vectors.abs().sum(1) > 0
-    # A binomial share of 4,000 is within four deviations but once in 16,000 times.
-    assert told.float().mean().item() == pytest.approx(0.6, abs=4 * 0.0078)
-    # All lines with a probability of an eighth.
-    whole = still.eval()(hands[:1])
-    same = torch.isclose(vectors, whole, atol=1e-5).all(1)
-    assert same.float().mean().item() == pytest.approx(0.6 / TOLD_LINES, abs=4 * 0.0042)
-    noisy = HandEncoder(5, 0.5, 0.0)
-    noisy.load_state_dict(still.state_dict())
-    alike = 1000 * lines(1)[:, :1].expand(
-        4000, TOLD_LINES, -1
-    )  # Whichever are drawn, it is the same.
-    noise = noisy(alike) - still(alike)
+def test_vector_is_of_the_weighted_mean_of_the_lines():
+    network, lines = encoder().eval(), hands(3, 1, 0)
+    total = lines.sum(1)
+    means = total[:2, :-1] / (total[:2, -1:] + 0.25)
+    torch.testing.assert_close(network(lines)[:2], VECTOR_BOUND * network.layers(means))
+    assert network(lines)[2].tolist() == [0.0] * 5  # without a line
+
+
+def test_hands_are_untold_or_of_any_number_of_lines_at_random_in_training():
+    """4,000 hands within four standard deviations (false alarm < 1e-3)."""
+    network, hand = encoder(noise=0.0, untold=0.4), hands(TOLD_LINES)
+    vectors, whole = network(hand.expand(4000, -1, -1)), network.eval()(hand)
+    untold = (vectors == 0).all(1).float().mean().item()
+    all_lines = torch.isclose(vectors, whole, atol=1e-5).all(1).float().mean().item()
+    for fraction, chance in ((untold, 0.4), (all_lines, 0.6 / TOLD_LINES)):
+        assert fraction == pytest.approx(chance, abs=4 * (chance * (1 - chance) / 4000) ** 0.5)
+
+
+def test_noise_in_training_has_its_standard_deviation():
+    """20,000 numbers within four standard errors (false alarm < 1e-3)."""
+    lines = 1000 * hands(1)[:, :1].expand(4000, TOLD_LINES, -1)  # whichever are drawn, all agree
+    noise = encoder(noise=0.5)(lines) - encoder(noise=0.0)(lines)
     assert noise.mean().item() == pytest.approx(0.0, abs=4 * 0.5 / 20000**0.5)
     assert noise.std().item() == pytest.approx(0.5, abs=4 * 0.5 / 40000**0.5)
 
 
-@pytest.mark.parametrize("kind", [PredictionNetwork, SynthesisNetwork])
-def test_an_untold_network_is_the_one_of_before_and_a_told_one_is_not(kind):
-    words = (UNIT, Alphabet("abcd")) if kind is SynthesisNetwork else (UNIT,)
-    torch.manual_seed(0)
-    network = kind(*words, hidden_size=8, num_mixtures=3, hand_size=4).eval()
-    before = kind(*words, hidden_size=8, num_mixtures=3).eval()
-    named = {name: value for name, value in network.state_dict().items() if "hand" not in name}
-    before.load_state_dict(named)
+def means(network, state=None):
+    torch.manual_seed(2)
     inputs, text = torch.randn(2, 6, 3), torch.randint(4, (2, 5))
-    lengths = torch.tensor([5, 4])
-
-    def raw(model, state=None):
-        return model(inputs, text, lengths, state).prediction.means
-
-    extras = {"hand": lines(4, 0), "composed": torch.zeros(2, 1)}
-    state = network.initial_state(2, Given(extras))
-    assert torch.equal(raw(network, state), raw(network))  # its weights begin at zero
-    torch.testing.assert_close(raw(network), raw(before))
-    with torch.no_grad():
-        network.hand_gates.weight.normal_()
-    told = raw(network, network.initial_state(2, Given(extras)))
-    assert (told[0] - raw(network)[0]).abs().max() > 0.01
-    torch.testing.assert_close(told[1], raw(network)[1])  # without a line
+    return network(inputs, text, torch.tensor([5, 4]), state).prediction.means
 
 
-def test_grus_are_told_no_hand():
+KINDS = pytest.mark.parametrize("kind", [PredictionNetwork, SynthesisNetwork])
+EXTRAS = {"hand": hands(4, 0), "composed": torch.zeros(2, 1)}
+
+
+@KINDS
+def test_new_network_with_hands_writes_as_the_network_without_them_does(kind):
+    """The weights from hands to gates begin at zero."""
+    network, plain = generator(kind, hand_size=4), generator(kind)
+    weights = network.state_dict()
+    plain.load_state_dict({name: weights[name] for name in weights if "hand" not in name})
+    torch.testing.assert_close(means(network), means(plain))
+    assert torch.equal(means(network, network.initial_state(2, Given(EXTRAS))), means(network))
+
+
+@KINDS
+@torch.no_grad()
+def test_hand_changes_what_is_predicted_unless_it_has_no_line(kind):
+    network = generator(kind, hand_size=4)
+    network.hand_gates.weight.normal_()
+    with_hand, plain = means(network, network.initial_state(2, Given(EXTRAS))), means(network)
+    assert (with_hand[0] - plain[0]).abs().max() > 0.01
+    torch.testing.assert_close(with_hand[1], plain[1])
+
+
+def test_gru_cells_refuse_a_hand():
     with pytest.raises(ConfigFault, match=r"hand_size.*GRU cells are told no hand"):
-        PredictionNetwork(UNIT, hidden_size=8, cell="GRU", hand_size=4)
+        generator(PredictionNetwork, cell="GRU", hand_size=4)
 
 
-def test_hands_are_drawn_from_those_of_the_training():
-    """They vary as those do, and are none of them."""
+def test_drawn_hands_vary_as_those_of_the_training_and_are_none_of_them():
     torch.manual_seed(3)
-    encoder, mixing = HandEncoder(5, 0.3, 0.0), torch.randn(DESCRIPTOR, 3)
+    network, mixing = HandEncoder(5, 0.3, 0.0), torch.randn(DESCRIPTOR, 3)
     for _ in range(100):
-        hands = 1.0 + torch.randn(16, 3) @ mixing.t() + 0.1 * torch.randn(16, DESCRIPTOR)
-        rows = torch.stack([torch.from_numpy(hand_extra(hand.numpy())) for hand in hands])
+        descriptors = 1.0 + torch.randn(16, 3) @ mixing.t() + 0.1 * torch.randn(16, DESCRIPTOR)
         with torch.autocast("cpu", torch.bfloat16):
-            encoder(rows)
-    drawn = torch.from_numpy(np.array([encoder.draw(seed) for seed in range(500)]))
-    covariance = mixing @ mixing.t() + 0.01 * torch.eye(DESCRIPTOR)
+            network(torch.tensor(np.array([hand_extra(row.numpy()) for row in descriptors])))
+    drawn = torch.tensor(np.array([network.draw(seed) for seed in range(500)]))
+    stored, covariance = network.hands.double(), mixing @ mixing.t() + 0.01 * torch.eye(DESCRIPTOR)
     assert (drawn.mean(0) - 1.0).abs().max() < 1.0
     assert (drawn.T.cov() - covariance).norm() < 0.3 * covariance.norm()
-    middle = encoder.hands.double().mean(0)
-    unusual = [(one - middle).norm(dim=1).mean().item() for one in (drawn, encoder.hands.double())]
-    assert unusual[0] == pytest.approx(unusual[1], rel=0.05)
-    assert torch.cdist(drawn, encoder.hands.double()).min() > 0.5
-    assert np.array_equal(encoder.draw(7), encoder.draw(7))
+    distances = [(rows - stored.mean(0)).norm(dim=1).mean().item() for rows in (drawn, stored)]
+    assert distances[0] == pytest.approx(distances[1], rel=0.05)
+    assert torch.cdist(drawn, stored).min() > 0.5
+    assert np.array_equal(network.draw(7), drawn[7])
 
 
-def test_after_a_single_hand_that_hand_is_drawn():
-    encoder = HandEncoder(5, 0.3, 0.0)
-    hand = np.linspace(-1, 1, DESCRIPTOR, dtype=np.float32)
-    encoder(torch.from_numpy(hand_extra(hand)).expand(NUM_HANDS, -1, -1))
-    np.testing.assert_allclose(encoder.draw(7), hand, atol=1e-6)
+def test_only_hand_of_the_training_is_drawn_itself():
+    network, descriptor = encoder(), np.linspace(-1, 1, DESCRIPTOR, dtype=np.float32)
+    network(torch.from_numpy(hand_extra(descriptor)).expand(len(network.hands), -1, -1))
+    np.testing.assert_allclose(network.draw(7), descriptor, atol=1e-6)
 
 
-def test_few_hands_take_the_places_of_others():
-    encoder = HandEncoder(5, 0.3, 0.0)
-    before = encoder.hands.clone()
-    batch = lines(2, 0)
-    encoder(batch)
-    changed = (encoder.hands != before).any(1)
-    assert changed.sum() == 1  # that of which nothing is told is not kept
+def test_hand_with_lines_takes_the_place_of_a_stored_hand():
+    network, batch = encoder(), hands(2, 0)
+    before = network.hands.clone()
+    network(batch)
+    changed = (network.hands != before).any(1)
     total = batch[0].sum(0)
-    torch.testing.assert_close(encoder.hands[changed][0], total[:-1] / total[-1])
+    assert changed.sum() == 1  # the other has no line
+    torch.testing.assert_close(network.hands[changed][0], total[:-1] / total[-1])

@@ -1,6 +1,5 @@
-"""Writing: seeds, bias, primer, where lines end, and the limit."""
+"""Writing: where a line stops, the bias of a pen at rest, primers, threads, and what is refused."""
 
-import copy
 import math
 import re
 
@@ -8,123 +7,96 @@ import numpy as np
 import pytest
 import torch
 
-from model import PredictionNetwork, SynthesisNetwork, sample
-from model.generation import sampling
+from model import PredictionNetwork, sample
 from model.generation.sampling import BLOCK, _begin
 from model.generation.sampling_options import Sampling
 from model.generation.stepper import PERIOD
+from model.generation.stopping import Stopping
 from model.layers.kernels import library
-from utils.alphabet import Alphabet
+from tests.model.builders import PRIMER, generator, needs_compiler, num_threads, over
 from utils.checks import DataError, UserError
-from utils.normalisation import Normalisation
-
-NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
 
 
 @pytest.fixture(scope="module")
-def synthesis() -> SynthesisNetwork:
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "num_mixtures": 3, "num_windows": 2, "window_advance": 0.1}
-    return SynthesisNetwork(NORMALISATION, Alphabet("abc "), **sizes).eval()
+def network():
+    return generator(hidden_size=16, window_advance=0.1)
 
 
-def test_a_line_is_left_without_what_is_too_many(synthesis, monkeypatch):
-    (before,) = sample(synthesis, [2], ["cab"], Sampling(bias=0.5))
-    monkeypatch.setattr("model.generation.stopping.Stopping.surplus", lambda *_: 2)
-    (line,) = sample(synthesis, [2], ["cab"], Sampling(bias=0.5))
-    assert line.ended and len(line.ink) == len(before.ink) - 2
-    np.testing.assert_array_equal(line.ink[:, :2], before.ink[:-2, :2])
-    assert len(line.peaks) == len(line.bias) == len(line.ink) - 1
+def test_ended_line_loses_its_surplus_points(network, monkeypatch):
+    (whole,) = sample(network, [2], ["cab"], Sampling(bias=0.5))
+    monkeypatch.setattr(Stopping, "surplus", lambda *_: 2)
+    (line,) = sample(network, [2], ["cab"], Sampling(bias=0.5))
+    assert line.ended and len(line.peaks) == len(line.bias) == len(line.ink) - 1
+    np.testing.assert_array_equal(line.ink[:, :2], whole.ink[:-2, :2])
 
 
 @pytest.mark.parametrize("lifts", [False, True])
-def test_the_bias_is_halved_while_the_pen_rests(lifts):
-    """Points drawn by hand from one Gaussian around the offset of a pen that rests."""
-    network = PredictionNetwork(NORMALISATION, hidden_size=4, num_mixtures=1)
-    still, scale = torch.tensor([-8.0 / 40.0, -0.5 / 30.0]), 0.2
+@pytest.mark.parametrize(("seed", "bias"), [(4, 4.0), (6, 3.0)])
+def test_bias_is_halved_after_each_period_in_which_the_pen_rests(seed, bias, lifts):
+    """The network draws every offset from one Gaussian around the offset of a pen at rest."""
+    network, scale = generator(PredictionNetwork, hidden_size=4, num_mixtures=1), 0.2
+    pen, width = -30.0 if lifts else 30.0, math.log(scale)
     with torch.no_grad():
         for weights in network.parameters():
             weights.zero_()
-        network.output.bias[0] = -30.0 if lifts else 30.0
-        network.output.bias[2:4], network.output.bias[4:6] = still, math.log(scale)
-    for seed, bias in zip([4, 6], [4.0, 3.0], strict=True):
-        line, _ = sample(network, [seed, 9], sampling=Sampling(bias=bias, max_steps=4 * PERIOD))
-        generator, biases = torch.Generator().manual_seed(seed), []
-        _, normal = (draw(BLOCK, 2, generator=generator) for draw in (torch.rand, torch.randn))
-        for start in range(0, 4 * PERIOD, PERIOD):
-            biases.append(bias)
-            part = scale * math.exp(-bias) * normal[start : start + PERIOD]
-            if not lifts and part.abs().max() <= 0.1:
-                bias /= 2
-            drawn = line.ink[1 + start : 1 + start + PERIOD, :2]
-            np.testing.assert_allclose(drawn, part * torch.tensor([40.0, 30.0]), atol=1e-4)
-        np.testing.assert_array_equal(line.bias, np.repeat(biases, PERIOD))
-        assert lifts == (len(set(biases)) == 1)
+        network.output.bias[:6] = torch.tensor([pen, 0.0, -8 / 40, -0.5 / 30, width, width])
+    random = torch.Generator().manual_seed(seed)
+    _, normal = (draw(BLOCK, 2, generator=random) for draw in (torch.rand, torch.randn))
+    biases, moves = [bias], []
+    for numbers in normal[: 4 * PERIOD].split(PERIOD):
+        moves.append(scale * math.exp(-biases[-1]) * numbers)
+        rests = not lifts and moves[-1].abs().max() <= 0.1
+        biases.append(biases[-1] / 2 if rests else biases[-1])
+    line, _ = sample(network, [seed, 9], sampling=Sampling(bias=bias, max_steps=4 * PERIOD))
+    np.testing.assert_array_equal(line.bias, np.repeat(biases[:-1], PERIOD))
+    offsets = torch.cat(moves) * torch.tensor([40.0, 30.0])
+    np.testing.assert_allclose(line.ink[1:, :2], offsets, atol=1e-4)
+    assert lifts == (len(set(biases[:-1])) == 1)
 
 
-def test_the_limit_of_a_line_is_that_of_its_own_text(synthesis):
-    """Also beside longer ones: here no line ends by itself."""
-    still = copy.deepcopy(synthesis)
+def test_limit_of_a_line_is_that_of_its_own_text_beside_longer_texts():
+    network, texts = generator(), ["ab", "abcabcabc", "abc"]
     with torch.no_grad():
-        still.layers[0].window.bias.fill_(-9.0)  # The window never moves.
-    texts = ["ab", "abcabcabc", "abc"]
-    together = sample(still, [1, 2, 3], texts, Sampling(bias=0.0))
-    for seed, text, line in zip((1, 2, 3), texts, together, strict=True):
-        (alone,) = sample(still, [seed], [text], Sampling(bias=0.0))
-        assert not line.ended and len(line.ink) == 101 + 40 * len(text)
-        np.testing.assert_allclose(line.ink, alone.ink, atol=1e-3)
+        network.layers[0].window.bias.fill_(-9.0)  # the window never moves
+    lines = sample(network, [1, 2, 3], texts, Sampling(bias=0.0))
+    assert not any(line.ended for line in lines)
+    assert [len(line.ink) for line in lines] == [101 + 40 * len(text) for text in texts]
 
 
-@pytest.mark.parametrize("is_compiled", [False, True])
-def test_without_compiled_kernels_one_thread_writes(synthesis, monkeypatch, is_compiled):
-    """With several it takes up to 20 times as long where others compute as well."""
-    compiled, before, threads = library.kernels(False), torch.get_num_threads(), []
-    if is_compiled and compiled is None:
-        pytest.skip("there is no C compiler that compiles the kernels")
-    monkeypatch.setattr(library, "kernels", lambda bfloat16: compiled if is_compiled else None)
-    stopping = sampling.Stopping
+@pytest.mark.parametrize("is_compiled", [False, pytest.param(True, marks=needs_compiler)])
+def test_writing_takes_one_thread_only_when_there_are_no_kernels(network, monkeypatch, is_compiled):
+    compiled = library.kernels(False) if is_compiled else None
+    monkeypatch.setattr(library, "kernels", lambda bfloat16: compiled)
+    threads, ends = [], Stopping.ends
     monkeypatch.setattr(
-        sampling,
-        "Stopping",
-        lambda *given: threads.append(torch.get_num_threads()) or stopping(*given),
+        Stopping, "ends", lambda self: threads.append(torch.get_num_threads()) or ends(self)
     )
-    try:
-        torch.set_num_threads(3)
-        sample(synthesis, [0], ["abc"], Sampling(max_steps=5))
-        with pytest.raises(UserError):
-            sample(synthesis, [0], [""])
+    with num_threads(3):
+        sample(network, [0], ["abc"], Sampling(max_steps=5))
         assert (threads, torch.get_num_threads()) == ([3 if is_compiled else 1], 3)
-    finally:
-        torch.set_num_threads(before)
+        with pytest.raises(UserError):
+            sample(network, [0], [""])
+        assert torch.get_num_threads() == 3
 
 
-def test_a_primer_is_continued(synthesis):
-    primer = np.array([[0, 0, 0], [9, 3, 0], [8, -2, 1]], np.float32)
-    sampling = Sampling(bias=0.5, max_steps=10)
-    (line,) = sample(synthesis, [1], ["ab"], sampling, primer=(primer, "c "))
+def test_line_continues_its_primer(network):
+    (line,) = sample(network, [1], ["ab"], Sampling(bias=0.5, max_steps=10), primer=PRIMER)
     assert line.text == "c ab" and line.primed == 3 and len(line.ink) <= 13
-    np.testing.assert_array_equal(line.ink[:3], primer)
+    np.testing.assert_array_equal(line.ink[:3], PRIMER[0])
     assert line.bias.tolist() == [0.5] * len(line.peaks)
-    # The window at the primer's steps is that of the network over the primer.
-    inputs = torch.from_numpy(NORMALISATION.apply(primer))[None]
-    text = torch.from_numpy(synthesis.alphabet.encode("c ab"))[None]
-    with torch.no_grad():
-        output = synthesis(inputs, text, torch.tensor([4]))
-    np.testing.assert_array_equal(line.peaks[:2], output.attention[0, :2].argmax(1))
+    expected = over(network, PRIMER[0], "c ab").attention[0, :2].argmax(1)
+    np.testing.assert_array_equal(line.peaks[:2], expected)
 
 
-def test_after_a_primer_the_middle_of_the_window_is_on_the_character_after_it(synthesis):
-    primer, texts = np.zeros((4, 3), np.float32), ["c ab", "c abcabcabc"]
-    begun, _ = _begin(synthesis, primer, texts, 2, synthesis.told(2, seeds=[1, 2]), Sampling())
-    for row, text in enumerate(texts):
-        codes = torch.from_numpy(synthesis.alphabet.encode(text))[None]
-        inputs = torch.from_numpy(NORMALISATION.apply(primer[:-1]))[None]
-        with torch.no_grad():
-            output = synthesis(inputs, codes, torch.tensor([len(text)]))
-        weights = output.attention[0, -1].double()
-        middle = next(k for k in range(len(text)) if weights[: k + 1].sum() >= weights.sum() / 2)
-        moved = begun.state["0.kappa"][row] - output.state["0.kappa"][0]
-        assert middle != 2 and moved.tolist() == pytest.approx([2 - middle] * len(moved))
+@pytest.mark.parametrize(("row", "text"), [(0, "c ab"), (1, "c abcabcabc")])
+def test_median_of_the_window_is_moved_to_the_character_after_the_primer(network, row, text):
+    ink, given = np.zeros((4, 3), np.float32), network.told(2, seeds=[1, 2])
+    lines, _ = _begin(network, ink, ["c ab", "c abcabcabc"], 2, given, Sampling())
+    output = over(network, ink[:-1], text)
+    weights = output.attention[0, -1].double()
+    median = next(k for k in range(len(text)) if weights[: k + 1].sum() >= weights.sum() / 2)
+    moved = lines.state["0.kappa"][row] - output.state["0.kappa"][0]
+    assert median != 2 and moved.tolist() == pytest.approx([2 - median] * len(moved))
 
 
 @pytest.mark.parametrize(
@@ -136,21 +108,17 @@ def test_after_a_primer_the_middle_of_the_window_is_on_the_character_after_it(sy
         ({"primer": (np.float32([[0, 0, 0], [1, np.nan, 1]]), "b")}, DataError, "in row 1"),
     ],
 )
-def test_what_cannot_be_written_is_refused(synthesis, options, error, message):
+def test_texts_and_primers_that_cannot_be_written_are_refused(network, options, error, message):
     with pytest.raises(error, match=message):
-        sample(synthesis, [1], **{"texts": ["a"]} | options)
+        sample(network, [1], **{"texts": ["a"]} | options)
 
 
 @pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("bias", [-1.0, math.nan]),
-        ("pen_sharpness", [-1.0]),
-        ("stretch", [(1.0,), (math.inf, 1.0), (1.0, 0.0)]),
-        ("max_steps", [0]),
-    ],
+    "option",
+    [{"bias": -1.0}, {"bias": math.nan}, {"pen_sharpness": -1.0}, {"max_steps": 0}]
+    + [{"stretch": factors} for factors in ((1.0,), (math.inf, 1.0), (1.0, 0.0))],
 )
-def test_values_of_a_sampling_are_checked_where_it_is_made(name, values):
-    for value in values:
-        with pytest.raises(UserError, match=f"{name} {re.escape(str(value))} does not fit"):
-            Sampling(**{name: value})
+def test_sampling_refuses_values_out_of_range(option):
+    ((name, value),) = option.items()
+    with pytest.raises(UserError, match=f"{name} {re.escape(str(value))} does not fit"):
+        Sampling(**option)

@@ -1,7 +1,5 @@
 """The steppers against the network itself, run step by step, and its mixture."""
 
-import copy
-
 import pytest
 import torch
 
@@ -9,16 +7,11 @@ from model import PredictionNetwork, SynthesisNetwork
 from model.generation.compiled_stepper import CompiledStepper
 from model.generation.sampling_options import Sampling
 from model.generation.stepper import PERIOD, Stepper, WritingState
-from model.layers.kernels import library
 from model.layers.recurrent import RecurrentLayer
-from utils.alphabet import Alphabet
-from utils.normalisation import Normalisation
+from tests.model.builders import NORMALISATION, generator, needs_compiler, num_threads
 
-NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
-NEEDS_COMPILER = pytest.mark.skipif(
-    not library.available(torch.device("cpu"), torch.float32), reason="there is no C compiler"
-)
-STEPPERS = [Stepper, pytest.param(CompiledStepper, marks=NEEDS_COMPILER)]
+STEPPERS = [Stepper, pytest.param(CompiledStepper, marks=needs_compiler)]
+SAMPLING = Sampling(pen_sharpness=1.7, stretch=(1.1, 0.9))
 
 
 @pytest.fixture(autouse=True)
@@ -27,178 +20,148 @@ def _no_gradients():
         yield
 
 
-def make(cell="LSTM", layers=3, conditional=True, hidden=20, mixtures=3, **more):
-    torch.manual_seed(1)
-    more |= {"hidden_size": hidden, "num_layers": layers, "cell": cell, "num_mixtures": mixtures}
-    more["hand_size"] = 3 if cell == "LSTM" else None
-    if conditional:
-        window = {"num_windows": 2, "window_advance": 0.3}
-        network = SynthesisNetwork(NORMALISATION, Alphabet("abcde"), **window, **more)
-    else:
-        network = PredictionNetwork(NORMALISATION, **more)
-    for weights in network.parameters():  # far enough from zero that every part tells
+def build(kind=SynthesisNetwork, cell="LSTM", **options):
+    """Return a network whose weights are so far from zero that every part counts."""
+    if kind is SynthesisNetwork:
+        options |= {"alphabet": "abcde", "window_advance": 0.3}
+    options = {"hidden_size": 20, "hand_size": 3 if cell == "LSTM" else None} | options
+    network = generator(kind, cell=cell, **options)
+    for weights in network.parameters():
         weights.add_(0.3 * torch.randn_like(weights))
-    return network.eval()
+    return network
 
 
-def begin(network, count) -> WritingState:
+def begin(network, count):
     """Return lines in the midst of writing."""
     state = {name: 0.5 * torch.randn_like(v) for name, v in network.initial_state(count).items()}
     text = lengths = None
     if network.needs_text:
         state["0.kappa"] = state["0.kappa"].abs()
         text, lengths = torch.randint(0, 5, (count, 7)), torch.randint(1, 8, (count,))
-    dtype = network.output.weight.dtype
-    point, bias = torch.randn(count, network.input_size).to(dtype), torch.rand(count).to(dtype)
-    sampling = Sampling(pen_sharpness=1.7, stretch=(1.1, 0.9))
-    return WritingState(point, state, bias, text, lengths, sampling)
-
-
-def plainly(network, lines, uniform, normal):
-    """Return points and phi by the network and its mixture."""
-    inputs, state, points, phis = lines.point[:, None], lines.state, [], []
-    for one, two in zip(uniform, normal, strict=True):
-        output = network(inputs, lines.text, lines.text_lengths, state)
-        state = output.state
-        mixture = output.prediction[:, -1].biased(lines.bias, lines.sampling.pen_sharpness)
-        # Offsets in the units of the data are stretched, not the network's.
-        for axis, factor in enumerate(lines.stretch(network) if network.head == "mixture" else ()):
-            deviation, mean = NORMALISATION.std[axis], NORMALISATION.mean[axis]
-            offsets = mixture.means[:, axis] * deviation + mean
-            mixture.means[:, axis] = (offsets * factor - mean) / deviation
-        points.append(mixture.sample(one, two))
-        inputs = points[-1][:, None].clone()
-        inputs[..., 3:] = 0.0  # what goes on has not ended
-        phis.append(None if output.attention is None else output.attention[:, -1])
-    return torch.stack(points), None if phis[0] is None else torch.stack(phis)
+    point, bias = torch.randn(count, network.input_size), torch.rand(count)
+    return WritingState(point, state, bias, text, lengths, SAMPLING)
 
 
 def numbers(steps, count):
     return torch.rand(steps, count, 2), torch.randn(steps, count, 2)
 
 
+@needs_compiler
+@pytest.mark.parametrize(("mixtures", "ends"), [(20, False), (1, True)])
 @pytest.mark.parametrize(
-    ("head", "mixtures", "ends"),
-    [("mixture", 20, False), ("mixture", 1, True), ("regression", 1, True)],
+    ("kind", "cell", "layers", "hidden"),
+    [
+        (SynthesisNetwork, "LSTM", 3, 20),
+        (SynthesisNetwork, "GRU", 4, 17),
+        (PredictionNetwork, "LSTM", 1, 33),
+        (PredictionNetwork, "GRU", 2, 7),
+    ],
 )
-@pytest.mark.parametrize(
-    ("cell", "layers", "conditional", "hidden"),
-    [("LSTM", 3, True, 20), ("GRU", 4, True, 17), ("LSTM", 1, False, 33), ("GRU", 2, False, 7)],
-)
-@pytest.mark.parametrize("kind", STEPPERS)
-def test_a_stepper_is_the_network(kind, cell, layers, conditional, hidden, head, mixtures, ends):
+def test_compiled_stepper_writes_what_the_plain_stepper_does(
+    kind, cell, layers, hidden, mixtures, ends
+):
     """For few steps, as rounding grows from step to step."""
-    network = make(cell, layers, conditional, hidden, mixtures, head=head, end_of_sequence=ends)
-    if ends and head == "mixture":
-        network.output.bias[-1] = 0.0  # made, it hardly ever draws one
-    if kind is CompiledStepper and head == "regression":
-        assert type(network.stepper(begin(network, 1), torch.float32)) is Stepper
-        return
-    lines = begin(network, 8)
-    uniform, normal = numbers(6, 8)
-    expected, expected_phi = plainly(network, lines, uniform, normal)
-    steps = kind(network, lines, torch.float32)
+    options = dict(num_layers=layers, hidden_size=hidden, num_mixtures=mixtures)
+    network = build(kind, cell, end_of_sequence=ends, **options)
+    if ends:
+        network.output.bias[-1] = 0.0  # else it hardly ever draws an end
+    lines, (uniform, normal) = begin(network, 8), numbers(6, 8)
+    plain, compiled = (kind(network, lines, torch.float32) for kind in (Stepper, CompiledStepper))
     for part in (slice(0, 3), slice(3, 5), slice(5, 6)):  # odd and even numbers of steps
-        points, phi = steps.run(uniform[part], normal[part])
-        torch.testing.assert_close(points, expected[part], rtol=1e-3, atol=1e-3)
-        if conditional:
-            torch.testing.assert_close(phi, expected_phi[part], rtol=1e-3, atol=1e-3)
+        expected, results = (
+            stepper.run(uniform[part], normal[part]) for stepper in (plain, compiled)
+        )
+        torch.testing.assert_close(results, expected, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", STEPPERS)
+def test_plain_stepper_writes_what_the_network_predicts():
+    """Stretched in the units of the data, and sharpened; the next input is what was drawn."""
+    network = build(end_of_sequence=True)
+    lines, (uniform, normal) = begin(network, 8), numbers(2, 8)
+    std, mean = (torch.tensor(v)[:, None] for v in (NORMALISATION.std, NORMALISATION.mean))
+    points, phi = Stepper(network, lines, torch.float32).run(uniform, normal)
+    inputs = torch.stack((lines.point, torch.nn.functional.pad(points[0, :, :3], (0, 1))), 1)
+    output = network(inputs, lines.text, lines.text_lengths, lines.state)
+    means = (output.prediction.means * std + mean) * torch.tensor(SAMPLING.stretch)[:, None]
+    output.prediction.means = (means - mean) / std
+    prediction = output.prediction.biased(lines.bias[:, None].expand(-1, 2), SAMPLING.pen_sharpness)
+    expected = prediction.sample(uniform.transpose(0, 1), normal.transpose(0, 1))
+    torch.testing.assert_close(points.transpose(0, 1), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(phi.transpose(0, 1), output.attention, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("stepper", STEPPERS)
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
-def test_lines_can_be_dropped(kind, cell):
-    """And be written with other biases from a step on."""
-    network = make(cell)
-    lines, rows = begin(network, 5), torch.tensor([0, 3])
-    uniform, normal = numbers(8, 5)
-    whole, bias = kind(network, lines, torch.float32), torch.tensor([0.0, 2.0, 1.0, 3.0, 0.5])
-    expected = [whole.run(uniform[:5], normal[:5])[0].clone()[:, rows]]
-    whole.sharpen(bias)
-    expected.append(whole.run(uniform[5:], normal[5:])[0][:, rows])
-    some = kind(network, lines, torch.float32)
-    points = [some.run(uniform[:5], normal[:5])[0].clone()[:, rows]]
-    some.sharpen(bias)
+def test_lines_that_are_kept_go_on_as_among_the_others_with_a_new_bias(stepper, cell):
+    network, rows = build(cell=cell), torch.tensor([0, 3])
+    lines, (uniform, normal) = begin(network, 5), numbers(8, 5)
+    bias = torch.tensor([0.0, 2.0, 1.0, 3.0, 0.5])
+    whole, some = (stepper(network, lines, torch.float32) for _ in range(2))
+    for steps in (whole, some):
+        steps.run(uniform[:5], normal[:5])
+        steps.sharpen(bias)
     some.keep(rows)
-    points.append(some.run(uniform[5:, rows], normal[5:, rows])[0])
-    torch.testing.assert_close(torch.cat(points), torch.cat(expected), rtol=1e-4, atol=1e-4)
+    points, _ = some.run(uniform[5:, rows], normal[5:, rows])
+    expected, _ = whole.run(uniform[5:], normal[5:])
+    torch.testing.assert_close(points, expected[:, rows], rtol=1e-4, atol=1e-4)
 
 
-@NEEDS_COMPILER
-@pytest.mark.parametrize("matmul_dtype", [torch.float32, torch.bfloat16])
-def test_compiled_lines_do_not_depend_on_others_nor_on_threads(matmul_dtype):
-    network = make(hidden=40, mixtures=20)
-    lines = begin(network, 21)
-    uniform, normal = numbers(PERIOD, 21)
-    expected = None
-    before = torch.get_num_threads()
-    try:
-        for threads in (1, 2, 3, 4):
-            torch.set_num_threads(threads)
-            points, _ = CompiledStepper(network, lines, matmul_dtype).run(uniform, normal)
-            expected = points.clone() if expected is None else expected
-            assert torch.equal(points, expected)
-            row = torch.tensor([13])
-            alone = CompiledStepper(network, lines[row], matmul_dtype)
-            assert torch.equal(alone.run(uniform[:, row], normal[:, row])[0], expected[:, row])
-    finally:
-        torch.set_num_threads(before)
+@needs_compiler
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_bits_of_compiled_lines_depend_neither_on_other_lines_nor_on_threads(dtype, threads):
+    network = build(hidden_size=40, num_mixtures=20)
+    lines, (uniform, normal), row = begin(network, 21), numbers(PERIOD, 21), torch.tensor([13])
+    expected = CompiledStepper(network, lines, dtype).run(uniform, normal)[0].clone()
+    with num_threads(threads):
+        points, _ = CompiledStepper(network, lines, dtype).run(uniform, normal)
+        alone = CompiledStepper(network, lines[row], dtype)
+        alone, _ = alone.run(uniform[:, row], normal[:, row])
+    assert torch.equal(points, expected) and torch.equal(alone, expected[:, row])
 
 
-@pytest.mark.parametrize("kind", STEPPERS)
-def test_bfloat16_is_near(kind):
-    """Of the first step: the same components and pens, and offsets that are close."""
-    network = make(hidden=64)
+@pytest.mark.parametrize("stepper", STEPPERS)
+def test_first_step_in_bfloat16_is_near_that_in_float32(stepper):
+    network = build(hidden_size=64)
     for weights in network.parameters():
         weights.mul_(0.3)
-    lines = begin(network, 50)
-    uniform, normal = numbers(1, 50)
-    exact, exact_phi = kind(network, lines, torch.float32).run(uniform, normal)
-    rough, rough_phi = kind(network, lines, torch.bfloat16).run(uniform, normal)
+    lines, random = begin(network, 50), numbers(1, 50)
+    exact, exact_phi = stepper(network, lines, torch.float32).run(*random)
+    points, phi = stepper(network, lines, torch.bfloat16).run(*random)
     # bfloat16 has 8 bits; a component on the brink may change.
-    assert ((rough - exact).abs().amax(2) < 0.05).float().mean() > 0.9
-    torch.testing.assert_close(rough_phi, exact_phi, rtol=0.05, atol=0.02)
-    assert not torch.equal(rough, exact)
+    assert ((points - exact).abs().amax(2) < 0.05).float().mean() > 0.9
+    torch.testing.assert_close(phi, exact_phi, rtol=0.05, atol=0.02)
+    assert not torch.equal(points, exact)
 
 
-@NEEDS_COMPILER
-def test_a_text_of_no_letters_is_an_error():
-    network = make()
-    lines = begin(network, 2)
+@needs_compiler
+def test_compiled_stepper_refuses_a_text_beyond_the_alphabet():
+    lines = begin(network := build(), 2)
     lines.text[1, 0] = 5
     with pytest.raises(IndexError, match="beyond the alphabet"):
         CompiledStepper(network, lines, torch.float32).run(*numbers(1, 2))
 
 
-class LargerSynthesis(SynthesisNetwork):
-    """Sees its inputs larger."""
-
-    def forward(self, inputs, *others):
-        return super().forward(1.5 * inputs, *others)
+class OwnNetwork(SynthesisNetwork):
+    """Computes something else."""
 
 
-class DoubledLayer(RecurrentLayer):
-    """Its hidden states are twice as large for those above."""
-
-    def forward(self, *inputs):
-        hidden, state = super().forward(*inputs)
-        return 2 * hidden, state
+class OwnLayer(RecurrentLayer):
+    """Computes something else."""
 
 
-@pytest.mark.parametrize("of_layer", [False, True])
-def test_what_a_user_computes_otherwise_is_written_so(of_layer):
-    """By a network of its own, or a layer in a network of ours."""
-    usual = network = make()
-    if of_layer:
-        network = copy.deepcopy(usual)
-        network.layers[1] = DoubledLayer("LSTM", 28, 20)
-    else:
-        sizes = {"hidden_size": 20, "num_mixtures": 3, "num_windows": 2, "hand_size": 3}
-        network = LargerSynthesis(NORMALISATION, usual.alphabet, **sizes).eval()
-        network.load_state_dict(usual.state_dict())
-    lines, (uniform, normal) = begin(network, 3), numbers(5, 3)
-    expected, expected_phi = plainly(network, lines, uniform, normal)
-    points, phi = network.stepper(lines, torch.float32).run(uniform, normal)
-    torch.testing.assert_close(points, expected, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(phi, expected_phi, rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(points, plainly(usual, lines, uniform, normal)[0], atol=0.01)
+@needs_compiler
+@pytest.mark.parametrize(
+    ("options", "own_network", "own_layer", "stepper"),
+    [
+        ({}, False, False, CompiledStepper),
+        ({"head": "regression"}, False, False, Stepper),
+        ({}, True, False, Stepper),
+        ({}, False, True, Stepper),
+    ],
+)
+def test_only_networks_of_known_parts_are_compiled(options, own_network, own_layer, stepper):
+    network = build(**options)
+    network.__class__ = OwnNetwork if own_network else SynthesisNetwork
+    network.layers[1].__class__ = OwnLayer if own_layer else RecurrentLayer
+    assert type(network.stepper(begin(network, 1), torch.float32)) is stepper

@@ -1,194 +1,192 @@
-"""Where lines end: the rules on tables of points and phi made by hand and at random."""
+"""Where lines end: the rules on points and phi by hand."""
 
 import numpy as np
 import pytest
 import torch
 
-from model.generation.stopping import LONGEST_FINISH, REST, Stopping
+from model.generation.stopping import REST, Stopping
+from tests.model.builders import NORMALISATION
 from utils.ink import from_strokes
 from utils.normalisation import Normalisation
 
-NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
 STILL = torch.tensor([-8.0 / 40.0, -0.5 / 30.0])
 
 
-def windows(positions, characters):
-    """Return phi `(T, characters + 1)` with its peak at each of the places."""
-    return torch.nn.functional.one_hot(torch.as_tensor(positions), characters + 1).float()
+def towards(mean):
+    """Return the normalisation of a hand whose mean offset in x is so large."""
+    return Normalisation((mean, 0.5), (40.0, 30.0))
 
 
-def feed(stopping, points, phi=None, period=16, drop=True):
+def feed(stopping, points, phi=None, *, period=16, drop=True):
     """Feed lines `(T, B, I)` until all have ended; return their ends, as `sample` asks for them."""
     active = torch.arange(points.shape[1])
     for first in range(0, len(points), period):
         part = slice(first, first + period)
-        going_on = stopping.feed(
-            active, points[part, active], None if phi is None else phi[part, active]
-        )
-        if not going_on.any():
+        weights = None if phi is None else phi[part, active]
+        continuing = stopping.feed(active, points[part, active], weights)
+        if not continuing.any():
             break
-        active = active[going_on] if drop else active
+        active = active[continuing] if drop else active
     return stopping.ends()
 
 
-def ends(points, positions, texts, *, mean=8.0, limits=None, own=False, **how):
+def ends(points, positions, texts, *, mean=8.0, limits=None, own_end=False, **how):
     """Return the ends of lines `(T, B, I)` whose windows stand at `positions` `(T, B)`."""
     start = torch.zeros(len(texts), points.shape[-1])
-    normalisation = Normalisation((mean, 0.5), (40.0, 30.0))
     limits = limits or [len(points)] * len(texts)
-    stopping = Stopping(start, normalisation, texts, limits, own)
-    return feed(stopping, points, windows(positions, max(map(len, texts))), **how)
+    stopping, steps = Stopping(start, towards(mean), texts, limits, own_end), slice(max(limits))
+    phi = torch.nn.functional.one_hot(positions[steps], max(map(len, texts)) + 1).float()
+    return feed(stopping, points[steps], phi, **how)
 
 
-def table(lifted, steps):
-    """Return the points `(steps, 1, 3)` of a pen that goes on and is lifted at some of them."""
-    points = torch.zeros(steps, 1, 3)
-    points[:, 0, :2] = STILL + torch.tensor([1.0, 0.0])
-    points[list(lifted), 0, 2] = 1.0
+LINES = [  # text, where the pen is lifted, moves back, limit, and the end with its reason
+    ("ab", [5, 24, 30], [], 150, (25, True)),  # steps up to the point at which the pen is lifted
+    ("ab", [18, 59], [], 150, (60, True)),
+    ("ab", [18, 60], [], 150, (20, True)),  # as the paper ends it: 41 steps are too many
+    ("a.", [24], [], 150, (25, True)),
+    ("ab", [24, 34], [25], 150, (35, True)),  # a delayed stroke
+    ("ab", [24, 34, 44], [25, 35], 150, (45, True)),
+    ("ab", [24, 34, 44], [35], 150, (25, True)),
+    ("a.", [24, 34], [25], 150, (25, True)),  # a sign has none
+    ("1 ", [24, 34], [25], 150, (35, True)),
+    (".b", [24, 34], [25], 150, (35, True)),
+    ("ab", [24, 64], [25], 150, (65, True)),
+    ("ab", [24, 65], [25], 150, (25, True)),  # they took too long, and are left out
+    ("ab", [24, 44, 65], [25, 45], 150, (25, True)),
+    ("ab", [24, 44], [25], 40, (25, True)),  # the limit cuts a delayed stroke
+    ("ab", [24], [], 25, (25, True)),
+    ("ab", [5], [], 40, (40, False)),
+    ("abc", [5], [], 150, (150, False)),  # the window never passes it
+]
+
+
+def line(lifted, back, direction=1.0):
+    """Return the points `(150, 1, 3)` of a pen that moves to a side, and back at some steps."""
+    points = torch.zeros(150, 1, 3)
+    points[:, 0, 0] = direction * (STILL[0] + 1.0)
+    points[back, 0, 0] = direction * (STILL[0] - 1.0)
+    points[lifted, 0, 2] = 1.0
     return points
 
 
-def surplus_of(ink, phi, text, mean=8.0):
-    """Return the points of a stroke too many; the hand runs to the left where `mean` is below 0."""
-    stopping = Stopping(torch.zeros(1, 3), Normalisation((mean, 0.5), (40.0, 30.0)), [text], [99])
+POSITIONS = torch.tensor([0] * 10 + [1] * 10 + [2] * 130)[:, None]
+"""The window is behind a text of two characters from the 21st step on."""
+
+
+@pytest.mark.parametrize(("text", "lifted", "back", "limit", "end"), LINES)
+def test_line_ends_with_the_stroke_under_way_and_delayed_ones(text, lifted, back, limit, end):
+    assert ends(line(lifted, back), POSITIONS, [text], limits=[limit]) == [end]
+
+
+@pytest.mark.parametrize("drop", [True, False], ids=["dropped", "kept"])
+@pytest.mark.parametrize("period", [5, 16, 150])
+@pytest.mark.parametrize("direction", [1.0, -1.0], ids=["to the right", "to the left"])
+def test_lines_of_a_batch_end_as_each_does_by_itself(direction, period, drop):
+    texts, lifted, back, limits, expected = zip(*LINES, strict=True)
+    points = [line(*strokes, direction) for strokes in zip(lifted, back, strict=True)]
+    positions = POSITIONS.expand(-1, len(texts))
+    how = {"mean": 8.0 * direction, "limits": limits, "period": period, "drop": drop}
+    assert ends(torch.cat(points, 1), positions, texts, **how) == [*expected]
+
+
+@pytest.mark.parametrize(("own_end", "end"), [(True, (8, True)), (False, (40, False))])
+def test_line_without_a_text_ends_by_its_network_or_its_limit(own_end, end):
+    points = torch.zeros(40, 2, 3 + own_end)
+    points[7, 1, 3:] = 1.0
+    stopping = Stopping(torch.zeros_like(points[0]), NORMALISATION, None, [40, 40], own_end)
+    assert feed(stopping, points) == [(40, False), end]
+
+
+@pytest.mark.parametrize(("drawn", "end"), [([3, 12, 14], 13), ([], 25)])
+def test_end_that_the_network_draws_counts_from_the_last_character_on(drawn, end):
+    points = torch.nn.functional.pad(line([24], []), (0, 1))
+    points[drawn, 0, 3] = 1.0
+    assert ends(points, POSITIONS, ["ab"], own_end=True) == [(end, True)]
+
+
+@pytest.mark.parametrize(
+    ("step", "point", "rests"),
+    [
+        (0, [0.9, -0.9, 0], True),
+        (5, [1.1, 0, 0], False),
+        (5, [0, -1.1, 0], False),
+        (15, [0, 0, 1], False),  # lifted
+        (0, [0, 0, 1], False),
+    ],
+)
+def test_pen_rests_while_it_is_down_and_stays_near_its_place(step, point, rests):
+    points = torch.zeros(16, 1, 3)
+    points[step, 0] = torch.tensor(point) * torch.tensor([REST, REST, 1.0])
+    points[..., :2] += STILL
+    stopping = Stopping(points[0], NORMALISATION, None, [16])
+    assert stopping.at_rest(points).tolist() == [rests]
+
+
+def surplus(strokes, text, phi, mean=8.0):
+    """Return the points of a stroke too many, of a hand that goes to the side of `mean`."""
+    ink = from_strokes([np.array(stroke, float) for stroke in strokes])
+    stopping = Stopping(torch.zeros(1, 3), towards(mean), [text], [99])
     stopping.feed(torch.tensor([0]), torch.zeros(len(phi), 1, 3), torch.tensor(phi)[:, None])
     return stopping.surplus(0, ink)
 
 
+def surplus_after_sign(text="a.", gap=8.0, peaks=(1, 1), place=9.0, mirror=1.0, mean=8.0):
+    """Of a letter 10 high, a full stop and a stroke 8 beyond it; peaks where each is begun."""
+    x = max(place, 6) + gap
+    letter = [[0, 0], [2, 10], [4, 0], [6, 10]]
+    strokes = (letter, [[place, 10], [place, 11]], [[x, 0], [x, 10]])
+    phi = np.zeros((7, len(text) + 1), np.float32)
+    phi[:3, 0] = phi[3:5, peaks[0]] = phi[5:, peaks[1]] = 1.0
+    return surplus([np.array(stroke) * [mirror, 1] for stroke in strokes], text, phi, mean)
+
+
+def surplus_after_letter(text="ab", gap=8.0, back=0.0, leaving=0.6, first=1):
+    """Of three stems 10 high, the first an `a`, the second a `b`, the third 8 beyond it."""
+    last = [[6 + gap, 0], [6 + gap - back, 10]]
+    phi = np.zeros((5, len(text) + 1), np.float32)
+    phi[:1, 0] = phi[1:3, first] = phi[3:, 1] = 1.0
+    phi[3:, 2] = leaving
+    return surplus(([[0, 0], [0, 10]], [[6, 0], [6, 10]], last), text, phi)
+
+
+LEFT = {"mirror": -1, "mean": -8}
+
+
 @pytest.mark.parametrize(
-    ("text", "lifted", "back", "end"),
+    "case", [{}, LEFT, {"text": "a. "}, {"text": "a!", "gap": 4.6}, {"peaks": (1, 2)}]
+)
+def test_stroke_begun_beyond_a_last_sign_is_surplus(case):
+    assert surplus_after_sign(**case) == 2
+
+
+NEAR = [{"gap": 4.4}, {"gap": -3.0}, {"mirror": -1}, {"place": 4.0}]
+OF_OTHERS = [
+    {"text": "ab"},
+    {"text": "  "},
+    {"peaks": (0, 1)},
+    {"peaks": (0, 2)},
+    {"peaks": (1, 0)},
+]
+
+
+@pytest.mark.parametrize("case", [*NEAR, *OF_OTHERS])
+def test_stroke_near_others_or_of_an_earlier_character_is_not_surplus(case):
+    """Such as a delayed dot, or the sign itself."""
+    assert surplus_after_sign(**case) == 0
+
+
+@pytest.mark.parametrize(
+    ("case", "points"),
     [
-        ("ab", [5, 24, 30], [], 25),  # steps up to the point at which the pen is lifted
-        ("ab", [18, 59], [], 60),
-        ("ab", [18, 60], [], 20),  # as the paper ends it: 41 steps are too many
-        ("a.", [24], [], 25),
-        ("ab", [24, 34], [25], 35),  # a delayed stroke
-        ("ab", [24, 34, 44], [25, 35], 45),
-        ("ab", [24, 34, 44], [35], 25),
-        ("a.", [24, 34], [25], 25),  # a sign has none
-        ("1 ", [24, 34], [25], 35),
-        ("ab", [24, 64], [25], 65),
-        ("ab", [24, 65], [25], 25),  # they took too long, and are left out
-        ("ab", [24, 44, 65], [25, 45], 25),
+        ({}, 2),
+        ({"text": "ab "}, 2),
+        ({"text": "a1"}, 2),
+        ({"back": 7.0}, 2),
+        ({"leaving": 0.4}, 0),  # the window waits for it: the last of a `w`
+        ({"back": 9.0}, 0),  # it comes back: the second of a `y`
+        ({"gap": 4.0}, 0),
+        ({"first": 0}, 0),
     ],
 )
-def test_a_line_ends_with_the_stroke_under_way_and_those_delayed(text, lifted, back, end):
-    """The window is behind the text from the 21st step on."""
-    points = table(lifted, 150)
-    points[back, 0, 0] = STILL[0] - 1.0
-    positions = torch.tensor([0] * 10 + [1] * 10 + [2] * 130)[:, None]
-    assert ends(points, positions, [text]) == [(end, True)]
-
-
-def by_rule(points, positions, text, mean):
-    """Return the steps of a line `(T, I)`, whether it ended, and how many strokes it has behind the
-    one with which the window left the text: step by step, with no batch."""
-    still, limit = -torch.tensor([mean / 40.0]), len(points)
-    behind, finished, strokes = None, None, 0
-    for step in range(limit + 1):
-        up = step > 0 and points[step - 1, 2] > 0.5
-        back = False
-        if step < limit:
-            if behind is None and positions[step] == len(text):
-                behind = step
-            back = text[-1].isalnum() and step > 0 and (points[step, 0] - still) * mean < 0
-        if behind is not None:
-            if finished is None and up:
-                finished = step
-            if finished is None and step - behind > LONGEST_FINISH:
-                return behind, True, 0
-            if finished is not None and step - finished > LONGEST_FINISH:
-                return finished, True, 0
-            if up and not back and step < limit:
-                return step, True, strokes
-            strokes += up
-    return (limit if finished is None else finished), finished is not None, 0
-
-
-@pytest.mark.parametrize("period", [5, 16])
-@pytest.mark.parametrize("mean", [8.0, -8.0])
-@pytest.mark.parametrize("up", [0.0, 0.05, 0.8, 1.0], ids=["never", "seldom", "often", "always"])
-def test_lines_of_a_batch_end_as_each_does_by_itself(up, mean, period):
-    """Random ones of random limits, and to the other side where the hand runs to the left."""
-    generator = torch.Generator().manual_seed(4)
-    texts, steps = ["abcabc", "abcab.", "a", "ab, c"] * 20, 250
-    points = torch.randn(steps, len(texts), 3, generator=generator)
-    points[:, ::2, 0] -= 2.0 * (1.0 if mean > 0 else -1.0)  # mostly back
-    points[..., 2] = (torch.rand(steps, len(texts), generator=generator) < up).float()
-    ways = torch.rand(steps, len(texts), generator=generator).cumsum(0) / 10
-    positions = torch.minimum(ways.long(), torch.tensor([len(text) for text in texts]))
-    limits = torch.randint(1, steps + 1, (len(texts),), generator=generator).tolist()
-    expected = [
-        by_rule(points[:limit, n], positions[:limit, n], text, mean)
-        for n, (text, limit) in enumerate(zip(texts, limits, strict=True))
-    ]
-    assert any(strokes for *_, strokes in expected) == (up > 0.0)
-    for drop in (True, False):  # those that have ended may stay in the batch
-        found = ends(points, positions, texts, mean=mean, period=period, drop=drop, limits=limits)
-        assert found == [tuple(one[:2]) for one in expected]
-
-
-def test_without_a_text_only_the_limit_or_the_network_ends_a_line():
-    points = torch.zeros(40, 3, 4)
-    points[7, 1, 3] = points[39, 2, 3] = 1.0
-    start = torch.zeros(3, 4)
-    assert feed(Stopping(start, NORMALISATION, None, [40] * 3, True), points) == [
-        (40, False), (8, True), (40, True),
-    ]  # fmt: skip
-    plain = Stopping(start[:, :3], NORMALISATION, None, [40] * 3)
-    assert feed(plain, points[..., :3]) == [(40, False)] * 3
-
-
-@pytest.mark.parametrize(("drawn", "end"), [([3, 12, 14], 13), ([], 25)])
-def test_the_network_s_own_end_counts_from_the_last_character_on(drawn, end):
-    points = torch.cat((table([24], 60), torch.zeros(60, 1, 1)), 2)
-    points[drawn, 0, 3] = 1.0
-    positions = torch.tensor([0] * 10 + [1] * 10 + [2] * 40)[:, None]
-    assert ends(points, positions, ["ab"], own=True) == [(end, True)]
-
-
-def test_a_pen_rests_while_both_parts_of_its_offset_stay_near_those_of_no_move():
-    points = STILL.repeat(16, 6, 1) + torch.tensor([0.9 * REST, -0.9 * REST])
-    points = torch.nn.functional.pad(points, (0, 1))
-    points[5, 1, 0] = STILL[0] + 1.1 * REST
-    points[5, 2, 1] = STILL[1] - 1.1 * REST
-    points[15, 3, 2] = 1.0  # lifted
-    points[0, 4, 2] = 1.0
-    stopping = Stopping(points[0], NORMALISATION, None, [16] * 6)
-    assert stopping.at_rest(points).tolist() == [True, False, False, False, False, True]
-
-
-def test_a_stroke_begun_beyond_a_last_sign_is_too_many():
-    """A letter 10 high, a full stop and a stroke 8 beyond it; peaks where each is begun."""
-
-    def surplus(text="a.", gap=8.0, peaks=(1, 1), onward=1.0, mirror=1.0, place=9.0):
-        letter = np.array([[0, 0], [2, 10], [4, 0], [6, 10]])
-        more = np.array([[max(place, 6) + gap, 0], [max(place, 6) + gap, 10]])
-        stop = np.array([[place, 10], [place, 11]])
-        ink = from_strokes([one * [mirror, 1] for one in (letter, stop, more)])
-        window = np.zeros((len(ink) - 1, len(text) + 1), np.float32)
-        window[:3, 0] = window[3:5, peaks[0]] = window[5:, peaks[1]] = 1.0
-        return surplus_of(ink, window, text, 8.0 * onward)
-
-    assert surplus() == surplus("a. ") == surplus("a!", 4.6) == surplus(peaks=(1, 2)) == 2
-    assert surplus("ab") == surplus("  ") == surplus(gap=4.4) == surplus(gap=-3.0) == 0
-    assert surplus(peaks=(0, 1)) == surplus(peaks=(0, 2)) == surplus(peaks=(1, 0)) == 0
-    assert surplus(place=4.0) == 0  # a delayed dot, and the sign itself
-    assert surplus(mirror=-1.0) == 0 and surplus(onward=-1.0, mirror=-1.0) == 2
-
-
-def test_a_stroke_begun_beyond_a_last_letter_is_too_many_as_the_window_leaves_it():
-    """Three stems 10 high, the first an `a`, the second a `b`, the third 8 beyond it."""
-
-    def surplus(text="ab", gap=8.0, back=0.0, leaving=0.6, first=1):
-        stems = [np.array([[x, 0], [x, 10]]) for x in (0.0, 6.0)]
-        more = np.array([[6 + gap, 0], [6 + gap - back, 10]])
-        window = np.zeros((5, len(text) + 1), np.float32)
-        window[:1, 0] = window[1:3, first] = window[3:, 1] = 1.0
-        window[3:, 2] = leaving
-        return surplus_of(from_strokes([*stems, more]), window, text)
-
-    assert surplus() == surplus("ab ") == surplus("a1") == surplus(back=7.0) == 2
-    assert surplus(leaving=0.4) == 0  # the window waits for it: the last of a `w`
-    assert surplus(back=9.0) == 0  # it comes back: the second of a `y`
-    assert surplus(gap=4.0) == surplus(first=0) == 0
+def test_stroke_begun_beyond_a_last_letter_is_surplus_when_the_window_leaves_it(case, points):
+    assert surplus_after_letter(**case) == points

@@ -1,6 +1,7 @@
 """Points of characters by a recogniser with CTC: planted labels, worked by hand."""
 
 import numpy as np
+import pytest
 import torch
 
 from model.recognition.ctc_alignment import count_points, likeliest_path
@@ -8,46 +9,42 @@ from model.recognition.ink_features import rows_of_features, stroke_features
 from utils.ink import from_strokes
 
 
-def labels(frames, spikes, classes):
-    """Log-probabilities with the blank (the last class) everywhere but at the spikes."""
-    found = torch.zeros(frames, classes)
-    found[:, -1] = 5.0
+def counts(spikes, codes, rows, points):
+    """Return the points of characters where labels are likely at `{frame: label}`."""
+    log_probs = torch.zeros(len(rows), max(codes) + 2)
+    log_probs[:, -1] = 5.0  # the blank
     for frame, label in spikes.items():
-        found[frame, label], found[frame, -1] = 5.0, 0.0
-    return found.log_softmax(-1).double().numpy()
+        log_probs[frame, label], log_probs[frame, -1] = 5.0, 0.0
+    path = likeliest_path(log_probs.log_softmax(-1).double().numpy(), np.array(codes))
+    return count_points(path, len(codes), np.array(rows), points).tolist()
 
 
-def divided(log_probs, codes, rows, points):
-    return count_points(likeliest_path(log_probs, np.array(codes)), len(codes), rows, points)
+@pytest.mark.parametrize(
+    ("spikes", "codes", "rows", "expected"),
+    [
+        # Spikes at the rows 4, 12 and 20: edges at 8 and 16.
+        ({2: 0, 6: 1, 10: 0}, [0, 1, 0], 2.0 * np.arange(12), [8, 8, 8]),
+        # Equal neighbours are divided by the blank between them, the first at row 1.5.
+        ({1: 0, 2: 0, 6: 0}, [0, 0], np.arange(9.0), [4, 5]),
+        ({2: 0, 3: 1, 5: 2}, [0, 1, 2], np.arange(9.0), [2, 2, 5]),  # others need none
+        ({1: 0}, [0] * 4, [0.0, 3.0, 6.0], [2, 2, 2, 2]),  # too few frames: evenly
+    ],
+)
+def test_points_are_divided_half_way_between_the_frames_of_characters(
+    spikes, codes, rows, expected
+):
+    assert counts(spikes, codes, rows, sum(expected)) == expected
 
 
-def test_what_is_between_two_characters_is_divided_between_them():
-    planted = labels(12, {2: 0, 6: 1, 10: 0}, 3)
-    found = divided(planted, [0, 1, 0], 2.0 * np.arange(12), 24)
-    # Spikes at the rows 4, 12 and 20: edges at 8 and 16.
-    assert found.tolist() == [8, 8, 8]
-
-
-def test_repeated_characters_are_told_apart_by_the_blank_between_them():
-    found = divided(labels(9, {1: 0, 2: 0, 6: 0}, 2), [0, 0], np.arange(9.0), 9)
-    assert found.tolist() == [4, 5]  # the first at 1.5, the second at 6
-    # Neighbours that differ need none.
-    spikes = {13: 0, 14: 1, 15: 2, 16: 0}
-    found = divided(labels(30, spikes, 4), [0, 1, 2, 0], np.arange(30.0), 30)
-    assert np.abs(np.cumsum(found)[:-1] - [13.5, 14.5, 15.5]).max() <= 0.5
-
-
-def test_lines_with_too_few_frames_are_divided_evenly_and_each_character_has_a_point():
-    found = divided(labels(3, {1: 0}, 2), [0] * 4, np.arange(3.0), 8)
-    assert found.tolist() == [2, 2, 2, 2]
-    found = labels(9, {0: 0, 1: 1, 2: 0}, 3)
-    found = divided(found, [0, 1, 0, 1], np.arange(9.0) / 4, 5)
-    assert found.min() >= 1 and found.sum() == 5
+def test_each_character_has_a_point_when_frames_are_denser_than_points():
+    result = counts({0: 0, 1: 1, 2: 0}, [0, 1, 0, 1], np.arange(9.0) / 4, 5)
+    assert min(result) >= 1 and sum(result) == 5
 
 
 def test_rows_of_features_are_where_the_features_are():
-    strokes = ([[0, 0], [10, 0], [10, 4]], [[3.0, 3]], [[0, 9], [0, 0]])
-    ink = from_strokes([np.array(stroke) for stroke in strokes])
+    ink = from_strokes(
+        list(map(np.array, ([[0, 0], [10, 0], [10, 4]], [[3.0, 3]], [[0, 9], [0, 0]])))
+    )
     rows, features = rows_of_features(ink, 0.35), stroke_features(ink, 0.35)
     assert len(rows) == len(features) and rows.max() == 5
     assert rows[features[:, 4] > 0].tolist() == [0, 3, 4]  # the first row of each stroke

@@ -13,105 +13,99 @@ from model.recognition.language_model import CharacterLanguageModel
 from utils.alphabet import Alphabet
 from utils.checks import NotFinite
 
-MODEL = CharacterLanguageModel(["ab", "abba", "aab", "b"], Alphabet("abc"), order=3)
+LANGUAGE = CharacterLanguageModel(["ab", "abba", "aab", "b"], Alphabet("abc"), order=3)
 
 
-def random_log_probs(*shape: int, sharpness: float = 1.0) -> torch.Tensor:
+def random_log_probs(*shape, sharpness=1.0):
     return (sharpness * torch.randn(*shape, dtype=torch.float64)).log_softmax(-1)
 
 
-def collapsed(path, blank: int) -> tuple[int, ...]:
-    """What a path of classes spells."""
-    return tuple(c for c, _ in itertools.groupby(path) if c != blank)
-
-
-def plain_beam(log_probs: np.ndarray, width: int, weight: float):
+def plain_beam(log_probs, width, weight):
     """Prefix beam search on dictionaries of prefixes, written from Hannun et al. 2014."""
     blank = log_probs.shape[1] - 1
-
-    def added(prefix) -> float:
-        grown = sum(MODEL.log_probs(prefix[:n])[c] for n, c in enumerate(prefix))
-        return weight * grown
-
-    beams = {(): (1.0, 0.0)}
+    beams, language = {(): (1.0, 0.0)}, {(): 0.0}
     for frame in np.exp(log_probs):
-        grown: dict[tuple[int, ...], list[float]] = {}
+        grown = {}
         for prefix, (in_blank, in_character) in beams.items():
             unchanged = grown.setdefault(prefix, [0.0, 0.0])
             unchanged[0] += (in_blank + in_character) * frame[blank]
             for c in range(blank):
                 longer = grown.setdefault((*prefix, c), [0.0, 0.0])
+                language[(*prefix, c)] = language[prefix] + LANGUAGE.log_probs(prefix)[c]
                 if prefix and prefix[-1] == c:
                     unchanged[1] += in_character * frame[c]
                     longer[1] += in_blank * frame[c]
                 else:
                     longer[1] += (in_blank + in_character) * frame[c]
-        ranked = sorted(
-            (one for one in grown if sum(grown[one]) > 0),
-            key=lambda one: -math.log(sum(grown[one])) - added(one),
-        )
-        beams = {prefix: tuple(grown[prefix]) for prefix in ranked[:width]}
-    ends = {p: weight * MODEL.log_probs(p)[blank] for p in beams}
-    result = {p: math.log(sum(beams[p])) + added(p) + ends[p] for p in beams}
-    return sorted(result.items(), key=lambda item: -item[1])
+        scores = {p: math.log(sum(v)) + weight * language[p] for p, v in grown.items() if sum(v)}
+        best = sorted(scores, key=scores.get, reverse=True)[:width]
+        beams = {prefix: tuple(grown[prefix]) for prefix in best}
+    scores = {p: scores[p] + weight * LANGUAGE.log_probs(p)[blank] for p in beams}
+    return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
 
-def scores_of(found):
-    assert found == sorted(found, key=lambda one: -one.score)
-    return {tuple(one.indices): one.score for one in found}
+def scores_of(hypotheses):
+    return {tuple(hypothesis.indices): hypothesis.score for hypothesis in hypotheses}
 
 
-def test_greedy_collapses_the_best_path():
+def test_greedy_decoding_merges_repeats_of_the_likeliest_path_and_leaves_out_blanks():
+    log_probs = torch.full((2, 6, 3), math.nan)  # also behind a line's end
+    log_probs[0] = torch.eye(3)[[0, 0, 2, 0, 1, 2]].log_softmax(-1)
+    log_probs[1, :2] = torch.eye(3)[[2, 1]].log_softmax(-1)
+    assert ctc_texts(log_probs, torch.tensor([6, 2])) == [[0, 0, 1], [1]]
+
+
+def test_text_of_a_beam_is_its_best_hypothesis():
     torch.manual_seed(0)
-    log_probs = random_log_probs(20, 9, 4)
-    lengths = torch.randint(0, 10, (20,))
-    log_probs[torch.arange(9) >= lengths[:, None]] = math.nan  # what pads a line
-    lines = [line[:length] for line, length in zip(log_probs, lengths, strict=True)]
-    expected = [list(collapsed(line.argmax(-1).tolist(), 3)) for line in lines]
-    assert ctc_texts(log_probs, lengths) == expected
-    beams = [ctc_beam(line.numpy(), Search(4))[0].indices for line in lines]
-    assert ctc_texts(log_probs, lengths, Search(4)) == beams
+    log_probs, lengths = random_log_probs(20, 9, 4), torch.randint(0, 10, (20,))
+    lines = zip(log_probs.numpy(), lengths, strict=True)
+    expected = [ctc_beam(line[:length], Search(4))[0].indices for line, length in lines]
+    assert ctc_texts(log_probs, lengths, Search(4)) == expected
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 10_000])
 @pytest.mark.parametrize("weight", [0.0, 1.3])
-def test_a_beam_equals_a_plain_implementation(width, weight, monkeypatch):
+def test_beam_equals_a_plain_implementation(width, weight, monkeypatch):
     """Prefixes leave a narrow beam and come back, while longer ones of theirs stay."""
     monkeypatch.setattr(decoding, "PRUNING", 99.0)
     torch.manual_seed(width)
     for _ in range(20 if width < 10 else 1):
         log_probs = random_log_probs(12 if width < 10 else 5, 4).numpy()
-        found = scores_of(ctc_beam(log_probs, Search(width, MODEL, weight)))
-        expected = dict(plain_beam(log_probs, width, weight))
-        assert list(found) == list(expected)
-        assert found == pytest.approx(expected)
+        hypotheses = scores_of(ctc_beam(log_probs, Search(width, LANGUAGE, weight)))
+        expected = plain_beam(log_probs, width, weight)
+        assert [*hypotheses] == [*expected] and hypotheses == pytest.approx(expected)
 
 
-def test_pruning_leaves_out_what_is_unlikely(monkeypatch):
-    search, log_probs = Search(16), torch.tensor([[0.5, 0.4, 0.1], [0.4, 0.5, 0.1]]).log().numpy()
-    monkeypatch.setattr(decoding, "PRUNING", 1.0)
-    pruned = scores_of(ctc_beam(log_probs, search))
-    expected = {(): 0.01, (0,): 0.2 + 0.05 + 0.04, (1,): 0.2 + 0.04 + 0.05}
-    expected |= {(0, 1): 0.25, (1, 0): 0.16}
-    assert {text: math.exp(score) for text, score in pruned.items()} == pytest.approx(expected)
-    # The best class alone is followed: a, then b.
-    monkeypatch.setattr(decoding, "PRUNING", 0.0)
-    assert {*scores_of(ctc_beam(log_probs, search))} == {(), (0,), (1,), (0, 1)}
+@pytest.mark.parametrize(
+    ("pruning", "expected"),
+    [
+        (1.0, {(): 0.01, (0,): 0.29, (1,): 0.29, (0, 1): 0.25, (1, 0): 0.16}),
+        # The best class alone is followed: a, then b.
+        (0.0, {(): 0.01, (0,): 0.25, (1,): 0.05, (0, 1): 0.25}),
+    ],
+)
+def test_pruned_characters_are_not_followed(monkeypatch, pruning, expected):
+    monkeypatch.setattr(decoding, "PRUNING", pruning)
+    log_probs = np.log([[0.5, 0.4, 0.1], [0.4, 0.5, 0.1]])
+    scores = scores_of(ctc_beam(log_probs, Search(16)))
+    assert {text: math.exp(score) for text, score in scores.items()} == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("search", [GREEDY, Search(2)])
 @pytest.mark.parametrize("value", [math.nan, -math.inf])
-def test_what_is_no_distribution_is_refused(value, search):
+def test_frame_without_a_distribution_is_refused(value, search):
     log_probs = random_log_probs(2, 4, 3)
     log_probs[1, 2] = value
     with pytest.raises(NotFinite, match="no distribution"):
         ctc_texts(log_probs, torch.tensor([4, 4]), search)
 
-    def step(tokens, state):
-        return torch.full((len(tokens), 4), math.nan), state
 
+@pytest.mark.parametrize("search", [GREEDY, Search(2)])
+def test_step_without_a_distribution_is_refused(search):
+    decoder = Decoder(2)
+    decoder.table[1] = math.nan
     with pytest.raises(NotFinite, match="no distribution"):
-        attention_texts(step, {"x": torch.zeros(2)}, search, max_lengths=[3, 3], end=3)
+        decoder.texts([3, 3], search)
 
 
 class Decoder:
@@ -120,63 +114,52 @@ class Decoder:
     Classes 0 to 2, the end is 3 and the start 4. It checks what it is given.
     """
 
-    END = 3
-
-    def __init__(self, lines: int, sharpness: float = 1.0) -> None:
+    def __init__(self, lines, sharpness=1.0):
         self.table = random_log_probs(lines, 4099, 4, sharpness=sharpness)
 
-    def start_state(self, lines=None) -> dict[str, torch.Tensor]:
+    def start(self, lines=None):
         numbers = torch.arange(len(self.table)) if lines is None else torch.tensor(lines)
-        return {
-            "line": numbers,
-            "hash": torch.zeros(len(numbers), dtype=torch.long),
-            "ink": numbers[:, None].expand(-1, 5) * 10,
-        }
+        ink = numbers[:, None].expand(-1, 5) * 10
+        return {"line": numbers, "hash": torch.zeros_like(numbers), "ink": ink}
 
     def step(self, tokens, state):
         assert tokens.dtype == torch.long and tokens.shape == state["line"].shape
         assert (state["ink"] == state["line"][:, None] * 10).all()
-        first = state["hash"] == 0
-        assert ((tokens == 4) == first).all()
+        assert ((tokens == 4) == (state["hash"] == 0)).all()
         state = state | {"hash": (state["hash"] * 5 + tokens + 1) % self.table.shape[1]}
         return self.table[state["line"], state["hash"]], state
 
-    def log_probability(self, line: int, text, weight: float = 0.0) -> float:
-        """Of a text, each class weighed by the language model's and the classes brought to 1."""
-        state, total = self.start_state([line]), 0.0
+    def texts(self, limits, search=GREEDY, lines=None, **options):
+        options = {"max_lengths": limits, "end": 3} | options
+        return attention_texts(self.step, self.start(lines), search, **options)
+
+    def log_prob(self, line, text, weight=0.0):
+        """Return that of a text, with the language's chances of each class brought to 1."""
+        state, total = self.start([line]), 0.0
         for place, (token, following) in enumerate(zip((4, *text), (*text, 3), strict=True)):
             log_probs, state = self.step(torch.tensor([token]), state)
-            chances = np.exp(log_probs[0].double().numpy())
-            chances *= np.exp(MODEL.log_probs(tuple(text[:place]))) ** weight
-            total += math.log(chances[following] / chances.sum())
+            language = weight * LANGUAGE.log_probs(tuple(text[:place]))
+            total += (log_probs[0] + torch.tensor(language)).log_softmax(0)[following].item()
         return total
-
-
-TEXTS = [text for size in range(4) for text in itertools.product(range(3), repeat=size)]
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.8])
 def test_wide_attention_beam_finds_the_best_of_all_texts(weight):
     torch.manual_seed(5)
-    decoder = Decoder(12, sharpness=1.5)
-    expected = []
+    decoder, expected = Decoder(12, sharpness=1.5), []
+    texts = [text for size in range(4) for text in itertools.product(range(3), repeat=size)]
     for line in range(12):
-        score = {text: decoder.log_probability(line, text, weight) for text in TEXTS}
-        expected.append(list(max(score, key=score.get)))
-    search = Search(100, MODEL, weight)
-    found = attention_texts(
-        decoder.step, decoder.start_state(), search, max_lengths=[3] * 12, end=3
-    )
-    assert found == expected
-    assert len({len(text) for text in expected}) > 1
+        scores = {text: decoder.log_prob(line, text, weight) for text in texts}
+        expected.append([*max(scores, key=scores.get)])
+    assert decoder.texts([3] * 12, Search(100, LANGUAGE, weight)) == expected
+    assert len(set(map(len, expected))) > 1
 
 
-def test_attention_greedy_takes_the_likeliest_each_time():
+def test_greedy_attention_takes_the_likeliest_class_each_time():
     torch.manual_seed(7)
-    decoder, expected = Decoder(40), []
-    limits = torch.randint(0, 9, (40,)).tolist()
+    decoder, expected, limits = Decoder(40), [], torch.randint(0, 9, (40,)).tolist()
     for line, limit in enumerate(limits):
-        text, token, state = [], 4, decoder.start_state([line])
+        text, token, state = [], 4, decoder.start([line])
         while len(text) < limit:
             log_probs, state = decoder.step(torch.tensor([token]), state)
             token = int(log_probs.argmax())
@@ -184,22 +167,15 @@ def test_attention_greedy_takes_the_likeliest_each_time():
                 break
             text.append(token)
         expected.append(text)
-    assert (
-        attention_texts(decoder.step, decoder.start_state(), max_lengths=limits, end=3) == expected
-    )
+    assert decoder.texts(limits) == expected
 
 
-@pytest.mark.parametrize("search", [GREEDY, Search(4, MODEL, 0.3)])
+@pytest.mark.parametrize("search", [GREEDY, Search(4, LANGUAGE, 0.3)])
 @pytest.mark.parametrize("per_line", [(), ("ink", "line")])
-def test_attention_line_does_not_depend_on_what_else_is_in_the_batch(per_line, search):
+def test_text_of_a_line_does_not_depend_on_the_others_of_its_batch(per_line, search):
     torch.manual_seed(9)
-    decoder = Decoder(10, 0.7)
-    limits = [3, 9, 1, 0, 12, 5, 5, 2, 7, 20]
-    settings = {"end": 3, "per_line": per_line}
-    state = decoder.start_state()
-    together = attention_texts(decoder.step, state, search, max_lengths=limits, **settings)
+    decoder, limits = Decoder(10, 0.7), [3, 9, 1, 0, 12, 5, 5, 2, 7, 20]
+    together = decoder.texts(limits, search, per_line=per_line)
     for line, limit in enumerate(limits):
-        state = decoder.start_state([line])
-        alone = attention_texts(decoder.step, state, search, max_lengths=[limit], **settings)
-        assert alone == [together[line]]
-        assert len(alone[0]) <= limit
+        alone = decoder.texts([limit], search, [line], per_line=per_line)
+        assert alone == [together[line]] and len(alone[0]) <= limit

@@ -1,11 +1,12 @@
 """Error rates, and what was read where: counts worked by hand."""
 
 import math
-from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
-from base.base_data_loader import padded
+from model.recognition.encoder import Transcript
 from model.recognition.error_rates import (
     ErrorRates,
     error_counts,
@@ -14,6 +15,7 @@ from model.recognition.error_rates import (
     rates,
     read_in_place,
 )
+from tests.model.builders import batch
 from utils.alphabet import Alphabet
 
 
@@ -26,30 +28,30 @@ from utils.alphabet import Alphabet
         ("café", "cafe\u0301", (0, 4, 0, 1)),  # an accent typed in two ways
     ],
 )
-def test_what_counts_as_an_error(reference, hypothesis, expected):
+def test_errors_of_a_line_are_counted_in_characters_and_words(reference, hypothesis, expected):
     assert error_counts(reference, hypothesis) == expected
 
 
 def test_rates_divide_all_errors_by_all_characters():
     """1 error in 1 character and 1 in 9: 2 of 10, not the mean of 1 and 1/9."""
-    got = rates([("a", "b"), ("aaaa bbbb", "aaaa bbbc"), ("", "")])
     counts = {"sequences": 3, "characters": 10, "words": 3}
-    assert got == counts | {"cer": 2 / 10, "wer": 2 / 3, "line_accuracy": 1 / 3}
+    expected = counts | {"cer": 2 / 10, "wer": 2 / 3, "line_accuracy": 1 / 3}
+    assert rates([("a", "b"), ("aaaa bbbb", "aaaa bbbc"), ("", "")]) == expected
 
 
-def test_rates_are_nan_where_there_is_no_truth():
-    got = rates([("", "abc")])
-    assert math.isnan(got["cer"]) and math.isnan(got["wer"]) and got["sequences"] == 1
-    assert all(math.isnan(value) for value in ErrorRates().compute().values())
+def test_rates_are_nan_where_there_is_no_reference():
+    result = rates([("", "abc")])
+    assert math.isnan(result["cer"]) and math.isnan(result["wer"]) and result["sequences"] == 1
+    assert all(map(math.isnan, ErrorRates().compute().values()))
 
 
-def test_the_metric_adds_what_was_read_of_batches():
+def test_metric_adds_the_errors_of_batches_that_were_read():
     pairs = [("ab é.", "ab e"), ("", "a"), ("a b", "ab"), ("é", "é")]
     alphabet, metric = Alphabet("ab é."), ErrorRates()
-    codes, lengths = padded([alphabet.encode(reference) for reference, _ in pairs])
-    for read in ([hypothesis for _, hypothesis in pairs], None):  # where nothing is read
-        output = SimpleNamespace(hypotheses=read, alphabet=alphabet)
-        metric.update(output, SimpleNamespace(text=codes, text_lengths=lengths))
+    references, hypotheses = zip(*pairs, strict=True)
+    texts = batch(texts=list(map(alphabet.encode, references)))
+    for read in (hypotheses[:], None):
+        metric.update(Transcript(alphabet, torch.zeros(4, 1, 6), None, hypotheses=read), texts)
     expected = rates(pairs)
     assert metric.compute() == {"cer": expected["cer"], "wer": expected["wer"]}
 
@@ -64,40 +66,41 @@ def test_the_metric_adds_what_was_read_of_batches():
         ("s", " six == six ", True),
     ],
 )
-def test_a_character_is_read_if_it_agrees_wherever_it_stands(character, hypothesis, expected):
+def test_character_is_read_when_it_agrees_wherever_it_stands(character, hypothesis, expected):
     assert is_read(character, "six = six", hypothesis) is expected
 
 
 @pytest.mark.parametrize(
     ("reference", "hypothesis", "expected"),
     [
-        ("cat", "cut", "101"),  # replaced
-        ("cat", "ct", "101"),  # left out
-        ("cat", "caat", "111"),  # inserted: all of them were read
-        ("a cat", "acat", "10111"),  # a blank within
-        (" cat ", "cat", "01110"),  # those around it do not show
-        ("   ", "a", "000"),
-        ("été", "e\u0301te\u0301", "111"),  # however it was typed
+        ("cat", "cut", [1, 0, 1]),  # replaced
+        ("cat", "ct", [1, 0, 1]),  # left out
+        ("cat", "caat", [1, 1, 1]),  # inserted: all of them were read
+        ("a cat", "acat", [1, 0, 1, 1, 1]),  # a blank within
+        (" cat ", "cat", [0, 1, 1, 1, 0]),  # those around it do not show
+        ("   ", "a", [0, 0, 0]),
+        ("été", "e\u0301te\u0301", [1, 1, 1]),  # however it was typed
     ],
 )
-def test_what_was_read_where_it_stands(reference, hypothesis, expected):
-    found = read_in_place(reference, hypothesis)
-    assert found.dtype == bool and "".join(str(int(one)) for one in found) == expected
+def test_characters_read_right_are_marked_in_place(reference, hypothesis, expected):
+    np.testing.assert_array_equal(
+        read_in_place(reference, hypothesis), np.bool_(expected), strict=True
+    )
 
 
 @pytest.mark.parametrize(
-    ("hypothesis", "expected"),
+    ("reference", "hypothesis", "missing"),
     [
-        ("the cat sat", []),
-        ("the cat", ["sat"]),
-        ("cat sat", ["the"]),
-        ("the sat", ["cat"]),
-        ("the dog sat", []),  # read wrongly, but there
-        ("thecatsat", []),
-        ("", ["the", "cat", "sat"]),
-        ("the cat sat on it", []),
+        ("the cat sat", "the cat sat", []),
+        ("the cat sat", "the cat", ["sat"]),
+        ("the cat sat", "cat sat", ["the"]),
+        ("the cat sat", "the sat", ["cat"]),
+        ("the cat sat", "the dog sat", []),  # read wrongly, but there
+        ("the cat sat", "thecatsat", []),
+        ("the cat sat", "", ["the", "cat", "sat"]),
+        ("the cat sat", "the cat sat on it", []),
+        ("", "a", []),
     ],
 )
-def test_a_word_is_missing_if_nothing_was_read_in_its_place(hypothesis, expected):
-    assert missing_words("the cat sat", hypothesis) == expected
-    assert missing_words("", hypothesis) == []
+def test_word_is_missing_when_nothing_was_read_in_its_place(reference, hypothesis, missing):
+    assert missing_words(reference, hypothesis) == missing

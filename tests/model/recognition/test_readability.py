@@ -1,6 +1,7 @@
-"""What a recogniser cannot read is said to be so."""
+"""Ink that a recogniser cannot read is named: several rows, turned or mirrored ink."""
 
 import numpy as np
+import pytest
 
 from data_loader.sources.ink_files import read_ink
 from handwriting.styles import styles
@@ -8,38 +9,57 @@ from model.loading import load_reader
 from model.recognition.readability import misgiving, row_breaks
 from utils.ink import from_strokes, strokes
 
-BAR_AND_STEM = np.array([[0.0, 20.0], [30.0, 20.0]]), np.array([[60.0, 0.0], [60.0, 20.0]])
+ROWS = "several rows, which are read as a single row? `experiments.py notes` reads pages"
+SCRIPT = "a script that the network does not know, or ink that is turned or mirrored?"
 
 
-def misgivings(reader, inks):
-    return [misgiving(ink, *read) for ink, read in zip(inks, reader.proofread(inks), strict=True)]
+@pytest.fixture(scope="module")
+def reader():
+    return load_reader("reader", "cpu")
 
 
-def below(ink, distance):
-    """A line, and the same below it."""
-    own = strokes(ink)
-    return from_strokes([*own, *(stroke + np.array([0.0, distance]) for stroke in own)])
+@pytest.fixture(scope="module")
+def inks():
+    """Lines that networks wrote."""
+    return [read_ink(path)[0].ink for path in styles().values()]
 
 
-def test_rows_turned_ink_and_other_scripts_are_named():
-    """Lines that networks wrote are read, and none of them is named."""
-    reader = load_reader("reader", "cpu")
-    inks = [read_ink(path)[0].ink for path in styles().values()]
-    assert [text for text, _ in reader.proofread(inks)] == reader.read_lines(inks)
-    assert not any(misgivings(reader, inks))
-    (line, *_) = inks
-    height = float(np.ptp(line[:, 1].cumsum()))
-    mirrored, upside_down = line * np.float32([-1, 1, 1]), line * np.float32([1, -1, 1])
-    others = [below(line, 1.2 * height), mirrored, upside_down]
-    whys = misgivings(reader, others)
-    assert [why.partition(";")[0][:26] for why in whys] == [
-        "several rows, which are re", *["a script that the network "] * 2,
-    ]  # fmt: skip
+def repeated_below(ink):
+    distance = np.array([0.0, 1.2 * np.ptp(ink[:, 1].cumsum())])
+    return from_strokes([*strokes(ink), *(stroke + distance for stroke in strokes(ink))])
+
+
+def test_written_lines_are_read_without_misgivings(reader, inks):
+    readings = reader.proofread(inks)
+    assert [text for text, _ in readings] == reader.read_lines(inks)
+    assert not any(misgiving(ink, *read) for ink, read in zip(inks, readings, strict=True))
     assert not any(map(row_breaks, inks))
 
 
-def test_a_page_is_one_even_if_a_single_character_is_read_of_it():
-    rows = [stroke + np.array([0, 40 * n]) for n in range(10) for stroke in BAR_AND_STEM]
-    assert "`experiments.py notes` reads pages" in misgiving(from_strokes(rows), "N", 0.0)
-    bars = [np.array([[0.0, y], [20.0, y]]) for y in (0, 10, 20, 30)]
-    assert not misgiving(from_strokes(bars[:2]), "=", 0.0) + misgiving(from_strokes(bars), "E", 0.0)
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (repeated_below, ROWS),
+        (lambda ink: ink * np.float32([-1, 1, 1]), SCRIPT),
+        (lambda ink: ink * np.float32([1, -1, 1]), SCRIPT),
+    ],
+)
+def test_rows_and_mirrored_ink_are_named(reader, inks, change, expected):
+    line = change(inks[0])
+    assert misgiving(line, *reader.proofread([line])[0]) == expected
+
+
+BARS = [np.array([[0.0, y], [20.0, y]]) for y in (0, 10, 20, 30)]
+STEMS = [np.array([[0.0, 20.0], [30.0, 20.0]]), np.array([[60.0, 0.0], [60.0, 20.0]])]
+
+
+@pytest.mark.parametrize(
+    ("ink", "text", "expected"),
+    [
+        (BARS[:2], "=", ""),
+        (BARS, "E", ""),
+        ([stem + np.array([0, 40 * n]) for n in range(10) for stem in STEMS], "N", ROWS),
+    ],
+)
+def test_single_character_has_a_few_bars_below_each_other_and_a_page_more(ink, text, expected):
+    assert misgiving(from_strokes(ink), text, 0.0) == expected

@@ -1,7 +1,6 @@
-"""Lines are read in batches."""
+"""Lines are read in batches, with doubts of what they say."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,87 +11,88 @@ from model.recognition.encoder import GREEDY, Search
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from model.recognition.transcribing import read_each_way, read_with_doubts
 from tests.commands.networks import DATA, READERS, network
+from tests.model.builders import batch
+
+EMPTY = np.zeros((0, 3), np.float32)
 
 
 @pytest.fixture(scope="module")
-def data():
+def samples():
     return EmbeddedDataset(**DATA).load().used
 
 
-def read_lines(model, inks, search=GREEDY):
-    return read_each_way(model, inks, {"": search})[""]
+@pytest.fixture(scope="module")
+def ink(samples):
+    return samples[0].ink
 
 
-def test_ink_without_a_point_says_nothing(data):
-    model, ink = network("CTCNetwork"), data[0].ink
-    empty = np.zeros((0, 3), np.float32)
-    assert read_lines(model, [empty, ink, empty]) == ["", *read_lines(model, [ink]), ""]
-    assert read_lines(model, [empty]) == [""] and read_lines(model, []) == []
+def read(inks, arch="CTCNetwork", search=GREEDY):
+    return read_each_way(network(arch), inks, {"": search})[""]
+
+
+def doubts(inks, texts, arch="CTCNetwork", **options):
+    """Return the doubt of each line, which has a list of spellings."""
+    return [doubt for _, doubt in read_with_doubts(network(arch), inks, texts, **options)]
+
+
+def test_ink_without_a_point_has_an_empty_text(ink):
+    assert read([EMPTY, ink, EMPTY]) == ["", *read([ink]), ""]
+    assert read([EMPTY]) == [""] and read([]) == []
 
 
 @pytest.mark.parametrize(
-    ("kind", "loss"), [("CTCNetwork", CTCLoss()), ("AttentionNetwork", TranscriptionLoss())]
+    ("arch", "loss"), [("CTCNetwork", CTCLoss()), ("AttentionNetwork", TranscriptionLoss())]
 )
-def test_doubt_is_the_loss_of_a_text(data, kind, loss):
-    model, inks = network(kind), [line.ink for line in data[:3]]
-    texts = [line.text for line in data[:3]]
-    found = read_with_doubts(model, inks, [[text] for text in texts])
-    assert [heard for heard, _ in found] == read_lines(model, inks)
-    for ink, text, (_, nats) in zip(inks, texts, found, strict=True):
-        features, points = model.batched([model.features(ink)])
-        encoded = torch.from_numpy(model.alphabet.encode(text))[None]
-        lengths = torch.tensor([len(text)])
-        batch = SimpleNamespace(text=encoded, text_lengths=lengths, index=torch.zeros(1))
+def test_doubt_of_a_text_is_its_loss(samples, arch, loss):
+    model, texts = network(arch), [sample.text for sample in samples[:3]]
+    expected = []
+    for sample in samples[:3]:
+        text = batch(texts=[model.alphabet.encode(sample.text)])
+        features = model.batched([model.features(sample.ink)])
         with torch.no_grad():
-            alone = loss(model(features, points, encoded, lengths), batch)
-        assert nats == pytest.approx(alone.item(), rel=1e-4)
+            expected.append(loss(model(*features, text.text, text.text_lengths), text).item())
+    inks = [sample.ink for sample in samples[:3]]
+    assert doubts(inks, [[text] for text in texts], arch) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("search", [GREEDY, Search(width=24)])
 @pytest.mark.parametrize("arch", READERS)
-def test_doubt_of_what_is_read_comes_from_one_encoding(data, arch, monkeypatch):
-    model, inks, encoded = network(arch), [line.ink for line in data[:5]], []
+def test_doubt_of_what_is_read_takes_a_single_encoding(samples, arch, search, monkeypatch):
+    model, inks, calls = network(arch), [sample.ink for sample in samples[:5]], []
     encode = model.encode
-    monkeypatch.setattr(model, "encode", lambda *batch: encoded.append(batch) or encode(*batch))
-    for search in (GREEDY, Search(width=24)):
-        read = read_with_doubts(model, inks, search=search)
-        assert len(encoded) == 1
-        texts = [text for text, _ in read]
-        again = read_with_doubts(model, inks, [[text] for text in texts])
-        assert texts == read_lines(model, inks, search)
-        assert [doubt for _, doubt in read] == pytest.approx([doubt for _, doubt in again])
-        encoded.clear()
+    monkeypatch.setattr(model, "encode", lambda *batch: calls.append(batch) or encode(*batch))
+    texts, results = zip(*read_with_doubts(model, inks, search=search), strict=True)
+    assert len(calls) == 1 and [*texts] == read(inks, arch, search)
+    assert doubts(inks, [[text] for text in texts], arch) == pytest.approx(results)
 
 
-def test_of_what_cannot_be_told_there_is_no_doubt_and_of_too_long_a_text_all(data):
-    empty, ink, model = np.zeros((0, 3), np.float32), data[0].ink, network("CTCNetwork")
-    (heard,) = read_lines(model, [ink])
-    found = read_with_doubts(model, [empty, ink, ink], [["a"], [""], ["\u0416"]])
-    assert found == [("", 0.0), (heard, 0.0), (heard, 0.0)]
-    ((_, doubt),) = read_with_doubts(model, [ink], [["a" * 900]])
-    assert doubt == math.inf
+@pytest.mark.parametrize(
+    ("has_ink", "text", "doubt"),
+    [(False, "a", 0.0), (True, "", 0.0), (True, "\u0416", 0.0), (True, "a" * 900, math.inf)],
+)
+def test_doubt_is_0_for_what_cannot_be_judged_and_infinite_for_too_long_a_text(
+    ink, has_ink, text, doubt
+):
+    assert doubts([ink if has_ink else EMPTY], [[text]]) == [doubt]
 
 
-def test_spellings_and_characters_that_are_alike_add_their_probabilities(data):
-    model, ink = network("CTCNetwork"), data[0].ink[:40]
-    a, b, c = model.alphabet.characters[:3]
-
-    def doubts(texts, alike=()):
-        found = read_with_doubts(model, [ink] * len(texts), texts, alike=alike)
-        return [doubt for _, doubt in found]
-
-    *each, both = doubts([[a + b], [b + c], [a + b, b + c]])
+def test_spellings_add_their_probabilities(ink):
+    *each, both = doubts([ink[:40]] * 3, [["!a"], ["ab"], ["!a", "ab"]])
     assert both == pytest.approx(-np.logaddexp(-each[0], -each[1]), rel=1e-5)
-    *each, other = doubts([[a], [b], [c]])
-    one, same = doubts([[a], [c]], [a + b])
-    # There are also paths that change from one character to the other.
-    assert one < -np.logaddexp(-each[0], -each[1]) and same == pytest.approx(other, rel=1e-6)
-    assert doubts([[a]], ["\u0416" + a]) == pytest.approx(each[:1], rel=1e-6)
 
 
-def test_an_x_height_that_is_told_scales_the_ink(data):
-    model, ink = network("CTCNetwork"), data[0].ink
-    larger, doubts = ink * [2.0, 2.0, 1.0], []
-    for of, height in ((ink, 10.0), (larger, 20.0), (larger, 10.0)):
-        ((_, doubt),) = read_with_doubts(model, [of], [["ab"]], height=height)
-        doubts.append(doubt)
-    assert doubts[0] == pytest.approx(doubts[1], rel=1e-4) != doubts[2]
+def test_characters_that_are_alike_add_their_probabilities(ink):
+    a, b, other = doubts([ink[:40]] * 3, [["a"], ["b"], ["c"]])
+    alike, same = doubts([ink[:40]] * 2, [["a"], ["c"]], alike=["ab"])
+    # There are also paths that change from the first character to the second.
+    assert alike < -np.logaddexp(-a, -b) and same == pytest.approx(other, rel=1e-6)
+    assert doubts([ink[:40]], [["a"]], alike=["\u0416a"]) == pytest.approx([a], rel=1e-6)
+
+
+def test_given_x_height_scales_the_ink(ink):
+    larger = ink * np.float32([2, 2, 1])
+    small, large, wrong = (
+        doubts([line], [["ab"]], height=height)[0]
+        for line, height in ((ink, 10.0), (larger, 20.0), (larger, 10.0))
+    )
+    assert small == pytest.approx(large, rel=1e-4) != wrong

@@ -7,26 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from model.layers.kernels import build, library
+from model.layers.kernels import build
+from tests.model.builders import needs_compiler
 from utils.files import user_cache
 
-pytestmark = pytest.mark.skipif(
-    library.kernels(False) is None, reason="there is no C compiler that compiles the kernels"
-)
+pytestmark = needs_compiler
 
 ROOT = Path(__file__).parents[4]
-TINY = "int answer(void) { return ANSWER; }\n"
+PROGRAM = (
+    "import sys; from pathlib import Path; from model.layers.kernels.build import build; "
+    "print(build(Path(sys.argv[1]), ('-DANSWER=5',)).answer())"
+)
+"""Runs in a process of its own: what a process has loaded, it does not load again."""
 
 
 @pytest.fixture
-def tiny(tmp_path, monkeypatch):
-    """A source, compiled into a cache of its own."""
+def source(tmp_path, monkeypatch):
+    """A source in C, compiled into a cache of its own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv(build.SWITCH, raising=False)
-    source = tmp_path / "tiny" / "tiny.c"
-    source.parent.mkdir()
-    source.write_text(TINY)
-    return source
+    (tmp_path / "tiny").mkdir()
+    path = tmp_path / "tiny" / "tiny.c"
+    path.write_text("int answer(void) { return ANSWER; }\n")
+    return path
 
 
 def answer(source, number):
@@ -34,73 +37,63 @@ def answer(source, number):
     return None if library is None else library.answer()
 
 
-def count_kept():
-    """Return how many compiled files there are, and see that beside them is the lock alone."""
-    kept = {*(user_cache() / "kernels").iterdir()} - {user_cache() / "kernels" / "lock"}
-    assert {path.suffix for path in kept} == {".so"}
-    return len(kept)
+def suffixes_in_cache():
+    """Return the endings of the compiled files; beside them is the lock alone."""
+    folder = user_cache() / "kernels"
+    return [path.suffix for path in folder.iterdir() if path != folder / "lock"]
 
 
-def test_compiled_files_are_kept_and_rebuilt_for_other_sources_or_headers(tiny, monkeypatch):
-    header, other = tiny.with_name("more.h"), tiny.with_name("other.c")
-    header.write_text("int more(void);\n")
-    other.write_text("int more(void) { return 3; }\n")
-    tiny.write_text('#include "more.h"\nint answer(void) { return ANSWER + more(); }\n')
-    assert answer(tiny, 1) == 4
-    assert answer(tiny, 2) == 5
-    assert count_kept() == 2
-    with monkeypatch.context() as patch:
-        patch.setattr(build, "_compile", lambda *arguments: pytest.fail("compiled again"))
-        assert answer(tiny, 1) == 4
-    other.write_text("int more(void) { return 10; }\n")
-    assert answer(tiny, 1) == 11
-    header.write_text("#define more() 7\n")
-    other.write_text("")
-    assert answer(tiny, 1) == 8
+def test_compiled_files_are_kept_by_their_options(source, monkeypatch):
+    assert (answer(source, 1), answer(source, 2)) == (1, 2)
+    assert suffixes_in_cache() == [".so", ".so"]
+    monkeypatch.setattr(build, "_compile", lambda *_: pytest.fail("compiled again"))
+    assert answer(source, 1) == 1
 
 
-ANSWER = (
-    "import sys; from pathlib import Path; from model.layers.kernels.build import build; "
-    "print(build(Path(sys.argv[1]), ('-DANSWER=5',)).answer())"
-)
-"""A program of its own: what a process has loaded, it does not load again."""
+@pytest.mark.parametrize("name", ["tiny.c", "more.h"])
+def test_kernels_are_compiled_again_when_a_source_or_header_changes(source, name):
+    source.write_text('#include "more.h"\nint answer(void) { return ANSWER + MORE + 3; }\n')
+    source.with_name("more.h").write_text("#define MORE 3\n")
+    assert answer(source, 1) == 7
+    changed = source.with_name(name)
+    changed.write_text(changed.read_text().replace("3", "4"))
+    assert answer(source, 1) == 8
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(tiny, tmp_path, monkeypatch, caplog):
+def test_cache_that_cannot_be_written_is_done_without(source, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     caplog.set_level(logging.INFO)
-    assert answer(tiny, 4) == 4
+    assert answer(source, 4) == 4
     assert "cannot be kept" in caplog.text
 
 
-def test_processes_that_compile_at_once_do_not_meet(tiny):
-    command = [sys.executable, "-c", ANSWER, str(tiny.parent)]
-    started = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(2)]
-    assert [one.communicate()[0].strip() for one in started] == [b"5"] * 2
-    assert count_kept() == 1
+def test_processes_that_compile_at_once_share_the_compiled_file(source):
+    command = [sys.executable, "-c", PROGRAM, str(source.parent)]
+    processes = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(2)]
+    assert [process.communicate()[0].strip() for process in processes] == [b"5"] * 2
+    assert suffixes_in_cache() == [".so"]
 
 
-def test_where_nothing_compiles_there_are_no_kernels_and_the_log_says_why(
-    tiny, monkeypatch, caplog
-):
+@pytest.mark.parametrize(
+    ("environment", "text", "message"),
+    [
+        ({build.SWITCH: "0"}, "", f"turned off by {build.SWITCH}=0"),
+        ({}, "this is not C", "does not compile tiny"),
+        ({"PATH": "", "CC": ""}, "", "no C compiler works"),
+    ],
+)
+def test_log_says_why_there_are_no_kernels(source, monkeypatch, caplog, environment, text, message):
     caplog.set_level(logging.INFO)
-    monkeypatch.setenv(build.SWITCH, "0")
-    assert answer(tiny, 6) is None
-    assert f"turned off by {build.SWITCH}=0" in caplog.text
-    monkeypatch.delenv(build.SWITCH)
-    tiny.write_text("this is not C")
-    assert answer(tiny, 6) is None
-    assert "does not compile tiny" in caplog.text
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setenv("CC", "")
-    caplog.clear()
-    assert answer(tiny, 6) is None
-    assert "no C compiler works" in caplog.text
+    source.write_text(text or source.read_text())
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert answer(source, 6) is None
+    assert message in caplog.text
 
 
-def test_what_compiles_and_does_not_load_is_compiled_in_another_way(tiny, monkeypatch):
-    """Such as a compiler that has OpenMP's pragmas and not its library."""
-    tiny.write_text("int missing(void); int answer(void) { return FLAG ? missing() : ANSWER; }")
+def test_kernels_that_compile_and_do_not_load_are_compiled_with_other_flags(source, monkeypatch):
+    """Such as where a compiler has OpenMP's pragmas and not its library."""
+    source.write_text("int missing(void); int answer(void) { return FLAG ? missing() : ANSWER; }")
     monkeypatch.setattr(build, "OPTIONAL_FLAGS", (("-DFLAG=1",), ("-DFLAG=0",)))
-    assert answer(tiny, 8) == 8
+    assert answer(source, 8) == 8
