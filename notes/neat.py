@@ -124,9 +124,8 @@ def row_places(page: InkPage, text: PageText) -> dict[int, RowPlaces]:
             for n, shape in alike.items()
         }
         for n, shape in alike.items():
-            if not np.isnan([word.baseline for word in words[n]]).any():
-                usual = lean, height, gap
-                places[n] = _places(shape, words[n], usual, _room(edges[n], edges.values()))
+            usual = lean, height, gap
+            places[n] = _places(shape, words[n], usual, _room(edges[n], edges.values()))
     return places
 
 

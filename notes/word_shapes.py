@@ -5,7 +5,7 @@ the more, the fewer turning points of the pen it was taken from.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
@@ -30,6 +30,7 @@ TALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜbdfhkltß0123456789ij'\"!?()"
 """Characters whose highest turning point is above the x-height."""
 DEEP = "gjpqyfQ,;()"
 """Characters whose lowest turning point is below the baseline."""
+MAX_ENDS = 300  # turning points of a line whose slope is measured (assumed)
 # Number of turning points at which a word's own measure has half of the weight:
 LINE_PRIOR = 1.0  # for the baseline (measured, lab notebook: neater ink)
 HEIGHT_PRIOR = 2.0  # for the x-height (measured, lab notebook: neater ink)
@@ -127,8 +128,8 @@ class RowShape:
             low, high = low[: len(low) - _count(text, DEEP)], high[_count(text, TALL) :]
             if len(low) and len(high):
                 height = np.quantile(low, 1 - INNER) - np.quantile(high, INNER)
-                heights.append((max(height, 0.0), min(len(low), len(high))))
-        if not heights:
+                heights.append((height, min(len(low), len(high)) if height > 0 else 0.0))
+        if not sum(weight for _, weight in heights):
             return x_height(from_strokes([*chain(*self.strokes)]))
         return weighted_median(*np.array(heights).T)
 
@@ -137,7 +138,8 @@ class RowShape:
         x = self.middles[number]
         is_near = np.abs(self.middles - x) <= REACH * unit
         around = np.concatenate([self._turns[k].low for k in np.flatnonzero(is_near)])
-        return _line(around, x, unit)
+        foot = max(float(stroke[:, 1].max()) for stroke in self.strokes[number])
+        return _line(around, x, unit) if len(around) else (foot, 0.0)
 
     @cached_property
     def middles(self) -> np.ndarray:
@@ -177,23 +179,17 @@ class RowShape:
 def row_shapes(page: InkPage, rows: Sequence[PageRow]) -> list[RowShape]:
     """Return the shapes of rows of a page; a typed row has no units. A row that is too short to
     show its slope has that of the others."""
-    units = [_units(page, row) for row in rows]
-    upright = [
-        [
-            [turned_back(page.strokes[n].points, row.turn * np.pi / 2) for n in unit.strokes]
-            for unit in units_of_row
-        ]
-        for row, units_of_row in zip(rows, units, strict=True)
-    ]
-    angles = np.array(
-        [baseline_angle(from_strokes([*chain(*parts)])) if parts else np.nan for parts in upright]
-    )
+    turned, angles = [], np.zeros(len(rows))
+    for number, row in enumerate(rows):
+        turn, units = row.turn * np.pi / 2, _units(page, row)
+        parts = [[turned_back(page.strokes[n].points, turn) for n in u.strokes] for u in units]
+        turned.append(RowShape(row, units, parts, turn))
+        angles[number] = baseline_angle(from_strokes([*chain(*parts)])) if parts else np.nan
     usual = 0.0 if np.isnan(angles).all() else float(np.nanmedian(angles))
     shapes = []
-    for row, units_of_row, parts, angle in zip(rows, units, upright, angles, strict=True):
-        slope = usual if np.isnan(angle) else float(angle)
-        level = [[turned_back(stroke, slope) for stroke in part] for part in parts]
-        shapes.append(RowShape(row, units_of_row, level, row.turn * np.pi / 2 + slope))
+    for shape, angle in zip(turned, np.where(np.isnan(angles), usual, angles), strict=True):
+        level = [[turned_back(stroke, angle) for stroke in part] for part in shape.strokes]
+        shapes.append(replace(shape, strokes=level, angle=shape.angle + float(angle)))
     return shapes
 
 
@@ -241,7 +237,7 @@ def _turns_of(strokes: Sequence[np.ndarray], height: float) -> _Turns:
 
 def _line(ends: np.ndarray, x: float, unit: float) -> tuple[float, float]:
     """Return the y at `x` and the slope of the line on which most ends `(n, 2)` are."""
-    slope, y, on_line = 0.0, float(np.median(ends[:, 1])) if len(ends) else np.nan, ends
+    slope, y = 0.0, float(np.median(ends[:, 1]))
     for _ in range(2):
         on_line = ends[np.abs(_level(ends, x, slope) - y) <= MAX_OFF * unit]
         slope = _slope([on_line], slope, unit)
@@ -253,7 +249,8 @@ def _slope(lines: Sequence[np.ndarray], usual: float, unit: float) -> float:
     """Return the slope of parallel lines of ends: the median of that between two ends of a line
     that are apart (Theil-Sen estimator); the usual one if there are fewer than three."""
     slopes = [np.empty(0)]
-    for ends in lines:
+    for line in lines:
+        ends = line[:: -(-len(line) // MAX_ENDS) or 1]
         start, end = np.triu_indices(len(ends), 1)
         dx, dy = (ends[end] - ends[start]).T
         is_apart = np.abs(dx) > MIN_SPAN * unit

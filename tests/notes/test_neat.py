@@ -140,3 +140,21 @@ def test_an_underline_and_a_highlighter_go_with_their_word_and_a_drawing_stays(s
     move = (new_page.strokes[-1].points - stroke)[:, 1].mean()
     of_word = (new_page.strokes[3].points - row[3])[:, 1].mean()
     assert move == (pytest.approx(of_word, rel=0.3) if goes else 0.0)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [np.array([[5.0, 5.0]]), np.array([[0.0, 5.0], [40.0, 5.0]]), np.zeros((3, 2))],
+    ids=["a dot", "a dash", "a pen that rested"],
+)
+def test_ink_without_height_stays_finite_and_in_its_place(points):
+    page, text = page_of([[points + 100]])
+    new_page, _ = levelled(page, text)
+    np.testing.assert_allclose(new_page.strokes[0].points, points + 100, atol=0.01)
+
+
+def test_a_scribble_of_many_turning_points_takes_no_memory_to_speak_of():
+    wild = np.random.default_rng(0).normal(0, 10, (100_000, 2)) + 100
+    page, text = page_of([[wild]])
+    new_page, _ = levelled(page, text)
+    assert np.isfinite(new_page.strokes[0].points).all()
