@@ -7,7 +7,6 @@ gaps are measured by `utils.hand_measures`, which takes no part in making them e
 import argparse
 import math
 import sys
-from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -16,10 +15,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measures import main
-from benchmarks.pages import NotesPage, forms
+from benchmarks.pages import forms
 from commands import network_options
 from commands.options import Parser
-from model.reader import Reader
 from model.recognition.error_rates import rates
 from notes.ink_page import InkPage, PageStroke, page_around
 from notes.neat import levelled
@@ -70,28 +68,22 @@ def text_of(text: PageText) -> str:
     return " ".join(row.text for row in text.rows)
 
 
-def measure(page: NotesPage, reader: Reader, strengths: Sequence[float]) -> list[dict[str, float]]:
-    """Return the measures of a page as it is, and at each strength, with its errors."""
-    ink = page_around(map(PageStroke, page.strokes))
-    text, measured = read_page(ink, reader), []
-    for strength in (0.0, *strengths):
-        new_ink, new_text = levelled(ink, text, strength)
-        again = read_page(new_ink, reader) if strength else text
-        errors = rates([(" ".join(page.texts), text_of(again))])["cer"]
-        measured.append(neatness(new_ink, new_text) | {"cer": 100 * errors})
-    return measured
-
-
 def run(arguments: argparse.Namespace) -> None:
-    """Print the mean of each measure over the pages."""
+    """Print the mean of each measure over the pages, and the character error rate, by strength."""
     reader = network_options.Networks.of(arguments).reader(arguments.resume)
     pages = forms(arguments.data)
     pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]
-    measured = [measure(page, reader, arguments.strength) for page in pages]
-    print(f"{len(pages)} pages\n{'strength':<10}" + "".join(f"{n:>10}" for n in measured[0][0]))
-    for number, strength in enumerate((0.0, *arguments.strength)):
-        means = [np.mean([page[number][name] for page in measured]) for name in measured[0][0]]
-        print(f"{strength:<10g}" + "".join(f"{mean:>10.3f}" for mean in means))
+    inks = [page_around(map(PageStroke, page.strokes)) for page in pages]
+    texts = [read_page(ink, reader) for ink in inks]
+    truths = [" ".join(page.texts) for page in pages]
+    print(f"{len(pages)} pages\nstrength  " + "".join(f"{name:>10}" for name in (*MEASURES, "CER")))
+    for strength in (0.0, *arguments.strength):
+        new = [levelled(*page, strength) for page in zip(inks, texts, strict=True)]
+        measured = [neatness(*page) for page in new]
+        means = [np.mean([page[name] for page in measured]) for name in MEASURES]
+        read = [text_of(read_page(ink, reader)) for ink, _ in new]
+        means.append(100 * rates(zip(truths, read, strict=True))["cer"])
+        print(f"{strength:<10g}" + "".join(f"{mean:>10.3f}" for mean in means), flush=True)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class _Place:
     @property
     def old_strokes(self) -> list[int]:
         """Numbers of the strokes that the word has on the page."""
-        return self.shape.units[self.unit].strokes
+        return self.shape.numbers[self.unit]
 
     def strokes(self, word: WrittenWord, scale: float, like: PageStroke) -> list[PageStroke]:
         """Return the strokes of a word where the old one stood; `scale` is its unit in x-heights of
@@ -98,11 +98,11 @@ class FairCopies:
         """Yield the places of words that are sure and can be written."""
         alphabet = self._writer.model.alphabet
         for number, shape in enumerate(shapes):
-            for index, unit in enumerate(() if shape.row.turn else shape.units):
-                word = shape.row.words[unit.words[0]]
+            for index, (first, *others) in enumerate(() if shape.row.turn else shape.words):
+                word = shape.row.words[first]
                 is_sure = word.confidence >= MIN_CONFIDENCE and any(map(str.isalnum, word.text))
-                if is_sure and len(unit.words) == 1 and not alphabet.unknown(word.text):
-                    yield _Place(number, unit.words[0], shape, index)
+                if is_sure and not others and not alphabet.unknown(word.text):
+                    yield _Place(number, first, shape, index)
 
     def _hand(self, shapes: Sequence[RowShape]) -> tuple[Hand | None, float]:
         """Return the hand of rows, None if no row shows it, and the unit of its words in x-heights
@@ -115,7 +115,7 @@ class FairCopies:
             return is_sure, sum(map(str.isalnum, shape.row.text))
 
         alphabet = self._writer.model.alphabet
-        rows = [shape for shape in shapes if shape.units and told(shape)[1] >= MIN_LETTERS]
+        rows = [shape for shape in shapes if shape.words and told(shape)[1] >= MIN_LETTERS]
         writable = [shape for shape in rows if not alphabet.unknown(shape.row.text)]
         if not writable:
             return None, 1.0

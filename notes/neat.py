@@ -13,7 +13,7 @@ from itertools import chain, pairwise
 import numpy as np
 
 from notes.ink_page import InkPage
-from notes.page_text import Box, PageText, PageWord
+from notes.page_text import HEADING, Box, PageText, PageWord
 from notes.rows import CROSSED_OUT, UNDERLINE
 from notes.structure import LIST_MARK, find_structure
 from notes.word_shapes import RowShape, WordShape, row_shapes
@@ -23,9 +23,9 @@ MAX_TURN = 0.15  # radians by which a word is turned against its row (assumed: 9
 MAX_SHEAR = 0.3  # x over y by which a word is sheared (assumed: 17 degrees)
 SCALES = (0.8, 1.25)  # bounds of the factor by which a word is scaled (assumed)
 MAX_ROW_SLOPE = 0.18  # radians; a row that is steeper was meant to slope (assumed: 10 degrees)
-MAX_SIZE_RATIO = 1.4
-"""Largest ratio of a row's x-height to that of the page at which it becomes that of the page; other
-rows are headings or notes (measured, lab notebook: neater ink)."""
+MAX_SIZE_RATIO = 1.5
+"""Largest ratio of a row's x-height to that of the page at which it becomes that of the page, but
+for headings (measured, lab notebook: neater ink)."""
 # Multiples of the usual gap between words of the page:
 MIN_GAP = 0.25  # a narrower gap is within a word that was read as two (assumed)
 MAX_GAP = 2.2  # a wider gap is one between columns (assumed)
@@ -48,14 +48,12 @@ class RowPlaces:
         words: the shapes of the units before.
         matrices: `(units, 2, 2)`.
         shifts: `(units, 2)`.
-        x_height: x-height of the row afterwards.
     """
 
     shape: RowShape
     words: list[WordShape]
     matrices: np.ndarray
     shifts: np.ndarray
-    x_height: float
 
     def moves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the x and y of the row's baseline at the edges of each unit, rising, in the level
@@ -86,10 +84,10 @@ def levelled(page: InkPage, text: PageText, strength: float = 1.0) -> tuple[InkP
     places = row_places(page, text)
     moves = dict(_mark_moves(page, text, [*places.values()]))
     for placed in places.values():
-        for unit, matrix, shift in zip(
-            placed.shape.units, placed.matrices, placed.shifts, strict=True
+        for numbers, matrix, shift in zip(
+            placed.shape.numbers, placed.matrices, placed.shifts, strict=True
         ):
-            for number in unit.strokes:
+            for number in numbers:
                 points = page.strokes[number].points
                 moves[number] = points @ matrix + shift - points
     strokes = list(page.strokes)
@@ -98,22 +96,22 @@ def levelled(page: InkPage, text: PageText, strength: float = 1.0) -> tuple[InkP
     new_page, rows = replace(page, strokes=tuple(strokes)), list(text.rows)
     for number, placed in places.items():
         words = list(rows[number].words)
-        for unit in placed.shape.units:
-            for index in unit.words:
-                words[index] = _moved(words[index], page, new_page, unit.strokes)
+        for unit, numbers in zip(placed.shape.words, placed.shape.numbers, strict=True):
+            for index in unit:
+                words[index] = _moved(words[index], page, new_page, numbers)
         rows[number] = replace(rows[number], words=tuple(words))
     return new_page, replace(text, rows=tuple(rows))
 
 
 def row_places(page: InkPage, text: PageText) -> dict[int, RowPlaces]:
     """Return the places of the units of each row of ink, by the row's number from 0."""
-    shapes = {n: shape for n, shape in enumerate(row_shapes(page, text.rows)) if shape.units}
+    shapes = {n: shape for n, shape in enumerate(row_shapes(page, text.rows)) if shape.words}
     places = {}
     for turn in {shape.row.turn for shape in shapes.values()}:
         alike = {n: shape for n, shape in shapes.items() if shape.row.turn == turn}
         downs = np.concatenate([shape.leans for shape in alike.values()])
         lean = weighted_median(*downs.T) if len(downs) else 0.0
-        lengths = np.array([len(shape.units) for shape in alike.values()])
+        lengths = np.array([len(shape.words) for shape in alike.values()])
         height = weighted_median(np.array([s.x_height for s in alike.values()]), lengths)
         words = {n: shape.shapes(lean) for n, shape in alike.items()}
         gaps = [_gaps(_spans(shape, words[n], lean)) for n, shape in alike.items()]
@@ -166,7 +164,7 @@ def _places(
     is_even = ~(shape.are_signs[:-1] | shape.are_signs[1:]) & (gaps >= MIN_GAP)
     is_wide = gaps > MAX_GAP
     is_usual = 1 / MAX_SIZE_RATIO < height / shape.x_height < MAX_SIZE_RATIO
-    height = height if is_usual else shape.x_height
+    height = height if is_usual and shape.row.mark != HEADING else shape.x_height
     origins = np.array([(word.x, word.baseline) for word in words])
     for _ in range(2):
         matrices = np.array([_matrix(word, lean, height) for word in words])
@@ -188,7 +186,7 @@ def _places(
     matrices = turned_back(np.eye(2), shape.angle) @ matrices @ back
     shifts = (targets - middle) @ back + turned_back(middle, -shape.angle)
     shifts -= (turned_back(origins, -shape.angle)[:, None] @ matrices)[:, 0]
-    return RowPlaces(shape, words, matrices, shifts, height)
+    return RowPlaces(shape, words, matrices, shifts)
 
 
 def _matrix(word: WordShape, lean: float, height: float) -> np.ndarray:

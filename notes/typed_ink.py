@@ -15,8 +15,6 @@ FONT_X_HEIGHT = 0.54  # x-height of sans-serif letters (DejaVu Sans: 0.547, Aria
 ASCENT = 0.9  # from the top of a typed text to its baseline (as in PDFs)
 CHARACTER_WIDTH = 0.6  # mean width of a character (DejaVu Sans)
 MIN_GAP = 0.25  # to the next word (assumed)
-TIGHT = 0.25
-"""Fraction of a row's words that may be smaller than the others for want of room (assumed)."""
 INK_LAYER = "ink"
 """Name of the layer of the ink that typed words replace."""
 
@@ -38,14 +36,12 @@ def typed(
     for number, shape in enumerate(row_shapes(page, text.rows)):
         new: list[PageWord] = []
         for index, content, size in _fitted(page, shape, has_doubts):
-            place = _typed(page, shape, index, content, size)
+            words.append(place := _typed(page, shape, index, content, size))
             right = place.x + CHARACTER_WIDTH * size * len(content)
-            read = [shape.row.words[k] for k in shape.units[index].words]
-            text_of_unit = " ".join(word.text for word in read if word.text)
+            sureness = min(shape.row.words[k].confidence for k in shape.words[index])
             box = place.x, place.y, right, place.y + size
-            new.append(PageWord(text_of_unit, box, min(word.confidence for word in read)))
-            words.append(place)
-            replaced.update(shape.units[index].strokes)
+            new.append(PageWord(shape.texts[index], box, sureness))
+            replaced.update(shape.numbers[index])
         if new:
             rows[number] = replace(shape.row, words=tuple(new), strokes=(), ink="")
     strokes = [stroke for n, stroke in enumerate(page.strokes) if n not in replaced]
@@ -69,17 +65,17 @@ def _above(page: InkPage, ink: list) -> InkPage:
 
 def _fitted(page: InkPage, shape: RowShape, has_doubts: bool) -> Iterator[tuple[int, str, float]]:
     """Yield the index of each unit of a row that is typed, what it says, and its font size."""
-    if not shape.units or shape.row.turn:
+    if not shape.words or shape.row.turn:
         return
     lefts = np.array([min(part[:, 0].min() for part in parts) for parts in shape.strokes])
     rooms = np.append(lefts[1:], page.width) - lefts
     rooms = np.where(rooms > 0, rooms, np.inf)  # the words overlap
     usual, contents, sizes = shape.x_height / FONT_X_HEIGHT, [], []
-    for unit, room in zip(shape.units, rooms, strict=True):
-        read = [shape.row.words[index] for index in unit.words]
+    for unit, room in zip(shape.words, rooms, strict=True):
+        read = [shape.row.words[index] for index in unit]
         contents.append(" ".join(w.marked if has_doubts else w.text for w in read if w.text))
         sizes.append(room / (CHARACTER_WIDTH * max(len(contents[-1]), 1) + MIN_GAP))
-    size = min(usual, float(np.quantile(sizes, TIGHT)))
+    size = min(usual, float(np.median(sizes)))  # of most words; those without room are smaller
     for index, (content, fitting) in enumerate(zip(contents, sizes, strict=True)):
         if content:
             yield index, content, min(size, fitting)
@@ -87,8 +83,8 @@ def _fitted(page: InkPage, shape: RowShape, has_doubts: bool) -> Iterator[tuple[
 
 def _typed(page: InkPage, shape: RowShape, index: int, content: str, size: float) -> TypedText:
     """Return a unit as typed text on the baseline of its row."""
-    lines = [shape.line(number, shape.x_height)[0] for number in range(len(shape.units))]
+    lines = [shape.line(number, shape.x_height)[0] for number in range(len(shape.words))]
     left, baseline = min(part[:, 0].min() for part in shape.strokes[index]), np.median(lines)
     x, y = turned_back(np.array([[left, baseline]]), -shape.angle)[0].tolist()
-    stroke = page.strokes[shape.units[index].strokes[0]]
+    stroke = page.strokes[shape.numbers[index][0]]
     return TypedText(content, x, y - ASCENT * size, size, stroke.colour, stroke.layer)

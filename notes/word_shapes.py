@@ -38,18 +38,6 @@ LEAN_PRIOR = 1.0  # for the lean (measured, lab notebook: neater ink)
 SLOPE_PRIOR = 8.0  # for the slope (measured, lab notebook: neater ink)
 
 
-class WordUnit(NamedTuple):
-    """Words of a row that move together, mostly one: no stroke runs from one unit to another.
-
-    Attributes:
-        words: indices of the words in their row.
-        strokes: numbers on the page of the strokes.
-    """
-
-    words: list[int]
-    strokes: list[int]
-
-
 class WordShape(NamedTuple):
     """What a unit looks like in its level row, in the units of the page.
 
@@ -69,8 +57,8 @@ class WordShape(NamedTuple):
 
 
 class _Turns(NamedTuple):
-    """The turning points of the pen in y: lower and upper ends of segments, `(segments, 2)` each,
-    and the lean and the height of each downstroke, `(downstrokes, 2)`."""
+    """Lower and upper ends of the pen's way up or down, `(segments, 2)` each, and the lean and the
+    height of each downstroke, `(downstrokes, 2)`."""
 
     low: np.ndarray
     high: np.ndarray
@@ -79,27 +67,33 @@ class _Turns(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RowShape:
-    """A row of ink with its units of words, from the left.
+    """A row of ink with its units: words that move together, mostly one, as no stroke runs from one
+    unit to another.
 
     Attributes:
         row: the row.
-        units: units of words that have ink.
-        strokes: positions of each unit's strokes, turned so that the row is level.
+        words: indices in the row of each unit's words.
+        numbers: numbers on the page of each unit's strokes.
+        strokes: positions of these strokes, turned so that the row is level.
         angle: by which the row was turned back, with its quarter turns, in radians.
     """
 
     row: PageRow
-    units: list[WordUnit]
+    words: list[list[int]]
+    numbers: list[list[int]]
     strokes: list[list[np.ndarray]]
     angle: float
 
     @property
     def are_signs(self) -> np.ndarray:
         """Whether each unit has neither a letter nor a digit, `(units,)`."""
-        return np.array([not any(map(str.isalnum, self._text(unit))) for unit in self.units])
+        return np.array([not any(map(str.isalnum, text)) for text in self.texts])
 
-    def _text(self, unit: WordUnit) -> str:
-        return "".join(self.row.words[index].text for index in unit.words)
+    @property
+    def texts(self) -> list[str]:
+        """The text of each unit."""
+        read = ([self.row.words[index].text for index in words] for words in self.words)
+        return [" ".join(filter(None, texts)) for texts in read]
 
     @cached_property
     def _turns(self) -> list[_Turns]:
@@ -122,8 +116,7 @@ class RowShape:
         """The median x-height of the units, by the turning points that are not of tall or deep
         letters."""
         heights = []
-        for unit, turns in zip(self.units, self._turns, strict=True):
-            text = self._text(unit)
+        for text, turns in zip(self.texts, self._turns, strict=True):
             low, high = np.sort(turns.low[:, 1]), np.sort(turns.high[:, 1])
             low, high = low[: len(low) - _count(text, DEEP)], high[_count(text, TALL) :]
             if len(low) and len(high):
@@ -149,7 +142,7 @@ class RowShape:
 
     def shapes(self, usual_lean: float) -> list[WordShape]:
         """Return the shape of each unit; without downstrokes it has the usual lean."""
-        return [self._shape(number, usual_lean) for number in range(len(self.units))]
+        return [self._shape(number, usual_lean) for number in range(len(self.words))]
 
     @property
     def leans(self) -> np.ndarray:
@@ -167,7 +160,8 @@ class RowShape:
         if len(low):
             mean = np.median(_level(low, x, slope))
             baseline += (mean - baseline) * len(low) / (len(low) + LINE_PRIOR)
-        if count := min(len(low), len(high)):
+        has_x_height = any(c.isalnum() and c not in TALL for c in self.texts[number])
+        if has_x_height and (count := min(len(low), len(high))):
             ratio = (mean - np.median(_level(high, x, slope))) / unit
             height *= max(ratio, MAX_OFF) ** (count / (count + HEIGHT_PRIOR))
         if num_down:
@@ -182,8 +176,9 @@ def row_shapes(page: InkPage, rows: Sequence[PageRow]) -> list[RowShape]:
     turned, angles = [], np.zeros(len(rows))
     for number, row in enumerate(rows):
         turn, units = row.turn * np.pi / 2, _units(page, row)
-        parts = [[turned_back(page.strokes[n].points, turn) for n in u.strokes] for u in units]
-        turned.append(RowShape(row, units, parts, turn))
+        numbers = [strokes for _, strokes in units]
+        parts = [[turned_back(page.strokes[n].points, turn) for n in part] for part in numbers]
+        turned.append(RowShape(row, [words for words, _ in units], numbers, parts, turn))
         angles[number] = baseline_angle(from_strokes([*chain(*parts)])) if parts else np.nan
     usual = 0.0 if np.isnan(angles).all() else float(np.nanmedian(angles))
     shapes = []
@@ -197,8 +192,8 @@ def _count(text: str, letters: str) -> int:
     return sum(character in letters for character in text)
 
 
-def _units(page: InkPage, row: PageRow) -> list[WordUnit]:
-    """Return the units of a row's words."""
+def _units(page: InkPage, row: PageRow) -> list[tuple[list[int], list[int]]]:
+    """Return the indices of the words of each unit of a row, and the numbers of its strokes."""
     owners = stroke_owners(page, row)
     boxes = np.array([word.box for word in row.words])
     first = np.arange(len(row.words))  # index of the first word of each word's unit
@@ -218,7 +213,7 @@ def _units(page: InkPage, row: PageRow) -> list[WordUnit]:
         pairs = zip(row.strokes, owners, strict=True)
         strokes = [number for number, owner in pairs if first[owner] == start]
         if strokes:
-            units.append(WordUnit(words, strokes))
+            units.append((words, strokes))
     return units
 
 

@@ -19,7 +19,7 @@ BOX = np.array([[0.0, 0.0], [0.0, -1.0], [6.0, -1.0], [6.0, 0.0]])
 
 def places_on(page, text):
     (shape,) = row_shapes(page, text.rows)
-    return [_Place(0, number, shape, number) for number in range(len(shape.units))]
+    return [_Place(0, number, shape, number) for number in range(len(shape.words))]
 
 
 def written(width=6.0, text="nunnun"):
