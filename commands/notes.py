@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,13 +21,14 @@ import notes
 from base.pretrained import resolve_checkpoint
 from commands import network_options, search_options
 from commands.network_options import Networks
-from commands.options import Parser
+from commands.options import Parser, number
 from commands.search_options import SearchOptions
 from data_loader.sources.parsing import first_of
 from utils.checks import DataError, UserError, described, printable
 from utils.files import prepare_output
 from utils.page.page import INK_KINDS
 
+INK_FORMS = ("keep", "typed", "level", "fair")
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
 MAX_KINDS = 12  # kinds of items that a message lists (assumed)
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
@@ -63,6 +64,14 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--undo", metavar=address, help=undo, **many)
     any_pdf = "save notes also over PDFs outside the note's folder; a note may name any PDF"
     parser.add_argument("--any-pdf", action="store_true", help=any_pdf)
+    ink = "what stands at the words of --output: their ink as it is (default); typed text; level: "
+    ink += "their ink, moved a little so that rows are level, and sizes, slants and gaps even; "
+    ink += "fair: sure words written anew in the same hand, the others level"
+    parser.add_argument("--ink", choices=INK_FORMS, default="keep", help=ink)
+    kept = "keep the ink that --ink typed replaces, in a layer of its own"
+    parser.add_argument("--keep-ink", action="store_true", help=kept)
+    strength = "how even --ink level and fair make ink, from 0 (not at all) to 1 (default: 1)"
+    parser.add_argument("--strength", type=number(float, 0, 1), metavar="S", help=strength)
     prose = "join the rows of texts and Markdown to paragraphs, and leave out question marks"
     parser.add_argument("--prose", action="store_true", help=prose)
     watch = f"go on: look every {POLL_SECONDS:g} s, and do the same with notes that have changed"
@@ -116,6 +125,7 @@ def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace
 def _use(arguments: argparse.Namespace, library: "notes.Library", reading: "_Reading") -> None:
     """Do what the options say with notes that are read."""
     output, form = arguments.output, notes.TextForm(arguments.prose, arguments.numbers)
+    in_form = partial(notes.in_form, form=ink_form_of(arguments), rewrite=_rewriting(arguments))
     if arguments.search:
         _print_hits(library, {note.name: reading.files[note.name] for note in reading}, arguments)
     elif arguments.corrections:
@@ -123,11 +133,12 @@ def _use(arguments: argparse.Namespace, library: "notes.Library", reading: "_Rea
     elif arguments.lines:
         print(f"{arguments.lines}  ({notes.save_lines(reading, arguments.lines)} lines)")
     elif output and output.file:
-        if read_notes := [*reading]:
+        if read_notes := [*map(in_form, reading)]:
             _save(library, read_notes, output.file, form)
     elif output:
-        folder = output.folder
-        _save_each(library, reading, folder, arguments.format, form, is_single=reading.is_single)
+        folder, read_notes = output.folder, map(in_form, reading)
+        is_single = reading.is_single
+        _save_each(library, read_notes, folder, arguments.format, form, is_single=is_single)
     else:
         for note in reading:
             title = f"# {printable(note.name)}\n" * (len(reading.files) > 1)
@@ -152,12 +163,46 @@ def check(arguments: argparse.Namespace) -> None:
     for name in ("correct", "undo"):
         if getattr(arguments, name) and path.is_dir():
             raise UserError(f"--{name} is for a file; {path} is a folder")
+    if arguments.ink != "keep" and not output:
+        raise UserError(f"--ink {arguments.ink} is for --output, which is not given")
+    if arguments.keep_ink and arguments.ink != "typed":
+        raise UserError("--keep-ink is for --ink typed")
+    if arguments.strength is not None and arguments.ink not in ("level", "fair"):
+        raise UserError("--strength is for --ink level or fair")
+    suffix = output and (output.file.suffix.lower() if output.file else arguments.format)
+    if arguments.ink == "typed" and suffix == ".inkml":
+        raise UserError("--ink typed: InkML has no typed text; name .xopp, .excalidraw or .pdf")
     if arguments.search is not None and not arguments.search.split():
         raise UserError("--search: no words")
     if arguments.lines:
         prepare_output(arguments.lines, "--lines")
     for address in (*(address for address, _ in arguments.correct), *arguments.undo):
         network_options.word_address(address)
+
+
+def ink_form_of(arguments: argparse.Namespace) -> "notes.InkForm":
+    """Return what stands at a word, as the options say."""
+    strength = 1.0 if arguments.strength is None else arguments.strength
+    return notes.InkForm(arguments.ink, arguments.keep_ink, strength, not arguments.prose)
+
+
+def _rewriting(arguments: argparse.Namespace) -> "notes.Rewriting | None":
+    """Return what writes words of a page anew, and prints them, for --ink fair."""
+    if arguments.ink != "fair":
+        return None
+    from commands.fair import FairCopies  # slow to import
+
+    copies = FairCopies(arguments.device)
+
+    def rewrite(
+        page: "notes.InkPage", text: "notes.PageText", name: str, number: int
+    ) -> "tuple[notes.InkPage, notes.PageText]":
+        new_page, new_text, words = copies.rewritten(page, text)
+        for row, word, content in words:
+            tqdm.write(f"{printable(name)}\t{number}:{row}:{word}\t{content}")
+        return new_page, new_text
+
+    return rewrite
 
 
 def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:
@@ -281,9 +326,9 @@ def _print_hits(
 ) -> None:
     """Print each place of notes where words probably stand, then those where similar words do."""
     hits, similar = library.search(arguments.search, files)
-    for number, hit in enumerate((*hits, *similar)):
+    for index, hit in enumerate((*hits, *similar)):
         address = f"{hit.page_number}:{hit.row_number}:{hit.word_number}"
-        confidence = f"{hit.confidence:.2f}" if number < len(hits) else "perhaps"
+        confidence = f"{hit.confidence:.2f}" if index < len(hits) else "perhaps"
         tqdm.write(f"{printable(hit.name)}\t{address}\t{confidence}\t{hit.text}")
     if not hits:
         print(f"no row has {arguments.search!r}", file=sys.stderr)

@@ -8,12 +8,15 @@ notes.save([note], Path("diary.pdf"))
 from utils.lazy import importer
 
 _HOMES = {
+    "InkForm": "ink_form",
     "InkPage": "ink_page",
     "Library": "reading_cache",
     "Note": "page_text",
     "PageText": "page_text",
+    "Rewriting": "ink_form",
     "TextForm": "exporting",
     "file_state": "formats",
+    "in_form": "ink_form",
     "note_files": "formats",
     "read_page": "reading",
     "read_pages": "formats",

@@ -115,14 +115,20 @@ class Corrections:
 
 
 def word_inks(page: InkPage, row: PageRow) -> list[dict[str, int]]:
-    """Return the ink of each word of a row: its strokes are those in its box, or nearest to it."""
+    """Return the ink of each word of a row, see `stroke_owners`."""
     inks: list[dict[str, int]] = [{} for _ in row.words]
-    boxes = np.array([word.box for word in row.words])
-    for number in row.strokes:
+    for number, owner in zip(row.strokes, stroke_owners(page, row), strict=True):
         points = page.strokes[number].points
-        owner = _owner(boxes, (*points.min(axis=0), *points.max(axis=0)))
         inks[owner][stroke_digest(points)] = len(points)
     return inks
+
+
+def stroke_owners(page: InkPage, row: PageRow) -> list[int]:
+    """Return the index of the word of each stroke of a row: the stroke is in the word's box, or
+    nearest to it."""
+    boxes = np.array([word.box for word in row.words])
+    points = (page.strokes[number].points for number in row.strokes)
+    return [_owner(boxes, (*p.min(axis=0), *p.max(axis=0))) for p in points]
 
 
 def longest(ink: Ink) -> str:

@@ -59,6 +59,12 @@ def test_a_diary_is_read_saved_searched_and_corrected(tmp_path, cache, capsys):
     (page,) = PdfReader(tmp_path / "diary.pdf").pages
     assert page.extract_text().split() == " ".join(read).replace("(?)", "").split()
 
+    for ink in ("level", "typed"):
+        use("notes", diary, "--ink", ink, "--output", tmp_path / f"{ink}.pdf")
+        (page,) = PdfReader(tmp_path / f"{ink}.pdf").pages
+        assert page.extract_text().split() == " ".join(read).replace("(?)", "").split()
+    capsys.readouterr()
+
     use("notes", tmp_path / "notes", "--search", "quick brown")
     found = capsys.readouterr().out.splitlines()[-1].split("\t")
     assert found[:2] == ["diary.xopp", "1:1:2"] and 0 < float(found[2]) < 1
@@ -176,6 +182,11 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("a.inkml", "--correct", "1:1", "x"), "'1:1': the numbers of a page, a row and a word"),
         (("a.inkml", "--output", "a.inkml"), "would replace the notes"),
         (("a.inkml", "--lines", "a.inkml"), "would replace the notes"),
+        (("a.inkml", "--ink", "level"), "--ink level is for --output, which is not given"),
+        (("a.inkml", "--output", "b.pdf", "--keep-ink"), "--keep-ink is for --ink typed"),
+        (("a.inkml", "--output", "b.pdf", "--strength", "1"), "--strength is for --ink level or"),
+        (("a.inkml", "--output", "b.pdf", "--strength", "2"), "2"),
+        (("a.inkml", "--output", "b.inkml", "--ink", "typed"), "InkML has no typed text"),
         (("a.inkml", "--output", "a.png"), "a folder is needed, or a file that ends in .pdf"),
         (("a.inkml", "--search", " "), "--search: no words"),
         (("empty",), "empty: no notes in this folder"),

@@ -1,0 +1,96 @@
+"""Measures how much neater the ink of a page becomes, and whether it is read as well as before.
+
+The pages are forms of IAM-OnDB. The words are those that were read; their slopes, x-heights and
+gaps are measured by `utils.hand_measures`, which takes no part in making them even.
+"""
+
+import argparse
+import math
+import sys
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.measures import main
+from benchmarks.pages import forms
+from commands import network_options
+from commands.options import Parser
+from model.recognition.error_rates import rates
+from notes.ink_page import InkPage, PageStroke, page_around
+from notes.neat import levelled
+from notes.page_text import PageText
+from notes.reading import read_page
+from notes.word_shapes import row_shapes
+from utils.hand_measures import baseline_angle, gaps, median_lean, x_heights
+from utils.ink import from_strokes, x_height
+
+EVERYWHERE = np.array([-np.inf, np.inf])
+MEASURES = {
+    "row": "slope of the rows, absolute degrees",
+    "slope": "slope of words against their row, absolute degrees",
+    "x-height": "spread of the words' x-heights on a page, as a fraction of the median",
+    "slant": "spread of the words' slants on a page, degrees",
+    "gap": "spread of the gaps between words on a page, in x-heights",
+}
+
+
+def neatness(page: InkPage, text: PageText) -> dict[str, float]:
+    """Return the measures of a page: medians of slopes; spreads are the distance of the quartiles,
+    scaled to the standard deviation of a normal distribution."""
+    values: dict[str, list[float]] = {name: [] for name in MEASURES}
+    for shape in row_shapes(page, text.rows):
+        words = [
+            part for part, sign in zip(shape.strokes, shape.are_signs, strict=True) if not sign
+        ]
+        if not words:
+            continue
+        row = from_strokes([*chain(*words)])
+        angle, lean = baseline_angle(row), np.nan_to_num(median_lean(row))
+        values["row"].append(abs(math.degrees(shape.angle - shape.row.turn * math.pi / 2)))
+        for ink in map(from_strokes, words):
+            values["slope"].append(abs(math.degrees(baseline_angle(ink) - angle)))
+            values["x-height"].append(float(x_heights(ink, EVERYWHERE)[0]))
+            values["slant"].append(math.degrees(math.atan(median_lean(ink))))
+        values["gap"] += (gaps([*map(np.concatenate, words)], lean)[0] / x_height(row)).tolist()
+    measured = {name: np.array(v)[~np.isnan(v)] for name, v in values.items()}
+    medians = {name: float(np.median(v)) for name, v in measured.items()}
+    low, high = ({n: np.quantile(v, q) for n, v in measured.items()} for q in (0.25, 0.75))
+    spreads = {name: float(high[name] - low[name]) / 1.349 for name in measured}
+    spreads["x-height"] /= medians["x-height"]
+    return spreads | {name: medians[name] for name in ("row", "slope")}
+
+
+def text_of(text: PageText) -> str:
+    """Return the text of a page on one line."""
+    return " ".join(row.text for row in text.rows)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the mean of each measure over the pages, and the character error rate, by strength."""
+    reader = network_options.Networks.of(arguments).reader(arguments.resume)
+    pages = forms(arguments.data)
+    pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]
+    inks = [page_around(map(PageStroke, page.strokes)) for page in pages]
+    texts = [read_page(ink, reader) for ink in inks]
+    truths = [" ".join(page.texts) for page in pages]
+    print(f"{len(pages)} pages\nstrength  " + "".join(f"{name:>10}" for name in (*MEASURES, "CER")))
+    for strength in (0.0, *arguments.strength):
+        new = [levelled(*page, strength) for page in zip(inks, texts, strict=True)]
+        measured = [neatness(*page) for page in new]
+        means = [np.mean([page[name] for page in measured]) for name in MEASURES]
+        read = [text_of(read_page(ink, reader)) for ink, _ in new]
+        means.append(100 * rates(zip(truths, read, strict=True))["cer"])
+        print(f"{strength:<10g}" + "".join(f"{mean:>10.3f}" for mean in means), flush=True)
+
+
+if __name__ == "__main__":
+    parser = Parser(description=" ".join(__doc__.split()))
+    network_options.add_network(parser, default="reader")
+    parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
+    parser.add_argument("--pages", type=int, default=25, help="number of forms, evenly chosen")
+    strength = "strengths that are measured, beside 0 (default: 1)"
+    parser.add_argument("--strength", type=float, nargs="+", default=[1.0], help=strength)
+    main(run, parser)

@@ -1,0 +1,283 @@
+"""Makes the ink of a page neater: rows level; x-heights, slants and gaps of words even.
+
+Each word is moved, turned, sheared and scaled as a whole, so that no letter changes. What is in no
+row stays where it is, except for what belongs to words: underlines, highlighters, crossed-out words
+and the marks of lists go with the words beside them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
+
+import numpy as np
+
+from notes.ink_page import InkPage
+from notes.page_text import HEADING, Box, PageText, PageWord
+from notes.rows import CROSSED_OUT, UNDERLINE
+from notes.structure import LIST_MARK, find_structure
+from notes.word_shapes import RowShape, WordShape, row_shapes
+from utils.ink import turned_back, weighted_median
+
+MAX_TURN = 0.15  # radians by which a word is turned against its row (assumed: 9 degrees)
+MAX_SHEAR = 0.3  # x over y by which a word is sheared (assumed: 17 degrees)
+SCALES = (0.8, 1.25)  # bounds of the factor by which a word is scaled (assumed)
+MAX_ROW_SLOPE = 0.18  # radians; a row that is steeper was meant to slope (assumed: 10 degrees)
+MAX_SIZE_RATIO = 1.5
+"""Largest ratio of a row's x-height to that of the page at which it becomes that of the page, but
+for headings (measured, lab notebook: neater ink)."""
+# Multiples of the usual gap between words of the page:
+MIN_GAP = 0.25  # a narrower gap is within a word that was read as two (assumed)
+MAX_GAP = 2.2  # a wider gap is one between columns (assumed)
+LEAST_GAP = 0.8  # a row whose even gaps would be narrower is written smaller (assumed)
+WIDTHS = (0.8, 1.15)
+"""Bounds of a row's width, as a fraction of its width before; it ends no further to the right than
+the rows above and below (assumed)."""
+# In x-heights:
+MARK_DEPTHS = {UNDERLINE: 0.5, CROSSED_OUT: -0.5, LIST_MARK: -0.5, "highlighter": -0.5}
+"""Where what belongs to words is expected, from the row's baseline downwards (assumed)."""
+MAX_MARK_DISTANCE = (8.0, 2.5)  # beside and above or below that place (assumed)
+
+
+@dataclass(frozen=True, eq=False)
+class RowPlaces:
+    """Where the units of a row stand before, and where they go: `points @ matrix + shift`.
+
+    Attributes:
+        shape: the row before.
+        words: the shapes of the units before.
+        matrices: `(units, 2, 2)`.
+        shifts: `(units, 2)`.
+    """
+
+    shape: RowShape
+    words: list[WordShape]
+    matrices: np.ndarray
+    shifts: np.ndarray
+
+    def moves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the x and y of the row's baseline at the edges of each unit, rising, in the level
+        row, `(2 units,)` each, and by what it moves there on the page, `(2 units, 2)`."""
+        ends, moves = [], []
+        for strokes, word, *place in zip(
+            self.shape.strokes, self.words, self.matrices, self.shifts, strict=True
+        ):
+            x = np.array(_edges(np.concatenate(strokes)[:, 0]))
+            ends.append(np.column_stack([x, word.baseline + word.slope * (x - word.x)]))
+            points = turned_back(ends[-1], -self.shape.angle)
+            moves.append(points @ place[0] + place[1] - points)
+        points = np.concatenate(ends)
+        order = points[:, 0].argsort()
+        return *points[order].T, np.concatenate(moves)[order]
+
+
+def levelled(page: InkPage, text: PageText, strength: float = 1.0) -> tuple[InkPage, PageText]:
+    """Return a page with neater ink, and its text with the words' new boxes.
+
+    Args:
+        page: a page.
+        text: the text of the page.
+        strength: how far all goes, from 0, where nothing changes, to 1.
+    """
+    if not strength:
+        return page, text
+    places = row_places(page, text)
+    moves = dict(_mark_moves(page, text, [*places.values()]))
+    for placed in places.values():
+        for numbers, matrix, shift in zip(
+            placed.shape.numbers, placed.matrices, placed.shifts, strict=True
+        ):
+            for number in numbers:
+                points = page.strokes[number].points
+                moves[number] = points @ matrix + shift - points
+    strokes = list(page.strokes)
+    for number, move in moves.items():
+        strokes[number] = replace(strokes[number], points=strokes[number].points + strength * move)
+    new_page, rows = replace(page, strokes=tuple(strokes)), list(text.rows)
+    for number, placed in places.items():
+        words = list(rows[number].words)
+        for unit, numbers in zip(placed.shape.words, placed.shape.numbers, strict=True):
+            for index in unit:
+                words[index] = _moved(words[index], page, new_page, numbers)
+        rows[number] = replace(rows[number], words=tuple(words))
+    return new_page, replace(text, rows=tuple(rows))
+
+
+def row_places(page: InkPage, text: PageText) -> dict[int, RowPlaces]:
+    """Return the places of the units of each row of ink, by the row's number from 0."""
+    shapes = {n: shape for n, shape in enumerate(row_shapes(page, text.rows)) if shape.words}
+    places = {}
+    for turn in {shape.row.turn for shape in shapes.values()}:
+        alike = {n: shape for n, shape in shapes.items() if shape.row.turn == turn}
+        downs = np.concatenate([shape.leans for shape in alike.values()])
+        lean = weighted_median(*downs.T) if len(downs) else 0.0
+        lengths = np.array([len(shape.words) for shape in alike.values()])
+        height = weighted_median(np.array([s.x_height for s in alike.values()]), lengths)
+        words = {n: shape.shapes(lean) for n, shape in alike.items()}
+        gaps = [_gaps(_spans(shape, words[n], lean)) for n, shape in alike.items()]
+        relative = [g / shape.x_height for g, shape in zip(gaps, alike.values(), strict=True)]
+        gap = float(np.median(np.concatenate(relative))) if sum(map(len, gaps)) else 0.0
+        edges = {
+            n: _edges(turned_back(points_of(page, shape.row.strokes), turn * np.pi / 2)[:, 0])
+            for n, shape in alike.items()
+        }
+        for n, shape in alike.items():
+            usual = lean, height, gap
+            places[n] = _places(shape, words[n], usual, _room(edges[n], edges.values()))
+    return places
+
+
+def _room(span: tuple[float, float], others: Iterable[tuple[float, float]]) -> float:
+    """Return by how much a row may become wider: it ends no further to the right than the rows that
+    are above or below most of it. Rows are given by their left and right edges."""
+    left, right = span
+    ends = (e for s, e in others if min(e, right) - max(s, left) >= (right - left) / 2)
+    return max(ends) - right
+
+
+def _edges(x: np.ndarray) -> tuple[float, float]:
+    return float(x.min()), float(x.max())
+
+
+def _spans(shape: RowShape, words: Sequence[WordShape], lean: float) -> np.ndarray:
+    """Return the left and right edge of each unit where letters are made upright, `(units, 2)`."""
+    all_points = map(np.concatenate, shape.strokes)
+    leans = (
+        points[:, 0] + lean * (points[:, 1] - word.baseline)
+        for points, word in zip(all_points, words, strict=True)
+    )
+    return np.array([*map(_edges, leans)])
+
+
+def _gaps(spans: np.ndarray) -> np.ndarray:
+    return spans[1:, 0] - spans[:-1, 1]
+
+
+def _places(
+    shape: RowShape, words: list[WordShape], usual: tuple[float, float, float], room: float
+) -> RowPlaces:
+    """Return the places of a row's units. The `usual` lean, x-height and gap, this in x-heights,
+    are those of the page; the row becomes wider by `room` at most."""
+    lean, height, gap = usual
+    spans = _spans(shape, words, lean)
+    gaps = _gaps(spans) / (gap * shape.x_height or 1.0)
+    is_even = ~(shape.are_signs[:-1] | shape.are_signs[1:]) & (gaps >= MIN_GAP)
+    is_wide = gaps > MAX_GAP
+    is_usual = 1 / MAX_SIZE_RATIO < height / shape.x_height < MAX_SIZE_RATIO
+    height = height if is_usual and shape.row.mark != HEADING else shape.x_height
+    origins = np.array([(word.x, word.baseline) for word in words])
+    for _ in range(2):
+        matrices = np.array([_matrix(word, lean, height) for word in words])
+        drawn = [
+            (np.concatenate(strokes) - origin) @ matrix @ [1.0, lean]
+            for strokes, origin, matrix in zip(shape.strokes, origins, matrices, strict=True)
+        ]
+        edges = np.array([*map(_edges, drawn)])
+        limits = gap * height, room
+        lefts, fraction = _lefts(spans, np.ptp(edges, axis=1), limits, is_even, is_wide)
+        height *= min(fraction, 1.0)
+    # Back onto the page: the row's middle stays; the row is level unless it is steep.
+    baseline = np.average(origins[:, 1], weights=np.ptp(spans, axis=1) + 1e-9)
+    middle = np.array([(spans.min() + spans.max()) / 2, baseline])
+    targets = np.column_stack([lefts - edges[:, 0], np.full(len(words), baseline)])
+    turn = shape.row.turn * np.pi / 2
+    is_steep = abs(shape.angle - turn) > MAX_ROW_SLOPE
+    back = turned_back(np.eye(2), -(shape.angle if is_steep else turn))
+    matrices = turned_back(np.eye(2), shape.angle) @ matrices @ back
+    shifts = (targets - middle) @ back + turned_back(middle, -shape.angle)
+    shifts -= (turned_back(origins, -shape.angle)[:, None] @ matrices)[:, 0]
+    return RowPlaces(shape, words, matrices, shifts)
+
+
+def _matrix(word: WordShape, lean: float, height: float) -> np.ndarray:
+    """Return the matrix that gives a unit a level baseline, a lean and an x-height, `(2, 2)`."""
+    turn = np.clip(np.arctan(word.slope), -MAX_TURN, MAX_TURN)
+    shear = np.clip(word.lean - lean, -MAX_SHEAR, MAX_SHEAR)
+    scale = np.clip(height / word.x_height, *SCALES)
+    return scale * turned_back(np.eye(2), turn) @ [[1.0, 0.0], [shear, 1.0]]
+
+
+def _lefts(
+    spans: np.ndarray,
+    widths: np.ndarray,
+    limits: tuple[float, float],
+    is_even: np.ndarray,
+    is_wide: np.ndarray,
+) -> tuple[np.ndarray, float]:
+    """Return the new left edge of each unit of a row, `(units,)`, and the fraction of the `widths`
+    at which all have room.
+
+    Args:
+        spans: left and right edge of each unit before, `(units, 2)`.
+        widths: new width of each unit.
+        limits: the usual gap between words, and the room behind the row.
+        is_even, is_wide: whether each gap becomes even, and whether the unit behind it stays where
+            it was, `(units - 1,)`; other gaps stay as wide as they were.
+    """
+    (usual, room), gaps, lefts, fraction = limits, _gaps(spans), spans[:, 0].copy(), np.inf
+    starts = np.flatnonzero(np.append(True, is_wide))
+    for start, stop in pairwise([*starts.tolist(), len(widths)]):
+        inner, evens = gaps[start : stop - 1], is_even[start : stop - 1]
+        width, drawn = spans[stop - 1, 1] - spans[start, 0], widths[start:stop].sum()
+        count, kept = np.count_nonzero(evens), drawn + inner[~evens].sum()
+        most = min(WIDTHS[1] * width, width + room) if stop == len(widths) else width
+        fraction = min(fraction, 1 - (kept + LEAST_GAP * usual * count - most) / max(drawn, 1e-9))
+        if count:
+            even = np.clip(usual, (WIDTHS[0] * width - kept) / count, (most - kept) / count)
+            inner = np.where(evens, max(even, LEAST_GAP * usual), inner)
+        steps = np.append(0.0, widths[start : stop - 1] + inner)
+        lefts[start:stop] = spans[start, 0] + np.cumsum(steps)
+    return lefts, fraction
+
+
+def _moved(word: PageWord, page: InkPage, new_page: InkPage, numbers: Sequence[int]) -> PageWord:
+    """Return a word with the box of the points of its strokes that were in its box before."""
+    before, after = (points_of(each, numbers) for each in (page, new_page))
+    left, top, right, bottom = word.box
+    inside = ((before >= (left, top)) & (before <= (right, bottom))).all(axis=1)
+    return replace(word, box=box_of(after[inside] if inside.any() else after))
+
+
+def points_of(page: InkPage, numbers: Iterable[int]) -> np.ndarray:
+    """Return the points of strokes of a page, `(points, 2)`."""
+    return np.concatenate([page.strokes[number].points for number in numbers])
+
+
+def box_of(points: np.ndarray) -> Box:
+    """Return the box around points `(n, 2)`."""
+    return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+
+
+def _mark_moves(
+    page: InkPage, text: PageText, places: Sequence[RowPlaces]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the number of each stroke that goes with words, and the move of each of its points."""
+    rows = [(placed.shape, *placed.moves()) for placed in places]
+    for number, kind in _kinds(page, text).items():
+        points, best = page.strokes[number].points, np.inf
+        for shape, x, y, moves in rows:
+            level = turned_back(points, shape.angle)
+            middle, depth = level.mean(axis=0), MARK_DEPTHS[kind] * shape.x_height
+            beside = max(x[0] - middle[0], middle[0] - x[-1], 0.0) / shape.x_height
+            above = abs(middle[1] - depth - np.interp(middle[0], x, y)) / shape.x_height
+            if above < best and beside < MAX_MARK_DISTANCE[0] and above < MAX_MARK_DISTANCE[1]:
+                # A line follows the words along it, other strokes go as they are.
+                at = level[:, 0] if kind in (UNDERLINE, "highlighter") else middle[:1]
+                best = above
+                nearest = np.column_stack([np.interp(at, x, move) for move in moves.T])
+        if best < np.inf:
+            yield number, nearest + np.zeros_like(points)
+
+
+def _kinds(page: InkPage, text: PageText) -> Mapping[int, str]:
+    """Return the kind of each stroke of a page that goes with words but is in no row."""
+    kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes)}
+    turns = Counter[int]()
+    for row in text.rows:
+        turns.update(dict.fromkeys(row.strokes, row.turn))
+    pens = [number for number, tool in kinds.items() if tool == "pen"]
+    if {*pens} != {*chain(*(row.strokes for row in text.rows))}:
+        strokes = [page.strokes[number].points for number in pens]
+        _, found = find_structure(strokes, np.array([turns[number] for number in pens]))
+        kinds |= {pens[index]: kind for index, kind in found.items()}
+    return {number: kind for number, kind in kinds.items() if kind in MARK_DEPTHS}

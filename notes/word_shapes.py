@@ -1,0 +1,259 @@
+"""Measures the words of a row of ink: where each stands, how it slopes and leans, how high it is.
+
+A short word shows little of this. So each measure is drawn towards that of the row around the word,
+the more, the fewer turning points of the pen it was taken from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+
+from notes.corrections import stroke_owners
+from notes.ink_page import InkPage
+from notes.page_text import PageRow
+from utils.hand_measures import FLAT, MAX_SLANT, baseline_angle
+from utils.ink import from_strokes, turned_back, vertical_segments, weighted_median, x_height
+
+# Lengths in x-heights.
+INNER = 0.35
+"""Quantile of the turning points at the x-height: more than half of those that are no letter's top
+or foot are between the lines (assumed)."""
+REACH = 6.0  # from the middle of a word to the row around it (assumed: two words on either side)
+MAX_OFF = 0.45  # from a turning point to the line that it may be on (assumed: less to a descender)
+MIN_SPAN = 1.0  # between two turning points whose slope is measured (assumed)
+MIN_DOWNSTROKE = 0.5  # height of a downstroke that shows a lean (as in `median_lean`)
+TALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜbdfhkltß0123456789ij'\"!?()"
+"""Characters whose highest turning point is above the x-height."""
+DEEP = "gjpqyfQ,;()"
+"""Characters whose lowest turning point is below the baseline."""
+MAX_ENDS = 300  # turning points of a line whose slope is measured (assumed)
+# Number of turning points at which a word's own measure has half of the weight:
+LINE_PRIOR = 1.0  # for the baseline (measured, lab notebook: neater ink)
+HEIGHT_PRIOR = 2.0  # for the x-height (measured, lab notebook: neater ink)
+LEAN_PRIOR = 1.0  # for the lean (measured, lab notebook: neater ink)
+SLOPE_PRIOR = 8.0  # for the slope (measured, lab notebook: neater ink)
+
+
+class WordShape(NamedTuple):
+    """What a unit looks like in its level row, in the units of the page.
+
+    Attributes:
+        x: middle of the unit.
+        baseline: y of the baseline in the middle.
+        slope: of the baseline, y over x, positive if it falls to the right.
+        x_height: height of the letters without ascenders.
+        lean: how far downstrokes lean to the right, x over y.
+    """
+
+    x: float
+    baseline: float
+    slope: float
+    x_height: float
+    lean: float
+
+
+class _Turns(NamedTuple):
+    """Lower and upper ends of the pen's way up or down, `(segments, 2)` each, and the lean and the
+    height of each downstroke, `(downstrokes, 2)`."""
+
+    low: np.ndarray
+    high: np.ndarray
+    down: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class RowShape:
+    """A row of ink with its units: words that move together, mostly one, as no stroke runs from one
+    unit to another.
+
+    Attributes:
+        row: the row.
+        words: indices in the row of each unit's words.
+        numbers: numbers on the page of each unit's strokes.
+        strokes: positions of these strokes, turned so that the row is level.
+        angle: by which the row was turned back, with its quarter turns, in radians.
+    """
+
+    row: PageRow
+    words: list[list[int]]
+    numbers: list[list[int]]
+    strokes: list[list[np.ndarray]]
+    angle: float
+
+    @property
+    def are_signs(self) -> np.ndarray:
+        """Whether each unit has neither a letter nor a digit, `(units,)`."""
+        return np.array([not any(map(str.isalnum, text)) for text in self.texts])
+
+    @property
+    def texts(self) -> list[str]:
+        """The text of each unit."""
+        read = ([self.row.words[index].text for index in words] for words in self.words)
+        return [" ".join(filter(None, texts)) for texts in read]
+
+    @cached_property
+    def _turns(self) -> list[_Turns]:
+        height = x_height(from_strokes([*chain(*self.strokes)]))
+        return [_turns_of(part, height) for part in self.strokes]
+
+    @cached_property
+    def x_height(self) -> float:
+        """The x-height of the row: the median height of the upper turning points near it."""
+        unit, heights = self._rough_height, []
+        for number, turns in enumerate(self._turns):
+            baseline, slope = self.line(number, unit)
+            heights.append(baseline - _level(turns.high, self.middles[number], slope))
+        values = np.concatenate(heights)
+        values = values[np.abs(values - unit) <= MAX_OFF * unit]
+        return float(np.median(values)) if len(values) else unit
+
+    @cached_property
+    def _rough_height(self) -> float:
+        """The median x-height of the units, by the turning points that are not of tall or deep
+        letters."""
+        heights = []
+        for text, turns in zip(self.texts, self._turns, strict=True):
+            low, high = np.sort(turns.low[:, 1]), np.sort(turns.high[:, 1])
+            low, high = low[: len(low) - _count(text, DEEP)], high[_count(text, TALL) :]
+            if len(low) and len(high):
+                height = np.quantile(low, 1 - INNER) - np.quantile(high, INNER)
+                heights.append((height, min(len(low), len(high)) if height > 0 else 0.0))
+        if not sum(weight for _, weight in heights):
+            return x_height(from_strokes([*chain(*self.strokes)]))
+        return weighted_median(*np.array(heights).T)
+
+    def line(self, number: int, unit: float) -> tuple[float, float]:
+        """Return the y of the row's baseline in the middle of a unit, and its slope there."""
+        x = self.middles[number]
+        is_near = np.abs(self.middles - x) <= REACH * unit
+        around = np.concatenate([self._turns[k].low for k in np.flatnonzero(is_near)])
+        foot = max(float(stroke[:, 1].max()) for stroke in self.strokes[number])
+        return _line(around, x, unit) if len(around) else (foot, 0.0)
+
+    @cached_property
+    def middles(self) -> np.ndarray:
+        """The x of the middle of each unit, `(units,)`."""
+        points = [np.concatenate(part)[:, 0] for part in self.strokes]
+        return np.array([(x.min() + x.max()) / 2 for x in points])
+
+    def shapes(self, usual_lean: float) -> list[WordShape]:
+        """Return the shape of each unit; without downstrokes it has the usual lean."""
+        return [self._shape(number, usual_lean) for number in range(len(self.words))]
+
+    @property
+    def leans(self) -> np.ndarray:
+        """The lean and the height of each downstroke, `(downstrokes, 2)`."""
+        return np.concatenate([turns.down for turns in self._turns])
+
+    def _shape(self, number: int, usual_lean: float) -> WordShape:
+        unit, x, own = self.x_height, self.middles[number], self._turns[number]
+        baseline, slope = self.line(number, unit)
+        low = own.low[np.abs(_level(own.low, x, slope) - baseline) <= MAX_OFF * unit]
+        high = own.high[np.abs(_level(own.high, x, slope) - baseline + unit) <= MAX_OFF * unit]
+        count = len(low) + len(high)
+        slope += (_slope([low, high], slope, unit) - slope) * count / (count + SLOPE_PRIOR)
+        height, lean, num_down = unit, usual_lean, len(own.down)
+        if len(low):
+            mean = np.median(_level(low, x, slope))
+            baseline += (mean - baseline) * len(low) / (len(low) + LINE_PRIOR)
+        has_x_height = any(c.isalnum() and c not in TALL for c in self.texts[number])
+        if has_x_height and (count := min(len(low), len(high))):
+            ratio = (mean - np.median(_level(high, x, slope))) / unit
+            height *= max(ratio, MAX_OFF) ** (count / (count + HEIGHT_PRIOR))
+        if num_down:
+            mean_lean = weighted_median(*own.down.T)
+            lean += (mean_lean - lean) * num_down / (num_down + LEAN_PRIOR)
+        return WordShape(x, float(baseline), float(slope), float(height), float(lean))
+
+
+def row_shapes(page: InkPage, rows: Sequence[PageRow]) -> list[RowShape]:
+    """Return the shapes of rows of a page; a typed row has no units. A row that is too short to
+    show its slope has that of the others."""
+    turned, angles = [], np.zeros(len(rows))
+    for number, row in enumerate(rows):
+        turn, units = row.turn * np.pi / 2, _units(page, row)
+        numbers = [strokes for _, strokes in units]
+        parts = [[turned_back(page.strokes[n].points, turn) for n in part] for part in numbers]
+        turned.append(RowShape(row, [words for words, _ in units], numbers, parts, turn))
+        angles[number] = baseline_angle(from_strokes([*chain(*parts)])) if parts else np.nan
+    usual = 0.0 if np.isnan(angles).all() else float(np.nanmedian(angles))
+    shapes = []
+    for shape, angle in zip(turned, np.where(np.isnan(angles), usual, angles), strict=True):
+        level = [[turned_back(stroke, angle) for stroke in part] for part in shape.strokes]
+        shapes.append(replace(shape, strokes=level, angle=shape.angle + float(angle)))
+    return shapes
+
+
+def _count(text: str, letters: str) -> int:
+    return sum(character in letters for character in text)
+
+
+def _units(page: InkPage, row: PageRow) -> list[tuple[list[int], list[int]]]:
+    """Return the indices of the words of each unit of a row, and the numbers of its strokes."""
+    owners = stroke_owners(page, row)
+    boxes = np.array([word.box for word in row.words])
+    first = np.arange(len(row.words))  # index of the first word of each word's unit
+    for number, owner in zip(row.strokes, owners, strict=True):
+        points = page.strokes[number].points
+        low, high = points.min(axis=0), points.max(axis=0)
+        if (low < boxes[owner, :2]).any() or (high > boxes[owner, 2:]).any():
+            # The stroke was divided between words, whose boxes meet it.
+            meets = ((boxes[:, :2] <= high) & (boxes[:, 2:] >= low)).all(axis=1)
+            meets[owner] = True
+            span = np.flatnonzero(meets)
+            inside = (first >= first[span[0]]) & (first <= first[span[-1]])
+            first[inside] = first[span[0]]
+    units = []
+    for start in np.unique(first).tolist():
+        words = np.flatnonzero(first == start).tolist()
+        pairs = zip(row.strokes, owners, strict=True)
+        strokes = [number for number, owner in pairs if first[owner] == start]
+        if strokes:
+            units.append((words, strokes))
+    return units
+
+
+def _turns_of(strokes: Sequence[np.ndarray], height: float) -> _Turns:
+    """Return the turning points of level strokes in a row of an x-height."""
+    segments = vertical_segments(from_strokes(strokes))
+    segments[:, :2] += strokes[0][0]
+    segments = segments[np.abs(segments[:, 3]) > FLAT * height]
+    ends, falls = segments[:, :2] + segments[:, 2:], segments[:, 3:] > 0
+    down = segments[segments[:, 3] > MIN_DOWNSTROKE * height]
+    leans = np.column_stack([-down[:, 2] / down[:, 3], down[:, 3]])
+    leans = leans[np.abs(leans[:, 0]) <= np.tan(np.radians(MAX_SLANT))]
+    low, high = np.where(falls, ends, segments[:, :2]), np.where(falls, segments[:, :2], ends)
+    return _Turns(low, high, leans)
+
+
+def _line(ends: np.ndarray, x: float, unit: float) -> tuple[float, float]:
+    """Return the y at `x` and the slope of the line on which most ends `(n, 2)` are."""
+    slope, y = 0.0, float(np.median(ends[:, 1]))
+    for _ in range(2):
+        on_line = ends[np.abs(_level(ends, x, slope) - y) <= MAX_OFF * unit]
+        slope = _slope([on_line], slope, unit)
+        y = float(np.median(_level(on_line, x, slope))) if len(on_line) else y
+    return y, slope
+
+
+def _slope(lines: Sequence[np.ndarray], usual: float, unit: float) -> float:
+    """Return the slope of parallel lines of ends: the median of that between two ends of a line
+    that are apart (Theil-Sen estimator); the usual one if there are fewer than three."""
+    slopes = [np.empty(0)]
+    for line in lines:
+        ends = line[:: -(-len(line) // MAX_ENDS) or 1]
+        start, end = np.triu_indices(len(ends), 1)
+        dx, dy = (ends[end] - ends[start]).T
+        is_apart = np.abs(dx) > MIN_SPAN * unit
+        slopes.append(dy[is_apart] / dx[is_apart])
+    values = np.concatenate(slopes)
+    return float(np.median(values)) if len(values) > 2 else usual
+
+
+def _level(ends: np.ndarray, x: float, slope: float) -> np.ndarray:
+    """Return the y that the line of each end has at `x`, `(ends,)`."""
+    return ends[:, 1] - slope * (ends[:, 0] - x)
