@@ -138,7 +138,8 @@ def form(character: str, letter: Letter) -> str | None:
             return "hanging" if is_hanging else "barred" if letter.has_bar(0.2, 0.8) else "plain"
         case "1":
             is_flag = y[0] - y[highest] > 0.12 and (x[highest] - x[0]) * wide > 0.1
-            has_foot = letter.has_bar(0.75, 2) or np.ptp(x[y > 0.85]) * wide > 0.4
+            foot = [*x[y > 0.85], x[lowest]]  # the stem may end above a longer stroke
+            has_foot = letter.has_bar(0.75, 2) or np.ptp(foot) * wide > 0.4
             return ("flag" if is_flag else "bare") + (", foot" if has_foot else "")
         case "4":  # open: where both uprights have begun, they stand apart
             places = [letter.crossings(1, place) for place in np.linspace(0.05, 0.6, 12)]

@@ -18,7 +18,7 @@ const GATES = [0, 1, 3, 2]; // torch's indices of the gates input, forget, outpu
 const FRAMES = 100; // frames of a line whose descriptor has the weight 1 in a mean of descriptors
 const PRIOR_WEIGHT = 0.25; // weight of a zero descriptor, which each mean of descriptors includes
 const DRAWN_WEIGHT = 8; // weight of the descriptor of a drawn hand
-const FRACTIONS = [0.3, 0.7]; // bounds of the weight of each of two hands in a drawn hand
+const FRACTIONS = [0.05, 0.2]; // bounds of the weight of the second hand in a drawn hand
 const SPAN = 3; // largest absolute value of a number of a hand vector
 
 /** A list of the numbers of all rows. */
@@ -219,19 +219,13 @@ class HandEncoder {
     return [...vector.map((value) => SPAN * value), 0]; // 0: `composed`, whether the line is made of pieces
   }
 
-  /** The vector of a new hand, which depends on the seed. */
+  /** The vector of the new hand that a seed gives, as in Python. */
   draw(seed) {
-    const {hands} = this, {length} = hands, [a, b, c] = new TorchRandom(seed).uniform(3);
-    // Two different hands; `second` is taken modulo `length`.
-    const first = Math.floor(a * length), second = first + 1 + Math.floor(b * (length - 1));
-    const fraction = FRACTIONS[0] + c * (FRACTIONS[1] - FRACTIONS[0]);
-    const middle = [...hands[0]].map((_, k) => sum(hands.map((hand) => hand[k])) / length);
-    const [offset, offset2] = [first, second % length]
-      .map((index) => middle.map((value, k) => hands[index][k] - value));
-    const between = offset.map((value, k) => fraction * value + (1 - fraction) * offset2[k]);
-    const distance = (Math.hypot(...offset) + Math.hypot(...offset2)) / 2;
-    const factor = distance && distance / Math.hypot(...between); // 0 if all hands are the same
-    const hand = middle.map((value, k) => DRAWN_WEIGHT * (value + factor * between[k]));
+    const {hands} = this, {length} = hands, [other, place] = new TorchRandom(seed).uniform(2);
+    const first = seed % length, second = (first + 1 + Math.floor(other * (length - 1))) % length;
+    const fraction = FRACTIONS[0] + place * (FRACTIONS[1] - FRACTIONS[0]);
+    const hand = [...hands[first]].map((value, k) =>
+      DRAWN_WEIGHT * (value + fraction * (hands[second][k] - value)));
     return this.vector([[...hand, DRAWN_WEIGHT]]);
   }
 }

@@ -17,8 +17,9 @@ DEFAULT_WEIGHT = 8.0
 """Weight of a descriptor that comes without a weight (assumed: that of 160 characters)."""
 NUM_HANDS = 256
 """Number of hands that are stored in training, to draw new hands from (assumed)."""
-FRACTION_BOUNDS = (0.3, 0.7)
-"""Bounds on the weights of two hands, whose weighted mean is a new hand (assumed)."""
+FRACTION_BOUNDS = (0.05, 0.2)
+"""Bounds on the weight of the second of two hands, whose weighted mean is a new hand (measured, lab
+notebook: hands near one person)."""
 VECTOR_BOUND = 3.0
 """Bound on a vector's absolute numbers (measured: with a bound of 0.3 a network learned little)."""
 HIDDEN_SIZE = 128
@@ -82,18 +83,19 @@ class HandEncoder(nn.Module):
     def draw(self, seed: int) -> np.ndarray:
         """Return the descriptor `(D,)` of the new hand that a seed gives.
 
-        The new hand is a weighted mean of two hands. Such a mean lies nearer to the centre of all
-        hands than the two hands do, so it is moved outwards to their mean distance from the centre.
-        A network that learned a single hand gives that hand.
+        The new hand lies near one hand, whose letters it has, and a little towards another one:
+        halfway between two hands, letters have the forms of both by turns (measured, lab notebook:
+        hands near one person). Consecutive seeds take the hands in turn, as they are stored. A
+        network that learned a single hand gives that hand.
         """
-        generator, hands = np.random.default_rng(seed), self.hands.double().numpy(force=True)
-        centre = hands.mean(axis=0)
-        first, second = hands[generator.choice(len(hands), 2, replace=False)] - centre
-        fraction = generator.uniform(*FRACTION_BOUNDS)
-        mean = fraction * first + (1 - fraction) * second
-        distance = (np.linalg.norm(first) + np.linalg.norm(second)) / 2
-        factor = distance / np.linalg.norm(mean) if distance else 0.0  # 0 if all hands are the same
-        return centre + factor * mean
+        count = len(self.hands)
+        random = torch.rand(2, generator=torch.Generator().manual_seed(seed))
+        other, place = random.tolist()
+        first = seed % count
+        second = (first + 1 + int(other * (count - 1))) % count
+        low, high = FRACTION_BOUNDS
+        near, far = self.hands[[first, second]].double().numpy(force=True)
+        return near + (low + place * (high - low)) * (far - near)
 
 
 def hand_extra(descriptor: np.ndarray, weight: float = DEFAULT_WEIGHT) -> np.ndarray:

@@ -18,7 +18,6 @@ from handwriting.repairs import LetterStrokes, with_corners
 from handwriting.source_text import replacements, transliterate
 from handwriting.styles import write_style
 from model import load, sample
-from model.generation import hand_encoder
 from model.generation.hand_encoder import DESCRIPTOR, hand_extra
 from model.generation.sampling import predict
 from model.generation.sampling_options import Sampling
@@ -161,22 +160,7 @@ def test_a_hand_that_is_told_writes_the_same_line_as_in_python(tmp_path):
     assert np.abs(written[:20] - untold.ink[1:21]).max() > 0.5
 
 
-class Drawn:
-    """Stands in for numpy's generator, with the numbers that the page draws."""
-
-    def __init__(self, seed):
-        self.numbers = torch.rand(3, generator=torch.Generator().manual_seed(seed)).tolist()
-
-    def choice(self, count, size, replace):
-        assert size == 2 and not replace
-        first, other = int(self.numbers[0] * count), int(self.numbers[1] * (count - 1))
-        return np.array([first, (first + 1 + other) % count])
-
-    def uniform(self, low, high):
-        return low + (high - low) * self.numbers[2]
-
-
-def test_a_hand_is_the_one_that_python_is_told(tmp_path, monkeypatch):
+def test_a_hand_is_the_one_that_python_is_told(tmp_path):
     """The hand of recorded lines, and hands that nobody has."""
     network = load(save(tmp_path / "a.pth", "SynthesisNetwork", **WRITER, hand_size=7), "cpu")
     flat_file.save(tmp_path / "a.bin", network)
@@ -188,7 +172,6 @@ def test_a_hand_is_the_one_that_python_is_told(tmp_path, monkeypatch):
     answer = engine("hand", **files, lines=lines, seeds=seeds)
     described = HandDescriptor.load().describe(inks)
     np.testing.assert_allclose(answer["described"], described, atol=1e-4)
-    monkeypatch.setattr(hand_encoder.np.random, "default_rng", Drawn)
     hands = [{"hand": hand_extra(model.hand_encoder.draw(seed))} for seed in seeds]
     for extras, vector in zip(
         [extras_of_style(LINES), *hands], [answer["vector"], *answer["drawn"]], strict=True
