@@ -129,7 +129,7 @@ def test_several_sheets_come_in_one_file(page, site, tmp_path):
             assert archive.read(archive.namelist()[1]).startswith((b"<svg", b"<?xml", b"\x89PNG"))
 
 
-def test_what_is_typed_is_there_after_a_reload_and_written_by_ctrl_and_enter(page, site):
+def test_a_typed_text_is_kept_over_a_reload_and_written_by_ctrl_and_enter(page, site):
     page.goto(f"{site[0]}#write?text=Before")
     page.wait_for_function(WRITTEN, arg="Before")
     page.locator("[name=text]").press_sequentially(" and after")
@@ -141,7 +141,7 @@ def test_what_is_typed_is_there_after_a_reload_and_written_by_ctrl_and_enter(pag
     page.wait_for_function(WRITTEN, arg="Before and after it")
 
 
-def test_a_link_holds_all_that_was_chosen_and_hostile_ones_do_no_harm(page, site):
+def test_a_link_holds_every_option_and_a_hostile_link_does_no_harm(page, site):
     page.goto(f"{site[0]}#write?text=Two+words&paper=a5&ruling=ruled&seed=7&bias=1.5&size=2&"
               "pen=0.7&colour=%238c2332&style=round")  # fmt: skip
     page.wait_for_function(WRITTEN, arg="Two words")
@@ -167,14 +167,14 @@ NO_PARTS = ["constructor", "toString", "__proto__?text=a", "read?x", "%00", "wri
 
 
 @pytest.mark.parametrize("name", NO_PARTS)
-def test_an_address_that_names_no_part_shows_one(page, site, name):
+def test_an_address_that_names_no_part_shows_a_part(page, site, name):
     page.goto(f"{site[0]}#{name}")
     page.wait_for_selector("main section:not([hidden])")
     assert page.locator("main section:not([hidden])").count() == 1
     assert page.is_hidden("#problem")
 
 
-def test_strokes_come_out_as_points_and_are_undone_and_erased(page, site, tmp_path):
+def test_drawn_strokes_are_saved_undone_and_erased(page, site, tmp_path):
     page.goto(f"{site[0]}#read")
     draw(page, "#read-pad")
     shows(page, "3 strokes")
@@ -273,7 +273,7 @@ REFUSED = "indexedDB.open = () => { throw new DOMException('no', 'SecurityError'
 @pytest.mark.parametrize(
     ("storage", "reason"), [(FULL, "is full"), (REFUSED, "refuses to keep anything")]
 )
-def test_what_cannot_be_kept_is_said_once_and_stays_on_the_page(
+def test_ink_that_the_browser_cannot_keep_stays_on_the_page_with_a_message(
     page, site, tmp_path, storage, reason
 ):
     page.add_init_script(storage)
@@ -284,11 +284,12 @@ def test_what_cannot_be_kept_is_said_once_and_stays_on_the_page(
     page.click("#close")
     go_on(page)
     page.click("#pause")
-    assert [one.text for one in read_ink(saved(page, "#download", tmp_path))] == SENTENCES[:1]
+    lines = read_ink(saved(page, "#download", tmp_path))
+    assert [line.text for line in lines] == SENTENCES[:1]
     assert page.is_hidden("#problem")
 
 
-def test_what_is_doubtful_is_marked_and_what_goes_wrong_is_one_message(page, site):
+def test_doubtful_words_are_marked_and_an_error_is_a_message(page, site):
     network = site[1] / "networks" / "writer.bin"
     whole = network.read_bytes()
     try:
@@ -314,7 +315,7 @@ def test_what_is_doubtful_is_marked_and_what_goes_wrong_is_one_message(page, sit
     assert len(rows) > 1 and max(map(len, rows)) <= 40
 
 
-def test_it_works_again_without_network(page, site):
+def test_the_page_works_again_without_network(page, site):
     page.goto(site[0])
     page.wait_for_function("() => navigator.serviceWorker.controller")
     page.wait_for_function(WRITTEN, arg="The ink is still wet")
@@ -413,7 +414,7 @@ def reading_site(tmp_path_factory):
         yield address
 
 
-def test_another_sentence_is_asked_about(page, reading_site):
+def test_a_line_that_reads_as_another_sentence_is_asked_about(page, reading_site):
     """The reader reads what a network has written, of an x-height of 18 pixels."""
     lines = load("writer", "cpu").write_lines(["We met at the old bridge", SENTENCES[0]], [1, 1])
     page.goto(f"{reading_site}#hand")
@@ -455,7 +456,7 @@ def ink_file(path, *groups):
     return path
 
 
-def test_files_have_the_limits_of_python_and_stop_ends_what_takes_long(page, site, tmp_path):
+def test_files_have_the_limits_of_python_and_stop_ends_a_long_reading(page, site, tmp_path):
     page.goto(f"{site[0]}#read")
     for number, groups in enumerate([(MAX_POINTS,), (MAX_POINTS, MAX_POINTS)], 1):
         page.set_input_files("#open-read", ink_file(tmp_path / "good.inkml", *groups))
@@ -491,7 +492,7 @@ def test_files_have_the_limits_of_python_and_stop_ends_what_takes_long(page, sit
 
 
 class Hanging(Quiet):
-    """Answers only while it is told to."""
+    """Answers only while `running` is set."""
 
     running = threading.Event()
 
@@ -522,12 +523,12 @@ def test_the_sheets_alone_are_printed_at_their_size(page, site, tmp_path):
     page.wait_for_function("() => document.querySelectorAll('.sheet').length === 2")
     page.pdf(path=tmp_path / "sheets.pdf", prefer_css_page_size=True)
     pages = pypdf.PdfReader(tmp_path / "sheets.pdf").pages
-    printed = [line.strip() for one in pages for line in one.extract_text().splitlines()]
+    printed = [line.strip() for sheet in pages for line in sheet.extract_text().splitlines()]
     assert len(pages) == 2 and printed == ["a fine"] * 12  # no ligature
-    for one in pages:
-        size = np.array([one.mediabox.width, one.mediabox.height], float) * 25.4 / 72
+    for sheet in pages:
+        size = np.array([sheet.mediabox.width, sheet.mediabox.height], float) * 25.4 / 72
         np.testing.assert_allclose(size, [148, 105], atol=0.5)  # mm
-        assert one.get_contents().get_data().count(b"\nS") > 20  # strokes, no picture
+        assert sheet.get_contents().get_data().count(b"\nS") > 20  # strokes, no picture
     page.goto(f"{site[0]}#hand")
     page.wait_for_selector("#begin", state="visible")
     page.pdf(path=tmp_path / "hand.pdf", prefer_css_page_size=True)
@@ -539,7 +540,7 @@ def test_the_sheets_alone_are_printed_at_their_size(page, site, tmp_path):
     assert page.evaluate("window.asked")
 
 
-def test_a_learned_hand_has_its_name_and_so_have_files_and_controls(page, site, tmp_path):
+def test_a_learned_hand_files_and_controls_have_their_names(page, site, tmp_path):
     page.goto(site[0])
     write(page, "A name")
     assert page.inner_text("[name=style] option:first-child") == "Its own"
@@ -561,7 +562,7 @@ def test_a_line_writes_itself_at_the_pace_of_a_pen(page, site):
     page.wait_for_selector("#at-once", state="hidden")
 
 
-def test_opened_as_a_file_it_says_how_to_start(context):
+def test_the_page_says_how_to_start_it_when_it_is_opened_as_a_file(context):
     page = context.new_page()
     page.goto((ROOT / "web/index.html").as_uri())
     page.wait_for_selector("#static", state="visible")
@@ -586,7 +587,7 @@ def test_the_sentences_have_all_characters_and_the_rare_ones_early():
     assert all("".join(SENTENCES).count(sign) >= 2 for sign in wanted)
 
 
-def test_a_change_at_the_last_moment_does_not_lead_back_to_write(page, site):
+def test_a_late_change_of_an_option_does_not_lead_back_to_write(page, site):
     page.goto(f"{site[0]}#write")
     page.wait_for_selector("#write", state="visible")
     # The address changes at once, the event of this change comes later.
@@ -632,11 +633,11 @@ def test_every_control_has_a_name_contrast_and_room_on_a_phone(page, site):
                 return getComputedStyle(document.body).color;
             })""")
         text, quiet, desk, accent, on_accent, mark = map(luminance, colours)
-        for one, other in [(text, desk), (quiet, desk), (accent, on_accent), (text, mark)]:
-            assert (max(one, other) + 0.05) / (min(one, other) + 0.05) >= 4.5
+        for pair in [(text, desk), (quiet, desk), (accent, on_accent), (text, mark)]:
+            assert (max(pair) + 0.05) / (min(pair) + 0.05) >= 4.5
 
 
-def test_nothing_that_was_typed_or_brought_becomes_markup():
+def test_no_script_of_the_page_makes_markup_of_text():
     for path in (ROOT / "web").glob("*.js"):
         assert not re.search("innerHTML|outerHTML|insertAdjacentHTML|document.write|eval\\(",
                              path.read_text()), path  # fmt: skip
