@@ -60,26 +60,17 @@ def test_an_error_without_words_is_called_by_its_type(error, line):
 
 
 @pytest.mark.parametrize(
-    ("message", "shown"),
+    ("quote", "text", "quoted"),
     [
-        ("a\nb\x1b[31m\u2028\udcff: no\n", "a\\nb\\x1b[31m\\u2028\\udcff: no"),
-        ("2 faults:\n  ä = 1\n  b = 2", "2 faults:\n  ä = 1\n  b = 2"),
-        ("a" * 20_000 + "b" * 20_000, "a" * 500 + " ... " + "b" * 500),
+        (for_terminal, "a\nb\x1b[31m\u2028\udcff: no\n", "a\\nb\\x1b[31m\\u2028\\udcff: no"),
+        (for_terminal, "2 faults:\n  ä = 1\n  b = 2", "2 faults:\n  ä = 1\n  b = 2"),
+        (for_terminal, "a" * 20_000 + "b" * 20_000, "a" * 500 + " ... " + "b" * 500),
+        (printable, "plain é", "plain é"),
+        (printable, "\x1b]0;title\x07\r\nerror: no", "\\x1b]0;title\\x07\\r\\nerror: no"),
+        (printable, "\u202e\udcff", "\\u202e\\udcff"),
+        (printable, "a" * 150 + "b" * 10**6 + "c" * 150, "a" * 98 + " ... " + "c" * 97),
+        (printable, "\x1b" * 10**6, "\\x1b" * 24 + "\\x ... b" + "\\x1b" * 24),  # cut when escaped
     ],
 )
-def test_a_message_has_short_printable_lines(message, shown):
-    assert for_terminal(message) == shown
-
-
-@pytest.mark.parametrize(
-    ("text", "quoted"),
-    [
-        ("plain é", "plain é"),
-        ("\x1b]0;title\x07\r\nerror: no", "\\x1b]0;title\\x07\\r\\nerror: no"),
-        ("\u202e\udcff", "\\u202e\\udcff"),
-        ("a" * 150 + "b" * 10**6 + "c" * 150, "a" * 98 + " ... " + "c" * 97),
-        ("\x1b" * 10**6, "\\x1b" * 24 + "\\x ... b" + "\\x1b" * 24),  # cut when escaped
-    ],
-)
-def test_a_text_of_a_file_is_quoted_in_at_most_200_printable_characters(text, quoted):
-    assert printable(text) == quoted
+def test_a_message_and_what_it_quotes_are_printable_and_short(quote, text, quoted):
+    assert quote(text) == quoted
