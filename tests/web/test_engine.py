@@ -82,8 +82,8 @@ def writer(request, tmp_path_factory):
 
 
 @pytest.fixture
-def told(tmp_path):
-    """An untrained writer that is told a hand, and the flat file of a hand's descriptor."""
+def hand_writer(tmp_path):
+    """An untrained writer that takes a hand vector; the flat file of the descriptor lies beside."""
     flat_file.save_descriptor(tmp_path / "descriptor.bin")
     return load(save(tmp_path / "a.pth", "SynthesisNetwork", **WRITER, hand_size=7), "cpu")
 
@@ -151,19 +151,19 @@ def test_a_seed_draws_the_same_line_as_in_python(writer, has_primer):
         assert answer["ended"] == line.ended and len(written) == len(own) >= count
 
 
-def test_a_writer_that_is_told_a_hand_writes_the_same_line_as_in_python(tmp_path, told):
+def test_a_hand_vector_gives_the_same_line_as_in_python(tmp_path, hand_writer):
     torch.manual_seed(0)
-    told.model.hand_gates.weight.data.normal_(std=4.0)
-    (path, writer), style, text = flat(tmp_path, told), tmp_path / "style.json", "Good night"
+    hand_writer.model.hand_gates.weight.data.normal_(std=4.0)
+    (path, writer), style, text = flat(tmp_path, hand_writer), tmp_path / "style.json", "Good night"
     ink = from_strokes([np.array([(0.0, 0.0), (30.0, 90.0), (60.0, 0.0)])])
     write_style(style, ink, "v", "a", [0.1 * number for number in range(DESCRIPTOR)])
     line = writer.write(text, Sampling(0.6, extras=extras_of_style(style)), seed=7)
-    untold = writer.write(text, Sampling(0.6), seed=7)
+    plain = writer.write(text, Sampling(0.6), seed=7)
     vector = flat_file.vector_of(writer, style)
     (answer,) = engine("write", **line_request(path, writer.model, text, [7], vector=vector))
     written = np.reshape(answer["ink"], (-1, 3))
     np.testing.assert_allclose(written[:20], line.ink[1:21], atol=0.05)
-    assert np.abs(written[:20] - untold.ink[1:21]).max() > 0.5
+    assert np.abs(written[:20] - plain.ink[1:21]).max() > 0.5
 
 
 class PageGenerator:
@@ -181,8 +181,8 @@ class PageGenerator:
         return low + (high - low) * self.numbers[2]
 
 
-def test_the_hand_of_lines_or_of_a_seed_is_that_of_python(tmp_path, told, monkeypatch):
-    path, writer = flat(tmp_path, told)
+def test_the_hand_of_lines_or_of_a_seed_is_that_of_python(tmp_path, hand_writer, monkeypatch):
+    path, writer = flat(tmp_path, hand_writer)
     model, seeds, inks = writer.model, [0, 1, 2, 3], [line.ink for line in read_ink(LINES)]
     lines = [[stroke.tolist() for stroke in strokes(ink)] for ink in inks]
     descriptor = str(tmp_path / "descriptor.bin")
@@ -199,9 +199,10 @@ def test_the_hand_of_lines_or_of_a_seed_is_that_of_python(tmp_path, told, monkey
         assert np.ptp(vector) > 0.2 and len(vector) == 8
 
 
-def test_every_seed_draws_the_hand_of_training_when_there_was_a_single_one(tmp_path, told):
-    told.model.hand_encoder.hands[:] = told.model.hand_encoder.hands[0].clone()
-    files = dict(network=flat(tmp_path, told)[0], descriptor=str(tmp_path / "descriptor.bin"))
+def test_every_seed_draws_the_hand_of_training_when_that_was_the_only_hand(tmp_path, hand_writer):
+    hand_writer.model.hand_encoder.hands[:] = hand_writer.model.hand_encoder.hands[0].clone()
+    path, _ = flat(tmp_path, hand_writer)
+    files = dict(network=path, descriptor=str(tmp_path / "descriptor.bin"))
     first, second = engine("hand", **files, lines=[[[[0, 0], [9, 90]]]], seeds=[0, 1])["drawn"]
     np.testing.assert_allclose(first, second, atol=1e-5)
     assert np.ptp(first) > 0.2
@@ -332,7 +333,7 @@ def test_a_short_line_lies_nearly_on_the_baseline_of_its_primer():
 
 
 @pytest.mark.parametrize(("hand", "height"), [(None, 2 / 2**0.2), ([0.1] * 8, 2.0)])
-def test_a_line_keeps_the_size_of_a_hand_that_is_told(hand, height):
+def test_a_line_keeps_the_size_of_a_hand_vector(hand, height):
     """It was drawn twice as high as usual, which two letters tell as far as 2 / (2 + 8)."""
     ink = from_strokes([np.array([(5 * n, -20 * (n % 2)) for n in range(9)])])
     line = line_of_engine(ink, peaks=[1] * 9, text="mo", hand=hand)

@@ -37,8 +37,8 @@ def page(tmp_path_factory):
     for role, (arch, options) in kinds.items():
         network = load(save(folder / "a.pth", arch, **options), "cpu")
         flat_file.save(folder / "networks" / f"{role}.bin", network)
-    told = save(folder / "a.pth", "SynthesisNetwork", end_of_sequence=True, hand_size=6)
-    flat_file.save(folder / "networks" / "told.bin", load(told, "cpu"))
+    with_hands = save(folder / "a.pth", "SynthesisNetwork", end_of_sequence=True, hand_size=6)
+    flat_file.save(folder / "networks" / "hands.bin", load(with_hands, "cpu"))
     flat_file.save_descriptor(folder / "networks" / "descriptor.bin")
     return folder
 
@@ -122,7 +122,7 @@ def test_a_line_is_the_same_wherever_on_a_sheet_its_primer_was_written(page):
     np.testing.assert_allclose(first, second, atol=1e-3)
 
 
-def test_a_writer_that_is_told_no_hand_has_no_hand_vector(page):
+def test_a_writer_without_hand_vectors_has_no_hand(page):
     assert ask(page, WRITER, dict(task="hand", style="", seed=1))[1] == [None]
 
 
@@ -130,7 +130,7 @@ def test_a_hand_vector_is_that_of_a_seed_or_of_lines(page):
     lines = [[[[0, 0, 5, 0.5], [9, 90, 6, 0.5], [20, 3, 7, 0.5]]]]
     hands = [dict(task="hand", style="", seed=seed) for seed in (1, 1, 2)]
     hands.append(dict(task="hand", lines=lines))
-    writer = dict(WRITER, name="networks/told.bin")
+    writer = dict(WRITER, name="networks/hands.bin")
     *vectors, written = ask(page, writer, *hands, write("ab", hand="asked"))[1:]
     first, again, other, mine = (vector for (vector,) in vectors)
     assert first == again and len({*map(tuple, (first, other, mine))}) == 3
