@@ -24,6 +24,7 @@ def test_encode_names_each_unknown_character_once_with_its_code_point():
     ("characters", "message"),
     [
         (["a", "bc"], "not 'bc'"),
+        (["a", 3], "not 3"),
         (["a", "\u212b"], r"normal form C, not '\u212b' \(U\+212B\)"),
         (["a", "\ud800"], r"whole characters in .* not '\\ud800'"),
         (["a" * 10**6], "not 'a{,150}"),

@@ -56,12 +56,16 @@ def test_marks_that_were_written_last_are_ordered_beside_their_letters(degrees, 
         (["n", "i", "dot", "t", "stop", "bar", "l"], ["n", "i", "dot", "t", "stop", "bar", "l"]),
         (["t", "n", "l", "i", "stop", "bar"], ["t", "bar", "n", "l", "i", "stop"]),
         (["dot"], ["dot"]),
-        (["bar", "opening quote"], ["bar", "opening quote"]),
         (["l", "i"], ["l", "i"]),
     ],
 )
 def test_marks_that_are_hardly_late_and_late_letters_keep_their_places(written, order):
     assert ordered(written) == order
+
+
+def test_bars_without_letters_keep_their_places():
+    bars = [WORD["bar"], WORD["bar"] - (99, 0)]
+    assert len(undelayed(from_strokes(bars), X_HEIGHT)) == 2
 
 
 def test_a_recogniser_is_given_nearly_the_same_when_marks_were_written_last():

@@ -50,11 +50,14 @@ def test_a_file_is_written_through_a_link(tmp_path, path):
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o666, 0o400])
-def test_a_file_is_written_beside_the_old_one_with_its_permissions(path, mode):
+def test_a_file_is_written_beside_the_old_file_with_its_permissions(path, mode):
     path.chmod(mode)
     seen = []
-    files.atomic_write(path, lambda file: seen.append((file.name, os.stat(file.name).st_mode)))
-    ((temporary, mode_before),) = seen
+    files.atomic_write(
+        path, lambda file: seen.append((path.read_text(), file.name, os.stat(file.name).st_mode))
+    )
+    ((text, temporary, mode_before),) = seen
+    assert text == "old"
     assert Path(temporary).parent == path.parent and Path(temporary).match(files.TEMPORARY)
     assert stat.S_IMODE(mode_before) == stat.S_IMODE(path.stat().st_mode) == mode
 
@@ -66,6 +69,7 @@ def test_a_new_file_has_the_usual_permissions(path):
 
 @pytest.mark.parametrize("name", ["x" * 255, "é" * 127])
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path, name):
+    files.check_writable(tmp_path)
     files.check_writable(tmp_path / name)
     files.write_text(tmp_path / name, "new")
     assert os.listdir(tmp_path) == [name]
