@@ -174,7 +174,7 @@ def test_an_address_that_names_no_part_shows_a_part(page, site, name):
     assert page.is_hidden("#problem")
 
 
-def test_drawn_strokes_are_saved_undone_and_erased(page, site, tmp_path):
+def test_drawn_strokes_are_saved_as_points_without_a_text(page, site, tmp_path):
     page.goto(f"{site[0]}#read")
     draw(page, "#read-pad")
     shows(page, "3 strokes")
@@ -183,6 +183,11 @@ def test_drawn_strokes_are_saved_undone_and_erased(page, site, tmp_path):
     np.testing.assert_allclose(to_points(sample.ink), expected - expected[0], atol=1e-3)
     assert [len(part) for part in strokes(sample.ink)] == [4, 2, 1]
     assert not sample.text  # what was read is no truth
+
+
+def test_strokes_are_undone_erased_and_cleared_and_kept_over_a_reload(page, site):
+    page.goto(f"{site[0]}#read")
+    draw(page, "#read-pad")
     page.keyboard.press("Control+z")
     shows(page, "2 strokes")
     page.click("#read .buttons >> text=Redo")
@@ -196,9 +201,13 @@ def test_drawn_strokes_are_saved_undone_and_erased(page, site, tmp_path):
     shows(page, "")
     page.keyboard.press("Control+z")
     shows(page, "2 strokes")
+
+
+def test_a_broken_file_leaves_the_ink_of_the_file_before(page, site, tmp_path):
     good, bad = tmp_path / "good.inkml", tmp_path / "bad.inkml"
     good.write_text('<ink xmlns="http://www.w3.org/2003/InkML"><trace>0 0, 5 9</trace></ink>')
     bad.write_text("<ink><trace>1 2, <b onclick='alert(1)'>x</b></trace></ink>")
+    page.goto(f"{site[0]}#read")
     page.set_input_files("#open-read", good)
     shows(page, "1 strokes")
     page.set_input_files("#open-read", bad)
@@ -363,15 +372,17 @@ KEPT = """async (key) => {
 }"""
 
 
-@pytest.mark.parametrize(("part", "key"), [("read", ""), ("hand", SENTENCES[0])])
-def test_one_tab_records_at_a_time(page, site, part, key):
-    def opened(tab):
-        tab.goto(f"{site[0]}#{part}")
-        if part == "hand":
-            tab.click("#begin")
-        draw(tab, f"#{part}-pad")
+def record(page, address, part):
+    """Draw strokes in a part of the page that records."""
+    page.goto(f"{address}#{part}")
+    if part == "hand":
+        page.click("#begin")
+    draw(page, f"#{part}-pad")
 
-    opened(page)
+
+@pytest.mark.parametrize(("part", "key"), [("read", ""), ("hand", SENTENCES[0])])
+def test_a_second_tab_records_only_when_the_first_is_closed(page, site, part, key):
+    record(page, site[0], part)
     other = page.context.new_page()
     other.goto(f"{site[0]}#{part}")
     other.wait_for_selector("#elsewhere", state="visible")
@@ -380,7 +391,7 @@ def test_one_tab_records_at_a_time(page, site, part, key):
     page.goto("about:blank")
     other.wait_for_selector(f"#{part}", state="visible")
     assert other.is_hidden("#elsewhere")
-    opened(other)
+    record(other, site[0], part)
     assert other.evaluate(KEPT, key) == 6
     other.close()
 
@@ -456,15 +467,17 @@ def ink_file(path, *groups):
     return path
 
 
-def test_files_have_the_limits_of_python_and_stop_ends_a_long_reading(page, site, tmp_path):
+@pytest.mark.parametrize("groups", [[MAX_POINTS], [MAX_POINTS] * 2])
+def test_a_group_may_have_as_many_points_as_in_python(page, site, tmp_path, groups):
     page.goto(f"{site[0]}#read")
-    for number, groups in enumerate([(MAX_POINTS,), (MAX_POINTS, MAX_POINTS)], 1):
-        page.set_input_files("#open-read", ink_file(tmp_path / "good.inkml", *groups))
-        shows(page, f"{number} strokes")
-    large = tmp_path / "large.inkml"
+    page.set_input_files("#open-read", ink_file(tmp_path / "good.inkml", *groups))
+    shows(page, f"{len(groups)} strokes")
+
+
+def test_a_file_beyond_the_limits_of_python_is_refused(page, site, tmp_path):
+    large, hostile = tmp_path / "large.inkml", tmp_path / "hostile.inkml"
     with large.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
-    hostile = tmp_path / "hostile.inkml"
     hostile.write_text("<ink>" + "<!--" * 4_000_000)  # in time, though no comment ends
     refused = {
         ink_file(tmp_path / "long.inkml", MAX_POINTS + 1): "a group of more than 20000 points.",
@@ -472,13 +485,17 @@ def test_files_have_the_limits_of_python_and_stop_ends_a_long_reading(page, site
         large: f"more than {MAX_BYTES} bytes.",
         hostile: "no ink.",
     }
+    page.goto(f"{site[0]}#read")
     for path, reason in refused.items():
         page.set_input_files("#open-read", path)
         page.wait_for_function(
             "(said) => document.querySelector('#problem p').innerText === said",
             arg=f"{path.name} has {reason}",
         )
-    page.click("#close")
+
+
+def test_stop_ends_a_long_reading_during_which_the_page_answers(page, site, tmp_path):
+    page.goto(f"{site[0]}#read")
     page.set_input_files("#open-read", ink_file(tmp_path / "slow.inkml", *[MAX_POINTS] * 5))
     page.wait_for_selector("#stop-read", state="visible")
     begin = time.monotonic()
@@ -486,8 +503,8 @@ def test_files_have_the_limits_of_python_and_stop_ends_a_long_reading(page, site
     assert page.evaluate("1 + 1") == 2 and time.monotonic() - begin < 3
     page.click("#stop-read")
     page.wait_for_selector("#stop-read", state="hidden")
-    page.set_input_files("#open-read", tmp_path / "good.inkml")
-    shows(page, "2 strokes")
+    page.set_input_files("#open-read", ink_file(tmp_path / "good.inkml", 5))
+    shows(page, "1 strokes")
     assert page.is_hidden("#problem")
 
 
@@ -604,37 +621,41 @@ def luminance(colour):
     return float(np.dot([0.2126, 0.7152, 0.0722], parts))
 
 
-def test_every_control_has_a_name_contrast_and_room_on_a_phone(page, site):
+UNNAMED = """() =>
+    [...document.querySelectorAll("button, a, input, select, textarea")]
+        .filter((node) => node.checkVisibility({visibilityProperty: true}))
+        .filter((node) => !(node.ariaLabel || node.innerText || node.labels?.[0]?.innerText))
+        .map((node) => node.outerHTML)"""
+# Elements without a role of their own may have no such name (ARIA 1.2).
+MISNAMED = """() => [...document.querySelectorAll("*")]
+    .filter((node) => node.ariaLabel && !node.role &&
+        !node.matches("button, a, input, select, textarea, section, nav, ul, ol, output"))
+    .map((node) => node.outerHTML)"""
+COLOURS = """() => "text quiet desk accent on-accent mark".split(" ").map((name) => {
+    document.body.style.color = `var(--${name})`;
+    return getComputedStyle(document.body).color;
+})"""
+
+
+@pytest.mark.parametrize("part", ["write", "read", "hand"])
+def test_every_control_has_a_name_and_room_on_a_phone(page, site, part):
     page.set_viewport_size({"width": 360, "height": 740})
-    for part in ("write", "read", "hand"):
-        page.goto(f"{site[0]}#{part}")
-        page.wait_for_selector(f"#{part}", state="visible")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        unnamed = page.evaluate("""() =>
-            [...document.querySelectorAll("button, a, input, select, textarea")]
-                .filter((one) => one.checkVisibility({visibilityProperty: true}))
-                .filter((one) => !(one.ariaLabel || one.innerText || one.labels?.[0]?.innerText))
-                .map((one) => one.outerHTML)""")
-        assert unnamed == []
-        # Elements without a role of their own may have no such name (ARIA 1.2).
-        misnamed = page.evaluate("""() => [...document.querySelectorAll("*")]
-            .filter((one) => one.ariaLabel && !one.role &&
-                !one.matches("button, a, input, select, textarea, section, nav, ul, ol, output"))
-            .map((one) => one.outerHTML)""")
-        assert misnamed == []
-        if part != "write":  # A sentence says what it is for.
-            text = " ".join(page.inner_text(f"#{part} > p:first-child").split())
-            assert re.fullmatch(r"Write .{40,}\.", text)
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        colours = page.evaluate("""() => ["--text", "--quiet", "--desk", "--accent", "--on-accent",
-            "--mark"].map((name) => {
-                document.body.style.color = `var(${name})`;
-                return getComputedStyle(document.body).color;
-            })""")
-        text, quiet, desk, accent, on_accent, mark = map(luminance, colours)
-        for pair in [(text, desk), (quiet, desk), (accent, on_accent), (text, mark)]:
-            assert (max(pair) + 0.05) / (min(pair) + 0.05) >= 4.5
+    page.goto(f"{site[0]}#{part}")
+    page.wait_for_selector(f"#{part}", state="visible")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate(UNNAMED) == page.evaluate(MISNAMED) == []
+    if part != "write":  # A sentence says what it is for.
+        text = " ".join(page.inner_text(f"#{part} > p:first-child").split())
+        assert re.fullmatch(r"Write .{40,}\.", text)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_the_contrast_that_wcag_asks_for(page, site, scheme):
+    page.goto(site[0])
+    page.emulate_media(color_scheme=scheme)
+    text, quiet, desk, accent, on_accent, mark = map(luminance, page.evaluate(COLOURS))
+    for pair in [(text, desk), (quiet, desk), (accent, on_accent), (text, mark)]:
+        assert (max(pair) + 0.05) / (min(pair) + 0.05) >= 4.5
 
 
 def test_no_script_of_the_page_makes_markup_of_text():
@@ -653,16 +674,26 @@ def _kill(profile):
             pass
 
 
-def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(
+def finish_line(page, sentence):
+    """Go on with a line that was begun before, and pause."""
+    page.click("#begin")
+    assert page.inner_text("#sentence") == sentence
+    assert page.is_enabled("#next")
+    go_on(page)
+    page.click("#skip")
+    page.click("#pause")
+
+
+def test_all_lines_of_my_hand_are_kept_when_the_browser_is_killed(
     start, site, tmp_path, tmp_path_factory
 ):
     profile = tmp_path_factory.mktemp("killed")
     page = start(profile).pages[0]
     page.goto(f"{site[0]}#hand")
     page.click("#begin")
-    for number in range(3):
-        assert page.inner_text("#sentence") == SENTENCES[number]
-        draw(page, "#hand-pad", [[(x * (1 + number), y) for x, y in part] for part in ZIGZAG])
+    for number, sentence in enumerate(SENTENCES[:3], 1):
+        assert page.inner_text("#sentence") == sentence
+        draw(page, "#hand-pad", [[(x * number, y) for x, y in part] for part in ZIGZAG])
         go_on(page)
     draw(page, "#hand-pad", ZIGZAG[:2])
     page.wait_for_timeout(300)
@@ -673,12 +704,7 @@ def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(
     page.wait_for_selector("#begin", state="visible")
     assert page.inner_text("#lines-done") == "3 of 30"
     assert "3 of 3 lines are written with a mouse" in page.inner_text("#pointers")
-    page.click("#begin")
-    assert page.inner_text("#sentence") == SENTENCES[3]
-    assert page.is_enabled("#next")
-    go_on(page)
-    page.click("#skip")
-    page.click("#pause")
+    finish_line(page, SENTENCES[3])
     lines = read_recorded(str(saved(page, "#download", tmp_path)), seed=0)
     assert [line.text for line in lines] == SENTENCES[:4]
     assert [len(strokes(line.ink)) for line in lines] == [3, 3, 3, 2]
