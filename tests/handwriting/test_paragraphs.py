@@ -4,14 +4,7 @@ import numpy as np
 import pytest
 
 from handwriting import PageOptions, Paper, write_page
-from handwriting.paragraphs import (
-    FILL,
-    MIN_DOT_GAP,
-    TRACE_DOT,
-    cell_texts,
-    fill_word,
-    kind_of,
-)
+from handwriting.paragraphs import FILL, MIN_DOT_GAP, TRACE_DOT, cell_texts, fill_word, kind_of
 from utils.checks import UserError
 
 

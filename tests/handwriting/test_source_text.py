@@ -105,11 +105,7 @@ def test_a_text_without_known_characters_is_an_error(text, message):
 
 
 @pytest.mark.parametrize(
-    ("text", "known"),
-    [
-        ('Plain text - "quoted" it\'s...\n    indented', ASCII),
-        (UNUSUAL, UNUSUAL),
-    ],
+    ("text", "known"), [('Plain text - "quoted" it\'s...\n    indented', ASCII), (UNUSUAL, UNUSUAL)]
 )
 def test_a_known_text_stays_as_it_is(text, known):
     written = transliterate(text, known)

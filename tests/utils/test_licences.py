@@ -85,13 +85,10 @@ def test_a_dataset_has_a_licence_or_the_narrowest_of_its_sources(dataset, licenc
 @pytest.mark.parametrize(
     ("dataset", "before", "licence"),
     [
-        (UNIPEN, OPEN, OPEN),
         (UNIPEN, RESEARCH, RESEARCH),
         (IAM, OPEN, RESEARCH),
         (UNIPEN, None, None),
-        (OTHERS, OPEN, None),
         (HandDataset(root="x"), OPEN, OPEN),
-        (HandDataset(root="x"), RESEARCH, RESEARCH),
     ],
 )
 def test_training_keeps_the_licence_of_the_weights_it_starts_with(dataset, before, licence):
