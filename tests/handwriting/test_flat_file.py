@@ -20,7 +20,8 @@ WRITER = dict(end_of_sequence=True, longest=30)
 
 
 @pytest.fixture
-def made(tmp_path):
+def saved(tmp_path):
+    """A network and its flat file."""
     network = load(save(tmp_path / "mine" / "a.pth", "SynthesisNetwork", **WRITER), "cpu")
     flat_file.save(tmp_path / "a.bin", network)
     return network, tmp_path / "a.bin"
@@ -31,8 +32,8 @@ def parts_of(path):
     return json.loads(line), payload
 
 
-def test_the_weights_are_within_half_a_step_of_their_row(made):
-    network, path = made
+def test_the_weights_are_within_half_a_step_of_their_row(saved):
+    network, path = saved
     again = loaded(path)
     for name, weights in network.model.state_dict().items():
         rounded = again.model.state_dict()[name]
@@ -49,14 +50,14 @@ def test_the_weights_are_within_half_a_step_of_their_row(made):
     assert again.model.normalisation == NORMALISATION and again.model.longest == 30
 
 
-def test_the_header_says_how_to_read_the_weights(made):
+def test_the_header_says_how_to_read_the_weights(saved):
     """As the engine has to read them (`tests/web/test_engine.py`)."""
-    network, path = made
+    network, path = saved
     header, payload = parts_of(path)
     assert (header["role"], header["name"]) == ("writer", "mine")
     assert payload[-32:] == hashlib.sha256(path.read_bytes()[:-32]).digest()
     shapes = {name: tuple(shape) for name, _, *shape in header["tensors"]}
-    assert shapes == {name: one.shape for name, one in network.model.state_dict().items()}
+    assert shapes == {k: weights.shape for k, weights in network.model.state_dict().items()}
     assert header["sampling"]["min_scales"] == network.model.min_scales.tolist()
     assert header["sampling"]["x_height"] > 0 and "styles" not in header
     assert header["replacements"]["½"] == "1/2" and "a" not in header["replacements"]
@@ -73,14 +74,14 @@ def test_the_header_says_how_to_read_the_weights(made):
         ("CTCNetwork", {"num_layers": 2, "time_reductions": 1}),
     ],
 )
-def test_what_the_page_cannot_compute_is_refused(arch, options, tmp_path):
+def test_a_network_that_the_page_cannot_compute_is_refused(arch, options, tmp_path):
     network = load(save(tmp_path / "a.pth", arch, **options), "cpu")
     with pytest.raises(UserError, match=f"a {arch} that the page cannot compute: only a Synt"):
         flat_file.save(tmp_path / "a.bin", network)
     assert not (tmp_path / "a.bin").exists()
 
 
-def test_a_writer_that_is_told_hands_has_the_vectors_of_its_styles(tmp_path):
+def test_the_header_has_the_hand_vectors_of_the_styles_of_a_writer(tmp_path):
     writer = load("writer", "cpu")
     flat_file.save(tmp_path / "a.bin", writer)
     header, _ = parts_of(tmp_path / "a.bin")
@@ -92,8 +93,7 @@ def test_a_writer_that_is_told_hands_has_the_vectors_of_its_styles(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_hand_that_another_writer_learned_is_its_line(tmp_path):
-    """With the stretch that this hand needs."""
+def test_the_header_has_a_line_and_stretch_for_a_hand_of_another_writer(tmp_path):
     file, writer = styles()["open_round"], load("open_writer", "cpu")
     flat_file.save(tmp_path / "a.bin", writer, file)
     header, _ = parts_of(tmp_path / "a.bin")

@@ -1,6 +1,6 @@
 """A hand has one latent for all of its lines, words and tries, and all are told the same."""
 
-from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from handwriting.hands import Hand, write_in_hand
 from handwriting.proofreading import write_words
 from model import Writer
 from model.generation.sampling_options import Sampling
+from tests.handwriting.builders import PlannedReader
 from tests.moody import moody
 from utils.ink import from_strokes
 
@@ -22,60 +23,55 @@ MOOD = {"mood": np.array([1.0, 0.1])}
 
 @pytest.fixture
 def writer(tmp_path):
-    """A network that notes what it is told of lines."""
-    network, told = moody(), []
-    real = network.initial_state
-    network.initial_state = lambda size, given: told.append(given) or real(size, given)
+    """A network that keeps what it is told of lines."""
+    network = moody()
+    network.initial_state = mock.Mock(wraps=network.initial_state)
     (tmp_path / "moody.pth").touch()
-    made = Writer(network, tmp_path / "moody.pth", torch.device("cpu"), {"config": {}})
-    made.told = told
-    return made
+    return Writer(network, tmp_path / "moody.pth", torch.device("cpu"), {"config": {}})
 
 
-def seeds(writer):
-    """Return the latent seeds that were used, after a look at the moods."""
-    for given in writer.told:
-        np.testing.assert_allclose(given.extras["mood"], [[1.0, 0.1]] * len(given.seeds))
-    return {seed for given in writer.told for seed in given.seeds}
+def latent_seeds(writer):
+    """Return the latent seeds since the last look, of which all were told the mood."""
+    calls = [call.args[1] for call in writer.model.initial_state.call_args_list]
+    writer.model.initial_state.reset_mock()
+    for told in calls:
+        np.testing.assert_allclose(told.extras["mood"], [[1.0, 0.1]] * len(told.seeds))
+    return {seed for told in calls for seed in told.seeds}
 
 
-def test_each_try_of_a_word_has_the_latent_of_the_hand(writer):
-    reader = SimpleNamespace(proofread=lambda inks, *_: [("", 9.0)] * len(inks))
-    sampling = Sampling(extras=MOOD, max_steps=40)
-    for latent in (0, 7):
-        writer.told.clear()
-        own = sampling if latent == 0 else Sampling(extras=MOOD, max_steps=40, latent_seed=latent)
-        hand = Hand(writer, (WAVE, "abc"), reader, own, tries=3)
-        write_words(hand, ["ab ba", "cab"], [5, 6])
-        assert len(writer.told) > 3 and seeds(writer) == {latent}  # it was measured, too
+@pytest.mark.parametrize(("options", "latent"), [({}, 0), ({"latent_seed": 7}, 7)])
+def test_each_try_and_the_measured_line_have_the_latent_of_the_hand(writer, options, latent):
+    sampling = Sampling(extras=MOOD, max_steps=40, **options)
+    hand = Hand(writer, (WAVE, "abc"), PlannedReader(("", 9.0)), sampling, tries=3)
+    write_words(hand, ["ab ba", "cab"], [5, 6])
+    assert writer.model.initial_state.call_count > 3 and latent_seeds(writer) == {latent}
 
 
-def test_lines_without_a_primer_have_latents_of_their_own(writer):
-    write_in_hand(writer, ["ab", "ab"], [5, 6], Sampling(extras=MOOD, max_steps=20))
-    assert seeds(writer) == {5, 6}
-    writer.told.clear()
-    write_in_hand(writer, ["ab"], [5], Sampling(extras=MOOD, max_steps=9), primer=(WAVE, "abc"))
-    assert seeds(writer) == {0}
-    writer.told.clear()
-    reader = SimpleNamespace(read_lines=lambda inks, **_: [""] * len(inks))
+@pytest.mark.parametrize(("primer", "seeds"), [(None, {5, 6}), ((WAVE, "abc"), {0})])
+def test_lines_have_latents_of_their_own_unless_they_continue_a_primer(writer, primer, seeds):
     sampling = Sampling(extras=MOOD, max_steps=20)
-    read_back(writer, reader, ["ab", "ab"], [3, 4], sampling)
-    assert seeds(writer) == {3, 4}
-    writer.told.clear()
-    reader.path, other = writer.path, writer.path.with_name("other.pth")
-    other.touch()
-    proofread = lambda inks, *_: [("", 9.0)] * len(inks)  # noqa: E731
-    proofreader = SimpleNamespace(proofread=proofread, path=other)
-    read_back(writer, reader, ["ab"], [3], sampling, proofreader=proofreader, tries=2)
-    assert seeds(writer) == {3}  # that of the line that is chosen as the hand, too
+    write_in_hand(writer, ["ab", "ab"], [5, 6], sampling, primer=primer)
+    assert latent_seeds(writer) == seeds
+
+
+@pytest.mark.parametrize("is_proofread", [False, True])
+def test_the_judge_reads_lines_with_latents_of_their_own(writer, tmp_path, is_proofread):
+    sampling, reader = Sampling(extras=MOOD, max_steps=20), PlannedReader(("", 9.0))
+    options = {}
+    if is_proofread:
+        # A line is then chosen as the hand, whose latent all lines have.
+        reader.path = writer.path
+        (tmp_path / "other.pth").touch()
+        options = dict(proofreader=PlannedReader(("", 9.0), path=tmp_path / "other.pth"), tries=2)
+    texts, seeds = (["ab"], [3]) if is_proofread else (["ab", "ab"], [3, 4])
+    read_back(writer, reader, texts, seeds, sampling, **options)
+    assert latent_seeds(writer) == {*seeds}
 
 
 def test_a_page_has_the_latent_of_its_seed_also_where_a_word_is_written_again(writer, tmp_path):
     options = PageOptions(proofread=False, extras=MOOD, seed=4, style="own")
     pages = write_page("ab ba\n---\nslant: 9\n---\nabc", writer, options)
-    assert seeds(writer) == {4} and len(writer.told) > 3
+    assert writer.model.initial_state.call_count > 3 and latent_seeds(writer) == {4}
     save_report(tmp_path / "report.json", pages)
-    loaded = load_report(tmp_path / "report.json")
-    writer.told.clear()
-    rewrite(loaded, [(1, 1, 1)], writer)
-    assert seeds(writer) == {4} and writer.told
+    rewrite(load_report(tmp_path / "report.json"), [(1, 1, 1)], writer)
+    assert latent_seeds(writer) == {4}

@@ -30,28 +30,35 @@ def word(width, gap=2.0, text="w"):
     return WrittenWord((line, np.array([[0.0, -3.0]])), width, gap, text)
 
 
-def test_rows_are_broken_where_the_next_word_does_not_fit():
-    """Widths 10 + 2 + 10 + 2 + 10 = 34, or 33.4 with narrow blanks."""
-    words = [word(10) for _ in range(7)]
-    assert [len(row) for row in break_rows(words, 34)] == [3, 3, 1]
-    assert [len(row) for row in break_rows(words, 30 + 4 * MIN_GAP_FACTOR + 1e-9)] == [3, 3, 1]
-    assert [len(row) for row in break_rows(words, 30 + 4 * MIN_GAP_FACTOR - 1e-6)] == [2, 2, 2, 1]
-    assert [len(row) for row in break_rows(words, 34, first_indent=5)] == [2, 3, 2]
-    # A wider one stands alone.
-    assert [len(row) for row in break_rows([word(5), word(50), word(5)], 20)] == [1, 1, 1]
+@pytest.mark.parametrize(
+    ("widths", "room", "first_indent", "lengths"),
+    [
+        ([10] * 7, 34, 0, [3, 3, 1]),  # 10 + 2 + 10 + 2 + 10
+        ([10] * 7, 30 + 4 * MIN_GAP_FACTOR + 1e-9, 0, [3, 3, 1]),  # with narrow blanks
+        ([10] * 7, 30 + 4 * MIN_GAP_FACTOR - 1e-6, 0, [2, 2, 2, 1]),
+        ([10] * 7, 34, 5, [2, 3, 2]),
+        ([5, 50, 5], 20, 0, [1, 1, 1]),  # wider than a row
+    ],
+)
+def test_a_row_ends_where_the_next_word_does_not_fit(widths, room, first_indent, lengths):
+    rows = break_rows([word(width) for width in widths], room, first_indent=first_indent)
+    assert [len(row) for row in rows] == lengths
 
 
-def test_a_number_is_not_parted_from_its_unit_nor_a_dash_from_its_word():
-    texts = ["add", "3.5", "%,", "then", "12", "eggs", "thanks", "–"]
-    rows = break_rows([word(10, text=text) for text in texts], 24)
-    assert [[one.text for one in row] for row in rows] == [
-        ["add"], ["3.5", "%,"], ["then", "12"], ["eggs"], ["thanks", "–"],
-    ]  # fmt: skip
-    alone = break_rows([word(10, text="3"), word(10, text="kg")], 9)
-    assert [len(row) for row in alone] == [1, 1]
+@pytest.mark.parametrize(
+    ("text", "room", "rows"),
+    [
+        ("add 3.5 %, then 12 eggs", 24, ["add", "3.5 %,", "then 12", "eggs"]),
+        ("so thanks –", 24, ["so", "thanks –"]),
+        ("3 kg", 9, ["3", "kg"]),  # no room for both
+    ],
+)
+def test_a_number_stays_with_its_unit_and_a_dash_with_its_word(text, room, rows):
+    broken = break_rows([word(10, text=text) for text in text.split()], room)
+    assert [" ".join(word.text for word in row) for row in broken] == rows
 
 
-def test_other_columns_stand_before_the_first_row():
+def test_leading_columns_stand_before_the_first_row_of_a_paragraph():
     lead = [(3.0, [word(4, text="1."), word(5, text="a")]), (20.0, [word(2, text="b")])]
     first = Paragraph([word(50), word(50)], 10.0, indent=30.0, lead=lead)
     (page,) = fill_pages([first, Paragraph([], 10.0, lead=lead)], Paper(100, 100, (5, 10, 5, 10)))
@@ -63,25 +70,27 @@ def test_other_columns_stand_before_the_first_row():
 @pytest.mark.parametrize(
     ("align", "left"), [("left", 0.0), ("right", 6.0), ("centred", 3.0), ("justified", 0.0)]
 )
-def test_alignment(align, left):
-    """Ink of 20 and a blank of 2 in a row of 28."""
+def test_the_last_row_begins_where_its_alignment_says(align, left):
+    # Ink of 20 and a blank of 2 in a row of 28.
     strokes, start = set_row([word(10), word(10)], 28, align, is_last=True)
     assert start == pytest.approx(left)
     assert strokes[2][0, 0] == 12.0 and strokes[2][-1, 0] == 22.0
 
 
-def test_justified_rows_end_at_the_margin_by_wider_blanks():
-    words = [word(10), word(10, 4.0), word(10)]
-    strokes, start = set_row(words, 36 + 3, "justified", is_last=False)
-    assert start == 0 and strokes[-2][-1, 0] == pytest.approx(39)
-    # Both blanks grow alike: 2 and 4 to 3 and 6.
-    assert strokes[2][0, 0] == pytest.approx(13) and strokes[4][0, 0] == pytest.approx(29)
-    for room, last in ((39, True), (30 + 6 * MAX_GAP_FACTOR + 0.1, False)):
-        strokes, _ = set_row(words, room, "justified", last)
-        assert strokes[-2][-1, 0] == pytest.approx(36)
+@pytest.mark.parametrize(
+    ("room", "is_last", "lefts"),
+    [
+        (39, False, [0, 13, 29]),  # blanks of 2 and 4 become 3 and 6
+        (39, True, [0, 12, 26]),
+        (30 + 6 * MAX_GAP_FACTOR + 0.1, False, [0, 12, 26]),
+    ],
+)
+def test_a_justified_row_ends_at_the_margin_unless_blanks_become_too_wide(room, is_last, lefts):
+    strokes, start = set_row([word(10), word(10, 4.0), word(10)], room, "justified", is_last)
+    assert start == 0 and [stroke[0, 0] for stroke in strokes[::2]] == pytest.approx(lefts)
 
 
-def test_empty_lines_and_indents_are_kept():
+def test_a_page_keeps_empty_lines_and_indents():
     paragraphs = [
         Paragraph([word(10)], 10.0, indent=7.0, first_indent=4.0),
         Paragraph([], 10.0),
@@ -103,38 +112,40 @@ def test_rows_lie_on_the_lines_of_the_paper():
     assert [row.strokes[0][0, 1] for row in page.rows] == page.rules[:4, 0, 1].tolist()
 
 
-def test_below_a_heading_there_is_room_for_its_descenders():
+@pytest.mark.parametrize(
+    ("paper", "repeats", "baselines"),
+    [
+        (Paper(100, 100, (5, 10, 5, 10)), 2, [[25, 40, 50, 70, 85, 95]]),
+        (Paper(100, 100, (5, 10, 5, 10), "squared", 8.0), 1, [[29, 45, 61]]),
+        (Paper(100, 48, (5, 10, 5, 10)), 1, [[25, 40], [15]]),  # a page begins as high as any
+    ],
+)
+def test_below_a_heading_there_is_room_for_its_descenders(paper, repeats, baselines):
     heading, text = Paragraph([word(10)], 20.0), Paragraph([word(50)] * 2, 10.0)
-
-    def baselines(paper, *paragraphs):
-        pages = fill_pages(paragraphs, paper)
-        return [[row.strokes[0][0, 1] for row in page.rows] for page in pages]
-
-    paper = Paper(100, 100, (5, 10, 5, 10))
-    assert baselines(paper, heading, text, heading, text) == [[25, 40, 50, 70, 85, 95]]
-    squared = Paper(100, 100, (5, 10, 5, 10), "squared", 8.0)
-    assert baselines(squared, heading, text) == [[29, 45, 61]]
-    # A new page begins as high as any.
-    assert baselines(Paper(100, 48, (5, 10, 5, 10)), heading, text) == [[25, 40], [15]]
+    pages = fill_pages([heading, text] * repeats, paper)
+    assert [[row.strokes[0][0, 1] for row in page.rows] for page in pages] == baselines
 
 
-def test_no_text_is_one_empty_page_and_pages_come_one_at_a_time():
+def test_a_text_without_paragraphs_is_an_empty_page():
     (page,) = fill_pages([], Paper())
     assert page.rows == ()
-    stream = fill_pages(repeat(Paragraph([word(10)], 10.0)), Paper())
-    assert len(next(stream).rows) == len(next(stream).rows) == 25
+
+
+def test_pages_are_filled_as_they_are_asked_for():
+    pages = fill_pages(repeat(Paragraph([word(10)], 10.0)), Paper())
+    assert len(next(pages).rows) == len(next(pages).rows) == 25
 
 
 def test_no_row_stands_below_the_margin():
-    """Nine rows of 10.05 mm would end 0.45 mm below it."""
-    found = list(fill_pages([Paragraph([word(60)] * 12, 10.05)], Paper(100, 100, (5, 10, 5, 10))))
-    assert [len(page.rows) for page in found] == [8, 4]
-    assert found[0].rows[-1].strokes[0][0, 1] == pytest.approx(5 + 8 * 10.05)
+    # Nine rows of 10.05 mm would end 0.45 mm below it.
+    pages = list(fill_pages([Paragraph([word(60)] * 12, 10.05)], Paper(100, 100, (5, 10, 5, 10))))
+    assert [len(page.rows) for page in pages] == [8, 4]
+    assert pages[0].rows[-1].strokes[0][0, 1] == pytest.approx(5 + 8 * 10.05)
 
 
 def row_of(*strokes, **values):
     """A paragraph of one row of strokes, of x-height 2 and with a pen 0.4 wide."""
-    words = [WrittenWord(tuple(np.array(one, float) for one in strokes), 40.0, 2.0)]
+    words = [WrittenWord(tuple(np.array(stroke, float) for stroke in strokes), 40.0, 2.0)]
     return Paragraph(words, 8.0, pen=Pen(0.4), size=2.0, **values)
 
 
@@ -149,25 +160,30 @@ def row_of(*strokes, **values):
 )
 def test_rows_are_as_far_apart_as_descenders_and_ascenders_ask_for(above, below, apart):
     """0.15 x-heights and the width of the pen lie between them."""
-    found = crowding([row_of(above), row_of(below)], Paper())
-    assert found == pytest.approx(0.0 if apart is None else (apart + 0.3 + 0.4) / 8)
+    expected = 0.0 if apart is None else (apart + 0.3 + 0.4) / 8
+    assert crowding([row_of(above), row_of(below)], Paper()) == pytest.approx(expected)
     assert crowding([row_of(above), Paragraph([], 8.0), row_of(below)], Paper()) == 0.0
 
 
-def test_rows_that_would_touch_are_set_further_apart_all_alike():
-    """Random rows of 60 points, some deep and some high: no two points are too near each other."""
-    chance = np.random.default_rng(3)
-    rows = [row_of(*chance.uniform((0, -4), (40, 4), (60, 1, 2))) for _ in range(6)]
+def nearest(page):
+    """Return the smallest distance of two points of neighbouring rows."""
+    rows = [np.concatenate(row.strokes) for row in page.rows]
+    return min(np.hypot(*(a[:, None] - b).transpose(2, 0, 1)).min() for a, b in pairwise(rows))
+
+
+def test_all_rows_are_set_further_apart_when_some_would_touch():
+    """Random rows of 60 points, some deep and some high."""
+    generator = np.random.default_rng(3)
+    rows = [row_of(*generator.uniform((0, -4), (40, 4), (60, 1, 2))) for _ in range(6)]
     (close,), (apart,) = fill_pages(rows, Paper()), fill_pages(spread(rows, Paper()), Paper())
-    for page, touching in ((close, True), (apart, False)):
-        points = [np.concatenate(row.strokes) for row in page.rows]
-        nearest = min(
-            np.hypot(*(one[:, None] - other).transpose(2, 0, 1)).min()
-            for one, other in pairwise(points)
-        )
-        assert (nearest < 0.7) == touching
+    assert nearest(close) < 0.7 <= nearest(apart)
     tops = np.diff([page.rows[0].strokes[0][0, 1] for page in (close, apart)])[0]
     assert spread(rows, Paper())[0].line_height == pytest.approx(8 + tops)
+
+
+def paragraphs(rows):
+    """Return a paragraph a character; a blank is an empty row."""
+    return [Paragraph([word(10, text=text)] if text != " " else [], 10.0) for text in rows]
 
 
 @pytest.mark.parametrize(
@@ -184,19 +200,16 @@ def test_rows_that_would_touch_are_set_further_apart_all_alike():
         ("    aa", ["aa"]),
     ],
 )
-def test_where_pages_of_four_rows_are_broken(rows, expected):
-    paragraphs = [Paragraph([word(10, text=one)] if one != " " else [], 10.0) for one in rows]
-    found = fill_pages(paragraphs, Paper(100, 50, (5, 10, 5, 10)))
-    assert ["".join(row.text for row in page.rows) for page in found] == expected
+def test_a_page_of_four_rows_leaves_no_row_of_a_paragraph_alone(rows, expected):
+    pages = fill_pages(paragraphs(rows), Paper(100, 50, (5, 10, 5, 10)))
+    assert ["".join(row.text for row in page.rows) for page in pages] == expected
 
 
 def test_rows_that_go_to_the_next_page_together_stay_apart():
     """A closing, an empty row, a name and a title: the title alone does not fit."""
-    rows = [*"aa", " ", "b", " ", "c", "d"]
-    paragraphs = [Paragraph([word(10, text=one)] if one != " " else [], 10.0) for one in rows]
-    found = list(fill_pages(paragraphs, Paper(100, 70, (5, 10, 5, 10))))
-    assert ["".join(row.text for row in page.rows) for page in found] == ["aa", "bcd"]
-    assert [row.baseline for row in found[1].rows] == [15.0, 35.0, 45.0]
+    first, second = fill_pages(paragraphs("aa b cd"), Paper(100, 70, (5, 10, 5, 10)))
+    assert [row.text for row in first.rows] == ["a", "a"]
+    assert [(row.text, row.baseline) for row in second.rows] == [("b", 15), ("c", 35), ("d", 45)]
 
 
 ROW = PageOptions().paper.text_width / PageOptions().usual_size  # x-heights
@@ -211,7 +224,7 @@ def cell(width):
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "fit", "kept", "said"),
+    ("first", "last", "fit", "kept", "remark"),
     [
         (0.5, 9, None, True, ""),  # its words run on in the column
         (0.85, 1, None, True, ""),
@@ -220,14 +233,14 @@ def cell(width):
         (1.8, 3, 1, False, "columns run on as text"),
     ],
 )
-def test_columns_stay_where_they_fit(first, last, fit, kept, said):
+def test_columns_stay_where_they_fit(first, last, fit, kept, remark):
     """A word of so many rows, and words of a tenth; to fit, they become smaller."""
     options = PageOptions(fit=fit, size=PageOptions().usual_size)
     tenth = cell(0.1 * ROW - 1.0)
     cells = [[[cell(first * ROW)], [tenth] * last], [[tenth], [tenth]]]
-    paragraphs, notes = set_to_fit(lines(options, "table", *cells), options)
-    assert [bool(one.lead) for one in paragraphs] == [kept] * 2
-    assert any(said in note for note in notes) if said else not notes
+    rows, remarks = set_to_fit(lines(options, "table", *cells), options)
+    assert [bool(row.lead) for row in rows] == [kept] * 2
+    assert any(remark in text for text in remarks) if remark else not remarks
 
 
 @pytest.mark.parametrize("lead", [[], [cell(0.1 * ROW)]])
@@ -235,29 +248,35 @@ def test_columns_stay_where_they_fit(first, last, fit, kept, said):
 def test_a_long_word_that_is_to_fit_stays_within_its_row(width, lead):
     options = PageOptions(fit=1)
     cells = [[lead, [cell(width * ROW)]] if lead else [[cell(width * ROW)]]]
-    paragraphs, _ = set_to_fit(lines(options, "table", *cells), options)
-    ((row, _),) = set_rows(paragraphs, options.paper)
+    set_paragraphs, _ = set_to_fit(lines(options, "table", *cells), options)
+    ((row, _),) = set_rows(set_paragraphs, options.paper)
     right = options.paper.width - options.paper.margins[1]
     assert 0.9 * right < max(stroke[:, 0].max() for stroke in row.strokes) <= right + 1e-6
 
 
+FIRST, SECOND, THIRD = 0.0, 3.0 + COLUMN_GAP, 24.0 + 2 * COLUMN_GAP
+FOURTH = THIRD + EMPTY_COLUMN_WIDTH + COLUMN_GAP
+
+
 def test_cells_stand_in_their_columns_whatever_is_empty():
-    """Of a table with words two x-heights wide: what is behind the last tab may be wider."""
-    options = PageOptions(size=1.0)
+    """Words are two x-heights wide, a wide one 20; the last cell of a row may be wider."""
+    options, left = PageOptions(size=1.0), PageOptions().paper.margins[3]
     ab, wide = [cell(2.0)], [cell(20.0)]
-    table = [[ab, wide, ab], [ab, [], ab], [[], [], ab], [ab, wide * 2], [ab], [ab, ab, [], ab]]
-    paragraphs, _ = set_to_fit(lines(options, "table", *table), options)
-    rows = [row for row, _ in set_rows(paragraphs, options.paper)]
-    third_start = 24.0 + 2 * COLUMN_GAP
-    starts = [0.0, 3.0 + COLUMN_GAP, third_start, third_start + EMPTY_COLUMN_WIDTH + COLUMN_GAP]
-    found = [[stroke[0, 0] - options.paper.margins[3] for stroke in row.strokes] for row in rows]
-    first, second, third, fourth = starts
-    expected = [[first, second, third], [first, third], [third], [first, second, second + 21],
-                [first], [first, second, fourth]]  # fmt: skip
-    assert found == [pytest.approx(own) for own in expected]
+    table = [
+        ([ab, wide, ab], [FIRST, SECOND, THIRD]),
+        ([ab, [], ab], [FIRST, THIRD]),
+        ([[], [], ab], [THIRD]),
+        ([ab, wide * 2], [FIRST, SECOND, SECOND + 21]),
+        ([ab], [FIRST]),
+        ([ab, ab, [], ab], [FIRST, SECOND, FOURTH]),
+    ]
+    table_rows, _ = set_to_fit(lines(options, "table", *(cells for cells, _ in table)), options)
+    rows = [row for row, _ in set_rows(table_rows, options.paper)]
+    for row, (_, starts) in zip(rows, table, strict=True):
+        assert [stroke[0, 0] - left for stroke in row.strokes] == pytest.approx(starts)
 
 
-def test_what_does_not_fit_is_refused():
+def test_a_text_that_fits_in_no_size_is_refused():
     options = PageOptions(fit=1, size=50.0)
     with pytest.raises(UserError, match="--fit 1: there is no size from 50 to 25 mm at which the"):
         set_to_fit(lines(options, "text", *[[[cell(1.0)]]] * 9), options)

@@ -6,11 +6,13 @@ from handwriting.paper import Paper, size_of
 from utils.checks import UserError
 
 
-def test_sheets_have_the_sizes_of_the_standard():
-    """ISO 216: each size is half of the one before, rounded down to a millimetre."""
-    for large, small in (("A3", "a4"), ("A4", "A5"), ("a5", "a6")):
-        width, height = size_of(large)
-        assert size_of(small) == (height // 2, width)
+@pytest.mark.parametrize(("large", "small"), [("A3", "a4"), ("A4", "A5"), ("a5", "a6")])
+def test_a_size_of_iso_216_is_half_of_the_next_rounded_down_to_a_millimetre(large, small):
+    width, height = size_of(large)
+    assert size_of(small) == (height // 2, width)
+
+
+def test_a_size_is_that_of_letter_or_in_millimetres():
     assert size_of("Letter") == pytest.approx((8.5 * 25.4, 11 * 25.4))
     assert size_of("120x80.5") == (120.0, 80.5)
 
@@ -21,13 +23,17 @@ def test_other_sizes_are_refused(name):
         size_of(name)
 
 
-def test_margins_that_leave_no_room_are_refused():
-    with pytest.raises(UserError, match="leaves less than 20 mm for the writing"):
-        Paper(100, 100, (10, 45, 10, 40))
-    with pytest.raises(UserError, match="each must be at least 0"):
-        Paper(margins=(-1, 0, 0, 0))
-    with pytest.raises(UserError, match="needs a spacing"):
-        Paper(ruling="ruled")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(width=100, margins=(10, 45, 10, 40)), "leaves less than 20 mm for the writing"),
+        (dict(margins=(-1, 0, 0, 0)), "each must be at least 0"),
+        (dict(ruling="ruled"), "needs a spacing"),
+    ],
+)
+def test_a_paper_without_room_or_spacing_is_refused(options, message):
+    with pytest.raises(UserError, match=message):
+        Paper(**options)
 
 
 def test_a_ruled_sheet_has_lines_between_its_margins():

@@ -4,15 +4,7 @@ import numpy as np
 import pytest
 
 from handwriting import PageOptions, Paper, write_page
-from handwriting.paragraphs import (
-    FILL,
-    MIN_DOT_GAP,
-    TRACE_DOT,
-    cell_texts,
-    fill_word,
-    kind_of,
-    lightened,
-)
+from handwriting.paragraphs import FILL, MIN_DOT_GAP, TRACE_DOT, cell_texts, fill_word, kind_of
 from utils.checks import UserError
 
 
@@ -22,26 +14,42 @@ def rows_of(writer, text, **options):
     return page.rows
 
 
-def test_what_is_drawn_is_as_wide_as_its_signs():
+def test_a_line_of_underscores_is_as_wide_as_its_signs_at_most_as_a_row():
     (line,) = fill_word("_" * 10, 0.5, 99.0).strokes
     assert line[:, 0] == pytest.approx([0.25, 4.75]) and np.ptp(line[:, 1]) == 0.0
-    dotted = fill_word("." * 10, 0.5, 99.0).strokes
-    assert {len(dot) for dot in dotted} == {1} and len(dotted) == 10  # at most half an x-height
     assert fill_word("_" * 10, 0.5, 3.0).width == 3.0
-    assert [bool(FILL.fullmatch(one)) for one in ("___", "....", "__", "...")] == [1, 1, 0, 0]
-    assert lightened("#000000") == "#b2b2b2"
 
 
-def test_tabs_part_columns():
-    assert cell_texts("a\tb") == ["a", "b"] and cell_texts("a \t b\t") == ["a", "b"]
-    assert cell_texts("a\t\tb") == cell_texts("a\t \t b") == ["a", "", "b"]
-    assert cell_texts("\ta\tb") == ["", "a", "b"]  # a row of a table whose first cell is empty
-    assert cell_texts("1. a\tb") == ["1.", " a", "b"] and cell_texts("- a") == ["", " a"]
-    kinds = ["table", "table", "text", "empty", "numbers", "bullets", "text"]
-    assert [*map(kind_of, ("a\tb", "a\t", "a", " ", "1. a\tb", "• a\t", "-a"))] == kinds
+def test_a_line_of_dots_has_a_dot_a_sign():
+    dots = fill_word("." * 10, 0.5, 99.0).strokes
+    assert [len(dot) for dot in dots] == [1] * 10  # at most half an x-height apart
 
 
-def test_lines_to_write_on_stand_among_the_words(writer):
+@pytest.mark.parametrize(
+    ("text", "is_fill"), [("___", True), ("....", True), ("__", False), ("...", False)]
+)
+def test_three_underscores_or_four_dots_are_a_fill(text, is_fill):
+    assert bool(FILL.fullmatch(text)) == is_fill
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "cells"),
+    [
+        ("a\tb", "table", ["a", "b"]),
+        ("a \t b\t", "table", ["a", "b"]),
+        ("a\t \t b", "table", ["a", "", "b"]),
+        ("\ta\tb", "table", ["", "a", "b"]),
+        ("1. a\tb", "numbers", ["1.", " a", "b"]),
+        ("- a", "bullets", ["", " a"]),
+        ("-a", "text", ["-a"]),
+        (" ", "empty", [""]),
+    ],
+)
+def test_a_row_has_a_kind_and_cells_between_tabs(text, kind, cells):
+    assert (kind_of(text), cell_texts(text)) == (kind, cells)
+
+
+def test_fills_stand_among_the_words(writer):
     plain, lines = rows_of(
         writer, "It has letters.\nIt has ____ letters, see .....\n____\na\t\t\tb"
     )[:2]
@@ -61,7 +69,7 @@ def starts_of(row):
     return [row.strokes[first][:, 0].min() for first in at]
 
 
-def test_several_blanks_leave_as_much_room(writer):
+def test_several_blanks_leave_so_much_more_room(writer):
     (near,), (far,), (line,) = (rows_of(writer, f"ab{blanks}cd{blanks}____{blanks}ef")
                                 for blanks in (" ", " " * 7, " " * 2))  # fmt: skip
     assert near.text == far.text == "ab cd ____ ef"
@@ -71,11 +79,11 @@ def test_several_blanks_leave_as_much_room(writer):
     assert blanks[1] == pytest.approx(-5 / 6 * blanks[0])
 
 
-def test_letters_are_drawn_to_be_gone_over(writer):
+def test_letters_to_trace_are_dotted_or_light(writer):
     text = "bear\n---\ntrace: dotted\n---\nbear ____\n---\ntrace: light\n---\nbear"
     solid, dots, light = rows_of(writer, text, colour="#000000")
     *dotted, line = dots.strokes
-    assert {len(one) for one in dotted} == {1} and len(dotted) > 50 and len(line) == 2
+    assert {len(dot) for dot in dotted} == {1} and len(dotted) > 50 and len(line) == 2
     assert dots.words[0].strokes == len(dotted)
     points, size = np.concatenate(dotted), dots.size
     apart = np.hypot(*(points[:, None] - points).T) + 99.0 * np.eye(len(points))
@@ -85,6 +93,9 @@ def test_letters_are_drawn_to_be_gone_over(writer):
     assert (points.min(0), points.max(0) - points.min(0))[1] == pytest.approx(np.ptp(ink, 0), abs=1)
     assert (solid.pen.colour, light.pen.colour) == ("#000000", "#b2b2b2")
     assert max(map(len, light.strokes)) > 5
+
+
+def test_another_kind_of_tracing_is_refused(writer):
     with pytest.raises(UserError, match="trace: 'bold': one of light, dotted"):
         write_page("---\ntrace: bold\n---\na", writer)
 

@@ -62,9 +62,9 @@ def test_a_hand_is_the_same_whatever_the_unit_the_clock_and_the_slope(writer, tm
         usual = getattr(expected.shape, name)
         assert getattr(hand.shape, name) == pytest.approx(usual, rel=0.03, abs=0.01)
     assert hand.shape.angle == pytest.approx(expected.shape.angle, abs=0.01)
-    told, usual = (one.sampling.extras["hand"].sum(0) for one in (hand, expected))
+    rows, usual = (each.sampling.extras["hand"].sum(0) for each in (hand, expected))
     # The descriptors of two persons are some 8 apart.
-    assert np.linalg.norm(told[:-1] / told[-1] - usual[:-1] / usual[-1]) < 1.5
+    assert np.linalg.norm(rows[:-1] / rows[-1] - usual[:-1] / usual[-1]) < 1.5
 
 
 @pytest.mark.slow

@@ -29,13 +29,21 @@ def line(*ends):
     return across(*np.linspace(*ends, 4))
 
 
-def at(number, stroke):
-    return np.full(len(stroke), number)
+def letters(text, strokes, *numbers):
+    """A word whose strokes were made at the characters with these numbers."""
+    strokes = [np.array(stroke, dtype=float) for stroke in strokes]
+    indices = [np.full(len(part), number) for part, number in zip(strokes, numbers, strict=True)]
+    return LetterStrokes(text, strokes, indices)
 
 
 def repaired(text, strokes, *numbers):
-    """The signs of a word whose strokes were made at the characters with these numbers."""
-    return repair_signs(LetterStrokes(text, strokes, [*map(at, numbers, strokes)]))
+    return repair_signs(letters(text, strokes, *numbers))
+
+
+def dots_of_first(word):
+    """Return the dots of a word's first letter."""
+    dots = [part for part, of in word.pairs() if len(part) == 1 and of[0] == 0]
+    return np.concatenate(dots)
 
 
 @pytest.mark.parametrize(
@@ -49,13 +57,9 @@ def repaired(text, strokes, *numbers):
     ],
 )
 def test_the_dot_of_an_i_is_above_it(dot, lean, expected):
-    strokes = [down(0.0, 1.0), down(2.0, 1.0)]
-    peaks = [at(0, strokes[0]), at(1, strokes[1])]
-    if dot is not None:
-        strokes, peaks = [*strokes, np.array([dot])], [*peaks, np.array([2])]
-    letters = with_dots(LetterStrokes("in", strokes, peaks), 1.0, lean)
-    dots = [part for part, of in letters.pairs() if len(part) == 1 and of[0] == 0]
-    np.testing.assert_allclose(np.concatenate(dots), [expected])
+    dots = [] if dot is None else [[dot]]
+    word = letters("in", [down(0.0, 1.0), down(2.0, 1.0), *dots], 0, 1, *[2] * len(dots))
+    np.testing.assert_allclose(dots_of_first(with_dots(word, 1.0, lean)), [expected])
 
 
 @pytest.mark.parametrize(
@@ -68,22 +72,16 @@ def test_the_dot_of_an_i_is_above_it(dot, lean, expected):
         ("jammed", 3.0, 6, 1.3, True),
     ],
 )
-def test_dots_may_be_made_late_high_and_above_long_letters(text, stem, behind, above, is_taken):
-    strokes = [down(0.0, stem), np.array([(0.1, -stem - above)])]
-    letters = LetterStrokes(text, strokes, [at(0, strokes[0]), at(behind, strokes[1])])
-    letters = with_dots(letters, 1.0, 0.0)
-    dots = [part for part, of in letters.pairs() if len(part) == 1 and of[0] == 0]
-    expected = strokes[1] if is_taken else [(0.0, -stem - 0.6)]
-    np.testing.assert_allclose(np.concatenate(dots), expected)
+def test_a_dot_may_be_drawn_late_high_and_above_a_long_letter(text, stem, behind, above, is_taken):
+    dot = (0.1, -stem - above)
+    word = with_dots(letters(text, [down(0.0, stem), [dot]], 0, behind), 1.0, 0.0)
+    np.testing.assert_allclose(dots_of_first(word), [dot if is_taken else (0.0, -stem - 0.6)])
 
 
-def test_a_dot_is_not_taken_from_the_sign_that_it_is():
-    """The window is at the apostrophe when it is written."""
-    strokes = [down(0.0, 1.0), across(0.5, y=-1.5), down(1.0, 1.0)]
-    letters = LetterStrokes("i's", strokes, [at(n, one) for n, one in enumerate(strokes)])
-    found = with_dots(letters, 1.0, 0.0)
-    dots = [part[0].tolist() for part in found.strokes if len(part) == 1]
-    assert dots == [[0.0, -1.6], [0.5, -1.5]]
+def test_an_apostrophe_is_not_taken_for_the_dot_of_an_i():
+    word = letters("i's", [down(0.0, 1.0), across(0.5, y=-1.5), down(1.0, 1.0)], 0, 1, 2)
+    dots = [part for part in with_dots(word, 1.0, 0.0).strokes if len(part) == 1]
+    np.testing.assert_allclose(np.concatenate(dots), [(0.0, -1.6), (0.5, -1.5)])
 
 
 @pytest.mark.parametrize(
@@ -91,10 +89,8 @@ def test_a_dot_is_not_taken_from_the_sign_that_it_is():
     [
         (across(-0.3, 0.3), [across(-0.3, 0.3)]),
         (across(-0.3, 0.05), [np.concatenate([across(-0.3), line(0.05, 0.25)])]),
-        (
-            across(0.3, -0.05),
-            [np.concatenate([across(0.3), line(-0.05, -0.25)])],
-        ),  # from right to left
+        # From right to left.
+        (across(0.3, -0.05), [np.concatenate([across(0.3), line(-0.05, -0.25)])]),
         (across(0.1, -0.1), [np.concatenate([line(0.25, 0.1), line(-0.1, -0.25)])]),
         (across(0.5, 1.0), [across(*np.linspace(-0.25, 0.25, 8)), across(0.5, 1.0)]),  # beside it
         # It runs on into the next letter, and begins too late.
@@ -110,20 +106,18 @@ def test_a_dot_is_not_taken_from_the_sign_that_it_is():
     ],
 )
 def test_the_bar_of_a_t_reaches_to_both_sides_of_it(bar, expected):
-    strokes = [down(0.0, 1.6), bar]
-    letters = LetterStrokes("t", strokes, [at(0, one) for one in strokes])
-    found = with_bars(letters, 1.0, 1.0)
-    assert [*map(len, found.strokes)] == [*map(len, found.indices)]
-    for part, right in zip(found.strokes[1:], expected, strict=True):
-        np.testing.assert_allclose(part, right, atol=0.02)
+    word = with_bars(letters("t", [down(0.0, 1.6), bar], 0, 0), 1.0, 1.0)
+    assert [*map(len, word.strokes)] == [*map(len, word.indices)]
+    for part, repaired_part in zip(word.strokes[1:], expected, strict=True):
+        np.testing.assert_allclose(part, repaired_part, atol=0.02)
 
 
 def test_the_stem_of_a_t_is_not_that_of_the_letter_before():
     """The window is at the `t` a little before the pen is, and leaves it before."""
     strokes = [down(0.0, 1.0), down(1.0, 1.6)]
-    peaks = [np.repeat([0, 1], [5, 6]), np.repeat([1, 2], [8, 3])]
-    found = with_bars(LetterStrokes("nto", strokes, peaks), 1.0, 1.0)
-    np.testing.assert_allclose(found.strokes[2], across(*np.linspace(0.75, 1.25, 8)), atol=0.02)
+    indices = [np.repeat([0, 1], [5, 6]), np.repeat([1, 2], [8, 3])]
+    *_, bar = with_bars(LetterStrokes("nto", strokes, indices), 1.0, 1.0).strokes
+    np.testing.assert_allclose(bar, across(*np.linspace(0.75, 1.25, 8)), atol=0.02)
 
 
 S = np.array([(8, 1), (6, 0), (3, 0), (1, 1), (1, 3), (3, 4.5), (6, 5), (8, 7), (4, 10), (0, 9)])
@@ -146,19 +140,23 @@ QUOTE = np.array([(3, 0), (2, 2.0)])
 )
 def test_a_5_has_a_corner(strokes, lean, tip, corner, waist):
     """The height of its ink is 10; bar and stem are of four points each."""
-    peaks = [at(1 + n, stroke) for n, stroke in enumerate(strokes)]
-    found = with_corners(LetterStrokes('45"', strokes, peaks), lean)
-    ways = np.linspace(tip, corner, 4), np.linspace(corner, waist, 4)[1:]
-    np.testing.assert_allclose(found.strokes[0], np.concatenate([*ways, S[5:]]))
-    assert found.indices[0].tolist() == [1] * len(found.strokes[0])
-    assert found.strokes[1:] == [stroke for stroke in strokes if stroke is FAR or stroke is QUOTE]
+    word = letters('45"', strokes, *range(1, 1 + len(strokes)))
+    five, *others = with_corners(word, lean).strokes
+    bar, stem = np.linspace(tip, corner, 4), np.linspace(corner, waist, 4)[1:]
+    np.testing.assert_allclose(five, np.concatenate([bar, stem, S[5:]]))
+    assert with_corners(word, lean).indices[0].tolist() == [1] * len(five)
+    kept = [stroke.tolist() for stroke in strokes if stroke is FAR or stroke is QUOTE]
+    assert [stroke.tolist() for stroke in others] == kept
 
 
-def test_what_is_begun_below_or_belongs_to_another_letter_gets_no_corner():
-    first, joined = at(1, S), np.repeat([0, 1], [4, 6])
-    for stroke, characters in ((S[::-1], first), (S, joined)):
-        (found,) = with_corners(LetterStrokes("45", [stroke], [characters]), 0.0).strokes
-        assert found is stroke
+@pytest.mark.parametrize(
+    ("stroke", "indices"),
+    [(S[::-1], [1] * 10), (S, [0] * 4 + [1] * 6)],
+    ids=["begins below", "belongs to another letter"],
+)
+def test_a_5_gets_no_corner_when_its_stroke_is_no_head_of_it(stroke, indices):
+    (kept,) = with_corners(LetterStrokes("45", [stroke], [np.array(indices)]), 0.0).strokes
+    assert kept is stroke
 
 
 @pytest.mark.parametrize(
@@ -173,15 +171,16 @@ def test_what_is_begun_below_or_belongs_to_another_letter_gets_no_corner():
     ],
 )
 def test_a_touch_of_the_pen_is_no_ink_where_no_dot_is(text, stem, touch, kept):
-    strokes = [down(0.0, 1.0), np.full((2, 2), 0.4)]
-    peaks = [at(stem, strokes[0]), at(touch, strokes[1])]
-    found = without_touches(LetterStrokes(text, strokes, peaks), 1.0)
-    assert [*map(len, found.strokes)] == [*map(len, found.indices)] == [11, *[2] * kept]
-    touch_alone = LetterStrokes(text, strokes[1:], peaks[1:])
-    assert without_touches(touch_alone, 1.0) == touch_alone
+    word = without_touches(letters(text, [down(0.0, 1.0), [[0.4, 0.4]] * 2], stem, touch), 1.0)
+    assert [*map(len, word.strokes)] == [*map(len, word.indices)] == [11, *[2] * kept]
 
 
-def test_a_dot_can_be_seen():
+def test_a_touch_alone_stays():
+    touch = letters("kept", [[[0.4, 0.4]] * 2], 1)
+    assert without_touches(touch, 1.0) == touch
+
+
+def test_a_dot_becomes_a_visible_stroke():
     np.testing.assert_allclose(with_visible_dot(np.full((3, 2), 2.0)), [[2, 1.925], [2, 2.075]])
     line = np.array([[0.0, 0.0], [0.2, 0.0]])
     assert with_visible_dot(line) is line
@@ -189,35 +188,32 @@ def test_a_dot_can_be_seen():
 
 @pytest.mark.parametrize(("height", "expected"), [(0.3, 0.6), (0.7, 0.7)])
 def test_a_comma_is_longer_than_a_full_stop(height, expected):
-    letter, comma = np.array([(0, -1.0), (0, 0.0)]), np.array([(0.5, -0.1), (0.4, height - 0.1)])
-    found = repaired("l,", [comma, letter], 1, 0)
-    assert_array_equal(found[1], letter)
-    assert np.ptp(found[0], axis=0) == pytest.approx([0.1 * expected / height, expected])
+    letter, comma = across(0, 0), [(0.5, -0.1), (0.4, height - 0.1)]
+    comma, kept = repaired("l,", [comma, letter], 1, 0)
+    assert_array_equal(kept, letter)
+    assert np.ptp(comma, axis=0) == pytest.approx([0.1 * expected / height, expected])
 
 
 @pytest.mark.parametrize("text", ["7.11", "z.il"])
 def test_nothing_touches_a_point_within_a_word(text):
-    seven = np.array([(0, -1.5), (0.8, -1.5), (0.2, 0.0)])  # Its head is over the point.
-    one = np.array([(0, 0.0), (0, -1.5)])
-    point, right = np.array([(0, -0.1), (0, 0.0)]), np.array([1, 0])
-    crowded = [seven, point + right * 0.3, one + right * 0.4, one + right * 1.4]
-    found = repaired(text, crowded, 0, 1, 2, 3)
-    assert [stroke[-1, 0] for stroke in found] == pytest.approx([0.2, 0.5, 0.8, 1.8])
-    foot = np.array([(0, 0.0), (1.0, 0.0)])  # Of a pound sign.
-    assert_array_equal(
-        np.concatenate(repaired("7.1", [foot, one], 0, 2)), np.concatenate([foot, one])
-    )
-    assert np.concatenate(repaired("7.11", found, 0, 1, 2, 3)) == pytest.approx(
-        np.concatenate(found)
-    )
+    seven = [(0, -1.5), (0.8, -1.5), (0.2, 0.0)]  # Its head is over the point.
+    point = [(0.3, -0.1), (0.3, 0.0)]
+    stems = [[(x, 0.0), (x, -1.5)] for x in (0.4, 1.4)]
+    word = repaired(text, [seven, point, *stems], 0, 1, 2, 3)
+    assert [stroke[-1, 0] for stroke in word] == pytest.approx([0.2, 0.5, 0.8, 1.8])
+    again = repaired(text, word, 0, 1, 2, 3)
+    np.testing.assert_allclose(np.concatenate(again), np.concatenate(word))
+
+
+def test_a_word_without_its_point_stays():
+    strokes = [np.array([(0, 0.0), (1.0, 0.0)]), np.array([(0, 0.0), (0, -1.5)])]
+    assert_array_equal(repaired("7.1", strokes, 0, 2), strokes)
 
 
 def test_the_stem_of_a_4_is_no_full_stop():
-    """It is as low and as narrow as one."""
-    foot, stem = np.array([(0, -1.5), (0.6, -0.5)]), np.array([(0.4, -0.5), (0.4, 0.2)])
-    point = np.array([(-1.0, -0.1), (-1.0, 0.0)])
-    found = repaired("7.4", [point, foot, stem], 1, 2, 2)
-    assert_array_equal(found, [point, foot, stem])
+    """It is as low and as narrow as a full stop."""
+    strokes = [[(-1.0, -0.1), (-1.0, 0.0)], [(0, -1.5), (0.6, -0.5)], [(0.4, -0.5), (0.4, 0.2)]]
+    assert_array_equal(repaired("7.4", strokes, 1, 2, 2), strokes)
 
 
 @pytest.mark.parametrize(
@@ -227,9 +223,9 @@ def test_the_stem_of_a_4_is_no_full_stop():
 def test_a_full_stop_or_comma_stands_behind_the_foot_that_it_was_written_over(
     text, mark, left, bottom
 ):
-    """Also below the arm of a letter, where no full stop was looked for."""
-    letter = np.array([(1.2, -1.0), (0.0, -0.9), (0.6, 0.0)])
-    _, moved = repaired(text, [letter, np.array(mark)], 0, 1)
+    """Also below the arm of a letter."""
+    letter = [(1.2, -1.0), (0.0, -0.9), (0.6, 0.0)]
+    _, moved = repaired(text, [letter, mark], 0, 1)
     assert (moved[:, 0].min(), moved[:, 1].max()) == pytest.approx((left, bottom))
 
 
@@ -237,14 +233,14 @@ def test_a_full_stop_or_comma_stands_behind_the_foot_that_it_was_written_over(
     ("text", "gap", "expected"),
     [("=", 0.1, 0.3), ("€", 0.1, 0.3), ("=", 0.4, 0.4), ("z", 0.1, 0.1)],
 )
-def test_two_bars_of_a_sign_do_not_run_into_one_another(text, gap, expected):
+def test_two_bars_of_a_sign_stay_apart(text, gap, expected):
     bars = [across(0, 1, y=-0.5), across(0, 1, y=gap - 0.5)]
     upper, lower = repaired(text, bars, 0, 0)
     assert lower[0, 1] - upper[0, 1] == pytest.approx(expected)
 
 
-def test_the_ring_of_a_degree_is_no_dot():
+def test_the_ring_of_a_degree_is_wider_than_a_dot():
     ring = np.array([(0, -1.8), (0.2, -1.8), (0.2, -2.0), (0, -2.0)])
-    (found,) = repaired("°", [ring], 0)
-    assert np.ptp(found[:, 0]) == pytest.approx(0.45)
-    assert found.mean(0) == pytest.approx(ring.mean(0))
+    (wider,) = repaired("°", [ring], 0)
+    assert np.ptp(wider[:, 0]) == pytest.approx(0.45)
+    assert wider.mean(0) == pytest.approx(ring.mean(0))

@@ -70,7 +70,12 @@ def points(pages):
     return [stroke.tolist() for page in pages for row in page.rows for stroke in row.strokes]
 
 
-def test_only_the_words_that_are_named_change(networks_and_pages, tmp_path):
+def rewritten(pages, writer):
+    """Rewrite the first word of pages."""
+    return rewrite(pages, [(1, 1, 1)], writer, device="cpu")
+
+
+def test_a_report_has_all_of_its_pages(networks_and_pages, tmp_path):
     writer, pages = networks_and_pages
     path = tmp_path / "report.json"
     save_report(path, pages)
@@ -78,19 +83,27 @@ def test_only_the_words_that_are_named_change(networks_and_pages, tmp_path):
     assert points(loaded) == points(pages) and loaded.doubts == pages.doubts
     assert loaded.origin == pages.origin and list(loaded) != []
     assert json.loads(path.read_text())["doubts"] == pages.doubts
-    first, again = (rewrite(one, [(1, 1, 1)], writer, device="cpu") for one in (pages, loaded))
-    assert points(first) == points(again)
-    (row, other), (before, same) = first[0].rows, pages[0].rows
-    changed = row.words[0].strokes
+    assert points(rewritten(loaded, writer)) == points(rewritten(pages, writer))
+
+
+def test_only_the_words_that_are_named_change(networks_and_pages):
+    writer, pages = networks_and_pages
+    after = rewritten(pages, writer)
+    (row, other), (before, same) = after[0].rows, pages[0].rows
+    count, count_before = row.words[0].strokes, before.words[0].strokes
     assert [*map(id, other.strokes)] == [*map(id, same.strokes)]
-    kept = zip(row.strokes[changed:], before.strokes[before.words[0].strokes :], strict=True)
-    assert all(one is old for one, old in kept)
-    assert points([first[0]])[:changed] != points(pages)[:changed]
-    second = rewrite(first, [(1, 1, 1)], writer, device="cpu")
+    assert [*map(id, row.strokes[count:])] == [*map(id, before.strokes[count_before:])]
+    assert points([after[0]])[:count] != points(pages)[:count]
+
+
+def test_a_word_is_another_each_time_it_is_written_again(networks_and_pages):
+    writer, pages = networks_and_pages
+    first = rewritten(pages, writer)
+    second = rewritten(first, writer)
     assert points(second) != points(first) and second[0].rows[0].words[0].rewritten == 2
 
 
-def test_doubtful_words_stay_unless_a_better_one_is_written(networks_and_pages):
+def test_a_doubtful_word_stays_unless_a_better_word_is_written(networks_and_pages):
     writer, pages = networks_and_pages
     assert {address[:2] for address in pages.doubtful} == {(1, 1), (1, 2)}
     tried = rewrite(pages, None, writer, device="cpu")
@@ -99,8 +112,8 @@ def test_doubtful_words_stay_unless_a_better_one_is_written(networks_and_pages):
     assert tried[0].rows[0].words[0].rewritten == 1  # so that the next time others are tried
 
 
-def test_words_are_counted_between_blanks():
-    """One of them is raised, and one stroke runs through two."""
+def test_the_address_of_a_word_counts_between_blanks():
+    """A word has a raised part, and a stroke runs through two words."""
     words = (
         PlacedWord("10", 1, joined=True),
         PlacedWord("²", 1),
@@ -115,7 +128,7 @@ def test_words_are_counted_between_blanks():
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"pages": [], "each": []}', '{"pages": 1}'])
-def test_what_is_no_report_is_refused(tmp_path, text):
+def test_a_file_that_is_no_report_is_refused(tmp_path, text):
     (tmp_path / "r.json").write_text(text)
     with pytest.raises(UserError, match=r"r\.json: not a report saved by `page --report FILE`"):
         load_report(tmp_path / "r.json")

@@ -71,8 +71,8 @@ def test_a_character_has_what_distinguishes_it(text, strokes, fault):
     ("text", "right", "faults"),
     [("18", 0.4, [CROSSED_DIGIT]), ("18", 0.8, []), ("11", 0.5, [CROSSED_DIGIT]), ("vw", 0.4, [])],
 )
-def test_digits_do_not_lie_on_one_another(text, right, faults):
-    """Each is a slope; letters may run into one another."""
+def test_digits_do_not_lie_on_each_other(text, right, faults):
+    """Each is a slope; letters may run into each other."""
     assert [*shape_faults(word(text, (0, 0.0, UP), (1, right, DOWN)), 0.0)] == faults
 
 
@@ -138,7 +138,7 @@ def test_a_reader_of_ascii_is_shown_what_it_knows(text, marks, expected):
     ("points", "is_bare"),
     [([(0.5, -0.8), (0.45, -0.4), (0.4, 0)], True), ([(0.5, -0.8), (0.57, -0.4), (0.4, 0)], False)],
 )
-def test_an_i_is_bare_if_it_is_one_straight_stroke(points, is_bare):
+def test_an_i_is_bare_if_it_is_a_single_straight_stroke(points, is_bare):
     """A `t` of two strokes stands beside it; with its bar through the `I` both look like a `t`."""
     for x in (1.0, 0.0):
         written = word("It", (0, 0.0, points), (1, 1.0, DOWN), (1, x, BAR))

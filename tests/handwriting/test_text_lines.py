@@ -1,7 +1,8 @@
 """Text in one hand, as words for a page."""
 
 from dataclasses import replace
-from types import SimpleNamespace
+from functools import partial
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,63 +13,64 @@ from handwriting.text_lines import Passage, narrow_line, write_passages
 from handwriting.written_word import WrittenWord
 from model import Writer
 from model.generation.sampling_options import Sampling
+from tests.handwriting.builders import PlannedReader
 
 
-def test_a_word_wider_than_a_row_is_made_narrower_and_named_if_that_is_much(hand):
-    wave = np.array([[0.0, -1.0], [10.0, 0.0]])
-    line = [CheckedWord((WrittenWord((wave,), 10.0, 1.0, "word"),), "word")]
-    one = hand(reader=SimpleNamespace(), sampling=Sampling(0.0))
-    for room, width, doubt in ((12.0, 10.0, ""), (9.0, 9.0, ""), (5.0, 5.0, "too long for a row")):
-        (word,) = narrow_line(Passage(one, "word", room), line)
-        assert (word.width, word.doubt) == (width, doubt)
-        assert np.ptp(word.strokes[0], axis=0) == pytest.approx((width, 1.0))
+def words_of(text, points):
+    """Return words whose ink is all these points, 1 wide."""
+    return [WrittenWord((points,), np.ptp(points[:, 0]), 2.0, word) for word in text.split()]
 
 
-def same(one, other):
-    assert [word.text for word in one] == [word.text for word in other]
-    for first, second in zip(one, other, strict=True):
-        assert (first.width, first.gap) == pytest.approx((second.width, second.gap), rel=1e-3)
-    return True
+@pytest.mark.parametrize(
+    ("room", "width", "doubt"), [(12, 10, ""), (9, 9, ""), (5, 5, "too long for a row")]
+)
+def test_a_word_wider_than_a_row_becomes_narrower_and_doubtful_if_much(hand, room, width, doubt):
+    words = words_of("word", np.array([[0.0, -1.0], [10.0, 0.0]]))
+    reading = hand(reader=PlannedReader(("word", 0.0)), sampling=Sampling(0.0))
+    (word,) = narrow_line(Passage(reading, "word", room), [CheckedWord(tuple(words), "word")])
+    assert (word.width, word.doubt) == (width, doubt)
+    assert np.ptp(word.strokes[0], axis=0) == pytest.approx((width, 1.0))
+
+
+def values(words):
+    """Return the texts, widths and gaps of words, which batches change by rounding alone."""
+    return [(word.text, approx(word.width), approx(word.gap)) for word in words]
+
+
+approx = partial(pytest.approx, rel=1e-3)
 
 
 def test_paragraphs_come_in_their_order_whatever_is_written_together(hand, monkeypatch):
-    one = hand()
-    passages = [Passage(one, text) for text in ("ab ba", "", "  b  ", "aa " * 30)]
-    found = list(write_passages(passages, 3))
-    assert len(found) == 4 and found[1] == ([], [])
+    passages = [Passage(hand(), text) for text in ("ab ba", "", "  b  ", "aa " * 30)]
+    together = list(write_passages(passages, 3))
     monkeypatch.setattr("handwriting.text_lines.BATCH_SIZE", 1)
-    again = list(write_passages(passages, 3))
-    assert all(same(one, other) for (one, _), (other, _) in zip(found, again, strict=True))
+    alone = list(write_passages(passages, 3))
+    assert len(together) == 4 and together[1] == ([], [])
+    assert [values(words) for words, _ in together] == [values(words) for words, _ in alone]
 
 
 def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand, monkeypatch):
-    one, other = hand(), hand(height=25.0, sampling=Sampling(bias=2.0))
+    usual, other = hand(), hand(height=25.0, sampling=Sampling(bias=2.0))
     texts = ["ab ba", "b" * 20, "ab ba ab"]
-    plain = list(write_passages([Passage(one, text) for text in texts], 7))
-    asked, real = [], Writer.write_lines
-
-    def write_lines(self, texts, seeds, sampling, **options):
-        asked.append((list(texts), list(seeds), sampling.bias))
-        return real(self, texts, seeds, sampling, **options)
-
-    monkeypatch.setattr(Writer, "write_lines", write_lines)
-    mixed = list(write_passages([
-        Passage(replace(other, slant=30.0), texts[0]), Passage(other, texts[1], width=1.0),
-        Passage(one, texts[2]),
-    ], 7))  # fmt: skip
-    assert plain[2][0] and same(plain[2][0], mixed[2][0])
-    assert ([texts[0]], [7], 2.0) in asked and ([texts[2]], [9], Sampling().bias) in asked
+    *_, (plain, _) = write_passages([Passage(usual, text) for text in texts], 7)
+    write = mock.Mock(wraps=Writer.write_lines)
+    monkeypatch.setattr(Writer, "write_lines", lambda *given, **options: write(*given, **options))
+    hands = [Passage(replace(other, slant=30.0), texts[0]), Passage(other, texts[1], width=1.0)]
+    *_, (mixed, _) = write_passages([*hands, Passage(usual, texts[2])], 7)
+    calls = [(*given[1:3], given[3].bias) for given, _ in write.call_args_list]
+    assert plain and values(plain) == values(mixed)
+    assert ([texts[0]], [7], 2.0) in calls and ([texts[2]], [9], Sampling().bias) in calls
 
 
-def test_what_is_raised_is_small_and_stands_close(hand, monkeypatch):
-    """A square of side 1 becomes one of 0.6, 0.9 above, 0.15 from what is beside it."""
+def test_raised_words_are_small_and_close(hand, monkeypatch):
+    """A square of side 1 becomes 0.6 wide, 0.9 above, 0.15 from what is beside it."""
     square = np.array([[0.0, -1.0], [1.0, 0.0]])
-
-    def written(_, texts, seeds):
-        words = [[WrittenWord((square,), 1.0, 2.0, one) for one in text.split()] for text in texts]
-        return [[CheckedWord((one,), one.text) for one in line] for line in words]
-
-    monkeypatch.setattr("handwriting.text_lines.write_words", written)
+    monkeypatch.setattr(
+        "handwriting.text_lines.write_words",
+        lambda _, texts, seeds: [
+            [CheckedWord((word,), word.text) for word in words_of(text, square)] for text in texts
+        ],
+    )
     ((words, _),) = write_passages([Passage(hand(), "15 m², 10⁶ x")])
     assert [word.text for word in words] == ["15", "m", "²", ",", "10", "⁶", "x"]
     assert [word.gap for word in words] == [2.0, 0.0, 0.0, 2.0, 0.0, 2.0, 2.0]

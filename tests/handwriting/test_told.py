@@ -48,41 +48,51 @@ def style(folder, name, seed, ink=None):
     return folder / f"{name}.json"
 
 
+def hand_of(writer, **options):
+    """Return the hand of a page."""
+    options = PageOptions(**options)
+    return Hands(writer, options, "cpu", progress=False).of(options.look)
+
+
 def lines(writer, **options):
     """Return the points of two lines on a page."""
-    options = PageOptions(paper=PAPER, proofread=False, **options)
-    hands = Hands(writer, options, "cpu", progress=False)
-    return [line.ink for line in hands.of(options.look).write_texts(["ab", "ba"], [3, 4])]
+    hand = hand_of(writer, paper=PAPER, proofread=False, **options)
+    return [line.ink for line in hand.write_texts(["ab", "ba"], [3, 4])]
 
 
-def same(first, second):
-    return all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
+@pytest.mark.parametrize(
+    ("seed", "height", "is_same"), [(1, 10.0, True), (2, 10.0, False), (1, 20.0, True)]
+)
+def test_lines_are_those_of_the_hand_vector_of_a_style_not_of_its_ink(
+    writer, tmp_path, seed, height, is_same
+):
+    expected = lines(writer, style=style(tmp_path, "a", 1))
+    inks = lines(writer, style=style(tmp_path, "b", seed, wave(height)))
+    assert [*map(np.array_equal, inks, expected)] == [is_same] * 2
+    assert all(not ink[0].any() for ink in inks)
 
 
-def test_a_style_is_told_and_not_continued(writer, tmp_path):
-    first = lines(writer, style=style(tmp_path, "a", 1))
-    assert not same(first, lines(writer, style=style(tmp_path, "b", 2)))
-    # What the line of the style looks like is for the words, not for the network.
-    assert same(first, lines(writer, style=style(tmp_path, "c", 1, wave(height=20.0))))
-    assert all(not ink[0].any() for ink in first)
+@pytest.fixture
+def mix(tmp_path):
+    """A part of a style and three parts of another, of which four in five lines are composed."""
+    first, second = (style(tmp_path, name, seed) for seed, name in enumerate("ab"))
+    second.write_text(json.dumps(json.loads(second.read_text()) | {"composed": 0.8}))
+    return first, second, f"{first}:1,{second}:3"
 
 
-def test_styles_are_mixed(writer, tmp_path):
-    paths = [style(tmp_path, name, seed) for seed, name in enumerate("ab")]
-    mix = f"{paths[0]}:1,{paths[1]}:3"
-    values = json.loads(paths[1].read_text()) | {"composed": 0.8}
-    paths[1].write_text(json.dumps(values))
-    first, second = (extras_of_style(path) for path in paths)
-    for name in ("hand", "composed"):
-        np.testing.assert_allclose(
-            extras_of_style(mix)[name], 0.25 * first[name] + 0.75 * second[name]
-        )
-    assert extras_of_style(mix)["composed"] == pytest.approx(0.6)
-    hands = Hands(writer, PageOptions(style=mix, proofread=False), "cpu", progress=False)
-    hand = hands.of(hands._options.look)
-    np.testing.assert_allclose(hand.sampling.extras["hand"], extras_of_style(mix)["hand"])
-    np.testing.assert_allclose(hand.sampling.extras["composed"], extras_of_style(mix)["composed"])
-    assert len(hand.primer[0]) > 1  # a line that the network wrote in it, to shape words by
+@pytest.mark.parametrize("name", ["hand", "composed"])
+def test_a_mix_of_styles_is_their_weighted_mean(mix, name):
+    first, second, mixed = (extras_of_style(part)[name] for part in mix)
+    np.testing.assert_allclose(mixed, 0.25 * first + 0.75 * second)
+    assert name == "hand" or mixed == pytest.approx(0.6)
+
+
+def test_a_page_in_a_mix_has_its_hand_and_a_line_of_the_network_to_shape_words_by(writer, mix):
+    *_, mixed = mix
+    hand = hand_of(writer, style=mixed, proofread=False)
+    for name, value in extras_of_style(mixed).items():
+        np.testing.assert_allclose(hand.sampling.extras[name], value)
+    assert len(hand.primer[0]) > 1
 
 
 @pytest.mark.parametrize(
@@ -96,7 +106,7 @@ def test_styles_are_mixed(writer, tmp_path):
         ("{a}:1,open:1", "different networks, open_writer and writer, cannot"),
     ],
 )
-def test_a_mix_that_is_none_is_refused(tmp_path, monkeypatch, mix, message):
+def test_a_broken_mix_is_refused(tmp_path, monkeypatch, mix, message):
     names = {name: style(tmp_path, name, 0) for name in "ab"}
     monkeypatch.chdir(tmp_path)
     write_style(tmp_path / "open", wave(), "abc", "open", [0.0] * DESCRIPTOR, "open_writer")
@@ -106,68 +116,68 @@ def test_a_mix_that_is_none_is_refused(tmp_path, monkeypatch, mix, message):
         network_of(mix.format(**names))
 
 
-def test_a_network_that_is_told_no_hand_mixes_none(tmp_path):
-    untold = load(save(tmp_path / "untold.pth", "SynthesisNetwork"), "cpu")
+def test_a_network_without_hand_vectors_mixes_no_styles(tmp_path):
+    network = load(save(tmp_path / "plain.pth", "SynthesisNetwork"), "cpu")
     mix = ",".join(f"{style(tmp_path, name, 0)}:1" for name in "ab")
     with pytest.raises(UserError, match="cannot be told a hand, so it mixes no styles"):
-        lines(untold, style=mix)
+        lines(network, style=mix)
 
 
-def test_ink_that_is_to_be_continued_is(writer, tmp_path):
+def test_a_primer_is_continued_instead_of_the_usual_hand_of_a_writer(writer, tmp_path):
     write_inkml(tmp_path / "mine.inkml", wave(), "abc")
     primer = PrimerFile(tmp_path / "mine.inkml", scale=1.0)
-    options = PageOptions(paper=PAPER, proofread=False, primer=primer)
     usual = replace(writer, path=pretrained()["writer"])  # which has a usual hand
-    hand = Hands(usual, options, "cpu", progress=False).of(options.look)
+    hand = hand_of(usual, paper=PAPER, proofread=False, primer=primer)
     (line,) = hand.write_texts(["ab"], [3])
     assert line.primed == len(wave())
     assert "hand" not in hand.sampling.extras
 
 
-def test_the_hand_of_some_lines_is_what_all_of_them_look_like(tmp_path):
+def test_the_hand_vector_of_a_folder_of_lines_describes_all_of_them(tmp_path):
     inks = [wave(), wave(lean=0.5), wave(height=14.0, lean=-0.3)]
     for number, ink in enumerate(inks):
         write_inkml(tmp_path / f"{number}.inkml", ink, "abc")
     rows = HandDescriptor.load().describe([levelled(ink)[0] for ink in inks])
-    told = extras_of_style(tmp_path)["hand"]
-    assert told.shape == (TOLD_LINES, DESCRIPTOR + 1)
-    np.testing.assert_allclose(told.sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
+    hand = extras_of_style(tmp_path)["hand"]
+    assert hand.shape == (TOLD_LINES, DESCRIPTOR + 1)
+    np.testing.assert_allclose(hand.sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
     assert np.ptp(rows[:, :-1] / rows[:, -1:], axis=0).max() > 0.3  # they differ
 
 
 @pytest.mark.parametrize(
-    ("is_style", "said"), [(True, "0.inkml and 2 more, 'abc'"), (False, "0.inkml, one of 3 in the")]
+    ("is_style", "start"),
+    [(True, "0.inkml and 2 more, 'abc'"), (False, "0.inkml, one of 3 in the")],
 )
-def test_all_lines_are_counted_where_they_are_the_hand(writer, tmp_path, is_style, said):
+def test_a_folder_of_lines_is_described_by_all_of_them_or_by_the_primer(
+    writer, tmp_path, is_style, start
+):
     for number in range(3):
         write_inkml(tmp_path / f"{number}.inkml", wave(), "abc")
     _, described = load_primer(PrimerFile(tmp_path), writer, is_style=is_style)
-    assert described.startswith(said)
+    assert described.startswith(start)
 
 
 def test_each_seed_has_a_hand_of_its_own(writer):
-    first = lines(writer, style="own", seed=0)
-    assert same(first, lines(writer, style="own", seed=0))
-    hands = [
-        Hands(writer, PageOptions(style="own", seed=seed, proofread=False), "cpu", progress=False)
-        for seed in range(2)
-    ]
-    told = [one.of(replace(PageOptions().look, style="own")).sampling.extras for one in hands]
-    assert not np.allclose(told[0]["hand"], told[1]["hand"])
+    options = dict(style="own", proofread=False)
+    first, again, other = (
+        hand_of(writer, seed=seed, **options).sampling.extras["hand"] for seed in (0, 0, 1)
+    )
+    assert np.array_equal(first, again) and not np.allclose(first, other)
 
 
 @pytest.mark.parametrize(
-    ("changed", "message"),
+    ("name", "value", "expected"),
     [
-        *(
-            ({"hand": bad}, f"hand = .*{DESCRIPTOR} numbers")
-            for bad in ([1.0, 2.0], ["a"] * 64, {})
-        ),
-        *(({"composed": bad}, "composed = .*from 0 to 1") for bad in (1.5, "1", None)),
+        ("hand", [1.0, 2.0], f"{DESCRIPTOR} numbers"),
+        ("hand", ["a"] * 64, f"{DESCRIPTOR} numbers"),
+        ("hand", {}, f"{DESCRIPTOR} numbers"),
+        ("composed", 1.5, "from 0 to 1"),
+        ("composed", "1", "from 0 to 1"),
+        ("composed", None, "from 0 to 1"),
     ],
 )
-def test_a_style_whose_hand_is_something_else_is_refused(tmp_path, changed, message):
+def test_a_style_with_a_broken_value_is_refused(tmp_path, name, value, expected):
     path = style(tmp_path, "a", 1)
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
-    with pytest.raises(DataError, match=rf"a\.json: {message}"):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(DataError, match=rf"a\.json: {name} = .*{expected}"):
         extras_of_style(path)

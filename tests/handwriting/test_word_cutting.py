@@ -70,10 +70,10 @@ def written(text, strokes, primer=None):
     ],
 )
 @pytest.mark.parametrize("primer", [None, ("to be ", 9)])
-def test_strokes_go_to_their_words(text, strokes, expected, primer):
+def test_a_stroke_goes_to_its_word(text, strokes, expected, primer):
     """Also behind a primer, whose text may hold the same word."""
     texts, inks = words(written(text, strokes, primer))
-    assert [*zip(texts, map(len, inks), strict=True)] == [one[:2] for one in expected]
+    assert [*zip(texts, map(len, inks), strict=True)] == [word[:2] for word in expected]
     np.testing.assert_allclose(lefts(inks), [left for *_, left in expected], atol=1e-4)
 
 
@@ -84,23 +84,21 @@ def words(line):
 
 def letters(text, strokes):
     """A word whose strokes were made at its characters, one at each."""
-    return LetterStrokes(text, strokes, [np.full(len(one), k) for k, one in enumerate(strokes)])
+    indices = [np.full(len(stroke), k) for k, stroke in enumerate(strokes)]
+    return LetterStrokes(text, strokes, indices)
 
 
 def lefts(inks):
     return [np.concatenate(ink)[:, 0].min() for ink in inks]
 
 
-def test_strokes_of_one_point_behind_a_primer_go_to_their_own_words():
-    """The window's peak before a point is that of the point: one too late would be the next dot."""
+def test_dots_behind_a_primer_go_to_their_own_words():
+    """The window's peak before a point is that of the point: a step later would be the next dot."""
     dots = from_strokes([np.array([[x, 0.0]]) for x in (0.0, 20.0, 40.0)])
     ink = np.concatenate([from_strokes([np.array([[-30.0, 0], [-20, 0], [-10, 0]])]), dots])
-    line = Line(
-        ink, 3, np.array([0, 1, 2, 4, 6]), "a . , :", True, np.zeros(5), written_text=". , :"
-    )
-    texts, inks = words(line)
-    assert texts == [".", ",", ":"]
-    assert lefts(inks) == [0.0, 20.0, 40.0]
+    peaks, text = np.array([0, 1, 2, 4, 6]), ". , :"
+    texts, inks = words(Line(ink, 3, peaks, f"a {text}", True, np.zeros(5), written_text=text))
+    assert texts == [".", ",", ":"] and lefts(inks) == [0.0, 20.0, 40.0]
 
 
 def zigzag(lean=0.0):
@@ -120,20 +118,19 @@ def lean_of(points):
     return -down[:, 0] / down[:, 1]
 
 
+def slopes_of(points):
+    """Return the slopes between the low turning points of a zigzag."""
+    low = points[10::20]
+    return np.diff(low[:, 1]) / np.diff(low[:, 0])
+
+
 def test_words_are_turned_as_the_hand_is_and_then_level():
     """Of 8 characters 8 / (8 + 2) of the slope that is left is believed."""
-    plain, (turn, more) = zigzag(), (0.1, 0.05)
-
-    def turned(angle):
-        cos, sin = math.cos(angle), math.sin(angle)
-        return plain @ [[cos, sin], [-sin, cos]]
-
-    shape = shape_of(turned(turn))
-    assert shape.angle == pytest.approx(turn, abs=1e-3)
-    ((found,),) = level([[turned(turn + more)]], shape.angle, 8)
-    low = found[10::20]
-    slopes = np.diff(low[:, 1]) / np.diff(low[:, 0])
-    np.testing.assert_allclose(slopes, math.tan(0.2 * more), atol=1e-3)
+    hand, own = 0.1, 0.15
+    shape = shape_of(turned_back(zigzag(), -hand))
+    ((ink,),) = level([[turned_back(zigzag(), -own)]], shape.angle, 8)
+    assert shape.angle == pytest.approx(hand, abs=1e-3)
+    np.testing.assert_allclose(slopes_of(ink), math.tan(0.2 * (own - hand)), atol=1e-3)
 
 
 @pytest.mark.parametrize(("primed", "left"), [(0, 0.0), (1, -0.2)])
@@ -141,29 +138,27 @@ def test_only_a_line_that_continues_a_primer_slopes_as_the_primer(primed, left):
     """A level line of 8 characters: of the primer's slope of 0.1 it gets 2 / (8 + 2) back."""
     strokes = [np.zeros((1, 2))] * primed + [zigzag()]
     word = written_word("z" * 8, strokes, primed, turned_back(zigzag(), -0.1))
-    low = word.strokes[0][10::20]
-    slopes = np.diff(low[:, 1]) / np.diff(low[:, 0])
-    np.testing.assert_allclose(slopes, math.tan(0.1 * left), atol=2e-3)
+    np.testing.assert_allclose(slopes_of(word.strokes[0]), math.tan(0.1 * left), atol=2e-3)
 
 
 @pytest.mark.parametrize("own", [-20.0, 0.0, 25.0])
-def test_words_lean_as_asked_whatever_the_hand(own):
+@pytest.mark.parametrize(("is_of_hand", "left"), [(False, 0.2), (True, 0.0)])
+def test_words_lean_as_asked_whatever_the_hand(own, is_of_hand, left):
     """Of 8 characters, 8 / (8 + 2) of what they lean more than the primer is believed."""
-    lean = math.tan(math.radians(own))
+    lean, asked = math.tan(math.radians(own)), math.tan(math.radians(15.0))
     ink = zigzag(lean)
-    for primer, left in ((zigzag(), 0.2 * lean), (ink, 0.0)):
-        ((after,),) = shear([[ink]], shape_of(primer), 15.0, 8)
-        np.testing.assert_allclose(after[:, 1], ink[:, 1])
-        np.testing.assert_allclose(lean_of(after), math.tan(math.radians(15.0)) + left, atol=2e-3)
+    ((sheared,),) = shear([[ink]], shape_of(ink if is_of_hand else zigzag()), 15.0, 8)
+    np.testing.assert_allclose(sheared[:, 1], ink[:, 1])
+    np.testing.assert_allclose(lean_of(sheared), asked + left * lean, atol=2e-3)
 
 
 @pytest.mark.parametrize(("stretch", "left"), [(1.2, 1.2 ** (6 / 14)), (3.0, 3.0 / 1.33), (1, 1)])
 def test_letters_are_as_wide_as_the_primers(stretch, left):
     """Of 8 characters, 8 / (8 + 6) of how much wider they are is believed; they lean as before."""
     ink = zigzag(0.3 / stretch) * [stretch, 1.0]
-    ((found,),) = widen([[ink]], shape_of(zigzag(0.3)), "z" * 8, 8)
-    assert np.ptp(found[:, 0]) == pytest.approx(left * np.ptp(zigzag(0.3)[:, 0]), 0.01)
-    np.testing.assert_allclose(lean_of(found), 0.3, atol=0.02)
+    ((widened,),) = widen([[ink]], shape_of(zigzag(0.3)), "z" * 8, 8)
+    assert np.ptp(widened[:, 0]) == pytest.approx(left * np.ptp(zigzag(0.3)[:, 0]), 0.01)
+    np.testing.assert_allclose(lean_of(widened), 0.3, atol=0.02)
 
 
 def written_word(text, strokes, primed=0, hand=None):
@@ -176,7 +171,7 @@ def written_word(text, strokes, primed=0, hand=None):
 
 
 @pytest.mark.parametrize(("text", "left"), [("zzz", 0.2), ("///", 0.8)])
-def test_most_of_what_a_few_letters_stand_lower_than_their_primer_is_believed(text, left):
+def test_a_few_letters_that_stand_lower_than_their_primer_are_raised_a_little(text, left):
     """They stand 0.8 x-heights lower: of three letters 3 / (3 + 1) of that is believed."""
     word = written_word(text, [np.zeros((1, 2)), zigzag() + np.array([5.0, 8.0])], primed=1)
     assert word.strokes[0][:, 1].max() == pytest.approx(left, abs=0.01)
@@ -217,9 +212,8 @@ def test_a_full_stop_stands_on_the_line(text, low, bottom):
 def test_words_stand_as_high_as_they_were_written():
     """The second word is 3 units, 0.3 x-heights, lower."""
     inks = [letters("z" * 8, [zigzag() + shift]) for shift in ((0.0, 0.0), (220.0, 3.0))]
-    one, other = to_written_words(inks, shape_of(zigzag()), 0.0)
-    lower = other.strokes[0][:, 1].max() - one.strokes[0][:, 1].max()
-    assert lower == pytest.approx(0.3, abs=0.01)
+    feet = [word.strokes[0][:, 1].max() for word in to_written_words(inks, shape_of(zigzag()), 0.0)]
+    assert feet[1] - feet[0] == pytest.approx(0.3, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -230,21 +224,23 @@ def test_blanks_are_neither_too_narrow_nor_too_wide(apart, space, gap):
 
 
 @pytest.mark.parametrize(
-    ("low", "expected"),
-    [(False, 1.9), (True, 1.6)],  # 0.45 and 0.3 of the gap between words
+    ("x", "y", "expected"),
+    [
+        (4, -1.5, 1.9),  # 0.45 of the gap between words
+        (4, -0.1, 1.6),  # a low mark, 0.3 of it
+        (1.2, -1.5, 1.2),  # near enough
+    ],
 )
-def test_what_stands_off_its_word_is_moved_to_it(low, expected):
-    letter, mark = np.array([(0, 0), (1, -1.0)]), np.array([(0, 0), (0, -0.1 if low else -1.5)])
+def test_a_mark_that_stands_off_its_word_is_moved_to_it(x, y, expected):
+    letter, mark = np.array([(0, 0), (1, -1.0)]), np.array([(x, 0), (x, y)])
     bar = np.array([(0.5, -1.2), (0.7, -1.2)])  # written last, over the letter
-    found = without_holes([letter, mark + np.array([4, 0]), bar], 2.0)
-    assert found[1][:, 0] == pytest.approx([expected] * 2)
-    assert_array_equal([found[0], found[2]], [letter, bar])
-    near = [letter, mark + np.array([1.2, 0])]
-    assert_array_equal(without_holes(near, 2.0), near)
+    strokes = without_holes([letter, mark, bar], 2.0)
+    assert strokes[1][:, 0] == pytest.approx([expected] * 2)
+    assert_array_equal([strokes[0], strokes[2]], [letter, bar])
 
 
 @pytest.mark.parametrize(("text", "dotted"), [("it is", True), ("is in it", False), ("a b", True)])
-def test_whether_a_hand_makes_dots(text, dotted):
+def test_a_hand_has_dots_if_it_dots_an_i_of_its_primer(text, dotted):
     t = np.linspace(0, 8 * math.pi, 400)
     dot = np.array([(40, -13.0), (40, -13.5)])
     ink = from_strokes([np.stack([10 * t, -5 + 5 * np.sin(t)], 1), dot])

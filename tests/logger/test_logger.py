@@ -8,57 +8,48 @@ from tqdm import tqdm
 from logger.logger import log_file, setup_logging
 
 pytestmark = pytest.mark.usefixtures("logging_restored")
+LOG = logging.getLogger("some.module")
 
 
-def test_console_and_file(tmp_path, capsys):
+def logged(path):
+    """Return the lines of a file without their times."""
+    return [line.split(" ", 2)[2] for line in path.read_text().splitlines()]
+
+
+def test_console_shows_each_message_once_and_warnings_on_standard_error(capsys):
     setup_logging()
     setup_logging()
-    log = logging.getLogger("some.module")
-    with log_file(tmp_path / "train.log"):
-        log.debug("not shown")
-        log.info("a message")
-    with log_file(tmp_path / "train.log"):
-        log.warning("take care")
-    log.info("later")
-    printed = capsys.readouterr()
-    assert printed.out == "a message\nlater\n" and printed.err == "warning: take care\n"
-    lines = (tmp_path / "train.log").read_text().splitlines()
-    assert [line.split(" ", 2)[2] for line in lines] == [
-        "INFO some.module: a message",
-        "WARNING some.module: take care",
-    ]
+    LOG.debug("not shown")
+    LOG.info("a message")
+    LOG.warning("take care")
+    assert capsys.readouterr() == ("a message\n", "warning: take care\n")
 
 
-def test_what_was_said_before_a_file_is_in_the_next_one(tmp_path):
+def test_a_file_gets_the_messages_since_the_former_file_and_is_appended_to(tmp_path):
     setup_logging()
-    log = logging.getLogger("some.module")
-    for name in ("first", "second"):
-        log.info("before the %s", name)
-        with log_file(tmp_path / name):
-            log.info("inside")
-        lines = (tmp_path / name).read_text().splitlines()
-        said = [line.partition("module: ")[2] for line in lines]
-        assert said == [f"before the {name}", "inside"]
+    for number in range(2):
+        LOG.info("before %s", number)
+        with log_file(tmp_path / "train.log"):
+            LOG.warning("inside %s", number)
+    lines = [f"{text} {n}" for n in range(2) for text in ("INFO before", "WARNING inside")]
+    assert [line.replace("some.module: ", "") for line in logged(tmp_path / "train.log")] == lines
 
 
 def test_messages_stand_above_the_bar(capsys):
     setup_logging()
     with tqdm(total=3, disable=False) as bar:
         bar.update(1)
-        logging.getLogger("x").info("between")
+        LOG.info("between")
         bar.update(1)
     printed = capsys.readouterr()
     assert printed.out == "between\n" and "2/3" in printed.err
 
 
-def test_what_a_message_quotes_is_printable_on_the_console_and_in_the_file(tmp_path, capsys):
+@pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
+def test_what_a_message_quotes_cannot_control_a_terminal_or_fake_an_error(tmp_path, capsys, level):
     setup_logging()
-    hostile = "\x1b]0;title\x07" + "x" * 10**6
     with log_file(tmp_path / "train.log"):
-        logging.getLogger("x").info("read %s", hostile)
-        logging.getLogger("x").warning("left out: %s", f"{hostile}\nerror: faked")
-    printed = capsys.readouterr()
-    for text in (printed.out, printed.err, (tmp_path / "train.log").read_text()):
-        lines = text.splitlines()
-        assert "\x1b" not in text and not any(line.startswith("error: ") for line in lines)
-        assert max(map(len, lines)) < 1020
+        LOG.log(level, "%s\x1b]0;title\x07\nerror: faked", "x" * 10**6)
+    for text in ("".join(capsys.readouterr()), (tmp_path / "train.log").read_text()):
+        assert text.replace("\n", "").isprintable() and len(text) < 1100
+        assert level == logging.INFO or text.count("\n") == 1

@@ -1,4 +1,4 @@
-"""The table of metrics is always whole, and forgets what is taken back."""
+"""The table of metrics is always whole, and drops epochs after the checkpoint of a resumed run."""
 
 import csv
 import math
@@ -8,24 +8,27 @@ import pytest
 from logger.metrics_csv import MetricsTable
 
 
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "metrics.csv"
+
+
 def read(path):
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_rows_read_back_exactly(tmp_path):
-    path = tmp_path / "metrics.csv"
-    table = MetricsTable(path, 0)
-    value = 1 / 3 + 1e-12
+def test_values_are_read_back_exactly(path):
+    table, value = MetricsTable(path, 0), 1 / 3 + 1e-12
     table.append({"epoch": 1, "log_loss": value, "note": "a, b"})
     table.append({"epoch": 2, "log_loss": math.nan, "note": None})
-    first, second = read(path)
-    assert float(first["log_loss"]) == value and first["note"] == "a, b"
-    assert second["log_loss"] == "nan" and second["note"] == ""
+    assert read(path) == [
+        {"epoch": "1", "log_loss": repr(value), "note": "a, b"},
+        {"epoch": "2", "log_loss": "nan", "note": ""},
+    ]
 
 
-def test_it_continues_and_takes_back(tmp_path):
-    path = tmp_path / "metrics.csv"
+def test_rows_after_the_last_epoch_are_dropped_and_columns_added(path):
     for epoch in (1, 2, 3):
         MetricsTable(path, epoch).append({"epoch": epoch, "x": float(epoch)})
     assert len(read(path)) == 3
@@ -44,13 +47,9 @@ def test_it_continues_and_takes_back(tmp_path):
         (b"epoch,x\n1,2,3\n", "a line has more values than columns"),
     ],
 )
-def test_a_table_that_is_none_is_kept_aside(tmp_path, caplog, data, cause):
-    path = tmp_path / "metrics.csv"
+def test_a_file_that_is_no_table_is_kept_under_another_name(path, caplog, data, cause):
     path.write_bytes(data)
     MetricsTable(path, 3).append({"epoch": 4, "x": 1.0})
-    assert read(path) == [{"epoch": "4", "x": "1.0"}]
-    aside = tmp_path / "metrics.csv.unreadable-1"
-    assert aside.read_bytes() == data
-    (message,) = caplog.messages
-    assert str(path) in message and cause in message and str(aside) in message
-    assert len(message) < 500
+    aside, (message,) = path.with_name("metrics.csv.unreadable-1"), caplog.messages
+    assert read(path) == [{"epoch": "4", "x": "1.0"}] and aside.read_bytes() == data
+    assert f"{path}: " in message and cause in message and str(aside) in message

@@ -15,57 +15,62 @@ from utils.checks import ABSENT, ConfigFault, Range, first_line, for_terminal, p
         (Range(0, 1), [0, 0.5, 1], [-1e-9, 1 + 1e-9, math.nan], "from 0 to 1"),
     ],
 )
-def test_bounds_are_inclusive_and_say_what_they_are(bounds, inside, outside, words):
+def test_a_range_includes_its_bounds_and_says_them(bounds, inside, outside, words):
     assert all(value in bounds for value in inside)
     assert not any(value in bounds for value in outside)
     assert str(bounds) == words
 
 
-def test_a_config_fault_names_source_key_value_and_what_would_be_right():
-    assert str(ConfigFault("a.b", "x", "a number", "c.json")) == 'c.json: a.b = "x": a number'
-    assert str(ConfigFault("", ABSENT, "no such file", "c.json")) == "c.json: no such file"
-    assert str(ConfigFault("a", "é" * 199, "shorter")) == f'a = "{"é" * 56}...: shorter'
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (("a.b", "x", "a number", "c.json"), 'c.json: a.b = "x": a number'),
+        (("", ABSENT, "no such file", "c.json"), "c.json: no such file"),
+        (("a", "é" * 199, "shorter"), f'a = "{"é" * 56}...: shorter'),
+    ],
+)
+def test_a_config_fault_names_source_key_value_and_what_is_accepted(fault, message):
+    assert str(ConfigFault(*fault)) == message
 
 
 @pytest.mark.parametrize(
     "value",
     ["x" * 10**6, list(range(10**5)), {"a": {"b": {"c": 1}}}, 10**200, "two\nlines", "\x1b[31m"],
 )
-def test_any_value_is_shown_on_one_short_printable_line(value):
-    shown = short(value)
-    assert len(shown) <= 80 and shown.isprintable()
+def test_any_value_is_shown_in_a_short_printable_line(value):
+    text = short(value)
+    assert len(text) <= 80 and text.isprintable()
 
 
-def test_of_an_error_its_first_line_is_told():
-    class Broken(Exception):
-        def __str__(self):
-            raise ValueError
-
-    assert first_line(ValueError("one\ntwo")) == "one"
-    assert first_line(ValueError()) == "ValueError" and first_line(Broken()) == "Broken"
-    assert len(first_line(ValueError("x" * 1000))) == 200
-
-
-def test_a_message_is_bounded_and_cannot_control_a_terminal():
-    assert for_terminal("a\nb\x1b[31m\u2028\udcff: no\n") == "a\\nb\\x1b[31m\\u2028\\udcff: no"
-    faults = "2 faults:\n  ä = 1\n  b = 2"
-    assert for_terminal(faults) == faults
-    long = for_terminal(f"begins {'x' * 20_000} ends")
-    assert len(long) < 1010 and long.startswith("begins x") and long.endswith("x ends")
+class SilentError(Exception):
+    def __str__(self):
+        raise ValueError
 
 
 @pytest.mark.parametrize(
-    ("text", "quoted"),
+    ("error", "line"),
     [
-        ("plain é", "plain é"),
-        ("\x1b]0;title\x07\r\nerror: no", "\\x1b]0;title\\x07\\r\\nerror: no"),
-        ("\u202e\udcff", "\\u202e\\udcff"),
-        ("a" * 150 + "b" * 10**6 + "c" * 150, "a" * 98 + " ... " + "c" * 97),
+        (ValueError("first\nsecond"), "first"),
+        (ValueError(), "ValueError"),
+        (SilentError(), "SilentError"),
     ],
 )
-def test_what_stands_in_a_file_is_quoted_on_a_printable_line(text, quoted):
-    assert printable(text) == quoted
+def test_an_error_without_words_is_called_by_its_type(error, line):
+    assert first_line(error) == line
 
 
-def test_no_quote_is_longer_than_200_characters_although_escapes_are_longer():
-    assert len(printable("\x1b" * 10**6)) == 200
+@pytest.mark.parametrize(
+    ("quote", "text", "quoted"),
+    [
+        (for_terminal, "a\nb\x1b[31m\u2028\udcff: no\n", "a\\nb\\x1b[31m\\u2028\\udcff: no"),
+        (for_terminal, "2 faults:\n  ä = 1\n  b = 2", "2 faults:\n  ä = 1\n  b = 2"),
+        (for_terminal, "a" * 20_000 + "b" * 20_000, "a" * 500 + " ... " + "b" * 500),
+        (printable, "plain é", "plain é"),
+        (printable, "\x1b]0;title\x07\r\nerror: no", "\\x1b]0;title\\x07\\r\\nerror: no"),
+        (printable, "\u202e\udcff", "\\u202e\\udcff"),
+        (printable, "a" * 150 + "b" * 10**6 + "c" * 150, "a" * 98 + " ... " + "c" * 97),
+        (printable, "\x1b" * 10**6, "\\x1b" * 24 + "\\x ... b" + "\\x1b" * 24),  # cut when escaped
+    ],
+)
+def test_a_message_and_what_it_quotes_are_printable_and_short(quote, text, quoted):
+    assert quote(text) == quoted

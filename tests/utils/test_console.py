@@ -6,6 +6,8 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
+from unittest import mock
 
 import pytest
 
@@ -19,47 +21,55 @@ pytestmark = pytest.mark.slow
 ROOT = forked_script.ROOT
 NOT_WRITTEN = "standard output could not be written"
 MODELS = Path("saved/models/tiny")
+ODD, SHOWN = os.fsdecode(b"\xff"), "\\udcff"
+"""A name that is no text, and how it is shown."""
+
+
+def run(name, *words, stdout=..., encoding="utf-8"):
+    """Run a script and return its status, what it printed, and its errors."""
+    with TemporaryFile() as out, TemporaryFile() as err:
+        stdout = out.fileno() if stdout is ... else stdout
+        status = forked_script.run(
+            name, *words, stdout=stdout, stderr=err.fileno(), encoding=encoding
+        )
+        printed = [os.pread(file.fileno(), 10**6, 0).decode(encoding) for file in (out, err)]
+    assert "Traceback" not in "".join(printed), printed
+    return status, *printed
+
+
+def python(*lines, **options):
+    """Run lines of Python in a new process."""
+    code = "\n".join(("import os, signal, sys", "before = {*sys.modules, 'utils'}", *lines))
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, **options)
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Runs a script and returns its status, what it printed, and its errors."""
-
-    def call(name, *words, stdout=..., stderr=..., encoding="utf-8"):
-        with open(tmp_path / "out", "wb") as out, open(tmp_path / "err", "wb") as err:
-            status = forked_script.run(
-                name,
-                *words,
-                stdout=out.fileno() if stdout is ... else stdout,
-                stderr=err.fileno() if stderr is ... else stderr,
-                encoding=encoding,
-            )
-        printed = [(tmp_path / name).read_bytes().decode(encoding) for name in ("out", "err")]
-        assert "Traceback" not in "".join(printed), printed
-        return status, *printed
-
-    return call
-
-
-@pytest.fixture(params=["full", "closed", "unread"])
-def stdout(request):
-    """Standard output that takes nothing: on a full disk, closed, a pipe whose reader has gone."""
-    if request.param == "full":
-        if not os.path.exists("/dev/full"):
-            pytest.skip("there is no /dev/full here")
-        descriptor = os.open("/dev/full", os.O_WRONLY)
-    else:
-        reader, descriptor = os.pipe()
-        os.close(reader)
-    yield request.param, None if request.param == "closed" else descriptor
+def unread():
+    """A pipe whose reader has gone."""
+    reader, descriptor = os.pipe()
+    os.close(reader)
+    yield descriptor
     os.close(descriptor)
 
 
-# Interrupts.
+@pytest.fixture(params=["full", "closed", "unread"])
+def stdout(request, unread):
+    """Standard output that takes nothing, and whether this is an error."""
+    if request.param != "full":
+        yield (None, True) if request.param == "closed" else (unread, False)
+        return
+    if not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full here")
+    with open("/dev/full", "wb") as full:
+        yield full.fileno(), True
+
+
+# Interrupts
 
 
 @pytest.mark.parametrize("words", [["train.py", "--help"], ["experiments.py", "write"]])
-def test_an_interrupt_while_importing_is_one_line(tmp_path, words):
+def test_a_script_that_is_interrupted_while_importing_prints_a_line(tmp_path, words):
     # The first slow import is interrupted, and makes another error of it, as extensions do.
     (tmp_path / "torch.py").write_text(
         "import os, signal, time\n"
@@ -69,32 +79,32 @@ def test_an_interrupt_while_importing_is_one_line(tmp_path, words):
         "except BaseException as error:\n"
         "    raise ImportError('torch is broken') from error\n"
     )
-    done = subprocess.run(
-        [sys.executable, str(ROOT / words[0]), *words[1:]],
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = [sys.executable, str(ROOT / words[0]), *words[1:]]
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
 
 
-def python(*lines: str, **options) -> subprocess.CompletedProcess:
-    """Run lines of Python."""
-    code = "\n".join(("import os, signal, sys", "before = set(sys.modules)", *lines))
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, **options)
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["assert {*sys.modules} == before | {'utils.console'}"],  # nothing slow
+        [
+            "old = sys.stdout, signal.getsignal(signal.SIGINT)",
+            "with console.Interruptible(): pass",
+            "assert (sys.stdout, signal.getsignal(signal.SIGINT)) == old",
+        ],
+    ],
+    ids=["imports", "before set_up"],
+)
+def test_console_changes_nothing_when_it_is_imported(lines):
+    done = python("from utils import console", *lines)
+    assert done.returncode == 0, done.stderr
 
 
-def test_a_signal_is_an_interrupt_with_its_number_and_nothing_before_set_up():
+def test_a_signal_is_an_interrupt_with_its_number_even_if_an_import_makes_another_error_of_it():
     done = python(
-        "old = sys.stdout, signal.getsignal(signal.SIGINT)",
-        "before |= {'utils', 'utils.console'}",
         "from utils import console",
-        "assert set(sys.modules) == before",  # nothing slow
-        "with console.Interruptible(): pass",
-        "assert (sys.stdout, signal.getsignal(signal.SIGINT)) == old",
         "console.set_up()",
         "for number in console.SIGNALS:",
         "    try:",
@@ -121,8 +131,7 @@ def test_a_signal_in_a_callback_that_lets_no_exception_out_ends_the_process():
     assert (done.returncode, done.stdout, done.stderr) == (143, b"", b"error: interrupted\n")
 
 
-def test_an_ignored_interrupt_stays_ignored():
-    """As a shell has it for what it starts in the background."""
+def test_an_ignored_interrupt_stays_ignored_as_in_the_background_of_a_shell():
     done = python(
         "signal.signal(signal.SIGINT, signal.SIG_IGN)",
         "from utils import console",
@@ -145,108 +154,98 @@ def test_standard_error_escapes_control_characters_but_not_those_of_bars():
     assert b"\r" in done.stderr and done.stderr.count(b"\x1b") == done.stderr.count(b"\x1b[A") > 0
 
 
-# Streams that take nothing.
+# Streams that take nothing
 
 
-def test_nothing_depends_on_what_standard_output_takes(workplace, run, stdout):
-    fault, descriptor = stdout
+def test_training_ends_well_when_standard_output_takes_nothing(workplace, stdout):
+    descriptor, is_error = stdout
     status, _, error = run("train.py", "-c", "config.json", "--run-id", "a", stdout=descriptor)
-    assert status == 0 and error.count(NOT_WRITTEN) == error.count("\n") == (fault != "unread")
     messages = (MODELS / "a" / "train.log").read_text()
+    assert status == 0 and error.count(NOT_WRITTEN) == error.count("\n") == is_error
     assert "finished after epoch 2" in messages and NOT_WRITTEN not in messages
-    words = ("-r", str(MODELS / "a"), "-d", "cpu", "--steps", "9", "--output", "o")
+
+
+def test_a_command_writes_its_files_and_fails_when_standard_output_takes_nothing(workplace, stdout):
+    descriptor, is_error = stdout
+    words = ("-r", str(save(workplace / "a.pth")), "-d", "cpu", "--steps", "9", "--output", "o")
     status, _, error = run("experiments.py", "write", *words, stdout=descriptor)
-    assert status == error.count(NOT_WRITTEN) == error.count("\n") == (fault != "unread")
+    assert status == error.count(NOT_WRITTEN) == error.count("\n") == is_error
     assert {path.suffix for path in Path("o").iterdir()} == {".png", ".svg"}
-    if fault == "unread":
-        assert run("train.py", "--help", stdout=descriptor) == (0, "", "")
+
+
+def test_help_ends_well_when_its_reader_has_gone(unread):
+    assert run("train.py", "--help", stdout=unread) == (0, "", "")
+
+
+WITHOUT_STREAMS = [
+    "from utils import console",
+    "console.set_up()",
+    "with open('/dev/null') as file: assert file.fileno() > 2, file.fileno()",
+    "print('é', file=sys.stderr)",
+    "print('é')",
+    "sys.exit(3 + console.output_is_lost())",
+]
 
 
 def test_a_script_may_stand_without_any_stream():
-    """Real streams of Python's own, closed by a shell."""
-    lines = [
-        "from utils import console",
-        "console.set_up()",
-        "with open('/dev/null') as file: assert file.fileno() > 2, file.fileno()",
-        "print('é', file=sys.stderr)",
-        "print('é')",
-        "sys.exit(3 + console.output_is_lost())",
-    ]
     command = f'exec {shlex.quote(sys.executable)} -c "$0" <&- >&- 2>&-'
-    code = "\n".join(("import sys", *lines))
+    code = "\n".join(("import sys", *WITHOUT_STREAMS))
     assert subprocess.run(["sh", "-c", command, code], cwd=ROOT, timeout=60).returncode == 4
-    done = python(*lines, env=os.environ | {"PYTHONIOENCODING": "ascii:strict"})
-    printed = (b"\\xe9" + os.linesep.encode(),) * 2
-    assert (done.returncode, done.stdout, done.stderr) == (3, *printed)
 
 
-# Names that are no text.
+def test_a_character_that_a_stream_lacks_is_escaped():
+    done = python(*WITHOUT_STREAMS, env=os.environ | {"PYTHONIOENCODING": "ascii:strict"})
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"\\xe9\n", b"\\xe9\n")
 
 
-ODD = os.fsdecode(b"\xff")
-SHOWN = "\\udcff"
+# Names
 
 
-def test_files_are_used_under_names_that_are_no_text(workplace, run):
-    data = f"d{ODD}"
-    Path(data).mkdir()
+def test_a_run_is_trained_and_resumed_with_names_that_are_no_text(workplace):
+    data, config = Path(f"d{ODD}"), f"c{ODD}.json"
+    data.mkdir()
     for number in range(12):
         ink = ink_formats.inkml([[(0, 0), (number, 4), (9, 7)]], "ab")
-        Path(data, f"{ODD}{number}.inkml").write_bytes(ink)
+        (data / f"{ODD}{number}.inkml").write_bytes(ink)
     dataset = {"type": "InkMLDataset", "args": {"root": "elsewhere"}}
     changes = {"trainer.args.tensorboard": True, "trainer.args.samples": 1}
-    config = changed(CONFIG, changes | {"data_loader.args.dataset": dataset})
-    Path(f"c{ODD}.json").write_text(json.dumps(config))
+    changes["data_loader.args.dataset"] = dataset
+    Path(config).write_text(json.dumps(changed(CONFIG, changes)))
     root = f"data_loader.args.dataset.args.root={data}"
-    words = ("-c", f"c{ODD}.json", "-o", root, "-d", "cpu", "--run-id", "a")
-    status, printed, error = run("train.py", *words)
+    status, printed, error = run("train.py", "-c", config, "-o", root, "-d", "cpu", "--run-id", "a")
+    assert status == 0 and f"d{SHOWN}" in printed and "finished after epoch 2" in printed, error
+    record = json.loads((MODELS / "a" / "run.json").read_text(encoding="utf-8"))
+    assert record["runs"][0]["command"][2] == config
+    status, _, error = run("train.py", "-r", str(MODELS / "a"), "--epochs", "3")
     assert status == 0, error
-    assert f"d{SHOWN}" in printed and "finished after epoch 2" in printed
-    folder = MODELS / "a"
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    assert record["runs"][0]["command"][2] == f"c{ODD}.json"
-    status, printed, error = run("train.py", "-r", str(folder), "--epochs", "3")
-    assert status == 0, error
-    checkpoint = str(folder / "checkpoint-epoch3.pth")
-    output = (
-        "-r",
-        checkpoint,
-        "-d",
-        "cpu",
-        "--output",
-        f"o{ODD}",
-        "--steps",
-        "9",
-        "--set",
-        "inkml=yes",
-    )
-    primer = ("--num-samples", "1", "--primer", str(Path(data, f"{ODD}3.inkml")))
-    for encoding in ("utf-8", "ascii"):
-        words = ("experiments.py", "write", *output, *primer)
-        status, printed, error = run(*words, encoding=encoding)
-        assert status == 0 and f"o{SHOWN}/tiny-seed0.png" in printed, error
-        assert f"in the hand of {SHOWN}3.inkml" in printed
-        assert "tiny-seed0.inkml" in os.listdir(f"o{ODD}")
 
 
-def test_names_cannot_control_a_terminal(workplace, run):
-    reader = str(save(workplace / "reader.pth", "CTCNetwork", "small"))
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_files_are_written_and_read_under_names_that_are_no_text(workplace, encoding):
+    primer = Path(f"{ODD}.inkml")
+    primer.write_bytes(ink_formats.inkml([[(0, 0), (3, 4), (9, 7)]], "ab"))
+    words = f"write -d cpu --steps 9 --num-samples 1 --set inkml=yes --output o{ODD}".split()
+    words += ["-r", str(save(workplace / "a.pth", name="tiny")), "--primer", str(primer)]
+    status, printed, error = run("experiments.py", *words, encoding=encoding)
+    assert status == 0 and f"o{SHOWN}/tiny-seed0.png" in printed, error
+    assert f"in the hand of {SHOWN}.inkml" in printed
+    assert "tiny-seed0.inkml" in os.listdir(f"o{ODD}")
+
+
+@pytest.mark.parametrize(("prefix", "expected"), [("", 0), ("no ", 2)])
+def test_a_name_cannot_control_a_terminal(workplace, prefix, expected):
     name = "a\x1b[31m\nb.inkml"
     Path(name).write_bytes(ink_formats.inkml(text="ab"))
-    for path in (name, f"no {name}"):
-        status, printed, error = run("experiments.py", "read", "-r", reader, path, "--output", "o")
-        assert "\x1b" not in printed + error and "a\\x1b[31m" in printed + error
-        assert status == 0 or (status == 2 and error.count("\n") == 1)
+    words = ["-r", str(save(workplace / "reader.pth", "CTCNetwork", "small")), prefix + name]
+    status, printed, error = run("experiments.py", "read", *words, "--output", "o")
+    assert "\x1b" not in printed + error and "a\\x1b[31m" in printed + error
+    assert status == expected and (status == 0 or error.count("\n") == 1)
 
 
 @pytest.mark.parametrize("words", [("experiments.py", "runs"), ("train.py", "-c", "a.json")])
-def test_a_lack_of_memory_ends_in_a_line(tmp_path, monkeypatch, words):
-    def lacks(_):
-        raise MemoryError("Unable to allocate 9 GiB")
-
-    monkeypatch.setattr("commands.runs.run", lacks)
-    monkeypatch.setattr("commands.train_options.parse", lacks)
-    with open(tmp_path / "said", "wb") as file:
-        assert forked_script.run(*words, stdout=file.fileno(), stderr=file.fileno()) == 2
-    said = (tmp_path / "said").read_text()
-    assert "not enough memory: Unable to allocate 9 GiB" in said and "Traceback" not in said
+def test_a_lack_of_memory_ends_a_script_with_a_line(monkeypatch, words):
+    lacking = mock.Mock(side_effect=MemoryError("Unable to allocate 9 GiB"))
+    monkeypatch.setattr("commands.runs.run", lacking)
+    monkeypatch.setattr("commands.train_options.parse", lacking)
+    status, printed, error = run(*words)
+    assert status == 2 and "not enough memory: Unable to allocate 9 GiB" in printed + error

@@ -5,6 +5,7 @@ import pytest
 
 from data_loader import EmbeddedDataset
 from model.recognition.ink_features import stroke_features
+from tests.data_loader.invented.hands import turned
 from utils.delayed_strokes import are_marks, undelayed
 from utils.ink import from_strokes, strokes, x_height
 
@@ -15,8 +16,7 @@ def stem(x, top=-X_HEIGHT):
     return np.column_stack([np.full(8, x), np.linspace(top, 0.0, 8)])
 
 
-# A word in quotation marks with a full stop, and what follows: its strokes from left to right.
-PARTS = {
+WORD = {
     "opening quote": np.array([(-6.0, -18.0), (-6.0, -14.0)]),
     "i": stem(0.0),
     "dot": np.array([(1.0, -15.0)]),
@@ -27,62 +27,57 @@ PARTS = {
     "closing quote": np.array([(25.0, -18.0), (25.0, -14.0)]),
     "l": stem(90.0, -18.0),
 }
-NAMES = list(PARTS)
-MARKS = ("opening quote", "dot", "bar", "closing quote")
+"""The strokes of a word in quotation marks, and a letter of what follows, from left to right."""
+MARKS = ["opening quote", "dot", "bar", "closing quote"]
+LETTERS = ["i", "t", "n", "stop", "l"]
 
 
-def turned(degrees, parts):
-    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return [part @ np.array([[cosine, sine], [-sine, cosine]]) for part in parts]
-
-
-def test_marks_are_above_the_line():
-    found = are_marks(from_strokes([*PARTS.values()]), X_HEIGHT)
-    assert [name for name, mark in zip(NAMES, found, strict=True) if mark] == [*MARKS]
-    wide = np.array([(0.0, -12.0), (26.0, -12.0)])  # as a line through the row is
-    assert not are_marks(from_strokes([*PARTS.values(), wide]), X_HEIGHT)[-1]
-
-
-def order_of(names, degrees=0):
+def ordered(names, degrees=0):
     """Return the names of strokes written in some order, as they are then ordered."""
-    ink = from_strokes(turned(degrees, [PARTS[name] for name in names]))
-    written = strokes(ink)
-    found = undelayed(ink, X_HEIGHT)
-    return [names[[np.array_equal(part, one) for one in written].index(True)] for part in found]
+    ink = turned(from_strokes([WORD[name] for name in names]), degrees)
+    by_stroke = dict(zip(map(bytes, strokes(ink)), names, strict=True))
+    return [by_stroke[bytes(stroke)] for stroke in undelayed(ink, X_HEIGHT)]
+
+
+def test_a_wide_bar_through_a_row_is_no_mark():
+    bar = np.array([(0.0, -12.0), (26.0, -12.0)])
+    assert not are_marks(from_strokes([*WORD.values(), bar]), X_HEIGHT)[-1]
 
 
 @pytest.mark.parametrize("degrees", [0, 10])
 @pytest.mark.parametrize("marks", [MARKS, MARKS[::-1]])
-def test_marks_written_last_come_to_their_letters(degrees, marks):
-    letters = [name for name in NAMES if name not in MARKS]
-    assert order_of([*letters, *marks], degrees) == NAMES
-
-
-def test_what_is_hardly_late_and_late_letters_stay():
-    names = ["n", "i", "dot", "t", "stop", "bar", "l"]
-    assert order_of(names) == names
-    names = ["t", "n", "l", "i", "stop", "bar"]
-    assert order_of(names) == ["t", "bar", "n", "l", "i", "stop"]
+def test_marks_that_were_written_last_are_ordered_beside_their_letters(degrees, marks):
+    assert ordered([*LETTERS, *marks], degrees) == [*WORD]
 
 
 @pytest.mark.parametrize(
-    "parts",
-    [[np.zeros((1, 2))], [PARTS["bar"], PARTS["bar"] - (99, 0)], [PARTS["l"], PARTS["i"]]],
-    ids=str,
+    ("written", "order"),
+    [
+        (["n", "i", "dot", "t", "stop", "bar", "l"], ["n", "i", "dot", "t", "stop", "bar", "l"]),
+        (["t", "n", "l", "i", "stop", "bar"], ["t", "bar", "n", "l", "i", "stop"]),
+        (["dot"], ["dot"]),
+        (["l", "i"], ["l", "i"]),
+    ],
 )
-def test_ink_of_marks_alone_or_of_letters_alone_stays(parts):
-    assert len(undelayed(from_strokes(parts), X_HEIGHT)) == len(parts)
+def test_marks_that_are_hardly_late_and_late_letters_keep_their_places(written, order):
+    assert ordered(written) == order
 
 
-def test_a_recogniser_sees_little_else_of_marks_written_last():
+def test_bars_without_letters_keep_their_places():
+    bars = [WORD["bar"], WORD["bar"] - (99, 0)]
+    assert len(undelayed(from_strokes(bars), X_HEIGHT)) == 2
+
+
+def test_a_recogniser_is_given_nearly_the_same_when_marks_were_written_last():
     options = dict(seed=3, size=20, valid_size=1, test_size=1, writers=5, max_characters=30)
-    near, far = [], []
+    changes = []
     for sample in EmbeddedDataset(**options).load(["train"]).split("train"):
-        parts, height = strokes(sample.ink), x_height(sample.ink)
-        is_mark = are_marks(sample.ink, height)
-        late = from_strokes([parts[number] for number in np.argsort(is_mark, kind="stable")])
-        for found, undelays in ((near, True), (far, False)):
-            seen = stroke_features(sample.ink, undelays=undelays)
-            other = stroke_features(late, undelays=undelays)
-            found.append(np.abs(other - seen).mean())
-    assert np.mean(near) < 0.3 * np.mean(far)
+        order = np.argsort(are_marks(sample.ink, x_height(sample.ink)), kind="stable")
+        late = from_strokes([strokes(sample.ink)[number] for number in order])
+        changes.append([
+            np.abs(stroke_features(late, undelays=undelays)
+                   - stroke_features(sample.ink, undelays=undelays)).mean()
+            for undelays in (True, False)
+        ])  # fmt: skip
+    with_order, without = np.mean(changes, axis=0)
+    assert with_order < 0.3 * without

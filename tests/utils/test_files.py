@@ -5,7 +5,6 @@ import math
 import os
 import stat
 import tempfile
-from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -18,8 +17,8 @@ from utils.checks import UserError
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
-def fail(*_):
-    raise FULL
+def failing(error=FULL):
+    return mock.Mock(side_effect=error)
 
 
 @pytest.fixture
@@ -29,144 +28,139 @@ def path(tmp_path):
     return tmp_path / "file"
 
 
-def names(folder: Path) -> list[str]:
-    return sorted(os.listdir(folder))
-
-
-def test_json_keeps_any_character_and_has_null_for_what_is_not_finite(tmp_path):
+def test_json_keeps_any_character_and_has_null_for_numbers_that_are_not_finite(tmp_path):
     name, path = os.fsdecode(b"o\xff"), tmp_path / "a.json"
     files.write_json(path, {"é": [1.5, math.inf, (math.nan, True)], "name": name}, indent=None)
     assert strict_json.read(path) == {"é": [1.5, None, [None, True]], "name": name}
     assert path.read_text(encoding="utf-8").startswith('{"é": [1.5')
 
 
-@pytest.mark.timeout(20)  # What waits for a writer waits for ever.
-def test_only_regular_files_are_opened(tmp_path):
+@pytest.mark.timeout(20)  # Opening a pipe waits for its writer.
+@pytest.mark.parametrize("name", ["pipe", "/dev/null"])
+def test_only_regular_files_are_opened(tmp_path, name):
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", Path("/dev/null")):
-        with pytest.raises(UserError, match=f"no regular file: '{path}'"):
-            files.open_file(path)
+    with pytest.raises(UserError, match=f"no regular file: '{tmp_path / name}'"):
+        files.open_file(tmp_path / name)
 
 
-def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path, path):
+def test_a_file_is_written_through_a_link(tmp_path, path):
     (tmp_path / "link").symlink_to(path)
     files.write_text(tmp_path / "link", "new")
     assert (tmp_path / "link").is_symlink() and path.read_text() == "new"
 
 
-@pytest.mark.parametrize("mode", [0o600, 0o666, 0o400, None])
-def test_the_permissions_of_an_old_file_are_kept_and_new_ones_are_usual(path, mode):
-    old = os.umask(0o022)
-    path.unlink() if mode is None else path.chmod(mode)
+@pytest.mark.parametrize("mode", [0o600, 0o666, 0o400])
+def test_a_file_is_written_beside_the_old_file_with_its_permissions(path, mode):
+    path.chmod(mode)
+    seen = []
+    files.atomic_write(
+        path, lambda file: seen.append((path.read_text(), file.name, os.stat(file.name).st_mode))
+    )
+    ((text, temporary, mode_before),) = seen
+    assert text == "old"
+    assert Path(temporary).parent == path.parent and Path(temporary).match(files.TEMPORARY)
+    assert stat.S_IMODE(mode_before) == stat.S_IMODE(path.stat().st_mode) == mode
 
-    def write(file):
-        assert stat.S_IMODE(os.stat(file.name).st_mode) == (mode or 0o644)  # before it has content
-        file.write(b"new")
 
-    try:
-        files.atomic_write(path, write)
-    finally:
-        os.umask(old)
-    assert stat.S_IMODE(path.stat().st_mode) == (mode or 0o644) and path.read_bytes() == b"new"
+def test_a_new_file_has_the_usual_permissions(path):
+    path.with_name("usual").touch()
+    assert path.stat().st_mode == path.with_name("usual").stat().st_mode
 
 
 @pytest.mark.parametrize("name", ["x" * 255, "é" * 127])
-def test_a_name_may_be_as_long_as_the_file_system_takes_it(tmp_path, name):
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path, name):
+    files.check_writable(tmp_path)
     files.check_writable(tmp_path / name)
     files.write_text(tmp_path / name, "new")
-    assert names(tmp_path) == [name]
+    assert os.listdir(tmp_path) == [name]
     with pytest.raises(OSError, match="too long"):
         files.check_writable(tmp_path / ("x" * 256))
 
 
-def test_what_cannot_be_written_is_known_before(tmp_path):
-    files.check_writable(tmp_path)
-    with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o555)
-        with without_rights():
-            for path in (name, f"{name}/file"):
-                with pytest.raises(PermissionError, match=f"Permission denied: '{path}'"):
-                    files.check_writable(path)
+@pytest.mark.parametrize("name", ["", "/file"])
+def test_a_folder_that_cannot_be_written_is_refused_before_writing(name):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o555)
+        with without_rights(), pytest.raises(PermissionError, match=f"denied: '{folder}{name}'"):
+            files.check_writable(folder + name)
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "replace"])
 @pytest.mark.parametrize("error", [FULL, KeyboardInterrupt()])
-def test_each_step_that_fails_leaves_the_old_file_whole(path, monkeypatch, step, error):
-    def fails(*_):
-        raise error
-
-    def write(file):
-        file.write(b"new, but only ha")
-        file.flush()
-        assert path.read_text() == "old"
-        assert list(path.parent.glob(files.TEMPORARY))  # beside its place: on the same disk
-        if step == "write":
-            raise error
-
+def test_a_step_that_fails_leaves_the_old_file_alone_and_whole(path, monkeypatch, step, error):
+    write = failing(error) if step == "write" else lambda file: file.write(b"half")
     if step != "write":
-        monkeypatch.setattr(files.os, step, fails)
+        monkeypatch.setattr(files.os, step, failing(error))
     with pytest.raises(type(error)) as caught:
         files.atomic_write(path, write)
     if error is FULL:
         assert str(caught.value) == f"[Errno 28] No space left on device: {str(path)!r}"
-    assert path.read_text() == "old" and names(path.parent) == ["file"]
+    assert path.read_text() == "old" and os.listdir(path.parent) == ["file"]
 
 
-def test_a_failing_sync_of_the_folder_is_an_error_with_the_new_file_whole(path, monkeypatch):
-    monkeypatch.setattr(files, "sync_folder", fail)
-    with pytest.raises(OSError, match="No space left") as caught:
+def test_a_failing_sync_of_the_folder_is_an_error_after_the_new_file_is_whole(path, monkeypatch):
+    monkeypatch.setattr(files, "sync_folder", failing())
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
         files.write_text(path, "new")
-    assert caught.value.filename == str(path) and path.read_text() == "new"
+    assert path.read_text() == "new"
 
 
-@pytest.mark.parametrize("linked", [True, False])
-def test_a_copy_takes_the_place_of_what_was_there(path, monkeypatch, linked):
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_copy_replaces_the_old_file_and_is_a_link_if_there_are_links(
+    path, monkeypatch, has_links
+):
     source = path.with_name("source")
     files.write_text(source, "new")
-    if not linked:
-        monkeypatch.setattr(files.os, "link", fail)
-    with monkeypatch.context() as broken, pytest.raises(OSError, match="No space") as caught:
-        broken.setattr(files.os, "replace", fail)
+    if not has_links:
+        monkeypatch.setattr(files.os, "link", failing())
+    for _ in range(2):  # the second time over the same file
         files.link_or_copy(source, path)
-    assert caught.value.filename == str(path) and path.read_text() == "old"
-    for _ in range(2):  # The second time they may be one file already.
-        files.link_or_copy(source, path)
-        assert path.read_text() == "new" and path.samefile(source) == linked
-        assert names(path.parent) == ["file", "source"]
+        assert path.read_text() == "new" and path.samefile(source) == has_links
+        assert sorted(os.listdir(path.parent)) == ["file", "source"]
 
 
-def test_remove_temporary_takes_only_what_was_left(path):
+def test_a_copy_that_fails_leaves_the_old_file(path, monkeypatch):
+    monkeypatch.setattr(files.os, "replace", failing())
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
+        files.link_or_copy(__file__, path)
+    assert path.read_text() == "old"
+
+
+def test_remove_temporary_removes_only_files_of_a_killed_process(path):
     for name in (".checkpoint.pth.12-ab.tmp", ".hidden", "notes.tmp"):
         path.with_name(name).touch()
     files.remove_temporary(path.parent)
-    assert names(path.parent) == [".hidden", "file", "notes.tmp"]
+    assert sorted(os.listdir(path.parent)) == [".hidden", "file", "notes.tmp"]
 
 
-def test_caches_lie_where_the_user_says_or_at_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for given in (str(tmp_path / "own"), "own", "../own", ""):  # relative: where one stands
-        monkeypatch.setenv("XDG_CACHE_HOME", given)
-        place = given if given.startswith("/") else tmp_path / ".cache"
-        assert files.user_cache() == Path(place) / "online-handwriting"
-    monkeypatch.setattr(Path, "home", mock.Mock(side_effect=RuntimeError))
+@pytest.mark.parametrize(
+    ("variable", "folder"),
+    [("/own", "/own"), ("own", "/home/.cache"), ("../own", "/home/.cache"), ("", "/home/.cache")],
+)
+def test_caches_are_where_an_absolute_variable_says_or_at_home(monkeypatch, variable, folder):
+    monkeypatch.setenv("HOME", "/home")
+    monkeypatch.setenv("XDG_CACHE_HOME", variable)
+    assert files.user_cache() == Path(folder, "online-handwriting")
+
+
+def test_no_cache_can_be_made_without_a_home(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", failing(RuntimeError))
     with pytest.raises(OSError, match="Not a directory"):
         files.user_cache().mkdir(parents=True)
 
 
-def test_a_mark_of_utf_8_is_no_part_of_the_text(tmp_path):
-    (tmp_path / "notepad.txt").write_bytes(b"\xef\xbb\xbfHello\r\n\r\nyou\r\n")
-    assert files.read_lines(tmp_path / "notepad.txt") == ["Hello", "you"]
+def test_a_byte_order_mark_and_empty_lines_are_no_lines_of_a_text(path):
+    path.write_bytes(b"\xef\xbb\xbfHello\r\n\r\nyou\r\n")
+    assert files.read_lines(path) == ["Hello", "you"]
 
 
-def test_what_cannot_be_written_is_seen_before_a_folder_is_made(tmp_path):
-    (tmp_path / "file").write_text("mine")
-    check = partial(files.prepare_output, option="--output", is_checked_only=True)
-    check(tmp_path / "new" / "folder" / "a.svg")
-    for path, message in (
-        (tmp_path / "file" / "a.svg", "Not a directory"),
-        (tmp_path / "file" / "new" / "a.svg", "Not a directory"),
-        (tmp_path, "this is a folder"),
-    ):
-        with pytest.raises(UserError, match=message):
-            check(path)
-    assert names(tmp_path) == ["file"]
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("file/a", "Not a directory"), ("file/new/a", "Not a directory"), ("", "this is a folder")],
+)
+def test_an_output_that_cannot_be_written_is_refused_and_leaves_no_folder(path, name, message):
+    files.prepare_output(path.parent / "new/folder/a", "--output", is_checked_only=True)
+    with pytest.raises(UserError, match=f"--output {path.parent / name}: .*{message}"):
+        files.prepare_output(path.parent / name, "--output", is_checked_only=True)
+    assert os.listdir(path.parent) == ["file"]

@@ -6,15 +6,21 @@ import pytest
 from utils import strict_json
 from utils.checks import ConfigFault
 
-VALUES = {"name": "Grüße", "list": [1, -2.5e3, True, None], "nested": {"x": {}}}
+VALUES = {"a": "Grüße", "b": [1, -2.5e3, True, None], "c": {"d": {}}, "e": os.fsdecode(b"\xff")}
+EXPONENTIAL = []
+for _ in range(12):
+    EXPONENTIAL = [EXPONENTIAL] * 20  # 20 ** 12 lists when written out
+ENDLESS = []
+ENDLESS.append(ENDLESS)
 
 
-def test_values_come_back_as_they_are(tmp_path):
-    path = tmp_path / "values.json"
-    for encoding in ("utf-8", "utf-8-sig"):
-        path.write_text(json.dumps(VALUES, ensure_ascii=False), encoding=encoding)
-        assert strict_json.read(path) == VALUES
-    assert strict_json.plain(VALUES) == VALUES
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_file_has_the_values_that_were_written_with_a_byte_order_mark_or_without(tmp_path, mark):
+    (tmp_path / "values.json").write_text(mark + json.dumps(VALUES), encoding="utf-8")
+    assert strict_json.read(tmp_path / "values.json") == strict_json.plain(VALUES) == VALUES
+
+
+def test_lists_are_read_16_deep():
     assert strict_json.loads("[" * 16 + "]" * 16)
 
 
@@ -36,12 +42,11 @@ def test_values_come_back_as_they_are(tmp_path):
         ('{"a": {"%s": [1, 1]}}' % ("k" * 200), "a", "a dotted key of more than 200 characters"),
     ],
 )
-def test_what_the_standard_forbids_or_no_config_needs_is_refused(text, key, message):
+def test_json_that_the_standard_forbids_or_no_config_needs_is_a_fault(text, key, message):
     with pytest.raises(ConfigFault) as error:
         strict_json.loads(text)
     assert not isinstance(error.value, strict_json.NotJSON)
-    assert error.value.key == key
-    assert message in error.value.expected
+    assert error.value.key == key and message in error.value.expected
 
 
 @pytest.mark.parametrize(
@@ -54,23 +59,16 @@ def test_what_the_standard_forbids_or_no_config_needs_is_refused(text, key, mess
         ('{"a" 1}', "line 1, column 6: not JSON: Expecting ':' delimiter"),
     ],
 )
-def test_what_other_formats_have_is_named(text, message):
+def test_syntax_that_only_other_formats_have_is_named(text, message):
     with pytest.raises(strict_json.NotJSON) as error:
         strict_json.loads(text)
     assert message in str(error.value)
 
 
-def test_names_of_files_that_are_no_text_are_values():
-    values = {"root": os.fsdecode(b"d\xff")}
-    assert strict_json.loads(json.dumps(values)) == strict_json.plain(values) == values
-
-
-def test_values_that_json_cannot_hold_are_faults():
-    endless: list = []
-    endless.append(endless)
-    many: list = []
-    for _ in range(12):
-        many = [many] * 20  # 20 ** 12 lists when written out
-    for odd in (endless, many, {"a": float("nan")}, {"a": {1, 2}}, {"a": b"x"}, {(1, 2): 3}):
-        with pytest.raises(ConfigFault):
-            strict_json.plain(odd)
+@pytest.mark.parametrize(
+    "value", [ENDLESS, EXPONENTIAL, {"a": float("nan")}, {"a": {1, 2}}, {"a": b"x"}, {(1, 2): 3}],
+    ids=["endless", "exponential", "nan", "set", "bytes", "tuple as key"],
+)  # fmt: skip
+def test_a_value_that_json_cannot_hold_is_a_fault(value):
+    with pytest.raises(ConfigFault):
+        strict_json.plain(value)

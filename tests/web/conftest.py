@@ -44,7 +44,7 @@ def served(folder, handler=Quiet):
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """The address of the page, its worker one that answers with canned ink; its folder."""
+    """The address and the folder of the page; its worker answers with canned ink."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(ROOT / "web", folder, dirs_exist_ok=True)
     shutil.rmtree(folder / "networks", ignore_errors=True)

@@ -56,7 +56,7 @@ const tasks = {
 
   async distances({ pairs }) {
     const { editDistance } = await import(new URL("text.js", web));
-    return pairs.map(([one, other]) => editDistance(one, other));
+    return pairs.map((pair) => editDistance(...pair));
   },
 
   /** What is said of each file: null if nothing. */
@@ -87,7 +87,7 @@ const tasks = {
 
   async corners({ cases }) {
     const { withCorners } = await import(new URL("repairs.js", web));
-    return cases.map((one) => withCorners(...one));
+    return cases.map((letters) => withCorners(...letters));
   },
 
   /** The ink of a line whose points a stand-in for a network draws. */

@@ -69,12 +69,12 @@ OF_THE_PAGE = {
 
 
 @pytest.mark.parametrize("name", HOMES)
-def test_constants_are_those_of_python(name):
+def test_a_constant_of_the_page_is_that_of_python(name):
     source = (ROOT / "web" / f"{name}.js").read_text()
     stated = {}
     for line in re.findall(r"^const ([A-Z].*?)(?: //.*)?$", source, re.MULTILINE):
-        for one in re.split(r", (?=[A-Z_]+ = )", line.rstrip(";")):
-            stated.update([one.split(" = ", 1)])
+        statements = re.split(r", (?=[A-Z_]+ = )", line.rstrip(";"))
+        stated |= dict(statement.split(" = ", 1) for statement in statements)
     own = OF_THE_PAGE.get(name, set())
     assert {key: eval(value) for key, value in stated.items() if key not in own} == HOMES[name]
     assert stated.keys() >= own

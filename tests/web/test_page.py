@@ -129,7 +129,7 @@ def test_several_sheets_come_in_one_file(page, site, tmp_path):
             assert archive.read(archive.namelist()[1]).startswith((b"<svg", b"<?xml", b"\x89PNG"))
 
 
-def test_what_is_typed_is_there_after_a_reload_and_written_by_ctrl_and_enter(page, site):
+def test_a_typed_text_is_kept_over_a_reload_and_written_by_ctrl_and_enter(page, site):
     page.goto(f"{site[0]}#write?text=Before")
     page.wait_for_function(WRITTEN, arg="Before")
     page.locator("[name=text]").press_sequentially(" and after")
@@ -141,7 +141,7 @@ def test_what_is_typed_is_there_after_a_reload_and_written_by_ctrl_and_enter(pag
     page.wait_for_function(WRITTEN, arg="Before and after it")
 
 
-def test_a_link_holds_all_that_was_chosen_and_hostile_ones_do_no_harm(page, site):
+def test_a_link_holds_every_option_and_a_hostile_link_does_no_harm(page, site):
     page.goto(f"{site[0]}#write?text=Two+words&paper=a5&ruling=ruled&seed=7&bias=1.5&size=2&"
               "pen=0.7&colour=%238c2332&style=round")  # fmt: skip
     page.wait_for_function(WRITTEN, arg="Two words")
@@ -167,14 +167,14 @@ NO_PARTS = ["constructor", "toString", "__proto__?text=a", "read?x", "%00", "wri
 
 
 @pytest.mark.parametrize("name", NO_PARTS)
-def test_an_address_that_names_no_part_shows_one(page, site, name):
+def test_an_address_that_names_no_part_shows_a_part(page, site, name):
     page.goto(f"{site[0]}#{name}")
     page.wait_for_selector("main section:not([hidden])")
     assert page.locator("main section:not([hidden])").count() == 1
     assert page.is_hidden("#problem")
 
 
-def test_strokes_come_out_as_points_and_are_undone_and_erased(page, site, tmp_path):
+def test_drawn_strokes_are_saved_as_points_without_a_text(page, site, tmp_path):
     page.goto(f"{site[0]}#read")
     draw(page, "#read-pad")
     shows(page, "3 strokes")
@@ -183,6 +183,11 @@ def test_strokes_come_out_as_points_and_are_undone_and_erased(page, site, tmp_pa
     np.testing.assert_allclose(to_points(sample.ink), expected - expected[0], atol=1e-3)
     assert [len(part) for part in strokes(sample.ink)] == [4, 2, 1]
     assert not sample.text  # what was read is no truth
+
+
+def test_strokes_are_undone_erased_and_cleared_and_kept_over_a_reload(page, site):
+    page.goto(f"{site[0]}#read")
+    draw(page, "#read-pad")
     page.keyboard.press("Control+z")
     shows(page, "2 strokes")
     page.click("#read .buttons >> text=Redo")
@@ -196,9 +201,13 @@ def test_strokes_come_out_as_points_and_are_undone_and_erased(page, site, tmp_pa
     shows(page, "")
     page.keyboard.press("Control+z")
     shows(page, "2 strokes")
+
+
+def test_a_broken_file_leaves_the_ink_of_the_file_before(page, site, tmp_path):
     good, bad = tmp_path / "good.inkml", tmp_path / "bad.inkml"
     good.write_text('<ink xmlns="http://www.w3.org/2003/InkML"><trace>0 0, 5 9</trace></ink>')
     bad.write_text("<ink><trace>1 2, <b onclick='alert(1)'>x</b></trace></ink>")
+    page.goto(f"{site[0]}#read")
     page.set_input_files("#open-read", good)
     shows(page, "1 strokes")
     page.set_input_files("#open-read", bad)
@@ -273,7 +282,7 @@ REFUSED = "indexedDB.open = () => { throw new DOMException('no', 'SecurityError'
 @pytest.mark.parametrize(
     ("storage", "reason"), [(FULL, "is full"), (REFUSED, "refuses to keep anything")]
 )
-def test_what_cannot_be_kept_is_said_once_and_stays_on_the_page(
+def test_ink_that_the_browser_cannot_keep_stays_on_the_page_with_a_message(
     page, site, tmp_path, storage, reason
 ):
     page.add_init_script(storage)
@@ -284,11 +293,12 @@ def test_what_cannot_be_kept_is_said_once_and_stays_on_the_page(
     page.click("#close")
     go_on(page)
     page.click("#pause")
-    assert [one.text for one in read_ink(saved(page, "#download", tmp_path))] == SENTENCES[:1]
+    lines = read_ink(saved(page, "#download", tmp_path))
+    assert [line.text for line in lines] == SENTENCES[:1]
     assert page.is_hidden("#problem")
 
 
-def test_what_is_doubtful_is_marked_and_what_goes_wrong_is_one_message(page, site):
+def test_doubtful_words_are_marked_and_an_error_is_a_message(page, site):
     network = site[1] / "networks" / "writer.bin"
     whole = network.read_bytes()
     try:
@@ -314,7 +324,7 @@ def test_what_is_doubtful_is_marked_and_what_goes_wrong_is_one_message(page, sit
     assert len(rows) > 1 and max(map(len, rows)) <= 40
 
 
-def test_it_works_again_without_network(page, site):
+def test_the_page_works_again_without_network(page, site):
     page.goto(site[0])
     page.wait_for_function("() => navigator.serviceWorker.controller")
     page.wait_for_function(WRITTEN, arg="The ink is still wet")
@@ -362,15 +372,17 @@ KEPT = """async (key) => {
 }"""
 
 
-@pytest.mark.parametrize(("part", "key"), [("read", ""), ("hand", SENTENCES[0])])
-def test_one_tab_records_at_a_time(page, site, part, key):
-    def opened(tab):
-        tab.goto(f"{site[0]}#{part}")
-        if part == "hand":
-            tab.click("#begin")
-        draw(tab, f"#{part}-pad")
+def record(page, address, part):
+    """Draw strokes in a part of the page that records."""
+    page.goto(f"{address}#{part}")
+    if part == "hand":
+        page.click("#begin")
+    draw(page, f"#{part}-pad")
 
-    opened(page)
+
+@pytest.mark.parametrize(("part", "key"), [("read", ""), ("hand", SENTENCES[0])])
+def test_a_second_tab_records_only_when_the_first_is_closed(page, site, part, key):
+    record(page, site[0], part)
     other = page.context.new_page()
     other.goto(f"{site[0]}#{part}")
     other.wait_for_selector("#elsewhere", state="visible")
@@ -379,7 +391,7 @@ def test_one_tab_records_at_a_time(page, site, part, key):
     page.goto("about:blank")
     other.wait_for_selector(f"#{part}", state="visible")
     assert other.is_hidden("#elsewhere")
-    opened(other)
+    record(other, site[0], part)
     assert other.evaluate(KEPT, key) == 6
     other.close()
 
@@ -413,7 +425,7 @@ def reading_site(tmp_path_factory):
         yield address
 
 
-def test_another_sentence_is_asked_about(page, reading_site):
+def test_a_line_that_reads_as_another_sentence_is_asked_about(page, reading_site):
     """The reader reads what a network has written, of an x-height of 18 pixels."""
     lines = load("writer", "cpu").write_lines(["We met at the old bridge", SENTENCES[0]], [1, 1])
     page.goto(f"{reading_site}#hand")
@@ -455,15 +467,17 @@ def ink_file(path, *groups):
     return path
 
 
-def test_files_have_the_limits_of_python_and_stop_ends_what_takes_long(page, site, tmp_path):
+@pytest.mark.parametrize("groups", [[MAX_POINTS], [MAX_POINTS] * 2])
+def test_a_group_may_have_as_many_points_as_in_python(page, site, tmp_path, groups):
     page.goto(f"{site[0]}#read")
-    for number, groups in enumerate([(MAX_POINTS,), (MAX_POINTS, MAX_POINTS)], 1):
-        page.set_input_files("#open-read", ink_file(tmp_path / "good.inkml", *groups))
-        shows(page, f"{number} strokes")
-    large = tmp_path / "large.inkml"
+    page.set_input_files("#open-read", ink_file(tmp_path / "good.inkml", *groups))
+    shows(page, f"{len(groups)} strokes")
+
+
+def test_a_file_beyond_the_limits_of_python_is_refused(page, site, tmp_path):
+    large, hostile = tmp_path / "large.inkml", tmp_path / "hostile.inkml"
     with large.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
-    hostile = tmp_path / "hostile.inkml"
     hostile.write_text("<ink>" + "<!--" * 4_000_000)  # in time, though no comment ends
     refused = {
         ink_file(tmp_path / "long.inkml", MAX_POINTS + 1): "a group of more than 20000 points.",
@@ -471,13 +485,17 @@ def test_files_have_the_limits_of_python_and_stop_ends_what_takes_long(page, sit
         large: f"more than {MAX_BYTES} bytes.",
         hostile: "no ink.",
     }
+    page.goto(f"{site[0]}#read")
     for path, reason in refused.items():
         page.set_input_files("#open-read", path)
         page.wait_for_function(
             "(said) => document.querySelector('#problem p').innerText === said",
             arg=f"{path.name} has {reason}",
         )
-    page.click("#close")
+
+
+def test_stop_ends_a_long_reading_during_which_the_page_answers(page, site, tmp_path):
+    page.goto(f"{site[0]}#read")
     page.set_input_files("#open-read", ink_file(tmp_path / "slow.inkml", *[MAX_POINTS] * 5))
     page.wait_for_selector("#stop-read", state="visible")
     begin = time.monotonic()
@@ -485,13 +503,13 @@ def test_files_have_the_limits_of_python_and_stop_ends_what_takes_long(page, sit
     assert page.evaluate("1 + 1") == 2 and time.monotonic() - begin < 3
     page.click("#stop-read")
     page.wait_for_selector("#stop-read", state="hidden")
-    page.set_input_files("#open-read", tmp_path / "good.inkml")
-    shows(page, "2 strokes")
+    page.set_input_files("#open-read", ink_file(tmp_path / "good.inkml", 5))
+    shows(page, "1 strokes")
     assert page.is_hidden("#problem")
 
 
 class Hanging(Quiet):
-    """Answers only while it is told to."""
+    """Answers only while `running` is set."""
 
     running = threading.Event()
 
@@ -522,12 +540,12 @@ def test_the_sheets_alone_are_printed_at_their_size(page, site, tmp_path):
     page.wait_for_function("() => document.querySelectorAll('.sheet').length === 2")
     page.pdf(path=tmp_path / "sheets.pdf", prefer_css_page_size=True)
     pages = pypdf.PdfReader(tmp_path / "sheets.pdf").pages
-    printed = [line.strip() for one in pages for line in one.extract_text().splitlines()]
+    printed = [line.strip() for sheet in pages for line in sheet.extract_text().splitlines()]
     assert len(pages) == 2 and printed == ["a fine"] * 12  # no ligature
-    for one in pages:
-        size = np.array([one.mediabox.width, one.mediabox.height], float) * 25.4 / 72
+    for sheet in pages:
+        size = np.array([sheet.mediabox.width, sheet.mediabox.height], float) * 25.4 / 72
         np.testing.assert_allclose(size, [148, 105], atol=0.5)  # mm
-        assert one.get_contents().get_data().count(b"\nS") > 20  # strokes, no picture
+        assert sheet.get_contents().get_data().count(b"\nS") > 20  # strokes, no picture
     page.goto(f"{site[0]}#hand")
     page.wait_for_selector("#begin", state="visible")
     page.pdf(path=tmp_path / "hand.pdf", prefer_css_page_size=True)
@@ -539,7 +557,7 @@ def test_the_sheets_alone_are_printed_at_their_size(page, site, tmp_path):
     assert page.evaluate("window.asked")
 
 
-def test_a_learned_hand_has_its_name_and_so_have_files_and_controls(page, site, tmp_path):
+def test_a_learned_hand_files_and_controls_have_their_names(page, site, tmp_path):
     page.goto(site[0])
     write(page, "A name")
     assert page.inner_text("[name=style] option:first-child") == "Its own"
@@ -561,7 +579,7 @@ def test_a_line_writes_itself_at_the_pace_of_a_pen(page, site):
     page.wait_for_selector("#at-once", state="hidden")
 
 
-def test_opened_as_a_file_it_says_how_to_start(context):
+def test_the_page_says_how_to_start_it_when_it_is_opened_as_a_file(context):
     page = context.new_page()
     page.goto((ROOT / "web/index.html").as_uri())
     page.wait_for_selector("#static", state="visible")
@@ -586,7 +604,7 @@ def test_the_sentences_have_all_characters_and_the_rare_ones_early():
     assert all("".join(SENTENCES).count(sign) >= 2 for sign in wanted)
 
 
-def test_a_change_at_the_last_moment_does_not_lead_back_to_write(page, site):
+def test_a_late_change_of_an_option_does_not_lead_back_to_write(page, site):
     page.goto(f"{site[0]}#write")
     page.wait_for_selector("#write", state="visible")
     # The address changes at once, the event of this change comes later.
@@ -603,40 +621,44 @@ def luminance(colour):
     return float(np.dot([0.2126, 0.7152, 0.0722], parts))
 
 
-def test_every_control_has_a_name_contrast_and_room_on_a_phone(page, site):
+UNNAMED = """() =>
+    [...document.querySelectorAll("button, a, input, select, textarea")]
+        .filter((node) => node.checkVisibility({visibilityProperty: true}))
+        .filter((node) => !(node.ariaLabel || node.innerText || node.labels?.[0]?.innerText))
+        .map((node) => node.outerHTML)"""
+# Elements without a role of their own may have no such name (ARIA 1.2).
+MISNAMED = """() => [...document.querySelectorAll("*")]
+    .filter((node) => node.ariaLabel && !node.role &&
+        !node.matches("button, a, input, select, textarea, section, nav, ul, ol, output"))
+    .map((node) => node.outerHTML)"""
+COLOURS = """() => "text quiet desk accent on-accent mark".split(" ").map((name) => {
+    document.body.style.color = `var(--${name})`;
+    return getComputedStyle(document.body).color;
+})"""
+
+
+@pytest.mark.parametrize("part", ["write", "read", "hand"])
+def test_every_control_has_a_name_and_room_on_a_phone(page, site, part):
     page.set_viewport_size({"width": 360, "height": 740})
-    for part in ("write", "read", "hand"):
-        page.goto(f"{site[0]}#{part}")
-        page.wait_for_selector(f"#{part}", state="visible")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        unnamed = page.evaluate("""() =>
-            [...document.querySelectorAll("button, a, input, select, textarea")]
-                .filter((one) => one.checkVisibility({visibilityProperty: true}))
-                .filter((one) => !(one.ariaLabel || one.innerText || one.labels?.[0]?.innerText))
-                .map((one) => one.outerHTML)""")
-        assert unnamed == []
-        # Elements without a role of their own may have no such name (ARIA 1.2).
-        misnamed = page.evaluate("""() => [...document.querySelectorAll("*")]
-            .filter((one) => one.ariaLabel && !one.role &&
-                !one.matches("button, a, input, select, textarea, section, nav, ul, ol, output"))
-            .map((one) => one.outerHTML)""")
-        assert misnamed == []
-        if part != "write":  # A sentence says what it is for.
-            text = " ".join(page.inner_text(f"#{part} > p:first-child").split())
-            assert re.fullmatch(r"Write .{40,}\.", text)
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        colours = page.evaluate("""() => ["--text", "--quiet", "--desk", "--accent", "--on-accent",
-            "--mark"].map((name) => {
-                document.body.style.color = `var(${name})`;
-                return getComputedStyle(document.body).color;
-            })""")
-        text, quiet, desk, accent, on_accent, mark = map(luminance, colours)
-        for one, other in [(text, desk), (quiet, desk), (accent, on_accent), (text, mark)]:
-            assert (max(one, other) + 0.05) / (min(one, other) + 0.05) >= 4.5
+    page.goto(f"{site[0]}#{part}")
+    page.wait_for_selector(f"#{part}", state="visible")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate(UNNAMED) == page.evaluate(MISNAMED) == []
+    if part != "write":  # A sentence says what it is for.
+        text = " ".join(page.inner_text(f"#{part} > p:first-child").split())
+        assert re.fullmatch(r"Write .{40,}\.", text)
 
 
-def test_nothing_that_was_typed_or_brought_becomes_markup():
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_the_contrast_that_wcag_asks_for(page, site, scheme):
+    page.goto(site[0])
+    page.emulate_media(color_scheme=scheme)
+    text, quiet, desk, accent, on_accent, mark = map(luminance, page.evaluate(COLOURS))
+    for pair in [(text, desk), (quiet, desk), (accent, on_accent), (text, mark)]:
+        assert (max(pair) + 0.05) / (min(pair) + 0.05) >= 4.5
+
+
+def test_no_script_of_the_page_makes_markup_of_text():
     for path in (ROOT / "web").glob("*.js"):
         assert not re.search("innerHTML|outerHTML|insertAdjacentHTML|document.write|eval\\(",
                              path.read_text()), path  # fmt: skip
@@ -652,16 +674,26 @@ def _kill(profile):
             pass
 
 
-def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(
+def finish_line(page, sentence):
+    """Go on with a line that was begun before, and pause."""
+    page.click("#begin")
+    assert page.inner_text("#sentence") == sentence
+    assert page.is_enabled("#next")
+    go_on(page)
+    page.click("#skip")
+    page.click("#pause")
+
+
+def test_all_lines_of_my_hand_are_kept_when_the_browser_is_killed(
     start, site, tmp_path, tmp_path_factory
 ):
     profile = tmp_path_factory.mktemp("killed")
     page = start(profile).pages[0]
     page.goto(f"{site[0]}#hand")
     page.click("#begin")
-    for number in range(3):
-        assert page.inner_text("#sentence") == SENTENCES[number]
-        draw(page, "#hand-pad", [[(x * (1 + number), y) for x, y in part] for part in ZIGZAG])
+    for number, sentence in enumerate(SENTENCES[:3], 1):
+        assert page.inner_text("#sentence") == sentence
+        draw(page, "#hand-pad", [[(x * number, y) for x, y in part] for part in ZIGZAG])
         go_on(page)
     draw(page, "#hand-pad", ZIGZAG[:2])
     page.wait_for_timeout(300)
@@ -672,12 +704,7 @@ def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(
     page.wait_for_selector("#begin", state="visible")
     assert page.inner_text("#lines-done") == "3 of 30"
     assert "3 of 3 lines are written with a mouse" in page.inner_text("#pointers")
-    page.click("#begin")
-    assert page.inner_text("#sentence") == SENTENCES[3]
-    assert page.is_enabled("#next")
-    go_on(page)
-    page.click("#skip")
-    page.click("#pause")
+    finish_line(page, SENTENCES[3])
     lines = read_recorded(str(saved(page, "#download", tmp_path)), seed=0)
     assert [line.text for line in lines] == SENTENCES[:4]
     assert [len(strokes(line.ink)) for line in lines] == [3, 3, 3, 2]

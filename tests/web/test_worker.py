@@ -37,8 +37,8 @@ def page(tmp_path_factory):
     for role, (arch, options) in kinds.items():
         network = load(save(folder / "a.pth", arch, **options), "cpu")
         flat_file.save(folder / "networks" / f"{role}.bin", network)
-    told = save(folder / "a.pth", "SynthesisNetwork", end_of_sequence=True, hand_size=6)
-    flat_file.save(folder / "networks" / "told.bin", load(told, "cpu"))
+    with_hands = save(folder / "a.pth", "SynthesisNetwork", end_of_sequence=True, hand_size=6)
+    flat_file.save(folder / "networks" / "hands.bin", load(with_hands, "cpu"))
     flat_file.save_descriptor(folder / "networks" / "descriptor.bin")
     return folder
 
@@ -56,30 +56,30 @@ def array(ink):
     return np.reshape(np.float32(ink), (-1, 3))
 
 
-def test_points_come_as_they_are_computed_and_are_those_of_the_line(page):
-    requests = [WRITER, write("one two"), write("one two", hand=PRIMER), write("a b " * 9)]
+def test_points_are_sent_as_they_are_computed(page):
+    requests = [WRITER, write("a line"), write("a line", hand=PRIMER), write("a b " * 9)]
     for answers in ask(page, *requests)[1:]:
-        done, *before = map(array, [answers[-1]["ink"], *(one["ink"] for one in answers[:-1])])
-        assert len(before) > 1 and answers[-1]["doubtful"] == []
-        for ink in before:
+        *pieces, done = (array(answer["ink"]) for answer in answers)
+        assert len(pieces) > 1 and answers[-1]["doubtful"] == []
+        for ink in pieces:
             assert (ink[:, 2] == done[: len(ink), 2]).all()
-        assert len(before[-1]) == len(done) and done[-1, 2] == 1
+        assert len(pieces[-1]) == len(done) and done[-1, 2] == 1
 
 
 def test_a_misread_line_is_written_again_and_the_best_is_kept(page):
     *_, answers = ask(page, WRITER, READER, write("Zz qx"))
-    assert sum(not one["ink"] for one in answers) == 5  # what is untrained never writes it
+    assert sum(not answer["ink"] for answer in answers) == 5  # an untrained network never does
     assert answers[-1]["doubtful"] == [[0, 2], [3, 5]]
 
 
-def test_a_line_is_proofread_by_a_reader_that_came_before_its_end(page):
+def test_a_line_is_proofread_when_the_reader_is_loaded_before_its_end(page):
     begun, go_on = write("Zz qx") | {"pieces": 1}, dict(task="goOn")
     *_, answers = zip(*ask(page, WRITER, begun, READER, *[go_on] * 150)[3:], strict=True)
     (done,) = [piece for piece in answers if piece and "doubtful" in piece]
     assert done["doubtful"] == [[0, 2], [3, 5]]
 
 
-def test_while_a_line_is_written_another_is_begun_or_one_is_read(page):
+def test_ink_is_read_and_another_line_begun_while_a_line_is_written(page):
     stopped = write("A longer line") | {"pieces": 2}
     read = dict(task="read", strokes=[[[0, 0], [5, 9], [10, 0]]])
     _, _, begun, read, whole = ask(page, WRITER, READER, stopped, read, write("ab"))
@@ -87,67 +87,69 @@ def test_while_a_line_is_written_another_is_begun_or_one_is_read(page):
     assert set(read[0][0]) == {"text", "doubtful"} and "doubtful" in whole[-1]
 
 
-def test_what_goes_wrong_is_one_clear_message(page, tmp_path):
-    loading = {
-        "none.bin could not be loaded (404)": dict(WRITER, name="networks/none.bin"),
-        "is a writer; a reader is needed": dict(READER, name="networks/writer.bin"),
-    }
-    answers = ask(page, *loading.values())
-    for message, (answer,) in zip(loading, answers, strict=True):
-        assert message in answer.get("error", "")
+@pytest.mark.parametrize(
+    ("role", "name", "message"),
+    [
+        ("writer", "none", "none.bin could not be loaded (404)"),
+        ("reader", "writer", "is a writer; a reader is needed"),
+    ],
+)
+def test_a_network_that_cannot_be_loaded_is_named(page, role, name, message):
+    request = dict(task="load", role=role, name=f"networks/{name}.bin")
+    ((answer,),) = ask(page, request)
+    assert message in answer["error"]
 
 
-def test_a_network_of_values_that_are_no_numbers_is_refused(page):
+def test_a_network_with_a_weight_that_is_not_a_number_is_refused(page):
     header, _, rest = (page / "networks" / "writer.bin").read_bytes().partition(b"\n")
     content = header + b"\n" + b"\xff" * (len(rest) - 32)
     broken = page / "networks" / "broken.bin"
     broken.write_bytes(content + hashlib.sha256(content).digest())
     ((answer,),) = ask(page, dict(WRITER, name="networks/broken.bin"))
-    assert "has a value that is not a number; export it again" in answer.get("error", "")
+    assert "has a value that is not a number; export it again" in answer["error"]
 
 
-def test_100_000_points_in_a_stroke_are_read(page):
-    way = np.cumsum(np.random.default_rng(3).normal(size=(100_000, 2)), 0)
-    _, (answer,) = ask(page, READER, dict(task="read", strokes=[way.tolist()]))
+def test_a_stroke_of_100_000_points_is_read(page):
+    stroke = np.cumsum(np.random.default_rng(3).normal(size=(100_000, 2)), 0)
+    _, (answer,) = ask(page, READER, dict(task="read", strokes=[stroke.tolist()]))
     assert "text" in answer[0]
 
 
-def test_where_on_a_sheet_a_primer_was_written_makes_no_difference(page):
+def test_a_line_is_the_same_wherever_on_a_sheet_its_primer_was_written(page):
     hands = [PRIMER, PRIMER | dict(ink=[512.0, 1024.0, *PRIMER["ink"][2:]])]
     requests = [write("cd", hand=hand) for hand in hands]
     first, second = (answers[-1]["ink"] for answers in ask(page, WRITER, *requests)[1:])
     np.testing.assert_allclose(first, second, atol=1e-3)
 
 
-def test_the_hand_of_a_writer_is_a_line_or_a_vector(page):
-    """Of one that is told hands: of a seed, of a style, or of lines."""
+def test_a_writer_without_hand_vectors_has_no_hand(page):
+    assert ask(page, WRITER, dict(task="hand", style="", seed=1))[1] == [None]
+
+
+def test_a_hand_vector_is_that_of_a_seed_or_of_lines(page):
     lines = [[[[0, 0, 5, 0.5], [9, 90, 6, 0.5], [20, 3, 7, 0.5]]]]
-    seeds = [dict(task="hand", style="", seed=seed) for seed in (1, 1, 2)]
-    assert ask(page, WRITER, seeds[0])[1] == [None]
-    told = dict(WRITER, name="networks/told.bin")
-    requests = [*seeds, dict(task="hand", lines=lines), write("ab", hand="asked")]
-    *hands, written = ask(page, told, *requests)[1:]
-    first, again, other, mine = (hand for (hand,) in hands)
-    assert first == again != other and len({*map(len, (first, other, mine))} | {7}) == 1
-    assert mine not in (first, other) and written[-1]["ink"]
+    hands = [dict(task="hand", style="", seed=seed) for seed in (1, 1, 2)]
+    hands.append(dict(task="hand", lines=lines))
+    writer = dict(WRITER, name="networks/hands.bin")
+    *vectors, written = ask(page, writer, *hands, write("ab", hand="asked"))[1:]
+    first, again, other, mine = (vector for (vector,) in vectors)
+    assert first == again and len({*map(tuple, (first, other, mine))}) == 3
+    assert [*map(len, (first, other, mine))] == [7] * 3 and written[-1]["ink"]
 
 
 @pytest.mark.slow
-def test_the_shipped_networks_write_lines_as_a_page_needs_them(page):
-    """Level, on the baseline, of an x-height of 1, and read as they should be."""
-    folder = page / "networks"
+def test_the_shipped_networks_write_level_lines_of_x_height_1_that_can_be_read(page):
+    loading = [dict(WRITER, name="networks/shipped_writer.bin")]
+    loading.append(dict(READER, name="networks/shipped_reader.bin"))
     for role in ("writer", "reader"):
-        flat_file.save(folder / f"shipped_{role}.bin", load(role, "cpu"))
+        flat_file.save(page / "networks" / f"shipped_{role}.bin", load(role, "cpu"))
     texts = ["The quick brown fox", "jumped over it, and", "was not seen again"]
-    loading = [dict(one, name=f"networks/shipped_{one['role']}.bin") for one in (WRITER, READER)]
-    lines = [[stroke.tolist() for stroke in strokes(one.ink)] for one in read_ink(LINES)[:4]]
-    requests = [write(text, hand="asked") for text in texts]
-    answers = ask(page, *loading, dict(task="hand", lines=lines), *requests)[3:]
+    lines = [[stroke.tolist() for stroke in strokes(line.ink)] for line in read_ink(LINES)[:4]]
+    requests = [dict(task="hand", lines=lines), *(write(text, hand="asked") for text in texts)]
+    answers = ask(page, *loading, *requests)[3:]
     judge = load(JUDGE, "cpu")
     for text, (*_, done) in zip(texts, answers, strict=True):
         level, angle = levelled(array(done["ink"]))
         assert abs(x_height(level) - 1) < 0.25 and abs(np.degrees(angle)) < 3
-        start = float(done["ink"][1])
-        assert abs(baseline(level)) < 0.3 and done["doubtful"] == [] and abs(start) < 4
-        assert done["read"] == text
-        assert judge.read(array(done["ink"])) == text
+        assert abs(baseline(level)) < 0.3 and abs(done["ink"][1]) < 4
+        assert done["read"] == judge.read(array(done["ink"])) == text and done["doubtful"] == []

@@ -1,6 +1,6 @@
 // Runs the worker of the page in Node: a list of requests as JSON on standard input; on output the
 // answers to each, in a list. Of a line that is begun all pieces are asked for, or the first
-// {pieces: n}; a {hand: "asked"} is the one that was asked for before.
+// {pieces: n}; a {hand: "asked"} is the hand that was asked for before.
 
 import { readFileSync } from "node:fs";
 
@@ -23,14 +23,14 @@ const answers = [];
 let hand = null;
 for (const { task, pieces = Infinity, ...request } of requests) {
   if (request.hand === "asked") request.hand = hand;
-  const found = [await ask(task, request)];
-  if (task === "begin" && !found[0].error) {
-    found.pop();
-    do found.push(await ask("goOn"));
-    while (found.length < pieces && !found.at(-1).error && !found.at(-1).answer.doubtful);
+  const replies = [await ask(task, request)];
+  if (task === "begin" && !replies[0].error) {
+    replies.pop();
+    do replies.push(await ask("goOn"));
+    while (replies.length < pieces && !replies.at(-1).error && !replies.at(-1).answer.doubtful);
   }
-  if (task === "hand") hand = found[0].answer;
-  answers.push(found.map(({ error, answer }) =>
+  if (task === "hand") hand = replies[0].answer;
+  answers.push(replies.map(({ error, answer }) =>
     error ? { error } : answer?.ink ? { ...answer, ink: [...answer.ink] } : answer));
 }
 process.stdout.write(JSON.stringify(answers), () => process.exit());

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.utils.test_plots import wave
+from tests.utils.builders import wave
 from utils.ink import bezier, bounds
 from utils.page.layers import PEN_WIDTH, Pen, Row
 from utils.page.page import X_HEIGHT, Page, page_of_line

@@ -1,0 +1,24 @@
+"""Readers that read what a test says."""
+
+from pathlib import Path
+
+from tests.commands.networks import ALPHABET
+
+
+class PlannedReader:
+    """Reads the same whatever the ink is, and keeps what it was asked; it knows ASCII.
+
+    Args:
+        readings: hypothesis and doubt of each word; the last is that of all further words.
+    """
+
+    def __init__(self, *readings, path=Path("reader.pth"), alphabet=ALPHABET):
+        self.readings, self.path, self.alphabet, self.calls = [*readings], path, alphabet, []
+        self.model = self
+
+    def proofread(self, inks, texts, alike=(), height=None):
+        self.calls.append((inks, texts, height))
+        return (self.readings + self.readings[-1:] * len(inks))[: len(inks)]
+
+    def read_lines(self, inks, **_):
+        return [text for text, _ in self.proofread(inks, None)]
