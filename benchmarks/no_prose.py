@@ -389,7 +389,8 @@ def run(arguments: argparse.Namespace) -> None:
     for kind in [kind for kind in counts if not kind.endswith(" of")]:
         print(f"{kind:<30}{counts[kind]:>5} of {counts[f'{kind} of']}")
     for name, texts_of_pages in pairs.items():
-        print(f"characters misread, {name}: {rates(texts_of_pages)['cer']:.2%}")
+        if name != "only doodles":  # which have no characters
+            print(f"characters misread, {name}: {rates(texts_of_pages)['cer']:.2%}")
     if arguments.data:
         print(dict(sum(map(false_words, forms(arguments.data)), Counter())))
 
