@@ -68,7 +68,7 @@ def stdout(request, unread):
 # Interrupts
 
 
-@pytest.mark.parametrize("words", [["train.py", "--help"], ["experiments.py", "write"]])
+@pytest.mark.parametrize("words", [["train.py", "-r", "reader"], ["experiments.py", "write"]])
 def test_a_script_that_is_interrupted_while_importing_prints_a_line(tmp_path, words):
     # The first slow import is interrupted, and makes another error of it, as extensions do.
     (tmp_path / "torch.py").write_text(
@@ -242,10 +242,10 @@ def test_a_name_cannot_control_a_terminal(workplace, prefix, expected):
     assert status == expected and (status == 0 or error.count("\n") == 1)
 
 
-@pytest.mark.parametrize("words", [("experiments.py", "runs"), ("train.py", "-c", "a.json")])
+@pytest.mark.parametrize("words", [("experiments.py", "runs"), ("train.py", "-r", "reader")])
 def test_a_lack_of_memory_ends_a_script_with_a_line(monkeypatch, words):
     lacking = mock.Mock(side_effect=MemoryError("Unable to allocate 9 GiB"))
     monkeypatch.setattr("commands.runs.run", lacking)
-    monkeypatch.setattr("commands.train_options.parse", lacking)
+    monkeypatch.setattr("commands.start.resolve_start", lacking)
     status, printed, error = run(*words)
     assert status == 2 and "not enough memory: Unable to allocate 9 GiB" in printed + error
