@@ -113,7 +113,7 @@ def test_samples_without_a_text_are_not_written(tmp_path, data):
             "valid": [replace(one, text="") for one in data.loaded.split("valid")],
         }
         loaded = replace(data.loaded, samples=samples)
-        return replace(data, loaded=loaded, training=samples["train"])
+        return replace(data, loaded=loaded, training=loaded.split("train"))
 
     assert make(tmp_path, with_texts("a"), samples=2)._texts() == (["a", "a"], {})
     for train, split in ((" ", "train"), ("a", "valid")):

@@ -11,6 +11,7 @@ from base.base_trainer import TrainingFailed
 from base.checkpoint import checkpoints
 from base.random_state import seed_all
 from base.run_folder import RunFolder
+from base.samples import Samples
 from base.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
@@ -133,7 +134,7 @@ def test_samples_without_a_text_are_refused(tmp_path, data, split):
     samples = list(data.loaded.split(split))
     samples[1] = replace(samples[1], text=" ")
     loader = trainer.train_loader if split == "train" else trainer.valid_loader
-    object.__setattr__(loader.dataset, "samples", samples)
+    object.__setattr__(loader.dataset, "samples", Samples.of(samples))
     counts = f"1 of {len(samples)} samples of the split '{split}' have no text"
     with pytest.raises(DataError, match=f"{counts}, {samples[1].name} first"):
         trainer.train()
