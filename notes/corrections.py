@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -47,9 +47,14 @@ class Corrections:
         """
         self._folder = folder
         self._by_stroke: dict[str, list[Correction]] = {}
+        self._of_rows: dict[str, list[tuple[float, float, str]]] = {}  # until 2026, by a row's ink
         for path in sorted(folder.glob("*.json")):
             try:
-                self._take(Correction(**json.loads(path.read_bytes())))
+                values = json.loads(path.read_bytes())
+                if isinstance(values, list):
+                    self._of_rows[path.stem] = [(left, right, text) for left, right, text in values]
+                else:
+                    self._take(Correction(**values))
             except (ValueError, TypeError):
                 message = "damaged; remove it and correct the words again"
                 raise UserError(f"{path}: {message}") from None
@@ -62,9 +67,12 @@ class Corrections:
 
     def of_row(self, page: InkPage, row: PageRow) -> list[Correction | None]:
         """Return the correction of each word of a row."""
-        if not row.strokes or not self._by_stroke:
+        if not row.strokes or not (self._by_stroke or self._of_rows):
             return [None] * len(row.words)
-        return [self._of_ink(ink) for ink in word_inks(page, row)]
+        inks = word_inks(page, row)
+        for correction in self._former(row, inks):
+            self.add(correction)
+        return [self._of_ink(ink) for ink in inks]
 
     def corrected(self, page: InkPage, text: PageText) -> PageText:
         """Return the text of a page with the corrections of its words."""
@@ -112,6 +120,16 @@ class Corrections:
 
     def _of_ink(self, ink: Ink) -> Correction | None:
         return max(self._near(ink), key=lambda c: _overlap(ink, c.ink), default=None)
+
+    def _former(self, row: PageRow, inks: Sequence[Ink]) -> list[Correction]:
+        """Return the corrections that were kept by the whole row's ink, each as the left and right
+        end of the word in the row, and forget them."""
+        corrections = []
+        for left, right, text in self._of_rows.pop(row.ink, ()):
+            middles = [(word.box[0] + word.box[2]) / 2 - row.box[0] for word in row.words]
+            nearest = np.abs(np.array(middles) - (left + right) / 2).argmin()
+            corrections.append(Correction(inks[nearest], text, row.words[nearest].text))
+        return corrections
 
 
 def word_inks(page: InkPage, row: PageRow) -> list[dict[str, int]]:

@@ -10,6 +10,7 @@ import pytest
 from notes.ink_page import PageStroke
 from notes.page_text import Note, PageRow, PageText
 from notes.reading_cache import Library
+from tests.data_loader.archives import put
 from tests.notes.note_files import xopp
 from tests.notes.pages import text_of, written_page
 from utils.checks import UserError
@@ -110,6 +111,13 @@ def test_a_correction_is_listed_and_undone(read):
     assert not replace(library).corrections.all
     with pytest.raises(UserError, match="1:2:1: this word was not corrected"):
         library.correct(note, (1, 2, 1), None)
+
+
+def test_corrections_that_were_kept_by_the_row_are_taken_over(read, tmp_path):
+    _, library = read
+    put(tmp_path / "kept" / "corrections", {"ab12.json": b'[[70.0, 110.0, "spoke"]]'})
+    assert library.text_of(written_page()).rows[1].text == "Kennedy spoke"
+    assert replace(library).text_of(written_page(shift=3)).rows[1].text == "Kennedy spoke"
 
 
 @pytest.fixture
