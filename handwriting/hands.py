@@ -18,13 +18,18 @@ from model.generation.line import Line
 from model.generation.sampling_options import Primer, Sampling
 from model.reader import Reader
 from model.writer import Writer
-from utils.hand_measures import baseline, high_marks, levelled, median_lean, word_gaps
+from utils.hand_measures import (
+    baseline,
+    high_marks,
+    levelled,
+    median_lean,
+    usual_letters,
+    word_gaps,
+)
 from utils.ink import bounds, strokes, vertical_segments, x_height
 
 TRY_SEED_STRIDE = 1_000_000_007
 """Difference between the seeds of two tries of a line: a prime above the number of lines."""
-LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.5)
-"""Widths of letters in usual letter widths; 1 for all others (measured roughly, in ten styles)."""
 DEFAULT_GAP = 1.2  # x-heights between words, for a primer of one word (measured: IAM-OnDB)
 NUM_LINES = 8  # lines that are written in each round (measured on the 24 hands of `ROUNDS`)
 ROUNDS = 2
@@ -91,8 +96,7 @@ class HandShape:
 def letter_width(width: float, text: str) -> float:
     """Return the width of a usual letter, above 0, in a text whose letters are `width` wide in
     all, without blanks."""
-    num_usual = sum(LETTER_WIDTHS.get(letter, 1.0) for letter in text if letter != " ")
-    return max(width, 0.01) / max(num_usual, 1.0)
+    return max(width, 0.01) / max(usual_letters(text), 1.0)
 
 
 class Calibration(NamedTuple):

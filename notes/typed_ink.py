@@ -8,12 +8,14 @@ import numpy as np
 from notes.ink_page import InkPage, TypedText
 from notes.page_text import PageText, PageWord
 from notes.word_shapes import RowShape, row_shapes
+from utils.hand_measures import usual_letters
 from utils.ink import turned_back
 
 # In font sizes:
 FONT_X_HEIGHT = 0.54  # x-height of sans-serif letters (DejaVu Sans: 0.547, Arial: 0.519)
 ASCENT = 0.9  # from the top of a typed text to its baseline (as in PDFs)
-CHARACTER_WIDTH = 0.6  # mean width of a character (DejaVu Sans)
+LETTER_WIDTH = 0.6  # width of a usual letter (DejaVu Sans)
+BLANK_WIDTH = 0.32  # (DejaVu Sans)
 MIN_GAP = 0.25  # to the next word (assumed)
 INK_LAYER = "ink"
 """Name of the layer of the ink that typed words replace."""
@@ -37,7 +39,7 @@ def typed(
         new: list[PageWord] = []
         for index, content, size in _fitted(page, shape, has_doubts):
             words.append(place := _typed(page, shape, index, content, size))
-            right = place.x + CHARACTER_WIDTH * size * len(content)
+            right = place.x + size * _width(content)
             sureness = min(shape.row.words[k].confidence for k in shape.words[index])
             box = place.x, place.y, right, place.y + size
             new.append(PageWord(shape.texts[index], box, sureness))
@@ -74,11 +76,16 @@ def _fitted(page: InkPage, shape: RowShape, has_doubts: bool) -> Iterator[tuple[
     for unit, room in zip(shape.words, rooms, strict=True):
         read = [shape.row.words[index] for index in unit]
         contents.append(" ".join(w.marked if has_doubts else w.text for w in read if w.text))
-        sizes.append(room / (CHARACTER_WIDTH * max(len(contents[-1]), 1) + MIN_GAP))
+        sizes.append(room / (_width(contents[-1]) + MIN_GAP))
     size = min(usual, float(np.median(sizes)))  # of most words; those without room are smaller
     for index, (content, fitting) in enumerate(zip(contents, sizes, strict=True)):
         if content:
             yield index, content, min(size, fitting)
+
+
+def _width(content: str) -> float:
+    """Return the width of a typed text in font sizes."""
+    return LETTER_WIDTH * usual_letters(content) + BLANK_WIDTH * content.count(" ")
 
 
 def _typed(page: InkPage, shape: RowShape, index: int, content: str, size: float) -> TypedText:
