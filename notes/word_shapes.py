@@ -15,7 +15,7 @@ import numpy as np
 from notes.corrections import stroke_owners
 from notes.ink_page import InkPage
 from notes.page_text import PageRow
-from utils.hand_measures import FLAT, MAX_SLANT, baseline_angle
+from utils.hand_measures import baseline_angle, downstrokes, turning_points
 from utils.ink import from_strokes, turned_back, vertical_segments, weighted_median, x_height
 
 # Lengths in x-heights.
@@ -25,7 +25,6 @@ or foot are between the lines (assumed)."""
 REACH = 6.0  # from the middle of a word to the row around it (assumed: two words on either side)
 MAX_OFF = 0.45  # from a turning point to the line that it may be on (assumed: less to a descender)
 MIN_SPAN = 1.0  # between two turning points whose slope is measured (assumed)
-MIN_DOWNSTROKE = 0.5  # height of a downstroke that shows a lean (as in `median_lean`)
 TALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜbdfhkltß0123456789ij'\"!?()"
 """Characters whose highest turning point is above the x-height."""
 DEEP = "gjpqyfQ,;()"
@@ -221,13 +220,8 @@ def _turns_of(strokes: Sequence[np.ndarray], height: float) -> _Turns:
     """Return the turning points of level strokes in a row of an x-height."""
     segments = vertical_segments(from_strokes(strokes))
     segments[:, :2] += strokes[0][0]
-    segments = segments[np.abs(segments[:, 3]) > FLAT * height]
-    ends, falls = segments[:, :2] + segments[:, 2:], segments[:, 3:] > 0
-    down = segments[segments[:, 3] > MIN_DOWNSTROKE * height]
-    leans = np.column_stack([-down[:, 2] / down[:, 3], down[:, 3]])
-    leans = leans[np.abs(leans[:, 0]) <= np.tan(np.radians(MAX_SLANT))]
-    low, high = np.where(falls, ends, segments[:, :2]), np.where(falls, segments[:, :2], ends)
-    return _Turns(low, high, leans)
+    high, low = turning_points(segments, height)
+    return _Turns(low, high, downstrokes(segments, height))
 
 
 def _line(ends: np.ndarray, x: float, unit: float) -> tuple[float, float]:

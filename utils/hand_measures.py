@@ -100,23 +100,26 @@ def levelled(ink: np.ndarray) -> tuple[np.ndarray, float]:
     return level, angle
 
 
-def median_lean(ink: np.ndarray) -> float:
-    """Return how far the downstrokes of a level line lean to the right, x over y.
+def downstrokes(segments: np.ndarray, height: float) -> np.ndarray:
+    """Return how far each downstroke of a level line leans to the right, x over y, and its height,
+    `(downstrokes, 2)`: of `vertical_segments` of half an x-height `height` or more that go down
+    and lean at most `MAX_SLANT`."""
+    down = segments[segments[:, 3] > 0.5 * height]
+    leans = np.column_stack([-down[:, 2] / down[:, 3], down[:, 3]])
+    return leans[np.abs(leans[:, 0]) <= math.tan(math.radians(MAX_SLANT))]
 
-    The lean is the median over the downward segments of half an x-height or more that lean at most
-    `MAX_SLANT`, weighted by their height; NaN for ink `(points, 3)` without such segments.
-    """
-    segments = vertical_segments(ink)
-    down = segments[segments[:, 3] > 0.5 * x_height(ink)]
-    lean = -down[:, 2] / down[:, 3]
-    counted = np.abs(lean) <= math.tan(math.radians(MAX_SLANT))
-    return weighted_median(lean[counted], down[counted, 3]) if counted.any() else math.nan
+
+def median_lean(ink: np.ndarray) -> float:
+    """Return the median lean of a level line's `downstrokes`, weighted by their height; NaN for ink
+    `(points, 3)` without downstrokes."""
+    downs = downstrokes(vertical_segments(ink), x_height(ink))
+    return weighted_median(*downs.T) if len(downs) else math.nan
 
 
 def baseline(ink: np.ndarray) -> float:
     """Return the y of the baseline of a level line, in the coordinates of `to_points`: the median
     low turning point, or the lowest point if there is no turning point."""
-    _, low = _turning_points(ink)
+    _, low = turning_points(vertical_segments(ink), x_height(ink))
     return float(np.median(low[:, 1])) if len(low) else bounds(ink)[3]
 
 
@@ -125,10 +128,10 @@ def baseline_of(parts: Sequence[np.ndarray]) -> float:
     return float(parts[0][0, 1]) + baseline(from_strokes(parts))
 
 
-def _turning_points(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the upper and lower ends of all segments that are not flat, `(segments, 2)` each."""
-    segments = vertical_segments(ink)
-    segments = segments[np.abs(segments[:, 3]) > FLAT * x_height(ink)]
+def turning_points(segments: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the upper and lower ends of all `vertical_segments` of a line of an x-height that are
+    not flat, `(segments, 2)` each."""
+    segments = segments[np.abs(segments[:, 3]) > FLAT * height]
     ends = segments[:, :2] + segments[:, 2:]
     falls = segments[:, 3:] > 0
     return np.where(falls, segments[:, :2], ends), np.where(falls, ends, segments[:, :2])
@@ -148,7 +151,7 @@ def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
     Returns:
         NaN for a section with fewer than four low or high turning points, or no positive height.
     """
-    high, low = _turning_points(ink)
+    high, low = turning_points(vertical_segments(ink), x_height(ink))
     heights = np.full(len(edges) - 1, math.nan)
     for section, (start, end) in enumerate(pairwise(edges)):
         lows = low[(low[:, 0] >= start) & (low[:, 0] <= end), 1]
