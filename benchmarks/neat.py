@@ -63,11 +63,6 @@ def neatness(page: InkPage, text: PageText) -> dict[str, float]:
     return spreads | {name: medians[name] for name in ("row", "slope")}
 
 
-def text_of(text: PageText) -> str:
-    """Return the text of a page on one line."""
-    return " ".join(row.text for row in text.rows)
-
-
 def run(arguments: argparse.Namespace) -> None:
     """Print the mean of each measure over the pages, and the character error rate, by strength."""
     reader = network_options.Networks.of(arguments).reader(arguments.resume)
@@ -81,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
         new = [levelled(*page, strength) for page in zip(inks, texts, strict=True)]
         measured = [neatness(*page) for page in new]
         means = [np.mean([page[name] for page in measured]) for name in MEASURES]
-        read = [text_of(read_page(ink, reader)) for ink, _ in new]
+        read = [read_page(ink, reader).text for ink, _ in new]
         means.append(100 * rates(zip(truths, read, strict=True))["cer"])
         print(f"{strength:<10g}" + "".join(f"{mean:>10.3f}" for mean in means), flush=True)
 

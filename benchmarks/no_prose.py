@@ -362,7 +362,7 @@ def measure(sheet: Sheet, reader: Reader, counts: Counter[str]) -> tuple[str, st
             kind = f"crossed out: {CROSSINGS[int(index)]}"
         counts[f"{kind} of"] += 1
         counts[kind] += is_found
-    return " ".join(row.text for row in text.rows), " ".join(said for said, _ in sheet.rows)
+    return text.text, " ".join(said for said, _ in sheet.rows)
 
 
 def false_words(page: NotesPage) -> Counter[str]:

@@ -461,7 +461,7 @@ def report_pdfs(name: str, pages: Sequence[NotesPage], reader: Reader) -> None:
     for page in pages:
         ink = page_around(map(PageStroke, page.strokes))
         text = read_page(ink, reader)
-        words = " ".join(row.text for row in text.rows).replace("-", "").split()
+        words = text.text.replace("-", "").split()
         num_words += len(words)
         with TemporaryDirectory() as folder:
             (path,) = save([Note("", [(ink, text)])], Path(folder) / "page.pdf")

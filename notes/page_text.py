@@ -111,6 +111,11 @@ class PageText:
     rows: tuple[PageRow, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def text(self) -> str:
+        """The text of all rows on one line."""
+        return " ".join(row.text for row in self.rows)
+
     def to_json(self) -> dict[str, Any]:
         """Return the page's text as JSON values."""
         return asdict(self)
