@@ -201,7 +201,7 @@ FORMATS = (
     Format("a.excalidraw", note_files.excalidraw, (*JSON, b'{"type":"text","text":"a b"},'), (
         b'"elements": [', b'"points": [', b'"strokeColor": "', b'"text": "', b"{", b'"',
     )),
-    Format("a.md", note_files.obsidian, (*JSON, b"```json\n", b"`"), (
+    Format("a.md", lambda: note_files.file("page.md"), (*JSON, b"```json\n", b"`"), (
         b"```json", b"---\n", b'"points": [',
     )),
     Format("a.rm", note_files.rm, (b"\0", b"\xff", b"\x80\x01"), (b"version=6          ", b"\x1f")),
