@@ -12,6 +12,8 @@ from tests.data_loader import ink_formats
 from utils.checks import UserError
 from utils.page.inkml import write_inkml
 
+AS_IT_IS = ("--set", "primer_scale=1")
+
 
 @pytest.fixture(scope="module")
 def ink():
@@ -19,25 +21,14 @@ def ink():
     return dataset.load().used[0].ink
 
 
-def primer_of(folder, ink, text="On it"):
-    write_inkml(folder / "primer.inkml", ink, text)
-    return folder / "primer.inkml"
+@pytest.fixture
+def primer(tmp_path, ink):
+    write_inkml(tmp_path / "primer.inkml", ink, "On it")
+    return "--primer", tmp_path / "primer.inkml"
 
 
-def test_an_unconditional_network_continues_the_ink(unconditional, ink, tmp_path, capsys):
-    primer = primer_of(tmp_path, ink)
-    words = (
-        "--primer",
-        primer,
-        "--set",
-        "primer_scale=1",
-        "--set",
-        "inkml=yes",
-        "--num-samples",
-        2,
-        "--steps",
-        40,
-    )
+def test_network_without_text_continues_the_ink(unconditional, ink, primer, tmp_path, capsys):
+    words = (*primer, *AS_IT_IS, "--set", "inkml=yes", "--num-samples", 2, "--steps", 40)
     write(unconditional, tmp_path / "out", *words)
     model, sampling = network("PredictionNetwork"), Sampling(max_steps=40)
     for seed, line in enumerate(sample(model, [0, 1], sampling=sampling, primer=(ink, ""))):
@@ -52,18 +43,10 @@ def test_an_unconditional_network_continues_the_ink(unconditional, ink, tmp_path
 @pytest.mark.parametrize(
     ("given", "text"), [([], " B"), (["--set", "primer_text=On the other hand"], "B")]
 )
-def test_a_conditional_network_writes_in_the_primers_hand(
-    conditional, ink, tmp_path, given, text, capsys
+def test_network_writes_in_the_hand_of_the_primer_whose_text_is_its_own_or_given(
+    conditional, ink, primer, tmp_path, given, text, capsys
 ):
-    words = [
-        "--primer",
-        primer_of(tmp_path, ink),
-        "--set",
-        "primer_scale=1",
-        *given,
-        "--text",
-        text,
-    ]
+    words = [*primer, *AS_IT_IS, *given, "--text", text]
     words += ["--bias", 0, "--steps", 30]  # with a bias the pen is stretched to the hand's size
     write(conditional, tmp_path / "out.inkml", *words)
     said = given[1].partition("=")[2] if given else "On it"
@@ -72,51 +55,35 @@ def test_a_conditional_network_writes_in_the_primers_hand(
     (read,) = read_ink(tmp_path / "out.inkml")
     np.testing.assert_array_equal(read.ink, line.written)
     assert read.text == text.strip()
-    printed = capsys.readouterr().out
-    assert f"in the hand of primer.inkml, {said!r}\n" in printed
+    assert f"in the hand of primer.inkml, {said!r}\n" in capsys.readouterr().out
 
 
-def test_a_primer_after_which_nothing_is_left_to_write(conditional, ink, tmp_path, capsys):
-    """The window is behind the short text when it has gone along all of the primer."""
-    words = (
-        "--primer",
-        primer_of(tmp_path, ink),
-        "--set",
-        "primer_scale=1",
-        "--set",
-        "primer_text=",
-    )
-    write(conditional, tmp_path / "out", *words, "--text", "B")
+def test_nothing_is_written_when_the_window_is_behind_the_text_after_the_primer(
+    conditional, ink, primer, tmp_path, capsys
+):
+    words = (*primer, *AS_IT_IS, "--set", "primer_text=", "--text", "B")
+    write(conditional, tmp_path / "out", *words)
     assert names(tmp_path / "out") == ["conditional-B-seed0.png"]
     assert f"(0 points after the {len(ink)} of the primer, ended)" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"hi\.svg: nothing was written after the primer"):
-        write(conditional, tmp_path / "hi.svg", *words, "--text", "B")
+        write(conditional, tmp_path / "hi.svg", *words)
 
 
 def test_ink_of_other_units_gets_the_networks_size(conditional, ink, tmp_path):
     small = ink * np.float32([1 / 64, 1 / 64, 1])
-    fitted = match_device(small, load(conditional, "cpu").reference_lines(Sampling(bias=0.0)))
-    assert len(fitted) > 1
-    words = ("--primer", primer_of(tmp_path, small), "--steps", 20, "--text", "B", "--bias", 0)
+    write_inkml(tmp_path / "small.inkml", small, "On it")
+    words = ("--primer", tmp_path / "small.inkml", "--steps", 20, "--text", "B", "--bias", 0)
     write(conditional, tmp_path / "out.inkml", *words)
+    fitted = match_device(small, load(conditional, "cpu").reference_lines(Sampling(bias=0.0)))
     model, sampling = network("SynthesisNetwork"), Sampling(bias=0.0, max_steps=20)
     (line,) = sample(model, [0], [" B"], sampling, primer=(fitted, "On it"))
     (read,) = read_ink(tmp_path / "out.inkml")
     np.testing.assert_array_equal(read.ink, line.written)
 
 
-def test_one_of_several_samples(conditional, tmp_path, capsys):
+def test_sample_of_a_file_with_several_is_chosen_by_its_number(conditional, tmp_path, capsys):
     (tmp_path / "digits").write_bytes(ink_formats.unipen("123"))
-    words = (
-        "--primer",
-        tmp_path / "digits",
-        "--set",
-        "primer_scale=1",
-        "--text",
-        "B",
-        "--steps",
-        5,
-    )
+    words = ("--primer", tmp_path / "digits", *AS_IT_IS, "--text", "B", "--steps", 5)
     write(conditional, tmp_path, *words)
     write(conditional, tmp_path, *words, "--set", "primer_number=2")
     printed = capsys.readouterr().out
@@ -126,10 +93,10 @@ def test_one_of_several_samples(conditional, tmp_path, capsys):
         write(conditional, tmp_path, *words, "--set", "primer_number=3")
 
 
-def test_what_does_not_fit_is_refused(conditional, unconditional, ink, tmp_path):
-    silent, loud, out = tmp_path / "silent.inkml", primer_of(tmp_path, ink, "Ünder"), tmp_path / "o"
+def test_primer_that_does_not_fit_the_network_is_refused(conditional, unconditional, ink, tmp_path):
+    silent, loud, out = (tmp_path / name for name in ("silent.inkml", "loud.inkml", "out"))
     write_inkml(silent, ink)
-    out.mkdir()
+    write_inkml(loud, ink, "Ünder")
     for checkpoint, words, message in (
         (conditional, [silent], r"silent\.inkml contains no text for .* primer_text"),
         (conditional, [loud], r"inkml: the network does not know 'Ü' \(U\+00DC\); --skip-unknown"),
@@ -138,4 +105,4 @@ def test_what_does_not_fit_is_refused(conditional, unconditional, ink, tmp_path)
     ):
         with pytest.raises(UserError, match=message):
             write(checkpoint, out, "--primer", *words)
-        assert not names(out)
+    assert not out.exists()
