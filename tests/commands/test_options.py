@@ -102,6 +102,8 @@ def test_all_faults_of_settings_are_named_at_once():
             ["page", "--text", "a", "--set", "extras=m=1,x"],
             "--set extras: 'x': a number from -1000000",
         ),
+        (["page", "--rewrite", "1:1:1"], "--rewrite is for --report, which is not given"),
+        (["page", "--rewrite", "1:1", "--report", "r"], "'1:1': the numbers of a page"),
         (["page", "--rewrite", "1:1:1", "--report", "r", "--set", "bias=1"], "leave out --set"),
         (["read", "x", "--language-weight", "1"], "--language-weight is for --language-model"),
         (["read", "x", "--language-model", "x", "--words", "y"], "--words is for --language-model"),

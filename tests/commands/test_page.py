@@ -3,6 +3,7 @@
 import io
 import json
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import experiments
 from base.pretrained import pretrained
 from commands.page import MAX_BYTES, options_of
 from handwriting.styles import styles, usual_style_of
+from tests.commands.networks import use
 from utils.checks import UserError
 
 
@@ -64,17 +66,6 @@ def test_the_advice_of_a_page_is_a_command_that_writes_its_doubtful_words_again(
     assert output.read_bytes() == (tmp_path / "first.svg").read_bytes()
     assert experiments.main(["1:1:1" if one == "doubtful" else one for one in words[2:]]) == 0
     assert output.read_bytes() != (tmp_path / "first.svg").read_bytes()
-    for others, message in (
-        (["--rewrite", "1:1:1"], "--rewrite is for --report, which is not given"),
-        (["--rewrite", "1:1", "--report", "r"], "'1:1': the numbers of a page"),
-        (
-            ["--rewrite", "1:1:1", "--report", report, "--set", "size=2", text],
-            "leave out --set, FILE",
-        ),
-        (["--rewrite", "1:1:1", "--report", report, "--no-proofread"], "leave out --no-proofread$"),
-    ):
-        with pytest.raises(UserError, match=message):
-            experiments.main(["page", *map(str, others)])
 
 
 def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkeypatch, capsys):
@@ -119,48 +110,44 @@ def test_front_matter_says_how_what_follows_is_written(networks, tmp_path):
     assert reports[0][1:] == reports[1][1:]
 
 
-def test_a_text_fits_on_as_many_sheets_as_are_asked_for(tmp_path, capsys):
+@pytest.fixture
+def sheets(tmp_path, capsys):
+    """Write a page, and return the rows of each sheet and what is said."""
+
+    def write(text, *words):
+        file, output = text_file(tmp_path, text), tmp_path / "sheets"
+        output.mkdir()
+        write_page({"-r": "writer"}, file, "--output", output / "a.json", *words)
+        rows = [rows_of(path) for path in sorted(output.iterdir())]
+        shutil.rmtree(output)
+        return rows, capsys.readouterr().out
+
+    return write
+
+
+def test_text_becomes_smaller_when_it_is_to_fit_on_fewer_sheets(sheets):
     """Rows of 3.9 times 4 mm: three on a sheet of 48 mm; five at 2.4 mm."""
-
-    def sheets(*words, text="ab\n" * 10):
-        folder = tmp_path / str(len(list(tmp_path.iterdir())))
-        folder.mkdir()
-        file = text_file(tmp_path, text)
-        write_page(
-            {"-r": "writer"}, file, "--output", folder / "a.json", "--paper", "100x60", *words
-        )
-        return [rows_of(file) for file in sorted(folder.iterdir())], capsys.readouterr().out
-
-    four, _ = sheets("--set", "size=4")
-    assert [len(rows) for rows in four] == [3, 3, 2, 2]
-    two, said = sheets("--set", "size=4", "--fit", 2)
-    assert [len(rows) for rows in two] == [5, 5] and "size 2.4: the largest that fits" in said
+    words = ("ab\n" * 10, "--paper", "100x60", "--set", "size=4")
+    (four, _), (two, said) = sheets(*words), sheets(*words, "--fit", 2)
+    assert [[*map(len, each)] for each in (four, two)] == [[3, 3, 2, 2], [5, 5]]
+    assert "size 2.4: the largest that fits" in said
     large, small = (rows[0].strokes[0] for (rows, *_) in (four, two))
     np.testing.assert_allclose(0.6 * np.ptp(large, axis=0), np.ptp(small, axis=0), atol=0.01)
-    with pytest.raises(UserError, match="--fit 1: there is no size from 4 to 2 mm at which"):
-        sheets("--set", "size=4", "--fit")
-    assert [*tmp_path.glob("*/*")] == [*tmp_path.glob("[02]/*")]  # It wrote nothing.
-    wide = ("--paper", "180x300", "--margins", 10)
-    words = {"text": "ab\nab ab ab\n"}
-    ((usual, _),), _ = sheets(*wide, **words)
-    ((fitted, longest),), said = sheets(*wide, "--fit", **words)
+
+
+def test_longest_line_is_as_wide_as_the_sheet_when_a_short_text_is_to_fit(sheets):
+    wide = ("ab\nab ab ab\n", "--paper", "180x300", "--margins", 10)
+    (((usual, _),), _), (((fitted, longest),), said) = sheets(*wide), sheets(*wide, "--fit")
     grown = float(said.split("size ")[1].split(":")[0]) / 2.2
     np.testing.assert_allclose(grown * np.ptp(usual.strokes[0], axis=0),
                                np.ptp(fitted.strokes[0], axis=0), atol=0.01)  # fmt: skip
-    assert 155 < np.ptp(np.concatenate(longest.strokes)[:, 0]) < 160.01  # as wide as a row
+    assert 155 < np.ptp(np.concatenate(longest.strokes)[:, 0]) < 160.01
     assert (usual.pen.width, fitted.pen.width) == (0.4, round(0.4 * grown, 2))
-    assert sheets(*wide, "--fit", text="ab " * 60)[0][0][0].pen.width == 0.4  # rows break as ever
-    tall = {"text": "fly\n" * 4}
-    assert (
-        "rows touch: a smaller size"
-        in sheets("--set", "size=4", "--set", "line_height=11", **tall)[1]
-    )
-    assert "touch" not in sheets("--ruling", "ruled", "--set", "ruling_spacing=6", **tall)[1]
-    words = ("--set", "color=Navy", "--set", "pen=0.7", "--set", "align=centred")
-    (rows,), _ = sheets(*words, text="ab")
-    assert (rows[0].pen.width, rows[0].pen.colour) == (0.7, "#000080")
-    x = np.concatenate(rows[0].strokes)[:, 0]
-    assert x.min() + x.max() == pytest.approx(100, abs=0.01)
+
+
+def test_rows_that_touch_are_named_when_the_line_height_is_given(sheets):
+    words = ("fly\n" * 4, "--paper", "100x60", "--set", "size=4", "--set", "line_height=11")
+    assert "rows touch: a smaller size" in sheets(*words)[1]
 
 
 def test_an_envelope_has_sender_and_recipient_in_their_places(tmp_path, capsys):
@@ -172,11 +159,8 @@ def test_an_envelope_has_sender_and_recipient_in_their_places(tmp_path, capsys):
     assert all(x > 110 and y > 50 for x, y in places[3:])
 
 
-def test_a_network_that_hardly_knows_a_letter_says_so(tmp_path, capsys):
-    words = ("--text", "są", "--output", tmp_path / "a.svg")
-    write_page({"-r": "open_writer"}, *words)
-    assert "open_writer hardly knows ą: fewer" in capsys.readouterr().out
-    experiments.main(["write", "-r", "open_writer", "-d", "cpu", *map(str, words)])
+def test_letters_that_a_network_hardly_knows_are_named_by_write_too(tmp_path, capsys):
+    use("write", "-r", "open_writer", "--text", "są", "--output", tmp_path / "a.svg")
     assert "open_writer hardly knows ą: fewer" in capsys.readouterr().out
 
 
@@ -207,24 +191,19 @@ def test_lists_columns_and_verses_hang(tmp_path):
     ("words", "message"),
     [
         ([], "either FILE or --text"),
-        (["--paper", "a99", "--text", "x"], "paper 'a99': the name of a sheet"),
         (["--text", "x", "--dpi", "99"], "--dpi is for --output FILE ending in"),
         (["--text", "x", "--margins", "1,2"], "one number of mm, or four"),
-        (["--text", "x", "--margins", "99"], "leaves less than 20 mm"),
         (["--text", "x", "--report", "r"], "--report is for --proofread"),
         (["--text=---", "--text", "size: 0", "--text=---"], "--text, line 2: size: '0': a number"),
         (["--text=---", "--text", "colour: rde", "--text=---"], "colour: 'rde': a colour as #rr"),
         (["--text=---", "--text", "style: joinde", "--text=---"], "style: joinde: no such file"),
-        (["--text", "x", "--output", "e.jpg"], "a folder is needed, or a file that ends in .svg"),
         (["--text=---", "--text", "size: 99"], "--text, line 1: no line --- ends this front"),
         (["--text=---\n\n---\nindent: 99\n---"], "--text, line 3: indent 99: at most"),
-        (["--text", "x", "--set", "indent=99"], "indent 99: at most 8[0-9.]+ mm, half"),
         (["--text", "☃"], "there is nothing to write"),
         (["--text", "a ☃"], r"does not know '☃' \(U\+2603\); --skip-unknown leaves that out$"),
         (["--text", "x", "--set", "size=99"], "a line is 386.1 mm high, but there are"),
         (["--text", "x", "--set", "line_height=400"], "a smaller size or line_h"),
         (["--text", "x", "--set", "ruling_spacing=7"], "ruling_spacing is for --ruling"),
-        (["missing.txt"], "missing.txt: cannot be read"),
         (["--text", "x", "--report", ".", "--proofread", "reader"], "folder; name a file"),
     ],
 )
