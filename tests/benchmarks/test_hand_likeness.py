@@ -6,24 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.hand_likeness import (
-    DIRECTION_BINS,
-    HEIGHT_KNOTS,
-    HINGE_BINS,
-    HISTOGRAM_SIZES,
-    NUM_FEATURES,
-    hand_features,
-    likelihoods,
-    load,
-)
+from benchmarks import hand_likeness
 from tests.data_loader.invented.hands import line, turned
 from utils.ink import from_strokes
 
 
 def part(features, name):
-    names = list(HISTOGRAM_SIZES)
-    start = sum(HISTOGRAM_SIZES[other] for other in names[: names.index(name)])
-    return features[start : start + HISTOGRAM_SIZES[name]]
+    names = list(hand_likeness.HISTOGRAM_SIZES)
+    start = sum(hand_likeness.HISTOGRAM_SIZES[other] for other in names[: names.index(name)])
+    return features[start : start + hand_likeness.HISTOGRAM_SIZES[name]]
 
 
 @pytest.mark.parametrize(
@@ -37,28 +28,28 @@ def part(features, name):
     ids=["unit", "place", "slope", "sampling rate"],
 )
 def test_what_is_no_matter_of_the_hand_hardly_changes_the_features(change, share):
-    before = np.array([hand_features(line(n, n)) for n in range(12)])
-    after = np.array([hand_features(change(n)) for n in range(12)])
-    others = [hand_features(line(n, n + 12)) for n in range(12)]  # of the same hand
+    before = np.array([hand_likeness.hand_features(line(n, n)) for n in range(12)])
+    after = np.array([hand_likeness.hand_features(change(n)) for n in range(12)])
+    others = [hand_likeness.hand_features(line(n, n + 12)) for n in range(12)]  # of the same hand
     moved = np.linalg.norm(after - before, axis=1)
     assert np.median(moved) < share * np.median(np.linalg.norm(others - before, axis=1))
 
 
 def test_features_of_straight_strokes_by_hand():
-    found = hand_features(from_strokes([np.array([[0, 0], [50, 0]])]))
-    assert found.shape == (NUM_FEATURES,)
-    hinges = np.zeros((HINGE_BINS, HINGE_BINS))
+    found = hand_likeness.hand_features(from_strokes([np.array([[0, 0], [50, 0]])]))
+    assert found.shape == (hand_likeness.NUM_FEATURES,)
+    hinges = np.zeros((hand_likeness.HINGE_BINS, hand_likeness.HINGE_BINS))
     hinges[0, 0] = 1
     np.testing.assert_allclose(part(found, "hinges of 3"), hinges.ravel(), atol=1e-9)
-    heights = np.zeros((DIRECTION_BINS, len(HEIGHT_KNOTS)))
-    heights[0, HEIGHT_KNOTS.tolist().index(0)] = 1
+    heights = np.zeros((hand_likeness.DIRECTION_BINS, len(hand_likeness.HEIGHT_KNOTS)))
+    heights[0, hand_likeness.HEIGHT_KNOTS.tolist().index(0)] = 1
     np.testing.assert_allclose(part(found, "heights"), heights.ravel(), atol=1e-9)
     assert not part(found, "gaps").any()
     # Down, a quarter of the circle; then up again, 1.2 to the right: the gap is a knot.
     bars = from_strokes([np.array([[0, 0], [0, 10]]), np.array([[12, 0], [12, 10]])])
-    found = hand_features(bars)
-    hinges = np.zeros((HINGE_BINS, HINGE_BINS))
-    hinges[HINGE_BINS // 4, HINGE_BINS // 4] = 1
+    found = hand_likeness.hand_features(bars)
+    hinges = np.zeros((hand_likeness.HINGE_BINS, hand_likeness.HINGE_BINS))
+    hinges[hand_likeness.HINGE_BINS // 4, hand_likeness.HINGE_BINS // 4] = 1
     np.testing.assert_allclose(part(found, "hinges of 1"), hinges.ravel(), atol=1e-9)
     gaps = part(found, "gaps") ** 2
     assert gaps[9] == pytest.approx(1)
@@ -67,10 +58,10 @@ def test_features_of_straight_strokes_by_hand():
 
 def test_invented_hands_are_told_apart():
     # By chance a line is right once in ten.
-    space = load()
+    space = hand_likeness.load()
     samples = [space.embed([line(n, k) for k in range(4)]) for n in range(100, 110)]
     others = space.embed([line(n, k) for n in range(100, 110) for k in range(10, 14)])
-    found = likelihoods(others, samples, space.between.astype(np.float64))
+    found = hand_likeness.likelihoods(others, samples, space.between.astype(np.float64))
     assert (found.argmax(axis=1) == np.repeat(np.arange(10), 4)).mean() > 0.6
 
 
@@ -84,7 +75,9 @@ def test_likelihoods_are_those_of_the_joint_normal_distribution():
         normal = torch.distributions.MultivariateNormal(torch.zeros(len(values)), covariance)
         return float(normal.log_prob(torch.tensor(values, dtype=torch.float32)))
 
-    found = likelihoods(lines, samples, between) - math.log(2 * math.pi)  # of two axes
+    found = hand_likeness.likelihoods(lines, samples, between) - math.log(
+        2 * math.pi
+    )  # of two axes
     for row, one in enumerate(lines):
         for column, sample in enumerate(samples):
             expected = sum(

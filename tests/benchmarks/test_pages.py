@@ -3,30 +3,19 @@
 import numpy as np
 import pytest
 
-from benchmarks.pages import (
-    CHANGES,
-    beside,
-    found_words,
-    late_marks,
-    measure_pages,
-    page_of,
-    plain_words,
-    sure_words,
-    words_of,
-    words_with_parts,
-)
+from benchmarks import pages
 from notes.page_text import PageRow, PageText, PageWord
 from tests.notes.test_rows import row
 
 
 def drawn():
-    return page_of([(row(0), "four two"), (row(35), "more"), (row(70), "words")])
+    return pages.page_of([(row(0), "four two"), (row(35), "more"), (row(70), "words")])
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", pages.CHANGES)
 def test_a_change_keeps_each_row_and_its_text(name):
     page = drawn()
-    changed = CHANGES[name](page, np.random.default_rng(1))
+    changed = pages.CHANGES[name](page, np.random.default_rng(1))
     assert changed.texts == page.texts
     for number in range(3):
         before, after = page.row(number), changed.row(number)
@@ -34,13 +23,13 @@ def test_a_change_keeps_each_row_and_its_text(name):
 
 
 def test_marks_are_moved_to_the_end():
-    page = late_marks(drawn(), np.random.default_rng(0))
+    page = pages.late_marks(drawn(), np.random.default_rng(0))
     marks = [len(part) == 2 for part in page.strokes]
     assert sum(marks) > 6 and marks == sorted(marks)
 
 
 def test_words_by_the_widest_gaps():
-    assert [len(word) for word in words_of(row(0, (4, 3)), "two words")] == [5, 4]
+    assert [len(word) for word in pages.words_of(row(0, (4, 3)), "two words")] == [5, 4]
 
 
 def test_what_is_measured_is_worked_by_hand():
@@ -49,23 +38,28 @@ def test_what_is_measured_is_worked_by_hand():
     def read(inks):
         return [str(len(ink)) for ink in inks]
 
-    found = measure_pages([page], read)
+    found = pages.measure_pages([page], read)
     assert found["strokes"] == found["pages"] == 100
     assert found["cer"] == found["given"] > 0
     lost = page._replace(rows=[page.rows[0], [*page.rows[1], *page.rows[2]]], texts=["a", "b"])
-    shares = measure_pages([lost], read)
+    shares = pages.measure_pages([lost], read)
     assert shares["pages"] == 0
     assert shares["strokes"] == pytest.approx(200 / 3)
 
 
 def test_pages_beside_each_other_do_not_touch():
-    page = beside(drawn(), drawn(), 4)
+    page = pages.beside(drawn(), drawn(), 4)
     ends = [np.concatenate(page.row(n))[:, 0] for n in (0, 3)]
     assert ends[0].max() < ends[1].min() and len(page.texts) == 6
 
 
 def test_transcriptions_with_blanks_before_marks_are_joined():
-    assert plain_words('"He \' s here , ( or\nthere ) ."') == ["\"He's", "here,", "(or", 'there)."']
+    assert pages.plain_words('"He \' s here , ( or\nthere ) ."') == [
+        "\"He's",
+        "here,",
+        "(or",
+        'there)."',
+    ]
 
 
 def test_what_is_measured_of_words_is_worked_by_hand():
@@ -73,12 +67,12 @@ def test_what_is_measured_of_words_is_worked_by_hand():
     words = [("four", 0.99), ("too", 0.9), ("more", 0.5), ("swords", 0.6)]
     row = PageRow(tuple(PageWord(text, (0, 0, 1, 1), sure) for text, sure in words), (0,), "a")
     read = [(page, PageText((row,))), (page._replace(texts=["too"]), PageText(()))]
-    assert sure_words(read) == {"sure": 50, "of these right": 50, "right": 50}
+    assert pages.sure_words(read) == {"sure": 50, "of these right": 50, "right": 50}
     # Of four, two, more, words and too, two is not found, nor words, and too is not there.
-    assert found_words(read) == {"found": 40, "false": pytest.approx(100 / 3)}
+    assert pages.found_words(read) == {"found": 40, "false": pytest.approx(100 / 3)}
 
 
 def test_parts_of_words_count_as_words():
-    assert words_with_parts("It's (well-known), no.") == {
+    assert pages.words_with_parts("It's (well-known), no.") == {
         *("it's", "it", "s", "well-known", "well", "known", "no")
     }
