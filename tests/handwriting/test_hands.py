@@ -164,32 +164,3 @@ def test_a_wide_hand_is_continued_as_wide(writer, sample):
     assert plain < 0.9 * wanted
     assert made == pytest.approx(wanted, rel=0.12)
     assert x_height(wide) == pytest.approx(x_height(sample))
-
-
-@pytest.mark.parametrize(("power", "gain"), [(2.0, 5.0), (60.0, 30.0)])
-def test_what_is_measured_of_the_growth_is_bounded(sample, power, gain):
-    """Lines that grow too little or too much with the stretch are taken to grow by a bound."""
-    found = calibrated(
-        Shrinking(sample, (0.99, 1.0), (power, power)), (sample, TEXT), Sampling(bias=0.0)
-    )
-    lack = -np.log(0.99)
-    first = lack / 10.0
-    second = first + (lack - power * first) / gain
-    assert found.stretch[0] == pytest.approx(np.exp(second), abs=1e-5)
-
-
-def test_lines_that_have_not_ended_have_no_size(sample):
-    class Unfinished(Shrinking):
-        """Most of its lines are cut in their first half."""
-
-        def write_lines(self, *texts, **options):
-            lines = super().write_lines(*texts, **options)
-            half = sample[: len(sample) // 2]
-            cut = [replace(one, ink=half, bias=one.bias[: len(half) - 1], ended=False)
-                   for one in lines[:5]]  # fmt: skip
-            return [*cut, *lines[5:]]
-
-    make = (0.9, 0.95), (12.0, 8.0)
-    one, other = (kind(sample, *make) for kind in (Unfinished, Shrinking))
-    primer = sample, TEXT
-    assert calibrated(one, primer, Sampling(0.5)) == calibrated(other, primer, Sampling(0.5))
