@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.legibility import read_back
 from handwriting import PageOptions, load_report, rewrite, save_report, write_page
 from handwriting.hands import Hand, write_in_hand
 from handwriting.proofreading import write_words
@@ -52,20 +51,6 @@ def test_lines_have_latents_of_their_own_unless_they_continue_a_primer(writer, p
     sampling = Sampling(extras=MOOD, max_steps=20)
     write_in_hand(writer, ["ab", "ab"], [5, 6], sampling, primer=primer)
     assert latent_seeds(writer) == seeds
-
-
-@pytest.mark.parametrize("is_proofread", [False, True])
-def test_the_judge_reads_lines_with_latents_of_their_own(writer, tmp_path, is_proofread):
-    sampling, reader = Sampling(extras=MOOD, max_steps=20), PlannedReader(("", 9.0))
-    options = {}
-    if is_proofread:
-        # A line is then chosen as the hand, whose latent all lines have.
-        reader.path = writer.path
-        (tmp_path / "other.pth").touch()
-        options = dict(proofreader=PlannedReader(("", 9.0), path=tmp_path / "other.pth"), tries=2)
-    texts, seeds = (["ab"], [3]) if is_proofread else (["ab", "ab"], [3, 4])
-    read_back(writer, reader, texts, seeds, sampling, **options)
-    assert latent_seeds(writer) == {*seeds}
 
 
 def test_a_page_has_the_latent_of_its_seed_also_where_a_word_is_written_again(writer, tmp_path):
