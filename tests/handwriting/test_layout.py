@@ -126,11 +126,6 @@ def test_below_a_heading_there_is_room_for_its_descenders(paper, repeats, baseli
     assert [[row.strokes[0][0, 1] for row in page.rows] for page in pages] == baselines
 
 
-def test_a_text_without_paragraphs_is_an_empty_page():
-    (page,) = fill_pages([], Paper())
-    assert page.rows == ()
-
-
 def test_pages_are_filled_as_they_are_asked_for():
     pages = fill_pages(repeat(Paragraph([word(10)], 10.0)), Paper())
     assert len(next(pages).rows) == len(next(pages).rows) == 25

@@ -9,7 +9,7 @@ from base.pretrained import pretrained
 from handwriting import PageOptions, Paper, write_page
 from handwriting.hands import Hand
 from handwriting.page_hands import Hands
-from handwriting.pages import looks_of, passage_width, warnings
+from handwriting.pages import warnings
 from handwriting.text_lines import Passage
 from model import load
 from tests.commands.networks import save, use
@@ -95,23 +95,6 @@ def test_readers_are_as_free_as_the_writer(writer, licence):
     first = ("open_reader.pth", OPEN) if licence == OPEN else ("reader.pth", RESEARCH)
     readers = [(reader.path.name, reader.licence) for reader in (hands.reader, hands.second_reader)]
     assert readers == [first, ("eye.pth", OPEN)]
-
-
-def test_looks_of_a_page_share_hands_calibrations_and_primers(writer):
-    hands = Hands(writer, PageOptions(proofread=False), "cpu", progress=False)
-    front_matter = [{}, {"slant": 9.0}, {"bias": 2.0}]
-    looks = looks_of(front_matter, ["a"] * 3, PageOptions(size=2.0))
-    usual, leaning, bold = map(hands.of, looks)
-    assert hands.of(looks[0]) is usual and leaning is not usual
-    assert (usual.slant, leaning.slant, bold.sampling.bias) == (None, 9.0, 2.0)
-    assert leaning.calibration is usual.calibration is not bold.calibration
-    assert usual.primer[0] is leaning.primer[0] is bold.primer[0]
-
-
-@pytest.mark.parametrize(("num_cells", "fraction"), [(1, 1.0), (2, 0.6)])
-def test_a_passage_beside_another_has_a_part_of_the_row(num_cells, fraction):
-    (look,) = looks_of([{}], ["a"], PageOptions(size=2.0))
-    assert passage_width(look, num_cells, Paper()) == pytest.approx(fraction * 165 / 2.0)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from handwriting import PageOptions, Paper, write_page
-from handwriting.paragraphs import FILL, MIN_DOT_GAP, TRACE_DOT, cell_texts, fill_word, kind_of
+from handwriting.paragraphs import MIN_DOT_GAP, TRACE_DOT, cell_texts, fill_word, kind_of
 from utils.checks import UserError
 
 
@@ -23,13 +23,6 @@ def test_a_line_of_underscores_is_as_wide_as_its_signs_at_most_as_a_row():
 def test_a_line_of_dots_has_a_dot_a_sign():
     dots = fill_word("." * 10, 0.5, 99.0).strokes
     assert [len(dot) for dot in dots] == [1] * 10  # at most half an x-height apart
-
-
-@pytest.mark.parametrize(
-    ("text", "is_fill"), [("___", True), ("....", True), ("__", False), ("...", False)]
-)
-def test_three_underscores_or_four_dots_are_a_fill(text, is_fill):
-    assert bool(FILL.fullmatch(text)) == is_fill
 
 
 @pytest.mark.parametrize(

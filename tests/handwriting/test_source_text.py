@@ -64,10 +64,6 @@ def test_left_out_characters_are_explained_up_to_a_limit():
     assert explanation.endswith(" more") and explanation.isprintable()
 
 
-def test_half_of_a_surrogate_pair_is_left_out():
-    assert explain(transliterate("a\ud800", ASCII)) == "left out: '\\ud800' (U+D800)"
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
