@@ -113,15 +113,6 @@ def test_a_file_is_known_in_its_state_and_pages_that_it_lost_are_not_found(index
     assert [hit.page_number for hit in hits] == [1, 2]
 
 
-def test_the_rows_of_many_pages_are_told_apart(index, tmp_path):
-    with sqlite3.connect(tmp_path / "index" / "a.sqlite") as database:
-        database.execute("INSERT INTO rows (id) VALUES (200000)")
-    files = files_of(index, page_of(spelt("rem"), spelt("melior"), spelt("est")))
-    (hit,), near = index.search(Query.of("melior"), files)
-    assert hit.row_number == 2 and not near
-    assert index.search(Query.of("meliora"), files) == ([], [hit._replace(confidence=0.0)])
-
-
 def test_files_that_are_not_searched_have_no_hits(index):
     files = files_of(index, page_of(spelt("rem")), page_of(spelt("rem"), spelt("est")))
     hits, _ = index.search(Query.of("rem"), {"1": files["1"]})
