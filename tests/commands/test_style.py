@@ -116,19 +116,3 @@ def test_a_network_that_is_told_hands_is_told_that_of_a_style(place):
     read += ("--reader", save(place / "reader.pth", "CTCNetwork"), "--style", "mine")
     scripts.run("legibility", *read)
     assert json.loads((place / "found/read_back.json").read_text())["style"].endswith("mine.json")
-
-
-def test_all_lines_of_a_folder_are_the_hand_of_a_style(place):
-    (place / "lines").mkdir()
-    t = np.linspace(0, 1, 120)
-    for number, height in enumerate((20.0, 60.0)):
-        wave = np.stack([300 * t, height * np.sin(75 * t)], axis=1)
-        write_inkml(place / f"lines/{number}.inkml", from_strokes([wave]), "mimi")
-    hands = {}
-    inks = {"all": "lines", "first": "lines/0.inkml", "second": "lines/1.inkml"}
-    for name, ink in inks.items():
-        assert run("style", "make", "--ink", ink, "--name", name) == 0
-        hands[name] = np.array(json.loads((place / f"styles/{name}.json").read_text())["hand"])
-    assert not np.allclose(hands["first"], hands["second"], atol=0.05)
-    ratio = (hands["all"] - hands["first"]) / (hands["second"] - hands["first"])
-    assert 0.2 < np.median(ratio) < 0.8
