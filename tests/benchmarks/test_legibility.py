@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from benchmarks.legibility import read_back
-from data_loader.texts.corpus import held_out
-from data_loader.texts.everyday import held_out_everyday
 from model import Line, Sampling, load
 from model.reader import Reader
 from tests.benchmarks.scripts import refused, run
@@ -57,27 +55,6 @@ def test_what_the_reader_does_not_know_is_counted_and_named(judge, tmp_path, cap
     assert stored["results"][0]["cer"] >= 2 / 5
     told = "2 of 5 characters, in 1 of 2 texts, always count as errors, because the reader does not"
     assert f"{told} know them: '~'\n" in capsys.readouterr().out
-
-
-def test_what_the_writer_does_not_know_of_the_usual_texts_counts_as_errors(
-    judge, reads, tmp_path, capsys
-):
-    """All that it writes is read, and nothing else of these texts."""
-    known = "abcdefghijklmnopqrstuvwxyz "
-    few = save(tmp_path / "few.pth", "SynthesisNetwork", alphabet=Alphabet(known))
-    texts = held_out(3)
-    reads(["".join(filter(known.__contains__, text)) for text in texts])
-    words = ("-r", few, "--num-samples", 3, "--biases", 1, "--steps", 5)
-    stored = judge(*words)
-    unknown = [one for text in texts for one in text if one not in known]
-    total = sum(map(len, texts))
-    assert unknown and stored["results"][0]["cer"] == pytest.approx(len(unknown) / total)
-    assert [one["text"] for one in stored["texts"]] == texts
-    assert sorted(stored["unknown"]["writer"]) == sorted({*unknown})
-    told = f"{len(unknown)} of {total} characters, in 3 of 3 texts, always count as errors, because"
-    assert f"{told} the writer does not know them: {stored['unknown']['writer']!r}\n" in (
-        capsys.readouterr().out
-    )
 
 
 def test_lines_are_proofread_by_another_network_than_their_judge(judge, checkpoints, capsys):
@@ -128,13 +105,6 @@ def test_a_sheet_marks_the_lines_of_the_first_sample_that_were_misread(judge, re
     assert "kinds" not in stored["results"][0] and "kind" not in stored["texts"][0]
 
 
-def test_texts_of_a_name_have_kinds(judge, reads):
-    expected = held_out_everyday("test")
-    reads([text for _, text in expected])
-    stored = judge("--texts", "everyday", "--biases", 1, "--steps", 3)
-    assert [(one["kind"], one["text"]) for one in stored["texts"]] == expected
-
-
 def test_a_file_of_texts_has_a_kind_for_each_or_for_none(checkpoints, tmp_path, capsys):
     file = tmp_path / "texts.tsv"
     for content, message in (
@@ -171,13 +141,3 @@ def test_a_line_is_complete_that_ended_with_all_words(ended, complete):
     result = read_back(writer, reader, ["one two"] * 4, range(4))
     assert (result.ended, result.complete) == (float(ended), complete)
     assert result.rates["sequences"] == 4 and result.wrong == 3
-
-
-def test_a_line_that_ends_at_once_is_a_dot():
-    """It says nothing, and can be drawn beside others."""
-    line = Line(ink_of(2), 2, None, "ab c.", True, np.zeros(1))
-    writer = writer_of(lambda *_, **__: [line])
-    reader = SimpleNamespace(read_lines=lambda *_, **__: [""])
-    result = read_back(writer, reader, ["c."], [0])
-    assert result.rates["cer"] == 1.0
-    assert result.transcriptions[0].ink.tolist() == [[0, 0, 1]]
