@@ -15,7 +15,6 @@ from socket import create_connection
 import pytest
 
 import experiments
-from base import distributed
 from commands import web
 from handwriting import flat_file, page_networks
 from handwriting.hands import calibrated
@@ -42,20 +41,18 @@ def folder(tmp_path, monkeypatch):
 def serve(request):
     """Serve the page on a free port, and return how to get what is at a path."""
 
-    def start(files=None):
-        server = web._listen(0, web.page_files() if files is None else files)
+    def start():
+        server = web._listen(0, web.page_files())
         threading.Thread(target=server.serve_forever, daemon=True).start()
         request.addfinalizer(server.server_close)
         request.addfinalizer(server.shutdown)
 
-        def get(path, leaves=False, method="GET", host=None, **headers):
+        def get(path, method="GET", host=None, **headers):
             connection = HTTPConnection("127.0.0.1", server.server_port)
             connection.putrequest(method, path, skip_host=host is not None)
             for name, value in headers.items() | ({("Host", host)} if host else set()):
                 connection.putheader(name.replace("_", "-"), value)
             connection.endheaders()
-            if leaves:
-                return connection.close()
             answer = connection.getresponse()
             return answer, answer.read()
 
@@ -113,17 +110,6 @@ def test_who_asks_another_host_is_refused(serve):
         assert answer.status == 421 and b"Handwriting" not in content, host
 
 
-def test_a_browser_that_leaves_is_no_error(folder, serve, capfd):
-    """It closes its connection while it is sent more than fits in one buffer."""
-    (folder / "large").write_bytes(bytes(2**24))
-    get = serve()
-    get("/large", leaves=True)
-    get("/")  # By its answer the one before has been begun.
-    while any("process_request" in thread.name for thread in threading.enumerate()):
-        time.sleep(0.01)
-    assert capfd.readouterr().err == ""
-
-
 def test_idle_connections_keep_nobody_from_the_page(serve, monkeypatch):
     monkeypatch.setattr(web, "MAX_CONNECTIONS", 3)
     get, threads = serve(), threading.active_count()
@@ -135,13 +121,6 @@ def test_idle_connections_keep_nobody_from_the_page(serve, monkeypatch):
         time.sleep(0.01)
     for connection in idle:
         connection.close()
-
-
-def test_a_connection_that_asks_nothing_is_ended(serve, monkeypatch):
-    monkeypatch.setattr(web._Page, "timeout", 0.1)
-    with create_connection(("127.0.0.1", serve().port), timeout=20) as connection:
-        connection.sendall(b"GET / HT")
-        assert connection.recv(1) == b""
 
 
 def test_a_port_that_is_taken_is_one_error(folder, monkeypatch):
@@ -206,6 +185,10 @@ def test_a_browser_that_has_a_hand_gets_the_older_file_of_the_writer(folder, ser
     assert answer.status == 200 and content == b"the writer"
 
 
+def write_flat_file(path):
+    path.write_bytes(page_networks.START + hashlib.sha256(page_networks.START).digest())
+
+
 WITHOUT_TORCH = """
 import sys
 from pathlib import Path
@@ -222,8 +205,7 @@ except UserError:
 
 
 def test_a_page_whose_networks_are_there_starts_without_torch(tmp_path):
-    path, content = tmp_path / "writer.bin", page_networks.START
-    path.write_bytes(content + hashlib.sha256(content).digest())
+    write_flat_file(tmp_path / "writer.bin")
     with web._listen(0, {}) as server:
         words = [sys.executable, "-c", WITHOUT_TORCH, str(server.server_port), str(tmp_path)]
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
@@ -231,37 +213,31 @@ def test_a_page_whose_networks_are_there_starts_without_torch(tmp_path):
 
 
 @pytest.mark.slow
-def test_networks_are_made_once_before_the_port_opens_and_a_bar_shows_it(
-    start, folder, tmp_path, monkeypatch, capsys
-):
-    events, listen = [], web._listen
-    monkeypatch.setattr(web, "_listen", lambda *given: events.append("open") or listen(*given))
-    monkeypatch.setattr(
-        distributed, "bar", lambda items, *given, **more: events.append("bar") or iter(items)
-    )
+def test_networks_that_are_missing_are_made_once(start, folder, capsys):
     shutil.rmtree(folder / "networks")
     assert b"non-commercial" in start()["/networks/writer.bin"]
-    assert events == ["bar", "open"]
     said = capsys.readouterr().out
     assert said.startswith("making networks of the page, which takes half a minute: writer, desc")
     assert "writer.bin  (4." in said
     start()
     assert "writer.bin" not in capsys.readouterr().out
-    descriptor = folder / "networks" / "descriptor.bin"
+
+
+def test_network_is_missing_when_it_is_broken_or_older_than_its_checkpoint_or_a_style(
+    folder, tmp_path, monkeypatch
+):
+    writer, descriptor = web.NETWORKS
+    write_flat_file(writer)
+    write_flat_file(descriptor)
+    assert page_networks.missing(web.NETWORKS) == []
     descriptor.write_bytes(descriptor.read_bytes()[:-1])  # a copy that was broken off
-    start()
-    said = capsys.readouterr().out
-    assert "descriptor.bin" in said and "writer.bin" not in said
-    os.utime(web.NETWORKS[0], (0, 0))  # as if its checkpoint had come later
-    start()
-    said = capsys.readouterr().out
-    assert "writer.bin" in said and "descriptor.bin" not in said
-    (tmp_path / "styles").mkdir()
-    os.utime(tmp_path / "styles", (later := time.time() + 100, later))  # a style was made
-    monkeypatch.setattr(page_networks, "STYLES", tmp_path / "styles")
-    start()
-    said = capsys.readouterr().out
-    assert "writer.bin" in said and "descriptor.bin" in said
+    assert page_networks.missing(web.NETWORKS) == [descriptor]
+    write_flat_file(descriptor)
+    os.utime(writer, (0, 0))
+    assert page_networks.missing(web.NETWORKS) == [writer]
+    os.utime(tmp_path, (later := time.time() + 100, later))
+    monkeypatch.setattr(page_networks, "STYLES", tmp_path)
+    assert page_networks.missing(web.NETWORKS) == [writer, descriptor]
 
 
 def test_a_flat_file_is_exported_by_its_ending(tmp_path, capsys):
