@@ -26,13 +26,23 @@ RUN, LAST, OLDER = (MODELS / "a" / name for name in ("", "checkpoint-epoch2.pth"
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("logging_restored")]
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where the runs of `trained` are kept, which are trained once."""
+    return tmp_path_factory.mktemp("kept") / "saved"
+
+
 @pytest.fixture
-def trained(workplace):
+def trained(workplace, kept):
     """A run `a`, whose best checkpoint is a file of its own, and one that was killed."""
+    if kept.exists():
+        shutil.copytree(kept, "saved")
+        return
     assert train.main(["-c", "config.json", "-d", "cpu", "--run-id", "a"]) == 0
     OLDER.unlink()  # It is the newest one under another name.
     shutil.copy(LAST, OLDER)
     shutil.copytree(RUN, MODELS / "killed", ignore=shutil.ignore_patterns("*.pth"))
+    shutil.copytree("saved", kept)
 
 
 def begun(*words):
