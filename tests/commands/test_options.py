@@ -1,6 +1,5 @@
 """The options of commands: defaults, help, what pages show, and what is refused."""
 
-import argparse
 import shlex
 from pathlib import Path
 
@@ -41,12 +40,6 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
     assert write.count("(default") >= 11 and f"need more (default: {Sampling.bias:g})" in write
     assert f"as in the paper; default: {Sampling.pen_sharpness:g})" in write
     assert f"or {DEFAULT_STEPS} without a text" in write
-
-
-@pytest.mark.parametrize(("command", "most"), [("page", 24), ("write", 14)])
-def test_a_help_shows_no_more_options_than_somebody_reads(command, most):
-    _, parser = parser_of(command)
-    assert sum(option.help != argparse.SUPPRESS for option in parser._actions) - 1 <= most
 
 
 FORMER = (
@@ -121,12 +114,6 @@ def test_wrong_options_are_refused(words, message, tmp_path, monkeypatch):
     assert message in str(told.value)
     assert str(told.value).count("\n") <= 1 and len(str(told.value)) < 1000
     assert not names(tmp_path)
-
-
-@pytest.mark.parametrize("option", ["--text", "-r", "--bias"])
-def test_two_dashes_are_a_value_of_no_option(option):
-    with pytest.raises(UserError, match=f"^argument {option}: '--' is not a value$"):
-        experiments.main(["write", f"{option}=--"])
 
 
 def test_a_file_of_another_kind_is_no_folder(tmp_path):
