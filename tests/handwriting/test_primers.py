@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_loader import IAMOnDBDataset, read_ink
+from data_loader import read_ink
 from data_loader.transforms.shaping import ResampleTime
 from handwriting import PageOptions
 from handwriting.page_hands import Hands
 from model import load
 from tests.commands.networks import save
-from tests.shared_data import prepared
-from utils.ink import strokes, x_height
+from utils.ink import strokes
 
 ROOT = Path(__file__).parents[2]
 DEVICES = {
@@ -65,21 +64,3 @@ def test_a_hand_is_the_same_whatever_the_unit_the_clock_and_the_slope(writer, tm
     rows, usual = (each.sampling.extras["hand"].sum(0) for each in (hand, expected))
     # The descriptors of two persons are some 8 apart.
     assert np.linalg.norm(rows[:-1] / rows[-1] - usual[:-1] / usual[-1]) < 1.5
-
-
-@pytest.mark.slow
-def test_lines_of_a_person_are_written_as_large_as_a_style(tmp_path, real_cache):
-    """The units of persons differ little, and their x-heights by a factor of three."""
-    writer, text, sizes = load("writer", "cpu"), "It was a quiet evening by the sea", {}
-    splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_t"]}
-    samples = prepared(IAMOnDBDataset, "iam_ondb", real_cache, splits=splits)
-    lines = [line for line in samples.split("valid") if 20 <= len(line.text) <= 40]
-    files = [
-        recorded(tmp_path / str(start), lines[start : start + 4]) for start in range(0, 600, 200)
-    ]
-    for style in ["round", *files]:
-        hand = hand_of(writer, style)
-        written = [x_height(line.written) for line in hand.write_texts([text] * 4, range(4))]
-        sizes[style] = np.median(written) / hand.shape.x_height
-    usual = sizes.pop("round")
-    assert [*sizes.values()] == pytest.approx([usual] * len(files), rel=0.15)
