@@ -140,16 +140,6 @@ def test_lines_under_words_and_through_them(above, kind):
         assert kinds == dict.fromkeys([*covered, len(parts)], CROSSED_OUT)
 
 
-def test_a_scribble_crosses_out_what_is_behind_it():
-    parts, rows = page(row(0), row(35), row(70))
-    x = np.tile(np.concatenate([np.linspace(36, 100, 9), np.linspace(100, 36, 9)]), 4)
-    scribble = np.column_stack([x, np.linspace(26, 34, len(x))])
-    read, kinds = find_rows([*parts, scribble])
-    assert read[::2] == rows[::2]
-    assert {*read[1]} | {n for n in kinds if n < len(parts)} == {*rows[1]}
-    assert {*kinds.values()} == {CROSSED_OUT} and len(kinds) > 5
-
-
 def test_pages_of_little_ink():
     assert find_rows([]) == ([], {})
     assert found([np.zeros((1, 2))]) == [[0]]
