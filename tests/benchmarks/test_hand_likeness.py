@@ -8,13 +8,6 @@ import torch
 
 from benchmarks import hand_likeness
 from tests.data_loader.invented.hands import line, turned
-from utils.ink import from_strokes
-
-
-def part(features, name):
-    names = list(hand_likeness.HISTOGRAM_SIZES)
-    start = sum(hand_likeness.HISTOGRAM_SIZES[other] for other in names[: names.index(name)])
-    return features[start : start + hand_likeness.HISTOGRAM_SIZES[name]]
 
 
 @pytest.mark.parametrize(
@@ -33,27 +26,6 @@ def test_what_is_no_matter_of_the_hand_hardly_changes_the_features(change, share
     others = [hand_likeness.hand_features(line(n, n + 12)) for n in range(12)]  # of the same hand
     moved = np.linalg.norm(after - before, axis=1)
     assert np.median(moved) < share * np.median(np.linalg.norm(others - before, axis=1))
-
-
-def test_features_of_straight_strokes_by_hand():
-    found = hand_likeness.hand_features(from_strokes([np.array([[0, 0], [50, 0]])]))
-    assert found.shape == (hand_likeness.NUM_FEATURES,)
-    hinges = np.zeros((hand_likeness.HINGE_BINS, hand_likeness.HINGE_BINS))
-    hinges[0, 0] = 1
-    np.testing.assert_allclose(part(found, "hinges of 3"), hinges.ravel(), atol=1e-9)
-    heights = np.zeros((hand_likeness.DIRECTION_BINS, len(hand_likeness.HEIGHT_KNOTS)))
-    heights[0, hand_likeness.HEIGHT_KNOTS.tolist().index(0)] = 1
-    np.testing.assert_allclose(part(found, "heights"), heights.ravel(), atol=1e-9)
-    assert not part(found, "gaps").any()
-    # Down, a quarter of the circle; then up again, 1.2 to the right: the gap is a knot.
-    bars = from_strokes([np.array([[0, 0], [0, 10]]), np.array([[12, 0], [12, 10]])])
-    found = hand_likeness.hand_features(bars)
-    hinges = np.zeros((hand_likeness.HINGE_BINS, hand_likeness.HINGE_BINS))
-    hinges[hand_likeness.HINGE_BINS // 4, hand_likeness.HINGE_BINS // 4] = 1
-    np.testing.assert_allclose(part(found, "hinges of 1"), hinges.ravel(), atol=1e-9)
-    gaps = part(found, "gaps") ** 2
-    assert gaps[9] == pytest.approx(1)
-    assert not part(found, "hinges of 6").any()  # a bar has ten steps
 
 
 def test_invented_hands_are_told_apart():

@@ -28,10 +28,6 @@ def test_marks_are_moved_to_the_end():
     assert sum(marks) > 6 and marks == sorted(marks)
 
 
-def test_words_by_the_widest_gaps():
-    assert [len(word) for word in pages.words_of(row(0, (4, 3)), "two words")] == [5, 4]
-
-
 def test_what_is_measured_is_worked_by_hand():
     page = drawn()
 
@@ -45,21 +41,6 @@ def test_what_is_measured_is_worked_by_hand():
     shares = pages.measure_pages([lost], read)
     assert shares["pages"] == 0
     assert shares["strokes"] == pytest.approx(200 / 3)
-
-
-def test_pages_beside_each_other_do_not_touch():
-    page = pages.beside(drawn(), drawn(), 4)
-    ends = [np.concatenate(page.row(n))[:, 0] for n in (0, 3)]
-    assert ends[0].max() < ends[1].min() and len(page.texts) == 6
-
-
-def test_transcriptions_with_blanks_before_marks_are_joined():
-    assert pages.plain_words('"He \' s here , ( or\nthere ) ."') == [
-        "\"He's",
-        "here,",
-        "(or",
-        'there)."',
-    ]
 
 
 def test_what_is_measured_of_words_is_worked_by_hand():
