@@ -111,13 +111,13 @@ def test_front_matter_says_how_what_follows_is_written(networks, tmp_path):
 
 
 @pytest.fixture
-def sheets(tmp_path, capsys):
+def sheets(networks, tmp_path, capsys):
     """Write a page, and return the rows of each sheet and what is said."""
 
     def write(text, *words):
         file, output = text_file(tmp_path, text), tmp_path / "sheets"
         output.mkdir()
-        write_page({"-r": "writer"}, file, "--output", output / "a.json", *words)
+        write_page(networks, file, "--output", output / "a.json", *words)
         rows = [rows_of(path) for path in sorted(output.iterdir())]
         shutil.rmtree(output)
         return rows, capsys.readouterr().out
@@ -127,7 +127,7 @@ def sheets(tmp_path, capsys):
 
 def test_text_becomes_smaller_when_it_is_to_fit_on_fewer_sheets(sheets):
     """Rows of 3.9 times 4 mm: three on a sheet of 48 mm; five at 2.4 mm."""
-    words = ("ab\n" * 10, "--paper", "100x60", "--set", "size=4")
+    words = ("____\n" * 10, "--paper", "100x60", "--set", "size=4")
     (four, _), (two, said) = sheets(*words), sheets(*words, "--fit", 2)
     assert [[*map(len, each)] for each in (four, two)] == [[3, 3, 2, 2], [5, 5]]
     assert "size 2.4: the largest that fits" in said
@@ -136,7 +136,7 @@ def test_text_becomes_smaller_when_it_is_to_fit_on_fewer_sheets(sheets):
 
 
 def test_longest_line_is_as_wide_as_the_sheet_when_a_short_text_is_to_fit(sheets):
-    wide = ("ab\nab ab ab\n", "--paper", "180x300", "--margins", 10)
+    wide = ("___\n______\n", "--paper", "180x300", "--margins", 10)
     (((usual, _),), _), (((fitted, longest),), said) = sheets(*wide), sheets(*wide, "--fit")
     grown = float(said.split("size ")[1].split(":")[0]) / 2.2
     np.testing.assert_allclose(grown * np.ptp(usual.strokes[0], axis=0),
