@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from base.checkpoint import load_checkpoint, save_checkpoint, to_share
+from base.checkpoint import load_checkpoint, save_checkpoint
 from base.config.values import Override
 from model import load
 from parse_config import config_of as config_of_network
@@ -54,22 +54,6 @@ def test_what_names_a_person_or_machine_is_not_exported(tmp_path, capsys):
     use("export", "-r", network, shared)
     with pytest.raises(UserError, match=r"no/such: .*; --data, or -o"):
         use("evaluate", "-r", shared, "--data", "no/such")
-
-
-@pytest.mark.parametrize(
-    ("value", "kept"),
-    [
-        ("C:\\Users\\alice", False),
-        ("~alice/ink", False),
-        ("min valid_log_loss", True),
-        ("a/b", True),
-        (3, True),
-    ],
-)
-def test_paths_are_told_from_other_values(value, kept):
-    config = {"arch": {}, "trainer": {"args": {"x": value, "some": [value, 1]}}}
-    shared = to_share({"config": config, "state_dict": {}})["config"]["trainer"]["args"]
-    assert shared == ({"x": value, "some": [value, 1]} if kept else {"some": [1]})
 
 
 def root(path, *overrides):
