@@ -58,15 +58,6 @@ def test_a_number_stays_with_its_unit_and_a_dash_with_its_word(text, room, rows)
     assert [" ".join(word.text for word in row) for row in broken] == rows
 
 
-def test_leading_columns_stand_before_the_first_row_of_a_paragraph():
-    lead = [(3.0, [word(4, text="1."), word(5, text="a")]), (20.0, [word(2, text="b")])]
-    first = Paragraph([word(50), word(50)], 10.0, indent=30.0, lead=lead)
-    (page,) = fill_pages([first, Paragraph([], 10.0, lead=lead)], Paper(100, 100, (5, 10, 5, 10)))
-    assert [row.text for row in page.rows] == ["1. a b w", "w", "1. a b"]
-    starts = [[stroke[0, 0] for stroke in row.strokes[::2]] for row in page.rows]
-    assert starts == [[13, 19, 30, 40], [40], [13, 19, 30]]
-
-
 @pytest.mark.parametrize(
     ("align", "left"), [("left", 0.0), ("right", 6.0), ("centred", 3.0), ("justified", 0.0)]
 )
