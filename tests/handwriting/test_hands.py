@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,42 +17,31 @@ from utils.ink import bounds, from_strokes, x_height
 TEXT = "a line of a hand"
 
 
+def spaced_line(text):
+    """A line of a network that leaves blanks, with a stroke for each word."""
+    words, t = text.split(), np.linspace(0, 1, 50)
+    strokes = [np.stack([40 * (t + 2 * k), 5 * np.sin(20 * t)], 1) for k in range(len(words))]
+    starts, ink = np.cumsum([0, *(len(word) + 1 for word in words)]), from_strokes(strokes)
+    peaks = np.repeat(starts[:-1], 50)[1:]
+    return Line(ink, 0, peaks, text, True, np.zeros(len(ink) - 1), written_text=text)
+
+
 def test_words_that_are_misread_are_written_again_without_the_others(hand):
     """Up to three times, each with the seed of the next try, those of a line together."""
     answers = {"one": ["one", "one"], "mow": ["mmm", "mw", "mow"], "hen": ["h", "hen"]}
-
-    def read(inks, texts, *_):
-        return [(answers[text].pop(0), 0.0) for (text,) in texts]
-
-    t = np.linspace(0, 1, 50)
-
-    def written(texts, *_, **__):
-        """A nemowrk that leaves blanks, and a stroke for each word."""
-        found = []
-        for text in texts:
-            words = text.split()
-            strokes = [
-                np.stack([40 * (t + 2 * k), 5 * np.sin(20 * t)], 1) for k in range(len(words))
-            ]
-            starts = np.cumsum([0, *(len(word) + 1 for word in words)])
-            peaks = np.repeat(starts[:-1], 50)[1:]
-            ink = from_strokes(strokes)
-            found.append(Line(ink, 0, peaks, text, True, np.zeros(len(ink) - 1), written_text=text))
-        return found
-
-    one = hand(reader=SimpleNamespace(proofread=read), tries=3)
-    calls = []
-    one.writer = SimpleNamespace(
-        write_lines=lambda texts, seeds, *_, **__: calls.append((texts, seeds)) or written(texts)
-    )
-    first, second = write_words(one, ["one mow hen", "one"], [7, 8])
+    reader, writer = mock.Mock(), mock.Mock()
+    reader.proofread = lambda inks, texts, *_: [(answers[word].pop(0), 0.0) for (word,) in texts]
+    writer.write_lines.side_effect = lambda texts, *_, **__: [*map(spaced_line, texts)]
+    careful = hand(reader=reader, tries=3)
+    careful.writer = writer
+    first, second = write_words(careful, ["one mow hen", "one"], [7, 8])
     again = [7 + TRY_SEED_STRIDE, 7 + 2 * TRY_SEED_STRIDE]
+    calls = [call.args[:2] for call in writer.write_lines.call_args_list]
     tried = [(["mow hen"], again[:1]), (["mow"], again[1:])]
     assert calls == [(["one mow hen", "one"], [7, 8]), *tried]
     assert [(each.text, each.tries) for each in first] == [("one", 1), ("mow", 3), ("hen", 2)]
-    assert [each.tries for each in second] == [1] and all(
-        each.accepted for each in [*first, *second]
-    )
+    assert [each.tries for each in second] == [1]
+    assert all(each.accepted for each in [*first, *second])
 
 
 def test_a_hand_is_measured_once_and_what_is_left_is_scaled_behind_the_primer(hand, monkeypatch):
