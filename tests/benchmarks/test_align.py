@@ -64,7 +64,7 @@ def test_lines_of_all_splits_are_aligned_and_read(
         np.testing.assert_array_equal(ink, sample.ink)
         line = table.find(sample.name, len(sample.ink), sample.text)
         assert line.counts.min() >= 1 and line.errors == (number == 1)
-        expected = [one != crossed_out for one in sample.text]
+        expected = [each != crossed_out for each in sample.text]
         assert line.read.tolist() == [*expected[:-1], expected[-1] and number != 1]
         assert not line.fits.any()
 
@@ -74,9 +74,9 @@ def test_what_cannot_be_aligned_is_refused(lines, checkpoints, tmp_path, capsys)
     networks = {name: str(path) for name, path in checkpoints.items()}
     reader = ("--reader", networks["CTCNetwork"])
     greek = save(tmp_path / "greek.pth", "SynthesisNetwork", "greek", alphabet=Alphabet("αβγ"))
-    for words, told in (
+    for words, message in (
         ((config, "-r", networks["AttentionNetwork"]), "a network that writes texts, or a recog"),
         ((config, "-r", greek), "config.json: no line has a text in the characters of"),
     ):
-        assert told in refused(capsys, "align", *words, *reader)
+        assert message in refused(capsys, "align", *words, *reader)
     assert not list(tmp_path.glob("*.npz"))

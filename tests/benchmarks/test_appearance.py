@@ -21,7 +21,7 @@ def test_written_and_recorded_lines_are_measured(checkpoints, capsys):
     texts, medians = held_out(2), []
     for bias in (0.5, 1):
         lines = writer.write_lines(texts, [3, 4], appearance.Sampling(bias))
-        widths = [measure(one.ink, text)["letter_width"] for one, text in zip(lines, texts)]  # noqa: B905
+        widths = [measure(line.ink, text)["letter_width"] for line, text in zip(lines, texts)]  # noqa: B905
         medians.append(f"{np.median(widths):.3f}")
     row = next(line for line in printed.splitlines() if line.startswith("letter_width"))
     assert [row.split()[n] for n in (1, 4)] == medians
@@ -30,5 +30,5 @@ def test_written_and_recorded_lines_are_measured(checkpoints, capsys):
 
 def test_variety_by_hand():
     written, recorded = ([{name: x for name in MEASURES} for x in of] for of in ((1, 3), (0, 6, 3)))
-    found = variety(written, recorded)
-    assert found == pytest.approx(dict.fromkeys((*HAND_MEASURES, "mean"), math.sqrt(2) / 3))
+    result = variety(written, recorded)
+    assert result == pytest.approx(dict.fromkeys((*HAND_MEASURES, "mean"), math.sqrt(2) / 3))

@@ -23,8 +23,8 @@ def test_the_table_tells_a_dataset_of_its_hands(tmp_path, capsys):
     run("describe", config(tmp_path), "--output", tmp_path / "hands.npz")
     assert "(68 lines)" in capsys.readouterr().out
     source = EmbeddedDataset(**ARGS)
-    told = ToldHandsDataset(dataset=source, descriptors=str(tmp_path / "hands.npz"))
-    samples, extras = source.load().split("train"), told.load().extras
+    described = ToldHandsDataset(dataset=source, descriptors=str(tmp_path / "hands.npz"))
+    samples, extras = source.load().split("train"), described.load().extras
     assert extras["hand"][1] == DESCRIPTOR + 1
     with np.load(tmp_path / "hands.npz") as table:
         rows = dict(zip(table["names"].tolist(), table["values"], strict=True))

@@ -28,13 +28,13 @@ def test_what_is_no_matter_of_the_hand_hardly_changes_the_features(change, share
     assert np.median(moved) < share * np.median(np.linalg.norm(others - before, axis=1))
 
 
-def test_invented_hands_are_told_apart():
+def test_invented_hands_are_likeliest_by_their_own_lines():
     # By chance a line is right once in ten.
     space = hand_likeness.load()
     samples = [space.embed([line(n, k) for k in range(4)]) for n in range(100, 110)]
     others = space.embed([line(n, k) for n in range(100, 110) for k in range(10, 14)])
-    found = hand_likeness.likelihoods(others, samples, space.between.astype(np.float64))
-    assert (found.argmax(axis=1) == np.repeat(np.arange(10), 4)).mean() > 0.6
+    result = hand_likeness.likelihoods(others, samples, space.between.astype(np.float64))
+    assert (result.argmax(axis=1) == np.repeat(np.arange(10), 4)).mean() > 0.6
 
 
 def test_likelihoods_are_those_of_the_joint_normal_distribution():
@@ -47,14 +47,14 @@ def test_likelihoods_are_those_of_the_joint_normal_distribution():
         normal = torch.distributions.MultivariateNormal(torch.zeros(len(values)), covariance)
         return float(normal.log_prob(torch.tensor(values, dtype=torch.float32)))
 
-    found = hand_likeness.likelihoods(lines, samples, between) - math.log(
+    result = hand_likeness.likelihoods(lines, samples, between) - math.log(
         2 * math.pi
     )  # of two axes
-    for row, one in enumerate(lines):
+    for row, each in enumerate(lines):
         for column, sample in enumerate(samples):
             expected = sum(
-                joint([one[axis], *sample[:, axis]], between[axis])
+                joint([each[axis], *sample[:, axis]], between[axis])
                 - joint(sample[:, axis].tolist(), between[axis])
                 for axis in range(2)
             )
-            assert found[row, column] == pytest.approx(expected, abs=1e-4)
+            assert result[row, column] == pytest.approx(expected, abs=1e-4)

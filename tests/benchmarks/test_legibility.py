@@ -37,12 +37,12 @@ def reads(monkeypatch):
 def test_there_are_rates_for_each_bias(judge, checkpoints, capsys):
     texts = ["one", "two and"]
     stored = judge("--text", "one", "--text", "two and", "--biases", 1, 0.5, "--steps", 40)
-    assert [one["bias"] for one in stored["results"]] == [0.5, 1.0]
+    assert [each["bias"] for each in stored["results"]] == [0.5, 1.0]
     assert stored["pen_sharpness"] == 3.0
     writer, reader = (load(checkpoints[name]) for name in ("SynthesisNetwork", "CTCNetwork"))
-    for one in stored["results"]:
-        found = read_back(writer, reader, texts, [0, 1], Sampling(one["bias"], max_steps=40))
-        assert one["cer"] == pytest.approx(found.rates["cer"])
+    for each in stored["results"]:
+        result = read_back(writer, reader, texts, [0, 1], Sampling(each["bias"], max_steps=40))
+        assert each["cer"] == pytest.approx(result.rates["cer"])
     assert "bias 0.5" in capsys.readouterr().out
 
 
@@ -50,11 +50,12 @@ def test_what_the_reader_does_not_know_is_counted_and_named(judge, tmp_path, cap
     few = save(tmp_path / "few.pth", "CTCNetwork", alphabet=Alphabet("ab"))
     words = ("--text", "a\u00e9~b~", "--text", "b", "--biases", 1, "--steps", 5, "--reader", few)
     stored = judge(*words, "--skip-unknown")
-    assert [one["text"] for one in stored["texts"]] == ["a~b~", "b"]
+    assert [each["text"] for each in stored["texts"]] == ["a~b~", "b"]
     assert stored["unknown"] == {"writer": "", "reader": "~"}
     assert stored["results"][0]["cer"] >= 2 / 5
-    told = "2 of 5 characters, in 1 of 2 texts, always count as errors, because the reader does not"
-    assert f"{told} know them: '~'\n" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "2 of 5 characters, in 1 of 2 texts, always count as errors, because the rea" in printed
+    assert "the reader does not know them: '~'\n" in printed
 
 
 def test_lines_are_proofread_by_another_network_than_their_judge(judge, checkpoints, capsys):
@@ -63,7 +64,7 @@ def test_lines_are_proofread_by_another_network_than_their_judge(judge, checkpoi
     words = ("--text", "one", "--biases", 1, "--steps", 20, "--proofread")
     stored = judge(*words, other, "--tries", 3)
     assert (stored["tries"], stored["proofreader"]) == (3, str(other))
-    assert [one["tries"] for one in stored["texts"]] == [[3]]
+    assert [each["tries"] for each in stored["texts"]] == [[3]]
     assert "3 words written" in capsys.readouterr().out
     words = ("-r", checkpoints["SynthesisNetwork"], "--reader", checkpoints["CTCNetwork"], *words)
     for proofreader, message in (
@@ -86,9 +87,9 @@ def test_texts_of_a_file_are_judged_by_kind(judge, reads, tmp_path, capsys):
     assert re.search(r"\n +number +2  0.0000  1.0000\n +all +6  0.0556  0.8333\n", printed)
     (result,) = stored["results"]
     assert result["kinds"]["name"]["cer"] == pytest.approx(1 / 14)
-    assert [one["kind"] for one in stored["texts"]] == ["name", "number", "name"] * 2
-    assert [one["seed"] for one in stored["texts"]] == [7, 8, 9, 1_000_007, 1_000_008, 1_000_009]
-    assert [one["read"] for one in stored["texts"]] == [[text] for text in read]
+    assert [each["kind"] for each in stored["texts"]] == ["name", "number", "name"] * 2
+    assert [each["seed"] for each in stored["texts"]] == [7, 8, 9, 1_000_007, 1_000_008, 1_000_009]
+    assert [each["read"] for each in stored["texts"]] == [[text] for text in read]
     assert not (tmp_path / "out" / "synthesisnetwork-texts.png").exists()
 
 

@@ -25,11 +25,11 @@ def test_lines_of_all_hands_that_are_read_are_continued_in_turn():
     samples = [sample("a", "first line", 2), sample("a", "second line", 3)]
     samples += [sample("a", "third line", 4), sample("b", "fourth line", 5)]
     samples += [sample("b", "misread line", 6), sample("b", "short", 7), sample("b", "12345678", 8)]
-    texts = {len(one.ink): one.text.replace("misread", "mistead") for one in samples}
+    texts = {len(each.ink): each.text.replace("misread", "mistead") for each in samples}
     reader = SimpleNamespace(read_lines=lambda inks, **_: [texts[len(ink)] for ink in inks])
     primers = [*legible_primers(samples, reader, np.random.default_rng(0))]
     assert {text for _, text in primers[:2]} >= {"fourth line"}
-    assert {text for _, text in primers} == {one.text for one in samples[:4]}
+    assert {text for _, text in primers} == {each.text for each in samples[:4]}
 
 
 def test_texts_with_a_sign_are_short():
@@ -53,9 +53,9 @@ def test_words_that_are_accepted_are_saved_in_the_units_of_the_hand(tmp_path, mo
     hand = SimpleNamespace(shape=SimpleNamespace(x_height=20.0))
     save_lines([*lines_of(hand, ["x"] * 4, 0, np.random.default_rng(seed))], tmp_path)
     samples = read_ink(tmp_path)
-    texts = [one.text for one in samples]
+    texts = [each.text for each in samples]
     assert " ".join(texts) == "ab ef gh lm no" and 1 < len(texts) < 4
-    for one in samples:
-        words = len(one.text.split())
-        extent = np.ptp(to_points(one.ink), axis=0)
+    for each in samples:
+        words = len(each.text.split())
+        extent = np.ptp(to_points(each.ink), axis=0)
         np.testing.assert_allclose(extent, (20.0 * words + 10.0 * (words - 1), 20.0), rtol=1e-5)

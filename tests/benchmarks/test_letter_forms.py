@@ -77,6 +77,6 @@ def test_table_has_forms_and_constancy_when_hands_are_printed(capsys):
     assert "7       2      0.88      2: crossed 1, bare 1" in capsys.readouterr().out
 
 
-def test_network_is_refused_when_it_is_told_no_hand(checkpoints, capsys):
+def test_network_without_hand_vectors_is_refused(checkpoints, capsys):
     message = refused(capsys, "letter_forms", "-r", checkpoints["SynthesisNetwork"])
     assert "is told no hand: name a network that is, such as writer" in message

@@ -26,8 +26,8 @@ def lines(rate=75.0):
 
 def measured(inks):
     """Return each measure of lines of the texts, `(lines,)`."""
-    found = [measure(ink, text) for ink, text in zip(inks, TEXTS, strict=True)]
-    return {name: np.array([one[name] for one in found]) for name in MEASURES}
+    result = [measure(ink, text) for ink, text in zip(inks, TEXTS, strict=True)]
+    return {name: np.array([each[name] for each in result]) for name in MEASURES}
 
 
 LINES = lines()
@@ -57,9 +57,9 @@ def test_curvature_by_hand():
 def test_lifts_and_widths_by_hand():
     # Two words of two bars each and one of one; all upright, 10 high.
     bars = from_strokes([np.array([[x, 0], [x, 10]]) for x in (0, 4, 24, 28, 58)])
-    found = measure(bars, "ab cd e")
-    assert found["letter_width"] == pytest.approx(5.8 / 7) and found["lifts"] == 1.0
-    assert found["word_space"] == pytest.approx(2.5)
+    result = measure(bars, "ab cd e")
+    assert result["letter_width"] == pytest.approx(5.8 / 7) and result["lifts"] == 1.0
+    assert result["word_space"] == pytest.approx(2.5)
 
 
 def test_what_is_too_short_is_not_a_number():

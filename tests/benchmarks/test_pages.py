@@ -34,9 +34,9 @@ def test_what_is_measured_is_worked_by_hand():
     def read(inks):
         return [str(len(ink)) for ink in inks]
 
-    found = pages.measure_pages([page], read)
-    assert found["strokes"] == found["pages"] == 100
-    assert found["cer"] == found["given"] > 0
+    shares_of_all = pages.measure_pages([page], read)
+    assert shares_of_all["strokes"] == shares_of_all["pages"] == 100
+    assert shares_of_all["cer"] == shares_of_all["given"] > 0
     lost = page._replace(rows=[page.rows[0], [*page.rows[1], *page.rows[2]]], texts=["a", "b"])
     shares = pages.measure_pages([lost], read)
     assert shares["pages"] == 0

@@ -55,13 +55,13 @@ def network(arch, alphabet=ALPHABET, *, end_bias=None, **options):
     """Return an untrained network; `end_bias` is that of its end of the sequence."""
     torch.manual_seed(4)
     cls, arguments, _ = NETWORKS[arch]
-    made = cls(NORMALISATION, *([alphabet] if cls.needs_text else []), **(arguments | options))
+    model = cls(NORMALISATION, *([alphabet] if cls.needs_text else []), **(arguments | options))
     with torch.no_grad():
         if end_bias is not None:
-            made.output.bias[-1] = end_bias
+            model.output.bias[-1] = end_bias
         if arch in READERS:  # so that something is read
-            made.labels.bias[:-1] += 2.0
-    return made.eval()
+            model.labels.bias[:-1] += 2.0
+    return model.eval()
 
 
 def save(
@@ -77,11 +77,11 @@ def save(
 ):
     """Write a checkpoint of an untrained network, with `changes`; `options` are the network's."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = network(arch, alphabet, end_bias=end_bias, **options)
+    model = network(arch, alphabet, end_bias=end_bias, **options)
     content = {
         "config": config_of(arch, name or path.parent.name, dataset, **options),
-        "state_dict": made.state_dict(),
-        "alphabet": alphabet.characters if made.needs_text else None,
+        "state_dict": model.state_dict(),
+        "alphabet": alphabet.characters if model.needs_text else None,
         "normalisation": NORMALISATION.to_dict(),
         "metrics": {},
         "dataset": {"canonical": None, "quantisation_step": None},

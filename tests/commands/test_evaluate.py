@@ -25,7 +25,7 @@ def change_what_is_loaded(monkeypatch, change):
     monkeypatch.setattr(EmbeddedDataset, "load", changed)
 
 
-def found_in(folder):
+def scores_in(folder):
     """Return what the one evaluation in a folder found."""
     (path,) = folder.glob("*.json")
     return json.loads(path.read_text())
@@ -37,7 +37,7 @@ def test_several_are_scored_and_what_is_of_a_run_stays_in_its_folder(tmp_path, m
     other = save(Path("plain.pth"), "CTCNetwork", "plain")
     use("evaluate", "-r", path, other, "test")
     table = [line.split() for line in capsys.readouterr().out.splitlines()[-3:]]
-    mine, others = found_in(path.parent / "evaluations"), found_in(Path("saved/figures"))
+    mine, others = scores_in(path.parent / "evaluations"), scores_in(Path("saved/figures"))
     assert table == [
         ["checkpoint", "split", "log_loss", "cer"],
         [str(path), "test", f"{mine['log_loss']:.4f}"],
@@ -53,24 +53,24 @@ def test_points_on_a_grid_are_scored_in_canonical_units(
 ):
     units = {"canonical": (41.95, 37.12), "quantisation_step": 20.0}
     change_what_is_loaded(monkeypatch, lambda loaded: replace(loaded, **units))
-    found = []
+    scores_by_seed = []
     for seed in (1, 2):
         evaluate(unconditional, tmp_path / str(seed), "test", "--seed", seed)
-        found.append(found_in(tmp_path / str(seed)))
-    assert found[0]["split"] == "test" and "41.95 and 37.12" in found[0]["unit"]
+        scores_by_seed.append(scores_in(tmp_path / str(seed)))
+    assert scores_by_seed[0]["split"] == "test" and "41.95 and 37.12" in scores_by_seed[0]["unit"]
     assert "41.95 and 37.12" in capsys.readouterr().out
     loaded = load(unconditional, "cpu")
     split = data_of(loaded, "test").loader("test")
     expected = library.evaluate(loaded.model, split, seed=2, **units)
-    assert {name: found[1][name] for name in expected} == pytest.approx(expected)
-    assert found[0]["log_loss"] == found[1]["log_loss"]
-    assert found[0]["log_loss_dequantised"] != found[1]["log_loss_dequantised"]
+    assert {name: scores_by_seed[1][name] for name in expected} == pytest.approx(expected)
+    assert scores_by_seed[0]["log_loss"] == scores_by_seed[1]["log_loss"]
+    assert scores_by_seed[0]["log_loss_dequantised"] != scores_by_seed[1]["log_loss_dequantised"]
 
 
 def test_overrides_reach_the_data_and_the_network_stays_that_of_the_file(unconditional, tmp_path):
     key = "data_loader.args.dataset.args"
     evaluate(unconditional, tmp_path, "-o", f"{key}.valid_size=2")
-    assert found_in(tmp_path)["sequences"] == 2
+    assert scores_in(tmp_path)["sequences"] == 2
     with pytest.raises(UserError, match=r"arch\.args\.min_scale: the checkpoint fixes the arch"):
         evaluate(unconditional, tmp_path, "-o", "arch.args.min_scale=3.5")
     with pytest.raises(UserError, match=r"valid_sise.*valid_size"):
@@ -88,7 +88,7 @@ def test_overrides_reach_the_data_and_the_network_stays_that_of_the_file(uncondi
 def test_scores_are_saved_and_printed_with_their_units(tmp_path, capsys, arch, options):
     path = save(tmp_path / "c.pth", arch, **options)
     evaluate(path, tmp_path)
-    printed, scores = capsys.readouterr().out, found_in(tmp_path)
+    printed, scores = capsys.readouterr().out, scores_in(tmp_path)
     loaded = load(path, "cpu")
     expected = library.evaluate(loaded.model, data_of(loaded, "valid").loader("valid"))
     assert {name: scores[name] for name in expected} == pytest.approx(expected)
@@ -104,7 +104,7 @@ def test_scores_are_saved_and_printed_with_their_units(tmp_path, capsys, arch, o
 @pytest.mark.parametrize("arch", READERS)
 def test_an_evaluation_gives_rates_and_a_page(checkpoints, data, tmp_path, capsys, arch):
     evaluate(checkpoints[arch], tmp_path, "test")
-    metrics = found_in(tmp_path)
+    metrics = scores_in(tmp_path)
     samples, model = data.split("test"), load(checkpoints[arch]).model
     read = [model.read([sample.ink]).hypotheses[0] for sample in samples]
     expected = rates(zip([sample.text for sample in samples], read, strict=True))
@@ -120,7 +120,7 @@ def test_beam_and_language_model_are_reported_apart(checkpoints, tmp_path, capsy
     text.write_text("zzz zzz\nzz zzzz\n", encoding="utf-8")
     words = ("--beam", 3, "--language-model", text, "--language-weight", 30)
     evaluate(checkpoints[arch], tmp_path, "test", *words)
-    metrics = found_in(tmp_path)
+    metrics = scores_in(tmp_path)
     printed = capsys.readouterr().out
     assert re.search(r"greedy +cer", printed) and re.search(r"language_model +cer", printed)
     assert metrics["language_model"]["cer"] != metrics["cer"]
@@ -135,7 +135,7 @@ def test_lines_without_a_text_are_not_scored(checkpoints, tmp_path, capsys, monk
     change_what_is_loaded(monkeypatch, without_a_text)
     evaluate(checkpoints["CTCNetwork"], tmp_path, "test")
     assert "no text: 1 of 3 lines" in capsys.readouterr().out
-    assert found_in(tmp_path)["sequences"] == 2
+    assert scores_in(tmp_path)["sequences"] == 2
 
 
 def test_what_is_for_readers_is_not_for_writers(conditional, tmp_path):
@@ -153,7 +153,7 @@ def test_data_says_where_the_dataset_lies_whatever_it_is_within(tmp_path):
     for name, dataset in (("plain", lines), ("shaped", shaped), ("mixed", mixed)):
         path = save(tmp_path / f"{name}.pth", name=name, dataset=dataset)
         evaluate(path, tmp_path / name, "--data", tmp_path / "here")
-        assert found_in(tmp_path / name)["sequences"] == 6
+        assert scores_in(tmp_path / name)["sequences"] == 6
         with pytest.raises(UserError, match="nowhere"):
             evaluate(path, tmp_path / name)
 

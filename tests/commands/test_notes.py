@@ -66,8 +66,8 @@ def test_a_diary_is_read_saved_searched_and_corrected(tmp_path, cache, capsys):
     capsys.readouterr()
 
     use("notes", tmp_path / "notes", "--search", "quick brown")
-    found = capsys.readouterr().out.splitlines()[-1].split("\t")
-    assert found[:2] == ["diary.xopp", "1:1:2"] and 0 < float(found[2]) < 1
+    hit = capsys.readouterr().out.splitlines()[-1].split("\t")
+    assert hit[:2] == ["diary.xopp", "1:1:2"] and 0 < float(hit[2]) < 1
     use("notes", diary, "--search", "quack")
     said = capsys.readouterr()
     assert said.out.startswith("diary.xopp\t1:1:2\tperhaps\t") and "no row has 'quack'" in said.err

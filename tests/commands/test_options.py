@@ -67,9 +67,9 @@ def test_former_options_of_a_page_say_by_what_they_are_replaced(capsys):
 
 def test_all_faults_of_settings_are_named_at_once():
     words = ("--set", "size=0", "--set", "colourr=red", "--slant", "99", "--set", "size=3")
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         experiments.main(["page", "--text", "a", *words])
-    assert str(told.value).split("\n  ") == [
+    assert str(error.value).split("\n  ") == [
         "the command line: 3 faults",
         "--set size: '0': a number from 0.3 to 100 is accepted",
         "--set colourr: no key 'colourr'; did you mean colour?",
@@ -109,10 +109,10 @@ def test_all_faults_of_settings_are_named_at_once():
 )
 def test_wrong_options_are_refused(words, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         experiments.main(words)
-    assert message in str(told.value)
-    assert str(told.value).count("\n") <= 1 and len(str(told.value)) < 1000
+    assert message in str(error.value)
+    assert str(error.value).count("\n") <= 1 and len(str(error.value)) < 1000
     assert not names(tmp_path)
 
 

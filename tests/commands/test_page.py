@@ -64,7 +64,7 @@ def test_the_advice_of_a_page_is_a_command_that_writes_its_doubtful_words_again(
     assert experiments.main(words[2:]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == advice  # An untrained reader has doubts.
     assert output.read_bytes() == (tmp_path / "first.svg").read_bytes()
-    assert experiments.main(["1:1:1" if one == "doubtful" else one for one in words[2:]]) == 0
+    assert experiments.main(["1:1:1" if each == "doubtful" else each for each in words[2:]]) == 0
     assert output.read_bytes() != (tmp_path / "first.svg").read_bytes()
 
 
@@ -104,9 +104,9 @@ def test_front_matter_says_how_what_follows_is_written(networks, tmp_path):
     assert max(stroke[:, 0].max() for stroke in first.strokes) == pytest.approx(4000, abs=0.01)
     for row, before, shift in ((second, rows[0][1], 9.0), (third, rows[0][2], 0.0)):
         assert row.pen == before.pen
-        for one, other in zip(row.strokes, before.strokes, strict=True):
-            np.testing.assert_allclose(one, other + np.array([shift, 0.0]), atol=0.01)
-    assert [one["text"] for one in reports[1]] == ["ab", "ba ab", "b a"]
+        for each, other in zip(row.strokes, before.strokes, strict=True):
+            np.testing.assert_allclose(each, other + np.array([shift, 0.0]), atol=0.01)
+    assert [each["text"] for each in reports[1]] == ["ab", "ba ab", "b a"]
     assert reports[0][1:] == reports[1][1:]
 
 
@@ -173,8 +173,8 @@ def test_lists_columns_and_verses_hang(tmp_path):
     file, output = text_file(tmp_path, text), tmp_path / "a.json"
     write_page({"-r": "writer"}, file, "--output", output, "--paper", "60x200", "--margins", 10)
     rows = {row.text: row.strokes for row in rows_of(output)}
-    left = {text: np.sort([one[:, 0].min() for one in ink]) for text, ink in rows.items()}
-    right = {text: max(one[:, 0].max() for one in ink) for text, ink in rows.items()}
+    left = {text: np.sort([each[:, 0].min() for each in ink]) for text, ink in rows.items()}
+    right = {text: max(each[:, 0].max() for each in ink) for text, ink in rows.items()}
     assert [*rows] == [
         "- a long row", "of words", "- b", "9. c", "10. on", "ab cd ef", "ab ab g h",
         "verse", "a verse", "wider", "rows", "ab ab ab ab", "no columns",

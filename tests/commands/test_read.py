@@ -78,10 +78,10 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
     words = ["x", "--beam", "2", "--language-model", str(path)]
     arguments = parser_of("read")[1].parse(words)
     chosen = search_options.options_of(arguments)
-    found = chosen.search(loaded).language_model
+    model = chosen.search(loaded).language_model
     same = CharacterLanguageModel(["caf and cafe"], ALPHABET)
     for context in ((), (0,), (1, 2)):
-        assert (found.log_probs(context) == same.log_probs(context)).all()
+        assert (model.log_probs(context) == same.log_probs(context)).all()
     assert "unknown to the network: 'é'" in capsys.readouterr().out
     path.write_text("é\nß é\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"text\.txt: it contains no text of characters"):

@@ -17,7 +17,7 @@ from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
 
 
-def made(run_id, seed, lr, losses, state=None):
+def make_run(run_id, seed, lr, losses, state=None):
     """Make the folder of a run; it is held unless it is said how it ended.
 
     Of the seed 1 the config says nothing, as where a trainer of one's own had it from its base.
@@ -38,10 +38,10 @@ def made(run_id, seed, lr, losses, state=None):
 def running(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for seed, losses in enumerate([(5.0, 3.0, 4.0), (4.5, 3.5, 3.0), (9.0, 8.0, 7.0)], 1):
-        made(f"s{seed}", seed, 0.1, losses, "finished")
-    made("other", 1, 0.2, ("nan", 1.5), "failed")
-    made("killed", 1, 0.3, ()).release()
-    run = made("now", 1, 0.4, (2.5,))
+        make_run(f"s{seed}", seed, 0.1, losses, "finished")
+    make_run("other", 1, 0.2, ("nan", 1.5), "failed")
+    make_run("killed", 1, 0.3, ()).release()
+    run = make_run("now", 1, 0.4, (2.5,))
     (folder := run.models / "evaluations").mkdir()
     record = {"split": "test", "checkpoint": "x/best.pth", "options": {}}
     (folder / "a.json").write_text(json.dumps(record | {"cer": 0.25, "beam": {"cer": 0.2}}))

@@ -49,7 +49,7 @@ def begun(*words):
     return resolve_start(train_options.parse([*words]))
 
 
-def test_a_command_line_begins_in_one_of_six_ways(trained):
+def test_a_command_line_begins_in_six_ways(trained):
     config, tuned = ["-c", "config.json"], ["-c", "config.json", "-r", str(RUN)]
     again = ["--run-id", "a", "--start-or-resume"]
     ways = [
@@ -137,7 +137,7 @@ def test_a_run_does_not_go_on_with_other_ink_under_the_same_names(trained):
     loaded = start.plan.build("data_loader").dataset.load()
     start.check_data(loaded, new_data=False)
     other = {
-        split: [replace(one, ink=-3 * one.ink) for one in samples]
+        split: [replace(each, ink=-3 * each.ink) for each in samples]
         for split, samples in loaded.samples.items()
     }
     with pytest.raises(DataError, match="ink or another order in train, valid, test"):
@@ -153,16 +153,16 @@ def test_weights_that_do_not_fit_are_explained_by_the_arguments_that_differ():
     other = {"type": "SynthesisNetwork", "args": {}}
     named = ["hidden_size is 24 in the file, 400 in the config", "num_layers is 2 in the file, 3"]
     kinds = ['type is "PredictionNetwork" in the file, "SynthesisNetwork" in the config']
-    for stored, arch, told in (
+    for stored, arch, expected in (
         (before, same, named),
         (before, other, kinds),
         (before, before, []),
         (7, same, []),
     ):
         network = plan_of(changed(CONFIG, {"arch": arch}), "c.json")["arch"]
-        found = sorted(differing_arguments(stored, network))
-        assert len(found) == len(told)
-        assert all(map(str.startswith, found, told))
+        reasons = sorted(differing_arguments(stored, network))
+        assert len(reasons) == len(expected)
+        assert all(map(str.startswith, reasons, expected))
 
 
 class Mine(OwnInk):
@@ -221,7 +221,7 @@ def test_who_only_looks_holds_nothing(trained, capsys):
     assert "characters" in capsys.readouterr().out and not checkpoints(MODELS / "killed")
 
 
-def test_a_run_of_a_sweep_that_is_in_use_leaves_the_others_to_be_made(trained, capsys):
+def test_a_run_of_a_sweep_that_is_in_use_leaves_the_others_to_train(trained, capsys):
     words = ["-c", "config.json", "-d", "cpu", "--sweep", "trainer.args.seed=4,5"]
     shutil.copytree(RUN, MODELS / "seed-4")
     holder = RunFolder("tiny", "seed-4")

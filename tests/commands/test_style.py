@@ -99,7 +99,7 @@ def test_bad_options_are_refused(place, words, message):
     assert not (place / "styles").exists()
 
 
-def test_a_network_that_is_told_hands_is_told_that_of_a_style(place):
+def test_a_network_with_hand_vectors_writes_by_that_of_a_style(place):
     make("mine")
     values = json.loads((place / "styles/mine.json").read_text())
     values["hand"] = [-number for number in values["hand"]]

@@ -123,12 +123,12 @@ def test_idle_connections_keep_nobody_from_the_page(serve, monkeypatch):
         connection.close()
 
 
-def test_a_port_that_is_taken_is_one_error(folder, monkeypatch):
+def test_a_port_that_is_taken_is_an_error(folder, monkeypatch):
     monkeypatch.setattr(web, "NETWORKS", [])
-    with web._listen(0, {}) as server, pytest.raises(UserError) as told:
+    with web._listen(0, {}) as server, pytest.raises(UserError) as error:
         experiments.main(["web", "--port", str(server.server_port)])
-    assert str(told.value).startswith(f"--port {server.server_port}: cannot be served (")
-    assert str(told.value).endswith("choose another one with --port)")
+    assert str(error.value).startswith(f"--port {server.server_port}: cannot be served (")
+    assert str(error.value).endswith("choose another one with --port)")
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_a_page_whose_networks_are_there_starts_without_torch(tmp_path):
 
 
 @pytest.mark.slow
-def test_networks_that_are_missing_are_made_once(start, folder, capsys):
+def test_networks_that_are_missing_are_computed_once(start, folder, capsys):
     shutil.rmtree(folder / "networks")
     assert b"non-commercial" in start()["/networks/writer.bin"]
     said = capsys.readouterr().out

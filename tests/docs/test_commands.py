@@ -16,15 +16,15 @@ def commands(page):
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
     # A style that is there once a hand has been learned.
     text = text.replace("saved/models/own_hand/RUN_ID/hand.json", "flowing")
-    found = []
+    result = []
     for language, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for line in re.finditer(r"^.*?\b(experiments|train)\.py\b", block, re.MULTILINE):
             words = shlex.shlex(block[line.end() :], posix=True, punctuation_chars="\n|&;>()")
             words.whitespace, words.whitespace_split, words.commenters = " \t", True, ""
             words = [*takewhile(lambda word: word[0] not in "\n|&;>()#", words)]
             if not language and "..." not in words:
-                found.append((line[1], words))
-    return found
+                result.append((line[1], words))
+    return result
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -63,8 +63,8 @@ def test_the_page_s_file_does_all_that_its_commands_say(workplace):
     assert [{k: str(v) for k, v in row.items()} for row in tracked] == read_rows(
         run / "metrics.csv"
     )
-    (found,) = (run / "evaluations").glob("*.json")
-    logged = {f"valid_{name}": value for name, value in json.loads(found.read_text()).items()}
+    (evaluation,) = (run / "evaluations").glob("*.json")
+    logged = {f"valid_{name}": value for name, value in json.loads(evaluation.read_text()).items()}
     for name in ("jumps_first", "jumps_first_per_point", "pen_accuracy", "pace"):
         assert logged[f"valid_{name}"] == pytest.approx(checkpoint["metrics"][f"valid_{name}"])
     assert (run / "my_parts.py").read_text() == Path("my_parts.py").read_text()

@@ -19,8 +19,8 @@ def words(page):
 
 def links(page):
     """Return what a page links to: files, and the heading within them if one is named."""
-    found = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", words(page))
-    return [((page.parent / path).resolve() if path else page, place) for path, place in found]
+    result = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", words(page))
+    return [((page.parent / path).resolve() if path else page, place) for path, place in result]
 
 
 def anchors(page):

@@ -18,7 +18,7 @@ def test_every_example_runs_in_another_folder(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     script = "\n".join(blocks).replace("/path/to/online-handwriting", str(ROOT))
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
-    environment = {name: one for name, one in os.environ.items() if name != "PYTHONPATH"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         [sys.executable, "script.py"],
         cwd=tmp_path,
@@ -28,5 +28,5 @@ def test_every_example_runs_in_another_folder(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("True\nHello\nhello.inkml Hello\n"), done.stdout
-    made = {path.name for path in Path(tmp_path).iterdir()}
-    assert {"letter.pdf", "card.png", "hello.svg", "hello.inkml"} <= made
+    names = {path.name for path in Path(tmp_path).iterdir()}
+    assert {"letter.pdf", "card.png", "hello.svg", "hello.inkml"} <= names

@@ -45,30 +45,32 @@ def test_words_that_are_misread_are_written_again_without_the_others(hand):
 
 
 def test_a_hand_is_measured_once_and_what_is_left_is_scaled_behind_the_primer(hand, monkeypatch):
-    found, measured = Calibration((1.01, 1.0), (1.2, 0.9)), []
-    monkeypatch.setattr("handwriting.hands.calibrated", lambda *how: measured.append(how) or found)
-    one = hand()
-    lines = [*one.write_texts(["ab"], [5]), *one.write_texts(["ab"], [5])]
-    replace(one, slant=3.0).write_texts(["ab"], [5])
-    assert len(measured) == 1 and measured[0][1][1] == "abc"
-    sampling = Sampling(stretch=found.stretch)
-    plain = one.writer.write("ab", sampling, seed=5, primer=one.primer)
+    calibration = Calibration((1.01, 1.0), (1.2, 0.9))
+    measure = mock.Mock(return_value=calibration)
+    monkeypatch.setattr("handwriting.hands.calibrated", measure)
+    usual = hand()
+    lines = [*usual.write_texts(["ab"], [5]), *usual.write_texts(["ab"], [5])]
+    replace(usual, slant=3.0).write_texts(["ab"], [5])
+    measure.assert_called_once()
+    assert measure.call_args.args[1][1] == "abc"
+    sampling = Sampling(stretch=calibration.stretch)
+    plain = usual.writer.write("ab", sampling, seed=5, primer=usual.primer)
     for line in lines:
         start = plain.primed
         np.testing.assert_array_equal(line.ink[:start], plain.ink[:start])
         np.testing.assert_allclose(
-            line.ink[start:, :2], plain.ink[start:, :2] * found.residual, rtol=1e-5
+            line.ink[start:, :2], plain.ink[start:, :2] * calibration.residual, rtol=1e-5
         )
         np.testing.assert_array_equal(line.ink[:, 2], plain.ink[:, 2])
 
 
 @pytest.mark.parametrize("sampling", [Sampling(0.0), Sampling(stretch=(1.0, 1.0))])
 def test_without_a_bias_or_with_a_stretch_of_its_own_a_hand_is_not_measured(hand, sampling):
-    one = hand(sampling=sampling)
-    assert one.calibration is None
-    (line,) = one.write_texts(["ab"], [5])
+    usual = hand(sampling=sampling)
+    assert usual.calibration is None
+    (line,) = usual.write_texts(["ab"], [5])
     np.testing.assert_array_equal(
-        line.ink, one.writer.write("ab", sampling, seed=5, primer=one.primer).ink
+        line.ink, usual.writer.write("ab", sampling, seed=5, primer=usual.primer).ink
     )
 
 
@@ -114,11 +116,11 @@ def sample(writer):
 
 def test_the_stretch_makes_up_for_what_lines_lack_as_far_as_it_may(sample):
     writer = Shrinking(sample, (0.5, 0.9), (12.0, 8.0))
-    found = calibrated(writer, (sample, TEXT), Sampling(0.5))
-    grown = writer.shrunk * np.array(found.stretch) ** writer.powers
-    assert found.stretch[0] == pytest.approx(STRETCH_BOUNDS[1])  # the rest is left to scale
-    np.testing.assert_allclose(grown * found.residual, 1.0, atol=0.05)
-    assert found.residual[1] == pytest.approx(1.0, abs=0.01)
+    calibration = calibrated(writer, (sample, TEXT), Sampling(0.5))
+    grown = writer.shrunk * np.array(calibration.stretch) ** writer.powers
+    assert calibration.stretch[0] == pytest.approx(STRETCH_BOUNDS[1])  # the rest is left to scale
+    np.testing.assert_allclose(grown * calibration.residual, 1.0, atol=0.05)
+    assert calibration.residual[1] == pytest.approx(1.0, abs=0.01)
     assert writer.stretches[0] == (1.005, 1.0)
     assert not any(writer.bars)
     calibrated(writer, (sample, TEXT), Sampling(0.5), progress=True)
@@ -131,13 +133,15 @@ def test_the_stretch_makes_up_for_what_lines_lack_as_far_as_it_may(sample):
 )
 def test_of_flat_ink_or_a_letter_no_size_is_taken(sample, points, text):
     primer = from_strokes([np.array(points)]), text
-    found = calibrated(Shrinking(sample, (0.5, 0.5), (12.0, 8.0)), primer, Sampling(0.5))
-    assert found == ((1.005, 1.0), (1.0, 1.0), None)
+    calibration = calibrated(Shrinking(sample, (0.5, 0.5), (12.0, 8.0)), primer, Sampling(0.5))
+    assert calibration == ((1.005, 1.0), (1.0, 1.0), None)
 
 
 def test_what_is_left_to_scale_is_bounded(sample):
-    found = calibrated(Shrinking(sample, (0.01, 90.0), (12.0, 8.0)), (sample, TEXT), Sampling(0.5))
-    np.testing.assert_allclose(found.residual, (2.0, 0.5))
+    calibration = calibrated(
+        Shrinking(sample, (0.01, 90.0), (12.0, 8.0)), (sample, TEXT), Sampling(0.5)
+    )
+    np.testing.assert_allclose(calibration.residual, (2.0, 0.5))
 
 
 def test_a_wide_hand_is_continued_as_wide(writer, sample):
@@ -147,10 +151,10 @@ def test_a_wide_hand_is_continued_as_wide(writer, sample):
     def size(stretch):
         hand = Hand(writer, primer, sampling=Sampling(bias=1.5, stretch=stretch))
         lines = hand.write_texts([TEXT] * 8, range(20, 28))
-        return np.median([np.ptp(bounds(one.written)[::2]) for one in lines])
+        return np.median([np.ptp(bounds(line.written)[::2]) for line in lines])
 
-    plain, made = size((1.0, 1.0)), size(None)
+    plain, measured = size((1.0, 1.0)), size(None)
     wanted = np.ptp(bounds(wide)[::2])
     assert plain < 0.9 * wanted
-    assert made == pytest.approx(wanted, rel=0.12)
+    assert measured == pytest.approx(wanted, rel=0.12)
     assert x_height(wide) == pytest.approx(x_height(sample))

@@ -33,9 +33,9 @@ def latent_seeds(writer):
     """Return the latent seeds since the last look, of which all were told the mood."""
     calls = [call.args[1] for call in writer.model.initial_state.call_args_list]
     writer.model.initial_state.reset_mock()
-    for told in calls:
-        np.testing.assert_allclose(told.extras["mood"], [[1.0, 0.1]] * len(told.seeds))
-    return {seed for told in calls for seed in told.seeds}
+    for given in calls:
+        np.testing.assert_allclose(given.extras["mood"], [[1.0, 0.1]] * len(given.seeds))
+    return {seed for given in calls for seed in given.seeds}
 
 
 @pytest.mark.parametrize(("options", "latent"), [({}, 0), ({"latent_seed": 7}, 7)])

@@ -62,7 +62,7 @@ def test_hits_are_those_of_the_search_of_every_row(index, query):
     assert not {hit[:3] for hit in hits} & {hit[:3] for hit in near}
 
 
-def test_what_was_read_is_found_in_more_rows_than_are_searched_in_their_frames(index, monkeypatch):
+def test_words_as_read_are_hits_in_more_rows_than_are_searched_in_their_frames(index, monkeypatch):
     monkeypatch.setattr("notes.index.MAX_ROWS", 1)
     files = files_of(index, *(page_of(spelt("rem", str(n)), spelt("est")) for n in range(5)))
     hits, _ = index.search(Query.of("Rem"), files)
@@ -83,10 +83,10 @@ def test_what_was_read_is_found_in_more_rows_than_are_searched_in_their_frames(i
         ("is in", ["1:3"], []),
     ],
 )
-def test_words_a_letter_off_are_near_and_parts_are_found(index, query, hits, near):
+def test_words_a_letter_off_are_near_and_parts_are_hits(index, query, hits, near):
     rows = spelt("old", "Vauxhal"), spelt("Vauxhaul", "Rd"), spelt("it", "is", "in")
-    found = index.search(Query.of(query), files_of(index, page_of(*rows)))
-    places = ([f"{hit.page_number}:{hit.row_number}" for hit in kind] for kind in found)
+    both = index.search(Query.of(query), files_of(index, page_of(*rows)))
+    places = ([f"{hit.page_number}:{hit.row_number}" for hit in kind] for kind in both)
     assert [*places] == [hits, near]
 
 
@@ -101,7 +101,7 @@ def test_a_phrase_with_another_word_is_no_hit(index):
     assert said[2] != "nautilus" and not index.search(Query.of(other), files)[0]
 
 
-def test_a_file_is_known_in_its_state_and_pages_that_it_lost_are_not_found(index):
+def test_a_file_is_known_in_its_state_and_pages_that_it_lost_are_no_hits(index):
     before, after = page_of(spelt("rem")), page_of(spelt("est"))
     files = files_of(index, before)
     path = files["0"]
@@ -128,7 +128,7 @@ def test_two_processes_add_to_an_index(tmp_path, index):
     assert Index(path).summary(files["1"], "1").words == 2
 
 
-def test_an_index_that_another_process_holds_is_made_anew_elsewhere(tmp_path, index, monkeypatch):
+def test_an_index_that_another_process_holds_is_built_anew_elsewhere(tmp_path, index, monkeypatch):
     monkeypatch.setattr("notes.index.TIMEOUT", 0.0)
     path = tmp_path / "index" / "a.sqlite"
     with sqlite3.connect(path) as other:

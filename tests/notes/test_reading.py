@@ -44,7 +44,7 @@ def test_words_have_their_place_on_the_page():
     reader = Words()
     text = read_page(InkPage(500, 500, strokes, typed=typed), reader)
     assert reader.lengths == [sum(map(len, part)) for part in (first, second)]
-    assert [one.text for one in text.rows] == ["a b", "two words", "more", "a b"]
+    assert [each.text for each in text.rows] == ["a b", "two words", "more", "a b"]
     assert text.left_out == {"highlighter": 1, "drawing": 1}
     upper, typed_row, _, lower = text.rows
     assert upper.strokes[0] == 1 and min(lower.strokes) > max(upper.strokes) + 1
@@ -70,14 +70,14 @@ class WideWords(Words):
         sizes = [np.ptp(to_points(ink), axis=0) for ink in inks]
         sure = [float((width > height) == self.is_sure_of_wide) for width, height in sizes]
         words = zip(super().read_words(inks, search), sure, strict=True)
-        return [[replace(word, probability=one) for word in row] for row, one in words]
+        return [[replace(word, probability=each) for word in row] for row, each in words]
 
 
 @pytest.mark.parametrize(("is_sure_of_wide", "turn"), [(True, 1), (False, 0)])
 def test_a_page_on_its_side_is_turned_where_the_reader_is_then_surer(is_sure_of_wide, turn):
     strokes, reader = turned([*row(0), *row(35), *row(70)], 90), WideWords(is_sure_of_wide)
     text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), reader)
-    assert {one.turn for one in text.rows} == {turn}
+    assert {each.turn for each in text.rows} == {turn}
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_rows_with_numbers_are_a_list_where_there_are_two():
     words = [PageWord(text, (0, 0, 1, 1)) for text in ("1.", "2)", "3.x", "1984.", "x")]
     rows = [PageRow((word, words[-1])) for word in words]
     listed = with_numbers(rows)
-    assert [one.mark for one in listed] == ["1.", "1.", "1.", "", ""]
-    assert [one.text for one in listed[1:3]] == ["2) x", "3. x x"]
-    assert [one.mark for one in with_numbers(rows[2:])] == ["", "", ""]
+    assert [each.mark for each in listed] == ["1.", "1.", "1.", "", ""]
+    assert [each.text for each in listed[1:3]] == ["2) x", "3. x x"]
+    assert [each.mark for each in with_numbers(rows[2:])] == ["", "", ""]
 
 
 def test_confidence_grows_with_the_probability_and_is_never_a_persons():

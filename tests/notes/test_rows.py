@@ -41,7 +41,7 @@ def row(y, words=(4, 3, 5, 4), x=0.0, slope=0.0):
 
 def page(*rows):
     """The strokes of rows, and the numbers of each."""
-    parts = [part for one in rows for part in one]
+    parts = [part for each in rows for part in each]
     ends = np.cumsum([0, *map(len, rows)])
     return parts, [[*range(a, b)] for a, b in pairwise(ends)]
 
@@ -52,7 +52,7 @@ def turned(parts, degrees):
     return [part @ turn for part in parts]
 
 
-def found(parts):
+def rows_of(parts):
     return find_rows(parts)[0]
 
 
@@ -60,58 +60,58 @@ def found(parts):
 @pytest.mark.parametrize("unit", [0.01, 1, 300])
 def test_rows_of_a_page_turned_and_of_any_unit(degrees, unit):
     parts, rows = page(*(row(y, 3 * (4, 3, 5, 4)) for y in (0, 30, 60, 90)))
-    assert found([unit * part for part in turned(parts, degrees)]) == rows
+    assert rows_of([unit * part for part in turned(parts, degrees)]) == rows
 
 
 def test_rows_in_another_order_of_writing_are_read_from_top_to_bottom():
     parts, rows = page(row(0), row(35), row(70))
     order = [*rows[2], *rows[0], *rows[1]]
-    expected = [[order.index(number) for number in one] for one in rows]
-    assert found([parts[number] for number in order]) == expected
+    expected = [[order.index(number) for number in each] for each in rows]
+    assert rows_of([parts[number] for number in order]) == expected
 
 
 def test_dots_at_the_end_of_the_page_go_behind_their_letters():
     parts, rows = page(row(0), row(35), row(70))
     late = [n for n, part in enumerate(parts) if len(part) == 2]
     order = [n for n in range(len(parts)) if n not in late] + late
-    read = found([parts[number] for number in order])
-    assert [[order[number] for number in one] for one in read] == rows
+    read = rows_of([parts[number] for number in order])
+    assert [[order[number] for number in each] for each in read] == rows
 
 
 def test_a_word_that_was_added_goes_to_its_place():
     parts, rows = page(row(0), row(35), row(70))
     late = rows[1][5:8]
     order = [n for n in range(len(parts)) if n not in late] + late
-    read = found([parts[number] for number in order])
-    assert [[order[number] for number in one] for one in read] == rows
+    read = rows_of([parts[number] for number in order])
+    assert [[order[number] for number in each] for each in read] == rows
 
 
 @pytest.mark.parametrize("degrees", [0, 15])
-def test_columns_are_read_one_after_the_other(degrees):
+def test_columns_are_read_from_left_to_right(degrees):
     height = [0, 35, 70, 105, 140]
     parts, rows = page(*(row(y) for y in height), *(row(y, x=190) for y in height))
-    assert found(turned(parts, degrees)) == rows
+    assert rows_of(turned(parts, degrees)) == rows
 
 
 def test_rows_with_a_wide_gap_are_no_columns():
     """The pen crosses the gap twice a row, as in a table."""
     parts, rows = page(*(row(y, (3,)) + row(y, (3,), x=80) for y in (0, 35, 70, 105)))
-    assert found(parts) == rows
+    assert rows_of(parts) == rows
 
 
 def test_a_note_in_the_margin_is_read_last():
     parts, rows = page(row(0), row(35), row(70), row(38, (2,), x=190))
-    assert found(parts) == rows
+    assert rows_of(parts) == rows
 
 
-def test_a_single_row_is_one_even_with_a_gap():
+def test_a_single_row_stays_whole_with_a_gap():
     parts, rows = page(row(0, (3, 4)) + row(0, (4, 3), x=160))
-    assert found(parts) == rows
+    assert rows_of(parts) == rows
 
 
 def test_a_short_last_row_is_a_row():
     parts, rows = page(row(0), row(35), row(70, (1,)))
-    assert found(parts) == rows
+    assert rows_of(parts) == rows
 
 
 def test_a_drawing_beside_the_text_is_in_no_row():
@@ -142,16 +142,16 @@ def test_lines_under_words_and_through_them(above, kind):
 
 def test_pages_of_little_ink():
     assert find_rows([]) == ([], {})
-    assert found([np.zeros((1, 2))]) == [[0]]
-    assert found([np.zeros((1, 2)), np.array([(50.0, 0.0)])]) == [[0, 1]]
+    assert rows_of([np.zeros((1, 2))]) == [[0]]
+    assert rows_of([np.zeros((1, 2)), np.array([(50.0, 0.0)])]) == [[0, 1]]
 
 
 def test_halves_of_a_row_written_the_wrong_way_round_are_put_right():
     parts, rows = page(row(0), row(35, (4, 4)), row(70))
     half = len(rows[1]) // 2
     order = [*rows[1][half:], *rows[0], *rows[2], *rows[1][:half]]
-    read = found([parts[number] for number in order])
-    assert [[order[number] for number in one] for one in read] == rows
+    read = rows_of([parts[number] for number in order])
+    assert [[order[number] for number in each] for each in read] == rows
 
 
 LINE = np.linspace((0, 0), (0, 400), 200_000)
@@ -165,11 +165,11 @@ HOSTILE = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_rows_are_found_in_time_however_strokes_lie(kind):
+def test_rows_take_little_time_however_strokes_lie(kind):
     begin = time.process_time()
     rows, kinds = find_rows(HOSTILE[kind])
     assert time.process_time() - begin < 20.0
-    assert sorted([n for one in rows for n in one] + [*kinds]) == [*range(len(HOSTILE[kind]))]
+    assert sorted([n for each in rows for n in each] + [*kinds]) == [*range(len(HOSTILE[kind]))]
 
 
 def test_no_stroke_is_lost():
@@ -178,6 +178,6 @@ def test_no_stroke_is_lost():
         parts, _ = page(*(row(y) for y in np.cumsum(generator.uniform(8, 40, 5))))
         parts = [parts[n] for n in generator.permutation(len(parts))]
         rows, kinds = find_rows(parts)
-        numbers = [n for one in rows for n in one] + [*kinds]
+        numbers = [n for each in rows for n in each] + [*kinds]
         assert sorted(numbers) == [*range(len(parts))]
         assert len(strokes(from_strokes(parts))) == len(parts)

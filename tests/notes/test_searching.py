@@ -30,7 +30,7 @@ def word(text, *doubts, confidence=0.9):
     return PageWord(text, (0, 0, 1, 1), confidence, (), kept)
 
 
-def found(query, *words):
+def places_of(query, *words):
     note = Note("", [((), PageText((PageRow(words, (0,), "a"), PageRow(words[-1:], (1,), "b"))))])
     return [(hit.row_number, hit.word_number) for hit in search(query, note)]
 
@@ -56,21 +56,21 @@ KEY = (word("I"), word("take,"), word("ramor", (4, "e", 0.5), confidence=0.3))
         ("-----", []),
     ],
 )
-def test_words_are_found_as_they_were_read_and_as_they_may_be(query, places):
-    assert found(query, *KEY) == places
+def test_words_are_hits_as_they_were_read_and_as_they_may_be(query, places):
+    assert places_of(query, *KEY) == places
 
 
-def test_words_that_were_read_as_one_or_with_a_blank_too_many_are_found():
-    assert found("memory", word("me"), word("mory")) == []
+def test_words_that_were_read_without_their_blank_or_with_another_are_hits():
+    assert places_of("memory", word("me"), word("mory")) == []
     divided = word("me", (2, "", 0.3)), word("mory")
-    assert found("memory", *divided) == [(1, 1)]
+    assert places_of("memory", *divided) == [(1, 1)]
     joined = word("I-tamory", (1, " ", 0.2))
-    assert found("tamory", joined) == [(1, 1), (2, 1)]
+    assert places_of("tamory", joined) == [(1, 1), (2, 1)]
 
 
 def test_a_word_that_a_person_corrected_is_what_they_said():
     corrected = PageWord("Kymera", (0, 0, 1, 1))
-    assert found("kymera", word("I"), corrected) == [(1, 2), (2, 1)]
+    assert places_of("kymera", word("I"), corrected) == [(1, 2), (2, 1)]
 
 
 def best_path(log_probs, query):

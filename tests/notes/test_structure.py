@@ -24,12 +24,12 @@ def box(x, y, side=1.5):
     return line((x, y), (x, y + side), (x + side, y + side), (x + side, y), (x, y))
 
 
-def found(strokes):
+def structure_of(strokes):
     return find_structure(strokes, np.zeros(len(strokes), int))
 
 
 def marks(strokes):
-    return [row.mark for row in found(strokes)[0]]
+    return [row.mark for row in structure_of(strokes)[0]]
 
 
 WORD = row(0, (4, 4, 4))  # words from x = 0 to 3, 4 to 7 and 8 to 11 x-heights
@@ -46,16 +46,16 @@ CROSSINGS = {
 @pytest.mark.parametrize("way", CROSSINGS)
 def test_a_word_is_crossed_out_in_any_way(way):
     strokes = [*WORD, *CROSSINGS[way]]
-    rows, kinds = found(strokes)
+    rows, kinds = structure_of(strokes)
     word = {n for n, part in enumerate(WORD) if 3.9 < part[:, 0].mean() / X_HEIGHT < 7.2}
     assert {n for n in kinds if n < len(WORD)} == word
     assert {*kinds.values()} == {CROSSED_OUT}
-    assert [{*one.strokes} for one in rows] == [{*range(len(WORD))} - word]
+    assert [{*each.strokes} for each in rows] == [{*range(len(WORD))} - word]
 
 
 def test_a_bar_above_letters_crosses_nothing_out():
     strokes = [*WORD, line((4, -1.7), (7, -1.7))]
-    assert found(strokes)[1] == {}
+    assert structure_of(strokes)[1] == {}
 
 
 ITEMS = {
@@ -70,8 +70,8 @@ def test_items_of_a_list_lose_their_drawn_mark(mark):
     strokes = []
     for y in (0, 35, 70):
         strokes += [*(part + np.array([0.0, y]) for part in ITEMS[mark]), *row(y)]
-    rows, kinds = found(strokes)
-    assert [one.mark for one in rows] == 3 * [mark]
+    rows, kinds = structure_of(strokes)
+    assert [each.mark for each in rows] == 3 * [mark]
     assert {*kinds.values()} == {LIST_MARK} and len(kinds) == 3 * len(ITEMS[mark])
 
 
@@ -91,9 +91,9 @@ def test_a_ruled_table_has_cells_in_rows_and_columns():
     places = (0, 0), (0, 90), (40, 0), (40, 90)
     cells = [row(y, (2, 2), x=x) for y, x in places]
     strokes, numbers = page(row(-60), *cells, row(120))
-    rows, kinds = found([*strokes, *rules])
-    assert [one.strokes for one in rows] == numbers
-    assert [one.mark for one in rows] == ["", "|", "||", "|", "||", ""]
+    rows, kinds = structure_of([*strokes, *rules])
+    assert [each.strokes for each in rows] == numbers
+    assert [each.mark for each in rows] == ["", "|", "||", "|", "||", ""]
     assert kinds == dict.fromkeys(range(len(strokes), len(strokes) + 6), RULE)
 
 
@@ -108,22 +108,22 @@ DRAWN = {
 def test_what_is_drawn_beside_words_is_in_no_row(what):
     drawn, kind = DRAWN[what]
     strokes, numbers = page(row(0), row(35))
-    rows, kinds = found([*strokes, *drawn])
-    assert [one.strokes for one in rows] == numbers
+    rows, kinds = structure_of([*strokes, *drawn])
+    assert [each.strokes for each in rows] == numbers
     assert kinds == dict.fromkeys(range(len(strokes), len(strokes) + len(drawn)), kind)
 
 
 def test_words_in_a_drawing_are_its_labels():
     strokes, numbers = page(row(0), row(35))
     frame = line((0, 6), (0, 16), (14, 16), (14, 6), (0, 6))
-    rows, kinds = found([*strokes, frame, *row(110, (2, 2), x=30)])
-    assert [one.strokes for one in rows] == numbers
+    rows, kinds = structure_of([*strokes, frame, *row(110, (2, 2), x=30)])
+    assert [each.strokes for each in rows] == numbers
     assert {*kinds.values()} == {DRAWING, LABEL}
 
 
 def test_a_tall_letter_is_no_drawing():
     tall = line((-0.6, -6), (-0.6, 0.5))
-    rows, kinds = found([tall, *row(0), *row(60)])
+    rows, kinds = structure_of([tall, *row(0), *row(60)])
     assert len(rows) == 2 and kinds == {}
 
 
@@ -133,12 +133,12 @@ def test_rows_lie_as_the_pen_moved(turn):
     strokes = turned(strokes, 90 * turn)
     turns = quarter_turns(strokes)
     assert turns.tolist() == [turn] * len(strokes)
-    assert [one.strokes for one in find_structure(strokes, turns)[0]] == numbers
+    assert [each.strokes for each in find_structure(strokes, turns)[0]] == numbers
 
 
 def test_a_note_in_the_margin_lies_on_its_side():
     upright, note = page(*(row(y) for y in (0, 35, 70)))[0], turned(row(0, (3, 3)), 90)
     strokes = [*upright, *(part + np.array([250.0, 0.0]) for part in note)]
     rows, _ = find_structure(strokes, quarter_turns(strokes))
-    assert [one.turn for one in rows] == [0, 0, 0, 1]
+    assert [each.turn for each in rows] == [0, 0, 0, 1]
     assert rows[-1].strokes == [*range(len(upright), len(strokes))]

@@ -12,7 +12,7 @@ from tests.notes.test_neat import HEIGHT, page_of, word
 from utils.page.page import save_ink_pages
 
 
-def one_row(**others):
+def page_of_a_row(**others):
     page, text = page_of([[word(40), word(140), word(240)]])
     strokes = (replace(page.strokes[0], colour="#aa0000"), *page.strokes[1:])
     words = [
@@ -24,7 +24,7 @@ def one_row(**others):
 
 
 def test_typed_words_stand_on_the_baseline_at_the_height_and_in_the_colour_of_the_ink():
-    page, text = one_row()
+    page, text = page_of_a_row()
     new_page, _ = typed(page, text, has_doubts=False)
     assert not new_page.strokes
     assert [t.text for t in new_page.typed] == ["The", "end", "is"]
@@ -36,7 +36,7 @@ def test_typed_words_stand_on_the_baseline_at_the_height_and_in_the_colour_of_th
 
 
 def test_the_text_of_a_typed_page_has_the_words_at_their_new_places():
-    new_page, new_text = typed(*one_row())
+    new_page, new_text = typed(*page_of_a_row())
     (row,) = new_text.rows
     assert new_page.typed[1].text == "end(?)" and not row.strokes
     assert [w.marked for w in row.words] == ["The", "end(?)", "is"]
@@ -44,7 +44,7 @@ def test_the_text_of_a_typed_page_has_the_words_at_their_new_places():
 
 
 def test_a_word_without_room_is_smaller():
-    page, text = one_row()
+    page, text = page_of_a_row()
     words = (replace(text.rows[0].words[0], text="Unaccountably"), *text.rows[0].words[1:])
     new_page, _ = typed(page, PageText((replace(text.rows[0], words=words),)))
     first, second, _ = new_page.typed
@@ -53,7 +53,7 @@ def test_a_word_without_room_is_smaller():
 
 @pytest.mark.parametrize("suffix", [".xopp", ".excalidraw"])
 def test_ink_that_is_kept_lies_in_a_layer_below_the_words_in_every_format(tmp_path, suffix):
-    page, text = one_row()
+    page, text = page_of_a_row()
     new_page, _ = typed(page, text, keep_ink=True)
     (path,) = save_ink_pages([new_page], tmp_path / f"page{suffix}")
     (read,) = read_pages(path)
@@ -63,7 +63,7 @@ def test_ink_that_is_kept_lies_in_a_layer_below_the_words_in_every_format(tmp_pa
 
 
 def test_ink_at_a_quarter_turn_and_ink_that_is_no_word_stays():
-    page, text = one_row(turn=1)
+    page, text = page_of_a_row(turn=1)
     turned_page, turned_text = typed(page, text)
     assert turned_page.strokes == page.strokes and turned_text == text
     words = (replace(text.rows[0].words[0], text=""), *text.rows[0].words[1:])

@@ -162,7 +162,7 @@ def test_the_paper_of_a_note_has_its_ruling(tmp_path, kind):
 
 
 @pytest.mark.parametrize("domain", ["absolute", "attach", "moved", "missing", "too long"])
-def test_the_pdf_under_a_note_is_the_one_that_is_there(tmp_path, domain):
+def test_the_pdf_under_a_note_is_the_file_that_is_there(tmp_path, domain):
     """Also where it was moved with the note, or is named by the first page alone."""
     named = {"attach": "bg.pdf", "moved": "C:\\old\\paper.pdf", "missing": "none.pdf"}
     named["too long"] = "x" * 5000
@@ -174,13 +174,13 @@ def test_the_pdf_under_a_note_is_the_one_that_is_there(tmp_path, domain):
     stroke = '<stroke tool="pen" color="blue" width="1">1 2 3 4</stroke>'
     note = xopp(stroke, first, 2, pack=False).decode()
     head, _, tail = note.rpartition(first)
-    one, two = pages_of(tmp_path, "a.xopp", gzip.compress((head + other + tail).encode()))
+    page, second = pages_of(tmp_path, "a.xopp", gzip.compress((head + other + tail).encode()))
     if domain in ("missing", "too long"):
-        assert one.background is None and two.left_out == {"missing background PDF": 1}
+        assert page.background is None and second.left_out == {"missing background PDF": 1}
     else:
         file = tmp_path / ("a.xopp.bg.pdf" if domain == "attach" else "paper.pdf")
-        assert [one.background, two.background] == [file, file]
-        assert [one.background_page, two.background_page] == [0, 2]
+        assert [page.background, second.background] == [file, file]
+        assert [page.background_page, second.background_page] == [0, 2]
 
 
 @pytest.mark.parametrize("link", [False, True])
@@ -208,7 +208,7 @@ def test_figures_of_excalidraw_are_turned_around_their_middle(tmp_path):
     assert len(stroke.points) == 5 and (stroke.tool, stroke.colour) == ("shape", RED)
 
 
-def test_a_tablets_documents_are_told_by_their_titles(tmp_path):
+def test_documents_of_a_tablet_have_their_titles(tmp_path):
     """Pages in their order, an empty one among them; what was thrown away is passed over."""
     pytest.importorskip("rmscene", reason="rmscene is not installed")
     pages = [{"id": "p2"}, {"id": "gone", "deleted": {"value": 1}}]
@@ -275,7 +275,7 @@ def test_the_bytes_of_a_page_are_limited_and_not_those_of_a_notebook(tmp_path, m
         pages_of(tmp_path, "a.xopp", xopp("<image>" + " " * len(content) + "</image>"))
 
 
-def test_pages_before_a_broken_one_are_yielded(tmp_path):
+def test_pages_before_a_broken_page_are_yielded(tmp_path):
     (tmp_path / "a.xopp").write_bytes(xopp(pages=500, pack=False).removesuffix(b"</xournal>\n"))
     pages = read_pages(tmp_path / "a.xopp")
     assert len([next(pages) for _ in range(500)]) == 500
@@ -367,7 +367,7 @@ REFUSED = {
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_is_no_page_ends_in_one_line_soon(tmp_path, kind):
+def test_what_is_no_page_is_refused_in_a_line_soon(tmp_path, kind):
     name, content_of, reason = REFUSED[kind]
     if "old" not in kind:
         needs_rmscene(name, content_of)
