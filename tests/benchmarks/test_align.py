@@ -6,26 +6,17 @@ import numpy as np
 import pytest
 
 from commands import network_options
-from data_loader import IAMOnDBDataset
 from data_loader.composed.alignment import Alignment
 from model.reader import Reader
-from tests import small_sources
 from tests.benchmarks.scripts import refused, run
 from tests.commands.networks import config_of, save
 from utils.alphabet import Alphabet
 
 
 @pytest.fixture
-def lines(tmp_path, monkeypatch):
-    """A small IAM-OnDB, and the config of its lines."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    args = {"root": str(tmp_path / "data"), "splits": {"train": ["trainset"], "test": ["testset_t"],
-                                                       "valid": ["testset_v"]}}  # fmt: skip
-    small_sources.iam_ondb(tmp_path / "data", args)
-    samples = IAMOnDBDataset(**args).load().used
-    config = config_of("SynthesisNetwork", "lines", {"type": "IAMOnDBDataset", "args": args})
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    return tmp_path / "config.json", samples
+def config(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(config_of("SynthesisNetwork", "lines")))
+    return tmp_path / "config.json"
 
 
 class Reads(Reader):
@@ -40,10 +31,10 @@ class Reads(Reader):
 
 
 def test_lines_of_all_splits_are_aligned_and_read(
-    lines, checkpoints, monkeypatch, tmp_path, capsys
+    config, data, checkpoints, monkeypatch, tmp_path, capsys
 ):
     """Of all splits; what nobody wrote is no text, however well a recogniser guesses it."""
-    config, samples = lines
+    samples = data.used
     texts = [sample.text for sample in samples]
     crossed_out = texts[0][0]
     texts[1] = texts[1][:-1]
@@ -69,8 +60,7 @@ def test_lines_of_all_splits_are_aligned_and_read(
         assert not line.fits.any()
 
 
-def test_what_cannot_be_aligned_is_refused(lines, checkpoints, tmp_path, capsys):
-    config, _ = lines
+def test_what_cannot_be_aligned_is_refused(config, checkpoints, tmp_path, capsys):
     networks = {name: str(path) for name, path in checkpoints.items()}
     reader = ("--reader", networks["CTCNetwork"])
     greek = save(tmp_path / "greek.pth", "SynthesisNetwork", "greek", alphabet=Alphabet("αβγ"))
