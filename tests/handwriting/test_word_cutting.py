@@ -10,7 +10,6 @@ from numpy.testing import assert_array_equal
 from handwriting.hands import HandShape
 from handwriting.repairs import LetterStrokes
 from handwriting.word_cutting import (
-    baseline_of_words,
     cut_words,
     level,
     limited_gap,
@@ -92,15 +91,6 @@ def lefts(inks):
     return [np.concatenate(ink)[:, 0].min() for ink in inks]
 
 
-def test_dots_behind_a_primer_go_to_their_own_words():
-    """The window's peak before a point is that of the point: a step later would be the next dot."""
-    dots = from_strokes([np.array([[x, 0.0]]) for x in (0.0, 20.0, 40.0)])
-    ink = np.concatenate([from_strokes([np.array([[-30.0, 0], [-20, 0], [-10, 0]])]), dots])
-    peaks, text = np.array([0, 1, 2, 4, 6]), ". , :"
-    texts, inks = words(Line(ink, 3, peaks, f"a {text}", True, np.zeros(5), written_text=text))
-    assert texts == [".", ",", ":"] and lefts(inks) == [0.0, 20.0, 40.0]
-
-
 def zigzag(lean=0.0):
     """Straight down, then up to the right: 16 strokes of the pen down, which lean."""
     corners = np.array([[12.0 * (k // 2), 10.0 * (k % 2)] for k in range(32)])
@@ -170,14 +160,6 @@ def written_word(text, strokes, primed=0, hand=None):
     return word
 
 
-@pytest.mark.parametrize(("text", "left"), [("zzz", 0.2), ("///", 0.8)])
-def test_a_few_letters_that_stand_lower_than_their_primer_are_raised_a_little(text, left):
-    """They stand 0.8 x-heights lower: of three letters 3 / (3 + 1) of that is believed."""
-    word = written_word(text, [np.zeros((1, 2)), zigzag() + np.array([5.0, 8.0])], primed=1)
-    assert word.strokes[0][:, 1].max() == pytest.approx(left, abs=0.01)
-    assert word.strokes[0][:, 0].min() == pytest.approx(0.0, abs=1e-6)
-
-
 @pytest.mark.parametrize("text", ["z", "zzz", "/", "///"])
 def test_a_line_that_continues_no_primer_stands_on_its_own_feet(text):
     """It begins with another letter than the hand's primer, half an x-height lower."""
@@ -188,15 +170,6 @@ def test_a_line_that_continues_no_primer_stands_on_its_own_feet(text):
 def test_a_dash_alone_does_not_stand_on_the_line():
     word = written_word("–", [np.array([[0.0, 0.0], [8.0, 2.0]])])
     np.testing.assert_allclose(word.strokes[0][:, 1], [-0.6, -0.4], atol=0.01)
-
-
-def test_a_number_stands_on_the_feet_of_its_digits():
-    """Half of the turning points of a `9` are those of its ring."""
-    nine = np.array([[8, -14], [2, -18], [2, -12], [8, -14], [8, -18], [6, 0]], dtype=float)
-    shape = shape_of(zigzag())
-    words = [[nine, nine + np.array([12.0, 0.0])]]
-    (word,) = to_written_words([letters("99", *words)], shape, baseline_of_words(words, "99", 10.0))
-    assert max(stroke[:, 1].max() for stroke in word.strokes) == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize(
