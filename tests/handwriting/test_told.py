@@ -10,7 +10,7 @@ import torch
 from base.pretrained import pretrained
 from handwriting import PageOptions, Paper, PrimerFile, styles
 from handwriting.page_hands import Hands
-from handwriting.primers import extras_of_style, load_primer
+from handwriting.primers import extras_of_style
 from handwriting.styles import network_of, write_style
 from model import load
 from model.generation.hand_encoder import DESCRIPTOR
@@ -142,19 +142,6 @@ def test_the_hand_vector_of_a_folder_of_lines_describes_all_of_them(tmp_path):
     assert hand.shape == (TOLD_LINES, DESCRIPTOR + 1)
     np.testing.assert_allclose(hand.sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
     assert np.ptp(rows[:, :-1] / rows[:, -1:], axis=0).max() > 0.3  # they differ
-
-
-@pytest.mark.parametrize(
-    ("is_style", "start"),
-    [(True, "0.inkml and 2 more, 'abc'"), (False, "0.inkml, one of 3 in the")],
-)
-def test_a_folder_of_lines_is_described_by_all_of_them_or_by_the_primer(
-    writer, tmp_path, is_style, start
-):
-    for number in range(3):
-        write_inkml(tmp_path / f"{number}.inkml", wave(), "abc")
-    _, described = load_primer(PrimerFile(tmp_path), writer, is_style=is_style)
-    assert described.startswith(start)
 
 
 def test_each_seed_has_a_hand_of_its_own(writer):
