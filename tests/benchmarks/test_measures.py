@@ -8,7 +8,6 @@ import pytest
 from benchmarks.measures import MEASURES, curvature, measure
 from data_loader.invented.embedded import EmbeddedDataset, write
 from data_loader.texts.corpus import held_out
-from utils.checks import DataError
 from utils.ink import from_strokes, x_height
 
 TEXTS = held_out(24)
@@ -60,16 +59,3 @@ def test_lifts_and_widths_by_hand():
     result = measure(bars, "ab cd e")
     assert result["letter_width"] == pytest.approx(5.8 / 7) and result["lifts"] == 1.0
     assert result["word_space"] == pytest.approx(2.5)
-
-
-def test_what_is_too_short_is_not_a_number():
-    def nothing(ink, text):
-        return {name for name, value in measure(ink, text).items() if math.isnan(value)}
-
-    letter = write("a", hand(0), np.random.default_rng(0), 75.0)
-    assert nothing(letter, "a") >= {"slope", "x_height_ratio", "x_height_spread", "word_space"}
-    assert not nothing(letter, "a") & {"lifts", "letter_width", "curvature"}
-    assert nothing(from_strokes([np.zeros((1, 2))]), "") == set(MEASURES)
-    assert nothing(LINES[0], "") == {"letter_width", "lifts", "word_space"}
-    with pytest.raises(DataError, match="it has no points"):
-        measure(np.empty((0, 3)))
