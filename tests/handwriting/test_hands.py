@@ -137,13 +137,6 @@ def test_of_flat_ink_or_a_letter_no_size_is_taken(sample, points, text):
     assert calibration == ((1.005, 1.0), (1.0, 1.0), None)
 
 
-def test_what_is_left_to_scale_is_bounded(sample):
-    calibration = calibrated(
-        Shrinking(sample, (0.01, 90.0), (12.0, 8.0)), (sample, TEXT), Sampling(0.5)
-    )
-    np.testing.assert_allclose(calibration.residual, (2.0, 0.5))
-
-
 def test_a_wide_hand_is_continued_as_wide(writer, sample):
     wide = sample * np.float32([1.4, 1.0, 1.0])
     primer = (wide, TEXT)

@@ -112,14 +112,6 @@ def test_the_bar_of_a_t_reaches_to_both_sides_of_it(bar, expected):
         np.testing.assert_allclose(part, repaired_part, atol=0.02)
 
 
-def test_the_stem_of_a_t_is_not_that_of_the_letter_before():
-    """The window is at the `t` a little before the pen is, and leaves it before."""
-    strokes = [down(0.0, 1.0), down(1.0, 1.6)]
-    indices = [np.repeat([0, 1], [5, 6]), np.repeat([1, 2], [8, 3])]
-    *_, bar = with_bars(LetterStrokes("nto", strokes, indices), 1.0, 1.0).strokes
-    np.testing.assert_allclose(bar, across(*np.linspace(0.75, 1.25, 8)), atol=0.02)
-
-
 S = np.array([(8, 1), (6, 0), (3, 0), (1, 1), (1, 3), (3, 4.5), (6, 5), (8, 7), (4, 10), (0, 9)])
 BARE = np.array([(1, 0), (1, 3), *S[5:]])
 FAR, OVERHANGING = across(9, 12, y=0.0), across(-1, 6, y=0.0)
@@ -175,11 +167,6 @@ def test_a_touch_of_the_pen_is_no_ink_where_no_dot_is(text, stem, touch, kept):
     assert [*map(len, word.strokes)] == [*map(len, word.indices)] == [11, *[2] * kept]
 
 
-def test_a_touch_alone_stays():
-    touch = letters("kept", [[[0.4, 0.4]] * 2], 1)
-    assert without_touches(touch, 1.0) == touch
-
-
 def test_a_dot_becomes_a_visible_stroke():
     np.testing.assert_allclose(with_visible_dot(np.full((3, 2), 2.0)), [[2, 1.925], [2, 2.075]])
     line = np.array([[0.0, 0.0], [0.2, 0.0]])
@@ -203,11 +190,6 @@ def test_nothing_touches_a_point_within_a_word(text):
     assert [stroke[-1, 0] for stroke in word] == pytest.approx([0.2, 0.5, 0.8, 1.8])
     again = repaired(text, word, 0, 1, 2, 3)
     np.testing.assert_allclose(np.concatenate(again), np.concatenate(word))
-
-
-def test_a_word_without_its_point_stays():
-    strokes = [np.array([(0, 0.0), (1.0, 0.0)]), np.array([(0, 0.0), (0, -1.5)])]
-    assert_array_equal(repaired("7.1", strokes, 0, 2), strokes)
 
 
 def test_the_stem_of_a_4_is_no_full_stop():
