@@ -61,27 +61,22 @@ def test_rows_of_a_page_turned_and_of_any_unit(degrees, unit):
     assert rows_of([unit * part for part in turned(parts, degrees)]) == rows
 
 
-def test_rows_in_another_order_of_writing_are_read_from_top_to_bottom():
-    parts, rows = page(row(0), row(35), row(70))
-    order = [*rows[2], *rows[0], *rows[1]]
-    expected = [[order.index(number) for number in each] for each in rows]
-    assert rows_of([parts[number] for number in order]) == expected
+PARTS, ROWS = page(row(0), row(35, (4, 4)), row(70))
+FIRST, SECOND, THIRD = ROWS
+HALF = len(SECOND) // 2
+DOTS = [n for n, part in enumerate(PARTS) if len(part) == 2]
+ORDERS = {
+    "the last row first": [*THIRD, *FIRST, *SECOND],
+    "dots at the end of the page": sorted(range(len(PARTS)), key=lambda n: n in DOTS),
+    "a word that was added": sorted(range(len(PARTS)), key=lambda n: n in SECOND[5:8]),
+    "a row's halves around the others": [*SECOND[HALF:], *FIRST, *THIRD, *SECOND[:HALF]],
+}
 
 
-def test_dots_at_the_end_of_the_page_go_behind_their_letters():
-    parts, rows = page(row(0), row(35), row(70))
-    late = [n for n, part in enumerate(parts) if len(part) == 2]
-    order = [n for n in range(len(parts)) if n not in late] + late
-    read = rows_of([parts[number] for number in order])
-    assert [[order[number] for number in each] for each in read] == rows
-
-
-def test_a_word_that_was_added_goes_to_its_place():
-    parts, rows = page(row(0), row(35), row(70))
-    late = rows[1][5:8]
-    order = [n for n in range(len(parts)) if n not in late] + late
-    read = rows_of([parts[number] for number in order])
-    assert [[order[number] for number in each] for each in read] == rows
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_rows_are_read_from_top_to_bottom_when_they_were_written_otherwise(order):
+    read = rows_of([PARTS[number] for number in order])
+    assert [[order[number] for number in each] for each in read] == ROWS
 
 
 @pytest.mark.parametrize("degrees", [0, 15])
@@ -91,24 +86,19 @@ def test_columns_are_read_from_left_to_right(degrees):
     assert rows_of(turned(parts, degrees)) == rows
 
 
-def test_rows_with_a_wide_gap_are_no_columns():
-    """The pen crosses the gap twice a row, as in a table."""
-    parts, rows = page(*(row(y, (3,)) + row(y, (3,), x=80) for y in (0, 35, 70, 105)))
-    assert rows_of(parts) == rows
+PAGES = {
+    "a wide gap, which the pen crosses twice a row": [
+        row(y, (3,)) + row(y, (3,), x=80) for y in (0, 35, 70, 105)
+    ],
+    "a note in the margin": [row(0), row(35), row(70), row(38, (2,), x=190)],
+    "a single row with a gap": [row(0, (3, 4)) + row(0, (4, 3), x=160)],
+    "a short last row": [row(0), row(35), row(70, (1,))],
+}
 
 
-def test_a_note_in_the_margin_is_read_last():
-    parts, rows = page(row(0), row(35), row(70), row(38, (2,), x=190))
-    assert rows_of(parts) == rows
-
-
-def test_a_single_row_stays_whole_with_a_gap():
-    parts, rows = page(row(0, (3, 4)) + row(0, (4, 3), x=160))
-    assert rows_of(parts) == rows
-
-
-def test_a_short_last_row_is_a_row():
-    parts, rows = page(row(0), row(35), row(70, (1,)))
+@pytest.mark.parametrize("kind", PAGES)
+def test_rows_that_are_no_columns_are_read_in_their_order(kind):
+    parts, rows = page(*PAGES[kind])
     assert rows_of(parts) == rows
 
 
@@ -142,14 +132,6 @@ def test_pages_of_little_ink():
     assert find_rows([]) == ([], {})
     assert rows_of([np.zeros((1, 2))]) == [[0]]
     assert rows_of([np.zeros((1, 2)), np.array([(50.0, 0.0)])]) == [[0, 1]]
-
-
-def test_halves_of_a_row_written_the_wrong_way_round_are_put_right():
-    parts, rows = page(row(0), row(35, (4, 4)), row(70))
-    half = len(rows[1]) // 2
-    order = [*rows[1][half:], *rows[0], *rows[2], *rows[1][:half]]
-    read = rows_of([parts[number] for number in order])
-    assert [[order[number] for number in each] for each in read] == rows
 
 
 GENERATOR, LINE = np.random.default_rng(0), np.linspace((0, 0), (0, 400), 20_000)
