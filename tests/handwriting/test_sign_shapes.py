@@ -67,35 +67,27 @@ def test_a_character_has_what_distinguishes_it(text, strokes, fault):
     assert faults == [fault] * (fault is not None)
 
 
-@pytest.mark.parametrize(
-    ("text", "right", "faults"),
-    [("18", 0.4, [CROSSED_DIGIT]), ("18", 0.8, []), ("11", 0.5, [CROSSED_DIGIT]), ("vw", 0.4, [])],
-)
-def test_digits_do_not_lie_on_each_other(text, right, faults):
-    """Each is a slope; letters may run into each other."""
-    assert [*shape_faults(word(text, (0, 0.0, UP), (1, right, DOWN)), 0.0)] == faults
+STEM, STOP = [(0, -1.8), (0, 0)], [(0, -0.1), (0, 0.0)]
 
 
 @pytest.mark.parametrize(
-    ("text", "mark", "faults"),
+    ("text", "first", "second", "faults"),
     [
-        ("l'", moved(ACUTE, 0.3), []),
-        ("l'", moved(DOWN, 0.3), ["no clear apostrophe"]),
-        ("lt", moved(DOWN, 0.3), []),
-        ("lt", moved(LOW_BAR, 0.3), ["a t without its stem"]),
+        ("18", UP, moved(DOWN, 0.4), [CROSSED_DIGIT]),  # digits do not lie on each other
+        ("18", UP, moved(DOWN, 0.8), []),
+        ("11", UP, moved(DOWN, 0.5), [CROSSED_DIGIT]),
+        ("vw", UP, moved(DOWN, 0.4), []),  # letters may
+        ("l'", UP, moved(ACUTE, 0.3), []),
+        ("l'", UP, moved(DOWN, 0.3), ["no clear apostrophe"]),  # not above the letters
+        ("lt", UP, moved(DOWN, 0.3), []),
+        ("lt", UP, moved(LOW_BAR, 0.3), ["a t without its stem"]),
+        ("1.", STEM, moved(STOP, 0.4), []),
+        ("1.", STEM, STOP, ["a stop that is not clear"]),  # on the digit
+        ("1.", STEM, np.add(STOP, (0.4, -0.8)), ["a stop that is not clear"]),  # not on the line
     ],
 )
-def test_an_apostrophe_is_above_the_letters_and_a_t_has_a_stem(text, mark, faults):
-    assert [*shape_faults(word(text, (0, 0.0, UP), (1, 0.0, mark)), 0.0)] == faults
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "is_clear"), [(0.4, -0.1, True), (0.0, -0.1, False), (0.4, -0.9, False)]
-)
-def test_a_full_stop_is_a_stroke_of_its_own_on_the_line(x, y, is_clear):
-    stop = [(x, y), (x, y + 0.1)]
-    faults = [*shape_faults(word("1.", (0, 0.0, [(0, -1.8), (0, 0)]), (1, 0.0, stop)), 0.0)]
-    assert faults == ([] if is_clear else ["a stop that is not clear"])
+def test_two_characters_are_clear_beside_each_other(text, first, second, faults):
+    assert [*shape_faults(word(text, (0, 0.0, first), (1, 0.0, second)), 0.0)] == faults
 
 
 @pytest.mark.parametrize(
