@@ -71,21 +71,22 @@ def test_what_does_not_fit_is_said(checkpoints, tmp_path, words, message):
         use(*words, "-r", checkpoints["CTCNetwork"], "--output", tmp_path / "out")
 
 
+def options_of(*words):
+    return search_options.options_of(parser_of("read")[1].parse(["x", *map(str, words)]))
+
+
 def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, capsys):
-    path = tmp_path / "text.txt"
+    path, loaded = tmp_path / "text.txt", load(checkpoints["CTCNetwork"])
     path.write_text("cafe\u0301 and cafe\n", encoding="utf-8")  # the alphabet lacks the letter
-    loaded = load(checkpoints["CTCNetwork"])
-    words = ["x", "--beam", "2", "--language-model", str(path)]
-    arguments = parser_of("read")[1].parse(words)
-    chosen = search_options.options_of(arguments)
-    model = chosen.search(loaded).language_model
+    options = options_of("--beam", 2, "--language-model", path)
+    model = options.search(loaded).language_model
     same = CharacterLanguageModel(["caf and cafe"], ALPHABET)
     for context in ((), (0,), (1, 2)):
         assert (model.log_probs(context) == same.log_probs(context)).all()
     assert "unknown to the network: 'é'" in capsys.readouterr().out
     path.write_text("é\nß é\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"text\.txt: it contains no text of characters"):
-        chosen.search(loaded)
+        options.search(loaded)
 
 
 @pytest.fixture
@@ -100,34 +101,30 @@ def frequencies(tmp_path, monkeypatch):
     sys.modules.pop("wordfreq", None)
 
 
-def test_a_language_model_of_words_needs_no_database(checkpoints, frequencies, tmp_path):
-    """Words of the list count as frequent ones; tokens are divided at apostrophes."""
+def test_words_are_likelier_when_they_are_frequent_or_listed(checkpoints, frequencies, tmp_path):
     (tmp_path / "names.txt").write_text("Vaux Hall\nO'Cat 7\n", encoding="utf-8")
     reader = load(checkpoints["CTCNetwork"])
+    general, listed = (
+        options_of(*words).search(reader).language_model
+        for words in (["--language-model"], ["--words", tmp_path / "names.txt"])
+    )
 
-    def log_prob(text, *words):
-        arguments = parser_of("read")[1].parse(["x", *map(str, words)])
-        search = search_options.options_of(arguments).search(reader)
-        assert search.width == search_options.BEAM
+    def log_prob(model, text):
         codes = (*ALPHABET.encode(text).tolist(), len(ALPHABET))
-        model = search.language_model
         return sum(model.log_probs(codes[:n])[code] for n, code in enumerate(codes))
 
-    general, listed = ("--language-model",), ("--words", tmp_path / "names.txt")
-    assert log_prob("the cat", *general) > log_prob("the cta", *general) + 3
-    assert log_prob("a don", *general) > log_prob("a dno", *general) + 3
-    assert log_prob("a rare", *general) < log_prob("a cat", *general) - 3
-    for name in ("a Vaux", "a Hall", "O Cat"):
-        assert log_prob(name, *listed) > log_prob(name, *general) + 1
-    assert log_prob("the don", *listed) == pytest.approx(log_prob("the don", *general), abs=0.5)
+    for text, less in (("the cat", "the cta"), ("a don", "a dno"), ("a cat", "a rare")):
+        assert log_prob(general, text) > log_prob(general, less) + 3
+    for name in ("a Vaux", "a Hall", "O Cat"):  # words are divided at apostrophes
+        assert log_prob(listed, name) > log_prob(general, name) + 1
+    assert log_prob(listed, "the don") == pytest.approx(log_prob(general, "the don"), abs=0.5)
 
 
 def test_a_missing_package_of_words_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "wordfreq", None)
     monkeypatch.setattr(search_options, "find_spec", lambda name: None)
-    arguments = parser_of("read")[1].parse(["x", "--language-model"])
     with pytest.raises(UserError, match=r"needs wordfreq: python -m pip install wordfreq"):
-        search_options.options_of(arguments)
+        options_of("--language-model")
 
 
 def test_ink_is_read_with_the_search_that_is_asked_for(checkpoints, data, tmp_path, monkeypatch):
