@@ -2,7 +2,7 @@
 
 import json
 import re
-from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -120,25 +120,14 @@ def test_a_file_of_texts_has_a_kind_for_each_or_for_none(checkpoints, tmp_path, 
     assert "evryday: cannot be read" in refused(capsys, "legibility", "--texts", "evryday")
 
 
-def writer_of(write_lines, known="abcdefghijklmnopqrstuvwxyz ."):
-    model = SimpleNamespace(alphabet=Alphabet(known))
-    return SimpleNamespace(model=model, write_lines=write_lines)
-
-
-def ink_of(words):
-    return np.zeros((words, 3), dtype=np.float32)
-
-
 @pytest.mark.parametrize(("ended", "complete"), [(True, 0.75), (False, 0.0)])
 def test_a_line_is_complete_that_ended_with_all_words(ended, complete):
     """Of four lines that end one lacks a word; a line that ran out of steps never counts."""
-
-    def write_lines(texts, *_, **__):
-        return [Line(ink_of(2), 0, None, text, ended, np.zeros(1)) for text in texts]
-
+    line = Line(np.zeros((2, 3), np.float32), 0, None, "one two", ended, np.zeros(1))
     read = ["one two", "ons tvvo", "one", "onetwo"]
-    writer = writer_of(write_lines)
-    reader = SimpleNamespace(read_lines=lambda *_, **__: read)
+    writer, reader = mock.Mock(), mock.Mock()
+    writer.model.alphabet = Alphabet("abcdefghijklmnopqrstuvwxyz ")
+    writer.write_lines.return_value, reader.read_lines.return_value = [line] * 4, read
     result = read_back(writer, reader, ["one two"] * 4, range(4))
     assert (result.ended, result.complete) == (float(ended), complete)
     assert result.rates["sequences"] == 4 and result.wrong == 3
