@@ -10,8 +10,6 @@ from PIL import Image
 from commands import search_options
 from experiments import parser_of
 from model import load
-from model.reader import Reader
-from model.recognition.encoder import GREEDY
 from model.recognition.language_model import CharacterLanguageModel
 from tests.commands.networks import ALPHABET, READERS, names, use
 from utils.checks import UserError
@@ -127,16 +125,11 @@ def test_a_missing_package_of_words_is_named(monkeypatch):
         options_of("--language-model")
 
 
-def test_ink_is_read_with_the_search_that_is_asked_for(checkpoints, data, tmp_path, monkeypatch):
+def test_ink_is_read_with_the_language_model_that_is_asked_for(checkpoints, data, tmp_path, capsys):
     write_inkml(tmp_path / "a.inkml", data.used[0].ink)
-    searches = []
-
-    def proofread(reader, inks, search=GREEDY, **_):
-        searches.append(search.width)
-        return [("", 0.0)] * len(inks)
-
-    monkeypatch.setattr(Reader, "proofread", proofread)
-    for words in ((), ("--beam", 4)):
-        words = (*words, "--output", tmp_path)
-        use("read", "-r", checkpoints["CTCNetwork"], tmp_path / "a.inkml", *words)
-    assert searches == [1, 4]
+    (tmp_path / "text.txt").write_text("zzz zzz\nzz zzzz\n")
+    words = ("read", tmp_path / "a.inkml", "--text", "-r", checkpoints["CTCNetwork"])
+    use(*words)
+    greedy = capsys.readouterr().out
+    use(*words, "--language-model", tmp_path / "text.txt", "--language-weight", 30)
+    assert capsys.readouterr().out != greedy
