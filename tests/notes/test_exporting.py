@@ -116,14 +116,10 @@ def test_texts_mark_what_is_unsure(tmp_path):
     save(notes, tmp_path / "a.txt")
     assert (tmp_path / "a.txt").read_text() == "Łódź 7\nKennedy(?) said\n\n-_* 3\n"
     save(notes, tmp_path / "a.md")
-    assert (tmp_path / "a.md").read_text().split("\n\n") == [
-        "# diary",
-        "## Page 1",
-        "Łódź 7\\\nKennedy(?) said",
-        "# b",
-        "## Page 1",
-        "\\-\\_\\* 3\n",
-    ]
+    marked = (
+        "# diary\n\n## Page 1\n\nŁódź 7\\\nKennedy(?) said\n\n# b\n\n## Page 1\n\n\\-\\_\\* 3\n"
+    )
+    assert (tmp_path / "a.md").read_text() == marked
     save(notes, tmp_path / "a.json")
     first, _ = json.loads((tmp_path / "a.json").read_text())["notes"]
     word = first["pages"][0]["rows"][1]["words"][0]
