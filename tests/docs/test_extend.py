@@ -104,3 +104,23 @@ def test_code_is_loaded_by_the_command_line_alone(workplace, monkeypatch, capsys
     # Its config is of use only with it.
     with pytest.raises(UserError, match=r"module my_parts\.py .* is not loaded: --module FILE"):
         experiments.main(["evaluate", *run])
+
+
+LISTED = """
+class Listed(EvenPace):
+    def __init__(self, normalisation, alphabet, **options):
+        super().__init__(normalisation, alphabet, **options)
+        self.layers = [nn.Linear(self.output.out_features, self.output.out_features)]
+
+    def predict(self, numbers):
+        return super().predict(self.layers[0](numbers))
+"""
+
+
+def test_a_network_that_a_checkpoint_does_not_hold_is_refused(workplace, capsys):
+    with open("my_parts.py", "a") as file:
+        file.write(LISTED)
+    words = ["-c", "my.json", "-d", "cpu", "--module", "my_parts.py", "-o", "arch.type=Listed"]
+    assert train.main(words) == 2
+    assert 'Listed": a network whose state_dict holds all' in capsys.readouterr().err
+    assert not Path("saved").exists()
