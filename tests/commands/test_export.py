@@ -32,9 +32,10 @@ def test_an_export_is_small_and_writes_like_the_checkpoint(conditional, tmp_path
     assert content["config"]["data_loader"]["args"]["dataset"]["args"]["seed"] == 9
 
 
-def test_what_names_a_person_or_machine_is_not_exported(tmp_path, capsys):
+@pytest.mark.parametrize("home", ["/home/alice", "~alice/noise", "C:\\Users\\alice"])
+def test_what_names_a_person_or_machine_is_not_exported(tmp_path, home):
     """Paths may: those of the data as typed, and any other that begins at a root or a home."""
-    place, home = "alice/lines", "/home/alice/noise"
+    place = "alice/lines"
     dataset = {"type": "InkMLDataset", "args": {"root": place, "leave_out": home, "subset": 3}}
     network, shared = save(tmp_path / "mine" / "a.pth", dataset=dataset), tmp_path / "b.pth"
     whole = load_checkpoint(network)
