@@ -12,9 +12,9 @@ class PlannedReader:
         readings: hypothesis and doubt of each word; the last is that of all further words.
     """
 
-    def __init__(self, *readings, path=Path("reader.pth"), alphabet=ALPHABET):
-        self.readings, self.path, self.alphabet, self.calls = [*readings], path, alphabet, []
-        self.model = self
+    def __init__(self, *readings, alphabet=ALPHABET):
+        self.readings, self.alphabet, self.calls = [*readings], alphabet, []
+        self.model, self.path = self, Path("reader.pth")
 
     def proofread(self, inks, texts, alike=(), height=None):
         self.calls.append((inks, texts, height))
