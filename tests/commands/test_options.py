@@ -120,17 +120,12 @@ def test_a_file_of_another_kind_is_no_folder(tmp_path):
     with pytest.raises(UserError, match="a folder is needed, not a file"):
         Output(tmp_path / "hi.txt")
     Output(tmp_path / "letters.v2").make()  # a name with a dot is not a kind of file
+    (tmp_path / "odd.pdf").mkdir()
+    assert Output(tmp_path / "odd.pdf", (".svg",)).file is None
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match=r"file: cannot be written \(File exists\)"):
         Output(tmp_path / "file").make()
     assert (tmp_path / "file").read_text() == "mine"
-    (tmp_path / "odd.pdf").mkdir()
-    assert Output(tmp_path / "odd.pdf", (".svg",)).file is None
-    file = Output(tmp_path / "new" / "a.SVG", (".svg",))
-    file.make()
-    assert file.named("x") == file.path == tmp_path / "new" / "a.SVG"
-    assert Output(tmp_path, (".svg",)).named("x.svg") == tmp_path / "x.svg"
-    assert names(tmp_path) == ["file", "letters.v2", "new", "odd.pdf"]
 
 
 @pytest.mark.parametrize(("given", "weight"), [((), 0.7), (("0",), 0.0), (("1.5",), 1.5)])
