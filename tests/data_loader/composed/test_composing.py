@@ -22,12 +22,12 @@ from tests.data_loader.composed.recorded import Recorded
 from utils import hand_measures
 
 
-def cross(one, hand, way, generator):
+def cross(sign, hand, way, generator):
     """A maker of one sign for everything, as wide as its way says; it cannot make `~`."""
-    if one == "~":
+    if sign == "~":
         return None
     x = np.arange(5) * (0.2 + 0.1 * (way % 1009) / 1009)
-    return Piece(one, from_strokes([np.stack([x, -0.2 * x], 1)]))
+    return Piece(sign, from_strokes([np.stack([x, -0.2 * x], 1)]))
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +58,15 @@ def cheapest(word, hand):
     def rest(start, before):
         if start == len(word):
             return 0.0
-        found = []
+        costs = []
         for stop in range(start + 1, len(word) + 1):
             edges = {(p.cut_before, p.cut_after) for p in hand.places.get(word[start:stop], ())}
             options = [(o, c, 1 + CUT_COST * (o or c)) for o, c in edges]
             options += [(False, False, 1 + BORROWED_COST)] if stop == start + 1 else []
             for cut_before, cut_after, cost in options:
                 alone = int(cut_before != before) + int(cut_after and stop == len(word))
-                found.append(cost + UNJOINED_COST * alone + rest(stop, bool(cut_after)))
-        return min(found)
+                costs.append(cost + UNJOINED_COST * alone + rest(stop, bool(cut_after)))
+        return min(costs)
 
     return rest(0, False)
 

@@ -51,8 +51,10 @@ def test_lines_have_their_share_of_damage_and_the_others_stay():
     plain, some = EmbeddedDataset(**sizes), EmbeddedDataset(**sizes, damaged=0.5)
     assert some.characters == plain.characters + WRONG
     wrong = 0
-    for one, other in zip(plain.load().used, some.load().used, strict=True):
-        differ = [b for a, b in zip(one.text, other.text, strict=True) if a != b]
-        assert differ == [WRONG] * (WRONG in other.text) and len(differ) <= ("train" in one.name)
+    for plain_line, other in zip(plain.load().used, some.load().used, strict=True):
+        differ = [b for a, b in zip(plain_line.text, other.text, strict=True) if a != b]
+        assert differ == [WRONG] * (WRONG in other.text) and len(differ) <= (
+            "train" in plain_line.name
+        )
         wrong += len(differ)
     assert 10 <= wrong <= 38  # four standard deviations

@@ -39,7 +39,7 @@ def at(address, cache, **options):
 
 
 def inks(loaded):
-    return {one.name: one.ink.tolist() for one in loaded.used}
+    return {sample.name: sample.ink.tolist() for sample in loaded.used}
 
 
 def shards_in(cache):
@@ -164,5 +164,5 @@ def test_only_columns_are_fetched_whatever_an_index_names(origin, tmp_path):
     index = (copy / "index.json").read_text().replace("points.npy", "../points.npy")
     (copy / "index.json").write_text(index)
     assert inks(at(f"file://{copy}", tmp_path / "cache").load()) == inks(at(origin, "").load())
-    found = {file.name for file in tmp_path.glob("cache/fetched-*/*-*/*")}
-    assert found == {"points.npy", "samples.npy", "strings.npy"}
+    names = {file.name for file in tmp_path.glob("cache/fetched-*/*-*/*")}
+    assert names == {"points.npy", "samples.npy", "strings.npy"}

@@ -153,7 +153,7 @@ def test_who_wrote_it(tmp_path, kind):
     group = f"<traceGroup>{{}}{SAID.format('a')}{TRACES}</traceGroup>"
     content = document(group.format(ann) + group.format(""), truth="", extra=bo)
     dataset = prepared(tmp_path, several(content), level="group")
-    assert [one.writer for one in in_order(dataset)[:2]] == ["ann", "bo"]
+    assert [sample.writer for sample in in_order(dataset)[:2]] == ["ann", "bo"]
 
 
 def test_groups_as_samples(tmp_path):
@@ -167,8 +167,8 @@ def test_groups_as_samples(tmp_path):
         f'<traceGroup>{SAID.format("z")}<traceView traceRef="#a" from="1"/></traceGroup>'
     )
     dataset = prepared(tmp_path, several(document(body)), level="group")
-    found = [(one.name, one.text, len(one.ink)) for one in in_order(dataset)[:2]]
-    assert found == [("00#0000", "all", 5), ("00#0001", "y", 2)]
+    samples = [(sample.name, sample.text, len(sample.ink)) for sample in in_order(dataset)[:2]]
+    assert samples == [("00#0000", "all", 5), ("00#0001", "y", 2)]
     assert "a view of a trace that is not there: 00#0002 ('c')" in dataset.report
     assert "a view of a part of a trace, which is not supported: 00#0003" in dataset.report
     whole = in_order(prepared(tmp_path))[0]
@@ -234,7 +234,7 @@ def test_of_a_file_that_was_cut_the_whole_groups_are_used(tmp_path, size):
     file.write_text(content[: int(size * len(content))])
     parsed = parse(file, "group")
     whole = file.read_text().count("</traceGroup>")
-    assert [one.text for one in parsed.samples] == [f"n{n}" for n in range(whole)] and whole
+    assert [sample.text for sample in parsed.samples] == [f"n{n}" for n in range(whole)] and whole
     assert str(*parsed.left_out) == (
         f"a file cut short, whose whole groups are used ({whole} groups before are used)"
     )

@@ -57,13 +57,6 @@ def test_lines_and_texts_are_paired_and_turned_downwards(tmp_path):
     assert in_order(prepared(tmp_path, texts=str(other), strict=True))[3].text == "text 3"
 
 
-@pytest.mark.parametrize("protocol", [3, 4])  # of all versions of numpy for Python 3
-def test_reads_what_numpy_pickles(protocol):
-    content = npy_of_pickle(pickle.dumps(array_of([LINE, LINE[:2]]), protocol=protocol))
-    arrays = [element.array(memory_budget()) for element in load_arrays(content)]
-    assert [array.tolist() for array in arrays] == [LINE.tolist(), LINE[:2].tolist()]
-
-
 def test_reads_arrays_that_python_2_has_pickled():
     # A pickle of Python 2 holds the bytes of an array as a string (U), written here by hand.
     raw = LINE.tobytes()
@@ -132,7 +125,7 @@ def test_texts_that_do_not_fit_are_an_error(tmp_path):
     (tmp_path / "sentences.txt").unlink()
     with pytest.raises(DataError, match=r'sentences.txt does not exist: .* set "texts": null'):
         prepared(tmp_path)
-    assert [one.text for one in prepared(tmp_path, texts=None).used] == [""] * 6
+    assert [sample.text for sample in prepared(tmp_path, texts=None).used] == [""] * 6
     report = prepared(write(tmp_path, texts="a\n\nc\nd\ne\nf\n")).report
     assert "1 left out: an empty transcription: line-00001" in report
 
