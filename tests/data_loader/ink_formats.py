@@ -48,14 +48,20 @@ def iam_files(forms):
     return files
 
 
-def inkml(strokes=STROKES, text="hello"):
-    """Return an InkML file."""
+def channels(letters):
+    """Return the declaration of InkML's channels."""
+    declared = "".join(f'<channel name="{letter}"/>' for letter in letters)
+    return f"<traceFormat>{declared}</traceFormat>"
+
+
+def inkml(strokes=STROKES, text="hello", head=""):
+    """Return an InkML file; `head` stands before its text."""
     said = f'<annotation type="truth">{text}</annotation>' if text else ""
     traces = "".join(
         f"<trace>{', '.join(' '.join(map(str, point)) for point in stroke)}</trace>"
         for stroke in strokes
     )
-    return f'<ink xmlns="http://www.w3.org/2003/InkML">{said}{traces}</ink>'.encode()
+    return f'<ink xmlns="http://www.w3.org/2003/InkML">{head}{said}{traces}</ink>'.encode()
 
 
 def rows(strokes=STROKES):

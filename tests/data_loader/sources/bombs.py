@@ -177,6 +177,7 @@ BOMBS |= {
     "annotations in annotations": lambda: said(
         "<traceGroup><annotation>" * 90_000 + "</annotation></traceGroup>" * 90_000
     ),
+    "a number that is none at its end": lambda: said(f"<trace>{'1' * 50_000}x</trace>"),
     "points that are long texts": lambda: {
         "a.json": b'{"strokes": [["%s"%s]]}' % (b"x" * 10_000_000, b', ""' * 1000)
     },

@@ -98,11 +98,6 @@ def lines():
     return [sample.ink for sample in in_order(dataset)[:8]]
 
 
-def test_a_dot_of_any_unit_stays_a_dot(lines):
-    dot = np.array([[0, 0, 1], [0, 0, 1]], dtype=np.float32)
-    assert (match_device(dot, lines) == dot).all()
-
-
 DEVICES = [(1 / 50, 1.0, 0.0), (40.0, 1.0, 0.0), (1.5, 1.0, 0.0), (1.0, 0.2, 0.0), (1.0, 1.0, 8.0)]
 
 
@@ -119,10 +114,3 @@ def test_ink_of_another_device_gets_the_size_rate_and_slope_of_the_examples(
     assert mean_step(ink) == pytest.approx(np.median([*map(mean_step, lines[1:])]), rel=0.1)
     for stroke, same in zip(strokes(ink), strokes(expected), strict=True):
         np.testing.assert_allclose(stroke[[0, -1]], same[[0, -1]], atol=0.05 * x_height(ink))
-
-
-def test_steps_between_strokes_are_not_within_one():
-    """Steps of 5 and 10 within two strokes, and 50 in the air between them."""
-    ink = np.array([[0, 0, 0], [3, 4, 1], [30, 40, 0], [6, 8, 1]], dtype=np.float32)
-    assert mean_step(ink) == pytest.approx((5 + 10) / 2)
-    assert mean_step(ink[1:3]) == 0.0

@@ -5,7 +5,7 @@ from data_loader import InkMLDataset, read_ink
 from data_loader.sources.inkml import parse
 from data_loader.sources.parsing import Fault
 from tests.data_loader.archives import put
-from tests.data_loader.ink_formats import INK
+from tests.data_loader.ink_formats import INK, channels
 from tests.loaded import in_order
 from utils.checks import ConfigFault, DataError
 from utils.page.inkml import to_inkml
@@ -18,11 +18,6 @@ SAID = '<annotation type="truth">{}</annotation>'
 def document(body=TRACES, truth="hello", head=HEAD, extra=""):
     said = SAID.format(truth) if truth else ""
     return f'{head}<ink xmlns="http://www.w3.org/2003/InkML">{extra}{said}{body}</ink>\n'
-
-
-def channels(*names):
-    declared = "".join(f'<channel name="{name}"/>' for name in names)
-    return f"<traceFormat>{declared}</traceFormat>"
 
 
 def prepared(root, files=None, **options):
@@ -98,7 +93,7 @@ def test_each_trace_has_the_channels_and_the_unit_of_its_context(tmp_path, way):
 
 def test_a_channel_of_time_tells_missing_points(tmp_path):
     body = "<trace>0 0 0, 1 0 10, 2 0 20, 3 0 60, 4 0 70</trace><trace>9 9 900, 9 8 910</trace>"
-    sample = sample_of(tmp_path, document(body, extra=channels(*"XYT")))
+    sample = sample_of(tmp_path, document(body, extra=channels("XYT")))
     assert sample.missing.tolist() == [0, 0, 0, 3, 0, 0, 0]
 
 
@@ -124,12 +119,6 @@ def test_traces_to_be_continued_and_in_the_air(tmp_path):
     assert first(tmp_path, document(body))[0] == [*INK[:3], [10, -2, 0]]
     body += '<trace continuation="middle">22 29</trace>'
     assert first(tmp_path, document(body))[0] == [*INK[:-1], [0, 1, 0]]
-
-
-@pytest.mark.parametrize("place", ["context", "trace"])
-def test_a_trace_where_none_can_stand_is_left_out(tmp_path, place):
-    body = f"<{place}><trace>7 7,8 9</trace></{place}>{TRACES}"
-    assert first(tmp_path, document(body))[0] == INK
 
 
 @pytest.mark.parametrize(
@@ -191,27 +180,6 @@ def test_an_encoding_that_is_given_goes_before_what_the_file_declares(tmp_path):
     for name in ("klingon", "zip"):  # the latter is one of Python's that decodes no text
         with pytest.raises(ConfigFault, match=f'encoding = "{name}": the name of'):
             InkMLDataset(encoding=name)
-
-
-BROKEN = {
-    "too many": (document("<trace>1 2 3,3 4 4</trace>", extra=channels(*"XY")), "a point .* has 3"),
-    "huge": (document(f"<trace>1 2,3 {'9' * 400}</trace>"), "a non-number"),
-    "no Y": (document(extra=channels("X", "Z")), "a traceFormat without the channels X and Y"),
-    "two formats": (document(extra=channels(*"XY") + channels(*"YX")), "several different trace"),
-}
-
-
-@pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_file_is_named(tmp_path, kind):
-    content, reason = BROKEN[kind]
-    with pytest.raises(DataError, match=rf"^bad(\.inkml)?: {reason}"):
-        prepared(tmp_path, {"bad.inkml": content})
-
-
-@pytest.mark.timeout(5)
-def test_no_text_takes_long_to_refuse(tmp_path):
-    with pytest.raises(DataError, match=r"one\.inkml: "):
-        first(tmp_path, document(f"<trace>{'1' * 50_000}x</trace>"))
 
 
 @pytest.mark.parametrize(
