@@ -102,8 +102,8 @@ def mnist(strokes=STROKES):
 
 def target(digit, rows=5):
     """Return the target data of a digit: its class, and the next row."""
-    one_hot = " ".join(str(int(n == digit)) for n in range(10))
-    return f"{one_hot} 0 0 0 0\n".encode() * rows
+    classes = " ".join(str(int(n == digit)) for n in range(10))
+    return f"{classes} 0 0 0 0\n".encode() * rows
 
 
 def unipen(labels=("7",), strokes=STROKES):

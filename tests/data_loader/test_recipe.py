@@ -74,7 +74,7 @@ def counted(**taken) -> tuple[Recipe, Counted, Counted]:
     return Recipe(sources=sources, **taken), first, second
 
 
-def test_a_source_is_loaded_once_for_all_that_is_made_of_it():
+def test_a_source_is_loaded_once_for_all_that_need_it():
     recipe, first, second = counted(train=["second"], valid=["first"])
     recipe.load()
     assert (first.loads, second.loads) == ([["train", "valid"]], [["train"]])
@@ -120,7 +120,7 @@ def test_lines_like_those_of_a_source_lie_on_its_grid():
     assert (line.ink[:, :2] % 1 == 0).all()
 
 
-def test_a_source_takes_the_name_of_one_before_it_at_any_depth():
+def test_a_source_takes_the_name_of_a_source_before_it_at_any_depth():
     united = {"type": "UnitedDataset", "args": {"dataset": "lines", "added": "signs"}}
     shaped = {"type": "ShapedDataset", "args": {"dataset": united}}
     both = loaded(BOTH | {"shaped": shaped}, train=["shaped"])

@@ -45,7 +45,7 @@ def test_mark_lies_above_or_below_its_letter(letter):
     assert below > 0.1 > above if marks[0] in MARKS_BELOW else above > 0.1 > below
 
 
-def test_every_letter_and_sign_can_be_made():
+def test_every_letter_and_sign_can_be_drawn():
     assert set(ACCENTED_LETTERS + SIGNS) == NON_ASCII
     for seed, character in enumerate(ACCENTED_LETTERS + SIGNS):
         piece = make(character, seed)
@@ -60,5 +60,5 @@ BARE = from_strokes([STEM])
     ("character", "base"),
     [("é", None), ("…", None), ("ж", ascii_piece("e")), ("í", Piece("i", BARE))],
 )
-def test_without_a_usable_letter_nothing_is_made(character, base):
+def test_without_a_usable_letter_there_is_none(character, base):
     assert make(character, get_piece=lambda _: base) is None

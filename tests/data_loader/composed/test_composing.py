@@ -96,7 +96,7 @@ def test_what_is_lent_takes_the_slant_height_and_speed_of_the_hand(bank):
         assert np.median(speeds) == pytest.approx(to.mean_step, rel=0.15)
 
 
-def test_what_is_made_is_made_alike_within_a_text(bank):
+def test_sign_that_no_hand_has_looks_alike_within_a_text(bank):
     """The maker is told the same way for each `#` of a text, and another for another text."""
     assert bank.write("no a~ no", "plain", np.random.default_rng(0)) is None  # as it is not made
     steps = []

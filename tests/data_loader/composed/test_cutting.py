@@ -38,7 +38,7 @@ def test_what_the_window_gives_a_blank_goes_to_the_nearer_word():
     assert owners(line)[-1] == [3]
 
 
-def test_a_stroke_far_back_without_a_letter_that_lacks_one_is_nobodys():
+def test_a_stroke_far_back_where_no_letter_lacks_it_is_nobodys():
     parts = [*boxes(0, 1, 2, 3), (at(0, BAR), 4), (at(4, BOX), 5)]
     line = drawn(parts, "aceona")
     assert owners(line)[4] == [-1]
@@ -101,7 +101,7 @@ def test_a_character_that_is_too_large_has_strokes_of_another(sign, high, read):
     assert line.is_usable.tolist() == [True] * 4 + [read]
 
 
-def test_a_character_beside_one_that_was_misread_is_not_used():
+def test_a_character_beside_a_misread_character_is_not_used():
     line = drawn(boxes(0, 1, 2, 3, 5, 6, 7, 8), "aceo nexo", read=np.arange(9) != 2)
     assert line.is_usable.tolist() == [True, False, False, False, False, True, True, True, True]
     others = {"nexo"[a:b] for a in range(4) for b in range(a + 1, 5)}

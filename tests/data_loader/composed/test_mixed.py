@@ -156,7 +156,7 @@ def test_options_that_do_not_fit_are_refused(options, message):
         MixedDataset(dataset=Large(), **options)
 
 
-def test_pieces_are_one_to_three_words_of_a_line():
+def test_pieces_have_up_to_three_words_of_a_line():
     dataset = mixed(Words(), None, pieces=60)
     lengths = set()
     whole = {line.name: line for line in Words().load().split("train")}

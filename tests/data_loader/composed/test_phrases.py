@@ -37,7 +37,7 @@ def phrase_lines(dataset):
     return [line for line in dataset.load().split("train") if line.name.startswith("phrase")]
 
 
-def test_lines_of_words_are_one_persons_with_gaps_of_words():
+def test_lines_of_words_are_of_the_same_person_with_gaps_of_words():
     for line in phrase_lines(phrases(size=30, characters_share=0.0)):
         words, parts = line.text.split(), strokes(line.ink)
         person = int(line.writer.split()[-1])
@@ -66,16 +66,18 @@ def test_single_characters_stand_on_a_line_and_nowhere_by_themselves():
             assert all(len(sample.text) > 1 for sample in loaded.split(split))
 
 
-def test_lines_follow_from_the_seed_and_what_cannot_be_made_is_an_error():
-    for line, other in zip(
-        phrase_lines(phrases(size=9)), phrase_lines(phrases(size=20)), strict=False
-    ):
+def test_lines_follow_from_the_seed_whatever_their_number():
+    few, many = (phrase_lines(phrases(size=size)) for size in (9, 20))
+    for line, other in zip(few, many, strict=False):
         assert line.text == other.text and np.array_equal(line.ink, other.ink)
 
-    class Sentences(OwnInk):
-        def lines(self):
-            yield from ((f"a line of more than twenty, {n}", [zigzag(3)]) for n in range(20))
 
+class Sentences(OwnInk):
+    def lines(self):
+        yield from ((f"a line of more than twenty, {n}", [zigzag(3)]) for n in range(20))
+
+
+def test_a_dataset_without_single_words_is_refused():
     with pytest.raises(DataError, match="no writer has 5 words, the least number for a line"):
         PhrasesDataset(dataset=Sentences(), size=3, characters_share=0.0).load()
 

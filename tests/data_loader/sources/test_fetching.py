@@ -114,7 +114,7 @@ def test_the_shards_that_were_opened_longest_ago_make_room(origin, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_fetch_that_was_killed_or_found_no_room_is_made_again(origin, tmp_path, monkeypatch):
+def test_a_fetch_that_was_killed_or_had_no_room_is_repeated(origin, tmp_path, monkeypatch):
     loaded = at(f"file://{origin}", tmp_path).load()
     folder = next(tmp_path.glob("fetched-*"))
     (folder / ".fetched-1" / "half").mkdir(parents=True)  # as a killed process leaves it

@@ -62,33 +62,32 @@ def test_channels_as_declared(tmp_path):
     assert ink == INK[:3]
 
 
-@pytest.mark.parametrize("way", ["named", "of the group", "referred to", "the last one"])
-def test_each_trace_has_the_channels_and_the_unit_of_its_context(tmp_path, way):
+UNIT = '<channel name="{}" units="{}"/>'
+IN_MILLIMETRES = f"<traceFormat>{UNIT.format('X', 'mm')}{UNIT.format('Y', 'mm')}</traceFormat>"
+TURNED = f"<traceFormat>{UNIT.format('Y', 'cm')}{UNIT.format('X', 'cm')}</traceFormat>"
+FINE = '<channelProperty channel="X" name="resolution" value="1000" units="1/cm"/>'
+SOURCE = f'<inkSource xml:id="s">{TURNED}<channelProperties>{FINE}</channelProperties></inkSource>'
+A = f'<context xml:id="a">{IN_MILLIMETRES}</context>'
+B, B_OF_SOURCE = (
+    f'<context xml:id="b"{inside}' for inside in (f">{SOURCE}</context>", ' inkSourceRef="#s"/>')
+)
+FIRST, SECOND = "<trace{}>10 20, 13 24, 12 30</trace>", "<trace{}>2800 2200, 2900 2200</trace>"
+OF_A, OF_B = ' contextRef="#a"', ' contextRef="#b"'
+BOTH = FIRST.format(OF_A) + SECOND.format(OF_B)
+CONTEXTS = {
+    "named": f"<definitions>{A}{B}</definitions>{BOTH}",
+    "of the group": f"<definitions>{A}{B}</definitions><traceGroup{OF_A}>{FIRST.format('')}"
+    f"{SECOND.format(OF_B)}</traceGroup>",
+    "referred to": f"<definitions>{A}{SOURCE}{B_OF_SOURCE}</definitions>{BOTH}",
+    "the last": A + FIRST.format("") + B + SECOND.format(""),
+}
+
+
+@pytest.mark.parametrize("way", CONTEXTS)
+def test_trace_has_the_channels_and_the_unit_of_its_context(tmp_path, way):
     """The second trace has y first, in thousandths of a centimetre; the first is in millimetres."""
-    unit = '<channel name="{}" units="{}"/>'
-    plain = f"<traceFormat>{unit.format('X', 'mm')}{unit.format('Y', 'mm')}</traceFormat>"
-    turned = f"<traceFormat>{unit.format('Y', 'cm')}{unit.format('X', 'cm')}</traceFormat>"
-    fine = '<channelProperty channel="X" name="resolution" value="1000" units="1/cm"/>'
-    source = (
-        f'<inkSource xml:id="s">{turned}<channelProperties>{fine}</channelProperties></inkSource>'
-    )
-    reference = ' inkSourceRef="#s"/>' if way == "referred to" else f">{source}</context>"
-    second = f'<context xml:id="b"{reference}'
-    body = "<trace{}>10 20, 13 24, 12 30</trace>{}<trace{}>2800 2200, 2900 2200</trace>"
-    first_context = f'<context xml:id="a">{plain}</context>'
-    if way == "the last one":
-        content = document(first_context + body.format("", second, ""))
-    else:
-        defined = (
-            f"<definitions>{first_context}{source * (way == 'referred to')}{second}</definitions>"
-        )
-        named, group = ' contextRef="#a"', "<traceGroup>"
-        if way == "of the group":
-            named, group = "", f"<traceGroup{named}>"
-        traces = body.format(named, "", ' contextRef="#b"')
-        content = document(f"{defined}{group}{traces}</traceGroup>")
-    ink, text = first(tmp_path, content)
-    assert text == "hello" and ink == pytest.approx(np.array(INK))
+    ink, _ = first(tmp_path, document(CONTEXTS[way]))
+    assert ink == pytest.approx(np.array(INK))
 
 
 def test_a_channel_of_time_tells_missing_points(tmp_path):

@@ -30,18 +30,21 @@ def test_draw_is_the_same_on_every_machine():
     assert hash_fraction("name:a01") == pytest.approx(0x4AFB70F86652A1C9 / 2**64, abs=0)
 
 
+NAMED = [Sample(NO_INK, name=str(n)) for n in range(300)]
+
+
+def chosen(count, seed, samples=NAMED):
+    """Return the names of a subset, which are numbers."""
+    places = choose_subset(Samples.of(samples), count, seed).tolist()
+    assert places == sorted(places)
+    return [int(samples[place].name) for place in places]
+
+
 def test_subset_by_seed():
-    samples = [Sample(NO_INK, name=str(n)) for n in range(300)]
-
-    def chosen(count, seed, samples=samples):
-        places = choose_subset(Samples.of(samples), count, seed).tolist()
-        assert places == sorted(places)
-        return [int(samples[place].name) for place in places]
-
     numbers = chosen(50, 3)
     assert len(set(numbers)) == 50 and chosen(50, 4) != numbers
     assert set(numbers) < set(chosen(60, 3))
-    assert chosen(50, 3, samples[::-1]) == numbers[::-1]
+    assert chosen(50, 3, NAMED[::-1]) == numbers[::-1]
     assert np.mean(numbers) == pytest.approx(149.5, abs=5 * 300 / 12**0.5 / 50**0.5)
 
 
@@ -72,7 +75,7 @@ def test_division_as_the_source_has_it_takes_the_rest_from_training():
     assert sum(map(len, parts.values())) == 9 and len(parts["train"])
 
 
-def test_few_samples_leave_no_split_empty_and_one_writer_is_divided_by_name():
+def test_few_samples_leave_no_split_empty_and_a_single_writer_is_divided_by_name():
     for count in range(3, 12):
         parts, _ = divided(count)
         assert sorted(chain(*parts.values())) == list(range(count))

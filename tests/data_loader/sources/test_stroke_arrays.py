@@ -73,7 +73,7 @@ def test_reads_arrays_that_python_2_has_pickled():
 
 
 @pytest.mark.parametrize("dtype", ["<f4", ">f8", "<i2"])
-def test_reads_lines_of_one_length_that_numpy_stores_as_one_array(tmp_path, dtype):
+def test_reads_lines_of_the_same_length_that_numpy_stores_together(tmp_path, dtype):
     lines = np.stack([np.round(LINE)] * 6).astype(dtype)
     dataset = prepared(write(tmp_path, saved(lines)))
     assert len(dataset.used) == 6 and in_order(dataset)[0].ink[1].tolist() == [2, -2, 0]
@@ -112,7 +112,7 @@ def test_what_would_run_is_refused_by_name(tmp_path, monkeypatch, element, name)
         (PROMISED, "an array cut short .216 bytes for the shape .999999999999, 3"),
     ],
 )
-def test_another_file_is_one_clear_line(tmp_path, content, message):
+def test_another_file_is_refused_with_a_reason(tmp_path, content, message):
     with pytest.raises(DataError, match=message):
         prepared(write(tmp_path, content))
 

@@ -80,7 +80,7 @@ def test_ink_is_used_once_where_it_is_longest_whatever_holds_the_collection(tmp_
             assert sorted(s.name for s in read_ink(place)) == [f"{place.name}:{n}" for n in NAMES]
 
 
-def test_two_processes_prepare_what_one_does(tmp_path):
+def test_two_processes_prepare_what_a_single_process_does(tmp_path):
     archive, digests = packed(tmp_path, "gz"), []
     for workers in (1, 2):
         cache = tmp_path / str(workers)
@@ -149,12 +149,12 @@ def test_files_that_include_each_other_are_opened_once(tmp_path):
     assert "1 left out: more than 100 included files" in loaded.report
 
 
-def test_an_archive_of_something_else_is_one_clear_error(tmp_path):
+def test_an_archive_of_something_else_is_refused(tmp_path):
     with pytest.raises(DataError, match="no folder data/ of a UNIPEN collection in it"):
         dataset(packed(tmp_path, "gz", {"a.txt": "hello"}))
 
 
-def test_a_folder_that_holds_one_archive_means_that_archive(tmp_path):
+def test_a_folder_that_holds_an_archive_means_that_archive(tmp_path):
     root = put(tmp_path / "downloaded", {"below/README": "hello"})
     archive = packed(root, "xz")
     loaded = dataset(root, held_out=["art"])

@@ -30,7 +30,7 @@ def unpacked(*files, left=MAX_PARSED):
     return contents | {name: str(fault) for name, fault in faults.items()}
 
 
-def test_files_are_found_in_order_without_hidden_ones_and_caches(tmp_path):
+def test_files_below_a_folder_are_in_order_without_hidden_files_and_caches(tmp_path):
     names = ("b.txt", "s/a.txt", "s/.a.txt", "cache/c.txt", ".h/d.txt", "e.md")
     put(tmp_path, dict.fromkeys(names, ""))
     (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
@@ -103,7 +103,7 @@ def refused(function, *args):
 
 @pytest.mark.parametrize("mode", [0o000, 0o111])
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_folder_that_cannot_be_read_is_reported_as_one(root, name, mode):
+def test_a_folder_that_cannot_be_read_is_named(root, name, mode):
     dataset = getattr(data_loader, name)(root=str(root))
     root.chmod(mode)
     expected = f"{root}: cannot be read (Permission denied)"
@@ -121,7 +121,7 @@ def test_a_folder_within_is_not_passed_over(root):
     assert refused(read_ink, root) == expected
 
 
-def test_a_file_that_cannot_be_read_is_reported_as_one(root):
+def test_a_file_that_cannot_be_read_is_named(root):
     path = root / "a.inkml"
     path.write_bytes(ink_formats.inkml())
     path.chmod(0)
