@@ -32,7 +32,7 @@ def cross(sign, hand, way, generator):
 
 @pytest.fixture(scope="module")
 def bank():
-    return Bank(Recorded(lines=8).hands(), cross, scarce=1)
+    return Bank(Recorded().hands(), cross, scarce=1)
 
 
 def test_pieces_that_join_are_preferred_to_stubs(bank):

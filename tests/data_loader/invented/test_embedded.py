@@ -73,7 +73,7 @@ def test_options_that_do_not_fit_together_are_named():
 @pytest.mark.parametrize("symbols", [0.0, 0.5])
 def test_the_alphabet_does_not_depend_on_the_size(symbols):
     few = EmbeddedDataset(size=3, valid_size=1, test_size=1, symbols=symbols)
-    many = EmbeddedDataset(size=300, valid_size=1, test_size=1, symbols=symbols)
+    many = EmbeddedDataset(size=60, valid_size=1, test_size=1, symbols=symbols)
     assert few.characters == many.characters
     assert many.load().character_counts().keys() <= set(many.characters)
     assert ("@" in many.characters) == (symbols > 0)

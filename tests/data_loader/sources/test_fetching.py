@@ -17,7 +17,7 @@ from data_loader.sources.fetching import fetched
 from tests.data_loader import ink_formats
 from utils.checks import ConfigFault, DataError
 
-COUNT = 8
+COUNT = 4
 
 
 @pytest.fixture(scope="module")
