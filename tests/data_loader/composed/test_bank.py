@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_loader.composed.bank import MAX_SMALL_OFFSET, BankHand
+from data_loader.composed.bank import MAX_SMALL_OFFSET, BankHand, verify_pieces
 from data_loader.composed.cutting import CUT
 from tests.data_loader.composed.drawn_lines import BAR, BOX, STEM, at, boxes, drawn, owners
 from tests.data_loader.composed.recorded import HANDS, Recorded
@@ -94,3 +94,14 @@ def test_pieces_stand_on_the_baseline(low):
     stood = hand.lines[0].points_of(12)[:, 1].max()
     assert abs(stood - low) < 0.06 and moved[0] == 0
     assert stood + moved[1] == pytest.approx(np.clip(stood, -MAX_SMALL_OFFSET, MAX_SMALL_OFFSET))
+
+
+def test_characters_that_a_recogniser_reads_in_another_word_fit():
+    fits = np.zeros(9, dtype=bool)
+    hand = BankHand([drawn(boxes(0, 1, 2, 3, 5, 6, 7, 8), "aceo nexo", fits=fits)])
+    trials = [*hand.trials(np.random.default_rng(0))]
+    texts = [f"{text[:2]} {text[2:]}" for *_, text in trials]  # Blanks do not count.
+    texts[1], texts[6] = "what", "else"
+    assert verify_pieces([hand], lambda inks: texts) == (len(trials), len(trials) - 2)
+    unread = {character for n, (_, character, *_) in enumerate(trials) if n in (1, 6)}
+    assert np.flatnonzero(~fits).tolist() == sorted({4, *unread})  # and the blank
