@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from base.base_dataset import Sample
 from data_loader.composed.bank import BankHand
-from data_loader.composed.cutting import CUT, LIFT, NONE
+from data_loader.composed.cutting import CUT, LIFT, NONE, parts_of
+from data_loader.paths import to_ink
 from tests.data_loader.composed.drawn_lines import BAR, BOX, DOT, STEM, at, boxes, drawn, owners
 
 REST = boxes(5, 6, 7, 8)
@@ -131,3 +133,10 @@ def test_letters_that_shrink_along_a_line_become_even(count):
         np.testing.assert_allclose(heights, sizes / np.median(sizes), rtol=1e-5)
         np.testing.assert_allclose(widths, 0.6, rtol=1e-5)
     assert line.height == pytest.approx(100, rel=0.01)
+
+
+def test_a_word_without_points_is_no_part_of_a_line():
+    text = "aceno aceno"
+    line = drawn(boxes(0, 1, 2, 3, 4), text)
+    sample = Sample(to_ink(line.path), text, "line")
+    assert [part.text for part, _ in parts_of(sample, line, 6)] == ["aceno"]
