@@ -45,6 +45,25 @@ def test_mark_lies_above_or_below_its_letter(letter):
     assert below > 0.1 > above if marks[0] in MARKS_BELOW else above > 0.1 > below
 
 
+@pytest.mark.parametrize(
+    ("sign", "count", "top", "bottom"),
+    [
+        ("…", 3, -0.1, 0.1),
+        ("·", 1, -0.5, -0.4),
+        ("¿", 2, -1.2, 0.3),  # turned: its dot is at the x-height, its bow below the baseline
+        ("¡", 2, -1.2, 0.2),
+        ("„", 2, -0.1, 0.3),
+        ("“", 2, -1.4, -1.2),
+        ("–", 1, -0.4, -0.3),
+        ("°", 1, -1.2, -1.0),
+    ],
+)
+def test_sign_has_its_strokes_at_its_height(sign, count, top, bottom):
+    for strokes in (upright(make(sign, seed)) for seed in range(6)):
+        y = np.concatenate(strokes)[:, 1]
+        assert len(strokes) == count and (y.min(), y.max()) == pytest.approx((top, bottom), abs=0.3)
+
+
 def test_every_letter_and_sign_can_be_drawn():
     assert set(ACCENTED_LETTERS + SIGNS) == NON_ASCII
     for seed, character in enumerate(ACCENTED_LETTERS + SIGNS):
