@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from data_loader.composed.bank import MAX_SMALL_OFFSET, BankHand, verify_pieces
-from data_loader.composed.cutting import CUT
-from tests.data_loader.composed.drawn_lines import BAR, BOX, STEM, at, boxes, drawn, owners
+from tests.data_loader.composed.drawn_lines import BAR, BOX, STEM, at, boxes, drawn
 from tests.data_loader.composed.recorded import HANDS, Recorded
 
 
@@ -25,19 +24,6 @@ def test_single_characters_and_ends_that_were_cut_have_to_fit(fitting, more):
     line = drawn(parts, "aceno", fits=np.isin(np.arange(5), fitting))
     whole = {"ace", "acen", "aceno", "ce", "cen", "ceno", "no"}
     assert set(BankHand([line]).places) == whole | {*more.split()}
-
-
-def test_a_piece_with_a_mark_behind_its_cut_is_left_out():
-    """Its last stroke is the mark, which would be joined to what comes next."""
-    text = "actno"
-    stroke = np.concatenate([at(2, STEM), at(3, BOX)])
-    parts = [*boxes(0, 1), (stroke, np.repeat([2, 3], 7))]
-    marked = drawn([*parts, (at(2, BAR), 4), *boxes(4)], text)
-    assert owners(marked)[3] == [2] and marked.boundaries[2] == CUT
-    texts = set(BankHand([marked]).places)
-    assert {"n", "no", "tn", "actn"} <= texts and not {"t", "ct", "act"} & texts
-    plain = drawn([*parts, *boxes(4)], text)
-    assert {"ct", "act"} <= set(BankHand([plain]).places)
 
 
 @pytest.mark.parametrize("letter", "tf")

@@ -28,18 +28,6 @@ def test_a_bar_and_a_dot_set_later_go_to_their_letters(window):
     np.testing.assert_allclose(piece.path[:, :2], both - np.array([left, 0.0]), atol=1e-5)
 
 
-def test_what_the_window_gives_a_blank_goes_to_the_nearer_word():
-    """A last `t` is often crossed when the window has left its word, and a tap may come before."""
-    text = "acet oneo"
-    word = [*boxes(0, 1, 2), (at(3, STEM), 3)]
-    line = drawn([*word, (at(3, BAR), 4), (at(5, DOT), 4), *REST], text)
-    assert owners(line) == [[0], [1], [2], [3], [3], [5], [5], [6], [7], [8]]
-    line = drawn([(at(1, DOT), 0), *boxes(1, 2, 3, 4)], " aceo")
-    assert owners(line)[0] == [1]
-    line = drawn([*boxes(0, 1, 2, 3), (at(3, DOT), 4)], "aceo ")
-    assert owners(line)[-1] == [3]
-
-
 def test_a_stroke_far_back_where_no_letter_lacks_it_is_nobodys():
     parts = [*boxes(0, 1, 2, 3), (at(0, BAR), 4), (at(4, BOX), 5)]
     line = drawn(parts, "aceona")
@@ -88,19 +76,6 @@ def test_a_line_with_few_small_letters_is_left_out():
     assert drawn(boxes(*range(6)), "IBMace") is None
     assert drawn(boxes(*range(7)), "IBMaceo") is not None
     assert drawn(boxes(*range(7)), "IBMaceo", read=np.arange(7) != 4) is None
-
-
-@pytest.mark.parametrize(
-    ("sign", "high", "read"),
-    [(".", 0.3, True), (".", 0.6, False), (",", 0.6, True), (",", 1.5, False)],
-)
-def test_a_character_that_is_too_large_has_strokes_of_another(sign, high, read):
-    wide = at(4, [(0, -1), (1, 0), (2, -1), (3, 0), (4, -1)])
-    line = drawn([*boxes(0, 1, 2, 3), (wide, 4)], "aceox")
-    assert line.is_usable.tolist() == [True] * 4 + [False]
-    mark = at(4, [(0, -0.1), (0, 0), (0, high - 0.1)])
-    line = drawn([*boxes(0, 1, 2, 3), (mark, 4)], f"aceo{sign}")
-    assert line.is_usable.tolist() == [True] * 4 + [read]
 
 
 def test_a_character_beside_a_misread_character_is_not_used():
