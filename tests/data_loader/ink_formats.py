@@ -54,8 +54,9 @@ def channels(letters):
     return f"<traceFormat>{declared}</traceFormat>"
 
 
-def inkml(strokes=STROKES, text="hello", head=""):
-    """Return an InkML file; `head` stands before its text."""
+def inkml(strokes=STROKES, text="hello", formats=()):
+    """Return an InkML file, with a declaration of `channels` for each of `formats`."""
+    head = "".join(map(channels, formats))
     said = f'<annotation type="truth">{text}</annotation>' if text else ""
     traces = "".join(
         f"<trace>{', '.join(' '.join(map(str, point)) for point in stroke)}</trace>"

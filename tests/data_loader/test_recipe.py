@@ -88,12 +88,8 @@ def test_a_source_that_only_training_needs_is_not_loaded_for_validation():
 
 def test_a_split_has_once_what_several_of_its_sources_have():
     recipe, _, _ = counted(train=["first", "second"], valid=["first"])
-    assert names(recipe.load().split("train")) == [
-        "anntrain0",
-        "anntrain1",
-        "bentrain0",
-        "bentrain1",
-    ]
+    lines = names(recipe.load().split("train"))
+    assert lines == ["anntrain0", "anntrain1", "bentrain0", "bentrain1"]
 
 
 def test_an_epoch_has_a_source_as_often_as_the_recipe_says():

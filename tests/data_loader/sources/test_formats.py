@@ -20,17 +20,7 @@ from data_loader import (
 from data_loader.sources.parsing import MAX_OFFSET
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, pack_folders, put
-from tests.data_loader.ink_formats import (
-    INK,
-    STROKES,
-    channels,
-    iam,
-    inkml,
-    mnist,
-    rows,
-    target,
-    unipen,
-)
+from tests.data_loader.ink_formats import INK, STROKES, iam, inkml, mnist, rows, target, unipen
 from tests.data_loader.sources.bombs import BOMBS, check_bombs
 from tests.faults.damage import damaged
 from utils.checks import DataError
@@ -167,9 +157,9 @@ ODD = {  # by format the file, the name of its sample, and contents with the rea
         (inkml([[(1, 2), (3, "x")]]), "a non-number .*point 2 of trace 1.*'x'"),
         (inkml([[("'1", 2), (3, 4)]]), "a difference without a previous point"),
         (inkml([[(1, 2), (3, "9" * 400)]]), "a non-number"),
-        (inkml(head=channels("XYT")), r"a point with other than 3 values .point 1 of trace 1"),
-        (inkml(head=channels("XZ")), "a traceFormat without the channels X and Y"),
-        (inkml(head=channels("XY") + channels("YX")), "several different traceFormats"),
+        (inkml(formats=["XYT"]), r"a point with other than 3 values .point 1 of trace 1"),
+        (inkml(formats=["XZ"]), "a traceFormat without the channels X and Y"),
+        (inkml(formats=["XY", "YX"]), "several different traceFormats"),
     ]),
     "MNIST": ("trainimg-3-inputdata.txt", "trainimg-3", [
         (mnist()[:-7], "rows that are not equally many whole numbers .the n"),
