@@ -164,7 +164,7 @@ def unipen_collection(root: Path, contributors: list[str]) -> dict[str, Any]:
     return {}
 
 
-def made(block: dict[str, Any]) -> BaseDataset:
+def dataset_of(block: dict[str, Any]) -> BaseDataset:
     """Return the dataset that a block of a config describes."""
     return build(config_binder().bind(BaseDataset, block, ""))
 
@@ -175,33 +175,27 @@ def evenly(points: int, text: str) -> np.ndarray:
 
 
 def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
-    """Write the data of both parts, and an alignment of the lines."""
-    changed = {"size": 6, "long": 2, "forms": [0.0, 1.0]} | of_parts(args, "dataset", "digits")
-    dataset = made(args["dataset"])
+    """Write an alignment of the lines."""
     lines = {}
-    for sample in dataset.load().used:
+    for sample in dataset_of(args["dataset"]).load().used:
         every = np.ones(len(sample.text), dtype=bool)
         counts = evenly(len(sample.ink), sample.text)
         lines[sample.name] = AlignedLine(counts, every, every, 0)
     Alignment(lines).save(Path("alignment.npz"))
     lifts = {"lifts": None} if args.get("lifts") else {}
-    return changed | {"alignment": "alignment.npz"} | lifts
+    return {"size": 6, "long": 2, "forms": [0.0, 1.0], "alignment": "alignment.npz"} | lifts
 
 
 def told_hands(root: Path, args: dict[str, Any]) -> dict[str, Any]:
-    """Write the data of the dataset, and descriptors of its recorded lines."""
-    changed, block = of_parts(args, "dataset"), args["dataset"]
+    """Write descriptors of the recorded lines."""
+    block = args["dataset"]
     while "dataset" in block["args"]:
         block = block["args"]["dataset"]
-    recorded = made(block).load().used
+    recorded = dataset_of(block).load().used
     rows = np.random.default_rng(0).normal(size=(len(recorded), DESCRIPTOR + 1))
     rows[:, -1] = 1.0
     np.savez("hands.npz", names=[sample.name for sample in recorded], values=rows)
-    return changed | {"descriptors": "hands.npz"}
-
-
-class Written(dict):
-    """The block of a source whose data are written."""
+    return {"descriptors": "hands.npz"}
 
 
 def of_loader(args: dict[str, Any]) -> dict[str, Any]:
@@ -209,24 +203,20 @@ def of_loader(args: dict[str, Any]) -> dict[str, Any]:
     if not args.get("sources"):
         few = of_block(args["dataset"])
         return {f"dataset.args.{name}": value for name, value in few.items()}
-    written, changed = {}, {}
+    blocks, changed = {}, {}
     for name, block in args["sources"].items():
         if block is not None:
-            written[name] = Written(nested(block, written))
-            few = of_block({**written[name]})
+            blocks[name] = with_parts(block, blocks)
+            few = of_block(blocks[name])
             changed |= {f"sources.{name}.args.{key}": value for key, value in few.items()}
     return changed
 
 
-def nested(block: dict[str, Any], written: dict[str, Written]) -> dict[str, Any]:
-    """Return a block with the blocks of the sources that it names."""
+def with_parts(block: dict[str, Any], blocks: dict[str, Any]) -> dict[str, Any]:
+    """Return a source's block, with the blocks of those that it names in the place of names."""
     args = {name: value for name, value in block.get("args", {}).items() if name != "like"}
-    for part in ("dataset", "added", "digits"):
-        if isinstance(value := args.get(part), str):
-            args[part] = written[value]
-        elif value:
-            args[part] = nested(value, written)
-    return {**block, "args": args}
+    named = {part: args[part] for part in ("dataset", "added", "digits") if args.get(part)}
+    return {**block, "args": args | {part: blocks[name] for part, name in named.items()}}
 
 
 def of_block(block: dict[str, Any]) -> dict[str, Any]:
@@ -243,22 +233,9 @@ def of_block(block: dict[str, Any]) -> dict[str, Any]:
     return MAKERS[block["type"]](root, args)
 
 
-def of_parts(args: dict[str, Any], *parts: str) -> dict[str, Any]:
-    """Write the data of the datasets among the arguments of another; return what must change."""
-    changed = {}
-    for part in parts:
-        if args.get(part) and not isinstance(args[part], Written):
-            few = of_block(args[part])
-            changed |= {f"{part}.args.{name}": value for name, value in few.items()}
-    return changed
-
-
-def around(*parts: str, **sizes: int) -> Maker:
-    """Return what writes the data of the datasets that a dataset is made of; the sizes that its
-    config sets become `sizes`."""
-    return lambda root, args: (
-        {name: size for name, size in sizes.items() if args.get(name)} | of_parts(args, *parts)
-    )
+def sized(**sizes: int) -> Maker:
+    """Return what needs no files; the sizes that its config sets become `sizes`."""
+    return lambda root, args: {name: size for name, size in sizes.items() if args.get(name)}
 
 
 MAKERS: dict[str, Maker] = {
@@ -267,13 +244,12 @@ MAKERS: dict[str, Maker] = {
     "IAMOnDBDataset": iam_ondb,
     "InkMLDataset": inkml,
     "MNISTStrokesDataset": mnist_archive,
-    "MixedDataset": around("dataset", "added", joined=4, pieces=3),
-    "PhrasesDataset": around("dataset", size=6),
-    "ShapedDataset": around("dataset"),
+    "MixedDataset": sized(joined=4, pieces=3),
+    "PhrasesDataset": sized(size=6),
+    "ShapedDataset": sized(),
     "StrokeArraysDataset": stroke_arrays,
     "ToldHandsDataset": told_hands,
     "UnipenDataset": unipen,
-    "UnitedDataset": around("dataset", "added"),
 }
 """By the dataset's name in a config: given its root and its arguments, writes the files there and
 returns the arguments that must be others for so little data."""

@@ -48,14 +48,21 @@ def iam_files(forms):
     return files
 
 
-def inkml(strokes=STROKES, text="hello"):
-    """Return an InkML file."""
+def channels(letters):
+    """Return the declaration of InkML's channels."""
+    declared = "".join(f'<channel name="{letter}"/>' for letter in letters)
+    return f"<traceFormat>{declared}</traceFormat>"
+
+
+def inkml(strokes=STROKES, text="hello", formats=()):
+    """Return an InkML file, with a declaration of `channels` for each of `formats`."""
+    head = "".join(map(channels, formats))
     said = f'<annotation type="truth">{text}</annotation>' if text else ""
     traces = "".join(
         f"<trace>{', '.join(' '.join(map(str, point)) for point in stroke)}</trace>"
         for stroke in strokes
     )
-    return f'<ink xmlns="http://www.w3.org/2003/InkML">{said}{traces}</ink>'.encode()
+    return f'<ink xmlns="http://www.w3.org/2003/InkML">{head}{said}{traces}</ink>'.encode()
 
 
 def rows(strokes=STROKES):
@@ -96,8 +103,8 @@ def mnist(strokes=STROKES):
 
 def target(digit, rows=5):
     """Return the target data of a digit: its class, and the next row."""
-    one_hot = " ".join(str(int(n == digit)) for n in range(10))
-    return f"{one_hot} 0 0 0 0\n".encode() * rows
+    classes = " ".join(str(int(n == digit)) for n in range(10))
+    return f"{classes} 0 0 0 0\n".encode() * rows
 
 
 def unipen(labels=("7",), strokes=STROKES):

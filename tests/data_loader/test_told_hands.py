@@ -1,8 +1,7 @@
 """What samples are told of their hands: by other lines, which say nothing that they say."""
 
 import pickle
-from dataclasses import replace
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,19 +12,19 @@ from tests.loaded import in_files
 from utils.checks import DataError
 from utils.hand_measures import TOLD_LINES
 
-INK = np.zeros((3, 3), np.float32)
 
-
+@dataclass
 class Given(BaseDataset):
-    def __init__(self, samples):
-        self.samples = samples
+    loaded: Loaded
 
     def load(self, splits=("train",)):
-        return Loaded({"train": self.samples}, "given")
+        return self.loaded
 
 
-def sample(text, name, hand):
-    return Sample(INK, text, name, writer=hand)
+def sample(text, name, hand, strokes=0):
+    ink = np.zeros((20, 3), np.float32)
+    ink[:strokes, 2] = 1
+    return Sample(ink, text, name, writer=hand)
 
 
 SAMPLES = [
@@ -42,83 +41,72 @@ SAMPLES = [
 
 
 def load(tmp_path, samples=SAMPLES, **options):
-    names = [one.name for one in samples if not one.name.startswith(("composed", "piece"))]
+    names = [line.name for line in samples if not line.name.startswith(("composed", "piece"))]
     rows = np.arange(len(names), dtype=np.float32)[:, None] + [0.0, 1000.0, 1.0]
     np.savez(tmp_path / "hands.npz", names=names, values=rows)
-    dataset = ToldHandsDataset(
-        dataset=Given(samples), descriptors=str(tmp_path / "hands.npz"), **options
-    )
-    loaded = dataset.load(["train"]).samples["train"]
-    return {one.name: one for one in loaded}, dict(zip(names, rows[:, 0], strict=True))
+    loaded = dataset_of(Loaded({"train": samples}, ""), tmp_path, **options).load()
+    lines = {line.name: line for line in loaded.split("train")}
+    return lines, dict(zip(names, rows[:, 0], strict=True))
 
 
-def told(sample):
+def dataset_of(loaded, folder, **options):
+    descriptors = str(folder / "hands.npz")
+    return ToldHandsDataset(dataset=Given(loaded), descriptors=descriptors, **options)
+
+
+def numbers_of(sample):
     rows = sample.extras["hand"]
     return sorted(row[0] for row in rows.tolist() if any(row))
 
 
-def test_a_sample_is_told_other_lines_of_its_hand(tmp_path):
-    found, number = load(tmp_path)
-    assert told(found["a1"]) == [number["a2"], number["a3"]]
-    assert told(found["c1"]) == told(found["b1"]) == []
-    assert found["a1"].extras["hand"].shape == (TOLD_LINES, 3)
-    many = told(found["d7"])
+def test_extras_of_a_sample_are_other_lines_of_its_hand(tmp_path):
+    samples, number = load(tmp_path)
+    assert numbers_of(samples["a1"]) == [number["a2"], number["a3"]]
+    assert numbers_of(samples["c1"]) == numbers_of(samples["b1"]) == []
+    assert samples["a1"].extras["hand"].shape == (TOLD_LINES, 3)
+    many = numbers_of(samples["d7"])
     assert len(set(many)) == TOLD_LINES
     assert number["d7"] not in many
-    assert told(found["d8"]) != many  # of many lines others are drawn for each
-    assert told(found["composed-1"]) == [number["a3"]]  # none of the lines that it consists of
+    assert numbers_of(samples["d8"]) != many  # of many lines others are drawn for each
+    # None of the lines that it consists of.
+    assert numbers_of(samples["composed-1"]) == [number["a3"]]
 
 
 def test_lines_of_recorded_ones_are_recorded(tmp_path):
-    found, _ = load(tmp_path)
-    shares = {name: float(one.extras["composed"][0]) for name, one in found.items()}
+    samples, _ = load(tmp_path)
+    shares = {name: float(line.extras["composed"][0]) for name, line in samples.items()}
     assert shares.pop("composed-2") == pytest.approx(4 / 10)  # "a new" of ten letters
     assert shares.pop("composed-3") == 1.0
     assert not any(shares.values())
 
 
-def test_a_piece_of_a_line_is_recorded_and_told_others(tmp_path):
-    found, number = load(tmp_path, [*SAMPLES, sample("at on", "piece-0/a2", "ann")])
-    piece = found["piece-0/a2"]
-    assert told(piece) == [number["a1"], number["a3"]] and not piece.extras["composed"].any()
+def test_piece_of_a_line_is_recorded_and_has_others_in_its_extras(tmp_path):
+    samples, number = load(tmp_path, [*SAMPLES, sample("at on", "piece-0/a2", "ann")])
+    piece = samples["piece-0/a2"]
+    assert numbers_of(piece) == [number["a1"], number["a3"]] and not piece.extras["composed"].any()
 
 
 def test_hands_that_join_count_more(tmp_path):
-    def inked(text, name, hand, strokes):
-        ink = np.zeros((20, 3), np.float32)
-        ink[:strokes, 2] = 1
-        return replace(sample(text, name, hand), ink=ink)
-
-    samples = [
-        inked("nine letters", "a1", "ann", 5),
-        inked("and four", "a2", "ann", 5),  # 10 of 18: 0.56
-        inked("as many as", "b1", "bob", 6),  # 6 of 8
-        inked("new", "composed-1", "ann", 1),
+    lines = [
+        sample("nine letters", "a1", "ann", 5),
+        sample("and four", "a2", "ann", 5),  # 10 of 18: 0.56
+        sample("as many as", "b1", "bob", 6),  # 6 of 8
+        sample("new", "composed-1", "ann", 1),
     ]
-    found, _ = load(tmp_path, samples, joined=3)
+    samples, _ = load(tmp_path, lines, joined=3)
     more = {"a1+1", "a1+2", "a2+1", "a2+2"}
-    assert set(found) == more | {one.name for one in samples}
-    assert told(found["a1+1"]) == told(found["a1"])
+    assert set(samples) == more | {line.name for line in lines}
+    assert numbers_of(samples["a1+1"]) == numbers_of(samples["a1"])
 
 
-def test_the_same_lines_are_told_each_time(tmp_path):
-    first, other = load(tmp_path)[0], load(tmp_path)[0]
-    assert all(told(first[name]) == told(other[name]) for name in first)
-    changed = load(tmp_path, seed=1)[0]
-    assert any(told(first[name]) != told(changed[name]) for name in first)
-
-
-def test_what_samples_in_files_are_told_is_kept_and_hardly_pickled(tmp_path, monkeypatch):
+def test_extras_of_samples_in_files_are_kept_and_hardly_pickled(tmp_path, monkeypatch):
     loaded = in_files(Loaded({"train": [*SAMPLES], "valid": SAMPLES[:3]}, ""), tmp_path)
-    held = load(tmp_path, joined=2)[0]
-    dataset = ToldHandsDataset(
-        dataset=SimpleNamespace(load=lambda _: loaded), descriptors=str(tmp_path / "hands.npz"),
-        joined=2,
-    )  # fmt: skip
+    held, _ = load(tmp_path, joined=2)
+    dataset = dataset_of(loaded, tmp_path, joined=2)
     for _ in range(2):
         samples = dataset.load(["train", "valid"]).samples
-        for one in pickle.loads(pickle.dumps(samples["train"])):
-            assert one.extras["hand"].tolist() == held[one.name].extras["hand"].tolist()
+        for line in pickle.loads(pickle.dumps(samples["train"])):
+            assert line.extras["hand"].tolist() == held[line.name].extras["hand"].tolist()
         assert [*samples["train"].strings("name")] == [*held]
         assert len(pickle.dumps(samples)) < 2000 and samples["train"].key
         monkeypatch.setattr(told_hands, "composed_fraction", None)  # all is kept
@@ -127,8 +115,8 @@ def test_what_samples_in_files_are_told_is_kept_and_hardly_pickled(tmp_path, mon
 
 def test_a_table_of_other_lines_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", names=["x"], values=np.zeros((1, 3), np.float32))
-    dataset = ToldHandsDataset(dataset=Given(SAMPLES), descriptors=str(tmp_path / "other.npz"))
-    with pytest.raises(DataError, match="has none of the samples"):
-        dataset.load(["train"])
-    with pytest.raises(DataError, match=r"absent\.npz"):
-        ToldHandsDataset(dataset=Given(SAMPLES), descriptors="absent.npz").load(["train"])
+    for name, message in (("other", "has none of the samples"), ("absent", r"absent\.npz")):
+        given = Given(Loaded({"train": SAMPLES}, ""))
+        dataset = ToldHandsDataset(dataset=given, descriptors=str(tmp_path / f"{name}.npz"))
+        with pytest.raises(DataError, match=message):
+            dataset.load()

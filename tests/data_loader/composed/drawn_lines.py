@@ -28,7 +28,7 @@ def drawn(parts, text, *, unit=100.0, rise=0.0, read=None, fits=None, usual=None
     assert (np.diff(windows) >= 0).all()
     counts = np.bincount(windows, minlength=len(text))
     every = np.ones(len(text), dtype=bool)
-    read, fits = (every if one is None else one for one in (read, fits))
+    read, fits = (every if flags is None else flags for flags in (read, fits))
     return measured(from_strokes(positions), text, AlignedLine(counts, read, fits, 0), usual)
 
 

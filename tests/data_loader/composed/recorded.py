@@ -20,7 +20,7 @@ def line(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the ink of a text, and how many points belong to each character."""
     detailed = deform(text_path(text, writer, generator), writer, generator)
-    of = np.repeat(np.arange(len(text)), [len(one.path) for one in writer.glyphs(text)])
+    of = np.repeat(np.arange(len(text)), [len(glyph.path) for glyph in writer.glyphs(text)])
     path = digitise(detailed, writer.speed, rate)
     # Every point lies on a segment of the path, in order.
     segment, owner = 0, []
@@ -56,15 +56,15 @@ FORMS = (*HANDS, "of-valid", "of-test")
 @cache
 def written(count: int, seed: int, drift: float) -> list[tuple[Sample, np.ndarray]]:
     """Return all lines, with the points of each character."""
-    made = []
+    result = []
     for number, form in enumerate(form for form in FORMS for _ in range(count)):
         generator = np.random.default_rng([seed, number])
         own = HANDS.get(form, dict(slant=-0.2, size=6.0))
         writer = hand(wobble=0.15, variation=0.15, drift=drift, **own)
         text = corpus.running_text(corpus.Draws(generator), 0, 20, 40, 0.0)
         ink, counts = line(text, writer, generator)
-        made.append((Sample(ink, text, f"line-{number}", group=form), counts))
-    return made
+        result.append((Sample(ink, text, f"line-{number}", group=form), counts))
+    return result
 
 
 class Recorded(BaseDataset):

@@ -11,7 +11,7 @@ from utils.checks import DataError
 
 
 def flags(text):
-    return np.array([one == "1" for one in text])
+    return np.array([flag == "1" for flag in text])
 
 
 LINES = {
@@ -28,12 +28,12 @@ def file(tmp_path):
 
 
 def test_a_table_is_read_as_it_was_written(file):
-    found = Alignment.load(file)
-    assert list(found) == list(LINES)
+    table = Alignment.load(file)
+    assert list(table) == list(LINES)
     for name, line in LINES.items():
-        assert found[name].errors == line.errors
+        assert table[name].errors == line.errors
         for part in ("counts", "read", "fits"):
-            own, stored = getattr(line, part), getattr(found[name], part)
+            own, stored = getattr(line, part), getattr(table[name], part)
             np.testing.assert_array_equal(stored, own, strict=True)
 
 
@@ -61,5 +61,5 @@ def test_the_table_of_iam_ondb_fits_its_lines(real_cache):
     dataset = prepared(IAMOnDBDataset, "iam_ondb", real_cache)
     table = Alignment.load("iam_ondb")
     some = dataset.used[::16]
-    found = [table.find(one.name, len(one.ink), nfc(one.text)) for one in some]
-    assert np.mean([one is not None for one in found]) > 0.99
+    stored = [table.find(sample.name, len(sample.ink), nfc(sample.text)) for sample in some]
+    assert np.mean([sample is not None for sample in stored]) > 0.99

@@ -22,17 +22,17 @@ from tests.data_loader.composed.recorded import Recorded
 from utils import hand_measures
 
 
-def cross(one, hand, way, generator):
+def cross(sign, hand, way, generator):
     """A maker of one sign for everything, as wide as its way says; it cannot make `~`."""
-    if one == "~":
+    if sign == "~":
         return None
     x = np.arange(5) * (0.2 + 0.1 * (way % 1009) / 1009)
-    return Piece(one, from_strokes([np.stack([x, -0.2 * x], 1)]))
+    return Piece(sign, from_strokes([np.stack([x, -0.2 * x], 1)]))
 
 
 @pytest.fixture(scope="module")
 def bank():
-    return Bank(Recorded(lines=8).hands(), cross, scarce=1)
+    return Bank(Recorded().hands(), cross, scarce=1)
 
 
 def test_pieces_that_join_are_preferred_to_stubs(bank):
@@ -58,15 +58,15 @@ def cheapest(word, hand):
     def rest(start, before):
         if start == len(word):
             return 0.0
-        found = []
+        costs = []
         for stop in range(start + 1, len(word) + 1):
             edges = {(p.cut_before, p.cut_after) for p in hand.places.get(word[start:stop], ())}
             options = [(o, c, 1 + CUT_COST * (o or c)) for o, c in edges]
             options += [(False, False, 1 + BORROWED_COST)] if stop == start + 1 else []
             for cut_before, cut_after, cost in options:
                 alone = int(cut_before != before) + int(cut_after and stop == len(word))
-                found.append(cost + UNJOINED_COST * alone + rest(stop, bool(cut_after)))
-        return min(found)
+                costs.append(cost + UNJOINED_COST * alone + rest(stop, bool(cut_after)))
+        return min(costs)
 
     return rest(0, False)
 
@@ -96,7 +96,7 @@ def test_what_is_lent_takes_the_slant_height_and_speed_of_the_hand(bank):
         assert np.median(speeds) == pytest.approx(to.mean_step, rel=0.15)
 
 
-def test_what_is_made_is_made_alike_within_a_text(bank):
+def test_sign_that_no_hand_has_looks_alike_within_a_text(bank):
     """The maker is told the same way for each `#` of a text, and another for another text."""
     assert bank.write("no a~ no", "plain", np.random.default_rng(0)) is None  # as it is not made
     steps = []

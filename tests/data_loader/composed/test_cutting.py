@@ -6,7 +6,7 @@ import pytest
 from base.base_dataset import Sample
 from data_loader.composed.bank import BankHand
 from data_loader.composed.cutting import CUT, LIFT, NONE, parts_of
-from data_loader.paths import to_ink, touching_shift
+from data_loader.paths import to_ink
 from tests.data_loader.composed.drawn_lines import BAR, BOX, DOT, STEM, at, boxes, drawn, owners
 
 REST = boxes(5, 6, 7, 8)
@@ -19,7 +19,7 @@ def test_a_bar_and_a_dot_set_later_go_to_their_letters(window):
     line = drawn([*word, (at(1, BAR), window), (at(2, DOT), window), *REST], text)
     assert owners(line) == [[0], [1], [2], [3], [1], [2], [5], [6], [7], [8]]
     assert line.boundaries[:3].tolist() == [LIFT] * 3
-    assert line.is_usable.tolist() == [one != " " for one in text]
+    assert line.is_usable.tolist() == [sign != " " for sign in text]
     piece = line.piece(1, 2)
     assert piece.text == "ti" and not piece.cut_before and not piece.cut_after
     assert np.flatnonzero(piece.path[:, 2]).tolist() == [6, 13, 18, 19]
@@ -28,19 +28,7 @@ def test_a_bar_and_a_dot_set_later_go_to_their_letters(window):
     np.testing.assert_allclose(piece.path[:, :2], both - np.array([left, 0.0]), atol=1e-5)
 
 
-def test_what_the_window_gives_a_blank_goes_to_the_nearer_word():
-    """A last `t` is often crossed when the window has left its word, and a tap may come before."""
-    text = "acet oneo"
-    word = [*boxes(0, 1, 2), (at(3, STEM), 3)]
-    line = drawn([*word, (at(3, BAR), 4), (at(5, DOT), 4), *REST], text)
-    assert owners(line) == [[0], [1], [2], [3], [3], [5], [5], [6], [7], [8]]
-    line = drawn([(at(1, DOT), 0), *boxes(1, 2, 3, 4)], " aceo")
-    assert owners(line)[0] == [1]
-    line = drawn([*boxes(0, 1, 2, 3), (at(3, DOT), 4)], "aceo ")
-    assert owners(line)[-1] == [3]
-
-
-def test_a_stroke_far_back_without_a_letter_that_lacks_one_is_nobodys():
+def test_a_stroke_far_back_where_no_letter_lacks_it_is_nobodys():
     parts = [*boxes(0, 1, 2, 3), (at(0, BAR), 4), (at(4, BOX), 5)]
     line = drawn(parts, "aceona")
     assert owners(line)[4] == [-1]
@@ -90,35 +78,11 @@ def test_a_line_with_few_small_letters_is_left_out():
     assert drawn(boxes(*range(7)), "IBMaceo", read=np.arange(7) != 4) is None
 
 
-@pytest.mark.parametrize(
-    ("one", "high", "read"),
-    [(".", 0.3, True), (".", 0.6, False), (",", 0.6, True), (",", 1.5, False)],
-)
-def test_a_character_that_is_too_large_has_strokes_of_another(one, high, read):
-    wide = at(4, [(0, -1), (1, 0), (2, -1), (3, 0), (4, -1)])
-    line = drawn([*boxes(0, 1, 2, 3), (wide, 4)], "aceox")
-    assert line.is_usable.tolist() == [True] * 4 + [False]
-    mark = at(4, [(0, -0.1), (0, 0), (0, high - 0.1)])
-    line = drawn([*boxes(0, 1, 2, 3), (mark, 4)], f"aceo{one}")
-    assert line.is_usable.tolist() == [True] * 4 + [read]
-
-
-def test_a_character_beside_one_that_was_misread_is_not_used():
+def test_a_character_beside_a_misread_character_is_not_used():
     line = drawn(boxes(0, 1, 2, 3, 5, 6, 7, 8), "aceo nexo", read=np.arange(9) != 2)
     assert line.is_usable.tolist() == [True, False, False, False, False, True, True, True, True]
     others = {"nexo"[a:b] for a in range(4) for b in range(a + 1, 5)}
     assert set(BankHand([line]).places) == {"a"} | others
-
-
-def test_overlap_is_that_of_points_at_about_the_same_height():
-    """Bands are 0.25 high and widened by half: nearer points share one, those 0.5 apart none."""
-    generator = np.random.default_rng(0)
-    for _ in range(50):
-        left, right = generator.uniform(-1.5, 0.5, (2, 6, 3))
-        apart = np.abs(left[:, None, 1] - right[None, :, 1])
-        run = left[:, None, 0] - right[None, :, 0]
-        low, high = (run[apart < limit].max(initial=-np.inf) for limit in (0.25, 0.5))
-        assert low - 1e-12 <= touching_shift(left, right) <= high + 1e-12
 
 
 def test_a_word_with_few_small_letters_is_measured_by_others_of_its_hand():

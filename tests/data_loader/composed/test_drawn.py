@@ -46,11 +46,11 @@ def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals():
     for tall in (1.2, 2.5):
         to = hand(tall=tall, step=0.15)
         drawn = [drawer("1", to, way, np.random.default_rng(way)) for way in range(40)]
-        found = [piece for piece in drawn if vertical(piece)]
-        assert 18 <= len(found) <= 37  # 0.7 of 40; outside with a chance of 1 in 1,000
-        high = [-piece.path[:, 1].min() for piece in found]
+        recorded = [piece for piece in drawn if vertical(piece)]
+        assert 18 <= len(recorded) <= 37  # 0.7 of 40; outside with a chance of 1 in 1,000
+        high = [-piece.path[:, 1].min() for piece in recorded]
         assert tall * DIGIT_HEIGHTS[0] - 1e-9 <= min(high) < max(high) <= tall * DIGIT_HEIGHTS[1]
-        for piece in found:
+        for piece in recorded:
             assert piece.text == "1" and not (piece.cut_before or piece.cut_after)
             assert piece.path[:, 1].max() == 0
             step = np.abs(np.diff(piece.path[:, 1]))
@@ -62,13 +62,13 @@ def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals():
 def test_stroke_fonts_are_bent_to_the_hand(slant, tall):
     drawer, lean, high, small, speeds, edges = Drawer(), [], [], [], [], []
     for way in range(12):
-        for one in "HNTEacenou":
+        for letter in "HNTEacenou":
             to = hand(slant=slant, tall=tall, step=0.12)
-            piece = drawer(one, to, way, np.random.default_rng(way))
+            piece = drawer(letter, to, way, np.random.default_rng(way))
             ink = to_ink(piece.path)
-            assert piece.text == one and piece.path[-1, 2]
+            assert piece.text == letter and piece.path[-1, 2]
             assert piece.path[:, 0].min() == pytest.approx(0, abs=0.03)
-            if one in "HNTE":
+            if letter in "HNTE":
                 lean.append(hand_measures.median_lean(ink))
                 high.append(-piece.path[:, 1].min())
             else:

@@ -43,9 +43,9 @@ class Words(OwnInk):
 
     def lines(self):
         for text in self.TEXTS * 8:
-            lefts = np.cumsum([0, *(200 if one == " " else 100 for one in text)])
-            zigzags = [[(x + 8 * m, 300 * (m % 2)) for m in range(10)] for x in lefts.tolist()]
-            yield text, [zigzag for zigzag, one in zip(zigzags, text, strict=False) if one != " "]
+            widths = [200 if letter == " " else 100 for letter in text]
+            lefts = np.cumsum([0, *widths[:-1]])[np.array([*text]) != " "]
+            yield text, [[(x + 8 * m, 300 * (m % 2)) for m in range(10)] for x in lefts.tolist()]
 
     def load(self, splits=SPLITS):
         # The missing points tell where a point is from.
@@ -69,7 +69,7 @@ def mixed(dataset, added, **options):
     return MixedDataset(dataset=dataset, added=added, **options).load()
 
 
-def made(loaded, kind):
+def new_lines(loaded, kind):
     """Return the lines that join the training, of "added", "joined" or "piece"."""
     return [line for line in loaded.split("train") if line.name.startswith(kind)]
 
@@ -84,31 +84,31 @@ def test_lines_join_the_training_alone():
         assert [line.name for line in dataset.load([split]).split(split)] == names
     assert len(loaded.split("train")) == len(main.split("train")) + 20 + 7
     assert (loaded.canonical, loaded.quantisation_step) == ((40.0, 30.0), 1.0)
-    assert [type(one) for one in dataset.preprocessing()] == [CutLongSteps]
+    assert [type(other) for other in dataset.preprocessing()] == [CutLongSteps]
     assert len({line.name for line in loaded.used}) == len(loaded.used)
-    assert [line.text for line in made(loaded, "added")] == [line.text for line in added]
+    assert [line.text for line in new_lines(loaded, "added")] == [line.text for line in added]
     assert "added to the training: 20 lines of EmbeddedDataset" in loaded.report
     assert "7 joined lines" in loaded.report
 
 
 def test_x_heights_are_matched_and_points_lie_on_the_grid():
     source = embedded(size=80, writers=80, symbols=0.0)
-    lines, own = made(mixed(Large(), source), "added"), source.load().split("train")
+    lines, own = new_lines(mixed(Large(), source), "added"), source.load().split("train")
     heights = [x_height(line.ink) for line in lines]
     # 330 is the median of the zigzags; rounding moves a point by half a unit at most.
     assert np.median(heights) == pytest.approx(330, rel=0.05)
     factors = np.array(heights) / [x_height(line.ink) for line in own]
     np.testing.assert_allclose(factors, 330 / EmbeddedDataset.x_height, rtol=0.05)
-    for line, one in zip(lines, own, strict=True):
+    for line, other in zip(lines, own, strict=True):
         ink = line.ink
         assert not ink[0, :2].any() and np.array_equal(ink[:, :2], np.rint(ink[:, :2]))
-        assert np.array_equal(ink[:, 2], one.ink[:, 2])
+        assert np.array_equal(ink[:, 2], other.ink[:, 2])
 
 
 def test_a_joined_line_holds_both_side_by_side():
     added, behind = embedded(symbols=1.0), 0
     texts = {line.text for line in added.load().split("train")}
-    for line in made(mixed(Large(), added, joined=30), "joined"):
+    for line in new_lines(mixed(Large(), added, joined=30), "joined"):
         ink, text = line.ink, line.text
         first = text.startswith("wwww ")
         behind += first
@@ -134,8 +134,8 @@ def test_gaps_and_ends_are_those_of_the_parts():
     source = embedded()
     for main, added in ((Gaps(), source), (source, Gaps())):
         dataset = mixed(main, added, joined=12)
-        assert all(line.ends == (added is source) for line in made(dataset, "added"))
-        for line in made(dataset, "joined"):
+        assert all(line.ends == (added is source) for line in new_lines(dataset, "added"))
+        for line in new_lines(dataset, "joined"):
             last_is_gaps = line.text.split()[-2] == "gaps"
             assert line.ends == (not last_is_gaps)
             start = len(line.ink) - 30 if last_is_gaps else 0
@@ -144,26 +144,23 @@ def test_gaps_and_ends_are_those_of_the_parts():
             assert gaps.tolist() == (start + np.arange(3, 30, 3)).tolist()
 
 
-def test_lines_that_are_lent_to_none_are_refused():
-    with pytest.raises(ConfigFault, match="joined = 0: at least 1 where `alone` is false"):
-        MixedDataset(dataset=Large(), added=embedded(), alone=False)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"added": embedded(), "alone": False}, "joined = 0: at least 1 where `alone` is false"),
+        ({"joined": 3}, "joined = 3: 0 without `added`"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ConfigFault, match=message):
+        MixedDataset(dataset=Large(), **options)
 
 
-def test_joined_lines_without_a_second_dataset_are_refused():
-    with pytest.raises(ConfigFault, match="joined = 3: 0 without `added`"):
-        MixedDataset(dataset=Large(), joined=3)
-
-
-def test_pieces_are_cut_without_a_second_dataset_as_with_one():
-    alone, beside = (made(mixed(Words(), one, pieces=9), "piece") for one in (None, embedded()))
-    assert [piece.text for piece in alone] == [piece.text for piece in beside]
-
-
-def test_pieces_are_one_to_three_words_of_a_line():
-    dataset = mixed(Words(), embedded(size=9, signs=1.0), pieces=60)
+def test_pieces_have_up_to_three_words_of_a_line():
+    dataset = mixed(Words(), None, pieces=60)
     lengths = set()
     whole = {line.name: line for line in Words().load().split("train")}
-    for piece in made(dataset, "piece"):
+    for piece in new_lines(dataset, "piece"):
         text, name, ink = piece.text, piece.name, piece.ink
         line = whole[name.partition("/")[2].partition("[")[0]]
         words, count = line.text.split(), len(text.split())
@@ -179,7 +176,7 @@ def test_pieces_are_one_to_three_words_of_a_line():
         np.testing.assert_array_equal(ink[:, 2], line.ink[rows, 2])
         assert piece.missing.tolist() == [0, *range(rows.start + 1, rows.stop)]
         assert piece.ends == (start + count < len(words))
-    assert len(made(dataset, "piece")) == 60
+    assert len(new_lines(dataset, "piece")) == 60
     assert lengths == {1, 2, 3} and "60 pieces" in dataset.report
 
 
@@ -191,8 +188,8 @@ def test_pieces_need_words_that_stand_apart():
 def numbers(text, *edges):
     """Return the word of each of some level strokes from a left edge to a right one."""
     strokes = [np.array([(a, 0), ((a + b) / 2, 5), (b, 0)]) for a, b in edges]
-    found = word_numbers(from_strokes(strokes), text)
-    return None if found is None else found[::3].tolist()
+    words = word_numbers(from_strokes(strokes), text)
+    return None if words is None else words[::3].tolist()
 
 
 # Gaps of 2 within the words, of 6 and 5 between them.

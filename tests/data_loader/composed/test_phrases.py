@@ -32,13 +32,13 @@ def phrases(**options):
     return PhrasesDataset(dataset=Pieces(), seed=3, **options)
 
 
-def made(dataset):
+def phrase_lines(dataset):
     """Return the lines that join the training."""
     return [line for line in dataset.load().split("train") if line.name.startswith("phrase")]
 
 
-def test_lines_of_words_are_one_persons_with_gaps_of_words():
-    for line in made(phrases(size=30, characters_share=0.0)):
+def test_lines_of_words_are_of_the_same_person_with_gaps_of_words():
+    for line in phrase_lines(phrases(size=30, characters_share=0.0)):
         words, parts = line.text.split(), strokes(line.ink)
         person = int(line.writer.split()[-1])
         assert len(words) > 1 and len(parts) == len(words) * (1 + person)
@@ -51,7 +51,7 @@ def test_lines_of_words_are_one_persons_with_gaps_of_words():
 
 def test_single_characters_stand_on_a_line_and_nowhere_by_themselves():
     dataset = phrases(size=60, characters_share=1.0)
-    for line in made(dataset):
+    for line in phrase_lines(dataset):
         text, ink = line.text, line.ink
         long = [s for s in strokes(ink) if np.ptp(s[:, 1]) > HEIGHT]
         assert 2 <= len(text) <= 8 and len(long) == sum(map(str.isdigit, text))
@@ -60,20 +60,24 @@ def test_single_characters_stand_on_a_line_and_nowhere_by_themselves():
         tall = 2 * HEIGHT + 30.0 * (line.writer != "person 0")  # with the dots above
         middle = long[0][:, 1].max() - 0.3 * tall
         assert all(abs(s[0, 1] - middle) < 1e-3 for s in dashes if np.ptp(s[:, 0]) > 19)
-    assert {"-" in line.text for line in made(dataset)} == {True, False}
+    assert {"-" in line.text for line in phrase_lines(dataset)} == {True, False}
     for split in ("train", "valid", "test"):
         for loaded in (dataset.load(), dataset.load([split])):
             assert all(len(sample.text) > 1 for sample in loaded.split(split))
 
 
-def test_lines_follow_from_the_seed_and_what_cannot_be_made_is_an_error():
-    for line, other in zip(made(phrases(size=9)), made(phrases(size=20)), strict=False):
+def test_lines_follow_from_the_seed_whatever_their_number():
+    few, many = (phrase_lines(phrases(size=size)) for size in (9, 20))
+    for line, other in zip(few, many, strict=False):
         assert line.text == other.text and np.array_equal(line.ink, other.ink)
 
-    class Sentences(OwnInk):
-        def lines(self):
-            yield from ((f"a line of more than twenty, {n}", [zigzag(3)]) for n in range(20))
 
+class Sentences(OwnInk):
+    def lines(self):
+        yield from ((f"a line of more than twenty, {n}", [zigzag(3)]) for n in range(20))
+
+
+def test_a_dataset_without_single_words_is_refused():
     with pytest.raises(DataError, match="no writer has 5 words, the least number for a line"):
         PhrasesDataset(dataset=Sentences(), size=3, characters_share=0.0).load()
 

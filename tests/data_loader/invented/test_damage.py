@@ -12,10 +12,11 @@ RING = [np.column_stack([np.cos(t := np.linspace(0, 6.28, 60)), np.sin(t)]) * 20
 BARE = [CROSS[:1], [np.array([[3.0, 4.0]])]]
 
 
-def test_a_stroke_is_dropped_shifted_or_lacks_a_part():
-    def length(strokes):
-        return sum(path_along(stroke)[-1] for stroke in strokes)
+def length(strokes):
+    return sum(path_along(stroke)[-1] for stroke in strokes)
 
+
+def test_a_stroke_is_dropped_shifted_or_lacks_a_part():
     seen = set()
     for seed in range(60):
         generator = np.random.default_rng(seed)
@@ -37,7 +38,7 @@ def test_a_stroke_is_dropped_shifted_or_lacks_a_part():
     assert seen == {"dropped", "shifted", "cut"}  # fails by 1 in 10^10
 
 
-def test_one_letter_or_digit_of_a_text_is_damaged():
+def test_a_single_letter_or_digit_of_a_text_is_damaged():
     paths = list(map(from_strokes, (CROSS, RING, BARE[0])))
     text, changed = with_damage("+o1", paths, np.random.default_rng(0))
     assert text == f"+{WRONG}1"
@@ -51,8 +52,10 @@ def test_lines_have_their_share_of_damage_and_the_others_stay():
     plain, some = EmbeddedDataset(**sizes), EmbeddedDataset(**sizes, damaged=0.5)
     assert some.characters == plain.characters + WRONG
     wrong = 0
-    for one, other in zip(plain.load().used, some.load().used, strict=True):
-        differ = [b for a, b in zip(one.text, other.text, strict=True) if a != b]
-        assert differ == [WRONG] * (WRONG in other.text) and len(differ) <= ("train" in one.name)
+    for plain_line, other in zip(plain.load().used, some.load().used, strict=True):
+        differ = [b for a, b in zip(plain_line.text, other.text, strict=True) if a != b]
+        assert differ == [WRONG] * (WRONG in other.text) and len(differ) <= (
+            "train" in plain_line.name
+        )
         wrong += len(differ)
     assert 10 <= wrong <= 38  # four standard deviations

@@ -37,7 +37,7 @@ def test_a_sample_is_the_same_at_any_size_and_a_split_alone(loaded):
 
 
 def test_splits_share_no_writer(loaded):
-    writers = [{one.writer for one in loaded.split(split)} for split in SPLITS]
+    writers = [{sample.writer for sample in loaded.split(split)} for split in SPLITS]
     assert min(map(len, writers)) > 20
     assert len(set.union(*writers)) == sum(map(len, writers))
     # Not only their names differ.
@@ -53,9 +53,9 @@ def test_the_speed_follows_the_two_thirds_power_law():
     lift = np.arange(len(angle)) == len(angle) - 1
     rate, speed = 2000.0, 200.0
     path = np.column_stack([a * np.cos(angle), b * np.sin(angle), lift])
-    found = digitise(path, speed, rate)[:, :2]
-    step = np.hypot(*np.diff(found, axis=0).T) * rate
-    x, y = (found[1:] + found[:-1]).T
+    points = digitise(path, speed, rate)[:, :2]
+    step = np.hypot(*np.diff(points, axis=0).T) * rate
+    x, y = (points[1:] + points[:-1]).T
     at = np.arctan2(y / b, x / a)
     curvature = height * a * b / ((a * np.sin(at)) ** 2 + (b * np.cos(at)) ** 2) ** 1.5
     inner = slice(len(step) // 5, -len(step) // 5)
@@ -73,7 +73,7 @@ def test_options_that_do_not_fit_together_are_named():
 @pytest.mark.parametrize("symbols", [0.0, 0.5])
 def test_the_alphabet_does_not_depend_on_the_size(symbols):
     few = EmbeddedDataset(size=3, valid_size=1, test_size=1, symbols=symbols)
-    many = EmbeddedDataset(size=300, valid_size=1, test_size=1, symbols=symbols)
+    many = EmbeddedDataset(size=60, valid_size=1, test_size=1, symbols=symbols)
     assert few.characters == many.characters
     assert many.load().character_counts().keys() <= set(many.characters)
     assert ("@" in many.characters) == (symbols > 0)

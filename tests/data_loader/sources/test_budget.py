@@ -1,13 +1,9 @@
 """What is parsed is limited: of a file, of a whole archive, and of all that `read_ink` reads."""
 
-import re
-
 import pytest
 
 from data_loader import InkMLDataset, read_ink
-from data_loader.sources.iam_ondb import parse_database
-from data_loader.sources.parsing import MAX_PARSED, Fault, memory_budget
-from data_loader.sources.untrusted_files import parse_contents
+from data_loader.sources.parsing import MAX_PARSED
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from utils.checks import DataError
@@ -50,30 +46,6 @@ def test_what_is_parsed_counts_across_a_file_an_archive_and_a_folder(tmp_path, m
         read_ink(PLACES[kind](tmp_path, 60))
 
 
-@pytest.mark.parametrize("name", ["a.json", "a.unp", "s.tar.gz"])
-def test_what_is_left_out_counts_as_well(tmp_path, monkeypatch, name):
-    monkeypatch.setattr("data_loader.sources.parsing.MAX_PARSED", 200_000)
-    if name == "s.tar.gz":
-        digits(tmp_path, 150, b"1 1 0 0\n")
-    else:
-        content = (
-            ink_formats.own([("a", [])] * 800) if name == "a.json" else b".SEGMENT A 0\n" * 800
-        )
-        put(tmp_path, {name: content})
-    with pytest.raises(DataError, match=f"/{name}: more than 200,000 bytes when"):
-        read_ink(tmp_path / name)
-
-
-def test_the_texts_of_iam_ondb_count(tmp_path, monkeypatch):
-    monkeypatch.setattr("data_loader.sources.parsing.MAX_PARSED", 200_000)
-    texts = ["ab"] * 300  # 1 KB in the file, and 15 in memory
-    lines = {ink_formats.iam_name("a01-000", 1): ink_formats.iam()}
-    forms = {ink_formats.iam_name(f"a01-{n:03}"): ink_formats.iam_text(*texts) for n in range(20)}
-    strokes, text_file = pack(tmp_path / "s.tar.gz", lines), pack(tmp_path / "a.tar.gz", forms)
-    with pytest.raises(DataError, match=r"more than 200,000 bytes when .*s\.tar\.gz is parsed"):
-        parse_database([strokes], [text_file])
-
-
 def test_files_of_a_folder_do_not_count_for_a_dataset(tmp_path, monkeypatch):
     monkeypatch.setattr("data_loader.sources.parsing.MAX_PARSED", 150_000)
     put(tmp_path, {f"{n}.inkml": ink_formats.inkml(LONG) for n in range(30)})
@@ -90,17 +62,3 @@ def test_as_many_members_as_mnist_has_are_read(tmp_path, monkeypatch):
     files |= {f"trainimg-{n}-targetdata.txt": target for n in range(count)}
     files |= {f"trainimg-{n}-{k}.txt": bytes(900) for n in range(count) for k in ("a", "b", "c")}
     assert len(read_ink(pack(tmp_path / "sequences.tar.gz", files))) == count
-
-
-def test_a_fault_that_is_kept_holds_nothing_of_what_was_read(tmp_path):
-    """Its traceback would: the contents of all members that cannot be used."""
-    archive, budget = digits(tmp_path, 3), memory_budget()
-    _, faults = parse_contents(_refuse, [archive], re.compile(".*txt"), "", budget)
-    assert [fault.__traceback__ or fault.__context__ for fault in faults.values()] == [None] * 3
-
-
-def _refuse(name, content):
-    try:
-        raise ValueError(content)
-    except ValueError:
-        raise Fault("not that") from None

@@ -17,7 +17,7 @@ from data_loader.sources.fetching import fetched
 from tests.data_loader import ink_formats
 from utils.checks import ConfigFault, DataError
 
-COUNT = 8
+COUNT = 4
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def at(address, cache, **options):
 
 
 def inks(loaded):
-    return {one.name: one.ink.tolist() for one in loaded.used}
+    return {sample.name: sample.ink.tolist() for sample in loaded.used}
 
 
 def shards_in(cache):
@@ -114,7 +114,7 @@ def test_the_shards_that_were_opened_longest_ago_make_room(origin, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_fetch_that_was_killed_or_found_no_room_is_made_again(origin, tmp_path, monkeypatch):
+def test_a_fetch_that_was_killed_or_had_no_room_is_repeated(origin, tmp_path, monkeypatch):
     loaded = at(f"file://{origin}", tmp_path).load()
     folder = next(tmp_path.glob("fetched-*"))
     (folder / ".fetched-1" / "half").mkdir(parents=True)  # as a killed process leaves it
@@ -164,5 +164,5 @@ def test_only_columns_are_fetched_whatever_an_index_names(origin, tmp_path):
     index = (copy / "index.json").read_text().replace("points.npy", "../points.npy")
     (copy / "index.json").write_text(index)
     assert inks(at(f"file://{copy}", tmp_path / "cache").load()) == inks(at(origin, "").load())
-    found = {file.name for file in tmp_path.glob("cache/fetched-*/*-*/*")}
-    assert found == {"points.npy", "samples.npy", "strings.npy"}
+    names = {file.name for file in tmp_path.glob("cache/fetched-*/*-*/*")}
+    assert names == {"points.npy", "samples.npy", "strings.npy"}

@@ -59,10 +59,10 @@ def test_files_of_many_samples_name_each(tmp_path):
     expected = [(f"digits:0000{n}", INK, text) for n, text in enumerate(("7", "", "2"))]
     expected += [(f"lines.npy:line-0000{n}", INK, text) for n, text in enumerate(("one", "two"))]
     expected += [(f"mine.json:0000{n}", INK, text) for n, text in enumerate(("a", "b", ""))]
-    found = [(one.name, one.ink.tolist(), one.text) for one in read_ink(put(tmp_path, files))]
-    assert found == expected
+    samples = read_ink(put(tmp_path, files))
+    assert [(sample.name, sample.ink.tolist(), sample.text) for sample in samples] == expected
     (tmp_path / "sentences.txt").unlink()
-    assert [one.text for one in read_ink(tmp_path / "lines.npy")] == ["", ""]
+    assert [sample.text for sample in read_ink(tmp_path / "lines.npy")] == ["", ""]
 
 
 # Broken.
@@ -89,7 +89,7 @@ FAULTS = {
 @pytest.mark.parametrize(
     ("form", "fault"), [(form, fault) for fault in FAULTS for form in FAULTS[fault][0]]
 )
-def test_a_fault_that_any_format_may_have_has_one_reason(tmp_path, form, fault):
+def test_fault_that_any_format_may_have_has_the_same_reason(tmp_path, form, fault):
     _, strokes, text, reason = FAULTS[fault]
     (tmp_path / "a").write_bytes(MAKE[form](strokes, text))
     with pytest.raises(DataError, match=rf"^{tmp_path}/a(:line-00000|:00000)?: {reason}"):
@@ -156,6 +156,10 @@ ODD = {  # by format the file, the name of its sample, and contents with the rea
         (b"<ink><context><trace>1 2,3 4</trace></context></ink>", "no points"),
         (inkml([[(1, 2), (3, "x")]]), "a non-number .*point 2 of trace 1.*'x'"),
         (inkml([[("'1", 2), (3, 4)]]), "a difference without a previous point"),
+        (inkml([[(1, 2), (3, "9" * 400)]]), "a non-number"),
+        (inkml(formats=["XYT"]), r"a point with other than 3 values .point 1 of trace 1"),
+        (inkml(formats=["XZ"]), "a traceFormat without the channels X and Y"),
+        (inkml(formats=["XY", "YX"]), "several different traceFormats"),
     ]),
     "MNIST": ("trainimg-3-inputdata.txt", "trainimg-3", [
         (mnist()[:-7], "rows that are not equally many whole numbers .the n"),
@@ -198,7 +202,7 @@ def test_what_is_broken_is_named_and_left_out_or_stops_the_run(tmp_path, form, c
         make(strict=True).load()
     assert "\n" not in str(caught.value)
     loaded = make().load()
-    assert name not in {one.name for one in loaded.used} and "1 left out: " in loaded.report
+    assert name not in {sample.name for sample in loaded.used} and "1 left out: " in loaded.report
     whole = {"IAM-OnDB": 4, "InkML": 13, "MNIST": 39, "UNIPEN": 30, "stroke arrays": 6}
     assert len(loaded.used) == whole[form] - 1
 
@@ -257,7 +261,7 @@ def test_a_damaged_file_ends_in_a_line_or_in_sound_ink(tmp_path, kind):
 
 
 @pytest.mark.parametrize("name", ["a.inkml", "a.npy", "a.json", "a.xml", "a.unp", "a.svg", "a"])
-def test_an_empty_file_is_said_to_be_one(tmp_path, name):
+def test_empty_file_is_said_to_be_empty(tmp_path, name):
     (tmp_path / name).write_bytes(b" \n")
     with pytest.raises(DataError, match=f"^{tmp_path}/{name}: an empty file$"):
         read_ink(tmp_path / name)

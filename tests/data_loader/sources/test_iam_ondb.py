@@ -47,7 +47,7 @@ def prepared(root, **options):
 
 
 def names(dataset, split):
-    return [one.name for one in dataset.split(split)]
+    return [line.name for line in dataset.split(split)]
 
 
 @pytest.mark.parametrize("layout", ["archives", "plain", ".", "PART-all", "iam/data"])
@@ -99,7 +99,7 @@ def test_a_broken_transcription_is_named_with_its_lines(tmp_path, files, kind):
 def test_transcriptions_skip_blank_lines_and_read_any_line_ends(tmp_path, files):
     files[iam_name("a01-000u")] = b"OCR:\r\n\r\nCSR: \r\n\r\n\r\n He said &c \r\n\r\ncaf\xe9\r\n"
     dataset = prepared(write(tmp_path, files))
-    assert [one.text for one in dataset.split("train")[:2]] == ["He said &c", "café"]
+    assert [line.text for line in dataset.split("train")[:2]] == ["He said &c", "café"]
 
 
 @pytest.mark.parametrize("part", ["lineStrokes-all.tar.gz", "ascii-all.tar.gz", "testset_v.txt"])

@@ -45,12 +45,12 @@ def test_reads_archives_and_folders(tmp_path, layout):
     dataset = prepared(write(tmp_path, files, layout))
     assert "no class: no target data: trainimg-99" in dataset.report
     assert len(dataset.used) == 72 and dataset.quantisation_step == 1.0
-    (digit,) = (one for one in dataset.used if one.name == "trainimg-17")
+    (digit,) = (sample for sample in dataset.used if sample.name == "trainimg-17")
     assert digit.ink.tolist() == INK and digit.text == "7"
     assert not digit.missing_counts.any() and digit.hand == ""  # nobody knows whose
-    test = [one.name for one in dataset.split("test")]
+    test = [sample.name for sample in dataset.split("test")]
     assert sorted(test) == sorted(f"testimg-{n}" for n in range(12))
-    valid = [one.name for one in dataset.split("valid")]
+    valid = [sample.name for sample in dataset.split("valid")]
     assert valid and all(name.startswith("train") for name in valid)
     assert len(dataset.split("train")) == 60 - len(valid)
 
@@ -61,9 +61,9 @@ def test_an_archive_of_something_else_says_what_belongs_there(tmp_path):
         prepared(tmp_path)
 
 
-def test_one_digit(tmp_path):
+def test_a_digit_alone_can_be_asked_for(tmp_path):
     dataset = prepared(write(tmp_path, sequences(300, 20)), digit=7)
-    assert {one.text for one in dataset.used} == {"7"} and len(dataset.used) == 32
+    assert {sample.text for sample in dataset.used} == {"7"} and len(dataset.used) == 32
     assert "only the digit 7" in dataset.report
     with pytest.raises(DataError, match=r"no samples for the split 'test': .*only the digit 7"):
         prepared(write(tmp_path, sequences(300, 6)), digit=7)
@@ -72,7 +72,7 @@ def test_one_digit(tmp_path):
 def test_lines_of_digits_side_by_side(tmp_path):
     options = {"digits_per_line": (2, 4), "gap": (3, 5), "repeats": 2}
     dataset = prepared(write(tmp_path, sequences(200, 40)), **options)
-    lengths = [len(one.text) for one in dataset.split("test")]
+    lengths = [len(sample.text) for sample in dataset.split("test")]
     # Each digit twice, but for what is too little for a last line.
     assert set(lengths) == {2, 3, 4} and 2 * (40 - 1) <= sum(lengths) <= 2 * 40
     line = dataset.split("train")[5]
@@ -91,7 +91,7 @@ def test_lines_of_digits_side_by_side(tmp_path):
 
 def test_lines_are_the_same_on_every_machine(tmp_path):
     lines = prepared(write(tmp_path, sequences()), digits_per_line=(1, 6)).split("train")
-    assert [one.text for one in lines[:4]] == ["9", "6", "4", "157583"]
+    assert [sample.text for sample in lines[:4]] == ["9", "6", "4", "157583"]
 
 
 def test_ranges_and_too_few_digits_are_refused(tmp_path):
@@ -106,8 +106,8 @@ def test_ranges_and_too_few_digits_are_refused(tmp_path):
 def test_embedded_digits_have_the_same_form():
     dataset = prepared(None, embedded_size=60)
     assert len(dataset.used) == 70 and len(dataset.split("test")) == 10
-    assert {one.text for one in dataset.used} == set("0123456789")
-    for ink in (one.ink for one in dataset.used):
+    assert {sample.text for sample in dataset.used} == set("0123456789")
+    for ink in (sample.ink for sample in dataset.used):
         within = ink[1:][ink[:-1, 2] == 0]
         assert np.abs(within[:, :2]).max() == 1 and np.abs(within[:, :2]).sum(axis=1).min() >= 1
         left, top, right, bottom = bounds(ink)

@@ -1,20 +1,13 @@
-import numpy as np
 import pytest
 
 from data_loader.sources import parsing
-from data_loader.sources.parsing import Fault, count_missing, root_tag, xml_tree
+from data_loader.sources.parsing import Fault, root_tag, xml_tree
 
 
 def test_a_fault_quotes_no_more_of_a_file_than_fits_on_a_line():
     long = Fault("a non-number", f"point 3 is {'9' * 10**5!r}").within("line.xml")
     assert "point 3 is '999" in str(long) and len(str(long)) < 300
     assert str(Fault("a\n\x1b[31m", "x").within("line.xml")) == r"line.xml: a\n\x1b[31m (x)"
-
-
-def test_points_are_missing_after_more_than_two_periods_within_a_stroke():
-    times = np.array([0, 1, 3, 6, 9, 10, 500, 499.0])
-    ends = np.array([0, 0, 0, 1, 0, 0, 0, 1])
-    assert count_missing(times, ends, 1.0).tolist() == [0, 0, 0, 2, 0, 0, 127, 0]
 
 
 DOCTYPE = b'<?xml version="1.0"?>\n<!DOCTYPE x [<!ENTITY a "1 2,"><!ENTITY b "&a;&a;">]>\n'

@@ -13,7 +13,7 @@ from base.preparing import Preparing
 from base.samples import Samples
 from data_loader.sources import shards
 from data_loader.sources.parsing import Fault, Parsed, Sample
-from data_loader.sources.shards import Making, blocks_of, derived, fingerprint, prepared
+from data_loader.sources.shards import Making, derived, prepared
 from utils.checks import DataError
 
 INK = np.array([[0, 0, 0], [5, -7, 1], [-300, 32767, 0], [1, 2, 1]], dtype=np.float32)
@@ -24,8 +24,21 @@ SAMPLES = [
 ]
 
 
-def make(*folders, blocks=None, read=lambda block: [block], how=None, key=None):
-    making = Making("kind", key or {}, blocks or [Parsed(SAMPLES)], read)
+class Read:
+    """Reads blocks, which it keeps; is interrupted at the third if told so."""
+
+    def __init__(self, is_interrupted=False):
+        self.blocks, self.is_interrupted = [], is_interrupted
+
+    def __call__(self, block):
+        self.blocks.append(block)
+        if self.is_interrupted and len(self.blocks) == 3:
+            raise KeyboardInterrupt
+        return [block]
+
+
+def make(*folders, blocks=None, read=None, how=None, key=None):
+    making = Making("kind", key or {}, blocks or [Parsed(SAMPLES)], read or Read())
     return prepared(making, list(folders), how or Preparing())
 
 
@@ -40,16 +53,16 @@ def columns(folder):
 
 
 def test_samples_come_back_as_they_were_sorted_by_name(tmp_path):
-    made, read = make(tmp_path), make(tmp_path, read=forbidden)
-    assert read.folder == made.folder and not read.faults
-    for dot, line in (made.all, read.all, pickle.loads(pickle.dumps(read)).all):
+    first, again = make(tmp_path), make(tmp_path, read=forbidden)
+    assert again.folder == first.folder and not again.faults
+    for dot, line in (first.all, again.all, pickle.loads(pickle.dumps(again)).all):
         assert (dot.name, dot.text, dot.ink.tolist()) == ("a", "", DOT.tolist())
         assert (line.ink == INK).all() and line.ink.dtype == np.float32
         assert line.missing.tolist() == [0, 3, 0, 127] and line.missing.dtype == np.uint8
         assert (line.text, line.writer, line.group) == ("naïve “text”", "ann", "form1")
         assert (dot.ends, line.ends) == (False, True)
-    assert np.load(made.folder / "00000-000/points.npy").dtype["offset"].base == np.int16
-    assert make(tmp_path, key={"n": 1}).folder != made.folder
+    assert np.load(first.folder / "00000-000/points.npy").dtype["offset"].base == np.int16
+    assert make(tmp_path, key={"n": 1}).folder != first.folder
 
 
 def test_few_files_are_open_however_many_shards_there_are(tmp_path, monkeypatch):
@@ -58,7 +71,7 @@ def test_few_files_are_open_however_many_shards_there_are(tmp_path, monkeypatch)
     lines = [Sample(INK, name=f"n{number}") for number in range(6)]
     samples = make(tmp_path, blocks=[[Parsed([line]) for line in lines]], read=iter).all
     before = len(os.listdir("/proc/self/fd"))
-    assert [one.name for one in samples] == [one.name for one in lines]
+    assert [sample.name for sample in samples] == [sample.name for sample in lines]
     assert len(os.listdir("/proc/self/fd")) <= before + 3 * 3  # of 18
 
 
@@ -74,7 +87,7 @@ def test_columns_tell_what_samples_tell(tmp_path):
         assert [*stored.strings(field)] == [*held.strings(field)]
     assert stored.lengths.tolist() == held.lengths.tolist() == [*range(11, 1, -1)]
     assert [*stored.moments] == [*held.moments]
-    both = [Loaded({"train": one[2:], "valid": one[:3]}, "") for one in (stored, held)]
+    both = [Loaded({"train": sample[2:], "valid": sample[:3]}, "") for sample in (stored, held)]
     for _ in range(2):  # computed, then kept
         for what in ("fingerprints", "ink_sums", "hands", "extras"):
             assert getattr(both[0], what) == getattr(both[1], what)
@@ -84,17 +97,17 @@ def test_columns_tell_what_samples_tell(tmp_path):
 
 
 def test_extras_come_back_and_have_to_be_alike(tmp_path):
-    told = [
-        replace(one, extras={"mood": np.float32([n, 0.1]), "age": np.float32(n)})
-        for n, one in enumerate(SAMPLES)
+    moody = [
+        replace(sample, extras={"mood": np.float32([n, 0.1]), "age": np.float32(n)})
+        for n, sample in enumerate(SAMPLES)
     ]
-    dot, line = make(tmp_path, blocks=[Parsed(told)]).all
+    dot, line = make(tmp_path, blocks=[Parsed(moody)]).all
     assert dot.extras["mood"].tolist() == np.float32([1, 0.1]).tolist() and line.extras["age"] == 0
-    assert {one.dtype for one in line.extras.values()} == {np.dtype(np.float32)}
+    assert {values.dtype for values in line.extras.values()} == {np.dtype(np.float32)}
     with pytest.raises(DataError, match="a has no extras, but b, the first, has mood"):
-        make(tmp_path, blocks=[Parsed([told[0], SAMPLES[1]])], key={"n": 1})
+        make(tmp_path, blocks=[Parsed([moody[0], SAMPLES[1]])], key={"n": 1})
     with pytest.raises(DataError, match=r"00001-000 have the extras {}, those before {.age"):
-        make(tmp_path, blocks=[Parsed([told[0]]), Parsed([SAMPLES[1]])], key={"n": 2})
+        make(tmp_path, blocks=[Parsed([moody[0]]), Parsed([SAMPLES[1]])], key={"n": 2})
 
 
 @pytest.mark.parametrize("offset", [0.1, 1e9, 65000.5, 40000.0])
@@ -106,23 +119,12 @@ def test_offsets_that_are_no_small_whole_numbers_keep_their_bits(tmp_path, offse
         assert (sample.ink == ink).all()
 
 
-def test_fingerprint_changes_with_each_file(tmp_path):
-    file, found = tmp_path / "one", []
-    for content, time in (("a", 1), ("a", 1), ("a", 0), ("ab", 0)):
-        file.write_text(content)
-        os.utime(file, ns=(time, time))
-        found.append(fingerprint([file], tmp_path))
-    (tmp_path / "two").write_text("")
-    found.append(fingerprint([file, tmp_path / "two"], tmp_path))
-    assert found[0] == found[1] and len(set(found)) == 4
-
-
 def test_what_is_left_out_is_kept_and_nothing_of_use_is_an_error(tmp_path):
-    found = Parsed([*SAMPLES, Sample(INK, "again", "a")], [Fault("broken", "so", "bad")])
-    for read in (lambda block: [block], forbidden):
-        made = make(tmp_path, blocks=[found], read=read)
-        said = ["a: a name that another sample has", "bad: broken (so)"]
-        assert [str(fault) for fault in made.faults] == said and made.all[0].text == ""
+    parsed = Parsed([*SAMPLES, Sample(INK, "again", "a")], [Fault("broken", "so", "bad")])
+    for read in (Read(), forbidden):
+        result = make(tmp_path, blocks=[parsed], read=read)
+        faults = ["a: a name that another sample has", "bad: broken (so)"]
+        assert [str(fault) for fault in result.faults] == faults and result.all[0].text == ""
     with pytest.raises(DataError, match=r"^x: broken \(so\)$"):
         make(tmp_path, blocks=[Parsed([], [Fault("broken", "so", "x")])], key={"n": 1})
     faults = [Fault("broken", name="x"), Fault("broken", name="y")]
@@ -136,19 +138,12 @@ def numbered(count):
 
 def test_an_interrupted_parse_keeps_what_is_whole_and_ends_in_the_same_bytes(tmp_path):
     whole = make(tmp_path / "whole", blocks=numbered(4)).folder
-    read = []
-
-    def interrupted(block):
-        read.append(block)
-        if len(read) == 3:
-            raise KeyboardInterrupt
-        return [block]
-
+    read = Read(is_interrupted=True)
     with pytest.raises(KeyboardInterrupt):
-        make(tmp_path / "some", blocks=numbered(4), read=interrupted)
+        make(tmp_path / "some", blocks=numbered(4), read=read)
     (tmp_path / "some" / whole.name / ".00002-000-7").mkdir()  # as a killed process leaves it
-    again = make(tmp_path / "some", blocks=numbered(4), read=interrupted).folder
-    assert len(read) == 5 and columns(again) == columns(whole)
+    again = make(tmp_path / "some", blocks=numbered(4), read=read).folder
+    assert len(read.blocks) == 5 and columns(again) == columns(whole)
 
 
 def test_parts_in_any_order_and_processes_end_in_the_same_bytes(tmp_path, caplog):
@@ -160,14 +155,8 @@ def test_parts_in_any_order_and_processes_end_in_the_same_bytes(tmp_path, caplog
     assert caplog.messages[-1].endswith("of 5 blocks these are still missing: 1, 4")
     how = Preparing(part=2, parts=3)
     parts = make(tmp_path / "parts", blocks=numbered(5), how=how).folder
-    side_by_side = make(
-        tmp_path / "two", blocks=numbered(5), read=as_it_is, how=Preparing(workers=2)
-    ).folder
-    assert columns(parts) == columns(whole) == columns(side_by_side)
-
-
-def as_it_is(block):
-    return [block]
+    by_two = make(tmp_path / "two", blocks=numbered(5), how=Preparing(workers=2)).folder
+    assert columns(parts) == columns(whole) == columns(by_two)
 
 
 def cut(file):
@@ -192,23 +181,17 @@ def flipped(file):
         (shutil.rmtree, "00000-000", False),
     ],
 )
-def test_what_is_damaged_is_named_and_alone_is_made_again(
+def test_damaged_part_is_named_and_only_it_is_prepared_again(
     tmp_path, caplog, damage, file, is_examined
 ):
-    folder, read = make(tmp_path, blocks=numbered(3)).folder, []
+    folder, read = make(tmp_path, blocks=numbered(3)).folder, Read()
     before = columns(folder)
     damage(folder / file)
-
-    def counted(block):
-        read.append(block)
-        return [block]
-
-    how = Preparing(is_examined=is_examined)
     with caplog.at_level(logging.WARNING):
-        make(tmp_path, blocks=numbered(3), read=counted, how=how)
+        make(tmp_path, blocks=numbered(3), read=read, how=Preparing(is_examined=is_examined))
     named = caplog.text.partition(f"will be rebuilt: {folder}: damaged or missing: ")[2]
     assert file.split("/")[0] in named
-    assert len(read) == ("/" in file or "-" in file) and columns(folder) == before
+    assert len(read.blocks) == ("-" in file) and columns(folder) == before
 
 
 def test_prepared_data_of_another_version_say_what_to_do(tmp_path):
@@ -218,39 +201,40 @@ def test_prepared_data_of_another_version_say_what_to_do(tmp_path):
         shards.open_shards(index.parent)
 
 
-def test_of_two_at_a_time_one_reads_the_source(tmp_path):
-    other = []
+class Waiting(Read):
+    """While it reads, another thread asks for the same data, and has to wait."""
 
-    def read(block):
-        second.start()
-        second.join(0.3)
-        assert not other  # it waits
-        return [block]
+    def __init__(self, folder):
+        super().__init__()
+        self.folders = []
+        self.thread = threading.Thread(
+            target=lambda: self.folders.append(make(folder, read=forbidden).folder)
+        )
 
-    second = threading.Thread(target=lambda: other.append(make(tmp_path, read=forbidden)))
-    made = make(tmp_path, read=read)
-    second.join()
-    assert made.folder == other[0].folder
+    def __call__(self, block):
+        self.thread.start()
+        self.thread.join(0.3)
+        assert not self.folders
+        return super().__call__(block)
 
 
-def test_what_is_made_of_samples_in_files_is_made_once_and_anew_of_others(tmp_path):
-    parents, read = make(tmp_path).all, []
+def test_source_is_read_once_when_two_prepare_it_at_a_time(tmp_path):
+    read = Waiting(tmp_path)
+    folder = make(tmp_path, read=read).folder
+    read.thread.join()
+    assert read.folders == [folder]
 
-    def made(parents, key):
-        def lines(_):
-            read.append(key)
-            return [Parsed([SAMPLES[0], SAMPLES[1]], notes=["two", [1, 1]])]
 
-        return derived("lines", [parents], {"n": key}, [()], lines)
-
-    for number, parent, key in (
+def test_samples_derived_of_samples_in_files_are_kept_until_parents_or_key_change(tmp_path):
+    parents, read = make(tmp_path).all, Read()
+    block = Parsed(SAMPLES, notes=["two", [1, 1]])
+    for count, parent, key in (
         (1, parents, 1), (1, parents, 1), (2, parents, 2), (3, parents[:1], 2),
         (4, Samples.of(SAMPLES), 2), (5, Samples.of(SAMPLES), 2),
     ):  # fmt: skip
-        samples, notes = made(parent, key)
-        assert [one.name for one in samples] == ["b", "a"] and notes == ["two", [1, 1]]
-        assert len(read) == number
-    assert derived("none", [parents], {}, [()], lambda _: [Parsed(notes=[0])])[1] == [0]
+        samples, notes = derived("lines", [parent], {"n": key}, [block], read)
+        assert [sample.name for sample in samples] == ["b", "a"] and notes == ["two", [1, 1]]
+        assert len(read.blocks) == count
 
 
 def test_the_first_folder_that_can_be_written_is_taken(tmp_path):
@@ -260,11 +244,3 @@ def test_the_first_folder_that_can_be_written_is_taken(tmp_path):
     assert make(closed, user, read=forbidden).folder.parent == user
     with pytest.raises(DataError, match=r'no folder for .*closed \(File exists\).*"cache"'):
         make(closed)
-
-
-def test_blocks_follow_the_sizes_of_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "BLOCK_BYTES", 10)
-    files = [tmp_path / name for name in "abcde"]
-    for file, size in zip(files, (4, 7, 30, 1, 1), strict=True):
-        file.write_bytes(b"x" * size)
-    assert blocks_of(files) == [files[:2], files[2:3], files[3:]]

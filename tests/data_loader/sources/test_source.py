@@ -25,7 +25,7 @@ def prepared(root, **options):
 
 def names(dataset, *splits):
     parts = [dataset.split(split) for split in splits or dataset.samples]
-    return {one.name for part in parts for one in part}
+    return {sample.name for part in parts for sample in part}
 
 
 def cache_of(dataset):

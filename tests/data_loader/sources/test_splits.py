@@ -17,12 +17,12 @@ def divided(count, writer=lambda n: "", group=lambda n: "", fractions=FRACTIONS,
 
 
 def test_fractions_hold_on_average_and_the_seed_divides_otherwise():
-    found, _ = divided(20_000)
+    parts, _ = divided(20_000)
     # Binomial: 4 standard deviations are 0.0085 and 0.011.
-    assert len(found["valid"]) / 20_000 == pytest.approx(0.1, abs=0.0085)
-    assert len(found["train"]) / 20_000 == pytest.approx(0.8, abs=0.0113)
+    assert len(parts["valid"]) / 20_000 == pytest.approx(0.1, abs=0.0085)
+    assert len(parts["train"]) / 20_000 == pytest.approx(0.8, abs=0.0113)
     other, _ = divided(20_000, seed=1)
-    assert set(found["valid"]) != set(other["valid"])
+    assert set(parts["valid"]) != set(other["valid"])
 
 
 def test_draw_is_the_same_on_every_machine():
@@ -30,25 +30,28 @@ def test_draw_is_the_same_on_every_machine():
     assert hash_fraction("name:a01") == pytest.approx(0x4AFB70F86652A1C9 / 2**64, abs=0)
 
 
+NAMED = [Sample(NO_INK, name=str(n)) for n in range(300)]
+
+
+def chosen(count, seed, samples=NAMED):
+    """Return the names of a subset, which are numbers."""
+    places = choose_subset(Samples.of(samples), count, seed).tolist()
+    assert places == sorted(places)
+    return [int(samples[place].name) for place in places]
+
+
 def test_subset_by_seed():
-    samples = [Sample(NO_INK, name=str(n)) for n in range(300)]
-
-    def chosen(count, seed, samples=samples):
-        places = choose_subset(Samples.of(samples), count, seed).tolist()
-        assert places == sorted(places)
-        return [int(samples[place].name) for place in places]
-
     numbers = chosen(50, 3)
     assert len(set(numbers)) == 50 and chosen(50, 4) != numbers
     assert set(numbers) < set(chosen(60, 3))
-    assert chosen(50, 3, samples[::-1]) == numbers[::-1]
+    assert chosen(50, 3, NAMED[::-1]) == numbers[::-1]
     assert np.mean(numbers) == pytest.approx(149.5, abs=5 * 300 / 12**0.5 / 50**0.5)
 
 
 def test_splits_that_names_of_files_tell():
-    told = {"pendigits-train": "train", "Training_1": "train", "test/a.dat": "test"}
-    told |= {"validation.unp": "valid", "contest.dat": "", "trainer": "", "train/test.dat": ""}
-    assert {path: named_split(path) for path in told} == told
+    splits = {"pendigits-train": "train", "Training_1": "train", "test/a.dat": "test"}
+    splits |= {"validation.unp": "valid", "contest.dat": "", "trainer": "", "train/test.dat": ""}
+    assert {path: named_split(path) for path in splits} == splits
 
 
 def test_division_by_hash_moves_nobody_and_keeps_writers_together():
@@ -63,20 +66,20 @@ def test_division_by_hash_moves_nobody_and_keeps_writers_together():
 def test_division_as_the_source_has_it_takes_the_rest_from_training():
     """A tenth is for validation, however large a share of the samples would be for test."""
     shares = {"train": 0.5, "valid": 0.1, "test": 0.4}
-    found, notes = divided(2010, group=lambda n: "train" if n < 2000 else "test", fractions=shares)
-    assert found["test"] == list(range(2000, 2010))
-    assert 160 < len(found["valid"]) < 240 and max(found["valid"]) < 2000
-    assert len(found["train"]) + len(found["valid"]) == 2000
+    parts, notes = divided(2010, group=lambda n: "train" if n < 2000 else "test", fractions=shares)
+    assert parts["test"] == list(range(2000, 2010))
+    assert 160 < len(parts["valid"]) < 240 and max(parts["valid"]) < 2000
+    assert len(parts["train"]) + len(parts["valid"]) == 2000
     assert notes == ["the splits test, train are the source's; valid by hash from train"]
-    found, _ = divided(9, group=lambda n: "test")  # nothing says what trains
-    assert sum(map(len, found.values())) == 9 and len(found["train"])
+    parts, _ = divided(9, group=lambda n: "test")  # nothing says what trains
+    assert sum(map(len, parts.values())) == 9 and len(parts["train"])
 
 
-def test_few_samples_leave_no_split_empty_and_one_writer_is_divided_by_name():
+def test_few_samples_leave_no_split_empty_and_a_single_writer_is_divided_by_name():
     for count in range(3, 12):
-        found, _ = divided(count)
-        assert sorted(chain(*found.values())) == list(range(count))
-        assert all(len(part) for part in found.values())
-    found, notes = divided(500, lambda n: "me")
-    assert 20 < len(found["valid"]) < 80
+        parts, _ = divided(count)
+        assert sorted(chain(*parts.values())) == list(range(count))
+        assert all(len(part) for part in parts.values())
+    parts, notes = divided(500, lambda n: "me")
+    assert 20 < len(parts["valid"]) < 80
     assert notes == ["fewer writers than splits: divided by the samples' names"]

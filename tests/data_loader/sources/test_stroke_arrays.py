@@ -57,13 +57,6 @@ def test_lines_and_texts_are_paired_and_turned_downwards(tmp_path):
     assert in_order(prepared(tmp_path, texts=str(other), strict=True))[3].text == "text 3"
 
 
-@pytest.mark.parametrize("protocol", [3, 4])  # of all versions of numpy for Python 3
-def test_reads_what_numpy_pickles(protocol):
-    content = npy_of_pickle(pickle.dumps(array_of([LINE, LINE[:2]]), protocol=protocol))
-    arrays = [element.array(memory_budget()) for element in load_arrays(content)]
-    assert [array.tolist() for array in arrays] == [LINE.tolist(), LINE[:2].tolist()]
-
-
 def test_reads_arrays_that_python_2_has_pickled():
     # A pickle of Python 2 holds the bytes of an array as a string (U), written here by hand.
     raw = LINE.tobytes()
@@ -80,7 +73,7 @@ def test_reads_arrays_that_python_2_has_pickled():
 
 
 @pytest.mark.parametrize("dtype", ["<f4", ">f8", "<i2"])
-def test_reads_lines_of_one_length_that_numpy_stores_as_one_array(tmp_path, dtype):
+def test_reads_lines_of_the_same_length_that_numpy_stores_together(tmp_path, dtype):
     lines = np.stack([np.round(LINE)] * 6).astype(dtype)
     dataset = prepared(write(tmp_path, saved(lines)))
     assert len(dataset.used) == 6 and in_order(dataset)[0].ink[1].tolist() == [2, -2, 0]
@@ -119,7 +112,7 @@ def test_what_would_run_is_refused_by_name(tmp_path, monkeypatch, element, name)
         (PROMISED, "an array cut short .216 bytes for the shape .999999999999, 3"),
     ],
 )
-def test_another_file_is_one_clear_line(tmp_path, content, message):
+def test_another_file_is_refused_with_a_reason(tmp_path, content, message):
     with pytest.raises(DataError, match=message):
         prepared(write(tmp_path, content))
 
@@ -132,7 +125,7 @@ def test_texts_that_do_not_fit_are_an_error(tmp_path):
     (tmp_path / "sentences.txt").unlink()
     with pytest.raises(DataError, match=r'sentences.txt does not exist: .* set "texts": null'):
         prepared(tmp_path)
-    assert [one.text for one in prepared(tmp_path, texts=None).used] == [""] * 6
+    assert [sample.text for sample in prepared(tmp_path, texts=None).used] == [""] * 6
     report = prepared(write(tmp_path, texts="a\n\nc\nd\ne\nf\n")).report
     assert "1 left out: an empty transcription: line-00001" in report
 

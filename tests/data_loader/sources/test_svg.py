@@ -21,13 +21,13 @@ PAGE = Page(100.0, 60.0, ROWS, np.array([[[0.0, 8], [100, 8]], [[0, 16], [100, 1
 def test_the_rows_of_a_page_are_read_from_its_svg(tmp_path):
     """Those of another pen in their place; a dot is a short line."""
     (tmp_path / "a.svg").write_text(PAGE.to_svg("a"), encoding="utf-8")
-    found = read_ink(tmp_path / "a.svg")
+    samples = read_ink(tmp_path / "a.svg")
     names = [(f"a.svg:000{n}", row.text) for n, row in enumerate(ROWS)]
-    assert [(one.name, one.text) for one in found] == names
-    for sample, row in zip(found[:2], ROWS, strict=False):
+    assert [(sample.name, sample.text) for sample in samples] == names
+    for sample, row in zip(samples[:2], ROWS, strict=False):
         expected = from_strokes(row.strokes)
         np.testing.assert_allclose(sample.ink[1:], expected[1:], atol=0.0021)
-    assert len(found[2].ink) == 30 + 2
+    assert len(samples[2].ink) == 30 + 2
 
 
 def test_the_rows_are_read_after_another_program_has_moved_them(tmp_path):

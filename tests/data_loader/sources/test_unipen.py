@@ -35,7 +35,7 @@ def prepared(root, content=None, name="digits", **options):
 
 
 def named(dataset):
-    return {one.name: one for one in dataset.used}
+    return {sample.name: sample for sample in dataset.used}
 
 
 def test_segments_before_their_pieces(tmp_path):
@@ -47,15 +47,15 @@ def test_segments_before_their_pieces(tmp_path):
     assert sample.text == "1" and sample.writer == "digits:1"
     assert named(dataset)["digits:00000"].ink[:, 2].tolist() == [0, 0, 1]
     for split in ("train", "valid", "test"):
-        assert len({one.writer for one in dataset.split(split)})
+        assert len({sample.writer for sample in dataset.split(split)})
 
 
 def test_numbers_that_do_not_fit_the_file_do_not_shift_labels(tmp_path):
     """Where segments were taken out of a file, its later ones count on as before."""
     content = digits(10) + digits(10, start=500).split("DIGIT\n", 1)[1]
     samples = in_order(prepared(tmp_path, content, strict=True))
-    found = [(one.text, len(one.ink)) for one in samples]
-    assert found == [(str(n % 10), 3 if n % 2 == 0 else 5) for n in range(20)]
+    labels = [(sample.text, len(sample.ink)) for sample in samples]
+    assert labels == [(str(n % 10), 3 if n % 2 == 0 else 5) for n in range(20)]
 
 
 def test_segments_ahead_of_all_pieces_by_number_and_point(tmp_path):
@@ -73,9 +73,10 @@ def test_segments_ahead_of_all_pieces_by_number_and_point(tmp_path):
     assert first.text == 'say "hi" there' and first.writer == "ann smith"
     assert first.ink[:, 2].tolist() == [0, 0, 1, 0, 1, 0, 1]
     letters = in_order(prepared(tmp_path, level="CHARACTER"))
-    assert [len(one.ink) for one in letters[:3]] == [3, 4, 3]
+    assert [len(sample.ink) for sample in letters[:3]] == [3, 4, 3]
     assert letters[2].ink.tolist() == [[0, 0, 0], [-1, -6, 1], [3, 10, 1]]
-    assert {one.text for one in prepared(tmp_path).used} == {first.text}  # as words are the fewest
+    words = prepared(tmp_path).used  # as they are the fewest
+    assert {sample.text for sample in words} == {first.text}
     with pytest.raises(DataError, match="4 are left out: a: no segments of the level LINE, b: no"):
         prepared(tmp_path, level="LINE")
 
@@ -83,9 +84,9 @@ def test_segments_ahead_of_all_pieces_by_number_and_point(tmp_path):
 def test_files_called_train_and_test_are_the_splits(tmp_path):
     prepared(tmp_path, digits(40), "pendigits-train", writer_comment=1)
     dataset = prepared(tmp_path, digits(20), "pendigits-test", writer_comment=1)
-    assert {one.group for one in dataset.split("test")} == {"pendigits-test"}
+    assert {sample.group for sample in dataset.split("test")} == {"pendigits-test"}
     assert len(dataset.split("test")) == 20 and len(dataset.split("valid")) > 0
-    train, valid = ({one.writer for one in dataset.split(s)} for s in ("train", "valid"))
+    train, valid = ({sample.writer for sample in dataset.split(s)} for s in ("train", "valid"))
     assert not train & valid
 
 
@@ -120,16 +121,16 @@ def test_strokes_are_resampled_by_the_rate_of_their_tablet():
     )
     document = read_document(blocks_of([("", content)], lambda name: b""), 50.0)
     parsed = parse_level(document, "DIGIT")
-    of_100, of_50 = ([*np.cumsum(one.ink[:, 0])] for one in parsed.samples)
+    of_100, of_50 = ([*np.cumsum(sample.ink[:, 0])] for sample in parsed.samples)
     assert of_100 == places[::2] and of_50 == places
     reason = "points per second unknown or not 40 to 1000"
     left_out = [(reason, f"0000{n}") for n in (0, 2, 3)]
-    assert [(one.reason, one.name) for one in parsed.left_out] == left_out
+    assert [(sample.reason, sample.name) for sample in parsed.left_out] == left_out
 
 
 @pytest.mark.parametrize("component", [down(PIECES[0]), ".PEN_DOWN\n.PEN_UP\n8 8\n"])
 def test_segments_that_repeat_ink_fill_no_memory_and_take_no_time(component):
-    content = component * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 20_000
+    content = component * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 4_000
     document = read_document(blocks_of([("", content)], lambda name: b""))
     left_out = parse_level(document, "DIGIT").left_out
     reasons = {fault.reason for fault in left_out[20:]}

@@ -60,25 +60,25 @@ def packed(root, mode, files=FILES, top="unipen/"):
 
 
 def test_ink_is_used_once_where_it_is_longest_whatever_holds_the_collection(tmp_path):
-    found = dataset(put(tmp_path / "tree", FILES), held_out=["art"])
-    samples = in_order(found)
-    assert [one.name for one in samples] == NAMES
-    assert [one.text for one in samples] == ["cow", 'a "bee"', "one", "two", "six", "to be!"]
+    loaded = dataset(put(tmp_path / "tree", FILES), held_out=["art"])
+    samples = in_order(loaded)
+    assert [sample.name for sample in samples] == NAMES
+    assert [sample.text for sample in samples] == ["cow", 'a "bee"', "one", "two", "six", "to be!"]
     # A writer of one name is one person within a family of contributors.
-    assert {one.writer for one in samples[:5]} == {"ap:Ann Smith"} and samples[5].writer == "art:Bo"
-    assert found.split("test")[-1].name == samples[5].name
-    assert "1 left out: a segment that is marked as bad: 7/apa/row.dat:00002" in found.report
-    assert "3 left out: ink that a longer sample has" in found.report
+    assert [sample.writer for sample in samples] == ["ap:Ann Smith"] * 5 + ["art:Bo"]
+    assert loaded.split("test")[-1].name == samples[5].name
+    assert "1 left out: a segment that is marked as bad: 7/apa/row.dat:00002" in loaded.report
+    assert "3 left out: ink that a longer sample has" in loaded.report
     for archive in (packed(tmp_path, "gz"), packed(tmp_path, "xz", top="./")):
         other = dataset(archive, held_out=["art"])
-        assert [one.name for one in in_order(other)] == NAMES
+        assert [sample.name for sample in in_order(other)] == NAMES
         pairs = zip(samples, in_order(other), strict=True)
-        assert all(np.array_equal(one.ink, same.ink) for one, same in pairs)
+        assert all(np.array_equal(sample.ink, same.ink) for sample, same in pairs)
         for place in (archive, tmp_path / "tree"):
             assert sorted(s.name for s in read_ink(place)) == [f"{place.name}:{n}" for n in NAMES]
 
 
-def test_two_processes_prepare_what_one_does(tmp_path):
+def test_two_processes_prepare_what_a_single_process_does(tmp_path):
     archive, digests = packed(tmp_path, "gz"), []
     for workers in (1, 2):
         cache = tmp_path / str(workers)
@@ -89,13 +89,13 @@ def test_two_processes_prepare_what_one_does(tmp_path):
 
 
 def test_components_are_those_with_points_and_the_pen_in_the_air_counts(tmp_path):
-    found = dataset(put(tmp_path / "tree", FILES))
+    loaded = dataset(put(tmp_path / "tree", FILES))
     # x has half of the points per inch; what is written is what the pen wrote when it was down.
-    ink = in_order(found)[1].ink
+    ink = in_order(loaded)[1].ink
     assert ink[:4].tolist() == [[0, 0, 0], [8, -10, 0], [8, 10, 1], [8, -10, 0]]
     assert len(ink) == 12 and ink[:, 2].sum() == 4
     # Points 0 and 1 of component 10, and component 8 after it.
-    assert in_order(found)[0].ink[:, 2].tolist() == [0, 0, 1, 0, 1, 0, 0, 1]
+    assert in_order(loaded)[0].ink[:, 2].tolist() == [0, 0, 1, 0, 1, 0, 0, 1]
 
 
 def test_a_pen_without_pressure_hovers(tmp_path):
@@ -108,9 +108,9 @@ def test_a_pen_without_pressure_hovers(tmp_path):
 def test_parts_are_chosen_by_category_and_contributor(tmp_path):
     root = put(tmp_path / "tree", FILES)
     words = dataset(root, categories=["7", "8"])
-    assert [one.text for one in in_order(words)[:2]] == ["a", "bee"]
+    assert [sample.text for sample in in_order(words)[:2]] == ["a", "bee"]
     ann = dataset(root, contributors=["apa", "apb"])
-    assert {one.group for one in ann.used} == {"apa", "apb"}
+    assert {sample.group for sample in ann.used} == {"apa", "apb"}
     assert "by contributor: apa 2, apb 3, art 1" in dataset(root).report
     with pytest.raises(ConfigFault, match="one of apa, apb, art"):
         dataset(root, held_out=["arr"])
@@ -134,31 +134,31 @@ def test_labels_of_tokens_lose_the_blanks_that_nobody_wrote():
 def test_what_cannot_be_included_leaves_its_file_out(tmp_path, name, reason):
     put(tmp_path, {"secret": ROW})
     files = FILES | {"data/8/apa/row.dat": f".INCLUDE {name}\n{FILES['data/8/apa/row.dat']}"}
-    found = dataset(put(tmp_path / "tree", files))
-    assert f"1 left out: {reason}: apa/row.dat" in found.report
-    assert in_order(found)[0].name == "8/apb/list.dat:00000[0]"
+    loaded = dataset(put(tmp_path / "tree", files))
+    assert f"1 left out: {reason}: apa/row.dat" in loaded.report
+    assert in_order(loaded)[0].name == "8/apb/list.dat:00000[0]"
 
 
 def test_files_that_include_each_other_are_opened_once(tmp_path):
     files = FILES | {"include/apa/a.doc": DOC + ".INCLUDE apa/row.dat\n.INCLUDE apa/a.doc\n"}
     assert len(dataset(put(tmp_path / "cycle", files)).used) == 6
     many = {f"include/m/{n}": f".INCLUDE m/{n + 1}\n" for n in range(200)}
-    found = dataset(put(tmp_path / "many", FILES | many | {"data/7/m/a": ".INCLUDE m/0\n"}))
-    assert "1 left out: more than 100 included files" in found.report
+    loaded = dataset(put(tmp_path / "many", FILES | many | {"data/7/m/a": ".INCLUDE m/0\n"}))
+    assert "1 left out: more than 100 included files" in loaded.report
 
 
-def test_an_archive_of_something_else_is_one_clear_error(tmp_path):
+def test_an_archive_of_something_else_is_refused(tmp_path):
     with pytest.raises(DataError, match="no folder data/ of a UNIPEN collection in it"):
         dataset(packed(tmp_path, "gz", {"a.txt": "hello"}))
 
 
-def test_a_folder_that_holds_one_archive_means_that_archive(tmp_path):
+def test_a_folder_that_holds_an_archive_means_that_archive(tmp_path):
     root = put(tmp_path / "downloaded", {"below/README": "hello"})
     archive = packed(root, "xz")
-    found = dataset(root, held_out=["art"])
-    assert [one.name for one in in_order(found)] == NAMES
-    assert found.report.startswith(f"UNIPEN in {archive}: 6 samples")
-    assert "by contributor: apa 2, apb 3, art 1" in found.report
+    loaded = dataset(root, held_out=["art"])
+    assert [sample.name for sample in in_order(loaded)] == NAMES
+    assert loaded.report.startswith(f"UNIPEN in {archive}: 6 samples")
+    assert "by contributor: apa 2, apb 3, art 1" in loaded.report
     packed(root, "gz")
     with pytest.raises(DataError, match=r"u\.tgz: one of several archives; give the path"):
         dataset(root)

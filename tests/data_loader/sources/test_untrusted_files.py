@@ -12,7 +12,6 @@ import pytest
 
 import data_loader
 from data_loader import IAMOnDBDataset, InkMLDataset, read_ink
-from data_loader.sources import untrusted_files
 from data_loader.sources.parsing import MAX_PARSED, Budget, Fault
 from data_loader.sources.untrusted_files import MAX_BYTES, files_below, parse_contents
 from tests.data_loader import ink_formats
@@ -31,33 +30,15 @@ def unpacked(*files, left=MAX_PARSED):
     return contents | {name: str(fault) for name, fault in faults.items()}
 
 
-def test_files_are_found_in_order_without_hidden_ones_and_caches(tmp_path):
+def test_files_below_a_folder_are_in_order_without_hidden_files_and_caches(tmp_path):
     names = ("b.txt", "s/a.txt", "s/.a.txt", "cache/c.txt", ".h/d.txt", "e.md")
     put(tmp_path, dict.fromkeys(names, ""))
     (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
-    found = files_below(tmp_path, WANTED)
-    assert [file.relative_to(tmp_path).as_posix() for file in found] == ["b.txt", "s/a.txt"]
-    assert unpacked(*found) == {"b.txt": b"", "a.txt": b""}
-    os.truncate(found[0], MAX_BYTES + 1)
-    assert unpacked(*found) == {"b.txt": TOO_LARGE, "a.txt": b""}
-
-
-def number_in(name, content):
-    if not content.isdigit():
-        raise Fault("no number", content.decode())
-    return int(content)
-
-
-def test_two_processes_parse_what_one_does_in_the_same_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(untrusted_files, "TOGETHER", 3)
-    files = {f"{n}.txt": b"x" if n % 5 == 3 else b"%d" % n for n in range(14)}
-    archive, found = pack(tmp_path / "a.tar.gz", files), []
-    for workers in (1, 2):
-        arguments = [archive], WANTED, "", Budget(MAX_PARSED, "")
-        values, faults = parse_contents(number_in, *arguments, workers)
-        found.append([*values.items(), *((name, str(fault)) for name, fault in faults.items())])
-    numbers = [(f"{n}.txt", n) for n in range(14) if n % 5 != 3]
-    assert found[0] == found[1] == [*numbers, *((f"{n}.txt", "no number (x)") for n in (3, 8, 13))]
+    files = files_below(tmp_path, WANTED)
+    assert [file.relative_to(tmp_path).as_posix() for file in files] == ["b.txt", "s/a.txt"]
+    assert unpacked(*files) == {"b.txt": b"", "a.txt": b""}
+    os.truncate(files[0], MAX_BYTES + 1)
+    assert unpacked(*files) == {"b.txt": TOO_LARGE, "a.txt": b""}
 
 
 @pytest.mark.parametrize("mode", ["w:gz", "w"])
@@ -66,8 +47,8 @@ def test_members_are_read_wherever_they_point_and_nothing_is_extracted(tmp_path,
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
     (tmp_path / "in").mkdir()
     members = {"../a.txt": b"one", "d/b.md": b"no", "c.txt": bytes(MAX_BYTES + 1), "link": link}
-    found = {"a.txt": b"one", "c.txt": TOO_LARGE, "l.txt": "a member that is a link or no file"}
-    assert unpacked(pack(tmp_path / "in" / "a.tar.gz", members, mode)) == found
+    files = {"a.txt": b"one", "c.txt": TOO_LARGE, "l.txt": "a member that is a link or no file"}
+    assert unpacked(pack(tmp_path / "in" / "a.tar.gz", members, mode)) == files
     assert [file.name for file in tmp_path.rglob("*")] == ["in", "a.tar.gz"]
     with pytest.raises(DataError, match=r"^a\.txt: two files have this name"):
         unpacked(pack(tmp_path / "a.tar.gz", {"a.txt": b"", "d/a.txt": b""}, mode))
@@ -122,7 +103,7 @@ def refused(function, *args):
 
 @pytest.mark.parametrize("mode", [0o000, 0o111])
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_folder_that_cannot_be_read_is_reported_as_one(root, name, mode):
+def test_a_folder_that_cannot_be_read_is_named(root, name, mode):
     dataset = getattr(data_loader, name)(root=str(root))
     root.chmod(mode)
     expected = f"{root}: cannot be read (Permission denied)"
@@ -140,7 +121,7 @@ def test_a_folder_within_is_not_passed_over(root):
     assert refused(read_ink, root) == expected
 
 
-def test_a_file_that_cannot_be_read_is_reported_as_one(root):
+def test_a_file_that_cannot_be_read_is_named(root):
     path = root / "a.inkml"
     path.write_bytes(ink_formats.inkml())
     path.chmod(0)

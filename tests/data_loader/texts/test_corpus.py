@@ -4,10 +4,8 @@ import hashlib
 import re
 
 import numpy as np
-import pytest
 
 from data_loader.texts import corpus
-from utils.checks import DataError
 
 
 def sentences(text):
@@ -16,27 +14,21 @@ def sentences(text):
 
 
 def test_splits_share_no_line_and_no_sentence(monkeypatch):
-    # Three words of each kind: so few that the same sentences come up in every split by chance.
+    # A word of each kind: so few that the same sentences come up in every split by chance.
     for kind in ("thing", "person", "quality", "doing", "going", "first_name", "last_name"):
-        monkeypatch.setitem(corpus.FIELDS, kind, corpus.LISTS[kind][:3])
+        monkeypatch.setitem(corpus.FIELDS, kind, corpus.LISTS[kind][:1])
     lines, whole = [], []
     for split in range(3):
         draws = corpus.Draws(np.random.default_rng(split))
-        short = [corpus.running_text(draws, split, 4, 14, 0.1) for _ in range(800)]
-        long = [corpus.running_text(draws, split, 60, 110, 0.0) for _ in range(1000)]
+        short = [corpus.running_text(draws, split, 4, 14, 0.1) for _ in range(200)]
+        long = [corpus.running_text(draws, split, 60, 110, 0.0) for _ in range(200)]
         lines.append(set(short + long))
         whole.append([sentence for line in long for sentence in sentences(line)])
-        assert len(short) - len(set(short)) > 100
+        assert len(short) - len(set(short)) > 50
         assert len(whole[split]) - len(set(whole[split])) > 20
-    for one, other in ((0, 1), (0, 2), (1, 2)):
-        assert not lines[one] & lines[other]
-        assert not set(whole[one]) & set(whole[other])
-
-
-def test_bounds_that_no_line_meets_are_an_error():
-    draws = corpus.Draws(np.random.default_rng(0))
-    with pytest.raises(DataError, match="no line of 5 to 4 characters"):
-        corpus.running_text(draws, 0, 5, 4, 0.0)
+    for first, other in ((0, 1), (0, 2), (1, 2)):
+        assert not lines[first] & lines[other]
+        assert not set(whole[first]) & set(whole[other])
 
 
 def test_texts_that_writers_are_judged_by_are_the_same_for_ever():

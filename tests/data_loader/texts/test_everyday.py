@@ -45,8 +45,8 @@ def test_only_texts_of_the_training_are_drawn(monkeypatch):
     """Of so few texts that each would come up by chance."""
     monkeypatch.setattr(module, "TEMPLATES", {kind: ["room {100-399}"] for kind in KINDS})
     draws = Draws(np.random.default_rng(1))
-    found = {text for text in (everyday(draws) for _ in range(3000)) if text.startswith("room ")}
-    assert found == {room for room in (f"room {n}" for n in range(100, 400)) if split_of(room) == 0}
+    rooms = {text for text in (everyday(draws) for _ in range(3000)) if text.startswith("room ")}
+    assert rooms == {room for room in (f"room {n}" for n in range(100, 400)) if split_of(room) == 0}
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,6 @@ def test_a_field_stands_for_its_choices(template, expected):
 def test_a_mask_stands_for_characters_of_its_classes():
     shape = re.compile(r"[A-Z][a-z]-[0-9]\.[A-Z0-9][A-Za-z0-9]")
     drawn = filled("{#Aa-9.Xx}", 2000)
-    assert all(shape.fullmatch(one) for one in drawn)
-    assert len({one[0] for one in drawn}) == len({one[1] for one in drawn}) == 26
-    assert [len({one[place] for one in drawn}) for place in (3, 5, 6)] == [10, 36, 62]
+    assert all(shape.fullmatch(text) for text in drawn)
+    assert len({text[0] for text in drawn}) == len({text[1] for text in drawn}) == 26
+    assert [len({text[place] for text in drawn}) for place in (3, 5, 6)] == [10, 36, 62]

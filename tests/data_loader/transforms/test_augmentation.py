@@ -59,7 +59,7 @@ def test_slant_leaves_level_lines_and_leans_upright_ones():
     assert -10 <= min(leans) < -8 and 8 < max(leans) <= 10  # fails by 1 in 10^4
 
 
-def test_rotate_keeps_lengths_and_turns_by_one_angle():
+def test_rotate_keeps_lengths_and_turns_all_steps_alike():
     angles = []
     for seed in range(200):
         ink, _ = applied(Rotate(degrees=30.0), INK, seed=seed)

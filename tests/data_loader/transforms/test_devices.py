@@ -85,28 +85,37 @@ def test_ink_without_marks_stays_as_it_is():
     assert DelayMarks()(letters, None, np.random.default_rng(0))[0] is letters
 
 
-def test_each_sample_of_an_epoch_is_drawn_by_another_pen_and_validation_by_one():
-    pens = [Pen().arguments(np.random.default_rng(seed)) for seed in range(300)]
-    for name, low, high in (("pen", 0.07, 0.28), ("blur", 1.0, 2.5), ("zoom", 0.7, 1.0)):
-        values = np.array([pen[name] for pen in pens])
-        assert low <= values.min() < low * 1.1 and high / 1.1 < values.max() <= high
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("pen", 0.07, 0.28), ("blur", 1.0, 2.5), ("zoom", 0.7, 1.0)]
+)
+def test_pens_differ_within_bounds(name, low, high):
+    values = [Pen().arguments(np.random.default_rng(seed))[name] for seed in range(300)]
+    assert low <= min(values) < low * 1.1 and high / 1.1 < max(values) <= high
+
+
+def with_pens(network):
+    """Return data that are augmented by pens, ready, and the features of a network."""
     dataset = EmbeddedDataset(size=3, valid_size=1, test_size=1)
-    settings, unit = HandwritingDataLoader(dataset=dataset, augmentation=[Pen()]), (1.0, 1.0)
-    sees, other = (
-        kind(Normalisation(unit, unit), Alphabet("a")) for kind in (PictureNetwork, CTCNetwork)
-    )
-    made = settings.load(seed=1)
-    training = made.training_loader(sees.features)
-    by_width = [likely_columns(sample.ink) for sample in made.training]
-    assert training.sampler.lengths.tolist() == by_width
-    items, valid = training.dataset, made.loader("valid", sees.features).dataset
-    drawn = [items.steps(epoch, 0, items.samples[0])[0] for epoch in (0, 0, 1)]
-    assert np.array_equal(drawn[0], drawn[1]) and drawn[0].shape != drawn[2].shape
-    assert np.array_equal(
-        valid.steps(0, 0, valid.samples[0])[0], ink_picture(made.samples("valid")[0].ink)
-    )
+    ready = HandwritingDataLoader(dataset=dataset, augmentation=[Pen()]).load(seed=1)
+    return ready, network(Normalisation((1.0, 1.0), (1.0, 1.0)), Alphabet("a")).features
+
+
+def test_sample_is_drawn_by_another_pen_each_epoch_and_in_validation_by_the_usual_pen():
+    ready, features = with_pens(PictureNetwork)
+    training, valid = ready.training_loader(features), ready.loader("valid", features).dataset
+    widths = [likely_columns(sample.ink) for sample in ready.training]
+    assert training.sampler.lengths.tolist() == widths
+    sample = training.dataset.samples[0]
+    drawn, again, later = (training.dataset.steps(epoch, 0, sample)[0] for epoch in (0, 0, 1))
+    assert np.array_equal(drawn, again) and drawn.shape != later.shape
+    usual = ink_picture(ready.samples("valid")[0].ink)
+    assert np.array_equal(valid.steps(0, 0, valid.samples[0])[0], usual)
+
+
+def test_pen_is_refused_by_a_network_that_sees_no_pictures():
+    ready, features = with_pens(CTCNetwork)
     with pytest.raises(ConfigFault, match='"Pen": it belongs to a network that sees pictures'):
-        made.training_loader(other.features)
+        ready.training_loader(features)
 
 
 def test_neighbours_are_moved_together_and_words_are_not():

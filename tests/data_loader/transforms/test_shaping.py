@@ -12,7 +12,6 @@ from data_loader.transforms.shaping import (
     ResampleTime,
     ScaleHeight,
     ShapedDataset,
-    pieces,
 )
 from tests.data_loader.invented.hands import hand, turned
 from tests.data_loader.transforms.applied import applied
@@ -86,16 +85,6 @@ def test_resampling_does_not_fill_the_memory():
 def joined(parts):
     """Return the ink that was cut into pieces."""
     return np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
-
-
-@pytest.mark.parametrize("points", [2, 5, 11, 100])
-@pytest.mark.parametrize("steps", [1, 3, 10, 99, 500])
-def test_pieces_hold_every_step_once_and_can_be_joined(points, steps):
-    ink = np.random.default_rng(0).normal(size=(points, 3)).astype(np.float32)
-    rows = pieces(points, steps)
-    assert all(1 <= part.stop - part.start - 1 <= steps for part in rows)
-    assert len(rows) == math.ceil((points - 1) / steps)
-    assert (joined([ink[part] for part in rows]) == ink).all()
 
 
 def source(**options):
