@@ -12,7 +12,7 @@ from utils.checks import DataError, UserError
 
 
 def draws(given):
-    return torch.stack([torch.randn(5, generator=one) for one in given.generators])
+    return torch.stack([torch.randn(5, generator=generator) for generator in given.generators])
 
 
 def test_the_same_seed_draws_the_same_each_time_and_not_what_the_line_draws():
@@ -29,12 +29,12 @@ def test_the_same_seed_draws_the_same_each_time_and_not_what_the_line_draws():
 
 def test_what_is_not_told_is_zero_and_numbers_are_for_all_or_a_row_for_each():
     network = moody(age=[], map=[2, 3])
-    told = network.told(2, {"age": 3, "map": range(6)}).extras
-    assert {name: value.shape for name, value in told.items()} == {
+    extras = network.told(2, {"age": 3, "map": range(6)}).extras
+    assert {name: value.shape for name, value in extras.items()} == {
         **{"mood": (2, 2), "age": (2,), "map": (2, 2, 3)}
     }
-    assert not told["mood"].any() and told["age"].tolist() == [3, 3]
-    assert told["map"].tolist() == [[[0, 1, 2], [3, 4, 5]]] * 2
+    assert not extras["mood"].any() and extras["age"].tolist() == [3, 3]
+    assert extras["map"].tolist() == [[[0, 1, 2], [3, 4, 5]]] * 2
     rows = np.array([[1, 2], [3, 4]], np.float64)
     assert network.told(2, {"mood": rows}).extras["mood"].tolist() == rows.tolist()
     assert network.told(1, {"age": [0.5]}, [6]).seeds == [6]
