@@ -75,21 +75,17 @@ def signalled(task: Task, rng: random.Random) -> Done:
     return done
 
 
-def signalled_in(part: str) -> Accident:
-    """Return the accident of a signal at a call on a file whose name contains `part`."""
-
-    def accident(task: Task, rng: random.Random) -> Done:
-        calls = [n for n, call in enumerate(task.whole.calls) if part in Path(call).name]
-        number, sent = rng.choice(calls), rng.choice(SIGNALS)
-        done = run(task.words, kill_at(number, after=False, signals=(sent,)))
-        print(f"{sent.name} at {task.whole.calls[number]}")
-        check_ended(task, done, [sent])
-        said = done.status == 0 or "error: interrupted" in done.output
-        assert said, "it does not say why it ended"
-        tidy(task, done)
-        return done
-
-    return accident
+def signalled_late(task: Task, rng: random.Random) -> Done:
+    """Send a signal at a call on a file that is written before it gets its name."""
+    calls = [n for n, call in enumerate(task.whole.calls) if ".tmp" in Path(call).name]
+    number, sent = rng.choice(calls), rng.choice(SIGNALS)
+    done = run(task.words, kill_at(number, after=False, signals=(sent,)))
+    print(f"{sent.name} at {task.whole.calls[number]}")
+    check_ended(task, done, [sent])
+    said = done.status == 0 or "error: interrupted" in done.output
+    assert said, "it does not say why it ended"
+    tidy(task, done)
+    return done
 
 
 def failing(task: Task, rng: random.Random) -> Done:
