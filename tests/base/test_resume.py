@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from own_steps import Critic, Sam
+from own_steps import Critic, Queueing, Sam
 from tiny_run import (
     EVERYTHING,
     Calming,
@@ -33,26 +33,6 @@ def plateau(optimizer, _):
     return lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, factor=0.5)
 
 
-class Warming(ChunkTrainer):
-    """Keeps what it does on its own: the batches that it has seen."""
-
-    def __init__(self, *parts, **options):
-        super().__init__(*parts, **options)
-        self.seen = 0
-
-    def forward_batch(self, model, batch, state=None):
-        output = super().forward_batch(model, batch, state)
-        self.seen += model.training
-        output.prediction = output.prediction * (1 - 0.7 ** (1 + self.seen))
-        return output
-
-    def state_dict(self):
-        return {"seen": self.seen}
-
-    def load_state_dict(self, state):
-        self.seen = state["seen"]
-
-
 KINDS = {
     "plain": {},
     "noise": {"weight_noise": "fixed", "scheduler": one_cycle},
@@ -62,7 +42,7 @@ KINDS = {
     "warm-up": {"warmup_steps": 9, "scheduler": plateau, "schedule_by": "epoch"},
     "skipping": {"loader": {"broken": (4,)}},
     "bfloat16": {"precision": "bfloat16"},
-    "a state of its own": {"trainer": Warming},
+    "a state of its own": {"trainer": Queueing},
     "worker": {"loader": {"num_workers": 1}, "epochs": 2},
     "all at once": EVERYTHING | {"clip_norm": 1.0},
     "sharpness-aware": {"trainer": Sam, "truncate": 4, "ema_decay": 0.8},

@@ -30,7 +30,7 @@ CASES = [
     ), hostile.met, ANSWERS, 90.0),
     Case("checkpoints that run code", 40, on_a_checkpoint(odd.code), hostile.met, ANSWERS, 90.0),
     Case("odd tensors in checkpoints", 80, on_a_checkpoint(
-        odd.odd_values("state_dict"), odd.great_tensor,
+        odd.odd_values("state_dict"),
     ), hostile.met, ANSWERS, 90.0),
     Case("odd values in checkpoints", 100, on_a_checkpoint(
         odd.odd_values(), odd.odd_values("config"),
@@ -49,8 +49,8 @@ CASES = [
     Case("failing calls while resuming", 60, resuming, do.failing, it.RESUMES),
     Case(f"failing calls {USED}", 100, any_command, do.failing, (*it.REPEATS, it.tidy)),
     Case("resumption of random configs", 120, training(invented), do.repeated(
-        do.stopped, 1, 1, 2, 4,
-    ), (it.resumes_without_limit,)),
+        do.signalled, 1, 1, 2, 4,
+    ), it.RESUMES),
     Case("a data worker is killed", 12, training(one_of(
         LONG | WORKERS,
     )), do.without_worker, it.RESUMES),

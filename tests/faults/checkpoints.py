@@ -13,15 +13,12 @@ from typing import Any
 import torch
 
 from base.checkpoint import checkpoints, load_checkpoint
-from parse_config import plan_of
 from tests.data_loader import ink_formats
 from tests.faults.damage import damaged, other, spoil
 from tests.faults.hostile import MEBIBYTE, Limits, used
 from tests.faults.runs import CONFIG, NETWORKS, RUN, changed, give_config, trained
 from tests.faults.trials import Task, once, run
 from tests.pickled_call import Call
-from utils.alphabet import Alphabet
-from utils.normalisation import Normalisation
 
 Content = dict[str, Any]
 
@@ -110,19 +107,6 @@ def code(rng: random.Random, content: Content) -> bytes:
     odd = packed(files | {name: rng.choice(PICKLES)})
     archive = saved(hostile, _use_new_zipfile_serialization=rng.random() < 0.8)
     return rng.choice((archive, odd, pickle.dumps(hostile)))
-
-
-def great_tensor(rng: random.Random, content: Content) -> Content:
-    """All weights of a large network, each expanded from a few numbers."""
-    content["config"]["arch"]["args"]["hidden_size"] = rng.choice((516, 2052, 4098))
-    config = plan_of(content["config"], "a config")
-    alphabet = Alphabet(content["alphabet"]) if config["arch"].cls.needs_text else None
-    with torch.device("meta"):
-        normalisation = Normalisation((0.0, 0.0), (1.0, 1.0))
-        great = config.build("arch", normalisation=normalisation, alphabet=alphabet)
-    number = rng.choice((torch.zeros(1), torch.zeros(1).half(), torch.full((1,), torch.nan)))
-    weights = {name: number.expand(weight.shape) for name, weight in great.state_dict().items()}
-    return content | {"state_dict": weights}
 
 
 def odd_values(*keys: str) -> Callable[[random.Random, Content], Content]:

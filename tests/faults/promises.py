@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from PIL import Image
 
 from base.checkpoint import BEST, checkpoints, load_checkpoint
-from tests.faults.runs import LIMIT, OUT, RESUME, RUN, TRAIN, Whole, products
+from tests.faults.runs import OUT, RESUME, RUN, TRAIN, Whole, products
 from tests.faults.trials import Done, Task, run
 from tests.same_run import differences, rows_of
 
@@ -85,28 +85,22 @@ def check_same(undisturbed: Whole, run: Path = RUN) -> None:
         if (other / name).exists():
             assert (run / name).exists(), f"{name} is missing"
             places = differences(load_checkpoint(other / name), load_checkpoint(run / name))
-            # What a run may have been stopped by stands in its config.
-            places = [place for place in places if not place.endswith(".time_limit_minutes")]
             assert not places, f"{name} differs from the undisturbed run's in {places[:3]}"
     same = rows_of(other / "metrics.csv") == rows_of(run / "metrics.csv")
     assert same, "metrics.csv differs from the undisturbed run's"
 
 
-def resumes(task: Task, done: Done, *options: str) -> None:
+def resumes(task: Task, done: Done) -> None:
     """It goes on, as a person would, with the result of an undisturbed run."""
-    if done.status == 0 and not options:
+    if done.status == 0:
         check_same(task.whole)
-    done = run([*(RESUME if RUN.exists() else TRAIN), *options])
+    done = run(RESUME if RUN.exists() else TRAIN)
     if done.status == 2 and f"-c CONFIG --run-id {RUN.name}" in done.output:  # as it says
-        done = run([*TRAIN, *options])
+        done = run(TRAIN)
     ends_well(task, done)
     check_same(task.whole)
     whole(task, done)
     tidy(task, done)
-
-
-def resumes_without_limit(task: Task, done: Done) -> None:
-    resumes(task, done, "-o", f"{LIMIT}=null")
 
 
 RESUMES = (whole, saved, resumes)

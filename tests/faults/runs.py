@@ -91,7 +91,6 @@ BY_CHANCE: dict[str, Sequence[Any]] = {
     "optimizer": OPTIMIZERS,
     "lr_scheduler": [None, {"type": "CosineAnnealingLR"}, ONE_CYCLE],
 }
-LIMIT = "trainer.args.time_limit_minutes"
 RUN, OUT = Path("saved/models/tiny/a"), Path("out")
 TRAIN = ("train.py", "-c", "config.json", "--run-id", "a", "-d", "cpu")
 RESUME = ("train.py", "-r", str(RUN), "-d", "cpu")
@@ -115,7 +114,7 @@ def one_of(*kinds: Config) -> Callable[[random.Random], Config]:
 def invented(rng: random.Random) -> Config:
     """Return a config with a network, and settings of training, by chance."""
     kind = NETWORKS[rng.choice(["drawer", "writer", "regression", "reader", "attentive"])]
-    values = {key: rng.choice(values) for key, values in BY_CHANCE.items()} | {LIMIT: None}
+    values = {key: rng.choice(values) for key, values in BY_CHANCE.items()}
     values["data_loader.args.augmentation"] = rng.sample(AUGMENTATION, rng.choice([0, 1, 2]))
     if "metrics.0.type" in kind:
         values["trainer.args.truncate"] = None

@@ -71,13 +71,6 @@ class Desk:
     def __init__(self, owner, *, pens: list[str] = (), pen: str | None = None) -> None: ...
 
 
-class Chest(Desk):
-    """Gives the class it comes from what it needs itself, and hands on the options alone."""
-
-    def __init__(self, place, *, drawers: int = 3, **options: Any) -> None:
-        super().__init__(f"{place} with {drawers}", **options)
-
-
 class BigDesk(Desk):
     def __init__(self, *supplied: Any, drawers: int, **options: Any) -> None:
         super().__init__(*supplied, **options)
@@ -107,7 +100,6 @@ class Stool(Table):
     ("cls", "from_program", "arguments"),
     [
         (BigDesk, ["owner"], {"drawers": ..., "pens": (), "pen": None}),
-        (Chest, ["place"], {"drawers": 3, "pens": (), "pen": None}),
         (Small, [], {"height": 1}),
         (Table, ["place"], {"legs": ..., "wood": "oak"}),
         (Stool, ["place"], {"wood": "beech", "legs": ...}),
