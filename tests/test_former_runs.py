@@ -99,7 +99,7 @@ def test_a_run_of_two_processes_goes_on_to_the_end_that_it_had(runs):
     run = MODELS / NAMES[3] / "stopped"
     best = load_checkpoint(run / BEST)["metrics"]
     process = torchrun.start_forked(ROOT / "train.py", "-r", str(run), "-d", "cpu")
-    assert process.wait(timeout=100) == 0
+    assert process.wait(timeout=240) == 0
     assert end_of(run) == pytest.approx(expected("ends", NAMES[3]), **TOLERANCE)
     assert load_checkpoint(run / BEST)["metrics"] == best
 
