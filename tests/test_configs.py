@@ -44,12 +44,7 @@ D = "data_loader.args.dataset"
 FORMER = [
     ("writer", f"{D}{3 * '.args.dataset'}.args.root", "iam.args.root"),
     ("writer", f"{D}{2 * '.args.dataset'}.args.digits.args.root", "digits.args.root"),
-    ("open_writer", f"{D}.args.shaping", "shaped.args.shaping"),
-    ("open_writer_again", f"{D}.args.added.args.added.args.root", "legible_2.args.root"),
     ("reader", f"{D}.args.added.args.size", "NAME, one of iam, digits, composed, signs, pieces"),
-    ("proofreader", f"{D}.args.dataset.args.dataset.args.splits.test", "iam.args.splits.test"),
-    ("regression", f"{D}.args.subset", "iam.args.subset"),
-    ("open_reader", f"{D}.args.dataset.args.size", "phrases.args.size"),
     ("open_reader", f"{D}.args.seed", "NAME, one of unipen, phrases, invented"),
     ("eye", f"{D}.args.added.args.added.args.dataset.args.shapes", "invented.args.shapes"),
     ("iam_conditional", D, "iam"),

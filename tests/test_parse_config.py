@@ -21,7 +21,6 @@ from model.generation.loss import NegativeLogLikelihood
 from parse_config import (
     TRIAL_ALPHABET,
     TRIAL_NORMALISATION,
-    choices,
     plan_from_checkpoint,
     plan_from_file,
     plan_of,
@@ -438,19 +437,6 @@ def test_an_override_is_refused_when_json_does_not_allow_its_value(override, mes
 
 
 # Optimisers and schedules.
-
-
-@pytest.mark.parametrize(
-    ("base", "some", "none"),
-    [
-        (Optimizer, "Adam AdamW SGD RMSprop", "LBFGS SparseAdam Muon Optimizer"),
-        (LRScheduler, "OneCycleLR ReduceLROnPlateau StepLR", "LRScheduler LambdaLR SequentialLR"),
-    ],
-)
-def test_what_works_is_offered_and_nothing_else(base, some, none):
-    """That each works is seen where its state goes through a checkpoint."""
-    offered = set(choices(base))
-    assert offered >= set(some.split()) and not offered & set(none.split())
 
 
 def schedule_of(block: dict[str, Any], steps: int) -> tuple[Optimizer, LRScheduler]:

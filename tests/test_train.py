@@ -68,12 +68,18 @@ def test_a_run_leaves_what_the_readme_says(workplace, capsys):
     assert len(checkpoint["normalisation"]["std"]) == 2
 
 
+LOADER = """
+from data_loader import HandwritingDataLoader
+
+class Loader(HandwritingDataLoader):
+    def __init__(self, *supplied, bucket=4, **options):
+        super().__init__(*supplied, bucket=bucket, **{'batch_size': 2, **options})
+"""
+
+
 def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, no_modules):
     """Also of a class that passes something else on to its base; another seed gives others."""
-    own = "from data_loader import HandwritingDataLoader\n\nclass Loader(HandwritingDataLoader):\n"
-    own += "    def __init__(self, *supplied, bucket=4, **options):\n"
-    own += "        super().__init__(*supplied, bucket=bucket, **{'batch_size': 2, **options})\n"
-    Path("my_loader.py").write_text(own)
+    Path("my_loader.py").write_text(LOADER)
     changes = {"data_loader.type": "Loader", "data_loader.args.batch_size": ...}
     config = changed(CONFIG, changes | {"optimizer": {"type": "Adam"}})
     Path("config.json").write_text(json.dumps(config))

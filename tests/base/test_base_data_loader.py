@@ -137,7 +137,7 @@ def test_batches_of_so_many_points_are_formed_once_and_have_little_padding(windo
     assert {tuple(batch) for batch in batches} == {tuple(batch) for batch in formed.batches(1)}
     if window:
         assert all(len({*formed.shards[batch].tolist()}) == 1 for batch in batches)
-    alone = BucketBatchSampler(3, [5, 300, 4], 8, 4, False, batch_points=20)
+    alone = BucketBatchSampler(3, [5, 300, 4], 8, 4, False, batch_points=10)
     assert [batch.tolist() for batch in alone.batches(0)] == [[2, 0], [1]]
 
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 from tiny_run import (
     ONE_STEP,
-    TRAIN,
     VALID,
     ChunkTrainer,
     TinyModel,
@@ -21,7 +20,6 @@ from tiny_run import (
 )
 from torch.optim import lr_scheduler
 
-from base.base_trainer import TrainingFailed
 from base.checkpoint import load_checkpoint
 
 
@@ -88,15 +86,6 @@ def test_weight_noise_is_on_the_weights_of_each_step(tmp_path):
     assert float(rows(trainer)[0]["valid_error"]) == pytest.approx(
         error_of(trainer.model.eval(), VALID)[0].item() / len(VALID), rel=1e-5
     )
-
-
-def test_a_skipped_step_changes_nothing(tmp_path):
-    options = {"loader": {"broken": tuple(TRAIN)}, "max_skipped": 3, "weight_noise": "fixed"}
-    trainer = make(tmp_path, scheduler=halving, **options)
-    before, rate = weights(trainer), trainer.optimizer_step.learning_rate
-    with pytest.raises(TrainingFailed):
-        trainer.train()
-    assert same(before, weights(trainer)) and rate == trainer.optimizer_step.learning_rate
 
 
 def test_rates_warm_up_to_those_of_the_schedule(tmp_path):
