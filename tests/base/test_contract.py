@@ -205,3 +205,12 @@ def test_state_that_no_checkpoint_keeps_is_warned_of_wherever_it_lies(tmp_path, 
         assert said.format(name) not in caplog.text
     assert "self.keep('unkept', ...)" in caplog.text
     assert "TinyModel.calls changes in a step" in caplog.text
+
+
+def test_trial_gives_as_many_chunks_as_a_step_takes(tmp_path, monkeypatch):
+    counts, step = [], ChunkTrainer.step
+    monkeypatch.setattr(
+        ChunkTrainer, "step", lambda *given: counts.append(len(given[1])) or step(*given)
+    )
+    check(partial(make, tmp_path, accumulate=3, truncate=3))
+    assert counts == [3, 3]
