@@ -11,8 +11,8 @@ from data_loader.sources.shards import Making, prepared
 def in_files(loaded: Loaded, folder: Path) -> Loaded:
     """Return what was loaded with its samples in a prepared folder in `folder`."""
     making = Making("kind", {}, [loaded.used], lambda used: [Parsed([*used])], is_sorted=False)
-    made = prepared(making, [folder])
-    return replace(loaded, samples=loaded.parts(made.all, [1] * len(loaded.used)))
+    parsed = prepared(making, [folder])
+    return replace(loaded, samples=loaded.parts(parsed.all, [1] * len(loaded.used)))
 
 
 def in_order(loaded: Loaded) -> list[Sample]:

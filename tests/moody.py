@@ -26,10 +26,10 @@ class Moody(SynthesisNetwork):
         given = given or self.told(batch)
         temper = torch.randn(batch, self.size)
         if given.generators is not None:
-            draws = [torch.randn(self.size, generator=one) for one in given.generators]
+            draws = [torch.randn(self.size, generator=generator) for generator in given.generators]
             temper = torch.stack(draws)
-        told = torch.cat((given.extras["mood"], temper), 1)
-        return super().initial_state(batch) | {"told": told}
+        seen = torch.cat((given.extras["mood"], temper), 1)
+        return super().initial_state(batch) | {"told": seen}
 
     def forward(self, inputs, text=None, text_lengths=None, state=None):
         state = self.initial_state(len(inputs)) if state is None else state

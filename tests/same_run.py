@@ -25,8 +25,8 @@ def differences(first: Any, second: Any, where: str = "") -> list[str]:
         return [] if torch.equal(first, second) else [where]
     else:
         return [] if first == second or (first != first and second != second) else [where]
-    found = (differences(*pair, f"{where}.{name}") for name, pair in pairs.items())
-    return [*itertools.chain.from_iterable(found)]
+    places = (differences(*pair, f"{where}.{name}") for name, pair in pairs.items())
+    return [*itertools.chain.from_iterable(places)]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

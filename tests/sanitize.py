@@ -49,9 +49,12 @@ def environment() -> dict[str, str] | None:
     """Return the variables under which programs compile and run with sanitizers; None without."""
     for compiler in build._compilers():
         command = [*compiler, "-print-file-name=libasan.so"]
-        found = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        library = subprocess.run(command, capture_output=True, text=True).stdout.strip()
         # Clang has a library of its own, and finds GCC's.
-        if Path(found).is_absolute() and "clang" not in build._run([*compiler, "--version"]).stdout:
+        if (
+            Path(library).is_absolute()
+            and "clang" not in build._run([*compiler, "--version"]).stdout
+        ):
             return {
                 **os.environ,
                 build.MORE_FLAGS: FLAGS,
@@ -59,7 +62,7 @@ def environment() -> dict[str, str] | None:
                 # The compiler does without: it would become slow.
                 "CC": shlex.join(["env", "-u", "LD_PRELOAD", *compiler]),
                 # libstdc++ too: without it torch's exceptions end in the sanitizer.
-                "LD_PRELOAD": f"{found} libstdc++.so.6",
+                "LD_PRELOAD": f"{library} libstdc++.so.6",
                 "ASAN_OPTIONS": "detect_leaks=0",  # Python's own, at its end
                 "UBSAN_OPTIONS": "print_stacktrace=1",
                 "PYTHONMALLOC": "malloc",  # so that the ends of its objects are guarded as well

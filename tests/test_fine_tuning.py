@@ -32,7 +32,7 @@ def networks(cell="LSTM", layers=3, **options):
     """Return a network that knows the old letters, and one made anew that knows all."""
     torch.manual_seed(1)
     options |= {"cell": cell, "num_layers": layers, "hidden_size": 9, "num_mixtures": 3}
-    return tuple(SynthesisNetwork(UNIT, one, **options).eval() for one in (OLD, NEW))
+    return tuple(SynthesisNetwork(UNIT, alphabet, **options).eval() for alphabet in (OLD, NEW))
 
 
 def predicted(network, text, points):
@@ -52,11 +52,11 @@ def predicted(network, text, points):
 @pytest.mark.parametrize(("layers", "ends"), [(1, True), (3, False)])
 def test_a_grown_network_writes_what_it_wrote_and_hears_its_new_letters(cell, layers, ends):
     before, after = networks(cell, layers, end_of_sequence=ends)
-    made = copy.deepcopy(after.state_dict())
+    fresh = copy.deepcopy(after.state_dict())
     load_weights(after, after.extend_state_dict(before.state_dict(), 4), "file.pth")
     first = "layers.0.weight_window"
     assert torch.equal(after.state_dict()[first][:, :4], before.state_dict()[first])
-    assert torch.equal(after.state_dict()[first][:, 4:], made[first][:, 4:])
+    assert torch.equal(after.state_dict()[first][:, 4:], fresh[first][:, 4:])
     before, after = before.double(), after.double()
     points = torch.randn(30, 3, dtype=torch.float64)
     known, other = predicted(after, "abba cab", points), predicted(after, "abéa cab", points)

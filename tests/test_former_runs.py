@@ -61,14 +61,14 @@ def end_of(run: Path) -> dict[str, float]:
     """Return the table of a run, and its last weights: the norm and some numbers of each."""
     (newest,) = checkpoints(run)
     content = load_checkpoint(newest)
-    found = {f"last {name}": content[name] for name in ("epoch", "step")}
+    values = {f"last {name}": content[name] for name in ("epoch", "step")}
     for row in rows_of(run / "metrics.csv"):
-        found |= {f"epoch {row['epoch']}: {name}": float(row[name]) for name in row}
+        values |= {f"epoch {row['epoch']}: {name}": float(row[name]) for name in row}
     for name, weight in content["state_dict"].items():
         weight = weight.double().flatten()
-        found[f"{name} norm"] = float(weight.norm())
-        found |= {f"{name} {n}": value for n, value in enumerate(weight[:3].tolist())}
-    return found
+        values[f"{name} norm"] = float(weight.norm())
+        values |= {f"{name} {n}": value for n, value in enumerate(weight[:3].tolist())}
+    return values
 
 
 def used(path: Path) -> dict[str, float]:
@@ -76,7 +76,7 @@ def used(path: Path) -> dict[str, float]:
     network = load(path, "cpu")
     if isinstance(network, Reader):
         text = network.read(read_ink("data/lines.inkml")[1].ink)
-        return {f"character {n}": ord(one) for n, one in enumerate(text)}
+        return {f"character {n}": ord(letter) for n, letter in enumerate(text)}
     text = "tea" if network.model.needs_text else None
     ink = network.write(text, Sampling(bias=0.0, max_steps=30), seed=1).ink
     return dict(zip("xyp", ink.sum(0).tolist(), strict=True)) | {"points": len(ink)}
@@ -99,7 +99,7 @@ def test_a_run_of_two_processes_goes_on_to_the_end_that_it_had(runs):
     run = MODELS / NAMES[3] / "stopped"
     best = load_checkpoint(run / BEST)["metrics"]
     process = torchrun.start_forked(ROOT / "train.py", "-r", str(run), "-d", "cpu")
-    assert process.wait(timeout=100) == 0
+    assert process.wait(timeout=240) == 0
     assert end_of(run) == pytest.approx(expected("ends", NAMES[3]), **TOLERANCE)
     assert load_checkpoint(run / BEST)["metrics"] == best
 

@@ -1,4 +1,4 @@
-"""Every ready config trains, resumes, and its checkpoint can be used: only the sizes are smaller.
+"""Every ready config trains, and its checkpoint can be used: only the sizes are smaller.
 
 The data is made in the format of the config's source, and lies where the config looks for it, so
 that its dataset, splits, changes of the ink, schedule, loss, metrics and trainer are all in use.
@@ -67,25 +67,34 @@ def epochs(run: Path) -> list[dict[str, float]]:
     return [{name: float(value) for name, value in row.items()} for row in rows]
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_ready_config_trains_and_resumes_and_its_checkpoint_can_be_used(path, capsys):
+def trained(path: Path) -> Path:
+    """Train a small network by a config, and return the run's folder."""
     words = ["-d", "cpu", "-c", str(path), "--run-id", "small", *smaller(path)]
-    assert train.main(words) == 0, capsys.readouterr().err
-    run = Path("saved/models") / path.stem / "small"
+    assert train.main(words) == 0
+    return Path("saved/models") / path.stem / "small"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_ready_config_trains_and_its_checkpoint_can_be_used(path):
+    run = trained(path)
     check_epochs(path, epochs(run), 2)
     assert len(list(Path("saved/log", path.stem, "small").glob("samples-epoch[12].png"))) == 2
-    logged = (run / "metrics.csv").read_text()
-
     network = load(run, "cpu")
     assert network.path.name == "checkpoint-epoch2.pth"
     check_use(network)
 
+
+@pytest.mark.parametrize("name", ["writer", "reader", "recognition", "unconditional"])
+def test_a_run_of_a_ready_config_resumes(name):
+    path = ROOT / "configs" / f"{name}.json"
+    run = trained(path)
+    logged = (run / "metrics.csv").read_text()
     before = load_checkpoint(run / "checkpoint-epoch2.pth")["state_dict"]
-    assert train.main(["-d", "cpu", "-r", str(run), "--epochs", "3"]) == 0, capsys.readouterr().err
+    assert train.main(["-d", "cpu", "-r", str(run), "--epochs", "3"]) == 0
     assert (run / "metrics.csv").read_text().startswith(logged)
     check_epochs(path, epochs(run), 3)
-    weights = [before, load_checkpoint(run / "checkpoint-epoch3.pth")["state_dict"]]
-    assert any(not torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    after = load_checkpoint(run / "checkpoint-epoch3.pth")["state_dict"]
+    assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
 def check_epochs(path: Path, rows: list[dict[str, float]], count: int) -> None:

@@ -2,7 +2,7 @@
 
 python -m torch.distributed.run --standalone --nproc_per_node=2 tests/base/parallel_run.py FOLDER
 
-What the main process finds goes to FOLDER/found.json; the runs are in FOLDER as always.
+What the main process finds goes to FOLDER/results.json; the runs are in FOLDER as always.
 """
 
 import gc
@@ -77,22 +77,22 @@ def digest(trainer: ChunkTrainer) -> str:
 
 
 def main(saved: Path) -> None:
-    found: dict[str, Any] = {"weights": {}}
+    results: dict[str, Any] = {"weights": {}}
     for kind, options in KINDS.items():
         trainer = trained(saved, kind, **options)
-        found["weights"][kind] = distributed.all_gather_object(digest(trainer))
+        results["weights"][kind] = distributed.all_gather_object(digest(trainer))
 
     # Stopped here, to be resumed by one process; and what one process was stopped in.
     trainer = make(saved, "stopped-here", trainer=Stopped, **KINDS["plain"])
-    found["signals"] = distributed.all_gather_object(trainer.train())
+    results["signals"] = distributed.all_gather_object(trainer.train())
     go_on(saved, "stopped-there", **KINDS["plain"])
 
     # With dropout, a run is that of as many processes, bit for bit.
     for run, base in (("dropout", ChunkTrainer), ("dropout-stopped", Stopped)):
         options = {"epochs": 3, "weight_noise": "fixed", "keep_last": None}
         trainer = trained(saved, run, trainer=base, **options)
-    sums = [one.metrics[0].sum.item() for one in (trainer, resumed(saved, run, **options))]
-    found["sums"] = distributed.all_gather_object(sums)
+    sums = [each.metrics[0].sum.item() for each in (trainer, resumed(saved, run, **options))]
+    results["sums"] = distributed.all_gather_object(sums)
     go_on(saved, "dropout-stopped", **options)
 
     # What each process has seen of the data is in buffers, and in a list.
@@ -100,16 +100,16 @@ def main(saved: Path) -> None:
     trained(saved, "buffers", trainer=Normalised, **options)
     trained(saved, "buffers-stopped", trainer=stopped(Normalised), **options)
     norm = go_on(saved, "buffers-stopped", trainer=Normalised, **options)[0].norm
-    found["buffers"] = distributed.all_gather_object(norm.running_var.tolist())
+    results["buffers"] = distributed.all_gather_object(norm.running_var.tolist())
     for run, base in (("queue", Queueing), ("buffers-warned", Normalised)):
         with mock.patch.object(training_checkpoint.log, "warning") as warn:
             trained(saved, run, trainer=base, **options)
-        found[run] = [call.args[0] % call.args[1:] for call in warn.call_args_list]
+        results[run] = [call.args[0] % call.args[1:] for call in warn.call_args_list]
 
     with distributed.own_randomness(torch.device("cpu"), 1, 2):
         own = torch.rand(2).tolist()
-    found["own"] = distributed.all_gather_object(own)
-    found["common"] = distributed.all_gather_object(torch.rand(2).tolist())
+    results["own"] = distributed.all_gather_object(own)
+    results["common"] = distributed.all_gather_object(torch.rand(2).tolist())
 
     path, checkpoint = newest_checkpoint(saved / "models" / "tiny" / "dropout")
     checkpoint["training"]["shares"][1][0]["sum"] = torch.zeros(2)
@@ -118,10 +118,10 @@ def main(saved: Path) -> None:
         make(saved, checkpoint=checkpoint, source=path, **options)
     except CheckpointError as error:
         refusal = str(error)
-    found["refusals"] = distributed.all_gather_object(refusal)
+    results["refusals"] = distributed.all_gather_object(refusal)
 
     if distributed.is_main():
-        (saved / "found.json").write_text(json.dumps(found))
+        (saved / "results.json").write_text(json.dumps(results))
 
 
 if __name__ == "__main__":

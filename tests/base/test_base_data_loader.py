@@ -1,7 +1,6 @@
 import os
 import random
 import signal
-from itertools import chain
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import torch
 from torch.utils.data import Dataset
 
 from base.base_data_loader import BaseDataLoader, Batch, BucketBatchSampler
-from utils.console import SIGNALS
 
 
 class Noise(Dataset):
@@ -30,36 +28,15 @@ def lengths_like_iam(count, seed=0):
     return np.clip(drawn, 31, 1940).astype(int)
 
 
-def indices(batches):
-    return [[index for index, _ in batch] for batch in batches]
-
-
-def test_padding_is_at_most_5_percent_at_batch_size_32():
+@pytest.mark.parametrize(("bucket", "most", "least"), [(100, 0.05, 0.0), (1, 1.0, 0.3)])
+def test_padding_is_at_most_5_percent_at_batch_size_32_unlike_in_unsorted_batches(
+    bucket, most, least
+):
     lengths = lengths_like_iam(10_400)
-
-    def padding(loader, epoch):
-        batches = loader.sampler.batches(epoch)
-        return 1 - lengths.sum() / sum(lengths[batch].max() * len(batch) for batch in batches)
-
-    loader = Loader(lengths, batch_size=32)
-    assert all(padding(loader, epoch) < 0.05 for epoch in range(3))
-    # Unsorted batches, to see that the lengths here leave something to save.
-    assert padding(Loader(lengths, batch_size=32, bucket=1), 0) > 0.3
-
-
-@pytest.mark.parametrize("count", [100, 1000])  # less and more than one stretch of batches
-def test_every_epoch_has_every_sample_once_in_other_batches(count):
-    loader = Loader(lengths_like_iam(count), batch_size=8, bucket=20)
-    epochs = [indices(loader) for _ in range(3)]
-    for batches in epochs:
-        assert sorted(chain(*batches)) == list(range(count))
-        assert len(batches) == len(loader) == -(-count // 8)
-        assert sorted(len(batch) for batch in batches)[1:] == [8] * (len(batches) - 1)
-    longest = [loader.sampler.lengths[batch].max() for batch in epochs[0]]
-    # Fails by 1 in 10^3 of seeds; this one is fixed.
-    assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.5
-    sets = [{frozenset(batch) for batch in batches} for batches in epochs]
-    assert len(sets[0] & sets[1]) < len(sets[0]) / 10
+    sampler = Loader(lengths, batch_size=32, bucket=bucket).sampler
+    for epoch in range(3):
+        points = sum(lengths[batch].max() * len(batch) for batch in sampler.batches(epoch))
+        assert least < 1 - lengths.sum() / points < most
 
 
 def test_seed_alone_decides_the_order_and_global_generators_are_left_alone():
@@ -88,7 +65,7 @@ def test_workers_outlive_the_signals_that_end_a_run():
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_workers_outlive_a_signal_that_comes_while_they_start(monkeypatch, number):
     """torch's own first lines in a worker, which set a handler of SIGTERM, draw seeds."""
     run, seed = os.getpid(), random.seed
@@ -114,7 +91,7 @@ def test_hands_and_extras_go_with_their_rows():
     assert chunk.extras["mood"].tolist() == [[0, 1], [4, 5]]
     there = batch.to("meta")
     *tensors, extras = vars(there).values()
-    assert {one.device.type for one in (*tensors, extras["mood"])} == {"meta"}
+    assert {tensor.device.type for tensor in (*tensors, extras["mood"])} == {"meta"}
     without = Batch(batch.inputs, None, *[lengths] * 4)
     assert without.hand is None and without.extras == {}
     assert without.to("meta").targets is None
@@ -122,43 +99,53 @@ def test_hands_and_extras_go_with_their_rows():
 
 def sampler(count=500, shards=5, **options):
     lengths = np.random.default_rng(0).integers(1, 60, count)
-    of = {"shards": np.arange(count) * shards // count} if "window" in options else {}
+    of = {"shards": np.arange(count) * shards // count} if options.get("window") else {}
     return BucketBatchSampler(3, lengths, 8, 4, True, **of, **options)
 
 
-@pytest.mark.parametrize(
-    "options", [{"batch_points": 200}, {"window": 2}, {"batch_points": 200, "window": 2}]
-)
-def test_an_epoch_has_each_sample_once_in_another_order_in_any_order_of_batches(options):
-    made = sampler(**options)
-    epochs = [made.batches(epoch) for epoch in (0, 1, 0)]
-    for batches in epochs:
-        assert len(batches) == len(made)
-        assert sorted(np.concatenate(batches).tolist()) == list(range(500))
-    first, second, again = ([batch.tolist() for batch in batches] for batches in epochs)
+@pytest.mark.parametrize("batch_points", [None, 200])
+@pytest.mark.parametrize("window", [None, 2])
+def test_an_epoch_has_each_sample_once_in_batches_of_any_length_in_another_order(
+    batch_points, window
+):
+    batches = sampler(batch_points=batch_points, window=window)
+    epochs = [batches.batches(epoch) for epoch in (0, 1, 0)]
+    for epoch in epochs:
+        assert len(epoch) == len(batches)
+        assert sorted(np.concatenate(epoch).tolist()) == list(range(500))
+    longest = [batches.lengths[batch].max() for batch in epochs[0]]
+    # Fails by 1 in 10^3 of seeds; this one is fixed.
+    assert window or abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.5
+    first, second, again = ([batch.tolist() for batch in epoch] for epoch in epochs)
     assert first == again and first != second
-    made.start_at(1, 7)
-    assert [[index for _, index in batch] for batch in made] == second[7:]
+    batches.start_at(1, 7)
+    assert [[index for _, index in batch] for batch in batches] == second[7:]
+
+
+def test_batches_of_a_small_set_are_others_every_epoch():
+    loader = Loader(lengths_like_iam(100), batch_size=8, bucket=20)
+    first, second = ({tuple(batch) for batch in loader.sampler.batches(n)} for n in (0, 1))
+    assert len(first) == 13 and len(first & second) < 2
 
 
 @pytest.mark.parametrize("window", [None, 2])
 def test_batches_of_so_many_points_are_formed_once_and_have_little_padding(window):
-    made = sampler(batch_points=200, **({"window": window} if window else {}))
-    batches = made.batches(0)
-    areas = [len(batch) * int(made.lengths[batch].max()) for batch in batches]
-    assert max(areas) <= 200 and made.lengths.sum() > 0.85 * sum(areas)
-    assert {tuple(batch) for batch in batches} == {tuple(batch) for batch in made.batches(1)}
+    formed = sampler(batch_points=200, window=window)
+    batches = formed.batches(0)
+    areas = [len(batch) * int(formed.lengths[batch].max()) for batch in batches]
+    assert max(areas) <= 200 and formed.lengths.sum() > 0.85 * sum(areas)
+    assert {tuple(batch) for batch in batches} == {tuple(batch) for batch in formed.batches(1)}
     if window:
-        assert all(len({*made.shards[batch].tolist()}) == 1 for batch in batches)
-    alone = BucketBatchSampler(3, [5, 300, 4], 8, 4, False, batch_points=20)
+        assert all(len({*formed.shards[batch].tolist()}) == 1 for batch in batches)
+    alone = BucketBatchSampler(3, [5, 300, 4], 8, 4, False, batch_points=10)
     assert [batch.tolist() for batch in alone.batches(0)] == [[2, 0], [1]]
 
 
 def test_a_window_reads_so_many_shards_side_by_side_from_front_to_back():
-    made = sampler(count=2000, shards=10, window=3)
-    read = np.concatenate(made.batches(0))
-    stretch = made.bucket * made.batch_size
+    drawn = sampler(count=2000, shards=10, window=3)
+    read = np.concatenate(drawn.batches(0))
+    stretch = drawn.bucket * drawn.batch_size
     for start in range(0, len(read), stretch):
-        assert len({*made.shards[read[start : start + stretch]].tolist()}) <= 6  # of two windows
-    firsts = [np.sort(read[made.shards[read] == 4][n : n + 32])[0] for n in range(0, 200, 64)]
+        assert len({*drawn.shards[read[start : start + stretch]].tolist()}) <= 6  # of two windows
+    firsts = [np.sort(read[drawn.shards[read] == 4][n : n + 32])[0] for n in range(0, 200, 64)]
     assert firsts == sorted(firsts)

@@ -1,6 +1,5 @@
 """What the sequences of a batch are told: extras, and generators for what is drawn for each."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -9,35 +8,6 @@ from base.base_model import ExtraShapes, Given
 from model import PredictionNetwork
 from tests.moody import NORMALISATION, moody
 from utils.checks import DataError, UserError
-
-
-def draws(given):
-    return torch.stack([torch.randn(5, generator=one) for one in given.generators])
-
-
-def test_the_same_seed_draws_the_same_each_time_and_not_what_the_line_draws():
-    given = Given({}, [3, 4, 3])
-    first = draws(given)
-    assert torch.equal(draws(given), first) and torch.equal(first[0], first[2])
-    assert torch.equal(draws(given[[1]]), first[1:2])
-    assert not torch.isclose(first[0], first[1]).any()
-    assert not torch.isclose(first[0], torch.randn(5, generator=torch.manual_seed(3))).any()
-    assert Given({}).generators is None
-    rows = Given({"mood": torch.arange(6.0).reshape(3, 2)}, range(7, 10))[[2, 2, 0]]
-    assert rows.extras["mood"].tolist() == [[4, 5], [4, 5], [0, 1]] and [*rows.seeds] == [9, 9, 7]
-
-
-def test_what_is_not_told_is_zero_and_numbers_are_for_all_or_a_row_for_each():
-    network = moody(age=[], map=[2, 3])
-    told = network.told(2, {"age": 3, "map": range(6)}).extras
-    assert {name: value.shape for name, value in told.items()} == {
-        **{"mood": (2, 2), "age": (2,), "map": (2, 2, 3)}
-    }
-    assert not told["mood"].any() and told["age"].tolist() == [3, 3]
-    assert told["map"].tolist() == [[[0, 1, 2], [3, 4, 5]]] * 2
-    rows = np.array([[1, 2], [3, 4]], np.float64)
-    assert network.told(2, {"mood": rows}).extras["mood"].tolist() == rows.tolist()
-    assert network.told(1, {"age": [0.5]}, [6]).seeds == [6]
 
 
 @pytest.mark.parametrize(

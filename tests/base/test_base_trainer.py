@@ -1,10 +1,8 @@
 """The training loop: what each option does, worked out by hand on a network of a few weights."""
 
 import copy
-import gc
 import json
 import math
-import weakref
 from contextlib import nullcontext, suppress
 
 import numpy as np
@@ -16,7 +14,6 @@ from tiny_run import (
     VALID,
     ChunkTrainer,
     MeanPrediction,
-    SquaredError,
     TinyTrainer,
     close,
     error_of,
@@ -32,7 +29,6 @@ from tiny_run import (
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
-from base.training_parts import TrainingSettings
 from utils.checks import ConfigFault, NotFinite
 
 # One step.
@@ -158,14 +154,17 @@ def test_a_run_records_how_it_ended(tmp_path):
     assert state == "failed" and reason.startswith("2 steps in a row")
 
 
-def test_schedule_is_planned_for_the_steps_or_epochs_that_a_run_has():
-    def planned(**options):
-        return TrainingSettings(epochs=4, **options).planned_steps(7)
+def test_a_run_that_is_interrupted_after_its_epochs_says_how_to_finish(tmp_path, caplog):
+    """As in the exam of a hand that it learned."""
 
-    assert planned() == 28
-    assert planned(accumulate=2) == 16
-    assert planned(steps_per_epoch=5, accumulate=2, truncate=3) == 20
-    assert planned(schedule_by="epoch", truncate=3) == 4
+    class Interrupted(ChunkTrainer):
+        def on_end(self):
+            raise KeyboardInterrupt
+
+    caplog.set_level("INFO")
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path, trainer=Interrupted, epochs=1)
+    assert f"to finish: python train.py -r {tmp_path}/models/tiny/run" in caplog.text
 
 
 # What is left behind.
@@ -210,60 +209,14 @@ def test_validation_and_what_fails_beside_it_do_not_change_the_training(tmp_path
         raise ValueError("no colours")
 
     failing = {"trainer": type("Failing", (ChunkTrainer,), {"on_epoch": track, "draw": draw})}
-    silent, found = {"valid": False, "monitor": None}, []
+    silent, trainers = {"valid": False, "monitor": None}, []
     for number, options in enumerate(({}, failing, silent, silent | failing)):
-        found.append(trained(tmp_path, str(number), **options))
-    one, other, *_ = found
-    assert all(same(weights(one), weights(trainer)) for trainer in found)
-    assert other.progress.epoch == 3 and rows(other)[2].keys() == rows(one)[2].keys()
+        trainers.append(trained(tmp_path, str(number), **options))
+    first, other, *_ = trainers
+    assert all(same(weights(first), weights(trainer)) for trainer in trainers)
+    assert other.progress.epoch == 3 and rows(other)[2].keys() == rows(first)[2].keys()
     assert "on_epoch failed after epoch 2: ConnectionError: no route" in caplog.text
     assert "no colours" in (other.run.models / "train.log").read_text()
-
-
-def test_the_pictures_of_an_epoch_are_gone_before_the_next(tmp_path):
-    class Figure:
-        def __init__(self):
-            self.itself = self
-
-    class Drawing(ChunkTrainer):
-        def draw(self, epoch, step):
-            left.append(len([figure for figure in drawn if figure()]))
-            drawn.append(weakref.ref(Figure()))
-
-    drawn, left = [], []
-    gc.disable()
-    try:
-        trained(tmp_path, trainer=Drawing)
-    finally:
-        gc.enable()
-    assert left == [0, 0, 0]
-
-
-class Warm(SquaredError):
-    """It counts its calls, those of training alone."""
-
-    calls, kept = 0, True
-
-    def __call__(self, output, batch):
-        self.calls += 1
-        return min(self.calls, 9) * super().__call__(output, batch)
-
-    def state_dict(self):
-        return {"calls": self.calls}
-
-    def load_state_dict(self, state):
-        self.calls = state["calls"] if self.kept else 0
-
-
-def test_validation_does_not_warm_a_loss_up(tmp_path):
-    found = []
-    for options in ({}, {"valid": False, "monitor": None}, {"save_minutes": 0.0}):
-        trainer = make(tmp_path, str(len(found)), dropout=0.0, **options)
-        trainer.loss = trainer.checkpoint_writer.stateful["loss"] = Warm()
-        trainer.train()
-        found.append(weights(trainer))
-        assert trainer.loss.calls == trainer.progress.step
-    assert same(found[0], found[1]) and same(found[0], found[2])
 
 
 @pytest.mark.parametrize("name", ["on_start", "on_end"])

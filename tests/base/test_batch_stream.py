@@ -20,7 +20,7 @@ def test_an_epoch_of_so_many_steps_continues_where_the_last_one_ended(tmp_path):
     assert [row["step"] for row in rows(trainer)] == ["3", "6", "9", "12"]
     assert (trainer.progress.data_pass, trainer.progress.batch) == (2, 2)
     loader = trainer.train_loader
-    order = [batch for one in range(3) for batch in loader.sampler.batches(one)]
+    order = [batch for n in range(3) for batch in loader.sampler.batches(n)]
     assert len(trainer.model.calls) == 12
     for batch, inputs in zip(order, trainer.model.calls, strict=False):
         firsts = [sequence(int(index))[0, 0] for index in batch]
@@ -43,97 +43,64 @@ def test_several_processes_cut_no_sequences(tmp_path, monkeypatch):
     make(tmp_path, run="whole").check()
 
 
-def stream(truncate=None, accumulate=1, resumed=None, **options):
-    """Return a stream; one that goes on where `resumed` is, if that is given."""
-    loader, state, cpu = TinyLoader(**options), RunState(), torch.device("cpu")
-    settings = TrainingSettings(epochs=1, accumulate=accumulate, truncate=truncate)
-    parts = SimpleNamespace(train_loader=loader, device=cpu)
-    made = BatchStream(parts, settings, state, StopRequest())
-    if resumed is not None:
-        state.load_state_dict(resumed.state.state_dict(), {}, "file.pth")
-        made.load_state_dict(resumed.state_dict())
-    return made
+def stream(**options):
+    """Return the stream of a run; options are of its settings, or of its loader."""
+    settings = {name: options.pop(name) for name in ("truncate", "accumulate") if name in options}
+    parts = SimpleNamespace(train_loader=TinyLoader(**options), device=torch.device("cpu"))
+    return BatchStream(parts, TrainingSettings(epochs=1, **settings), RunState(), StopRequest())
 
 
-def place(one):
-    """Return where its next step takes its batches from: pass, batch and chunk."""
-    now = one.state.progress
-    return now.data_pass, now.batch, now.chunk
-
-
-def played(one, steps):
-    """Make steps; return of each its position, and which samples its parts have."""
-    found = []
+def played(batches, steps):
+    """Make steps; return of each its pass, batch and chunk, and which samples its parts have."""
+    result = []
     for _ in range(steps):
-        start = place(one)
-        parts = [chunk and chunk.batch.index.tolist() for chunk in one.chunks()]
-        found.append((start, parts))
-        one.advance()
-    return found
+        now = batches.state.progress
+        start = now.data_pass, now.batch, now.chunk
+        parts = [chunk and chunk.batch.index.tolist() for chunk in batches.chunks()]
+        result.append((start, parts))
+        batches.advance()
+    return result
 
 
 def test_groups_chunks_and_passes_follow_one_another():
     """Five batches a pass, two a step; a batch takes part until its own chunks are done."""
-    one = stream(truncate=4, accumulate=2)
-    batches = [[int(i) for i in b] for p in (0, 1) for b in one.loader.sampler.batches(p)]
-    counts = [max(-(-(len(sequence(i)) - 1) // 4) for i in batch) for batch in batches]
+    batches = stream(truncate=4, accumulate=2)
+    order = [[int(i) for i in b] for p in (0, 1) for b in batches.loader.sampler.batches(p)]
+    counts = [max(-(-(len(sequence(i)) - 1) // 4) for i in batch) for batch in order]
     expected = []
     for data_pass in (0, 1):
         for first, last in ((0, 2), (2, 4), (4, 5)):
             group = [5 * data_pass + number for number in range(first, last)]
             for chunk in range(max(counts[number] for number in group)):
-                long = [[i for i in batches[n] if len(sequence(i)) - 1 > 4 * chunk] for n in group]
+                long = [[i for i in order[n] if len(sequence(i)) - 1 > 4 * chunk] for n in group]
                 parts = [part or None for part in long]
                 expected.append(((data_pass, first, chunk), parts))
     assert max(counts) > 1 and min(counts) < max(counts)
-    assert played(one, len(expected)) == expected
-    assert place(one) == (2, 0, 0)
+    assert played(batches, len(expected)) == expected
 
 
 def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
-    one = stream(truncate=4, batch_size=13)
-    (chunk,) = one.chunks()
-    on = one._group[0].lengths > 4
+    batches = stream(truncate=4, batch_size=13)
+    (chunk,) = batches.chunks()
+    on = batches._group[0].lengths > 4
     assert torch.equal(chunk.goes_on, on) and 0 < on.sum() < 13
     state = {"hidden": torch.arange(26.0, requires_grad=True).reshape(13, 2) * 2}
     chunk.carry(state)
-    one.advance()
-    (chunk,) = one.chunks()
+    batches.advance()
+    (chunk,) = batches.chunks()
     assert torch.equal(chunk.state["hidden"], state["hidden"][on])
     assert not chunk.state["hidden"].requires_grad and 0 < len(chunk.batch) < 13
     # What is not finite is not carried over.
     chunk.carry({"hidden": torch.full((len(chunk.batch), 2), torch.nan)})
-    one.advance()
-    assert one.carried == [None]
+    batches.advance()
+    assert batches.carried == [None]
 
 
 def test_state_is_carried_when_the_step_is_over():
-    one = stream(truncate=4, accumulate=2, batch_size=6)
-    second = one.chunks()[1]
+    batches = stream(truncate=4, accumulate=2, batch_size=6)
+    second = batches.chunks()[1]
     second.carry({"hidden": torch.arange(6.0)})
-    assert one.carried == []
-    one.advance()
-    states = [chunk.state for chunk in one.chunks()]
+    assert batches.carried == []
+    batches.advance()
+    states = [chunk.state for chunk in batches.chunks()]
     assert states[0] is None and torch.equal(states[1]["hidden"], torch.arange(6.0)[second.goes_on])
-
-
-def test_stream_resumes_within_a_batch_and_restarts_it_when_the_data_differ(caplog):
-    first = stream(truncate=4)
-    (start,) = first.chunks()
-    (batch,) = first._group
-    rows = (batch.lengths > 4).nonzero().flatten()
-    assert len(rows) > 0
-    start.carry({"hidden": torch.arange(float(len(batch)))})
-    first.advance()
-    assert place(first) == (0, 0, 1) and first.state_dict()["batches"] == 5
-
-    again = stream(truncate=4, resumed=first)
-    (chunk,) = again.chunks()
-    assert place(again) == (0, 0, 1)
-    assert torch.equal(chunk.state["hidden"], rows.float()) and not caplog.messages
-
-    first.carried[0] = {"hidden": torch.zeros(len(rows) - 1)}
-    other = stream(truncate=4, resumed=first)
-    (chunk,) = other.chunks()
-    assert place(other) == (0, 0, 0) and chunk.state is None
-    assert caplog.messages == ["the data have changed since file.pth: restarting a batch"]

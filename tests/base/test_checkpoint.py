@@ -110,10 +110,10 @@ def test_numbers_that_were_saved_as_tensors_are_read(tmp_path):
     half, values = torch.tensor(0.5), {"cer": torch.tensor([0.5]), "wer": 0.25}
     progress = {"best": half, "epoch": 3}
     torch.save(content() | {"metrics": values, "training": {"progress": progress}}, tmp_path / "a")
-    found = load_checkpoint(tmp_path / "a")
-    assert found["metrics"] == {"cer": 0.5, "wer": 0.25}
-    assert found["training"]["progress"] == {"best": 0.5, "epoch": 3}
-    assert type(found["metrics"]["cer"]) is type(found["training"]["progress"]["best"]) is float
+    read = load_checkpoint(tmp_path / "a")
+    assert read["metrics"] == {"cer": 0.5, "wer": 0.25}
+    assert read["training"]["progress"] == {"best": 0.5, "epoch": 3}
+    assert type(read["metrics"]["cer"]) is type(read["training"]["progress"]["best"]) is float
 
 
 def test_missing_file_or_folder_is_named(tmp_path):

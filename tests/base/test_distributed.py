@@ -10,8 +10,6 @@ import torch
 from parallel_run import KINDS, STOPPED_AFTER, Stopped
 from tiny_run import ChunkTrainer, go_on, make, trained, weights
 
-from base import distributed
-from base.base_data_loader import BucketBatchSampler
 from base.checkpoint import checkpoints, load_checkpoint
 from tests import torchrun
 from tests.same_run import differences, rows_of
@@ -42,8 +40,8 @@ def ran(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(ran) -> dict:
-    return json.loads((ran / "found.json").read_text())
+def results(ran) -> dict:
+    return json.loads((ran / "results.json").read_text())
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -70,13 +68,13 @@ def assert_same_run(folder: Path, trainer: ChunkTrainer) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_train_as_one_does(ran, found, tmp_path, kind):
+def test_two_processes_train_as_one_does(ran, results, tmp_path, kind):
     trainer = make(tmp_path, kind, **KINDS[kind])
     before = weights(trainer)
     trainer.train()
     assert not any(torch.equal(before[name], weight) for name, weight in weights(trainer).items())
     assert_same_run(ran / "models" / "tiny" / kind, trainer)
-    first, second = found["weights"][kind]
+    first, second = results["weights"][kind]
     assert first == second  # bit for bit
 
 
@@ -91,8 +89,8 @@ def newest(saved: Path, run: str) -> dict:
     return load_checkpoint(checkpoints(saved / "models" / "tiny" / run)[0])
 
 
-def test_one_process_resumes_the_run_of_two(ran, found, tmp_path):
-    assert found["signals"] == [signal.SIGINT, signal.SIGINT]  # only the second one got it
+def test_one_process_resumes_the_run_of_two(ran, results, tmp_path):
+    assert results["signals"] == [signal.SIGINT, signal.SIGINT]  # only the second one got it
     state = newest(ran, "stopped-here")
     assert state["step"] == STOPPED_AFTER
     assert state["training"]["progress"]["batch"] > 0
@@ -109,13 +107,15 @@ def test_two_processes_resume_the_run_of_one(ran, tmp_path):
         torch.testing.assert_close(state["state_dict"][name], weight, **WEIGHTS)
 
 
-def test_a_state_that_does_not_fit_one_of_two_is_refused_by_both(found):
-    first, second = found["refusals"]
+def test_a_state_that_does_not_fit_one_of_two_is_refused_by_both(results):
+    first, second = results["refusals"]
     assert first.endswith("it does not fit in another process") and "has the shape (2,)" in second
 
 
-def test_with_dropout_a_resumed_run_of_two_is_the_uninterrupted_one_bit_for_bit(ran, found):
-    (own, restored), (other, its) = found["sums"]  # of a metric: not added up where it was stopped
+def test_with_dropout_a_resumed_run_of_two_is_the_uninterrupted_one_bit_for_bit(ran, results):
+    (own, restored), (other, its) = results[
+        "sums"
+    ]  # of a metric: not added up where it was stopped
     assert (own, other) == (restored, its) and own != other
     runs = ("dropout", "dropout-stopped")
     first, second = (newest(ran, run) for run in runs)
@@ -126,40 +126,22 @@ def test_with_dropout_a_resumed_run_of_two_is_the_uninterrupted_one_bit_for_bit(
     assert whole == resumed
 
 
-def test_buffers_are_those_of_the_main_process_and_resumed_bit_for_bit(ran, found):
-    first, second = found["buffers"]
+def test_buffers_are_those_of_the_main_process_and_resumed_bit_for_bit(ran, results):
+    first, second = results["buffers"]
     assert first == second
     whole, resumed = (newest(ran, run) for run in ("buffers", "buffers-stopped"))
     assert differences(whole["training"]["parts"], resumed["training"]["parts"]) == []
     assert differences(whole["state_dict"], resumed["state_dict"]) == []
 
 
-def test_a_state_that_differs_between_the_processes_is_warned_of_once(found):
-    (warning,) = found["queue"]
+def test_a_state_that_differs_between_the_processes_is_warned_of_once(results):
+    (warning,) = results["queue"]
     assert "the state of the trainer (Queueing) differs between the processes" in warning
-    assert found["buffers-warned"] == []
+    assert results["buffers-warned"] == []
 
 
-def test_random_numbers_are_common_unless_a_process_asks_for_its_own(found):
-    first, second = found["own"]
+def test_random_numbers_are_common_unless_a_process_asks_for_its_own(results):
+    first, second = results["own"]
     assert first != second
-    first, second = found["common"]
+    first, second = results["common"]
     assert first == second
-
-
-def test_shares_are_whole_and_of_like_length(monkeypatch):
-    lengths = range(20, 47)
-    sampler = BucketBatchSampler(3, lengths, 8, 2, shuffle=True)
-    whole = [[index for _, index in batch] for batch in sampler]
-    assert [len(batch) for batch in whole].count(3) == 1
-    shares = []
-    monkeypatch.setattr(distributed, "world_size", lambda: 4)
-    for rank in range(4):
-        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
-        sampler.start_at(0, 0)
-        shares.append([[index for _, index in batch] for batch in sampler])
-    for number, batch in enumerate(whole):
-        parts = [share[number] for share in shares]
-        assert sorted(index for part in parts for index in part) == sorted(batch)
-        sums = [sum(lengths[index] for index in part) for part in parts]
-        assert len(batch) < 8 or max(sums) < 1.5 * min(sums)

@@ -6,7 +6,6 @@ import pytest
 import torch
 from tiny_run import (
     ONE_STEP,
-    TRAIN,
     VALID,
     ChunkTrainer,
     TinyModel,
@@ -19,13 +18,9 @@ from tiny_run import (
     trained,
     weights,
 )
-from torch import nn
 from torch.optim import lr_scheduler
 
-from base.base_trainer import TrainingFailed
 from base.checkpoint import load_checkpoint
-from base.config.torch_parts import SIGNATURES
-from base.optimizer_step import SCHEDULED
 
 
 def test_gradient_is_scaled_to_the_norm_when_it_is_larger(tmp_path):
@@ -93,15 +88,6 @@ def test_weight_noise_is_on_the_weights_of_each_step(tmp_path):
     )
 
 
-def test_a_skipped_step_changes_nothing(tmp_path):
-    options = {"loader": {"broken": tuple(TRAIN)}, "max_skipped": 3, "weight_noise": "fixed"}
-    trainer = make(tmp_path, scheduler=halving, **options)
-    before, rate = weights(trainer), trainer.optimizer_step.learning_rate
-    with pytest.raises(TrainingFailed):
-        trainer.train()
-    assert same(before, weights(trainer)) and rate == trainer.optimizer_step.learning_rate
-
-
 def test_rates_warm_up_to_those_of_the_schedule(tmp_path):
     seen = []
 
@@ -129,36 +115,3 @@ def test_a_schedule_of_fixed_length_ends_at_its_last_rate(tmp_path, options):
     trainer = trained(tmp_path, scheduler=schedule, epochs=2)
     end = 0.05 if "pct_start" in options else 0.05 / 25 / 1e4  # torch's default factors
     assert trainer.optimizer_step.learning_rate == pytest.approx(end)
-
-
-ARGUMENTS = {
-    "CosineAnnealingLR": {"T_max": 5},
-    "CosineAnnealingWarmRestarts": {"T_0": 3, "T_mult": 2},
-    "CyclicLR": {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 2},
-    "ExponentialLR": {"gamma": 0.5},
-    "MultiStepLR": {"milestones": [2, 4]},
-    "OneCycleLR": {"max_lr": 0.1, "total_steps": 20},
-    "StepLR": {"step_size": 2},
-}
-SCHEDULES = [cls for cls in SIGNATURES if issubclass(cls, lr_scheduler.LRScheduler)]
-
-
-@pytest.mark.parametrize("cls", [c for c in SCHEDULES if c.__name__ != "ReduceLROnPlateau"])
-def test_the_number_of_steps_is_all_that_a_schedule_of_torch_depends_on(cls):
-    states = []
-    for size in (0.0, 1.0):  # of the gradients
-        weight = nn.Parameter(torch.ones(2))
-        optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
-        schedule, (group,) = (
-            cls(optimizer, **ARGUMENTS.get(cls.__name__, {})),
-            optimizer.param_groups,
-        )
-        start_group = dict(group)
-        for _ in range(7):
-            weight.grad = size * torch.randn(2)
-            optimizer.step()
-            schedule.step()
-        states.append([schedule.state_dict(), group | {"params": []}])
-    assert states[0] == states[1]
-    assert schedule.last_epoch == 7
-    assert {name for name, value in start_group.items() if group[name] != value} <= {*SCHEDULED}

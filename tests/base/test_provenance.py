@@ -71,6 +71,6 @@ def test_a_copy_of_each_module_is_kept_and_a_change_is_said(tmp_path, no_modules
         user_modules.warn_of_changes(before or modules, "x.pth")
         before = before or modules
     kept = [run.models / name for name in ("my_code.py.former-1", "my_code.py")]
-    assert [one.read_text() for one in kept] == ["a = 1\n", "a = 2\n"]
+    assert [path.read_text() for path in kept] == ["a = 1\n", "a = 2\n"]
     (message,) = caplog.messages
     assert "x.pth: made with another my_code.py" in message and before["my_code"][:12] in message

@@ -86,8 +86,8 @@ def test_a_checkpoint_tells_its_run(run, tmp_path, monkeypatch):
     run.create({}, 1)
     (run.models / BEST).touch()
     for place in (run.models, run.models / BEST):
-        found = RunFolder.of(place)
-        assert (found.models, found.log) == (run.models, run.log)
+        known = RunFolder.of(place)
+        assert (known.models, known.log) == (run.models, run.log)
     assert RunFolder.of(tmp_path) is None and RunFolder.of(run.models / "none.pth") is None
     monkeypatch.chdir(tmp_path.parent)
     relative = Path(tmp_path.name, "models", "words", "a", BEST)
@@ -101,8 +101,8 @@ def test_only_the_newest_checkpoint_continues_a_run(run):
     names = [checkpoint_name(9), checkpoint_name(10, 4), checkpoint_name(10), BEST]
     for name in names:
         (run.models / name).touch()
-    found = [RunFolder.resumed(run.models / name) is not None for name in names]
-    assert found == [False, False, True, False]
+    continued = [RunFolder.resumed(run.models / name) is not None for name in names]
+    assert continued == [False, False, True, False]
     assert RunFolder.resumed(run.models, "a") and RunFolder.resumed(run.models, "b") is None
     run.keep_last(2)
     assert sorted(path.name for path in run.models.glob("*.pth")) == sorted(names[1:])

@@ -88,8 +88,8 @@ def test_chunks_that_are_added_one_by_one_train_as_those_added_together(tmp_path
 
     options = {"truncate": 3, "accumulate": 2, "loader": {"batch_size": 4}, "dropout": 0.0}
     together = trained(tmp_path, "together", **options)
-    one_by_one = trained(tmp_path, "one_by_one", trainer=OneByOne, **options)
-    assert close(weights(one_by_one), weights(together))
+    apart = trained(tmp_path, "one_by_one", trainer=OneByOne, **options)
+    assert close(weights(apart), weights(together))
 
 
 def test_a_kept_optimiser_drops_what_is_not_finite(tmp_path, caplog):
@@ -102,7 +102,7 @@ def test_a_kept_optimiser_drops_what_is_not_finite(tmp_path, caplog):
     trainer.train()
     assert "step 2: the gradient of critic_optimizer is not finite" in caplog.text
     assert all(bool(weight.isfinite().all()) for weight in trainer.critic.parameters())
-    (state,) = {int(one["step"]) for one in trainer.critic_optimizer.state.values()}
+    (state,) = {int(values["step"]) for values in trainer.critic_optimizer.state.values()}
     assert state == 2
 
 

@@ -17,9 +17,9 @@ def test_a_signal_is_kept_until_it_is_asked_for(capfd, first):
         assert stop.signal is None and not stop.immediate
         assert stop.poll() and stop.immediate
         assert stop.signal == first, "the first one counts"
-    told = capfd.readouterr().err
-    assert told.count(f"{first.name}: finishing the step and saving, please wait") == 1
-    assert told.count("please wait") == 2
+    printed = capfd.readouterr().err
+    assert printed.count(f"{first.name}: finishing the step and saving, please wait") == 1
+    assert printed.count("please wait") == 2
 
 
 def test_the_clock_runs_from_the_beginning_and_waits_for_the_epoch():

@@ -158,14 +158,14 @@ def test_epoch_is_sound_until_its_loss_is_ten_times_the_first_above_it(
 
 
 def test_a_loss_goes_on_with_its_state_or_says_that_it_begins_anew(tmp_path, monkeypatch, caplog):
-    state, found = {"seen": torch.tensor(3)}, []
+    state, loaded = {"seen": torch.tensor(3)}, []
     monkeypatch.setattr(SquaredError, "state_dict", lambda _: state)
-    monkeypatch.setattr(SquaredError, "load_state_dict", lambda _, state: found.append(state))
+    monkeypatch.setattr(SquaredError, "load_state_dict", lambda _, state: loaded.append(state))
     trainer = trained(tmp_path, epochs=1)
     path, checkpoint = newest_checkpoint(trainer.run.models)
-    found.clear()
+    loaded.clear()
     make(tmp_path, checkpoint=checkpoint, source=path)
-    assert found == [state] and "begins anew" not in caplog.text
+    assert loaded == [state] and "begins anew" not in caplog.text
     del checkpoint["training"]["parts"]
     make(tmp_path, checkpoint=checkpoint, source=path)
-    assert len(found) == 1 and f"{path} has no state of the loss: it begins anew" in caplog.text
+    assert len(loaded) == 1 and f"{path} has no state of the loss: it begins anew" in caplog.text

@@ -207,10 +207,10 @@ def make(
             "versions": {},
         },
     )
-    made = trainer(parts, **options)
+    result = trainer(parts, **options)
     if checkpoint is not None:
-        made.checkpoint_writer.load(checkpoint, source)
-    return made
+        result.checkpoint_writer.load(checkpoint, source)
+    return result
 
 
 def trained(*words: Any, **options: Any) -> BaseTrainer:
@@ -249,8 +249,8 @@ class Calming(lr_scheduler.LRScheduler):
 
     def get_lr(self) -> list[float]:
         gradients = [w.grad for group in self.optimizer.param_groups for w in group["params"]]
-        found = [float(gradient.abs().max()) for gradient in gradients if gradient is not None]
-        self.largest = max([self.largest, *found])
+        sizes = [float(gradient.abs().max()) for gradient in gradients if gradient is not None]
+        self.largest = max([self.largest, *sizes])
         return [rate / (1 + self.strength * self.largest) for rate in self.base_lrs]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from base.checkpoint import checkpoints, load_checkpoint
 from tests.faults.disk import ERRORS, FULL, fail_at, kill_at
 from tests.faults.promises import check_same, ends_well, last_line, no_traceback, saved, tidy, whole
-from tests.faults.runs import LIMIT, RESUME, RUN
+from tests.faults.runs import RESUME, RUN
 from tests.faults.trials import Done, Program, Task, run
 
 SIGNALS = (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
@@ -75,21 +75,17 @@ def signalled(task: Task, rng: random.Random) -> Done:
     return done
 
 
-def signalled_in(part: str) -> Accident:
-    """Return the accident of a signal at a call on a file whose name contains `part`."""
-
-    def accident(task: Task, rng: random.Random) -> Done:
-        calls = [n for n, call in enumerate(task.whole.calls) if part in Path(call).name]
-        number, sent = rng.choice(calls), rng.choice(SIGNALS)
-        done = run(task.words, kill_at(number, after=False, signals=(sent,)))
-        print(f"{sent.name} at {task.whole.calls[number]}")
-        check_ended(task, done, [sent])
-        said = done.status == 0 or "error: interrupted" in done.output
-        assert said, "it does not say why it ended"
-        tidy(task, done)
-        return done
-
-    return accident
+def signalled_late(task: Task, rng: random.Random) -> Done:
+    """Send a signal at a call on a file that is written before it gets its name."""
+    calls = [n for n, call in enumerate(task.whole.calls) if ".tmp" in Path(call).name]
+    number, sent = rng.choice(calls), rng.choice(SIGNALS)
+    done = run(task.words, kill_at(number, after=False, signals=(sent,)))
+    print(f"{sent.name} at {task.whole.calls[number]}")
+    check_ended(task, done, [sent])
+    said = done.status == 0 or "error: interrupted" in done.output
+    assert said, "it does not say why it ended"
+    tidy(task, done)
+    return done
 
 
 def failing(task: Task, rng: random.Random) -> Done:
@@ -114,18 +110,6 @@ def failing(task: Task, rng: random.Random) -> Done:
         names = {re.sub(r"^\.(.+)\.\d+-\w+\.tmp$", r"\1", path.name) for path in paths}
         names |= {str(p.parent) for p in paths if p.name.lstrip(".").startswith("events.out")}
         assert any(name in min(errors) for name in names), f"{failed[0]}: not named by {errors}"
-    return done
-
-
-def stopped(task: Task, rng: random.Random) -> Done:
-    """Stop a run by Ctrl-C or a time limit."""
-    if rng.random() < 0.3:
-        done = run([*next_words(task), "-o", f"{LIMIT}={rng.choice([0.0, 0.001])}"])
-        check_ended(task, done, [])
-        return done
-    process = Program([*next_words(task), "-o", f"{LIMIT}=null"])
-    done = sent(process, rng, [signal.SIGINT], rng.uniform(0, task.whole.seconds))
-    check_ended(task, done, [signal.SIGINT])
     return done
 
 

@@ -3,7 +3,6 @@ returns that, or the bytes of a file."""
 
 import hashlib
 import io
-import math
 import pickle
 import random
 import zipfile
@@ -14,15 +13,12 @@ from typing import Any
 import torch
 
 from base.checkpoint import checkpoints, load_checkpoint
-from parse_config import plan_of
 from tests.data_loader import ink_formats
-from tests.faults.damage import damaged, other, other_tensor, spoil
+from tests.faults.damage import damaged, other, spoil
 from tests.faults.hostile import MEBIBYTE, Limits, used
 from tests.faults.runs import CONFIG, NETWORKS, RUN, changed, give_config, trained
 from tests.faults.trials import Task, once, run
 from tests.pickled_call import Call
-from utils.alphabet import Alphabet
-from utils.normalisation import Normalisation
 
 Content = dict[str, Any]
 
@@ -91,79 +87,26 @@ def other_members(rng: random.Random, content: Content) -> bytes:
     """Damaged, missing, twice, deflated, under other names, or beside others."""
     files, pickled = members(content)
     name, folder = rng.choice(list(files)), pickled.split("/")[0]
-    inside, odd_name = files[name], rng.choice(("../../x", "/tmp/x", " ", "x" * 60_000, "\u00e9\n"))
-    rest = {key: files[key] for key in files if key != name}
-    added = rng.choice(("byteorder", "version", ".data/serialization_id"))
-    return rng.choice((
-        packed(rest),
-        packed(rest, (name, other(rng, inside))),
-        packed(files, (name, rng.choice((inside, other(rng, inside))))),
-        packed(rest, (odd_name, inside)),
-        packed(files, (f"{folder}/{added}", b"big")),
-        packed({key.removeprefix(f"{folder}/"): files[key] for key in files}),
-        packed(files, method=rng.choice(METHODS)),
+    inside, odd_name = files.pop(name), rng.choice(("../../x", "/tmp/x", " ", "x" * 60_000, "\n"))
+    more = rng.choice((
+        [],
+        [(name, other(rng, inside))],
+        [(name, inside), (name, other(rng, inside))],
+        [(odd_name, inside)],
+        [(name, inside), (f"{folder}/{rng.choice(('byteorder', 'version'))}", b"big")],
+        [(name.removeprefix(f"{folder}/"), inside)],
     ))  # fmt: skip
-
-
-def odd_pickle(rng: random.Random, content: Content) -> bytes:
-    """An own pickle in the archive, which runs or is none."""
-    files, name = members(content)
-    hostile = pickle.dumps(content["config"] | {"x": EXECUTED}, 2)
-    return packed(files | {name: rng.choice((hostile, *PICKLES))})
+    return packed(files, *more, method=rng.choice(METHODS))
 
 
 def code(rng: random.Random, content: Content) -> bytes:
-    """A call somewhere in the content, or a bare pickle."""
+    """A call somewhere in the content, or an odd pickle; in the archive or alone."""
     place = rng.choice([*content, "x"])
     hostile = content | {place: rng.choice((EXECUTED, [EXECUTED], {"x": EXECUTED}))}
+    files, name = members(content)
+    odd = packed(files | {name: rng.choice(PICKLES)})
     archive = saved(hostile, _use_new_zipfile_serialization=rng.random() < 0.8)
-    return rng.choice((archive, pickle.dumps(hostile)))
-
-
-def odd_tensor(rng: random.Random, content: Content) -> Content:
-    """A weight of another kind, shape or type, or none; or a tensor where none belongs."""
-    weights = content["state_dict"]
-    name = rng.choice(list(weights))
-    args, scales = content["config"]["arch"]["args"], content["normalisation"]
-    keys = [(content, key) for key in ("alphabet", "normalisation", "metrics", "epoch", "x")]
-    keys += [(scales, "std"), (content["config"], "name"), (args, "hidden_size")]
-    holder, key = (weights, name) if rng.random() < 0.75 else rng.choice(keys)
-    holder[key] = other_tensor(rng, weights[name])
-    return content
-
-
-def great_tensor(rng: random.Random, content: Content) -> Content:
-    """All weights of a large network, each expanded from a few numbers."""
-    content["config"]["arch"]["args"]["hidden_size"] = rng.choice((516, 2052, 4098))
-    config = plan_of(content["config"], "a config")
-    alphabet = Alphabet(content["alphabet"]) if config["arch"].cls.needs_text else None
-    with torch.device("meta"):
-        normalisation = Normalisation((0.0, 0.0), (1.0, 1.0))
-        great = config.build("arch", normalisation=normalisation, alphabet=alphabet)
-    number = rng.choice((torch.zeros(1), torch.zeros(1).half(), torch.full((1,), torch.nan)))
-    weights = {name: number.expand(weight.shape) for name, weight in great.state_dict().items()}
-    return content | {"state_dict": weights}
-
-
-def odd_numbers(rng: random.Random, content: Content) -> Content:
-    """Weights that are no numbers, too large, or all the same."""
-    number = rng.choice((math.nan, math.inf, -math.inf, 3e38, -3e38, 1e20, 0.0, -1e4))
-    weights = content["state_dict"]
-    for name in rng.sample(list(weights), rng.choice((1, len(weights)))):
-        flat = weights[name].view(-1)
-        flat[slice(None) if rng.random() < 0.5 else rng.randrange(len(flat))] = number
-    return content
-
-
-def great_config(rng: random.Random, content: Content) -> Content:
-    """Sizes in the config that the weights are not of."""
-    args = content["config"]["arch"]["args"]
-    size = rng.choice((7, 100, 1024, 4096, 8192, 10**6, 2**63, 10**400))
-    args |= dict.fromkeys(rng.sample(list(args), rng.randint(1, len(args))), size)
-    if rng.random() < 0.5:
-        name = rng.choice(("num_layers", "num_mixtures", "num_windows", "channels"))
-        args[name] = rng.choice((2, 64, 1000, 4096))
-    return content
+    return rng.choice((archive, odd, pickle.dumps(hostile)))
 
 
 def odd_values(*keys: str) -> Callable[[random.Random, Content], Content]:

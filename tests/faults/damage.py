@@ -12,6 +12,7 @@ from torch import Tensor
 NUMBERS = (
     *(0, -1, 1, 2, 3.5, -0.0, 1e-300, 1e38, -1e308, math.nan, math.inf, -math.inf),
     *(2**31, 2**63, -(2**63), 10**9, 10**400, -(10**400), True, False),
+    *(64, 1024, 4096, 8192),  # sizes that a large network may have
 )
 OTHERS = (None, "", "x", "nan", "\ud800", "\x1b[31m\n", "x" * 10_000, [], {}, [[]], [None], {"": 0})
 HUGE = torch.zeros(1).expand(10**10)

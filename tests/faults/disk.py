@@ -50,7 +50,7 @@ class Disk:
             self.event(kind, path)
 
     @contextmanager
-    def _told(self, kind: str, path: Any, after: Any) -> Iterator[None]:
+    def _noted(self, kind: str, path: Any, after: Any) -> Iterator[None]:
         """Tell of a call before or after it; then what was moved has another name."""
         if not self.after:
             self.happens(kind, path)
@@ -60,7 +60,7 @@ class Disk:
 
     def _watched(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(path: Any, *arguments: Any, **options: Any) -> Any:
-            with self._told(name, path, arguments[0] if name in MOVES else path):
+            with self._noted(name, path, arguments[0] if name in MOVES else path):
                 return real(path, *arguments, **options)
 
         return call
@@ -71,7 +71,7 @@ class Disk:
         if not plain or not os.path.realpath(os.fsdecode(file)).startswith(self.folder):
             return self.open(file, mode, buffering, *text, **named)
         new = any(letter in mode for letter in "wxa")
-        with self._told("create" if new else "open", file, file):
+        with self._noted("create" if new else "open", file, file):
             raw = _Raw(file, mode.replace("b", "").replace("t", ""))
         raw.disk = self
         if buffering == 0:

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 from base.config.values import read_config
 from parse_config import plan_from_file, try_constructors
 from tests.data_loader import ink_formats
-from tests.faults.damage import damaged, place_in, spoil
+from tests.faults.damage import damaged, spoil
 from tests.faults.promises import no_traceback
-from tests.faults.runs import CONFIG, changed, give_networks
+from tests.faults.runs import give_networks
 from tests.faults.trials import ROOT, Done, Program, Task
 from tests.notes import note_files
 from utils.checks import ConfigError
@@ -150,25 +150,6 @@ def parsed(task: Task, rng: random.Random) -> Done:
     return done
 
 
-def is_small(value: Any) -> bool:
-    """Tell whether nothing in a config asks for much: a sound one is then soon prepared."""
-    if isinstance(value, dict | list):
-        return all(map(is_small, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, bool) or not isinstance(value, int | float) or not value > 100
-
-
-def broken_run(rng: random.Random) -> Task:
-    """The data of a tiny run are prepared, whose config was changed likewise."""
-    config = changed(CONFIG, {})
-    for _ in range(rng.choice((1, 2))):
-        spoil(rng, config)
-    if not is_small(config):
-        holder, key = place_in(rng, config := changed(CONFIG, {}))
-        holder[key] = rng.choice((None, "x", [], {}, -1, math.nan))
-    Path("config.json").write_bytes(as_json(rng, config))
-    return Task(("train.py", "-c", "config.json", "--prepare", "-d", "cpu"), Limits())
-
-
 # Files of ink and notes.
 
 
@@ -237,8 +218,8 @@ def hostile(rng: random.Random, form: Format) -> bytes:
         middle = opening * count + closing * count
         if rng.random() < 0.2:
             middle = damaged(rng, middle)
-        before, found, after = content.partition(place)
-        content = before + found + middle + after
+        before, place, after = content.partition(place)
+        content = before + place + middle + after
     if rng.random() < 0.2:
         content = damaged(rng, content)
     return content[:MAX_BYTES]

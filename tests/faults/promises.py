@@ -9,10 +9,9 @@ from xml.etree import ElementTree
 from PIL import Image
 
 from base.checkpoint import BEST, checkpoints, load_checkpoint
-from tests.faults.runs import LIMIT, OUT, RESUME, RUN, TRAIN, Whole, products
+from tests.faults.runs import OUT, RESUME, RUN, TRAIN, Whole, products
 from tests.faults.trials import Done, Task, run
 from tests.same_run import differences, rows_of
-from trainer.own_hand import exam
 
 
 def no_traceback(task: Task, done: Done) -> None:
@@ -82,43 +81,25 @@ def check_same(undisturbed: Whole, run: Path = RUN) -> None:
     other = undisturbed.folder / RUN
     newest = checkpoints(other)[0].name
     assert [path.name for path in checkpoints(run)[:1]] == [newest], f"{newest} is not the newest"
-    for name in (newest, BEST, exam.HAND_FILE):
+    for name in (newest, BEST):
         if (other / name).exists():
             assert (run / name).exists(), f"{name} is missing"
             places = differences(load_checkpoint(other / name), load_checkpoint(run / name))
-            # What a run may have been stopped by stands in its config.
-            places = [place for place in places if not place.endswith(".time_limit_minutes")]
             assert not places, f"{name} differs from the undisturbed run's in {places[:3]}"
     same = rows_of(other / "metrics.csv") == rows_of(run / "metrics.csv")
     assert same, "metrics.csv differs from the undisturbed run's"
-    if (other / exam.SAMPLE_FILE).exists():
-        lines = [(folder / exam.SAMPLE_FILE).read_bytes() for folder in (other, run)]
-        assert lines[0] == lines[1], f"{exam.SAMPLE_FILE} differs from the undisturbed run's"
 
 
-def resumes(task: Task, done: Done, *options: str) -> None:
+def resumes(task: Task, done: Done) -> None:
     """It goes on, as a person would, with the result of an undisturbed run."""
-    if done.status == 0 and not options:
+    if done.status == 0:
         check_same(task.whole)
-    done = run([*(RESUME if RUN.exists() else TRAIN), *options])
+    done = run(RESUME if RUN.exists() else TRAIN)
     if done.status == 2 and f"-c CONFIG --run-id {RUN.name}" in done.output:  # as it says
-        done = run([*TRAIN, *options])
+        done = run(TRAIN)
     ends_well(task, done)
     check_same(task.whole)
     whole(task, done)
-    tidy(task, done)
-
-
-def resumes_without_limit(task: Task, done: Done) -> None:
-    resumes(task, done, "-o", f"{LIMIT}=null")
-
-
-def finishes_as_it_said(task: Task, done: Done) -> None:
-    """The command that it printed keeps the hand that it learned."""
-    said = [line for line in done.output.splitlines() if line.startswith("to ")]
-    assert said == [f"to finish: python train.py -r {RUN}"], f"instead of how to finish: {said}"
-    ends_well(task, run(RESUME[:3]))
-    check_same(task.whole)
     tidy(task, done)
 
 

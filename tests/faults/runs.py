@@ -11,14 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_loader import EmbeddedDataset
-from model import load
 from tests import tiny_config
-from tests.data_loader import ink_formats
 from tests.faults.disk import kill_at, note_calls
 from tests.faults.trials import Program, Task, once, run
 from tests.tiny_config import changed
-from trainer.own_hand import HandDataset, dataset, exam
-from utils.ink import strokes
 from utils.page.inkml import write_inkml
 
 Config = dict[str, Any]
@@ -95,11 +91,9 @@ BY_CHANCE: dict[str, Sequence[Any]] = {
     "optimizer": OPTIMIZERS,
     "lr_scheduler": [None, {"type": "CosineAnnealingLR"}, ONE_CYCLE],
 }
-LIMIT = "trainer.args.time_limit_minutes"
 RUN, OUT = Path("saved/models/tiny/a"), Path("out")
 TRAIN = ("train.py", "-c", "config.json", "--run-id", "a", "-d", "cpu")
 RESUME = ("train.py", "-r", str(RUN), "-d", "cpu")
-LEARN = (*TRAIN, "-r", "writer.pth")
 PICTURES = "--num-samples 2 --steps 9 --set inkml=yes --show window --output out"
 COMMANDS = {
     "draw": f"write -r writer.pth --text ab {PICTURES} -d cpu",
@@ -120,7 +114,7 @@ def one_of(*kinds: Config) -> Callable[[random.Random], Config]:
 def invented(rng: random.Random) -> Config:
     """Return a config with a network, and settings of training, by chance."""
     kind = NETWORKS[rng.choice(["drawer", "writer", "regression", "reader", "attentive"])]
-    values = {key: rng.choice(values) for key, values in BY_CHANCE.items()} | {LIMIT: None}
+    values = {key: rng.choice(values) for key, values in BY_CHANCE.items()}
     values["data_loader.args.augmentation"] = rng.sample(AUGMENTATION, rng.choice([0, 1, 2]))
     if "metrics.0.type" in kind:
         values["trainer.args.truncate"] = None
@@ -144,17 +138,6 @@ def give_networks(epoch: int = 2) -> None:
     line = EmbeddedDataset(**tiny_config.DATASET).load().used[0]
     write_inkml("ink.inkml", line.ink, line.text)
     OUT.mkdir(exist_ok=True)
-
-
-def give_hand() -> None:
-    """Put a network, and lines of a hand for it, into the working directory."""
-    give_networks()
-    loaded = EmbeddedDataset(**tiny_config.DATASET).load(["train"])
-    lines = [(line.text, strokes(line.ink)) for line in loaded.split("train")]
-    Path("hand.json").write_bytes(ink_formats.own(lines))
-    hand = {"type": "HandDataset", "args": {"root": "hand.json", "size": 4}}
-    learning = {"data_loader.args.dataset": hand, "trainer.type": "OwnHandTrainer"}
-    give_config(changed(CONFIG, WRITER | learning))
 
 
 def products(folder: Path) -> dict[str, bytes]:
@@ -240,14 +223,3 @@ def any_command(rng: random.Random) -> Task:
 def starting(rng: random.Random) -> Task:
     """A script starts: a command, or the training."""
     return command("draw") if rng.random() < 0.5 else Task(TRAIN, trained(CONFIG))
-
-
-def learning(rng: random.Random) -> Task:
-    """A tiny network, which nobody can read, learns a hand from lines of it."""
-    exam.load_pair = dataset.load_pair = lambda path, device: (load(path, str(device)), None)
-    HandDataset._adapt = lambda _, lines, *__: ([line.name for line in lines], [], False, 10.0, 2.0)
-    exam.best_primer = lambda *_: 0
-    exam.Exam.score = lambda *_: (set(), [], 0.0)
-    whole = undisturbed("hand", LEARN, give_hand)
-    give_hand()
-    return Task(LEARN, whole)

@@ -123,15 +123,15 @@ class Program:
     ) -> None:
         self.words = [*words]
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
-        ready, told = os.pipe()
-        self._process = FORK.Process(target=self._run, args=(told, hook, fresh))
+        ready, started = os.pipe()
+        self._process = FORK.Process(target=self._run, args=(started, hook, fresh))
         self._process.start()
         self.pid = self._process.pid
-        os.close(told)
+        os.close(started)
         os.read(ready, 1)  # Nothing happens to it before the script's first line.
         os.close(ready)
 
-    def _run(self, told: int, hook: Callable[[], object], fresh: bool) -> None:
+    def _run(self, started: int, hook: Callable[[], object], fresh: bool) -> None:
         os.dup2(self._file.fileno(), 1)
         os.dup2(1, 2)
         for number in console.SIGNALS:  # which a shell's job in the background may ignore
@@ -143,7 +143,7 @@ class Program:
         tqdm.monitor_interval = BAR_SECONDS
         hook()
         console.set_up()  # as the script's first line does
-        os.close(told)
+        os.close(started)
         try:
             runpy.run_path(sys.argv[0], run_name="__main__")
         finally:  # as an interpreter ends
@@ -175,10 +175,10 @@ class Program:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
 
-    def wait_for(self, found: Callable[[], object], seconds: float = PROGRAM_SECONDS) -> None:
+    def wait_for(self, is_there: Callable[[], object], seconds: float = PROGRAM_SECONDS) -> None:
         """Wait until something is found, or the program ends; one that takes too long is killed."""
         end = time.monotonic() + seconds
-        while self.status is None and not found():
+        while self.status is None and not is_there():
             if time.monotonic() > end:
                 self.send(signal.SIGKILL)
                 raise AssertionError(f"hung for {seconds:g} s: {' '.join(self.words)}")
@@ -222,12 +222,12 @@ def once(name: str, make: Callable[[], Any]) -> tuple[Path, Any]:
     again if a trial ended halfway."""
     place = Path(os.environ["FAULTS"]) / "shared" / name
     place.mkdir(parents=True, exist_ok=True)
-    work, told = place / "work", place / "told.json"
+    work, result = place / "work", place / "result.json"
     with open(place / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not told.exists():
+        if not result.exists():
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
             with chdir(work):
-                told.write_text(json.dumps(make()))
-        return work, json.loads(told.read_text())
+                result.write_text(json.dumps(make()))
+        return work, json.loads(result.read_text())

@@ -72,7 +72,7 @@ class OnGrid(EmbeddedDataset):
     def load(self, splits=SPLITS):
         loaded = super().load(splits)
         samples = {
-            split: [replace(one, ink=np.rint(one.ink / 4)) for one in part]
+            split: [replace(sample, ink=np.rint(sample.ink / 4)) for sample in part]
             for split, part in loaded.samples.items()
         }
         return replace(loaded, samples=samples)
@@ -101,8 +101,8 @@ def test_a_validation_sees_what_a_reading_sees(tmp_path, monkeypatch):
     for ink in inks:
         model.read([ink])
     assert len(validated) == len(seen) == 5
-    for one, other in zip(validated, seen, strict=True):
-        assert torch.equal(one, other)
+    for first, other in zip(validated, seen, strict=True):
+        assert torch.equal(first, other)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -141,8 +141,7 @@ def test_samples_without_a_text_are_refused(tmp_path, data, split):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("valid", [True, False])
+@pytest.mark.parametrize(("kind", "valid"), [("ctc", True), ("attention", False)])
 def test_a_reader_that_diverges_is_not_saved(tmp_path, data, kind, valid, caplog):
     """Nothing can be read with it: in validation, in a picture, or where it is tried."""
     monitor = "min valid_cer" if valid else None

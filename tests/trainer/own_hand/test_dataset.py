@@ -1,7 +1,6 @@
 """Lines of one person: which are used, brought to a network's units, learned and held out."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from data_loader.sources.ink_files import mean_step
 from data_loader.transforms.shaping import ResampleTime
 from model.recognition.hand_descriptor import HandDescriptor
 from tests.data_loader import ink_formats
-from trainer.own_hand import lines as selection
 from trainer.own_hand.dataset import (
     MIN_LINES_TO_HOLD_OUT,
     PRACTICE_FILE,
@@ -21,7 +19,6 @@ from trainer.own_hand.dataset import (
     save_practice,
     to_network_units,
 )
-from utils.alphabet import Alphabet
 from utils.checks import DataError
 from utils.hand_measures import baseline_angle, levelled
 from utils.ink import strokes, x_height
@@ -38,12 +35,12 @@ def lines():
 def hand(tmp_path):
     """A dataset of lines, in units of a network."""
 
-    def made(lines, **options):
+    def dataset_of(lines, **options):
         path = tmp_path / "hand.json"
         path.write_bytes(ink_formats.own([(text, strokes(ink)) for ink, text in lines]))
         return HandDataset(root=str(path), x_height=100.0, step=20.0, **options)
 
-    return made
+    return dataset_of
 
 
 def resumed(source, folder):
@@ -154,20 +151,3 @@ def test_lines_that_are_gone_are_named(tmp_path, hand, lines):
     save_practice(tmp_path / PRACTICE_FILE, ["away", "too", "hand.json:00001"], [])
     with pytest.raises(DataError, match="began are no longer there: away, too"):
         resumed(source, tmp_path)
-
-
-def test_a_line_that_the_reader_cannot_know_is_not_judged_by_it(caplog):
-    """It would be misread whatever it is; of the others one is left out that is not its text."""
-    texts = ["a cab", "bacca", "abba", "фата", "a bab"]
-    read = [*texts[:3], "b", "ccc c"]
-    samples = [
-        SimpleNamespace(name=text, text=text, ink=np.full((2, 3), number, dtype=np.float32))
-        for number, text in enumerate(texts)
-    ]
-    reader = SimpleNamespace(
-        model=SimpleNamespace(alphabet=Alphabet("abc ")),
-        read_lines=lambda inks, **_: [read[abs(int(ink[0, 2]))] for ink in inks],
-    )
-    found = selection.usable_lines("hand", samples, Alphabet.from_texts(texts), reader)
-    assert [one.text for one in found] == texts[:4]
-    assert "do not fit: a bab ('a bab' is read as 'ccc c')" in caplog.text

@@ -51,12 +51,12 @@ def networks():
 
 @pytest.fixture
 def hand(tmp_path, lines):
-    def made(change=lambda lines: lines, **options):
+    def dataset_of(change=lambda lines: lines, **options):
         path = tmp_path / "hand.json"
         path.write_text(json.dumps(change(lines)))
         return HandDataset(root=str(path), **options)
 
-    return made
+    return dataset_of
 
 
 @pytest.fixture
@@ -90,13 +90,13 @@ def short_exam(monkeypatch):
 def turned(matrix):
     """Return the change of lines whose ink lies otherwise: rows (x, y), y growing downwards."""
     return lambda lines: [
-        one | {"strokes": [(np.array(part) @ matrix).tolist() for part in one["strokes"]]}
-        for one in lines
+        line | {"strokes": [(np.array(part) @ matrix).tolist() for part in line["strokes"]]}
+        for line in lines
     ]
 
 
 def others_texts(lines):
-    return [one | {"text": lines[number - 1]["text"]} for number, one in enumerate(lines)]
+    return [line | {"text": lines[number - 1]["text"]} for number, line in enumerate(lines)]
 
 
 def test_what_was_fitted_is_the_same_after_a_file(tmp_path, hand, fitted):
@@ -109,8 +109,8 @@ def test_what_was_fitted_is_the_same_after_a_file(tmp_path, hand, fitted):
     origin = Origin(tmp_path / "a.pth", torch.device("cpu"), is_resumed=True)
     again = hand(origin=origin, **units).load()
     assert again.fitted == units
-    for one, other in zip(loaded.used, again.used, strict=True):
-        assert np.array_equal(one.ink, other.ink) and one.text == other.text
+    for line, other in zip(loaded.used, again.used, strict=True):
+        assert np.array_equal(line.ink, other.ink) and line.text == other.text
 
 
 def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
@@ -126,11 +126,11 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
     own = [loaded.recorded[k].text for k in KEPT]
     assert [text for _, text in seen[0]] == own
     save(loaded, tmp_path)
-    names, found, _ = load_practice(tmp_path / dataset.PRACTICE_FILE)
+    names, texts_learned, _ = load_practice(tmp_path / dataset.PRACTICE_FILE)
     said = practice.sample_texts(8, networks[0].model.alphabet, 0)
-    assert len(names) == 8 and 1 <= len(found) <= 8
-    for _, text in found:  # alone, or behind a line of the person
-        assert text in said or any(text.startswith(one) for one in own)
+    assert len(names) == 8 and 1 <= len(texts_learned) <= 8
+    for _, text in texts_learned:  # alone, or behind a line of the person
+        assert text in said or any(text.startswith(line) for line in own)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
             "and is the ink level, with x growing to the right",
         ),
         (others_texts, "lines are not read as their texts, such as hand.json:00000"),
-        (lambda lines: [one | {"text": "Привет"} for one in lines], "0 lines to learn a hand from"),
+        (lambda lines: [line | {"text": "Ж"} for line in lines], "0 lines to learn a hand from"),
     ],
 )
 def test_lines_that_are_not_what_they_should_be_are_refused(hand, fitted, change, message):
@@ -183,86 +183,83 @@ def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
     assert exam.best_primer(*networks, pairs, 0) == nearest
 
 
-def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
+ARGS, LIMIT = "data_loader.args.dataset.args", "trainer.args.time_limit_minutes"
+SMALL = [f"{ARGS}.size=8", f"{ARGS}.lent=0", "trainer.args.samples=0"]
+
+
+def learn(*words, options=()):
+    """Run train.py, and return its exit status."""
+    return train.main([*words, "-d", "cpu", *(word for text in options for word in ("-o", text))])
+
+
+def test_a_hand_that_is_learned_in_two_starts_is_kept_with_a_line_of_it(
     tmp_path, monkeypatch, hand, caplog, logging_restored, short_exam
 ):
-    root = hand().root
     monkeypatch.chdir(tmp_path)
-    words = ["-c", CONFIG, "-r", "writer", "--data", root, "--epochs", "2", "-d", "cpu"]
-    for name, value in (("size", 8), ("composed", 8), ("lent", 2)):
-        words += ["-o", f"data_loader.args.dataset.args.{name}={value}"]
-    words += ["-o", "trainer.args.samples=0", "-o", "trainer.args.time_limit_minutes=0"]
-    words += ["-o", "trainer.args.precision=float32"]
-    assert train.main([*words, "--run-id", "one"]) == 0
-    run = Path("saved/models/own_hand/one")
-    assert "8 lines of a hand" in caplog.text and not (run / "hand.pth").exists()
-    kept = (run / "practice.npz").read_bytes()
-    (run / "practice.npz").unlink()
-    resume = ["-r", str(run), "-o", "trainer.args.time_limit_minutes=null", "-d", "cpu"]
-    assert train.main(resume) == 2 and "cannot be read" in caplog.text
-    (run / "practice.npz").write_bytes(kept)
-    assert train.main([*resume, "--prepare"]) == 0
-    assert train.main(["-r", str(run), "-d", "cpu", "--run-id", "other"]) == 0  # stopped at once
-    assert (run.with_name("other") / "practice.npz").read_bytes() == kept
-
-    assert train.main(resume) == 0
-    assert {"hand.pth", "hand.json", "practice.npz"} <= {one.name for one in run.iterdir()}
+    root, run = hand().root, Path("saved/models/own_hand/a")
+    words = ["-c", CONFIG, "-r", "writer", "--data", root, "--epochs", "2", "--run-id", "a"]
+    options = [*SMALL, f"{ARGS}.composed=2", f"{LIMIT}=0", "trainer.args.precision=float32"]
+    assert learn(*words, options=options) == 0 and not (run / "hand.pth").exists()
+    assert learn("-r", str(run), "--run-id", "b") == 0  # stopped at once
+    assert run.with_name("b").joinpath("practice.npz").exists()
+    assert learn("-r", str(run), options=[f"{LIMIT}=null"]) == 0
     (shown,) = re.findall(r"python experiments\.py page (FILE .*)", caplog.text)
     assert experiments.parser_of("page")[1].parse(shown.split()).resume == str(run)
+    assert load(run, "cpu").path.name == "hand.pth"
     assert load(run / "hand.pth", "cpu").write("hi", seed=1).ended
     assert "training" not in load_checkpoint(run / "hand.pth")
-    checkpoint = next(run.glob("checkpoint-*.pth"))
-    args = load_checkpoint(checkpoint)["config"]["data_loader"]["args"]["dataset"]["args"]
-    assert 80 < args["x_height"] < 160 and 10 < args["step"] < 40
-    path = str(root).encode()
-    assert path in checkpoint.read_bytes() and path not in (run / "hand.pth").read_bytes()
+    assert str(root).encode() not in (run / "hand.pth").read_bytes()
     (style,) = read_ink(run / "hand.json")
-    assert style.text in [one["text"] for one in json.loads(Path(root).read_text())]
+    assert style.text in [line["text"] for line in json.loads(Path(root).read_text())]
     assert 80 < x_height(style.ink) < 160  # in the network's units, whatever the person's were
-    assert load(run, "cpu").path.name == "hand.pth"
     assert "of what was learned" in (run / "train.log").read_text()
 
 
-@pytest.mark.parametrize("least", [0.0, 0.2])
-def test_what_was_learned_too_well_is_taken_back(tmp_path, monkeypatch, hand, caplog, least):
-    """Or, where no way leads back, not kept."""
+@pytest.fixture
+def examined(tmp_path, monkeypatch, hand):
+    """Examines a network whose weights have all learned 1 too much, with given error rates."""
     monkeypatch.chdir(tmp_path)
-    path = pretrained()["conditional"]
-    was, before = load_checkpoint(path), load(path, "cpu").model
-    learned = {name: weight + 1 for name, weight in before.state_dict().items()}
-    run = RunFolder("own_hand", "one")
+    path, run = pretrained()["conditional"], RunFolder("own_hand", "a")
+    weights = load(path, "cpu").model.state_dict()
+    learned = {"state_dict": {name: weight + 1 for name, weight in weights.items()}}
     run.models.mkdir(parents=True)
-    save_checkpoint(run.best, was | {"state_dict": learned})
+    save_checkpoint(run.best, load_checkpoint(path) | learned)
     monkeypatch.setattr(RunFolder, "first_weights", lambda run: path)
-    data = SimpleNamespace(loaded=hand(x_height=100.0, step=20.0).load())
     monkeypatch.setattr(exam, "best_primer", lambda *_: 0)
     monkeypatch.setattr(exam, "TRIED_FRACTIONS", (1.0, 0.8))
-    rates = [0.0, 0.5, least]
-    monkeypatch.setattr(exam.Exam, "score", lambda *_: (set(), [], rates.pop(0)))
+    data = SimpleNamespace(loaded=hand(x_height=100.0, step=20.0).load())
+
+    def examine(*rates):
+        rates = iter(rates)
+        monkeypatch.setattr(exam.Exam, "score", lambda *_: (set(), [], next(rates)))
+        trainer = OwnHandTrainer.__new__(OwnHandTrainer)
+        trainer.run, trainer.device = run, torch.device("cpu")
+        trainer.train_loader = SimpleNamespace(dataset=SimpleNamespace(data=data))
+        trainer.on_end()
+        return run.models / "hand.pth"
+
+    return examine
+
+
+def test_what_was_learned_too_well_is_taken_back(examined, caplog):
     caplog.set_level("INFO")
-    trainer = OwnHandTrainer.__new__(OwnHandTrainer)
-    trainer.run, trainer.device = run, torch.device("cpu")
-    trainer.train_loader = SimpleNamespace(dataset=SimpleNamespace(data=data))
-    trainer.on_end()
-    assert "with 80 % of what was learned" in caplog.text
-    if least:
-        assert "forgets how to write" in caplog.text and "to use it" in caplog.text
-        assert not list(run.models.glob("hand*"))
-        return
+    kept = load_checkpoint(examined(0.0, 0.5, 0.0))["state_dict"]["output.bias"].float()
+    former = load("conditional", "cpu").model.output.bias.detach()
+    torch.testing.assert_close(kept, former + 0.8, rtol=2e-3, atol=2e-3)
     assert "80 % of what was learned is kept" in caplog.text and "to use it" not in caplog.text
-    kept = load_checkpoint(run.models / "hand.pth")["state_dict"]["output.bias"].float()
-    expected = before.state_dict()["output.bias"] + 0.8
-    torch.testing.assert_close(kept, expected, rtol=2e-3, atol=2e-3)
+
+
+def test_what_was_learned_is_not_kept_when_no_part_of_it_is_legible(examined, caplog):
+    caplog.set_level("INFO")
+    assert not examined(0.0, 0.5, 0.2).exists()
+    assert "forgets how to write" in caplog.text and "to use it" in caplog.text
 
 
 def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_restored):
-    config = CONFIG.replace("own_hand.json", "own_hand_reader.json")
-    root = hand(lambda lines: lines[:3]).root
     monkeypatch.chdir(tmp_path)
-    words = ["-c", config, "-r", str(JUDGE), "--data", root, "--epochs", "1", "-d", "cpu"]
-    for name, value in (("size", 8), ("composed", 0), ("lent", 0)):
-        words += ["-o", f"data_loader.args.dataset.args.{name}={value}"]
-    assert train.main([*words, "-o", "trainer.args.samples=0"]) == 0
+    config, data = CONFIG.replace("hand.json", "hand_reader.json"), hand(lambda lines: lines[:3])
+    words = ["-c", config, "-r", str(JUDGE), "--data", data.root, "--epochs", "1"]
+    assert learn(*words, options=[*SMALL, f"{ARGS}.composed=0"]) == 0
     assert "in 3 learned lines:" in caplog.text
 
 

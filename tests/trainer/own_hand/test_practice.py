@@ -32,18 +32,18 @@ def composed(forms, reader, count=10, lent="leaning"):
 def test_new_texts_are_of_the_hands_own_strokes(forms):
     """A stroke of a composed line is one of the hand's, moved, where no letter was joined or lent:
     this hand and its lender write in print, and the lender leans."""
-    found = enumerate(composed(forms, reading()))
-    lines = [line for number, line in found if number % practice.CONTINUE_EVERY]
+    numbered = enumerate(composed(forms, reading()))
+    lines = [line for number, line in numbered if number % practice.CONTINUE_EVERY]
     height = float(np.median([line.height for line in forms["plain"]]))
 
     def shapes(parts):
         return {np.round(part - part[0], 2).tobytes() for part in parts if len(part) > 3}
 
-    made = [shapes([part / height for part in strokes(ink)]) for ink, _ in lines]
+    written = [shapes([part / height for part in strokes(ink)]) for ink, _ in lines]
 
     def shared(form):
         own = set().union(*(shapes(to_strokes(line.path)) for line in forms[form]))
-        return sum(len(one & own) for one in made) / sum(map(len, made))
+        return sum(len(shape & own) for shape in written) / sum(map(len, written))
 
     assert len(lines) == 7 and shared("plain") > 0.6 and shared("wide") < 0.1
 
@@ -56,11 +56,11 @@ def test_every_fourth_begins_with_a_recorded_line(forms):
             continue
         line = forms["plain"][number // practice.CONTINUE_EVERY]
         assert text == f"{line.text} {alone}"
-        height = float(np.median([one.height for one in forms["plain"]]))
-        found = to_points(ink)[: len(line.path)] / height
-        np.testing.assert_allclose(found - found[0], (line.path - line.path[0])[:, :2], atol=1e-4)
+        height = float(np.median([recorded.height for recorded in forms["plain"]]))
+        points = to_points(ink)[: len(line.path)] / height
+        np.testing.assert_allclose(points - points[0], (line.path - line.path[0])[:, :2], atol=1e-4)
         rest = to_points(ink)[len(line.path) :, 0] / height
-        assert rest.min() > (found[:, 0]).max() + 0.2
+        assert rest.min() > (points[:, 0]).max() + 0.2
 
 
 def test_misread_lines_are_left_out_and_others_tried(forms):
@@ -68,9 +68,9 @@ def test_misread_lines_are_left_out_and_others_tried(forms):
         return text if number % 2 else "#" * len(text)
 
     said = practice.sample_texts(30, KNOWN, 1)
-    found = composed(forms, reading(odd_ones_wrong))
+    lines = composed(forms, reading(odd_ones_wrong))
     expected = [said[number] for number in range(1, 20, 2)]
-    assert [text for _, text in found] == expected
+    assert [text for _, text in lines] == expected
     assert composed(forms, reading(lambda number, text: "")) == []
 
 
@@ -79,30 +79,3 @@ def test_without_lines_that_can_be_cut_there_are_none(forms):
     assert practice.compose_lines(forms["plain"], [], None, KNOWN, 0, 1) == []
     # Without lent letters all that the hand lacks is drawn.
     assert len(composed(forms, reading(), lent="none")) == 10
-
-
-def test_every_other_line_of_a_network_has_the_one_before_it(monkeypatch):
-    """Ink and text are of both lines, or of the new one alone."""
-    primer = np.ones((2, 3), dtype=np.float32), "before"
-
-    def write_in_hand(_, texts, seeds, sampling, *, primer):
-        own = [np.full((3, 3), seed, dtype=np.float32) for seed in seeds]
-        return [
-            SimpleNamespace(
-                ink=np.concatenate([primer[0], ink]),
-                written=ink,
-                text=f"{primer[1]} {text}",
-                ended=True,
-            )
-            for ink, text in zip(own, texts, strict=True)
-        ]
-
-    said = practice.sample_texts(4, KNOWN, 7)
-    monkeypatch.setattr(practice, "write_in_hand", write_in_hand)
-    reader = SimpleNamespace(read_lines=lambda lines: said)
-    lines = practice.write_lent_lines(SimpleNamespace(), reader, [primer], KNOWN, 4, 7)
-    texts = [said[0], f"before {said[1]}", said[2], f"before {said[3]}"]
-    assert [text for _, text in lines] == texts
-    assert [ink[:, 0].tolist() for ink, _ in lines] == [
-        [7, 7, 7], [1, 1, 8, 8, 8], [9, 9, 9], [1, 1, 10, 10, 10]
-    ]  # fmt: skip

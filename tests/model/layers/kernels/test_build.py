@@ -1,6 +1,7 @@
 """Where the compiled kernels come from: compilers, the cache, and doing without."""
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,40 @@ def test_cache_that_cannot_be_written_is_done_without(source, tmp_path, monkeypa
     caplog.set_level(logging.INFO)
     assert answer(source, 4) == 4
     assert "cannot be kept" in caplog.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+@pytest.mark.parametrize(
+    ("place", "mode", "expected"),
+    [
+        (".", 0o700, 9),  # what is planted here would be loaded
+        *((place, mode, 1) for place in ("..", ".", "*.so") for mode in (0o777, 0o722)),
+        ("*.so", 0o660, 1),
+    ],
+)
+def test_planted_code_is_not_loaded_where_others_can_write(source, place, mode, expected):
+    answer(source, 9)
+    folder = user_cache() / "kernels"
+    (planted,) = folder.glob("*.so")
+    content, checksum = planted.read_bytes(), planted.stem.rpartition("-")[2]
+    answer(source, 1)
+    kept = next(path for path in folder.glob("*.so") if path != planted)
+    kept.unlink()
+    kept = kept.with_name(f"{kept.stem.rpartition('-')[0]}-{checksum}.so")
+    kept.write_bytes(content)
+    kept.chmod(0o600)
+    exposed = kept if place == "*.so" else folder / place
+    exposed.resolve().chmod(mode)
+    assert answer(source, 1) == expected
+
+
+def test_kernels_are_compiled_again_when_the_kept_file_is_damaged(source):
+    answer(source, 1)
+    (kept,) = (user_cache() / "kernels").glob("*.so")
+    content = kept.read_bytes()
+    kept.unlink()  # This process has loaded it.
+    kept.write_bytes(content[:-1])
+    assert answer(source, 1) == 1
 
 
 def test_processes_that_compile_at_once_share_the_compiled_file(source):
