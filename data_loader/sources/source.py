@@ -197,6 +197,12 @@ class SourceDataset(BaseDataset):
         names = [field.name for field in fields(self) if field.name not in places]
         return [{name: getattr(self, name) for name in names}, code_of(type(self))]
 
+    def licences(self) -> set[str | None]:
+        """Return those of a prepared folder, where `root` is one, or else that of the class."""
+        if (given := self._given(Preparing())) is None:
+            return super().licences()
+        return {*given.index["licences"]} or {None}
+
     def prepare(self, how: Preparing) -> None:
         self._prepared(how)
 
