@@ -199,9 +199,8 @@ class SourceDataset(BaseDataset):
 
     def licences(self) -> set[str | None]:
         """Return those of a prepared folder, where `root` is one, or else that of the class."""
-        if (given := self._given(Preparing())) is None:
-            return super().licences()
-        return {*given.index["licences"]} or {None}
+        given = self._given(Preparing()) if self.root else None
+        return super().licences() if given is None else {*given.index["licences"]} or {None}
 
     def prepare(self, how: Preparing) -> None:
         self._prepared(how)
