@@ -232,10 +232,10 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
     """Write the texts of a file as a set to train on."""
     from data_loader.sources.parsing import summarise
     from handwriting.hands import Hand
-    from handwriting.written_set import LICENCE_FILE, Texts, WrittenSet
+    from handwriting.written_set import LICENCE_FILE, WrittenSet, checked_texts
     from model.writer import letter_warning
 
-    texts = Texts(chosen.texts, writer.model.alphabet, chosen.skip_unknown).checked()
+    texts = checked_texts(chosen.texts, writer.model.alphabet, chosen.skip_unknown)
     if message := letter_warning(writer.path, "".join(texts.characters)):
         print(message)
     sampling, primer = in_hand(writer, chosen)

@@ -1,7 +1,7 @@
 """Sets of written lines to train on: a prepared folder, written from a file with a text a line."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -38,66 +38,80 @@ Their licence is that of its weights: {licence}.
 
 @dataclass(frozen=True)
 class Texts:
-    """The texts in a file, one a line: all can be written."""
+    """The texts in a file, one a line, all of which a network can write; see `checked_texts`.
+
+    Attributes:
+        path: the file.
+        known: returns the text in a line of bytes; raises a UserError if it cannot be written.
+        count: the number of texts.
+        starts: the byte at which each block of `BLOCK_LINES` texts begins.
+        characters: all characters of the texts.
+    """
 
     path: Path
-    alphabet: Alphabet
-    skip_unknown: bool
-    """Whether characters beyond the alphabet are left out."""
-    count: int = 0
-    starts: tuple[int, ...] = ()
-    """The byte at which each of the blocks of `BLOCK_LINES` texts begins."""
-    characters: frozenset[str] = frozenset()
+    known: Callable[[bytes], str]
+    count: int
+    starts: Sequence[int]
+    characters: Set[str]
 
-    def checked(self) -> "Texts":
-        """Return the texts with what is known once all are read.
+    def block(self, start: int) -> list[str]:
+        """Return the texts of the block that begins at a byte."""
+        return [*map(self.known, islice(_lines(self.path, start), BLOCK_LINES))]
 
-        Raises:
-            UserError: if the file cannot be read, or texts cannot be written; names their lines.
-        """
-        starts: list[int] = []
-        faults: list[str] = []
-        characters: set[str] = set()
-        position = number = 0
-        lines = tqdm(self._lines(), "checking", unit="line", leave=False, disable=None)
-        for number, line in enumerate(lines, 1):
-            if number % BLOCK_LINES == 1:
-                starts.append(position)
-            position += len(line)
-            try:
-                characters.update(self._text_of(line))
-            except UserError as error:
-                faults.append(f"line {number}: {error}")
-                if len(line) == MAX_BYTES:  # What follows is no line.
-                    break
-        if faults or not number:
-            one = f"{self.path}: {faults[0] if faults else 'contains no text'}"
-            raise UserError(listed(str(self.path), faults) if faults[1:] else one)
-        found = {"starts": tuple(starts), "characters": frozenset(characters)}
-        return replace(self, count=number, **found)
 
-    def _lines(self, start: int = 0) -> Iterator[bytes]:
-        """Yield the lines from a byte on."""
+def checked_texts(path: Path, alphabet: Alphabet, skip_unknown: bool) -> Texts:
+    """Return the texts in a file, one a line, after all were read once.
+
+    Args:
+        path: the file.
+        alphabet: the alphabet of the network.
+        skip_unknown: whether other characters are left out; else they are refused.
+
+    Raises:
+        UserError: if the file cannot be read, or texts cannot be written; names their lines.
+    """
+    known = partial(_text_of, alphabet=alphabet, skip_unknown=skip_unknown)
+    starts: list[int] = []
+    faults: list[str] = []
+    characters: set[str] = set()
+    position = number = 0
+    bar = tqdm(_lines(path), "checking", unit="line", leave=False, disable=None)
+    for number, line in enumerate(bar, 1):
+        if number % BLOCK_LINES == 1:
+            starts.append(position)
+        position += len(line)
         try:
-            with open_file(self.path) as file:
-                file.seek(start)
-                yield from iter(partial(file.readline, MAX_BYTES), b"")
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot be read ({error.strerror})") from None
+            characters.update(known(line))
+        except UserError as error:
+            faults.append(f"line {number}: {error}")
+            if len(line) == MAX_BYTES:  # What follows is no line.
+                break
+    if not number:
+        raise UserError(f"{path}: contains no text")
+    if faults:
+        raise UserError(listed(str(path), faults) if faults[1:] else f"{path}: {faults[0]}")
+    return Texts(path, known, number, starts, characters)
 
-    def _text_of(self, line: bytes) -> str:
-        """Return the text in a line; raise a UserError if it cannot be written."""
-        try:
-            text = line.decode("utf-8-sig").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            byte = f"its byte {error.start} is 0x{line[error.start]:02x}"
-            raise UserError(f"not UTF-8 text ({byte}); save the file as UTF-8") from None
-        check_lengths([text])
-        return known_only(self.alphabet, [text], self.skip_unknown)[0][0]
 
-    def block(self, start: int) -> Iterator[str]:
-        """Yield the texts of the block that begins at a byte."""
-        return map(self._text_of, islice(self._lines(start), BLOCK_LINES))
+def _lines(path: Path, start: int = 0) -> Iterator[bytes]:
+    """Yield the lines of a file from a byte on."""
+    try:
+        with open_file(path) as file:
+            file.seek(start)
+            yield from iter(partial(file.readline, MAX_BYTES), b"")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _text_of(line: bytes, alphabet: Alphabet, skip_unknown: bool) -> str:
+    """Return the text in a line, see `Texts`."""
+    try:
+        text = line.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        byte = f"its byte {error.start} is 0x{line[error.start]:02x}"
+        raise UserError(f"not UTF-8 text ({byte}); save the file as UTF-8") from None
+    check_lengths([text])
+    return known_only(alphabet, [text], skip_unknown)[0][0]
 
 
 @dataclass(frozen=True)
@@ -108,7 +122,7 @@ class WrittenSet:
 
     Attributes:
         writer: takes a text.
-        texts: the texts, see `Texts.checked`.
+        texts: the texts.
         sampling: how points are drawn, and what the writer is told of the hand.
         hand: the hand of all lines; None for many hands.
         lines_per_hand: number of consecutive lines in one of the many hands.
@@ -166,7 +180,6 @@ class WrittenSet:
             "texts": digest_of_file(self.texts.path),
             "network": digest_of_file(self.writer.path),
             "hand": hashlib.sha256(repr((told, primer)).encode()).hexdigest(),
-            "skip_unknown": self.texts.skip_unknown,
             **{name: getattr(self.sampling, name) for name in names},
             **{name: getattr(self, name) for name in ("num_samples", "seed", "lines_per_hand")},
             "inkml": self.inkml,
@@ -179,13 +192,14 @@ class WrittenSet:
         first, start = block
         bar.update(first - bar.n)  # what was whole before
         texts = self.texts.block(start)
-        while some := [*islice(texts, FILE_LINES)]:
-            parsed = self._parsed(first, some)
+        for place in range(0, len(texts), FILE_LINES):
+            some = texts[place : place + FILE_LINES]
+            parsed = self._parsed(first + place, some)
             if self.inkml and parsed.samples:
                 triples = [(one.ink, one.text, one.writer) for one in parsed.samples]
-                write_text(folder / f"lines-{first + 1:08}.inkml", lines_to_inkml(triples))
+                file = folder / f"lines-{first + place + 1:08}.inkml"
+                write_text(file, lines_to_inkml(triples))
             yield parsed
-            first += len(some)
             bar.update(len(some))
 
     def _parsed(self, first: int, texts: Sequence[str]) -> Parsed:

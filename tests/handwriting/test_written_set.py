@@ -11,7 +11,7 @@ from base.checkpoint import load_checkpoint
 from data_loader import InkMLDataset, read_ink
 from handwriting import written_set
 from handwriting.hands import Hand
-from handwriting.written_set import Texts, WrittenSet
+from handwriting.written_set import WrittenSet, checked_texts
 from model import load
 from model.generation.hand_encoder import hand_extra
 from model.generation.sampling_options import Sampling
@@ -39,7 +39,7 @@ def file(tmp_path):
 
 
 def set_of(writer, file, *, skip_unknown=False, **options):
-    texts = Texts(file, writer.model.alphabet, skip_unknown).checked()
+    texts = checked_texts(file, writer.model.alphabet, skip_unknown)
     return WrittenSet(writer, texts, **options)
 
 
