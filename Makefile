@@ -54,7 +54,7 @@ demo: .venv/installed
 	@echo "The letter:             saved/figures/$(RUN)/letter.png"
 	@echo "See how it learned:     .venv/bin/python -m tensorboard.main --logdir saved/log"
 	@echo "Write your own text:    .venv/bin/python experiments.py write" \
-		"-r saved/models/conditional/$(RUN) --text 'Your words' --show window"
+		"-r saved/models/conditional/$(RUN) --text 'Your words' --set show=window"
 	@echo "Train another network:  .venv/bin/python train.py -c configs/unconditional.json"
 
 DIGITS := saved/models/mnist_single_digit

@@ -1,7 +1,9 @@
 """Write single lines, with or without a text, in a synthetic hand."""
 
 import argparse
+import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,11 +12,11 @@ import numpy as np
 
 import model
 from commands import network_options, writing_options
-from commands.network_options import Networks
+from commands.network_options import FIGURES, Networks
 from commands.options import Parser
 from handwriting.page_options import OWN, USUAL, PrimerFile
 from handwriting.styles import network_of
-from model.generation.sampling_options import Sampling
+from model.generation.sampling_options import Primer, Sampling
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
 from utils.ink import bounds, side_by_side
@@ -23,7 +25,7 @@ NUM_LINES = 5  # default of --num-samples for a network without a text
 NUM_COMPARED = 10  # default of --num-samples for each of several networks
 SHEET_DPI = 300  # pixels per inch of a sheet (assumed: single digits are small on paper)
 SUFFIXES = (".svg", ".png", ".inkml")  # of a file that --output names
-FORMER = ("--pen-sharpness", "--extra", *writing_options.PRIMER_OPTIONS)
+FORMER = ("--pen-sharpness", "--extra", "--show", *writing_options.PRIMER_OPTIONS)
 """Options that are keys of --set now; so is --inkml."""
 
 
@@ -33,6 +35,10 @@ def add_options(parser: Parser) -> None:
     text = "text for a conditional network to write; may be given several times (default: "
     text += f"{PANGRAM!r}, without characters that the network does not know)"
     add("--text", action="append", help=text)
+    texts = (
+        "file with a text a line, which become a set to train on (docs/data.md), in a new folder"
+    )
+    add("--texts", type=Path, metavar="FILE", help=texts)
     writing_options.add_shared(parser, "--skip-unknown", "--bias")
     writing_options.add_lines(
         parser,
@@ -46,15 +52,10 @@ def add_options(parser: Parser) -> None:
     network_options.add_output(parser, SUFFIXES)
     writing_options.add_style(parser)
     writing_options.add_shared(parser, "--primer")
-    show = "save a picture for each line, like the figures of Graves 2013: the density of the next "
-    show += "point, the window on the text, or the weights of the mixture's components; may be "
-    show += "given several times (default: none)"
-    kinds = ("density", "window", "weights")
-    add("--show", action="append", choices=kinds, default=[], help=show)
     keys = "pen_sharpness, how much the bias also sharpens the probability of lifting the pen (0: "
     keys += f"not at all, as in the paper; default: {Sampling.pen_sharpness:g}), inkml=yes, which "
-    keys += "saves each line as InkML as well, extras, primer_text, primer_number or primer_scale "
-    keys += "(docs/write.md)"
+    keys += "saves each line as InkML as well, show, lines_per_hand, extras, primer_text, "
+    keys += "primer_number or primer_scale (docs/write.md)"
     writing_options.add_set(parser, keys, FORMER)
     inkml = ("--inkml", "inkml", "yes")
     add("--inkml", dest="settings", action="append_const", const=inkml, help=argparse.SUPPRESS)
@@ -66,8 +67,10 @@ class Lines:
 
     Attributes:
         text: texts to write; None for the default text.
+        texts: file with a text a line, which become a set to train on.
         num_samples: number of lines of each text; None for the default.
-        seed: seed of the first line of each text.
+        seed: seed of the first line of each text; of a set, of its first line.
+        lines_per_hand: number of lines of a set in one of many hands.
         bias, pen_sharpness, steps: options of the sampling; None for their defaults.
         extras: numbers that the network gets, by name.
         skip_unknown: whether characters that the network does not know are left out.
@@ -79,8 +82,10 @@ class Lines:
     """
 
     text: list[str] | None
+    texts: Path | None
     num_samples: int | None
     seed: int
+    lines_per_hand: int
     bias: float | None
     pen_sharpness: float | None
     steps: int | None
@@ -99,7 +104,7 @@ class Lines:
         sampling = sampling_of(writer, self.bias, self.pen_sharpness, self.steps)
         return replace(sampling, extras=self.extras)
 
-    def texts(self, writer: "model.Writer") -> list[str] | None:
+    def texts_for(self, writer: "model.Writer") -> list[str] | None:
         """Return the texts to write; None for a network that takes no text."""
         if not writer.model.needs_text:
             return None
@@ -111,16 +116,22 @@ class Lines:
 def check(chosen: Lines, *, several: bool) -> None:
     """Raise a UserError for options that contradict each other, or a primer that is missing."""
     texts = chosen.text or [PANGRAM]
+    if chosen.texts and (chosen.text or chosen.show or several):
+        raise UserError("--texts writes a set, without --text, show or a second network")
+    if chosen.texts and (chosen.output.file or chosen.output.path == Path(FIGURES)):
+        raise UserError("--texts writes a set to train on: name a new folder with --output")
+    if chosen.lines_per_hand > 1 and not chosen.texts:
+        raise UserError("lines_per_hand is for --texts, which is not given")
     for text in texts:
         if "\n" in text or "\r" in text:
             raise UserError(
                 f"--text {short(text)}: contains a line end, but becomes one line; `page` writes "
                 "several lines"
             )
-    if chosen.skip_unknown and not (chosen.primer or chosen.text):
+    if chosen.skip_unknown and not (chosen.primer or chosen.text or chosen.texts):
         raise UserError("--skip-unknown is for --text, which is not given")
     if several and (chosen.primer or chosen.show or chosen.inkml or len(texts) > 1):
-        refused = "--show, inkml, --style, --primer, or a second --text"
+        refused = "show, inkml, --style, --primer, or a second --text"
         raise UserError(f"several networks write the same text on one sheet, without {refused}")
     lines = len(texts) * (chosen.num_samples or 1)
     if chosen.output.file and lines > 1 and not several:
@@ -128,19 +139,22 @@ def check(chosen: Lines, *, several: bool) -> None:
             f"--output {chosen.output.path} is a file for one line, but {lines} lines are "
             "requested: give a folder, or one --text and --num-samples 1"
         )
-    network_options.check_readable(chosen.primer and chosen.primer.path)
+    network_options.check_readable(chosen.texts, chosen.primer and chosen.primer.path)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    values = writing_options.values_of(arguments, ("--style", "--bias"), ("--inkml", *FORMER))
+    shown = ("--style", "--bias", "--lines-per-hand")
+    values = writing_options.values_of(arguments, shown, ("--inkml", *FORMER))
     primer = writing_options.primer_of(arguments, values)
     style = values.get("style", OWN)
     style = None if style in (OWN, USUAL) else style
     primer = PrimerFile(style) if style else primer
     chosen = Lines(
         text=arguments.text,
+        texts=arguments.texts,
         num_samples=arguments.num_samples,
         seed=arguments.seed,
+        lines_per_hand=values.get("lines_per_hand", 1),
         bias=values.get("bias"),
         pen_sharpness=values.get("pen_sharpness"),
         steps=arguments.steps,
@@ -150,17 +164,20 @@ def run(arguments: argparse.Namespace) -> None:
         style=style,
         output=arguments.output,
         inkml=values.get("inkml", False),
-        show=arguments.show,
+        show=[*values.get("show", ())],
     )
     check(chosen, several=len(arguments.resume or ()) > 1)
     networks = Networks.of(arguments)
     names = arguments.resume or [network_of(primer and primer.path)]
     writers = [networks.writer(name) for name in names]
-    if chosen.text and not any(writer.model.needs_text for writer in writers):
+    option = "--texts" if chosen.texts else "--text" if chosen.text else ""
+    if option and not any(writer.model.needs_text for writer in writers):
         raise UserError(
-            f"{writers[0].path} contains a network without text input: --text is for others"
+            f"{writers[0].path} contains a network without text input: {option} is for others"
         )
-    if len(writers) == 1:
+    if chosen.texts:
+        write_set(writers[0], chosen)
+    elif len(writers) == 1:
         write(writers[0], chosen)
     else:
         compare(names, writers, chosen)
@@ -175,16 +192,8 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     from handwriting.hands import write_in_hand
     from model.writer import letter_warning
 
-    sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output
-    primer = None
-    if chosen.primer:
-        from handwriting.primers import in_hand_of, load_primer
-
-        sampling = in_hand_of(sampling, chosen.style, writer)
-        primer, described = load_primer(
-            chosen.primer, writer, chosen.skip_unknown, sampling, is_style=chosen.style is not None
-        )
-        print(f"in the hand of {described}")
+    texts, output = chosen.texts_for(writer), chosen.output
+    sampling, primer = in_hand(writer, chosen)
     if texts and (message := letter_warning(writer.path, "".join(texts))):
         print(message)
     output.make()
@@ -204,13 +213,52 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         print(f"{ended} on their own")
 
 
+def in_hand(writer: "model.Writer", chosen: Lines) -> tuple[Sampling, Primer | None]:
+    """Return the sampling options and the primer for a network; print whose hand the primer is."""
+    sampling = chosen.sampling(writer)
+    if not chosen.primer:
+        return sampling, None
+    from handwriting.primers import in_hand_of, load_primer
+
+    sampling = in_hand_of(sampling, chosen.style, writer)
+    primer, described = load_primer(
+        chosen.primer, writer, chosen.skip_unknown, sampling, is_style=chosen.style is not None
+    )
+    print(f"in the hand of {described}")
+    return sampling, primer
+
+
+def write_set(writer: "model.Writer", chosen: Lines) -> None:
+    """Write the texts of a file as a set to train on."""
+    from data_loader.sources.parsing import summarise
+    from handwriting.hands import Hand
+    from handwriting.written_set import LICENCE_FILE, WrittenSet, checked_texts
+    from model.writer import letter_warning
+
+    texts = checked_texts(chosen.texts, writer.model.alphabet, chosen.skip_unknown)
+    if message := letter_warning(writer.path, "".join(texts.characters)):
+        print(message)
+    sampling, primer = in_hand(writer, chosen)
+    hand = primer and Hand(writer, primer, sampling=sampling, progress=True)
+    count, folder = chosen.num_samples or 1, chosen.output.folder
+    hands = hand, chosen.lines_per_hand
+    made = WrittenSet(writer, texts, sampling, *hands, count, chosen.seed, chosen.inkml)
+    shards = made.write(folder)
+    lines = shards.all
+    print(f"{folder}: {len(lines):,} lines, {lines.lengths.sum():,} points")
+    print(*summarise(shards.faults), f"the licence: {folder / LICENCE_FILE}", sep="\n")
+    dataset = {"type": "InkMLDataset", "args": {"root": str(folder)}}
+    option = shlex.quote(f"data_loader.args.dataset={json.dumps(dataset)}")
+    print(f"to train on it: python train.py -c configs/recognition.json -o {option}")
+
+
 def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lines) -> None:
     """Draw lines of several networks in one picture, with a row for each network."""
     from utils.plots import lines_figure, write_png
 
     count = chosen.num_samples or NUM_COMPARED
     seeds = range(chosen.seed, chosen.seed + count)
-    jobs = [(writer, chosen.texts(writer), chosen.sampling(writer)) for writer in writers]
+    jobs = [(writer, chosen.texts_for(writer), chosen.sampling(writer)) for writer in writers]
     chosen.output.make()
     rows, captions = [], []
     for name, (writer, texts, sampling) in zip(names, jobs, strict=True):

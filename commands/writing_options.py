@@ -37,6 +37,12 @@ def yes_or_no(text: str) -> bool:
     return choice(text, Literal["yes", "no"]) == "yes"
 
 
+def shown_kinds(text: str) -> dict[str, bool]:
+    """Parse the kinds of pictures that show what a network does; those of several texts add up."""
+    kind = Literal["density", "window", "weights"]
+    return {choice(name, kind): True for name in text.split(",")}
+
+
 KEYS: dict[str, Callable[[str], Any]] = LOOK_PARSERS | {
     "line_height": checks.number(float, 0.5, 500),
     "ruling_spacing": checks.number(float, 1, 100),
@@ -46,6 +52,8 @@ KEYS: dict[str, Callable[[str], Any]] = LOOK_PARSERS | {
     "primer_number": checks.number(int, 0),
     "primer_scale": primer_scale,
     "inkml": yes_or_no,
+    "show": shown_kinds,
+    "lines_per_hand": checks.number(int, 1, 1_000_000),
 }
 """For each key of --set, those of front matter first, the function that parses its value."""
 PRIMER_OPTIONS = ("--primer-text", "--primer-number", "--primer-scale")

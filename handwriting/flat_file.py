@@ -44,6 +44,7 @@ from utils.checks import UserError
 from utils.files import atomic_write
 from utils.hand_measures import baseline, levelled
 from utils.ink import x_height
+from utils.licences import UNKNOWN
 from utils.strict_json import Config
 
 TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int8": np.dtype(np.int8)}
@@ -57,7 +58,6 @@ PRECISE = (
 )
 """Ends of the names of matrices in float16. The first three have a tenth of the weights, but with 8
 bits they raise the log-loss most (measured, lab notebook: the networks of the page)."""
-UNKNOWN_LICENCE = "that of the lines with which it was trained"
 
 
 def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -> None:
@@ -76,7 +76,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
     model = network.model
     header = {
         "name": network.path.parent.name if style else network.name,  # the run, of a learned hand
-        "licence": network.licence or UNKNOWN_LICENCE,
+        "licence": network.licence or UNKNOWN,
         "architecture": network.record["config"]["arch"],
         "alphabet": "".join(model.alphabet.characters),
         "normalisation": model.normalisation.to_dict(),

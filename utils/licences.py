@@ -5,6 +5,9 @@ from collections.abc import Set
 OPEN = "CC BY 4.0"
 RESEARCH = "for non-commercial research only, as the IAM On-Line Handwriting Database"
 
+UNKNOWN = "that of the lines with which it was trained"
+"""Stands in a file for the licence of weights that is not known."""
+
 
 def combined(licences: Set[str | None]) -> str | None:
     """Return the licence of a work whose parts have `licences`; None if the licence is unknown."""

@@ -39,14 +39,15 @@ from base.samples import Column, Part, Sample, Samples, Store
 from data_loader.sources.fetching import INDEX, digest_of, digest_of_file, fetched
 from data_loader.sources.parsing import Fault, Parsed, first_of
 from data_loader.sources.untrusted_files import in_processes
-from utils.checks import DataError
-from utils.files import atomic_write, check_writable, user_cache, write_json
+from utils import strict_json
+from utils.checks import DataError, shown
+from utils.files import atomic_write, check_writable, remove_temporary, user_cache, write_json
 from utils.normalisation import Moments, moments_of
 
 FORMAT_VERSION = 5
 STRINGS = ("text", "name", "writer", "group")
 EXTRA = "extra."  # begins the names of fields of extras
-ORDER, LENGTHS, KEPT = "order.npy", "lengths.npy", "kept"
+ORDER, LENGTHS, KEPT, IDENTITY = "order.npy", "lengths.npy", "kept", "identity.json"
 MAX_OPEN = 250  # shards, of three files each: processes may have 1,024 open files
 SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)
 BLOCK_SAMPLES = 10_000  # of preprocessing (assumed)
@@ -359,9 +360,13 @@ class Making:
     licences: Sequence[str | None] = ()
 
     @property
+    def identity(self) -> dict[str, object]:
+        """All on which the folder's content depends."""
+        return {"format": FORMAT_VERSION, "kind": self.kind, **self.key}
+
+    @property
     def name(self) -> str:
-        identity = {"format": FORMAT_VERSION, "kind": self.kind, **self.key}
-        text = json.dumps(identity, sort_keys=True)
+        text = json.dumps(self.identity, sort_keys=True)
         return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
@@ -395,6 +400,30 @@ def prepared(
             f"cannot write the cache {folder}: {error.strerror or error}; make room there, or "
             'name another folder as "cache" of the dataset'
         ) from error
+
+
+def made_in(folder: Path, making: Making) -> Shards:
+    """Return the samples of a making that are made in a folder of their own, which is then the
+    `root` of a source. What is whole there stays, so that a killed process's work goes on.
+
+    Raises:
+        DataError: if the folder has something else in it, or cannot be written.
+    """
+    file, wanted = folder / IDENTITY, strict_json.plain(making.identity)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not file.exists() and any(not one.name.startswith(".") for one in folder.iterdir()):
+            raise DataError(f"{folder}: has other files; name a new folder")
+        with FileLock(folder / ".lock"):
+            if not file.exists():
+                write_json(file, wanted)
+            for key, (old, new) in strict_json.differences(strict_json.read(file), wanted).items():
+                problem = f"the samples there have {key} = {shown(old)}, not {shown(new)}"
+                raise DataError(f"{folder}: {problem}; name another folder")
+            remove_temporary(folder)
+            return _made(making, folder, Preparing())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
 def _made(making: Making, folder: Path, how: Preparing) -> Shards | None:

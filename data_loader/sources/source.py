@@ -197,6 +197,11 @@ class SourceDataset(BaseDataset):
         names = [field.name for field in fields(self) if field.name not in places]
         return [{name: getattr(self, name) for name in names}, code_of(type(self))]
 
+    def licences(self) -> set[str | None]:
+        """Return those of a prepared folder, where `root` is one, or else that of the class."""
+        given = self._given(Preparing()) if self.root else None
+        return super().licences() if given is None else {*given.index["licences"]} or {None}
+
     def prepare(self, how: Preparing) -> None:
         self._prepared(how)
 

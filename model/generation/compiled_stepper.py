@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from base.base_model import BaseModel
+from model.generation.hand_encoder import line_by_line
 from model.generation.mixture import PEN_PIVOT, stretched
 from model.generation.stepper import PERIOD, Stepper, WritingState
 from model.layers.cells import reorder_gates, sequence_biases
@@ -88,9 +89,9 @@ class CompiledStepper(Stepper):
         self.fixed["pen"] = PEN_PIVOT, lines.sampling.pen_sharpness
         self._copy_state(lines)
         hand_gates = network.hand_gate_inputs(None)
-        if "hand" in lines.state:  # computed line by line, see `initial_state`
-            by_line = map(network.hand_gate_inputs, lines.state["hand"].split(1))
-            hand_gates = [torch.cat(layer) for layer in zip(*by_line, strict=True)]
+        if "hand" in lines.state:
+            rows = line_by_line(network.hand_gates, lines.state["hand"])
+            hand_gates = rows.chunk(len(gates), 1)
         self.gate_biases = []  # copies with a row for each line
         for (_, bias), layer_hand_gates in zip(gates, hand_gates, strict=True):
             rows = sequence_biases(bias, layer_hand_gates, len(self.bias)).float()

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from base.base_model import BaseModel, ExtraShapes, Given
 from model.generation.compiled_stepper import CompiledStepper
-from model.generation.hand_encoder import DESCRIPTOR, HandEncoder
+from model.generation.hand_encoder import DESCRIPTOR, HandEncoder, line_by_line
 from model.generation.mixture import Mixture, NextPoint
 from model.generation.regression import PointEstimate
 from model.generation.stepper import Stepper, WritingState
@@ -242,10 +242,9 @@ class _RecurrentNetwork(GenerationNetwork):
             for name, size in layer.state_sizes.items()
         }
         if self.hand_encoder is not None:
-            extras = (given or self.told(batch)).extras
-            # Writing encodes line by line, so that no line depends on the others, bit for bit.
-            rows = extras["hand"].split(batch if self.training else 1)
-            vectors = torch.cat([self.hand_encoder(lines) for lines in rows])
+            extras, encode = (given or self.told(batch)).extras, self.hand_encoder
+            lines = extras["hand"]
+            vectors = encode(lines) if self.training else line_by_line(encode, lines)
             state["hand"] = torch.cat((vectors, extras["composed"]), 1)
         return state
 

@@ -30,7 +30,7 @@ def check_pictures(writer: Writer, kinds: Collection[str]) -> None:
         elif kind != "window" and not writer.model.has_density:
             fault = "with a regression head, which has no density or weights"
         if fault:
-            raise UserError(f"{writer.path} contains a network {fault}: leave out --show {kind}")
+            raise UserError(f"{writer.path} contains a network {fault}: leave out show={kind}")
 
 
 def step_figures(

@@ -6,7 +6,7 @@ A `stepper` draws the points, by `Mixture.sample` or by its equivalent in
 Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
@@ -106,13 +106,14 @@ def sample(
     primer_steps = len(start) - 1
     points = point.new_zeros(max_steps, len(seeds), model.input_size)
     biases = bias.repeat(primer_steps + max_steps, 1)
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     disable = None if progress else True  # None: disabled if the output is not a terminal
     with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=disable) as bar:
-        random_numbers = _random_numbers(seeds, point.device)
         for start_step in range(0, max_steps, PERIOD):
-            uniform, normal = next(random_numbers)
-            stop = min(start_step + PERIOD, max_steps)
-            steps = slice(stop - start_step)
+            if start_step % BLOCK == 0:
+                uniform, normal = _random_numbers(generators, active)
+            stop, first = min(start_step + PERIOD, max_steps), start_step % BLOCK
+            steps = slice(first, first + stop - start_step)
             drawn, phi = stepper.run(uniform[steps, active], normal[steps, active])
             points[start_step:stop, active] = drawn
             biases[primer_steps + start_step : primer_steps + stop, active] = bias[active]
@@ -127,8 +128,9 @@ def sample(
                 stepper.keep(continuing)
 
     primed, texts = 0 if primer is None else len(start), whole_texts or [None] * len(seeds)
-    lines = _lines(model, stopping, points[..., :3], biases.float(), start, primed, texts)
-    return [replace(line, given=given[[row]]) for row, line in enumerate(lines)]
+    points, biases = points[:stop, :, :3], biases[: primer_steps + stop].float()
+    lines = _lines(model, stopping, points, biases, start, primed, texts)
+    return [replace(line, given=one) for line, one in zip(lines, given.split(), strict=True)]
 
 
 def _lines(
@@ -148,17 +150,20 @@ def _lines(
         start: the ink before `points`; `primed` is its length, or 0 without a primer.
         texts: the whole texts; None for each line without a text.
     """
-    lines, points, biases = [], points.cpu().numpy(), biases.cpu().numpy()
+    lines, start = [], start.astype(np.float32)
+    offsets = model.normalisation.invert(points.transpose(0, 1).contiguous().cpu().numpy())
+    biases = biases.T.contiguous().cpu().numpy()
+    has_text = stopping.texts is not None
+    all_peaks = stopping.peaks[: biases.shape[1]].T.contiguous().cpu().numpy() if has_text else None
     for row, (steps, ended) in enumerate(stopping.ends()):
-        offsets = model.normalisation.invert(points[:steps, row])
-        ink = np.concatenate((start.astype(np.float32), offsets))
+        ink = np.concatenate((start, offsets[row, :steps]))
         ink[-1, 2] = 1.0  # the pen leaves the paper in the end
         text, peaks = texts[row], None
         if text is not None:
-            surplus = stopping.surplus(row, ink) if ended else 0
+            surplus = stopping.surplus(row, ink, all_peaks[row]) if ended else 0
             ink = ink[: max(len(ink) - surplus, len(start))]
-            peaks = stopping.peaks[: len(ink) - 1, row].cpu().numpy().copy()
-        bias = biases[: len(ink) - 1, row].copy()
+            peaks = all_peaks[row, : len(ink) - 1].copy()
+        bias = biases[row, : len(ink) - 1].copy()
         lines.append(Line(ink, primed, peaks, text, ended, bias))
     return lines
 
@@ -182,18 +187,18 @@ def _whole_texts(texts: Sequence[str] | None, count: int, primer_text: str) -> l
     return [nfc(primer_text + text) for text in texts]
 
 
-def _random_numbers(seeds: Sequence[int], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield uniform and normal numbers, `(PERIOD, B, 2)` each, without end.
+def _random_numbers(generators: Sequence[torch.Generator], rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return uniform and normal numbers for `BLOCK` steps, `(BLOCK, B, 2)` each; those of lines
+    that are not in `rows` are left as they are in memory.
 
     Each line has its own generator, so that the numbers of a line do not depend on the other lines,
     the device, or the limit on steps.
     """
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    while True:
-        uniform = torch.stack([torch.rand(BLOCK, 2, generator=source) for source in generators], 1)
-        normal = torch.stack([torch.randn(BLOCK, 2, generator=source) for source in generators], 1)
-        uniform_parts, normal_parts = (x.to(device).split(PERIOD) for x in (uniform, normal))
-        yield from zip(uniform_parts, normal_parts, strict=True)
+    uniform, normal = torch.empty(2, BLOCK, len(generators), 2)
+    for row in rows.tolist():
+        uniform[:, row] = torch.rand(BLOCK, 2, generator=generators[row])
+        normal[:, row] = torch.randn(BLOCK, 2, generator=generators[row])
+    return uniform.to(rows.device), normal.to(rows.device)
 
 
 @torch.inference_mode()
@@ -232,23 +237,17 @@ def _begin(
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     # A fourth number of 0: the primer's last point does not end the sequence.
     inputs = functional.pad(inputs, (0, model.input_size - 3))
-    num_lines, phi = len(given.seeds), None
+    num_lines, text, lengths, phi = len(given.seeds), None, None, None
     state = model.initial_state(num_lines, given)
-    # Lines with the same text and state begin alike: only the D distinct lines are computed.
-    arrays = [value.double().numpy(force=True) for value in state.values()]
-    states = [[row.tobytes() for row in array] for array in arrays]
-    keys = [*zip(texts or [""] * num_lines, *states, strict=True)]
-    distinct = [*dict.fromkeys(keys)]
-    first_rows = [keys.index(key) for key in distinct]
-    state = {name: value[first_rows] for name, value in state.items()}
-    inputs = inputs.expand(len(distinct), -1, -1)  # (D, points, I)
-    text = lengths = None
     if texts is not None:
-        codes = [model.alphabet.encode(whole_text) for whole_text, *_ in distinct]
-        text, lengths = padded(codes, weights.device)
+        text, lengths = padded([model.alphabet.encode(one) for one in texts], weights.device)
     if len(start) > 1:  # the last point is the input of the first step
-        output = model(inputs[:, :-1], text, lengths, state)
-        state, phi = output.state, output.attention
+        firsts, places = _distinct(texts or [""] * num_lines, state)
+        told = (None, None) if text is None else (text[firsts], lengths[firsts])
+        inputs_of_all = inputs[:-1].expand(len(firsts), -1, -1)  # (D, points - 1, I)
+        output = model(inputs_of_all, *told, {name: value[firsts] for name, value in state.items()})
+        state = {name: value[places] for name, value in output.state.items()}
+        phi = None if text is None else output.attention[places]
         if primer_length:
             padding = torch.arange(phi.shape[2], device=phi.device) > lengths[:, None]
             window = phi[:, -1].masked_fill(padding, 0.0)
@@ -258,7 +257,19 @@ def _begin(
                 for name, kappa in state.items()
                 if name.endswith("kappa")
             }
-    bias = weights.new_full((len(distinct),), sampling.bias)
-    lines = WritingState(inputs[:, -1], state, bias, text, lengths, sampling)
-    rows = torch.tensor([distinct.index(key) for key in keys])
-    return lines[rows], None if phi is None else phi[rows]
+    bias = weights.new_full((num_lines,), sampling.bias)
+    point = inputs[-1].repeat(num_lines, 1)
+    return WritingState(point, state, bias, text, lengths, sampling), phi
+
+
+def _distinct(texts: Sequence[str], state: Mapping[str, Tensor]) -> tuple[list[int], list[int]]:
+    """Return the first row of each of the D distinct lines, and each line's place among these:
+    lines with the same text and state begin alike."""
+    arrays = [value.double().numpy(force=True) for value in state.values()]
+    states = [[row.tobytes() for row in array] for array in arrays]
+    firsts: dict[tuple, int] = {}
+    keys = [*zip(texts, *states, strict=True)]
+    for row, key in enumerate(keys):
+        firsts.setdefault(key, row)
+    places = {key: place for place, key in enumerate(firsts)}
+    return [*firsts.values()], [places[key] for key in keys]

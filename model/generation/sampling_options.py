@@ -32,7 +32,7 @@ class Sampling:
             factors that make lines as large as its primer.
         max_steps: limit on the steps of a line; None: enough for the line's text.
         extras: the extras that the network is told, by name: the same numbers for all lines, or a
-            row for each line of one call of `sample`. An extra that is not named is zeros.
+            row for each line. An extra that is not named is zeros.
         latent_seed: seed of the numbers drawn once for a whole line; None: the line's seed.
 
     Raises:

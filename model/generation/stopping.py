@@ -81,7 +81,8 @@ class Stopping:
             self.primer_steps = 0 if primed_phi is None else primed_phi.shape[1]
             steps = self.primer_steps + max(limits)
             self.peaks = torch.zeros(steps, len(point), dtype=torch.int32, device=device)
-            self.leaving = self.peaks.bool()  # whether the window leaves the last letter
+            # Whether the window leaves the last letter.
+            self.leaving = torch.zeros_like(self.peaks, dtype=torch.bool)
             if primed_phi is not None:
                 self._record(0, slice(None), primed_phi.transpose(0, 1))
         self.pen_up = point[:, 2] > 0.5  # whether the pen is up before the next step
@@ -147,7 +148,7 @@ class Stopping:
         moved = (points[..., :2] - self.still).abs().amax((0, 2)) > REST
         return ~(moved | (points[..., 2] > 0.5).any(0))
 
-    def surplus(self, row: int, ink: np.ndarray) -> int:
+    def surplus(self, row: int, ink: np.ndarray, peaks: np.ndarray) -> int:
         """Return the number of points of a surplus last stroke, 0 if there is no such stroke.
 
         The pen may finish a short character before the window passes it, and then begin another
@@ -161,22 +162,25 @@ class Stopping:
         Args:
             row: index of the line, which has ended.
             ink: the line's ink, `(points, 3)`.
+            peaks: the line's `peaks`, `(steps,)`.
         """
         text = self.texts[row].rstrip()
         if self.end_of_sequence or not text:
             return 0  # a network that predicts the end draws no surplus stroke
         starts = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
-        late_starts = starts[self.peaks[starts - 1, row].cpu().numpy() >= len(text) - 1]
+        late_starts = starts[peaks[starts - 1] >= len(text) - 1]
         if len(late_starts) < 2 or starts[-1] != late_starts[-1]:
             return 0
         last_start = late_starts[-1]
         x = self.onward * to_points(ink)[:, 0]
         furthest = np.maximum.accumulate(x)
         gaps = x[late_starts] - furthest[late_starts - 1]
-        is_surplus = gaps[-1] > SURPLUS_GAP * x_height(ink) and (gaps[:-1] > 0.0).any()
-        if text[-1].isalnum():
-            is_surplus &= x[last_start:].min() > furthest[last_start - 1]
-            is_surplus &= bool(self.leaving[last_start - 1, row])
+        is_surplus = gaps[-1] > 0.0 and (gaps[:-1] > 0.0).any()
+        if is_surplus and text[-1].isalnum():
+            is_surplus = x[last_start:].min() > furthest[last_start - 1]
+            is_surplus = is_surplus and bool(self.leaving[last_start - 1, row])
+        # Last, as it takes longest.
+        is_surplus = is_surplus and gaps[-1] > SURPLUS_GAP * x_height(ink)
         return len(ink) - last_start if is_surplus else 0
 
     def _record(self, start: int, rows: Tensor | slice, phi: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from model.generation.generators import GenerationNetwork
 from model.generation.line import Line
 from model.generation.sampling import sample
 from model.generation.sampling_options import Primer, Sampling
-from utils.batches import BATCH_SIZE
+from utils.batches import BATCH_SIZE, by_length
 from utils.checks import UserError, short
 from utils.hand_measures import baseline
 from utils.ink import bounds, to_points
@@ -42,7 +42,7 @@ def write(
     primer: Primer | None = None,
     progress: bool = False,
 ) -> list[Line]:
-    """Write lines in batches, and long lines in parts. All parts are told the same extras.
+    """Write lines in batches, and long lines in parts. All parts of a line are told its extras.
 
     Args:
         model: the network; texts longer than its `longest` are written in parts.
@@ -54,12 +54,24 @@ def write(
     Raises:
         UserError: see `sample`.
     """
+    if texts is not None and len(texts) != len(seeds):
+        raise UserError(f"{len(seeds)} seeds need as many texts")
     parts_by_line = [_parts(text, model.longest) for text in texts or [""] * len(seeds)]
-    lines: list[Line] = []
-    for start in range(0, len(seeds), BATCH_SIZE):
-        batch = slice(start, start + BATCH_SIZE)
-        firsts = None if texts is None else [parts[0] for parts in parts_by_line[batch]]
-        lines += sample(model, seeds[batch], firsts, sampling, primer=primer, progress=progress)
+    extras = model.told(len(seeds), sampling.extras).extras
+    extras = {name: value.float().numpy(force=True) for name, value in extras.items()}
+
+    def told(rows: Sequence[int]) -> Sampling:
+        return replace(sampling, extras={name: value[rows] for name, value in extras.items()})
+
+    written: dict[int, Line] = {}
+    lengths, has_batches = [len(parts[0]) for parts in parts_by_line], len(seeds) > BATCH_SIZE
+    for batch in by_length(lengths, "writing", progress=progress and has_batches):
+        rows = sorted(batch)
+        firsts = None if texts is None else [parts_by_line[row][0] for row in rows]
+        of_batch = {"primer": primer, "progress": progress and not has_batches}
+        made = sample(model, [seeds[row] for row in rows], firsts, told(rows), **of_batch)
+        written |= zip(rows, made, strict=True)
+    lines = [written[row] for row in range(len(seeds))]
     # A primer without a text is the start of each line's text, and cannot stand before the parts.
     has_text = primer is not None and primer[1].strip()
     for row, (seed, (first, *others)) in enumerate(zip(seeds, parts_by_line, strict=True)):
@@ -70,7 +82,7 @@ def write(
         if line.ended and len(part_primer[0]) > 1:
             part_seeds = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(others) + 1)]
             latent_seed = seed if sampling.latent_seed is None else sampling.latent_seed
-            options = replace(sampling, latent_seed=latent_seed)
+            options = replace(told([row]), latent_seed=latent_seed)
             following = sample(
                 model, part_seeds, others, options, primer=part_primer, progress=progress
             )

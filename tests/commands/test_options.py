@@ -91,6 +91,8 @@ def test_all_faults_of_settings_are_named_at_once():
         (["write", "a"], "unrecognized arguments: a; see `experiments.py write --help`"),
         (["write", "--skip-unknown"], "--skip-unknown is for --text, which is not given"),
         (["write", "--set", "extras=mood"], "--set extras: 'mood': must be NAME=NUMBER,NUMBER"),
+        (["write", "--set", "show=bias"], "--set show: 'bias': one of density, window, weights"),
+        (["write", "--set", "lines_per_hand=2"], "lines_per_hand is for --texts, which is not"),
         (
             ["page", "--text", "a", "--set", "extras=m=1,x"],
             "--set extras: 'x': a number from -1000000",
@@ -102,7 +104,7 @@ def test_all_faults_of_settings_are_named_at_once():
         (["read", "x", "--language-model", "x", "--words", "y"], "--words is for --language-model"),
         (["read", "x", "--words", "nowhere.txt"], "nowhere.txt"),
         (
-            ["write", "-r", "digits", "digit_0", "--show", "window"],
+            ["write", "-r", "digits", "digit_0", "--set", "show=window"],
             "several networks write the same text",
         ),
     ],

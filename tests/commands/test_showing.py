@@ -1,4 +1,4 @@
-"""What `write --show` draws, and for which networks."""
+"""What `write --set show=...` draws, and for which networks."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from utils.checks import UserError
 
 @pytest.mark.slow
 def test_pictures_are_drawn_on_request(conditional, unconditional, tmp_path):
-    shown = ("--show", "window", "--show", "density", "--show", "weights")
+    shown = ("--set", "show=window", "--set", "show=density,weights")
     write(conditional, tmp_path / "a", "--text", "ab", "--steps", 40, *shown)
     kinds = ("-density.png", "-weights.png", "-window.png", ".png", ".svg")
     assert names(tmp_path / "a") == [f"conditional-ab-seed0{kind}" for kind in kinds]
@@ -22,12 +22,12 @@ def test_pictures_are_drawn_on_request(conditional, unconditional, tmp_path):
 
 
 def test_a_picture_that_a_network_has_not_is_refused(unconditional, tmp_path):
-    with pytest.raises(UserError, match="no window over a text: leave out --show window"):
-        write(unconditional, tmp_path / "out", "--show", "window")
+    with pytest.raises(UserError, match="no window over a text: leave out show=window"):
+        write(unconditional, tmp_path / "out", "--set", "show=window")
     path = save(tmp_path / "c.pth", "SynthesisNetwork", head="regression")
     for kind in ("density", "weights"):
-        with pytest.raises(UserError, match=f"regression head.*leave out --show {kind}"):
-            write(path, tmp_path / "out", "--show", kind)
+        with pytest.raises(UserError, match=f"regression head.*leave out show={kind}"):
+            write(path, tmp_path / "out", "--set", f"show={kind}")
     assert not (tmp_path / "out").exists()
-    write(path, tmp_path / "out", "--steps", 20, "--show", "window")
+    write(path, tmp_path / "out", "--steps", 20, "--set", "show=window")
     assert len(list((tmp_path / "out").glob("*-window.png"))) == 1

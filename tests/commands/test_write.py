@@ -103,7 +103,13 @@ def test_one_line_goes_into_the_file_that_is_named(conditional, unconditional, t
     for kind in (".svg", ".png", ".inkml"):
         write(conditional, tmp_path / "new" / f"hi{kind}", *words)
     write(
-        conditional, tmp_path / "more" / "hi.SVG", *words, "--set", "inkml=yes", "--show", "window"
+        conditional,
+        tmp_path / "more" / "hi.SVG",
+        *words,
+        "--set",
+        "inkml=yes",
+        "--set",
+        "show=window",
     )
     assert names(tmp_path / "new") == ["hi.inkml", "hi.png", "hi.svg"]
     assert names(tmp_path / "more") == ["hi-window.png", "hi.SVG", "hi.inkml"]

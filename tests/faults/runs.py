@@ -94,7 +94,7 @@ BY_CHANCE: dict[str, Sequence[Any]] = {
 RUN, OUT = Path("saved/models/tiny/a"), Path("out")
 TRAIN = ("train.py", "-c", "config.json", "--run-id", "a", "-d", "cpu")
 RESUME = ("train.py", "-r", str(RUN), "-d", "cpu")
-PICTURES = "--num-samples 2 --steps 9 --set inkml=yes --show window --output out"
+PICTURES = "--num-samples 2 --steps 9 --set inkml=yes --set show=window --output out"
 COMMANDS = {
     "draw": f"write -r writer.pth --text ab {PICTURES} -d cpu",
     "export": "export -r writer.pth out/mine.pth -d cpu",

@@ -12,6 +12,8 @@ from utils.ink import check_ink, strokes
 from utils.page.layers import PERIOD, Row
 
 NAMESPACE = "http://www.w3.org/2003/InkML"
+_CHANNELS = "".join(f'<channel name="{name}" type="decimal"/>' for name in "XY")
+_CONTEXT = f'<context xml:id="line"><traceFormat>{_CHANNELS}</traceFormat></context>'
 
 LIFT_TIME = 0.08  # seconds to lift the pen and set it down again (assumed)
 AIR_SPEED = 200.0  # speed of the pen in the air in mm/s (assumed)
@@ -30,16 +32,29 @@ def to_inkml(ink: np.ndarray, text: str = "") -> str:
     Raises:
         DataError: if the ink is not valid, or the text contains a character that XML forbids.
     """
+    return _document(f"  {line}" for line in [_CONTEXT, *_line(ink, text)])
+
+
+def lines_to_inkml(lines: Iterable[tuple[np.ndarray, str, str]]) -> str:
+    """Return lines of ink, each with its transcription and the person who wrote it, as one InkML;
+    each line is a traceGroup. See `to_inkml`."""
+    content = [f"  {_CONTEXT}"]
+    for ink, text, writer in lines:
+        inside = [*_annotation("writer", writer), *_line(ink, text)]
+        content += ["  <traceGroup>", *(f"    {line}" for line in inside), "  </traceGroup>"]
+    return _document(content)
+
+
+def _line(ink: np.ndarray, text: str) -> list[str]:
+    """Return the annotation of a line of ink, and its traces."""
     ink = np.array(check_ink(ink), dtype=np.float32)
     ink[0, :2] = 0
-    channels = "".join(f'<channel name="{name}" type="decimal"/>' for name in "XY")
-    lines = [f'<context xml:id="line"><traceFormat>{channels}</traceFormat></context>']
-    lines += _truth(text)
+    lines = _annotation("truth", text)
     for stroke in strokes(ink):
         lines.append(f'<trace contextRef="#line">{_values(stroke)}</trace>')
     if ink[-1, 2] <= 0.5:
         lines[-1] = lines[-1].replace(">", ' continuation="begin">', 1)
-    return _document(f"  {line}" for line in lines)
+    return lines
 
 
 def _document(lines: Iterable[str]) -> str:
@@ -47,13 +62,13 @@ def _document(lines: Iterable[str]) -> str:
     return "\n".join([head, *lines, "</ink>", ""])
 
 
-def _truth(text: str) -> list[str]:
-    """Return the annotation of a transcription as a list of lines; [] for an empty text."""
+def _annotation(kind: str, text: str) -> list[str]:
+    """Return an annotation of a type as a list of lines; [] for an empty text."""
     if match := XML_FORBIDDEN.search(text):
         raise DataError(f"XML cannot hold the character U+{ord(match[0]):04X} of {text!r}")
     space = ' xml:space="preserve"' if text != " ".join(text.split()) else ""
     escaped = escape(text, {"\r": "&#13;"})
-    return [f'<annotation type="truth"{space}>{escaped}</annotation>'] if text else []
+    return [f'<annotation type="{kind}"{space}>{escaped}</annotation>'] if text else []
 
 
 def _values(points: np.ndarray) -> str:
@@ -107,7 +122,7 @@ def page_to_inkml(size: tuple[float, float], rows: Sequence[Row]) -> str:
     time, last_point = 0.0, None
     for row in rows:
         lines.append(f'  <traceGroup contextRef="#page" brushRef="#{brushes[row.pen]}">')
-        lines += [f"    {line}" for line in _truth(row.text)]
+        lines += [f"    {line}" for line in _annotation("truth", row.text)]
         for stroke in row.strokes:
             if last_point is not None:
                 time += LIFT_TIME + float(np.linalg.norm(stroke[0] - last_point)) / AIR_SPEED

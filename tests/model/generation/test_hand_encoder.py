@@ -6,7 +6,13 @@ import torch
 
 from base.base_model import Given
 from model import PredictionNetwork, SynthesisNetwork
-from model.generation.hand_encoder import DESCRIPTOR, VECTOR_BOUND, HandEncoder, hand_extra
+from model.generation.hand_encoder import (
+    DESCRIPTOR,
+    VECTOR_BOUND,
+    HandEncoder,
+    hand_extra,
+    line_by_line,
+)
 from tests.model.builders import generator
 from utils.checks import ConfigFault
 from utils.hand_measures import TOLD_LINES
@@ -32,6 +38,15 @@ def test_vector_is_of_the_weighted_mean_of_the_lines():
     means = total[:2, :-1] / (total[:2, -1:] + 0.25)
     torch.testing.assert_close(network(lines)[:2], VECTOR_BOUND * network.layers(means))
     assert network(lines)[2].tolist() == [0.0] * 5  # without a line
+
+
+def test_equal_lines_are_computed_once_and_each_by_itself():
+    network, seen = encoder().eval(), []
+    network.register_forward_hook(lambda _, inputs, output: seen.append(len(inputs[0])))
+    lines = hands(3, 1, 0)[[1, 0, 1, 2, 0]]
+    vectors = line_by_line(network, lines)
+    assert seen == [1, 1, 1]
+    assert torch.equal(vectors, torch.cat([network(line) for line in lines.split(1)]))
 
 
 def test_hands_are_untold_or_of_any_number_of_lines_at_random_in_training():

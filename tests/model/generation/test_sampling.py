@@ -63,6 +63,16 @@ def test_limit_of_a_line_is_that_of_its_own_text_beside_longer_texts():
     assert [len(line.ink) for line in lines] == [101 + 40 * len(text) for text in texts]
 
 
+def test_line_goes_on_with_its_own_random_numbers_once_others_have_ended():
+    network, texts = generator(), ["ab", "abcabcabc"]
+    with torch.no_grad():
+        network.layers[0].window.bias.fill_(-9.0)  # the window never moves
+    _, line = sample(network, [1, 2], texts, Sampling(bias=0.0))
+    (alone,) = sample(network, [2], texts[1:], Sampling(bias=0.0))
+    assert 180 < BLOCK < len(line.ink)  # the other line has 180 steps
+    np.testing.assert_allclose(line.ink, alone.ink, atol=1e-2)
+
+
 @pytest.mark.parametrize("is_compiled", [False, pytest.param(True, marks=needs_compiler)])
 def test_writing_takes_one_thread_only_when_there_are_no_kernels(network, monkeypatch, is_compiled):
     compiled = library.kernels(False) if is_compiled else None

@@ -127,7 +127,7 @@ def surplus(strokes, text, phi, mean=8.0):
     ink = from_strokes([np.array(stroke, float) for stroke in strokes])
     stopping = Stopping(torch.zeros(1, 3), towards(mean), [text], [99])
     stopping.feed(torch.tensor([0]), torch.zeros(len(phi), 1, 3), torch.tensor(phi)[:, None])
-    return stopping.surplus(0, ink)
+    return stopping.surplus(0, ink, stopping.peaks[:, 0].numpy())
 
 
 def surplus_after_sign(text="a.", gap=8.0, peaks=(1, 1), place=9.0, mirror=1.0, mean=8.0):
