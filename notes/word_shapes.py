@@ -18,9 +18,9 @@ from utils.hand_measures import baseline_angle, downstrokes, turning_points
 from utils.ink import from_strokes, turned_back, vertical_segments, weighted_median, x_height
 
 # Lengths in x-heights.
-INNER = 0.35
-"""Quantile of the turning points at the x-height: more than half of those that are no letter's top
-or foot are between the lines (assumed)."""
+INNER = 0.4
+"""Quantile of the turning points at the x-height, of those that are no letter's top or foot
+(measured, lab notebook: neater ink)."""
 REACH = 6.0  # from the middle of a word to the row around it (assumed: two words on either side)
 MAX_OFF = 0.45  # from a turning point to the line that it may be on (assumed: less to a descender)
 MIN_SPAN = 1.0  # between two turning points whose slope is measured (assumed)
