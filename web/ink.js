@@ -89,16 +89,18 @@ export function turningPoints(strokes, height) {
 export const slopesBetween = (points, distance) => points.flatMap(([x, y], i) => points.slice(i + 1)
   .filter(([x2]) => Math.abs(x2 - x) > distance).map(([x2, y2]) => (y2 - y) / (x2 - x)));
 
-export function weightedMedian(values, weights) {
-  const order = [...values.keys()].sort((a, b) => values[a] - values[b]), half = sum(weights) / 2;
+/** The weighted median of pairs [value, weight]; undefined without pairs. */
+export function weightedMedian(pairs) {
+  const sorted = pairs.toSorted(([a], [b]) => a - b);
+  const half = sum(pairs.map(([, weight]) => weight)) / 2;
   let total = 0;
-  return values[order.find((i) => (total += weights[i]) >= half) ?? order.at(-1)];
+  return (sorted.find(([, weight]) => (total += weight) >= half) ?? sorted.at(-1))?.[0];
 }
 
 /** The x-height of strokes: a number above 0. */
 export function xHeight(strokes) {
   const heights = verticalSegments(strokes).map(({dy}) => Math.abs(dy));
-  if (heights.length) return weightedMedian(heights, heights);
+  if (heights.length) return weightedMedian(heights.map((height) => [height, height]));
   const {width, height} = bounds(strokes);
   return Math.max(width, height) || 1;
 }
@@ -146,8 +148,7 @@ export function baselineOf(strokes, text, height) {
 /** The lean of level strokes to the right: the median of -dx / dy over the downstrokes, weighted by
  * dy; 0 if there are no downstrokes. */
 export function slant(strokes) {
-  const {down} = turningPoints(strokes, xHeight(strokes));
-  return weightedMedian(down.map(([lean]) => lean), down.map(([, height]) => height)) ?? 0;
+  return weightedMedian(turningPoints(strokes, xHeight(strokes)).down) ?? 0;
 }
 
 /** The index of the first stroke of each row of writing. */

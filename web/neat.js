@@ -76,8 +76,8 @@ function unitsOf(words) {
   return units.filter(({numbers}) => numbers.length);
 }
 
-/** Measure the units of a row that is turned back by `angle`: x of the middle, y of the baseline
- * there, its slope, x-height and lean. Return the units and the row's x-height. */
+/** A row that is turned back by an angle: its x-height, and its units with their strokes, turning
+ * points and middle; once they are measured also baseline, slope, x-height, lean and edges. */
 class RowShape {
   constructor({strokes, words}, angle) {
     const level = turnedBack(strokes, angle);
@@ -110,8 +110,8 @@ class RowShape {
       const tops = highs.slice(count(text, TALL)), weight = Math.min(feet.length, tops.length);
       const height = weight && quantile(feet, 1 - INNER) - quantile(tops, INNER);
       return [height, height > 0 ? weight : 0];
-    }).filter(([, weight]) => weight);
-    return weightedMedian(heights.map(([height]) => height), heights.map(([, weight]) => weight));
+    });
+    return weightedMedian(heights.filter(([, weight]) => weight));
   }
 
   /** The y of the row's baseline in the middle of a unit, and its slope there. */
@@ -137,8 +137,8 @@ class RowShape {
       if (pairs && [...text].some((sign) => LETTER.test(sign) && !TALL.includes(sign)))
         xHeight *= Math.max((mean(low) - mean(high)) / height, MAX_OFF) **
           (pairs / (pairs + HEIGHT_PRIOR));
-      const own = weightedMedian(down.map(([lean]) => lean), down.map(([, size]) => size));
-      const lean = mixed(usualLean, own ?? usualLean, down.length, LEAN_PRIOR);
+      const own = weightedMedian(down) ?? usualLean;
+      const lean = mixed(usualLean, own, down.length, LEAN_PRIOR);
       Object.assign(unit, {baseline, slope, xHeight, lean});
       const {left, right} = upright(moved(unit.parts, 1, 0, 1, -baseline), usualLean);
       unit.span = [left, right];
@@ -217,13 +217,11 @@ function neatRow(row, strokes, {lean, height, gap}, room) {
 export function neat(rows) {
   const angles = rows.map(({strokes, words}) => words.length ? baselineAngle(strokes) : NaN);
   const known = angles.filter((angle) => !isNaN(angle)), usual = known.length ? median(known) : 0;
-  const shapes = rows.map((row, i) =>
-    new RowShape(row, isNaN(angles[i]) ? usual : angles[i]));
+  const shapes = rows.map((row, i) => new RowShape(row, isNaN(angles[i]) ? usual : angles[i]));
   const written = shapes.filter(({units}) => units.length);
-  const units = written.flatMap((shape) => shape.units), downs = units.flatMap(({down}) => down);
-  const lean = weightedMedian(downs.map(([own]) => own), downs.map(([, size]) => size)) ?? 0;
-  const height = weightedMedian(written.map((shape) => shape.height),
-    written.map((shape) => shape.units.length));
+  const units = written.flatMap((shape) => shape.units);
+  const lean = weightedMedian(units.flatMap(({down}) => down)) ?? 0;
+  const height = weightedMedian(written.map((shape) => [shape.height, shape.units.length]));
   for (const shape of written) shape.measure(lean);
   const gaps = written.flatMap((shape) => shape.gaps.map((own) => own / shape.height));
   const page = {lean, height, gap: gaps.length ? median(gaps) : 0};
