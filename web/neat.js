@@ -1,8 +1,8 @@
 // Makes rows of handwriting neater, as notes/neat.py and notes/word_shapes.py do.
 
 import {
-  baselineAngle, bounds, median, moved, slopesBetween, sum, turnedBack, turningPoints,
-  weightedMedian, xHeight,
+  baseline, baselineAngle, bounds, median, moved, slopesBetween, sum, turnedBack,
+  turningPoints, weightedMedian, xHeight,
 } from "./ink.js";
 
 // Lengths are in x-heights.
@@ -26,6 +26,7 @@ const MIN_GAP = 0.25; // usual gaps; a narrower one is within a word
 const MAX_GAP = 2.2; // usual gaps; a wider one is between columns
 const LEAST_GAP = 0.8; // usual gaps; a row with narrower ones is written smaller
 const WIDTHS = [0.8, 1.15]; // bounds of a row's width, as a fraction of its width before
+const MAX_DISTANCE = 3.5; // from a row's middle to its strokes; others are late marks (assumed)
 
 const LETTER = /[\p{L}\p{N}]/u;
 const clamp = (value, [low, high]) => Math.min(Math.max(value, low), high);
@@ -80,9 +81,14 @@ function unitsOf(words) {
  * points and middle; once they are measured also baseline, slope, x-height, lean and edges. */
 class RowShape {
   constructor({strokes, words}, angle) {
-    const level = turnedBack(strokes, angle);
+    const level = turnedBack(strokes, angle), unit = xHeight(strokes);
+    const middle = baseline(level) - unit / 2, isNear = (number) => {
+      const {top, bottom} = bounds([level[number]]);
+      return Math.abs((top + bottom) / 2 - middle) <= MAX_DISTANCE * unit;
+    };
+    const near = words.map((word) => ({...word, strokes: word.strokes.filter(isNear)}));
     this.angle = angle;
-    this.units = unitsOf(words).map(({text, numbers}) => {
+    this.units = unitsOf(near).map(({text, numbers}) => {
       const parts = numbers.map((number) => level[number]), {left, right, bottom} = bounds(parts);
       const isSign = !LETTER.test(text);
       return {text, numbers, parts, isSign, bottom, x: (left + right) / 2};

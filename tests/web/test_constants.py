@@ -83,7 +83,7 @@ OF_THE_PAGE = {
     "ink": {"MIN_DOWNSTROKE"},  # which Python has in the function `median_lean`
     "line": {"HEIGHT_PRIOR", "CHUNK", "MAX_SURPLUS"},
     "flat_file": {"DIGEST_BYTES", "MAX_HEADER", "BYTES", "UNUSED", "OPTIONAL", "KEYS"},
-    "neat": {"LETTER"},
+    "neat": {"LETTER", "MAX_DISTANCE"},
     "networks": {"INPUTS", "GATES"},
     "text": {"TOO_LONG"},
 }

@@ -65,6 +65,16 @@ def test_rows_become_as_neat_as_python_makes_them():
     assert np.median(moves) > 0.1 * unit
 
 
+def test_a_mark_that_is_added_to_another_row_stays():
+    strokes_of_row, words = row_of(invented(size=1, seed=4)[0], 0, np.random.default_rng(5))
+    dot = [[30.0, -6 * x_height(from_strokes(strokes_of_row))]]
+    request = request_of(strokes_of_row, words)
+    late = dict(strokes=[*request["strokes"], dot], words=[dict(word) for word in request["words"]])
+    late["words"][-1] = late["words"][-1] | dict(strokes=[*words[-1][1], len(strokes_of_row)])
+    (*others, mark), expected = engine("neat", pages=[[late], [request]])
+    assert mark == dot and others == expected
+
+
 def reader_of(source, folder):
     """Return a reader; an untrained one, which reads three signs, with a blank as one of these."""
     if source != "untrained":
