@@ -22,8 +22,8 @@ from model.generation.writing import wrapped
 from model.loading import load_reader, load_writer
 from model.writer import Writer, default_proofreader, sampling_of
 from notes.ink_page import InkPage, PageStroke
-from notes.neat import box_of, points_of
-from notes.page_text import PageText
+from notes.neat import points_of
+from notes.page_text import PageText, box_of
 from notes.word_shapes import RowShape, row_shapes
 from utils.ink import from_strokes, turned_back, x_height
 

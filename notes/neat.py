@@ -13,7 +13,7 @@ from itertools import chain, pairwise
 import numpy as np
 
 from notes.ink_page import InkPage
-from notes.page_text import HEADING, Box, PageText, PageWord
+from notes.page_text import HEADING, PageText, PageWord, box_of
 from notes.rows import CROSSED_OUT, UNDERLINE
 from notes.structure import LIST_MARK, find_structure
 from notes.word_shapes import RowShape, WordShape, row_shapes
@@ -239,11 +239,6 @@ def _moved(word: PageWord, page: InkPage, new_page: InkPage) -> PageWord:
 def points_of(page: InkPage, numbers: Iterable[int]) -> np.ndarray:
     """Return the points of strokes of a page, `(points, 2)`."""
     return np.concatenate([page.strokes[number].points for number in numbers])
-
-
-def box_of(points: np.ndarray) -> Box:
-    """Return the box around points `(n, 2)`."""
-    return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 
 
 def _mark_moves(

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from notes.ink_page import InkPage
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -19,6 +21,11 @@ NUMBER = "1."
 HEADING = "#"
 CELL = "|"
 """How the marks of rows begin, see `PageRow.mark`."""
+
+
+def box_of(points: np.ndarray) -> Box:
+    """Return the box around points `(n, 2)`."""
+    return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 
 
 def normalised_word(word: str) -> str:

@@ -5,8 +5,8 @@ import pytest
 
 from model import load
 from notes.ink_page import InkPage, PageStroke
-from notes.neat import box_of, levelled
-from notes.page_text import PageRow, PageText, PageWord
+from notes.neat import levelled
+from notes.page_text import PageRow, PageText, PageWord, box_of
 from tests.commands.networks import save
 from tests.web.conftest import needs_node
 from tests.web.test_engine import engine, flat, invented
