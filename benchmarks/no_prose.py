@@ -392,7 +392,7 @@ def run(arguments: argparse.Namespace) -> None:
         if name != "only doodles":  # which have no characters
             print(f"characters misread, {name}: {rates(texts_of_pages)['cer']:.2%}")
     if arguments.data:
-        print(dict(sum(map(false_words, forms(arguments.data)), Counter())))
+        print(dict(sum(map(false_words, forms(arguments.data).values()), Counter())))
 
 
 if __name__ == "__main__":

@@ -107,8 +107,9 @@ def page_of(rows: Iterable[tuple[list[np.ndarray], str]]) -> NotesPage:
     return page
 
 
-def forms(root: str) -> list[NotesPage]:
-    """Return the forms of IAM-OnDB's testset_f as pages, without the forms that have a scribble."""
+def forms(root: str, split: str = "test") -> dict[str, NotesPage]:
+    """Return the forms of IAM-OnDB's testset_f, or of testset_v ("valid"), as pages by their names,
+    without the forms that have a scribble."""
     splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
     dataset = IAMOnDBDataset(root=root, splits=splits, strict=False)
     files = [file for file in dataset.find() if "ascii" not in str(file)]
@@ -118,11 +119,14 @@ def forms(root: str) -> list[NotesPage]:
 
     starts, _ = parse_contents(start, files, _LINE_FILE, "reading places", memory_budget(files[0]))
     rows_by_form = defaultdict(list)
-    for sample in dataset.load(["test"]).split("test"):
+    for sample in dataset.load([split]).split(split):
         row = [stroke + starts[f"{sample.name}.xml"] for stroke in strokes(sample.ink)]
         rows_by_form[sample.group].append((row, sample.text))
-    rows_of_forms = rows_by_form.values()
-    return [page_of(rows) for rows in rows_of_forms if not any("#" in text for _, text in rows)]
+    return {
+        name: page_of(rows)
+        for name, rows in rows_by_form.items()
+        if not any("#" in text for _, text in rows)
+    }
 
 
 def turned(degrees: float) -> Change:
@@ -355,17 +359,26 @@ def plain_words(text: str) -> list[str]:
     return re.sub(r"([(\[])\s+", r"\1", text).split()
 
 
+def right_words(page: NotesPage, text: PageText) -> tuple[np.ndarray, dict[int, str]]:
+    """Return whether each word of a page was read right, `(words,)`, and what each word says that
+    was read as another, by its number."""
+    words = [word.text for row in text.rows for word in row.words]
+    is_right, misread = np.zeros(len(words), bool), {}
+    true_words = plain_words(" ".join(page.texts))
+    for block in Levenshtein.opcodes(words, true_words):
+        numbers = range(block.src_start, block.src_end)
+        is_right[block.src_start : block.src_end] = block.tag == "equal"
+        if block.tag == "replace":
+            misread |= zip(numbers, true_words[block.dest_start : block.dest_end], strict=True)
+    return is_right, misread
+
+
 def sure_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
     """Return in per cent: sure words of all, right words of the sure words, right words of all."""
     sure, right = [], []
     for page, text in pages:
-        words = [word for row in text.rows for word in row.words]
-        is_right = np.zeros(len(words), bool)
-        true_words = plain_words(" ".join(page.texts))
-        for block in Levenshtein.opcodes([word.text for word in words], true_words):
-            is_right[block.src_start : block.src_end] = block.tag == "equal"
-        sure += [word.is_sure for word in words]
-        right += is_right.tolist()
+        sure += [word.is_sure for row in text.rows for word in row.words]
+        right += right_words(page, text)[0].tolist()
     right_among_sure = np.array(right)[np.array(sure)].mean()
     return {
         "sure": 100 * np.mean(sure),
@@ -481,7 +494,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the table of pages, and how many single lines are detected as a single row."""
     reader = network_options.Networks.of(arguments).reader(arguments.resume)
     read, only = cached_reading(reader), arguments.only
-    pages = forms(arguments.data)
+    pages = [*forms(arguments.data).values()]
     pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]
     print(f"{len(pages)} pages, {sum(len(p.rows) for p in pages)} rows")
     if only in "words":

@@ -22,8 +22,8 @@ from model.generation.writing import wrapped
 from model.loading import load_reader, load_writer
 from model.writer import Writer, default_proofreader, sampling_of
 from notes.ink_page import InkPage, PageStroke
-from notes.neat import box_of, points_of
-from notes.page_text import PageText
+from notes.neat import points_of
+from notes.page_text import PageText, box_of
 from notes.word_shapes import RowShape, row_shapes
 from utils.ink import from_strokes, turned_back, x_height
 
@@ -153,14 +153,16 @@ def _replaced(
             parts[number] = []
     starts = [0, *accumulate(map(len, parts))]
     new_page = replace(page, strokes=tuple(chain(*parts)))
+
+    def renumbered(numbers: Iterable[int]) -> tuple[int, ...]:
+        return tuple(chain(*(range(*starts[number : number + 2]) for number in numbers)))
+
     rows = list(text.rows)
     for number, row in enumerate(rows):
-        strokes = chain(*(range(*starts[old : old + 2]) for old in row.strokes))
-        rows[number] = replace(row, strokes=tuple(strokes))
-    for place in new:
-        first = min(place.old_strokes)
-        box = box_of(points_of(new_page, range(*starts[first : first + 2])))
-        words = list(rows[place.row].words)
-        words[place.word] = replace(words[place.word], box=box)
-        rows[place.row] = replace(rows[place.row], words=tuple(words))
+        words = [replace(word, strokes=renumbered(word.strokes)) for word in row.words]
+        for place in new:
+            if place.row == number:
+                word = words[place.word]
+                words[place.word] = replace(word, box=box_of(points_of(new_page, word.strokes)))
+        rows[number] = replace(row, words=tuple(words), strokes=renumbered(row.strokes))
     return new_page, replace(text, rows=tuple(rows))

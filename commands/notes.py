@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import cache, partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from tqdm import tqdm
 
@@ -28,7 +28,6 @@ from utils.checks import DataError, UserError, described, printable
 from utils.files import prepare_output
 from utils.page.page import INK_KINDS
 
-INK_FORMS = ("keep", "typed", "level", "fair")
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
 MAX_KINDS = 12  # kinds of items that a message lists (assumed)
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
@@ -67,7 +66,7 @@ def add_options(parser: Parser) -> None:
     ink = "what stands at the words of --output: their ink as it is (default); typed text; level: "
     ink += "their ink, moved a little so that rows are level, and sizes, slants and gaps even; "
     ink += "fair: sure words written anew in the same hand, the others level"
-    parser.add_argument("--ink", choices=INK_FORMS, default="keep", help=ink)
+    parser.add_argument("--ink", choices=get_args(notes.InkKind), default="keep", help=ink)
     kept = "keep the ink that --ink typed replaces, in a layer of its own"
     parser.add_argument("--keep-ink", action="store_true", help=kept)
     strength = "how even --ink level and fair make ink, from 0 (not at all) to 1 (default: 1)"

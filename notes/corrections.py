@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from notes.ink_page import InkPage
-from notes.page_text import Box, PageRow, PageText, PageWord
+from notes.page_text import PageRow, PageText, PageWord
 from utils.alphabet import nfc
 from utils.checks import UserError
 from utils.files import write_json
@@ -79,7 +79,10 @@ class Corrections:
         rows = []
         for row in text.rows:
             pairs = zip(row.words, self.of_row(page, row), strict=True)
-            words = [word if c is None else PageWord(c.text, word.box) for word, c in pairs]
+            words = [
+                word if c is None else PageWord(c.text, word.box, strokes=word.strokes)
+                for word, c in pairs
+            ]
             rows.append(replace(row, words=tuple(words)))
         return replace(text, rows=tuple(rows))
 
@@ -133,20 +136,13 @@ class Corrections:
 
 
 def word_inks(page: InkPage, row: PageRow) -> list[dict[str, int]]:
-    """Return the ink of each word of a row, see `stroke_owners`."""
-    inks: list[dict[str, int]] = [{} for _ in row.words]
-    for number, owner in zip(row.strokes, stroke_owners(page, row), strict=True):
-        points = page.strokes[number].points
-        inks[owner][stroke_digest(points)] = len(points)
+    """Return the ink of each word of a row; a stroke of several words is that of the first."""
+    inks, taken = [], set[int]()
+    for word in row.words:
+        strokes = [page.strokes[number].points for number in word.strokes if number not in taken]
+        inks.append({stroke_digest(points): len(points) for points in strokes})
+        taken.update(word.strokes)
     return inks
-
-
-def stroke_owners(page: InkPage, row: PageRow) -> list[int]:
-    """Return the index of the word of each stroke of a row: the stroke is in the word's box, or
-    nearest to it."""
-    boxes = np.array([word.box for word in row.words])
-    points = (page.strokes[number].points for number in row.strokes)
-    return [_owner(boxes, (*p.min(axis=0), *p.max(axis=0))) for p in points]
 
 
 def longest(ink: Ink) -> str:
@@ -166,15 +162,6 @@ def stroke_digest(points: np.ndarray) -> str:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _owner(boxes: np.ndarray, stroke: Box) -> int:
-    """Return the index of the word, by its box `(words, 4)`, that a stroke leaves least; of those
-    alike, that with the nearest middle."""
-    left, top, right, bottom = (boxes - stroke).T
-    outside = sum(np.maximum(side, 0) for side in (left, top, -right, -bottom))
-    middle = np.hypot(left + right, top + bottom)
-    return int(np.lexsort((middle, outside))[0])
 
 
 def _overlap(first: Ink, second: Ink) -> float:

@@ -206,7 +206,10 @@ def json_parts(notes: Iterable[Note]) -> Iterator[str]:
 def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
     rows = []
     for row in text.rows:
-        words = [{k: v for k, v in vars(word).items() if k != "frames"} for word in row.words]
+        words = [
+            {name: value for name, value in vars(word).items() if name not in ("frames", "strokes")}
+            for word in row.words
+        ]
         rows.append({"text": row.text, "mark": row.mark, "box": row.box, "words": words})
     size = {"width": page.width, "height": page.height, "unit": page.unit}
     return {**size, "rows": rows, "left_out": text.left_out}
@@ -244,11 +247,11 @@ def _sheet(rows: Sequence[Row], min_width: float = 0.0, min_height: float = 0.0)
 
 
 def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:
-    """Yield the words of a row, each with the row's points in its box; with the corners of the box
-    if the row has no ink."""
-    ink = np.concatenate([np.empty((0, 2)), *(page.strokes[n].points for n in row.strokes)])
+    """Yield the words of a row, each with the points of its strokes in its box; with the corners of
+    the box if it has none."""
     for word in row.words:
         corners = np.reshape(word.box, (2, 2))
+        ink = np.concatenate([np.empty((0, 2)), *(page.strokes[n].points for n in word.strokes)])
         points = ink[((corners[0] <= ink) & (ink <= corners[1])).all(axis=1)]
         yield WordInk(word.text, points if len(points) else corners, turn=row.turn)
 

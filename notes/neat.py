@@ -13,7 +13,7 @@ from itertools import chain, pairwise
 import numpy as np
 
 from notes.ink_page import InkPage
-from notes.page_text import HEADING, Box, PageText, PageWord
+from notes.page_text import HEADING, PageText, PageWord, box_of
 from notes.rows import CROSSED_OUT, UNDERLINE
 from notes.structure import LIST_MARK, find_structure
 from notes.word_shapes import RowShape, WordShape, row_shapes
@@ -93,13 +93,9 @@ def levelled(page: InkPage, text: PageText, strength: float = 1.0) -> tuple[InkP
     strokes = list(page.strokes)
     for number, move in moves.items():
         strokes[number] = replace(strokes[number], points=strokes[number].points + strength * move)
-    new_page, rows = replace(page, strokes=tuple(strokes)), list(text.rows)
-    for number, placed in places.items():
-        words = list(rows[number].words)
-        for unit, numbers in zip(placed.shape.words, placed.shape.numbers, strict=True):
-            for index in unit:
-                words[index] = _moved(words[index], page, new_page, numbers)
-        rows[number] = replace(rows[number], words=tuple(words))
+    new_page = replace(page, strokes=tuple(strokes))
+    words = ([_moved(word, page, new_page) for word in row.words] for row in text.rows)
+    rows = (replace(row, words=tuple(w)) for row, w in zip(text.rows, words, strict=True))
     return new_page, replace(text, rows=tuple(rows))
 
 
@@ -230,9 +226,11 @@ def _lefts(
     return lefts, fraction
 
 
-def _moved(word: PageWord, page: InkPage, new_page: InkPage, numbers: Sequence[int]) -> PageWord:
+def _moved(word: PageWord, page: InkPage, new_page: InkPage) -> PageWord:
     """Return a word with the box of the points of its strokes that were in its box before."""
-    before, after = (points_of(each, numbers) for each in (page, new_page))
+    if not word.strokes:
+        return word
+    before, after = (points_of(each, word.strokes) for each in (page, new_page))
     left, top, right, bottom = word.box
     inside = ((before >= (left, top)) & (before <= (right, bottom))).all(axis=1)
     return replace(word, box=box_of(after[inside] if inside.any() else after))
@@ -241,11 +239,6 @@ def _moved(word: PageWord, page: InkPage, new_page: InkPage, numbers: Sequence[i
 def points_of(page: InkPage, numbers: Iterable[int]) -> np.ndarray:
     """Return the points of strokes of a page, `(points, 2)`."""
     return np.concatenate([page.strokes[number].points for number in numbers])
-
-
-def box_of(points: np.ndarray) -> Box:
-    """Return the box around points `(n, 2)`."""
-    return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 
 
 def _mark_moves(

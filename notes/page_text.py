@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from notes.ink_page import InkPage
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -19,6 +21,11 @@ NUMBER = "1."
 HEADING = "#"
 CELL = "|"
 """How the marks of rows begin, see `PageRow.mark`."""
+
+
+def box_of(points: np.ndarray) -> Box:
+    """Return the box around points `(n, 2)`."""
+    return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 
 
 def normalised_word(word: str) -> str:
@@ -37,6 +44,8 @@ class PageWord:
         confidence: the probability that the text is right; 1 for a corrected or a typed word.
         alternatives: other texts that the ink may say, the likeliest first.
         frames: frames of the word and of the gap after it; empty for a corrected or a typed word.
+        strokes: the word's strokes, by their numbers on the page, ascending; a stroke that runs
+            through several words is each one's; empty for a typed word.
     """
 
     text: str
@@ -44,6 +53,7 @@ class PageWord:
     confidence: float = 1.0
     alternatives: tuple[str, ...] = ()
     frames: tuple[Frame, ...] = ()
+    strokes: tuple[int, ...] = ()
 
     @property
     def is_sure(self) -> bool:
@@ -127,9 +137,8 @@ class PageText:
         for row in values["rows"]:
             words = []
             for word in row["words"]:
-                box, frames = tuple(word["box"]), tuple(word["frames"])
-                alternatives = tuple(word["alternatives"])
-                words.append(PageWord(word["text"], box, word["confidence"], alternatives, frames))
+                lists = {k: tuple(v) for k, v in word.items() if isinstance(v, list)}
+                words.append(PageWord(**word | lists))
             others = (row[name] for name in ("ink", "mark", "turn"))
             rows.append(PageRow(tuple(words), tuple(row["strokes"]), *others))
         return cls(tuple(rows), values["left_out"])

@@ -14,7 +14,7 @@ from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from notes.confidence import confidences
 from notes.ink_page import InkPage, TypedText
-from notes.page_text import HEADING, NUMBER, PageRow, PageText, PageWord
+from notes.page_text import HEADING, NUMBER, PageRow, PageText, PageWord, box_of
 from notes.rows import DRAWING
 from notes.searching import kept_frames
 from notes.structure import MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
@@ -63,14 +63,16 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
         if not (ink_words and is_written):
             left_out[DRAWING] += len(row.strokes)
             continue
-        positions, words = np.concatenate([strokes[index] for index in row.strokes]), []
+        numbers = tuple(pen_numbers[index] for index in row.strokes)
+        drawn, words = [strokes[index] for index in row.strokes], []
+        positions, owners = np.concatenate(drawn), np.repeat(numbers, [*map(len, drawn)])
         for word, (_, confidence) in zip(ink_words, words_sure, strict=True):
             points = positions[word.points]
-            box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
             frames = kept_frames(word.log_probs, characters)
-            words.append(PageWord(word.text, box, confidence, word.alternatives, frames))
+            of_word = tuple(np.unique(owners[word.points]).tolist())
+            read_word = word.text, box_of(points), confidence, word.alternatives, frames, of_word
+            words.append(PageWord(*read_word))
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
-        numbers = tuple(pen_numbers[index] for index in row.strokes)
         rows.append(PageRow(tuple(words), numbers, digest, row.mark, row.turn))
     return PageText(tuple(_with_typed(with_numbers(rows), page.typed)), dict(left_out))
 

@@ -24,7 +24,7 @@ from notes.searching import Hit, Query
 from utils.checks import UserError, printable
 from utils.files import user_cache, write_json
 
-VERSION = 4
+VERSION = 5
 """Version of the reading and of the kept texts; texts of another version are not used."""
 INDEX_VERSION = 1
 """Version of the index; an index of another version is not used."""

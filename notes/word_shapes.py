@@ -12,16 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from notes.corrections import stroke_owners
 from notes.ink_page import InkPage
 from notes.page_text import PageRow
 from utils.hand_measures import baseline_angle, downstrokes, turning_points
 from utils.ink import from_strokes, turned_back, vertical_segments, weighted_median, x_height
 
 # Lengths in x-heights.
-INNER = 0.35
-"""Quantile of the turning points at the x-height: more than half of those that are no letter's top
-or foot are between the lines (assumed)."""
+INNER = 0.4
+"""Quantile of the turning points at the x-height, of those that are no letter's top or foot
+(measured, lab notebook: neater ink)."""
 REACH = 6.0  # from the middle of a word to the row around it (assumed: two words on either side)
 MAX_OFF = 0.45  # from a turning point to the line that it may be on (assumed: less to a descender)
 MIN_SPAN = 1.0  # between two turning points whose slope is measured (assumed)
@@ -174,7 +173,7 @@ def row_shapes(page: InkPage, rows: Sequence[PageRow]) -> list[RowShape]:
     show its slope has that of the others."""
     turned, angles = [], np.zeros(len(rows))
     for number, row in enumerate(rows):
-        turn, units = row.turn * np.pi / 2, _units(page, row)
+        turn, units = row.turn * np.pi / 2, _units(row)
         numbers = [strokes for _, strokes in units]
         parts = [[turned_back(page.strokes[n].points, turn) for n in part] for part in numbers]
         turned.append(RowShape(row, [words for words, _ in units], numbers, parts, turn))
@@ -191,29 +190,16 @@ def _count(text: str, letters: str) -> int:
     return sum(character in letters for character in text)
 
 
-def _units(page: InkPage, row: PageRow) -> list[tuple[list[int], list[int]]]:
+def _units(row: PageRow) -> list[tuple[list[int], list[int]]]:
     """Return the indices of the words of each unit of a row, and the numbers of its strokes."""
-    owners = stroke_owners(page, row)
-    boxes = np.array([word.box for word in row.words])
-    first = np.arange(len(row.words))  # index of the first word of each word's unit
-    for number, owner in zip(row.strokes, owners, strict=True):
-        points = page.strokes[number].points
-        low, high = points.min(axis=0), points.max(axis=0)
-        if (low < boxes[owner, :2]).any() or (high > boxes[owner, 2:]).any():
-            # The stroke was divided between words, whose boxes meet it.
-            meets = ((boxes[:, :2] <= high) & (boxes[:, 2:] >= low)).all(axis=1)
-            meets[owner] = True
-            span = np.flatnonzero(meets)
-            inside = (first >= first[span[0]]) & (first <= first[span[-1]])
-            first[inside] = first[span[0]]
-    units = []
-    for start in np.unique(first).tolist():
-        words = np.flatnonzero(first == start).tolist()
-        pairs = zip(row.strokes, owners, strict=True)
-        strokes = [number for number, owner in pairs if first[owner] == start]
-        if strokes:
-            units.append((words, strokes))
-    return units
+    units: list[tuple[list[int], list[int]]] = []
+    for index, word in enumerate(row.words):
+        words, strokes = [index], [*word.strokes]
+        while any({*strokes} & {*before} for _, before in units):
+            words_before, before = units.pop()
+            words, strokes = words_before + words, [*dict.fromkeys(before + strokes)]
+        units.append((words, strokes))
+    return [unit for unit in units if unit[1]]
 
 
 def _turns_of(strokes: Sequence[np.ndarray], height: float) -> _Turns:

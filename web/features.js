@@ -17,12 +17,28 @@ const BEFORE = 0.25; // least x-heights from a mark to a letter that the mark pr
 /** The number of features of a point. The path from the previous point has `parts` parts. */
 export const numFeatures = (parts) => 10 + (parts > 1 ? 2 * parts : 0);
 
-/** The features of each point, as `stroke_features` in model/recognition/ink_features.py. */
-export function features(written, {spacing, parts}) {
+/** The x-height of a row, its strokes in the order in which a reader sees them, the paths along
+ * them, and the number of equal steps of each path. */
+function ordered(written, spacing) {
   const height = xHeight(written), strokes = undelayed(written, height);
   const paths = strokes.map(pathAlong);
   const distance = Math.max(spacing * height, sum(paths.map((path) => path.at(-1))) / MAX_POINTS);
-  const counts = paths.map((path) => Math.ceil(path.at(-1) / distance));
+  return {height, strokes, paths, counts: paths.map((path) => Math.ceil(path.at(-1) / distance))};
+}
+
+/** The strokes of a row in the order in which a reader sees them, and for each point of `features`
+ * the number of the point of these strokes that is there, such as 2.5 between points 2 and 3. */
+export function places(written, {spacing}) {
+  const {strokes, paths, counts} = ordered(written, spacing);
+  let number = 0;
+  const numbered = strokes.map((stroke) => stroke.map(() => [number++]));
+  const rows = numbered.flatMap((stroke, k) => atEqualSteps(stroke, paths[k], counts[k]).flat());
+  return {strokes, rows};
+}
+
+/** The features of each point, as `stroke_features` in model/recognition/ink_features.py. */
+export function features(written, {spacing, parts}) {
+  const {height, strokes, paths, counts} = ordered(written, spacing);
   const fine = strokes.map((stroke, k) => atEqualSteps(stroke, paths[k], parts * counts[k]));
   const coarse = fine.map((stroke) => stroke.filter((_, i) => i % parts === 0));
   const scaled = moved(coarse, 1 / height, 0, 1 / height, 0), above = heightAboveLine(scaled);

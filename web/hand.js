@@ -36,7 +36,7 @@ export function startHand({client, store}, sentences) {
     find("#next").disabled = !pad.strokes.length;
     clearTimeout(timer);
     timer = setTimeout(scrollOn, 500);
-  });
+  }, (strokes) => client.ask("neater", {strokes}));
 
   /** On a narrow screen, scroll the sheet to the space behind the last stroke. */
   function scrollOn() {

@@ -72,37 +72,54 @@ function verticalSegments(strokes) {
   return segments;
 }
 
-function weightedMedian(values, weights) {
-  const order = [...values.keys()].sort((a, b) => values[a] - values[b]), half = sum(weights) / 2;
+/** The upper and the lower ends, [x, y] each, of the segments of strokes that are not flat, and for
+ * each downstroke [lean, height], its lean to the right being -dx / dy. */
+export function turningPoints(strokes, height) {
+  const segments = verticalSegments(strokes), maxLean = Math.tan(MAX_SLANT * Math.PI / 180);
+  const steep = segments.filter(({dy}) => Math.abs(dy) > FLAT * height);
+  const ends = steep.map(({x, y, dx, dy}) => [[x, y], [x + dx, y + dy]]);
+  const [high, low] = [1, -1].map((sign) =>
+    ends.map(([start, end], i) => (sign * steep[i].dy > 0 ? start : end)));
+  const down = segments.filter(({dx, dy}) =>
+    dy > MIN_DOWNSTROKE * height && Math.abs(dx) <= maxLean * dy);
+  return {high, low, down: down.map(({dx, dy}) => [-dx / dy, dy])};
+}
+
+/** The slopes between two points that are more than `distance` apart in x. */
+export const slopesBetween = (points, distance) => points.flatMap(([x, y], i) => points.slice(i + 1)
+  .filter(([x2]) => Math.abs(x2 - x) > distance).map(([x2, y2]) => (y2 - y) / (x2 - x)));
+
+/** The weighted median of pairs [value, weight]; undefined without pairs. */
+export function weightedMedian(pairs) {
+  const sorted = pairs.toSorted(([a], [b]) => a - b);
+  const half = sum(pairs.map(([, weight]) => weight)) / 2;
   let total = 0;
-  return values[order.find((i) => (total += weights[i]) >= half) ?? order.at(-1)];
+  return (sorted.find(([, weight]) => (total += weight) >= half) ?? sorted.at(-1))?.[0];
 }
 
 /** The x-height of strokes: a number above 0. */
 export function xHeight(strokes) {
   const heights = verticalSegments(strokes).map(({dy}) => Math.abs(dy));
-  if (heights.length) return weightedMedian(heights, heights);
+  if (heights.length) return weightedMedian(heights.map((height) => [height, height]));
   const {width, height} = bounds(strokes);
   return Math.max(width, height) || 1;
 }
 
-/** The angle of the baseline in radians, positive if the baseline falls to the right; 0 if the line
- * is too short to measure. */
+/** The angle of the baseline in radians, positive if the baseline falls to the right; NaN if the
+ * line is too short to measure. */
 export function baselineAngle(strokes) {
   const height = xHeight(strokes);
   const down = verticalSegments(strokes).filter(({dy}) => dy > FLAT * height);
   const stride = Math.max(1, Math.ceil(down.length / 400)); // limits the number of pairs
   const feet = down.filter((_, i) => i % stride === 0).map(({x, y, dx, dy}) => [x + dx, y + dy]);
-  const slopes = feet.flatMap(([x, y], i) => feet.slice(i + 1)
-    .filter(([x2]) => Math.abs(x2 - x) > 0.5 * LEAST_WIDTH * height)
-    .map(([x2, y2]) => (y2 - y) / (x2 - x)));
-  if (slopes.length < 3 || bounds(strokes).width < LEAST_WIDTH * height) return 0;
+  const slopes = slopesBetween(feet, 0.5 * LEAST_WIDTH * height);
+  if (slopes.length < 3 || bounds(strokes).width < LEAST_WIDTH * height) return NaN;
   return Math.atan(median(slopes));
 }
 
-/** Strokes turned by -`angle` about the origin. */
+/** Strokes turned by -`angle` about the origin; NaN counts as 0. */
 export function turnedBack(strokes, angle) {
-  const cos = Math.cos(angle), sin = Math.sin(angle);
+  const cos = Math.cos(angle || 0), sin = Math.sin(angle || 0);
   return strokes.map((stroke) => stroke.map(([x, y]) => [x * cos + y * sin, y * cos - x * sin]));
 }
 
@@ -111,10 +128,8 @@ export const levelled = (strokes) => turnedBack(strokes, baselineAngle(strokes))
 
 /** The y of the baseline of level strokes. */
 export function baseline(strokes) {
-  const flat = FLAT * xHeight(strokes);
-  const steep = verticalSegments(strokes).filter(({dy}) => Math.abs(dy) > flat);
-  if (!steep.length) return bounds(strokes).bottom;
-  return median(steep.map(({y, dy}) => y + Math.max(dy, 0)));
+  const {low} = turningPoints(strokes, xHeight(strokes));
+  return low.length ? median(low.map(([, y]) => y)) : bounds(strokes).bottom;
 }
 
 /** The y of the baseline of a text's level strokes. In a text without small letters, the median
@@ -133,10 +148,7 @@ export function baselineOf(strokes, text, height) {
 /** The lean of level strokes to the right: the median of -dx / dy over the downstrokes, weighted by
  * dy; 0 if there are no downstrokes. */
 export function slant(strokes) {
-  const height = xHeight(strokes), maxLean = Math.tan(MAX_SLANT * Math.PI / 180);
-  const down = verticalSegments(strokes).filter(({dx, dy}) =>
-    dy > MIN_DOWNSTROKE * height && Math.abs(dx) <= maxLean * dy);
-  return weightedMedian(down.map(({dx, dy}) => -dx / dy), down.map(({dy}) => dy)) ?? 0;
+  return weightedMedian(turningPoints(strokes, xHeight(strokes)).down) ?? 0;
 }
 
 /** The index of the first stroke of each row of writing. */

@@ -2,11 +2,12 @@
 // compute the same as the networks in model/generation and model/recognition.
 
 import {Kernels, padded} from "./engine.js";
-import {features, numFeatures} from "./features.js";
+import {features, numFeatures, places} from "./features.js";
 import {rowsOf} from "./flat_file.js";
 import {sum} from "./ink.js";
 import {TorchRandom} from "./random.js";
 import {Stopping} from "./stopping.js";
+import {wordsOf} from "./text.js";
 
 const INPUTS = 4; // numbers of a point: offset in x, offset in y, end of stroke, end of line
 const PERIOD = 16; // steps of a call of the kernel; a resting pen is noticed after each call
@@ -14,6 +15,7 @@ const BLOCK = 256; // steps for which random numbers are drawn at once
 const PEN_PIVOT = -1.5; // log-odds of a stroke's end that a bias leaves unchanged
 const KERNEL = 5; // points under the kernel of the convolution
 const STRIDE = 2; // points from one frame to the next
+const MIN_STROKE_FRACTION = 0.25; // of its points that each of several words of a stroke has
 const GATES = [0, 1, 3, 2]; // torch's indices of the gates input, forget, output and candidate
 const FRAMES = 100; // frames of a line whose descriptor has the weight 1 in a mean of descriptors
 const PRIOR_WEIGHT = 0.25; // weight of a zero descriptor, which each mean of descriptors includes
@@ -318,19 +320,53 @@ export class Reader extends StrokeEncoder {
     });
   }
 
-  /** The characters of the most probable path: {character, probability} each. */
+  /** The characters of the most probable path: {character, probability, frames} each. */
   read(strokes) {
     const characters = [], blank = this.alphabet.length;
     let previous = blank;
-    for (const frame of strokes.length ? this.logProbs(strokes) : []) {
+    for (const [number, frame] of (strokes.length ? this.logProbs(strokes) : []).entries()) {
       const best = frame.indexOf(Math.max(...frame)), probability = Math.exp(frame[best]);
       if (best !== blank && best !== previous)
-        characters.push({character: this.alphabet[best], probability});
-      else if (best !== blank)
-        characters.at(-1).probability = Math.max(characters.at(-1).probability, probability);
+        characters.push({character: this.alphabet[best], probability: 0, frames: []});
+      if (best !== blank) {
+        const last = characters.at(-1);
+        last.probability = Math.max(last.probability, probability);
+        last.frames.push(number);
+      }
       previous = best;
     }
     return characters;
+  }
+
+  /** The words of a row, {text, strokes} each, from its `characters`: the indices of the word's
+   * strokes, which may be other words' as well. See `read_words` in ink_words.py. */
+  words(strokes, characters) {
+    const text = characters.map(({character}) => character).join("");
+    if (!text.trim()) return [];
+    const {strokes: ordered, rows} = places(strokes, this.header.features);
+    const middles = characters.map(({frames}) => sum(frames.map((frame) =>
+      rows[Math.min(STRIDE * frame, rows.length - 1)])) / frames.length);
+    const points = sum(ordered.map((stroke) => stroke.length)), count = characters.length;
+    let edge = 0; // where a character begins; each has at least one point
+    const edges = middles.map((middle, i) => {
+      if (i) edge = Math.max(edge + 1, Math.round((middles[i - 1] + middle) / 2));
+      return Math.min(edge, points - count + i);
+    });
+    const words = wordsOf(text).map(([start, end]) => ({text: text.slice(start, end),
+      from: edges[start], to: edges[end] ?? points, strokes: [], touched: []}));
+    let end = 0, last = words[0];
+    for (const stroke of ordered) {
+      const begin = end, share = ({from, to}) => Math.min(to, end) - Math.max(from, begin);
+      end += stroke.length;
+      let owners = words.filter((word) => share(word) > MIN_STROKE_FRACTION * stroke.length);
+      const [most] = words.toSorted((a, b) => share(b) - share(a)), index = strokes.indexOf(stroke);
+      if (owners.length < 2) owners = [share(most) > 0 ? most : last];
+      for (const word of owners) word.strokes.push(index);
+      for (const word of words) if (share(word) > 0) word.touched.push(index);
+      last = owners.at(-1);
+    }
+    return words.map(({text, strokes, touched}) =>
+      ({text, strokes: strokes.length ? strokes : touched}));
   }
 }
 

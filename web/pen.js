@@ -1,6 +1,6 @@
 // A canvas to write on with a mouse, a finger or a pen.
 
-import {button, clearedContext, distance, draw, find} from "./dom.js";
+import {button, clearedContext, create, distance, draw, find} from "./dom.js";
 import {bounds} from "./ink.js";
 
 const ERASER_RADIUS = 12; // px (assumed)
@@ -16,13 +16,18 @@ export class Pad {
   #current = 0; // index of the state that is shown
   #live = null; // the stroke that is being written
   #erasing = false;
+  #neater = {}; // strokes as they were drawn, the positions of neater ones, and what is shown
   #box;
   #context;
 
-  /** `tools` is the selector of the element for the buttons; `changed` is called after changes. */
-  constructor(canvas, tools, changed) {
+  /** `tools` is the selector of the element for the buttons; `changed` is called after changes;
+   * `level` returns a promise of the positions of neater strokes. */
+  constructor(canvas, tools, changed, level) {
     this.changed = () => { this.#update(); changed(); };
-    Object.assign(this, {canvas, scale: 1});
+    this.strength = create("input", {type: "range", min: 0, max: 1, step: 0.05, value: 1,
+      title: "How even “Neater” makes the writing", ariaLabel: "Strength"});
+    this.strength.oninput = () => { if (this.strokes === this.#neater.shown) this.#showNeater(); };
+    Object.assign(this, {canvas, level, scale: 1});
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     for (const type of ["pointerup", "pointercancel"])
@@ -31,8 +36,8 @@ export class Pad {
     new ResizeObserver(() => this.#repaint()).observe(canvas);
     this.buttons = [button("Undo", () => this.step(-1)), button("Redo", () => this.step(1)),
       button("Erase", () => { this.#erasing = !this.#erasing; this.#update(); }),
-      button("Clear", () => this.set([]))];
-    find(tools).append(...this.buttons);
+      button("Clear", () => this.set([])), button("Neater", () => this.#makeNeater())];
+    find(tools).append(...this.buttons, this.strength);
     this.#update();
   }
 
@@ -64,9 +69,28 @@ export class Pad {
   }
 
   #update() {
-    const [undo, redo, erase, clear] = this.buttons;
+    const [undo, redo, erase, clear, neater] = this.buttons;
     [undo.disabled, redo.disabled] = [-1, 1].map((by) => !this.#states[this.#current + by]);
-    [erase.ariaPressed, clear.disabled] = [this.#erasing, !this.strokes.length];
+    erase.ariaPressed = this.#erasing;
+    clear.disabled = neater.disabled = !this.strokes.length;
+  }
+
+  /** Make the strokes neater, unless they change meanwhile. */
+  async #makeNeater() {
+    const {strokes} = this, positions = await this.level(this.pointLists);
+    if (strokes !== this.strokes || this.isWriting) return;
+    this.#neater = {strokes, positions};
+    this.#showNeater();
+  }
+
+  /** Show the neater strokes at the strength of the slider, as one change. */
+  #showNeater() {
+    const {strokes, positions, shown} = this.#neater, strength = Number(this.strength.value);
+    if (shown) this.#current--;
+    this.#neater.shown = strokes.map(({points, ...more}, k) => ({...more,
+      points: points.map(([x, y, ...others], i) => [x + strength * (positions[k][i][0] - x),
+        y + strength * (positions[k][i][1] - y), ...others])}));
+    this.set(this.#neater.shown);
   }
 
   #repaint() {

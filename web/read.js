@@ -17,7 +17,7 @@ export function startRead({startClient, store}) {
   const pad = new Pad(canvas, "#read .buttons", () => {
     store.keep("", {strokes: pad.strokes});
     readSoon();
-  });
+  }, (strokes) => answer("neater", {strokes}));
 
   /** Make room below the strokes, and read them after a pause. */
   function readSoon() {

@@ -1,12 +1,12 @@
 // The service worker: keeps the files of the page, so that the page works without a network.
 
-const VERSION = "7"; // name of the cache
+const VERSION = "8"; // name of the cache
 const MAX_WAIT = 2000; // ms to wait for the server (assumed)
 let wait = MAX_WAIT; // 0 after the server was too late, until the server answers
 const FILES = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
   ...["client", "dom", "engine", "features", "flat_file", "hand", "ink", "inkml", "line", "main",
-    "networks", "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text", "worker",
-    "write", "zip"].map((name) => `${name}.js`)]; // all files of the page but the networks
+    "neat", "networks", "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text",
+    "worker", "write", "zip"].map((name) => `${name}.js`)]; // all files of the page but the networks
 
 self.addEventListener("install", (event) => {
   self.skipWaiting();

@@ -6,6 +6,7 @@ import {parse} from "./flat_file.js";
 import {levelled, rowStarts} from "./ink.js";
 import {fromInkml} from "./inkml.js";
 import {writeLine} from "./line.js";
+import {neat} from "./neat.js";
 import {HandDescriptor, Reader, Writer} from "./networks.js";
 import {wordsOf} from "./text.js";
 
@@ -66,19 +67,35 @@ const tasks = {
   /** The reading of each row of strokes: {text, doubtful}. */
   async read({strokes}) {
     await tasks.load({role: "reader"});
-    const starts = strokes.length ? rowStarts(strokes) : [];
-    return starts.map((start, row) => readRow(strokes.slice(start, starts[row + 1])));
+    return rowsOf(strokes).map(readRow);
+  },
+
+  /** The strokes, neater. A row that is mostly doubtful may be a drawing: it stays. */
+  async neater({strokes}) {
+    await tasks.load({role: "reader"});
+    return neat(rowsOf(strokes).map((row) => {
+      const characters = networks.reader.read(row);
+      const isDrawing = characters.filter(isDoubtful).length > characters.length / 2;
+      return {strokes: row, words: isDrawing ? [] : networks.reader.words(row, characters)};
+    }));
   },
 };
+
+/** The strokes of each row. */
+function rowsOf(strokes) {
+  const starts = strokes.length ? rowStarts(strokes) : [];
+  return starts.map((start, row) => strokes.slice(start, starts[row + 1]));
+}
+
+const isDoubtful = ({probability}) => probability < MIN_PROBABILITY;
 
 function readRow(strokes) {
   const key = JSON.stringify(strokes.map((points) => [points.length, points[0]]));
   if (readings.has(key)) return readings.get(key);
   const characters = networks.reader.read(strokes);
   const text = characters.map(({character}) => character).join("");
-  const isDoubtful = (place) =>
-    characters.slice(...place).some(({probability}) => probability < MIN_PROBABILITY);
-  readings.set(key, {text, doubtful: wordsOf(text).filter(isDoubtful)});
+  const doubtful = wordsOf(text).filter((place) => characters.slice(...place).some(isDoubtful));
+  readings.set(key, {text, doubtful});
   return readings.get(key);
 }
 

@@ -25,7 +25,7 @@ def text_of(page, words=("Kennedy", "said"), confidences=(0.5, 0.99)):
         for stroke in page.strokes[:2]
     ]
     alternatives = (("Renuedy",), ())
-    read = tuple(map(PageWord, words, boxes, confidences, alternatives))
+    read = tuple(map(PageWord, words, boxes, confidences, alternatives, ((), ()), ((0,), (1,))))
     typed = PageWord("Łódź", (50, 20, 74, 32)), PageWord("7", (80, 20, 86, 32))
     return PageText((PageRow(typed), PageRow(read, (0, 1), "ab12")), {"highlighter": 1})
 

@@ -28,7 +28,10 @@ def page_of(rows, others=()):
     for row in rows:
         numbers = range(len(strokes), len(strokes) + len(row))
         boxes = [(*points.min(axis=0).tolist(), *points.max(axis=0).tolist()) for points in row]
-        words = tuple(PageWord("nunnun", box) for box in boxes)
+        words = tuple(
+            PageWord("nunnun", box, strokes=(number,))
+            for box, number in zip(boxes, numbers, strict=True)
+        )
         text_rows.append(PageRow(words, tuple(numbers)))
         strokes += row
     page = InkPage(800.0, 400.0, tuple(map(PageStroke, [*strokes, *others])))
@@ -116,8 +119,9 @@ def test_words_that_a_stroke_joins_move_as_one():
     page, text = page_of([[*row[:3], joined, *row[5:]]])
     box = (*joined.min(axis=0).tolist(), *joined.max(axis=0).tolist())
     left, right = (*box[:2], 345.0, box[3]), (360.0, *box[1:])
-    words = [*text.rows[0].words[:3], PageWord("nu", left), PageWord("nu", right)]
-    rows = (replace(text.rows[0], words=(*words, *text.rows[0].words[4:])),)
+    before, after = text.rows[0].words[:3], text.rows[0].words[4:]
+    both = (PageWord("nu", box, strokes=(3,)) for box in (left, right))
+    rows = (replace(text.rows[0], words=(*before, *both, *after)),)
     new_page, new_text = levelled(page, replace(text, rows=rows))
     new_left, new_right = new_text.rows[0].words[3:5]
     points = new_page.strokes[3].points

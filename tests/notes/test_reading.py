@@ -52,6 +52,7 @@ def test_words_have_their_place_on_the_page():
     word = upper.words[0]
     points = strokes[upper.strokes[0]].points
     assert word.box == (*points.min(axis=0), *points.max(axis=0))
+    assert [word.strokes for word in upper.words] == [upper.strokes[:1], upper.strokes[1:]]
     assert (word.confidence, word.alternatives) == (*confidences([("a", 0.5)]), ("o",))
     assert word.frames == ({"a": 0, "_": 0.7},)  # log 2
     everything = np.concatenate(first)

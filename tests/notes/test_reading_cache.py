@@ -88,13 +88,15 @@ def test_a_correction_is_tied_to_the_ink_of_its_word(read, change):
     _, library = read
     page = written_page()
     library.correct(Note("a", [(page, library.text_of(page))]), (1, 2, 1), "Vauxhall")
-    strokes = page.strokes
+    strokes, numbers = page.strokes, [(0,), (1,)]
     if change == "a dot added":
-        strokes = (*strokes[:1], DOT, *strokes[1:])
+        strokes, numbers = (*strokes[:1], DOT, *strokes[1:]), [(0, 1), (2,)]
     elif change == "moved":
         strokes = tuple(replace(s, points=s.points + np.pi) for s in strokes)
     page = replace(page, strokes=strokes, typed=page.typed[: change != "copied to another page"])
-    read_anew = PageRow(text_of(page).rows[1].words, tuple(range(len(strokes) - 1)), "other")
+    words = zip(text_of(page).rows[1].words, numbers, strict=True)
+    words = tuple(replace(word, strokes=its_strokes) for word, its_strokes in words)
+    read_anew = PageRow(words, tuple(range(len(strokes) - 1)), "other")
     text = library.corrections.corrected(page, PageText((read_anew,)))
     assert [word.text for word in text.rows[0].words] == ["Vauxhall", "said"]
 

@@ -85,6 +85,18 @@ const tasks = {
 
   rows: ({ inks }) => inks.map(rowStarts),
 
+  /** The strokes of pages, neater; a page is a list of rows {strokes, words}. */
+  async neat({ pages }) {
+    const { neat } = await import(new URL("neat.js", web));
+    return pages.map(neat);
+  },
+
+  /** The words of each row: {text, strokes}. */
+  async words({ network, rows }) {
+    const reader = await open(Reader, network);
+    return rows.map((strokes) => reader.words(strokes, reader.read(strokes)));
+  },
+
   async corners({ cases }) {
     const { withCorners } = await import(new URL("repairs.js", web));
     return cases.map((letters) => withCorners(...letters));

@@ -1,5 +1,5 @@
 // Stands in for the worker: answers with canned ink, in the manner of the true one.
-// fake.json: {ink, text}. A text with "doubt" is doubtful; in the hand of n lines x-heights are n/2.
+// fake.json: {ink, text}. Neater strokes are 10 px further to the right. A text with "doubt" is doubtful; in the hand of n lines x-heights are n/2.
 // A file "slow.inkml" is never read to its end.
 import {fromInkml} from "./inkml.js";
 
@@ -33,6 +33,7 @@ const tasks = {
     return {ink: ink.slice(0, line.shown), ...(line.shown >= ink.length && {doubtful})};
   },
   open: ({file}) => file.name === "slow.inkml" ? new Promise(() => {}) : fromInkml(file),
+  neater: ({strokes}) => strokes.map((points) => points.map(([x, y]) => [x + 10, y])),
   read: ({strokes: {length}}) =>
     length ? [{text: `${length} strokes`, doubtful: [[0, 1]]}] : [],
 };

@@ -6,7 +6,8 @@ import pytest
 
 from handwriting import flat_file, hands, page_options, proofreading, repairs, word_cutting
 from model.generation import hand_encoder, mixture, sampling, stepper, stopping, writing
-from model.recognition import encoder, hand_descriptor, ink_features
+from model.recognition import encoder, hand_descriptor, ink_features, ink_words
+from notes import neat, word_shapes
 from tests.web.conftest import ROOT
 from utils import delayed_strokes, hand_measures
 
@@ -35,7 +36,26 @@ HOMES = {
         "TURN_PRIOR": word_cutting.TURN_PRIOR,
     },
     "flat_file": {"FORMAT": flat_file.FORMAT},
+    "neat": {
+        **{
+            name: getattr(word_shapes, name)
+            for name in (
+                *("INNER", "REACH", "MAX_OFF", "MIN_SPAN", "TALL", "DEEP", "MAX_ENDS"),
+                *("LINE_PRIOR", "HEIGHT_PRIOR", "LEAN_PRIOR", "SLOPE_PRIOR"),
+            )
+        },
+        **{
+            name: getattr(neat, name)
+            for name in (
+                *("MAX_TURN", "MAX_SHEAR", "MAX_ROW_SLOPE", "MAX_SIZE_RATIO"),
+                *("MIN_GAP", "MAX_GAP", "LEAST_GAP"),
+            )
+        },
+        "SCALES": [*neat.SCALES],
+        "WIDTHS": [*neat.WIDTHS],
+    },
     "networks": {
+        "MIN_STROKE_FRACTION": ink_words.MIN_STROKE_FRACTION,
         "PRIOR_WEIGHT": hand_encoder.PRIOR_WEIGHT,
         "DRAWN_WEIGHT": hand_encoder.DEFAULT_WEIGHT,
         "SPAN": hand_encoder.VECTOR_BOUND,
@@ -63,6 +83,7 @@ OF_THE_PAGE = {
     "ink": {"MIN_DOWNSTROKE"},  # which Python has in the function `median_lean`
     "line": {"HEIGHT_PRIOR", "CHUNK", "MAX_SURPLUS"},
     "flat_file": {"DIGEST_BYTES", "MAX_HEADER", "BYTES", "UNUSED", "OPTIONAL", "KEYS"},
+    "neat": {"LETTER", "MAX_DISTANCE"},
     "networks": {"INPUTS", "GATES"},
     "text": {"TOO_LONG"},
 }

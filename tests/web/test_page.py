@@ -203,6 +203,33 @@ def test_strokes_are_undone_erased_and_cleared_and_kept_over_a_reload(page, site
     shows(page, "2 strokes")
 
 
+PADS = {"read": ("#read-pad", "#read"), "hand": ("#hand-pad", "#recording .tools")}
+KEPT = """(left) => new Promise((resolve) => {
+    indexedDB.open("handwriting").onsuccess = ({target: {result}}) => {
+        result.transaction("lines").objectStore("lines").getAll().onsuccess = ({target}) => {
+            const [{strokes}] = target.result, points = strokes.flatMap(({points}) => points);
+            resolve(Math.min(...points.map(([x]) => x)) === left);
+            result.close();
+        };
+    };
+})"""
+
+
+@pytest.mark.parametrize("part", PADS)
+def test_strokes_become_as_neat_as_the_slider_says_and_are_undone_and_kept(page, site, part):
+    canvas, tools = PADS[part]
+    page.goto(f"{site[0]}#{part}")
+    if part == "hand":
+        page.click("#begin")
+    draw(page, canvas)
+    for button, left in {"Neater": 40, "slider": 35, "Undo": 30, "Redo": 35}.items():
+        if button == "slider":
+            page.fill(f"{tools} [type=range]", "0.5")
+        else:
+            page.click(f"{tools} >> text={button}")
+        page.wait_for_function(KEPT, arg=left)
+
+
 def test_a_broken_file_leaves_the_ink_of_the_file_before(page, site, tmp_path):
     good, bad = tmp_path / "good.inkml", tmp_path / "bad.inkml"
     good.write_text('<ink xmlns="http://www.w3.org/2003/InkML"><trace>0 0, 5 9</trace></ink>')

@@ -56,6 +56,12 @@ def array(ink):
     return np.reshape(np.float32(ink), (-1, 3))
 
 
+def test_a_row_that_cannot_be_read_stays_as_it_is(page):
+    stroke = [[9.0 * n, 20.0 * (n % 2) + n, n, 0.5] for n in range(40)]
+    _, (answer,) = ask(page, READER, dict(task="neater", strokes=[stroke, stroke]))
+    assert answer == [stroke, stroke]
+
+
 def test_points_are_sent_as_they_are_computed(page):
     requests = [WRITER, write("a line"), write("a line", hand=PRIMER), write("a b " * 9)]
     for answers in ask(page, *requests)[1:]:
