@@ -29,6 +29,7 @@ from tiny_run import (
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
+from base.training_parts import TrainingSettings
 from utils.checks import ConfigFault, NotFinite
 
 # One step.
@@ -165,6 +166,19 @@ def test_a_run_that_is_interrupted_after_its_epochs_says_how_to_finish(tmp_path,
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path, trainer=Interrupted, epochs=1)
     assert f"to finish: python train.py -r {tmp_path}/models/tiny/run" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        ({}, 28),
+        ({"accumulate": 2}, 16),
+        ({"steps_per_epoch": 5, "accumulate": 2, "truncate": 3}, 20),
+        ({"schedule_by": "epoch", "truncate": 3}, 4),
+    ],
+)
+def test_schedule_is_planned_for_the_steps_or_epochs_that_a_run_has(options, steps):
+    assert TrainingSettings(epochs=4, **options).planned_steps(7) == steps
 
 
 # What is left behind.
