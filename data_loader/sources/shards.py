@@ -10,6 +10,7 @@ index is written: the samples sorted by name, so that their order is not that of
     00000.json             the record of a block
     00000-000/*.npy        the columns of a shard, see `_columns`
     kept/                  what was computed of the samples, see `Store.kept`
+    identity.json          where the folder has another name: all on which the samples depend
 """
 
 import hashlib
