@@ -154,8 +154,8 @@ if __name__ == "__main__":
     parser.add_argument("--pages", type=int, default=25, help="number of forms, evenly chosen")
     strength = "strengths that are measured, beside 0 (default: 1)"
     parser.add_argument("--strength", type=float, nargs="+", default=[1.0], help=strength)
-    fair = "measure fair copies instead, of the first --pages forms of persons (17)"
-    parser.add_argument("--fair", action="store_true", help=fair)
-    corrected = "like --fair, with words that a person has confirmed or corrected"
-    parser.add_argument("--corrected", action="store_true", help=corrected)
+    copies = "measure fair copies instead, of the first --pages forms of persons (17)"
+    parser.add_argument("--fair", action="store_true", help=copies)
+    checked = "like --fair, with words that a person has confirmed or corrected"
+    parser.add_argument("--corrected", action="store_true", help=checked)
     main(run, parser)

@@ -18,7 +18,7 @@ from utils.hand_measures import baseline_angle, downstrokes, turning_points
 from utils.ink import from_strokes, turned_back, vertical_segments, weighted_median, x_height
 
 # Lengths in x-heights.
-INNER = 0.4
+INNER = 0.35
 """Quantile of the turning points at the x-height, of those that are no letter's top or foot
 (measured, lab notebook: neater ink)."""
 REACH = 6.0  # from the middle of a word to the row around it (assumed: two words on either side)
@@ -31,7 +31,7 @@ DEEP = "gjpqyfQ,;()"
 MAX_ENDS = 300  # turning points of a line whose slope is measured (assumed)
 # Number of turning points at which a word's own measure has half of the weight:
 LINE_PRIOR = 1.0  # for the baseline (measured, lab notebook: neater ink)
-HEIGHT_PRIOR = 2.0  # for the x-height (measured, lab notebook: neater ink)
+HEIGHT_PRIOR = 1.5  # for the x-height (measured, lab notebook: neater ink)
 LEAN_PRIOR = 1.0  # for the lean (measured, lab notebook: neater ink)
 SLOPE_PRIOR = 8.0  # for the slope (measured, lab notebook: neater ink)
 

@@ -6,7 +6,7 @@ import {
 } from "./ink.js";
 
 // Lengths are in x-heights.
-const INNER = 0.4; // quantile of the turning points at the x-height
+const INNER = 0.35; // quantile of the turning points at the x-height
 const REACH = 6; // from the middle of a word to the row around it
 const MAX_OFF = 0.45; // from a turning point to the line that it may be on
 const MIN_SPAN = 1; // between two turning points whose slope is measured
@@ -14,7 +14,7 @@ const TALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜbdfhkltß0123456789ij'\"!?()"; // 
 const DEEP = "gjpqyfQ,;()"; // signs that reach below the baseline
 const MAX_ENDS = 300; // turning points of a line whose slope is measured
 const LINE_PRIOR = 1; // turning points at which a word's own measure has half of the weight
-const HEIGHT_PRIOR = 2;
+const HEIGHT_PRIOR = 1.5;
 const LEAN_PRIOR = 1;
 const SLOPE_PRIOR = 8;
 const MAX_TURN = 0.15; // radians by which a word is turned
