@@ -106,7 +106,21 @@ def test_code_is_loaded_by_the_command_line_alone(workplace, monkeypatch, capsys
         experiments.main(["evaluate", *run])
 
 
-LISTED = """
+MORE = """
+class Warm(JumpsFirst):
+    calls = 0
+
+    def __call__(self, output, batch):
+        self.calls += 1
+        return self.calls * super().__call__(output, batch)
+
+    def state_dict(self):
+        return {"calls": self.calls}
+
+    def load_state_dict(self, state):
+        self.calls = state["calls"]
+
+
 class Listed(EvenPace):
     def __init__(self, normalisation, alphabet, **options):
         super().__init__(normalisation, alphabet, **options)
@@ -117,10 +131,24 @@ class Listed(EvenPace):
 """
 
 
-def test_a_network_that_a_checkpoint_does_not_hold_is_refused(workplace, capsys):
+@pytest.fixture
+def own_parts(workplace):
     with open("my_parts.py", "a") as file:
-        file.write(LISTED)
-    words = ["-c", "my.json", "-d", "cpu", "--module", "my_parts.py", "-o", "arch.type=Listed"]
-    assert train.main(words) == 2
+        file.write(MORE)
+    return ["--module", "my_parts.py", "-d", "cpu"]
+
+
+def test_a_loss_is_evaluated_with_its_state(own_parts):
+    words = ["-c", "my.json", "--run-id", "a", "-o", "loss.type=Warm", "--epochs", "1"]
+    assert train.main([*words, *own_parts]) == 0
+    assert experiments.main(["evaluate", "-r", "saved/models/my/a", *own_parts]) == 0
+    run = Path("saved/models/my/a")
+    logged = load_checkpoint(run / "checkpoint-epoch1.pth")["metrics"]["valid_jumps_first"]
+    (evaluation,) = (run / "evaluations").glob("*.json")
+    assert json.loads(evaluation.read_text())["jumps_first"] == pytest.approx(logged)
+
+
+def test_a_network_that_a_checkpoint_does_not_hold_is_refused(own_parts, capsys):
+    assert train.main(["-c", "my.json", "-o", "arch.type=Listed", *own_parts]) == 2
     assert 'Listed": a network whose state_dict holds all' in capsys.readouterr().err
     assert not Path("saved").exists()
