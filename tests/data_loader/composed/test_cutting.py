@@ -6,7 +6,7 @@ import pytest
 from base.base_dataset import Sample
 from data_loader.composed.bank import BankHand
 from data_loader.composed.cutting import CUT, LIFT, NONE, parts_of
-from data_loader.paths import to_ink
+from data_loader.paths import to_ink, touching_shift
 from tests.data_loader.composed.drawn_lines import BAR, BOX, DOT, STEM, at, boxes, drawn, owners
 
 REST = boxes(5, 6, 7, 8)
@@ -83,6 +83,17 @@ def test_a_character_beside_a_misread_character_is_not_used():
     assert line.is_usable.tolist() == [True, False, False, False, False, True, True, True, True]
     others = {"nexo"[a:b] for a in range(4) for b in range(a + 1, 5)}
     assert set(BankHand([line]).places) == {"a"} | others
+
+
+def test_overlap_is_that_of_points_at_about_the_same_height():
+    """Bands are 0.25 high and widened by half: nearer points share one, those 0.5 apart none."""
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        left, right = generator.uniform(-1.5, 0.5, (2, 6, 3))
+        apart = np.abs(left[:, None, 1] - right[None, :, 1])
+        run = left[:, None, 0] - right[None, :, 0]
+        low, high = (run[apart < limit].max(initial=-np.inf) for limit in (0.25, 0.5))
+        assert low - 1e-12 <= touching_shift(left, right) <= high + 1e-12
 
 
 def test_a_word_with_few_small_letters_is_measured_by_others_of_its_hand():
