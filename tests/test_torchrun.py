@@ -17,7 +17,14 @@ pytestmark = pytest.mark.slow
 ARCH = {"hidden_size": 6, "num_layers": 2, "num_mixtures": 2, "num_windows": 2}
 DATASET = tiny_config.DATASET | {"size": 9, "valid_size": 3}
 """Its last batch of four holds one line: the second process has none of it."""
-TRAINING = {"epochs": 20, "seed": 4, "samples": 0, "weight_noise": "fixed", "save_minutes": 0}
+TRAINING = {
+    "epochs": 20,
+    "seed": 4,
+    "samples": 0,
+    "weight_noise": "fixed",
+    "save_minutes": 0,
+    "tensorboard": True,
+}
 CHANGES = {
     "arch": {"type": "SynthesisNetwork", "args": ARCH},
     "data_loader.args": {"dataset": {"type": "EmbeddedDataset", "args": DATASET}, "batch_size": 4},
@@ -70,3 +77,4 @@ def test_run_that_is_ended_and_started_again_ends_like_an_uninterrupted_run(work
     # One of the processes speaks and writes.
     assert out.count("train        9 lines") == out.count("epoch 20/20: ") == 1
     assert (MODELS / "cut" / "train.log").read_text().count("epoch 20/20: ") == 1
+    assert len([*Path("saved/log/tiny/whole").glob("*.tfevents*[0-9]")]) == 1
