@@ -6,11 +6,13 @@ import logging
 import os
 import sys
 import threading
+from logging.handlers import MemoryHandler
 from pathlib import Path
 
 import pytest
 
 from base.config import user_modules
+from logger.logger import ConsoleHandler
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -48,9 +50,13 @@ def workplace(tmp_path, monkeypatch, request):
 
 @pytest.fixture
 def logging_restored():
-    """What the script sets up for its process does not reach other tests."""
+    """What the script sets up for its process does not reach other tests, nor reaches a test what
+    it has set up for a fixture of a module."""
     root = logging.getLogger()
-    before, level, hook = list(root.handlers), root.level, threading.excepthook
+    own = ConsoleHandler, MemoryHandler
+    before = [handler for handler in root.handlers if not isinstance(handler, own)]
+    level, hook = root.level, threading.excepthook
+    root.handlers[:] = before
     yield
     root.handlers[:], threading.excepthook = before, hook
     root.setLevel(level)
