@@ -32,7 +32,7 @@ def parts_of(path):
     return json.loads(line), payload
 
 
-def test_the_weights_are_within_half_a_step_of_their_row(saved):
+def test_matrices_are_rounded_to_8_bits_by_row_and_vectors_are_exact(saved):
     network, path = saved
     again = loaded(path)
     for name, weights in network.model.state_dict().items():
@@ -74,14 +74,14 @@ def test_the_header_says_how_to_read_the_weights(saved):
         ("CTCNetwork", {"num_layers": 2, "time_reductions": 1}),
     ],
 )
-def test_a_network_that_the_page_cannot_compute_is_refused(arch, options, tmp_path):
+def test_a_network_that_the_web_engine_cannot_compute_is_refused(arch, options, tmp_path):
     network = load(save(tmp_path / "a.pth", arch, **options), "cpu")
     with pytest.raises(UserError, match=f"a {arch} that the page cannot compute: only a Synt"):
         flat_file.save(tmp_path / "a.bin", network)
     assert not (tmp_path / "a.bin").exists()
 
 
-def test_the_header_has_the_hand_vectors_of_the_styles_of_a_writer(tmp_path):
+def test_the_header_has_the_hand_vector_of_each_style_if_the_writer_takes_hand_vectors(tmp_path):
     writer = load("writer", "cpu")
     flat_file.save(tmp_path / "a.bin", writer)
     header, _ = parts_of(tmp_path / "a.bin")
@@ -93,7 +93,7 @@ def test_the_header_has_the_hand_vectors_of_the_styles_of_a_writer(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_header_has_a_line_and_stretch_for_a_hand_of_another_writer(tmp_path):
+def test_the_header_has_the_primer_of_a_hand_if_the_writer_takes_no_hand_vectors(tmp_path):
     file, writer = styles()["open_round"], load("open_writer", "cpu")
     flat_file.save(tmp_path / "a.bin", writer, file)
     header, _ = parts_of(tmp_path / "a.bin")

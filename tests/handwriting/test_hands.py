@@ -26,7 +26,7 @@ def spaced_line(text):
     return Line(ink, 0, peaks, text, True, np.zeros(len(ink) - 1), written_text=text)
 
 
-def test_words_that_are_misread_are_written_again_without_the_others(hand):
+def test_only_words_that_are_misread_are_written_again(hand):
     """Up to three times, each with the seed of the next try, those of a line together."""
     answers = {"one": ["one", "one"], "mow": ["mmm", "mw", "mow"], "hen": ["h", "hen"]}
     reader, writer = mock.Mock(), mock.Mock()
@@ -44,7 +44,7 @@ def test_words_that_are_misread_are_written_again_without_the_others(hand):
     assert all(each.accepted for each in [*first, *second])
 
 
-def test_a_hand_is_measured_once_and_what_is_left_is_scaled_behind_the_primer(hand, monkeypatch):
+def test_a_hand_is_measured_once_and_lines_are_scaled_by_the_residual(hand, monkeypatch):
     calibration = Calibration((1.01, 1.0), (1.2, 0.9))
     measure = mock.Mock(return_value=calibration)
     monkeypatch.setattr("handwriting.hands.calibrated", measure)
@@ -65,7 +65,7 @@ def test_a_hand_is_measured_once_and_what_is_left_is_scaled_behind_the_primer(ha
 
 
 @pytest.mark.parametrize("sampling", [Sampling(0.0), Sampling(stretch=(1.0, 1.0))])
-def test_without_a_bias_or_with_a_stretch_of_its_own_a_hand_is_not_measured(hand, sampling):
+def test_a_hand_is_not_measured_when_the_bias_is_0_or_a_stretch_is_given(hand, sampling):
     usual = hand(sampling=sampling)
     assert usual.calibration is None
     (line,) = usual.write_texts(["ab"], [5])
@@ -74,7 +74,7 @@ def test_without_a_bias_or_with_a_stretch_of_its_own_a_hand_is_not_measured(hand
     )
 
 
-def test_a_hand_of_its_own_is_drawn_without_a_bias_and_chosen_by_the_reader():
+def test_a_new_hand_is_drawn_without_a_bias_and_chosen_by_the_reader():
     """The least doubtful line of those that have an end; without a reader the first, as asked."""
     asked = []
 
@@ -114,7 +114,7 @@ def sample(writer):
     return writer.write_lines([TEXT], [3], Sampling(bias=0.75))[0].written
 
 
-def test_the_stretch_makes_up_for_what_lines_lack_as_far_as_it_may(sample):
+def test_the_stretch_makes_lines_as_large_as_the_primer_within_its_bounds(sample):
     writer = Shrinking(sample, (0.5, 0.9), (12.0, 8.0))
     calibration = calibrated(writer, (sample, TEXT), Sampling(0.5))
     grown = writer.shrunk * np.array(calibration.stretch) ** writer.powers
@@ -131,13 +131,13 @@ def test_the_stretch_makes_up_for_what_lines_lack_as_far_as_it_may(sample):
     ("points", "text"),
     [([[0, 0], [9, 0], [20, 0]], "minus"), ([[0, 0], [3, 40]], "I"), ([[0, 0]], "dot")],
 )
-def test_of_flat_ink_or_a_letter_no_size_is_taken(sample, points, text):
+def test_a_hand_is_not_measured_when_its_primer_is_flat_or_a_letter(sample, points, text):
     primer = from_strokes([np.array(points)]), text
     calibration = calibrated(Shrinking(sample, (0.5, 0.5), (12.0, 8.0)), primer, Sampling(0.5))
     assert calibration == ((1.005, 1.0), (1.0, 1.0), None)
 
 
-def test_a_wide_hand_is_continued_as_wide(writer, sample):
+def test_lines_in_a_wide_hand_become_as_wide_as_its_primer(writer, sample):
     wide = sample * np.float32([1.4, 1.0, 1.0])
     primer = (wide, TEXT)
 

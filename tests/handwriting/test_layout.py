@@ -117,7 +117,7 @@ def test_below_a_heading_there_is_room_for_its_descenders(paper, repeats, baseli
     assert [[row.strokes[0][0, 1] for row in page.rows] for page in pages] == baselines
 
 
-def test_pages_are_filled_as_they_are_asked_for():
+def test_each_page_is_filled_only_when_it_is_asked_for():
     pages = fill_pages(repeat(Paragraph([word(10)], 10.0)), Paper())
     assert len(next(pages).rows) == len(next(pages).rows) == 25
 
@@ -191,7 +191,7 @@ def test_a_page_of_four_rows_leaves_no_row_of_a_paragraph_alone(rows, expected):
     assert ["".join(row.text for row in page.rows) for page in pages] == expected
 
 
-def test_rows_that_go_to_the_next_page_together_stay_apart():
+def test_rows_moved_to_the_next_page_together_keep_the_empty_row_between_them():
     """A closing, an empty row, a name and a title: the title alone does not fit."""
     first, second = fill_pages(paragraphs("aa b cd"), Paper(100, 70, (5, 10, 5, 10)))
     assert [row.text for row in first.rows] == ["a", "a"]
@@ -219,7 +219,7 @@ def cell(width):
         (1.8, 3, 1, False, "columns run on as text"),
     ],
 )
-def test_columns_stay_where_they_fit(first, last, fit, kept, remark):
+def test_columns_are_kept_only_when_their_cells_fit(first, last, fit, kept, remark):
     """A word of so many rows, and words of a tenth; to fit, they become smaller."""
     options = PageOptions(fit=fit, size=PageOptions().usual_size)
     tenth = cell(0.1 * ROW - 1.0)
@@ -244,7 +244,7 @@ FIRST, SECOND, THIRD = 0.0, 3.0 + COLUMN_GAP, 24.0 + 2 * COLUMN_GAP
 FOURTH = THIRD + EMPTY_COLUMN_WIDTH + COLUMN_GAP
 
 
-def test_cells_stand_in_their_columns_whatever_is_empty():
+def test_cells_stand_in_their_columns_when_other_cells_are_empty():
     """Words are two x-heights wide, a wide one 20; the last cell of a row may be wider."""
     options, left = PageOptions(size=1.0), PageOptions().paper.margins[3]
     ab, wide = [cell(2.0)], [cell(20.0)]

@@ -37,7 +37,7 @@ def pages(writer):
     return write_page("ab\nba\na\nb", writer, options)
 
 
-def test_pages_say_what_they_hold(pages):
+def test_pages_have_their_texts_words_doubts_and_sizes(pages):
     assert [page.text for page in pages] == ["ab\nba", "a\nb"]
     words = [(word.text, word.tries) for word in pages.proofread]
     assert pages.doubts == [] and words == [("ab", 1), ("ba", 1), ("a", 1), ("b", 1)]
@@ -61,7 +61,7 @@ def test_a_page_is_saved_in_the_format_of_its_name(pages, tmp_path, kind, beginn
     assert kind != "json" or json.loads(content)["rows"][0]["text"] == "a"
 
 
-def test_another_format_is_refused(pages, tmp_path):
+def test_a_page_is_not_saved_in_an_unknown_format(pages, tmp_path):
     with pytest.raises(UserError, match=r"a\.doc: a page is saved as \.svg, \.pdf"):
         pages.save(tmp_path / "a.doc")
 
@@ -88,7 +88,7 @@ def test_the_command_and_python_write_the_same_page(writer, tmp_path):
 
 
 @pytest.mark.parametrize("licence", [OPEN, RESEARCH, None])
-def test_readers_are_as_free_as_the_writer(writer, licence):
+def test_readers_are_chosen_by_the_licence_of_the_writer(writer, licence):
     hands = Hands(
         replace(writer, record={**writer.record, "licence": licence}), PageOptions(), "cpu", False
     )
@@ -111,6 +111,6 @@ def test_letters_that_neither_writer_nor_reader_knows_are_named(writer, reader, 
     assert warnings([Passage(hand, text) for text in ("ną", "łÉ b")]) == remarks
 
 
-def test_a_paper_has_a_name_and_a_ruling():
+def test_a_paper_has_the_size_of_its_name_and_its_ruling():
     assert Paper.of("a5", landscape=True) == Paper(210.0, 148.0, (14.8,) * 4)
     assert Paper.of(ruling="ruled").spacing == 8.5 and Paper.of() == Paper()

@@ -12,13 +12,13 @@ def test_a_size_of_iso_216_is_half_of_the_next_rounded_down_to_a_millimetre(larg
     assert size_of(small) == (height // 2, width)
 
 
-def test_a_size_is_that_of_letter_or_in_millimetres():
+def test_a_size_may_be_letter_or_in_millimetres():
     assert size_of("Letter") == pytest.approx((8.5 * 25.4, 11 * 25.4))
     assert size_of("120x80.5") == (120.0, 80.5)
 
 
 @pytest.mark.parametrize("name", ["a44", "", "x", "210", "210x", "39x100", "100x6000", "nanx100"])
-def test_other_sizes_are_refused(name):
+def test_sizes_that_are_unknown_or_out_of_range_are_refused(name):
     with pytest.raises(UserError, match=r"a3, a4, .* such as 210x297, each from 40 to 5000"):
         size_of(name)
 
@@ -42,7 +42,7 @@ def test_a_ruled_sheet_has_lines_between_its_margins():
     assert (rules[:, 0, 0] == 0).all() and (rules[:, 1, 0] == 100).all()
 
 
-def test_squares_and_dots_meet_at_the_margins():
+def test_squares_and_dots_lie_on_a_grid_that_meets_the_margins():
     squared = Paper(100, 80, (12, 10, 10, 11), "squared", 5.0)
     across = {y for (_, y), (_, other) in squared.rules().tolist() if y == other}
     down = {x for (x, _), (other, _) in squared.rules().tolist() if x == other}

@@ -14,13 +14,13 @@ def rows_of(writer, text, **options):
     return page.rows
 
 
-def test_a_line_of_underscores_is_as_wide_as_its_signs_at_most_as_a_row():
+def test_a_rule_is_as_wide_as_its_underscores_but_at_most_as_a_row():
     (line,) = fill_word("_" * 10, 0.5, 99.0).strokes
     assert line[:, 0] == pytest.approx([0.25, 4.75]) and np.ptp(line[:, 1]) == 0.0
     assert fill_word("_" * 10, 0.5, 3.0).width == 3.0
 
 
-def test_a_line_of_dots_has_a_dot_a_sign():
+def test_a_line_of_dots_has_a_dot_for_each_full_stop():
     dots = fill_word("." * 10, 0.5, 99.0).strokes
     assert [len(dot) for dot in dots] == [1] * 10  # at most half an x-height apart
 
@@ -42,7 +42,7 @@ def test_a_row_has_a_kind_and_cells_between_tabs(text, kind, cells):
     assert (kind_of(text), cell_texts(text)) == (kind, cells)
 
 
-def test_fills_stand_among_the_words(writer):
+def test_a_rule_to_write_on_stands_between_the_words_around_it(writer):
     plain, lines = rows_of(
         writer, "It has letters.\nIt has ____ letters, see .....\n____\na\t\t\tb"
     )[:2]
@@ -62,7 +62,7 @@ def starts_of(row):
     return [row.strokes[first][:, 0].min() for first in at]
 
 
-def test_several_blanks_leave_so_much_more_room(writer):
+def test_the_room_between_words_grows_evenly_with_the_number_of_blanks(writer):
     (near,), (far,), (line,) = (rows_of(writer, f"ab{blanks}cd{blanks}____{blanks}ef")
                                 for blanks in (" ", " " * 7, " " * 2))  # fmt: skip
     assert near.text == far.text == "ab cd ____ ef"
@@ -88,7 +88,7 @@ def test_letters_to_trace_are_dotted_or_light(writer):
     assert max(map(len, light.strokes)) > 5
 
 
-def test_another_kind_of_tracing_is_refused(writer):
+def test_an_unknown_kind_of_tracing_is_refused(writer):
     with pytest.raises(UserError, match="trace: 'bold': one of light, dotted"):
         write_page("---\ntrace: bold\n---\na", writer)
 

@@ -53,7 +53,7 @@ def hand_of(writer, style):
 
 
 @pytest.mark.parametrize("device", DEVICES.values(), ids=DEVICES)
-def test_a_hand_is_the_same_whatever_the_unit_the_clock_and_the_slope(writer, tmp_path, device):
+def test_a_hand_is_the_same_whatever_unit_rate_and_slope_its_lines_have(writer, tmp_path, device):
     lines = read_ink(ROOT / "docs/sample-lines")[:4]
     expected = hand_of(writer, recorded(tmp_path / "as_they_are", lines))
     hand = hand_of(writer, recorded(tmp_path / "other", lines, *device))

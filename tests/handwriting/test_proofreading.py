@@ -78,7 +78,7 @@ def test_a_word_is_accepted_or_shown_with_a_reason_when_two_readers_have_read_it
     assert (seen.accepted, seen.reason) == (accepted, reason)
 
 
-def test_the_clearest_of_two_tries_is_kept_when_both_are_read():
+def test_the_clearer_of_two_tries_is_kept_when_both_are_read_right():
     better, worse = (replace(tried("forget"), second=doubt) for doubt in (0.85, 0.95))
     assert keep_best([worse], [better]) == [replace(better, tries=2)]
     assert keep_best([better], [worse]) == [replace(better, tries=2)]
@@ -162,7 +162,7 @@ def test_a_text_of_many_signs_has_8_spellings():
     assert len(spellings("'''''")) == 8
 
 
-def test_the_first_reader_reads_each_word_of_a_line_without_a_fault():
+def test_the_first_reader_reads_each_word_but_those_of_a_line_with_a_fault():
     reader = PlannedReader(("ab", 0.0), ("cx", 0.3))
     faulty = CheckedWord((word("zz"),), "zz y", faults=(MISSING_WORD,))
     words = [tried("ab"), faulty, tried("cd", faults=("a thin 0",))]
@@ -203,7 +203,7 @@ def test_a_dot_behind_a_primer_is_stray_ink_unless_the_text_is_a_sign(text, more
 
 
 @pytest.mark.parametrize(("back", "faults"), [(120.0, ()), (160.0, (STRAY_INK,))])
-def test_the_pen_may_go_back_by_the_longest_word_and_3_x_heights(back, faults):
+def test_ink_is_stray_when_the_pen_goes_back_by_more_than_a_word_and_3_x_heights(back, faults):
     """Letters are 10 units high, and a word of five may go back by (3 + 2 * 5) of them."""
     written = line("some words")
     written.ink[100, 0] -= back

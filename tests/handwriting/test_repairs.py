@@ -146,7 +146,7 @@ def test_a_5_has_a_corner(strokes, lean, tip, corner, waist):
     [(S[::-1], [1] * 10), (S, [0] * 4 + [1] * 6)],
     ids=["begins below", "belongs to another letter"],
 )
-def test_a_5_gets_no_corner_when_its_stroke_is_no_head_of_it(stroke, indices):
+def test_a_5_gets_no_corner_when_its_stroke_begins_below_or_is_of_another_letter(stroke, indices):
     (kept,) = with_corners(LetterStrokes("45", [stroke], [np.array(indices)]), 0.0).strokes
     assert kept is stroke
 
@@ -162,7 +162,7 @@ def test_a_5_gets_no_corner_when_its_stroke_is_no_head_of_it(stroke, indices):
         ("k.ept", 1, 2, False),  # That is drawn already.
     ],
 )
-def test_a_touch_of_the_pen_is_no_ink_where_no_dot_is(text, stem, touch, kept):
+def test_a_touch_of_the_pen_is_left_out_unless_the_text_has_a_dot_there(text, stem, touch, kept):
     word = without_touches(letters(text, [down(0.0, 1.0), [[0.4, 0.4]] * 2], stem, touch), 1.0)
     assert [*map(len, word.strokes)] == [*map(len, word.indices)] == [11, *[2] * kept]
 
@@ -182,7 +182,7 @@ def test_a_comma_is_longer_than_a_full_stop(height, expected):
 
 
 @pytest.mark.parametrize("text", ["7.11", "z.il"])
-def test_nothing_touches_a_point_within_a_word(text):
+def test_a_full_stop_within_a_word_is_moved_clear_of_its_neighbours(text):
     seven = [(0, -1.5), (0.8, -1.5), (0.2, 0.0)]  # Its head is over the point.
     point = [(0.3, -0.1), (0.3, 0.0)]
     stems = [[(x, 0.0), (x, -1.5)] for x in (0.4, 1.4)]
@@ -192,7 +192,7 @@ def test_nothing_touches_a_point_within_a_word(text):
     np.testing.assert_allclose(np.concatenate(again), np.concatenate(word))
 
 
-def test_the_stem_of_a_4_is_no_full_stop():
+def test_the_stem_of_a_4_is_not_taken_for_a_full_stop():
     """It is as low and as narrow as a full stop."""
     strokes = [[(-1.0, -0.1), (-1.0, 0.0)], [(0, -1.5), (0.6, -0.5)], [(0.4, -0.5), (0.4, 0.2)]]
     assert_array_equal(repaired("7.4", strokes, 1, 2, 2), strokes)
@@ -202,7 +202,7 @@ def test_the_stem_of_a_4_is_no_full_stop():
     ("text", "mark", "left", "bottom"),
     [("7.", [(0.4, -0.4), (0.4, -0.3)], 0.75, -0.12), ("7,", [(0.5, -0.3), (0.4, 0.5)], 0.75, 0.5)],
 )
-def test_a_full_stop_or_comma_stands_behind_the_foot_that_it_was_written_over(
+def test_a_full_stop_or_comma_over_a_letter_is_moved_behind_the_foot_of_the_letter(
     text, mark, left, bottom
 ):
     """Also below the arm of a letter."""
@@ -215,7 +215,7 @@ def test_a_full_stop_or_comma_stands_behind_the_foot_that_it_was_written_over(
     ("text", "gap", "expected"),
     [("=", 0.1, 0.3), ("€", 0.1, 0.3), ("=", 0.4, 0.4), ("z", 0.1, 0.1)],
 )
-def test_two_bars_of_a_sign_stay_apart(text, gap, expected):
+def test_the_two_bars_of_a_sign_are_moved_apart_when_they_are_close(text, gap, expected):
     bars = [across(0, 1, y=-0.5), across(0, 1, y=gap - 0.5)]
     upper, lower = repaired(text, bars, 0, 0)
     assert lower[0, 1] - upper[0, 1] == pytest.approx(expected)

@@ -35,7 +35,7 @@ ROW, COLUMNS, RAISED = ((10, 10), (24, 10), (38, 10)), ((10, 10), (40, 10)), ((1
         (RAISED, 1, (2,), 90, (20, 22)),
     ],
 )
-def test_a_word_takes_the_place_of_another(spans, number, widths, edge, expected):
+def test_a_new_word_takes_the_place_of_the_old_if_it_fits(spans, number, widths, edge, expected):
     """The usual gap is 4 mm."""
     strokes = tuple(np.array([[left, 50.0], [left + width, 48.0]]) for left, width in spans)
     words = tuple(PlacedWord("ab", 1, joined=spans is RAISED and not k) for k in range(len(spans)))
@@ -80,7 +80,7 @@ def rewritten(pages, writer):
     return rewrite(pages, [(1, 1, 1)], writer, device="cpu")
 
 
-def test_a_report_has_all_of_its_pages(networks_and_pages, rewritten_pages, tmp_path):
+def test_a_report_is_loaded_with_all_its_pages(networks_and_pages, rewritten_pages, tmp_path):
     writer, pages = networks_and_pages
     path = tmp_path / "report.json"
     save_report(path, pages)
@@ -100,7 +100,7 @@ def test_only_the_words_that_are_named_change(networks_and_pages, rewritten_page
     assert points(rewritten_pages)[:count] != points(pages)[:count]
 
 
-def test_a_word_is_another_each_time_it_is_written_again(networks_and_pages, rewritten_pages):
+def test_a_word_is_different_each_time_it_is_written_again(networks_and_pages, rewritten_pages):
     second = rewritten(rewritten_pages, networks_and_pages[0])
     assert points(second) != points(rewritten_pages) and second[0].rows[0].words[0].rewritten == 2
 
@@ -114,7 +114,7 @@ def test_a_doubtful_word_stays_unless_a_better_word_is_written(networks_and_page
     assert tried[0].rows[0].words[0].rewritten == 1  # so that the next time others are tried
 
 
-def test_the_address_of_a_word_counts_between_blanks():
+def test_addresses_count_words_by_the_blanks_between_them():
     """A word has a raised part, and a stroke runs through two words."""
     words = (
         PlacedWord("10", 1, joined=True),

@@ -62,7 +62,7 @@ def moved(stroke, x):
         ("x", [UP, moved(DOWN, 0.7)], "an x that does not cross"),
     ],
 )
-def test_a_character_has_what_distinguishes_it(text, strokes, fault):
+def test_a_character_without_the_strokes_that_distinguish_it_has_a_fault(text, strokes, fault):
     faults = [*shape_faults(word(text, *[(0, 0.0, stroke) for stroke in strokes]), 0.0)]
     assert faults == [fault] * (fault is not None)
 
@@ -86,7 +86,7 @@ STEM, STOP = [(0, -1.8), (0, 0)], [(0, -0.1), (0, 0.0)]
         ("1.", STEM, np.add(STOP, (0.4, -0.8)), ["a stop that is not clear"]),  # not on the line
     ],
 )
-def test_two_characters_are_clear_beside_each_other(text, first, second, faults):
+def test_a_character_that_its_neighbour_makes_unclear_has_a_fault(text, first, second, faults):
     assert [*shape_faults(word(text, (0, 0.0, first), (1, 0.0, second)), 0.0)] == faults
 
 
@@ -103,7 +103,7 @@ def test_two_characters_are_clear_beside_each_other(text, first, second, faults)
         ("ne", moved(ACUTE, 1.0), []),
     ],
 )
-def test_an_accent_is_where_its_letter_is(text, mark, faults):
+def test_an_accent_has_to_be_above_or_below_its_own_letter(text, mark, faults):
     height = 1.6 if text[1].isupper() else 1.0
     letter = [(0.8, -height), (0, -0.5), (0.8, 0.0)]
     written = word(text, (0, 0.0, letter), (1, 1.0, letter), (1, 0.0, mark))
@@ -120,7 +120,7 @@ def test_an_accent_is_where_its_letter_is(text, mark, faults):
         ("nß", [], None),
     ],
 )
-def test_a_reader_of_ascii_is_shown_what_it_knows(text, marks, expected):
+def test_a_reader_of_ascii_sees_words_without_the_marks_that_it_lacks(text, marks, expected):
     written = word(text, (0, 0.0, BOW), (1, 1.0, BOW), *[(1, 0.0, mark) for mark in marks])
     shown = without_unknown(written, str.isascii)
     assert (shown and (shown[0], len(shown[1]))) == expected

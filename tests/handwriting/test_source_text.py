@@ -118,7 +118,7 @@ def test_a_replacement_is_written_only_if_it_is_known(text, known, written):
     assert transliterate(text, known) == written
 
 
-def test_the_table_has_the_replacement_of_each_single_character():
+def test_the_table_of_replacements_agrees_with_texts_that_are_transliterated():
     table = replacements(frozenset("a1/2 "))
     assert table["½"] == "1/2" and table["ä"] == "a" and not {"a", "😀", "\u0302"} & {*table}
     written = {other: transliterate(f"a{other}", "a1/2 ").text for other in table}
@@ -168,7 +168,7 @@ def read(text):
     return with_front_matter(text.split("\n"), "x", KEYS, check_size)
 
 
-def test_front_matter_holds_for_the_lines_up_to_the_next():
+def test_front_matter_holds_up_to_the_next_front_matter():
     text = (
         "before\n---\nsize: 4.5\n---\nA title\n\n"
         "---\n colour :red \nsize:3\n---  \n  body\n---\n---\nend"
@@ -195,7 +195,7 @@ def test_front_matter_holds_for_the_lines_up_to_the_next():
         "---\nsize\ncolour",
     ],
 )
-def test_other_lines_of_dashes_are_text(text):
+def test_lines_of_dashes_that_enclose_no_settings_are_text(text):
     assert read(text) == [({}, line) for line in text.split("\n")]
 
 

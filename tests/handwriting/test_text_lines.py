@@ -24,7 +24,7 @@ def words_of(text, points):
 @pytest.mark.parametrize(
     ("room", "width", "doubt"), [(12, 10, ""), (9, 9, ""), (5, 5, "too long for a row")]
 )
-def test_a_word_wider_than_a_row_becomes_narrower_and_doubtful_if_much(hand, room, width, doubt):
+def test_a_word_wider_than_a_row_is_narrowed_and_doubtful_if_by_much(hand, room, width, doubt):
     words = words_of("word", np.array([[0.0, -1.0], [10.0, 0.0]]))
     reading = hand(reader=PlannedReader(("word", 0.0)), sampling=Sampling(0.0))
     (word,) = narrow_line(Passage(reading, "word", room), [CheckedWord(tuple(words), "word")])
@@ -40,7 +40,7 @@ def values(words):
 approx = partial(pytest.approx, rel=1e-3)
 
 
-def test_paragraphs_come_in_their_order_whatever_is_written_together(hand, monkeypatch):
+def test_paragraphs_come_out_in_order_and_alike_for_any_batch_size(hand, monkeypatch):
     passages = [Passage(hand(), text) for text in ("ab ba", "", "  b  ", "aa " * 30)]
     together = list(write_passages(passages, 3))
     monkeypatch.setattr("handwriting.text_lines.BATCH_SIZE", 1)
@@ -49,7 +49,7 @@ def test_paragraphs_come_in_their_order_whatever_is_written_together(hand, monke
     assert [values(words) for words, _ in together] == [values(words) for words, _ in alone]
 
 
-def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand, monkeypatch):
+def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_other_lines(hand, monkeypatch):
     usual, other = hand(), hand(height=25.0, sampling=Sampling(bias=2.0))
     texts = ["ab ba", "b" * 20, "ab ba ab"]
     *_, (plain, _) = write_passages([Passage(usual, text) for text in texts], 7)

@@ -63,7 +63,7 @@ def lines(writer, **options):
 @pytest.mark.parametrize(
     ("seed", "height", "is_same"), [(1, 10.0, True), (2, 10.0, False), (1, 20.0, True)]
 )
-def test_lines_are_those_of_the_hand_vector_of_a_style_not_of_its_ink(
+def test_lines_depend_on_the_hand_vector_of_a_style_and_not_on_its_ink(
     writer, tmp_path, seed, height, is_same
 ):
     expected = lines(writer, style=style(tmp_path, "a", 1))
@@ -87,7 +87,7 @@ def test_a_mix_of_styles_is_their_weighted_mean(mix, name):
     assert name == "hand" or mixed == pytest.approx(0.6)
 
 
-def test_a_page_in_a_mix_has_its_hand_and_a_line_of_the_network_to_shape_words_by(writer, mix):
+def test_a_mix_of_styles_has_its_hand_vector_and_a_written_line_as_the_primer(writer, mix):
     *_, mixed = mix
     hand = hand_of(writer, style=mixed, proofread=False)
     for name, value in extras_of_style(mixed).items():
@@ -133,7 +133,7 @@ def test_a_primer_is_continued_instead_of_the_usual_hand_of_a_writer(writer, tmp
     assert "hand" not in hand.sampling.extras
 
 
-def test_the_hand_vector_of_a_folder_of_lines_describes_all_of_them(tmp_path):
+def test_the_hand_vector_of_a_folder_of_lines_describes_all_its_lines(tmp_path):
     inks = [wave(), wave(lean=0.5), wave(height=14.0, lean=-0.3)]
     for number, ink in enumerate(inks):
         write_inkml(tmp_path / f"{number}.inkml", ink, "abc")

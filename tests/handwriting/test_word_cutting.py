@@ -69,7 +69,7 @@ def written(text, strokes, primer=None):
     ],
 )
 @pytest.mark.parametrize("primer", [None, ("to be ", 9)])
-def test_a_stroke_goes_to_its_word(text, strokes, expected, primer):
+def test_each_stroke_of_a_line_goes_to_the_word_that_it_belongs_to(text, strokes, expected, primer):
     """Also behind a primer, whose text may hold the same word."""
     texts, inks = words(written(text, strokes, primer))
     assert [*zip(texts, map(len, inks), strict=True)] == [word[:2] for word in expected]
@@ -114,7 +114,7 @@ def slopes_of(points):
     return np.diff(low[:, 1]) / np.diff(low[:, 0])
 
 
-def test_words_are_turned_as_the_hand_is_and_then_level():
+def test_words_are_turned_back_by_the_slope_of_the_hand_and_partly_by_their_own():
     """Of 8 characters 8 / (8 + 2) of the slope that is left is believed."""
     hand, own = 0.1, 0.15
     shape = shape_of(turned_back(zigzag(), -hand))
@@ -124,7 +124,7 @@ def test_words_are_turned_as_the_hand_is_and_then_level():
 
 
 @pytest.mark.parametrize(("primed", "left"), [(0, 0.0), (1, -0.2)])
-def test_only_a_line_that_continues_a_primer_slopes_as_the_primer(primed, left):
+def test_only_a_line_that_continues_a_primer_is_turned_by_the_slope_of_the_primer(primed, left):
     """A level line of 8 characters: of the primer's slope of 0.1 it gets 2 / (8 + 2) back."""
     strokes = [np.zeros((1, 2))] * primed + [zigzag()]
     word = written_word("z" * 8, strokes, primed, turned_back(zigzag(), -0.1))
@@ -133,7 +133,7 @@ def test_only_a_line_that_continues_a_primer_slopes_as_the_primer(primed, left):
 
 @pytest.mark.parametrize("own", [-20.0, 0.0, 25.0])
 @pytest.mark.parametrize(("is_of_hand", "left"), [(False, 0.2), (True, 0.0)])
-def test_words_lean_as_asked_whatever_the_hand(own, is_of_hand, left):
+def test_words_get_the_slant_that_is_asked_for_whatever_their_hand(own, is_of_hand, left):
     """Of 8 characters, 8 / (8 + 2) of what they lean more than the primer is believed."""
     lean, asked = math.tan(math.radians(own)), math.tan(math.radians(15.0))
     ink = zigzag(lean)
@@ -143,7 +143,7 @@ def test_words_lean_as_asked_whatever_the_hand(own, is_of_hand, left):
 
 
 @pytest.mark.parametrize(("stretch", "left"), [(1.2, 1.2 ** (6 / 14)), (3.0, 3.0 / 1.33), (1, 1)])
-def test_letters_are_as_wide_as_the_primers(stretch, left):
+def test_letters_become_nearly_as_wide_as_those_of_the_primer(stretch, left):
     """Of 8 characters, 8 / (8 + 6) of how much wider they are is believed; they lean as before."""
     ink = zigzag(0.3 / stretch) * [stretch, 1.0]
     ((widened,),) = widen([[ink]], shape_of(zigzag(0.3)), "z" * 8, 8)
@@ -161,13 +161,13 @@ def written_word(text, strokes, primed=0, hand=None):
 
 
 @pytest.mark.parametrize("text", ["z", "zzz", "/", "///"])
-def test_a_line_that_continues_no_primer_stands_on_its_own_feet(text):
+def test_a_line_that_continues_no_primer_stands_on_the_feet_of_its_own_letters(text):
     """It begins with another letter than the hand's primer, half an x-height lower."""
     strokes = [np.concatenate([[[-3.0, 5.0]], zigzag()])]
     assert written_word(text, strokes).strokes[0][:, 1].max() == pytest.approx(0.0, abs=0.01)
 
 
-def test_a_dash_alone_does_not_stand_on_the_line():
+def test_a_dash_alone_stands_above_the_baseline():
     word = written_word("–", [np.array([[0.0, 0.0], [8.0, 2.0]])])
     np.testing.assert_allclose(word.strokes[0][:, 1], [-0.6, -0.4], atol=0.01)
 
@@ -175,14 +175,14 @@ def test_a_dash_alone_does_not_stand_on_the_line():
 @pytest.mark.parametrize(
     ("text", "low", "bottom"), [("z.", 5.0, 0.0), ("z.", -6.0, -0.12), ("z,", 5.0, 0.9)]
 )
-def test_a_full_stop_stands_on_the_line(text, low, bottom):
+def test_a_full_stop_or_comma_stands_on_the_baseline(text, low, bottom):
     mark = np.array([[220.0, low - 2.0], [220.0, low]]) + np.array([0.0, zigzag()[:, 1].max()])
     (word,) = to_written_words([letters(text, [zigzag(), mark])], shape_of(zigzag()), 10.0)
     feet = [stroke[:, 1].max() for stroke in word.strokes]
     assert feet[1] - feet[0] == pytest.approx(bottom, abs=0.01)
 
 
-def test_words_stand_as_high_as_they_were_written():
+def test_words_keep_the_heights_at_which_they_were_written_relative_to_each_other():
     """The second word is 3 units, 0.3 x-heights, lower."""
     inks = [letters("z" * 8, [zigzag() + shift]) for shift in ((0.0, 0.0), (220.0, 3.0))]
     feet = [word.strokes[0][:, 1].max() for word in to_written_words(inks, shape_of(zigzag()), 0.0)]
@@ -213,7 +213,7 @@ def test_a_mark_that_stands_off_its_word_is_moved_to_it(x, y, expected):
 
 
 @pytest.mark.parametrize(("text", "dotted"), [("it is", True), ("is in it", False), ("a b", True)])
-def test_a_hand_has_dots_if_it_dots_an_i_of_its_primer(text, dotted):
+def test_a_hand_is_dotted_unless_most_i_of_its_primer_lack_dots(text, dotted):
     t = np.linspace(0, 8 * math.pi, 400)
     dot = np.array([(40, -13.0), (40, -13.5)])
     ink = from_strokes([np.stack([10 * t, -5 + 5 * np.sin(t)], 1), dot])

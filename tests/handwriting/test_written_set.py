@@ -67,7 +67,7 @@ def test_consecutive_lines_may_share_a_hand(told, file, tmp_path):
     assert (samples[3].ink == line.ink).all()
 
 
-def test_a_set_in_one_hand_has_the_lines_of_that_hand(told, file, tmp_path):
+def test_a_set_in_a_single_hand_has_the_lines_of_that_hand(told, file, tmp_path):
     ink = np.float32([[0, 0, 0], [9, -20, 0], [9, 20, 1], [9, -20, 0], [9, 20, 1]])
     hand = Hand(told, (ink, "nn"), sampling=Sampling(extras={"hand": np.ones((8, 65))}))
     samples = set_of(told, file, hand=hand).write(tmp_path / "set").all
@@ -158,7 +158,7 @@ def test_texts_that_cannot_be_written_are_named_with_their_lines(told, file, tex
         assert expected.format(file) in message
 
 
-def test_unknown_characters_can_be_left_out_and_a_byte_order_mark_is_no_character(told, file):
+def test_unknown_characters_can_be_left_out_and_a_byte_order_mark_is_skipped(told, file):
     file.write_bytes("\ufeffa\r\ncaf\u00e9\r\n".encode())
     texts = set_of(told, file, skip_unknown=True).texts
     assert [*texts.block(0)] == ["a", "caf"] and texts.count == 2
