@@ -42,7 +42,7 @@ def test_network_reads_when_the_classes_that_trained_it_are_gone(tmp_path):
     assert reader.read_lines([line, line], wide) == plain.read([line, line], wide).hypotheses
 
 
-def test_loaded_network_says_what_it_is(tmp_path):
+def test_loaded_network_has_its_class_name_path_and_metrics(tmp_path):
     writer = load(saved(tmp_path / "writer.pth", "SynthesisNetwork"), "cpu")
     assert isinstance(writer, Writer) and writer.name == "gone"
     assert repr(writer) == f"Writer(SynthesisNetwork of {tmp_path}/writer.pth on cpu)"
@@ -90,7 +90,7 @@ def test_run_is_loaded_by_its_id_as_the_hand_that_it_learned(tmp_path, monkeypat
 @pytest.mark.parametrize(
     ("load_kind", "task"), [(load_writer, "writes texts"), (load_reader, "reads")]
 )
-def test_network_of_another_kind_is_refused(tmp_path, load_kind, task):
+def test_network_that_cannot_do_the_task_is_refused(tmp_path, load_kind, task):
     path = save(tmp_path / "x.pth", "PredictionNetwork")
     with pytest.raises(UserError, match=f"a PredictionNetwork; a network that {task} is needed"):
         load_kind(path, "cpu")

@@ -121,7 +121,7 @@ def test_regression_head_has_squared_errors_in_normalised_units_and_a_canonical_
     assert ("end_cross_entropy" in scores) == ends and "log_loss" not in scores
 
 
-def test_score_that_no_point_has_is_none_and_an_empty_split_is_refused():
+def test_score_without_points_is_none_and_an_empty_split_is_refused():
     scores = evaluate(network(), loader(np.float32([[0, 0, 0], [5, 5, 0], [5, 5, 1]])))
     assert scores["sse_jumps"] is None and scores["sse_strokes"] == scores["sse"]
     with pytest.raises(UserError, match="empty"):

@@ -37,7 +37,7 @@ def test_loss_does_not_depend_on_padding(kind):
 
 
 @KINDS
-def test_loss_of_a_sequence_does_not_depend_on_the_others_of_its_batch(kind):
+def test_loss_of_a_sequence_does_not_depend_on_other_sequences_of_its_batch(kind):
     network, both = generator(kind), sequences(9, 5)
     alone = both.map(lambda values: values[1:]).chunk(0, 5)
     torch.testing.assert_close(loss(network, alone), loss(network, both)[1:])
@@ -63,7 +63,7 @@ def test_network_continues_a_sequence_from_the_state_of_its_first_part(kind, cel
     [(False, 1.0, True), (True, 0.0, True), (True, 1.0, False)],
 )
 @KINDS
-def test_fourth_number_counts_only_where_the_network_ends_its_sequences(
+def test_network_sees_the_end_of_sequence_of_its_inputs_only_if_it_predicts_it(
     kind, end_of_sequence, number, same
 ):
     """It is 0 when the inputs lack it."""

@@ -98,7 +98,7 @@ def test_all_parts_of_a_long_line_have_its_extras_and_latent_seed(monkeypatch):
 
 
 @pytest.mark.parametrize(("extras", "same"), [({"mood": [1.0, -2.0]}, True), ({}, False)])
-def test_prediction_of_a_line_is_by_its_own_extras(network, extras, same):
+def test_predictions_over_a_line_are_computed_with_the_extras_of_the_line(network, extras, same):
     options = Sampling(bias=0.0, max_steps=12, extras={"mood": [1.0, -2.0]})
     _, line = sample(network, [1, 2], ["ab", "ab"], options)
     expected = over(network, line.ink[:-1], "ab", network.told(1, extras, [2]))

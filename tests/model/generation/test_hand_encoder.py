@@ -32,7 +32,7 @@ def encoder(noise=0.3, untold=0.0):
     return HandEncoder(5, noise, untold)
 
 
-def test_vector_is_of_the_weighted_mean_of_the_lines():
+def test_hand_vector_is_computed_from_the_weighted_mean_of_the_lines():
     network, lines = encoder().eval(), hands(3, 1, 0)
     total = lines.sum(1)
     means = total[:2, :-1] / (total[:2, -1:] + 0.25)
@@ -40,7 +40,7 @@ def test_vector_is_of_the_weighted_mean_of_the_lines():
     assert network(lines)[2].tolist() == [0.0] * 5  # without a line
 
 
-def test_equal_lines_are_computed_once_and_each_by_itself():
+def test_hands_are_encoded_each_by_itself_and_equal_hands_once():
     network, seen = encoder().eval(), []
     network.register_forward_hook(lambda _, inputs, output: seen.append(len(inputs[0])))
     lines = hands(3, 1, 0)[[1, 0, 1, 2, 0]]
@@ -49,7 +49,7 @@ def test_equal_lines_are_computed_once_and_each_by_itself():
     assert torch.equal(vectors, torch.cat([network(line) for line in lines.split(1)]))
 
 
-def test_hands_are_untold_or_of_any_number_of_lines_at_random_in_training():
+def test_training_leaves_out_hands_or_some_of_their_lines_at_random():
     """4,000 hands within four standard deviations (false alarm < 1e-3)."""
     network, hand = encoder(noise=0.0, untold=0.4), hands(TOLD_LINES)
     vectors, whole = network(hand.expand(4000, -1, -1)), network.eval()(hand)
@@ -89,7 +89,7 @@ def test_new_network_with_hands_writes_as_the_network_without_them_does(kind):
 
 @KINDS
 @torch.no_grad()
-def test_hand_changes_what_is_predicted_unless_it_has_no_line(kind):
+def test_hand_changes_the_prediction_unless_it_has_no_line(kind):
     network = generator(kind, hand_size=4)
     network.hand_gates.weight.normal_()
     with_hand, plain = means(network, network.initial_state(2, Given(EXTRAS))), means(network)
@@ -113,13 +113,13 @@ def test_seeds_give_hands_near_each_stored_hand_in_turn():
     assert np.array_equal(network.draw(7), network.draw(7))
 
 
-def test_only_hand_of_the_training_is_drawn_itself():
+def test_every_seed_draws_the_hand_of_training_itself_when_it_was_the_only_hand():
     network, descriptor = encoder(), np.linspace(-1, 1, DESCRIPTOR, dtype=np.float32)
     network(torch.from_numpy(hand_extra(descriptor)).expand(len(network.hands), -1, -1))
     np.testing.assert_allclose(network.draw(7), descriptor, atol=1e-6)
 
 
-def test_hand_with_lines_takes_the_place_of_a_stored_hand():
+def test_hand_with_lines_that_training_sees_replaces_a_stored_hand():
     network, batch = encoder(), hands(2, 0)
     before = network.hands.clone()
     network(batch)

@@ -28,7 +28,7 @@ def test_density_is_the_sum_of_the_densities_of_the_steps():
         assert grid[row, column] == pytest.approx(density.sum().item() / (40 * 30), rel=0.02)
 
 
-def test_density_of_every_step_adds_1_even_when_it_is_narrower_than_a_cell():
+def test_density_of_every_step_adds_up_to_1_even_when_it_is_narrower_than_a_cell():
     raw = torch.zeros(40, 13)
     raw[:, 7:11] = -9.0  # both scales of both components: 0.0012 units
     ink = np.zeros((41, 3), np.float32)

@@ -18,7 +18,7 @@ def test_written_ink_begins_at_zero_behind_the_primer():
     assert line(0).written.tolist() == primed.ink.tolist() == INK.tolist()
 
 
-def test_line_of_a_primer_alone_shows_a_dot():
+def test_line_that_has_only_its_primer_shows_a_dot():
     assert len(line(5).written) == 0 and line(5).visible.tolist() == [[0, 0, 1]]
 
 

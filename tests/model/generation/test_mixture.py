@@ -108,7 +108,7 @@ def test_values_and_gradients_are_finite_for_all_finite_parameters():
     assert log_prob.isfinite().all() and raw.grad.isfinite().all()
 
 
-def test_gradient_of_a_clamped_value_passes_only_if_it_leads_back():
+def test_gradient_of_a_clamped_value_passes_only_if_it_leads_back_into_the_bounds():
     """Descent adds the negative gradient: -1 lifts what lies below, 1 lowers what lies above."""
     value = torch.tensor([-2.0, -2.0, 0.5, 3.0, 3.0], requires_grad=True)
     clamped = clamp_inwards(value, -1.0, 1.0)

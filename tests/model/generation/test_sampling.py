@@ -63,7 +63,7 @@ def test_limit_of_a_line_is_that_of_its_own_text_beside_longer_texts():
     assert [len(line.ink) for line in lines] == [101 + 40 * len(text) for text in texts]
 
 
-def test_line_goes_on_with_its_own_random_numbers_once_others_have_ended():
+def test_line_goes_on_with_its_own_random_numbers_once_other_lines_have_ended():
     network, texts = generator(), ["ab", "abcabcabc"]
     with torch.no_grad():
         network.layers[0].window.bias.fill_(-9.0)  # the window never moves
@@ -74,7 +74,7 @@ def test_line_goes_on_with_its_own_random_numbers_once_others_have_ended():
 
 
 @pytest.mark.parametrize("is_compiled", [False, pytest.param(True, marks=needs_compiler)])
-def test_writing_takes_one_thread_only_when_there_are_no_kernels(network, monkeypatch, is_compiled):
+def test_writing_without_kernels_runs_on_a_single_thread(network, monkeypatch, is_compiled):
     compiled = library.kernels(False) if is_compiled else None
     monkeypatch.setattr(library, "kernels", lambda bfloat16: compiled)
     threads, ends = [], Stopping.ends

@@ -57,7 +57,7 @@ def numbers(steps, count):
         (PredictionNetwork, "GRU", 2, 7),
     ],
 )
-def test_compiled_stepper_writes_what_the_plain_stepper_does(
+def test_compiled_stepper_writes_the_same_as_the_plain_stepper(
     kind, cell, layers, hidden, mixtures, ends
 ):
     """For few steps, as rounding grows from step to step."""
@@ -92,7 +92,7 @@ def test_plain_stepper_writes_what_the_network_predicts():
 
 @pytest.mark.parametrize("stepper", STEPPERS)
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
-def test_lines_that_are_kept_go_on_as_among_the_others_with_a_new_bias(stepper, cell):
+def test_lines_that_are_kept_continue_as_they_would_beside_the_dropped_lines(stepper, cell):
     network, rows = build(cell=cell), torch.tensor([0, 3])
     lines, (uniform, normal) = begin(network, 5), numbers(8, 5)
     bias = torch.tensor([0.0, 2.0, 1.0, 3.0, 0.5])
@@ -160,7 +160,7 @@ class OwnLayer(RecurrentLayer):
         ({}, False, True, Stepper),
     ],
 )
-def test_only_networks_of_known_parts_are_compiled(options, own_network, own_layer, stepper):
+def test_own_classes_and_regression_heads_run_uncompiled(options, own_network, own_layer, stepper):
     network = build(**options)
     network.__class__ = OwnNetwork if own_network else SynthesisNetwork
     network.layers[1].__class__ = OwnLayer if own_layer else RecurrentLayer

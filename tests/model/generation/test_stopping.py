@@ -74,14 +74,14 @@ POSITIONS = torch.tensor([0] * 10 + [1] * 10 + [2] * 130)[:, None]
 
 
 @pytest.mark.parametrize(("text", "lifted", "back", "limit", "end"), LINES)
-def test_line_ends_with_the_stroke_under_way_and_delayed_ones(text, lifted, back, limit, end):
+def test_line_ends_after_the_stroke_under_way_and_delayed_strokes(text, lifted, back, limit, end):
     assert ends(line(lifted, back), POSITIONS, [text], limits=[limit]) == [end]
 
 
 @pytest.mark.parametrize("drop", [True, False], ids=["dropped", "kept"])
 @pytest.mark.parametrize("period", [5, 16, 150])
 @pytest.mark.parametrize("direction", [1.0, -1.0], ids=["to the right", "to the left"])
-def test_lines_of_a_batch_end_as_each_does_by_itself(direction, period, drop):
+def test_lines_of_a_batch_end_as_each_line_does_by_itself(direction, period, drop):
     texts, lifted, back, limits, expected = zip(*LINES, strict=True)
     points = [line(*strokes, direction) for strokes in zip(lifted, back, strict=True)]
     positions = POSITIONS.expand(-1, len(texts))
@@ -90,7 +90,7 @@ def test_lines_of_a_batch_end_as_each_does_by_itself(direction, period, drop):
 
 
 @pytest.mark.parametrize(("own_end", "end"), [(True, (8, True)), (False, (40, False))])
-def test_line_without_a_text_ends_by_its_network_or_its_limit(own_end, end):
+def test_line_without_a_text_ends_where_its_network_ends_it_or_at_its_limit(own_end, end):
     points = torch.zeros(40, 2, 3 + own_end)
     points[7, 1, 3:] = 1.0
     stopping = Stopping(torch.zeros_like(points[0]), NORMALISATION, None, [40, 40], own_end)
@@ -170,7 +170,7 @@ OF_OTHERS = [
 
 
 @pytest.mark.parametrize("case", [*NEAR, *OF_OTHERS])
-def test_stroke_near_others_or_of_an_earlier_character_is_not_surplus(case):
+def test_stroke_near_other_ink_or_begun_at_an_earlier_character_is_not_surplus(case):
     """Such as a delayed dot, or the sign itself."""
     assert surplus_after_sign(**case) == 0
 

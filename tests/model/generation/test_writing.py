@@ -34,7 +34,7 @@ def test_words_are_wrapped_to_lines_of_about_equal_lengths(words, lengths):
     "text",
     ["word " * 40, "  ab " + "cd  e " * 40, "a" * 300, "a " + "b" * 150, " " * 150, "a" + " " * 99],
 )
-def test_parts_of_a_text_are_the_whole_text(text):
+def test_parts_of_a_text_add_up_to_the_text_and_are_never_blank(text):
     parts = writing._parts(text, 100)
     assert "".join(parts) == text and writing._parts(text, None) == [text]
     assert len(parts) == 1 or all(part.strip() for part in parts)
@@ -52,7 +52,7 @@ def parts(request, network):
     return line, first, others, hand[1] if hand else ""
 
 
-def test_long_line_is_its_parts_moved_to_each_other(parts):
+def test_long_line_consists_of_its_parts_placed_behind_each_other(parts):
     line, first, others, primer_text = parts
     assert (line.text, line.primed, line.ended) == (primer_text + TEXT, first.primed, True)
     whole = np.concatenate([first.ink, *(part.ink[part.primed :] for part in others)])
@@ -63,7 +63,7 @@ def test_long_line_is_its_parts_moved_to_each_other(parts):
     assert [word.text for word in cut_words(LetterStrokes.of(line), TEXT)] == TEXT.split()
 
 
-def test_window_of_a_part_is_over_its_own_characters_in_the_whole_text(parts):
+def test_peaks_of_a_part_are_at_the_characters_of_the_part_in_the_whole_text(parts):
     line, first, (second, _), primer_text = parts
     assert line.peaks.shape == line.bias.shape == (len(line.ink) - 1,)
     start, steps = len(first.ink) - 1, len(second.ink) - second.primed
@@ -72,7 +72,7 @@ def test_window_of_a_part_is_over_its_own_characters_in_the_whole_text(parts):
     np.testing.assert_array_equal(line.peaks[start : start + steps], expected)
 
 
-def test_primer_whose_text_is_part_of_the_text_is_no_hand_of_the_parts(network):
+def test_later_parts_are_primed_by_the_first_part_when_the_primer_begins_the_text(network):
     options = {"sampling": Sampling(1.0, max_steps=500)}
     (line,) = write(network, [TEXT], [5], primer=(PRIMER[0], ""), **options)
     (first,) = sample(network, [5], ["abc"], primer=(PRIMER[0], ""), **options)
@@ -88,7 +88,7 @@ def box(width, end):
     return from_strokes([np.array([[0, 0], [0, -10], [width, -10], [width, 0], [end, 0]], float)])
 
 
-def test_part_lies_as_far_behind_what_was_written_as_behind_its_hand():
+def test_part_is_placed_as_far_behind_the_line_as_it_was_written_behind_its_primer():
     """By hand: the hand's last point is 5 left of its edge, the line's 30 left of its own."""
     hand, before = box(20, 15), box(40, 10)
     step = np.float32([[30.0, -4.0, 0.0]])  # 25 behind the right edge, and 4 higher

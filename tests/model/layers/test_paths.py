@@ -114,7 +114,7 @@ def test_every_path_has_the_values_and_gradients_of_float64(path):
     assert_close(run_backward(layer, arguments, dtype, bound), reference, tolerance)
 
 
-def test_windowed_gru_cells_are_those_of_torch_beside_the_window():
+def test_windowed_gru_cells_equal_those_of_torch_when_the_window_has_no_weight():
     layer, (inputs, text, lengths, state) = widened(*case("odd", cell="GRU"))
     gru = nn.GRU(3, 5).double()
     with torch.no_grad():
@@ -146,7 +146,7 @@ def test_every_path_computes_the_same_without_gradients_and_step_by_step(path):
 
 @windowed
 @pytest.mark.parametrize("sizes", ["odd", "long", "wide"])
-def test_bound_of_the_variants_changes_gradients(sizes, window):
+def test_the_bound_of_the_other_tests_changes_gradients(sizes, window):
     bounded, free = (expected(sizes, window, "LSTM", True, bound) for bound in (0.05, None))
     assert max((a - b).abs().max() for a, b in zip(bounded, free, strict=True)) > 1e-3
 
@@ -202,7 +202,7 @@ def test_bits_of_a_row_depend_neither_on_the_other_rows_nor_on_threads(dtype, wi
     ],
 )
 @torch.no_grad()
-def test_extreme_windows_and_inputs_saturate(dtype, parameters, scale, largest):
+def test_outputs_stay_finite_for_extreme_windows_and_inputs(dtype, parameters, scale, largest):
     layer, (inputs, *others) = case()
     layer.window.bias.copy_(torch.tensor(parameters).repeat_interleave(3))
     outputs = run(layer, (inputs * scale, *others), dtype)
@@ -247,7 +247,7 @@ def test_padding_of_texts_and_strides_of_tensors_do_not_matter():
         ({"device": "meta"}, "is on meta, not cpu"),
     ],
 )
-def test_kernels_refuse_what_would_lead_them_out_of_their_memory(fault, message):
+def test_kernels_refuse_arguments_that_would_lead_out_of_their_memory(fault, message):
     layer, (inputs, text, lengths, state) = case()
     layer = layer.to(fault.get("device", "cpu"))
     with pytest.raises((IndexError, ValueError, NotImplementedError, RuntimeError), match=message):

@@ -41,7 +41,7 @@ def test_each_character_has_a_point_when_frames_are_denser_than_points():
     assert min(result) >= 1 and sum(result) == 5
 
 
-def test_rows_of_features_are_where_the_features_are():
+def test_rows_of_features_say_at_which_point_of_the_ink_each_feature_lies():
     ink = from_strokes(
         list(map(np.array, ([[0, 0], [10, 0], [10, 4]], [[3.0, 3]], [[0, 9], [0, 0]])))
     )

@@ -172,7 +172,7 @@ def test_greedy_attention_takes_the_likeliest_class_each_time():
 
 @pytest.mark.parametrize("search", [GREEDY, Search(4, LANGUAGE, 0.3)])
 @pytest.mark.parametrize("per_line", [(), ("ink", "line")])
-def test_text_of_a_line_does_not_depend_on_the_others_of_its_batch(per_line, search):
+def test_text_of_a_line_does_not_depend_on_other_lines_of_its_batch(per_line, search):
     torch.manual_seed(9)
     decoder, limits = Decoder(10, 0.7), [3, 9, 1, 0, 12, 5, 5, 2, 7, 20]
     together = decoder.texts(limits, search, per_line=per_line)

@@ -20,7 +20,7 @@ def by_torch(layer, inputs, lengths):
 
 
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
-def test_bidirectional_layer_computes_what_torch_does_over_packed_sequences(cell):
+def test_bidirectional_layer_computes_the_same_as_torch_over_packed_sequences(cell):
     torch.manual_seed(0)
     layer = BidirectionalLayer(cell, 4, 6).double()
     inputs, lengths = torch.randn(9, 3, 4, dtype=torch.float64), torch.tensor([9, 1, 6])

@@ -39,13 +39,13 @@ def test_rates_divide_all_errors_by_all_characters():
     assert rates([("a", "b"), ("aaaa bbbb", "aaaa bbbc"), ("", "")]) == expected
 
 
-def test_rates_are_nan_where_there_is_no_reference():
+def test_rates_are_nan_when_all_references_are_empty():
     result = rates([("", "abc")])
     assert math.isnan(result["cer"]) and math.isnan(result["wer"]) and result["sequences"] == 1
     assert all(map(math.isnan, ErrorRates().compute().values()))
 
 
-def test_metric_adds_the_errors_of_batches_that_were_read():
+def test_metric_skips_batches_without_hypotheses():
     pairs = [("ab é.", "ab e"), ("", "a"), ("a b", "ab"), ("é", "é")]
     alphabet, metric = Alphabet("ab é."), ErrorRates()
     references, hypotheses = zip(*pairs, strict=True)
@@ -66,7 +66,7 @@ def test_metric_adds_the_errors_of_batches_that_were_read():
         ("s", " six == six ", True),
     ],
 )
-def test_character_is_read_when_it_agrees_wherever_it_stands(character, hypothesis, expected):
+def test_character_is_read_only_if_right_at_each_of_its_places(character, hypothesis, expected):
     assert is_read(character, "six = six", hypothesis) is expected
 
 

@@ -36,12 +36,12 @@ def test_descriptor_does_not_depend_on_size_nor_on_sampling_rate(descriptor, cha
     assert np.abs(values - expected).max() < tolerance * np.abs(expected).max()
 
 
-def test_descriptor_of_a_line_does_not_depend_on_the_others_of_its_batch(descriptor):
+def test_descriptor_of_a_line_does_not_depend_on_other_lines_of_its_batch(descriptor):
     alone = np.concatenate([descriptor.describe([ink]) for ink in INKS])
     np.testing.assert_allclose(descriptor.describe(INKS), alone, rtol=1e-4, atol=1e-4)
 
 
-def test_lines_of_a_hand_are_nearer_than_those_of_others(descriptor):
+def test_descriptors_of_a_hand_are_nearer_than_those_of_other_hands(descriptor):
     """Of eight hands; by chance one of eight is the nearest."""
     rows = descriptor.describe([line(hand, text) for hand in range(8) for text in range(4)])
     hands = descriptors(rows).reshape(8, 4, -1)
@@ -51,7 +51,7 @@ def test_lines_of_a_hand_are_nearer_than_those_of_others(descriptor):
     assert distances.diagonal().mean() < np.median(distances)
 
 
-def test_descriptor_is_the_projected_moments_of_the_lowest_layers_of_a_recogniser():
+def test_descriptor_is_the_projected_mean_and_mean_square_of_layers_weighted_by_length():
     network = recogniser(channels=6, hidden_size=5, parts=PARTS)
     descriptor = HandDescriptor(6, 5, 4)
     descriptor.convolution.load_state_dict(network.convolution.state_dict())

@@ -29,7 +29,7 @@ def words(ink, text, likely):
     return [*_words(NETWORK, ink, text, np.log(probabilities))]
 
 
-def test_words_have_their_strokes_chances_and_alternatives():
+def test_words_have_their_points_probabilities_and_alternatives():
     ink = from_strokes([zigzag(0), zigzag(4), zigzag(10), np.array([[2.0, -1]])])
     labels = [{"a": 0.999999}, {"b": 0.8, "c": 0.15}, {" ": 0.9}, {"c": 0.999999}]
     first, second = words(ink, "ab c", dict(zip((12, 37, 50, 62), labels, strict=True)))

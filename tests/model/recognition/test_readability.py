@@ -44,7 +44,7 @@ def test_written_lines_are_read_without_misgivings(reader, inks):
         (lambda ink: ink * np.float32([1, -1, 1]), SCRIPT),
     ],
 )
-def test_rows_and_mirrored_ink_are_named(reader, inks, change, expected):
+def test_several_rows_and_mirrored_ink_give_a_misgiving(reader, inks, change, expected):
     line = change(inks[0])
     assert misgiving(line, *reader.proofread([line])[0]) == expected
 
@@ -61,5 +61,5 @@ STEMS = [np.array([[0.0, 20.0], [30.0, 20.0]]), np.array([[60.0, 0.0], [60.0, 20
         ([stem + np.array([0, 40 * n]) for n in range(10) for stem in STEMS], "N", ROWS),
     ],
 )
-def test_single_character_has_a_few_bars_below_each_other_and_a_page_more(ink, text, expected):
+def test_bars_of_a_character_are_not_taken_for_rows_but_stems_of_a_page_are(ink, text, expected):
     assert misgiving(from_strokes(ink), text, 0.0) == expected

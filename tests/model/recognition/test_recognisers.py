@@ -53,7 +53,7 @@ def run(network, inks, texts, **options):
         *(partial(recogniser, kind, cell=cell) for kind in KINDS for cell in ("LSTM", "GRU")),
     ],
 )
-def test_reading_of_a_line_does_not_depend_on_the_others_of_its_batch(build):
+def test_reading_of_a_line_does_not_depend_on_other_lines_of_its_batch(build):
     network = build().double()
     inks = [ink(120), ink(331, 1), ink(40, 2), ink(2, 3)]
     texts = ["abc de", "h", "bad cafe gag", "a"]
@@ -71,7 +71,7 @@ def test_reading_of_a_line_does_not_depend_on_the_others_of_its_batch(build):
             assert together.attention[row, :places, frames:].abs().sum() == 0
 
 
-def test_decoder_is_likeliest_to_follow_the_text_that_it_finds():
+def test_each_character_of_the_decoded_text_is_the_likeliest_after_those_before_it():
     network, line = recogniser(AttentionNetwork), ink(200)
     with torch.no_grad():
         network.characters.bias[LETTERS.encode("c")] += 0.3  # else the text is empty

@@ -61,7 +61,7 @@ def test_kernels_are_compiled_again_when_a_source_or_header_changes(source, name
     assert answer(source, 1) == 8
 
 
-def test_cache_that_cannot_be_written_is_done_without(source, tmp_path, monkeypatch, caplog):
+def test_kernels_are_compiled_without_a_writable_cache(source, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     caplog.set_level(logging.INFO)
@@ -78,7 +78,7 @@ def test_cache_that_cannot_be_written_is_done_without(source, tmp_path, monkeypa
         ("*.so", 0o660, 1),
     ],
 )
-def test_planted_code_is_not_loaded_where_others_can_write(source, place, mode, expected):
+def test_planted_code_is_not_loaded_where_other_users_can_write(source, place, mode, expected):
     answer(source, 9)
     folder = user_cache() / "kernels"
     (planted,) = folder.glob("*.so")

@@ -120,9 +120,7 @@ def loops(request, on_cpu, monkeypatch):
 @pytest.mark.parametrize(
     ("steps", "sizes"), [(9, {}), (cuda.CHUNK, {}), (2 * cuda.CHUNK + 7, {}), (9, MANY)]
 )
-def test_chunks_compute_what_the_own_loop_of_the_layers_does(
-    loops, monkeypatch, bound, steps, sizes
-):
+def test_chunks_compute_the_same_as_the_loop_of_the_layers(loops, monkeypatch, bound, steps, sizes):
     results = run_layers("cpu", steps, bound, **sizes)
     assert len(cuda._loops) == 2
     expected = without_graphs(monkeypatch, "cpu", steps, bound, **sizes)
@@ -145,7 +143,7 @@ def test_chunks_in_bfloat16_are_near_those_in_float32(loops, monkeypatch):
         assert (result.float() - other).norm() < tolerance * other.norm()
 
 
-def test_loop_keeps_nothing_from_call_to_call(loops):
+def test_results_of_a_loop_do_not_depend_on_earlier_calls(loops):
     """Such as a longer text, a bound, or numbers that are NaN."""
     expected = run_layers("cpu", 40)
     run_layers("cpu", 70, 0.01, places=12)
@@ -155,7 +153,7 @@ def test_loop_keeps_nothing_from_call_to_call(loops):
 
 
 @pytest.mark.parametrize("sizes", [cuda.Sizes(2, 5, 4, 2, 16), cuda.Sizes(2, 5)])
-def test_chunk_works_in_its_buffers_alone(sizes):
+def test_chunk_writes_into_its_buffers_alone(sizes):
     """What a graph records must lie in memory that stays."""
     loop = cuda.Loop(sizes, torch.float64, torch.device("cpu"), cuda.TorchSteps)
     buffers = [*vars(loop).values(), *vars(loop.steps).values()]
@@ -168,7 +166,7 @@ def test_chunk_works_in_its_buffers_alone(sizes):
                 assert tensor.untyped_storage().data_ptr() in kept, func
 
 
-def test_chunk_does_not_look_at_its_numbers():
+def test_chunk_makes_no_decision_by_the_values_of_its_tensors():
     """On the meta device there are none."""
     sizes = cuda.Sizes(2, 5, 4, 2, 16)
     loop = cuda.Loop(sizes, torch.bfloat16, torch.device("meta"), cuda.TorchSteps)
@@ -224,7 +222,7 @@ def test_steps_that_fail_are_replaced_by_the_next_kind(on_cpu, monkeypatch, capl
     INTERPRETED or importlib.util.find_spec("triton") is None,
     reason="needs Triton, and starts itself",
 )
-def test_triton_kernels_pass_these_tests_in_their_interpreter():
+def test_triton_kernels_pass_the_tests_of_this_file_in_their_interpreter():
     """It must be chosen before Triton is imported."""
     command = [sys.executable, "-m", "pytest", "-q", "-k", "FusedSteps", __file__]
     environment = os.environ | {"TRITON_INTERPRET": "1"}
@@ -255,7 +253,7 @@ def graphs(request, forgotten, monkeypatch):
 
 @on_cuda
 @pytest.mark.parametrize("bound", [None, 0.05])
-def test_graphs_compute_what_the_own_loop_does_in_float64(graphs, monkeypatch, bound):
+def test_graphs_compute_the_same_as_the_loop_of_the_layers_in_float64(graphs, monkeypatch, bound):
     for batch, places, steps in [(2, 3, 8), (2, 3, 70), (2, 15, 64), (5, 40, 33), (2, 3, 70)]:
         arguments = "cuda", steps, bound
         results = run_layers(*arguments, batch=batch, places=places)
@@ -267,7 +265,7 @@ def test_graphs_compute_what_the_own_loop_does_in_float64(graphs, monkeypatch, b
 
 @on_cuda
 @pytest.mark.parametrize("autocast", [False, True])
-def test_graphs_are_near_the_own_loop_in_lower_precision(graphs, monkeypatch, autocast):
+def test_graphs_are_near_the_loop_of_the_layers_in_lower_precision(graphs, monkeypatch, autocast):
     arguments = "cuda", 70, None, torch.float32
     results = run_layers(*arguments, batch=32, autocast=autocast)
     wide = without_graphs(monkeypatch, *arguments, batch=32)
@@ -279,7 +277,7 @@ def test_graphs_are_near_the_own_loop_in_lower_precision(graphs, monkeypatch, au
 
 
 @on_cuda
-def test_graphs_outlive_inference_mode_and_the_loops_that_are_kept(graphs, monkeypatch):
+def test_graphs_work_after_inference_mode_and_after_their_loop_was_replaced(graphs, monkeypatch):
     with torch.inference_mode():
         layer = RecurrentLayer("LSTM", 6, 6).cuda()
         zeros = {name: torch.zeros(3, size).cuda() for name, size in layer.state_sizes.items()}
