@@ -35,7 +35,7 @@ def my_ink(tmp_path, monkeypatch, logging_restored, no_modules):
     (tmp_path / "my_ink.py").write_text(source)
 
 
-def test_ten_lines_of_own_ink_train(my_ink, tmp_path):
+def test_ten_lines_of_own_ink_train_a_network_by_the_command_of_the_page(my_ink, tmp_path):
     command = re.search(r"python train.py (--module my_ink.py -c .*\n.*)", PAGE)[1]
     words = shlex.split(command.replace("\\\n", ""))
     words[3] = str(ROOT / words[3])  # the config

@@ -140,7 +140,7 @@ def test_characters_that_are_lacking_are_named_with_count_and_sample(options, re
         data(dataset=dataset, **options)
 
 
-def test_new_characters_stand_behind_the_known_ones_and_are_counted():
+def test_new_characters_stand_behind_the_known_characters_and_are_counted():
     ready = data(UNIT, Alphabet("cb"), extends_alphabet=True, dataset=Knowing())
     assert ready.alphabet.characters == list("cbaß")
     counts = [("ß", 0), ("a", texts(ready.settings.dataset).count("a"))]  # the rare one first
@@ -156,7 +156,7 @@ def test_a_resumed_run_takes_no_further_characters_of_a_config():
         data(UNIT, Alphabet("cba"), characters="abcé")
 
 
-def test_splits_are_as_recorded_whatever_training_does():
+def test_evaluated_splits_hold_the_ink_as_recorded_without_the_transforms_of_training():
     ready = data(
         preprocessing=[FillMissing(), CutLongSteps(threshold=5.0)],
         augmentation=[Scale(), InputNoise(std=1.0)],
@@ -175,7 +175,7 @@ def test_splits_are_as_recorded_whatever_training_does():
             assert (batch.targets[row, :length, :3].numpy() == recorded[1:]).all()
 
 
-def test_valid_batch_size():
+def test_validation_has_a_batch_size_of_its_own_or_that_of_training():
     assert len(next(iter(data(valid_batch_size=7).loader("valid")))) == 7
     assert len(next(iter(data(batch_size=3).loader("valid")))) == 3
 
@@ -204,7 +204,7 @@ class Preprocessing(Own):
     random = False
 
 
-def test_augmentation_of_ones_own_may_use_the_global_generators():
+def test_own_augmentation_may_use_the_global_generators():
     shift = Own(lambda ink, gaps: (ink + np.float32([random.random(), 0, 0]), gaps))
     dataset = data(augmentation=[shift]).training_loader().dataset
     first, other = dataset[[(0, 1)]].inputs, dataset[[(1, 1)]].inputs
@@ -221,7 +221,7 @@ def test_augmentation_of_ones_own_may_use_the_global_generators():
         (lambda ink, gaps: (ink[:5], gaps[:6]), "returns 5 points and"),
     ],
 )
-def test_augmentation_of_ones_own_that_spoils_a_sample_is_named(function, message):
+def test_own_augmentation_that_spoils_a_sample_is_named(function, message):
     dataset = data(augmentation=[Own(function)]).training_loader().dataset
     with pytest.raises(DataError, match=f"Own, of the augmentation, {message}"):
         dataset[[(0, 1)]]
@@ -249,7 +249,7 @@ class Growing(BaseTransform):
         ink[:, 0] += 100 * epoch + generator.random()
 
 
-def test_workers_and_position_give_the_same_batches():
+def test_batches_are_the_same_with_workers_and_from_any_position():
     augmentation = [Growing(), Scale(), InputNoise(std=0.5)]
     options = {"augmentation": augmentation, "preprocessing": [FillMissing()]}
     plain, others = data(**options), data(num_workers=2, **options)
@@ -267,13 +267,13 @@ def test_augmentation_that_asks_for_the_epoch_gets_it():
     assert ((later - first - 400).abs() <= 1).all()
 
 
-def test_only_augmentation_has_an_epoch():
+def test_only_augmentation_may_take_the_epoch():
     change = {"change": lambda self, ink, generator, epoch: None}
     with pytest.raises(UserError, match=r"Fixed\.change takes `epoch`, which only augmentation"):
         type("Fixed", (BaseTransform,), change)
 
 
-def test_features_are_of_ink_with_the_noise_on_inputs():
+def test_features_are_computed_from_ink_with_the_noise_on_inputs():
     """In normalised units, as for networks that see the points."""
     noisy = data(augmentation=[InputNoise(std=0.5)])
     noise = []
@@ -353,7 +353,7 @@ def test_overfitting_trains_and_validates_on_the_same_samples_as_they_are():
     assert ready.samples("test") == ready.loaded.split("test")
 
 
-def test_validation_has_at_most_so_many_samples_the_same_ones_each_time():
+def test_validation_of_limited_size_has_the_same_samples_each_time():
     ready, whole = data(valid_size=3), data()
     few = [sorted(batch.index.tolist()) for batch in ready.validation_loader()]
     names = [sample.name for sample in ready.validation_loader().dataset.samples]

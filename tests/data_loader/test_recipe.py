@@ -74,7 +74,7 @@ def counted(**taken) -> tuple[Recipe, Counted, Counted]:
     return Recipe(sources=sources, **taken), first, second
 
 
-def test_a_source_is_loaded_once_for_all_that_need_it():
+def test_a_source_is_loaded_once_for_all_sources_that_need_it():
     recipe, first, second = counted(train=["second"], valid=["first"])
     recipe.load()
     assert (first.loads, second.loads) == ([["train", "valid"]], [["train"]])
@@ -86,7 +86,7 @@ def test_a_source_that_only_training_needs_is_not_loaded_for_validation():
     assert (first.loads, second.loads) == ([["valid"]], [])
 
 
-def test_a_split_has_once_what_several_of_its_sources_have():
+def test_a_sample_that_several_sources_have_is_once_in_a_split():
     recipe, _, _ = counted(train=["first", "second"], valid=["first"])
     lines = names(recipe.load().split("train"))
     assert lines == ["anntrain0", "anntrain1", "bentrain0", "bentrain1"]
@@ -105,7 +105,7 @@ def test_the_report_is_a_table_of_sources_that_names_persons_of_two_splits():
     assert "in train and valid are lines of 2 persons: ann, ben" in report
 
 
-def test_what_is_fitted_to_a_network_has_the_key_of_its_source():
+def test_fitted_arguments_have_keys_with_the_name_of_their_source():
     recipe, _, _ = counted(train=["second"], valid=["first"])
     assert recipe.load().fitted == {"first.args.pace": 2.0, "second.args.pace": 2.0}
 
@@ -181,7 +181,7 @@ def test_a_fitted_argument_of_a_source_does_not_hinder_resuming():
     assert present.resumed(former).config == former.config
 
 
-def test_keep_reaches_the_lines_of_a_hand_among_sources():
+def test_the_option_keep_applies_to_the_source_that_is_a_hand():
     hand = {"type": "HandDataset", "args": {"root": "lines.json"}}
     former = Override("--keep", "data_loader.args.dataset.args.keep", "a.inkml")
     kept = plan({"hand": hand}, **of_all("hand")).with_overrides([former])

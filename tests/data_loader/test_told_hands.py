@@ -72,7 +72,7 @@ def test_extras_of_a_sample_are_other_lines_of_its_hand(tmp_path):
     assert numbers_of(samples["composed-1"]) == [number["a3"]]
 
 
-def test_lines_of_recorded_ones_are_recorded(tmp_path):
+def test_the_extra_composed_is_the_fraction_of_characters_that_are_not_recorded(tmp_path):
     samples, _ = load(tmp_path)
     shares = {name: float(line.extras["composed"][0]) for name, line in samples.items()}
     assert shares.pop("composed-2") == pytest.approx(4 / 10)  # "a new" of ten letters
@@ -80,13 +80,13 @@ def test_lines_of_recorded_ones_are_recorded(tmp_path):
     assert not any(shares.values())
 
 
-def test_piece_of_a_line_is_recorded_and_has_others_in_its_extras(tmp_path):
+def test_piece_of_a_line_counts_as_recorded_and_has_other_lines_in_its_extras(tmp_path):
     samples, number = load(tmp_path, [*SAMPLES, sample("at on", "piece-0/a2", "ann")])
     piece = samples["piece-0/a2"]
     assert numbers_of(piece) == [number["a1"], number["a3"]] and not piece.extras["composed"].any()
 
 
-def test_hands_that_join_count_more(tmp_path):
+def test_lines_of_hands_that_join_letters_are_repeated(tmp_path):
     lines = [
         sample("nine letters", "a1", "ann", 5),
         sample("and four", "a2", "ann", 5),  # 10 of 18: 0.56
@@ -99,7 +99,7 @@ def test_hands_that_join_count_more(tmp_path):
     assert numbers_of(samples["a1+1"]) == numbers_of(samples["a1"])
 
 
-def test_extras_of_samples_in_files_are_kept_and_hardly_pickled(tmp_path, monkeypatch):
+def test_extras_of_samples_in_files_are_computed_once_and_not_pickled(tmp_path, monkeypatch):
     loaded = in_files(Loaded({"train": [*SAMPLES], "valid": SAMPLES[:3]}, ""), tmp_path)
     held, _ = load(tmp_path, joined=2)
     dataset = dataset_of(loaded, tmp_path, joined=2)

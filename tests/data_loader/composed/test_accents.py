@@ -80,5 +80,5 @@ BARE = from_strokes([STEM])
     ("character", "base"),
     [("é", None), ("…", None), ("ж", ascii_piece("e")), ("í", Piece("i", BARE))],
 )
-def test_without_a_usable_letter_there_is_none(character, base):
+def test_no_accented_letter_or_sign_is_drawn_without_a_usable_base_letter(character, base):
     assert make(character, get_piece=lambda _: base) is None

@@ -37,7 +37,7 @@ def test_a_table_is_read_as_it_was_written(file):
             np.testing.assert_array_equal(stored, own, strict=True)
 
 
-def test_a_line_is_known_by_name_points_and_text():
+def test_a_line_is_looked_up_by_its_name_number_of_points_and_text():
     table = Alignment(LINES)
     known = ("a01-000u-01", 301, "abc")
     assert table.find(*known) is LINES["a01-000u-01"]

@@ -18,7 +18,7 @@ from tests.data_loader.composed.recorded import HANDS, Recorded
         (range(5), "a c e n o ac en eno"),
     ],
 )
-def test_single_characters_and_ends_that_were_cut_have_to_fit(fitting, more):
+def test_single_characters_and_cut_ends_are_pieces_only_if_they_fit(fitting, more):
     stroke = np.concatenate([at(1, BOX), at(2, BOX)])
     parts = [*boxes(0), (stroke, np.repeat([1, 2], 7)), *boxes(3, 4)]
     line = drawn(parts, "aceno", fits=np.isin(np.arange(5), fitting))
@@ -27,7 +27,7 @@ def test_single_characters_and_ends_that_were_cut_have_to_fit(fitting, more):
 
 
 @pytest.mark.parametrize("letter", "tf")
-def test_a_letter_without_its_bar_does_not_stand_alone(letter):
+def test_a_letter_without_its_bar_is_no_piece_by_itself(letter):
     """Beside its neighbours it is read, and elsewhere as an l."""
     parts = [(at(n, STEM if n == 2 else BOX), n) for n in range(5)]
     bare = BankHand([drawn(parts, f"ac{letter}no")]).places
@@ -42,7 +42,7 @@ def forms():
     return Recorded().hands()
 
 
-def test_hands_are_measured(forms):
+def test_hands_have_the_slant_height_and_width_of_their_fonts(forms):
     """Of stroke fonts in a known slant, size and width."""
     assert list(forms) == list(HANDS) and all(len(hand.lines) == 6 for hand in forms.values())
     for form, slant in (("plain", 0.0), ("leaning", 0.35), ("wide", 0.0)):
@@ -82,7 +82,7 @@ def test_pieces_stand_on_the_baseline(low):
     assert stood + moved[1] == pytest.approx(np.clip(stood, -MAX_SMALL_OFFSET, MAX_SMALL_OFFSET))
 
 
-def test_characters_that_a_recogniser_reads_in_another_word_fit():
+def test_characters_fit_if_a_recogniser_reads_them_in_another_word():
     fits = np.zeros(9, dtype=bool)
     hand = BankHand([drawn(boxes(0, 1, 2, 3, 5, 6, 7, 8), "aceo nexo", fits=fits)])
     trials = [*hand.trials(np.random.default_rng(0))]

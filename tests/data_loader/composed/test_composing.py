@@ -35,7 +35,7 @@ def bank():
     return Bank(Recorded().hands(), cross, scarce=1)
 
 
-def test_pieces_that_join_are_preferred_to_stubs(bank):
+def test_no_other_pieces_of_a_hand_compose_a_word_at_less_cost(bank):
     """Of all ways to write a word with a hand's pieces, by exhaustive search, none costs less."""
     hand = bank.hands["cursive"]
     words = re.findall(r"\S{4,}", " ".join(line.text for line in bank.hands["plain"].lines))
@@ -71,7 +71,7 @@ def cheapest(word, hand):
     return rest(0, False)
 
 
-def test_what_is_lent_takes_the_slant_height_and_speed_of_the_hand(bank):
+def test_lent_letters_take_the_slant_height_and_speed_of_the_hand(bank):
     hands = bank.hands
     for of, to in pairwise([hands["plain"], hands["leaning"], hands["wide"], hands["plain"]]):
         lean, tall, small, speeds = [], [], [], []

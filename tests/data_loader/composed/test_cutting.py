@@ -28,7 +28,7 @@ def test_a_bar_and_a_dot_set_later_go_to_their_letters(window):
     np.testing.assert_allclose(piece.path[:, :2], both - np.array([left, 0.0]), atol=1e-5)
 
 
-def test_a_stroke_far_back_where_no_letter_lacks_it_is_nobodys():
+def test_a_late_stroke_over_letters_that_lack_none_belongs_to_no_letter():
     parts = [*boxes(0, 1, 2, 3), (at(0, BAR), 4), (at(4, BOX), 5)]
     line = drawn(parts, "aceona")
     assert owners(line)[4] == [-1]
@@ -38,7 +38,7 @@ def test_a_stroke_far_back_where_no_letter_lacks_it_is_nobodys():
     assert owners(drawn(parts, "tceona"))[4] == [0]
 
 
-def test_a_place_in_a_stroke_is_a_cut():
+def test_a_stroke_through_two_letters_is_cut_between_them():
     """The window is ahead of the pen by 0.3 of a letter's seven points: two are the first's."""
     text = "aceno"
     stroke = np.concatenate([at(1, BOX), at(2, BOX)])
@@ -96,7 +96,7 @@ def test_overlap_is_that_of_points_at_about_the_same_height():
         assert low - 1e-12 <= touching_shift(left, right) <= high + 1e-12
 
 
-def test_a_word_with_few_small_letters_is_measured_by_others_of_its_hand():
+def test_a_word_with_few_small_letters_is_measured_by_other_words_of_its_hand():
     word = [*boxes(0), (at(1, STEM), 1)]
     assert drawn(word, "at") is None and drawn(word, "at", usual=20.0) is None
     assert drawn(word, ",;", usual=80.0) is None  # neither stands on the baseline

@@ -84,7 +84,7 @@ def same(first, second):
     )
 
 
-def test_new_lines_join_the_training_alone_and_are_in_a_hand_of_it(plain):
+def test_new_lines_are_added_to_the_training_alone_and_are_in_its_hands(plain):
     main = Recorded().load()
     for split in SPLITS:
         assert [*plain.split(split)][: -25 if split == "train" else None] == [*main.split(split)]
@@ -129,7 +129,7 @@ def test_only_training_lines_are_cut(table, height):
 
 
 @pytest.mark.parametrize("height", [None, 80.0])
-def test_a_split_alone_is_as_in_the_whole_without_what_only_training_needs(table, height):
+def test_a_split_loaded_alone_is_the_same_and_needs_no_data_of_the_training(table, height):
     options = {"dataset": Recorded(), "alignment": str(table), "size": 2, "height": height}
     whole = ComposedDataset(**options).load()
     lacking = ComposedDataset(**options, digits=Missing())
@@ -151,7 +151,7 @@ def test_only_forms_within_bounds_are_cut(table):
         assert forms == {form for form in HANDS if bounds[0] <= shares[form] < bounds[1]}
 
 
-def test_hands_whose_letters_join_are_not_composed_in(table):
+def test_no_line_is_composed_in_a_hand_whose_letters_join(table):
     strokes, letters = Counter(), Counter()
     for line in Recorded().lines():
         strokes[line.group] += line.ink[:, 2].sum()
@@ -239,7 +239,7 @@ def test_lines_that_cannot_be_measured_are_left_out_where_a_height_is_asked_for(
     assert gone <= {line.name for line in plain.used} and "left out" not in plain.report
 
 
-def test_shares_and_bounds_that_do_not_fit_are_refused(table):
+def test_fractions_and_bounds_that_do_not_fit_are_refused(table):
     with pytest.raises(ConfigFault, match=r"plain = 0\.1: .*european \(0\.8\), strings \(0\.15\)"):
         composed(table, european=0.8, strings=0.15, plain=0.1)
     with pytest.raises(ConfigFault, match=r"forms = .*0\.5.*: two bounds, such as \[0\.0, 0\.7\]"):

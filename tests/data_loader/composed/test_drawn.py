@@ -40,7 +40,7 @@ def vertical(piece):
     return len(to_strokes(piece.path)) == 1 and (piece.path[:, 0] < 1e-9).all()
 
 
-def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals():
+def test_digits_are_recorded_digits_in_the_height_of_the_capitals_of_the_hand():
     drawer = Drawer(Digits().load().split("train"))
     assert drawer("é", hand(), 3, np.random.default_rng(0)) is None
     for tall in (1.2, 2.5):
@@ -59,7 +59,7 @@ def test_digits_are_recorded_ones_in_the_height_of_the_hands_capitals():
 
 @pytest.mark.parametrize("slant", [-0.3, 0.0, 0.4])
 @pytest.mark.parametrize("tall", [1.4, 2.0])
-def test_stroke_fonts_are_bent_to_the_hand(slant, tall):
+def test_letters_of_stroke_fonts_get_the_slant_height_and_speed_of_the_hand(slant, tall):
     drawer, lean, high, small, speeds, edges = Drawer(), [], [], [], [], []
     for way in range(12):
         for letter in "HNTEacenou":

@@ -74,7 +74,7 @@ def new_lines(loaded, kind):
     return [line for line in loaded.split("train") if line.name.startswith(kind)]
 
 
-def test_lines_join_the_training_alone():
+def test_lines_are_added_to_the_training_alone():
     main, added = Large().load(), embedded(symbols=1.0).load().split("train")
     dataset = MixedDataset(dataset=Large(), added=embedded(symbols=1.0), joined=7)
     loaded = dataset.load()
@@ -91,7 +91,7 @@ def test_lines_join_the_training_alone():
     assert "7 joined lines" in loaded.report
 
 
-def test_x_heights_are_matched_and_points_lie_on_the_grid():
+def test_added_lines_get_the_x_height_and_the_grid_of_the_recorded_lines():
     source = embedded(size=80, writers=80, symbols=0.0)
     lines, own = new_lines(mixed(Large(), source), "added"), source.load().split("train")
     heights = [x_height(line.ink) for line in lines]
@@ -105,7 +105,7 @@ def test_x_heights_are_matched_and_points_lie_on_the_grid():
         assert np.array_equal(ink[:, 2], other.ink[:, 2])
 
 
-def test_a_joined_line_holds_both_side_by_side():
+def test_a_joined_line_holds_a_recorded_and_an_added_line_side_by_side():
     added, behind = embedded(symbols=1.0), 0
     texts = {line.text for line in added.load().split("train")}
     for line in new_lines(mixed(Large(), added, joined=30), "joined"):
@@ -121,7 +121,7 @@ def test_a_joined_line_holds_both_side_by_side():
     assert 5 < behind < 25  # outside with a chance of 3 in 10,000
 
 
-def test_the_seam_is_level_where_a_line_rises():
+def test_a_joined_line_goes_on_at_the_height_at_which_a_rising_line_ends():
     rising, level = np.zeros((2, 101, 3), dtype=np.float32)
     rising[1:, :2], level[1:, 0] = (10, -1), 10
     points = to_points(inks_side_by_side(rising, level, height=5.0, gap=30.0))
@@ -130,7 +130,7 @@ def test_the_seam_is_level_where_a_line_rises():
     assert points[101:, 0].tolist() == (1030 + 10.0 * np.arange(101)).tolist()
 
 
-def test_gaps_and_ends_are_those_of_the_parts():
+def test_missing_points_and_the_end_of_a_joined_line_are_those_of_its_parts():
     source = embedded()
     for main, added in ((Gaps(), source), (source, Gaps())):
         dataset = mixed(main, added, joined=12)

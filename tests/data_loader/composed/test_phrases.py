@@ -49,7 +49,7 @@ def test_lines_of_words_are_of_the_same_person_with_gaps_of_words():
             assert abs(right[0, 1] - left[0, 1]) <= HEIGHT
 
 
-def test_single_characters_stand_on_a_line_and_nowhere_by_themselves():
+def test_single_characters_are_combined_into_lines_and_never_used_alone():
     dataset = phrases(size=60, characters_share=1.0)
     for line in phrase_lines(dataset):
         text, ink = line.text, line.ink
@@ -82,7 +82,7 @@ def test_a_dataset_without_single_words_is_refused():
         PhrasesDataset(dataset=Sentences(), size=3, characters_share=0.0).load()
 
 
-def test_datasets_united_have_the_samples_of_all_in_each_split():
+def test_united_datasets_have_the_samples_of_all_their_parts_in_each_split():
     parts = [Pieces(), phrases(size=5)]
     both = UnitedDataset(dataset=parts[0], added=parts[1])
     united, each = both.load(), [part.load() for part in parts]

@@ -47,7 +47,7 @@ def test_a_single_letter_or_digit_of_a_text_is_damaged():
     assert with_damage("+-1", paths, np.random.default_rng(0)) == ("+-1", paths)
 
 
-def test_lines_have_their_share_of_damage_and_the_others_stay():
+def test_a_fraction_of_the_training_lines_is_damaged_and_other_lines_stay():
     sizes = {"size": 48, "valid_size": 8, "test_size": 1}
     plain, some = EmbeddedDataset(**sizes), EmbeddedDataset(**sizes, damaged=0.5)
     assert some.characters == plain.characters + WRONG

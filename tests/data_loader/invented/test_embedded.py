@@ -25,7 +25,7 @@ def test_ink_has_the_format_of_the_project(loaded):
         assert not (ink[:, :2] % (1 / 64)).any()
 
 
-def test_a_sample_is_the_same_at_any_size_and_a_split_alone(loaded):
+def test_a_sample_is_the_same_at_any_size_and_when_its_split_is_loaded_alone(loaded):
     small = EmbeddedDataset(size=5, valid_size=3, test_size=2)
     for split in SPLITS:
         alone = small.load([split])

@@ -39,14 +39,14 @@ PLACES = {
 
 
 @pytest.mark.parametrize("kind", PLACES)
-def test_what_is_parsed_counts_across_a_file_an_archive_and_a_folder(tmp_path, monkeypatch, kind):
+def test_the_limit_is_on_all_that_is_parsed_of_a_file_or_folder(tmp_path, monkeypatch, kind):
     monkeypatch.setattr("data_loader.sources.parsing.MAX_PARSED", 200_000)
     assert len(read_ink(PLACES[kind](tmp_path, 4))) == 4
     with pytest.raises(DataError, match=r"more than 200,000 bytes when .* is parsed; divide it"):
         read_ink(PLACES[kind](tmp_path, 60))
 
 
-def test_files_of_a_folder_do_not_count_for_a_dataset(tmp_path, monkeypatch):
+def test_the_limit_of_a_dataset_is_on_each_file_and_not_on_its_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("data_loader.sources.parsing.MAX_PARSED", 150_000)
     put(tmp_path, {f"{n}.inkml": ink_formats.inkml(LONG) for n in range(30)})
     assert len(InkMLDataset(root=str(tmp_path)).load().used) == 30

@@ -80,7 +80,7 @@ def address(request, origin, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_is_at_an_address_is_what_was_prepared(address, origin, tmp_path):
+def test_data_at_an_address_are_the_same_as_in_a_local_folder(address, origin, tmp_path):
     there, _ = address
     local, loaded = at(origin, tmp_path).load(), at(there, tmp_path).load()
     assert loaded.fingerprints == local.fingerprints and loaded.ink_sums == local.ink_sums
@@ -89,7 +89,7 @@ def test_what_is_at_an_address_is_what_was_prepared(address, origin, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_wrong_byte_is_refused_and_what_is_whole_again_is_fetched(address, origin, tmp_path):
+def test_a_shard_with_a_wrong_byte_is_refused_until_it_is_whole_again(address, origin, tmp_path):
     there, write = address
     name, loaded = "00003-000/points.npy", at(there, tmp_path).load()
     whole = (origin / name).read_bytes()
@@ -147,14 +147,14 @@ class Killed:
 
 
 @pytest.mark.parametrize("name", ["../00000-000", "../a.npy", "/tmp/a.npy", "00000-000/a.npy", "a"])
-def test_what_an_index_names_outside_its_folder_is_not_fetched(name, origin, tmp_path):
+def test_a_file_that_an_index_names_outside_its_folder_is_not_fetched(name, origin, tmp_path):
     with pytest.raises(DataError, match="is no file of prepared data"):
         fetched(f"file://{origin}", tmp_path / "cache", 10**9, name)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("root", ["s3://bucket::file:///etc", "S3://bucket", "http://"])
-def test_an_address_that_is_chained_or_none_is_refused(root, tmp_path):
+def test_an_address_that_is_chained_or_incomplete_is_refused(root, tmp_path):
     with pytest.raises(ConfigFault, match="a folder, or an address of a prepared one, such as s3"):
         at(root, tmp_path).load()
 

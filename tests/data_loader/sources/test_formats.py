@@ -41,7 +41,7 @@ SOUND = {
 
 @pytest.mark.parametrize("kind", SOUND)
 @pytest.mark.parametrize("name", ["sample", "sample.txt", "sample.npy"])
-def test_the_content_tells_the_format(tmp_path, kind, name):
+def test_the_format_is_recognised_by_the_content_whatever_the_name(tmp_path, kind, name):
     content, text = SOUND[kind]
     (tmp_path / name).write_bytes(content)
     (sample,) = read_ink(tmp_path / name)
@@ -49,7 +49,7 @@ def test_the_content_tells_the_format(tmp_path, kind, name):
     assert sample.ink.tolist() == INK and sample.ink.dtype == np.float32
 
 
-def test_files_of_many_samples_name_each(tmp_path):
+def test_samples_of_a_file_are_named_by_the_file_and_a_number(tmp_path):
     files = {
         "digits": unipen(["7", "", "2"]),
         "lines.npy": ink_formats.arrays([STROKES, STROKES]),
@@ -193,7 +193,7 @@ BROKEN = [(form, *odd) for form, (*_, contents) in ODD.items() for odd in conten
 @pytest.mark.parametrize(
     ("form", "content", "reason"), BROKEN, ids=[f"{form}: {reason}" for form, _, reason in BROKEN]
 )
-def test_what_is_broken_is_named_and_left_out_or_stops_the_run(tmp_path, form, content, reason):
+def test_a_broken_sample_is_left_out_by_name_or_refused_if_strict(tmp_path, form, content, reason):
     file, name, _ = ODD[form]
     form = form.partition("'")[0]
     files, make = SOURCES[form] | {file: content}, partial(DATASETS[form], root=str(tmp_path))
@@ -234,7 +234,7 @@ def spoilt(rng, content):
 
 
 @pytest.mark.parametrize("kind", [*MAKE, "an archive", "a packed archive"])
-def test_a_damaged_file_ends_in_a_line_or_in_sound_ink(tmp_path, kind):
+def test_a_damaged_file_gives_a_short_message_or_sound_ink(tmp_path, kind):
     rng, place = random.Random(kind), tmp_path / "sample.tar"
     for _ in range(60):
         if kind in MAKE:
@@ -277,7 +277,7 @@ def test_empty_file_is_said_to_be_empty(tmp_path, name):
         ("stroke arrays", r"has no strokes-py3\.npy or strokes\.npy"),
     ],
 )
-def test_where_nothing_is_what_belongs_there_is_said(tmp_path, monkeypatch, form, message):
+def test_a_folder_without_data_is_refused_with_what_it_lacks(tmp_path, monkeypatch, form, message):
     (tmp_path / "notes").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=message):

@@ -51,7 +51,7 @@ def names(dataset, split):
 
 
 @pytest.mark.parametrize("layout", ["archives", "plain", ".", "PART-all", "iam/data"])
-def test_reads_archives_and_folders(tmp_path, files, layout):
+def test_lines_are_read_from_archives_and_folders(tmp_path, files, layout):
     dataset = prepared(write(tmp_path, files, layout))
     assert ": 10 lines" in dataset.report
     assert names(dataset, "valid") == names(dataset, "test") == ["b02-105-01", "b02-105-02"]
@@ -64,7 +64,7 @@ def test_reads_archives_and_folders(tmp_path, files, layout):
     assert (dataset.canonical, dataset.quantisation_step) == ((41.95, 37.12), 1.0)
 
 
-def test_report_says_what_is_used_and_what_is_not(tmp_path, files):
+def test_report_counts_lines_that_are_used_left_out_or_missing(tmp_path, files):
     del files[iam_name("d04-081", 3)]
     files[iam_name("a01-000u", 3)] = files.pop(iam_name("a01-000u", 2))
     files["testset_f.txt"] += b" e05-000\n e05-001z\n"

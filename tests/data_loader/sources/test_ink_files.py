@@ -31,7 +31,7 @@ def test_groups_of_inkml_are_samples_unless_the_whole_has_a_text(tmp_path):
     assert texts == {"groups:0000": "a", "groups:0001": "b", "nothing": "", "whole": "a b"}
 
 
-def test_a_folder_in_order_and_what_is_no_ink_by_name(tmp_path, caplog):
+def test_a_folder_is_read_in_order_and_its_files_that_are_no_ink_are_named(tmp_path, caplog):
     files = {
         "b.inkml": ink_formats.inkml(),
         "a/z": ink_formats.mnist(),
@@ -49,7 +49,7 @@ def test_a_folder_in_order_and_what_is_no_ink_by_name(tmp_path, caplog):
     assert said[1].startswith("1 left out: broken XML: c.inkml (")
 
 
-def test_nothing_of_use_is_an_error(tmp_path):
+def test_a_place_without_ink_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"nowhere: a file that cannot be read \(No such"):
         read_ink(tmp_path / "nowhere")
     with pytest.raises(DataError, match=f"^{tmp_path}: no ink there; supported formats: InkML, a"):

@@ -40,7 +40,7 @@ def first(tmp_path, content):
     return sample.ink.tolist(), sample.text
 
 
-def test_files_and_folders(tmp_path):
+def test_files_in_folders_are_samples_named_by_their_paths(tmp_path):
     files = several() | {"s/x.XML": document(truth=""), "a.txt": "no"}
     dataset = prepared(tmp_path, files, strict=True)
     samples = in_order(dataset)
@@ -50,7 +50,7 @@ def test_files_and_folders(tmp_path):
     assert "1 left out: no transcription: s/x" in prepared(tmp_path, require_text=True).report
 
 
-def test_channels_as_declared(tmp_path):
+def test_channels_are_read_as_the_trace_format_declares_them(tmp_path):
     form = (
         '<traceFormat><channel name="T"/><channel name="Y" orientation="-ve"/>'
         '<channel name="X"/><intermittentChannels><channel name="F"/></intermittentChannels>'
@@ -96,7 +96,7 @@ def test_a_channel_of_time_tells_missing_points(tmp_path):
     assert sample.missing.tolist() == [0, 0, 0, 3, 0, 0, 0]
 
 
-def test_differences_as_the_recommendation_has_them(tmp_path):
+def test_differences_are_read_as_the_recommendation_defines_them(tmp_path):
     # Its own example, worked out there: X 1125, 1148, 1173, 1196; Y 18432, 18475, 18510, 18544.
     ink, _ = first(tmp_path, document("<trace>1125 18432,'23 '43,\"2 \"-8,-2-1</trace>"))
     x, y = np.cumsum(np.array(ink)[:, :2], axis=0).T
@@ -109,7 +109,7 @@ def test_differences_as_the_recommendation_has_them(tmp_path):
     assert [point[:2] for point in ink] == steps
 
 
-def test_traces_to_be_continued_and_in_the_air(tmp_path):
+def test_traces_that_continue_are_joined_and_traces_in_the_air_are_left_out(tmp_path):
     body = (
         '<trace continuation="begin">10 20,13 24</trace>'
         '<trace continuation="end">12 30</trace><trace type="penUp">1 1,2 2</trace>'
@@ -129,14 +129,14 @@ def test_traces_to_be_continued_and_in_the_air(tmp_path):
         ('<annotation type="age">9</annotation>', ""),
     ],
 )
-def test_transcriptions(tmp_path, annotations, text):
+def test_the_text_is_the_preferred_annotation_of_a_file_or_group(tmp_path, annotations, text):
     assert first(tmp_path, document(truth="", extra=annotations)) == (INK, text)
     group = f"<traceGroup>{annotations}{TRACES}</traceGroup>"
     assert first(tmp_path, document(group, truth="")) == (INK, text)
 
 
 @pytest.mark.parametrize("kind", ["writer", "writerID"])
-def test_who_wrote_it(tmp_path, kind):
+def test_the_writer_is_that_of_the_group_or_else_of_the_file(tmp_path, kind):
     ann, bo = (f'<annotation type="{kind}">{name}</annotation>' for name in ("ann", "bo"))
     group = f"<traceGroup>{{}}{SAID.format('a')}{TRACES}</traceGroup>"
     content = document(group.format(ann) + group.format(""), truth="", extra=bo)
@@ -144,7 +144,7 @@ def test_who_wrote_it(tmp_path, kind):
     assert [sample.writer for sample in in_order(dataset)[:2]] == ["ann", "bo"]
 
 
-def test_groups_as_samples(tmp_path):
+def test_outer_groups_are_samples_with_all_the_traces_that_they_hold_or_view(tmp_path):
     body = (
         '<trace xml:id="a">0 0,1 1</trace><trace xml:id="b">5 5,6 6,7 7</trace>'
         f"<traceGroup>{SAID.format('all')}<traceGroup>{SAID.format('x')}"
@@ -163,7 +163,7 @@ def test_groups_as_samples(tmp_path):
     assert len(whole.ink) == 7 and whole.text == "hello"
 
 
-def test_encodings(tmp_path):
+def test_texts_are_read_in_the_encoding_that_the_file_declares(tmp_path):
     for encoding in ("utf-16", "iso-8859-1", "windows-1256"):
         head = f'<?xml version="1.0" encoding="{encoding}"?>\n'
         truth = "الفكة" if encoding == "windows-1256" else "café"
@@ -184,13 +184,13 @@ def test_an_encoding_that_is_given_goes_before_what_the_file_declares(tmp_path):
 @pytest.mark.parametrize(
     "text", [" two  spaces ", "<a> & 'b' \"c\"]]>", "tab\tand\r\nlines", "نَصّ 文 😀 ‌", "a\u2028b"]
 )
-def test_what_is_written_is_read_unchanged(tmp_path, text):
+def test_ink_and_text_that_are_written_are_read_unchanged(tmp_path, text):
     sample = sample_of(tmp_path, to_inkml(np.array(INK, dtype=np.float32), text))
     assert sample.text == text and sample.ink.tolist() == INK and sample.ink.dtype == np.float32
 
 
 @pytest.mark.parametrize("size", [0.5, 0.9, 0.999])
-def test_of_a_file_that_was_cut_the_whole_groups_are_used(tmp_path, size):
+def test_the_whole_groups_of_a_file_that_was_cut_are_used(tmp_path, size):
     file = tmp_path / "cut.inkml"
     groups = [
         f'<traceGroup><annotation type="truth">n{n}</annotation><trace>0 0, {n} 9</trace>'

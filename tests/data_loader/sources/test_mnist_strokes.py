@@ -40,7 +40,7 @@ def prepared(root, **options):
 
 
 @pytest.mark.parametrize("layout", ["archive", ".", "a/b"])
-def test_reads_archives_and_folders(tmp_path, layout):
+def test_digits_are_read_from_archives_and_folders(tmp_path, layout):
     files = sequences() | {"trainimg-99-inputdata.txt": text(ROWS)}
     dataset = prepared(write(tmp_path, files, layout))
     assert "no class: no target data: trainimg-99" in dataset.report
@@ -55,7 +55,7 @@ def test_reads_archives_and_folders(tmp_path, layout):
     assert len(dataset.split("train")) == 60 - len(valid)
 
 
-def test_an_archive_of_something_else_says_what_belongs_there(tmp_path):
+def test_an_archive_of_something_else_is_refused_with_what_belongs_there(tmp_path):
     pack(tmp_path / "sequences.tar.gz", {"readme.txt": b"hello"})
     with pytest.raises(DataError, match=r"no files such as trainimg-0-inputdata\.txt in it"):
         prepared(tmp_path)
@@ -69,7 +69,7 @@ def test_a_digit_alone_can_be_asked_for(tmp_path):
         prepared(write(tmp_path, sequences(300, 6)), digit=7)
 
 
-def test_lines_of_digits_side_by_side(tmp_path):
+def test_digits_are_combined_into_lines_with_gaps_between_them(tmp_path):
     options = {"digits_per_line": (2, 4), "gap": (3, 5), "repeats": 2}
     dataset = prepared(write(tmp_path, sequences(200, 40)), **options)
     lengths = [len(sample.text) for sample in dataset.split("test")]

@@ -42,7 +42,7 @@ def counts(loaded):
     return {split: Counter(line.text for line in part) for split, part in loaded.samples.items()}
 
 
-def test_a_line_keeps_its_name():
+def test_names_of_lines_stay_the_same_in_every_version():
     """With other names, the runs that have it would be refused."""
     lines = [("a", STROKES), ("a", STROKES), ("b", STROKES), ("c", STROKES)] * 9
     ink = np.array([[0, 0, 0], [3, -4, 1], [2, 9, 1]], np.float32).tobytes()
@@ -55,7 +55,7 @@ def test_a_line_keeps_its_name():
     assert (third.name, third.text, third.writer) == ("line-000003", "c", "")
 
 
-def test_fourth_item_is_in_the_extras_and_changes_no_name():
+def test_fourth_item_of_a_line_gives_its_extras_and_changes_no_name():
     lines = [(f"text {n}", STROKES, "", {"mood": [n, 0.5], "age": n}) for n in range(20)]
     loaded, plain = dataset_of(lines), dataset_of([line[:2] for line in lines])
     assert loaded.extras == {"age": (), "mood": (2,)} and plain.extras == {}
@@ -116,7 +116,7 @@ def test_a_file_that_is_not_there_is_named_with_its_folder(tmp_path, monkeypatch
         json_lines("ink.json")
 
 
-def test_nothing_and_too_little_are_errors():
+def test_no_lines_and_too_few_lines_are_errors():
     with pytest.raises(DataError, match=r"^Mine: lines\(\) yields nothing"):
         dataset_of([])
     with pytest.raises(DataError, match=r"^Mine: no lines for the split .*: 2 in all"):

@@ -26,7 +26,7 @@ def test_every_real_file_is_read(real_cache, kind, folder, options, counts):
     assert {name: len(parts[name]) for name in counts} == counts
 
 
-def test_list_of_iam_ondb_names_its_lines_and_all_with_crossed_out_words(real_cache):
+def test_the_list_iam_ondb_misfits_names_real_lines_and_all_with_crossed_out_words(real_cache):
     whole = prepared(data_loader.IAMOnDBDataset, "iam_ondb", real_cache)
     used = whole.split("train") + whole.split("valid")
     some = prepared(

@@ -52,7 +52,7 @@ def columns(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in files if p.suffix != ".lock"}
 
 
-def test_samples_come_back_as_they_were_sorted_by_name(tmp_path):
+def test_samples_are_read_back_unchanged_and_sorted_by_name(tmp_path):
     first, again = make(tmp_path), make(tmp_path, read=forbidden)
     assert again.folder == first.folder and not again.faults
     for dot, line in (first.all, again.all, pickle.loads(pickle.dumps(again)).all):
@@ -75,7 +75,7 @@ def test_few_files_are_open_however_many_shards_there_are(tmp_path, monkeypatch)
     assert len(os.listdir("/proc/self/fd")) <= before + 3 * 3  # of 18
 
 
-def test_columns_tell_what_samples_tell(tmp_path):
+def test_samples_in_files_have_the_same_columns_and_digests_as_samples_in_memory(tmp_path):
     rng = np.random.default_rng(0)
     inks = [rng.integers(-9, 9, (n, 3)).astype(np.float32) for n in range(2, 12)]
     for ink in inks:
@@ -96,7 +96,7 @@ def test_columns_tell_what_samples_tell(tmp_path):
         both[0] = replace(both[0])
 
 
-def test_extras_come_back_and_have_to_be_alike(tmp_path):
+def test_extras_are_read_back_and_have_to_be_of_the_same_shapes_in_all_samples(tmp_path):
     moody = [
         replace(sample, extras={"mood": np.float32([n, 0.1]), "age": np.float32(n)})
         for n, sample in enumerate(SAMPLES)
@@ -119,7 +119,7 @@ def test_offsets_that_are_no_small_whole_numbers_keep_their_bits(tmp_path, offse
         assert (sample.ink == ink).all()
 
 
-def test_what_is_left_out_is_kept_and_nothing_of_use_is_an_error(tmp_path):
+def test_faults_are_kept_with_the_samples_and_data_without_a_sample_are_an_error(tmp_path):
     parsed = Parsed([*SAMPLES, Sample(INK, "again", "a")], [Fault("broken", "so", "bad")])
     for read in (Read(), forbidden):
         result = make(tmp_path, blocks=[parsed], read=read)
@@ -136,7 +136,7 @@ def numbered(count):
     return [Parsed([Sample(INK, str(n), f"n{n}")]) for n in range(count)]
 
 
-def test_an_interrupted_parse_keeps_what_is_whole_and_ends_in_the_same_bytes(tmp_path):
+def test_an_interrupted_parse_keeps_its_whole_shards_and_ends_in_the_same_bytes(tmp_path):
     whole = make(tmp_path / "whole", blocks=numbered(4)).folder
     read = Read(is_interrupted=True)
     with pytest.raises(KeyboardInterrupt):
@@ -146,7 +146,7 @@ def test_an_interrupted_parse_keeps_what_is_whole_and_ends_in_the_same_bytes(tmp
     assert len(read.blocks) == 5 and columns(again) == columns(whole)
 
 
-def test_parts_in_any_order_and_processes_end_in_the_same_bytes(tmp_path, caplog):
+def test_parts_in_any_order_and_several_processes_end_in_the_same_bytes(tmp_path, caplog):
     whole = make(tmp_path / "whole", blocks=numbered(5)).folder
     with caplog.at_level(logging.INFO):
         for part in (3, 1):
@@ -194,7 +194,7 @@ def test_damaged_part_is_named_and_only_it_is_prepared_again(
     assert len(read.blocks) == ("-" in file) and columns(folder) == before
 
 
-def test_prepared_data_of_another_version_say_what_to_do(tmp_path):
+def test_prepared_data_of_another_version_are_refused_and_say_what_to_do(tmp_path):
     index = make(tmp_path).folder / "index.json"
     index.write_text(index.read_text().replace('"format": ', '"format": 1'))
     with pytest.raises(DataError, match="of another version; prepare the data again"):

@@ -38,7 +38,7 @@ def test_fractions_that_do_not_fit_are_refused(fractions):
         InkMLDataset(fractions=fractions)
 
 
-def test_what_is_left_out_is_counted_or_an_error_also_from_the_cache(root):
+def test_files_left_out_are_counted_or_an_error_if_strict_also_from_the_cache(root):
     (root / "bad.inkml").write_bytes(b"<ink>")
     with pytest.raises(DataError, match=r'^bad.inkml: broken XML .*; without "strict": true it'):
         prepared(root, strict=True)
@@ -96,7 +96,7 @@ def test_a_list_that_cannot_be_used_is_named(root, tmp_path, monkeypatch):
         prepared(root, leave_out="all.txt")
 
 
-def test_whole_numbers_lie_on_a_grid_and_others_on_none(root):
+def test_ink_of_whole_numbers_has_a_quantisation_step_and_other_ink_has_none(root):
     assert prepared(root).quantisation_step == 1.0
     (root / "half.inkml").write_bytes(ink_formats.inkml([[(0, 0), (1.5, 2)]]))
     dataset = prepared(root)

@@ -25,7 +25,7 @@ def test_fractions_hold_on_average_and_the_seed_divides_otherwise():
     assert set(parts["valid"]) != set(other["valid"])
 
 
-def test_draw_is_the_same_on_every_machine():
+def test_the_hash_of_a_name_is_the_same_on_every_machine():
     # printf '0:name:a01' | sha256sum | cut -c1-16, divided by 2^64
     assert hash_fraction("name:a01") == pytest.approx(0x4AFB70F86652A1C9 / 2**64, abs=0)
 
@@ -40,7 +40,7 @@ def chosen(count, seed, samples=NAMED):
     return [int(samples[place].name) for place in places]
 
 
-def test_subset_by_seed():
+def test_a_subset_is_drawn_by_its_seed_and_contained_in_a_larger_subset():
     numbers = chosen(50, 3)
     assert len(set(numbers)) == 50 and chosen(50, 4) != numbers
     assert set(numbers) < set(chosen(60, 3))
@@ -48,13 +48,13 @@ def test_subset_by_seed():
     assert np.mean(numbers) == pytest.approx(149.5, abs=5 * 300 / 12**0.5 / 50**0.5)
 
 
-def test_splits_that_names_of_files_tell():
+def test_names_of_files_say_which_split_they_are():
     splits = {"pendigits-train": "train", "Training_1": "train", "test/a.dat": "test"}
     splits |= {"validation.unp": "valid", "contest.dat": "", "trainer": "", "train/test.dat": ""}
     assert {path: named_split(path) for path in splits} == splits
 
 
-def test_division_by_hash_moves_nobody_and_keeps_writers_together():
+def test_division_by_hash_keeps_writers_together_and_in_their_split_when_samples_come():
     few, _ = divided(1000, lambda n: f"w{n % 40}")
     many, notes = divided(2000, lambda n: f"w{n % 40}")
     assert not notes
@@ -63,7 +63,7 @@ def test_division_by_hash_moves_nobody_and_keeps_writers_together():
     assert all(set(few[split]) <= set(many[split]) for split in FRACTIONS)
 
 
-def test_division_as_the_source_has_it_takes_the_rest_from_training():
+def test_splits_of_the_source_are_kept_and_validation_is_taken_from_training():
     """A tenth is for validation, however large a share of the samples would be for test."""
     shares = {"train": 0.5, "valid": 0.1, "test": 0.4}
     parts, notes = divided(2010, group=lambda n: "train" if n < 2000 else "test", fractions=shares)

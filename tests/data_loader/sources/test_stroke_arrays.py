@@ -91,7 +91,7 @@ def test_reads_lines_of_the_same_length_that_numpy_stores_together(tmp_path, dty
         (np.float64(1), r"numpy\._core\.multiarray\.scalar"),
     ],
 )
-def test_what_would_run_is_refused_by_name(tmp_path, monkeypatch, element, name):
+def test_a_pickle_that_would_run_a_function_is_refused(tmp_path, monkeypatch, element, name):
     monkeypatch.chdir(tmp_path)
     write(tmp_path, saved(array_of([LINE, element])))
     with pytest.raises(DataError, match=rf"strokes\.npy: it would run {name} when loaded"):
@@ -112,7 +112,7 @@ def test_what_would_run_is_refused_by_name(tmp_path, monkeypatch, element, name)
         (PROMISED, "an array cut short .216 bytes for the shape .999999999999, 3"),
     ],
 )
-def test_another_file_is_refused_with_a_reason(tmp_path, content, message):
+def test_a_file_without_arrays_of_lines_is_refused_with_a_reason(tmp_path, content, message):
     with pytest.raises(DataError, match=message):
         prepared(write(tmp_path, content))
 
@@ -130,7 +130,7 @@ def test_texts_that_do_not_fit_are_an_error(tmp_path):
     assert "1 left out: an empty transcription: line-00001" in report
 
 
-def test_all_limits_follow_the_setting(tmp_path, monkeypatch):
+def test_all_limits_follow_max_gb(tmp_path, monkeypatch):
     put(tmp_path, {"strokes.npy": SIX, "sentences.txt": TEXTS})
     dataset = StrokeArraysDataset(root=str(tmp_path))
     refused = {5e-7: r"134 bytes \(.*; raise max_gb", 5e-6: "a pickle that is too large"}

@@ -38,7 +38,7 @@ def named(dataset):
     return {sample.name: sample for sample in dataset.used}
 
 
-def test_segments_before_their_pieces(tmp_path):
+def test_segments_are_read_when_each_stands_before_its_components(tmp_path):
     dataset = prepared(tmp_path, digits(), strict=True, writer_comment=1)
     assert len(dataset.used) == 30 and dataset.quantisation_step == 1.0
     sample = named(dataset)["digits:00001"]
@@ -58,7 +58,7 @@ def test_numbers_that_do_not_fit_the_file_do_not_shift_labels(tmp_path):
     assert labels == [(str(n % 10), 3 if n % 2 == 0 else 5) for n in range(20)]
 
 
-def test_segments_ahead_of_all_pieces_by_number_and_point(tmp_path):
+def test_segments_before_all_components_name_them_by_number_and_point(tmp_path):
     content = (
         ".WRITER_ID ann smith\n.COORD X Y T P\n.HIERARCHY WORD CHARACTER\n"
         '.SEGMENT WORD 0-2 OK "say \\"hi\\"\\n there"\n.SEGMENT CHARACTER 0 ? "s"\n'

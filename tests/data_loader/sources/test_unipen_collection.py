@@ -78,7 +78,7 @@ def test_ink_is_used_once_where_it_is_longest_whatever_holds_the_collection(tmp_
             assert sorted(s.name for s in read_ink(place)) == [f"{place.name}:{n}" for n in NAMES]
 
 
-def test_two_processes_prepare_what_a_single_process_does(tmp_path):
+def test_two_processes_prepare_the_same_data_as_a_single_process(tmp_path):
     archive, digests = packed(tmp_path, "gz"), []
     for workers in (1, 2):
         cache = tmp_path / str(workers)
@@ -88,7 +88,7 @@ def test_two_processes_prepare_what_a_single_process_does(tmp_path):
     assert digests[0] == digests[1]
 
 
-def test_components_are_those_with_points_and_the_pen_in_the_air_counts(tmp_path):
+def test_components_without_points_are_not_counted_and_those_in_the_air_are(tmp_path):
     loaded = dataset(put(tmp_path / "tree", FILES))
     # x has half of the points per inch; what is written is what the pen wrote when it was down.
     ink = in_order(loaded)[1].ink
@@ -105,7 +105,7 @@ def test_a_pen_without_pressure_hovers(tmp_path):
     assert sample.ink[:, 2].tolist() == [0, 1, 0, 0, 1]
 
 
-def test_parts_are_chosen_by_category_and_contributor(tmp_path):
+def test_samples_are_chosen_by_category_and_contributor(tmp_path):
     root = put(tmp_path / "tree", FILES)
     words = dataset(root, categories=["7", "8"])
     assert [sample.text for sample in in_order(words)[:2]] == ["a", "bee"]
@@ -131,7 +131,7 @@ def test_labels_of_tokens_lose_the_blanks_that_nobody_wrote():
         ("/etc/hostname", "an .INCLUDE that leads out of the collection"),
     ],
 )
-def test_what_cannot_be_included_leaves_its_file_out(tmp_path, name, reason):
+def test_a_file_whose_include_cannot_be_read_is_left_out(tmp_path, name, reason):
     put(tmp_path, {"secret": ROW})
     files = FILES | {"data/8/apa/row.dat": f".INCLUDE {name}\n{FILES['data/8/apa/row.dat']}"}
     loaded = dataset(put(tmp_path / "tree", files))

@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_read_is_named(root, name, mode):
     assert refused(read_ink, root) == expected
 
 
-def test_a_folder_within_is_not_passed_over(root):
+def test_an_inner_folder_that_cannot_be_read_is_named(root):
     """Less data than somebody thinks would be trained on."""
     (root / "a.inkml").write_bytes(ink_formats.inkml())
     (root / "lineStrokes" / "a01").mkdir(parents=True, mode=0o000)

@@ -31,7 +31,7 @@ def test_splits_share_no_line_and_no_sentence(monkeypatch):
         assert not set(whole[first]) & set(whole[other])
 
 
-def test_texts_that_writers_are_judged_by_are_the_same_for_ever():
+def test_texts_by_which_legibility_is_judged_stay_the_same_in_every_version():
     judged = (corpus.held_out(200), corpus.CARRIERS.values())
     assert [hashlib.sha256("\n".join(texts).encode()).hexdigest() for texts in judged] == [
         "cbf5548641b3aa2ea86d926f04f857bf82a49babad53b00c7e73d42f4fff3826",

@@ -23,7 +23,7 @@ def drawn(kind, count, seed=1):
     return [fill(draws.pick(TEMPLATES[kind]), module.FIELDS, draws) for _ in range(count)]
 
 
-def test_addresses_are_under_reserved_names():
+def test_mail_and_web_addresses_are_under_reserved_names():
     for text in drawn("e-mail", 3000) + drawn("address", 3000):
         hosts = re.findall(r"(?:@|\[at\] |://|www\.)([\w.-]*\w)", text)
         # Nothing else looks like a name on the web either.
@@ -41,7 +41,7 @@ def test_calculations_are_right():
         assert eval(left) == int(right)
 
 
-def test_only_texts_of_the_training_are_drawn(monkeypatch):
+def test_only_texts_of_the_training_split_are_drawn(monkeypatch):
     """Of so few texts that each would come up by chance."""
     monkeypatch.setattr(module, "TEMPLATES", {kind: ["room {100-399}"] for kind in KINDS})
     draws = Draws(np.random.default_rng(1))
@@ -56,7 +56,7 @@ def test_only_texts_of_the_training_are_drawn(monkeypatch):
         ("valid", 1, 400, "34a24fcfaee2a6e422b98026717174c18bcfa4ebd6fb1af5e8d0538b4f50b851"),
     ],
 )
-def test_held_out_texts_are_the_same_for_ever(split, number, count, digest):
+def test_held_out_texts_stay_the_same_in_every_version(split, number, count, digest):
     texts = held_out_everyday(split)
     lines = "".join(f"{kind}\t{text}\n" for kind, text in texts)
     assert hashlib.sha256(lines.encode()).hexdigest() == digest

@@ -47,7 +47,7 @@ def test_bounds_the_wrong_way_round_are_refused():
         Warp(shortest=3.0, longest=2.0)
 
 
-def test_slant_leaves_level_lines_and_leans_upright_ones():
+def test_slant_leaves_level_lines_and_leans_upright_lines():
     ink = np.array([[0, 0, 0], [10, 0, 0], [0, -10, 1]], dtype=np.float32)  # right, then up
     leans = []
     for seed in range(200):
@@ -71,7 +71,7 @@ def test_rotate_keeps_lengths_and_turns_all_steps_alike():
     assert -30.01 <= min(angles) < -27 and 27 < max(angles) <= 30.01  # fails by 1 in 10^4
 
 
-def test_warp_moves_places_by_its_amplitude_in_heights_of_the_letters():
+def test_warp_moves_points_by_its_amplitude_in_heights_of_the_letters():
     """Of a line of zigzags of height 30, 200 times as long."""
     ink = np.zeros((400, 3), dtype=np.float32)
     ink[1:, 0], ink[1::2, 1], ink[2::2, 1], ink[-1, 2] = 15, 30, -30, 1

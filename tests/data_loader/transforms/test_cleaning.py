@@ -28,7 +28,7 @@ def with_glitch(pieces, place, count, jump):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_glitches_go_and_their_time_stays(count):
+def test_glitches_are_removed_and_count_as_missing_points(count):
     ink = line()
     pieces, height = strokes(ink), x_height(ink)
     slipped = from_strokes(with_glitch(pieces, 8, count, (1.5 * height, height)))
@@ -57,7 +57,7 @@ def test_long_steps_that_are_no_glitches_stay():
         assert len(cleaned(from_strokes(positions))[0]) == sum(map(len, positions))
 
 
-def test_taps_on_the_next_stroke_go():
+def test_taps_on_the_next_stroke_are_removed():
     ink = line()
     pieces, size = strokes(ink), x_height(ink)
     tap = pieces[3][:1] + 0.05 * size
@@ -125,14 +125,14 @@ def fitted(points, window, order):
         *((4, 9, 1, 3), (5, 9, 1, 5), (6, 9, 1, 5), (7, 9, 1, 7), (8, 9, 1, 7), (9, 9, 1, 9)),
     ],
 )
-def test_it_is_the_polynomial_fitted_to_each_window(length, window, order, fitted_window):
+def test_smoothing_is_the_polynomial_fitted_to_each_window(length, window, order, fitted_window):
     points = walk(length)
     result = to_points(smoothed(from_strokes([points]), window=window, order=order))
     expected = fitted(points, fitted_window, order)
     np.testing.assert_allclose(result, expected - expected[0], atol=1e-3)
 
 
-def test_strokes_are_smoothed_apart_and_stay_where_they_are():
+def test_strokes_are_smoothed_each_by_itself_and_stay_where_they_are():
     pieces = [walk(30), walk(1) + 100, walk(2), walk(3), walk(40) - 300]
     ink = from_strokes(pieces)
     result = strokes(smoothed(ink, window=7, order=2))

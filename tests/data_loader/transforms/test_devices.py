@@ -28,7 +28,7 @@ def changed(seed, **options):
     return strokes(ink)
 
 
-def test_each_fault_does_what_it_says():
+def test_each_fault_of_a_device_changes_ink_within_its_bounds():
     slow = [sum(map(len, changed(n, slower=8.0))) for n in range(40)]
     assert min(slow) < 150 and max(slow) > 600 and min(slow) >= 3 * (299 // 8)
     for n in range(5):
@@ -47,7 +47,7 @@ def test_each_fault_does_what_it_says():
     assert len(skipped) == 6 and len(WAVE) - 9 <= sum(map(len, skipped)) < len(WAVE)
 
 
-def test_a_share_of_the_samples_stays_as_it_is_and_dots_stay_dots():
+def test_a_fraction_of_the_samples_stays_as_it_is_and_dots_stay_dots():
     transform = OtherDevice(share=0.5)
     same = [transform(WAVE, None, np.random.default_rng(seed))[0] is WAVE for seed in range(200)]
     assert 60 < sum(same) < 140  # false alarm: 1e-8
@@ -63,7 +63,7 @@ def lengths(seed=0, ink=INK, **options):
     return [len(part) for part in strokes(changed)]
 
 
-def test_marks_come_after_all_letters_or_right_after_theirs():
+def test_marks_come_after_all_letters_or_right_after_their_own():
     assert lengths() == [12, 3] * 8
     last, _ = applied(DelayMarks(**STILL | {"last": 1.0}), INK, seed=0)
     assert [len(part) for part in strokes(last)] == [12] * 8 + [3] * 8

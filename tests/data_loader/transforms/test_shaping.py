@@ -42,7 +42,7 @@ def test_level_baseline_undoes_a_known_turn(degrees):
         np.testing.assert_allclose(to_points(level), to_points(ink), atol=atol)
 
 
-def test_level_baseline_leaves_what_has_none():
+def test_level_baseline_leaves_ink_without_a_baseline_or_turned_too_far():
     for ink in (*(turned(line(text=text), 10) for text in "7a."), turned(line(), 50)):
         assert (shaped(LevelBaseline(), ink) == ink).all()
 
@@ -52,7 +52,7 @@ SQUARE = from_strokes(
 )
 
 
-def test_resampling_by_distance_by_hand():
+def test_resampling_by_distance_gives_equal_steps_and_keeps_the_ends_of_strokes():
     ink = shaped(ResampleDistance(spacing=2), SQUARE)
     first, last = [[0, 0], [2, 0], [4, 0], [4, 2]], [[3, 3], [3, 5], [3, 7]]
     assert to_points(ink).tolist() == [*first, [9, 9], *last]
@@ -65,7 +65,7 @@ def test_resampling_by_distance_by_hand():
     assert len(shaped(ResampleDistance(spacing=1), still)) == 2
 
 
-def test_resampling_by_time_counts_what_is_missing():
+def test_resampling_by_time_counts_missing_points_as_time():
     ink = from_strokes([np.array([[0, 0], [2, 0], [8, 0], [9, 0]])])
     missing = np.array([0, 0, 2, 0], dtype=np.uint8)  # three periods from x = 2 to x = 8
     result = shaped(ResampleTime(period=1), ink, missing)
@@ -76,7 +76,7 @@ def test_resampling_by_time_counts_what_is_missing():
     assert half.tolist() == [0, 1, 2, 5, 8, 8.5, 9]
 
 
-def test_resampling_does_not_fill_the_memory():
+def test_resampling_to_more_than_a_million_points_is_refused():
     many = from_strokes([np.array([[0, 0], [4e5, 0]])] * 3)
     with pytest.raises(DataError, match="more than 1,000,000 points of one sample"):
         shaped(ResampleDistance(spacing=1), many)
@@ -104,7 +104,7 @@ def test_a_shaped_dataset_shapes_all_splits():
     assert "shaped by LevelBaseline, ScaleHeight" in loaded.report
 
 
-def test_a_dataset_split_at_a_length_can_be_joined():
+def test_the_pieces_of_a_dataset_split_at_a_length_join_to_its_lines():
     plain, loaded = source().load(), ShapedDataset(dataset=source(), split_length=100).load()
     assert max(len(sample.ink) for sample in loaded.used) <= 101
     for split in ("train", "valid", "test"):
