@@ -97,7 +97,7 @@ and rest
 """
 
 
-def test_lists_headings_and_tables_are_what_they_are_in_markdown():
+def test_lists_headings_and_tables_are_written_as_those_of_markdown():
     texts = ("Plan", "#"), ("milk", "-"), ("eggs_", "- [x]"), ("1. mix", "1."), ("2. bake", "1.")
     texts += ("then eat", ""), ("and rest", ""), ("day", "|"), ("cost", "|||")
     texts += ("Mo", "|"), ("Bern", "||")
@@ -110,7 +110,7 @@ def test_lists_headings_and_tables_are_what_they_are_in_markdown():
     assert plain[-2:] == ["day |  | cost", "Mo | Bern"]
 
 
-def test_texts_mark_what_is_unsure(tmp_path):
+def test_texts_mark_words_that_are_unsure(tmp_path):
     row = PageRow((PageWord("-_*", (0, 0, 1, 1)), PageWord("3", (2, 0, 3, 1))), (0,), "c")
     notes = [note(), Note("b", [(written_page(), PageText((row,)))])]
     save(notes, tmp_path / "a.txt")

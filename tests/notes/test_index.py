@@ -52,7 +52,7 @@ def files_of(index, *pages):
 
 
 @pytest.mark.parametrize("query", [*WORDS, "rem est", "a domus", "*ali*", "nau*", "*us est"])
-def test_hits_are_those_of_the_search_of_every_row(index, query):
+def test_hits_of_the_index_are_those_of_a_search_of_every_row(index, query):
     rng = np.random.default_rng(1)
     rows = [[drawn_row(rng) for _ in range(8)] for _ in range(6)]
     files = files_of(index, *(page_of(*page) for page in rows))
@@ -62,7 +62,7 @@ def test_hits_are_those_of_the_search_of_every_row(index, query):
     assert not {hit[:3] for hit in hits} & {hit[:3] for hit in near}
 
 
-def test_words_as_read_are_hits_in_more_rows_than_are_searched_in_their_frames(index, monkeypatch):
+def test_words_as_they_were_read_are_hits_beyond_the_limit_of_searched_rows(index, monkeypatch):
     monkeypatch.setattr("notes.index.MAX_ROWS", 1)
     files = files_of(index, *(page_of(spelt("rem", str(n)), spelt("est")) for n in range(5)))
     hits, _ = index.search(Query.of("Rem"), files)
@@ -83,7 +83,7 @@ def test_words_as_read_are_hits_in_more_rows_than_are_searched_in_their_frames(i
         ("is in", ["1:3"], []),
     ],
 )
-def test_words_a_letter_off_are_near_and_parts_are_hits(index, query, hits, near):
+def test_words_a_letter_off_are_near_and_parts_with_a_star_are_hits(index, query, hits, near):
     rows = spelt("old", "Vauxhal"), spelt("Vauxhaul", "Rd"), spelt("it", "is", "in")
     both = index.search(Query.of(query), files_of(index, page_of(*rows)))
     places = ([f"{hit.page_number}:{hit.row_number}" for hit in kind] for kind in both)
@@ -101,7 +101,7 @@ def test_a_phrase_with_another_word_is_no_hit(index):
     assert said[2] != "nautilus" and not index.search(Query.of(other), files)[0]
 
 
-def test_a_file_is_known_in_its_state_and_pages_that_it_lost_are_no_hits(index):
+def test_the_index_forgets_the_former_pages_of_a_file_that_changed(index):
     before, after = page_of(spelt("rem")), page_of(spelt("est"))
     files = files_of(index, before)
     path = files["0"]

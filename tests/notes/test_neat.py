@@ -88,7 +88,7 @@ def test_gaps_become_even_and_the_row_stays_as_wide():
     assert new_text.rows[0].words[5].box[::2] == (points[:, 0].min(), points[:, 0].max())
 
 
-def test_rows_that_fall_are_level_and_stay_in_their_middle():
+def test_falling_rows_become_level_around_their_middle():
     row = [turned_back(points, -0.1) for points in row_of(0, "size", 1.0)]
     page, text = page_of([row])
     new_page, _ = levelled(page, text)
@@ -105,7 +105,7 @@ def test_a_row_at_a_quarter_turn_becomes_even_along_itself():
     assert np.ptp(feet_x) < 1.5
 
 
-def test_at_strength_0_nothing_changes_and_at_a_half_all_goes_half_way():
+def test_strength_0_changes_nothing_and_strength_0_5_moves_ink_half_way():
     page, text = page_of([row_of(0, "baseline", 104.0)])
     assert levelled(page, text, 0.0) == (page, text)
     half, whole = (levelled(page, text, strength)[0] for strength in (0.5, 1.0))
@@ -113,7 +113,7 @@ def test_at_strength_0_nothing_changes_and_at_a_half_all_goes_half_way():
         np.testing.assert_allclose(middle.points, (before.points + after.points) / 2)
 
 
-def test_words_that_a_stroke_joins_move_as_one():
+def test_words_that_a_stroke_joins_move_together():
     row = row_of(0, "baseline", 104.0)
     joined = np.concatenate([row[3], row[4]])
     page, text = page_of([[*row[:3], joined, *row[5:]]])
@@ -157,7 +157,7 @@ def test_ink_without_height_stays_finite_and_in_its_place(points):
     np.testing.assert_allclose(new_page.strokes[0].points, points + 100, atol=0.01)
 
 
-def test_a_scribble_of_many_turning_points_takes_no_memory_to_speak_of():
+def test_a_scribble_of_many_turning_points_becomes_neat_without_filling_the_memory():
     wild = np.random.default_rng(0).normal(0, 10, (100_000, 2)) + 100
     page, text = page_of([[wild]])
     new_page, _ = levelled(page, text)

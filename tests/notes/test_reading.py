@@ -75,7 +75,7 @@ class WideWords(Words):
 
 
 @pytest.mark.parametrize(("is_sure_of_wide", "turn"), [(True, 1), (False, 0)])
-def test_a_page_on_its_side_is_turned_where_the_reader_is_then_surer(is_sure_of_wide, turn):
+def test_a_page_on_its_side_is_turned_if_the_reader_is_surer_of_it_then(is_sure_of_wide, turn):
     strokes, reader = turned([*row(0), *row(35), *row(70)], 90), WideWords(is_sure_of_wide)
     text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), reader)
     assert {each.turn for each in text.rows} == {turn}
@@ -94,7 +94,7 @@ def test_a_page_on_its_side_is_turned_where_the_reader_is_then_surer(is_sure_of_
         ([("oo", 0.05), ("wme&", 0.19)], False),
     ],
 )
-def test_few_letters_that_are_unsure_are_no_text(words, expected):
+def test_few_letters_that_are_unsure_are_not_taken_for_text(words, expected):
     assert is_text(words) == expected
 
 
@@ -108,7 +108,7 @@ def test_a_page_of_unsure_ink_is_a_drawing():
     assert text.rows == () and text.left_out == {"drawing": len(strokes)}
 
 
-def test_rows_with_numbers_are_a_list_where_there_are_two():
+def test_numbered_rows_are_a_list_if_there_are_two_or_more():
     words = [PageWord(text, (0, 0, 1, 1)) for text in ("1.", "2)", "3.x", "1984.", "x")]
     rows = [PageRow((word, words[-1])) for word in words]
     listed = with_numbers(rows)
@@ -117,7 +117,7 @@ def test_rows_with_numbers_are_a_list_where_there_are_two():
     assert [each.mark for each in with_numbers(rows[2:])] == ["", "", ""]
 
 
-def test_confidence_grows_with_the_probability_and_is_never_a_persons():
+def test_confidence_grows_with_the_probability_and_stays_below_1():
     values = confidences([("qxz", float(p)) for p in np.linspace(0, 1, 50)])
     assert values == sorted(values) and 0 <= values[0] < 0.01 and values[-1] == 0.9999
     # By hand: 1 / (1 + e^0.77), and of a common word 1 / (1 + e^(0.77 - 1.3))
@@ -134,7 +134,7 @@ def test_confidence_grows_with_the_probability_and_is_never_a_persons():
         ("", ""),
     ],
 )
-def test_words_of_a_pages_language_are_common(text, language):
+def test_the_language_of_a_page_is_that_of_its_common_words(text, language):
     pytest.importorskip("wordfreq", reason="wordfreq is not installed")
     assert language_of(text.casefold().split()) == language
 

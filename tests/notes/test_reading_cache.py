@@ -40,7 +40,7 @@ def test_a_page_is_read_once_by_each_reader(read, tmp_path):
     assert library.text_of(written_page()) == first and len(pages) == 4
 
 
-def test_what_a_file_leaves_out_is_not_kept_with_the_ink(read):
+def test_a_page_is_not_read_again_when_only_what_its_file_leaves_out_differs(read):
     pages, library = read
     library.text_of(written_page())
     text = library.text_of(written_page(left_out=Counter({"image": 2})))
@@ -59,13 +59,13 @@ def test_a_page_is_not_read_again_when_it_looks_different(read):
     assert library.text_of(other) == first and len(pages) == 1
 
 
-def test_a_page_is_read_where_nothing_can_be_kept(read, tmp_path):
+def test_a_page_is_read_when_its_reading_cannot_be_kept(read, tmp_path):
     pages, library = read
     (tmp_path / "kept").write_text("a file in the place of the folder")
     assert library.text_of(written_page()) == text_of(written_page()) and len(pages) == 1
 
 
-def test_a_corrected_word_is_right_from_then_on(read):
+def test_a_corrected_word_stays_corrected_also_when_its_row_moves(read):
     _, library = read
 
     def note(page):
@@ -115,7 +115,7 @@ def test_a_correction_is_listed_and_undone(read):
         library.correct(note, (1, 2, 1), None)
 
 
-def test_corrections_that_were_kept_by_the_row_are_taken_over(read, tmp_path):
+def test_corrections_in_the_former_format_by_row_are_taken_over(read, tmp_path):
     _, library = read
     put(tmp_path / "kept" / "corrections", {"ab12.json": b'[[70.0, 110.0, "spoke"]]'})
     assert library.text_of(written_page()).rows[1].text == "Kennedy spoke"
@@ -128,7 +128,7 @@ def notes_file(tmp_path):
     return tmp_path / "a.xopp"
 
 
-def test_a_file_is_known_by_its_size_and_time(read, notes_file):
+def test_a_file_is_parsed_again_only_when_its_size_or_time_changes(read, notes_file):
     """Its pages are neither parsed nor read, until the file or a correction changes."""
     _, library = read
     library.note("a", notes_file)
@@ -142,7 +142,7 @@ def test_a_file_is_known_by_its_size_and_time(read, notes_file):
 
 
 @pytest.mark.parametrize("library_of", [lambda library: library, replace])
-def test_a_corrected_word_is_found_as_it_is(read, notes_file, library_of):
+def test_a_search_finds_the_corrected_word_and_not_the_word_as_read(read, notes_file, library_of):
     """By the library that corrected it and by another, in a copy of the note as well."""
     _, library = read
     files = {"a": notes_file, "b": notes_file.with_name("b.xopp")}
@@ -156,7 +156,7 @@ def test_a_corrected_word_is_found_as_it_is(read, notes_file, library_of):
 
 
 @pytest.mark.parametrize("page", [0, 3, 6, 9])
-def test_a_damaged_index_is_made_anew(read, notes_file, tmp_path, page):
+def test_a_damaged_index_is_built_anew(read, notes_file, tmp_path, page):
     _, library = read
     files = {"a": notes_file}
     library.correct(library.note("a", notes_file), (1, 2, 1), "Vauxhall")
@@ -172,7 +172,7 @@ def test_a_damaged_index_is_made_anew(read, notes_file, tmp_path, page):
 
 
 @pytest.mark.parametrize("suffix", [".pdf", ".txt", ".inkml"])
-def test_what_has_not_changed_is_not_saved_again(read, notes_file, tmp_path, suffix):
+def test_an_output_is_saved_only_if_it_or_its_note_has_changed(read, notes_file, tmp_path, suffix):
     _, library = read
     output = tmp_path / f"out{suffix}"
 

@@ -56,7 +56,7 @@ def rows_of(parts):
 
 @pytest.mark.parametrize("degrees", [-15, 0, 5, 15])
 @pytest.mark.parametrize("unit", [0.01, 1, 300])
-def test_rows_of_a_page_turned_and_of_any_unit(degrees, unit):
+def test_rows_are_the_same_when_the_page_is_turned_or_in_another_unit(degrees, unit):
     parts, rows = page(*(row(y, 3 * (4, 3, 5, 4)) for y in (0, 30, 60, 90)))
     assert rows_of([unit * part for part in turned(parts, degrees)]) == rows
 
@@ -113,7 +113,7 @@ def test_a_drawing_beside_the_text_is_in_no_row():
 
 
 @pytest.mark.parametrize(("above", "kind"), [(-0.5, UNDERLINE), (0.5, CROSSED_OUT)])
-def test_lines_under_words_and_through_them(above, kind):
+def test_words_are_crossed_out_by_a_line_through_them_and_not_by_a_line_below(above, kind):
     parts, rows = page(row(0), row(35), row(70))
     word = [n for n in rows[1] if 38 < parts[n][:, 0].mean() < 66]
     line = np.linspace((36, 35 - above * X_HEIGHT), (100, 35 - above * X_HEIGHT), 20)
@@ -128,7 +128,7 @@ def test_lines_under_words_and_through_them(above, kind):
         assert kinds == dict.fromkeys([*covered, len(parts)], CROSSED_OUT)
 
 
-def test_pages_of_little_ink():
+def test_a_page_without_ink_has_no_row_and_two_dots_are_a_row():
     assert find_rows([]) == ([], {})
     assert rows_of([np.zeros((1, 2))]) == [[0]]
     assert rows_of([np.zeros((1, 2)), np.array([(50.0, 0.0)])]) == [[0, 1]]

@@ -56,11 +56,11 @@ KEY = (word("I"), word("take,"), word("ramor", (4, "e", 0.5), confidence=0.3))
         ("-----", []),
     ],
 )
-def test_words_are_hits_as_they_were_read_and_as_they_may_be(query, places):
+def test_words_are_hits_as_they_were_read_and_as_their_ink_may_be_read(query, places):
     assert places_of(query, *KEY) == places
 
 
-def test_words_that_were_read_without_their_blank_or_with_another_are_hits():
+def test_words_are_hits_when_a_blank_was_missed_or_read_within_them():
     assert places_of("memory", word("me"), word("mory")) == []
     divided = word("me", (2, "", 0.3)), word("mory")
     assert places_of("memory", *divided) == [(1, 1)]
@@ -68,7 +68,7 @@ def test_words_that_were_read_without_their_blank_or_with_another_are_hits():
     assert places_of("tamory", joined) == [(1, 1), (2, 1)]
 
 
-def test_a_word_that_a_person_corrected_is_what_they_said():
+def test_a_word_that_a_person_corrected_is_a_hit_as_it_was_corrected():
     corrected = PageWord("Kymera", (0, 0, 1, 1))
     assert places_of("kymera", word("I"), corrected) == [(1, 2), (2, 1)]
 
@@ -85,7 +85,7 @@ def best_path(log_probs, query):
     return best
 
 
-def test_the_probability_is_that_of_the_best_labelling(monkeypatch):
+def test_the_confidence_of_a_hit_follows_from_its_best_labelling(monkeypatch):
     generator = np.random.default_rng(0)
     monkeypatch.setattr("notes.searching.MAX_SYMBOL_NATS", 99.0)
     monkeypatch.setattr("notes.searching.MIN_HIT_CONFIDENCE", 0.0)

@@ -44,7 +44,7 @@ CROSSINGS = {
 
 
 @pytest.mark.parametrize("way", CROSSINGS)
-def test_a_word_is_crossed_out_in_any_way(way):
+def test_a_word_may_be_crossed_out_in_several_ways(way):
     strokes = [*WORD, *CROSSINGS[way]]
     rows, kinds = structure_of(strokes)
     word = {n for n, part in enumerate(WORD) if 3.9 < part[:, 0].mean() / X_HEIGHT < 7.2}
@@ -66,7 +66,7 @@ ITEMS = {
 
 
 @pytest.mark.parametrize("mark", ITEMS)
-def test_items_of_a_list_lose_their_drawn_mark(mark):
+def test_drawn_marks_of_a_list_become_the_marks_of_its_rows(mark):
     strokes = []
     for y in (0, 35, 70):
         strokes += [*(part + np.array([0.0, y]) for part in ITEMS[mark]), *row(y)]
@@ -75,7 +75,7 @@ def test_items_of_a_list_lose_their_drawn_mark(mark):
     assert {*kinds.values()} == {LIST_MARK} and len(kinds) == 3 * len(ITEMS[mark])
 
 
-def test_a_single_dash_is_a_sentences():
+def test_a_single_dash_belongs_to_its_sentence_and_makes_no_list():
     assert marks([*ITEMS["-"], *row(0), *row(35), *row(70)]) == ["", "", ""]
 
 
@@ -105,7 +105,7 @@ DRAWN = {
 
 
 @pytest.mark.parametrize("what", DRAWN)
-def test_what_is_drawn_beside_words_is_in_no_row(what):
+def test_drawings_beside_words_are_in_no_row(what):
     drawn, kind = DRAWN[what]
     strokes, numbers = page(row(0), row(35))
     rows, kinds = structure_of([*strokes, *drawn])
@@ -121,14 +121,14 @@ def test_words_in_a_drawing_are_its_labels():
     assert {*kinds.values()} == {DRAWING, LABEL}
 
 
-def test_a_tall_letter_is_no_drawing():
+def test_a_tall_letter_is_not_taken_for_a_drawing():
     tall = line((-0.6, -6), (-0.6, 0.5))
     rows, kinds = structure_of([tall, *row(0), *row(60)])
     assert len(rows) == 2 and kinds == {}
 
 
 @pytest.mark.parametrize("turn", range(4))
-def test_rows_lie_as_the_pen_moved(turn):
+def test_rows_have_the_quarter_turn_in_which_the_pen_moved(turn):
     strokes, numbers = page(*(row(y) for y in (0, 35, 70)))
     strokes = turned(strokes, 90 * turn)
     turns = quarter_turns(strokes)
@@ -136,7 +136,7 @@ def test_rows_lie_as_the_pen_moved(turn):
     assert [each.strokes for each in find_structure(strokes, turns)[0]] == numbers
 
 
-def test_a_note_in_the_margin_lies_on_its_side():
+def test_a_note_on_its_side_in_the_margin_is_a_row_with_a_turn_of_its_own():
     upright, note = page(*(row(y) for y in (0, 35, 70)))[0], turned(row(0, (3, 3)), 90)
     strokes = [*upright, *(part + np.array([250.0, 0.0]) for part in note)]
     rows, _ = find_structure(strokes, quarter_turns(strokes))

@@ -43,7 +43,7 @@ def test_the_text_of_a_typed_page_has_the_words_at_their_new_places():
     assert [w.box[:2] for w in row.words] == [(t.x, t.y) for t in new_page.typed]
 
 
-def test_a_word_without_room_is_smaller():
+def test_a_typed_word_becomes_smaller_when_it_has_too_little_room():
     page, text = page_of_a_row()
     words = (replace(text.rows[0].words[0], text="Unaccountably"), *text.rows[0].words[1:])
     new_page, _ = typed(page, PageText((replace(text.rows[0], words=words),)))

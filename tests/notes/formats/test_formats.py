@@ -92,7 +92,7 @@ def test_a_compressed_drawing_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "pack"), [("a.svg", bytes), ("a.svgz", gzip.compress)])
-def test_outlines_of_write_are_strokes_of_its_pages(tmp_path, name, pack):
+def test_outlines_of_the_program_write_are_read_as_strokes_of_its_pages(tmp_path, name, pack):
     first, second = pages_of(tmp_path, name, pack(file("write.svg")))
     assert [len(page.strokes) for page in (first, second)] == [2, 1]
     for stroke, points in zip(first.strokes, PEN, strict=True):
@@ -114,7 +114,7 @@ MARKERS = {
 
 
 @pytest.mark.parametrize("kind", MARKERS)
-def test_a_marker_of_inkml_is_no_pen(tmp_path, kind):
+def test_a_marker_of_inkml_is_not_taken_for_a_pen(tmp_path, kind):
     brush, tool = MARKERS[kind]
     ink = f'<brush xml:id="b">{brush}</brush><trace brushRef="#b">1 2, 3 4</trace>'
     content = f'<ink xmlns="http://www.w3.org/2003/InkML">{ink}</ink>'.encode()
@@ -131,7 +131,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("has_views", [False, True])
-def test_what_inkml_calls_a_drawing_is_no_text(tmp_path, kind, has_views):
+def test_strokes_that_inkml_calls_a_drawing_are_not_taken_for_text(tmp_path, kind, has_views):
     outer, tool = KINDS[kind]
     inner = '<annotation type="type">Word</annotation>' if tool == "pen" else ""
     trace = '<trace xml:id="t">1 2, 3 4</trace>'
@@ -162,7 +162,7 @@ def test_the_paper_of_a_note_has_its_ruling(tmp_path, kind):
 
 
 @pytest.mark.parametrize("domain", ["absolute", "attach", "moved", "missing", "too long"])
-def test_the_pdf_under_a_note_is_the_file_that_is_there(tmp_path, domain):
+def test_the_pdf_under_a_note_is_taken_from_where_it_is_named_attached_or_moved(tmp_path, domain):
     """Also where it was moved with the note, or is named by the first page alone."""
     named = {"attach": "bg.pdf", "moved": "C:\\old\\paper.pdf", "missing": "none.pdf"}
     named["too long"] = "x" * 5000
@@ -238,7 +238,7 @@ def test_documents_of_a_tablet_have_their_titles(tmp_path):
     assert [page.background_page for page in pages if page.background] == [4]
 
 
-def test_ink_of_a_tablet_keeps_to_the_line_that_it_was_written_at(tmp_path):
+def test_ink_of_a_tablet_stays_at_the_typed_line_that_it_is_anchored_to(tmp_path):
     """In a group that hangs on a character of the second typed line, and in a hidden layer."""
     pytest.importorskip("rmscene", reason="rmscene is not installed")
     from rmscene import CrdtId, CrdtSequenceItem, LwwValue
@@ -299,7 +299,7 @@ PAGE = Page(100.0, 60.0, (Row((np.array([[10.0, 10], [20, 15], [30, 10]]),), "v"
         (PAGE.to_svg().encode(), 0.5),
     ],
 )
-def test_each_line_that_read_takes_is_a_row_of_a_page(tmp_path, content, size):
+def test_each_line_of_a_file_of_lines_is_a_row_of_a_page(tmp_path, content, size):
     (page,) = pages_of(tmp_path, "a", content)
     assert len(page.strokes) == 2 * size
     corners = np.array([stroke.points.min(axis=0) for stroke in page.strokes])
@@ -367,7 +367,7 @@ REFUSED = {
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_is_no_page_is_refused_in_a_line_soon(tmp_path, kind):
+def test_a_file_that_is_no_page_is_refused_quickly_with_a_short_message(tmp_path, kind):
     name, content_of, reason = REFUSED[kind]
     if "old" not in kind:
         needs_rmscene(name, content_of)
@@ -390,7 +390,7 @@ def test_a_deleted_text_of_four_thousand_million_letters_takes_no_memory(tmp_pat
 
 
 @pytest.mark.parametrize("form", FILES)
-def test_a_damaged_file_ends_in_a_line_or_in_sound_pages(tmp_path, form):
+def test_a_damaged_file_gives_a_short_message_or_sound_pages(tmp_path, form):
     name, content_of, *_ = FILES[form]
     needs_rmscene(name, content_of)
     rng, whole = random.Random(form), content_of()
