@@ -86,7 +86,7 @@ def row(trainer):
 @pytest.mark.parametrize(
     ("text", "head"), [(True, "mixture"), (False, "mixture"), (False, "regression")]
 )
-def test_what_is_logged_is_what_evaluation_finds(tmp_path, data, text, head):
+def test_scores_that_are_logged_are_those_of_an_evaluation(tmp_path, data, text, head):
     """Summed over batches and divided once, against `evaluate`; in canonical units as well, but
     for a regression head: without a density there is no canonical log-loss."""
     canonical, name = (3.0, 0.7), "log_loss" if head == "mixture" else "squared_error"
@@ -116,12 +116,12 @@ def with_texts(data, text):
     return replace(data, loaded=loaded, training=loaded.split("train"))
 
 
-def test_samples_without_a_text_are_not_written(tmp_path, data):
+def test_samples_without_a_text_are_left_out_of_the_lines_that_are_drawn(tmp_path, data):
     assert make(tmp_path, with_texts(data, "a"), samples=2)._texts() == (["a", "a"], {})
 
 
 @pytest.mark.parametrize(("text", "split"), [(" ", "train"), ("a", "valid")])
-def test_samples_without_a_text_are_refused_but_for_a_validation_that_went_on_in_spite_of_it(
+def test_samples_without_a_text_are_refused_except_in_the_validation_of_a_resumed_run(
     tmp_path, data, text, split
 ):
     trainer, first = make(tmp_path, with_texts(data, text)), data.loaded.split(split)[0].name
@@ -137,7 +137,7 @@ def moods():
     return HandwritingDataLoader(dataset=Moods(), batch_size=2).load(seed=1)
 
 
-def test_what_is_drawn_is_told_what_its_lines_are(tmp_path, moods):
+def test_drawn_lines_have_the_texts_and_extras_of_samples(tmp_path, moods):
     trainer = make(tmp_path, moods, kind=Moody, samples=10)
     texts, extras = trainer._texts()
     lines = [*moods.loaded.split("valid"), *moods.training][:10]
@@ -262,7 +262,7 @@ def test_a_network_that_will_write_badly_is_warned_of(tmp_path, data, caplog, ki
     assert message in caplog.text
 
 
-def test_what_a_network_has_to_be_called_and_to_return_is_said(tmp_path, data):
+def test_a_network_without_an_output_layer_or_with_another_output_is_refused(tmp_path, data):
     trainer, batch = make(tmp_path, data, text=False, samples=1), next(iter(data.training_loader()))
     output = trainer.forward_batch(trainer.model, batch)
     del trainer.model.output
@@ -274,7 +274,7 @@ def test_what_a_network_has_to_be_called_and_to_return_is_said(tmp_path, data):
 
 
 @pytest.mark.parametrize("text", [True, False])
-def test_the_evaluated_weights_draw_pictures(tmp_path, data, monkeypatch, caplog, text):
+def test_pictures_are_drawn_with_the_evaluated_weights(tmp_path, data, monkeypatch, caplog, text):
     calls, real = [], module.sample
 
     def watching(model, seeds, texts, sampling):
@@ -309,7 +309,7 @@ def test_the_evaluated_weights_draw_pictures(tmp_path, data, monkeypatch, caplog
         (False, ["a"], "the network takes no text"),
     ],
 )
-def test_texts_that_do_not_fit(tmp_path, data, text, sample_text, match):
+def test_sample_texts_that_cannot_be_written_are_refused(tmp_path, data, text, sample_text, match):
     trainer = make(tmp_path, data, text=text, samples=1, sample_text=sample_text)
     with pytest.raises(ConfigFault, match=match) as caught:
         trainer.train()

@@ -20,7 +20,7 @@ def by_hand(start, gradients, lr=1e-4, decay=0.95, momentum=0.9, damping=1e-4):
 
 
 @pytest.mark.parametrize("options", [{}, dict(lr=0.02, decay=0.8, momentum=0.5, damping=1e-2)])
-def test_against_the_equations(options):
+def test_rmsprop_follows_the_equations_of_the_paper(options):
     generator = np.random.default_rng(0)
     starts = [generator.standard_normal(shape) for shape in ((3, 2), (4,))]
     weights = [nn.Parameter(torch.tensor(start)) for start in starts]
@@ -38,7 +38,7 @@ def test_against_the_equations(options):
         np.testing.assert_allclose(weight.detach().numpy().ravel(), expected, rtol=1e-12)
 
 
-def test_constant_gradients_keep_the_root_real():
+def test_constant_gradients_leave_the_weights_finite():
     """The variance of equal gradients is zero, and rounding must not take it below."""
     weight = nn.Parameter(torch.zeros(1000))
     optimizer = GravesRMSprop([weight], damping=1e-12)

@@ -78,7 +78,7 @@ class OnGrid(EmbeddedDataset):
         return replace(loaded, samples=samples)
 
 
-def test_a_validation_sees_what_a_reading_sees(tmp_path, monkeypatch):
+def test_validation_encodes_the_same_features_as_reading(tmp_path, monkeypatch):
     data = data_of(dataset=OnGrid(**DATA))
     trainer = make(tmp_path, data, "ctc")
     model = trainer.model.eval()
@@ -106,7 +106,7 @@ def test_a_validation_sees_what_a_reading_sees(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_validation_gives_the_rates_of_what_is_read(tmp_path, data, kind):
+def test_validation_gives_the_error_rates_of_the_texts_that_are_read(tmp_path, data, kind):
     trainer = make(tmp_path, data, kind, epochs=2)
     trainer.train()
     rows = read_rows(trainer.run.models / "metrics.csv")
@@ -168,7 +168,7 @@ def test_a_reader_that_diverges_is_not_saved(tmp_path, data, kind, valid, caplog
     assert "Traceback" not in (trainer.run.models / "train.log").read_text()
 
 
-def test_evidence_of_labels_is_in_the_order_of_their_places():
+def test_evidence_shows_labels_in_the_order_in_which_they_are_read():
     """Not of the alphabet, nor of how sure they are; the last class is the blank."""
     chances = torch.tensor(
         [[0.01, 0.02, 0.9, 0.07], [0.6, 0.05, 0.05, 0.3], [0.02, 0.7, 0.08, 0.2]]

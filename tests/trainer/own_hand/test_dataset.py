@@ -49,7 +49,7 @@ def resumed(source, folder):
     return replace(source, origin=origin).load()
 
 
-def test_few_lines_are_repeated_and_none_is_held_out(hand, lines):
+def test_few_lines_are_repeated_and_no_line_is_held_out(hand, lines):
     loaded = hand(lines[:5], size=12).load()
     train = loaded.split("train")
     assert len(train) == 12 and [*loaded.split("valid")] == loaded.recorded == [*train[:5]]
@@ -61,7 +61,7 @@ def test_few_lines_are_repeated_and_none_is_held_out(hand, lines):
 
 
 @pytest.mark.parametrize("count", [MIN_LINES_TO_HOLD_OUT - 1, MIN_LINES_TO_HOLD_OUT, 24])
-def test_of_twenty_lines_on_a_tenth_is_held_out_and_never_learned(hand, lines, count):
+def test_a_tenth_of_twenty_or_more_lines_is_held_out_and_never_learned(hand, lines, count):
     loaded = hand(lines[:count], size=40).load()
     assert len(loaded.held_out) == (count // 10 if count >= MIN_LINES_TO_HOLD_OUT else 0)
     held = {line.text for line in loaded.held_out}
@@ -90,7 +90,7 @@ def test_new_lines_are_learned_and_not_validated_on(tmp_path, hand, lines):
     assert "1 new;" in loaded.report
 
 
-def test_a_network_that_is_told_its_hand_is_told_what_the_lines_look_like(tmp_path, hand, lines):
+def test_a_network_with_hand_vectors_gets_descriptors_of_the_learned_lines(tmp_path, hand, lines):
     source, ink = hand(lines), np.array([[0, 0, 0], [5, 5, 1]], dtype=np.float32)
     own = source.load()
     assert not own.hand_extras and not any(line.extras for line in own.used)
@@ -104,7 +104,7 @@ def test_a_network_that_is_told_its_hand_is_told_what_the_lines_look_like(tmp_pa
     assert loaded.hand_extras["composed"].tolist() == [0.0]
 
 
-def test_the_lines_are_the_same_data_however_their_hand_is_rounded(tmp_path, hand, lines):
+def test_rounding_of_the_hand_does_not_change_the_fingerprints_of_the_lines(tmp_path, hand, lines):
     source = hand(lines)
     names = [line.name for line in source.load().recorded]
     save_practice(tmp_path / PRACTICE_FILE, names, [], is_told=True)
@@ -116,7 +116,7 @@ def test_the_lines_are_the_same_data_however_their_hand_is_rounded(tmp_path, han
     assert replace(loaded, samples=fewer).fingerprints["train"] != loaded.fingerprints["train"]
 
 
-def test_lines_of_any_unit_and_rate_come_out_alike(lines):
+def test_lines_of_any_unit_rate_and_slope_become_alike_in_network_units(lines):
     samples = [Sample(ink, text) for ink, text in lines]
     tilt = np.float32([[np.cos(0.1), np.sin(0.1)], [-np.sin(0.1), np.cos(0.1)]])
     changed = []
@@ -141,12 +141,12 @@ def test_lines_of_any_unit_and_rate_come_out_alike(lines):
         (lambda lines: [(ink, " ") for ink, _ in lines], "none of 24 samples has a text"),
     ],
 )
-def test_too_little_is_refused(hand, lines, change, message):
+def test_repeats_of_a_single_line_and_lines_without_text_are_refused(hand, lines, change, message):
     with pytest.raises(DataError, match=message):
         hand(change(lines)).load()
 
 
-def test_lines_that_are_gone_are_named(tmp_path, hand, lines):
+def test_lines_that_are_missing_when_a_run_is_resumed_are_named(tmp_path, hand, lines):
     source = hand(lines[:3])
     save_practice(tmp_path / PRACTICE_FILE, ["away", "too", "hand.json:00001"], [])
     with pytest.raises(DataError, match="began are no longer there: away, too"):

@@ -24,11 +24,11 @@ def kept(before, *tries):
     ("was", "now", "share"),
     [(0.0, 0.009, 1.0), (0.0, 0.011, 0.9), (0.1, 0.119, 1.0), (0.1, 0.121, 0.9)],
 )
-def test_a_tenth_and_one_in_a_hundred_more_may_be_misread(was, now, share):
+def test_what_was_learned_may_raise_the_error_rate_by_a_tenth_and_1_percent(was, now, share):
     assert kept(was, (now, []), (was, [])) == share
 
 
-def test_of_shares_that_are_as_good_the_largest_is_kept():
+def test_the_largest_fraction_is_kept_when_several_are_equally_legible():
     """All that are tried, down to 0.75 of what is legible, lose the same letter."""
     assert kept(0.0, (0.0, ["z"]), (0.0, ["z"]), (0.0, ["z"])) == 1.0
     assert kept(0.0, (0.5, []), (0.0, ["z"]), (0.0, ["z"]), (0.0, ["z"])) == 0.9

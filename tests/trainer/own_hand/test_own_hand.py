@@ -99,7 +99,7 @@ def others_texts(lines):
     return [line | {"text": lines[number - 1]["text"]} for number, line in enumerate(lines)]
 
 
-def test_what_was_fitted_is_the_same_after_a_file(tmp_path, hand, fitted):
+def test_fitted_units_and_lines_are_the_same_after_saving_and_loading(tmp_path, hand, fitted):
     loaded = fitted(hand(lent=2, composed=6))
     units = loaded.fitted
     assert 32 < len(loaded.used) <= 38
@@ -113,7 +113,7 @@ def test_what_was_fitted_is_the_same_after_a_file(tmp_path, hand, fitted):
         assert np.array_equal(line.ink, other.ink) and line.text == other.text
 
 
-def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
+def test_the_network_writes_the_new_lines_when_no_letter_can_be_cut_out(
     tmp_path, hand, networks, fitted, monkeypatch
 ):
     """As of a person who writes in capitals alone. Held-out lines lend nothing, nor start any."""
@@ -144,7 +144,7 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
         (lambda lines: [line | {"text": "Ж"} for line in lines], "0 lines to learn a hand from"),
     ],
 )
-def test_lines_that_are_not_what_they_should_be_are_refused(hand, fitted, change, message):
+def test_lines_turned_misread_or_of_unknown_characters_are_refused(hand, fitted, change, message):
     with pytest.raises(DataError, match=message):
         fitted(hand(change, lent=0, composed=0))
 
@@ -169,7 +169,7 @@ def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, fitted, c
         fitted(hand(change, lent=0, composed=0, keep="b.json"))
 
 
-def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
+def test_a_line_whose_ink_was_cut_is_not_chosen_as_the_primer(networks, lines, monkeypatch):
     """However near its length is to the usual one."""
     monkeypatch.setattr(exam, "TEXTS_PER_PRIMER", 2)
     inks = [from_strokes([np.array(part) for part in line["strokes"]]) for line in lines[:4]]
@@ -192,7 +192,7 @@ def learn(*words, options=()):
     return train.main([*words, "-d", "cpu", *(word for text in options for word in ("-o", text))])
 
 
-def test_a_hand_that_is_learned_in_two_starts_is_kept_with_a_line_of_it(
+def test_a_hand_learned_in_two_starts_is_saved_with_a_line_of_the_person(
     tmp_path, monkeypatch, hand, caplog, logging_restored, short_exam
 ):
     monkeypatch.chdir(tmp_path)
@@ -241,7 +241,7 @@ def examined(tmp_path, monkeypatch, hand):
     return examine
 
 
-def test_what_was_learned_too_well_is_taken_back(examined, caplog):
+def test_the_fraction_of_what_was_learned_that_stays_legible_is_kept(examined, caplog):
     caplog.set_level("INFO")
     kept = load_checkpoint(examined(0.0, 0.5, 0.0))["state_dict"]["output.bias"].float()
     former = load("conditional", "cpu").model.output.bias.detach()
@@ -270,6 +270,6 @@ def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_res
         (["-r", "recognition"], 'arch = "CTCNetwork": a network that predicts the next point'),
     ],
 )
-def test_other_networks_are_refused(hand, caplog, words, message, logging_restored, tmp_path):
+def test_unsuited_networks_are_refused(hand, caplog, words, message, logging_restored, tmp_path):
     assert train.main(["-c", CONFIG, "--data", hand().root, *words]) == 2
     assert message in caplog.text

@@ -29,7 +29,7 @@ def composed(forms, reader, count=10, lent="leaning"):
     return practice.compose_lines(forms["plain"], forms.get(lent, ()), reader, KNOWN, count, 1)
 
 
-def test_new_texts_are_of_the_hands_own_strokes(forms):
+def test_composed_lines_consist_of_strokes_of_the_hand(forms):
     """A stroke of a composed line is one of the hand's, moved, where no letter was joined or lent:
     this hand and its lender write in print, and the lender leans."""
     numbered = enumerate(composed(forms, reading()))
@@ -48,7 +48,7 @@ def test_new_texts_are_of_the_hands_own_strokes(forms):
     assert len(lines) == 7 and shared("plain") > 0.6 and shared("wide") < 0.1
 
 
-def test_every_fourth_begins_with_a_recorded_line(forms):
+def test_every_fourth_composed_line_begins_with_a_recorded_line(forms):
     lines, said = composed(forms, reading()), practice.sample_texts(10, KNOWN, 1)
     for number, ((ink, text), alone) in enumerate(zip(lines, said, strict=True)):
         if number % practice.CONTINUE_EVERY:
@@ -63,7 +63,7 @@ def test_every_fourth_begins_with_a_recorded_line(forms):
         assert rest.min() > (points[:, 0]).max() + 0.2
 
 
-def test_misread_lines_are_left_out_and_others_tried(forms):
+def test_misread_lines_are_left_out_and_further_texts_tried(forms):
     def odd_ones_wrong(number, text):
         return text if number % 2 else "#" * len(text)
 
@@ -74,7 +74,7 @@ def test_misread_lines_are_left_out_and_others_tried(forms):
     assert composed(forms, reading(lambda number, text: "")) == []
 
 
-def test_without_lines_that_can_be_cut_there_are_none(forms):
+def test_no_line_is_composed_without_lines_of_the_hand_that_can_be_cut(forms):
     assert practice.compose_lines([], forms["plain"], None, KNOWN, 10, 1) == []
     assert practice.compose_lines(forms["plain"], [], None, KNOWN, 0, 1) == []
     # Without lent letters all that the hand lacks is drawn.
