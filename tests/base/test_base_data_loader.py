@@ -80,7 +80,7 @@ def test_workers_outlive_a_signal_that_comes_while_they_start(monkeypatch, numbe
     assert list(loader) == list(Loader(lengths_like_iam(20), batch_size=2))
 
 
-def test_hands_and_extras_go_with_their_rows():
+def test_a_chunk_and_a_move_to_a_device_keep_the_hand_and_extras_of_each_sequence():
     lengths, text = torch.tensor([9, 4, 7]), torch.tensor([[1], [2], [3]])
     batch = Batch(
         *torch.randn(2, 3, 9, 4), lengths, text, torch.ones(3, dtype=torch.int64), lengths * 10,
@@ -105,7 +105,7 @@ def sampler(count=500, shards=5, **options):
 
 @pytest.mark.parametrize("batch_points", [None, 200])
 @pytest.mark.parametrize("window", [None, 2])
-def test_an_epoch_has_each_sample_once_in_batches_of_any_length_in_another_order(
+def test_an_epoch_has_each_sample_once_in_batches_whose_order_is_not_by_length(
     batch_points, window
 ):
     batches = sampler(batch_points=batch_points, window=window)
@@ -122,14 +122,14 @@ def test_an_epoch_has_each_sample_once_in_batches_of_any_length_in_another_order
     assert [[index for _, index in batch] for batch in batches] == second[7:]
 
 
-def test_batches_of_a_small_set_are_others_every_epoch():
+def test_batches_of_a_small_set_are_different_in_every_epoch():
     loader = Loader(lengths_like_iam(100), batch_size=8, bucket=20)
     first, second = ({tuple(batch) for batch in loader.sampler.batches(n)} for n in (0, 1))
     assert len(first) == 13 and len(first & second) < 2
 
 
 @pytest.mark.parametrize("window", [None, 2])
-def test_batches_of_so_many_points_are_formed_once_and_have_little_padding(window):
+def test_batches_limited_in_points_are_formed_once_and_have_little_padding(window):
     formed = sampler(batch_points=200, window=window)
     batches = formed.batches(0)
     areas = [len(batch) * int(formed.lengths[batch].max()) for batch in batches]
@@ -141,7 +141,7 @@ def test_batches_of_so_many_points_are_formed_once_and_have_little_padding(windo
     assert [batch.tolist() for batch in alone.batches(0)] == [[2, 0], [1]]
 
 
-def test_a_window_reads_so_many_shards_side_by_side_from_front_to_back():
+def test_a_window_of_shards_is_read_side_by_side_and_each_shard_from_front_to_back():
     drawn = sampler(count=2000, shards=10, window=3)
     read = np.concatenate(drawn.batches(0))
     stretch = drawn.bucket * drawn.batch_size

@@ -10,7 +10,7 @@ def loaded(texts, splits):
     return Loaded({name: [samples[n] for n in part] for name, part in splits.items()}, "")
 
 
-def test_characters_are_counted_the_rare_ones_first_and_each_sample_once():
+def test_characters_are_counted_once_a_sample_and_listed_from_the_rarest_on():
     data = loaded(["abba é", "a b"], {"train": [0], "valid": [1], "test": [1]})
     assert list(data.character_counts().items()) == [("é", 1), (" ", 2), ("a", 3), ("b", 3)]
     assert data.character_report().split("\n") == [
@@ -21,7 +21,7 @@ def test_characters_are_counted_the_rare_ones_first_and_each_sample_once():
     ]
 
 
-def test_a_split_is_known_by_the_names_texts_lengths_and_order_of_its_samples():
+def test_the_fingerprint_of_a_split_tells_names_texts_lengths_and_order_of_its_samples():
     first = loaded(["ab", "c"], {"train": [0, 1], "valid": [1]}).fingerprints
     assert first == loaded(["ab", "c"], {"train": [0, 1], "valid": [1]}).fingerprints
     others = [(["ab", "c"], [1, 0]), (["ab", "d"], [0, 1]), (["ab", "c"], [0])]
@@ -51,7 +51,7 @@ OTHER_INK = {
 
 
 @pytest.mark.parametrize("kind", OTHER_INK)
-def test_ink_is_known_by_its_values(kind):
+def test_ink_sums_differ_for_other_ink_though_fingerprints_are_the_same(kind):
     first, same, other = (
         Loaded({"train": [Sample(ink) for ink in inks]}, "")
         for inks in (inks_of(60), inks_of(60), OTHER_INK[kind](inks_of(60)))
@@ -60,7 +60,7 @@ def test_ink_is_known_by_its_values(kind):
     assert not is_same_ink(first.ink_sums["train"], other.ink_sums["train"])
 
 
-def test_ink_that_is_rounded_otherwise_is_the_same():
+def test_ink_that_is_rounded_otherwise_counts_as_the_same_ink():
     generator = np.random.default_rng(2)
     first, other = (
         Loaded({"train": [Sample(ink) for ink in inks]}, "").ink_sums["train"]
@@ -88,7 +88,7 @@ def moody(*moods, **others):
     ]
 
 
-def test_extras_have_shapes_and_are_part_of_what_a_split_is_known_by():
+def test_the_fingerprint_of_a_split_tells_the_extras_of_its_samples_and_their_shapes():
     plain = [Sample(sample.ink, "ab", sample.name) for sample in moody([1, 2], [3, 4])]
     assert Loaded({"train": plain}, "").extras == {} == Loaded({}, "").extras
     first = Loaded({"train": moody([1, 2], [3, 4]), "valid": []}, "")

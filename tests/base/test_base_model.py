@@ -29,7 +29,7 @@ def test_extras_that_a_network_does_not_take_are_refused(extras, match):
         ExtraShapes({"mood": [2]})["age"]
 
 
-def test_sequences_begin_by_chance_in_training_and_by_their_places_in_validation():
+def test_latents_are_random_in_training_and_seeded_by_the_index_in_validation():
     network, index = moody(), torch.tensor([5, 9])
     batch = Batch(*[torch.zeros(2, 1)] * 2, *[index] * 4, extras={"mood": torch.ones(2, 2)})
     first, again = (network.begin(batch)["told"] for _ in range(2))

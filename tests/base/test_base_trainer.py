@@ -37,7 +37,7 @@ from utils.checks import ConfigFault, NotFinite
 
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("by_points", [True, False])
-def test_a_step_divides_the_summed_gradient_once(tmp_path, accumulate, by_points):
+def test_a_step_divides_the_gradient_summed_over_its_batches_once(tmp_path, accumulate, by_points):
     options = {"trainer": TinyTrainer, "by_points": by_points, "accumulate": accumulate}
     trainer = make(tmp_path, **ONE_STEP, **options)
     model = copy.deepcopy(trainer.model)
@@ -91,7 +91,7 @@ class Layer(torch.nn.Identity):
     ],
 )
 @pytest.mark.filterwarnings("ignore:Error detected in SqrtBackward0")
-def test_what_is_not_finite_is_named(tmp_path, caplog, backward, anomaly, cause):
+def test_a_nonfinite_layer_or_gradient_is_named(tmp_path, caplog, backward, anomaly, cause):
     trainer = make(tmp_path, anomaly=anomaly)
     trainer.model.dropout = Layer()
     trainer.model.dropout.backward = backward
@@ -127,7 +127,7 @@ def test_run_ends_with_its_last_good_weights_when_too_many_steps_in_a_row_are_sk
 # Epochs, schedules, monitor.
 
 
-def test_losses_are_sums_divided_once(tmp_path):
+def test_losses_are_summed_over_an_epoch_and_divided_once(tmp_path):
     trainer = trained(tmp_path, epochs=1, optimizer="SGD", lr=0.0, dropout=0.0)
     (row,) = rows(trainer)
     for prefix, indices in (("", TRAIN), ("valid_", VALID)):
@@ -155,7 +155,7 @@ def test_a_run_records_how_it_ended(tmp_path):
     assert state == "failed" and reason.startswith("2 steps in a row")
 
 
-def test_a_run_that_is_interrupted_after_its_epochs_says_how_to_finish(tmp_path, caplog):
+def test_a_run_that_is_interrupted_after_its_last_epoch_says_how_to_finish(tmp_path, caplog):
     """As in the exam of a hand that it learned."""
 
     class Interrupted(ChunkTrainer):
@@ -203,7 +203,7 @@ def test_tensorboard_has_the_curves_of_steps_and_epochs_and_the_best(tmp_path):
     assert sum(event.step == 10 for event in reader.Scalars("best/valid_error")) == 2
 
 
-def test_epochs_after_the_checkpoint_leave_the_table(tmp_path):
+def test_epochs_after_the_checkpoint_are_removed_from_the_table(tmp_path):
     first = trained(tmp_path, epochs=2, keep_last=None)
     newest, older = checkpoints(first.run.models)
     newest.unlink()
@@ -211,7 +211,7 @@ def test_epochs_after_the_checkpoint_leave_the_table(tmp_path):
     assert [row["epoch"] for row in rows(again)] == ["1", "2"]
 
 
-def test_validation_and_what_fails_beside_it_do_not_change_the_training(tmp_path, caplog):
+def test_validation_and_errors_in_drawing_or_tracking_do_not_change_the_training(tmp_path, caplog):
     def track(self, row):
         torch.rand(row["epoch"])
         row.clear()
@@ -234,14 +234,14 @@ def test_validation_and_what_fails_beside_it_do_not_change_the_training(tmp_path
 
 
 @pytest.mark.parametrize("name", ["on_start", "on_end"])
-def test_what_a_task_does_at_the_ends_of_a_run_fails_in_a_line(tmp_path, monkeypatch, name):
+def test_an_error_in_on_start_or_on_end_gives_a_short_message(tmp_path, monkeypatch, name):
     monkeypatch.setattr(ChunkTrainer, name, lambda _: 1 / 0)
     with pytest.raises(ConfigFault, match=f"one whose {name} works: .* ZeroDivisionError"):
         trained(tmp_path, epochs=1)
 
 
 @pytest.mark.parametrize("value", [torch.tensor(0.5), np.float64(0.5), torch.tensor([0.5])])
-def test_what_a_metric_or_trainer_computes_becomes_numbers(tmp_path, monkeypatch, value):
+def test_values_of_metrics_and_trainers_become_plain_numbers(tmp_path, monkeypatch, value):
     """In the table and in checkpoints, which load again."""
     monkeypatch.setattr(MeanPrediction, "compute", lambda _: {"mean_prediction": value})
     monkeypatch.setattr(ChunkTrainer, "extra_metrics", lambda *_: {"own": value})
@@ -253,7 +253,7 @@ def test_what_a_metric_or_trainer_computes_becomes_numbers(tmp_path, monkeypatch
         assert [row[name] for row in rows(trainer)] == ["0.5", "0.5"]
 
 
-def test_a_batch_that_cannot_be_validated_leaves_no_value_of_the_others(tmp_path):
+def test_validation_has_no_value_when_a_batch_of_it_cannot_be_computed(tmp_path):
     class Partial(ChunkTrainer):
         def forward_batch(self, model, batch, state=None):
             if VALID[0] in batch.index.tolist():
@@ -267,7 +267,7 @@ def test_a_batch_that_cannot_be_validated_leaves_no_value_of_the_others(tmp_path
         assert math.isnan(float(row[name]))
 
 
-def test_metric_of_a_validation_counts_its_own_epoch_alone(tmp_path):
+def test_metric_of_a_validation_is_of_the_last_epoch_alone(tmp_path):
     trainer = trained(tmp_path, epochs=2)
     model, predictions = trainer.model.eval(), []
     for index in VALID:

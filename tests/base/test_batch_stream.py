@@ -15,7 +15,7 @@ from base.training_parts import TrainingSettings
 from utils.checks import ConfigFault
 
 
-def test_an_epoch_of_so_many_steps_continues_where_the_last_one_ended(tmp_path):
+def test_an_epoch_of_a_given_number_of_steps_continues_where_the_last_epoch_ended(tmp_path):
     trainer = trained(tmp_path, steps_per_epoch=3, epochs=4)
     assert [row["step"] for row in rows(trainer)] == ["3", "6", "9", "12"]
     assert (trainer.progress.data_pass, trainer.progress.batch) == (2, 2)
@@ -36,7 +36,7 @@ def test_larger_batches_resume_at_the_same_part_of_the_pass(tmp_path, caplog):
     assert again.progress.step == 4 + 3 + 26
 
 
-def test_several_processes_cut_no_sequences(tmp_path, monkeypatch):
+def test_several_processes_refuse_to_cut_sequences(tmp_path, monkeypatch):
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
     with pytest.raises(ConfigFault, match=r"trainer\.args\.truncate = 3: null: several processes"):
         make(tmp_path, truncate=3).check()
@@ -62,7 +62,7 @@ def played(batches, steps):
     return result
 
 
-def test_groups_chunks_and_passes_follow_one_another():
+def test_chunks_of_a_step_come_in_order_until_each_batch_of_it_is_done():
     """Five batches a pass, two a step; a batch takes part until its own chunks are done."""
     batches = stream(truncate=4, accumulate=2)
     order = [[int(i) for i in b] for p in (0, 1) for b in batches.loader.sampler.batches(p)]
@@ -79,7 +79,7 @@ def test_groups_chunks_and_passes_follow_one_another():
     assert played(batches, len(expected)) == expected
 
 
-def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
+def test_a_state_is_detached_and_carried_to_the_next_chunk_only():
     batches = stream(truncate=4, batch_size=13)
     (chunk,) = batches.chunks()
     on = batches._group[0].lengths > 4
@@ -96,7 +96,7 @@ def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
     assert batches.carried == [None]
 
 
-def test_state_is_carried_when_the_step_is_over():
+def test_state_is_carried_only_when_the_step_is_over():
     batches = stream(truncate=4, accumulate=2, batch_size=6)
     second = batches.chunks()[1]
     second.carry({"hidden": torch.arange(6.0)})

@@ -39,7 +39,7 @@ def content(value: float = 1.0) -> dict:
     }
 
 
-def test_checkpoint_holds_what_was_saved(tmp_path):
+def test_checkpoint_is_loaded_with_the_values_that_were_saved(tmp_path):
     path = tmp_path / checkpoint_name(3)
     whole = torch.arange(12.0)  # on a GPU the weights of a recurrent layer are views of one tensor
     weights = {"a": whole[:4].view(2, 2), "b": whole[4:].view(2, 4).t()}
@@ -51,7 +51,7 @@ def test_checkpoint_holds_what_was_saved(tmp_path):
     assert torch.load(path, weights_only=True)["epoch"] == 3
 
 
-def test_names_sort_by_epoch_then_step_with_the_epochs_end_last(tmp_path):
+def test_checkpoints_are_listed_from_the_newest_epoch_and_step_on(tmp_path):
     order = [checkpoint_name(*place) for place in [(2,), (10, 950), (10, 1000), (10,)]]
     assert order[1:3] == ["checkpoint-epoch10-step950.pth", "checkpoint-epoch10-step1000.pth"]
     for name in [*reversed(order), "checkpoint-epoch11.pth.tmp", "checkpoint-epochX.pth", BEST]:
@@ -131,7 +131,7 @@ def test_a_network_that_is_no_longer_shipped_has_a_successor(caplog):
     assert "proofreader is no longer shipped: reader does its work" in caplog.text
 
 
-def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
+def test_networks_of_the_project_are_resolved_by_name(tmp_path, monkeypatch):
     shipped, place = tmp_path / "shipped", tmp_path / "place"
     place.mkdir()
     shipped.mkdir()
@@ -150,7 +150,7 @@ def test_networks_of_the_project_are_found_by_name(tmp_path, monkeypatch):
     assert resolve_checkpoint("writer") == Path("writer")  # the folder first
 
 
-def test_newest_whole_checkpoint_is_taken_and_the_skipped_are_named(tmp_path, caplog):
+def test_newest_whole_checkpoint_is_taken_and_skipped_checkpoints_are_named(tmp_path, caplog):
     (tmp_path / checkpoint_name(3)).write_bytes(b"")
     save_checkpoint(tmp_path / BEST, content())
     assert newest_checkpoint(tmp_path)[0].name == BEST  # where there is no other
@@ -167,7 +167,7 @@ def test_newest_whole_checkpoint_is_taken_and_the_skipped_are_named(tmp_path, ca
         find_checkpoint(broken)
 
 
-def test_newest_checkpoint_is_searched_for_again_when_its_run_has_replaced_all(
+def test_newest_checkpoint_is_searched_for_again_when_its_run_has_replaced_it_meanwhile(
     tmp_path, monkeypatch
 ):
     save_checkpoint(tmp_path / checkpoint_name(1), content(1))
@@ -183,7 +183,7 @@ def test_newest_checkpoint_is_searched_for_again_when_its_run_has_replaced_all(
     assert newest_checkpoint(tmp_path)[0].name == checkpoint_name(2)
 
 
-def test_runs_in_a_folder_are_named_and_not_searched_for_everywhere(tmp_path):
+def test_a_folder_of_runs_is_refused_with_the_names_of_nearby_runs(tmp_path):
     run, deep = tmp_path / "models" / "a" / "one", tmp_path / "proc" / "1" / "task" / "1"
     for folder in (run, deep):
         folder.mkdir(parents=True)
@@ -214,7 +214,7 @@ def test_weights_that_are_not_finite_are_refused(value):
         load_weights(model, state, "file.pth")
 
 
-def test_shipped_networks_with_former_names_are_read_by_those_of_today():
+def test_shipped_checkpoints_with_former_names_of_weights_and_arguments_are_read():
     reader, writer = (load_checkpoint(pretrained()[name]) for name in ("recognition", "writer"))
     assert any(".forward_rnn." in name for name in reader["state_dict"])
     assert {"time_reductions", "mask_ratio"} <= reader["config"]["arch"]["args"].keys()

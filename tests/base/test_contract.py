@@ -129,7 +129,7 @@ def compares_its_rows(_, output, batch):
     return nearness.sum(1).masked_fill(is_same.sum(1) == 1, 0.0)
 
 
-def test_loss_that_compares_the_rows_of_a_batch_is_accepted(tmp_path, monkeypatch):
+def test_loss_that_compares_the_sequences_of_a_batch_is_accepted(tmp_path, monkeypatch):
     monkeypatch.setattr(SquaredError, "__call__", compares_its_rows)
     assert len(check(partial(make, tmp_path, dropout=0.0))) == len(RULES)
 
@@ -155,7 +155,7 @@ class Stateless(ChunkTrainer):
     ("trainer", "truncate", "warns"),
     [(ChunkTrainer, None, False), (ChunkTrainer, 3, False), (Stateless, 3, True)],
 )
-def test_trainer_that_makes_no_use_of_a_state_is_warned_of(
+def test_trainer_that_ignores_the_state_of_a_network_between_chunks_is_warned_of(
     tmp_path, caplog, trainer, truncate, warns
 ):
     check(partial(make, tmp_path, trainer=trainer, truncate=truncate))
@@ -207,7 +207,7 @@ def test_state_that_no_checkpoint_keeps_is_warned_of_wherever_it_lies(tmp_path, 
     assert "TinyModel.calls changes in a step" in caplog.text
 
 
-def test_trial_gives_as_many_chunks_as_a_step_takes(tmp_path, monkeypatch):
+def test_the_trial_before_a_run_gives_a_step_as_many_chunks_as_in_training(tmp_path, monkeypatch):
     counts, step = [], ChunkTrainer.step
     monkeypatch.setattr(
         ChunkTrainer, "step", lambda *given: counts.append(len(given[1])) or step(*given)

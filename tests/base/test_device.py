@@ -8,7 +8,7 @@ from base.device import resolve_device
 from utils.checks import UserError
 
 
-def test_auto_takes_the_best_device_that_is_there(monkeypatch):
+def test_auto_takes_the_best_device_of_the_machine(monkeypatch):
     for cuda, mps, expected in [(0, 0, "cpu"), (0, 1, "mps"), (1, 1, "cuda"), (1, 0, "cuda")]:
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=cuda: bool(there))
         monkeypatch.setattr(torch.cuda, "device_count", lambda there=cuda: there)
@@ -17,7 +17,7 @@ def test_auto_takes_the_best_device_that_is_there(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "mps:1", ""])
-def test_unknown_device_is_refused_with_those_there_are(name):
+def test_unknown_device_is_refused_with_the_names_of_known_devices(name):
     with pytest.raises(UserError, match="auto, cpu, cuda, cuda:N or mps"):
         resolve_device(name)
 

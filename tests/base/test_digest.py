@@ -33,7 +33,7 @@ class Own:
         (torch.Generator().manual_seed(1), torch.Generator().manual_seed(1)),
     ],
 )
-def test_equal_states_have_one_digest(first, second):
+def test_equal_states_have_the_same_digest(first, second):
     assert digest(first) == digest(second)
 
 
@@ -55,5 +55,5 @@ def test_equal_states_have_one_digest(first, second):
         (torch.Generator().manual_seed(1), torch.Generator().manual_seed(2)),
     ],
 )
-def test_states_that_differ_have_two_digests(first, second):
+def test_states_that_differ_have_different_digests(first, second):
     assert digest(first) != digest(second)

@@ -68,7 +68,7 @@ def assert_same_run(folder: Path, trainer: ChunkTrainer) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_train_as_one_does(ran, results, tmp_path, kind):
+def test_two_processes_train_as_a_single_process_does(ran, results, tmp_path, kind):
     trainer = make(tmp_path, kind, **KINDS[kind])
     before = weights(trainer)
     trainer.train()
@@ -89,7 +89,7 @@ def newest(saved: Path, run: str) -> dict:
     return load_checkpoint(checkpoints(saved / "models" / "tiny" / run)[0])
 
 
-def test_one_process_resumes_the_run_of_two(ran, results, tmp_path):
+def test_a_single_process_resumes_the_run_of_two(ran, results, tmp_path):
     assert results["signals"] == [signal.SIGINT, signal.SIGINT]  # only the second one got it
     state = newest(ran, "stopped-here")
     assert state["step"] == STOPPED_AFTER
@@ -99,7 +99,7 @@ def test_one_process_resumes_the_run_of_two(ran, results, tmp_path):
     assert_same_run(resumed.run.models, whole)
 
 
-def test_two_processes_resume_the_run_of_one(ran, tmp_path):
+def test_two_processes_resume_the_run_of_a_single_process(ran, tmp_path):
     whole = trained(tmp_path, "whole", **KINDS["plain"])
     state = newest(ran, "stopped-there")
     assert state["step"] == whole.progress.step > STOPPED_AFTER
@@ -107,12 +107,12 @@ def test_two_processes_resume_the_run_of_one(ran, tmp_path):
         torch.testing.assert_close(state["state_dict"][name], weight, **WEIGHTS)
 
 
-def test_a_state_that_does_not_fit_one_of_two_is_refused_by_both(results):
+def test_a_state_that_does_not_fit_one_of_two_processes_is_refused_by_both(results):
     first, second = results["refusals"]
     assert first.endswith("it does not fit in another process") and "has the shape (2,)" in second
 
 
-def test_with_dropout_a_resumed_run_of_two_is_the_uninterrupted_one_bit_for_bit(ran, results):
+def test_a_resumed_run_of_two_with_dropout_equals_the_uninterrupted_run_bit_for_bit(ran, results):
     (own, restored), (other, its) = results[
         "sums"
     ]  # of a metric: not added up where it was stopped

@@ -63,7 +63,7 @@ def test_moving_average_warms_up_to_its_decay(tmp_path):
     assert float(rows(trainer)[0]["valid_error"]) == pytest.approx(expected, rel=1e-5)
 
 
-def test_weight_noise_is_on_the_weights_of_each_step(tmp_path):
+def test_weight_noise_is_drawn_once_a_step_and_taken_off_the_weights_again(tmp_path):
     options = dict(optimizer="SGD", dropout=0.0, steps_per_epoch=2, epochs=1, lr=0.0)
     options |= dict(weight_noise="fixed", weight_noise_std=0.3, accumulate=2)
     seen = []
@@ -88,7 +88,7 @@ def test_weight_noise_is_on_the_weights_of_each_step(tmp_path):
     )
 
 
-def test_rates_warm_up_to_those_of_the_schedule(tmp_path):
+def test_learning_rates_warm_up_to_those_of_the_schedule(tmp_path):
     seen = []
 
     class Watching(ChunkTrainer):

@@ -37,7 +37,7 @@ def start_of(run) -> dict:
     return json.loads((run.models / "run.json").read_text())["runs"][-1]
 
 
-def test_a_start_names_the_commit_and_what_differs_from_it(project, tmp_path):
+def test_a_start_records_the_commit_and_the_changes_since(project, tmp_path):
     run = RunFolder("words", "a", tmp_path)
     assert start_of(run)["checkout"] is None  # there is no checkout
     git(project, "init", "-q")
@@ -60,7 +60,7 @@ def test_a_start_names_the_commit_and_what_differs_from_it(project, tmp_path):
     assert f"torch=={metadata.version('torch')}\n" in (run.models / "packages.txt").read_text()
 
 
-def test_a_copy_of_each_module_is_kept_and_a_change_is_said(tmp_path, no_modules, caplog):
+def test_a_run_keeps_a_copy_of_each_module_and_warns_of_changed_code(tmp_path, no_modules, caplog):
     file, run, before = tmp_path / "my_code.py", RunFolder("words", "a", tmp_path), None
     for text in ("a = 1\n", "a = 2\n"):
         file.write_text(text)

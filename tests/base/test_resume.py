@@ -65,7 +65,7 @@ def last_state(trainer):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_resumed_thrice_is_the_uninterrupted_one_bit_for_bit(tmp_path, kind, capfd):
+def test_a_run_resumed_thrice_equals_the_uninterrupted_run_bit_for_bit(tmp_path, kind, capfd):
     options = dict(KINDS[kind])
     whole = trained(tmp_path, "whole", **options)
     base, last = options.pop("trainer", ChunkTrainer), whole.progress.step - 1
@@ -94,7 +94,7 @@ SUMS = {
 
 
 @pytest.mark.parametrize("kind", SUMS)
-def test_the_sums_of_a_metric_go_on_as_what_they_are(tmp_path, monkeypatch, kind):
+def test_the_sums_of_a_metric_keep_their_type_when_a_run_is_resumed(tmp_path, monkeypatch, kind):
     zero, of = SUMS[kind]
 
     def update(self, output, batch):
@@ -159,7 +159,7 @@ def test_steps_of_another_size_keep_the_place_in_the_schedule(tmp_path, changed,
     assert rates(again)[2:] == pytest.approx(rates(whole)[2:])
 
 
-def test_another_rate_applies_from_where_a_run_is_resumed(tmp_path):
+def test_another_learning_rate_applies_from_where_a_run_is_resumed(tmp_path):
     make(tmp_path, "a", epochs=1).train()
     trainer, _ = go_on(tmp_path, "a", epochs=2, lr=0.001)
     assert rates(trainer) == [0.05, 0.001]
@@ -168,7 +168,7 @@ def test_another_rate_applies_from_where_a_run_is_resumed(tmp_path):
     assert rates(trainer) == pytest.approx([0.05, 0.1, 0.05])
 
 
-def test_the_state_of_a_schedule_stays_where_its_settings_change(tmp_path):
+def test_the_state_of_a_schedule_is_kept_when_its_settings_change(tmp_path):
     make(tmp_path, epochs=1, scheduler=Calming).train()
     _, checkpoint = newest_checkpoint(tmp_path / "models" / "tiny" / "run")
     former = checkpoint["training"]["update"]["lr_scheduler"]
@@ -186,7 +186,7 @@ class Inverse(lr_scheduler.LRScheduler):
         return [rate / (1 + self.last_epoch) ** self.power for rate in self.base_lrs]
 
 
-def test_a_schedule_of_ones_own_steps_to_its_place_when_its_settings_change(tmp_path):
+def test_an_own_schedule_is_advanced_to_the_resumed_step_when_its_settings_change(tmp_path):
     make(tmp_path, epochs=1, scheduler=Inverse).train()
     trainer = resumed(tmp_path, epochs=2, scheduler=partial(Inverse, power=2.0))
     expected = 0.05 / (1 + trainer.progress.step) ** 2

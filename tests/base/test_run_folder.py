@@ -28,7 +28,7 @@ def test_names_that_could_lead_elsewhere_are_refused(tmp_path, bad):
             RunFolder(*arguments, tmp_path)
 
 
-def test_create_leaves_config_versions_and_seed(run, tmp_path, monkeypatch):
+def test_a_new_run_has_its_config_versions_and_seed_in_its_folder(run, tmp_path, monkeypatch):
     assert RunFolder("words", saved=tmp_path).run_id.replace("-", "").isdigit()
     monkeypatch.setattr(sys, "argv", ["train.py", "-c", "x.json"])
     assert not list(tmp_path.iterdir())
@@ -43,7 +43,7 @@ def test_create_leaves_config_versions_and_seed(run, tmp_path, monkeypatch):
     assert {"python", "torch", "numpy"} <= start["versions"].keys()
 
 
-def test_an_existing_run_is_refused_unless_resumed_from_within(run, tmp_path):
+def test_a_run_that_exists_is_refused_unless_it_resumes_from_its_own_checkpoint(run, tmp_path):
     assert not run.create({}, 1)
     (run.models / checkpoint_name(1)).touch()
     for options in ({}, {"resumed_from": tmp_path / "elsewhere.pth"}):
@@ -58,7 +58,7 @@ def test_an_existing_run_is_refused_unless_resumed_from_within(run, tmp_path):
     assert not any(path.exists() for path in left)
 
 
-def test_each_start_leaves_how_it_ended(run):
+def test_the_record_of_a_run_says_how_each_start_ended(run):
     run.create({}, 1)
     (run.models / "train.log").touch()
     os.utime(run.models / "train.log", (10**9, 10**9))
@@ -82,7 +82,7 @@ def test_broken_record_of_a_run_is_kept_aside(run, caplog, data):
     assert "run.json: no record (" in message and "unreadable-1" in message
 
 
-def test_a_checkpoint_tells_its_run(run, tmp_path, monkeypatch):
+def test_the_run_of_a_checkpoint_follows_from_its_path(run, tmp_path, monkeypatch):
     run.create({}, 1)
     (run.models / BEST).touch()
     for place in (run.models, run.models / BEST):
@@ -111,7 +111,7 @@ def test_only_the_newest_checkpoint_continues_a_run(run):
     assert RunFolder.resumed(run.best)
 
 
-def test_one_process_at_a_time_has_a_run(run, tmp_path):
+def test_a_run_that_a_process_uses_is_refused_to_other_processes(run, tmp_path):
     other = RunFolder("words", "a", tmp_path)
     run.create({}, 1)
     expected = rf"in use by process {os.getpid()} on {platform.node()}, since \d{{4}}-.*\+"

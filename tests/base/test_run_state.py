@@ -54,7 +54,7 @@ def go_on(folder, checkpoint, **options):
     ],
     ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else "",
 )
-def test_a_state_that_does_not_fit_is_refused_in_a_line(tmp_path, stopped, keys, value, message):
+def test_a_state_that_does_not_fit_is_refused_briefly(tmp_path, stopped, keys, value, message):
     with pytest.raises(CheckpointError) as caught:
         other = changed(stopped[1], {("training", *keys): value})
         go_on(tmp_path, other, epochs=3, steps_per_epoch=4)
@@ -62,12 +62,12 @@ def test_a_state_that_does_not_fit_is_refused_in_a_line(tmp_path, stopped, keys,
     assert message.startswith("do not fit") or str(caught.value).count("\n") == 0
 
 
-def test_a_metric_of_which_nothing_was_saved_says_so(tmp_path, stopped, caplog):
+def test_a_metric_whose_sums_were_not_saved_is_warned_of(tmp_path, stopped, caplog):
     go_on(tmp_path, changed(stopped[1], {("training", "metrics", 0): {"other": 1}}))
     assert "MeanPrediction of epoch 1 covers only the steps after resuming" in caplog.text
 
 
-def test_a_position_that_the_data_does_not_have_restarts_the_batch(tmp_path, stopped, caplog):
+def test_a_batch_is_restarted_when_the_data_lack_the_saved_position(tmp_path, stopped, caplog):
     row = {"hidden": torch.zeros(1, 4), "seen": torch.zeros(1, 0, 3)}
     changes = [(("progress", "chunk"), 99)]
     for rows in (7, 2**40):
@@ -131,7 +131,7 @@ def steps(update, count):
 @pytest.mark.parametrize(
     ("optimizer", "arguments", "schedule"), EVERY, ids=lambda value: str(value) if value else "-"
 )
-def test_the_state_of_each_optimiser_and_schedule_goes_through(optimizer, arguments, schedule):
+def test_states_of_all_optimisers_and_schedules_are_read_back(optimizer, arguments, schedule):
     assert SCHEDULES.keys() == choices(LRScheduler).keys()
     for before in (0, 2):
         first = update_of(optimizer, arguments, schedule)
@@ -149,7 +149,7 @@ def test_the_state_of_each_optimiser_and_schedule_goes_through(optimizer, argume
         assert first.learning_rate == second.learning_rate
 
 
-def test_a_setting_that_needs_what_the_former_run_did_not_keep_begins_anew():
+def test_state_that_a_new_setting_needs_begins_at_zero_when_the_former_run_had_none():
     first = update_of("RMSprop", {}, None)
     steps(first, 2)
     second = update_of("RMSprop", {"momentum": 0.9}, None)

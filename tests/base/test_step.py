@@ -32,7 +32,7 @@ from utils.checks import ConfigFault, UserError
 WHOLE = {"loader": {"batch_size": len(TRAIN)}, **ONE_STEP}
 
 
-def test_a_sharpness_aware_step_is_the_one_of_the_paper(tmp_path):
+def test_a_sharpness_aware_step_is_that_of_the_paper(tmp_path):
     trainer = make(tmp_path, trainer=Sam, lr=0.1, radius=0.2, **WHOLE)
     model = copy.deepcopy(trainer.model)
     trainer.train()
@@ -56,7 +56,7 @@ def test_a_sharpness_aware_step_is_the_one_of_the_paper(tmp_path):
     assert not same(weights(trainer), worst.state_dict())
 
 
-def test_a_further_pass_counts_and_carries_nothing(tmp_path):
+def test_a_further_pass_changes_neither_metrics_nor_carried_states(tmp_path):
     class Again(ChunkTrainer):
         def step(self, chunks):
             self.add_gradients(chunks)
@@ -78,7 +78,7 @@ def test_a_further_pass_counts_and_carries_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_chunks_that_are_added_one_by_one_train_as_those_added_together(tmp_path, order):
+def test_gradients_of_chunks_may_be_added_singly_or_together_with_the_same_result(tmp_path, order):
     class OneByOne(ChunkTrainer):
         def step(self, chunks):
             with self.optimizer_step.noisy():
@@ -92,7 +92,7 @@ def test_chunks_that_are_added_one_by_one_train_as_those_added_together(tmp_path
     assert close(weights(apart), weights(together))
 
 
-def test_a_kept_optimiser_drops_what_is_not_finite(tmp_path, caplog):
+def test_a_kept_optimiser_skips_gradients_that_are_not_finite(tmp_path, caplog):
     class Broken(Critic):
         def critic_losses(self, targets):
             factor = math.inf if self.progress.step == 1 else 1.0
@@ -106,7 +106,7 @@ def test_a_kept_optimiser_drops_what_is_not_finite(tmp_path, caplog):
     assert state == 2
 
 
-def test_each_part_is_kept_under_a_name_of_its_own(tmp_path):
+def test_two_parts_kept_under_the_same_name_are_refused(tmp_path):
     class Twice(Critic):
         def __init__(self, *parts, **options):
             super().__init__(*parts, **options)
@@ -150,7 +150,7 @@ def test_a_part_that_fails_in_a_run_is_named_when_the_run_is_saved(
 @pytest.mark.parametrize(
     ("step", "name"), [(4, "checkpoint-epoch1-step4.pth"), (5, "checkpoint-epoch1.pth")]
 )
-def test_a_loader_that_fails_leaves_what_the_run_had(tmp_path, monkeypatch, step, name):
+def test_a_run_whose_loader_fails_is_saved_and_can_be_resumed(tmp_path, monkeypatch, step, name):
     def fails(items):
         if trainer.progress.step == step:
             raise KeyError("of my own")
@@ -168,7 +168,7 @@ def test_a_loader_that_fails_leaves_what_the_run_had(tmp_path, monkeypatch, step
     assert again.is_complete and rows(again)[-1]["step"] == "15"
 
 
-def test_a_step_that_fails_between_two_chunks_is_made_again_from_their_states(tmp_path):
+def test_a_step_that_fails_between_two_chunks_is_repeated_from_their_states(tmp_path):
     class Failing(ChunkTrainer):
         def forward_batch(self, model, batch, state=None):
             if self.is_training() and self.progress.step == 1:

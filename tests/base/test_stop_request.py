@@ -9,7 +9,7 @@ from base.stop_request import StopRequest
 
 
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_is_kept_until_it_is_asked_for(capfd, first):
+def test_a_signal_is_kept_until_the_trainer_polls(capfd, first):
     with StopRequest() as stop:
         assert not stop.poll() and stop.signal is None
         os.kill(os.getpid(), first)
@@ -22,7 +22,7 @@ def test_a_signal_is_kept_until_it_is_asked_for(capfd, first):
     assert printed.count("please wait") == 2
 
 
-def test_the_clock_runs_from_the_beginning_and_waits_for_the_epoch():
+def test_a_time_limit_runs_from_the_start_and_does_not_stop_within_an_epoch():
     for minutes, over in ((0.0, True), (1.0, False)):
         stop = StopRequest(minutes)
         assert not stop.poll()
@@ -30,7 +30,7 @@ def test_the_clock_runs_from_the_beginning_and_waits_for_the_epoch():
             assert stop.poll() == over and not stop.immediate
 
 
-def test_a_failure_asks_to_stop_and_the_first_one_is_reported():
+def test_an_os_error_asks_to_stop_and_the_first_error_is_reported():
     with StopRequest() as stop:
         with stop.catch_os_errors():
             pass

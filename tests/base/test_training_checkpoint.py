@@ -13,7 +13,7 @@ from base.run_state import Sums
 QUIET = {"valid": False, "monitor": None}
 
 
-def test_every_second_epoch_and_the_last_are_saved_and_the_last_three_kept(tmp_path):
+def test_every_second_epoch_and_the_last_are_saved_and_three_checkpoints_kept(tmp_path):
     trainer = make(tmp_path, save_period=2, keep_last=3, epochs=7)
     finish, names = trainer._finish, []
 
@@ -30,7 +30,7 @@ def test_every_second_epoch_and_the_last_are_saved_and_the_last_three_kept(tmp_p
 
 
 @pytest.mark.parametrize("values", [[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]])
-def test_of_a_run_that_has_ended_the_newest_and_the_best_are_left(tmp_path, values):
+def test_a_run_that_has_ended_leaves_the_newest_and_the_best_checkpoint(tmp_path, values):
     """They share the disk where they are one, and a run resumes from either."""
     ended = trained(tmp_path, trainer=scripted(*values), epochs=3)
     newest = ended.run.models / "checkpoint-epoch3.pth"
@@ -48,7 +48,7 @@ def test_of_a_run_that_has_ended_the_newest_and_the_best_are_left(tmp_path, valu
 # A run that diverges keeps the sound checkpoints that it has, and says so.
 
 
-def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
+def test_epochs_without_a_sound_state_do_not_replace_sound_checkpoints(tmp_path):
     trainer = trained(tmp_path, epochs=4, keep_last=None, optimizer="SGD", **QUIET)
     folder = trainer.run.models
     before = {path: path.read_bytes() for path in checkpoints(folder)}
@@ -66,7 +66,7 @@ def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
     assert same(weights(rest), weights(whole))
 
 
-def test_best_checkpoint_is_a_sound_one(tmp_path):
+def test_best_checkpoint_has_a_sound_state(tmp_path):
     """What is monitored may be of the whole epoch, and only its last step the ruin."""
 
     class Ruined(ChunkTrainer):
@@ -86,7 +86,7 @@ def test_best_checkpoint_is_a_sound_one(tmp_path):
 
 
 @pytest.mark.parametrize("save_minutes", [10.0, 0.0])
-def test_some_skipped_steps_keep_nothing_from_being_saved(tmp_path, save_minutes):
+def test_an_epoch_is_saved_though_some_of_its_steps_were_skipped(tmp_path, save_minutes):
     """Here the last batches of every pass are broken, and the state before them is sound.
 
     Also where that has been saved already.
@@ -114,7 +114,7 @@ def best(trainer):
 
 
 @pytest.mark.parametrize(("start", "expected"), [(2, (2, 2.0)), (3, (2, 2.0)), (4, (4, 1.0))])
-def test_branched_run_takes_along_the_best_checkpoint_before_its_start(tmp_path, start, expected):
+def test_a_branched_run_copies_the_best_checkpoint_before_its_start(tmp_path, start, expected):
     train(tmp_path, 3.0, 2.0, 2.5, 1.0)
     values = (3.0, 2.0, 2.5, 1.0, 2.6)[: start + 1]
     other = train(tmp_path, *values[:-1], 2.6, source=f"checkpoint-epoch{start}.pth", run="other")
@@ -123,7 +123,7 @@ def test_branched_run_takes_along_the_best_checkpoint_before_its_start(tmp_path,
 
 
 @pytest.mark.parametrize("change", ["lost", "other monitor"])
-def test_next_epoch_is_the_best_when_the_best_is_lost_or_monitored_otherwise(tmp_path, change):
+def test_next_epoch_is_the_best_when_the_best_is_lost_or_another_value_monitored(tmp_path, change):
     first = train(tmp_path, 3.0, 2.0, 2.5, 1.0)
     options = {"monitor": "min error"} if change == "other monitor" else {}
     (first.run.models / "checkpoint-epoch2.pth").unlink()
@@ -145,7 +145,7 @@ def test_a_damaged_newer_checkpoint_is_kept_aside(tmp_path):
 @pytest.mark.parametrize(
     ("first", "bound"), [(3.0, 33.0), (0.01, 10.01), (-0.5, 9.5), (-20.0, 180.0)]
 )
-def test_epoch_is_sound_until_its_loss_is_ten_times_the_first_above_it(
+def test_epoch_is_sound_until_its_loss_grows_by_ten_times_the_first_loss(
     tmp_path, monkeypatch, first, bound
 ):
     """Ten times the first one above it, whatever its sign, or ten if that is less than one."""
@@ -157,7 +157,7 @@ def test_epoch_is_sound_until_its_loss_is_ten_times_the_first_above_it(
         assert (trainer.reason_not_to_save() is None) == is_sound
 
 
-def test_a_loss_goes_on_with_its_state_or_says_that_it_begins_anew(tmp_path, monkeypatch, caplog):
+def test_a_loss_resumes_its_state_or_warns_that_it_begins_anew(tmp_path, monkeypatch, caplog):
     state, loaded = {"seen": torch.tensor(3)}, []
     monkeypatch.setattr(SquaredError, "state_dict", lambda _: state)
     monkeypatch.setattr(SquaredError, "load_state_dict", lambda _, state: loaded.append(state))

@@ -25,7 +25,7 @@ def test_console_shows_each_message_once_and_warnings_on_standard_error(capsys):
     assert capsys.readouterr() == ("a message\n", "warning: take care\n")
 
 
-def test_a_file_gets_the_messages_since_the_former_file_and_is_appended_to(tmp_path):
+def test_a_log_file_also_gets_the_messages_since_the_former_log_file_was_closed(tmp_path):
     setup_logging()
     for number in range(2):
         LOG.info("before %s", number)
@@ -46,7 +46,7 @@ def test_messages_stand_above_the_bar(capsys):
 
 
 @pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
-def test_what_a_message_quotes_cannot_control_a_terminal_or_fake_an_error(tmp_path, capsys, level):
+def test_text_quoted_in_messages_cannot_control_a_terminal_or_fake_errors(tmp_path, capsys, level):
     setup_logging()
     with log_file(tmp_path / "train.log"):
         LOG.log(level, "%s\x1b]0;title\x07\nerror: faked", "x" * 10**6)

@@ -28,7 +28,7 @@ def test_values_are_read_back_exactly(path):
     ]
 
 
-def test_rows_after_the_last_epoch_are_dropped_and_columns_added(path):
+def test_rows_after_the_resumed_epoch_are_dropped_and_new_columns_added(path):
     for epoch in (1, 2, 3):
         MetricsTable(path, epoch).append({"epoch": epoch, "x": float(epoch)})
     assert len(read(path)) == 3
@@ -47,7 +47,7 @@ def test_rows_after_the_last_epoch_are_dropped_and_columns_added(path):
         (b"epoch,x\n1,2,3\n", "a line has more values than columns"),
     ],
 )
-def test_a_file_that_is_no_table_is_kept_under_another_name(path, caplog, data, cause):
+def test_a_file_that_holds_no_table_is_kept_under_another_name(path, caplog, data, cause):
     path.write_bytes(data)
     MetricsTable(path, 3).append({"epoch": 4, "x": 1.0})
     aside, (message,) = path.with_name("metrics.csv.unreadable-1"), caplog.messages

@@ -43,7 +43,7 @@ Size = Annotated[int, Range(1, 9)]
         (Pen, "x", 'an object {"type": ..., "args": {...}}'),
     ],
 )
-def test_a_value_that_does_not_fit_is_reported_with_what_would(annotation, value, message):
+def test_a_value_that_does_not_fit_is_reported_with_values_that_would(annotation, value, message):
     assert expected(annotation, value) == [("key", message)]
 
 
@@ -60,7 +60,7 @@ def test_a_value_that_does_not_fit_is_reported_with_what_would(annotation, value
         (Any, [1, {"a": 2}], [1, {"a": 2}]),
     ],
 )
-def test_a_value_that_fits_is_made_what_its_annotation_says(annotation, value, built):
+def test_a_value_that_fits_is_converted_to_the_type_of_its_annotation(annotation, value, built):
     assert expected(annotation, value) == []
     result = build(binder().bind(annotation, value, "key"))
     assert result == built
@@ -105,7 +105,7 @@ class Stool(Table):
         (Stool, ["place"], {"wood": "beech", "legs": ...}),
     ],
 )
-def test_a_constructor_takes_what_it_passes_on_as_well(cls, from_program, arguments):
+def test_a_constructor_also_takes_the_arguments_that_it_passes_on(cls, from_program, arguments):
     signature = signature_of(cls)
     assert [*signature.from_program] == from_program
     taken = [(name, argument.default) for name, argument in signature.arguments.items()]
@@ -116,7 +116,7 @@ def test_argument_accepts_anything_when_its_annotation_is_unknown():
     assert signature_of(Small).arguments["height"].annotation is Any
 
 
-def test_a_dataclass_of_options_is_checked_and_keeps_what_it_was_given():
+def test_a_dataclass_of_options_is_checked_and_keeps_its_given_values():
     binder = Binder(lambda base: {"Stool": Stool} if base is Table else {}, {Table: ["place"]})
     bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 4}}, "seat")
     stool = build(bound, {"place": "here"})
@@ -141,13 +141,13 @@ def bound_pens(second: Any) -> Any:
     return binder.bind(PENS, {"first": first, "none": None, "twin": twin}, "pens")
 
 
-def test_the_name_of_an_object_before_stands_for_the_object_itself():
+def test_the_name_of_an_earlier_object_stands_for_the_object_itself():
     pens = build(bound_pens("first"))
     assert pens["twin"].other is pens["first"] and pens["none"] is None
 
 
 @pytest.mark.parametrize("name", ["twin", "none", "third"])
-def test_a_name_of_no_object_before_is_refused_with_those_there_are(name):
+def test_a_name_of_no_earlier_object_is_refused_with_the_names_of_those(name):
     (fault,) = faults(bound_pens(name))
     assert str(fault).startswith(f'pens.twin.args.other = "{name}": an object')
     assert fault.expected.endswith("or a name before it: first")

@@ -21,7 +21,7 @@ def resumed(before: dict, now: dict) -> dict:
     return plan.resumed(former).config
 
 
-def test_resumed_run_takes_over_what_changes_no_step():
+def test_resumed_run_takes_over_settings_that_change_no_step():
     before = config("A", root="here", keep="a.inkml", drawn=7)
     now = config("A", 3, root="there", cache="home", keep="a.inkml", drawn=None)
     args = {"root": "there", "keep": "a.inkml", "drawn": 7, "cache": "home"}
@@ -49,7 +49,7 @@ def test_run_is_not_resumed_when_a_config_differs_otherwise(before, now, faults)
         assert f"{key}: the run that is to be resumed {state}" in str(fault)
 
 
-def test_changes_are_told_with_none_for_what_a_config_lacks_and_without_places():
+def test_changes_of_configs_have_none_for_missing_keys_and_leave_out_folders():
     before, now = config("A", root="here", size=None), config("A", root="there", count=[1, 2])
     key = "data_loader.args.dataset.args.count"
     assert changes(before, now) == {f"{key}.0": [None, 1], f"{key}.1": [None, 2]}

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("no_modules")
 CODE = "from pathlib import Path\n\n\nclass Own(type(Path())): ...\n"
 
 
-def test_a_module_that_is_loaded_is_known_by_its_classes_and_its_hash(tmp_path, monkeypatch):
+def test_a_module_that_is_loaded_is_listed_with_its_classes_and_its_hash(tmp_path, monkeypatch):
     (tmp_path / "my_loss.py").write_text(CODE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
@@ -38,7 +38,7 @@ def test_a_module_that_is_loaded_is_known_by_its_classes_and_its_hash(tmp_path, 
         ("gone.py", "import sys; del sys.modules['gone']; 1 / 0", "does not load: ZeroDivision"),
     ],
 )
-def test_what_cannot_be_loaded_is_reported_and_leaves_nothing(tmp_path, name, code, message):
+def test_a_module_that_fails_to_load_is_refused_and_leaves_no_trace(tmp_path, name, code, message):
     path, before = tmp_path / name, list(sys.path)
     if code is not None:
         path.write_text(code)
@@ -48,7 +48,7 @@ def test_what_cannot_be_loaded_is_reported_and_leaves_nothing(tmp_path, name, co
     assert sys.path == before and not user_modules.classes()
 
 
-def test_what_a_module_imports_from_its_folder_is_recorded_as_well(tmp_path):
+def test_modules_that_a_module_imports_from_its_folder_are_recorded_as_well(tmp_path):
     (tmp_path / "my_helper.py").write_text("FACTOR = 2\n")
     (tmp_path / "my_net.py").write_text("import json\n\nfrom my_helper import FACTOR\n")
     user_modules.load_module(tmp_path / "my_net.py")
