@@ -114,7 +114,7 @@ def test_a_file_is_loaded_or_refused_with_its_fault(tmp_path):
             assert answer.startswith((f"{path}: ", "The network's ")), answer
 
 
-def test_a_writer_expects_of_given_points_what_python_does(writer, wasm):
+def test_the_outputs_of_a_writer_over_given_points_are_those_of_python(writer, wasm):
     (path, writer), text, seen = writer, "A line, of 3 words", []
     model = writer.model
     line = writer.write(text, seed=2, max_steps=90)
@@ -349,5 +349,5 @@ def test_an_edit_distance_is_that_of_rapidfuzz():
     assert engine("distances", pairs=pairs) == [Levenshtein.distance(*pair) for pair in pairs]
 
 
-def test_the_engine_is_small():
+def test_the_engine_has_less_than_30_000_bytes():
     assert len(COMMITTED.read_bytes()) < 30_000

@@ -65,7 +65,7 @@ def test_rows_become_as_neat_as_python_makes_them():
     assert np.median(moves) > 0.1 * unit
 
 
-def test_a_mark_that_is_added_to_another_row_stays():
+def test_a_mark_that_is_added_to_another_row_stays_in_its_place():
     strokes_of_row, words = row_of(invented(size=1, seed=4)[0], 0, np.random.default_rng(5))
     dot = [[30.0, -6 * x_height(from_strokes(strokes_of_row))]]
     request = request_of(strokes_of_row, words)

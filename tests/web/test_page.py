@@ -117,7 +117,7 @@ def test_a_written_page_is_saved_in_every_format_and_read_back(page, site, tmp_p
     assert [int.from_bytes(png[at : at + 4], "big") for at in (16, 20)] == [1748, 1240]
 
 
-def test_several_sheets_come_in_one_file(page, site, tmp_path):
+def test_several_sheets_are_saved_as_a_single_file(page, site, tmp_path):
     page.goto(f"{site[0]}#write?paper=card&text=" + "a+line%0A" * 12)
     page.wait_for_function(WRITTEN, arg="a line")
     for kind, title in {"svg": "", "animated": "-moving", "png": "", "inkml": ""}.items():
@@ -167,7 +167,7 @@ NO_PARTS = ["constructor", "toString", "__proto__?text=a", "read?x", "%00", "wri
 
 
 @pytest.mark.parametrize("name", NO_PARTS)
-def test_an_address_that_names_no_part_shows_a_part(page, site, name):
+def test_an_address_that_names_no_part_of_the_page_shows_some_part(page, site, name):
     page.goto(f"{site[0]}#{name}")
     page.wait_for_selector("main section:not([hidden])")
     assert page.locator("main section:not([hidden])").count() == 1
@@ -254,7 +254,7 @@ POINTERS = """([selector, events]) => {
 }"""
 
 
-def test_a_palm_is_no_pen_and_pressure_and_100_000_points_are_kept(page, site, tmp_path):
+def test_a_palm_draws_nothing_and_pressure_and_100_000_points_are_kept(page, site, tmp_path):
     page.goto(f"{site[0]}#read")
     page.wait_for_selector("#read-pad")
     touch = [("pointerdown", "touch", 200, 200, {}), ("pointermove", "touch", 220, 200, {})]
@@ -584,7 +584,7 @@ def test_the_sheets_alone_are_printed_at_their_size(page, site, tmp_path):
     assert page.evaluate("window.asked")
 
 
-def test_a_learned_hand_files_and_controls_have_their_names(page, site, tmp_path):
+def test_a_learned_hand_saved_files_and_controls_are_named(page, site, tmp_path):
     page.goto(site[0])
     write(page, "A name")
     assert page.inner_text("[name=style] option:first-child") == "Its own"
@@ -623,7 +623,7 @@ def test_the_service_worker_keeps_every_file_of_the_page():
     assert {name if "." in name else f"{name}.js" for name in names} == files
 
 
-def test_the_sentences_have_all_characters_and_the_rare_ones_early():
+def test_the_first_twenty_sentences_to_copy_have_every_character():
     assert len(SENTENCES) == len(set(SENTENCES)) == 60
     assert max(map(len, SENTENCES)) < 40
     wanted = set(string.ascii_letters + string.digits + "!\"#$%&'()+,-./:;=?@")
