@@ -31,7 +31,7 @@ def scores_in(folder):
     return json.loads(path.read_text())
 
 
-def test_several_are_scored_and_what_is_of_a_run_stays_in_its_folder(tmp_path, monkeypatch, capsys):
+def test_several_networks_are_scored_and_runs_keep_their_scores(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     path = save(Path("saved/models/a/1/model_best.pth"), "PredictionNetwork")
     other = save(Path("plain.pth"), "CTCNetwork", "plain")
@@ -67,7 +67,7 @@ def test_points_on_a_grid_are_scored_in_canonical_units(
     assert scores_by_seed[0]["log_loss_dequantised"] != scores_by_seed[1]["log_loss_dequantised"]
 
 
-def test_overrides_reach_the_data_and_the_network_stays_that_of_the_file(unconditional, tmp_path):
+def test_overrides_change_the_data_and_are_refused_for_the_network(unconditional, tmp_path):
     key = "data_loader.args.dataset.args"
     evaluate(unconditional, tmp_path, "-o", f"{key}.valid_size=2")
     assert scores_in(tmp_path)["sequences"] == 2
@@ -102,7 +102,7 @@ def test_scores_are_saved_and_printed_with_their_units(tmp_path, capsys, arch, o
 
 
 @pytest.mark.parametrize("arch", READERS)
-def test_an_evaluation_gives_rates_and_a_page(checkpoints, data, tmp_path, capsys, arch):
+def test_readers_get_error_rates_and_their_worst_lines(checkpoints, data, tmp_path, capsys, arch):
     evaluate(checkpoints[arch], tmp_path, "test")
     metrics = scores_in(tmp_path)
     samples, model = data.split("test"), load(checkpoints[arch]).model
@@ -115,7 +115,7 @@ def test_an_evaluation_gives_rates_and_a_page(checkpoints, data, tmp_path, capsy
 
 
 @pytest.mark.parametrize("arch", READERS)
-def test_beam_and_language_model_are_reported_apart(checkpoints, tmp_path, capsys, arch):
+def test_beam_and_language_model_have_scores_of_their_own(checkpoints, tmp_path, capsys, arch):
     text = tmp_path / "text.txt"
     text.write_text("zzz zzz\nzz zzzz\n", encoding="utf-8")
     words = ("--beam", 3, "--language-model", text, "--language-weight", 30)
@@ -138,12 +138,12 @@ def test_lines_without_a_text_are_not_scored(checkpoints, tmp_path, capsys, monk
     assert scores_in(tmp_path)["sequences"] == 2
 
 
-def test_what_is_for_readers_is_not_for_writers(conditional, tmp_path):
+def test_options_of_readers_are_refused_for_writers(conditional, tmp_path):
     with pytest.raises(UserError, match=r"--beam is for a network that reads"):
         evaluate(conditional, tmp_path, "--beam", 2)
 
 
-def test_data_says_where_the_dataset_lies_whatever_it_is_within(tmp_path):
+def test_the_option_data_sets_the_folder_of_a_dataset_within_other_datasets(tmp_path):
     small_sources.iam_ondb(tmp_path / "here", {})
     splits = {"train": ["testset_v"], "valid": ["trainset"], "test": ["testset_t"]}
     lines = {"type": "IAMOnDBDataset", "args": {"root": "nowhere", "splits": splits}}

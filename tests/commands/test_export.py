@@ -14,7 +14,7 @@ from tests.commands.networks import config_of, save, use
 from utils.checks import UserError
 
 
-def test_an_export_is_small_and_writes_like_the_checkpoint(conditional, tmp_path, capsys):
+def test_an_export_is_small_and_has_the_weights_of_the_checkpoint(conditional, tmp_path, capsys):
     path = tmp_path / "mine.pth"
     moved = "data_loader.args.dataset.args.seed=9"
     use("export", "-r", conditional, path, "-o", moved)
@@ -33,7 +33,7 @@ def test_an_export_is_small_and_writes_like_the_checkpoint(conditional, tmp_path
 
 
 @pytest.mark.parametrize("home", ["/home/alice", "~alice/noise", "C:\\Users\\alice"])
-def test_what_names_a_person_or_machine_is_not_exported(tmp_path, home):
+def test_an_export_has_no_path_of_the_config_and_no_name_of_the_machine(tmp_path, home):
     """Paths may: those of the data as typed, and any other that begins at a root or a home."""
     place = "alice/lines"
     dataset = {"type": "InkMLDataset", "args": {"root": place, "leave_out": home, "subset": 3}}
@@ -63,7 +63,7 @@ def root(path, *overrides):
     return config.build("data_loader").dataset.root
 
 
-def test_a_hand_knows_its_lines_from_the_config_of_its_run(tmp_path):
+def test_the_folder_of_a_hands_lines_is_in_the_config_of_its_run_not_in_its_checkpoint(tmp_path):
     """And not from itself: it is shared."""
     dataset = {"type": "HandDataset", "args": {"x_height": 100.0, "step": 20.0}}
     hand = save(tmp_path / "hand.pth", "SynthesisNetwork", dataset=dataset)
@@ -76,7 +76,7 @@ def test_a_hand_knows_its_lines_from_the_config_of_its_run(tmp_path):
     assert root(hand) == root(tmp_path) == "my/lines.json"
 
 
-def test_an_export_destroys_no_training_and_no_other_file(conditional, tmp_path):
+def test_an_export_replaces_no_file_but_an_earlier_export(conditional, tmp_path):
     trained, other, letter = (tmp_path / name for name in ("trained.pth", "other.pth", "letter"))
     letter.write_text("dear")
     whole = torch.load(conditional, weights_only=True) | {"training": {"update": None}}
@@ -96,7 +96,7 @@ def test_an_export_destroys_no_training_and_no_other_file(conditional, tmp_path)
     assert "training" not in torch.load(shared, weights_only=True)
 
 
-def test_ink_goes_along_only_if_asked_for(conditional, tmp_path):
+def test_the_style_of_a_hand_is_exported_only_with_the_option_with_ink(conditional, tmp_path):
     network, style = tmp_path / "hand.pth", tmp_path / "hand.json"
     use("export", "-r", conditional, network)
     with pytest.raises(UserError, match=r"--with-ink: .* learned no hand: beside it"):

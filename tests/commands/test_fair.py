@@ -27,7 +27,7 @@ def written(width=6.0, text="nunnun"):
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.1])
-def test_a_new_word_has_the_place_and_size_of_the_old_one(angle):
+def test_a_new_word_has_the_place_and_size_of_the_old_word(angle):
     page, text = page_of([[turned_back(word(left), -angle) for left in LEFTS]])
     place = places_on(page, text)[2]
     (stroke,) = place.strokes(written(), 1.0, replace(page.strokes[2], colour="#aa0000"))
@@ -44,7 +44,7 @@ def test_a_much_wider_word_is_narrowed_a_little_in_the_middle_of_the_old_place()
     assert stroke.points[:, 0].mean() == pytest.approx(LEFTS[1] + WIDTH / 2, abs=0.1)
 
 
-def test_words_that_readers_doubt_and_words_that_a_stroke_joins_are_not_taken():
+def test_new_words_that_readers_doubt_or_that_a_stroke_joins_are_not_taken():
     words = [
         CheckedWord((written(),), "a", tries=1),
         CheckedWord((written(),), "b", tries=6, hypothesis="c", errors=1),

@@ -82,7 +82,7 @@ def test_a_diary_is_read_saved_searched_and_corrected(tmp_path, cache, capsys):
 
 
 @pytest.mark.slow
-def test_a_folder_is_read_to_a_folder_and_what_is_broken_is_said(tmp_path, capsys, caplog):
+def test_a_folder_of_notes_is_saved_and_its_broken_files_are_named(tmp_path, capsys, caplog):
     (tmp_path / "notes" / "2026").mkdir(parents=True)
     xopp(tmp_path / "notes" / "2026" / "a.xopp", read_ink(LINES)[:1])
     (tmp_path / "notes" / "b.xopp").write_bytes(gzip.compress(b"<xournal><page"))
@@ -98,7 +98,7 @@ def test_a_folder_is_read_to_a_folder_and_what_is_broken_is_said(tmp_path, capsy
         use("notes", tmp_path / "notes" / "b.xopp")
 
 
-def test_a_folder_of_broken_files_is_status_1_and_saves_nothing(tmp_path, capsys):
+def test_a_folder_of_broken_files_gives_status_1_and_saves_nothing(tmp_path, capsys):
     (tmp_path / "a.xopp").write_bytes(b"")
     for words in ((), ("--output", tmp_path / "a.pdf"), ("--search", "x")):
         with pytest.raises(SystemExit) as ended:
@@ -109,7 +109,7 @@ def test_a_folder_of_broken_files_is_status_1_and_saves_nothing(tmp_path, capsys
 
 
 @pytest.mark.slow
-def test_what_changes_is_read_while_notes_are_watched(tmp_path, capsys, monkeypatch):
+def test_files_that_change_are_read_again_while_notes_are_watched(tmp_path, capsys, monkeypatch):
     """Also a word that is corrected meanwhile; the same notes are not saved again."""
     lines, folder = read_ink(LINES), tmp_path / "notes"
     folder.mkdir()
@@ -137,7 +137,7 @@ def test_what_changes_is_read_while_notes_are_watched(tmp_path, capsys, monkeypa
     assert (tmp_path / "out" / "b.xopp.txt").read_text().startswith("Vauxhall ")
 
 
-def test_the_name_of_a_note_leads_out_of_no_folder():
+def test_the_name_of_a_note_cannot_lead_out_of_the_output_folder():
     assert str(_safe_path("../a/./b//c")) == "a/b/c" and str(_safe_path("/etc/x")) == "etc/x"
 
 
@@ -153,7 +153,7 @@ def library(tmp_path):
     return Library(text_of, "reader", tmp_path / "kept")
 
 
-def test_a_note_that_cannot_be_saved_is_named_and_the_others_are_saved(
+def test_a_note_that_cannot_be_saved_is_named_and_other_notes_are_saved(
     tmp_path, library, capsys, caplog
 ):
     below = tmp_path / "below.pdf"
@@ -193,7 +193,7 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("a.inkml", "-r", "eye"), "a network that sees the movement of the pen is needed"),
     ],
 )
-def test_what_does_not_fit_is_said(tmp_path, monkeypatch, words, message):
+def test_options_that_do_not_fit_notes_are_refused(tmp_path, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.inkml").write_bytes((LINES / "line-1.inkml").read_bytes())

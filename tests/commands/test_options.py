@@ -26,7 +26,7 @@ def test_without_arguments_the_help_is_shown(capsys):
         assert shown.count(f"\n  {name} ") == 1
 
 
-def test_the_help_tells_the_defaults_of_the_library(capsys):
+def test_the_help_shows_the_defaults_of_the_library(capsys):
     """The numbers stand in the text, so that it is shown without what they are from."""
     shown = {}
     for name in COMMANDS:
@@ -50,7 +50,7 @@ FORMER = (
 )
 
 
-def test_former_options_of_a_page_say_by_what_they_are_replaced(capsys):
+def test_former_options_of_a_page_still_work_and_name_the_options_that_replace_them(capsys):
     _, parser = parser_of("page")
     former = page.options_of(parser.parse([*FORMER, "--ruling", "ruled", "--ruling-spacing", "9"]))
     names, words = capsys.readouterr().out.split(": will go with the next version; say ")
@@ -118,7 +118,7 @@ def test_wrong_options_are_refused(words, message, tmp_path, monkeypatch):
     assert not names(tmp_path)
 
 
-def test_a_file_of_another_kind_is_no_folder(tmp_path):
+def test_a_file_of_another_kind_is_refused_as_an_output_folder(tmp_path):
     with pytest.raises(UserError, match="a folder is needed, not a file"):
         Output(tmp_path / "hi.txt")
     Output(tmp_path / "letters.v2").make()  # a name with a dot is not a kind of file
@@ -131,7 +131,7 @@ def test_a_file_of_another_kind_is_no_folder(tmp_path):
 
 
 @pytest.mark.parametrize(("given", "weight"), [((), 0.7), (("0",), 0.0), (("1.5",), 1.5)])
-def test_the_weight_of_a_language_model(checkpoints, tmp_path, given, weight):
+def test_a_language_model_has_the_weight_that_is_given_or_0_7(checkpoints, tmp_path, given, weight):
     """0 is a weight as well."""
     (tmp_path / "text.txt").write_text("a text\n")
     words = ["--beam", "2", "--language-model", str(tmp_path / "text.txt")]

@@ -86,7 +86,7 @@ def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkey
 HUGE = ("--paper", "5000x5000", "--margins", 1000, "--set", "line_height=30")
 
 
-def test_front_matter_says_how_what_follows_is_written(networks, tmp_path):
+def test_front_matter_changes_the_settings_of_the_text_below_it_only(networks, tmp_path):
     plain = "ab\nba ab\nb a"
     marked = (
         "---\nstyle: flowing\nbias: 2\nsize: 4\ncolor: #AA0033\npen: 0.9\nalign: right\n---\nab\n"
@@ -159,12 +159,12 @@ def test_an_envelope_has_sender_and_recipient_in_their_places(tmp_path, capsys):
     assert all(x > 110 and y > 50 for x, y in places[3:])
 
 
-def test_letters_that_a_network_hardly_knows_are_named_by_write_too(tmp_path, capsys):
+def test_letters_that_a_network_hardly_knows_are_named_by_the_command_write_too(tmp_path, capsys):
     use("write", "-r", "open_writer", "--text", "są", "--output", tmp_path / "a.svg")
     assert "open_writer hardly knows ą: fewer" in capsys.readouterr().out
 
 
-def test_lists_columns_and_verses_hang(tmp_path):
+def test_rows_that_continue_a_list_item_or_verse_are_indented_and_columns_align(tmp_path):
     """Of which the network does not write the bullets."""
     text = (
         "- a long row of words\n• b\n\n9. c\n10. on\nab\tcd\tef\nab ab\tg\th\n\n"
@@ -214,7 +214,7 @@ def test_bad_options_are_refused(networks, tmp_path, monkeypatch, words, message
     assert not list(tmp_path.iterdir())
 
 
-def test_the_hand_of_a_page(networks, tmp_path):
+def test_a_page_is_in_the_usual_style_of_its_network_unless_a_style_is_named(networks, tmp_path):
     """The usual one of a pretrained network, or the line beside one that learned a hand."""
     text, pages = text_file(tmp_path, "ab"), []
     for words in ((), ("--style", "slanted"), ("--style", "own")):
@@ -237,7 +237,7 @@ def test_a_file_that_is_too_long_is_refused(networks, tmp_path):
         write_page(networks, file)
 
 
-def test_a_picture_has_the_pixels_that_are_asked_for(networks, tmp_path):
+def test_a_picture_has_the_pixels_of_its_paper_at_the_given_dpi(networks, tmp_path):
     for dpi, size in ((50, (200, 100)), (None, (1200, 600))):
         words = ("--text", "a", "--paper", "101.6x50.8", "--margins", 12, "--set", "size=0.5")
         words += ("--dpi", dpi) if dpi else ()
@@ -246,6 +246,6 @@ def test_a_picture_has_the_pixels_that_are_asked_for(networks, tmp_path):
 
 
 @pytest.mark.parametrize(("words", "spacing"), [((), 8.5), (("--set", "ruling_spacing=7"), 7.0)])
-def test_lines_of_the_paper_are_as_far_apart_as_is_said(words, spacing):
+def test_lines_of_ruled_paper_are_8_5_mm_apart_or_as_ruling_spacing_says(words, spacing):
     words = ["--text", "a", "--paper", "a5", "--ruling", "ruled", *words]
     assert options_of(experiments.parser_of("page")[1].parse(words)).paper.spacing == spacing

@@ -69,7 +69,7 @@ def test_nothing_is_written_when_the_window_is_behind_the_text_after_the_primer(
         write(conditional, tmp_path / "hi.svg", *words)
 
 
-def test_ink_of_other_units_gets_the_networks_size(conditional, ink, tmp_path):
+def test_ink_in_other_units_is_scaled_to_the_size_of_the_network(conditional, ink, tmp_path):
     small = ink * np.float32([1 / 64, 1 / 64, 1])
     write_inkml(tmp_path / "small.inkml", small, "On it")
     words = ("--primer", tmp_path / "small.inkml", "--steps", 20, "--text", "B", "--bias", 0)

@@ -34,7 +34,7 @@ def test_ink_files_are_read_and_drawn(checkpoints, data, tmp_path, capsys, arch)
     assert Image.open(tmp_path / "new" / "page.png").width > 100
 
 
-def test_notes_are_sent_to_their_command_before_a_network_is_loaded(checkpoints, tmp_path, capsys):
+def test_read_refuses_files_of_notes_before_it_loads_a_network(checkpoints, tmp_path, capsys):
     (tmp_path / "a.xopp").write_bytes(gzip.compress(b"<xournal/>"))
     (tmp_path / "a.json").write_text('{"type": "excalidraw", "elements": []}')
     (tmp_path / "a.svg").write_text("<svg><path d='M1 1h3'/></svg>")
@@ -44,7 +44,7 @@ def test_notes_are_sent_to_their_command_before_a_network_is_loaded(checkpoints,
     assert capsys.readouterr().out == ""
 
 
-def test_the_text_alone_is_printed(checkpoints, data, tmp_path, capsys):
+def test_only_the_text_is_printed(checkpoints, data, tmp_path, capsys):
     for number in range(2):
         write_inkml(tmp_path / f"{number}.inkml", data.used[number].ink, data.used[number].text)
     use("read", tmp_path, "--text", "-r", checkpoints["CTCNetwork"], "--output", tmp_path / "new")
@@ -64,7 +64,7 @@ def test_the_text_alone_is_printed(checkpoints, data, tmp_path, capsys):
         (("write", "--text", "a"), "contains a CTCNetwork; a network that writes is needed"),
     ],
 )
-def test_what_does_not_fit_is_said(checkpoints, tmp_path, words, message):
+def test_options_that_do_not_fit_a_reader_are_refused(checkpoints, tmp_path, words, message):
     with pytest.raises(UserError, match=re.escape(message)):
         use(*words, "-r", checkpoints["CTCNetwork"], "--output", tmp_path / "out")
 

@@ -56,7 +56,7 @@ def listed(capsys, *words):
     return capsys.readouterr().out
 
 
-def test_state_best_epoch_and_settings(running, capsys):
+def test_json_of_runs_has_states_best_epochs_settings_and_means_over_seeds(running, capsys):
     rows = {row["run"][5:]: row for row in json.loads(listed(capsys, "--json"))}
     states = " ".join(rows[name]["state"] for name in ("s1", "other", "killed", "now"))
     assert states == "finished failed stopped running"
@@ -73,14 +73,14 @@ def test_state_best_epoch_and_settings(running, capsys):
     assert (rows["now"]["test.cer"], rows["now"]["test.beam.cer"]) == (0.25, 0.2)
 
 
-def test_a_table_has_the_settings_and_what_came_out(running, capsys):
+def test_the_table_of_runs_has_settings_scores_and_means_over_seeds(running, capsys):
     rows = [line.split() for line in listed(capsys).splitlines()]
     assert rows[0][:5] == ["run", "state", "epochs", "lr", "seed"] and "test.cer" in rows[0]
     assert {row[0][5:] for row in rows[1:7]} == {"s1", "s2", "s3", "other", "killed", "now"}
     assert "4.3333 ± 2.3" in listed(capsys) and "best: min valid_x" in listed(capsys)
 
 
-def test_a_folder_with_a_broken_record_costs_a_warning(running, capsys, caplog):
+def test_a_run_with_a_broken_record_is_left_out_with_a_warning(running, capsys, caplog):
     (Path("saved/models/tiny/s1") / "run.json").write_text('{"runs": [1]}')
     assert experiments.main(["runs", "saved/models/tiny", "--csv"]) == 0
     out = capsys.readouterr().out
@@ -92,7 +92,7 @@ def test_a_folder_with_a_broken_record_costs_a_warning(running, capsys, caplog):
         listed(capsys, "saved", "elsewhere")
 
 
-def test_a_run_of_which_no_end_is_recorded_finished_if_its_epochs_are_all_there(running, capsys):
+def test_a_run_without_a_recorded_end_counts_as_finished_if_it_has_all_its_epochs(running, capsys):
     record = Path("saved/models/tiny/s1/run.json")
     content = json.loads(record.read_text())
     del content["runs"][-1]["ended"]
@@ -101,7 +101,7 @@ def test_a_run_of_which_no_end_is_recorded_finished_if_its_epochs_are_all_there(
     assert (states["s1"], states["killed"]) == ("finished", "stopped")
 
 
-def test_a_run_is_not_disturbed_and_torch_not_imported(running):
+def test_listing_runs_leaves_their_locks_alone_and_does_not_import_torch(running):
     code = "import experiments, sys; experiments.main(['runs']); assert 'torch' not in sys.modules"
     before = (running.models / "run.lock").read_text()
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(ROOT)})

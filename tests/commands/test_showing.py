@@ -21,7 +21,7 @@ def test_pictures_are_drawn_on_request(conditional, unconditional, tmp_path):
             assert np.asarray(picture.convert("L")).std() > 5, path.name
 
 
-def test_a_picture_that_a_network_has_not_is_refused(unconditional, tmp_path):
+def test_a_picture_that_a_network_cannot_give_is_refused(unconditional, tmp_path):
     with pytest.raises(UserError, match="no window over a text: leave out show=window"):
         write(unconditional, tmp_path / "out", "--set", "show=window")
     path = save(tmp_path / "c.pth", "SynthesisNetwork", head="regression")

@@ -85,7 +85,7 @@ def test_run_goes_on_when_its_id_is_given_instead_of_its_folder(trained, monkeyp
     assert start.run.run_id == "a" and start.is_resumed and start.tries_older
 
 
-def test_a_run_of_several_starts_says_what_it_began_with(trained):
+def test_the_first_weights_of_a_run_are_known_through_all_its_starts(trained):
     words = ["-d", "cpu", "--run-id"]
     assert train.main(["-c", "config.json", "-r", str(RUN), *words, "tuned"]) == 0
     (tuned,) = checkpoints(MODELS / "tuned")
@@ -97,7 +97,7 @@ def test_a_run_of_several_starts_says_what_it_began_with(trained):
     assert load_checkpoint(MODELS / "branch" / "checkpoint-epoch4.pth")["epoch"] == 4
 
 
-def test_what_differs_from_the_config_of_a_run_is_said_and_begins_a_new_best(trained, capsys):
+def test_changed_settings_of_a_resumed_run_are_printed_and_may_begin_a_new_best(trained, capsys):
     resume = ["-r", str(RUN), "-d", "cpu", "-o", "trainer.args.epochs=4"]
     assert train.main([*resume, "--lr", "0.01"]) == 0
     said = capsys.readouterr().out
@@ -115,7 +115,7 @@ def test_what_differs_from_the_config_of_a_run_is_said_and_begins_a_new_best(tra
     assert changes[2] == {key: [None, "point"], "trainer.args.epochs": [4, 5]}
 
 
-def test_a_run_does_not_go_on_with_other_data_unless_it_may(trained, capsys):
+def test_a_run_is_not_resumed_with_other_data_without_the_option_new_data(trained, capsys):
     resume = ["-r", str(RUN), "-d", "cpu", "--epochs", "3"]
     other = ["-o", "data_loader.args.dataset.args.valid_size=3"]
     assert train.main([*resume, *other]) == 2
@@ -132,7 +132,7 @@ def test_a_run_does_not_go_on_with_other_data_unless_it_may(trained, capsys):
     assert "does not say what the data were" in capsys.readouterr().out
 
 
-def test_a_run_does_not_go_on_with_other_ink_under_the_same_names(trained):
+def test_a_run_is_not_resumed_with_other_ink_under_the_same_names(trained):
     start = begun("-r", str(RUN))
     loaded = start.plan.build("data_loader").dataset.load()
     start.check_data(loaded, new_data=False)
@@ -177,7 +177,7 @@ class Mine(OwnInk):
             yield self.text, [[(n * n, (n * number) % 7) for n in range(9)]]
 
 
-def test_a_run_goes_on_with_the_names_that_its_lines_have(workplace, monkeypatch):
+def test_a_resumed_run_names_its_lines_as_when_it_began(workplace, monkeypatch):
     monkeypatch.setattr(data_loader, "Mine", Mine, raising=False)
     monkeypatch.setattr(data_loader, "__all__", [*data_loader.__all__, "Mine"])
     mine = {"data_loader.args.dataset": {"type": "Mine"}, "trainer.args.epochs": 1}
@@ -196,7 +196,7 @@ def test_a_run_goes_on_with_the_names_that_its_lines_have(workplace, monkeypatch
     assert stored["new"][1] != stored["former"][1] == Mine().load().fingerprints
 
 
-def test_who_only_looks_holds_nothing(trained, capsys):
+def test_preparing_a_run_that_is_in_use_neither_fails_nor_locks_it(trained, capsys):
     """What is written is another matter."""
     holder, lock = RunFolder("tiny", "a"), RUN / "run.lock"
     holder.hold()
@@ -218,7 +218,7 @@ def test_who_only_looks_holds_nothing(trained, capsys):
     assert "characters" in capsys.readouterr().out and not checkpoints(MODELS / "killed")
 
 
-def test_a_run_of_a_sweep_that_is_in_use_leaves_the_others_to_train(trained, capsys):
+def test_the_other_runs_of_a_sweep_are_trained_when_a_run_is_in_use(trained, capsys):
     words = ["-c", "config.json", "-d", "cpu", "--sweep", "trainer.args.seed=4,5"]
     shutil.copytree(RUN, MODELS / "seed-4")
     holder = RunFolder("tiny", "seed-4")

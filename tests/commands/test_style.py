@@ -37,7 +37,7 @@ def make(name="mine", *words):
     return run("style", "make", "--ink", "my.inkml", "--name", name, *words)
 
 
-def test_a_style_is_its_ink_and_its_text(place, capsys):
+def test_a_new_style_has_its_ink_text_and_name(place, capsys):
     assert make("mine") == 0
     assert "styles/mine.json" in capsys.readouterr().out
     values = json.loads((place / "styles/mine.json").read_text())
@@ -48,7 +48,7 @@ def test_a_style_is_its_ink_and_its_text(place, capsys):
     np.testing.assert_allclose(style.ink, own.ink, atol=0.05)  # of an x-height of 100
 
 
-def test_a_style_that_cannot_be_measured_is_a_style(place):
+def test_a_style_whose_slant_cannot_be_measured_can_be_written_in(place):
     """A dash has no slant."""
     write_inkml(place / "my.inkml", from_strokes([np.array([[0.0, 0], [9, 0]])]), "-")
     make("dash")
@@ -99,7 +99,7 @@ def test_bad_options_are_refused(place, words, message):
     assert not (place / "styles").exists()
 
 
-def test_a_network_with_hand_vectors_writes_by_that_of_a_style(place):
+def test_a_network_with_hand_vectors_writes_by_the_hand_vector_of_a_style(place):
     make("mine")
     values = json.loads((place / "styles/mine.json").read_text())
     values["hand"] = [-number for number in values["hand"]]

@@ -24,7 +24,7 @@ def test_fault_of_the_command_line_ends_the_process_with_status_2(
     assert message in capsys.readouterr().err
 
 
-def test_fault_is_named_by_the_first_process_of_torchrun_alone(monkeypatch, capsys):
+def test_other_processes_of_torchrun_exit_without_a_message(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["train.py", "-r", "mistyped"])
     monkeypatch.setenv("RANK", "1")
     with pytest.raises(SystemExit):

@@ -98,7 +98,7 @@ def test_nothing_is_served_but_the_files_that_were_there_at_the_start(folder, se
     assert capfd.readouterr().err == ""
 
 
-def test_who_asks_another_host_is_refused(serve):
+def test_a_request_for_another_host_is_refused(serve):
     """As the page of one may come to lead here, by its name (DNS rebinding)."""
     get = serve()
     for host in (f"127.0.0.1:{get.port}", f"localhost:{get.port}"):
@@ -110,7 +110,7 @@ def test_who_asks_another_host_is_refused(serve):
         assert answer.status == 421 and b"Handwriting" not in content, host
 
 
-def test_idle_connections_keep_nobody_from_the_page(serve, monkeypatch):
+def test_idle_connections_do_not_block_the_page(serve, monkeypatch):
     monkeypatch.setattr(web, "MAX_CONNECTIONS", 3)
     get, threads = serve(), threading.active_count()
     idle = [create_connection(("127.0.0.1", get.port), timeout=20) for _ in range(9)]
@@ -150,7 +150,7 @@ def start(folder, monkeypatch):
     return begin
 
 
-def test_a_learned_hand_is_what_the_page_writes_with_this_time(
+def test_the_option_hand_serves_a_learned_hand_for_this_start_only(
     start, folder, tmp_path, monkeypatch
 ):
     run = tmp_path / "run"
@@ -177,7 +177,7 @@ def test_a_learned_hand_is_what_the_page_writes_with_this_time(
     assert not any(b'"abc"' in path.read_bytes() for path in kept)
 
 
-def test_a_browser_that_has_a_hand_gets_the_older_file_of_the_writer(folder, serve):
+def test_a_browser_that_cached_a_hand_gets_the_writer_though_its_file_is_older(folder, serve):
     """After `--hand`, from the same address."""
     (folder / "networks" / "writer.bin").write_bytes(b"the writer")
     later = formatdate(time.time() + 1000, usegmt=True)
@@ -204,7 +204,7 @@ except UserError:
 """
 
 
-def test_a_page_whose_networks_are_there_starts_without_torch(tmp_path):
+def test_the_page_starts_without_torch_when_its_networks_exist(tmp_path):
     write_flat_file(tmp_path / "writer.bin")
     with web._listen(0, {}) as server:
         words = [sys.executable, "-c", WITHOUT_TORCH, str(server.server_port), str(tmp_path)]

@@ -48,7 +48,7 @@ def test_unconditional_network_draws_lines(unconditional, tmp_path, capsys):
     assert "stopping rule" not in capsys.readouterr().out
 
 
-def test_lines_say_whether_they_ended_by_themselves(tmp_path, capsys):
+def test_each_printed_line_says_whether_it_ended_by_itself(tmp_path, capsys):
     path = save(tmp_path / "a/one/c.pth", end_of_sequence=True, end_bias=2.0)
     write(path, tmp_path / "out", "--num-samples", 4, "--steps", 9)
     lines = sample(load(path, "cpu").model, range(4), sampling=Sampling(max_steps=9))
@@ -82,14 +82,14 @@ def test_unknown_characters_are_named_and_can_be_left_out(conditional, tmp_path,
 
 
 @pytest.mark.parametrize(("known", "text"), [(" aeiou", "i o a ua ue o"), ("2310", "2310")])
-def test_the_default_text_is_of_the_alphabet(tmp_path, known, text):
+def test_the_default_text_has_characters_of_the_alphabet_only(tmp_path, known, text):
     path = save(tmp_path / "few.pth", "SynthesisNetwork", "few", alphabet=Alphabet(known))
     write(path, tmp_path / "a.inkml", "--steps", 20)
     (sample,) = read_ink(tmp_path / "a.inkml")
     assert sample.text == text
 
 
-def test_file_names_are_plain_and_differ():
+def test_file_names_have_plain_characters_and_differ():
     texts = ["Hello, world!", "hello world", "HELLO  world?", "\u65e5?", "../../etc", "x" * 99]
     made = ["Hello-world", "hello-world-2", "HELLO-world-3", "text", "etc", "x" * 40]
     assert file_names(texts) == made
@@ -98,7 +98,7 @@ def test_file_names_are_plain_and_differ():
 # Files
 
 
-def test_one_line_goes_into_the_file_that_is_named(conditional, unconditional, tmp_path):
+def test_a_single_line_is_saved_in_the_file_that_is_named(conditional, unconditional, tmp_path):
     words = ("--text", "On it", "--steps", 40)
     for kind in (".svg", ".png", ".inkml"):
         write(conditional, tmp_path / "new" / f"hi{kind}", *words)
@@ -147,7 +147,7 @@ def test_writing_imports_nothing_that_trains(conditional, tmp_path):
 
 
 @pytest.mark.slow
-def test_errors_are_reported_without_torch(conditional, tmp_path):
+def test_errors_are_reported_without_importing_torch(conditional, tmp_path):
     for words in (
         ("write", "-r", conditional, "--primer", tmp_path / "none.inkml"),
         ("read", tmp_path / "none.inkml"),
