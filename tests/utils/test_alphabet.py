@@ -33,7 +33,7 @@ def test_encode_names_each_unknown_character_once_with_its_code_point():
         (7, "an alphabet is a list of characters, not 7"),
     ],
 )
-def test_anything_but_a_list_of_different_characters_is_refused_in_few_words(characters, message):
+def test_anything_but_a_list_of_different_characters_is_refused_briefly(characters, message):
     with pytest.raises(DataError, match=message) as error:
         Alphabet(characters)
     assert len(str(error.value)) < 300
@@ -47,7 +47,7 @@ def test_a_text_is_the_same_in_any_normal_form(text, other):
     assert alphabet.extended([other]) == alphabet
 
 
-def test_characters_of_texts_are_in_the_order_of_code_points_behind_those_of_before():
+def test_new_characters_are_in_the_order_of_code_points_behind_the_known_characters():
     alphabet = Alphabet.from_texts(iter(["zebra!", "Abc", ""]))
     assert alphabet.characters == list("!Aabcerz")
     assert alphabet.extended(iter(["by\u00e9", "xz"])).characters == list("!Aabcerzxy\u00e9")

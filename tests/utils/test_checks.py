@@ -55,7 +55,7 @@ class SilentError(Exception):
         (SilentError(), "SilentError"),
     ],
 )
-def test_an_error_without_words_is_called_by_its_type(error, line):
+def test_an_error_without_a_message_is_shown_by_its_type(error, line):
     assert first_line(error) == line
 
 

@@ -97,12 +97,12 @@ def test_a_script_that_is_interrupted_while_importing_prints_a_line(tmp_path, wo
     ],
     ids=["imports", "before set_up"],
 )
-def test_console_changes_nothing_when_it_is_imported(lines):
+def test_console_changes_nothing_before_it_is_set_up(lines):
     done = python("from utils import console", *lines)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_signal_is_an_interrupt_with_its_number_even_if_an_import_makes_another_error_of_it():
+def test_a_signal_gives_status_128_plus_its_number_even_if_an_import_raises_another_error():
     done = python(
         "from utils import console",
         "console.set_up()",
@@ -157,7 +157,7 @@ def test_standard_error_escapes_control_characters_but_not_those_of_bars():
 # Streams that take nothing
 
 
-def test_training_ends_well_when_standard_output_takes_nothing(workplace, stdout):
+def test_training_ends_well_when_its_output_cannot_be_written(workplace, stdout):
     descriptor, is_error = stdout
     status, _, error = run("train.py", "-c", "config.json", "--run-id", "a", stdout=descriptor)
     messages = (MODELS / "a" / "train.log").read_text()
@@ -165,7 +165,7 @@ def test_training_ends_well_when_standard_output_takes_nothing(workplace, stdout
     assert "finished after epoch 2" in messages and NOT_WRITTEN not in messages
 
 
-def test_a_command_writes_its_files_and_fails_when_standard_output_takes_nothing(workplace, stdout):
+def test_a_command_writes_its_files_and_fails_when_its_output_cannot_be_written(workplace, stdout):
     descriptor, is_error = stdout
     words = ("-r", str(save(workplace / "a.pth")), "-d", "cpu", "--steps", "9", "--output", "o")
     status, _, error = run("experiments.py", "write", *words, stdout=descriptor)
@@ -173,7 +173,7 @@ def test_a_command_writes_its_files_and_fails_when_standard_output_takes_nothing
     assert {path.suffix for path in Path("o").iterdir()} == {".png", ".svg"}
 
 
-def test_help_ends_well_when_its_reader_has_gone(unread):
+def test_help_ends_well_when_the_reader_of_its_pipe_has_ended(unread):
     assert run("train.py", "--help", stdout=unread) == (0, "", "")
 
 
@@ -187,7 +187,7 @@ WITHOUT_STREAMS = [
 ]
 
 
-def test_a_script_may_stand_without_any_stream():
+def test_a_script_runs_when_all_its_standard_streams_are_closed():
     command = f'exec {shlex.quote(sys.executable)} -c "$0" <&- >&- 2>&-'
     code = "\n".join(("import sys", *WITHOUT_STREAMS))
     assert subprocess.run(["sh", "-c", command, code], cwd=ROOT, timeout=60).returncode == 4
@@ -201,7 +201,7 @@ def test_a_character_that_a_stream_lacks_is_escaped():
 # Names
 
 
-def test_a_run_is_trained_and_resumed_with_names_that_are_no_text(workplace):
+def test_a_run_is_trained_and_resumed_under_names_that_are_not_utf_8(workplace):
     data, config = Path(f"d{ODD}"), f"c{ODD}.json"
     data.mkdir()
     for number in range(12):
@@ -221,7 +221,7 @@ def test_a_run_is_trained_and_resumed_with_names_that_are_no_text(workplace):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_files_are_written_and_read_under_names_that_are_no_text(workplace, encoding):
+def test_files_are_written_and_read_under_names_that_are_not_utf_8(workplace, encoding):
     primer = Path(f"{ODD}.inkml")
     primer.write_bytes(ink_formats.inkml([[(0, 0), (3, 4), (9, 7)]], "ab"))
     words = f"write -d cpu --steps 9 --num-samples 1 --set inkml=yes --output o{ODD}".split()
@@ -243,7 +243,7 @@ def test_a_name_cannot_control_a_terminal(workplace, prefix, expected):
 
 
 @pytest.mark.parametrize("words", [("experiments.py", "runs"), ("train.py", "-r", "reader")])
-def test_a_lack_of_memory_ends_a_script_with_a_line(monkeypatch, words):
+def test_a_script_that_lacks_memory_ends_with_a_message(monkeypatch, words):
     lacking = mock.Mock(side_effect=MemoryError("Unable to allocate 9 GiB"))
     monkeypatch.setattr("commands.runs.run", lacking)
     monkeypatch.setattr("commands.start.resolve_start", lacking)

@@ -39,14 +39,14 @@ def ordered(names, degrees=0):
     return [by_stroke[bytes(stroke)] for stroke in undelayed(ink, X_HEIGHT)]
 
 
-def test_a_wide_bar_through_a_row_is_no_mark():
+def test_a_wide_bar_through_a_row_is_not_taken_for_a_mark():
     bar = np.array([(0.0, -12.0), (26.0, -12.0)])
     assert not are_marks(from_strokes([*WORD.values(), bar]), X_HEIGHT)[-1]
 
 
 @pytest.mark.parametrize("degrees", [0, 10])
 @pytest.mark.parametrize("marks", [MARKS, MARKS[::-1]])
-def test_marks_that_were_written_last_are_ordered_beside_their_letters(degrees, marks):
+def test_marks_that_were_written_last_are_moved_behind_their_letters(degrees, marks):
     assert ordered([*LETTERS, *marks], degrees) == [*WORD]
 
 
@@ -68,7 +68,7 @@ def test_bars_without_letters_keep_their_places():
     assert len(undelayed(from_strokes(bars), X_HEIGHT)) == 2
 
 
-def test_a_recogniser_is_given_nearly_the_same_when_marks_were_written_last():
+def test_features_of_a_recogniser_change_little_when_marks_were_written_last():
     options = dict(seed=3, size=20, valid_size=1, test_size=1, writers=5, max_characters=30)
     changes = []
     for sample in EmbeddedDataset(**options).load(["train"]).split("train"):

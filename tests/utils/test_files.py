@@ -87,7 +87,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_writing(name):
 
 @pytest.mark.parametrize("step", ["write", "fsync", "replace"])
 @pytest.mark.parametrize("error", [FULL, KeyboardInterrupt()])
-def test_a_step_that_fails_leaves_the_old_file_alone_and_whole(path, monkeypatch, step, error):
+def test_a_write_that_fails_at_any_step_leaves_only_the_old_file(path, monkeypatch, step, error):
     write = failing(error) if step == "write" else lambda file: file.write(b"half")
     if step != "write":
         monkeypatch.setattr(files.os, step, failing(error))
@@ -137,7 +137,7 @@ def test_remove_temporary_removes_only_files_of_a_killed_process(path):
     ("variable", "folder"),
     [("/own", "/own"), ("own", "/home/.cache"), ("../own", "/home/.cache"), ("", "/home/.cache")],
 )
-def test_caches_are_where_an_absolute_variable_says_or_at_home(monkeypatch, variable, folder):
+def test_caches_are_in_an_absolute_xdg_cache_home_or_at_home(monkeypatch, variable, folder):
     monkeypatch.setenv("HOME", "/home")
     monkeypatch.setenv("XDG_CACHE_HOME", variable)
     assert files.user_cache() == Path(folder, "online-handwriting")
@@ -150,7 +150,7 @@ def test_no_cache_can_be_made_without_a_home(monkeypatch):
         files.user_cache().mkdir(parents=True)
 
 
-def test_a_byte_order_mark_and_empty_lines_are_no_lines_of_a_text(path):
+def test_a_byte_order_mark_and_empty_lines_are_left_out_of_the_lines_of_a_text(path):
     path.write_bytes(b"\xef\xbb\xbfHello\r\n\r\nyou\r\n")
     assert files.read_lines(path) == ["Hello", "you"]
 

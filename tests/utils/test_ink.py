@@ -69,7 +69,7 @@ def test_x_height_of_a_line_that_is_not_level_is_that_of_its_letters():
         (np.array([[0, np.inf, 0]]), "row 0"),
     ],
 )
-def test_an_array_that_is_no_ink_is_refused(ink, message):
+def test_an_array_without_the_form_of_ink_is_refused(ink, message):
     with pytest.raises(DataError, match=message):
         check_ink(ink)
 
@@ -136,5 +136,5 @@ def test_pieces_of_a_stroke_begin_with_the_last_point_of_the_piece_before():
         ([np.array([(0, 18), (70, 18)])], [0]),  # underlined
     ],
 )
-def test_a_row_begins_lower_and_at_the_left(below, starts):
+def test_a_new_row_begins_where_the_pen_moves_lower_and_far_to_the_left(below, starts):
     assert row_starts(from_strokes([word(0, 0), word(25, 0), word(50, 0), *below])) == starts

@@ -39,7 +39,7 @@ def of(*types: str, **arguments: str) -> dict:
 
 
 @pytest.mark.parametrize("name", pretrained())
-def test_a_pretrained_network_is_free_for_any_use_if_its_data_are(name):
+def test_a_pretrained_network_has_the_licence_of_the_data_that_trained_it(name):
     is_free = name.startswith(("open_", "digit", "eye"))
     checkpoint = load_checkpoint(pretrained()[name])
     assert checkpoint["licence"] == (OPEN if is_free else RESEARCH)
@@ -61,7 +61,7 @@ def test_a_pretrained_network_is_free_for_any_use_if_its_data_are(name):
         ({"config": {"name": "flat"}}, None),
     ],
 )
-def test_a_checkpoint_without_a_licence_has_that_of_the_sources_in_its_config(checkpoint, licence):
+def test_a_checkpoint_without_a_licence_has_that_of_its_configs_sources(checkpoint, licence):
     assert licence_of(checkpoint) == licence
 
 
@@ -78,7 +78,7 @@ def test_a_checkpoint_without_a_licence_has_that_of_the_sources_in_its_config(ch
         (ComposedDataset(dataset=UNIPEN, alignment="file.npz", size=1, digits=OTHERS), None),
     ],
 )
-def test_a_dataset_has_a_licence_or_the_narrowest_of_its_sources(dataset, licence):
+def test_a_dataset_is_for_research_if_a_source_is_or_has_their_common_licence(dataset, licence):
     assert combined(dataset.licences()) == licence
 
 
@@ -91,5 +91,5 @@ def test_a_dataset_has_a_licence_or_the_narrowest_of_its_sources(dataset, licenc
         (HandDataset(root="x"), OPEN, OPEN),
     ],
 )
-def test_training_keeps_the_licence_of_the_weights_it_starts_with(dataset, before, licence):
+def test_training_combines_the_licences_of_data_and_first_weights(dataset, before, licence):
     assert combined(dataset.licences() | {before}) == licence

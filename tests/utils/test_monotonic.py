@@ -18,7 +18,7 @@ def all_paths(rows, optional):
     "optional", [[1, 0, 1, 0, 1], [1, 0, 0, 0, 1], [1, 0, 1], [0, 1, 0], [1, 0], [0, 1], [0]]
 )
 @pytest.mark.parametrize("has_ties", [False, True])
-def test_the_path_has_the_greatest_sum_of_all_paths(rows, optional, has_ties):
+def test_the_best_monotonic_path_has_the_greatest_sum_of_all_paths(rows, optional, has_ties):
     optional, generator = np.array(optional, dtype=bool), np.random.default_rng(rows)
     paths = all_paths(rows, optional)
     for scores in generator.standard_normal((20, rows, len(optional))):
@@ -28,7 +28,7 @@ def test_the_path_has_the_greatest_sum_of_all_paths(rows, optional, has_ties):
         assert sums[path] == max(sums.values())
 
 
-def test_no_column_is_optional_by_default():
+def test_the_best_path_visits_every_column_by_default():
     assert best_monotonic_path(np.array([[0, 9], [0, 9], [0, 1]])).tolist() == [0, 1, 1]
     with pytest.raises(ValueError, match="4 columns cannot be passed in 3 rows"):
         best_monotonic_path(np.zeros((3, 4)))

@@ -57,7 +57,7 @@ def test_broken_values_of_a_checkpoint_are_refused(values, message):
         Normalisation.from_dict(values)
 
 
-def test_nats_in_another_unit_differ_as_the_log_densities_of_torch_do():
+def test_nats_in_another_unit_differ_by_as_much_as_the_log_densities_of_torch():
     stds, x = torch.tensor([[20.0, 5.0], [40.0, 8.0]]), torch.tensor([7.0, -2.0])
     gaussian = torch.distributions.Normal(torch.zeros(2), 10.0 / stds)
     own, other = gaussian.log_prob(x / stds).sum(1)

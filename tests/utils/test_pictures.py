@@ -58,7 +58,7 @@ def test_blur_spreads_an_edge(blur, edge):
 
 
 @pytest.mark.parametrize("ink", INKS)
-def test_order_direction_unit_and_lifts_of_the_pen_do_not_show(ink):
+def test_pictures_do_not_show_order_direction_unit_or_lifts_of_the_pen(ink):
     generator = np.random.default_rng(0)
     parts = [part[:: generator.choice([1, -1])] for part in strokes(ink)]
     order = generator.permutation(len(parts))
@@ -77,7 +77,7 @@ def test_ink_fills_the_height_times_its_zoom(ink):
     assert np.ptp(inked_smaller) == pytest.approx(np.ptp(inked) / 2, abs=2)
 
 
-def test_a_dash_is_no_larger_than_in_a_word():
+def test_a_dash_alone_is_drawn_no_larger_than_in_a_word():
     dash = np.array([[0, 0, 0], [1, 0, 1]], np.float32)
     assert (ink_picture(dash, height=2.0) > 0.5).any(1).sum() < ROWS / 2
 

@@ -54,7 +54,7 @@ def test_lines_have_a_common_scale_and_captions_below():
         lambda inks: plots.grid_figure([inks[:2], inks[2:]], ["", ""], ["a", "b"]),
     ],
 )
-def test_a_huge_line_neither_hides_the_others_nor_fills_the_disk(draw, size):
+def test_a_huge_line_neither_hides_other_lines_nor_fills_the_disk(draw, size):
     pixels = plots.to_pixels(draw([wave(), wave(), wave(), wave() * np.float32(size)]), 120)
     inked, margin = of_colour(pixels, INK_COLOUR), int(plots.MARGIN * 120 - 3)
     others = inked[:, : pixels.shape[1] * 2 // 3]
@@ -113,7 +113,7 @@ def test_the_map_of_the_window_rises_with_time(has_end):
     assert len(rows) == pytest.approx(part[..., 0].size / characters, rel=0.1)
 
 
-def test_a_single_heavy_step_does_not_make_the_others_of_the_window_pale():
+def test_a_single_heavy_step_of_a_window_does_not_make_other_steps_pale():
     window = np.eye(3)[np.arange(100) // 50]
     window[70, 1] = 50.0
     _, axes = plots.window_figure(window, "ab", wave()[:101]).axes

@@ -15,7 +15,7 @@ ENDLESS.append(ENDLESS)
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_a_file_has_the_values_that_were_written_with_a_byte_order_mark_or_without(tmp_path, mark):
+def test_a_file_is_read_as_it_was_written_with_or_without_a_byte_order_mark(tmp_path, mark):
     (tmp_path / "values.json").write_text(mark + json.dumps(VALUES), encoding="utf-8")
     assert strict_json.read(tmp_path / "values.json") == strict_json.plain(VALUES) == VALUES
 

@@ -53,7 +53,7 @@ def test_every_element_stands_where_the_schema_allows_it():
     assert misplaced(to_inkml(np.array(INK), "a")) == []
 
 
-def test_what_inkml_cannot_hold_is_refused():
+def test_empty_ink_and_characters_that_xml_forbids_are_refused():
     with pytest.raises(DataError, match=r"XML cannot hold the character U\+0000"):
         to_inkml(np.array(INK), "a\x00")
     with pytest.raises(DataError, match="the ink is empty"):
@@ -99,7 +99,7 @@ def read(text):
     return size, units, groups
 
 
-def test_the_standard_finds_sheet_units_texts_pens_and_points():
+def test_a_reader_by_the_standard_finds_the_sheet_units_texts_pens_and_points():
     size, units, groups = read(PAGE.to_inkml())
     assert size == (210, 297.5) and units == {"X": "mm", "Y": "mm", "T": "ms"}
     (said, pen, traces), (other, red, [last]) = groups
@@ -110,7 +110,7 @@ def test_the_standard_finds_sheet_units_texts_pens_and_points():
     np.testing.assert_array_equal(last[:, :2], [[10, 20], [10.123, 25]])
 
 
-def test_times_are_the_period_within_a_stroke_and_the_way_between_two():
+def test_times_grow_by_the_period_within_a_stroke_and_by_the_move_between_strokes():
     _, _, [(_, _, [body, dot]), (_, _, [last])] = read(PAGE.to_inkml())
     np.testing.assert_allclose(body[:, 2], [0, 18, 36])
     # From 14, 10 to 13, 8 are 5^0.5 mm, from 13, 8 to 10, 20 are 153^0.5 mm.
@@ -120,7 +120,7 @@ def test_times_are_the_period_within_a_stroke_and_the_way_between_two():
     np.testing.assert_allclose(last[:, 2], [landed, landed + 1000 * PERIOD], atol=0.001)
 
 
-def test_the_projects_reader_finds_the_rows_and_their_texts(tmp_path):
+def test_the_reader_of_the_project_finds_the_rows_that_have_a_text(tmp_path):
     generator = np.random.default_rng(2)
     rows = [
         row(*(generator.uniform(0, 200, (n, 2)) for n in (30, 1, 12)), text=text)

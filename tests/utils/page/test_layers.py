@@ -11,7 +11,7 @@ DOT = np.array([[15.0, 15.0]])
 RED = Pen(0.7, "#aa0000")
 
 
-def test_each_pen_is_a_layer_and_the_ruling_the_first():
+def test_a_page_has_a_layer_for_its_ruling_and_then_for_each_pen():
     rows = (Row((LINE,)), Row((LINE, DOT), pen=RED), Row(()), Row((DOT,), pen=Pen()))
     page = Page(210, 297, rows, rules=np.array([[[20, 30], [190, 30]]]), dots=np.array([[5, 5]]))
     ruling, blue, red = page.layers()

@@ -76,7 +76,7 @@ def test_a_page_is_the_same_when_it_is_written_and_read(tmp_path, suffix):
     assert unit * image.box[2] == pytest.approx(340, abs=0.02)
 
 
-def test_a_note_is_one_that_xournalpp_opens(tmp_path):
+def test_a_note_has_the_form_that_xournalpp_opens(tmp_path):
     """It drops strokes of one point, and knows its own kinds of paper."""
     lined = replace(PAGE, style="lined r1=30", ruling=PAGE.ruling)
     save_ink_pages([lined, PAGE], tmp_path / "a.xopp")
@@ -97,7 +97,7 @@ def test_a_note_is_one_that_xournalpp_opens(tmp_path):
     assert (tmp_path / "b.xopp").read_bytes() == content
 
 
-def test_a_drawing_is_one_that_excalidraw_opens(tmp_path):
+def test_a_drawing_has_the_form_that_excalidraw_opens(tmp_path):
     """Points begin at the element's own place, and a file is a page."""
     files = save_ink_pages([PAGE, PAGE], tmp_path / "a.excalidraw")
     assert [file.name for file in files] == ["a-1.excalidraw", "a-2.excalidraw"]
@@ -116,7 +116,7 @@ def test_a_drawing_is_one_that_excalidraw_opens(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".xopp", ".excalidraw"])
-def test_a_page_of_ours_is_ink_by_pens_on_its_paper(tmp_path, suffix):
+def test_a_written_page_saved_as_a_note_has_a_layer_for_each_pen_and_its_ruling(tmp_path, suffix):
     rows = tuple(Row((WAVE / 3,), "text", Pen(0.5, colour)) for colour in ("#aa0000", "#0000aa"))
     page = Page(210.0, 297.0, rows, rules=np.array([[[10, 60], [200, 60.0]]]))
     page.save(tmp_path / f"a{suffix}")
@@ -126,7 +126,7 @@ def test_a_page_of_ours_is_ink_by_pens_on_its_paper(tmp_path, suffix):
     assert same.layers == ("pen 0.5 mm #aa0000", "pen 0.5 mm #0000aa")
 
 
-def test_a_note_annotates_one_pdf(tmp_path):
+def test_a_note_that_would_annotate_two_pdfs_is_refused(tmp_path):
     first, second = (replace(PAGE, background=Path(name)) for name in ("a.pdf", "b.pdf"))
     with pytest.raises(UserError, match=r"b.pdf: a note of Xournal\+\+ annotates one PDF"):
         save_ink_pages([first, first, second], tmp_path / "a.xopp")

@@ -123,7 +123,7 @@ def test_words_are_written_where_their_ink_is_and_blanks_between(tmp_path):
 
 
 @pytest.mark.parametrize("degrees", [0, 1, -5, 7])
-def test_a_row_has_one_baseline_and_its_boxes_at_its_ink_when_it_is_turned(tmp_path, degrees):
+def test_a_row_has_a_single_baseline_and_its_boxes_at_its_ink_when_it_is_turned(tmp_path, degrees):
     """Programs take words of several baselines for several lines."""
     wave = np.column_stack([np.linspace(0, 10, 40), 2 * np.sin(np.arange(40))])
     ink = [wave + np.array([20 + 15 * number, 40]) for number in range(6)]
@@ -139,7 +139,7 @@ def test_a_row_has_one_baseline_and_its_boxes_at_its_ink_when_it_is_turned(tmp_p
         assert bottom - top == pytest.approx(4, abs=0.3)
 
 
-def test_any_number_of_characters_is_found(tmp_path):
+def test_a_page_with_more_characters_than_a_font_holds_is_searchable(tmp_path):
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 600))) + "𝛼\x00"
     (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 50.0, [word(text, 10, 20, 90, 30)])).pages
     assert page.extract_text() == text[:-1] + "?"
@@ -156,7 +156,7 @@ def test_a_row_is_searched_by_its_words_or_as_a_whole(tmp_path):
     assert [math.floor(left + 0.05) for _, left, *_ in found] == [20, 60, 20]
 
 
-def test_words_over_each_other_are_read(tmp_path):
+def test_words_one_below_the_other_are_both_searchable(tmp_path):
     words = [word("a", 0, bottom - 4, 10, bottom) for bottom in (4, 40)]
     (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, words)).pages
     assert page.extract_text().split() == ["a", "a"]
@@ -174,7 +174,7 @@ LOOKS = {
 
 
 @pytest.mark.parametrize("kind", LOOKS)
-def test_a_page_is_drawn_as_it_looks(tmp_path, kind):
+def test_colours_widths_and_opacities_of_a_page_are_drawn(tmp_path, kind):
     content, name, values = LOOKS[kind]
     (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, **content)).pages
     assert values in [[*map(str, v)] for n, v in operations(page) if n == name]
@@ -260,7 +260,7 @@ def said(request, tmp_path):
 
 
 @pytest.mark.parametrize("turn", [1, 2, 3])
-def test_programs_have_all_words_when_the_page_lies_on_a_side(said, turn):
+def test_pdf_programs_find_all_words_when_the_page_lies_on_a_side(said, turn):
     """In an order of their own: pdftotext from the last row at 270 degrees, PDFium at 180."""
     wave = np.column_stack([np.linspace(0, 15, 60), 4 * np.sin(np.arange(60))])
     texts, rows = [[f"{row}{word}" for word in "abcd"] for row in range(3)], []
@@ -272,7 +272,7 @@ def test_programs_have_all_words_when_the_page_lies_on_a_side(said, turn):
     assert sorted(found) == [word for words in texts for word in words]
 
 
-def test_programs_have_all_words_in_order_when_rows_are_turned(said):
+def test_pdf_programs_find_all_words_in_order_when_rows_are_turned(said):
     # Two columns of rows that fall by more than their distance.
     texts = [[f"{column}{row}{word}" for word in "abcd"] for column in "LR" for row in range(4)]
     rows = []

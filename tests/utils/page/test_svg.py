@@ -60,7 +60,7 @@ def check_ends(found, page):
             np.testing.assert_allclose(drawn, stroke[[0, -1]], atol=0.002)
 
 
-def test_plotters_find_layers_pens_and_every_stroke(tmp_path):
+def test_a_plotter_program_finds_the_layers_pens_and_every_stroke(tmp_path):
     page = scribble()
     write_svg(tmp_path / "page.svg", page, "a <b>")
     found, size = plotted(tmp_path / "page.svg")
@@ -81,7 +81,7 @@ def test_plotters_find_layers_pens_and_every_stroke(tmp_path):
 
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 500.0])
-def test_a_line_is_a_page_of_a_natural_size(tmp_path, size):
+def test_a_line_of_any_unit_becomes_a_page_with_the_usual_x_height(tmp_path, size):
     """Letters of 10 sizes are `X_HEIGHT` high, whatever the unit of the ink."""
     ink = wave() * np.array([size, size, 1])
     write_svg(tmp_path / "ink.svg", page_of_line(ink), '<b> & "c"', description="a\x00 \ud800")
