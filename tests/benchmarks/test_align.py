@@ -30,7 +30,7 @@ class Reads(Reader):
         return self.texts if len(self.inks) == 1 else ["what else"] * len(inks)
 
 
-def test_lines_of_all_splits_are_aligned_and_read(
+def test_the_table_has_points_and_reading_errors_of_the_lines_of_all_splits(
     config, data, checkpoints, monkeypatch, tmp_path, capsys
 ):
     """Of all splits; what nobody wrote is no text, however well a recogniser guesses it."""
@@ -60,7 +60,7 @@ def test_lines_of_all_splits_are_aligned_and_read(
         assert not line.fits.any()
 
 
-def test_what_cannot_be_aligned_is_refused(config, checkpoints, tmp_path, capsys):
+def test_networks_and_lines_that_cannot_align_are_refused(config, checkpoints, tmp_path, capsys):
     networks = {name: str(path) for name, path in checkpoints.items()}
     reader = ("--reader", networks["CTCNetwork"])
     greek = save(tmp_path / "greek.pth", "SynthesisNetwork", "greek", alphabet=Alphabet("αβγ"))

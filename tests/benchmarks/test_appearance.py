@@ -28,7 +28,7 @@ def test_written_and_recorded_lines_are_measured(checkpoints, capsys):
     assert "variety" in printed
 
 
-def test_variety_by_hand():
+def test_variety_of_written_lines_is_relative_to_that_of_recorded_lines():
     written, recorded = ([{name: x for name in MEASURES} for x in of] for of in ((1, 3), (0, 6, 3)))
     result = variety(written, recorded)
     assert result == pytest.approx(dict.fromkeys((*HAND_MEASURES, "mean"), math.sqrt(2) / 3))

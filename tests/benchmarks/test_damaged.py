@@ -19,7 +19,7 @@ class Reads:
         return [(self.texts[len(ink)], n % 2) for n, ink in enumerate(inks)]
 
 
-def test_damaged_samples_that_are_read_for_sure_are_left_out(tmp_path, monkeypatch, capsys):
+def test_damaged_samples_that_can_be_read_all_the_same_are_left_out(tmp_path, monkeypatch, capsys):
     args = {"size": 20, "valid_size": 1, "test_size": 1, "max_characters": 20, "damaged": 0.6}
     config = config_of("SynthesisNetwork", "lines", {"type": "EmbeddedDataset", "args": args})
     (tmp_path / "config.json").write_text(json.dumps(config))

@@ -19,7 +19,7 @@ def config(folder):
     return folder / "config.json"
 
 
-def test_the_table_tells_a_dataset_of_its_hands(tmp_path, capsys):
+def test_a_dataset_reads_the_descriptors_of_its_hands_from_the_table(tmp_path, capsys):
     run("describe", config(tmp_path), "--output", tmp_path / "hands.npz")
     assert "(68 lines)" in capsys.readouterr().out
     source = EmbeddedDataset(**ARGS)

@@ -20,7 +20,7 @@ from tests.data_loader.invented.hands import line, turned
     ],
     ids=["unit", "place", "slope", "sampling rate"],
 )
-def test_what_is_no_matter_of_the_hand_hardly_changes_the_features(change, share):
+def test_features_hardly_change_with_unit_place_slope_or_sampling_rate(change, share):
     before = np.array([hand_likeness.hand_features(line(n, n)) for n in range(12)])
     after = np.array([hand_likeness.hand_features(change(n)) for n in range(12)])
     others = [hand_likeness.hand_features(line(n, n + 12)) for n in range(12)]  # of the same hand
@@ -28,7 +28,7 @@ def test_what_is_no_matter_of_the_hand_hardly_changes_the_features(change, share
     assert np.median(moved) < share * np.median(np.linalg.norm(others - before, axis=1))
 
 
-def test_invented_hands_are_likeliest_by_their_own_lines():
+def test_a_line_is_likeliest_in_the_hand_that_wrote_it():
     # By chance a line is right once in ten.
     space = hand_likeness.load()
     samples = [space.embed([line(n, k) for k in range(4)]) for n in range(100, 110)]
@@ -37,7 +37,7 @@ def test_invented_hands_are_likeliest_by_their_own_lines():
     assert (result.argmax(axis=1) == np.repeat(np.arange(10), 4)).mean() > 0.6
 
 
-def test_likelihoods_are_those_of_the_joint_normal_distribution():
+def test_log_likelihood_is_the_normal_density_of_a_line_given_other_lines_of_the_hand():
     generator = np.random.default_rng(1)
     between, lines = np.array([4.0, 0.3]), generator.normal(size=(3, 2))
     samples = [generator.normal(size=(count, 2)) for count in (1, 4)]

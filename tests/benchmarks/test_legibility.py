@@ -34,7 +34,7 @@ def reads(monkeypatch):
     return lambda texts: monkeypatch.setattr(Reader, "read_lines", lambda *_, **__: texts)
 
 
-def test_there_are_rates_for_each_bias(judge, checkpoints, capsys):
+def test_error_rates_are_stored_and_printed_for_each_bias(judge, checkpoints, capsys):
     texts = ["one", "two and"]
     stored = judge("--text", "one", "--text", "two and", "--biases", 1, 0.5, "--steps", 40)
     assert [each["bias"] for each in stored["results"]] == [0.5, 1.0]
@@ -46,7 +46,7 @@ def test_there_are_rates_for_each_bias(judge, checkpoints, capsys):
     assert "bias 0.5" in capsys.readouterr().out
 
 
-def test_what_the_reader_does_not_know_is_counted_and_named(judge, tmp_path, capsys):
+def test_characters_that_the_reader_does_not_know_are_counted_and_named(judge, tmp_path, capsys):
     few = save(tmp_path / "few.pth", "CTCNetwork", alphabet=Alphabet("ab"))
     words = ("--text", "a\u00e9~b~", "--text", "b", "--biases", 1, "--steps", 5, "--reader", few)
     stored = judge(*words, "--skip-unknown")
@@ -121,7 +121,7 @@ def test_a_file_of_texts_has_a_kind_for_each_or_for_none(checkpoints, tmp_path, 
 
 
 @pytest.mark.parametrize(("ended", "complete"), [(True, 0.75), (False, 0.0)])
-def test_a_line_is_complete_that_ended_with_all_words(ended, complete):
+def test_a_line_is_complete_if_it_ended_and_all_its_words_are_read(ended, complete):
     """Of four lines that end one lacks a word; a line that ran out of steps never counts."""
     line = Line(np.zeros((2, 3), np.float32), 0, None, "one two", ended, np.zeros(1))
     read = ["one two", "ons tvvo", "one", "onetwo"]

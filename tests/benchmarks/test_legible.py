@@ -18,7 +18,7 @@ from utils.alphabet import Alphabet
 from utils.ink import to_points
 
 
-def test_lines_of_all_hands_that_are_read_are_continued_in_turn():
+def test_lines_that_are_read_right_become_primers_of_each_hand_in_turn():
     def sample(hand, text, size):
         return Sample(np.full((size, 3), 1.0, np.float32), text, f"{hand}-{size}", group=hand)
 
@@ -32,7 +32,7 @@ def test_lines_of_all_hands_that_are_read_are_continued_in_turn():
     assert {text for _, text in primers} == {each.text for each in samples[:4]}
 
 
-def test_texts_with_a_sign_are_short():
+def test_texts_with_a_sign_have_2_to_7_characters():
     known = Alphabet(string.ascii_lowercase + string.digits + "/+")
     texts = [*islice(new_texts(Draws(np.random.default_rng(0)), [known], 1.0), 100)]
     assert all(re.fullmatch("([a-z]+|[0-9]+)[/+]([a-z]*|[0-9]*)", text) for text in texts)

@@ -33,7 +33,7 @@ LINES = lines()
 PLAIN = measured(LINES)
 
 
-def test_unit_and_sampling_rate_do_not_matter():
+def test_measures_hardly_change_with_unit_and_sampling_rate():
     larger = measured([ink * np.array([32, 32, 1], dtype=np.float32) for ink in LINES])  # exact
     for name in MEASURES:
         np.testing.assert_allclose(larger[name], PLAIN[name], rtol=1e-3, atol=1e-6)
@@ -43,7 +43,7 @@ def test_unit_and_sampling_rate_do_not_matter():
     assert np.nanmedian(denser["slant"] - PLAIN["slant"]) == pytest.approx(0, abs=0.5)
 
 
-def test_curvature_by_hand():
+def test_curvature_of_a_circle_and_a_corner_are_those_worked_by_hand():
     angle = np.linspace(0, 2 * np.pi, 200)
     circle = from_strokes([50 * np.stack([np.cos(angle), np.sin(angle)], axis=1)])
     assert x_height(circle) == pytest.approx(100, rel=1e-3)
@@ -53,7 +53,7 @@ def test_curvature_by_hand():
     assert curvature(corner) == pytest.approx(math.pi / 2 / 2)
 
 
-def test_lifts_and_widths_by_hand():
+def test_lifts_and_widths_of_bars_are_those_worked_by_hand():
     # Two words of two bars each and one of one; all upright, 10 high.
     bars = from_strokes([np.array([[x, 0], [x, 10]]) for x in (0, 4, 24, 28, 58)])
     result = measure(bars, "ab cd e")

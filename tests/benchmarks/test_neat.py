@@ -5,7 +5,7 @@ from benchmarks.pages import NotesPage
 from notes.page_text import PageRow, PageText, PageWord
 
 
-def test_words_that_were_read_right_or_as_another_are_sure_and_what_is_no_word_is_not():
+def test_words_read_right_or_corrected_have_confidence_1_and_words_without_a_match_0():
     rows = ["the hat cat", "sits , there"]
     words = (PageRow(tuple(PageWord(word, (), 0.5) for word in row.split())) for row in rows)
     page = NotesPage([], [], ["the fat cat", "sits there"])

@@ -10,7 +10,7 @@ FORMS = (9, 8, 8, 6, 8, 7, 6, 8)
 
 
 @pytest.mark.parametrize(("count", "later"), [(0, 60), (4, 51), (9, 51), (10, 43), (30, 29)])
-def test_no_line_is_of_a_form_of_which_some_are_learned(count, later):
+def test_lines_for_scoring_are_of_other_forms_than_learned_lines(count, later):
     hand = [[(form, line) for line in range(lines)] for form, lines in enumerate(FORMS)]
     learned, rest = divided(hand, count)
     assert learned == list(chain(*hand))[:count]

@@ -13,7 +13,7 @@ def drawn():
 
 
 @pytest.mark.parametrize("name", pages.CHANGES)
-def test_a_change_keeps_each_row_and_its_text(name):
+def test_each_change_of_a_page_keeps_its_rows_and_their_texts(name):
     page = drawn()
     changed = pages.CHANGES[name](page, np.random.default_rng(1))
     assert changed.texts == page.texts
@@ -28,7 +28,7 @@ def test_marks_are_moved_to_the_end():
     assert sum(marks) > 6 and marks == sorted(marks)
 
 
-def test_what_is_measured_is_worked_by_hand():
+def test_measures_of_pages_are_those_worked_by_hand():
     page = drawn()
 
     def read(inks):
@@ -43,7 +43,7 @@ def test_what_is_measured_is_worked_by_hand():
     assert shares["strokes"] == pytest.approx(200 / 3)
 
 
-def test_what_is_measured_of_words_is_worked_by_hand():
+def test_measures_of_words_are_those_worked_by_hand():
     page = drawn()  # four two more words
     words = [("four", 0.99), ("too", 0.9), ("more", 0.5), ("swords", 0.6)]
     row = PageRow(tuple(PageWord(text, (0, 0, 1, 1), sure) for text, sure in words), (0,), "a")

@@ -51,7 +51,7 @@ def batch_of(*lengths):
 
 
 @pytest.mark.parametrize("conditional", CONDITIONAL)
-def test_loss_and_gradients_are_the_same(conditional):
+def test_the_plain_rewriting_has_the_same_loss_and_gradients(conditional):
     own, plain = pair(conditional)
     batch = batch_of(9, 17, 12)
     loss = NegativeLogLikelihood()(own(batch.inputs, batch.text, batch.text_lengths), batch)
@@ -72,7 +72,7 @@ def test_loss_and_gradients_are_the_same(conditional):
 
 @pytest.mark.parametrize(("bias", "sharpness"), [(0.0, 3.0), (0.7, 3.0), (0.3, 0.0)])
 @pytest.mark.parametrize("conditional", CONDITIONAL)
-def test_the_lines_are_the_same(conditional, bias, sharpness):
+def test_the_plain_rewriting_writes_the_same_lines(conditional, bias, sharpness):
     """The same random numbers, over more than one block of them, to the end of the paper's rule,
     from where on the project's lines, where the text ends in a sign, go on to the stroke's end."""
     own, plain = pair(conditional)

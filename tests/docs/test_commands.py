@@ -28,7 +28,7 @@ def commands(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_command_line_is_accepted(page, tmp_path, monkeypatch):
+def test_each_command_line_that_a_page_shows_is_accepted(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for script, words in commands(page):
         if script == "train":

@@ -6,7 +6,7 @@ from docs.make_config_page import PAGE, SECTIONS, filled
 TEXT = PAGE.read_text(encoding="utf-8")
 
 
-def test_the_page_is_up_to_date_and_no_cell_of_it_is_empty():
+def test_the_page_of_config_keys_is_up_to_date_and_has_no_empty_cell():
     """An empty one is a key that its docstring leaves out, or that takes nothing JSON can hold."""
     assert filled(TEXT) == TEXT, "run: python -m docs.make_config_page"
     assert "|  |" not in TEXT

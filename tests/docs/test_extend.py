@@ -46,7 +46,7 @@ def workplace(tmp_path, monkeypatch, logging_restored):
     forget(monkeypatch)
 
 
-def test_the_page_s_file_does_all_that_its_commands_say(workplace):
+def test_the_code_and_the_commands_of_the_page_work_as_they_are_printed(workplace):
     for line in re.findall(r"^python .*", PAGE, re.MULTILINE):
         _, script, *words = shlex.split(line)
         words += ["-d", "cpu"] if "runs" not in words else []
@@ -80,7 +80,7 @@ def test_the_page_s_file_does_all_that_its_commands_say(workplace):
 
 
 @pytest.mark.parametrize("own", ["EvenPace", None])
-def test_code_is_loaded_by_the_command_line_alone(workplace, monkeypatch, capsys, own):
+def test_a_users_module_is_loaded_only_if_it_is_named(workplace, monkeypatch, capsys, own):
     words, module = ["-d", "cpu", "-c", "my.json", "--run-id", "a"], ["--module", "my_parts.py"]
     if own is None:
         arch = {"type": "SynthesisNetwork", "args": {"hidden_size": 8}}
@@ -138,7 +138,7 @@ def own_parts(workplace):
     return ["--module", "my_parts.py", "-d", "cpu"]
 
 
-def test_a_loss_is_evaluated_with_its_state(own_parts):
+def test_an_evaluation_restores_the_state_of_a_loss(own_parts):
     words = ["-c", "my.json", "--run-id", "a", "-o", "loss.type=Warm", "--epochs", "1"]
     assert train.main([*words, *own_parts]) == 0
     assert experiments.main(["evaluate", "-r", "saved/models/my/a", *own_parts]) == 0
@@ -148,7 +148,7 @@ def test_a_loss_is_evaluated_with_its_state(own_parts):
     assert json.loads(evaluation.read_text())["jumps_first"] == pytest.approx(logged)
 
 
-def test_a_network_that_a_checkpoint_does_not_hold_is_refused(own_parts, capsys):
+def test_a_network_with_weights_outside_its_state_dict_is_refused(own_parts, capsys):
     assert train.main(["-c", "my.json", "-o", "arch.type=Listed", *own_parts]) == 2
     assert 'Listed": a network whose state_dict holds all' in capsys.readouterr().err
     assert not Path("saved").exists()

@@ -30,7 +30,7 @@ def anchors(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page):
+def test_links_of_a_page_lead_to_files_and_headings_that_exist(page):
     for path, place in links(page):
         assert path.exists(), f"no {path}"
         assert not place or place in anchors(path), f"no heading #{place} in {path}"

@@ -43,7 +43,7 @@ def block(tmp_path, monkeypatch, logging_restored):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_hand_is_learned_shown_written_and_served(block, tmp_path, monkeypatch):
+def test_a_hand_is_learned_shown_written_and_served_as_in_the_readme(block, tmp_path, monkeypatch):
     headers = []
 
     def served(port, files):

@@ -14,7 +14,7 @@ PAGE = ROOT / "docs" / "python.md"
 
 
 @pytest.mark.slow
-def test_every_example_runs_in_another_folder(tmp_path):
+def test_every_example_of_the_page_runs_in_another_folder(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     script = "\n".join(blocks).replace("/path/to/online-handwriting", str(ROOT))
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
