@@ -59,7 +59,7 @@ def test_a_former_key_of_a_config_is_refused_with_the_present_one(name, key, pre
 
 
 @pytest.mark.parametrize("target", ["writer", "open_writer", "reader", "eye"])
-def test_what_a_make_target_trains_is_accepted(target):
+def test_configs_that_a_make_target_trains_are_accepted(target):
     make = ["make", "-n", "-o", ".venv/installed", target]
     lines = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     commands = [*map(shlex.split, lines.replace("\\\n", " ").splitlines())]
@@ -71,7 +71,7 @@ def test_what_a_make_target_trains_is_accepted(target):
         plan_from_file(ROOT / words[words.index("-c") + 1], overrides).checked()
 
 
-def test_data_names_the_folder_of_the_dataset_that_others_join():
+def test_the_option_data_names_the_folder_of_the_main_dataset():
     path, data = ROOT / "configs" / "writer.json", Override("--data", None, "elsewhere")
     parser = plan_from_file(path, [data])
     sources = parser.config["data_loader"]["args"]["sources"]
@@ -89,7 +89,7 @@ def test_data_names_the_folder_of_the_dataset_that_others_join():
     ("name", "windows", "weights"),
     [("iam_unconditional", None, 3.4e6), ("iam_conditional", 10, 3.7e6)],
 )
-def test_the_papers_protocol(name, windows, weights):
+def test_configs_of_the_paper_have_its_sizes_optimiser_and_splits(name, windows, weights):
     parser = plan_from_file(ROOT / "configs" / f"{name}.json")
     config, loader = parser.config, parser.config["data_loader"]["args"]
     arch = {"num_layers": 3, "hidden_size": 400, "cell": "LSTM", "num_mixtures": 20}
@@ -125,7 +125,7 @@ def test_the_papers_protocol(name, windows, weights):
         ("conditional", "arch", '{"type": "CTCNetwork"}', "the next point, because the trainer"),
     ],
 )
-def test_parts_of_another_task_are_found_before_data_loads(name, key, value, message):
+def test_parts_of_another_task_are_refused_before_data_loads(name, key, value, message):
     with pytest.raises(ConfigError) as caught:
         override = typed_override("-o", key, value)
         plan = plan_from_file(ROOT / "configs" / f"{name}.json", [override])

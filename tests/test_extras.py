@@ -78,7 +78,7 @@ def test_a_run_that_is_stopped_in_the_middle_of_its_sequences_ends_as_if_it_was_
     assert rows_of(run("whole") / "metrics.csv") == rows_of(run("halves") / "metrics.csv")
 
 
-def test_evaluate_tells_what_training_did(workplace):
+def test_evaluation_gives_the_log_loss_that_training_logged(workplace):
     scores = ["evaluate", *MODULE, "-r", str(run("whole")), "--output", "scores"]
     for _ in range(2):
         assert experiments.main(scores) == 0
@@ -124,7 +124,7 @@ def test_a_page_differs_by_extras_which_are_zero_by_default(workplace):
         (RESUMED, "Moodless", "takes mood of shape (2,); the samples have no extras"),
     ],
 )
-def test_data_without_these_extras_are_refused_before_the_training(
+def test_data_with_other_extras_or_none_are_refused_before_the_training(
     workplace, capsys, words, kind, message
 ):
     before = sorted(Path("saved").rglob("*"))
@@ -133,6 +133,6 @@ def test_data_without_these_extras_are_refused_before_the_training(
     assert sorted(Path("saved").rglob("*")) == before
 
 
-def test_a_loss_and_a_metric_may_know_the_network_that_the_data_complete(workplace):
+def test_a_loss_and_a_metric_may_take_the_network_as_an_argument(workplace):
     own = ["-o", "loss.type=OfNetwork", "-o", 'metrics=[{"type": "SizeOf"}]']
     assert train.main([*MODULE, "-c", "c.json", "--run-id", "own", "--epochs", "1", *own]) == 0

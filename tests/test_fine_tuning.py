@@ -50,7 +50,7 @@ def predicted(network, text, points):
 
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
 @pytest.mark.parametrize(("layers", "ends"), [(1, True), (3, False)])
-def test_a_grown_network_writes_what_it_wrote_and_hears_its_new_letters(cell, layers, ends):
+def test_a_network_extended_by_characters_writes_as_before_and_uses_them(cell, layers, ends):
     before, after = networks(cell, layers, end_of_sequence=ends)
     fresh = copy.deepcopy(after.state_dict())
     load_weights(after, after.extend_state_dict(before.state_dict(), 4), "file.pth")
@@ -160,7 +160,7 @@ def test_texts_in_any_script_train_and_are_written(workplace, capsys):
         write(checkpoint_of("all"), "e\u0302")
 
 
-def test_fine_tuning_keeps_what_is_known_and_says_what_is_new(trained, capsys):
+def test_fine_tuning_keeps_known_characters_and_reports_new_characters(trained, capsys):
     texts = ["c\u00e9 b", "ce\u0301\u00df", "ab \u00e9", "\u0645 a"]
     texts += ["ab", "ba", "\u00e9\u00e9", "b"]
     # Without a learning rate the weights stay those that the run started from.
@@ -192,7 +192,7 @@ def test_a_resumed_run_refuses_characters_that_it_does_not_know(trained, capsys)
     assert train.main(["-d", "cpu", "-r", str(trained), "--epochs", "2"]) == 0
 
 
-def test_the_report_marks_what_a_checkpoint_does_not_know(trained, capsys):
+def test_the_report_marks_characters_that_a_checkpoint_does_not_know(trained, capsys):
     texts = [*KNOWN[:6], "c\u00e9", "x\u0302"]
     assert run(texts, "-r", str(trained), "--prepare") == 0
     printed = capsys.readouterr().out

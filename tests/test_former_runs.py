@@ -83,7 +83,7 @@ def used(path: Path) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", NAMES[:3])
-def test_a_run_goes_on_to_the_end_that_it_had(runs, no_exam, name):
+def test_a_run_that_former_code_stopped_goes_on_to_the_same_end(runs, no_exam, name):
     run = MODELS / name / "stopped"
     assert train.main(["-r", str(run), "-d", "cpu"]) == 0
     drawn = {"numpy": np.random.random(), "python": random.random()}
@@ -94,7 +94,7 @@ def test_a_run_goes_on_to_the_end_that_it_had(runs, no_exam, name):
         assert load(run, "cpu").path.name == "hand.pth"
 
 
-def test_a_run_of_two_processes_goes_on_to_the_end_that_it_had(runs):
+def test_a_run_of_two_processes_that_former_code_stopped_goes_on_to_the_same_end(runs):
     """And stops early, with the best epoch that came before it was stopped."""
     run = MODELS / NAMES[3] / "stopped"
     best = load_checkpoint(run / BEST)["metrics"]
@@ -105,6 +105,6 @@ def test_a_run_of_two_processes_goes_on_to_the_end_that_it_had(runs):
 
 
 @pytest.mark.parametrize("name", ["exported.pth", *NAMES])
-def test_a_network_writes_or_reads_what_it_did(runs, name):
+def test_a_network_that_former_code_trained_writes_or_reads_the_same_as_then(runs, name):
     path = next(MODELS.glob(f"{name}/*/*step*.pth"), Path(name))
     assert used(path) == pytest.approx(expected("used", name), **TOLERANCE)

@@ -43,7 +43,7 @@ def kinds(notebook):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_shows_what_is_stored(path, tmp_path, monkeypatch):
+def test_a_notebook_runs_and_gives_outputs_of_the_kinds_that_it_stores(path, tmp_path, monkeypatch):
     for variable in ("TMPDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(variable, str(tmp_path))
     notebook = nbformat.read(path, as_version=4)

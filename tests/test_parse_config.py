@@ -60,7 +60,7 @@ def only_fault(config: Any, *overrides: str) -> str:
     return str(error.value)
 
 
-def test_a_sound_config_builds_what_it_says():
+def test_a_sound_config_builds_the_objects_that_it_names():
     config = parsed(changed("arch.args", {"hidden_size": 8, "dropout": 0, "num_windows": 2}))
     units = {"normalisation": TRIAL_NORMALISATION, "alphabet": TRIAL_ALPHABET}
     network = config.build("arch", **units)
@@ -113,7 +113,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("key", "value", "message"), FAULTS)
-def test_a_fault_names_file_key_value_and_what_would_be_right(key, value, message):
+def test_a_fault_names_its_file_key_value_and_what_is_accepted(key, value, message):
     fault = only_fault(changed(key, value))
     assert fault.startswith("c.json: ") and message in fault
     assert fault.isprintable() and len(fault) < 400
@@ -126,7 +126,7 @@ def test_a_fault_names_file_key_value_and_what_would_be_right(key, value, messag
         ("arch.args", {"num_layers": 16, "hidden_size": 8192}),  # 32 GB, if it were allocated
     ],
 )
-def test_what_fits_is_no_fault(key, value):
+def test_settings_that_fit_give_no_fault(key, value):
     assert faults(CONFIG) == [] and faults(changed(key, value)) == []
 
 
@@ -147,7 +147,7 @@ def test_all_faults_are_reported_together():
     assert len(str(error.value)) < 2000
 
 
-def test_a_class_of_ones_own_has_a_name_of_its_own(monkeypatch):
+def test_an_own_class_with_the_name_of_a_class_of_the_project_is_refused(monkeypatch):
     class PredictionNetwork(model.PredictionNetwork):
         pass
 
@@ -171,7 +171,7 @@ def test_a_class_of_ones_own_has_a_name_of_its_own(monkeypatch):
         (b"[1]", "the config = [1]: an object with name, arch"),
     ],
 )
-def test_a_file_that_is_no_config_is_one_fault(tmp_path, content, message):
+def test_a_file_that_holds_no_config_is_a_single_fault(tmp_path, content, message):
     path = tmp_path / "c.json"
     if content is not None:
         path.write_bytes(content)
@@ -187,7 +187,7 @@ def in_files(folder: Path, *configs: Any, arch: Any = None) -> Plan:
     return plan_from_file(folder / "a.json").with_network(arch).checked()
 
 
-def test_a_config_has_what_its_base_says_and_it_does_not(tmp_path):
+def test_a_config_takes_from_its_base_what_it_does_not_set_itself(tmp_path):
     other = {"type": "SGD", "args": {"lr": 0.5}}
     own = {"base": "b.json", "arch": {"args": {"hidden_size": 8}}, "optimizer": other}
     own |= {"lr_scheduler": None, "data_loader": {"args": {"preprocessing": []}}}
@@ -198,7 +198,7 @@ def test_a_config_has_what_its_base_says_and_it_does_not(tmp_path):
     assert in_files(tmp_path, own, between, CONFIG).config == expected
 
 
-def test_of_several_bases_a_later_one_goes_first(tmp_path):
+def test_of_several_bases_a_later_base_takes_precedence(tmp_path):
     several = {"base": ["b.json", "c.json"], "name": "a"}
     small = {"base": "d.json", "arch": {"args": {"hidden_size": 4, "dropout": 0.1}}}
     fast = {"base": "d.json", "name": "fast", "arch": {"args": {"dropout": 0.2}}}
@@ -220,7 +220,7 @@ def test_faults_name_the_file_in_which_they_stand(tmp_path):
     assert all(map(str.startswith, lines, [*starts, 'b.json: loss.type = "Loss": unknown']))
 
 
-def test_a_base_that_is_none_is_one_fault(tmp_path):
+def test_a_base_that_cannot_be_used_is_a_single_fault(tmp_path):
     for configs, message in [
         ([{"base": "x.json"}], 'a.json: base = "x.json": x.json: cannot be read: No such file'),
         ([{"base": "b.json"}, {"base": 5}], "b.json: base = 5: the name of a config file"),
@@ -233,7 +233,7 @@ def test_a_base_that_is_none_is_one_fault(tmp_path):
 
 
 @pytest.mark.parametrize("given", [None, ..., {"args": {"cell": "GRU"}}])
-def test_a_network_that_is_missing_is_told_with_the_other_faults(tmp_path, given):
+def test_a_missing_network_is_reported_with_all_other_faults(tmp_path, given):
     config = tiny_config.changed(CONFIG, {"arch": given, "colour": 1})
     with pytest.raises(ConfigError, match=r"arch.*; or -r CHECKPOINT, whose network is") as error:
         in_files(tmp_path, config)
@@ -242,7 +242,7 @@ def test_a_network_that_is_missing_is_told_with_the_other_faults(tmp_path, given
     assert config["arch"]["type"] == CONFIG["arch"]["type"]
 
 
-def test_a_network_of_a_checkpoint_takes_the_arguments_of_the_file(tmp_path):
+def test_arguments_in_a_config_change_those_of_the_network_of_a_checkpoint(tmp_path):
     args = {"cell": "GRU", "num_windows": 5}
     config = in_files(tmp_path, changed("arch", {"args": args}), arch=CONFIG["arch"]).config
     assert config["arch"] == CONFIG["arch"] | {"args": CONFIG["arch"]["args"] | args}
@@ -330,7 +330,7 @@ class Unsaved(Stuck):
         ("lr_scheduler", Unsaved, 'lr_scheduler = "Unsaved": one whose load_state_dict takes what'),
     ],
 )
-def test_a_part_of_ones_own_that_cannot_be_used_is_a_fault_before_data_loads(
+def test_an_own_part_that_cannot_be_used_is_a_fault_before_data_loads(
     monkeypatch, key, cls, message
 ):
     monkeypatch.setattr(user_modules, "classes", lambda: [cls])
@@ -350,12 +350,12 @@ def test_a_part_of_ones_own_that_cannot_be_used_is_a_fault_before_data_loads(
         (Unfinished, {}, "abstract class Unfinished "),
     ],
 )
-def test_a_class_of_ones_own_that_is_not_sound_is_a_fault(monkeypatch, cls, args, message):
+def test_own_classes_that_drop_options_or_are_abstract_are_faults(monkeypatch, cls, args, message):
     monkeypatch.setattr(user_modules, "classes", lambda: [cls])
     assert message in only_fault(changed("arch", {"type": cls.__name__, "args": args}))
 
 
-def test_what_a_class_gives_its_base_is_a_default_where_the_object_keeps_it(monkeypatch):
+def test_values_that_a_class_gives_its_base_are_defaults_if_the_object_keeps_them(monkeypatch):
     """Its own argument may be another one than that of the base."""
     monkeypatch.setattr(user_modules, "classes", lambda: [Stretched])
     config = parsed(changed("arch", {"type": "Stretched", "args": {"stretch": 0.2}}))
@@ -366,7 +366,7 @@ def test_what_a_class_gives_its_base_is_a_default_where_the_object_keeps_it(monk
     assert "multiple values for keyword argument 'dropout'" in only_fault(changed("arch", both))
 
 
-def test_where_files_are_written_is_said_on_the_command_line_only():
+def test_the_folder_of_a_cache_is_not_stored_with_a_config():
     config = parsed(CONFIG, f"{DATASET}.args.cache=elsewhere")
     loader = config.build("data_loader")
     assert loader.dataset.sources["iam"].dataset.cache == "elsewhere"
@@ -446,7 +446,7 @@ def schedule_of(block: dict[str, Any], steps: int) -> tuple[Optimizer, LRSchedul
     return optimizer, config.build("lr_scheduler", optimizer=optimizer, steps=steps)
 
 
-def test_arguments_that_fit_only_together_are_tried_together():
+def test_arguments_that_fit_only_together_are_checked_together():
     args = {"lr": 0.1, "nesterov": True, "momentum": 0.9}
     assert faults(changed("optimizer", {"type": "SGD", "args": args})) == []
     fault = only_fault(changed("optimizer", {"type": "SGD", "args": args | {"momentum": 0}}))
@@ -481,7 +481,7 @@ def test_a_schedule_that_does_not_fit_the_run_is_refused(args, steps, message):
         schedule_of({"type": "OneCycleLR", "args": args}, steps)
 
 
-def test_faults_of_constructors_come_with_those_of_values_and_each_once():
+def test_faults_of_constructors_are_reported_with_faults_of_values_and_each_once():
     narrow = {"type": "Scale", "args": {"low": 2, "high": 1}}
     wrong = {"colour": 1, "optimizer.args.betas": [0.9, 1.0]}
     wrong |= {"data_loader.args.augmentation": [narrow, narrow]}

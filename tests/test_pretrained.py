@@ -61,7 +61,7 @@ def hold(rate, measured, published, count, clustering=1.0):
     assert abs(rate - published) < 4.0 * error
 
 
-def test_the_recogniser_reads_writers_and_a_device_that_it_never_saw():
+def test_the_recogniser_reads_writers_and_a_device_that_were_not_in_its_training():
     """Trained on a whiteboard's ink, it reads lines of stroke fonts in other units.
 
     Measured: 31 of 5,327 characters wrong; clustering 1.4.
@@ -77,7 +77,7 @@ def test_the_recogniser_reads_writers_and_a_device_that_it_never_saw():
     hold(scores["cer"], 31 / 5327, published, scores["characters"], 1.4)
 
 
-def test_the_writer_for_use_writes_what_people_write():
+def test_everyday_texts_by_the_writer_are_read_as_well_as_the_card_says():
     """Every fifth of the 200 everyday texts in `slanted` at bias 0.75, read by the judge.
 
     Measured: 9 of 695 characters misread; clustering 1.2, of all 200.
@@ -146,7 +146,7 @@ def test_recorded_lines_are_read_as_well_as_the_card_says(name, measured, cluste
 
 
 @pytest.mark.parametrize("name", ["digits", "digit_0"])
-def test_the_small_ones_are_drawn_from_by_name(name, tmp_path, capsys):
+def test_the_networks_of_digits_write_lines_that_end_when_they_are_named(name, tmp_path, capsys):
     """And end by themselves; each line has a picture, with ink on it."""
     words = ("--text", "2026", "--text", "31415") if name == "digits" else ()
     run("write", "-r", name, "--num-samples", 3, "--output", tmp_path, *words)
@@ -166,7 +166,7 @@ def test_every_network_has_its_card_and_the_log_of_its_training():
 
 # The record of "recognition" is that of one of the three trainings whose mean is the file.
 @pytest.mark.parametrize("name", sorted({*NETWORKS} - {"recognition"}))
-def test_the_pages_have_what_the_record_of_a_file_says_of_its_validation(name):
+def test_the_docs_have_the_validation_score_that_each_checkpoint_records(name):
     metrics = load_checkpoint(NETWORKS[name])["metrics"]
     if "valid_cer" in metrics:
         number = f"{100 * metrics['valid_cer']:.2f} %"
@@ -178,7 +178,7 @@ def test_the_pages_have_what_the_record_of_a_file_says_of_its_validation(name):
 
 
 @pytest.mark.parametrize("name", ["writer", "open_writer", "reader", "open_reader", "judge", "eye"])
-def test_the_networks_for_use_are_what_their_config_trains(name):
+def test_shipped_networks_have_the_settings_of_their_ready_config(name):
     config = plan_from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
     record = load_checkpoint(NETWORKS[name])["config"] | {"name": name}
     trained, ready = plan_of(record, name).resolved, config.resolved
@@ -190,7 +190,7 @@ def test_the_networks_for_use_are_what_their_config_trains(name):
 
 
 @pytest.mark.parametrize("path", NETWORKS.values(), ids=lambda path: path.stem)
-def test_shipped_weights_are_small_and_tell_nothing_of_a_machine(path):
+def test_shipped_weights_are_small_and_name_no_folder_of_a_machine(path):
     assert path.stat().st_size <= 8 * 2**20
     content = path.read_bytes()
     for word in (b"/home/", b"/work/", b"/tmp/", b"/root/"):

@@ -48,7 +48,7 @@ def refused(capsys, *words: str) -> str:
     return message
 
 
-def test_a_run_leaves_what_the_readme_says(workplace, capsys):
+def test_a_run_leaves_the_files_that_the_readme_names(workplace, capsys):
     assert run("-c", "config.json", "--run-id", "a") == 0
     printed = capsys.readouterr().out
     assert "  train        6 lines" in printed and "epoch 2/2" in printed
@@ -77,7 +77,7 @@ class Loader(HandwritingDataLoader):
 """
 
 
-def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, no_modules):
+def test_the_config_of_a_run_is_complete_and_trains_the_same_again(workplace, no_modules):
     """Also of a class that passes something else on to its base; another seed gives others."""
     Path("my_loader.py").write_text(LOADER)
     changes = {"data_loader.type": "Loader", "data_loader.args.batch_size": ...}
@@ -110,7 +110,7 @@ def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, no_modules):
         ("", 'trainer.type = "Mine": its constructor ended in TypeError'),
     ],
 )
-def test_a_trainer_hands_on_its_options(workplace, no_modules, capsys, call, message):
+def test_a_trainer_must_hand_on_its_options(workplace, no_modules, capsys, call, message):
     own = "from trainer import GenerationTrainer\n\nclass Mine(GenerationTrainer):\n"
     own += "    def __init__(self, *supplied, **options):\n"
     Path("my_trainer.py").write_text(f"{own}        super().__init__(*supplied, {call})\n")
@@ -118,7 +118,7 @@ def test_a_trainer_hands_on_its_options(workplace, no_modules, capsys, call, mes
     assert message in refused(capsys, *words)
 
 
-def test_start_or_resume(workplace, capsys):
+def test_start_or_resume_starts_a_run_and_then_resumes_it_until_it_is_finished(workplace, capsys):
     """One command, again and again, wherever what it writes lies."""
     again = ["-c", "config.json", "--start-or-resume", "--saved", "there/s", "--run-id"]
     folder = Path("there/s/models/tiny")
@@ -168,7 +168,7 @@ def test_wrong_options_are_reported_in_a_line(workplace, capsys, words, message)
 # Going on.
 
 
-def test_more_epochs_of_a_finished_run(workplace, capsys):
+def test_a_finished_run_goes_on_when_it_is_given_more_epochs(workplace, capsys):
     schedule = ["-o", "lr_scheduler=null"]
     assert run("-c", "config.json", "--run-id", "a", *schedule, "--epochs", "4") == 0
     assert run("-c", "config.json", "--run-id", "b", *schedule) == 0
@@ -184,7 +184,7 @@ def test_more_epochs_of_a_finished_run(workplace, capsys):
     assert "finished after epoch 4" in capsys.readouterr().out
 
 
-def test_a_copied_run_goes_on_as_a_new_one_and_says_where(workplace, capsys):
+def test_a_copied_run_goes_on_as_a_new_run_and_says_where(workplace, capsys):
     assert run("-c", "config.json", "--run-id", "a") == 0
     shutil.copytree(MODELS / "a", "copy")
     capsys.readouterr()
@@ -196,7 +196,7 @@ def test_a_copied_run_goes_on_as_a_new_one_and_says_where(workplace, capsys):
     assert (MODELS / "b" / "checkpoint-epoch3.pth").exists() and len(os.listdir("copy")) > 5
 
 
-def test_a_state_that_does_not_fit_goes_back_to_the_one_before(workplace, capsys):
+def test_a_run_is_resumed_from_the_newest_checkpoint_whose_state_fits(workplace, capsys):
     """Unless just this file is to go on."""
     every = ["-o", "trainer.args.save_minutes=0", "-o", "trainer.args.keep_last=null"]
     assert run("-c", "config.json", "--run-id", "a", *every) == 0
@@ -217,7 +217,7 @@ def test_a_state_that_does_not_fit_goes_back_to_the_one_before(workplace, capsys
     assert differences(whole, load_checkpoint(paths[0])) == []
 
 
-def test_fine_tuning(workplace, capsys):
+def test_fine_tuning_starts_a_new_run_from_the_weights_and_keeps_their_licence(workplace, capsys):
     assert run("-c", "config.json", "--run-id", "a") == 0
     other = changed(CONFIG, {"data_loader.args.dataset.args.seed": 9})
     Path("other.json").write_text(json.dumps(other))
@@ -276,7 +276,7 @@ def test_a_sweep_that_was_stopped_goes_on_where_it_was(workplace, monkeypatch, c
     assert re.findall(r"tiny/lr-(\S+) is finished", capsys.readouterr().out) == ["0.003", "0.01"]
 
 
-def test_a_run_that_fails_leaves_the_others_of_its_sweep_to_be_made(workplace, capsys):
+def test_the_other_runs_of_a_sweep_are_trained_when_a_run_fails(workplace, capsys):
     """What is known beforehand to be wrong is reported before the first of them."""
     words = ["-c", "config.json", "--sweep", "optimizer.args.lr=0.01,-1"]
     assert "optimizer.args.lr = -1: a" in refused(capsys, *words)
@@ -289,7 +289,7 @@ def test_a_run_that_fails_leaves_the_others_of_its_sweep_to_be_made(workplace, c
 
 
 @pytest.mark.parametrize("still", [False, True])
-def test_a_run_that_another_process_made_meanwhile_is_no_failure_of_a_sweep(
+def test_a_sweep_does_not_fail_at_a_run_that_another_process_trains_or_has_trained(
     workplace, monkeypatch, capsys, still
 ):
     """Whether that has left it or is still at it."""
