@@ -94,6 +94,7 @@ def test_the_header_has_the_hand_vector_of_each_style_if_the_writer_takes_hand_v
 
 @pytest.mark.slow
 def test_the_header_has_the_primer_of_a_hand_if_the_writer_takes_no_hand_vectors(tmp_path):
+    """With the stretch by which lines become as large as the primer."""
     file, writer = styles()["open_round"], load("open_writer", "cpu")
     flat_file.save(tmp_path / "a.bin", writer, file)
     header, _ = parts_of(tmp_path / "a.bin")

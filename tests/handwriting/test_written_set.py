@@ -77,7 +77,7 @@ def test_a_set_in_a_single_hand_has_the_lines_of_that_hand(told, file, tmp_path)
         set_of(told, file, hand=hand, lines_per_hand=2)
 
 
-def test_ink_and_text_come_back_from_inkml(told, file, tmp_path, monkeypatch):
+def test_ink_and_text_are_read_back_from_inkml(told, file, tmp_path, monkeypatch):
     monkeypatch.setattr(written_set, "FILE_LINES", 3)
     samples = set_of(told, file, inkml=True).write(tmp_path / "set").all
     files = sorted((tmp_path / "set").glob("*.inkml"))

@@ -78,7 +78,7 @@ EXTRAS = {"hand": hands(4, 0), "composed": torch.zeros(2, 1)}
 
 
 @KINDS
-def test_new_network_with_hands_writes_as_the_network_without_them_does(kind):
+def test_new_network_with_hands_writes_as_a_network_without_hands(kind):
     """The weights from hands to gates begin at zero."""
     network, plain = generator(kind, hand_size=4), generator(kind)
     weights = network.state_dict()

@@ -1,4 +1,4 @@
-"""Where lines end: the rules on points and phi by hand."""
+"""Where lines end, on points and phi by hand; phi: the weights of the window over characters."""
 
 import numpy as np
 import pytest
@@ -30,11 +30,12 @@ def feed(stopping, points, phi=None, *, period=16, drop=True):
     return stopping.ends()
 
 
-def ends(points, positions, texts, *, mean=8.0, limits=None, own_end=False, **how):
+def ends(points, positions, texts, *, mean=8.0, limits=None, end_of_sequence=False, **how):
     """Return the ends of lines `(T, B, I)` whose windows stand at `positions` `(T, B)`."""
     start = torch.zeros(len(texts), points.shape[-1])
     limits = limits or [len(points)] * len(texts)
-    stopping, steps = Stopping(start, towards(mean), texts, limits, own_end), slice(max(limits))
+    stopping = Stopping(start, towards(mean), texts, limits, end_of_sequence)
+    steps = slice(max(limits))
     phi = torch.nn.functional.one_hot(positions[steps], max(map(len, texts)) + 1).float()
     return feed(stopping, points[steps], phi, **how)
 
@@ -42,7 +43,7 @@ def ends(points, positions, texts, *, mean=8.0, limits=None, own_end=False, **ho
 LINES = [  # text, where the pen is lifted, moves back, limit, and the end with its reason
     ("ab", [5, 24, 30], [], 150, (25, True)),  # steps up to the point at which the pen is lifted
     ("ab", [18, 59], [], 150, (60, True)),
-    ("ab", [18, 60], [], 150, (20, True)),  # as the paper ends it: 41 steps are too many
+    ("ab", [18, 60], [], 150, (20, True)),  # at the paper's step: 41 steps more are too many
     ("a.", [24], [], 150, (25, True)),
     ("ab", [24, 34], [25], 150, (35, True)),  # a delayed stroke
     ("ab", [24, 34, 44], [25, 35], 150, (45, True)),
@@ -89,11 +90,11 @@ def test_lines_of_a_batch_end_as_each_line_does_by_itself(direction, period, dro
     assert ends(torch.cat(points, 1), positions, texts, **how) == [*expected]
 
 
-@pytest.mark.parametrize(("own_end", "end"), [(True, (8, True)), (False, (40, False))])
-def test_line_without_a_text_ends_where_its_network_ends_it_or_at_its_limit(own_end, end):
-    points = torch.zeros(40, 2, 3 + own_end)
+@pytest.mark.parametrize(("end_of_sequence", "end"), [(True, (8, True)), (False, (40, False))])
+def test_line_without_a_text_ends_where_its_network_ends_it_or_at_its_limit(end_of_sequence, end):
+    points = torch.zeros(40, 2, 3 + end_of_sequence)
     points[7, 1, 3:] = 1.0
-    stopping = Stopping(torch.zeros_like(points[0]), NORMALISATION, None, [40, 40], own_end)
+    stopping = Stopping(torch.zeros_like(points[0]), NORMALISATION, None, [40, 40], end_of_sequence)
     assert feed(stopping, points) == [(40, False), end]
 
 
@@ -101,7 +102,7 @@ def test_line_without_a_text_ends_where_its_network_ends_it_or_at_its_limit(own_
 def test_end_that_the_network_draws_counts_from_the_last_character_on(drawn, end):
     points = torch.nn.functional.pad(line([24], []), (0, 1))
     points[drawn, 0, 3] = 1.0
-    assert ends(points, POSITIONS, ["ab"], own_end=True) == [(end, True)]
+    assert ends(points, POSITIONS, ["ab"], end_of_sequence=True) == [(end, True)]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def surplus(strokes, text, phi, mean=8.0):
 
 
 def surplus_after_sign(text="a.", gap=8.0, peaks=(1, 1), place=9.0, mirror=1.0, mean=8.0):
-    """Of a letter 10 high, a full stop and a stroke 8 beyond it; peaks where each is begun."""
+    """Of a letter 10 high, a full stop at x `place`, a stroke beyond; `peaks` where each begins."""
     x = max(place, 6) + gap
     letter = [[0, 0], [2, 10], [4, 0], [6, 10]]
     strokes = (letter, [[place, 10], [place, 11]], [[x, 0], [x, 10]])
@@ -159,17 +160,20 @@ def test_stroke_begun_beyond_a_last_sign_is_surplus(case):
     assert surplus_after_sign(**case) == 2
 
 
-NEAR = [{"gap": 4.4}, {"gap": -3.0}, {"mirror": -1}, {"place": 4.0}]
-OF_OTHERS = [
-    {"text": "ab"},
-    {"text": "  "},
-    {"peaks": (0, 1)},
-    {"peaks": (0, 2)},
-    {"peaks": (1, 0)},
-]
-
-
-@pytest.mark.parametrize("case", [*NEAR, *OF_OTHERS])
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"gap": 4.4},  # 0.44 x-heights beyond the sign
+        {"gap": -3.0},  # before the sign
+        {"mirror": -1},  # to the left, in a hand that goes to the right
+        {"place": 4.0},  # the sign is over its letter, so the stroke may be the sign
+        {"text": "ab"},  # the window has not left the last letter
+        {"text": "  "},  # no last character
+        {"peaks": (0, 1)},  # the only stroke that is begun at the last sign
+        {"peaks": (0, 2)},  # likewise, when the window has passed the text
+        {"peaks": (1, 0)},  # begun at the letter
+    ],
+)
 def test_stroke_near_other_ink_or_begun_at_an_earlier_character_is_not_surplus(case):
     """Such as a delayed dot, or the sign itself."""
     assert surplus_after_sign(**case) == 0

@@ -22,9 +22,9 @@ from utils.alphabet import Alphabet
 @pytest.mark.parametrize(
     ("reference", "hypothesis", "expected"),
     [
-        ("the cat", "thecat", (1, 7, 2, 2)),  # a blank within counts
-        (" the cat", "the cat ", (0, 7, 0, 2)),  # those outside do not
-        ("The cat.", "the cat", (2, 8, 2, 2)),  # case and punctuation do
+        ("the cat", "thecat", (1, 7, 2, 2)),  # 1 error of 7 characters, 2 of 2 words
+        (" the cat", "the cat ", (0, 7, 0, 2)),  # blanks around a text do not count
+        ("The cat.", "the cat", (2, 8, 2, 2)),  # case and punctuation count
         ("café", "cafe\u0301", (0, 4, 0, 1)),  # an accent typed in two ways
     ],
 )
@@ -50,8 +50,8 @@ def test_metric_skips_batches_without_hypotheses():
     alphabet, metric = Alphabet("ab é."), ErrorRates()
     references, hypotheses = zip(*pairs, strict=True)
     texts = batch(texts=list(map(alphabet.encode, references)))
-    for read in (hypotheses[:], None):
-        metric.update(Transcript(alphabet, torch.zeros(4, 1, 6), None, hypotheses=read), texts)
+    for decoded in (hypotheses, None):
+        metric.update(Transcript(alphabet, torch.zeros(4, 1, 6), None, hypotheses=decoded), texts)
     expected = rates(pairs)
     assert metric.compute() == {"cer": expected["cer"], "wer": expected["wer"]}
 
@@ -76,8 +76,8 @@ def test_character_is_read_only_if_right_at_each_of_its_places(character, hypoth
         ("cat", "cut", [1, 0, 1]),  # replaced
         ("cat", "ct", [1, 0, 1]),  # left out
         ("cat", "caat", [1, 1, 1]),  # inserted: all of them were read
-        ("a cat", "acat", [1, 0, 1, 1, 1]),  # a blank within
-        (" cat ", "cat", [0, 1, 1, 1, 0]),  # those around it do not show
+        ("a cat", "acat", [1, 0, 1, 1, 1]),  # a blank between words
+        (" cat ", "cat", [0, 1, 1, 1, 0]),  # blanks around a text do not show
         ("   ", "a", [0, 0, 0]),
         ("été", "e\u0301te\u0301", [1, 1, 1]),  # however it was typed
     ],

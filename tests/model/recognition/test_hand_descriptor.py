@@ -19,7 +19,8 @@ def descriptor():
     return HandDescriptor.load()
 
 
-def descriptors(rows):
+def without_weights(rows):
+    """Return descriptors; a row is a descriptor times the weight of its line, and the weight."""
     return rows[:, :-1] / rows[:, -1:]
 
 
@@ -31,8 +32,8 @@ def resampled(ink):
     ("change", "tolerance"), [(lambda ink: ink * np.float32([3, 3, 1]), 0.001), (resampled, 0.2)]
 )
 def test_descriptor_does_not_depend_on_size_nor_on_sampling_rate(descriptor, change, tolerance):
-    expected = descriptors(descriptor.describe(INKS))
-    values = descriptors(descriptor.describe(list(map(change, INKS))))
+    expected = without_weights(descriptor.describe(INKS))
+    values = without_weights(descriptor.describe(list(map(change, INKS))))
     assert np.abs(values - expected).max() < tolerance * np.abs(expected).max()
 
 
@@ -44,7 +45,7 @@ def test_descriptor_of_a_line_does_not_depend_on_other_lines_of_its_batch(descri
 def test_descriptors_of_a_hand_are_nearer_than_those_of_other_hands(descriptor):
     """Of eight hands; by chance one of eight is the nearest."""
     rows = descriptor.describe([line(hand, text) for hand in range(8) for text in range(4)])
-    hands = descriptors(rows).reshape(8, 4, -1)
+    hands = without_weights(rows).reshape(8, 4, -1)
     first, second = hands[:, :2].mean(1), hands[:, 2:].mean(1)
     distances = np.linalg.norm(first[:, None] - second, axis=2)
     assert (distances.argmin(1) == np.arange(8)).mean() > 0.7

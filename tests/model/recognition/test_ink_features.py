@@ -96,7 +96,7 @@ def test_delayed_stroke_has_its_jump_and_its_distance_to_the_rightmost_point():
     ],
     ids=["dot", "rest", "dash", "tiny", "huge"],
 )
-def test_odd_ink_has_finite_features(stroke, parts):
+def test_dots_dashes_and_huge_ink_have_finite_features(stroke, parts):
     features = stroke_features(from_strokes([np.array(stroke, float)]), parts=parts)
     assert features.shape[1] == NUM_FEATURES + 8 * (parts == 4) and len(features) >= 1
     assert features.dtype == np.float32 and np.isfinite(features).all()

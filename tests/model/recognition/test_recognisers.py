@@ -123,7 +123,7 @@ def test_limit_of_a_text_does_not_depend_on_the_spacing():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_network_extended_by_characters_keeps_the_odds_of_those_it_knows(kind):
+def test_network_extended_by_characters_keeps_the_odds_of_known_characters(kind):
     former = recogniser(kind)
     network = recogniser(kind, alphabet=Alphabet([*LETTERS.characters, "é", "ß"]))
     network.load_state_dict(network.extend_state_dict(former.state_dict(), len(LETTERS)))
