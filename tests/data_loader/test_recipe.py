@@ -116,7 +116,7 @@ def test_lines_like_those_of_a_source_lie_on_its_grid():
     assert (line.ink[:, :2] % 1 == 0).all()
 
 
-def test_a_source_takes_the_name_of_a_source_before_it_at_any_depth():
+def test_an_earlier_source_can_be_named_at_any_depth_of_a_source():
     united = {"type": "UnitedDataset", "args": {"dataset": "lines", "added": "signs"}}
     shaped = {"type": "ShapedDataset", "args": {"dataset": united}}
     both = loaded(BOTH | {"shaped": shaped}, train=["shaped"])

@@ -52,7 +52,7 @@ def test_a_file_that_is_no_table_is_an_error(file, content):
         Alignment.load(file)
 
 
-def test_a_table_that_is_not_there_is_named_with_those_that_are():
+def test_a_missing_table_is_named_with_the_shipped_tables():
     with pytest.raises(DataError, match=r"alignment = 'iam': .*No such file.*\(iam_ondb\b"):
         Alignment.load("iam")
 

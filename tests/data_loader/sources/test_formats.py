@@ -212,7 +212,7 @@ def test_a_broken_sample_is_left_out_by_name_or_refused_if_strict(tmp_path, form
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_no_bomb_takes_much_memory_or_time_and_each_ends_in_a_line(tmp_path):
+def test_no_bomb_takes_much_memory_or_time_and_each_gives_a_short_message(tmp_path):
     places = {name: put(tmp_path / name, make()) for name, make in BOMBS.items()}
     check_bombs("data_loader", "read_ink", places)
 

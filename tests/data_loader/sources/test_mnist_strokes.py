@@ -103,7 +103,7 @@ def test_ranges_and_too_few_digits_are_refused(tmp_path):
         prepared(write(tmp_path, sequences()), digits_per_line=(50, 60))
 
 
-def test_embedded_digits_have_the_same_form():
+def test_embedded_digits_have_the_form_of_those_of_mnist():
     dataset = prepared(None, embedded_size=60)
     assert len(dataset.used) == 70 and len(dataset.split("test")) == 10
     assert {sample.text for sample in dataset.used} == set("0123456789")

@@ -1,3 +1,5 @@
+"""Faults of files in short messages, and XML: what is refused, and how deep it may be."""
+
 import pytest
 
 from data_loader.sources import parsing
@@ -5,9 +7,9 @@ from data_loader.sources.parsing import Fault, root_tag, xml_tree
 
 
 def test_a_fault_quotes_no_more_of_a_file_than_fits_on_a_line():
-    long = Fault("a non-number", f"point 3 is {'9' * 10**5!r}").within("line.xml")
+    long = Fault("a non-number", detail=f"point 3 is {'9' * 10**5!r}").within("line.xml")
     assert "point 3 is '999" in str(long) and len(str(long)) < 300
-    assert str(Fault("a\n\x1b[31m", "x").within("line.xml")) == r"line.xml: a\n\x1b[31m (x)"
+    assert str(Fault("a\n\x1b[31m", detail="x").within("line.xml")) == r"line.xml: a\n\x1b[31m (x)"
 
 
 DOCTYPE = b'<?xml version="1.0"?>\n<!DOCTYPE x [<!ENTITY a "1 2,"><!ENTITY b "&a;&a;">]>\n'
@@ -31,11 +33,14 @@ def test_xml_is_refused_with_a_reason(monkeypatch, content, reason):
         xml_tree(content, "x")
 
 
-def test_xml_as_deep_as_its_limit_is_read_and_the_outermost_element_known():
+def test_deeply_nested_xml_is_read_up_to_a_number_of_elements():
     deep = b"<x>" * 400_000 + b"</x>" * 400_000
     with pytest.raises(Fault, match="more than 500,000 elements"):
         xml_tree(deep * 2, "x")
     assert xml_tree(deep, "x").tag == "x"
+
+
+def test_the_outermost_element_is_known_from_the_start_of_a_file():
     head = '<?xml version="1.0"?><i:ink xmlns:i="x"><i:trace>1 2, 3'
     assert root_tag(head.encode()) == root_tag(head.encode("utf-16")) == "ink"
     assert root_tag(b"hello") == root_tag(b"") == ""

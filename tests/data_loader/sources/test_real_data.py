@@ -14,15 +14,15 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "folder", "options", "counts"),
     [
-        ("StrokeArraysDataset", "stroke_arrays", {}, {"used": 600}),
-        ("MNISTStrokesDataset", "mnist_strokes", {}, {"used": 10_492, "test": 2_998}),
-        ("UnipenDataset", "unipen_digits", {"writer_comment": 1}, {"used": 10_492, "test": 2_998}),
-        ("InkMLDataset", "inkml", {}, {"used": 8}),
+        ("StrokeArraysDataset", "stroke_arrays", {}, {"all": 600}),
+        ("MNISTStrokesDataset", "mnist_strokes", {}, {"all": 10_492, "test": 2_998}),
+        ("UnipenDataset", "unipen_digits", {"writer_comment": 1}, {"all": 10_492, "test": 2_998}),
+        ("InkMLDataset", "inkml", {}, {"all": 8}),
     ],
 )
 def test_every_real_file_is_read(real_cache, kind, folder, options, counts):
     loaded = prepared(getattr(data_loader, kind), folder, real_cache, strict=True, **options)
-    parts = loaded.samples | {"used": loaded.used}
+    parts = loaded.samples | {"all": loaded.used}
     assert {name: len(parts[name]) for name in counts} == counts
 
 
@@ -33,6 +33,7 @@ def test_the_list_iam_ondb_misfits_names_real_lines_and_all_with_crossed_out_wor
         data_loader.IAMOnDBDataset, "iam_ondb", real_cache, leave_out="iam_ondb_misfits"
     )
     kept = some.split("train") + some.split("valid")
+    # The report would count names on the list that "do not occur".
     assert "do not occur" not in some.report and 200 < len(used) - len(kept) < 300
-    assert sum("#" in line.text for line in used) == 88
+    assert sum("#" in line.text for line in used) == 88  # a `#` is a crossed-out word
     assert not any("#" in line.text for line in kept)

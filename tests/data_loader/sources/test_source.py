@@ -55,7 +55,7 @@ def test_another_option_makes_a_new_cache_beside_the_data_or_elsewhere(root, tmp
     assert cache_of(prepared(root, cache=str(tmp_path / "own"))).startswith(f"{tmp_path}/own/")
 
 
-def test_subset_takes_samples_by_seed_and_leaves_validation(root):
+def test_a_subset_takes_training_samples_by_its_seed_and_leaves_validation_whole(root):
     full, some = prepared(root), prepared(root, subset=3)
     assert len(names(some, "train")) == 3 and names(some, "train") < names(full, "train")
     assert names(some, "valid") == names(full, "valid")

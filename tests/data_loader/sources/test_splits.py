@@ -16,7 +16,7 @@ def divided(count, writer=lambda n: "", group=lambda n: "", fractions=FRACTIONS,
     return {split: part.tolist() for split, part in parts.items()}, notes
 
 
-def test_fractions_hold_on_average_and_the_seed_divides_otherwise():
+def test_fractions_hold_on_average_and_another_seed_divides_differently():
     parts, _ = divided(20_000)
     # Binomial: 4 standard deviations are 0.0085 and 0.011.
     assert len(parts["valid"]) / 20_000 == pytest.approx(0.1, abs=0.0085)

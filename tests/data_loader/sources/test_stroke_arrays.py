@@ -57,7 +57,7 @@ def test_lines_and_texts_are_paired_and_turned_downwards(tmp_path):
     assert in_order(prepared(tmp_path, texts=str(other), strict=True))[3].text == "text 3"
 
 
-def test_reads_arrays_that_python_2_has_pickled():
+def test_arrays_that_python_2_has_pickled_are_read():
     # A pickle of Python 2 holds the bytes of an array as a string (U), written here by hand.
     raw = LINE.tobytes()
     by_hand = (
@@ -73,7 +73,7 @@ def test_reads_arrays_that_python_2_has_pickled():
 
 
 @pytest.mark.parametrize("dtype", ["<f4", ">f8", "<i2"])
-def test_reads_lines_of_the_same_length_that_numpy_stores_together(tmp_path, dtype):
+def test_lines_of_the_same_length_that_numpy_stores_together_are_read(tmp_path, dtype):
     lines = np.stack([np.round(LINE)] * 6).astype(dtype)
     dataset = prepared(write(tmp_path, saved(lines)))
     assert len(dataset.used) == 6 and in_order(dataset)[0].ink[1].tolist() == [2, -2, 0]
@@ -117,7 +117,7 @@ def test_a_file_without_arrays_of_lines_is_refused_with_a_reason(tmp_path, conte
         prepared(write(tmp_path, content))
 
 
-def test_texts_that_do_not_fit_are_an_error(tmp_path):
+def test_texts_that_cannot_be_matched_with_lines_are_an_error(tmp_path):
     with pytest.raises(DataError, match=r"sentences\.txt: texts that cannot be matched .5 lines"):
         prepared(write(tmp_path, texts="a\n" * 5))
     with pytest.raises(DataError, match=r"sentences\.txt: not UTF-8 text \(byte 0xff in line 2\)"):

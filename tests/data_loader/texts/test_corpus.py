@@ -20,8 +20,8 @@ def test_splits_share_no_line_and_no_sentence(monkeypatch):
     lines, whole = [], []
     for split in range(3):
         draws = corpus.Draws(np.random.default_rng(split))
-        short = [corpus.running_text(draws, split, 4, 14, 0.1) for _ in range(200)]
-        long = [corpus.running_text(draws, split, 60, 110, 0.0) for _ in range(200)]
+        short = [corpus.running_text(draws, split, low=4, high=14, symbols=0.1) for _ in range(200)]
+        long = [corpus.running_text(draws, split, low=60, high=110, symbols=0) for _ in range(200)]
         lines.append(set(short + long))
         whole.append([sentence for line in long for sentence in sentences(line)])
         assert len(short) - len(set(short)) > 50
@@ -32,6 +32,7 @@ def test_splits_share_no_line_and_no_sentence(monkeypatch):
 
 
 def test_texts_by_which_legibility_is_judged_stay_the_same_in_every_version():
+    # Lines, and for each visible ASCII character a word or two that carry it.
     judged = (corpus.held_out(200), corpus.CARRIERS.values())
     assert [hashlib.sha256("\n".join(texts).encode()).hexdigest() for texts in judged] == [
         "cbf5548641b3aa2ea86d926f04f857bf82a49babad53b00c7e73d42f4fff3826",

@@ -42,7 +42,7 @@ def test_calculations_are_right():
 
 
 def test_only_texts_of_the_training_split_are_drawn(monkeypatch):
-    """Of so few texts that each would come up by chance."""
+    """Of texts so few that each is drawn sooner or later; split 0 is the training."""
     monkeypatch.setattr(module, "TEMPLATES", {kind: ["room {100-399}"] for kind in KINDS})
     draws = Draws(np.random.default_rng(1))
     rooms = {text for text in (everyday(draws) for _ in range(3000)) if text.startswith("room ")}

@@ -72,7 +72,7 @@ def test_marks_come_after_all_letters_or_right_after_their_own():
     assert lengths(ink=last, at_once=1.0) == [12, 3] * 8
 
 
-def test_marks_are_moved_and_forgotten_but_letters_stay():
+def test_marks_are_moved_or_left_out_but_letters_stay():
     moved, _ = applied(DelayMarks(**STILL | {"moved": 1.0, "missing": 0.0}), INK, seed=1)
     away = np.array([(a - b)[0] for a, b in zip(strokes(moved), WORD, strict=True)])
     np.testing.assert_allclose(away[::2], 0, atol=1e-4)
