@@ -1,6 +1,7 @@
 import os
 import random
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,20 +82,19 @@ def test_workers_outlive_a_signal_that_comes_while_they_start(monkeypatch, numbe
 
 
 def test_a_chunk_and_a_move_to_a_device_keep_the_hand_and_extras_of_each_sequence():
-    lengths, text = torch.tensor([9, 4, 7]), torch.tensor([[1], [2], [3]])
-    batch = Batch(
-        *torch.randn(2, 3, 9, 4), lengths, text, torch.ones(3, dtype=torch.int64), lengths * 10,
-        torch.tensor([5, -1, 6]), {"mood": torch.arange(6.0).reshape(3, 2)},
-    )  # fmt: skip
+    """Sequences that end before the chunk are left out; a hand of -1 is unknown."""
+    (inputs, targets), ones = torch.randn(2, 3, 9, 4), torch.ones(3, dtype=torch.int64)
+    plain = Batch(inputs, targets, torch.tensor([9, 4, 7]), ones[:, None], ones, index=ones)
+    mood = torch.arange(6.0).reshape(3, 2)
+    batch = replace(plain, hand=torch.tensor([5, -1, 6]), extras={"mood": mood})
     chunk = batch.chunk(4, 4)
     assert chunk.hand.tolist() == [5, 6] and chunk.lengths.tolist() == [4, 3]
     assert chunk.extras["mood"].tolist() == [[0, 1], [4, 5]]
     there = batch.to("meta")
     *tensors, extras = vars(there).values()
     assert {tensor.device.type for tensor in (*tensors, extras["mood"])} == {"meta"}
-    without = Batch(batch.inputs, None, *[lengths] * 4)
-    assert without.hand is None and without.extras == {}
-    assert without.to("meta").targets is None
+    assert plain.hand is None and plain.extras == {}
+    assert replace(plain, targets=None).to("meta").targets is None
 
 
 def sampler(count=500, shards=5, **options):
@@ -137,7 +137,7 @@ def test_batches_limited_in_points_are_formed_once_and_have_little_padding(windo
     assert {tuple(batch) for batch in batches} == {tuple(batch) for batch in formed.batches(1)}
     if window:
         assert all(len({*formed.shards[batch].tolist()}) == 1 for batch in batches)
-    alone = BucketBatchSampler(3, [5, 300, 4], 8, 4, False, batch_points=10)
+    alone = BucketBatchSampler(3, [5, 300, 4], 8, 4, shuffle=False, batch_points=10)
     assert [batch.tolist() for batch in alone.batches(0)] == [[2, 0], [1]]
 
 

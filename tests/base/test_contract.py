@@ -89,7 +89,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("cls", "name", "does", "message"), BROKEN)
-def test_part_that_breaks_a_rule_is_refused_by_its_sentence(
+def test_part_that_breaks_a_rule_is_refused_with_the_sentence_of_the_rule(
     tmp_path, monkeypatch, cls, name, does, message
 ):
     monkeypatch.setattr(cls, name, does)

@@ -1,4 +1,4 @@
-"""What is exported is small, writes the same, and destroys no training."""
+"""What `export` saves to share: small, without what is private, and over no other file."""
 
 import json
 import re
@@ -25,18 +25,18 @@ def test_an_export_is_small_and_has_the_weights_of_the_checkpoint(conditional, t
         assert half.dtype == weight.dtype
         torch.testing.assert_close(half, weight, rtol=2**-11, atol=1e-7)
     assert shared.model.alphabet == whole.model.alphabet
-    # Trained with, a checkpoint is three times the size of its weights or more; this one was not.
+    # In half precision: `conditional` has its weights alone, and no training state.
     assert path.stat().st_size < 0.75 * conditional.stat().st_size
     content = torch.load(path, weights_only=True)
     assert "training" not in content and content["epoch"] == 1
     assert content["config"]["data_loader"]["args"]["dataset"]["args"]["seed"] == 9
 
 
-@pytest.mark.parametrize("home", ["/home/alice", "~alice/noise", "C:\\Users\\alice"])
-def test_an_export_has_no_path_of_the_config_and_no_name_of_the_machine(tmp_path, home):
-    """Paths may: those of the data as typed, and any other that begins at a root or a home."""
+@pytest.mark.parametrize("private", ["/home/alice", "~alice/noise", "C:\\Users\\alice"])
+def test_an_export_has_no_path_of_the_config_and_no_name_of_the_machine(tmp_path, private):
+    """Paths may name a person: that of the data, and any that begins at a root or a home."""
     place = "alice/lines"
-    dataset = {"type": "InkMLDataset", "args": {"root": place, "leave_out": home, "subset": 3}}
+    dataset = {"type": "InkMLDataset", "args": {"root": place, "leave_out": private, "subset": 3}}
     network, shared = save(tmp_path / "mine" / "a.pth", dataset=dataset), tmp_path / "b.pth"
     whole = load_checkpoint(network)
     assert whole["config"]["data_loader"]["args"]["dataset"] == dataset
@@ -46,7 +46,7 @@ def test_an_export_has_no_path_of_the_config_and_no_name_of_the_machine(tmp_path
     config = load_checkpoint(shared)["config"]
     assert config["arch"] == whole["config"]["arch"] and config["name"] == "mine"
     assert config["data_loader"]["args"]["dataset"]["args"] == {"subset": 3}
-    # Who says so puts a path there, and who uses it says where the data are.
+    # A relative path of -o is exported; who uses the file without a path says where the data are.
     root = "data_loader.args.dataset.args.root"
     cache = root.replace("root", "cache") + f"={tmp_path}"  # a place on this machine
     use("export", "-r", network, shared, "-o", f"{root}=data/inkml_of_all", "-o", cache)
@@ -57,23 +57,23 @@ def test_an_export_has_no_path_of_the_config_and_no_name_of_the_machine(tmp_path
         use("evaluate", "-r", shared, "--data", "no/such")
 
 
-def root(path, *overrides):
+def folder_of_lines(path, *overrides):
     """Return where the lines of a network's config lie."""
     config = config_of_network(load(path, "cpu"), overrides)
     return config.build("data_loader").dataset.root
 
 
 def test_the_folder_of_a_hands_lines_is_in_the_config_of_its_run_not_in_its_checkpoint(tmp_path):
-    """And not from itself: it is shared."""
+    """The checkpoint of a learned hand is shared, so it does not say where the lines are."""
     dataset = {"type": "HandDataset", "args": {"x_height": 100.0, "step": 20.0}}
     hand = save(tmp_path / "hand.pth", "SynthesisNetwork", dataset=dataset)
     with pytest.raises(UserError, match=r"args\.root: is missing: .*; --data names the folder$"):
         config_of_network(load(hand, "cpu"))
-    assert root(hand, Override("--data", None, "lines.json")) == "lines.json"
+    assert folder_of_lines(hand, Override("--data", None, "lines.json")) == "lines.json"
     config = config_of("SynthesisNetwork", "hand", dataset)
     config["data_loader"]["args"]["dataset"]["args"]["root"] = "my/lines.json"
     (tmp_path / "config.json").write_text(json.dumps(config))
-    assert root(hand) == root(tmp_path) == "my/lines.json"
+    assert folder_of_lines(hand) == folder_of_lines(tmp_path) == "my/lines.json"
 
 
 def test_an_export_replaces_no_file_but_an_earlier_export(conditional, tmp_path):

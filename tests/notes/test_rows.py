@@ -74,7 +74,7 @@ ORDERS = {
 
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
-def test_rows_are_read_from_top_to_bottom_when_they_were_written_otherwise(order):
+def test_rows_are_read_from_top_to_bottom_when_they_were_written_in_another_order(order):
     read = rows_of([PARTS[number] for number in order])
     assert [[order[number] for number in each] for each in read] == ROWS
 

@@ -7,7 +7,7 @@ from utils.checks import DataError, UserError
 NORMAL_FORMS = ["caf\u00e9", "cafe\u0301"]
 
 
-def test_a_text_becomes_the_indices_of_its_characters_and_comes_back():
+def test_a_text_is_encoded_as_indices_of_its_characters_and_decoded_again():
     alphabet = Alphabet(["b", "a", " "])
     encoded = alphabet.encode("a bab")
     assert encoded.dtype == np.int64 and encoded.tolist() == [1, 2, 0, 1, 0]

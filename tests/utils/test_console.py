@@ -1,4 +1,4 @@
-"""The scripts, interrupted while they import, with streams that take nothing, and odd names."""
+"""The scripts, interrupted while they import, with streams that fail, and odd names."""
 
 import json
 import os
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 ROOT = forked_script.ROOT
 NOT_WRITTEN = "standard output could not be written"
 MODELS = Path("saved/models/tiny")
-ODD, SHOWN = os.fsdecode(b"\xff"), "\\udcff"
-"""A name that is no text, and how it is shown."""
+NOT_UTF_8, ESCAPED = os.fsdecode(b"\xff"), "\\udcff"
+"""A name of bytes that are not UTF-8, and how it is printed."""
 
 
 def run(name, *words, stdout=..., encoding="utf-8"):
@@ -39,7 +39,7 @@ def run(name, *words, stdout=..., encoding="utf-8"):
 
 def python(*lines, **options):
     """Run lines of Python in a new process."""
-    code = "\n".join(("import os, signal, sys", "before = {*sys.modules, 'utils'}", *lines))
+    code = "\n".join(("import os, signal, sys", "modules_before = {*sys.modules, 'utils'}", *lines))
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, **options)
 
@@ -55,21 +55,21 @@ def unread():
 
 @pytest.fixture(params=["full", "closed", "unread"])
 def stdout(request, unread):
-    """Standard output that takes nothing, and whether this is an error."""
+    """Standard output that cannot be written, and how many errors that is."""
     if request.param != "full":
-        yield (None, True) if request.param == "closed" else (unread, False)
+        yield (None, 1) if request.param == "closed" else (unread, 0)
         return
     if not os.path.exists("/dev/full"):
         pytest.skip("there is no /dev/full here")
     with open("/dev/full", "wb") as full:
-        yield full.fileno(), True
+        yield full.fileno(), 1
 
 
 # Interrupts
 
 
 @pytest.mark.parametrize("words", [["train.py", "-r", "reader"], ["experiments.py", "write"]])
-def test_a_script_that_is_interrupted_while_importing_prints_a_line(tmp_path, words):
+def test_a_script_that_is_interrupted_while_importing_prints_a_single_line(tmp_path, words):
     # The first slow import is interrupted, and makes another error of it, as extensions do.
     (tmp_path / "torch.py").write_text(
         "import os, signal, time\n"
@@ -88,14 +88,14 @@ def test_a_script_that_is_interrupted_while_importing_prints_a_line(tmp_path, wo
 @pytest.mark.parametrize(
     "lines",
     [
-        ["assert {*sys.modules} == before | {'utils.console'}"],  # nothing slow
+        ["assert {*sys.modules} == modules_before | {'utils.console'}"],  # nothing slow
         [
             "old = sys.stdout, signal.getsignal(signal.SIGINT)",
             "with console.Interruptible(): pass",
             "assert (sys.stdout, signal.getsignal(signal.SIGINT)) == old",
         ],
     ],
-    ids=["imports", "before set_up"],
+    ids=["modules", "streams and handlers"],
 )
 def test_console_changes_nothing_before_it_is_set_up(lines):
     done = python("from utils import console", *lines)
@@ -154,22 +154,22 @@ def test_standard_error_escapes_control_characters_but_not_those_of_bars():
     assert b"\r" in done.stderr and done.stderr.count(b"\x1b") == done.stderr.count(b"\x1b[A") > 0
 
 
-# Streams that take nothing
+# Streams that cannot be written
 
 
 def test_training_ends_well_when_its_output_cannot_be_written(workplace, stdout):
-    descriptor, is_error = stdout
+    descriptor, num_errors = stdout
     status, _, error = run("train.py", "-c", "config.json", "--run-id", "a", stdout=descriptor)
     messages = (MODELS / "a" / "train.log").read_text()
-    assert status == 0 and error.count(NOT_WRITTEN) == error.count("\n") == is_error
+    assert status == 0 and error.count(NOT_WRITTEN) == error.count("\n") == num_errors
     assert "finished after epoch 2" in messages and NOT_WRITTEN not in messages
 
 
 def test_a_command_writes_its_files_and_fails_when_its_output_cannot_be_written(workplace, stdout):
-    descriptor, is_error = stdout
+    descriptor, num_errors = stdout
     words = ("-r", str(save(workplace / "a.pth")), "-d", "cpu", "--steps", "9", "--output", "o")
     status, _, error = run("experiments.py", "write", *words, stdout=descriptor)
-    assert status == error.count(NOT_WRITTEN) == error.count("\n") == is_error
+    assert status == error.count(NOT_WRITTEN) == error.count("\n") == num_errors
     assert {path.suffix for path in Path("o").iterdir()} == {".png", ".svg"}
 
 
@@ -202,18 +202,18 @@ def test_a_character_that_a_stream_lacks_is_escaped():
 
 
 def test_a_run_is_trained_and_resumed_under_names_that_are_not_utf_8(workplace):
-    data, config = Path(f"d{ODD}"), f"c{ODD}.json"
+    data, config = Path(f"d{NOT_UTF_8}"), f"c{NOT_UTF_8}.json"
     data.mkdir()
     for number in range(12):
         ink = ink_formats.inkml([[(0, 0), (number, 4), (9, 7)]], "ab")
-        (data / f"{ODD}{number}.inkml").write_bytes(ink)
+        (data / f"{NOT_UTF_8}{number}.inkml").write_bytes(ink)
     dataset = {"type": "InkMLDataset", "args": {"root": "elsewhere"}}
     changes = {"trainer.args.tensorboard": True, "trainer.args.samples": 1}
     changes["data_loader.args.dataset"] = dataset
     Path(config).write_text(json.dumps(changed(CONFIG, changes)))
     root = f"data_loader.args.dataset.args.root={data}"
     status, printed, error = run("train.py", "-c", config, "-o", root, "-d", "cpu", "--run-id", "a")
-    assert status == 0 and f"d{SHOWN}" in printed and "finished after epoch 2" in printed, error
+    assert status == 0 and f"d{ESCAPED}" in printed and "finished after epoch 2" in printed, error
     record = json.loads((MODELS / "a" / "run.json").read_text(encoding="utf-8"))
     assert record["runs"][0]["command"][2] == config
     status, _, error = run("train.py", "-r", str(MODELS / "a"), "--epochs", "3")
@@ -222,14 +222,14 @@ def test_a_run_is_trained_and_resumed_under_names_that_are_not_utf_8(workplace):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_files_are_written_and_read_under_names_that_are_not_utf_8(workplace, encoding):
-    primer = Path(f"{ODD}.inkml")
+    primer = Path(f"{NOT_UTF_8}.inkml")
     primer.write_bytes(ink_formats.inkml([[(0, 0), (3, 4), (9, 7)]], "ab"))
-    words = f"write -d cpu --steps 9 --num-samples 1 --set inkml=yes --output o{ODD}".split()
+    words = f"write -d cpu --steps 9 --num-samples 1 --set inkml=yes --output o{NOT_UTF_8}".split()
     words += ["-r", str(save(workplace / "a.pth", name="tiny")), "--primer", str(primer)]
     status, printed, error = run("experiments.py", *words, encoding=encoding)
-    assert status == 0 and f"o{SHOWN}/tiny-seed0.png" in printed, error
-    assert f"in the hand of {SHOWN}.inkml" in printed
-    assert "tiny-seed0.inkml" in os.listdir(f"o{ODD}")
+    assert status == 0 and f"o{ESCAPED}/tiny-seed0.png" in printed, error
+    assert f"in the hand of {ESCAPED}.inkml" in printed
+    assert "tiny-seed0.inkml" in os.listdir(f"o{NOT_UTF_8}")
 
 
 @pytest.mark.parametrize(("prefix", "expected"), [("", 0), ("no ", 2)])

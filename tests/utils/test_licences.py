@@ -1,4 +1,4 @@
-"""What data and networks may be used for."""
+"""What data and networks may be used for; None stands for a licence that is not known."""
 
 import pytest
 
@@ -20,7 +20,7 @@ from utils.licences import OPEN, RESEARCH, combined
 
 IAM = IAMOnDBDataset(root="x")
 UNIPEN = UnipenDataset(root="x")
-OTHERS = InkMLDataset(root="x")
+UNLICENSED = InkMLDataset(root="x")
 
 
 class MyLines(BaseDataset):
@@ -30,7 +30,7 @@ class MyLines(BaseDataset):
         return Loaded({}, "")
 
 
-def of(*types: str, **arguments: str) -> dict:
+def checkpoint_of(*types: str, **arguments: str) -> dict:
     """Return a checkpoint of data of these types, each within the one before, without a licence."""
     inner: dict = {}
     for kind in reversed(types):
@@ -51,13 +51,13 @@ def test_a_pretrained_network_has_the_licence_of_the_data_that_trained_it(name):
 @pytest.mark.parametrize(
     ("checkpoint", "licence"),
     [
-        (of("ComposedDataset", "UnipenDataset"), OPEN),
-        (of("ComposedDataset", "IAMOnDBDataset"), RESEARCH),
-        (of("ComposedDataset", "UnipenDataset", alignment="iam_ondb"), RESEARCH),
-        (of("ShapedDataset", "InkMLDataset"), None),
-        (of("ComposedDataset", "MyDataset"), None),
-        (of("UnipenDataset") | {"licence": RESEARCH}, RESEARCH),
-        (of("UnipenDataset") | {"licence": None}, None),
+        (checkpoint_of("ComposedDataset", "UnipenDataset"), OPEN),
+        (checkpoint_of("ComposedDataset", "IAMOnDBDataset"), RESEARCH),
+        (checkpoint_of("ComposedDataset", "UnipenDataset", alignment="iam_ondb"), RESEARCH),
+        (checkpoint_of("ShapedDataset", "InkMLDataset"), None),
+        (checkpoint_of("ComposedDataset", "MyDataset"), None),
+        (checkpoint_of("UnipenDataset") | {"licence": RESEARCH}, RESEARCH),  # its own
+        (checkpoint_of("UnipenDataset") | {"licence": None}, None),
         ({"config": {"name": "flat"}}, None),
     ],
 )
@@ -70,12 +70,12 @@ def test_a_checkpoint_without_a_licence_has_that_of_its_configs_sources(checkpoi
     [
         (MyLines(), "mine"),
         (UnitedDataset(dataset=UNIPEN, added=MNISTStrokesDataset(root="x")), OPEN),
-        (UnitedDataset(dataset=UNIPEN, added=MyLines()), None),
-        (UnitedDataset(dataset=OTHERS, added=IAM), RESEARCH),
+        (UnitedDataset(dataset=UNIPEN, added=MyLines()), None),  # they differ: unknown
+        (UnitedDataset(dataset=UNLICENSED, added=IAM), RESEARCH),
         (ShapedDataset(dataset=IAM), RESEARCH),
         (ComposedDataset(dataset=UNIPEN, alignment="file.npz", size=1), OPEN),
         (ComposedDataset(dataset=UNIPEN, alignment="iam_ondb", size=1), RESEARCH),
-        (ComposedDataset(dataset=UNIPEN, alignment="file.npz", size=1, digits=OTHERS), None),
+        (ComposedDataset(dataset=UNIPEN, alignment="file.npz", size=1, digits=UNLICENSED), None),
     ],
 )
 def test_a_dataset_is_for_research_if_a_source_is_or_has_their_common_licence(dataset, licence):

@@ -41,7 +41,7 @@ def test_resumed_run_takes_over_settings_that_change_no_step():
         (config("A"), config("A", keep="b"), {'dataset.args.keep = "b"': "did not have it"}),
     ],
 )
-def test_run_is_not_resumed_when_a_config_differs_otherwise(before, now, faults):
+def test_run_is_not_resumed_when_its_config_differs_in_other_settings(before, now, faults):
     with pytest.raises(ConfigError) as error:
         resumed(before, now)
     assert len(error.value.faults) == len(faults)
