@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, and show what is stored of them."""
+"""The notebooks run from top to bottom, with outputs of the kinds that they store."""
 
 import sys
 from pathlib import Path
@@ -13,8 +13,8 @@ SHOWN = {
     "examples": ("Line('The ink is still wet'", "Page(148 x 105 mm", "['the pen moves']"),
     "results": ("| conditional, log-loss | -1128.2 | -1081.2 | -1132.6 |", "IAM-OnDB is not in"),
 }
-"""Of the outputs of each."""
-SHORT_EXAM = f"""#!{sys.executable}
+"""What the outputs of each notebook contain."""
+SHORTENED_PYTHON = f"""#!{sys.executable}
 import runpy, sys
 
 sys.argv, sys.path[0] = sys.argv[1:], {str(ROOT)!r}
@@ -29,7 +29,7 @@ sys.argv += ["-o", f"data_loader.args.dataset.args.{{size}}"]
 sys.argv += ["-o", "trainer.args.steps_per_epoch=5", "-o", "trainer.args.precision=float32"]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-"""Runs train.py for a few steps; what learned a hand is examined by a few lines."""
+"""Stands in for Python: runs train.py for a few steps, and examines a hand by a few lines."""
 
 
 def kinds(notebook):
@@ -49,8 +49,8 @@ def test_a_notebook_runs_and_gives_outputs_of_the_kinds_that_it_stores(path, tmp
     notebook = nbformat.read(path, as_version=4)
     stored = kinds(notebook)
     setup = next(cell for cell in notebook.cells if cell.cell_type == "code")
-    setup.source += "\nDATA = Path('no database')"  # it takes minutes to score networks on it
-    (tmp_path / "python").write_text(SHORT_EXAM)
+    setup.source += "\nDATA = Path('no database')"  # scores on IAM-OnDB take minutes
+    (tmp_path / "python").write_text(SHORTENED_PYTHON)
     (tmp_path / "python").chmod(0o755)
     setup.source += f"\nsys.executable = {str(tmp_path / 'python')!r}"
     NotebookClient(notebook, resources={"metadata": {"path": str(path.parent)}}).execute()

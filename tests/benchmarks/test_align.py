@@ -20,7 +20,7 @@ def config(tmp_path):
 
 
 class Reads(Reader):
-    """Reads given texts of the lines, and nothing that fits of pieces."""
+    """Reads lines as given texts, and each piece that is cut out of them as something else."""
 
     def __init__(self, texts):
         self.texts, self.inks = texts, []
@@ -33,11 +33,11 @@ class Reads(Reader):
 def test_the_table_has_points_and_reading_errors_of_the_lines_of_all_splits(
     config, data, checkpoints, monkeypatch, tmp_path, capsys
 ):
-    """Of all splits; what nobody wrote is no text, however well a recogniser guesses it."""
+    """Characters of --not-text never count as read."""
     samples = data.used
     texts = [sample.text for sample in samples]
-    crossed_out = texts[0][0]
-    texts[1] = texts[1][:-1]
+    not_text, misread = texts[0][0], 1
+    texts[misread] = texts[misread][:-1]
     reader, loaded, output = Reads(texts), network_options.Networks.load, tmp_path / "table.npz"
     monkeypatch.setattr(
         network_options.Networks,
@@ -45,7 +45,7 @@ def test_the_table_has_points_and_reading_errors_of_the_lines_of_all_splits(
         lambda self, path: reader if path == "any" else loaded(self, path),
     )
     run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
-        "--reader", "any", "--not-text", crossed_out)  # fmt: skip
+        "--reader", "any", "--not-text", not_text)  # fmt: skip
     characters = sum(len(sample.text) for sample in samples)
     printed = capsys.readouterr().out
     assert f"({len(samples)} lines; 0." in printed and f"of {characters} characters" in printed
@@ -54,10 +54,10 @@ def test_the_table_has_points_and_reading_errors_of_the_lines_of_all_splits(
     for number, (sample, ink) in enumerate(zip(samples, reader.inks[0], strict=True)):
         np.testing.assert_array_equal(ink, sample.ink)
         line = table.find(sample.name, len(sample.ink), sample.text)
-        assert line.counts.min() >= 1 and line.errors == (number == 1)
-        expected = [each != crossed_out for each in sample.text]
-        assert line.read.tolist() == [*expected[:-1], expected[-1] and number != 1]
-        assert not line.fits.any()
+        assert line.counts.min() >= 1 and line.errors == (number == misread)
+        expected = [each != not_text for each in sample.text]
+        assert line.read.tolist() == [*expected[:-1], expected[-1] and number != misread]
+        assert not line.fits.any()  # no piece is read as its character
 
 
 def test_networks_and_lines_that_cannot_align_are_refused(config, checkpoints, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""The features of a hand and the space of hands: invented writers, and values by hand."""
+"""Whose hand a line is in: on lines of invented writers, and against torch's densities."""
 
 import math
 
@@ -11,7 +11,7 @@ from tests.data_loader.invented.hands import line, turned
 
 
 @pytest.mark.parametrize(
-    ("change", "share"),
+    ("change", "fraction"),
     [
         (lambda n: line(n, n) * np.array([32, 32, 1], dtype=np.float32), 1e-4),
         (lambda n: line(n, n) + np.eye(len(line(n, n)), 3) * np.array([500, 0, 0]), 1e-4),
@@ -20,16 +20,16 @@ from tests.data_loader.invented.hands import line, turned
     ],
     ids=["unit", "place", "slope", "sampling rate"],
 )
-def test_features_hardly_change_with_unit_place_slope_or_sampling_rate(change, share):
+def test_features_hardly_change_with_unit_place_slope_or_sampling_rate(change, fraction):
     before = np.array([hand_likeness.hand_features(line(n, n)) for n in range(12)])
     after = np.array([hand_likeness.hand_features(change(n)) for n in range(12)])
-    others = [hand_likeness.hand_features(line(n, n + 12)) for n in range(12)]  # of the same hand
+    others = [hand_likeness.hand_features(line(n, number=n + 12)) for n in range(12)]  # same hand
     moved = np.linalg.norm(after - before, axis=1)
-    assert np.median(moved) < share * np.median(np.linalg.norm(others - before, axis=1))
+    assert np.median(moved) < fraction * np.median(np.linalg.norm(others - before, axis=1))
 
 
 def test_a_line_is_likeliest_in_the_hand_that_wrote_it():
-    # By chance a line is right once in ten.
+    """Of ten hands, each known by four lines; by chance 1 line in 10 is right."""
     space = hand_likeness.load()
     samples = [space.embed([line(n, k) for k in range(4)]) for n in range(100, 110)]
     others = space.embed([line(n, k) for n in range(100, 110) for k in range(10, 14)])
@@ -47,13 +47,12 @@ def test_log_likelihood_is_the_normal_density_of_a_line_given_other_lines_of_the
         normal = torch.distributions.MultivariateNormal(torch.zeros(len(values)), covariance)
         return float(normal.log_prob(torch.tensor(values, dtype=torch.float32)))
 
-    result = hand_likeness.likelihoods(lines, samples, between) - math.log(
-        2 * math.pi
-    )  # of two axes
-    for row, each in enumerate(lines):
+    result = hand_likeness.likelihoods(lines, samples, between)
+    result -= math.log(2 * math.pi)  # the constant that is left out, of two axes
+    for row, line_axes in enumerate(lines):
         for column, sample in enumerate(samples):
             expected = sum(
-                joint([each[axis], *sample[:, axis]], between[axis])
+                joint([line_axes[axis], *sample[:, axis]], between[axis])
                 - joint(sample[:, axis].tolist(), between[axis])
                 for axis in range(2)
             )

@@ -55,6 +55,7 @@ def test_the_code_and_the_commands_of_the_page_work_as_they_are_printed(workplac
         else:
             main = {"train.py": train.main, "experiments.py": experiments.main}[script]
             assert main(words) == 0, line
+    # The page names all entries of a checkpoint, and evaluation gives what training logged.
     run = Path("saved/models/my/first")
     checkpoint = load_checkpoint(run / "checkpoint-epoch3.pth")
     assert set(checkpoint) <= set(re.findall(r"`(\w+)`", PAGE.partition("in a checkpoint")[2]))
@@ -68,11 +69,11 @@ def test_the_code_and_the_commands_of_the_page_work_as_they_are_printed(workplac
     for name in ("jumps_first", "jumps_first_per_point", "pen_accuracy", "pace"):
         assert logged[f"valid_{name}"] == pytest.approx(checkpoint["metrics"][f"valid_{name}"])
     assert (run / "my_parts.py").read_text() == Path("my_parts.py").read_text()
-
+    # So does the evaluation of the page's own trainer.
     (scored,) = Path("saved/models/hands/first/evaluations").glob("*.json")
     logged = load_checkpoint(Path("saved/models/hands/first/checkpoint-epoch1.pth"))["metrics"]
     assert json.loads(scored.read_text())["same_hand"] == pytest.approx(logged["valid_same_hand"])
-
+    # The page's reader trains and is evaluated.
     words = ["--module", "my_parts.py", "-d", "cpu"]
     assert train.main([*words, "-c", "my_reader.json", "--run-id", "a"]) == 0
     reader = ["-r", "saved/models/my_reader/a", *words]
@@ -107,7 +108,7 @@ def test_a_users_module_is_loaded_only_if_it_is_named(workplace, monkeypatch, ca
 
 
 MORE = """
-class Warm(JumpsFirst):
+class Warm(JumpsFirst):  # a loss with a state
     calls = 0
 
     def __call__(self, output, batch):
@@ -121,7 +122,7 @@ class Warm(JumpsFirst):
         self.calls = state["calls"]
 
 
-class Listed(EvenPace):
+class Listed(EvenPace):  # its list hides a layer from state_dict
     def __init__(self, normalisation, alphabet, **options):
         super().__init__(normalisation, alphabet, **options)
         self.layers = [nn.Linear(self.output.out_features, self.output.out_features)]
