@@ -53,15 +53,6 @@ class Given:
         extras = {name: value[list(rows)] for name, value in self.extras.items()}
         return Given(extras, None if self.seeds is None else [self.seeds[row] for row in rows])
 
-    def split(self) -> "list[Given]":
-        """Return the inputs of each sequence, which have seeds, as a batch of one; its memory is
-        its own."""
-        parts = {name: value.split(1) for name, value in self.extras.items()}
-        return [
-            Given({name: part[row].clone() for name, part in parts.items()}, [seed])
-            for row, seed in enumerate(self.seeds)
-        ]
-
 
 class BaseModel(nn.Module, ABC):
     """A network that keeps no state between calls.

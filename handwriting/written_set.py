@@ -114,6 +114,13 @@ def _text_of(line: bytes, alphabet: Alphabet, skip_unknown: bool) -> str:
     return known_only(alphabet, [text], skip_unknown)[0][0]
 
 
+def _digest(path: Path) -> str:
+    """Return a digest of the content of a file, on which a set depends."""
+    if (digest := digest_of_file(path)) is None:
+        raise UserError(f"{path}: cannot be read")
+    return digest
+
+
 @dataclass(frozen=True)
 class WrittenSet:
     """Lines to train on, and how they are written.
@@ -177,8 +184,8 @@ class WrittenSet:
         primer = self.hand and (self.hand.primer[0].tobytes(), self.hand.primer[1])
         names = ("bias", "pen_sharpness", "stretch", "max_steps", "latent_seed")
         return {
-            "texts": digest_of_file(self.texts.path),
-            "network": digest_of_file(self.writer.path),
+            "texts": _digest(self.texts.path),
+            "network": _digest(self.writer.path),
             "hand": hashlib.sha256(repr((told, primer)).encode()).hexdigest(),
             **{name: getattr(self.sampling, name) for name in names},
             **{name: getattr(self, name) for name in ("num_samples", "seed", "lines_per_hand")},

@@ -32,10 +32,12 @@ _NAME = re.compile(rf"{_SHARD.pattern}|(?:kept/)?[\w.-]{{1,100}}\.(?:npy|json)")
 
 
 def digest_of(folder: Path) -> str:
-    """Return a digest of the names and contents of a shard's files."""
+    """Return a digest of the names and contents of a shard's files; raises an OSError."""
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*.npy")):
-        digest.update(f"{file.name}\0{digest_of_file(file)}\n".encode())
+        with open(file, "rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{file.name}\0{content}\n".encode())
     return digest.hexdigest()
 
 

@@ -312,7 +312,9 @@ def open_shards(folder: Path, *, is_examined: bool = False) -> Shards | None:
 def _is_whole(folder: Path, shard: Mapping[str, Any], is_examined: bool) -> bool:
     """Return whether a shard's files have the sizes, and perhaps the digest, of its record."""
     is_whole = _have_sizes(folder, shard["files"])
-    return is_whole and not (is_examined and digest_of(folder) != shard["digest"])
+    with suppress(OSError):
+        return is_whole and not (is_examined and digest_of(folder) != shard["digest"])
+    return False
 
 
 def _have_sizes(folder: Path, sizes: Mapping[str, int]) -> bool:
@@ -422,9 +424,12 @@ def made_in(folder: Path, making: Making) -> Shards:
                 problem = f"the samples there have {key} = {shown(old)}, not {shown(new)}"
                 raise DataError(f"{folder}: {problem}; name another folder")
             remove_temporary(folder)
-            return _made(making, folder, Preparing())
+            if (made := _made(making, folder, Preparing())) is None:
+                raise DataError(f"{folder}: what was written there cannot be read")
+            return made
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        problem = f"cannot be written ({error.strerror or error})"
+        raise DataError(f"{error.filename or folder}: {problem}") from error
 
 
 def _made(making: Making, folder: Path, how: Preparing) -> Shards | None:

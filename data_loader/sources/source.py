@@ -19,6 +19,7 @@ from base.samples import Samples
 from data_loader.sources.fetching import ADDRESS
 from data_loader.sources.parsing import Budget, Fault, Parsed, decode, first_of, summarise
 from data_loader.sources.shards import (
+    IDENTITY,
     Fetched,
     Making,
     Shards,
@@ -217,6 +218,9 @@ class SourceDataset(BaseDataset):
         try:
             if self.path.is_dir():
                 next(self.path.iterdir(), None)  # raises an OSError if the folder is unreadable
+            if (self.path / IDENTITY).is_file():
+                remedy = "the command that began it goes on with it"
+                raise DataError(f"{self.path}: a set of which lines are still lacking; {remedy}")
             files = self.find()
             options = {name: getattr(self, name) for name in ("max_gb", *self.parsed_by)}
             key = {"files": fingerprint(files, self._folder), "options": options}

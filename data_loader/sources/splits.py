@@ -117,6 +117,6 @@ def check_fractions(fractions: Mapping[str, float]) -> None:
     """Raise a ConfigFault unless `fractions` has valid fractions of `SPLITS`, together 1."""
     train, valid, test = (fractions.get(split, 0.0) for split in SPLITS)
     is_whole = abs(sum(fractions.values()) - 1) < 1e-6 and abs(train + valid + test - 1) < 1e-6
-    if not is_whole or min(train, valid, test) < 0 or train == 0 or valid == 0:
-        expected = f"fractions of {', '.join(SPLITS)}, together 1, train and valid more than 0"
+    if not is_whole or min(train, valid, test) < 0 or train == 0:
+        expected = f"fractions of {', '.join(SPLITS)}, together 1, train more than 0"
         raise ConfigFault("fractions", dict(fractions), expected)

@@ -130,7 +130,7 @@ def sample(
     primed, texts = 0 if primer is None else len(start), whole_texts or [None] * len(seeds)
     points, biases = points[:stop, :, :3], biases[: primer_steps + stop].float()
     lines = _lines(model, stopping, points, biases, start, primed, texts)
-    return [replace(line, given=one) for line, one in zip(lines, given.split(), strict=True)]
+    return [replace(line, given=given[[row]]) for row, line in enumerate(lines)]
 
 
 def _lines(

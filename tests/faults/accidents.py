@@ -105,10 +105,12 @@ def failing(task: Task, rng: random.Random) -> Done:
         errors = {*re.findall(r"(?:^|[\r\n])error: (.+)", done.output)}
         assert len(errors) == 1, f"{failed[0]}: {len(errors)} errors instead of one message"
         # A temporary file is known to nobody: its message names what it was to become. Of
-        # TensorBoard's files, whose names mean nothing, it names the folder.
+        # TensorBoard's files, whose names mean nothing, it names the folder, and so it does of
+        # prepared samples.
         paths = [Path(call.partition(" ")[2]) for call in failed]
         names = {re.sub(r"^\.(.+)\.\d+-\w+\.tmp$", r"\1", path.name) for path in paths}
         names |= {str(p.parent) for p in paths if p.name.lstrip(".").startswith("events.out")}
+        names |= {f"{path.parts[0]}:" for path in paths if re.search(r"/\.?\d{5}[-.]", str(path))}
         assert any(name in min(errors) for name in names), f"{failed[0]}: not named by {errors}"
     return done
 

@@ -97,6 +97,7 @@ RESUME = ("train.py", "-r", str(RUN), "-d", "cpu")
 PICTURES = "--num-samples 2 --steps 9 --set inkml=yes --set show=window --output out"
 COMMANDS = {
     "draw": f"write -r writer.pth --text ab {PICTURES} -d cpu",
+    "write a set": "write -r writer.pth --texts texts.txt --num-samples 3 --output out -d cpu",
     "export": "export -r writer.pth out/mine.pth -d cpu",
     "score": "evaluate -r writer.pth --output out -d cpu",
     "read": "read -r reader.pth ink.inkml --output out -d cpu",
@@ -104,6 +105,7 @@ COMMANDS = {
     "make a style": "style make --ink ink.inkml --name a --output out",
 }
 """Uses of networks that write files."""
+OVERWRITES_NONE = ("write a set", "make a style")
 
 
 def one_of(*kinds: Config) -> Callable[[random.Random], Config]:
@@ -137,12 +139,15 @@ def give_networks(epoch: int = 2) -> None:
         shutil.copy(whole.folder / RUN / f"checkpoint-epoch{epoch}.pth", f"{name}.pth")
     line = EmbeddedDataset(**tiny_config.DATASET).load().used[0]
     write_inkml("ink.inkml", line.ink, line.text)
+    Path("texts.txt").write_text("ab\na b\n", encoding="utf-8")
     OUT.mkdir(exist_ok=True)
 
 
 def products(folder: Path) -> dict[str, bytes]:
-    """Return the files under a final name, by name."""
-    return {path.name: path.read_bytes() for path in folder.glob("[!.]*")}
+    """Return the files under a final name, by path."""
+    tops = [*folder.glob("[!.]*")]
+    paths = [path for top in tops for path in (top, *top.rglob("[!.]*")) if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 class Whole(NamedTuple):
@@ -211,10 +216,11 @@ def command(what: str) -> Task:
 
 
 def any_command(rng: random.Random) -> Task:
-    """A command draws, exports, scores, reads or makes a style, maybe over older files."""
+    """A command draws, writes a set, exports, scores, reads or makes a style, maybe over older
+    files."""
     what = rng.choice(list(COMMANDS))
     task = command(what)
-    if rng.random() < 0.5 and what != "make a style":  # which overwrites none
+    if rng.random() < 0.5 and what not in OVERWRITES_NONE:
         older = undisturbed(f"{what}-1", task.words, lambda: give_networks(1))
         shutil.copytree(older.folder / OUT, OUT, dirs_exist_ok=True)
     return task._replace(before=products(OUT))

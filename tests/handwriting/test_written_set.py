@@ -115,6 +115,13 @@ def test_a_set_that_was_interrupted_goes_on_and_becomes_the_same(
     assert content(tmp_path / "set") == content(tmp_path / "once")
 
 
+def test_a_set_that_is_not_whole_is_no_source(told, file, tmp_path):
+    set_of(told, file, inkml=True).write(tmp_path / "set")
+    (tmp_path / "set" / "index.json").unlink()
+    with pytest.raises(DataError, match="set: a set of which lines are still lacking; the command"):
+        InkMLDataset(root=str(tmp_path / "set")).load()
+
+
 def test_a_folder_of_another_set_or_with_other_files_is_refused(told, file, tmp_path):
     set_of(told, file).write(tmp_path / "set")
     before = content(tmp_path / "set")

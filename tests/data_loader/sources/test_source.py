@@ -38,6 +38,11 @@ def test_fractions_that_do_not_fit_are_refused(fractions):
         InkMLDataset(fractions=fractions)
 
 
+def test_a_source_may_be_all_for_the_training(root):
+    assert {*prepared(root, fractions={"train": 1}).samples} == {"train"}
+    assert names(prepared(root, fractions={"train": 1})) == names(prepared(root))
+
+
 def test_files_left_out_are_counted_or_an_error_if_strict_also_from_the_cache(root):
     (root / "bad.inkml").write_bytes(b"<ink>")
     with pytest.raises(DataError, match=r'^bad.inkml: broken XML .*; without "strict": true it'):
