@@ -10,6 +10,7 @@ from benchmarks import hand_likeness
 from tests.data_loader.invented.hands import line, turned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "share"),
     [
@@ -28,6 +29,7 @@ def test_what_is_no_matter_of_the_hand_hardly_changes_the_features(change, share
     assert np.median(moved) < share * np.median(np.linalg.norm(others - before, axis=1))
 
 
+@pytest.mark.slow
 def test_invented_hands_are_likeliest_by_their_own_lines():
     # By chance a line is right once in ten.
     space = hand_likeness.load()

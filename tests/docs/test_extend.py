@@ -46,6 +46,7 @@ def workplace(tmp_path, monkeypatch, logging_restored):
     forget(monkeypatch)
 
 
+@pytest.mark.slow
 def test_the_page_s_file_does_all_that_its_commands_say(workplace):
     for line in re.findall(r"^python .*", PAGE, re.MULTILINE):
         _, script, *words = shlex.split(line)
@@ -79,6 +80,7 @@ def test_the_page_s_file_does_all_that_its_commands_say(workplace):
     assert experiments.main(["evaluate", *reader]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", ["EvenPace", None])
 def test_code_is_loaded_by_the_command_line_alone(workplace, monkeypatch, capsys, own):
     words, module = ["-d", "cpu", "-c", "my.json", "--run-id", "a"], ["--module", "my_parts.py"]
@@ -138,6 +140,7 @@ def own_parts(workplace):
     return ["--module", "my_parts.py", "-d", "cpu"]
 
 
+@pytest.mark.slow
 def test_a_loss_is_evaluated_with_its_state(own_parts):
     words = ["-c", "my.json", "--run-id", "a", "-o", "loss.type=Warm", "--epochs", "1"]
     assert train.main([*words, *own_parts]) == 0

@@ -81,6 +81,7 @@ def test_a_network_that_the_page_cannot_compute_is_refused(arch, options, tmp_pa
     assert not (tmp_path / "a.bin").exists()
 
 
+@pytest.mark.slow
 def test_the_header_has_the_hand_vectors_of_the_styles_of_a_writer(tmp_path):
     writer = load("writer", "cpu")
     flat_file.save(tmp_path / "a.bin", writer)

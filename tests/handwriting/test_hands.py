@@ -137,6 +137,7 @@ def test_of_flat_ink_or_a_letter_no_size_is_taken(sample, points, text):
     assert calibration == ((1.005, 1.0), (1.0, 1.0), None)
 
 
+@pytest.mark.slow
 def test_a_wide_hand_is_continued_as_wide(writer, sample):
     wide = sample * np.float32([1.4, 1.0, 1.0])
     primer = (wide, TEXT)

@@ -70,6 +70,7 @@ def test_a_notebook_shows_pages_as_pictures(pages):
     assert pages[1]._repr_svg_().startswith("<?xml") and pages._repr_html_().count("<svg") == 2
 
 
+@pytest.mark.slow
 def test_the_command_and_python_write_the_same_page(writer, tmp_path):
     options = PageOptions(paper=HUGE, bias=1.0, slant=5.0, seed=3, tries=2, align="right", size=3.0)
     text = "---\ncolour: red\n---\nab 1²"

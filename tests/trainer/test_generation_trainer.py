@@ -137,6 +137,7 @@ def moods():
     return HandwritingDataLoader(dataset=Moods(), batch_size=2).load(seed=1)
 
 
+@pytest.mark.slow
 def test_what_is_drawn_is_told_what_its_lines_are(tmp_path, moods):
     trainer = make(tmp_path, moods, kind=Moody, samples=10)
     texts, extras = trainer._texts()

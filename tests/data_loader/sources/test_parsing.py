@@ -31,6 +31,7 @@ def test_xml_is_refused_with_a_reason(monkeypatch, content, reason):
         xml_tree(content, "x")
 
 
+@pytest.mark.slow
 def test_xml_as_deep_as_its_limit_is_read_and_the_outermost_element_known():
     deep = b"<x>" * 400_000 + b"</x>" * 400_000
     with pytest.raises(Fault, match="more than 500,000 elements"):

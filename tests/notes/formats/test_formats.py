@@ -267,6 +267,7 @@ def test_ink_of_a_tablet_keeps_to_the_line_that_it_was_written_at(tmp_path):
     assert (page.width, page.height) == (1620, 2160)
 
 
+@pytest.mark.slow
 def test_the_bytes_of_a_page_are_limited_and_not_those_of_a_notebook(tmp_path, monkeypatch):
     content = xopp(pages=1_000, pack=False).replace(b"</page>", b"</page>" + b" " * 500)
     monkeypatch.setattr("notes.formats.xournalpp.MAX_BYTES", len(content) // 2)
@@ -365,6 +366,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_is_no_page_is_refused_in_a_line_soon(tmp_path, kind):
