@@ -24,7 +24,7 @@ from trainer.own_hand import exam
 
 corpus.CARRIERS = dict(list(corpus.CARRIERS.items())[::48])
 exam.TEXTS_PER_PRIMER = exam.NUM_PRIMERS_TRIED = exam.NUM_SEEDS = 1
-exam.NUM_EXAM_LINES, exam.TRIED_FRACTIONS = 2, (1.0,)
+exam.NUM_EXAM_LINES, exam.TRIED_FRACTIONS, exam.DISCARDED_CER_INCREASE = 2, (1.0,), 1
 size = "embedded_size=200" if "three" in sys.argv else "size=12"
 sys.argv += ["-o", f"data_loader.args.dataset.args.{{size}}"]
 sys.argv += ["-o", "trainer.args.steps_per_epoch=2", "-o", "trainer.args.precision=float32"]
