@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ ARCH = {"hidden_size": 6, "num_layers": 2, "num_mixtures": 2, "num_windows": 2}
 DATASET = tiny_config.DATASET | {"size": 9, "valid_size": 3}
 """Its last batch of four holds one line: the second process has none of it."""
 TRAINING = {
-    "epochs": 20,
+    "epochs": 10,
     "seed": 4,
     "samples": 0,
     "weight_noise": "fixed",
@@ -40,11 +42,10 @@ SECONDS = 300
 """What a run may take at most, on a busy machine."""
 
 
-def start() -> subprocess.Popen:
+def start(way: Callable[..., subprocess.Popen], **options: Any) -> subprocess.Popen:
     """Start the run `cut`, or go on with it, as a job that is put back into the queue."""
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    launcher = ["--signals-to-handle=SIGUSR1"]
-    return torchrun.start(SCRIPT, *WORDS, "cut", launcher=launcher, **streams)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return way(SCRIPT, *WORDS, "cut", **streams, **options)
 
 
 def end(process: subprocess.Popen, kind: signal.Signals) -> str:
@@ -63,18 +64,18 @@ def end(process: subprocess.Popen, kind: signal.Signals) -> str:
 
 def test_run_that_is_ended_and_started_again_ends_like_an_uninterrupted_run(workplace):
     whole = torchrun.start_forked(SCRIPT, *WORDS, "whole")
-    end(start(), signal.SIGKILL)
-    said = end(start(), signal.SIGUSR1)
+    end(start(torchrun.start_forked), signal.SIGKILL)
+    said = end(start(torchrun.start, launcher=["--signals-to-handle=SIGUSR1"]), signal.SIGUSR1)
     assert said.count("SIGUSR1: finishing the step") == 1 and "SIGKILL" not in said
-    last = start()
+    last = start(torchrun.start_forked)
     out, error = last.communicate(timeout=SECONDS)
     assert last.returncode == whole.wait(SECONDS) == 0, error
-    for name in ("checkpoint-epoch20.pth", BEST):
+    for name in ("checkpoint-epoch10.pth", BEST):
         assert (
             differences(*(load_checkpoint(MODELS / run / name) for run in ("cut", "whole"))) == []
         )
     assert rows_of(MODELS / "cut" / "metrics.csv") == rows_of(MODELS / "whole" / "metrics.csv")
     # One of the processes speaks and writes.
-    assert out.count("train        9 lines") == out.count("epoch 20/20: ") == 1
-    assert (MODELS / "cut" / "train.log").read_text().count("epoch 20/20: ") == 1
+    assert out.count("train        9 lines") == out.count("epoch 10/10: ") == 1
+    assert (MODELS / "cut" / "train.log").read_text().count("epoch 10/10: ") == 1
     assert len([*Path("saved/log/tiny/whole").glob("*.tfevents*[0-9]")]) == 1

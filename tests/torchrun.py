@@ -18,10 +18,10 @@ def start(
         environment["GLOO_SOCKET_IFNAME"] = "lo"
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *launcher)
     command = [sys.executable, *torchrun, str(script), *words]
-    return subprocess.Popen(command, env=environment, text=True, **options)
+    return subprocess.Popen(command, env=environment, **options)
 
 
-def start_forked(script: Path, *words: str) -> subprocess.Popen:
+def start_forked(script: Path, *words: str, **options: Any) -> subprocess.Popen:
     """Start a script in two processes that import everything once; the launcher is none."""
     helper = Path(__file__).with_name("two_processes.py")
-    return subprocess.Popen([sys.executable, str(helper), str(script), *words])
+    return subprocess.Popen([sys.executable, str(helper), str(script), *words], **options)

@@ -10,6 +10,7 @@ from benchmarks import hand_likeness
 from tests.data_loader.invented.hands import line, turned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "fraction"),
     [
@@ -28,6 +29,7 @@ def test_features_hardly_change_with_unit_place_slope_or_sampling_rate(change, f
     assert np.median(moved) < fraction * np.median(np.linalg.norm(others - before, axis=1))
 
 
+@pytest.mark.slow
 def test_a_line_is_likeliest_in_the_hand_that_wrote_it():
     """Of ten hands, each known by four lines; by chance 1 line in 10 is right."""
     space = hand_likeness.load()

@@ -29,18 +29,15 @@ def measured(inks):
     return {name: np.array([each[name] for each in result]) for name in MEASURES}
 
 
-LINES = lines()
-PLAIN = measured(LINES)
-
-
 def test_measures_hardly_change_with_unit_and_sampling_rate():
-    larger = measured([ink * np.array([32, 32, 1], dtype=np.float32) for ink in LINES])  # exact
+    plain = measured(lines())
+    larger = measured([ink * np.array([32, 32, 1], dtype=np.float32) for ink in lines()])  # exact
     for name in MEASURES:
-        np.testing.assert_allclose(larger[name], PLAIN[name], rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(larger[name], plain[name], rtol=1e-3, atol=1e-6)
     denser = measured(lines(rate=200.0))
     for name in ("x_height_ratio", "letter_width", "lifts", "curvature", "word_space"):
-        assert np.nanmedian(denser[name] / PLAIN[name]) == pytest.approx(1, abs=0.03), name
-    assert np.nanmedian(denser["slant"] - PLAIN["slant"]) == pytest.approx(0, abs=0.5)
+        assert np.nanmedian(denser[name] / plain[name]) == pytest.approx(1, abs=0.03), name
+    assert np.nanmedian(denser["slant"] - plain["slant"]) == pytest.approx(0, abs=0.5)
 
 
 def test_curvature_of_a_circle_and_a_corner_are_those_worked_by_hand():

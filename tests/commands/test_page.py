@@ -49,6 +49,7 @@ def text_file(folder, text, name="letter.txt"):
     return path
 
 
+@pytest.mark.slow
 def test_the_advice_of_a_page_is_a_command_that_writes_its_doubtful_words_again(
     networks, tmp_path, capsys
 ):
@@ -86,6 +87,7 @@ def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkey
 HUGE = ("--paper", "5000x5000", "--margins", 1000, "--set", "line_height=30")
 
 
+@pytest.mark.slow
 def test_front_matter_changes_the_settings_of_the_text_below_it_only(networks, tmp_path):
     plain = "ab\nba ab\nb a"
     marked = (
@@ -150,6 +152,7 @@ def test_rows_that_touch_are_named_when_the_line_height_is_given(sheets):
     assert "rows touch: a smaller size" in sheets(*words)[1]
 
 
+@pytest.mark.slow
 def test_an_envelope_has_sender_and_recipient_in_their_places(tmp_path, capsys):
     output, text = tmp_path / "a.json", Path(__file__).parents[2] / "docs" / "envelope.txt"
     write_page({"-r": "open_writer"}, text, "--output", output, "--paper", "envelope")
@@ -164,6 +167,7 @@ def test_letters_that_a_network_hardly_knows_are_named_by_the_command_write_too(
     assert "open_writer hardly knows ą: fewer" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_rows_that_continue_a_list_item_or_verse_are_indented_and_columns_align(tmp_path):
     """Of which the network does not write the bullets."""
     text = (
@@ -214,6 +218,7 @@ def test_bad_options_are_refused(networks, tmp_path, monkeypatch, words, message
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_page_is_in_the_usual_style_of_its_network_unless_a_style_is_named(networks, tmp_path):
     """The usual one of a pretrained network, or the line beside one that learned a hand."""
     text, pages = text_file(tmp_path, "ab"), []

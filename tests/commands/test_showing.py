@@ -11,10 +11,10 @@ from utils.checks import UserError
 @pytest.mark.slow
 def test_pictures_are_drawn_on_request(conditional, unconditional, tmp_path):
     shown = ("--set", "show=window", "--set", "show=density,weights")
-    write(conditional, tmp_path / "a", "--text", "ab", "--steps", 40, *shown)
+    write(conditional, tmp_path / "a", "--text", "ab", "--steps", 15, *shown)
     kinds = ("-density.png", "-weights.png", "-window.png", ".png", ".svg")
     assert names(tmp_path / "a") == [f"conditional-ab-seed0{kind}" for kind in kinds]
-    write(unconditional, tmp_path / "b", "--num-samples", 1, "--steps", 30, *shown[2:])
+    write(unconditional, tmp_path / "b", "--num-samples", 1, "--steps", 15, *shown[2:])
     assert names(tmp_path / "b")[:2] == [f"unconditional-seed0{kind}" for kind in kinds[:2]]
     for path in tmp_path.glob("?/*-[dw]*.png"):
         with Image.open(path) as picture:

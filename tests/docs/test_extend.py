@@ -46,6 +46,7 @@ def workplace(tmp_path, monkeypatch, logging_restored):
     forget(monkeypatch)
 
 
+@pytest.mark.slow
 def test_the_code_and_the_commands_of_the_page_work_as_they_are_printed(workplace):
     for line in re.findall(r"^python .*", PAGE, re.MULTILINE):
         _, script, *words = shlex.split(line)
@@ -80,6 +81,7 @@ def test_the_code_and_the_commands_of_the_page_work_as_they_are_printed(workplac
     assert experiments.main(["evaluate", *reader]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", ["EvenPace", None])
 def test_a_users_module_is_loaded_only_if_it_is_named(workplace, monkeypatch, capsys, own):
     words, module = ["-d", "cpu", "-c", "my.json", "--run-id", "a"], ["--module", "my_parts.py"]
@@ -139,6 +141,7 @@ def own_parts(workplace):
     return ["--module", "my_parts.py", "-d", "cpu"]
 
 
+@pytest.mark.slow
 def test_an_evaluation_restores_the_state_of_a_loss(own_parts):
     words = ["-c", "my.json", "--run-id", "a", "-o", "loss.type=Warm", "--epochs", "1"]
     assert train.main([*words, *own_parts]) == 0

@@ -1,4 +1,4 @@
-"""A few trials of each case, and hostile files of each format; `make campaign` runs them all."""
+"""A trial of each case, and hostile files of each format; `make campaign` runs them all."""
 
 import random
 import subprocess
@@ -18,9 +18,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.timeout(600)
-def test_a_few_trials_of_each_case_find_no_failure():
+def test_a_trial_of_each_case_finds_no_failure():
     # A seed whose trials take little time.
-    words = [sys.executable, str(Path(__file__).parent), "--seed", "2146", "--scale", "0.01"]
+    words = [sys.executable, str(Path(__file__).parent), "--seed", "2146", "--scale", "0.001"]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -81,6 +81,7 @@ def test_a_network_that_the_web_engine_cannot_compute_is_refused(arch, options, 
     assert not (tmp_path / "a.bin").exists()
 
 
+@pytest.mark.slow
 def test_the_header_has_the_hand_vector_of_each_style_if_the_writer_takes_hand_vectors(tmp_path):
     writer = load("writer", "cpu")
     flat_file.save(tmp_path / "a.bin", writer)

@@ -137,6 +137,7 @@ def test_a_hand_is_not_measured_when_its_primer_is_flat_or_a_letter(sample, poin
     assert calibration == ((1.005, 1.0), (1.0, 1.0), None)
 
 
+@pytest.mark.slow
 def test_lines_in_a_wide_hand_become_as_wide_as_its_primer(writer, sample):
     wide = sample * np.float32([1.4, 1.0, 1.0])
     primer = (wide, TEXT)

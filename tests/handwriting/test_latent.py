@@ -15,6 +15,8 @@ from tests.handwriting.builders import PlannedReader
 from tests.moody import moody
 from utils.ink import from_strokes
 
+pytestmark = pytest.mark.slow
+
 T = np.linspace(0, 1, 200)
 WAVE = from_strokes([np.stack([400 * T, 10 * np.sin(80 * T)], axis=1)])
 MOOD = {"mood": np.array([1.0, 0.1])}

@@ -42,6 +42,7 @@ def test_a_row_has_a_kind_and_cells_between_tabs(text, kind, cells):
     assert (kind_of(text), cell_texts(text)) == (kind, cells)
 
 
+@pytest.mark.slow
 def test_a_rule_to_write_on_stands_between_the_words_around_it(writer):
     plain, lines = rows_of(
         writer, "It has letters.\nIt has ____ letters, see .....\n____\na\t\t\tb"
@@ -62,6 +63,7 @@ def starts_of(row):
     return [row.strokes[first][:, 0].min() for first in at]
 
 
+@pytest.mark.slow
 def test_the_room_between_words_grows_evenly_with_the_number_of_blanks(writer):
     (near,), (far,), (line,) = (rows_of(writer, f"ab{blanks}cd{blanks}____{blanks}ef")
                                 for blanks in (" ", " " * 7, " " * 2))  # fmt: skip

@@ -52,6 +52,7 @@ def hand_of(writer, style):
     return Hands(writer, options, "cpu", progress=False).of(options.look)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", DEVICES.values(), ids=DEVICES)
 def test_a_hand_is_the_same_whatever_unit_rate_and_slope_its_lines_have(writer, tmp_path, device):
     lines = read_ink(ROOT / "docs/sample-lines")[:4]

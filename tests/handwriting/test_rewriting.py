@@ -80,6 +80,7 @@ def rewritten(pages, writer):
     return rewrite(pages, [(1, 1, 1)], writer, device="cpu")
 
 
+@pytest.mark.slow
 def test_a_report_is_loaded_with_all_its_pages(networks_and_pages, rewritten_pages, tmp_path):
     writer, pages = networks_and_pages
     path = tmp_path / "report.json"
@@ -100,11 +101,13 @@ def test_only_the_words_that_are_named_change(networks_and_pages, rewritten_page
     assert points(rewritten_pages)[:count] != points(pages)[:count]
 
 
+@pytest.mark.slow
 def test_a_word_is_different_each_time_it_is_written_again(networks_and_pages, rewritten_pages):
     second = rewritten(rewritten_pages, networks_and_pages[0])
     assert points(second) != points(rewritten_pages) and second[0].rows[0].words[0].rewritten == 2
 
 
+@pytest.mark.slow
 def test_a_doubtful_word_stays_unless_a_better_word_is_written(networks_and_pages):
     writer, pages = networks_and_pages
     assert {address[:2] for address in pages.doubtful} == {(1, 1), (1, 2)}

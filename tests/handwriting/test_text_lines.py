@@ -40,6 +40,7 @@ def values(words):
 approx = partial(pytest.approx, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_paragraphs_come_out_in_order_and_alike_for_any_batch_size(hand, monkeypatch):
     passages = [Passage(hand(), text) for text in ("ab ba", "", "  b  ", "aa " * 30)]
     together = list(write_passages(passages, 3))

@@ -137,6 +137,7 @@ def moods():
     return HandwritingDataLoader(dataset=Moods(), batch_size=2).load(seed=1)
 
 
+@pytest.mark.slow
 def test_drawn_lines_have_the_texts_and_extras_of_samples(tmp_path, moods):
     trainer = make(tmp_path, moods, kind=Moody, samples=10)
     texts, extras = trainer._texts()

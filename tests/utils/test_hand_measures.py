@@ -15,7 +15,7 @@ BARS = [np.array([[x, 0], [x, 10]]) for x in (0, 4, 24, 28, 58)]
 
 @pytest.mark.parametrize("number", range(12))
 def test_a_line_is_too_wide_for_its_text_when_a_point_is_far_off(number):
-    ink, text = line(number, number), texts(240)[number]
+    ink, text = line(number, number), texts(24)[number]
     assert not too_wide(ink, text)
     ink[-1, 0] = 1e9
     assert too_wide(ink, text)

@@ -114,6 +114,7 @@ def test_a_file_is_loaded_or_refused_with_its_fault(tmp_path):
             assert answer.startswith((f"{path}: ", "The network's ")), answer
 
 
+@pytest.mark.slow
 def test_the_outputs_of_a_writer_over_given_points_are_those_of_python(writer, wasm):
     (path, writer), text, seen = writer, "A line, of 3 words", []
     model = writer.model
@@ -165,6 +166,7 @@ def test_a_hand_vector_gives_the_same_line_as_in_python(tmp_path, hand_writer):
     assert np.abs(written[:20] - plain.ink[1:21]).max() > 0.5
 
 
+@pytest.mark.slow
 def test_the_hand_of_lines_or_of_a_seed_is_that_of_python(tmp_path, hand_writer):
     path, writer = flat(tmp_path, hand_writer)
     model, seeds, inks = writer.model, [0, 1, 2, 3], [line.ink for line in read_ink(LINES)]
@@ -228,6 +230,7 @@ def invented(size, seed, max_characters=30, writers=3):
     return data.load(["train"]).split("train")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [*READERS, pytest.param("reader", marks=pytest.mark.slow)])
 def test_a_reader_reads_ink_as_python_does(tmp_path, network):
     source = network if network == "reader" else save(tmp_path / "a.pth", "CTCNetwork", **network)

@@ -115,6 +115,7 @@ def test_a_network_with_a_weight_that_is_not_a_number_is_refused(page):
     assert "has a value that is not a number; export it again" in answer["error"]
 
 
+@pytest.mark.slow
 def test_a_stroke_of_100_000_points_is_read(page):
     stroke = np.cumsum(np.random.default_rng(3).normal(size=(100_000, 2)), 0)
     _, (answer,) = ask(page, READER, dict(task="read", strokes=[stroke.tolist()]))

@@ -24,21 +24,22 @@ def line(
     path = digitise(detailed, writer.speed, rate)
     # Every point lies on a segment of the path, in order.
     segment, owner = 0, []
-    for number, point in enumerate(path):
+    places = (detailed[:, 0] + 1j * detailed[:, 1]).tolist()
+    for number, point in enumerate((path[:, 0] + 1j * path[:, 1]).tolist()):
         if number and path[number - 1, 2]:
             segment += 1 + int(np.flatnonzero(detailed[segment:, 2])[0])
-        while not detailed[segment, 2] and away(point, *detailed[segment : segment + 2]) > 1e-6:
+        while not detailed[segment, 2] and away(point, *places[segment : segment + 2]) > 1e-6:
             segment += 1
         owner.append(of[segment])
     ink = to_ink(path * (writer.size, writer.size, 1))
     return ink, np.bincount(owner, minlength=len(text))
 
 
-def away(point: np.ndarray, start: np.ndarray, stop: np.ndarray) -> float:
+def away(point: complex, start: complex, stop: complex) -> float:
     """Return the distance of a point from a segment."""
-    run, to_point = (stop - start)[:2], (point - start)[:2]
-    share = np.clip(to_point @ run / max(run @ run, 1e-12), 0, 1)
-    return float(np.hypot(*(to_point - share * run)))
+    run, to_point = stop - start, point - start
+    share = (to_point * run.conjugate()).real / max(abs(run) ** 2, 1e-12)
+    return abs(to_point - min(max(share, 0), 1) * run)
 
 
 HANDS = {

@@ -18,6 +18,8 @@ from utils import hand_measures
 from utils.checks import ConfigFault, DataError
 from utils.ink import to_points
 
+pytestmark = pytest.mark.slow
+
 SIZE = 20
 
 

@@ -25,7 +25,7 @@ def hand(**changes):
 def line(writer, number, rate=75.0):
     """Return line `number` of an invented writer."""
     generator = np.random.default_rng([writer, number])
-    return write(texts(240)[number], PEOPLE.invent(0, writer), generator, rate)
+    return write(texts(24)[number], PEOPLE.invent(0, writer), generator, rate)
 
 
 def turned(ink, degrees):

@@ -13,6 +13,7 @@ def loaded():
     return EmbeddedDataset(size=60, valid_size=60, test_size=60).load()
 
 
+@pytest.mark.slow
 def test_ink_has_the_format_of_the_project(loaded):
     last = [loaded.split(split)[-1].name for split in SPLITS]
     assert last == ["train-000059", "valid-000059", "test-000059"]

@@ -159,6 +159,7 @@ def test_an_address_that_is_chained_or_incomplete_is_refused(root, tmp_path):
         at(root, tmp_path).load()
 
 
+@pytest.mark.slow
 def test_only_columns_are_fetched_whatever_an_index_names(origin, tmp_path):
     copy = shutil.copytree(origin, tmp_path / "copy")
     index = (copy / "index.json").read_text().replace("points.npy", "../points.npy")

@@ -61,6 +61,7 @@ def test_an_archive_of_something_else_is_refused_with_what_belongs_there(tmp_pat
         prepared(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_digit_alone_can_be_asked_for(tmp_path):
     dataset = prepared(write(tmp_path, sequences(300, 20)), digit=7)
     assert {sample.text for sample in dataset.used} == {"7"} and len(dataset.used) == 32

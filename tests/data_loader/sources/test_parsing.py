@@ -33,6 +33,7 @@ def test_xml_is_refused_with_a_reason(monkeypatch, content, reason):
         xml_tree(content, "x")
 
 
+@pytest.mark.slow
 def test_deeply_nested_xml_is_read_up_to_a_number_of_elements():
     deep = b"<x>" * 400_000 + b"</x>" * 400_000
     with pytest.raises(Fault, match="more than 500,000 elements"):

@@ -128,6 +128,7 @@ def test_strokes_are_resampled_by_the_rate_of_their_tablet():
     assert [(sample.reason, sample.name) for sample in parsed.left_out] == left_out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("component", [down(PIECES[0]), ".PEN_DOWN\n.PEN_UP\n8 8\n"])
 def test_segments_that_repeat_ink_fill_no_memory_and_take_no_time(component):
     content = component * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 4_000

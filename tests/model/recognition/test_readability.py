@@ -29,6 +29,7 @@ def repeated_below(ink):
     return from_strokes([*strokes(ink), *(stroke + distance for stroke in strokes(ink))])
 
 
+@pytest.mark.slow
 def test_written_lines_are_read_without_misgivings(reader, inks):
     readings = reader.proofread(inks)
     assert [text for text, _ in readings] == reader.read_lines(inks)

@@ -115,6 +115,7 @@ def longest_text(spacing):
     return len(network.read([ink(2000)], Search()).hypotheses[0])
 
 
+@pytest.mark.slow
 def test_limit_of_a_text_does_not_depend_on_the_spacing():
     """But strokes keep both their ends, so that the widest spacing gives some points more."""
     lengths = [longest_text(spacing) for spacing in (0.7, 0.35, 0.175, 0.0875)]

@@ -55,6 +55,7 @@ def test_doubt_of_a_text_is_its_loss(samples, arch, loss):
     assert doubts(inks, [[text] for text in texts], arch) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", [GREEDY, Search(width=24)])
 @pytest.mark.parametrize("arch", READERS)
 def test_texts_and_their_doubts_come_from_a_single_encoding(samples, arch, search, monkeypatch):

@@ -267,6 +267,7 @@ def test_ink_of_a_tablet_stays_at_the_typed_line_that_it_is_anchored_to(tmp_path
     assert (page.width, page.height) == (1620, 2160)
 
 
+@pytest.mark.slow
 def test_the_bytes_of_a_page_are_limited_and_not_those_of_a_notebook(tmp_path, monkeypatch):
     content = xopp(pages=1_000, pack=False).replace(b"</page>", b"</page>" + b" " * 500)
     monkeypatch.setattr("notes.formats.xournalpp.MAX_BYTES", len(content) // 2)
@@ -329,7 +330,7 @@ REFUSED = {
     "a bomb": ("a.xopp", lambda: gzip.compress(b"<xournal>" + b" " * 200_000_000, 1), "in a page"),
     "entities": ("a.xopp", lambda: gzip.compress(ENTITIES), "a document type"),
     "touches": ("a.xopp", lambda: xopp(STROKE.format("1 2") * 510_000), "more than 500,0"),
-    "strokes": ("a.xopp", lambda: xopp(STROKE.format("1 2 3 4") * 90_000), "more than 10,000 str"),
+    "strokes": ("a.xopp", lambda: xopp(STROKE.format("1 2 3 4") * 11_000), "more than 10,000 str"),
     "a stroke": ("a.xopp", lambda: xopp(STROKE.format("1 2 " * 2_100_000)), "more than 4,000,0"),
     "points": ("a.xopp", lambda: xopp(STROKE.format("1 2 " * 199_000) * 26), "more than 5,000,0"),
     "an odd number": ("a.xopp", lambda: xopp(STROKE.format("1 2 3")), "no list of x and y"),
@@ -365,6 +366,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_file_that_is_no_page_is_refused_quickly_with_a_short_message(tmp_path, kind):

@@ -23,6 +23,8 @@ from utils.checks import DataError
 from utils.hand_measures import baseline_angle, levelled
 from utils.ink import strokes, x_height
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def lines():

@@ -10,6 +10,8 @@ from tests.data_loader.composed.recorded import Recorded
 from trainer.own_hand import practice
 from utils.ink import strokes, to_points
 
+pytestmark = pytest.mark.slow
+
 KNOWN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,'")
 
 
