@@ -1,8 +1,11 @@
-"""Draws the picture at the top of the README: `python -m docs.make_picture` takes half a minute.
+"""Draws the picture at the top of the README, and that of the open styles: `python -m
+docs.make_picture` takes a minute.
 
-Pretrained networks write its parts: a page, lines in several hands, and the window over a text.
+Pretrained networks write all of it. The first picture has a page, lines in several hands, and the
+window over a text; the other a sentence in each style of `open_writer`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +13,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from handwriting import PageOptions, Paper, write_page
+from handwriting.hands import write_in_hand
+from handwriting.page_options import PrimerFile
+from handwriting.primers import load_primer
+from handwriting.styles import style_file, styles
 from model import load, step_figures
-from utils.plots import CAPTION, GREY, INCH, to_pixels, write_png
+from utils.plots import CAPTION, GREY, INCH, lines_figure, to_pixels, write_png
 
 FOLDER = Path(__file__).parent
 HANDS = (
     *("flowing", "plain", "rolling", "backward", "linked", "wide", "joined"),
     *("narrow", "tall", "round", "quick", "slanted"),
 )
+SENTENCE = "Send my love to all of them"
+"""What the picture of the open styles shows in each of them."""
 DESK = "#f3f0e9"
 """Colour behind the parts: light, but visible on a white and on a black page (by eye)."""
 DPI = 144
@@ -85,5 +94,16 @@ def picture() -> Figure:
     return figure
 
 
+def styles_picture(names: Sequence[str]) -> Figure:
+    """Return a picture of a sentence that `open_writer` writes in each of its styles."""
+    writer, lines = load("open_writer"), []
+    for name in names:
+        primer, _ = load_primer(PrimerFile(style_file(name)), writer)
+        lines += write_in_hand(writer, [SENTENCE], [0], primer=primer)
+    return lines_figure([line.visible for line in lines], names)
+
+
 if __name__ == "__main__":
     write_png(FOLDER / "written.png", picture(), DPI)
+    open_styles = [name for name in styles() if name.startswith("open_")]
+    write_png(FOLDER / "open-styles.png", styles_picture(open_styles))

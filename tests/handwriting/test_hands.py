@@ -7,7 +7,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from handwriting.hands import ROUNDS, STRETCH_BOUNDS, TRY_SEED_STRIDE, Calibration, Hand, calibrated
+from handwriting.hands import TRY_SEED_STRIDE, Calibration, Hand, calibrated
 from handwriting.page_hands import NEW_HAND_TRIES, new_hand_primer
 from handwriting.proofreading import write_words
 from model import Line
@@ -114,17 +114,21 @@ def sample(writer):
     return writer.write_lines([TEXT], [3], Sampling(bias=0.75))[0].written
 
 
-def test_the_stretch_makes_lines_as_large_as_the_primer_within_its_bounds(sample):
-    writer = Shrinking(sample, (0.5, 0.9), (12.0, 8.0))
+def test_the_stretch_makes_up_for_a_part_of_what_lines_lack_and_the_rest_is_scaled(sample):
+    writer = Shrinking(sample, (0.4, 0.9), (12.0, 8.0))
     calibration = calibrated(writer, (sample, TEXT), Sampling(0.5))
     grown = writer.shrunk * np.array(calibration.stretch) ** writer.powers
-    assert calibration.stretch[0] == pytest.approx(STRETCH_BOUNDS[1])  # the rest is left to scale
-    np.testing.assert_allclose(grown * calibration.residual, 1.0, atol=0.05)
-    assert calibration.residual[1] == pytest.approx(1.0, abs=0.01)
-    assert writer.stretches[0] == (1.005, 1.0)
-    assert not any(writer.bars)
+    # In x the bound; in y the 30th root of 1 / 0.9.
+    assert calibration.stretch == pytest.approx((1.03, 1.003518), abs=1e-6)
+    np.testing.assert_allclose(grown * calibration.residual, 1.0, rtol=1e-4)
+    assert writer.stretches == [(1.005, 1.0), calibration.stretch]
+
+
+def test_a_hand_is_measured_with_a_bar_only_if_asked(sample):
+    writer = Shrinking(sample, (0.5, 0.9), (12.0, 8.0))
+    calibrated(writer, (sample, TEXT), Sampling(0.5))
     calibrated(writer, (sample, TEXT), Sampling(0.5), progress=True)
-    assert all(writer.bars[ROUNDS:]) and len(writer.bars) == 2 * ROUNDS
+    assert writer.bars == [False, False, True, True]
 
 
 @pytest.mark.parametrize(
