@@ -21,7 +21,7 @@ def test_characters_are_counted_once_a_sample_and_listed_from_the_rarest_on():
     ]
 
 
-def test_the_fingerprint_of_a_split_tells_names_texts_lengths_and_order_of_its_samples():
+def test_another_text_order_or_number_of_samples_gives_a_split_another_fingerprint():
     first = loaded(["ab", "c"], {"train": [0, 1], "valid": [1]}).fingerprints
     assert first == loaded(["ab", "c"], {"train": [0, 1], "valid": [1]}).fingerprints
     others = [(["ab", "c"], [1, 0]), (["ab", "d"], [0, 1]), (["ab", "c"], [0])]
@@ -88,7 +88,7 @@ def moody(*moods, **others):
     ]
 
 
-def test_the_fingerprint_of_a_split_tells_the_extras_of_its_samples_and_their_shapes():
+def test_extras_and_their_values_are_part_of_the_fingerprint_of_a_split():
     plain = [Sample(sample.ink, "ab", sample.name) for sample in moody([1, 2], [3, 4])]
     assert Loaded({"train": plain}, "").extras == {} == Loaded({}, "").extras
     first = Loaded({"train": moody([1, 2], [3, 4]), "valid": []}, "")

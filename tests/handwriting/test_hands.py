@@ -74,7 +74,7 @@ def test_a_hand_is_not_measured_when_the_bias_is_0_or_a_stretch_is_given(hand, s
     )
 
 
-def test_a_new_hand_is_drawn_without_a_bias_and_chosen_by_the_reader():
+def test_a_reader_chooses_a_new_hand_among_lines_that_are_drawn_without_a_bias():
     """The least doubtful line of those that have an end; without a reader the first, as asked."""
     asked = []
 

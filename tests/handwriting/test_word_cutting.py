@@ -115,7 +115,7 @@ def slopes_of(points):
 
 
 def test_words_are_turned_back_by_the_slope_of_the_hand_and_partly_by_their_own():
-    """Of 8 characters 8 / (8 + 2) of the slope that is left is believed."""
+    """Of the slope that remains in 8 characters, 8 / (8 + 2) are undone."""
     hand, own = 0.1, 0.15
     shape = shape_of(turned_back(zigzag(), -hand))
     ((ink,),) = level([[turned_back(zigzag(), -own)]], shape.angle, 8)
@@ -125,21 +125,21 @@ def test_words_are_turned_back_by_the_slope_of_the_hand_and_partly_by_their_own(
 
 @pytest.mark.parametrize(("primed", "left"), [(0, 0.0), (1, -0.2)])
 def test_only_a_line_that_continues_a_primer_is_turned_by_the_slope_of_the_primer(primed, left):
-    """A level line of 8 characters: of the primer's slope of 0.1 it gets 2 / (8 + 2) back."""
+    """The primer has a slope of 0.1. A level line of 8 characters turns by 2 / (8 + 2) of it."""
     strokes = [np.zeros((1, 2))] * primed + [zigzag()]
     word = written_word("z" * 8, strokes, primed, turned_back(zigzag(), -0.1))
     np.testing.assert_allclose(slopes_of(word.strokes[0]), math.tan(0.1 * left), atol=2e-3)
 
 
 @pytest.mark.parametrize("own", [-20.0, 0.0, 25.0])
-@pytest.mark.parametrize(("is_of_hand", "left"), [(False, 0.2), (True, 0.0)])
-def test_words_get_the_slant_that_is_asked_for_whatever_their_hand(own, is_of_hand, left):
-    """Of 8 characters, 8 / (8 + 2) of what they lean more than the primer is believed."""
+@pytest.mark.parametrize(("is_of_hand", "remaining"), [(False, 0.2), (True, 0.0)])
+def test_words_get_the_slant_that_is_asked_for_whatever_their_hand(own, is_of_hand, remaining):
+    """Of what 8 characters lean more than the primer, 8 / (8 + 2) are undone, and 0.2 remain."""
     lean, asked = math.tan(math.radians(own)), math.tan(math.radians(15.0))
     ink = zigzag(lean)
     ((sheared,),) = shear([[ink]], shape_of(ink if is_of_hand else zigzag()), 15.0, 8)
     np.testing.assert_allclose(sheared[:, 1], ink[:, 1])
-    np.testing.assert_allclose(lean_of(sheared), asked + left * lean, atol=2e-3)
+    np.testing.assert_allclose(lean_of(sheared), asked + remaining * lean, atol=2e-3)
 
 
 @pytest.mark.parametrize(("stretch", "left"), [(1.2, 1.2 ** (6 / 14)), (3.0, 3.0 / 1.33), (1, 1)])

@@ -38,7 +38,9 @@ def test_network_without_a_text_writes_a_line_for_each_seed(tmp_path):
         ("SynthesisNetwork", None, "its network needs a text"),
     ],
 )
-def test_text_is_needed_if_a_network_takes_text_or_else_refused(tmp_path, kind, text, message):
+def test_a_network_that_takes_text_needs_one_and_any_other_network_refuses_it(
+    tmp_path, kind, text, message
+):
     with pytest.raises(UserError, match=message):
         writer(tmp_path, kind).write(text)
 

@@ -106,7 +106,7 @@ def test_scores_that_are_logged_are_those_of_an_evaluation(tmp_path, data, text,
 
 
 def with_texts(data, text):
-    """Return the data with one text in the training and none in the validation."""
+    """Return the data with this text for training samples, and none, as a blank is, for others."""
     texts = {"train": text, "valid": ""}
     samples = {
         split: [replace(sample, text=texts[split]) for sample in data.loaded.split(split)]

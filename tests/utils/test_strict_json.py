@@ -59,7 +59,7 @@ def test_json_that_the_standard_forbids_or_no_config_needs_is_a_fault(text, key,
         ('{"a" 1}', "line 1, column 6: not JSON: Expecting ':' delimiter"),
     ],
 )
-def test_syntax_that_only_other_formats_have_is_named(text, message):
+def test_a_fault_of_syntax_is_named_with_its_place(text, message):
     with pytest.raises(strict_json.NotJSON) as error:
         strict_json.loads(text)
     assert message in str(error.value)
