@@ -1,8 +1,10 @@
 """Plants faults in the code, and counts those that the tests find: `python -m tests.planted`.
 
 A fault is one small change of one expression or statement. For each fault the tests that run its
-line are run, the fast ones first, until one fails or a minute of CPU is over. Which test runs which
-line is recorded first, by one run of the whole suite under coverage.py (about half an hour).
+line are run, those of its module first, until one fails or ten seconds of tests are through. Which
+test runs which line is recorded first, by one run of the whole suite under coverage.py, without
+what other processes run that are no forks. Each fault is planted in a copy of the checkout, and
+its tests are run in a copy of a process that has imported torch: some seconds of CPU.
 
     python -m tests.planted                  # draw faults, plant them, write the table
     python -m tests.planted --again          # plant the faults of the table in the code of now
@@ -16,45 +18,41 @@ found and the tests of now do not, and those whose code is gone. A broken-off ru
 import argparse
 import ast
 import csv
-import json
+import gc
+import importlib
 import os
 import random
-import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from queue import Queue
+from typing import Any, NoReturn
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / "build" / "planted"
 TABLE = ROOT / "tests" / "fixtures" / "planted.tsv"
-COVERAGE, SECONDS = WORK / "coverage", WORK / "seconds.json"
+COVERAGE, SECONDS = WORK / "coverage", WORK / "seconds.tsv"
 
 CPU_SECONDS = 60
-"""Of the tests for one fault."""
-LONGEST = 30.0
-"""Seconds that the tests for one fault took together without it, at the most."""
+"""Of the tests for one fault; those that take longer do not end."""
+LONGEST = 10.0
+"""CPU seconds that the tests for one fault took together without it, at the most."""
 LEAST = 4
 """Faults in each room, at the least."""
-
-COVERAGE_SETTINGS = f"""[run]
-data_file = {COVERAGE}
-source = {ROOT}
-omit = */tests/*
-parallel = true
-patch = subprocess
-context = ${{PYTEST_CURRENT_TEST-}}
-disable_warnings = no-data-collected,module-not-measured
-"""
+IMPORTED = (
+    "torch._dynamo", "torch.utils.tensorboard", "matplotlib.pyplot", "scipy.interpolate", "tqdm",
+    "PIL.Image", "pypdf", "fontTools.ttLib", "rapidfuzz", "rmscene", "tensorboard",
+)  # fmt: skip
+"""What takes seconds to import, and is therefore imported once for all faults."""
 
 SWAPPED = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
@@ -76,7 +74,7 @@ class Fault:
     after: str
     number: int
     """Of the pieces in the function that are the same, from 0."""
-    found_by: str = ""
+    found_by: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -182,42 +180,69 @@ def drawn(count: int, seed: int) -> list[Place]:
 
 
 class Recorder:
-    """A plugin of pytest: tells coverage.py which test runs, and keeps how long each took."""
+    """A plugin of pytest: tells coverage.py which test runs, and keeps the CPU seconds of each."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, measured: Any, job: int, jobs: int) -> None:
+        self._measured, self._job, self._jobs = measured, job, jobs
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        files = sorted({item.path for item in items})[self._job :: self._jobs]
+        items[:] = [item for item in items if item.path in files]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        import coverage
+        self._measured.switch_context(item.nodeid)
+        failed, before = item.session.testsfailed, sum(os.times()[:4])
+        result = yield
+        self._measured.switch_context("")
+        if item.session.testsfailed == failed:
+            with SECONDS.open("a") as file:
+                file.write(f"{item.nodeid}\t{sum(os.times()[:4]) - before:.2f}\n")
+        return result
 
-        if current := coverage.Coverage.current():
-            current.switch_context(item.nodeid)
-        return (yield)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" and report.passed:
-            self.seconds[report.nodeid] = report.duration
-
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if not hasattr(session.config, "workerinput"):
-            SECONDS.write_text(json.dumps(self.seconds))
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, request: pytest.FixtureRequest) -> Iterator[object]:
+        """What the tests of a file share is run by all of them, not by the first alone."""
+        self._measured.switch_context(request.node.nodeid)
+        try:
+            return (yield)
+        finally:
+            self._measured.switch_context(os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0])
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Take part in a run of the tests, with `-p tests.planted`."""
-    config.pluginmanager.register(Recorder())
+def fork(jobs: int, work: Callable[[int], None]) -> None:
+    """Do work in several copies of this process, each with its number, and wait for all."""
+    children = []
+    for job in range(jobs):
+        children.append(os.fork())
+        if not children[-1]:
+            try:
+                work(job)
+            finally:
+                os._exit(0)
+    for child in children:
+        os.waitpid(child, 0)
 
 
-def record() -> None:
-    """Run the whole suite under coverage.py."""
+def record(jobs: int) -> None:
+    """Run the whole suite under coverage.py, by several processes forked from this."""
+    import coverage
+
     WORK.mkdir(parents=True, exist_ok=True)
-    settings = WORK / "coveragerc"
-    settings.write_text(COVERAGE_SETTINGS)
-    command = [sys.executable, "-m", "coverage"]
-    tests = ["-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", "-p", "tests.planted"]
-    subprocess.run([*command, "run", f"--rcfile={settings}", *tests], cwd=ROOT)
-    subprocess.run([*command, "combine", f"--rcfile={settings}"], cwd=ROOT, check=True)
+    measured = coverage.Coverage(
+        str(COVERAGE), data_suffix=True, source=[str(ROOT)], omit=["*/tests/*"], config_file=False
+    )
+    # What a test forks ends so.
+    measured.set_option("run:patch", ["_exit"])
+
+    def run(job: int) -> None:
+        measured.start()
+        pytest.main(["-q", "-p", "no:xdist"], plugins=[Recorder(measured, job, jobs)])
+        measured.stop()
+
+    fork(jobs, run)
+    measured.combine()
+    measured.save()
 
 
 class Tests:
@@ -228,32 +253,44 @@ class Tests:
 
         self._data = CoverageData(str(COVERAGE))
         self._data.read()
-        self._seconds = json.loads(SECONDS.read_text())
+        rows = (line.rsplit("\t", 1) for line in SECONDS.read_text().splitlines())
+        self._seconds = {test: float(seconds) for test, seconds in rows}
 
     def of(self, place: Place) -> list[str]:
-        """Return the tests that run a place, fast ones first; its module's if it runs on import."""
-        contexts = self._data.contexts_by_lineno(str(ROOT / place.fault.path))
-        tests = {test for line in place.lines for test in contexts.get(line, ())}
-        if "" in tests:
-            tests = {test for found in contexts.values() for test in found}
-        # A process that a test starts has the test's phase in its name.
-        tests = {re.sub(r" \((setup|call|teardown)\)$", "", test) for test in tests}
+        """Return the tests that run a place; its module's if it runs on import.
+
+        They are in order of files, as tests share what their module makes: first the file that
+        has the module's name, then those that take little time.
+        """
+        by_line = self._data.contexts_by_lineno(str(ROOT / place.fault.path))
+        contexts = {context for line in place.lines for context in by_line.get(line, ())}
+        if "" in contexts:
+            contexts.update(*by_line.values())
+        files = defaultdict(list)
+        for test in sorted(self._seconds, key=self._seconds.__getitem__):
+            file = test.partition("::")[0]
+            if test in contexts or file in contexts:
+                files[file].append(test)
+        path = Path("tests", place.fault.path)
+        own = f"{path.with_name('test_' + path.name)}::"
+        by_cost = sorted(files.values(), key=lambda tests: sum(map(self._seconds.get, tests)))
+        by_cost.sort(key=lambda tests: not tests[0].startswith(own))
         result, total = [], 0.0
-        for test in sorted(tests & self._seconds.keys(), key=self._seconds.__getitem__):
+        for test in chain.from_iterable(by_cost):
             total += self._seconds[test]
-            if total > LONGEST:
+            if total > LONGEST and result:
                 break
             result.append(test)
         return result
 
 
 class Tree:
-    """A copy of the checkout, in which one fault at a time is planted."""
+    """A copy of the checkout, in which one fault at a time is planted; a plugin of its tests."""
 
     def __init__(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        self._root, self._clock = folder / "tree", 1_000_000_000
+        self._root, self._failed, self._clock = folder / "tree", folder / "failed", 1_000_000_000
         subprocess.run(["git", "clone", "-q", "--shared", ROOT, self._root], check=True)
         (folder / "shared").symlink_to(ROOT.parent / "shared")
 
@@ -263,7 +300,7 @@ class Tree:
         source, after = path.read_bytes(), place.fault.after.encode()
         self._write(path, source[: place.start] + after + source[place.end :])
         try:
-            return self._first_failure(tests)
+            return self._first_failure(tests) if tests else "-"
         finally:
             self._write(path, source)
 
@@ -273,54 +310,65 @@ class Tree:
         self._clock += 1
         os.utime(path, (self._clock, self._clock))
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if report.failed:
+            self._failed.write_text(report.nodeid)
+
+    pytest_collectreport = pytest_runtest_logreport
+
     def _first_failure(self, tests: list[str]) -> str:
-        if not tests:
-            return "-"
-        names = self._root.parent / "tests.txt"
-        names.write_text("\n".join(tests))
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", f"@{names}"]
-        command += ["--tb=no", "-p", "no:cacheprovider", "--rootdir", str(self._root)]
-        try:
-            done = subprocess.run(
-                command,
-                cwd=self._root,
-                capture_output=True,
-                text=True,
-                timeout=5 * CPU_SECONDS,
-                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS,) * 2),
-            )
-        except subprocess.TimeoutExpired:
+        self._failed.write_text("")
+        child = os.fork()
+        if not child:
+            self._run(tests)
+        _, status = os.waitpid(child, 0)
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+        if os.WIFSIGNALED(status):
             return "a test that does not end"
-        if done.returncode in (0, 5):
-            return "-"
-        if match := re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE):
-            return match[1]
-        return "a test that does not end" if done.returncode < 0 else "collection"
+        return self._failed.read_text() or (
+            "collection" if os.waitstatus_to_exitcode(status) else "-"
+        )
 
-
-def planted(chosen: Iterable[Place], output: Path, jobs: int) -> list[Fault]:
-    """Plant faults, and return them with the test that found each; what `output` has is kept."""
-    rows = read(output) if output.exists() else []
-    known = {astuple(row)[:-1]: row for row in rows}
-    tests, trees = Tests(), Queue()
-    for number in range(jobs):
-        trees.put(Tree(WORK / str(number)))
-
-    def plant(place: Place) -> Fault:
-        if row := known.get(astuple(place.fault)[:-1]):
-            return row
-        tree = trees.get()
+    def _run(self, tests: list[str]) -> NoReturn:
+        """Run tests in this process, which has imported torch, but nothing of the project."""
+        os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+        signal.alarm(10 * CPU_SECONDS)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(nothing, stream)
+        os.chdir(self._root)
+        sys.path[0] = str(self._root)
+        sys.modules.pop("tests", None)
+        command = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        status = 1
         try:
-            row = Fault(*astuple(place.fault)[:-1], tree.find(place, tests.of(place)))
+            status = pytest.main([*command, f"--rootdir={self._root}", *tests], [self])
         finally:
-            trees.put(tree)
-        with output.open("a", newline="") as file:
-            csv.writer(file, delimiter="\t").writerow(astuple(row))
-        print(row.path, row.function, repr(row.before), "->", row.after, row.found_by, flush=True)
-        return row
+            os._exit(status)
 
-    with ThreadPoolExecutor(jobs) as pool:
-        return [*pool.map(plant, chosen)]
+
+def planted(chosen: list[Place], output: Path, jobs: int) -> list[Fault]:
+    """Plant faults, and return them with the test that found each; what `output` has is kept."""
+    for name in IMPORTED:
+        importlib.import_module(name)
+    gc.freeze()
+    output.touch()
+    known = set(read(output))
+    missing = [place for place in chosen if place.fault not in known]
+
+    def plant(job: int) -> None:
+        tests, tree = Tests(), Tree(WORK / str(job))
+        for place in missing[job::jobs]:
+            row = replace(place.fault, found_by=tree.find(place, tests.of(place)))
+            with output.open("a", newline="") as file:
+                csv.writer(file, delimiter="\t", lineterminator="\n").writerow(astuple(row))
+            print(*astuple(row), flush=True)
+
+    fork(jobs, plant)
+    rows = {row: row for row in read(output)}
+    return [rows[place.fault] for place in chosen]
 
 
 def read(path: Path) -> list[Fault]:
@@ -332,19 +380,20 @@ def read(path: Path) -> list[Fault]:
 
 def located(faults: Iterable[Fault]) -> list[tuple[Fault, Place]]:
     """Return the faults of a table whose code is still there, in the same file or another."""
-    by_code = defaultdict(list)
-    for paths in rooms().values():
-        for path in paths:
-            for place in places(path):
-                f = place.fault
-                by_code[f.function.split(".")[-1], f.before, f.after, f.number].append(place)
-    result = []
+    by_code, result = defaultdict(list), []
+    for path in chain.from_iterable(rooms().values()):
+        for place in places(path):
+            by_code[code(place.fault)].append(place)
     for fault in faults:
-        key = fault.function.split(".")[-1], fault.before, fault.after, fault.number
-        choice = sorted(by_code[key], key=lambda place: place.fault.path != fault.path)
+        choice = sorted(by_code[code(fault)], key=lambda place: place.fault.path != fault.path)
         with suppress(IndexError):
             result.append((fault, choice[0]))
     return result
+
+
+def code(fault: Fault) -> tuple:
+    """Return what a fault keeps if its function moves."""
+    return fault.function.split(".")[-1], fault.before, fault.after, fault.number
 
 
 def main() -> None:
@@ -356,7 +405,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="plant the faults of the table")
     options = parser.parse_args()
     if not (COVERAGE.exists() and SECONDS.exists()):
-        record()
+        record(options.jobs)
     if not options.again:
         faults = planted(drawn(options.count, options.seed), TABLE, options.jobs)
         print(f"{sum(fault.found_by != '-' for fault in faults)} of {len(faults)} faults are found")

@@ -59,10 +59,12 @@ def test_a_step_divides_the_gradient_summed_over_its_batches_once(tmp_path, accu
 
 
 def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path, caplog):
+    caplog.set_level("INFO")
     # Only steps that are skipped in a row end a run: here are four good ones in between.
     trainer = trained(tmp_path, loader={"broken": (4,)}, epochs=3, ema_decay=0.5, max_skipped=2)
     assert trainer.progress.step == 12 and trainer.is_complete
     assert [row["skipped_steps"] for row in rows(trainer)] == ["1", "1", "1"]
+    assert caplog.text.count("skipped_steps 1\n") == 3
     assert caplog.text.count("an input of sample 4 is not finite") == 3
     assert all(bool(torch.isfinite(value).all()) for value in weights(trainer).values())
     assert all(math.isfinite(float(row["error"])) for row in rows(trainer))

@@ -53,11 +53,9 @@ class Knowing(Toy):
 
 def data(normalisation=None, alphabet=None, *, split=None, **options):
     """Return data ready for a network, in batches of four."""
-    extends = options.pop("extends_alphabet", False)
+    given = {key: options.pop(key) for key in ("extends_alphabet",) if key in options}
     settings = HandwritingDataLoader(**{"dataset": Toy(), "batch_size": 4} | options)
-    return settings.load(
-        split, normalisation=normalisation, alphabet=alphabet, seed=1, extends_alphabet=extends
-    )
+    return settings.load(split, normalisation=normalisation, alphabet=alphabet, seed=1, **given)
 
 
 def inks(ready, split="train"):

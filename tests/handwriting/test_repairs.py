@@ -40,6 +40,14 @@ def repaired(text, strokes, *numbers):
     return repair_signs(letters(text, strokes, *numbers))
 
 
+def test_strokes_that_are_added_follow_those_of_their_letters():
+    stems, bars = [down(0.0, 2.0), down(2.0, 2.0)], [line(-0.3, 0.3), line(1.7, 2.3)]
+    word = letters("tt", stems, 0, 1).with_added([(0, 0, bars[0]), (1, 1, bars[1])])
+    order = stems[0], bars[0], stems[1], bars[1]
+    assert [*map(len, word.indices)] == [*map(len, order)]
+    assert_array_equal(np.concatenate(word.strokes), np.concatenate(order))
+
+
 def dots_of_first(word):
     """Return the dots of a word's first letter."""
     dots = [part for part, of in word.pairs() if len(part) == 1 and of[0] == 0]

@@ -46,7 +46,7 @@ def test_words_have_their_place_on_the_page():
     assert reader.lengths == [sum(map(len, part)) for part in (first, second)]
     assert [each.text for each in text.rows] == ["a b", "two words", "more", "a b"]
     assert text.left_out == {"highlighter": 1, "drawing": 1}
-    upper, typed_row, _, lower = text.rows
+    upper, typed_row, second_line, lower = text.rows
     assert upper.strokes[0] == 1 and min(lower.strokes) > max(upper.strokes) + 1
     assert upper.ink == lower.ink and not typed_row.ink  # the same ink, wherever it lies
     word = upper.words[0]
@@ -59,6 +59,7 @@ def test_words_have_their_place_on_the_page():
     assert upper.box == (*everything.min(axis=0), *everything.max(axis=0))
     # The second typed word begins after four characters of half the size.
     assert typed_row.words[1].box == (304, between, 309, between + 2)
+    assert second_line.words[0].box[1] == pytest.approx(between + 2 * 1.17)  # as in Xournal++
 
 
 class WideWords(Words):

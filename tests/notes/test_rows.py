@@ -112,6 +112,12 @@ def test_a_drawing_beside_the_text_is_in_no_row():
     assert kinds == {len(parts): DRAWING, len(parts) + 1: DRAWING}
 
 
+@pytest.mark.parametrize(("x", "is_drawn"), [(-LETTER, False), (-6 * LETTER, True)])
+def test_a_tall_stroke_is_a_letter_if_the_next_stroke_is_beside_it(x, is_drawn):
+    parts, _ = page([letter(x, 1.5 * X_HEIGHT, 7 * X_HEIGHT)], row(0), row(35), row(70))
+    assert find_rows(parts)[1] == ({0: DRAWING} if is_drawn else {})
+
+
 @pytest.mark.parametrize(("above", "kind"), [(-0.5, UNDERLINE), (0.5, CROSSED_OUT)])
 def test_words_are_crossed_out_by_a_line_through_them_and_not_by_a_line_below(above, kind):
     parts, rows = page(row(0), row(35), row(70))

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,12 @@ def test_numbers_that_do_not_fit_the_file_do_not_shift_labels(tmp_path):
     samples = in_order(prepared(tmp_path, content, strict=True))
     labels = [(sample.text, len(sample.ink)) for sample in samples]
     assert labels == [(str(n % 10), 3 if n % 2 == 0 else 5) for n in range(20)]
+
+
+def test_segments_that_name_no_pieces_have_those_that_follow(tmp_path):
+    content = re.sub(r"(?<=DIGIT  )[-0-9]+", "?", digits(4))
+    samples = in_order(prepared(tmp_path, content, strict=True))
+    assert [len(sample.ink) for sample in samples] == [3, 5, 3, 5]
 
 
 def test_segments_before_all_components_name_them_by_number_and_point(tmp_path):

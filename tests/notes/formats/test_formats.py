@@ -356,6 +356,7 @@ REFUSED = {
     "contexts": ("a.inkml", lambda: inkml(CONTEXTS.format(*range(MANY)) + TRACES), "too deeply"),
     "a namespace": ("a.inkml", lambda: inkml(NAMESPACE), "a namespace of more than 200"),
     "an old page": ("a.rm", lambda: OLD, "version 4; 3, 5, 6 are read"),
+    "an old page cut short": ("a.rm", lambda: file("old.rm")[:-3], "a broken page of a tablet"),
     "an endless number": ("a.rm", lambda: rm() + b"\xff" * 7_000_000, "a number without an end"),
     "no pages": ("a.content", lambda: b'{"pages": 5}', "does not list its pages"),
     "a path as a page": ("a.content", lambda: OUTSIDE, "does not list its pages"),
