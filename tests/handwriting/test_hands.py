@@ -26,7 +26,7 @@ def spaced_line(text):
     return Line(ink, 0, peaks, text, True, np.zeros(len(ink) - 1), written_text=text)
 
 
-def test_only_words_that_are_misread_are_written_again(hand):
+def test_only_words_that_their_reader_does_not_accept_are_written_again(hand):
     """Up to three times, each with the seed of the next try, those of a line together."""
     answers = {"one": ["one", "one"], "mow": ["mmm", "mw", "mow"], "hen": ["h", "hen"]}
     reader, writer = mock.Mock(), mock.Mock()

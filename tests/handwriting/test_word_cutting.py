@@ -175,7 +175,7 @@ def test_a_dash_alone_stands_above_the_baseline():
 @pytest.mark.parametrize(
     ("text", "low", "bottom"), [("z.", 5.0, 0.0), ("z.", -6.0, -0.12), ("z,", 5.0, 0.9)]
 )
-def test_a_full_stop_or_comma_stands_on_the_baseline(text, low, bottom):
+def test_a_full_stop_is_set_on_the_baseline_and_a_short_comma_becomes_longer(text, low, bottom):
     mark = np.array([[220.0, low - 2.0], [220.0, low]]) + np.array([0.0, zigzag()[:, 1].max()])
     (word,) = to_written_words([letters(text, [zigzag(), mark])], shape_of(zigzag()), 10.0)
     feet = [stroke[:, 1].max() for stroke in word.strokes]

@@ -121,7 +121,7 @@ def test_samples_without_a_text_are_left_out_of_the_lines_that_are_drawn(tmp_pat
 
 
 @pytest.mark.parametrize(("text", "split"), [(" ", "train"), ("a", "valid")])
-def test_samples_without_a_text_are_refused_except_in_the_validation_of_a_resumed_run(
+def test_missing_texts_are_refused_but_a_resumed_run_needs_texts_in_the_training_only(
     tmp_path, data, text, split
 ):
     trainer, first = make(tmp_path, with_texts(data, text)), data.loaded.split(split)[0].name
