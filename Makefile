@@ -25,7 +25,7 @@ help:
 	@echo "make open_writer  train a writer on open data, then thrice on its best words (some 13 hours)"
 	@echo "make reader    train a reader on composed lines, then on the world's pens (some 7 hours)"
 	@echo "make eye       train a reader of pictures (about 5 hours; docs/data.md names its data)"
-	@echo "make test      run all tests, in parallel (about 8 minutes on 2 cores)"
+	@echo "make test      run all tests, in parallel (about 7 minutes on 2 cores)"
 	@echo "make quick     run the fast tests (about a minute)"
 	@echo "make campaign  kill it, fail its disk, feed it broken files, some 2,700 times (10 minutes);"
 	@echo "               SEED=N chooses other trials"
