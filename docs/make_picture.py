@@ -12,10 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from handwriting import PageOptions, Paper, write_page
+from handwriting import PageOptions, Paper, PrimerFile, load_primer, write_page
 from handwriting.hands import write_in_hand
-from handwriting.page_options import PrimerFile
-from handwriting.primers import load_primer
 from handwriting.styles import style_file, styles
 from model import load, step_figures
 from utils.plots import CAPTION, GREY, INCH, lines_figure, to_pixels, write_png

@@ -217,10 +217,10 @@ class WrittenSet:
         parsed = Parsed(budget=Budget(float("inf"), ""))
         lines = self._lines(texts, seeds, hands)
         for number, hand, line in zip(numbers, hands, lines, strict=True):
-            with parsed.attempt(f"line-{number + 1:08}"):
+            name, person = f"line-{number + 1:08}", "" if self.hand else f"own-{hand}"
+            with parsed.attempt(name):
                 if not line.ended or len(line.written) < 2:
                     raise Fault("a line that did not end")
-                name, person = f"line-{number + 1:08}", "" if self.hand else f"own-{hand}"
                 parsed.samples.append(Sample(line.written, line.written_text, name, person))
         return parsed
 

@@ -35,16 +35,21 @@ def digest_of(folder: Path) -> str:
     """Return a digest of the names and contents of a shard's files; raises an OSError."""
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*.npy")):
-        with open(file, "rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        digest.update(f"{file.name}\0{content}\n".encode())
+        digest.update(f"{file.name}\0{content_digest(file)}\n".encode())
     return digest.hexdigest()
+
+
+def content_digest(file: Path) -> str:
+    """Return a digest of a file's content; raises an OSError."""
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def digest_of_file(file: Path) -> str | None:
     """Return a digest of a file's content; None if it cannot be read."""
-    with suppress(OSError), open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    with suppress(OSError):
+        return content_digest(file)
+    return None
 
 
 def fetched(address: str, folder: Path, max_bytes: int, name: str) -> Path:
