@@ -12,18 +12,18 @@ import numpy as np
 from data_loader.sources.ink_files import UNKNOWN, note_program, read_head
 from data_loader.sources.parsing import Fault, root_tag
 from data_loader.sources.untrusted_files import files_below, unpacked
-from notes.formats import excalidraw, inkml, plain, remarkable, rnote, svg, xournalpp
+from notes.formats import excalidraw, inkml, plain, remarkable, svg, xournalpp
 from notes.ink_page import InkPage, checked
 
 PROGRAMS = {"xournalpp": xournalpp, "remarkable": remarkable, "excalidraw": excalidraw}
 ACCEPTED = (
-    "Xournal++ (.xopp), reMarkable (.rm, and .content for a document), Excalidraw, Rnote, SVG, "
-    "InkML, and what `read` takes"
+    "Xournal++ (.xopp), reMarkable (.rm, and .content for a document), Excalidraw, SVG, InkML, "
+    "and what `read` takes"
 )
 """The formats, for messages."""
 
 _NOTES = re.compile(
-    r".*\.(xopp|xoj|rm|content|excalidraw|excalidraw\.md|rnote|svgz?|inkml)",
+    r".*\.(xopp|xoj|rm|content|excalidraw|excalidraw\.md|svgz?|inkml)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -106,8 +106,6 @@ def _parse(path: Path) -> Iterable[InkPage]:
     head = read_head(path)
     if head.startswith(b"PK\3\4") and path.suffix.lower() == ".xopp":
         return xournalpp.parse(path, is_archive=True)
-    if path.suffix.lower() == ".rnote":
-        return rnote.parse(path)
     if program := note_program(head):
         return PROGRAMS[program].parse(path)
     xml = {"svg": svg, "ink": inkml}.get(root_tag(unpacked(head, len(head))))

@@ -41,7 +41,6 @@ FILES = {
     "Xournal++": ("a.xopp", xopp, ON_XOURNALPP, TEXT, NOT_READ),
     "Xournal++, not packed": ("a.xml", lambda: xopp(pack=False), ON_XOURNALPP, TEXT, NOT_READ),
     "Xournal++, zipped": ("a.xopp", lambda: file("zipped.xopp"), ON_XOURNALPP, TEXT, NOT_READ),
-    "Rnote": ("a.rnote", lambda: file("page.rnote"), WRITTEN, MIDDLE, {"bitmapimage": 1}),
     "old reMarkable": ("a.rm", lambda: file("old.rm"), ON_OLD_RM, None, {}),
     "Excalidraw": ("a.excalidraw", excalidraw, [*WRITTEN, DRAWN], MIDDLE, ERASED | IMAGE),
     "Obsidian": ("a.md", lambda: file("page.md"), [*WRITTEN, DRAWN], MIDDLE, ERASED | IMAGE),
