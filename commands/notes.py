@@ -64,12 +64,11 @@ def add_options(parser: Parser) -> None:
     any_pdf = "save notes also over PDFs outside the note's folder; a note may name any PDF"
     parser.add_argument("--any-pdf", action="store_true", help=any_pdf)
     ink = "what stands at the words of --output: their ink as it is (default); typed text; level: "
-    ink += "their ink, moved a little so that rows are level, and sizes, slants and gaps even; "
-    ink += "fair: sure words written anew in the same hand, the others level"
+    ink += "their ink, moved a little so that rows are level, and sizes, slants and gaps even"
     parser.add_argument("--ink", choices=get_args(notes.InkKind), default="keep", help=ink)
     kept = "keep the ink that --ink typed replaces, in a layer of its own"
     parser.add_argument("--keep-ink", action="store_true", help=kept)
-    strength = "how even --ink level and fair make ink, from 0 (not at all) to 1 (default: 1)"
+    strength = "how even --ink level makes ink, from 0 (not at all) to 1 (default: 1)"
     parser.add_argument("--strength", type=number(float, 0, 1), metavar="S", help=strength)
     prose = "join the rows of texts and Markdown to paragraphs, and leave out question marks"
     parser.add_argument("--prose", action="store_true", help=prose)
@@ -124,7 +123,7 @@ def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace
 def _use(arguments: argparse.Namespace, library: "notes.Library", reading: "_Reading") -> None:
     """Do what the options say with notes that are read."""
     output, form = arguments.output, notes.TextForm(arguments.prose, arguments.numbers)
-    in_form = partial(notes.in_form, form=ink_form_of(arguments), rewrite=_rewriting(arguments))
+    in_form = partial(notes.in_form, form=ink_form_of(arguments))
     if arguments.search:
         _print_hits(library, {note.name: reading.files[note.name] for note in reading}, arguments)
     elif arguments.corrections:
@@ -166,8 +165,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError(f"--ink {arguments.ink} is for --output, which is not given")
     if arguments.keep_ink and arguments.ink != "typed":
         raise UserError("--keep-ink is for --ink typed")
-    if arguments.strength is not None and arguments.ink not in ("level", "fair"):
-        raise UserError("--strength is for --ink level or fair")
+    if arguments.strength is not None and arguments.ink != "level":
+        raise UserError("--strength is for --ink level")
     suffix = output and (output.file.suffix.lower() if output.file else arguments.format)
     if arguments.ink == "typed" and suffix == ".inkml":
         raise UserError("--ink typed: InkML has no typed text; name .xopp, .excalidraw or .pdf")
@@ -183,25 +182,6 @@ def ink_form_of(arguments: argparse.Namespace) -> "notes.InkForm":
     """Return what stands at a word, as the options say."""
     strength = 1.0 if arguments.strength is None else arguments.strength
     return notes.InkForm(arguments.ink, arguments.keep_ink, strength, not arguments.prose)
-
-
-def _rewriting(arguments: argparse.Namespace) -> "notes.Rewriting | None":
-    """Return what writes words of a page anew, and prints them, for --ink fair."""
-    if arguments.ink != "fair":
-        return None
-    from commands.fair import FairCopies  # slow to import
-
-    copies = FairCopies(arguments.device)
-
-    def rewrite(
-        page: "notes.InkPage", text: "notes.PageText", name: str, number: int
-    ) -> "tuple[notes.InkPage, notes.PageText]":
-        new_page, new_text, words = copies.rewritten(page, text)
-        for row, word, content in words:
-            tqdm.write(f"{printable(name)}\t{number}:{row}:{word}\t{content}")
-        return new_page, new_text
-
-    return rewrite
 
 
 def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:

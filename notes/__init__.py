@@ -14,7 +14,6 @@ _HOMES = {
     "Library": "reading_cache",
     "Note": "page_text",
     "PageText": "page_text",
-    "Rewriting": "ink_form",
     "TextForm": "exporting",
     "file_state": "formats",
     "in_form": "ink_form",

@@ -184,7 +184,7 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("a.inkml", "--lines", "a.inkml"), "would replace the notes"),
         (("a.inkml", "--ink", "level"), "--ink level is for --output, which is not given"),
         (("a.inkml", "--output", "b.pdf", "--keep-ink"), "--keep-ink is for --ink typed"),
-        (("a.inkml", "--output", "b.pdf", "--strength", "1"), "--strength is for --ink level or"),
+        (("a.inkml", "--output", "b.pdf", "--strength", "1"), "--strength is for --ink level"),
         (("a.inkml", "--output", "b.pdf", "--strength", "2"), "2"),
         (("a.inkml", "--output", "b.inkml", "--ink", "typed"), "InkML has no typed text"),
         (("a.inkml", "--output", "a.png"), "a folder is needed, or a file that ends in .pdf"),
