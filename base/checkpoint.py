@@ -19,13 +19,21 @@ from base.base_model import ExtraShapes
 from base.config.binder import Binder, faults
 from utils import strict_json
 from utils.alphabet import Alphabet
-from utils.checks import CheckpointError, Range, UserError, first_line, short
+from utils.checks import (
+    CheckpointError,
+    OtherVersion,
+    Range,
+    UserError,
+    check_version,
+    first_line,
+    short,
+)
 from utils.files import atomic_write, open_file
 from utils.normalisation import Normalisation
-from utils.strict_json import Config, children, without
+from utils.strict_json import Config, without
 
-FORMAT = 2
-"""Version of the format of new checkpoints; files of a newer version are refused."""
+FORMAT = 3
+"""Version of the format of checkpoints; files of another version are refused."""
 
 Count: TypeAlias = Annotated[int, Range(0, 2**32)]
 
@@ -135,13 +143,15 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
                 raise CheckpointError(f"damaged (checksum mismatch in its part {short(damaged)})")
         stored.seek(0)
         content = torch.load(stored, map_location="cpu", weights_only=True)
-        return _checked(content, len(stored.getbuffer()))
+        return _checked(content, path, len(stored.getbuffer()))
     except pickle.UnpicklingError:  # its message advises to run the code, so it is not shown
         cause = "not loaded: it holds more than tensors and plain values, which could run code"
     except FileNotFoundError:
         cause = "no such file"
     except OSError as error:
         cause = f"cannot be read ({error.strerror or error})"
+    except OtherVersion as error:  # The message names the file.
+        raise CheckpointError(str(error)) from None
     except UserError as error:
         cause = str(error)
     except Exception as error:  # torch.load may raise any error for foreign files
@@ -149,25 +159,18 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     raise CheckpointError(f"{path}: {cause}")
 
 
-def _checked(content: Any, size: int) -> Checkpoint:
-    """Check the contents of a file of `size` bytes; return them with former names replaced."""
+def _checked(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoint:
+    """Check the contents of a file of `size` bytes, and return them."""
     if not isinstance(content, dict) or not content.keys() >= REQUIRED_KEYS:
         names = ", ".join(sorted(REQUIRED_KEYS))
         raise CheckpointError(f"not a checkpoint of this project (no {names})")
+    check_version(path, content["format"], FORMAT, "train anew")
     content |= strict_json.plain({name: content.get(name) for name in ("config", "alphabet")})
-    progress = children(children(content.get("training")).get("progress"))
-    for values in (children(content.get("metrics")), progress):
-        for name, value in values.items():
-            if isinstance(value, Tensor) and value.numel() == 1:  # as in old checkpoints
-                values[name] = value.item()
     weights, binder = content["state_dict"], Binder()
     for name, kind in get_type_hints(Checkpoint, include_extras=True).items():
         if name in content and name not in ("state_dict", "alphabet", "training"):
             for fault in faults(binder.bind(kind, content[name], name)):
                 raise CheckpointError(f"{fault.key} = {short(fault.value)}: {fault.expected}")
-    if (version := content["format"]) > FORMAT:
-        newer = "made by a newer version of this program"
-        raise CheckpointError(f"{newer}: update it (format {version})")
     if not all(isinstance(name, str) and _is_plain(weights[name]) for name in weights):
         raise CheckpointError("state_dict: weights by name are needed")
     Normalisation.from_dict(content["normalisation"])
@@ -175,30 +178,13 @@ def _checked(content: Any, size: int) -> Checkpoint:
     # A tensor whose strides repeat stored numbers can be far larger than the file.
     if sum(weight.nbytes for weight in weights.values()) > size:
         raise CheckpointError("its weights have more numbers than the file stores")
-    return _migrated(content)
+    return content
 
 
 def _is_plain(weight: object) -> bool:
     """Return whether a weight is a dense, unquantized tensor on the CPU."""
     is_stored = isinstance(weight, Tensor) and weight.device.type == "cpu"
     return is_stored and weight.layout == torch.strided and not weight.is_quantized
-
-
-def _migrated(content: Checkpoint) -> Checkpoint:
-    """Return contents with former names replaced and former arguments removed; some networks in
-    `saved/pretrained` have such names and arguments."""
-    arguments = children(children(content["config"].get("arch")).get("args"))
-    for former in ("sink", "forget_bias", "frame_size"):
-        arguments.pop(former, None)
-    for old, new in (("halvings", "time_reductions"), ("masked", "mask_ratio")):
-        if old in arguments:
-            arguments[new] = arguments.pop(old)
-    if content["format"] == 1:
-        weights = content["state_dict"]
-        for old, new in ((".onward.", ".forward_rnn."), (".backward.", ".backward_rnn.")):
-            weights = {name.replace(old, new): value for name, value in weights.items()}
-        content["state_dict"] = weights
-    return content
 
 
 def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None) -> CheckpointFile:

@@ -102,8 +102,20 @@ class DataError(UserError):
     """Data are missing, broken, or not in their format."""
 
 
+class OtherVersion(DataError):
+    """A file is of a format's other version, which the program does not read."""
+
+
 class CheckpointError(UserError):
     """A file is not a checkpoint, or a checkpoint does not suit its use."""
+
+
+def check_version(
+    path: object, version: object, present: object, remedy: str = "make it anew"
+) -> None:
+    """Raise an OtherVersion if a file says another `version` of its format than the present one."""
+    if version != present:
+        raise OtherVersion(f"{path}: written by another version of the program: {remedy}")
 
 
 class NotFinite(UserError, ValueError):

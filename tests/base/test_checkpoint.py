@@ -82,8 +82,9 @@ CODE, OTHER = "which could run code", "not a checkpoint of this project"
         (saved(content() | {"state_dict": {"a": WIDE}}), "more numbers than the file"),
         (saved(content() | {"state_dict": {7: WIDE}}), "state_dict: weights by name"),
         (saved(content() | {"state_dict": {"a": torch.eye(3).to_sparse()}}), "weights by name"),
-        (saved(content() | {"format": FORMAT + 1}), "made by a newer version"),
-        (saved(content() | {"format": True}), "format = True: a whole number"),
+        (saved(content() | {"format": FORMAT + 1}), "by another version of the program: train an"),
+        (saved(content() | {"format": FORMAT - 1}), "by another version of the program: train an"),
+        (saved(content() | {"format": []}), "by another version of the program: train an"),
         (saved(content() | {"config": 7}), "config = 7: an object"),
         (saved(content() | {"config": {"a": WIDE}}), "not only plain values"),
         (saved(content() | {"alphabet": ["a", "bc"]}), "not 'bc'"),
@@ -101,19 +102,8 @@ def test_a_bad_file_gets_a_clear_error_and_runs_nothing(tmp_path, monkeypatch, d
     with pytest.raises(CheckpointError, match=re.escape(cause)) as caught:
         load_checkpoint(path)
     message = str(caught.value)
-    assert str(path) in message and "\n" not in message and len(message) < 500
+    assert message.count(str(path)) == 1 and "\n" not in message and len(message) < 500
     assert [entry.name for entry in tmp_path.iterdir()] == ["bad.pth"]
-
-
-def test_numbers_that_were_saved_as_tensors_are_read(tmp_path):
-    """As a metric once computed them."""
-    half, values = torch.tensor(0.5), {"cer": torch.tensor([0.5]), "wer": 0.25}
-    progress = {"best": half, "epoch": 3}
-    torch.save(content() | {"metrics": values, "training": {"progress": progress}}, tmp_path / "a")
-    read = load_checkpoint(tmp_path / "a")
-    assert read["metrics"] == {"cer": 0.5, "wer": 0.25}
-    assert read["training"]["progress"] == {"best": 0.5, "epoch": 3}
-    assert type(read["metrics"]["cer"]) is type(read["training"]["progress"]["best"]) is float
 
 
 def test_missing_file_or_folder_is_named(tmp_path):
@@ -123,12 +113,6 @@ def test_missing_file_or_folder_is_named(tmp_path):
         load_checkpoint(tmp_path)
     with pytest.raises(CheckpointError, match="no such file or folder"):
         resolve_checkpoint(tmp_path / "nothing")
-
-
-def test_a_network_that_is_no_longer_shipped_has_a_successor(caplog):
-    """As old reports of pages name it."""
-    assert resolve_checkpoint("proofreader") == pretrained()["reader"]
-    assert "proofreader is no longer shipped: reader does its work" in caplog.text
 
 
 def test_networks_of_the_project_are_resolved_by_name(tmp_path, monkeypatch):
@@ -212,10 +196,3 @@ def test_weights_that_are_not_finite_are_refused(value):
     state["1.weight"][0, 1] = value
     with pytest.raises(CheckpointError, match=r"^file\.pth: 1 of its 4 weights .*, 1\.weight fi"):
         load_weights(model, state, "file.pth")
-
-
-def test_shipped_checkpoints_with_former_names_of_weights_and_arguments_are_read():
-    reader, writer = (load_checkpoint(pretrained()[name]) for name in ("recognition", "writer"))
-    assert any(".forward_rnn." in name for name in reader["state_dict"])
-    assert {"time_reductions", "mask_ratio"} <= reader["config"]["arch"]["args"].keys()
-    assert "sink" not in writer["config"]["arch"]["args"]
