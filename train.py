@@ -33,10 +33,9 @@ from base.random_state import seed_all
 from base.run_folder import RunExists
 from base.training_parts import TrainingParts
 from commands import sweep
-from commands.start import Start, named_by_content, resolve_start
+from commands.start import Start, resolve_start
 from data_loader.data_loaders import Data
 from logger.logger import setup_logging
-from model.trained_network import licence_of
 from parse_config import settings_of
 from utils.alphabet import table
 from utils.checks import CheckpointError, ConfigFault, UserError, first_line, shown
@@ -120,8 +119,7 @@ def try_own_parts(start: Start, make: Callable[[], BaseTrainer]) -> None:
 
 def prepare(start: Start, how: Preparing) -> None:
     """Prepare what the datasets of a training keep in files, or a part of it."""
-    plan = start.plan if start.is_resumed else named_by_content(start.plan)
-    plan.build("data_loader", origin=None).dataset.prepare(how)
+    start.plan.build("data_loader", origin=None).dataset.prepare(how)
 
 
 def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start, Data]:
@@ -132,8 +130,6 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start
     checkpoint, plan, settings = start.checkpoint, start.plan, settings_of(start.plan)
     seed_all(settings.seed)
     known, keeps_units = start.known, start.is_resumed or settings.keep_normalisation
-    if not start.is_resumed:
-        plan = named_by_content(plan)
     origin = Origin(checkpoint.path, device, start.is_resumed) if checkpoint else None
     data = plan.build("data_loader", origin=origin).load(
         seed=settings.seed,
@@ -206,7 +202,7 @@ def checkpoint_header(
     start: Start, data: Data, model: BaseModel, device: torch.device
 ) -> Checkpoint:
     """Return what all checkpoints of a run have in common, as no step changes it."""
-    weights_licences = {licence_of(start.checkpoint.content)} if start.checkpoint else set()
+    weights_licences = {start.checkpoint.content.get("licence")} if start.checkpoint else set()
     header = {
         "config": start.plan.stored,
         "alphabet": data.alphabet.characters if model.needs_text else None,

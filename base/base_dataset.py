@@ -82,8 +82,8 @@ class Loaded:
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """By split, a hash of the names, texts, lengths and extras of the samples, in order; it is
-        that of all former versions, and of the ink there is `ink_sums`."""
+        """By split, a hash of the names, texts, lengths and extras of the samples, in order; of the
+        ink there is `ink_sums`."""
         return self._kept("fingerprint", _fingerprint)
 
     @cached_property
@@ -103,13 +103,14 @@ class Loaded:
 
     def changed_splits(self, facts: Json) -> list[str]:
         """Return the splits that differ from those of a checkpoint with these `facts`, which may be
-        damaged; checkpoints of former versions have no fingerprints, or no sums of the ink."""
+        damaged."""
         prints, inks = (children(children(facts).get(key)) for key in ("fingerprints", "ink_sums"))
         return [
             split
-            for split in prints
-            if prints[split] != self.fingerprints.get(split)
-            or (split in inks and not is_same_ink(inks[split], self.ink_sums[split]))
+            for split in dict.fromkeys((*prints, *self.samples))
+            if split not in self.samples
+            or prints.get(split) != self.fingerprints[split]
+            or not is_same_ink(inks.get(split), self.ink_sums[split])
         ]
 
     @cached_property

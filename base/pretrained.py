@@ -3,10 +3,8 @@
 This module does not import torch, so that an unknown name is refused at once.
 """
 
-import logging
 import os
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 from utils.checks import CheckpointError, nearest
@@ -17,16 +15,11 @@ PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
 DESCRIPTOR = PRETRAINED / "descriptor.npz"
 """The weights of the descriptor of hands, see `HandDescriptor`."""
 
-SUCCESSORS = {"proofreader": "reader"}
-"""For each name of a network that is no longer shipped, the network that does its work."""
-
 RUNS = PRETRAINED.with_name("models")
 """The folder of the runs of this checkout, each in `NAME/RUN_ID`."""
 
 SAVED = Path("saved")
 """The folder of new runs."""
-
-log = logging.getLogger(__name__)
 
 
 def pretrained() -> dict[str, Path]:
@@ -36,7 +29,7 @@ def pretrained() -> dict[str, Path]:
 
 def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
     """Return the file or folder `path`; if it does not exist, the file of the pretrained network of
-    this name, or else the folder of the run with this id, or the successor of a former network.
+    this name, or else the folder of the run with this id.
 
     Raises:
         CheckpointError: if none of these exists, or if several runs have the id.
@@ -49,15 +42,7 @@ def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
     runs = [folder / path for folder in (RUNS, *sorted(RUNS.glob("*"))) if (folder / path).is_dir()]
     if len(runs) > 1:
         raise CheckpointError(f"{path}: several runs have this id: {', '.join(map(str, runs))}")
-    if not runs and (successor := SUCCESSORS.get(str(path))):
-        _say_successor(str(path), successor)
-        return pretrained()[successor]
     return runs[0] if runs else named(str(path), pretrained(), "pretrained network")
-
-
-@cache
-def _say_successor(name: str, successor: str) -> None:
-    log.warning("%s is no longer shipped: %s does its work", name, successor)
 
 
 def named(name: str, files: Mapping[str, Path], kind: str) -> Path:

@@ -156,7 +156,7 @@ def read_back(
 def run(arguments: argparse.Namespace) -> None:
     """Write texts at each bias, read them back, and print and save the rates."""
     require(arguments, tries="proofread")
-    values = writing_options.values_of(arguments, ("--style", "--pen-sharpness", "--extra"))
+    values = writing_options.values_of(arguments, ("style", "pen_sharpness", "extras"))
     style = None if (style := values.get("style", OWN)) == OWN else style
     name, output = arguments.texts, arguments.output
     texts, kinds, samples = chosen_texts(name, arguments.text, arguments.num_samples)

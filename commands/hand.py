@@ -20,14 +20,14 @@ def add_options(parser: Parser) -> None:
     text += "(default: a sentence)"
     parser.add_argument("--text", action="append", help=text)
     writing_options.add_shared(parser, "--bias")
-    writing_options.add_set(parser, "bias or pen_sharpness, see `write`", ("--pen-sharpness",))
+    writing_options.add_set(parser, "bias or pen_sharpness, see `write`")
     network_options.add_seed(parser, "seed of the first line")
     network_options.add_output(parser, (".png",))
     options.add_overrides(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    values = writing_options.values_of(arguments, ("--bias",), ("--pen-sharpness",))
+    values = writing_options.values_of(arguments, ("bias", "pen_sharpness"))
     networks = Networks.of(arguments)
     learned = networks.writer(arguments.resume)
     from base.base_dataset import Origin

@@ -17,12 +17,12 @@ from utils.checks import UserError
 from utils.files import prepare_output, read_text
 from utils.page.page import DPI, KINDS
 
-FORMER = (
-    *("--bias", "--size", "--slant", "--colour", "--color", "--pen-width", "--align", "--indent"),
-    *("--trace", "--line-height", "--ruling-spacing", "--pen-sharpness", "--extra"),
-    *writing_options.PRIMER_OPTIONS,
+SETTINGS = (
+    *LOOK_PARSERS,
+    *("line_height", "ruling_spacing", "pen_sharpness", "extras"),
+    *writing_options.PRIMER_KEYS,
 )
-"""Options that are keys of --set now."""
+"""The keys of --set."""
 DOUBTFUL = "doubtful"  # value of --rewrite for all doubtful words
 MAX_BYTES = 500_000  # of the longest text (assumed: a long novel, which takes hours to write)
 
@@ -79,7 +79,7 @@ def add_paper(group: argparse._ArgumentGroup) -> None:
     keys = f"a key of front matter ({', '.join(LOOK_PARSERS)}), or line_height, ruling_spacing, "
     keys += "pen_sharpness, extras, primer_text, primer_number or primer_scale, e.g. --set size=3 "
     keys += "--set colour=navy (docs/write.md has their meanings and defaults)"
-    writing_options.add_set(group, keys, FORMER)
+    writing_options.add_set(group, keys)
 
 
 def add_proofreading(group: argparse._ArgumentGroup) -> None:
@@ -139,7 +139,7 @@ def check_output(arguments: argparse.Namespace, path: Path) -> None:
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:
     """Return the options of pages that the command line sets."""
-    values = writing_options.values_of(arguments, ("--style",), FORMER)
+    values = writing_options.values_of(arguments, SETTINGS)
     if "ruling_spacing" in values and not arguments.ruling:
         raise UserError("ruling_spacing is for --ruling, which is not given")
     paper = Paper.of(

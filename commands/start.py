@@ -139,8 +139,6 @@ class Start:
         if not self.is_resumed:
             return
         path, facts = self.checkpoint.path, self.checkpoint.content.get("dataset")
-        if not children(facts).get("fingerprints"):
-            log.info("%s does not say what the data were: they are recorded from now on", path)
         changed = loaded.changed_splits(facts)
         if changed and not new_data:
             raise DataError(
@@ -194,13 +192,6 @@ def suggested_network(plan: Plan) -> str | None:
         return None
     names = ((part.defaults | part.values).get("network") for part in datasets)
     return next(filter(None, names), None)
-
-
-def named_by_content(plan: Plan) -> Plan:
-    """Return the plan of a new run, whose datasets name their samples by content if they can."""
-    return plan.with_values(
-        {f"{part.key}.args.named_by": "content" for part in plan.parts("named_by")}
-    )
 
 
 def start_or_resume(start: Start, locks: ExitStack | None) -> Start:

@@ -25,8 +25,12 @@ NUM_LINES = 5  # default of --num-samples for a network without a text
 NUM_COMPARED = 10  # default of --num-samples for each of several networks
 SHEET_DPI = 300  # pixels per inch of a sheet (assumed: single digits are small on paper)
 SUFFIXES = (".svg", ".png", ".inkml")  # of a file that --output names
-FORMER = ("--pen-sharpness", "--extra", "--show", *writing_options.PRIMER_OPTIONS)
-"""Options that are keys of --set now; so is --inkml."""
+
+SETTINGS = (
+    *("style", "bias", "pen_sharpness", "lines_per_hand", "extras", "inkml", "show"),
+    *writing_options.PRIMER_KEYS,
+)
+"""The keys of --set."""
 
 
 def add_options(parser: Parser) -> None:
@@ -56,9 +60,7 @@ def add_options(parser: Parser) -> None:
     keys += f"not at all, as in the paper; default: {Sampling.pen_sharpness:g}), inkml=yes, which "
     keys += "saves each line as InkML as well, show, lines_per_hand, extras, primer_text, "
     keys += "primer_number or primer_scale (docs/write.md)"
-    writing_options.add_set(parser, keys, FORMER)
-    inkml = ("--inkml", "inkml", "yes")
-    add("--inkml", dest="settings", action="append_const", const=inkml, help=argparse.SUPPRESS)
+    writing_options.add_set(parser, keys)
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,7 @@ def check(chosen: Lines, *, several: bool) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    shown = ("--style", "--bias", "--lines-per-hand")
-    values = writing_options.values_of(arguments, shown, ("--inkml", *FORMER))
+    values = writing_options.values_of(arguments, SETTINGS)
     primer = writing_options.primer_of(arguments, values)
     style = values.get("style", OWN)
     style = None if style in (OWN, USUAL) else style

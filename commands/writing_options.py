@@ -1,8 +1,6 @@
 """Options of commands that write: lines, the hand, and the settings of --set."""
 
 import argparse
-import shlex
-from argparse import SUPPRESS
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -56,7 +54,7 @@ KEYS: dict[str, Callable[[str], Any]] = LOOK_PARSERS | {
     "lines_per_hand": checks.number(int, 1, 1_000_000),
 }
 """For each key of --set, those of front matter first, the function that parses its value."""
-PRIMER_OPTIONS = ("--primer-text", "--primer-number", "--primer-scale")
+PRIMER_KEYS = ("primer_text", "primer_number", "primer_scale")
 
 
 def setting(option: str, **shown: str) -> dict[str, Any]:
@@ -106,12 +104,10 @@ def add_shared(parser: argparse._ActionsContainer, *names: str) -> None:
         parser.add_argument(name, **SHARED[name])
 
 
-def add_set(parser: argparse._ActionsContainer, meaning: str, former: Iterable[str] = ()) -> None:
-    """Add --set, and the former options that stand for its keys, which help does not show."""
+def add_set(parser: argparse._ActionsContainer, meaning: str) -> None:
+    """Add --set."""
     shown = {"metavar": "KEY=VALUE", "help": f"{meaning}; may be given several times"}
     parser.add_argument("--set", **setting("--set", **shown) | {"type": value(_set_value)})
-    for option in former:
-        parser.add_argument(option, **setting(option, help=SUPPRESS))
 
 
 def add_style(parser: argparse._ActionsContainer, meaning: str = OWN) -> None:
@@ -122,16 +118,14 @@ def add_style(parser: argparse._ActionsContainer, meaning: str = OWN) -> None:
     parser.add_argument("--style", **setting("--style", metavar="NAME|FILE", help=hand))
 
 
-def values_of(
-    arguments: argparse.Namespace, shown: Sequence[str], former: Sequence[str] = ()
-) -> Values:
-    """Return the values of --set, and of the options `shown` and `former` that stand for its keys,
-    by key. Print by what former options are replaced.
+def values_of(arguments: argparse.Namespace, names: Iterable[str]) -> Values:
+    """Return the values of --set, and of the options that stand for its keys, by key; `names` are
+    the keys that the command takes.
 
     Raises:
         UserError: if settings have faults; names all of them.
     """
-    keys = {key: KEYS[key] for key in (key_of(option[2:]) for option in (*shown, *former))}
+    keys = {name: KEYS[name] for name in names}
     values: Values = {}
     faults = []
     for option, key, text in arguments.settings:
@@ -142,10 +136,6 @@ def values_of(
             faults.append(f"{f'--set {key}' if option == '--set' else option}: {error}")
     if faults:
         raise UserError(listed("the command line", faults) if faults[1:] else faults[0])
-    if old := [setting for setting in arguments.settings if setting[0] in former]:
-        words = shlex.join(f"--set={key}={text}" for _, key, text in old)
-        names = ", ".join(dict.fromkeys(option for option, _, _ in old))
-        print(f"{names}: will go with the next version; say {words}")
     return values
 
 

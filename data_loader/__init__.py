@@ -8,7 +8,6 @@ from utils.lazy import importer
 
 _NAMES = {
     "data_loaders": "HandwritingDataLoader",
-    "recipe": "UnitedDataset",
     "sources.iam_ondb": "IAMOnDBDataset",
     "sources.ink_files": "read_ink",
     "sources.inkml": "InkMLDataset",

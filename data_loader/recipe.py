@@ -263,33 +263,6 @@ def persons_of(samples: Samples) -> set[str]:
 
 
 @dataclass(kw_only=True, eq=False)
-class UnitedDataset(BaseDataset):
-    """Two datasets as one, in configs of former versions; a recipe that takes both is the same.
-
-    Each split has the samples of both datasets, whose ink stays in the units of its dataset.
-
-    Args:
-        dataset: the first dataset.
-        added: the second dataset.
-    """
-
-    dataset: BaseDataset
-    added: BaseDataset
-
-    @property
-    def characters(self) -> str | None:
-        return united_characters(self.dataset, self.added)
-
-    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        both = [dataset.load(splits) for dataset in (self.dataset, self.added)]
-        samples: dict[str, Samples] = {}
-        for loaded in both:
-            for split, split_samples in loaded.samples.items():
-                samples[split] = samples.get(split, Samples()) + split_samples
-        return Loaded(samples, "\n".join(loaded.report for loaded in both))
-
-
-@dataclass(kw_only=True, eq=False)
 class ExtendedDataset(BaseDataset):
     """A dataset with additional training lines, which a subclass makes.
 

@@ -14,17 +14,15 @@ from handwriting.styles import STYLES, styles
 FORMAT = "online-handwriting/3"
 START = json.dumps({"format": FORMAT}).removesuffix("}").encode()
 """The first bytes of each flat file, see `flat_file`."""
-START_OF_ANY_VERSION = START.rpartition(b"/")[0]
-"""The first bytes of flat files of all versions."""
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def is_flat_file(path: Path) -> bool:
-    """Return whether a path is a flat file of any version, be it damaged or not."""
+    """Return whether a path is a flat file, be it damaged or not."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(len(START_OF_ANY_VERSION)) == START_OF_ANY_VERSION
+        return file.read(len(START)) == START
 
 
 def is_usable(path: Path) -> bool:

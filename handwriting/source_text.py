@@ -22,7 +22,7 @@ RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 """Raised characters, and for each the character that is written, smaller, in its place."""
 FENCE = "---"  # the line before and the line behind front matter
 FENCE_ADVICE = f"for {FENCE} as text, put an empty line behind it"
-ALIASES = {"color": "colour", "pen_width": "pen", "extra": "extras"}
+ALIASES = {"color": "colour", "pen_width": "pen"}
 """Other names of keys."""
 
 Values = dict[str, object]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from base.pretrained import PRETRAINED, named, pretrained
-from utils.checks import ConfigFault, UserError
+from utils.checks import ConfigFault, UserError, check_version
 from utils.files import write_json
 from utils.ink import strokes, x_height
 from utils.strict_json import read
@@ -23,6 +23,9 @@ STYLES = PRETRAINED.with_name("styles")
 
 USUAL_STYLES = {"writer": "slanted", "open_writer": "open_round"}
 """The usual style of each pretrained network (chosen by eye)."""
+
+FORMAT = 1
+"""Version of the format of styles; files of another version are refused."""
 
 PRECISION = 3  # decimals of positions in x-heights, and of the numbers of a descriptor
 
@@ -93,12 +96,20 @@ def network_of(style: str | Path | None) -> Path:
 
 
 def style_values(path: Path) -> Mapping[str, Any]:
-    """Return the values of a style's file; empty if the file is not a JSON object."""
+    """Return the values of a style's file; empty if the file is not a JSON object.
+
+    Raises:
+        UserError: if it is a style of another version.
+    """
     values = None
     if path.suffix.lower() == ".json":
         with suppress(ConfigFault):  # The fault is reported when the ink of the file is read.
             values = read(path)
-    return values if isinstance(values, dict) else {}
+    if not isinstance(values, dict):
+        return {}
+    if not values.keys().isdisjoint(("format", "hand", "network")):  # else it is a line of ink
+        check_version(path, values.get("format"), FORMAT)
+    return values
 
 
 def write_style(
@@ -124,6 +135,7 @@ def write_style(
     """
     digits = PRECISION - math.floor(math.log10(x_height(ink)))
     values = {
+        "format": FORMAT,
         "name": name,
         "text": text,
         **({"network": network} if network else {}),

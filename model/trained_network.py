@@ -8,16 +8,7 @@ import torch
 from base.base_model import BaseModel
 from base.checkpoint import Checkpoint
 from utils.files import PLAIN_NAME
-from utils.licences import OPEN, RESEARCH, combined
-from utils.strict_json import nested
-
-FORMER_LICENCES = {
-    **dict.fromkeys(("IAMOnDBDataset", "iam_ondb"), RESEARCH),
-    **dict.fromkeys(("EmbeddedDataset", "MNISTStrokesDataset", "UnipenDataset"), OPEN),
-    # The lines of these datasets: those that they add. A config names their other sources, too.
-    **dict.fromkeys(("ComposedDataset", "MixedDataset", "PhrasesDataset", "ShapedDataset"), OPEN),
-}
-"""The licences of datasets and sources by class or name, for checkpoints without a licence."""
+from utils.licences import RESEARCH
 
 
 @dataclass(repr=False)
@@ -47,21 +38,10 @@ class TrainedNetwork:
     @property
     def licence(self) -> str | None:
         """The licence of the weights, see `utils.licences`; None if unknown."""
-        return licence_of(self.record)
+        return self.record.get("licence")
 
     @property
     def name(self) -> str:
         """The name of the network's experiment, used to name files."""
         name = self.record["config"].get("name")
         return name if isinstance(name, str) and PLAIN_NAME.fullmatch(name) else self.path.stem
-
-
-def licence_of(checkpoint: Checkpoint) -> str | None:
-    """Return the licence of a checkpoint or of a `TrainedNetwork.record`; None if unknown. For an
-    older checkpoint, which has no licence, return the licence of the config's data."""
-    if "licence" in checkpoint:
-        return checkpoint["licence"]
-    values = (value for _, value in nested(checkpoint["config"].get("data_loader")))
-    strings = {value for value in values if isinstance(value, str)}
-    datasets = {name for name in strings if name in FORMER_LICENCES or name.endswith("Dataset")}
-    return combined({FORMER_LICENCES.get(name) for name in datasets})

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +12,12 @@ import numpy as np
 from notes.ink_page import InkPage
 from notes.page_text import PageRow, PageText, PageWord
 from utils.alphabet import nfc
-from utils.checks import UserError
+from utils.checks import UserError, check_version
 from utils.files import write_json
 
+FORMAT = 1
+"""Version of the format of a correction's file; a file of another version is refused."""
+REMEDY = "remove it and correct the words again"
 MIN_OVERLAP = 0.5
 """Least overlap (see `_overlap`) of a correction and the word that it corrects (assumed)."""
 
@@ -43,21 +46,17 @@ class Corrections:
         """Read the corrections.
 
         Raises:
-            UserError: if a file is damaged.
+            UserError: if a file is damaged, or of another version.
         """
         self._folder = folder
         self._by_stroke: dict[str, list[Correction]] = {}
-        self._of_rows: dict[str, list[tuple[float, float, str]]] = {}  # until 2026, by a row's ink
         for path in sorted(folder.glob("*.json")):
             try:
                 values = json.loads(path.read_bytes())
-                if isinstance(values, list):
-                    self._of_rows[path.stem] = [(left, right, text) for left, right, text in values]
-                else:
-                    self._take(Correction(**values))
-            except (ValueError, TypeError):
-                message = "damaged; remove it and correct the words again"
-                raise UserError(f"{path}: {message}") from None
+                check_version(path, values.pop("format", None), FORMAT, REMEDY)
+                self._take(Correction(**values))
+            except (AttributeError, ValueError, TypeError):
+                raise UserError(f"{path}: damaged; {REMEDY}") from None
 
     @property
     def all(self) -> list[Correction]:
@@ -67,12 +66,9 @@ class Corrections:
 
     def of_row(self, page: InkPage, row: PageRow) -> list[Correction | None]:
         """Return the correction of each word of a row."""
-        if not row.strokes or not (self._by_stroke or self._of_rows):
+        if not row.strokes or not self._by_stroke:
             return [None] * len(row.words)
-        inks = word_inks(page, row)
-        for correction in self._former(row, inks):
-            self.add(correction)
-        return [self._of_ink(ink) for ink in inks]
+        return [self._of_ink(ink) for ink in word_inks(page, row)]
 
     def corrected(self, page: InkPage, text: PageText) -> PageText:
         """Return the text of a page with the corrections of its words."""
@@ -95,7 +91,7 @@ class Corrections:
         correction = correction._replace(text=" ".join(nfc(correction.text).split()))
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{correction.name}.json"
-        write_json(path, correction._asdict(), indent=None)
+        write_json(path, {"format": FORMAT, **correction._asdict()}, indent=None)
         self.remove(correction.ink, but=correction.name)
         self._take(correction)
 
@@ -123,16 +119,6 @@ class Corrections:
 
     def _of_ink(self, ink: Ink) -> Correction | None:
         return max(self._near(ink), key=lambda c: _overlap(ink, c.ink), default=None)
-
-    def _former(self, row: PageRow, inks: Sequence[Ink]) -> list[Correction]:
-        """Return the corrections that were kept by the whole row's ink, each as the left and right
-        end of the word in the row, and forget them."""
-        corrections = []
-        for left, right, text in self._of_rows.pop(row.ink, ()):
-            middles = [(word.box[0] + word.box[2]) / 2 - row.box[0] for word in row.words]
-            nearest = np.abs(np.array(middles) - (left + right) / 2).argmin()
-            corrections.append(Correction(inks[nearest], text, row.words[nearest].text))
-        return corrections
 
 
 def word_inks(page: InkPage, row: PageRow) -> list[dict[str, int]]:

@@ -40,24 +40,6 @@ def test_a_config_is_sound_and_named_like_its_file(path):
     assert {"trainer.args.clip_norm"} <= there.keys()
 
 
-D = "data_loader.args.dataset"
-FORMER = [
-    ("writer", f"{D}{3 * '.args.dataset'}.args.root", "iam.args.root"),
-    ("writer", f"{D}{2 * '.args.dataset'}.args.digits.args.root", "digits.args.root"),
-    ("reader", f"{D}.args.added.args.size", "NAME, one of iam, digits, composed, signs, pieces"),
-    ("open_reader", f"{D}.args.seed", "NAME, one of unipen, phrases, invented"),
-    ("eye", f"{D}.args.added.args.added.args.dataset.args.shapes", "invented.args.shapes"),
-    ("iam_conditional", D, "iam"),
-]
-
-
-@pytest.mark.parametrize(("name", "key", "present"), FORMER)
-def test_a_former_key_of_a_config_is_refused_with_the_present_one(name, key, present):
-    with pytest.raises(ConfigError) as caught:
-        plan_from_file(ROOT / "configs" / f"{name}.json", [Override("-o", key, 1)]).checked()
-    assert f"use -o data_loader.args.sources.{present}" in str(caught.value)
-
-
 @pytest.mark.parametrize("target", ["writer", "open_writer", "reader", "eye"])
 def test_configs_that_a_make_target_trains_are_accepted(target):
     make = ["make", "-n", "-o", ".venv/installed", target]

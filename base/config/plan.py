@@ -67,8 +67,8 @@ class Plan:
         for override in overrides:
             config = copy.deepcopy(plan.config)
             try:
-                key = plan.main_root() if override.key is None else plan.present_key(override)
-                override = override._replace(key=key)
+                if override.key is None:
+                    override = override._replace(key=plan.main_root())
                 override.set_in(config)
                 plan = replace(plan, config=config, overrides=(*plan.overrides, override))
             except ConfigFault as fault:
@@ -86,9 +86,6 @@ class Plan:
         Raises:
             ConfigError: if keys differ that must not differ; see `ADJUSTABLE`.
         """
-        if sources.named(self["data_loader"]) and not sources.named(former["data_loader"]):
-            expected = "the run that is to be resumed has a `dataset`; -r RUN goes on with it"
-            raise self.error([ConfigFault(f"{sources.LOADER}.sources", ABSENT, expected)])
         overrides, found = [], []
         for key, (old, new) in differences(former.complete, self.complete).items():
             is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
@@ -157,25 +154,6 @@ class Plan:
             options = " or ".join(f"-o {key}=FOLDER" for key in keys)
             expected = f"several datasets of the config are read from files: use {options}"
         raise ConfigFault("data_loader", ABSENT, expected)
-
-    def present_key(self, override: Override) -> str:
-        """Return the key of an override; for an option with a fixed key, such as --keep, the key
-        in a config with sources.
-
-        Raises:
-            ConfigFault: if the config has sources, and the key is that of a config without.
-        """
-        key = override.key
-        if not f"{key}.".startswith(f"{sources.DATASET}."):
-            return key
-        if not (named := sources.named(self["data_loader"])):
-            return key
-        present = sources.present_key(self["data_loader"], key)
-        if present and override.option not in ("-o", "--sweep"):
-            return present
-        present = present or f"{sources.LOADER}.sources.NAME, one of {', '.join(named)}"
-        expected = f"the config has `sources`: use {override.option} {present}"
-        raise ConfigFault(key, ABSENT, expected)
 
     @property
     def complete(self) -> Config:

@@ -6,9 +6,7 @@ from typing import Any
 from base.config.binder import Named, Objects, Part
 
 LOADER = "data_loader.args"
-DATASET = f"{LOADER}.dataset"
-"""The key of the only dataset, in which others may be nested."""
-DATASETS = (f"{DATASET}.", f"{LOADER}.sources.")
+DATASETS = (f"{LOADER}.dataset.", f"{LOADER}.sources.")
 """What the keys of datasets begin with."""
 
 
@@ -28,27 +26,6 @@ def main_parts(loader: Part | None) -> Iterator[Part]:
     while part := _part(part):
         yield part
         part = part.values.get("dataset")
-
-
-def present_key(loader: Part, key: str) -> str | None:
-    """Return the key, in a config with `sources`, of what has `key` in a config of former versions,
-    whose datasets were nested in `dataset`; None if there is no such key.
-
-    Several sources were one dataset, whose `dataset` was the first, and `added` the others.
-    """
-    parts, (end, *names) = _taken(loader, "train"), key.removeprefix(DATASET).split(".args.")
-    for number, name in enumerate(names):
-        name, dot, rest = name.partition(".")
-        if len(parts) > 1 and name in ("dataset", "added"):
-            parts = parts[:1] if name == "dataset" else parts[1:]
-        elif len(parts) == 1 and (part := _part(parts[0].values.get(name))):
-            parts = [part]
-        elif len(parts) == 1 and name in parts[0].signature.arguments:
-            return ".args.".join([parts[0].key, *names[number:]])
-        else:
-            return None
-        end = dot + rest
-    return parts[0].key + end if len(parts) == 1 else None
 
 
 def _taken(loader: Part, split: str) -> list[Part]:

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -155,10 +155,8 @@ class OwnInk(DividedDataset):
     They are kept in memory, or in a cache where `files` tells when they have changed. Lines are
     divided by a hash of the writer or, where the writer is unknown, of the line's name.
 
-    Args:
-        named_by: "content" names a line by a hash of its content, so that reordered lines stay in
-            their splits and equal lines are in the same split; new runs should use "content". None
-            names a line by its number, as in older runs.
+    A line's name is a hash of its content, so that reordered lines stay in their splits and equal
+    lines are in the same split.
     """
 
     unit = "lines"
@@ -168,7 +166,6 @@ class OwnInk(DividedDataset):
 
     root: str = field(init=False)
     cache: None = field(init=False, default=None)
-    named_by: Literal["content"] | None = None
 
     def __post_init__(self) -> None:
         self.root = type(self).__name__
@@ -198,11 +195,9 @@ class OwnInk(DividedDataset):
             parsed = Parsed(budget=Budget(float("inf"), ""))
             with parsed.attempt(f"line {number} (from 0)"):
                 sample = sample_of(line, self.y_grows_down)
-                name = f"line-{number:06}"
-                if self.named_by:
-                    name = f"line-{_digest(sample)}"
-                    counts[name] += 1
-                    name += f".{counts[name]}" if counts[name] > 1 else ""
+                name = f"line-{_digest(sample)}"
+                counts[name] += 1
+                name += f".{counts[name]}" if counts[name] > 1 else ""
                 parsed.samples.append(sample.of(name))
             yield parsed
 
@@ -240,8 +235,7 @@ class OwnInk(DividedDataset):
         return name.partition(".")[0]  # without the number that tells equal lines apart
 
     def _headline(self, count: int) -> str:
-        naming = "" if self.named_by else ", named by their numbers"
-        return f"{self.root}: {count:,} lines{naming}"
+        return f"{self.root}: {count:,} lines"
 
 
 def _digest(sample: Sample) -> str:

@@ -41,7 +41,7 @@ from data_loader.sources.fetching import INDEX, digest_of, digest_of_file, fetch
 from data_loader.sources.parsing import Fault, Parsed, first_of
 from data_loader.sources.untrusted_files import in_processes
 from utils import strict_json
-from utils.checks import DataError, shown
+from utils.checks import DataError, check_version, shown
 from utils.files import atomic_write, check_writable, remove_temporary, user_cache, write_json
 from utils.normalisation import Moments, moments_of
 
@@ -170,8 +170,7 @@ class Shards(Store):
     @cached_property
     def index(self) -> dict[str, Any]:
         index = json.loads(self._file(INDEX).read_text())
-        if index["format"] != FORMAT_VERSION:
-            raise DataError(f"{self.folder}: of another version; prepare the data again")
+        check_version(self.folder, index["format"], FORMAT_VERSION, "prepare the data anew")
         return index
 
     def _file(self, name: str) -> Path:

@@ -1,6 +1,5 @@
 """The options of commands: defaults, help, what pages show, and what is refused."""
 
-import shlex
 from pathlib import Path
 
 import pytest
@@ -42,38 +41,25 @@ def test_the_help_shows_the_defaults_of_the_library(capsys):
     assert f"or {DEFAULT_STEPS} without a text" in write
 
 
-FORMER = (
-    *("--bias", "1", "--size", "3", "--slant", "5", "--color", "red", "--pen-width", "0.6"),
-    *("--align", "center", "--indent", "4", "--trace", "dotted", "--line-height", "12"),
-    *("--pen-sharpness", "2", "--extra", "mood=1,2", "--extra", "age=3"),
-    *("--primer", "a.xml", "--primer-text", "a b", "--primer-number", "2", "--primer-scale", "3"),
-)
-
-
-def test_former_options_of_a_page_still_work_and_name_the_options_that_replace_them(capsys):
-    _, parser = parser_of("page")
-    former = page.options_of(parser.parse([*FORMER, "--ruling", "ruled", "--ruling-spacing", "9"]))
-    names, words = capsys.readouterr().out.split(": will go with the next version; say ")
-    assert names.startswith("--bias, --size, --slant, --color") and names.count("--extra") == 1
-    words = ["--primer", "a.xml", "--ruling", "ruled", *shlex.split(words)]
-    assert page.options_of(parser.parse(words)) == former and not capsys.readouterr().out
-    assert (former.size, former.align, former.extras) == (
-        3.0,
-        "centred",
-        {"mood": [1, 2], "age": [3]},
-    )
-    assert former.primer == PrimerFile(Path("a.xml"), "a b", 2, 3.0)
+def test_options_of_a_page_have_the_values_that_are_set():
+    words = "bias=1 size=3 color=red pen_width=0.6 align=center extras=mood=1,2 extras=age=3"
+    primer = ["--primer", "a.xml", "--set", "primer_text=a b", "--set", "primer_scale=3"]
+    settings = [word for setting in words.split() for word in ("--set", setting)]
+    chosen = page.options_of(parser_of("page")[1].parse([*settings, *primer]))
+    assert (chosen.bias, chosen.size, chosen.pen, chosen.align) == (1.0, 3.0, 0.6, "centred")
+    assert chosen.extras == {"mood": [1, 2], "age": [3]}
+    assert chosen.primer == PrimerFile(Path("a.xml"), "a b", 0, 3.0)
 
 
 def test_all_faults_of_settings_are_named_at_once():
-    words = ("--set", "size=0", "--set", "colourr=red", "--slant", "99", "--set", "size=3")
+    words = ("--set", "size=0", "--set", "colourr=red", "--set", "slant=99", "--set", "size=3")
     with pytest.raises(UserError) as error:
         experiments.main(["page", "--text", "a", *words])
     assert str(error.value).split("\n  ") == [
         "the command line: 3 faults",
         "--set size: '0': a number from 0.3 to 100 is accepted",
         "--set colourr: no key 'colourr'; did you mean colour?",
-        "--slant: '99': a number from -45 to 45 is accepted",
+        "--set slant: '99': a number from -45 to 45 is accepted",
     ]
 
 

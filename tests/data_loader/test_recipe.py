@@ -8,7 +8,6 @@ import pytest
 
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.config.plan import Plan
-from base.config.values import Override
 from data_loader import EmbeddedDataset
 from data_loader.recipe import Recipe, Source
 from parse_config import plan_of
@@ -117,8 +116,8 @@ def test_lines_like_those_of_a_source_lie_on_its_grid():
 
 
 def test_an_earlier_source_can_be_named_at_any_depth_of_a_source():
-    united = {"type": "UnitedDataset", "args": {"dataset": "lines", "added": "signs"}}
-    shaped = {"type": "ShapedDataset", "args": {"dataset": united}}
+    mixed = {"type": "MixedDataset", "args": {"dataset": "lines", "added": "signs"}}
+    shaped = {"type": "ShapedDataset", "args": {"dataset": mixed}}
     both = loaded(BOTH | {"shaped": shaped}, train=["shaped"])
     assert len(both.split("train")) == LINES["size"] + SIGNS["size"]
 
@@ -169,20 +168,8 @@ def test_a_loader_has_either_a_dataset_or_sources(args, message):
         plan_of(tiny_config.CONFIG | {"data_loader": block}, "x.json").build("data_loader")
 
 
-def test_a_run_with_a_dataset_is_not_resumed_by_a_config_with_sources():
-    with pytest.raises(ConfigError, match=r"args\.sources: .* has a `dataset`; -r RUN goes on"):
-        plan(MINE).resumed(plan_of(tiny_config.CONFIG, "x.pth"))
-
-
 def test_a_fitted_argument_of_a_source_does_not_hinder_resuming():
     hand = {"hand": {"type": "HandDataset", "args": {"root": "lines.json"}}}
     present = plan(hand, **of_all("hand"))
     former = present.with_values({"data_loader.args.sources.hand.args.step": 2.0})
     assert present.resumed(former).config == former.config
-
-
-def test_the_option_keep_applies_to_the_source_that_is_a_hand():
-    hand = {"type": "HandDataset", "args": {"root": "lines.json"}}
-    former = Override("--keep", "data_loader.args.dataset.args.keep", "a.inkml")
-    kept = plan({"hand": hand}, **of_all("hand")).with_overrides([former])
-    assert kept.config["data_loader"]["args"]["sources"]["hand"]["args"]["keep"] == "a.inkml"

@@ -168,3 +168,12 @@ def test_a_style_with_a_broken_value_is_refused(tmp_path, name, value, expected)
     path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
     with pytest.raises(DataError, match=rf"a\.json: {name} = .*{expected}"):
         extras_of_style(path)
+
+
+@pytest.mark.parametrize("version", [None, 0, "1"])
+def test_a_style_of_another_version_is_refused(tmp_path, version):
+    path = style(tmp_path, "a", 1)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": version}))
+    for use in (extras_of_style, network_of):
+        with pytest.raises(DataError, match=r"a\.json: written by another version .* anew$"):
+            use(path)

@@ -115,11 +115,22 @@ def test_a_correction_is_listed_and_undone(read):
         library.correct(note, (1, 2, 1), None)
 
 
-def test_corrections_in_the_former_format_by_row_are_taken_over(read, tmp_path):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"ink": {"ab": 3}, "text": "a", "read": "b"}', "written by another version"),
+        (b'{"format": 2, "ink": {}}', "written by another version"),
+        (b'[[70.0, 110.0, "spoke"]]', "damaged"),
+        (b'{"format": 1, "ink": {}}', "damaged"),
+    ],
+)
+def test_a_correction_that_is_not_of_this_version_or_damaged_is_refused(
+    read, tmp_path, content, message
+):
     _, library = read
-    put(tmp_path / "kept" / "corrections", {"ab12.json": b'[[70.0, 110.0, "spoke"]]'})
-    assert library.text_of(written_page()).rows[1].text == "Kennedy spoke"
-    assert replace(library).text_of(written_page(shift=3)).rows[1].text == "Kennedy spoke"
+    put(tmp_path / "kept" / "corrections", {"ab12.json": content})
+    with pytest.raises(UserError, match=rf"ab12\.json: {message}.*correct the words again"):
+        library.text_of(written_page())
 
 
 @pytest.fixture

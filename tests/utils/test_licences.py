@@ -8,13 +8,12 @@ from base.pretrained import pretrained
 from data_loader import (
     ComposedDataset,
     InkMLDataset,
+    MixedDataset,
     MNISTStrokesDataset,
     ShapedDataset,
     UnipenDataset,
-    UnitedDataset,
 )
 from data_loader.sources.iam_ondb import IAMOnDBDataset
-from model.trained_network import licence_of
 from trainer.own_hand import HandDataset
 from utils.licences import OPEN, RESEARCH, combined
 
@@ -30,48 +29,20 @@ class MyLines(BaseDataset):
         return Loaded({}, "")
 
 
-def checkpoint_of(*types: str, **arguments: str) -> dict:
-    """Return a checkpoint of data of these types, each within the one before, without a licence."""
-    inner: dict = {}
-    for kind in reversed(types):
-        inner = {"type": kind, "args": {**arguments, **({"dataset": inner} if inner else {})}}
-    return {"config": {"data_loader": {"args": {"dataset": inner}}}}
-
-
 @pytest.mark.parametrize("name", pretrained())
 def test_a_pretrained_network_has_the_licence_of_the_data_that_trained_it(name):
     is_free = name.startswith(("open_", "digit", "eye"))
     checkpoint = load_checkpoint(pretrained()[name])
     assert checkpoint["licence"] == (OPEN if is_free else RESEARCH)
-    if name != "eye":  # whose config names no source
-        del checkpoint["licence"]
-        assert licence_of(checkpoint) == (OPEN if is_free else RESEARCH)
-
-
-@pytest.mark.parametrize(
-    ("checkpoint", "licence"),
-    [
-        (checkpoint_of("ComposedDataset", "UnipenDataset"), OPEN),
-        (checkpoint_of("ComposedDataset", "IAMOnDBDataset"), RESEARCH),
-        (checkpoint_of("ComposedDataset", "UnipenDataset", alignment="iam_ondb"), RESEARCH),
-        (checkpoint_of("ShapedDataset", "InkMLDataset"), None),
-        (checkpoint_of("ComposedDataset", "MyDataset"), None),
-        (checkpoint_of("UnipenDataset") | {"licence": RESEARCH}, RESEARCH),  # its own
-        (checkpoint_of("UnipenDataset") | {"licence": None}, None),
-        ({"config": {"name": "flat"}}, None),
-    ],
-)
-def test_a_checkpoint_without_a_licence_has_that_of_its_configs_sources(checkpoint, licence):
-    assert licence_of(checkpoint) == licence
 
 
 @pytest.mark.parametrize(
     ("dataset", "licence"),
     [
         (MyLines(), "mine"),
-        (UnitedDataset(dataset=UNIPEN, added=MNISTStrokesDataset(root="x")), OPEN),
-        (UnitedDataset(dataset=UNIPEN, added=MyLines()), None),  # they differ: unknown
-        (UnitedDataset(dataset=UNLICENSED, added=IAM), RESEARCH),
+        (MixedDataset(dataset=UNIPEN, added=MNISTStrokesDataset(root="x")), OPEN),
+        (MixedDataset(dataset=UNIPEN, added=MyLines()), None),  # they differ: unknown
+        (MixedDataset(dataset=UNLICENSED, added=IAM), RESEARCH),
         (ShapedDataset(dataset=IAM), RESEARCH),
         (ComposedDataset(dataset=UNIPEN, alignment="file.npz", size=1), OPEN),
         (ComposedDataset(dataset=UNIPEN, alignment="iam_ondb", size=1), RESEARCH),

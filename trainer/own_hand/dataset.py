@@ -32,7 +32,7 @@ from model.writer import Writer, default_proofreader
 from trainer.own_hand.lines import read_recorded, usable_lines
 from trainer.own_hand.practice import practice_lines
 from trainer.own_hand.stages import READING, stage
-from utils.checks import DataError, Range, UserError
+from utils.checks import DataError, OtherVersion, Range, UserError, check_version
 from utils.files import atomic_write
 from utils.ink import x_height
 
@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 PRACTICE_FILE = "practice.npz"
 """File in a run's folder that says which lines the run learns; a resumed run learns the same."""
+FORMAT = 1
+"""Version of the format of that file; a file of another version is refused."""
 MIN_LINES_TO_HOLD_OUT = 20
 """Least number of lines of which a tenth is held out (assumed: fewer lines are all learned)."""
 MIN_SCALING_LENGTH = 10
@@ -217,6 +219,7 @@ def save_practice(
     hand, as .npz."""
     inks = [ink for ink, _ in new]
     arrays = {
+        "format": np.array(FORMAT),
         "names": np.array(names),
         "points": np.concatenate([*inks, np.empty((0, 3), dtype=np.float32)]),
         "lengths": np.array([len(ink) for ink in inks], dtype=np.int64),
@@ -234,10 +237,12 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
+            check_version(path, int(file.get("format", 0)), FORMAT, "train anew")
             inks = np.split(file["points"], np.cumsum(file["lengths"]))[:-1]
             new = list(zip(inks, file["texts"].tolist(), strict=True))
-            is_told = "told" in file and bool(file["told"])  # Files of older runs lack "told".
-            return file["names"].tolist(), new, is_told
+            return file["names"].tolist(), new, bool(file["told"])
+    except OtherVersion:
+        raise
     except Exception as error:  # np.load may raise any error.
         raise DataError(
             f"{path}: the lines that the run composed cannot be read ({error}); "

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_loader import PhrasesDataset, UnitedDataset
+from data_loader import PhrasesDataset
 from data_loader.sources.own_ink import OwnInk
 from utils.checks import DataError
 from utils.ink import strokes
@@ -80,16 +80,3 @@ class Sentences(OwnInk):
 def test_a_dataset_without_single_words_is_refused():
     with pytest.raises(DataError, match="no writer has 5 words, the least number for a line"):
         PhrasesDataset(dataset=Sentences(), size=3, characters_share=0.0).load()
-
-
-def test_united_datasets_have_the_samples_of_all_their_parts_in_each_split():
-    parts = [Pieces(), phrases(size=5)]
-    both = UnitedDataset(dataset=parts[0], added=parts[1])
-    united, each = both.load(), [part.load() for part in parts]
-    for split in ("train", "valid", "test"):
-        expected = [sample for loaded in each for sample in loaded.split(split)]
-        for sample, own in zip(united.split(split), expected, strict=True):
-            assert (sample.name, sample.text, sample.writer) == (own.name, own.text, own.writer)
-            np.testing.assert_array_equal(sample.ink, own.ink)
-    assert united.report.count("added to the training") == 1
-    assert list(both.load(["valid"]).samples) == ["valid"]

@@ -197,7 +197,7 @@ def test_damaged_part_is_named_and_only_it_is_prepared_again(
 def test_prepared_data_of_another_version_are_refused_and_say_what_to_do(tmp_path):
     index = make(tmp_path).folder / "index.json"
     index.write_text(index.read_text().replace('"format": ', '"format": 1'))
-    with pytest.raises(DataError, match="of another version; prepare the data again"):
+    with pytest.raises(DataError, match="by another version of the program: prepare the data anew"):
         shards.open_shards(index.parent)
 
 

@@ -148,6 +148,15 @@ def test_repeats_of_a_single_line_and_lines_without_text_are_refused(hand, lines
         hand(change(lines)).load()
 
 
+def test_practice_of_another_version_is_refused(tmp_path, hand, lines):
+    save_practice(tmp_path / PRACTICE_FILE, [], [])
+    with np.load(tmp_path / PRACTICE_FILE) as file:
+        arrays = {name: file[name] for name in file if name != "format"}
+    np.savez(tmp_path / PRACTICE_FILE, **arrays)
+    with pytest.raises(DataError, match=r"practice\.npz: written by another version .*: train an"):
+        resumed(hand(lines[:3]), tmp_path)
+
+
 def test_lines_that_are_missing_when_a_run_is_resumed_are_named(tmp_path, hand, lines):
     source = hand(lines[:3])
     save_practice(tmp_path / PRACTICE_FILE, ["away", "too", "hand.json:00001"], [])
