@@ -359,18 +359,13 @@ def plain_words(text: str) -> list[str]:
     return re.sub(r"([(\[])\s+", r"\1", text).split()
 
 
-def right_words(page: NotesPage, text: PageText) -> tuple[np.ndarray, dict[int, str]]:
-    """Return whether each word of a page was read right, `(words,)`, and what each word says that
-    was read as another, by its number."""
+def right_words(page: NotesPage, text: PageText) -> np.ndarray:
+    """Return whether each word of a page was read right, `(words,)`."""
     words = [word.text for row in text.rows for word in row.words]
-    is_right, misread = np.zeros(len(words), bool), {}
-    true_words = plain_words(" ".join(page.texts))
-    for block in Levenshtein.opcodes(words, true_words):
-        numbers = range(block.src_start, block.src_end)
+    is_right = np.zeros(len(words), bool)
+    for block in Levenshtein.opcodes(words, plain_words(" ".join(page.texts))):
         is_right[block.src_start : block.src_end] = block.tag == "equal"
-        if block.tag == "replace":
-            misread |= zip(numbers, true_words[block.dest_start : block.dest_end], strict=True)
-    return is_right, misread
+    return is_right
 
 
 def sure_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
@@ -378,7 +373,7 @@ def sure_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
     sure, right = [], []
     for page, text in pages:
         sure += [word.is_sure for row in text.rows for word in row.words]
-        right += right_words(page, text)[0].tolist()
+        right += right_words(page, text).tolist()
     right_among_sure = np.array(right)[np.array(sure)].mean()
     return {
         "sure": 100 * np.mean(sure),

@@ -29,7 +29,7 @@ SWITCH = "ONLINE_HANDWRITING_KERNELS"
 """Environment variable; 0 turns the kernels off."""
 MORE_FLAGS = "ONLINE_HANDWRITING_CFLAGS"
 """Environment variable; further options for the compiler, separated by blanks. With -fsanitize the
-sanitizers' library must be loaded first: see tests/sanitize.py."""
+sanitizers' library must be loaded first: see `make sanitize`."""
 FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared")
 OPTIONAL_FLAGS: Sequence[tuple[str, ...]] = list(
     itertools.product(("-march=native", "-mcpu=native", "-fPIC"), ("-fopenmp", "-fPIC"))
