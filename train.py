@@ -83,7 +83,7 @@ def train(arguments: argparse.Namespace) -> int:
                 prepare(start, arguments.preparing)
                 if arguments.preparing.parts > 1:
                     return 0
-            start, data = load_data(start, device, arguments.new_data)
+            start, data = load_data(start, device)
             if arguments.prepare:
                 print(data.loaded.character_report(data.new_characters))
                 return 0
@@ -124,11 +124,8 @@ def prepare(start: Start, how: Preparing) -> None:
     plan.build("data_loader", origin=None).dataset.prepare(how)
 
 
-def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start, Data]:
-    """Return the data of a training, prepared for its network, and the start with their values.
-
-    The data of a resumed run may only differ from its former data if `new_data` is true.
-    """
+def load_data(start: Start, device: torch.device) -> tuple[Start, Data]:
+    """Return the data of a training, prepared for its network, and the start with their values."""
     checkpoint, plan, settings = start.checkpoint, start.plan, settings_of(start.plan)
     seed_all(settings.seed)
     known, keeps_units = start.known, start.is_resumed or settings.keep_normalisation
@@ -142,7 +139,7 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start
         alphabet=known.get("alphabet"),
         extends_alphabet=not start.is_resumed,
     )
-    start.check_data(data.loaded, new_data)
+    start.check_data(data.loaded)
     log.info("%s", data.loaded.report)
     if new := data.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))

@@ -171,8 +171,7 @@ class RunFolder:
             config: the config of the run, with all defaults.
             seed: the seed of the run.
             record: what else `run.json` says of this start: `config`, without defaults, with which
-                a run starts over; `weights_from`, the file whose weights a new run begins with;
-                `changes` since `resumed_from`, by key the former and the present value.
+                a run starts over; `weights_from`, the file whose weights a new run begins with.
             resumed_from: the checkpoint to resume from, perhaps of another run; None for a new run.
             device: the device that the run computes on; None for the CPU.
 
@@ -202,7 +201,6 @@ class RunFolder:
             "started": local_time(),
             "resumed_from": resumed_from and str(resumed_from),
             "weights_from": None,
-            "changes": {},
             "config": config,
             **record,
             **provenance.record(self.models, device),

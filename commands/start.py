@@ -1,5 +1,8 @@
 """How a training begins; `resolve_start` tells by the command line.
 
+A run that goes on, or branches, keeps its config but for what `Plan.adjusted` lets through; a
+refusal of anything else prints the command that begins a new run from the weights.
+
 | command line | run | checkpoint | used of it |
 |---|---|---|---|
 | `-c CONFIG` | new | none | |
@@ -14,7 +17,9 @@ used instead of one that does not fit, if the command line names the run alone.
 """
 
 import argparse
+import json
 import logging
+import shlex
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,13 +37,14 @@ from base.checkpoint import (
     network_arguments,
     newest_checkpoint,
 )
-from base.config import user_modules
+from base.config import torch_parts, user_modules
 from base.config.binder import Part, faults
 from base.config.plan import Plan
 from base.config.sources import main_parts
+from base.config.values import Override
 from base.pretrained import SAVED, resolve_checkpoint
 from base.run_folder import RunFolder
-from utils.checks import CheckpointError, DataError, UserError, shown
+from utils.checks import CheckpointError, ConfigError, DataError, UserError, shown
 from utils.strict_json import Json, children
 
 log = logging.getLogger(__name__)
@@ -55,6 +61,7 @@ class Start:
         is_resumed: whether the whole checkpoint is used, not only its weights.
         tries_older: whether an older checkpoint is used if the training state does not fit: true if
             the command line names no checkpoint file.
+        advice: the last line of a refusal to resume: the command of a new run.
     """
 
     plan: Plan
@@ -62,6 +69,7 @@ class Start:
     checkpoint: CheckpointFile | None = None
     is_resumed: bool = False
     tries_older: bool = False
+    advice: str = ""
 
     @property
     def known(self) -> dict[str, Any]:
@@ -134,20 +142,16 @@ class Start:
         checkpoint = distributed.broadcast_object(find) if self.tries_older else None
         return checkpoint and replace(self, checkpoint=checkpoint)
 
-    def check_data(self, loaded: Loaded, new_data: bool) -> None:
-        """Raise a DataError if a resumed run's data have changed, unless `new_data` is set."""
+    def check_data(self, loaded: Loaded) -> None:
+        """Raise a DataError if a resumed run's data have changed."""
         if not self.is_resumed:
             return
         path, facts = self.checkpoint.path, self.checkpoint.content.get("dataset")
         if not children(facts).get("fingerprints"):
             log.info("%s does not say what the data were: they are recorded from now on", path)
-        changed = loaded.changed_splits(facts)
-        if changed and not new_data:
-            raise DataError(
-                f"{path}: the data are not those of the run; other lines, texts, "
-                f"ink or another order in {', '.join(changed)}. --new-data resumes with the "
-                "changed data"
-            )
+        if changed := loaded.changed_splits(facts):
+            problem = "the data are not those of the run: other lines, texts, ink or another order"
+            raise DataError(f"{path}: {problem} in {', '.join(changed)}{self.advice}")
 
 
 def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None) -> Start:
@@ -163,7 +167,9 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
     """
     if arguments.config:
         start = new_start(arguments)
-        return start_or_resume(start, locks) if arguments.start_or_resume else start.tried()
+        if arguments.start_or_resume:
+            return start_or_resume(arguments, start, locks)
+        return start.tried()
     place = resolve_checkpoint(arguments.resume)
     run = RunFolder.resumed(place, arguments.run_id)
     if run is None:
@@ -203,7 +209,7 @@ def named_by_content(plan: Plan) -> Plan:
     )
 
 
-def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
+def start_or_resume(arguments: argparse.Namespace, start: Start, locks: ExitStack | None) -> Start:
     """Return `start`, or the start that resumes its run if the run has a checkpoint; both tried."""
     if not distributed.broadcast_object(start.run.has_checkpoint):
         return start.tried()
@@ -212,19 +218,24 @@ def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
     former = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
     resumed = Start(former, start.run, checkpoint, is_resumed=True, tries_older=True).tried()
     present, _ = parse_config.try_constructors(start.plan, resumed.known)
-    return replace(resumed, plan=present.resumed(resumed.plan))
+    advice = new_run_advice(arguments, Path(arguments.config), start.run.models)
+    adjusted = _adjusted(present, resumed.plan, advice)
+    return replace(resumed, plan=resumed.plan.with_overrides(adjusted), advice=advice)
 
 
 def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | None) -> Start:
     """Return the start that resumes `run` from the folder or file `place`, or, if `run` is None,
     that branches to a new run."""
     checkpoint = _find(place, needs_state=True)
-    stored = checkpoint.content["config"]
+    stored, config = checkpoint.content["config"], checkpoint.path.with_name("config.json")
     plan = parse_config.plan_from_checkpoint(stored, checkpoint.path, arguments.overrides)
+    advice = new_run_advice(arguments, config if config.exists() else Path("CONFIG"), place)
+    _adjusted(plan, parse_config.plan_of(stored, plan.source), advice)
     if run is None:
         run = _new_run(plan, arguments)
         log.info("%s: a new run goes on from it, in %s", checkpoint.path, run.models)
-    return Start(plan, run, checkpoint, is_resumed=True, tries_older=checkpoint.path != place)
+    tries_older = checkpoint.path != place
+    return Start(plan, run, checkpoint, is_resumed=True, tries_older=tries_older, advice=advice)
 
 
 def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
@@ -232,8 +243,43 @@ def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
     values, weights_from = distributed.broadcast_object(run.recorded_start)
     log.warning("%s was stopped before its first checkpoint: starting over", run.models)
     checkpoint = _find(Path(weights_from)) if weights_from else None
-    plan = parse_config.plan_of(values, str(run.models / "run.json"), arguments.overrides)
-    return Start(plan, run, checkpoint)
+    plan = parse_config.plan_of(values, str(run.models / "run.json"))
+    changed = plan.with_overrides(arguments.overrides)
+    advice = new_run_advice(arguments, run.models / "config.json", weights_from)
+    _adjusted(changed, plan, advice)
+    return Start(changed, run, checkpoint)
+
+
+def new_run_advice(arguments: argparse.Namespace, config: Path, weights: str | Path | None) -> str:
+    """Return a line of a message: the command of a new run with the values of a command line.
+
+    Args:
+        arguments: those of the command line.
+        config: the config of the new run.
+        weights: the run or checkpoint that the new run begins with, if any.
+    """
+    words = ["python", "train.py", "-c", str(config), *(["-r", str(weights)] if weights else [])]
+    origin = RunFolder.of(weights) if weights else None
+    is_new = arguments.run_id not in (None, origin and origin.run_id)
+    words += ["--run-id", arguments.run_id] if is_new else []
+    words += ["--saved", str(arguments.saved)] if arguments.saved != SAVED else []
+    words += ["-d", arguments.device] if arguments.device != "auto" else []
+    for option, key, value in arguments.overrides:
+        text = value if option == "--data" else json.dumps(value, ensure_ascii=False)
+        is_key = option in ("-o", "--sweep")
+        words += ["-o", f"{key}={text}"] if is_key else [option, text]
+    begins = "begins with its weights" if weights else "starts anew"
+    return f"\n  a new run {begins}: {shlex.join(words)}{user_modules.options()}"
+
+
+def _adjusted(plan: Plan, former: Plan, advice: str) -> list[Override]:
+    """Return `plan.adjusted(former)`; a refusal of changed values ends with `advice`."""
+    schedule = plan.checked()["lr_scheduler"]
+    has_length = schedule is not None and torch_parts.depends_on_length(schedule)
+    try:
+        return plan.adjusted(former, schedule.cls.__name__ if has_length else "")
+    except ConfigError as error:
+        raise UserError(f"{error}{advice}") from error
 
 
 def differing_arguments(stored: Json, network: Part) -> list[str]:
