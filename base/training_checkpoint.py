@@ -115,14 +115,14 @@ class CheckpointWriter:
     def begin(self) -> bool:
         """Create the run's folder, hold the run, and set aside checkpoints that are newer than the
         resumed one; return, in the main process, whether the run was started before."""
-        parts, config, was_started = self._parts, self.header.get("config", {}), False
+        parts, was_started = self._parts, False
         if distributed.is_main():
-            weights_from = parts.weights_from and str(parts.weights_from)
             was_started = self.run.create(
                 parts.run_config,
                 self.settings.seed,
-                {"config": config, "weights_from": weights_from},
+                given=self.header.get("config"),
                 resumed_from=self.state.resumed_from,
+                weights_from=parts.weights_from,
                 device=parts.device,
             )
         self._discard_newer()
@@ -216,6 +216,7 @@ class CheckpointWriter:
             "epoch": self.state.progress.epoch,
             "step": self.state.progress.step,
             "training": {  # needed only to resume
+                "config": self._parts.run_config,
                 "update": self.optimizer_step.state_dict(),
                 "random_state": random_state(),
                 "parts": {name: part.state_dict() for name, part in self.stateful.items()},

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import parse_config
-from base import distributed
+from base import distributed, run_folder
 from base.base_dataset import Loaded
 from base.base_model import BaseModel
 from base.checkpoint import (
@@ -44,6 +44,7 @@ from base.config.sources import main_parts
 from base.config.values import Override
 from base.pretrained import SAVED, resolve_checkpoint
 from base.run_folder import RunFolder
+from utils import strict_json
 from utils.checks import CheckpointError, ConfigError, DataError, UserError, shown
 from utils.strict_json import Json, children
 
@@ -90,16 +91,16 @@ class Start:
         return known
 
     def tried(self) -> "Start":
-        """Return the start after a trial of the constructors.
+        """Return this start after a trial of the constructors.
 
         Raises:
             ConfigError: if the plan or a constructor has faults; names all of them.
             CheckpointError: if the weights of the checkpoint do not fit the network.
         """
-        plan, network = parse_config.try_constructors(self.plan, self.known)
+        network = parse_config.try_constructors(self.plan, self.known)
         if network is not None and self.checkpoint is not None:
             self.give_weights(network)
-        return replace(self, plan=plan)
+        return self
 
     def give_weights(self, network: BaseModel) -> None:
         """Load the checkpoint's weights into a network, for a new run extended to the network's
@@ -216,21 +217,25 @@ def start_or_resume(arguments: argparse.Namespace, start: Start, locks: ExitStac
     _hold(start.run, locks)
     checkpoint = _find(start.run.models, needs_state=True)
     former = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
+    former = former.with_former_defaults(checkpoint.content["training"]["config"])
     resumed = Start(former, start.run, checkpoint, is_resumed=True, tries_older=True).tried()
-    present, _ = parse_config.try_constructors(start.plan, resumed.known)
+    parse_config.try_constructors(start.plan, resumed.known)
     advice = new_run_advice(arguments, Path(arguments.config), start.run.models)
-    adjusted = _adjusted(present, resumed.plan, advice)
-    return replace(resumed, plan=resumed.plan.with_overrides(adjusted), advice=advice)
+    adjusted = _adjusted(start.plan, former, advice)
+    return replace(resumed, plan=former.with_overrides(adjusted), advice=advice)
 
 
 def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | None) -> Start:
     """Return the start that resumes `run` from the folder or file `place`, or, if `run` is None,
     that branches to a new run."""
     checkpoint = _find(place, needs_state=True)
-    stored, config = checkpoint.content["config"], checkpoint.path.with_name("config.json")
+    stored, resolved = checkpoint.content["config"], checkpoint.content["training"]["config"]
+    config = checkpoint.path.with_name(run_folder.CONFIG)
     plan = parse_config.plan_from_checkpoint(stored, checkpoint.path, arguments.overrides)
+    plan = plan.with_former_defaults(resolved)
     advice = new_run_advice(arguments, config if config.exists() else Path("CONFIG"), place)
-    _adjusted(plan, parse_config.plan_of(stored, plan.source), advice)
+    former = parse_config.plan_of(stored, plan.source).with_former_defaults(resolved)
+    _adjusted(plan, former, advice)
     if run is None:
         run = _new_run(plan, arguments)
         log.info("%s: a new run goes on from it, in %s", checkpoint.path, run.models)
@@ -245,7 +250,7 @@ def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
     checkpoint = _find(Path(weights_from)) if weights_from else None
     plan = parse_config.plan_of(values, str(run.models / "run.json"))
     changed = plan.with_overrides(arguments.overrides)
-    advice = new_run_advice(arguments, run.models / "config.json", weights_from)
+    advice = new_run_advice(arguments, run.models / run_folder.CONFIG, weights_from)
     _adjusted(changed, plan, advice)
     return Start(changed, run, checkpoint)
 
@@ -316,12 +321,14 @@ def _find(place: Path, *, needs_state: bool = False) -> CheckpointFile:
     """Return the checkpoint at `place`; with `needs_state` it must have a training state."""
     checkpoint = distributed.broadcast_object(lambda: find_checkpoint(place))
     path, content = checkpoint
-    if needs_state and "training" not in content:
-        raise CheckpointError(
-            f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
-            "training from its weights"
-        )
     if needs_state:
+        training = children(content.get("training"))
+        if "config" not in training:
+            raise CheckpointError(
+                f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
+                "training from its weights"
+            )
+        training["config"] = strict_json.plain(training["config"])
         user_modules.check(content.get("modules", {}), path)
         user_modules.warn_of_changes(content.get("modules", {}), path)
     return checkpoint

@@ -13,8 +13,10 @@ import torch
 import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from base.config import user_modules
 from base.run_folder import RunFolder
 from commands import sweep, train_options
+from data_loader import HandwritingDataLoader
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
@@ -77,8 +79,8 @@ class Loader(HandwritingDataLoader):
 """
 
 
-def test_the_config_of_a_run_is_complete_and_trains_the_same_again(workplace, no_modules):
-    """Also of a class that passes something else on to its base; another seed gives others."""
+def test_the_config_of_a_run_trains_the_same_again(workplace, no_modules):
+    """It has all defaults but those that a user's class may replace; another seed gives others."""
     Path("my_loader.py").write_text(LOADER)
     changes = {"data_loader.type": "Loader", "data_loader.args.batch_size": ...}
     config = changed(CONFIG, changes | {"optimizer": {"type": "Adam"}})
@@ -88,8 +90,8 @@ def test_the_config_of_a_run_is_complete_and_trains_the_same_again(workplace, no
     kept = json.loads((MODELS / "a" / "config.json").read_text())
     assert kept["optimizer"]["args"].items() >= {"lr": 0.01, "betas": [0.9, 0.999]}.items()
     assert "max_lr" not in kept["lr_scheduler"]["args"]  # which follows from lr
-    loader = {"bucket": 4, "batch_size": 2, "overfit": None}
-    assert kept["data_loader"]["args"].items() >= loader.items()
+    assert kept["data_loader"]["args"].keys() == {"dataset", "bucket"}
+    assert kept["data_loader"]["args"]["bucket"] == 4
     assert kept["trainer"]["args"]["clip_norm"] is None
     again = ["-c", str(MODELS / "a" / "config.json"), *words]
     assert run(*again, "b") == run(*again, "c", "-o", "trainer.args.seed=5") == 0
@@ -98,15 +100,39 @@ def test_the_config_of_a_run_is_complete_and_trains_the_same_again(workplace, no
     assert rows_of(MODELS / "a" / "metrics.csv") == rows_of(MODELS / "b" / "metrics.csv")
     assert json.loads((MODELS / "b" / "config.json").read_text()) == kept
     again = ["-c", "config.json", *words, "a", "--lr", "0.01", "--start-or-resume", "-o"]
-    assert run(*again, "data_loader.args.batch_size=2") == 0
-    assert run(*again, "data_loader.args.batch_size=3") == 2
+    assert run(*again, "data_loader.args.bucket=4") == 0
+    assert run(*again, "data_loader.args.bucket=5") == 2
+
+
+def test_a_resumed_run_keeps_its_arguments_when_the_default_of_a_class_changes(
+    workplace, monkeypatch
+):
+    made, limit = [], "trainer.args.time_limit_minutes"
+
+    def use(default):
+        class Loader(HandwritingDataLoader):
+            def __init__(self, *, bucket: int = default, **options):
+                super().__init__(bucket=bucket, **options)
+                made.append(bucket)
+
+        monkeypatch.setattr(user_modules, "classes", lambda: [Loader])
+
+    use(4)
+    new = ["-c", "config.json", "-o", "data_loader.type=Loader", "--run-id"]
+    assert run(*new, "a", "-o", f"{limit}=0") == 0 and {*made} == {4}
+    made.clear()
+    use(1)
+    assert run("-r", str(MODELS / "a"), "-o", f"{limit}=null") == 0 and {*made} == {4}
+    kept = json.loads((MODELS / "a" / "config.json").read_text())
+    assert kept["data_loader"]["args"]["bucket"] == 4
+    assert run(*new, "a", "--start-or-resume") == 2
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         ("clip_norm=1.0, **options", "clip_norm = null: Mine gives its base 1.0: name it as an ar"),
-        ("epochs=options['epochs']", "does not hand on samples = 0, seed = 4, tensorboard = false"),
+        ("epochs=options['epochs']", "seed = 4: Mine gives its base 0: name it as an argument"),
         ("", 'trainer.type = "Mine": its constructor ended in TypeError'),
     ],
 )

@@ -50,8 +50,6 @@ class Plan:
     """The values that were set in the config, from the command line or by the program."""
     refused: tuple[ConfigFault, ...] = ()
     """Faults of overrides that could not be set."""
-    kept_by_bases: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
-    """By the key of a part, the arguments that its class gives its bases; known after a trial."""
 
     def with_network(self, arch: Json) -> "Plan":
         """Return the plan with `arch` as its network, if that of the config is null or missing, or
@@ -106,6 +104,20 @@ class Plan:
         if found:
             raise self.error(found)
         return overrides
+
+    def with_former_defaults(self, resolved: Json) -> "Plan":
+        """Return the plan with the values of a run's `resolved` config where the defaults of
+        classes have changed since."""
+        values = {}
+        for part in self.parts():
+            block = resolved
+            for name in (*part.key.split("."), "args"):
+                block = children(block).get(name)
+            args = children(block)
+            for name, default in part.defaults.items():
+                if args.get(name, default) != default:
+                    values[f"{part.key}.args.{name}"] = args[name]
+        return self.with_values(values)
 
     # What is read off a plan.
 
@@ -181,15 +193,17 @@ class Plan:
 
     @property
     def complete(self) -> Config:
-        """The config with all defaults that do not depend on other keys or on the data."""
+        """The config with all defaults of its classes' own constructors that do not depend on other
+        keys or on the data; those of the project's classes have those of their bases, too."""
         config = copy.deepcopy(self.config)
         for part in self.parts():
             block = config
             for name in part.key.split("."):
                 block = children(block)[name]
             args = block.setdefault("args", {})
-            for name, default in {**part.defaults, **self.kept_by_bases.get(part.key, {})}.items():
-                args.setdefault(name, default)
+            for name, default in part.defaults.items():
+                if name not in part.signature.handed_on:
+                    args.setdefault(name, default)
         return config
 
     @property
