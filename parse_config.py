@@ -108,6 +108,14 @@ def settings_of(plan: Plan) -> TrainingSettings:
     return TrainingSettings(**{name: args[name] for name in names})
 
 
+def resolved_config(plan: Plan) -> Config:
+    """Return the config of a run with all defaults that are known, see `Plan.resolved`, and all
+    settings of its trainer, which `train.new_trainer` compares with those that the trainer has."""
+    config, settings = plan.resolved, vars(settings_of(plan))
+    config["trainer"]["args"] = settings | config["trainer"]["args"]
+    return config
+
+
 def try_constructors(plan: Plan, known: Mapping[str, Any] = NOTHING) -> BaseModel | None:
     """Make all parts of a config but the trainer once, and throw them away.
 

@@ -3,7 +3,7 @@
 from utils import console
 
 if __name__ == "__main__":
-    console.set_up()  # before the slow imports, which a signal may interrupt
+    console.set_up()  # before the slow imports
 
 from commands import train_options
 
@@ -37,7 +37,7 @@ from commands.start import Start, named_by_content, resolve_start
 from data_loader.data_loaders import Data
 from logger.logger import setup_logging
 from model.trained_network import licence_of
-from parse_config import settings_of
+from parse_config import resolved_config, settings_of
 from utils.alphabet import table
 from utils.checks import CheckpointError, ConfigFault, UserError, first_line, shown
 from utils.licences import combined
@@ -50,7 +50,7 @@ def main(words: list[str] | None = None) -> int:
     setup_logging()
     try:
         arguments = train_options.parse(words)
-        with console.Interruptible(), distributed.started():
+        with console.Signals(console.interrupt), distributed.started():
             setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
             for path in arguments.modules:
                 user_modules.load_module(path)
@@ -187,7 +187,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         run=start.run,
         device=device,
         checkpoint_header=checkpoint_header(start, data, model, device),
-        config=plan.resolved,
+        config=resolved_config(plan),
         weights_from=None if start.is_resumed else start.checkpoint and start.checkpoint.path,
     )
     trainer = plan.build("trainer", parts=parts)

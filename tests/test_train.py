@@ -70,22 +70,28 @@ def test_a_run_leaves_the_files_that_the_readme_names(workplace, capsys):
     assert len(checkpoint["normalisation"]["std"]) == 2
 
 
-LOADER = """
+PARTS = """
 from data_loader import HandwritingDataLoader
+from trainer import GenerationTrainer
 
 class Loader(HandwritingDataLoader):
     def __init__(self, *supplied, bucket=4, **options):
         super().__init__(*supplied, bucket=bucket, **{'batch_size': 2, **options})
+
+class Trainer(GenerationTrainer):
+    def __init__(self, *supplied, **options):
+        super().__init__(*supplied, **options)
 """
 
 
 def test_the_config_of_a_run_trains_the_same_again(workplace, no_modules):
     """It has all defaults but those that a user's class may replace; another seed gives others."""
-    Path("my_loader.py").write_text(LOADER)
+    Path("my_parts.py").write_text(PARTS)
     changes = {"data_loader.type": "Loader", "data_loader.args.batch_size": ...}
-    config = changed(CONFIG, changes | {"optimizer": {"type": "Adam"}})
+    changes |= {"optimizer": {"type": "Adam"}, "trainer.type": "Trainer"}
+    config = changed(CONFIG, changes)
     Path("config.json").write_text(json.dumps(config))
-    words = ["--module", "my_loader.py", "--run-id"]
+    words = ["--module", "my_parts.py", "--run-id"]
     assert run("-c", "config.json", *words, "a", "--lr", "0.01") == 0
     kept = json.loads((MODELS / "a" / "config.json").read_text())
     assert kept["optimizer"]["args"].items() >= {"lr": 0.01, "betas": [0.9, 0.999]}.items()
@@ -93,6 +99,7 @@ def test_the_config_of_a_run_trains_the_same_again(workplace, no_modules):
     assert kept["data_loader"]["args"].keys() == {"dataset", "bucket"}
     assert kept["data_loader"]["args"]["bucket"] == 4
     assert kept["trainer"]["args"]["clip_norm"] is None
+    assert kept["trainer"]["args"]["monitor"] == "min valid_log_loss"
     again = ["-c", str(MODELS / "a" / "config.json"), *words]
     assert run(*again, "b") == run(*again, "c", "-o", "trainer.args.seed=5") == 0
     last = [MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "abc"]
