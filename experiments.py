@@ -8,7 +8,7 @@ examples:
 from utils import console
 
 if __name__ == "__main__":
-    console.set_up()  # before the slow imports, which a signal may interrupt
+    console.set_up()  # before the slow imports
 
 import logging
 import sys
@@ -63,7 +63,7 @@ if __name__ == "__main__":
     setup_logging(logging.WARNING)
     status, message = 0, ""
     try:
-        with console.Interruptible():
+        with console.Signals(console.interrupt):
             status = main(sys.argv[1:])
     except SystemExit as end:  # from --help of a command
         status = end.code

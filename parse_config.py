@@ -6,7 +6,7 @@ bases, overrides, the binding of values to constructors, and the comparison with
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +103,20 @@ def plan_from_checkpoint(
 
 def settings_of(plan: Plan) -> TrainingSettings:
     """Return the settings that all trainers have, with defaults."""
-    args = plan.complete["trainer"]["args"]
+    args = plan["trainer"].defaults | plan["trainer"].values
     names = args.keys() & {field.name for field in fields(TrainingSettings)}
     return TrainingSettings(**{name: args[name] for name in names})
 
 
-def try_constructors(
-    plan: Plan, known: Mapping[str, Any] = NOTHING
-) -> tuple[Plan, BaseModel | None]:
+def resolved_config(plan: Plan) -> Config:
+    """Return the config of a run with all defaults that are known, see `Plan.resolved`, and all
+    settings of its trainer, which `train.new_trainer` compares with those that the trainer has."""
+    config, settings = plan.resolved, vars(settings_of(plan))
+    config["trainer"]["args"] = settings | config["trainer"]["args"]
+    return config
+
+
+def try_constructors(plan: Plan, known: Mapping[str, Any] = NOTHING) -> BaseModel | None:
     """Make all parts of a config but the trainer once, and throw them away.
 
     The network is on the device "meta", where weights take neither time nor memory. Optimiser and
@@ -121,8 +127,7 @@ def try_constructors(
         known: the `network_arguments` of the checkpoint that the training begins with.
 
     Returns:
-        the plan with the defaults that classes give their bases; and the network without memory
-        for its weights, or None if it takes extras of unknown shapes.
+        the network without memory for its weights, or None if it takes extras of unknown shapes.
 
     Raises:
         ConfigError: with all faults of the plan, and of its constructors.
@@ -130,7 +135,7 @@ def try_constructors(
     supplied = {"normalisation": TRIAL_NORMALISATION, "alphabet": TRIAL_ALPHABET, **known}
     supplied["params"] = [torch.nn.Parameter(torch.ones(2, 2))]
     supplied |= {"steps": None, "total_steps": TRIAL_STEPS, "last_epoch": -1, "origin": None}
-    made, kept, refused = {}, {}, {}
+    made, refused = {}, {}
     for part in plan.parts():
         if faults(part) or not {*part.signature.from_program} <= supplied.keys():
             continue
@@ -142,9 +147,8 @@ def try_constructors(
         except ConfigFault as fault:  # once more where it is of a part within the part
             refused[fault.key] = fault
         else:
-            kept[part.key] = part.kept_by_bases(made[part.key])
             supplied[{"arch": "model"}.get(part.key, part.key)] = made[part.key]
-    plan, found = replace(plan, kept_by_bases=kept), [*plan.faults, *refused.values()]
+    found = [*plan.faults, *refused.values()]
     try:
         found += _together(made, plan)
         if not found:
@@ -153,7 +157,7 @@ def try_constructors(
         found.append(fault)
     if found:
         raise plan.error(found)
-    return plan, made.get("arch")
+    return made.get("arch")
 
 
 def _together(made: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:

@@ -3,7 +3,7 @@
 from utils import console
 
 if __name__ == "__main__":
-    console.set_up()  # before the slow imports, which a signal may interrupt
+    console.set_up()  # before the slow imports
 
 from commands import train_options
 
@@ -36,7 +36,7 @@ from commands import sweep
 from commands.start import Start, resolve_start
 from data_loader.data_loaders import Data
 from logger.logger import setup_logging
-from parse_config import settings_of
+from parse_config import resolved_config, settings_of
 from utils.alphabet import table
 from utils.checks import CheckpointError, ConfigFault, UserError, first_line, shown
 from utils.licences import combined
@@ -49,7 +49,7 @@ def main(words: list[str] | None = None) -> int:
     setup_logging()
     try:
         arguments = train_options.parse(words)
-        with console.Interruptible(), distributed.started():
+        with console.Signals(console.interrupt), distributed.started():
             setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
             for path in arguments.modules:
                 user_modules.load_module(path)
@@ -82,7 +82,7 @@ def train(arguments: argparse.Namespace) -> int:
                 prepare(start, arguments.preparing)
                 if arguments.preparing.parts > 1:
                     return 0
-            start, data = load_data(start, device, arguments.new_data)
+            start, data = load_data(start, device)
             if arguments.prepare:
                 print(data.loaded.character_report(data.new_characters))
                 return 0
@@ -122,11 +122,8 @@ def prepare(start: Start, how: Preparing) -> None:
     start.plan.build("data_loader", origin=None).dataset.prepare(how)
 
 
-def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start, Data]:
-    """Return the data of a training, prepared for its network, and the start with their values.
-
-    The data of a resumed run may only differ from its former data if `new_data` is true.
-    """
+def load_data(start: Start, device: torch.device) -> tuple[Start, Data]:
+    """Return the data of a training, prepared for its network, and the start with their values."""
     checkpoint, plan, settings = start.checkpoint, start.plan, settings_of(start.plan)
     seed_all(settings.seed)
     known, keeps_units = start.known, start.is_resumed or settings.keep_normalisation
@@ -138,7 +135,7 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> tuple[Start
         alphabet=known.get("alphabet"),
         extends_alphabet=not start.is_resumed,
     )
-    start.check_data(data.loaded, new_data)
+    start.check_data(data.loaded)
     log.info("%s", data.loaded.report)
     if new := data.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
@@ -186,7 +183,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         run=start.run,
         device=device,
         checkpoint_header=checkpoint_header(start, data, model, device),
-        config=plan.resolved,
+        config=resolved_config(plan),
         weights_from=None if start.is_resumed else start.checkpoint and start.checkpoint.path,
     )
     trainer = plan.build("trainer", parts=parts)

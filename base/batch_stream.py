@@ -6,7 +6,6 @@ recurrent states are carried over to the next step. Truncation needs a single pr
 processes, each state would have to be moved to the process that gets its sequence.
 """
 
-import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ from base.run_state import RunState
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_parts import TrainingParts, TrainingSettings
 from utils.checks import UserError, described
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -103,10 +100,6 @@ class BatchStream:
         if distributed.all_reduce_max([self._stop.failure is not None])[0]:
             return
         self._group = [batch and batch.to(self.device, non_blocking=True) for batch in batches]
-        if now.chunk and not self._states_fit():
-            source = self.state.resumed_from
-            log.warning("the data have changed since %s: restarting a batch", source)
-            self.state.move_to(now.data_pass, now.batch, 0)
 
     def _chunk(self, number: int, batch: Batch, state: dict[str, Tensor] | None) -> Chunk | None:
         """Return the present chunk of a batch; None if all sequences of the batch have ended."""
@@ -145,35 +138,12 @@ class BatchStream:
             return 1
         return math.ceil(max(batch.inputs.shape[1] for batch in self._group) / self.truncate)
 
-    def _states_fit(self) -> bool:
-        """Return whether the carried states have a row for each sequence of the present chunk."""
-        chunk = self.state.progress.chunk
-        if chunk >= self._num_chunks() or len(self.carried) != len(self._group):
-            return False
-        for batch, state in zip(self._group, self.carried, strict=True):
-            rows = int((batch.lengths > chunk * self.truncate).sum())
-            if state is not None and any(len(value) != rows for value in state.values()):
-                return False
-        return True
-
     def state_dict(self) -> dict[str, Any]:
-        """Return the carried states, and what defines a position in the data."""
-        states = [state and moved(state, "cpu") for state in self.carried]
-        layout = {"batches": len(self.loader), "accumulate": self.accumulate}
-        return {"states": states, **layout, "truncate": self.truncate}
+        """Return the carried states; the position in the data is part of the run's state."""
+        return {"states": [state and moved(state, "cpu") for state in self.carried]}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Resume from what `state_dict` returned, at the position that the run's state has.
-
-        If a pass now has another number of batches, the run resumes at the same fraction of a pass.
-        """
-        now, former, batches = self.state.progress, saved["batches"], len(self.loader)
-        if former != batches:
-            log.warning("a pass over the data has %d batches instead of %d", batches, former)
-        layout = former, saved["accumulate"], saved["truncate"]
-        is_same = layout == (batches, self.accumulate, self.truncate)
-        batch = min(now.batch * batches // former, batches - 1)
-        self.state.move_to(now.data_pass, batch, now.chunk if is_same else 0)
+        """Resume from what `state_dict` returned, at the position that the run's state has."""
         self.carried = list(saved["states"])
 
     def close(self) -> None:

@@ -9,33 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Optimizer
-from torch.optim.lr_scheduler import ConstantLR, LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
 from base.checkpoint import load_weights
-from base.config import user_modules
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.strict_json import without
 
 log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 """Tensors and plain values by name, as in torch's states."""
 
-SCHEDULED = ("lr", "momentum", "betas")
-"""The settings of an optimiser that torch's schedules change in a step."""
-
 
 def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:
     """Advance a schedule, if there is one; ReduceLROnPlateau needs the `value`.
 
-    A schedule of fixed length stays at its end: a run that is resumed with smaller batches has more
-    steps.
+    A schedule of fixed length ends with the run's last step, and stays there.
     """
     if isinstance(schedule, ReduceLROnPlateau):
         schedule.step(value)
@@ -60,13 +52,6 @@ class OptimizerStep:
         self.average = None
         if settings.ema_decay is not None:
             self.average = AveragedModel(self.model, multi_avg_fn=self._move_average)
-        schedule = self.lr_scheduler.state_dict() if self.lr_scheduler else None
-        group_settings = without(groups, lambda name, _: name == "params")
-        initial = {"optimizer_start": group_settings, "lr_scheduler_start": schedule}
-        initial |= {"optimizer_type": type(self.optimizer).__name__}
-        initial |= {"lr_scheduler_type": type(self.lr_scheduler).__name__}
-        initial |= {"schedule_by": settings.schedule_by}
-        self._initial_settings = copy.deepcopy(initial)  # as steps change torch's dictionaries
         # torch warns if a schedule steps before its optimiser, as after a skipped step.
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
 
@@ -171,95 +156,24 @@ class OptimizerStep:
             "averaged": None if self.average is None else int(self.average.n_averaged),
             "optimizer": self.optimizer.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
-            **self._initial_settings,
         }
 
-    def load_state_dict(
-        self, state: State, evaluated: Mapping[str, Tensor], source: Path, steps: int
-    ) -> None:
-        """Restore a state that `state_dict` returned; settings that have changed are kept.
+    def load_state_dict(self, state: State, evaluated: Mapping[str, Tensor], source: Path) -> None:
+        """Restore a state.
 
         Args:
             state: what `state_dict` returned; may be damaged.
             evaluated: the saved weights of `evaluated_model`.
             source: the file, for messages.
-            steps: how often the schedule would have stepped by now with the present settings.
 
         Raises:
             Exception: of any kind, if the state does not fit.
         """
-        has_new_schedule = self._has_new_schedule(state)
-        former, present = state["optimizer_type"], type(self.optimizer).__name__
-        if former == present:
-            scheduled = SCHEDULED if has_new_schedule else ()
-            starts = without(state["optimizer_start"], lambda name, _: name in scheduled)
-            present_starts = self._initial_settings["optimizer_start"]
-            _restore(self.optimizer, state["optimizer"], starts, present_starts)
-        else:
-            log.warning("%s used %s: %s starts from a fresh state", source, former, present)
         load_weights(self.model, state["model"] or evaluated, source)
         if self.average is not None:
             load_weights(self.average.module, evaluated, source)
-            self.average.n_averaged.fill_(state["averaged"] or 0)
-        if has_new_schedule and not isinstance(self.lr_scheduler, ReduceLROnPlateau):
-            for _ in range(steps):
-                step_schedule(self.lr_scheduler)
-        elif self.lr_scheduler is not None and not has_new_schedule:
-            start = self._initial_settings["lr_scheduler_start"]
-            changes = _changes(state["lr_scheduler_start"], start)
-            # It is a copy, as torch's CyclicLR changes its argument.
-            self.lr_scheduler.load_state_dict(copy.deepcopy(state["lr_scheduler"] | changes))
-
-    def _has_new_schedule(self, state: State) -> bool:
-        """Return whether the schedule has changed, without a state of its own that goes on; it then
-        steps to its place as if the run had used it from the start."""
-        initial = self._initial_settings
-        start, former_start = initial["lr_scheduler_start"] or {}, state["lr_scheduler_start"] or {}
-        # A checkpoint of a former version lacks types.
-        former = (initial if former_start.keys() == start.keys() else {}) | state
-        names = ("optimizer_type", "lr_scheduler_type", "schedule_by")
-        changed = {name for name in names if former.get(name) != initial[name]}
-        if not changed and not _changes(former_start, start):
-            return False
-        log.info("the settings of the optimiser or its schedule have changed")
-        if "lr_scheduler_type" in changed:
-            return True
-        if not user_modules.is_any_defined(self.lr_scheduler):
-            # The number of steps is all that torch's other schedules depend on.
-            return not isinstance(self.lr_scheduler, ReduceLROnPlateau)
-        counts = ConstantLR(SGD([torch.zeros(1)])).state_dict().keys()
-        return _changes(former_start, state["lr_scheduler"] or {}).keys() <= counts
-
-
-def _changes(former: State, present: State) -> State:
-    """Return those values of `present` that differ from the former ones."""
-    return {
-        name: value
-        for name, value in present.items()
-        if name not in former or not np.array_equal(former[name], value)
-    }
-
-
-def _restore(
-    optimizer: Optimizer, saved: State, former_starts: list[State], present_starts: list[State]
-) -> None:
-    """Restore an optimiser's state, except for settings that have changed since its start.
-
-    A step with gradients of zero first creates all values that the present settings need; saved
-    values then replace these. This step may change weights, so weights are loaded later.
-    """
-    for group in optimizer.param_groups:
-        for weight in group["params"]:
-            weight.grad = torch.zeros_like(weight)
-    optimizer.step()
-    optimizer.zero_grad()
-    initial, states = optimizer.state_dict(), {}
-    for index, values in initial["state"].items():
-        if saved["state"].get(index):
-            states[index] = values | saved["state"][index]
-    all_groups = initial["param_groups"], saved["param_groups"], former_starts, present_starts
-    groups = [
-        group | saved_group | _changes(former, present)
-        for group, saved_group, former, present in zip(*all_groups, strict=True)
-    ]
-    optimizer.load_state_dict(initial | saved | {"state": states, "param_groups": groups})
+            self.average.n_averaged.fill_(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.lr_scheduler is not None:
+            # A copy, as torch's CyclicLR changes its argument.
+            self.lr_scheduler.load_state_dict(copy.deepcopy(state["lr_scheduler"]))

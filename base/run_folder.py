@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +15,14 @@ from filelock import FileLock, Timeout
 from base import distributed, provenance
 from base.checkpoint import BEST, candidates, checkpoints
 from base.pretrained import SAVED
-from utils.checks import NOTHING, CheckpointError, UserError, first_line
+from utils.checks import CheckpointError, UserError, first_line
 from utils.files import PLAIN_NAME, errors_name, remove_temporary, set_aside, write_json
+from utils.strict_json import Config, Json
 
 log = logging.getLogger(__name__)
 
+CONFIG = "config.json"
+"""File in the folder of a run: its config with defaults."""
 LOCK = "run.lock"
 """Lock file in the folder of a run; its text names the process that holds the run."""
 
@@ -156,11 +158,12 @@ class RunFolder:
 
     def create(
         self,
-        config: dict[str, Any],
+        config: Config,
         seed: int,
-        record: Mapping[str, Any] = NOTHING,
         *,
+        given: Config | None = None,
         resumed_from: Path | None = None,
+        weights_from: Path | None = None,
         device: torch.device | None = None,
     ) -> bool:
         """Create missing folders, hold the run, and write `config.json`, `run.json` and the code.
@@ -170,10 +173,9 @@ class RunFolder:
         Args:
             config: the config of the run, with all defaults.
             seed: the seed of the run.
-            record: what else `run.json` says of this start: `config`, without defaults, with which
-                a run starts over; `weights_from`, the file whose weights a new run begins with;
-                `changes` since `resumed_from`, by key the former and the present value.
+            given: the config without defaults, with which a run starts over; None for `config`.
             resumed_from: the checkpoint to resume from, perhaps of another run; None for a new run.
+            weights_from: the checkpoint whose weights a new run begins with; None for random ones.
             device: the device that the run computes on; None for the CPU.
 
         Returns:
@@ -184,16 +186,13 @@ class RunFolder:
             RunExists: if the run has a checkpoint but `resumed_from` is not in its folder.
             OSError: if the folders or files cannot be written.
         """
-        same_run = False
-        if resumed_from is not None:
-            same_run = self.contains(resumed_from)
-            origin = RunFolder.of(resumed_from)
-            weights = origin and origin.first_weights()
-            record = {**record, "weights_from": weights and str(weights)}
+        if resumed_from is not None and (origin := RunFolder.of(resumed_from)):
+            weights_from = origin.first_weights()
         for folder in (self.models, self.log):
             folder.mkdir(parents=True, exist_ok=True)
         self.hold()
-        if not same_run:  # only now, as another process may save before `hold`
+        # Only now, as another process may have saved before.
+        if resumed_from is None or not self.contains(resumed_from):
             self.require_new()
         for folder in (self.models, self.log):
             remove_temporary(folder)
@@ -201,13 +200,11 @@ class RunFolder:
         start = {
             "started": local_time(),
             "resumed_from": resumed_from and str(resumed_from),
-            "weights_from": None,
-            "changes": {},
-            "config": config,
-            **record,
+            "weights_from": weights_from and str(weights_from),
+            "config": config if given is None else given,
             **provenance.record(self.models, device),
         }
-        write_json(self.models / "config.json", config)
+        write_json(self.models / CONFIG, config)
         self._record = {"name": self.name, "run_id": self.run_id, "seed": seed}
         self._record["runs"] = [*former, start]
         write_json(self.models / "run.json", self._record)
@@ -235,7 +232,7 @@ class RunFolder:
         self._record["runs"][-1]["ended"] = ended
         write_json(self.models / "run.json", self._record)
 
-    def recorded_start(self) -> tuple[dict[str, Any], str | None]:
+    def recorded_start(self) -> tuple[Json, str | None]:
         """Return the config of the last start, and the path of its initial weights or None.
 
         Raises:

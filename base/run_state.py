@@ -1,18 +1,14 @@
 """The state of a run besides the weights and the optimiser's state."""
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from base import distributed
 from base.base_metric import BaseMetric, all_reduced, gathered
 from base.checkpoint import filled
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -184,9 +180,7 @@ class RunState:
             values: the values of the last complete epoch, by name.
             source: the file of the checkpoint.
         """
-        progress = filled(Progress, saved["progress"])
-        epoch_pass = min(progress.epoch_pass, progress.data_pass)
-        self.progress, self.resumed_from = replace(progress, epoch_pass=epoch_pass), source
+        self.progress, self.resumed_from = filled(Progress, saved["progress"]), source
         self.sums, self.values = filled(Sums, saved["sums"]), dict(values)
         self._load_metrics(saved)
 
@@ -198,12 +192,9 @@ class RunState:
         states = saved["metrics"] if distributed.is_main() else []
         if len(saved.get("shares", [])) == distributed.world_size():
             states = saved["shares"][distributed.rank()]
-        for metric, state in zip_longest(self.metrics, states[: len(self.metrics)], fillvalue={}):
-            if state.keys() >= {*metric.sums}:
+        if states:
+            for metric, state in zip(self.metrics, states, strict=True):
                 metric.load_state_dict(state)
-            elif self.progress.epoch_steps:
-                name, epoch = type(metric).__name__, self.progress.epoch + 1
-                log.warning("%s of epoch %d covers only the steps after resuming", name, epoch)
 
 
 def ratio(numerator: float, denominator: float) -> float:

@@ -1,14 +1,13 @@
 """Requests to stop a run: signals, a time limit and failures, which are checked between steps."""
 
 import math
-import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from base import distributed
-from utils.console import SIGNALS
+from utils.console import Signals, say
 
 
 class TrainingFailed(Exception):
@@ -18,9 +17,8 @@ class TrainingFailed(Exception):
 class StopRequest:
     """Records signals, failures and the end of the time limit; `poll` reports them.
 
-    Inside a `with` block, signals do not end the process; under `nohup`, SIGHUP (a lost connection)
-    stays ignored. Every process takes over the signals and failures of all processes, and the clock
-    of the main process.
+    Inside a `with` block, the first signal does not end the process, but a second one does. Every
+    process takes over the signals and failures of all processes, and the clock of the main process.
 
     Attributes:
         signal: the number of the first signal that `poll` has reported; None without a signal.
@@ -38,7 +36,7 @@ class StopRequest:
         self.signal: int | None = None
         self.failure: Exception | None = None
         self.requested = self.immediate = False
-        self._received = 0
+        self._received, self._signals = 0, Signals(self._receive)
         self._seconds, self._end = math.inf if minutes is None else 60 * minutes, math.inf
 
     def fail(self, error: Exception) -> None:
@@ -69,25 +67,14 @@ class StopRequest:
 
     def __enter__(self) -> "StopRequest":
         self._end = time.monotonic() + self._seconds
-        self._former_handlers = []
-        with suppress(ValueError):  # Outside the main thread no handlers can be set.
-            for number in SIGNALS:
-                ignored = signal.getsignal(number) is signal.SIG_IGN
-                if not (ignored and signal.Signals(number).name == "SIGHUP"):
-                    self._former_handlers.append((number, signal.signal(number, self._receive)))
+        self._signals.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._former_handlers:
-            signal.signal(number, handler)
+        self._signals.__exit__()
 
-    def _receive(self, number: int, _frame: object) -> None:
-        message = "finishing the step and saving, please wait"
-        if not self._received:
-            self._received = number
-            message = f"{signal.Signals(number).name}: {message}"
-        if not distributed.is_main():
-            return
-        # The signal may have interrupted print or logging, so neither may be called here.
-        with suppress(OSError):
-            os.write(2, f"\n{message}\n".encode())
+    def _receive(self, number: int) -> None:
+        self._received = number
+        if distributed.is_main():
+            name = signal.Signals(number).name
+            say(f"\n{name}: finishing the step and saving, please wait; a second one ends at once")

@@ -3,9 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +18,15 @@ from base.checkpoint import (
     position,
     save_checkpoint,
 )
-from base.config.plan import changes
-from base.config.sources import DATASETS, LOADER
 from base.digest import digest
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_state import Progress, RunState
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import CheckpointError, UserError, first_line, shown
+from utils.checks import CheckpointError, UserError, first_line
 from utils.files import link_or_copy, set_aside
 
 log = logging.getLogger(__name__)
-
-MEASURE_KEYS = ("loss", "metrics", *DATASETS, f"{LOADER}.valid.")
-"""Keys of a config; if the value of one changes, later epochs cannot be compared with earlier."""
 
 
 class CheckpointWriter:
@@ -49,8 +42,6 @@ class CheckpointWriter:
     Attributes:
         saved: the progress in the last checkpoint; None if there is none.
         stateful: further parts with a `state_dict`, such as the loss, by name.
-        changes: for each key of the config that has changed since the resumed checkpoint, the
-            former and the present value.
     """
 
     def __init__(
@@ -65,7 +56,6 @@ class CheckpointWriter:
         self.header = parts.checkpoint_header
         self.state, self.stream, self.optimizer_step = state, stream, optimizer_step
         self.stateful: dict[str, Any] = {}
-        self.changes: dict[str, list[Any]] = {}
         self.saved: Progress | None = None
         self._warned_of: set[str] = set()  # parts whose states differ between processes
         self._last_save = time.monotonic()
@@ -86,10 +76,7 @@ class CheckpointWriter:
     # Resuming.
 
     def load(self, checkpoint: Checkpoint, source: Path) -> None:
-        """Resume from a checkpoint.
-
-        Changed settings apply from now on. A changed schedule continues as if the run had used it
-        from the start.
+        """Resume from a checkpoint of this run, or of the run that this one branches from.
 
         Args:
             checkpoint: what `load_checkpoint` returned.
@@ -108,21 +95,16 @@ class CheckpointWriter:
             fault = CheckpointError(f"{source}: its training state does not fit ({cause})")
         if any(distributed.all_reduce_max([fault is not None])):  # All processes refuse together.
             raise fault or CheckpointError(f"{source}: it does not fit in another process")
-        for key, values in self.changes.items():
-            former, new = map(shown, values)
-            log.info("changed since %s: %s = %s, before %s", source, key, new, former)
         self.saved = progress = self.state.progress
         counts = progress.epoch, progress.step
         log.info("resumed from %s: %d epochs complete, %d steps", source, *counts)
 
     def restore(self, checkpoint: Checkpoint, source: Path) -> None:
         """Restore the state in a checkpoint, which may raise an exception of any kind."""
-        self.changes = changes(checkpoint["config"], self.header["config"])
         saved = checkpoint["training"]
         self.state.load_state_dict(saved, checkpoint["metrics"], source)
         self.stream.load_state_dict(saved)
-        weights, steps = checkpoint["state_dict"], self._schedule_steps(saved)
-        self.optimizer_step.load_state_dict(saved["update"], weights, source, steps)
+        self.optimizer_step.load_state_dict(saved["update"], checkpoint["state_dict"], source)
         for name, part in self.stateful.items():
             if state := saved.get("parts", {}).get(name):
                 part.load_state_dict(state)
@@ -130,29 +112,17 @@ class CheckpointWriter:
                 log.warning("%s has no state of the %s: it begins anew", source, name)
         set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
-    def _schedule_steps(self, saved: Mapping[str, Any]) -> int:
-        """Return how many steps the schedule would have made by now with the present settings."""
-        if self.settings.schedule_by == "epoch":
-            return self.state.progress.epoch
-        progress, total = self.state.progress, self.settings.epoch_steps(len(self.stream.loader))
-        if total is None:
-            return progress.step
-        former_settings = replace(self.settings, accumulate=saved["accumulate"])
-        former_total = former_settings.epoch_steps(saved["batches"])
-        epoch_steps = round(progress.epoch_steps * total / former_total)
-        return progress.epoch * total + min(epoch_steps, total)
-
     def begin(self) -> bool:
         """Create the run's folder, hold the run, and set aside checkpoints that are newer than the
         resumed one; return, in the main process, whether the run was started before."""
-        parts, config, was_started = self._parts, self.header.get("config", {}), False
+        parts, was_started = self._parts, False
         if distributed.is_main():
-            weights_from = parts.weights_from and str(parts.weights_from)
             was_started = self.run.create(
                 parts.run_config,
                 self.settings.seed,
-                {"changes": self.changes, "config": config, "weights_from": weights_from},
+                given=self.header.get("config"),
                 resumed_from=self.state.resumed_from,
+                weights_from=parts.weights_from,
                 device=parts.device,
             )
         self._discard_newer()
@@ -160,20 +130,14 @@ class CheckpointWriter:
 
     def _discard_newer(self) -> None:
         """Set aside checkpoints that are newer than the resumed checkpoint."""
-        source, progress, forgets_best = self.state.resumed_from, self.state.progress, False
+        source, progress, lost_best = self.state.resumed_from, self.state.progress, False
         if distributed.is_main() and source is not None:
             resumed = position(source) or (progress.epoch, math.inf)
             for path in checkpoints(self.run.models):
                 if position(path) > resumed:  # It is damaged, as it was not resumed.
                     log.warning("%s is not resumed; kept as %s", path, set_aside(path))
-            changed_measures = [key for key in self.changes if key.startswith(MEASURE_KEYS)]
-            if changed_measures and self.run.best.exists():
-                former = set_aside(self.run.best, "former")
-                log.info("best begins anew; the former best checkpoint is %s", former)
-            # The best is also forgotten if its checkpoint is missing or has a different value.
-            had_best = progress.best_epoch is not None
-            forgets_best = changed_measures or (had_best and not self._find_best(source))
-        if distributed.broadcast_object(lambda: forgets_best):
+            lost_best = progress.best_epoch is not None and not self._find_best(source)
+        if distributed.broadcast_object(lambda: lost_best):
             self.state.forget_best()
         self._last_save = time.monotonic()
 
@@ -252,6 +216,7 @@ class CheckpointWriter:
             "epoch": self.state.progress.epoch,
             "step": self.state.progress.step,
             "training": {  # needed only to resume
+                "config": self._parts.run_config,
                 "update": self.optimizer_step.state_dict(),
                 "random_state": random_state(),
                 "parts": {name: part.state_dict() for name, part in self.stateful.items()},

@@ -10,7 +10,7 @@ from pathlib import Path
 import model
 from base.pretrained import pretrained, resolve_checkpoint
 from commands.options import Parser, add_device, number, value
-from utils.checks import UserError
+from utils.checks import UserError, visible
 from utils.files import prepare_output
 
 FIGURES = "saved/figures"  # default of --output
@@ -154,7 +154,7 @@ def add_output(parser: Parser, suffixes: Sequence[str] = (), default: str | None
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
     """Print a table. A row is a mapping from column names to texts; it may lack columns."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [names, *([row.get(name, "") for name in names] for row in rows)]
+    lines = [names, *([visible(row.get(name, "")) for name in names] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for label, *texts in lines:
         cells = [text.rjust(width) for text, width in zip(texts, widths[1:], strict=True)]

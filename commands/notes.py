@@ -24,7 +24,7 @@ from commands.network_options import Networks
 from commands.options import Parser, number
 from commands.search_options import SearchOptions
 from data_loader.sources.parsing import first_of
-from utils.checks import DataError, UserError, described, printable
+from utils.checks import DataError, UserError, described, printable, visible
 from utils.files import prepare_output
 from utils.page.page import INK_KINDS
 
@@ -308,7 +308,7 @@ def _print_hits(
     for index, hit in enumerate((*hits, *similar)):
         address = f"{hit.page_number}:{hit.row_number}:{hit.word_number}"
         confidence = f"{hit.confidence:.2f}" if index < len(hits) else "perhaps"
-        tqdm.write(f"{printable(hit.name)}\t{address}\t{confidence}\t{hit.text}")
+        tqdm.write(f"{printable(hit.name)}\t{address}\t{confidence}\t{visible(hit.text)}")
     if not hits:
         print(f"no row has {arguments.search!r}", file=sys.stderr)
 
@@ -320,7 +320,7 @@ def _print_corrections(library: "notes.Library", read_notes: "Iterable[notes.Not
         for address, correction in library.corrected_words(note):
             found.add(correction.name)
             numbers = ":".join(map(str, address))
-            words = f"{correction.read}\t{correction.text}"
+            words = f"{visible(correction.read)}\t{visible(correction.text)}"
             tqdm.write(f"{printable(note.name)}\t{numbers}\t{words}")
     others = len(library.corrections.all) - len(found)
     print(f"corrections: {len(found)}, of words of other notes: {others}", file=sys.stderr)

@@ -13,7 +13,7 @@ from handwriting.page_options import LOOK_PARSERS, PROOFREADERS, SECOND, PageOpt
 from handwriting.paper import RULINGS, SIZES, Paper, size_of
 from handwriting.styles import USUAL_STYLES
 from utils import checks
-from utils.checks import UserError
+from utils.checks import UserError, visible
 from utils.files import prepare_output, read_text
 from utils.page.page import DPI, KINDS
 
@@ -185,7 +185,8 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         pages = handwriting.write_page(text, writer, page_options, source=source, **computing)
     arguments.output.make()
-    print(*pages.remarks, *pages.save(path, dpi=arguments.dpi or DPI), sep="\n")
+    remarks = map(visible, pages.remarks)
+    print(*remarks, *pages.save(path, dpi=arguments.dpi or DPI), sep="\n")
     if page_options.proofread:
         show_doubts(arguments, pages, path)
     else:
@@ -203,7 +204,7 @@ def show_doubts(arguments: argparse.Namespace, pages: "handwriting.Pages", path:
     rewritten = sum(word.tries > 1 for word in pages.proofread)
     print(f"{num_words(pages)} words proofread, {rewritten} of them written again")
     for doubt in pages.doubts:
-        print(f"look at {doubt}")
+        print(f"look at {visible(str(doubt))}")
     report = arguments.report or path.with_name(f"{path.stem}-report.json")
     if arguments.report or pages.doubts:
         prepare_output(report, "--report")

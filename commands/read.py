@@ -8,7 +8,7 @@ from pathlib import Path
 from commands import network_options, search_options
 from commands.network_options import Networks
 from commands.options import Parser
-from utils.checks import printable
+from utils.checks import printable, visible
 
 
 def add_options(parser: Parser) -> None:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     readings = reader.proofread(inks, search=chosen.search(reader), progress=True)
     texts = [text for text, _ in readings]
     for sample, text in zip(samples, texts, strict=True):
-        print(text if arguments.text else f"{printable(sample.name)}\t{text}")
+        print(*(() if arguments.text else [printable(sample.name)]), visible(text), sep="\t")
     for sample, (text, doubt) in zip(samples, readings, strict=True):
         if reason := misgiving(sample.ink, text, doubt):
             print(f"{printable(sample.name)} can hardly be read: {reason}", file=messages)

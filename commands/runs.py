@@ -12,7 +12,7 @@ from pathlib import Path
 from commands.network_options import MAIN_SCORES, print_table
 from commands.options import Parser
 from commands.run_records import Run, read_runs, seed_means
-from utils.checks import UserError
+from utils.checks import UserError, visible
 
 # Columns of the table on both sides of the keys in which the runs differ.
 LEFT_COLUMNS = ("run", "state", "epochs")
@@ -42,12 +42,14 @@ def run(arguments: argparse.Namespace) -> None:
     listed = [*runs, *seed_means(runs)]
     rows = [run.maps[0] | {key: run.get(key) for key in different} for run in listed]
     if arguments.json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        text = json.dumps(rows, indent=2, ensure_ascii=False)
+        print(*map(visible, text.split("\n")), sep="\n")
     elif arguments.csv:
         columns = dict.fromkeys(name for row in rows for name in row)
         writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            writer.writerow({k: visible(v) if isinstance(v, str) else v for k, v in row.items()})
     else:
         show(listed, different)
 
@@ -60,9 +62,9 @@ def show(runs: Sequence[Run], different: Sequence[str]) -> None:
     columns = dict.fromkeys([*LEFT_COLUMNS, *keys, *RIGHT_COLUMNS, *scores])
     print_table([{short(name, different): shown(run, name) for name in columns} for run in runs])
     if rules := {run.get("monitor") for run in runs} - {None}:
-        print(f"best: {' or '.join(sorted(rules))}")
+        print(f"best: {visible(' or '.join(sorted(rules)))}")
     if others := [short(key, different) for key in different[MAX_KEYS:]]:
-        shown_keys = ", ".join(others)[:200]
+        shown_keys = visible(", ".join(others)[:200])
         print(f"the runs differ in {len(others)} more keys (see --csv): {shown_keys}")
 
 

@@ -1,5 +1,8 @@
 """How a training begins; `resolve_start` tells by the command line.
 
+A run that goes on, or branches, keeps its config but for what `Plan.adjusted` lets through; a
+refusal of anything else prints the command that begins a new run from the weights.
+
 | command line | run | checkpoint | used of it |
 |---|---|---|---|
 | `-c CONFIG` | new | none | |
@@ -14,14 +17,16 @@ used instead of one that does not fit, if the command line names the run alone.
 """
 
 import argparse
+import json
 import logging
+import shlex
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import parse_config
-from base import distributed
+from base import distributed, run_folder
 from base.base_dataset import Loaded
 from base.base_model import BaseModel
 from base.checkpoint import (
@@ -32,13 +37,15 @@ from base.checkpoint import (
     network_arguments,
     newest_checkpoint,
 )
-from base.config import user_modules
+from base.config import torch_parts, user_modules
 from base.config.binder import Part, faults
 from base.config.plan import Plan
 from base.config.sources import main_parts
+from base.config.values import Override
 from base.pretrained import SAVED, resolve_checkpoint
 from base.run_folder import RunFolder
-from utils.checks import CheckpointError, DataError, UserError, shown
+from utils import strict_json
+from utils.checks import CheckpointError, ConfigError, DataError, UserError, shown
 from utils.strict_json import Json, children
 
 log = logging.getLogger(__name__)
@@ -55,6 +62,7 @@ class Start:
         is_resumed: whether the whole checkpoint is used, not only its weights.
         tries_older: whether an older checkpoint is used if the training state does not fit: true if
             the command line names no checkpoint file.
+        advice: the last line of a refusal to resume: the command of a new run.
     """
 
     plan: Plan
@@ -62,6 +70,7 @@ class Start:
     checkpoint: CheckpointFile | None = None
     is_resumed: bool = False
     tries_older: bool = False
+    advice: str = ""
 
     @property
     def known(self) -> dict[str, Any]:
@@ -82,16 +91,16 @@ class Start:
         return known
 
     def tried(self) -> "Start":
-        """Return the start after a trial of the constructors.
+        """Return this start after a trial of the constructors.
 
         Raises:
             ConfigError: if the plan or a constructor has faults; names all of them.
             CheckpointError: if the weights of the checkpoint do not fit the network.
         """
-        plan, network = parse_config.try_constructors(self.plan, self.known)
+        network = parse_config.try_constructors(self.plan, self.known)
         if network is not None and self.checkpoint is not None:
             self.give_weights(network)
-        return replace(self, plan=plan)
+        return self
 
     def give_weights(self, network: BaseModel) -> None:
         """Load the checkpoint's weights into a network, for a new run extended to the network's
@@ -134,18 +143,14 @@ class Start:
         checkpoint = distributed.broadcast_object(find) if self.tries_older else None
         return checkpoint and replace(self, checkpoint=checkpoint)
 
-    def check_data(self, loaded: Loaded, new_data: bool) -> None:
-        """Raise a DataError if a resumed run's data have changed, unless `new_data` is set."""
+    def check_data(self, loaded: Loaded) -> None:
+        """Raise a DataError if a resumed run's data have changed."""
         if not self.is_resumed:
             return
         path, facts = self.checkpoint.path, self.checkpoint.content.get("dataset")
-        changed = loaded.changed_splits(facts)
-        if changed and not new_data:
-            raise DataError(
-                f"{path}: the data are not those of the run; other lines, texts, "
-                f"ink or another order in {', '.join(changed)}. --new-data resumes with the "
-                "changed data"
-            )
+        if changed := loaded.changed_splits(facts):
+            problem = "the data are not those of the run: other lines, texts, ink or another order"
+            raise DataError(f"{path}: {problem} in {', '.join(changed)}{self.advice}")
 
 
 def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None) -> Start:
@@ -161,7 +166,9 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
     """
     if arguments.config:
         start = new_start(arguments)
-        return start_or_resume(start, locks) if arguments.start_or_resume else start.tried()
+        if arguments.start_or_resume:
+            return start_or_resume(arguments, start, locks)
+        return start.tried()
     place = resolve_checkpoint(arguments.resume)
     run = RunFolder.resumed(place, arguments.run_id)
     if run is None:
@@ -194,28 +201,37 @@ def suggested_network(plan: Plan) -> str | None:
     return next(filter(None, names), None)
 
 
-def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
+def start_or_resume(arguments: argparse.Namespace, start: Start, locks: ExitStack | None) -> Start:
     """Return `start`, or the start that resumes its run if the run has a checkpoint; both tried."""
     if not distributed.broadcast_object(start.run.has_checkpoint):
         return start.tried()
     _hold(start.run, locks)
     checkpoint = _find(start.run.models, needs_state=True)
     former = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
+    former = former.with_former_defaults(checkpoint.content["training"]["config"])
     resumed = Start(former, start.run, checkpoint, is_resumed=True, tries_older=True).tried()
-    present, _ = parse_config.try_constructors(start.plan, resumed.known)
-    return replace(resumed, plan=present.resumed(resumed.plan))
+    parse_config.try_constructors(start.plan, resumed.known)
+    advice = new_run_advice(arguments, Path(arguments.config), start.run.models)
+    adjusted = _adjusted(start.plan, former, advice)
+    return replace(resumed, plan=former.with_overrides(adjusted), advice=advice)
 
 
 def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | None) -> Start:
     """Return the start that resumes `run` from the folder or file `place`, or, if `run` is None,
     that branches to a new run."""
     checkpoint = _find(place, needs_state=True)
-    stored = checkpoint.content["config"]
+    stored, resolved = checkpoint.content["config"], checkpoint.content["training"]["config"]
+    config = checkpoint.path.with_name(run_folder.CONFIG)
     plan = parse_config.plan_from_checkpoint(stored, checkpoint.path, arguments.overrides)
+    plan = plan.with_former_defaults(resolved)
+    advice = new_run_advice(arguments, config if config.exists() else Path("CONFIG"), place)
+    former = parse_config.plan_of(stored, plan.source).with_former_defaults(resolved)
+    _adjusted(plan, former, advice)
     if run is None:
         run = _new_run(plan, arguments)
         log.info("%s: a new run goes on from it, in %s", checkpoint.path, run.models)
-    return Start(plan, run, checkpoint, is_resumed=True, tries_older=checkpoint.path != place)
+    tries_older = checkpoint.path != place
+    return Start(plan, run, checkpoint, is_resumed=True, tries_older=tries_older, advice=advice)
 
 
 def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
@@ -223,8 +239,43 @@ def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
     values, weights_from = distributed.broadcast_object(run.recorded_start)
     log.warning("%s was stopped before its first checkpoint: starting over", run.models)
     checkpoint = _find(Path(weights_from)) if weights_from else None
-    plan = parse_config.plan_of(values, str(run.models / "run.json"), arguments.overrides)
-    return Start(plan, run, checkpoint)
+    plan = parse_config.plan_of(values, str(run.models / "run.json"))
+    changed = plan.with_overrides(arguments.overrides)
+    advice = new_run_advice(arguments, run.models / run_folder.CONFIG, weights_from)
+    _adjusted(changed, plan, advice)
+    return Start(changed, run, checkpoint)
+
+
+def new_run_advice(arguments: argparse.Namespace, config: Path, weights: str | Path | None) -> str:
+    """Return a line of a message: the command of a new run with the values of a command line.
+
+    Args:
+        arguments: those of the command line.
+        config: the config of the new run.
+        weights: the run or checkpoint that the new run begins with, if any.
+    """
+    words = ["python", "train.py", "-c", str(config), *(["-r", str(weights)] if weights else [])]
+    origin = RunFolder.of(weights) if weights else None
+    is_new = arguments.run_id not in (None, origin and origin.run_id)
+    words += ["--run-id", arguments.run_id] if is_new else []
+    words += ["--saved", str(arguments.saved)] if arguments.saved != SAVED else []
+    words += ["-d", arguments.device] if arguments.device != "auto" else []
+    for option, key, value in arguments.overrides:
+        text = value if option == "--data" else json.dumps(value, ensure_ascii=False)
+        is_key = option in ("-o", "--sweep")
+        words += ["-o", f"{key}={text}"] if is_key else [option, text]
+    begins = "begins with its weights" if weights else "starts anew"
+    return f"\n  a new run {begins}: {shlex.join(words)}{user_modules.options()}"
+
+
+def _adjusted(plan: Plan, former: Plan, advice: str) -> list[Override]:
+    """Return `plan.adjusted(former)`; a refusal of changed values ends with `advice`."""
+    schedule = plan.checked()["lr_scheduler"]
+    has_length = schedule is not None and torch_parts.depends_on_length(schedule)
+    try:
+        return plan.adjusted(former, schedule.cls.__name__ if has_length else "")
+    except ConfigError as error:
+        raise UserError(f"{error}{advice}") from error
 
 
 def differing_arguments(stored: Json, network: Part) -> list[str]:
@@ -261,12 +312,14 @@ def _find(place: Path, *, needs_state: bool = False) -> CheckpointFile:
     """Return the checkpoint at `place`; with `needs_state` it must have a training state."""
     checkpoint = distributed.broadcast_object(lambda: find_checkpoint(place))
     path, content = checkpoint
-    if needs_state and "training" not in content:
-        raise CheckpointError(
-            f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
-            "training from its weights"
-        )
     if needs_state:
+        training = children(content.get("training"))
+        if "config" not in training:
+            raise CheckpointError(
+                f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
+                "training from its weights"
+            )
+        training["config"] = strict_json.plain(training["config"])
         user_modules.check(content.get("modules", {}), path)
         user_modules.warn_of_changes(content.get("modules", {}), path)
     return checkpoint

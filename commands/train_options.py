@@ -56,16 +56,14 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add(
         *("-r", "--resume"),
         metavar="CHECKPOINT",
-        help="resume from this checkpoint, or from the newest complete checkpoint in this run "
-        "folder; with -c, fine-tune: start a new run from its weights, and add missing "
+        help="resume the run of this folder or checkpoint, with its config; with -c, fine-tune: "
+        "start a new run from the weights, with any config and data, and add missing "
         f"characters. Pretrained networks are {', '.join(pretrained())} (default: a new run)",
     )
     add("--run-id", metavar="ID", help="name of the run's folder (default: the current time)")
     start_or_resume = "resume the run of this --run-id and config if it exists, else start it "
     start_or_resume += "(default: an existing run is an error)"
     add("--start-or-resume", action="store_true", help=start_or_resume)
-    new_data = "resume a run with changed data (default: changed data are an error)"
-    add("--new-data", action="store_true", help=new_data)
     _add_sweep(parser)
     saved = "folder in which a new run writes models/NAME/ID and log/NAME/ID (default: saved)"
     add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)

@@ -25,7 +25,9 @@ def test_a_config_is_sound_and_named_like_its_file(path):
     given, _ = read_config(path)
     if "type" in (given["arch"] or {}):
         config = plan_from_file(path)
-        assert try_constructors(config)[0].stored == given
+        try_constructors(config)
+        try_constructors(plan_of(config.resolved, "config.json of a run"))
+        assert config.stored == given
     else:  # of the network that is fine-tuned
         name = "reader" if "reader" in path.stem else "writer"
         arch = load_checkpoint(pretrained()[name])["config"]["arch"]

@@ -119,9 +119,8 @@ def test_a_page_differs_by_extras_which_are_zero_by_default(workplace):
     ("words", "kind", "message"),
     [
         (["-c", "c.json"], "Moodless", "takes the extra 'mood'; the samples, or what it kept as"),
-        ([*RESUMED, "--new-data"], "Wider", "(2,); the samples have mood of shape (3,)"),
         (["-c", "c.json", *RESUMED[:2]], "Wider", "(2,); the samples have mood of shape (3,)"),
-        (RESUMED, "Moodless", "takes mood of shape (2,); the samples have no extras"),
+        (RESUMED, "Moodless", 'dataset.type = "Moodless": the run has "Moods"'),
     ],
 )
 def test_data_with_other_extras_or_none_are_refused_before_the_training(

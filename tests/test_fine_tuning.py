@@ -183,15 +183,6 @@ def test_fine_tuning_keeps_known_characters_and_reports_new_characters(trained, 
         write(trained, "k\u00e9 \u00df")
 
 
-def test_a_resumed_run_refuses_characters_that_it_does_not_know(trained, capsys):
-    texts = json.dumps([*KNOWN, "c\u00e9"])
-    override = f"data_loader.args.dataset.args.texts={texts}"
-    assert train.main(["-d", "cpu", "-r", str(trained), "--epochs", "2", "-o", override]) == 2
-    message = capsys.readouterr().err
-    assert "the alphabet lacks characters" in message and "'\u00e9' (U+00E9) 1 times" in message
-    assert train.main(["-d", "cpu", "-r", str(trained), "--epochs", "2"]) == 0
-
-
 def test_the_report_marks_characters_that_a_checkpoint_does_not_know(trained, capsys):
     texts = [*KNOWN[:6], "c\u00e9", "x\u0302"]
     assert run(texts, "-r", str(trained), "--prepare") == 0

@@ -13,8 +13,10 @@ import torch
 import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from base.config import user_modules
 from base.run_folder import RunFolder
 from commands import sweep, train_options
+from data_loader import HandwritingDataLoader
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
@@ -68,29 +70,36 @@ def test_a_run_leaves_the_files_that_the_readme_names(workplace, capsys):
     assert len(checkpoint["normalisation"]["std"]) == 2
 
 
-LOADER = """
+PARTS = """
 from data_loader import HandwritingDataLoader
+from trainer import GenerationTrainer
 
 class Loader(HandwritingDataLoader):
     def __init__(self, *supplied, bucket=4, **options):
         super().__init__(*supplied, bucket=bucket, **{'batch_size': 2, **options})
+
+class Trainer(GenerationTrainer):
+    def __init__(self, *supplied, **options):
+        super().__init__(*supplied, **options)
 """
 
 
-def test_the_config_of_a_run_is_complete_and_trains_the_same_again(workplace, no_modules):
-    """Also of a class that passes something else on to its base; another seed gives others."""
-    Path("my_loader.py").write_text(LOADER)
+def test_the_config_of_a_run_trains_the_same_again(workplace, no_modules):
+    """It has all defaults but those that a user's class may replace; another seed gives others."""
+    Path("my_parts.py").write_text(PARTS)
     changes = {"data_loader.type": "Loader", "data_loader.args.batch_size": ...}
-    config = changed(CONFIG, changes | {"optimizer": {"type": "Adam"}})
+    changes |= {"optimizer": {"type": "Adam"}, "trainer.type": "Trainer"}
+    config = changed(CONFIG, changes)
     Path("config.json").write_text(json.dumps(config))
-    words = ["--module", "my_loader.py", "--run-id"]
+    words = ["--module", "my_parts.py", "--run-id"]
     assert run("-c", "config.json", *words, "a", "--lr", "0.01") == 0
     kept = json.loads((MODELS / "a" / "config.json").read_text())
     assert kept["optimizer"]["args"].items() >= {"lr": 0.01, "betas": [0.9, 0.999]}.items()
     assert "max_lr" not in kept["lr_scheduler"]["args"]  # which follows from lr
-    loader = {"bucket": 4, "batch_size": 2, "overfit": None}
-    assert kept["data_loader"]["args"].items() >= loader.items()
+    assert kept["data_loader"]["args"].keys() == {"dataset", "bucket"}
+    assert kept["data_loader"]["args"]["bucket"] == 4
     assert kept["trainer"]["args"]["clip_norm"] is None
+    assert kept["trainer"]["args"]["monitor"] == "min valid_log_loss"
     again = ["-c", str(MODELS / "a" / "config.json"), *words]
     assert run(*again, "b") == run(*again, "c", "-o", "trainer.args.seed=5") == 0
     last = [MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "abc"]
@@ -98,15 +107,39 @@ def test_the_config_of_a_run_is_complete_and_trains_the_same_again(workplace, no
     assert rows_of(MODELS / "a" / "metrics.csv") == rows_of(MODELS / "b" / "metrics.csv")
     assert json.loads((MODELS / "b" / "config.json").read_text()) == kept
     again = ["-c", "config.json", *words, "a", "--lr", "0.01", "--start-or-resume", "-o"]
-    assert run(*again, "data_loader.args.batch_size=2") == 0
-    assert run(*again, "data_loader.args.batch_size=3") == 2
+    assert run(*again, "data_loader.args.bucket=4") == 0
+    assert run(*again, "data_loader.args.bucket=5") == 2
+
+
+def test_a_resumed_run_keeps_its_arguments_when_the_default_of_a_class_changes(
+    workplace, monkeypatch
+):
+    made, limit = [], "trainer.args.time_limit_minutes"
+
+    def use(default):
+        class Loader(HandwritingDataLoader):
+            def __init__(self, *, bucket: int = default, **options):
+                super().__init__(bucket=bucket, **options)
+                made.append(bucket)
+
+        monkeypatch.setattr(user_modules, "classes", lambda: [Loader])
+
+    use(4)
+    new = ["-c", "config.json", "-o", "data_loader.type=Loader", "--run-id"]
+    assert run(*new, "a", "-o", f"{limit}=0") == 0 and {*made} == {4}
+    made.clear()
+    use(1)
+    assert run("-r", str(MODELS / "a"), "-o", f"{limit}=null") == 0 and {*made} == {4}
+    kept = json.loads((MODELS / "a" / "config.json").read_text())
+    assert kept["data_loader"]["args"]["bucket"] == 4
+    assert run(*new, "a", "--start-or-resume") == 2
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         ("clip_norm=1.0, **options", "clip_norm = null: Mine gives its base 1.0: name it as an ar"),
-        ("epochs=options['epochs']", "does not hand on samples = 0, seed = 4, tensorboard = false"),
+        ("epochs=options['epochs']", "seed = 4: Mine gives its base 0: name it as an argument"),
         ("", 'trainer.type = "Mine": its constructor ended in TypeError'),
     ],
 )
@@ -120,7 +153,8 @@ def test_a_trainer_must_hand_on_its_options(workplace, no_modules, capsys, call,
 
 def test_start_or_resume_starts_a_run_and_then_resumes_it_until_it_is_finished(workplace, capsys):
     """One command, again and again, wherever what it writes lies."""
-    again = ["-c", "config.json", "--start-or-resume", "--saved", "there/s", "--run-id"]
+    schedule = ["-o", "lr_scheduler=null"]
+    again = ["-c", "config.json", *schedule, "--start-or-resume", "--saved", "there/s", "--run-id"]
     folder = Path("there/s/models/tiny")
     assert run(*again, "whole") == 0
     assert run(*again, "a", "-o", "trainer.args.time_limit_minutes=0.0") == 0
@@ -135,11 +169,11 @@ def test_start_or_resume_starts_a_run_and_then_resumes_it_until_it_is_finished(w
     assert load_checkpoint(folder / "a" / "checkpoint-epoch3.pth")["epoch"] == 3
     assert run(*again, "a", "--lr", "0.1") == 2
     message = capsys.readouterr().err
-    assert "--lr: optimizer.args.lr = 0.1: the run that is to be resumed has 0.003" in message
-    assert "trainer.args.epochs = 2: the run that is to be resumed has 3" in message
+    assert "--lr: optimizer.args.lr = 0.1: the run has 0.003" in message
+    assert "trainer.args.epochs = 2: the run has 3" in message
     assert not Path("saved").exists() and Path("there/s/log/tiny/a").is_dir()
     for words in ((), ("-r", str(folder / "a"))):  # but for that option an existing run is refused
-        message = refused(capsys, *again[:2], *again[3:], "a", *words)
+        message = refused(capsys, *again[:4], *again[5:], "a", *words)
         assert "'a' exists already" in message and "-r there/s/models/tiny/a" in message
 
 
@@ -185,7 +219,7 @@ def test_a_finished_run_goes_on_when_it_is_given_more_epochs(workplace, capsys):
 
 
 def test_a_copied_run_goes_on_as_a_new_run_and_says_where(workplace, capsys):
-    assert run("-c", "config.json", "--run-id", "a") == 0
+    assert run("-c", "config.json", "--run-id", "a", "-o", "lr_scheduler=null") == 0
     shutil.copytree(MODELS / "a", "copy")
     capsys.readouterr()
     assert run("-r", "copy", "--run-id", "b", "--epochs", "3") == 0

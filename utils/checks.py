@@ -181,6 +181,15 @@ def printable(text: object) -> str:
     return _fitting(str(text), MAX_QUOTED)
 
 
+_CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))}
+
+
+def visible(text: str) -> str:
+    """Return a text of any length from a file as it is, but with control characters escaped, which
+    could fake a line or change a terminal."""
+    return text.translate(_CONTROLS)
+
+
 def for_terminal(text: str) -> str:
     """Return a message in printable lines of at most `MAX_LINE` characters; all but the first are
     indented."""

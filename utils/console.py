@@ -1,37 +1,19 @@
-"""Handles interrupts, and standard streams that cannot be written.
+"""Handles signals, and standard streams that cannot be written."""
 
-The scripts import this module before all slow modules. This module imports only what Python has
-loaded when a script starts, so `_signal`, and not `signal`, which loads `enum`.
-"""
-
-import _signal as signal
 import io
 import os
+import signal
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 """Signals by which a terminal or a scheduler ends a process."""
-
-_CONTROLS = {n: f"\\x{n:02x}" for n in (*range(9), *range(11, 32), *range(127, 160))}
-_BAR_CONTROLS = {n: escape for n, escape in _CONTROLS.items() if chr(n) != "\r"}
-_UP = "\x1b[A"
-"""Moves the cursor up, as progress bars that stand below each other do."""
-
-
-class _Output(io.TextIOWrapper):
-    """Standard output. It escapes control characters, which untrusted texts may contain."""
-
-    def write(self, text: str) -> int:
-        return super().write(text.translate(_CONTROLS))
-
-
-class _Errors(io.TextIOWrapper):
-    """Standard error: as `_Output`, but progress bars may move the cursor."""
-
-    def write(self, text: str) -> int:
-        parts = text.split(_UP)
-        return super().write(_UP.join(part.translate(_BAR_CONTROLS) for part in parts))
+REPEATED_SECONDS = 1.0
+"""Seconds after the first signal in which others are the same (assumed: a launcher such as torchrun
+passes on at once what the terminal has sent to all of its processes)."""
 
 
 class _Raw(io.FileIO):
@@ -50,19 +32,18 @@ class _Raw(io.FileIO):
             pass
         except OSError as error:
             if not self.failed:
-                _say(f"warning: standard output could not be written ({error.strerror})")
+                say(f"warning: standard output could not be written ({error.strerror})")
             self.failed = True
         return len(data)
 
 
 def set_up() -> None:
-    """Let each of `SIGNALS` end the process with one line, and make printing never fail.
+    """Let printing never fail, and Ctrl-C end a process outside `Signals` without a traceback.
 
     Characters that a stream's encoding lacks, such as undecodable bytes of file names, are escaped.
     """
-    for number in SIGNALS:
-        if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
-            signal.signal(number, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
@@ -70,48 +51,50 @@ def set_up() -> None:
             # Otherwise a file that is opened later gets this number, and the output goes into it.
             # The null device is opened read-only: the first write fails and is reported.
             os.open(os.devnull, mode)
-    for number, name, wrapper in ((1, "stdout", _Output), (2, "stderr", _Errors)):
+    for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name) or open(number, "w", closefd=False)  # noqa: SIM115
         output = io.BufferedWriter(_Raw(number, "w", closefd=False))
         by_line = stream.line_buffering or stream.write_through
-        wrapped = wrapper(output, stream.encoding, "backslashreplace", line_buffering=by_line)
+        wrapped = io.TextIOWrapper(
+            output, stream.encoding, "backslashreplace", line_buffering=by_line
+        )
         setattr(sys, name, wrapped)
 
 
-class Interruptible:
-    """A block in which, after `set_up`, a signal of `SIGNALS` raises KeyboardInterrupt(number).
+class Signals:
+    """A block in which `receive` gets the number of the first signal of `SIGNALS`, and a second one
+    ends the process at once.
 
-    If an import turns this KeyboardInterrupt into another error, the block raises it again. A
-    second signal ends the process at once, and so does one in a finaliser, out of which Python lets
-    no exception.
+    Signals that are ignored, as SIGHUP is under `nohup`, stay ignored. A block within the block has
+    a first signal of its own.
     """
 
+    def __init__(self, receive: Callable[[int], None]) -> None:
+        self._receive = receive
+
     def __enter__(self) -> None:
-        self._received = 0
-        self._hook, sys.unraisablehook = sys.unraisablehook, self._unraisable
-        self._handled = [number for number in SIGNALS if signal.getsignal(number) is _end]
-        for number in self._handled:
-            signal.signal(number, self._interrupt)
+        self._end, self._former = 0.0, {}
+        with suppress(ValueError):  # Outside the main thread no handlers can be set.
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._former[number] = signal.signal(number, self._handle)
 
-    def __exit__(self, error: object, *_: object) -> None:
-        sys.unraisablehook = self._hook
-        self._end_at_once()
-        if self._received and error is not None:
-            raise KeyboardInterrupt(self._received)
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
 
-    def _interrupt(self, number: int, _frame: object) -> None:
-        self._end_at_once()
-        self._received = number
-        raise KeyboardInterrupt(number)
+    def _handle(self, number: int, _frame: object) -> None:
+        if not self._end:
+            self._end = time.monotonic() + REPEATED_SECONDS
+            self._receive(number)
+        elif time.monotonic() > self._end:
+            say("error: interrupted")
+            os._exit(128 + number)
 
-    def _unraisable(self, raised: "sys.UnraisableHookArgs") -> None:
-        if isinstance(raised.exc_value, KeyboardInterrupt):
-            _end(self._received, None)
-        self._hook(raised)
 
-    def _end_at_once(self) -> None:
-        for number in self._handled:
-            signal.signal(number, _end)
+def interrupt(number: int) -> None:
+    """Raise the KeyboardInterrupt of a signal, for `Signals`."""
+    raise KeyboardInterrupt(number)
 
 
 def status_of(interrupt: KeyboardInterrupt) -> int:
@@ -125,15 +108,7 @@ def output_is_lost() -> bool:
     return sys.stdout.buffer.raw.failed
 
 
-def _end(number: int, _frame: object) -> None:
-    # An import could turn an exception into another error, so none is raised here.
-    _say("error: interrupted")
-    os._exit(128 + number)
-
-
-def _say(line: str) -> None:
-    """Print a line to standard error, without Python's buffer, which may be in use."""
-    try:  # noqa: SIM105 (contextlib would load further modules)
+def say(line: str) -> None:
+    """Print a line to standard error, without Python's buffer, which a signal may find in use."""
+    with suppress(OSError):
         os.write(2, f"{line}\n".encode())
-    except OSError:
-        pass

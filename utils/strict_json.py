@@ -109,11 +109,11 @@ def nested(values: Json, key: str = "") -> Iterator[tuple[str, Json]]:
         yield from nested(child, f"{key}{name}.")
 
 
-def differences(old: Json, new: Json, absent: Any = ABSENT) -> dict[str, tuple[Any, Any]]:
+def differences(old: Json, new: Json) -> dict[str, tuple[Any, Any]]:
     """Return by key the old and the new value of each difference, down to single values in objects
-    and lists; `absent` stands for a value that a config lacks."""
+    and lists; `ABSENT` stands for a value that a config lacks."""
     olds, news = dict(nested(old)), dict(nested(new))
-    pairs = {key: (olds.get(key, absent), news.get(key, absent)) for key in {**news, **olds}}
+    pairs = {key: (olds.get(key, ABSENT), news.get(key, ABSENT)) for key in {**news, **olds}}
     return {
         key: pair
         for key, pair in pairs.items()

@@ -55,6 +55,9 @@ class Signature:
     """The arguments that a config may set, by name."""
     construct: Callable[..., Any]
     """The class, or a function that makes an object of it."""
+    handed_on: frozenset[str] = frozenset()
+    """The names of arguments of bases, to which a user's class may hand other values than their
+    defaults."""
 
 
 @cache
@@ -62,19 +65,23 @@ def signature_of(cls: type) -> Signature:
     """Read the constructor of a class, and those that get its `**options` or `*supplied`."""
     from_program: list[str] = []
     arguments: dict[str, Parameter] = {}
-    passes_supplied = True
+    handed_on: set[str] = set()
+    passes_supplied, is_users = True, False
     for owner in owners(cls):
         parameters = parameters_of(owner)
         kinds = {parameter.kind for parameter in parameters}
         for parameter in parameters:
             if parameter.kind is Parameter.KEYWORD_ONLY:
+                if is_users and parameter.name not in arguments:
+                    handed_on.add(parameter.name)
                 arguments.setdefault(parameter.name, parameter)
             elif parameter.kind is Parameter.POSITIONAL_OR_KEYWORD and passes_supplied:
                 from_program.append(parameter.name)
         passes_supplied = passes_supplied and Parameter.VAR_POSITIONAL in kinds
+        is_users = is_users or user_modules.is_any_defined(owner)
         if Parameter.VAR_KEYWORD not in kinds:
             break
-    return Signature(tuple(from_program), arguments, cls)
+    return Signature(tuple(from_program), arguments, cls, frozenset(handed_on))
 
 
 def parameters_of(cls: type) -> list[Parameter]:
@@ -123,20 +130,20 @@ class Part:
     def build(
         self, supplied: Mapping[str, Any] = NOTHING, made: Mapping[str, Any] = NOTHING
     ) -> Any:
-        """Build the object, and check that its bases got their arguments.
+        """Build the object.
 
         Args:
             supplied: the arguments that the program passes, by name.
             made: the objects whose names stand in the place of an object, by key.
 
         Raises:
-            ConfigFault: if a constructor refuses an argument, fails, or does not hand one on.
+            ConfigFault: if a constructor refuses an argument, or fails.
         """
         signature, values = self.signature, build(self.values, supplied, made)
         try:
             # A parameter that is not supplied may have a default, as may those behind it.
             names = takewhile(supplied.__contains__, signature.from_program)
-            result = signature.construct(*map(supplied.get, names), **values)
+            return signature.construct(*map(supplied.get, names), **values)
         except ConfigFault as fault:
             key = ".".join(filter(None, (self.key, "args", fault.key)))
             raise ConfigFault(key, fault.value, fault.expected) from None
@@ -145,30 +152,6 @@ class Part:
         except Exception as error:  # A user's class may raise anything.
             problem = f"its constructor ended in {described(error)}"
             raise ConfigFault(f"{self.key}.type", self.cls.__name__, problem) from error
-        lost = []
-        for name, kept in self.kept_by_bases(result).items():
-            given = values.get(name, kept)
-            if given != kept and {type(given), type(kept)} <= DESCRIPTIONS.keys():
-                lost.append(f"{name} = {shown(given)}")
-        if lost:
-            problem = f"does not hand on {', '.join(lost)}: super().__init__(..., **options)"
-            raise ConfigFault(f"{self.key}.type", self.cls.__name__, problem)
-        return result
-
-    def kept_by_bases(self, made: object) -> dict[str, Json]:
-        """Return by name the arguments that an object of a user's class has given its bases, as far
-        as they are known: a base keeps a plain value as an attribute of the object, or of a
-        dataclass that the object has."""
-        if not user_modules.is_any_defined(self.cls):
-            return {}
-        kept = {}
-        for owner in reversed(owners(self.cls)):
-            holders = (held for held in (made, *vars(made).values()) if isinstance(held, owner))
-            holder = None if user_modules.is_any_defined(owner) else next(holders, None)
-            names = {parameter.name for parameter in parameters_of(owner)}
-            kept |= {name: getattr(holder, name, ABSENT) for name in names}
-        arguments = self.signature.arguments
-        return plain_values(arguments, {name: kept[name] for name in arguments if name in kept})
 
 
 @dataclass(frozen=True)

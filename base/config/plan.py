@@ -18,14 +18,16 @@ CACHE = "cache"
 command line may set it, so that an untrusted config cannot choose where the program writes."""
 FOLDERS = ("root", CACHE)
 """The last names of the keys that set folders of data."""
+EPOCHS = "trainer.args.epochs"
+"""The key of the number of epochs."""
 ADJUSTABLE = {
-    *("data_loader.args.num_workers", "data_loader.args.pin_memory", "trainer.args.epochs"),
+    *("data_loader.args.num_workers", "data_loader.args.pin_memory"),
     *("trainer.args.log_steps", "trainer.args.tensorboard", "trainer.args.anomaly"),
     *("trainer.args.keep_last", "trainer.args.save_minutes", "trainer.args.save_period"),
     "trainer.args.time_limit_minutes",
 }
-"""Keys that may differ when a run is resumed, because they have changed no past step. (Keys in
-`FOLDERS` may also differ. The number of epochs may only grow.)"""
+"""Keys that may differ when a run is resumed, as no step depends on them. (So may those in
+`FOLDERS`; and `EPOCHS` may grow if the schedule does not depend on it.)"""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,6 @@ class Plan:
     """The values that were set in the config, from the command line or by the program."""
     refused: tuple[ConfigFault, ...] = ()
     """Faults of overrides that could not be set."""
-    kept_by_bases: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
-    """By the key of a part, the arguments that its class gives its bases; known after a trial."""
 
     def with_network(self, arch: Json) -> "Plan":
         """Return the plan with `arch` as its network, if that of the config is null or missing, or
@@ -79,28 +79,45 @@ class Plan:
         """Return the plan with values of the program at dotted keys."""
         return self.with_overrides(Override("", key, value) for key, value in values.items())
 
-    def resumed(self, former: "Plan") -> "Plan":
-        """Return the `former` plan of a run with this plan's values of the keys that may differ in
-        a resumed run.
+    def adjusted(self, former: "Plan", schedule: str = "") -> list[Override]:
+        """Return the values of a resumed run that differ from those of its `former` plan.
+
+        Args:
+            former: the plan as it was.
+            schedule: the class of a schedule that depends on the number of epochs; "" if none does.
 
         Raises:
-            ConfigError: if keys differ that must not differ; see `ADJUSTABLE`.
+            ConfigError: if this plan has faults, or if keys differ that must not; see `ADJUSTABLE`.
         """
         overrides, found = [], []
-        for key, (old, new) in differences(former.complete, self.complete).items():
+        for key, (old, new) in differences(former.complete, self.checked().complete).items():
             is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
+            may_grow = key == EPOCHS and new > old
             # When a run begins, a fitted value replaces null in a dataset's arguments.
             is_fitted = new is None and key.startswith(sources.DATASETS)
-            may_change = key in ADJUSTABLE and (key != "trainer.args.epochs" or new > old)
-            if is_folder or may_change:
+            if is_folder or key in ADJUSTABLE or (may_grow and not schedule):
                 overrides.append(Override(self.source, key, new))
             elif not is_fitted:
-                state = "did not have it" if old is ABSENT else f"has {shown(old)}"
-                problem = f"the run that is to be resumed {state}"
+                problem = "the run lacks it" if old is ABSENT else f"the run has {shown(old)}"
+                problem += f", on which its {schedule} depends" if may_grow else ""
                 found.append(ConfigFault(key, new, problem))
         if found:
             raise self.error(found)
-        return former.with_overrides(overrides)
+        return overrides
+
+    def with_former_defaults(self, resolved: Json) -> "Plan":
+        """Return the plan with the values of a run's `resolved` config where the defaults of
+        classes have changed since."""
+        values = {}
+        for part in self.parts():
+            block = resolved
+            for name in (*part.key.split("."), "args"):
+                block = children(block).get(name)
+            args = children(block)
+            for name, default in part.defaults.items():
+                if args.get(name, default) != default:
+                    values[f"{part.key}.args.{name}"] = args[name]
+        return self.with_values(values)
 
     # What is read off a plan.
 
@@ -157,15 +174,17 @@ class Plan:
 
     @property
     def complete(self) -> Config:
-        """The config with all defaults that do not depend on other keys or on the data."""
+        """The config with all defaults of its classes' own constructors that do not depend on other
+        keys or on the data; those of the project's classes have those of their bases, too."""
         config = copy.deepcopy(self.config)
         for part in self.parts():
             block = config
             for name in part.key.split("."):
                 block = children(block)[name]
             args = block.setdefault("args", {})
-            for name, default in {**part.defaults, **self.kept_by_bases.get(part.key, {})}.items():
-                args.setdefault(name, default)
+            for name, default in part.defaults.items():
+                if name not in part.signature.handed_on:
+                    args.setdefault(name, default)
         return config
 
     @property
@@ -238,13 +257,6 @@ class Plan:
             return build(self.checked().bound[key], supplied)
         except ConfigFault as fault:
             raise self.error([fault]) from fault
-
-
-def changes(old: Config, new: Config) -> dict[str, list[Json]]:
-    """Return by key the old and the new value of each difference, except folders of data; None
-    stands for a value that a config lacks."""
-    pairs = differences(old, new, absent=None).items()
-    return {key: [*pair] for key, pair in pairs if key.rpartition(".")[2] not in FOLDERS}
 
 
 def _is_name(name: object) -> bool:

@@ -12,7 +12,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from base.config.binder import Annotation, Signature, parameters_of
+from base.config.binder import Annotation, Part, Signature, parameters_of
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
@@ -60,6 +60,15 @@ def _signature(cls: type) -> Signature:
     if issubclass(cls, Optimizer):
         return Signature(("params",), arguments, partial(_construct, cls))
     return Signature(("optimizer", "steps"), arguments, partial(_schedule, cls))
+
+
+def depends_on_length(schedule: Part) -> bool:
+    """Return whether the rates of a schedule depend on the number of the run's steps."""
+    if schedule.cls not in SIGNATURES:
+        return not {"steps", "total_steps"}.isdisjoint(schedule.signature.from_program)
+    derived = DERIVED_ARGUMENTS.get(schedule.cls.__name__, {})
+    names = (name for name, source in derived.items() if source == "steps")
+    return any(schedule.values.get(name) is None for name in names)
 
 
 def _bounded(annotation: Annotation, bounds: Range) -> Annotation:

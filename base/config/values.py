@@ -1,6 +1,6 @@
 """The values of a config: those in its files, and those of the command line, which replace them.
 
-A file may name other files, its bases, and then holds only the differences.
+A file may name another file, its base, and then holds only the differences.
 """
 
 import os
@@ -13,14 +13,11 @@ from utils.checks import ABSENT, ConfigError, ConfigFault, hint
 from utils.strict_json import Json, children, nested
 
 BASE = "base"
-"""The key of a file's base or list of bases, which are paths relative to the file."""
+"""The key of a file's base, a path relative to the file."""
 
 
 def read_config(path: Path) -> tuple[Json, dict[str, str]]:
-    """Return the values of a config, merged from the file at `path` and the file's bases.
-
-    A file overrides its bases, and a later base an earlier one. A base that several files share is
-    overridden by all of them.
+    """Return the values of a config, merged from the file at `path` and its base.
 
     Returns:
         the values; and, by dotted key, the base that a value is from, "" for the file itself.
@@ -29,41 +26,36 @@ def read_config(path: Path) -> tuple[Json, dict[str, str]]:
         ConfigError: if a file cannot be read, or is its own base.
     """
     try:
-        files = _with_bases(path, strict_json.read(path), (), {})
+        files = _with_bases(path)
     except ConfigFault as fault:
         raise ConfigError(str(path), [fault]) from fault
     origins: dict[str, str] = {}
-    for file, values in files.items():
+    for file, values in files:
         origins |= {key: "" if file == path else str(file) for key, _ in nested(values)}
-    config = reduce(merge, files.values())
+    config = reduce(merge, (values for _, values in files))
     return config, {key: origins[key] for key, _ in nested(config)}
 
 
-def _with_bases(
-    path: Path, values: Json, chain: tuple[Path, ...], files: dict[Path, Json]
-) -> dict[Path, Json]:
-    """Return the `files` that are read by now, behind them further bases of a file `path` with some
-    `values`, and the file. The files of `chain` lead to it."""
-    path_chain, source = (*chain, path), str(path)
-    bases = children(values).pop(BASE, [])
-    for base in bases if isinstance(bases, list) else [bases]:
+def _with_bases(path: Path) -> list[tuple[Path, Json]]:
+    """Return a file and its values, and before these its base, whose base is before it."""
+    files = [(path, strict_json.read(path))]
+    while (base := children(files[0][1]).pop(BASE, ABSENT)) is not ABSENT:
+        path, source = files[0][0], str(files[0][0])
         if not isinstance(base, str):
-            expected = "the name of a config file, relative to this one, or a list of such names"
+            expected = "the name of a config file, relative to this one"
             raise ConfigFault(BASE, base, expected, source)
         file = Path(os.path.normpath(path.parent / base))
-        if file.resolve() in (link.resolve() for link in path_chain):
-            circle = " -> ".join(map(str, (*path_chain, file)))
+        if file.resolve() in (other.resolve() for other, _ in files):
+            circle = " -> ".join(str(other) for other in (*(f for f, _ in reversed(files)), file))
             raise ConfigFault(BASE, base, f"no file can be its own base: {circle}", source)
-        if file in files:
-            continue
         try:
-            base_values = strict_json.read(file)
+            values = strict_json.read(file)
         except ConfigFault as fault:
             raise ConfigFault(BASE, base, str(fault.of(str(file))), source) from None
-        if not isinstance(base_values, dict):
+        if not isinstance(values, dict):
             raise ConfigFault(BASE, base, "a file with an object", source)
-        files = _with_bases(file, base_values, path_chain, files)
-    return {**files, path: values}
+        files.insert(0, (file, values))
+    return files
 
 
 def merge(base: Json, values: Json) -> Json:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tiny_run import ChunkTrainer, TinyLoader, make, resumed, rows, sequence, stopped_at, trained
+from tiny_run import TinyLoader, make, rows, sequence, trained
 
 from base import distributed
 from base.batch_stream import BatchStream
@@ -25,15 +25,6 @@ def test_an_epoch_of_a_given_number_of_steps_continues_where_the_last_epoch_ende
     for batch, inputs in zip(order, trainer.model.calls, strict=False):
         firsts = [sequence(int(index))[0, 0] for index in batch]
         np.testing.assert_allclose(inputs[:, 0, 0], firsts)
-
-
-def test_larger_batches_resume_at_the_same_part_of_the_pass(tmp_path, caplog):
-    trained(tmp_path, trainer=stopped_at(ChunkTrainer, 3))  # four of five batches are done
-    again = resumed(tmp_path, loader={"batch_size": 1})
-    assert "13 batches instead of 5" in caplog.text
-    assert again.progress.batch == 10
-    again.train()
-    assert again.progress.step == 4 + 3 + 26
 
 
 def test_several_processes_refuse_to_cut_sequences(tmp_path, monkeypatch):

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import time
 
 import pytest
 
 from base.stop_request import StopRequest
+from utils import console
 
 
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGUSR1])
@@ -13,13 +15,22 @@ def test_a_signal_is_kept_until_the_trainer_polls(capfd, first):
     with StopRequest() as stop:
         assert not stop.poll() and stop.signal is None
         os.kill(os.getpid(), first)
-        os.kill(os.getpid(), signal.SIGINT)
         assert stop.signal is None and not stop.immediate
         assert stop.poll() and stop.immediate
-        assert stop.signal == first, "the first one counts"
-    printed = capfd.readouterr().err
-    assert printed.count(f"{first.name}: finishing the step and saving, please wait") == 1
-    assert printed.count("please wait") == 2
+        assert stop.signal == first
+    assert capfd.readouterr().err.count(f"{first.name}: finishing the step and saving") == 1
+
+
+def test_a_second_signal_ends_a_run_at_once(monkeypatch, capfd):
+    ended = []
+    monkeypatch.setattr(console, "REPEATED_SECONDS", 0.0)
+    monkeypatch.setattr(os, "_exit", ended.append)
+    with StopRequest() as stop:
+        for number in (signal.SIGUSR1, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
+        assert stop.poll() and stop.signal == signal.SIGUSR1 and ended == [128 + signal.SIGTERM]
+    assert "error: interrupted" in capfd.readouterr().err
 
 
 def test_a_time_limit_runs_from_the_start_and_does_not_stop_within_an_epoch():

@@ -106,3 +106,12 @@ def test_listing_runs_leaves_their_locks_alone_and_does_not_import_torch(running
     before = (running.models / "run.lock").read_text()
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(ROOT)})
     assert before and (running.models / "run.lock").read_text() == before
+
+
+def test_what_stands_in_a_run_cannot_control_a_terminal(running, capsys):
+    hostile = {"optimizer": {"args": {"lr": "\x1b]0;title\x07\x9b2J\n"}}}
+    file = RunFolder("tiny", "other").models / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | hostile))
+    for words in ((), ("--csv",), ("--json",)):
+        said = listed(capsys, *words)
+        assert "title" in said and not {"\x1b", "\x07", "\x9b"} & {*said}

@@ -1,6 +1,8 @@
 """The ways in which a training begins, and which of them hold a run."""
 
 import json
+import re
+import shlex
 import shutil
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,13 +12,14 @@ import pytest
 
 import train
 from base import pretrained
-from base.checkpoint import BEST, checkpoints, load_checkpoint
+from base.checkpoint import BEST, checkpoints, load_checkpoint, save_checkpoint
 from base.run_folder import RunFolder
 from commands import train_options
 from commands.start import differing_arguments, resolve_start
 from parse_config import plan_of, settings_of
 from tests.tiny_config import CONFIG, changed
 from utils.checks import DataError, UserError
+from utils.strict_json import nested
 
 MODELS = Path("saved/models/tiny")
 RUN, LAST, OLDER = (MODELS / "a" / name for name in ("", "checkpoint-epoch2.pth", BEST))
@@ -70,8 +73,9 @@ def test_a_command_line_begins_in_six_ways(trained):
         assert start.is_finished() == (run_id == "a"), words
         assert start.plan.stored == CONFIG
     assert begun("-r", str(OLDER)).run.run_id not in ("a", "b")
-    more = begun("-r", str(RUN), "--epochs", "3")
-    assert settings_of(more.plan).epochs == 3 and not more.is_finished()
+    kept = ["-o", "trainer.args.keep_last=9"]
+    more = begun("-r", str(RUN), *kept)
+    assert settings_of(more.plan).keep_last == 9
     with pytest.raises(UserError, match="'a' exists already"):
         begun(*config, "--run-id", "a")
     assert {path.name for path in MODELS.iterdir()} == {"a", "killed"}
@@ -85,7 +89,8 @@ def test_run_goes_on_when_its_id_is_given_instead_of_its_folder(trained, monkeyp
 
 def test_the_first_weights_of_a_run_are_known_through_all_its_starts(trained):
     words = ["-d", "cpu", "--run-id"]
-    assert train.main(["-c", "config.json", "-r", str(RUN), *words, "tuned"]) == 0
+    schedule = ["-o", "lr_scheduler=null"]
+    assert train.main(["-c", "config.json", "-r", str(RUN), *schedule, *words, "tuned"]) == 0
     (tuned,) = checkpoints(MODELS / "tuned")
     assert train.main(["-r", str(tuned), *words, "branch", "--epochs", "3"]) == 0
     assert train.main(["-r", str(MODELS / "branch"), "-d", "cpu", "--epochs", "4"]) == 0
@@ -95,47 +100,80 @@ def test_the_first_weights_of_a_run_are_known_through_all_its_starts(trained):
     assert load_checkpoint(MODELS / "branch" / "checkpoint-epoch4.pth")["epoch"] == 4
 
 
-def test_changed_settings_of_a_resumed_run_are_printed_and_may_begin_a_new_best(trained, capsys):
-    resume = ["-r", str(RUN), "-d", "cpu", "-o", "trainer.args.epochs=4"]
-    assert train.main([*resume, "--lr", "0.01"]) == 0
-    said = capsys.readouterr().out
-    assert f"changed since {LAST}: optimizer.args.lr = 0.01, before 0.003" in said
-    assert "best begins anew" not in said
-    best, key = OLDER.read_bytes(), "loss.args.reduction"
-    assert train.main(["-r", str(RUN), "-d", "cpu", "--epochs", "5", "-o", f'{key}="point"']) == 0
-    said = capsys.readouterr().out
-    assert f'{key} = "point", before null' in said and "best begins anew" in said
-    assert (RUN / f"{BEST}.former-1").read_bytes() == best
-    assert load_checkpoint(OLDER)["epoch"] == 5, "the first epoch of the new loss is the best"
-    starts = json.loads((RUN / "run.json").read_text())["runs"]
-    changes = [{**start["changes"]} for start in starts]
-    assert changes[0] == {} and changes[1]["optimizer.args.lr"] == [0.003, 0.01]
-    assert changes[2] == {key: [None, "point"], "trainer.args.epochs": [4, 5]}
+def new_run(message: str) -> tuple[dict, Path | None]:
+    """Type the command of a new run that a refusal prints; return the config of the run, and the
+    weights that it began with."""
+    before = {*MODELS.iterdir()}
+    assert train.main(shlex.split(message.partition(": python train.py ")[2])) == 0
+    (run,) = {*MODELS.iterdir()} - before
+    weights = RunFolder("tiny", run.name).first_weights()
+    return plan_of(json.loads((run / "config.json").read_text()), "c.json").complete, weights
 
 
-def test_a_run_is_not_resumed_with_other_data_without_the_option_new_data(trained, capsys):
-    resume = ["-r", str(RUN), "-d", "cpu", "--epochs", "3"]
-    other = ["-o", "data_loader.args.dataset.args.valid_size=3"]
-    assert train.main([*resume, *other]) == 2
-    error = capsys.readouterr().err
-    assert f"{LAST}: the data are not those of the run" in error and "order in valid" in error
-    assert train.main([*resume, *other, "--new-data"]) == 0
+REFUSED = {
+    "a run": (
+        ["-r", str(RUN), "--lr", "0.01"],
+        "--lr: optimizer.args.lr = 0.01: the run has 0.003",
+    ),
+    "more epochs": (
+        ["-r", str(RUN), "--epochs", "3"],
+        "--epochs: trainer.args.epochs = 3: the run has 2, on which its OneCycleLR depends",
+    ),
+    "a branch": (
+        ["-r", str(OLDER), "--run-id", "b", "-o", 'loss.args.reduction="sequence"'],
+        '-o: loss.args.reduction = "sequence": the run has "point"',
+    ),
+    "the same id": (
+        ["-r", str(RUN), "--run-id", "a", "--bs", "3"],
+        "batch_size = 3: the run has 2",
+    ),
+    "start or resume": (
+        ["-c", "config.json", "--run-id", "a", "--start-or-resume", "--lr", "0.01"],
+        "--lr: optimizer.args.lr = 0.01: the run has 0.003",
+    ),
+    "starting over": (
+        ["-r", str(MODELS / "killed"), "--lr", "0.01"],
+        "lr = 0.01: the run has 0.00",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_refused_change_names_the_key_and_the_command_of_a_new_run(trained, capsys, kind):
+    words, expected = REFUSED[kind]
+    before = sorted(Path("saved").rglob("*"))
+    assert train.main([*words, "-d", "cpu"]) == 2
+    message = capsys.readouterr().err
+    assert expected in message and sorted(Path("saved").rglob("*")) == before
+    config, weights = new_run(message)
+    (key, value) = re.search(r"(\S+) = (\S+): the run", message).groups()
+    assert dict(nested(config))[key] == json.loads(value)
+    assert weights == {"a branch": OLDER, "starting over": None}.get(kind, LAST)
+
+
+def test_a_run_does_not_go_on_with_other_data(trained, capsys):
+    checkpoint = load_checkpoint(LAST)
+    checkpoint["dataset"]["fingerprints"]["valid"] = "other"
+    save_checkpoint(LAST, checkpoint)
+    assert train.main(["-r", str(RUN), "-d", "cpu"]) == 2
+    message = capsys.readouterr().err
+    assert f"{LAST}: the data are not those of the run" in message and "order in valid" in message
+    assert new_run(message)[1] == LAST
 
 
 def test_a_run_is_not_resumed_with_other_ink_under_the_same_names(trained):
     start = begun("-r", str(RUN))
     loaded = start.plan.build("data_loader").dataset.load()
-    start.check_data(loaded, new_data=False)
+    start.check_data(loaded)
     other = {
         split: [replace(each, ink=-3 * each.ink) for each in samples]
         for split, samples in loaded.samples.items()
     }
     with pytest.raises(DataError, match="ink or another order in train, valid, test"):
-        start.check_data(replace(loaded, samples=other), new_data=False)
-    start.check_data(replace(loaded, samples=other), new_data=True)
+        start.check_data(replace(loaded, samples=other))
     del start.checkpoint.content["dataset"]["ink_sums"]  # as in a damaged file
     with pytest.raises(DataError, match="the data are not those of the run"):
-        start.check_data(loaded, new_data=False)
+        start.check_data(loaded)
 
 
 def test_weights_that_do_not_fit_are_explained_by_the_arguments_that_differ():

@@ -141,14 +141,6 @@ def killed_early(task: Task, rng: random.Random) -> Done:
     return sent(Program(task.words, fresh=True), rng, [signal.SIGKILL], moment)
 
 
-def signalled_early(task: Task, rng: random.Random) -> Done:
-    """Send signals to it, after the script's first line."""
-    moment, numbers = rng.uniform(0.03, 1.1) * float(os.environ[START_UP]), some(rng)
-    done = sent(Program(task.words, fresh=True), rng, numbers, moment)
-    check_ended(task, done, numbers)
-    return done
-
-
 # From outside of the process.
 
 

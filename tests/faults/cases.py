@@ -14,7 +14,6 @@ from tests.faults.runs import (
     invented,
     one_of,
     resuming,
-    starting,
     training,
 )
 from tests.faults.trials import Case
@@ -42,7 +41,6 @@ CASES = [
     Case("kills while starting", 20, training(one_of({})), do.killed_early, it.RESUMES),
     Case(f"kills {USED}", 70, any_command, do.killed, it.REPEATS),
     Case("signals while training", 100, RUNS, do.signalled, it.RESUMES),
-    Case("signals while starting", 30, starting, do.signalled_early, (it.resumes_or_repeats,)),
     Case(f"signals {USED}", 40, any_command, do.signalled, it.REPEATS),
     Case(f"late signals {USED}", 60, any_command, do.signalled_late, it.REPEATS),
     Case("failing calls while training", 140, RUNS, do.failing, it.RESUMES),

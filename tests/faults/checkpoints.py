@@ -132,7 +132,7 @@ def on_a_checkpoint(*damages: Callable[..., Content | bytes]) -> Callable[[rando
         words = ["experiments.py", *use.split(), "-d", "cpu"]
         if rng.random() < 0.25:
             words = ["train.py", *rng.choice(TRAININGS).split(), "-d", "cpu"]
-        config = changed(CONFIG, NETWORKS[kind])
+        config = changed(CONFIG, NETWORKS[kind] | {"lr_scheduler": None})
         content = load_checkpoint(checkpoints(trained(config).folder / RUN)[0])
 
         def give(data: bytes) -> None:

@@ -201,9 +201,9 @@ FORMATS = (
     ), (b".PEN_DOWN\n", b".SEGMENT DIGIT ", b'"', b".PEN_UP\n")),
     Format("a-inputdata.txt", ink_formats.mnist, (b"1 1 0 0\n", b"1", b" ", b"\n"), (b"\n", b" ")),
     Format("a.npy", ink_formats.arrays, (b"(", b"h\0", b"\0", b"]", b" "), (b"}", b"(", b"R")),
-    Format("a.config", lambda: b'{"name": "a", "base": ["a.config", "b.config"], "metrics": []}', (
-        *JSON, b'"b.config",', b"./", b'{"type":"SSE"},',
-    ), (b'"base": [', b'"name": "', b'"metrics": [', b"{", b'{"')),
+    Format("a.config", lambda: b'{"name": "a", "base": "a.config", "metrics": []}', (
+        *JSON, b"./", b'{"type":"SSE"},',
+    ), (b'"base": ', b'"name": "', b'"metrics": [', b"{", b'{"')),
 )  # fmt: skip
 
 

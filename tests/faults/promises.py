@@ -136,9 +136,3 @@ def repeats(task: Task, done: Done) -> None:
 
 
 REPEATS = (whole, old_or_new, repeats)
-
-
-def resumes_or_repeats(task: Task, done: Done) -> None:
-    """A training goes on; a command can be repeated."""
-    for promise in RESUMES if task.words[0] == "train.py" else REPEATS:
-        promise(task, done)

@@ -224,8 +224,3 @@ def any_command(rng: random.Random) -> Task:
         older = undisturbed(f"{what}-1", task.words, lambda: give_networks(1))
         shutil.copytree(older.folder / OUT, OUT, dirs_exist_ok=True)
     return task._replace(before=products(OUT))
-
-
-def starting(rng: random.Random) -> Task:
-    """A script starts: a command, or the training."""
-    return command("draw") if rng.random() < 0.5 else Task(TRAIN, trained(CONFIG))

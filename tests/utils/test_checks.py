@@ -4,7 +4,16 @@ import math
 
 import pytest
 
-from utils.checks import ABSENT, ConfigFault, Range, first_line, for_terminal, printable, short
+from utils.checks import (
+    ABSENT,
+    ConfigFault,
+    Range,
+    first_line,
+    for_terminal,
+    printable,
+    short,
+    visible,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +28,11 @@ def test_a_range_includes_its_bounds_and_says_them(bounds, inside, outside, word
     assert all(value in bounds for value in inside)
     assert not any(value in bounds for value in outside)
     assert str(bounds) == words
+
+
+def test_control_characters_of_a_text_are_escaped_and_nothing_else_is():
+    joined = "é \N{ZERO WIDTH JOINER} \u0633 \U0001f600" * 1000
+    assert visible(f"{joined}\x1b[2J\x9b\n\t\0") == f"{joined}\\x1b[2J\\x9b\\x0a\\x09\\x00"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
-"""The scripts, interrupted while they import, with streams that fail, and odd names."""
+"""The scripts with signals, with streams that fail, and odd names."""
 
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ def run(name, *words, stdout=..., encoding="utf-8"):
 
 def python(*lines, **options):
     """Run lines of Python in a new process."""
-    code = "\n".join(("import os, signal, sys", "modules_before = {*sys.modules, 'utils'}", *lines))
+    code = "\n".join(("import os, signal, sys", *lines))
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, **options)
 
@@ -65,52 +66,26 @@ def stdout(request, unread):
         yield full.fileno(), 1
 
 
-# Interrupts
+# Signals
 
 
-@pytest.mark.parametrize("words", [["train.py", "-r", "reader"], ["experiments.py", "write"]])
-def test_a_script_that_is_interrupted_while_importing_prints_a_single_line(tmp_path, words):
-    # The first slow import is interrupted, and makes another error of it, as extensions do.
-    (tmp_path / "torch.py").write_text(
-        "import os, signal, time\n"
-        "try:\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
-        "    time.sleep(20)\n"
-        "except BaseException as error:\n"
-        "    raise ImportError('torch is broken') from error\n"
+def test_console_changes_nothing_before_it_is_set_up():
+    done = python(
+        "from utils import console",
+        "old = sys.stdout, signal.getsignal(signal.SIGINT)",
+        "with console.Signals(console.interrupt): pass",
+        "assert (sys.stdout, signal.getsignal(signal.SIGINT)) == old",
     )
-    command = [sys.executable, str(ROOT / words[0]), *words[1:]]
-    env = os.environ | {"PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        ["assert {*sys.modules} == modules_before | {'utils.console'}"],  # nothing slow
-        [
-            "old = sys.stdout, signal.getsignal(signal.SIGINT)",
-            "with console.Interruptible(): pass",
-            "assert (sys.stdout, signal.getsignal(signal.SIGINT)) == old",
-        ],
-    ],
-    ids=["modules", "streams and handlers"],
-)
-def test_console_changes_nothing_before_it_is_set_up(lines):
-    done = python("from utils import console", *lines)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_signal_gives_status_128_plus_its_number_even_if_an_import_raises_another_error():
+def test_the_first_signal_is_received_and_gives_status_128_plus_its_number():
     done = python(
         "from utils import console",
         "console.set_up()",
         "for number in console.SIGNALS:",
         "    try:",
-        "        with console.Interruptible():",
-        "            try: signal.raise_signal(number)",
-        "            except KeyboardInterrupt as error: raise ImportError from error",
+        "        with console.Signals(console.interrupt): signal.raise_signal(number)",
         "    except KeyboardInterrupt as error: caught = console.status_of(error)",
         "    assert caught == 128 + number",
         "assert console.status_of(KeyboardInterrupt()) == 130",
@@ -118,17 +93,35 @@ def test_a_signal_gives_status_128_plus_its_number_even_if_an_import_raises_anot
     assert done.returncode == 0, done.stderr
 
 
-def test_a_signal_in_a_callback_that_lets_no_exception_out_ends_the_process():
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.0, (143, b"", b"error: interrupted\n")), (9.0, (0, b"[10]\n", b""))],
+)
+def test_a_second_signal_ends_the_process_unless_it_is_the_first_one_passed_on(seconds, expected):
     done = python(
-        "import weakref",
         "from utils import console",
-        "console.set_up()",
-        "class Thing: pass",
-        "thing = Thing()",
-        "seen = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))",
-        "with console.Interruptible(): del thing; print('goes on')",
+        "import time",
+        f"console.REPEATED_SECONDS, received = {seconds}, []",
+        "with console.Signals(received.append):",
+        "    signal.raise_signal(signal.SIGUSR1); time.sleep(0.01)",
+        "    signal.raise_signal(signal.SIGTERM); print([*map(int, received)])",
     )
-    assert (done.returncode, done.stdout, done.stderr) == (143, b"", b"error: interrupted\n")
+    assert (done.returncode, done.stdout, done.stderr) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["train.py", "-r", "reader"], (-signal.SIGINT, "")),
+        (["experiments.py", "write"], (130, "error: interrupted\n")),  # which imports it later
+    ],
+)
+def test_ctrl_c_while_a_script_imports_ends_it_without_a_traceback(tmp_path, words, expected):
+    (tmp_path / "torch.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    command = [sys.executable, str(ROOT / words[0]), *words[1:]]
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == expected
 
 
 def test_an_ignored_interrupt_stays_ignored_as_in_the_background_of_a_shell():
@@ -136,22 +129,10 @@ def test_an_ignored_interrupt_stays_ignored_as_in_the_background_of_a_shell():
         "signal.signal(signal.SIGINT, signal.SIG_IGN)",
         "from utils import console",
         "console.set_up()",
-        "os.kill(os.getpid(), signal.SIGINT)",
+        "with console.Signals(console.interrupt): os.kill(os.getpid(), signal.SIGINT)",
         "print('goes on')",
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, b"goes on", b"")
-
-
-def test_standard_error_escapes_control_characters_but_not_those_of_bars():
-    done = python(
-        "from utils import console",
-        "console.set_up()",
-        "from tqdm import tqdm",
-        "for bar in (tqdm(total=2, position=n, ncols=40) for n in range(2)): bar.update()",
-        "sys.stderr.write('\\x1b]0;title\\x07 \\x9b2J')",
-    )
-    assert b"\\x1b]0;title\\x07 \\x9b2J" in done.stderr
-    assert b"\r" in done.stderr and done.stderr.count(b"\x1b") == done.stderr.count(b"\x1b[A") > 0
 
 
 # Streams that cannot be written
@@ -216,7 +197,7 @@ def test_a_run_is_trained_and_resumed_under_names_that_are_not_utf_8(workplace):
     assert status == 0 and f"d{ESCAPED}" in printed and "finished after epoch 2" in printed, error
     record = json.loads((MODELS / "a" / "run.json").read_text(encoding="utf-8"))
     assert record["runs"][0]["command"][2] == config
-    status, _, error = run("train.py", "-r", str(MODELS / "a"), "--epochs", "3")
+    status, _, error = run("train.py", "-r", str(MODELS / "a"))
     assert status == 0, error
 
 

@@ -97,17 +97,20 @@ class Stool(Table):
 
 
 @pytest.mark.parametrize(
-    ("cls", "from_program", "arguments"),
+    ("cls", "from_program", "arguments", "own"),
     [
-        (BigDesk, ["owner"], {"drawers": ..., "pens": (), "pen": None}),
-        (Small, [], {"height": 1}),
-        (Table, ["place"], {"legs": ..., "wood": "oak"}),
-        (Stool, ["place"], {"wood": "beech", "legs": ...}),
+        (BigDesk, ["owner"], {"drawers": ..., "pens": (), "pen": None}, {"drawers"}),
+        (Small, [], {"height": 1}, {"height"}),
+        (Table, ["place"], {"legs": ..., "wood": "oak"}, {}),
+        (Stool, ["place"], {"wood": "beech", "legs": ...}, {"wood"}),
     ],
 )
-def test_a_constructor_also_takes_the_arguments_that_it_passes_on(cls, from_program, arguments):
+def test_a_constructor_also_takes_the_arguments_that_it_passes_on(
+    cls, from_program, arguments, own
+):
     signature = signature_of(cls)
     assert [*signature.from_program] == from_program
+    assert signature.handed_on == arguments.keys() - own
     taken = [(name, argument.default) for name, argument in signature.arguments.items()]
     assert taken == [(n, Parameter.empty if d is ... else d) for n, d in arguments.items()]
 

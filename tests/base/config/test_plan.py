@@ -1,31 +1,38 @@
-"""What may differ where a run goes on; tests/test_train.py starts such runs."""
+"""What may differ where a run goes on; tests/commands/test_start.py starts such runs."""
 
 import pytest
 
 from base.config.binder import Binder
-from base.config.plan import Plan, changes
+from base.config.plan import Plan
+from parse_config import plan_of
+from tests import tiny_config
 from utils.checks import ConfigError
 
 
 def config(dataset: str, epochs: int = 2, **args: object) -> dict:
     block = {"type": dataset, "args": args}
     return {
+        "name": "a",
         "data_loader": {"args": {"dataset": block, "num_workers": 0}},
         "trainer": {"args": {"epochs": epochs}},
     }
 
 
-def resumed(before: dict, now: dict) -> dict:
-    """Return the config of a run `before` that is resumed with the config `now`."""
+def adjusted(before: dict, now: dict) -> dict:
+    """Return what differs in a run `before` that goes on with the config `now`."""
     plan, former = (Plan(values, "c.json", {}, Binder()) for values in (now, before))
-    return plan.resumed(former).config
+    plan.__dict__["faults"] = []  # as nothing is bound
+    return {key.rpartition(".")[2]: value for _, key, value in plan.adjusted(former)}
 
 
-def test_resumed_run_takes_over_settings_that_change_no_step():
+def test_folders_and_settings_that_change_no_step_may_differ_where_a_run_goes_on():
     before = config("A", root="here", keep="a.inkml", drawn=7)
     now = config("A", 3, root="there", cache="home", keep="a.inkml", drawn=None)
-    args = {"root": "there", "keep": "a.inkml", "drawn": 7, "cache": "home"}
-    assert resumed(before, now) == config("A", 3, **args)
+    assert adjusted(before, now) == {"root": "there", "cache": "home", "epochs": 3}
+    plan = plan_of(tiny_config.CONFIG, "c.json")
+    for key, value in (("data_loader.args.num_workers", 3), ("trainer.args.keep_last", None)):
+        (override,) = plan.with_values({key: value}).adjusted(plan)
+        assert override[1:] == (key, value)
 
 
 @pytest.mark.parametrize(
@@ -38,18 +45,20 @@ def test_resumed_run_takes_over_settings_that_change_no_step():
             config("B"),
             {'dataset.type = "B"': 'has "A"', "dataset.args.root": 'has "here"'},
         ),
-        (config("A"), config("A", keep="b"), {'dataset.args.keep = "b"': "did not have it"}),
+        (config("A"), config("A", keep="b"), {'dataset.args.keep = "b"': "lacks it"}),
     ],
 )
-def test_run_is_not_resumed_when_its_config_differs_in_other_settings(before, now, faults):
+def test_run_does_not_go_on_when_its_config_differs_in_other_settings(before, now, faults):
     with pytest.raises(ConfigError) as error:
-        resumed(before, now)
+        adjusted(before, now)
     assert len(error.value.faults) == len(faults)
     for fault, (key, state) in zip(error.value.faults, faults.items(), strict=True):
-        assert f"{key}: the run that is to be resumed {state}" in str(fault)
+        assert f"{key}: the run {state}" in str(fault)
 
 
-def test_changes_of_configs_have_none_for_missing_keys_and_leave_out_folders():
-    before, now = config("A", root="here", size=None), config("A", root="there", count=[1, 2])
-    key = "data_loader.args.dataset.args.count"
-    assert changes(before, now) == {f"{key}.0": [None, 1], f"{key}.1": [None, 2]}
+def test_epochs_may_grow_unless_a_schedule_depends_on_their_number():
+    assert adjusted(config("A", 2), config("A", 3)) == {"epochs": 3}
+    plan, former = (plan_of(config("A", epochs), "c.json") for epochs in (3, 2))
+    plan.__dict__["faults"] = []
+    with pytest.raises(ConfigError, match="epochs = 3: the run has 2, on which its Rise depends"):
+        plan.adjusted(former, "Rise")
