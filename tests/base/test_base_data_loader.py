@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from base.base_data_loader import BaseDataLoader, Batch, BucketBatchSampler
+from base.base_data_loader import BaseDataLoader, Batch, KeySampler
+from data_loader.bucket_batch_sampler import BucketBatchSampler
 
 
 class Noise(Dataset):
@@ -20,7 +21,9 @@ class Noise(Dataset):
 
 class Loader(BaseDataLoader):
     def __init__(self, lengths, seed=1, **options):
-        super().__init__(Noise(), lengths, seed, **options)
+        workers = {"num_workers": options.pop("num_workers", 0)}
+        sampler = BucketBatchSampler(seed, lengths, **{"batch_size": 32} | options)
+        super().__init__(Noise(), lengths, sampler, **workers)
 
 
 def lengths_like_iam(count, seed=0):
@@ -34,7 +37,7 @@ def test_padding_is_at_most_5_percent_at_batch_size_32_unlike_in_unsorted_batche
     bucket, most, least
 ):
     lengths = lengths_like_iam(10_400)
-    sampler = Loader(lengths, batch_size=32, bucket=bucket).sampler
+    sampler = BucketBatchSampler(1, lengths, 32, bucket)
     for epoch in range(3):
         points = sum(lengths[batch].max() * len(batch) for batch in sampler.batches(epoch))
         assert least < 1 - lengths.sum() / points < most
@@ -118,8 +121,9 @@ def test_an_epoch_has_each_sample_once_in_batches_whose_order_is_not_by_length(
     assert window or abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.5
     first, second, again = ([batch.tolist() for batch in epoch] for epoch in epochs)
     assert first == again and first != second
-    batches.start_at(1, 7)
-    assert [[index for _, index in batch] for batch in batches] == second[7:]
+    keys = KeySampler(batches, batches.lengths)
+    keys.start_at(1, 7)
+    assert [[index for _, index in batch] for batch in keys] == second[7:]
 
 
 def test_batches_of_a_small_set_are_different_in_every_epoch():

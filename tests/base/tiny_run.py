@@ -25,6 +25,7 @@ from base.checkpoint import newest_checkpoint
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from base.training_parts import TrainingParts, TrainingSettings
+from data_loader.bucket_batch_sampler import BucketBatchSampler
 from logger.metrics_csv import read_rows
 from trainer.generation_trainer import GenerationTrainer
 
@@ -66,11 +67,21 @@ class Sequences(torch.utils.data.Dataset):
 
 
 class TinyLoader(BaseDataLoader):
-    def __init__(self, indices=TRAIN, *, seed=3, shuffle=True, broken=(), **options) -> None:
-        options = {"batch_size": 3, **options}
+    def __init__(
+        self,
+        indices=TRAIN,
+        *,
+        seed=3,
+        batch_size=3,
+        shuffle=True,
+        broken=(),
+        sampler=None,
+        **options,
+    ) -> None:
         samples = Sequences(indices, broken)
         lengths = [len(sequence(index)) - 1 for index in indices]
-        super().__init__(samples, lengths, seed, shuffle=shuffle, **options)
+        sampler = sampler or BucketBatchSampler(seed, lengths, batch_size, shuffle=shuffle)
+        super().__init__(samples, lengths, sampler, **options)
 
 
 @dataclass
@@ -263,6 +274,40 @@ class Counting(torch.optim.SGD):
             group["dampening"] = 1 - 1 / group["k"]
             group["momentum"] = 0.5
         super().step(closure)
+
+
+class ScheduleFree(torch.optim.Optimizer):
+    """SGD at y, between z, which makes the steps, and the average x of z (Defazio et al. 2024)."""
+
+    def __init__(self, params, lr: float = 1.0, beta: float = 0.9) -> None:
+        super().__init__(params, {"lr": lr, "beta": beta, "k": 0, "is_training": False})
+
+    @torch.no_grad()
+    def eval(self) -> None:
+        for group in self.param_groups:
+            for weight in group["params"] if group["is_training"] else ():
+                weight.lerp_(self.state[weight].get("z", weight), 1 - 1 / group["beta"])
+            group["is_training"] = False
+
+    @torch.no_grad()
+    def train(self) -> None:
+        for group in self.param_groups:
+            for weight in () if group["is_training"] else group["params"]:
+                weight.lerp_(self.state[weight].get("z", weight), 1 - group["beta"])
+            group["is_training"] = True
+
+    @torch.no_grad()
+    def step(self, closure=None) -> None:
+        for group in self.param_groups:
+            if not group["is_training"]:
+                raise RuntimeError("the optimiser is not in its mode of training")
+            group["k"] += 1
+            for weight in group["params"]:
+                z = self.state[weight].setdefault("z", weight.clone())
+                weight.lerp_(z, 1 / group["k"])
+                rate = group["lr"] * (group["beta"] * (1 - 1 / group["k"]) - 1)
+                weight.add_(weight.grad, alpha=rate)
+                z.sub_(weight.grad, alpha=group["lr"])
 
 
 EVERYTHING = {
