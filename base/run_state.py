@@ -199,7 +199,7 @@ class RunState:
         if len(saved.get("shares", [])) == distributed.world_size():
             states = saved["shares"][distributed.rank()]
         for metric, state in zip_longest(self.metrics, states[: len(self.metrics)], fillvalue={}):
-            if state.keys() >= {*metric.sums}:
+            if state.keys() >= {*metric.sums, *metric.lists}:
                 metric.load_state_dict(state)
             elif self.progress.epoch_steps:
                 name, epoch = type(metric).__name__, self.progress.epoch + 1
