@@ -5,13 +5,15 @@ from functools import partial
 
 import numpy as np
 import pytest
-from own_steps import Critic, Queueing, Sam
+from own_steps import Critic, Queueing, Sam, Widening
 from tiny_run import (
     EVERYTHING,
     Calming,
     ChunkTrainer,
     Counting,
+    Curriculum,
     MeanPrediction,
+    Ranked,
     ScheduleFree,
     go_on,
     halving,
@@ -49,6 +51,9 @@ KINDS = {
     "all at once": EVERYTHING | {"clip_norm": 1.0},
     "sharpness-aware": {"trainer": Sam, "truncate": 4, "ema_decay": 0.8},
     "critic": {"trainer": Critic, "accumulate": 2, "weight_noise": "fixed"},
+    "curriculum": {"trainer": Widening, "loader": {"sampler": Curriculum}, "epochs": 2},
+    "curriculum in chunks": {"trainer": Widening, "loader": {"sampler": Curriculum}, "truncate": 3},
+    "lists of a metric": {"metrics": (Ranked, MeanPrediction), "epochs": 2},
 }
 
 

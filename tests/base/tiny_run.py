@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from base.base_data_loader import BaseDataLoader, Batch, padded
+from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, padded
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel, Given
@@ -80,8 +81,9 @@ class TinyLoader(BaseDataLoader):
     ) -> None:
         samples = Sequences(indices, broken)
         lengths = [len(sequence(index)) - 1 for index in indices]
-        sampler = sampler or BucketBatchSampler(seed, lengths, batch_size, shuffle=shuffle)
-        super().__init__(samples, lengths, sampler, **options)
+        if sampler is None:
+            sampler = partial(BucketBatchSampler, batch_size=batch_size, shuffle=shuffle)
+        super().__init__(samples, lengths, sampler(seed, lengths), **options)
 
 
 @dataclass
@@ -143,6 +145,45 @@ class MeanPrediction(BaseMetric):
         return {"mean_prediction": float(self.sum) / self.count if self.count else float("nan")}
 
 
+class Ranked(BaseMetric):
+    """The median of the errors of sequences, and the sample that has the largest one."""
+
+    names: ClassVar[tuple[str, ...]] = ("median", "worst")
+    sums: ClassVar[tuple[str, ...]] = ()
+    lists: ClassVar[tuple[str, ...]] = ("errors", "samples")
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.errors, self.samples = [], []
+
+    def update(self, output: TinyOutput, batch: Batch) -> None:
+        self.errors.append(SquaredError()(output, batch))
+        self.samples.append(batch.index)
+
+    def compute(self) -> dict[str, float]:
+        errors, samples = map(torch.cat, (self.errors, self.samples))
+        return {"median": errors.quantile(0.5), "worst": samples[errors.argmax()]}
+
+
+class Curriculum(BaseSampler):
+    """Draws from the shortest sequences, and from more of them with each step."""
+
+    def __init__(self, seed: int, lengths: Sequence[int]) -> None:
+        self.seed, self.order, self.widest = seed, np.argsort(lengths, kind="stable"), 3
+
+    def batches(self, epoch: int) -> list[list[int]]:
+        generator = np.random.default_rng([self.seed, epoch])
+        return [generator.choice(self.order[: self.widest], 3).tolist() for _ in range(5)]
+
+    def state_dict(self) -> dict[str, int]:
+        return {"widest": self.widest}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.widest = state["widest"]
+
+
 class TinyTrainer(BaseTrainer):
     """The least that a task has to say."""
 
@@ -178,6 +219,7 @@ def make(
     dropout: float = 0.2,
     by_points: bool = True,
     valid: bool = True,
+    metrics: Sequence[type[BaseMetric]] = (MeanPrediction,),
     checkpoint: dict[str, Any] | None = None,
     source: Path | None = None,
     **options: Any,
@@ -203,7 +245,7 @@ def make(
     parts = TrainingParts(
         model,
         SquaredError(by_points),
-        [MeanPrediction()],
+        [metric() for metric in metrics],
         built,
         schedule,
         train_loader,
