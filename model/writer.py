@@ -169,8 +169,8 @@ def sampling_of(
     chosen = {name: value for name, value in values.items() if value is not None}
     if chosen and not writer.model.prediction_type.draws_offset:
         raise UserError(
-            f"{writer.path} contains a network with a regression head, which has no density to "
-            f"sharpen: leave out {next(iter(chosen))}"
+            f"{writer.path} contains a network with a {writer.model.head} head, which draws no "
+            f"offset that could be sharpened: leave out {next(iter(chosen))}"
         )
     return Sampling(**chosen, max_steps=max_steps)
 
