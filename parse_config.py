@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 import data_loader
 import model
 import trainer
+from base.base_data_loader import BaseSampler
 from base.base_dataset import BaseDataset
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
@@ -29,7 +30,7 @@ from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config
 from base.training_parts import TrainingSettings
 from base.trying import try_steps
-from data_loader.data_loaders import Data
+from data_loader.data_loaders import SAMPLER_ARGUMENTS, Data
 from model.loading import HAND_FILE, NETWORK_ARGUMENTS, TrainedNetwork
 from utils import strict_json
 from utils.alphabet import Alphabet
@@ -51,6 +52,7 @@ BLOCKS = {
 FROM_PROGRAM = {
     **NETWORK_ARGUMENTS,
     BaseDataset: ("origin",),
+    BaseSampler: SAMPLER_ARGUMENTS,
     Optimizer: ("params",),
     # torch's schedules take the number of steps of the whole run as `steps`.
     LRScheduler: ("optimizer", "steps", "total_steps", "last_epoch"),

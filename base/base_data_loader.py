@@ -1,10 +1,12 @@
-"""Batches of padded sequences of similar length, the same for any number of worker processes."""
+"""Batches of padded sequences, the same for any number of worker processes."""
 
-import math
+import copy
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,13 +15,12 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from base import distributed
+from base.config import user_modules
+from utils.checks import ConfigFault, short
 from utils.console import SIGNALS
 
-_ORDER_KEY = 2
-"""Part of the seed of an epoch's order, which makes it differ from the seeds of samples."""
-_LENGTH_JITTER = 0.02
-"""Maximum fraction by which lengths change before they are sorted (assumed: adds at most 0.5 %
-padding)."""
+SAMPLER = "data_loader.args.sampler"
+"""Key of the sampler in a config."""
 
 
 @dataclass
@@ -97,108 +98,101 @@ def padded(
     return pad_sequence(list(map(torch.from_numpy, arrays)), batch_first=True).to(device), lengths
 
 
-class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
-    """Yields batches of samples of similar length, in an order that depends on seed and epoch only.
+class BaseSampler(ABC):
+    """Chooses the samples of each batch of training.
 
-    Each epoch shuffles the samples, sorts them by length within stretches of `bucket` batches, and
-    shuffles the batches. Lengths get a jitter of 2 % before they are sorted, so that even a set
-    smaller than a stretch gives different batches every epoch. Without `shuffle` the samples are in
-    order of length. The last batch of the sorted samples may be smaller.
+    Before `*` a constructor takes what it needs of the arguments of `BucketBatchSampler`
+    (`data_loader/bucket_batch_sampler.py`) and of `hands`: the number of the hand of each sample,
+    `(samples,)` int32; -1 for an unknown hand.
+    """
 
-    With `batch_points`, batches are formed once, of samples in order of length, and an epoch only
-    draws their order. With `window`, an epoch goes by so many shards at a time, which are drawn and
-    then read side by side, each from front to back.
+    @abstractmethod
+    def batches(self, epoch: int) -> Sequence[Sequence[int]]:
+        """Return the indices of the samples of each batch of an epoch, a pass over the data.
+
+        They depend only on `epoch`, counted from 0, and the state with which the epoch begins. All
+        epochs have equally many batches. All processes call this, with equal states.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as tensors and plain values; a trainer may change it in each step."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore the state that `state_dict` returned."""
+
+
+class KeySampler(Sampler[list[tuple[int, int]]]):
+    """Yields the batches of a `BaseSampler`, epoch after epoch.
 
     A batch is a list of pairs `(epoch, index)`; such a pair seeds the random draws of its sample.
     With several processes each process gets some rows of every batch, or no row.
-    The arguments are those of `BaseDataLoader`.
     """
 
-    def __init__(
-        self,
-        seed: int,
-        lengths: Sequence[int],
-        batch_size: int,
-        bucket: int,
-        shuffle: bool,
-        batch_points: int | None = None,
-        window: int | None = None,
-        shards: np.ndarray | None = None,
-    ) -> None:
-        self.seed, self.lengths = seed, np.array(lengths, dtype=np.int64)
-        self.batch_size, self.bucket, self.shuffle = batch_size, bucket, shuffle
-        self.window = window
-        self.shards = np.zeros(len(self.lengths), np.int64) if window is None else shards
-        self.formed = None if batch_points is None else self._formed(batch_points)
+    def __init__(self, sampler: BaseSampler, lengths: Sequence[int]) -> None:
+        self.sampler, self.lengths = sampler, np.array(lengths, dtype=np.int64)
+        self._is_user_part = user_modules.is_any_defined(sampler)
+        self._num_batches = len(sampler.batches(0) if self._is_user_part else sampler)
+        self._begun: tuple[int, dict[str, Any]] | None = None  # an epoch, and the state before it
         self.start_at(0, 0)
 
     def start_at(self, epoch: int, batch: int) -> None:
         """Let the next iteration start from a batch of an epoch, both counted from 0."""
         self._position = (epoch, batch)
 
-    def batches(self, epoch: int) -> list[np.ndarray]:
-        """Return the indices of the samples of each batch of an epoch."""
-        generator = np.random.default_rng([self.seed, epoch, 0, _ORDER_KEY])
-        count, size = len(self.lengths), self.batch_size
-        if self.formed is not None:
-            shards = self.shards[[batch[0] for batch in self.formed]]
-            order = self._order(shards, generator) if self.shuffle else range(len(shards))
-            return [self.formed[n] for n in order]
-        if not self.shuffle:
-            order = np.argsort(self.lengths, kind="stable")
-            return [order[n : n + size] for n in range(0, count, size)]
-        order = self._order(self.shards, generator)
-        jitter = generator.uniform(1 - _LENGTH_JITTER, 1 + _LENGTH_JITTER, count)
-        lengths = self.lengths[order] * jitter
-        batches = []
-        for n in range(0, count, self.bucket * size):
-            stretch = order[n : n + self.bucket * size]
-            stretch = stretch[np.argsort(lengths[n : n + len(stretch)], kind="stable")]
-            new = [stretch[m : m + size] for m in range(0, len(stretch), size)]
-            if self.window is not None:
-                new = [new[m] for m in generator.permutation(len(new))]
-            batches += new
-        if self.window is not None:
-            return batches
-        return [batches[n] for n in generator.permutation(len(batches))]
+    def batches(self, epoch: int) -> Sequence[Sequence[int]]:
+        """Return the indices of the samples of each batch of an epoch.
 
-    def _order(self, shards: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Return a random order of samples of `shards`; with a window, of so many shards at a time,
-        each from front to back, and the next sample of any of them at random."""
-        if self.window is None:
-            return generator.permutation(len(shards))
-        drawn, order = generator.permutation(np.unique(shards)), []
-        for n in range(0, len(drawn), self.window):
-            within = np.flatnonzero(np.isin(shards, drawn[n : n + self.window]))
-            turns = generator.permutation(shards[within])
-            mixed = np.empty_like(within)
-            by_shard = within[np.argsort(shards[within], kind="stable")]
-            mixed[np.argsort(turns, kind="stable")] = by_shard
-            order.append(mixed)
-        return np.concatenate(order)
-
-    def _formed(self, batch_points: int) -> list[np.ndarray]:
-        """Return batches of samples, in order of length, of at most so many points with padding;
-        with a window, each is of one shard."""
-        order, starts, start = np.lexsort((self.lengths, self.shards)), [0], 0
-        lengths, shards = self.lengths[order].tolist(), self.shards[order].tolist()
-        for n, (length, shard) in enumerate(zip(lengths, shards, strict=True)):
-            if n and (shard != shards[n - 1] or (n + 1 - start) * length > batch_points):
-                starts.append(start := n)
-        return np.split(order, starts[1:])
+        Raises:
+            ConfigFault: if there are no such samples, or an empty batch, or too few or many.
+        """
+        batches, problem = self.sampler.batches(epoch), ""
+        if len(batches) != len(self):
+            problem = f"{len(batches)} batches"
+        for number, batch in enumerate(batches if self._is_user_part else ()):
+            indices = np.asarray(batch)
+            is_list = indices.size and indices.ndim == 1 and indices.dtype.kind in "iu"
+            if not is_list or not 0 <= indices.min() <= indices.max() < len(self.lengths):
+                problem = f"{short(batch)} as batch {number}"
+        if problem:
+            samples = f"whole numbers below {len(self.lengths)}, the number of samples"
+            expected = f"one with {len(self)} batches in each epoch, lists of {samples}"
+            expected += f"; epoch {epoch} has {problem}"
+            raise ConfigFault(SAMPLER, type(self.sampler).__name__, expected)
+        return batches
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, start = self._position
         self.start_at(epoch + 1, 0)
-        for batch in self.batches(epoch)[start:]:
+        for batch in self._batches_begun(epoch)[start:]:
             # Rows are in order of length, so every n-th row gives all processes similar work.
             rows = batch[distributed.rank() :: distributed.world_size()]
             yield [(epoch, int(index)) for index in rows]
 
+    def _batches_begun(self, epoch: int) -> Sequence[Sequence[int]]:
+        """Return the batches of an epoch, by the state that the sampler had when it began."""
+        present = copy.deepcopy(self.sampler.state_dict())
+        if self._begun is None or self._begun[0] != epoch:
+            self._begun = (epoch, present)
+            return self.batches(epoch)
+        self.sampler.load_state_dict(self._begun[1])
+        batches = self.batches(epoch)
+        self.sampler.load_state_dict(present)
+        return batches
+
     def __len__(self) -> int:
-        if self.formed is not None:
-            return len(self.formed)
-        return math.ceil(len(self.lengths) / self.batch_size)
+        return self._num_batches
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sampler's state, now and when the epoch began; empty without a state."""
+        present = self.sampler.state_dict()
+        return {"present": present, "begun": self._begun} if present else {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore the state that `state_dict` returned."""
+        if state:
+            self._begun = state["begun"]
+            self.sampler.load_state_dict(state["present"])
 
 
 def _unchanged(batch: Batch | None) -> Batch | None:
@@ -232,57 +226,46 @@ def _signals_blocked() -> Iterator[None]:
 
 
 class BaseDataLoader(DataLoader):
-    """A DataLoader of batches of samples of similar length, which can start anywhere in an epoch.
+    """A DataLoader of the batches of a sampler, which can start anywhere in an epoch.
 
     In training with several processes the loader yields this process's rows of each batch, or None
     for a batch without such rows.
 
     Each iteration runs through the next epoch, from its start unless `sampler.start_at` was
-    called. Batches depend only on seed and epoch, not on `num_workers` or any global generator.
+    called. Batches do not depend on `num_workers` or any global generator.
 
     Args:
         batches: returns the `Batch` of a list of keys `(epoch, index)`, and None for no keys.
         lengths: the number of steps of each sequence.
-        seed: the seed of all random draws.
-        batch_size: number of samples per batch; the last batch may be smaller.
+        sampler: chooses the samples of each batch.
         num_workers: number of worker processes that make batches; with 0 this process makes them.
-        bucket: number of batches whose samples are sorted by length together.
-        shuffle: whether the order is random; otherwise samples are in order of length.
         pin_memory: whether batches are in page-locked memory, if there is a GPU.
-        batch_points: largest number of points of a batch with its padding, instead of `batch_size`;
-            a longer sequence is a batch of its own.
-        window: number of shards that are read side by side; None shuffles all samples.
-        shards: the number of the shard of each sample, `(samples,)`, for `window`.
+        keeps_workers: whether the worker processes outlive an epoch.
     """
+
+    sampler: KeySampler
 
     def __init__(
         self,
         batches: Dataset,
         lengths: Sequence[int],
-        seed: int,
+        sampler: BaseSampler,
         *,
-        batch_size: int = 32,
         num_workers: int = 0,
-        bucket: int = 100,
-        shuffle: bool = True,
         pin_memory: bool = False,
-        batch_points: int | None = None,
-        window: int | None = None,
-        shards: np.ndarray | None = None,
+        keeps_workers: bool = True,
     ) -> None:
         super().__init__(
             batches,
             batch_size=None,  # The sampler yields the keys of a whole batch.
-            sampler=BucketBatchSampler(
-                seed, lengths, batch_size, bucket, shuffle, batch_points, window, shards
-            ),
+            sampler=KeySampler(sampler, lengths),
             collate_fn=_unchanged,
             num_workers=num_workers,
             pin_memory=pin_memory and torch.cuda.is_available(),
             worker_init_fn=_worker,
             # Without a generator, torch would draw from its global generator in every iteration.
             generator=torch.Generator(),
-            persistent_workers=shuffle and num_workers > 0,
+            persistent_workers=keeps_workers and num_workers > 0,
         )
 
     def __iter__(self) -> Iterator[Batch | None]:

@@ -15,7 +15,10 @@ from utils.checks import UserError, short
 
 
 class BaseMetric(ABC):
-    """A ratio over a whole split: `update` sums numerators and denominators, `compute` divides."""
+    """A ratio over a whole split: `update` sums numerators and denominators, `compute` divides.
+
+    What no sum gives, such as a median, is computed of lists of values.
+    """
 
     names: ClassVar[tuple[str, ...]]
     """The names of the values that `compute` returns."""
@@ -23,6 +26,12 @@ class BaseMetric(ABC):
     """The names of the attributes that hold numerators and denominators: numbers, tensors or
     arrays. `reset` sets each sum to zeros of its final shape. Sums are added up over batches, and
     over the processes of a run. A run that is resumed within an epoch restores its sums."""
+
+    lists: ClassVar[tuple[str, ...]] = ()
+    """The names of the attributes that hold lists of tensors `(values, ...)`, of any number of
+    values; `reset` empties them. All lists of a metric have equally many values, and the values at
+    one place belong together. `compute` gets lists of one tensor each, on the CPU: the values of
+    all processes, sorted by the first list, then by the next; without values, empty lists."""
 
     in_training: ClassVar[bool] = True
     """Whether the metric is also computed over training batches."""
@@ -46,11 +55,12 @@ class BaseMetric(ABC):
         """
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the sums by name, on the CPU."""
-        return {name: _tensor(getattr(self, name)).cpu() for name in self.sums}
+        """Return the sums, and the values of each list as one tensor, by name, on the CPU."""
+        sums = {name: _tensor(getattr(self, name)).cpu() for name in self.sums}
+        return sums | {name: _concatenated(getattr(self, name)) for name in self.lists}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set the sums to values that `state_dict` returned, without changing the sums' types.
+        """Set sums and lists to values that `state_dict` returned, without changing sums' types.
 
         Raises:
             ValueError: if a value has not the shape of its sum.
@@ -65,6 +75,8 @@ class BaseMetric(ABC):
             if isinstance(former, np.ndarray):
                 value = value.numpy()
             setattr(self, name, value if isinstance(former, np.ndarray | Tensor) else value.item())
+        for name in self.lists:
+            setattr(self, name, [state[name]] if len(state[name]) else [])
 
 
 def as_floats(values: Mapping[str, Any], owner: object) -> dict[str, float]:
@@ -86,36 +98,60 @@ def as_floats(values: Mapping[str, Any], owner: object) -> dict[str, float]:
 def broken_rule(metric: BaseMetric, output: Any, batch: Batch) -> str:
     """Try a metric on a batch; return the rule of `BaseMetric` that the metric breaks, or ""."""
     metric.reset()
-    shapes = [value.shape for value in metric.state_dict().values()]
+    shapes = [_tensor(getattr(metric, name)).shape for name in metric.sums]
     metric.update(output, batch)
-    if shapes != [value.shape for value in metric.state_dict().values()]:
+    if shapes != [_tensor(getattr(metric, name)).shape for name in metric.sums]:
         return f"a metric whose reset gives its sums their final shape: {', '.join(metric.sums)}"
     state, values = metric.state_dict(), as_floats(metric.compute(), metric)
     if values.keys() != {*metric.names}:
         return f"a metric whose compute returns all of its names: {', '.join(metric.names)}"
     metric.reset()
-    if any(value.any() for value in metric.state_dict().values()):
+    if any(_tensor(getattr(metric, name)).any() for name in metric.sums):
         return f"a metric whose reset makes its sums zero: {', '.join(metric.sums)}"
-    metric.load_state_dict(state)
+    if any(getattr(metric, name) for name in metric.lists):
+        return f"a metric whose reset empties its lists: {', '.join(metric.lists)}"
+    metric.load_state_dict(_total(metric, [state]))
     recomputed = as_floats(metric.compute(), metric)
     if not np.allclose([recomputed[name] for name in values], [*values.values()], equal_nan=True):
-        return f"a metric whose compute depends only on its sums: {', '.join(metric.sums)}"
+        parts = ", ".join((*metric.sums, *metric.lists))
+        return f"a metric whose compute depends only on its sums: {parts}, in any order"
     return ""
 
 
 def all_reduced(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
-    """Return the metrics with their sums over all processes; unchanged outside the main process."""
-    if distributed.world_size() == 1:
+    """Return the metrics with their sums and lists over all processes; unchanged outside the main
+    process."""
+    if distributed.world_size() == 1 and not any(metric.lists for metric in metrics):
         return list(metrics)
-    result = copy.deepcopy(list(metrics))
+    result = [copy.copy(metric) for metric in metrics]
     for metric, states in zip(result, zip(*gathered(metrics), strict=True), strict=False):
-        metric.load_state_dict({name: sum(state[name] for state in states) for name in metric.sums})
+        metric.load_state_dict(_total(metric, states))
     return result
+
+
+def _total(metric: BaseMetric, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return a metric's sums over states of it, and the sorted values of their lists."""
+    total = {name: sum(state[name] for state in states) for name in metric.sums}
+    lists = {name: _concatenated([state[name] for state in states]) for name in metric.lists}
+    if len({len(values) for values in lists.values()}) > 1:
+        counts = ", ".join(f"{len(values)} in {name}" for name, values in lists.items())
+        raise UserError(f"{type(metric).__name__} needs as many values in each list: {counts}")
+    if lists:
+        columns = [values.double()[:, None].flatten(1) for values in lists.values()]
+        order = torch.from_numpy(np.lexsort(torch.cat(columns, 1).numpy().T[::-1]))
+        total |= {name: values[order] for name, values in lists.items()}
+    return total
 
 
 def gathered(metrics: Sequence[BaseMetric]) -> list[list[dict[str, Tensor]]]:
     """Return each process's list of the metrics' states, by rank; [] outside the main process."""
     return distributed.all_gather_object([metric.state_dict() for metric in metrics])
+
+
+def _concatenated(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors `(values, ...)` as one, on the CPU; those without values have any shape."""
+    filled = [tensor.detach().cpu() for tensor in tensors if len(tensor)]
+    return torch.cat(filled) if filled else torch.zeros(0)
 
 
 def _tensor(value: Any) -> Tensor:

@@ -82,6 +82,7 @@ class BaseTrainer(ABC):
         self.settings = TrainingSettings(**settings)
         self.epochs, self.seed = self.settings.epochs, self.settings.seed
         self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
+        self.sampler = parts.train_loader.sampler.sampler
         self.valid_loader = parts.valid_loader or None  # None for an empty loader too
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
@@ -95,6 +96,7 @@ class BaseTrainer(ABC):
         self.checkpoint_writer = CheckpointWriter(parts, self.settings, *saved)
         self.checkpoint_writer.keep("loss", self.loss)
         self.checkpoint_writer.keep("trainer", self)
+        self.checkpoint_writer.keep("sampler", self.train_loader.sampler)
         self.run_log = RunLog(parts, self.settings, self._stop)
         self._last_batches: list[Batch | None] | None = None  # batches or chunks of the last step
         self._nonfinite: list[str] = []  # modules whose output was not finite, with `anomaly`

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from base.base_data_loader import Batch
+from base.base_data_loader import SAMPLER, Batch
 from base.base_metric import as_floats, broken_rule
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
@@ -111,6 +111,19 @@ def two_samples(trainer: BaseTrainer) -> Batch:
         expected = "transforms without a state that draw only from `generator`"
         raise ConfigFault(key, kinds, f"{expected}: repeated draws differ")
     return batch.to(trainer.device)
+
+
+def repeats_its_batches(trial: Trial) -> None:
+    """A sampler of one's own returns the same batches whenever it is asked for an epoch."""
+    keys = trial.trainer.train_loader.sampler
+    if not user_modules.is_any_defined(keys.sampler):
+        return
+    with trying(SAMPLER, keys.sampler, "one whose batches(epoch) works"):
+        first, _, again = (digest([*map(np.asarray, keys.batches(epoch))]) for epoch in (0, 1, 0))
+    if first != again:
+        expected = "one that draws by seed and epoch: asked again, it has other batches of epoch 0"
+        raise ConfigFault(SAMPLER, type(keys.sampler).__name__, expected)
+    try_state(SAMPLER, keys.sampler)
 
 
 def takes_batches(trial: Trial) -> None:
@@ -267,7 +280,7 @@ def goes_on_as_saved(trial: Trial) -> None:
             "the weights of a checkpoint, it has other outputs, as with layers in a plain list"
         )
         raise ConfigFault("arch", type(trainer.model).__name__, expected)
-    pairs = [(trainer, again), (trainer.loss, again.loss)]
+    pairs = [(trainer, again), (trainer.loss, again.loss), (trainer.sampler, again.sampler)]
     pairs += zip(trainer.model.modules(), again.model.modules(), strict=True)
     for owner, other in pairs:
         if user_modules.is_any_defined(owner):
@@ -275,8 +288,8 @@ def goes_on_as_saved(trial: Trial) -> None:
 
 
 RULES = (
-    *(takes_batches, loss_of_sequences, metrics_add_up, sees_no_padding, uses_its_state),
-    *(has_gradient, makes_steps, goes_on_as_saved),
+    *(repeats_its_batches, takes_batches, loss_of_sequences, metrics_add_up, sees_no_padding),
+    *(uses_its_state, has_gradient, makes_steps, goes_on_as_saved),
 )
 """The rules in the order in which they are tried."""
 

@@ -11,17 +11,25 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
 from base.checkpoint import load_weights
 from base.training_parts import TrainingParts, TrainingSettings
+from utils.checks import ConfigFault
 
 log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 """Tensors and plain values by name, as in torch's states."""
+
+
+def has_modes(optimizer: Optimizer) -> bool:
+    """Return whether an optimiser, as a schedule-free one, has further weights to evaluate with,
+    which `eval()` puts into the network, and `train()` takes out again."""
+    return all(callable(getattr(optimizer, name, None)) for name in ("train", "eval"))
 
 
 def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:
@@ -49,16 +57,36 @@ class OptimizerStep:
         self.clip_norm = math.inf if settings.clip_norm is None else settings.clip_norm
         groups = self.optimizer.param_groups
         self.weights = [weight for group in groups for weight in group["params"]]
-        self.average = None
+        self.average = self._evaluated = None
         if settings.ema_decay is not None:
             self.average = AveragedModel(self.model, multi_avg_fn=self._move_average)
+        if has_modes(self.optimizer):
+            if self.average is not None:
+                name = type(self.optimizer).__name__
+                expected = f"null: {name} has weights to evaluate with, by eval() and train()"
+                raise ConfigFault("ema_decay", settings.ema_decay, expected)
+            self.optimizer.train()
+            self._evaluated = copy.deepcopy(self.model)
         # torch warns if a schedule steps before its optimiser, as after a skipped step.
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
 
     @property
     def evaluated_model(self) -> nn.Module:
-        """The network with the weights to evaluate with: the average if there is one."""
-        return self.model if self.average is None else self.average.module
+        """The network with the weights to evaluate with: the average if there is one, or those of
+        the optimiser's evaluation mode."""
+        if self.average is not None:
+            return self.average.module
+        if self._evaluated is None:
+            return self.model
+        # Back in the training mode, weights would differ by rounding: a run in which this happened
+        # more often, as one that was stopped and saved, would be another one.
+        with torch.no_grad():
+            trained = [weight.clone() for weight in self.weights]
+            self.optimizer.eval()
+            self._evaluated.load_state_dict(self.model.state_dict())
+            self.optimizer.train()
+            torch._foreach_copy_(self.weights, trained)
+        return self._evaluated
 
     @property
     def stateful(self) -> dict[str, Any]:
@@ -151,8 +179,9 @@ class OptimizerStep:
 
     def state_dict(self) -> State:
         """Return the state that resuming needs in addition to the weights of `evaluated_model`."""
+        evaluated = self.evaluated_model
         return {
-            "model": None if self.average is None else self.model.state_dict(),
+            "model": None if evaluated is self.model else self.model.state_dict(),
             "averaged": None if self.average is None else int(self.average.n_averaged),
             "optimizer": self.optimizer.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,

@@ -17,7 +17,7 @@ from base.config import user_modules
 from base.config.torch_parts import TRIAL_STEPS
 from base.digest import digest
 from base.distributed import Lost
-from base.optimizer_step import step_schedule
+from base.optimizer_step import has_modes, step_schedule
 from utils.checks import ConfigFault, UserError, described
 
 NUM_TORCH_STEPS = 3
@@ -45,6 +45,10 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
 
     A user's schedule is advanced to its end.
     """
+    if has_modes(optimizer):
+        with trying("optimizer", optimizer, "an optimiser with eval() and train()"):
+            optimizer.eval()
+            optimizer.train()
     is_user_schedule = schedule is not None and user_modules.is_any_defined(schedule)
     for step in range(TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
         for group in optimizer.param_groups:

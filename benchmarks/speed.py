@@ -26,11 +26,12 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_data_loader import Batch, BucketBatchSampler, padded
+from base.base_data_loader import Batch, padded
 from base.device import resolve_device
 from benchmarks import measures, reference
 from commands.options import Parser, number
 from data_loader import EmbeddedDataset
+from data_loader.bucket_batch_sampler import BucketBatchSampler
 from model import NegativeLogLikelihood, PredictionNetwork, Sampling, SynthesisNetwork, sample
 from model.layers.kernels import library
 from model.layers.kernels.build import SWITCH

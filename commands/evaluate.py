@@ -103,6 +103,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, str]:
     """Score a network, and save the scores; return the network's row of a table of networks."""
+    from model.generation.generators import HEADS
     from parse_config import data_of
 
     path = chosen.file(network.path, ".json")
@@ -111,7 +112,7 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
     scores: dict[str, Any] = {}
     if isinstance(network, model.Reader):
         scores = score_reading(network, data, chosen)
-    elif isinstance(network, model.Writer):
+    elif isinstance(network, model.Writer) and network.model.head in HEADS:
         scores = score_points(network, data, chosen)
     scores |= score_user_metrics(network, data, chosen, scores)
     record = {"split": chosen.split, "checkpoint": str(network.path), "options": chosen.recorded}

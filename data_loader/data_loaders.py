@@ -12,12 +12,13 @@ import torch
 from numpy.random import Generator
 from torch.utils.data import Dataset
 
-from base.base_data_loader import BaseDataLoader, Batch, padded
+from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, padded
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.samples import Samples
 from base.trying import trying
+from data_loader.bucket_batch_sampler import BucketBatchSampler
 from data_loader.recipe import Recipe, Sources, Taken
 from data_loader.sources import shards
 from data_loader.sources.splits import choose_subset
@@ -29,6 +30,11 @@ from utils.pictures import ink_picture, likely_columns
 
 log = logging.getLogger(__name__)
 
+SAMPLER_ARGUMENTS = (
+    *("seed", "lengths", "batch_size", "bucket", "shuffle", "batch_points", "window", "shards"),
+    "hands",
+)
+"""The arguments that are supplied to a user's sampler of training batches."""
 _AUGMENTATION_KEY = 1  # last number of a seed; base_data_loader has another for its seeds
 
 Features = Callable[..., np.ndarray]
@@ -145,6 +151,8 @@ class HandwritingDataLoader:
         window: number of shards of prepared data, each of some 13,000 lines, that an epoch reads
             side by side, each from front to back, for data that do not fit into memory. None
             shuffles all lines.
+        sampler: chooses the lines of each training batch, of the settings above; None draws batches
+            of lines of about equal lengths.
         valid_size: largest number of lines of the validation of an epoch, the same ones each time;
             None takes them all.
         pin_memory: put batches into page-locked memory if there is a GPU.
@@ -173,6 +181,7 @@ class HandwritingDataLoader:
     bucket: Annotated[int, Range(1, 100_000)] = 100
     batch_points: Annotated[int, Range(2, 100_000_000)] | None = None
     window: Annotated[int, Range(1, 100_000)] | None = None
+    sampler: type[BaseSampler] | None = None
     valid_size: Annotated[int, Range(1)] | None = None
     pin_memory: bool = False
     characters: str | None = None
@@ -328,10 +337,10 @@ class Data:
                 expected = "it belongs to a network that sees pictures, such as PictureNetwork"
                 raise ConfigFault("augmentation", type(transform).__name__, expected)
         sequences = self._sequences(self.training, features, augmentation)
+        shards = None if settings.window is None else self.training.shards
         options = {"batch_size": settings.batch_size, "bucket": settings.bucket}
-        if settings.window is not None:
-            options |= {"window": settings.window, "shards": self.training.shards}
-        return self._loader(sequences, **options)
+        options |= {"window": settings.window, "shards": shards}
+        return self._loader(sequences, settings.sampler, shuffle=True, **options)
 
     def loader(self, split: str, features: Features | None = None) -> BaseDataLoader:
         """Return a loader of the `samples` of a split, in order of length.
@@ -367,10 +376,23 @@ class Data:
         hands = numbers() if used.key is None else samples.kept(f"hands-{used.key}", numbers)
         return Sequences(self, samples, hands, *settings)
 
-    def _loader(self, sequences: "Sequences", **options: Any) -> BaseDataLoader:
-        names = ("num_workers", "pin_memory", "batch_points")
-        options |= {name: getattr(self.settings, name) for name in names}
-        return BaseDataLoader(sequences, sequences.lengths(), self.seed, **options)
+    def _loader(
+        self,
+        sequences: "Sequences",
+        user_sampler: type[BaseSampler] | None = None,
+        *,
+        shuffle: bool,
+        **options: Any,
+    ) -> BaseDataLoader:
+        settings, lengths = self.settings, sequences.lengths()
+        options |= {"seed": self.seed, "lengths": lengths, "shuffle": shuffle}
+        options |= {"batch_points": settings.batch_points}
+        if user_sampler is None:
+            sampler = BucketBatchSampler(**options)
+        else:
+            sampler = user_sampler(**options, hands=sequences.hands)
+        workers = {"num_workers": settings.num_workers, "pin_memory": settings.pin_memory}
+        return BaseDataLoader(sequences, lengths, sampler, **workers, keeps_workers=shuffle)
 
 
 @dataclass(frozen=True, eq=False)

@@ -95,7 +95,7 @@ class Writer(TrainedNetwork):
         if primer is not None:
             primer = primer[0], primer[1].rstrip()  # the new text begins with the space
         check_lengths(titles, primer)
-        options = f" · {sampling}" if self.model.has_density else ""
+        options = f" · {sampling}" if self.model.prediction_type.draws_offset else ""
         new_texts = None if texts is None else [self._text_after(primer, text) for text in titles]
         try:
             lines = write(self.model, new_texts, seeds, sampling, primer=primer, progress=progress)
@@ -134,13 +134,13 @@ class Writer(TrainedNetwork):
             sampling: how points are drawn, and the hand of which the network is told.
 
         Raises:
-            UserError: if all lines are empty, or the network has no density to draw points from.
+            UserError: if all lines are empty, or the network draws no offsets, as of a regression.
         """
         texts = [self.reference_text] * NUM_REFERENCE_LINES if self.model.needs_text else None
         sampling = replace(sampling, max_steps=REFERENCE_STEPS)
         lines = sample(self.model, range(NUM_REFERENCE_LINES), texts, sampling)
         inks = [line.ink for line in lines if len(line.ink) > 1]
-        if not inks or not self.model.has_density:
+        if not inks or not self.model.prediction_type.draws_offset:
             raise UserError(
                 "the network writes no lines to compare the primer with: give the factor for the "
                 "primer's units as primer_scale"
@@ -163,14 +163,14 @@ def sampling_of(
     """Return the options of drawing points; a bias or pen sharpness of None is the default.
 
     Raises:
-        UserError: if there is a bias or pen sharpness, but the network has no density to sharpen.
+        UserError: if there is a bias or pen sharpness, but the network draws no offsets to sharpen.
     """
     values = {"bias": bias, "pen_sharpness": pen_sharpness}
     chosen = {name: value for name, value in values.items() if value is not None}
-    if chosen and not writer.model.has_density:
+    if chosen and not writer.model.prediction_type.draws_offset:
         raise UserError(
-            f"{writer.path} contains a network with a regression head, which has no density to "
-            f"sharpen: leave out {next(iter(chosen))}"
+            f"{writer.path} contains a network with a {writer.model.head} head, which draws no "
+            f"offset that could be sharpened: leave out {next(iter(chosen))}"
         )
     return Sampling(**chosen, max_steps=max_steps)
 

@@ -95,7 +95,7 @@ class GenerationTrainer(BaseTrainer):
     def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
         """Return the log-loss of a validation in the data's canonical unit, if they have one."""
         canonical = self.header["dataset"]["canonical"]
-        is_density = isinstance(self.loss, NegativeLogLikelihood)
+        is_density = isinstance(self.loss, NegativeLogLikelihood) and self.model.has_density
         if canonical is None or not is_density or not sums.sequences:
             return {}
         nats_per_point = Normalisation.from_dict(self.header["normalisation"]).nats_in(canonical)

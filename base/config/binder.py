@@ -3,9 +3,10 @@
 The program supplies a constructor's parameters before `*`; a config may set the keyword-only
 parameters. An object is described as `{"type": NAME, "args": {...}}`. Annotations say which values
 of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`; `list`, `tuple` and `dict` of
-these; `Annotated[int, Range(low, high)]` for bounds; and a base class for an object within the
-object. `Annotated[dict[str, X], change]` is for objects by name, in which the name of one may stand
-in the place of a later object; `change` is applied to the signatures of all classes in them.
+these; `Annotated[int, Range(low, high)]` for bounds; a base class for an object within the object,
+and `type[...]` of it for one that is made later. `Annotated[dict[str, X], change]` is for objects
+by name, in which the name of one may stand in the place of a later object; `change` is applied to
+the signatures of all classes in them.
 
 Binding makes no object. In a bound value, a `Part` stands in the place of each object, and a
 `ConfigFault` in the place of each value that does not fit.
@@ -126,6 +127,12 @@ class Part:
     """The bound arguments by name."""
     defaults: Mapping[str, Json]
     """The plain defaults of arguments that are left out."""
+    is_built_later: bool = False
+    """Whether the part stands for itself in what is built of it: a call builds the object."""
+
+    def __call__(self, **supplied: Any) -> Any:
+        """Build the object, see `build`, of what the program has only then."""
+        return self.build(supplied)
 
     def build(
         self, supplied: Mapping[str, Any] = NOTHING, made: Mapping[str, Any] = NOTHING
@@ -171,7 +178,7 @@ def build(
 ) -> Any:
     """Return a bound value with objects in the place of parts, see `Part.build`."""
     if isinstance(bound, Part):
-        return bound.build(supplied, made)
+        return bound if bound.is_built_later else bound.build(supplied, made)
     if isinstance(bound, Named):
         return made[bound.part.key]
     if isinstance(bound, Objects):
@@ -248,6 +255,9 @@ class Binder:
             return self._bind_member(annotation, value, key)
         if origin is Annotated and callable(members[1]):
             return self._bind_named(*members, value, key)
+        if origin is type and isinstance(value, dict):
+            bound = self._bind_object(members[0], value, key)
+            return replace(bound, is_built_later=True) if isinstance(bound, Part) else bound
         if isinstance(value, str) and value in self.named and self.choices(annotation):
             part = self.named[value]
             if isinstance(part, ConfigFault) or issubclass(part.cls, annotation):
@@ -347,6 +357,8 @@ class Binder:
             return self.described(members[0])
         if origin is Annotated:
             return f"{DESCRIPTIONS[members[0]]} {members[1]}"
+        if origin is type:
+            return OBJECT_DESCRIPTION
         if origin in UNIONS:
             return " or ".join(dict.fromkeys(filter(None, map(self.described, members))))
         if origin is Literal:

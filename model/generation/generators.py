@@ -136,9 +136,15 @@ class GenerationNetwork(BaseModel):
         return Stepper(self, lines, matmul_dtype)
 
     @property
+    def prediction_type(self) -> type[NextPoint]:
+        """The class of the predictions; a subclass with another output overrides this, `predict`
+        and `output_layer`, and sets `head` to a name of its own."""
+        return HEADS[self.head]
+
+    @property
     def has_density(self) -> bool:
         """Whether the network predicts a density of the offset, see `NextPoint`."""
-        return HEADS[self.head].has_density
+        return self.prediction_type.has_density
 
     def points_seen(self, inputs: Tensor) -> Tensor:
         """Return the part of `forward`'s inputs that the network sees, `(B, T, I)`."""
@@ -157,7 +163,7 @@ class GenerationNetwork(BaseModel):
     def predict(self, raw: Tensor) -> Mixture | PointEstimate:
         """Return the prediction that `raw` describes, the output layer's results `(B, T, any)`."""
         raw = clip_gradient(raw, self.clip_output_gradient)
-        return HEADS[self.head].from_parameters(
+        return self.prediction_type.from_parameters(
             raw, self.min_scales, self.max_correlation, self.end_of_sequence
         )
 

@@ -28,7 +28,7 @@ def check_pictures(writer: Writer, kinds: Collection[str]) -> None:
         if kind == "window" and not writer.model.needs_text:
             fault = "without text input, which has no window over a text"
         elif kind != "window" and not writer.model.has_density:
-            fault = "with a regression head, which has no density or weights"
+            fault = f"with a {writer.model.head} head, which has no density or weights"
         if fault:
             raise UserError(f"{writer.path} contains a network {fault}: leave out show={kind}")
 

@@ -55,23 +55,37 @@ def limited(raw: Tensor) -> Tensor:
 
 
 class NextPoint:
-    """The base class of predictions of the next point; each head has a subclass.
+    """The base class of predictions of the next point, dataclasses; each head has a subclass.
 
     Attributes:
         end_logits: log-odds of the end of a stroke, `(...)`.
         sequence_logits: log-odds that the sequence ends at the point, `(...)`; None if points have
             no fourth number.
         has_density: whether the prediction is a probability density of the offset.
+        draws_offset: whether `sample` draws the offset, so that a bias can sharpen it.
     """
 
     end_logits: Tensor
-    sequence_logits: Tensor | None
-    has_density: ClassVar[bool]
+    sequence_logits: Tensor | None = None
+    has_density: ClassVar[bool] = False
+    draws_offset: ClassVar[bool] = True
 
     def __getitem__(self, index: int | slice | Tensor | tuple) -> Self:
-        """Return the prediction at an index of the leading dimensions."""
+        """Return the prediction at an index of the leading dimensions, which all tensors have."""
         tensors = {name: value[index] for name, value in vars(self).items() if value is not None}
         return replace(self, **tensors)
+
+    def biased(self, bias: Tensor | float, pen_sharpness: float) -> Self:
+        """Return the prediction sharpened by `bias`, see `Mixture.biased`."""
+        raise NotImplementedError(f"{type(self).__name__} has no biased(bias, pen_sharpness)")
+
+    def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
+        """Return the prediction of offsets times `factors`; without a density, the same one."""
+        return self
+
+    def sample(self, uniform: Tensor, normal: Tensor) -> Tensor:
+        """Turn random numbers into points, see `Mixture.sample`."""
+        raise NotImplementedError(f"{type(self).__name__} has no sample(uniform, normal)")
 
 
 @dataclass

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from model.generation.mixture import NextPoint, cross_entropy, draw_ends, limited
-from utils.normalisation import Normalisation
 
 
 @dataclass
@@ -22,7 +21,7 @@ class PointEstimate(NextPoint):
         mean: the expected offset, `(..., 2)`, in normalised units.
     """
 
-    has_density: ClassVar[bool] = False
+    draws_offset: ClassVar[bool] = False
 
     end_logits: Tensor
     mean: Tensor
@@ -46,10 +45,6 @@ class PointEstimate(NextPoint):
         """
         raw = limited(raw)
         return cls(-raw[..., 2], raw[..., :2], -raw[..., 3] if end_of_sequence else None)
-
-    def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
-        """Return the estimate itself: only a sharpened density makes writing narrow."""
-        return self
 
     def biased(self, bias: Tensor | float, pen_sharpness: float = 0.0) -> Self:
         """Return the estimate itself: there is nothing to sharpen."""

@@ -94,4 +94,12 @@ class Queueing(ChunkTrainer):
         self.queue = state["queue"]
 
 
+class Widening(ChunkTrainer):
+    """Widens what the sampler draws from after each step."""
+
+    def step(self, chunks):
+        self.sampler.widest = min(self.sampler.widest + 1, len(self.sampler.order))
+        return super().step(chunks)
+
+
 Sam = of_page("SamTrainer")

@@ -17,8 +17,19 @@ from typing import Any
 from unittest import mock
 
 import torch
-from own_steps import Critic, Gathering, Normalised, Queueing, Sam
-from tiny_run import VALID, ChunkTrainer, go_on, make, resumed, trained
+from own_steps import Critic, Gathering, Normalised, Queueing, Sam, Widening
+from tiny_run import (
+    VALID,
+    ChunkTrainer,
+    Curriculum,
+    MeanPrediction,
+    Ranked,
+    ScheduleFree,
+    go_on,
+    make,
+    resumed,
+    trained,
+)
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from base import distributed, training_checkpoint
@@ -42,6 +53,9 @@ KINDS = {
     "sharpness-aware": {"trainer": Sam, "weight_noise": "fixed"},
     "gathering": {"trainer": Gathering, "epochs": 2},
     "critic": {"trainer": Critic, "loader": {"batch_size": 1}, "epochs": 2},
+    "curriculum": {"trainer": Widening, "loader": {"sampler": Curriculum}, "epochs": 2},
+    "lists": {"metrics": (MeanPrediction, Ranked), "epochs": 2},
+    "schedule-free": {"optimizer": ScheduleFree, "epochs": 2},
 }
 KINDS = {kind: NO_DROPOUT | options for kind, options in KINDS.items()}
 

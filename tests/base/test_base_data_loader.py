@@ -6,9 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tiny_run import Curriculum
 from torch.utils.data import Dataset
 
-from base.base_data_loader import BaseDataLoader, Batch, BucketBatchSampler
+from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, KeySampler
+from data_loader.bucket_batch_sampler import BucketBatchSampler
+from utils.checks import ConfigFault
 
 
 class Noise(Dataset):
@@ -20,7 +23,9 @@ class Noise(Dataset):
 
 class Loader(BaseDataLoader):
     def __init__(self, lengths, seed=1, **options):
-        super().__init__(Noise(), lengths, seed, **options)
+        workers = {"num_workers": options.pop("num_workers", 0)}
+        sampler = BucketBatchSampler(seed, lengths, **{"batch_size": 32} | options)
+        super().__init__(Noise(), lengths, sampler, **workers)
 
 
 def lengths_like_iam(count, seed=0):
@@ -34,7 +39,7 @@ def test_padding_is_at_most_5_percent_at_batch_size_32_unlike_in_unsorted_batche
     bucket, most, least
 ):
     lengths = lengths_like_iam(10_400)
-    sampler = Loader(lengths, batch_size=32, bucket=bucket).sampler
+    sampler = BucketBatchSampler(1, lengths, 32, bucket)
     for epoch in range(3):
         points = sum(lengths[batch].max() * len(batch) for batch in sampler.batches(epoch))
         assert least < 1 - lengths.sum() / points < most
@@ -118,8 +123,9 @@ def test_an_epoch_has_each_sample_once_in_batches_whose_order_is_not_by_length(
     assert window or abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.5
     first, second, again = ([batch.tolist() for batch in epoch] for epoch in epochs)
     assert first == again and first != second
-    batches.start_at(1, 7)
-    assert [[index for _, index in batch] for batch in batches] == second[7:]
+    keys = KeySampler(batches, batches.lengths)
+    keys.start_at(1, 7)
+    assert [[index for _, index in batch] for batch in keys] == second[7:]
 
 
 def test_batches_of_a_small_set_are_different_in_every_epoch():
@@ -149,3 +155,51 @@ def test_a_window_of_shards_is_read_side_by_side_and_each_shard_from_front_to_ba
         assert len({*drawn.shards[read[start : start + stretch]].tolist()}) <= 6  # of two windows
     firsts = [np.sort(read[drawn.shards[read] == 4][n : n + 32])[0] for n in range(0, 200, 64)]
     assert firsts == sorted(firsts)
+
+
+class Fixed(BaseSampler):
+    """Has the batches that it is given."""
+
+    def __init__(self, *batches):
+        self.given = batches
+
+    def batches(self, epoch):
+        return self.given[epoch]
+
+
+@pytest.mark.parametrize(
+    ("batches", "problem"),
+    [
+        ([[0, 3]], r"epoch 1 has \[0, 3\] as batch 0"),
+        ([[0, -1]], r"epoch 1 has \[0, -1\] as batch 0"),
+        ([[0.0, 1.0]], r"epoch 1 has \[0\.0, 1\.0\] as batch 0"),
+        ([[True, False]], "epoch 1 has .* as batch 0"),
+        ([[]], r"epoch 1 has \[\] as batch 0"),
+        ([np.zeros(0, int)], r"epoch 1 has array\(.* as batch 0"),
+        ([0], "epoch 1 has 0 as batch 0"),
+        ([], "epoch 1 has 0 batches"),
+        ([[0], [1]], "epoch 1 has 2 batches"),
+    ],
+)
+def test_batches_that_do_not_exist_are_refused_by_the_sampler_s_name(batches, problem):
+    keys = KeySampler(Fixed([[2, 0, 2]], batches), [5, 6, 7])
+    assert list(keys) == [[(0, 2), (0, 0), (0, 2)]]
+    expected = '^data_loader.args.sampler = "Fixed": one with 1 batches in each epoch, lists of '
+    expected += f"whole numbers below 3, the number of samples; {problem}"
+    with pytest.raises(ConfigFault, match=expected):
+        list(keys)
+
+
+def test_an_epoch_goes_on_by_the_state_with_which_it_began():
+    keys = KeySampler(Curriculum(1, range(9)), range(9))
+    batches = iter(keys)
+    first, expected = next(batches), keys.sampler.batches(0)
+    keys.sampler.widest = 9
+    state = keys.state_dict()
+    assert keys.sampler.batches(0) != expected
+    again = KeySampler(Curriculum(1, range(9)), range(9))
+    again.load_state_dict(state)
+    again.start_at(0, 1)
+    taken = [first, *again]
+    assert taken == [first, *batches] == [[(0, row) for row in batch] for batch in expected]
+    assert again.sampler.widest == 9 and list(again) == list(keys)  # the next epoch

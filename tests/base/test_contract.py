@@ -5,11 +5,13 @@ import math
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from own_steps import Critic
 from tiny_run import (
     ChunkTrainer,
+    Curriculum,
     MeanPrediction,
     Sequences,
     SquaredError,
@@ -214,3 +216,45 @@ def test_the_trial_before_a_run_gives_a_step_as_many_chunks_as_in_training(tmp_p
     )
     check(partial(make, tmp_path, accumulate=3, truncate=3))
     assert counts == [3, 3]
+
+
+class Drawing(Curriculum):
+    """Draws from a generator of its own, which goes on from call to call."""
+
+    def batches(self, epoch):
+        self.generator = getattr(self, "generator", None) or np.random.default_rng(self.seed)
+        return [self.generator.choice(9, 3).tolist() for _ in range(5)]
+
+
+class Counting(Curriculum):
+    """Keeps a number that is in no state."""
+
+    calls = 0
+
+
+class CountingTrainer(ChunkTrainer):
+    def step(self, chunks):
+        self.sampler.calls = self.sampler.calls + 1
+        return super().step(chunks)
+
+
+def test_a_sampler_that_has_other_batches_when_it_is_asked_again_is_refused(tmp_path):
+    check(partial(make, tmp_path, loader={"sampler": Curriculum}))
+    message = (
+        '^data_loader.args.sampler = "Drawing": .* asked again, it has other batches of epoch 0'
+    )
+    with pytest.raises(UserError, match=message):
+        check(partial(make, tmp_path, loader={"sampler": Drawing}))
+
+
+def test_state_of_a_sampler_that_no_checkpoint_keeps_is_refused_or_warned_of(
+    tmp_path, monkeypatch, caplog
+):
+    check(partial(make, tmp_path, trainer=CountingTrainer, loader={"sampler": Counting}))
+    assert "Counting.calls changes in a step and is not in a checkpoint" in caplog.text
+    monkeypatch.setattr(Curriculum, "state_dict", lambda _: {"calls": next(CALLS)})
+    monkeypatch.setattr(Curriculum, "load_state_dict", lambda *_: None)
+    with pytest.raises(
+        UserError, match=r'^data_loader.args.sampler = "Curriculum": .*afterwards it'
+    ):
+        check(partial(make, tmp_path, loader={"sampler": Curriculum}))

@@ -8,6 +8,7 @@ from tiny_run import (
     ONE_STEP,
     VALID,
     ChunkTrainer,
+    ScheduleFree,
     TinyModel,
     close,
     error_of,
@@ -21,6 +22,9 @@ from tiny_run import (
 from torch.optim import lr_scheduler
 
 from base.checkpoint import load_checkpoint
+from base.contract import RULES, check
+from base.trying import try_steps
+from utils.checks import ConfigFault
 
 
 def test_gradient_is_scaled_to_the_norm_when_it_is_larger(tmp_path):
@@ -115,3 +119,41 @@ def test_a_schedule_of_fixed_length_ends_at_its_last_rate(tmp_path, options):
     trainer = trained(tmp_path, scheduler=schedule, epochs=2)
     end = 0.05 if "pct_start" in options else 0.05 / 25 / 1e4  # torch's default factors
     assert trainer.optimizer_step.learning_rate == pytest.approx(end)
+
+
+def test_the_average_of_a_schedule_free_optimiser_is_validated_and_saved(tmp_path):
+    """x and z are those of the paper's equations, from the gradients, in float64."""
+    gradients = []
+
+    class Watched(ScheduleFree):
+        def step(self, closure=None):
+            gradients.append([weight.grad.double() for weight in self.param_groups[0]["params"]])
+            super().step(closure)
+
+    trainer = make(tmp_path, optimizer=Watched, epochs=1, lr=0.2)
+    names, _ = zip(*trainer.model.named_parameters(), strict=True)
+    x = z = [weight.detach().double() for weight in trainer.model.parameters()]
+    trainer.train()
+    assert len(gradients) == 5
+    for step, gradient in enumerate(gradients, start=1):
+        z = [weight - 0.2 * g for weight, g in zip(z, gradient, strict=True)]
+        x = [a + (b - a) / step for a, b in zip(x, z, strict=True)]
+    averages = dict(zip(names, (weight.float() for weight in x), strict=True))
+    y = (0.1 * b + 0.9 * a for a, b in zip(x, z, strict=True))
+    checkpoint = load_checkpoint(trainer.run.models / "checkpoint-epoch1.pth")
+    assert close(averages, checkpoint["state_dict"])
+    trained_weights = checkpoint["training"]["update"]["model"]
+    assert close(dict(zip(names, (weight.float() for weight in y), strict=True)), trained_weights)
+    assert not close(trained_weights, averages) and same(trained_weights, weights(trainer))
+    model = TinyModel()
+    model.load_state_dict(averages)
+    expected = error_of(model.eval(), VALID)[0].item() / len(VALID)
+    assert float(rows(trainer)[0]["valid_error"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_optimiser_with_modes_passes_the_trial_but_not_beside_an_average(tmp_path):
+    options = {"optimizer": ScheduleFree, "dropout": 0.0}
+    try_steps(ScheduleFree([torch.nn.Parameter(torch.ones(2))]), None)
+    assert len(check(lambda: make(tmp_path, **options))) == len(RULES)
+    with pytest.raises(ConfigFault, match=r"ema_decay = 0\.9: null: ScheduleFree has weights"):
+        make(tmp_path, ema_decay=0.9, **options)

@@ -4,13 +4,16 @@ import signal
 
 import numpy as np
 import pytest
-from own_steps import Critic, Queueing, Sam
+from own_steps import Critic, Queueing, Sam, Widening
 from tiny_run import (
     EVERYTHING,
     Calming,
     ChunkTrainer,
     Counting,
+    Curriculum,
     MeanPrediction,
+    Ranked,
+    ScheduleFree,
     go_on,
     halving,
     make,
@@ -36,6 +39,7 @@ KINDS = {
     "plateau": {"scheduler": plateau, "schedule_by": "epoch"},
     "a schedule of one's own": {"optimizer": "SGD", "scheduler": Calming},
     "an optimiser that counts": {"optimizer": Counting, "scheduler": halving, "lr": 1.0},
+    "schedule-free": {"optimizer": ScheduleFree, "weight_noise": "fixed"},
     "warm-up": {"warmup_steps": 9, "scheduler": plateau, "schedule_by": "epoch"},
     "skipping": {"loader": {"broken": (4,)}},
     "bfloat16": {"precision": "bfloat16"},
@@ -44,6 +48,9 @@ KINDS = {
     "all at once": EVERYTHING | {"clip_norm": 1.0},
     "sharpness-aware": {"trainer": Sam, "truncate": 4, "ema_decay": 0.8},
     "critic": {"trainer": Critic, "accumulate": 2, "weight_noise": "fixed"},
+    "curriculum": {"trainer": Widening, "loader": {"sampler": Curriculum}, "epochs": 2},
+    "curriculum in chunks": {"trainer": Widening, "loader": {"sampler": Curriculum}, "truncate": 3},
+    "lists of a metric": {"metrics": (Ranked, MeanPrediction), "epochs": 2},
 }
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from base.base_data_loader import BaseDataLoader, Batch, padded
+from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, padded
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel, Given
@@ -25,6 +26,7 @@ from base.checkpoint import newest_checkpoint
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from base.training_parts import TrainingParts, TrainingSettings
+from data_loader.bucket_batch_sampler import BucketBatchSampler
 from logger.metrics_csv import read_rows
 from trainer.generation_trainer import GenerationTrainer
 
@@ -66,11 +68,22 @@ class Sequences(torch.utils.data.Dataset):
 
 
 class TinyLoader(BaseDataLoader):
-    def __init__(self, indices=TRAIN, *, seed=3, shuffle=True, broken=(), **options) -> None:
-        options = {"batch_size": 3, **options}
+    def __init__(
+        self,
+        indices=TRAIN,
+        *,
+        seed=3,
+        batch_size=3,
+        shuffle=True,
+        broken=(),
+        sampler=None,
+        **options,
+    ) -> None:
         samples = Sequences(indices, broken)
         lengths = [len(sequence(index)) - 1 for index in indices]
-        super().__init__(samples, lengths, seed, shuffle=shuffle, **options)
+        if sampler is None:
+            sampler = partial(BucketBatchSampler, batch_size=batch_size, shuffle=shuffle)
+        super().__init__(samples, lengths, sampler(seed, lengths), **options)
 
 
 @dataclass
@@ -132,6 +145,45 @@ class MeanPrediction(BaseMetric):
         return {"mean_prediction": float(self.sum) / self.count if self.count else float("nan")}
 
 
+class Ranked(BaseMetric):
+    """The median of the errors of sequences, and the sample that has the largest one."""
+
+    names: ClassVar[tuple[str, ...]] = ("median", "worst")
+    sums: ClassVar[tuple[str, ...]] = ()
+    lists: ClassVar[tuple[str, ...]] = ("errors", "samples")
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.errors, self.samples = [], []
+
+    def update(self, output: TinyOutput, batch: Batch) -> None:
+        self.errors.append(SquaredError()(output, batch))
+        self.samples.append(batch.index)
+
+    def compute(self) -> dict[str, float]:
+        errors, samples = map(torch.cat, (self.errors, self.samples))
+        return {"median": errors.quantile(0.5), "worst": samples[errors.argmax()]}
+
+
+class Curriculum(BaseSampler):
+    """Draws from the shortest sequences, and from more of them with each step."""
+
+    def __init__(self, seed: int, lengths: Sequence[int]) -> None:
+        self.seed, self.order, self.widest = seed, np.argsort(lengths, kind="stable"), 3
+
+    def batches(self, epoch: int) -> list[list[int]]:
+        generator = np.random.default_rng([self.seed, epoch])
+        return [generator.choice(self.order[: self.widest], 3).tolist() for _ in range(5)]
+
+    def state_dict(self) -> dict[str, int]:
+        return {"widest": self.widest}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.widest = state["widest"]
+
+
 class TinyTrainer(BaseTrainer):
     """The least that a task has to say."""
 
@@ -167,6 +219,7 @@ def make(
     dropout: float = 0.2,
     by_points: bool = True,
     valid: bool = True,
+    metrics: Sequence[type[BaseMetric]] = (MeanPrediction,),
     checkpoint: dict[str, Any] | None = None,
     source: Path | None = None,
     **options: Any,
@@ -192,7 +245,7 @@ def make(
     parts = TrainingParts(
         model,
         SquaredError(by_points),
-        [MeanPrediction()],
+        [metric() for metric in metrics],
         built,
         schedule,
         train_loader,
@@ -263,6 +316,40 @@ class Counting(torch.optim.SGD):
             group["dampening"] = 1 - 1 / group["k"]
             group["momentum"] = 0.5
         super().step(closure)
+
+
+class ScheduleFree(torch.optim.Optimizer):
+    """SGD at y, between z, which makes the steps, and the average x of z (Defazio et al. 2024)."""
+
+    def __init__(self, params, lr: float = 1.0, beta: float = 0.9) -> None:
+        super().__init__(params, {"lr": lr, "beta": beta, "k": 0, "is_training": False})
+
+    @torch.no_grad()
+    def eval(self) -> None:
+        for group in self.param_groups:
+            for weight in group["params"] if group["is_training"] else ():
+                weight.lerp_(self.state[weight].get("z", weight), 1 - 1 / group["beta"])
+            group["is_training"] = False
+
+    @torch.no_grad()
+    def train(self) -> None:
+        for group in self.param_groups:
+            for weight in () if group["is_training"] else group["params"]:
+                weight.lerp_(self.state[weight].get("z", weight), 1 - group["beta"])
+            group["is_training"] = True
+
+    @torch.no_grad()
+    def step(self, closure=None) -> None:
+        for group in self.param_groups:
+            if not group["is_training"]:
+                raise RuntimeError("the optimiser is not in its mode of training")
+            group["k"] += 1
+            for weight in group["params"]:
+                z = self.state[weight].setdefault("z", weight.clone())
+                weight.lerp_(z, 1 / group["k"])
+                rate = group["lr"] * (group["beta"] * (1 - 1 / group["k"]) - 1)
+                weight.add_(weight.grad, alpha=rate)
+                z.sub_(weight.grad, alpha=group["lr"])
 
 
 EVERYTHING = {

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch.distributions import Bernoulli, Categorical
 
 import experiments
 import model
@@ -67,18 +69,47 @@ def test_the_code_and_the_commands_of_the_page_work_as_they_are_printed(workplac
     )
     (evaluation,) = (run / "evaluations").glob("*.json")
     logged = {f"valid_{name}": value for name, value in json.loads(evaluation.read_text()).items()}
-    for name in ("jumps_first", "jumps_first_per_point", "pen_accuracy", "pace"):
+    for name in ("jumps_first", "jumps_first_per_point", "pen_accuracy", "median_nats", "pace"):
         assert logged[f"valid_{name}"] == pytest.approx(checkpoint["metrics"][f"valid_{name}"])
     assert (run / "my_parts.py").read_text() == Path("my_parts.py").read_text()
     # So does the evaluation of the page's own trainer.
     (scored,) = Path("saved/models/hands/first/evaluations").glob("*.json")
     logged = load_checkpoint(Path("saved/models/hands/first/checkpoint-epoch1.pth"))["metrics"]
     assert json.loads(scored.read_text())["same_hand"] == pytest.approx(logged["valid_same_hand"])
+    # The points that the page's tokens draw are those tokens.
+    writer = model.load("saved/models/tokens/first", "cpu")
+    ink = writer.write("zag", seed=3).ink[1:]
+    offsets = torch.from_numpy(writer.model.normalisation.apply(ink))[:, :2]
+    assert torch.cdist(offsets, writer.model.offsets).min(1).values.max() < 1e-4 < len(ink)
+    (scored,) = Path("saved/models/tokens/first/evaluations").glob("*.json")
+    logged = load_checkpoint(Path("saved/models/tokens/first/checkpoint-epoch1.pth"))["metrics"]
+    score = json.loads(scored.read_text())["token_loss"]
+    assert score == pytest.approx(logged["valid_token_loss"]) and "sse" not in logged
+    assert Path("tokens.svg").exists() and Path("saved/figures/tokens-zag-seed0.svg").exists()
     # The page's reader trains and is evaluated.
     words = ["--module", "my_parts.py", "-d", "cpu"]
     assert train.main([*words, "-c", "my_reader.json", "--run-id", "a"]) == 0
     reader = ["-r", "saved/models/my_reader/a", *words]
     assert experiments.main(["evaluate", *reader]) == 0
+
+
+def test_the_tokens_of_the_page_are_those_of_a_categorical_distribution(workplace):
+    user_modules.load_module("my_parts.py")
+    torch.manual_seed(2)
+    offsets, logits, ends = torch.randn(4, 2), torch.randn(4), torch.tensor(0.3)
+    count = 20_000
+    tokens = sys.modules["my_parts"].Tokens(ends.expand(count), logits.expand(count, 4), offsets)
+    chosen, pen = torch.randint(4, (count,)), torch.randint(2, (count,)).float()
+    points = torch.cat((offsets[chosen], pen[:, None]), 1)
+    expected = Categorical(logits=logits).log_prob(chosen) + Bernoulli(logits=ends).log_prob(pen)
+    assert torch.allclose(tokens.log_prob(points), expected, atol=1e-5)
+    for bias in (0.0, 1.0):
+        drawn = tokens.biased(torch.full((count,), bias), 0.0).sample(torch.rand(count, 2), None)
+        seen = torch.stack([(drawn[:, :2] == offset).all(1).float().mean() for offset in offsets])
+        # 6 standard errors of a fraction are at most 0.021 (chance 1e-8).
+        assert torch.allclose(seen, ((1 + bias) * logits).softmax(0), atol=0.022)
+        assert drawn[:, 2].mean() == pytest.approx(ends.sigmoid().item(), abs=0.022)
+    assert tokens[:7].log_prob(points[:7]).shape == (7,)
 
 
 @pytest.mark.slow

@@ -12,10 +12,12 @@ import trainer.generation_trainer as module
 from base.contract import check
 from base.random_state import seed_all
 from base.run_folder import RunFolder
+from base.run_state import Sums
 from base.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
 from model import SSE, NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork
+from model.generation.mixture import NextPoint
 from model.generation.sampling_options import Sampling
 from model.layers.kernels import library
 from model.scores import evaluate
@@ -103,6 +105,13 @@ def test_scores_that_are_logged_are_those_of_an_evaluation(tmp_path, data, text,
     scores = evaluate(trainer.model, data.loader("valid"), canonical=canonical)
     assert logged["valid_log_loss_canonical"] == pytest.approx(scores["log_loss"], rel=1e-5)
     assert logged["valid_log_loss"] != pytest.approx(scores["log_loss"], rel=0.01)
+
+
+def test_a_log_loss_of_what_is_no_density_has_no_other_unit(tmp_path, data, monkeypatch):
+    trainer, sums = make(tmp_path, data, canonical=(3.0, 0.7)), Sums(6.0, 2, 9)
+    assert trainer.extra_metrics({"log_loss": 3.0}, sums).keys() == {"log_loss_canonical"}
+    monkeypatch.setattr(type(trainer.model), "prediction_type", NextPoint)
+    assert trainer.extra_metrics({"log_loss": 3.0}, sums) == {}
 
 
 def with_texts(data, text):

@@ -1,0 +1,112 @@
+"""Batches of samples of similar length, the default of a training."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from base.base_data_loader import BaseSampler
+
+_ORDER_KEY = 2
+"""Part of the seed of an epoch's order, which makes it differ from the seeds of samples."""
+_LENGTH_JITTER = 0.02
+"""Maximum fraction by which lengths change before they are sorted (assumed: adds at most 0.5 %
+padding)."""
+
+
+class BucketBatchSampler(BaseSampler):
+    """Makes batches of samples of similar length, in an order that depends on seed and epoch only.
+
+    Each epoch shuffles the samples, sorts them by length within stretches of `bucket` batches, and
+    shuffles the batches. Lengths get a jitter of 2 % before they are sorted, so that even a set
+    smaller than a stretch gives different batches every epoch. Without `shuffle` the samples are in
+    order of length. The last batch of the sorted samples may be smaller.
+
+    With `batch_points`, batches are formed once, of samples in order of length, and an epoch only
+    draws their order. With `window`, an epoch goes by so many shards at a time, which are drawn and
+    then read side by side, each from front to back.
+
+    Args:
+        seed: the seed of all random draws.
+        lengths: the number of steps of each sequence.
+        batch_size: number of samples per batch; the last batch may be smaller.
+        bucket: number of batches whose samples are sorted by length together.
+        shuffle: whether the order is random; otherwise samples are in order of length.
+        batch_points: largest number of points of a batch with its padding, instead of `batch_size`;
+            a longer sequence is a batch of its own.
+        window: number of shards that are read side by side; None shuffles all samples.
+        shards: the number of the shard of each sample, `(samples,)`, for `window`.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        lengths: Sequence[int],
+        batch_size: int,
+        bucket: int = 100,
+        shuffle: bool = True,
+        batch_points: int | None = None,
+        window: int | None = None,
+        shards: np.ndarray | None = None,
+    ) -> None:
+        self.seed, self.lengths = seed, np.array(lengths, dtype=np.int64)
+        self.batch_size, self.bucket, self.shuffle = batch_size, bucket, shuffle
+        self.window = window
+        self.shards = np.zeros(len(self.lengths), np.int64) if window is None else shards
+        self.formed = None if batch_points is None else self._formed(batch_points)
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Return the indices of the samples of each batch of an epoch."""
+        generator = np.random.default_rng([self.seed, epoch, 0, _ORDER_KEY])
+        count, size = len(self.lengths), self.batch_size
+        if self.formed is not None:
+            shards = self.shards[[batch[0] for batch in self.formed]]
+            order = self._order(shards, generator) if self.shuffle else range(len(shards))
+            return [self.formed[n] for n in order]
+        if not self.shuffle:
+            order = np.argsort(self.lengths, kind="stable")
+            return [order[n : n + size] for n in range(0, count, size)]
+        order = self._order(self.shards, generator)
+        jitter = generator.uniform(1 - _LENGTH_JITTER, 1 + _LENGTH_JITTER, count)
+        lengths = self.lengths[order] * jitter
+        batches = []
+        for n in range(0, count, self.bucket * size):
+            stretch = order[n : n + self.bucket * size]
+            stretch = stretch[np.argsort(lengths[n : n + len(stretch)], kind="stable")]
+            new = [stretch[m : m + size] for m in range(0, len(stretch), size)]
+            if self.window is not None:
+                new = [new[m] for m in generator.permutation(len(new))]
+            batches += new
+        if self.window is not None:
+            return batches
+        return [batches[n] for n in generator.permutation(len(batches))]
+
+    def _order(self, shards: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Return a random order of samples of `shards`; with a window, of so many shards at a time,
+        each from front to back, and the next sample of any of them at random."""
+        if self.window is None:
+            return generator.permutation(len(shards))
+        drawn, order = generator.permutation(np.unique(shards)), []
+        for n in range(0, len(drawn), self.window):
+            within = np.flatnonzero(np.isin(shards, drawn[n : n + self.window]))
+            turns = generator.permutation(shards[within])
+            mixed = np.empty_like(within)
+            by_shard = within[np.argsort(shards[within], kind="stable")]
+            mixed[np.argsort(turns, kind="stable")] = by_shard
+            order.append(mixed)
+        return np.concatenate(order)
+
+    def _formed(self, batch_points: int) -> list[np.ndarray]:
+        """Return batches of samples, in order of length, of at most so many points with padding;
+        with a window, each is of one shard."""
+        order, starts, start = np.lexsort((self.lengths, self.shards)), [0], 0
+        lengths, shards = self.lengths[order].tolist(), self.shards[order].tolist()
+        for n, (length, shard) in enumerate(zip(lengths, shards, strict=True)):
+            if n and (shard != shards[n - 1] or (n + 1 - start) * length > batch_points):
+                starts.append(start := n)
+        return np.split(order, starts[1:])
+
+    def __len__(self) -> int:
+        if self.formed is not None:
+            return len(self.formed)
+        return math.ceil(len(self.lengths) / self.batch_size)

@@ -1,0 +1,66 @@
+"""Metrics of values that no sum gives."""
+
+import pytest
+import torch
+from tiny_run import Ranked, make
+
+from base.base_metric import all_reduced
+from base.contract import RULES, check
+from utils.checks import UserError
+
+
+def filled(*batches):
+    """Return a metric that has seen batches of errors, a sample for each."""
+    metric = Ranked()
+    for errors in batches:
+        metric.errors.append(torch.tensor(errors))
+        metric.samples.append(torch.arange(len(errors)) + 10 * len(metric.samples))
+    return metric
+
+
+def test_values_are_sorted_and_those_at_one_place_stay_together():
+    metric = filled([5.0, 1.0], [], [3.0, 9.0, 1.0])
+    (total,) = all_reduced([metric])
+    assert total.errors[0].tolist() == [1.0, 1.0, 3.0, 5.0, 9.0]
+    assert total.samples[0].tolist() == [1, 22, 20, 0, 21]
+    assert total.compute() == {"median": 3.0, "worst": 21}
+    assert [len(tensor) for tensor in metric.errors] == [2, 0, 3]  # as it was
+    (nothing,) = all_reduced([filled([])])
+    assert nothing.errors == nothing.samples == []
+
+
+def test_columns_of_a_list_stay_together():
+    metric = filled([0.0] * 3)
+    metric.errors = [torch.tensor([[2.0, 1.0], [1.0, 7.0], [1.0, 6.0]])]
+    (total,) = all_reduced([metric])
+    assert total.errors[0].tolist() == [[1.0, 6.0], [1.0, 7.0], [2.0, 1.0]]
+    assert total.samples[0].tolist() == [2, 1, 0]
+
+
+def forgets_an_error(metric, output, batch):
+    metric.errors.append(batch.lengths[:1].float())
+    metric.samples.append(batch.index)
+
+
+def counts_batches(metric):
+    return {"median": len(metric.samples), "worst": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("patches", "message"),
+    [
+        ({"update": forgets_an_error}, "as many values in each list: 1 in errors, 2 in samples"),
+        (
+            {"reset": lambda _: None},
+            "metrics.0 = .*: a metric whose reset empties its lists: errors",
+        ),
+        ({"lists": ("errors",), "compute": counts_batches}, "depends only on its sums: errors"),
+    ],
+)
+def test_a_metric_with_wrong_lists_is_refused(tmp_path, monkeypatch, patches, message):
+    assert len(check(lambda: make(tmp_path, metrics=[Ranked]))) == len(RULES)
+    for name, value in patches.items():
+        monkeypatch.setattr(Ranked, name, value)
+    monkeypatch.setattr(Ranked, "__init__", lambda own: vars(own).update(errors=[], samples=[]))
+    with pytest.raises(UserError, match=message):
+        check(lambda: make(tmp_path, metrics=[Ranked]))
