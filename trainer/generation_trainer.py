@@ -16,9 +16,8 @@ from base.run_state import Sums
 from data_loader.data_loaders import check_texts
 from model.generation.generators import Output
 from model.generation.loss import NegativeLogLikelihood, SquaredError
-from model.generation.sampling import predict, sample
+from model.generation.sampling import PERIOD, sample
 from model.generation.sampling_options import Sampling
-from model.generation.stepper import PERIOD
 from utils.checks import ConfigFault, Range
 from utils.normalisation import Normalisation
 from utils.plots import lines_figure, to_pixels, window_figure, write_png
@@ -156,8 +155,9 @@ class GenerationTrainer(BaseTrainer):
         self.run_log.events.picture("samples", to_pixels(figure), step)
         first_line = lines[0]
         if texts is not None and len(first_line.ink) > 1:
-            attention = predict(self.evaluated_model, first_line).attention[0].float().cpu().numpy()
-            figure = window_figure(attention, first_line.text, first_line.ink)
+            ink, text = first_line.ink, first_line.text
+            output = self.evaluated_model.output_over(ink, text, first_line.given)
+            figure = window_figure(output.attention[0].float().numpy(force=True), text, ink)
             write_png(self.run.log / f"window-epoch{epoch}.png", figure)
             self.run_log.events.picture("window", to_pixels(figure, 100), step)
         if texts is not None or self.model.end_of_sequence:

@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from base.base_data_loader import padded
 from base.base_model import BaseModel, ExtraShapes, Given
 from model.generation.compiled_stepper import CompiledStepper
 from model.generation.hand_encoder import DESCRIPTOR, HandEncoder, line_by_line
 from model.generation.mixture import Mixture, NextPoint
 from model.generation.regression import PointEstimate
-from model.generation.stepper import Stepper, WritingState
+from model.generation.sampling import Stepper, WritingState
 from model.layers.cells import clip_gradient
 from model.layers.dropout import Dropout
 from model.layers.kernels import library
@@ -164,6 +166,24 @@ class GenerationNetwork(BaseModel):
     def stretch_at(self, bias: float) -> tuple[float, float]:
         """Return the default factors on the expected offsets in x and y, see `Sampling.stretch`."""
         return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
+
+    @torch.inference_mode()
+    def output_over(
+        self, ink: np.ndarray, text: str | None = None, given: Given | None = None
+    ) -> Output:
+        """Return the output at each step of a line of ink, `(1, points - 1, ...)`.
+
+        Args:
+            ink: `(points, 3)` in the units of the data; the network sees it as a whole, even if it
+                was written in parts.
+            text: the text of the ink; None for a network without a text.
+            given: the extras and seed that the network is told for the line.
+        """
+        device, codes = self.output.weight.device, (None, None)
+        inputs = torch.from_numpy(self.normalisation.apply(ink[:-1]))[None]
+        if text is not None:
+            codes = padded([self.alphabet.encode(text)], device)
+        return self(inputs.to(device), *codes, self.initial_state(1, given))
 
 
 class _RecurrentNetwork(GenerationNetwork):

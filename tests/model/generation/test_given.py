@@ -7,7 +7,6 @@ import torch
 
 from model import SynthesisNetwork, sample
 from model.generation import sampling
-from model.generation.sampling import predict
 from model.generation.sampling_options import Sampling
 from model.generation.window_alignment import align
 from model.generation.writing import write
@@ -102,7 +101,8 @@ def test_predictions_over_a_line_are_computed_with_the_extras_of_the_line(networ
     options = Sampling(bias=0.0, max_steps=12, extras={"mood": [1.0, -2.0]})
     _, line = sample(network, [1, 2], ["ab", "ab"], options)
     expected = over(network, line.ink[:-1], "ab", network.told(1, extras, [2]))
-    logits = [output.prediction.end_logits for output in (predict(network, line), expected)]
+    actual = network.output_over(line.ink, line.text, line.given)
+    logits = [output.prediction.end_logits for output in (actual, expected)]
     assert torch.allclose(*logits, atol=1e-5) == same
 
 
