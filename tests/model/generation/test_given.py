@@ -9,8 +9,7 @@ from model import SynthesisNetwork, sample
 from model.generation import sampling
 from model.generation.sampling_options import Sampling
 from model.generation.window_alignment import align
-from model.generation.writing import write
-from tests.model.builders import PRIMER, generator, over
+from tests.model.builders import PRIMER, generator, over, write
 from tests.moody import moody
 
 SHORT = Sampling(bias=0.5, max_steps=20)
