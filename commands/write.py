@@ -101,8 +101,7 @@ class Lines:
         """Return the sampling options for a network."""
         from model.writer import sampling_of
 
-        sampling = sampling_of(writer, self.bias, self.pen_sharpness, self.steps)
-        return replace(sampling, extras=self.extras)
+        return sampling_of(writer, self.bias, self.pen_sharpness, self.steps, self.extras)
 
     def texts_for(self, writer: "model.Writer") -> list[str] | None:
         """Return the texts to write; None for a network that takes no text."""
@@ -146,9 +145,9 @@ def run(arguments: argparse.Namespace) -> None:
     shown = ("--style", "--bias", "--lines-per-hand")
     values = writing_options.values_of(arguments, shown, ("--inkml", *FORMER))
     primer = writing_options.primer_of(arguments, values)
-    style = values.get("style", OWN)
+    style = values.get("style", OWN)  # otherwise the style's file
     style = None if style in (OWN, USUAL) else style
-    primer = PrimerFile(style) if style else primer
+    primer = PrimerFile(style) if style else primer  # a style has a line of ink, too
     chosen = Lines(
         text=arguments.text,
         texts=arguments.texts,
@@ -184,7 +183,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def write(writer: "model.Writer", chosen: Lines) -> None:
-    """Write lines with a network; save each line, and a picture of all lines."""
+    """Write lines with a network; save each line, and a picture of all lines.
+
+    With a primer a `handwriting.Hand` writes, and without one the `Writer` itself.
+    """
     if chosen.show:
         from model.generation.inspection import check_pictures
 
@@ -214,7 +216,11 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
 
 
 def in_hand(writer: "model.Writer", chosen: Lines) -> tuple[Sampling, Primer | None]:
-    """Return the sampling options and the primer for a network; print whose hand the primer is."""
+    """Return the sampling options and the primer for a network; print whose hand the primer is.
+
+    A network that is told hands gets the style's as an extra of the sampling options; it does not
+    continue the primer.
+    """
     sampling = chosen.sampling(writer)
     if not chosen.primer:
         return sampling, None

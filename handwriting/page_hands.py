@@ -50,8 +50,9 @@ class Hands:
             page_style = None if options.style in (OWN, USUAL) else style(options.style)
             writer = self._load(network_of(options.primer.path if options.primer else page_style))
         self.writer = self._writers[writer.path] = writer
-        usual = sampling_of(writer, options.bias, options.pen_sharpness)
-        self.sampling = replace(usual, extras=options.extras, latent_seed=options.seed)
+        bias, sharpness, extras = options.bias, options.pen_sharpness, options.extras
+        sampling = sampling_of(writer, bias, sharpness, extras=extras)
+        self.sampling = replace(sampling, latent_seed=options.seed)
 
     @cached_property
     def reader(self) -> Reader | None:

@@ -44,7 +44,7 @@ def load_primer(
     """
     sample, count = sample_of(file.path, file.number, "primer_number")
     text, left_out = _text_of(file, sample, writer, skip_unknown)
-    if file.scale == "auto":
+    if file.scale == "auto":  # level, with the x-height and the speed of the writer's lines
         ink = match_device(sample.ink, writer.reference_lines(sampling))
     else:
         ink = sample.ink * np.float32([file.scale, file.scale, 1])

@@ -1,7 +1,7 @@
 """Writes lines of ink with a trained network."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -197,6 +197,7 @@ def sampling_of(
     bias: float | None = None,
     pen_sharpness: float | None = None,
     max_steps: int | None = None,
+    extras: Mapping[str, Any] = {},
 ) -> Sampling:
     """Return the options of drawing points; a bias or pen sharpness of None is the default.
 
@@ -210,7 +211,7 @@ def sampling_of(
             f"{writer.path} contains a network with a regression head, which has no density to "
             f"sharpen: leave out {next(iter(chosen))}"
         )
-    return Sampling(**chosen, max_steps=max_steps)
+    return Sampling(**chosen, max_steps=max_steps, extras=extras)
 
 
 def default_proofreader(writer: Writer) -> str:

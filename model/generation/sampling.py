@@ -64,7 +64,8 @@ class WritingState:
     sampling: Sampling = Sampling()
 
     def stretch(self, network: BaseModel) -> tuple[float, float]:
-        """Return the factors on the mixture's means in x and y, see `mixture.stretched`."""
+        """Return the factors on the mixture's means in x and y: those of a `Hand`, or else the
+        network's, 1 + stretch * (1 - exp(-2 bias)) in x and 1 in y."""
         return self.sampling.stretch or network.stretch_at(self.sampling.bias)
 
     def __getitem__(self, rows: Tensor) -> Self:
@@ -314,6 +315,9 @@ def _begin(
     sampling: Sampling,
 ) -> tuple[WritingState, Tensor | None]:
     """Return the lines before their first step, and phi of a primer, `(B, points - 1, U + 1)`.
+
+    The network's first state has the vector of the hand that it is told, if any; the state after a
+    primer has the primer's hand.
 
     Args:
         start: the primer's points, or a row of zeros, `(points, 3)`.
