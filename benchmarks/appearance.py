@@ -14,7 +14,7 @@ from benchmarks import measures
 from commands import network_options, options, writing_options
 from data_loader.texts.corpus import held_out
 from model.generation.hand_encoder import hand_extra
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from model.writer import Writer
 from parse_config import data_of
 

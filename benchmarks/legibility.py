@@ -26,7 +26,7 @@ from handwriting.primers import in_hand_of, load_primer
 from handwriting.proofreading import UNENDED, line_ink, write_words
 from handwriting.source_text import known_only
 from handwriting.styles import network_of
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Primer, Sampling
 from model.reader import Reader
 from model.recognition.error_rates import missing_words
 from model.recognition.transcribing import Transcription, score

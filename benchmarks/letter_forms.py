@@ -27,8 +27,7 @@ from handwriting.primers import extras_of_style
 from handwriting.repairs import LetterStrokes
 from handwriting.styles import network_of, styles
 from model.generation.hand_encoder import hand_extra
-from model.generation.line import Line
-from model.generation.sampling_options import Sampling
+from model.generation.line import Line, Sampling
 from parse_config import plan_from_file
 from utils.checks import UserError
 from utils.ink import path_along

@@ -16,7 +16,7 @@ from commands.network_options import FIGURES, Networks
 from commands.options import Parser
 from handwriting.page_options import OWN, USUAL, PrimerFile
 from handwriting.styles import network_of
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Primer, Sampling
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
 from utils.ink import bounds, side_by_side

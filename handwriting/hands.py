@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from handwriting.page_options import PageOptions
-from model.generation.line import Line
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Line, Primer, Sampling
 from model.reader import Reader
 from model.writer import Writer
 from utils.hand_measures import (

@@ -10,7 +10,7 @@ from handwriting.primers import in_hand_of, load_primer
 from handwriting.proofreading import LOOKALIKES, spellings
 from handwriting.styles import network_of, usual_style_of
 from model.generation.hand_encoder import hand_extra
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Primer, Sampling
 from model.generation.writing import SEEDS
 from model.loading import load_reader, load_writer
 from model.reader import Reader

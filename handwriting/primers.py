@@ -13,7 +13,7 @@ from handwriting.page_options import PrimerFile
 from handwriting.source_text import known_only
 from handwriting.styles import fractions_of, style_values
 from model.generation.hand_encoder import DESCRIPTOR, hand_extra
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Primer, Sampling
 from model.generation.writing import check_lengths
 from model.recognition.hand_descriptor import HandDescriptor
 from model.writer import Writer

@@ -11,9 +11,8 @@ import numpy as np
 from base.config import user_modules
 from base.pretrained import PRETRAINED, pretrained
 from model.generation.generators import GenerationNetwork
-from model.generation.line import Line
+from model.generation.line import Line, Primer, Sampling
 from model.generation.sampling import sample
-from model.generation.sampling_options import Primer, Sampling
 from model.generation.writing import check_lengths, continued, parts_of
 from model.trained_network import TrainedNetwork
 from utils import strict_json

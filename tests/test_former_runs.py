@@ -23,7 +23,7 @@ import train
 from base.checkpoint import BEST, checkpoints, load_checkpoint
 from data_loader.sources.ink_files import read_ink
 from model import Reader, load
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from tests import torchrun
 from tests.same_run import rows_of
 from trainer.own_hand import exam

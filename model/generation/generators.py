@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,6 +18,7 @@ from base.base_data_loader import padded
 from base.base_model import BaseModel, ExtraShapes, Given
 from model.generation.compiled_stepper import CompiledStepper
 from model.generation.hand_encoder import DESCRIPTOR, HandEncoder, line_by_line
+from model.generation.line import Line
 from model.generation.mixture import Mixture, NextPoint
 from model.generation.regression import PointEstimate
 from model.generation.sampling import Stepper, WritingState
@@ -168,22 +168,16 @@ class GenerationNetwork(BaseModel):
         return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
 
     @torch.inference_mode()
-    def output_over(
-        self, ink: np.ndarray, text: str | None = None, given: Given | None = None
-    ) -> Output:
-        """Return the output at each step of a line of ink, `(1, points - 1, ...)`.
-
-        Args:
-            ink: `(points, 3)` in the units of the data; the network sees it as a whole, even if it
-                was written in parts.
-            text: the text of the ink; None for a network without a text.
-            given: the extras and seed that the network is told for the line.
-        """
+    def output_over(self, line: Line) -> Output:
+        """Return the output at each step of a line that the network wrote, `(1, steps, ...)`. The
+        network sees the line as a whole, even if the line was written in parts."""
         device, codes = self.output.weight.device, (None, None)
-        inputs = torch.from_numpy(self.normalisation.apply(ink[:-1]))[None]
-        if text is not None:
-            codes = padded([self.alphabet.encode(text)], device)
-        return self(inputs.to(device), *codes, self.initial_state(1, given))
+        inputs = torch.from_numpy(self.normalisation.apply(line.ink[:-1]))[None]
+        if line.text is not None:
+            codes = padded([self.alphabet.encode(line.text)], device)
+        seeds = None if line.latent_seed is None else [line.latent_seed]
+        state = self.initial_state(1, self.told(1, line.extras, seeds))
+        return self(inputs.to(device), *codes, state)
 
 
 class _RecurrentNetwork(GenerationNetwork):

@@ -20,8 +20,7 @@ from tqdm import tqdm
 
 from base.base_data_loader import padded
 from base.base_model import BaseModel, Given
-from model.generation.line import Line
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Line, Primer, Sampling
 from model.generation.stopping import Stopping
 from model.layers.kernels import library
 from utils.alphabet import nfc
@@ -292,6 +291,7 @@ def _lines(
         given: the extras and seeds that the network was told for the lines.
     """
     lines, texts, all_peaks = [], stopping.texts, None
+    extras = {name: value.float().numpy(force=True) for name, value in given.extras.items()}
     if texts is not None:
         all_peaks = stopping.peaks[: biases.shape[1]].T.contiguous().numpy(force=True)
     for row, (steps, ended) in enumerate(stopping.ends()):
@@ -302,7 +302,9 @@ def _lines(
             ink = ink[: max(len(ink) - surplus, len(start))]
             text, peaks = texts[row], all_peaks[row, : len(ink) - 1].copy()
         bias = biases[row, : len(ink) - 1].copy()
-        lines.append(Line(ink, primed, peaks, text, ended, bias, given=given[[row]]))
+        told = {name: value[row] for name, value in extras.items()}
+        latent = given.seeds[row]
+        lines.append(Line(ink, primed, peaks, text, ended, bias, extras=told, latent_seed=latent))
     return lines
 
 

@@ -12,9 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from model.generation.generators import GenerationNetwork
-from model.generation.line import Line
+from model.generation.line import Line, Primer, Sampling
 from model.generation.sampling import sample
-from model.generation.sampling_options import Primer, Sampling
 from utils.checks import UserError, short
 from utils.hand_measures import baseline
 from utils.ink import bounds, to_points

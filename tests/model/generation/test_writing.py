@@ -7,7 +7,7 @@ from handwriting.repairs import LetterStrokes
 from handwriting.word_cutting import cut_words
 from model import Line, sample
 from model.generation import writing
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from model.generation.writing import PART_SEED_STRIDE, check_lengths
 from tests.model.builders import PRIMER, generator, write
 from utils.checks import UserError
