@@ -185,7 +185,9 @@ def run(arguments: argparse.Namespace) -> None:
 def write(writer: "model.Writer", chosen: Lines) -> None:
     """Write lines with a network; save each line, and a picture of all lines.
 
-    With a primer a `handwriting.Hand` writes, and without one the `Writer` itself.
+    `in_hand` reads the style or the primer. `write_in_hand` makes lines behind a primer as large as
+    the primer, `Writer.write_lines` prepares texts and makes batches, and `sample` writes a batch
+    (`model/generation/sampling.py`): there `Mixture` draws each point, and `Stopping` ends a line.
     """
     if chosen.show:
         from model.generation.inspection import check_pictures

@@ -180,6 +180,7 @@ def sample(
     # Without a primer, a line begins with a point of zeros.
     start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
     start, has_text = check_ink(start[:, :3]), model.needs_text
+    # The network sees the primer's text and the new text as one text.
     whole_texts = _whole_texts(texts, len(seeds), primer_text) if has_text else None
     limits = _limits(sampling.max_steps, texts if has_text else [None] * len(seeds))
     latent_seeds = seeds if sampling.latent_seed is None else [sampling.latent_seed] * len(seeds)
@@ -192,8 +193,9 @@ def sample(
         initial.point, model.normalisation, whole_texts, limits, model.end_of_sequence, primed_phi
     )
     points, biases = _draw(stepper, stopping, initial.bias.clone(), seeds, max(limits), progress)
+    # Back to the units of the data.
     offsets = model.normalisation.invert(points[..., :3].transpose(0, 1).numpy(force=True))
-    primer_biases = initial.bias.expand(len(start) - 1, -1)  # a primer's steps have a bias, too
+    primer_biases = initial.bias.expand(len(start) - 1, -1)  # the primer's steps have it, too
     biases = torch.cat((primer_biases, biases)).T.float().numpy(force=True)
     primed = 0 if primer is None else len(start)
     return _lines(stopping, start.astype(np.float32), primed, offsets, biases, given)
@@ -224,6 +226,7 @@ def _draw(
             count = min(PERIOD, max_steps - step)
             steps = slice(step % BLOCK, step % BLOCK + count)
             drawn, phi = stepper.run(uniform[steps, active], normal[steps, active])
+            # Lines that have ended keep zeros.
             points.append(bias.new_zeros(count, len(seeds), drawn.shape[2]))
             points[-1][:, active] = drawn
             biases.append(bias.repeat(count, 1))
