@@ -26,7 +26,7 @@ from handwriting.primers import in_hand_of, load_primer
 from handwriting.proofreading import UNENDED, line_ink, write_words
 from handwriting.source_text import known_only
 from handwriting.styles import network_of
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Primer, Sampling
 from model.reader import Reader
 from model.recognition.error_rates import missing_words
 from model.recognition.transcribing import Transcription, score
@@ -169,8 +169,8 @@ def run(arguments: argparse.Namespace) -> None:
     reader = networks.reader(arguments.reader)
     proofreader = arguments.proofread and networks.reader(arguments.proofread)
     output.make()
-    sampling = sampling_of(writer, None, values.get("pen_sharpness"), arguments.steps)
-    sampling = replace(sampling, extras=values.get("extras", {}))
+    sharpness, extras = values.get("pen_sharpness"), values.get("extras", {})
+    sampling = sampling_of(writer, None, sharpness, arguments.steps, extras)
     sampling = in_hand_of(sampling, style, writer)
     primer = load_primer(PrimerFile(style), writer, sampling=sampling)[0] if style else None
     first_seeds = range(arguments.seed, arguments.seed + len(texts))

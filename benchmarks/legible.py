@@ -26,7 +26,7 @@ from handwriting.hands import Hand
 from handwriting.page_options import SECOND
 from handwriting.proofreading import CheckedWord, line_ink, write_words
 from model import Reader
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Primer, Sampling
 from model.writer import default_proofreader
 from parse_config import plan_from_file
 from utils.alphabet import Alphabet

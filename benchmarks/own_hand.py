@@ -35,7 +35,7 @@ from data_loader.texts.corpus import held_out
 from handwriting.hands import write_in_hand
 from handwriting.primers import extras_of_lines
 from model import load
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Primer, Sampling
 from model.loading import HAND_FILE
 from model.reader import Reader
 from model.recognition.error_rates import rates

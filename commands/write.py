@@ -16,7 +16,7 @@ from commands.network_options import FIGURES, Networks
 from commands.options import Parser
 from handwriting.page_options import OWN, USUAL, PrimerFile
 from handwriting.styles import network_of
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Primer, Sampling
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
 from utils.ink import bounds, side_by_side
@@ -103,8 +103,7 @@ class Lines:
         """Return the sampling options for a network."""
         from model.writer import sampling_of
 
-        sampling = sampling_of(writer, self.bias, self.pen_sharpness, self.steps)
-        return replace(sampling, extras=self.extras)
+        return sampling_of(writer, self.bias, self.pen_sharpness, self.steps, self.extras)
 
     def texts_for(self, writer: "model.Writer") -> list[str] | None:
         """Return the texts to write; None for a network that takes no text."""
@@ -147,9 +146,9 @@ def check(chosen: Lines, *, several: bool) -> None:
 def run(arguments: argparse.Namespace) -> None:
     values = writing_options.values_of(arguments, SETTINGS)
     primer = writing_options.primer_of(arguments, values)
-    style = values.get("style", OWN)
+    style = values.get("style", OWN)  # otherwise the style's file
     style = None if style in (OWN, USUAL) else style
-    primer = PrimerFile(style) if style else primer
+    primer = PrimerFile(style) if style else primer  # a style has a line of ink, too
     chosen = Lines(
         text=arguments.text,
         texts=arguments.texts,
@@ -185,7 +184,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def write(writer: "model.Writer", chosen: Lines) -> None:
-    """Write lines with a network; save each line, and a picture of all lines."""
+    """Write lines with a network; save each line, and a picture of all lines.
+
+    `in_hand` reads the style or the primer. `write_in_hand` makes lines behind a primer as large as
+    the primer, `Writer.write_lines` prepares texts and makes batches, and `sample` writes a batch
+    (`model/generation/sampling.py`): there `Mixture` draws each point, and `Stopping` ends a line.
+    """
     if chosen.show:
         from model.generation.inspection import check_pictures
 
@@ -215,7 +219,11 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
 
 
 def in_hand(writer: "model.Writer", chosen: Lines) -> tuple[Sampling, Primer | None]:
-    """Return the sampling options and the primer for a network; print whose hand the primer is."""
+    """Return the sampling options and the primer for a network; print whose hand the primer is.
+
+    A network that is told hands gets the style's as an extra of the sampling options; it does not
+    continue the primer.
+    """
     sampling = chosen.sampling(writer)
     if not chosen.primer:
         return sampling, None

@@ -11,7 +11,7 @@ from commands.options import number, value
 from handwriting.page_options import LOOK_PARSERS, OWN, PageOptions, PrimerFile, choice
 from handwriting.source_text import Values, key_of, known_only, parse_value
 from handwriting.styles import styles
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from utils import checks
 from utils.alphabet import Alphabet
 from utils.checks import UserError, listed

@@ -35,7 +35,7 @@ from handwriting.primers import extras_of_style, in_hand_of, load_primer
 from handwriting.source_text import replacements
 from handwriting.styles import network_of, styles
 from model import CTCNetwork, SynthesisNetwork, Writer
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from model.loading import load as load_network
 from model.recognition.hand_descriptor import PARTS, HandDescriptor
 from model.recognition.ink_features import SPACING

@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from handwriting.page_options import PageOptions
-from model.generation.line import Line
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Line, Primer, Sampling
 from model.reader import Reader
 from model.writer import Writer
 from utils.hand_measures import (
@@ -249,7 +248,10 @@ def write_in_hand(
     primer: Primer | None = None,
     progress: bool = False,
 ) -> list[Line]:
-    """Write lines in the hand of a primer, or, without a primer, each line in another hand."""
+    """Write lines in the hand of a primer, or, without a primer, each line in another hand.
+
+    A writer that is told the hand in `sampling.extras` does not continue the primer, see `Hand`.
+    """
     if primer is None:
         return writer.write_lines(texts, seeds, sampling, progress=progress)
     return Hand(writer, primer, sampling=sampling, progress=progress).write_texts(texts, seeds)

@@ -10,7 +10,7 @@ from handwriting.primers import in_hand_of, load_primer
 from handwriting.proofreading import LOOKALIKES, spellings
 from handwriting.styles import network_of, usual_style_of
 from model.generation.hand_encoder import hand_extra
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Primer, Sampling
 from model.generation.writing import SEEDS
 from model.loading import load_reader, load_writer
 from model.reader import Reader
@@ -50,8 +50,9 @@ class Hands:
             page_style = None if options.style in (OWN, USUAL) else style(options.style)
             writer = self._load(network_of(options.primer.path if options.primer else page_style))
         self.writer = self._writers[writer.path] = writer
-        usual = sampling_of(writer, options.bias, options.pen_sharpness)
-        self.sampling = replace(usual, extras=options.extras, latent_seed=options.seed)
+        bias, sharpness, extras = options.bias, options.pen_sharpness, options.extras
+        sampling = sampling_of(writer, bias, sharpness, extras=extras)
+        self.sampling = replace(sampling, latent_seed=options.seed)
 
     @cached_property
     def reader(self) -> Reader | None:

@@ -13,7 +13,7 @@ from handwriting.page_options import PrimerFile
 from handwriting.source_text import known_only
 from handwriting.styles import fractions_of, style_values
 from model.generation.hand_encoder import DESCRIPTOR, hand_extra
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Primer, Sampling
 from model.generation.writing import check_lengths
 from model.recognition.hand_descriptor import HandDescriptor
 from model.writer import Writer
@@ -44,7 +44,7 @@ def load_primer(
     """
     sample, count = sample_of(file.path, file.number, "primer_number")
     text, left_out = _text_of(file, sample, writer, skip_unknown)
-    if file.scale == "auto":
+    if file.scale == "auto":  # level, with the x-height and the speed of the writer's lines
         ink = match_device(sample.ink, writer.reference_lines(sampling))
     else:
         ink = sample.ink * np.float32([file.scale, file.scale, 1])

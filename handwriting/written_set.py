@@ -17,8 +17,7 @@ from data_loader.sources.shards import Making, Shards, made_in
 from handwriting.hands import Hand
 from handwriting.source_text import known_only
 from model.generation.hand_encoder import hand_extra
-from model.generation.line import Line
-from model.generation.sampling_options import Sampling
+from model.generation.line import Line, Sampling
 from model.generation.writing import SEEDS, check_lengths
 from model.writer import Writer
 from utils.alphabet import Alphabet

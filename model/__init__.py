@@ -17,7 +17,7 @@ _HOMES = {
     "PointEstimate": "generation.regression",
     "PredictionNetwork": "generation.generators",
     "Reader": "reader",
-    "Sampling": "generation.sampling_options",
+    "Sampling": "generation.line",
     "Search": "recognition.decoding",
     "SquaredError": "generation.loss",
     "SynthesisNetwork": "generation.generators",

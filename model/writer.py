@@ -1,7 +1,7 @@
 """Writes lines of ink with a trained network."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,13 @@ import numpy as np
 from base.config import user_modules
 from base.pretrained import PRETRAINED, pretrained
 from model.generation.generators import GenerationNetwork
-from model.generation.line import Line
+from model.generation.line import Line, Primer, Sampling
 from model.generation.sampling import sample
-from model.generation.sampling_options import Primer, Sampling
-from model.generation.writing import check_lengths, write
+from model.generation.writing import check_lengths, continued, parts_of
 from model.trained_network import TrainedNetwork
 from utils import strict_json
 from utils.alphabet import PANGRAM, nfc
+from utils.batches import BATCH_SIZE, by_length
 from utils.checks import UserError, described, short
 from utils.licences import OPEN
 
@@ -98,7 +98,7 @@ class Writer(TrainedNetwork):
         options = f" · {sampling}" if self.model.prediction_type.draws_offset else ""
         new_texts = None if texts is None else [self._text_after(primer, text) for text in titles]
         try:
-            lines = write(self.model, new_texts, seeds, sampling, primer=primer, progress=progress)
+            lines = self._lines(new_texts, seeds, sampling, primer, progress)
         except Exception as error:
             if isinstance(error, UserError | OSError) or not user_modules.is_any_defined(
                 self.model
@@ -112,6 +112,43 @@ class Writer(TrainedNetwork):
             description = f"{line.text or 'no text'}{options} · seed {seed}"
             described_lines.append(replace(line, written_text=title, description=description))
         return described_lines
+
+    def _lines(
+        self,
+        texts: Sequence[str] | None,
+        seeds: Sequence[int],
+        sampling: Sampling,
+        primer: Primer | None,
+        progress: bool,
+    ) -> list[Line]:
+        """Write lines in batches of similar length, each by `sample`. A text that is longer than
+        the network's `longest` begins with its first part there; `continued` adds the others."""
+        if texts is not None and len(texts) != len(seeds):
+            raise UserError(f"{len(seeds)} seeds need as many texts")
+        model, lines = self.model, {}
+        parts = [parts_of(text, model.longest) for text in texts or [""] * len(seeds)]
+        # A row of extras for each line, as batches change the order of the lines.
+        extras = model.told(len(seeds), sampling.extras).extras
+        extras = {name: value.float().numpy(force=True) for name, value in extras.items()}
+
+        def sampling_of_rows(rows: Sequence[int]) -> Sampling:
+            return replace(sampling, extras={name: value[rows] for name, value in extras.items()})
+
+        shows_batches = progress and len(seeds) > BATCH_SIZE
+        options = {"primer": primer, "progress": progress and not shows_batches}
+        lengths = [len(first) for first, *_ in parts]
+        for batch in by_length(lengths, "writing", progress=shows_batches):
+            rows = sorted(batch)
+            firsts = None if texts is None else [parts[row][0] for row in rows]
+            batch_seeds = [seeds[row] for row in rows]
+            batch_lines = sample(model, batch_seeds, firsts, sampling_of_rows(rows), **options)
+            lines |= zip(rows, batch_lines, strict=True)
+        options = {"primer": primer, "progress": progress}
+        for row in range(len(seeds)):
+            if len(parts[row]) > 1:
+                settings = seeds[row], sampling_of_rows([row])
+                lines[row] = continued(model, lines[row], parts[row], *settings, **options)
+        return [lines[row] for row in range(len(seeds))]
 
     @property
     def default_text(self) -> str:
@@ -159,6 +196,7 @@ def sampling_of(
     bias: float | None = None,
     pen_sharpness: float | None = None,
     max_steps: int | None = None,
+    extras: Mapping[str, Any] = {},
 ) -> Sampling:
     """Return the options of drawing points; a bias or pen sharpness of None is the default.
 
@@ -172,7 +210,7 @@ def sampling_of(
             f"{writer.path} contains a network with a {writer.model.head} head, which draws no "
             f"offset that could be sharpened: leave out {next(iter(chosen))}"
         )
-    return Sampling(**chosen, max_steps=max_steps)
+    return Sampling(**chosen, max_steps=max_steps, extras=extras)
 
 
 def default_proofreader(writer: Writer) -> str:

@@ -19,7 +19,7 @@ from handwriting.primers import in_hand_of
 from handwriting.styles import style_file
 from logger.metrics_csv import read_rows
 from model import load
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from model.recognition.error_rates import rates
 from model.scores import evaluate
 from parse_config import plan_from_file, plan_of

@@ -15,10 +15,9 @@ from base.base_trainer import BaseTrainer
 from base.run_state import Sums
 from data_loader.data_loaders import check_texts
 from model.generation.generators import Output
+from model.generation.line import Sampling
 from model.generation.loss import NegativeLogLikelihood, SquaredError
-from model.generation.sampling import predict, sample
-from model.generation.sampling_options import Sampling
-from model.generation.stepper import PERIOD
+from model.generation.sampling import PERIOD, sample
 from utils.checks import ConfigFault, Range
 from utils.normalisation import Normalisation
 from utils.plots import lines_figure, to_pixels, window_figure, write_png
@@ -156,8 +155,9 @@ class GenerationTrainer(BaseTrainer):
         self.run_log.events.picture("samples", to_pixels(figure), step)
         first_line = lines[0]
         if texts is not None and len(first_line.ink) > 1:
-            attention = predict(self.evaluated_model, first_line).attention[0].float().cpu().numpy()
-            figure = window_figure(attention, first_line.text, first_line.ink)
+            attention = self.evaluated_model.output_over(first_line).attention[0]
+            phi = attention.float().numpy(force=True)
+            figure = window_figure(phi, first_line.text, first_line.ink)
             write_png(self.run.log / f"window-epoch{epoch}.png", figure)
             self.run_log.events.picture("window", to_pixels(figure, 100), step)
         if texts is not None or self.model.end_of_sequence:

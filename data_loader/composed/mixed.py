@@ -126,7 +126,7 @@ class MixedDataset(ExtendedDataset):
         grid: float | None,
         generator: np.random.Generator,
     ) -> Iterator[Sample]:
-        """Yield joined lines.
+        """Yield joined lines, each of a random line of `recorded` and of `added`.
 
         Args:
             typical: the typical x-height of `recorded`.
@@ -141,28 +141,19 @@ class MixedDataset(ExtendedDataset):
             # The measured x-height of a dash or a dot is far too small or large.
             height = float(np.clip(x_height(line.ink), typical / 4, typical * 4))
             added_first = bool(generator.random() < 0.5)
-            gap = generator.uniform(*WORD_GAPS)
+            gap, blank = generator.uniform(*WORD_GAPS), " "
             is_tight = bool(self.tight and generator.random() < self.tight)
             if self.short and generator.random() < self.short:
                 line = _piece(line, generator) or line
             other = scaled(added[added_number], factor * height / typical, grid)
-            parts = (other, line) if added_first else (line, other)
-            texts = [part.text for part in parts]
-            # If digits stood beside letters, a recogniser would read `0slo` as often as `Oslo`.
-            seam = texts[0][-1:] + texts[1][:1]
-            if any(map(str.isdigit, seam)) and any(map(str.isalpha, seam)):
-                is_tight = False
-            if is_tight:
-                gap = generator.uniform(*LETTER_GAPS)
-            yield Sample(
-                on_grid(
-                    inks_side_by_side(*(part.ink for part in parts), height, height * gap), grid
-                ),
-                ("" if is_tight else " ").join(texts) if all(texts) else "",
-                f"{line.name}+{other.name}",
-                ends=parts[-1].ends,
-                missing=np.concatenate([part.missing_counts for part in parts]),
-            )
+            left, right = (other, line) if added_first else (line, other)
+            if is_tight and _may_touch(left.text, right.text):
+                gap, blank = generator.uniform(*LETTER_GAPS), ""
+            ink = on_grid(inks_side_by_side(left.ink, right.ink, height, height * gap), grid)
+            text = f"{left.text}{blank}{right.text}" if left.text and right.text else ""
+            missing = np.concatenate([left.missing_counts, right.missing_counts])
+            name = f"{line.name}+{other.name}"
+            yield Sample(ink, text, name, ends=right.ends, missing=missing)
 
     def _pieces(
         self, recorded: Sequence[Sample], generator: np.random.Generator
@@ -178,6 +169,13 @@ class MixedDataset(ExtendedDataset):
                     yield piece
             if remaining == remaining_before:
                 raise DataError(f"pieces: no line of {self.dataset} has clearly separated words")
+
+
+def _may_touch(left: str, right: str) -> bool:
+    """Return whether two texts may stand side by side without a blank: unless a digit and a letter
+    would touch, as a recogniser would then read `0slo` as often as `Oslo`."""
+    seam = left[-1:] + right[:1]
+    return not (any(map(str.isdigit, seam)) and any(map(str.isalpha, seam)))
 
 
 def inks_side_by_side(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.ndarray:

@@ -17,7 +17,7 @@ from torch.nn import functional
 from base.base_model import BaseModel
 from model.generation.hand_encoder import line_by_line
 from model.generation.mixture import PEN_PIVOT, stretched
-from model.generation.stepper import PERIOD, Stepper, WritingState
+from model.generation.sampling import PERIOD, Stepper, WritingState
 from model.layers.cells import reorder_gates, sequence_biases
 from model.layers.kernels import library
 from model.layers.kernels.library import address, round_up

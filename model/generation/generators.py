@@ -14,12 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from base.base_data_loader import padded
 from base.base_model import BaseModel, ExtraShapes, Given
 from model.generation.compiled_stepper import CompiledStepper
 from model.generation.hand_encoder import DESCRIPTOR, HandEncoder, line_by_line
+from model.generation.line import Line
 from model.generation.mixture import Mixture, NextPoint
 from model.generation.regression import PointEstimate
-from model.generation.stepper import Stepper, WritingState
+from model.generation.sampling import Stepper, WritingState
 from model.layers.cells import clip_gradient
 from model.layers.dropout import Dropout
 from model.layers.kernels import library
@@ -170,6 +172,18 @@ class GenerationNetwork(BaseModel):
     def stretch_at(self, bias: float) -> tuple[float, float]:
         """Return the default factors on the expected offsets in x and y, see `Sampling.stretch`."""
         return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
+
+    @torch.inference_mode()
+    def output_over(self, line: Line) -> Output:
+        """Return the output at each step of a line that the network wrote, `(1, steps, ...)`. The
+        network sees the line as a whole, even if the line was written in parts."""
+        device, codes = self.output.weight.device, (None, None)
+        inputs = torch.from_numpy(self.normalisation.apply(line.ink[:-1]))[None]
+        if line.text is not None:
+            codes = padded([self.alphabet.encode(line.text)], device)
+        seeds = None if line.latent_seed is None else [line.latent_seed]
+        state = self.initial_state(1, self.told(1, line.extras, seeds))
+        return self(inputs.to(device), *codes, state)
 
 
 class _RecurrentNetwork(GenerationNetwork):

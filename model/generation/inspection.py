@@ -7,10 +7,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from model.generation.line import Line
+from model.generation.line import PEN_SHARPNESS, Line
 from model.generation.mixture import Mixture
-from model.generation.sampling import predict
-from model.generation.sampling_options import PEN_SHARPNESS
 from model.writer import Writer
 from utils.checks import UserError
 from utils.ink import bounds, to_points, x_height
@@ -48,7 +46,7 @@ def step_figures(
         UserError: see `check_pictures`.
     """
     check_pictures(writer, kinds)
-    figures, output = {}, predict(writer.model, line)
+    figures, output = {}, writer.model.output_over(line)
     if "window" in kinds:
         attention = output.attention[0].float().cpu().numpy()
         figures["window"] = window_figure(attention, line.text, line.ink)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.generation.sampling_options import PEN_SHARPNESS
+from model.generation.line import PEN_SHARPNESS
 from utils.normalisation import Normalisation
 
 LIMIT = 1e4

@@ -1,15 +1,16 @@
-"""Writes with a generation network: draws each point and feeds the point back to the network.
+"""Writes lines with a network that predicts the next point, and feeds each drawn point back to it.
 
-A `stepper` draws the points, by `Mixture.sample` or by its equivalent in
-`layers/kernels/sampling.c`; `stopping` finds where a line ends.
+`sample` writes a batch of lines: `_begin` shows the network a primer, `_draw` draws points until
+`stopping.Stopping` finds that every line has ended, and `_lines` turns the points into lines in the
+units of the data. A `Stepper` makes the steps.
 
-Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
+Shapes: B lines of a batch, T steps, U characters of a text, I numbers of a point.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -18,17 +19,18 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from base.base_data_loader import padded
-from base.base_model import Given
-from model.generation.generators import GenerationNetwork, Output
-from model.generation.line import Line
-from model.generation.sampling_options import Primer, Sampling
-from model.generation.stepper import PERIOD, WritingState
+from base.base_model import BaseModel, Given
+from model.generation.line import Line, Primer, Sampling
 from model.generation.stopping import Stopping
 from model.layers.kernels import library
 from utils.alphabet import nfc
 from utils.checks import UserError
 from utils.ink import check_ink
 
+PERIOD = 16
+"""Most steps of a call of a stepper (assumed: 16 make calls and checks for ended lines rare, and
+waste 8 steps a line on average). The value affects lines with a bias: their pens are checked for
+rest per call."""
 BLOCK = 256
 """Steps for which a line's random numbers are drawn at once, a multiple of `PERIOD` (assumed). The
 value determines which line a seed gives."""
@@ -38,6 +40,93 @@ MIN_STEPS = 100
 """Steps that a line with a text may take in addition to `STEPS_PER_CHARACTER` (assumed)."""
 STEPS_PER_CHARACTER = 40
 """Steps that a line may take per character (measured: IAM-OnDB has 22 points per character)."""
+
+
+@dataclass
+class WritingState:
+    """The lines that a stepper works on.
+
+    Attributes:
+        point: the next input, `(B, I)`, normalised.
+        state: the network's state before the next step: tensors by name, `(B, ...)` each.
+        bias: sharpening of the mixture, `(B,)`.
+        text, text_lengths: indices of the characters, `(B, U)`, and their number, `(B,)`; None for
+            a network without a window.
+        sampling: options of all lines. `sampling.bias` is the bias at the first step only.
+    """
+
+    point: Tensor
+    state: dict[str, Tensor]
+    bias: Tensor
+    text: Tensor | None = None
+    text_lengths: Tensor | None = None
+    sampling: Sampling = Sampling()
+
+    def stretch(self, network: BaseModel) -> tuple[float, float]:
+        """Return the factors on the mixture's means in x and y: those of a `Hand`, or else the
+        network's, 1 + stretch * (1 - exp(-2 bias)) in x and 1 in y."""
+        return self.sampling.stretch or network.stretch_at(self.sampling.bias)
+
+    def __getitem__(self, rows: Tensor) -> Self:
+        """Return the lines of some rows."""
+        state = {name: value[rows] for name, value in self.state.items()}
+        lines = replace(self, point=self.point[rows], state=state, bias=self.bias[rows])
+        if self.text is None:
+            return lines
+        return replace(lines, text=self.text[rows], text_lengths=self.text_lengths[rows])
+
+
+class Stepper:
+    """Advances lines by a network's `forward`, called once for each step.
+
+    `GenerationNetwork.stepper` returns a stepper for each call of `sample`, because the network may
+    be trained between two calls. On a CPU the project's networks return a `CompiledStepper`, which
+    does in C what `run` does here.
+
+    Args:
+        network: a `GenerationNetwork`, used with its present weights.
+        lines: the lines before their first step.
+        matmul_dtype: dtype of the matrix products: the weights' dtype, or bfloat16. All else has
+            the weights' dtype.
+    """
+
+    def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
+        self.network, self.lines, self.bfloat16 = network, lines, matmul_dtype == torch.bfloat16
+
+    def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the next points of all lines, `(T, B, I)`, and phi `(T, B, U + 1)` or None.
+
+        The next call may overwrite the returned tensors.
+
+        Args:
+            uniform, normal: random numbers for `Mixture.sample`, `(T, B, 2)` each, for at most
+                `PERIOD` steps.
+        """
+        points, phis = [], []
+        # The context encloses all steps, so that autocast rounds the weights only once.
+        with torch.autocast(uniform.device.type, torch.bfloat16, self.bfloat16):
+            for random_numbers in zip(uniform, normal, strict=True):
+                lines = self.lines
+                inputs = lines.point[:, None], lines.text, lines.text_lengths, lines.state
+                output = self.network(*inputs)
+                prediction, factors = output.prediction[:, -1], lines.stretch(self.network)
+                prediction = prediction.stretched(factors, self.network.normalisation)
+                prediction = prediction.biased(lines.bias, lines.sampling.pen_sharpness)
+                points.append(prediction.sample(*random_numbers))
+                if output.attention is not None:
+                    phis.append(output.attention[:, -1])
+                # A fourth number of the next input is 0: the sequence continues.
+                point = functional.pad(points[-1][:, :3], (0, lines.point.shape[1] - 3))
+                self.lines = replace(lines, point=point, state=output.state)
+        return torch.stack(points), torch.stack(phis) if phis else None
+
+    def keep(self, rows: Tensor) -> None:
+        """Keep only the lines of `rows`, ascending indices of the present lines."""
+        self.lines = self.lines[rows]
+
+    def sharpen(self, bias: Tensor) -> None:
+        """Set the bias of each of the present lines, `(B,)`."""
+        self.lines = replace(self.lines, bias=bias.clone())
 
 
 @contextmanager
@@ -56,7 +145,7 @@ def _few_threads() -> Iterator[None]:
 @torch.inference_mode()
 @_few_threads()
 def sample(
-    model: GenerationNetwork,
+    model: BaseModel,
     seeds: Sequence[int],
     texts: Sequence[str] | None = None,
     sampling: Sampling = Sampling(),
@@ -67,14 +156,13 @@ def sample(
 ) -> list[Line]:
     """Write lines, all of them at once (the paper, sections 4.3, 5.3-5.5).
 
-    The bias of a line is halved each time that its pen rests through the `PERIOD` steps of a call
-    of the stepper. A line depends only on its seed, text, bias and the primer, not on the other
-    lines. (Without the compiled loop this holds up to the rounding of matrix products, whose order
-    of summation may change with the number of rows.) Call `model.eval()` first: otherwise dropout
-    applies to a primer.
+    A line depends only on its seed, text, bias and the primer, not on the other lines. (Without the
+    compiled loop this holds up to the rounding of matrix products, whose order of summation may
+    change with the number of rows.) Call `model.eval()` first: otherwise dropout applies to a
+    primer.
 
     Args:
-        model: the network.
+        model: a `GenerationNetwork`.
         seeds: a seed for each line.
         texts: a text for each line, for a network that needs a text.
         sampling: how points are drawn, and the extras that the network is told.
@@ -89,35 +177,60 @@ def sample(
     """
     if not seeds:
         return []
+    # Without a primer, a line begins with a point of zeros.
     start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
-    start = check_ink(start[:, :3])
-    whole_texts = _whole_texts(texts, len(seeds), primer_text) if model.needs_text else None
-    limits = _limits(sampling.max_steps, texts if whole_texts else [None] * len(seeds))
-    max_steps, primer_length = max(limits), len(nfc(primer_text).rstrip()) if whole_texts else 0
+    start, has_text = check_ink(start[:, :3]), model.needs_text
+    # The network sees the primer's text and the new text as one text.
+    whole_texts = _whole_texts(texts, len(seeds), primer_text) if has_text else None
+    limits = _limits(sampling.max_steps, texts if has_text else [None] * len(seeds))
     latent_seeds = seeds if sampling.latent_seed is None else [sampling.latent_seed] * len(seeds)
     given = model.told(len(seeds), sampling.extras, latent_seeds)
+    primer_length = len(nfc(primer_text).rstrip()) if has_text else 0
     initial, primed_phi = _begin(model, start, whole_texts, primer_length, given, sampling)
-    point, bias = initial.point, initial.bias
-    matmul_dtype = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
+    matmul_dtype = {"float32": initial.point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = model.stepper(initial, matmul_dtype)
-    predicts_end, normalisation = model.end_of_sequence, model.normalisation
-    stopping = Stopping(point, normalisation, whole_texts, limits, predicts_end, primed_phi)
-    active = torch.arange(len(seeds), device=point.device)
-    primer_steps = len(start) - 1
-    points = point.new_zeros(max_steps, len(seeds), model.input_size)
-    biases = bias.repeat(primer_steps + max_steps, 1)
+    stopping = Stopping(
+        initial.point, model.normalisation, whole_texts, limits, model.end_of_sequence, primed_phi
+    )
+    points, biases = _draw(stepper, stopping, initial.bias.clone(), seeds, max(limits), progress)
+    # Back to the units of the data.
+    offsets = model.normalisation.invert(points[..., :3].transpose(0, 1).numpy(force=True))
+    primer_biases = initial.bias.expand(len(start) - 1, -1)  # the primer's steps have it, too
+    biases = torch.cat((primer_biases, biases)).T.float().numpy(force=True)
+    primed = 0 if primer is None else len(start)
+    return _lines(stopping, start.astype(np.float32), primed, offsets, biases, given)
+
+
+def _draw(
+    stepper: Stepper,
+    stopping: Stopping,
+    bias: Tensor,
+    seeds: Sequence[int],
+    max_steps: int,
+    progress: bool,
+) -> tuple[Tensor, Tensor]:
+    """Draw points until `stopping` has ended all lines, and return the points, `(T, B, I)`
+    normalised, and their biases, `(T, B)`.
+
+    The bias of a line, `(B,)` before the first step, is halved each time that its pen rests through
+    the `PERIOD` steps of a call: under a sharpened density the pen might rest forever.
+    """
+    active = torch.arange(len(seeds), device=bias.device)  # the lines that go on
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    points, biases = [], []
     disable = None if progress else True  # None: disabled if the output is not a terminal
     with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=disable) as bar:
-        for start_step in range(0, max_steps, PERIOD):
-            if start_step % BLOCK == 0:
+        for step in range(0, max_steps, PERIOD):
+            if step % BLOCK == 0:
                 uniform, normal = _random_numbers(generators, active)
-            stop, first = min(start_step + PERIOD, max_steps), start_step % BLOCK
-            steps = slice(first, first + stop - start_step)
+            count = min(PERIOD, max_steps - step)
+            steps = slice(step % BLOCK, step % BLOCK + count)
             drawn, phi = stepper.run(uniform[steps, active], normal[steps, active])
-            points[start_step:stop, active] = drawn
-            biases[primer_steps + start_step : primer_steps + stop, active] = bias[active]
-            bar.update(stop - start_step)
+            # Lines that have ended keep zeros.
+            points.append(bias.new_zeros(count, len(seeds), drawn.shape[2]))
+            points[-1][:, active] = drawn
+            biases.append(bias.repeat(count, 1))
+            bar.update(count)
             bias[active] *= torch.where(stopping.at_rest(drawn), 0.5, 1.0)
             stepper.sharpen(bias[active])
             continuing = stopping.feed(active, drawn, phi).nonzero()[:, 0]
@@ -126,46 +239,7 @@ def sample(
             if len(continuing) < len(active):
                 active = active[continuing]
                 stepper.keep(continuing)
-
-    primed, texts = 0 if primer is None else len(start), whole_texts or [None] * len(seeds)
-    points, biases = points[:stop, :, :3], biases[: primer_steps + stop].float()
-    lines = _lines(model, stopping, points, biases, start, primed, texts)
-    return [replace(line, given=given[[row]]) for row, line in enumerate(lines)]
-
-
-def _lines(
-    model: GenerationNetwork,
-    stopping: Stopping,
-    points: Tensor,
-    biases: Tensor,
-    start: np.ndarray,
-    primed: int,
-    texts: Sequence[str | None],
-) -> list[Line]:
-    """Return the lines, up to the ends that `stopping` finds.
-
-    Args:
-        points: the drawn points, normalised, `(steps, B, 3)`.
-        biases: the bias of each point of `start` and `points` but the first, `(points, B)`.
-        start: the ink before `points`; `primed` is its length, or 0 without a primer.
-        texts: the whole texts; None for each line without a text.
-    """
-    lines, start = [], start.astype(np.float32)
-    offsets = model.normalisation.invert(points.transpose(0, 1).contiguous().cpu().numpy())
-    biases = biases.T.contiguous().cpu().numpy()
-    has_text = stopping.texts is not None
-    all_peaks = stopping.peaks[: biases.shape[1]].T.contiguous().cpu().numpy() if has_text else None
-    for row, (steps, ended) in enumerate(stopping.ends()):
-        ink = np.concatenate((start, offsets[row, :steps]))
-        ink[-1, 2] = 1.0  # the pen leaves the paper in the end
-        text, peaks = texts[row], None
-        if text is not None:
-            surplus = stopping.surplus(row, ink, all_peaks[row]) if ended else 0
-            ink = ink[: max(len(ink) - surplus, len(start))]
-            peaks = all_peaks[row, : len(ink) - 1].copy()
-        bias = biases[row, : len(ink) - 1].copy()
-        lines.append(Line(ink, primed, peaks, text, ended, bias))
-    return lines
+    return torch.cat(points), torch.cat(biases)
 
 
 def _limits(max_steps: int | None, texts: Sequence[str | None]) -> list[int]:
@@ -201,19 +275,44 @@ def _random_numbers(generators: Sequence[torch.Generator], rows: Tensor) -> tupl
     return uniform.to(rows.device), normal.to(rows.device)
 
 
-@torch.inference_mode()
-def predict(model: GenerationNetwork, line: Line) -> Output:
-    """Return a network's output at each step of a line that the network wrote, `(1, steps, ...)`.
-    The network sees the line as a whole, even if the line was written in parts."""
-    inputs = torch.from_numpy(model.normalisation.apply(line.ink[:-1]))[None]
-    device, text = model.output.weight.device, (None, None)
-    if line.text is not None:
-        text = padded([model.alphabet.encode(line.text)], device)
-    return model(inputs.to(device), *text, model.initial_state(1, line.given))
+def _lines(
+    stopping: Stopping,
+    start: np.ndarray,
+    primed: int,
+    offsets: np.ndarray,
+    biases: np.ndarray,
+    given: Given,
+) -> list[Line]:
+    """Return the lines, each up to the end that `stopping` finds.
+
+    Args:
+        stopping: has seen all drawn points.
+        start: the ink before the drawn points, `(points, 3)` float32.
+        primed: the length of `start` if it is a primer, or else 0.
+        offsets: the drawn points in the units of the data, `(B, T, 3)`.
+        biases: the bias of each point but the first, `(B, points - 1)`.
+        given: the extras and seeds that the network was told for the lines.
+    """
+    lines, texts, all_peaks = [], stopping.texts, None
+    extras = {name: value.float().numpy(force=True) for name, value in given.extras.items()}
+    if texts is not None:
+        all_peaks = stopping.peaks[: biases.shape[1]].T.contiguous().numpy(force=True)
+    for row, (steps, ended) in enumerate(stopping.ends()):
+        ink, text, peaks = np.concatenate((start, offsets[row, :steps])), None, None
+        ink[-1, 2] = 1.0  # the pen leaves the paper in the end
+        if texts is not None:
+            surplus = stopping.surplus(row, ink, all_peaks[row]) if ended else 0
+            ink = ink[: max(len(ink) - surplus, len(start))]
+            text, peaks = texts[row], all_peaks[row, : len(ink) - 1].copy()
+        bias = biases[row, : len(ink) - 1].copy()
+        told = {name: value[row] for name, value in extras.items()}
+        latent = given.seeds[row]
+        lines.append(Line(ink, primed, peaks, text, ended, bias, extras=told, latent_seed=latent))
+    return lines
 
 
 def _begin(
-    model: GenerationNetwork,
+    model: BaseModel,
     start: np.ndarray,
     texts: Sequence[str] | None,
     primer_length: int,
@@ -222,9 +321,8 @@ def _begin(
 ) -> tuple[WritingState, Tensor | None]:
     """Return the lines before their first step, and phi of a primer, `(B, points - 1, U + 1)`.
 
-    The median of the window is moved to the first character after a primer's text. In a hand that
-    the network hardly knows, the window after the primer is some characters off (measured, lab
-    notebook: the words of a page), and the line would begin amid a word.
+    The network's first state has the vector of the hand that it is told, if any; the state after a
+    primer has the primer's hand.
 
     Args:
         start: the primer's points, or a row of zeros, `(points, 3)`.
@@ -236,11 +334,11 @@ def _begin(
     weights = model.output.weight
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     # A fourth number of 0: the primer's last point does not end the sequence.
-    inputs = functional.pad(inputs, (0, model.input_size - 3))
+    inputs = functional.pad(inputs, (0, model.input_size - 3))  # (points, I)
     num_lines, text, lengths, phi = len(given.seeds), None, None, None
     state = model.initial_state(num_lines, given)
     if texts is not None:
-        text, lengths = padded([model.alphabet.encode(one) for one in texts], weights.device)
+        text, lengths = padded([model.alphabet.encode(text) for text in texts], weights.device)
     if len(start) > 1:  # the last point is the input of the first step
         firsts, places = _distinct(texts or [""] * num_lines, state)
         told = (None, None) if text is None else (text[firsts], lengths[firsts])
@@ -249,17 +347,32 @@ def _begin(
         state = {name: value[places] for name, value in output.state.items()}
         phi = None if text is None else output.attention[places]
         if primer_length:
-            padding = torch.arange(phi.shape[2], device=phi.device) > lengths[:, None]
-            window = phi[:, -1].masked_fill(padding, 0.0)
-            median = (window.cumsum(1) < window.sum(1, keepdim=True) / 2).sum(1)  # index, from 0
-            state |= {
-                name: kappa + (primer_length - median)[:, None]
-                for name, kappa in state.items()
-                if name.endswith("kappa")
-            }
+            state = _with_window_after(primer_length, state, phi[:, -1], lengths)
     bias = weights.new_full((num_lines,), sampling.bias)
     point = inputs[-1].repeat(num_lines, 1)
     return WritingState(point, state, bias, text, lengths, sampling), phi
+
+
+def _with_window_after(
+    primer_length: int, state: Mapping[str, Tensor], phi: Tensor, lengths: Tensor
+) -> dict[str, Tensor]:
+    """Return the state with the median of the window on the first character after a primer's text.
+
+    In a hand that the network hardly knows, the window after the primer is some characters off
+    (measured, lab notebook: the words of a page), and the line would begin amid a word.
+
+    Args:
+        primer_length: characters of the primer's text.
+        state: the state after the primer.
+        phi: the window after the primer, `(B, U + 1)`.
+        lengths: characters of the whole texts, `(B,)`.
+    """
+    padding = torch.arange(phi.shape[1], device=phi.device) > lengths[:, None]
+    window = phi.masked_fill(padding, 0.0)
+    median = (window.cumsum(1) < window.sum(1, keepdim=True) / 2).sum(1)  # index, from 0
+    shift = (primer_length - median)[:, None]
+    kappas = {name: kappa + shift for name, kappa in state.items() if name.endswith("kappa")}
+    return dict(state) | kappas
 
 
 def _distinct(texts: Sequence[str], state: Mapping[str, Tensor]) -> tuple[list[int], list[int]]:

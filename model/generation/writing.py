@@ -1,4 +1,4 @@
-"""Writes many lines, some perhaps longer than the lines on which the network was trained.
+"""Writes lines that are longer than the lines on which the network was trained, and bounds lengths.
 
 A network may go wrong in a long line. So a long line is written in parts, each in the hand of the
 same primer (the paper, section 5.5): the caller's primer, or the first part of the line.
@@ -12,10 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from model.generation.generators import GenerationNetwork
-from model.generation.line import Line
+from model.generation.line import Line, Primer, Sampling
 from model.generation.sampling import sample
-from model.generation.sampling_options import Primer, Sampling
-from utils.batches import BATCH_SIZE, by_length
 from utils.checks import UserError, short
 from utils.hand_measures import baseline
 from utils.ink import bounds, to_points
@@ -33,61 +31,45 @@ SEEDS = 2**32
 """The number of seeds: a seed that is computed from another is taken modulo `SEEDS`."""
 
 
-def write(
+def parts_of(text: str, longest: int | None) -> list[str]:
+    """Return the parts in which a text is written, see `GenerationNetwork.longest`; parts after the
+    first begin with a blank."""
+    if longest is None or len(text) <= longest:
+        return [text]
+    first, *others = wrapped(re.split(r"(?<=\S) (?=\s*\S)", text), longest // 2)
+    return [first, *(f" {other}" for other in others)]
+
+
+def continued(
     model: GenerationNetwork,
-    texts: Sequence[str] | None,
-    seeds: Sequence[int],
-    sampling: Sampling = Sampling(),
+    line: Line,
+    parts: Sequence[str],
+    seed: int,
+    sampling: Sampling,
     *,
     primer: Primer | None = None,
     progress: bool = False,
-) -> list[Line]:
-    """Write lines in batches, and long lines in parts. All parts of a line are told its extras.
+) -> Line:
+    """Return a long line whose first part is written, with its other parts behind it.
 
     Args:
-        model: the network; texts longer than its `longest` are written in parts.
-        texts: a text for each seed; None for a network without a text.
-        seeds: a seed for each line.
-        sampling: how points are drawn; `max_steps` limits a whole line.
+        model: the network.
+        line: the first part.
+        parts: the parts of the text, see `parts_of`.
+        seed: the seed of the line.
+        sampling: how points are drawn; `max_steps` limits the whole line.
         primer, progress: see `sample`.
-
-    Raises:
-        UserError: see `sample`.
     """
-    if texts is not None and len(texts) != len(seeds):
-        raise UserError(f"{len(seeds)} seeds need as many texts")
-    parts_by_line = [_parts(text, model.longest) for text in texts or [""] * len(seeds)]
-    extras = model.told(len(seeds), sampling.extras).extras
-    extras = {name: value.float().numpy(force=True) for name, value in extras.items()}
-
-    def told(rows: Sequence[int]) -> Sampling:
-        return replace(sampling, extras={name: value[rows] for name, value in extras.items()})
-
-    written: dict[int, Line] = {}
-    lengths, has_batches = [len(parts[0]) for parts in parts_by_line], len(seeds) > BATCH_SIZE
-    for batch in by_length(lengths, "writing", progress=progress and has_batches):
-        rows = sorted(batch)
-        firsts = None if texts is None else [parts_by_line[row][0] for row in rows]
-        of_batch = {"primer": primer, "progress": progress and not has_batches}
-        made = sample(model, [seeds[row] for row in rows], firsts, told(rows), **of_batch)
-        written |= zip(rows, made, strict=True)
-    lines = [written[row] for row in range(len(seeds))]
-    # A primer without a text is the start of each line's text, and cannot stand before the parts.
-    has_text = primer is not None and primer[1].strip()
-    for row, (seed, (first, *others)) in enumerate(zip(seeds, parts_by_line, strict=True)):
-        if not others:
-            continue
-        line, following = lines[row], []
-        part_primer = primer if has_text else (line.ink, first)
-        if line.ended and len(part_primer[0]) > 1:
-            part_seeds = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(others) + 1)]
-            latent_seed = seed if sampling.latent_seed is None else sampling.latent_seed
-            options = replace(told([row]), latent_seed=latent_seed)
-            following = sample(
-                model, part_seeds, others, options, primer=part_primer, progress=progress
-            )
-        lines[row] = _limited(_merged(line, following, others, part_primer[0]), sampling.max_steps)
-    return lines
+    first, *others = parts
+    # A primer without a text is the start of the line's text, and cannot stand before the parts.
+    part_primer = primer if primer is not None and primer[1].strip() else (line.ink, first)
+    following = []
+    if line.ended and len(part_primer[0]) > 1:
+        seeds = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(parts))]
+        latent_seed = seed if sampling.latent_seed is None else sampling.latent_seed
+        sampling = replace(sampling, latent_seed=latent_seed)
+        following = sample(model, seeds, others, sampling, primer=part_primer, progress=progress)
+    return _limited(_merged(line, following, others, part_primer[0]), sampling.max_steps)
 
 
 def check_lengths(
@@ -123,14 +105,6 @@ def wrapped(words: Sequence[str], longest: int) -> list[str]:
         else:
             lines.append(word)
     return lines
-
-
-def _parts(text: str, longest: int | None) -> list[str]:
-    """Return the parts in which a text is written; parts after the first begin with a blank."""
-    if longest is None or len(text) <= longest:
-        return [text]
-    first, *others = wrapped(re.split(r"(?<=\S) (?=\s*\S)", text), longest // 2)
-    return [first, *(f" {other}" for other in others)]
 
 
 def _merged(

@@ -8,8 +8,8 @@ import torch
 
 from benchmarks import reference
 from model import NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork, sample
+from model.generation.line import Sampling
 from model.generation.sampling import BLOCK
-from model.generation.sampling_options import Sampling
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 

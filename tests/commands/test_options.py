@@ -9,8 +9,8 @@ from commands import page, search_options
 from commands.network_options import Output
 from experiments import COMMANDS, parser_of
 from handwriting.page_options import PrimerFile
+from model.generation.line import Sampling
 from model.generation.sampling import DEFAULT_STEPS
-from model.generation.sampling_options import Sampling
 from model.loading import load
 from tests.commands.networks import names
 from utils.checks import DEVICES, UserError

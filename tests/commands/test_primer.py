@@ -6,7 +6,7 @@ import pytest
 from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources.ink_files import match_device
 from model import load, sample
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from tests.commands.networks import names, network, write
 from tests.data_loader import ink_formats
 from utils.checks import UserError

@@ -11,7 +11,7 @@ from PIL import Image
 from commands.write import file_names, save_line
 from data_loader import read_ink
 from model import Line, load, sample
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from tests.commands.networks import ROOT, names, network, of_colour, save, use, write
 from utils.alphabet import Alphabet
 from utils.checks import UserError

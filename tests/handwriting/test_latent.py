@@ -10,7 +10,7 @@ from handwriting import PageOptions, load_report, rewrite, save_report, write_pa
 from handwriting.hands import Hand, write_in_hand
 from handwriting.proofreading import write_words
 from model import Writer
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from tests.handwriting.builders import PlannedReader
 from tests.moody import moody
 from utils.ink import from_strokes

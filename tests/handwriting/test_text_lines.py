@@ -12,7 +12,7 @@ from handwriting.proofreading import CheckedWord
 from handwriting.text_lines import Passage, narrow_line, write_passages
 from handwriting.written_word import WrittenWord
 from model import Writer
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from tests.handwriting.builders import PlannedReader
 
 

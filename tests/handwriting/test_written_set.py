@@ -14,7 +14,7 @@ from handwriting.hands import Hand
 from handwriting.written_set import WrittenSet, checked_texts
 from model import load
 from model.generation.hand_encoder import hand_extra
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from tests.commands.networks import names, save, use
 from tests.tiny_config import CONFIG, changed
 from utils.checks import DataError, UserError

@@ -1,13 +1,14 @@
 """Plain networks, ink and batches: a test of this room names only what it is about."""
 
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from base.base_data_loader import Batch, padded
-from model import AttentionNetwork, CTCNetwork, SynthesisNetwork
+from model import AttentionNetwork, CTCNetwork, SynthesisNetwork, Writer
 from model.layers.kernels import library
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
@@ -35,6 +36,12 @@ def recogniser(kind=CTCNetwork, *, alphabet=LETTERS, **options):
     if kind is AttentionNetwork:
         sizes |= {"decoder_size": 10, "attention_size": 7, "embedding_size": 5}
     return kind(NORMALISATION, alphabet, **sizes | options).eval()
+
+
+def write(network, texts, seeds, sampling, primer=None):
+    """Return lines by a network that writes, as `Writer.write_lines` does."""
+    writer = Writer(network, Path("network.pth"), torch.device("cpu"), {})
+    return writer.write_lines(texts, seeds, sampling, primer=primer)
 
 
 def ink(points=120, seed=0, *, lifts=0.05):

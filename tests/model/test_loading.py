@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model import sample
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from model.loading import load, load_reader, load_writer
 from model.recognition.encoder import Search
 from model.writer import Writer

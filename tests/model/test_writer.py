@@ -7,7 +7,7 @@ from torch import nn
 
 from base.base_model import ExtraShapes
 from model import SynthesisNetwork, Writer, load
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from model.generation.writing import MAX_PRIMER_CHARACTERS, MAX_TEXT_CHARACTERS
 from model.writer import sampling_of
 from tests.commands.networks import save

@@ -17,8 +17,8 @@ from base.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
 from model import SSE, NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork
+from model.generation.line import Sampling
 from model.generation.mixture import NextPoint
-from model.generation.sampling_options import Sampling
 from model.layers.kernels import library
 from model.scores import evaluate
 from tests.moody import Moods, Moody

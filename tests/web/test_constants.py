@@ -5,7 +5,7 @@ import re
 import pytest
 
 from handwriting import flat_file, hands, page_options, proofreading, repairs, word_cutting
-from model.generation import hand_encoder, mixture, sampling, stepper, stopping, writing
+from model.generation import hand_encoder, mixture, sampling, stopping, writing
 from model.recognition import encoder, hand_descriptor, ink_features, ink_words
 from notes import neat, word_shapes
 from tests.web.conftest import ROOT
@@ -61,7 +61,7 @@ HOMES = {
         "SPAN": hand_encoder.VECTOR_BOUND,
         "FRACTIONS": list(hand_encoder.FRACTION_BOUNDS),
         "FRAMES": hand_descriptor.FRAMES,
-        "PERIOD": stepper.PERIOD,
+        "PERIOD": sampling.PERIOD,
         "BLOCK": sampling.BLOCK,
         "PEN_PIVOT": mixture.PEN_PIVOT,
         "KERNEL": encoder.KERNEL,

@@ -20,8 +20,7 @@ from handwriting.source_text import replacements, transliterate
 from handwriting.styles import write_style
 from model import load, sample
 from model.generation.hand_encoder import DESCRIPTOR, hand_extra
-from model.generation.sampling import predict
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from model.recognition.encoder import GREEDY
 from model.recognition.hand_descriptor import HandDescriptor
 from tests.commands.networks import save
@@ -120,7 +119,7 @@ def test_the_outputs_of_a_writer_over_given_points_are_those_of_python(writer, w
     model = writer.model
     line = writer.write(text, seed=2, max_steps=90)
     hook = model.output.register_forward_hook(lambda *call: seen.append(call[2]))
-    attention = predict(model, line).attention
+    attention = model.output_over(line).attention
     hook.remove()
     points = np.pad(model.normalisation.apply(line.ink[1:]), ((0, 0), (0, 1))).tolist()
     numbers = model.alphabet.encode(text).tolist()

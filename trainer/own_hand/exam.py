@@ -16,7 +16,7 @@ from data_loader.texts import corpus
 from handwriting.hands import calibrated
 from handwriting.primers import descriptor_of
 from handwriting.styles import write_style
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Primer, Sampling
 from model.loading import HAND_FILE, load
 from model.reader import Reader
 from model.recognition.error_rates import error_rate, is_read, rates

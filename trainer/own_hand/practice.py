@@ -21,7 +21,7 @@ from data_loader.texts import corpus
 from data_loader.texts.everyday import everyday, random_characters
 from handwriting.hands import write_in_hand
 from handwriting.primers import extras_of_lines
-from model.generation.sampling_options import Primer, Sampling
+from model.generation.line import Primer, Sampling
 from model.generation.window_alignment import align
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, read_in_place

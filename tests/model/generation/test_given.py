@@ -7,11 +7,9 @@ import torch
 
 from model import SynthesisNetwork, sample
 from model.generation import sampling
-from model.generation.sampling import predict
-from model.generation.sampling_options import Sampling
+from model.generation.line import Sampling
 from model.generation.window_alignment import align
-from model.generation.writing import write
-from tests.model.builders import PRIMER, generator, over
+from tests.model.builders import PRIMER, generator, over, write
 from tests.moody import moody
 
 SHORT = Sampling(bias=0.5, max_steps=20)
@@ -27,7 +25,8 @@ def inks(lines):
 
 
 def latent(network, line):
-    return tuple(network.initial_state(1, line.given)["told"][0, 2:].tolist())
+    given = network.told(1, line.extras, [line.latent_seed])
+    return tuple(network.initial_state(1, given)["told"][0, 2:].tolist())
 
 
 def test_each_seed_has_its_own_latent_and_ink(network):
@@ -94,7 +93,7 @@ def test_all_parts_of_a_long_line_have_its_extras_and_latent_seed(monkeypatch):
     lines = write(network, ["abc abc abc", "cab cab cab"], [4, 5], options)
     assert [[*call.seeds] for call in given] == [[4, 5], [4, 4], [5, 5]]
     assert all((call.extras["mood"] == torch.tensor([1.0, 2.0])).all() for call in given)
-    assert [[*line.given.seeds] for line in lines] == [[4], [5]]
+    assert [line.latent_seed for line in lines] == [4, 5]
 
 
 @pytest.mark.parametrize(("extras", "same"), [({"mood": [1.0, -2.0]}, True), ({}, False)])
@@ -102,7 +101,8 @@ def test_predictions_over_a_line_are_computed_with_the_extras_of_the_line(networ
     options = Sampling(bias=0.0, max_steps=12, extras={"mood": [1.0, -2.0]})
     _, line = sample(network, [1, 2], ["ab", "ab"], options)
     expected = over(network, line.ink[:-1], "ab", network.told(1, extras, [2]))
-    logits = [output.prediction.end_logits for output in (predict(network, line), expected)]
+    actual = network.output_over(line)
+    logits = [output.prediction.end_logits for output in (actual, expected)]
     assert torch.allclose(*logits, atol=1e-5) == same
 
 

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from model import PredictionNetwork, sample
-from model.generation.sampling import BLOCK, _begin
-from model.generation.sampling_options import Sampling
-from model.generation.stepper import PERIOD
+from model.generation.line import Sampling
+from model.generation.sampling import BLOCK, PERIOD, _begin
 from model.generation.stopping import Stopping
 from model.layers.kernels import library
 from tests.model.builders import PRIMER, generator, needs_compiler, num_threads, over

@@ -5,8 +5,8 @@ import torch
 
 from model import PredictionNetwork, SynthesisNetwork
 from model.generation.compiled_stepper import CompiledStepper
-from model.generation.sampling_options import Sampling
-from model.generation.stepper import PERIOD, Stepper, WritingState
+from model.generation.line import Sampling
+from model.generation.sampling import PERIOD, Stepper, WritingState
 from model.layers.recurrent import RecurrentLayer
 from tests.model.builders import NORMALISATION, generator, needs_compiler, num_threads
 

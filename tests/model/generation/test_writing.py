@@ -7,9 +7,9 @@ from handwriting.repairs import LetterStrokes
 from handwriting.word_cutting import cut_words
 from model import Line, sample
 from model.generation import writing
-from model.generation.sampling_options import Sampling
-from model.generation.writing import PART_SEED_STRIDE, check_lengths, write
-from tests.model.builders import PRIMER, generator
+from model.generation.line import Sampling
+from model.generation.writing import PART_SEED_STRIDE, check_lengths
+from tests.model.builders import PRIMER, generator, write
 from utils.checks import UserError
 from utils.ink import from_strokes, to_points
 
@@ -35,21 +35,22 @@ def test_words_are_wrapped_to_lines_of_about_equal_lengths(words, lengths):
     ["word " * 40, "  ab " + "cd  e " * 40, "a" * 300, "a " + "b" * 150, " " * 150, "a" + " " * 99],
 )
 def test_parts_of_a_text_add_up_to_the_text_and_are_never_blank(text):
-    parts = writing._parts(text, 100)
-    assert "".join(parts) == text and writing._parts(text, None) == [text]
+    parts = writing.parts_of(text, 100)
+    assert "".join(parts) == text and writing.parts_of(text, None) == [text]
     assert len(parts) == 1 or all(part.strip() for part in parts)
     assert all(part.startswith(" ") for part in parts[1:])
 
 
-@pytest.fixture(params=[None, PRIMER], ids=["no primer", "primer"])
+@pytest.fixture(params=[None, (PRIMER[0], "c")], ids=["no primer", "primer"])
 def parts(request, network):
     """A long line, its first part, and the others, which follow the primer or the first part."""
     options = {"sampling": Sampling(1.0, stretch=(1.1, 0.9))}
     (line,) = write(network, [TEXT], [5], primer=request.param, **options)
-    (first,) = sample(network, [5], ["abc"], primer=request.param, **options)
-    seeds, hand = [5 + PART_SEED_STRIDE, 5 + 2 * PART_SEED_STRIDE], request.param
+    hand, blank = request.param, " " if request.param else ""
+    (first,) = sample(network, [5], [f"{blank}abc"], primer=hand, **options)
+    seeds = [5 + PART_SEED_STRIDE, 5 + 2 * PART_SEED_STRIDE]
     others = sample(network, seeds, [" ab", " bca"], primer=hand or (first.ink, "abc"), **options)
-    return line, first, others, hand[1] if hand else ""
+    return line, first, others, hand[1] + blank if hand else ""
 
 
 def test_long_line_consists_of_its_parts_placed_behind_each_other(parts):
