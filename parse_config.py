@@ -22,12 +22,13 @@ from base.base_dataset import BaseDataset
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
-from base.base_trainer import BaseTrainer, logged_names
+from base.base_trainer import BaseTrainer
 from base.config import torch_parts, user_modules
 from base.config.binder import Annotation, Binder, faults, named
 from base.config.plan import CACHE, Plan
 from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config
+from base.evaluation import logged_names
 from base.training_parts import TrainingSettings
 from base.trying import try_steps
 from data_loader.data_loaders import SAMPLER_ARGUMENTS, Data

@@ -4,11 +4,10 @@ import copy
 import logging
 import math
 import shlex
-import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -20,33 +19,25 @@ from tqdm import tqdm
 from base import distributed
 from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
-from base.base_metric import BaseMetric, all_reduced, as_floats
+from base.base_metric import BaseMetric, as_floats
 from base.base_model import BaseModel
 from base.batch_stream import BatchStream, Chunk, loaded
-from base.checkpoint import checkpoints
 from base.config import user_modules
 from base.device import plain_layers
-from base.not_finite import cause_of_gradient, cause_of_loss, watched
-from base.optimizer_step import OptimizerStep
-from base.random_state import random_state_kept
+from base.evaluation import computed, evaluate, logged_names, update
+from base.optimizer_step import OptimizerStep, complete_gradients
 from base.run_log import RunLog
 from base.run_state import Progress, RunState, Sums, ratio
+from base.soundness import Soundness, cause_of_gradient
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import CheckpointWriter
 from base.training_parts import TrainingParts, TrainingSettings
 from base.trying import trying
-from utils.checks import ConfigFault, NotFinite, first_line
+from utils.checks import ConfigFault, first_line
 
 log = logging.getLogger(__name__)
 
 Kept = TypeVar("Kept")
-
-METRIC_WORKS = "one that works for all batches"
-"""What a message expects of a metric."""
-MAX_LOSS_INCREASE = 10.0
-"""Maximum increase of the loss per point since the first step; with a larger one a state is not
-sound. Unit: the absolute loss per point of the first step, or 1 if that is less (assumed: a warm-up
-or a new task increases the loss far less, a learning rate ten times too high far more)."""
 
 
 class BaseTrainer(ABC):
@@ -98,8 +89,8 @@ class BaseTrainer(ABC):
         self.checkpoint_writer.keep("trainer", self)
         self.checkpoint_writer.keep("sampler", self.train_loader.sampler)
         self.run_log = RunLog(parts, self.settings, self._stop)
-        self._last_batches: list[Batch | None] | None = None  # batches or chunks of the last step
-        self._nonfinite: list[str] = []  # modules whose output was not finite, with `anomaly`
+        saved = (self.state, self.optimizer_step, self.checkpoint_writer)
+        self.soundness = Soundness(self.settings, *saved, partial(self._evaluate, self.model))
         self._is_trained = False
 
     # Methods that a task may override.
@@ -232,7 +223,8 @@ class BaseTrainer(ABC):
         """
         self.checkpoint_writer.keep(name, part)
         if isinstance(part, Optimizer):
-            part.register_step_pre_hook(partial(self._complete_gradients, name))
+            hook = partial(complete_gradients, self.soundness.report, name)
+            part.register_step_pre_hook(hook)
         return part
 
     def train(self) -> int | None:
@@ -267,18 +259,18 @@ class BaseTrainer(ABC):
         # The stack closes after the signals' handlers are removed: even if a signal interrupts
         # `on_end`, the end of the run is recorded and the lock is released.
         with ExitStack() as stack:
-            if self.settings.anomaly:
-                stack.enter_context(torch.autograd.set_detect_anomaly(True))
-                self._nonfinite = stack.enter_context(watched(self.model))
+            stack.enter_context(self.soundness.watching(self.model))
             with self._stop:
                 stack.callback(self.run.release)
                 was_started = self.checkpoint_writer.begin()
                 stack.enter_context(self.run_log.opened(self.progress, was_started))
-                stack.push(self._record_end)
+                stack.push(self._end)
                 with closing(self.stream):
                     self._start()
                     yield
-                    self._finish()
+                    if self.is_complete:
+                        self.run_log.finished(self.progress)
+                        self.run.keep_last(self.settings.keep_last and 1)
                 self._stop.poll()
             if self._stop.failure is not None:
                 raise self._stop.failure
@@ -289,45 +281,20 @@ class BaseTrainer(ABC):
 
     def _start(self) -> None:
         """Log the network; save a run that is resumed in a new folder."""
-        self.run_log.events.pairs(self.logged_names, "epoch")
-        self.run_log.best(self.progress)
         if distributed.is_main():
             with trying("trainer", self, "one whose on_start works"):
                 self.on_start()
-        if self.state.resumed_from is None:
-            # A network whose weights were given was described when it was trained.
-            name, count = type(self.model).__name__, self.model.num_parameters
-            origin = self.run.first_weights()
-            known = f"{name} from {origin}: {count:,} trainable parameters"
-            log.info("%s", known if origin else self.model)
-        elif not self.run.contains(self.state.resumed_from):
+        source = self.state.resumed_from
+        self.run_log.started(self.model, self.logged_names, self.progress, is_new=source is None)
+        if source is not None and not self.run.contains(source):
             self._save()  # With this checkpoint the new run can be resumed from its own folder.
 
-    def _finish(self) -> None:
-        """If the run is complete, log why, and remove all but the best and newest checkpoints."""
-        epoch = self.progress.epoch
-        if self.is_complete:
-            reason = "all epochs are done" if epoch >= self.epochs else "early stopping"
-            best = self.settings.describe_best(self.progress)
-            log.info("finished after epoch %d: %s; %s", epoch, reason, best)
-            self.run.keep_last(self.settings.keep_last and 1)
-
-    def _record_end(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+    def _end(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Record how this start of the run ended, and log how to resume the run."""
-        if not distributed.is_main():
-            return
-        state, reason = "stopped", "time_limit_minutes"
-        if isinstance(error, Exception):
-            state, reason = "failed", first_line(error)
-        elif self.is_complete and error is None:
-            state, reason = "finished", ""
-        elif self._stop.signal or error is not None:
-            reason = signal.Signals(self._stop.signal or signal.SIGINT).name
-        if state != "finished" and checkpoints(self.run.models):
+        if distributed.is_main():
             verb = "finish" if self._is_trained else "resume"
-            log.info("to %s: python train.py -r %s", verb, self.resume_argument)
-        with suppress(OSError) if error else nullcontext():  # Only the first error is reported.
-            self.run.end(state, reason)
+            command = f"to {verb}: python train.py -r {self.resume_argument}"
+            self.run_log.ended(error, is_complete=self.is_complete, next_command=command)
 
     # The loop.
 
@@ -375,11 +342,11 @@ class BaseTrainer(ABC):
             raise
         except Exception as error:
             if self.settings.anomaly and "returned nan" in str(error):
-                self._report(f"in the backward pass, {first_line(error)}")
+                self.soundness.report(f"in the backward pass, {first_line(error)}")
             with trying("trainer", self, "one whose steps and validations work"):
                 # Several processes would have to save together; only this process has the error.
                 if distributed.world_size() == 1 and self.progress.step > 0:
-                    self._last_batches = None  # What failed may be what computes their loss.
+                    self.soundness.forget()
                     self._save()
                 raise
 
@@ -408,7 +375,7 @@ class BaseTrainer(ABC):
             self._save()
             return
         # This check needs the epoch's sums, so it comes before `end_epoch`.
-        epoch, reason = self.progress.epoch + 1, self.reason_not_to_save()
+        epoch, reason = self.progress.epoch + 1, self.soundness.reason_not_to_save()
         progress = self.settings.judge(self.progress, values, sound=reason is None)
         sums, improved = self.state.end_epoch(values, progress), progress.best_epoch == epoch
         self.optimizer_step.end_epoch(values.get(self.settings.monitored[1]))
@@ -424,35 +391,14 @@ class BaseTrainer(ABC):
         if self.progress.step == 0:
             reason = reason or "every step was skipped"
         if self.is_complete and reason is not None:
-            raise self._failure(f"the run ends after epoch {epoch}, but {reason}")
+            raise self.soundness.failure(f"the run ends after epoch {epoch}, but {reason}")
         stopped = self._stop.poll()
         if self.is_complete or stopped or epoch % self.settings.save_period == 0:
             self.checkpoint_writer.save(reason)
 
     def _save(self) -> None:
         """Save the present state, if it is sound."""
-        self.checkpoint_writer.save(self.reason_not_to_save())
-
-    def reason_not_to_save(self) -> str | None:
-        """Return why the present state is not sound and must not be saved, so that a diverging run
-        keeps its last sound checkpoint; None for a sound state.
-
-        In a sound state, the weights are finite, and their loss on the batches (or chunks) of the
-        last step has increased by at most `MAX_LOSS_INCREASE` since the first step.
-        """
-        progress, saved = self.progress, self.checkpoint_writer.saved
-        is_unchanged = saved and saved.step == progress.step and self.state.sums.steps == 0
-        if is_unchanged and progress.skipped_in_row > saved.skipped_in_row:
-            return "every step since the last checkpoint was skipped"
-        if not self.optimizer_step.are_finite():
-            return "weights are not finite"
-        if self._last_batches is None:
-            return None
-        sums, first = self._evaluate(self.model, self._last_batches), progress.first_loss
-        if sums.loss_per_point <= first + MAX_LOSS_INCREASE * max(1.0, abs(first)):
-            return None
-        change = f"from {first:.3g} in the first step to {sums.loss_per_point:.3g}"
-        return f"the loss per point went {change}"
+        self.checkpoint_writer.save(self.soundness.reason_not_to_save())
 
     # A step.
 
@@ -476,16 +422,16 @@ class BaseTrainer(ABC):
         seconds = time.perf_counter() - started
         self.state.count(sums, norm, rate, seconds)
         if math.isfinite(norm):
-            self._last_batches = [chunk and chunk.batch for chunk in chunks]
+            self.soundness.remember(chunks)
             curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
             curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
             self.run_log.step(curves, self.progress.step)
         elif self.progress.skipped_in_row >= self.settings.max_skipped:
-            reason = self.reason_not_to_save()
+            reason = self.soundness.reason_not_to_save()
             self.state.forget_skipped()
             self.checkpoint_writer.save(reason)
             cause = "steps in a row had a loss or gradient that is not finite"
-            raise self._failure(f"{self.settings.max_skipped} {cause}")
+            raise self.soundness.failure(f"{self.settings.max_skipped} {cause}")
         return sums.loss_per_point
 
     def step(self, chunks: Sequence[Chunk | None]) -> tuple[Sums, float]:
@@ -535,9 +481,8 @@ class BaseTrainer(ABC):
                 continue
             with distributed.own_randomness(self.device, self.seed, *chunk.position):
                 output, losses, loss = self._forward(self.model, chunk.batch, chunk.state)
-                if finite and (self._nonfinite or not math.isfinite(loss)):
-                    causes = [*self._nonfinite, cause_of_loss(self.model, self._forward, chunk)]
-                    self._report(f"{causes[0]} is not finite")
+                if finite:
+                    self.soundness.check_loss(loss, self.model, self._forward, chunk)
                 if counts and chunk.goes_on is not None:
                     chunk.carry(output.state)
                 # A loss that is not finite in one process is dropped in all processes.
@@ -561,7 +506,7 @@ class BaseTrainer(ABC):
         if math.isfinite(norm):
             self.optimizer_step.update()
         else:
-            self._report(f"{cause_of_gradient(self.model)} is not finite")
+            self.soundness.report(f"{cause_of_gradient(self.model)} is not finite")
         return norm
 
     def divisor(self, chunks: Sequence[Chunk | None]) -> int:
@@ -569,23 +514,6 @@ class BaseTrainer(ABC):
         divisors = [self.loss.divisor(chunk.batch) for chunk in chunks if chunk is not None]
         (divisor,) = distributed.all_reduce_sum([sum(divisors)])
         return divisor
-
-    def _complete_gradients(self, name: str, optimizer: Optimizer, *_: object) -> None:
-        """Sum a kept optimiser's gradients over all processes, before the optimiser steps."""
-        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        distributed.all_reduce_gradients(weights)
-        gradients = [weight.grad for weight in weights if weight.grad is not None]
-        if not math.isfinite(nn.utils.get_total_norm(gradients)):
-            optimizer.zero_grad(set_to_none=True)  # Weights without a gradient do not change.
-            self._report(f"the gradient of {name} is not finite")
-
-    def _report(self, why: str) -> None:
-        """Log once an epoch why a step is skipped; with `anomaly`, end the run instead."""
-        why = f"step {self.progress.step + 1}: {why}"
-        if self.settings.anomaly:
-            raise self._failure(why)
-        if not self.state.sums.skipped:
-            log.warning("%s, so that the step is skipped", why)
 
     def _forward(
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
@@ -598,11 +526,6 @@ class BaseTrainer(ABC):
             losses = self.loss(output, batch)
         return output, losses, losses.detach().cpu().double().sum().item()
 
-    def _failure(self, cause: str) -> TrainingFailed:
-        """Return the error with which a diverged run ends."""
-        advice = "A smaller learning rate, clip_norm, or float32 may help"
-        return TrainingFailed(f"{cause}; {self.checkpoint_writer.last_sound()}. {advice}")
-
     @torch.no_grad()
     def validate(self) -> dict[str, float] | None:
         """Validate; return the values by name, or None if a signal or failure interrupts.
@@ -614,7 +537,8 @@ class BaseTrainer(ABC):
         for metric in self.valid_metrics:
             metric.reset()
         bar = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False, delay=1)
-        sums = self._evaluate(self.evaluated_model, self._until_stopped(bar), self.valid_metrics)
+        batches = self._until_stopped(bar)
+        sums = self._evaluate(self.evaluated_model, batches, self.valid_metrics)
         if self._stop.immediate:
             return None
         values = sums.losses(self.loss.name) | computed(self.valid_metrics)
@@ -630,72 +554,11 @@ class BaseTrainer(ABC):
                 return
             yield batch and batch.to(self.device, non_blocking=True)
 
-    @torch.no_grad()
     def _evaluate(
         self,
         model: nn.Module,
         batches: Iterable[Batch | None],
         metrics: Sequence[BaseMetric] = (),
     ) -> Sums:
-        """Return the sums over some batches, and add the batches to metrics; a batch without finite
-        outputs is skipped. The random generators and the loss's state stay as they were."""
-        sums, loss_state = Sums(), copy.deepcopy(self.loss.state_dict())
-        model.eval()
-        try:
-            with random_state_kept():
-                for batch in batches:
-                    if batch is not None:
-                        output, loss = None, math.nan
-                        with suppress(NotFinite):
-                            output, _, loss = self._forward(model, batch)
-                        sums.add(loss, len(batch), batch.points, skipped=output is None)
-                        update(metrics if output is not None else (), output, batch)
-                    distributed.rows_done()
-        finally:
-            self.loss.load_state_dict(loss_state)
-        return sums.all_reduced()
-
-
-def update(metrics: Iterable[BaseMetric], output: Any, batch: Batch) -> None:
-    """Add a batch to each metric."""
-    for metric in metrics:
-        with trying("metrics", metric, METRIC_WORKS):
-            metric.update(output, batch)
-
-
-def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
-    """Return the values of all metrics by name; only the main process gets values over all
-    processes."""
-    values: dict[str, float] = {}
-    for metric in all_reduced(metrics):
-        with trying("metrics", metric, METRIC_WORKS):
-            values |= as_floats(metric.compute(), metric)
-    return values
-
-
-def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool) -> list[str]:
-    """Return the names of the values logged after each epoch.
-
-    Args:
-        loss, metrics: those of the run; their classes may be a user's.
-        validates: whether there is a validation.
-
-    Raises:
-        ConfigFault: if the loss or a metric has no name, or one that is not valid or not unique.
-    """
-    rates, training, validation = [*Sums().rates()], [], []
-    reserved = {"epoch", "step", "skipped_steps", *rates}  # further columns of metrics.csv
-    parts = {"loss": loss} | {f"metrics.{number}": part for number, part in enumerate(metrics)}
-    for key, part in parts.items():
-        with trying(key, part, "one with a name"):
-            names = [*Sums().losses(part.name)] if part is loss else [*part.names]
-            for name in names:
-                is_name = isinstance(name, str) and name.isidentifier()
-                if not is_name or name in {*reserved, *validation}:
-                    expected = (
-                        f"one whose values have unique names of letters, digits and _, not {name!r}"
-                    )
-                    raise ConfigFault(key, type(part).__name__, expected)
-            validation += names
-            training += names if part is loss or part.in_training else []
-    return [*training, *rates, *(f"valid_{name}" for name in validation if validates)]
+        """Return the sums over some batches, and add the batches to metrics; see `evaluate`."""
+        return evaluate(partial(self._forward, model.eval()), self.loss, batches, metrics)

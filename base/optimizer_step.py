@@ -4,7 +4,7 @@ import copy
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,19 @@ def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> N
         schedule.step(value)
     elif schedule and schedule.last_epoch < getattr(schedule, "total_steps", math.inf) - 1:
         schedule.step()
+
+
+def complete_gradients(
+    report: Callable[[str], None], name: str, optimizer: Optimizer, *_: object
+) -> None:
+    """Sum the gradients of a further optimiser over all processes before it steps; drop gradients
+    that are not finite, and report them by the optimiser's name."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    distributed.all_reduce_gradients(weights)
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    if not math.isfinite(nn.utils.get_total_norm(gradients)):
+        optimizer.zero_grad(set_to_none=True)  # Weights without a gradient do not change.
+        report(f"the gradient of {name} is not finite")
 
 
 class OptimizerStep:

@@ -2,13 +2,16 @@
 
 import gc
 import logging
+import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 
 import torch
 
 from base import distributed
+from base.base_model import BaseModel
+from base.checkpoint import checkpoints
 from base.random_state import random_state_kept
 from base.run_state import Progress
 from base.stop_request import StopRequest
@@ -16,7 +19,7 @@ from base.training_parts import TrainingParts, TrainingSettings
 from logger.logger import log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter
-from utils.checks import described
+from utils.checks import described, first_line
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +64,44 @@ class RunLog:
             with closing(self.events):
                 self.events.config(self._config, progress.step)
                 yield
+
+    def started(
+        self, model: BaseModel, names: Sequence[str], progress: Progress, *, is_new: bool
+    ) -> None:
+        """Log the names of an epoch's values, the best epoch so far, and a new run's network."""
+        self.events.pairs(names, "epoch")
+        self.best(progress)
+        if is_new:
+            # A network whose weights were given was described when it was trained.
+            name, origin = type(model).__name__, self.run.first_weights()
+            known = f"{name} from {origin}: {model.num_parameters:,} trainable parameters"
+            log.info("%s", known if origin else model)
+
+    def finished(self, progress: Progress) -> None:
+        """Log why a run is complete, and its best epoch."""
+        epoch, best = progress.epoch, self.settings.describe_best(progress)
+        reason = "all epochs are done" if epoch >= self.settings.epochs else "early stopping"
+        log.info("finished after epoch %d: %s; %s", epoch, reason, best)
+
+    def ended(self, error: BaseException | None, *, is_complete: bool, next_command: str) -> None:
+        """Record in the run's folder how this start of the run ended.
+
+        Args:
+            error: what ended it; None for a stop between steps, or the end.
+            is_complete: whether the run has all its epochs.
+            next_command: the message of how it goes on, if there is a checkpoint.
+        """
+        state, reason = "stopped", "time_limit_minutes"
+        if isinstance(error, Exception):
+            state, reason = "failed", first_line(error)
+        elif is_complete and error is None:
+            state, reason = "finished", ""
+        elif self._stop.signal or error is not None:
+            reason = signal.Signals(self._stop.signal or signal.SIGINT).name
+        if state != "finished" and checkpoints(self.run.models):
+            log.info("%s", next_command)
+        with suppress(OSError) if error else nullcontext():  # Only the first error is reported.
+            self.run.end(state, reason)
 
     def best(self, progress: Progress) -> None:
         """Log the monitored value of the best epoch, if there is a best epoch."""

@@ -15,13 +15,12 @@ QUIET = {"valid": False, "monitor": None}
 
 def test_every_second_epoch_and_the_last_are_saved_and_three_checkpoints_kept(tmp_path):
     trainer = make(tmp_path, save_period=2, keep_last=3, epochs=7)
-    finish, names = trainer._finish, []
+    names = []
 
-    def watched():
+    def finished(progress):
         names.extend(path.name for path in trainer.run.models.glob("checkpoint*"))
-        finish()
 
-    trainer._finish = watched
+    trainer.run_log.finished = finished
     trainer.train()
     # Every second epoch and the last one; of these the last three, while it trains.
     assert set(names) == {f"checkpoint-epoch{epoch}.pth" for epoch in (4, 6, 7)}
@@ -149,11 +148,11 @@ def test_epoch_is_sound_until_its_loss_grows_by_ten_times_the_first_loss(
 ):
     """Ten times the first one above it, whatever its sign, or ten if that is less than one."""
     trainer = make(tmp_path)
-    trainer._last_batches = []
+    trainer.soundness.remember([])
     trainer.state.count(Sums(first, 1, 1), norm=1.0, rate=0.1, seconds=1.0)
     for loss, is_sound in ((bound - 0.1, True), (bound + 0.1, False)):
-        monkeypatch.setattr(trainer, "_evaluate", lambda *_, loss=loss: Sums(loss, 1, 1))
-        assert (trainer.reason_not_to_save() is None) == is_sound
+        monkeypatch.setattr(trainer.soundness, "_evaluate", lambda _, loss=loss: Sums(loss, 1, 1))
+        assert (trainer.soundness.reason_not_to_save() is None) == is_sound
 
 
 def test_a_loss_resumes_its_state_or_warns_that_it_begins_anew(tmp_path, monkeypatch, caplog):
