@@ -4,8 +4,8 @@ The program supplies a constructor's parameters before `*`; a config may set the
 parameters. An object is described as `{"type": NAME, "args": {...}}`. Annotations say which values
 of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`; `list`, `tuple` and `dict` of
 these; `Annotated[int, Range(low, high)]` for bounds; a base class for an object within the object,
-and `type[...]` of it for one that is made later. `Annotated[dict[str, X], change]` is for objects
-by name, in which the name of one may stand in the place of a later object; `change` is applied to
+and `type[...]` of it for one that is made later. `Annotated[dict[str, X], hook]` is for objects
+by name, in which the name of one may stand in the place of a later object; `hook` is applied to
 the signatures of all classes in them.
 
 Binding makes no object. In a bound value, a `Part` stands in the place of each object, and a
@@ -173,8 +173,13 @@ class Objects(dict[str, Any]):
     """Bound objects by name, of which a later one may be made of earlier ones."""
 
 
+Bound: TypeAlias = Any
+"""A bound value: a plain value, a `Part`, `Named`, `Objects` or `ConfigFault`, or a list, tuple or
+dict of these."""
+
+
 def build(
-    bound: Any, supplied: Mapping[str, Any] = NOTHING, made: Mapping[str, Any] = NOTHING
+    bound: Bound, supplied: Mapping[str, Any] = NOTHING, made: Mapping[str, Any] = NOTHING
 ) -> Any:
     """Return a bound value with objects in the place of parts, see `Part.build`."""
     if isinstance(bound, Part):
@@ -193,23 +198,23 @@ def build(
     return bound
 
 
-def parts(bound: Any) -> list[Part]:
+def parts(bound: Bound) -> list[Part]:
     """Return the parts in a bound value, at any depth, inner parts first."""
     return [value for value in _within(bound) if isinstance(value, Part)]
 
 
-def named(bound: Any) -> set[str]:
+def named(bound: Bound) -> set[str]:
     """Return the keys of the objects that are named in a bound value, at any depth."""
     found = (value.part for value in _within(bound) if isinstance(value, Named))
     return {part.key for part in found}
 
 
-def faults(bound: Any) -> list[ConfigFault]:
+def faults(bound: Bound) -> list[ConfigFault]:
     """Return the faults in a bound value, at any depth."""
     return [value for value in _within(bound) if isinstance(value, ConfigFault)]
 
 
-def _within(bound: Any) -> Iterator[Any]:
+def _within(bound: Bound) -> Iterator[Any]:
     """Yield all values within a bound value, inner ones first, and the value."""
     values = bound.values if isinstance(bound, Part) else bound
     if isinstance(values, Mapping | list | tuple):
@@ -229,54 +234,87 @@ class Binder:
     """By base class, the names of the arguments that the program supplies to its subclasses."""
     signatures: Mapping[type, Signature] = field(default_factory=dict)
     """The signatures of classes that do not follow the convention."""
-    change: Callable[[type, Signature], Signature] = lambda cls, signature: signature
-    """Changes the signature of each class."""
+    hook: Callable[[type, Signature], Signature] = lambda cls, signature: signature
+    """Hook applied to the signature of each class before binding; recipes use it to add `like`."""
     named: Mapping[str, Any] = field(default_factory=dict)
     """The parts of objects whose names may stand in the place of an object, or faults."""
 
     def signature(self, cls: type) -> Signature:
         """Return the arguments of a class's constructor."""
-        return self.change(cls, self.signatures.get(cls) or signature_of(cls))
+        return self.hook(cls, self.signatures.get(cls) or signature_of(cls))
 
-    def bind(self, annotation: Annotation, value: Json, key: str) -> Any:
-        """Return the bound value of the plain value at a key.
+    def bind(self, annotation: Annotation, value: Json, key: str) -> Bound:
+        """Return the bound value of the plain value at a key; nothing is made.
+
+        | annotation | plain value | bound value |
+        |---|---|---|
+        | `Any` | any | the value |
+        | a union | any | what the first member gives that the value fits |
+        | `Annotated[dict[str, X], hook]` | object of objects | `Objects` |
+        | `dict[str, X]` | object | a dict of bound values |
+        | a base class | object with a type | `Part` |
+        | `type[X]` of a base class | object with a type | `Part` that is built later |
+        | a base class | the name of an object before it | `Named` |
+        | `list[X]`, `tuple[X, Y]` | list | a list or tuple of bound values |
+        | `int`, `Literal[...]`, `Annotated[float, Range(...)]` | plain | the value |
+        | any | one that does not fit, or none | `ConfigFault` |
 
         Args:
             annotation: the annotation of the parameter.
             value: the plain value in the config; `ABSENT` if the config lacks it.
             key: the value's dotted key, for messages.
         """
-        origin, members = get_origin(annotation), get_args(annotation)
         if value is ABSENT:
             return ConfigFault(key, value, f"is missing: {self._wanted(annotation)}")
         if annotation is Any:
             return value
-        if origin in UNIONS:
+        if get_origin(annotation) in UNIONS:
             return self._bind_member(annotation, value, key)
+        if isinstance(value, dict):
+            return self._bind_mapping(annotation, value, key)
+        if isinstance(value, list):
+            return self._bind_list(annotation, value, key)
+        return self._bind_plain(annotation, value, key)
+
+    def _bind_mapping(self, annotation: Annotation, value: Config, key: str) -> Bound:
+        """Bind an object of JSON: the description of an object, or values by name."""
+        origin, members = get_origin(annotation), get_args(annotation)
         if origin is Annotated and callable(members[1]):
             return self._bind_named(*members, value, key)
-        if origin is type and isinstance(value, dict):
+        if origin is dict:
+            return {name: self.bind(members[1], value[name], f"{key}.{name}") for name in value}
+        if origin is type:
             bound = self._bind_object(members[0], value, key)
             return replace(bound, is_built_later=True) if isinstance(bound, Part) else bound
+        if self.choices(annotation):
+            return self._bind_object(annotation, value, key)
+        return self._misfit(annotation, value, key)
+
+    def _bind_list(self, annotation: Annotation, value: list[Json], key: str) -> Bound:
+        """Bind a list of JSON, each element to its own annotation."""
+        origin, members, size = get_origin(annotation), get_args(annotation), _size(annotation)
+        if origin not in SEQUENCES or size not in (None, len(value)):
+            return self._misfit(annotation, value, key)
+        kinds = repeat(members[0]) if size is None else members
+        keys = (f"{key}.{index}" for index in range(len(value)))
+        elements = map(self.bind, kinds, value, keys)
+        return tuple(elements) if origin is tuple else list(elements)
+
+    def _bind_plain(self, annotation: Annotation, value: Json, key: str) -> Bound:
+        """Bind a value that is neither an object nor a list of JSON."""
         if isinstance(value, str) and value in self.named and self.choices(annotation):
             part = self.named[value]
             if isinstance(part, ConfigFault) or issubclass(part.cls, annotation):
                 return Named(part)
-        size = _size(annotation)
-        if isinstance(value, list) and origin in SEQUENCES and size in (None, len(value)):
-            kinds = repeat(members[0]) if size is None else members
-            keys = (f"{key}.{index}" for index in range(len(value)))
-            elements = map(self.bind, kinds, value, keys)
-            return tuple(elements) if origin is tuple else list(elements)
-        if isinstance(value, dict) and origin is dict:
-            return {name: self.bind(members[1], value[name], f"{key}.{name}") for name in value}
-        if isinstance(value, dict) and self.choices(annotation):
-            return self._bind_object(annotation, value, key)
-        if _fits(annotation, value):
-            return float(value) if float in (annotation, *members[:1]) else value
+        if not _fits(annotation, value):
+            return self._misfit(annotation, value, key)
+        # An annotated number is the first member of its annotation.
+        return float(value) if float in (annotation, *get_args(annotation)[:1]) else value
+
+    def _misfit(self, annotation: Annotation, value: Json, key: str) -> ConfigFault:
         return ConfigFault(key, value, self._wanted(annotation))
 
-    def _bind_member(self, union: Annotation, value: Json, key: str) -> Any:
+    def _bind_member(self, union: Annotation, value: Json, key: str) -> Bound:
         """Bind a value to the first member of a union that it fits."""
         misfit = ConfigFault(key, value, self.described(union))
         for member in get_args(union):
@@ -288,21 +326,19 @@ class Binder:
         return misfit
 
     def _bind_named(
-        self, annotation: Annotation, change: Callable[..., Any], value: Json, key: str
-    ) -> Objects | ConfigFault:
+        self, annotation: Annotation, hook: Callable[..., Any], value: Config, key: str
+    ) -> Objects:
         """Bind an object of objects, or of nulls, by name."""
-        if not isinstance(value, dict):
-            return ConfigFault(key, value, self._wanted(annotation))
         bound = Objects()
         for name, member in value.items():
             named = {other: part for other, part in bound.items() if part is not None}
             # One with faults may be named, too; what is made of it is not built.
             named |= {other: faults(part)[0] for other, part in named.items() if faults(part)}
-            binder = replace(self, change=change, named=named)
+            binder = replace(self, hook=hook, named=named)
             bound[name] = binder.bind(get_args(annotation)[1], member, f"{key}.{name}")
         return bound
 
-    def _bind_object(self, base: type, value: Config, key: str) -> Any:
+    def _bind_object(self, base: type, value: Config, key: str) -> Bound:
         """Bind the description of an object of a class of `base`."""
         unknown = 'unknown key; an object has "type" and "args"'
         others = (name for name in value if name not in ("type", "args"))
@@ -336,7 +372,7 @@ class Binder:
         left_out = {name: arguments[name].default for name in arguments if name not in values}
         return Part(cls, signature, key, values, plain_values(arguments, left_out))
 
-    def _bind_argument(self, cls: type, name: str, value: Json, key: str) -> Any:
+    def _bind_argument(self, cls: type, name: str, value: Json, key: str) -> Bound:
         """Bind the value of an argument of a constructor."""
         signature = self.signature(cls)
         if name in signature.arguments:
