@@ -10,6 +10,8 @@ from tiny_run import Curriculum
 from torch.utils.data import Dataset
 
 from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, KeySampler
+from base.batch_stream import loaded
+from base.stop_request import StopRequest
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from utils.checks import ConfigFault
 
@@ -188,6 +190,17 @@ def test_batches_that_do_not_exist_are_refused_by_the_sampler_s_name(batches, pr
     expected += f"whole numbers below 3, the number of samples; {problem}"
     with pytest.raises(ConfigFault, match=expected):
         list(keys)
+
+
+def test_a_sampler_that_raises_is_named():
+    """Where the loader is made, and in a later epoch."""
+    message = '^data_loader.args.sampler = "Fixed": one whose batches.* works: .*IndexError: '
+    with pytest.raises(ConfigFault, match=message):
+        KeySampler(Fixed(), [5])
+    keys, stop = KeySampler(Fixed([[0]]), [5]), StopRequest()
+    assert [*loaded(keys, stop), *loaded(keys, stop)] == [[(0, 0)], None]
+    with pytest.raises(ConfigFault, match=message):
+        raise stop.failure
 
 
 def test_an_epoch_goes_on_by_the_state_with_which_it_began():
