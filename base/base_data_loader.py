@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from base import distributed
 from base.config import user_modules
-from utils.checks import ConfigFault, short
+from utils.checks import ConfigFault, described, short
 from utils.console import SIGNALS
 
 SAMPLER = "data_loader.args.sampler"
@@ -132,7 +132,7 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
     def __init__(self, sampler: BaseSampler, lengths: Sequence[int]) -> None:
         self.sampler, self.lengths = sampler, np.array(lengths, dtype=np.int64)
         self._is_user_part = user_modules.is_any_defined(sampler)
-        self._num_batches = len(sampler.batches(0) if self._is_user_part else sampler)
+        self._num_batches = len(self._asked(0) if self._is_user_part else sampler)
         self._begun: tuple[int, dict[str, Any]] | None = None  # an epoch, and the state before it
         self.start_at(0, 0)
 
@@ -146,7 +146,7 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
         Raises:
             ConfigFault: if there are no such samples, or an empty batch, or too few or many.
         """
-        batches, problem = self.sampler.batches(epoch), ""
+        batches, problem = self._asked(epoch), ""
         if len(batches) != len(self):
             problem = f"{len(batches)} batches"
         for number, batch in enumerate(batches if self._is_user_part else ()):
@@ -160,6 +160,13 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
             expected += f"; epoch {epoch} has {problem}"
             raise ConfigFault(SAMPLER, type(self.sampler).__name__, expected)
         return batches
+
+    def _asked(self, epoch: int) -> Sequence[Sequence[int]]:
+        try:
+            return self.sampler.batches(epoch)
+        except Exception as error:  # A user's class may raise anything.
+            expected = f"one whose batches(epoch) works: trying it ended in {described(error)}"
+            raise ConfigFault(SAMPLER, type(self.sampler).__name__, expected) from error
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, start = self._position

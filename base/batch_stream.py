@@ -19,7 +19,7 @@ from base.base_data_loader import Batch
 from base.run_state import RunState
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import UserError, described
+from utils.checks import ConfigFault, UserError, described
 
 
 @dataclass
@@ -161,6 +161,9 @@ def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch
     """Yield a loader's batches; if the loader fails, ask the run to stop and yield None last."""
     try:
         yield from batches
+    except ConfigFault as fault:
+        stop.fail(fault)
+        yield None
     # A user's transforms may raise any error; torch raises one if a worker was killed or timed out.
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 import model
+from base.base_data_loader import BaseSampler
 from base.base_loss import BaseLoss
 from base.config import user_modules
 from base.config.plan import Plan
@@ -350,6 +351,27 @@ def test_the_defaults_of_an_own_constructor_are_resolved_but_not_those_it_may_re
     assert parsed(config.resolved).resolved == config.resolved
     both = {"type": "Stretched", "args": {"dropout": 0.5}}
     assert "multiple values for keyword argument 'dropout'" in only_fault(changed("arch", both))
+
+
+class Sampling(BaseSampler):
+    def __init__(self, lengths, *, fraction: float = 0.5):
+        self.count = int(fraction * len(lengths))
+
+    def batches(self, epoch):
+        return [[n] for n in range(self.count)]
+
+
+def test_a_sampler_is_checked_with_the_config_and_made_when_the_lengths_are_known(monkeypatch):
+    monkeypatch.setattr(user_modules, "classes", lambda: [Sampling])
+    key = "data_loader.args.sampler"
+    config = parsed(changed(key, {"type": "Sampling"}))
+    assert config.resolved["data_loader"]["args"]["sampler"]["args"] == {"fraction": 0.5}
+    assert config.build("data_loader").sampler(lengths=range(9), hands=None).count == 4
+    unknown = only_fault(changed(key, {"type": "Sampler"}))
+    assert f'{key}.type = "Sampler": unknown type' in unknown and "Sampling" in unknown
+    wrong = {"type": "Sampling", "args": {"fraction": "all"}}
+    assert f'{key}.args.fraction = "all": a number' in only_fault(changed(key, wrong))
+    assert only_fault(changed(key, "Sampling")).endswith('{"type": ..., "args": {...}} or null')
 
 
 def test_the_folder_of_a_cache_is_not_stored_with_a_config():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from base.base_data_loader import BaseSampler
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from data_loader import (
@@ -15,6 +16,7 @@ from data_loader import (
     InputNoise,
     Scale,
 )
+from data_loader.data_loaders import SAMPLER_ARGUMENTS
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, DataError, UserError
 from utils.normalisation import Normalisation
@@ -361,3 +363,27 @@ def test_validation_of_limited_size_has_the_same_samples_each_time():
     ]
     assert {*names} < {sample.name for sample in whole.validation_loader().dataset.samples}
     assert len(ready.samples("valid")) == len(whole.samples("valid")) == 10
+
+
+class Alone(BaseSampler):
+    """Has each sample in a batch of its own."""
+
+    def __init__(self, *, hands, lengths, **supplied):
+        self.hands, self.lengths, self.supplied = hands, lengths, supplied
+
+    def batches(self, epoch):
+        return [[n] for n in range(len(self.lengths))]
+
+
+def test_a_sampler_gets_the_lengths_and_hands_of_the_training_samples_alone():
+    made = data(sampler=Alone, bucket=7)
+    loader = made.training_loader()
+    batches = list(loader)
+    assert [len(batch) for batch in batches] == len(made.training) * [1]
+    alone = loader.sampler.sampler
+    assert [int(batch.lengths) for batch in batches] == alone.lengths.tolist()
+    assert [int(batch.hand) for batch in batches] == alone.hands.tolist()
+    assert {*alone.supplied, "hands", "lengths"} == {*SAMPLER_ARGUMENTS}
+    chosen = {"seed": 1, "batch_size": 4, "bucket": 7, "shuffle": True}
+    assert chosen.items() <= alone.supplied.items()
+    assert len(list(made.validation_loader())) < len(made.samples("valid"))
