@@ -50,7 +50,7 @@ def read_run(folder: Path) -> Run:
     config = strict_json.read(folder / "config.json")
     config = {key: value for key, value in nested(config) if not children(value)}
     record = strict_json.read(folder / "run.json")
-    config.setdefault(SEED, record["seed"])  # Older runs of a user's trainer lack it.
+    config.setdefault(SEED, record["seed"])  # A user's trainer may lack it.
     starts = record["runs"]
     monitor, table = config.get("trainer.args.monitor"), folder / "metrics.csv"
     epochs = [finite_numbers(row) for row in read_rows(table)] if table.exists() else []
