@@ -27,7 +27,7 @@ help:
 	@echo "make eye       train a reader of pictures (about 5 hours; docs/data.md names its data)"
 	@echo "make test      run all tests, in parallel (about 7 minutes on 2 cores)"
 	@echo "make quick     run the fast tests (about a minute)"
-	@echo "make campaign  kill it, fail its disk, feed it broken files, some 2,700 times (10 minutes);"
+	@echo "make campaign  kill it, fail its disk, feed it hostile files, some 1,200 times;"
 	@echo "               SEED=N chooses other trials"
 	@echo "make sanitize  test the compiled kernels under address and undefined-behaviour sanitizers"
 	@echo "               (about 5 minutes)"

@@ -185,10 +185,12 @@ def test_shipped_networks_have_the_settings_of_their_ready_config(name):
     config = plan_from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
     record = load_checkpoint(NETWORKS[name])["config"] | {"name": name}
     trained, ready = plan_of(record, name).resolved, config.resolved
-    # Their data were nested datasets, which became sources; test_samples.py has their checksums.
     for resolved in (trained, ready):
-        for key in ("dataset", "sources", *SPLITS):
-            resolved["data_loader"]["args"].pop(key, None)
+        args = resolved["data_loader"]["args"]
+        args["sources"] = {name: source for name, source in args["sources"].items() if source}
+        if name in ("reader", "judge"):  # Their records have one source in the place of three.
+            for key in ("sources", *SPLITS):
+                del args[key]
     assert trained == ready
 
 

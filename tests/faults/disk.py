@@ -1,4 +1,4 @@
-"""Calls of a process on files, watched: at one of them it is killed, or the call fails."""
+"""Calls of a process on files, watched: at one of them it gets a signal, or the call fails."""
 
 import builtins
 import errno
@@ -6,32 +6,26 @@ import io
 import itertools
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-MOVES = ("replace", "rename", "link")
-NAMES = ("open", "fsync", *MOVES, "unlink", "remove", "mkdir")
+NAMES = ("open", "fsync", "replace", "rename", "link", "unlink", "remove", "mkdir")
 """Of `os`; beside them the built-in open is watched, and what reads and writes its files."""
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT)
 FULL = (errno.ENOSPC, errno.EDQUOT)
-CHANGES = {"write", "fsync", *MOVES, "mkdir", "create"}
+CHANGES = {"write", "fsync", "replace", "rename", "link", "mkdir", "create"}
 """What a full disk refuses as long as it is full."""
 
 
 class Disk:
-    """What a new process does on files below its working directory.
+    """What a new process does on files below its working directory: the `hook` of a program.
 
-    It is the `hook` of a `Process`, and stays what it is in forks of that one, its data workers.
-
-    Args:
-        event: called with the kind of each call and its path, before it; may raise or kill.
-        after: whether `event` is called after the call instead.
+    `event` is called with the kind of each call and its path, before it; it may raise or kill.
     """
 
-    def __init__(self, event: Callable[[str, str], None], *, after: bool = False) -> None:
-        self.event, self.after = event, after
+    def __init__(self, event: Callable[[str, str], object]) -> None:
+        self.event = event
 
     def __call__(self) -> None:
         """Put the watched calls in the place of the real ones."""
@@ -49,19 +43,10 @@ class Disk:
         if os.getpid() == self.owner and path.startswith(self.folder):
             self.event(kind, path)
 
-    @contextmanager
-    def _noted(self, kind: str, path: Any, after: Any) -> Iterator[None]:
-        """Tell of a call before or after it; then what was moved has another name."""
-        if not self.after:
-            self.happens(kind, path)
-        yield
-        if self.after:
-            self.happens(kind, after)
-
     def _watched(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(path: Any, *arguments: Any, **options: Any) -> Any:
-            with self._noted(name, path, arguments[0] if name in MOVES else path):
-                return real(path, *arguments, **options)
+            self.happens(name, path)
+            return real(path, *arguments, **options)
 
         return call
 
@@ -71,14 +56,13 @@ class Disk:
         if not plain or not os.path.realpath(os.fsdecode(file)).startswith(self.folder):
             return self.open(file, mode, buffering, *text, **named)
         new = any(letter in mode for letter in "wxa")
-        with self._noted("create" if new else "open", file, file):
-            raw = _Raw(file, mode.replace("b", "").replace("t", ""))
+        self.happens("create" if new else "open", file)
+        raw = _Raw(file, mode.replace("b", "").replace("t", ""))
         raw.disk = self
         if buffering == 0:
             return raw
         kinds = {True: io.BufferedRandom, False: io.BufferedWriter if new else io.BufferedReader}
-        size = io.DEFAULT_BUFFER_SIZE if buffering < 2 else buffering
-        buffered = kinds["+" in mode](raw, size)
+        buffered = kinds["+" in mode](raw, io.DEFAULT_BUFFER_SIZE if buffering < 2 else buffering)
         if "b" in mode:
             return buffered
         wrapped = io.TextIOWrapper(buffered, *text, **named, line_buffering=buffering == 1)
@@ -111,16 +95,10 @@ def note_calls(file: Path) -> Disk:
     return Disk(lambda kind, path: _add_line(file, f"{kind} {path}"))
 
 
-def kill_at(number: int, *, after: bool, signals: tuple[int, ...] = (signal.SIGKILL,)) -> Disk:
-    """Let the process get signals just before, or after, its call `number` from 0."""
+def kill_at(number: int, signal_number: int = signal.SIGKILL) -> Disk:
+    """Let the process get a signal just before its call `number` from 0."""
     calls = itertools.count()
-
-    def event(kind: str, path: str) -> None:
-        if next(calls) == number:
-            for signal_number in signals:
-                os.kill(os.getpid(), signal_number)
-
-    return Disk(event, after=after)
+    return Disk(lambda *_: next(calls) == number and os.kill(os.getpid(), signal_number))
 
 
 def fail_at(number: int, code: int, failed: Path, *, lasting: bool) -> Disk:

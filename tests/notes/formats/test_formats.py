@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from notes.formats import note_files, read_pages
+from tests.damage import damaged
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import put
-from tests.faults.damage import damaged
 from tests.notes.note_files import (
     LINE,
     MARKER,
