@@ -20,8 +20,10 @@ import argparse
 import json
 import logging
 import shlex
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,8 @@ class Start:
         is_resumed: whether the whole checkpoint is used, not only its weights.
         tries_older: whether an older checkpoint is used if the training state does not fit: true if
             the command line names no checkpoint file.
-        advice: the last line of a refusal to resume: the command of a new run.
+        advice: returns the last line of a refusal to resume: the command of a new run, from the
+            weights or, if they do not fit, from its beginning.
     """
 
     plan: Plan
@@ -70,7 +73,7 @@ class Start:
     checkpoint: CheckpointFile | None = None
     is_resumed: bool = False
     tries_older: bool = False
-    advice: str = ""
+    advice: Callable[[bool], str] = lambda from_weights: ""
 
     @property
     def known(self) -> dict[str, Any]:
@@ -150,7 +153,20 @@ class Start:
         path, facts = self.checkpoint.path, self.checkpoint.content.get("dataset")
         if changed := loaded.changed_splits(facts):
             problem = "the data are not those of the run: other lines, texts, ink or another order"
-            raise DataError(f"{path}: {problem} in {', '.join(changed)}{self.advice}")
+            raise DataError(f"{path}: {problem} in {', '.join(changed)}{self.advice(True)}")
+
+    def adjusted(self, former: Plan) -> list[Override]:
+        """Return `plan.adjusted(former)`; a refusal of changed values ends with the advice."""
+        schedule, fits = self.plan.checked()["lr_scheduler"], True
+        has_length = schedule is not None and torch_parts.depends_on_length(schedule)
+        try:
+            return self.plan.adjusted(former, schedule.cls.__name__ if has_length else "")
+        except ConfigError as error:
+            try:
+                replace(self, is_resumed=False).tried()
+            except CheckpointError:
+                fits = False
+            raise UserError(f"{error}{self.advice(fits)}") from error
 
 
 def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None) -> Start:
@@ -209,11 +225,11 @@ def start_or_resume(arguments: argparse.Namespace, start: Start, locks: ExitStac
     checkpoint = _find(start.run.models, needs_state=True)
     former = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
     former = former.with_former_defaults(checkpoint.content["training"]["config"])
-    resumed = Start(former, start.run, checkpoint, is_resumed=True, tries_older=True).tried()
+    advice = partial(new_run_advice, arguments, Path(arguments.config), start.run.models)
+    resumed = Start(former, start.run, checkpoint, is_resumed=True, tries_older=True, advice=advice)
+    present = replace(resumed.tried(), plan=start.plan)
     parse_config.try_constructors(start.plan, resumed.known)
-    advice = new_run_advice(arguments, Path(arguments.config), start.run.models)
-    adjusted = _adjusted(start.plan, former, advice)
-    return replace(resumed, plan=former.with_overrides(adjusted), advice=advice)
+    return replace(resumed, plan=former.with_overrides(present.adjusted(former)))
 
 
 def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | None) -> Start:
@@ -224,14 +240,19 @@ def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | N
     config = checkpoint.path.with_name(run_folder.CONFIG)
     plan = parse_config.plan_from_checkpoint(stored, checkpoint.path, arguments.overrides)
     plan = plan.with_former_defaults(resolved)
-    advice = new_run_advice(arguments, config if config.exists() else Path("CONFIG"), place)
-    former = parse_config.plan_of(stored, plan.source).with_former_defaults(resolved)
-    _adjusted(plan, former, advice)
+    config = config if config.exists() else Path("CONFIG")
+    start = Start(
+        plan,
+        run or _new_run(plan, arguments),
+        checkpoint,
+        is_resumed=True,
+        tries_older=checkpoint.path != place,
+        advice=partial(new_run_advice, arguments, config, place),
+    )
+    start.adjusted(parse_config.plan_of(stored, plan.source).with_former_defaults(resolved))
     if run is None:
-        run = _new_run(plan, arguments)
-        log.info("%s: a new run goes on from it, in %s", checkpoint.path, run.models)
-    tries_older = checkpoint.path != place
-    return Start(plan, run, checkpoint, is_resumed=True, tries_older=tries_older, advice=advice)
+        log.info("%s: a new run goes on from it, in %s", checkpoint.path, start.run.models)
+    return start
 
 
 def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
@@ -240,22 +261,27 @@ def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
     log.warning("%s was stopped before its first checkpoint: starting over", run.models)
     checkpoint = _find(Path(weights_from)) if weights_from else None
     plan = parse_config.plan_of(values, str(run.models / "run.json"))
-    changed = plan.with_overrides(arguments.overrides)
-    advice = new_run_advice(arguments, run.models / run_folder.CONFIG, weights_from)
-    _adjusted(changed, plan, advice)
-    return Start(changed, run, checkpoint)
+    config = run.models / run_folder.CONFIG
+    advice = partial(new_run_advice, arguments, config, weights_from and Path(weights_from))
+    start = Start(plan.with_overrides(arguments.overrides), run, checkpoint, advice=advice)
+    start.adjusted(plan)
+    return start
 
 
-def new_run_advice(arguments: argparse.Namespace, config: Path, weights: str | Path | None) -> str:
+def new_run_advice(
+    arguments: argparse.Namespace, config: Path, place: Path | None, from_weights: bool
+) -> str:
     """Return a line of a message: the command of a new run with the values of a command line.
 
     Args:
         arguments: those of the command line.
         config: the config of the new run.
-        weights: the run or checkpoint that the new run begins with, if any.
+        place: the run or checkpoint that cannot go on with these values; None for random weights.
+        from_weights: whether the new run can begin with the weights of `place`.
     """
-    words = ["python", "train.py", "-c", str(config), *(["-r", str(weights)] if weights else [])]
-    origin = RunFolder.of(weights) if weights else None
+    from_weights, origin = from_weights and place is not None, place and RunFolder.of(place)
+    words = ["python", "train.py", "-c", str(config)]
+    words += ["-r", str(place)] if from_weights else []
     is_new = arguments.run_id not in (None, origin and origin.run_id)
     words += ["--run-id", arguments.run_id] if is_new else []
     words += ["--saved", str(arguments.saved)] if arguments.saved != SAVED else []
@@ -264,18 +290,8 @@ def new_run_advice(arguments: argparse.Namespace, config: Path, weights: str | P
         text = value if option == "--data" else json.dumps(value, ensure_ascii=False)
         is_key = option in ("-o", "--sweep")
         words += ["-o", f"{key}={text}"] if is_key else [option, text]
-    begins = "begins with its weights" if weights else "starts anew"
+    begins = "begins with its weights" if from_weights else "starts anew"
     return f"\n  a new run {begins}: {shlex.join(words)}{user_modules.options()}"
-
-
-def _adjusted(plan: Plan, former: Plan, advice: str) -> list[Override]:
-    """Return `plan.adjusted(former)`; a refusal of changed values ends with `advice`."""
-    schedule = plan.checked()["lr_scheduler"]
-    has_length = schedule is not None and torch_parts.depends_on_length(schedule)
-    try:
-        return plan.adjusted(former, schedule.cls.__name__ if has_length else "")
-    except ConfigError as error:
-        raise UserError(f"{error}{advice}") from error
 
 
 def differing_arguments(stored: Json, network: Part) -> list[str]:

@@ -119,6 +119,14 @@ REFUSED = {
         ["-r", str(RUN), "--epochs", "3"],
         "--epochs: trainer.args.epochs = 3: the run has 2, on which its OneCycleLR depends",
     ),
+    "another network": (
+        ["-r", str(RUN), "-o", "arch.args.hidden_size=7"],
+        "-o: arch.args.hidden_size = 7: the run has 6",
+    ),
+    "the same network": (
+        ["-r", str(RUN), "-o", "arch.args.dropout=0.1"],
+        "-o: arch.args.dropout = 0.1: the run has 0.2",
+    ),
     "a branch": (
         ["-r", str(OLDER), "--run-id", "b", "-o", 'loss.args.reduction="sequence"'],
         '-o: loss.args.reduction = "sequence": the run has "point"',
@@ -138,6 +146,9 @@ REFUSED = {
 }
 
 
+WITHOUT_WEIGHTS = ("starting over", "another network")
+
+
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_refused_change_names_the_key_and_the_command_of_a_new_run(trained, capsys, kind):
     words, expected = REFUSED[kind]
@@ -148,7 +159,7 @@ def test_a_refused_change_names_the_key_and_the_command_of_a_new_run(trained, ca
     config, weights = new_run(message)
     (key, value) = re.search(r"(\S+) = (\S+): the run", message).groups()
     assert dict(nested(config))[key] == json.loads(value)
-    assert weights == {"a branch": OLDER, "starting over": None}.get(kind, LAST)
+    assert weights == {"a branch": OLDER, **dict.fromkeys(WITHOUT_WEIGHTS)}.get(kind, LAST)
 
 
 def test_a_run_does_not_go_on_with_other_data(trained, capsys):

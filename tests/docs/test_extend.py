@@ -60,7 +60,7 @@ def test_the_code_and_the_commands_of_the_page_work_as_they_are_printed(workplac
             assert main(words) == 0, line
     # The page names all entries of a checkpoint, and evaluation gives what training logged.
     run = Path("saved/models/my/first")
-    checkpoint = load_checkpoint(run / "checkpoint-epoch3.pth")
+    checkpoint = load_checkpoint(run / "checkpoint-epoch2.pth")
     assert set(checkpoint) <= set(re.findall(r"`(\w+)`", PAGE.partition("in a checkpoint")[2]))
     assert {"valid_pace", "valid_jumps_first", "pen_accuracy"} <= checkpoint["metrics"].keys()
     tracked = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
