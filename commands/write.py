@@ -146,7 +146,8 @@ def check(chosen: Lines, *, several: bool) -> None:
 def run(arguments: argparse.Namespace) -> None:
     values = writing_options.values_of(arguments, SETTINGS)
     primer = writing_options.primer_of(arguments, values)
-    style = values.get("style", OWN)  # otherwise the style's file
+    # The values are parsed: a bias is a number, a style `OWN`, `USUAL` or the style's file.
+    style = values.get("style", OWN)
     style = None if style in (OWN, USUAL) else style
     primer = PrimerFile(style) if style else primer  # a style has a line of ink, too
     chosen = Lines(

@@ -305,9 +305,10 @@ def _lines(
             ink = ink[: max(len(ink) - surplus, len(start))]
             text, peaks = texts[row], all_peaks[row, : len(ink) - 1].copy()
         bias = biases[row, : len(ink) - 1].copy()
-        told = {name: value[row] for name, value in extras.items()}
-        latent = given.seeds[row]
-        lines.append(Line(ink, primed, peaks, text, ended, bias, extras=told, latent_seed=latent))
+        row_extras, seed = {name: value[row] for name, value in extras.items()}, given.seeds[row]
+        lines.append(
+            Line(ink, primed, peaks, text, ended, bias, extras=row_extras, latent_seed=seed)
+        )
     return lines
 
 
@@ -341,9 +342,10 @@ def _begin(
         text, lengths = padded([model.alphabet.encode(text) for text in texts], weights.device)
     if len(start) > 1:  # the last point is the input of the first step
         firsts, places = _distinct(texts or [""] * num_lines, state)
-        told = (None, None) if text is None else (text[firsts], lengths[firsts])
+        first_texts = (None, None) if text is None else (text[firsts], lengths[firsts])
+        first_states = {name: value[firsts] for name, value in state.items()}
         inputs_of_all = inputs[:-1].expand(len(firsts), -1, -1)  # (D, points - 1, I)
-        output = model(inputs_of_all, *told, {name: value[firsts] for name, value in state.items()})
+        output = model(inputs_of_all, *first_texts, first_states)
         state = {name: value[places] for name, value in output.state.items()}
         phi = None if text is None else output.attention[places]
         if primer_length:
