@@ -6,7 +6,7 @@ from pathlib import Path
 
 from handwriting.hands import TRY_SEED_STRIDE, Hand
 from handwriting.page_options import OWN, SECOND, USUAL, Look, PageOptions, PrimerFile, style
-from handwriting.primers import in_hand_of, load_primer
+from handwriting.primers import check_text, in_hand_of, load_primer
 from handwriting.proofreading import LOOKALIKES, spellings
 from handwriting.styles import network_of, usual_style_of
 from model.generation.hand_encoder import hand_extra
@@ -48,6 +48,8 @@ class Hands:
         self.remarks: list[str] = []
         if writer is None:
             page_style = None if options.style in (OWN, USUAL) else style(options.style)
+            if page_style is not None:
+                check_text(page_style)
             writer = self._load(network_of(options.primer.path if options.primer else page_style))
         self.writer = self._writers[writer.path] = writer
         usual = sampling_of(writer, options.bias, options.pen_sharpness)

@@ -130,6 +130,16 @@ def descriptor_of(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
     return total[:-1] / total[-1], float(total[-1])
 
 
+def check_text(style: str | Path) -> None:
+    """Raise a UserError that names the file if the first line of a style, by which words are
+    shaped, has no text."""
+    for path in fractions_of(style):
+        sample = data_loader.read_ink(path)[0]
+        if not sample.text.strip():
+            file = path / sample.name if path.is_dir() else f"{path}, {sample.name}"
+            raise UserError(f"{file}: the first line of the style has no text; add what it says")
+
+
 def sample_of(path: Path, number: int, option: str) -> tuple[Sample, int]:
     """Return the sample of an index in a file of ink, and the number of samples.
 

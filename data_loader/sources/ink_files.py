@@ -95,6 +95,8 @@ def _describe_failure(path: Path, faults: list[Fault]) -> str:
     if path.is_dir():
         parts = [f"{path}: no ink there", "; ".join(summarise(faults))]
         return f"{': '.join(filter(None, parts))}; supported formats: {ACCEPTED}"
+    if not faults:
+        return f"{path}: no ink: it has a known format, and not a single line"
     others = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
     accepted = f"; supported formats: {ACCEPTED}" if faults[0].reason == UNKNOWN else ""
     return f"{path}{str(faults[0]).removeprefix(path.name)}{others}{accepted}"
