@@ -106,7 +106,8 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
     from parse_config import data_of
 
     path = chosen.file(network.path, ".json")
-    prepare_output(path, "--output" if chosen.output else "scores")
+    option = "--output" if chosen.output else "scores"
+    prepare_output(path, option, is_checked_only=True)
     data = data_of(network, chosen.split, chosen.overrides)
     scores: dict[str, Any] = {}
     if isinstance(network, model.Reader):
@@ -115,6 +116,7 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
         scores = score_points(network, data, chosen)
     scores |= score_user_metrics(network, data, chosen, scores)
     record = {"split": chosen.split, "checkpoint": str(network.path), "options": chosen.recorded}
+    prepare_output(path, option)
     write_json(path, record | scores)
     print(path)
     main = next(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from handwriting.hands import TRY_SEED_STRIDE, Hand
 from handwriting.page_options import OWN, SECOND, USUAL, Look, PageOptions, PrimerFile, style
-from handwriting.primers import check_text, in_hand_of, load_primer
+from handwriting.primers import check_lines, check_text, in_hand_of, load_primer
 from handwriting.proofreading import LOOKALIKES, spellings
 from handwriting.styles import network_of, usual_style_of
 from model.generation.hand_encoder import hand_extra
@@ -124,6 +124,8 @@ class Hands:
         if primer_file is None or isinstance(source, str):
             return new_hand_primer(writer, self.reader, self._options.seed, sampling)
         skip_unknown, is_style = self._options.skip_unknown, source is not None
+        if is_style and self.reader and not self._options.reader:
+            check_lines(source, self.reader)
         primer, description = load_primer(
             primer_file, writer, skip_unknown, sampling, is_style=is_style
         )

@@ -95,8 +95,6 @@ def _describe_failure(path: Path, faults: list[Fault]) -> str:
     if path.is_dir():
         parts = [f"{path}: no ink there", "; ".join(summarise(faults))]
         return f"{': '.join(filter(None, parts))}; supported formats: {ACCEPTED}"
-    if not faults:
-        return f"{path}: no ink: it has a known format, and not a single line"
     others = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
     accepted = f"; supported formats: {ACCEPTED}" if faults[0].reason == UNKNOWN else ""
     return f"{path}{str(faults[0]).removeprefix(path.name)}{others}{accepted}"
@@ -117,7 +115,10 @@ def parse(path: Path) -> Parsed:
     if module is None:
         raise Fault(UNKNOWN)
     try:
-        return module.parse(path)
+        parsed = module.parse(path)
+        if not (parsed.samples or parsed.left_out):
+            raise Fault("no line of ink")
+        return parsed
     except Fault:
         raise
     except DataError as error:  # The error of a broken archive begins with the file's path.
