@@ -109,6 +109,7 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
     option = "--output" if chosen.output else "scores"
     prepare_output(path, option, is_checked_only=True)
     data = data_of(network, chosen.split, chosen.overrides)
+    prepare_output(path, option)
     scores: dict[str, Any] = {}
     if isinstance(network, model.Reader):
         scores = score_reading(network, data, chosen)
@@ -116,7 +117,6 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
         scores = score_points(network, data, chosen)
     scores |= score_user_metrics(network, data, chosen, scores)
     record = {"split": chosen.split, "checkpoint": str(network.path), "options": chosen.recorded}
-    prepare_output(path, option)
     write_json(path, record | scores)
     print(path)
     main = next(
