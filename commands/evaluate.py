@@ -107,8 +107,10 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
     from parse_config import data_of
 
     path = chosen.file(network.path, ".json")
-    prepare_output(path, "--output" if chosen.output else "scores")
+    option = "--output" if chosen.output else "scores"
+    prepare_output(path, option, is_checked_only=True)
     data = data_of(network, chosen.split, chosen.overrides)
+    prepare_output(path, option)
     scores: dict[str, Any] = {}
     if isinstance(network, model.Reader):
         scores = score_reading(network, data, chosen)

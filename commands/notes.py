@@ -83,8 +83,8 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     chosen, path = search_options.options_of(arguments), arguments.path
     check(arguments)
-    if arguments.output:
-        arguments.output.make()
+    if output := arguments.output:
+        prepare_output(output.path, "--output", output.folder, is_checked_only=True)
     reader = _loader(Networks.of(arguments), arguments.resume, chosen)
     name = _name(reader, arguments.resume, chosen)
     states: dict[str, str] = {}
@@ -132,6 +132,7 @@ def _use(arguments: argparse.Namespace, library: "notes.Library", reading: "_Rea
         print(f"{arguments.lines}  ({notes.save_lines(reading, arguments.lines)} lines)")
     elif output and output.file:
         if read_notes := [*map(in_form, reading)]:
+            output.make()
             _save(library, read_notes, output.file, form)
     elif output:
         folder, read_notes = output.folder, map(in_form, reading)

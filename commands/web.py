@@ -147,6 +147,7 @@ class _Page(SimpleHTTPRequestHandler):
         policy = POLICY.search((FOLDER / "index.html").read_text(encoding="utf-8"))[1]
         policy = f"{' '.join(policy.split())}; frame-ancestors 'none'"
         self.send_header("Content-Security-Policy", policy)
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         self.send_header("Cache-Control", "no-cache")  # A file may have changed.
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()

@@ -170,6 +170,10 @@ def run(arguments: argparse.Namespace) -> None:
     check(chosen, several=len(arguments.resume or ()) > 1)
     networks = Networks.of(arguments)
     names = arguments.resume or [network_of(primer and primer.path)]
+    if chosen.style and (chosen.text or chosen.texts):
+        from handwriting.primers import check_text
+
+        check_text(chosen.style)
     writers = [networks.writer(name) for name in names]
     option = "--texts" if chosen.texts else "--text" if chosen.text else ""
     if option and not any(writer.model.needs_text for writer in writers):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from handwriting.hands import TRY_SEED_STRIDE, Hand
 from handwriting.page_options import OWN, SECOND, USUAL, Look, PageOptions, PrimerFile, style
-from handwriting.primers import in_hand_of, load_primer
+from handwriting.primers import check_lines, check_text, in_hand_of, load_primer
 from handwriting.proofreading import LOOKALIKES, spellings
 from handwriting.styles import network_of, usual_style_of
 from model.generation.hand_encoder import hand_extra
@@ -48,6 +48,8 @@ class Hands:
         self.remarks: list[str] = []
         if writer is None:
             page_style = None if options.style in (OWN, USUAL) else style(options.style)
+            if page_style is not None:
+                check_text(page_style)
             writer = self._load(network_of(options.primer.path if options.primer else page_style))
         self.writer = self._writers[writer.path] = writer
         bias, sharpness, extras = options.bias, options.pen_sharpness, options.extras
@@ -123,6 +125,8 @@ class Hands:
         if primer_file is None or isinstance(source, str):
             return new_hand_primer(writer, self.reader, self._options.seed, sampling)
         skip_unknown, is_style = self._options.skip_unknown, source is not None
+        if is_style and self.reader and not self._options.reader:
+            check_lines(source, self.reader)
         primer, description = load_primer(
             primer_file, writer, skip_unknown, sampling, is_style=is_style
         )

@@ -14,7 +14,6 @@ from handwriting.paragraphs import LAST_COLUMN_WIDTH, TextLine, cell_texts, kind
 from handwriting.proofreading import CheckedWord
 from handwriting.source_text import Values, known_lines, parse_text
 from handwriting.text_lines import Passage, write_passages
-from model.generation.writing import check_lengths
 from model.writer import Writer, letter_warning
 from utils.page.layers import PlacedWord
 from utils.page.page import DPI, Page, save_pages
@@ -114,7 +113,6 @@ def write_page(
     hands = Hands(writer, options, device, progress)
     alphabet = hands.writer.model.alphabet
     lines, remarks = known_lines([line for _, line in valued_lines], alphabet, options.skip_unknown)
-    check_lengths(chain.from_iterable(map(str.split, lines)))
     looks = looks_of([values for values, _ in valued_lines], lines, options)
     passages = []
     for line, look in zip(lines, looks, strict=True):

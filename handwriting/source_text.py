@@ -8,12 +8,12 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cache
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
 from handwriting.page_options import LOOK_PARSERS, PageOptions, line_height
-from handwriting.paragraphs import kind_of
+from handwriting.paragraphs import FILL, kind_of
 from utils.alphabet import SHOWN, Alphabet, describe, nfc
 from utils.checks import UserError, hint, listed, short
 
@@ -31,6 +31,8 @@ Keys = Mapping[str, Callable[[str], object]]
 """For each key, the function that parses its value or raises a UserError."""
 
 TAB = "    "  # replacement of a tab (assumed)
+MAX_WORD = 99
+"""Largest number of characters of a word (assumed: longer ones are no words, and take minutes)."""
 MAX_DEPTH = 4  # largest number of replacements in a row (assumed: ½ takes two)
 
 _FILE = Path(__file__).with_name("similar_characters.json")
@@ -193,8 +195,8 @@ def parse_text(text: str, source: str, options: PageOptions) -> list[tuple[Value
     """Return each line of a text with the values of the front matter before it.
 
     Raises:
-        UserError: if there are too many lines, or the front matter has faults or does not fit on
-            the paper.
+        UserError: if there are too many lines, or a word is too long, or the front matter has
+            faults or does not fit on the paper.
     """
 
     def check(values: Values) -> None:
@@ -203,7 +205,12 @@ def parse_text(text: str, source: str, options: PageOptions) -> list[tuple[Value
     lines = _LINE_ENDS.sub("\n", text).split("\n")
     if len(lines) > MAX_LINES:
         raise UserError(f"{source}: {len(lines):,} lines; at most {MAX_LINES:,} are accepted")
-    return with_front_matter(lines, source, LOOK_PARSERS, check)
+    marked_lines = with_front_matter(lines, source, LOOK_PARSERS, check)
+    for word in chain.from_iterable(FILL.sub(" ", line).split() for _, line in marked_lines):
+        if len(word) > MAX_WORD:
+            problem = f"{short(word)} is no word: {len(word):,} characters without a blank"
+            raise UserError(f"{source}: {problem}; at most {MAX_WORD} are accepted")
+    return marked_lines
 
 
 def known_lines(

@@ -41,7 +41,7 @@ def style_file(name: str) -> Path:
     Raises:
         CheckpointError: if there is neither.
     """
-    return Path(name) if Path(name).exists() else named(name, styles(), "style")
+    return Path(name) if os.path.exists(name) else named(name, styles(), "style")
 
 
 def fractions_of(style: str | Path) -> dict[Path, float]:
@@ -52,7 +52,7 @@ def fractions_of(style: str | Path) -> dict[Path, float]:
         CheckpointError: if there is no style with a name.
         UserError: if the mix does not have this form.
     """
-    if Path(style).exists() or ":" not in str(style):
+    if os.path.exists(style) or ":" not in str(style):  # False for a name that is too long
         return {style_file(str(style)): 1.0}
     parts = [part.strip().rpartition(":") for part in str(style).split(",")]
     try:

@@ -23,8 +23,8 @@ from handwriting.repairs import (
 )
 from handwriting.written_word import WrittenWord, span
 from model.generation.line import Line
-from utils.hand_measures import baseline_angle, baseline_of, median_lean
-from utils.ink import from_strokes, to_points, turned_back
+from utils.hand_measures import baseline_angle, baseline_of, median_lean, turning_points
+from utils.ink import from_strokes, to_points, turned_back, vertical_segments
 
 MIN_FRACTION = 0.2
 """A stroke joins two words if more than this fraction of its points is in the second word (assumed:
@@ -35,6 +35,12 @@ TURN_PRIOR = 2.0
 """For the slant, which a few downstrokes show, and the slope of the baseline (measured, lab
 notebook: the lines of a page. The slants of lines of 24 characters differ by 3 to 6 degrees from
 the slant of their primer, and by 1.3 degrees from each other)."""
+WORD_PRIOR = 2.0
+"""For the y of one word within its line, in feet of letters instead of letters (measured, lab
+notebook: words on their line)."""
+MAX_WORD_OFFSET = 0.8
+"""Largest distance in x-heights from the baseline of a line to the feet of its letters (measured,
+as above: words stand up to 0.7 off; descenders reach lower)."""
 WIDTH_PRIOR = 6.0  # for the width of letters (measured, lab notebook: the lines of a page)
 MAX_WIDENING = 1.33  # largest factor by which letters are widened or narrowed (assumed)
 MIN_TALL_RATIO = 0.6  # least ratio of a tall stroke's height to the tallest stroke's (assumed)
@@ -76,6 +82,7 @@ def written_words(line: Line, shape: HandShape, slant: float | None) -> list[Wri
     if line.primed:
         difference = shrunk(baseline - shape.baseline, num_characters, LINE_PRIOR)
         baseline = shape.baseline + difference
+    words = on_baseline(words, [word.text for word in cut], baseline, shape.x_height)
     moved = [replace(word, strokes=strokes) for word, strokes in zip(cut, words, strict=True)]
     return to_written_words(moved, shape, baseline)
 
@@ -214,6 +221,31 @@ def baseline_of_words(words: StrokesByWord, text: str, x_height: float) -> float
     heights = np.array([np.ptp(stroke[:, 1]) for stroke in strokes])
     feet = np.array([stroke[:, 1].max() for stroke in strokes])
     return float(np.median(feet[heights >= MIN_TALL_RATIO * heights.max()]))
+
+
+def on_baseline(
+    words: StrokesByWord, texts: Sequence[str], baseline: float, x_height: float
+) -> StrokesByWord:
+    """Return level words, each moved up or down towards the baseline of their line.
+
+    The median low turning point near the baseline shows a word's offset, which is `shrunk`. A word
+    without small letters moves as its neighbours do.
+    """
+    numbers, offsets = [], []
+    for number, (strokes, text) in enumerate(zip(words, texts, strict=True)):
+        _, low = turning_points(vertical_segments(from_strokes(strokes)), x_height)
+        feet = low[:, 1] + strokes[0][0, 1] - baseline
+        feet = feet[np.abs(feet) <= MAX_WORD_OFFSET * x_height]
+        if len(feet) and any(map(str.islower, text)):
+            numbers.append(number)
+            offsets.append(shrunk(float(np.median(feet)), len(feet), WORD_PRIOR))
+    if not numbers:
+        return words
+    shifts = np.interp(range(len(words)), numbers, offsets)
+    return [
+        [stroke - (0.0, shift) for stroke in word]
+        for word, shift in zip(words, shifts, strict=True)
+    ]
 
 
 def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.ndarray]:

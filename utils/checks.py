@@ -156,6 +156,13 @@ def first_line(error: BaseException) -> str:
     return type(error).__name__
 
 
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether an error says that the memory is not enough, as numpy, torch and the loader of
+    libraries say it, each in another way."""
+    signs = ("failed to map segment", "allocate memory")
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)
+
+
 def described(error: BaseException) -> str:
     """Return an error's type, its first line, and the last line of code outside site-packages."""
     location = ""

@@ -36,17 +36,23 @@ export const wordsOf = (text) =>
   [...text.matchAll(/\S+/gu)].map(({index, 0: word}) => [index, index + word.length]);
 
 /** Compare a text with its reading `read`. Return {doubtful, errors}: the place [start, end] of
- * each word that the reading lacks; the number of these words and the reading's surplus words. */
+ * each word that the reading lacks, accents aside, which readers overlook in small writing; the
+ * number of the words that it lacks, accents included, and of the reading's surplus words. */
 export function misread(text, read) {
   const groupOf = (sign) => ALIKE.find((group) => group.includes(sign))?.[0] ?? sign;
   // Readers learned from lines that have blanks before apostrophes.
   const folded = (words) => [...words.replace(/ (?=['’])/g, "")].map(groupOf).join("");
-  const readWords = folded(read).split(" "), places = wordsOf(text);
-  let next = 0; // index of the first word of the reading that no word of the text has matched
-  const doubtful = places.filter((place) => {
-    const index = readWords.indexOf(folded(text.slice(...place)), next);
-    if (index >= 0) next = index + 1;
-    return index < 0;
-  });
-  return {doubtful, errors: doubtful.length + Math.max(readWords.length - places.length, 0)};
+  const bare = (words) => folded(words).normalize("NFD").replace(/\p{M}/gu, "");
+  const places = wordsOf(text);
+  const lacking = (shown) => {
+    const readWords = shown(read).split(" ");
+    let next = 0; // index of the first word of the reading that no word of the text has matched
+    return places.filter((place) => {
+      const index = readWords.indexOf(shown(text.slice(...place)), next);
+      if (index >= 0) next = index + 1;
+      return index < 0;
+    });
+  };
+  const surplus = Math.max(folded(read).split(" ").length - places.length, 0);
+  return {doubtful: lacking(bare), errors: lacking(folded).length + surplus};
 }

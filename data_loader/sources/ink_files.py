@@ -115,7 +115,10 @@ def parse(path: Path) -> Parsed:
     if module is None:
         raise Fault(UNKNOWN)
     try:
-        return module.parse(path)
+        parsed = module.parse(path)
+        if not (parsed.samples or parsed.left_out):
+            raise Fault("no line of ink")
+        return parsed
     except Fault:
         raise
     except DataError as error:  # The error of a broken archive begins with the file's path.

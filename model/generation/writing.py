@@ -21,8 +21,8 @@ from utils.ink import bounds, to_points
 PART_SEED_STRIDE = 10_000_019
 """Difference between the seeds of a line's parts: a prime larger than the number of lines."""
 MAX_TEXT_CHARACTERS = 1_000
-"""Most characters of a line, and of a word on a page (measured: `writer` takes half a minute for
-such a word; assumed: nobody needs a longer word)."""
+"""Most characters of a line (measured: `writer` takes half a minute for a word as long as that;
+assumed: nobody needs a longer one)."""
 MAX_PRIMER_CHARACTERS = 200
 """Most characters of a primer (measured: 64 lines after a primer of 200 characters and 5,000 points
 take 5 GB; a line of IAM-OnDB has some 30 characters)."""
@@ -82,8 +82,8 @@ def check_lengths(
     """
     if too_long := next((text for text in texts if len(text) > MAX_TEXT_CHARACTERS), None):
         raise UserError(
-            f"{short(too_long)}: {len(too_long):,} characters; a line, and a word on a page, has "
-            f"at most {MAX_TEXT_CHARACTERS:,}"
+            f"{short(too_long)}: {len(too_long):,} characters; a line has at most "
+            f"{MAX_TEXT_CHARACTERS:,}"
         )
     points, characters = map(len, primer) if primer else (0, 0)
     if points > MAX_PRIMER_POINTS or characters > MAX_PRIMER_CHARACTERS:

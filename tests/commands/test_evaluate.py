@@ -48,6 +48,13 @@ def test_several_networks_are_scored_and_runs_keep_their_scores(tmp_path, monkey
     assert len(names(path.parent / "evaluations")) == 3
 
 
+def test_a_refused_evaluation_leaves_no_folder(tmp_path, checkpoints):
+    words = ("-o", "data_loader.args.dataset.args.size=-1")
+    with pytest.raises(UserError, match="size"):
+        evaluate(checkpoints["CTCNetwork"], tmp_path / "new", *words)
+    assert not (tmp_path / "new").exists()
+
+
 def test_points_on_a_grid_are_scored_in_canonical_units(
     unconditional, tmp_path, monkeypatch, capsys
 ):

@@ -199,3 +199,11 @@ def test_options_that_do_not_fit_notes_are_refused(tmp_path, monkeypatch, words,
     (tmp_path / "a.inkml").write_bytes((LINES / "line-1.inkml").read_bytes())
     with pytest.raises(UserError, match=message):
         use("notes", *words)
+
+
+def test_a_note_that_is_refused_leaves_no_folder(tmp_path, checkpoints):
+    np.save(tmp_path / "none.npy", np.zeros((0, 3), np.float32))
+    words = (tmp_path / "none.npy", "-r", checkpoints["CTCNetwork"], "--output")
+    with pytest.raises(UserError, match="no line of ink"):
+        use("notes", *words, tmp_path / "new" / "a.pdf")
+    assert not (tmp_path / "new").exists()

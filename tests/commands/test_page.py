@@ -203,6 +203,7 @@ def test_rows_that_continue_a_list_item_or_verse_are_indented_and_columns_align(
         (["--text=---", "--text", "style: joinde", "--text=---"], "style: joinde: no such file"),
         (["--text=---", "--text", "size: 99"], "--text, line 1: no line --- ends this front"),
         (["--text=---\n\n---\nindent: 99\n---"], "--text, line 3: indent 99: at most"),
+        (["--text", f"a {'bc' * 50}!"], "--text: 'bcbc.* is no word: 101 characters"),
         (["--text", "☃"], "there is nothing to write"),
         (["--text", "a ☃"], r"does not know '☃' \(U\+2603\); --skip-unknown leaves that out$"),
         (["--text", "x", "--set", "size=99"], "a line is 386.1 mm high, but there are"),

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import subprocess
 import sys
 
 import pytest
@@ -11,7 +12,7 @@ from commands import search_options
 from experiments import parser_of
 from model import load
 from model.recognition.language_model import CharacterLanguageModel
-from tests.commands.networks import ALPHABET, READERS, names, use
+from tests.commands.networks import ALPHABET, READERS, ROOT, names, use
 from utils.checks import UserError
 from utils.page.inkml import write_inkml
 
@@ -133,3 +134,10 @@ def test_ink_is_read_with_the_language_model_that_is_asked_for(checkpoints, data
     greedy = capsys.readouterr().out
     use(*words, "--language-model", tmp_path / "text.txt", "--language-weight", 30)
     assert capsys.readouterr().out != greedy
+
+
+def test_a_lack_of_memory_is_one_line_and_no_traceback():
+    limited = f"ulimit -v 200000; exec {sys.executable} experiments.py read docs/sample-lines"
+    done = subprocess.run(["sh", "-c", limited], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: not enough memory: ") and done.stderr.count("\n") == 1

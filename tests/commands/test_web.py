@@ -75,6 +75,7 @@ def test_the_page_is_served_with_its_policy_and_right_types(serve):
         answer, content = get(path)
         assert answer.status == 200 and answer.headers["Content-Type"] == kind and content
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
         policy = answer.headers["Content-Security-Policy"].removesuffix("; frame-ancestors 'none'")
         assert policy != answer.headers["Content-Security-Policy"]  # a page cannot say that
         assert "default-src 'self'" in policy and "'wasm-unsafe-eval'" in policy

@@ -1,7 +1,9 @@
 """A hand that is given by lines is the same whatever pen recorded them."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +12,12 @@ from data_loader import read_ink
 from data_loader.transforms.shaping import ResampleTime
 from handwriting import PageOptions
 from handwriting.page_hands import Hands
+from handwriting.primers import check_lines
 from model import load
 from tests.commands.networks import save
+from utils.checks import UserError
 from utils.ink import strokes
+from utils.page.inkml import write_inkml
 
 ROOT = Path(__file__).parents[2]
 DEVICES = {
@@ -65,3 +70,23 @@ def test_a_hand_is_the_same_whatever_unit_rate_and_slope_its_lines_have(writer, 
     rows, usual = (each.sampling.extras["hand"].sum(0) for each in (hand, expected))
     # The descriptors of two persons are some 8 apart.
     assert np.linalg.norm(rows[:-1] / rows[-1] - usual[:-1] / usual[-1]) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("readings", "message"),
+    [
+        ([["abc"] * 4, ["abc"] * 4], ""),
+        ([["abc", "abc", "xyz", "xyz"], ["abc"] * 4], ""),
+        ([["abc", *["xyz"] * 3], ["abc"] * 4], r"b\.inkml and 2 more .* texts: upside down\?"),
+        ([["xyz"] * 4, ["xyz"] * 4], r"a\.inkml and 3 more lines do not look like their texts$"),
+    ],
+)
+def test_lines_that_are_read_as_other_texts_are_refused(tmp_path, readings, message):
+    for name in "abcd":
+        write_inkml(tmp_path / f"{name}.inkml", np.float32([[0, 0, 0], [4, 9, 1]]), "abc")
+    seen, answers = [], iter(readings)
+    reader = SimpleNamespace(read_lines=lambda inks: seen.append(inks[0][1, 1]) or next(answers))
+    refused = pytest.raises(UserError, match=message) if message else nullcontext()
+    with refused:
+        check_lines(tmp_path, reader)
+    assert seen == ([9, -9] if message else [9])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from base.pretrained import pretrained
-from handwriting import PageOptions, Paper, PrimerFile, styles
+from handwriting import PageOptions, Paper, PrimerFile, page_hands, styles
 from handwriting.page_hands import Hands
 from handwriting.primers import extras_of_style
 from handwriting.styles import network_of, write_style
@@ -103,6 +103,7 @@ def test_a_mix_of_styles_has_its_hand_vector_and_a_written_line_as_the_primer(wr
         ("{a}:1,{a}:2", "styles with their shares"),
         ("{a}:nan", "styles with their shares"),
         ("{a}:1,absent:1", "absent"),
+        (",".join(f"name{number}:1" for number in range(500)), "name0: no such file"),
         ("{a}:1,open:1", "different networks, open_writer and writer, cannot"),
     ],
 )
@@ -177,3 +178,13 @@ def test_a_style_of_another_version_is_refused(tmp_path, version):
     for use in (extras_of_style, network_of):
         with pytest.raises(DataError, match=r"a\.json: written by another version .* anew$"):
             use(path)
+
+
+def test_a_style_whose_first_line_has_no_text_is_refused_before_a_network_is_loaded(
+    tmp_path, monkeypatch
+):
+    for name, text in (("a", ""), ("b", "abc")):
+        write_inkml(tmp_path / f"{name}.inkml", wave(), text)
+    monkeypatch.setattr(page_hands, "load_writer", lambda *_: pytest.fail("loaded"))
+    with pytest.raises(UserError, match=r"a\.inkml: the first line of the style has no text"):
+        Hands(None, PageOptions(style=tmp_path), "cpu", False)

@@ -13,6 +13,7 @@ from handwriting.word_cutting import (
     cut_words,
     level,
     limited_gap,
+    on_baseline,
     shear,
     to_written_words,
     widen,
@@ -187,6 +188,21 @@ def test_words_keep_the_heights_at_which_they_were_written_relative_to_each_othe
     inks = [letters("z" * 8, [zigzag() + shift]) for shift in ((0.0, 0.0), (220.0, 3.0))]
     feet = [word.strokes[0][:, 1].max() for word in to_written_words(inks, shape_of(zigzag()), 0.0)]
     assert feet[1] - feet[0] == pytest.approx(0.3, abs=0.01)
+
+
+@pytest.mark.parametrize("descender", [0.0, 12.0])
+def test_a_word_above_its_line_is_set_on_it_and_a_sign_beside_it_moves_with_it(descender):
+    """The first word and its sign are 7 units, 0.7 x-heights, too high; of 7, 2 / (n + 2) remain,
+    where n > 8 feet are near the line."""
+    first = np.concatenate([zigzag(), zigzag()[-1:] + np.array([0.0, descender])]) - (0.0, 7.0)
+    sign, last = np.array([[0.0, -14.0], [5.0, -11.0]]), zigzag()
+    words = [[first], [sign], [last]]
+    baseline = zigzag()[:, 1].max()
+    moved = on_baseline(words, ["zzzz", "&", "zzzz"], baseline, 10.0)
+    shifts = [float((new - old)[0, 1]) for (old,), (new,) in zip(words, moved, strict=True)]
+    assert 5.5 < shifts[0] < 7.0 and shifts[2] == pytest.approx(0.0, abs=0.01)
+    assert shifts[1] == pytest.approx(shifts[0] / 2, abs=0.01)
+    assert_array_equal(on_baseline([[sign]], ["&"], baseline, 10.0)[0][0], sign)
 
 
 @pytest.mark.parametrize(

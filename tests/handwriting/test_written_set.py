@@ -149,7 +149,7 @@ FAULTS = {
         "line 2: the network does not know '\u00e9' (U+00E9); --skip-unknown leaves that out",
         "line 3: the network does not know '\u0142' (U+0142); --skip-unknown leaves that out",
     ],
-    b"a\n" + b"x" * 1001: ["1,001 characters; a line, and a word on a page, has at most 1,000"],
+    b"a\n" + b"x" * 1001: ["1,001 characters; a line has at most 1,000"],
     b"a\nb\xff\n": ["{}: line 2: not UTF-8 text (its byte 1 is 0xff); save the file as UTF-8"],
     b"x" * 200_000 + b"\n\n": ["{}: line 1: 'xxxxxx"],
     b"": ["{}: contains no text"],

@@ -54,6 +54,11 @@ const tasks = {
     return texts.map((text) => transliterate(text, network).text);
   },
 
+  async misread({ pairs }) {
+    const { misread } = await import(new URL("text.js", web));
+    return pairs.map((pair) => misread(...pair));
+  },
+
   async distances({ pairs }) {
     const { editDistance } = await import(new URL("text.js", web));
     return pairs.map((pair) => editDistance(...pair));

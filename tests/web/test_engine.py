@@ -351,5 +351,21 @@ def test_an_edit_distance_is_that_of_rapidfuzz():
     assert engine("distances", pairs=pairs) == [Levenshtein.distance(*pair) for pair in pairs]
 
 
+ACCENTED = {
+    "café": "cafè", "Zoë": "Zoe", "Jürgen": "Jurgen", "l'Église": "l’Eglise", "Ümlaut": "Umlaut",
+    "Ça": "Ca",
+}  # fmt: skip
+"""What a reader reads of words whose accents it overlooks or takes for others."""
+
+
+def test_a_word_is_doubtful_when_other_letters_are_read_but_not_for_its_accents():
+    pairs = [*map(list, ACCENTED.items())]
+    pairs += [["BRING it", "BRWG it"], ["café", "care"], ["Ümlaut", "Ümlant"], ["BRING", "BRlNG"]]
+    answers = engine("misread", pairs=pairs)
+    doubtful = [answer["doubtful"] for answer in answers]
+    assert doubtful == [[]] * 6 + [[[0, 5]], [[0, 4]], [[0, 6]], []]
+    assert [answer["errors"] for answer in answers] == [1] * 9 + [0]  # written again all the same
+
+
 def test_the_engine_has_less_than_30_000_bytes():
     assert len(COMMITTED.read_bytes()) < 30_000

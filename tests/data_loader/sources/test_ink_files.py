@@ -31,6 +31,12 @@ def test_groups_of_inkml_are_samples_unless_the_whole_has_a_text(tmp_path):
     assert texts == {"groups:0000": "a", "groups:0001": "b", "nothing": "", "whole": "a b"}
 
 
+def test_a_file_of_a_known_format_without_a_line_is_refused(tmp_path):
+    np.save(tmp_path / "none.npy", np.zeros((0, 3), np.float32))
+    with pytest.raises(DataError, match=r"none\.npy: no line of ink$"):
+        read_ink(tmp_path / "none.npy")
+
+
 def test_a_folder_is_read_in_order_and_its_files_that_are_no_ink_are_named(tmp_path, caplog):
     files = {
         "b.inkml": ink_formats.inkml(),
