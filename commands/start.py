@@ -335,8 +335,8 @@ def _find(place: Path, *, needs_state: bool = False) -> CheckpointFile:
         training = children(content.get("training"))
         if "resolved_config" not in training:
             raise CheckpointError(
-                f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
-                "training from its weights"
+                f"{path}: contains no training state of this version, and cannot be resumed; -c "
+                "CONFIG starts a new training from its weights"
             )
         training["resolved_config"] = strict_json.plain(training["resolved_config"])
         user_modules.check(content.get("modules", {}), path)
