@@ -5,17 +5,16 @@ row stays where it is, except for what belongs to words: underlines, highlighter
 and the marks of lists go with the words beside them.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 
 from notes.ink_page import InkPage
 from notes.page_text import HEADING, PageText, PageWord, box_of
 from notes.rows import CROSSED_OUT, UNDERLINE
-from notes.structure import LIST_MARK, find_structure
+from notes.structure import LIST_MARK
 from notes.word_shapes import RowShape, WordShape, row_shapes
 from utils.ink import turned_back, weighted_median
 
@@ -246,7 +245,9 @@ def _mark_moves(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the number of each stroke that goes with words, and the move of each of its points."""
     rows = [(placed.shape, *placed.moves()) for placed in places]
-    for number, kind in _kinds(page, text).items():
+    for number, kind in text.kinds.items():
+        if kind not in MARK_DEPTHS:
+            continue
         points, best = page.strokes[number].points, np.inf
         for shape, x, y, moves in rows:
             level = turned_back(points, shape.angle)
@@ -260,17 +261,3 @@ def _mark_moves(
                 nearest = np.column_stack([np.interp(at, x, move) for move in moves.T])
         if best < np.inf:
             yield number, nearest + np.zeros_like(points)
-
-
-def _kinds(page: InkPage, text: PageText) -> Mapping[int, str]:
-    """Return the kind of each stroke of a page that goes with words but is in no row."""
-    kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes)}
-    turns = Counter[int]()
-    for row in text.rows:
-        turns.update(dict.fromkeys(row.strokes, row.turn))
-    pens = [number for number, tool in kinds.items() if tool == "pen"]
-    if {*pens} != {*chain(*(row.strokes for row in text.rows))}:
-        strokes = [page.strokes[number].points for number in pens]
-        _, found = find_structure(strokes, np.array([turns[number] for number in pens]))
-        kinds |= {pens[index]: kind for index, kind in found.items()}
-    return {number: kind for number, kind in kinds.items() if kind in MARK_DEPTHS}

@@ -4,7 +4,7 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, chain
 
@@ -12,12 +12,13 @@ import numpy as np
 
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
+from model.recognition.ink_words import InkWord
 from notes.confidence import confidences
 from notes.ink_page import InkPage, TypedText
-from notes.page_text import HEADING, NUMBER, PageRow, PageText, PageWord, box_of
-from notes.rows import DRAWING
+from notes.page_text import HEADING, NUMBER, Box, PageRow, PageText, PageWord, box_of
 from notes.searching import kept_frames
-from notes.structure import MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
+from notes.sizes import size_classes
+from notes.structure import LABEL, MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
 from utils.ink import from_strokes, turned_back
 from utils.page.ink_page import LINE_PITCH
 
@@ -26,8 +27,10 @@ TYPED_WIDTH = 0.5
 MAX_TRIED_ROWS = 4
 """Number of rows that are read with a turn and without it (assumed)."""
 MIN_TURNED_CONFIDENCE = 0.5
-"""Least mean confidence of what is turned, weighted by characters (measured, lab notebook: what is
-no prose)."""
+"""Least mean confidence of what is turned, or of another size, weighted by characters (measured,
+lab notebook: what is no prose)."""
+UNREAD = "not read"
+"""Kind of the strokes of rows of which the reader is too unsure: doodles, or text."""
 MIN_PAGE_CONFIDENCE = 0.2
 """Least mean confidence of a page that is no drawing, weighted by characters (measured, lab
 notebook: scribbles)."""
@@ -47,21 +50,21 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
     Raises:
         UserError: see `Reader.read_words`.
     """
-    pen_numbers = [number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"]
+    kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
+    pen_numbers = [number for number in range(len(page.strokes)) if number not in kinds]
     strokes = [page.strokes[number].points for number in pen_numbers]
-    found, kinds = find_structure(strokes, _read_turns(strokes, reader, search))
-    left_out = Counter(kinds.values())
-    left_out += Counter(stroke.tool for stroke in page.strokes if stroke.tool != "pen")
+    turns = _read_turns(strokes, reader, search)
+    found, pen_kinds = find_structure(strokes, turns, _read_sizes(strokes, turns, reader, search))
+    kinds |= {pen_numbers[index]: kind for index, kind in pen_kinds.items()}
     inks = [_level_ink(strokes, row) for row in found]
     characters, rows = reader.model.alphabet.characters, []
     read = reader.read_words(inks, search)
-    sure = iter(confidences([(word.text, word.probability) for row in read for word in row]))
-    sureness = [[(word.text, next(sure)) for word in row] for row in read]
+    sureness = _sureness(read)
     is_page = mean_confidence(chain(*sureness)) >= MIN_PAGE_CONFIDENCE
     for row, ink, ink_words, words_sure in zip(found, inks, read, sureness, strict=True):
         is_written = row.mark not in ("", HEADING) or (is_page and is_text(words_sure))
         if not (ink_words and is_written):
-            left_out[DRAWING] += len(row.strokes)
+            kinds |= dict.fromkeys((pen_numbers[index] for index in row.strokes), UNREAD)
             continue
         numbers = tuple(pen_numbers[index] for index in row.strokes)
         drawn, words = [strokes[index] for index in row.strokes], []
@@ -74,7 +77,16 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
             words.append(PageWord(*read_word))
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
         rows.append(PageRow(tuple(words), numbers, digest, row.mark, row.turn))
-    return PageText(tuple(_with_typed(with_numbers(rows), page.typed)), dict(left_out))
+    rows, unread = _with_typed(with_numbers(rows), page.typed), _unread_boxes(page, kinds)
+    return PageText(tuple(rows), Counter(kinds.values()), kinds, unread)
+
+
+def _unread_boxes(page: InkPage, kinds: Mapping[int, str]) -> tuple[Box, ...]:
+    """Return a box for each succession of strokes that may be text and was not read."""
+    numbers = np.array([n for n, kind in sorted(kinds.items()) if kind in (UNREAD, LABEL)], int)
+    pieces = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    points = ([page.strokes[number].points for number in piece] for piece in pieces if len(piece))
+    return tuple(box_of(np.concatenate(drawn)) for drawn in points)
 
 
 def mean_confidence(words: Iterable[tuple[str, float]]) -> float:
@@ -104,18 +116,52 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: Reader, search: Search) -
     turns = quarter_turns(strokes)
     for turn in np.unique(turns[turns > 0]).tolist():
         numbers = np.flatnonzero(turns == turn)
-        sureness = {}
-        for tried in (0, turn):
-            block = [strokes[number] for number in numbers]
-            rows, _ = find_structure(block, np.full(len(block), tried))
-            longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
-            read = reader.read_words([_level_ink(block, row) for row in longest], search)
-            words = [(word.text, word.probability) for row in read for word in row]
-            texts = [text for text, _ in words]
-            sureness[tried] = mean_confidence(zip(texts, confidences(words), strict=True))
-        if sureness[turn] < max(sureness[0], MIN_TURNED_CONFIDENCE):
+        block = [strokes[number] for number in numbers]
+        as_written, turned = (
+            mean_confidence(chain(*_longest_rows(block, tried, reader, search)))
+            for tried in (0, turn)
+        )
+        if turned < max(as_written, MIN_TURNED_CONFIDENCE):
             turns[numbers] = 0
     return turns
+
+
+def _read_sizes(
+    strokes: Sequence[np.ndarray], turns: np.ndarray, reader: Reader, search: Search
+) -> np.ndarray:
+    """Return the class of each stroke's size, `(strokes,)`, see `size_classes`. What is no text of
+    a size, such as a drawing, is of the size of most text."""
+    sizes = np.zeros(len(strokes), int)
+    for turn in np.unique(turns).tolist():
+        numbers = np.flatnonzero(turns == turn)
+        classes = size_classes([turned_back(strokes[n], turn * np.pi / 2) for n in numbers])
+        texts = []
+        for size, _ in Counter(classes.tolist()).most_common() if classes.any() else ():
+            block = [strokes[number] for number in numbers[classes == size]]
+            rows = _longest_rows(block, turn, reader, search)
+            letters = sum(map(str.isalnum, "".join(text for text, _ in chain(*rows))))
+            is_sure = mean_confidence(chain(*rows)) >= MIN_TURNED_CONFIDENCE
+            if is_sure and letters > MAX_SHORT_ROW * len(rows):
+                texts.append(size)
+        if texts:
+            sizes[numbers] = np.where(np.isin(classes, texts), classes, texts[0])
+    return sizes
+
+
+def _longest_rows(
+    block: Sequence[np.ndarray], turn: int, reader: Reader, search: Search
+) -> list[list[tuple[str, float]]]:
+    """Return the words of the longest rows of strokes, each with its confidence."""
+    rows, _ = find_structure(block, np.full(len(block), turn))
+    longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
+    read = reader.read_words([_level_ink(block, row) for row in longest], search)
+    return _sureness(read)
+
+
+def _sureness(rows: Sequence[Sequence[InkWord]]) -> list[list[tuple[str, float]]]:
+    """Return the text of each word of rows with its confidence."""
+    sure = iter(confidences([(word.text, word.probability) for row in rows for word in row]))
+    return [[(word.text, next(sure)) for word in row] for row in rows]
 
 
 def with_numbers(rows: list[PageRow]) -> list[PageRow]:

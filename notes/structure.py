@@ -4,6 +4,7 @@ ruled tables; rows that lie at 90, 180 or 270 degrees; and labels of drawings, w
 Lengths are in x-heights.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, pairwise
 from typing import NamedTuple
@@ -57,23 +58,49 @@ class FoundRow(NamedTuple):
 
 
 def find_structure(
-    strokes: Sequence[np.ndarray], turns: np.ndarray
+    strokes: Sequence[np.ndarray], turns: np.ndarray, sizes: np.ndarray | None = None
 ) -> tuple[list[FoundRow], dict[int, str]]:
     """Return the rows of a page, and the kind of each stroke that is in no row, by its number.
 
     Args:
         strokes: `(n, 2)` each with n >= 1, in any unit, y downwards, in the order of writing.
         turns: how many quarter turns clockwise each stroke lies, `(strokes,)`.
+        sizes: class of each stroke's size, `(strokes,)`, see `size_classes`; None for one class.
     """
     rows: list[FoundRow] = []
     kinds: dict[int, str] = {}
+    sizes = np.zeros(len(strokes), int) if sizes is None else sizes
     for turn in np.unique(turns).tolist():
         numbers = np.flatnonzero(turns == turn)
         level = [turned_back(strokes[number], turn * np.pi / 2) for number in numbers]
-        found, kinds_of_level = _level_structure(level)
-        rows += [FoundRow(numbers[row.strokes].tolist(), row.mark, turn) for row in found]
-        kinds |= {int(numbers[number]): kind for number, kind in kinds_of_level.items()}
+        page, found = Block(level, np.arange(len(level))), list[FoundRow]()
+        for size, _ in Counter(sizes[numbers].tolist()).most_common():
+            of_size = np.flatnonzero(sizes[numbers] == size)
+            size_rows, size_kinds = _level_structure([level[n] for n in of_size])
+            kinds |= {int(numbers[of_size[n]]): kind for n, kind in size_kinds.items()}
+            size_rows = [row._replace(strokes=of_size[row.strokes].tolist()) for row in size_rows]
+            if not found:
+                found, size_rows = size_rows, []
+            for row in size_rows:
+                found.insert(_place(page, found, row.strokes), row)
+        are_headings = _are_large(page, [row.strokes for row in found])
+        for row, is_heading in zip(found, are_headings, strict=True):
+            mark = HEADING if is_heading and not row.mark else row.mark
+            rows.append(FoundRow(numbers[row.strokes].tolist(), mark, turn))
     return rows, dict(sorted(kinds.items()))
+
+
+def _place(page: Block, rows: Sequence[FoundRow], strokes: Sequence[int]) -> int:
+    """Return where among rows of other sizes a row is read: before the first one that is lower and
+    below or above it, or else behind the last one that is below or above it."""
+    place = len(rows)
+    left, right, y = page.left[strokes].min(), page.right[strokes].max(), page.y[strokes].mean()
+    for index, (other, *_) in enumerate(rows):
+        if page.left[other].min() < right and left < page.right[other].max():
+            if y < page.y[other].mean():
+                return index
+            place = index + 1
+    return place
 
 
 def quarter_turns(strokes: Sequence[np.ndarray]) -> np.ndarray:
@@ -184,10 +211,8 @@ def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) ->
         elif not are_items[index] and (is_aligned & are_boxes).sum() >= MIN_LIST_ROWS:
             found[index] = _listed(page, row, MAX_LISTED_CORNER_DISTANCE)
     lines = [number for number, kind in kinds.items() if kind == UNDERLINE]
-    are_headings = _are_large(page, [row.strokes for row in found])
     for index, row in enumerate(found):
-        is_underlined = any(_is_underlined(page, row.strokes, line) for line in lines)
-        if not row.mark and (is_underlined or are_headings[index]):
+        if not row.mark and any(_is_underlined(page, row.strokes, line) for line in lines):
             found[index] = row._replace(mark=HEADING)
     return found
 
