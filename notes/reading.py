@@ -111,18 +111,24 @@ def _level_ink(strokes: Sequence[np.ndarray], row: FoundRow) -> np.ndarray:
 
 
 def _read_turns(strokes: Sequence[np.ndarray], reader: Reader, search: Search) -> np.ndarray:
-    """Return how many quarter turns clockwise each stroke lies, `(strokes,)`: as the pen moved, if
-    the reader is then surer of the words than without the turn."""
-    turns = quarter_turns(strokes)
-    for turn in np.unique(turns[turns > 0]).tolist():
-        numbers = np.flatnonzero(turns == turn)
-        block = [strokes[number] for number in numbers]
-        as_written, turned = (
-            mean_confidence(chain(*_longest_rows(block, tried, reader, search)))
-            for tried in (0, turn)
-        )
-        if turned < max(as_written, MIN_TURNED_CONFIDENCE):
-            turns[numbers] = 0
+    """Return how many quarter turns clockwise each stroke lies, `(strokes,)`: those of most strokes
+    as the reader is surest of them, others as the pen moved, if the reader is surer of them so."""
+    seeming, turns, usual = quarter_turns(strokes), np.zeros(len(strokes), int), 0
+    for index, (turn, _) in enumerate(Counter(seeming.tolist()).most_common()):
+        numbers = np.flatnonzero(seeming == turn)
+        turns[numbers] = usual
+        if turn == usual:
+            continue
+        block, sureness = [strokes[number] for number in numbers], dict[int, float]()
+        # Of most strokes all turns are tried if two are unsure, as a long piece may mislead.
+        for tried in dict.fromkeys((usual, turn, *(() if index else range(4)))):
+            if len(sureness) < 2 or max(sureness.values()) < MIN_TURNED_CONFIDENCE:
+                words = chain(*_longest_rows(block, tried, reader, search))
+                sureness[tried] = mean_confidence(words)
+        best = max(sureness, key=sureness.__getitem__)
+        if sureness[best] >= (MIN_TURNED_CONFIDENCE if index else MIN_PAGE_CONFIDENCE):
+            turns[numbers] = best
+        usual = usual if index else int(turns[numbers[0]])
     return turns
 
 
@@ -135,8 +141,11 @@ def _read_sizes(
     for turn in np.unique(turns).tolist():
         numbers = np.flatnonzero(turns == turn)
         classes = size_classes([turned_back(strokes[n], turn * np.pi / 2) for n in numbers])
-        texts = []
-        for size, _ in Counter(classes.tolist()).most_common() if classes.any() else ():
+        rising = [size for size, _ in reversed(Counter(classes.tolist()).most_common())]
+        texts: list[int] = []
+        for size in rising if len(rising) > 1 else ():
+            if size == rising[-1] and not texts:
+                break  # All other sizes are drawings.
             block = [strokes[number] for number in numbers[classes == size]]
             rows = _longest_rows(block, turn, reader, search)
             letters = sum(map(str.isalnum, "".join(text for text, _ in chain(*rows))))
@@ -144,7 +153,7 @@ def _read_sizes(
             if is_sure and letters > MAX_SHORT_ROW * len(rows):
                 texts.append(size)
         if texts:
-            sizes[numbers] = np.where(np.isin(classes, texts), classes, texts[0])
+            sizes[numbers] = np.where(np.isin(classes, texts), classes, texts[-1])
     return sizes
 
 
@@ -152,7 +161,8 @@ def _longest_rows(
     block: Sequence[np.ndarray], turn: int, reader: Reader, search: Search
 ) -> list[list[tuple[str, float]]]:
     """Return the words of the longest rows of strokes, each with its confidence."""
-    rows, _ = find_structure(block, np.full(len(block), turn))
+    sizes = size_classes([turned_back(stroke, turn * np.pi / 2) for stroke in block])
+    rows, _ = find_structure(block, np.full(len(block), turn), sizes)
     longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
     read = reader.read_words([_level_ink(block, row) for row in longest], search)
     return _sureness(read)

@@ -274,6 +274,7 @@ def _left_of_band(block: Block) -> np.ndarray | None:
     """Return a mask of the strokes to the left of the widest white band between columns, or None.
     A gap within rows is no band: the pen crosses such a gap twice in each row."""
     widest, best, count = MIN_BAND_WIDTH, None, len(block.strokes)
+    edges = _without_voids(block)
     x, y = np.concatenate(block.strokes).T
     starts = np.cumsum([0, *map(len, block.strokes[:-1])])
     for lean in np.tan(np.radians(np.arange(-MAX_BAND_TILT, MAX_BAND_TILT + 1))):
@@ -283,7 +284,7 @@ def _left_of_band(block: Block) -> np.ndarray | None:
         order = np.argsort(left)
         widths = left[order][1:] - np.maximum.accumulate(right[order])[:-1]
         # Of the strokes before and behind each gap.
-        height = np.minimum(_heights(block, order)[:-1], _heights(block, order[::-1])[-2::-1])
+        height = np.minimum(_heights(edges, order)[:-1], _heights(edges, order[::-1])[-2::-1])
         # The pen crosses all gaps between the places of a stroke and of the next.
         places = np.argsort(order)
         from_place, to_place = np.sort([places[1:], places[:-1]], axis=0)
@@ -296,10 +297,20 @@ def _left_of_band(block: Block) -> np.ndarray | None:
     return best
 
 
-def _heights(block: Block, order: np.ndarray) -> np.ndarray:
-    """Return the height of the first strokes of an order, for each number of them, `(strokes,)`."""
-    bottom = np.maximum.accumulate(block.bottom[order])
-    return bottom - np.minimum.accumulate(block.top[order])
+def _without_voids(block: Block) -> np.ndarray:
+    """Return the top and bottom of each stroke as if no rows, such as those of another size, were
+    missing between the block's rows, `(2, strokes)`."""
+    order, edges = np.argsort(block.top), np.array([block.top, block.bottom])
+    voids = block.top[order[1:]] - np.maximum.accumulate(block.bottom[order])[:-1]
+    edges[:, order[1:]] -= np.cumsum(np.maximum(voids - ROW_PITCH, 0.0))
+    return edges
+
+
+def _heights(edges: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return the height of the first strokes of an order, for each number of them, `(strokes,)`, by
+    the top and bottom of each stroke, `(2, strokes)`."""
+    top, bottom = edges[:, order]
+    return np.maximum.accumulate(bottom) - np.minimum.accumulate(top)
 
 
 def _rows(block: Block) -> list[PlacedRow]:

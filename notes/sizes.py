@@ -23,33 +23,49 @@ def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     the page has one size; classes rise with their sizes.
 
     Far moves of the pen divide the strokes into pieces; pieces of like sizes are a class. A piece
-    of few letters, such as dots that were written last, is of the class of the nearest stroke.
+    of few letters is of the class of the piece before or behind it, if the pen did not move far in
+    between, or else of that of the nearest stroke.
     """
     if len(strokes) < 2:
         return np.zeros(len(strokes), int)
-    totals = _totals(strokes)
+    totals, moves = _totals(strokes), np.arange(1, len(strokes))
     low, high = (np.array([edge(p, axis=0) for p in strokes]) for edge in (np.min, np.max))
-    middle, moves = np.array([p[:, 1].mean() for p in strokes]), np.arange(1, len(strokes))
+    drop = np.abs(np.diff([stroke[:, 1].mean() for stroke in strokes]))
+    back, ahead = low[:-1, 0] - high[1:, 0], low[1:, 0] - high[:-1, 0]
     before = _sizes(totals[np.maximum(moves - WINDOW, 0)], totals[moves])
     behind = _sizes(totals[moves], totals[np.minimum(moves + WINDOW, len(strokes))])
-    unit = np.exp(np.fmin(before, behind))
-    drop, back = np.abs(np.diff(middle)) / unit, (low[:-1, 0] - high[1:, 0]) / unit
-    ahead = (low[1:, 0] - high[:-1, 0]) / unit
-    is_break = (drop > LINE_BREAK[0]) & (back > LINE_BREAK[1])
-    is_far = is_break | (drop > MAX_DROP) | (np.maximum(ahead, back) > MAX_MOVE)
+    away = np.column_stack([drop, back, ahead])
+    is_far = _are_far(away, np.exp(np.fmin(before, behind)))
     starts = np.flatnonzero(np.append(True, is_far))
     ends = np.append(starts[1:], len(strokes))
-    sizes = _sizes(totals[starts], totals[ends])
-    amounts = (totals[ends] - totals[starts])[:, 0] / np.exp(sizes)
-    is_sized = amounts >= MIN_PIECE
-    bounds = _bounds(sizes[is_sized], amounts[is_sized])
+    sizes, amounts = _sizes(totals[starts], totals[ends]), np.diff(totals[:, 0][[*starts, -1]])
+    is_sized = amounts >= MIN_PIECE * np.exp(sizes)
+    bounds = _bounds(sizes[is_sized], amounts[is_sized] / np.exp(sizes[is_sized]))
+    if not bounds:
+        return np.zeros(len(strokes), int)
     of_piece = np.where(is_sized, np.searchsorted(bounds, sizes), -1)
-    classes = np.repeat(of_piece if bounds else 0 * of_piece, ends - starts)
+    for step in (-1, 1):
+        for piece in range(len(starts))[::step]:
+            other = piece - step
+            if of_piece[piece] < 0 <= other < len(starts) and of_piece[other] >= 0:
+                move = starts[max(piece, other)] - 1
+                if not _are_far(away[move], np.exp(sizes[other])):
+                    of_piece[piece], sizes[piece] = of_piece[other], sizes[other]
+    classes, units = (np.repeat(each, ends - starts) for each in (of_piece, np.exp(sizes)))
     known = np.flatnonzero(classes >= 0)
     for number in np.flatnonzero(classes < 0):
         gaps = np.maximum(low[known] - high[number], low[number] - high[known])
-        classes[number] = classes[known[np.hypot(*np.maximum(gaps, 0).T).argmin()]]
+        distances = np.hypot(*np.maximum(gaps, 0).T) / units[known]
+        classes[number] = classes[known[distances.argmin()]]
     return classes
+
+
+def _are_far(away: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Return whether moves `(..., 3)`, by how far they go up or down, back and ahead, begin a piece
+    where the letters have these sizes, `(...)`."""
+    drop, back, ahead = away.T / units
+    is_break = (drop > LINE_BREAK[0]) & (back > LINE_BREAK[1])
+    return is_break | (drop > MAX_DROP) | (np.maximum(ahead, back) > MAX_MOVE)
 
 
 def _totals(strokes: Sequence[np.ndarray]) -> np.ndarray:
