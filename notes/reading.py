@@ -180,7 +180,7 @@ def with_numbers(rows: list[PageRow]) -> list[PageRow]:
     def numbered(row: PageRow) -> PageRow:
         first, *others = row.words
         match = LIST_NUMBER.fullmatch(first.text)
-        if row.mark or not match or not (others or match[2]):
+        if row.mark not in ("", HEADING) or not match or not (others or match[2]):
             return row
         first = replace(first, text=" ".join(filter(None, match.groups())))
         return replace(row, words=(first, *others), mark=NUMBER)

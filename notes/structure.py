@@ -212,7 +212,7 @@ def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) ->
             found[index] = _listed(page, row, MAX_LISTED_CORNER_DISTANCE)
     lines = [number for number, kind in kinds.items() if kind == UNDERLINE]
     for index, row in enumerate(found):
-        if not row.mark and any(_is_underlined(page, row.strokes, line) for line in lines):
+        if not row.mark and _is_underlined(page, row.strokes, lines):
             found[index] = row._replace(mark=HEADING)
     return found
 
@@ -228,29 +228,39 @@ def _listed(page: Block, row: list[int], max_corner_distance: float) -> FoundRow
 
 
 def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
-    """Return which rows are larger than the others, shorter, apart from the row above, and not the
-    last one, `(rows,)`."""
-    widths = np.array([page.right[row].max() - page.left[row].min() for row in rows])
+    """Return which rows are larger than the others below and above them, shorter, apart from the
+    row above, and not the last one, `(rows,)`."""
+    left = np.array([page.left[row].min() for row in rows])
+    right = np.array([page.right[row].max() for row in rows])
+    is_above = (left < right[:, None]) & (left[:, None] < right)
     steps = np.diff([page.y[row].mean() for row in rows])
     pitch = np.median(steps[steps > 0]) if (steps > 0).any() else 0.0
-    is_large = widths < MAX_HEADING_WIDTH * widths.max(initial=0.0)
+    widest = np.where(is_above, right - left, 0.0).max(axis=1, initial=0.0)
+    is_large = (right - left < MAX_HEADING_WIDTH * widest) & (is_above.sum(1) >= MIN_SIZED_ROWS)
     is_large[1:] &= (steps < 0) | (steps > MIN_HEADING_STEP * pitch)
-    is_large[-1:] = False
-    if len(rows) < MIN_SIZED_ROWS or not is_large.any():
+    is_large &= np.append(steps > 0, False)[: len(rows)]
+    if not is_large.any():
         return np.zeros(len(rows), bool)
     inks = [from_strokes([page.strokes[number] for number in row]) for row in rows]
     # A row is larger by both measures, as capitals and short rows mislead either.
     edges = np.array([-np.inf, np.inf])
     for measure in (x_height, lambda ink: x_heights(ink, edges)[0]):
         sizes = np.array([measure(ink) for ink in inks])
-        is_large &= sizes > MIN_HEADING_SIZE * np.nanmedian(sizes)
+        is_large &= ~np.isnan(sizes)
+        for index in np.flatnonzero(is_large):
+            usual = np.nanmedian(sizes[is_above[index]])
+            is_large[index] = sizes[index] > MIN_HEADING_SIZE * usual
     return is_large
 
 
-def _is_underlined(page: Block, row: Sequence[int], line: int) -> bool:
-    """Return whether a line underlines nearly a whole row."""
-    depth = page.y[line] - np.average(page.y[row], weights=page.weight[row])
+def _is_underlined(page: Block, row: Sequence[int], lines: Sequence[int]) -> bool:
+    """Return whether lines together underline nearly a whole row."""
+    depths = page.y[lines] - np.average(page.y[row], weights=page.weight[row])
+    below = np.array(lines, int)[(depths > 0) & (depths < MAX_LINE_DISTANCE)]
     left, right = page.left[row].min(), page.right[row].max()
-    covered = min(right, page.right[line]) - max(left, page.left[line])
-    is_below = 0 < depth < MAX_LINE_DISTANCE
-    return bool(is_below and covered > MIN_UNDERLINED_FRACTION * (right - left))
+    covered, front = 0.0, left
+    for line in below[np.argsort(page.left[below])]:
+        end = min(page.right[line], right)
+        covered += max(end - max(page.left[line], front), 0.0)
+        front = max(front, end)
+    return bool(covered > MIN_UNDERLINED_FRACTION * (right - left))
