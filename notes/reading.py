@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, chain
+from typing import TypeAlias
 
 import numpy as np
 
@@ -29,6 +30,8 @@ MAX_TRIED_ROWS = 4
 MIN_TURNED_CONFIDENCE = 0.5
 """Least mean confidence of what is turned, or of another size, weighted by characters (measured,
 lab notebook: what is no prose)."""
+ReadRow: TypeAlias = Sequence[tuple[str, float]]
+"""Text and confidence of each word of a row."""
 UNREAD = "not read"
 """Kind of the strokes of rows of which the reader is too unsure: doodles, or text."""
 MIN_PAGE_CONFIDENCE = 0.2
@@ -53,16 +56,18 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
     kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
     pen_numbers = [number for number in range(len(page.strokes)) if number not in kinds]
     strokes = [page.strokes[number].points for number in pen_numbers]
-    turns = _read_turns(strokes, reader, search)
-    found, pen_kinds = find_structure(strokes, turns, _read_sizes(strokes, turns, reader, search))
+    turns = _read_turns(strokes, reader)
+    found, pen_kinds = find_structure(strokes, turns, _read_sizes(strokes, turns, reader))
     kinds |= {pen_numbers[index]: kind for index, kind in pen_kinds.items()}
     inks = [_level_ink(strokes, row) for row in found]
     characters, rows = reader.model.alphabet.characters, []
     read = reader.read_words(inks, search)
     sureness = _sureness(read)
     is_page = mean_confidence(chain(*sureness)) >= MIN_PAGE_CONFIDENCE
-    for row, ink, ink_words, words_sure in zip(found, inks, read, sureness, strict=True):
-        is_written = row.mark not in ("", HEADING) or (is_page and is_text(words_sure))
+    are_text = _are_text(inks, sureness, reader, search)
+    of_rows = zip(found, inks, read, sureness, are_text, strict=True)
+    for row, ink, ink_words, words_sure, is_sure in of_rows:
+        is_written = row.mark not in ("", HEADING) or (is_page and is_sure)
         if not (ink_words and is_written):
             kinds |= dict.fromkeys((pen_numbers[index] for index in row.strokes), UNREAD)
             continue
@@ -96,7 +101,7 @@ def mean_confidence(words: Iterable[tuple[str, float]]) -> float:
     return float(lengths @ sure / max(lengths.sum(), 1))
 
 
-def is_text(words: Sequence[tuple[str, float]]) -> bool:
+def is_text(words: ReadRow) -> bool:
     """Return whether the words of a row, each with its confidence, are text and no drawing: what
     is drawn is mostly read as few letters."""
     text = "".join(word for word, _ in words)
@@ -105,12 +110,27 @@ def is_text(words: Sequence[tuple[str, float]]) -> bool:
     return mean_confidence(words) >= limit * shortness**2
 
 
+def _are_text(
+    inks: Sequence[np.ndarray], rows: Sequence[ReadRow], reader: Reader, search: Search
+) -> list[bool]:
+    """Return whether each row of ink is text by its words. A language model prefers likely words,
+    of which the ink is less sure: rows that seem to be no text are read without it."""
+    are_text = [*map(is_text, rows)]
+    doubtful = [number for number, is_sure in enumerate(are_text) if not is_sure]
+    if search.language_model is None or not doubtful:
+        return are_text
+    read = _sureness(reader.read_words([inks[number] for number in doubtful], GREEDY))
+    for number, words in zip(doubtful, read, strict=True):
+        are_text[number] = is_text(words)
+    return are_text
+
+
 def _level_ink(strokes: Sequence[np.ndarray], row: FoundRow) -> np.ndarray:
     """Return the ink of a row, turned level from its quarter turns."""
     return from_strokes([turned_back(strokes[n], row.turn * np.pi / 2) for n in row.strokes])
 
 
-def _read_turns(strokes: Sequence[np.ndarray], reader: Reader, search: Search) -> np.ndarray:
+def _read_turns(strokes: Sequence[np.ndarray], reader: Reader) -> np.ndarray:
     """Return how many quarter turns clockwise each stroke lies, `(strokes,)`: those of most strokes
     as the reader is surest of them, others as the pen moved, if the reader is surer of them so."""
     seeming, turns, usual = quarter_turns(strokes), np.zeros(len(strokes), int), 0
@@ -123,8 +143,7 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: Reader, search: Search) -
         # Of most strokes all turns are tried if two are unsure, as a long piece may mislead.
         for tried in dict.fromkeys((usual, turn, *(() if index else range(4)))):
             if len(sureness) < 2 or max(sureness.values()) < MIN_TURNED_CONFIDENCE:
-                words = chain(*_longest_rows(block, tried, reader, search))
-                sureness[tried] = mean_confidence(words)
+                sureness[tried] = mean_confidence(chain(*_longest_rows(block, tried, reader)))
         best = max(sureness, key=sureness.__getitem__)
         if sureness[best] >= (MIN_TURNED_CONFIDENCE if index else MIN_PAGE_CONFIDENCE):
             turns[numbers] = best
@@ -132,9 +151,7 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: Reader, search: Search) -
     return turns
 
 
-def _read_sizes(
-    strokes: Sequence[np.ndarray], turns: np.ndarray, reader: Reader, search: Search
-) -> np.ndarray:
+def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: Reader) -> np.ndarray:
     """Return the class of each stroke's size, `(strokes,)`, see `size_classes`. What is no text of
     a size, such as a drawing, is of the size of most text."""
     sizes = np.zeros(len(strokes), int)
@@ -147,7 +164,7 @@ def _read_sizes(
             if size == rising[-1] and not texts:
                 break  # All other sizes are drawings.
             block = [strokes[number] for number in numbers[classes == size]]
-            rows = _longest_rows(block, turn, reader, search)
+            rows = _longest_rows(block, turn, reader)
             letters = sum(map(str.isalnum, "".join(text for text, _ in chain(*rows))))
             is_sure = mean_confidence(chain(*rows)) >= MIN_TURNED_CONFIDENCE
             if is_sure and letters > MAX_SHORT_ROW * len(rows):
@@ -157,18 +174,16 @@ def _read_sizes(
     return sizes
 
 
-def _longest_rows(
-    block: Sequence[np.ndarray], turn: int, reader: Reader, search: Search
-) -> list[list[tuple[str, float]]]:
+def _longest_rows(block: Sequence[np.ndarray], turn: int, reader: Reader) -> list[ReadRow]:
     """Return the words of the longest rows of strokes, each with its confidence."""
     sizes = size_classes([turned_back(stroke, turn * np.pi / 2) for stroke in block])
     rows, _ = find_structure(block, np.full(len(block), turn), sizes)
     longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
-    read = reader.read_words([_level_ink(block, row) for row in longest], search)
+    read = reader.read_words([_level_ink(block, row) for row in longest], GREEDY)
     return _sureness(read)
 
 
-def _sureness(rows: Sequence[Sequence[InkWord]]) -> list[list[tuple[str, float]]]:
+def _sureness(rows: Sequence[Sequence[InkWord]]) -> list[ReadRow]:
     """Return the text of each word of rows with its confidence."""
     sure = iter(confidences([(word.text, word.probability) for row in rows for word in row]))
     return [[(word.text, next(sure)) for word in row] for row in rows]

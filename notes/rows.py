@@ -29,6 +29,7 @@ MAX_STROKE_HEIGHT = 6.0  # a higher stroke is a drawing, unless it is a letter
 X_HEIGHT_MIDDLE = 0.5  # above the baseline
 MAX_LETTER_SIZE = (4.0, 9.0)  # width and height of a letter (assumed)
 MAX_LETTER_GAP = 2.0  # from a tall letter to the next letter (assumed)
+MIN_RINGED_FRACTION = 0.3  # of a ring's width, of what it is around; a D has its stem (assumed)
 MAX_DRAWING_GAP = 0.7  # distance between successive strokes of a drawing (assumed)
 MIN_UNDERLINE = 3.0  # width of an underline; the foot of an E is narrower
 MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out nearer to it (assumed)
@@ -186,7 +187,9 @@ def _drawings(page: Block) -> dict[int, str]:
     for number, stroke in enumerate(page.strokes):
         if is_ring(stroke):
             edges = np.array([page.left, page.top, -page.right, -page.bottom])
-            if (edges[:, :number] > edges[:, [number]]).all(axis=0).any():
+            inside = np.flatnonzero((edges[:, :number] > edges[:, [number]]).all(axis=0))
+            width = np.ptp([*page.left[inside], *page.right[inside]] or [0.0])
+            if width > MIN_RINGED_FRACTION * (page.right[number] - page.left[number]):
                 kinds[number] = RING
     is_tall = page.bottom - page.top > MAX_STROKE_HEIGHT
     tall = [n for n in np.flatnonzero(is_tall).tolist() if n not in kinds]

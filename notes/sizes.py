@@ -9,7 +9,7 @@ import numpy as np
 
 from utils.ink import from_strokes, vertical_segments
 
-MIN_RATIO = 1.9  # of the mean sizes of two classes (measured, lab notebook: rows of several sizes)
+MIN_RATIO = 2.1  # of the mean sizes of two classes (measured, lab notebook: rows of several sizes)
 MIN_PIECE = 10.0  # vertical segments of a piece that has a size of its own (measured, ibid.)
 WINDOW = 8  # strokes before and behind a move, of which the smaller are its unit (assumed)
 # Moves of the pen that begin a new piece, in units (measured, lab notebook: rows of several sizes):
