@@ -260,14 +260,14 @@ class _Reading:
             summary = note.summary
             self._counts.update(pages=summary.pages, words=summary.words, unsure=summary.unsure)
             self._left_out.update(summary.left_out)
-            for number, (left, top, right, bottom) in summary.unread:
+            for page, (left, top, right, bottom) in summary.unread:
                 place = f"{left} to {right} mm from the left, {top} to {bottom} mm from the top"
-                self._unread.append(f"{printable(name)} {number}: {place}")
+                self._unread.append(f"{printable(name)} {page}: {place}")
             yield note
 
     def report(self) -> None:
-        """Print how much was read, how many items are in no row, by kind, and where may be text that
-        was not read."""
+        """Print how much was read, how many items are in no row, by kind, and where text may be
+        that was not read."""
         parts = [f"files: {self.num_read}", *(f"{k}: {n:,}" for k, n in self._counts.items())]
         if unread := len(self.files) - self.num_read:
             parts.append(f"files left out: {unread}")

@@ -35,6 +35,7 @@ the rows above and below (assumed)."""
 # In x-heights:
 MARK_DEPTHS = {UNDERLINE: 0.5, CROSSED_OUT: -0.5, LIST_MARK: -0.5, "highlighter": -0.5}
 """Where what belongs to words is expected, from the row's baseline downwards (assumed)."""
+MAX_LINE_POINTS = 50  # at which the words' moves above a line are averaged (assumed)
 MAX_MARK_DISTANCE = (8.0, 2.5)  # beside and above or below that place (assumed)
 
 
@@ -240,6 +241,22 @@ def points_of(page: InkPage, numbers: Iterable[int]) -> np.ndarray:
     return np.concatenate([page.strokes[number].points for number in numbers])
 
 
+def _line_moves(at: np.ndarray, x: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """Return the moves of a line's points at `at` in a level row, `(points, 2)`: its ends go along
+    with the words there, all of it up or down as they do, and it turns as the row does.
+
+    Args:
+        at: x of the line's points, `(points,)`.
+        x, moves: x of the baseline at the edges of the row's units, `(2 units,)`, and its moves
+            there, along and across the row, `(2 units, 2)`.
+    """
+    ends, (along, across) = _edges(at), moves.T
+    slope = np.polyfit(x, across, 1)[0] if np.ptp(x) else 0.0
+    mean = np.interp(np.linspace(*ends, MAX_LINE_POINTS), x, across).mean()
+    down = mean + slope * (at - np.mean(ends))
+    return np.column_stack([np.interp(at, ends, np.interp(ends, x, along)), down])
+
+
 def _mark_moves(
     page: InkPage, text: PageText, places: Sequence[RowPlaces]
 ) -> Iterator[tuple[int, np.ndarray]]:
@@ -255,9 +272,9 @@ def _mark_moves(
             beside = max(x[0] - middle[0], middle[0] - x[-1], 0.0) / shape.x_height
             above = abs(middle[1] - depth - np.interp(middle[0], x, y)) / shape.x_height
             if above < best and beside < MAX_MARK_DISTANCE[0] and above < MAX_MARK_DISTANCE[1]:
-                # A line follows the words along it, other strokes go as they are.
-                at = level[:, 0] if kind in (UNDERLINE, "highlighter") else middle[:1]
-                best = above
-                nearest = np.column_stack([np.interp(at, x, move) for move in moves.T])
+                best, nearest = above, [np.interp(middle[0], x, move) for move in moves.T]
+                if kind in (UNDERLINE, "highlighter"):
+                    nearest = _line_moves(level[:, 0], x, turned_back(moves, shape.angle))
+                    nearest = turned_back(nearest, -shape.angle)
         if best < np.inf:
             yield number, nearest + np.zeros_like(points)

@@ -72,6 +72,7 @@ MAX_MARK_ABOVE = 1.4  # from a row's middle up to its marks (measured on testset
 MAX_MARK_BELOW = 0.6  # from a row's middle down to its marks (measured on testset_v)
 OFF_ROW_COST = 4.0  # cost of each x-height beyond these two limits (measured on testset_v)
 MAX_STRAY_ROWS = 4  # number of the nearest rows among which is that of a stray mark (assumed)
+MAX_LATE_STROKES = 0.25  # fraction of a row's strokes; a row with more has no order (assumed)
 SUCCESSION_BONUS = 0.7  # bonus of the row with the previous stroke (measured)
 
 
@@ -449,7 +450,11 @@ def _undelayed(numbers: np.ndarray, strokes: Sequence[np.ndarray], height: float
     for resumed in np.flatnonzero(np.diff(numbers) > 1) + 1:
         is_late[resumed:] |= middle[resumed:] < front[resumed - 1]
     is_mark = are_marks(from_strokes(strokes), height)
-    order = np.flatnonzero(~is_late | is_mark).tolist()
+    if np.mean(is_late & ~is_mark) > MAX_LATE_STROKES:
+        is_late[:], order = is_mark, sorted(np.flatnonzero(~is_mark), key=middle.__getitem__)
+        order += np.flatnonzero(is_mark).tolist()
+    else:
+        order = np.flatnonzero(~is_late | is_mark).tolist()
     for late in np.flatnonzero(is_late & ~is_mark).tolist():
         # A late letter belongs before the first letter further to the right.
         places = (n for n, k in enumerate(order) if middle[k] > middle[late] and not is_mark[k])
