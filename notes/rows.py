@@ -71,8 +71,9 @@ MAX_HALF_OVERLAP = 0.2  # fraction of the narrower half's width
 MAX_MARK_ABOVE = 1.4  # from a row's middle up to its marks (measured on testset_v)
 MAX_MARK_BELOW = 0.6  # from a row's middle down to its marks (measured on testset_v)
 OFF_ROW_COST = 4.0  # cost of each x-height beyond these two limits (measured on testset_v)
+MAX_STRAY_FRACTION = 0.3  # of the strokes of writing in some order (assumed)
 MAX_STRAY_ROWS = 4  # number of the nearest rows among which is that of a stray mark (assumed)
-MAX_LATE_STROKES = 0.25  # fraction of a row's strokes; a row with more has no order (assumed)
+MAX_STEPS_BACK = 0.2  # fraction of the moves between a row's letters (measured, lab notebook)
 SUCCESSION_BONUS = 0.7  # bonus of the row with the previous stroke (measured)
 
 
@@ -416,10 +417,15 @@ def _merge_halves(block: Block, rows: list[np.ndarray]) -> list[np.ndarray]:
 def _attach_strays(block: Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:
     """Return rows with each stray stroke added to the row that is nearest and at its height."""
     owners = _owners(len(block.strokes), rows)
-    for stray in strays:
+    # Without an order of writing most strokes are stray, and the next ones of a row are stray too.
+    again = strays if len(strays) > MAX_STRAY_FRACTION * len(block.strokes) else []
+    for number, stray in enumerate([*strays, *again]):
+        if number == len(strays):
+            rows = [np.flatnonzero(owners == n) for n in range(len(rows))]
         gap_x = np.maximum(block.left - block.right[stray], block.left[stray] - block.right)
         gap_y = np.maximum(block.top - block.bottom[stray], block.top[stray] - block.bottom)
         gaps = np.hypot(np.maximum(gap_x, 0), np.maximum(gap_y, 0))
+        gaps[stray] = np.inf
         row_gaps, costs = [gaps[row].min() for row in rows], {}
         for number in np.argsort(row_gaps)[:MAX_STRAY_ROWS].tolist():
             depth = block.y[stray] - block.middle(rows[number], block.x[stray : stray + 1])[0]
@@ -450,8 +456,10 @@ def _undelayed(numbers: np.ndarray, strokes: Sequence[np.ndarray], height: float
     for resumed in np.flatnonzero(np.diff(numbers) > 1) + 1:
         is_late[resumed:] |= middle[resumed:] < front[resumed - 1]
     is_mark = are_marks(from_strokes(strokes), height)
-    if np.mean(is_late & ~is_mark) > MAX_LATE_STROKES:
-        is_late[:], order = is_mark, sorted(np.flatnonzero(~is_mark), key=middle.__getitem__)
+    steps_back = np.diff(middle[~is_mark]) < -height
+    if np.count_nonzero(steps_back) > MAX_STEPS_BACK * len(steps_back):
+        is_late = is_mark  # Others are ordered from the left, as there is no order of writing.
+        order = sorted(np.flatnonzero(~is_mark).tolist(), key=middle.__getitem__)
         order += np.flatnonzero(is_mark).tolist()
     else:
         order = np.flatnonzero(~is_late | is_mark).tolist()
