@@ -63,9 +63,9 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
     characters, rows = reader.model.alphabet.characters, []
     read = reader.read_words(inks, search)
     sureness = _sureness(read)
-    is_page = mean_confidence(chain(*sureness)) >= MIN_PAGE_CONFIDENCE
-    are_text = _are_text(inks, sureness, reader, search)
-    of_rows = zip(found, inks, read, sureness, are_text, strict=True)
+    judged = _judged(inks, sureness, reader, search)
+    is_page = mean_confidence(chain(*judged)) >= MIN_PAGE_CONFIDENCE
+    of_rows = zip(found, inks, read, sureness, map(is_text, judged), strict=True)
     for row, ink, ink_words, words_sure, is_sure in of_rows:
         is_written = row.mark not in ("", HEADING) or (is_page and is_sure)
         if not (ink_words and is_written):
@@ -83,7 +83,7 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
         rows.append(PageRow(tuple(words), numbers, digest, row.mark, row.turn))
     rows, unread = _with_typed(with_numbers(rows), page.typed), _unread_boxes(page, kinds)
-    return PageText(tuple(rows), Counter(kinds.values()), kinds, unread)
+    return PageText(tuple(rows), dict(Counter(kinds.values())), kinds, unread)
 
 
 def _unread_boxes(page: InkPage, kinds: Mapping[int, str]) -> tuple[Box, ...]:
@@ -110,19 +110,18 @@ def is_text(words: ReadRow) -> bool:
     return mean_confidence(words) >= limit * shortness**2
 
 
-def _are_text(
+def _judged(
     inks: Sequence[np.ndarray], rows: Sequence[ReadRow], reader: Reader, search: Search
-) -> list[bool]:
-    """Return whether each row of ink is text by its words. A language model prefers likely words,
-    of which the ink is less sure: rows that seem to be no text are read without it."""
-    are_text = [*map(is_text, rows)]
-    doubtful = [number for number, is_sure in enumerate(are_text) if not is_sure]
-    if search.language_model is None or not doubtful:
-        return are_text
-    read = _sureness(reader.read_words([inks[number] for number in doubtful], GREEDY))
-    for number, words in zip(doubtful, read, strict=True):
-        are_text[number] = is_text(words)
-    return are_text
+) -> list[ReadRow]:
+    """Return the words by which rows of ink are told from drawings: those that were read, or those
+    that are read without a language model where its words, which it prefers, are no text."""
+    judged = [*rows]
+    doubtful = [number for number, words in enumerate(rows) if not is_text(words)]
+    if search.language_model is not None and doubtful:
+        read = _sureness(reader.read_words([inks[number] for number in doubtful], GREEDY))
+        for number, words in zip(doubtful, read, strict=True):
+            judged[number] = words
+    return judged
 
 
 def _level_ink(strokes: Sequence[np.ndarray], row: FoundRow) -> np.ndarray:

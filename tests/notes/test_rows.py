@@ -79,6 +79,15 @@ def test_rows_are_read_from_top_to_bottom_when_they_were_written_in_another_orde
     assert [[order[number] for number in each] for each in read] == ROWS
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_row_without_an_order_of_writing_is_read_from_the_left(seed):
+    order = np.random.default_rng(seed).permutation(len(PARTS)).tolist()
+    order.sort(key=lambda number: [number in each for each in ROWS].index(True))
+    read = rows_of([PARTS[number] for number in order])
+    letters = [[n for n in each if n not in DOTS] for each in ROWS]
+    assert [[order[n] for n in each if order[n] not in DOTS] for each in read] == letters
+
+
 @pytest.mark.parametrize("degrees", [0, 15])
 def test_columns_are_read_from_left_to_right(degrees):
     height = [0, 35, 70, 105, 140]
