@@ -35,6 +35,8 @@ the rows above and below (assumed)."""
 # In x-heights:
 MARK_DEPTHS = {UNDERLINE: 0.5, CROSSED_OUT: -0.5, LIST_MARK: -0.5, "highlighter": -0.5}
 """Where what belongs to words is expected, from the row's baseline downwards (assumed)."""
+MAX_STEP = 1.5  # between the baselines of a row's words (measured, lab notebook: neater ink)
+MAX_OVERLAP = 1.5  # of a row's words (measured, lab notebook: neater ink)
 MAX_LINE_POINTS = 50  # at which the words' moves above a line are averaged (assumed)
 MAX_MARK_DISTANCE = (8.0, 2.5)  # beside and above or below that place (assumed)
 
@@ -119,8 +121,17 @@ def row_places(page: InkPage, text: PageText) -> dict[int, RowPlaces]:
         }
         for n, shape in alike.items():
             usual = lean, height, gap
-            places[n] = _places(shape, words[n], usual, _room(edges[n], edges.values()))
+            if _is_one_row(shape, words[n], lean):
+                places[n] = _places(shape, words[n], usual, _room(edges[n], edges.values()))
     return places
+
+
+def _is_one_row(shape: RowShape, words: Sequence[WordShape], lean: float) -> bool:
+    """Return whether units stand beside each other on a line. Strokes without an order of writing
+    may be read as words that lie over others or in two rows; these stay as they are."""
+    steps = np.ptp([word.baseline for word in words]) / shape.x_height
+    overlaps = -_gaps(_spans(shape, words, lean)) / shape.x_height
+    return bool(steps < MAX_STEP and overlaps.max(initial=0.0) < MAX_OVERLAP)
 
 
 def _room(span: tuple[float, float], others: Iterable[tuple[float, float]]) -> float:

@@ -173,7 +173,7 @@ def row_shapes(page: InkPage, rows: Sequence[PageRow]) -> list[RowShape]:
     show its slope has that of the others."""
     turned, angles = [], np.zeros(len(rows))
     for number, row in enumerate(rows):
-        turn, units = row.turn * np.pi / 2, _units(page, row)
+        turn, units = row.turn * np.pi / 2, _units(row)
         numbers = [strokes for _, strokes in units]
         parts = [[turned_back(page.strokes[n].points, turn) for n in part] for part in numbers]
         turned.append(RowShape(row, [words for words, _ in units], numbers, parts, turn))
@@ -190,25 +190,12 @@ def _count(text: str, letters: str) -> int:
     return sum(character in letters for character in text)
 
 
-def _units(page: InkPage, row: PageRow) -> list[tuple[list[int], list[int]]]:
-    """Return the indices of the words of each unit of a row, and the numbers of its strokes. Words
-    that share a stroke, or of which one is for the greater part above the other, are a unit."""
-
-    def span(strokes: Sequence[int]) -> np.ndarray:
-        points = np.concatenate([page.strokes[number].points for number in strokes])
-        x = turned_back(points, row.turn * np.pi / 2)[:, 0]
-        return np.array([x.min(), x.max()])
-
-    def belong(strokes: Sequence[int], others: Sequence[int]) -> bool:
-        if not (strokes and others) or {*strokes} & {*others}:
-            return bool({*strokes} & {*others})
-        (left, right), (start, end) = span(strokes), span(others)
-        return min(right, end) - max(left, start) > min(right - left, end - start) / 2
-
+def _units(row: PageRow) -> list[tuple[list[int], list[int]]]:
+    """Return the indices of the words of each unit of a row, and the numbers of its strokes."""
     units: list[tuple[list[int], list[int]]] = []
     for index, word in enumerate(row.words):
         words, strokes = [index], [*word.strokes]
-        while any(belong(strokes, before) for _, before in units):
+        while any({*strokes} & {*before} for _, before in units):
             words_before, before = units.pop()
             words, strokes = words_before + words, [*dict.fromkeys(before + strokes)]
         units.append((words, strokes))
