@@ -35,8 +35,8 @@ the rows above and below (assumed)."""
 # In x-heights:
 MARK_DEPTHS = {UNDERLINE: 0.5, CROSSED_OUT: -0.5, LIST_MARK: -0.5, "highlighter": -0.5}
 """Where what belongs to words is expected, from the row's baseline downwards (assumed)."""
-MAX_STEP = 1.5  # between the baselines of a row's words (measured, lab notebook: neater ink)
-MAX_OVERLAP = 1.5  # of a row's words (measured, lab notebook: neater ink)
+MAX_STEP = 2.5  # between the baselines of a row's words (measured, lab notebook: neater ink)
+MAX_OVERLAP = 2.5  # of a row's words (measured, lab notebook: neater ink)
 MAX_LINE_POINTS = 50  # at which the words' moves above a line are averaged (assumed)
 MAX_MARK_DISTANCE = (8.0, 2.5)  # beside and above or below that place (assumed)
 
