@@ -71,8 +71,10 @@ MAX_HALF_OVERLAP = 0.2  # fraction of the narrower half's width
 MAX_MARK_ABOVE = 1.4  # from a row's middle up to its marks (measured on testset_v)
 MAX_MARK_BELOW = 0.6  # from a row's middle down to its marks (measured on testset_v)
 OFF_ROW_COST = 4.0  # cost of each x-height beyond these two limits (measured on testset_v)
-MAX_STRAY_FRACTION = 0.3  # of the strokes of writing in some order (assumed)
 MAX_STRAY_ROWS = 4  # number of the nearest rows among which is that of a stray mark (assumed)
+MAX_MOVE_OF_WRITING = 5.0  # between strokes, mostly (assumed)
+MAX_FAR_MOVES = 0.5  # fraction of the strokes; with more there is no order of writing (assumed)
+HEIGHT_COST = 6.0  # of a move up or down beside one ahead (measured, lab notebook)
 MAX_STEPS_BACK = 0.2  # fraction of the moves between a row's letters (measured, lab notebook)
 SUCCESSION_BONUS = 0.7  # bonus of the row with the previous stroke (measured)
 
@@ -89,6 +91,43 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
         return [], {}
     strokes = [np.asarray(stroke, dtype=np.float64) for stroke in strokes]
     page = Block(strokes, np.arange(len(strokes)))
+    if _is_unordered(page):
+        order = _order_of_places(page)
+        rows, kinds = _found_rows(Block([strokes[number] for number in order], page.numbers))
+        in_order = {int(order[index]): kind for index, kind in kinds.items()}
+        return [order[row].tolist() for row in rows], dict(sorted(in_order.items()))
+    return _found_rows(page)
+
+
+def _is_unordered(page: "Block") -> bool:
+    """Return whether most moves between strokes are far, as if they were in no order of writing."""
+    gap_x = np.maximum(page.left[1:] - page.right[:-1], page.left[:-1] - page.right[1:])
+    gap_y = np.maximum(page.top[1:] - page.bottom[:-1], page.top[:-1] - page.bottom[1:])
+    far = np.maximum(gap_x, gap_y) > MAX_MOVE_OF_WRITING
+    return np.count_nonzero(far) > MAX_FAR_MOVES * len(page.strokes)
+
+
+def _order_of_places(page: "Block") -> np.ndarray:
+    """Return the strokes' indices in an order in which they may have been written: behind each
+    stroke the next one at its height, and then the uppermost of those that are left."""
+    order, is_left = [], np.ones(len(page.strokes), bool)
+    while is_left.any():
+        costs = np.full(len(is_left), np.inf)
+        if order:
+            ahead = page.left - page.left[order[-1]]
+            costs = np.where(ahead > 0, page.left - page.right[order[-1]], np.inf)
+            costs = np.maximum(costs, 0.0) + HEIGHT_COST * np.abs(page.y - page.y[order[-1]])
+        costs[~is_left] = np.inf
+        if costs.min() > MAX_RUN_ADVANCE:
+            costs = np.where(is_left, page.left + page.top, np.inf)
+        order.append(int(costs.argmin()))
+        is_left[order[-1]] = False
+    return np.array(order)
+
+
+def _found_rows(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
+    """Return the rows of a page in an order of writing, and the kinds of other strokes."""
+    strokes = page.page_strokes
     kinds = _drawings(page)
     edges = np.array([page.left, page.top, page.right, page.bottom, page.y])
     edges[:, [*kinds]] = np.nan  # neither cross nor are crossed
@@ -122,6 +161,7 @@ class Block:
 
     Attributes:
         numbers: the strokes' numbers on the page, rising, `(strokes,)`.
+        page_strokes: all strokes of the page, `(n, 2)` each.
         strokes: the strokes, `(n, 2)` each.
         left, top, right, bottom: edges of the strokes, `(strokes,)`.
         x, y: middle of each stroke's width, and mean height of its points, but of a tall stroke
@@ -131,6 +171,7 @@ class Block:
 
     def __init__(self, page_strokes: Sequence[np.ndarray], numbers: np.ndarray) -> None:
         self.numbers, strokes = numbers, [page_strokes[number] for number in numbers]
+        self.page_strokes = page_strokes
         self.unit = x_height(from_strokes(strokes))
         self.angle = _skew(strokes, self.unit)
         self.strokes = [turned_back(stroke, self.angle) / self.unit for stroke in strokes]
@@ -417,15 +458,10 @@ def _merge_halves(block: Block, rows: list[np.ndarray]) -> list[np.ndarray]:
 def _attach_strays(block: Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:
     """Return rows with each stray stroke added to the row that is nearest and at its height."""
     owners = _owners(len(block.strokes), rows)
-    # Without an order of writing most strokes are stray, and the next ones of a row are stray too.
-    again = strays if len(strays) > MAX_STRAY_FRACTION * len(block.strokes) else []
-    for number, stray in enumerate([*strays, *again]):
-        if number == len(strays):
-            rows = [np.flatnonzero(owners == n) for n in range(len(rows))]
+    for stray in strays:
         gap_x = np.maximum(block.left - block.right[stray], block.left[stray] - block.right)
         gap_y = np.maximum(block.top - block.bottom[stray], block.top[stray] - block.bottom)
         gaps = np.hypot(np.maximum(gap_x, 0), np.maximum(gap_y, 0))
-        gaps[stray] = np.inf
         row_gaps, costs = [gaps[row].min() for row in rows], {}
         for number in np.argsort(row_gaps)[:MAX_STRAY_ROWS].tolist():
             depth = block.y[stray] - block.middle(rows[number], block.x[stray : stray + 1])[0]

@@ -88,6 +88,14 @@ def test_a_row_without_an_order_of_writing_is_read_from_the_left(seed):
     assert [[order[n] for n in each if order[n] not in DOTS] for each in read] == letters
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_of_a_page_without_an_order_of_writing_are_whole(seed):
+    parts, rows = page(*(row(y, 3 * (4, 3, 5, 4)) for y in (0, 35, 70, 105)))
+    order = np.random.default_rng(seed).permutation(len(parts))
+    read = rows_of([parts[number] for number in order])
+    assert [{*order[each].tolist()} for each in read] == [{*each} for each in rows]
+
+
 @pytest.mark.parametrize("degrees", [0, 15])
 def test_columns_are_read_from_left_to_right(degrees):
     height = [0, 35, 70, 105, 140]
