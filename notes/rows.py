@@ -75,7 +75,6 @@ MAX_STRAY_ROWS = 4  # number of the nearest rows among which is that of a stray 
 MAX_MOVE_OF_WRITING = 5.0  # between strokes, mostly (assumed)
 MAX_FAR_MOVES = 0.5  # fraction of the strokes; with more there is no order of writing (assumed)
 HEIGHT_COST = 6.0  # of a move up or down beside one ahead (measured, lab notebook)
-MAX_STEPS_BACK = 0.2  # fraction of the moves between a row's letters (measured, lab notebook)
 SUCCESSION_BONUS = 0.7  # bonus of the row with the previous stroke (measured)
 
 
@@ -95,7 +94,8 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
         order = _order_of_places(page)
         rows, kinds = _found_rows(Block([strokes[number] for number in order], page.numbers))
         in_order = {int(order[index]): kind for index, kind in kinds.items()}
-        return [order[row].tolist() for row in rows], dict(sorted(in_order.items()))
+        from_left = [sorted(order[row].tolist(), key=page.x.__getitem__) for row in rows]
+        return from_left, dict(sorted(in_order.items()))
     return _found_rows(page)
 
 
@@ -492,13 +492,7 @@ def _undelayed(numbers: np.ndarray, strokes: Sequence[np.ndarray], height: float
     for resumed in np.flatnonzero(np.diff(numbers) > 1) + 1:
         is_late[resumed:] |= middle[resumed:] < front[resumed - 1]
     is_mark = are_marks(from_strokes(strokes), height)
-    steps_back = np.diff(middle[~is_mark]) < -height
-    if np.count_nonzero(steps_back) > MAX_STEPS_BACK * len(steps_back):
-        is_late = is_mark  # Others are ordered from the left, as there is no order of writing.
-        order = sorted(np.flatnonzero(~is_mark).tolist(), key=middle.__getitem__)
-        order += np.flatnonzero(is_mark).tolist()
-    else:
-        order = np.flatnonzero(~is_late | is_mark).tolist()
+    order = np.flatnonzero(~is_late | is_mark).tolist()
     for late in np.flatnonzero(is_late & ~is_mark).tolist():
         # A late letter belongs before the first letter further to the right.
         places = (n for n, k in enumerate(order) if middle[k] > middle[late] and not is_mark[k])
