@@ -30,6 +30,7 @@ from utils.page.page import INK_KINDS
 
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
 MAX_KINDS = 12  # kinds of items that a message lists (assumed)
+MAX_PLACES = 20  # places that were not read which a message lists (assumed)
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
 MAX_NAME_BYTES = 200  # of a note's title in the name of a file (assumed; file systems take 255)
 
@@ -222,6 +223,7 @@ class _Reading:
         self.is_single = is_single
         self.num_read = 0
         self._counts, self._left_out = Counter[str](), Counter[str]()
+        self._unread: list[str] = []
 
     def __iter__(self) -> "Iterator[notes.Note]":
         bar = tqdm(self.files.items(), "notes", unit="file", disable=self.is_single or None)
@@ -239,10 +241,14 @@ class _Reading:
             summary = note.summary
             self._counts.update(pages=summary.pages, words=summary.words, unsure=summary.unsure)
             self._left_out.update(summary.left_out)
+            for page, (left, top, right, bottom) in summary.unread:
+                place = f"{left} to {right} mm from the left, {top} to {bottom} mm from the top"
+                self._unread.append(f"{printable(name)} {page}: {place}")
             yield note
 
     def report(self) -> None:
-        """Print how much was read, and how many items are in no row, by kind."""
+        """Print how much was read, how many items are in no row, by kind, and where text may be
+        that was not read."""
         parts = [f"files: {self.num_read}", *(f"{k}: {n:,}" for k, n in self._counts.items())]
         if unread := len(self.files) - self.num_read:
             parts.append(f"files left out: {unread}")
@@ -250,6 +256,9 @@ class _Reading:
         if self._left_out:
             counts = [f"{kind}: {count}" for kind, count in self._left_out.items()]
             print(f"items in no row: {first_of(counts, MAX_KINDS)}", file=sys.stderr)
+        if self._unread:
+            lines = ["not read, may be text (all places: --output FILE.json):", *self._unread]
+            print("\n  ".join(lines[: MAX_PLACES + 1]), file=sys.stderr)
 
 
 def _leave_out(name: str, error: Exception) -> None:

@@ -116,10 +116,14 @@ class PageText:
     Attributes:
         rows: rows with at least one word, in reading order.
         left_out: number of the page's items that are in no row, by kind of item.
+        kinds: kind of each stroke that is in no row, by the stroke's number on the page.
+        unread: where ink may be text that was not read.
     """
 
     rows: tuple[PageRow, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    kinds: Mapping[int, str] = field(default_factory=dict)
+    unread: tuple[Box, ...] = ()
 
     @property
     def text(self) -> str:
@@ -141,13 +145,15 @@ class PageText:
                 words.append(PageWord(**word | lists))
             others = (row[name] for name in ("ink", "mark", "turn"))
             rows.append(PageRow(tuple(words), tuple(row["strokes"]), *others))
-        return cls(tuple(rows), values["left_out"])
+        kinds = {int(number): kind for number, kind in values["kinds"].items()}
+        return cls(tuple(rows), values["left_out"], kinds, tuple(map(tuple, values["unread"])))
 
 
 @dataclass(frozen=True)
 class Summary:
     """The numbers of a note's pages, words and unsure words; how many items of each kind are in no
-    row; the PDFs that its pages annotate; and a digest of all that files made of the note have."""
+    row; the PDFs that its pages annotate; a digest of all that files made of the note have; and the
+    number of the page, and the box in millimetres, of ink that may be text and was not read."""
 
     pages: int = 0
     words: int = 0
@@ -155,6 +161,7 @@ class Summary:
     left_out: Mapping[str, int] = field(default_factory=dict)
     pdfs: Sequence[str] = ()
     digest: str = ""
+    unread: Sequence[tuple[int, Box]] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -24,9 +24,9 @@ from notes.searching import Hit, Query
 from utils.checks import UserError, printable
 from utils.files import user_cache, write_json
 
-VERSION = 5
+VERSION = 6
 """Version of the reading and of the kept texts; texts of another version are not used."""
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 """Version of the index; an index of another version is not used."""
 MIN_POINTS = 3
 """Fewest points of a word that can be corrected, as less ink is not known again (assumed)."""
@@ -125,7 +125,7 @@ class Library:
                 write_json(path, text.to_json(), indent=None)
         # The text leaves out strokes, the page leaves out other items of the file.
         left_out = dict(page.left_out + Counter(text.left_out))
-        return self.corrections.corrected(page, PageText(text.rows, left_out))
+        return self.corrections.corrected(page, replace(text, left_out=left_out))
 
     def correct(self, note: Note, address: tuple[int, int, int], text: str | None) -> None:
         """Keep a person's correction of a word, or undo it.

@@ -2,6 +2,7 @@
 
 import json
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,12 +121,14 @@ def test_texts_mark_words_that_are_unsure(tmp_path):
         "# diary\n\n## Page 1\n\nŁódź 7\\\nKennedy(?) said\n\n# b\n\n## Page 1\n\n\\-\\_\\* 3\n"
     )
     assert (tmp_path / "a.md").read_text() == marked
-    save(notes, tmp_path / "a.json")
+    unread = [(page, replace(text, unread=((1, 2, 30, 40),))) for page, text in notes[0].pages]
+    save([replace(notes[0], pages=unread), notes[1]], tmp_path / "a.json")
     first, _ = json.loads((tmp_path / "a.json").read_text())["notes"]
     word = first["pages"][0]["rows"][1]["words"][0]
     assert (word["text"], word["confidence"], word["alternatives"]) == ("Kennedy", 0.5, ["Renuedy"])
     assert word["box"] == pytest.approx([50, 92, 90, 108], abs=0.1)
     assert first["pages"][0]["left_out"] == {"highlighter": 1}
+    assert first["pages"][0]["unread"] == [[1, 2, 30, 40]]
 
 
 def test_prose_has_paragraphs_and_no_marks(tmp_path):
