@@ -13,13 +13,15 @@ def drawable(text: str, font: str = "DejaVu Sans") -> tuple[str, list[str]]:
     """Return a text that can be drawn, and the names of the fonts that its characters need.
 
     Args:
-        text: a text; a character that no installed font has becomes its code point, as U+12000.
+        text: a text; a character that no installed font has becomes its code point, as U+12000, and
+            a blank that no font has becomes a usual one.
         font: the preferred font.
     """
     drawn, fonts = "", [font]
     for character in text:
-        name = font if character.isspace() else _font_of(character, font)
-        drawn += f"U+{ord(character):04X}" if name is None else character
+        name = font if character == "\n" else _font_of(character, font)
+        missing = " " if character.isspace() else f"U+{ord(character):04X}"
+        drawn += missing if name is None else character
         if name is not None and name not in fonts:
             fonts.append(name)
     return drawn, fonts
