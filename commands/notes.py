@@ -241,6 +241,7 @@ class _Reading:
         self.is_single = is_single
         self.num_read = 0
         self._counts, self._left_out = Counter[str](), Counter[str]()
+        self._covered: list[str] = []
 
     def __iter__(self) -> "Iterator[notes.Note]":
         bar = tqdm(self.files.items(), "notes", unit="file", disable=self.is_single or None)
@@ -258,10 +259,15 @@ class _Reading:
             summary = note.summary
             self._counts.update(pages=summary.pages, words=summary.words, unsure=summary.unsure)
             self._left_out.update(summary.left_out)
+            for page_number, box in summary.covered:
+                left, top, right, bottom = (f"{value:.0f}" for value in box)
+                place = f"page {page_number} at {left}-{right} x {top}-{bottom} mm"
+                self._covered.append(f"{printable(name)} {place}")
             yield note
 
     def report(self) -> None:
-        """Print how much was read, and how many items are in no row, by kind."""
+        """Print how much was read, how many items are in no row, by kind, and where ink is
+        covered."""
         parts = [f"files: {self.num_read}", *(f"{k}: {n:,}" for k, n in self._counts.items())]
         if unread := len(self.files) - self.num_read:
             parts.append(f"files left out: {unread}")
@@ -269,6 +275,8 @@ class _Reading:
         if self._left_out:
             counts = [f"{kind}: {count}" for kind, count in self._left_out.items()]
             print(f"items in no row: {first_of(counts, MAX_KINDS)}", file=sys.stderr)
+        if self._covered:
+            print(f"covered ink: {first_of(self._covered, MAX_KINDS)}", file=sys.stderr)
 
 
 def _leave_out(name: str, error: Exception) -> None:

@@ -212,7 +212,7 @@ def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
         ]
         rows.append({"text": row.text, "mark": row.mark, "box": row.box, "words": words})
     size = {"width": page.width, "height": page.height, "unit": page.unit}
-    return {**size, "rows": rows, "left_out": text.left_out}
+    return {**size, "rows": rows, "left_out": text.left_out, "covered": text.covered}
 
 
 # Pages

@@ -18,6 +18,7 @@ from notes.rows import CROSSED_OUT, UNDERLINE
 from notes.structure import LIST_MARK, find_structure
 from notes.word_shapes import RowShape, WordShape, row_shapes
 from utils.ink import turned_back, weighted_median
+from utils.page.covering import unseen
 
 MAX_TURN = 0.15  # radians by which a word is turned against its row (assumed: 9 degrees)
 MAX_SHEAR = 0.3  # x over y by which a word is sheared (assumed: 17 degrees)
@@ -268,7 +269,8 @@ def _kinds(page: InkPage, text: PageText) -> Mapping[int, str]:
     turns = Counter[int]()
     for row in text.rows:
         turns.update(dict.fromkeys(row.strokes, row.turn))
-    pens = [number for number, tool in kinds.items() if tool == "pen"]
+    hidden = unseen(page)
+    pens = [number for number, tool in kinds.items() if tool == "pen" and number not in hidden]
     if {*pens} != {*chain(*(row.strokes for row in text.rows))}:
         strokes = [page.strokes[number].points for number in pens]
         _, found = find_structure(strokes, np.array([turns[number] for number in pens]))

@@ -116,10 +116,12 @@ class PageText:
     Attributes:
         rows: rows with at least one word, in reading order.
         left_out: number of the page's items that are in no row, by kind of item.
+        covered: boxes of ink that later strokes cover, which is in no row.
     """
 
     rows: tuple[PageRow, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    covered: tuple[Box, ...] = ()
 
     @property
     def text(self) -> str:
@@ -141,13 +143,14 @@ class PageText:
                 words.append(PageWord(**word | lists))
             others = (row[name] for name in ("ink", "mark", "turn"))
             rows.append(PageRow(tuple(words), tuple(row["strokes"]), *others))
-        return cls(tuple(rows), values["left_out"])
+        return cls(tuple(rows), values["left_out"], tuple(map(tuple, values["covered"])))
 
 
 @dataclass(frozen=True)
 class Summary:
     """The numbers of a note's pages, words and unsure words; how many items of each kind are in no
-    row; the PDFs that its pages annotate; and a digest of all that files made of the note have."""
+    row; the PDFs that its pages annotate; a digest of all that files made of the note have; and
+    where ink is covered: the number of the page, and the box in millimetres."""
 
     pages: int = 0
     words: int = 0
@@ -155,6 +158,7 @@ class Summary:
     left_out: Mapping[str, int] = field(default_factory=dict)
     pdfs: Sequence[str] = ()
     digest: str = ""
+    covered: Sequence[tuple[int, Box]] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, chain
 
@@ -14,11 +14,12 @@ from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from notes.confidence import confidences
 from notes.ink_page import InkPage, TypedText
-from notes.page_text import HEADING, NUMBER, PageRow, PageText, PageWord, box_of
+from notes.page_text import HEADING, NUMBER, Box, PageRow, PageText, PageWord, box_of
 from notes.rows import DRAWING
 from notes.searching import kept_frames
 from notes.structure import MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
 from utils.ink import from_strokes, turned_back
+from utils.page.covering import COVERED, unseen
 from utils.page.ink_page import LINE_PITCH
 
 TYPED_WIDTH = 0.5
@@ -47,10 +48,11 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
     Raises:
         UserError: see `Reader.read_words`.
     """
-    pen_numbers = [number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"]
+    hidden = unseen(page)
+    pen_numbers = [n for n, s in enumerate(page.strokes) if s.tool == "pen" and n not in hidden]
     strokes = [page.strokes[number].points for number in pen_numbers]
     found, kinds = find_structure(strokes, _read_turns(strokes, reader, search))
-    left_out = Counter(kinds.values())
+    left_out = Counter(kinds.values()) + Counter(hidden.values())
     left_out += Counter(stroke.tool for stroke in page.strokes if stroke.tool != "pen")
     inks = [_level_ink(strokes, row) for row in found]
     characters, rows = reader.model.alphabet.characters, []
@@ -74,7 +76,15 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
             words.append(PageWord(*read_word))
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
         rows.append(PageRow(tuple(words), numbers, digest, row.mark, row.turn))
-    return PageText(tuple(_with_typed(with_numbers(rows), page.typed)), dict(left_out))
+    all_rows = tuple(_with_typed(with_numbers(rows), page.typed))
+    return PageText(all_rows, dict(left_out), tuple(_places(page, hidden)))
+
+
+def _places(page: InkPage, hidden: Mapping[int, str]) -> Iterator[Box]:
+    """Yield the box of each run of successive strokes that are covered."""
+    numbers = np.array([number for number, kind in hidden.items() if kind == COVERED], int)
+    for run in np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1) if len(numbers) else ():
+        yield box_of(np.concatenate([page.strokes[number].points for number in run]))
 
 
 def mean_confidence(words: Iterable[tuple[str, float]]) -> float:

@@ -6,7 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -23,10 +23,11 @@ from notes.page_text import Note, PageText
 from notes.searching import Hit, Query
 from utils.checks import UserError, printable
 from utils.files import user_cache, write_json
+from utils.page.covering import unseen
 
-VERSION = 5
+VERSION = 6
 """Version of the reading and of the kept texts; texts of another version are not used."""
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 """Version of the index; an index of another version is not used."""
 MIN_POINTS = 3
 """Fewest points of a word that can be corrected, as less ink is not known again (assumed)."""
@@ -113,7 +114,8 @@ class Library:
 
     def text_of(self, page: InkPage) -> PageText:
         """Return the corrected text of a page; read the page if the library has no text of it."""
-        known_by = f"{VERSION} {self.reader} {page.typed}".encode() + ink_bytes(page)
+        hidden = sorted(unseen(page))  # Else looks do not change what is read.
+        known_by = f"{VERSION} {self.reader} {page.typed} {hidden}".encode() + ink_bytes(page)
         name = hashlib.sha256(known_by).hexdigest()[:32]
         path = self.folder / "pages" / name[:2] / f"{name[2:]}.json"
         try:
@@ -125,7 +127,7 @@ class Library:
                 write_json(path, text.to_json(), indent=None)
         # The text leaves out strokes, the page leaves out other items of the file.
         left_out = dict(page.left_out + Counter(text.left_out))
-        return self.corrections.corrected(page, PageText(text.rows, left_out))
+        return self.corrections.corrected(page, replace(text, left_out=left_out))
 
     def correct(self, note: Note, address: tuple[int, int, int], text: str | None) -> None:
         """Keep a person's correction of a word, or undo it.

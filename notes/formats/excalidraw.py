@@ -28,6 +28,8 @@ from utils.page.excalidraw import (
 from utils.page.ink_page import POINTS_PER_PIXEL, InkPage, PageImage, PageStroke, TypedText
 from utils.strict_json import Json
 
+HATCHING = 0.4
+"""Opacity of an area that is hatched, as it is drawn here (assumed, by eye)."""
 _END = 2
 """Code of the end of a compressed drawing."""
 _BOX = ("x", "y", "width", "height")
@@ -154,6 +156,7 @@ def _stroke(element: dict[str, Json], layer: int) -> PageStroke:
     dash = DASHES.get(str(element.get("strokeStyle")), ())
     fill = str(element.get("backgroundColor", "transparent"))
     is_closed = len(points) > 2 and np.allclose(points[0], points[-1])
+    fill_opacity = opacity if element.get("fillStyle", "solid") == "solid" else HATCHING * opacity
     return PageStroke(
         points,
         tool,
@@ -161,7 +164,7 @@ def _stroke(element: dict[str, Json], layer: int) -> PageStroke:
         line_width,
         widths,
         hex_colour(fill) if is_closed and fill != "transparent" else None,
-        opacity,
+        fill_opacity,
         dash,
         opacity,
         layer,

@@ -21,6 +21,8 @@ from utils.page.ink_page import InkPage, PageStroke
 
 MIN_MARKER_WIDTH = 5.0
 """Least width in points (1/72 inch) of the line of a marker whose colour is bright (assumed)."""
+MAX_MARKER_BLUE = 240
+"""Largest part of blue, of 255, in the colour of such a marker (assumed)."""
 NO_TEXT = re.compile("Drawing|Diagram|Arrow|Structure|Garbage|Marking.*")
 """Kinds of groups and views, in annotations called `type` (as IAMonDo has them), that are drawn."""
 
@@ -91,7 +93,8 @@ def _stroke(
     colour = hex_colour(values.get("color", ""))
     # The software of Windows counts transparency to 255.
     opacity = 1 - min(max(to_float(values.get("transparency", "0")) / 255, 0.0), 1.0)
-    is_bright = bytes.fromhex(colour[1:])[0] > 200 and bytes.fromhex(colour[1:])[1] > 200
+    red, green, blue = bytes.fromhex(colour[1:])
+    is_bright = min(red, green) > 200 and blue <= MAX_MARKER_BLUE  # White covers what it marks.
     is_wide = width is not None and width * (unit or 1.0) >= MIN_MARKER_WIDTH
     # The ink software of Windows marks a highlighter by this property.
     is_marker = values.get("rasterOp") == "maskPen" or opacity < MIN_PEN_OPACITY

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from pypdf import PdfReader
 
-from commands.notes import _safe_path, _save, _save_each
+from commands.notes import _Reading, _safe_path, _save, _save_each
 from data_loader import read_ink
 from notes.exporting import TextForm
-from notes.page_text import Summary
+from notes.page_text import PageText, Summary
 from notes.reading_cache import Library
 from tests.commands.networks import ROOT, use
 from tests.notes.pages import note, text_of
@@ -164,6 +164,16 @@ def test_a_note_that_cannot_be_saved_is_named_and_other_notes_are_saved(
     assert caplog.messages[-1].startswith(f"left out: diary: {below}: cannot be put under")
     (saved,) = (tmp_path / "out").iterdir()
     assert saved.name.startswith("?sound ") and capsys.readouterr().out == f"{saved}\n"
+
+
+def test_places_of_covered_ink_are_printed(tmp_path, capsys):
+    xopp(tmp_path / "a.xopp", read_ink(LINES)[:1])
+    covered = ((72.0, 144.0, 144.0, 216.0),)
+    library = Library(lambda page: PageText((), {}, covered), "reader", tmp_path / "kept")
+    reading = _Reading(library, {"a.xopp": tmp_path / "a.xopp"}, None, is_single=True)
+    assert len([*reading]) == 1
+    reading.report()
+    assert "covered ink: a.xopp page 1 at 25-51 x 51-76 mm\n" in capsys.readouterr().err
 
 
 def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):

@@ -15,6 +15,8 @@ from tests.notes.note_files import xopp
 from tests.notes.pages import text_of, written_page
 from utils.checks import UserError
 
+WHITEOUT = PageStroke(np.array([[45.0, 100], [95, 100]]), "eraser", "#ffffff", 20.0)
+
 
 @pytest.fixture
 def read(tmp_path):
@@ -57,6 +59,29 @@ def test_a_page_is_not_read_again_when_it_looks_different(read):
     typed = tuple(replace(text, colour="#00ff00", layer=1) for text in page.typed)
     other = replace(page, strokes=strokes, typed=typed, paper="#000000", layers=("a", "b"))
     assert library.text_of(other) == first and len(pages) == 1
+
+
+def test_a_page_is_read_again_when_ink_of_it_is_covered(read):
+    pages, library = read
+    page = written_page()
+    library.text_of(page)
+    library.text_of(replace(page, strokes=(*page.strokes[:2], replace(WHITEOUT, tool="pen"))))
+    library.text_of(replace(page, strokes=(*page.strokes[:2], WHITEOUT)))
+    white = replace(WHITEOUT, tool="pen", colour="#aa0000", width=1.0)
+    library.text_of(replace(page, strokes=(*page.strokes[:2], white)))
+    assert len(pages) == 4
+
+
+def test_the_places_of_covered_ink_are_kept_with_the_text_and_the_note(notes_file, tmp_path):
+    def read_page(page):
+        return replace(text_of(page), covered=((72.0, 144.0, 144.0, 216.0),))
+
+    for _ in range(2):  # also as it is kept
+        library = Library(read_page, "reader", tmp_path / "kept")
+        ((_, text),) = library.note("a", notes_file).pages
+        assert text.covered == ((72.0, 144.0, 144.0, 216.0),)
+        ((number, box),) = library.note("a", notes_file).summary.covered
+        assert number == 1 and [*box] == [25.4, 50.8, 50.8, 76.2]
 
 
 def test_a_page_is_read_when_its_reading_cannot_be_kept(read, tmp_path):

@@ -109,6 +109,11 @@ MARKERS = {
         '<brushProperty name="width" value="9" units="pt"/>',
         "highlighter",
     ),
+    "white and wide": (
+        '<brushProperty name="color" value="#ffffff"/>'
+        '<brushProperty name="width" value="9" units="pt"/>',
+        "pen",
+    ),
     "transparent": ('<brushProperty name="transparency" value="128"/>', "highlighter"),
 }
 
@@ -120,6 +125,14 @@ def test_a_marker_of_inkml_is_not_taken_for_a_pen(tmp_path, kind):
     content = f'<ink xmlns="http://www.w3.org/2003/InkML">{ink}</ink>'.encode()
     (page,) = pages_of(tmp_path, "a.inkml", content)
     assert page.strokes[0].tool == tool
+
+
+@pytest.mark.parametrize(("style", "opacity"), [("solid", 1.0), ("hachure", 0.4)])
+def test_ink_shines_through_a_hatched_area_of_excalidraw(tmp_path, style, opacity):
+    area = {"type": "rectangle", "x": 1, "y": 1, "width": 9, "height": 9, "fillStyle": style}
+    content = excalidraw(area | {"backgroundColor": "#ff0000"})
+    (page,) = pages_of(tmp_path, "a.excalidraw", content)
+    assert page.strokes[-1].fill_opacity == opacity
 
 
 KINDS = {
