@@ -117,8 +117,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace) -> None:
     """Correct words, and undo corrections, as the options say."""
     changes = [*arguments.correct, *((address, None) for address in arguments.undo)]
-    for address, text in changes:
-        library.correct(library.note(path.name, path), network_options.word_address(address), text)
+    words = [(network_options.word_address(address), text) for address, text in changes]
+    library.correct(library.note(path.name, path), words)
 
 
 def _use(arguments: argparse.Namespace, library: "notes.Library", reading: "_Reading") -> None:

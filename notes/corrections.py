@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from filelock import FileLock
 
 from notes.ink_page import InkPage
 from notes.page_text import PageRow, PageText, PageWord
@@ -15,6 +16,10 @@ from utils.alphabet import nfc
 from utils.checks import UserError
 from utils.files import write_json
 
+FILE = "corrections.json"
+"""Name of the file of corrections."""
+ALL = "corrections"
+"""Key of the list of a file's corrections."""
 MIN_OVERLAP = 0.5
 """Least overlap (see `_overlap`) of a correction and the word that it corrects (assumed)."""
 
@@ -32,12 +37,12 @@ class Correction(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name of the file of the correction."""
+        """A digest of the correction."""
         return _digest(repr((sorted(self.ink.items()), self.text)).encode())
 
 
 class Corrections:
-    """The corrections of a folder, a file each."""
+    """The corrections of a folder: those of `FILE`, and of other files that were copied there."""
 
     def __init__(self, folder: Path) -> None:
         """Read the corrections.
@@ -47,15 +52,16 @@ class Corrections:
         """
         self._folder = folder
         self._by_stroke: dict[str, list[Correction]] = {}
-        self._of_rows: dict[str, list[tuple[float, float, str]]] = {}  # until 2026, by a row's ink
-        for path in sorted(folder.glob("*.json")):
+        self._files = sorted(folder.glob("*.json"))
+        for path in self._files:
             try:
                 values = json.loads(path.read_bytes())
                 if isinstance(values, list):
-                    self._of_rows[path.stem] = [(left, right, text) for left, right, text in values]
-                else:
-                    self._take(Correction(**values))
-            except (ValueError, TypeError):
+                    problem = "a list, as former versions kept it by rows and no version reads it"
+                    raise UserError(f"{path}: {problem}; remove it and correct the words again")
+                for correction in values.get(ALL, [values]):  # Former versions kept a file each.
+                    self._take(Correction(**correction))
+            except (ValueError, TypeError, AttributeError):
                 message = "damaged; remove it and correct the words again"
                 raise UserError(f"{path}: {message}") from None
 
@@ -67,12 +73,9 @@ class Corrections:
 
     def of_row(self, page: InkPage, row: PageRow) -> list[Correction | None]:
         """Return the correction of each word of a row."""
-        if not row.strokes or not (self._by_stroke or self._of_rows):
+        if not row.strokes or not self._by_stroke:
             return [None] * len(row.words)
-        inks = word_inks(page, row)
-        for correction in self._former(row, inks):
-            self.add(correction)
-        return [self._of_ink(ink) for ink in inks]
+        return [self._of_ink(ink) for ink in word_inks(page, row)]
 
     def corrected(self, page: InkPage, text: PageText) -> PageText:
         """Return the text of a page with the corrections of its words."""
@@ -86,32 +89,29 @@ class Corrections:
             rows.append(replace(row, words=tuple(words)))
         return replace(text, rows=tuple(rows))
 
-    def add(self, correction: Correction) -> None:
-        """Keep a correction, in place of others of the same word.
+    def change(self, changes: Iterable[tuple[Ink, Correction | None]]) -> None:
+        """Keep the correction of each word with an ink in place of others, or forget them if it is
+        None; all are written at once.
 
         Raises:
-            OSError: if it cannot be written.
+            OSError: if they cannot be written.
         """
-        correction = correction._replace(text=" ".join(nfc(correction.text).split()))
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{correction.name}.json"
-        write_json(path, correction._asdict(), indent=None)
-        self.remove(correction.ink, but=correction.name)
-        self._take(correction)
-
-    def remove(self, ink: Ink, but: str = "") -> bool:
-        """Remove the corrections of the word with an ink, except that of a name; return whether
-        there was one.
-
-        Raises:
-            OSError: if a file cannot be removed.
-        """
-        removed = [c for c in self._near(ink) if c.name != but]
-        for correction in removed:
-            (self._folder / f"{correction.name}.json").unlink(missing_ok=True)
-            for stroke in correction.ink:
-                self._by_stroke[stroke].remove(correction)
-        return bool(removed)
+        with FileLock(self._folder / ".lock"):
+            new = Corrections(self._folder)  # with what another process wrote
+            for ink, correction in changes:
+                for former in new._near(ink):
+                    for stroke in former.ink:
+                        new._by_stroke[stroke].remove(former)
+                if correction:
+                    text = " ".join(nfc(correction.text).split())
+                    new._take(correction._replace(text=text))
+            kept = {ALL: [correction._asdict() for correction in new.all]}
+            write_json(self._folder / FILE, kept, indent=None)
+            for path in new._files:
+                if path.name != FILE:
+                    path.unlink(missing_ok=True)
+        self._by_stroke = new._by_stroke
 
     def _take(self, correction: Correction) -> None:
         for stroke in correction.ink:
@@ -123,16 +123,6 @@ class Corrections:
 
     def _of_ink(self, ink: Ink) -> Correction | None:
         return max(self._near(ink), key=lambda c: _overlap(ink, c.ink), default=None)
-
-    def _former(self, row: PageRow, inks: Sequence[Ink]) -> list[Correction]:
-        """Return the corrections that were kept by the whole row's ink, each as the left and right
-        end of the word in the row, and forget them."""
-        corrections = []
-        for left, right, text in self._of_rows.pop(row.ink, ()):
-            middles = [(word.box[0] + word.box[2]) / 2 - row.box[0] for word in row.words]
-            nearest = np.abs(np.array(middles) - (left + right) / 2).argmin()
-            corrections.append(Correction(inks[nearest], text, row.words[nearest].text))
-        return corrections
 
 
 def word_inks(page: InkPage, row: PageRow) -> list[dict[str, int]]:

@@ -124,10 +124,12 @@ Line: TypeAlias = tuple[str, str]
 def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[Line]:
     """Yield the lines of a page's text."""
     if form.is_prose:
-        for paragraph in _paragraphs(text.rows):
+        for paragraph in _paragraphs([row for row in text.rows if row.text]):
             yield paragraph[0].mark, _joined(paragraph)
         return
     for number, row in enumerate(text.rows, 1):
+        if not row.text:  # Its words were corrected to be none; it keeps its number.
+            continue
         if form.is_numbered:
             yield "", f"{page_number}:{number}\t{row.marked}"
         else:
@@ -147,9 +149,10 @@ def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
 
 def _markdown_line(mark: str, text: str) -> str:
     """Return a line of Markdown that is not in a table."""
-    if mark == NUMBER:
-        number, text = text.split(" ", 1)
-        mark = number.removesuffix("(?)")
+    if mark == NUMBER:  # unless the number was corrected to be none
+        number, _, rest = text.partition(" ")
+        is_number = re.fullmatch(r"\d{1,2}[.)](\(\?\))?", number)
+        mark, text = (number.removesuffix("(?)"), rest) if is_number else ("", text)
     shown = "###" if mark == HEADING else mark
     return f"{shown} {_escaped(text)}".lstrip()
 
@@ -205,7 +208,7 @@ def json_parts(notes: Iterable[Note]) -> Iterator[str]:
 
 def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
     rows = []
-    for row in text.rows:
+    for row in (row for row in text.rows if row.text):
         words = [
             {name: value for name, value in vars(word).items() if name not in ("frames", "strokes")}
             for word in row.words
