@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -38,6 +39,14 @@ the rows above and below (assumed)."""
 MARK_DEPTHS = {UNDERLINE: 0.5, CROSSED_OUT: -0.5, LIST_MARK: -0.5, "highlighter": -0.5}
 """Where what belongs to words is expected, from the row's baseline downwards (assumed)."""
 MAX_MARK_DISTANCE = (8.0, 2.5)  # beside and above or below that place (assumed)
+
+
+class MovedRow(Protocol):
+    """A row whose words get new places, see `RowPlaces`."""
+
+    shape: RowShape
+
+    def moves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +92,7 @@ def levelled(page: InkPage, text: PageText, strength: float = 1.0) -> tuple[InkP
     if not strength:
         return page, text
     places = row_places(page, text)
-    moves = dict(_mark_moves(page, text, [*places.values()]))
+    moves = dict(mark_moves(page, text, [*places.values()]))
     for placed in places.values():
         for numbers, matrix, shift in zip(
             placed.shape.numbers, placed.matrices, placed.shifts, strict=True
@@ -120,11 +129,11 @@ def row_places(page: InkPage, text: PageText) -> dict[int, RowPlaces]:
         }
         for n, shape in alike.items():
             usual = lean, height, gap
-            places[n] = _places(shape, words[n], usual, _room(edges[n], edges.values()))
+            places[n] = _places(shape, words[n], usual, room_beside(edges[n], edges.values()))
     return places
 
 
-def _room(span: tuple[float, float], others: Iterable[tuple[float, float]]) -> float:
+def room_beside(span: tuple[float, float], others: Iterable[tuple[float, float]]) -> float:
     """Return by how much a row may become wider: it ends no further to the right than the rows that
     are above or below most of it. Rows are given by their left and right edges."""
     left, right = span
@@ -242,8 +251,8 @@ def points_of(page: InkPage, numbers: Iterable[int]) -> np.ndarray:
     return np.concatenate([page.strokes[number].points for number in numbers])
 
 
-def _mark_moves(
-    page: InkPage, text: PageText, places: Sequence[RowPlaces]
+def mark_moves(
+    page: InkPage, text: PageText, places: Sequence[MovedRow]
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the number of each stroke that goes with words, and the move of each of its points."""
     rows = [(placed.shape, *placed.moves()) for placed in places]

@@ -24,6 +24,9 @@ from utils.page.ink_page import LINE_PITCH
 
 TYPED_WIDTH = 0.5
 """Width of a typed character as a fraction of the font size (assumed)."""
+MAX_TYPED_GAP = 0.5
+MAX_TYPED_STEP = 0.02
+"""Between typed texts of a line: the gap, and the step up or down, in font sizes (assumed)."""
 MAX_TRIED_ROWS = 4
 """Number of rows that are read with a turn and without it (assumed)."""
 MIN_TURNED_CONFIDENCE = 0.5
@@ -146,14 +149,37 @@ def with_numbers(rows: list[PageRow]) -> list[PageRow]:
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:
     """Insert each line of typed texts as a row before the first row below; return all rows."""
     lowest = [*accumulate(map(_middle, rows), max)]  # of the middles of each row and those before
-    for text in typed:
-        for line_number, line in enumerate(text.text.splitlines()):
-            if line.strip():
-                typed_row = PageRow((*_typed_words(text, line_number, line),))
-                place = bisect_right(lowest, _middle(typed_row))
-                rows.insert(place, typed_row)
-                lowest.insert(place, _middle(typed_row))
+    for typed_row in _typed_rows(typed):
+        place = bisect_right(lowest, _middle(typed_row))
+        rows.insert(place, typed_row)
+        lowest.insert(place, _middle(typed_row))
     return rows
+
+
+def _typed_rows(typed: Sequence[TypedText]) -> list[PageRow]:
+    """Return the lines of typed texts; a text that goes on where the one before ends is of its
+    line, such as words of another colour."""
+    rows: list[PageRow] = []
+    for before, text in zip((None, *typed), typed, strict=False):
+        for number, line in enumerate(text.text.splitlines()):
+            words = (*_typed_words(text, number, line),)
+            if words and not number and before and _goes_on(before, text):
+                rows[-1] = PageRow((*rows[-1].words, *words))
+            elif words:
+                rows.append(PageRow(words))
+    return rows
+
+
+def _goes_on(before: TypedText, text: TypedText) -> bool:
+    """Return whether a text begins in the line of another, a blank or less behind its end."""
+    if abs(before.y - text.y) + abs(before.size - text.size) > MAX_TYPED_STEP * text.size:
+        return False
+    from utils.fonts import advance  # slow to import
+
+    if len(before.text.splitlines()) != 1 or not before.text.strip():
+        return False
+    gap = text.x - before.x - before.size * advance(before.text)
+    return abs(gap) < MAX_TYPED_GAP * text.size
 
 
 def _middle(row: PageRow) -> float:

@@ -4,6 +4,7 @@ from contextlib import suppress
 from functools import cache
 
 from matplotlib import font_manager
+from matplotlib.textpath import text_to_path
 
 UNSUITABLE = ("Last Resort", "STIXNonUnicode", "STIXSize", "cm")
 """Beginnings of the names of fonts whose glyphs do not show their characters."""
@@ -47,3 +48,14 @@ def _characters(file: str) -> frozenset[int]:
     with suppress(OSError, RuntimeError):  # a font that cannot be drawn, such as a bitmap
         return frozenset(font_manager.get_font(file).get_charmap())
     return frozenset()
+
+
+@cache
+def advance(text: str, font: str = "DejaVu Sans") -> float:
+    """Return the width of a line of text with its blanks, in font sizes."""
+    shown, fonts = drawable(text, font)
+    properties = font_manager.FontProperties(family=fonts)
+    # A bar behind the text shows where it ends.
+    paths = (text_to_path.get_text_path(properties, content) for content in (f"{shown}|", "|"))
+    end, bar = (max(x for x, _ in vertices) for vertices, _ in paths)
+    return float(end - bar) / text_to_path.FONT_SCALE

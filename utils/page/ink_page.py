@@ -14,6 +14,8 @@ SHEET_WIDTH = 210.0
 PEN_WIDTH = 0.4
 """Width in millimetres of the line of a pen whose width is unknown (assumed: an ordinary pen)."""
 
+FONT = "Sans"
+"""Font of a typed text whose font is unknown."""
 LINE_PITCH = 1.17
 """Distance of the lines of a typed text, as a multiple of the font size (as in Xournal++)."""
 
@@ -50,7 +52,8 @@ class PageStroke:
 
 @dataclass(frozen=True)
 class TypedText:
-    """A typed text; `x` and `y` are its upper left corner, `size` is the font size.
+    """A typed text; `x` and `y` are its upper left corner, `size` is the font size, and `font` the
+    name of its font, which only Xournal++ keeps.
 
     What is not in the `repr` does not change the text's reading, which is kept by the `repr`.
     """
@@ -61,6 +64,7 @@ class TypedText:
     size: float
     colour: str = field(default="#000000", repr=False)
     layer: int = field(default=0, repr=False)
+    font: str = field(default=FONT, repr=False)
 
 
 @dataclass(frozen=True)
