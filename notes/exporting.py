@@ -16,9 +16,10 @@ import numpy as np
 from notes.ink_page import InkPage, below_each_other
 from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText
 from utils.checks import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, write_text
+from utils.page.inkml import page_to_inkml
 from utils.page.layers import Pen, Row
-from utils.page.page import INK_KINDS, Page, save_ink_pages, save_pages
+from utils.page.page import INK_KINDS, Page, numbered, save_ink_pages, save_pages
 from utils.page.pdf import PdfPage, WordInk, write_pages
 
 MAX_ROW_STEP = 1.5
@@ -50,7 +51,12 @@ def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list
     """
     suffix, pages = path.suffix.lower(), (page for note in notes for page in note.pages)
     if suffix == ".inkml":
-        return save_pages((_sheet_with_page(page, text) for page, text in pages), path)
+        files = []
+        for file, (page, text) in numbered(path, pages):
+            rows = ((row.text, row.strokes) for row in text.rows)
+            write_text(file, page_to_inkml(page, rows))
+            files.append(file)
+        return files
     if suffix in INK_KINDS:
         return save_ink_pages((page for page, _ in pages), path)
     if suffix == ".pdf":
@@ -228,25 +234,12 @@ def _millimetre_row(page: InkPage, row: PageRow) -> Row:
     return Row(scaled, row.text, Pen(width, strokes[0].colour))
 
 
-def _sheet_with_page(page: InkPage, text: PageText) -> Page:
-    """Return a sheet with the handwritten rows of a page. A stroke of a pen or a shape that is in
-    no row becomes a row without a text."""
-    rows = [row for row in text.rows if row.strokes]
-    tools = [stroke.tool for stroke in page.strokes]
-    drawn = {number for number, tool in enumerate(tools) if tool in ("pen", "shape")}
-    without_row = drawn - {number for row in rows for number in row.strokes}
-    rows += [PageRow((), (number,)) for number in sorted(without_row)]
-    scale = page.millimetres
-    millimetre_rows = [_millimetre_row(page, row) for row in rows]
-    return _sheet(millimetre_rows, scale * page.width, scale * page.height)
-
-
-def _sheet(rows: Sequence[Row], min_width: float = 0.0, min_height: float = 0.0) -> Page:
+def _sheet(rows: Sequence[Row]) -> Page:
     """Return a sheet that holds all rows; rows at negative positions shift all rows."""
     points = np.concatenate([np.zeros((1, 2)), *(stroke for row in rows for stroke in row.strokes)])
     corner, size = points.min(axis=0), np.ptp(points, axis=0)
     shifted = (replace(row, strokes=tuple(s - corner for s in row.strokes)) for row in rows)
-    return Page(*np.maximum((min_width, min_height), size).tolist(), tuple(shifted))
+    return Page(*size.tolist(), tuple(shifted))
 
 
 def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:

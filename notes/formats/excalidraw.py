@@ -145,12 +145,13 @@ def _stroke(element: dict[str, Json], layer: int) -> PageStroke:
         points = turned_back(points - middle, -angle) + middle
     opacity = min(max(_number(element, "opacity", 100) / 100, 0.0), 1.0)
     line_width = _number(element, "strokeWidth")
-    tool, widths = "shape", None
+    tool, widths, pressed = "shape", None, None
     if kind == "freedraw":
         tool = "highlighter" if opacity < MIN_PEN_OPACITY else "pen"
         pressures = _rows(element, "pressures", 1)[:, 0]
         if element.get("simulatePressure") or len(pressures) != len(points) or not len(points):
             pressures = np.array([MEAN_PRESSURE])
+        pressed = pressures if len(pressures) == len(points) > 1 else None
         widths = freehand_widths(line_width, pressures)
         line_width, widths = float(widths.mean()), widths if np.ptp(widths) else None
     dash = DASHES.get(str(element.get("strokeStyle")), ())
@@ -168,6 +169,7 @@ def _stroke(element: dict[str, Json], layer: int) -> PageStroke:
         dash,
         opacity,
         layer,
+        pressures=pressed,
     )
 
 

@@ -167,7 +167,8 @@ def test_inkml_has_the_pens_ink_with_its_text(tmp_path):
     moved = written_page(shift=-80)  # off the page
     save([Note("a", [(moved, text_of(moved))])], tmp_path / "a.inkml")
     (page,) = read_pages(tmp_path / "a.inkml")
-    assert [stroke.colour for stroke in page.strokes] == ["#aa0000"] * 2
+    colours = [(stroke.tool, stroke.colour) for stroke in page.strokes]
+    assert colours == [("pen", "#aa0000"), ("pen", "#000000"), ("highlighter", "#ffff00")]
     gap = page.strokes[1].points[0] - page.strokes[0].points[0]
     assert gap * page.unit == pytest.approx([70, 0], abs=0.01)
     (sample,) = read_ink(tmp_path / "a.inkml")

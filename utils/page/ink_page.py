@@ -36,6 +36,8 @@ class PageStroke:
         dash: lengths of the dashes and of the gaps after them, in turn; empty for a solid line.
         opacity: opacity of the line, from 0 to 1.
         layer: number of the stroke's layer, from 0.
+        cap: what the ends of the line look like: "round", "butt" or "square".
+        pressures: pressure of the pen at each point, from 0 to 1, `(points,)`; None if unknown.
     """
 
     points: np.ndarray
@@ -48,6 +50,8 @@ class PageStroke:
     dash: tuple[float, ...] = ()
     opacity: float = 1.0
     layer: int = 0
+    cap: str = "round"
+    pressures: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
