@@ -129,11 +129,11 @@ def row_places(page: InkPage, text: PageText) -> dict[int, RowPlaces]:
         }
         for n, shape in alike.items():
             usual = lean, height, gap
-            places[n] = _places(shape, words[n], usual, room_beside(edges[n], edges.values()))
+            places[n] = _places(shape, words[n], usual, _room(edges[n], edges.values()))
     return places
 
 
-def room_beside(span: tuple[float, float], others: Iterable[tuple[float, float]]) -> float:
+def _room(span: tuple[float, float], others: Iterable[tuple[float, float]]) -> float:
     """Return by how much a row may become wider: it ends no further to the right than the rows that
     are above or below most of it. Rows are given by their left and right edges."""
     left, right = span

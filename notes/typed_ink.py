@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from notes.ink_page import InkPage, TypedText
-from notes.neat import MAX_SIZE_RATIO, mark_moves, room_beside
+from notes.neat import MAX_SIZE_RATIO, mark_moves
 from notes.page_text import HEADING, PageText, PageWord
 from notes.word_shapes import RowShape, row_shapes
 from utils.ink import turned_back
@@ -76,7 +76,7 @@ class _Line:
         shape: the row of ink.
         words: the words that are typed.
         size: font size.
-        limit: how far to the right the row may go.
+        limit: x of the next row to the right, or of the page's edge.
     """
 
     shape: RowShape
@@ -116,9 +116,10 @@ class _Line:
         widths = [advance(" ".join(word.text for word in part)) for part in self.parts]
         blanks = [advance(" ")] * (len(starts) - 1) + [0.0]
         ends = [*starts[1:], self.limit]
-        return min(
-            (e - s) / (w + b) for s, e, w, b in zip(starts, ends, widths, blanks, strict=True)
-        )
+        parts = zip(starts, ends, widths, blanks, strict=True)
+        # A row whose words were written to and fro has no such size.
+        sizes = ((end - start) / (width + blank) for start, end, width, blank in parts)
+        return min((size for size in sizes if size > 0), default=self.size)
 
     @property
     def placed(self) -> Iterator[PageWord]:
@@ -138,14 +139,10 @@ class _Line:
         last: TypedText | None = None
         for word, place in zip(self.words, self.placed, strict=True):
             stroke = page.strokes[word.strokes[0]]
-            colour = (
-                stroke.colour if word.is_sure or not has_doubts else _doubt_colour(stroke.colour)
-            )
-            if (
-                last
-                and (last.colour, last.layer) == (colour, stroke.layer)
-                and id(word) not in starts
-            ):
+            is_sure = word.is_sure or not has_doubts
+            colour = stroke.colour if is_sure else _doubt_colour(stroke.colour)
+            is_like_last = last and (last.colour, last.layer) == (colour, stroke.layer)
+            if is_like_last and id(word) not in starts:
                 last = replace(last, text=f"{last.text} {word.text}")
                 continue
             if last:
@@ -173,11 +170,13 @@ def _lines(page: InkPage, text: PageText) -> dict[int, _Line]:
     """Return the rows that are typed, by their numbers from 0: rows of the usual size have one size
     at which most of them have room, and rows without room are smaller."""
     lines = {}
-    spans = [(row.box[0], row.box[2]) for row in text.rows]
+    boxes = np.array([row.box for row in text.rows]).reshape(-1, 4).T
     for number, shape in enumerate(row_shapes(page, text.rows)):
         words = [word for word in shape.row.words if word.text and word.strokes]
         if words and not shape.row.turn:
-            limit = min(spans[number][1] + room_beside(spans[number], spans), page.width)
+            _, top, right, bottom = shape.row.box
+            is_beside = (boxes[0] >= right) & (boxes[1] < bottom) & (boxes[3] > top)
+            limit = float(boxes[0][is_beside].min(initial=max(page.width, right)))
             lines[number] = _Line(shape, words, FONT_SIZE * shape.x_height, limit)
     if not lines:
         return {}

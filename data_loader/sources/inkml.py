@@ -87,9 +87,9 @@ def parse(
 
     Args:
         path: the file.
-        level: see `InkMLDataset`; "annotated" means "group" if several groups have transcriptions
-            and the file has none, and otherwise "file". Of a file that was cut, the groups that
-            are whole are taken.
+        level: see `InkMLDataset`; "annotated" means "group" if the file has several groups,
+            one with a transcription, and none itself, and otherwise "file". Of a file that was cut,
+            the groups that are whole are taken.
         encoding: the file's encoding; None takes the declared encoding.
     """
     content = read_file(path)
@@ -102,7 +102,8 @@ def parse(
     forms, groups = formats(root), [*_annotated(root)]
     text, writer = _annotation(root, TRUTHS), _annotation(root, WRITERS)
     if level == "annotated":
-        level = "group" if len(groups) > 1 and not text else "file"
+        is_divided = len({*groups, *root.findall("traceGroup")}) > 1
+        level = "group" if groups and is_divided and not text else "file"
     if cut and level == "file":
         raise cut
     groups = [group for group in groups if group not in unfinished]

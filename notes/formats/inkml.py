@@ -72,7 +72,7 @@ def parse(path: Path) -> list[InkPage]:
 def _annotated(root: Element, kind: str) -> dict[Element, str]:
     """Return the annotation of a kind of the nearest group or view around each trace that has
     one."""
-    traces = {element_id(trace): trace for trace in root.iter("trace")}
+    traces = {element_id(trace): trace for trace in root.iter("trace") if element_id(trace)}
     texts, stack = {}, [(root, "")]
     while stack:
         element, text = stack.pop()

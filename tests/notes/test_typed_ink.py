@@ -61,12 +61,22 @@ def test_rows_of_a_page_have_one_size_but_those_without_room_and_headings():
     rows.append([word(40, 380, size=2.0), word(200, 380, size=2.0)])
     rows[1] = [word(40, 200, size=1.1), word(140, 200), word(240, 200, size=0.9)]
     page, text = page_of(rows)
-    long = (replace(text.rows[2].words[0], text=30 * "n"), *text.rows[2].words[1:])
+    long = (replace(text.rows[2].words[0], text=60 * "n"), *text.rows[2].words[1:])
     text = PageText((*text.rows[:2], replace(text.rows[2], words=long), text.rows[3]))
     new_page, new_text = typed(page, text, has_doubts=False)
     first, second, without_room, large = new_page.typed
     assert first.size == second.size > without_room.size and large.size > 1.5 * first.size
-    assert new_text.rows[2].box[2] <= max(row.box[2] for row in text.rows) + 0.01
+    assert new_text.rows[2].box[2] == pytest.approx(page.width, abs=2)
+
+
+def test_a_row_is_no_wider_than_up_to_the_next_column_and_a_narrow_digit_is_not_small():
+    stem = np.column_stack([np.full(9, 40.0), np.linspace(180, 200, 9)])
+    page, text = page_of([[word(40)], [word(140)], [stem]])
+    words = ("Unaccountably", "x", "1")
+    pairs = zip(text.rows, words, strict=True)
+    rows = tuple(replace(r, words=(replace(r.words[0], text=w),)) for r, w in pairs)
+    long, _, digit = typed(page, PageText(rows))[0].typed
+    assert long.size * advance("Unaccountably") <= 100.01 and digit.size > 10
 
 
 def test_a_word_behind_a_wide_gap_begins_at_its_ink_and_an_underline_goes_with_its_word():

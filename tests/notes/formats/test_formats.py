@@ -135,6 +135,17 @@ def test_ink_shines_through_a_hatched_area_of_excalidraw(tmp_path, style, opacit
     assert page.strokes[-1].fill_opacity == opacity
 
 
+def test_a_drawing_of_inkml_is_the_strokes_of_its_group_and_no_others(tmp_path):
+    """Also where no trace has an identifier."""
+    traces = "<trace>1 2, 3 4</trace>"
+    group = '<traceGroup><annotation type="type">Drawing</annotation>'
+    content = (
+        f'<ink xmlns="http://www.w3.org/2003/InkML">{group}{traces}</traceGroup>{traces}</ink>'
+    )
+    (page,) = pages_of(tmp_path, "a.inkml", content.encode())
+    assert [stroke.tool for stroke in page.strokes] == ["shape", "pen"]
+
+
 KINDS = {
     "a drawing": ("Drawing", "shape"),
     "a word in a diagram": ("Diagram", "pen"),

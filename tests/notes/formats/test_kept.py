@@ -21,6 +21,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "notes.md"
 WAVE = np.column_stack([np.linspace(60, 180, 50), 150 + 20 * np.sin(np.linspace(0, 18, 50))])
 BOX = np.array([[60, 260], [160, 260], [160, 320], [60, 320], [60, 260.0]])
 PRESSED = np.linspace(0.2, 1, 50)
+WIDTHS = freehand_widths(0.3, PRESSED)
 
 
 def picture():
@@ -36,8 +37,8 @@ PAGE = InkPage(
         PageStroke(
             WAVE,
             colour="#aa0000",
-            width=1.5,
-            widths=freehand_widths(0.3, PRESSED),
+            width=float(WIDTHS.mean()),
+            widths=WIDTHS,
             pressures=PRESSED,
         ),
         PageStroke(WAVE + 50, "highlighter", "#ffee00", 12.0, opacity=0.5),
@@ -93,7 +94,7 @@ FEATURES = {
     # what a page has of it, and the page without it
     "order of strokes": (
         lambda page: [page.unit * s.points[0] for s in page.strokes],
-        lambda page: replace(page, strokes=page.strokes[1::-1] + page.strokes[2:]),
+        lambda page: replace(page, strokes=page.strokes[2::-1] + page.strokes[3:]),
     ),
     "colours and widths": (
         of_strokes("colour", "width"),
@@ -115,7 +116,7 @@ FEATURES = {
     ),
     "layers with their names": (
         lambda page: [*page.layers, *(s.layer for s in page.strokes)],
-        lambda page: replace(strokes_with(layer=0)(page), layers=("",)),
+        lambda page: replace(page, layers=("",) * len(page.layers)),
     ),
     "typed text": (
         lambda page: [
