@@ -8,6 +8,7 @@ and the marks of lists go with the words beside them.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -39,6 +40,14 @@ MAX_STEP = 2.5  # between the baselines of a row's words (measured, lab notebook
 MAX_OVERLAP = 2.5  # of a row's words (measured, lab notebook: neater ink)
 MAX_LINE_POINTS = 50  # at which the words' moves above a line are averaged (assumed)
 MAX_MARK_DISTANCE = (8.0, 2.5)  # beside and above or below that place (assumed)
+
+
+class MovedRow(Protocol):
+    """A row whose words get new places, see `RowPlaces`."""
+
+    shape: RowShape
+
+    def moves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +93,7 @@ def levelled(page: InkPage, text: PageText, strength: float = 1.0) -> tuple[InkP
     if not strength:
         return page, text
     places = row_places(page, text)
-    moves = dict(_mark_moves(page, text, [*places.values()]))
+    moves = dict(mark_moves(page, text, [*places.values()]))
     for placed in places.values():
         for numbers, matrix, shift in zip(
             placed.shape.numbers, placed.matrices, placed.shifts, strict=True
@@ -268,8 +277,8 @@ def _line_moves(at: np.ndarray, x: np.ndarray, moves: np.ndarray) -> np.ndarray:
     return np.column_stack([np.interp(at, ends, np.interp(ends, x, along)), down])
 
 
-def _mark_moves(
-    page: InkPage, text: PageText, places: Sequence[RowPlaces]
+def mark_moves(
+    page: InkPage, text: PageText, places: Sequence[MovedRow]
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the number of each stroke that goes with words, and the move of each of its points."""
     rows = [(placed.shape, *placed.moves()) for placed in places]

@@ -4,7 +4,7 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, chain
 from typing import TypeAlias
@@ -21,10 +21,14 @@ from notes.searching import kept_frames
 from notes.sizes import size_classes
 from notes.structure import LABEL, MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
 from utils.ink import from_strokes, turned_back
+from utils.page.covering import COVERED, unseen
 from utils.page.ink_page import LINE_PITCH
 
 TYPED_WIDTH = 0.5
 """Width of a typed character as a fraction of the font size (assumed)."""
+MAX_TYPED_GAP = 0.5
+MAX_TYPED_STEP = 0.02
+"""Between typed texts of a line: the gap, and the step up or down, in font sizes (assumed)."""
 MAX_TRIED_ROWS = 4
 """Number of rows that are read with a turn and without it (assumed)."""
 MIN_TURNED_CONFIDENCE = 0.5
@@ -54,6 +58,7 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
         UserError: see `Reader.read_words`.
     """
     kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
+    kinds |= unseen(page)
     pen_numbers = [number for number in range(len(page.strokes)) if number not in kinds]
     strokes = [page.strokes[number].points for number in pen_numbers]
     turns = _read_turns(strokes, reader)
@@ -82,13 +87,14 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
             words.append(PageWord(*read_word))
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
         rows.append(PageRow(tuple(words), numbers, digest, row.mark, row.turn))
-    rows, unread = _with_typed(with_numbers(rows), page.typed), _unread_boxes(page, kinds)
-    return PageText(tuple(rows), dict(Counter(kinds.values())), kinds, unread)
+    rows = tuple(_with_typed(with_numbers(rows), page.typed))
+    places = _boxes(page, kinds, (UNREAD, LABEL)), _boxes(page, kinds, (COVERED,))
+    return PageText(rows, dict(Counter(kinds.values())), kinds, *places)
 
 
-def _unread_boxes(page: InkPage, kinds: Mapping[int, str]) -> tuple[Box, ...]:
-    """Return a box for each succession of strokes that may be text and was not read."""
-    numbers = np.array([n for n, kind in sorted(kinds.items()) if kind in (UNREAD, LABEL)], int)
+def _boxes(page: InkPage, kinds: Mapping[int, str], chosen: Collection[str]) -> tuple[Box, ...]:
+    """Return a box for each succession of strokes of some kinds."""
+    numbers = np.array([n for n, kind in sorted(kinds.items()) if kind in chosen], int)
     pieces = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
     points = ([page.strokes[number].points for number in piece] for piece in pieces if len(piece))
     return tuple(box_of(np.concatenate(drawn)) for drawn in points)
@@ -206,14 +212,37 @@ def with_numbers(rows: list[PageRow]) -> list[PageRow]:
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:
     """Insert each line of typed texts as a row before the first row below; return all rows."""
     lowest = [*accumulate(map(_middle, rows), max)]  # of the middles of each row and those before
-    for text in typed:
-        for line_number, line in enumerate(text.text.splitlines()):
-            if line.strip():
-                typed_row = PageRow((*_typed_words(text, line_number, line),))
-                place = bisect_right(lowest, _middle(typed_row))
-                rows.insert(place, typed_row)
-                lowest.insert(place, _middle(typed_row))
+    for typed_row in _typed_rows(typed):
+        place = bisect_right(lowest, _middle(typed_row))
+        rows.insert(place, typed_row)
+        lowest.insert(place, _middle(typed_row))
     return rows
+
+
+def _typed_rows(typed: Sequence[TypedText]) -> list[PageRow]:
+    """Return the lines of typed texts; a text that goes on where the one before ends is of its
+    line, such as words of another colour."""
+    rows: list[PageRow] = []
+    for before, text in zip((None, *typed), typed, strict=False):
+        for number, line in enumerate(text.text.splitlines()):
+            words = (*_typed_words(text, number, line),)
+            if words and not number and before and _goes_on(before, text):
+                rows[-1] = PageRow((*rows[-1].words, *words))
+            elif words:
+                rows.append(PageRow(words))
+    return rows
+
+
+def _goes_on(before: TypedText, text: TypedText) -> bool:
+    """Return whether a text begins in the line of another, a blank or less behind its end."""
+    if abs(before.y - text.y) + abs(before.size - text.size) > MAX_TYPED_STEP * text.size:
+        return False
+    from utils.fonts import advance  # slow to import
+
+    if len(before.text.splitlines()) != 1 or not before.text.strip():
+        return False
+    gap = text.x - before.x - before.size * advance(before.text)
+    return abs(gap) < MAX_TYPED_GAP * text.size
 
 
 def _middle(row: PageRow) -> float:

@@ -13,7 +13,7 @@ from pypdf import PdfReader
 from commands.notes import _Reading, _safe_path, _save, _save_each
 from data_loader import read_ink
 from notes.exporting import TextForm
-from notes.page_text import Note, Summary
+from notes.page_text import Note, PageText, Summary
 from notes.reading_cache import Library
 from tests.commands.networks import ROOT, use
 from tests.notes.pages import note, text_of
@@ -177,6 +177,18 @@ def test_places_that_were_not_read_are_printed(library, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert "  diary 1: 10 to 30 mm from the left, 20 to 40 mm from the top" in lines
     assert len(lines) < 30
+
+
+def test_places_of_covered_ink_are_printed(tmp_path, capsys):
+    xopp(tmp_path / "a.xopp", read_ink(LINES)[:1])
+    text = PageText((), covered=((72.0, 144.0, 144.0, 216.0),))
+    library = Library(lambda page: text, "reader", tmp_path / "kept")
+    reading = _Reading(library, {"a.xopp": tmp_path / "a.xopp"}, None, is_single=True)
+    assert len([*reading]) == 1
+    reading.report()
+    place = "\n  a.xopp 1: 25 to 51 mm from the left, 51 to 76 mm from the top\n"
+    printed = capsys.readouterr().err
+    assert "covered by later ink" in printed and place in printed
 
 
 def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):

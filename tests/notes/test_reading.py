@@ -11,7 +11,7 @@ from model.recognition.decoding import Search
 from model.recognition.ink_words import InkWord
 from notes.confidence import confidences, language_of
 from notes.ink_page import InkPage, PageStroke, TypedText
-from notes.page_text import PageRow, PageText, PageWord
+from notes.page_text import PageRow, PageText, PageWord, box_of
 from notes.reading import is_text, read_page, with_numbers
 from tests.notes.test_rows import page, row, turned
 from utils.alphabet import Alphabet
@@ -218,3 +218,22 @@ def test_a_german_word_is_surer_on_a_german_page():
     pages = "we have them on the market, Garten", "wir haben etwas auf dem Markt, Garten"
     english, german = ([(word, 0.9) for word in page.split()] for page in pages)
     assert confidences(german)[-1] > confidences(english)[-1]
+
+
+WHITEOUT = np.column_stack([np.linspace(-5, 500, 200), 40 * (-1.0) ** np.arange(200)])
+
+
+@pytest.mark.parametrize("tool", ["eraser", "pen"])  # whiteout of Xournal++, or a white wide pen
+def test_whited_out_words_are_not_read_and_their_places_are_told(tool):
+    first, second = row(0), row(140)
+    whiteout = PageStroke(WHITEOUT + first[0].mean(axis=0) * (0, 1), tool, "#ffffff", 20.0)
+    across = PageStroke(np.array([[-5, 145], [500, 145.0]]), tool, "#ffffff", 2.0)
+    strokes = (*map(PageStroke, [*first, *second]), whiteout, across)
+    page = InkPage(500, 500, strokes, 1.0)
+    text = read_page(page, Words())
+    assert [each.strokes[0] for each in text.rows] == [len(first)]
+    assert len(text.rows[0].strokes) == len(second)
+    assert text.left_out["covered ink"] == len(first)
+    assert text.covered == (box_of(np.concatenate(first)),)
+    seen = read_page(replace(page, strokes=strokes[: len(first) + len(second)]), Words())
+    assert len(seen.rows) == 2 and seen.covered == ()
