@@ -82,7 +82,7 @@ def test_the_places_of_covered_ink_are_kept_with_the_text_and_the_note(notes_fil
         ((_, text),) = library.note("a", notes_file).pages
         assert text.covered == ((72.0, 144.0, 144.0, 216.0),)
         ((number, box),) = library.note("a", notes_file).summary.covered
-        assert number == 1 and [*box] == [25.4, 50.8, 50.8, 76.2]
+        assert number == 1 and [*box] == [25, 51, 51, 76]
 
 
 def test_a_page_is_read_when_its_reading_cannot_be_kept(read, tmp_path):
