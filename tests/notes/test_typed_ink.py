@@ -8,6 +8,7 @@ import pytest
 from notes.formats import read_pages
 from notes.page_text import PageText
 from notes.reading import read_page
+from notes.rows import UNDERLINE
 from notes.typed_ink import ASCENT, DOUBT_COLOURS, FONT_SIZE, typed
 from tests.notes.test_neat import HEIGHT, page_of, word
 from tests.notes.test_reading import Words
@@ -82,7 +83,8 @@ def test_a_row_is_no_wider_than_up_to_the_next_column_and_a_narrow_digit_is_not_
 def test_a_word_behind_a_wide_gap_begins_at_its_ink_and_an_underline_goes_with_its_word():
     line = np.column_stack([np.linspace(540, 600, 9), np.full(9, 108.0)])
     page, text = page_of([[word(40), word(140), word(540)]], [line])
-    new_page, _ = typed(page, text, has_doubts=False)
+    number = len(page.strokes) - 1
+    new_page, _ = typed(page, replace(text, kinds={number: UNDERLINE}), has_doubts=False)
     first, second = new_page.typed
     assert first.text == "nunnun nunnun" and second.x == pytest.approx(540, abs=0.5)
     x = new_page.strokes[0].points[:, 0]
