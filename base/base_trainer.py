@@ -315,7 +315,7 @@ class BaseTrainer(ABC):
         if not distributed.is_main():
             return
         state, reason = "stopped", "time_limit_minutes"
-        if isinstance(error, Exception):
+        if isinstance(error, Exception | SystemExit):
             state, reason = "failed", first_line(error)
         elif self.is_complete and error is None:
             state, reason = "finished", ""
@@ -371,7 +371,7 @@ class BaseTrainer(ABC):
             yield
         except (OSError, TrainingFailed, distributed.Lost):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if self.settings.anomaly and "returned nan" in str(error):
                 self._report(f"in the backward pass, {first_line(error)}")
             with trying("trainer", self, "one whose steps and validations work"):

@@ -126,5 +126,5 @@ def logged_errors(message: str, epoch: int) -> Iterator[None]:
     with random_state_kept():
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             log.error(message, epoch, described(error))

@@ -16,8 +16,10 @@ from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from base.config import user_modules
+from base.names import check_names
 from base.samples import Samples
 from base.trying import trying
+from data_loader.checking import check_samples, is_pen, load_checked
 from data_loader.recipe import Recipe, Sources, Taken
 from data_loader.sources import shards
 from data_loader.sources.splits import choose_subset
@@ -45,6 +47,10 @@ def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
     for transform in transforms:
         ink, missing = transform(ink, missing, np.random.default_rng(0))
         finite = np.isfinite(ink).all()
+        if user_modules.is_any_defined(transform) and (fault := fault_of(ink, missing, "ink")):
+            raise DataError(
+                f"{sample.name}: {type(transform).__name__}, of the preprocessing, {fault}"
+            )
         if len(ink) < 2 or not finite:
             few = f"{len(ink)} of {len(sample.ink)} points, but the network needs two"
             raise DataError(
@@ -71,22 +77,6 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
             f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
             f"these samples out, or {remedy}"
         )
-
-
-def check_numbers(samples: Iterable[Sample]) -> None:
-    """Raise a DataError if a sample has fewer than two points, or numbers that are not finite."""
-    unusable: dict[str, list[str]] = {}
-    for sample in samples:
-        count, *width = np.shape(sample.ink)
-        if count < 2 or width != [3]:
-            problem = "fewer than two points, or points of other than three numbers"
-        elif not all(np.isfinite(part).all() for part in (sample.ink, *sample.extras.values())):
-            problem = "points or extras that are not finite"
-        else:
-            continue
-        unusable.setdefault(problem, []).append(sample.name)
-    for problem, names in unusable.items():
-        raise DataError(f"{len(names)} samples have {problem}: {names[0]} is the first")
 
 
 def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
@@ -229,10 +219,12 @@ class HandwritingDataLoader:
         trains = split is None or self.overfit is not None
         key = f"data_loader.args.{'sources' if self.sources else 'dataset'}"
         with trying(key, self.dataset, "a dataset that loads samples"):
-            loaded = self.dataset.load(SPLITS if trains else [split])
+            for part in (self.dataset, *self.preprocessing, *self.augmentation):
+                check_names(key if part is self.dataset else "data_loader.args", part)
+            loaded = load_checked(self.dataset, SPLITS if trains else [split])
             loaded.split(split or "train")
             loaded.check_extras(extras)
-            check_numbers(loaded.used.held)  # Files were checked when they were read.
+            check_samples(loaded.used.held)  # Files were checked when they were read.
             alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
             training = self._training(loaded.split("train")) if trains else Samples()
             if normalisation is None:
@@ -459,6 +451,8 @@ class Sequences(Dataset):
         self, stage: str, ink: np.ndarray, missing: np.ndarray, epoch: int, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return `ink` and `missing` after the augmentation that acts on `stage`."""
+        if self._has_user_class and (fault := fault_of(ink, missing, stage)):
+            raise DataError(f"a sample, before the augmentation, {fault}")
         for transform in self.augmentation:
             if transform.acts_on == stage:
                 options = {"epoch": epoch} if transform.takes_epoch else {}
@@ -473,6 +467,8 @@ def fault_of(ink: np.ndarray, missing: np.ndarray, stage: str) -> str:
     is_ink = stage == "ink"
     if len(ink) != len(missing) or len(ink) < (2 if is_ink else 1):
         return f"returns {len(ink)} points and {len(missing)} counts of missing points"
-    if is_ink and not np.isin(ink[:, 2], (0, 1)).all():
+    if ink.dtype != np.float32 or missing.dtype != np.uint8:
+        return f"returns the types {ink.dtype} and {missing.dtype}, not float32 and uint8"
+    if is_ink and not is_pen(ink[:, 2]):
         return "leaves an end of stroke, the third number, that is neither 0 nor 1"
     return "" if np.isfinite(ink).all() else "makes points that are not finite"
