@@ -194,9 +194,8 @@ def metrics_add_up(trial: Trial) -> None:
     values: dict[str, float] = {}
     for number, metric in enumerate(trainer.valid_metrics):
         with trying(f"metrics.{number}", metric, "a metric"):
-            expected = _not_adding(copy.deepcopy(metric), trial) or broken_rule(
-                metric, output, batch
-            )
+            unused = copy.deepcopy(metric)
+            expected = broken_rule(metric, output, batch) or _not_adding(unused, trial)
             values |= as_floats(metric.compute(), metric)
         if expected:
             raise ConfigFault(f"metrics.{number}", type(metric).__name__, expected)

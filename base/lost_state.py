@@ -1,7 +1,7 @@
 """What changes in a step and is in no checkpoint, so that a resumed run would go on without it."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,11 +15,13 @@ from utils.checks import ConfigFault
 
 log = logging.getLogger(__name__)
 
-States = dict[tuple[str, str], Any]
-"""A digest of each attribute, by the owner's name and its own; of a dictionary one for each key."""
+Attribute = tuple[str, str]
+"""The name of an owner, and that of an attribute."""
+States = dict[Attribute, Any]
+"""A digest of each attribute; of a dictionary one for each key."""
 # The sums of metrics begin anew with each epoch; loss, network and schedule are owners themselves.
-OF_BASES = {"metrics", "valid_metrics", "loss", "model", "lr_scheduler", "optimizer", "base_lrs"}
-OF_TORCH = vars(nn.Module()).keys() | vars(SGD([torch.zeros(1)])).keys()
+IGNORED = {"metrics", "valid_metrics", "loss", "model", "lr_scheduler", "optimizer"}
+IGNORED |= vars(nn.Module()).keys() | vars(SGD([torch.zeros(1)])).keys()
 
 
 def states(trainer: BaseTrainer) -> States:
@@ -39,19 +41,19 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
     whose entries do not change and which the copy fills with the same ones.
 
     Args:
+        trainer, again: the trainer and its copy.
         initial, saved: states of the trainer before the trial, and when the copy was made.
 
     Raises:
         ConfigFault: if it is an optimiser's.
     """
-    present, copied, found = states(trainer), states(again), False
-    attributes, others = _attributes(trainer), _attributes(again)
-    for key in present:
-        (owner, value), (label, name) = attributes[key], key
-        state, other = present[key], copied.get(key, digest(None))
-        if state in (other, initial.get(key)):
+    copied, copies, found = states(again), _attributes(again), False
+    for key, state in states(trainer).items():
+        (owner, value), (label, name) = _attributes(trainer)[key], key
+        other, is_fixed = copied.get(key), _has(state, saved.get(key))
+        if state in (other, initial.get(key)) or (is_fixed and _has(state, other)):
             continue
-        if _has(state, saved.get(key)) and (_has(state, other) or _begins(value, others.get(key))):
+        if is_fixed and _begins(value, copies.get(key, (None, None))[1]):
             continue
         if isinstance(owner, Optimizer):
             expected = f"one whose steps keep all in state or param_groups; {name} is not saved"
@@ -77,37 +79,28 @@ def _has(state: Any, other: Any) -> bool:
 
 def _begins(value: Any, other: Any) -> bool:
     """Return whether a tensor begins with another one, as a table that grows with the lengths."""
-    other = other and other[1]
     if not isinstance(value, Tensor) or not isinstance(other, Tensor) or value.ndim != other.ndim:
         return False
     return torch.equal(value[tuple(map(slice, other.shape))], other)
 
 
-def _attributes(trainer: BaseTrainer) -> dict[tuple[str, str], tuple[object, Any]]:
-    """Return the owner and the value of each attribute, by the owner's name and its own."""
-    found = {}
-    for label, owner in _owners(trainer):
-        ignored = OF_TORCH if isinstance(owner, nn.Module | Optimizer) else OF_BASES
-        for name in sorted(vars(owner).keys() - ignored):
-            found[label, name] = owner, vars(owner)[name]
-        if isinstance(owner, nn.Module):
-            lost = {name: owner._buffers[name] for name in owner._non_persistent_buffers_set}
-            for name, weight in owner.named_parameters(recurse=False):
-                lost[f"{name}.requires_grad"] = weight.requires_grad
-            found |= {(label, name): (owner, value) for name, value in lost.items()}
-    step = trainer.optimizer_step
-    found[type(trainer).__name__, "optimizer_step.clip_norm"] = step, step.clip_norm
+def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
+    """Return the owner and the value of each attribute that a step may change."""
+    found, kind, step = {}, type(trainer).__name__, trainer.optimizer_step
+    found[kind, "optimizer_step.clip_norm"] = step, step.clip_norm
+    for name, part in trainer.checkpoint_writer.all_stateful.items():
+        is_main = name in ("model", "loss", "trainer", "optimizer", "lr_scheduler")
+        label = type(part).__name__ if is_main else f"{kind}.{name}"
+        owners = part.named_modules() if isinstance(part, nn.Module) else [("", part)]
+        for path, owner in owners:
+            values = {name: vars(owner)[name] for name in vars(owner).keys() - IGNORED}
+            if isinstance(owner, nn.Module):
+                lost = owner._non_persistent_buffers_set
+                values |= {name: owner._buffers[name] for name in lost}
+                for name, weight in owner.named_parameters(recurse=False):
+                    values[f"{name}.requires_grad"] = weight.requires_grad
+            elif not user_modules.is_any_defined(owner):
+                continue
+            for name in sorted(values):
+                found[f"{label}.{path}".rstrip("."), name] = owner, values[name]
     return found
-
-
-def _owners(trainer: BaseTrainer) -> Iterator[tuple[str, object]]:
-    """Yield the objects whose attributes steps may change, with names for messages."""
-    parts = trainer.checkpoint_writer.all_stateful | {"model": trainer.evaluated_model}
-    for name, part in parts.items():
-        kind = type(part).__name__
-        label = kind if name in ("model", "loss", "trainer") else f"{type(trainer).__name__}.{name}"
-        if isinstance(part, nn.Module):
-            for path, module in part.named_modules():
-                yield f"{label}.{path}".rstrip("."), module
-        elif user_modules.is_any_defined(part):
-            yield label, part

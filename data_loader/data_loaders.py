@@ -43,14 +43,10 @@ def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
     Raises:
         DataError: if a transform leaves fewer than two points, or a number that is not finite.
     """
-    ink, missing = sample.ink, sample.missing_counts
+    ink, missing = sample.ink.copy(), sample.missing_counts.copy()
     for transform in transforms:
         ink, missing = transform(ink, missing, np.random.default_rng(0))
         finite = np.isfinite(ink).all()
-        if user_modules.is_any_defined(transform) and (fault := fault_of(ink, missing, "ink")):
-            raise DataError(
-                f"{sample.name}: {type(transform).__name__}, of the preprocessing, {fault}"
-            )
         if len(ink) < 2 or not finite:
             few = f"{len(ink)} of {len(sample.ink)} points, but the network needs two"
             raise DataError(
@@ -58,6 +54,9 @@ def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
                 f"{few if finite else 'points that are not finite'}; change "
                 "the preprocessing, or leave this sample out"
             )
+        if user_modules.is_any_defined(transform) and (fault := fault_of(ink, missing, "ink")):
+            cause = f"{type(transform).__name__}, of the preprocessing,"
+            raise DataError(f"{sample.name}: {cause} {fault}")
     return replace(sample, ink=ink, missing=missing)
 
 
@@ -424,7 +423,10 @@ class Sequences(Dataset):
             seed = int(np.random.default_rng([data.seed, epoch, index]).integers(2**32))
             random.seed(seed)
             np.random.seed(seed)
-        ink, missing = self._augmented("ink", sample.ink, sample.missing_counts, epoch, generator)
+        ink, missing = sample.ink, sample.missing_counts
+        if self._has_user_class:  # It may change its arguments.
+            ink, missing = ink.copy(), missing.copy()
+        ink, missing = self._augmented("ink", ink, missing, epoch, generator)
         if self.features is not None:
             if any(transform.acts_on == "inputs" for transform in self.augmentation):
                 # Only if needed: rounding in both conversions turns an offset of 0 into 1e-8.
