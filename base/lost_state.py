@@ -51,7 +51,8 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
     for key, state in states(trainer).items():
         (owner, value), (label, name) = _attributes(trainer)[key], key
         other, is_fixed = copied.get(key), _has(state, saved.get(key))
-        if state in (other, initial.get(key)) or (is_fixed and _has(state, other)):
+        is_constant = state == saved.get(key) == initial.get(key)
+        if state == other or is_constant or (is_fixed and _has(state, other)):
             continue
         if is_fixed and _begins(value, copies.get(key, (None, None))[1]):
             continue
@@ -93,14 +94,19 @@ def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
         label = type(part).__name__ if is_main else f"{kind}.{name}"
         owners = part.named_modules() if isinstance(part, nn.Module) else [("", part)]
         for path, owner in owners:
-            values = {name: vars(owner)[name] for name in vars(owner).keys() - IGNORED}
+            is_own = user_modules.is_any_defined(owner)
+            names = vars(owner).keys() - IGNORED
+            values = {name: vars(owner)[name] for name in names if is_own or name[0] != "_"}
             if isinstance(owner, nn.Module):
                 lost = owner._non_persistent_buffers_set
                 values |= {name: owner._buffers[name] for name in lost}
                 for name, weight in owner.named_parameters(recurse=False):
-                    values[f"{name}.requires_grad"] = weight.requires_grad
-            elif not user_modules.is_any_defined(owner):
+                    settings = vars(weight) | {"requires_grad": weight.requires_grad}
+                    values |= {f"{name}.{key}": value for key, value in settings.items()}
+            elif not is_own:
                 continue
+            elif isinstance(owner, Optimizer):  # whatever a state_dict of its own says
+                values["state"] = Optimizer.state_dict(owner)["state"]
             for name in sorted(values):
                 found[f"{label}.{path}".rstrip("."), name] = owner, values[name]
     return found
