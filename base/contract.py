@@ -62,6 +62,12 @@ class Trial:
         """The output of the evaluated network for the batch."""
         return self.output_for(self.batch)
 
+    @cached_property
+    def doubled(self) -> tuple[list[Batch], list[Any]]:
+        """The batches that have one of the samples twice, and the outputs for them."""
+        batches = [self.batch.map(lambda values, n=n: values[[n, n]]) for n in range(2)]
+        return batches, [*map(self.output_for, batches)]
+
     def output_for(self, batch: Batch) -> Any:
         """Return the output of the evaluated network for a batch."""
         with random_state_kept(), self.trainer.autocast():
@@ -210,8 +216,7 @@ def metrics_add_up(trial: Trial) -> None:
 
 def _not_adding(metric: BaseMetric, trial: Trial) -> str:
     """Return what is expected of a metric that does not add up, or changes what it gets."""
-    batches = [trial.batch.map(lambda values, n=n: values[[n, n]]) for n in range(2)]
-    outputs = [trial.output_for(batch) for batch in batches]
+    batches, outputs = trial.doubled
     given, fresh = digest([outputs, [*map(vars, batches)]]), copy.deepcopy(metric)
 
     def values(metric: BaseMetric, *order: int) -> list[float]:
@@ -238,8 +243,7 @@ def keeps_lines_apart(trial: Trial) -> None:
     """In evaluation the output for a line does not depend on the other lines of a batch."""
     batch, trainer = trial.batch, trial.trainer
     row = int(batch.lengths.argmax())  # With the longest line twice, the padding is as before.
-    twice = batch.map(lambda values: values[[row, row]])
-    both = [[*tensors_in(trial.output_for(each))] for each in (batch, twice)]
+    both = [[*tensors_in(each)] for each in (trial.output, trial.doubled[1][row])]
     for first, second in zip(*both, strict=False):
         # What has a column for each line, too, may compare the lines, as for a contrastive loss.
         if first.shape != second.shape or first.shape[:1] != (2,) or first.shape[1:] == (2,):

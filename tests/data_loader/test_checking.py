@@ -64,13 +64,21 @@ PEN = np.array([[0, 0, 0], [1, 1, 0.5], [1, 1, 1]], np.float32)
         (put("train", 0, ink=PEN.tolist()), "ink of the type list, not float32: s0"),
         (put("train", 0, missing=np.zeros(9)), "missing of the type float64, not uint8: s0"),
         (put("train", 0, missing=np.zeros(3, np.uint8)), "counts of missing points: s0"),
-        (put("train", 0, extras={"mood": np.ones(1)}), "mood of the type float64, not float32"),
         (put("train", 0, text=None), "."),
     ],
 )
 def test_samples_that_break_a_rule_are_named(change, message):
     with pytest.raises(DataError if message != "." else Exception, match=re.compile(message)):
         load(change)
+
+
+def test_extras_of_another_type_are_named():
+    def mood(splits):
+        for samples in splits.values():
+            samples[:] = [replace(one, extras={"mood": np.ones(1)}) for one in samples]
+
+    with pytest.raises(DataError, match="mood of the type float64, not float32: s0 is the first"):
+        load(mood)
 
 
 @pytest.mark.parametrize(
