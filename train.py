@@ -38,7 +38,7 @@ from data_loader.data_loaders import Data
 from logger.logger import setup_logging
 from parse_config import resolved_config, settings_of
 from utils.alphabet import table
-from utils.checks import CheckpointError, ConfigFault, UserError, first_line, shown
+from utils.checks import CheckpointError, ConfigFault, UserError, described, first_line, shown
 from utils.licences import combined
 
 log = logging.getLogger("train")
@@ -53,9 +53,10 @@ def main(words: list[str] | None = None) -> int:
             setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
             for path in arguments.modules:
                 user_modules.load_module(path)
-            if arguments.sweeps:
-                return sweep.train_all(arguments, train)
-            return train(arguments)
+            try:
+                return sweep.train_all(arguments, train) if arguments.sweeps else train(arguments)
+            except SystemExit as end:  # of a user's code; a scheduler would take 0 for a success
+                raise UserError(f"a part of one's own ends the program: {described(end)}") from end
     except (UserError, TrainingFailed, OSError, distributed.Lost) as error:
         status, message = 2 if isinstance(error, UserError) else 1, str(error)
     except MemoryError as error:

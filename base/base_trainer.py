@@ -340,7 +340,7 @@ class BaseTrainer(ABC):
             yield
         except (OSError, TrainingFailed, distributed.Lost):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if self.settings.anomaly and "returned nan" in str(error):
                 self.soundness.report(f"in the backward pass, {first_line(error)}")
             with trying("trainer", self, "one whose steps and validations work"):

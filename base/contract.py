@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from base.base_data_loader import SAMPLER, Batch
-from base.base_metric import as_floats, broken_rule
+from base.base_metric import BaseMetric, as_floats, broken_rule
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
-from base.digest import digest
+from base.digest import digest, tensors_in
+from base.lost_state import States, states, warn_of_lost
+from base.names import check_names
 from base.random_state import random_state_kept
 from base.run_state import Sums
 from base.trying import stored, try_state, trying
@@ -48,6 +49,8 @@ class Trial:
     trainer: BaseTrainer
     batch: Batch
     """Two samples, if possible of different lengths."""
+    initial: States
+    """The states of the trainer before the trial."""
 
     @property
     def pairs(self) -> Batch:
@@ -57,8 +60,18 @@ class Trial:
     @cached_property
     def output(self) -> Any:
         """The output of the evaluated network for the batch."""
-        with self.trainer.autocast():
-            return self.trainer.forward_batch(self.trainer.evaluated_model.eval(), self.batch, None)
+        return self.output_for(self.batch)
+
+    @cached_property
+    def doubled(self) -> tuple[list[Batch], list[Any]]:
+        """The batches that have one of the samples twice, and the outputs for them."""
+        batches = [self.batch.map(lambda values, n=n: values[[n, n]]) for n in range(2)]
+        return batches, [*map(self.output_for, batches)]
+
+    def output_for(self, batch: Batch) -> Any:
+        """Return the output of the evaluated network for a batch."""
+        with random_state_kept(), self.trainer.autocast():
+            return self.trainer.forward_batch(self.trainer.evaluated_model.eval(), batch, None)
 
     def losses(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of each sequence, from a copy of the loss, as calls may change a loss."""
@@ -66,9 +79,18 @@ class Trial:
         with trying("loss", trainer.loss, "one that can be copied"):
             loss = copy.deepcopy(trainer.loss)
         wanted = "one whose forward_batch works in training as in validation"
-        gradients = torch.set_grad_enabled(model.training)
-        with random_state_kept(), trainer.layers(), gradients, trying("trainer", trainer, wanted):
-            return loss(trainer.forward_batch(model, batch, None), batch).double().cpu()
+        with random_state_kept(), trainer.layers(), torch.set_grad_enabled(model.training):
+            with trying("trainer", trainer, wanted):
+                output = trainer.forward_batch(model, batch, None)
+            with trying("loss", trainer.loss, "one that works in training as in validation"):
+                return loss(output, batch).double().cpu()
+
+    @property
+    def suspect(self) -> tuple[str, object]:
+        """The key and the part to blame where loss or network may be at fault: a user's."""
+        trainer = self.trainer
+        is_user_loss = user_modules.is_any_defined(trainer.loss)
+        return ("loss", trainer.loss) if is_user_loss else ("arch", trainer.model)
 
 
 def check(make: Callable[[], BaseTrainer]) -> list[str]:
@@ -84,8 +106,12 @@ def check(make: Callable[[], BaseTrainer]) -> list[str]:
     """
     with random_state_kept():
         trainer = make()
-        trial = Trial(make, trainer, two_samples(trainer))
+        for key, part in parts_of(trainer):
+            check_names(key, part)
+        trial = Trial(make, trainer, two_samples(trainer), states(trainer))
         before = {name: digest(value) for name, value in vars(trial.batch).items()}
+        transforms = getattr(trainer.train_loader.dataset, "augmentation", ())
+        unchanged = digest(transforms)
         for rule in RULES:
             with torch.no_grad():
                 rule(trial)
@@ -93,9 +119,21 @@ def check(make: Callable[[], BaseTrainer]) -> list[str]:
                 if digest(value) != before[name]:
                     expected = "one that changes nothing of a batch in place; this one changes its "
                     raise ConfigFault("trainer", type(trainer).__name__, expected + name)
+        if digest(transforms) != unchanged:
+            expected = "one that changes no transform: it is not saved; `change` may take `epoch`"
+            raise ConfigFault("trainer", type(trainer).__name__, expected)
     del trainer, trial
     gc.collect()  # A trainer refers to itself; the run's parts need the memory.
     return [rule.__doc__ for rule in RULES]
+
+
+def parts_of(trainer: BaseTrainer) -> list[tuple[str, Any]]:
+    """Return the parts of a run but for its data, with their keys."""
+    step = trainer.optimizer_step
+    parts = [("trainer", trainer), ("loss", trainer.loss), ("optimizer", step.optimizer)]
+    parts += [(f"metrics.{number}", one) for number, one in enumerate(trainer.valid_metrics)]
+    parts += [("lr_scheduler", step.lr_scheduler)] if step.lr_scheduler else []
+    return parts + [("arch", module) for module in trainer.model.modules()]
 
 
 def two_samples(trainer: BaseTrainer) -> Batch:
@@ -155,9 +193,15 @@ def loss_of_sequences(trial: Trial) -> None:
         raise ConfigFault("loss", name, expected)
     if not divisor > 0:
         raise ConfigFault("loss", name, f"one whose divisor is more than 0, not {divisor:g}")
-    weights = dict(loss.named_parameters()) if isinstance(loss, nn.Module) else vars(loss)
-    for weight, value in weights.items():
-        if isinstance(value, nn.Parameter):
+    parts = trial.trainer.checkpoint_writer.all_stateful.values()
+    networks = [part for part in parts if isinstance(part, nn.Module) and part is not loss]
+    trained = {id(weight) for network in networks for weight in network.parameters()}
+    held = vars(loss)
+    if isinstance(loss, nn.Module):
+        held = dict(loss.named_parameters()) | {k: held[k] for k in held.keys() - vars(nn.Module())}
+    for weight, value in held.items():
+        leaves = (each for each in tensors_in(value, (id(loss),)) if each.is_leaf)
+        if any(each.requires_grad and id(each) not in trained for each in leaves):
             expected = f"one without parameters: the parameter {weight} would not be trained"
             raise ConfigFault("loss", name, expected)
 
@@ -168,7 +212,8 @@ def metrics_add_up(trial: Trial) -> None:
     values: dict[str, float] = {}
     for number, metric in enumerate(trainer.valid_metrics):
         with trying(f"metrics.{number}", metric, "a metric"):
-            expected = broken_rule(metric, output, batch)
+            unused = copy.deepcopy(metric)
+            expected = broken_rule(metric, output, batch) or _not_adding(unused, trial)
             values |= as_floats(metric.compute(), metric)
         if expected:
             raise ConfigFault(f"metrics.{number}", type(metric).__name__, expected)
@@ -179,6 +224,47 @@ def metrics_add_up(trial: Trial) -> None:
     if repeated := extra.keys() & values.keys():
         expected = f"one whose extra_metrics do not repeat the name {min(repeated)!r}"
         raise ConfigFault("trainer", type(trainer).__name__, expected)
+
+
+def _not_adding(metric: BaseMetric, trial: Trial) -> str:
+    """Return what is expected of a metric that does not add up, or changes what it gets."""
+    batches, outputs = trial.doubled
+    given, fresh = digest([outputs, [*map(vars, batches)]]), copy.deepcopy(metric)
+
+    def values(metric: BaseMetric, *order: int) -> list[float]:
+        """Return what a metric has after an epoch."""
+        metric.reset()
+        for number in order:
+            metric.update(outputs[number], batches[number])
+        sums = [sum for sum in metric.state_dict().values() if isinstance(sum, Tensor)]
+        return [*as_floats(metric.compute(), metric).values(), *(float(s.sum()) for s in sums)]
+
+    orders = [np.array(values(metric, *order), float) for order in ((0, 1, 1), (1, 1, 0))]
+    if digest([outputs, [*map(vars, batches)]]) != given:
+        return "a metric that changes nothing of an output or a batch in place"
+    if not np.allclose(*orders, rtol=1e-3, equal_nan=True):
+        return "a metric that adds up: it depends on the order of the batches"
+    for number in range(2):
+        epochs = [values(each, number) for each in (metric, copy.deepcopy(fresh))]
+        if not np.allclose(*epochs, rtol=1e-3, equal_nan=True):
+            return "a metric whose reset forgets the epoch before"
+    return ""
+
+
+def keeps_lines_apart(trial: Trial) -> None:
+    """In evaluation the output for a line does not depend on the other lines of a batch."""
+    batch, trainer = trial.batch, trial.trainer
+    row = int(batch.lengths.argmax())  # With the longest line twice, the padding is as before.
+    both = [[*tensors_in(each)] for each in (trial.output, trial.doubled[1][row])]
+    for first, second in zip(*both, strict=False):
+        # What has a column for each line, too, may compare the lines, as for a contrastive loss.
+        if first.shape != second.shape or first.shape[:1] != (2,) or first.shape[1:] == (2,):
+            continue
+        if not are_equal(first[row].double(), second[row].double()):
+            is_own = user_modules.is_any_defined(trainer.model)
+            key, part = ("arch", trainer.model) if is_own else ("trainer", trainer)
+            expected = "one whose output for a line does not depend on the others of a batch"
+            raise ConfigFault(key, type(part).__name__, f"{expected}, in evaluation")
 
 
 def sees_no_padding(trial: Trial) -> None:
@@ -206,9 +292,7 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
     padded_losses = trial.losses(model, replace(batch, **padded))
     if are_equal(losses, padded_losses):
         return
-    row, trainer = int((losses - padded_losses).abs().argmax()), trial.trainer
-    is_user_loss = user_modules.is_any_defined(trainer.loss)
-    key, part = ("loss", trainer.loss) if is_user_loss else ("arch", trainer.model)
+    row, (key, part) = int((losses - padded_losses).abs().argmax()), trial.suspect
     mode = " in training, as with BatchNorm" if model.training else ""
     expected = (
         "one whose losses do not change with more padding: neither loss nor network sees padding "
@@ -221,7 +305,7 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
 def has_gradient(trial: Trial) -> None:
     """A loss has a gradient."""
     model, loss, layers = trial.trainer.model.train(), trial.trainer.loss, trial.trainer.layers()
-    with trying("loss", loss, "one with a gradient"), layers, torch.enable_grad():
+    with trying(*trial.suspect, "one with a gradient"), layers, torch.enable_grad():
         trial.losses(model, trial.pairs).sum().backward()
     if all(weight.grad is None or not weight.grad.any() for weight in model.parameters()):
         expected = "one with a gradient: it depends on no weight of the network"
@@ -244,33 +328,38 @@ def uses_its_state(trial: Trial) -> None:
 
 def makes_steps(trial: Trial) -> None:
     """Two steps change weights, and nothing of a batch."""
-    trainer, batch, before = trial.trainer, trial.batch, digest(trial.trainer.model)
-    expected = "one whose step takes chunks, and returns Sums and the norm of the gradient"
-    truncate, changes = trainer.settings.truncate, []
-    truncate = truncate and math.ceil(batch.inputs.shape[1] / 2)
-    for number in range(2):
-        if number == 0 or truncate is None:
-            trainer.stream.begin([batch] * trainer.settings.accumulate, truncate)
-        trainer.model.train()
-        trainer.optimizer_step.start(number)
-        with trying("trainer", trainer, expected), trainer.layers(), torch.enable_grad():
-            sums, norm = trainer.step(trainer.stream.chunks())
-            sums.all_reduced()
-            changes.append(float(norm) * trainer.optimizer_step.learning_rate)
-        trainer.stream.advance()
+    trainer, before = trial.trainer, digest(trial.trainer.model)
+    changes = [make_step(trainer, trial.batch, number) for number in range(2)]
     if all(change > 0 for change in changes) and digest(trainer.model) == before:
         expected = "one whose step changes weights of the network, as apply_gradients does"
         raise ConfigFault("trainer", type(trainer).__name__, expected)
 
 
+def make_step(trainer: BaseTrainer, batch: Batch, number: int) -> float:
+    """Make a step, of chunks if sequences are cut; return the learning rate times the norm."""
+    expected = "one whose step takes chunks, and returns Sums and the norm of the gradient"
+    truncate = trainer.settings.truncate and math.ceil(batch.inputs.shape[1] / 2)
+    if number != 1 or truncate is None:
+        trainer.stream.begin([batch] * trainer.settings.accumulate, truncate)
+    trainer.model.train()
+    trainer.optimizer_step.start(number)
+    with trying("trainer", trainer, expected), trainer.layers(), torch.enable_grad():
+        sums, norm = trainer.step(trainer.stream.chunks())
+        sums.all_reduced()
+        change = float(norm) * trainer.optimizer_step.learning_rate
+    trainer.stream.advance()
+    return change
+
+
 def goes_on_as_saved(trial: Trial) -> None:
-    """Made again and given the state of a checkpoint, all parts are the same."""
+    """Made again and given the state of a checkpoint, all parts are the same, and so is a step."""
     trainer, writer = trial.trainer, trial.trainer.checkpoint_writer
     for name, part in writer.stateful.items():
         try_state(name if name == "loss" else "trainer", part)
     with trying("arch", trainer.model, "a network that can be made again"), random_state_kept():
         again = trial.make()
-    again.checkpoint_writer.restore(stored(writer.content()), Path("a trial"))
+    with trying("trainer", trainer, "one that can be restored"):
+        again.checkpoint_writer.restore(stored(writer.content()), Path("a trial"))
     models = trainer.evaluated_model.eval(), again.evaluated_model.eval()
     first, second = (trial.losses(model, trial.batch) for model in models)
     if not are_equal(first, second):
@@ -279,33 +368,25 @@ def goes_on_as_saved(trial: Trial) -> None:
             "the weights of a checkpoint, it has other outputs, as with layers in a plain list"
         )
         raise ConfigFault("arch", type(trainer.model).__name__, expected)
-    pairs = [(trainer, again), (trainer.loss, again.loss), (trainer.sampler, again.sampler)]
-    pairs += zip(trainer.model.modules(), again.model.modules(), strict=True)
-    for owner, other in pairs:
-        if user_modules.is_any_defined(owner):
-            warn_of_lost_attributes(owner, other)
+    saved, before = states(trainer), [weight.clone() for weight in trainer.optimizer_step.weights]
+    # Another batch, so that what is kept of the first one is seen.
+    batch = trial.batch.map(lambda values: values[[0, 0]])
+    for each in (trainer, again):
+        with random_state_kept():
+            make_step(each, batch, 2)
+    if warn_of_lost(trainer, again, trial.initial, saved):
+        return
+    weights = zip(trainer.optimizer_step.weights, again.optimizer_step.weights, before, strict=True)
+    # By float32 and by the order of sums, steps on a GPU may differ a little.
+    if any((a - b).abs().max() > 1e-3 * (a - c).abs().max() for a, b, c in weights if a.numel()):
+        parts = [trainer, trainer.loss, trainer.optimizer_step.optimizer, trainer.model]
+        part = next(filter(user_modules.is_any_defined, parts), trainer)
+        problem = "makes other steps in a resumed run: what they depend on is not in a checkpoint"
+        log.warning("%s %s", type(part).__name__, problem)
 
 
 RULES = (
-    *(repeats_its_batches, takes_batches, loss_of_sequences, metrics_add_up, sees_no_padding),
-    *(uses_its_state, has_gradient, makes_steps, goes_on_as_saved),
+    *(repeats_its_batches, takes_batches, loss_of_sequences, metrics_add_up, keeps_lines_apart),
+    *(sees_no_padding, uses_its_state, has_gradient, makes_steps, goes_on_as_saved),
 )
 """The rules in the order in which they are tried."""
-
-
-def warn_of_lost_attributes(owner: object, other: object) -> None:
-    """Warn of the attributes of one's own part that its restored copy has not."""
-    remedy, ignored = "keep it by state_dict and load_state_dict", {"metrics", "valid_metrics"}
-    if isinstance(owner, nn.Module):
-        remedy, ignored = "keep it as a tensor in a buffer (register_buffer)", vars(nn.Module())
-    # The sums of metrics begin anew with each epoch; layers are in the network's state.
-    for name in sorted(vars(owner).keys() - ignored):
-        value = vars(owner)[name]
-        if digest(value) != digest(vars(other).get(name)):
-            is_part = isinstance(value, nn.Module | Optimizer)
-            log.warning(
-                "%s.%s changes in a step and is not in a checkpoint, so that a resumed run would "
-                "begin with its initial value: %s",
-                *(type(owner).__name__, name),
-                f"keep it by self.keep({name!r}, ...)" if is_part else remedy,
-            )

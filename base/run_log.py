@@ -92,7 +92,7 @@ class RunLog:
             next_command: the message of how it goes on, if there is a checkpoint.
         """
         state, reason = "stopped", "time_limit_minutes"
-        if isinstance(error, Exception):
+        if isinstance(error, Exception | SystemExit):
             state, reason = "failed", first_line(error)
         elif is_complete and error is None:
             state, reason = "finished", ""
@@ -167,5 +167,5 @@ def logged_errors(message: str, epoch: int) -> Iterator[None]:
     with random_state_kept():
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             log.error(message, epoch, described(error))

@@ -68,8 +68,8 @@ class CheckpointWriter:
 
     def keep(self, name: str, part: Any) -> None:
         """Let checkpoints have the state of a further part; see `BaseTrainer.keep`."""
-        if name in self.stateful:
-            owner = type(self.stateful["trainer"]).__name__
+        if name in self.all_stateful:
+            owner = type(self.stateful.get("trainer", part)).__name__
             raise UserError(f"{owner} keeps two parts as {name!r}: each needs a name of its own")
         self.stateful[name] = part
 

@@ -12,7 +12,7 @@ from base import distributed
 from base.run_folder import RunInUse
 from base.stop_request import TrainingFailed
 from commands.start import resolve_start
-from utils.checks import UserError
+from utils.checks import UserError, listed
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +28,19 @@ def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace
         train: trains a run, and returns the exit status.
 
     Raises:
-        ConfigError: if a config has faults; names the faults of the first such config.
+        UserError: if configs have faults; names the faults of each such config once.
         TrainingFailed: after the last run; names the runs that failed.
     """
-    all_runs, failed = runs(arguments), []
+    all_runs, failed, refused = runs(arguments), [], {}
     for run in all_runs:
-        resolve_start(run)
+        try:
+            resolve_start(run)
+        except UserError as error:
+            refused.setdefault(str(error), error)
+    if len(refused) > 1:
+        raise UserError(listed("--sweep", [*refused]))
+    for error in refused.values():
+        raise error
     for number, run in enumerate(all_runs, start=1):
         log.info("run %d of %d: %s", number, len(all_runs), run.run_id)
         try:

@@ -16,9 +16,11 @@ from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, padded
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from base.config import user_modules
+from base.names import check_names
 from base.samples import Samples
 from base.trying import trying
 from data_loader.bucket_batch_sampler import BucketBatchSampler
+from data_loader.checking import check_samples, is_pen, load_checked
 from data_loader.recipe import Recipe, Sources, Taken
 from data_loader.sources import shards
 from data_loader.sources.splits import choose_subset
@@ -47,7 +49,7 @@ def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
     Raises:
         DataError: if a transform leaves fewer than two points, or a number that is not finite.
     """
-    ink, missing = sample.ink, sample.missing_counts
+    ink, missing = sample.ink.copy(), sample.missing_counts.copy()
     for transform in transforms:
         ink, missing = transform(ink, missing, np.random.default_rng(0))
         finite = np.isfinite(ink).all()
@@ -58,6 +60,9 @@ def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
                 f"{few if finite else 'points that are not finite'}; change "
                 "the preprocessing, or leave this sample out"
             )
+        if user_modules.is_any_defined(transform) and (fault := fault_of(ink, missing, "ink")):
+            cause = f"{type(transform).__name__}, of the preprocessing,"
+            raise DataError(f"{sample.name}: {cause} {fault}")
     return replace(sample, ink=ink, missing=missing)
 
 
@@ -77,22 +82,6 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
             f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
             f"these samples out, or {remedy}"
         )
-
-
-def check_numbers(samples: Iterable[Sample]) -> None:
-    """Raise a DataError if a sample has fewer than two points, or numbers that are not finite."""
-    unusable: dict[str, list[str]] = {}
-    for sample in samples:
-        count, *width = np.shape(sample.ink)
-        if count < 2 or width != [3]:
-            problem = "fewer than two points, or points of other than three numbers"
-        elif not all(np.isfinite(part).all() for part in (sample.ink, *sample.extras.values())):
-            problem = "points or extras that are not finite"
-        else:
-            continue
-        unusable.setdefault(problem, []).append(sample.name)
-    for problem, names in unusable.items():
-        raise DataError(f"{len(names)} samples have {problem}: {names[0]} is the first")
 
 
 def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
@@ -238,10 +227,12 @@ class HandwritingDataLoader:
         trains = split is None or self.overfit is not None
         key = f"data_loader.args.{'sources' if self.sources else 'dataset'}"
         with trying(key, self.dataset, "a dataset that loads samples"):
-            loaded = self.dataset.load(SPLITS if trains else [split])
+            for part in (self.dataset, *self.preprocessing, *self.augmentation):
+                check_names(key if part is self.dataset else "data_loader.args", part)
+            loaded = load_checked(self.dataset, SPLITS if trains else [split])
             loaded.split(split or "train")
             loaded.check_extras(extras)
-            check_numbers(loaded.used.held)  # Files were checked when they were read.
+            check_samples(loaded.used.held)  # Files were checked when they were read.
             alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
             training = self._training(loaded.split("train")) if trains else Samples()
             if normalisation is None:
@@ -454,7 +445,10 @@ class Sequences(Dataset):
             seed = int(np.random.default_rng([data.seed, epoch, index]).integers(2**32))
             random.seed(seed)
             np.random.seed(seed)
-        ink, missing = self._augmented("ink", sample.ink, sample.missing_counts, epoch, generator)
+        ink, missing = sample.ink, sample.missing_counts
+        if self._has_user_class:  # It may change its arguments.
+            ink, missing = ink.copy(), missing.copy()
+        ink, missing = self._augmented("ink", ink, missing, epoch, generator)
         if self.features is not None:
             if any(transform.acts_on == "inputs" for transform in self.augmentation):
                 # Only if needed: rounding in both conversions turns an offset of 0 into 1e-8.
@@ -481,6 +475,8 @@ class Sequences(Dataset):
         self, stage: str, ink: np.ndarray, missing: np.ndarray, epoch: int, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return `ink` and `missing` after the augmentation that acts on `stage`."""
+        if self._has_user_class and (fault := fault_of(ink, missing, stage)):
+            raise DataError(f"a sample, before the augmentation, {fault}")
         for transform in self.augmentation:
             if transform.acts_on == stage:
                 options = {"epoch": epoch} if transform.takes_epoch else {}
@@ -495,6 +491,8 @@ def fault_of(ink: np.ndarray, missing: np.ndarray, stage: str) -> str:
     is_ink = stage == "ink"
     if len(ink) != len(missing) or len(ink) < (2 if is_ink else 1):
         return f"returns {len(ink)} points and {len(missing)} counts of missing points"
-    if is_ink and not np.isin(ink[:, 2], (0, 1)).all():
+    if ink.dtype != np.float32 or missing.dtype != np.uint8:
+        return f"returns the types {ink.dtype} and {missing.dtype}, not float32 and uint8"
+    if is_ink and not is_pen(ink[:, 2]):
         return "leaves an end of stroke, the third number, that is neither 0 nor 1"
     return "" if np.isfinite(ink).all() else "makes points that are not finite"

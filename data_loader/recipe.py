@@ -13,6 +13,7 @@ from base.base_transform import BaseTransform
 from base.config.binder import Signature
 from base.preparing import Preparing
 from base.samples import Samples
+from data_loader.checking import load_checked
 from data_loader.matching import scaled, typical_height
 from data_loader.sources.parsing import Parsed, first_of
 from data_loader.sources.shards import derived_by
@@ -64,7 +65,7 @@ class Source(BaseDataset):
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         kept = {} if self._kept is None else self._kept
         if new := [split for split in splits if split not in kept]:
-            loaded = self.dataset.load({*new, "train"} if self.like else new)
+            loaded = load_checked(self.dataset, {*new, "train"} if self.like else new)
             kept |= dict.fromkeys(new, self._like(loaded) if self.like else loaded)
         found = {split: kept[split].samples.get(split) for split in splits}
         samples = {split: lines for split, lines in found.items() if lines is not None}

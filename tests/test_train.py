@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -272,6 +273,28 @@ def test_fine_tuning_starts_a_new_run_from_the_weights_and_keeps_their_licence(w
     assert re.search(said, refused(capsys, *misfit))
 
 
+def test_a_step_that_ends_the_program_fails_the_run_and_keeps_what_it_had(
+    workplace, monkeypatch, capsys
+):
+    step = BaseTrainer.step
+
+    def ended(trainer, chunks):
+        return step(trainer, chunks) if trainer.progress.step < 2 else sys.exit(0)
+
+    monkeypatch.setattr(BaseTrainer, "step", ended)
+    assert run("-c", "config.json", "--run-id", "a") == 2
+    assert "SystemExit: 0" in capsys.readouterr().err
+    record = json.loads((MODELS / "a" / "run.json").read_text())
+    assert record["runs"][-1]["ended"]["state"] == "failed"
+    assert [load_checkpoint(path)["step"] for path in checkpoints(MODELS / "a")] == [2]
+
+
+def test_code_that_ends_the_program_anywhere_is_no_success(workplace, monkeypatch, capsys):
+    monkeypatch.setattr(BaseTrainer, "check", lambda _: sys.exit(0))
+    assert run("-c", "config.json", "--run-id", "a") == 2
+    assert "ends the program: SystemExit: 0" in capsys.readouterr().err
+
+
 # Several runs by one command.
 
 
@@ -314,6 +337,9 @@ def test_the_other_runs_of_a_sweep_are_trained_when_a_run_fails(workplace, capsy
     """What is known beforehand to be wrong is reported before the first of them."""
     words = ["-c", "config.json", "--sweep", "optimizer.args.lr=0.01,-1"]
     assert "optimizer.args.lr = -1: a" in refused(capsys, *words)
+    words += ["--sweep", "trainer.args.epochs=-2"]
+    said = refused(capsys, *words)
+    assert "epochs = -2: a" in said and "optimizer.args.lr = -1: a" in said
     # A tenth of ten steps is too few for a rise.
     words = ["--epochs", "5", "--bs", "3", "--sweep", "lr_scheduler.args.pct_start=0.1,0.5"]
     assert run("-c", "config.json", *words) == 1

@@ -156,7 +156,7 @@ class Part:
             raise ConfigFault(key, fault.value, fault.expected) from None
         except (UserError, OSError):
             raise
-        except Exception as error:  # A user's class may raise anything.
+        except (Exception, SystemExit) as error:  # A user's class may raise anything.
             problem = f"its constructor ended in {described(error)}"
             raise ConfigFault(f"{self.key}.type", self.cls.__name__, problem) from error
 

@@ -10,6 +10,7 @@ import inspect
 import logging
 import shlex
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def load_module(path: str | Path) -> None:
         raise
     except BaseException as error:  # The user's code may raise anything.
         sys.path.remove(folder)
-        reason = f"{type(error).__name__}: {first_line(error)}"
+        reason = f"{type(error).__name__}: {first_line(error)}{_location(error, folder)}"
         raise UserError(f"--module {path}: it does not load: {reason}") from error
     _loaded[name] = content
     for imported in sys.modules.keys() - former - {name}:
@@ -63,12 +64,25 @@ def load_module(path: str | Path) -> None:
             _loaded[f"{name}/{imported}"] = file.read_bytes()
 
 
+def _location(error: BaseException, folder: str) -> str:
+    """Return the last line of code in a folder that an error comes from, for a message."""
+    lines = [(each.filename, each.lineno) for each in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        lines.append((error.filename or "", error.lineno))
+    lines = [(name, number) for name, number in lines if name.startswith(folder)]
+    return " ({}, line {})".format(*lines[-1]) if lines else ""
+
+
 def is_any_defined(*objects: object) -> bool:
     """Return whether a user defined any of these objects or classes, instead of PyTorch or the
     project."""
     kinds = (each if isinstance(each, type) else type(each) for each in objects)
-    packages = {cls.__module__.partition(".")[0] for cls in kinds}
-    return not packages <= {"torch", "base", "data_loader", "model", "trainer"}
+    return any(is_defined_by_user(cls.__module__) for cls in kinds)
+
+
+def is_defined_by_user(module: str) -> bool:
+    """Return whether code of the module of this name is neither PyTorch's nor the project's."""
+    return module.partition(".")[0] not in {"torch", "base", "data_loader", "model", "trainer"}
 
 
 def classes() -> list[type]:

@@ -210,11 +210,11 @@ class IAMOnDBDataset(SourceDataset):
         needed |= {f"{name}.txt": file for name, file in self._tasks.items()}
         if lacking := [name for name, files in needed.items() if not files]:
             raise DataError(
-                f"IAM-OnDB: {self.path} has no {', no '.join(lacking)}. Register (free for "
+                f"IAM-OnDB: {self._path} has no {', no '.join(lacking)}. Register (free for "
                 f"non-commercial research) at {SITE}, download lineStrokes-all.tar.gz and "
                 "ascii-all.tar.gz, and the files of the task IAM-OnDB-t1, "
                 f"{', '.join(f'{name}.txt' for name in TASK_SETS)}; put them, without unpacking, "
-                f"into {self.path} (or name their folder with --data)"
+                f"into {self._path} (or name their folder with --data)"
             )
         return [*self._strokes, *self._texts]
 
@@ -229,7 +229,7 @@ class IAMOnDBDataset(SourceDataset):
         """Return files and folders whose names match a pattern, those of `root` first."""
         paths: list[Path] = []
         for folders in ("", "*/", "*/*/"):
-            paths += sorted(self.path.glob(f"{folders}{pattern}"))
+            paths += sorted(self._path.glob(f"{folders}{pattern}"))
         return [path for path in paths if path.is_file() or path.is_dir()]
 
     def blocks(self, files: list[Path]) -> list[list[Path]]:

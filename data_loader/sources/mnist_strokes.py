@@ -185,7 +185,7 @@ class MNISTStrokesDataset(DividedDataset):
                 raise ConfigFault(key, list(bounds), "the minimum, then the maximum")
 
     def find(self) -> list[Path]:
-        archives = [self.path / name for name in ARCHIVES]
+        archives = [self._path / name for name in ARCHIVES]
         if archive := next((file for file in archives if file.is_file()), None):
             return [archive]
         try:

@@ -216,7 +216,7 @@ class OwnInk(DividedDataset):
             samples, faults = Samples.of(all_lines.samples), all_lines.left_out
         if not samples:
             listed = "; ".join(summarise(faults)) or "lines() yields nothing"
-            raise DataError(f"{self.root}: {listed}")
+            raise DataError(f"{type(self).__name__}: {listed}")
         return samples, faults
 
     def _prepared(self, how: Preparing) -> Shards | None:
@@ -228,14 +228,17 @@ class OwnInk(DividedDataset):
             key = {"files": fingerprint(files, Path("/")), "own": own, "code": code_of(type(self))}
         except OSError as error:
             raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
-        making = Making(self.root, key, [files], self.read, is_sorted=False)
+        making = Making(type(self).__name__, key, [files], self.read, is_sorted=False)
         return prepared(making, [files[0].parent / "cache", user_cache()], how)
+
+    def _given(self, how: Preparing) -> None:
+        """Return None: no `root` of a user's class is a prepared folder."""
 
     def _split_key(self, name: str) -> str:
         return name.partition(".")[0]  # without the number that tells equal lines apart
 
     def _headline(self, count: int) -> str:
-        return f"{self.root}: {count:,} lines"
+        return f"{type(self).__name__}: {count:,} lines"
 
 
 def _digest(sample: Sample) -> str:

@@ -83,7 +83,7 @@ class SourceDataset(BaseDataset):
     shard_cache_gb: Annotated[float, Range(0.1, 1_000_000)] = 50.0
 
     def __post_init__(self) -> None:
-        self.path = Path(self.root or "").expanduser()
+        self._path = Path(self.root or "").expanduser()
 
     def find(self) -> list[Path]:
         """Return the root if it is a file, else the files below it that match `file_names`.
@@ -91,13 +91,13 @@ class SourceDataset(BaseDataset):
         Raises:
             DataError: if there is no such file.
         """
-        if self.path.is_file():
-            return [self.path]
-        files = files_below(self.path, self.file_names) if self.path.exists() else []
+        if self._path.is_file():
+            return [self._path]
+        files = files_below(self._path, self.file_names) if self._path.exists() else []
         if not files:
-            problem = f"no {self.title} file there" if self.path.exists() else "no such folder"
+            problem = f"no {self.title} file there" if self._path.exists() else "no such folder"
             remedy = "--data, or -o KEY.root=FOLDER for a dataset in a dataset, names the folder"
-            raise DataError(f"{self.path}: {problem}; {remedy}")
+            raise DataError(f"{self._path}: {problem}; {remedy}")
         return files
 
     def blocks(self, files: list[Path]) -> list[list[Path]]:
@@ -129,7 +129,7 @@ class SourceDataset(BaseDataset):
 
     @property
     def _folder(self) -> Path:
-        return self.path if self.path.is_dir() else self.path.parent
+        return self._path if self._path.is_dir() else self._path.parent
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the samples and divide them into splits.
@@ -216,21 +216,21 @@ class SourceDataset(BaseDataset):
         if (given := self._given(how)) is not None:
             return given
         try:
-            if self.path.is_dir():
-                next(self.path.iterdir(), None)  # raises an OSError if the folder is unreadable
-            if (self.path / IDENTITY).is_file():
+            if self._path.is_dir():
+                next(self._path.iterdir(), None)  # raises an OSError if the folder is unreadable
+            if (self._path / IDENTITY).is_file():
                 remedy = "the command that began it goes on with it"
-                raise DataError(f"{self.path}: a set of which lines are still lacking; {remedy}")
+                raise DataError(f"{self._path}: a set of which lines are still lacking; {remedy}")
             files = self.find()
             options = {name: getattr(self, name) for name in ("max_gb", *self.parsed_by)}
             key = {"files": fingerprint(files, self._folder), "options": options}
         except OSError as error:
-            problem = f"{error.filename or self.path}: cannot be read ({error.strerror})"
+            problem = f"{error.filename or self._path}: cannot be read ({error.strerror})"
             raise DataError(f"{problem}; --data names the folder of the data") from None
         except DataError as error:
-            if self.path.exists() or self.path.is_absolute():
+            if self._path.exists() or self._path.is_absolute():
                 raise
-            raise DataError(f"{error} ({self.path} is relative to {Path.cwd()})") from None
+            raise DataError(f"{error} ({self._path} is relative to {Path.cwd()})") from None
         folders = [self._folder / "cache", user_cache()]
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
@@ -247,7 +247,7 @@ class SourceDataset(BaseDataset):
             ConfigFault: if it is no address.
         """
         if "://" not in (address := self.root or ""):
-            return open_shards(self.path, is_examined=how.is_examined)
+            return open_shards(self._path, is_examined=how.is_examined)
         if not ADDRESS.fullmatch(address):
             expected = "a folder, or an address of a prepared one, such as s3://BUCKET/FOLDER"
             raise ConfigFault("root", address, expected)
@@ -294,7 +294,7 @@ class SourceDataset(BaseDataset):
 
     def _headline(self, count: int) -> str:
         """Return the first line of the report: the source, its path, its number of samples."""
-        return f"{self.title} in {self.path}: {count:,} {self.unit}"
+        return f"{self.title} in {self._path}: {count:,} {self.unit}"
 
     def _report(self, count: int, faults: list[Fault], parts: Splits, notes: list[str]) -> str:
         used = Loaded(parts, "").used

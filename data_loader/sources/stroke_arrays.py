@@ -217,10 +217,10 @@ class StrokeArraysDataset(DividedDataset):
     texts: str | None = TEXTS
 
     def find(self) -> list[Path]:
-        candidates = [self.path, *(self.path / name for name in NAMES)]
+        candidates = [self._path, *(self._path / name for name in NAMES)]
         arrays = next((file for file in candidates if file.is_file()), None)
         if arrays is None:
-            raise DataError(f"{self.path} has no {' or '.join(NAMES)}")
+            raise DataError(f"{self._path} has no {' or '.join(NAMES)}")
         if self.texts is None:
             return [arrays]
         if not (texts := arrays.parent / self.texts).is_file():

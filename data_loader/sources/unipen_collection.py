@@ -291,18 +291,18 @@ class UnipenDataset(DividedDataset):
 
     def find(self) -> list[Path]:
         files = super().find()
-        archives = [] if is_collection(self.path) else [*filter(is_collection, files)]
+        archives = [] if is_collection(self._path) else [*filter(is_collection, files)]
         if len(archives) == 1:
-            self.path = archives[0]
+            self._path = archives[0]
         return archives or files
 
     def blocks(self, files: list[Path]) -> list[list[Path]]:
-        return [files] if is_collection(self.path) else super().blocks(files)
+        return [files] if is_collection(self._path) else super().blocks(files)
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
-        if is_collection(self.path):
+        if is_collection(self._path):
             options = self.categories, self.points_per_second, self._max_bytes, workers
-            return [parse_collection(self.path, *options).require_text(_NO_LABEL)]
+            return [parse_collection(self._path, *options).require_text(_NO_LABEL)]
         if archive := next(filter(is_collection, files), None):
             raise DataError(f"{archive}: one of several archives; give the path of one archive")
         return super().read(files)
@@ -334,7 +334,7 @@ class UnipenDataset(DividedDataset):
         if held_out:
             tested = [parts.get("test", others[:0]), np.flatnonzero(is_held_out)]
             parts["test"] = np.concatenate(tested)
-        if is_collection(self.path):
+        if is_collection(self._path):
             listed = (f"{name} {count:,}" for name, count in sorted(counts.items()))
             notes.append(f"by contributor: {', '.join(listed)}")
         is_used = np.isin(groups, [*used])

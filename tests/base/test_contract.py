@@ -2,8 +2,10 @@
 
 import itertools
 import math
+import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from tiny_run import (
     Sequences,
     SquaredError,
     TinyModel,
+    TinyOutput,
     make,
 )
 from torch import nn
@@ -55,6 +58,47 @@ def shifts_its_chunk(trainer, chunks):
     return trainer.add_gradients(chunks)[0], trainer.apply_gradients(chunks)
 
 
+def mixes_its_lines(network, inputs, *_):
+    return TinyOutput(network.output(network.layer(inputs - inputs.mean(0))[0]), {})
+
+
+def assigns(metric, output, batch):
+    metric.sum, metric.count = output.prediction[batch.mask].double().sum(), batch.points
+
+
+def clips(metric, output, batch):
+    ADDS(metric, output, batch)
+    output.prediction.clamp_(-1e-3, 1e-3)
+
+
+def sees_the_first_batch(metric, output, batch):
+    if not vars(metric).setdefault("done", False):
+        ADDS(metric, output, batch)
+    metric.done = True
+
+
+def has_tensors(loss, by_points=True):
+    vars(loss).update(by_points=by_points, scales={"a": [torch.ones(2, requires_grad=True)]})
+
+
+def ends_the_program(*_):
+    raise SystemExit(0)
+
+
+def fails(*_):
+    raise ValueError("oh no")
+
+
+def fails_in_training(network, *words):
+    return fails() if network.training else FORWARD(network, *words)
+
+
+def changes_a_transform(trainer, chunks):
+    trainer.train_loader.dataset.augmentation[0].degrees += 1
+    return STEP(trainer, chunks)
+
+
+ADDS, FORWARD, STEP = MeanPrediction.update, TinyModel.forward, ChunkTrainer.step
 CALLS = itertools.count()
 NAMED = {"mean_prediction": (MeanPrediction, "compute"), "own": (ChunkTrainer, "extra_metrics")}
 BROKEN = [
@@ -79,8 +123,17 @@ BROKEN = [
         for name in NAMED
         for value in (torch.ones(2), "half", None)
     ),
+    (MeanPrediction, "update", assigns, "adds up: it depends on the order"),
+    (MeanPrediction, "update", clips, "changes nothing of an output or a batch"),
+    (MeanPrediction, "update", sees_the_first_batch, '\'MeanPrediction|"MeanPrediction": a metric'),
+    (MeanPrediction, "update", ends_the_program, '^metrics.0 = "MeanPrediction": .* SystemExit'),
+    (TinyModel, "forward", mixes_its_lines, '^arch = "TinyModel": .* on the others of a batch'),
+    (TinyModel, "forward", fails_in_training, '^arch = "TinyModel": .*ValueError: oh no'),
+    (SquaredError, "__init__", has_tensors, "the parameter scales would not be trained"),
+    (SquaredError, "divisor", fails, '^loss = "SquaredError": .*ValueError: oh no'),
+    (ChunkTrainer, "step", ends_the_program, '^trainer = "ChunkTrainer": .*SystemExit'),
     (ChunkTrainer, "extra_metrics", lambda *_: {"error": 0.0}, "do not repeat the name 'error'"),
-    (ChunkTrainer, "state_dict", lambda _: {"made": Path("any")}, "tensors, plain values$"),
+    (ChunkTrainer, "state_dict", lambda _: {"of": [{"made": Path("a")}]}, r"of\.0\.made = Posix"),
     (ChunkTrainer, "step", lambda self, chunks: self.add_gradients(chunks), "changes weights"),
     (ChunkTrainer, "step", lambda self, chunks: None, "returns Sums and the norm of the gradient"),
     (ChunkTrainer, "apply_gradients", lambda *_: 1.0, "whose step changes weights of the network"),
@@ -209,16 +262,143 @@ def test_state_that_no_checkpoint_keeps_is_warned_of_wherever_it_lies(tmp_path, 
     assert "TinyModel.calls changes in a step" in caplog.text
 
 
+class Lossy(ChunkTrainer):
+    """What it changes is no attribute of its own."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.optimizer_step.clip_norm = 5.0
+        self.numbers = (number for number in range(99))
+        self.model.register_buffer("steps", torch.zeros(()), persistent=False)
+        self.kept = self.keep("kept", nn.Sequential(nn.Dropout(0.5)))
+
+    def step(self, chunks):
+        self.optimizer_step.clip_norm *= 0.9
+        self.model.dropout.p *= 0.9
+        self.kept[0].p *= 0.9
+        self.model.steps += 1
+        self.model.output.weight.requires_grad_(bool(self.model.steps > 2))
+        return super().step(chunks)
+
+
+def test_settings_that_a_step_changes_are_warned_of_by_name(tmp_path, caplog):
+    check(partial(make, tmp_path, trainer=Lossy))
+    said = {record.getMessage().partition(" changes")[0] for record in caplog.records}
+    names = {"optimizer_step.clip_norm", "kept.0.p"}
+    assert said >= {f"Lossy.{name}" for name in names}
+    assert said >= {
+        f"TinyModel.{name}" for name in ("dropout.p", "steps", "output.weight.requires_grad")
+    }
+
+
+class Drawing(ChunkTrainer):
+    """Its steps depend on what nothing sees."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.numbers = (number for number in range(99))
+
+    def step(self, chunks):
+        self.model.output.bias.data += 0.1 * next(self.numbers)
+        return super().step(chunks)
+
+
+def test_steps_that_differ_after_a_resumption_are_warned_of(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(TinyModel, "calls", Silent(), raising=False)
+    check(partial(make, tmp_path, trainer=Drawing))
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "Drawing makes other steps in a resumed run"
+    ]
+
+
+class Silent:
+    """Stands for the list of calls, which is forgotten."""
+
+    def __set__(self, network, value):
+        pass
+
+    def __get__(self, network, cls=None):
+        return []
+
+
+class Sound(ChunkTrainer):
+    """Keeps what is the same after a resumption, or not needed."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.started, self.last, self.table, self.by_length = time.perf_counter(), None, None, {}
+
+    def step(self, chunks):
+        length = chunks[0].batch.inputs.shape[1]
+        self.last = self.model.output.weight.detach().clone()
+        self.by_length.setdefault(length, torch.arange(length))
+        if self.table is None or len(self.table) < length:
+            self.table = torch.arange(length)
+        self.model.dropout.p = 0.1 + 0.01 * self.progress.step
+        return super().step(chunks)
+
+
+def test_caches_and_what_each_step_sets_anew_pass_without_a_word(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(TinyModel, "calls", Silent(), raising=False)
+    check(partial(make, tmp_path, trainer=Sound))
+    assert not caplog.records
+
+
+class Peak(MeanPrediction):
+    """Keeps a maximum, and as its other sum how many batches there were."""
+
+    def update(self, output, batch):
+        self.sum = torch.maximum(self.sum, output.prediction[batch.mask].double().max())
+        self.count = 1
+
+
+def test_a_running_maximum_is_a_metric(tmp_path, monkeypatch):
+    monkeypatch.setattr(MeanPrediction, "update", Peak.update)
+    check(partial(make, tmp_path))
+
+
+class Stepping(torch.optim.SGD):
+    """Counts its steps beside its state."""
+
+    steps = 0
+
+    def step(self, closure=None):
+        self.steps += 1
+        return super().step(closure)
+
+
+def test_an_optimiser_with_a_state_of_its_own_is_refused(tmp_path):
+    with pytest.raises(
+        UserError, match=r'optimizer = "Stepping": .*param_groups; steps is not saved'
+    ):
+        check(partial(make, tmp_path, optimizer=Stepping))
+
+
+def test_a_trainer_that_changes_a_transform_is_refused(tmp_path, monkeypatch):
+    transform = SimpleNamespace(degrees=1)
+    monkeypatch.setattr(Sequences, "augmentation", [transform], raising=False)
+    monkeypatch.setattr(ChunkTrainer, "step", changes_a_transform)
+    with pytest.raises(UserError, match=r'trainer = "ChunkTrainer": one that changes no transform'):
+        check(partial(make, tmp_path))
+
+
+@pytest.mark.parametrize("name", ["trainer", "loss", "model", "optimizer"])
+def test_a_part_is_not_kept_under_the_name_of_another(tmp_path, name):
+    trainer = make(tmp_path)
+    with pytest.raises(UserError, match=f"ChunkTrainer keeps two parts as '{name}'"):
+        trainer.keep(name, nn.Linear(1, 1))
+
+
 def test_the_trial_before_a_run_gives_a_step_as_many_chunks_as_in_training(tmp_path, monkeypatch):
     counts, step = [], ChunkTrainer.step
     monkeypatch.setattr(
         ChunkTrainer, "step", lambda *given: counts.append(len(given[1])) or step(*given)
     )
     check(partial(make, tmp_path, accumulate=3, truncate=3))
-    assert counts == [3, 3]
+    assert counts == [3] * 4  # a third step is made twice, also by what is restored
 
 
-class Drawing(Curriculum):
+class Unrepeatable(Curriculum):
     """Draws from a generator of its own, which goes on from call to call."""
 
     def batches(self, epoch):
@@ -240,11 +420,9 @@ class CountingTrainer(ChunkTrainer):
 
 def test_a_sampler_that_has_other_batches_when_it_is_asked_again_is_refused(tmp_path):
     check(partial(make, tmp_path, loader={"sampler": Curriculum}))
-    message = (
-        '^data_loader.args.sampler = "Drawing": .* asked again, it has other batches of epoch 0'
-    )
+    message = '^data_loader.args.sampler = "Unrepeatable": .* asked again, it has other batches of epoch 0'
     with pytest.raises(UserError, match=message):
-        check(partial(make, tmp_path, loader={"sampler": Drawing}))
+        check(partial(make, tmp_path, loader={"sampler": Unrepeatable}))
 
 
 def test_state_of_a_sampler_that_no_checkpoint_keeps_is_refused_or_warned_of(

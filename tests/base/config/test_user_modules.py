@@ -34,8 +34,9 @@ def test_a_module_that_is_loaded_is_listed_with_its_classes_and_its_hash(tmp_pat
         ("none.py", None, r"cannot be read \(No such file"),
         ("notes.txt", "", "named like a variable"),
         ("json.py", "", "another module json; rename"),
-        ("broken.py", "x = (", r"does not load: SyntaxError: '\(' was never closed"),
+        ("broken.py", "x = (", r"SyntaxError: '\(' was never closed .*broken\.py, line 1\)"),
         ("gone.py", "import sys; del sys.modules['gone']; 1 / 0", "does not load: ZeroDivision"),
+        ("deep.py", "import json\n\njson.loads('{')", r"JSONDecodeError: .*deep\.py, line 3\)"),
     ],
 )
 def test_a_module_that_fails_to_load_is_refused_and_leaves_no_trace(tmp_path, name, code, message):

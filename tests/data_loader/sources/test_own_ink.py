@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_loader.data_loaders import HandwritingDataLoader
 from data_loader.sources.own_ink import OwnInk, json_lines
 from tests.loaded import in_order
 from utils.checks import DataError
@@ -150,3 +151,17 @@ def test_lines_of_files_are_read_again_only_when_something_changes(tmp_path, mon
     Path("lines.txt").unlink()
     with pytest.raises(DataError, match=r"lines.txt: cannot be read \(No such file"):
         Kept().load()
+
+
+def test_attributes_of_ones_own_hide_nothing_that_the_base_needs():
+    class Folder(OwnInk):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.path, self.root, self.cache = "elsewhere", "nowhere", {}
+
+        def lines(self):
+            return [("ab", [[(0, 0), (n, 9), (3, n)]]) for n in range(40)]
+
+    ink = Folder()
+    assert len(HandwritingDataLoader(dataset=ink).load(seed=1).loaded.used) == 40
+    assert ink.licences() == {None}
