@@ -83,14 +83,14 @@ class BaseTrainer(ABC):
         self._stop = StopRequest(self.settings.time_limit_minutes)
         self.optimizer_step = OptimizerStep(parts, self.settings)
         self.stream = BatchStream(parts, self.settings, self.state, self._stop)
-        saved = (self.state, self.stream, self.optimizer_step)
-        self.checkpoint_writer = CheckpointWriter(parts, self.settings, *saved)
+        owners = (self.state, self.stream, self.optimizer_step)
+        self.checkpoint_writer = CheckpointWriter(parts, self.settings, *owners)
         self.checkpoint_writer.keep("loss", self.loss)
         self.checkpoint_writer.keep("trainer", self)
         self.checkpoint_writer.keep("sampler", self.train_loader.sampler)
         self.run_log = RunLog(parts, self.settings, self._stop)
-        saved = (self.state, self.optimizer_step, self.checkpoint_writer)
-        self.soundness = Soundness(self.settings, *saved, partial(self._evaluate, self.model))
+        judged = (self.state, self.optimizer_step, self.checkpoint_writer)
+        self.soundness = Soundness(self.settings, *judged, partial(self._evaluate, self.model))
         self._is_trained = False
 
     # Methods that a task may override.
@@ -476,25 +476,37 @@ class BaseTrainer(ABC):
         sums, finite = Sums(), True
         for chunk in chunks:
             if chunk is None:  # This process has no row of this batch, and waits for the others.
-                finite = not distributed.rows_done() and finite
-                distributed.rows_done()
+                finite = not distributed.rows_done() and finite  # forward
+                distributed.rows_done()  # backward
                 continue
             with distributed.own_randomness(self.device, self.seed, *chunk.position):
-                output, losses, loss = self._forward(self.model, chunk.batch, chunk.state)
-                if finite:
-                    self.soundness.check_loss(loss, self.model, self._forward, chunk)
-                if counts and chunk.goes_on is not None:
-                    chunk.carry(output.state)
-                # A loss that is not finite in one process is dropped in all processes.
-                dropped = distributed.rows_done(not math.isfinite(loss))
-                finite = finite and not dropped
-                if not dropped:
-                    losses.sum().backward()
-                    sums.add(loss, chunk.sequences, chunk.batch.points)
-                    with torch.no_grad():
-                        update(self.metrics if counts else (), output, chunk.batch)
-                distributed.rows_done()
+                loss = self._add_gradient(chunk, counts=counts, reports=finite)
+            if loss is None:
+                finite = False
+            else:
+                sums.add(loss, chunk.sequences, chunk.batch.points)
         return sums, finite
+
+    def _add_gradient(self, chunk: Chunk, *, counts: bool, reports: bool) -> float | None:
+        """Add the gradient of a chunk's summed loss, and return this loss; add nothing and return
+        None if the loss is not finite in one of the processes.
+
+        Args:
+            chunk, counts: see `add_gradients`.
+            reports: whether to report why the loss is not finite.
+        """
+        output, losses, loss = self._forward(self.model, chunk.batch, chunk.state)
+        if reports:
+            self.soundness.check_loss(loss, self.model, self._forward, chunk)
+        if counts and chunk.goes_on is not None:
+            chunk.carry(output.state)
+        is_dropped = distributed.rows_done(not math.isfinite(loss))  # forward, in all processes
+        if not is_dropped:
+            losses.sum().backward()
+            with torch.no_grad():
+                update(self.metrics if counts else (), output, chunk.batch)
+        distributed.rows_done()  # backward, in all processes
+        return None if is_dropped else loss
 
     def apply_gradients(self, chunks: Sequence[Chunk | None]) -> float:
         """Update the weights by the gradient of some chunks; return the norm before clipping.

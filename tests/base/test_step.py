@@ -119,7 +119,7 @@ def test_two_parts_kept_under_the_same_name_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("owner", "name", "step", "named"),
     [
-        (ChunkTrainer, "forward_batch", 4, 'arch = "TinyModel": a network that predicts'),
+        (ChunkTrainer, "forward_batch", 4, 'trainer = "ChunkTrainer": one that works'),
         (ChunkTrainer, "step", 4, 'trainer = "ChunkTrainer": one whose steps'),
         (SquaredError, "__call__", 4, 'loss = "SquaredError": one that works for'),
         (MeanPrediction, "update", 4, 'metrics = "MeanPrediction": one that works for'),
