@@ -157,10 +157,12 @@ class Start:
 
     def adjusted(self, former: Plan) -> list[Override]:
         """Return `plan.adjusted(former)`; a refusal of changed values ends with the advice."""
-        schedule, fits = self.plan.checked()["lr_scheduler"], True
-        has_length = schedule is not None and torch_parts.depends_on_length(schedule)
+        schedule, trainer = (self.plan.checked()[key] for key in ("lr_scheduler", "trainer"))
+        cause, fits = trainer.cls.depends_on_epochs(trainer.defaults | trainer.values), True
+        if schedule is not None and torch_parts.depends_on_length(schedule):
+            cause = schedule.cls.__name__
         try:
-            return self.plan.adjusted(former, schedule.cls.__name__ if has_length else "")
+            return self.plan.adjusted(former, cause)
         except ConfigError as error:
             try:
                 replace(self, is_resumed=False).tried()

@@ -1,6 +1,7 @@
 """Trains networks that read: the recognition networks."""
 
 import logging
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -51,6 +52,12 @@ class RecognitionTrainer(BaseTrainer):
     ) -> None:
         super().__init__(*supplied, monitor=monitor, **options)
         self.teacher_forcing_ratio, self.samples = teacher_forcing_ratio, samples
+
+    @classmethod
+    def depends_on_epochs(cls, args: Mapping[str, Any]) -> str:
+        """Return the name of the ratio if it changes from the first to the last epoch."""
+        first, last = args.get("teacher_forcing_ratio", (1.0, 1.0))
+        return "teacher_forcing_ratio" if first != last else ""
 
     def check(self) -> None:
         """Check the settings, the network and the data before the run.

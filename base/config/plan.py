@@ -79,12 +79,12 @@ class Plan:
         """Return the plan with values of the program at dotted keys."""
         return self.with_overrides(Override("", key, value) for key, value in values.items())
 
-    def adjusted(self, former: "Plan", schedule: str = "") -> list[Override]:
+    def adjusted(self, former: "Plan", epochs_matter_to: str = "") -> list[Override]:
         """Return the values of a resumed run that differ from those of its `former` plan.
 
         Args:
             former: the plan as it was.
-            schedule: the class of a schedule that depends on the number of epochs; "" if none does.
+            epochs_matter_to: the name of what depends on the number of epochs; "" if nothing does.
 
         Raises:
             ConfigError: if this plan has faults, or if keys differ that must not; see `ADJUSTABLE`.
@@ -95,11 +95,11 @@ class Plan:
             may_grow = key == EPOCHS and new > old
             # When a run begins, a fitted value replaces null in a dataset's arguments.
             is_fitted = new is None and key.startswith(sources.DATASETS)
-            if is_folder or key in ADJUSTABLE or (may_grow and not schedule):
+            if is_folder or key in ADJUSTABLE or (may_grow and not epochs_matter_to):
                 overrides.append(Override(self.source, key, new))
             elif not is_fitted:
                 problem = "the run lacks it" if old is ABSENT else f"the run has {shown(old)}"
-                problem += f", on which its {schedule} depends" if may_grow else ""
+                problem += f", on which its {epochs_matter_to} depends" if may_grow else ""
                 found.append(ConfigFault(key, new, problem))
         if found:
             raise self.error(found)

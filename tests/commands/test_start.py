@@ -13,11 +13,13 @@ import pytest
 import train
 from base import pretrained
 from base.checkpoint import BEST, checkpoints, load_checkpoint, save_checkpoint
+from base.config import torch_parts
 from base.run_folder import RunFolder
 from commands import train_options
 from commands.start import differing_arguments, resolve_start
 from parse_config import plan_of, settings_of
 from tests.tiny_config import CONFIG, changed
+from trainer import GenerationTrainer, RecognitionTrainer
 from utils.checks import DataError, UserError
 from utils.strict_json import nested
 
@@ -160,6 +162,17 @@ def test_a_refused_change_names_the_key_and_the_command_of_a_new_run(trained, ca
     (key, value) = re.search(r"(\S+) = (\S+): the run", message).groups()
     assert dict(nested(config))[key] == json.loads(value)
     assert weights == {"a branch": OLDER, **dict.fromkeys(WITHOUT_WEIGHTS)}.get(kind, LAST)
+
+
+def test_a_run_goes_on_for_more_epochs_unless_its_trainer_depends_on_their_number(
+    trained, capsys, monkeypatch
+):
+    monkeypatch.setattr(torch_parts, "depends_on_length", lambda _: False)
+    monkeypatch.setattr(GenerationTrainer, "depends_on_epochs", lambda args: "samples")
+    assert train.main(["-r", str(RUN), "-d", "cpu", "--epochs", "3"]) == 2
+    assert "epochs = 3: the run has 2, on which its samples depends" in capsys.readouterr().err
+    for ratio, name in (((1.0, 0.8), "teacher_forcing_ratio"), ((0.9, 0.9), "")):
+        assert RecognitionTrainer.depends_on_epochs({"teacher_forcing_ratio": ratio}) == name
 
 
 def test_a_run_does_not_go_on_with_other_data(trained, capsys):
