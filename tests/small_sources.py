@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from base.base_dataset import BaseDataset
-from base.config.binder import build
+from base.config.binder import built
 from data_loader import EmbeddedDataset
 from data_loader.composed.alignment import AlignedLine, Alignment
 from data_loader.invented.embedded import FontWriter, embedded_digit
@@ -166,7 +166,7 @@ def unipen_collection(root: Path, contributors: list[str]) -> dict[str, Any]:
 
 def dataset_of(block: dict[str, Any]) -> BaseDataset:
     """Return the dataset that a block of a config describes."""
-    return build(config_binder().bind(BaseDataset, block, ""))
+    return built(config_binder().bind(BaseDataset, block, ""))
 
 
 def evenly(points: int, text: str) -> np.ndarray:

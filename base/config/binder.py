@@ -50,6 +50,7 @@ OBJECT_DESCRIPTION = 'an object {"type": ..., "args": {...}}'
 class Signature:
     """The arguments of a class's constructor."""
 
+    cls: type
     from_program: tuple[str, ...]
     """The names of the arguments that the program supplies, in order."""
     arguments: Mapping[str, Parameter]
@@ -63,7 +64,11 @@ class Signature:
 
 @cache
 def signature_of(cls: type) -> Signature:
-    """Read the constructor of a class, and those that get its `**options` or `*supplied`."""
+    """Read the constructor of a class, and those that get its `**options` or `*supplied`.
+
+    A base's keywords are arguments as long as each class before it hands on `**options`; what the
+    program supplies, as long as each hands on `*supplied`.
+    """
     from_program: list[str] = []
     arguments: dict[str, Parameter] = {}
     handed_on: set[str] = set()
@@ -82,7 +87,7 @@ def signature_of(cls: type) -> Signature:
         is_users = is_users or user_modules.is_any_defined(owner)
         if Parameter.VAR_KEYWORD not in kinds:
             break
-    return Signature(tuple(from_program), arguments, cls, frozenset(handed_on))
+    return Signature(cls, tuple(from_program), arguments, cls, frozenset(handed_on))
 
 
 def parameters_of(cls: type) -> list[Parameter]:
@@ -146,7 +151,7 @@ class Part:
         Raises:
             ConfigFault: if a constructor refuses an argument, or fails.
         """
-        signature, values = self.signature, build(self.values, supplied, made)
+        signature, values = self.signature, built(self.values, supplied, made)
         try:
             # A parameter that is not supplied may have a default, as may those behind it.
             names = takewhile(supplied.__contains__, signature.from_program)
@@ -178,7 +183,7 @@ Bound: TypeAlias = Any
 dict of these."""
 
 
-def build(
+def built(
     bound: Bound, supplied: Mapping[str, Any] = NOTHING, made: Mapping[str, Any] = NOTHING
 ) -> Any:
     """Return a bound value with objects in the place of parts, see `Part.build`."""
@@ -192,9 +197,9 @@ def build(
             made[part.key] = part.build(supplied, made)
         return {name: part and made[part.key] for name, part in bound.items()}
     if isinstance(bound, list | tuple):
-        return type(bound)(build(element, supplied, made) for element in bound)
+        return type(bound)(built(element, supplied, made) for element in bound)
     if isinstance(bound, dict):
-        return {name: build(member, supplied, made) for name, member in bound.items()}
+        return {name: built(member, supplied, made) for name, member in bound.items()}
     return bound
 
 
@@ -366,20 +371,19 @@ class Binder:
         arguments = signature.arguments
         required = (name for name in arguments if arguments[name].default is Parameter.empty)
         values = {
-            name: self._bind_argument(cls, name, args.get(name, ABSENT), f"{key}.args.{name}")
+            name: self._bind_argument(signature, name, args.get(name, ABSENT), f"{key}.args.{name}")
             for name in dict.fromkeys((*args, *required))
         }
         left_out = {name: arguments[name].default for name in arguments if name not in values}
         return Part(cls, signature, key, values, plain_values(arguments, left_out))
 
-    def _bind_argument(self, cls: type, name: str, value: Json, key: str) -> Bound:
+    def _bind_argument(self, signature: Signature, name: str, value: Json, key: str) -> Bound:
         """Bind the value of an argument of a constructor."""
-        signature = self.signature(cls)
         if name in signature.arguments:
             return self.bind(signature.arguments[name].annotation, value, key)
         if name in signature.from_program:
             return ConfigFault(key, value, "is set by the program: leave it out")
-        problem = f"{cls.__name__} takes no such argument"
+        problem = f"{signature.cls.__name__} takes no such argument"
         return ConfigFault(key, value, problem + hint(name, signature.arguments))
 
     def _wanted(self, annotation: Annotation) -> str:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from base.config import sources
-from base.config.binder import Annotation, Binder, Part, build, faults, parts
+from base.config.binder import Annotation, Binder, Part, built, faults, parts
 from base.config.values import Override, merge
 from utils.checks import ABSENT, ConfigError, ConfigFault, hint, shown
 from utils.files import PLAIN_NAME
@@ -254,7 +254,7 @@ class Plan:
             ConfigError: if the plan has faults, or a constructor refuses an argument.
         """
         try:
-            return build(self.checked().bound[key], supplied)
+            return built(self.checked().bound[key], supplied)
         except ConfigFault as fault:
             raise self.error([fault]) from fault
 

@@ -58,8 +58,8 @@ def _signature(cls: type) -> Signature:
         if name not in RESERVED:
             arguments[name] = parameter.replace(annotation=annotation, default=default)
     if issubclass(cls, Optimizer):
-        return Signature(("params",), arguments, partial(_construct, cls))
-    return Signature(("optimizer", "steps"), arguments, partial(_schedule, cls))
+        return Signature(cls, ("params",), arguments, partial(_construct, cls))
+    return Signature(cls, ("optimizer", "steps"), arguments, partial(_schedule, cls))
 
 
 def depends_on_length(schedule: Part) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from base.config.binder import Binder, build, faults, signature_of
+from base.config.binder import Binder, built, faults, signature_of
 from utils.checks import Range
 
 
@@ -48,7 +48,7 @@ def test_a_value_that_does_not_fit_is_reported_with_values_that_would(annotation
 
 
 @pytest.mark.parametrize(
-    ("annotation", "value", "built"),
+    ("annotation", "value", "converted"),
     [
         (float, 5, 5.0),
         (Literal["a", "b"], "b", "b"),
@@ -60,11 +60,11 @@ def test_a_value_that_does_not_fit_is_reported_with_values_that_would(annotation
         (Any, [1, {"a": 2}], [1, {"a": 2}]),
     ],
 )
-def test_a_value_that_fits_is_converted_to_the_type_of_its_annotation(annotation, value, built):
+def test_a_value_that_fits_is_converted_to_the_type_of_its_annotation(annotation, value, converted):
     assert expected(annotation, value) == []
-    result = build(binder().bind(annotation, value, "key"))
-    assert result == built
-    assert repr(result) == repr(built)
+    result = built(binder().bind(annotation, value, "key"))
+    assert result == converted
+    assert repr(result) == repr(converted)
 
 
 class Desk:
@@ -122,7 +122,7 @@ def test_argument_accepts_anything_when_its_annotation_is_unknown():
 def test_a_dataclass_of_options_is_checked_and_keeps_its_given_values():
     binder = Binder(lambda base: {"Stool": Stool} if base is Table else {}, {Table: ["place"]})
     bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 4}}, "seat")
-    stool = build(bound, {"place": "here"})
+    stool = built(bound, {"place": "here"})
     assert (stool.place, stool.legs, faults(bound)) == ("here", Legs(legs=4, wood="beech"), [])
     assert bound.defaults == {"wood": "beech"}
     bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 0}}, "seat")
@@ -145,7 +145,7 @@ def bound_pens(second: Any) -> Any:
 
 
 def test_the_name_of_an_earlier_object_stands_for_the_object_itself():
-    pens = build(bound_pens("first"))
+    pens = built(bound_pens("first"))
     assert pens["twin"].other is pens["first"] and pens["none"] is None
 
 
