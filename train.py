@@ -38,7 +38,7 @@ from data_loader.data_loaders import Data
 from logger.logger import setup_logging
 from parse_config import resolved_config, settings_of
 from utils.alphabet import table
-from utils.checks import CheckpointError, ConfigFault, UserError, first_line, shown
+from utils.checks import CheckpointError, ConfigFault, UserError, lacks_memory, shown
 from utils.licences import combined
 
 log = logging.getLogger("train")
@@ -57,9 +57,8 @@ def main(words: list[str] | None = None) -> int:
                 return sweep.train_all(arguments, train)
             return train(arguments)
     except (UserError, TrainingFailed, OSError, distributed.Lost) as error:
-        status, message = 2 if isinstance(error, UserError) else 1, str(error)
-    except MemoryError as error:
-        status, message = 2, f"not enough memory: {first_line(error)}"
+        is_refused = isinstance(error, UserError) or lacks_memory(error)
+        status, message = 2 if is_refused else 1, str(error)
     except KeyboardInterrupt as interrupt:
         status, message = console.status_of(interrupt), "interrupted"
     if distributed.claim_message(message):
