@@ -115,7 +115,8 @@ def resolved_config(plan: Plan) -> Config:
     """Return the config of a run with all defaults that are known, see `Plan.resolved`, and all
     settings of its trainer, which `train.new_trainer` compares with those that the trainer has."""
     config, settings = plan.resolved, vars(settings_of(plan))
-    config["trainer"]["args"] = settings | config["trainer"]["args"]
+    for name, value in settings.items():
+        config["trainer"]["args"].setdefault(name, value)
     return config
 
 

@@ -182,7 +182,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         run=start.run,
         device=device,
         checkpoint_header=checkpoint_header(start, data, model, device),
-        config=resolved_config(plan),
+        resolved_config=resolved_config(plan),
         weights_from=None if start.is_resumed else start.checkpoint and start.checkpoint.path,
     )
     trainer = plan.build("trainer", parts=parts)
@@ -200,7 +200,7 @@ def checkpoint_header(
     """Return what all checkpoints of a run have in common, as no step changes it."""
     weights_licences = {start.checkpoint.content.get("licence")} if start.checkpoint else set()
     header = {
-        "config": start.plan.stored,
+        "config": start.plan.given,
         "alphabet": data.alphabet.characters if model.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
         "dataset": data.loaded.facts,

@@ -39,7 +39,7 @@ class RunLog:
     events: TensorBoardWriter
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings, stop: StopRequest) -> None:
-        self._config = parts.run_config
+        self._config = parts.resolved_config
         self.settings, self._stop = settings, stop
         self.run, self.device, loss = parts.run, parts.device, parts.loss.name
         self._shown = [f"{loss}_per_point", f"valid_{loss}_per_point", settings.monitored[1]]

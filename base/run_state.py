@@ -166,8 +166,8 @@ class RunState:
         return {
             "progress": asdict(self.progress),
             "sums": asdict(self.sums),
-            "metrics": [metric.state_dict() for metric in all_reduced(self.metrics)],
-            "shares": gathered(self.metrics) if distributed.world_size() > 1 else [],
+            "metric_sums": [metric.state_dict() for metric in all_reduced(self.metrics)],
+            "metric_sums_of_ranks": gathered(self.metrics) if distributed.world_size() > 1 else [],
         }
 
     def load_state_dict(
@@ -189,9 +189,9 @@ class RunState:
 
         If the number of processes has changed, the main process gets the sums over all processes.
         """
-        states = saved["metrics"] if distributed.is_main() else []
-        if len(saved.get("shares", [])) == distributed.world_size():
-            states = saved["shares"][distributed.rank()]
+        states = saved["metric_sums"] if distributed.is_main() else []
+        if len(of_ranks := saved["metric_sums_of_ranks"]) == distributed.world_size():
+            states = of_ranks[distributed.rank()]
         if states:
             for metric, state in zip(self.metrics, states, strict=True):
                 metric.load_state_dict(state)

@@ -102,9 +102,10 @@ class CheckpointWriter:
     def restore(self, checkpoint: Checkpoint, source: Path) -> None:
         """Restore the state in a checkpoint, which may raise an exception of any kind."""
         saved = checkpoint["training"]
-        self.state.load_state_dict(saved, checkpoint["metrics"], source)
-        self.stream.load_state_dict(saved)
-        self.optimizer_step.load_state_dict(saved["update"], checkpoint["state_dict"], source)
+        weights = checkpoint["state_dict"]
+        self.state.load_state_dict(saved["run_state"], checkpoint["metrics"], source)
+        self.stream.load_state_dict(saved["stream"])
+        self.optimizer_step.load_state_dict(saved["optimizer_step"], weights, source)
         for name, part in self.stateful.items():
             if state := saved.get("parts", {}).get(name):
                 part.load_state_dict(state)
@@ -118,9 +119,9 @@ class CheckpointWriter:
         parts, was_started = self._parts, False
         if distributed.is_main():
             was_started = self.run.create(
-                parts.run_config,
+                parts.resolved_config,
                 self.settings.seed,
-                given=self.header.get("config"),
+                given=self.header["config"],
                 resumed_from=self.state.resumed_from,
                 weights_from=parts.weights_from,
                 device=parts.device,
@@ -216,12 +217,12 @@ class CheckpointWriter:
             "epoch": self.state.progress.epoch,
             "step": self.state.progress.step,
             "training": {  # needed only to resume
-                "config": self._parts.run_config,
-                "update": self.optimizer_step.state_dict(),
-                "random_state": random_state(),
+                "resolved_config": self._parts.resolved_config,
+                "run_state": self.state.state_dict(),
+                "stream": self.stream.state_dict(),
+                "optimizer_step": self.optimizer_step.state_dict(),
                 "parts": {name: part.state_dict() for name, part in self.stateful.items()},
-                **self.state.state_dict(),
-                **self.stream.state_dict(),
+                "random_state": random_state(),
             },
         }
 

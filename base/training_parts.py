@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,14 +34,9 @@ class TrainingParts:
     valid_loader: BaseDataLoader | None
     run: RunFolder  # nothing is written there before `train`
     device: torch.device
-    checkpoint_header: Checkpoint  # what no step changes: config, alphabet and so on
-    config: Config | None = None  # written to the run's folder; None for the header's config
+    checkpoint_header: Checkpoint  # what no step changes: the given config, alphabet and so on
+    resolved_config: Config = field(default_factory=dict)  # with all defaults
     weights_from: Path | None = None  # the checkpoint whose weights the run began with
-
-    @property
-    def run_config(self) -> Config:
-        """The config in the run's folder."""
-        return self.config or self.checkpoint_header.get("config", {})
 
 
 @dataclass(frozen=True, kw_only=True)

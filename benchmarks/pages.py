@@ -62,6 +62,11 @@ DIGIT_HEIGHT = 1.5
 """Height of a list's digits, and width of the gap after a digit, in x-heights (assumed)."""
 SEARCH_STRIDE = 5
 """Step between the words that are searched for, in alphabetic order (assumed)."""
+SIZES = (0.33, 1.0, 2.5)
+NUM_SIZED_ROWS = 13
+"""Factors on the size of the rows of a page of three sizes, and the number of its rows."""
+MAX_WORSE = 0.01
+"""Largest difference of a row's character error rate on such a page from that of the row alone."""
 NUM_QUERIES = 25
 """Number of words that are looked up in the index, evenly chosen in alphabetic order (assumed)."""
 PAGES_OF_A_NOTE = 10
@@ -186,6 +191,22 @@ def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: f
         return page._replace(strokes=moved)
 
     return change
+
+
+def of_three_sizes(page: NotesPage, generator: np.random.Generator) -> NotesPage:
+    """Return a page of `NUM_SIZED_ROWS` rows of the sizes in `SIZES`, size by size or mixed; the
+    page's rows are repeated below if they are too few."""
+    heights = [baseline_of(page.row(number)) for number in range(len(page.rows))]
+    height = heights[-1] - heights[0] + float(np.median(np.diff(heights)))
+    rows = []
+    for number in range(NUM_SIZED_ROWS):
+        repeat, row = divmod(number, len(page.rows))
+        strokes_below = [stroke + np.array([0.0, repeat * height]) for stroke in page.row(row)]
+        rows.append((strokes_below, page.texts[row]))
+    sizes = np.repeat(generator.permutation(SIZES), NUM_SIZED_ROWS // len(SIZES) + 1)
+    sizes = sizes[:NUM_SIZED_ROWS]
+    sizes = sizes if generator.random() < 0.5 else generator.permutation(sizes)
+    return pitched(lambda *_: sizes, 1)(page_of(rows), generator)
 
 
 def beside(page: NotesPage, other: NotesPage, gap: float) -> NotesPage:
@@ -447,6 +468,32 @@ def report_words(
     indexed_words([text for _, text in read], num_indexed, queries)
 
 
+def report_sizes(pages: Sequence[NotesPage], reader: Reader) -> None:
+    """Print how many rows of pages of three sizes are read at most `MAX_WORSE` worse than alone,
+    on how many pages all are but one, and the character error rates of rows alone and on pages."""
+    num_right, num_whole, pairs = 0, 0, defaultdict(list)
+    for number, page in enumerate(pages):
+        page = of_three_sizes(page, np.random.default_rng(number))
+        text, found = read_page(InkPage(1, 1, (*map(PageStroke, page.strokes),)), reader), {}
+        for row in text.rows:
+            shared = [len({*row.strokes} & {*strokes}) for strokes in page.rows]
+            found.setdefault(int(np.argmax(shared)), []).append((row.box[0], row.text))
+        alone = reader.read_lines([from_strokes(page.row(n)) for n in range(len(page.rows))])
+        parts = (sorted(found.get(number, [])) for number in range(len(alone)))
+        on_page = [" ".join(read for _, read in part) for part in parts]
+        errors = [
+            [rates([(said, read)])["cer"] for said, read in zip(page.texts, texts, strict=True)]
+            for texts in (alone, on_page)
+        ]
+        right = int((np.subtract(*errors[::-1]) <= MAX_WORSE).sum())
+        num_right, num_whole = num_right + right, num_whole + (right >= len(alone) - 1)
+        pairs["alone"] += zip(page.texts, alone, strict=True)
+        pairs["on pages"] += zip(page.texts, on_page, strict=True)
+    rows = f"{num_right} of {len(pages) * NUM_SIZED_ROWS} rows"
+    errors = ", ".join(f"{name} {100 * rates(texts)['cer']:.2f} %" for name, texts in pairs.items())
+    print(f"three sizes: {rows}, {num_whole} of {len(pages)} pages, {errors}", flush=True)
+
+
 def texts_of_pdf(path: Path) -> dict[str, str]:
     """Return the text of a PDF as each program extracts it."""
     import pypdfium2
@@ -499,6 +546,8 @@ def run(arguments: argparse.Namespace) -> None:
             model = CharacterLanguageModel(texts, reader.model.alphabet)
             search = Search(16, model, LANGUAGE_WEIGHT)
         report_words(pages, reader, search, arguments.index)
+    if only and only in "three sizes":
+        report_sizes(pages, reader)
     if only and only in "PDFs":
         report_pdfs("as they are", pages, reader)
         report_pdfs("turned 7 degrees", [turned(7)(page, None) for page in pages], reader)
@@ -556,8 +605,8 @@ if __name__ == "__main__":
     network_options.add_network(parser, default="reader")
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
     parser.add_argument("--pages", type=int, default=100, help="number of forms, evenly chosen")
-    only_help = "measure only what has TEXT in its name: a row, `words`, `single lines`, or `PDFs` "
-    only_help += "(the order of words in PDFs, with pdftotext and pypdfium2)"
+    only_help = "measure only what has TEXT in its name: a row, `words`, `single lines`, `PDFs` "
+    only_help += "(the order of words in PDFs, with pdftotext and pypdfium2), or `three sizes`"
     parser.add_argument("--only", default="", metavar="TEXT", help=only_help)
     language_model_help = "read words by beam search with a language model made of FILE's lines"
     parser.add_argument("--language-model", metavar="FILE", help=language_model_help)

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
         from parse_config import config_of
 
         shared = replace(network, path=target, record=checkpoint)
-        checkpoint["config"] = config_of(shared, arguments.overrides).stored
+        checkpoint["config"] = config_of(shared, arguments.overrides).given
     save_checkpoint(target, checkpoint)
     old_size, new_size = network.path.stat().st_size, target.stat().st_size
     print(f"{target}  ({new_size / 2**20:.1f} MiB of {old_size / 2**20:.1f})")

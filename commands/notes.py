@@ -30,6 +30,8 @@ from utils.page.page import INK_KINDS
 
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
 MAX_KINDS = 12  # kinds of items that a message lists (assumed)
+MAX_PLACES = 20  # places of one kind that a message lists (assumed)
+UNREAD, COVERED = "not read, may be text", "covered by later ink, not read"
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
 MAX_NAME_BYTES = 200  # of a note's title in the name of a file (assumed; file systems take 255)
 
@@ -116,8 +118,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace) -> None:
     """Correct words, and undo corrections, as the options say."""
     changes = [*arguments.correct, *((address, None) for address in arguments.undo)]
-    for address, text in changes:
-        library.correct(library.note(path.name, path), network_options.word_address(address), text)
+    words = [(network_options.word_address(address), text) for address, text in changes]
+    library.correct(library.note(path.name, path), words)
 
 
 def _use(arguments: argparse.Namespace, library: "notes.Library", reading: "_Reading") -> None:
@@ -222,6 +224,7 @@ class _Reading:
         self.is_single = is_single
         self.num_read = 0
         self._counts, self._left_out = Counter[str](), Counter[str]()
+        self._places: dict[str, list[str]] = {UNREAD: [], COVERED: []}
 
     def __iter__(self) -> "Iterator[notes.Note]":
         bar = tqdm(self.files.items(), "notes", unit="file", disable=self.is_single or None)
@@ -239,10 +242,15 @@ class _Reading:
             summary = note.summary
             self._counts.update(pages=summary.pages, words=summary.words, unsure=summary.unsure)
             self._left_out.update(summary.left_out)
+            for title, places in ((UNREAD, summary.unread), (COVERED, summary.covered)):
+                for page, (left, top, right, bottom) in places:
+                    place = f"{left} to {right} mm from the left, {top} to {bottom} mm from the top"
+                    self._places[title].append(f"{printable(name)} {page}: {place}")
             yield note
 
     def report(self) -> None:
-        """Print how much was read, and how many items are in no row, by kind."""
+        """Print how much was read, how many items are in no row, by kind, and where text may be
+        that was not read."""
         parts = [f"files: {self.num_read}", *(f"{k}: {n:,}" for k, n in self._counts.items())]
         if unread := len(self.files) - self.num_read:
             parts.append(f"files left out: {unread}")
@@ -250,6 +258,10 @@ class _Reading:
         if self._left_out:
             counts = [f"{kind}: {count}" for kind, count in self._left_out.items()]
             print(f"items in no row: {first_of(counts, MAX_KINDS)}", file=sys.stderr)
+        for title, places in self._places.items():
+            if places:
+                lines = [f"{title} (all places: --output FILE.json):", *places]
+                print("\n  ".join(lines[: MAX_PLACES + 1]), file=sys.stderr)
 
 
 def _leave_out(name: str, error: Exception) -> None:

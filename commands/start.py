@@ -224,7 +224,7 @@ def start_or_resume(arguments: argparse.Namespace, start: Start, locks: ExitStac
     _hold(start.run, locks)
     checkpoint = _find(start.run.models, needs_state=True)
     former = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
-    former = former.with_former_defaults(checkpoint.content["training"]["config"])
+    former = former.with_former_defaults(checkpoint.content["training"]["resolved_config"])
     advice = partial(new_run_advice, arguments, Path(arguments.config), start.run.models)
     resumed = Start(former, start.run, checkpoint, is_resumed=True, tries_older=True, advice=advice)
     present = replace(resumed.tried(), plan=start.plan)
@@ -236,9 +236,12 @@ def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | N
     """Return the start that resumes `run` from the folder or file `place`, or, if `run` is None,
     that branches to a new run."""
     checkpoint = _find(place, needs_state=True)
-    stored, resolved = checkpoint.content["config"], checkpoint.content["training"]["config"]
+    given, resolved = (
+        checkpoint.content["config"],
+        checkpoint.content["training"]["resolved_config"],
+    )
     config = checkpoint.path.with_name(run_folder.CONFIG)
-    plan = parse_config.plan_from_checkpoint(stored, checkpoint.path, arguments.overrides)
+    plan = parse_config.plan_from_checkpoint(given, checkpoint.path, arguments.overrides)
     plan = plan.with_former_defaults(resolved)
     config = config if config.exists() else Path("CONFIG")
     start = Start(
@@ -249,7 +252,7 @@ def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | N
         tries_older=checkpoint.path != place,
         advice=partial(new_run_advice, arguments, config, place),
     )
-    start.adjusted(parse_config.plan_of(stored, plan.source).with_former_defaults(resolved))
+    start.adjusted(parse_config.plan_of(given, plan.source).with_former_defaults(resolved))
     if run is None:
         log.info("%s: a new run goes on from it, in %s", checkpoint.path, start.run.models)
     return start
@@ -330,12 +333,12 @@ def _find(place: Path, *, needs_state: bool = False) -> CheckpointFile:
     path, content = checkpoint
     if needs_state:
         training = children(content.get("training"))
-        if "config" not in training:
+        if "resolved_config" not in training:
             raise CheckpointError(
-                f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
-                "training from its weights"
+                f"{path}: contains no training state of this version, and cannot be resumed; -c "
+                "CONFIG starts a new training from its weights"
             )
-        training["config"] = strict_json.plain(training["config"])
+        training["resolved_config"] = strict_json.plain(training["resolved_config"])
         user_modules.check(content.get("modules", {}), path)
         user_modules.warn_of_changes(content.get("modules", {}), path)
     return checkpoint

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from filelock import FileLock
 
 from notes.ink_page import InkPage
 from notes.page_text import PageRow, PageText, PageWord
@@ -15,8 +16,10 @@ from utils.alphabet import nfc
 from utils.checks import UserError, check_version
 from utils.files import write_json
 
+FILE = "corrections.json"
+"""Name of the file of corrections."""
 FORMAT = 1
-"""Version of the format of a correction's file; a file of another version is refused."""
+"""Version of the format of such a file; a file of another version is refused."""
 REMEDY = "remove it and correct the words again"
 MIN_OVERLAP = 0.5
 """Least overlap (see `_overlap`) of a correction and the word that it corrects (assumed)."""
@@ -35,12 +38,12 @@ class Correction(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name of the file of the correction."""
+        """A digest of the correction."""
         return _digest(repr((sorted(self.ink.items()), self.text)).encode())
 
 
 class Corrections:
-    """The corrections of a folder, a file each."""
+    """The corrections of a folder: those of `FILE`, and of other files that were copied there."""
 
     def __init__(self, folder: Path) -> None:
         """Read the corrections.
@@ -50,12 +53,14 @@ class Corrections:
         """
         self._folder = folder
         self._by_stroke: dict[str, list[Correction]] = {}
-        for path in sorted(folder.glob("*.json")):
+        self._files = sorted(folder.glob("*.json"))
+        for path in self._files:
             try:
                 values = json.loads(path.read_bytes())
-                check_version(path, values.pop("format", None), FORMAT, REMEDY)
-                self._take(Correction(**values))
-            except (AttributeError, ValueError, TypeError):
+                check_version(path, values.get("format"), FORMAT, REMEDY)
+                for correction in values["corrections"]:
+                    self._take(Correction(**correction))
+            except (AttributeError, KeyError, TypeError, ValueError):
                 raise UserError(f"{path}: damaged; {REMEDY}") from None
 
     @property
@@ -82,32 +87,30 @@ class Corrections:
             rows.append(replace(row, words=tuple(words)))
         return replace(text, rows=tuple(rows))
 
-    def add(self, correction: Correction) -> None:
-        """Keep a correction, in place of others of the same word.
+    def change(self, changes: Iterable[tuple[Ink, Correction | None]]) -> None:
+        """Keep the correction of each word with an ink in place of others, or forget them if it is
+        None; all are written at once.
 
         Raises:
-            OSError: if it cannot be written.
+            OSError: if they cannot be written.
         """
-        correction = correction._replace(text=" ".join(nfc(correction.text).split()))
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{correction.name}.json"
-        write_json(path, {"format": FORMAT, **correction._asdict()}, indent=None)
-        self.remove(correction.ink, but=correction.name)
-        self._take(correction)
-
-    def remove(self, ink: Ink, but: str = "") -> bool:
-        """Remove the corrections of the word with an ink, except that of a name; return whether
-        there was one.
-
-        Raises:
-            OSError: if a file cannot be removed.
-        """
-        removed = [c for c in self._near(ink) if c.name != but]
-        for correction in removed:
-            (self._folder / f"{correction.name}.json").unlink(missing_ok=True)
-            for stroke in correction.ink:
-                self._by_stroke[stroke].remove(correction)
-        return bool(removed)
+        with FileLock(self._folder / ".lock"):
+            new = Corrections(self._folder)  # with what another process wrote
+            for ink, correction in changes:
+                for former in new._near(ink):
+                    for stroke in former.ink:
+                        new._by_stroke[stroke].remove(former)
+                if correction:
+                    text = " ".join(nfc(correction.text).split())
+                    new._take(correction._replace(text=text))
+            corrections = [correction._asdict() for correction in new.all]
+            content = {"format": FORMAT, "corrections": corrections}
+            write_json(self._folder / FILE, content, indent=None)
+            for path in new._files:
+                if path.name != FILE:
+                    path.unlink(missing_ok=True)
+        self._by_stroke = new._by_stroke
 
     def _take(self, correction: Correction) -> None:
         for stroke in correction.ink:

@@ -16,9 +16,10 @@ import numpy as np
 from notes.ink_page import InkPage, below_each_other
 from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText
 from utils.checks import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, write_text
+from utils.page.inkml import page_to_inkml
 from utils.page.layers import Pen, Row
-from utils.page.page import INK_KINDS, Page, save_ink_pages, save_pages
+from utils.page.page import INK_KINDS, Page, numbered, save_ink_pages, save_pages
 from utils.page.pdf import PdfPage, WordInk, write_pages
 
 MAX_ROW_STEP = 1.5
@@ -50,7 +51,12 @@ def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list
     """
     suffix, pages = path.suffix.lower(), (page for note in notes for page in note.pages)
     if suffix == ".inkml":
-        return save_pages((_sheet_with_page(page, text) for page, text in pages), path)
+        files = []
+        for file, (page, text) in numbered(path, pages):
+            rows = ((row.text, row.strokes) for row in text.rows)
+            write_text(file, page_to_inkml(page, rows))
+            files.append(file)
+        return files
     if suffix in INK_KINDS:
         return save_ink_pages((page for page, _ in pages), path)
     if suffix == ".pdf":
@@ -124,10 +130,12 @@ Line: TypeAlias = tuple[str, str]
 def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[Line]:
     """Yield the lines of a page's text."""
     if form.is_prose:
-        for paragraph in _paragraphs(text.rows):
+        for paragraph in _paragraphs([row for row in text.rows if row.text]):
             yield paragraph[0].mark, _joined(paragraph)
         return
     for number, row in enumerate(text.rows, 1):
+        if not row.text:  # Its words were corrected to be none; it keeps its number.
+            continue
         if form.is_numbered:
             yield "", f"{page_number}:{number}\t{row.marked}"
         else:
@@ -147,9 +155,10 @@ def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
 
 def _markdown_line(mark: str, text: str) -> str:
     """Return a line of Markdown that is not in a table."""
-    if mark == NUMBER:
-        number, text = text.split(" ", 1)
-        mark = number.removesuffix("(?)")
+    if mark == NUMBER:  # unless the number was corrected to be none
+        number, _, rest = text.partition(" ")
+        is_number = re.fullmatch(r"\d{1,2}[.)](\(\?\))?", number)
+        mark, text = (number.removesuffix("(?)"), rest) if is_number else ("", text)
     shown = "###" if mark == HEADING else mark
     return f"{shown} {_escaped(text)}".lstrip()
 
@@ -205,14 +214,15 @@ def json_parts(notes: Iterable[Note]) -> Iterator[str]:
 
 def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
     rows = []
-    for row in text.rows:
+    for row in (row for row in text.rows if row.text):
         words = [
             {name: value for name, value in vars(word).items() if name not in ("frames", "strokes")}
             for word in row.words
         ]
         rows.append({"text": row.text, "mark": row.mark, "box": row.box, "words": words})
     size = {"width": page.width, "height": page.height, "unit": page.unit}
-    return {**size, "rows": rows, "left_out": text.left_out}
+    places = {"unread": text.unread, "covered": text.covered}
+    return {**size, "rows": rows, "left_out": text.left_out, **places}
 
 
 # Pages
@@ -225,25 +235,12 @@ def _millimetre_row(page: InkPage, row: PageRow) -> Row:
     return Row(scaled, row.text, Pen(width, strokes[0].colour))
 
 
-def _sheet_with_page(page: InkPage, text: PageText) -> Page:
-    """Return a sheet with the handwritten rows of a page. A stroke of a pen or a shape that is in
-    no row becomes a row without a text."""
-    rows = [row for row in text.rows if row.strokes]
-    tools = [stroke.tool for stroke in page.strokes]
-    drawn = {number for number, tool in enumerate(tools) if tool in ("pen", "shape")}
-    without_row = drawn - {number for row in rows for number in row.strokes}
-    rows += [PageRow((), (number,)) for number in sorted(without_row)]
-    scale = page.millimetres
-    millimetre_rows = [_millimetre_row(page, row) for row in rows]
-    return _sheet(millimetre_rows, scale * page.width, scale * page.height)
-
-
-def _sheet(rows: Sequence[Row], min_width: float = 0.0, min_height: float = 0.0) -> Page:
+def _sheet(rows: Sequence[Row]) -> Page:
     """Return a sheet that holds all rows; rows at negative positions shift all rows."""
     points = np.concatenate([np.zeros((1, 2)), *(stroke for row in rows for stroke in row.strokes)])
     corner, size = points.min(axis=0), np.ptp(points, axis=0)
     shifted = (replace(row, strokes=tuple(s - corner for s in row.strokes)) for row in rows)
-    return Page(*np.maximum((min_width, min_height), size).tolist(), tuple(shifted))
+    return Page(*size.tolist(), tuple(shifted))
 
 
 def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:

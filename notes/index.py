@@ -23,7 +23,7 @@ import numpy as np
 
 from notes.corrections import Correction, longest, word_inks
 from notes.ink_page import InkPage, ink_bytes
-from notes.page_text import MIN_SURE_CONFIDENCE, PageText, Summary
+from notes.page_text import MIN_SURE_CONFIDENCE, Box, PageText, Summary
 from notes.searching import (
     ABSENT_PAIR,
     Hit,
@@ -73,6 +73,7 @@ class IndexedPage(NamedTuple):
         inks: digest of each handwritten word, see `corrections.longest`.
         left_out: see `PageText`.
         pdfs: the PDF that the page annotates, if any.
+        unread, covered: see `PageText`, in millimetres.
     """
 
     name: bytes
@@ -82,6 +83,8 @@ class IndexedPage(NamedTuple):
     inks: Sequence[str]
     left_out: Mapping[str, int]
     pdfs: Sequence[str]
+    unread: Sequence[Box]
+    covered: Sequence[Box]
 
     @classmethod
     def of(cls, page: InkPage, text: PageText) -> "IndexedPage":
@@ -97,7 +100,11 @@ class IndexedPage(NamedTuple):
         ]
         inks = [longest(ink) for row in text.rows if row.strokes for ink in word_inks(page, row)]
         pdfs = [str(page.background)] if page.background else []
-        return cls(name, look, rows, pairs, inks, text.left_out, pdfs)
+        unread, covered = (
+            [tuple(round(page.millimetres * edge) for edge in box) for box in boxes]
+            for boxes in (text.unread, text.covered)
+        )
+        return cls(name, look, rows, pairs, inks, text.left_out, pdfs, unread, covered)
 
 
 class Index:
@@ -143,7 +150,11 @@ class Index:
         left_out = dict(sum((Counter(page.left_out) for page in pages), Counter[str]()))
         look = hashlib.sha256(b"".join(page.look for page in pages)).hexdigest()
         pdfs = sorted({pdf for page in pages for pdf in page.pdfs})
-        summary = Summary(len(pages), len(words), unsure, left_out, pdfs, look)
+        unread, covered = (
+            [(number, box) for number, page in enumerate(pages, 1) for box in getattr(page, name)]
+            for name in ("unread", "covered")
+        )
+        summary = Summary(len(pages), len(words), unsure, left_out, pdfs, look, unread, covered)
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")  # so that no other process adds these rows
             numbers = self._add_pages(pages)

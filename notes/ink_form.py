@@ -20,7 +20,7 @@ class InkForm:
         kind: "keep" for the ink as it is; "typed" for text; "level" for the ink, neater.
         keep_ink: whether typed words have their ink in a layer of its own.
         strength: how much neater ink becomes, from 0, where nothing changes, to 1.
-        has_doubts: whether `(?)` stands behind each typed word that is unsure.
+        has_doubts: whether typed words that are unsure have a colour of their own.
     """
 
     kind: InkKind = "keep"

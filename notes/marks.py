@@ -94,7 +94,9 @@ def crossing_groups(strokes: Sequence[np.ndarray], edges: np.ndarray) -> list[li
     found = _crossings(strokes, edges)
     groups: list[list[int]] = []
     for number, stroke in enumerate(strokes):
-        last = groups[-1] if groups and groups[-1][-1] == number - 1 else []
+        is_next = groups and groups[-1][-1] == number - 1
+        is_beside = np.abs(edges[4, number] - edges[4, number - 1]) < MAX_CROSSED_DEPTH
+        last = groups[-1] if is_next and is_beside else []
         counts = found.get(number, {})
         count = sum(crossed for other, crossed in counts.items() if other not in last)
         if count >= MIN_STROKE_CROSSINGS or _is_straight(stroke, MIN_HATCH_LENGTH):

@@ -5,17 +5,17 @@ row stays where it is, except for what belongs to words: underlines, highlighter
 and the marks of lists go with the words beside them.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
 from notes.ink_page import InkPage
 from notes.page_text import HEADING, PageText, PageWord, box_of
 from notes.rows import CROSSED_OUT, UNDERLINE
-from notes.structure import LIST_MARK, find_structure
+from notes.structure import LIST_MARK
 from notes.word_shapes import RowShape, WordShape, row_shapes
 from utils.ink import turned_back, weighted_median
 
@@ -36,7 +36,18 @@ the rows above and below (assumed)."""
 # In x-heights:
 MARK_DEPTHS = {UNDERLINE: 0.5, CROSSED_OUT: -0.5, LIST_MARK: -0.5, "highlighter": -0.5}
 """Where what belongs to words is expected, from the row's baseline downwards (assumed)."""
+MAX_STEP = 2.5  # between the baselines of a row's words (measured, lab notebook: neater ink)
+MAX_OVERLAP = 2.5  # of a row's words (measured, lab notebook: neater ink)
+MAX_LINE_POINTS = 50  # at which the words' moves above a line are averaged (assumed)
 MAX_MARK_DISTANCE = (8.0, 2.5)  # beside and above or below that place (assumed)
+
+
+class MovedRow(Protocol):
+    """A row whose words get new places, see `RowPlaces`."""
+
+    shape: RowShape
+
+    def moves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +93,7 @@ def levelled(page: InkPage, text: PageText, strength: float = 1.0) -> tuple[InkP
     if not strength:
         return page, text
     places = row_places(page, text)
-    moves = dict(_mark_moves(page, text, [*places.values()]))
+    moves = dict(mark_moves(page, text, [*places.values()]))
     for placed in places.values():
         for numbers, matrix, shift in zip(
             placed.shape.numbers, placed.matrices, placed.shifts, strict=True
@@ -119,8 +130,17 @@ def row_places(page: InkPage, text: PageText) -> dict[int, RowPlaces]:
         }
         for n, shape in alike.items():
             usual = lean, height, gap
-            places[n] = _places(shape, words[n], usual, _room(edges[n], edges.values()))
+            if _is_one_row(shape, words[n], lean):
+                places[n] = _places(shape, words[n], usual, _room(edges[n], edges.values()))
     return places
+
+
+def _is_one_row(shape: RowShape, words: Sequence[WordShape], lean: float) -> bool:
+    """Return whether units stand beside each other on a line. Strokes without an order of writing
+    may be read as words that lie over others or in two rows; these stay as they are."""
+    steps = np.ptp([word.baseline for word in words]) / shape.x_height
+    overlaps = -_gaps(_spans(shape, words, lean)) / shape.x_height
+    return bool(steps < MAX_STEP and overlaps.max(initial=0.0) < MAX_OVERLAP)
 
 
 def _room(span: tuple[float, float], others: Iterable[tuple[float, float]]) -> float:
@@ -241,12 +261,30 @@ def points_of(page: InkPage, numbers: Iterable[int]) -> np.ndarray:
     return np.concatenate([page.strokes[number].points for number in numbers])
 
 
-def _mark_moves(
-    page: InkPage, text: PageText, places: Sequence[RowPlaces]
+def _line_moves(at: np.ndarray, x: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """Return the moves of a line's points at `at` in a level row, `(points, 2)`: its ends go along
+    with the words there, all of it up or down as they do, and it turns as the row does.
+
+    Args:
+        at: x of the line's points, `(points,)`.
+        x, moves: x of the baseline at the edges of the row's units, `(2 units,)`, and its moves
+            there, along and across the row, `(2 units, 2)`.
+    """
+    ends, (along, across) = _edges(at), moves.T
+    slope = np.polyfit(x, across, 1)[0] if np.ptp(x) else 0.0
+    mean = np.interp(np.linspace(*ends, MAX_LINE_POINTS), x, across).mean()
+    down = mean + slope * (at - np.mean(ends))
+    return np.column_stack([np.interp(at, ends, np.interp(ends, x, along)), down])
+
+
+def mark_moves(
+    page: InkPage, text: PageText, places: Sequence[MovedRow]
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the number of each stroke that goes with words, and the move of each of its points."""
     rows = [(placed.shape, *placed.moves()) for placed in places]
-    for number, kind in _kinds(page, text).items():
+    for number, kind in text.kinds.items():
+        if kind not in MARK_DEPTHS:
+            continue
         points, best = page.strokes[number].points, np.inf
         for shape, x, y, moves in rows:
             level = turned_back(points, shape.angle)
@@ -254,23 +292,9 @@ def _mark_moves(
             beside = max(x[0] - middle[0], middle[0] - x[-1], 0.0) / shape.x_height
             above = abs(middle[1] - depth - np.interp(middle[0], x, y)) / shape.x_height
             if above < best and beside < MAX_MARK_DISTANCE[0] and above < MAX_MARK_DISTANCE[1]:
-                # A line follows the words along it, other strokes go as they are.
-                at = level[:, 0] if kind in (UNDERLINE, "highlighter") else middle[:1]
-                best = above
-                nearest = np.column_stack([np.interp(at, x, move) for move in moves.T])
+                best, nearest = above, [np.interp(middle[0], x, move) for move in moves.T]
+                if kind in (UNDERLINE, "highlighter"):
+                    nearest = _line_moves(level[:, 0], x, turned_back(moves, shape.angle))
+                    nearest = turned_back(nearest, -shape.angle)
         if best < np.inf:
             yield number, nearest + np.zeros_like(points)
-
-
-def _kinds(page: InkPage, text: PageText) -> Mapping[int, str]:
-    """Return the kind of each stroke of a page that goes with words but is in no row."""
-    kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes)}
-    turns = Counter[int]()
-    for row in text.rows:
-        turns.update(dict.fromkeys(row.strokes, row.turn))
-    pens = [number for number, tool in kinds.items() if tool == "pen"]
-    if {*pens} != {*chain(*(row.strokes for row in text.rows))}:
-        strokes = [page.strokes[number].points for number in pens]
-        _, found = find_structure(strokes, np.array([turns[number] for number in pens]))
-        kinds |= {pens[index]: kind for index, kind in found.items()}
-    return {number: kind for number, kind in kinds.items() if kind in MARK_DEPTHS}

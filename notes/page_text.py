@@ -116,10 +116,16 @@ class PageText:
     Attributes:
         rows: rows with at least one word, in reading order.
         left_out: number of the page's items that are in no row, by kind of item.
+        kinds: kind of each stroke that is in no row, by the stroke's number on the page.
+        unread: boxes of ink that may be text and was not read.
+        covered: boxes of ink that later strokes cover.
     """
 
     rows: tuple[PageRow, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    kinds: Mapping[int, str] = field(default_factory=dict)
+    unread: tuple[Box, ...] = ()
+    covered: tuple[Box, ...] = ()
 
     @property
     def text(self) -> str:
@@ -141,13 +147,17 @@ class PageText:
                 words.append(PageWord(**word | lists))
             others = (row[name] for name in ("ink", "mark", "turn"))
             rows.append(PageRow(tuple(words), tuple(row["strokes"]), *others))
-        return cls(tuple(rows), values["left_out"])
+        kinds = {int(number): kind for number, kind in values["kinds"].items()}
+        places = (tuple(map(tuple, values[name])) for name in ("unread", "covered"))
+        return cls(tuple(rows), values["left_out"], kinds, *places)
 
 
 @dataclass(frozen=True)
 class Summary:
     """The numbers of a note's pages, words and unsure words; how many items of each kind are in no
-    row; the PDFs that its pages annotate; and a digest of all that files made of the note have."""
+    row; the PDFs that its pages annotate; a digest of all that files made of the note have; and,
+    each by the number of its page and its box in millimetres, the ink that may be text and was not
+    read, and the ink that is covered."""
 
     pages: int = 0
     words: int = 0
@@ -155,6 +165,8 @@ class Summary:
     left_out: Mapping[str, int] = field(default_factory=dict)
     pdfs: Sequence[str] = ()
     digest: str = ""
+    unread: Sequence[tuple[int, Box]] = ()
+    covered: Sequence[tuple[int, Box]] = ()
 
 
 @dataclass(frozen=True)

@@ -4,30 +4,40 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, chain
+from typing import TypeAlias
 
 import numpy as np
 
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
+from model.recognition.ink_words import InkWord
 from notes.confidence import confidences
 from notes.ink_page import InkPage, TypedText
-from notes.page_text import HEADING, NUMBER, PageRow, PageText, PageWord, box_of
-from notes.rows import DRAWING
+from notes.page_text import HEADING, NUMBER, Box, PageRow, PageText, PageWord, box_of
 from notes.searching import kept_frames
-from notes.structure import MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
+from notes.sizes import size_classes
+from notes.structure import LABEL, MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
 from utils.ink import from_strokes, turned_back
+from utils.page.covering import COVERED, unseen
 from utils.page.ink_page import LINE_PITCH
 
 TYPED_WIDTH = 0.5
 """Width of a typed character as a fraction of the font size (assumed)."""
+MAX_TYPED_GAP = 0.5
+MAX_TYPED_STEP = 0.02
+"""Between typed texts of a line: the gap, and the step up or down, in font sizes (assumed)."""
 MAX_TRIED_ROWS = 4
 """Number of rows that are read with a turn and without it (assumed)."""
 MIN_TURNED_CONFIDENCE = 0.5
-"""Least mean confidence of what is turned, weighted by characters (measured, lab notebook: what is
-no prose)."""
+"""Least mean confidence of what is turned, or of another size, weighted by characters (measured,
+lab notebook: what is no prose)."""
+ReadRow: TypeAlias = Sequence[tuple[str, float]]
+"""Text and confidence of each word of a row."""
+UNREAD = "not read"
+"""Kind of the strokes of rows of which the reader is too unsure: doodles, or text."""
 MIN_PAGE_CONFIDENCE = 0.2
 """Least mean confidence of a page that is no drawing, weighted by characters (measured, lab
 notebook: scribbles)."""
@@ -47,21 +57,24 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
     Raises:
         UserError: see `Reader.read_words`.
     """
-    pen_numbers = [number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"]
+    kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
+    kinds |= unseen(page)
+    pen_numbers = [number for number in range(len(page.strokes)) if number not in kinds]
     strokes = [page.strokes[number].points for number in pen_numbers]
-    found, kinds = find_structure(strokes, _read_turns(strokes, reader, search))
-    left_out = Counter(kinds.values())
-    left_out += Counter(stroke.tool for stroke in page.strokes if stroke.tool != "pen")
+    turns = _read_turns(strokes, reader)
+    found, pen_kinds = find_structure(strokes, turns, _read_sizes(strokes, turns, reader))
+    kinds |= {pen_numbers[index]: kind for index, kind in pen_kinds.items()}
     inks = [_level_ink(strokes, row) for row in found]
     characters, rows = reader.model.alphabet.characters, []
     read = reader.read_words(inks, search)
-    sure = iter(confidences([(word.text, word.probability) for row in read for word in row]))
-    sureness = [[(word.text, next(sure)) for word in row] for row in read]
-    is_page = mean_confidence(chain(*sureness)) >= MIN_PAGE_CONFIDENCE
-    for row, ink, ink_words, words_sure in zip(found, inks, read, sureness, strict=True):
-        is_written = row.mark not in ("", HEADING) or (is_page and is_text(words_sure))
+    sureness = _sureness(read)
+    judged = _judged(inks, sureness, reader, search)
+    is_page = mean_confidence(chain(*judged)) >= MIN_PAGE_CONFIDENCE
+    of_rows = zip(found, inks, read, sureness, map(is_text, judged), strict=True)
+    for row, ink, ink_words, words_sure, is_sure in of_rows:
+        is_written = row.mark not in ("", HEADING) or (is_page and is_sure)
         if not (ink_words and is_written):
-            left_out[DRAWING] += len(row.strokes)
+            kinds |= dict.fromkeys((pen_numbers[index] for index in row.strokes), UNREAD)
             continue
         numbers = tuple(pen_numbers[index] for index in row.strokes)
         drawn, words = [strokes[index] for index in row.strokes], []
@@ -74,7 +87,17 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
             words.append(PageWord(*read_word))
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
         rows.append(PageRow(tuple(words), numbers, digest, row.mark, row.turn))
-    return PageText(tuple(_with_typed(with_numbers(rows), page.typed)), dict(left_out))
+    rows = tuple(_with_typed(with_numbers(rows), page.typed))
+    places = _boxes(page, kinds, (UNREAD, LABEL)), _boxes(page, kinds, (COVERED,))
+    return PageText(rows, dict(Counter(kinds.values())), kinds, *places)
+
+
+def _boxes(page: InkPage, kinds: Mapping[int, str], chosen: Collection[str]) -> tuple[Box, ...]:
+    """Return a box for each succession of strokes of some kinds."""
+    numbers = np.array([n for n, kind in sorted(kinds.items()) if kind in chosen], int)
+    pieces = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    points = ([page.strokes[number].points for number in piece] for piece in pieces if len(piece))
+    return tuple(box_of(np.concatenate(drawn)) for drawn in points)
 
 
 def mean_confidence(words: Iterable[tuple[str, float]]) -> float:
@@ -84,7 +107,7 @@ def mean_confidence(words: Iterable[tuple[str, float]]) -> float:
     return float(lengths @ sure / max(lengths.sum(), 1))
 
 
-def is_text(words: Sequence[tuple[str, float]]) -> bool:
+def is_text(words: ReadRow) -> bool:
     """Return whether the words of a row, each with its confidence, are text and no drawing: what
     is drawn is mostly read as few letters."""
     text = "".join(word for word, _ in words)
@@ -93,29 +116,82 @@ def is_text(words: Sequence[tuple[str, float]]) -> bool:
     return mean_confidence(words) >= limit * shortness**2
 
 
+def _judged(
+    inks: Sequence[np.ndarray], rows: Sequence[ReadRow], reader: Reader, search: Search
+) -> list[ReadRow]:
+    """Return the words by which rows of ink are told from drawings: those that were read, or those
+    that are read without a language model where its words, which it prefers, are no text."""
+    judged = [*rows]
+    doubtful = [number for number, words in enumerate(rows) if not is_text(words)]
+    if search.language_model is not None and doubtful:
+        read = _sureness(reader.read_words([inks[number] for number in doubtful], GREEDY))
+        for number, words in zip(doubtful, read, strict=True):
+            judged[number] = words
+    return judged
+
+
 def _level_ink(strokes: Sequence[np.ndarray], row: FoundRow) -> np.ndarray:
     """Return the ink of a row, turned level from its quarter turns."""
     return from_strokes([turned_back(strokes[n], row.turn * np.pi / 2) for n in row.strokes])
 
 
-def _read_turns(strokes: Sequence[np.ndarray], reader: Reader, search: Search) -> np.ndarray:
-    """Return how many quarter turns clockwise each stroke lies, `(strokes,)`: as the pen moved, if
-    the reader is then surer of the words than without the turn."""
-    turns = quarter_turns(strokes)
-    for turn in np.unique(turns[turns > 0]).tolist():
-        numbers = np.flatnonzero(turns == turn)
-        sureness = {}
-        for tried in (0, turn):
-            block = [strokes[number] for number in numbers]
-            rows, _ = find_structure(block, np.full(len(block), tried))
-            longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
-            read = reader.read_words([_level_ink(block, row) for row in longest], search)
-            words = [(word.text, word.probability) for row in read for word in row]
-            texts = [text for text, _ in words]
-            sureness[tried] = mean_confidence(zip(texts, confidences(words), strict=True))
-        if sureness[turn] < max(sureness[0], MIN_TURNED_CONFIDENCE):
-            turns[numbers] = 0
+def _read_turns(strokes: Sequence[np.ndarray], reader: Reader) -> np.ndarray:
+    """Return how many quarter turns clockwise each stroke lies, `(strokes,)`: those of most strokes
+    as the reader is surest of them, others as the pen moved, if the reader is surer of them so."""
+    seeming, turns, usual = quarter_turns(strokes), np.zeros(len(strokes), int), 0
+    for index, (turn, _) in enumerate(Counter(seeming.tolist()).most_common()):
+        numbers = np.flatnonzero(seeming == turn)
+        turns[numbers] = usual
+        if turn == usual:
+            continue
+        block, sureness = [strokes[number] for number in numbers], dict[int, float]()
+        # Of most strokes all turns are tried if two are unsure, as a long piece may mislead.
+        for tried in dict.fromkeys((usual, turn, *(() if index else range(4)))):
+            if len(sureness) < 2 or max(sureness.values()) < MIN_TURNED_CONFIDENCE:
+                sureness[tried] = mean_confidence(chain(*_longest_rows(block, tried, reader)))
+        best = max(sureness, key=sureness.__getitem__)
+        if sureness[best] >= (MIN_TURNED_CONFIDENCE if index else MIN_PAGE_CONFIDENCE):
+            turns[numbers] = best
+        usual = usual if index else int(turns[numbers[0]])
     return turns
+
+
+def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: Reader) -> np.ndarray:
+    """Return the class of each stroke's size, `(strokes,)`, see `size_classes`. What is no text of
+    a size, such as a drawing, is of the size of most text."""
+    sizes = np.zeros(len(strokes), int)
+    for turn in np.unique(turns).tolist():
+        numbers = np.flatnonzero(turns == turn)
+        classes = size_classes([turned_back(strokes[n], turn * np.pi / 2) for n in numbers])
+        rising = [size for size, _ in reversed(Counter(classes.tolist()).most_common())]
+        texts: list[int] = []
+        for size in rising if len(rising) > 1 else ():
+            if size == rising[-1] and not texts:
+                break  # All other sizes are drawings.
+            block = [strokes[number] for number in numbers[classes == size]]
+            rows = _longest_rows(block, turn, reader)
+            letters = sum(map(str.isalnum, "".join(text for text, _ in chain(*rows))))
+            is_sure = mean_confidence(chain(*rows)) >= MIN_TURNED_CONFIDENCE
+            if is_sure and letters > MAX_SHORT_ROW * len(rows):
+                texts.append(size)
+        if texts:
+            sizes[numbers] = np.where(np.isin(classes, texts), classes, texts[-1])
+    return sizes
+
+
+def _longest_rows(block: Sequence[np.ndarray], turn: int, reader: Reader) -> list[ReadRow]:
+    """Return the words of the longest rows of strokes, each with its confidence."""
+    sizes = size_classes([turned_back(stroke, turn * np.pi / 2) for stroke in block])
+    rows, _ = find_structure(block, np.full(len(block), turn), sizes)
+    longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
+    read = reader.read_words([_level_ink(block, row) for row in longest], GREEDY)
+    return _sureness(read)
+
+
+def _sureness(rows: Sequence[Sequence[InkWord]]) -> list[ReadRow]:
+    """Return the text of each word of rows with its confidence."""
+    sure = iter(confidences([(word.text, word.probability) for row in rows for word in row]))
+    return [[(word.text, next(sure)) for word in row] for row in rows]
 
 
 def with_numbers(rows: list[PageRow]) -> list[PageRow]:
@@ -124,7 +200,7 @@ def with_numbers(rows: list[PageRow]) -> list[PageRow]:
     def numbered(row: PageRow) -> PageRow:
         first, *others = row.words
         match = LIST_NUMBER.fullmatch(first.text)
-        if row.mark or not match or not (others or match[2]):
+        if row.mark not in ("", HEADING) or not match or not (others or match[2]):
             return row
         first = replace(first, text=" ".join(filter(None, match.groups())))
         return replace(row, words=(first, *others), mark=NUMBER)
@@ -136,14 +212,37 @@ def with_numbers(rows: list[PageRow]) -> list[PageRow]:
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:
     """Insert each line of typed texts as a row before the first row below; return all rows."""
     lowest = [*accumulate(map(_middle, rows), max)]  # of the middles of each row and those before
-    for text in typed:
-        for line_number, line in enumerate(text.text.splitlines()):
-            if line.strip():
-                typed_row = PageRow((*_typed_words(text, line_number, line),))
-                place = bisect_right(lowest, _middle(typed_row))
-                rows.insert(place, typed_row)
-                lowest.insert(place, _middle(typed_row))
+    for typed_row in _typed_rows(typed):
+        place = bisect_right(lowest, _middle(typed_row))
+        rows.insert(place, typed_row)
+        lowest.insert(place, _middle(typed_row))
     return rows
+
+
+def _typed_rows(typed: Sequence[TypedText]) -> list[PageRow]:
+    """Return the lines of typed texts; a text that goes on where the one before ends is of its
+    line, such as words of another colour."""
+    rows: list[PageRow] = []
+    for before, text in zip((None, *typed), typed, strict=False):
+        for number, line in enumerate(text.text.splitlines()):
+            words = (*_typed_words(text, number, line),)
+            if words and not number and before and _goes_on(before, text):
+                rows[-1] = PageRow((*rows[-1].words, *words))
+            elif words:
+                rows.append(PageRow(words))
+    return rows
+
+
+def _goes_on(before: TypedText, text: TypedText) -> bool:
+    """Return whether a text begins in the line of another, a blank or less behind its end."""
+    if abs(before.y - text.y) + abs(before.size - text.size) > MAX_TYPED_STEP * text.size:
+        return False
+    from utils.fonts import advance  # slow to import
+
+    if len(before.text.splitlines()) != 1 or not before.text.strip():
+        return False
+    gap = text.x - before.x - before.size * advance(before.text)
+    return abs(gap) < MAX_TYPED_GAP * text.size
 
 
 def _middle(row: PageRow) -> float:

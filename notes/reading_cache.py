@@ -4,9 +4,9 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from notes.corrections import Correction, Corrections, word_inks
+from notes.corrections import Correction, Corrections, Ink, word_inks
 from notes.exporting import TextForm, save
 from notes.formats import file_state, read_pages
 from notes.index import Index, IndexedPage
@@ -23,10 +23,11 @@ from notes.page_text import Note, PageText
 from notes.searching import Hit, Query
 from utils.checks import UserError, printable
 from utils.files import user_cache, write_json
+from utils.page.covering import unseen
 
-VERSION = 5
+VERSION = 6
 """Version of the reading and of the kept texts; texts of another version are not used."""
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 """Version of the index; an index of another version is not used."""
 MIN_POINTS = 3
 """Fewest points of a word that can be corrected, as less ink is not known again (assumed)."""
@@ -113,7 +114,8 @@ class Library:
 
     def text_of(self, page: InkPage) -> PageText:
         """Return the corrected text of a page; read the page if the library has no text of it."""
-        known_by = f"{VERSION} {self.reader} {page.typed}".encode() + ink_bytes(page)
+        hidden = sorted(unseen(page))  # Else looks do not change what is read.
+        known_by = f"{VERSION} {self.reader} {page.typed} {hidden}".encode() + ink_bytes(page)
         name = hashlib.sha256(known_by).hexdigest()[:32]
         path = self.folder / "pages" / name[:2] / f"{name[2:]}.json"
         try:
@@ -125,21 +127,34 @@ class Library:
                 write_json(path, text.to_json(), indent=None)
         # The text leaves out strokes, the page leaves out other items of the file.
         left_out = dict(page.left_out + Counter(text.left_out))
-        return self.corrections.corrected(page, PageText(text.rows, left_out))
+        return self.corrections.corrected(page, replace(text, left_out=left_out))
 
-    def correct(self, note: Note, address: tuple[int, int, int], text: str | None) -> None:
-        """Keep a person's correction of a word, or undo it.
+    def correct(
+        self, note: Note, changes: Iterable[tuple[tuple[int, int, int], str | None]]
+    ) -> None:
+        """Keep a person's corrections of words, or undo them: all, or none if one is refused.
 
         Args:
-            note: the note with the word.
-            address: numbers of the page, the row and the word, from 1.
-            text: the right text; empty if the ink is not a word; None to undo the correction.
+            note: the note with the words.
+            changes: numbers of the page, the row and the word, from 1, and the right text; empty if
+                the ink is not a word; None to undo the correction. The last one of a word counts.
 
         Raises:
-            UserError: if the note has no word at this address, or the word was typed, has too
-                little ink, or is to be undone and was not corrected.
-            OSError: if the correction cannot be kept.
+            UserError: if the note has no word at an address, or the word was typed, has too little
+                ink, or is to be undone and was not corrected.
+            OSError: if the corrections cannot be kept.
         """
+        checked: dict[tuple[int, int, int], tuple[Ink, Correction | None]] = {}
+        for address, text in changes:
+            ink, read, former = self._word(note, address)
+            if text is None and not (former or address in checked):
+                raise UserError(f"{':'.join(map(str, address))}: this word was not corrected")
+            checked[address] = ink, None if text is None else Correction(ink, text, read)
+        self.corrections.change(checked.values())
+        self._indexed(lambda index: index.note_corrections(self.corrections.all))
+
+    def _word(self, note: Note, address: tuple[int, int, int]) -> tuple[Ink, str, bool]:
+        """Return the ink of a word, what was read, and whether the word was corrected."""
         place, numbers = ":".join(map(str, address)), [number - 1 for number in address]
         page, page_text = next(islice(note.pages, max(numbers[0], 0), None), (None, PageText(())))
         rows = page_text.rows[numbers[1] : numbers[1] + 1] if min(numbers) >= 0 else ()
@@ -151,12 +166,8 @@ class Library:
         )
         if sum(ink.values()) < MIN_POINTS:
             raise UserError(f"{place}: this word has too little ink to be known again")
-        if text is not None:
-            read = former.read if former else rows[0].words[numbers[2]].text
-            self.corrections.add(Correction(ink, text, read))
-        elif not self.corrections.remove(ink):
-            raise UserError(f"{place}: this word was not corrected")
-        self._indexed(lambda index: index.note_corrections(self.corrections.all))
+        read = former.read if former else rows[0].words[numbers[2]].text
+        return ink, read, former is not None
 
     def corrected_words(self, note: Note) -> Iterator[tuple[tuple[int, int, int], Correction]]:
         """Yield the address of each corrected word of a note, and its correction."""

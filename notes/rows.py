@@ -29,6 +29,7 @@ MAX_STROKE_HEIGHT = 6.0  # a higher stroke is a drawing, unless it is a letter
 X_HEIGHT_MIDDLE = 0.5  # above the baseline
 MAX_LETTER_SIZE = (4.0, 9.0)  # width and height of a letter (assumed)
 MAX_LETTER_GAP = 2.0  # from a tall letter to the next letter (assumed)
+MIN_RINGED_FRACTION = 0.3  # of a ring's width, of what it is around; a D has its stem (assumed)
 MAX_DRAWING_GAP = 0.7  # distance between successive strokes of a drawing (assumed)
 MIN_UNDERLINE = 3.0  # width of an underline; the foot of an E is narrower
 MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out nearer to it (assumed)
@@ -71,6 +72,9 @@ MAX_MARK_ABOVE = 1.4  # from a row's middle up to its marks (measured on testset
 MAX_MARK_BELOW = 0.6  # from a row's middle down to its marks (measured on testset_v)
 OFF_ROW_COST = 4.0  # cost of each x-height beyond these two limits (measured on testset_v)
 MAX_STRAY_ROWS = 4  # number of the nearest rows among which is that of a stray mark (assumed)
+MAX_MOVE_OF_WRITING = 5.0  # between strokes, mostly (assumed)
+MAX_FAR_MOVES = 0.5  # fraction of the strokes; with more there is no order of writing (assumed)
+HEIGHT_COST = 6.0  # of a move up or down beside one ahead (measured, lab notebook)
 SUCCESSION_BONUS = 0.7  # bonus of the row with the previous stroke (measured)
 
 
@@ -86,6 +90,44 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
         return [], {}
     strokes = [np.asarray(stroke, dtype=np.float64) for stroke in strokes]
     page = Block(strokes, np.arange(len(strokes)))
+    if _is_unordered(page):
+        order = _order_of_places(page)
+        rows, kinds = _found_rows(Block([strokes[number] for number in order], page.numbers))
+        in_order = {int(order[index]): kind for index, kind in kinds.items()}
+        from_left = [sorted(order[row].tolist(), key=page.x.__getitem__) for row in rows]
+        return from_left, dict(sorted(in_order.items()))
+    return _found_rows(page)
+
+
+def _is_unordered(page: "Block") -> bool:
+    """Return whether most moves between strokes are far, as if they were in no order of writing."""
+    gap_x = np.maximum(page.left[1:] - page.right[:-1], page.left[:-1] - page.right[1:])
+    gap_y = np.maximum(page.top[1:] - page.bottom[:-1], page.top[:-1] - page.bottom[1:])
+    far = np.maximum(gap_x, gap_y) > MAX_MOVE_OF_WRITING
+    return np.count_nonzero(far) > MAX_FAR_MOVES * len(page.strokes)
+
+
+def _order_of_places(page: "Block") -> np.ndarray:
+    """Return the strokes' indices in an order in which they may have been written: behind each
+    stroke the next one at its height, and then the uppermost of those that are left."""
+    order, is_left = [], np.ones(len(page.strokes), bool)
+    while is_left.any():
+        costs = np.full(len(is_left), np.inf)
+        if order:
+            ahead = page.left - page.left[order[-1]]
+            costs = np.where(ahead > 0, page.left - page.right[order[-1]], np.inf)
+            costs = np.maximum(costs, 0.0) + HEIGHT_COST * np.abs(page.y - page.y[order[-1]])
+        costs[~is_left] = np.inf
+        if costs.min() > MAX_RUN_ADVANCE:
+            costs = np.where(is_left, page.left + page.top, np.inf)
+        order.append(int(costs.argmin()))
+        is_left[order[-1]] = False
+    return np.array(order)
+
+
+def _found_rows(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
+    """Return the rows of a page in an order of writing, and the kinds of other strokes."""
+    strokes = page.page_strokes
     kinds = _drawings(page)
     edges = np.array([page.left, page.top, page.right, page.bottom, page.y])
     edges[:, [*kinds]] = np.nan  # neither cross nor are crossed
@@ -119,6 +161,7 @@ class Block:
 
     Attributes:
         numbers: the strokes' numbers on the page, rising, `(strokes,)`.
+        page_strokes: all strokes of the page, `(n, 2)` each.
         strokes: the strokes, `(n, 2)` each.
         left, top, right, bottom: edges of the strokes, `(strokes,)`.
         x, y: middle of each stroke's width, and mean height of its points, but of a tall stroke
@@ -128,6 +171,7 @@ class Block:
 
     def __init__(self, page_strokes: Sequence[np.ndarray], numbers: np.ndarray) -> None:
         self.numbers, strokes = numbers, [page_strokes[number] for number in numbers]
+        self.page_strokes = page_strokes
         self.unit = x_height(from_strokes(strokes))
         self.angle = _skew(strokes, self.unit)
         self.strokes = [turned_back(stroke, self.angle) / self.unit for stroke in strokes]
@@ -186,7 +230,9 @@ def _drawings(page: Block) -> dict[int, str]:
     for number, stroke in enumerate(page.strokes):
         if is_ring(stroke):
             edges = np.array([page.left, page.top, -page.right, -page.bottom])
-            if (edges[:, :number] > edges[:, [number]]).all(axis=0).any():
+            inside = np.flatnonzero((edges[:, :number] > edges[:, [number]]).all(axis=0))
+            width = np.ptp([*page.left[inside], *page.right[inside]] or [0.0])
+            if width > MIN_RINGED_FRACTION * (page.right[number] - page.left[number]):
                 kinds[number] = RING
     is_tall = page.bottom - page.top > MAX_STROKE_HEIGHT
     tall = [n for n in np.flatnonzero(is_tall).tolist() if n not in kinds]
@@ -274,6 +320,7 @@ def _left_of_band(block: Block) -> np.ndarray | None:
     """Return a mask of the strokes to the left of the widest white band between columns, or None.
     A gap within rows is no band: the pen crosses such a gap twice in each row."""
     widest, best, count = MIN_BAND_WIDTH, None, len(block.strokes)
+    edges = _without_voids(block)
     x, y = np.concatenate(block.strokes).T
     starts = np.cumsum([0, *map(len, block.strokes[:-1])])
     for lean in np.tan(np.radians(np.arange(-MAX_BAND_TILT, MAX_BAND_TILT + 1))):
@@ -283,7 +330,7 @@ def _left_of_band(block: Block) -> np.ndarray | None:
         order = np.argsort(left)
         widths = left[order][1:] - np.maximum.accumulate(right[order])[:-1]
         # Of the strokes before and behind each gap.
-        height = np.minimum(_heights(block, order)[:-1], _heights(block, order[::-1])[-2::-1])
+        height = np.minimum(_heights(edges, order)[:-1], _heights(edges, order[::-1])[-2::-1])
         # The pen crosses all gaps between the places of a stroke and of the next.
         places = np.argsort(order)
         from_place, to_place = np.sort([places[1:], places[:-1]], axis=0)
@@ -296,10 +343,20 @@ def _left_of_band(block: Block) -> np.ndarray | None:
     return best
 
 
-def _heights(block: Block, order: np.ndarray) -> np.ndarray:
-    """Return the height of the first strokes of an order, for each number of them, `(strokes,)`."""
-    bottom = np.maximum.accumulate(block.bottom[order])
-    return bottom - np.minimum.accumulate(block.top[order])
+def _without_voids(block: Block) -> np.ndarray:
+    """Return the top and bottom of each stroke as if no rows, such as those of another size, were
+    missing between the block's rows, `(2, strokes)`."""
+    order, edges = np.argsort(block.top), np.array([block.top, block.bottom])
+    voids = block.top[order[1:]] - np.maximum.accumulate(block.bottom[order])[:-1]
+    edges[:, order[1:]] -= np.cumsum(np.maximum(voids - ROW_PITCH, 0.0))
+    return edges
+
+
+def _heights(edges: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return the height of the first strokes of an order, for each number of them, `(strokes,)`, by
+    the top and bottom of each stroke, `(2, strokes)`."""
+    top, bottom = edges[:, order]
+    return np.maximum.accumulate(bottom) - np.minimum.accumulate(top)
 
 
 def _rows(block: Block) -> list[PlacedRow]:

@@ -4,6 +4,7 @@ ruled tables; rows that lie at 90, 180 or 270 degrees; and labels of drawings, w
 Lengths are in x-heights.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, pairwise
 from typing import NamedTuple
@@ -57,23 +58,49 @@ class FoundRow(NamedTuple):
 
 
 def find_structure(
-    strokes: Sequence[np.ndarray], turns: np.ndarray
+    strokes: Sequence[np.ndarray], turns: np.ndarray, sizes: np.ndarray | None = None
 ) -> tuple[list[FoundRow], dict[int, str]]:
     """Return the rows of a page, and the kind of each stroke that is in no row, by its number.
 
     Args:
         strokes: `(n, 2)` each with n >= 1, in any unit, y downwards, in the order of writing.
         turns: how many quarter turns clockwise each stroke lies, `(strokes,)`.
+        sizes: class of each stroke's size, `(strokes,)`, see `size_classes`; None for one class.
     """
     rows: list[FoundRow] = []
     kinds: dict[int, str] = {}
+    sizes = np.zeros(len(strokes), int) if sizes is None else sizes
     for turn in np.unique(turns).tolist():
         numbers = np.flatnonzero(turns == turn)
         level = [turned_back(strokes[number], turn * np.pi / 2) for number in numbers]
-        found, kinds_of_level = _level_structure(level)
-        rows += [FoundRow(numbers[row.strokes].tolist(), row.mark, turn) for row in found]
-        kinds |= {int(numbers[number]): kind for number, kind in kinds_of_level.items()}
+        page, found = Block(level, np.arange(len(level))), list[FoundRow]()
+        for size, _ in Counter(sizes[numbers].tolist()).most_common():
+            of_size = np.flatnonzero(sizes[numbers] == size)
+            size_rows, size_kinds = _level_structure([level[n] for n in of_size])
+            kinds |= {int(numbers[of_size[n]]): kind for n, kind in size_kinds.items()}
+            size_rows = [row._replace(strokes=of_size[row.strokes].tolist()) for row in size_rows]
+            if not found:
+                found, size_rows = size_rows, []
+            for row in size_rows:
+                found.insert(_place(page, found, row.strokes), row)
+        are_headings = _are_large(page, [row.strokes for row in found])
+        for row, is_heading in zip(found, are_headings, strict=True):
+            mark = HEADING if is_heading and not row.mark else row.mark
+            rows.append(FoundRow(numbers[row.strokes].tolist(), mark, turn))
     return rows, dict(sorted(kinds.items()))
+
+
+def _place(page: Block, rows: Sequence[FoundRow], strokes: Sequence[int]) -> int:
+    """Return where among rows of other sizes a row is read: before the first one that is lower and
+    below or above it, or else behind the last one that is below or above it."""
+    place = len(rows)
+    left, right, y = page.left[strokes].min(), page.right[strokes].max(), page.y[strokes].mean()
+    for index, (other, *_) in enumerate(rows):
+        if page.left[other].min() < right and left < page.right[other].max():
+            if y < page.y[other].mean():
+                return index
+            place = index + 1
+    return place
 
 
 def quarter_turns(strokes: Sequence[np.ndarray]) -> np.ndarray:
@@ -184,10 +211,8 @@ def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) ->
         elif not are_items[index] and (is_aligned & are_boxes).sum() >= MIN_LIST_ROWS:
             found[index] = _listed(page, row, MAX_LISTED_CORNER_DISTANCE)
     lines = [number for number, kind in kinds.items() if kind == UNDERLINE]
-    are_headings = _are_large(page, [row.strokes for row in found])
     for index, row in enumerate(found):
-        is_underlined = any(_is_underlined(page, row.strokes, line) for line in lines)
-        if not row.mark and (is_underlined or are_headings[index]):
+        if not row.mark and _is_underlined(page, row.strokes, lines):
             found[index] = row._replace(mark=HEADING)
     return found
 
@@ -203,29 +228,39 @@ def _listed(page: Block, row: list[int], max_corner_distance: float) -> FoundRow
 
 
 def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
-    """Return which rows are larger than the others, shorter, apart from the row above, and not the
-    last one, `(rows,)`."""
-    widths = np.array([page.right[row].max() - page.left[row].min() for row in rows])
+    """Return which rows are larger than the others below and above them, shorter, apart from the
+    row above, and not the last one, `(rows,)`."""
+    left = np.array([page.left[row].min() for row in rows])
+    right = np.array([page.right[row].max() for row in rows])
+    is_above = (left < right[:, None]) & (left[:, None] < right)
     steps = np.diff([page.y[row].mean() for row in rows])
     pitch = np.median(steps[steps > 0]) if (steps > 0).any() else 0.0
-    is_large = widths < MAX_HEADING_WIDTH * widths.max(initial=0.0)
+    widest = np.where(is_above, right - left, 0.0).max(axis=1, initial=0.0)
+    is_large = (right - left < MAX_HEADING_WIDTH * widest) & (is_above.sum(1) >= MIN_SIZED_ROWS)
     is_large[1:] &= (steps < 0) | (steps > MIN_HEADING_STEP * pitch)
-    is_large[-1:] = False
-    if len(rows) < MIN_SIZED_ROWS or not is_large.any():
+    is_large &= np.append(steps > 0, False)[: len(rows)]
+    if not is_large.any():
         return np.zeros(len(rows), bool)
     inks = [from_strokes([page.strokes[number] for number in row]) for row in rows]
     # A row is larger by both measures, as capitals and short rows mislead either.
     edges = np.array([-np.inf, np.inf])
     for measure in (x_height, lambda ink: x_heights(ink, edges)[0]):
         sizes = np.array([measure(ink) for ink in inks])
-        is_large &= sizes > MIN_HEADING_SIZE * np.nanmedian(sizes)
+        is_large &= ~np.isnan(sizes)
+        for index in np.flatnonzero(is_large):
+            usual = np.nanmedian(sizes[is_above[index]])
+            is_large[index] = sizes[index] > MIN_HEADING_SIZE * usual
     return is_large
 
 
-def _is_underlined(page: Block, row: Sequence[int], line: int) -> bool:
-    """Return whether a line underlines nearly a whole row."""
-    depth = page.y[line] - np.average(page.y[row], weights=page.weight[row])
+def _is_underlined(page: Block, row: Sequence[int], lines: Sequence[int]) -> bool:
+    """Return whether lines together underline nearly a whole row."""
+    depths = page.y[lines] - np.average(page.y[row], weights=page.weight[row])
+    below = np.array(lines, int)[(depths > 0) & (depths < MAX_LINE_DISTANCE)]
     left, right = page.left[row].min(), page.right[row].max()
-    covered = min(right, page.right[line]) - max(left, page.left[line])
-    is_below = 0 < depth < MAX_LINE_DISTANCE
-    return bool(is_below and covered > MIN_UNDERLINED_FRACTION * (right - left))
+    covered, front = 0.0, left
+    for line in below[np.argsort(page.left[below])]:
+        end = min(page.right[line], right)
+        covered += max(end - max(page.left[line], front), 0.0)
+        front = max(front, end)
+    return bool(covered > MIN_UNDERLINED_FRACTION * (right - left))

@@ -27,16 +27,16 @@ def test_a_config_is_sound_and_named_like_its_file(path):
         config = plan_from_file(path)
         try_constructors(config)
         try_constructors(plan_of(config.resolved, "config.json of a run"))
-        assert config.stored == given
+        assert config.given == given
     else:  # of the network that is fine-tuned
         name = "reader" if "reader" in path.stem else "writer"
         arch = load_checkpoint(pretrained()[name])["config"]["arch"]
         config = plan_from_file(path).with_network(arch)
-        assert config.stored["arch"]["type"] == arch["type"]
+        assert config.given["arch"]["type"] == arch["type"]
     assert config.name == path.stem
     resolved = config.resolved
     assert plan_of(resolved, "config.json of a run").resolved == resolved
-    here, there = dict(nested(config.stored)), dict(nested(resolved))
+    here, there = dict(nested(config.given)), dict(nested(resolved))
     plain = {key: value for key, value in here.items() if not isinstance(value, dict | list)}
     assert there | plain == there
     assert {"trainer.args.clip_norm"} <= there.keys()

@@ -378,7 +378,7 @@ def test_the_folder_of_a_cache_is_not_stored_with_a_config():
     config = parsed(CONFIG, f"{DATASET}.args.cache=elsewhere")
     loader = config.build("data_loader")
     assert loader.dataset.sources["iam"].dataset.cache == "elsewhere"
-    assert config.stored == CONFIG == plan_from_checkpoint(config.stored, "x.pth").config
+    assert config.given == CONFIG == plan_from_checkpoint(config.given, "x.pth").config
     whole = {"type": "IAMOnDBDataset", "args": {"cache": "elsewhere"}}
     assert faults(CONFIG, f"{DATASET}={json.dumps(whole)}") == []
 
@@ -393,7 +393,7 @@ def test_data_that_only_a_checkpoint_names_is_cached_at_home(tmp_path, monkeypat
         expected = str(tmp_path / "home" / "online-handwriting")
         args = plan.config["data_loader"]["args"]["sources"]["iam"]["args"]
         assert args.get("cache") == (expected if home and not overrides else None)
-        assert plan.stored == config
+        assert plan.given == config
 
 
 # Overrides.

@@ -239,7 +239,7 @@ def test_a_run_is_resumed_from_the_newest_checkpoint_whose_state_fits(workplace,
     whole = load_checkpoint(paths[0])
     for path in paths[:2]:
         content = load_checkpoint(path)
-        content["training"]["metrics"][0]["_sums"] = torch.zeros(3)
+        content["training"]["run_state"]["metric_sums"][0]["_sums"] = torch.zeros(3)
         torch.save(content, path)
     assert "epoch2.pth: its training state does not fit" in refused(capsys, "-r", str(paths[0]))
     assert run("-r", str(MODELS / "a")) == 0

@@ -4,6 +4,7 @@ from contextlib import suppress
 from functools import cache
 
 from matplotlib import font_manager
+from matplotlib.textpath import text_to_path
 
 UNSUITABLE = ("Last Resort", "STIXNonUnicode", "STIXSize", "cm")
 """Beginnings of the names of fonts whose glyphs do not show their characters."""
@@ -13,13 +14,15 @@ def drawable(text: str, font: str = "DejaVu Sans") -> tuple[str, list[str]]:
     """Return a text that can be drawn, and the names of the fonts that its characters need.
 
     Args:
-        text: a text; a character that no installed font has becomes its code point, as U+12000.
+        text: a text; a character that no installed font has becomes its code point, as U+12000, and
+            a blank that no font has becomes a usual one.
         font: the preferred font.
     """
     drawn, fonts = "", [font]
     for character in text:
-        name = font if character.isspace() else _font_of(character, font)
-        drawn += f"U+{ord(character):04X}" if name is None else character
+        name = font if character == "\n" else _font_of(character, font)
+        missing = " " if character.isspace() else f"U+{ord(character):04X}"
+        drawn += missing if name is None else character
         if name is not None and name not in fonts:
             fonts.append(name)
     return drawn, fonts
@@ -45,3 +48,14 @@ def _characters(file: str) -> frozenset[int]:
     with suppress(OSError, RuntimeError):  # a font that cannot be drawn, such as a bitmap
         return frozenset(font_manager.get_font(file).get_charmap())
     return frozenset()
+
+
+@cache
+def advance(text: str, font: str = "DejaVu Sans") -> float:
+    """Return the width of a line of text with its blanks, in font sizes."""
+    shown, fonts = drawable(text, font)
+    properties = font_manager.FontProperties(family=fonts)
+    # A bar behind the text shows where it ends.
+    paths = (text_to_path.get_text_path(properties, content) for content in (f"{shown}|", "|"))
+    end, bar = (max(x for x, _ in vertices) for vertices, _ in paths)
+    return float(end - bar) / text_to_path.FONT_SCALE

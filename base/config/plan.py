@@ -188,13 +188,13 @@ class Plan:
         return config
 
     @property
-    def stored(self) -> Config:
-        """The config as checkpoints store it: without folders for caches."""
+    def given(self) -> Config:
+        """The config as checkpoints store it: as it was given, without folders for caches."""
         return _without_caches(self.checked().config)
 
     @property
     def resolved(self) -> Config:
-        """The stored config with defaults."""
+        """The given config with defaults."""
         return _without_caches(self.checked().complete)
 
     # Faults.

@@ -67,6 +67,10 @@ class Format(NamedTuple):
     max_values: int | None  # of a point; None if unknown
     unit: float | None = None
     """Length of a unit of X in points (1/72 inch); None if unknown."""
+    max_pressure: float | None = None
+    """Greatest value of F; None if unknown."""
+    has_clock: bool = False
+    """Whether the times of all traces count from one moment."""
 
 
 def sniff(head: bytes) -> bool:
@@ -83,9 +87,9 @@ def parse(
 
     Args:
         path: the file.
-        level: see `InkMLDataset`; "annotated" means "group" if several groups have transcriptions
-            and the file has none, and otherwise "file". Of a file that was cut, the groups that
-            are whole are taken.
+        level: see `InkMLDataset`; "annotated" means "group" if the file has several groups,
+            one with a transcription, and none itself, and otherwise "file". Of a file that was cut,
+            the groups that are whole are taken.
         encoding: the file's encoding; None takes the declared encoding.
     """
     content = read_file(path)
@@ -98,7 +102,8 @@ def parse(
     forms, groups = formats(root), [*_annotated(root)]
     text, writer = _annotation(root, TRUTHS), _annotation(root, WRITERS)
     if level == "annotated":
-        level = "group" if len(groups) > 1 and not text else "file"
+        is_divided = len({*groups, *root.findall("traceGroup")}) > 1
+        level = "group" if groups and is_divided and not text else "file"
     if cut and level == "file":
         raise cut
     groups = [group for group in groups if group not in unfinished]
@@ -197,9 +202,13 @@ def _format(holder: Element, looked_at: Budget) -> Format:
         if not {"X", "Y"} <= set(names[: len(regular)]):
             raise Fault("a traceFormat without the channels X and Y")
         unit = unit_of_x or UNITS.get(regular[names.index("X")].get("units", ""))
-        forms.append(
-            Format(dict(zip(names, signs, strict=True)), len(regular), len(channels), unit)
-        )
+        by_name = dict(zip(names, channels, strict=True))
+        most = by_name["F"].get("max", "") if "F" in by_name else ""
+        max_pressure = float(most) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", most) else None
+        has_clock = "T" in by_name and bool(by_name["T"].get("respectTo"))
+        signs_of = dict(zip(names, signs, strict=True))
+        rest = unit, max_pressure or None, has_clock
+        forms.append(Format(signs_of, len(regular), len(channels), *rest))
     if len(set(map(repr, forms))) > 1:  # `repr` also shows the order of the channels.
         raise Fault("several different traceFormats, and no context that names one")
     return forms[0] if forms else Format({"X": 1, "Y": 1}, 2, None)
@@ -296,10 +305,15 @@ def points_of(trace: Element, form: Format, place: str) -> tuple[np.ndarray, np.
 
     Messages call the trace `place`.
     """
+    channels = channels_of(trace, form, place)
+    return np.stack([channels["X"], channels["Y"]], axis=1), channels.get("T")
+
+
+def channels_of(trace: Element, form: Format, place: str) -> dict[str, np.ndarray]:
+    """Return the values `(n,)` of each channel of a trace; y grows downwards."""
     columns = _values(trace.text, form, place).T
     signed = zip(form.signs.items(), columns, strict=False)
-    channels = {name: sign * column for (name, sign), column in signed}
-    return np.stack([channels["X"], channels["Y"]], axis=1), channels.get("T")
+    return {name: sign * column for (name, sign), column in signed}
 
 
 def _values(content: str, form: Format, place: str) -> np.ndarray:

@@ -28,6 +28,8 @@ from utils.page.excalidraw import (
 from utils.page.ink_page import POINTS_PER_PIXEL, InkPage, PageImage, PageStroke, TypedText
 from utils.strict_json import Json
 
+HATCHING = 0.4
+"""Opacity of an area that is hatched, as it is drawn here (assumed, by eye)."""
 _END = 2
 """Code of the end of a compressed drawing."""
 _BOX = ("x", "y", "width", "height")
@@ -143,17 +145,19 @@ def _stroke(element: dict[str, Json], layer: int) -> PageStroke:
         points = turned_back(points - middle, -angle) + middle
     opacity = min(max(_number(element, "opacity", 100) / 100, 0.0), 1.0)
     line_width = _number(element, "strokeWidth")
-    tool, widths = "shape", None
+    tool, widths, pressed = "shape", None, None
     if kind == "freedraw":
         tool = "highlighter" if opacity < MIN_PEN_OPACITY else "pen"
         pressures = _rows(element, "pressures", 1)[:, 0]
         if element.get("simulatePressure") or len(pressures) != len(points) or not len(points):
             pressures = np.array([MEAN_PRESSURE])
+        pressed = pressures if len(pressures) == len(points) > 1 else None
         widths = freehand_widths(line_width, pressures)
         line_width, widths = float(widths.mean()), widths if np.ptp(widths) else None
     dash = DASHES.get(str(element.get("strokeStyle")), ())
     fill = str(element.get("backgroundColor", "transparent"))
     is_closed = len(points) > 2 and np.allclose(points[0], points[-1])
+    fill_opacity = opacity if element.get("fillStyle", "solid") == "solid" else HATCHING * opacity
     return PageStroke(
         points,
         tool,
@@ -161,10 +165,11 @@ def _stroke(element: dict[str, Json], layer: int) -> PageStroke:
         line_width,
         widths,
         hex_colour(fill) if is_closed and fill != "transparent" else None,
-        opacity,
+        fill_opacity,
         dash,
         opacity,
         layer,
+        pressures=pressed,
     )
 
 

@@ -172,8 +172,8 @@ def _old_page(content: bytes, stroke_head: struct.Struct) -> InkPage:
             for _ in range(*COUNT.unpack(stream.read(COUNT.size))):
                 tool, colour, *_, num_points = stroke_head.unpack(stream.read(stroke_head.size))
                 values = np.frombuffer(stream.read(24 * num_points), "<f4").reshape(num_points, 6)
-                points, widths = (values[:, at].astype(np.float64) for at in ([0, 1], 4))
-                strokes.append(_page_stroke(points, widths, tool, PALETTE[colour], layer))
+                points, looks = (values[:, at].astype(np.float64) for at in ([0, 1], [4, 5]))
+                strokes.append(_page_stroke(points, looks, tool, PALETTE[colour], layer))
     except (struct.error, ValueError, IndexError) as error:
         raise Fault("a broken page of a tablet", str(error)) from None
     sheet, names = (0.0, 0.0, PAGE_WIDTH, PAGE_HEIGHT), [""] * num_layers
@@ -236,16 +236,18 @@ def _stroke(line: Any, shift: np.ndarray, layer: int) -> PageStroke:
     colour = PALETTE[line.color]
     if line.color_rgba:
         colour = "#{:02x}{:02x}{:02x}".format(*line.color_rgba)
-    pixels = np.array([p.width for p in line.points], np.float64) / 4
-    return _page_stroke(points + shift, pixels, line.tool, colour, layer)
+    looks = np.array([(p.width / 4, p.pressure / 255) for p in line.points]).reshape(-1, 2)
+    return _page_stroke(points + shift, looks, line.tool, colour, layer)
 
 
 def _page_stroke(
-    points: np.ndarray, widths: np.ndarray, tool: int, colour: str, layer: int
+    points: np.ndarray, looks: np.ndarray, tool: int, colour: str, layer: int
 ) -> PageStroke:
+    """Return a stroke; `looks` are the width and the pressure at each point, `(points, 2)`."""
+    widths, pressures = looks.T
     name = "highlighter" if tool in HIGHLIGHTERS else "pen"
     if tool in ERASERS:
         name = "eraser"
     width = float(widths.mean()) if len(widths) else 0.0
     changes = widths if len(widths) and np.ptp(widths) else None
-    return PageStroke(points, name, colour, width, changes, layer=layer)
+    return PageStroke(points, name, colour, width, changes, layer=layer, pressures=pressures)

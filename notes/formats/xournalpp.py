@@ -28,14 +28,12 @@ from notes.ink_page import (
     stroke_text,
     to_float,
 )
-from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText
-from utils.page.xournalpp import RULING
+from utils.page.ink_page import FONT, InkPage, PageImage, PageStroke, TypedText
+from utils.page.xournalpp import CAPS, DASHES, RULING
 
 MIN_RULER_STEP = 30.0
 """Least distance, in points (1/72 inch), between positions of a stroke drawn with a ruler (assumed:
 a pen's position is recorded every few milliseconds)."""
-# As Xournal++ and Xournal draw them, in points.
-DASHES = {"dash": (6.0, 3.0), "dashdot": (6.0, 3.0, 0.5, 3.0), "dot": (0.5, 3.0)}
 RASTERS = {"ruled": "24", "lined": "24", "graph": "14.17", "dotted": "14.17"}
 """Distance of the printed lines of each kind of paper."""
 HEADER = 80.0  # from the top of the page to the first line of ruled paper
@@ -107,7 +105,8 @@ def _page(element: Element, background: Element, pdf: Path | None, archive: Path
             case "text":
                 numbers = (to_float(item.get(name, "")) for name in ("x", "y", "size"))
                 colour = hex_colour(item.get("color", ""))
-                typed.append(TypedText(item.text or "", *numbers, colour, layer))
+                font = item.get("font") or FONT
+                typed.append(TypedText(item.text or "", *numbers, colour, layer, font))
             case "image":
                 box = [to_float(item.get(name, "0")) for name in ("left", "top", "right", "bottom")]
                 images += image_in(_content(item, archive), box, layer, left_out)
@@ -156,6 +155,7 @@ def _stroke(item: Element, layer: int) -> PageStroke:
         _dash(item.get("style", "")),
         alpha(colour),
         layer,
+        item.get("capStyle") if item.get("capStyle") in CAPS else "round",
     )
 
 

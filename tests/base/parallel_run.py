@@ -126,7 +126,7 @@ def main(saved: Path) -> None:
     results["common"] = distributed.all_gather_object(torch.rand(2).tolist())
 
     path, checkpoint = newest_checkpoint(saved / "models" / "tiny" / "dropout")
-    checkpoint["training"]["shares"][1][0]["sum"] = torch.zeros(2)
+    checkpoint["training"]["run_state"]["metric_sums_of_ranks"][1][0]["sum"] = torch.zeros(2)
     refusal = ""
     try:
         make(saved, checkpoint=checkpoint, source=path, **options)

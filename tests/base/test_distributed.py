@@ -60,7 +60,7 @@ def assert_same_run(folder: Path, trainer: ChunkTrainer) -> None:
     expected, state = (load_checkpoint(place / names[0]) for place in (trainer.run.models, folder))
     for name, weight in expected["state_dict"].items():
         torch.testing.assert_close(state["state_dict"][name], weight, **WEIGHTS)
-    own, others = expected["training"]["progress"], state["training"]["progress"]
+    own, others = (at["training"]["run_state"]["progress"] for at in (expected, state))
     for name in ("best", "first_loss"):
         first, second = own.pop(name), others.pop(name)
         assert first == second or math.isclose(first, second, rel_tol=VALUES), name
@@ -93,7 +93,7 @@ def test_a_single_process_resumes_the_run_of_two(ran, results, tmp_path):
     assert results["signals"] == [signal.SIGINT, signal.SIGINT]  # only the second one got it
     state = newest(ran, "stopped-here")
     assert state["step"] == STOPPED_AFTER
-    assert state["training"]["progress"]["batch"] > 0
+    assert state["training"]["run_state"]["progress"]["batch"] > 0
     whole = trained(tmp_path, "whole", **KINDS["plain"])
     resumed, _ = go_on(ran, "stopped-here", **KINDS["plain"])
     assert_same_run(resumed.run.models, whole)

@@ -57,7 +57,7 @@ def test_moving_average_warms_up_to_its_decay(tmp_path):
         expected = {n: kept * value + (1 - kept) * later[n] for n, value in expected.items()}
     checkpoint = load_checkpoint(trainer.run.models / "checkpoint-epoch1.pth")
     assert close(expected, checkpoint["state_dict"])
-    assert same(seen[-1], checkpoint["training"]["update"]["model"])
+    assert same(seen[-1], checkpoint["training"]["optimizer_step"]["model"])
     assert not close(seen[-1], checkpoint["state_dict"])
     # Validation is with the average.
     model = TinyModel()
@@ -142,7 +142,7 @@ def test_the_average_of_a_schedule_free_optimiser_is_validated_and_saved(tmp_pat
     y = (0.1 * b + 0.9 * a for a, b in zip(x, z, strict=True))
     checkpoint = load_checkpoint(trainer.run.models / "checkpoint-epoch1.pth")
     assert close(averages, checkpoint["state_dict"])
-    trained_weights = checkpoint["training"]["update"]["model"]
+    trained_weights = checkpoint["training"]["optimizer_step"]["model"]
     assert close(dict(zip(names, (weight.float() for weight in y), strict=True)), trained_weights)
     assert not close(trained_weights, averages) and same(trained_weights, weights(trainer))
     model = TinyModel()

@@ -28,7 +28,7 @@ def stopped(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stopped")
     trainer = trained(folder, **OPTIONS)
     path, checkpoint = newest_checkpoint(trainer.run.models)
-    assert checkpoint["training"]["progress"]["chunk"] == 1
+    assert checkpoint["training"]["run_state"]["progress"]["chunk"] == 1
     return path, checkpoint
 
 
@@ -44,14 +44,22 @@ def go_on(folder, checkpoint, **options):
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
-        (("progress", "chunk"), ..., "does not fit (KeyError: 'chunk')"),
-        (("metrics", 0, "sum"), torch.zeros(2), "does not fit (ValueError: sum of Mea"),
-        (("metrics", 0), {"other": 1}, "does not fit (KeyError: 'sum')"),
+        (("run_state", "progress", "chunk"), ..., "does not fit (KeyError: 'chunk')"),
+        (
+            ("run_state", "metric_sums", 0, "sum"),
+            torch.zeros(2),
+            "does not fit (ValueError: sum of Mea",
+        ),
+        (("run_state", "metric_sums", 0), {"other": 1}, "does not fit (KeyError: 'sum')"),
         (("random_state", "torch"), torch.full((5056,), 255, dtype=torch.uint8), "does not fit"),
         (("random_state", "python", 1, 624), 625, "does not fit"),
         (("random_state", "numpy", 2), 625, "is no valid position in the state"),
-        (("update", "averaged"), "x", "does not fit"),
-        (("update", "model"), {"layer": torch.ones(3)}, "do not fit the config's architecture"),
+        (("optimizer_step", "averaged"), "x", "does not fit"),
+        (
+            ("optimizer_step", "model"),
+            {"layer": torch.ones(3)},
+            "do not fit the config's architecture",
+        ),
     ],
     ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else "",
 )

@@ -79,7 +79,7 @@ def test_the_folder_of_a_hands_lines_is_in_the_config_of_its_run_not_in_its_chec
 def test_an_export_replaces_no_file_but_an_earlier_export(conditional, tmp_path):
     trained, other, letter = (tmp_path / name for name in ("trained.pth", "other.pth", "letter"))
     letter.write_text("dear")
-    whole = torch.load(conditional, weights_only=True) | {"training": {"update": None}}
+    whole = torch.load(conditional, weights_only=True) | {"training": {"optimizer_step": None}}
     for path in (trained, other):
         torch.save(whole, path)
     link = tmp_path / "link.pth"

@@ -3,15 +3,17 @@
 import gzip
 import os
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from pypdf import PdfReader
 
-from commands.notes import _safe_path, _save, _save_each
+from commands.notes import _Reading, _safe_path, _save, _save_each
 from data_loader import read_ink
 from notes.exporting import TextForm
-from notes.page_text import Summary
+from notes.page_text import Note, PageText, Summary
 from notes.reading_cache import Library
 from tests.commands.networks import ROOT, use
 from tests.notes.pages import note, text_of
@@ -164,6 +166,29 @@ def test_a_note_that_cannot_be_saved_is_named_and_other_notes_are_saved(
     assert caplog.messages[-1].startswith(f"left out: diary: {below}: cannot be put under")
     (saved,) = (tmp_path / "out").iterdir()
     assert saved.name.startswith("?sound ") and capsys.readouterr().out == f"{saved}\n"
+
+
+def test_places_that_were_not_read_are_printed(library, capsys):
+    unread = [(1, (10, 20, 30, 40)), *((2, (0, y, 5, y + 5)) for y in range(100))]
+    library = SimpleNamespace(note=lambda *_: Note("diary", (), Summary(unread=unread)))
+    reading = _Reading(library, {"diary": Path("diary")}, None, is_single=True)
+    assert [*reading]
+    reading.report()
+    lines = capsys.readouterr().err.splitlines()
+    assert "  diary 1: 10 to 30 mm from the left, 20 to 40 mm from the top" in lines
+    assert len(lines) < 30
+
+
+def test_places_of_covered_ink_are_printed(tmp_path, capsys):
+    xopp(tmp_path / "a.xopp", read_ink(LINES)[:1])
+    text = PageText((), covered=((72.0, 144.0, 144.0, 216.0),))
+    library = Library(lambda page: text, "reader", tmp_path / "kept")
+    reading = _Reading(library, {"a.xopp": tmp_path / "a.xopp"}, None, is_single=True)
+    assert len([*reading]) == 1
+    reading.report()
+    place = "\n  a.xopp 1: 25 to 51 mm from the left, 51 to 76 mm from the top\n"
+    printed = capsys.readouterr().err
+    assert "covered by later ink" in printed and place in printed
 
 
 def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):

@@ -2,13 +2,14 @@
 
 import json
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from pypdf import PdfReader, PdfWriter
 
 from data_loader import read_ink
-from notes.exporting import TextForm, markdown_parts, save, save_lines, text_parts
+from notes.exporting import TextForm, json_parts, markdown_parts, save, save_lines, text_parts
 from notes.formats import read_pages
 from notes.page_text import Note, PageRow, PageText, PageWord
 from tests.notes.pages import note, text_of, written_page
@@ -110,6 +111,20 @@ def test_lists_headings_and_tables_are_written_as_those_of_markdown():
     assert plain[-2:] == ["day |  | cost", "Mo | Bern"]
 
 
+def test_a_row_whose_words_are_none_is_left_out_and_keeps_its_number():
+    box = (0.0, 0.0, 1.0, 1.0)
+    texts = (("a", ""), ("", "#"), ("", "1."), ("2. b", "1."), ("c", "1."), ("d", "-"), ("", "-"))
+    rows = tuple(PageRow((PageWord(text, box),), mark=mark) for text, mark in texts)
+    notes = [Note("a", [(written_page(), PageText(rows))])]
+    assert "".join(text_parts(notes)) == "a\n2. b\nc\n- d\n"
+    assert "".join(text_parts(notes, TextForm(is_prose=True))) == "a\n\n2. b\n\nc\n\n- d\n"
+    numbered = "".join(text_parts(notes, TextForm(is_numbered=True)))
+    assert numbered == "1:1\ta\n1:4\t2. b\n1:5\tc\n1:6\td\n"
+    assert "".join(markdown_parts(notes)).split("\n\n")[2:] == ["a", "2. b\nc", "- d\n"]
+    (page,) = json.loads("".join(json_parts(notes)))["notes"][0]["pages"]
+    assert [row["text"] for row in page["rows"]] == ["a", "2. b", "c", "d"]
+
+
 def test_texts_mark_words_that_are_unsure(tmp_path):
     row = PageRow((PageWord("-_*", (0, 0, 1, 1)), PageWord("3", (2, 0, 3, 1))), (0,), "c")
     notes = [note(), Note("b", [(written_page(), PageText((row,)))])]
@@ -120,12 +135,14 @@ def test_texts_mark_words_that_are_unsure(tmp_path):
         "# diary\n\n## Page 1\n\nŁódź 7\\\nKennedy(?) said\n\n# b\n\n## Page 1\n\n\\-\\_\\* 3\n"
     )
     assert (tmp_path / "a.md").read_text() == marked
-    save(notes, tmp_path / "a.json")
+    unread = [(page, replace(text, unread=((1, 2, 30, 40),))) for page, text in notes[0].pages]
+    save([replace(notes[0], pages=unread), notes[1]], tmp_path / "a.json")
     first, _ = json.loads((tmp_path / "a.json").read_text())["notes"]
     word = first["pages"][0]["rows"][1]["words"][0]
     assert (word["text"], word["confidence"], word["alternatives"]) == ("Kennedy", 0.5, ["Renuedy"])
     assert word["box"] == pytest.approx([50, 92, 90, 108], abs=0.1)
     assert first["pages"][0]["left_out"] == {"highlighter": 1}
+    assert first["pages"][0]["unread"] == [[1, 2, 30, 40]]
 
 
 def test_prose_has_paragraphs_and_no_marks(tmp_path):
@@ -153,7 +170,8 @@ def test_inkml_has_the_pens_ink_with_its_text(tmp_path):
     moved = written_page(shift=-80)  # off the page
     save([Note("a", [(moved, text_of(moved))])], tmp_path / "a.inkml")
     (page,) = read_pages(tmp_path / "a.inkml")
-    assert [stroke.colour for stroke in page.strokes] == ["#aa0000"] * 2
+    colours = [(stroke.tool, stroke.colour) for stroke in page.strokes]
+    assert colours == [("pen", "#aa0000"), ("pen", "#000000"), ("highlighter", "#ffff00")]
     gap = page.strokes[1].points[0] - page.strokes[0].points[0]
     assert gap * page.unit == pytest.approx([70, 0], abs=0.01)
     (sample,) = read_ink(tmp_path / "a.inkml")

@@ -101,6 +101,13 @@ def test_a_phrase_with_another_word_is_no_hit(index):
     assert said[2] != "nautilus" and not index.search(Query.of(other), files)[0]
 
 
+def test_the_summary_has_the_pages_and_places_in_millimetres_that_were_not_read(index, tmp_path):
+    text = PageText((), unread=((72.0, 144.0, 144.0, 216.0),))
+    pages = [page_of(spelt("rem")), IndexedPage.of(written_page(), text)]  # in points of 1/72 inch
+    index.add(tmp_path / "a", "1", pages)
+    assert index.summary(tmp_path / "a", "1").unread == [[2, [25, 51, 51, 76]]]
+
+
 def test_the_index_forgets_the_former_pages_of_a_file_that_changed(index):
     before, after = page_of(spelt("rem")), page_of(spelt("est"))
     files = files_of(index, before)

@@ -8,6 +8,7 @@ import pytest
 from notes.ink_page import InkPage, PageStroke
 from notes.neat import levelled
 from notes.page_text import PageRow, PageText, PageWord
+from notes.rows import DRAWING, UNDERLINE
 from utils.ink import turned_back
 
 HEIGHT = 10.0  # x-height of the words
@@ -140,10 +141,34 @@ def test_an_underline_and_a_highlighter_go_with_their_word_and_a_drawing_stays(s
     row = row_of(0, "baseline", 104.0)
     page, text = page_of([row, row_of(0, "size", 1.0, 200.0)], [stroke])
     page = replace(page, strokes=(*page.strokes[:-1], PageStroke(stroke, tool)))
+    kind = {"pen": UNDERLINE if goes else DRAWING}.get(tool, tool)
+    text = replace(text, kinds={len(page.strokes) - 1: kind})
     new_page, _ = levelled(page, text)
     move = (new_page.strokes[-1].points - stroke)[:, 1].mean()
     of_word = (new_page.strokes[3].points - row[3])[:, 1].mean()
     assert move == (pytest.approx(of_word, rel=0.3) if goes else 0.0)
+
+
+def test_an_underline_of_unequal_words_stays_straight_and_parallel_to_its_row():
+    lefts, jumps = (40, 120, 200, 280, 360, 440), (0, 4, -4, 3, -3, 2)
+    row = [word(left, 100 + jump, slope=0.02) for left, jump in zip(lefts, jumps, strict=True)]
+    line = np.column_stack([np.linspace(118, 342, 40), np.full(40, 107.0)])
+    row, line = [turned_back(part, -0.08) for part in row], turned_back(line, -0.08)
+    page, text = page_of([row], [line])
+    new_page, _ = levelled(page, replace(text, kinds={len(row): UNDERLINE}))
+    x, y = new_page.strokes[-1].points.T
+    slope, height = np.polyfit(x, y, 1)
+    np.testing.assert_allclose(y, slope * x + height, atol=1e-6)
+    assert abs(slope) < 0.015  # as the row, which fell by 0.08, is level
+
+
+@pytest.mark.parametrize("place", [(135.0, 101.0), (520.0, 135.0)], ids=["above", "lower"])
+def test_a_row_of_which_a_word_lies_over_another_or_in_another_row_stays(place):
+    row = [word(left) for left in (40, 130, 195, 275, 355, 440)]
+    page, text = page_of([[*row, word(*place)]])  # its strokes were in no order
+    new_page, _ = levelled(page, text)
+    for before, after in zip(page.strokes, new_page.strokes, strict=True):
+        np.testing.assert_array_equal(before.points, after.points)
 
 
 @pytest.mark.parametrize(

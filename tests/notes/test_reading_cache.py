@@ -1,5 +1,6 @@
 """What was read and corrected is kept, and known again by its ink."""
 
+import json
 import os
 from collections import Counter
 from dataclasses import replace
@@ -14,6 +15,8 @@ from tests.data_loader.archives import put
 from tests.notes.note_files import xopp
 from tests.notes.pages import text_of, written_page
 from utils.checks import UserError
+
+WHITEOUT = PageStroke(np.array([[45.0, 100], [95, 100]]), "eraser", "#ffffff", 20.0)
 
 
 @pytest.fixture
@@ -59,6 +62,29 @@ def test_a_page_is_not_read_again_when_it_looks_different(read):
     assert library.text_of(other) == first and len(pages) == 1
 
 
+def test_a_page_is_read_again_when_ink_of_it_is_covered(read):
+    pages, library = read
+    page = written_page()
+    library.text_of(page)
+    library.text_of(replace(page, strokes=(*page.strokes[:2], replace(WHITEOUT, tool="pen"))))
+    library.text_of(replace(page, strokes=(*page.strokes[:2], WHITEOUT)))
+    white = replace(WHITEOUT, tool="pen", colour="#aa0000", width=1.0)
+    library.text_of(replace(page, strokes=(*page.strokes[:2], white)))
+    assert len(pages) == 4
+
+
+def test_the_places_of_covered_ink_are_kept_with_the_text_and_the_note(notes_file, tmp_path):
+    def read_page(page):
+        return replace(text_of(page), covered=((72.0, 144.0, 144.0, 216.0),))
+
+    for _ in range(2):  # also as it is kept
+        library = Library(read_page, "reader", tmp_path / "kept")
+        ((_, text),) = library.note("a", notes_file).pages
+        assert text.covered == ((72.0, 144.0, 144.0, 216.0),)
+        ((number, box),) = library.note("a", notes_file).summary.covered
+        assert number == 1 and [*box] == [25, 51, 51, 76]
+
+
 def test_a_page_is_read_when_its_reading_cannot_be_kept(read, tmp_path):
     pages, library = read
     (tmp_path / "kept").write_text("a file in the place of the folder")
@@ -71,9 +97,9 @@ def test_a_corrected_word_stays_corrected_also_when_its_row_moves(read):
     def note(page):
         return Note("a", [(page, library.text_of(page))])
 
-    library.correct(note(written_page()), (1, 2, 1), "Vauxhall")
-    library.correct(note(written_page()), (1, 2, 1), " Vauxhall\nRoad")  # the last counts
-    library.correct(note(written_page()), (1, 2, 2), "")
+    library.correct(note(written_page()), [((1, 2, 1), "Vauxhall")])
+    library.correct(note(written_page()), [((1, 2, 1), " Vauxhall\nRoad")])  # the last counts
+    library.correct(note(written_page()), [((1, 2, 2), "")])
     for page in (written_page(), written_page(shift=30)):  # the row may move
         text = library.text_of(page)
         assert text.rows[1].marked == "Vauxhall Road" and text.rows[0] == text_of(page).rows[0]
@@ -87,7 +113,7 @@ DOT = PageStroke(np.array([[70.0, 90], [71, 91], [70, 92]]))
 def test_a_correction_is_tied_to_the_ink_of_its_word(read, change):
     _, library = read
     page = written_page()
-    library.correct(Note("a", [(page, library.text_of(page))]), (1, 2, 1), "Vauxhall")
+    library.correct(Note("a", [(page, library.text_of(page))]), [((1, 2, 1), "Vauxhall")])
     strokes, numbers = page.strokes, [(0,), (1,)]
     if change == "a dot added":
         strokes, numbers = (*strokes[:1], DOT, *strokes[1:]), [(0, 1), (2,)]
@@ -104,15 +130,56 @@ def test_a_correction_is_tied_to_the_ink_of_its_word(read, change):
 def test_a_correction_is_listed_and_undone(read):
     _, library = read
     note = Note("a", [(written_page(), library.text_of(written_page()))])
-    library.correct(note, (1, 2, 1), "Vauxhal")
-    library.correct(note, (1, 2, 1), "Vauxhall")
+    library.correct(note, [((1, 2, 1), "Vauxhal")])
+    library.correct(note, [((1, 2, 1), "Vauxhall")])
     library = replace(library)  # reads what is kept
     ((address, correction),) = library.corrected_words(note)
     assert (address, correction.read, correction.text) == ((1, 2, 1), "Kennedy", "Vauxhall")
-    library.correct(note, (1, 2, 1), None)
+    library.correct(note, [((1, 2, 1), None)])
     assert not replace(library).corrections.all
     with pytest.raises(UserError, match="1:2:1: this word was not corrected"):
-        library.correct(note, (1, 2, 1), None)
+        library.correct(note, [((1, 2, 1), None)])
+
+
+def test_corrections_are_all_kept_in_one_write_or_none(read, tmp_path, monkeypatch):
+    _, library = read
+    note, folder = Note("a", [(written_page(), library.text_of(written_page()))]), tmp_path / "kept"
+    for refused in ((9, 1, 1), (1, 2, 9)):
+        with pytest.raises(UserError, match="no handwritten word"):
+            library.correct(note, [((1, 2, 1), "Foo"), (refused, "x")])
+    with pytest.raises(UserError, match="1:2:2: this word was not corrected"):
+        library.correct(note, [((1, 2, 1), "Foo"), ((1, 2, 2), None)])
+    assert not library.corrections.all and not (folder / "corrections").exists()
+    library.correct(note, [((1, 2, 1), "Foo"), ((1, 2, 2), "bar")])
+    (file,) = (folder / "corrections").glob("*.json")
+    before = file.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr("os.replace", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            library.correct(note, [((1, 2, 1), "x"), ((1, 2, 2), None)])
+    assert file.read_bytes() == before
+    assert {c.text for c in library.corrections.all} == {"Foo", "bar"}
+    library.correct(note, [((1, 2, 1), None), ((1, 2, 2), "y"), ((1, 2, 2), "z")])
+    assert [c.text for c in replace(library).corrections.all] == ["z"]
+
+
+def test_corrections_of_two_processes_and_of_copied_files_are_all_kept(read, tmp_path):
+    _, library = read
+    note, other = Note("a", [(written_page(), library.text_of(written_page()))]), replace(library)
+    library.correct(note, [((1, 2, 1), "Foo")])
+    other.correct(note, [((1, 2, 2), "bar")])
+    (file,) = (tmp_path / "kept" / "corrections").glob("*.json")
+    values = json.loads(file.read_bytes())["corrections"]
+    file.unlink()
+    contents = ({"format": 1, "corrections": [value]} for value in values)
+    files = {f"{n}.json": json.dumps(content).encode() for n, content in enumerate(contents)}
+    put(file.parent, files)
+    library = replace(library)
+    assert {c.text for c in library.corrections.all} == {"Foo", "bar"}
+    library.correct(note, [((1, 2, 1), "x")])
+    assert [each.name for each in file.parent.glob("*.json")] == [file.name]
+    file.rename(file.with_name("laptop.json"))
+    assert {c.text for c in replace(library).corrections.all} == {"x", "bar"}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +188,8 @@ def test_a_correction_is_listed_and_undone(read):
         (b'{"ink": {"ab": 3}, "text": "a", "read": "b"}', "written by another version"),
         (b'{"format": 2, "ink": {}}', "written by another version"),
         (b'[[70.0, 110.0, "spoke"]]', "damaged"),
-        (b'{"format": 1, "ink": {}}', "damaged"),
+        (b"[]", "damaged"),
+        (b'{"format": 1, "corrections": [{"ink": {}}]}', "damaged"),
     ],
 )
 def test_a_correction_that_is_not_of_this_version_or_damaged_is_refused(
@@ -160,7 +228,7 @@ def test_a_search_finds_the_corrected_word_and_not_the_word_as_read(read, notes_
     files["b"].write_bytes(notes_file.read_bytes())
     for name, file in files.items():
         library.note(name, file)
-    library.correct(library.note("a", notes_file), (1, 2, 1), "Vauxhall")
+    library.correct(library.note("a", notes_file), [((1, 2, 1), "Vauxhall")])
     library = library_of(library)
     for query, names in (("vauxhall", ["a", "b"]), ("kennedy", [])):
         assert [hit.name for hit in library.search(query, files)[0]] == names
@@ -170,7 +238,7 @@ def test_a_search_finds_the_corrected_word_and_not_the_word_as_read(read, notes_
 def test_a_damaged_index_is_built_anew(read, notes_file, tmp_path, page):
     _, library = read
     files = {"a": notes_file}
-    library.correct(library.note("a", notes_file), (1, 2, 1), "Vauxhall")
+    library.correct(library.note("a", notes_file), [((1, 2, 1), "Vauxhall")])
     assert library.search("vauxhall", files)[0]
     (index,) = (tmp_path / "kept" / "index").iterdir()
     content = bytearray(index.read_bytes())
@@ -178,7 +246,7 @@ def test_a_damaged_index_is_built_anew(read, notes_file, tmp_path, page):
     index.write_bytes(content)
     for again in (replace(library), replace(library)):
         assert len(again.search("vauxhall", files)[0]) == 1
-    replace(library).correct(again.note("a", notes_file), (1, 2, 1), None)
+    replace(library).correct(again.note("a", notes_file), [((1, 2, 1), None)])
     assert len(replace(library).search("kennedy", files)[0]) == 1
 
 
@@ -205,16 +273,16 @@ def test_an_output_is_saved_only_if_it_or_its_note_has_changed(read, notes_file,
 def test_a_place_without_a_written_word_is_named(read, tmp_path, place):
     page = written_page()
     with pytest.raises(UserError, match=f"{place[0]}:{place[1]}:{place[2]}: no handwritten"):
-        read[1].correct(Note("a", [(page, read[1].text_of(page))]), place, "x")
+        read[1].correct(Note("a", [(page, read[1].text_of(page))]), [(place, "x")])
     assert not (tmp_path / "kept" / "corrections").exists()
 
 
 def test_damaged_corrections_are_not_overwritten(read, tmp_path):
     _, library = read
     note = Note("a", [(written_page(), library.text_of(written_page()))])
-    library.correct(note, (1, 2, 1), "Vauxhall")
-    (file,) = (tmp_path / "kept" / "corrections").iterdir()
+    library.correct(note, [((1, 2, 1), "Vauxhall")])
+    (file,) = (tmp_path / "kept" / "corrections").glob("*.json")
     file.write_text("[")
     with pytest.raises(UserError, match=rf"{file.name}: damaged"):
-        replace(library).correct(note, (1, 2, 2), "x")
+        replace(library).correct(note, [((1, 2, 2), "x")])
     assert file.read_text() == "["

@@ -1,9 +1,12 @@
 """What is no prose on small pages, whose letters are zigzags of one x-height."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from notes.rows import CROSSED_OUT, DRAWING, RING
+from notes.rows import CROSSED_OUT, DRAWING, RING, UNDERLINE
+from notes.sizes import size_classes
 from notes.structure import LABEL, LIST_MARK, RULE, find_structure, quarter_turns
 from tests.notes.test_rows import X_HEIGHT, page, row, turned
 
@@ -83,6 +86,46 @@ def test_an_underlined_or_larger_row_is_a_heading():
     large = [1.7 * part for part in row(0, (4,))]
     others = [*row(50), *row(85, (5,)), line((-0.2, 9.3), (4.2, 9.2)), *row(120), *row(155)]
     assert marks([*large, *others]) == ["#", "", "#", "", ""]
+
+
+@pytest.mark.parametrize("ends", [(0, 4.2), (0, 2, 4.2), (0, 1.3, 2.8, 4.2)])
+def test_lines_that_together_underline_a_row_make_it_a_heading(ends):
+    lines = [line((a - 0.1, 0.8), (b - 0.2, 0.75)) for a, b in pairwise(3 * np.array(ends))]
+    assert marks([*WORD, *lines, *row(50), *row(85), *row(120)]) == ["#", "", "", ""]
+
+
+def test_underlines_that_were_drawn_last_belong_to_their_rows():
+    rows, lines = [], []
+    for y in (0, 4, 8, 12):
+        rows += [*row(10 * y, (4, 4, 4)), line((5, y), (5.3, y + 1.2), (5.6, y))]  # a descender
+        lines.append(line((3.8, y + 0.9), (7.6, y + 0.8)))
+    kinds = structure_of([*rows, *lines])[1]
+    drawn = range(len(rows), len(rows) + len(lines))
+    assert kinds == dict.fromkeys(drawn, UNDERLINE)
+
+
+def test_the_first_row_of_a_narrow_column_is_no_heading_as_its_rows_are_all_short():
+    wide = [part for y in range(0, 210, 35) for part in row(y, 3 * (4, 3, 5, 4))]
+    first = [1.5 * part + np.array([640.0, 0.0]) for part in row(0, (3,))]
+    narrow = [part for y in range(35, 210, 35) for part in row(y, (3,), x=640)]
+    found, _ = structure_of([*wide, *first, *narrow])
+    assert len(found) == 12 and {each.mark for each in found} == {""}
+
+
+def test_a_large_letter_in_two_strokes_is_no_ring_around_its_stem():
+    stem = line((-3.2, -2.8), (-3.25, 0))
+    bow = line((-3.4, -2.9), (-2, -2.9), (-0.9, -1.5), (-2, 0.1), (-3.4, 0.1), (-3.4, -2.6))
+    rows, kinds = structure_of([stem, bow, *row(0), *row(60)])
+    assert kinds == {} and {0, 1} <= {*rows[0].strokes}
+
+
+def test_rows_of_several_sizes_are_read_from_top_to_bottom():
+    small = [[part / 3 + np.array([0, y]) for part in row(0)] for y in (20, 33)]
+    large = [2.5 * part + np.array([0.0, 80.0]) for part in row(0)]
+    last = [part / 3 + np.array([0, 150]) for part in row(0)]
+    strokes, numbers = page(row(0), *small, large, row(120), last)
+    found, kinds = find_structure(strokes, np.zeros(len(strokes), int), size_classes(strokes))
+    assert [each.strokes for each in found] == numbers and kinds == {}
 
 
 def test_a_ruled_table_has_cells_in_rows_and_columns():

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from utils.files import XML_FORBIDDEN
 from utils.page.ink_page import (
     PEN_WIDTH,
     POINT,
@@ -59,10 +60,11 @@ def to_excalidraw(page: InkPage) -> str:
         strokes = (stroke for stroke in page.strokes if stroke.layer == number)
         elements += (_stroke(stroke, name, scale) for stroke in strokes)
         for text in (text for text in page.typed if text.layer == number):
-            lines = text.text.splitlines() or [""]
+            content = XML_FORBIDDEN.sub("?", text.text)  # as in a .xopp
+            lines = content.splitlines() or [""]
             size = 0.6 * text.size * max(map(len, lines)), 1.25 * text.size * len(lines)
             corners = np.array([[text.x, text.y], [text.x + size[0], text.y + size[1]]])
-            values = {"text": text.text, "originalText": text.text, "fontSize": scale * text.size}
+            values = {"text": content, "originalText": content, "fontSize": scale * text.size}
             values |= {"fontFamily": 2, "textAlign": "left", "verticalAlign": "top"}
             values |= {"strokeColor": text.colour, "containerId": None, "lineHeight": 1.25}
             values["baseline"] = scale * (size[1] - 0.35 * text.size)  # of older Excalidraw

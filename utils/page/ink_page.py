@@ -14,6 +14,8 @@ SHEET_WIDTH = 210.0
 PEN_WIDTH = 0.4
 """Width in millimetres of the line of a pen whose width is unknown (assumed: an ordinary pen)."""
 
+FONT = "Sans"
+"""Font of a typed text whose font is unknown."""
 LINE_PITCH = 1.17
 """Distance of the lines of a typed text, as a multiple of the font size (as in Xournal++)."""
 
@@ -34,6 +36,8 @@ class PageStroke:
         dash: lengths of the dashes and of the gaps after them, in turn; empty for a solid line.
         opacity: opacity of the line, from 0 to 1.
         layer: number of the stroke's layer, from 0.
+        cap: what the ends of the line look like: "round", "butt" or "square".
+        pressures: pressure of the pen at each point, from 0 to 1, `(points,)`; None if unknown.
     """
 
     points: np.ndarray
@@ -46,11 +50,14 @@ class PageStroke:
     dash: tuple[float, ...] = ()
     opacity: float = 1.0
     layer: int = 0
+    cap: str = "round"
+    pressures: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class TypedText:
-    """A typed text; `x` and `y` are its upper left corner, `size` is the font size.
+    """A typed text; `x` and `y` are its upper left corner, `size` is the font size, and `font` the
+    name of its font, which only Xournal++ keeps.
 
     What is not in the `repr` does not change the text's reading, which is kept by the `repr`.
     """
@@ -61,6 +68,7 @@ class TypedText:
     size: float
     colour: str = field(default="#000000", repr=False)
     layer: int = field(default=0, repr=False)
+    font: str = field(default=FONT, repr=False)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import accumulate, chain, islice, pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,7 +95,15 @@ class Page:
     def to_inkml(self) -> str:
         """Return the page as InkML; see `page_to_inkml`."""
         self.check()
-        return page_to_inkml((self.width, self.height), self.rows)
+        strokes = tuple(
+            PageStroke(stroke, "pen", row.pen.colour, row.pen.width)
+            for row in self.rows
+            for stroke in row.strokes
+        )
+        stops = accumulate((len(row.strokes) for row in self.rows), initial=0)
+        numbers = (range(start, stop) for start, stop in pairwise(stops))
+        rows = ((row.text, n) for row, n in zip(self.rows, numbers, strict=True))
+        return page_to_inkml(InkPage(self.width, self.height, strokes, POINT), rows)
 
     def to_pdf_page(self) -> PdfPage:
         """Return the page as a page of a PDF; raise a UserError if ink leaves the page."""
@@ -196,7 +204,7 @@ def save_pages(
     if kind in INK_KINDS:
         return save_ink_pages((page.to_ink_page() for page in pages), path)
     files = []
-    for file, page in _numbered(path, pages):
+    for file, page in numbered(path, pages):
         if kind == ".png":
             from utils.plots import write_png  # slow to import
 
@@ -221,13 +229,13 @@ def save_ink_pages(pages: Iterable[InkPage], path: Path) -> list[Path]:
         write_xopp(path, pages)
         return [path]
     files = []
-    for file, page in _numbered(path, pages):
+    for file, page in numbered(path, pages):
         write_text(file, to_excalidraw(page))
         files.append(file)
     return files
 
 
-def _numbered(path: Path, pages: Iterable[Kind]) -> Iterator[tuple[Path, Kind]]:
+def numbered(path: Path, pages: Iterable[Kind]) -> Iterator[tuple[Path, Kind]]:
     """Yield each page with its file: the path, with a number added if there are several pages."""
     pages = iter(pages)
     first_two = [*islice(pages, 2)]

@@ -431,19 +431,25 @@ def _paths(stroke: PageStroke, scale: float) -> Iterator[tuple[_Look, str]]:
 
 
 def _outlines(text: TypedText, scale: float) -> Iterator[tuple[_Look, str]]:
-    """Yield the outlines of a typed text."""
+    """Yield the outlines of a typed text, whose tabs are blanks up to every eighth character."""
     from matplotlib.font_manager import FontProperties  # slow to import
-    from matplotlib.textpath import TextPath
+    from matplotlib.path import Path
+    from matplotlib.textpath import text_to_path
 
     from utils.fonts import drawable
 
     for number, line in enumerate(text.text.splitlines()):
-        shown, fonts = drawable(line)
+        shown, fonts = drawable(line.expandtabs())
+        vertices, codes = text_to_path.get_text_path(FontProperties(family=fonts), shown)
+        if not len(vertices):
+            continue
         # At a large size, curves become polygons with many corners.
-        path = TextPath((0, 0), shown, 100, prop=FontProperties(family=fonts), usetex=False)
+        path = Path(vertices, codes)
         baseline = text.x, text.y + (0.9 + LINE_PITCH * number) * text.size
         # The outlines of a line are one path, so that holes of letters are holes.
-        outlines = (o * (1, -1) * text.size / 100 + baseline for o in path.to_polygons())
+        outlines = (
+            o * (1, -1) * text.size / text_to_path.FONT_SCALE + baseline for o in path.to_polygons()
+        )
         parts = [_path(scale * straight(outline)) for outline in outlines]
         if parts:
             yield _Look(colour=text.colour), "".join(parts)

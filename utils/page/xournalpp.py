@@ -13,10 +13,14 @@ import numpy as np
 from utils.checks import UserError
 from utils.files import XML_FORBIDDEN, atomic_write
 from utils.page.ink_page import PEN_WIDTH, POINT, InkPage, PageStroke
-from utils.page.layers import decimal
+from utils.page.layers import DECIMALS, decimal
 
 RULING = "ruling"
 """Name of the layer of a ruling that Xournal++ has not."""
+# As Xournal++ and Xournal draw them, in points.
+DASHES = {"dash": (6.0, 3.0), "dashdot": (6.0, 3.0, 0.5, 3.0), "dot": (0.5, 3.0)}
+CAPS = ("round", "butt", "square")
+"""Names of the ends of lines."""
 LEAST_WIDTH = 0.01  # of the line around a filled area that has none, as no line is narrower
 
 
@@ -75,7 +79,7 @@ def _layer(page: InkPage, number: int, name: str, scale: float) -> Iterator[str]
     for text in (text for text in page.typed if text.layer == number):
         x, y, size = (_number(scale * value) for value in (text.x, text.y, text.size))
         content = escape(XML_FORBIDDEN.sub("?", text.text))
-        look = f'font="Sans" size={size} x={x} y={y} color="{text.colour}ff"'
+        look = f'font={_attribute(text.font)} size={size} x={x} y={y} color="{text.colour}ff"'
         yield f"<text {look}>{content}</text>"
     yield "</layer>"
 
@@ -99,9 +103,11 @@ def _stroke(stroke: PageStroke, scale: float) -> Iterator[str]:
         widths += (scale * stroke.widths[:-1]).tolist()
     tool = "pen" if stroke.tool == "shape" else stroke.tool
     look = f'tool="{tool}" color="{stroke.colour}{alpha}" width="{" ".join(map(decimal, widths))}"'
-    dashes = " ".join(decimal(scale * length) for length in stroke.dash)
-    look += fill + (f' style="cust: {dashes}"' if dashes else "")
-    yield f'<stroke {look} capStyle="round">{content}</stroke>'
+    lengths = tuple(round(scale * length, DECIMALS) for length in stroke.dash)
+    names = {dash: name for name, dash in DASHES.items()}
+    style = names.get(lengths) or f"cust: {' '.join(map(decimal, lengths))}"
+    look += fill + (f' style="{style}"' if lengths else "")
+    yield f'<stroke {look} capStyle="{stroke.cap}">{content}</stroke>'
 
 
 def _number(value: float) -> str:

@@ -42,10 +42,16 @@ class Words(OwnInk):
     TEXTS = ("aa bbb cc dddd", "ee ff ,", "ggg hh ii j", "kkkk", "ll mmm nn")
 
     def lines(self):
-        for text in self.TEXTS * 8:
+        for number, text in enumerate(self.TEXTS * 8):  # Equal lines would be in one split.
             widths = [200 if letter == " " else 100 for letter in text]
             lefts = np.cumsum([0, *widths[:-1]])[np.array([*text]) != " "]
-            yield text, [[(x + 8 * m, 300 * (m % 2)) for m in range(10)] for x in lefts.tolist()]
+            yield (
+                text,
+                [
+                    [(x + 8 * m, (300 + number) * (m % 2)) for m in range(10)]
+                    for x in lefts.tolist()
+                ],
+            )
 
     def load(self, splits=SPLITS):
         # The missing points tell where a point is from.

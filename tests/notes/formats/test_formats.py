@@ -108,6 +108,11 @@ MARKERS = {
         '<brushProperty name="width" value="9" units="pt"/>',
         "highlighter",
     ),
+    "white and wide": (
+        '<brushProperty name="color" value="#ffffff"/>'
+        '<brushProperty name="width" value="9" units="pt"/>',
+        "pen",
+    ),
     "transparent": ('<brushProperty name="transparency" value="128"/>', "highlighter"),
 }
 
@@ -119,6 +124,25 @@ def test_a_marker_of_inkml_is_not_taken_for_a_pen(tmp_path, kind):
     content = f'<ink xmlns="http://www.w3.org/2003/InkML">{ink}</ink>'.encode()
     (page,) = pages_of(tmp_path, "a.inkml", content)
     assert page.strokes[0].tool == tool
+
+
+@pytest.mark.parametrize(("style", "opacity"), [("solid", 1.0), ("hachure", 0.4)])
+def test_ink_shines_through_a_hatched_area_of_excalidraw(tmp_path, style, opacity):
+    area = {"type": "rectangle", "x": 1, "y": 1, "width": 9, "height": 9, "fillStyle": style}
+    content = excalidraw(area | {"backgroundColor": "#ff0000"})
+    (page,) = pages_of(tmp_path, "a.excalidraw", content)
+    assert page.strokes[-1].fill_opacity == opacity
+
+
+def test_a_drawing_of_inkml_is_the_strokes_of_its_group_and_no_others(tmp_path):
+    """Also where no trace has an identifier."""
+    traces = "<trace>1 2, 3 4</trace>"
+    group = '<traceGroup><annotation type="type">Drawing</annotation>'
+    content = (
+        f'<ink xmlns="http://www.w3.org/2003/InkML">{group}{traces}</traceGroup>{traces}</ink>'
+    )
+    (page,) = pages_of(tmp_path, "a.inkml", content.encode())
+    assert [stroke.tool for stroke in page.strokes] == ["shape", "pen"]
 
 
 KINDS = {

@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from utils.checks import UserError
 from utils.ink import turned_back
-from utils.page.ink_page import POINT, InkPage, PageImage, PageStroke, TypedText
+from utils.page.ink_page import LINE_PITCH, POINT, InkPage, PageImage, PageStroke, TypedText
 from utils.page.layers import Pen, PlacedWord, Row
 from utils.page.page import Page
 from utils.page.pdf import PdfPage, WordInk, write_pdf
@@ -178,6 +178,39 @@ def test_colours_widths_and_opacities_of_a_page_are_drawn(tmp_path, kind):
     content, name, values = LOOKS[kind]
     (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, **content)).pages
     assert values in [[*map(str, v)] for n, v in operations(page) if n == name]
+
+
+ODD_LINES = {
+    "an empty line": ("a\n\nb", 2),
+    "lines of blanks": (" \n\u00a0\u2003\n\ta", 1),
+    "no line at all": ("", 0),
+    "signs without ink": ("\u200b\n\ufeff", 0),
+    "dollars": (r"costs $x^2$ and $\frac{a}{b$", 1),
+    "a character that fonts lack": ("\U00012000", 1),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ODD_LINES)
+def test_a_typed_text_of_any_lines_is_drawn_line_by_line(tmp_path, kind):
+    text, num_drawn = ODD_LINES[kind]
+    typed = (TypedText(text, 9, 9, 9),)
+    (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, typed=typed)).pages
+    starts = [UNIT * float(v[1]) for n, v in operations(page) if n == "m"]
+    lines = {math.floor((y - 9) / (9 * LINE_PITCH)) for y in starts}
+    assert len(lines) == num_drawn
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_tab_and_a_dollar_are_drawn_as_blanks_and_as_a_dollar(tmp_path):
+    """Not as the box of a glyph that is missing, nor as the beginning of a formula."""
+    drawn = []
+    for text in ("a\tb", "a       b", "$b$", "$", "b"):
+        typed = (TypedText(text, 9, 9, 9),)
+        (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, typed=typed)).pages
+        drawn.append([(n, [*map(str, v)]) for n, v in operations(page) if n in "mlc"])
+    assert drawn[0] == drawn[1]
+    assert len(drawn[2]) == 2 * len(drawn[3]) + len(drawn[4])
 
 
 def test_pressure_changes_the_width_and_opacity_is_kept(tmp_path):
