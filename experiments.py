@@ -17,7 +17,7 @@ from types import ModuleType
 
 from commands.options import Parser
 from logger.logger import setup_logging
-from utils.checks import UserError, first_line, hint, lacks_memory
+from utils.checks import UserError, hint, lacks_memory
 
 log = logging.getLogger("experiments")
 
@@ -69,13 +69,9 @@ if __name__ == "__main__":
         status = end.code
     except KeyboardInterrupt as interrupt:
         status, message = console.status_of(interrupt), "interrupted"
-    except Exception as error:
-        if lacks_memory(error):
-            status, message = 2, f"not enough memory: {first_line(error)}"
-        elif isinstance(error, UserError | OSError):
-            status, message = 2 if isinstance(error, UserError) else 1, str(error)
-        else:
-            raise
+    except (UserError, OSError) as error:
+        is_refused = isinstance(error, UserError) or lacks_memory(error)
+        status, message = 2 if is_refused else 1, str(error)
     if message:
         log.error("%s", message)
     sys.exit(status or console.output_is_lost())

@@ -38,7 +38,7 @@ from data_loader.data_loaders import Data
 from logger.logger import setup_logging
 from parse_config import resolved_config, settings_of
 from utils.alphabet import table
-from utils.checks import CheckpointError, ConfigFault, UserError, described, first_line, shown
+from utils.checks import CheckpointError, ConfigFault, UserError, described, lacks_memory, shown
 from utils.licences import combined
 
 log = logging.getLogger("train")
@@ -58,9 +58,8 @@ def main(words: list[str] | None = None) -> int:
             except SystemExit as end:  # of a user's code; a scheduler would take 0 for a success
                 raise UserError(f"a part of one's own ends the program: {described(end)}") from end
     except (UserError, TrainingFailed, OSError, distributed.Lost) as error:
-        status, message = 2 if isinstance(error, UserError) else 1, str(error)
-    except MemoryError as error:
-        status, message = 2, f"not enough memory: {first_line(error)}"
+        is_refused = isinstance(error, UserError) or lacks_memory(error)
+        status, message = 2 if is_refused else 1, str(error)
     except KeyboardInterrupt as interrupt:
         status, message = console.status_of(interrupt), "interrupted"
     if distributed.claim_message(message):

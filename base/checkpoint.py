@@ -26,6 +26,7 @@ from utils.checks import (
     UserError,
     check_version,
     first_line,
+    lacks_memory,
     short,
 )
 from utils.files import atomic_write, open_file
@@ -155,7 +156,10 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     except UserError as error:
         cause = str(error)
     except Exception as error:  # torch.load may raise any error for foreign files
-        cause = f"truncated or damaged, or no checkpoint of this project ({first_line(error)})"
+        cause = "truncated or damaged, or no checkpoint of this project"
+        if lacks_memory(error):
+            cause = "not enough memory, or a damaged file"
+        cause = f"{cause} ({first_line(error)})"
     raise CheckpointError(f"{path}: {cause}")
 
 

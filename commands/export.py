@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     network = networks.load(arguments.resume)
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
 
-    prepare_output(target, "FILE")
+    prepare_output(target, "FILE", is_checked_only=True)
     if target.exists() and (target.samefile(network.path) or not is_export(target)):
         problem = "exists, and is the checkpoint itself or no export; name another file"
         raise UserError(f"{target}: {problem}")
@@ -44,11 +44,13 @@ def run(arguments: argparse.Namespace) -> None:
             raise UserError(f"{target}: a {FLAT} file has no config; leave out -o and --data")
         from handwriting import flat_file
 
+        flat_file.check_known(network)
+        prepare_output(target, "FILE")
         flat_file.save(target, network, ink)
         print(f"{target}  ({target.stat().st_size / 2**20:.1f} MiB)")
         return
     if ink:
-        prepare_output(ink_copy, "--with-ink")
+        prepare_output(ink_copy, "--with-ink", is_checked_only=True)
         if ink_copy.exists() and ink_copy.read_bytes() != ink.read_bytes():
             raise UserError(f"--with-ink: {ink_copy} exists; name another file")
     checkpoint = to_share(load_checkpoint(network.path))
@@ -57,6 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         shared = replace(network, path=target, record=checkpoint)
         checkpoint["config"] = config_of(shared, arguments.overrides).given
+    prepare_output(target, "FILE")
     save_checkpoint(target, checkpoint)
     old_size, new_size = network.path.stat().st_size, target.stat().st_size
     print(f"{target}  ({new_size / 2**20:.1f} MiB of {old_size / 2**20:.1f})")

@@ -141,4 +141,5 @@ def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
     if not arguments.prepare and (arguments.workers, arguments.part) != (1, (1, 1)):
         parser.error("--workers and --part are for --prepare")
     if arguments.saved != SAVED:
-        prepare_output(arguments.saved / "models", "--saved", arguments.saved)
+        saved = arguments.saved
+        prepare_output(saved / "models", "--saved", saved, is_checked_only=True)

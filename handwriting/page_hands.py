@@ -1,5 +1,6 @@
 """The hands of a page, which its options and front matter name."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -48,8 +49,6 @@ class Hands:
         self.remarks: list[str] = []
         if writer is None:
             page_style = None if options.style in (OWN, USUAL) else style(options.style)
-            if page_style is not None:
-                check_text(page_style)
             writer = self._load(network_of(options.primer.path if options.primer else page_style))
         self.writer = self._writers[writer.path] = writer
         bias, sharpness, extras = options.bias, options.pen_sharpness, options.extras
@@ -137,6 +136,13 @@ class Hands:
         self._writers[path] = load_writer(path, self._device)
         self.remarks.append(str(self._writers[path]))
         return self._writers[path]
+
+
+def check_styles(names: Iterable[str | Path]) -> None:
+    """Raise a UserError that names the file of a style whose first line has no text."""
+    for name in dict.fromkeys(map(str, names)):
+        if name not in (OWN, USUAL):
+            check_text(style(name))
 
 
 def new_hand_primer(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:

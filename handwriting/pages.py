@@ -7,8 +7,8 @@ from os import PathLike
 from pathlib import Path
 
 from handwriting.layout import fill_pages, set_to_fit
-from handwriting.page_hands import Hands
-from handwriting.page_options import Look, PageOptions, line_height
+from handwriting.page_hands import Hands, check_styles
+from handwriting.page_options import OWN, Look, PageOptions, line_height
 from handwriting.paper import Paper
 from handwriting.paragraphs import LAST_COLUMN_WIDTH, TextLine, cell_texts, kind_of, traced
 from handwriting.proofreading import CheckedWord
@@ -110,6 +110,7 @@ def write_page(
             or front matter with a fault; or if the size or the style does not fit.
     """
     valued_lines = parse_text(text, source, options)
+    check_styles([options.style, *(values.get("style", OWN) for values, _ in valued_lines)])
     hands = Hands(writer, options, device, progress)
     alphabet = hands.writer.model.alphabet
     lines, remarks = known_lines([line for _, line in valued_lines], alphabet, options.skip_unknown)

@@ -47,6 +47,8 @@ def load_primer(
     Raises:
         UserError: if the file cannot be read, or if the writer needs a text and there is none.
     """
+    if is_style and writer.model.needs_text and file.text is None:
+        check_text(file.path)
     sample, count = sample_of(file.path, file.number, "primer_number")
     text, left_out = _text_of(file, sample, writer, skip_unknown)
     if file.scale == "auto":  # level, with the x-height and the speed of the writer's lines

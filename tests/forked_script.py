@@ -47,7 +47,10 @@ def run(
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.argv = [name, *words]
         try:
-            runpy.run_path(str(ROOT / name), run_name="__main__")
+            try:
+                runpy.run_path(str(ROOT / name), run_name="__main__")
+            except Exception:
+                sys.excepthook(*sys.exc_info())
         except SystemExit as end:
             status = int(end.code or 0)
         if sys.stdout is not None:

@@ -249,6 +249,11 @@ class Forgetful(SynthesisNetwork):
         super().__init__(normalisation, alphabet, clip_lstm_gradient=bound and bound + 1)
 
 
+class Vast(SynthesisNetwork):
+    def __init__(self, normalisation, alphabet, **options):
+        raise SystemError("error return without exception set")
+
+
 class Stretched(SynthesisNetwork):
     def __init__(self, normalisation, alphabet, *, stretch: float = 0.1, **options):
         fixed = {"stretch": stretch / 2, "end_of_sequence": True, "dropout": 0.3}
@@ -336,6 +341,7 @@ def test_an_own_part_that_cannot_be_used_is_a_fault_before_data_loads(
     [
         (Forgetful, {"sizes": [1]}, "sizes = [1]: no value fits its annotation <class 'tuple'>; "),
         (Forgetful, {"bound": "x"}, "its constructor ended in TypeError: can only concatenate str"),
+        (Vast, {}, 'arch.type = "Vast": not enough memory: SystemError: error return without'),
         (Unfinished, {}, "abstract class Unfinished "),
     ],
 )

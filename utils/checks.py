@@ -52,6 +52,17 @@ Seed = Annotated[int, Range(0, 2**32 - 1)]
 """The annotation of an option that is a seed of random numbers."""
 
 
+_LACKS_MEMORY = (
+    "failed to map segment",  # the loader of libraries
+    "allocate memory",  # torch, and the system
+    "out of memory",  # torch on a GPU
+    "bad_alloc",
+    "start new thread",
+    "without exception set",  # Python, where code in C ends without a MemoryError
+)
+"""Signs in messages that the memory is not enough."""
+
+
 class UserError(Exception):
     """An error that a user can correct; the message says what is wrong, where, and what is right.
 
@@ -157,10 +168,8 @@ def first_line(error: BaseException) -> str:
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Return whether an error says that the memory is not enough, as numpy, torch and the loader of
-    libraries say it, each in another way."""
-    signs = ("failed to map segment", "allocate memory")
-    return isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)
+    """Return whether an error says that the memory is not enough."""
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in _LACKS_MEMORY)
 
 
 def described(error: BaseException) -> str:

@@ -7,6 +7,9 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from types import TracebackType
+
+from utils.checks import first_line, lacks_memory
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
@@ -38,10 +41,12 @@ class _Raw(io.FileIO):
 
 
 def set_up() -> None:
-    """Let printing never fail, and Ctrl-C end a process outside `Signals` without a traceback.
+    """Let printing never fail, and Ctrl-C and a lack of memory end a process without a traceback:
+    Ctrl-C outside `Signals`, a lack of memory with status 2, even where modules are imported.
 
     Characters that a stream's encoding lacks, such as undecodable bytes of file names, are escaped.
     """
+    sys.excepthook = _report
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
@@ -59,6 +64,14 @@ def set_up() -> None:
             output, stream.encoding, "backslashreplace", line_buffering=by_line
         )
         setattr(sys, name, wrapped)
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Report an error that ends the process, for `sys.excepthook`."""
+    if lacks_memory(error):
+        say(f"error: not enough memory: {first_line(error)}")
+        sys.exit(2)
+    sys.__excepthook__(kind, error, trace)
 
 
 class Signals:

@@ -1,9 +1,12 @@
-"""Finds fonts that have the characters of a text, for pictures."""
+"""Finds fonts that have the characters of a text, and their glyphs, for pictures."""
 
 from contextlib import suppress
 from functools import cache
+from typing import NamedTuple
 
+import numpy as np
 from matplotlib import font_manager
+from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 
 UNSUITABLE = ("Last Resort", "STIXNonUnicode", "STIXSize", "cm")
@@ -50,12 +53,48 @@ def _characters(file: str) -> frozenset[int]:
     return frozenset()
 
 
+class Glyph(NamedTuple):
+    """A glyph in a line of text.
+
+    Attributes:
+        name: of its font and in it, see `outline`.
+        x, y: its place on the baseline, in font sizes, y upwards.
+    """
+
+    name: str
+    x: float
+    y: float
+
+
+def glyphs(text: str, font: str = "DejaVu Sans") -> list[Glyph]:
+    """Return the glyphs of a line of text, in `font` where it has them."""
+    shown, names = drawable(text, font)
+    files = [font_manager.findfont(font_manager.FontProperties(family=name)) for name in names]
+    opened = font_manager.get_font(files)
+    opened.set_size(text_to_path.FONT_SCALE, text_to_path.DPI)
+    placed, *_ = text_to_path.get_glyphs_with_font(opened, shown, _OUTLINES)
+    scale = text_to_path.FONT_SCALE
+    return [Glyph(name, x / scale, y / scale) for name, x, y, _ in placed]
+
+
+_OUTLINES: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+"""By name of a glyph, the vertices and codes of its path, in 1 / `text_to_path.FONT_SCALE`."""
+
+
+def outline(name: str) -> list[np.ndarray]:
+    """Return the closed polygons, `(n, 2)` each, of a glyph that `glyphs` has named, in font sizes,
+    y upwards."""
+    # At a large size, curves become polygons with many corners.
+    polygons = Path(*_OUTLINES[name]).to_polygons() if len(_OUTLINES[name][0]) else []
+    return [polygon / text_to_path.FONT_SCALE for polygon in polygons]
+
+
 @cache
 def advance(text: str, font: str = "DejaVu Sans") -> float:
     """Return the width of a line of text with its blanks, in font sizes."""
-    shown, fonts = drawable(text, font)
-    properties = font_manager.FontProperties(family=fonts)
-    # A bar behind the text shows where it ends.
-    paths = (text_to_path.get_text_path(properties, content) for content in (f"{shown}|", "|"))
-    end, bar = (max(x for x, _ in vertices) for vertices, _ in paths)
-    return float(end - bar) / text_to_path.FONT_SCALE
+    # Bars beside the text show where it ends, whichever way it runs.
+    widths = []
+    for content in (f"|{text}|", "||"):
+        places = [glyph.x for glyph in glyphs(content, font)]
+        widths.append(max(places) - min(places))
+    return widths[0] - widths[1]

@@ -8,6 +8,9 @@ import numpy as np
 
 from utils.checks import DataError, short
 
+MAX_SCALE = 1e20
+"""Maximum mean and standard deviation, and 1 / minimum standard deviation (assumed: float32 has
+offsets of 1e9 in each of these units)."""
 Moments = tuple[int, float, float, float, float]
 """Of ink, the number of offsets to predict, their means, and their squares about these, as x, y."""
 
@@ -26,7 +29,8 @@ class Normalisation:
     """Mean and standard deviation of the offsets (dx, dy), in source units.
 
     Raises:
-        DataError: if mean or std is not two finite numbers, or a standard deviation is not above 0.
+        DataError: if mean or std is not two finite numbers, a standard deviation is not above 0, or
+            one of them is beyond `MAX_SCALE`.
     """
 
     mean: tuple[float, float]
@@ -48,6 +52,11 @@ class Normalisation:
             raise DataError(
                 f"normalisation: std is {self.std}; both must be above 0 (offsets that never "
                 "differ in x or in y cannot be normalised)"
+            )
+        if max(*map(abs, self.mean), *self.std) > MAX_SCALE or min(self.std) < 1 / MAX_SCALE:
+            raise DataError(
+                f"normalisation: mean is {self.mean} and std {self.std}; at most {MAX_SCALE:g}, "
+                f"and a std of at least {1 / MAX_SCALE:g}, is accepted"
             )
 
     @classmethod

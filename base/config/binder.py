@@ -26,7 +26,16 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from base.config import user_modules
 from utils import strict_json
-from utils.checks import ABSENT, NOTHING, ConfigFault, UserError, described, hint, shown
+from utils.checks import (
+    ABSENT,
+    NOTHING,
+    ConfigFault,
+    UserError,
+    described,
+    hint,
+    lacks_memory,
+    shown,
+)
 from utils.strict_json import Config, Json
 
 Annotation: TypeAlias = Any
@@ -162,7 +171,8 @@ class Part:
         except (UserError, OSError):
             raise
         except (Exception, SystemExit) as error:  # A user's class may raise anything.
-            problem = f"its constructor ended in {described(error)}"
+            cause = "not enough memory:" if lacks_memory(error) else "its constructor ended in"
+            problem = f"{cause} {described(error)}"
             raise ConfigFault(f"{self.key}.type", self.cls.__name__, problem) from error
 
 

@@ -278,7 +278,8 @@ def _ink(
     for number, trace in enumerate(traces, 1):
         form = forms[trace]
         points, time = points_of(trace, form, f"trace {number}")
-        strokes.append(points * (form.unit / first_unit if form.unit and first_unit else 1))
+        with np.errstate(over="ignore"):  # `join_strokes` refuses the point.
+            strokes.append(points * (form.unit / first_unit if form.unit and first_unit else 1))
         times.append(time)
     stops = np.cumsum([len(stroke) for stroke in strokes])
     ink, missing = join_strokes(strokes), None

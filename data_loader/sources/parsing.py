@@ -353,6 +353,7 @@ def count_missing(times: np.ndarray, ends: np.ndarray, period: float) -> np.ndar
         ends: whether each point is the last of its stroke, `(points,)`.
         period: usual time between neighbouring points.
     """
-    periods = np.clip(np.diff(times) / period, 0, 128)
+    with np.errstate(over="ignore"):  # An infinite time is cut to 128 periods.
+        periods = np.clip(np.diff(times) / period, 0, 128)
     periods[(ends[:-1] > 0) | (periods <= MAX_PERIODS)] = 1
     return np.concatenate([[0], np.round(periods) - 1]).astype(np.uint8)

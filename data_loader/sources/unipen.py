@@ -192,7 +192,8 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
             except Fault as fault:
                 points, faults[len(components)] = np.empty((0, 3)), fault.within("")
             ratio = per_inch.get("Y", 1.0) / per_inch.get("X", 1.0)
-            components.append(points * (ratio, 1, 1 if down else 0))  # no ink after PEN_UP
+            with np.errstate(over="ignore", invalid="ignore"):  # `join_strokes` refuses the point.
+                components.append(points * (ratio, 1, 1 if down else 0))  # no ink after PEN_UP
             rates.append(rate)
         elif keyword == "SEGMENT":
             match = _SEGMENT.match(body[:_MAX_DECLARATION])

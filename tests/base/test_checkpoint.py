@@ -6,6 +6,7 @@ import os
 import re
 import struct
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -89,6 +90,9 @@ CODE, OTHER = "which could run code", "not a checkpoint of this project"
         (saved(content() | {"config": {"a": WIDE}}), "not only plain values"),
         (saved(content() | {"alphabet": ["a", "bc"]}), "not 'bc'"),
         (saved(content() | {"normalisation": {"mean": [0, 0], "std": [0, 1]}}), "above 0"),
+        (saved(content() | {"normalisation": {"mean": [0, 1e300], "std": [1, 1]}}), "most 1e+20"),
+        (saved(content() | {"normalisation": {"mean": [0, 0], "std": [1, 1e300]}}), "most 1e+20"),
+        (saved(content() | {"normalisation": {"mean": [0, 0], "std": [1e-300, 1]}}), "least 1e-20"),
         (saved(content() | {"epoch": -1}), "epoch = -1: a whole number from 0 to"),
         (saved(content() | {"metrics": {"a": [1]}}), "metrics.a = [1]: a number"),
     ],
@@ -104,6 +108,13 @@ def test_a_bad_file_gets_a_clear_error_and_runs_nothing(tmp_path, monkeypatch, d
     message = str(caught.value)
     assert message.count(str(path)) == 1 and "\n" not in message and len(message) < 500
     assert [entry.name for entry in tmp_path.iterdir()] == ["bad.pth"]
+
+
+def test_a_lack_of_memory_is_not_taken_for_a_damaged_file(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path / "whole.pth", content())
+    monkeypatch.setattr(torch, "load", mock.Mock(side_effect=MemoryError))
+    with pytest.raises(CheckpointError, match=r"whole\.pth: not enough memory, or a damaged file"):
+        load_checkpoint(tmp_path / "whole.pth")
 
 
 def test_missing_file_or_folder_is_named(tmp_path):

@@ -57,6 +57,14 @@ def test_an_export_has_no_path_of_the_config_and_no_name_of_the_machine(tmp_path
         use("evaluate", "-r", shared, "--data", "no/such")
 
 
+@pytest.mark.parametrize("words", [("a.bin", "-o", "name=a"), ("a.bin",), ("a.pth", "-o", "no=1")])
+def test_a_refused_export_leaves_no_folder(unconditional, tmp_path, words):
+    file, *others = words
+    with pytest.raises(UserError):
+        use("export", "-r", unconditional, tmp_path / "new" / file, *others)
+    assert not (tmp_path / "new").exists()
+
+
 def folder_of_lines(path, *overrides):
     """Return where the lines of a network's config lie."""
     config = config_of_network(load(path, "cpu"), overrides)

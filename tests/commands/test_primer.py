@@ -105,4 +105,6 @@ def test_primer_that_does_not_fit_the_network_is_refused(conditional, unconditio
     ):
         with pytest.raises(UserError, match=message):
             write(checkpoint, out, "--primer", *words)
+    with pytest.raises(UserError, match=r"silent\.inkml, .*: the first line of the style has no t"):
+        write(conditional, out, "--style", silent)
     assert not out.exists()

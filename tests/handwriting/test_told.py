@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from base.pretrained import pretrained
-from handwriting import PageOptions, Paper, PrimerFile, page_hands, styles
+from handwriting import PageOptions, Paper, PrimerFile, page_hands, styles, write_page
 from handwriting.page_hands import Hands
 from handwriting.primers import extras_of_style
 from handwriting.styles import network_of, write_style
@@ -186,5 +186,7 @@ def test_a_style_whose_first_line_has_no_text_is_refused_before_a_network_is_loa
     for name, text in (("a", ""), ("b", "abc")):
         write_inkml(tmp_path / f"{name}.inkml", wave(), text)
     monkeypatch.setattr(page_hands, "load_writer", lambda *_: pytest.fail("loaded"))
-    with pytest.raises(UserError, match=r"a\.inkml: the first line of the style has no text"):
-        Hands(None, PageOptions(style=tmp_path), "cpu", False)
+    named = f"---\nstyle: {tmp_path}\n---\nab"
+    for text, options in (("ab", PageOptions(style=tmp_path)), (named, PageOptions())):
+        with pytest.raises(UserError, match=r"a\.inkml: the first line of the style has no text"):
+            write_page(text, None, options)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -224,9 +225,28 @@ def test_a_name_cannot_control_a_terminal(workplace, prefix, expected):
 
 
 @pytest.mark.parametrize("words", [("experiments.py", "runs"), ("train.py", "-r", "reader")])
-def test_a_script_that_lacks_memory_ends_with_a_message(monkeypatch, words):
-    lacking = mock.Mock(side_effect=MemoryError("Unable to allocate 9 GiB"))
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 9 GiB"),
+        OSError(12, "Cannot allocate memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory\nException raised from"),
+        SystemError("error return without exception set"),
+    ],
+)
+def test_a_script_that_lacks_memory_ends_with_a_message(monkeypatch, words, error):
+    lacking = mock.Mock(side_effect=error)
     monkeypatch.setattr("commands.runs.run", lacking)
     monkeypatch.setattr("commands.start.resolve_start", lacking)
-    status, printed, error = run(*words)
-    assert status == 2 and "not enough memory: Unable to allocate 9 GiB" in printed + error
+    status, printed, said = run(*words)
+    assert status == 2 and str(error).splitlines()[0] in said and said.count("\n") == 1, printed
+
+
+@pytest.mark.parametrize(
+    "words", ["train.py -c configs/conditional.json", "experiments.py page --text a"]
+)
+def test_a_script_that_lacks_memory_for_its_imports_ends_with_a_message(words):
+    command = f"ulimit -v 250000; exec {shlex.quote(sys.executable)} {words}"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, timeout=60)
+    assert done.returncode == 2 and not done.stdout
+    assert re.fullmatch(rb"error: not enough memory: .+\n", done.stderr), done.stderr

@@ -62,6 +62,7 @@ MAX_PIXELS = 50_000_000  # of an image that is unpacked (assumed)
 _PNG_DEPTH = 24  # position in a PNG of the number of bits of a colour
 GLYPH_WIDTH = 0.5  # width of a glyph, as a fraction of the text's size (poppler infers the size)
 EM = 1000  # units of the font per size of the text, as usual
+OUTLINE_EM = 10_000  # units of a typed glyph per size of its text (assumed: fine at any size)
 RISES = 16
 """Number of fonts, by the height of the glyph's box above the baseline, for each height of the box
 (measured, lab notebook: text of PDFs)."""
@@ -158,6 +159,7 @@ class _Document:
         self._fonts: dict[tuple[int, int], int] = {}  # by chunk of codes and rise, the number
         self._states: dict[tuple[str, float], str] = {}  # names of blend modes with opacities
         self._images: dict[bytes, int] = {}  # by digest, the number of its object
+        self._glyphs: dict[str, int] = {}  # of typed text by name, so too; 0 for a blank
 
     def write(self, pages: Iterable[PdfPage], title: str) -> None:
         """Write the whole file."""
@@ -170,8 +172,9 @@ class _Document:
             f"/{name}<</BM/{blend}/CA {opacity:g}/ca {opacity:g}>>"
             for (blend, opacity), name in self._states.items()
         )
-        images = "".join(f"/I{number} {number} 0 R" for number in self._images.values())
-        resources = f"<</Font<<{fonts}>>/ExtGState<<{states}>>/XObject<<{images}>>>>"
+        drawn = [*self._images.values(), *filter(None, self._glyphs.values())]
+        objects = "".join(f"/X{number} {number} 0 R" for number in drawn)
+        resources = f"<</Font<<{fonts}>>/ExtGState<<{states}>>/XObject<<{objects}>>>>"
         self._put(resources, number=_RESOURCES)
         info = f"/Title<FEFF{_utf16(XML_FORBIDDEN.sub('?', title))}>" if title else ""
         self._put(f"<<{info}>>", number=_INFO)
@@ -217,7 +220,7 @@ class _Document:
             strokes.sort(key=lambda stroke: stroke.tool != "highlighter")
             lines += self._painted(path for stroke in strokes for path in _paths(stroke, scale))
             typed = (text for text in page.typed if text.layer == layer)
-            lines += self._painted(path for text in typed for path in _outlines(text, scale))
+            lines += (command for text in typed for command in self._typed(text, scale))
         lines += ["BT 3 Tr", *self._text(pdf_page.rows, scale), "ET"]
         content = self._put("<<>>", "\n".join(lines).encode())
         return self._put(
@@ -243,7 +246,7 @@ class _Document:
             self._images[digest] = self._put_image(image.content)
         left, top, right, bottom = (scale * edge for edge in image.box)
         place = f"{right - left:.0f} 0 0 {top - bottom:.0f} {left:.0f} {bottom:.0f} cm"
-        return f"/{self._state('Normal', 1.0)} gs q {place} /I{self._images[digest]} Do Q"
+        return f"/{self._state('Normal', 1.0)} gs q {place} /X{self._images[digest]} Do Q"
 
     def _put_image(self, content: bytes) -> int:
         """Write an image: a JPEG or the pixels of a PNG as they are, if a PDF can have them so."""
@@ -273,6 +276,38 @@ class _Document:
         head = f"{size}/BitsPerComponent 8/ColorSpace/Device"
         mask = self._put(f"{head}Gray>>", pixels.getchannel("A").tobytes())
         return self._put(f"{head}RGB/SMask {mask} 0 R>>", pixels.convert("RGB").tobytes())
+
+    def _typed(self, text: TypedText, scale: float) -> Iterator[str]:
+        """Yield the commands that draw a typed text, whose tabs are blanks up to every eighth
+        character. Each of its glyphs is an object that is drawn wherever the glyph stands."""
+        from utils.fonts import glyphs  # slow to import
+
+        yield f"/{self._state('Normal', 1.0)} gs {_colour(text.colour)} rg"
+        left, size = scale * text.x, scale * text.size
+        for number, line in enumerate(text.text.splitlines()):
+            baseline = scale * text.y + (0.9 + LINE_PITCH * number) * size
+            for glyph in glyphs(line.expandtabs()):
+                if glyph.name not in self._glyphs:
+                    self._glyphs[glyph.name] = self._put_glyph(glyph.name)
+                if form := self._glyphs[glyph.name]:
+                    x, y = left + size * glyph.x, baseline - size * glyph.y
+                    place = (
+                        f"{size / OUTLINE_EM:.6g} 0 0 {-size / OUTLINE_EM:.6g} {x:.1f} {y:.1f} cm"
+                    )
+                    yield f"q {place} /X{form} Do Q"
+
+    def _put_glyph(self, name: str) -> int:
+        """Write a glyph of typed text; return 0 for one without an outline."""
+        from utils.fonts import outline  # slow to import
+
+        if not (polygons := [OUTLINE_EM * polygon for polygon in outline(name)]):
+            return 0
+        points = np.concatenate(polygons)
+        box = " ".join(f"{edge:.0f}" for edge in (*points.min(axis=0) - 1, *points.max(axis=0) + 1))
+        # The outlines are one path, so that holes of letters are holes.
+        drawn = "".join(_path(straight(polygon)) for polygon in polygons)
+        head = f"<</Type/XObject/Subtype/Form/BBox[{box}]/Resources<<>>>>"
+        return self._put(head, f"{drawn}f".encode())
 
     def _state(self, blend: str, opacity: float) -> str:
         """Return the name of a blend mode with an opacity."""
@@ -428,31 +463,6 @@ def _paths(stroke: PageStroke, scale: float) -> Iterator[tuple[_Look, str]]:
     starts = np.flatnonzero(np.diff(widths, prepend=-1))
     for start, part in zip(starts, np.split(segments, starts[1:]), strict=True):
         yield look._replace(width=round(float(widths[start]), 1)), _path(part)
-
-
-def _outlines(text: TypedText, scale: float) -> Iterator[tuple[_Look, str]]:
-    """Yield the outlines of a typed text, whose tabs are blanks up to every eighth character."""
-    from matplotlib.font_manager import FontProperties  # slow to import
-    from matplotlib.path import Path
-    from matplotlib.textpath import text_to_path
-
-    from utils.fonts import drawable
-
-    for number, line in enumerate(text.text.splitlines()):
-        shown, fonts = drawable(line.expandtabs())
-        vertices, codes = text_to_path.get_text_path(FontProperties(family=fonts), shown)
-        if not len(vertices):
-            continue
-        # At a large size, curves become polygons with many corners.
-        path = Path(vertices, codes)
-        baseline = text.x, text.y + (0.9 + LINE_PITCH * number) * text.size
-        # The outlines of a line are one path, so that holes of letters are holes.
-        outlines = (
-            o * (1, -1) * text.size / text_to_path.FONT_SCALE + baseline for o in path.to_polygons()
-        )
-        parts = [_path(scale * straight(outline)) for outline in outlines]
-        if parts:
-            yield _Look(colour=text.colour), "".join(parts)
 
 
 def straight(points: np.ndarray) -> np.ndarray:

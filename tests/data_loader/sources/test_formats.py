@@ -96,6 +96,36 @@ def test_fault_that_any_format_may_have_has_the_same_reason(tmp_path, form, faul
         read_ink(tmp_path / "a")
 
 
+TOO_FAR = {
+    "InkML": b"""<ink><definitions>
+        <context id="a"><traceFormat><channel name="X" units="mm"/><channel name="Y"/></traceFormat>
+        </context><context id="b"><traceFormat><channel name="X" units="in"/><channel name="Y"/>
+        </traceFormat></context></definitions>
+        <trace contextRef="#a">1 2, 3 4</trace>
+        <trace contextRef="#b">1.7e308 2, 3 4</trace></ink>""",
+    "UNIPEN": b".VERSION 1\n.X_POINTS_PER_INCH 1e-300\n.Y_POINTS_PER_INCH 1e300\n"
+    b".PEN_DOWN\n0 1\n1 3",
+}
+
+
+@pytest.mark.parametrize("form", TOO_FAR)
+@pytest.mark.filterwarnings("error")
+def test_points_that_are_too_far_in_their_unit_are_refused_without_a_warning(tmp_path, form):
+    (tmp_path / "a").write_bytes(TOO_FAR[form])
+    with pytest.raises(DataError, match="a non-number among the points"):
+        read_ink(tmp_path / "a")
+
+
+@pytest.mark.parametrize("period", [1e-300, 5e-324, 1e300])
+@pytest.mark.filterwarnings("error")
+def test_times_of_any_size_give_missing_points_without_a_warning(tmp_path, period):
+    times = [0, period, 2 * period, 3e300]
+    points = [(n, n % 2, time) for n, time in enumerate(times)]
+    (tmp_path / "a").write_bytes(inkml([points], formats=["XYT"]))
+    (sample,) = read_ink(tmp_path / "a")
+    assert sample.missing.tolist() == [0, 0, 0, 0 if period == 1e300 else 127]
+
+
 def segments(count=30):
     """Return a file of UNIPEN as the UCI pen digits are: each segment before its components."""
     return '.LEXICON "0" "1"\n' + unipen([str(n % 10) for n in range(count)]).decode()

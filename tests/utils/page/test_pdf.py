@@ -4,11 +4,13 @@ import io
 import math
 import shutil
 import subprocess
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from PIL import Image
 from pypdf import PdfReader
+from pypdf.generic import ContentStream
 
 from utils.checks import UserError
 from utils.ink import turned_back
@@ -34,6 +36,25 @@ def saved(path, *pages, title=""):
 
 def operations(pdf_page):
     return [(name.decode(), values) for values, name in pdf_page.get_contents().operations]
+
+
+def typed_outlines(pdf_page):
+    """Return the corners `(operation, x, y)` of glyphs of typed text, in the units of its place."""
+    corners = []
+    for (before, place), (name, value) in pairwise(operations(pdf_page)):
+        if (before, name) == ("cm", "Do"):
+            width, _, _, height, x, y = map(float, place)
+            form = ContentStream(pdf_page["/Resources"]["/XObject"][value[0]], pdf_page.pdf)
+            corners += [
+                (
+                    name.decode(),
+                    UNIT * (x + width * float(at[0])),
+                    UNIT * (y + height * float(at[1])),
+                )
+                for at, name in form.operations
+                if name != b"f"
+            ]
+    return corners
 
 
 def test_a_pdf_has_the_pages_in_their_sizes_as_curves(tmp_path):
@@ -196,7 +217,7 @@ def test_a_typed_text_of_any_lines_is_drawn_line_by_line(tmp_path, kind):
     text, num_drawn = ODD_LINES[kind]
     typed = (TypedText(text, 9, 9, 9),)
     (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, typed=typed)).pages
-    starts = [UNIT * float(v[1]) for n, v in operations(page) if n == "m"]
+    starts = [y for name, _, y in typed_outlines(page) if name == "m"]
     lines = {math.floor((y - 9) / (9 * LINE_PITCH)) for y in starts}
     assert len(lines) == num_drawn
 
@@ -208,9 +229,26 @@ def test_a_tab_and_a_dollar_are_drawn_as_blanks_and_as_a_dollar(tmp_path):
     for text in ("a\tb", "a       b", "$b$", "$", "b"):
         typed = (TypedText(text, 9, 9, 9),)
         (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, typed=typed)).pages
-        drawn.append([(n, [*map(str, v)]) for n, v in operations(page) if n in "mlc"])
+        drawn.append(typed_outlines(page))
     assert drawn[0] == drawn[1]
     assert len(drawn[2]) == 2 * len(drawn[3]) + len(drawn[4])
+
+
+def test_typed_letters_stand_on_their_line_in_their_size(tmp_path):
+    typed = (TypedText("H", 9, 9, 20), TypedText("HH", 50, 9, 20))
+    (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, typed=typed)).pages
+    x, y = np.array([corner[1:] for corner in typed_outlines(page)]).T
+    baseline, capital, stem = 9 + 0.9 * 20, 1493 / 2048 * 20, 201 / 2048 * 20  # of DejaVu Sans
+    assert (y.min(), y.max()) == pytest.approx((baseline - capital, baseline), abs=0.05)
+    assert x.min() == pytest.approx(9 + stem, abs=0.05)
+    advance = 1540 / 2048 * 20
+    assert x.max() == pytest.approx(50 + 2 * advance - stem, abs=0.05)
+
+
+def test_a_glyph_of_typed_text_is_stored_once(tmp_path):
+    text = "".join(np.random.default_rng(1).choice([*"abcdefghij"], 9000))
+    saved(tmp_path / "a.pdf", sheet(100.0, 100.0, typed=(TypedText(text, 9, 9, 9),)))
+    assert (tmp_path / "a.pdf").stat().st_size < 10 * len(text)
 
 
 def test_pressure_changes_the_width_and_opacity_is_kept(tmp_path):
