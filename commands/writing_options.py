@@ -126,8 +126,8 @@ def add_set(parser: argparse._ActionsContainer, meaning: str) -> None:
 def add_style(parser: argparse._ActionsContainer, meaning: str = OWN) -> None:
     """Add --style; `meaning` describes the default."""
     names = ", ".join([*styles(), OWN])
-    hand = f"hand to write in: {names} (another hand with each seed), or a file that `style make` "
-    hand += f"saved (default: {meaning})"
+    hand = f"hand to write in: {names} (another hand with each seed), a file that `style make` "
+    hand += f"saved, or a mix such as flowing:0.3,round:0.7 (default: {meaning})"
     kind = partial(Setting, "--style", "style")
     parser.add_argument("--style", **SETTING, type=kind, metavar="NAME|FILE", help=hand)
 
