@@ -19,10 +19,9 @@ from commands.network_options import Networks, require
 from commands.options import Parser, number
 from data_loader.texts.corpus import CARRIERS, held_out
 from data_loader.texts.everyday import held_out_everyday
-from handwriting.hands import Hand, write_in_hand
+from handwriting.hands import Hand, hand_of
 from handwriting.page_hands import new_hand_primer
-from handwriting.page_options import OWN, PageOptions, PrimerFile
-from handwriting.primers import in_hand_of, load_primer
+from handwriting.page_options import OWN, PageOptions
 from handwriting.proofreading import UNENDED, line_ink, write_words
 from handwriting.source_text import known_only
 from handwriting.styles import network_of
@@ -144,7 +143,11 @@ def read_back(
         ended = [not any(UNENDED in word.faults for word in line) for line in checked]
         tries_of_lines = [sum(word.tries for word in line) for line in checked]
     else:
-        lines = write_in_hand(writer, writable, seeds, sampling, primer=primer, progress=progress)
+        if primer is None:
+            lines = writer.write_lines(writable, seeds, sampling, progress=progress)
+        else:
+            hand = Hand(writer, primer, sampling=sampling, progress=progress)
+            lines = hand.write_texts(writable, seeds)
         inks, ended = [line.visible for line in lines], [line.ended for line in lines]
         tries_of_lines = [1] * len(lines)
     hypotheses = reader.read_lines(inks, progress=progress)
@@ -171,8 +174,10 @@ def run(arguments: argparse.Namespace) -> None:
     output.make()
     sharpness, extras = values.get("pen_sharpness"), values.get("extras", {})
     sampling = sampling_of(writer, None, sharpness, arguments.steps, extras)
-    sampling = in_hand_of(sampling, style, writer)
-    primer = load_primer(PrimerFile(style), writer, sampling=sampling)[0] if style else None
+    primer = None
+    if style:  # without a bias nothing is measured before each of the biases
+        hand = hand_of(writer, style, sampling, bias=0.0, of_page=True)
+        sampling, primer = replace(sampling, extras=hand.sampling.extras), hand.primer
     first_seeds = range(arguments.seed, arguments.seed + len(texts))
     seeds = [seed + n * SAMPLE_SEED_STRIDE for n in range(samples) for seed in first_seeds]
     texts, kinds = texts * samples, kinds * samples

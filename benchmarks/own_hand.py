@@ -15,6 +15,7 @@ import sys
 from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -32,8 +33,7 @@ from benchmarks.measures import main
 from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.texts.corpus import held_out
-from handwriting.hands import write_in_hand
-from handwriting.primers import extras_of_lines
+from handwriting.hands import Hand, extras_of_lines
 from model import load
 from model.generation.line import Primer, Sampling
 from model.loading import HAND_FILE
@@ -147,12 +147,16 @@ def measure_writing(before: Writer, run: RunFolder, learned: Sequence[np.ndarray
     (primer,) = read_ink(run.models / own_hand.SAMPLE_FILE)
     texts, result = held_out(NUM_LINES), {}
     for network, stage in ((before, "before"), (after, "now")):
-        options_by_way = {"alone": {}, "primed": {"primer": (primer.ink, primer.text)}}
         if network.is_told:
-            options_by_way = {"told": {"sampling": Sampling(BIAS, extras=extras_of_lines(learned))}}
-        for way, options in options_by_way.items():
-            options = {"sampling": Sampling(BIAS)} | options
-            lines = write_in_hand(network, texts, range(NUM_LINES), **options)
+            sampling = Sampling(BIAS, extras=extras_of_lines(learned))
+            ways = {"told": partial(network.write_lines, sampling=sampling)}
+        else:
+            sampling = Sampling(BIAS)
+            hand = Hand(network, (primer.ink, primer.text), sampling=sampling)
+            alone = partial(network.write_lines, sampling=sampling)
+            ways = {"alone": alone, "primed": hand.write_texts}
+        for way, write_texts in ways.items():
+            lines = write_texts(texts, range(NUM_LINES))
             inks = [line.written for line in lines]
             coordinates = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
             result[f"{stage} {way}"] = {"places": coordinates, "errors": error_rate(inks, texts)}

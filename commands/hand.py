@@ -1,13 +1,13 @@
 """Show how a network learned a person's hand."""
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 
 from commands import network_options, options, writing_options
 from commands.network_options import Networks
 from commands.options import Parser
-from handwriting.page_options import PrimerFile
 from utils.checks import UserError
 
 MAX_RECORDED = 3  # lines of the person in the picture (assumed)
@@ -32,8 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     learned = networks.writer(arguments.resume)
     from base.base_dataset import Origin
     from base.run_folder import RunFolder
-    from handwriting.hands import Hand
-    from handwriting.primers import in_hand_of, load_primer
+    from handwriting.hands import hand_of
     from handwriting.proofreading import line_ink, write_words
     from model.writer import default_proofreader, sampling_of
     from parse_config import config_of
@@ -54,17 +53,16 @@ def run(arguments: argparse.Namespace) -> None:
     dataset = config_of(learned, arguments.overrides).build("data_loader", origin=origin).dataset
     loaded = dataset.load()
     style = folder.models / own_hand.SAMPLE_FILE
-    sampling = sampling_of(learned, **values)
-    sampling = in_hand_of(sampling, style, learned)
-    primer, _ = load_primer(PrimerFile(style), learned, sampling=sampling)
-    recorded = [sample for sample in loaded.split("valid") if sample.text != primer[1]]
+    hand = hand_of(learned, style, sampling_of(learned, **values), of_page=True)
+    hand = replace(hand, reader=networks.reader(default_proofreader(learned)))
+    _, text = hand.primer
+    recorded = [sample for sample in loaded.split("valid") if sample.text != text]
     recorded = recorded[:MAX_RECORDED]
     texts = [*(sample.text for sample in recorded), *new_texts]
     seeds = range(arguments.seed, arguments.seed + len(texts))
-    reader = networks.reader(default_proofreader(learned))
     former_lines, learned_lines = (
-        [*map(line_ink, write_words(Hand(writer, primer, reader, sampling), texts, seeds))]
-        for writer in (former, learned)
+        [*map(line_ink, write_words(one_hand, texts, seeds))]
+        for one_hand in (replace(hand, writer=former, calibration=None), hand)
     )
     rows, to_x_heights = [], np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])
     for sample, old, new in zip(recorded, former_lines, learned_lines, strict=False):

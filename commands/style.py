@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"--name {arguments.name}: letters, digits, -, _ and . are accepted")
     network_options.check_readable(arguments.ink)
     from data_loader import read_ink
-    from handwriting.primers import descriptor_of
+    from handwriting.hands import descriptor_of
     from utils.hand_measures import too_wide
 
     lines = read_ink(arguments.ink)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+import handwriting
 import model
 from commands import network_options, writing_options
 from commands.network_options import FIGURES, Networks
 from commands.options import Parser
-from handwriting.page_options import OWN, USUAL, PrimerFile
-from handwriting.styles import network_of
-from model.generation.line import Primer, Sampling
+from handwriting.page_options import OWN, USUAL, HandSource, PrimerFile
+from handwriting.styles import network_of, usual_style_of
+from model.generation.line import Sampling
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
 from utils.ink import bounds, side_by_side
@@ -76,8 +77,7 @@ class Lines:
         bias, pen_sharpness, steps: options of the sampling; None for their defaults.
         extras: numbers that the network gets, by name.
         skip_unknown: whether characters that the network does not know are left out.
-        primer: ink whose hand is continued; None if the network chooses the hands.
-        style: the primer's file if the primer is a style, which may have a hand vector.
+        hand: what the hand comes from, or `USUAL`; None if the network chooses the hands.
         output: folder or file of the output.
         inkml: whether InkML is saved as well.
         show: kinds of pictures that are saved for each line.
@@ -93,8 +93,7 @@ class Lines:
     steps: int | None
     extras: Mapping[str, list[float]]
     skip_unknown: bool
-    primer: PrimerFile | None
-    style: Path | None
+    hand: HandSource | None
     output: network_options.Output
     inkml: bool
     show: list[str]
@@ -129,9 +128,9 @@ def check(chosen: Lines, *, several: bool) -> None:
                 f"--text {short(text)}: contains a line end, but becomes one line; `page` writes "
                 "several lines"
             )
-    if chosen.skip_unknown and not (chosen.primer or chosen.text or chosen.texts):
+    if chosen.skip_unknown and not (chosen.hand or chosen.text or chosen.texts):
         raise UserError("--skip-unknown is for --text, which is not given")
-    if several and (chosen.primer or chosen.show or chosen.inkml or len(texts) > 1):
+    if several and (chosen.hand or chosen.show or chosen.inkml or len(texts) > 1):
         refused = "show, inkml, --style, --primer, or a second --text"
         raise UserError(f"several networks write the same text on one sheet, without {refused}")
     lines = len(texts) * (chosen.num_samples or 1)
@@ -140,16 +139,15 @@ def check(chosen: Lines, *, several: bool) -> None:
             f"--output {chosen.output.path} is a file for one line, but {lines} lines are "
             "requested: give a folder, or one --text and --num-samples 1"
         )
-    network_options.check_readable(chosen.texts, chosen.primer and chosen.primer.path)
+    primer = chosen.hand.path if isinstance(chosen.hand, PrimerFile) else None
+    network_options.check_readable(chosen.texts, primer)
 
 
 def run(arguments: argparse.Namespace) -> None:
     values = writing_options.values_of(arguments, SETTINGS)
     primer = writing_options.primer_of(arguments, values)
-    # The values are parsed: a bias is a number, a style `OWN`, `USUAL` or the style's file.
+    # The values are parsed: a bias is a number, a style its file, a mix, `OWN` or `USUAL`.
     style = values.get("style", OWN)
-    style = None if style in (OWN, USUAL) else style
-    primer = PrimerFile(style) if style else primer  # a style has a line of ink, too
     chosen = Lines(
         text=arguments.text,
         texts=arguments.texts,
@@ -161,19 +159,19 @@ def run(arguments: argparse.Namespace) -> None:
         steps=arguments.steps,
         extras=values.get("extras", {}),
         skip_unknown=arguments.skip_unknown,
-        primer=primer,
-        style=style,
+        hand=primer if style == OWN else style,
         output=arguments.output,
         inkml=values.get("inkml", False),
         show=[*values.get("show", ())],
     )
     check(chosen, several=len(arguments.resume or ()) > 1)
     networks = Networks.of(arguments)
-    names = arguments.resume or [network_of(primer and primer.path)]
-    if chosen.style and (chosen.text or chosen.texts):
-        from handwriting.primers import check_text
+    style = None if style in (OWN, USUAL) else style
+    names = arguments.resume or [network_of(primer.path if primer else style)]
+    if style and (chosen.text or chosen.texts):
+        from handwriting.style_checks import check_text
 
-        check_text(chosen.style)
+        check_text(style)
     writers = [networks.writer(name) for name in names]
     option = "--texts" if chosen.texts else "--text" if chosen.text else ""
     if option and not any(writer.model.needs_text for writer in writers):
@@ -191,19 +189,19 @@ def run(arguments: argparse.Namespace) -> None:
 def write(writer: "model.Writer", chosen: Lines) -> None:
     """Write lines with a network; save each line, and a picture of all lines.
 
-    `in_hand` reads the style or the primer. `write_in_hand` makes lines behind a primer as large as
-    the primer, `Writer.write_lines` prepares texts and makes batches, and `sample` writes a batch
-    (`model/generation/sampling.py`): there `Mixture` draws each point, and `Stopping` ends a line.
+    `hand_of` reads the style or the primer. `Hand.write_texts` makes lines behind a primer as large
+    as the primer, `Writer.write_lines` prepares texts and makes batches, and `sample` writes a
+    batch (`model/generation/sampling.py`): there `Mixture` draws each point, and `Stopping` ends a
+    line.
     """
     if chosen.show:
         from model.generation.inspection import check_pictures
 
         check_pictures(writer, chosen.show)
-    from handwriting.hands import write_in_hand
     from model.writer import letter_warning
 
     texts, output = chosen.texts_for(writer), chosen.output
-    sampling, primer = in_hand(writer, chosen)
+    sampling, hand = chosen.sampling(writer), chosen_hand(writer, chosen)
     if texts and (message := letter_warning(writer.path, "".join(texts))):
         print(message)
     output.make()
@@ -214,7 +212,10 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     if output.file:
         stems = [output.file.with_suffix("")]
     texts, all_seeds = texts and [text for text in texts for _ in seeds], [*seeds] * len(names)
-    lines = write_in_hand(writer, texts, all_seeds, sampling, primer=primer, progress=True)
+    if hand:
+        lines = hand.write_texts(texts, all_seeds)
+    else:
+        lines = writer.write_lines(texts, all_seeds, sampling, progress=True)
     save(writer, chosen, sampling, stems, lines)
     ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended"
     if writer.model.needs_text:
@@ -223,37 +224,30 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         print(f"{ended} on their own")
 
 
-def in_hand(writer: "model.Writer", chosen: Lines) -> tuple[Sampling, Primer | None]:
-    """Return the sampling options and the primer for a network; print whose hand the primer is.
+def chosen_hand(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand | None":
+    """Return the hand of all lines, and print what it comes from; None if each line has another."""
+    source = usual_style_of(writer.path) if chosen.hand == USUAL else chosen.hand
+    if source is None:
+        return None
+    from handwriting.hands import hand_of
 
-    A network that is told hands gets the style's as an extra of the sampling options; it does not
-    continue the primer.
-    """
-    sampling = chosen.sampling(writer)
-    if not chosen.primer:
-        return sampling, None
-    from handwriting.primers import in_hand_of, load_primer
-
-    sampling = in_hand_of(sampling, chosen.style, writer)
-    primer, described = load_primer(
-        chosen.primer, writer, chosen.skip_unknown, sampling, is_style=chosen.style is not None
-    )
-    print(f"in the hand of {described}")
-    return sampling, primer
+    sampling, skip_unknown = chosen.sampling(writer), chosen.skip_unknown
+    hand = hand_of(writer, source, sampling, skip_unknown=skip_unknown, progress=True)
+    if hand.description:
+        print(f"in the hand of {hand.description}")
+    return hand
 
 
 def write_set(writer: "model.Writer", chosen: Lines) -> None:
     """Write the texts of a file as a set to train on."""
     from data_loader.sources.parsing import summarise
-    from handwriting.hands import Hand
     from handwriting.written_set import LICENCE_FILE, WrittenSet, checked_texts
     from model.writer import letter_warning
 
     texts = checked_texts(chosen.texts, writer.model.alphabet, chosen.skip_unknown)
     if message := letter_warning(writer.path, "".join(texts.characters)):
         print(message)
-    sampling, primer = in_hand(writer, chosen)
-    hand = primer and Hand(writer, primer, sampling=sampling, progress=True)
+    sampling, hand = chosen.sampling(writer), chosen_hand(writer, chosen)
     count, folder = chosen.num_samples or 1, chosen.output.folder
     hands = hand, chosen.lines_per_hand
     made = WrittenSet(writer, texts, sampling, *hands, count, chosen.seed, chosen.inkml)

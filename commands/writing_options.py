@@ -4,12 +4,21 @@ import argparse
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import model
 from commands.options import number, value
-from handwriting.page_options import LOOK_PARSERS, OWN, PageOptions, PrimerFile, choice
-from handwriting.source_text import Values, key_of, known_only, parse_value
+from handwriting.page_options import (
+    LOOK_PARSERS,
+    OWN,
+    PageOptions,
+    PrimerFile,
+    Values,
+    choice,
+    key_of,
+    parse_value,
+)
+from handwriting.source_text import known_only
 from handwriting.styles import styles
 from model.generation.line import Sampling
 from utils import checks
@@ -57,29 +66,33 @@ KEYS: dict[str, Callable[[str], Any]] = LOOK_PARSERS | {
 PRIMER_KEYS = ("primer_text", "primer_number", "primer_scale")
 
 
-def setting(option: str, **shown: str) -> dict[str, Any]:
-    """Return the arguments of `add_argument` for an option that stands for a key of --set: it adds
-    its name, the key and the text of the value to `settings`."""
-    named = partial(lambda *texts: texts, option, key_of(option[2:]))
-    return {"dest": "settings", "action": "append", "default": [], "type": named, **shown}
+class Setting(NamedTuple):
+    """A value on the command line: the option, its key of --set, and the value's text."""
+
+    option: str
+    key: str
+    text: str
+
+    @classmethod
+    def of_set(cls, text: str) -> "Setting":
+        """Parse the value of --set."""
+        key, equals, value_text = text.partition("=")
+        if not equals:
+            raise UserError(f"{text!r}: must be KEY=VALUE, such as size=3")
+        return cls("--set", key_of(key.strip()), value_text)
 
 
-def _set_value(text: str) -> tuple[str, str, str]:
-    """Parse the value of --set; see `setting`."""
-    key, equals, value_text = text.partition("=")
-    if not equals:
-        raise UserError(f"{text!r}: must be KEY=VALUE, such as size=3")
-    return "--set", key_of(key.strip()), value_text
-
-
+SETTING: dict[str, Any] = {"dest": "settings", "action": "append", "default": []}
+"""Arguments of `add_argument` for --set, and for each option that stands for a key of --set."""
 SHARED = {
-    "--bias": setting(
-        "--bias",
-        metavar="B",
-        help="0: as varied as the training data; 1 and more: an average, very legible hand; the "
+    "--bias": {
+        **SETTING,
+        "type": partial(Setting, "--bias", "bias"),
+        "metavar": "B",
+        "help": "0: as varied as the training data; 1 and more: an average, very legible hand; the "
         "paper calls 0.15 a good balance; briefly trained networks need more "
         f"(default: {Sampling.bias:g})",
-    ),
+    },
     "--primer": {
         "type": Path,
         "metavar": "FILE",
@@ -106,16 +119,17 @@ def add_shared(parser: argparse._ActionsContainer, *names: str) -> None:
 
 def add_set(parser: argparse._ActionsContainer, meaning: str) -> None:
     """Add --set."""
-    shown = {"metavar": "KEY=VALUE", "help": f"{meaning}; may be given several times"}
-    parser.add_argument("--set", **setting("--set", **shown) | {"type": value(_set_value)})
+    parse, meaning = value(Setting.of_set), f"{meaning}; may be given several times"
+    parser.add_argument("--set", **SETTING, type=parse, metavar="KEY=VALUE", help=meaning)
 
 
 def add_style(parser: argparse._ActionsContainer, meaning: str = OWN) -> None:
     """Add --style; `meaning` describes the default."""
     names = ", ".join([*styles(), OWN])
-    hand = f"hand to write in: {names} (another hand with each seed), or a file that `style make` "
-    hand += f"saved (default: {meaning})"
-    parser.add_argument("--style", **setting("--style", metavar="NAME|FILE", help=hand))
+    hand = f"hand to write in: {names} (another hand with each seed), a file that `style make` "
+    hand += f"saved, or a mix such as flowing:0.3,round:0.7 (default: {meaning})"
+    kind = partial(Setting, "--style", "style")
+    parser.add_argument("--style", **SETTING, type=kind, metavar="NAME|FILE", help=hand)
 
 
 def values_of(arguments: argparse.Namespace, names: Iterable[str]) -> Values:

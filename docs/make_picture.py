@@ -12,8 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from handwriting import PageOptions, Paper, PrimerFile, load_primer, write_page
-from handwriting.hands import write_in_hand
+from handwriting import PageOptions, Paper, hand_of, write_page
 from handwriting.styles import style_file, styles
 from model import load, step_figures
 from utils.plots import CAPTION, GREY, INCH, lines_figure, to_pixels, write_png
@@ -96,8 +95,7 @@ def styles_picture(names: Sequence[str]) -> Figure:
     """Return a picture of a sentence that `open_writer` writes in each of its styles."""
     writer, lines = load("open_writer"), []
     for name in names:
-        primer, _ = load_primer(PrimerFile(style_file(name)), writer)
-        lines += write_in_hand(writer, [SENTENCE], [0], primer=primer)
+        lines += hand_of(writer, style_file(name)).write_texts([SENTENCE], [0])
     return lines_figure([line.visible for line in lines], names)
 
 

@@ -28,10 +28,9 @@ import torch
 
 from base import distributed
 from base.pretrained import DESCRIPTOR
-from handwriting.hands import calibrated
+from handwriting.hands import calibrated, extras_of_style, load_primer
 from handwriting.page_networks import FORMAT
 from handwriting.page_options import PrimerFile
-from handwriting.primers import extras_of_style, in_hand_of, load_primer
 from handwriting.source_text import replacements
 from handwriting.styles import network_of, styles
 from model import CTCNetwork, SynthesisNetwork, Writer
@@ -191,7 +190,8 @@ def _sampling(writer: Writer, style: Path | None) -> dict[str, Any]:
     """Return the defaults of `Sampling`, the bounds of a writer's mixture, and the median x-height
     and baseline of lines that it writes, in the hand of a style if there is one."""
     model, defaults = writer.model, Sampling()
-    lines = writer.reference_lines(in_hand_of(defaults, style, writer))
+    extras = extras_of_style(style) if style and writer.is_told else {}
+    lines = writer.reference_lines(Sampling(extras=extras))
     measured = [(ink, x_height(ink)) for ink in lines]
     return {
         "bias": defaults.bias,

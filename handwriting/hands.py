@@ -1,35 +1,40 @@
-"""A hand: its measures, and a writer that keeps to the hand.
+"""A hand: a writer that keeps to it, made from the file of a style, a mix of styles, or a primer.
 
-A bias makes the pen write a little smaller at each step than the hand that it continues, and the
-steps add up (`sampling.sample`). How much smaller depends on the hand. So some lines are written
-and measured, and the stretch is corrected by the ratio of their size to the hand's. A network that
-is told the hand needs no such stretch.
+A network that takes a hand vector is conditioned on the hand. Any other network continues a line
+of the hand, the primer. A bias makes the pen write a little smaller at each step than the primer,
+and the steps add up (`sampling.sample`). How much smaller depends on the hand. So some lines are
+written and measured, and the stretch is corrected by the ratio of their size to the hand's. A
+network that is conditioned on the hand needs no such stretch.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from handwriting.page_options import PageOptions
+import data_loader
+from base.base_dataset import Sample
+from data_loader.sources.ink_files import match_device
+from handwriting.hand_shape import HandShape
+from handwriting.page_options import HandSource, PageOptions, PrimerFile
+from handwriting.source_text import known_only
+from handwriting.style_checks import check_text
+from handwriting.styles import fractions_of, style_values
+from model.generation.hand_encoder import DESCRIPTOR, hand_extra
 from model.generation.line import Line, Primer, Sampling
+from model.generation.writing import check_lengths
 from model.reader import Reader
+from model.recognition.hand_descriptor import HandDescriptor
 from model.writer import Writer
-from utils.hand_measures import (
-    baseline,
-    high_marks,
-    levelled,
-    median_lean,
-    usual_letters,
-    word_gaps,
-)
-from utils.ink import bounds, strokes, vertical_segments, x_height
+from utils.checks import DataError, UserError, short
+from utils.hand_measures import levelled, word_gaps
+from utils.ink import bounds, vertical_segments, x_height
 
 TRY_SEED_STRIDE = 1_000_000_007
 """Difference between the seeds of two tries of a line: a prime above the number of lines."""
-DEFAULT_GAP = 1.2  # x-heights between words, for a primer of one word (measured: IAM-OnDB)
 NUM_LINES = 8  # lines that are written to be measured (measured on 24 hands)
 GAIN = 30.0
 """The per cent by which a line is taken to grow if its stretch grows by 1 %. Lines grow by 10 to
@@ -41,59 +46,6 @@ STRETCH_BOUNDS = (0.97, 1.03)
 by 9 %, and lines are read better)."""
 MIN_LETTERS = 3  # least letters, and vertical segments, of a primer that shows a size (assumed)
 RESIDUAL_BOUNDS = (0.5, 2.0)  # bounds of `Calibration.residual` (assumed)
-
-
-@dataclass(frozen=True)
-class HandShape:
-    """Measures of a hand's line, which words in the hand are given.
-
-    Attributes:
-        x_height: in the writer's units.
-        baseline: y of the baseline in the writer's units, after the line is turned level.
-        angle: of the baseline in radians, before the line is turned level.
-        lean: how far downstrokes lean to the right, x over y.
-        gap: the usual gap between words in x-heights.
-        character_width: the mean width of a character, blanks included, in x-heights.
-        letter_width: the width of a usual letter in x-heights.
-        dotted: whether most of the hand's `i` have dots.
-    """
-
-    x_height: float
-    baseline: float
-    angle: float
-    lean: float
-    gap: float
-    character_width: float
-    letter_width: float
-    dotted: bool = True
-
-    @classmethod
-    def of(cls, primer: Primer) -> "HandShape":
-        """Return the measures of a primer."""
-        ink, text = primer
-        level, angle = levelled(ink)
-        height, gaps = x_height(ink), word_gaps(ink, text)
-        left, _, right, _ = bounds(ink)
-        width = (right - left) / height
-        base = baseline(level)
-        from_baseline = [(stroke - (0.0, base)) / height for stroke in strokes(level)]
-        blanks = float(gaps.sum()) if len(gaps) else DEFAULT_GAP * (len(text.split()) - 1)
-        return cls(
-            height,
-            base,
-            angle,
-            float(np.nan_to_num(median_lean(level))),
-            float(np.median(gaps)) if len(gaps) else DEFAULT_GAP,
-            width / max(len(text), 1),
-            letter_width(width - blanks, text),
-            high_marks(from_baseline) >= sum(map(text.count, "ij")) / 2,
-        )
-
-
-def letter_width(width: float, text: str) -> float:
-    """Return the width of a usual letter, above 0, in a text whose letters are `width` wide in
-    all, without blanks."""
-    return max(width, 0.01) / max(usual_letters(text), 1.0)
 
 
 class Calibration(NamedTuple):
@@ -181,12 +133,13 @@ def _ratios(lines: Sequence[Line], size: tuple[float, float]) -> tuple[float, ..
 
 @dataclass(eq=False)
 class Hand:
-    """A writer that keeps to a hand: the writer is told the hand, or continues the primer.
+    """A writer that keeps to a hand: it is conditioned on the hand, or continues the primer.
 
     Attributes:
         writer: takes a text.
-        primer: a line of the hand; words are given its measures. The writer continues the
-            primer unless the extras of `sampling` have a hand's descriptor.
+        primer: a line of the hand, whose measures a page gives to words. The writer continues the
+            primer unless the extras of `sampling` have a hand's descriptor. With these, None stands
+            for a hand in which lines are written, but no pages.
         reader: proofreads words; None for no proofreading.
         sampling: how points are drawn, with one `latent_seed` for all tries, by default 0.
         tries: largest number of times that a word is written.
@@ -195,10 +148,11 @@ class Hand:
         second_reader: proofreads all words after the reader; None for no second reader.
         calibration: makes lines as large as the primer. By default it is measured if the writer
             continues a primer with a text, and the sampling has a bias and no stretch.
+        description: what the hand comes from; "" if nothing is to be said of it.
     """
 
     writer: Writer
-    primer: Primer
+    primer: Primer | None
     reader: Reader | None = None
     sampling: Sampling = Sampling()
     tries: int = PageOptions.tries
@@ -206,19 +160,22 @@ class Hand:
     progress: bool = False
     second_reader: Reader | None = None
     calibration: Calibration | None = None
+    description: str = ""
 
     def __post_init__(self) -> None:
-        ink, text = self.primer
-        self.primer = ink, text.rstrip()  # The writer adds a blank behind the primer's text.
         self.sampling = replace(self.sampling, latent_seed=self.sampling.latent_seed or 0)
-        can_measure = self.writer.model.needs_text and self.primer[1] and self.sampling.bias > 0
-        is_unset = self.calibration is None and self.sampling.stretch is None
-        if self._continues_primer and can_measure and is_unset:
+        if self.primer is not None:
+            ink, text = self.primer
+            self.primer = ink, text.rstrip()  # The writer adds a blank behind the primer's text.
+        if self.continued is None or self.calibration or self.sampling.stretch:
+            return
+        if self.writer.model.needs_text and self.continued[1] and self.sampling.bias > 0:
             self.calibration = calibrated(self.writer, self.primer, self.sampling, self.progress)
 
     @property
-    def _continues_primer(self) -> bool:
-        return "hand" not in self.sampling.extras
+    def continued(self) -> Primer | None:
+        """The primer if the writer continues it; None if the writer is conditioned on the hand."""
+        return None if "hand" in self.sampling.extras else self.primer
 
     @cached_property
     def shape(self) -> HandShape:
@@ -232,26 +189,171 @@ class Hand:
         sampling, calibration = self.sampling, self.calibration
         if calibration is not None:
             sampling = replace(sampling, stretch=calibration.stretch)
-        primer = self.primer if self._continues_primer else None
         lines = self.writer.write_lines(
-            texts, seeds, sampling, primer=primer, progress=self.progress
+            texts, seeds, sampling, primer=self.continued, progress=self.progress
         )
         return lines if calibration is None else [*map(calibration.scaled, lines)]
 
 
-def write_in_hand(
+def hand_of(
     writer: Writer,
-    texts: Sequence[str] | None,
-    seeds: Sequence[int],
+    source: HandSource,
     sampling: Sampling = Sampling(),
     *,
-    primer: Primer | None = None,
+    bias: float | None = None,
+    skip_unknown: bool | None = None,
+    of_page: bool = False,
     progress: bool = False,
-) -> list[Line]:
-    """Write lines in the hand of a primer, or, without a primer, each line in another hand.
+) -> Hand:
+    """Return the hand of a style, of a mix of styles, or of a primer.
 
-    A writer that is told the hand in `sampling.extras` does not continue the primer, see `Hand`.
+    A writer that takes a hand vector is conditioned on that of the style or mix. It continues only
+    what is named as a primer. Any other writer continues the first line of the style as well.
+
+    Args:
+        writer: the writer that keeps to the hand.
+        source: the primer's file; the style's file, or a folder of its lines; or a mix, as a text.
+        sampling: how points are drawn.
+        bias: the bias of lines, if it differs from the bias with which lines are written to compare
+            the primer's size with; None for that of `sampling`.
+        skip_unknown: see `source_text.known_only`.
+        of_page: whether a page is written, for which a style's line is measured in any case. A mix
+            has no line: the hand's primer is None.
+        progress: see `Hand`.
+
+    Raises:
+        UserError: if a file cannot be read, if the writer needs a text and there is none, or if it
+            cannot mix styles.
     """
-    if primer is None:
-        return writer.write_lines(texts, seeds, sampling, progress=progress)
-    return Hand(writer, primer, sampling=sampling, progress=progress).write_texts(texts, seeds)
+    if writer.model.needs_text and not isinstance(source, PrimerFile):
+        check_text(source)
+    is_conditioned = writer.is_told and not isinstance(source, PrimerFile)
+    if is_conditioned:
+        sampling = replace(sampling, extras=extras_of_style(source) | dict(sampling.extras))
+    primer, description = None, ""
+    if not isinstance(source, str):
+        file = source if isinstance(source, PrimerFile) else PrimerFile(source)
+        sample, description = _sample_of(file, writer, skip_unknown, is_whole=is_conditioned)
+        if of_page or not is_conditioned:
+            primer = _fitted(sample, file, writer, sampling)
+    elif not is_conditioned:
+        problem = "takes no hand vector, so it mixes no styles: name one style"
+        raise UserError(f"{writer.path} {problem}")
+    sampling = replace(sampling, bias=sampling.bias if bias is None else bias)
+    return Hand(writer, primer, sampling=sampling, progress=progress, description=description)
+
+
+def load_primer(
+    file: PrimerFile,
+    writer: Writer,
+    skip_unknown: bool | None = None,
+    sampling: Sampling = Sampling(),
+) -> tuple[Primer, str]:
+    """Return a primer in the writer's units, and a description of its origin.
+
+    Args:
+        file: the file of ink, and the index of its sample.
+        writer: the writer that continues the primer.
+        skip_unknown: see `source_text.known_only`.
+        sampling: how the writer writes, and the hand that it is conditioned on, if any.
+
+    Raises:
+        UserError: if the file cannot be read, or if the writer needs a text and there is none.
+    """
+    sample, description = _sample_of(file, writer, skip_unknown)
+    return _fitted(sample, file, writer, sampling), description
+
+
+def _fitted(sample: Sample, file: PrimerFile, writer: Writer, sampling: Sampling) -> Primer:
+    """Return the sample of a primer's file with its ink in the writer's units."""
+    if file.scale == "auto":  # level, with the x-height and the speed of the writer's lines
+        ink = match_device(sample.ink, writer.reference_lines(sampling))
+    else:
+        ink = sample.ink * np.float32([file.scale, file.scale, 1])
+    check_lengths((), (ink, sample.text), file.path)
+    return ink, sample.text
+
+
+def _sample_of(
+    file: PrimerFile, writer: Writer, skip_unknown: bool | None, *, is_whole: bool = False
+) -> tuple[Sample, str]:
+    """Return the sample of a primer's file, with its text in characters that the writer knows, and
+    a description of it; with `is_whole`, of all samples of the file."""
+    samples, number = data_loader.read_ink(file.path), file.number
+    if number >= len(samples):
+        counted = f"{file.path} has {len(samples):,} samples, counted from 0"
+        raise UserError(f"primer_number {number}: {counted}")
+    text, left_out = _text_of(file, samples[number], writer, skip_unknown)
+    others = f", one of {len(samples):,} in the file"
+    if is_whole:
+        others = f" and {len(samples) - 1:,} more"
+    if len(samples) == 1:
+        others = ""
+    quoted_text = f", {text!r}" if writer.model.needs_text else ""
+    description = f"{samples[number].name}{others}{quoted_text}{left_out and f': {left_out}'}"
+    return replace(samples[number], text=text), description
+
+
+def _text_of(
+    file: PrimerFile, sample: Sample, writer: Writer, skip_unknown: bool | None
+) -> tuple[str, str]:
+    """Return the text of a primer in characters that the network knows, and a sentence on omitted
+    characters; empty texts for a network without text input."""
+    text = file.text
+    if not writer.model.needs_text:
+        if text is not None:
+            raise UserError(f"{writer.path} contains a network without text: no primer_text")
+        return "", ""
+    if text is None:
+        text = sample.text
+        if not text:
+            problem = f"{file.path} contains no text for {sample.name}"
+            raise UserError(f"{problem}: give its text as primer_text")
+    if not text:
+        return "", ""
+    try:
+        (text,), left_out = known_only(writer.model.alphabet, [text], skip_unknown)
+    except UserError as error:
+        raise UserError(f"{file.path}: {error}") from None
+    return text, left_out
+
+
+def extras_of_style(style: str | Path) -> dict[str, np.ndarray]:
+    """Return the extras that condition a network on a style, a mix of styles, or a file or folder
+    of ink: `hand`, `(L, D + 1)`, and `composed`, `(1,)`. `composed` goes from 0, for lines like
+    recorded lines, to 1, for lines like those of a `ComposedDataset`.
+
+    Raises:
+        UserError: if a file cannot be read.
+    """
+    weighted = [(fraction, _extras_of_file(file)) for file, fraction in fractions_of(style).items()]
+    names = weighted[0][1]
+    return {name: sum(fraction * extras[name] for fraction, extras in weighted) for name in names}
+
+
+def _extras_of_file(path: Path) -> dict[str, np.ndarray]:
+    """Return the extras in a style's file, or those of its ink if the file has no `hand`."""
+    values = style_values(path)
+    if "hand" not in values:
+        return extras_of_lines([sample.ink for sample in data_loader.read_ink(path)])
+    try:
+        hand = hand_extra(np.asarray_chkfinite(values["hand"], np.float32))
+    except (TypeError, ValueError):
+        accepted = f"{DESCRIPTOR} numbers are accepted"
+        raise DataError(f"{path}: hand = {short(values['hand'])}: {accepted}") from None
+    composed = values.get("composed", 0.0)
+    if not isinstance(composed, int | float) or not 0 <= composed <= 1:
+        raise DataError(f"{path}: composed = {short(composed)}: a number from 0 to 1 is accepted")
+    return {"hand": hand, "composed": np.float32([composed])}
+
+
+def extras_of_lines(lines: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the extras for the hand of recorded lines `(points, 3)`; see `extras_of_style`."""
+    return {"hand": hand_extra(*descriptor_of(lines)), "composed": np.zeros(1, np.float32)}
+
+
+def descriptor_of(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Return the descriptor `(D,)` of the hand of lines `(points, 3)`, of any unit and slope, and
+    its weight."""
+    total = HandDescriptor.load().describe([levelled(line)[0] for line in lines]).sum(0)
+    return total[:-1] / total[-1], float(total[-1])

@@ -5,10 +5,19 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from handwriting.hands import TRY_SEED_STRIDE, Hand
-from handwriting.page_options import OWN, SECOND, USUAL, Look, PageOptions, PrimerFile, style
-from handwriting.primers import check_lines, check_text, in_hand_of, load_primer
+from handwriting.hands import TRY_SEED_STRIDE, Hand, hand_of
+from handwriting.page_options import (
+    OWN,
+    SECOND,
+    USUAL,
+    HandSource,
+    Look,
+    PageOptions,
+    PrimerFile,
+    style,
+)
 from handwriting.proofreading import LOOKALIKES, spellings
+from handwriting.style_checks import check_lines, check_text
 from handwriting.styles import network_of, usual_style_of
 from model.generation.hand_encoder import hand_extra
 from model.generation.line import Primer, Sampling
@@ -16,13 +25,8 @@ from model.generation.writing import SEEDS
 from model.loading import load_reader, load_writer
 from model.reader import Reader
 from model.writer import Writer, default_proofreader, sampling_of
-from utils.checks import UserError
 
 NEW_HAND_TRIES = 24  # how often a line is written if a reader chooses one (assumed)
-
-HandSource = Path | str | None
-"""What a hand comes from: the file of a style; a mix of styles, as a text; or None, which stands
-for the primer of the page's options, and without a primer for a hand of the network's own."""
 
 
 class Hands:
@@ -44,8 +48,7 @@ class Hands:
         self._options, self._device, self._progress = options, device, progress
         self._writes_all = writer is not None
         self._writers: dict[Path, Writer] = {}
-        self._primers: dict[HandSource, Primer] = {}
-        self._hands: dict[tuple[HandSource, float, float | None], Hand] = {}
+        self._hands: dict[tuple[HandSource | None, float, float | None], Hand] = {}
         self.remarks: list[str] = []
         if writer is None:
             page_style = None if options.style in (OWN, USUAL) else style(options.style)
@@ -76,61 +79,63 @@ class Hands:
     def of(self, look: Look) -> Hand:
         """Return the hand of lines with a look. Hands of the same source share a primer; hands of
         the same source and bias also share a calibration."""
-        source, options, reader = self._source_of(look.style), self._options, self.reader
+        source = self._source_of(look.style)
         bias = self.sampling.bias if look.bias is None else look.bias
-        path = network_of(source) if source and not self._writes_all else self.writer.path
-        writer = self._writers.get(path) or self._load(path)
-        if source not in self._primers:
-            self._primers[source] = self._primer_of(source, writer)
         key = (source, bias, look.slant)
-        same_bias = [hand for other, hand in self._hands.items() if other[:2] == key[:2]]
-        if key not in self._hands and same_bias:
-            self._hands[key] = replace(same_bias[0], slant=look.slant)
-        elif key not in self._hands:
-            self._hands[key] = Hand(
-                writer,
-                self._primers[source],
-                reader,
-                replace(self._sampling_of(source, writer), bias=bias),
-                options.tries,
-                look.slant,
-                self._progress,
-                self.second_reader,
-            )
+        if key not in self._hands:
+            by_bias = {other[1]: hand for other, hand in self._hands.items() if other[0] == source}
+            if by_bias and bias not in by_bias:
+                hand = next(iter(by_bias.values()))
+                sampling = replace(hand.sampling, bias=bias)
+                by_bias[bias] = replace(hand, sampling=sampling, calibration=None)
+            hand = by_bias.get(bias) or self._new(source, bias)
+            self._hands[key] = replace(hand, slant=look.slant)
         return self._hands[key]
 
-    def _source_of(self, style_name: str | Path | None) -> HandSource:
-        """Return the source of the hand for the style that a look names."""
+    def _source_of(self, style_name: str | Path | None) -> HandSource | None:
+        """Return the source of the hand for the style that a look names; None for a hand of the
+        network's own."""
         if style_name == OWN or (style_name == USUAL and self._options.primer):
-            return None
+            return self._options.primer
         return usual_style_of(self.writer.path) if style_name == USUAL else style(str(style_name))
 
-    def _sampling_of(self, source: HandSource, writer: Writer) -> Sampling:
-        """Return how a writer draws points in a hand: with the descriptor of a style, or of a hand
-        of its own; without one if the writer is told no hand, or continues the page's primer."""
-        if source is None and writer.is_told and not self._options.primer:
-            own_extra = {"hand": hand_extra(writer.model.hand_encoder.draw(self._options.seed))}
-            return replace(self.sampling, extras=own_extra | dict(self.sampling.extras))
-        return in_hand_of(self.sampling, source, writer)
-
-    def _primer_of(self, source: HandSource, writer: Writer) -> Primer:
-        """Return the primer of a hand; for a mix of styles, the network writes the primer."""
-        primer_file = PrimerFile(source) if isinstance(source, Path) else self._options.primer
-        if isinstance(source, str) and not writer.is_told:
-            raise UserError(
-                f"{writer.path} cannot be told a hand, so it mixes no styles: name one style"
+    def _new(self, source: HandSource | None, bias: float) -> Hand:
+        """Return a hand whose lines are written with a bias."""
+        options, reader = self._options, self.reader
+        is_style = source is not None and not isinstance(source, PrimerFile)
+        path = network_of(source) if is_style and not self._writes_all else self.writer.path
+        writer = self._writers.get(path) or self._load(path)
+        if isinstance(source, Path) and reader and not options.reader:
+            check_lines(source, reader)
+        if source is None:
+            hand = self._own(writer, bias)
+        else:
+            hand = hand_of(
+                writer,
+                source,
+                self.sampling,
+                bias=bias,
+                skip_unknown=options.skip_unknown,
+                of_page=True,
+                progress=self._progress,
             )
-        sampling = self._sampling_of(source, writer)
-        if primer_file is None or isinstance(source, str):
-            return new_hand_primer(writer, self.reader, self._options.seed, sampling)
-        skip_unknown, is_style = self._options.skip_unknown, source is not None
-        if is_style and self.reader and not self._options.reader:
-            check_lines(source, self.reader)
-        primer, description = load_primer(
-            primer_file, writer, skip_unknown, sampling, is_style=is_style
-        )
-        self.remarks.append(f"in the hand of {description}")
-        return primer
+        if hand.primer is None:  # of a mix, or of the network's own: the network writes a line
+            sampling = replace(hand.sampling, bias=self.sampling.bias)
+            primer = new_hand_primer(writer, reader, options.seed, sampling)
+            hand = replace(hand, primer=primer)
+        else:
+            self.remarks.append(f"in the hand of {hand.description}")
+        second_reader, tries = self.second_reader, options.tries
+        return replace(hand, reader=reader, second_reader=second_reader, tries=tries)
+
+    def _own(self, writer: Writer, bias: float) -> Hand:
+        """Return a hand of the network's own, without a primer: conditioned on the hand vector that
+        belongs to the page's seed, if the network takes one."""
+        sampling = replace(self.sampling, bias=bias)
+        if writer.is_told:
+            drawn = {"hand": hand_extra(writer.model.hand_encoder.draw(self._options.seed))}
+            sampling = replace(sampling, extras=drawn | dict(sampling.extras))
+        return Hand(writer, None, sampling=sampling, progress=self._progress)
 
     def _load(self, path: Path) -> Writer:
         self._writers[path] = load_writer(path, self._device)

@@ -3,7 +3,7 @@
 This module does not import torch, so that a wrong value is refused at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from handwriting.paper import Paper
 from handwriting.styles import fractions_of
-from utils.checks import UserError, number
+from utils.checks import UserError, hint, number, short
 from utils.page.layers import Pen
 
 OWN = "own"  # in place of the name of a style: a hand of the network's own, new with each seed
@@ -25,6 +25,13 @@ SECOND = "eye"  # the pretrained second reader: reads pictures, and is free for 
 X_HEIGHT = 2.2  # default x-height in mm (assumed: a row of A4 has some 60 characters)
 LINE_HEIGHT = 3.9
 """Default height of a line in x-heights (assumed: 8.5 mm for an x-height of 2.2 mm)."""
+
+ALIASES = {"color": "colour", "pen_width": "pen"}
+"""Other names of keys."""
+Values = dict[str, object]
+"""Values of front matter or --set, by key."""
+Keys = Mapping[str, Callable[[str], object]]
+"""For each key, the function that parses its value or raises a UserError."""
 
 Align = Literal["left", "right", "centred", "justified"]
 """How rows lie between the margins."""
@@ -48,6 +55,10 @@ class PrimerFile:
     text: str | None = None
     number: int = 0
     scale: float | Literal["auto"] = "auto"
+
+
+HandSource = PrimerFile | Path | str
+"""What a hand comes from: a primer, the file of a style, or a mix of styles as a text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +190,7 @@ def choice(text: str, kind: object, **aliases: str) -> str:
     return aliases.get(text, text)
 
 
-LOOK_PARSERS = {
+LOOK_PARSERS: Keys = {
     "style": style,
     "bias": number(float, 0, 100),
     "size": number(float, 0.3, 100),
@@ -191,3 +202,19 @@ LOOK_PARSERS = {
     "trace": partial(choice, kind=Trace),
 }
 """For each field of `Look`, the function that parses its value in an option or front matter."""
+
+
+def key_of(name: str) -> str:
+    """Return the key of a name such as `color` or `pen-width`."""
+    key = name.replace("-", "_")
+    return ALIASES.get(key, key)
+
+
+def parse_value(key: str, text: str, keys: Keys) -> object:
+    """Return the value of a key; raise a UserError if `keys` lack the key or it has no such value.
+
+    Front matter and the command line have this in common.
+    """
+    if key not in keys:
+        raise UserError(f"no key {short(key)}{hint(key, keys)}")
+    return keys[key](text)

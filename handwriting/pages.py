@@ -8,11 +8,11 @@ from pathlib import Path
 
 from handwriting.layout import fill_pages, set_to_fit
 from handwriting.page_hands import Hands, check_styles
-from handwriting.page_options import OWN, Look, PageOptions, line_height
+from handwriting.page_options import OWN, Look, PageOptions, Values, line_height
 from handwriting.paper import Paper
 from handwriting.paragraphs import LAST_COLUMN_WIDTH, TextLine, cell_texts, kind_of, traced
 from handwriting.proofreading import CheckedWord
-from handwriting.source_text import Values, known_lines, parse_text
+from handwriting.source_text import known_lines, parse_text
 from handwriting.text_lines import Passage, write_passages
 from model.writer import Writer, letter_warning
 from utils.page.layers import PlacedWord

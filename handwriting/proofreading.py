@@ -18,7 +18,8 @@ from itertools import chain, islice, product
 
 import numpy as np
 
-from handwriting.hands import TRY_SEED_STRIDE, Hand, HandShape
+from handwriting.hand_shape import HandShape
+from handwriting.hands import TRY_SEED_STRIDE, Hand
 from handwriting.sign_shapes import has_bare_i, shape_faults, without_unknown
 from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row

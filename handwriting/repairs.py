@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handwriting.hands import HandShape
+from handwriting.hand_shape import HandShape
 from handwriting.written_word import span
 from model.generation.line import Line
 from utils import ink

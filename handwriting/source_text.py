@@ -5,30 +5,31 @@ characters, which are replaced where a network does not know them.
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from dataclasses import replace
 from functools import cache
 from itertools import chain, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from handwriting.page_options import LOOK_PARSERS, PageOptions, line_height
+from handwriting.page_options import (
+    LOOK_PARSERS,
+    Keys,
+    PageOptions,
+    Values,
+    key_of,
+    line_height,
+    parse_value,
+)
 from handwriting.paragraphs import FILL, kind_of
 from utils.alphabet import SHOWN, Alphabet, describe, nfc
-from utils.checks import UserError, hint, listed, short
+from utils.checks import UserError, listed, short
 
 MAX_LINES = 5_000  # largest number of lines (assumed: 5,000 empty lines are 170 pages of A4)
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 """Raised characters, and for each the character that is written, smaller, in its place."""
 FENCE = "---"  # the line before and the line behind front matter
 FENCE_ADVICE = f"for {FENCE} as text, put an empty line behind it"
-ALIASES = {"color": "colour", "pen_width": "pen"}
-"""Other names of keys."""
-
-Values = dict[str, object]
-"""Values of front matter by key."""
-Keys = Mapping[str, Callable[[str], object]]
-"""For each key, the function that parses its value or raises a UserError."""
 
 TAB = "    "  # replacement of a tab (assumed)
 MAX_WORD = 99
@@ -279,22 +280,6 @@ def _parts(line: str) -> tuple[str, str, str]:
     """Return the key, the colon and the value of a line; a missing colon is an empty text."""
     name, colon, value = map(str.strip, line.partition(":"))
     return key_of(name) if colon else name, colon, value
-
-
-def key_of(name: str) -> str:
-    """Return the key of a name such as `color` or `pen-width`."""
-    key = name.replace("-", "_")
-    return ALIASES.get(key, key)
-
-
-def parse_value(key: str, text: str, keys: Keys) -> object:
-    """Return the value of a key; raise a UserError if `keys` lack the key or it has no such value.
-
-    Front matter and the command line have this in common.
-    """
-    if key not in keys:
-        raise UserError(f"no key {short(key)}{hint(key, keys)}")
-    return keys[key](text)
 
 
 def _values(

@@ -13,7 +13,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from handwriting.hands import HandShape, letter_width
+from handwriting.hand_shape import HandShape, letter_width
 from handwriting.repairs import (
     MARK_RISE,
     LetterStrokes,

@@ -129,7 +129,7 @@ class WrittenSet:
     Attributes:
         writer: takes a text.
         texts: the texts.
-        sampling: how points are drawn, and what the writer is told of the hand.
+        sampling: how points are drawn if there is no hand.
         hand: the hand of all lines; None for many hands.
         lines_per_hand: number of consecutive lines in one of the many hands.
         num_samples: how often the texts are written.
@@ -178,9 +178,10 @@ class WrittenSet:
     @property
     def _key(self) -> dict[str, object]:
         """What the lines depend on."""
-        extras = sorted(self.sampling.extras.items())
+        extras = sorted((self.hand or self).sampling.extras.items())
         told = [(name, np.asarray(value, np.float32).tobytes()) for name, value in extras]
-        primer = self.hand and (self.hand.primer[0].tobytes(), self.hand.primer[1])
+        continued = self.hand and self.hand.continued
+        primer = continued and (continued[0].tobytes(), continued[1])
         names = ("bias", "pen_sharpness", "stretch", "max_steps", "latent_seed")
         return {
             "texts": _digest(self.texts.path),

@@ -98,7 +98,7 @@ class Writer(TrainedNetwork):
         options = f" · {sampling}" if self.model.prediction_type.draws_offset else ""
         new_texts = None if texts is None else [self._text_after(primer, text) for text in titles]
         try:
-            lines = self._lines(new_texts, seeds, sampling, primer, progress)
+            lines = self._write_batches(new_texts, seeds, sampling, primer, progress)
         except Exception as error:
             if isinstance(error, UserError | OSError) or not user_modules.is_any_defined(
                 self.model
@@ -113,7 +113,7 @@ class Writer(TrainedNetwork):
             described_lines.append(replace(line, written_text=title, description=description))
         return described_lines
 
-    def _lines(
+    def _write_batches(
         self,
         texts: Sequence[str] | None,
         seeds: Sequence[int],

@@ -15,7 +15,7 @@ from base.pretrained import PRETRAINED, pretrained
 from benchmarks.legibility import JUDGE, read_back
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
 from data_loader.texts.everyday import held_out_everyday
-from handwriting.primers import in_hand_of
+from handwriting.hands import extras_of_style
 from handwriting.styles import style_file
 from logger.metrics_csv import read_rows
 from model import load
@@ -84,7 +84,7 @@ def test_everyday_texts_by_the_writer_are_read_as_well_as_the_card_says():
     """
     texts = [text for _, text in held_out_everyday()][::5]
     writer, judge = (load(name, "cpu") for name in ("writer", JUDGE))
-    sampling = in_hand_of(Sampling(0.75), style_file("slanted"), writer)
+    sampling = Sampling(0.75, extras=extras_of_style(style_file("slanted")))
     result = read_back(writer, judge, texts, range(len(texts)), sampling)
     scores = result.rates
     published = card(r"five seeds each: character errors \|[^|]*\| \*\*[\d.]+, ([\d.]+) %") / 100

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from base.base_model import BaseModel
 from model.generation.hand_encoder import line_by_line
-from model.generation.mixture import PEN_PIVOT, stretched
+from model.generation.mixture import PEN_PIVOT, stretched_output
 from model.generation.sampling import PERIOD, Stepper, WritingState
 from model.layers.cells import reorder_gates, sequence_biases
 from model.layers.kernels import library
@@ -64,7 +64,8 @@ class CompiledStepper(Stepper):
         self.input_size, self.hidden_size = network.input_size, lowest.hidden_size
         self.matmul_dtype, self.parity = matmul_dtype, 0  # the half of the joints to read next
         self.library = library.kernels(matmul_dtype == torch.bfloat16)
-        output = stretched(network.output, lines.stretch(network), network.normalisation)
+        factors = lines.stretch(network)
+        output = stretched_output(network.output, factors, network.normalisation)
         self.output_size, self.vocab_size, self.num_windows = len(output.bias), 0, 0
 
         def packed(weight: Tensor, groups: int = 1) -> Tensor:

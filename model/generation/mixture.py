@@ -165,7 +165,7 @@ class Mixture(NextPoint):
         )
 
     def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
-        """Return the mixture with means multiplied as by the function `stretched`."""
+        """Return the mixture with means multiplied as by `stretched_output`."""
         axis_values = (factors, normalisation.mean, normalisation.std)
         factor, mean, std = self.means.new_tensor(axis_values)[..., None]  # (2, 1) each
         means = factor * self.means + (factor - 1.0) * mean / std
@@ -270,7 +270,7 @@ def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | Non
     return torch.stack([uniform[..., 1] < end.sigmoid() for end in ends], -1).to(end_logits)
 
 
-def stretched(
+def stretched_output(
     output: nn.Linear, factors: tuple[float, float], normalisation: Normalisation
 ) -> nn.Linear:
     """Return an output layer of mixtures whose means in x and y, in the units of the data, are

@@ -1,8 +1,8 @@
 """Writes lines with a network that predicts the next point, and feeds each drawn point back to it.
 
 `sample` writes a batch of lines: `_begin` shows the network a primer, `_draw` draws points until
-`stopping.Stopping` finds that every line has ended, and `_lines` turns the points into lines in the
-units of the data. A `Stepper` makes the steps.
+`stopping.Stopping` finds that every line has ended, and `_cut_at_ends` turns the points into lines
+in the units of the data. A `Stepper` makes the steps.
 
 Shapes: B lines of a batch, T steps, U characters of a text, I numbers of a point.
 """
@@ -198,7 +198,7 @@ def sample(
     primer_biases = initial.bias.expand(len(start) - 1, -1)  # the primer's steps have it, too
     biases = torch.cat((primer_biases, biases)).T.float().numpy(force=True)
     primed = 0 if primer is None else len(start)
-    return _lines(stopping, start.astype(np.float32), primed, offsets, biases, given)
+    return _cut_at_ends(stopping, start.astype(np.float32), primed, offsets, biases, given)
 
 
 def _draw(
@@ -275,7 +275,7 @@ def _random_numbers(generators: Sequence[torch.Generator], rows: Tensor) -> tupl
     return uniform.to(rows.device), normal.to(rows.device)
 
 
-def _lines(
+def _cut_at_ends(
     stopping: Stopping,
     start: np.ndarray,
     primed: int,

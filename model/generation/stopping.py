@@ -20,6 +20,7 @@ Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -40,6 +41,45 @@ SURPLUS_GAP = 0.45
 LEAVING_FRACTION = 0.5
 """The window leaves the last letter when its highest weight behind the letter exceeds this fraction
 of its highest weight on the text (measured, lab notebook: stopping)."""
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The next T steps of some lines.
+
+    Attributes:
+        rows: the indices of the lines.
+        start: number of steps before these.
+        points: `(T, rows, I)`.
+        pen_up: whether the pen is up before each step and behind the last, `(T + 1, rows)`.
+        limits: limit on the steps of each line, `(rows,)`.
+    """
+
+    rows: Tensor
+    start: int
+    points: Tensor
+    pen_up: Tensor
+    limits: Tensor
+
+    @property
+    def stop(self) -> int:
+        """Number of steps up to the last of these."""
+        return self.start + len(self.points)
+
+    @property
+    def numbers(self) -> Tensor:
+        """Number of steps before each step and behind the last, `(T + 1, 1)`."""
+        return torch.arange(self.start, self.stop + 1, device=self.points.device)[:, None]
+
+    @property
+    def in_limit(self) -> Tensor:
+        """Whether a line may have so many steps, `(T + 1, rows)`."""
+        return self.numbers <= self.limits
+
+    @property
+    def taken(self) -> Tensor:
+        """Number of steps that each line has by now, `(rows,)`."""
+        return self.limits.clamp_max(self.stop)
 
 
 class Stopping:
@@ -101,39 +141,61 @@ class Stopping:
             points: `(T, rows, I)`.
             phi: `(T, rows, U + 1)`; None without texts.
         """
-        start, stop = self.num_steps, self.num_steps + len(points)
-        self.num_steps, limits = stop, self.limits[rows]
-        steps = torch.arange(start, stop + 1, device=points.device)[:, None]
-        in_limit = steps <= limits  # (T + 1, rows)
         pen_up = torch.cat((self.pen_up[rows][None], points[..., 2] > 0.5))  # (T + 1, rows)
-        self.pen_up[rows] = pen_up[-1]
+        steps, peaks = _Steps(rows, self.num_steps, points, pen_up, self.limits[rows]), None
         if phi is not None:
-            lengths = self.lengths[rows]
-            peaks = self._record(self.primer_steps + start, rows, phi)  # (T, rows)
-            # The paper, section 5.3: phi(t, U + 1) > phi(t, u) for all u <= U.
-            past_text = (peaks >= lengths) & in_limit[1:]
-            passed_at = self.text_passed_at[rows].minimum(self._first_step(past_text, start))
-            lifted = pen_up & (steps >= passed_at) & in_limit
-            ended_at = self.stroke_ended_at[rows].minimum(self._first_step(lifted, start))
-            steps_taken = limits.clamp_max(stop)
-            too_long = torch.minimum(ended_at, steps_taken) - passed_at > LONGEST_FINISH
-            ended_at = torch.where(too_long, passed_at, ended_at)
-            # points[t] is the move after pen_up[t]; the move after pen_up[-1] is in the next call.
-            goes_back = (points[..., 0] - self.still[0]) * self.onward < 0
-            is_delayed = goes_back & self.ends_in_alnum[rows] & (steps[:-1] > 0)  # not at step 0
-            stopped_at = self._first_step(lifted[:-1] & in_limit[1:] & ~is_delayed, start)
-            too_long |= torch.minimum(stopped_at, steps_taken) - ended_at > LONGEST_FINISH
-            stopped_at = torch.where(too_long, ended_at, stopped_at)
-            self.text_passed_at[rows], self.stroke_ended_at[rows] = passed_at, ended_at
-            previous = self.stopped_at[rows]
-            self.stopped_at[rows] = torch.where(previous < self.never, previous, stopped_at)
+            peaks = self._record(self.primer_steps + steps.start, rows, phi)  # (T, rows)
+            self._find_end_of_text(steps, peaks)
+            self._find_end_of_stroke(steps)
+            self._find_end_of_delayed_strokes(steps)
         if self.end_of_sequence:
-            is_end = (points[..., 3] > 0.5) & in_limit[1:]  # (T, rows)
-            if phi is not None:
-                is_end &= peaks >= lengths - 1
-            sequence_ended_at = self._first_step(is_end, start + 1)
-            self.stopped_at[rows] = self.stopped_at[rows].minimum(sequence_ended_at)
-        return (self.stopped_at[rows] > stop) & (limits > stop)
+            self._find_end_of_sequence(steps, peaks)
+        self.num_steps, self.pen_up[rows] = steps.stop, pen_up[-1]
+        return (self.stopped_at[rows] > steps.stop) & (steps.limits > steps.stop)
+
+    def _find_end_of_text(self, steps: _Steps, peaks: Tensor) -> None:
+        """Find the paper's step (section 5.3): phi(t, U + 1) > phi(t, u) for all u <= U."""
+        past_text = (peaks >= self.lengths[steps.rows]) & steps.in_limit[1:]
+        passed_at = self._first_step(past_text, steps.start)
+        self.text_passed_at[steps.rows] = self.text_passed_at[steps.rows].minimum(passed_at)
+
+    def _find_end_of_stroke(self, steps: _Steps) -> None:
+        """Find where the stroke ends that is drawn at the paper's step, which stands for the end if
+        the stroke takes too long."""
+        ended_at = self._first_step(self._lifted(steps), steps.start)
+        ended_at = self.stroke_ended_at[steps.rows].minimum(ended_at)
+        passed_at = self.text_passed_at[steps.rows]
+        too_long = ended_at.minimum(steps.taken) - passed_at > LONGEST_FINISH
+        self.stroke_ended_at[steps.rows] = torch.where(too_long, passed_at, ended_at)
+
+    def _find_end_of_delayed_strokes(self, steps: _Steps) -> None:
+        """Find the end of the line: the first time that the pen is lifted and does not go back, or,
+        if that takes too long, the end of the stroke before the delayed strokes."""
+        # points[t] is the move after pen_up[t]; the move after pen_up[-1] is in the next call.
+        goes_back = (steps.points[..., 0] - self.still[0]) * self.onward < 0
+        is_delayed = goes_back & self.ends_in_alnum[steps.rows]
+        is_delayed &= steps.numbers[:-1] > 0  # the first step goes back behind no stroke
+        is_end = self._lifted(steps)[:-1] & steps.in_limit[1:] & ~is_delayed
+        stopped_at = self._first_step(is_end, steps.start)
+        ended_at = self.stroke_ended_at[steps.rows]
+        too_long = stopped_at.minimum(steps.taken) - ended_at > LONGEST_FINISH
+        stopped_at = torch.where(too_long, ended_at, stopped_at)
+        previous = self.stopped_at[steps.rows]
+        self.stopped_at[steps.rows] = torch.where(previous < self.never, previous, stopped_at)
+
+    def _find_end_of_sequence(self, steps: _Steps, peaks: Tensor | None) -> None:
+        """Find the first point that is drawn as the end of the sequence; if there is a text, with
+        the window on the last character or behind it."""
+        is_end = (steps.points[..., 3] > 0.5) & steps.in_limit[1:]  # (T, rows)
+        if peaks is not None:
+            is_end &= peaks >= self.lengths[steps.rows] - 1
+        ended_at = self._first_step(is_end, steps.start + 1)
+        self.stopped_at[steps.rows] = self.stopped_at[steps.rows].minimum(ended_at)
+
+    def _lifted(self, steps: _Steps) -> Tensor:
+        """Return a mask `(T + 1, rows)` of a pen that is up, with the window past the text."""
+        is_past = steps.numbers >= self.text_passed_at[steps.rows]
+        return steps.pen_up & is_past & steps.in_limit
 
     def ends(self) -> list[tuple[int, bool]]:
         """Return for each line its number of steps, and whether a rule, not the limit, ended it."""

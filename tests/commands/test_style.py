@@ -9,6 +9,9 @@ import torch
 
 import experiments
 from data_loader.sources.ink_files import read_ink
+from handwriting.hands import extras_of_style
+from model import load
+from model.generation.line import Sampling
 from tests.benchmarks import scripts
 from tests.commands.networks import save
 from utils.checks import UserError
@@ -99,7 +102,8 @@ def test_bad_options_are_refused(place, words, message):
     assert not (place / "styles").exists()
 
 
-def test_a_network_with_hand_vectors_writes_by_the_hand_vector_of_a_style(place):
+def told_network(place):
+    """Save a style, one of another hand vector, and a network to which the hand matters."""
     make("mine")
     values = json.loads((place / "styles/mine.json").read_text())
     values["hand"] = [-number for number in values["hand"]]
@@ -108,6 +112,11 @@ def test_a_network_with_hand_vectors_writes_by_the_hand_vector_of_a_style(place)
     content = torch.load(network, weights_only=True)
     content["state_dict"]["hand_gates.weight"].normal_(std=3.0)
     torch.save(content, network)
+    return network
+
+
+def test_a_network_with_hand_vectors_writes_by_the_hand_vector_of_a_style(place):
+    network = told_network(place)
     words = ("write", "-r", network, "-d", "cpu", "--text", "ab", "--steps", 30)
     for style in ("mine", "other"):
         assert run(*words, "--style", style, "--output", f"{style}.svg") == 0
@@ -116,3 +125,25 @@ def test_a_network_with_hand_vectors_writes_by_the_hand_vector_of_a_style(place)
     read += ("--reader", save(place / "reader.pth", "CTCNetwork"), "--style", "mine")
     scripts.run("legibility", *read)
     assert json.loads((place / "found/read_back.json").read_text())["style"].endswith("mine.json")
+
+
+def test_a_mix_of_styles_is_written_by_its_hand_vector(place):
+    network, mix = told_network(place), "mine:0.3,other:0.7"
+    words = ("-r", network, "-d", "cpu", "--text", "ab", "--steps", 30, "--output", "a.inkml")
+    assert run("write", *words, "--style", mix) == 0
+    sampling = Sampling(extras=extras_of_style(mix), max_steps=30)
+    line = load(network, "cpu").write("ab", sampling)
+    (written,) = read_ink(place / "a.inkml")
+    np.testing.assert_array_equal(written.ink, line.ink)
+
+
+def test_the_usual_style_is_that_of_the_network(place):
+    network = told_network(place)
+    (place / "styles/mine.json").rename(place / "writer.json")  # as beside a learned hand
+    words = ("write", "-r", network, "-d", "cpu", "--text", "ab", "--steps", 30, "--style")
+    for name in ("usual", "writer.json", "own"):
+        assert run(*words, name, "--output", f"{name}.svg") == 0
+    usual, named, own = (
+        (place / f"{name}.svg").read_text() for name in ("usual", "writer.json", "own")
+    )
+    assert usual == named != own

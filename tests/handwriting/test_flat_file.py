@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from handwriting import flat_file
+from handwriting.hands import extras_of_style, load_primer
 from handwriting.page_options import PrimerFile
-from handwriting.primers import extras_of_style, load_primer
 from handwriting.styles import styles
 from model import load
 from tests.commands.networks import NORMALISATION, save

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from handwriting import PageOptions, load_report, rewrite, save_report, write_page
-from handwriting.hands import Hand, write_in_hand
+from handwriting.hands import Hand
 from handwriting.proofreading import write_words
 from model import Writer
 from model.generation.line import Sampling
@@ -48,10 +48,13 @@ def test_each_try_and_the_measured_line_have_the_latent_of_the_hand(writer, opti
     assert writer.model.initial_state.call_count > 3 and latent_seeds(writer) == {latent}
 
 
-@pytest.mark.parametrize(("primer", "seeds"), [(None, {5, 6}), ((WAVE, "abc"), {0})])
-def test_lines_have_latents_of_their_own_unless_they_continue_a_primer(writer, primer, seeds):
+@pytest.mark.parametrize(("is_in_hand", "seeds"), [(False, {5, 6}), (True, {0})])
+def test_lines_have_latents_of_their_own_unless_they_are_in_one_hand(writer, is_in_hand, seeds):
     sampling = Sampling(extras=MOOD, max_steps=20)
-    write_in_hand(writer, ["ab", "ab"], [5, 6], sampling, primer=primer)
+    if is_in_hand:
+        Hand(writer, (WAVE, "abc"), sampling=sampling).write_texts(["ab", "ab"], [5, 6])
+    else:
+        writer.write_lines(["ab", "ab"], [5, 6], sampling)
     assert latent_seeds(writer) == seeds
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from handwriting.hands import HandShape
+from handwriting.hand_shape import HandShape
 from handwriting.proofreading import (
     MISSING_WORD,
     STRAY_INK,

@@ -9,10 +9,10 @@ import torch
 
 from base.pretrained import pretrained
 from handwriting import PageOptions, Paper, PrimerFile, page_hands, styles, write_page
+from handwriting.hands import extras_of_style, hand_of
 from handwriting.page_hands import Hands
-from handwriting.primers import extras_of_style
 from handwriting.styles import network_of, write_style
-from model import load
+from model import Writer, load
 from model.generation.hand_encoder import DESCRIPTOR
 from model.recognition.hand_descriptor import HandDescriptor
 from tests.commands.networks import save
@@ -48,7 +48,7 @@ def style(folder, name, seed, ink=None):
     return folder / f"{name}.json"
 
 
-def hand_of(writer, **options):
+def hand_of_page(writer, **options):
     """Return the hand of a page."""
     options = PageOptions(**options)
     return Hands(writer, options, "cpu", progress=False).of(options.look)
@@ -56,7 +56,7 @@ def hand_of(writer, **options):
 
 def lines(writer, **options):
     """Return the points of two lines on a page."""
-    hand = hand_of(writer, paper=PAPER, proofread=False, **options)
+    hand = hand_of_page(writer, paper=PAPER, proofread=False, **options)
     return [line.ink for line in hand.write_texts(["ab", "ba"], [3, 4])]
 
 
@@ -70,6 +70,27 @@ def test_lines_depend_on_the_hand_vector_of_a_style_and_not_on_its_ink(
     inks = lines(writer, style=style(tmp_path, "b", seed, wave(height)))
     assert [*map(np.array_equal, inks, expected)] == [is_same] * 2
     assert all(not ink[0].any() for ink in inks)
+
+
+def test_no_line_is_measured_where_only_the_hand_vector_matters(writer, tmp_path, monkeypatch):
+    """A page measures a line, whose shape its words are given; lines are the same without."""
+    file = style(tmp_path, "a", 1)
+    expected, measured = lines(writer, style=file), []
+    usual = Writer.reference_lines
+    monkeypatch.setattr(
+        Writer, "reference_lines", lambda *given: measured.append(given) or usual(*given)
+    )
+    hand = hand_of(writer, file)
+    inks = [line.ink for line in hand.write_texts(["ab", "ba"], [3, 4])]
+    assert [*map(np.array_equal, inks, expected)] == [True, True]
+    assert hand.primer is None and hand.description == "a.json, 'abc'" and not measured
+    assert hand_of(writer, file, of_page=True).primer[1] == "abc" and len(measured) == 1
+
+
+def test_a_primer_is_continued_also_if_a_style_would_give_a_hand_vector(writer, tmp_path):
+    file = style(tmp_path, "a", 1)
+    (line,) = hand_of(writer, PrimerFile(file, scale=1.0)).write_texts(["ab"], [3])
+    assert line.primed == len(wave())
 
 
 @pytest.fixture
@@ -89,7 +110,7 @@ def test_a_mix_of_styles_is_their_weighted_mean(mix, name):
 
 def test_a_mix_of_styles_has_its_hand_vector_and_a_written_line_as_the_primer(writer, mix):
     *_, mixed = mix
-    hand = hand_of(writer, style=mixed, proofread=False)
+    hand = hand_of_page(writer, style=mixed, proofread=False)
     for name, value in extras_of_style(mixed).items():
         np.testing.assert_allclose(hand.sampling.extras[name], value)
     assert len(hand.primer[0]) > 1
@@ -120,15 +141,16 @@ def test_a_broken_mix_is_refused(tmp_path, monkeypatch, mix, message):
 def test_a_network_without_hand_vectors_mixes_no_styles(tmp_path):
     network = load(save(tmp_path / "plain.pth", "SynthesisNetwork"), "cpu")
     mix = ",".join(f"{style(tmp_path, name, 0)}:1" for name in "ab")
-    with pytest.raises(UserError, match="cannot be told a hand, so it mixes no styles"):
-        lines(network, style=mix)
+    for use in (lambda: lines(network, style=mix), lambda: hand_of(network, mix)):
+        with pytest.raises(UserError, match="takes no hand vector, so it mixes no styles"):
+            use()
 
 
 def test_a_primer_is_continued_instead_of_the_usual_hand_of_a_writer(writer, tmp_path):
     write_inkml(tmp_path / "mine.inkml", wave(), "abc")
     primer = PrimerFile(tmp_path / "mine.inkml", scale=1.0)
     usual = replace(writer, path=pretrained()["writer"])  # which has a usual hand
-    hand = hand_of(usual, paper=PAPER, proofread=False, primer=primer)
+    hand = hand_of_page(usual, paper=PAPER, proofread=False, primer=primer)
     (line,) = hand.write_texts(["ab"], [3])
     assert line.primed == len(wave())
     assert "hand" not in hand.sampling.extras
@@ -148,7 +170,7 @@ def test_the_hand_vector_of_a_folder_of_lines_describes_all_its_lines(tmp_path):
 def test_each_seed_has_a_hand_of_its_own(writer):
     options = dict(style="own", proofread=False)
     first, again, other = (
-        hand_of(writer, seed=seed, **options).sampling.extras["hand"] for seed in (0, 0, 1)
+        hand_of_page(writer, seed=seed, **options).sampling.extras["hand"] for seed in (0, 0, 1)
     )
     assert np.array_equal(first, again) and not np.allclose(first, other)
 

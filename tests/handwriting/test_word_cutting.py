@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from handwriting.hands import HandShape
+from handwriting.hand_shape import HandShape
 from handwriting.repairs import LetterStrokes
 from handwriting.word_cutting import (
     cut_words,

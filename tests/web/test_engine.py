@@ -14,7 +14,7 @@ from rapidfuzz.distance import Levenshtein
 
 from data_loader import EmbeddedDataset, read_ink
 from handwriting import flat_file, word_cutting
-from handwriting.primers import extras_of_style
+from handwriting.hands import extras_of_style
 from handwriting.repairs import LetterStrokes, with_corners
 from handwriting.source_text import replacements, transliterate
 from handwriting.styles import write_style

@@ -24,7 +24,7 @@ from data_loader.sources.ink_files import mean_step
 from data_loader.sources.parsing import first_of
 from data_loader.transforms.cleaning import RemoveSlips, Smooth
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
-from handwriting.primers import extras_of_lines
+from handwriting.hands import extras_of_lines
 from model.generation.line import Primer, Sampling
 from model.loading import load
 from model.reader import Reader

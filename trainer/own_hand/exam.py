@@ -13,8 +13,7 @@ from tqdm import tqdm
 from base.base_trainer import BaseTrainer
 from base.checkpoint import newest_checkpoint, save_checkpoint, to_share
 from data_loader.texts import corpus
-from handwriting.hands import calibrated
-from handwriting.primers import descriptor_of
+from handwriting.hands import calibrated, descriptor_of
 from handwriting.styles import write_style
 from model.generation.line import Primer, Sampling
 from model.loading import HAND_FILE, load

@@ -19,8 +19,7 @@ from data_loader.composed.drawn import Drawer
 from data_loader.paths import side_by_side, to_ink
 from data_loader.texts import corpus
 from data_loader.texts.everyday import everyday, random_characters
-from handwriting.hands import write_in_hand
-from handwriting.primers import extras_of_lines
+from handwriting.hands import Hand, extras_of_lines
 from model.generation.line import Primer, Sampling
 from model.generation.window_alignment import align
 from model.reader import Reader
@@ -122,7 +121,7 @@ def write_lent_lines(
     for number, primer in enumerate(stage(WRITING, items=primers[:count])):
         primer_texts = texts[number :: len(primers)]
         seeds = range(seed, seed + count)[number :: len(primers)]
-        lines = write_in_hand(writer, primer_texts, seeds, sampling, primer=primer)
+        lines = Hand(writer, primer, sampling=sampling).write_texts(primer_texts, seeds)
         hypotheses = reader.read_lines(lines)
         for line, text, hypothesis in zip(lines, primer_texts, hypotheses, strict=True):
             max_errors = max(1.0, MAX_CER * len(text))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Categorical, MixtureSameFamily, MultivariateNormal
 
-from model.generation.mixture import Mixture, clamp_inwards, stretched
+from model.generation.mixture import Mixture, clamp_inwards, stretched_output
 from tests.model.builders import NORMALISATION
 
 BOUNDS = 0.01, 0.999
@@ -121,7 +121,7 @@ def test_gradient_of_a_clamped_value_passes_only_if_it_leads_back_into_the_bound
 def test_stretched_output_layer_multiplies_the_mean_offsets_of_the_data_alone(ends):
     torch.manual_seed(2)
     output, hidden = torch.nn.Linear(7, 31 + ends).double(), torch.randn(9, 7).double()
-    longer = stretched(output, (1.2, 0.9), NORMALISATION)
+    longer = stretched_output(output, (1.2, 0.9), NORMALISATION)
     before, after = (mixture(layer(hidden), ends) for layer in (output, longer))
     std, mean = (torch.tensor(v)[:, None] for v in (NORMALISATION.std, NORMALISATION.mean))
     expected = (before.means * std + mean) * torch.tensor([[1.2], [0.9]])

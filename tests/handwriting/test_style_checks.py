@@ -12,7 +12,7 @@ from data_loader import read_ink
 from data_loader.transforms.shaping import ResampleTime
 from handwriting import PageOptions
 from handwriting.page_hands import Hands
-from handwriting.primers import check_lines
+from handwriting.style_checks import check_lines
 from model import load
 from tests.commands.networks import save
 from utils.checks import UserError

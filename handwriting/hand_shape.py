@@ -1,0 +1,71 @@
+"""The measures of a hand, by which a page shapes words."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.generation.line import Primer
+from utils.hand_measures import (
+    baseline,
+    high_marks,
+    levelled,
+    median_lean,
+    usual_letters,
+    word_gaps,
+)
+from utils.ink import bounds, strokes, x_height
+
+DEFAULT_GAP = 1.2  # x-heights between words, for a primer of one word (measured: IAM-OnDB)
+
+
+@dataclass(frozen=True)
+class HandShape:
+    """Measures of a hand's line, which words in the hand are given.
+
+    Attributes:
+        x_height: in the writer's units.
+        baseline: y of the baseline in the writer's units, after the line is turned level.
+        angle: of the baseline in radians, before the line is turned level.
+        lean: how far downstrokes lean to the right, x over y.
+        gap: the usual gap between words in x-heights.
+        character_width: the mean width of a character, blanks included, in x-heights.
+        letter_width: the width of a usual letter in x-heights.
+        dotted: whether most of the hand's `i` have dots.
+    """
+
+    x_height: float
+    baseline: float
+    angle: float
+    lean: float
+    gap: float
+    character_width: float
+    letter_width: float
+    dotted: bool = True
+
+    @classmethod
+    def of(cls, primer: Primer) -> "HandShape":
+        """Return the measures of a primer."""
+        ink, text = primer
+        level, angle = levelled(ink)
+        height, gaps = x_height(ink), word_gaps(ink, text)
+        left, _, right, _ = bounds(ink)
+        width = (right - left) / height
+        base = baseline(level)
+        from_baseline = [(stroke - (0.0, base)) / height for stroke in strokes(level)]
+        blanks = float(gaps.sum()) if len(gaps) else DEFAULT_GAP * (len(text.split()) - 1)
+        return cls(
+            height,
+            base,
+            angle,
+            float(np.nan_to_num(median_lean(level))),
+            float(np.median(gaps)) if len(gaps) else DEFAULT_GAP,
+            width / max(len(text), 1),
+            letter_width(width - blanks, text),
+            high_marks(from_baseline) >= sum(map(text.count, "ij")) / 2,
+        )
+
+
+def letter_width(width: float, text: str) -> float:
+    """Return the width of a usual letter, above 0, in a text whose letters are `width` wide in
+    all, without blanks."""
+    return max(width, 0.01) / max(usual_letters(text), 1.0)
