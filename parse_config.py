@@ -30,7 +30,7 @@ from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config
 from base.evaluation import logged_names
 from base.training_parts import TrainingSettings
-from base.trying import try_steps
+from base.trying import check_groups, try_steps
 from data_loader.data_loaders import SAMPLER_ARGUMENTS, Data
 from model.loading import HAND_FILE, NETWORK_ARGUMENTS, TrainedNetwork
 from utils import strict_json
@@ -147,7 +147,10 @@ def try_constructors(plan: Plan, known: Mapping[str, Any] = NOTHING) -> BaseMode
             continue
         try:
             with torch.device("meta" if part.key.startswith("arch") else "cpu"):
-                made[part.key] = part.build(supplied, made)
+                built = part.build(supplied, made)
+            if isinstance(built, Optimizer):
+                check_groups(built)  # A schedule would fail without a learning rate.
+            made[part.key] = built
         except ConfigFault as fault:  # once more where it is of a part within the part
             refused[fault.key] = fault
         else:

@@ -133,6 +133,8 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
         self.sampler, self.lengths = sampler, np.array(lengths, dtype=np.int64)
         self._is_user_part = user_modules.is_any_defined(sampler)
         self._num_batches = len(self._asked(0) if self._is_user_part else sampler)
+        if self._is_user_part and not self._num_batches:
+            raise ConfigFault(SAMPLER, type(sampler).__name__, "one with batches; epoch 0 has none")
         self._begun: tuple[int, dict[str, Any]] | None = None  # an epoch, and the state before it
         self.start_at(0, 0)
 
@@ -162,11 +164,16 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
         return batches
 
     def _asked(self, epoch: int) -> Sequence[Sequence[int]]:
+        name = type(self.sampler).__name__
         try:
-            return self.sampler.batches(epoch)
+            batches = self.sampler.batches(epoch)
         except Exception as error:  # A user's class may raise anything.
             expected = f"one whose batches(epoch) works: trying it ended in {described(error)}"
-            raise ConfigFault(SAMPLER, type(self.sampler).__name__, expected) from error
+            raise ConfigFault(SAMPLER, name, expected) from error
+        if not isinstance(batches, Sequence | np.ndarray):
+            expected = f"one whose batches(epoch) returns a list of batches, not {short(batches)}"
+            raise ConfigFault(SAMPLER, name, expected)
+        return batches
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, start = self._position

@@ -86,6 +86,9 @@ def as_floats(values: Mapping[str, Any], owner: object) -> dict[str, float]:
         UserError: naming a value of another kind, and the class of `owner`, which computed it.
     """
     floats = {}
+    if not isinstance(values, Mapping):
+        problem = f"{type(owner).__name__} computes {short(values)}"
+        raise UserError(f"{problem}: numbers by name are needed")
     for name, value in values.items():
         try:
             floats[name] = float(value)

@@ -33,6 +33,11 @@ from utils.checks import ConfigFault
 
 log = logging.getLogger(__name__)
 
+HOOKS = {
+    **{"on_epoch": ("the row of an epoch",), "draw": ("an epoch", "a step"), "on_end": ()},
+    **{"extra_metrics": ("values", "sums"), "dry_run": ("a batch", "an output"), "on_start": ()},
+}
+"""The methods of a trainer that a run calls without a trial, and what they take."""
 are_equal = partial(torch.allclose, rtol=1e-3, atol=1e-3, equal_nan=True)
 """Whether losses are equal but for rounding (tolerances: assumed)."""
 NUM_REPEATS = 4
@@ -56,6 +61,12 @@ class Trial:
     def pairs(self) -> Batch:
         """Each sample twice, as a contrastive loss needs two samples of each person."""
         return self.batch.map(lambda values: values.repeat_interleave(2, 0))
+
+    @property
+    def num_steps(self) -> int:
+        """The number of steps before the state is saved: odd, to see what changes with each second
+        step, unless sequences are cut, as a batch has two chunks."""
+        return 3 if self.trainer.settings.truncate is None else 2
 
     @cached_property
     def output(self) -> Any:
@@ -117,14 +128,22 @@ def check(make: Callable[[], BaseTrainer]) -> list[str]:
                 rule(trial)
             for name, value in vars(trial.batch).items():
                 if digest(value) != before[name]:
+                    parts = (("trainer", trainer), ("arch", trainer.model), ("loss", trainer.loss))
+                    key, part = next((each for each in parts if _is_own(each[1])), parts[0])
                     expected = "one that changes nothing of a batch in place; this one changes its "
-                    raise ConfigFault("trainer", type(trainer).__name__, expected + name)
+                    raise ConfigFault(key, type(part).__name__, expected + name)
         if digest(transforms) != unchanged:
             expected = "one that changes no transform: it is not saved; `change` may take `epoch`"
             raise ConfigFault("trainer", type(trainer).__name__, expected)
     del trainer, trial
     gc.collect()  # A trainer refers to itself; the run's parts need the memory.
     return [rule.__doc__ for rule in RULES]
+
+
+def _is_own(part: object) -> bool:
+    """Return whether a user wrote a part, or a module of a network."""
+    modules = part.modules() if isinstance(part, nn.Module) else ()
+    return user_modules.is_any_defined(part, *modules)
 
 
 def parts_of(trainer: BaseTrainer) -> list[tuple[str, Any]]:
@@ -143,7 +162,9 @@ def two_samples(trainer: BaseTrainer) -> Batch:
     other = int(np.argmax(lengths != lengths[0]))
     key, expected = "data_loader.args.augmentation", "transforms of ink, missing and a generator"
     with trying(key, loader.dataset, expected):
-        batch, repeated = (loader.dataset[[(0, 0), (0, other)]] for _ in range(2))
+        batch = loader.dataset[[(0, 0), (0, other)]]
+        loader.dataset[[(0, 0)]]  # An odd number of draws shows what changes with each second one.
+        repeated = loader.dataset[[(0, 0), (0, other)]]
     if digest(vars(batch)) != digest(vars(repeated)):
         kinds = ", ".join(type(change).__name__ for change in loader.dataset.augmentation)
         expected = "transforms without a state that draw only from `generator`"
@@ -168,6 +189,15 @@ def takes_batches(trial: Trial) -> None:
     trainer, batch, model = trial.trainer, trial.batch, trial.trainer.evaluated_model
     with trying("trainer", trainer, "one whose forward_batch takes a model, a batch and a state"):
         inspect.signature(trainer.forward_batch).bind(model, batch, None)
+    for name, arguments in HOOKS.items():
+        with trying("trainer", trainer, f"one whose {name} takes {' and '.join(arguments)}"):
+            inspect.signature(getattr(trainer, name)).bind(*arguments)
+    for path, module in model.named_modules():
+        for name, value in vars(module).items() if user_modules.is_any_defined(module) else ():
+            if isinstance(value, Tensor) and value.requires_grad and value.is_leaf:
+                name = f"{path}.{name}".strip(".")
+                expected = f"one whose weights are parameters: {name} is none, and is never trained"
+                raise ConfigFault("arch", type(model).__name__, expected)
     hint = ""
     if trainer.settings.precision != "float32":
         hint = "; some torch operations need trainer.args.precision = float32"
@@ -306,7 +336,14 @@ def has_gradient(trial: Trial) -> None:
     """A loss has a gradient."""
     model, loss, layers = trial.trainer.model.train(), trial.trainer.loss, trial.trainer.layers()
     with trying(*trial.suspect, "one with a gradient"), layers, torch.enable_grad():
-        trial.losses(model, trial.pairs).sum().backward()
+        losses = trial.losses(model, trial.pairs)
+        losses.sum().backward()
+    if not torch.isfinite(losses).any() and _is_own(trial.suspect[1]):
+        key, part = trial.suspect
+        if any(torch.isnan(each).any() for each in tensors_in(trial.output)):
+            key, part = "arch", model
+        expected = "one with finite losses: those of all samples are NaN or infinite"
+        raise ConfigFault(key, type(part).__name__, expected)
     if all(weight.grad is None or not weight.grad.any() for weight in model.parameters()):
         expected = "one with a gradient: it depends on no weight of the network"
         raise ConfigFault("loss", type(loss).__name__, expected)
@@ -327,9 +364,12 @@ def uses_its_state(trial: Trial) -> None:
 
 
 def makes_steps(trial: Trial) -> None:
-    """Two steps change weights, and nothing of a batch."""
+    """Steps change weights, which stay finite, and nothing of a batch."""
     trainer, before = trial.trainer, digest(trial.trainer.model)
-    changes = [make_step(trainer, trial.batch, number) for number in range(2)]
+    changes = [make_step(trainer, trial.batch, number) for number in range(trial.num_steps)]
+    if not trainer.optimizer_step.are_finite():
+        expected = "one whose step leaves the weights finite"
+        raise ConfigFault("trainer", type(trainer).__name__, expected)
     if all(change > 0 for change in changes) and digest(trainer.model) == before:
         expected = "one whose step changes weights of the network, as apply_gradients does"
         raise ConfigFault("trainer", type(trainer).__name__, expected)
@@ -373,13 +413,14 @@ def goes_on_as_saved(trial: Trial) -> None:
     batch = trial.batch.map(lambda values: values[[0, 0]])
     for each in (trainer, again):
         with random_state_kept():
-            make_step(each, batch, 2)
+            make_step(each, batch, trial.num_steps)
     if warn_of_lost(trainer, again, trial.initial, saved):
         return
     weights = zip(trainer.optimizer_step.weights, again.optimizer_step.weights, before, strict=True)
     # By float32 and by the order of sums, steps on a GPU may differ a little.
     if any((a - b).abs().max() > 1e-3 * (a - c).abs().max() for a, b, c in weights if a.numel()):
-        parts = [trainer, trainer.loss, trainer.optimizer_step.optimizer, trainer.model]
+        step = trainer.optimizer_step
+        parts = [trainer, trainer.loss, step.optimizer, step.lr_scheduler, trainer.model]
         part = next(filter(user_modules.is_any_defined, parts), trainer)
         problem = "makes other steps in a resumed run: what they depend on is not in a checkpoint"
         log.warning("%s %s", type(part).__name__, problem)

@@ -1,12 +1,16 @@
 """A digest of what a part keeps, by which states are compared."""
 
 import hashlib
+import io
 import itertools
+import logging
 import pickle
 import random
+import threading
 import types
 from collections import deque
 from collections.abc import Iterator, Mapping, Set
+from concurrent.futures import Executor
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -15,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from tqdm import tqdm
 
 from base.config import user_modules
 
@@ -22,6 +27,8 @@ PLAIN = (int, float, complex, str, bytes, bytearray, np.generic, itertools.count
 PICKLED = (np.ndarray, random.Random, np.random.Generator, np.random.RandomState)
 COLLECTIONS = (Mapping, Set, list, tuple, deque)
 CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+TOOLS = (logging.Logger, logging.Handler, io.IOBase, Executor, threading.Thread, tqdm)
+"""What writes, shows or computes, and is no state."""
 
 
 def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
@@ -29,7 +36,8 @@ def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
 
     A state is made of tensors, plain values, random generators, collections, parts of torch (their
     `state_dict` counts), dataclasses (their fields count) and objects of any other origin than this
-    project and torch (what they hold counts). Other values do not count, nor do None and code.
+    project and torch (what they hold counts). Other values do not count, nor do None, code, files
+    and logs.
     `within` has the ids of the objects that `value` is an attribute of.
     """
     if isinstance(value, nn.Module | Optimizer | LRScheduler):
@@ -45,7 +53,7 @@ def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
         pieces = [repr(value).encode()]
     elif isinstance(value, PICKLED):
         pieces = [pickle.dumps(value)]
-    elif value is not None and not isinstance(value, CODE) and id(value) not in within:
+    elif value is not None and not isinstance(value, CODE + TOOLS) and id(value) not in within:
         inner = (*within, id(value))
         if isinstance(value, Mapping):  # in any order
             pieces = sorted(digest(pair, inner) for pair in value.items())
@@ -85,7 +93,7 @@ def tensors_in(value: Any, within: tuple[int, ...] = ()) -> Iterator[Tensor]:
         yield value
     elif isinstance(value, nn.Module):
         yield from itertools.chain(value.parameters(), value.buffers())
-    elif not isinstance(value, (*PLAIN, *PICKLED, *CODE)) and id(value) not in within:
+    elif not isinstance(value, PLAIN + PICKLED + CODE + TOOLS) and id(value) not in within:
         children = value.values() if isinstance(value, Mapping) else held_by(value).values()
         for child in value if isinstance(value, list | tuple | Set | deque) else children:
             yield from tensors_in(child, (*within, id(value)))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
+from base.base_loss import BaseLoss
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.digest import digest
@@ -104,7 +105,7 @@ def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
                 for name, weight in owner.named_parameters(recurse=False):
                     settings = vars(weight) | {"requires_grad": weight.requires_grad}
                     values |= {f"{name}.{key}": value for key, value in settings.items()}
-            elif not is_own:
+            elif not (is_own or isinstance(owner, BaseLoss)):
                 continue
             elif isinstance(owner, Optimizer):  # whatever a state_dict of its own says
                 values["state"] = Optimizer.state_dict(owner)["state"]

@@ -23,10 +23,13 @@ from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_state import Progress, RunState
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import CheckpointError, UserError, first_line
+from utils.checks import CheckpointError, UserError, first_line, short
 from utils.files import link_or_copy, set_aside
 
 log = logging.getLogger(__name__)
+
+STATE_METHODS = ("state_dict", "load_state_dict")
+"""The methods of a part that checkpoints keep."""
 
 
 class CheckpointWriter:
@@ -68,9 +71,12 @@ class CheckpointWriter:
 
     def keep(self, name: str, part: Any) -> None:
         """Let checkpoints have the state of a further part; see `BaseTrainer.keep`."""
+        owner = type(self.stateful.get("trainer", part)).__name__
         if name in self.all_stateful:
-            owner = type(self.stateful.get("trainer", part)).__name__
             raise UserError(f"{owner} keeps two parts as {name!r}: each needs a name of its own")
+        if not all(callable(getattr(part, method, None)) for method in STATE_METHODS):
+            problem = f"{owner}.keep({name!r}, ...) takes a part with {' and '.join(STATE_METHODS)}"
+            raise UserError(f"{problem}, not {short(part)}: plain values belong to its own state")
         self.stateful[name] = part
 
     # Resuming.

@@ -67,6 +67,13 @@ def _innermost(error: BaseException) -> tuple[str, object]:
     return key, culprit
 
 
+def check_groups(optimizer: Optimizer) -> None:
+    """Raise a ConfigFault if a group of an optimiser has no learning rate."""
+    if not all("lr" in group for group in optimizer.param_groups):
+        expected = 'one whose param_groups have "lr", which schedules and the warm-up set'
+        raise ConfigFault("optimizer", type(optimizer).__name__, expected)
+
+
 def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     """Make a few steps with an optimiser and its schedule; raise a ConfigFault if a step fails, or
     if a checkpoint cannot keep a state.
@@ -86,9 +93,6 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
             optimizer.step()
         with trying("lr_scheduler", schedule, "a schedule that makes steps"):
             step_schedule(schedule, 1.0)
-        if not all("lr" in group for group in optimizer.param_groups):
-            expected = 'one whose param_groups have "lr", which schedules and the warm-up set'
-            raise ConfigFault("optimizer", type(optimizer).__name__, expected)
         rates = [group["lr"] for group in optimizer.param_groups]
         plain = all(type(rate) in (int, float, Tensor) for rate in rates)
         if not plain or not all(0 <= rate < math.inf for rate in rates):

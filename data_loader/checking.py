@@ -8,7 +8,7 @@ import numpy as np
 from base.base_dataset import BaseDataset, Loaded, Sample
 from base.config import user_modules
 from base.samples import Samples
-from utils.checks import DataError
+from utils.checks import DataError, short
 
 
 def check_samples(samples: Iterable[Sample]) -> None:
@@ -38,8 +38,10 @@ def problem_of(sample: Sample) -> str:
         return "points or extras that are not finite"
     if not is_pen(sample.ink[:, 2]):
         return "an end of stroke, the third number, that is neither 0 nor 1"
-    texts = (sample.text, sample.name, sample.writer, sample.group)
-    return "" if all(isinstance(text, str) for text in texts) else "a text that is not a string"
+    for name in ("text", "name", "writer", "group"):
+        if not isinstance(getattr(sample, name), str):
+            return f"a {name} that is not a string"
+    return ""
 
 
 def is_pen(column: np.ndarray) -> bool:
@@ -54,6 +56,9 @@ def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
         DataError: if samples share a name, or a sample to train on is in another split, too.
     """
     loaded = dataset.load(splits)
+    if not isinstance(loaded, Loaded):
+        owner = type(dataset).__name__
+        raise DataError(f"{owner}.load returns {short(loaded)}: a Loaded is needed")
     if not user_modules.is_any_defined(dataset):
         return loaded
     owner, train = type(dataset).__name__, loaded.samples.get("train", Samples()).held

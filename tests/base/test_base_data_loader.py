@@ -126,6 +126,15 @@ def test_batches_that_do_not_exist_are_refused_by_the_sampler_s_name(batches, pr
         list(keys)
 
 
+@pytest.mark.parametrize(
+    ("batches", "problem"),
+    [(None, "a list of batches, not None"), (iter([[0]]), "a list of"), ([], "epoch 0 has none")],
+)
+def test_a_sampler_without_a_list_of_batches_is_refused(batches, problem):
+    with pytest.raises(ConfigFault, match=f'^data_loader.args.sampler = "Fixed": .*{problem}'):
+        KeySampler(Fixed(batches), [5, 6, 7])
+
+
 def test_a_sampler_that_raises_is_named():
     """Where the loader is made, and in a later epoch."""
     message = '^data_loader.args.sampler = "Fixed": one whose batches.* works: .*IndexError: '

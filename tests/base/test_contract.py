@@ -1,6 +1,7 @@
 """What own parts have to do: a row a broken rule, with the sentence that names it."""
 
 import itertools
+import logging
 import math
 import time
 from functools import partial
@@ -22,6 +23,7 @@ from tiny_run import (
     make,
 )
 from torch import nn
+from tqdm import tqdm
 
 from base.base_trainer import BaseTrainer
 from base.contract import RULES, check
@@ -277,7 +279,7 @@ class Lossy(ChunkTrainer):
         self.model.dropout.p *= 0.9
         self.kept[0].p *= 0.9
         self.model.steps += 1
-        self.model.output.weight.requires_grad_(bool(self.model.steps > 2))
+        self.model.output.weight.requires_grad_(bool(self.model.steps > 3))
         return super().step(chunks)
 
 
@@ -395,7 +397,7 @@ def test_the_trial_before_a_run_gives_a_step_as_many_chunks_as_in_training(tmp_p
         ChunkTrainer, "step", lambda *given: counts.append(len(given[1])) or step(*given)
     )
     check(partial(make, tmp_path, accumulate=3, truncate=3))
-    assert counts == [3] * 4  # a third step is made twice, also by what is restored
+    assert counts == [3] * 4  # the last step is made twice, also by what is restored
 
 
 class Unrepeatable(Curriculum):
@@ -436,3 +438,48 @@ def test_state_of_a_sampler_that_no_checkpoint_keeps_is_refused_or_warned_of(
         UserError, match=r'^data_loader.args.sampler = "Curriculum": .*afterwards it'
     ):
         check(partial(make, tmp_path, loader={"sampler": Curriculum}))
+
+
+def test_a_loss_that_is_never_a_number_is_refused_by_its_name(tmp_path, monkeypatch):
+    works = SquaredError.__call__
+    monkeypatch.setattr(SquaredError, "__call__", lambda *given: works(*given) * math.nan)
+    with pytest.raises(UserError, match=r'^loss = "SquaredError": one with finite losses'):
+        check(partial(make, tmp_path))
+
+
+def test_a_weight_that_is_no_parameter_is_refused_by_its_name(tmp_path):
+    def made():
+        trainer = make(tmp_path)
+        trainer.model.gain = torch.ones(1, requires_grad=True)
+        return trainer
+
+    with pytest.raises(UserError, match=r'^arch = "TinyModel": .*gain is none, and is never'):
+        check(made)
+
+
+def test_a_method_of_a_trainer_that_takes_other_arguments_is_refused(tmp_path):
+    class Short(ChunkTrainer):
+        def on_epoch(self):
+            pass
+
+    with pytest.raises(UserError, match=r'^trainer = "Short": one whose on_epoch takes the row of'):
+        check(partial(make, tmp_path, trainer=Short))
+
+
+class Alternating(ChunkTrainer):
+    """Takes turns, as of two networks, and keeps a log."""
+
+    log, turn = logging.getLogger("alternating"), True
+
+    def step(self, chunks):
+        self.turn = not self.turn
+        self.bar = tqdm(total=9, disable=True, initial=self.progress.step)
+        return super().step(chunks)
+
+
+def test_what_changes_with_each_second_step_is_warned_of_and_what_only_shows_is_not(
+    tmp_path, caplog
+):
+    check(partial(make, tmp_path, trainer=Alternating))
+    named = {record.getMessage().partition(" ")[0] for record in caplog.records}
+    assert named == {"Alternating.turn", "TinyModel.calls"}

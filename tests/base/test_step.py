@@ -116,6 +116,13 @@ def test_two_parts_kept_under_the_same_name_are_refused(tmp_path):
         make(tmp_path, trainer=Twice)
 
 
+@pytest.mark.parametrize("part", [[], None, torch.zeros(1)])
+def test_what_has_no_state_is_not_kept(tmp_path, part):
+    trainer = make(tmp_path, trainer=Critic)
+    with pytest.raises(UserError, match=r"^Critic.keep\('it', ...\) takes a part with state_dict"):
+        trainer.keep("it", part)
+
+
 @pytest.mark.parametrize(
     ("owner", "name", "step", "named"),
     [
