@@ -21,13 +21,12 @@ from functools import partial
 import torch
 
 from base import contract, distributed
-from base.base_dataset import Origin
+from base.base_dataset import Origin, Preparing
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import Checkpoint
 from base.config import user_modules
 from base.device import resolve_device
-from base.preparing import Preparing
 from base.provenance import versions
 from base.random_state import seed_all
 from base.run_folder import RunExists
@@ -80,8 +79,9 @@ def train(arguments: argparse.Namespace) -> int:
                 return 0
             device = resolve_device(arguments.device)
             if arguments.prepare:
-                prepare(start, arguments.preparing)
-                if arguments.preparing.parts > 1:
+                part, parts = arguments.part
+                prepare(start, Preparing(arguments.workers, part, parts, is_examined=True))
+                if parts > 1:
                     return 0
             start, data = load_data(start, device)
             if arguments.prepare:

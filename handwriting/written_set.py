@@ -13,7 +13,8 @@ from tqdm import tqdm
 from base.base_dataset import Sample
 from data_loader.sources.fetching import digest_of_file
 from data_loader.sources.parsing import Budget, Fault, Parsed
-from data_loader.sources.shards import Making, Shards, made_in
+from data_loader.sources.preparing import Making, made_in
+from data_loader.sources.shards import Shards
 from handwriting.hands import Hand
 from handwriting.source_text import known_only
 from model.generation.hand_encoder import hand_extra

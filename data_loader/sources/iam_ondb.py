@@ -20,7 +20,6 @@ import numpy as np
 
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
-from base.preparing import Preparing
 from base.samples import Samples
 from data_loader.sources.parsing import (
     Fault,
@@ -238,12 +237,12 @@ class IAMOnDBDataset(SourceDataset):
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         yield parse_database(self._strokes, self._texts, self._max_bytes, workers)
 
-    def _given(self, how: Preparing) -> None:
+    def _open_root(self, *, is_examined: bool = False) -> None:
         return None  # Prepared data lack the task files.
 
-    def _division(self) -> list[object]:
+    def _depends_on(self) -> list[object]:
         tasks = {name: sorted(_read_task(file)) for name, (file,) in self._tasks.items()}
-        return [*super()._division(), tasks]
+        return [*super()._depends_on(), tasks]
 
     def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
         forms = {name: set(_read_task(file)) for name, (file,) in self._tasks.items()}

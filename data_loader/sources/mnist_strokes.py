@@ -29,7 +29,7 @@ from data_loader.sources.parsing import (
     check_points,
     memory_budget,
 )
-from data_loader.sources.shards import derived_by
+from data_loader.sources.preparing import make_derived
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.splits import hash_fraction
 from data_loader.sources.untrusted_files import MEBIBYTE, is_archive, parse_contents, read_file
@@ -233,7 +233,7 @@ class MNISTStrokesDataset(DividedDataset):
             count = sum(map(len, parts.values()))
             notes.append(f"{count:,} digits are combined into lines of {low} to {high} digits")
         read = partial(self._read_lines, parts)
-        made, counts = derived_by(self, [*parts.values()], [*parts], read)
+        made, counts = make_derived(self, [*parts.values()], [*parts], read)
         ends = zip(parts, counts, np.cumsum(counts).tolist(), strict=True)
         return {split: made[stop - count : stop] for split, count, stop in ends}, notes
 
