@@ -183,15 +183,15 @@ class Samples(Sequence[Sample]):
         if isinstance(place, slice):
             return self.take(np.arange(len(self))[place])
         place = range(len(self))[place]  # may be counted from the end
-        for part in self.ranges:
-            if place < len(part):
-                return part.sample(place)
-            place -= len(part)
-        raise AssertionError("a place within the length is in a part")
+        for shard_range in self.ranges:
+            if place < len(shard_range):
+                return shard_range.sample(place)
+            place -= len(shard_range)
+        raise AssertionError("a place within the length is in a range")
 
     def __iter__(self) -> Iterator[Sample]:
-        for part in self.ranges:
-            yield from map(part.sample, range(len(part)))
+        for shard_range in self.ranges:
+            yield from map(shard_range.sample, range(len(shard_range)))
 
     def __add__(self, other: Iterable[Sample]) -> "Samples":
         return Samples((*self.ranges, *Samples.of(other).ranges))
@@ -199,13 +199,13 @@ class Samples(Sequence[Sample]):
     def take(self, places: np.ndarray) -> "Samples":
         """Return the samples at some places, in their order."""
         starts = np.cumsum([0, *map(len, self.ranges)])
-        part_of = np.searchsorted(starts, places, side="right") - 1
-        parts = []
-        for run in filter(len, np.split(places, np.flatnonzero(np.diff(part_of)) + 1)):
+        range_of = np.searchsorted(starts, places, side="right") - 1
+        ranges = []
+        for run in filter(len, np.split(places, np.flatnonzero(np.diff(range_of)) + 1)):
             number = int(np.searchsorted(starts, run[0], side="right")) - 1
-            part = self.ranges[number]
-            parts.append(replace(part, numbers=part.numbers[run - starts[number]]))
-        return Samples(tuple(parts))
+            shard_range = self.ranges[number]
+            ranges.append(replace(shard_range, numbers=shard_range.numbers[run - starts[number]]))
+        return Samples(tuple(ranges))
 
     def chosen(self, name: str, places: Callable[[], np.ndarray]) -> "Samples":
         """Return what `take` returns for places that depend on `name` alone and are cached."""
@@ -233,13 +233,18 @@ class Samples(Sequence[Sample]):
 
     def named(self, suffix: str) -> "Samples":
         """Return the samples with a suffix to their names."""
-        return Samples(tuple(replace(part, suffix=part.suffix + suffix) for part in self.ranges))
+        return Samples(
+            tuple(
+                replace(shard_range, suffix=shard_range.suffix + suffix)
+                for shard_range in self.ranges
+            )
+        )
 
     def strings(self, field: str) -> Iterator[str]:
         """Yield the text, name, writer or group of each sample."""
-        for part in self.ranges:
-            suffix = part.suffix if field == "name" else ""
-            for value in part.store.strings(field, part.numbers):
+        for shard_range in self.ranges:
+            suffix = shard_range.suffix if field == "name" else ""
+            for value in shard_range.store.strings(field, shard_range.numbers):
                 yield value + suffix if suffix else value
 
     @property
@@ -251,64 +256,70 @@ class Samples(Sequence[Sample]):
     @property
     def lengths(self) -> np.ndarray:
         """The number of points of each sample, `(samples,)` int64."""
-        lengths = [part.store.lengths(part.numbers) for part in self.ranges]
+        lengths = [shard_range.store.lengths(shard_range.numbers) for shard_range in self.ranges]
         return np.concatenate([np.zeros(0, np.int64), *lengths])
 
     @property
     def shards(self) -> np.ndarray:
         """The number of the shard that has each sample, `(samples,)` int64."""
         shards = [np.zeros(0, np.int64)]
-        for part in self.ranges:
-            shards.append(part.store.shards(part.numbers) + 1 + shards[-1].max(initial=-1))
+        for shard_range in self.ranges:
+            shards.append(
+                shard_range.store.shards(shard_range.numbers) + 1 + shards[-1].max(initial=-1)
+            )
         return np.concatenate(shards)
 
     @property
     def moments(self) -> Iterator[Moments]:
         """What `Normalisation.merged` takes of each sample."""
-        for part in self.ranges:
-            yield from part.store.moments(part.numbers)
+        for shard_range in self.ranges:
+            yield from shard_range.store.moments(shard_range.numbers)
 
     @property
     def stores(self) -> list[Store]:
         """The store of each range."""
-        return [part.store for part in self.ranges]
+        return [shard_range.store for shard_range in self.ranges]
 
     @property
     def by_store(self) -> "list[Samples]":
         """The samples of each range by themselves."""
-        return [Samples((part,)) for part in self.ranges]
+        return [Samples((shard_range,)) for shard_range in self.ranges]
 
     @property
     def held(self) -> "Samples":
         """The samples that are in memory."""
-        return Samples(tuple(part for part in self.ranges if part.store.key is None))
+        return Samples(
+            tuple(shard_range for shard_range in self.ranges if shard_range.store.key is None)
+        )
 
     def without(self, others: "Samples") -> "Samples":
         """Return our samples that are not in `others`, deduplicated."""
-        parts: list[ShardRange] = []
-        for part in self.ranges:
-            seen = [one.numbers for one in (*others.ranges, *parts) if part.is_like(one)]
-            first = np.sort(np.unique(part.numbers, return_index=True)[1])
-            is_new = ~np.isin(part.numbers[first], np.concatenate(seen or [part.numbers[:0]]))
-            if is_new.sum() == len(part):
-                parts.append(part)
+        ranges: list[ShardRange] = []
+        for shard_range in self.ranges:
+            seen = [one.numbers for one in (*others.ranges, *ranges) if shard_range.is_like(one)]
+            first = np.sort(np.unique(shard_range.numbers, return_index=True)[1])
+            is_new = ~np.isin(
+                shard_range.numbers[first], np.concatenate(seen or [shard_range.numbers[:0]])
+            )
+            if is_new.sum() == len(shard_range):
+                ranges.append(shard_range)
             elif is_new.any():
-                parts.append(replace(part, numbers=part.numbers[first[is_new]]))
-        return Samples(tuple(parts))
+                ranges.append(replace(shard_range, numbers=shard_range.numbers[first[is_new]]))
+        return Samples(tuple(ranges))
 
     def places_in(self, others: "Samples") -> np.ndarray:
         """Return the place of each sample in `others`, which has each of them once."""
         stops = np.cumsum([*map(len, others.ranges)]).tolist()
         places = [np.zeros(0, np.int64)]
-        for part in self.ranges:
+        for shard_range in self.ranges:
             same = [
                 (other.numbers, np.arange(stop - len(other), stop))
                 for other, stop in zip(others.ranges, stops, strict=True)
-                if part.is_like(other)
+                if shard_range.is_like(other)
             ]
             numbers, others_places = map(np.concatenate, zip(*same, strict=True))
             order = np.argsort(numbers)
-            found = np.searchsorted(numbers, part.numbers, sorter=order)
+            found = np.searchsorted(numbers, shard_range.numbers, sorter=order)
             places.append(others_places[order[found]])
         return np.concatenate(places)
 
@@ -316,11 +327,13 @@ class Samples(Sequence[Sample]):
     def key(self) -> str | None:
         """A digest of which samples these are; None if some are only in memory."""
         digest = hashlib.sha256()
-        for part in self.ranges:
-            if part.store.key is None:
+        for shard_range in self.ranges:
+            if shard_range.store.key is None:
                 return None
-            numbers = part.numbers.astype("<i8")
-            digest.update(f"{part.store.key}\0{part.suffix}\0{len(numbers)}\0".encode())
+            numbers = shard_range.numbers.astype("<i8")
+            digest.update(
+                f"{shard_range.store.key}\0{shard_range.suffix}\0{len(numbers)}\0".encode()
+            )
             digest.update(numbers.tobytes())
         return digest.hexdigest()[:16]
 

@@ -46,7 +46,7 @@ Features = Callable[..., np.ndarray]
 """A function that computes the inputs of a network from ink, see `BaseModel`."""
 
 
-def _preprocessed(samples: Samples, transforms: Sequence[BaseTransform]) -> Samples:
+def _preprocessed_samples(samples: Samples, transforms: Sequence[BaseTransform]) -> Samples:
     """Return samples after deterministic transforms, in order; those in files are prepared."""
     key = {"steps": described(transforms), "code": code_of(*map(type, transforms))}
     result = Samples()
@@ -299,7 +299,7 @@ class HandwritingDataLoader:
             log.info("overfitting: training and validation use only %d samples", len(samples))
         if not self.preprocessing:
             return samples
-        return _preprocessed(samples, self.preprocessing)
+        return _preprocessed_samples(samples, self.preprocessing)
 
 
 @dataclass(frozen=True, eq=False)

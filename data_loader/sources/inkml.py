@@ -133,7 +133,7 @@ def _sample(
     traces: list[Element], text: str, writer: str, forms: dict[Element, Format], budget: Budget
 ) -> Sample:
     """Return the sample of traces; spend from `budget` the memory of parsing them (assumed)."""
-    check_text(text)  # `_annotation` has cleaned it, unless its blanks are to be preserved.
+    check_text(text)  # but not `clean_text`: a text that `to_inkml` wrote is read unchanged
     budget.spend(50 * sum(len(trace.text or "") for trace in traces))
     ink, missing = _ink(traces, forms)
     return Sample(ink, text, writer=writer, missing=missing)

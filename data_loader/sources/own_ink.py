@@ -208,7 +208,7 @@ class OwnInk(DividedDataset):
         Raises:
             DataError: if there is no line that can be used, or one of `files` is missing.
         """
-        if (shards := self.prepare()) is not None:
+        if (shards := self.prepare(Preparing())) is not None:
             samples, faults = shards.all, shards.faults
         else:
             all_lines = Parsed()
@@ -220,7 +220,7 @@ class OwnInk(DividedDataset):
             raise DataError(f"{type(self).__name__}: {listed}")
         return samples, faults
 
-    def prepare(self, how: Preparing = Preparing()) -> Shards | None:
+    def prepare(self, how: Preparing) -> Shards | None:
         """Return the lines that are cached; None if there are no `files`."""
         if not (files := [Path(file).expanduser().absolute() for file in self.files()]):
             return None

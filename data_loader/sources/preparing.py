@@ -96,8 +96,8 @@ def prepared(
     """
     for folder in folders:
         with suppress(DataError):
-            if found := open_shards(folder / making.name, is_examined=how.is_examined):
-                return found
+            if shards := open_shards(folder / making.name, is_examined=how.is_examined):
+                return shards
     folder = _writable(folders) / making.name
     try:
         if how.parts > 1:  # Parts share no block, and their machines perhaps no locks.
@@ -127,7 +127,7 @@ def _writable(folders: Sequence[Path]) -> Path:
     )
 
 
-def made_in(folder: Path, making: Making) -> Shards:
+def prepared_in(folder: Path, making: Making) -> Shards:
     """Return the samples of a making that are made in a folder of their own, which is then the
     `root` of a source. What is whole there stays, so that a killed process's work goes on.
 
@@ -146,9 +146,9 @@ def made_in(folder: Path, making: Making) -> Shards:
                 problem = f"the samples there have {key} = {shown(old)}, not {shown(new)}"
                 raise DataError(f"{folder}: {problem}; name another folder")
             remove_temporary(folder)
-            if (made := _complete(making, folder, Preparing())) is None:
+            if (shards := _complete(making, folder, Preparing())) is None:
                 raise DataError(f"{folder}: what was written there cannot be read")
-            return made
+            return shards
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
         raise DataError(f"{error.filename or folder}: {problem}") from error
@@ -158,8 +158,8 @@ def _complete(making: Making, folder: Path, how: Preparing) -> Shards | None:
     """Return the samples in `folder`, after writing the blocks that are not whole, and the index;
     None if other parts are missing."""
     try:
-        if found := open_shards(folder, is_examined=how.is_examined):  # another was faster
-            return found
+        if shards := open_shards(folder, is_examined=how.is_examined):  # another was faster
+            return shards
     except DataError as error:
         logger.warning("the cache is damaged and will be rebuilt: %s", error)
     folder.mkdir(exist_ok=True)
@@ -168,10 +168,10 @@ def _complete(making: Making, folder: Path, how: Preparing) -> Shards | None:
     lacking = [n for n in numbers if _record(folder, n, how.is_examined) is None]
     blocks = [(n, making.blocks[n]) for n in lacking]
     workers = how.workers if len(blocks) > 1 else 1  # An archive has workers of its own.
-    made = in_processes(partial(_write_block, folder, making.read), blocks, workers)
+    written = in_processes(partial(_write_block, folder, making.read), blocks, workers)
     if workers > 1:
-        made = distributed.bar(made, "preparing", total=len(blocks), unit=" blocks")
-    for _ in made:
+        written = distributed.bar(written, "preparing", total=len(blocks), unit=" blocks")
+    for _ in written:
         pass
     records = [_record(folder, n, False) for n in range(len(making.blocks))]
     if missing := [str(n) for n, record in enumerate(records) if record is None]:

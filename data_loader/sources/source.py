@@ -124,10 +124,10 @@ class SourceDataset(BaseDataset):
 
     def make(self) -> tuple[Samples, list[Fault]]:
         """Return all samples, and the faults of those left out."""
-        shards = self.prepare()
+        shards = self.prepare(Preparing())
         return shards.all, shards.faults
 
-    def prepare(self, how: Preparing = Preparing()) -> Shards | None:
+    def prepare(self, how: Preparing) -> Shards | None:
         """Return the prepared samples, which are parsed by `read` unless they are there already;
         None if only a part of them is parsed, and other parts are missing."""
         if (shards := self._open_root(is_examined=how.is_examined)) is not None:
