@@ -262,14 +262,14 @@ class IAMOnDBDataset(SourceDataset):
         for split in ("valid", "test"):
             if both := forms_of["train"] & forms_of.get(split, set()):
                 raise DataError(f"the task files put form {min(both)} into train and {split}")
-        parts = {
+        places = {
             split: np.flatnonzero([group in split_forms for group in groups])
             for split, split_forms in forms_of.items()
         }
         used = set().union(*forms_of.values())
         if unused := sum(group not in used for group in groups):
             notes.append(f"{unused:,} lines are in none of the task files used")
-        return parts, notes
+        return places, notes
 
     def preprocessing(self) -> list[BaseTransform]:
         """Return the paper's preprocessing: fill in missing points, then cut long steps."""

@@ -55,7 +55,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Making:
-    """What a prepared folder is made of."""
+    """What a prepared folder is written from."""
 
     kind: str
     """The name of the source's class, with which the folder's name begins."""
@@ -82,14 +82,14 @@ class Making:
 def prepared(
     making: Making, folders: Sequence[Path], how: Preparing = Preparing()
 ) -> Shards | None:
-    """Return the samples of a making, which are made if they are not there.
+    """Return the samples of a prepared folder, which is written if it is not there.
 
-    If several processes need a new folder, the first process makes it and the others wait.
+    If several processes need a new folder, the first process writes it and the others wait.
 
     Args:
-        making: what to make.
+        making: what the folder is written from.
         folders: the folders that may hold the prepared folder, the preferred one first.
-        how: how to make it; None is returned if it makes a part, and others are not there yet.
+        how: how to write it; None is returned if it is written in part, and others are missing.
 
     Raises:
         DataError: if no folder can be written, or the source cannot be read.
@@ -128,8 +128,8 @@ def _writable(folders: Sequence[Path]) -> Path:
 
 
 def prepared_in(folder: Path, making: Making) -> Shards:
-    """Return the samples of a making that are made in a folder of their own, which is then the
-    `root` of a source. What is whole there stays, so that a killed process's work goes on.
+    """Return the samples of a prepared folder that a user has named, which is then the `root` of a
+    source. Whole blocks that are there stay, so that a killed process's work goes on.
 
     Raises:
         DataError: if the folder has something else in it, or cannot be written.

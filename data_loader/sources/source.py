@@ -58,7 +58,7 @@ class SourceDataset(BaseDataset):
             samples. A file of stroke arrays may have a quarter of it; each member and each line has
             limits of its own.
         shard_cache_gb: where `root` is an address of a prepared folder, the largest size, in
-            gigabytes, of the shards that are kept on this machine.
+            gigabytes, of the shards that are cached on this machine.
     """
 
     title: ClassVar[str]  # name of the source in reports
