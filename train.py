@@ -206,7 +206,7 @@ def checkpoint_header(
         "alphabet": data.alphabet.characters if model.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
         "dataset": data.loaded.facts,
-        "licence": combined(data.settings.dataset.licences() | weights_licences),
+        "licence": combined(data.options.dataset.licences() | weights_licences),
         "versions": versions(device),
         "modules": user_modules.digests(),
     }
