@@ -21,13 +21,12 @@ from functools import partial
 import torch
 
 from base import contract, distributed
-from base.base_dataset import Origin
+from base.base_dataset import Origin, Preparing
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import Checkpoint
 from base.config import user_modules
 from base.device import resolve_device
-from base.preparing import Preparing
 from base.provenance import versions
 from base.random_state import seed_all
 from base.run_folder import RunExists
@@ -79,8 +78,9 @@ def train(arguments: argparse.Namespace) -> int:
                 return 0
             device = resolve_device(arguments.device)
             if arguments.prepare:
-                prepare(start, arguments.preparing)
-                if arguments.preparing.parts > 1:
+                part, parts = arguments.part
+                prepare(start, Preparing(arguments.workers, part, parts, is_examined=True))
+                if parts > 1:
                     return 0
             start, data = load_data(start, device)
             if arguments.prepare:
@@ -205,7 +205,7 @@ def checkpoint_header(
         "alphabet": data.alphabet.characters if model.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
         "dataset": data.loaded.facts,
-        "licence": combined(data.settings.dataset.licences() | weights_licences),
+        "licence": combined(data.options.dataset.licences() | weights_licences),
         "versions": versions(device),
         "modules": user_modules.digests(),
     }

@@ -15,7 +15,6 @@ import torch
 
 from base.base_model import ExtraShapes
 from base.base_transform import BaseTransform
-from base.preparing import Preparing
 from base.samples import Sample, Samples
 from utils.alphabet import nfc, table
 from utils.checks import DataError, UserError
@@ -62,12 +61,16 @@ class Loaded:
         """The samples of all splits, each once."""
         used = Samples()
         for samples in self.samples.values():
-            used += samples.beside(used)
+            used += samples.without(used)
         return used
 
-    def parts(self, made: Samples, counts: Sequence[int]) -> dict[str, Samples]:
-        """Return by split what is made of its samples: of each of `used`, in their order, so many
-        samples of `made`."""
+    def derived(self, made: Samples, counts: Sequence[int]) -> dict[str, Samples]:
+        """Return by split the samples that are derived of its own.
+
+        Args:
+            made: the samples that are derived of each of `used`, in their order.
+            counts: how many are derived of each of `used`.
+        """
         stops = np.cumsum(counts, dtype=np.int64)
         starts = stops - np.array(counts, np.int64)
 
@@ -84,16 +87,16 @@ class Loaded:
     def fingerprints(self) -> dict[str, str]:
         """By split, a hash of the names, texts, lengths and extras of the samples, in order; of the
         ink there is `ink_sums`."""
-        return self._kept("fingerprint", _fingerprint)
+        return self._cached("fingerprint", _fingerprint)
 
     @cached_property
     def ink_sums(self) -> dict[str, list[float]]:
         """By split, six numbers that other ink changes, in any point; see `is_same_ink`."""
-        return self._kept("ink-sums", _ink_sums)
+        return self._cached("ink-sums", _ink_sums)
 
-    def _kept(self, what: str, make: Callable[[Samples], Any]) -> dict[str, Any]:
-        """Return by split what `make` makes of its samples, which is kept beside them."""
-        return {split: of.kept(what, partial(make, of)) for split, of in self.samples.items()}
+    def _cached(self, what: str, make: Callable[[Samples], Any]) -> dict[str, Any]:
+        """Return by split what `make` makes of its samples; it is cached beside them."""
+        return {split: of.cached(what, partial(make, of)) for split, of in self.samples.items()}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -116,7 +119,7 @@ class Loaded:
     @cached_property
     def extras(self) -> ExtraShapes:
         """The shapes of the samples' extras, by name; raises a DataError if they differ."""
-        shapes = self.used.kept("extras", lambda: shapes_of(self.used))
+        shapes = self.used.cached("extras", lambda: shapes_of(self.used))
         return ExtraShapes({name: tuple(shape) for name, shape in shapes.items()})
 
     def check_extras(self, needed: Mapping[str, tuple[int, ...]]) -> None:
@@ -135,7 +138,7 @@ class Loaded:
 
         Characters of equal counts are in the order of code points. Texts are counted in NFC.
         """
-        return self.used.kept("characters", lambda: _character_counts(self.used.strings("text")))
+        return self.used.cached("characters", lambda: _character_counts(self.used.strings("text")))
 
     def character_report(self, new: Iterable[str] = ()) -> str:
         """Return `character_counts` as lines of text.
@@ -159,6 +162,19 @@ class Origin(NamedTuple):
     """The device to compute on."""
     is_resumed: bool
     """Whether the run of the checkpoint goes on; otherwise a new run begins."""
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """In how many processes data are prepared, and which part of them."""
+
+    workers: int = 1
+    """The number of processes that parse side by side."""
+    part: int = 1
+    """Which of `parts` is made, from 1."""
+    parts: int = 1
+    is_examined: bool = False
+    """Whether what is there is compared with its digests, else only with its sizes."""
 
 
 class BaseDataset(ABC):
@@ -297,7 +313,7 @@ def counts_of(samples: Mapping[str, Sequence[Sample]]) -> list[str]:
     lines = []
     for split, items in samples.items():
         part = Samples.of(items)
-        points, characters = part.kept(
+        points, characters = part.cached(
             "counts",
             lambda part=part: [int(part.lengths.sum()), sum(map(len, part.strings("text")))],
         )

@@ -4,12 +4,13 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from utils.files import atomic_write
 from utils.normalisation import Moments, moments_of
 
 
@@ -63,6 +64,12 @@ class Column(np.ndarray):
         column.path = path
         return column
 
+    @staticmethod
+    def write(path: Path, values: np.ndarray) -> None:
+        """Write a column in one step, so that no half of it is ever read."""
+        values = np.asarray(values, order="C")
+        atomic_write(path, lambda file: np.save(file, values, allow_pickle=False))
+
     def __reduce__(self) -> tuple[Any, ...]:
         return super().__reduce__() if self.path is None else (Column.of, (self.path,))
 
@@ -98,13 +105,17 @@ class Store(ABC):
         """Return the number of the shard of each sample, `(samples,)` int."""
         return np.zeros(len(numbers), np.int64)
 
-    def kept(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return the array, or the value that JSON has, that `make` made once and a file keeps; an
-        array comes as a `Column` where it is kept. It depends on the name and `key` alone."""
+    def cached(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` returns: an array, or a value that JSON has, which depends on the name
+        and `key` alone. Where a file caches it, an array comes as a `Column`."""
         return make()
 
+    def take(self, numbers: np.ndarray) -> "Samples":
+        """Return the samples of some numbers, in their order."""
+        return Samples((ShardRange(self, numbers),))
 
-class Held(Store):
+
+class _InMemory(Store):
     """Samples in memory."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
@@ -115,8 +126,8 @@ class Held(Store):
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """Samples of one store."""
+class ShardRange:
+    """Consecutive samples of `Samples` that are in one store."""
 
     store: Store
     numbers: np.ndarray
@@ -127,7 +138,7 @@ class Part:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def is_like(self, other: "Part") -> bool:
+    def is_like(self, other: "ShardRange") -> bool:
         """Return whether samples of equal numbers are the same ones."""
         return self.store is other.store and self.suffix == other.suffix
 
@@ -143,7 +154,7 @@ class Samples(Sequence[Sample]):
     What the samples have in common is told by their columns, without making them.
     """
 
-    parts: tuple[Part, ...] = ()
+    ranges: tuple[ShardRange, ...] = ()
 
     @classmethod
     def of(cls, samples: Iterable[Sample]) -> "Samples":
@@ -153,62 +164,87 @@ class Samples(Sequence[Sample]):
     @classmethod
     def by_split(cls, lists: Mapping[str, Iterable[Sample]]) -> "dict[str, Samples]":
         """Return any samples by split as `Samples`; those of several lists have one store."""
-        numbers: dict[Sample, int] = {}
-        found = {}
-        for split, samples in lists.items():
-            if not isinstance(samples, Samples):
-                found[split] = [numbers.setdefault(one, len(numbers)) for one in samples]
-        store = Held([*numbers])
-        parts = {split: (Part(store, np.array(of)),) if of else () for split, of in found.items()}
-        return {n: cls(parts[n]) if n in parts else samples for n, samples in lists.items()}
+        number_of: dict[Sample, int] = {}
+        numbers = {
+            split: [number_of.setdefault(sample, len(number_of)) for sample in samples]
+            for split, samples in lists.items()
+            if not isinstance(samples, Samples)
+        }
+        store = _InMemory([*number_of])
+        in_memory = {
+            split: store.take(np.array(of)) if of else cls() for split, of in numbers.items()
+        }
+        return {split: in_memory.get(split, samples) for split, samples in lists.items()}
 
     def __len__(self) -> int:
-        return sum(map(len, self.parts))
+        return sum(map(len, self.ranges))
 
     def __getitem__(self, place: int | slice) -> "Sample | Samples":
         if isinstance(place, slice):
             return self.take(np.arange(len(self))[place])
         place = range(len(self))[place]  # may be counted from the end
-        for part in self.parts:
-            if place < len(part):
-                return part.sample(place)
-            place -= len(part)
-        raise AssertionError("a place within the length is in a part")
+        for shard_range in self.ranges:
+            if place < len(shard_range):
+                return shard_range.sample(place)
+            place -= len(shard_range)
+        raise AssertionError("a place within the length is in a range")
 
     def __iter__(self) -> Iterator[Sample]:
-        for part in self.parts:
-            yield from map(part.sample, range(len(part)))
+        for shard_range in self.ranges:
+            yield from map(shard_range.sample, range(len(shard_range)))
 
     def __add__(self, other: Iterable[Sample]) -> "Samples":
-        return Samples((*self.parts, *Samples.of(other).parts))
+        return Samples((*self.ranges, *Samples.of(other).ranges))
 
     def take(self, places: np.ndarray) -> "Samples":
         """Return the samples at some places, in their order."""
-        starts = np.cumsum([0, *map(len, self.parts)])
-        part_of = np.searchsorted(starts, places, side="right") - 1
-        parts = []
-        for run in filter(len, np.split(places, np.flatnonzero(np.diff(part_of)) + 1)):
+        starts = np.cumsum([0, *map(len, self.ranges)])
+        range_of = np.searchsorted(starts, places, side="right") - 1
+        ranges = []
+        for run in filter(len, np.split(places, np.flatnonzero(np.diff(range_of)) + 1)):
             number = int(np.searchsorted(starts, run[0], side="right")) - 1
-            part = self.parts[number]
-            parts.append(replace(part, numbers=part.numbers[run - starts[number]]))
-        return Samples(tuple(parts))
+            shard_range = self.ranges[number]
+            ranges.append(replace(shard_range, numbers=shard_range.numbers[run - starts[number]]))
+        return Samples(tuple(ranges))
 
     def chosen(self, name: str, places: Callable[[], np.ndarray]) -> "Samples":
-        """Return what `take` returns for some places, which depend on `name` alone and are kept."""
-        if len(self.parts) != 1 or self.key is None:
+        """Return what `take` returns for places that depend on `name` alone and are cached."""
+        if len(self.ranges) != 1 or self.key is None:
             return self.take(places())
-        numbers = self.kept(name, lambda: self.parts[0].numbers[places()])
-        return Samples((replace(self.parts[0], numbers=numbers),))
+        numbers = self.cached(name, lambda: self.ranges[0].numbers[places()])
+        return Samples((replace(self.ranges[0], numbers=numbers),))
+
+    def divided(
+        self, name: str, divide: Callable[[], tuple[Mapping[str, np.ndarray], Any]]
+    ) -> "tuple[dict[str, Samples], Any]":
+        """Return the samples of each split, and notes; both are cached.
+
+        Args:
+            name: all on which the division depends, besides the samples.
+            divide: returns the places of each split's samples, and the notes, as values of JSON.
+        """
+        divide = cache(divide)  # Only what no file caches needs it.
+        splits, notes = self.cached(name, lambda: [[*divide()[0]], divide()[1]])
+        samples = {
+            split: self.chosen(f"{name}-{split}", lambda split=split: divide()[0][split])
+            for split in splits
+        }
+        return samples, notes
 
     def named(self, suffix: str) -> "Samples":
         """Return the samples with a suffix to their names."""
-        return Samples(tuple(replace(part, suffix=part.suffix + suffix) for part in self.parts))
+        return Samples(
+            tuple(
+                replace(shard_range, suffix=shard_range.suffix + suffix)
+                for shard_range in self.ranges
+            )
+        )
 
     def strings(self, field: str) -> Iterator[str]:
         """Yield the text, name, writer or group of each sample."""
-        for part in self.parts:
-            suffix = part.suffix if field == "name" else ""
-            for value in part.store.strings(field, part.numbers):
+        for shard_range in self.ranges:
+            suffix = shard_range.suffix if field == "name" else ""
+            for value in shard_range.store.strings(field, shard_range.numbers):
                 yield value + suffix if suffix else value
 
     @property
@@ -220,67 +256,89 @@ class Samples(Sequence[Sample]):
     @property
     def lengths(self) -> np.ndarray:
         """The number of points of each sample, `(samples,)` int64."""
-        lengths = [part.store.lengths(part.numbers) for part in self.parts]
+        lengths = [shard_range.store.lengths(shard_range.numbers) for shard_range in self.ranges]
         return np.concatenate([np.zeros(0, np.int64), *lengths])
 
     @property
     def shards(self) -> np.ndarray:
         """The number of the shard that has each sample, `(samples,)` int64."""
         shards = [np.zeros(0, np.int64)]
-        for part in self.parts:
-            shards.append(part.store.shards(part.numbers) + 1 + shards[-1].max(initial=-1))
+        for shard_range in self.ranges:
+            shards.append(
+                shard_range.store.shards(shard_range.numbers) + 1 + shards[-1].max(initial=-1)
+            )
         return np.concatenate(shards)
 
     @property
     def moments(self) -> Iterator[Moments]:
         """What `Normalisation.merged` takes of each sample."""
-        for part in self.parts:
-            yield from part.store.moments(part.numbers)
+        for shard_range in self.ranges:
+            yield from shard_range.store.moments(shard_range.numbers)
+
+    @property
+    def stores(self) -> list[Store]:
+        """The store of each range."""
+        return [shard_range.store for shard_range in self.ranges]
+
+    @property
+    def by_store(self) -> "list[Samples]":
+        """The samples of each range by themselves."""
+        return [Samples((shard_range,)) for shard_range in self.ranges]
 
     @property
     def held(self) -> "Samples":
         """The samples that are in memory."""
-        return Samples(tuple(part for part in self.parts if part.store.key is None))
+        return Samples(
+            tuple(shard_range for shard_range in self.ranges if shard_range.store.key is None)
+        )
 
-    def beside(self, others: "Samples") -> "Samples":
-        """Return the samples that others lack, each once."""
-        parts: list[Part] = []
-        for part in self.parts:
-            seen = [one.numbers for one in (*others.parts, *parts) if part.is_like(one)]
-            first = np.sort(np.unique(part.numbers, return_index=True)[1])
-            is_new = ~np.isin(part.numbers[first], np.concatenate(seen or [part.numbers[:0]]))
-            if is_new.sum() == len(part):
-                parts.append(part)
+    def without(self, others: "Samples") -> "Samples":
+        """Return our samples that are not in `others`, deduplicated."""
+        ranges: list[ShardRange] = []
+        for shard_range in self.ranges:
+            seen = [one.numbers for one in (*others.ranges, *ranges) if shard_range.is_like(one)]
+            first = np.sort(np.unique(shard_range.numbers, return_index=True)[1])
+            is_new = ~np.isin(
+                shard_range.numbers[first], np.concatenate(seen or [shard_range.numbers[:0]])
+            )
+            if is_new.sum() == len(shard_range):
+                ranges.append(shard_range)
             elif is_new.any():
-                parts.append(replace(part, numbers=part.numbers[first[is_new]]))
-        return Samples(tuple(parts))
+                ranges.append(replace(shard_range, numbers=shard_range.numbers[first[is_new]]))
+        return Samples(tuple(ranges))
 
     def places_in(self, others: "Samples") -> np.ndarray:
-        """Return the place of each sample among others, which have each of them, once."""
-        starts = np.cumsum([0, *map(len, others.parts)]).tolist()
-        found = [np.zeros(0, np.int64)]
-        for part in self.parts:
-            same = [n for n, one in enumerate(others.parts) if part.is_like(one)]
-            numbers = np.concatenate([others.parts[n].numbers for n in same])
-            places = np.concatenate([np.arange(starts[n], starts[n + 1]) for n in same])
+        """Return the place of each sample in `others`, which has each of them once."""
+        stops = np.cumsum([*map(len, others.ranges)]).tolist()
+        places = [np.zeros(0, np.int64)]
+        for shard_range in self.ranges:
+            same = [
+                (other.numbers, np.arange(stop - len(other), stop))
+                for other, stop in zip(others.ranges, stops, strict=True)
+                if shard_range.is_like(other)
+            ]
+            numbers, others_places = map(np.concatenate, zip(*same, strict=True))
             order = np.argsort(numbers)
-            found.append(places[order[np.searchsorted(numbers[order], part.numbers)]])
-        return np.concatenate(found)
+            found = np.searchsorted(numbers, shard_range.numbers, sorter=order)
+            places.append(others_places[order[found]])
+        return np.concatenate(places)
 
     @cached_property
     def key(self) -> str | None:
         """A digest of which samples these are; None if some are only in memory."""
         digest = hashlib.sha256()
-        for part in self.parts:
-            if part.store.key is None:
+        for shard_range in self.ranges:
+            if shard_range.store.key is None:
                 return None
-            numbers = part.numbers.astype("<i8")
-            digest.update(f"{part.store.key}\0{part.suffix}\0{len(numbers)}\0".encode())
+            numbers = shard_range.numbers.astype("<i8")
+            digest.update(
+                f"{shard_range.store.key}\0{shard_range.suffix}\0{len(numbers)}\0".encode()
+            )
             digest.update(numbers.tobytes())
         return digest.hexdigest()[:16]
 
-    def kept(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return what `make` makes of these samples, see `Store.kept`."""
-        if not self.parts or self.key is None:
+    def cached(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` makes of these samples, see `Store.cached`."""
+        if not self.ranges or self.key is None:
             return make()
-        return self.parts[0].store.kept(f"{name}-{self.key}", make)
+        return self.ranges[0].store.cached(f"{name}-{self.key}", make)

@@ -25,11 +25,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from base.preparing import Preparing
+from base.base_dataset import Preparing
 from base.samples import Sample
 from data_loader import HandwritingDataLoader, InkMLDataset
 from data_loader.sources.parsing import Parsed
-from data_loader.sources.shards import Making, Shards, prepared
+from data_loader.sources.preparing import Making, prepared
+from data_loader.sources.shards import Shards
 from data_loader.sources.source import DividedDataset
 from utils.checks import Range
 from utils.page.inkml import to_inkml
@@ -53,12 +54,12 @@ class Made(DividedDataset):
     root: str = "data/loading"
     lines: Annotated[int, Range(100)] = 1000
 
-    def _prepared(self, how: Preparing) -> Shards | None:
+    def prepare(self, how: Preparing) -> Shards | None:
         everything = range(self.lines)
         blocks = [everything[n : n + BLOCK] for n in everything[::BLOCK]]
         making = Making("Made", {"lines": self.lines}, blocks, self.read)
-        self.path.mkdir(parents=True, exist_ok=True)
-        return prepared(making, [self.path], how)
+        self._path.mkdir(parents=True, exist_ok=True)
+        return prepared(making, [self._path], how)
 
     def read(self, numbers: range) -> Iterator[Parsed]:
         yield Parsed([line(number) for number in numbers])

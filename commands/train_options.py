@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 from base.config.values import Override, read_config
-from base.preparing import Preparing
 from base.pretrained import SAVED, pretrained, resolve_checkpoint
 from commands import options
 from logger.logger import setup_logging
@@ -82,8 +81,6 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     options.add_device(parser)
     arguments = parser.parse(words)
     _check(parser, arguments)
-    part, parts = arguments.part
-    arguments.preparing = Preparing(arguments.workers, part, parts, is_examined=True)
     return arguments
 
 

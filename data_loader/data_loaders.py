@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ import torch
 from numpy.random import Generator
 from torch.utils.data import Dataset
 
+from base import distributed
 from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, padded
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
@@ -22,7 +23,8 @@ from base.trying import trying
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from data_loader.checking import check_samples, is_pen, load_checked
 from data_loader.recipe import Recipe, Sources, Taken
-from data_loader.sources import shards
+from data_loader.sources.parsing import Parsed
+from data_loader.sources.preparing import code_of, described, make_samples
 from data_loader.sources.splits import choose_subset
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import ABSENT, NOTHING, ConfigFault, DataError, Range
@@ -37,10 +39,27 @@ SAMPLER_ARGUMENTS = (
     "hands",
 )
 """The arguments that are supplied to a user's sampler of training batches."""
+BLOCK_SAMPLES = 10_000  # of preprocessing, that a process writes together (assumed)
 _AUGMENTATION_KEY = 1  # last number of a seed; base_data_loader has another for its seeds
 
 Features = Callable[..., np.ndarray]
 """A function that computes the inputs of a network from ink, see `BaseModel`."""
+
+
+def _preprocessed_samples(samples: Samples, transforms: Sequence[BaseTransform]) -> Samples:
+    """Return samples after deterministic transforms, in order; those in files are prepared."""
+    key = {"steps": described(transforms), "code": code_of(*map(type, transforms))}
+    result = Samples()
+    for of_store in filter(len, samples.by_store):
+
+        def read(places: range, of_store: Samples = of_store) -> Iterator[Parsed]:
+            for place in distributed.bar(places, "preprocessing", unit=" samples", leave=False):
+                yield Parsed([preprocessed(of_store[place], transforms)])
+
+        places = range(len(of_store))
+        blocks = [places[n : n + BLOCK_SAMPLES] for n in places[::BLOCK_SAMPLES]]
+        result += make_samples("preprocessed", [of_store], key, blocks, read)[0]
+    return result
 
 
 def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
@@ -88,7 +107,7 @@ def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: st
     """Raise a DataError if a sample has no text; `network` names the network in the message."""
     for split, loader in (("train", train), ("valid", valid)):
         samples = loader.dataset.samples if loader else Samples()
-        count, first = samples.kept("unlabelled", partial(_unlabelled, samples))
+        count, first = samples.cached("unlabelled", partial(_unlabelled, samples))
         if count:
             raise DataError(
                 f"{count:,} of {len(samples):,} samples of the split {split!r} have "
@@ -99,7 +118,9 @@ def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: st
 
 def _fitted(samples: Samples) -> Normalisation:
     """Return the normalisation that is fitted to samples."""
-    values = samples.kept("normalisation", lambda: Normalisation.merged(samples.moments).to_dict())
+    values = samples.cached(
+        "normalisation", lambda: Normalisation.merged(samples.moments).to_dict()
+    )
     return Normalisation.from_dict(values)
 
 
@@ -278,14 +299,14 @@ class HandwritingDataLoader:
             log.info("overfitting: training and validation use only %d samples", len(samples))
         if not self.preprocessing:
             return samples
-        return shards.changed(samples, self.preprocessing, preprocessed)
+        return _preprocessed_samples(samples, self.preprocessing)
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
     """The samples of a dataset, ready for any network; see `HandwritingDataLoader.load`."""
 
-    settings: HandwritingDataLoader
+    options: HandwritingDataLoader
     loaded: Loaded
     training: Samples
     """The samples to train on, after preprocessing; empty if nothing is trained."""
@@ -299,7 +320,7 @@ class Data:
     def fitted(self) -> dict[str, float]:
         """The arguments that datasets have fitted to a trained network, by their keys in a config;
         see `Loaded.fitted`."""
-        place = "sources" if self.settings.sources else "dataset.args"
+        place = "sources" if self.options.sources else "dataset.args"
         fitted = self.loaded.fitted.items()
         return {f"data_loader.args.{place}.{name}": value for name, value in fitted}
 
@@ -309,7 +330,7 @@ class Data:
         Raises:
             UserError: if there is no such split.
         """
-        overfits = self.settings.overfit and split == "valid"
+        overfits = self.options.overfit and split == "valid"
         return self.training if overfits else self.loaded.split(split)
 
     def training_loader(self, features: Features | None = None) -> BaseDataLoader:
@@ -321,17 +342,21 @@ class Data:
         Raises:
             ConfigFault: if augmentation acts on pictures, but the network sees none.
         """
-        settings = self.settings
-        augmentation = () if settings.overfit else settings.augmentation
+        augmentation = () if self.options.overfit else self.options.augmentation
         for transform in augmentation:
             if transform.acts_on == "picture" and features is not ink_picture:
                 expected = "it belongs to a network that sees pictures, such as PictureNetwork"
                 raise ConfigFault("augmentation", type(transform).__name__, expected)
         sequences = self._sequences(self.training, features, augmentation)
-        shards = None if settings.window is None else self.training.shards
-        options = {"batch_size": settings.batch_size, "bucket": settings.bucket}
-        options |= {"window": settings.window, "shards": shards}
-        return self._loader(sequences, settings.sampler, shuffle=True, **options)
+        return self._loader(
+            sequences,
+            self.options.sampler,
+            batch_size=self.options.batch_size,
+            shuffle=True,
+            bucket=self.options.bucket,
+            window=self.options.window,
+            shards=None if self.options.window is None else self.training.shards,
+        )
 
     def loader(self, split: str, features: Features | None = None) -> BaseDataLoader:
         """Return a loader of the `samples` of a split, in order of length.
@@ -346,26 +371,31 @@ class Data:
 
     def validation_loader(self, features: Features | None = None) -> BaseDataLoader:
         """Return the `loader` of the split "valid", with at most `valid_size` samples."""
-        samples, size = self.samples("valid"), self.settings.valid_size
+        samples, size = self.samples("valid"), self.options.valid_size
         if size is not None and size < len(samples):
             samples = samples.chosen(f"valid-{size}", lambda: choose_subset(samples, size))
         return self._in_order(samples, features)
 
     def _in_order(self, samples: Samples, features: Features | None) -> BaseDataLoader:
         sequences = self._sequences(samples, features)
-        size = self.settings.valid_batch_size or self.settings.batch_size
+        size = self.options.valid_batch_size or self.options.batch_size
         return self._loader(sequences, batch_size=size, shuffle=False)
 
-    def _sequences(self, samples: Samples, *settings: Any) -> "Sequences":
+    def _sequences(
+        self,
+        samples: Samples,
+        features: Features | None,
+        augmentation: Sequence[BaseTransform] = (),
+    ) -> "Sequences":
         used = self.loaded.used
 
         def numbers() -> np.ndarray:
             hands = self.loaded.hands
             return np.array([hands.get(hand, -1) for hand in samples.hands], np.int32)
 
-        # Where those used are kept in files, so are the samples.
-        hands = numbers() if used.key is None else samples.kept(f"hands-{used.key}", numbers)
-        return Sequences(self, samples, hands, *settings)
+        # Where the used samples are in files, so are these.
+        hands = numbers() if used.key is None else samples.cached(f"hands-{used.key}", numbers)
+        return Sequences(self, samples, hands, features, augmentation)
 
     def _loader(
         self,
@@ -373,16 +403,16 @@ class Data:
         user_sampler: type[BaseSampler] | None = None,
         *,
         shuffle: bool,
-        **options: Any,
+        **arguments: Any,
     ) -> BaseDataLoader:
-        settings, lengths = self.settings, sequences.lengths()
-        options |= {"seed": self.seed, "lengths": lengths, "shuffle": shuffle}
-        options |= {"batch_points": settings.batch_points}
+        lengths = sequences.lengths()
+        arguments |= {"seed": self.seed, "lengths": lengths, "shuffle": shuffle}
+        arguments |= {"batch_points": self.options.batch_points}
         if user_sampler is None:
-            sampler = BucketBatchSampler(**options)
+            sampler = BucketBatchSampler(**arguments)
         else:
-            sampler = user_sampler(**options, hands=sequences.hands)
-        workers = {"num_workers": settings.num_workers, "pin_memory": settings.pin_memory}
+            sampler = user_sampler(**arguments, hands=sequences.hands)
+        workers = {"num_workers": self.options.num_workers, "pin_memory": self.options.pin_memory}
         return BaseDataLoader(sequences, lengths, sampler, **workers, keeps_workers=shuffle)
 
 
@@ -405,7 +435,7 @@ class Sequences(Dataset):
         """Return the number of steps of each sequence, or an estimate, `(samples,)` int64."""
         if self.features is not ink_picture:
             return self.samples.lengths - 1
-        return self.samples.kept(
+        return self.samples.cached(
             "columns", lambda: np.array([likely_columns(one.ink) for one in self.samples])
         )
 

@@ -8,15 +8,14 @@ from inspect import Parameter
 from itertools import combinations
 from typing import Annotated, Any
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing
 from base.base_transform import BaseTransform
 from base.config.binder import Signature
-from base.preparing import Preparing
 from base.samples import Samples
 from data_loader.checking import load_checked
 from data_loader.matching import scaled, typical_height
 from data_loader.sources.parsing import Parsed, first_of
-from data_loader.sources.shards import derived_by
+from data_loader.sources.preparing import make_derived
 from utils.checks import ABSENT, ConfigFault, Range
 
 Taken = Sequence[str | dict[str, Annotated[int, Range(1, 1000)]]]
@@ -37,7 +36,7 @@ class Source(BaseDataset):
     dataset: BaseDataset
     like: BaseDataset | None = None
     made_of: Sequence["Source"] = ()
-    _kept: dict[str, Loaded] | None = field(default=None, init=False)  # by split, see `kept`
+    _cached: dict[str, Loaded] | None = field(default=None, init=False)  # by split
 
     def __str__(self) -> str:
         return str(self.dataset)
@@ -54,22 +53,22 @@ class Source(BaseDataset):
         return self.dataset.preprocessing()
 
     @contextmanager
-    def kept(self) -> Iterator[dict[str, Loaded]]:
+    def cached(self) -> Iterator[dict[str, Loaded]]:
         """Load no split twice while this is open; yield what is loaded, by split."""
-        self._kept = {}
+        self._cached = {}
         try:
-            yield self._kept
+            yield self._cached
         finally:
-            self._kept = None
+            self._cached = None
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        kept = {} if self._kept is None else self._kept
-        if new := [split for split in splits if split not in kept]:
+        cached = {} if self._cached is None else self._cached
+        if new := [split for split in splits if split not in cached]:
             loaded = load_checked(self.dataset, {*new, "train"} if self.like else new)
-            kept |= dict.fromkeys(new, self._like(loaded) if self.like else loaded)
-        found = {split: kept[split].samples.get(split) for split in splits}
+            cached |= dict.fromkeys(new, self._like(loaded) if self.like else loaded)
+        found = {split: cached[split].samples.get(split) for split in splits}
         samples = {split: lines for split, lines in found.items() if lines is not None}
-        return replace(kept[next(iter(found))], samples=samples)
+        return replace(cached[next(iter(found))], samples=samples)
 
     def _like(self, loaded: Loaded) -> Loaded:
         """Return lines in the x-height, and on the grid, of `like`."""
@@ -77,13 +76,13 @@ class Source(BaseDataset):
         typical = typical_height(self.like, main.split("train"))
         factor = typical / typical_height(self.dataset, loaded.split("train"))
         grid, parents = main.quantisation_step, [*loaded.samples.values()]
-        made, counts = derived_by(
+        made, counts = make_derived(
             self.dataset,
             parents,
             ["like", factor, grid],
             lambda: (Parsed([scaled(line, factor, grid)], notes=[1]) for line in loaded.used),
         )
-        samples = loaded.parts(made, counts)
+        samples = loaded.derived(made, counts)
         report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
         return replace(main, samples=samples, report=report, fitted=loaded.fitted)
 
@@ -200,7 +199,7 @@ class Recipe(BaseDataset):
         """Load the sources in their order, each once, and return what the splits take of them."""
         needed = self._needed(splits)
         with ExitStack() as stack:
-            kept = {name: stack.enter_context(one.kept()) for name, one in self.present.items()}
+            cached = {name: stack.enter_context(one.cached()) for name, one in self.present.items()}
             loaded = {
                 name: source.load([split for split in splits if source in needed[split]])
                 for name, source in self.present.items()
@@ -219,7 +218,7 @@ class Recipe(BaseDataset):
             report="\n".join(dict.fromkeys([*lines, *table(parts)])),
             fitted={
                 f"{name}.args.{key}": value
-                for name, by_split in kept.items()
+                for name, by_split in cached.items()
                 for part in by_split.values()
                 for key, value in part.fitted.items()
             },
@@ -232,7 +231,7 @@ class Recipe(BaseDataset):
         for name, times in self.taken[split].items():
             samples, parts[name] = loaded[name].samples.get(split, Samples()), Samples()
             for copy in range(times):
-                new = samples.beside(seen[copy])
+                new = samples.without(seen[copy])
                 seen[copy] += new
                 parts[name] += new.named(f"+{copy}") if copy else new
         return parts
@@ -260,7 +259,7 @@ def table(parts: Mapping[str, Mapping[str, Samples]]) -> list[str]:
 
 def persons_of(samples: Samples) -> set[str]:
     """Return the names of the persons who wrote samples, as far as they are known."""
-    return {*samples.kept("persons", lambda: sorted({*samples.strings("writer")} - {""}))}
+    return {*samples.cached("persons", lambda: sorted({*samples.strings("writer")} - {""}))}
 
 
 @dataclass(kw_only=True, eq=False)
@@ -285,9 +284,9 @@ class ExtendedDataset(BaseDataset):
         depends: Sequence[object] = (),
     ) -> Loaded:
         """Return `main` with the training lines that `read` makes of it and of others, and with a
-        summary of them, its only note; see `shards.derived_by`."""
+        summary of them, its only note; see `make_derived`."""
         parents = [main.split("train"), *others]
-        lines, (summary,) = derived_by(self, parents, depends, read)
+        lines, (summary,) = make_derived(self, parents, depends, read)
         return with_lines(main, lines, summary)
 
 

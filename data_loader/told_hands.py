@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import numpy as np
 
 from base.base_dataset import SPLITS, Loaded
-from base.samples import Part, Sample, Samples, Store
+from base.samples import Sample, Samples, Store
 from data_loader.recipe import ExtendedDataset
 from data_loader.sources.fetching import digest_of_file
-from data_loader.sources.shards import code_of
+from data_loader.sources.preparing import code_of
 from utils.checks import DataError, Range, Seed, first_line
 from utils.files import open_file
 from utils.hand_measures import TOLD_LINES, strokes_per_character
@@ -58,13 +58,13 @@ class ToldHandsDataset(ExtendedDataset):
         descriptors, code = digest_of_file(Path(self.descriptors)), code_of(type(self))
         options = [used.key, descriptors, self.joined, self.seed, code]
         name = f"told-{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}"
-        table = cache(self._table)  # not read where all that is made of it is kept
-        told = used.kept(name, lambda: self._told(used, table()[0]))
-        values = used.kept(f"{name}-table", lambda: table()[1])
-        first = next((part.store for part in used.parts), None)
+        table = cache(self._table)  # not read where all that is made of it is cached
+        told = used.cached(name, lambda: self._told(used, table()[0]))
+        values = used.cached(f"{name}-table", lambda: table()[1])
+        first = next(iter(used.stores), None)
         key = used.key and name
         store = _Told(used, values, told, key, first and first.folder)
-        whole = Samples((Part(store, np.arange(len(used) * self.joined)),))
+        whole = store.take(np.arange(len(used) * self.joined))
         return replace(
             loaded,
             samples={
@@ -167,8 +167,8 @@ class _Told(Store):
     def shards(self, numbers: np.ndarray) -> np.ndarray:
         return self._of(numbers).shards
 
-    def kept(self, name: str, make: Callable[[], Any]) -> Any:
-        return self.samples.kept(name, make)
+    def cached(self, name: str, make: Callable[[], Any]) -> Any:
+        return self.samples.cached(name, make)
 
 
 def composed_fraction(text: str, recorded: Sequence[str]) -> float:

@@ -13,7 +13,8 @@ from tqdm import tqdm
 from base.base_dataset import Sample
 from data_loader.sources.fetching import digest_of_file
 from data_loader.sources.parsing import Budget, Fault, Parsed
-from data_loader.sources.shards import Making, Shards, made_in
+from data_loader.sources.preparing import Making, prepared_in
+from data_loader.sources.shards import Shards
 from handwriting.hands import Hand
 from handwriting.source_text import known_only
 from model.generation.hand_encoder import hand_extra
@@ -173,7 +174,9 @@ class WrittenSet:
         with tqdm(total=len(self), desc="writing", unit="line", disable=None) as bar:
             read = partial(self._read, folder, bar)
             licences = (self.writer.licence,)
-            return made_in(folder, Making("written", self._key, blocks, read, licences=licences))
+            return prepared_in(
+                folder, Making("written", self._key, blocks, read, licences=licences)
+            )
 
     @property
     def _key(self) -> dict[str, object]:

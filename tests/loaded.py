@@ -5,14 +5,14 @@ from pathlib import Path
 
 from base.base_dataset import Loaded, Sample
 from data_loader.sources.parsing import Parsed
-from data_loader.sources.shards import Making, prepared
+from data_loader.sources.preparing import Making, prepared
 
 
 def in_files(loaded: Loaded, folder: Path) -> Loaded:
     """Return what was loaded with its samples in a prepared folder in `folder`."""
     making = Making("kind", {}, [loaded.used], lambda used: [Parsed([*used])], is_sorted=False)
     parsed = prepared(making, [folder])
-    return replace(loaded, samples=loaded.parts(parsed.all, [1] * len(loaded.used)))
+    return replace(loaded, samples=loaded.derived(parsed.all, [1] * len(loaded.used)))
 
 
 def in_order(loaded: Loaded) -> list[Sample]:

@@ -21,7 +21,7 @@ from data_loader.composed.drawn import Drawer
 from data_loader.paths import side_by_side, to_ink
 from data_loader.recipe import ExtendedDataset, with_lines
 from data_loader.sources.parsing import Parsed
-from data_loader.sources.shards import derived_by
+from data_loader.sources.preparing import make_derived
 from data_loader.texts import corpus
 from data_loader.texts.corpus import Draws
 from data_loader.texts.european import european
@@ -123,7 +123,7 @@ class ComposedDataset(ExtendedDataset):
         if self.digits and has_train:  # before the slow measuring: what is missing is told at once
             digits = self.digits.load(["train"]).split("train")
         grid = recorded.quantisation_step if self.height is None else None
-        made, (counts, summary) = derived_by(
+        made, (counts, summary) = make_derived(
             self,
             [*recorded.samples.values(), digits],
             [Path(self.alignment), [*recorded.samples], grid],
@@ -193,7 +193,7 @@ class ComposedDataset(ExtendedDataset):
                 for split, of in recorded.samples.items()
             )
             report += f"\nleft out, because they could not be measured: {', '.join(lost)}"
-        return Loaded(recorded.parts(made, counts), report)
+        return Loaded(recorded.derived(made, counts), report)
 
     def _bank_of(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
         """Return the bank of the hands within the bounds; `train` are the training samples."""

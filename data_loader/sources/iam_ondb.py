@@ -20,7 +20,6 @@ import numpy as np
 
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
-from base.preparing import Preparing
 from base.samples import Samples
 from data_loader.sources.parsing import (
     Fault,
@@ -238,12 +237,12 @@ class IAMOnDBDataset(SourceDataset):
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         yield parse_database(self._strokes, self._texts, self._max_bytes, workers)
 
-    def _given(self, how: Preparing) -> None:
+    def _open_root(self, *, is_examined: bool = False) -> None:
         return None  # Prepared data lack the task files.
 
-    def _division(self) -> list[object]:
+    def _depends_on(self) -> list[object]:
         tasks = {name: sorted(_read_task(file)) for name, (file,) in self._tasks.items()}
-        return [*super()._division(), tasks]
+        return [*super()._depends_on(), tasks]
 
     def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
         forms = {name: set(_read_task(file)) for name, (file,) in self._tasks.items()}
@@ -263,14 +262,14 @@ class IAMOnDBDataset(SourceDataset):
         for split in ("valid", "test"):
             if both := forms_of["train"] & forms_of.get(split, set()):
                 raise DataError(f"the task files put form {min(both)} into train and {split}")
-        parts = {
+        places = {
             split: np.flatnonzero([group in split_forms for group in groups])
             for split, split_forms in forms_of.items()
         }
         used = set().union(*forms_of.values())
         if unused := sum(group not in used for group in groups):
             notes.append(f"{unused:,} lines are in none of the task files used")
-        return parts, notes
+        return places, notes
 
     def preprocessing(self) -> list[BaseTransform]:
         """Return the paper's preprocessing: fill in missing points, then cut long steps."""

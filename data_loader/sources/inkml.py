@@ -21,7 +21,7 @@ from data_loader.sources.parsing import (
     Parsed,
     Sample,
     check_points,
-    clean_text,
+    check_text,
     count_missing,
     cut_tree,
     join_strokes,
@@ -133,7 +133,7 @@ def _sample(
     traces: list[Element], text: str, writer: str, forms: dict[Element, Format], budget: Budget
 ) -> Sample:
     """Return the sample of traces; spend from `budget` the memory of parsing them (assumed)."""
-    clean_text(text)
+    check_text(text)  # but not `clean_text`: a text that `to_inkml` wrote is read unchanged
     budget.spend(50 * sum(len(trace.text or "") for trace in traces))
     ink, missing = _ink(traces, forms)
     return Sample(ink, text, writer=writer, missing=missing)
@@ -146,10 +146,21 @@ def formats(root: Element) -> dict[Element, Format]:
     context before the trace. Without contexts, all traces have the only format of the document.
     """
     by_id = {element_id(element): element for element in root.iter() if element_id(element)}
+    context_of = _contexts(root, by_id)
+    looked_at = Budget(MAX_LOOKED_AT, "contexts that are nested in each other too deeply")
     by_context: dict[Element | None, Format] = {}
     by_holder: dict[Element, Format] = {}
-    looked_at = Budget(MAX_LOOKED_AT, "contexts that are nested in each other too deeply")
-    by_trace: dict[Element, Format] = {}
+    for context in dict.fromkeys(context_of.values()):
+        holder = _format_holder(context, by_id, root, looked_at)
+        if holder not in by_holder:
+            by_holder[holder] = _format(holder, looked_at)
+        by_context[context] = by_holder[holder]
+    return {trace: by_context[context] for trace, context in context_of.items()}
+
+
+def _contexts(root: Element, by_id: dict[str, Element]) -> dict[Element, Element | None]:
+    """Return the context of each trace, see `formats`; None if there is no context."""
+    context_of: dict[Element, Element | None] = {}
     last_context: Element | None = None
     stack: list[tuple[Element, Element | None, bool]] = [(root, None, False)]
     while stack:
@@ -158,24 +169,21 @@ def formats(root: Element) -> dict[Element, Format]:
         if element.tag == "context" and not in_definitions:
             last_context = element
         elif element.tag == "trace":
-            context = last_context if context is None else context
-            if context not in by_context:
-                holder = _format_holder(context, by_id, root, looked_at)
-                if holder not in by_holder:
-                    by_holder[holder] = _format(holder, looked_at)
-                by_context[context] = by_holder[holder]
-            by_trace[element] = by_context[context]
+            context_of[element] = last_context if context is None else context
         else:
             in_definitions = in_definitions or element.tag == "definitions"
             stack += ((child, context, in_definitions) for child in reversed(element))
-    return by_trace
+    return context_of
 
 
 def _format_holder(
     context: Element | None, by_id: dict[str, Element], root: Element, looked_at: Budget
 ) -> Element:
-    """Return the first of `context` and its references that has a traceFormat, or `root`; spend
-    from `looked_at` the number of elements that are looked at, as in `_format`."""
+    """Return the element whose traceFormat holds for a context: the context itself, or else the
+    first one to which it refers, from one to the next, that has a traceFormat, or else `root`.
+
+    Each element that is looked at is spent from `looked_at`, as in `_format`.
+    """
     for _ in range(MAX_REFERENCES):
         if context is None:
             break

@@ -29,7 +29,7 @@ from data_loader.sources.parsing import (
     check_points,
     memory_budget,
 )
-from data_loader.sources.shards import derived_by
+from data_loader.sources.preparing import make_derived
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.splits import hash_fraction
 from data_loader.sources.untrusted_files import MEBIBYTE, is_archive, parse_contents, read_file
@@ -217,29 +217,29 @@ class MNISTStrokesDataset(DividedDataset):
             return f"Digits written by invented people: {count:,} samples"
         return super()._headline(count)
 
-    def _arrange(self, parts: Splits) -> tuple[Splits, list[str]]:
+    def _arrange(self, by_split: Splits) -> tuple[Splits, list[str]]:
         notes = []
         if self.digit is not None:
             digit = str(self.digit)
-            for split, part in parts.items():
+            for split, digits in by_split.items():
 
-                def places(part: Samples = part) -> np.ndarray:
-                    return np.flatnonzero([text == digit for text in part.strings("text")])
+                def places(digits: Samples = digits) -> np.ndarray:
+                    return np.flatnonzero([text == digit for text in digits.strings("text")])
 
-                parts = parts | {split: part.chosen(f"digit-{digit}", places)}
+                by_split = by_split | {split: digits.chosen(f"digit-{digit}", places)}
             notes.append(f"only the digit {digit}; the others are not used")
         if self.digits_per_line is not None:
             low, high = self.digits_per_line
-            count = sum(map(len, parts.values()))
+            count = sum(map(len, by_split.values()))
             notes.append(f"{count:,} digits are combined into lines of {low} to {high} digits")
-        read = partial(self._read_lines, parts)
-        made, counts = derived_by(self, [*parts.values()], [*parts], read)
-        ends = zip(parts, counts, np.cumsum(counts).tolist(), strict=True)
+        read = partial(self._read_lines, by_split)
+        made, counts = make_derived(self, [*by_split.values()], [*by_split], read)
+        ends = zip(by_split, counts, np.cumsum(counts).tolist(), strict=True)
         return {split: made[stop - count : stop] for split, count, stop in ends}, notes
 
-    def _read_lines(self, parts: Splits) -> Iterator[Parsed]:
+    def _read_lines(self, by_split: Splits) -> Iterator[Parsed]:
         """Yield the lines of each split, and note their number."""
-        for split, digits in parts.items():
+        for split, digits in by_split.items():
             lines = (line_of([digit], [0], digit.name) for digit in digits)
             lines = [*(lines if self.digits_per_line is None else self._lines(split, digits))]
             yield Parsed(lines, notes=[len(lines)])

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from base import distributed
-from base.preparing import Preparing
+from base.base_dataset import Preparing
 from base.samples import Samples
 from data_loader.sources.parsing import (
     MAX_VALUES,
@@ -37,7 +37,8 @@ from data_loader.sources.parsing import (
     join_strokes,
     summarise,
 )
-from data_loader.sources.shards import Making, Shards, code_of, fingerprint, prepared
+from data_loader.sources.preparing import Making, code_of, fingerprint, prepared
+from data_loader.sources.shards import Shards
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.untrusted_files import MEBIBYTE, read_file
 from utils import strict_json
@@ -152,7 +153,7 @@ def json_lines(path: str | os.PathLike[str]) -> list[Line]:
 class OwnInk(DividedDataset):
     """Lines of writing that a subclass yields as plain lists.
 
-    They are kept in memory, or in a cache where `files` tells when they have changed. Lines are
+    They are in memory, or cached where `files` tells when they have changed. Lines are
     divided by a hash of the writer or, where the writer is unknown, of the line's name.
 
     A line's name is a hash of its content, so that reordered lines stay in their splits and equal
@@ -182,7 +183,7 @@ class OwnInk(DividedDataset):
     def files(self) -> Iterable[str | os.PathLike[str]]:
         """Return the files that `lines` reads.
 
-        If there are any, the lines are kept in a cache, and `lines` is called again only when one
+        If there are any, the lines are cached, and `lines` is called again only when one
         of these files, an attribute of the dataset or its code has changed.
         """
         return ()
@@ -207,7 +208,7 @@ class OwnInk(DividedDataset):
         Raises:
             DataError: if there is no line that can be used, or one of `files` is missing.
         """
-        if (shards := self._prepared(Preparing())) is not None:
+        if (shards := self.prepare(Preparing())) is not None:
             samples, faults = shards.all, shards.faults
         else:
             all_lines = Parsed()
@@ -219,8 +220,8 @@ class OwnInk(DividedDataset):
             raise DataError(f"{type(self).__name__}: {listed}")
         return samples, faults
 
-    def _prepared(self, how: Preparing) -> Shards | None:
-        """Return the lines that are kept in a cache; None if there are no `files`."""
+    def prepare(self, how: Preparing) -> Shards | None:
+        """Return the lines that are cached; None if there are no `files`."""
         if not (files := [Path(file).expanduser().absolute() for file in self.files()]):
             return None
         own = sorted((name, repr(value)) for name, value in vars(self).items())
@@ -231,7 +232,7 @@ class OwnInk(DividedDataset):
         making = Making(type(self).__name__, key, [files], self.read, is_sorted=False)
         return prepared(making, [files[0].parent / "cache", user_cache()], how)
 
-    def _given(self, how: Preparing) -> None:
+    def _open_root(self, *, is_examined: bool = False) -> None:
         """Return None: no `root` of a user's class is a prepared folder."""
 
     def _split_key(self, name: str) -> str:

@@ -286,17 +286,19 @@ def _local_name(tag: str) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Return a transcription on one line in NFC, without spaces around it.
+    """Return a transcription on one line in NFC, without spaces around it; see `check_text`."""
+    check_text(text)
+    return nfc(" ".join(text.split()))
 
-    Raises:
-        Fault: if the text contains control characters, or more than `MAX_CHARACTERS`.
-    """
+
+def check_text(text: str) -> None:
+    """Raise a Fault if a transcription has control characters, other than blanks and line breaks,
+    or more than `MAX_CHARACTERS`."""
     if len(text) > MAX_CHARACTERS:
         raise Fault(f"a transcription of more than {MAX_CHARACTERS:,} characters", f"{len(text):,}")
-    text = nfc(" ".join(text.split()))
-    if control := next((c for c in text if unicodedata.category(c) in ("Cc", "Cs")), None):
-        raise Fault("control characters in the transcription", repr(control))
-    return text
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs") and not character.isspace():
+            raise Fault("control characters in the transcription", repr(character))
 
 
 def decode(content: bytes, encoding: str = "utf-8") -> str:

@@ -6,29 +6,26 @@ import re
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
-from base.preparing import Preparing
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, counts_of
 from base.samples import Samples
 from data_loader.sources.fetching import ADDRESS
 from data_loader.sources.parsing import Budget, Fault, Parsed, decode, first_of, summarise
-from data_loader.sources.shards import (
+from data_loader.sources.preparing import (
     IDENTITY,
-    Fetched,
     Making,
-    Shards,
     blocks_of,
     code_of,
     fingerprint,
-    open_shards,
     prepared,
 )
+from data_loader.sources.shards import Fetched, Shards, open_shards
 from data_loader.sources.splits import FRACTIONS, check_fractions, choose_subset, divide
 from data_loader.sources.untrusted_files import files_below, read_file
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
@@ -61,7 +58,7 @@ class SourceDataset(BaseDataset):
             samples. A file of stroke arrays may have a quarter of it; each member and each line has
             limits of its own.
         shard_cache_gb: where `root` is an address of a prepared folder, the largest size, in
-            gigabytes, of the shards that are kept on this machine.
+            gigabytes, of the shards that are cached on this machine.
     """
 
     title: ClassVar[str]  # name of the source in reports
@@ -84,6 +81,96 @@ class SourceDataset(BaseDataset):
 
     def __post_init__(self) -> None:
         self._path = Path(self.root or "").expanduser()
+
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Load the samples and divide them into splits.
+
+        Raises:
+            DataError: if files are missing, no sample can be used, or a split is empty; with
+                `strict`, also if any sample cannot be used.
+            ConfigFault: if `subset` is larger than the training split, or the file `leave_out`
+                cannot be read.
+        """
+        samples, faults = self.make()
+        if faults and self.strict:
+            others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+            raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
+        by_split, notes = self._divided(samples, faults)
+        by_split, new_notes = self._arrange(by_split)
+        notes += new_notes
+        for split, in_split in by_split.items():
+            if not in_split:
+                lacking = f"{self.root or self.title}: no {self.unit} for the split {split!r}"
+                count = f"{len(samples):,} in all"
+                raise DataError(f"{lacking}: {'; '.join([*notes, count])}")
+        if self.subset is not None:
+            train, count = by_split["train"], self.subset
+            if count > len(train):
+                expected = f"at most the {len(train)} training {self.unit}"
+                raise ConfigFault("subset", count, expected)
+            name = f"subset-{count}-{self.subset_seed}"
+            subset = train.chosen(name, lambda: choose_subset(train, count, self.subset_seed))
+            by_split = by_split | {"train": subset}
+            notes.append(f"{len(train) - count:,} training {self.unit} are outside the subset")
+        shards = next((store for store in samples.stores if isinstance(store, Shards)), None)
+        notes += [f"cache: {shards.folder}"] if shards else []
+        measured = shards.index["quantisation_step"] if shards and self.measures_step else None
+        return Loaded(
+            {split: in_split for split, in_split in by_split.items() if split in splits},
+            self._report(len(samples), faults, by_split, notes),
+            self.quantisation_step or measured,
+            self.canonical,
+        )
+
+    def make(self) -> tuple[Samples, list[Fault]]:
+        """Return all samples, and the faults of those left out."""
+        shards = self.prepare(Preparing())
+        return shards.all, shards.faults
+
+    def prepare(self, how: Preparing) -> Shards | None:
+        """Return the prepared samples, which are parsed by `read` unless they are there already;
+        None if only a part of them is parsed, and other parts are missing."""
+        if (shards := self._open_root(is_examined=how.is_examined)) is not None:
+            return shards
+        try:
+            if self._path.is_dir():
+                next(self._path.iterdir(), None)  # raises an OSError if the folder is unreadable
+            if (self._path / IDENTITY).is_file():
+                remedy = "the command that began it goes on with it"
+                raise DataError(f"{self._path}: a set of which lines are still lacking; {remedy}")
+            files = self.find()
+            options = {name: getattr(self, name) for name in ("max_gb", *self.parsed_by)}
+            key = {"files": fingerprint(files, self._folder), "options": options}
+        except OSError as error:
+            problem = f"{error.filename or self._path}: cannot be read ({error.strerror})"
+            raise DataError(f"{problem}; --data names the folder of the data") from None
+        except DataError as error:
+            if self._path.exists() or self._path.is_absolute():
+                raise
+            raise DataError(f"{error} ({self._path} is relative to {Path.cwd()})") from None
+        folders = [self._folder / "cache", user_cache()]
+        if self.cache is not None:
+            folders = [Path(self.cache).expanduser()]
+        licences = sorted(filter(None, super().licences()))
+        blocks = self.blocks(files)
+        read = partial(self.read, workers=how.workers if len(blocks) == 1 else 1)
+        making = Making(type(self).__name__, key, blocks, read, licences=licences)
+        return prepared(making, folders, how)
+
+    def _open_root(self, *, is_examined: bool = False) -> Shards | None:
+        """Return the samples if `root` is a prepared folder, or the address of one; else None.
+
+        Raises:
+            ConfigFault: if it is no address.
+        """
+        if "://" not in (address := self.root or ""):
+            return open_shards(self._path, is_examined=is_examined)
+        if not ADDRESS.fullmatch(address):
+            expected = "a folder, or an address of a prepared one, such as s3://BUCKET/FOLDER"
+            raise ConfigFault("root", address, expected)
+        name = f"fetched-{hashlib.sha256(address.encode()).hexdigest()[:16]}"
+        folder = Path(self.cache).expanduser() if self.cache else user_cache()
+        return Fetched(address.rstrip("/"), folder / name, int(self.shard_cache_gb * 1e9))
 
     def find(self) -> list[Path]:
         """Return the root if it is a file, else the files below it that match `file_names`.
@@ -131,137 +218,36 @@ class SourceDataset(BaseDataset):
     def _folder(self) -> Path:
         return self._path if self._path.is_dir() else self._path.parent
 
-    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Load the samples and divide them into splits.
-
-        Raises:
-            DataError: if files are missing, no sample can be used, or a split is empty; with
-                `strict`, also if any sample cannot be used.
-            ConfigFault: if `subset` is larger than the training split, or the file `leave_out`
-                cannot be read.
-        """
-        made, faults = self.make()
-        if faults and self.strict:
-            others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
-            raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
-        parts, notes = self._divided(made, faults)
-        parts, new_notes = self._arrange(parts)
-        notes += new_notes
-        for split, part in parts.items():
-            if not part:
-                lacking = f"{self.root or self.title}: no {self.unit} for the split {split!r}"
-                count = f"{len(made):,} in all"
-                raise DataError(f"{lacking}: {'; '.join([*notes, count])}")
-        if self.subset is not None:
-            train, count = parts["train"], self.subset
-            if count > len(train):
-                expected = f"at most the {len(train)} training {self.unit}"
-                raise ConfigFault("subset", count, expected)
-            name = f"subset-{count}-{self.subset_seed}"
-            chosen = train.chosen(name, lambda: choose_subset(train, count, self.subset_seed))
-            parts = parts | {"train": chosen}
-            notes.append(f"{len(train) - count:,} training {self.unit} are outside the subset")
-        shards = next((part.store for part in made.parts if isinstance(part.store, Shards)), None)
-        notes += [f"cache: {shards.folder}"] if shards else []
-        measured = shards.index["quantisation_step"] if shards and self.measures_step else None
-        return Loaded(
-            {split: part for split, part in parts.items() if split in splits},
-            self._report(len(made), faults, parts, notes),
-            self.quantisation_step or measured,
-            self.canonical,
-        )
-
-    def _divided(self, made: Samples, faults: list[Fault]) -> tuple[dict[str, Samples], list[str]]:
-        """Return the samples of each split, and notes; what was once divided is kept."""
+    def _divided(
+        self, samples: Samples, faults: list[Fault]
+    ) -> tuple[dict[str, Samples], list[str]]:
+        """Return the samples of each split, and notes; a division of prepared samples is cached."""
         lines = self._listed_lines()
 
-        @cache
-        def divide() -> tuple[Places, list[str]]:
-            places, notes = self._divide(made, faults)
+        def places_by_split() -> tuple[Places, list[str]]:
+            places, notes = self._divide(samples, faults)
             if self.leave_out is not None:
-                places, new_notes = self._remove_listed(lines, places, [*made.strings("name")])
+                places, new_notes = self._remove_listed(lines, places, [*samples.strings("name")])
                 notes += new_notes
             return places, notes
 
-        division = [self._division(), lines, [fault.args for fault in faults]]
-        digest = hashlib.sha256(json.dumps(division, default=repr).encode()).hexdigest()[:16]
-        splits, notes = made.kept(digest, lambda: [[*divide()[0]], divide()[1]])
-        parts = {
-            split: made.chosen(f"{digest}-{split}", lambda split=split: divide()[0][split])
-            for split in splits
-        }
-        return parts, notes
-
-    def _division(self) -> list[object]:
-        """Return what `_divide` depends on besides the samples: options, code, what it reads."""
-        places = ("root", "cache", "max_gb", "shard_cache_gb")
-        names = [field.name for field in fields(self) if field.name not in places]
-        return [{name: getattr(self, name) for name in names}, code_of(type(self))]
-
-    def licences(self) -> set[str | None]:
-        """Return those of a prepared folder, where `root` is one, or else that of the class."""
-        given = self._given(Preparing()) if self.root else None
-        return super().licences() if given is None else {*given.index["licences"]} or {None}
-
-    def prepare(self, how: Preparing) -> None:
-        self._prepared(how)
-
-    def make(self) -> tuple[Samples, list[Fault]]:
-        """Return all samples, and the faults of what was left out."""
-        shards = self._prepared(Preparing())
-        return shards.all, shards.faults
-
-    def _prepared(self, how: Preparing) -> Shards | None:
-        """Return the parsed source; None if a part of it is made, and others are missing."""
-        if (given := self._given(how)) is not None:
-            return given
-        try:
-            if self._path.is_dir():
-                next(self._path.iterdir(), None)  # raises an OSError if the folder is unreadable
-            if (self._path / IDENTITY).is_file():
-                remedy = "the command that began it goes on with it"
-                raise DataError(f"{self._path}: a set of which lines are still lacking; {remedy}")
-            files = self.find()
-            options = {name: getattr(self, name) for name in ("max_gb", *self.parsed_by)}
-            key = {"files": fingerprint(files, self._folder), "options": options}
-        except OSError as error:
-            problem = f"{error.filename or self._path}: cannot be read ({error.strerror})"
-            raise DataError(f"{problem}; --data names the folder of the data") from None
-        except DataError as error:
-            if self._path.exists() or self._path.is_absolute():
-                raise
-            raise DataError(f"{error} ({self._path} is relative to {Path.cwd()})") from None
-        folders = [self._folder / "cache", user_cache()]
-        if self.cache is not None:
-            folders = [Path(self.cache).expanduser()]
-        licences = sorted(filter(None, self.licences()))
-        blocks = self.blocks(files)
-        read = partial(self.read, workers=how.workers if len(blocks) == 1 else 1)
-        making = Making(type(self).__name__, key, blocks, read, licences=licences)
-        return prepared(making, folders, how)
-
-    def _given(self, how: Preparing) -> Shards | None:
-        """Return the samples where `root` is a prepared folder, or the address of one.
-
-        Raises:
-            ConfigFault: if it is no address.
-        """
-        if "://" not in (address := self.root or ""):
-            return open_shards(self._path, is_examined=how.is_examined)
-        if not ADDRESS.fullmatch(address):
-            expected = "a folder, or an address of a prepared one, such as s3://BUCKET/FOLDER"
-            raise ConfigFault("root", address, expected)
-        name = f"fetched-{hashlib.sha256(address.encode()).hexdigest()[:16]}"
-        folder = Path(self.cache).expanduser() if self.cache else user_cache()
-        return Fetched(address.rstrip("/"), folder / name, int(self.shard_cache_gb * 1e9))
+        depends = [self._depends_on(), lines, [fault.args for fault in faults]]
+        digest = hashlib.sha256(json.dumps(depends, default=repr).encode()).hexdigest()[:16]
+        return samples.divided(digest, places_by_split)
 
     @abstractmethod
     def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
         """Return the places of the samples of each split, and notes for the report."""
 
-    def _arrange(self, parts: Splits) -> tuple[Splits, list[str]]:
+    def _depends_on(self) -> list[object]:
+        """Return all on which `_divide` depends besides the samples: options, code, its files."""
+        places = ("root", "cache", "max_gb", "shard_cache_gb")
+        names = [field.name for field in fields(self) if field.name not in places]
+        return [{name: getattr(self, name) for name in names}, code_of(type(self))]
+
+    def _arrange(self, by_split: Splits) -> tuple[Splits, list[str]]:
         """Return the splits, and notes for the report; a subclass may replace the samples."""
-        return parts, []
+        return by_split, []
 
     def _listed_lines(self) -> list[str]:
         """Return the lines of the file `leave_out`."""
@@ -276,7 +262,7 @@ class SourceDataset(BaseDataset):
             raise ConfigFault("leave_out", path, expected) from None
 
     def _remove_listed(
-        self, lines: list[str], parts: Places, names: list[str]
+        self, lines: list[str], places_by_split: Places, names: list[str]
     ) -> tuple[Places, list[str]]:
         """Return the splits without the samples that lines name, and notes for the report."""
         known, listed, path = set(names), set(), self.leave_out
@@ -285,20 +271,27 @@ class SourceDataset(BaseDataset):
                 listed.add(line)
             elif not line.startswith("#"):
                 listed.add(line.split()[0])
-        in_splits = {names[place] for places in parts.values() for place in places.tolist()}
+        in_splits = {
+            names[place] for places in places_by_split.values() for place in places.tolist()
+        }
         notes = [f"{len(listed & in_splits):,} {self.unit} are left out by {path}"]
         if unknown := sorted(listed - known):
             notes.append(f"{len(unknown):,} names in {path} do not occur: {first_of(unknown)}")
         is_left = np.array([name not in listed for name in names])
-        return {split: places[is_left[places]] for split, places in parts.items()}, notes
+        return {split: places[is_left[places]] for split, places in places_by_split.items()}, notes
+
+    def licences(self) -> set[str | None]:
+        """Return those of a prepared folder, where `root` is one, or else that of the class."""
+        shards = self._open_root() if self.root else None
+        return super().licences() if shards is None else {*shards.index["licences"]} or {None}
 
     def _headline(self, count: int) -> str:
         """Return the first line of the report: the source, its path, its number of samples."""
         return f"{self.title} in {self._path}: {count:,} {self.unit}"
 
-    def _report(self, count: int, faults: list[Fault], parts: Splits, notes: list[str]) -> str:
-        used = Loaded(parts, "").used
-        num_characters, num_writers = used.kept(
+    def _report(self, count: int, faults: list[Fault], by_split: Splits, notes: list[str]) -> str:
+        used = Loaded(by_split, "").used
+        num_characters, num_writers = used.cached(
             "report",
             lambda: [
                 len(set().union(*used.strings("text"))),
@@ -308,7 +301,7 @@ class SourceDataset(BaseDataset):
         counts = f"{num_characters} different characters"
         lines = [
             self._headline(count),
-            *counts_of(parts),
+            *counts_of(by_split),
             counts + (f", {num_writers:,} writers" if num_writers else ""),
             *summarise(faults),
             *notes,
@@ -343,10 +336,10 @@ class DividedDataset(SourceDataset):
         check_fractions(self._fractions)
 
     def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
-        parts, notes = divide(samples, self._fractions, self.split_seed, self._split_key)
+        places, notes = divide(samples, self._fractions, self.split_seed, self._split_key)
         if unlabelled := sum(not text for text in samples.strings("text")):
             notes.append(f"{unlabelled:,} samples have no transcription")
-        return parts, notes
+        return places, notes
 
     def _split_key(self, name: str) -> str:
         """Return what is hashed for a sample without a writer; samples of one key stay together."""

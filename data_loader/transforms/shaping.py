@@ -19,7 +19,7 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from data_loader.sources.parsing import Parsed
-from data_loader.sources.shards import derived_by
+from data_loader.sources.preparing import make_derived
 from data_loader.transforms.augmentation import Linear
 from utils.checks import ConfigFault, DataError, Range
 from utils.hand_measures import baseline_angle
@@ -175,8 +175,8 @@ class ShapedDataset(BaseDataset):
         recorded = self.dataset.load(splits)
         used, parents = recorded.used, [*recorded.samples.values()]
         read = partial(self._read, used)
-        made, counts = derived_by(self, parents, [*recorded.samples], read)
-        samples = recorded.parts(made, counts)
+        made, counts = make_derived(self, parents, [*recorded.samples], read)
+        samples = recorded.derived(made, counts)
         report = recorded.report
         if self.shaping:
             names = ", ".join(type(transform).__name__ for transform in self.shaping)

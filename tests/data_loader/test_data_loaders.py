@@ -143,7 +143,7 @@ def test_characters_that_are_lacking_are_named_with_count_and_sample(options, re
 def test_new_characters_stand_behind_the_known_characters_and_are_counted():
     ready = data(UNIT, Alphabet("cb"), extends_alphabet=True, dataset=Knowing())
     assert ready.alphabet.characters == list("cbaß")
-    counts = [("ß", 0), ("a", texts(ready.settings.dataset).count("a"))]  # the rare one first
+    counts = [("ß", 0), ("a", texts(ready.options.dataset).count("a"))]  # the rare one first
     assert list(ready.new_characters.items()) == counts
     ready = data(UNIT, Alphabet("yb"), extends_alphabet=True, characters="cxba")
     assert ready.alphabet.characters == list("ybacx") and ready.new_characters["x"] == 0

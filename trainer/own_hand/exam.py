@@ -75,7 +75,7 @@ class _HandTrainer(BaseTrainer):
     def check(self) -> None:
         super().check()
         if not isinstance(self.lines, HandLines):
-            kind = type(self.train_loader.dataset.data.settings.dataset).__name__
+            kind = type(self.train_loader.dataset.data.options.dataset).__name__
             expected = f"a HandDataset, which {type(self).__name__} needs"
             raise ConfigFault("data_loader.args.dataset", kind, expected)
 

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from base.preparing import Preparing
+from base.base_dataset import Preparing
 from data_loader import InkMLDataset
 from data_loader.sources.fetching import fetched
 from tests.data_loader import ink_formats
@@ -31,7 +31,7 @@ def origin(tmp_path_factory):
     dataset.blocks = lambda files: [[file] for file in files]
     loaded = dataset.load()
     assert loaded.fingerprints and loaded.ink_sums
-    return dataset._prepared(Preparing()).folder
+    return dataset.prepare(Preparing()).folder
 
 
 def at(address, cache, **options):

@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from base.base_dataset import Loaded
-from base.preparing import Preparing
+from base.base_dataset import Loaded, Preparing
 from base.samples import Samples
-from data_loader.sources import shards
+from data_loader.sources import preparing, shards
 from data_loader.sources.parsing import Fault, Parsed, Sample
-from data_loader.sources.shards import Making, derived, prepared
+from data_loader.sources.preparing import Making, make_samples, prepared
 from utils.checks import DataError
 
 INK = np.array([[0, 0, 0], [5, -7, 1], [-300, 32767, 0], [1, 2, 1]], dtype=np.float32)
@@ -66,7 +65,7 @@ def test_samples_are_read_back_unchanged_and_sorted_by_name(tmp_path):
 
 
 def test_few_files_are_open_however_many_shards_there_are(tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "SHARD_POINTS", 1)
+    monkeypatch.setattr(preparing, "SHARD_POINTS", 1)
     monkeypatch.setattr(shards, "MAX_OPEN", 2)
     lines = [Sample(INK, name=f"n{number}") for number in range(6)]
     samples = make(tmp_path, blocks=[[Parsed([line]) for line in lines]], read=iter).all
@@ -232,7 +231,7 @@ def test_samples_derived_of_samples_in_files_are_kept_until_parents_or_key_chang
         (1, parents, 1), (1, parents, 1), (2, parents, 2), (3, parents[:1], 2),
         (4, Samples.of(SAMPLES), 2), (5, Samples.of(SAMPLES), 2),
     ):  # fmt: skip
-        samples, notes = derived("lines", [parent], {"n": key}, [block], read)
+        samples, notes = make_samples("lines", [parent], {"n": key}, [block], read)
         assert [sample.name for sample in samples] == ["b", "a"] and notes == ["two", [1, 1]]
         assert len(read.blocks) == count
 
