@@ -15,16 +15,9 @@ from PIL import Image
 import experiments
 from base.pretrained import pretrained
 from commands.page import MAX_BYTES, options_of
-from handwriting import hands
 from handwriting.styles import styles, usual_style_of
 from tests.commands.networks import use
 from utils.checks import UserError
-
-
-@pytest.fixture(autouse=True)
-def few_measured_lines(monkeypatch):
-    """A hand is measured by a single line; what a hand becomes is tried in tests/handwriting/."""
-    monkeypatch.setattr(hands, "NUM_LINES", 1)
 
 
 @pytest.fixture
