@@ -9,7 +9,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_each_measure_has_a_row(capsys):
-    tiny = ["--hidden", 8, "--scale", 0.01, "--rounds", 1, "--lines", 40]
+    tiny = ["--hidden", 8, "--scale", 0.03, "--rounds", 1, "--lines", 40]
     run("speed", *tiny, "--paths", "float32-plain")
     _, *rows = map(str.split, capsys.readouterr().out.splitlines())
     assert [cells[0] for cells in rows] == [*TRAINING, *WRITING]
