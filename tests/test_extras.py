@@ -99,7 +99,7 @@ def lines(name, *words):
 
 
 def page(*words):
-    command = ["page", *USE, "--text", "zag zig", "--no-proofread", "--seed", "4", *words]
+    command = ["page", *USE, "--text", "zag", "--no-proofread", "--seed", "4", *words]
     assert experiments.main([*command, "--output", "page.svg"]) == 0
     return Path("page.svg").read_bytes()
 

@@ -64,17 +64,17 @@ def hold(rate, measured, published, count, clustering=1.0):
 def test_the_recogniser_reads_writers_and_a_device_that_were_not_in_its_training():
     """Trained on a whiteboard's ink, it reads lines of stroke fonts in other units.
 
-    Measured: 31 of 5,327 characters wrong; clustering 1.4.
+    Measured: 12 of 2,633 characters wrong; clustering 1.4.
     """
     reader = load("recognition", "cpu")
     data = EmbeddedDataset(
-        seed=5, size=2, valid_size=2, test_size=160, writers=20, fonts=["joined"], symbols=0.0
+        seed=5, size=2, valid_size=2, test_size=80, writers=20, fonts=["joined"], symbols=0.0
     )
     samples = data.load(["test"]).split("test")
     read = reader.read_lines([sample.ink for sample in samples])
     scores = rates(zip([sample.text for sample in samples], read, strict=True))
     published = card(r"font `joined`[^.]*read with ([\d.]+ %)")
-    hold(scores["cer"], 31 / 5327, published, scores["characters"], 1.4)
+    hold(scores["cer"], 12 / 2633, published, scores["characters"], 1.4)
 
 
 def test_everyday_texts_by_the_writer_are_read_as_well_as_the_card_says():
@@ -99,15 +99,15 @@ def lines(real_cache):
     return prepared(IAMOnDBDataset, "iam_ondb", real_cache, splits=splits)
 
 
-LOSSES = {"conditional": -1188.3, "unconditional": -1112.6}
+LOSSES = {"conditional": -1093.5, "unconditional": -1016.1}
 
 
 @pytest.mark.parametrize(("name", "measured"), LOSSES.items())
 def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines, monkeypatch):
-    """The canonical log-loss of 24 lines; of the whole split it stands in the card."""
+    """The canonical log-loss of 12 lines; of the whole split it stands in the card."""
     model = load(name, "cpu").model
     alphabet = model.alphabet if model.needs_text else None
-    few = replace(lines, samples={"valid": lines.split("valid")[::15]})
+    few = replace(lines, samples={"valid": lines.split("valid")[::30]})
     monkeypatch.setattr(IAMOnDBDataset, "load", lambda self, splits: few)
     settings = HandwritingDataLoader(dataset=IAMOnDBDataset(), batch_size=64)
     units = {"normalisation": model.normalisation, "alphabet": alphabet}
@@ -118,7 +118,7 @@ def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines, mo
         canonical=lines.canonical,
         quantisation_step=lines.quantisation_step,
     )
-    assert scores["sequences"] == 24
+    assert scores["sequences"] == 12
     assert scores["log_loss"] == pytest.approx(measured, abs=1.0)
     assert scores["log_loss_dequantised"] < measured + 15
 
@@ -128,23 +128,23 @@ def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines, mo
     [
         (
             "recognition",
-            485 / 7039,
+            233 / 3506,
             3.1,
             r"on which it was .* \| ([\d.]+ %) \| [\d.]+ % \| [\d.]+ % \|$",
         ),
-        ("eye", 1073 / 7039, 2.8, r"\*selected on it\* \|.*\| ([\d.]+ %) \([\d.]+ %\) \|$"),
+        ("eye", 533 / 3506, 2.8, r"\*selected on it\* \|.*\| ([\d.]+ %) \([\d.]+ %\) \|$"),
     ],
 )
 def test_recorded_lines_are_read_as_well_as_the_card_says(name, measured, clustering, row, lines):
-    """Every third line of a quarter of `testset_v` and `testset_t`, as movement or as a picture.
+    """Every sixth line of a quarter of `testset_v` and `testset_t`, as movement or as a picture.
 
     Measured: characters wrong, and clustering, of all these lines.
     """
     both = lines.split("valid") + lines.split("test")
-    chosen = both[::3]
+    chosen = both[::6]
     read = load(name, "cpu").read_lines([sample.ink for sample in chosen])
     scores = rates(zip([sample.text for sample in chosen], read, strict=True))
-    assert (len(both), len(chosen)) == (737, 246)
+    assert (len(both), len(chosen)) == (737, 123)
     hold(scores["cer"], measured, card(row), scores["characters"], clustering)
 
 

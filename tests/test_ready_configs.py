@@ -7,6 +7,7 @@ that its dataset, splits, changes of the ink, schedule, loss, metrics and traine
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,11 +48,12 @@ def workplace(tmp_path, monkeypatch, logging_restored):
 def smaller(path: Path) -> list[str]:
     """Write small data for a config, and return the options that shrink the rest to fit it."""
     config, _ = read_config(path)
-    data = small_sources.of_loader(config["data_loader"]["args"])
+    data = few_contributors(config["data_loader"]["args"])
+    data |= small_sources.of_loader(config["data_loader"]["args"])
     options = {f"data_loader.args.{key}": value for key, value in data.items()}
     options |= {"data_loader.args.batch_size": 3, "data_loader.args.valid_batch_size": 2}
     arch, trainer = config["arch"].get("args", {}), config["trainer"]["args"]
-    options |= {f"arch.args.{name}": 8 for name in SIZES if name in arch}
+    options |= {f"arch.args.{name}": 8 for name in SIZES if name in (*arch, "hidden_size")}
     few = {"epochs": 2, "samples": 1, "steps_per_epoch": 2}
     few |= {"truncate": 60} if trainer.get("truncate") is not None else {}
     cls = choices(BaseTrainer)[config["trainer"]["type"]]
@@ -59,6 +61,18 @@ def smaller(path: Path) -> list[str]:
         few["sample_steps"] = STEPS
     options |= {f"trainer.args.{name}": value for name, value in few.items()}
     return [word for key, value in options.items() for word in ("-o", f"{key}={json.dumps(value)}")]
+
+
+def few_contributors(args: dict[str, Any]) -> dict[str, list[str]]:
+    """Leave two of UNIPEN's contributors in training, and return the options that say so."""
+    options = {}
+    for name, block in (args.get("sources") or {}).items():
+        settings = block.get("args", {}) if block else {}
+        if "contributors" in settings:
+            trained_on = [c for c in settings["contributors"] if c not in settings["held_out"]]
+            settings["contributors"] = sorted({*trained_on[:2], *settings["held_out"]})
+            options[f"sources.{name}.args.contributors"] = settings["contributors"]
+    return options
 
 
 def epochs(run: Path) -> list[dict[str, float]]:
@@ -84,7 +98,7 @@ def test_a_ready_config_trains_and_its_checkpoint_can_be_used(path):
     check_use(network)
 
 
-@pytest.mark.parametrize("name", ["writer", "reader", "recognition", "unconditional"])
+@pytest.mark.parametrize("name", ["writer", "reader"])
 def test_a_run_of_a_ready_config_resumes(name):
     path = ROOT / "configs" / f"{name}.json"
     limit = "trainer.args.time_limit_minutes"

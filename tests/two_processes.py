@@ -1,7 +1,8 @@
 """Runs a script in two processes that are connected as torchrun connects them, but are forked from
-one that has imported everything: there is one import instead of three.
+one that has imported everything: there is one import instead of three. Words behind "--" are those
+of a further start of the script, after the one before ended well.
 
-python tests/two_processes.py SCRIPT WORDS...
+python tests/two_processes.py SCRIPT WORDS... [-- WORDS...]
 """
 
 import os
@@ -21,6 +22,15 @@ import torch.distributed.nn  # noqa: E402
 import torch.utils.tensorboard  # noqa: E402, F401
 
 import train  # noqa: E402, F401
+
+while "--" in words:
+    at, leader = words.index("--"), os.fork()
+    if not leader:
+        del words[at:]
+    elif os.waitpid(leader, 0)[1]:
+        sys.exit(f"failed: {words[:at]}")
+    else:
+        del words[: at + 1]
 
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
