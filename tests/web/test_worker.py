@@ -150,7 +150,7 @@ def test_the_shipped_networks_write_level_lines_of_x_height_1_that_can_be_read(p
     loading.append(dict(READER, name="networks/shipped_reader.bin"))
     for role in ("writer", "reader"):
         flat_file.save(page / "networks" / f"shipped_{role}.bin", load(role, "cpu"))
-    texts = ["The quick brown fox", "jumped over it, and", "was not seen again"]
+    texts = ["The quick brown fox"]
     lines = [[stroke.tolist() for stroke in strokes(line.ink)] for line in read_ink(LINES)[:4]]
     requests = [dict(task="hand", lines=lines), *(write(text, hand="asked") for text in texts)]
     answers = ask(page, *loading, *requests)[3:]
