@@ -96,12 +96,13 @@ class Trial:
             with trying("loss", trainer.loss, "one that works in training as in validation"):
                 return loss(output, batch).double().cpu()
 
-    @property
-    def suspect(self) -> tuple[str, object]:
-        """The key and the part to blame where loss or network may be at fault: a user's."""
-        trainer = self.trainer
-        is_user_loss = user_modules.is_any_defined(trainer.loss)
-        return ("loss", trainer.loss) if is_user_loss else ("arch", trainer.model)
+    def blamed(self, *keys: str) -> tuple[str, object]:
+        """Return the key and the part to blame where those of some keys may be at fault: the first
+        that a user wrote, else the last."""
+        parts = dict(parts_of(self.trainer)) | {"arch": self.trainer.model}
+        own = (key for key in keys if key in parts and _is_own(parts[key]))
+        key = next(own, keys[-1])
+        return key, parts[key]
 
 
 def check(make: Callable[[], BaseTrainer]) -> list[str]:
@@ -128,8 +129,7 @@ def check(make: Callable[[], BaseTrainer]) -> list[str]:
                 rule(trial)
             for name, value in vars(trial.batch).items():
                 if digest(value) != before[name]:
-                    parts = (("trainer", trainer), ("arch", trainer.model), ("loss", trainer.loss))
-                    key, part = next((each for each in parts if _is_own(each[1])), parts[0])
+                    key, part = trial.blamed("trainer", "arch", "loss", "trainer")
                     expected = "one that changes nothing of a batch in place; this one changes its "
                     raise ConfigFault(key, type(part).__name__, expected + name)
         if digest(transforms) != unchanged:
@@ -283,16 +283,16 @@ def _not_adding(metric: BaseMetric, trial: Trial) -> str:
 
 def keeps_lines_apart(trial: Trial) -> None:
     """In evaluation the output for a line does not depend on the other lines of a batch."""
-    batch, trainer = trial.batch, trial.trainer
-    row = int(batch.lengths.argmax())  # With the longest line twice, the padding is as before.
+    row = int(
+        trial.batch.lengths.argmax()
+    )  # With the longest line twice, the padding is as before.
     both = [[*tensors_in(each)] for each in (trial.output, trial.doubled[1][row])]
     for first, second in zip(*both, strict=False):
         # What has a column for each line, too, may compare the lines, as for a contrastive loss.
         if first.shape != second.shape or first.shape[:1] != (2,) or first.shape[1:] == (2,):
             continue
         if not are_equal(first[row].double(), second[row].double()):
-            is_own = user_modules.is_any_defined(trainer.model)
-            key, part = ("arch", trainer.model) if is_own else ("trainer", trainer)
+            key, part = trial.blamed("arch", "trainer")
             expected = "one whose output for a line does not depend on the others of a batch"
             raise ConfigFault(key, type(part).__name__, f"{expected}, in evaluation")
 
@@ -322,7 +322,7 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
     padded_losses = trial.losses(model, replace(batch, **padded))
     if are_equal(losses, padded_losses):
         return
-    row, (key, part) = int((losses - padded_losses).abs().argmax()), trial.suspect
+    row, (key, part) = int((losses - padded_losses).abs().argmax()), trial.blamed("loss", "arch")
     mode = " in training, as with BatchNorm" if model.training else ""
     expected = (
         "one whose losses do not change with more padding: neither loss nor network sees padding "
@@ -335,11 +335,11 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
 def has_gradient(trial: Trial) -> None:
     """A loss has a gradient."""
     model, loss, layers = trial.trainer.model.train(), trial.trainer.loss, trial.trainer.layers()
-    with trying(*trial.suspect, "one with a gradient"), layers, torch.enable_grad():
+    key, part = trial.blamed("loss", "arch")
+    with trying(key, part, "one with a gradient"), layers, torch.enable_grad():
         losses = trial.losses(model, trial.pairs)
         losses.sum().backward()
-    if not torch.isfinite(losses).any() and _is_own(trial.suspect[1]):
-        key, part = trial.suspect
+    if not torch.isfinite(losses).any() and _is_own(part):
         if any(torch.isnan(each).any() for each in tensors_in(trial.output)):
             key, part = "arch", model
         expected = "one with finite losses: those of all samples are NaN or infinite"
@@ -419,9 +419,8 @@ def goes_on_as_saved(trial: Trial) -> None:
     weights = zip(trainer.optimizer_step.weights, again.optimizer_step.weights, before, strict=True)
     # By float32 and by the order of sums, steps on a GPU may differ a little.
     if any((a - b).abs().max() > 1e-3 * (a - c).abs().max() for a, b, c in weights if a.numel()):
-        step = trainer.optimizer_step
-        parts = [trainer, trainer.loss, step.optimizer, step.lr_scheduler, trainer.model]
-        part = next(filter(user_modules.is_any_defined, parts), trainer)
+        keys = ("trainer", "loss", "optimizer", "lr_scheduler", "arch", "trainer")
+        _, part = trial.blamed(*keys)
         problem = "makes other steps in a resumed run: what they depend on is not in a checkpoint"
         log.warning("%s %s", type(part).__name__, problem)
 

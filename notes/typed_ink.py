@@ -12,7 +12,6 @@ from notes.page_text import HEADING, PageText, PageWord
 from notes.word_shapes import RowShape, row_shapes
 from utils.ink import turned_back
 
-FONT = "DejaVu Sans"
 FONT_SIZE = 1.25 / 0.547
 """Font size in x-heights of the ink; letters become a quarter larger than this takes (0.547 is the
 x-height of the font), as ascenders of hands are longer (assumed, by eye)."""
@@ -135,6 +134,8 @@ class _Line:
 
     def typed(self, page: InkPage, *, has_doubts: bool) -> Iterator[TypedText]:
         """Yield the typed texts: successive words of a colour and a layer are one."""
+        from utils.fonts import FONT
+
         starts = {id(part[0]) for part in self.parts}
         last: TypedText | None = None
         for word, place in zip(self.words, self.placed, strict=True):

@@ -9,11 +9,13 @@ from matplotlib import font_manager
 from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 
+FONT = "DejaVu Sans"
+"""The font that matplotlib brings."""
 UNSUITABLE = ("Last Resort", "STIXNonUnicode", "STIXSize", "cm")
 """Beginnings of the names of fonts whose glyphs do not show their characters."""
 
 
-def drawable(text: str, font: str = "DejaVu Sans") -> tuple[str, list[str]]:
+def drawable(text: str, font: str = FONT) -> tuple[str, list[str]]:
     """Return a text that can be drawn, and the names of the fonts that its characters need.
 
     Args:
@@ -66,7 +68,7 @@ class Glyph(NamedTuple):
     y: float
 
 
-def glyphs(text: str, font: str = "DejaVu Sans") -> list[Glyph]:
+def glyphs(text: str, font: str = FONT) -> list[Glyph]:
     """Return the glyphs of a line of text, in `font` where it has them."""
     shown, names = drawable(text, font)
     files = [font_manager.findfont(font_manager.FontProperties(family=name)) for name in names]
@@ -90,7 +92,7 @@ def outline(name: str) -> list[np.ndarray]:
 
 
 @cache
-def advance(text: str, font: str = "DejaVu Sans") -> float:
+def advance(text: str, font: str = FONT) -> float:
     """Return the width of a line of text with its blanks, in font sizes."""
     # Bars beside the text show where it ends, whichever way it runs.
     widths = []

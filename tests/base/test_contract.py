@@ -26,7 +26,7 @@ from torch import nn
 from tqdm import tqdm
 
 from base.base_trainer import BaseTrainer
-from base.contract import RULES, check
+from base.contract import RULES, Trial, check
 from utils.checks import UserError
 
 
@@ -483,3 +483,10 @@ def test_what_changes_with_each_second_step_is_warned_of_and_what_only_shows_is_
     check(partial(make, tmp_path, trainer=Alternating))
     named = {record.getMessage().partition(" ")[0] for record in caplog.records}
     assert named == {"Alternating.turn", "TinyModel.calls"}
+
+
+def test_the_part_to_blame_is_the_first_that_a_user_wrote_and_that_is_there(tmp_path):
+    trainer = make(tmp_path)  # without a schedule
+    trial = Trial(partial(make, tmp_path), trainer, None, {})
+    assert trial.blamed("lr_scheduler", "optimizer", "arch", "trainer") == ("arch", trainer.model)
+    assert trial.blamed("optimizer", "optimizer") == ("optimizer", trainer.optimizer_step.optimizer)

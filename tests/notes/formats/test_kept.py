@@ -1,33 +1,24 @@
 """The table of what each format keeps, in docs/notes.md, is true in each cell."""
 
-import io
 from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from pypdf import PdfReader, PdfWriter
 
 from notes.exporting import save
 from notes.formats import read_pages
 from notes.page_text import Note, PageRow, PageText, PageWord
 from tests.notes.note_files import rm, rm_line
+from tests.utils.page.test_note_files import BOX, WAVE, picture
 from utils.page.excalidraw import freehand_widths
 from utils.page.ink_page import FONT, InkPage, PageImage, PageStroke, TypedText
 
 DOCS = Path(__file__).parents[3] / "docs" / "notes.md"
-WAVE = np.column_stack([np.linspace(60, 180, 50), 150 + 20 * np.sin(np.linspace(0, 18, 50))])
-BOX = np.array([[60, 260], [160, 260], [160, 320], [60, 320], [60, 260.0]])
 PRESSED = np.linspace(0.2, 1, 50)
 WIDTHS = freehand_widths(0.3, PRESSED)
-
-
-def picture():
-    file = io.BytesIO()
-    Image.linear_gradient("L").resize((8, 6)).save(file, "PNG")
-    return file.getvalue()
 
 
 PAGE = InkPage(
