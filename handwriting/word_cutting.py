@@ -14,6 +14,7 @@ from itertools import chain, pairwise
 import numpy as np
 
 from handwriting.hand_shape import HandShape, letter_width
+from handwriting.marks import with_marks
 from handwriting.repairs import (
     MARK_RISE,
     LetterStrokes,
@@ -57,19 +58,24 @@ StrokesByWord = list[list[np.ndarray]]
 """The strokes `(n, 2)` of each word of a line."""
 
 
-def written_words(line: Line, shape: HandShape, slant: float | None) -> list[WrittenWord]:
+def written_words(
+    line: Line, text: str, shape: HandShape, slant: float | None
+) -> list[WrittenWord]:
     """Return the words of a line in x-heights, turned level and changed to the hand's measures.
 
     Args:
         line: from a network that takes a text; its primer is left out.
+        text: what the line should say; marks that its written text lacks are drawn.
         shape: the measures of the hand.
         slant: degrees of the words from upright to the right; None for the slant of the line.
     """
     if not line.written_text.strip() or not len(line.written):
         return []
-    cut = cut_words(repair_letters(LetterStrokes.of(line), shape), line.written_text)
+    cut = cut_words(repair_letters(LetterStrokes.of(line), shape), text)
     if not cut:
         return []
+    pairs = zip(text, line.written_text, strict=True)
+    unmarked = {letter for letter, written in pairs if letter != written}
     text, start = "".join(word.text for word in cut), to_points(line.ink)[line.primed]
     words = [[stroke + start for stroke in word.strokes] for word in cut]
     num_characters = sum(map(str.isalnum, line.written_text))
@@ -84,7 +90,8 @@ def written_words(line: Line, shape: HandShape, slant: float | None) -> list[Wri
         baseline = shape.baseline + difference
     words = on_baseline(words, [word.text for word in cut], baseline, shape.x_height)
     moved = [replace(word, strokes=strokes) for word, strokes in zip(cut, words, strict=True)]
-    return to_written_words(moved, shape, baseline)
+    lean = shape.lean if slant is None else math.tan(math.radians(slant))
+    return [with_marks(word, unmarked, lean) for word in to_written_words(moved, shape, baseline)]
 
 
 def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
