@@ -20,7 +20,7 @@ import numpy as np
 
 from handwriting.hand_shape import HandShape
 from handwriting.hands import TRY_SEED_STRIDE, Hand
-from handwriting.marks import plain
+from handwriting.marks import in_plain_letters, plain
 from handwriting.sign_shapes import has_bare_i, shape_faults, without_unknown
 from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
@@ -212,8 +212,9 @@ def _is_line(line: Line) -> bool:
 def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
     """Return words with the reader's hypotheses; words of a line with a fault stay unchanged."""
     words = [*words]
-    for k, hypothesis, doubt in _readings(reader, words):
-        words[k] = with_reading(words[k], hypothesis, doubt)
+    for k, hypothesis, doubt in _readings(reader, [*map(without_drawn_marks, words)]):
+        read = with_reading(without_drawn_marks(words[k]), hypothesis, doubt)
+        words[k] = replace(read, words=words[k].words, text=words[k].text)
     return words
 
 
@@ -221,7 +222,7 @@ def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> 
     """Return words with the doubt of a second reader. Words of a line with a fault, and words with
     a character that the second reader does not know, stay unchanged; but accents and signs that it
     does not know are taken away if their shapes are right."""
-    seen = [as_seen_by(second_reader, word) for word in words]
+    seen = [as_seen_by(second_reader, without_drawn_marks(word)) for word in words]
     words = [replace(word, second=part.second) for word, part in zip(words, seen, strict=True)]
     for k, hypothesis, doubt in _readings(second_reader, seen, _overlooking):
         reading = with_reading(seen[k], hypothesis, doubt)
@@ -233,6 +234,15 @@ def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> 
             looks_like = hypothesis.replace(WRONG, "?")
             words[k] = replace(words[k], second=doubt, looks_like=looks_like)
     return words
+
+
+def without_drawn_marks(word: CheckedWord) -> CheckedWord:
+    """Return a word in the plain letters that the network wrote: drawn marks are where they should
+    be, and readers overlook them behind joined letters ("marks that are drawn")."""
+    if len(word.words) != 1:
+        return word
+    written = in_plain_letters(word.words[0])
+    return replace(word, words=(written,), text=written.text)
 
 
 def as_seen_by(reader: Reader, word: CheckedWord) -> CheckedWord:
