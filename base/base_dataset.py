@@ -15,8 +15,9 @@ import torch
 
 from base.base_model import ExtraShapes
 from base.base_transform import BaseTransform
-from base.samples import Sample, Samples
-from utils.alphabet import nfc, table
+from base.data.samples import Samples
+from ink.alphabet import nfc, table
+from ink.sample import Sample
 from utils.checks import DataError, UserError
 from utils.strict_json import Json, children
 
@@ -186,7 +187,7 @@ class BaseDataset(ABC):
 
     x_height: ClassVar[float | None] = None
     """For sources whose lines are not running text: the x-height in source units, as
-    `utils.ink.x_height` measures it in running text. None to measure it in the lines."""
+    `ink.geometry.x_height` measures it in running text. None to measure it in the lines."""
     licence: ClassVar[str | None] = None
     """The licence of the data, see `utils.licences`; None if it is unknown."""
 

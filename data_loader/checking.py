@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 
-from base.base_dataset import BaseDataset, Loaded, Sample
+from base.base_dataset import BaseDataset, Loaded
 from base.config import user_modules
-from base.samples import Samples
+from base.data.samples import Samples
+from ink.sample import Sample
 from utils.checks import DataError, short
 
 

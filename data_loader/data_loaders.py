@@ -14,23 +14,24 @@ from torch.utils.data import Dataset
 
 from base import distributed
 from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, padded
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
 from base.config import user_modules
-from base.names import check_names
-from base.samples import Samples
-from base.trying import trying
+from base.data.samples import Samples
+from base.trial.names import check_names
+from base.trial.trying import trying
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from data_loader.checking import check_samples, is_pen, load_checked
 from data_loader.recipe import Recipe, Sources, Taken
 from data_loader.sources.parsing import Parsed
 from data_loader.sources.preparing import code_of, described, make_samples
 from data_loader.sources.splits import choose_subset
-from utils.alphabet import Alphabet, describe, nfc
+from ink.alphabet import Alphabet, describe, nfc
+from ink.drawing.pictures import ink_picture, likely_columns
+from ink.normalisation import Normalisation
+from ink.sample import Sample
 from utils.checks import ABSENT, NOTHING, ConfigFault, DataError, Range
 from utils.files import read_lines
-from utils.normalisation import Normalisation
-from utils.pictures import ink_picture, likely_columns
 
 log = logging.getLogger(__name__)
 

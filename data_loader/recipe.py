@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing
 from base.base_transform import BaseTransform
 from base.config.binder import Signature
-from base.samples import Samples
+from base.data.samples import Samples
 from data_loader.checking import load_checked
 from data_loader.matching import scaled, typical_height
 from data_loader.sources.parsing import Parsed, first_of

@@ -12,13 +12,14 @@ from typing import Annotated, Any
 import numpy as np
 
 from base.base_dataset import SPLITS, Loaded
-from base.samples import Sample, Samples, Store
+from base.data.samples import Samples, Store
 from data_loader.recipe import ExtendedDataset
 from data_loader.sources.fetching import digest_of_file
 from data_loader.sources.preparing import code_of
+from ink.measures import TOLD_LINES, strokes_per_character
+from ink.sample import Sample
 from utils.checks import DataError, Range, Seed, first_line
 from utils.files import open_file
-from utils.hand_measures import TOLD_LINES, strokes_per_character
 
 TOLD = np.dtype([("rows", "<i4", TOLD_LINES), ("composed", "<f4")])
 """What a sample is told: rows of the table of descriptors, then -1; and the fraction `composed`."""

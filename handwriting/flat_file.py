@@ -27,12 +27,14 @@ import numpy as np
 import torch
 
 from base import distributed
-from base.pretrained import DESCRIPTOR
+from base.run.pretrained import DESCRIPTOR
 from handwriting.hands import calibrated, extras_of_style, load_primer
 from handwriting.page_networks import FORMAT
 from handwriting.page_options import PrimerFile
 from handwriting.source_text import replacements
 from handwriting.styles import network_of, styles
+from ink.geometry import x_height
+from ink.measures import baseline, levelled
 from model import CTCNetwork, SynthesisNetwork, Writer
 from model.generation.line import Sampling
 from model.loading import load as load_network
@@ -41,8 +43,6 @@ from model.recognition.ink_features import SPACING
 from model.trained_network import TrainedNetwork
 from utils.checks import UserError
 from utils.files import atomic_write
-from utils.hand_measures import baseline, levelled
-from utils.ink import x_height
 from utils.licences import UNKNOWN
 from utils.strict_json import Config
 

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 
 from handwriting.paper import Paper
 from handwriting.styles import fractions_of
+from ink.drawing.layers import Pen
 from utils.checks import UserError, hint, number, short
-from utils.page.layers import Pen
 
 OWN = "own"  # in place of the name of a style: a hand of the network's own, new with each seed
 USUAL = "usual"

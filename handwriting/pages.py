@@ -14,9 +14,9 @@ from handwriting.paragraphs import LAST_COLUMN_WIDTH, TextLine, cell_texts, kind
 from handwriting.proofreading import CheckedWord
 from handwriting.source_text import known_lines, parse_text
 from handwriting.text_lines import Passage, write_passages
+from ink.drawing.layers import PlacedWord
+from ink.drawing.page import DPI, Page, save_pages
 from model.writer import Writer, letter_warning
-from utils.page.layers import PlacedWord
-from utils.page.page import DPI, Page, save_pages
 
 WordAddress = tuple[int, int, int]
 """The numbers of a page, a row on the page, and a word in the row, each from 1."""

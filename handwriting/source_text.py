@@ -22,7 +22,7 @@ from handwriting.page_options import (
     parse_value,
 )
 from handwriting.paragraphs import FILL, kind_of
-from utils.alphabet import SHOWN, Alphabet, describe, nfc
+from ink.alphabet import SHOWN, Alphabet, describe, nfc
 from utils.checks import UserError, listed, short
 
 MAX_LINES = 5_000  # largest number of lines (assumed: 5,000 empty lines are 170 pages of A4)

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 import data_loader
-from base.base_dataset import Sample
 from handwriting.styles import fractions_of
+from ink.measures import TOLD_LINES
+from ink.sample import Sample
 from model.reader import Reader
 from model.recognition.error_rates import error_rate
 from utils.checks import UserError
-from utils.hand_measures import TOLD_LINES
 
 MIN_CHECKED = 3  # lines of a style from which it is told that they are no writing (assumed)
 MAX_MISREAD = 0.5  # character error rate of a line that may say its text (measured: `check_lines`)

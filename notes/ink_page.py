@@ -13,8 +13,8 @@ import numpy as np
 
 from data_loader.sources.parsing import MAX_OFFSET, Fault
 from data_loader.sources.untrusted_files import MEBIBYTE
-from utils.ink import from_strokes, x_height
-from utils.page.ink_page import InkPage, PageImage, PageStroke, TypedText, image_kind
+from ink.geometry import from_strokes, x_height
+from ink.ink_page import InkPage, PageImage, PageStroke, TypedText, image_kind
 
 MAX_BYTES = 64 * MEBIBYTE
 """Limit on the bytes of a page, or of a file that is read whole, after unpacking (assumed)."""

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from ink.drawing.covering import unseen
 from notes.corrections import Correction, Corrections, Ink, word_inks
 from notes.exporting import TextForm, save
 from notes.formats import file_state, read_pages
@@ -23,7 +24,6 @@ from notes.page_text import Note, PageText
 from notes.searching import Hit, Query
 from utils.checks import UserError, printable
 from utils.files import user_cache, write_json
-from utils.page.covering import unseen
 
 VERSION = 6
 """Version of the reading and of the kept texts; texts of another version are not used."""

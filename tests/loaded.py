@@ -3,9 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from base.base_dataset import Loaded, Sample
+from base.base_dataset import Loaded
 from data_loader.sources.parsing import Parsed
 from data_loader.sources.preparing import Making, prepared
+from ink.sample import Sample
 
 
 def in_files(loaded: Loaded, folder: Path) -> Loaded:

@@ -10,17 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import BaseDataLoader, Batch
-from base.base_dataset import Sample, stacked
+from base.base_dataset import stacked
 from base.base_trainer import BaseTrainer
-from base.run_state import Sums
+from base.run.run_state import Sums
 from data_loader.data_loaders import check_texts
+from ink.drawing.plots import lines_figure, to_pixels, window_figure, write_png
+from ink.normalisation import Normalisation
+from ink.sample import Sample
 from model.generation.generators import Output
 from model.generation.line import Sampling
 from model.generation.loss import NegativeLogLikelihood, SquaredError
 from model.generation.sampling import PERIOD, sample
 from utils.checks import ConfigFault, Range
-from utils.normalisation import Normalisation
-from utils.plots import lines_figure, to_pixels, window_figure, write_png
 
 log = logging.getLogger(__name__)
 

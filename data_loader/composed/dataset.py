@@ -11,8 +11,8 @@ from typing import Annotated
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
-from base.samples import Samples
+from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.data.samples import Samples
 from data_loader.composed.alignment import Alignment
 from data_loader.composed.bank import check_hands, hands
 from data_loader.composed.composing import Bank
@@ -26,7 +26,8 @@ from data_loader.texts import corpus
 from data_loader.texts.corpus import Draws
 from data_loader.texts.european import european
 from data_loader.texts.everyday import everyday, random_characters
-from utils.alphabet import nfc
+from ink.alphabet import nfc
+from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.licences import RESEARCH
 

@@ -20,11 +20,10 @@ import numpy as np
 
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
-from base.samples import Samples
+from base.data.samples import Samples
 from data_loader.sources.parsing import (
     Fault,
     Parsed,
-    Sample,
     check_points,
     count_missing,
     decode,
@@ -37,6 +36,7 @@ from data_loader.sources.parsing import (
 from data_loader.sources.source import Places, SourceDataset
 from data_loader.sources.untrusted_files import files_below, parse_contents, read_file
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
+from ink.sample import Sample
 from utils.checks import ConfigFault, DataError
 from utils.licences import RESEARCH
 

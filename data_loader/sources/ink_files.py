@@ -19,14 +19,15 @@ from data_loader.sources import (
     unipen,
     unipen_collection,
 )
-from data_loader.sources.parsing import Fault, Parsed, Sample, memory_budget, summarise
+from data_loader.sources.parsing import Fault, Parsed, memory_budget, summarise
 from data_loader.sources.unipen_collection import is_collection
 from data_loader.sources.untrusted_files import files_below, unpacked
 from data_loader.transforms.shaping import ResampleTime
+from ink.geometry import x_height
+from ink.measures import levelled
+from ink.sample import Sample
 from utils.checks import DataError
 from utils.files import open_file
-from utils.hand_measures import levelled
-from utils.ink import x_height
 
 FORMATS = (
     stroke_arrays, inkml, iam_ondb, svg, own_ink, unipen_collection, unipen, mnist_strokes,

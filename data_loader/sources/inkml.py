@@ -1,4 +1,4 @@
-"""Reads InkML (W3C Ink Markup Language, Recommendation of 2011); `utils.page.inkml` writes it.
+"""Reads InkML (W3C Ink Markup Language, Recommendation of 2011); `inkml_writing` writes it.
 
 A `<trace>` holds points separated by commas; spaces separate the values of a point. The values are
 x and y (downwards), or those of the channels that `<traceFormat>` declares. A value after `'` or
@@ -19,7 +19,6 @@ from data_loader.sources.parsing import (
     Budget,
     Fault,
     Parsed,
-    Sample,
     check_points,
     check_text,
     count_missing,
@@ -30,6 +29,7 @@ from data_loader.sources.parsing import (
 )
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.untrusted_files import read_file
+from ink.sample import Sample
 from utils.checks import ConfigFault
 
 TRUTHS = ("truth", "label", "normalizedLabel", "transcription")

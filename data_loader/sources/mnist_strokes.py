@@ -17,14 +17,13 @@ from typing import Annotated
 
 import numpy as np
 
-from base.samples import Samples
+from base.data.samples import Samples
 from data_loader.invented.embedded import embedded_digits
 from data_loader.paths import side_by_side, to_ink, to_path
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
     Parsed,
-    Sample,
     check_offsets,
     check_points,
     memory_budget,
@@ -33,6 +32,7 @@ from data_loader.sources.preparing import make_derived
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.splits import hash_fraction
 from data_loader.sources.untrusted_files import MEBIBYTE, is_archive, parse_contents, read_file
+from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, Range, first_line
 from utils.files import open_file
 from utils.licences import OPEN

@@ -25,13 +25,12 @@ import numpy as np
 
 from base import distributed
 from base.base_dataset import Preparing
-from base.samples import Samples
+from base.data.samples import Samples
 from data_loader.sources.parsing import (
     MAX_VALUES,
     Budget,
     Fault,
     Parsed,
-    Sample,
     clean_text,
     decode,
     join_strokes,
@@ -41,6 +40,7 @@ from data_loader.sources.preparing import Making, code_of, fingerprint, prepared
 from data_loader.sources.shards import Shards
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.untrusted_files import MEBIBYTE, read_file
+from ink.sample import Sample
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, short
 from utils.files import user_cache
@@ -109,7 +109,7 @@ def sample_of(line: object, y_grows_down: bool = True) -> Sample:
 def parse_json(content: bytes) -> list[Line]:
     """Return the lines in a JSON file; the strokes are not checked.
 
-    For a page of `utils.page.page.Page.to_json`, return its rows as lines.
+    For a page of `ink.drawing.page.Page.to_json`, return its rows as lines.
 
     Raises:
         Fault: if the content is not JSON, or a line is not an object with "strokes".

@@ -14,10 +14,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from base.base_dataset import Sample
-from utils.alphabet import nfc
+from ink.alphabet import nfc
+from ink.geometry import from_strokes
+from ink.sample import Sample
 from utils.checks import MAX_QUOTED, DataError, printable
-from utils.ink import from_strokes
 
 MAX_OFFSET = 1e9  # of a point from the previous point (assumed: float32 has no fractions above)
 MAX_POINTS = 20_000  # of a sample (assumed)

@@ -26,7 +26,7 @@ from base import distributed
 from base.base_dataset import BaseDataset, Preparing, stacked
 from base.base_transform import BaseTransform
 from base.config import user_modules
-from base.samples import Column, Sample, Samples
+from base.data.samples import Column, Samples
 from data_loader.sources.fetching import INDEX, digest_of, digest_of_file
 from data_loader.sources.parsing import Fault, Parsed, first_of
 from data_loader.sources.shards import (
@@ -41,10 +41,11 @@ from data_loader.sources.shards import (
     open_shards,
 )
 from data_loader.sources.untrusted_files import in_processes
+from ink.normalisation import moments_of
+from ink.sample import Sample
 from utils import strict_json
 from utils.checks import DataError, shown
 from utils.files import check_writable, remove_temporary, user_cache, write_json
-from utils.normalisation import moments_of
 
 IDENTITY = "identity.json"
 SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)

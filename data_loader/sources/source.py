@@ -14,7 +14,7 @@ import numpy as np
 
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, counts_of
-from base.samples import Samples
+from base.data.samples import Samples
 from data_loader.sources.fetching import ADDRESS
 from data_loader.sources.parsing import Budget, Fault, Parsed, decode, first_of, summarise
 from data_loader.sources.preparing import (

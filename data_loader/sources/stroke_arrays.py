@@ -22,7 +22,6 @@ from data_loader.sources.parsing import (
     Budget,
     Fault,
     Parsed,
-    Sample,
     check_offsets,
     check_points,
     clean_text,
@@ -31,6 +30,7 @@ from data_loader.sources.parsing import (
 )
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.untrusted_files import MAX_BYTES, MEBIBYTE, read_file
+from ink.sample import Sample
 from utils.checks import DataError, first_line, short
 
 NAMES = ("strokes-py3.npy", "strokes.npy")

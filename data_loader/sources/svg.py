@@ -1,6 +1,6 @@
 """Reads SVG: `shapes` yields the paths and figures of any program's files as cubic curves.
 
-`parse` reads the lines and pages that `utils.page.svg` writes, row by row.
+`parse` reads the lines and pages that `ink.formats.svg_writing` writes, row by row.
 """
 
 import math
@@ -21,13 +21,13 @@ from data_loader.sources.parsing import (
     Budget,
     Fault,
     Parsed,
-    Sample,
     clean_text,
     join_strokes,
     root_tag,
     xml_tree,
 )
 from data_loader.sources.untrusted_files import read_file
+from ink.sample import Sample
 
 MAX_PATH = 1 << 21  # characters of a path (assumed)
 MAX_CURVES = 500_000  # segments of all paths of a file (assumed: ten dense pages)

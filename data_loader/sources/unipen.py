@@ -24,13 +24,13 @@ from data_loader.sources.parsing import (
     Budget,
     Fault,
     Parsed,
-    Sample,
     check_points,
     clean_text,
     join_strokes,
 )
 from data_loader.sources.unipen_blocks import Block, blocks_of_file
-from utils.ink import at_equal_steps
+from ink.geometry import at_equal_steps
+from ink.sample import Sample
 
 _TYPICAL_KEYWORD = re.compile(
     rb"^[ \t]*\.(?:PEN_DOWN|SEGMENT|VERSION|INCLUDE|COORD|HIERARCHY|LEXICON|DATA_SOURCE)\b", re.M

@@ -17,9 +17,9 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from base import distributed
-from base.samples import Samples
+from base.data.samples import Samples
 from data_loader.sources import unipen
-from data_loader.sources.parsing import Budget, Fault, Parsed, Sample, memory_budget
+from data_loader.sources.parsing import Budget, Fault, Parsed, memory_budget
 from data_loader.sources.source import DividedDataset, Places
 from data_loader.sources.unipen import Document, parse_level, read_document, segment_reader
 from data_loader.sources.unipen_blocks import (
@@ -40,8 +40,9 @@ from data_loader.sources.untrusted_files import (
     read_file,
     unpacked,
 )
+from ink.geometry import from_strokes, row_starts, strokes
+from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, Range
-from utils.ink import from_strokes, row_starts, strokes
 from utils.licences import OPEN
 
 DATA = "data"  # folder of the categories

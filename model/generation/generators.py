@@ -16,6 +16,9 @@ from torch.nn import functional
 
 from base.base_data_loader import padded
 from base.base_model import BaseModel, ExtraShapes, Given
+from ink.alphabet import Alphabet
+from ink.measures import TOLD_LINES
+from ink.normalisation import Normalisation
 from model.generation.compiled_stepper import CompiledStepper
 from model.generation.hand_encoder import DESCRIPTOR, HandEncoder, line_by_line
 from model.generation.line import Line
@@ -27,10 +30,7 @@ from model.layers.dropout import Dropout
 from model.layers.kernels import library
 from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer
-from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, Range
-from utils.hand_measures import TOLD_LINES
-from utils.normalisation import Normalisation
 
 INPUT_SIZE = 3
 """Numbers per point: the offset in x and y, and the end of stroke. A network that predicts the end

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ink.drawing.page import page_of_line
+from ink.formats.inkml_writing import write_inkml
+from ink.geometry import DOT_INK, to_points
 from utils.checks import UserError
 from utils.files import write_text
-from utils.ink import DOT_INK, to_points
-from utils.page.inkml import write_inkml
-from utils.page.page import page_of_line
 
 BIAS = 0.75
 """Default bias (measured on 400 texts of eight kinds: docs/results.md has error rates at several
@@ -138,7 +138,7 @@ class Line:
         elif suffix == ".inkml":
             write_inkml(path, self.written, self.written_text)
         elif suffix == ".png":
-            from utils.plots import lines_figure, write_png  # slow to import
+            from ink.drawing.plots import lines_figure, write_png  # slow to import
 
             write_png(path, lines_figure([self.written], [self.description]))
         else:

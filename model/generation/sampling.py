@@ -20,12 +20,12 @@ from tqdm import tqdm
 
 from base.base_data_loader import padded
 from base.base_model import BaseModel, Given
+from ink.alphabet import nfc
+from ink.geometry import check_ink
 from model.generation.line import Line, Primer, Sampling
 from model.generation.stopping import Stopping
 from model.layers.kernels import library
-from utils.alphabet import nfc
 from utils.checks import UserError
-from utils.ink import check_ink
 
 PERIOD = 16
 """Most steps of a call of a stepper (assumed: 16 make calls and checks for ended lines rare, and

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from base.base_data_loader import padded
-from base.pretrained import DESCRIPTOR
+from base.run.pretrained import DESCRIPTOR
 from model.recognition.encoder import KERNEL, STRIDE, BidirectionalLayer
 from model.recognition.ink_features import num_features, stroke_features
 from utils.batches import by_length

@@ -1,6 +1,6 @@
 """Reads drawings of Excalidraw, also from Markdown files of the Excalidraw plug-in of Obsidian.
 
-Excalidraw has no layers; `utils.page.excalidraw` keeps the name of a layer with each element.
+Excalidraw has no layers; `excalidraw_writing` keeps the name of a layer with each element.
 """
 
 import math
@@ -14,10 +14,7 @@ import numpy as np
 from data_loader.sources.own_ink import json_values
 from data_loader.sources.parsing import MAX_OFFSET, Fault
 from data_loader.sources.untrusted_files import read_file
-from notes.ink_page import MAX_BYTES, MIN_PEN_OPACITY, hex_colour, image_in, page_around
-from utils.checks import short
-from utils.ink import turned_back
-from utils.page.excalidraw import (
+from ink.formats.excalidraw_writing import (
     DASHES,
     LAYER,
     MEAN_PRESSURE,
@@ -25,7 +22,10 @@ from utils.page.excalidraw import (
     RULING,
     freehand_widths,
 )
-from utils.page.ink_page import POINTS_PER_PIXEL, InkPage, PageImage, PageStroke, TypedText
+from ink.geometry import turned_back
+from ink.ink_page import POINTS_PER_PIXEL, InkPage, PageImage, PageStroke, TypedText
+from notes.ink_page import MAX_BYTES, MIN_PEN_OPACITY, hex_colour, image_in, page_around
+from utils.checks import short
 from utils.strict_json import Json
 
 HATCHING = 0.4

@@ -9,6 +9,7 @@ import numpy as np
 from data_loader.sources.inkml import UNITS, Format, channels_of, element_id, formats, is_drawn
 from data_loader.sources.parsing import xml_tree
 from data_loader.sources.untrusted_files import read_file
+from ink.ink_page import InkPage, PageStroke
 from notes.ink_page import (
     MAX_BYTES,
     MIN_PEN_OPACITY,
@@ -17,7 +18,6 @@ from notes.ink_page import (
     stroke_text,
     to_float,
 )
-from utils.page.ink_page import InkPage, PageStroke
 
 MIN_MARKER_WIDTH = 5.0
 """Least width in points (1/72 inch) of the line of a marker whose colour is bright (assumed)."""

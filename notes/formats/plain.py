@@ -4,9 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 from data_loader.sources import ink_files
+from ink.geometry import strokes
+from ink.ink_page import InkPage, PageStroke
 from notes.ink_page import below_each_other, page_around
-from utils.ink import strokes
-from utils.page.ink_page import InkPage, PageStroke
 
 
 def parse(path: Path) -> list[InkPage]:

@@ -21,8 +21,8 @@ import numpy as np
 from data_loader.sources.own_ink import json_values
 from data_loader.sources.parsing import Fault
 from data_loader.sources.untrusted_files import MEBIBYTE, read_file
+from ink.ink_page import InkPage, PageStroke, TypedText
 from notes.ink_page import MAX_TYPED, page_around
-from utils.page.ink_page import InkPage, PageStroke, TypedText
 
 MAX_PAGE_BYTES = 8 * MEBIBYTE
 """Limit on the bytes of a page (assumed: half a million points)."""

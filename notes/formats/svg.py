@@ -16,6 +16,7 @@ import numpy as np
 from data_loader.sources.parsing import Budget, xml_tree
 from data_loader.sources.svg import Shape, flattened, pixels, shapes
 from data_loader.sources.untrusted_files import read_file, unpacked
+from ink.ink_page import POINTS_PER_PIXEL, InkPage, PageImage, PageStroke, TypedText
 from notes.ink_page import (
     MAX_BYTES,
     MAX_POINTS,
@@ -25,7 +26,6 @@ from notes.ink_page import (
     image_in,
     page_around,
 )
-from utils.page.ink_page import POINTS_PER_PIXEL, InkPage, PageImage, PageStroke, TypedText
 
 TOLERANCES_PER_DIAGONAL = 5000
 """Ratio of the page's diagonal to the tolerance of flattened curves (assumed: 0.07 mm on A4)."""

@@ -19,6 +19,8 @@ import numpy as np
 
 from data_loader.sources.parsing import Budget, Fault, xml_children
 from data_loader.sources.untrusted_files import MEBIBYTE, unpacked_blocks
+from ink.formats.xournalpp_writing import CAPS, DASHES, RULING
+from ink.ink_page import FONT, InkPage, PageImage, PageStroke, TypedText
 from notes.ink_page import (
     MAX_BYTES,
     MAX_FILE_BYTES,
@@ -28,8 +30,6 @@ from notes.ink_page import (
     stroke_text,
     to_float,
 )
-from utils.page.ink_page import FONT, InkPage, PageImage, PageStroke, TypedText
-from utils.page.xournalpp import CAPS, DASHES, RULING
 
 MIN_RULER_STEP = 30.0
 """Least distance, in points (1/72 inch), between positions of a stroke drawn with a ruler (assumed:

@@ -22,10 +22,10 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel, Given
 from base.base_trainer import BaseTrainer
-from base.checkpoint import newest_checkpoint
-from base.random_state import seed_all
-from base.run_folder import RunFolder
-from base.training_parts import TrainingParts, TrainingSettings
+from base.run.checkpoint import newest_checkpoint
+from base.run.random_state import seed_all
+from base.run.run_folder import RunFolder
+from base.step.training_parts import TrainingParts, TrainingSettings
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from logger.metrics_csv import read_rows
 from trainer.generation_trainer import GenerationTrainer

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from base.base_dataset import BaseDataset, Loaded, Sample
+from base.base_dataset import BaseDataset, Loaded
 from data_loader import ToldHandsDataset, told_hands
+from ink.measures import TOLD_LINES
+from ink.sample import Sample
 from tests.loaded import in_files
 from utils.checks import DataError
-from utils.hand_measures import TOLD_LINES
 
 
 @dataclass

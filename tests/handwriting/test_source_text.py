@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from handwriting.source_text import explain, replacements, transliterate, with_front_matter
-from utils.alphabet import Alphabet
+from ink.alphabet import Alphabet
 from utils.checks import UserError
 
 ASCII = Alphabet([chr(code) for code in range(32, 127)])

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from base.pretrained import pretrained
+from base.run.pretrained import pretrained
 from handwriting import PageOptions, Paper, PrimerFile, page_hands, styles, write_page
 from handwriting.hands import extras_of_style, hand_of
 from handwriting.page_hands import Hands
 from handwriting.styles import network_of, write_style
+from ink.formats.inkml_writing import write_inkml
+from ink.geometry import from_strokes
+from ink.measures import TOLD_LINES, levelled
 from model import Writer, load
 from model.generation.hand_encoder import DESCRIPTOR
 from model.recognition.hand_descriptor import HandDescriptor
 from tests.commands.networks import save
 from utils.checks import DataError, UserError
-from utils.hand_measures import TOLD_LINES, levelled
-from utils.ink import from_strokes
-from utils.page.inkml import write_inkml
 
 PAPER = Paper(5000.0, 5000.0, (1000.0,) * 4)
 T = np.linspace(0, 1, 200)

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 import trainer.generation_trainer as module
-from base.contract import check
-from base.random_state import seed_all
-from base.run_folder import RunFolder
-from base.run_state import Sums
-from base.training_parts import TrainingParts
+from base.run.random_state import seed_all
+from base.run.run_folder import RunFolder
+from base.run.run_state import Sums
+from base.step.training_parts import TrainingParts
+from base.trial.contract import check
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
 from model import SSE, NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork

@@ -18,6 +18,9 @@ from handwriting.hands import extras_of_style
 from handwriting.repairs import LetterStrokes, with_corners
 from handwriting.source_text import replacements, transliterate
 from handwriting.styles import write_style
+from ink.delayed_strokes import are_marks, undelayed
+from ink.geometry import from_strokes, row_starts, strokes, x_height
+from ink.measures import baseline, median_lean
 from model import load, sample
 from model.generation.hand_encoder import DESCRIPTOR, hand_extra
 from model.generation.line import Sampling
@@ -26,9 +29,6 @@ from model.recognition.hand_descriptor import HandDescriptor
 from tests.commands.networks import save
 from tests.flat_files import cases, loaded
 from tests.web.conftest import ROOT, needs_node, node
-from utils.delayed_strokes import are_marks, undelayed
-from utils.hand_measures import baseline, median_lean
-from utils.ink import from_strokes, row_starts, strokes, x_height
 
 COMMITTED = ROOT / "web" / "engine.wasm"
 WRITER = dict(hidden_size=13, num_layers=2, num_mixtures=3, end_of_sequence=True, stretch=0.03)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ink.geometry import from_strokes, strokes, turned_back, x_height
 from model import load
 from notes.ink_page import InkPage, PageStroke
 from notes.neat import levelled
@@ -10,7 +11,6 @@ from notes.page_text import PageRow, PageText, PageWord, box_of
 from tests.commands.networks import save
 from tests.web.conftest import needs_node
 from tests.web.test_engine import engine, flat, invented
-from utils.ink import from_strokes, strokes, turned_back, x_height
 
 pytestmark = needs_node
 

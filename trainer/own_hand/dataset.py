@@ -18,13 +18,15 @@ import numpy as np
 import torch
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Origin, Sample, changed
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Origin, changed
 from base.base_transform import BaseTransform
 from data_loader.sources.ink_files import mean_step
 from data_loader.sources.parsing import first_of
 from data_loader.transforms.cleaning import RemoveSlips, Smooth
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from handwriting.hands import extras_of_lines
+from ink.geometry import x_height
+from ink.sample import Sample
 from model.generation.line import Primer, Sampling
 from model.loading import load
 from model.reader import Reader
@@ -34,7 +36,6 @@ from trainer.own_hand.practice import practice_lines
 from trainer.own_hand.stages import READING, stage
 from utils.checks import DataError, OtherVersion, Range, UserError, check_version
 from utils.files import atomic_write
-from utils.ink import x_height
 
 log = logging.getLogger(__name__)
 
@@ -269,7 +270,7 @@ def to_network_units(lines: Sequence[Sample], height: float, step: float) -> lis
 
     Args:
         lines: in any unit, at any sampling rate.
-        height: the new x-height, see `utils.ink.x_height`.
+        height: the new x-height, see `ink.geometry.x_height`.
         step: the new median over all lines of a line's mean distance between points within strokes;
             the lines keep their differences in speed.
     """

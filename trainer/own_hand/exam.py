@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from base.base_trainer import BaseTrainer
-from base.checkpoint import newest_checkpoint, save_checkpoint, to_share
+from base.run.checkpoint import newest_checkpoint, save_checkpoint, to_share
 from data_loader.texts import corpus
 from handwriting.hands import calibrated, descriptor_of
 from handwriting.styles import write_style

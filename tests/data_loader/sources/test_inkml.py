@@ -4,11 +4,11 @@ import pytest
 from data_loader import InkMLDataset, read_ink
 from data_loader.sources.inkml import parse
 from data_loader.sources.parsing import Fault
+from ink.formats.inkml_writing import to_inkml
 from tests.data_loader.archives import put
 from tests.data_loader.ink_formats import INK, channels
 from tests.loaded import in_order
 from utils.checks import ConfigFault, DataError
-from utils.page.inkml import to_inkml
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 TRACES = "<trace>10 20, 13 24, 12 30</trace><trace>22 28,22 29</trace>"

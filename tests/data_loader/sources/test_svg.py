@@ -5,10 +5,10 @@ import pytest
 
 from data_loader.sources.ink_files import read_ink
 from data_loader.sources.svg import flattened
+from ink.drawing.layers import Pen, Row
+from ink.drawing.page import Page
+from ink.geometry import from_strokes
 from utils.checks import DataError
-from utils.ink import from_strokes
-from utils.page.layers import Pen, Row
-from utils.page.page import Page
 
 WAVE = np.stack([np.linspace(10, 40, 30), 20 + 3 * np.sin(np.arange(30))], axis=1)
 ROWS = (

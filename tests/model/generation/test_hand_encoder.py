@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from base.base_model import Given
+from ink.measures import TOLD_LINES
 from model import PredictionNetwork, SynthesisNetwork
 from model.generation.hand_encoder import (
     DESCRIPTOR,
@@ -15,7 +16,6 @@ from model.generation.hand_encoder import (
 )
 from tests.model.builders import generator
 from utils.checks import ConfigFault
-from utils.hand_measures import TOLD_LINES
 
 
 def hands(*counts):

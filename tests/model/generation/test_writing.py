@@ -5,13 +5,13 @@ import pytest
 
 from handwriting.repairs import LetterStrokes
 from handwriting.word_cutting import cut_words
+from ink.geometry import from_strokes, to_points
 from model import Line, sample
 from model.generation import writing
 from model.generation.line import Sampling
 from model.generation.writing import PART_SEED_STRIDE, check_lengths
 from tests.model.builders import PRIMER, generator, write
 from utils.checks import UserError
-from utils.ink import from_strokes, to_points
 
 TEXT = "abc ab bca"
 """The network writes it in three parts."""

@@ -8,6 +8,8 @@ import time
 import numpy as np
 import pytest
 
+from ink.drawing.layers import Row
+from ink.drawing.page import Page
 from notes.formats import note_files, read_pages
 from tests.damage import damaged
 from tests.data_loader import ink_formats
@@ -25,8 +27,6 @@ from tests.notes.note_files import (
     xopp,
 )
 from utils.checks import DataError
-from utils.page.layers import Row
-from utils.page.page import Page
 
 BLUE, YELLOW, RED, BLACK = "#3333cc", "#ffff00", "#ff0000", "#000000"
 WRITTEN = [("pen", BLUE, points) for points in PEN] + [("highlighter", YELLOW, MARKER)]

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from base.base_dataset import Origin, Sample, changed
+from base.base_dataset import Origin, changed
 from data_loader.invented.embedded import EmbeddedDataset
 from data_loader.sources.ink_files import mean_step
 from data_loader.transforms.shaping import ResampleTime
+from ink.geometry import strokes, x_height
+from ink.measures import baseline_angle, levelled
+from ink.sample import Sample
 from model.recognition.hand_descriptor import HandDescriptor
 from tests.data_loader import ink_formats
 from trainer.own_hand.dataset import (
@@ -20,8 +23,6 @@ from trainer.own_hand.dataset import (
     to_network_units,
 )
 from utils.checks import DataError
-from utils.hand_measures import baseline_angle, levelled
-from utils.ink import strokes, x_height
 
 pytestmark = pytest.mark.slow
 
