@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import BaseDataset, Loaded
-from data_loader import ToldHandsDataset, told_hands
+from data_loader import ToldHandsDataset, hand_conditioning
 from ink.measures import TOLD_LINES
 from ink.sample import Sample
 from tests.loaded import in_files
@@ -110,8 +110,8 @@ def test_extras_of_samples_in_files_are_computed_once_and_not_pickled(tmp_path, 
             assert line.extras["hand"].tolist() == held[line.name].extras["hand"].tolist()
         assert [*samples["train"].strings("name")] == [*held]
         assert len(pickle.dumps(samples)) < 2000 and samples["train"].key
-        monkeypatch.setattr(told_hands, "composed_fraction", None)  # all is kept
-        monkeypatch.setattr(told_hands, "strokes_per_character", None)
+        monkeypatch.setattr(hand_conditioning, "composed_fraction", None)  # all is cached
+        monkeypatch.setattr(hand_conditioning, "strokes_per_character", None)
 
 
 def test_a_table_of_other_lines_is_refused(tmp_path):
