@@ -16,12 +16,12 @@ from base.data.samples import Samples, Store
 from data_loader.recipe import ExtendedDataset
 from data_loader.sources.fetching import digest_of_file
 from data_loader.sources.preparing import code_of
-from ink.measures import TOLD_LINES, strokes_per_character
+from ink.measures import NUM_HAND_LINES, strokes_per_character
 from ink.sample import Sample
 from utils.checks import DataError, Range, Seed, first_line
 from utils.files import open_file
 
-CONDITION = np.dtype([("rows", "<i4", TOLD_LINES), ("composed", "<f4")])
+CONDITION = np.dtype([("rows", "<i4", NUM_HAND_LINES), ("composed", "<f4")])
 """Inputs of a sample: rows of the table of descriptors, then -1; and the fraction `composed`."""
 MIN_OVERLAP = 4  # characters; a text may contain a shorter line by chance (assumed)
 MAX_JOINED_STROKES = 0.65  # per character of a joined hand (measured, lab notebook: joined hands)
@@ -31,7 +31,7 @@ MAX_JOINED_STROKES = 0.65  # per character of a joined hand (measured, lab noteb
 class ToldHandsDataset(ExtendedDataset):
     """Adds to each sample of a dataset descriptors of other recorded lines of its hand.
 
-    The extra `hand` has a row for each of up to `TOLD_LINES` lines: the line's descriptor times its
+    The extra `hand` has a row for each of up to `NUM_HAND_LINES` lines: the line's descriptor times its
     weight, then the weight; unused rows are zeros. A line is not used if its text contains the
     sample's text or the reverse: both may have the same ink. The extra `composed` is the fraction
     of the text that no recorded line covers. Samples with an extra `hand` stay unchanged.
@@ -95,7 +95,7 @@ class ToldHandsDataset(ExtendedDataset):
                 else:
                     others.append(row)
             generator = np.random.default_rng([self.seed, number])
-            chosen = generator.permutation(len(others))[:TOLD_LINES].tolist()
+            chosen = generator.permutation(len(others))[:NUM_HAND_LINES].tolist()
             conditions[number]["rows"] = -1
             conditions[number]["rows"][: len(chosen)] = [others[index] for index in chosen]
             if "composed" in sample.extras:
@@ -151,7 +151,7 @@ class _ConditionedSamples(Store):
         sample, condition = self.samples[place], self.conditions[place]
         if "hand" not in sample.extras:
             rows = condition["rows"][condition["rows"] >= 0]
-            hand = np.zeros((TOLD_LINES, self.table.shape[1]), np.float32)
+            hand = np.zeros((NUM_HAND_LINES, self.table.shape[1]), np.float32)
             hand[: len(rows)] = self.table[rows]
             extras = {"hand": hand, "composed": np.float32([condition["composed"]])}
             sample = replace(sample, extras=extras | dict(sample.extras))

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ink.measures import TOLD_LINES
+from ink.measures import NUM_HAND_LINES
 
 DESCRIPTOR = 64
 """Numbers of a line's descriptor, D (measured, lab notebook: hands that are told)."""
@@ -113,6 +113,6 @@ def hand_extra(descriptor: np.ndarray, weight: float = DEFAULT_WEIGHT) -> np.nda
     Raises:
         ValueError: if the descriptor's shape is not `(D,)`.
     """
-    lines = np.zeros((TOLD_LINES, DESCRIPTOR + 1), np.float32)
+    lines = np.zeros((NUM_HAND_LINES, DESCRIPTOR + 1), np.float32)
     lines[0, :-1], lines[0, -1] = weight * descriptor.reshape(DESCRIPTOR), weight
     return lines
