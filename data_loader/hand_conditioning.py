@@ -31,8 +31,8 @@ MAX_JOINED_STROKES = 0.65  # per character of a joined hand (measured, lab noteb
 class ToldHandsDataset(ExtendedDataset):
     """Adds to each sample of a dataset descriptors of other recorded lines of its hand.
 
-    The extra `hand` has a row for each of up to `NUM_HAND_LINES` lines: the line's descriptor times its
-    weight, then the weight; unused rows are zeros. A line is not used if its text contains the
+    The extra `hand` has a row for each of up to `NUM_HAND_LINES` lines: the line's descriptor times
+    its weight, then the weight; unused rows are zeros. A line is not used if its text contains the
     sample's text or the reverse: both may have the same ink. The extra `composed` is the fraction
     of the text that no recorded line covers. Samples with an extra `hand` stay unchanged.
 

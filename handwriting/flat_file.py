@@ -83,7 +83,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
     if isinstance(network, Writer):
         header |= {"role": "writer", "sampling": _sampling(network, style)}
         header["replacements"] = replacements(frozenset(model.alphabet.characters))
-        if network.is_told:
+        if network.takes_hand:
             files = {"hand": style} if style else written_styles_of(network)
             header["hands"] = {name: vector_of(network, file) for name, file in files.items()}
         elif style:
@@ -190,7 +190,7 @@ def _sampling(writer: Writer, style: Path | None) -> dict[str, Any]:
     """Return the defaults of `Sampling`, the bounds of a writer's mixture, and the median x-height
     and baseline of lines that it writes, in the hand of a style if there is one."""
     model, defaults = writer.model, Sampling()
-    extras = extras_of_style(style) if style and writer.is_told else {}
+    extras = extras_of_style(style) if style and writer.takes_hand else {}
     lines = writer.reference_lines(Sampling(extras=extras))
     measured = [(ink, x_height(ink)) for ink in lines]
     return {

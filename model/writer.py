@@ -40,7 +40,7 @@ class Writer(TrainedNetwork):
     model: GenerationNetwork
 
     @property
-    def is_told(self) -> bool:
+    def takes_hand(self) -> bool:
         """Whether the network is told the hand in which it writes."""
         return "hand" in self.model.extras
 

@@ -66,12 +66,12 @@ class HandEncoder(nn.Module):
             lines = lines * (ranks < counts)[..., None]
         total = lines.sum(1)  # (B, D + 1)
         weights = total[:, -1:]
-        is_told = (weights > 0).to(total)
+        has_hand = (weights > 0).to(total)
         vectors = VECTOR_BOUND * self.layers(total[:, :-1] / (weights + PRIOR_WEIGHT))
         if self.training:
             vectors = vectors + self.noise * torch.randn_like(vectors)
-            is_told = is_told * (torch.rand_like(is_told) >= self.untold)
-        return vectors * is_told
+            has_hand = takes_hand * (torch.rand_like(has_hand) >= self.untold)
+        return vectors * has_hand
 
     @torch.no_grad()
     def _store(self, totals: Tensor) -> None:
