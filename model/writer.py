@@ -41,7 +41,7 @@ class Writer(TrainedNetwork):
 
     @property
     def takes_hand(self) -> bool:
-        """Whether the network is told the hand in which it writes."""
+        """Whether the network is conditioned on the hand in which it writes."""
         return "hand" in self.model.extras
 
     def write(

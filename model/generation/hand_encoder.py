@@ -70,7 +70,7 @@ class HandEncoder(nn.Module):
         vectors = VECTOR_BOUND * self.layers(total[:, :-1] / (weights + PRIOR_WEIGHT))
         if self.training:
             vectors = vectors + self.noise * torch.randn_like(vectors)
-            has_hand = takes_hand * (torch.rand_like(has_hand) >= self.untold)
+            has_hand = has_hand * (torch.rand_like(has_hand) >= self.untold)
         return vectors * has_hand
 
     @torch.no_grad()
