@@ -29,8 +29,8 @@ from base.run.checkpoint import Checkpoint
 from base.run.provenance import versions
 from base.run.random_state import seed_all
 from base.run.run_folder import RunExists
+from base.run.training_parts import TrainingParts
 from base.step.device import resolve_device
-from base.step.training_parts import TrainingParts
 from base.trial import contract
 from commands import sweep
 from commands.start import Start, resolve_start

@@ -16,8 +16,8 @@ from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.config.torch_parts import TRIAL_STEPS
 from base.distributed import Lost
+from base.run.digest import digest
 from base.step.optimizer_step import has_modes, step_schedule
-from base.trial.digest import digest
 from utils.checks import ConfigFault, UserError, described, short
 
 NUM_TORCH_STEPS = 3
