@@ -17,9 +17,9 @@ from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, padded
 from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
 from base.config import user_modules
+from base.config.user_code import trying
 from base.data.samples import Samples
 from base.trial.names import check_names
-from base.trial.trying import trying
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from data_loader.checking import check_samples, is_pen, load_checked
 from data_loader.recipe import Recipe, Sources, Taken
