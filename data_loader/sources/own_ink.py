@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from base import distributed
-from base.base_dataset import Preparing
+from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader.sources.parsing import (
     MAX_VALUES,

@@ -61,9 +61,7 @@ def test_training_leaves_out_hands_or_some_of_their_lines_at_random():
 
 def test_noise_in_training_has_its_standard_deviation():
     """20,000 numbers within four standard errors (false alarm < 1e-3)."""
-    lines = 1000 * hands(1)[:, :1].expand(
-        4000, NUM_HAND_LINES, -1
-    )  # all lines agree
+    lines = 1000 * hands(1)[:, :1].expand(4000, NUM_HAND_LINES, -1)  # all lines agree
     noise = encoder(noise=0.5)(lines) - encoder(noise=0.0)(lines)
     assert noise.mean().item() == pytest.approx(0.0, abs=4 * 0.5 / 20000**0.5)
     assert noise.std().item() == pytest.approx(0.5, abs=4 * 0.5 / 40000**0.5)
