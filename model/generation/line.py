@@ -40,8 +40,8 @@ class Sampling:
             smaller; the paper: (1, 1). None: the network's factors, or for a `handwriting.Hand` the
             factors that make lines as large as its primer.
         max_steps: limit on the steps of a line; None: enough for the line's text.
-        extras: the extras that the network is told, by name: the same numbers for all lines, or a
-            row for each line. An extra that is not named is zeros.
+        extras: the extras on which the network is conditioned, by name: the same numbers for all
+            lines, or a row for each line. An extra that is not named is zeros.
         latent_seed: seed of the numbers drawn once for a whole line; None: the line's seed.
 
     Raises:
@@ -85,7 +85,7 @@ class Line:
         bias: sharpening of the mixture at every step, `(points - 1,)` float32.
         written_text: the text as saved in files, without the primer's text.
         description: how the line was made, for example its bias and seed.
-        extras: the extras that the network was told for the line, by name.
+        extras: the extras on which the network was conditioned, by name.
         latent_seed: seed of the numbers drawn once for the line; None if nothing was drawn.
     """
 
