@@ -23,11 +23,11 @@ from base.trial.trying import trying
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from data_loader.checking import check_samples, is_pen, load_checked
 from data_loader.recipe import Recipe, Sources, Taken
-from data_loader.sources.parsing import Parsed
 from data_loader.sources.preparing import code_of, described, make_samples
 from data_loader.sources.splits import choose_subset
 from ink.alphabet import Alphabet, describe, nfc
 from ink.drawing.pictures import ink_picture, likely_columns
+from ink.formats.parsed import Parsed
 from ink.normalisation import Normalisation
 from ink.sample import Sample
 from utils.checks import ABSENT, NOTHING, ConfigFault, DataError, Range

@@ -1,72 +1,64 @@
-"""Reads untrusted files, folders and archives within limits; archives are not extracted."""
+"""Reads compressed files and archives within limits; archives are not extracted."""
 
 import gzip
 import lzma
-import os
 import re
-import sys
 import tarfile
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from sys import getsizeof
 from typing import Any, NoReturn, TypeVar
 
-from base import distributed
-from data_loader.sources.parsing import Budget, Fault
+from ink.formats.budget import Budget
+from ink.formats.faults import Fault
+from ink.formats.files import MAX_BYTES, MEBIBYTE, read_file, too_large
 from utils.checks import DataError
 from utils.files import open_file
 
-Item = TypeVar("Item")
 Value = TypeVar("Value")
 
-MEBIBYTE = 1 << 20
-TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of parsing)
-MAX_BYTES = 16 * MEBIBYTE  # of a file or member (assumed: train_r01_v07 has files of up to 4 MiB)
+
+class NoBar:
+    """Stands for a progress bar, and shows nothing."""
+
+    n = 0
+
+    def __init__(self, items: Iterable[Any] | None = (), *_: object, **__: object) -> None:
+        self._items = items
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items or ())
+
+    def __enter__(self) -> "NoBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self, _: int) -> None:
+        """Show nothing."""
 
 
-def read_file(file: Path, max_bytes: int = MAX_BYTES, remedy: str = "") -> bytes:
-    """Return the content of a file; `remedy` ends the message if it is too large.
+@dataclass(frozen=True)
+class Loops:
+    """Callbacks that run the loops over files, members and documents.
 
-    Raises:
-        Fault: if the file cannot be read, or has more than `max_bytes` bytes.
+    Attributes:
+        bar: makes a progress bar as tqdm does, from items or from a total.
+        map: applies a function to items in order, as `map` does; if in other processes, the
+            function is pickled.
     """
-    try:
-        with open_file(file) as stream:
-            if (size := os.fstat(stream.fileno()).st_size) > max_bytes:
-                raise _too_large(size, max_bytes, remedy)
-            return stream.read(size)
-    except OSError as error:
-        raise Fault("a file that cannot be read", error.strerror or str(error)) from None
+
+    bar: Callable[..., Any] = NoBar
+    map: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]] = map
 
 
-def _too_large(size: int, max_bytes: int, remedy: str = "") -> Fault:
-    return Fault(f"more than {max_bytes:,} bytes", f"{size:,}{remedy}")
-
-
-def files_below(root: Path, pattern: re.Pattern[str]) -> list[Path]:
-    """Return the files below a folder whose names match `pattern`, at any depth, sorted by path.
-
-    Hidden files and folders, folders called `cache`, and links to folders are skipped.
-
-    Raises:
-        OSError: if a folder cannot be read.
-    """
-    files: list[Path] = []
-    for folder, folders, names in os.walk(root, onerror=_reraise):
-        folders[:] = [f for f in folders if f != "cache" and not f.startswith(".")]
-        visible = [name for name in names if not name.startswith(".")]
-        files += [Path(folder, name) for name in visible if pattern.fullmatch(name)]
-    return sorted(file for file in files if file.is_file())
-
-
-def _reraise(error: OSError) -> None:
-    raise error
+PLAIN = Loops()
+"""Loops without bars in this process."""
 
 
 def parse_contents(
@@ -75,7 +67,7 @@ def parse_contents(
     pattern: re.Pattern[str],
     description: str,
     budget: Budget,
-    workers: int = 1,
+    loops: Loops = PLAIN,
 ) -> tuple[dict[str, Value], dict[str, Fault]]:
     """Return the parsed values of files, and the faults of unusable files, both by file name.
 
@@ -85,20 +77,20 @@ def parse_contents(
         pattern: matches the names of the files.
         description: text of the progress bar.
         budget: memory for the archive and the values.
-        workers: the number of processes that parse; with more than one, `parse` is pickled.
+        loops: see `Loops`.
 
     Raises:
         DataError: if the archive is broken or too large, or two files have the same name.
     """
     if len(files) == 1 and not pattern.fullmatch(files[0].name):
-        packed = members(files[0], pattern, description, budget)
+        packed = members(files[0], pattern, description, budget, loops)
         contents = ((PurePosixPath(path).name, content) for path, content in packed)
     else:
-        bar = distributed.bar(files, description, unit=" files", delay=1)
+        bar = loops.bar(files, description, unit=" files", delay=1)
         contents = ((file.name, attempted(read_file, file)) for file in bar)
     values: dict[str, Value] = {}
     faults: dict[str, Fault] = {}
-    for name, value in in_processes(partial(_parsed, parse), contents, workers, TOGETHER):
+    for name, value in loops.map(partial(_parsed, parse), contents):
         if name in values or name in faults:
             raise DataError(
                 f'{name}: two files have this name; choose the folder of one of them as "root"'
@@ -127,32 +119,6 @@ def attempted(make: Callable[..., Value], *arguments: Any) -> Value | Fault:
         return make(*arguments)
     except Fault as fault:
         return fault.within("")
-
-
-def in_processes(
-    function: Callable[[Item], Value], items: Iterable[Item], workers: int, together: int = 1
-) -> Iterator[Value]:
-    """Yield what a function returns for each item, in order, computed by so many processes, which
-    get some items together; they are taken only as fast as their results are."""
-    if workers == 1:
-        yield from map(function, items)
-        return
-    items, waiting = iter(items), deque[Future]()
-    with ProcessPoolExecutor(workers, initializer=_without_bars) as pool:
-        while batch := [*islice(items, together)]:
-            waiting.append(pool.submit(_of_each, function, batch))
-            if len(waiting) > 2 * workers:
-                yield from waiting.popleft().result()
-        yield from chain.from_iterable(one.result() for one in waiting)
-
-
-def _of_each(function: Callable[[Item], Value], items: list[Item]) -> list[Value]:
-    return [*map(function, items)]
-
-
-def _without_bars() -> None:
-    """Show no progress bars in this process, which would write over those of others."""
-    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 class _Header(tarfile.TarInfo):
@@ -215,7 +181,11 @@ def is_archive(head: bytes) -> bool:
 
 
 def members(
-    archive: Path, pattern: re.Pattern[str], description: str, budget: Budget
+    archive: Path,
+    pattern: re.Pattern[str],
+    description: str,
+    budget: Budget,
+    loops: Loops = PLAIN,
 ) -> Iterator[tuple[str, bytes | Fault]]:
     """Yield the path of each member whose name matches `pattern`, and its content, or the fault of
     one that is not used. Nothing is extracted to the file system.
@@ -224,7 +194,7 @@ def members(
         DataError: if the archive is broken, or its content exceeds the budget.
     """
     size = archive.stat().st_size
-    bar = distributed.bar(what=description, total=size, unit="B", unit_scale=True)
+    bar = loops.bar(None, description, total=size, unit="B", unit_scale=True)
     try:
         with bar, open(archive, "rb") as raw:
             head = raw.read(6)
@@ -251,7 +221,7 @@ def members(
                     if not member.isreg():
                         yield member.name, Fault("a member that is a link or no file")
                     elif member.size > MAX_BYTES:
-                        yield member.name, _too_large(member.size, MAX_BYTES)
+                        yield member.name, too_large(member.size, MAX_BYTES)
                     else:
                         yield member.name, tar.extractfile(member).read()
             while block := stream.read(MEBIBYTE):  # Read to the end to verify the checksum.

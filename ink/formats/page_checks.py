@@ -1,20 +1,17 @@
-"""Makes pages of ink from the content of files, and checks them."""
+"""Checks pages of untrusted files, and their numbers and images."""
 
-import re
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 
-from data_loader.sources.parsing import MAX_OFFSET, Fault
-from data_loader.sources.untrusted_files import MEBIBYTE
-from ink.geometry import from_strokes, x_height
-from ink.ink_page import InkPage, PageImage, PageStroke, TypedText, image_kind
+from ink.formats.checks import MAX_OFFSET
+from ink.formats.faults import Fault
+from ink.formats.files import MEBIBYTE
+from ink.ink_page import InkPage, PageImage, image_kind
 
 MAX_BYTES = 64 * MEBIBYTE
 """Limit on the bytes of a page, or of a file that is read whole, after unpacking (assumed)."""
@@ -29,78 +26,8 @@ MAX_POINTS = 5_000_000
 """Limit on the positions of a page (assumed: those of a hundred dense pages)."""
 MAX_STROKE_CHARACTERS = 4_000_000
 """Limit on the characters of the text of a stroke (assumed: some 200,000 positions)."""
-MIN_PEN_OPACITY = 0.75
-"""Opacity of a pen's stroke; a highlighter's stroke has less (assumed; 0.47 in Xournal++)."""
 MAX_TYPED = 50_000
 """Limit on the typed characters of a page; a text counts one more (assumed: twenty pages)."""
-ROW_GAP = 2.0
-"""Gap between rows that are placed below each other, in x-heights (assumed)."""
-PAGE_MARGIN = 0.05
-"""Margin of a page of unknown size, as a fraction of the longer side of its content (assumed)."""
-
-
-def page_around(
-    strokes: Iterable[PageStroke],
-    typed: Iterable[TypedText] = (),
-    sheet: Sequence[float] | None = None,
-    images: Iterable[PageImage] = (),
-    ruling: Iterable[PageStroke] = (),
-    layers: Iterable[str] = (),
-    **attributes: Any,
-) -> InkPage:
-    """Return a page that holds strokes, typed texts and images, shifted so that the page begins at
-    (0, 0); its strokes are ordered by their layers.
-
-    Args:
-        strokes, typed, images, ruling: content of the page, at any position.
-        sheet: left, top, right and bottom of an area that the page includes; None for a margin
-            around the content.
-        layers: name of each layer, from the lowest; none for one layer without a name.
-        attributes: other attributes of the `InkPage`.
-    """
-    strokes, typed, images = tuple(strokes), tuple(typed), tuple(images)
-    boxes = [() if sheet is None else sheet, *(image.box for image in images)]
-    boxes += [(text.x, text.y, text.x, text.y + text.size) for text in typed]
-    corners = np.concatenate(boxes).reshape(-1, 2)
-    points = np.concatenate([corners, *(stroke.points for stroke in strokes)])
-    points = points if len(points) else np.zeros((1, 2))
-    corner, size = points.min(axis=0), np.ptp(points, axis=0)
-    margin = (PAGE_MARGIN * size.max() or 1.0) if sheet is None else 0.0
-    left, top = corner - margin
-
-    def shifted(strokes: Iterable[PageStroke]) -> tuple[PageStroke, ...]:
-        return tuple(replace(stroke, points=stroke.points - (left, top)) for stroke in strokes)
-
-    return InkPage(
-        *(size + 2 * margin).tolist(),
-        shifted(sorted(strokes, key=lambda stroke: stroke.layer)),
-        typed=tuple(replace(text, x=text.x - left, y=text.y - top) for text in typed),
-        images=tuple(
-            replace(image, box=tuple(np.subtract(image.box, (left, top, left, top)).tolist()))
-            for image in images
-        ),
-        ruling=shifted(ruling),
-        layers=tuple(layers) or ("",),
-        **attributes,
-    )
-
-
-def below_each_other(rows: Iterable[Sequence[np.ndarray]]) -> Iterator[tuple[np.ndarray, ...]]:
-    """Yield the strokes of each row, shifted to begin at x = 0, below the previous row."""
-    bottom = 0.0
-    for strokes in rows:
-        points = np.concatenate(strokes)
-        corner = points.min(axis=0) - (0.0, bottom)
-        yield tuple(stroke - corner for stroke in strokes)
-        bottom += float(np.ptp(points[:, 1])) + ROW_GAP * x_height(from_strokes(strokes))
-
-
-def ink_bytes(page: InkPage) -> bytes:
-    """Return the tool and the points of all strokes of a page, by which texts of it are kept."""
-    return b"".join(
-        f"{stroke.tool} {len(stroke.points)}".encode() + stroke.points.tobytes()
-        for stroke in page.strokes
-    )
 
 
 def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
@@ -176,23 +103,3 @@ def image_in(
             yield PageImage(content, tuple(box), layer)
             return
     left_out["image"] += 1
-
-
-def alpha(text: str) -> float:
-    """Return the opacity, from 0 to 1, of a colour `#rrggbbaa`; 1 if it states none."""
-    match = re.fullmatch(r"#[0-9a-f]{6}([0-9a-f]{2})", text.strip().lower())
-    return int(match[1], 16) / 255 if match else 1.0
-
-
-def hex_colour(text: str) -> str:
-    """Return a colour of SVG or CSS as `#rrggbb` without its opacity; black if it is invalid."""
-    text = text.strip().lower()
-    if text.startswith("rgb"):
-        channels = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)(%?)", text)[:3]
-        shades = [float(value) * (2.55 if percent else 1) for value, percent in channels]
-        text = "#" + "".join(f"{min(round(shade), 255):02x}" for shade in shades)
-    if not re.fullmatch(r"#[0-9a-f]{6}([0-9a-f]{2})?", text):
-        from matplotlib.colors import is_color_like, to_hex
-
-        text = to_hex(text) if is_color_like(text) and text != "none" else "#000000"
-    return text[:7]

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from data_loader.sources.own_ink import json_values
-from data_loader.sources.parsing import Fault
-from data_loader.sources.untrusted_files import MEBIBYTE, read_file
-from ink.ink_page import InkPage, PageStroke, TypedText
-from notes.ink_page import MAX_TYPED, page_around
+from ink.formats.faults import Fault
+from ink.formats.files import MEBIBYTE, read_file
+from ink.formats.json_strokes import json_values
+from ink.formats.page_checks import MAX_TYPED
+from ink.ink_page import InkPage, PageStroke, TypedText, page_around
 
 MAX_PAGE_BYTES = 8 * MEBIBYTE
 """Limit on the bytes of a page (assumed: half a million points)."""
@@ -63,6 +63,11 @@ MAX_FOLDERS = 100
 
 _NAME = re.compile(r"[-\w]{1,100}")
 _HEADER = b"reMarkable .lines file, version="
+
+
+def sniff(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is a page of a tablet."""
+    return head.startswith(_HEADER[:22])
 
 
 def parse(path: Path) -> Iterator[InkPage]:

@@ -10,33 +10,21 @@ import math
 import pickle
 import pickletools
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from data_loader.sources.parsing import (
-    MAX_ELEMENTS,
-    MAX_PARSED,
-    MAX_VALUES,
-    Budget,
-    Fault,
-    Parsed,
-    check_offsets,
-    check_points,
-    clean_text,
-    decode,
-    memory_budget,
-)
-from data_loader.sources.source import DividedDataset
-from data_loader.sources.untrusted_files import MAX_BYTES, MEBIBYTE, read_file
+from ink.formats.budget import MAX_ELEMENTS, MAX_PARSED, MAX_VALUES, Budget, memory_budget
+from ink.formats.checks import check_offsets, check_points, clean_text, decode
+from ink.formats.faults import Fault
+from ink.formats.files import MAX_BYTES, MEBIBYTE, read_file
+from ink.formats.parsed import Parsed
 from ink.sample import Sample
-from utils.checks import DataError, first_line, short
+from utils.checks import first_line, short
 
 NAMES = ("strokes-py3.npy", "strokes.npy")
 TEXTS = "sentences.txt"
 MAX_FILE_BYTES = 256 * MEBIBYTE  # of a .npy file (assumed: all of IAM-OnDB takes 90 MiB)
-
 _OPCODES = "\x80\x95(.N\x88\x89KMJ\x8aGt)\x85\x86\x87]aeqrhj\x94c\x93RbTUX\x8cBC"
 """Opcodes of pickled arrays (no dictionaries, bytearrays or long numbers, which can be endless)."""
 
@@ -198,40 +186,3 @@ def _ink(element: Element, budget: Budget) -> np.ndarray:
     ink[0, :2] = 0  # The first offset is the position of the line, not a movement.
     check_offsets(ink[:, :2])
     return (ink + 0.0).astype(np.float32)  # Adding 0 turns -0 into 0.
-
-
-@dataclass(kw_only=True, eq=False)
-class StrokeArraysDataset(DividedDataset):
-    """Lines in `strokes.npy` (or `strokes-py3.npy`), with their texts in `sentences.txt`.
-
-    Args:
-        root: the folder with both files, or the `.npy` file itself.
-        texts: the name of the file of transcriptions, one a line in the order of the arrays; the
-            file is in the folder of the `.npy` file. None if there is no such file.
-    """
-
-    title = "Stroke arrays"
-    parsed_by = ("texts",)
-
-    root: str = "data/stroke_arrays"
-    texts: str | None = TEXTS
-
-    def find(self) -> list[Path]:
-        candidates = [self._path, *(self._path / name for name in NAMES)]
-        arrays = next((file for file in candidates if file.is_file()), None)
-        if arrays is None:
-            raise DataError(f"{self._path} has no {' or '.join(NAMES)}")
-        if self.texts is None:
-            return [arrays]
-        if not (texts := arrays.parent / self.texts).is_file():
-            raise DataError(
-                f"{texts} does not exist: it should have one transcription per line; for ink "
-                'without transcriptions set "texts": null'
-            )
-        return [arrays, texts]
-
-    def blocks(self, files: list[Path]) -> list[list[Path]]:
-        return [files[:1]]  # `parse` reads the file of texts itself.
-
-    def _parse(self, name: str, file: Path) -> Parsed:
-        return parse(file, self.texts, self._max_bytes)

@@ -1,36 +1,45 @@
-"""Reads notes of Xournal++ and Xournal: packed XML with pages of layers, in points (1/72 inch).
+"""Xournal++ and Xournal: reads and writes notes, XML with pages of layers, in points (1/72 inch).
 
-The XML is packed by gzip or, in newer notes, in a ZIP archive with the images beside it.
+The XML is packed by gzip or, in newer notes that are only read, in a ZIP archive with the images
+beside it.
 """
 
+import gzip
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
+from os import PathLike
 from os.path import isfile  # unlike Path.is_file, it takes names that are too long
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape, quoteattr
 from zipfile import ZipFile
 
 import numpy as np
 
-from data_loader.sources.parsing import Budget, Fault, xml_children
-from data_loader.sources.untrusted_files import MEBIBYTE, unpacked_blocks
-from ink.formats.xournalpp_writing import CAPS, DASHES, RULING
-from ink.ink_page import FONT, InkPage, PageImage, PageStroke, TypedText
-from notes.ink_page import (
-    MAX_BYTES,
-    MAX_FILE_BYTES,
-    alpha,
-    hex_colour,
-    image_in,
-    stroke_text,
-    to_float,
-)
+from ink.drawing.layers import DECIMALS, decimal
+from ink.formats.archives import unpacked_blocks
+from ink.formats.budget import Budget
+from ink.formats.colours import alpha, hex_colour
+from ink.formats.faults import Fault
+from ink.formats.files import MEBIBYTE, read_head
+from ink.formats.page_checks import MAX_BYTES, MAX_FILE_BYTES, image_in, stroke_text, to_float
+from ink.formats.xml import xml_children
+from ink.ink_page import FONT, PEN_WIDTH, POINT, InkPage, PageImage, PageStroke, TypedText
+from utils.checks import UserError
+from utils.files import XML_FORBIDDEN, atomic_write
 
+RULING = "ruling"
+"""Name of the layer of a ruling that Xournal++ has not."""
+# As Xournal++ and Xournal draw them, in points.
+DASHES = {"dash": (6.0, 3.0), "dashdot": (6.0, 3.0, 0.5, 3.0), "dot": (0.5, 3.0)}
+CAPS = ("round", "butt", "square")
+"""Names of the ends of lines."""
+LEAST_WIDTH = 0.01  # of the line around a filled area that has none, as no line is narrower
 MIN_RULER_STEP = 30.0
 """Least distance, in points (1/72 inch), between positions of a stroke drawn with a ruler (assumed:
 a pen's position is recorded every few milliseconds)."""
@@ -48,9 +57,20 @@ MIN_RASTER = 2.0  # distance of printed lines (assumed)
 MAX_RULED = 5000.0  # width and height of a page whose ruling is drawn (assumed)
 
 
-def parse(path: Path, *, is_archive: bool = False) -> Iterator[InkPage]:
+def sniff(head: bytes) -> bool:
+    """Return whether a file that begins with `head`, unpacked, is a note."""
+    # A drawing of Excalidraw, in JSON or Markdown, may quote the tag.
+    return re.search(rb"<xournal\b", head) is not None and not head.startswith((b"{", b"---"))
+
+
+def is_zip(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is a ZIP archive."""
+    return head.startswith(b"PK\3\4")
+
+
+def parse(path: Path) -> Iterator[InkPage]:
     """Yield the pages of a file."""
-    archive = path if is_archive else None
+    archive = path if is_zip(read_head(path)) else None
     blocks = unpacked_blocks(path, MAX_FILE_BYTES)
     if archive:
         blocks = _member(archive, "content.xml", MAX_FILE_BYTES)
@@ -97,11 +117,11 @@ def _page(element: Element, background: Element, pdf: Path | None, archive: Path
     layers = element.findall("layer")
     ruling: list[PageStroke] = []
     if layers and layers[0].get("name") == RULING:
-        ruling = [replace(_stroke(item, 0), tool="shape") for item in layers.pop(0)]
+        ruling = [replace(_parse_stroke(item, 0), tool="shape") for item in layers.pop(0)]
     for layer, item in ((number, item) for number, one in enumerate(layers) for item in one):
         match item.tag:
             case "stroke":
-                strokes.append(_stroke(item, layer))
+                strokes.append(_parse_stroke(item, layer))
             case "text":
                 numbers = (to_float(item.get(name, "")) for name in ("x", "y", "size"))
                 colour = hex_colour(item.get("color", ""))
@@ -129,7 +149,7 @@ def _content(image: Element, archive: Path | None) -> str:
     return b64encode(b"".join(_member(archive, attachment.get("path", "")))).decode()
 
 
-def _stroke(item: Element, layer: int) -> PageStroke:
+def _parse_stroke(item: Element, layer: int) -> PageStroke:
     text = stroke_text(item.text)
     try:
         points = np.array(text.split(), np.float64).reshape(-1, 2)
@@ -218,3 +238,97 @@ def _ruling(
         ends = np.array([(margin, 0.0), (margin, height)])
         ruling.append(PageStroke(ends, "shape", "#ff0080" if is_light else "#220080", 0.5))
     return tuple(ruling)
+
+
+def write_xopp(path: str | PathLike[str], pages: Iterable[InkPage]) -> None:
+    """Write pages as a note, atomically; the same pages give the same bytes.
+
+    Raises:
+        UserError: if pages annotate several PDFs, of which a note has one.
+    """
+
+    def write(file: BinaryIO) -> None:
+        with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+            packed.writelines(f"{line}\n".encode() for line in _lines(pages))
+
+    atomic_write(path, write)
+
+
+def _lines(pages: Iterable[InkPage]) -> Iterator[str]:
+    yield '<?xml version="1.0" standalone="no"?>'
+    yield '<xournal creator="online-handwriting" fileversion="4">'
+    pdf: Path | None = None
+    for page in pages:
+        scale = POINT * page.millimetres
+        yield f"<page width={_number(scale * page.width)} height={_number(scale * page.height)}>"
+        if page.background is None:
+            style, _, config = page.style.partition(" ")
+            config = f" config={_attribute(config)}" if config else ""
+            style = f"style={_attribute(style or 'plain')}{config}"
+            yield f'<background type="solid" color="{page.paper}ff" {style}/>'
+        else:
+            if pdf and page.background != pdf:
+                raise UserError(f"{page.background}: a note of Xournal++ annotates one PDF ({pdf})")
+            # Only the first page names the PDF.
+            name = "" if pdf else f' domain="absolute" filename={_attribute(str(page.background))}'
+            pdf = page.background
+            yield f'<background type="pdf"{name} pageno="{page.background_page + 1}"/>'
+        if page.ruling and not page.style:
+            yield f'<layer name="{RULING}">'
+            for stroke in page.ruling:
+                yield from _stroke_lines(stroke, scale)
+            yield "</layer>"
+        for number, name in enumerate(page.layers):
+            yield from _layer(page, number, name, scale)
+        yield "</page>"
+    yield "</xournal>"
+
+
+def _layer(page: InkPage, number: int, name: str, scale: float) -> Iterator[str]:
+    yield f"<layer name={_attribute(name)}>" if name else "<layer>"
+    for image in (image for image in page.images if image.layer == number):
+        edges = zip(("left", "top", "right", "bottom"), image.box, strict=True)
+        box = " ".join(f"{edge}={_number(scale * value)}" for edge, value in edges)
+        yield f"<image {box}>{b64encode(image.content).decode()}</image>"
+    for stroke in (stroke for stroke in page.strokes if stroke.layer == number):
+        yield from _stroke_lines(stroke, scale)
+    for text in (text for text in page.typed if text.layer == number):
+        x, y, size = (_number(scale * value) for value in (text.x, text.y, text.size))
+        content = escape(XML_FORBIDDEN.sub("?", text.text))
+        look = f'font={_attribute(text.font)} size={size} x={x} y={y} color="{text.colour}ff"'
+        yield f"<text {look}>{content}</text>"
+    yield "</layer>"
+
+
+def _stroke_lines(stroke: PageStroke, scale: float) -> Iterator[str]:
+    """Yield a stroke. A filled area has the colour of its line in Xournal++, so an area of another
+    colour is a stroke of its own below the line."""
+    points = stroke.points if len(stroke.points) > 1 else np.repeat(stroke.points, 2, axis=0)
+    content = " ".join(map(decimal, (scale * points).ravel().tolist()))
+    width = POINT * PEN_WIDTH if stroke.width is None else scale * stroke.width
+    alpha = f"{round(255 * stroke.opacity):02x}"
+    fill = f' fill="{round(255 * stroke.fill_opacity)}"' if stroke.fill else ""
+    if fill and (stroke.fill != stroke.colour or not width):
+        look = f'tool="pen" color="{stroke.fill}ff" width="{LEAST_WIDTH}"{fill}'
+        yield f"<stroke {look}>{content}</stroke>"
+        fill = ""
+    if not width:
+        return
+    widths = [width]
+    if stroke.widths is not None and len(stroke.widths) == len(points):
+        widths += (scale * stroke.widths[:-1]).tolist()
+    tool = "pen" if stroke.tool == "shape" else stroke.tool
+    look = f'tool="{tool}" color="{stroke.colour}{alpha}" width="{" ".join(map(decimal, widths))}"'
+    lengths = tuple(round(scale * length, DECIMALS) for length in stroke.dash)
+    names = {dash: name for name, dash in DASHES.items()}
+    style = names.get(lengths) or f"cust: {' '.join(map(decimal, lengths))}"
+    look += fill + (f' style="{style}"' if lengths else "")
+    yield f'<stroke {look} capStyle="{stroke.cap}">{content}</stroke>'
+
+
+def _number(value: float) -> str:
+    return f'"{decimal(value)}"'
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(XML_FORBIDDEN.sub("?", text))

@@ -1,4 +1,4 @@
-"""Reads InkML (W3C Ink Markup Language, Recommendation of 2011); `inkml_writing` writes it.
+"""Reads InkML (W3C Ink Markup Language, Recommendation of 2011).
 
 A `<trace>` holds points separated by commas; spaces separate the values of a point. The values are
 x and y (downwards), or those of the channels that `<traceFormat>` declares. A value after `'` or
@@ -6,47 +6,29 @@ x and y (downwards), or those of the channels that `<traceFormat>` declares. A v
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape
 
 import numpy as np
 
-from data_loader.sources.parsing import (
-    MAX_ELEMENTS,
-    Budget,
-    Fault,
-    Parsed,
-    check_points,
-    check_text,
-    count_missing,
-    cut_tree,
-    join_strokes,
-    memory_budget,
-    root_tag,
-)
-from data_loader.sources.source import DividedDataset
-from data_loader.sources.untrusted_files import read_file
-from ink.sample import Sample
-from utils.checks import ConfigFault
+from ink.formats.budget import MAX_ELEMENTS, Budget
+from ink.formats.faults import Fault
+from utils.checks import DataError
+from utils.files import XML_FORBIDDEN
 
-TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
-"""Types of annotations that hold a transcription, the preferred first; letter case is ignored."""
-WRITERS = ("writer", "writerID")
-"""Types of annotations that name the writer, the preferred first; letter case is ignored."""
+NAMESPACE = "http://www.w3.org/2003/InkML"
 MAX_REFERENCES = 10  # from context to context (assumed)
 MAX_LOOKED_AT = 20 * MAX_ELEMENTS  # elements looked at for formats, as contexts may nest (assumed)
 UNITS = {"pt": 1.0, "in": 72.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540, "px": 0.75}
 """Length of each unit in points (1/72 inch)."""
-
 # A trace without prefixes, and a value with its optional prefix.
 _PLAIN_TRACE = re.compile(r"[-+.0-9eE\s,]+", re.ASCII)
 _VALUE = re.compile(
     r"\s*(?:([!'\"])\s*)?([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?|#[0-9A-Fa-f]{1,13}|[TF*])\s*"
 )
-_XML = "{http://www.w3.org/XML/1998/namespace}"
+XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"
 
 
 class _State(NamedTuple):
@@ -71,72 +53,6 @@ class Format(NamedTuple):
     """Greatest value of F; None if unknown."""
     has_clock: bool = False
     """Whether the times of all traces count from one moment."""
-
-
-def sniff(head: bytes) -> bool:
-    """Return whether a file that begins with `head` is InkML."""
-    return root_tag(head) == "ink"
-
-
-def parse(
-    path: Path,
-    level: Literal["file", "group", "annotated"] = "annotated",
-    encoding: str | None = None,
-) -> Parsed:
-    """Return the samples of a file.
-
-    Args:
-        path: the file.
-        level: see `InkMLDataset`; "annotated" means "group" if the file has several groups,
-            one with a transcription, and none itself, and otherwise "file". Of a file that was cut,
-            the groups that are whole are taken.
-        encoding: the file's encoding; None takes the declared encoding.
-    """
-    content = read_file(path)
-    try:
-        # For text that is already decoded, the parser ignores the declared encoding.
-        text = content if encoding is None else content.decode(encoding)
-        root, unfinished, cut = cut_tree(text, "ink")
-    except UnicodeError as error:
-        raise Fault(f"not {encoding} text", str(error)) from None
-    forms, groups = formats(root), [*_annotated(root)]
-    text, writer = _annotation(root, TRUTHS), _annotation(root, WRITERS)
-    if level == "annotated":
-        is_divided = len({*groups, *root.findall("traceGroup")}) > 1
-        level = "group" if groups and is_divided and not text else "file"
-    if cut and level == "file":
-        raise cut
-    groups = [group for group in groups if group not in unfinished]
-    if level == "file":
-        top_groups = root.findall("traceGroup")
-        if not text and len(top_groups) == 1:
-            text = _annotation(top_groups[0], TRUTHS)
-        # Views are skipped, since they only repeat traces of the file.
-        return Parsed([_sample([*root.iter("trace")], text, writer, forms, memory_budget())])
-    if not groups:
-        raise cut or Fault("no traceGroup with a transcription")
-    trace_by_id = {element_id(trace): trace for trace in root.iter("trace")}
-    parsed = Parsed(budget=Budget(200 * len(content), "it repeats the same points too often"))
-    for number, group in enumerate(groups):
-        with parsed.attempt(name := f"{number:04}"):
-            traces, text = [*_traces(group, trace_by_id)], _annotation(group, TRUTHS)
-            group_writer = _annotation(group, WRITERS) or writer
-            sample = _sample(traces, text, group_writer, forms, parsed.budget)
-            parsed.samples.append(sample.of(name))
-    if cut:
-        used = f"{len(parsed.samples):,} groups before are used"
-        parsed.left_out.append(Fault("a file cut short, whose whole groups are used", used))
-    return parsed
-
-
-def _sample(
-    traces: list[Element], text: str, writer: str, forms: dict[Element, Format], budget: Budget
-) -> Sample:
-    """Return the sample of traces; spend from `budget` the memory of parsing them (assumed)."""
-    check_text(text)  # but not `clean_text`: a text that `to_inkml` wrote is read unchanged
-    budget.spend(50 * sum(len(trace.text or "") for trace in traces))
-    ink, missing = _ink(traces, forms)
-    return Sample(ink, text, writer=writer, missing=missing)
 
 
 def formats(root: Element) -> dict[Element, Format]:
@@ -232,75 +148,9 @@ def _units_of_x(holder: Element) -> Iterator[float]:
             yield length / int(resolution[0])
 
 
-def _annotation(element: Element, kinds: Sequence[str]) -> str:
-    """Return an element's annotation of the first type in `kinds` that the element has, or ""."""
-    texts: dict[str, str] = {}
-    for annotation in element.findall("annotation"):
-        text = "".join(annotation.itertext())
-        if annotation.get(f"{_XML}space") != "preserve":
-            text = " ".join(text.split())
-        texts.setdefault(annotation.get("type", "").lower(), text)
-    return next((texts[kind.lower()] for kind in kinds if kind.lower() in texts), "")
-
-
-def _annotated(root: Element) -> Iterator[Element]:
-    """Yield the outermost groups that have a transcription."""
-    stack = [*reversed(root)]
-    while stack:
-        element = stack.pop()
-        # A view that contains views is a group.
-        if element.tag in ("traceGroup", "traceView") and _annotation(element, TRUTHS):
-            yield element
-        elif element.tag != "annotation":  # Groups nested in it would be read at each level.
-            stack += reversed(element)
-
-
-def _traces(group: Element, trace_by_id: dict[str, Element]) -> Iterator[Element]:
-    """Yield the traces of a group, and the traces to which its views refer."""
-    for element in group.iter():
-        name = element.get("traceDataRef", element.get("traceRef", "")).removeprefix("#")
-        if element.tag == "trace":
-            yield element
-        elif element.tag == "traceView" and name:
-            if "from" in element.attrib or "to" in element.attrib:
-                raise Fault("a view of a part of a trace, which is not supported")
-            if name not in trace_by_id:
-                raise Fault("a view of a trace that is not there", repr(name[:40]))
-            yield trace_by_id[name]
-
-
 def element_id(element: Element) -> str:
     """Return the id of an element, or "" if the element has no id."""
-    return element.get(f"{_XML}id", element.get("id", ""))
-
-
-def _ink(
-    traces: list[Element], forms: dict[Element, Format]
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the ink `(points, 3)` of traces, and the missing points (None without times)."""
-    # A trace within another trace, or within a context, has no format and is left out.
-    traces = [trace for trace in traces if trace in forms and is_drawn(trace)]
-    check_points(sum(trace.text.count(",") + 1 for trace in traces))
-    first_unit = forms[traces[0]].unit
-    strokes, times = [], []
-    for number, trace in enumerate(traces, 1):
-        form = forms[trace]
-        points, time = points_of(trace, form, f"trace {number}")
-        with np.errstate(over="ignore"):  # `join_strokes` refuses the point.
-            strokes.append(points * (form.unit / first_unit if form.unit and first_unit else 1))
-        times.append(time)
-    stops = np.cumsum([len(stroke) for stroke in strokes])
-    ink, missing = join_strokes(strokes), None
-    if all(time is not None for time in times) and (ink[:-1, 2] == 0).any():
-        clock = np.concatenate(times)
-        period = float(np.median(np.diff(clock)[ink[:-1, 2] == 0]))
-        missing = count_missing(clock, ink[:, 2], period) if period > 0 else None
-    for trace, start, stop in zip(traces, [0, *stops], stops, strict=False):
-        continuation = trace.get("continuation", "")
-        if continuation in ("middle", "end") and start:
-            ink[start - 1, 2] = 0
-        ink[stop - 1, 2] = continuation not in ("begin", "middle")
-    return ink, missing
+    return element.get(f"{XML_NAMESPACE}id", element.get("id", ""))
 
 
 def is_drawn(trace: Element) -> bool:
@@ -378,42 +228,25 @@ def _row(point: str, states: dict[int, _State], place: str) -> list[float]:
     return row
 
 
-@dataclass(kw_only=True, eq=False)
-class InkMLDataset(DividedDataset):
-    """Samples in InkML files, with their transcriptions, if annotated.
+def document(lines: Iterable[str]) -> str:
+    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<ink xmlns="{NAMESPACE}">'
+    return "\n".join([head, *lines, "</ink>", ""])
 
-    Args:
-        root: a file, or a folder with files called `.inkml` or `.xml` (also in folders below).
-        level: "file" makes a sample of each file, "group" of each outermost `<traceGroup>` that has
-            a transcription.
-        encoding: the files' encoding, such as "cp1256"; None takes the encoding that a file
-            declares.
-        require_text: leave out samples without transcription.
 
-    Raises:
-        ConfigFault: if there is no such encoding.
-    """
+def annotation_lines(kind: str, text: str) -> list[str]:
+    """Return an annotation of a type as a list of lines; [] for an empty text."""
+    if match := XML_FORBIDDEN.search(text):
+        raise DataError(f"XML cannot hold the character U+{ord(match[0]):04X} of {text!r}")
+    space = ' xml:space="preserve"' if text != " ".join(text.split()) else ""
+    escaped = escape(text, {"\r": "&#13;"})
+    return [f'<annotation type="{kind}"{space}>{escaped}</annotation>'] if text else []
 
-    title = "InkML"
-    file_names = re.compile(r".*\.(inkml|xml)", re.IGNORECASE)
-    parsed_by = ("level", "encoding", "require_text")
 
-    root: str = "data/inkml"
-    level: Literal["file", "group"] = "file"
-    encoding: str | None = None
-    require_text: bool = False
+def trace_text(points: np.ndarray) -> str:
+    """Return the text of a trace of `points`, in decimals that are read as the same numbers."""
+    return ", ".join(" ".join(map(decimal, row)) for row in points.tolist())
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.encoding is not None:
-            try:
-                b" ".decode(self.encoding, "ignore")
-            except (LookupError, ValueError):
-                expected = 'the name of an encoding, such as "cp1256", or null'
-                raise ConfigFault("encoding", self.encoding, expected) from None
 
-    def _parse(self, name: str, file: Path) -> Parsed:
-        parsed = parse(file, self.level, self.encoding)
-        if self.require_text:
-            parsed = parsed.require_text("no transcription")
-        return parsed.within(name.removesuffix(file.suffix), "#", group=name)
+def decimal(value: float) -> str:
+    """Return the shortest decimal that is read as the same number."""
+    return np.format_float_positional(value, trim="-")

@@ -13,17 +13,20 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from data_loader.sources.parsing import Budget, xml_tree
-from data_loader.sources.svg import Shape, flattened, pixels, shapes
-from data_loader.sources.untrusted_files import read_file, unpacked
-from ink.ink_page import POINTS_PER_PIXEL, InkPage, PageImage, PageStroke, TypedText
-from notes.ink_page import (
-    MAX_BYTES,
-    MAX_POINTS,
-    MIN_PEN_OPACITY,
+from ink.formats.archives import unpacked
+from ink.formats.budget import Budget
+from ink.formats.colours import MIN_PEN_OPACITY, hex_colour
+from ink.formats.files import read_file
+from ink.formats.page_checks import MAX_BYTES, MAX_POINTS, image_in
+from ink.formats.svg.shapes import Shape, flattened, pixels, shapes
+from ink.formats.xml import xml_tree
+from ink.ink_page import (
     PAGE_MARGIN,
-    hex_colour,
-    image_in,
+    POINTS_PER_PIXEL,
+    InkPage,
+    PageImage,
+    PageStroke,
+    TypedText,
     page_around,
 )
 

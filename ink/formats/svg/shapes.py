@@ -1,37 +1,24 @@
-"""Reads SVG: `shapes` yields the paths and figures of any program's files as cubic curves.
-
-`parse` reads the lines and pages that `ink.formats.svg_writing` writes, row by row.
-"""
+"""Reads the paths and figures of SVG files of any program as cubic curves."""
 
 import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
 import numpy as np
-from fontTools.misc.transform import Transform
-from fontTools.pens.recordingPen import RecordingPen
-from fontTools.svgLib.path import PathBuilder, parse_path
 
-from data_loader.sources.parsing import (
-    MAX_OFFSET,
-    Budget,
-    Fault,
-    Parsed,
-    clean_text,
-    join_strokes,
-    root_tag,
-    xml_tree,
-)
-from data_loader.sources.untrusted_files import read_file
-from ink.sample import Sample
+from ink.formats.budget import Budget
+from ink.formats.checks import MAX_OFFSET
+from ink.formats.faults import Fault
+
+if TYPE_CHECKING:
+    from fontTools.misc.transform import Transform
 
 MAX_PATH = 1 << 21  # characters of a path (assumed)
 MAX_CURVES = 500_000  # segments of all paths of a file (assumed: ten dense pages)
-
 _PATH = re.compile(r"[MZLHVCSQTA\d.,eE+\s-]*", re.ASCII | re.IGNORECASE)
 # Possessive, as patterns that go back take square time where they fail.
 _NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d{1,3})?+"
@@ -46,33 +33,7 @@ _PROPERTY = re.compile(
     "fill|fill-opacity|stroke|stroke-width|stroke-opacity|stroke-dasharray|opacity|display|"
     "visibility|font-size"
 )
-_ROW_TEXT = "aria-label"  # attribute of the first element of a row
 _LAYER_NAME = "{http://www.inkscape.org/namespaces/inkscape}label"  # attribute of a layer
-
-
-def sniff(head: bytes) -> bool:
-    """Return whether a file that begins with `head` is SVG."""
-    return root_tag(head) == "svg"
-
-
-def parse(path: Path) -> Parsed:
-    """Return the rows in a file, the uppermost first; the points of a row are its curves' ends."""
-    rows: list[tuple[str, list[np.ndarray]]] = []
-    for shape in shapes(xml_tree(read_file(path), "svg")):
-        if _ROW_TEXT in shape.element.attrib:
-            rows.append((shape.element.attrib[_ROW_TEXT], []))
-        if rows and not shape.is_ruling:
-            rows[-1][1].extend(np.concatenate([part[:1, 0], part[:, 3]]) for part in shape.curves)
-    rows = [(text, strokes) for text, strokes in rows if strokes]
-    if not rows:
-        raise Fault("an SVG without rows of text; `experiments.py notes` reads such files")
-    rows.sort(key=lambda row: float(np.concatenate(row[1])[:, 1].mean()))
-    parsed = Parsed()
-    for number, (text, strokes) in enumerate(rows):
-        with parsed.attempt(name := f"{number:04}" if len(rows) > 1 else ""):
-            ink = join_strokes(strokes)
-            parsed.samples.append(Sample(ink, clean_text(text)).of(name))
-    return parsed
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +52,7 @@ class Shape:
     element: Element
     curves: list[np.ndarray]
     style: Mapping[str, str]
-    matrix: Transform
+    matrix: "Transform"
     layer: str
 
     @property
@@ -106,6 +67,8 @@ def shapes(root: Element) -> Iterator[Shape]:
     Raises:
         Fault: if a path or a transformation is not valid.
     """
+    from fontTools.misc.transform import Transform  # slow to import
+
     rules = _class_rules(root)
     segments = Budget(MAX_CURVES, f"more than {MAX_CURVES:,} curves; divide the file")
     stack = [(root, Transform(), {}, "")]
@@ -141,6 +104,9 @@ def path_curves(data: str) -> list[np.ndarray]:
     Raises:
         Fault: if `data` is not a path, is too long, or leads further than `MAX_OFFSET`.
     """
+    from fontTools.pens.recordingPen import RecordingPen  # slow to import
+    from fontTools.svgLib.path import parse_path
+
     if len(data) > MAX_PATH:
         raise Fault(f"a path of more than {MAX_PATH:,} characters", f"{len(data):,}")
     pen = RecordingPen()
@@ -201,7 +167,7 @@ def _properties(text: str) -> dict[str, str]:
     return {name: value for name, value in values if _PROPERTY.fullmatch(name)}
 
 
-def _transformed(matrix: Transform, text: str) -> Transform:
+def _transformed(matrix: "Transform", text: str) -> "Transform":
     """Return `matrix` combined with the transformations that `text` lists."""
     for name, numbers in _TRANSFORM.findall(text):
         values = [float(number) for number in re.findall(_NUMBER, numbers)]
@@ -234,6 +200,8 @@ def _path_data(element: Element) -> str:
     """Return an element's shape as the data of a path; "" if the element has no shape."""
     if element.tag == "path":
         return element.get("d", "")
+    from fontTools.svgLib.path import PathBuilder  # slow to import
+
     lengths = {k: str(number) for k, v in element.items() if math.isfinite(number := pixels(v))}
     figure = Element(element.tag, dict(element.items()) | lengths)
     figure.attrib.pop("transform", None)

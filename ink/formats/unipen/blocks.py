@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from data_loader.sources.parsing import Budget, Fault, decode
-from data_loader.sources.untrusted_files import MAX_BYTES, read_file
+from ink.formats.budget import Budget
+from ink.formats.checks import decode
+from ink.formats.faults import Fault
+from ink.formats.files import MAX_BYTES, read_file
 
 INCLUDE = "include"
 MAX_INCLUDED = 100  # included files of a document (assumed)

@@ -6,51 +6,37 @@ included files: the ink, and descriptions of writers and devices.
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from base import distributed
-from base.data.samples import Samples
-from data_loader.sources import unipen
-from data_loader.sources.parsing import Budget, Fault, Parsed, memory_budget
-from data_loader.sources.source import DividedDataset, Places
-from data_loader.sources.unipen import Document, parse_level, read_document, segment_reader
-from data_loader.sources.unipen_blocks import (
+from ink.formats.archives import PLAIN, Loops, attempted, is_archive, members, unpacked
+from ink.formats.budget import Budget, memory_budget
+from ink.formats.faults import Fault
+from ink.formats.files import files_below, read_file
+from ink.formats.parsed import Parsed
+from ink.formats.unipen import segments
+from ink.formats.unipen.blocks import (
     INCLUDE,
     Block,
     blocks_of,
-    blocks_of_file,
     decode_any,
     read_included,
 )
-from data_loader.sources.untrusted_files import (
-    TOGETHER,
-    attempted,
-    files_below,
-    in_processes,
-    is_archive,
-    members,
-    read_file,
-    unpacked,
-)
+from ink.formats.unipen.segments import Document, read_document, segment_reader
 from ink.geometry import from_strokes, row_starts, strokes
 from ink.sample import Sample
-from utils.checks import ConfigFault, DataError, Range
-from utils.licences import OPEN
+from utils.checks import DataError
 
 DATA = "data"  # folder of the categories
 WORDS = "7"  # category of words
 MAX_HEAD = 1 << 20  # beginning of an unpacked archive that must contain a keyword (assumed)
 _ANY_NAME = re.compile(".*", re.DOTALL)
 _HEAD_BYTES = 1 << 16  # beginning of a file, by which an archive is detected (assumed)
-_NO_LABEL = "a segment without a label"
 _CACHED_FILES = 64  # included files kept in memory (assumed)
 _AFTER_OPENING = re.compile(r"((?:^| )[(\[]) ")
 _BEFORE_CLOSING = re.compile(r" ([.,;:!?)\]](?: |$))")
@@ -60,12 +46,12 @@ _FAMILIES = ("ap", "at", "bb", "ce", "hp", "im")
 
 def sniff(head: bytes) -> bool:
     """Return whether a file that begins with `head` is an archive of UNIPEN files."""
-    return is_archive(head) and unipen.sniff(unpacked(head, MAX_HEAD))
+    return is_archive(head) and segments.sniff(unpacked(head, MAX_HEAD))
 
 
-def parse(path: Path) -> Parsed:
+def parse(path: Path, loops: Loops = PLAIN) -> Parsed:
     """Return the samples of a collection."""
-    return parse_collection(path, None)
+    return parse_collection(path, None, loops=loops)
 
 
 class Collection(NamedTuple):
@@ -99,7 +85,7 @@ def is_collection(path: Path) -> bool:
     return False
 
 
-def open_collection(path: Path, budget: Budget) -> Collection:
+def open_collection(path: Path, budget: Budget, loops: Loops = PLAIN) -> Collection:
     """Return the collection in a folder, or in an archive (.tar, .tar.gz, .tgz, .tar.xz).
 
     The archive is not extracted, but read into memory within `budget`.
@@ -114,7 +100,7 @@ def open_collection(path: Path, budget: Budget) -> Collection:
             lambda name: read_file(path / name),
             lru_cache(_CACHED_FILES)(lambda name: read_included(path / INCLUDE, name)),
         )
-    packed = members(path, _ANY_NAME, "reading UNIPEN", budget)
+    packed = members(path, _ANY_NAME, "reading UNIPEN", budget, loops)
     contents = {name: content for path, content in packed if (name := _in_collection(path))}
     if not any(name.startswith(f"{DATA}/") for name in contents):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
@@ -145,7 +131,7 @@ def parse_collection(
     categories: Sequence[str] | None,
     points_per_second: float | None = None,
     max_bytes: int | None = None,
-    workers: int = 1,
+    loops: Loops = PLAIN,
 ) -> Parsed:
     """Return the samples of a collection, named like "8/abm/ca0.dat:00003".
 
@@ -156,14 +142,14 @@ def parse_collection(
         categories: the categories to use, in this order; None takes all, by `length_order`.
         points_per_second: see `Document`.
         max_bytes: what parsing may take; None for `MAX_PARSED`.
-        workers: the number of processes that parse documents.
+        loops: see `Loops`.
     """
     parsed = Parsed(budget=memory_budget(path, max_bytes))
-    collection = open_collection(path, parsed.budget)
-    documents = distributed.bar(collection.documents(), "parsing UNIPEN", unit=" files", delay=1)
+    collection = open_collection(path, parsed.budget, loops)
+    documents = loops.bar(collection.documents(), "parsing UNIPEN", unit=" files", delay=1)
     opened = (_opened(collection, *document, categories) for document in documents)
     parse = partial(_parse_document, points_per_second)
-    for document_path, found in in_processes(parse, opened, workers, TOGETHER):
+    for document_path, found in loops.map(parse, opened):
         with parsed.attempt(document_path):
             if isinstance(found, Fault):
                 raise found
@@ -247,96 +233,3 @@ def _rows(sample: Sample, has_words: bool) -> list[Sample]:
         replace(sample, ink=from_strokes(parts[start:stop]), text=word, name=f"{sample.name}[{n}]")
         for n, (word, start, stop) in enumerate(rows)
     ]
-
-
-@dataclass(kw_only=True, eq=False)
-class UnipenDataset(DividedDataset):
-    """Labelled segments of UNIPEN files.
-
-    A published collection (`data` and `include`) is read whole, but each piece of ink only once: in
-    the longest text that contains it. Writers of related contributors are the same person if they
-    have the same name. Two lists for `leave_out` come with the project: "unipen_misfits" names
-    samples whose ink and label do not match, "unipen_hard" samples that are too hard to read for a
-    network to learn writing from them.
-
-    Args:
-        root: a file, a folder with files (also in folders below), a collection, its archive, or the
-            folder of its archive. Files that are not UNIPEN are left out, and named.
-        level: the level of the segments that become samples, such as "DIGIT", "WORD" or "LINE".
-            None takes the level LINE if a file has it, or else the level with the fewest segments.
-        writer_comment: index, from 0, of the word that names the writer in the comment after a
-            segment (1 in the UCI pen digits); None takes `.WRITER_ID`.
-        points_per_second: rate to which strokes are resampled along straight lines, so that speed
-            means the same for all devices. Ink is left out if its rate is unknown, or not from 40
-            to 1000. None keeps the points as they are.
-        categories: categories of a collection to use, such as ["8", "7"]; ink that is in several of
-            them is taken from the first. None uses all.
-        contributors: contributors of a collection to use, such as ["app", "ced"]; None uses all.
-        held_out: contributors whose samples are all in `test`; None holds out no contributor.
-
-    Raises:
-        ConfigFault: if `load` finds no sample of one of `contributors` or `held_out`.
-    """
-
-    title = "UNIPEN"
-    licence = OPEN
-    parsed_by = ("level", "writer_comment", "points_per_second", "categories")
-
-    root: str = "data/unipen"
-    level: str | None = None
-    writer_comment: Annotated[int, Range(0, 100)] | None = None
-    points_per_second: Annotated[float, Range(10, 1000)] | None = None
-    categories: list[str] | None = None
-    contributors: list[str] | None = None
-    held_out: list[str] | None = None
-
-    def find(self) -> list[Path]:
-        files = super().find()
-        archives = [] if is_collection(self._path) else [*filter(is_collection, files)]
-        if len(archives) == 1:
-            self._path = archives[0]
-        return archives or files
-
-    def blocks(self, files: list[Path]) -> list[list[Path]]:
-        return [files] if is_collection(self._path) else super().blocks(files)
-
-    def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
-        if is_collection(self._path):
-            options = self.categories, self.points_per_second, self._max_bytes, workers
-            return [parse_collection(self._path, *options).require_text(_NO_LABEL)]
-        if archive := next(filter(is_collection, files), None):
-            raise DataError(f"{archive}: one of several archives; give the path of one archive")
-        return super().read(files)
-
-    def _parse(self, name: str, file: Path) -> Parsed:
-        blocks = blocks_of_file(file)
-        document = read_document(blocks, self.points_per_second)
-        level = unipen.highest_level(document) if self.level is None else self.level.upper()
-        parsed = parse_level(document, level, self.writer_comment)
-        if not (parsed.samples or parsed.left_out):
-            raise Fault(f"no segments of the level {level}")
-        if self.writer_comment is not None:  # Each file numbers its writers anew.
-            samples = [replace(s, writer=f"{name}:{s.writer}") for s in parsed.samples]
-            parsed = replace(parsed, samples=samples)
-        return parsed.require_text(_NO_LABEL).within(name, group=name)
-
-    def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
-        groups = np.array([*samples.strings("group")])
-        counts = Counter(groups.tolist())
-        for key in ("contributors", "held_out"):
-            if unknown := {*(getattr(self, key) or ())} - counts.keys():
-                raise ConfigFault(key, min(unknown), f"one of {', '.join(sorted(counts))}")
-        held_out = {*(self.held_out or ())}
-        used = counts.keys() & set(self.contributors or counts)
-        is_held_out = np.isin(groups, [*held_out])
-        others = np.flatnonzero(~is_held_out)
-        parts, notes = super()._divide(samples.take(others), faults)
-        parts = {split: others[places] for split, places in parts.items()}
-        if held_out:
-            tested = [parts.get("test", others[:0]), np.flatnonzero(is_held_out)]
-            parts["test"] = np.concatenate(tested)
-        if is_collection(self._path):
-            listed = (f"{name} {count:,}" for name, count in sorted(counts.items()))
-            notes.append(f"by contributor: {', '.join(listed)}")
-        is_used = np.isin(groups, [*used])
-        return {split: places[is_used[places]] for split, places in parts.items()}, notes

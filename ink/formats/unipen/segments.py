@@ -18,17 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_loader.sources.parsing import (
-    MAX_ELEMENTS,
-    MAX_POINTS,
-    Budget,
-    Fault,
-    Parsed,
-    check_points,
-    clean_text,
-    join_strokes,
-)
-from data_loader.sources.unipen_blocks import Block, blocks_of_file
+from ink.formats.budget import MAX_ELEMENTS, Budget
+from ink.formats.checks import MAX_POINTS, check_points, clean_text, join_strokes
+from ink.formats.faults import Fault
+from ink.formats.parsed import Parsed
+from ink.formats.unipen.blocks import Block, blocks_of_file
 from ink.geometry import at_equal_steps
 from ink.sample import Sample
 

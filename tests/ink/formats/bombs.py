@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data_loader.sources.untrusted_files import MEBIBYTE
+from ink.formats.files import MEBIBYTE
 from tests.data_loader import ink_formats
 
 MEMORY, SECONDS = 2 * 10**9, 30.0

@@ -12,8 +12,10 @@ import pytest
 
 import data_loader
 from data_loader import IAMOnDBDataset, InkMLDataset, read_ink
-from data_loader.sources.parsing import MAX_PARSED, Budget, Fault
-from data_loader.sources.untrusted_files import MAX_BYTES, files_below, parse_contents
+from ink.formats.archives import parse_contents
+from ink.formats.budget import MAX_PARSED, Budget
+from ink.formats.faults import Fault
+from ink.formats.files import MAX_BYTES, files_below
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from tests.rights import without_rights

@@ -10,11 +10,12 @@ import pytest
 
 from ink.drawing.layers import Row
 from ink.drawing.page import Page
-from notes.formats import note_files, read_pages
+from ink.formats import read_pages
+from ink.formats.folders import note_files
 from tests.damage import damaged
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import put
-from tests.notes.note_files import (
+from tests.ink.formats.note_files import (
     LINE,
     MARKER,
     PEN,
@@ -293,7 +294,7 @@ def test_ink_of_a_tablet_stays_at_the_typed_line_that_it_is_anchored_to(tmp_path
 @pytest.mark.slow
 def test_the_bytes_of_a_page_are_limited_and_not_those_of_a_notebook(tmp_path, monkeypatch):
     content = xopp(pages=1_000, pack=False).replace(b"</page>", b"</page>" + b" " * 500)
-    monkeypatch.setattr("notes.formats.xournalpp.MAX_BYTES", len(content) // 2)
+    monkeypatch.setattr("ink.formats.xournalpp.MAX_BYTES", len(content) // 2)
     assert len(pages_of(tmp_path, "a.xopp", content)) == 1_000
     with pytest.raises(DataError, match=r"bytes in a page"):
         pages_of(tmp_path, "a.xopp", xopp("<image>" + " " * len(content) + "</image>"))

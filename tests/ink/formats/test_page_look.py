@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pypdf import PdfReader, PdfWriter
-from tests.ink.formats.test_note_files import BOX, WAVE, picture
 
-from ink.formats.excalidraw_writing import freehand_widths
+from ink.formats import read_pages
+from ink.formats.excalidraw import freehand_widths
 from ink.ink_page import FONT, InkPage, PageImage, PageStroke, TypedText
 from notes.exporting import save
-from notes.formats import read_pages
 from notes.page_text import Note, PageRow, PageText, PageWord
-from tests.notes.note_files import rm, rm_line
+from tests.ink.formats.note_files import rm, rm_line
+from tests.ink.formats.test_note_files import BOX, WAVE, picture
 
 DOCS = Path(__file__).parents[3] / "docs" / "notes.md"
 PRESSED = np.linspace(0.2, 1, 50)

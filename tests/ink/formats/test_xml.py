@@ -3,7 +3,8 @@
 import pytest
 
 from data_loader.sources import parsing
-from data_loader.sources.parsing import Fault, root_tag, xml_tree
+from ink.formats.faults import Fault
+from ink.formats.xml import root_tag, xml_tree
 
 
 def test_a_fault_quotes_no_more_of_a_file_than_fits_on_a_line():

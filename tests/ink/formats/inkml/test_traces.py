@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from data_loader import InkMLDataset, read_ink
-from data_loader.sources.inkml import parse
-from data_loader.sources.parsing import Fault
-from ink.formats.inkml_writing import to_inkml
+from ink.formats.faults import Fault
+from ink.formats.inkml.lines import parse, to_inkml
 from tests.data_loader.archives import put
 from tests.data_loader.ink_formats import INK, channels
 from tests.loaded import in_order

@@ -5,10 +5,10 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from data_loader.sources.inkml import parse
 from ink.drawing.layers import PERIOD, Pen, Row
 from ink.drawing.page import Page
-from ink.formats.inkml_writing import AIR_SPEED, LIFT_TIME, to_inkml
+from ink.formats.inkml.lines import parse, to_inkml
+from ink.formats.inkml.pages import AIR_SPEED, LIFT_TIME
 from ink.geometry import from_strokes
 from utils.checks import DataError
 from utils.files import write_text

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from data_loader.sources.ink_files import read_ink
-from data_loader.sources.svg import flattened
 from ink.drawing.layers import Pen, Row
 from ink.drawing.page import Page
+from ink.formats.svg.shapes import flattened
 from ink.geometry import from_strokes
 from utils.checks import DataError
 

@@ -1,12 +1,47 @@
-"""SVG: pages in millimetres, for browsers and pen plotters."""
+"""Rows of pages as SVG in millimetres, for browsers and pen plotters: writes and reads them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
 from ink.drawing.layers import Layer, Row, curves, decimal
+from ink.formats.checks import clean_text, join_strokes
+from ink.formats.faults import NoLines
+from ink.formats.files import read_file
+from ink.formats.parsed import Parsed
+from ink.formats.svg.shapes import shapes
+from ink.formats.xml import root_tag, xml_tree
+from ink.sample import Sample
 from utils.files import XML_FORBIDDEN
+
+_ROW_TEXT = "aria-label"  # attribute of the first path of a row
+
+
+def sniff(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is SVG."""
+    return root_tag(head) == "svg"
+
+
+def parse(path: Path) -> Parsed:
+    """Return the rows in a file, the uppermost first; the points of a row are its curves' ends."""
+    rows: list[tuple[str, list[np.ndarray]]] = []
+    for shape in shapes(xml_tree(read_file(path), "svg")):
+        if _ROW_TEXT in shape.element.attrib:
+            rows.append((shape.element.attrib[_ROW_TEXT], []))
+        if rows and not shape.is_ruling:
+            rows[-1][1].extend(np.concatenate([part[:1, 0], part[:, 3]]) for part in shape.curves)
+    rows = [(text, strokes) for text, strokes in rows if strokes]
+    if not rows:
+        raise NoLines("an SVG without rows of text; `experiments.py notes` reads such files")
+    rows.sort(key=lambda row: float(np.concatenate(row[1])[:, 1].mean()))
+    parsed = Parsed()
+    for number, (text, strokes) in enumerate(rows):
+        with parsed.attempt(name := f"{number:04}" if len(rows) > 1 else ""):
+            ink = join_strokes(strokes)
+            parsed.samples.append(Sample(ink, clean_text(text)).of(name))
+    return parsed
 
 
 def to_svg(
@@ -53,7 +88,7 @@ def to_svg(
 
 def _label(row: Row) -> str:
     """Return the attribute that names a row's text."""
-    return f" aria-label={quoteattr(XML_FORBIDDEN.sub('?', row.text))}"
+    return f" {_ROW_TEXT}={quoteattr(XML_FORBIDDEN.sub('?', row.text))}"
 
 
 def _path_data(segments: np.ndarray) -> str:

@@ -1,0 +1,115 @@
+"""Datasets of UNIPEN files and collections."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+
+from base.data.samples import Samples
+from data_loader.sources.processes import loops
+from data_loader.sources.source import DividedDataset, Places
+from ink.formats.faults import Fault
+from ink.formats.parsed import Parsed
+from ink.formats.unipen.blocks import blocks_of_file
+from ink.formats.unipen.collection import is_collection, parse_collection
+from ink.formats.unipen.segments import highest_level, parse_level, read_document
+from utils.checks import ConfigFault, DataError, Range
+from utils.licences import OPEN
+
+_NO_LABEL = "a segment without a label"
+
+
+@dataclass(kw_only=True, eq=False)
+class UnipenDataset(DividedDataset):
+    """Labelled segments of UNIPEN files.
+
+    A published collection (`data` and `include`) is read whole, but each piece of ink only once: in
+    the longest text that contains it. Writers of related contributors are the same person if they
+    have the same name. Two lists for `leave_out` come with the project: "unipen_misfits" names
+    samples whose ink and label do not match, "unipen_hard" samples that are too hard to read for a
+    network to learn writing from them.
+
+    Args:
+        root: a file, a folder with files (also in folders below), a collection, its archive, or the
+            folder of its archive. Files that are not UNIPEN are left out, and named.
+        level: the level of the segments that become samples, such as "DIGIT", "WORD" or "LINE".
+            None takes the level LINE if a file has it, or else the level with the fewest segments.
+        writer_comment: index, from 0, of the word that names the writer in the comment after a
+            segment (1 in the UCI pen digits); None takes `.WRITER_ID`.
+        points_per_second: rate to which strokes are resampled along straight lines, so that speed
+            means the same for all devices. Ink is left out if its rate is unknown, or not from 40
+            to 1000. None keeps the points as they are.
+        categories: categories of a collection to use, such as ["8", "7"]; ink that is in several of
+            them is taken from the first. None uses all.
+        contributors: contributors of a collection to use, such as ["app", "ced"]; None uses all.
+        held_out: contributors whose samples are all in `test`; None holds out no contributor.
+
+    Raises:
+        ConfigFault: if `load` finds no sample of one of `contributors` or `held_out`.
+    """
+
+    title = "UNIPEN"
+    licence = OPEN
+    parsed_by = ("level", "writer_comment", "points_per_second", "categories")
+
+    root: str = "data/unipen"
+    level: str | None = None
+    writer_comment: Annotated[int, Range(0, 100)] | None = None
+    points_per_second: Annotated[float, Range(10, 1000)] | None = None
+    categories: list[str] | None = None
+    contributors: list[str] | None = None
+    held_out: list[str] | None = None
+
+    def find(self) -> list[Path]:
+        files = super().find()
+        archives = [] if is_collection(self._path) else [*filter(is_collection, files)]
+        if len(archives) == 1:
+            self._path = archives[0]
+        return archives or files
+
+    def blocks(self, files: list[Path]) -> list[list[Path]]:
+        return [files] if is_collection(self._path) else super().blocks(files)
+
+    def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
+        if is_collection(self._path):
+            options = self.categories, self.points_per_second, self._max_bytes, loops(workers)
+            return [parse_collection(self._path, *options).require_text(_NO_LABEL)]
+        if archive := next(filter(is_collection, files), None):
+            raise DataError(f"{archive}: one of several archives; give the path of one archive")
+        return super().read(files)
+
+    def _parse(self, name: str, file: Path) -> Parsed:
+        blocks = blocks_of_file(file)
+        document = read_document(blocks, self.points_per_second)
+        level = highest_level(document) if self.level is None else self.level.upper()
+        parsed = parse_level(document, level, self.writer_comment)
+        if not (parsed.samples or parsed.left_out):
+            raise Fault(f"no segments of the level {level}")
+        if self.writer_comment is not None:  # Each file numbers its writers anew.
+            samples = [replace(s, writer=f"{name}:{s.writer}") for s in parsed.samples]
+            parsed = replace(parsed, samples=samples)
+        return parsed.require_text(_NO_LABEL).within(name, group=name)
+
+    def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
+        groups = np.array([*samples.strings("group")])
+        counts = Counter(groups.tolist())
+        for key in ("contributors", "held_out"):
+            if unknown := {*(getattr(self, key) or ())} - counts.keys():
+                raise ConfigFault(key, min(unknown), f"one of {', '.join(sorted(counts))}")
+        held_out = {*(self.held_out or ())}
+        used = counts.keys() & set(self.contributors or counts)
+        is_held_out = np.isin(groups, [*held_out])
+        others = np.flatnonzero(~is_held_out)
+        parts, notes = super()._divide(samples.take(others), faults)
+        parts = {split: others[places] for split, places in parts.items()}
+        if held_out:
+            tested = [parts.get("test", others[:0]), np.flatnonzero(is_held_out)]
+            parts["test"] = np.concatenate(tested)
+        if is_collection(self._path):
+            listed = (f"{name} {count:,}" for name, count in sorted(counts.items()))
+            notes.append(f"by contributor: {', '.join(listed)}")
+        is_used = np.isin(groups, [*used])
+        return {split: places[is_used[places]] for split, places in parts.items()}, notes
