@@ -1,4 +1,4 @@
-"""Parses XML of untrusted files: without namespaces, document types or entities."""
+"""Parses XML of untrusted files, without document types and entities; escapes texts for XML."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from ink.formats.budget import MAX_ELEMENTS
 from ink.formats.faults import Fault
 from utils.checks import MAX_QUOTED
+from utils.files import XML_FORBIDDEN
 
 _BROKEN = "broken XML"
 _XML_ERRORS = (ElementTree.ParseError, LookupError, ValueError)  # the last two: unknown encodings
@@ -147,6 +148,20 @@ def root_tag(head: bytes) -> str:
         parser.feed(head)
         return next((_local_name(element.tag) for _, element in parser.read_events()), "")
     return ""
+
+
+def escape(text: str) -> str:
+    """Return a text as the content of an element; what XML does not allow becomes `?`."""
+    from xml.sax import saxutils  # slow to import
+
+    return saxutils.escape(XML_FORBIDDEN.sub("?", text))
+
+
+def quoteattr(text: str) -> str:
+    """Return a text as the quoted value of an attribute, as `escape` does."""
+    from xml.sax import saxutils  # slow to import
+
+    return saxutils.quoteattr(XML_FORBIDDEN.sub("?", text))
 
 
 def _local_name(tag: str) -> str:

@@ -16,8 +16,6 @@ from os.path import isfile  # unlike Path.is_file, it takes names that are too l
 from pathlib import Path
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import Element
-from xml.sax.saxutils import escape, quoteattr
-from zipfile import ZipFile
 
 import numpy as np
 
@@ -28,10 +26,10 @@ from ink.formats.colours import alpha, hex_colour
 from ink.formats.faults import Fault
 from ink.formats.files import MEBIBYTE, read_head
 from ink.formats.page_checks import MAX_BYTES, MAX_FILE_BYTES, image_in, stroke_text, to_float
-from ink.formats.xml import xml_children
+from ink.formats.xml import escape, quoteattr, xml_children
 from ink.ink_page import FONT, PEN_WIDTH, POINT, InkPage, PageImage, PageStroke, TypedText
 from utils.checks import UserError
-from utils.files import XML_FORBIDDEN, atomic_write
+from utils.files import atomic_write
 
 RULING = "ruling"
 """Name of the layer of a ruling that Xournal++ has not."""
@@ -85,6 +83,8 @@ def parse(path: Path) -> Iterator[InkPage]:
 
 def _member(archive: Path, name: str, max_bytes: int = MAX_BYTES) -> Iterator[bytes]:
     """Yield the content of a file in an archive, block by block."""
+    from zipfile import ZipFile  # slow to import
+
     budget = Budget(max_bytes, f"more than {max_bytes:,} bytes when it is unpacked")
     try:
         with ZipFile(archive) as packed, packed.open(name) as stream:
@@ -263,14 +263,14 @@ def _lines(pages: Iterable[InkPage]) -> Iterator[str]:
         yield f"<page width={_number(scale * page.width)} height={_number(scale * page.height)}>"
         if page.background is None:
             style, _, config = page.style.partition(" ")
-            config = f" config={_attribute(config)}" if config else ""
-            style = f"style={_attribute(style or 'plain')}{config}"
+            config = f" config={quoteattr(config)}" if config else ""
+            style = f"style={quoteattr(style or 'plain')}{config}"
             yield f'<background type="solid" color="{page.paper}ff" {style}/>'
         else:
             if pdf and page.background != pdf:
                 raise UserError(f"{page.background}: a note of Xournal++ annotates one PDF ({pdf})")
             # Only the first page names the PDF.
-            name = "" if pdf else f' domain="absolute" filename={_attribute(str(page.background))}'
+            name = "" if pdf else f' domain="absolute" filename={quoteattr(str(page.background))}'
             pdf = page.background
             yield f'<background type="pdf"{name} pageno="{page.background_page + 1}"/>'
         if page.ruling and not page.style:
@@ -285,7 +285,7 @@ def _lines(pages: Iterable[InkPage]) -> Iterator[str]:
 
 
 def _layer(page: InkPage, number: int, name: str, scale: float) -> Iterator[str]:
-    yield f"<layer name={_attribute(name)}>" if name else "<layer>"
+    yield f"<layer name={quoteattr(name)}>" if name else "<layer>"
     for image in (image for image in page.images if image.layer == number):
         edges = zip(("left", "top", "right", "bottom"), image.box, strict=True)
         box = " ".join(f"{edge}={_number(scale * value)}" for edge, value in edges)
@@ -294,8 +294,8 @@ def _layer(page: InkPage, number: int, name: str, scale: float) -> Iterator[str]
         yield from _stroke_lines(stroke, scale)
     for text in (text for text in page.typed if text.layer == number):
         x, y, size = (_number(scale * value) for value in (text.x, text.y, text.size))
-        content = escape(XML_FORBIDDEN.sub("?", text.text))
-        look = f'font={_attribute(text.font)} size={size} x={x} y={y} color="{text.colour}ff"'
+        content = escape(text.text)
+        look = f'font={quoteattr(text.font)} size={size} x={x} y={y} color="{text.colour}ff"'
         yield f"<text {look}>{content}</text>"
     yield "</layer>"
 
@@ -328,7 +328,3 @@ def _stroke_lines(stroke: PageStroke, scale: float) -> Iterator[str]:
 
 def _number(value: float) -> str:
     return f'"{decimal(value)}"'
-
-
-def _attribute(text: str) -> str:
-    return quoteattr(XML_FORBIDDEN.sub("?", text))

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from xml.etree.ElementTree import Element
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from ink.formats.inkml.traces import (
     trace_text,
 )
 from ink.formats.page_checks import MAX_BYTES, stroke_text, to_float
-from ink.formats.xml import xml_tree
+from ink.formats.xml import quoteattr, xml_tree
 from ink.ink_page import PEN_WIDTH, InkPage, PageStroke, page_around
 from utils.files import XML_FORBIDDEN
 

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
-from xml.sax.saxutils import escape
 
 import numpy as np
 
 from ink.formats.budget import MAX_ELEMENTS, Budget
 from ink.formats.faults import Fault
+from ink.formats.xml import escape
 from utils.checks import DataError
 from utils.files import XML_FORBIDDEN
 
@@ -229,6 +229,7 @@ def _row(point: str, states: dict[int, _State], place: str) -> list[float]:
 
 
 def document(lines: Iterable[str]) -> str:
+    """Return an InkML document of lines of elements."""
     head = f'<?xml version="1.0" encoding="UTF-8"?>\n<ink xmlns="{NAMESPACE}">'
     return "\n".join([head, *lines, "</ink>", ""])
 
@@ -238,7 +239,7 @@ def annotation_lines(kind: str, text: str) -> list[str]:
     if match := XML_FORBIDDEN.search(text):
         raise DataError(f"XML cannot hold the character U+{ord(match[0]):04X} of {text!r}")
     space = ' xml:space="preserve"' if text != " ".join(text.split()) else ""
-    escaped = escape(text, {"\r": "&#13;"})
+    escaped = escape(text).replace("\r", "&#13;")
     return [f'<annotation type="{kind}"{space}>{escaped}</annotation>'] if text else []
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
@@ -12,9 +11,8 @@ from ink.formats.faults import NoLines
 from ink.formats.files import read_file
 from ink.formats.parsed import Parsed
 from ink.formats.svg.shapes import shapes
-from ink.formats.xml import root_tag, xml_tree
+from ink.formats.xml import escape, quoteattr, root_tag, xml_tree
 from ink.sample import Sample
-from utils.files import XML_FORBIDDEN
 
 _ROW_TEXT = "aria-label"  # attribute of the first path of a row
 
@@ -67,9 +65,9 @@ def to_svg(
         f'width="{width}mm" height="{height}mm" viewBox="0 0 {width} {height}">',
     ]
     if title:
-        lines.append(f"<title>{_escaped(title)}</title>")
+        lines.append(f"<title>{escape(title)}</title>")
     if description:
-        lines.append(f"<desc>{_escaped(description)}</desc>")
+        lines.append(f"<desc>{escape(description)}</desc>")
     for layer in layers:
         style = (
             f'fill="none" stroke="{layer.pen.colour}" stroke-width="{decimal(layer.pen.width)}" '
@@ -81,14 +79,14 @@ def to_svg(
             label = "" if layer.printed else _label(row)
             paths.append(f'<path{label} d="{first}"/>')
             paths += [f'<path d="{data}"/>' for data in others]
-        label = f'inkscape:groupmode="layer" inkscape:label="{_escaped(layer.label)}"'
+        label = f'inkscape:groupmode="layer" inkscape:label="{escape(layer.label)}"'
         lines += [f"<g {label} {style}>", *paths, "</g>"]
     return "\n".join([*lines, "</svg>", ""])
 
 
 def _label(row: Row) -> str:
     """Return the attribute that names a row's text."""
-    return f" {_ROW_TEXT}={quoteattr(XML_FORBIDDEN.sub('?', row.text))}"
+    return f" {_ROW_TEXT}={quoteattr(row.text)}"
 
 
 def _path_data(segments: np.ndarray) -> str:
@@ -97,8 +95,3 @@ def _path_data(segments: np.ndarray) -> str:
     x, y = map(decimal, segments[0, 0].tolist())
     rows = segments[:, 1:].reshape(-1, 6).tolist()
     return f"M{x} {y}" + "".join("C" + " ".join(map(decimal, row)) for row in rows)
-
-
-def _escaped(text: str) -> str:
-    """Escape text for XML; characters that XML does not allow even when escaped become `?`."""
-    return escape(XML_FORBIDDEN.sub("?", text))
