@@ -11,13 +11,13 @@ import numpy as np
 from base.config import user_modules
 from base.run.pretrained import PRETRAINED, pretrained
 from ink.alphabet import PANGRAM, nfc
+from model.batches import BATCH_SIZE, by_length
 from model.generation.generators import GenerationNetwork
 from model.generation.line import Line, Primer, Sampling
 from model.generation.sampling import sample
 from model.generation.writing import check_lengths, continued, parts_of
 from model.trained_network import TrainedNetwork
 from utils import strict_json
-from utils.batches import BATCH_SIZE, by_length
 from utils.checks import UserError, described, short
 from utils.licences import OPEN
 
