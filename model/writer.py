@@ -40,8 +40,8 @@ class Writer(TrainedNetwork):
     model: GenerationNetwork
 
     @property
-    def is_told(self) -> bool:
-        """Whether the network is told the hand in which it writes."""
+    def takes_hand(self) -> bool:
+        """Whether the network is conditioned on the hand in which it writes."""
         return "hand" in self.model.extras
 
     def write(

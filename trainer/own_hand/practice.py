@@ -75,7 +75,7 @@ def practice_lines(
     primers.sort(key=lambda primer: len(primer[0]))
     primers = primers[: max(min(NUM_PRIMERS, len(lines) // 2), 1)]
     characters = [c for c in writable.characters if c in alphabet]
-    extras = extras_of_lines([ink for ink, _ in lines]) if writer.is_told else {}
+    extras = extras_of_lines([ink for ink, _ in lines]) if writer.takes_hand else {}
     sampling = replace(SAMPLING, extras=extras)
     lent_lines = write_lent_lines(writer, reader, primers, characters, num_lent, seed, sampling)
     own_cuts = cut_lines(writer, reader, lines)
