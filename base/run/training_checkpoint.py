@@ -110,7 +110,8 @@ class CheckpointWriter:
         saved = checkpoint["training"]
         weights = checkpoint["state_dict"]
         self.state.load_state_dict(saved["run_state"], checkpoint["metrics"], source)
-        self.stream.load_state_dict(saved["stream"])
+        # Older files have the position in the data among the run's progress.
+        self.stream.load_state_dict(saved["run_state"]["progress"] | saved["stream"])
         self.optimizer_step.load_state_dict(saved["optimizer_step"], weights, source)
         for name, part in self.stateful.items():
             if state := saved.get("parts", {}).get(name):
