@@ -129,6 +129,10 @@ def check_version(
         raise OtherVersion(f"{path}: written by another version of the program: {remedy}")
 
 
+class TrainingFailed(Exception):
+    """A run cannot continue."""
+
+
 class NotFinite(UserError, ValueError):
     """Outputs of a network are not finite, for example because training has diverged."""
 
