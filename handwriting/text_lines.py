@@ -20,7 +20,7 @@ from handwriting.paragraphs import FILL, fill_word
 from handwriting.proofreading import CheckedWord, write_words
 from handwriting.source_text import RAISED
 from handwriting.written_word import WrittenWord
-from model.generation.writing import wrapped
+from model.generation.long_lines import wrapped
 from utils.batches import BATCH_SIZE
 
 MAX_LINE_CHARACTERS = 32

@@ -322,7 +322,7 @@ class SynthesisNetwork(_RecurrentNetwork):
             IAM-OnDB has 29 characters and 628 points per line).
         longest: characters of the longest text that is written as a whole, None for no limit. A
             longer text is written in parts of at most half as many characters, all in the hand of
-            the first part, see `writing`.
+            the first part, see `long_lines`.
     """
 
     needs_text: ClassVar[bool] = True
