@@ -240,8 +240,8 @@ def chosen_hand(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand | No
 
 def write_set(writer: "model.Writer", chosen: Lines) -> None:
     """Write the texts of a file as a set to train on."""
-    from data_loader.sources.parsing import summarise
     from handwriting.written_set import LICENCE_FILE, WrittenSet, checked_texts
+    from ink.formats.faults import summarise
     from model.writer import letter_warning
 
     texts = checked_texts(chosen.texts, writer.model.alphabet, chosen.skip_unknown)

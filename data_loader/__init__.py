@@ -13,7 +13,7 @@ _NAMES = {
     "sources.inkml": "InkMLDataset",
     "sources.mnist_strokes": "MNISTStrokesDataset",
     "sources.stroke_arrays": "StrokeArraysDataset",
-    "sources.unipen_collection": "UnipenDataset",
+    "sources.unipen": "UnipenDataset",
     "composed.dataset": "ComposedDataset",
     "invented.embedded": "EmbeddedDataset",
     "composed.mixed": "MixedDataset",

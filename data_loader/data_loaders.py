@@ -10,9 +10,9 @@ import numpy as np
 from base.base_data_loader import BaseDataLoader, BaseSampler
 from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
+from base.config.user_code import trying
 from base.data.samples import Samples
 from base.trial.names import check_names
-from base.trial.trying import trying
 from data_loader.batches import BatchDataset, Features
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from data_loader.checking import check_alphabet, check_samples, load_checked

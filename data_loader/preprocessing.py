@@ -10,8 +10,8 @@ from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.data.samples import Samples
 from data_loader.checking import fault_of
-from data_loader.sources.parsing import Parsed
 from data_loader.sources.preparing import code_of, described, make_samples
+from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import DataError
 

@@ -11,13 +11,15 @@ import numpy as np
 from tqdm import tqdm
 
 from data_loader.sources.fetching import digest_of_file
-from data_loader.sources.parsing import Budget, Fault, Parsed
 from data_loader.sources.preparing import Making, prepared_in
 from data_loader.sources.shards import Shards
 from handwriting.hands import Hand
 from handwriting.source_text import known_only
 from ink.alphabet import Alphabet
-from ink.formats.inkml_writing import lines_to_inkml
+from ink.formats.budget import Budget
+from ink.formats.faults import Fault
+from ink.formats.inkml.lines import lines_to_inkml
+from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from model.generation.hand_encoder import hand_extra
 from model.generation.line import SEEDS, Line, Sampling, check_lengths

@@ -11,13 +11,13 @@ import numpy as np
 from base.config import user_modules
 from base.run.pretrained import PRETRAINED, pretrained
 from ink.alphabet import PANGRAM, nfc
+from model.batches import BATCH_SIZE, by_length
 from model.generation.generators import GenerationNetwork
 from model.generation.line import Line, Primer, Sampling, check_lengths
 from model.generation.long_lines import text_parts, write_other_parts
 from model.generation.sampling import sample
 from model.trained_network import TrainedNetwork
 from utils import strict_json
-from utils.batches import BATCH_SIZE, by_length
 from utils.checks import UserError, described, short
 from utils.licences import OPEN
 

@@ -16,7 +16,7 @@ from data_loader import EmbeddedDataset
 from data_loader.composed.alignment import AlignedLine, Alignment
 from data_loader.invented.embedded import FontWriter, embedded_digit
 from data_loader.invented.stroke_fonts import FONTS
-from ink.formats.inkml_writing import write_inkml
+from ink.formats.inkml.lines import write_inkml
 from ink.geometry import strokes
 from model.generation.hand_encoder import DESCRIPTOR
 from parse_config import config_binder

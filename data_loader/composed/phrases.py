@@ -15,8 +15,8 @@ from data_loader.composed.mixed import LETTER_GAPS, WORD_GAPS, inks_side_by_side
 from data_loader.invented.damage import with_damage
 from data_loader.paths import moved, side_by_side, to_ink, to_path
 from data_loader.recipe import ExtendedDataset
-from data_loader.sources.parsing import Parsed
 from ink.alphabet import WRONG
+from ink.formats.parsed import Parsed
 from ink.geometry import x_height
 from ink.sample import Sample
 from utils.checks import DataError, Fraction, Range, Seed

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ink.drawing.page import page_of_line
-from ink.formats.inkml_writing import write_inkml
+from ink.formats.inkml.lines import write_inkml
 from ink.geometry import DOT_INK, to_points
 from utils.checks import UserError, short
 from utils.files import write_text

@@ -12,7 +12,7 @@ from handwriting import PageOptions, Paper, PrimerFile, page_hands, styles, writ
 from handwriting.hands import extras_of_style, hand_of
 from handwriting.page_hands import Hands
 from handwriting.styles import network_of, write_style
-from ink.formats.inkml_writing import write_inkml
+from ink.formats.inkml.lines import write_inkml
 from ink.geometry import from_strokes
 from ink.measures import NUM_HAND_LINES, levelled
 from model import Writer, load

@@ -21,7 +21,6 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Origin, changed
 from base.base_transform import BaseTransform
 from data_loader.sources.ink_files import mean_step
-from data_loader.sources.parsing import first_of
 from data_loader.transforms.cleaning import RemoveSlips, Smooth
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from handwriting.hands import extras_of_lines
@@ -34,7 +33,7 @@ from model.writer import Writer, default_proofreader
 from trainer.own_hand.lines import read_recorded, usable_lines
 from trainer.own_hand.practice import practice_lines
 from trainer.own_hand.stages import READING, stage
-from utils.checks import DataError, OtherVersion, Range, UserError, check_version
+from utils.checks import DataError, OtherVersion, Range, UserError, check_version, first_of
 from utils.files import atomic_write
 
 log = logging.getLogger(__name__)

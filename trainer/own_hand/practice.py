@@ -21,13 +21,13 @@ from data_loader.texts import corpus
 from data_loader.texts.everyday import everyday, random_characters
 from handwriting.hands import Hand, extras_of_lines
 from ink.alphabet import nfc
+from model.batches import BATCH_SIZE
 from model.generation.line import Primer, Sampling
 from model.generation.window_alignment import align
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, read_in_place
 from model.writer import Writer
 from trainer.own_hand.stages import COMPOSING, WRITING, stage
-from utils.batches import BATCH_SIZE
 
 log = logging.getLogger(__name__)
 
