@@ -13,7 +13,7 @@ from base.base_transform import BaseTransform
 from base.config.user_code import trying
 from base.data.samples import Samples
 from base.trial.names import check_names
-from data_loader.batches import BatchDataset, Features
+from data_loader.batch_dataset import BatchDataset, Features
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from data_loader.checking import check_alphabet, check_samples, load_checked
 from data_loader.preprocessing import preprocessed_samples
