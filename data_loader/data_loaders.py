@@ -17,7 +17,7 @@ from data_loader.batch_dataset import BatchDataset, Features
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from data_loader.checking import check_alphabet, check_samples, load_checked
 from data_loader.preprocessing import preprocessed_samples
-from data_loader.recipe import Recipe, Sources, Taken
+from data_loader.recipe import Recipe, SourceNames, Sources
 from data_loader.sources.splits import choose_subset
 from ink.alphabet import Alphabet, describe, nfc
 from ink.drawing.pictures import ink_picture
@@ -44,11 +44,11 @@ class HandwritingDataLoader:
 
     Args:
         dataset: supplies ink and texts; null if `sources` do.
-        sources: datasets by name. One that is made of another one takes the name of one before it,
-            and so does `like`, an argument of them all: a source with it is brought to the x-height
-            and the quantisation grid of the named one. null leaves out a source of a base.
-        train, valid, test: the sources whose lines the split has, by name; `{"NAME": 2}` in `train`
-            takes the lines of a source twice. Lines that several sources have are taken once.
+        sources: datasets by name. A dataset that is derived from another names a source before it.
+            Each source may have an argument `like`, the name of a source before it, to whose
+            x-height and quantisation grid the lines are scaled. null leaves out a source of a base.
+        train, valid, test: the sources whose lines the split has, by name; with `{"NAME": 2}` in
+            `train` an epoch has the lines of a source twice. A line of several sources counts once.
         batch_size: lines per batch.
         valid_batch_size: lines per batch of the other splits; None takes `batch_size`.
         num_workers: number of processes that make the batches; 0 makes them in the main process.
@@ -83,7 +83,7 @@ class HandwritingDataLoader:
 
     dataset: BaseDataset | None = None
     sources: Sources | None = None
-    train: Taken = ()
+    train: SourceNames = ()
     valid: Sequence[str] = ()
     test: Sequence[str] = ()
     batch_size: Annotated[int, Range(1, 4096)] = 32
@@ -106,10 +106,10 @@ class HandwritingDataLoader:
             expected = "has to be null beside" if self.dataset else "is missing: an object, or"
             raise ConfigFault("dataset", ABSENT, f"{expected} `sources`")
         if self.dataset is None:
-            taken = {split: getattr(self, split) for split in SPLITS}
-            self.dataset = Recipe(sources=self.sources, **taken)
-        elif taken := [split for split in SPLITS if getattr(self, split)]:
-            raise ConfigFault(taken[0], ABSENT, "takes `sources`, which are missing")
+            names = {split: getattr(self, split) for split in SPLITS}
+            self.dataset = Recipe(sources=self.sources, **names)
+        elif names := [split for split in SPLITS if getattr(self, split)]:
+            raise ConfigFault(names[0], ABSENT, "takes `sources`, which are missing")
         if self.preprocessing is None:
             self.preprocessing = self.dataset.preprocessing()
         for key in ("preprocessing", "augmentation"):
@@ -221,8 +221,8 @@ class Data:
 
     @property
     def fitted(self) -> dict[str, float]:
-        """The arguments that datasets have fitted to a trained network, by their keys in a config;
-        see `Loaded.fitted`."""
+        """The arguments that datasets fitted to a trained network, by key of the config; see
+        `Loaded.fitted`."""
         place = "sources" if self.options.sources else "dataset.args"
         fitted = self.loaded.fitted.items()
         return {f"data_loader.args.{place}.{name}": value for name, value in fitted}

@@ -124,17 +124,17 @@ class ComposedDataset(ExtendedDataset):
         if self.digits and has_train:  # before the slow measuring: what is missing is told at once
             digits = self.digits.load(["train"]).split("train")
         grid = recorded.quantisation_step if self.height is None else None
-        made, (counts, summary) = make_derived(
+        derived, (counts, summary) = make_derived(
             self,
             [*recorded.samples.values(), digits],
             [Path(self.alignment), [*recorded.samples], grid],
             partial(self._read, recorded, digits, grid),
         )
         if self.height is not None:
-            recorded = self._levelled(recorded, made, counts)
+            recorded = self._levelled(recorded, derived, counts)
         if not has_train:
             return recorded
-        new = made.chosen("new", lambda: np.arange(sum(counts), len(made)))
+        new = derived.chosen("new", lambda: np.arange(sum(counts), len(derived)))
         return with_lines(recorded, new, summary)
 
     def _read(self, recorded: Loaded, digits: Samples, grid: float | None) -> Iterator[Parsed]:
@@ -184,7 +184,7 @@ class ComposedDataset(ExtendedDataset):
             sample: parts_of(sample, line, longest) for sample, line in measured_lines(bar, table)
         }
 
-    def _levelled(self, recorded: Loaded, made: Samples, counts: list[int]) -> Loaded:
+    def _levelled(self, recorded: Loaded, derived: Samples, counts: list[int]) -> Loaded:
         """Return the recorded samples scaled to `height`, of whose parts there are `counts`; those
         without a part are left out."""
         report, has_none = recorded.report, np.array(counts) == 0
@@ -194,7 +194,7 @@ class ComposedDataset(ExtendedDataset):
                 for split, of in recorded.samples.items()
             )
             report += f"\nleft out, because they could not be measured: {', '.join(lost)}"
-        return Loaded(recorded.derived(made, counts), report)
+        return Loaded(recorded.derived(derived, counts), report)
 
     def _bank_of(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
         """Return the bank of the hands within the bounds; `train` are the training samples."""

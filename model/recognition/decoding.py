@@ -79,8 +79,8 @@ def ctc_texts(log_probs: Tensor, lengths: Tensor, search: Search = GREEDY) -> li
         return [ctc_beam(line[:length], search)[0].indices for line, length in lines]
     blank = log_probs.shape[-1] - 1
     previous = torch.nn.functional.pad(classes, (1, 0), value=blank)[:, :-1]
-    kept = inside & (classes != blank) & (classes != previous)
-    return [line[mask].tolist() for line, mask in zip(classes.cpu(), kept.cpu(), strict=True)]
+    is_label = inside & (classes != blank) & (classes != previous)
+    return [line[mask].tolist() for line, mask in zip(classes.cpu(), is_label.cpu(), strict=True)]
 
 
 def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
