@@ -14,7 +14,7 @@ from base.config.binder import Signature
 from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader.checking import load_checked
-from data_loader.matching import scaled, typical_height
+from data_loader.scaling import scaled, typical_height
 from data_loader.sources.preparing import make_derived
 from ink.formats.parsed import Parsed
 from utils.checks import ABSENT, ConfigFault, Range, first_of

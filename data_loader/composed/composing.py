@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from data_loader.composed.accents import NON_ASCII, accented
-from data_loader.composed.bank import MAX_PIECE_LENGTH, BankHand, Place
 from data_loader.composed.cutting import X_HIGH_LETTERS, Piece
+from data_loader.composed.recorded_hands import MAX_PIECE_LENGTH, Place, RecordedHand
 from data_loader.paths import at_left_edge, at_speed, moved, touching_shift
 
 # Costs of a piece, relative to the cost 1 of every piece. A word is made of the pieces whose sum of
@@ -48,8 +48,8 @@ MAX_DIGIT_OVERLAP = 0.1
 MIN_PIECE_GAP = 0.06
 """Least gap between letters or digits of neighbouring pieces that are not joined, in x-heights."""
 
-DrawGlyph = Callable[[str, BankHand, int, np.random.Generator], Piece | None]
-"""Draws a character that nobody wrote, see `drawn.Drawer`."""
+DrawGlyph = Callable[[str, RecordedHand, int, np.random.Generator], Piece | None]
+"""Draws a character that nobody wrote, see `drawn_characters.Drawer`."""
 
 
 class Bank:
@@ -67,7 +67,7 @@ class Bank:
     """
 
     def __init__(
-        self, hands: Mapping[str, BankHand], draw_glyph: DrawGlyph, scarce: int = 60
+        self, hands: Mapping[str, RecordedHand], draw_glyph: DrawGlyph, scarce: int = 60
     ) -> None:
         self.hands, self.draw_glyph, self.scarce = dict(hands), draw_glyph, scarce
         self.names = list(self.hands)
@@ -208,7 +208,7 @@ class Composer:
 
         return make
 
-    def _random_copy(self, character: str, hand: BankHand) -> Piece:
+    def _random_copy(self, character: str, hand: RecordedHand) -> Piece:
         """Return a random copy of a character: of the copies without cuts, or else of the copies
         without a cut after them, or else of all copies."""
         places = hand.places[character]
@@ -244,7 +244,7 @@ class Composer:
         return path
 
 
-def adapted(piece: Piece, lender: BankHand, hand: BankHand) -> Piece:
+def adapted(piece: Piece, lender: RecordedHand, hand: RecordedHand) -> Piece:
     """Return a piece of `lender` in the proportions, slant and speed of `hand`."""
     x, y, lift = piece.path.T
     height_factor = 1.0

@@ -101,7 +101,7 @@ class CutLine:
         is_usable: whether each character and its neighbours were read right, `(characters,)`; False
             for blanks and for characters of an impossible size.
         fits: whether each character was read right when cut out, `(characters,)`. This is the array
-            of the line's `AlignedLine`, into which `bank.verify_pieces` writes.
+            of the line's `AlignedLine`, into which `recorded_hands.verify_pieces` writes.
         height: the x-height in the units of the line's ink.
     """
 

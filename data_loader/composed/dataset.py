@@ -14,10 +14,10 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.data.samples import Samples
 from data_loader.composed.alignment import Alignment
-from data_loader.composed.bank import check_hands, hands
 from data_loader.composed.composing import Bank
 from data_loader.composed.cutting import CutLine, Parts, measured_lines, parts_of
-from data_loader.composed.drawn import Drawer
+from data_loader.composed.drawn_characters import Drawer
+from data_loader.composed.recorded_hands import check_hands, recorded_hands
 from data_loader.paths import side_by_side, to_ink
 from data_loader.recipe import ExtendedDataset, with_lines
 from data_loader.sources.preparing import make_derived
@@ -199,7 +199,7 @@ class ComposedDataset(ExtendedDataset):
     def _bank_of(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
         """Return the bank of the hands within the bounds; `train` are the training samples."""
         check_hands(self.dataset, train)
-        all_hands = hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
+        all_hands = recorded_hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
         if not all_hands:
             raise DataError(
                 f"alignment = {self.alignment!r} fits none of the {len(train):,} training lines: "

@@ -11,8 +11,8 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.data.samples import Samples
-from data_loader.matching import anonymous, on_grid, scaled, typical_height
 from data_loader.recipe import ExtendedDataset, united_characters
+from data_loader.scaling import anonymous, on_grid, scaled, typical_height
 from ink.formats.parsed import Parsed
 from ink.geometry import strokes, to_points, x_height
 from ink.sample import Sample
