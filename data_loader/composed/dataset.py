@@ -60,7 +60,7 @@ class ComposedDataset(ExtendedDataset):
             are recorded lines; in every second line the last part is new, as after a primer.
         european: fraction of the new lines with letters beyond ASCII.
         strings: fraction of the new lines that have random characters instead of words, so that
-            characters of each class stand beside all other classes.
+            characters of each class stand next to characters of all others.
         plain: fraction of the new lines that are sentences; the rest are texts of `everyday`.
         digits: a dataset of single digits, whose training split supplies more digits.
         forms: two bounds from 0 to 1. Each hand has a number from 0 to 1 that depends on its name
@@ -121,7 +121,7 @@ class ComposedDataset(ExtendedDataset):
         if self.height is None and not has_train:
             return recorded
         digits = Samples()
-        if self.digits and has_train:  # before the slow measuring: what is missing is told at once
+        if self.digits and has_train:  # Missing digits are reported before the slow measuring.
             digits = self.digits.load(["train"]).split("train")
         grid = recorded.quantisation_step if self.height is None else None
         derived, (counts, summary) = make_derived(
@@ -138,8 +138,10 @@ class ComposedDataset(ExtendedDataset):
         return with_lines(recorded, new, summary)
 
     def _read(self, recorded: Loaded, digits: Samples, grid: float | None) -> Iterator[Parsed]:
-        """Yield the parts of each sample in `height`, if there is one, and then new lines; note how
-        many parts each has, and a summary of the new lines."""
+        """Yield the parts of each sample, scaled to `height` unless it is None, and the new lines.
+
+        The last value notes the number of parts of each sample, and a summary of the new lines.
+        """
         samples = [*(recorded.split("train") if self.height is None else recorded.used)]
         lines, summary, counts = self._measured(samples), "", []
         for sample in samples if self.height is not None else ():
@@ -153,7 +155,7 @@ class ComposedDataset(ExtendedDataset):
                 train = [samples[place] for place in places.tolist()]
             bank = self._bank_of(train, lines, Drawer(digits))
             yield from (Parsed([line]) for line in self._composed_lines(bank, grid))
-            num_copies = sum(sum(written.values()) for written in bank.written.values())
+            num_copies = sum(sum(counts.values()) for counts in bank.num_copies.values())
             summary = (
                 f"{self.size:,} lines composed in {len(bank.names):,} hands, of {num_copies:,} "
                 f"characters cut out and read, and {self.long:,} of several lines side by side"
@@ -185,8 +187,10 @@ class ComposedDataset(ExtendedDataset):
         }
 
     def _levelled(self, recorded: Loaded, derived: Samples, counts: list[int]) -> Loaded:
-        """Return the recorded samples scaled to `height`, of whose parts there are `counts`; those
-        without a part are left out."""
+        """Return the recorded samples scaled to `height`; samples without a part are left out.
+
+        `counts` has the number of parts of each recorded sample; `derived` begins with the parts.
+        """
         report, has_none = recorded.report, np.array(counts) == 0
         if has_none.any():
             lost = (

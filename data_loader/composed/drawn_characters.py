@@ -1,4 +1,4 @@
-"""Characters that no hand of a bank wrote, in the proportions, slant and speed of a hand.
+"""Draws characters that no hand of a bank wrote, in a hand's proportions, slant and speed.
 
 Most digits are recorded digits, if there is a dataset of digits. All other characters are written
 by an invented writer (`FontWriter`) who is adapted to the hand.
