@@ -9,7 +9,7 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded
 from data_loader.composed.alignment import AlignedLine, Alignment
 from data_loader.composed.cutting import measured_lines
 from data_loader.composed.recorded_hands import RecordedHand, recorded_hands
-from data_loader.invented.embedded import FontWriter, deform, digitise, text_path
+from data_loader.invented.font_writers import FontWriter, deform, digitise, text_path
 from data_loader.paths import to_ink
 from data_loader.texts import corpus
 from ink.sample import Sample

@@ -1,4 +1,4 @@
-"""Lines that invented writers write with stroke fonts: data that any machine can generate."""
+"""Writes lines in the hands of invented persons, with stroke fonts: data that any machine can make."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
