@@ -66,7 +66,7 @@ class HandwritingDataLoader:
             shuffles all lines.
         sampler: chooses the lines of each training batch, of the settings above; None draws batches
             of lines of about equal lengths.
-        valid_size: largest number of lines of the validation of an epoch, the same ones each time;
+        valid_size: largest number of lines of the validation of an epoch, the same lines each time;
             None takes them all.
         pin_memory: put batches into page-locked memory if there is a GPU.
         characters: all characters that the network knows, as one string; a text with another
@@ -74,8 +74,9 @@ class HandwritingDataLoader:
             and a combining mark that follows it. None takes the characters of the dataset's texts.
         left_out: a file with the names of training samples to leave out, one name a line, such as
             `benchmarks/damaged.py` writes.
-        overfit: train and validate on this number of training samples only, the first ones, without
-            augmentation, to check that a network can learn them by heart; None uses whole splits.
+        overfit: number of training samples, the first of the split, that are used for training and
+            validation, without augmentation, to check that a network can learn them by heart; None
+            uses whole splits.
 
     Raises:
         ConfigFault: if a transform in `preprocessing` is random, or one in `augmentation` is not.
@@ -103,7 +104,7 @@ class HandwritingDataLoader:
 
     def __post_init__(self) -> None:
         if (self.dataset is None) == (self.sources is None):
-            expected = "has to be null beside" if self.dataset else "is missing: an object, or"
+            expected = "has to be null with" if self.dataset else "is missing: an object, or"
             raise ConfigFault("dataset", ABSENT, f"{expected} `sources`")
         if self.dataset is None:
             names = {split: getattr(self, split) for split in SPLITS}
@@ -136,7 +137,7 @@ class HandwritingDataLoader:
             seed: seed of shuffling and augmentation.
             extras: the shapes of the extras that a network takes, by name.
             normalisation: None computes it from the training split after preprocessing.
-            alphabet: None takes `characters`, else the dataset's, else those of the samples' texts.
+            alphabet: None takes `characters`, else the dataset's, else the characters of the texts.
             extends_alphabet: append characters that `alphabet` lacks, for fine-tuning, instead of
                 raising an error.
 
@@ -296,7 +297,7 @@ class Data:
             hands = self.loaded.hands
             return np.array([hands.get(hand, -1) for hand in samples.hands], np.int32)
 
-        # Where the used samples are in files, so are these.
+        # If the used samples are in files, `samples` are as well.
         hands = numbers() if used.key is None else samples.cached(f"hands-{used.key}", numbers)
         return BatchDataset(
             self.loaded,

@@ -147,7 +147,7 @@ class Recipe(BaseDataset):
                 expected = "a name of letters, digits, '_' and '-'"
                 raise ConfigFault(f"sources.{name}", ABSENT, expected)
             if source not in used:
-                expected = "is not used: no split takes it, nor anything that is made of it"
+                expected = "is not used: no split takes it, nor a source that is derived from it"
                 raise ConfigFault(f"sources.{name}", ABSENT, expected)
 
     def _times(self, split: str) -> dict[str, int]:

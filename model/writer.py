@@ -228,4 +228,4 @@ def letter_warning(path: Path, text: str) -> str:
     if not letters:
         return ""
     listed = " ".join(letters)
-    return f"{name} hardly knows {listed}: fewer than half of those that it writes can be read"
+    return f"{name} hardly knows {listed}: it writes fewer than half of them legibly"

@@ -257,7 +257,7 @@ def _stroke_owners(
             owning = np.array([counts.argmax()])
         elif not len(owning):
             owning = np.array([_nearer_word_character(path, owner, is_visible, stroke)])
-        # Points of a dropped character go to the next kept character: the window leads the pen.
+        # Points of other characters go to the next owning character: the window leads the pen.
         owners[:] = owning[np.minimum(np.searchsorted(owning, owners), len(owning) - 1)]
         for cut in np.flatnonzero(np.diff(owners))[::-1].tolist():
             stop = min(cut + 1 + round(WINDOW_LEAD * typical), len(owners) - 1)

@@ -1,4 +1,4 @@
-"""Hands: the recorded lines of one person, their measures, and the pieces that can be cut out.
+"""Measures recorded hands, and finds the pieces that can be cut out of their lines.
 
 Lengths are in x-heights of a line; x starts at its left edge, y at its baseline, downwards.
 """
@@ -53,7 +53,7 @@ MAX_PIECE_LENGTH = 12
 
 
 class Place(NamedTuple):
-    """Where a `Piece` can be cut out of a line."""
+    """A place in a line at which a `Piece` can be cut out."""
 
     line: CutLine
     first: int  # index of the piece's first character in the line

@@ -148,7 +148,7 @@ class Smooth(BaseTransform):
 
 @functools.cache
 def fit_matrix(window: int, order: int) -> np.ndarray:
-    """Return the matrix `(window, window)` that maps values to those of the fitted polynomial.
+    """Return the matrix `(window, window)` that maps values to the values of the fitted polynomial.
 
     The matrix, float64, projects onto the polynomials at equally spaced positions.
     """

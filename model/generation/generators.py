@@ -271,7 +271,7 @@ class _RecurrentNetwork(GenerationNetwork):
         return state
 
     def hand_gate_inputs(self, hand: Tensor | None) -> Sequence[Tensor | None]:
-        """Return for each layer what hands add to its gates, `(B, 4 H)`, or None without hands."""
+        """Return the terms that hands add to each layer's gates, `(B, 4 H)`; None without hands."""
         if hand is None:
             return [None] * len(self.layers)
         return self.hand_gates(hand).chunk(len(self.layers), 1)

@@ -81,7 +81,7 @@ class Stepper:
 
     `GenerationNetwork.stepper` returns a stepper for each call of `sample`, because the network may
     be trained between two calls. On a CPU the project's networks return a `CompiledStepper`, which
-    does in C what `run` does here.
+    does the work of `run` in C.
 
     Args:
         network: a `GenerationNetwork`, used with its present weights.

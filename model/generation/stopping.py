@@ -73,7 +73,7 @@ class _Steps:
 
     @property
     def in_limit(self) -> Tensor:
-        """Whether a line may have so many steps, `(T + 1, rows)`."""
+        """Whether each of `numbers` is within a line's limit, `(T + 1, rows)`."""
         return self.numbers <= self.limits
 
     @property
@@ -218,7 +218,7 @@ class Stopping:
         earlier stroke began with the window's peak on the last character and beyond all ink before
         it: that earlier stroke is the last character. (A delayed stroke begins within earlier ink.)
         A letter may have two such strokes. After a letter or a digit the last stroke is surplus
-        only if, besides, all of it lies beyond the other ink (the second stroke of a `y` reaches
+        only if all of it also lies beyond the other ink (the second stroke of a `y` reaches
         back), and if the window was leaving the letter when the stroke began.
 
         Args:
@@ -251,7 +251,7 @@ class Stopping:
         positions = torch.arange(phi.shape[-1], device=phi.device)
         padding = positions > self.lengths[rows, None]  # (rows, U + 1)
         behind = positions >= self.visible_lengths[rows, None]  # behind the last letter
-        # Where the window is past the text, the peak is the text's length.
+        # The peak of a window past the text is the text's length.
         peaks = phi.masked_fill(padding, -1.0).argmax(-1)
         weight_behind = phi.masked_fill(padding | ~behind, 0.0).amax(-1)
         weight_on_text = phi.masked_fill(behind, 0.0).amax(-1)
