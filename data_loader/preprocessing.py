@@ -15,11 +15,11 @@ from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import DataError
 
-BLOCK_SAMPLES = 10_000  # of preprocessing, that a process writes together (assumed)
+BLOCK_SAMPLES = 10_000  # samples that a process preprocesses and writes together (assumed)
 
 
 def preprocessed_samples(samples: Samples, transforms: Sequence[BaseTransform]) -> Samples:
-    """Return samples after deterministic transforms, in order; those in files are prepared."""
+    """Return samples after deterministic transforms, in order; samples in files become shards."""
     key = {"steps": described(transforms), "code": code_of(*map(type, transforms))}
     result = Samples()
     for of_store in filter(len, samples.by_store):

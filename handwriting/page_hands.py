@@ -20,8 +20,7 @@ from handwriting.proofreading import LOOKALIKES, spellings
 from handwriting.style_checks import check_lines, check_text
 from handwriting.styles import network_of, usual_style_of
 from model.generation.hand_encoder import hand_extra
-from model.generation.line import Primer, Sampling
-from model.generation.writing import SEEDS
+from model.generation.line import SEEDS, Primer, Sampling
 from model.loading import load_reader, load_writer
 from model.reader import Reader
 from model.writer import Writer, default_proofreader, sampling_of

@@ -25,8 +25,7 @@ from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
 from ink.alphabet import WRONG
 from ink.geometry import DOT_INK, bounds, from_strokes, x_height
-from model.generation.line import Line
-from model.generation.writing import SEEDS
+from model.generation.line import SEEDS, Line
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised
 

@@ -23,7 +23,7 @@ from handwriting.word_cutting import MAX_GAP_RATIO, MIN_GAP_RATIO
 from handwriting.written_word import WrittenWord, span, strokes_in_row
 from ink.drawing.layers import Pen, PlacedWord, Row
 from ink.drawing.page import Page
-from model.generation.writing import SEEDS
+from model.generation.line import SEEDS
 from model.writer import Writer
 from utils import strict_json
 from utils.checks import ConfigFault, UserError

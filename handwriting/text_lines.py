@@ -21,7 +21,7 @@ from handwriting.proofreading import CheckedWord, write_words
 from handwriting.source_text import RAISED
 from handwriting.written_word import WrittenWord
 from model.batches import BATCH_SIZE
-from model.generation.writing import wrapped
+from model.generation.long_lines import wrapped
 
 MAX_LINE_CHARACTERS = 32
 """Largest length of a line that is written at once, unless a word is longer (by eye, `writer` in

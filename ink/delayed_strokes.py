@@ -35,7 +35,7 @@ def undelayed(ink: np.ndarray, height: float, late: float = LATE) -> list[np.nda
 
 
 def undelayed_order(ink: np.ndarray, height: float, late: float = LATE) -> np.ndarray:
-    """Return the indices of a row's strokes, `(strokes,)`, with late marks beside their letters.
+    """Return the indices of a row's strokes, `(strokes,)`, with late marks next to their letters.
 
     Args:
         ink: `(points, 3)`.

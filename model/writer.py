@@ -13,9 +13,9 @@ from base.run.pretrained import PRETRAINED, pretrained
 from ink.alphabet import PANGRAM, nfc
 from model.batches import BATCH_SIZE, by_length
 from model.generation.generators import GenerationNetwork
-from model.generation.line import Line, Primer, Sampling
+from model.generation.line import Line, Primer, Sampling, check_lengths
+from model.generation.long_lines import text_parts, write_other_parts
 from model.generation.sampling import sample
-from model.generation.writing import check_lengths, continued, parts_of
 from model.trained_network import TrainedNetwork
 from utils import strict_json
 from utils.checks import UserError, described, short
@@ -122,12 +122,12 @@ class Writer(TrainedNetwork):
         primer: Primer | None,
         progress: bool,
     ) -> list[Line]:
-        """Write lines in batches of similar length, each by `sample`. A text that is longer than
-        the network's `longest` begins with its first part there; `continued` adds the others."""
+        """Write lines in batches of similar length. Of a text that is longer than the network's
+        `longest`, `sample` writes the first part, and `write_other_parts` the others."""
         if texts is not None and len(texts) != len(seeds):
             raise UserError(f"{len(seeds)} seeds need as many texts")
         model, lines = self.model, {}
-        parts = [parts_of(text, model.longest) for text in texts or [""] * len(seeds)]
+        parts = [text_parts(text, model.longest) for text in texts or [""] * len(seeds)]
         # A row of extras for each line, as batches change the order of the lines.
         extras = model.make_conditions(len(seeds), sampling.extras).extras
         extras = {name: value.float().numpy(force=True) for name, value in extras.items()}
@@ -148,7 +148,7 @@ class Writer(TrainedNetwork):
         for row in range(len(seeds)):
             if len(parts[row]) > 1:
                 settings = seeds[row], sampling_of_rows([row])
-                lines[row] = continued(model, lines[row], parts[row], *settings, **options)
+                lines[row] = write_other_parts(model, lines[row], parts[row], *settings, **options)
         return [lines[row] for row in range(len(seeds))]
 
     @property
@@ -228,4 +228,4 @@ def letter_warning(path: Path, text: str) -> str:
     if not letters:
         return ""
     listed = " ".join(letters)
-    return f"{name} hardly knows {listed}: fewer than half of those that it writes can be read"
+    return f"{name} hardly knows {listed}: it writes fewer than half of them legibly"

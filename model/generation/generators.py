@@ -271,7 +271,7 @@ class _RecurrentNetwork(GenerationNetwork):
         return state
 
     def hand_gate_inputs(self, hand: Tensor | None) -> Sequence[Tensor | None]:
-        """Return for each layer what hands add to its gates, `(B, 4 H)`, or None without hands."""
+        """Return the terms that hands add to each layer's gates, `(B, 4 H)`; None without hands."""
         if hand is None:
             return [None] * len(self.layers)
         return self.hand_gates(hand).chunk(len(self.layers), 1)
@@ -323,7 +323,7 @@ class SynthesisNetwork(_RecurrentNetwork):
             IAM-OnDB has 29 characters and 628 points per line).
         longest: characters of the longest text that is written as a whole, None for no limit. A
             longer text is written in parts of at most half as many characters, all in the hand of
-            the first part, see `writing`.
+            the first part, see `long_lines`.
     """
 
     needs_text: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Writes lines with a network that predicts the next point, and feeds each drawn point back to it.
+"""Writes lines point by point: draws each point from a network, and feeds it back to the network.
 
 `sample` writes a batch of lines: `_begin` shows the network a primer, `_draw` draws points until
 `stopping.Stopping` finds that every line has ended, and `_cut_at_ends` turns the points into lines
@@ -81,7 +81,7 @@ class Stepper:
 
     `GenerationNetwork.stepper` returns a stepper for each call of `sample`, because the network may
     be trained between two calls. On a CPU the project's networks return a `CompiledStepper`, which
-    does in C what `run` does here.
+    does the work of `run` in C.
 
     Args:
         network: a `GenerationNetwork`, used with its present weights.
@@ -120,8 +120,8 @@ class Stepper:
                 self.lines = replace(lines, point=point, state=output.state)
         return torch.stack(points), torch.stack(phis) if phis else None
 
-    def keep(self, rows: Tensor) -> None:
-        """Keep only the lines of `rows`, ascending indices of the present lines."""
+    def select(self, rows: Tensor) -> None:
+        """Go on with the lines of `rows` only, ascending indices of the present lines."""
         self.lines = self.lines[rows]
 
     def sharpen(self, bias: Tensor) -> None:
@@ -226,7 +226,7 @@ def _draw(
             count = min(PERIOD, max_steps - step)
             steps = slice(step % BLOCK, step % BLOCK + count)
             drawn, phi = stepper.run(uniform[steps, active], normal[steps, active])
-            # Lines that have ended keep zeros.
+            # The points of lines that have ended are zeros.
             points.append(bias.new_zeros(count, len(seeds), drawn.shape[2]))
             points[-1][:, active] = drawn
             biases.append(bias.repeat(count, 1))
@@ -238,7 +238,7 @@ def _draw(
                 break
             if len(continuing) < len(active):
                 active = active[continuing]
-                stepper.keep(continuing)
+                stepper.select(continuing)
     return torch.cat(points), torch.cat(biases)
 
 
@@ -262,8 +262,8 @@ def _whole_texts(texts: Sequence[str] | None, count: int, primer_text: str) -> l
 
 
 def _random_numbers(generators: Sequence[torch.Generator], rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return uniform and normal numbers for `BLOCK` steps, `(BLOCK, B, 2)` each; those of lines
-    that are not in `rows` are left as they are in memory.
+    """Return uniform and normal numbers for `BLOCK` steps, `(BLOCK, B, 2)` each. The numbers of
+    lines that are not in `rows` are undefined.
 
     Each line has its own generator, so that the numbers of a line do not depend on the other lines,
     the device, or the limit on steps.
@@ -379,8 +379,8 @@ def _with_window_after(
 
 
 def _distinct(texts: Sequence[str], state: Mapping[str, Tensor]) -> tuple[list[int], list[int]]:
-    """Return the first row of each of the D distinct lines, and each line's place among these:
-    lines with the same text and state begin alike."""
+    """Return the first row of each of the D distinct lines, and the index of each line among the
+    distinct lines. Lines with the same text and state begin alike."""
     arrays = [value.double().numpy(force=True) for value in state.values()]
     states = [[row.tobytes() for row in array] for array in arrays]
     firsts: dict[tuple, int] = {}

@@ -23,7 +23,7 @@ HUGE = Paper(5000.0, 5000.0, (1000.0,) * 4)
 """An untrained network draws far and wide."""
 
 
-HARDLY_KNOWN = "open_writer hardly knows ą ł É: fewer than half of those that it writes can be read"
+HARDLY_KNOWN = "open_writer hardly knows ą ł É: it writes fewer than half of them legibly"
 
 
 @pytest.fixture(scope="module")

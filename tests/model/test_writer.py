@@ -8,8 +8,7 @@ from torch import nn
 from base.data.extras import ExtraShapes
 from ink.alphabet import Alphabet
 from model import SynthesisNetwork, Writer, load
-from model.generation.line import Sampling
-from model.generation.writing import MAX_PRIMER_CHARACTERS, MAX_TEXT_CHARACTERS
+from model.generation.line import MAX_PRIMER_CHARACTERS, MAX_TEXT_CHARACTERS, Sampling
 from model.writer import sampling_of
 from tests.commands.networks import save
 from tests.model.builders import NORMALISATION, PRIMER
