@@ -60,8 +60,11 @@ def written(text, strokes, primer=None):
         ("to be", [[0], [1], [3, 4]], [("to", 2, 0.0), ("be", 1, 30.0)]),
         ("a b c", [[0], [4]], [("a", 1, 0.0), ("b", 0, None), ("c", 1, 40.0)]),  # b has no ink
         # A short word in the stroke of a long word.
-        ("a 4 clocks", [[0], [2, *[k for k in range(4, 10) for _ in (1, 2)]]],
-         [("a", 1, 0.0), ("4 clocks", 1, 20.0)]),
+        (
+            "a 4 clocks",
+            [[0], [2, *[k for k in range(4, 10) for _ in (1, 2)]]],
+            [("a", 1, 0.0), ("4 clocks", 1, 20.0)],
+        ),
         ("an an a", [[0, 1], [3, 4], [6]], [("an", 1, 0.0), ("an", 1, 30.0), ("a", 1, 60.0)]),
         # A stroke that runs through two words, which are kept together.
         ("a big cat", [[0], [2, 3, 4, 5, 6, 7], [8]], [("a", 1, 0.0), ("big cat", 2, 20.0)]),
