@@ -21,18 +21,18 @@ from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, as_floats
 from base.base_model import BaseModel
-from base.batch_stream import BatchStream, Chunk, loaded
 from base.config import user_modules
-from base.device import plain_layers
-from base.evaluation import computed, evaluate, logged_names, update
-from base.optimizer_step import OptimizerStep, complete_gradients
-from base.run_log import RunLog
-from base.run_state import Progress, RunState, Sums, ratio
-from base.soundness import Soundness, cause_of_gradient
-from base.stop_request import StopRequest, TrainingFailed
-from base.training_checkpoint import CheckpointWriter
-from base.training_parts import TrainingParts, TrainingSettings
-from base.trying import trying
+from base.config.user_code import trying
+from base.data.batch_stream import BatchStream, Chunk, loaded
+from base.run.run_log import RunLog
+from base.run.run_state import Progress, RunState, Sums, ratio
+from base.run.stop_request import StopRequest, TrainingFailed
+from base.run.training_checkpoint import CheckpointWriter
+from base.run.training_parts import TrainingParts, TrainingSettings
+from base.step.device import plain_layers
+from base.step.evaluation import computed, evaluate, logged_names, update
+from base.step.optimizer_step import OptimizerStep, complete_gradients
+from base.step.soundness import Soundness, cause_of_gradient
 from utils.checks import ConfigFault, first_line
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class BaseTrainer(ABC):
         return {}
 
     def dry_run(self, batch: Batch, output: Any) -> None:
-        """In a trial of the parts (`base.contract`), try to use `evaluated_model` as `draw` does.
+        """In a trial of the parts (`base.trial.contract`), use `evaluated_model` as `draw` does.
 
         Args:
             batch: a batch of two samples.

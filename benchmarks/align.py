@@ -14,13 +14,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_dataset import stacked
+from base.data.extras import stacked
 from benchmarks.measures import dataset_within, main
 from commands import network_options, options
 from data_loader import ComposedDataset
 from data_loader.composed.alignment import AlignedLine, Alignment
 from data_loader.composed.bank import check_hands, hands, verify_pieces
 from data_loader.composed.cutting import measured_lines
+from ink.alphabet import nfc
 from model.generation import window_alignment as by_window
 from model.reader import Reader
 from model.recognition import ctc_alignment as by_ctc
@@ -28,7 +29,6 @@ from model.recognition.error_rates import error_counts, read_in_place
 from model.trained_network import TrainedNetwork
 from model.writer import Writer
 from parse_config import plan_from_file
-from utils.alphabet import nfc
 from utils.checks import UserError
 from utils.files import prepare_output
 

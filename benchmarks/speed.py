@@ -27,16 +27,16 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_data_loader import Batch, padded
-from base.device import resolve_device
+from base.step.device import resolve_device
 from benchmarks import measures, reference
 from commands.options import Parser, number
 from data_loader import EmbeddedDataset
 from data_loader.bucket_batch_sampler import BucketBatchSampler
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
 from model import NegativeLogLikelihood, PredictionNetwork, Sampling, SynthesisNetwork, sample
 from model.layers.kernels import library
 from model.layers.kernels.build import SWITCH
-from utils.alphabet import Alphabet
-from utils.normalisation import Normalisation
 
 QUANTILES = (31, 155, 311, 403, 479, 532, 577, 620, 664, 714, 776, 872, 956, 1141, 1454, 1940)
 """Quantiles of the number of points of IAM-OnDB's 11,845 lines (measured; mean: 628)."""

@@ -18,15 +18,14 @@ from tqdm import tqdm
 
 import model
 import notes
-from base.pretrained import resolve_checkpoint
+from base.run.pretrained import resolve_checkpoint
 from commands import network_options, search_options
 from commands.network_options import Networks
 from commands.options import Parser, number
 from commands.search_options import SearchOptions
-from data_loader.sources.parsing import first_of
-from utils.checks import DataError, UserError, described, printable, visible
+from ink.drawing.page import INK_KINDS
+from utils.checks import DataError, UserError, described, first_of, printable, visible
 from utils.files import prepare_output
-from utils.page.page import INK_KINDS
 
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
 MAX_KINDS = 12  # kinds of items that a message lists (assumed)

@@ -8,17 +8,17 @@ from itertools import chain
 from pathlib import Path
 
 import handwriting
-from base.pretrained import resolve_checkpoint
+from base.run.pretrained import resolve_checkpoint
 from commands import network_options, writing_options
 from commands.network_options import Networks, require
 from commands.options import Parser, number, value
 from handwriting.page_options import LOOK_PARSERS, PROOFREADERS, SECOND, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, size_of
 from handwriting.styles import USUAL_STYLES
+from ink.drawing.page import DPI, KINDS
 from utils import checks
 from utils.checks import UserError, visible
 from utils.files import prepare_output, read_text
-from utils.page.page import DPI, KINDS
 
 SETTINGS = (
     *LOOK_PARSERS,

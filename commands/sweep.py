@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 
 from base import distributed
-from base.run_folder import RunInUse
-from base.stop_request import TrainingFailed
+from base.run.run_folder import RunInUse
+from base.run.stop_request import TrainingFailed
 from commands.start import resolve_start
 from utils.checks import UserError, listed
 

@@ -17,10 +17,10 @@ from commands.network_options import FIGURES, Networks
 from commands.options import Parser
 from handwriting.page_options import OWN, USUAL, HandSource, PrimerFile
 from handwriting.styles import network_of, usual_style_of
+from ink.alphabet import PANGRAM
+from ink.geometry import bounds, side_by_side
 from model.generation.line import Sampling
-from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
-from utils.ink import bounds, side_by_side
 
 NUM_LINES = 5  # default of --num-samples for a network without a text
 NUM_COMPARED = 10  # default of --num-samples for each of several networks
@@ -248,15 +248,15 @@ def hand_of_seed(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand":
     from model.writer import default_proofreader
 
     reader, sampling = None, chosen.sampling(writer)
-    if not writer.is_told:
+    if not writer.takes_hand:
         reader = load_reader(default_proofreader(writer), str(writer.device))
     return handwriting.own_hand(writer, chosen.seed, sampling, reader, progress=True)
 
 
 def write_set(writer: "model.Writer", chosen: Lines) -> None:
     """Write the texts of a file as a set to train on."""
-    from data_loader.sources.parsing import summarise
     from handwriting.written_set import LICENCE_FILE, WrittenSet, checked_texts
+    from ink.formats.faults import summarise
     from model.writer import letter_warning
 
     texts = checked_texts(chosen.texts, writer.model.alphabet, chosen.skip_unknown)
@@ -277,7 +277,7 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
 
 def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lines) -> None:
     """Draw lines of several networks in one picture, with a row for each network."""
-    from utils.plots import lines_figure, write_png
+    from ink.drawing.plots import lines_figure, write_png
 
     count = chosen.num_samples or NUM_COMPARED
     seeds = range(chosen.seed, chosen.seed + count)
@@ -319,8 +319,8 @@ def save(
             raise UserError(f"--output {file}: nothing was written after the primer")
         # A line of one point has no step to show.
         if len(line.ink) > 1 and chosen.show:
+            from ink.drawing.plots import write_png
             from model.generation.inspection import step_figures
-            from utils.plots import write_png
 
             figures = step_figures(writer, line, chosen.show, sampling.pen_sharpness)
             for kind, figure in figures.items():
@@ -363,7 +363,7 @@ def save_line(
 
 def draw(path: Path, lines: Sequence["model.Line"]) -> None:
     """Draw lines, with their primers."""
-    from utils.plots import lines_figure, write_png
+    from ink.drawing.plots import lines_figure, write_png
 
     captions, primers = [line.description for line in lines], [line.primed for line in lines]
     write_png(path, lines_figure([line.ink for line in lines], captions, primers=primers))

@@ -20,9 +20,9 @@ from handwriting.page_options import (
 )
 from handwriting.source_text import known_only
 from handwriting.styles import styles
+from ink.alphabet import Alphabet
 from model.generation.line import Sampling
 from utils import checks
-from utils.alphabet import Alphabet
 from utils.checks import UserError, listed
 
 

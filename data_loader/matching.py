@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from base.base_dataset import BaseDataset, Sample
-from utils.ink import to_points, x_height
+from base.base_dataset import BaseDataset
+from ink.geometry import to_points, x_height
+from ink.sample import Sample
 
 MAX_MEASURED = 300  # lines of which a typical height is measured
 

@@ -8,15 +8,16 @@ from inspect import Parameter
 from itertools import combinations
 from typing import Annotated, Any
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
 from base.config.binder import Signature
-from base.samples import Samples
+from base.data.preparation import Preparing
+from base.data.samples import Samples
 from data_loader.checking import load_checked
 from data_loader.matching import scaled, typical_height
-from data_loader.sources.parsing import Parsed, first_of
 from data_loader.sources.preparing import make_derived
-from utils.checks import ABSENT, ConfigFault, Range
+from ink.formats.parsed import Parsed
+from utils.checks import ABSENT, ConfigFault, Range, first_of
 
 Taken = Sequence[str | dict[str, Annotated[int, Range(1, 1000)]]]
 """The annotation of what an epoch has: names of sources, or how often it has them by name."""

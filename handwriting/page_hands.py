@@ -159,10 +159,10 @@ def own_hand(
         reader: chooses the line of the hand, as the proofreader of a page does.
     """
     sampling, primer = replace(sampling, latent_seed=seed), None
-    if writer.is_told:
+    if writer.takes_hand:
         drawn = {"hand": hand_extra(writer.model.hand_encoder.draw(seed))}
         sampling = replace(sampling, extras=drawn | dict(sampling.extras))
-    if of_page or not writer.is_told:
+    if of_page or not writer.takes_hand:
         primer = new_hand_primer(writer, reader, seed, sampling)
     sampling = replace(sampling, bias=sampling.bias if bias is None else bias)
     return Hand(writer, primer, sampling=sampling, progress=progress)

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 
 from handwriting.paper import Paper
 from handwriting.styles import OWN, fractions_of
+from ink.drawing.layers import Pen
 from utils.checks import UserError, hint, number, short
-from utils.page.layers import Pen
 
 USUAL = "usual"
 """The name of a network's usual style: the style beside a network that learned a hand, the style in

@@ -22,10 +22,10 @@ from handwriting.paragraphs import (
 from handwriting.proofreading import MISSING_WORD, CheckedWord
 from handwriting.source_text import known_lines, parse_text
 from handwriting.text_lines import Passage, write_passages
+from ink.drawing.layers import PlacedWord
+from ink.drawing.page import DPI, Page, save_pages
 from model.writer import Writer, letter_warning
 from utils.checks import UserError, hint, short
-from utils.page.layers import PlacedWord
-from utils.page.page import DPI, Page, save_pages
 
 _SIGNS_AROUND = re.compile(r"^\W+|\W+$")
 

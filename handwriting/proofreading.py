@@ -23,12 +23,12 @@ from handwriting.hands import TRY_SEED_STRIDE, Hand
 from handwriting.sign_shapes import has_bare_i, shape_faults, without_unknown
 from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
+from ink.alphabet import WRONG
+from ink.geometry import DOT_INK, bounds, from_strokes, x_height
 from model.generation.line import Line
 from model.generation.writing import SEEDS
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised
-from utils.alphabet import WRONG
-from utils.ink import DOT_INK, bounds, from_strokes, x_height
 
 # In brackets: how a value was found. A title in quotation marks is a section of the lab notebook.
 MAX_HEIGHT = 9.0  # x-heights; higher ink is not a line (assumed)

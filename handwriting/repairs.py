@@ -18,8 +18,8 @@ import numpy as np
 
 from handwriting.hand_shape import HandShape
 from handwriting.written_word import span
+from ink import geometry
 from model.generation.line import Line
-from utils import ink
 
 # A title behind "measured:" or "by eye:" is the section of the lab notebook.
 MAX_DOT_SIZE = 0.5  # largest side of the dot of an `i`, in x-heights (measured: dots and bars)
@@ -86,7 +86,7 @@ class LetterStrokes:
     @classmethod
     def of(cls, line: Line) -> "LetterStrokes":
         """Return the strokes of a line behind its primer, with the window's peaks as indices."""
-        strokes, peaks = ink.strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
+        strokes, peaks = geometry.strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
         if not line.primed:  # No step draws the first point: it gets the next point's peak.
             peaks = np.concatenate([peaks[:1], peaks])
         ends = np.cumsum([len(stroke) for stroke in strokes])[:-1]

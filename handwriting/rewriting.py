@@ -20,13 +20,13 @@ from handwriting.proofreading import MISSING_WORD, CheckedWord, try_words
 from handwriting.text_lines import MIN_NARROWING, Passage, words_of
 from handwriting.word_cutting import MAX_GAP_RATIO, MIN_GAP_RATIO
 from handwriting.written_word import WrittenWord, span, strokes_in_row
+from ink.drawing.layers import Pen, PlacedWord, Row
+from ink.drawing.page import Page
 from model.generation.writing import SEEDS
 from model.writer import Writer
 from utils import strict_json
 from utils.checks import ConfigFault, UserError
 from utils.files import read_text, write_json
-from utils.page.layers import Pen, PlacedWord, Row
-from utils.page.page import Page
 
 NUM_CANDIDATES = 12  # tries of a word, twice the default of `PageOptions.tries` (assumed)
 MAX_FLUSH_GAP = 0.5  # millimetres from a flush row's end to the margin, at most (assumed)

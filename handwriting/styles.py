@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from base.pretrained import PRETRAINED, named, pretrained
+from base.run.pretrained import PRETRAINED, named, pretrained
+from ink.geometry import strokes, x_height
 from utils.checks import ConfigFault, UserError, check_version
 from utils.files import write_json
-from utils.ink import strokes, x_height
 from utils.strict_json import read
 
 STYLES = PRETRAINED.with_name("styles")

@@ -22,9 +22,9 @@ from handwriting.repairs import (
     with_visible_dot,
 )
 from handwriting.written_word import WrittenWord, span
+from ink.geometry import from_strokes, to_points, turned_back, vertical_segments
+from ink.measures import baseline_angle, baseline_of, median_lean, turning_points
 from model.generation.line import Line
-from utils.hand_measures import baseline_angle, baseline_of, median_lean, turning_points
-from utils.ink import from_strokes, to_points, turned_back, vertical_segments
 
 MIN_FRACTION = 0.2
 """A stroke joins two words if more than this fraction of its points is in the second word (assumed:

@@ -200,6 +200,12 @@ def printable(text: object) -> str:
 _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))}
 
 
+def first_of(names: Sequence[str], count: int = 3) -> str:
+    """Return the first `count` names for a message, and dots if there are more names."""
+    more = ", ..." if len(names) > count else ""
+    return ", ".join(map(printable, names[:count])) + more
+
+
 def visible(text: str) -> str:
     """Return a text of any length from a file as it is, but with control characters escaped, which
     could fake a line or change a terminal."""

@@ -26,7 +26,7 @@ from data_loader.paths import (
     touching_shift,
 )
 from data_loader.texts.european import ACCENTED_LETTERS, SIGNS
-from utils.ink import at_equal_steps, bezier, path_along
+from ink.geometry import at_equal_steps, bezier, path_along
 
 Shape = Sequence[Sequence[tuple[float, float]]]
 """Strokes in the order of writing: the points of smooth curves; a single point is a dot."""

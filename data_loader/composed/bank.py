@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from base.base_dataset import BaseDataset, Sample
+from base.base_dataset import BaseDataset
 from data_loader.composed.cutting import (
     LIFT,
     SMALL_STANDING,
@@ -22,9 +22,10 @@ from data_loader.composed.cutting import (
     Piece,
 )
 from data_loader.paths import moved, side_by_side, stroke_steps, to_ink, touching_shift
+from ink.geometry import weighted_median
+from ink.measures import strokes_per_character
+from ink.sample import Sample
 from utils.checks import DataError
-from utils.hand_measures import strokes_per_character
-from utils.ink import weighted_median
 
 DESCENDING_CAPITALS = frozenset("JQY")
 """Capitals that may reach below the baseline, and so are missing from `STANDING_CAPITALS`."""

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from base.base_dataset import Sample
 from data_loader.composed.alignment import AlignedLine, Alignment
 from data_loader.paths import at_left_edge, to_ink, to_path
-from utils.alphabet import nfc
+from ink.alphabet import nfc
+from ink.sample import Sample
 
 X_HIGH_LETTERS = frozenset("acemnorsuvwxz")
 """Letters that reach from the baseline to the x-height."""

@@ -11,8 +11,8 @@ from typing import Annotated
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
-from base.samples import Samples
+from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.data.samples import Samples
 from data_loader.composed.alignment import Alignment
 from data_loader.composed.bank import check_hands, hands
 from data_loader.composed.composing import Bank
@@ -20,13 +20,14 @@ from data_loader.composed.cutting import CutLine, Parts, measured_lines, parts_o
 from data_loader.composed.drawn import Drawer
 from data_loader.paths import side_by_side, to_ink
 from data_loader.recipe import ExtendedDataset, with_lines
-from data_loader.sources.parsing import Parsed
 from data_loader.sources.preparing import make_derived
 from data_loader.texts import corpus
 from data_loader.texts.corpus import Draws
 from data_loader.texts.european import european
 from data_loader.texts.everyday import everyday, random_characters
-from utils.alphabet import nfc
+from ink.alphabet import nfc
+from ink.formats.parsed import Parsed
+from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.licences import RESEARCH
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from base.samples import Sample
 from data_loader.composed.bank import BankHand
 from data_loader.composed.cutting import Piece
 from data_loader.invented.embedded import FontWriter, deform, digitise, text_path
 from data_loader.invented.stroke_fonts import CHARACTERS, X_HEIGHT
 from data_loader.paths import at_left_edge, at_speed, mean_step, slanted, to_path
+from ink.sample import Sample
 
 UPRIGHT_FONTS = ["print", "joined"]
 """Fonts with upright, plain capitals and signs."""

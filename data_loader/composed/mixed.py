@@ -9,13 +9,14 @@ from typing import Annotated
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
-from base.samples import Samples
+from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.data.samples import Samples
 from data_loader.matching import anonymous, on_grid, scaled, typical_height
 from data_loader.recipe import ExtendedDataset, united_characters
-from data_loader.sources.parsing import Parsed
+from ink.formats.parsed import Parsed
+from ink.geometry import strokes, to_points, x_height
+from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
-from utils.ink import strokes, to_points, x_height
 
 _bar = partial(distributed.bar, unit="line", leave=False, delay=1)
 

@@ -9,16 +9,17 @@ from typing import Annotated
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, Loaded, Sample
-from base.samples import Samples
+from base.base_dataset import SPLITS, Loaded
+from base.data.samples import Samples
 from data_loader.composed.mixed import LETTER_GAPS, WORD_GAPS, inks_side_by_side
 from data_loader.invented.damage import with_damage
 from data_loader.paths import moved, side_by_side, to_ink, to_path
 from data_loader.recipe import ExtendedDataset
-from data_loader.sources.parsing import Parsed
-from utils.alphabet import WRONG
+from ink.alphabet import WRONG
+from ink.formats.parsed import Parsed
+from ink.geometry import x_height
+from ink.sample import Sample
 from utils.checks import DataError, Fraction, Range, Seed
-from utils.ink import x_height
 
 LINE_LENGTHS = (10, 45)
 """Bounds on the length of a line of words, in characters (assumed: as people write)."""

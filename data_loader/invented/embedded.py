@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, counts_of
+from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
 from data_loader.invented.damage import with_damage
 from data_loader.invented.stroke_fonts import (
     CHARACTERS,
@@ -20,7 +20,8 @@ from data_loader.invented.stroke_fonts import (
 )
 from data_loader.paths import from_strokes, to_ink, to_path, to_strokes
 from data_loader.texts import corpus
-from utils.alphabet import WRONG
+from ink.alphabet import WRONG
+from ink.sample import Sample
 from utils.checks import ConfigFault, Fraction, Range, Seed
 from utils.licences import OPEN
 

@@ -23,11 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from base.samples import Column, Sample, Samples, Store
+from base.data.samples import Column, Samples, Store
 from data_loader.sources.fetching import INDEX, digest_of, fetched
-from data_loader.sources.parsing import Fault, first_of
-from utils.checks import DataError, check_version
-from utils.normalisation import Moments
+from ink.formats.faults import Fault
+from ink.normalisation import Moments
+from ink.sample import Sample
+from utils.checks import DataError, check_version, first_of
 
 FORMAT_VERSION = 5
 STRINGS = ("text", "name", "writer", "group")

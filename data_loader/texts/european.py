@@ -7,7 +7,7 @@ letters stand beside each other, and have no grammar. All texts are in NFC.
 from collections.abc import Mapping
 
 from data_loader.texts.templates import Draws, fill, read_lists, split_of
-from utils.alphabet import nfc
+from ink.alphabet import nfc
 
 SMALL_ACCENTED = nfc("àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿāăąćċčďđēėęěğġģħīįıķĺļľłńņňőœŕřśşšșťțūůűųźżž")
 ACCENTED_LETTERS = SMALL_ACCENTED + SMALL_ACCENTED.replace("ı", "").upper() + "İß"

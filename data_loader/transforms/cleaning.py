@@ -8,8 +8,8 @@ import numpy as np
 from numpy.random import Generator
 
 from base.base_transform import BaseTransform
+from ink.geometry import strokes, x_height
 from utils.checks import ConfigFault, Range
-from utils.ink import strokes, x_height
 
 # Measured in IAM-OnDB's trainset: 51 glitches have one point, 8 two, 3 three.
 MAX_GLITCH_POINTS = 3

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.random import Generator
 
 from base.base_transform import BaseTransform
+from ink.delayed_strokes import are_marks, undelayed
+from ink.geometry import at_equal_steps, from_strokes, strokes, x_height
+from ink.measures import gaps
 from utils.checks import Fraction, Range
-from utils.delayed_strokes import are_marks, undelayed
-from utils.hand_measures import gaps
-from utils.ink import at_equal_steps, from_strokes, strokes, x_height
 
 MAX_INNER_GAP = 0.5
 """Width in x-heights below which a gap between strokes counts as within a word (assumed)."""

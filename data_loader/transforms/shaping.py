@@ -16,14 +16,15 @@ import numpy as np
 from numpy.random import Generator
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
-from data_loader.sources.parsing import Parsed
 from data_loader.sources.preparing import make_derived
 from data_loader.transforms.augmentation import Linear
+from ink.formats.parsed import Parsed
+from ink.geometry import at_equal_steps, from_strokes, path_along, strokes, x_height
+from ink.measures import baseline_angle
+from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, Range
-from utils.hand_measures import baseline_angle
-from utils.ink import at_equal_steps, from_strokes, path_along, strokes, x_height
 
 MAX_POINTS = 1_000_000  # of a resampled sample (assumed)
 MAX_ANGLE = 30.0  # degrees of a baseline that is rotated (assumed)

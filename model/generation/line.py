@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ink.drawing.page import page_of_line
+from ink.formats.inkml.lines import write_inkml
+from ink.geometry import DOT_INK, to_points
 from utils.checks import UserError
 from utils.files import write_text
-from utils.ink import DOT_INK, to_points
-from utils.page.inkml import write_inkml
-from utils.page.page import page_of_line
 
 BIAS = 0.75
 """Default bias (measured on 400 texts of eight kinds: docs/results.md has error rates at several
@@ -40,8 +40,8 @@ class Sampling:
             smaller; the paper: (1, 1). None: the network's factors, or for a `handwriting.Hand` the
             factors that make lines as large as its primer.
         max_steps: limit on the steps of a line; None: enough for the line's text.
-        extras: the extras that the network is told, by name: the same numbers for all lines, or a
-            row for each line. An extra that is not named is zeros.
+        extras: the extras on which the network is conditioned, by name: the same numbers for all
+            lines, or a row for each line. An extra that is not named is zeros.
         latent_seed: seed of the numbers drawn once for a whole line; None: the line's seed.
 
     Raises:
@@ -85,7 +85,7 @@ class Line:
         bias: sharpening of the mixture at every step, `(points - 1,)` float32.
         written_text: the text as saved in files, without the primer's text.
         description: how the line was made, for example its bias and seed.
-        extras: the extras that the network was told for the line, by name.
+        extras: the extras on which the network was conditioned, by name.
         latent_seed: seed of the numbers drawn once for the line; None if nothing was drawn.
     """
 
@@ -138,7 +138,7 @@ class Line:
         elif suffix == ".inkml":
             write_inkml(path, self.written, self.written_text)
         elif suffix == ".png":
-            from utils.plots import lines_figure, write_png  # slow to import
+            from ink.drawing.plots import lines_figure, write_png  # slow to import
 
             write_png(path, lines_figure([self.written], [self.description]))
         else:

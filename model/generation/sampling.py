@@ -19,13 +19,13 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from base.base_data_loader import padded
-from base.base_model import BaseModel, Given
+from base.base_model import BaseModel, Conditions
+from ink.alphabet import nfc
+from ink.geometry import check_ink
 from model.generation.line import Line, Primer, Sampling
 from model.generation.stopping import Stopping
 from model.layers.kernels import library
-from utils.alphabet import nfc
 from utils.checks import UserError
-from utils.ink import check_ink
 
 PERIOD = 16
 """Most steps of a call of a stepper (assumed: 16 make calls and checks for ended lines rare, and
@@ -165,7 +165,7 @@ def sample(
         model: a `GenerationNetwork`.
         seeds: a seed for each line.
         texts: a text for each line, for a network that needs a text.
-        sampling: how points are drawn, and the extras that the network is told.
+        sampling: how points are drawn, and the extras on which the network is conditioned.
         primer: ink whose hand is continued, and its text, which a network without a window ignores.
             To separate words, the primer's text must end or the new text begin with a space.
         progress: show a progress bar.
@@ -184,9 +184,9 @@ def sample(
     whole_texts = _whole_texts(texts, len(seeds), primer_text) if has_text else None
     limits = _limits(sampling.max_steps, texts if has_text else [None] * len(seeds))
     latent_seeds = seeds if sampling.latent_seed is None else [sampling.latent_seed] * len(seeds)
-    given = model.told(len(seeds), sampling.extras, latent_seeds)
+    conditions = model.make_conditions(len(seeds), sampling.extras, latent_seeds)
     primer_length = len(nfc(primer_text).rstrip()) if has_text else 0
-    initial, primed_phi = _begin(model, start, whole_texts, primer_length, given, sampling)
+    initial, primed_phi = _begin(model, start, whole_texts, primer_length, conditions, sampling)
     matmul_dtype = {"float32": initial.point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = model.stepper(initial, matmul_dtype)
     stopping = Stopping(
@@ -198,7 +198,7 @@ def sample(
     primer_biases = initial.bias.expand(len(start) - 1, -1)  # the primer's steps have it, too
     biases = torch.cat((primer_biases, biases)).T.float().numpy(force=True)
     primed = 0 if primer is None else len(start)
-    return _cut_at_ends(stopping, start.astype(np.float32), primed, offsets, biases, given)
+    return _cut_at_ends(stopping, start.astype(np.float32), primed, offsets, biases, conditions)
 
 
 def _draw(
@@ -281,7 +281,7 @@ def _cut_at_ends(
     primed: int,
     offsets: np.ndarray,
     biases: np.ndarray,
-    given: Given,
+    conditions: Conditions,
 ) -> list[Line]:
     """Return the lines, each up to the end that `stopping` finds.
 
@@ -291,10 +291,10 @@ def _cut_at_ends(
         primed: the length of `start` if it is a primer, or else 0.
         offsets: the drawn points in the units of the data, `(B, T, 3)`.
         biases: the bias of each point but the first, `(B, points - 1)`.
-        given: the extras and seeds that the network was told for the lines.
+        conditions: the extras and seeds of the lines.
     """
     lines, texts, all_peaks = [], stopping.texts, None
-    extras = {name: value.float().numpy(force=True) for name, value in given.extras.items()}
+    extras = {name: value.float().numpy(force=True) for name, value in conditions.extras.items()}
     if texts is not None:
         all_peaks = stopping.peaks[: biases.shape[1]].T.contiguous().numpy(force=True)
     for row, (steps, ended) in enumerate(stopping.ends()):
@@ -305,7 +305,8 @@ def _cut_at_ends(
             ink = ink[: max(len(ink) - surplus, len(start))]
             text, peaks = texts[row], all_peaks[row, : len(ink) - 1].copy()
         bias = biases[row, : len(ink) - 1].copy()
-        row_extras, seed = {name: value[row] for name, value in extras.items()}, given.seeds[row]
+        row_extras = {name: value[row] for name, value in extras.items()}
+        seed = conditions.seeds[row]
         lines.append(
             Line(ink, primed, peaks, text, ended, bias, extras=row_extras, latent_seed=seed)
         )
@@ -317,27 +318,27 @@ def _begin(
     start: np.ndarray,
     texts: Sequence[str] | None,
     primer_length: int,
-    given: Given,
+    conditions: Conditions,
     sampling: Sampling,
 ) -> tuple[WritingState, Tensor | None]:
     """Return the lines before their first step, and phi of a primer, `(B, points - 1, U + 1)`.
 
-    The network's first state has the vector of the hand that it is told, if any; the state after a
-    primer has the primer's hand.
+    The network's first state has the hand vector, if any; the state after a primer has the primer's
+    hand.
 
     Args:
         start: the primer's points, or a row of zeros, `(points, 3)`.
         texts: the whole texts, including the primer's text; None without texts.
         primer_length: characters of the primer's text without blanks at its end; for 0 the window
             is not moved.
-        given: the extras and seeds that the network is told for the lines.
+        conditions: the extras and seeds of the lines.
     """
     weights = model.output.weight
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     # A fourth number of 0: the primer's last point does not end the sequence.
     inputs = functional.pad(inputs, (0, model.input_size - 3))  # (points, I)
-    num_lines, text, lengths, phi = len(given.seeds), None, None, None
-    state = model.initial_state(num_lines, given)
+    num_lines, text, lengths, phi = len(conditions.seeds), None, None, None
+    state = model.initial_state(num_lines, conditions)
     if texts is not None:
         text, lengths = padded([model.alphabet.encode(text) for text in texts], weights.device)
     if len(start) > 1:  # the last point is the input of the first step

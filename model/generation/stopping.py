@@ -26,8 +26,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from utils.ink import to_points, x_height
-from utils.normalisation import Normalisation
+from ink.geometry import to_points, x_height
+from ink.normalisation import Normalisation
 
 REST = 0.1
 """Bound on the x and y of a resting pen's offsets, in standard deviations (measured, lab notebook:

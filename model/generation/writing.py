@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from ink.geometry import bounds, to_points
+from ink.measures import baseline
 from model.generation.generators import GenerationNetwork
 from model.generation.line import Line, Primer, Sampling
 from model.generation.sampling import sample
 from utils.checks import UserError, short
-from utils.hand_measures import baseline
-from utils.ink import bounds, to_points
 
 PART_SEED_STRIDE = 10_000_019
 """Difference between the seeds of a line's parts: a prime larger than the number of lines."""

@@ -6,8 +6,8 @@ the digitiser's unit and sampling rate, nor on how fast the person writes.
 
 import numpy as np
 
-from utils.delayed_strokes import undelayed
-from utils.ink import at_equal_steps, path_along, strokes, x_height
+from ink.delayed_strokes import undelayed
+from ink.geometry import at_equal_steps, path_along, strokes, x_height
 
 SPACING = 0.35
 """Default distance between points in x-heights (measured: IAM-OnDB then has about 10 points per

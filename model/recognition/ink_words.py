@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ink.delayed_strokes import undelayed_order
+from ink.geometry import from_strokes, strokes, x_height
 from model.recognition.ctc_alignment import count_points, likeliest_path, rows_of_frames
 from model.recognition.decoding import GREEDY, Search, ctc_beam
 from model.recognition.encoder import RecognitionNetwork, log_softmax
 from model.recognition.transcribing import batches, decoded
-from utils.delayed_strokes import undelayed_order
-from utils.ink import from_strokes, strokes, x_height
 
 ALTERNATIVES = Search(width=6)
 """The search for alternatives of a word (width assumed)."""

@@ -10,8 +10,8 @@ from tiny_run import Curriculum
 from torch.utils.data import Dataset
 
 from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, KeySampler
-from base.batch_stream import loaded
-from base.stop_request import StopRequest
+from base.data.batch_stream import loaded
+from base.run.stop_request import StopRequest
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from utils.checks import ConfigFault
 

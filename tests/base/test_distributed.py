@@ -10,7 +10,7 @@ import torch
 from parallel_run import KINDS, STOPPED_AFTER, Stopped
 from tiny_run import ChunkTrainer, go_on, make, trained, weights
 
-from base.checkpoint import checkpoints, load_checkpoint
+from base.run.checkpoint import checkpoints, load_checkpoint
 from tests import torchrun
 from tests.same_run import differences, rows_of
 

@@ -23,7 +23,7 @@ from tiny_run import (
 )
 from torch.optim import lr_scheduler
 
-from base.checkpoint import checkpoints, find_checkpoint, load_checkpoint, newest_checkpoint
+from base.run.checkpoint import checkpoints, find_checkpoint, load_checkpoint, newest_checkpoint
 from tests.same_run import differences, rows_of
 
 pytestmark = pytest.mark.slow

@@ -25,8 +25,8 @@ from tiny_run import (
 from torch import nn
 
 from base import base_trainer
-from base.checkpoint import checkpoints, load_checkpoint
-from base.run_state import Sums
+from base.run.checkpoint import checkpoints, load_checkpoint
+from base.run.run_state import Sums
 from utils.checks import ConfigFault, UserError
 
 WHOLE = {"loader": {"batch_size": len(TRAIN)}, **ONE_STEP}

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import experiments
-from base.pretrained import pretrained
+from base.run.pretrained import pretrained
 from commands.page import MAX_BYTES, options_of
 from handwriting.styles import styles, usual_style_of
 from tests.commands.networks import use

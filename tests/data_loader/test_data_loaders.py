@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from base.base_data_loader import BaseSampler
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
 from data_loader import (
     CutLongSteps,
@@ -17,9 +17,10 @@ from data_loader import (
     Scale,
 )
 from data_loader.data_loaders import SAMPLER_ARGUMENTS
-from utils.alphabet import Alphabet
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
+from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, UserError
-from utils.normalisation import Normalisation
 
 UNIT = Normalisation((0, 0), (1, 1))
 

@@ -6,21 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from base.pretrained import pretrained
+from base.run.pretrained import pretrained
 from handwriting import PageOptions, Paper, text_lines, write_page
 from handwriting.hands import Hand
 from handwriting.page_hands import Hands
 from handwriting.pages import check_words, warnings
 from handwriting.proofreading import MISSING_WORD
 from handwriting.text_lines import Passage
+from ink.alphabet import Alphabet
+from ink.formats.pdf import words_of
+from ink.geometry import DOT_INK
 from model import load
 from tests.commands.networks import save, use
 from tests.handwriting.builders import PlannedReader
-from utils.alphabet import Alphabet
 from utils.checks import UserError
-from utils.ink import DOT_INK
 from utils.licences import OPEN, RESEARCH
-from utils.page.pdf import words_of
 
 HUGE = Paper(5000.0, 5000.0, (1000.0,) * 4)
 """An untrained network draws far and wide."""

@@ -20,9 +20,9 @@ from handwriting.proofreading import (
     with_second_reading,
 )
 from handwriting.written_word import WrittenWord
+from ink.geometry import from_strokes
 from model import Line
 from tests.handwriting.builders import PlannedReader
-from utils.ink import from_strokes
 
 HAND = HandShape(10.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
 

@@ -20,8 +20,8 @@ from handwriting.word_cutting import (
     without_holes,
     written_words,
 )
+from ink.geometry import from_strokes, turned_back
 from model import Line
-from utils.ink import from_strokes, turned_back
 
 WIDTH = 10.0
 """Of a character."""

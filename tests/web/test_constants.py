@@ -5,11 +5,11 @@ import re
 import pytest
 
 from handwriting import flat_file, hands, page_options, proofreading, repairs, word_cutting
+from ink import delayed_strokes, measures
 from model.generation import hand_encoder, mixture, sampling, stopping, writing
 from model.recognition import encoder, hand_descriptor, ink_features, ink_words
 from notes import neat, word_shapes
 from tests.web.conftest import ROOT
-from utils import delayed_strokes, hand_measures
 
 HOMES = {
     "features": {
@@ -22,7 +22,7 @@ HOMES = {
         },
     },
     "ink": {
-        **{name: getattr(hand_measures, name) for name in ("FLAT", "LEAST_WIDTH", "MAX_SLANT")},
+        **{name: getattr(measures, name) for name in ("FLAT", "LEAST_WIDTH", "MAX_SLANT")},
         "TALL": word_cutting.MIN_TALL_RATIO,
         "MIDDLE_SIGNS": word_cutting.MIDDLE_SIGNS,
     },

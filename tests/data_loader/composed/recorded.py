@@ -5,13 +5,14 @@ from functools import cache
 
 import numpy as np
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from data_loader.composed.alignment import AlignedLine, Alignment
 from data_loader.composed.bank import BankHand, hands
 from data_loader.composed.cutting import measured_lines
 from data_loader.invented.embedded import FontWriter, deform, digitise, text_path
 from data_loader.paths import to_ink
 from data_loader.texts import corpus
+from ink.sample import Sample
 from tests.data_loader.invented.hands import hand
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from base.base_dataset import Sample
 from data_loader.composed.bank import BankHand
 from data_loader.composed.cutting import CUT, LIFT, NONE, parts_of
 from data_loader.paths import to_ink, touching_shift
+from ink.sample import Sample
 from tests.data_loader.composed.drawn_lines import BAR, BOX, DOT, STEM, at, boxes, drawn, owners
 
 REST = boxes(5, 6, 7, 8)

@@ -5,11 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from base.base_dataset import BaseDataset, Loaded, Sample
+from base.base_dataset import BaseDataset, Loaded
 from data_loader.composed.drawn import DIGIT_HEIGHTS, Drawer
 from data_loader.paths import mean_step, to_ink, to_strokes
-from utils import hand_measures
-from utils.ink import from_strokes
+from ink import measures
+from ink.geometry import from_strokes
+from ink.sample import Sample
 
 SHAPES = {
     "1": [[(3, y) for y in range(40)]],
@@ -69,7 +70,7 @@ def test_letters_of_stroke_fonts_get_the_slant_height_and_speed_of_the_hand(slan
             assert piece.text == letter and piece.path[-1, 2]
             assert piece.path[:, 0].min() == pytest.approx(0, abs=0.03)
             if letter in "HNTE":
-                lean.append(hand_measures.median_lean(ink))
+                lean.append(measures.median_lean(ink))
                 high.append(-piece.path[:, 1].min())
             else:
                 small.append(-piece.path[:, 1].min())

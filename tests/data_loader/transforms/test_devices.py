@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from data_loader import Crowd, DelayMarks, EmbeddedDataset, HandwritingDataLoader, OtherDevice, Pen
+from ink.alphabet import Alphabet
+from ink.drawing.pictures import ink_picture, likely_columns
+from ink.geometry import from_strokes, strokes, x_height
+from ink.normalisation import Normalisation
 from model import CTCNetwork, PictureNetwork
 from tests.data_loader.transforms.applied import applied
-from utils.alphabet import Alphabet
 from utils.checks import ConfigFault
-from utils.ink import from_strokes, strokes, x_height
-from utils.normalisation import Normalisation
-from utils.pictures import ink_picture, likely_columns
 
 ALONG = np.linspace(0, 6 * np.pi, 300)
 WAVE = from_strokes([np.column_stack([10 * ALONG, 50 * np.sin(ALONG)])] * 3)

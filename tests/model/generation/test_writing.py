@@ -5,13 +5,13 @@ import pytest
 
 from handwriting.repairs import LetterStrokes
 from handwriting.word_cutting import cut_words
+from ink.geometry import from_strokes, to_points
 from model import Line, sample
 from model.generation import writing
 from model.generation.line import Sampling
 from model.generation.writing import PART_SEED_STRIDE, check_lengths
 from tests.model.builders import PRIMER, generator, write
 from utils.checks import UserError
-from utils.ink import from_strokes, to_points
 
 TEXT = "abc ab bca"
 """The network writes it in three parts."""
@@ -115,7 +115,7 @@ def test_limit_of_steps_cuts_a_line_within_any_of_its_parts(network, missing):
 
 @pytest.mark.parametrize("size", [2, 64])
 def test_lines_of_a_batch_are_written_as_if_alone(network, monkeypatch, size):
-    monkeypatch.setattr("utils.batches.BATCH_SIZE", size)
+    monkeypatch.setattr("model.batches.BATCH_SIZE", size)
     texts = ["ab", TEXT, "c", "cab", "bb cc ab a"]
     for seed, line in enumerate(write(network, texts, range(5), Sampling(bias=1.0))):
         (alone,) = write(network, [texts[seed]], [seed], Sampling(bias=1.0))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from ink.geometry import from_strokes, x_height
 from model.recognition.ink_features import NUM_FEATURES, SPACING, num_features, stroke_features
-from utils.ink import from_strokes, x_height
 
 
 def wave(points, speed=1.0):
