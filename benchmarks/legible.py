@@ -17,7 +17,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measures import main
 from commands import network_options, options
-from data_loader.sources.stroke_arrays import NAMES, TEXTS
 from data_loader.texts import corpus
 from data_loader.texts.everyday import CHARACTER_CLASSES, everyday, random_characters
 from data_loader.texts.templates import Draws
@@ -25,6 +24,7 @@ from handwriting.hands import Hand
 from handwriting.page_options import SECOND
 from handwriting.proofreading import CheckedWord, line_ink, write_words
 from ink.alphabet import Alphabet
+from ink.formats.stroke_arrays import NAMES, TEXTS
 from ink.sample import Sample
 from model import Reader
 from model.generation.line import Primer, Sampling

@@ -27,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from base.data.preparation import Preparing
 from data_loader import HandwritingDataLoader, InkMLDataset
-from data_loader.sources.parsing import Parsed
 from data_loader.sources.preparing import Making, prepared
 from data_loader.sources.shards import Shards
 from data_loader.sources.source import DividedDataset
-from ink.formats.inkml_writing import to_inkml
+from ink.formats.inkml.lines import to_inkml
+from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import Range
 

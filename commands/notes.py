@@ -23,9 +23,8 @@ from commands import network_options, search_options
 from commands.network_options import Networks
 from commands.options import Parser, number
 from commands.search_options import SearchOptions
-from data_loader.sources.parsing import first_of
 from ink.drawing.page import INK_KINDS
-from utils.checks import DataError, UserError, described, printable, visible
+from utils.checks import DataError, UserError, described, first_of, printable, visible
 from utils.files import prepare_output
 
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names

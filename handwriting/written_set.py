@@ -11,17 +11,18 @@ import numpy as np
 from tqdm import tqdm
 
 from data_loader.sources.fetching import digest_of_file
-from data_loader.sources.parsing import Budget, Fault, Parsed
 from data_loader.sources.preparing import Making, prepared_in
 from data_loader.sources.shards import Shards
 from handwriting.hands import Hand
 from handwriting.source_text import known_only
 from ink.alphabet import Alphabet
-from ink.formats.inkml_writing import lines_to_inkml
+from ink.formats.budget import Budget
+from ink.formats.faults import Fault
+from ink.formats.inkml.lines import lines_to_inkml
+from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from model.generation.hand_encoder import hand_extra
-from model.generation.line import Line, Sampling
-from model.generation.writing import SEEDS, check_lengths
+from model.generation.line import SEEDS, Line, Sampling, check_lengths
 from model.writer import Writer
 from utils.checks import UserError, listed
 from utils.files import open_file, write_text
@@ -158,7 +159,7 @@ class WrittenSet:
     @property
     def _draws_hands(self) -> bool:
         """Whether the writer is told hands that are drawn, as `own` is on a page."""
-        return self.hand is None and self.writer.is_told and "hand" not in self.sampling.extras
+        return self.hand is None and self.writer.takes_hand and "hand" not in self.sampling.extras
 
     def write(self, folder: Path) -> Shards:
         """Write the set into a folder as prepared samples; what is whole there stays.

@@ -1,10 +1,14 @@
-"""Pages of ink with all that is drawn on them, as note programs keep them and writers save them."""
+"""Defines a page of ink with its images and typed texts, as note programs store it."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from ink.geometry import from_strokes, x_height
 
 POINT = 72 / 25.4  # points (1/72 inch) per millimetre
 POINTS_PER_PIXEL = 72 / 96
@@ -18,6 +22,10 @@ FONT = "Sans"
 """Font of a typed text whose font is unknown."""
 LINE_PITCH = 1.17
 """Distance of the lines of a typed text, as a multiple of the font size (as in Xournal++)."""
+ROW_GAP = 2.0
+"""Gap between rows that are placed below each other, in x-heights (assumed)."""
+PAGE_MARGIN = 0.05
+"""Margin of a page of unknown size, as a fraction of the longer side of its content (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +44,7 @@ class PageStroke:
         dash: lengths of the dashes and of the gaps after them, in turn; empty for a solid line.
         opacity: opacity of the line, from 0 to 1.
         layer: number of the stroke's layer, from 0.
-        cap: what the ends of the line look like: "round", "butt" or "square".
+        cap: shape of the ends of the line: "round", "butt" or "square".
         pressures: pressure of the pen at each point, from 0 to 1, `(points,)`; None if unknown.
     """
 
@@ -57,9 +65,10 @@ class PageStroke:
 @dataclass(frozen=True)
 class TypedText:
     """A typed text; `x` and `y` are its upper left corner, `size` is the font size, and `font` the
-    name of its font, which only Xournal++ keeps.
+    name of its font, which only Xournal++ stores.
 
-    What is not in the `repr` does not change the text's reading, which is kept by the `repr`.
+    The `repr` is the key under which the text's reading is cached; attributes that are not in the
+    `repr` do not change the reading.
     """
 
     text: str
@@ -126,3 +135,67 @@ def image_kind(content: bytes) -> str:
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
     return "jpeg" if content.startswith(b"\xff\xd8\xff") else ""
+
+
+def page_around(
+    strokes: Iterable[PageStroke],
+    typed: Iterable[TypedText] = (),
+    sheet: Sequence[float] | None = None,
+    images: Iterable[PageImage] = (),
+    ruling: Iterable[PageStroke] = (),
+    layers: Iterable[str] = (),
+    **attributes: Any,
+) -> InkPage:
+    """Return a page that holds strokes, typed texts and images, shifted so that the page begins at
+    (0, 0); its strokes are ordered by their layers.
+
+    Args:
+        strokes, typed, images, ruling: content of the page, at any position.
+        sheet: left, top, right and bottom of an area that the page includes; None for a margin
+            around the content.
+        layers: name of each layer, from the lowest; none for one layer without a name.
+        attributes: other attributes of the `InkPage`.
+    """
+    strokes, typed, images = tuple(strokes), tuple(typed), tuple(images)
+    boxes = [() if sheet is None else sheet, *(image.box for image in images)]
+    boxes += [(text.x, text.y, text.x, text.y + text.size) for text in typed]
+    corners = np.concatenate(boxes).reshape(-1, 2)
+    points = np.concatenate([corners, *(stroke.points for stroke in strokes)])
+    points = points if len(points) else np.zeros((1, 2))
+    corner, size = points.min(axis=0), np.ptp(points, axis=0)
+    margin = (PAGE_MARGIN * size.max() or 1.0) if sheet is None else 0.0
+    left, top = corner - margin
+
+    def shifted(strokes: Iterable[PageStroke]) -> tuple[PageStroke, ...]:
+        return tuple(replace(stroke, points=stroke.points - (left, top)) for stroke in strokes)
+
+    return InkPage(
+        *(size + 2 * margin).tolist(),
+        shifted(sorted(strokes, key=lambda stroke: stroke.layer)),
+        typed=tuple(replace(text, x=text.x - left, y=text.y - top) for text in typed),
+        images=tuple(
+            replace(image, box=tuple(np.subtract(image.box, (left, top, left, top)).tolist()))
+            for image in images
+        ),
+        ruling=shifted(ruling),
+        layers=tuple(layers) or ("",),
+        **attributes,
+    )
+
+
+def below_each_other(rows: Iterable[Sequence[np.ndarray]]) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yield the strokes of each row, shifted to begin at x = 0, below the previous row."""
+    bottom = 0.0
+    for strokes in rows:
+        points = np.concatenate(strokes)
+        corner = points.min(axis=0) - (0.0, bottom)
+        yield tuple(stroke - corner for stroke in strokes)
+        bottom += float(np.ptp(points[:, 1])) + ROW_GAP * x_height(from_strokes(strokes))
+
+
+def ink_bytes(page: InkPage) -> bytes:
+    """Return the tool and the points of all strokes of a page: the key of its text in the cache."""
+    return b"".join(
+        f"{stroke.tool} {len(stroke.points)}".encode() + stroke.points.tobytes()
+        for stroke in page.strokes
+    )

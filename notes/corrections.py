@@ -11,7 +11,7 @@ import numpy as np
 from filelock import FileLock
 
 from ink.alphabet import nfc
-from notes.ink_page import InkPage
+from ink.ink_page import InkPage
 from notes.page_text import PageRow, PageText, PageWord
 from utils.checks import UserError, check_version
 from utils.files import write_json

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from ink.geometry import turned_back, weighted_median
-from notes.ink_page import InkPage
+from ink.ink_page import InkPage
 from notes.page_text import HEADING, PageText, PageWord, box_of
 from notes.rows import CROSSED_OUT, UNDERLINE
 from notes.structure import LIST_MARK

@@ -13,12 +13,11 @@ import numpy as np
 
 from ink.drawing.covering import COVERED, unseen
 from ink.geometry import from_strokes, turned_back
-from ink.ink_page import LINE_PITCH
+from ink.ink_page import LINE_PITCH, InkPage, TypedText
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.ink_words import InkWord
 from notes.confidence import confidences
-from notes.ink_page import InkPage, TypedText
 from notes.page_text import HEADING, NUMBER, Box, PageRow, PageText, PageWord, box_of
 from notes.searching import kept_frames
 from notes.sizes import size_classes

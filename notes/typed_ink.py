@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ink.geometry import turned_back
-from notes.ink_page import InkPage, TypedText
+from ink.ink_page import InkPage, TypedText
 from notes.neat import MAX_SIZE_RATIO, mark_moves
 from notes.page_text import HEADING, PageText, PageWord
 from notes.word_shapes import RowShape, row_shapes

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ink.geometry import from_strokes, turned_back, vertical_segments, weighted_median, x_height
+from ink.ink_page import InkPage
 from ink.measures import baseline_angle, downstrokes, turning_points
-from notes.ink_page import InkPage
 from notes.page_text import PageRow
 
 # Lengths in x-heights.

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from base.base_dataset import Loaded
-from data_loader.sources.parsing import Parsed
 from data_loader.sources.preparing import Making, prepared
+from ink.formats.parsed import Parsed
 from ink.sample import Sample
 
 

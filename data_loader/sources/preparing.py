@@ -30,7 +30,7 @@ from base.data.extras import stacked
 from base.data.preparation import Preparing
 from base.data.samples import Column, Samples
 from data_loader.sources.fetching import INDEX, digest_of, digest_of_file
-from data_loader.sources.parsing import Fault, Parsed, first_of
+from data_loader.sources.processes import in_processes
 from data_loader.sources.shards import (
     EXTRA,
     FORMAT_VERSION,
@@ -42,11 +42,12 @@ from data_loader.sources.shards import (
     is_whole,
     open_shards,
 )
-from data_loader.sources.untrusted_files import in_processes
+from ink.formats.faults import Fault
+from ink.formats.parsed import Parsed
 from ink.normalisation import moments_of
 from ink.sample import Sample
 from utils import strict_json
-from utils.checks import DataError, shown
+from utils.checks import DataError, first_of, shown
 from utils.files import check_writable, remove_temporary, user_cache, write_json
 
 IDENTITY = "identity.json"
@@ -422,10 +423,10 @@ def code_of(*classes: type) -> str:
 
 @cache
 def room_code() -> str:
-    """Return a digest of the code and tables of this room, and of the utilities that it takes."""
+    """Return a digest of the code and tables of this room, and of the rooms that it takes."""
     digest, root = hashlib.sha256(), Path(__file__).parents[2]
     for kind in ("py", "json", "txt", "npz"):
-        for room in ("data_loader", "utils"):
+        for room in ("data_loader", "ink", "utils"):
             for file in sorted((root / room).rglob(f"*.{kind}")):
                 digest.update(f"{file.relative_to(root)}\0{digest_of_file(file)}\n".encode())
     return digest.hexdigest()

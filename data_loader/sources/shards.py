@@ -25,10 +25,10 @@ import numpy as np
 
 from base.data.samples import Column, Samples, Store
 from data_loader.sources.fetching import INDEX, digest_of, fetched
-from data_loader.sources.parsing import Fault, first_of
+from ink.formats.faults import Fault
 from ink.normalisation import Moments
 from ink.sample import Sample
-from utils.checks import DataError, check_version
+from utils.checks import DataError, check_version, first_of
 
 FORMAT_VERSION = 5
 STRINGS = ("text", "name", "writer", "group")

@@ -17,7 +17,6 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
 from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader.sources.fetching import ADDRESS
-from data_loader.sources.parsing import Budget, Fault, Parsed, decode, first_of, summarise
 from data_loader.sources.preparing import (
     IDENTITY,
     Making,
@@ -28,8 +27,12 @@ from data_loader.sources.preparing import (
 )
 from data_loader.sources.shards import Fetched, Shards, open_shards
 from data_loader.sources.splits import FRACTIONS, check_fractions, choose_subset, divide
-from data_loader.sources.untrusted_files import files_below, read_file
-from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
+from ink.formats.budget import Budget
+from ink.formats.checks import decode
+from ink.formats.faults import Fault, summarise
+from ink.formats.files import files_below, read_file
+from ink.formats.parsed import Parsed
+from utils.checks import ConfigFault, DataError, Fraction, Range, Seed, first_of
 from utils.files import user_cache
 
 LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with the project

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ink.drawing.layers import DECIMALS, DOT_PEN, PEN_WIDTH, PERIOD, RULING_PEN, Layer, Pen, Row
-from ink.formats.excalidraw_writing import to_excalidraw
-from ink.formats.inkml_writing import page_to_inkml
-from ink.formats.pdf import PdfPage, words_of, write_pdf
-from ink.formats.svg_writing import to_svg
-from ink.formats.xournalpp_writing import write_xopp
+from ink.formats.excalidraw import to_excalidraw
+from ink.formats.inkml.pages import page_to_inkml
+from ink.formats.pdf.pages import PdfPage, words_of, write_pdf
+from ink.formats.svg.rows import to_svg
+from ink.formats.xournalpp import write_xopp
 from ink.geometry import bounds, strokes, x_height
 from ink.ink_page import POINT, InkPage, PageStroke
 from utils.checks import UserError, short
@@ -89,7 +89,7 @@ class Page:
         return layers
 
     def to_svg(self, title: str = "", *, description: str = "") -> str:
-        """Return the page as SVG; see `ink.formats.svg_writing.to_svg`."""
+        """Return the page as SVG; see `ink.formats.svg.rows.to_svg`."""
         return to_svg((self.width, self.height), self.layers(), title, description=description)
 
     def to_inkml(self) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources.ink_files import match_device
-from ink.formats.inkml_writing import write_inkml
+from ink.formats.inkml.lines import write_inkml
 from model import load, sample
 from model.generation.line import Sampling
 from tests.commands.networks import names, network, write

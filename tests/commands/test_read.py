@@ -10,7 +10,7 @@ from PIL import Image
 
 from commands import search_options
 from experiments import parser_of
-from ink.formats.inkml_writing import write_inkml
+from ink.formats.inkml.lines import write_inkml
 from model import load
 from model.recognition.language_model import CharacterLanguageModel
 from tests.commands.networks import ALPHABET, READERS, ROOT, names, use

@@ -10,7 +10,7 @@ import torch
 import experiments
 from data_loader.sources.ink_files import read_ink
 from handwriting.hands import extras_of_style
-from ink.formats.inkml_writing import write_inkml
+from ink.formats.inkml.lines import write_inkml
 from ink.geometry import from_strokes
 from model import load
 from model.generation.line import Sampling

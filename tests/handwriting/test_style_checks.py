@@ -13,7 +13,7 @@ from data_loader.transforms.shaping import ResampleTime
 from handwriting import PageOptions
 from handwriting.page_hands import Hands
 from handwriting.style_checks import check_lines
-from ink.formats.inkml_writing import write_inkml
+from ink.formats.inkml.lines import write_inkml
 from ink.geometry import strokes
 from model import load
 from tests.commands.networks import save

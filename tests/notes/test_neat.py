@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ink.geometry import turned_back
-from notes.ink_page import InkPage, PageStroke
+from ink.ink_page import InkPage, PageStroke
 from notes.neat import levelled
 from notes.page_text import PageRow, PageText, PageWord
 from notes.rows import DRAWING, UNDERLINE

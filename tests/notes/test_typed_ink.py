@@ -7,7 +7,7 @@ import pytest
 
 from ink.drawing.fonts import advance
 from ink.drawing.page import save_ink_pages
-from notes.formats import read_pages
+from ink.formats import read_pages
 from notes.page_text import PageText
 from notes.reading import read_page
 from notes.rows import UNDERLINE

@@ -170,7 +170,7 @@ class Careless(Moody):
 def test_a_latent_that_ignores_its_seed_is_warned_of(tmp_path, moods, caplog, kind):
     trainer, batch = make(tmp_path, moods, kind=kind, samples=1), next(iter(moods.loader("valid")))
     trainer.dry_run(batch, trainer.forward_batch(trainer.model.eval(), batch))
-    message = "Careless.initial_state does not draw from given.generators"
+    message = "Careless.initial_state does not draw from conditions.generators"
     assert (message in caplog.text) == (kind is Careless)
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from base.data.preparation import Preparing
 from data_loader import UnipenDataset, read_ink
-from data_loader.sources.unipen_collection import untokenised
+from ink.formats.unipen.collection import untokenised
 from tests.data_loader.archives import pack, put
 from tests.loaded import in_order
 from utils.checks import ConfigFault, DataError
