@@ -82,6 +82,8 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from ink.formats.folders import file_state, note_files  # slow to import
+
     chosen, path = search_options.options_of(arguments), arguments.path
     check(arguments)
     if output := arguments.output:
@@ -95,11 +97,11 @@ def run(arguments: argparse.Namespace) -> None:
         )
         if not states and (arguments.correct or arguments.undo):
             _correct(library, path, arguments)
-        files = notes.note_files(path) if path.is_dir() else {path.name: path}
+        files = note_files(path) if path.is_dir() else {path.name: path}
         if not files:
             raise UserError(f"{path}: no notes in this folder")
         kept = " ".join(sorted(correction.name for correction in library.corrections.all))
-        before, states = states, {n: f"{notes.file_state(f)} {kept}" for n, f in files.items()}
+        before, states = states, {n: f"{file_state(f)} {kept}" for n, f in files.items()}
         changed = {n: file for n, file in files.items() if states[n] != before.get(n)}
         if changed or states.keys() != before.keys():
             is_one = arguments.lines or (arguments.output and arguments.output.file)
