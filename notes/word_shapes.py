@@ -1,7 +1,7 @@
-"""Measures the words of a row of ink: where each stands, how it slopes and leans, how high it is.
+"""Measures the words of a row of ink: place, baseline, slope, x-height and lean of each.
 
-A short word shows little of this. So each measure is drawn towards that of the row around the word,
-the more, the fewer turning points of the pen it was taken from.
+A short word shows little of this. So each measure is a mean of the word's measure and the measure
+of the row around the word; the fewer turning points of the pen a word has, the less it weighs.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from notes.page_text import PageRow
 
 # Lengths in x-heights.
 INNER = 0.35
-"""Quantile of the turning points at the x-height, of those that are no letter's top or foot
-(measured, lab notebook: neater ink)."""
+"""Quantile at which the x-height is measured among the turning points, without those of ascenders
+and descenders (measured, lab notebook: neater ink)."""
 REACH = 6.0  # from the middle of a word to the row around it (assumed: two words on either side)
 MAX_OFF = 0.45  # from a turning point to the line that it may be on (assumed: less to a descender)
 MIN_SPAN = 1.0  # between two turning points whose slope is measured (assumed)
@@ -37,7 +37,7 @@ SLOPE_PRIOR = 8.0  # for the slope (measured, lab notebook: neater ink)
 
 
 class WordShape(NamedTuple):
-    """What a unit looks like in its level row, in the units of the page.
+    """The measures of a unit in its level row, in the units of the page.
 
     Attributes:
         x: middle of the unit.
@@ -65,15 +65,14 @@ class _Turns(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RowShape:
-    """A row of ink with its units: words that move together, mostly one, as no stroke runs from one
-    unit to another.
+    """A row of ink, divided into units: one word, or several words that share strokes.
 
     Attributes:
         row: the row.
         words: indices in the row of each unit's words.
         numbers: numbers on the page of each unit's strokes.
-        strokes: positions of these strokes, turned so that the row is level.
-        angle: by which the row was turned back, with its quarter turns, in radians.
+        strokes: positions of the strokes of each unit, turned so that the row is level.
+        angle: angle by which the row was turned back, with its quarter turns, in radians.
     """
 
     row: PageRow
@@ -111,7 +110,7 @@ class RowShape:
 
     @cached_property
     def _rough_height(self) -> float:
-        """The median x-height of the units, by the turning points that are not of tall or deep
+        """The median x-height of the units, measured without the turning points of tall and deep
         letters."""
         heights = []
         for text, turns in zip(self.texts, self._turns, strict=True):
@@ -148,13 +147,13 @@ class RowShape:
         return np.concatenate([turns.down for turns in self._turns])
 
     def _shape(self, number: int, usual_lean: float) -> WordShape:
-        unit, x, own = self.x_height, self.middles[number], self._turns[number]
+        unit, x, turns = self.x_height, self.middles[number], self._turns[number]
         baseline, slope = self.line(number, unit)
-        low = own.low[np.abs(_level(own.low, x, slope) - baseline) <= MAX_OFF * unit]
-        high = own.high[np.abs(_level(own.high, x, slope) - baseline + unit) <= MAX_OFF * unit]
+        low = turns.low[np.abs(_level(turns.low, x, slope) - baseline) <= MAX_OFF * unit]
+        high = turns.high[np.abs(_level(turns.high, x, slope) - baseline + unit) <= MAX_OFF * unit]
         count = len(low) + len(high)
         slope += (_slope([low, high], slope, unit) - slope) * count / (count + SLOPE_PRIOR)
-        height, lean, num_down = unit, usual_lean, len(own.down)
+        height, lean, num_down = unit, usual_lean, len(turns.down)
         if len(low):
             mean = np.median(_level(low, x, slope))
             baseline += (mean - baseline) * len(low) / (len(low) + LINE_PRIOR)
@@ -163,14 +162,14 @@ class RowShape:
             ratio = (mean - np.median(_level(high, x, slope))) / unit
             height *= max(ratio, MAX_OFF) ** (count / (count + HEIGHT_PRIOR))
         if num_down:
-            mean_lean = weighted_median(*own.down.T)
+            mean_lean = weighted_median(*turns.down.T)
             lean += (mean_lean - lean) * num_down / (num_down + LEAN_PRIOR)
         return WordShape(x, float(baseline), float(slope), float(height), float(lean))
 
 
 def row_shapes(page: InkPage, rows: Sequence[PageRow]) -> list[RowShape]:
     """Return the shapes of rows of a page; a typed row has no units. A row that is too short to
-    show its slope has that of the others."""
+    show its slope gets the median slope of the others."""
     turned, angles = [], np.zeros(len(rows))
     for number, row in enumerate(rows):
         turn, units = row.turn * np.pi / 2, _units(row)
@@ -221,8 +220,8 @@ def _line(ends: np.ndarray, x: float, unit: float) -> tuple[float, float]:
 
 
 def _slope(lines: Sequence[np.ndarray], usual: float, unit: float) -> float:
-    """Return the slope of parallel lines of ends: the median of that between two ends of a line
-    that are apart (Theil-Sen estimator); the usual one if there are fewer than three."""
+    """Return the slope of parallel lines of ends, by the Theil-Sen estimator: the median slope
+    between two distant ends of a line; `usual` if there are fewer than three such pairs."""
     slopes = [np.empty(0)]
     for line in lines:
         ends = line[:: -(-len(line) // MAX_ENDS) or 1]
