@@ -15,7 +15,7 @@ from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader.checking import load_checked
 from data_loader.scaling import scaled, typical_height
-from data_loader.sources.preparing import make_derived
+from data_loader.sources.derived import make_derived
 from ink.formats.parsed import Parsed
 from utils.checks import ABSENT, ConfigFault, Range, first_of
 

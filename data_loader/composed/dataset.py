@@ -20,7 +20,7 @@ from data_loader.composed.drawn_characters import Drawer
 from data_loader.composed.recorded_hands import check_hands, recorded_hands
 from data_loader.paths import side_by_side, to_ink
 from data_loader.recipe import ExtendedDataset, with_lines
-from data_loader.sources.preparing import make_derived
+from data_loader.sources.derived import make_derived
 from data_loader.texts import corpus
 from data_loader.texts.corpus import Draws
 from data_loader.texts.european import european

@@ -18,7 +18,7 @@ from numpy.random import Generator
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
-from data_loader.sources.preparing import make_derived
+from data_loader.sources.derived import make_derived
 from data_loader.transforms.augmentation import Linear
 from ink.formats.parsed import Parsed
 from ink.geometry import at_equal_steps, from_strokes, path_along, strokes, x_height

@@ -14,7 +14,7 @@ from handwriting.pages import check_words, warnings
 from handwriting.proofreading import MISSING_WORD
 from handwriting.text_lines import Passage
 from ink.alphabet import Alphabet
-from ink.formats.pdf import words_of
+from ink.formats.pdf.pages import words_of
 from ink.geometry import DOT_INK
 from model import load
 from tests.commands.networks import save, use
