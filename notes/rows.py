@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ink.delayed_strokes import LATE, are_marks, undelayed_order
+from ink.delayed_strokes import MIN_LATE_DISTANCE, are_marks, undelayed_order
 from ink.geometry import from_strokes, turned_back, weighted_median, x_height
 from notes.marks import arrows, crossing_groups, is_level_line, is_ring
 
@@ -487,7 +487,7 @@ def _undelayed(numbers: np.ndarray, strokes: Sequence[np.ndarray], height: float
     strokes' rising numbers on the page; a missing number is a stroke of another row."""
     left, right = np.array([(stroke[:, 0].min(), stroke[:, 0].max()) for stroke in strokes]).T
     middle, front = (left + right) / 2, np.maximum.accumulate(right)
-    is_late = front - right > LATE * height
+    is_late = front - right > MIN_LATE_DISTANCE * height
     # After a stroke of another row, strokes to the left of the row's end are late.
     for resumed in np.flatnonzero(np.diff(numbers) > 1) + 1:
         is_late[resumed:] |= middle[resumed:] < front[resumed - 1]

@@ -18,15 +18,15 @@ from ink.measures import baseline_angle, downstrokes, turning_points
 from notes.page_text import PageRow
 
 # Lengths in x-heights.
-INNER = 0.35
+X_HEIGHT_QUANTILE = 0.35
 """Quantile at which the x-height is measured among the turning points, without those of ascenders
 and descenders (measured, lab notebook: neater ink)."""
-REACH = 6.0  # from the middle of a word to the row around it (assumed: two words on either side)
-MAX_OFF = 0.45  # from a turning point to the line that it may be on (assumed: less to a descender)
+MAX_CONTEXT_DISTANCE = 6.0  # from a word's middle to the row around it (assumed: two words)
+MAX_LINE_DISTANCE = 0.45  # from a turning point to its line (assumed: less than a descender's)
 MIN_SPAN = 1.0  # between two turning points whose slope is measured (assumed)
-TALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜbdfhkltß0123456789ij'\"!?()"
+TALL_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜbdfhkltß0123456789ij'\"!?()"
 """Characters whose highest turning point is above the x-height."""
-DEEP = "gjpqyfQ,;()"
+DEEP_CHARACTERS = "gjpqyfQ,;()"
 """Characters whose lowest turning point is below the baseline."""
 MAX_ENDS = 300  # turning points of a line whose slope is measured (assumed)
 # Number of turning points at which a word's own measure has half of the weight:
@@ -105,7 +105,7 @@ class RowShape:
             baseline, slope = self.line(number, unit)
             heights.append(baseline - _level(turns.high, self.middles[number], slope))
         values = np.concatenate(heights)
-        values = values[np.abs(values - unit) <= MAX_OFF * unit]
+        values = values[np.abs(values - unit) <= MAX_LINE_DISTANCE * unit]
         return float(np.median(values)) if len(values) else unit
 
     @cached_property
@@ -115,9 +115,11 @@ class RowShape:
         heights = []
         for text, turns in zip(self.texts, self._turns, strict=True):
             low, high = np.sort(turns.low[:, 1]), np.sort(turns.high[:, 1])
-            low, high = low[: len(low) - _count(text, DEEP)], high[_count(text, TALL) :]
+            low = low[: len(low) - _count(text, DEEP_CHARACTERS)]
+            high = high[_count(text, TALL_CHARACTERS) :]
             if len(low) and len(high):
-                height = np.quantile(low, 1 - INNER) - np.quantile(high, INNER)
+                top = np.quantile(high, X_HEIGHT_QUANTILE)
+                height = np.quantile(low, 1 - X_HEIGHT_QUANTILE) - top
                 heights.append((height, min(len(low), len(high)) if height > 0 else 0.0))
         if not sum(weight for _, weight in heights):
             return x_height(from_strokes([*chain(*self.strokes)]))
@@ -126,7 +128,7 @@ class RowShape:
     def line(self, number: int, unit: float) -> tuple[float, float]:
         """Return the y of the row's baseline in the middle of a unit, and its slope there."""
         x = self.middles[number]
-        is_near = np.abs(self.middles - x) <= REACH * unit
+        is_near = np.abs(self.middles - x) <= MAX_CONTEXT_DISTANCE * unit
         around = np.concatenate([self._turns[k].low for k in np.flatnonzero(is_near)])
         foot = max(float(stroke[:, 1].max()) for stroke in self.strokes[number])
         return _line(around, x, unit) if len(around) else (foot, 0.0)
@@ -149,18 +151,19 @@ class RowShape:
     def _shape(self, number: int, usual_lean: float) -> WordShape:
         unit, x, turns = self.x_height, self.middles[number], self._turns[number]
         baseline, slope = self.line(number, unit)
-        low = turns.low[np.abs(_level(turns.low, x, slope) - baseline) <= MAX_OFF * unit]
-        high = turns.high[np.abs(_level(turns.high, x, slope) - baseline + unit) <= MAX_OFF * unit]
+        low = turns.low[np.abs(_level(turns.low, x, slope) - baseline) <= MAX_LINE_DISTANCE * unit]
+        offsets = _level(turns.high, x, slope) - baseline + unit
+        high = turns.high[np.abs(offsets) <= MAX_LINE_DISTANCE * unit]
         count = len(low) + len(high)
         slope += (_slope([low, high], slope, unit) - slope) * count / (count + SLOPE_PRIOR)
         height, lean, num_down = unit, usual_lean, len(turns.down)
         if len(low):
             mean = np.median(_level(low, x, slope))
             baseline += (mean - baseline) * len(low) / (len(low) + LINE_PRIOR)
-        has_x_height = any(c.isalnum() and c not in TALL for c in self.texts[number])
+        has_x_height = any(c.isalnum() and c not in TALL_CHARACTERS for c in self.texts[number])
         if has_x_height and (count := min(len(low), len(high))):
             ratio = (mean - np.median(_level(high, x, slope))) / unit
-            height *= max(ratio, MAX_OFF) ** (count / (count + HEIGHT_PRIOR))
+            height *= max(ratio, MAX_LINE_DISTANCE) ** (count / (count + HEIGHT_PRIOR))
         if num_down:
             mean_lean = weighted_median(*turns.down.T)
             lean += (mean_lean - lean) * num_down / (num_down + LEAN_PRIOR)
@@ -213,7 +216,7 @@ def _line(ends: np.ndarray, x: float, unit: float) -> tuple[float, float]:
     """Return the y at `x` and the slope of the line on which most ends `(n, 2)` are."""
     slope, y = 0.0, float(np.median(ends[:, 1]))
     for _ in range(2):
-        on_line = ends[np.abs(_level(ends, x, slope) - y) <= MAX_OFF * unit]
+        on_line = ends[np.abs(_level(ends, x, slope) - y) <= MAX_LINE_DISTANCE * unit]
         slope = _slope([on_line], slope, unit)
         y = float(np.median(_level(on_line, x, slope))) if len(on_line) else y
     return y, slope

@@ -32,9 +32,9 @@ SWITCH = "ONLINE_HANDWRITING_GRAPHS"
 """Environment variable; 0 turns graphs off."""
 MIN_STEPS = 8
 """Minimum number of steps of a sequence run by graphs, which compute whole chunks (assumed)."""
-KEPT = 32
-"""Maximum number of loops that are kept (assumed: batches of two sizes, in training and validation,
-and texts of up to 250 characters; a loop for 32 lines and 400 cells takes 10 to 20 MB)."""
+MAX_LOOPS = 32
+"""Maximum number of cached loops (assumed: batches of two sizes, in training and validation, and
+texts of up to 250 characters; a loop for 32 lines and 400 cells takes 10 to 20 MB)."""
 log = logging.getLogger(__name__)
 
 
@@ -148,7 +148,7 @@ def _find(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> Loop | None
             if kind is not TorchSteps:
                 _refused.add("fused")
             continue
-        if len(_loops) >= KEPT:
+        if len(_loops) >= MAX_LOOPS:
             _loops.popitem(last=False)
         _loops[key] = loop
         return loop
