@@ -110,7 +110,7 @@ class Index:
     """An index of the pages of files."""
 
     def __init__(self, path: Path, corrections: Iterable[Correction] = ()) -> None:
-        """Open or make the index in a file; `corrections` are the present ones."""
+        """Open or make the index in a file; `corrections` are all corrections."""
         self._path, self._corrections = path, [*corrections]
         try:
             self._open(path)

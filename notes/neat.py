@@ -131,9 +131,9 @@ def row_places(page: InkPage, text: PageText) -> dict[int, RowPlaces]:
             for n, shape in alike.items()
         }
         for n, shape in alike.items():
-            usual = lean, height, gap
+            typical = lean, height, gap
             if _is_one_row(shape, words[n], lean):
-                places[n] = _places(shape, words[n], usual, _room(edges[n], edges.values()))
+                places[n] = _places(shape, words[n], typical, _room(edges[n], edges.values()))
     return places
 
 
@@ -172,11 +172,11 @@ def _gaps(spans: np.ndarray) -> np.ndarray:
 
 
 def _places(
-    shape: RowShape, words: list[WordShape], usual: tuple[float, float, float], room: float
+    shape: RowShape, words: list[WordShape], typical: tuple[float, float, float], room: float
 ) -> RowPlaces:
-    """Return the places of a row's units. `usual` are the page's lean, x-height, and gap in
+    """Return the places of a row's units. `typical` are the page's lean, x-height, and gap in
     x-heights; the row becomes wider by `room` at most."""
-    lean, height, gap = usual
+    lean, height, gap = typical
     spans = _spans(shape, words, lean)
     gaps = _gaps(spans) / (gap * shape.x_height or 1.0)
     is_even = ~(shape.are_signs[:-1] | shape.are_signs[1:]) & (gaps >= MIN_GAP)
@@ -232,17 +232,18 @@ def _lefts(
         is_even, is_wide: whether each gap becomes even, and whether the unit behind it stays where
             it was, `(units - 1,)`; other gaps stay as wide as they were.
     """
-    (usual, room), gaps, lefts, fraction = limits, _gaps(spans), spans[:, 0].copy(), np.inf
+    (typical_gap, room), gaps, lefts, fraction = limits, _gaps(spans), spans[:, 0].copy(), np.inf
     starts = np.flatnonzero(np.append(True, is_wide))
     for start, stop in pairwise([*starts.tolist(), len(widths)]):
         inner, evens = gaps[start : stop - 1], is_even[start : stop - 1]
         width, drawn = spans[stop - 1, 1] - spans[start, 0], widths[start:stop].sum()
         count, fixed = np.count_nonzero(evens), drawn + inner[~evens].sum()
         most = min(WIDTHS[1] * width, width + room) if stop == len(widths) else width
-        fraction = min(fraction, 1 - (fixed + LEAST_GAP * usual * count - most) / max(drawn, 1e-9))
+        needed = fixed + LEAST_GAP * typical_gap * count
+        fraction = min(fraction, 1 - (needed - most) / max(drawn, 1e-9))
         if count:
-            even = np.clip(usual, (WIDTHS[0] * width - fixed) / count, (most - fixed) / count)
-            inner = np.where(evens, max(even, LEAST_GAP * usual), inner)
+            even = np.clip(typical_gap, (WIDTHS[0] * width - fixed) / count, (most - fixed) / count)
+            inner = np.where(evens, max(even, LEAST_GAP * typical_gap), inner)
         steps = np.append(0.0, widths[start : stop - 1] + inner)
         lefts[start:stop] = spans[start, 0] + np.cumsum(steps)
     return lefts, fraction

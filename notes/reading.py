@@ -143,21 +143,21 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: Reader) -> np.ndarray:
     Strokes are grouped by their `quarter_turns`. The largest group gets the turn of which the
     reader is surest; each other group keeps its own turn if the reader is surer of that turn.
     """
-    seeming, turns, usual = quarter_turns(strokes), np.zeros(len(strokes), int), 0
+    seeming, turns, main_turn = quarter_turns(strokes), np.zeros(len(strokes), int), 0
     for index, (turn, _) in enumerate(Counter(seeming.tolist()).most_common()):
         numbers = np.flatnonzero(seeming == turn)
-        turns[numbers] = usual
-        if turn == usual:
+        turns[numbers] = main_turn
+        if turn == main_turn:
             continue
         block, sureness = [strokes[number] for number in numbers], dict[int, float]()
         # For the largest group all turns are tried if two are unsure, as a long piece may mislead.
-        for tried in dict.fromkeys((usual, turn, *(() if index else range(4)))):
+        for tried in dict.fromkeys((main_turn, turn, *(() if index else range(4)))):
             if len(sureness) < 2 or max(sureness.values()) < MIN_TURNED_CONFIDENCE:
                 sureness[tried] = mean_confidence(chain(*_longest_rows(block, tried, reader)))
         best = max(sureness, key=sureness.__getitem__)
         if sureness[best] >= (MIN_TURNED_CONFIDENCE if index else MIN_PAGE_CONFIDENCE):
             turns[numbers] = best
-        usual = usual if index else int(turns[numbers[0]])
+        main_turn = main_turn if index else int(turns[numbers[0]])
     return turns
 
 

@@ -249,8 +249,8 @@ def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
         sizes = np.array([measure(ink) for ink in inks])
         is_large &= ~np.isnan(sizes)
         for index in np.flatnonzero(is_large):
-            usual = np.nanmedian(sizes[is_above[index]])
-            is_large[index] = sizes[index] > MIN_HEADING_SIZE * usual
+            typical = np.nanmedian(sizes[is_above[index]])
+            is_large[index] = sizes[index] > MIN_HEADING_SIZE * typical
     return is_large
 
 

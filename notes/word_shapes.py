@@ -180,9 +180,9 @@ def row_shapes(page: InkPage, rows: Sequence[PageRow]) -> list[RowShape]:
         parts = [[turned_back(page.strokes[n].points, turn) for n in part] for part in numbers]
         turned.append(RowShape(row, [words for words, _ in units], numbers, parts, turn))
         angles[number] = baseline_angle(from_strokes([*chain(*parts)])) if parts else np.nan
-    usual = 0.0 if np.isnan(angles).all() else float(np.nanmedian(angles))
+    typical = 0.0 if np.isnan(angles).all() else float(np.nanmedian(angles))
     shapes = []
-    for shape, angle in zip(turned, np.where(np.isnan(angles), usual, angles), strict=True):
+    for shape, angle in zip(turned, np.where(np.isnan(angles), typical, angles), strict=True):
         level = [[turned_back(stroke, angle) for stroke in part] for part in shape.strokes]
         shapes.append(replace(shape, strokes=level, angle=shape.angle + float(angle)))
     return shapes
@@ -222,9 +222,9 @@ def _line(ends: np.ndarray, x: float, unit: float) -> tuple[float, float]:
     return y, slope
 
 
-def _slope(lines: Sequence[np.ndarray], usual: float, unit: float) -> float:
+def _slope(lines: Sequence[np.ndarray], default: float, unit: float) -> float:
     """Return the slope of parallel lines of ends, by the Theil-Sen estimator: the median slope
-    between two distant ends of a line; `usual` if there are fewer than three such pairs."""
+    between two distant ends of a line; `default` if there are fewer than three such pairs."""
     slopes = [np.empty(0)]
     for line in lines:
         ends = line[:: -(-len(line) // MAX_ENDS) or 1]
@@ -233,7 +233,7 @@ def _slope(lines: Sequence[np.ndarray], usual: float, unit: float) -> float:
         is_apart = np.abs(dx) > MIN_SPAN * unit
         slopes.append(dy[is_apart] / dx[is_apart])
     values = np.concatenate(slopes)
-    return float(np.median(values)) if len(values) > 2 else usual
+    return float(np.median(values)) if len(values) > 2 else default
 
 
 def _level(ends: np.ndarray, x: float, slope: float) -> np.ndarray:

@@ -107,7 +107,7 @@ class ShardRange:
 
     def sample(self, place: int) -> Sample:
         sample = self.store.sample(int(self.numbers[place]))
-        return sample.of(sample.name + self.suffix) if self.suffix else sample
+        return sample.renamed(sample.name + self.suffix) if self.suffix else sample
 
 
 @dataclass(frozen=True, eq=False)

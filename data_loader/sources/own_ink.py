@@ -87,7 +87,7 @@ class OwnInk(DividedDataset):
                 name = f"line-{_digest(sample)}"
                 counts[name] += 1
                 name += f".{counts[name]}" if counts[name] > 1 else ""
-                parsed.samples.append(sample.of(name))
+                parsed.samples.append(sample.renamed(name))
             yield parsed
 
     def make(self) -> tuple[Samples, list[Fault]]:

@@ -274,8 +274,8 @@ def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | Non
 def stretched_output(
     output: nn.Linear, factors: tuple[float, float], normalisation: Normalisation
 ) -> nn.Linear:
-    """Return an output layer of mixtures whose means in x and y, in the units of the data, are
-    those of `output` times `factors`."""
+    """Return a copy of an output layer of mixtures that multiplies their means in x and y, in the
+    units of the data, by `factors`."""
     if factors == (1.0, 1.0):
         return output
     layer, num_mixtures = copy.deepcopy(output), len(output.bias) // 6

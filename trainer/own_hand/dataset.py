@@ -184,7 +184,7 @@ class HandDataset(BaseDataset):
         train = [recorded[k] for k in learned]
         # The augmentation of a line depends on its index, so each repetition has another.
         repeated = list(islice(cycle(train), max(self.size - len(train), 0)))
-        train += [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
+        train += [line.renamed(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
         num_repeated = len(train)
         for number, (ink, text) in enumerate(new):
             train.append(Sample(ink, text, f"composed-{number:05}", extras=extras))
