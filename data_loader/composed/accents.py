@@ -17,7 +17,7 @@ import numpy as np
 
 from data_loader.composed.cutting import X_HIGH_LETTERS, Piece
 from data_loader.composed.recorded_hands import RecordedHand
-from data_loader.paths import (
+from data_loader.pen_paths import (
     at_left_edge,
     from_strokes,
     moved,
@@ -93,7 +93,7 @@ class UnusablePiece(Exception):
 
 
 class AccentPen:
-    """Makes upright characters in a hand, as paths (see `paths`).
+    """Makes upright characters in a hand, as paths (see `pen_paths`).
 
     The methods raise `UnusablePiece` if a piece is missing or unusable.
 
