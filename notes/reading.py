@@ -239,7 +239,7 @@ def _typed_rows(typed: Sequence[TypedText]) -> list[PageRow]:
 
 
 def _goes_on(before: TypedText, text: TypedText) -> bool:
-    """Return whether a text begins in the line of another, a blank or less behind its end."""
+    """Return whether a text begins in the line of `before`, at most a blank behind its end."""
     if abs(before.y - text.y) + abs(before.size - text.size) > MAX_TYPED_STEP * text.size:
         return False
     from ink.drawing.fonts import advance  # slow to import

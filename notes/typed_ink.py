@@ -98,7 +98,7 @@ class _Line:
 
     @property
     def parts(self) -> list[list[PageWord]]:
-        """The words between wide gaps, each part of which begins at its ink."""
+        """The words, divided at wide gaps; each part begins at its ink."""
         parts = [[self.words[0]]]
         for before, word in pairwise(self.words):
             if word.box[0] - before.box[2] > MAX_GAP * self.shape.x_height * FONT_SIZE:
@@ -133,7 +133,7 @@ class _Line:
                 left = right + self.size * advance(" ")
 
     def typed(self, page: InkPage, *, has_doubts: bool) -> Iterator[TypedText]:
-        """Yield the typed texts: successive words of a colour and a layer are one."""
+        """Yield the typed texts; successive words of the same colour and layer share a text."""
         from ink.drawing.fonts import FONT
 
         starts = {id(part[0]) for part in self.parts}
