@@ -177,7 +177,8 @@ def run(arguments: argparse.Namespace) -> None:
         check_rewrite(arguments)
         pages = handwriting.load_report(arguments.report)
         if not rewrite:
-            return show_words(pages)
+            show_words(pages)
+            return
         addresses = addresses_of(pages, rewrite)
         page_options, checkpoint = pages.origin.options, pages.origin.network
     else:
