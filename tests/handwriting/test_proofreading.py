@@ -182,7 +182,7 @@ def test_the_first_reader_reads_each_word_but_missing_words_and_those_of_a_line_
         (line("a lane"), "", ((), ())),
         (line("a lane", ended=False), "", ((UNENDED,), (UNENDED,))),
         (line("a lane"), "a", ((MISSING_WORD,), ())),
-        (line("a lane", ended=False), "lane", ((UNENDED,), (MISSING_WORD, UNENDED))),
+        (line("a lane", ended=False), "lane", ((UNENDED,), (MISSING_WORD,))),
         (line("a line", width=20), "", ((STRAY_INK,), (STRAY_INK,))),
     ],
 )
@@ -229,15 +229,21 @@ UNTRIED = tried("a b", doubt=math.inf, tries=0)
         ([tried("b", 0, 0.5, ("a thin 0",))], [tried("b", 1)], [("b", 2, 1, 0.0)]),
         # Two words that one stroke had joined come apart, and the other way round.
         ([tried("a b", 1)], [tried("a"), tried("b")], [("a", 2, 0, 0.0), ("b", 2, 0, 0.0)]),
-        ([tried("a", 1), tried("b", 1)], [tried("a b")], [("a", 2, 1, 0.0), ("b", 2, 1, 0.0)]),
+        (
+            [tried("a", 1), tried("b", 1), tried("c", 1)],
+            [tried("a b"), tried("c")],
+            [("a", 2, 1, 0.0), ("b", 2, 1, 0.0), ("c", 2, 0, 0.0)],
+        ),
         # A line with a fault is the first try of its words, and no second one.
         ([UNTRIED], [tried("a b", 0, 0.0, (STRAY_INK,))], [("a b", 1, 0, 0.0)]),
         ([tried("a b", 1)], [tried("a b", 0, 0.0, (STRAY_INK,))], [("a b", 2, 1, 0.0)]),
-        # A misread word is better than one without ink, whatever is beside it.
+        # A misread word is better than one of such a line, and that than one without ink.
+        ([tried("a", faults=(UNENDED,))], [tried("a", 2, 0.5)], [("a", 2, 2, 0.5)]),
+        ([tried("a", 2, 0.5)], [tried("a", faults=(UNENDED,))], [("a", 2, 2, 0.5)]),
         (
-            [tried("a", 0, 0.0, (MISSING_WORD,)), tried("b", 0, 0.0, (MISSING_WORD,))],
-            [tried("a", 1, 0.5), tried("b", 0, 0.0, (MISSING_WORD,))],
-            [("a", 2, 1, 0.5), ("b", 2, 0, 0.0)],
+            [tried("a", 0, 0.4, (MISSING_WORD,)), tried("b", 0, 0.4, (MISSING_WORD,))],
+            [tried("a", 0, 0.5, (UNENDED, STRAY_INK)), tried("b", 0, 0.4, (MISSING_WORD,))],
+            [("a", 2, 0, 0.5), ("b", 2, 0, 0.4)],
         ),
     ],
 )
