@@ -83,7 +83,6 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ink.formats.folders import file_state, note_files  # slow to import
 
     chosen, path = search_options.options_of(arguments), arguments.path
     check(arguments)

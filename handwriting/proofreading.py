@@ -19,6 +19,7 @@ import numpy as np
 
 from handwriting.hand_shape import HandShape
 from handwriting.hands import TRY_SEED_STRIDE, Hand
+from handwriting.marks import plain
 from handwriting.sign_shapes import has_bare_i, shape_faults, without_unknown
 from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
@@ -167,9 +168,11 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
     """Write each text once, with the seed of the same index; return the words of each line, which
     are proofread if the hand has a reader."""
     checked = []
-    for line in hand.write_texts(texts, seeds):
-        words = written_words(line, hand.shape, hand.slant)
-        checked.append(check_shapes(line, words, hand.shape))
+    alphabet = hand.writer.model.alphabet
+    lines = hand.write_texts([plain(text, alphabet) for text in texts], seeds)
+    for line, text in zip(lines, texts, strict=True):
+        words = written_words(line, text, hand.shape, hand.slant)
+        checked.append(check_shapes(replace(line, written_text=text), words, hand.shape))
     if not hand.reader:
         return checked
     read = with_first_reading(hand.reader, [*chain(*checked)])
