@@ -28,16 +28,16 @@ from base.config.binder import Annotation, Binder, faults, named
 from base.config.plan import CACHE, Plan
 from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config
-from base.evaluation import logged_names
-from base.training_parts import TrainingSettings
-from base.trying import check_groups, try_steps
+from base.run.training_parts import TrainingSettings
+from base.step.evaluation import logged_names
+from base.trial.trying import check_groups, try_steps
 from data_loader.data_loaders import SAMPLER_ARGUMENTS, Data
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
 from model.loading import HAND_FILE, NETWORK_ARGUMENTS, TrainedNetwork
 from utils import strict_json
-from utils.alphabet import Alphabet
 from utils.checks import NOTHING, ConfigFault, UserError
 from utils.files import user_cache
-from utils.normalisation import Normalisation
 from utils.strict_json import Config, Json
 
 BLOCKS = {

@@ -20,24 +20,34 @@ from functools import partial
 
 import torch
 
-from base import contract, distributed
-from base.base_dataset import Origin, Preparing
+from base import distributed
+from base.base_dataset import Origin
 from base.base_model import BaseModel
-from base.base_trainer import BaseTrainer, TrainingFailed
-from base.checkpoint import Checkpoint
+from base.base_trainer import BaseTrainer
 from base.config import user_modules
-from base.device import resolve_device
-from base.provenance import versions
-from base.random_state import seed_all
-from base.run_folder import RunExists
-from base.training_parts import TrainingParts
+from base.data.preparation import Preparing
+from base.run.checkpoint import Checkpoint
+from base.run.provenance import versions
+from base.run.random_state import seed_all
+from base.run.run_folder import RunExists
+from base.run.training_parts import TrainingParts
+from base.step.device import resolve_device
+from base.trial import contract
 from commands import sweep
 from commands.start import Start, resolve_start
 from data_loader.data_loaders import Data
+from ink.alphabet import table
 from logger.logger import setup_logging
 from parse_config import resolved_config, settings_of
-from utils.alphabet import table
-from utils.checks import CheckpointError, ConfigFault, UserError, described, lacks_memory, shown
+from utils.checks import (
+    CheckpointError,
+    ConfigFault,
+    TrainingFailed,
+    UserError,
+    described,
+    lacks_memory,
+    shown,
+)
 from utils.licences import combined
 
 log = logging.getLogger("train")

@@ -48,5 +48,5 @@ class BaseTransform:
         raise NotImplementedError
 
     def arguments(self, generator: np.random.Generator) -> dict[str, float]:
-        """Return arguments of `utils.pictures.ink_picture`, for `acts_on = "picture"`."""
+        """Return arguments of `ink.drawing.pictures.ink_picture`, for `acts_on = "picture"`."""
         raise NotImplementedError

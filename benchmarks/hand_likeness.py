@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from base.pretrained import PRETRAINED
+from base.run.pretrained import PRETRAINED
+from ink.geometry import bounds, strokes, x_height
+from ink.measures import STEP, at_steps, baseline, gaps, levelled, median_lean, x_heights
 from utils.checks import DataError
-from utils.hand_measures import STEP, at_steps, baseline, gaps, levelled, median_lean, x_heights
-from utils.ink import bounds, strokes, x_height
 
 SMOOTHING = 0.1
 """Standard deviation of the smoothing along a path, in x-heights (assumed: more than the jitter of

@@ -34,12 +34,12 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_loss import BaseLoss
 from base.base_model import BaseModel
 from base.config.plan import Plan
-from base.device import resolve_device
-from base.samples import Sample
+from base.step.device import resolve_device
 from benchmarks import measures, plain
 from commands.options import Parser, number
 from data_loader import EmbeddedDataset
 from data_loader.data_loaders import Data
+from ink.sample import Sample
 from model import Sampling, sample
 from model.layers.kernels import library
 from model.layers.kernels.build import SWITCH
@@ -217,7 +217,7 @@ def training(name: str, device: torch.device, arguments: Namespace) -> Task:
     trainees = {path: Trainee(network, loss, device, path) for path in paths}
 
     def batches(turn: int) -> Iterator[Batch]:
-        loader.sampler.start_at(turn + 1, 0)
+        loader.keys.start_at(turn + 1, 0)
         return islice(loader, arguments.batches)
 
     def speed(path: str, turn: int) -> float:

@@ -31,7 +31,7 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     networks, target = Networks.of(arguments), arguments.file
     network = networks.load(arguments.resume)
-    from base.checkpoint import load_checkpoint, save_checkpoint, to_share
+    from base.run.checkpoint import load_checkpoint, save_checkpoint, to_share
 
     prepare_output(target, "FILE", is_checked_only=True)
     if target.exists() and (target.samefile(network.path) or not is_export(target)):
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def is_export(path: Path) -> bool:
     """Return whether a file is a flat file, or a checkpoint without training state."""
-    from base.checkpoint import load_checkpoint
+    from base.run.checkpoint import load_checkpoint
 
     if path.suffix == FLAT:
         return is_flat_file(path)

@@ -31,13 +31,13 @@ def run(arguments: argparse.Namespace) -> None:
     networks = Networks.of(arguments)
     learned = networks.writer(arguments.resume)
     from base.base_dataset import Origin
-    from base.run_folder import RunFolder
+    from base.run.run_folder import RunFolder
     from handwriting.hands import hand_of
     from handwriting.proofreading import line_ink, write_words
+    from ink.drawing.plots import lines_figure, write_png
     from model.writer import default_proofreader, sampling_of
     from parse_config import config_of
     from trainer import own_hand
-    from utils.plots import lines_figure, write_png
 
     folder = RunFolder.of(learned.path)
     weights = None if folder is None else folder.first_weights()

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import model
-from base.pretrained import pretrained, resolve_checkpoint
+from base.run.pretrained import pretrained, resolve_checkpoint
 from commands.options import Parser, add_device, number, value
 from utils.checks import UserError, visible
 from utils.files import prepare_output

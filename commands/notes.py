@@ -18,15 +18,14 @@ from tqdm import tqdm
 
 import model
 import notes
-from base.pretrained import resolve_checkpoint
+from base.run.pretrained import resolve_checkpoint
 from commands import network_options, search_options
 from commands.network_options import Networks
 from commands.options import Parser, number
 from commands.search_options import SearchOptions
-from data_loader.sources.parsing import first_of
-from utils.checks import DataError, UserError, described, printable, visible
+from ink.drawing.page import INK_KINDS
+from utils.checks import DataError, UserError, described, first_of, printable, visible
 from utils.files import prepare_output
-from utils.page.page import INK_KINDS
 
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
 MAX_KINDS = 12  # kinds of items that a message lists (assumed)
@@ -83,6 +82,8 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from ink.formats.folders import file_state, note_files  # slow to import
+
     chosen, path = search_options.options_of(arguments), arguments.path
     check(arguments)
     if output := arguments.output:
@@ -96,11 +97,11 @@ def run(arguments: argparse.Namespace) -> None:
         )
         if not states and (arguments.correct or arguments.undo):
             _correct(library, path, arguments)
-        files = notes.note_files(path) if path.is_dir() else {path.name: path}
+        files = note_files(path) if path.is_dir() else {path.name: path}
         if not files:
             raise UserError(f"{path}: no notes in this folder")
         kept = " ".join(sorted(correction.name for correction in library.corrections.all))
-        before, states = states, {n: f"{notes.file_state(f)} {kept}" for n, f in files.items()}
+        before, states = states, {n: f"{file_state(f)} {kept}" for n, f in files.items()}
         changed = {n: file for n, file in files.items() if states[n] != before.get(n)}
         if changed or states.keys() != before.keys():
             is_one = arguments.lines or (arguments.output and arguments.output.file)

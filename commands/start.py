@@ -28,10 +28,16 @@ from pathlib import Path
 from typing import Any
 
 import parse_config
-from base import distributed, run_folder
+from base import distributed
 from base.base_dataset import Loaded
 from base.base_model import BaseModel
-from base.checkpoint import (
+from base.config import torch_parts, user_modules
+from base.config.binder import Part, faults
+from base.config.plan import Plan
+from base.config.sources import main_parts
+from base.config.values import Override
+from base.run import run_folder
+from base.run.checkpoint import (
     CheckpointFile,
     check_weights,
     find_checkpoint,
@@ -39,13 +45,8 @@ from base.checkpoint import (
     network_arguments,
     newest_checkpoint,
 )
-from base.config import torch_parts, user_modules
-from base.config.binder import Part, faults
-from base.config.plan import Plan
-from base.config.sources import main_parts
-from base.config.values import Override
-from base.pretrained import SAVED, resolve_checkpoint
-from base.run_folder import RunFolder
+from base.run.pretrained import SAVED, resolve_checkpoint
+from base.run.run_folder import RunFolder
 from utils import strict_json
 from utils.checks import CheckpointError, ConfigError, DataError, UserError, shown
 from utils.strict_json import Json, children

@@ -20,9 +20,9 @@ from handwriting.page_options import (
 )
 from handwriting.source_text import known_only
 from handwriting.styles import styles
+from ink.alphabet import Alphabet
 from model.generation.line import Sampling
 from utils import checks
-from utils.alphabet import Alphabet
 from utils.checks import UserError, listed
 
 
@@ -123,7 +123,7 @@ def add_set(parser: argparse._ActionsContainer, meaning: str) -> None:
     parser.add_argument("--set", **SETTING, type=parse, metavar="KEY=VALUE", help=meaning)
 
 
-def add_style(parser: argparse._ActionsContainer, meaning: str = OWN) -> None:
+def add_style(parser: argparse._ActionsContainer, meaning: str) -> None:
     """Add --style; `meaning` describes the default."""
     names = ", ".join([*styles(), OWN])
     hand = f"hand to write in: {names} (another hand with each seed), a file that `style make` "

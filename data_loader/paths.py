@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from utils.ink import at_equal_steps, to_points
+from ink.geometry import at_equal_steps, to_points
 
 BAND_HEIGHT = 0.25
 """Height of the bands in which `touching_shift` measures, in x-heights."""

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from filelock import FileLock
 
-from notes.ink_page import InkPage
+from ink.alphabet import nfc
+from ink.ink_page import InkPage
 from notes.page_text import PageRow, PageText, PageWord
-from utils.alphabet import nfc
 from utils.checks import UserError, check_version
 from utils.files import write_json
 

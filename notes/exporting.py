@@ -13,14 +13,14 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-from notes.ink_page import InkPage, below_each_other
+from ink.drawing.layers import Pen, Row
+from ink.drawing.page import INK_KINDS, Page, numbered, save_ink_pages, save_pages
+from ink.formats.inkml.pages import page_to_inkml
+from ink.formats.pdf.pages import PdfPage, WordInk, write_pages
+from ink.ink_page import InkPage, below_each_other
 from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText
 from utils.checks import UserError
 from utils.files import atomic_write, write_text
-from utils.page.inkml import page_to_inkml
-from utils.page.layers import Pen, Row
-from utils.page.page import INK_KINDS, Page, numbered, save_ink_pages, save_pages
-from utils.page.pdf import PdfPage, WordInk, write_pages
 
 MAX_ROW_STEP = 1.5
 """Largest distance to the next row of a paragraph, in usual distances of the page (assumed)."""

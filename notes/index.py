@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ink.ink_page import InkPage, ink_bytes
 from notes.corrections import Correction, longest, word_inks
-from notes.ink_page import InkPage, ink_bytes
 from notes.page_text import MIN_SURE_CONFIDENCE, Box, PageText, Summary
 from notes.searching import (
     ABSENT_PAIR,

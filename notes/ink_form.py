@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from notes.ink_page import InkPage
+from ink.ink_page import InkPage
 from notes.neat import levelled
 from notes.page_text import Note, PageText
 from notes.typed_ink import typed

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from utils.hand_measures import is_straight, segments_cross
-from utils.ink import path_along, turned_back
+from ink.geometry import path_along, turned_back
+from ink.measures import is_straight, segments_cross
 
 # Measured, lab notebook: what is no prose.
 MIN_LINE_LENGTH = 2.2  # of what crosses words out, and of a level arrow

@@ -12,12 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from notes.ink_page import InkPage
+from ink.geometry import turned_back, weighted_median
+from ink.ink_page import InkPage
 from notes.page_text import HEADING, PageText, PageWord, box_of
 from notes.rows import CROSSED_OUT, UNDERLINE
 from notes.structure import LIST_MARK
 from notes.word_shapes import RowShape, WordShape, row_shapes
-from utils.ink import turned_back, weighted_median
 
 MAX_TURN = 0.15  # radians by which a word is turned against its row (assumed: 9 degrees)
 MAX_SHEAR = 0.3  # x over y by which a word is sheared (assumed: 17 degrees)

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from notes.ink_page import InkPage
+from ink.ink_page import InkPage
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom in the page's units, y downwards."""

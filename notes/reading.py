@@ -11,18 +11,17 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ink.drawing.covering import COVERED, unseen
+from ink.geometry import from_strokes, turned_back
+from ink.ink_page import LINE_PITCH, InkPage, TypedText
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.ink_words import InkWord
 from notes.confidence import confidences
-from notes.ink_page import InkPage, TypedText
 from notes.page_text import HEADING, NUMBER, Box, PageRow, PageText, PageWord, box_of
 from notes.searching import kept_frames
 from notes.sizes import size_classes
 from notes.structure import LABEL, MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
-from utils.ink import from_strokes, turned_back
-from utils.page.covering import COVERED, unseen
-from utils.page.ink_page import LINE_PITCH
 
 TYPED_WIDTH = 0.5
 """Width of a typed character as a fraction of the font size (assumed)."""
@@ -237,7 +236,7 @@ def _goes_on(before: TypedText, text: TypedText) -> bool:
     """Return whether a text begins in the line of another, a blank or less behind its end."""
     if abs(before.y - text.y) + abs(before.size - text.size) > MAX_TYPED_STEP * text.size:
         return False
-    from utils.fonts import advance  # slow to import
+    from ink.drawing.fonts import advance  # slow to import
 
     if len(before.text.splitlines()) != 1 or not before.text.strip():
         return False

@@ -14,16 +14,17 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from ink.drawing.covering import unseen
+from ink.formats import read_pages
+from ink.formats.folders import file_state
+from ink.ink_page import InkPage, ink_bytes
 from notes.corrections import Correction, Corrections, Ink, word_inks
 from notes.exporting import TextForm, save
-from notes.formats import file_state, read_pages
 from notes.index import Index, IndexedPage
-from notes.ink_page import InkPage, ink_bytes
 from notes.page_text import Note, PageText
 from notes.searching import Hit, Query
 from utils.checks import UserError, printable
 from utils.files import user_cache, write_json
-from utils.page.covering import unseen
 
 VERSION = 6
 """Version of the reading and of the kept texts; texts of another version are not used."""

@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ink.delayed_strokes import LATE, are_marks, undelayed_order
+from ink.geometry import from_strokes, turned_back, weighted_median, x_height
 from notes.marks import arrows, crossing_groups, is_level_line, is_ring
-from utils.delayed_strokes import LATE, are_marks, undelayed_order
-from utils.ink import from_strokes, turned_back, weighted_median, x_height
 
 DRAWING = "drawing"
 RING = "ring"

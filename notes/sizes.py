@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from utils.ink import from_strokes, vertical_segments
+from ink.geometry import from_strokes, vertical_segments
 
 MIN_RATIO = 2.1  # of the mean sizes of two classes (measured, lab notebook: rows of several sizes)
 MIN_PIECE = 10.0  # vertical segments of a piece that has a size of its own (measured, ibid.)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ink.geometry import from_strokes, turned_back, x_height
+from ink.measures import x_heights
 from notes.marks import MAX_CORNER_DISTANCE, MAX_LISTED_CORNER_DISTANCE, list_mark, tables
 from notes.page_text import CELL, HEADING
 from notes.rows import (
@@ -21,8 +23,6 @@ from notes.rows import (
     Block,
     find_rows,
 )
-from utils.hand_measures import x_heights
-from utils.ink import from_strokes, turned_back, x_height
 
 LABEL = "label of a drawing"
 RULE = "rule of a table"

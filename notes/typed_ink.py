@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from notes.ink_page import InkPage, TypedText
+from ink.geometry import turned_back
+from ink.ink_page import InkPage, TypedText
 from notes.neat import MAX_SIZE_RATIO, mark_moves
 from notes.page_text import HEADING, PageText, PageWord
 from notes.word_shapes import RowShape, row_shapes
-from utils.ink import turned_back
 
 FONT_SIZE = 1.25 / 0.547
 """Font size in x-heights of the ink; letters become a quarter larger than this takes (0.547 is the
@@ -109,7 +109,7 @@ class _Line:
     @property
     def fitting_size(self) -> float:
         """The largest font size at which each part has room."""
-        from utils.fonts import advance
+        from ink.drawing.fonts import advance
 
         starts = [part[0].box[0] for part in self.parts]
         widths = [advance(" ".join(word.text for word in part)) for part in self.parts]
@@ -123,7 +123,7 @@ class _Line:
     @property
     def placed(self) -> Iterator[PageWord]:
         """The words as they are typed, each with its new box."""
-        from utils.fonts import advance
+        from ink.drawing.fonts import advance
 
         for part in self.parts:
             left, top = part[0].box[0], self.baseline - ASCENT * self.size
@@ -134,7 +134,7 @@ class _Line:
 
     def typed(self, page: InkPage, *, has_doubts: bool) -> Iterator[TypedText]:
         """Yield the typed texts: successive words of a colour and a layer are one."""
-        from utils.fonts import FONT
+        from ink.drawing.fonts import FONT
 
         starts = {id(part[0]) for part in self.parts}
         last: TypedText | None = None

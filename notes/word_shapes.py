@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from notes.ink_page import InkPage
+from ink.geometry import from_strokes, turned_back, vertical_segments, weighted_median, x_height
+from ink.ink_page import InkPage
+from ink.measures import baseline_angle, downstrokes, turning_points
 from notes.page_text import PageRow
-from utils.hand_measures import baseline_angle, downstrokes, turning_points
-from utils.ink import from_strokes, turned_back, vertical_segments, weighted_median, x_height
 
 # Lengths in x-heights.
 INNER = 0.35

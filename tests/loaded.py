@@ -3,9 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from base.base_dataset import Loaded, Sample
-from data_loader.sources.parsing import Parsed
+from base.base_dataset import Loaded
 from data_loader.sources.preparing import Making, prepared
+from ink.formats.parsed import Parsed
+from ink.sample import Sample
 
 
 def in_files(loaded: Loaded, folder: Path) -> Loaded:

@@ -14,14 +14,14 @@ from base.base_dataset import BaseDataset
 from base.config.binder import built
 from data_loader import EmbeddedDataset
 from data_loader.composed.alignment import AlignedLine, Alignment
-from data_loader.invented.embedded import FontWriter, embedded_digit
+from data_loader.invented.font_writers import FontWriter, embedded_digit
 from data_loader.invented.stroke_fonts import FONTS
+from ink.formats.inkml.lines import write_inkml
+from ink.geometry import strokes
 from model.generation.hand_encoder import DESCRIPTOR
 from parse_config import config_binder
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, pack_folders, put
-from utils.ink import strokes
-from utils.page.inkml import write_inkml
 
 Maker = Callable[[Path, dict[str, Any]], dict[str, Any]]
 

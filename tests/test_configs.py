@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from base.checkpoint import load_checkpoint
 from base.config.values import Override, read_config
-from base.pretrained import pretrained
+from base.run.checkpoint import load_checkpoint
+from base.run.pretrained import pretrained
 from commands.options import typed_override
+from ink.alphabet import Alphabet
 from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, try_constructors
-from utils.alphabet import Alphabet
 from utils.checks import ConfigError
 from utils.strict_json import nested
 

@@ -9,8 +9,8 @@ import pytest
 
 import experiments
 import train
-from base.checkpoint import load_checkpoint
 from base.config import user_modules
+from base.run.checkpoint import load_checkpoint
 from tests import moody
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG, changed

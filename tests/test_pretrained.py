@@ -10,8 +10,8 @@ from PIL import Image
 
 import experiments
 from base.base_dataset import SPLITS
-from base.checkpoint import load_checkpoint
-from base.pretrained import PRETRAINED, pretrained
+from base.run.checkpoint import load_checkpoint
+from base.run.pretrained import PRETRAINED, pretrained
 from benchmarks.legibility import JUDGE, read_back
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
 from data_loader.texts.everyday import held_out_everyday

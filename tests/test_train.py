@@ -13,9 +13,9 @@ import torch
 
 import train
 from base.base_trainer import BaseTrainer
-from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from base.config import user_modules
-from base.run_folder import RunFolder
+from base.run.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from base.run.run_folder import RunFolder
 from commands import sweep, train_options
 from data_loader import HandwritingDataLoader
 from tests.same_run import differences, rows_of

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from utils.checks import UserError
 
 TEMPORARY = ".*.tmp"
-"""Pattern of the files that a killed `atomic_write` may leave beside its target."""
+"""Pattern of the files that a killed `atomic_write` may leave next to its target."""
 
 PLAIN_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
 """Names that are safe as a part of a path."""
@@ -104,7 +104,7 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
     """Write a file atomically: at every moment `path` is the complete old or new file.
 
     `write` gets a temporary binary file in the same folder, which is synced to the disk and then
-    renamed to `path`. Symbolic links are followed. The permissions of an old file are kept.
+    renamed to `path`. Symbolic links are followed. The permissions of an old file stay.
 
     Raises:
         NotRegularFile: if `path` is a pipe, a socket or a device.
@@ -173,7 +173,7 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """Yield the path of a temporary file beside `path`; after the block, rename it to `path`."""
+    """Yield the path of a temporary file next to `path`; after the block, rename it to `path`."""
     # The name is shortened, so that the temporary name is not too long for the file system.
     unique = f"{os.getpid()}-{secrets.token_hex(4)}"
     temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_loader.paths import from_strokes, moved
-from utils.ink import at_equal_steps, path_along
+from ink.geometry import at_equal_steps, path_along
 
 CHARACTERS = [chr(code) for code in range(32, 127)]
 FONT_BASELINE = 9.0

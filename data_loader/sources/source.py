@@ -13,22 +13,25 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, counts_of
-from base.samples import Samples
+from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
+from base.data.preparation import Preparing
+from base.data.samples import Samples
 from data_loader.sources.fetching import ADDRESS
-from data_loader.sources.parsing import Budget, Fault, Parsed, decode, first_of, summarise
+from data_loader.sources.keys import code_of, fingerprint
 from data_loader.sources.preparing import (
     IDENTITY,
     Making,
     blocks_of,
-    code_of,
-    fingerprint,
     prepared,
 )
 from data_loader.sources.shards import Fetched, Shards, open_shards
 from data_loader.sources.splits import FRACTIONS, check_fractions, choose_subset, divide
-from data_loader.sources.untrusted_files import files_below, read_file
-from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
+from ink.formats.budget import Budget
+from ink.formats.checks import decode
+from ink.formats.faults import Fault, summarise
+from ink.formats.files import files_below, read_file
+from ink.formats.parsed import Parsed
+from utils.checks import ConfigFault, DataError, Fraction, Range, Seed, first_of
 from utils.files import user_cache
 
 LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with the project
@@ -152,8 +155,9 @@ class SourceDataset(BaseDataset):
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
         licences = sorted(filter(None, super().licences()))
-        blocks = self.blocks(files)
-        read = partial(self.read, workers=how.workers if len(blocks) == 1 else 1)
+        blocks, read = self.blocks(files), self.read
+        if len(blocks) == 1:  # Workers share the members of an archive, or else the blocks.
+            read = partial(self.read, workers=how.workers)
         making = Making(type(self).__name__, key, blocks, read, licences=licences)
         return prepared(making, folders, how)
 
@@ -192,9 +196,10 @@ class SourceDataset(BaseDataset):
         return blocks_of(files)
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
-        """Yield what is in a block of files, bit by bit; a file that cannot be used is left out.
+        """Yield the samples of a block of files, bit by bit, without files that cannot be used.
 
-        Where there is one block alone, as of an archive, its parts are parsed by `workers`.
+        `preparing` calls this for each block that is not prepared yet, perhaps in a worker process.
+        `workers` share the members of a single block, such as an archive.
         """
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
             parsed = Parsed(budget=Budget(float("inf"), ""))  # Only archives need a limit.

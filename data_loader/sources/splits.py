@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from base.base_dataset import SPLITS
-from base.samples import Samples
+from base.data.samples import Samples
 from utils.checks import ConfigFault
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}

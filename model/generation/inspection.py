@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from ink.drawing.plots import density_figure, weights_figure, window_figure
+from ink.geometry import bounds, to_points, x_height
+from ink.normalisation import Normalisation
 from model.generation.line import PEN_SHARPNESS, Line
 from model.generation.mixture import Mixture
 from model.writer import Writer
 from utils.checks import UserError
-from utils.ink import bounds, to_points, x_height
-from utils.normalisation import Normalisation
-from utils.plots import density_figure, weights_figure, window_figure
 
 MAX_COLUMNS = 1600
 """Most cells in a row of the grid of `density_map` (assumed)."""

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ink.normalisation import Normalisation
 from model.generation.line import PEN_SHARPNESS
-from utils.normalisation import Normalisation
 
 LIMIT = 1e4
 """Bound on the absolute value of a network's outputs, so that all values and gradients stay finite

@@ -21,14 +21,14 @@ from torch.nn import functional
 
 from base.base_data_loader import padded
 from base.base_model import BaseModel
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
 from model.layers.cells import state_dtype
 from model.layers.dropout import Dropout
 from model.layers.recurrent import RecurrentLayer, run_side_by_side
 from model.recognition.decoding import GREEDY, Search, ctc_texts
 from model.recognition.ink_features import SPACING, num_features, stroke_features
-from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, Range
-from utils.normalisation import Normalisation
 
 Size = Annotated[int, Range(1, 8192)]
 DropRatio = Annotated[float, Range(0.0, 0.95)]
@@ -111,7 +111,7 @@ class Recogniser(BaseModel):
     which turns ink into inputs, and `encode`, which computes the encodings that `labels` sees.
 
     Args:
-        normalisation: normalisation of offsets, kept for checkpoints only: features do not need it.
+        normalisation: normalisation of offsets, for checkpoints only: features do not need it.
         alphabet: alphabet of the texts.
     """
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.delayed_strokes import undelayed
-from utils.ink import strokes, x_height
+from ink.delayed_strokes import undelayed
+from ink.geometry import strokes, x_height
 
 SPACING = 0.35
 """Default distance between points in x-heights (measured: IAM-OnDB then has about 10 points per

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from base.base_data_loader import padded
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
 from model.layers.cells import compute_dtype, reorder_gates, state_dtype
 from model.layers.kernels import decoder, library
 from model.recognition.decoding import Search, attention_texts
 from model.recognition.encoder import RecurrentEncoder, Size, Transcript, log_softmax
 from model.recognition.ink_features import SPACING
-from utils.alphabet import Alphabet
 from utils.checks import Range
-from utils.normalisation import Normalisation
 
 
 class CTCNetwork(RecurrentEncoder):

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import train
-from base import pretrained
-from base.checkpoint import BEST, checkpoints, load_checkpoint, save_checkpoint
 from base.config import torch_parts
-from base.run_folder import RunFolder
+from base.run import pretrained
+from base.run.checkpoint import BEST, checkpoints, load_checkpoint, save_checkpoint
+from base.run.run_folder import RunFolder
 from commands import train_options
 from commands.start import differing_arguments, resolve_start
 from parse_config import plan_of, settings_of

@@ -10,13 +10,13 @@ from PIL import Image
 
 from commands.write import file_names, save_line
 from data_loader import read_ink
+from ink.alphabet import Alphabet
+from ink.drawing.layers import INK_COLOUR
+from ink.drawing.plots import PRIMER
 from model import Line, load, sample
 from model.generation.line import Sampling
 from tests.commands.networks import ROOT, names, network, of_colour, save, use, write
-from utils.alphabet import Alphabet
 from utils.checks import UserError
-from utils.page.layers import INK_COLOUR
-from utils.plots import PRIMER
 
 
 def test_conditional_network_writes_texts(conditional, tmp_path, capsys):

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from data_loader.data_loaders import HandwritingDataLoader
+from ink.sample import Sample
 from utils.checks import DataError
 
 

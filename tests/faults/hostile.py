@@ -11,7 +11,7 @@ from tests.damage import FORMATS, hostile
 from tests.faults.promises import no_traceback
 from tests.faults.runs import give_networks, products
 from tests.faults.trials import Done, Task, run
-from tests.notes import note_files
+from tests.ink.formats import note_files
 
 MEBIBYTE = 1 << 20
 MAX_SECONDS = 20.0  # of processor time

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from base.pretrained import pretrained
-from handwriting import PageOptions, Paper, PrimerFile, page_hands, styles, write_page
+from base.run.pretrained import pretrained
+from handwriting import PageOptions, Paper, PrimerFile, own_hand, page_hands, styles, write_page
 from handwriting.hands import extras_of_style, hand_of
 from handwriting.page_hands import Hands
 from handwriting.styles import network_of, write_style
+from ink.formats.inkml.lines import write_inkml
+from ink.geometry import from_strokes
+from ink.measures import NUM_HAND_LINES, levelled
 from model import Writer, load
 from model.generation.hand_encoder import DESCRIPTOR
 from model.recognition.hand_descriptor import HandDescriptor
 from tests.commands.networks import save
 from utils.checks import DataError, UserError
-from utils.hand_measures import TOLD_LINES, levelled
-from utils.ink import from_strokes
-from utils.page.inkml import write_inkml
 
 PAPER = Paper(5000.0, 5000.0, (1000.0,) * 4)
 T = np.linspace(0, 1, 200)
@@ -162,7 +162,7 @@ def test_the_hand_vector_of_a_folder_of_lines_describes_all_its_lines(tmp_path):
         write_inkml(tmp_path / f"{number}.inkml", ink, "abc")
     rows = HandDescriptor.load().describe([levelled(ink)[0] for ink in inks])
     hand = extras_of_style(tmp_path)["hand"]
-    assert hand.shape == (TOLD_LINES, DESCRIPTOR + 1)
+    assert hand.shape == (NUM_HAND_LINES, DESCRIPTOR + 1)
     np.testing.assert_allclose(hand.sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
     assert np.ptp(rows[:, :-1] / rows[:, -1:], axis=0).max() > 0.3  # they differ
 
@@ -173,6 +173,13 @@ def test_each_seed_has_a_hand_of_its_own(writer):
         hand_of_page(writer, seed=seed, **options).sampling.extras["hand"] for seed in (0, 0, 1)
     )
     assert np.array_equal(first, again) and not np.allclose(first, other)
+
+
+def test_a_line_in_the_hand_of_a_seed_is_that_of_a_page_and_needs_no_primer(writer):
+    expected = lines(writer, style="own", seed=5)
+    hand = own_hand(writer, 5)
+    inks = [line.ink for line in hand.write_texts(["ab", "ba"], [3, 4])]
+    assert [*map(np.array_equal, inks, expected)] == [True, True] and hand.primer is None
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from notes.ink_page import PageStroke
+from ink.ink_page import PageStroke
 from notes.page_text import Note, PageRow, PageText
 from notes.reading_cache import Library
 from tests.data_loader.archives import put
-from tests.notes.note_files import xopp
+from tests.ink.formats.note_files import xopp
 from tests.notes.pages import text_of, written_page
 from utils.checks import UserError
 

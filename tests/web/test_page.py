@@ -17,13 +17,13 @@ import pypdf
 import pytest
 
 from data_loader import read_ink
-from data_loader.sources.parsing import MAX_POINTS
-from data_loader.sources.untrusted_files import MAX_BYTES
 from handwriting import flat_file
+from ink.formats.checks import MAX_POINTS
+from ink.formats.files import MAX_BYTES
+from ink.geometry import strokes, to_points, x_height
 from model.loading import load
 from tests.web.conftest import ROOT, Quiet, served
 from trainer.own_hand.lines import read_recorded
-from utils.ink import strokes, to_points, x_height
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 

@@ -10,14 +10,13 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
-from base.base_dataset import Sample
 from data_loader.sources.ink_files import read_ink
-from data_loader.sources.parsing import first_of
+from ink.alphabet import Alphabet, describe
+from ink.measures import too_wide
+from ink.sample import Sample
 from model.reader import Reader
 from model.recognition.error_rates import error_rate
-from utils.alphabet import Alphabet, describe
-from utils.checks import DataError
-from utils.hand_measures import too_wide
+from utils.checks import DataError, first_of
 
 MIN_LINES = 3
 """Number of lines that are needed to learn a hand (assumed; five and more are better)."""

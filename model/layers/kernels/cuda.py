@@ -23,7 +23,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor
 
-from base.device import layers_are_plain
+from base.step.device import layers_are_plain
 from model.layers.kernels.build import SWITCH as KERNELS_SWITCH
 from model.layers.kernels.library import Results, refuse_second_derivative, round_up
 from model.layers.kernels.loop import CHUNK, PLACES, Loop, Sizes, TorchSteps, Window

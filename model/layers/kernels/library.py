@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from base.device import layers_are_plain
+from base.step.device import layers_are_plain
 from model.layers.kernels.build import build
 from utils.checks import UserError
 
@@ -39,7 +39,7 @@ def refuse_second_derivative(layer: str) -> None:
         raise UserError(
             f"{layer}: a compiled layer has no second derivative (create_graph=True); to use torch "
             "operations, set plain_layers = True in the class of the trainer, or elsewhere call "
-            "base.device.plain_layers()"
+            "base.step.device.plain_layers()"
         )
 
 

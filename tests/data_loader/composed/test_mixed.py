@@ -7,8 +7,8 @@ from base.base_dataset import SPLITS, changed
 from data_loader import CutLongSteps, EmbeddedDataset, MixedDataset
 from data_loader.composed.mixed import inks_side_by_side, word_numbers
 from data_loader.sources.own_ink import OwnInk
+from ink.geometry import from_strokes, to_points, x_height
 from utils.checks import ConfigFault, DataError
-from utils.ink import from_strokes, to_points, x_height
 
 
 class Large(OwnInk):

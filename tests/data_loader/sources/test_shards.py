@@ -8,11 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from base.base_dataset import Loaded, Preparing
-from base.samples import Samples
+from base.base_dataset import Loaded
+from base.data.preparation import Preparing
+from base.data.samples import Samples
 from data_loader.sources import preparing, shards
-from data_loader.sources.parsing import Fault, Parsed, Sample
-from data_loader.sources.preparing import Making, make_samples, prepared
+from data_loader.sources.derived import make_samples
+from data_loader.sources.preparing import Making, prepared
+from ink.formats.faults import Fault
+from ink.formats.parsed import Parsed
+from ink.sample import Sample
 from utils.checks import DataError
 
 INK = np.array([[0, 0, 0], [5, -7, 1], [-300, 32767, 0], [1, 2, 1]], dtype=np.float32)

@@ -6,8 +6,9 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from data_loader.sources.parsing import memory_budget
-from data_loader.sources.stroke_arrays import StrokeArraysDataset, load_arrays
+from data_loader.sources.stroke_arrays import StrokeArraysDataset
+from ink.formats.budget import memory_budget
+from ink.formats.stroke_arrays import load_arrays
 from tests.data_loader.archives import put
 from tests.data_loader.ink_formats import saved
 from tests.loaded import in_order
@@ -138,5 +139,5 @@ def test_all_limits_follow_max_gb(tmp_path, monkeypatch):
         with pytest.raises(DataError, match=reason):
             dataset.load()
     dataset.max_gb = 1e-3
-    monkeypatch.setattr("data_loader.sources.parsing.MAX_PARSED", 1)
+    monkeypatch.setattr("ink.formats.budget.MAX_PARSED", 1)
     assert len(dataset.load().used) == 6

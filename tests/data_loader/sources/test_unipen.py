@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from data_loader import UnipenDataset
-from data_loader.sources.unipen import parse_level, read_document
-from data_loader.sources.unipen_blocks import blocks_of
+from ink.formats.unipen.blocks import blocks_of
+from ink.formats.unipen.segments import parse_level, read_document
 from tests.data_loader.archives import put
 from tests.loaded import in_order
 from utils.checks import DataError

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from ink.normalisation import Normalisation
 from model import Mixture, PredictionNetwork
 from model.generation.inspection import density_map
 from tests.model.builders import NORMALISATION, generator, over
 from tests.model.builders import ink as random_ink
-from utils.normalisation import Normalisation
 
 
 def test_density_is_the_sum_of_the_densities_of_the_steps():

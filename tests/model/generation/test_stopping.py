@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from ink.geometry import from_strokes
+from ink.normalisation import Normalisation
 from model.generation.stopping import REST, Stopping
 from tests.model.builders import NORMALISATION
-from utils.ink import from_strokes
-from utils.normalisation import Normalisation
 
 STILL = torch.tensor([-8.0 / 40.0, -0.5 / 30.0])
 

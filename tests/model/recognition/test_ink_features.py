@@ -6,6 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
+from ink.geometry import at_equal_steps, from_strokes, path_along, strokes, x_height
 from model.recognition import ink_features
 from model.recognition.ink_features import (
     NUM_FEATURES,
@@ -14,7 +15,6 @@ from model.recognition.ink_features import (
     rows_of_features,
     stroke_features,
 )
-from utils.ink import at_equal_steps, from_strokes, path_along, strokes, x_height
 
 
 def wave(points, speed=1.0):

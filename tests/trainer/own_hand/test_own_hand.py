@@ -13,19 +13,19 @@ import torch
 import experiments
 import train
 from base.base_dataset import Origin
-from base.checkpoint import load_checkpoint, save_checkpoint
-from base.pretrained import pretrained
-from base.run_folder import RunFolder
+from base.run.checkpoint import load_checkpoint, save_checkpoint
+from base.run.pretrained import pretrained
+from base.run.run_folder import RunFolder
 from benchmarks.legibility import JUDGE
-from data_loader.invented.embedded import EmbeddedDataset
+from data_loader.invented.font_writers import EmbeddedDataset
 from data_loader.sources.ink_files import read_ink
 from data_loader.texts import corpus
+from ink.geometry import from_strokes, strokes, x_height
 from model import load
 from tests.data_loader import ink_formats
 from trainer.own_hand import HandDataset, OwnHandTrainer, dataset, exam, practice
 from trainer.own_hand.dataset import load_practice, save_practice
 from utils.checks import DataError
-from utils.ink import from_strokes, strokes, x_height
 
 pytestmark = pytest.mark.slow
 

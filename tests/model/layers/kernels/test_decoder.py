@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch.nn import functional
 
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
 from model import AttentionNetwork, TranscriptionLoss
 from model.layers.kernels import decoder, library
 from model.layers.kernels.decoder import Weights
-from utils.alphabet import Alphabet
 from utils.checks import UserError
-from utils.normalisation import Normalisation
 
 CLASSES, STEPS, LENGTHS = 5, 6, (9, 37, 1)
 UNITS = Normalisation((8.0, 0.5), (40.0, 30.0))

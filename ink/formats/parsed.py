@@ -1,0 +1,54 @@
+"""Result of parsing: samples, and the faults of samples and files that are left out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ink.formats.budget import POINT_BYTES, SAMPLE_BYTES, Budget, memory_budget
+from ink.formats.faults import Fault, with_file
+from ink.sample import Sample
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What parsing files yields: samples, and faults of samples and files left out."""
+
+    samples: list[Sample] = field(default_factory=list)
+    left_out: list[Fault] = field(default_factory=list)
+    notes: list[Any] = field(default_factory=list)  # values of JSON, about samples that are made
+    budget: Budget = field(default_factory=memory_budget)  # bytes that samples and faults may take
+
+    @contextmanager
+    def attempt(self, name: str) -> Iterator[None]:
+        """Leave out the sample or file `name` if the block raises a Fault.
+
+        The memory of samples and faults that the block adds is spent from the budget.
+        """
+        num_samples, num_faults = len(self.samples), len(self.left_out)
+        try:
+            yield
+        except Fault as fault:
+            self.left_out.append(fault.within(name))
+        for sample in self.samples[num_samples:]:
+            characters = len(sample.name) + len(sample.text) + len(sample.writer)
+            self.budget.spend(SAMPLE_BYTES + 4 * characters + POINT_BYTES * len(sample.ink))
+        for fault in self.left_out[num_faults:]:
+            self.budget.spend(SAMPLE_BYTES + 4 * len(fault.name))
+
+    def extend(self, other: "Parsed") -> None:
+        """Add the samples and faults of another file."""
+        self.samples.extend(other.samples)
+        self.left_out.extend(other.left_out)
+
+    def within(self, file: str, separator: str = ":", **fields: str) -> "Parsed":
+        """Return a copy with a file's name before all names, and `fields` set in all samples."""
+        return Parsed(
+            [replace(s, name=with_file(file, s.name, separator), **fields) for s in self.samples],
+            [fault.within(file, separator) for fault in self.left_out],
+        )
+
+    def require_text(self, reason: str) -> "Parsed":
+        """Return a copy in which samples without text are left out for `reason`."""
+        faults = [Fault(reason, name=sample.name) for sample in self.samples if not sample.text]
+        return Parsed([s for s in self.samples if s.text], self.left_out + faults)
