@@ -1,0 +1,403 @@
+"""Parses files that come from elsewhere in a child process, whose time and memory have limits.
+
+A file can be made so that its parser takes hours, or all memory; no parser can rule that out. So
+every door where such a file comes in calls the functions of `ink.formats` through this module:
+
+    samples = guard.call(inkml.parse, path)
+    for page in guard.iterate(pages.parse, path): ...
+
+The child is `python -m ink.guard`. It starts at the first call, takes request after request, and
+ends with this process; if it ends earlier, as by a limit, the next call starts another. On Linux it
+has limits of processor time, memory and wall time, elsewhere of wall time alone.
+"""
+
+import atexit
+import math
+import os
+import pickle
+import select
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from io import BufferedIOBase, RawIOBase
+from itertools import accumulate, pairwise
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from ink.formats.faults import Fault
+from utils.checks import UserError, first_line, lacks_memory
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("ink.formats", "ink.guard")
+"""Packages and modules whose functions a child calls."""
+
+_PREFIX = struct.Struct("<QQ")  # bytes of a pickle, number of its arrays
+_OUT_OF_MEMORY = 3  # exit status of a child
+_VALUE, _ERROR, _END = range(3)  # kinds of answers
+
+Message = tuple[memoryview, list[memoryview]]
+"""A pickle, and its arrays."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of parsing a file, a member of an archive or a page."""
+
+    seconds: int = 20
+    """Processor time."""
+    wall_seconds: int = 60
+    max_bytes: int = 2_000_000_000
+    """Memory of the child; a sixteenth of it for a result's objects, a quarter for its arrays."""
+
+    def times(self, factor: float) -> "Limits":
+        """Return larger limits, where a user allows larger files; a factor below 1 counts as 1."""
+        values = self.seconds, self.wall_seconds, self.max_bytes
+        return Limits(*(int(max(1.0, factor) * value) for value in values))
+
+
+def call(function: Callable[..., Value], *arguments: Any, limits: Limits = Limits()) -> Value:
+    """Return what a function of `ink.formats` returns, which a child calls.
+
+    Raises:
+        UserError, OSError: the function's; a Fault if it exceeds a limit, or fails in another way.
+    """
+    (value,) = iterate(function, *arguments, limits=limits)
+    return value
+
+
+def iterate(
+    function: Callable[..., Iterator[Value]], *arguments: Any, limits: Limits = Limits()
+) -> Iterator[Value]:
+    """Yield what a generator function of `ink.formats` yields; each item has the limits anew.
+
+    Raises:
+        UserError, OSError: see `call`; earlier items are yielded before.
+    """
+    _check(function)
+    child = _child()
+    try:
+        yield from child.answers(function, arguments, limits)
+    finally:
+        _give_back(child)
+
+
+def each(
+    function: Callable[[Item], Value], items: Iterable[Item], limits: Limits = Limits()
+) -> Iterator[Value | Fault]:
+    """Yield for each item what a function of `ink.formats` returns, or its Fault; each item has the
+    limits anew, and a child that ends is replaced."""
+    _check(function)
+    rest = deque(items)
+    while rest:
+        try:
+            for value in iterate(_each, function, [*rest], limits=limits):
+                rest.popleft()
+                yield value
+        except Fault as fault:  # of the child
+            rest.popleft()
+            yield fault
+
+
+def _each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value | Fault]:
+    for item in items:
+        try:
+            yield function(item)
+        except Exception as error:
+            error = _as_told(error)
+            yield error if isinstance(error, Fault) else Fault(str(error))
+
+
+def _check(function: Callable[..., Any]) -> None:
+    """Raise a TypeError if a function is not in `ROOMS`."""
+    module = getattr(function, "__module__", "")
+    if not f"{module}.".startswith(tuple(f"{room}." for room in ROOMS)):
+        raise TypeError(f"{function!r} is not in {', '.join(ROOMS)}")
+
+
+def _as_told(error: Exception) -> UserError | OSError:
+    """Return an error of one line; raise a MemoryError if an error says that memory lacks."""
+    if isinstance(error, UserError):
+        return error
+    if lacks_memory(error):
+        raise MemoryError from None
+    if isinstance(error, OSError):
+        return error
+    if isinstance(error, RecursionError):
+        return Fault("nested too deeply")
+    return Fault("it cannot be parsed", f"{type(error).__name__}: {first_line(error)}")
+
+
+class _Child:
+    """A child process, which one caller uses at a time."""
+
+    def __init__(self) -> None:
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        small = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+        # Ctrl-C in a terminal is for the parent alone, which may have to finish something.
+        group = {"process_group": 0} if os.name == "posix" else {}
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "ink.guard"],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": path, **small},
+                **group,
+            )
+        except OSError as error:
+            problem = error.strerror or str(error)
+            raise UserError(f"no process can be started to parse files ({problem})") from None
+        self._is_busy = False
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the process waits for a request."""
+        return not self._is_busy and self._process.poll() is None
+
+    def answers(
+        self, function: Callable[..., Any], arguments: Sequence[Any], limits: Limits
+    ) -> Iterator[Any]:
+        """Yield what a function returns or yields; raise its error, or a Fault if the process ends
+        or exceeds a limit."""
+        self._is_busy = True
+        with suppress(BrokenPipeError):  # `_answer` says why.
+            _send(self._process.stdin, (_working_folder(), limits, function, arguments))
+        while True:
+            kind, value = self._answer(limits)
+            if kind == _VALUE:
+                yield value
+                continue
+            self._is_busy = False
+            if kind == _ERROR:
+                raise value
+            return
+
+    def _answer(self, limits: Limits) -> tuple[int, Any]:
+        begin = time.monotonic()
+        with _killed_after(limits.wall_seconds, self._process), suppress(EOFError):
+            return _loaded(_received(self._process.stdout))
+        is_late = time.monotonic() - begin > limits.wall_seconds
+        self.end()
+        status = self._process.returncode
+        if is_late:
+            raise Fault(f"takes more than {limits.wall_seconds} s to parse")
+        if status == -getattr(signal, "SIGXCPU", 0):
+            raise Fault(f"takes more than {limits.seconds} s to parse")
+        if status == _OUT_OF_MEMORY:
+            raise Fault(f"takes more than {limits.max_bytes / 1e9:g} GB to parse")
+        raise Fault("ends the process that parses it", f"status {status}")
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def forget(self) -> None:
+        """Leave the process to another one, of which this one is a fork."""
+        self._close()
+        self._process.returncode = 0
+
+    def _close(self) -> None:
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+
+_children: set[_Child] = set()
+"""The children of this process."""
+_idle: list[_Child] = []
+"""Those that nobody uses."""
+
+
+def _child() -> _Child:
+    """Return a child that nobody uses, or a new one."""
+    with suppress(IndexError):
+        while True:
+            child = _idle.pop()
+            if child.is_usable:
+                return child
+            _end(child)
+    child = _Child()
+    _children.add(child)
+    return child
+
+
+def _give_back(child: _Child) -> None:
+    """Let others use a child; if it has more to answer, end it."""
+    if child in _children:  # else it is of the process of which this one is a fork
+        if child.is_usable:
+            _idle.append(child)
+        else:
+            _end(child)
+
+
+def _end(child: _Child) -> None:
+    child.end()
+    _children.discard(child)
+
+
+@atexit.register
+def end_all() -> None:
+    """End the children of this process."""
+    _idle.clear()
+    for child in [*_children]:
+        _end(child)
+
+
+def _forget_all() -> None:
+    """Leave all children to the process of which this one is a fork."""
+    _idle.clear()
+    while _children:
+        _children.pop().forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
+
+
+def _working_folder() -> str | None:
+    with suppress(OSError):  # It was removed.
+        return os.getcwd()
+    return None
+
+
+@contextmanager
+def _killed_after(seconds: float, process: subprocess.Popen) -> Iterator[None]:
+    """A block that reads an answer of a process, which is killed if none comes for some seconds."""
+    if os.name == "posix":  # A thread would make it unsafe to fork.
+        poll = select.poll()
+        poll.register(process.stdout, select.POLLIN)
+        if not poll.poll(1000 * seconds):
+            process.kill()
+        yield
+        return
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _send(
+    stream: RawIOBase | BufferedIOBase, value: object, limits: Limits | None = None
+) -> None:
+    """Write a pickle after its size and the sizes of its arrays, which follow it.
+
+    Raises:
+        Fault: if there is more of it than `limits` allow; then nothing is written.
+    """
+    arrays: list[memoryview] = []
+    content = pickle.dumps(value, 5, buffer_callback=lambda item: arrays.append(item.raw()))
+    sizes = array("Q", map(len, arrays))
+    if limits and (16 * len(content) > limits.max_bytes or 4 * sum(sizes) > limits.max_bytes):
+        detail = f"{(len(content) + sum(sizes)) / 1e6:,.0f} MB"
+        raise Fault("too large when it is parsed; divide it", detail)
+    for part in (_PREFIX.pack(len(content), len(sizes)), sizes.tobytes(), content, *arrays):
+        while len(part):
+            part = part[stream.write(part) :]
+    stream.flush()
+
+
+def _received(stream: RawIOBase | BufferedIOBase) -> Message:
+    """Read what `_send` has written; raise an EOFError if it is cut short."""
+    num_bytes, num_arrays = _PREFIX.unpack(_exactly(_PREFIX.size, stream))
+    sizes = array("Q", bytes(_exactly(array("Q").itemsize * num_arrays, stream)))
+    content = _exactly(num_bytes, stream)
+    arrays = _exactly(sum(sizes), stream)
+    return content, [arrays[start:stop] for start, stop in pairwise(accumulate(sizes, initial=0))]
+
+
+def _exactly(size: int, stream: RawIOBase | BufferedIOBase) -> memoryview:
+    content = memoryview(bytearray(size))
+    count = 0
+    while count < size:
+        if not (more := stream.readinto(content[count:])):
+            raise EOFError
+        count += more
+    return content
+
+
+def _loaded(message: Message) -> Any:
+    content, arrays = message
+    return pickle.loads(content, buffers=arrays)
+
+
+def serve() -> None:
+    """Answer the requests of standard input on standard output, until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers, nothing = open(os.dup(1), "wb"), os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):  # What libraries print is no answer.
+        os.dup2(nothing, stream)
+    requests: SimpleQueue[Message] = SimpleQueue()
+    threading.Thread(target=_take_requests, args=(requests,), daemon=True).start()
+    while True:
+        message = requests.get()
+        try:
+            folder, limits, function, arguments = _loaded(message)
+            if folder is not None:
+                os.chdir(folder)
+            for value in results(function, arguments, limits):
+                _send(answers, (_VALUE, value), limits)
+            _send(answers, (_END, None))
+        except MemoryError:
+            os._exit(_OUT_OF_MEMORY)
+        except Exception as error:
+            _send(answers, (_ERROR, _as_told(error)))
+
+
+def _take_requests(requests: SimpleQueue[Message]) -> None:
+    with suppress(EOFError):
+        while True:
+            requests.put(_received(sys.stdin.buffer.raw))
+    os._exit(0)  # also in the middle of an answer, which nobody waits for
+
+
+def results(
+    function: Callable[..., Any], arguments: Sequence[Any], limits: Limits | None = None
+) -> Iterator[Any]:
+    """Yield what a function returns or, if it is a generator function, what it yields; each has the
+    limits, if any, anew."""
+    _limit(limits)
+    value = function(*arguments)
+    if not isinstance(value, Iterator):
+        yield value
+        return
+    for item in value:
+        yield item
+        _limit(limits)
+
+
+def _limit(limits: Limits | None) -> None:
+    """Give this process limits from now on."""
+    if limits is None or sys.platform != "linux":
+        return
+    import resource
+
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = math.ceil(usage.ru_utime + usage.ru_stime) + limits.seconds
+    for kind, amount in (
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_AS, limits.max_bytes),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        most = resource.getrlimit(kind)[1]
+        resource.setrlimit(kind, (amount if most < 0 else min(amount, most), most))
+
+
+if __name__ == "__main__":
+    from ink import guard
+
+    guard.serve()
