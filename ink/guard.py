@@ -25,7 +25,7 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedIOBase, RawIOBase
 from itertools import accumulate, pairwise
@@ -33,6 +33,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from ink.formats.archives import Loops, NoBar
 from ink.formats.faults import Fault
 from utils.checks import UserError, first_line, lacks_memory
 
@@ -43,9 +44,16 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("ink.formats", "ink.guard")
 """Packages and modules whose functions a child calls."""
 
+PER_MEGABYTE = 1.0
+"""Seconds of processor time for each megabyte of an archive (assumed: IAM-OnDB takes 0.3)."""
+PER_STEP = 0.1
+"""Seconds of processor time for each page or file of a request (assumed: a dense page takes 0.05)."""
+SHOWN_EVERY = 0.2
+"""Seconds between two messages about progress (assumed)."""
+
 _PREFIX = struct.Struct("<QQ")  # bytes of a pickle, number of its arrays
 _OUT_OF_MEMORY = 3  # exit status of a child
-_VALUE, _ERROR, _END = range(3)  # kinds of answers
+_VALUE, _ERROR, _END, _BAR, _STEPS = range(5)  # kinds of answers
 
 Message = tuple[memoryview, list[memoryview]]
 """A pickle, and its arrays."""
@@ -56,7 +64,7 @@ class Limits:
     """Limits of parsing a file, a member of an archive or a page."""
 
     seconds: int = 20
-    """Processor time."""
+    """Processor time; an archive may take `PER_MEGABYTE` more, a loop `PER_STEP`."""
     wall_seconds: int = 60
     max_bytes: int = 2_000_000_000
     """Memory of the child; a sixteenth of it for a result's objects, a quarter for its arrays."""
@@ -67,20 +75,34 @@ class Limits:
         return Limits(*(int(max(1.0, factor) * value) for value in values))
 
 
-def call(function: Callable[..., Value], *arguments: Any, limits: Limits = Limits()) -> Value:
+def call(
+    function: Callable[..., Value],
+    *arguments: Any,
+    limits: Limits = Limits(),
+    bar: Callable[..., Any] = NoBar,
+) -> Value:
     """Return what a function of `ink.formats` returns, which a child calls.
+
+    Args:
+        function: the function.
+        arguments: its arguments; among them may be `LOOPS`.
+        limits: what it may take.
+        bar: makes the progress bars of `LOOPS`, as `tqdm` does.
 
     Raises:
         UserError, OSError: the function's; a Fault if it exceeds a limit, or fails in another way.
     """
-    (value,) = iterate(function, *arguments, limits=limits)
+    (value,) = iterate(function, *arguments, limits=limits, bar=bar)
     return value
 
 
 def iterate(
-    function: Callable[..., Iterator[Value]], *arguments: Any, limits: Limits = Limits()
+    function: Callable[..., Iterator[Value]],
+    *arguments: Any,
+    limits: Limits = Limits(),
+    bar: Callable[..., Any] = NoBar,
 ) -> Iterator[Value]:
-    """Yield what a generator function of `ink.formats` yields; each item has the limits anew.
+    """Yield what a generator function of `ink.formats` yields.
 
     Raises:
         UserError, OSError: see `call`; earlier items are yielded before.
@@ -88,7 +110,7 @@ def iterate(
     _check(function)
     child = _child()
     try:
-        yield from child.answers(function, arguments, limits)
+        yield from child.answers(function, arguments, limits, bar)
     finally:
         _give_back(child)
 
@@ -112,6 +134,8 @@ def each(
 
 def _each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value | Fault]:
     for item in items:
+        if _service:
+            _service.renew()
         try:
             yield function(item)
         except Exception as error:
@@ -167,22 +191,32 @@ class _Child:
         return not self._is_busy and self._process.poll() is None
 
     def answers(
-        self, function: Callable[..., Any], arguments: Sequence[Any], limits: Limits
+        self,
+        function: Callable[..., Any],
+        arguments: Sequence[Any],
+        limits: Limits,
+        bar: Callable[..., Any],
     ) -> Iterator[Any]:
         """Yield what a function returns or yields; raise its error, or a Fault if the process ends
         or exceeds a limit."""
         self._is_busy = True
         with suppress(BrokenPipeError):  # `_answer` says why.
             _send(self._process.stdin, (_working_folder(), limits, function, arguments))
-        while True:
-            kind, value = self._answer(limits)
-            if kind == _VALUE:
-                yield value
-                continue
-            self._is_busy = False
-            if kind == _ERROR:
-                raise value
-            return
+        with ExitStack() as stack:
+            while True:
+                kind, value = self._answer(limits)
+                if kind == _VALUE:
+                    yield value
+                elif kind == _BAR:
+                    stack.close()
+                    shown = stack.enter_context(bar(None, value[0], **value[1]))
+                elif kind == _STEPS:
+                    shown.update(value)
+                else:
+                    self._is_busy = False
+                    if kind == _ERROR:
+                        raise value
+                    return
 
     def _answer(self, limits: Limits) -> tuple[int, Any]:
         begin = time.monotonic()
@@ -291,9 +325,7 @@ def _killed_after(seconds: float, process: subprocess.Popen) -> Iterator[None]:
         timer.cancel()
 
 
-def _send(
-    stream: RawIOBase | BufferedIOBase, value: object, limits: Limits | None = None
-) -> None:
+def _send(stream: RawIOBase | BufferedIOBase, value: object, limits: Limits | None = None) -> None:
     """Write a pickle after its size and the sizes of its arrays, which follow it.
 
     Raises:
@@ -335,27 +367,115 @@ def _loaded(message: Message) -> Any:
     return pickle.loads(content, buffers=arrays)
 
 
+class Bar(NoBar):
+    """The progress bar of a loop in a child: its parent shows it, and its steps allow more time."""
+
+    def __init__(
+        self, items: Iterable[Any] | None = None, description: str = "", **options: Any
+    ) -> None:
+        super().__init__(items)
+        self._allowance = PER_MEGABYTE / 1e6 if options.get("unit") == "B" else PER_STEP
+        self._pending, self._shown_at = 0, time.monotonic()
+        if items is not None:
+            options["total"] = len(items)
+        if _service:
+            _service.send(_BAR, (description, options))
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._items:
+            yield item
+            self.update(1)
+
+    def update(self, count: int) -> None:
+        """Say that so many more bytes or items are done."""
+        self.n += count
+        self._pending += count
+        if not _service:
+            return
+        _service.allow(self._allowance * count)
+        if (now := time.monotonic()) > self._shown_at + SHOWN_EVERY:
+            _service.send(_STEPS, self._pending)
+            self._pending, self._shown_at = 0, now
+
+
+LOOPS = Loops(Bar)
+"""Loops for an argument of a function that a child calls."""
+
+
+class _Service:
+    """Answers requests, one after the other, in a child."""
+
+    def __init__(self, answers: BufferedIOBase) -> None:
+        self._answers = answers
+        self._limits = Limits()
+        self._allowed = 0.0
+
+    def answer(self, message: Message) -> None:
+        """Answer a request; end the process if its memory is not enough."""
+        try:
+            folder, self._limits, function, arguments = _loaded(message)
+            self.renew()
+            if folder is not None:
+                os.chdir(folder)
+            for value in results(function, arguments):
+                self.send(_VALUE, value)
+                self.allow(PER_STEP)
+            self.send(_END, None)
+        except MemoryError:
+            os._exit(_OUT_OF_MEMORY)
+        except Exception as error:
+            _send(self._answers, (_ERROR, _as_told(error)))
+
+    def send(self, kind: int, value: object) -> None:
+        """Send an answer."""
+        _send(self._answers, (kind, value), self._limits)
+
+    def renew(self) -> None:
+        """Give this process the limits of a request anew."""
+        if sys.platform == "linux":
+            import resource
+
+            usage = resource.getrusage(resource.RUSAGE_SELF)
+            self._allowed = usage.ru_utime + usage.ru_stime + self._limits.seconds
+            _set_limit(resource.RLIMIT_CPU, math.ceil(self._allowed))
+            _set_limit(resource.RLIMIT_AS, self._limits.max_bytes)
+            _set_limit(resource.RLIMIT_CORE, 0)
+
+    def allow(self, seconds: float) -> None:
+        """Allow more processor time."""
+        before = math.ceil(self._allowed)
+        self._allowed += seconds
+        if sys.platform == "linux" and math.ceil(self._allowed) > before:
+            import resource
+
+            _set_limit(resource.RLIMIT_CPU, math.ceil(self._allowed))
+
+
+_service: _Service | None = None
+"""Of a child."""
+
+
+def _set_limit(kind: int, amount: int) -> None:
+    """Set a soft limit, as far as the hard one allows."""
+    import resource
+
+    most = resource.getrlimit(kind)[1]
+    resource.setrlimit(
+        kind, (amount if most == resource.RLIM_INFINITY else min(amount, most), most)
+    )
+
+
 def serve() -> None:
     """Answer the requests of standard input on standard output, until the input ends."""
+    global _service
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    answers, nothing = open(os.dup(1), "wb"), os.open(os.devnull, os.O_WRONLY)
+    _service, nothing = _Service(open(os.dup(1), "wb")), os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # What libraries print is no answer.
         os.dup2(nothing, stream)
     requests: SimpleQueue[Message] = SimpleQueue()
     threading.Thread(target=_take_requests, args=(requests,), daemon=True).start()
     while True:
-        message = requests.get()
-        try:
-            folder, limits, function, arguments = _loaded(message)
-            if folder is not None:
-                os.chdir(folder)
-            for value in results(function, arguments, limits):
-                _send(answers, (_VALUE, value), limits)
-            _send(answers, (_END, None))
-        except MemoryError:
-            os._exit(_OUT_OF_MEMORY)
-        except Exception as error:
-            _send(answers, (_ERROR, _as_told(error)))
+        _service.answer(requests.get())
 
 
 def _take_requests(requests: SimpleQueue[Message]) -> None:
@@ -365,36 +485,13 @@ def _take_requests(requests: SimpleQueue[Message]) -> None:
     os._exit(0)  # also in the middle of an answer, which nobody waits for
 
 
-def results(
-    function: Callable[..., Any], arguments: Sequence[Any], limits: Limits | None = None
-) -> Iterator[Any]:
-    """Yield what a function returns or, if it is a generator function, what it yields; each has the
-    limits, if any, anew."""
-    _limit(limits)
+def results(function: Callable[..., Any], arguments: Sequence[Any]) -> Iterator[Any]:
+    """Yield what a function returns or, if it is a generator function, what it yields."""
     value = function(*arguments)
-    if not isinstance(value, Iterator):
+    if isinstance(value, Iterator):
+        yield from value
+    else:
         yield value
-        return
-    for item in value:
-        yield item
-        _limit(limits)
-
-
-def _limit(limits: Limits | None) -> None:
-    """Give this process limits from now on."""
-    if limits is None or sys.platform != "linux":
-        return
-    import resource
-
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = math.ceil(usage.ru_utime + usage.ru_stime) + limits.seconds
-    for kind, amount in (
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_AS, limits.max_bytes),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        most = resource.getrlimit(kind)[1]
-        resource.setrlimit(kind, (amount if most < 0 else min(amount, most), most))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ink.formats.archives import Loops
 from ink.formats.faults import Fault
 from ink.sample import Sample
 
@@ -33,6 +34,14 @@ def work(seconds: float) -> float:
 
 def working(*seconds: float):
     yield from map(work, seconds)
+
+
+def loop(megabytes: int, seconds: float, loops: Loops) -> None:
+    """Work for each megabyte of an archive."""
+    with loops.bar(None, "looping", total=megabytes * 1_000_000, unit="B") as bar:
+        for _ in range(megabytes):
+            work(seconds)
+            bar.update(1_000_000)
 
 
 def sleep(seconds: float) -> None:

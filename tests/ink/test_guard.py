@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from ink import guard
+from ink.formats.archives import NoBar
 from ink.formats.faults import Fault
-from ink.guard import Limits, call, each, iterate
+from ink.guard import LOOPS, Limits, call, each, iterate
 from tests.ink import guarded
 from utils.checks import ConfigFault, DataError
 
@@ -142,9 +143,27 @@ def test_items_go_on_with_a_new_process_after_one_that_ended():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
-def test_processor_time_is_limited_for_each_item_and_not_in_all():
-    assert [*iterate(guarded.working, *[0.4] * 6, limits=SMALL)] == [0.4] * 6
+def test_items_have_processor_time_anew_and_what_a_request_yields_a_little_more():
     assert [*each(guarded.work, [0.4] * 6, limits=SMALL)] == [0.4] * 6
+    yielded = []
+    with pytest.raises(Fault, match="^takes more than 1 s to parse$"):
+        yielded += iterate(guarded.working, *[0.5] * 20, limits=SMALL)
+    assert [*iterate(guarded.working, *[0.05] * 60, limits=SMALL)] == [0.05] * 60
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+def test_an_archive_has_time_for_its_size_and_shows_its_progress():
+    class Shown(NoBar):
+        def __init__(self, items, description, **options):
+            shown.append((description, options))
+
+        def update(self, count):
+            shown.append(count)
+
+    shown = []
+    call(guarded.loop, 10, 0.3, LOOPS, limits=SMALL, bar=Shown)
+    assert shown[0] == ("looping", {"total": 10_000_000, "unit": "B"})
+    assert all(count % 1_000_000 == 0 for count in shown[1:]) and shown[1:]
 
 
 def test_an_iteration_that_is_left_ends_its_process():
