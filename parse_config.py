@@ -28,8 +28,8 @@ from base.config.binder import Annotation, Binder, faults, named
 from base.config.plan import CACHE, Plan
 from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config
+from base.run.training_parts import TrainingSettings
 from base.step.evaluation import logged_names
-from base.step.training_parts import TrainingSettings
 from base.trial.trying import check_groups, try_steps
 from data_loader.data_loaders import SAMPLER_ARGUMENTS, Data
 from ink.alphabet import Alphabet

@@ -21,16 +21,17 @@ from functools import partial
 import torch
 
 from base import distributed
-from base.base_dataset import Origin, Preparing
+from base.base_dataset import Origin
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.config import user_modules
+from base.data.preparation import Preparing
 from base.run.checkpoint import Checkpoint
 from base.run.provenance import versions
 from base.run.random_state import seed_all
 from base.run.run_folder import RunExists
+from base.run.training_parts import TrainingParts
 from base.step.device import resolve_device
-from base.step.training_parts import TrainingParts
 from base.trial import contract
 from commands import sweep
 from commands.start import Start, resolve_start

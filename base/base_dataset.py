@@ -13,8 +13,9 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import torch
 
-from base.base_model import ExtraShapes
 from base.base_transform import BaseTransform
+from base.data.extras import ExtraShapes, shapes_of
+from base.data.preparation import Preparing
 from base.data.samples import Samples
 from ink.alphabet import nfc, table
 from ink.sample import Sample
@@ -165,19 +166,6 @@ class Origin(NamedTuple):
     """Whether the run of the checkpoint goes on; otherwise a new run begins."""
 
 
-@dataclass(frozen=True)
-class Preparing:
-    """In how many processes data are prepared, and which part of them."""
-
-    workers: int = 1
-    """The number of processes that parse side by side."""
-    part: int = 1
-    """Which of `parts` is made, from 1."""
-    parts: int = 1
-    is_examined: bool = False
-    """Whether what is there is compared with its digests, else only with its sizes."""
-
-
 class BaseDataset(ABC):
     """A source of samples of ink with their text, divided into `train`, `valid` and `test`.
 
@@ -283,30 +271,6 @@ def is_same_ink(former: object, present: list[float]) -> bool:
         return np.allclose(former, present, rtol=0, atol=INK_TOLERANCE, equal_nan=True)
     except (TypeError, ValueError):
         return False
-
-
-def shapes_of(samples: Iterable[Sample]) -> ExtraShapes:
-    """Return the shapes of the extras of samples, by name.
-
-    Raises:
-        DataError: if the names or shapes of a sample's extras differ from the first sample's.
-    """
-    first, expected = "", ExtraShapes({})
-    for number, sample in enumerate(samples):
-        shapes = ExtraShapes({name: values.shape for name, values in sample.extras.items()})
-        if not number:
-            first, expected = sample.name, shapes
-        elif shapes != expected:
-            raise DataError(f"{sample.name} has {shapes}, but {first}, the first, has {expected}")
-    return expected
-
-
-def stacked(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
-    """Return the extras of samples by name, each `(samples, ...)` float32; see `shapes_of`."""
-    return {
-        name: np.stack([sample.extras[name] for sample in samples])
-        for name in sorted(shapes_of(samples))
-    }
 
 
 def counts_of(samples: Mapping[str, Sequence[Sample]]) -> list[str]:

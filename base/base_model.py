@@ -3,31 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import Batch
-from utils.checks import DataError, UserError, short
+from base.data.extras import ExtraShapes
+from utils.checks import UserError, short
 
 _LATENT_KEY = 3
 """Part of the seed of a latent, which makes it differ from the seeds of a line's points."""
-
-
-class ExtraShapes(dict[str, tuple[int, ...]]):
-    """The shapes of extras by name; an extra is an array of fixed shape that a network takes."""
-
-    def __init__(self, shapes: Mapping[str, Sequence[int]]) -> None:
-        super().__init__({name: tuple(shape) for name, shape in shapes.items()})
-
-    def __missing__(self, name: str) -> NoReturn:
-        where = "the samples, or what it kept as `extras`"
-        raise DataError(f"the network takes the extra {name!r}; {where}, have {self}")
-
-    def __str__(self) -> str:
-        return ", ".join(f"{name} of shape {shape}" for name, shape in self.items()) or "no extras"
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,17 +22,17 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, as_floats
 from base.base_model import BaseModel
 from base.config import user_modules
+from base.config.user_code import trying
 from base.data.batch_stream import BatchStream, Chunk, loaded
 from base.run.run_log import RunLog
 from base.run.run_state import Progress, RunState, Sums, ratio
+from base.run.stop_request import StopRequest, TrainingFailed
 from base.run.training_checkpoint import CheckpointWriter
+from base.run.training_parts import TrainingParts, TrainingSettings
 from base.step.device import plain_layers
 from base.step.evaluation import computed, evaluate, logged_names, update
 from base.step.optimizer_step import OptimizerStep, complete_gradients
 from base.step.soundness import Soundness, cause_of_gradient
-from base.step.stop_request import StopRequest, TrainingFailed
-from base.step.training_parts import TrainingParts, TrainingSettings
-from base.trial.trying import trying
 from utils.checks import ConfigFault, first_line
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_dataset import stacked
+from base.data.extras import stacked
 from benchmarks.measures import dataset_within, main
 from commands import network_options, options
 from data_loader import ComposedDataset

@@ -147,7 +147,7 @@ def measure_writing(before: Writer, run: RunFolder, learned: Sequence[np.ndarray
     (primer,) = read_ink(run.models / own_hand.SAMPLE_FILE)
     texts, result = held_out(NUM_LINES), {}
     for network, stage in ((before, "before"), (after, "now")):
-        if network.is_told:
+        if network.takes_hand:
             sampling = Sampling(BIAS, extras=extras_of_lines(learned))
             ways = {"told": partial(network.write_lines, sampling=sampling)}
         else:

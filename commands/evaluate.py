@@ -140,7 +140,7 @@ def score_user_metrics(
     from base.config import user_modules
     from base.run.checkpoint import load_checkpoint
     from base.run.run_folder import RunFolder
-    from base.step.training_parts import TrainingParts
+    from base.run.training_parts import TrainingParts
     from parse_config import config_of
 
     config = config_of(network, chosen.overrides)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from base import distributed
 from base.run.run_folder import RunInUse
-from base.step.stop_request import TrainingFailed
+from base.run.stop_request import TrainingFailed
 from commands.start import resolve_start
 from utils.checks import UserError, listed
 

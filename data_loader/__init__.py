@@ -24,7 +24,7 @@ _NAMES = {
     "transforms.cleaning": "RemoveSlips Smooth",
     "transforms.devices": "Crowd DelayMarks OtherDevice Pen",
     "transforms.shaping": "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset",
-    "told_hands": "ToldHandsDataset",
+    "hand_conditioning": "ToldHandsDataset",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = sorted(_MODULES)

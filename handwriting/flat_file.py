@@ -6,7 +6,7 @@ has these keys:
 - `format`, `role` ("writer", "reader" or "descriptor", see `save_descriptor`), `name`, `licence`;
 - `architecture`, `alphabet`, `normalisation`, for writers and readers: as in a checkpoint;
 - `sampling`, for writers: see `_sampling`; `features`, for readers and descriptors;
-- `replacements`, for writers: see `source_text.replacements`;
+- `replacements`, for writers: see `transliteration.replacements`;
 - `hands`, for writers that are told hands: the hand vector of each style by name, or, if the writer
   learned a hand, the vector "hand" only;
 - `styles`, for writers that learned a hand and are told no hands: the primer "hand", see
@@ -31,8 +31,8 @@ from base.run.pretrained import DESCRIPTOR
 from handwriting.hands import calibrated, extras_of_style, load_primer
 from handwriting.page_networks import FORMAT
 from handwriting.page_options import PrimerFile
-from handwriting.source_text import replacements
 from handwriting.styles import network_of, styles
+from handwriting.transliteration import replacements
 from ink.geometry import x_height
 from ink.measures import baseline, levelled
 from model import CTCNetwork, SynthesisNetwork, Writer
@@ -83,7 +83,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
     if isinstance(network, Writer):
         header |= {"role": "writer", "sampling": _sampling(network, style)}
         header["replacements"] = replacements(frozenset(model.alphabet.characters))
-        if network.is_told:
+        if network.takes_hand:
             files = {"hand": style} if style else written_styles_of(network)
             header["hands"] = {name: vector_of(network, file) for name, file in files.items()}
         elif style:
@@ -190,7 +190,7 @@ def _sampling(writer: Writer, style: Path | None) -> dict[str, Any]:
     """Return the defaults of `Sampling`, the bounds of a writer's mixture, and the median x-height
     and baseline of lines that it writes, in the hand of a style if there is one."""
     model, defaults = writer.model, Sampling()
-    extras = extras_of_style(style) if style and writer.is_told else {}
+    extras = extras_of_style(style) if style and writer.takes_hand else {}
     lines = writer.reference_lines(Sampling(extras=extras))
     measured = [(ink, x_height(ink)) for ink in lines]
     return {

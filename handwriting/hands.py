@@ -227,7 +227,7 @@ def hand_of(
     """
     if writer.model.needs_text and not isinstance(source, PrimerFile):
         check_text(source)
-    is_conditioned = writer.is_told and not isinstance(source, PrimerFile)
+    is_conditioned = writer.takes_hand and not isinstance(source, PrimerFile)
     if is_conditioned:
         sampling = replace(sampling, extras=extras_of_style(source) | dict(sampling.extras))
     primer, description = None, ""

@@ -132,7 +132,7 @@ class Hands:
         """Return a hand of the network's own, without a primer: conditioned on the hand vector that
         belongs to the page's seed, if the network takes one."""
         sampling = replace(self.sampling, bias=bias)
-        if writer.is_told:
+        if writer.takes_hand:
             drawn = {"hand": hand_extra(writer.model.hand_encoder.draw(self._options.seed))}
             sampling = replace(sampling, extras=drawn | dict(sampling.extras))
         return Hand(writer, None, sampling=sampling, progress=self._progress)

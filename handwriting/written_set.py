@@ -160,7 +160,7 @@ class WrittenSet:
     @property
     def _draws_hands(self) -> bool:
         """Whether the writer is told hands that are drawn, as `own` is on a page."""
-        return self.hand is None and self.writer.is_told and "hand" not in self.sampling.extras
+        return self.hand is None and self.writer.takes_hand and "hand" not in self.sampling.extras
 
     def write(self, folder: Path) -> Shards:
         """Write the set into a folder as prepared samples; what is whole there stays.

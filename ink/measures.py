@@ -21,7 +21,7 @@ from ink.geometry import (
     x_height,
 )
 
-TOLD_LINES = 8
+NUM_HAND_LINES = 8
 """Maximum number of lines that describe a hand to a network (assumed: more lines add little)."""
 FLAT = 0.3
 """Height in x-heights up to which a vertical segment counts as flat (assumed)."""

@@ -11,13 +11,13 @@ import numpy as np
 from base.config import user_modules
 from base.run.pretrained import PRETRAINED, pretrained
 from ink.alphabet import PANGRAM, nfc
+from model.batches import BATCH_SIZE, by_length
 from model.generation.generators import GenerationNetwork
 from model.generation.line import Line, Primer, Sampling
 from model.generation.sampling import sample
 from model.generation.writing import check_lengths, continued, parts_of
 from model.trained_network import TrainedNetwork
 from utils import strict_json
-from utils.batches import BATCH_SIZE, by_length
 from utils.checks import UserError, described, short
 from utils.licences import OPEN
 
@@ -40,8 +40,8 @@ class Writer(TrainedNetwork):
     model: GenerationNetwork
 
     @property
-    def is_told(self) -> bool:
-        """Whether the network is told the hand in which it writes."""
+    def takes_hand(self) -> bool:
+        """Whether the network is conditioned on the hand in which it writes."""
         return "hand" in self.model.extras
 
     def write(

@@ -16,7 +16,7 @@ import numpy as np
 from ink.drawing.layers import Pen, Row
 from ink.drawing.page import INK_KINDS, Page, numbered, save_ink_pages, save_pages
 from ink.formats.inkml.pages import page_to_inkml
-from ink.formats.pdf import PdfPage, WordInk, write_pages
+from ink.formats.pdf.pages import PdfPage, WordInk, write_pages
 from ink.ink_page import InkPage, below_each_other
 from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText
 from utils.checks import UserError

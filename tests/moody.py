@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from base.base_model import ExtraShapes
+from base.data.extras import ExtraShapes
 from data_loader.sources.own_ink import OwnInk
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation

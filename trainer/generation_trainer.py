@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import BaseDataLoader, Batch
-from base.base_dataset import stacked
 from base.base_trainer import BaseTrainer
+from base.data.extras import stacked
 from base.run.run_state import Sums
-from data_loader.data_loaders import check_texts
+from data_loader.checking import check_texts
 from ink.drawing.plots import lines_figure, to_pixels, window_figure, write_png
 from ink.normalisation import Normalisation
 from ink.sample import Sample

@@ -17,8 +17,8 @@ from torch import Tensor
 from base import distributed
 from base.base_data_loader import Batch
 from base.run.run_state import RunState
-from base.step.stop_request import StopRequest, TrainingFailed
-from base.step.training_parts import TrainingParts, TrainingSettings
+from base.run.stop_request import StopRequest, TrainingFailed
+from base.run.training_parts import TrainingParts, TrainingSettings
 from utils.checks import ConfigFault, UserError, described
 
 

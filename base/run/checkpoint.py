@@ -15,8 +15,8 @@ from typing import Annotated, Any, NamedTuple, TypeAlias, TypedDict, get_type_hi
 import torch
 from torch import Tensor, nn
 
-from base.base_model import ExtraShapes
 from base.config.binder import Binder, faults
+from base.data.extras import ExtraShapes
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from utils import strict_json

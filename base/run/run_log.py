@@ -14,8 +14,8 @@ from base.base_model import BaseModel
 from base.run.checkpoint import checkpoints
 from base.run.random_state import random_state_kept
 from base.run.run_state import Progress
-from base.step.stop_request import StopRequest
-from base.step.training_parts import TrainingParts, TrainingSettings
+from base.run.stop_request import StopRequest
+from base.run.training_parts import TrainingParts, TrainingSettings
 from logger.logger import log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter

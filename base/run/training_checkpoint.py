@@ -18,11 +18,11 @@ from base.run.checkpoint import (
     position,
     save_checkpoint,
 )
+from base.run.digest import digest
 from base.run.random_state import random_state, set_random_state
 from base.run.run_state import Progress, RunState
+from base.run.training_parts import TrainingParts, TrainingSettings
 from base.step.optimizer_step import OptimizerStep
-from base.step.training_parts import TrainingParts, TrainingSettings
-from base.trial.digest import digest
 from utils.checks import CheckpointError, UserError, first_line, short
 from utils.files import link_or_copy, set_aside
 

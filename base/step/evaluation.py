@@ -13,9 +13,9 @@ from base import distributed
 from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, all_reduced, as_floats
+from base.config.user_code import trying
 from base.run.random_state import random_state_kept
 from base.run.run_state import Sums
-from base.trial.trying import trying
 from utils.checks import ConfigFault, NotFinite
 
 METRIC_WORKS = "one that works for all batches"

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
 from base.run.checkpoint import load_weights
-from base.step.training_parts import TrainingParts, TrainingSettings
+from base.run.training_parts import TrainingParts, TrainingSettings
 from utils.checks import ConfigFault
 
 log = logging.getLogger(__name__)

@@ -23,12 +23,13 @@ from base.base_data_loader import SAMPLER, Batch
 from base.base_metric import BaseMetric, as_floats, broken_rule
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
+from base.config.user_code import trying
+from base.run.digest import digest, tensors_in
 from base.run.random_state import random_state_kept
 from base.run.run_state import Sums
-from base.trial.digest import digest, tensors_in
 from base.trial.lost_state import States, states, warn_of_lost
 from base.trial.names import check_names
-from base.trial.trying import stored, try_state, trying
+from base.trial.trying import stored, try_state
 from utils.checks import ConfigFault
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from torch.optim import SGD, Optimizer
 from base.base_loss import BaseLoss
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
-from base.trial.digest import digest
+from base.run.digest import digest
 from utils.checks import ConfigFault
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from base import distributed
-from base.base_dataset import Preparing
+from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader.sources.preparing import Making, code_of, fingerprint, prepared
 from data_loader.sources.shards import Shards

@@ -23,9 +23,11 @@ import numpy as np
 from filelock import FileLock
 
 from base import distributed
-from base.base_dataset import BaseDataset, Preparing, stacked
+from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from base.config import user_modules
+from base.data.extras import stacked
+from base.data.preparation import Preparing
 from base.data.samples import Column, Samples
 from data_loader.sources.fetching import INDEX, digest_of, digest_of_file
 from data_loader.sources.processes import in_processes

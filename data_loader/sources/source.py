@@ -13,7 +13,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, counts_of
+from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
+from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader.sources.fetching import ADDRESS
 from data_loader.sources.preparing import (

@@ -13,7 +13,7 @@ import numpy as np
 from ink.drawing.layers import DECIMALS, DOT_PEN, PEN_WIDTH, PERIOD, RULING_PEN, Layer, Pen, Row
 from ink.formats.excalidraw import to_excalidraw
 from ink.formats.inkml.pages import page_to_inkml
-from ink.formats.pdf import PdfPage, words_of, write_pdf
+from ink.formats.pdf.pages import PdfPage, words_of, write_pdf
 from ink.formats.svg.rows import to_svg
 from ink.formats.xournalpp import write_xopp
 from ink.geometry import bounds, strokes, x_height

@@ -62,7 +62,8 @@ def parse_database(
 ) -> Parsed:
     """Return the lines of the database with their texts, from lists of files or of one archive."""
     parsed = Parsed(budget=memory_budget(stroke_files[0], max_bytes))
-    arguments = (text_files, TEXT_FILE, "reading texts", parsed.budget, loops)
+    here = replace(loops, map=map)  # Texts are few and small.
+    arguments = (text_files, TEXT_FILE, "reading texts", parsed.budget, here)
     texts_by_file, text_faults = parse_contents(_texts, *arguments)
     arguments = (stroke_files, LINE_FILE, "parsing IAM-OnDB", parsed.budget, loops)
     lines, line_faults = parse_contents(_line, *arguments)

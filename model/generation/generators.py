@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from base.base_data_loader import padded
-from base.base_model import BaseModel, ExtraShapes, Given
+from base.base_model import BaseModel, Given
+from base.data.extras import ExtraShapes
 from ink.alphabet import Alphabet
-from ink.measures import TOLD_LINES
+from ink.measures import NUM_HAND_LINES
 from ink.normalisation import Normalisation
 from model.generation.compiled_stepper import CompiledStepper
 from model.generation.hand_encoder import DESCRIPTOR, HandEncoder, line_by_line
@@ -242,7 +243,7 @@ class _RecurrentNetwork(GenerationNetwork):
             gates = num_layers * 4 * hidden_size
             self.hand_gates = nn.Linear(hand_size + 1, gates, bias=False)
             nn.init.zeros_(self.hand_gates.weight)
-            self.extras = ExtraShapes({"hand": (TOLD_LINES, DESCRIPTOR + 1), "composed": (1,)})
+            self.extras = ExtraShapes({"hand": (NUM_HAND_LINES, DESCRIPTOR + 1), "composed": (1,)})
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
         """Return the compiled stepper if it computes this network's `forward`, that is, if the

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ink.measures import TOLD_LINES
+from ink.measures import NUM_HAND_LINES
 
 DESCRIPTOR = 64
 """Numbers of a line's descriptor, D (measured, lab notebook: hands that are told)."""
@@ -66,12 +66,12 @@ class HandEncoder(nn.Module):
             lines = lines * (ranks < counts)[..., None]
         total = lines.sum(1)  # (B, D + 1)
         weights = total[:, -1:]
-        is_told = (weights > 0).to(total)
+        has_hand = (weights > 0).to(total)
         vectors = VECTOR_BOUND * self.layers(total[:, :-1] / (weights + PRIOR_WEIGHT))
         if self.training:
             vectors = vectors + self.noise * torch.randn_like(vectors)
-            is_told = is_told * (torch.rand_like(is_told) >= self.untold)
-        return vectors * is_told
+            has_hand = has_hand * (torch.rand_like(has_hand) >= self.untold)
+        return vectors * has_hand
 
     @torch.no_grad()
     def _store(self, totals: Tensor) -> None:
@@ -113,6 +113,6 @@ def hand_extra(descriptor: np.ndarray, weight: float = DEFAULT_WEIGHT) -> np.nda
     Raises:
         ValueError: if the descriptor's shape is not `(D,)`.
     """
-    lines = np.zeros((TOLD_LINES, DESCRIPTOR + 1), np.float32)
+    lines = np.zeros((NUM_HAND_LINES, DESCRIPTOR + 1), np.float32)
     lines[0, :-1], lines[0, -1] = weight * descriptor.reshape(DESCRIPTOR), weight
     return lines

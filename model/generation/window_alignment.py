@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from base.base_data_loader import padded
+from model.batches import by_length
 from model.generation.generators import GenerationNetwork
-from utils.batches import by_length
-from utils.monotonic import best_monotonic_path
+from model.layers.monotonic import best_monotonic_path
 
 MIN_FRACTION = 1e-3  # weight added at each character, so that no step rules it out (assumed)
 

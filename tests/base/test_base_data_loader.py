@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, KeySampler
 from base.data.batch_stream import loaded
-from base.step.stop_request import StopRequest
+from base.run.stop_request import StopRequest
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from utils.checks import ConfigFault
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from base.base_data_loader import Batch
-from base.base_model import ExtraShapes, Given
+from base.base_model import Given
+from base.data.extras import ExtraShapes
 from model import PredictionNetwork
 from tests.moody import NORMALISATION, moody
 from utils.checks import DataError, UserError

@@ -29,7 +29,7 @@ from tiny_run import (
 
 from base.base_trainer import TrainingFailed
 from base.run.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
-from base.step.training_parts import TrainingSettings
+from base.run.training_parts import TrainingSettings
 from utils.checks import ConfigFault, NotFinite
 
 # One step.

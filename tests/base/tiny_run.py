@@ -25,7 +25,7 @@ from base.base_trainer import BaseTrainer
 from base.run.checkpoint import newest_checkpoint
 from base.run.random_state import seed_all
 from base.run.run_folder import RunFolder
-from base.step.training_parts import TrainingParts, TrainingSettings
+from base.run.training_parts import TrainingParts, TrainingSettings
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from logger.metrics_csv import read_rows
 from trainer.generation_trainer import GenerationTrainer

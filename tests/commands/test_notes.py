@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from commands.notes import _Reading, _safe_path, _save, _save_each
 from data_loader import read_ink
-from ink.formats.pdf import PdfPage, write_pdf
+from ink.formats.pdf.pages import PdfPage, write_pdf
 from ink.geometry import strokes
 from ink.ink_page import InkPage
 from notes.exporting import TextForm

@@ -14,7 +14,7 @@ from handwriting.page_hands import Hands
 from handwriting.styles import network_of, write_style
 from ink.formats.inkml.lines import write_inkml
 from ink.geometry import from_strokes
-from ink.measures import TOLD_LINES, levelled
+from ink.measures import NUM_HAND_LINES, levelled
 from model import Writer, load
 from model.generation.hand_encoder import DESCRIPTOR
 from model.recognition.hand_descriptor import HandDescriptor
@@ -162,7 +162,7 @@ def test_the_hand_vector_of_a_folder_of_lines_describes_all_its_lines(tmp_path):
         write_inkml(tmp_path / f"{number}.inkml", ink, "abc")
     rows = HandDescriptor.load().describe([levelled(ink)[0] for ink in inks])
     hand = extras_of_style(tmp_path)["hand"]
-    assert hand.shape == (TOLD_LINES, DESCRIPTOR + 1)
+    assert hand.shape == (NUM_HAND_LINES, DESCRIPTOR + 1)
     np.testing.assert_allclose(hand.sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
     assert np.ptp(rows[:, :-1] / rows[:, -1:], axis=0).max() > 0.3  # they differ
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from base.base_model import ExtraShapes
+from base.data.extras import ExtraShapes
 from ink.alphabet import Alphabet
 from model import SynthesisNetwork, Writer, load
 from model.generation.line import Sampling

@@ -12,7 +12,7 @@ import trainer.generation_trainer as module
 from base.run.random_state import seed_all
 from base.run.run_folder import RunFolder
 from base.run.run_state import Sums
-from base.step.training_parts import TrainingParts
+from base.run.training_parts import TrainingParts
 from base.trial.contract import check
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows

@@ -12,7 +12,7 @@ from base.data.samples import Samples
 from base.run.checkpoint import checkpoints
 from base.run.random_state import seed_all
 from base.run.run_folder import RunFolder
-from base.step.training_parts import TrainingParts
+from base.run.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from ink.alphabet import Alphabet
 from logger.metrics_csv import read_rows

@@ -16,8 +16,8 @@ from data_loader import EmbeddedDataset, read_ink
 from handwriting import flat_file, word_cutting
 from handwriting.hands import extras_of_style
 from handwriting.repairs import LetterStrokes, with_corners
-from handwriting.source_text import replacements, transliterate
 from handwriting.styles import write_style
+from handwriting.transliteration import replacements, transliterate
 from ink.delayed_strokes import are_marks, undelayed
 from ink.geometry import from_strokes, row_starts, strokes, x_height
 from ink.measures import baseline, median_lean

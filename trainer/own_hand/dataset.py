@@ -128,11 +128,11 @@ class HandDataset(BaseDataset):
         if self.origin is None:
             if height is None or step is None:
                 raise UserError("a trained network learns a hand: train.py -c CONFIG -r CHECKPOINT")
-            return self._lines(samples, [], height, step, splits, is_told=False)
+            return self._lines(samples, [], height, step, splits, takes_hand=False)
         if self.origin.is_resumed:
-            names, new, is_told = load_practice(self.origin.path.with_name(PRACTICE_FILE))
+            names, new, takes_hand = load_practice(self.origin.path.with_name(PRACTICE_FILE))
         else:
-            names, new, is_told, height, step = distributed.broadcast_object(
+            names, new, takes_hand, height, step = distributed.broadcast_object(
                 lambda: self._adapt(samples, *load_pair(self.origin.path, self.origin.device))
             )
         by_name = {sample.name: sample for sample in samples}
@@ -140,7 +140,7 @@ class HandDataset(BaseDataset):
             problem = f"lines with which the run began are no longer there: {first_of(missing)}"
             raise DataError(f"{self.root}: {problem}")
         chosen = [by_name[name] for name in names]
-        return self._lines(chosen, new, height, step, splits, is_told=is_told)
+        return self._lines(chosen, new, height, step, splits, takes_hand=takes_hand)
 
     def _adapt(
         self, samples: Sequence[Sample], writer: Writer, reader: Reader
@@ -151,7 +151,7 @@ class HandDataset(BaseDataset):
         kept_names = [*filter(None, map(str.strip, self.keep.split(",")))]
         with stage(READING):
             samples = usable_lines(self.root, samples, alphabet, reader, kept_names)
-        extras = extras_of_lines([sample.ink for sample in samples]) if writer.is_told else {}
+        extras = extras_of_lines([sample.ink for sample in samples]) if writer.takes_hand else {}
         reference_lines = writer.reference_lines(Sampling(bias=0.0, extras=extras))
         reference_inks = [ink for ink in reference_lines if mean_step(ink) > 0]
         height = self.x_height or float(np.median([x_height(ink) for ink in reference_inks]))
@@ -161,7 +161,7 @@ class HandDataset(BaseDataset):
         # New lines contain no letters of held-out lines.
         lines = [(inks[k], samples[k].text) for k in learned]
         new = practice_lines(lines, alphabet, writer, reader, self.lent, self.composed, self.seed)
-        return [sample.name for sample in samples], new, writer.is_told, height, step
+        return [sample.name for sample in samples], new, writer.takes_hand, height, step
 
     def _lines(
         self,
@@ -171,12 +171,12 @@ class HandDataset(BaseDataset):
         step: float,
         splits: Collection[str],
         *,
-        is_told: bool,
+        takes_hand: bool,
     ) -> HandLines:
         """Return the person's lines and new lines, all in the network's units."""
         inks = to_network_units(samples, height, step)
         learned, held_out = self.split_indices(len(inks))
-        extras = extras_of_lines([inks[k] for k in learned]) if is_told else {}
+        extras = extras_of_lines([inks[k] for k in learned]) if takes_hand else {}
         recorded = [
             Sample(ink, sample.text, sample.name, extras=extras)
             for ink, sample in zip(inks, samples, strict=True)
@@ -213,7 +213,7 @@ class HandDataset(BaseDataset):
 
 
 def save_practice(
-    path: Path, names: Sequence[str], new: Sequence[Primer], is_told: bool = False
+    path: Path, names: Sequence[str], new: Sequence[Primer], takes_hand: bool = False
 ) -> None:
     """Save the names of the recorded lines, the new lines, and whether the network is told the
     hand, as .npz."""
@@ -224,7 +224,7 @@ def save_practice(
         "points": np.concatenate([*inks, np.empty((0, 3), dtype=np.float32)]),
         "lengths": np.array([len(ink) for ink in inks], dtype=np.int64),
         "texts": np.array([text for _, text in new], dtype=np.str_),
-        "told": np.array(is_told),
+        "told": np.array(takes_hand),
     }
     atomic_write(path, lambda file: np.savez_compressed(file, **arrays))
 

@@ -25,7 +25,7 @@ from trainer.own_hand.dataset import PRACTICE_FILE, HandLines, load_pair, save_p
 from trainer.own_hand.practice import sample_texts
 from trainer.own_hand.stages import CHOOSING, EXAMINING, PRACTISING, stage
 from trainer.recognition_trainer import RecognitionTrainer
-from utils.checks import NOTHING, ConfigFault
+from utils.checks import ABSENT, NOTHING, ConfigFault
 
 SAMPLING = Sampling(bias=0.75)
 """How the lines of the exam are written."""
@@ -70,14 +70,13 @@ class _HandTrainer(BaseTrainer):
 
     @property
     def lines(self) -> HandLines:
-        return self.train_loader.dataset.data.loaded
+        return self.train_loader.dataset.loaded
 
     def check(self) -> None:
         super().check()
         if not isinstance(self.lines, HandLines):
-            kind = type(self.train_loader.dataset.data.options.dataset).__name__
             expected = f"a HandDataset, which {type(self).__name__} needs"
-            raise ConfigFault("data_loader.args.dataset", kind, expected)
+            raise ConfigFault("data_loader.args.dataset", ABSENT, expected)
 
     def on_start(self) -> None:
         # A resumed run reads its lines from this file.

@@ -21,13 +21,13 @@ from data_loader.texts import corpus
 from data_loader.texts.everyday import everyday, random_characters
 from handwriting.hands import Hand, extras_of_lines
 from ink.alphabet import nfc
+from model.batches import BATCH_SIZE
 from model.generation.line import Primer, Sampling
 from model.generation.window_alignment import align
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, read_in_place
 from model.writer import Writer
 from trainer.own_hand.stages import COMPOSING, WRITING, stage
-from utils.batches import BATCH_SIZE
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def practice_lines(
     primers.sort(key=lambda primer: len(primer[0]))
     primers = primers[: max(min(NUM_PRIMERS, len(lines) // 2), 1)]
     characters = [c for c in writable.characters if c in alphabet]
-    extras = extras_of_lines([ink for ink, _ in lines]) if writer.is_told else {}
+    extras = extras_of_lines([ink for ink, _ in lines]) if writer.takes_hand else {}
     sampling = replace(SAMPLING, extras=extras)
     lent_lines = write_lent_lines(writer, reader, primers, characters, num_lent, seed, sampling)
     own_cuts = cut_lines(writer, reader, lines)

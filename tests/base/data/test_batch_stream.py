@@ -10,8 +10,8 @@ from tiny_run import TinyLoader, make, rows, sequence, trained
 from base import distributed
 from base.data.batch_stream import BatchStream
 from base.run.run_state import RunState
-from base.step.stop_request import StopRequest
-from base.step.training_parts import TrainingSettings
+from base.run.stop_request import StopRequest
+from base.run.training_parts import TrainingSettings
 from utils.checks import ConfigFault
 
 

@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from base.run.checkpoint import load_checkpoint, newest_checkpoint
+from base.run.training_parts import TrainingSettings
 from base.step.optimizer_step import OptimizerStep
-from base.step.training_parts import TrainingSettings
 from parse_config import choices
 from tests.tiny_config import changed
 from utils.checks import CheckpointError

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from base.base_dataset import Preparing
+from base.data.preparation import Preparing
 from data_loader import InkMLDataset
 from data_loader.sources.fetching import fetched
 from tests.data_loader import ink_formats

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from base.base_dataset import Loaded, Preparing
+from base.base_dataset import Loaded
+from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader.sources import preparing, shards
 from data_loader.sources.preparing import Making, make_samples, prepared

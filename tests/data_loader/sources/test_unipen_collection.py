@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from base.base_dataset import Preparing
+from base.data.preparation import Preparing
 from data_loader import UnipenDataset, read_ink
 from ink.formats.unipen.collection import untokenised
 from tests.data_loader.archives import pack, put

@@ -15,7 +15,7 @@ MARKER, LINE = [(100, 130), (200, 130)], [(90, 140), (150, 140)]
 
 
 def file(name):
-    return (Path(__file__).parents[1] / "fixtures" / "notes" / name).read_bytes()
+    return (Path(__file__).parents[2] / "fixtures" / "notes" / name).read_bytes()
 
 
 def with_body(name, before, body, after):

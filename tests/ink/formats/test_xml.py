@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_loader.sources import parsing
+import ink.formats.xml
 from ink.formats.faults import Fault
 from ink.formats.xml import root_tag, xml_tree
 
@@ -29,7 +29,7 @@ DOCTYPE = b'<?xml version="1.0"?>\n<!DOCTYPE x [<!ENTITY a "1 2,"><!ENTITY b "&a
     ],
 )
 def test_xml_is_refused_with_a_reason(monkeypatch, content, reason):
-    monkeypatch.setattr(parsing, "MAX_ELEMENTS", 9)
+    monkeypatch.setattr(ink.formats.xml, "MAX_ELEMENTS", 9)
     with pytest.raises(Fault, match=f"^{reason}"):
         xml_tree(content, "x")
 

@@ -115,7 +115,7 @@ def test_limit_of_steps_cuts_a_line_within_any_of_its_parts(network, missing):
 
 @pytest.mark.parametrize("size", [2, 64])
 def test_lines_of_a_batch_are_written_as_if_alone(network, monkeypatch, size):
-    monkeypatch.setattr("utils.batches.BATCH_SIZE", size)
+    monkeypatch.setattr("model.batches.BATCH_SIZE", size)
     texts = ["ab", TEXT, "c", "cab", "bb cc ab a"]
     for seed, line in enumerate(write(network, texts, range(5), Sampling(bias=1.0))):
         (alone,) = write(network, [texts[seed]], [seed], Sampling(bias=1.0))

@@ -98,7 +98,7 @@ def test_a_network_with_hand_vectors_gets_descriptors_of_the_learned_lines(tmp_p
     own = source.load()
     assert not own.hand_extras and not any(line.extras for line in own.used)
     names = [line.name for line in own.recorded]
-    save_practice(tmp_path / PRACTICE_FILE, names, [(ink, "abc")], is_told=True)
+    save_practice(tmp_path / PRACTICE_FILE, names, [(ink, "abc")], takes_hand=True)
     loaded = resumed(source, tmp_path)
     learned, _ = source.split_indices(len(names))
     rows = HandDescriptor.load().describe([levelled(own.recorded[k].ink)[0] for k in learned])
@@ -110,7 +110,7 @@ def test_a_network_with_hand_vectors_gets_descriptors_of_the_learned_lines(tmp_p
 def test_rounding_of_the_hand_does_not_change_the_fingerprints_of_the_lines(tmp_path, hand, lines):
     source = hand(lines)
     names = [line.name for line in source.load().recorded]
-    save_practice(tmp_path / PRACTICE_FILE, names, [], is_told=True)
+    save_practice(tmp_path / PRACTICE_FILE, names, [], takes_hand=True)
     loaded = resumed(source, tmp_path)
     rounded = np.nextafter(loaded.hand_extras["hand"], np.inf)
     other = changed(loaded.samples, lambda line: [replace(line, extras={"hand": rounded})])

@@ -1,4 +1,4 @@
-"""InkML as it is written; how it is read: tests/data_loader/sources/test_inkml.py."""
+"""InkML as it is written; how it is read: test_lines.py."""
 
 import xml.etree.ElementTree as ElementTree
 

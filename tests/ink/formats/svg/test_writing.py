@@ -14,7 +14,7 @@ from tests.utils.builders import wave
 vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
 vpype_cli = pytest.importorskip("vpype_cli")
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SVG = "{http://www.w3.org/2000/svg}"
 MM = 25.4 / 96
 """Millimetres in vpype's unit, the CSS pixel."""

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from base.base_dataset import BaseDataset, Loaded
-from data_loader import ToldHandsDataset, told_hands
-from ink.measures import TOLD_LINES
+from data_loader import ToldHandsDataset, hand_conditioning
+from ink.measures import NUM_HAND_LINES
 from ink.sample import Sample
 from tests.loaded import in_files
 from utils.checks import DataError
@@ -64,9 +64,9 @@ def test_extras_of_a_sample_are_other_lines_of_its_hand(tmp_path):
     samples, number = load(tmp_path)
     assert numbers_of(samples["a1"]) == [number["a2"], number["a3"]]
     assert numbers_of(samples["c1"]) == numbers_of(samples["b1"]) == []
-    assert samples["a1"].extras["hand"].shape == (TOLD_LINES, 3)
+    assert samples["a1"].extras["hand"].shape == (NUM_HAND_LINES, 3)
     many = numbers_of(samples["d7"])
-    assert len(set(many)) == TOLD_LINES
+    assert len(set(many)) == NUM_HAND_LINES
     assert number["d7"] not in many
     assert numbers_of(samples["d8"]) != many  # of many lines others are drawn for each
     # None of the lines that it consists of.
@@ -110,8 +110,8 @@ def test_extras_of_samples_in_files_are_computed_once_and_not_pickled(tmp_path, 
             assert line.extras["hand"].tolist() == held[line.name].extras["hand"].tolist()
         assert [*samples["train"].strings("name")] == [*held]
         assert len(pickle.dumps(samples)) < 2000 and samples["train"].key
-        monkeypatch.setattr(told_hands, "composed_fraction", None)  # all is kept
-        monkeypatch.setattr(told_hands, "strokes_per_character", None)
+        monkeypatch.setattr(hand_conditioning, "composed_fraction", None)  # all is cached
+        monkeypatch.setattr(hand_conditioning, "strokes_per_character", None)
 
 
 def test_a_table_of_other_lines_is_refused(tmp_path):

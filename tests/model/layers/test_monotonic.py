@@ -3,7 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from utils.monotonic import best_monotonic_path
+from model.layers.monotonic import best_monotonic_path
 
 
 def all_paths(rows, optional):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from base.step.stop_request import StopRequest
+from base.run.stop_request import StopRequest
 from utils import console
 
 

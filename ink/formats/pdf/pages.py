@@ -13,34 +13,18 @@ from io import BytesIO
 from itertools import accumulate, groupby, pairwise
 from math import isnan, pi
 from os import PathLike
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
-from ink.drawing.layers import DECIMALS, Row, curves
+from ink.drawing.layers import Row
+from ink.formats.pdf.paths import UNITS, Look, path_commands, straight, stroke_paths
 from ink.geometry import from_strokes, turned_back
-from ink.ink_page import (
-    LINE_PITCH,
-    PEN_WIDTH,
-    POINT,
-    InkPage,
-    PageImage,
-    PageStroke,
-    TypedText,
-    image_kind,
-)
+from ink.ink_page import LINE_PITCH, POINT, InkPage, PageImage, TypedText, image_kind
 from ink.measures import baseline_angle
 from utils.checks import UserError
 from utils.files import XML_FORBIDDEN, atomic_write
 
-UNITS = 50  # of the drawing, per millimetre
-FLAT = 0.04 * UNITS
-"""Distance, in units, of a curve's controls from the line that is drawn instead (assumed, by
-eye)."""
-MERGED = 0.05 * UNITS
-"""Distance, in units, of two curves from the one that is drawn instead (assumed, by eye: an eighth
-of the width of a pen's line)."""
-WIDTH_STEP = 0.125  # between widths of a stroke, as a fraction of its mean width (assumed, by eye)
 TEXT_SIZE = 0.4
 """Size of a row's text, as a multiple of the height of its ink (measured, lab notebook: text of
 PDFs)."""
@@ -105,16 +89,6 @@ class PdfPage:
 
     page: InkPage
     rows: Sequence[Sequence[WordInk]] = ()
-
-
-class _Look(NamedTuple):
-    """What a path is drawn with; lengths are in units."""
-
-    blend: str = "Normal"
-    opacity: float = 1.0
-    colour: str = "#000000"
-    width: float = 0.0  # 0 for a filled area
-    dash: tuple[int, ...] = ()
 
 
 def words_of(row: Row) -> list[WordInk]:
@@ -213,12 +187,16 @@ class _Document:
         if page.paper != "#ffffff" and page.background is None:
             sheet = f"0 0 {scale * page.width:.0f} {scale * page.height:.0f} re f"
             lines.append(f"{_colour(page.paper)} rg {sheet}")
-        lines += self._painted(path for stroke in page.ruling for path in _paths(stroke, scale))
+        lines += self._painted(
+            path for stroke in page.ruling for path in stroke_paths(stroke, scale)
+        )
         for layer in range(len(page.layers)):
             lines += (self._image(image, scale) for image in page.images if image.layer == layer)
             strokes = [stroke for stroke in page.strokes if stroke.layer == layer]
             strokes.sort(key=lambda stroke: stroke.tool != "highlighter")
-            lines += self._painted(path for stroke in strokes for path in _paths(stroke, scale))
+            lines += self._painted(
+                path for stroke in strokes for path in stroke_paths(stroke, scale)
+            )
             typed = (text for text in page.typed if text.layer == layer)
             lines += (command for text in typed for command in self._typed(text, scale))
         lines += ["BT 3 Tr", *self._text(pdf_page.rows, scale), "ET"]
@@ -228,7 +206,7 @@ class _Document:
             f"/Resources {_RESOURCES} 0 R/Contents {content} 0 R>>"
         )
 
-    def _painted(self, paths: Iterable[tuple[_Look, str]]) -> Iterator[str]:
+    def _painted(self, paths: Iterable[tuple[Look, str]]) -> Iterator[str]:
         """Yield the commands that draw paths; successive paths of one look are drawn at once."""
         for look, alike in groupby(paths, lambda path: path[0]):
             yield f"/{self._state(look.blend, look.opacity)} gs"
@@ -305,7 +283,7 @@ class _Document:
         points = np.concatenate(polygons)
         box = " ".join(f"{edge:.0f}" for edge in (*points.min(axis=0) - 1, *points.max(axis=0) + 1))
         # The outlines are one path, so that holes of letters are holes.
-        drawn = "".join(_path(straight(polygon)) for polygon in polygons)
+        drawn = "".join(path_commands(straight(polygon)) for polygon in polygons)
         head = f"<</Type/XObject/Subtype/Form/BBox[{box}]/Resources<<>>>>"
         return self._put(head, f"{drawn}f".encode())
 
@@ -437,86 +415,3 @@ def _png_data(content: bytes) -> bytes:
             parts.append(content[position + 8 : position + 8 + length])
         position += length + 12
     return b"".join(parts)
-
-
-def _paths(stroke: PageStroke, scale: float) -> Iterator[tuple[_Look, str]]:
-    """Yield the paths of a stroke: its filled area, and its line, in parts of equal width."""
-    points = scale / UNITS * stroke.points
-    is_figure = stroke.tool == "shape" and np.ptp(points, axis=0).any()
-    segments = UNITS * (straight(points) if is_figure else curves(points))
-    blend = "Multiply" if stroke.tool == "highlighter" else "Normal"
-    if stroke.fill is not None:
-        yield _Look("Normal", stroke.fill_opacity, stroke.fill), _path(segments)
-    width = UNITS * PEN_WIDTH if stroke.width is None else scale * stroke.width
-    dash = tuple(round(scale * length) for length in stroke.dash)
-    if not width:
-        return
-    width = max(round(width, 1), 0.1)
-    look = _Look(blend, stroke.opacity, stroke.colour, width, dash if any(dash) else ())
-    # Repeated points make no segment of a curve.
-    is_move = (np.diff(np.round(points, DECIMALS), axis=0) != 0).any(axis=1) | is_figure
-    if stroke.widths is None or not is_move.any():
-        yield look, _path(segments if is_figure else _merged(segments))
-        return
-    step, between = WIDTH_STEP * width, stroke.widths[:-1][is_move]
-    widths = np.maximum(np.round(scale * between / step) * step, step)
-    starts = np.flatnonzero(np.diff(widths, prepend=-1))
-    for start, part in zip(starts, np.split(segments, starts[1:]), strict=True):
-        yield look._replace(width=round(float(widths[start]), 1)), _path(part)
-
-
-def straight(points: np.ndarray) -> np.ndarray:
-    """Return the straight lines between points `(n, 2)` as Bézier segments `(n - 1, 4, 2)`."""
-    start, end = points[:-1, None], points[1:, None]
-    return start + (end - start) * np.linspace(0, 1, 4)[:, None]
-
-
-def _merged(segments: np.ndarray) -> np.ndarray:
-    """Return Bézier segments `(segments, 4, 2)` of which neighbours are one, where one is close to
-    both: the one that de Casteljau's algorithm divides into them."""
-    while len(segments) > 1:
-        first, second = segments[:-1], segments[1:]
-        lengths = np.linalg.norm(np.diff(segments, axis=1), axis=2).sum(axis=1) + 1e-9
-        part = (lengths[:-1] / (lengths[:-1] + lengths[1:]))[:, None]  # of the first
-        start, end = first[:, 0], second[:, 3]
-        leave, arrive = (first[:, 1] - start) / part, (second[:, 2] - end) / (1 - part)
-        whole = np.stack([start, start + leave, end + arrive, end], axis=1)
-        errors = (
-            _at(whole, part) - first[:, 3],
-            _at(whole, part / 2) - _at(first, 0.5),
-            _at(whole, (1 + part) / 2) - _at(second, 0.5),
-        )
-        is_close = np.linalg.norm(errors, axis=2).max(axis=0) <= MERGED
-        # Of a run of pairs that share segments, every other is merged.
-        run = np.arange(len(whole)) - np.maximum.accumulate(
-            np.where(is_close, -1, np.arange(len(whole)))
-        )
-        taken = np.flatnonzero(is_close & (run % 2 == 1))
-        if not len(taken):
-            break
-        segments = segments.copy()
-        segments[taken] = whole[taken]
-        segments = np.delete(segments, taken + 1, axis=0)
-    return segments
-
-
-def _at(segments: np.ndarray, part: np.ndarray | float) -> np.ndarray:
-    """Return the point at a part of each segment, `(segments, 2)`."""
-    a, b, c, d = segments.transpose(1, 0, 2)
-    rest = 1 - part
-    return rest**3 * a + 3 * rest**2 * part * b + 3 * rest * part**2 * c + part**3 * d
-
-
-def _path(segments: np.ndarray) -> str:
-    """Return the commands of a path along Bézier segments `(segments, 4, 2)`, at least one; each
-    begins at the end of the one before. A segment that is nearly straight becomes a line."""
-    start, chord = segments[:, :1], segments[:, 3:] - segments[:, :1]
-    controls, length = segments[:, 1:3] - start, np.linalg.norm(chord, axis=2)
-    off = np.abs(controls[..., 0] * chord[..., 1] - controls[..., 1] * chord[..., 0])
-    lines = (off <= FLAT * length).all(axis=1)
-    rounded = np.round(segments).astype(int).tolist()
-    x, y = rounded[0][0]
-    commands = [f"{x} {y} m\n"]
-    for (_, (a, b), (c, d), (x, y)), is_line in zip(rounded, lines, strict=True):
-        commands.append(f"{x} {y} l\n" if is_line else f"{a} {b} {c} {d} {x} {y} c\n")
-    return "".join(commands)

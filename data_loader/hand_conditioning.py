@@ -1,4 +1,4 @@
-"""Gives each sample the descriptors of other lines of its hand."""
+"""Adds to each sample the descriptors of other lines of its hand, as input of a network."""
 
 import hashlib
 import zipfile
@@ -16,23 +16,23 @@ from base.data.samples import Samples, Store
 from data_loader.recipe import ExtendedDataset
 from data_loader.sources.fetching import digest_of_file
 from data_loader.sources.preparing import code_of
-from ink.measures import TOLD_LINES, strokes_per_character
+from ink.measures import NUM_HAND_LINES, strokes_per_character
 from ink.sample import Sample
 from utils.checks import DataError, Range, Seed, first_line
 from utils.files import open_file
 
-TOLD = np.dtype([("rows", "<i4", TOLD_LINES), ("composed", "<f4")])
-"""What a sample is told: rows of the table of descriptors, then -1; and the fraction `composed`."""
+CONDITION = np.dtype([("rows", "<i4", NUM_HAND_LINES), ("composed", "<f4")])
+"""Inputs of a sample: rows of the table of descriptors, then -1; and the fraction `composed`."""
 MIN_OVERLAP = 4  # characters; a text may contain a shorter line by chance (assumed)
 MAX_JOINED_STROKES = 0.65  # per character of a joined hand (measured, lab notebook: joined hands)
 
 
 @dataclass(kw_only=True, eq=False)
 class ToldHandsDataset(ExtendedDataset):
-    """A dataset whose samples come with descriptors of other recorded lines of their hand.
+    """Adds to each sample of a dataset descriptors of other recorded lines of its hand.
 
-    The extra `hand` has a row for each of up to `TOLD_LINES` lines: the line's descriptor times its
-    weight, then the weight; unused rows are zeros. A line is not used if its text contains the
+    The extra `hand` has a row for each of up to `NUM_HAND_LINES` lines: the line's descriptor times
+    its weight, then the weight; unused rows are zeros. A line is not used if its text contains the
     sample's text or the reverse: both may have the same ink. The extra `composed` is the fraction
     of the text that no recorded line covers. Samples with an extra `hand` stay unchanged.
 
@@ -58,13 +58,13 @@ class ToldHandsDataset(ExtendedDataset):
         used = loaded.used
         descriptors, code = digest_of_file(Path(self.descriptors)), code_of(type(self))
         options = [used.key, descriptors, self.joined, self.seed, code]
-        name = f"told-{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}"
-        table = cache(self._table)  # not read where all that is made of it is cached
-        told = used.cached(name, lambda: self._told(used, table()[0]))
+        name = f"hands-of-{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}"
+        table = cache(self._table)  # not read if all that is computed from it is cached
+        conditions = used.cached(name, lambda: self._conditions(used, table()[0]))
         values = used.cached(f"{name}-table", lambda: table()[1])
         first = next(iter(used.stores), None)
         key = used.key and name
-        store = _Told(used, values, told, key, first and first.folder)
+        store = _ConditionedSamples(used, values, conditions, key, first and first.folder)
         whole = store.take(np.arange(len(used) * self.joined))
         return replace(
             loaded,
@@ -74,8 +74,11 @@ class ToldHandsDataset(ExtendedDataset):
             },
         )
 
-    def _told(self, used: Samples, rows: Mapping[str, int]) -> np.ndarray:
-        """Return what each sample is told, `(samples,)` of `TOLD`; lines have rows by name."""
+    def _conditions(self, used: Samples, rows: Mapping[str, int]) -> np.ndarray:
+        """Return the inputs of each sample, `(samples,)` of `CONDITION`.
+
+        `rows` has the row in the table of descriptors of each recorded line, by name.
+        """
         hands = defaultdict(list)
         strings = used.strings("name"), used.hands, used.strings("text")
         for name, hand, text in zip(*strings, strict=True):
@@ -83,7 +86,7 @@ class ToldHandsDataset(ExtendedDataset):
                 hands[hand].append((rows[name], text))
         if not hands:
             raise DataError(f"descriptors = {self.descriptors!r} has none of the samples")
-        told = np.zeros(len(used), TOLD)
+        conditions = np.zeros(len(used), CONDITION)
         for number, sample in enumerate(used):
             overlapping, others = [], []
             for row, text in hands.get(sample.hand, ()):
@@ -92,16 +95,16 @@ class ToldHandsDataset(ExtendedDataset):
                 else:
                     others.append(row)
             generator = np.random.default_rng([self.seed, number])
-            chosen = generator.permutation(len(others))[:TOLD_LINES].tolist()
-            told[number]["rows"] = -1
-            told[number]["rows"][: len(chosen)] = [others[index] for index in chosen]
+            chosen = generator.permutation(len(others))[:NUM_HAND_LINES].tolist()
+            conditions[number]["rows"] = -1
+            conditions[number]["rows"][: len(chosen)] = [others[index] for index in chosen]
             if "composed" in sample.extras:
-                told[number]["composed"] = sample.extras["composed"][0]
+                conditions[number]["composed"] = sample.extras["composed"][0]
             elif sample.name not in rows:
-                told[number]["composed"] = composed_fraction(sample.text, overlapping)
-        return told
+                conditions[number]["composed"] = composed_fraction(sample.text, overlapping)
+        return conditions
 
-    def _numbers(self, split: str, samples: Samples, store: "_Told") -> np.ndarray:
+    def _numbers(self, split: str, samples: Samples, store: "_ConditionedSamples") -> np.ndarray:
         """Return the numbers of a split's samples, and of the copies of its joined lines."""
         numbers = samples.places_in(store.samples)
         if split != "train" or self.joined == 1:
@@ -111,7 +114,7 @@ class ToldHandsDataset(ExtendedDataset):
             if line.name in rows:
                 lines[line.hand].append((line.ink, line.text))
         ratios = {hand: strokes_per_character(of) for hand, of in lines.items()}
-        is_copied = store.told["composed"][numbers] == 0
+        is_copied = store.conditions["composed"][numbers] == 0
         is_copied &= [ratios.get(hand, np.inf) < MAX_JOINED_STROKES for hand in samples.hands]
         copies = np.arange(1, self.joined) * len(store.samples)
         return np.concatenate([numbers, (numbers[is_copied][:, None] + copies).ravel()])
@@ -129,8 +132,8 @@ class ToldHandsDataset(ExtendedDataset):
 
 
 @dataclass(frozen=True, eq=False)
-class _Told(Store):
-    """Samples with extras, which are put together of descriptors when a sample is asked for.
+class _ConditionedSamples(Store):
+    """Samples whose extras are put together from descriptors when a sample is read.
 
     After all samples come copies of them all, whose names end in "+1", then in "+2", and so on.
     """
@@ -138,19 +141,19 @@ class _Told(Store):
     samples: Samples
     table: np.ndarray
     """`(lines, size)` float32, see `ToldHandsDataset._table`."""
-    told: np.ndarray
-    """`(samples,)` of `TOLD`."""
+    conditions: np.ndarray
+    """`(samples,)` of `CONDITION`."""
     key: str | None
     folder: Path | None
 
     def sample(self, number: int) -> Sample:
         copy, place = divmod(number, len(self.samples))
-        sample, told = self.samples[place], self.told[place]
+        sample, condition = self.samples[place], self.conditions[place]
         if "hand" not in sample.extras:
-            rows = told["rows"][told["rows"] >= 0]
-            hand = np.zeros((TOLD_LINES, self.table.shape[1]), np.float32)
+            rows = condition["rows"][condition["rows"] >= 0]
+            hand = np.zeros((NUM_HAND_LINES, self.table.shape[1]), np.float32)
             hand[: len(rows)] = self.table[rows]
-            extras = {"hand": hand, "composed": np.float32([told["composed"]])}
+            extras = {"hand": hand, "composed": np.float32([condition["composed"]])}
             sample = replace(sample, extras=extras | dict(sample.extras))
         return sample.of(f"{sample.name}+{copy}") if copy else sample
 

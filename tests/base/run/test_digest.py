@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from base.trial.digest import digest
+from base.run.digest import digest
 
 
 class Slotted:
