@@ -27,14 +27,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BufferedIOBase, RawIOBase
 from itertools import accumulate, pairwise
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from ink import formats
+from ink.formats import folders, remarkable
 from ink.formats.archives import Loops, NoBar
 from ink.formats.faults import Fault
+from ink.ink_page import InkPage
+from ink.sample import Sample
 from utils.checks import UserError, first_line, lacks_memory
 
 Item = TypeVar("Item")
@@ -47,7 +52,7 @@ ROOMS = ("ink.formats", "ink.guard")
 PER_MEGABYTE = 1.0
 """Seconds of processor time for each megabyte of an archive (assumed: IAM-OnDB takes 0.3)."""
 PER_STEP = 0.1
-"""Seconds of processor time for each page or file of a request (assumed: a dense page takes 0.05)."""
+"""Seconds of processor time for each page or file of a request (assumed: a page takes 0.05)."""
 SHOWN_EVERY = 0.2
 """Seconds between two messages about progress (assumed)."""
 
@@ -116,15 +121,19 @@ def iterate(
 
 
 def each(
-    function: Callable[[Item], Value], items: Iterable[Item], limits: Limits = Limits()
+    function: Callable[..., Value],
+    items: Iterable[Any],
+    *arguments: Any,
+    limits: Limits = Limits(),
+    bar: Callable[..., Any] = NoBar,
 ) -> Iterator[Value | Fault]:
     """Yield for each item what a function of `ink.formats` returns, or its Fault; each item has the
-    limits anew, and a child that ends is replaced."""
+    limits anew, and a child that ends is replaced. See `call`."""
     _check(function)
     rest = deque(items)
     while rest:
         try:
-            for value in iterate(_each, function, [*rest], limits=limits):
+            for value in iterate(_each, function, [*rest], arguments, limits=limits, bar=bar):
                 rest.popleft()
                 yield value
         except Fault as fault:  # of the child
@@ -132,19 +141,67 @@ def each(
             yield fault
 
 
-def _each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value | Fault]:
+def _each(
+    function: Callable[..., Value], items: Sequence[Any], arguments: Sequence[Any]
+) -> Iterator[Value | Fault]:
     for item in items:
         if _service:
             _service.renew()
         try:
-            yield function(item)
+            yield function(item, *arguments)
         except Exception as error:
             error = _as_told(error)
             yield error if isinstance(error, Fault) else Fault(str(error))
 
 
+def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
+    """Return what a file in any format holds, as `formats.read` does, parsed by a child.
+
+    Raises:
+        DataError: see `formats.read`; also if the child exceeds a limit.
+    """
+    path = Path(path).expanduser()
+    with _naming(path):
+        return formats.usable(path, call(formats.parse, path, LOOPS))
+
+
+def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
+    """Yield the pages of a file, as `formats.read_pages` does, parsed by a child.
+
+    Raises:
+        DataError: see `formats.read_pages`; also if the child exceeds a limit.
+    """
+    with _naming(path):
+        yield from iterate(formats.read_pages, path, any_pdf)
+
+
+def note_files(folder: Path) -> dict[str, Path]:
+    """Return what `folders.note_files` does, with titles that a child reads.
+
+    Raises:
+        OSError: if a folder cannot be read.
+    """
+
+    def title(file: Path) -> str | None:
+        with _naming(file):
+            return call(remarkable.title, file)
+
+    return folders.note_files(folder, title)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """A block whose faults name a file."""
+    try:
+        yield
+    except Fault as fault:
+        raise fault if fault.name else fault.within(str(path)) from None
+
+
 def _check(function: Callable[..., Any]) -> None:
     """Raise a TypeError if a function is not in `ROOMS`."""
+    while isinstance(function, partial):
+        function = function.func
     module = getattr(function, "__module__", "")
     if not f"{module}.".startswith(tuple(f"{room}." for room in ROOMS)):
         raise TypeError(f"{function!r} is not in {', '.join(ROOMS)}")
@@ -469,7 +526,8 @@ def serve() -> None:
     """Answer the requests of standard input on standard output, until the input ends."""
     global _service
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _service, nothing = _Service(open(os.dup(1), "wb")), os.open(os.devnull, os.O_WRONLY)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    _service = _Service(open(os.dup(1), "wb"))  # noqa: SIM115
     for stream in (1, 2):  # What libraries print is no answer.
         os.dup2(nothing, stream)
     requests: SimpleQueue[Message] = SimpleQueue()

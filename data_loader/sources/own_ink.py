@@ -27,7 +27,6 @@ from base.data.samples import Samples
 from data_loader.sources.preparing import Making, code_of, fingerprint, prepared
 from data_loader.sources.shards import Shards
 from data_loader.sources.source import DividedDataset
-from ink.formats.budget import Budget
 from ink.formats.faults import Fault, summarise
 from ink.formats.json_strokes import Extras, Line, Stroke, sample_of
 from ink.formats.parsed import Parsed
@@ -80,7 +79,7 @@ class OwnInk(DividedDataset):
         counts = Counter[str]()
         lines = distributed.bar(self.lines() or (), "reading lines", delay=1, leave=False)
         for number, line in enumerate(lines):
-            parsed = Parsed(budget=Budget(float("inf"), ""))
+            parsed = Parsed()
             with parsed.attempt(f"line {number} (from 0)"):
                 sample = sample_of(line, self.y_grows_down)
                 name = f"line-{_digest(sample)}"

@@ -23,12 +23,15 @@ ROOT = Path(__file__).parents[2]
 SMALL = Limits(seconds=1, max_bytes=500_000_000)
 SHORT = Limits(wall_seconds=1)
 
+CHILD = guard._child
+
 pytestmark = pytest.mark.usefixtures("guarded_calls")
 
 
 @pytest.fixture
 def guarded_calls(monkeypatch):
     """Functions of the tests may be called, too; no child is left of other tests, or to them."""
+    monkeypatch.setattr(guard, "_child", CHILD)
     monkeypatch.setattr(guard, "ROOMS", (*guard.ROOMS, "tests.ink.guarded"))
     guard.end_all()
     yield
@@ -105,7 +108,7 @@ def test_what_exceeds_a_limit_or_fails_is_a_fault_of_one_line(message, capfd):
 
 
 def test_a_parser_that_waits_exceeds_the_wall_time():
-    with pytest.raises(Fault, match="^takes more than 1 s to parse$"):
+    with pytest.raises(Fault, match=r"^takes more than 1 s to parse$"):
         call(guarded.sleep, 60, limits=SHORT)
 
 
@@ -146,7 +149,7 @@ def test_items_go_on_with_a_new_process_after_one_that_ended():
 def test_items_have_processor_time_anew_and_what_a_request_yields_a_little_more():
     assert [*each(guarded.work, [0.4] * 6, limits=SMALL)] == [0.4] * 6
     yielded = []
-    with pytest.raises(Fault, match="^takes more than 1 s to parse$"):
+    with pytest.raises(Fault, match=r"^takes more than 1 s to parse$"):
         yielded += iterate(guarded.working, *[0.5] * 20, limits=SMALL)
     assert [*iterate(guarded.working, *[0.05] * 60, limits=SMALL)] == [0.05] * 60
 
