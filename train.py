@@ -23,7 +23,7 @@ import torch
 from base import distributed
 from base.base_dataset import Origin
 from base.base_model import BaseModel
-from base.base_trainer import BaseTrainer, TrainingFailed
+from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.data.preparation import Preparing
 from base.run.checkpoint import Checkpoint
@@ -39,7 +39,15 @@ from data_loader.data_loaders import Data
 from ink.alphabet import table
 from logger.logger import setup_logging
 from parse_config import resolved_config, settings_of
-from utils.checks import CheckpointError, ConfigFault, UserError, described, lacks_memory, shown
+from utils.checks import (
+    CheckpointError,
+    ConfigFault,
+    TrainingFailed,
+    UserError,
+    described,
+    lacks_memory,
+    shown,
+)
 from utils.licences import combined
 
 log = logging.getLogger("train")

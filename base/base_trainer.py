@@ -26,14 +26,14 @@ from base.config.user_code import trying
 from base.data.batch_stream import BatchStream, Chunk, loaded
 from base.run.run_log import RunLog
 from base.run.run_state import Progress, RunState, Sums, ratio
-from base.run.stop_request import StopRequest, TrainingFailed
+from base.run.stop_request import StopRequest
 from base.run.training_checkpoint import CheckpointWriter
 from base.run.training_parts import TrainingParts, TrainingSettings
 from base.step.device import plain_layers
 from base.step.evaluation import computed, evaluate, logged_names, update
 from base.step.optimizer_step import OptimizerStep, complete_gradients
 from base.step.soundness import Soundness, cause_of_gradient
-from utils.checks import ConfigFault, first_line
+from utils.checks import ConfigFault, TrainingFailed, first_line
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class BaseTrainer(ABC):
         self.settings = TrainingSettings(**settings)
         self.epochs, self.seed = self.settings.epochs, self.settings.seed
         self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
-        self.sampler = parts.train_loader.sampler.sampler
+        self.sampler = parts.train_loader.keys.sampler
         self.valid_loader = parts.valid_loader or None  # None for an empty loader too
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
@@ -82,12 +82,18 @@ class BaseTrainer(ABC):
         self.state = RunState(self.metrics)
         self._stop = StopRequest(self.settings.time_limit_minutes)
         self.optimizer_step = OptimizerStep(parts, self.settings)
-        self.stream = BatchStream(parts, self.settings, self.state, self._stop)
+        self.stream = BatchStream(
+            self.train_loader,
+            self.device,
+            self._stop.fail,
+            accumulate=self.settings.accumulate,
+            truncate=self.settings.truncate,
+        )
         owners = (self.state, self.stream, self.optimizer_step)
         self.checkpoint_writer = CheckpointWriter(parts, self.settings, *owners)
         self.checkpoint_writer.keep("loss", self.loss)
         self.checkpoint_writer.keep("trainer", self)
-        self.checkpoint_writer.keep("sampler", self.train_loader.sampler)
+        self.checkpoint_writer.keep("sampler", self.train_loader.keys)
         self.run_log = RunLog(parts, self.settings, self._stop)
         judged = (self.state, self.optimizer_step, self.checkpoint_writer)
         self.soundness = Soundness(self.settings, *judged, partial(self._evaluate, self.model))
@@ -369,7 +375,7 @@ class BaseTrainer(ABC):
     def _epoch_is_trained(self) -> bool:
         if self.settings.steps_per_epoch is not None:
             return self.progress.epoch_steps >= self.settings.steps_per_epoch
-        return self.progress.data_pass > self.progress.epoch_pass
+        return self.stream.position.data_pass > self.progress.epoch_pass
 
     def commit(self, values: dict[str, float] | None) -> None:
         """Log and save an epoch, or save an interrupted epoch.
@@ -383,7 +389,8 @@ class BaseTrainer(ABC):
         # This check needs the epoch's sums, so it comes before `end_epoch`.
         epoch, reason = self.progress.epoch + 1, self.soundness.reason_not_to_save()
         progress = self.settings.judge(self.progress, values, sound=reason is None)
-        sums, improved = self.state.end_epoch(values, progress), progress.best_epoch == epoch
+        sums = self.state.end_epoch(values, progress, self.stream.position.data_pass)
+        improved = progress.best_epoch == epoch
         self.optimizer_step.end_epoch(values.get(self.settings.monitored[1]))
         if distributed.is_main():
             if reason is None:
@@ -566,7 +573,7 @@ class BaseTrainer(ABC):
 
     def _until_stopped(self, batches: Iterable[Batch | None]) -> Iterator[Batch | None]:
         """Yield a loader's batches on the device, until a signal or failure stops the run."""
-        for batch in loaded(batches, self._stop):
+        for batch in loaded(batches, self._stop.fail):
             self._stop.poll()
             if self._stop.immediate:
                 return

@@ -316,7 +316,7 @@ if __name__ == "__main__":
     writing_options.add_lines(parser, samples=samples, steps="default: enough for the text")
     seed = "seed of the first text, incremented for each further text, and by a million for each "
     network_options.add_seed(parser, seed + "further sample")
-    writing_options.add_style(parser)
+    writing_options.add_style(parser, OWN)
     writing_options.add_set(parser, "pen_sharpness or extras, see experiments.py write")
     biases = "biases of the written lines (default: %(default)s)"
     bias = number(float, 0, 100)

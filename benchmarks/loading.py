@@ -96,7 +96,7 @@ def measured(folder: str, lines: int, rank: int, ranks: int, options: dict[str, 
     sums = data.loaded.fingerprints, data.loaded.ink_sums
     loader = data.training_loader()
     data.validation_loader()
-    batches = loader.sampler.batches(0)
+    batches = loader.keys.batches(0)
     start = cpu = None
     points = padded = 0
     for rows in batches:

@@ -24,6 +24,7 @@ from commands.network_options import Networks
 from commands.options import Parser, number
 from commands.search_options import SearchOptions
 from ink.drawing.page import INK_KINDS
+from ink.formats.folders import file_state, note_files
 from utils.checks import DataError, UserError, described, first_of, printable, visible
 from utils.files import prepare_output
 
@@ -82,6 +83,7 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+
     chosen, path = search_options.options_of(arguments), arguments.path
     check(arguments)
     if output := arguments.output:
@@ -95,11 +97,11 @@ def run(arguments: argparse.Namespace) -> None:
         )
         if not states and (arguments.correct or arguments.undo):
             _correct(library, path, arguments)
-        files = notes.note_files(path) if path.is_dir() else {path.name: path}
+        files = note_files(path) if path.is_dir() else {path.name: path}
         if not files:
             raise UserError(f"{path}: no notes in this folder")
         kept = " ".join(sorted(correction.name for correction in library.corrections.all))
-        before, states = states, {n: f"{notes.file_state(f)} {kept}" for n, f in files.items()}
+        before, states = states, {n: f"{file_state(f)} {kept}" for n, f in files.items()}
         changed = {n: file for n, file in files.items() if states[n] != before.get(n)}
         if changed or states.keys() != before.keys():
             is_one = arguments.lines or (arguments.output and arguments.output.file)

@@ -10,9 +10,8 @@ from collections.abc import Callable
 
 from base import distributed
 from base.run.run_folder import RunInUse
-from base.run.stop_request import TrainingFailed
 from commands.start import resolve_start
-from utils.checks import UserError, listed
+from utils.checks import TrainingFailed, UserError, listed
 
 log = logging.getLogger(__name__)
 

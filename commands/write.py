@@ -55,7 +55,7 @@ def add_options(parser: Parser) -> None:
     seed = "seed of the first line of each text, incremented for each further line of the text"
     network_options.add_seed(parser, seed)
     network_options.add_output(parser, SUFFIXES)
-    writing_options.add_style(parser)
+    writing_options.add_style(parser, "each line in another hand")
     writing_options.add_shared(parser, "--primer")
     keys = "pen_sharpness, how much the bias also sharpens the probability of lifting the pen (0: "
     keys += f"not at all, as in the paper; default: {Sampling.pen_sharpness:g}), inkml=yes, which "
@@ -77,7 +77,7 @@ class Lines:
         bias, pen_sharpness, steps: options of the sampling; None for their defaults.
         extras: numbers that the network gets, by name.
         skip_unknown: whether characters that the network does not know are left out.
-        hand: what the hand comes from, or `USUAL`; None if the network chooses the hands.
+        hand: what the hand comes from, `OWN` or `USUAL`; None if each line is in another hand.
         output: folder or file of the output.
         inkml: whether InkML is saved as well.
         show: kinds of pictures that are saved for each line.
@@ -147,7 +147,7 @@ def run(arguments: argparse.Namespace) -> None:
     values = writing_options.values_of(arguments, SETTINGS)
     primer = writing_options.primer_of(arguments, values)
     # The values are parsed: a bias is a number, a style its file, a mix, `OWN` or `USUAL`.
-    style = values.get("style", OWN)
+    style = values.get("style")
     chosen = Lines(
         text=arguments.text,
         texts=arguments.texts,
@@ -159,7 +159,7 @@ def run(arguments: argparse.Namespace) -> None:
         steps=arguments.steps,
         extras=values.get("extras", {}),
         skip_unknown=arguments.skip_unknown,
-        hand=primer if style == OWN else style,
+        hand=primer or style,
         output=arguments.output,
         inkml=values.get("inkml", False),
         show=[*values.get("show", ())],
@@ -226,9 +226,13 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
 
 def chosen_hand(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand | None":
     """Return the hand of all lines, and print what it comes from; None if each line has another."""
-    source = usual_style_of(writer.path) if chosen.hand == USUAL else chosen.hand
-    if source is None:
+    source = chosen.hand
+    if source == USUAL:
+        source = usual_style_of(writer.path) or OWN
+    if source is None or (source == OWN and not writer.model.needs_text):
         return None
+    if source == OWN:
+        return hand_of_seed(writer, chosen)
     from handwriting.hands import hand_of
 
     sampling, skip_unknown = chosen.sampling(writer), chosen.skip_unknown
@@ -236,6 +240,17 @@ def chosen_hand(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand | No
     if hand.description:
         print(f"in the hand of {hand.description}")
     return hand
+
+
+def hand_of_seed(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand":
+    """Return the hand in which `page --style own` writes with the same seed."""
+    from model.loading import load_reader
+    from model.writer import default_proofreader
+
+    reader, sampling = None, chosen.sampling(writer)
+    if not writer.takes_hand:
+        reader = load_reader(default_proofreader(writer), str(writer.device))
+    return handwriting.own_hand(writer, chosen.seed, sampling, reader, progress=True)
 
 
 def write_set(writer: "model.Writer", chosen: Lines) -> None:

@@ -123,7 +123,7 @@ def add_set(parser: argparse._ActionsContainer, meaning: str) -> None:
     parser.add_argument("--set", **SETTING, type=parse, metavar="KEY=VALUE", help=meaning)
 
 
-def add_style(parser: argparse._ActionsContainer, meaning: str = OWN) -> None:
+def add_style(parser: argparse._ActionsContainer, meaning: str) -> None:
     """Add --style; `meaning` describes the default."""
     names = ", ".join([*styles(), OWN])
     hand = f"hand to write in: {names} (another hand with each seed), a file that `style make` "

@@ -15,7 +15,7 @@ _NAMES = {
     "sources.stroke_arrays": "StrokeArraysDataset",
     "sources.unipen": "UnipenDataset",
     "composed.dataset": "ComposedDataset",
-    "invented.embedded": "EmbeddedDataset",
+    "invented.font_writers": "EmbeddedDataset",
     "composed.mixed": "MixedDataset",
     "composed.phrases": "PhrasesDataset",
     "transforms.augmentation": (

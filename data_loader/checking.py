@@ -26,7 +26,7 @@ def check_samples(samples: Iterable[Sample]) -> None:
 
 
 def problem_of(sample: Sample) -> str:
-    """Return what is wrong with a sample; "" if nothing."""
+    """Return the fault of a sample; "" if it has none."""
     count, *width = np.shape(sample.ink)
     if count < 2 or width != [3]:
         return "fewer than two points, or points of other than three numbers"
@@ -124,7 +124,7 @@ def _unlabelled(samples: Samples) -> tuple[int, str]:
 
 
 def fault_of(ink: np.ndarray, missing: np.ndarray, stage: str) -> str:
-    """Return what is wrong with the result of augmentation that acts on `stage`; "" if nothing."""
+    """Return the fault of the result of a transform that acts on `stage`; "" if it has none."""
     is_ink = stage == "ink"
     if len(ink) != len(missing) or len(ink) < (2 if is_ink else 1):
         return f"returns {len(ink)} points and {len(missing)} counts of missing points"

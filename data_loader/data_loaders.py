@@ -13,11 +13,11 @@ from base.base_transform import BaseTransform
 from base.config.user_code import trying
 from base.data.samples import Samples
 from base.trial.names import check_names
-from data_loader.batches import BatchDataset, Features
+from data_loader.batch_dataset import BatchDataset, Features
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from data_loader.checking import check_alphabet, check_samples, load_checked
 from data_loader.preprocessing import preprocessed_samples
-from data_loader.recipe import Recipe, Sources, Taken
+from data_loader.recipe import Recipe, SourceNames, Sources
 from data_loader.sources.splits import choose_subset
 from ink.alphabet import Alphabet, describe, nfc
 from ink.drawing.pictures import ink_picture
@@ -44,11 +44,11 @@ class HandwritingDataLoader:
 
     Args:
         dataset: supplies ink and texts; null if `sources` do.
-        sources: datasets by name. One that is made of another one takes the name of one before it,
-            and so does `like`, an argument of them all: a source with it is brought to the x-height
-            and the quantisation grid of the named one. null leaves out a source of a base.
-        train, valid, test: the sources whose lines the split has, by name; `{"NAME": 2}` in `train`
-            takes the lines of a source twice. Lines that several sources have are taken once.
+        sources: datasets by name. A dataset that is derived from another names a source before it.
+            Each source may have an argument `like`, the name of a source before it, to whose
+            x-height and quantisation grid the lines are scaled. null leaves out a source of a base.
+        train, valid, test: the sources whose lines the split has, by name; with `{"NAME": 2}` in
+            `train` an epoch has the lines of a source twice. A line of several sources counts once.
         batch_size: lines per batch.
         valid_batch_size: lines per batch of the other splits; None takes `batch_size`.
         num_workers: number of processes that make the batches; 0 makes them in the main process.
@@ -66,7 +66,7 @@ class HandwritingDataLoader:
             shuffles all lines.
         sampler: chooses the lines of each training batch, of the settings above; None draws batches
             of lines of about equal lengths.
-        valid_size: largest number of lines of the validation of an epoch, the same ones each time;
+        valid_size: largest number of lines of the validation of an epoch, the same lines each time;
             None takes them all.
         pin_memory: put batches into page-locked memory if there is a GPU.
         characters: all characters that the network knows, as one string; a text with another
@@ -74,8 +74,9 @@ class HandwritingDataLoader:
             and a combining mark that follows it. None takes the characters of the dataset's texts.
         left_out: a file with the names of training samples to leave out, one name a line, such as
             `benchmarks/damaged.py` writes.
-        overfit: train and validate on this number of training samples only, the first ones, without
-            augmentation, to check that a network can learn them by heart; None uses whole splits.
+        overfit: number of training samples, the first of the split, that are used for training and
+            validation, without augmentation, to check that a network can learn them by heart; None
+            uses whole splits.
 
     Raises:
         ConfigFault: if a transform in `preprocessing` is random, or one in `augmentation` is not.
@@ -83,7 +84,7 @@ class HandwritingDataLoader:
 
     dataset: BaseDataset | None = None
     sources: Sources | None = None
-    train: Taken = ()
+    train: SourceNames = ()
     valid: Sequence[str] = ()
     test: Sequence[str] = ()
     batch_size: Annotated[int, Range(1, 4096)] = 32
@@ -103,13 +104,13 @@ class HandwritingDataLoader:
 
     def __post_init__(self) -> None:
         if (self.dataset is None) == (self.sources is None):
-            expected = "has to be null beside" if self.dataset else "is missing: an object, or"
+            expected = "has to be null with" if self.dataset else "is missing: an object, or"
             raise ConfigFault("dataset", ABSENT, f"{expected} `sources`")
         if self.dataset is None:
-            taken = {split: getattr(self, split) for split in SPLITS}
-            self.dataset = Recipe(sources=self.sources, **taken)
-        elif taken := [split for split in SPLITS if getattr(self, split)]:
-            raise ConfigFault(taken[0], ABSENT, "takes `sources`, which are missing")
+            names = {split: getattr(self, split) for split in SPLITS}
+            self.dataset = Recipe(sources=self.sources, **names)
+        elif names := [split for split in SPLITS if getattr(self, split)]:
+            raise ConfigFault(names[0], ABSENT, "takes `sources`, which are missing")
         if self.preprocessing is None:
             self.preprocessing = self.dataset.preprocessing()
         for key in ("preprocessing", "augmentation"):
@@ -136,7 +137,7 @@ class HandwritingDataLoader:
             seed: seed of shuffling and augmentation.
             extras: the shapes of the extras that a network takes, by name.
             normalisation: None computes it from the training split after preprocessing.
-            alphabet: None takes `characters`, else the dataset's, else those of the samples' texts.
+            alphabet: None takes `characters`, else the dataset's, else the characters of the texts.
             extends_alphabet: append characters that `alphabet` lacks, for fine-tuning, instead of
                 raising an error.
 
@@ -221,8 +222,8 @@ class Data:
 
     @property
     def fitted(self) -> dict[str, float]:
-        """The arguments that datasets have fitted to a trained network, by their keys in a config;
-        see `Loaded.fitted`."""
+        """The arguments that datasets fitted to a trained network, by key of the config; see
+        `Loaded.fitted`."""
         place = "sources" if self.options.sources else "dataset.args"
         fitted = self.loaded.fitted.items()
         return {f"data_loader.args.{place}.{name}": value for name, value in fitted}
@@ -296,7 +297,7 @@ class Data:
             hands = self.loaded.hands
             return np.array([hands.get(hand, -1) for hand in samples.hands], np.int32)
 
-        # Where the used samples are in files, so are these.
+        # If the used samples are in files, `samples` are as well.
         hands = numbers() if used.key is None else samples.cached(f"hands-{used.key}", numbers)
         return BatchDataset(
             self.loaded,

@@ -15,7 +15,7 @@ from base.base_dataset import SPLITS, Loaded
 from base.data.samples import Samples, Store
 from data_loader.recipe import ExtendedDataset
 from data_loader.sources.fetching import digest_of_file
-from data_loader.sources.preparing import code_of
+from data_loader.sources.keys import code_of
 from ink.measures import NUM_HAND_LINES, strokes_per_character
 from ink.sample import Sample
 from utils.checks import DataError, Range, Seed, first_line

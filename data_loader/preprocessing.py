@@ -10,17 +10,18 @@ from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.data.samples import Samples
 from data_loader.checking import fault_of
-from data_loader.sources.preparing import code_of, described, make_samples
+from data_loader.sources.derived import make_samples
+from data_loader.sources.keys import code_of, options_key
 from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import DataError
 
-BLOCK_SAMPLES = 10_000  # of preprocessing, that a process writes together (assumed)
+BLOCK_SAMPLES = 10_000  # samples that a process preprocesses and writes together (assumed)
 
 
 def preprocessed_samples(samples: Samples, transforms: Sequence[BaseTransform]) -> Samples:
-    """Return samples after deterministic transforms, in order; those in files are prepared."""
-    key = {"steps": described(transforms), "code": code_of(*map(type, transforms))}
+    """Return samples after deterministic transforms, in order; samples in files become shards."""
+    key = {"steps": options_key(transforms), "code": code_of(*map(type, transforms))}
     result = Samples()
     for of_store in filter(len, samples.by_store):
 

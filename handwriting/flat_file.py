@@ -174,7 +174,7 @@ def primer_of_web(writer: Writer, file: Path) -> Config:
 def vector_of(writer: Writer, file: Path) -> list[float]:
     """Return the hand vector that a writer computes for a style."""
     model = writer.model
-    state = model.initial_state(1, model.told(1, extras_of_style(file)))
+    state = model.initial_state(1, model.make_conditions(1, extras_of_style(file)))
     return [round(number, 5) for number in state["hand"][0].tolist()]
 
 

@@ -26,8 +26,7 @@ from ink.geometry import bounds, vertical_segments, x_height
 from ink.measures import levelled, word_gaps
 from ink.sample import Sample
 from model.generation.hand_encoder import DESCRIPTOR, hand_extra
-from model.generation.line import Line, Primer, Sampling
-from model.generation.writing import check_lengths
+from model.generation.line import Line, Primer, Sampling, check_lengths
 from model.reader import Reader
 from model.recognition.hand_descriptor import HandDescriptor
 from model.writer import Writer

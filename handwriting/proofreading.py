@@ -25,8 +25,7 @@ from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
 from ink.alphabet import WRONG
 from ink.geometry import DOT_INK, bounds, from_strokes, x_height
-from model.generation.line import Line
-from model.generation.writing import SEEDS
+from model.generation.line import SEEDS, Line
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised
 
@@ -35,9 +34,9 @@ MAX_HEIGHT = 9.0  # x-heights; higher ink is not a line (assumed)
 MAX_WAY_BACK = 3.0  # x-heights that the pen may go back, in addition to a word's width (assumed)
 MAX_CHARACTER_WIDTH = 6.0  # x-heights for each character (assumed)
 UNENDED = "never ended"
-MISSING_WORD = "left out a word"
+MISSING_WORD = "could not be written"
 STRAY_INK = "ink outside the line"
-"""Faults of a line."""
+"""Faults of words that are not read: all words of a line have the first and the last."""
 MAX_DOUBT = 0.1  # nats (by eye: "the words of a page")
 MAX_DOUBT_OF_NUMBER = 0.01  # nats, for a word with a digit (by eye: "the words of a page")
 REPORTED_RATIO = 10.0  # multiple of the limit above which doubt is reported (by eye: as above)
@@ -67,10 +66,10 @@ AMBIGUOUS_ALONE = str.maketrans("_~,'\"/!(", "--...lll")
 
 @dataclass(frozen=True)
 class CheckedWord:
-    """A proofread word; or several words, if a stroke joins them or their line has a fault.
+    """A proofread word; or several words, if a stroke joins them.
 
     Attributes:
-        words: the written words; empty before the first try.
+        words: the written word, without strokes if it is missing; empty before the first try.
         text: what the words should say.
         tries: how often the words were written.
         hypothesis: what the reader reads.
@@ -96,9 +95,16 @@ class CheckedWord:
     looks_like: str = ""
 
     @property
-    def badness(self) -> tuple[int, float]:
-        """The number of faults and errors, then the doubt; the better of two tries has less."""
-        return len(self.faults) + self.errors, self.doubt + (self.second or 0.0)
+    def is_unread(self) -> bool:
+        """Whether no reader is shown the word, because it has no ink or its line has a fault."""
+        return not {UNENDED, MISSING_WORD, STRAY_INK}.isdisjoint(self.faults)
+
+    @property
+    def badness(self) -> tuple[bool, int, float]:
+        """Whether the word is unread, the number of faults and errors, then the doubt; the better
+        of two tries has less."""
+        doubt = self.doubt + (self.second or 0.0)
+        return self.is_unread, len(self.faults) + self.errors, doubt
 
     @property
     def confirmed(self) -> bool:
@@ -173,18 +179,15 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
 
 
 def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> list[CheckedWord]:
-    """Return the words of a line with their faults; one `CheckedWord` if the line has a fault."""
-    faults = {
-        UNENDED: not line.ended,
-        MISSING_WORD: " ".join(word.text for word in words) != line.written_text,
-        STRAY_INK: not _is_line(line),
-    }
-    if line_faults := tuple(fault for fault, is_present in faults.items() if is_present):
-        return [CheckedWord(tuple(words), line.written_text, faults=line_faults)]
+    """Return the words of a line with their faults; all have those of the line."""
+    line_faults = [UNENDED] if not line.ended else []
+    line_faults += [STRAY_INK] if not _is_line(line) else []
     checked = []
     for word in words:
-        word_faults = tuple(shape_faults(word, shape.lean))
-        checked.append(CheckedWord((word,), word.text, faults=word_faults, bare=has_bare_i(word)))
+        faults = [*line_faults] if word.strokes else [MISSING_WORD, *line_faults]
+        faults = faults or shape_faults(word, shape.lean)
+        is_bare = bool(word.strokes) and has_bare_i(word)
+        checked.append(CheckedWord((word,), word.text, faults=tuple(faults), bare=is_bare))
     return checked
 
 
@@ -207,7 +210,7 @@ def _is_line(line: Line) -> bool:
 
 
 def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
-    """Return words with the reader's hypotheses; words of a line with a fault stay unchanged."""
+    """Return words with the reader's hypotheses; unread words stay unchanged."""
     words = [*words]
     for k, hypothesis, doubt in _readings(reader, words):
         words[k] = with_reading(words[k], hypothesis, doubt)
@@ -215,9 +218,9 @@ def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[Che
 
 
 def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
-    """Return words with the doubt of a second reader. Words of a line with a fault, and words with
-    a character that the second reader does not know, stay unchanged; but accents and signs that it
-    does not know are taken away if their shapes are right."""
+    """Return words with the doubt of a second reader. Unread words, and words with a character that
+    the second reader does not know, stay unchanged; but accents and signs that it does not know are
+    taken away if their shapes are right."""
     seen = [as_seen_by(second_reader, word) for word in words]
     words = [replace(word, second=part.second) for word, part in zip(words, seen, strict=True)]
     for k, hypothesis, doubt in _readings(second_reader, seen, _overlooking):
@@ -239,9 +242,9 @@ def as_seen_by(reader: Reader, word: CheckedWord) -> CheckedWord:
     def is_known(character: str) -> bool:
         return not reader.model.alphabet.unknown(folded(character))
 
-    if all(map(is_known, word.text)):
+    if word.is_unread or all(map(is_known, word.text)):
         return word
-    part = without_unknown(word.words[0], is_known) if len(word.words) == 1 else None
+    part = without_unknown(word.words[0], is_known)
     if part is None:
         return replace(word, words=())
     text, strokes = part
@@ -260,12 +263,9 @@ def _readings(
     words: Sequence[CheckedWord],
     variants: Callable[[str], Sequence[str]] = lambda text: (text,),
 ) -> Iterator[tuple[int, str, float]]:
-    """Yield the index, hypothesis and doubt of each word that has ink, and whose line has no fault.
-    A reading of one of the `variants` of a spelling counts as a reading of the word."""
-    line_faults = {UNENDED, MISSING_WORD, STRAY_INK}
-    readable = [
-        k for k, word in enumerate(words) if word.words and line_faults.isdisjoint(word.faults)
-    ]
+    """Yield the index, hypothesis and doubt of each word that has ink and is not unread. A reading
+    of one of the `variants` of a spelling counts as a reading of the word."""
+    readable = [k for k, word in enumerate(words) if word.words and not word.is_unread]
     inks, texts = [], []
     for k in readable:
         inks.append(from_strokes(words[k].words[0].strokes))

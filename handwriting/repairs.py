@@ -308,14 +308,17 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
 
 def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
     """Return the result of `with_dots` without the strokes smaller than `MIN_DOT_SIZE` that no
-    character needs: some people touch the paper where a letter begins. A line without larger
+    character needs: some people touch the paper where a letter begins. A word without larger
     strokes is not changed. `x_height`: as in `with_dots`."""
     kept = [
         number
         for number, stroke in enumerate(letters.strokes)
         if np.ptp(stroke, axis=0).max() >= MIN_DOT_SIZE * x_height or _may_be_dot(letters, number)
     ]
-    return letters.selected(kept) if kept else letters
+    word_of = [letters.text.count(" ", 0, int(np.median(each))) for each in letters.indices]
+    with_ink = {word_of[number] for number in kept}
+    words = enumerate(word_of)
+    return letters.selected(k for k, word in words if k in kept or word not in with_ink)
 
 
 def _may_be_dot(letters: LetterStrokes, number: int) -> bool:

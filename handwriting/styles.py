@@ -21,6 +21,7 @@ from utils.strict_json import read
 STYLES = PRETRAINED.with_name("styles")
 """The folder of the styles' files, `NAME.json`."""
 
+OWN = "own"  # in place of the name of a style: a hand of the network's own, new with each seed
 USUAL_STYLES = {"writer": "slanted", "open_writer": "open_round"}
 """The usual style of each pretrained network (chosen by eye)."""
 
@@ -41,7 +42,7 @@ def style_file(name: str) -> Path:
     Raises:
         CheckpointError: if there is neither.
     """
-    return Path(name) if os.path.exists(name) else named(name, styles(), "style")
+    return Path(name) if os.path.exists(name) else named(name, styles(), "style", (OWN,))
 
 
 def fractions_of(style: str | Path) -> dict[Path, float]:
@@ -63,6 +64,8 @@ def fractions_of(style: str | Path) -> dict[Path, float]:
     except ValueError:
         mix = "a mix of styles with their shares, such as flowing:0.3,round:0.7"
         raise UserError(f"{style}: a style is accepted, or {mix}") from None
+    if OWN in amounts:
+        raise UserError(f"{style}: {OWN}, which is another hand with each seed, cannot be mixed")
     return {style_file(name): amount / total for name, amount in amounts.items()}
 
 

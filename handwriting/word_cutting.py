@@ -58,18 +58,31 @@ StrokesByWord = list[list[np.ndarray]]
 
 
 def written_words(line: Line, shape: HandShape, slant: float | None) -> list[WrittenWord]:
-    """Return the words of a line in x-heights, turned level and changed to the hand's measures.
+    """Return the words of a line in x-heights, turned level and changed to the hand's measures. A
+    word without ink has the width of its letters, and no strokes.
 
     Args:
         line: from a network that takes a text; its primer is left out.
         shape: the measures of the hand.
         slant: degrees of the words from upright to the right; None for the slant of the line.
     """
-    if not line.written_text.strip() or not len(line.written):
-        return []
-    cut = cut_words(repair_letters(LetterStrokes.of(line), shape), line.written_text)
-    if not cut:
-        return []
+    whole, cut = [LetterStrokes(text, [], []) for text in line.written_text.split()], []
+    if len(line.written):
+        whole = cut_words(repair_letters(LetterStrokes.of(line), shape), line.written_text)
+        cut = [word for word in whole if word.strokes]
+    shaped = iter(_shaped_words(line, cut, shape, slant) if cut else ())
+    return [
+        next(shaped)
+        if word.strokes
+        else WrittenWord((), len(word.text) * shape.character_width, shape.gap, word.text)
+        for word in whole
+    ]
+
+
+def _shaped_words(
+    line: Line, cut: Sequence[LetterStrokes], shape: HandShape, slant: float | None
+) -> list[WrittenWord]:
+    """Return the words of a line that have ink, see `written_words`."""
     text, start = "".join(word.text for word in cut), to_points(line.ink)[line.primed]
     words = [[stroke + start for stroke in word.strokes] for word in cut]
     num_characters = sum(map(str.isalnum, line.written_text))
@@ -88,10 +101,8 @@ def written_words(line: Line, shape: HandShape, slant: float | None) -> list[Wri
 
 
 def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
-    """Return the words of a line, with their strokes in the order of writing.
-
-    Words through which one stroke runs become one word, whose text has blanks. Words without ink
-    are left out.
+    """Return the words of a line, with their strokes in the order of writing; none for a word
+    without ink. Words through which one stroke runs become one word, whose text has blanks.
 
     Args:
         letters: the strokes of the line.
@@ -108,20 +119,24 @@ def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
     ])  # fmt: skip
     main_words = np.where(fractions.any(1), fractions.argmax(1), -1).tolist()
     owners = _stroke_owners(letters.strokes, main_words)
+    runs_through = fractions > MIN_FRACTION
+    for word in np.flatnonzero(fractions.any(0)):
+        if word not in owners:  # All of its ink is in a stroke of another word.
+            stroke = fractions[:, word].argmax()
+            runs_through[stroke, [word, owners[stroke]]] = True
     is_end = np.ones(len(matches), dtype=bool)  # whether no stroke runs on to the next word
-    for is_in_word in fractions > MIN_FRACTION:
+    for is_in_word in runs_through:
         stroke_words = np.flatnonzero(is_in_word)
         if len(stroke_words):
             is_end[stroke_words[0] : stroke_words[-1]] = False
     words, first = [], 0
     for last in np.flatnonzero(is_end):
         word = letters.selected(k for k, owner in enumerate(owners) if first <= owner <= last)
-        if word.strokes:
-            text = " ".join(match[0] for match in matches[first : last + 1])
-            start = len(letters.text) - len(written_text) + matches[first].start()
-            # The window is at the blanks beside a word while the pen is still in the word.
-            indices = [(each - start).clip(0, len(text) - 1) for each in word.indices]
-            words.append(LetterStrokes(text, word.strokes, indices))
+        text = " ".join(match[0] for match in matches[first : last + 1])
+        start = len(letters.text) - len(written_text) + matches[first].start()
+        # The window is at the blanks beside a word while the pen is still in the word.
+        indices = [(each - start).clip(0, len(text) - 1) for each in word.indices]
+        words.append(LetterStrokes(text, word.strokes, indices))
         first = last + 1
     return words
 

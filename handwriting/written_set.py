@@ -21,8 +21,7 @@ from ink.formats.inkml.lines import lines_to_inkml
 from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from model.generation.hand_encoder import hand_extra
-from model.generation.line import Line, Sampling
-from model.generation.writing import SEEDS, check_lengths
+from model.generation.line import SEEDS, Line, Sampling, check_lengths
 from model.writer import Writer
 from utils.checks import UserError, listed
 from utils.files import open_file, write_text

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ink.geometry import strokes
+from ink.geometry import strokes, to_points
 from ink.measures import baseline, levelled
 
 LATE = 5.0
@@ -35,22 +35,22 @@ def undelayed(ink: np.ndarray, height: float, late: float = LATE) -> list[np.nda
 
 
 def undelayed_order(ink: np.ndarray, height: float, late: float = LATE) -> np.ndarray:
-    """Return the indices of a row's strokes, `(strokes,)`, with late marks beside their letters.
+    """Return the indices of a row's strokes, `(strokes,)`, with late marks next to their letters.
 
     Args:
         ink: `(points, 3)`.
         height: the x-height.
         late: see `LATE`; with 0 all marks are late.
     """
-    written = strokes(ink)
-    right = np.array([part[:, 0].max() for part in written])
+    first = np.append(0, np.flatnonzero(np.asarray(ink)[:-1, 2] > 0.5) + 1)
+    right = np.maximum.reduceat(to_points(ink)[:, 0], first)
     is_late = np.maximum.accumulate(right) - right >= late * height
     if not is_late.any():
-        return np.arange(len(written))
+        return np.arange(len(right))
     parts, is_mark = strokes(levelled(ink)[0]), are_marks(ink, height)
     letters = np.flatnonzero(~is_mark)
     if not len(letters):
-        return np.arange(len(written))
+        return np.arange(len(right))
     points, starts = np.concatenate(parts), np.cumsum([0, *map(len, parts[:-1])])
     left, right = (edge.reduceat(points[:, 0], starts) for edge in (np.minimum, np.maximum))
     order = np.arange(len(parts), dtype=np.float64)

@@ -67,7 +67,7 @@ def pieces(ink: np.ndarray, shades: np.ndarray) -> list[tuple[np.ndarray, int]]:
 def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:
     """Return the ink, `(points, 3)` float32, of strokes of positions `(n, 2)`.
 
-    The position of the first point is not kept. Strokes without points are left out.
+    The position of the first point is lost. Strokes without points are left out.
 
     Raises:
         DataError: if there are no points.

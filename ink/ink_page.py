@@ -1,4 +1,4 @@
-"""Pages of ink with all that is drawn on them, as note programs keep them and writers save them."""
+"""Defines a page of ink with its images and typed texts, as note programs store it."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,7 +44,7 @@ class PageStroke:
         dash: lengths of the dashes and of the gaps after them, in turn; empty for a solid line.
         opacity: opacity of the line, from 0 to 1.
         layer: number of the stroke's layer, from 0.
-        cap: what the ends of the line look like: "round", "butt" or "square".
+        cap: shape of the ends of the line: "round", "butt" or "square".
         pressures: pressure of the pen at each point, from 0 to 1, `(points,)`; None if unknown.
     """
 
@@ -65,9 +65,10 @@ class PageStroke:
 @dataclass(frozen=True)
 class TypedText:
     """A typed text; `x` and `y` are its upper left corner, `size` is the font size, and `font` the
-    name of its font, which only Xournal++ keeps.
+    name of its font, which only Xournal++ stores.
 
-    What is not in the `repr` does not change the text's reading, which is kept by the `repr`.
+    The `repr` is the key under which the text's reading is cached; attributes that are not in the
+    `repr` do not change the reading.
     """
 
     text: str
@@ -193,7 +194,7 @@ def below_each_other(rows: Iterable[Sequence[np.ndarray]]) -> Iterator[tuple[np.
 
 
 def ink_bytes(page: InkPage) -> bytes:
-    """Return the tool and the points of all strokes of a page, by which texts of it are kept."""
+    """Return the tool and the points of all strokes of a page: the key of its text in the cache."""
     return b"".join(
         f"{stroke.tool} {len(stroke.points)}".encode() + stroke.points.tobytes()
         for stroke in page.strokes

@@ -141,7 +141,7 @@ def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return the x-height of each section of a level line, `(sections,)`.
 
     The x-height is the distance between the median low and the median high turning point, since
-    most letters have no ascender or descender. Where letters become 0.8 or 1.25 times as high
+    most letters have no ascender or descender. If letters become 0.8 or 1.25 times as high
     within a line of `EmbeddedDataset`, the ratio of the x-heights is right within 2 % (measured).
 
     Args:
@@ -217,8 +217,8 @@ def high_marks(parts: Sequence[np.ndarray]) -> int:
 def ring_area(parts: Sequence[np.ndarray]) -> float:
     """Return the area of the ring in strokes `(n, 2)`, divided by the strokes' height squared.
 
-    The ring begins and ends where the path nearly meets itself: at the two points that are closest
-    among those more than `MIN_RING_LENGTH` heights apart along the path.
+    The ring begins and ends where the path nearly meets itself: at the two closest points
+    that are more than `MIN_RING_LENGTH` heights apart along the path.
     """
     if not (height := float(np.ptp(np.concatenate(parts)[:, 1]))):
         return 0.0

@@ -10,9 +10,9 @@ from utils.checks import DataError, short
 
 MAX_SCALE = 1e20
 """Maximum mean and standard deviation, and 1 / minimum standard deviation (assumed: float32 has
-offsets of 1e9 in each of these units)."""
+offsets of 1e9 in these units)."""
 Moments = tuple[int, float, float, float, float]
-"""Of ink, the number of offsets to predict, their means, and their squares about these, as x, y."""
+"""The number of offsets to predict in an ink; their means and squared deviations, each as x, y."""
 
 
 def moments_of(ink: np.ndarray) -> Moments:
@@ -76,7 +76,7 @@ class Normalisation:
 
     @classmethod
     def merged(cls, moments: Iterable[Moments]) -> "Normalisation":
-        """Return what `fit` returns for inks with these `moments_of`, bit for bit.
+        """Return the result of `fit` for inks with these `moments_of`, bit for bit.
 
         Raises:
             DataError: as `fit`.
@@ -95,7 +95,7 @@ class Normalisation:
             count = total
         if not count:
             raise DataError("normalisation: there are no offsets to compute it from")
-        return cls(tuple(means), tuple(math.sqrt(one / count) for one in squares))
+        return cls(tuple(means), tuple(math.sqrt(square / count) for square in squares))
 
     def apply(self, ink: np.ndarray) -> np.ndarray:
         """Return a normalised float32 copy of ink in source units, `(..., 3)`."""

@@ -1,4 +1,4 @@
-"""A piece of writing: ink, its text, and what else is known of it."""
+"""Defines a sample: ink, its text, its names, and further inputs of a network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ class Sample:
     names and shapes."""
 
     def of(self, name: str) -> "Sample":
-        """Return the sample under a new name."""
+        """Return the sample with a new name."""
         return replace(self, name=name)
 
     @property

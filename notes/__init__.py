@@ -12,7 +12,6 @@ from utils.lazy import importer
 _HOMES = {
     "InkForm": "ink_form",
     "InkKind": "ink_form",
-    "InkPage": "ink_page",
     "Library": "reading_cache",
     "Note": "page_text",
     "PageText": "page_text",

@@ -14,7 +14,7 @@ from base.base_dataset import BaseDataset
 from base.config.binder import built
 from data_loader import EmbeddedDataset
 from data_loader.composed.alignment import AlignedLine, Alignment
-from data_loader.invented.embedded import FontWriter, embedded_digit
+from data_loader.invented.font_writers import FontWriter, embedded_digit
 from data_loader.invented.stroke_fonts import FONTS
 from ink.formats.inkml.lines import write_inkml
 from ink.geometry import strokes

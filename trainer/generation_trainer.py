@@ -127,7 +127,7 @@ class GenerationTrainer(BaseTrainer):
         inputs, state, end_logits = batch.inputs[:, :PERIOD], model.begin(batch), []
         name = type(model).__name__
         if any(not torch.equal(value, state[key]) for key, value in model.begin(batch).items()):
-            problem = "does not draw from given.generators: a seed will write different lines"
+            problem = "does not draw from conditions.generators: a seed will write different lines"
             log.warning("%s.initial_state %s", name, problem)
         whole_output = model(inputs, *text, state)
         for points in inputs.split(1, 1):

@@ -20,7 +20,7 @@ MAX_FAULT_CHARACTERS = 1900
 MAX_SHOWN = 60
 """Maximum number of characters of a value in a message (assumed)."""
 MAX_QUOTED = 200
-"""Maximum number of characters in a message of what stands in a file, or of its name (assumed)."""
+"""Maximum number of characters that a message quotes from a file, or of its name (assumed)."""
 MAX_LINE = 1005
 """Maximum number of characters of a message's line (assumed)."""
 MAX_NAMES = 12
@@ -129,6 +129,10 @@ def check_version(
         raise OtherVersion(f"{path}: written by another version of the program: {remedy}")
 
 
+class TrainingFailed(Exception):
+    """A run cannot continue."""
+
+
 class NotFinite(UserError, ValueError):
     """Outputs of a network are not finite, for example because training has diverged."""
 
@@ -191,9 +195,9 @@ def listed(source: str, faults: Sequence[str]) -> str:
 
 
 def printable(text: object) -> str:
-    """Return what stands in a file, or its name, as a message quotes it: on one line, all
-    characters escaped that are not printable, and no more than `MAX_QUOTED`: a longer text lacks
-    its middle."""
+    """Return text from a file, or the file's name, as a message quotes it: on one line, with
+    unprintable characters escaped, and at most `MAX_QUOTED` characters: a longer text lacks its
+    middle."""
     return _fitting(str(text), MAX_QUOTED)
 
 

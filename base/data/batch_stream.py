@@ -7,19 +7,27 @@ processes, each state would have to be moved to the process that gets its sequen
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from base import distributed
-from base.base_data_loader import Batch
-from base.run.run_state import RunState
-from base.run.stop_request import StopRequest, TrainingFailed
-from base.run.training_parts import TrainingParts, TrainingSettings
-from utils.checks import ConfigFault, UserError, described
+from base.base_data_loader import BaseDataLoader, Batch
+from utils.checks import ConfigFault, TrainingFailed, UserError, described
+
+
+class Position(NamedTuple):
+    """A position in the data; all numbers are counted from 0."""
+
+    data_pass: int = 0
+    """The pass over the data."""
+    batch: int = 0
+    """The batch in the pass."""
+    chunk: int = 0
+    """The chunk of the batch."""
 
 
 @dataclass
@@ -29,8 +37,7 @@ class Chunk:
     batch: Batch
     sequences: float
     """The number of sequences; a cut sequence counts as the fraction of it in this chunk."""
-    position: tuple[int, int, int]
-    """The pass over the data, the batch in the pass, and the chunk of the batch, from 0."""
+    position: Position
     state: dict[str, Tensor] | None = None
     """The network's state after the previous chunk; None for the initial state."""
     goes_on: Tensor | None = None
@@ -50,21 +57,35 @@ class BatchStream:
     """Returns this process's rows of the batches of each step, in one pass after another.
 
     A step takes the present `chunks`; for each of them it makes a forward pass and, if sequences
-    are cut, calls its `carry`; at the end it calls `advance`, which moves the run's `state` on.
-    A failure of the loader asks the run to `stop`.
+    are cut, calls its `carry`; at the end it calls `advance`, which moves the `position` on.
+
+    Args:
+        loader: the loader of the training.
+        device: the device of the batches.
+        on_failure: called with the error if the loader fails.
+        accumulate: the number of batches of a step.
+        truncate: the number of time steps of a chunk; None for whole batches.
 
     Attributes:
+        position: the position of the next step's first batch and of its chunks.
         carried: for each batch of the next step, the network's state before the batch's chunk; None
             for the initial state, in which all first chunks begin.
     """
 
     def __init__(
-        self, parts: TrainingParts, settings: TrainingSettings, state: RunState, stop: StopRequest
+        self,
+        loader: BaseDataLoader,
+        device: torch.device,
+        on_failure: Callable[[Exception], None],
+        *,
+        accumulate: int = 1,
+        truncate: int | None = None,
     ) -> None:
-        self.loader, self.device = parts.train_loader, parts.device
-        self.accumulate, self.truncate = settings.accumulate, settings.truncate
-        self.state, self._stop = state, stop
+        self.loader, self.device = loader, device
+        self.accumulate, self.truncate = accumulate, truncate
+        self.position = Position()
         self.carried: list[dict[str, Tensor] | None] = []
+        self._on_failure, self._has_failed = on_failure, False
         self._batches: Iterator[Batch | None] | None = None
         self._group: list[Batch | None] = []
         self._chunks: list[Chunk | None] = []
@@ -76,8 +97,7 @@ class BatchStream:
         """
         if not self._group:
             self._load()
-        is_first = self.state.progress.chunk == 0
-        states = [None] * len(self._group) if is_first else self.carried
+        states = self.carried if self.position.chunk else [None] * len(self._group)
         pairs = zip(self._group, states, strict=True)
         self._chunks = [
             batch and self._chunk(number, batch, state)
@@ -91,23 +111,26 @@ class BatchStream:
 
     def _load(self) -> None:
         """Load the batches of the next step; none if the loader of any process failed."""
-        now = self.state.progress
+        data_pass, batch, _ = self.position
         if self._batches is None:
-            self.loader.sampler.start_at(now.data_pass, now.batch)
-            self._batches = loaded(self.loader, self._stop)
-        count = min(self.accumulate, len(self.loader) - now.batch)
+            self.loader.keys.start_at(data_pass, batch)
+            self._batches = loaded(self.loader, self._fail)
+        count = min(self.accumulate, len(self.loader) - batch)
         batches = [next(self._batches, None) for _ in range(count)]
-        if distributed.all_reduce_max([self._stop.failure is not None])[0]:
+        if distributed.all_reduce_max([self._has_failed])[0]:
             return
         self._group = [batch and batch.to(self.device, non_blocking=True) for batch in batches]
 
+    def _fail(self, error: Exception) -> None:
+        self._has_failed = True
+        self._on_failure(error)
+
     def _chunk(self, number: int, batch: Batch, state: dict[str, Tensor] | None) -> Chunk | None:
         """Return the present chunk of a batch; None if all sequences of the batch have ended."""
-        now = self.state.progress
-        position = now.data_pass, now.batch + number, now.chunk
+        position = self.position._replace(batch=self.position.batch + number)
         if self.truncate is None:
             return Chunk(batch, float(len(batch)), position)
-        start = now.chunk * self.truncate
+        start = position.chunk * self.truncate
         cut, lengths = batch.chunk(start, self.truncate), batch.lengths[batch.lengths > start]
         if not len(cut):
             return None
@@ -120,17 +143,16 @@ class BatchStream:
 
         The next chunk of a batch whose state was not carried begins with the initial state.
         """
-        now, next_batch = self.state.progress, self.state.progress.batch + len(self._group)
+        data_pass, batch, chunk = self.position
         self.carried = [chunk and chunk.next_state for chunk in self._chunks]
-        if now.chunk + 1 < self._num_chunks():
-            self.state.move_to(now.data_pass, now.batch, now.chunk + 1)
+        if chunk + 1 < self._num_chunks():
+            self.position = Position(data_pass, batch, chunk + 1)
             return
-        self._group = []
+        next_batch, self._group = batch + len(self._group), []
         if next_batch < len(self.loader):
-            self.state.move_to(now.data_pass, next_batch, 0)
+            self.position = Position(data_pass, next_batch)
         else:
-            self.state.move_to(now.data_pass + 1, 0, 0)
-            self._batches = None
+            self.position, self._batches = Position(data_pass + 1), None
 
     def _num_chunks(self) -> int:
         """Return the number of chunks of the group's longest batch."""
@@ -139,11 +161,13 @@ class BatchStream:
         return math.ceil(max(batch.inputs.shape[1] for batch in self._group) / self.truncate)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the carried states; the position in the data is part of the run's state."""
-        return {"states": [state and moved(state, "cpu") for state in self.carried]}
+        """Return the position, and the carried states."""
+        states = [state and moved(state, "cpu") for state in self.carried]
+        return {**self.position._asdict(), "states": states}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Resume from what `state_dict` returned, at the position that the run's state has."""
+        """Resume from what `state_dict` returned."""
+        self.position = Position(*(saved[name] for name in Position._fields))
         self.carried = list(saved["states"])
 
     def close(self) -> None:
@@ -157,12 +181,14 @@ def moved(state: dict[str, Tensor], device: torch.device | str) -> dict[str, Ten
     return {name: value.to(device) for name, value in state.items()}
 
 
-def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch | None]:
-    """Yield a loader's batches; if the loader fails, ask the run to stop and yield None last."""
+def loaded(
+    batches: Iterable[Batch | None], on_failure: Callable[[Exception], None]
+) -> Iterator[Batch | None]:
+    """Yield a loader's batches; if the loader fails, call `on_failure` and yield None last."""
     try:
         yield from batches
     except ConfigFault as fault:
-        stop.fail(fault)
+        on_failure(fault)
         yield None
     # A user's transforms may raise any error; torch raises one if a worker was killed or timed out.
     except Exception as error:
@@ -171,5 +197,5 @@ def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch
         cause = lines[0] if says_enough else described(error)
         if lines[0].startswith("Caught "):  # a worker's traceback, which ends with the error
             cause = lines[-1]
-        stop.fail(TrainingFailed(f"the data loader or one of its workers failed: {cause[:200]}"))
+        on_failure(TrainingFailed(f"the data loader or one of its workers failed: {cause[:200]}"))
         yield None

@@ -10,12 +10,22 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeAlias, TypedDict, get_type_hints
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    NamedTuple,
+    TypeAlias,
+    TypedDict,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import torch
 from torch import Tensor, nn
 
-from base.config.binder import Binder, faults
 from base.data.extras import ExtraShapes
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
@@ -68,6 +78,11 @@ class CheckpointFile(NamedTuple):
     content: Checkpoint
 
 
+TYPES = {
+    **{float: "a number", str: "a string", dict: "an object", list: "a list"},
+    **{Union: "a string or null", UnionType: "a string or null"},
+}
+"""The types of values in `Checkpoint`, for messages."""
 REQUIRED_KEYS = {"format", "config", "state_dict", "normalisation"}
 
 BEST = "model_best.pth"
@@ -170,11 +185,10 @@ def _checked(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoin
         raise CheckpointError(f"not a checkpoint of this project (no {names})")
     check_version(path, content["format"], FORMAT, "train anew")
     content |= strict_json.plain({name: content.get(name) for name in ("config", "alphabet")})
-    weights, binder = content["state_dict"], Binder()
+    weights = content["state_dict"]
     for name, kind in get_type_hints(Checkpoint, include_extras=True).items():
         if name in content and name not in ("state_dict", "alphabet", "training"):
-            for fault in faults(binder.bind(kind, content[name], name)):
-                raise CheckpointError(f"{fault.key} = {short(fault.value)}: {fault.expected}")
+            _check_type(content[name], kind, name)
     if not all(isinstance(name, str) and _is_plain(weights[name]) for name in weights):
         raise CheckpointError("state_dict: weights by name are needed")
     Normalisation.from_dict(content["normalisation"])
@@ -183,6 +197,26 @@ def _checked(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoin
     if sum(weight.nbytes for weight in weights.values()) > size:
         raise CheckpointError("its weights have more numbers than the file stores")
     return content
+
+
+def _check_type(value: Any, kind: Any, key: str) -> None:
+    """Raise a CheckpointError, which names the key, if a value has not the type of its key in
+    `Checkpoint`."""
+    if kind is Any:
+        return
+    outer, members = get_origin(kind) or kind, get_args(kind)
+    if outer is Annotated:
+        (number, bounds), expected = members, f"a whole number {members[1]}"
+        fits = type(value) is number and value in bounds
+    else:
+        types = {float: (int, float), Union: members, UnionType: members}.get(outer, (outer,))
+        expected, is_huge = TYPES[outer], isinstance(value, int) and abs(value) >= 2**63
+        fits = type(value) in types and not is_huge
+    if not fits:
+        raise CheckpointError(f"{key} = {short(value)}: {expected}")
+    if outer in (dict, list):
+        for name, member in value.items() if outer is dict else enumerate(value):
+            _check_type(member, members[-1], f"{key}.{name}")
 
 
 def _is_plain(weight: object) -> bool:

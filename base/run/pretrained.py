@@ -4,7 +4,7 @@ This module does not import torch, so that an unknown name is refused at once.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from utils.checks import CheckpointError, nearest
@@ -45,12 +45,14 @@ def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
     return runs[0] if runs else named(str(path), pretrained(), "pretrained network")
 
 
-def named(name: str, files: Mapping[str, Path], kind: str) -> Path:
-    """Return the file called `name`, or raise a CheckpointError; the error says its `kind`."""
+def named(name: str, files: Mapping[str, Path], kind: str, others: Iterable[str] = ()) -> Path:
+    """Return the file called `name`, or raise a CheckpointError; the error says its `kind`, and
+    lists the names of the files and `others`."""
     if name in files:
         return files[name]
-    near = nearest(name, files, 1)
+    names = [*files, *others]
+    near = nearest(name, names, 1)
     hint = f"did you mean {near[0]}? There are " if near else ""
     raise CheckpointError(
-        f"{name}: no such file or folder, nor a {kind} ({hint}{', '.join(files) or 'none'})"
+        f"{name}: no such file or folder, nor a {kind} ({hint}{', '.join(names) or 'none'})"
     )

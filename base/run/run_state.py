@@ -28,13 +28,6 @@ class Progress:
     first_loss: float | None = None
     """Loss per point of the run's first step that was not skipped; None before this step."""
 
-    data_pass: int = 0
-    """The pass over the data, counted from 0, that the next step's batches come from."""
-    batch: int = 0
-    """The position in this pass, counted from 0, of the next step's first batch."""
-    chunk: int = 0
-    """The chunk, counted from 0, that the next step takes of each of its batches."""
-
     best: float | None = None
     """The best value of the monitored metric so far."""
     best_epoch: int | None = None
@@ -112,10 +105,6 @@ class RunState:
 
     # Changes by a step.
 
-    def move_to(self, data_pass: int, batch: int, chunk: int) -> None:
-        """Let the next step take its chunks from another position in the data (see `Progress`)."""
-        self.progress = replace(self.progress, data_pass=data_pass, batch=batch, chunk=chunk)
-
     def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
         """Count a step: its sums, the norm of its gradient, its learning rate and its duration.
 
@@ -145,11 +134,16 @@ class RunState:
 
     # Changes by an epoch.
 
-    def end_epoch(self, values: Mapping[str, float], progress: Progress) -> Sums:
-        """Complete an epoch with its values and the progress from `TrainingSettings.judge`; return
-        the epoch's sums."""
+    def end_epoch(self, values: Mapping[str, float], progress: Progress, data_pass: int) -> Sums:
+        """Complete an epoch; return its sums.
+
+        Args:
+            values: the values of the epoch, by name.
+            progress: the progress from `TrainingSettings.judge`.
+            data_pass: the pass over the data in which the next epoch begins.
+        """
         sums, self.sums, self.values = self.sums, Sums(), dict(values)
-        epoch, data_pass = progress.epoch + 1, progress.data_pass
+        epoch = progress.epoch + 1
         self.progress = replace(progress, epoch=epoch, epoch_steps=0, epoch_pass=data_pass)
         for metric in self.metrics:
             metric.reset()

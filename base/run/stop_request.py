@@ -10,10 +10,6 @@ from base import distributed
 from utils.console import Signals, say
 
 
-class TrainingFailed(Exception):
-    """The run cannot continue."""
-
-
 class StopRequest:
     """Records signals, failures and the end of the time limit; `poll` reports them.
 

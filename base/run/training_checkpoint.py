@@ -3,9 +3,12 @@
 import logging
 import math
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from torch import Tensor, nn
 
 from base import distributed
 from base.data.batch_stream import BatchStream
@@ -22,7 +25,6 @@ from base.run.digest import digest
 from base.run.random_state import random_state, set_random_state
 from base.run.run_state import Progress, RunState
 from base.run.training_parts import TrainingParts, TrainingSettings
-from base.step.optimizer_step import OptimizerStep
 from utils.checks import CheckpointError, UserError, first_line, short
 from utils.files import link_or_copy, set_aside
 
@@ -30,6 +32,22 @@ log = logging.getLogger(__name__)
 
 STATE_METHODS = ("state_dict", "load_state_dict")
 """The methods of a part that checkpoints keep."""
+
+
+class StepState(Protocol):
+    """The state that `base.step.optimizer_step.OptimizerStep` has, with the weights."""
+
+    @property
+    def stateful(self) -> dict[str, Any]: ...
+
+    @property
+    def evaluated_model(self) -> nn.Module: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(
+        self, state: dict[str, Any], evaluated: Mapping[str, Tensor], source: Path
+    ) -> None: ...
 
 
 class CheckpointWriter:
@@ -53,7 +71,7 @@ class CheckpointWriter:
         settings: TrainingSettings,
         state: RunState,
         stream: BatchStream,
-        optimizer_step: OptimizerStep,
+        optimizer_step: StepState,
     ) -> None:
         self._parts, self.run, self.settings = parts, parts.run, settings
         self.header = parts.checkpoint_header
@@ -110,7 +128,8 @@ class CheckpointWriter:
         saved = checkpoint["training"]
         weights = checkpoint["state_dict"]
         self.state.load_state_dict(saved["run_state"], checkpoint["metrics"], source)
-        self.stream.load_state_dict(saved["stream"])
+        # Older files have the position in the data among the run's progress.
+        self.stream.load_state_dict(saved["run_state"]["progress"] | saved["stream"])
         self.optimizer_step.load_state_dict(saved["optimizer_step"], weights, source)
         for name, part in self.stateful.items():
             if state := saved.get("parts", {}).get(name):

@@ -15,10 +15,10 @@ from base.base_data_loader import Batch
 from base.data.batch_stream import Chunk
 from base.run.random_state import random_state_kept
 from base.run.run_state import RunState, Sums
-from base.run.stop_request import TrainingFailed
 from base.run.training_checkpoint import CheckpointWriter
 from base.run.training_parts import TrainingSettings
 from base.step.optimizer_step import OptimizerStep
+from utils.checks import TrainingFailed
 
 log = logging.getLogger(__name__)
 

@@ -158,7 +158,7 @@ def parts_of(trainer: BaseTrainer) -> list[tuple[str, Any]]:
 
 def two_samples(trainer: BaseTrainer) -> Batch:
     """Return a batch of two training samples, drawn twice to see that draws are repeatable."""
-    loader, lengths = trainer.train_loader, trainer.train_loader.sampler.lengths
+    loader, lengths = trainer.train_loader, trainer.train_loader.keys.lengths
     # The first sample that differs in length from sample 0, or sample 0 if there is none.
     other = int(np.argmax(lengths != lengths[0]))
     key, expected = "data_loader.args.augmentation", "transforms of ink, missing and a generator"
@@ -175,7 +175,7 @@ def two_samples(trainer: BaseTrainer) -> Batch:
 
 def repeats_its_batches(trial: Trial) -> None:
     """A sampler of one's own returns the same batches whenever it is asked for an epoch."""
-    keys = trial.trainer.train_loader.sampler
+    keys = trial.trainer.train_loader.keys
     if not user_modules.is_any_defined(keys.sampler):
         return
     first, _, again = (digest([*map(np.asarray, keys.batches(epoch))]) for epoch in (0, 1, 0))

@@ -1,7 +1,7 @@
 """Names in classes of a user's that clash with names of their bases, or nearly are such names."""
 
+import ast
 import difflib
-import dis
 import inspect
 import logging
 import re
@@ -72,19 +72,20 @@ def _clash(name: str, value: Any, is_layer: bool, base: type) -> bool:
 
 
 def _stored(cls: type) -> set[str]:
-    """Return the attributes that the methods of a class, but not those of its bases, store."""
+    """Return the attributes that the methods of a class, but not those of its bases, assign."""
     names = set()
-    for name, member in vars(cls).items():
+    for member in vars(cls).values():
         function = getattr(member, "fget", member)
-        is_made = name == "__init__" and "__dataclass_params__" in vars(cls)
-        if isinstance(function, FunctionType) and function.__code__.co_argcount and not is_made:
-            loaded = None
-            for step in dis.get_instructions(function):
-                if step.opname == "STORE_ATTR" and loaded == function.__code__.co_varnames[0]:
-                    names.add(step.argval)
-                # Newer versions of Python load two variables by one instruction.
-                loaded = step.argval if "LOAD_FAST" in step.opname else None
-                loaded = loaded[-1] if isinstance(loaded, tuple) else loaded
+        function = inspect.unwrap(function) if isinstance(function, FunctionType) else None
+        if function is None or not function.__code__.co_argcount:
+            continue
+        instance = function.__code__.co_varnames[0]  # named `self` as a rule
+        with suppress(OSError):  # A dataclass's constructor has no source.
+            source = inspect.getsource(function)
+            for node in ast.walk(ast.parse(f"class _:\n{source}" if source[0] == " " else source)):
+                match node:
+                    case ast.Attribute(ast.Name(owner), name, ast.Store()) if owner == instance:
+                        names.add(name)
     return names
 
 

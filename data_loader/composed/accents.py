@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader.composed.bank import BankHand
 from data_loader.composed.cutting import X_HIGH_LETTERS, Piece
+from data_loader.composed.recorded_hands import RecordedHand
 from data_loader.paths import (
     at_left_edge,
     from_strokes,
@@ -104,7 +104,9 @@ class AccentPen:
             `habit_generator` yields the same numbers in each pen of the hand.
     """
 
-    def __init__(self, hand: BankHand, get_piece: GetPiece, generator: np.random.Generator) -> None:
+    def __init__(
+        self, hand: RecordedHand, get_piece: GetPiece, generator: np.random.Generator
+    ) -> None:
         self.hand, self.get_piece, self.generator = hand, get_piece, generator
         self.width_factor = float(np.clip(hand.width, 0.7, 1.4)) ** 0.5
         seed = [int(1e6 * abs(hand.slant)), int(1e6 * hand.mean_step)]
@@ -356,7 +358,7 @@ def without_dot(path: np.ndarray) -> np.ndarray:
 
 
 def accented(
-    character: str, get_piece: GetPiece, hand: BankHand, generator: np.random.Generator
+    character: str, get_piece: GetPiece, hand: RecordedHand, generator: np.random.Generator
 ) -> Piece | None:
     """Return a character of `NON_ASCII` in a hand.
 

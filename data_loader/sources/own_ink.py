@@ -24,7 +24,8 @@ from typing import ClassVar
 from base import distributed
 from base.data.preparation import Preparing
 from base.data.samples import Samples
-from data_loader.sources.preparing import Making, code_of, fingerprint, prepared
+from data_loader.sources.keys import code_of, fingerprint
+from data_loader.sources.preparing import Making, prepared
 from data_loader.sources.shards import Shards
 from data_loader.sources.source import DividedDataset
 from ink.formats.faults import Fault, summarise

@@ -1,21 +1,19 @@
-"""Prepares samples: parses a source, or derives samples of others, and writes shards of them.
+"""Prepares samples: reads the blocks of a source, and writes shards of the samples.
 
-What is read is divided into blocks, by its sorted list of files alone. Each block becomes one or
-more shards, and then a record `BLOCK.json`; a block that is whole is not read again. When all are
-whole, the index is written: the samples sorted by name, so that their order is not that of reading.
-`shards` says what lies in the folder, and reads it.
+A source divides its sorted list of files into blocks. Each block becomes one or more shards, and
+then a record `BLOCK.json`; a block that is whole is not read again. When all blocks are whole, the
+index is written: the samples sorted by name, so that their order is not that of reading. `shards`
+lists the files of the folder.
 """
 
 import hashlib
-import inspect
 import json
 import logging
-import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +21,15 @@ import numpy as np
 from filelock import FileLock
 
 from base import distributed
-from base.base_dataset import BaseDataset
-from base.base_transform import BaseTransform
-from base.config import user_modules
-from base.data.extras import stacked
 from base.data.preparation import Preparing
-from base.data.samples import Column, Samples
-from data_loader.sources.fetching import INDEX, digest_of, digest_of_file
+from base.data.samples import Column
+from data_loader.sources.fetching import INDEX
 from data_loader.sources.processes import in_processes
+from data_loader.sources.shard_writing import write_shard
 from data_loader.sources.shards import (
-    EXTRA,
     FORMAT_VERSION,
     LENGTHS,
     ORDER,
-    STRINGS,
     Shard,
     Shards,
     is_whole,
@@ -44,11 +37,10 @@ from data_loader.sources.shards import (
 )
 from ink.formats.faults import Fault
 from ink.formats.parsed import Parsed
-from ink.normalisation import moments_of
 from ink.sample import Sample
 from utils import strict_json
 from utils.checks import DataError, first_of, shown
-from utils.files import check_writable, remove_temporary, user_cache, write_json
+from utils.files import check_writable, remove_temporary, write_json
 
 IDENTITY = "identity.json"
 SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)
@@ -67,7 +59,8 @@ class Making:
     """Values, for JSON, that identify the samples: a fingerprint and options."""
     blocks: Sequence[Any]
     read: Callable[[Any], Iterable[Parsed]]
-    """Yields what is in a block, bit by bit."""
+    """Yields the samples of a block, bit by bit; of a source this is its method `read`.
+    `_write_block` calls it, perhaps in a worker process."""
     is_sorted: bool = True
     """Whether the samples get the order of their names; else they keep theirs."""
     licences: Sequence[str | None] = ()
@@ -198,7 +191,13 @@ def _record(folder: Path, number: int, is_examined: bool) -> dict[str, Any] | No
 def _write_block(
     folder: Path, read: Callable[[Any], Iterable[Parsed]], numbered: tuple[int, Any]
 ) -> None:
-    """Read a block with its number, and write its shards and its record."""
+    """Read a block with its number, and write its shards and its record.
+
+    Args:
+        folder: the prepared folder.
+        read: see `Making`.
+        numbered: the number and the block.
+    """
     number, block = numbered
     for leftover in folder.glob(f".{number:05}-*"):  # of a process that was killed
         shutil.rmtree(leftover)
@@ -214,69 +213,12 @@ def _write_block(
             samples.append(sample)
             points += len(sample.ink)
             if points >= SHARD_POINTS:
-                shards.append(_write_shard(folder, f"{number:05}-{len(shards):03}", samples))
+                shards.append(write_shard(folder, f"{number:05}-{len(shards):03}", samples))
                 samples, points = [], 0
     if samples:
-        shards.append(_write_shard(folder, f"{number:05}-{len(shards):03}", samples))
+        shards.append(write_shard(folder, f"{number:05}-{len(shards):03}", samples))
     record = {"shards": shards, "faults": [fault.args for fault in faults], "notes": notes}
     write_json(folder / f"{number:05}.json", record, indent=None)
-
-
-def _write_shard(folder: Path, name: str, samples: list[Sample]) -> dict[str, Any]:
-    """Write a shard, and return what its record says of it."""
-    columns, temporary = _columns(samples), folder / f".{name}-{os.getpid()}"
-    temporary.mkdir()
-    for column, values in columns.items():
-        Column.write(temporary / f"{column}.npy", values)
-    files = {file.name: file.stat().st_size for file in sorted(temporary.iterdir())}
-    digest = digest_of(temporary)
-    shutil.rmtree(folder / name, ignore_errors=True)
-    temporary.rename(folder / name)
-    offsets, dtype = columns["points"]["offset"], columns["samples"].dtype
-    extras = {name.removeprefix(EXTRA): dtype[name].shape for name in dtype.names if EXTRA in name}
-    counts = {"samples": len(samples), "points": len(offsets), "extras": extras}
-    is_on_grid = bool((offsets == np.rint(offsets)).all())
-    return {"name": name, "files": files, "digest": digest, "on_grid": is_on_grid, **counts}
-
-
-def _columns(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
-    """Return the columns of a shard, each of one dimension: points and strings, and a row for each
-    sample, which says where its points and each of its `STRINGS` end.
-
-    Offsets are int16 where that loses nothing.
-    """
-    offsets = np.concatenate([sample.ink[:, :2] for sample in samples])
-    fits_int16 = (np.abs(offsets) < 2**15).all() and (offsets == np.rint(offsets)).all()
-    # The name of a file may have bytes that are not valid text: they are escaped.
-    strings = [
-        getattr(one, key).encode(errors="backslashreplace") for one in samples for key in STRINGS
-    ]
-    of_points = {
-        "offset": offsets.astype("<i2" if fits_int16 else "<f4"),
-        "end": np.concatenate([sample.ink[:, 2] > 0 for sample in samples]),
-        "missing": np.concatenate([sample.missing_counts for sample in samples]).astype("u1"),
-    }
-    of_samples = {
-        "stop": np.cumsum([len(sample.ink) for sample in samples], dtype="<i8"),
-        "strings": np.cumsum([*map(len, strings)], dtype="<i8").reshape(-1, len(STRINGS)),
-        "whole": np.array([sample.ends for sample in samples]),
-        "moments": np.array([moments_of(sample.ink) for sample in samples], "<f8"),
-        **{f"{EXTRA}{name}": values for name, values in stacked(samples).items()},
-    }
-    return {
-        "points": _side_by_side(of_points),
-        "strings": np.frombuffer(b"".join(strings), "u1"),
-        "samples": _side_by_side(of_samples),
-    }
-
-
-def _side_by_side(fields: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return arrays `(rows, ...)` as the fields of one array `(rows,)`."""
-    dtype = [(name, values.dtype, values.shape[1:]) for name, values in fields.items()]
-    rows = np.empty(len(next(iter(fields.values()))), dtype)
-    for name, values in fields.items():
-        rows[name] = values
-    return rows
 
 
 def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]) -> None:
@@ -345,88 +287,3 @@ def blocks_of(files: Sequence[Path]) -> list[list[Path]]:
         blocks[-1].append(file)
         size += file.stat().st_size
     return blocks
-
-
-def fingerprint(files: Iterable[Path], root: Path) -> str:
-    """Return a digest of the files' paths relative to `root`, sizes and times of change."""
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        status = file.stat()
-        line = f"{os.path.relpath(file, root)}\0{status.st_size}\0{status.st_mtime_ns}\n"
-        digest.update(line.encode(errors="backslashreplace"))
-    return digest.hexdigest()
-
-
-def make_samples(
-    kind: str,
-    parents: Sequence[Samples],
-    key: Mapping[str, object],
-    blocks: Sequence[Any],
-    read: Callable[[Any], Iterable[Parsed]],
-) -> tuple[Samples, list[Any]]:
-    """Return samples that are derived of others, in the order in which they are read, and the notes
-    about them. Samples of others in files are prepared, in a folder beside those of the others.
-
-    Args:
-        kind: the name with which the folder begins.
-        parents: what the samples are made of.
-        key: what else they depend on, as values of JSON.
-        blocks, read: see `Making`.
-    """
-    stores = [store for samples in parents for store in samples.stores]
-    if not stores or not all(store.key and store.folder for store in stores):
-        parsed = [one for block in blocks for one in read(block)]
-        samples = Samples.of([sample for one in parsed for sample in one.samples])
-        return samples, [note for one in parsed for note in one.notes]
-    key = {**key, "parents": [samples.key for samples in parents]}
-    making = Making(kind, key, blocks, read, is_sorted=False)
-    shards = prepared(making, [stores[0].folder.parent, user_cache()])
-    return shards.all, shards.notes
-
-
-def make_derived(
-    dataset: BaseDataset,
-    parents: Sequence[Samples],
-    depends: Sequence[object],
-    read: Callable[[], Iterable[Parsed]],
-) -> tuple[Samples, list[Any]]:
-    """Return the samples that a dataset derives of others, see `make_samples`.
-
-    Args:
-        depends: what the samples depend on, besides the dataset's options and the parents; the
-            content counts of a file that a `Path` names.
-    """
-    contents = [digest_of_file(one) if isinstance(one, Path) else repr(one) for one in depends]
-    key = {"options": described(dataset), "depends": contents, "code": code_of(type(dataset))}
-    return make_samples(type(dataset).__name__, parents, key, [()], lambda _: read())
-
-
-def described(value: object) -> object:
-    """Return what tells the options of datasets and transforms, without datasets within them."""
-    if isinstance(value, list | tuple):
-        return [described(one) for one in value]
-    if not isinstance(value, BaseDataset | BaseTransform):
-        return repr(value)
-    options = {n: described(v) for n, v in vars(value).items() if not isinstance(v, BaseDataset)}
-    return [type(value).__name__, options]
-
-
-def code_of(*classes: type) -> str:
-    """Return a digest of the code and tables that make samples, of the files in which classes are
-    defined, and of a user's modules."""
-    parts = [room_code(), repr(sorted(user_modules.digests().items()))]
-    for cls in classes:
-        with suppress(OSError, TypeError):  # A class of an interactive session has no file.
-            parts.append(str(digest_of_file(Path(inspect.getfile(cls)))))
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
-
-
-@cache
-def room_code() -> str:
-    """Return a digest of the code and tables of this room, and of the rooms that it takes."""
-    digest, root = hashlib.sha256(), Path(__file__).parents[2]
-    for kind in ("py", "json", "txt", "npz"):
-        for room in ("data_loader", "ink", "utils"):
-            for file in sorted((root / room).rglob(f"*.{kind}")):
-                digest.update(f"{file.relative_to(root)}\0{digest_of_file(file)}\n".encode())
-    return digest.hexdigest()

@@ -1,13 +1,13 @@
 """Reads prepared samples: a folder of shards, which are folders of columns, and an index.
 
-The folder is called `KIND-DIGEST`; the digest covers all on which the samples depend. `preparing`
-writes it.
+The folder is called `KIND-DIGEST`; the digest covers all on which the samples depend (`keys`).
+`preparing` and `shard_writing` write it.
 
     index.json             the shards with sizes and digests, what was left out, the licence
     order.npy lengths.npy  the samples' places in the shards, in order; the length at each place
     00000.json             the record of a block
-    00000-000/*.npy        the columns of a shard, see `preparing`
-    kept/                  what was computed of the samples, see `Store.cached`
+    00000-000/*.npy        the columns of a shard, see `shard_writing`
+    kept/                  values computed of the samples, see `Store.cached`
     identity.json          where the folder has another name: all on which the samples depend
 """
 
@@ -153,7 +153,7 @@ class Shards(Store):
 
     @property
     def notes(self) -> list[Any]:
-        """What was noted about derived samples, see `preparing.make_samples`."""
+        """What was noted about derived samples, see `derived.make_samples`."""
         return self.index["notes"]
 
     def sample(self, number: int) -> Sample:

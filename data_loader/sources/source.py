@@ -17,12 +17,11 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
 from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader.sources.fetching import ADDRESS
+from data_loader.sources.keys import code_of, fingerprint
 from data_loader.sources.preparing import (
     IDENTITY,
     Making,
     blocks_of,
-    code_of,
-    fingerprint,
     prepared,
 )
 from data_loader.sources.shards import Fetched, Shards, open_shards
@@ -155,8 +154,9 @@ class SourceDataset(BaseDataset):
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
         licences = sorted(filter(None, super().licences()))
-        blocks = self.blocks(files)
-        read = partial(self.read, workers=how.workers if len(blocks) == 1 else 1)
+        blocks, read = self.blocks(files), self.read
+        if len(blocks) == 1:  # Workers share the members of an archive, or else the blocks.
+            read = partial(self.read, workers=how.workers)
         making = Making(type(self).__name__, key, blocks, read, licences=licences)
         return prepared(making, folders, how)
 
@@ -195,9 +195,10 @@ class SourceDataset(BaseDataset):
         return blocks_of(files)
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
-        """Yield what is in a block of files, bit by bit; a file that cannot be used is left out.
+        """Yield the samples of a block of files, bit by bit, without files that cannot be used.
 
-        Where there is one block alone, as of an archive, its parts are parsed by `workers`.
+        `preparing` calls this for each block that is not prepared yet, perhaps in a worker process.
+        `workers` share the members of a single block, such as an archive.
         """
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
             parsed = Parsed()

@@ -57,8 +57,8 @@ class OtherDevice(BaseTransform):
                 stroke = stroke + jitter * generator.standard_normal(stroke.shape)
                 stroke = self._with_hooks(stroke, height, generator)
                 new_strokes.append(np.rint(stroke / grid) * grid)
-        changed = from_strokes(new_strokes)
-        return changed, np.zeros(len(changed), dtype=np.uint8)
+        new_ink = from_strokes(new_strokes)
+        return new_ink, np.zeros(len(new_ink), dtype=np.uint8)
 
     def _with_skip(self, stroke: np.ndarray, generator: Generator) -> list[np.ndarray]:
         """Return the whole stroke or, at random, the two strokes around a few missing points."""
@@ -109,15 +109,15 @@ class DelayMarks(BaseTransform):
             std = height * self.distance
             for number in np.flatnonzero(is_mark):
                 new_strokes[number] = new_strokes[number] + generator.normal(0, (std, std / 2))
-            kept = ~is_mark | (generator.random(len(new_strokes)) >= self.missing)
-            new_strokes = [new_strokes[number] for number in np.flatnonzero(kept)]
-            is_mark = is_mark[kept]
+            is_present = ~is_mark | (generator.random(len(new_strokes)) >= self.missing)
+            new_strokes = [new_strokes[number] for number in np.flatnonzero(is_present)]
+            is_mark = is_mark[is_present]
         if generator.random() < self.at_once:
             new_strokes = undelayed(from_strokes(new_strokes), height, late=0)
         elif generator.random() < self.last:
             new_strokes = [new_strokes[number] for number in np.argsort(is_mark, kind="stable")]
-        changed = from_strokes(new_strokes)
-        return changed, np.zeros(len(changed), dtype=np.uint8)
+        new_ink = from_strokes(new_strokes)
+        return new_ink, np.zeros(len(new_ink), dtype=np.uint8)
 
 
 @dataclass(kw_only=True)

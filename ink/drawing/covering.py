@@ -1,5 +1,5 @@
-"""Finds the ink of a page that cannot be seen: what later opaque strokes or fills cover for the
-greater part, and what has the colour of the paper."""
+"""Finds the invisible ink of a page: ink that is mostly covered by later opaque strokes or fills,
+and ink in the colour of the paper."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from ink.ink_page import PEN_WIDTH, InkPage
 
 COVERED = "covered ink"
 PAPER_COLOUR = "ink in the colour of the paper"
-"""Kinds of a pen's strokes that cannot be seen."""
+"""Kinds of invisible strokes."""
 
 MIN_COVERED = 0.5  # fraction of a stroke's length from which it is covered
-MIN_OPACITY = 0.9  # of what covers (assumed; highlighters have 0.5)
+MIN_OPACITY = 0.9  # of a stroke that covers others (assumed; highlighters have 0.5)
 MAX_COLOUR_STEP = 32  # of 255, between shades that are taken for one colour (assumed)
 MIN_WIDTH_RATIO = 2.0
 """Least ratio of the width of a stroke to that of ink of its colour that it covers: a narrower one
@@ -28,7 +28,7 @@ CHUNK = 500_000  # places and parts that are compared at once (assumed: 30 MB)
 MAX_PAIRS = 200_000_000  # places and parts of a page that are compared (assumed: some seconds)
 
 Measure: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""What is measured of places beside lines, see `_distances`."""
+"""A function that measures places relative to lines, see `_distances`."""
 
 
 def unseen(page: InkPage) -> dict[int, str]:
@@ -44,7 +44,7 @@ def unseen(page: InkPage) -> dict[int, str]:
 
 @dataclass(frozen=True, eq=False)
 class _Looks:
-    """What the strokes of a page look like."""
+    """The visible properties of a page's strokes."""
 
     page: InkPage
 
@@ -104,14 +104,14 @@ class _Looks:
 
     @cached_property
     def _has_line(self) -> np.ndarray:
-        """Whether each line hides what is below it, `(strokes,)`."""
+        """Whether each line hides the ink below it, `(strokes,)`."""
         strokes = self.page.strokes
         is_opaque = [s.tool != "highlighter" and s.opacity >= MIN_OPACITY for s in strokes]
         return np.array(is_opaque) & [not any(s.dash) for s in strokes] & (self._radii > 0)
 
     @cached_property
     def _has_fill(self) -> np.ndarray:
-        """Whether each stroke encloses an area that hides what is below it, `(strokes,)`."""
+        """Whether each stroke encloses an area that hides the ink below it, `(strokes,)`."""
         strokes = self.page.strokes
         return np.array([s.fill is not None and s.fill_opacity >= MIN_OPACITY for s in strokes])
 
@@ -176,7 +176,7 @@ class _Looks:
 
 
 def _in_chunks(measure: Measure, places: np.ndarray, path: np.ndarray) -> np.ndarray:
-    """Return a measure of places `(n, 2)` beside the lines along a path, `(n,)`."""
+    """Return a measure of places `(n, 2)` relative to the lines of a path, `(n,)`."""
     path = path if len(path) > 1 else np.repeat(path, 2, axis=0)
     (x, y), step = path[:-1].T, np.diff(path, axis=0).T
     parts = np.array_split(places, 1 + len(places) * len(path) // CHUNK)

@@ -94,7 +94,7 @@ def outline(name: str) -> list[np.ndarray]:
 @cache
 def advance(text: str, font: str = FONT) -> float:
     """Return the width of a line of text with its blanks, in font sizes."""
-    # Bars beside the text show where it ends, whichever way it runs.
+    # Bars at both sides of the text show where it ends, in either direction.
     widths = []
     for content in (f"|{text}|", "||"):
         places = [glyph.x for glyph in glyphs(content, font)]

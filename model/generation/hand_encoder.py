@@ -1,4 +1,4 @@
-"""Encodes the descriptors of a hand's lines as the hand vector that a network is told.
+"""Encodes the descriptors of a hand's lines as a hand vector, on which a network is conditioned.
 
 Shapes: B lines of a batch, L lines of a hand, D numbers of a descriptor, V numbers of the vector.
 """

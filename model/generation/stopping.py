@@ -1,4 +1,4 @@
-"""Where a written line ends.
+"""Finds where a written line ends.
 
 The paper (section 5.3) ends a line at the step at which the window's peak moves past the text. But
 the window is ahead of the pen, and the last letter would lose its end. So the rules here are:
@@ -63,7 +63,7 @@ class _Steps:
 
     @property
     def stop(self) -> int:
-        """Number of steps up to the last of these."""
+        """Number of steps up to the end of the last step."""
         return self.start + len(self.points)
 
     @property
@@ -73,12 +73,12 @@ class _Steps:
 
     @property
     def in_limit(self) -> Tensor:
-        """Whether a line may have so many steps, `(T + 1, rows)`."""
+        """Whether each of `numbers` is within a line's limit, `(T + 1, rows)`."""
         return self.numbers <= self.limits
 
     @property
-    def taken(self) -> Tensor:
-        """Number of steps that each line has by now, `(rows,)`."""
+    def num_steps(self) -> Tensor:
+        """Number of steps of each line so far, `(rows,)`."""
         return self.limits.clamp_max(self.stop)
 
 
@@ -165,7 +165,7 @@ class Stopping:
         ended_at = self._first_step(self._lifted(steps), steps.start)
         ended_at = self.stroke_ended_at[steps.rows].minimum(ended_at)
         passed_at = self.text_passed_at[steps.rows]
-        too_long = ended_at.minimum(steps.taken) - passed_at > LONGEST_FINISH
+        too_long = ended_at.minimum(steps.num_steps) - passed_at > LONGEST_FINISH
         self.stroke_ended_at[steps.rows] = torch.where(too_long, passed_at, ended_at)
 
     def _find_end_of_delayed_strokes(self, steps: _Steps) -> None:
@@ -178,7 +178,7 @@ class Stopping:
         is_end = self._lifted(steps)[:-1] & steps.in_limit[1:] & ~is_delayed
         stopped_at = self._first_step(is_end, steps.start)
         ended_at = self.stroke_ended_at[steps.rows]
-        too_long = stopped_at.minimum(steps.taken) - ended_at > LONGEST_FINISH
+        too_long = stopped_at.minimum(steps.num_steps) - ended_at > LONGEST_FINISH
         stopped_at = torch.where(too_long, ended_at, stopped_at)
         previous = self.stopped_at[steps.rows]
         self.stopped_at[steps.rows] = torch.where(previous < self.never, previous, stopped_at)
@@ -218,7 +218,7 @@ class Stopping:
         earlier stroke began with the window's peak on the last character and beyond all ink before
         it: that earlier stroke is the last character. (A delayed stroke begins within earlier ink.)
         A letter may have two such strokes. After a letter or a digit the last stroke is surplus
-        only if, besides, all of it lies beyond the other ink (the second stroke of a `y` reaches
+        only if all of it also lies beyond the other ink (the second stroke of a `y` reaches
         back), and if the window was leaving the letter when the stroke began.
 
         Args:
@@ -251,7 +251,7 @@ class Stopping:
         positions = torch.arange(phi.shape[-1], device=phi.device)
         padding = positions > self.lengths[rows, None]  # (rows, U + 1)
         behind = positions >= self.visible_lengths[rows, None]  # behind the last letter
-        # Where the window is past the text, the peak is the text's length.
+        # The peak of a window past the text is the text's length.
         peaks = phi.masked_fill(padding, -1.0).argmax(-1)
         weight_behind = phi.masked_fill(padding | ~behind, 0.0).amax(-1)
         weight_on_text = phi.masked_fill(behind, 0.0).amax(-1)

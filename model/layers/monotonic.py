@@ -6,7 +6,7 @@ import numpy as np
 def best_monotonic_path(scores: np.ndarray, optional: np.ndarray | None = None) -> np.ndarray:
     """Return the column, in each row, of the path with the greatest sum of scores, `(rows,)` int64.
 
-    The path begins in the first column and ends in the last, or in the column beside it if the
+    The path begins in the first column and ends in the last, or in the column next to it if the
     first or last is optional. From one row to the next the path keeps its column, moves to the next
     column, or skips an optional column.
 

@@ -106,7 +106,7 @@ class Recogniser(BaseModel):
     which turns ink into inputs, and `encode`, which computes the encodings that `labels` sees.
 
     Args:
-        normalisation: normalisation of offsets, kept for checkpoints only: features do not need it.
+        normalisation: normalisation of offsets, for checkpoints only: features do not need it.
         alphabet: alphabet of the texts.
     """
 

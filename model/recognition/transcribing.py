@@ -1,4 +1,4 @@
-"""Transcribing ink with a recogniser, and scoring the transcriptions."""
+"""Transcribes ink with a recogniser, and scores the transcriptions."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -141,7 +141,7 @@ def test_a_sampler_that_raises_is_named():
     with pytest.raises(ConfigFault, match=message):
         KeySampler(Fixed(), [5])
     keys, stop = KeySampler(Fixed([[0]]), [5]), StopRequest()
-    assert [*loaded(keys, stop), *loaded(keys, stop)] == [[(0, 0)], None]
+    assert [*loaded(keys, stop.fail), *loaded(keys, stop.fail)] == [[(0, 0)], None]
     with pytest.raises(ConfigFault, match=message):
         raise stop.failure
 

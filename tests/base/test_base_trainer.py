@@ -27,10 +27,9 @@ from tiny_run import (
     weights,
 )
 
-from base.base_trainer import TrainingFailed
 from base.run.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
 from base.run.training_parts import TrainingSettings
-from utils.checks import ConfigFault, NotFinite
+from utils.checks import ConfigFault, NotFinite, TrainingFailed
 
 # One step.
 
@@ -41,7 +40,7 @@ def test_a_step_divides_the_gradient_summed_over_its_batches_once(tmp_path, accu
     options = {"trainer": TinyTrainer, "by_points": by_points, "accumulate": accumulate}
     trainer = make(tmp_path, **ONE_STEP, **options)
     model = copy.deepcopy(trainer.model)
-    batches = trainer.train_loader.sampler.batches(0)[:accumulate]
+    batches = trainer.train_loader.keys.batches(0)[:accumulate]
     indices = [int(index) for batch in batches for index in batch]
     assert len(indices) == 3 * accumulate
     total, points = error_of(model, indices)

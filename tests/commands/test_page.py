@@ -164,7 +164,7 @@ def test_an_envelope_has_sender_and_recipient_in_their_places(tmp_path, capsys):
 
 def test_letters_that_a_network_hardly_knows_are_named_by_the_command_write_too(tmp_path, capsys):
     use("write", "-r", "open_writer", "--text", "są", "--output", tmp_path / "a.svg")
-    assert "open_writer hardly knows ą: fewer" in capsys.readouterr().out
+    assert "open_writer hardly knows ą: it writes fewer" in capsys.readouterr().out
 
 
 @pytest.mark.slow

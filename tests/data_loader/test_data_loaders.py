@@ -257,7 +257,7 @@ def test_batches_are_the_same_with_workers_and_from_any_position():
     loader, workers = plain.training_loader(), others.training_loader()
     epochs = [list(loader) for _ in range(3)]
     assert same(list(workers), epochs[0])
-    workers.sampler.start_at(2, 3)
+    workers.keys.start_at(2, 3)
     assert same(list(workers), epochs[2][3:])
     assert same(list(others.loader("valid")), list(plain.loader("valid")))
 
@@ -381,7 +381,7 @@ def test_a_sampler_gets_the_lengths_and_hands_of_the_training_samples_alone():
     loader = made.training_loader()
     batches = list(loader)
     assert [len(batch) for batch in batches] == len(made.training) * [1]
-    alone = loader.sampler.sampler
+    alone = loader.keys.sampler
     assert [int(batch.lengths) for batch in batches] == alone.lengths.tolist()
     assert [int(batch.hand) for batch in batches] == alone.hands.tolist()
     assert {*alone.supplied, "hands", "lengths"} == {*SAMPLER_ARGUMENTS}

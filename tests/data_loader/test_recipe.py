@@ -70,7 +70,7 @@ def counted(**taken) -> tuple[Recipe, Counted, Counted]:
     first = Counted("ann")
     source = Source(first)
     second = Counted("ben", source)
-    sources = {"first": source, "second": Source(second, made_of=[source])}
+    sources = {"first": source, "second": Source(second, ancestors=[source])}
     return Recipe(sources=sources, **taken), first, second
 
 

@@ -8,7 +8,7 @@ import pytest
 import experiments
 import train
 from commands import web
-from data_loader.invented.embedded import EmbeddedDataset
+from data_loader.invented.font_writers import EmbeddedDataset
 from data_loader.texts import corpus
 from handwriting import hands
 from ink.geometry import strokes

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from base.run.pretrained import pretrained
-from handwriting import PageOptions, Paper, PrimerFile, page_hands, styles, write_page
+from handwriting import PageOptions, Paper, PrimerFile, own_hand, page_hands, styles, write_page
 from handwriting.hands import extras_of_style, hand_of
 from handwriting.page_hands import Hands
 from handwriting.styles import network_of, write_style
@@ -173,6 +173,13 @@ def test_each_seed_has_a_hand_of_its_own(writer):
         hand_of_page(writer, seed=seed, **options).sampling.extras["hand"] for seed in (0, 0, 1)
     )
     assert np.array_equal(first, again) and not np.allclose(first, other)
+
+
+def test_a_line_in_the_hand_of_a_seed_is_that_of_a_page_and_needs_no_primer(writer):
+    expected = lines(writer, style="own", seed=5)
+    hand = own_hand(writer, 5)
+    inks = [line.ink for line in hand.write_texts(["ab", "ba"], [3, 4])]
+    assert [*map(np.array_equal, inks, expected)] == [True, True] and hand.primer is None
 
 
 @pytest.mark.parametrize(

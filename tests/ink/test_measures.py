@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_loader.invented.embedded import write
+from data_loader.invented.font_writers import write
 from ink.geometry import from_strokes
 from ink.measures import median_lean, ring_area, too_wide, word_gaps
 from tests.data_loader.invented.hands import hand, line, texts

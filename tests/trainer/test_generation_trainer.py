@@ -170,7 +170,7 @@ class Careless(Moody):
 def test_a_latent_that_ignores_its_seed_is_warned_of(tmp_path, moods, caplog, kind):
     trainer, batch = make(tmp_path, moods, kind=kind, samples=1), next(iter(moods.loader("valid")))
     trainer.dry_run(batch, trainer.forward_batch(trainer.model.eval(), batch))
-    message = "Careless.initial_state does not draw from given.generators"
+    message = "Careless.initial_state does not draw from conditions.generators"
     assert (message in caplog.text) == (kind is Careless)
 
 
@@ -198,7 +198,7 @@ def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, data, reduction
         model.named_parameters(), trainer.model.parameters(), strict=True
     ):
         torch.testing.assert_close(own, weight, msg=name, rtol=1e-4, atol=1e-6)
-    assert trainer.progress.chunk == 3
+    assert trainer.stream.position.chunk == 3
 
 
 def fails_to_go_on(output, inputs, goes_on):

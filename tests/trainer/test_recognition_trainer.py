@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from base.base_dataset import SPLITS
-from base.base_trainer import TrainingFailed
 from base.data.samples import Samples
 from base.run.checkpoint import checkpoints
 from base.run.random_state import seed_all
@@ -21,7 +20,7 @@ from model.recognition.encoder import Transcript
 from model.recognition.error_rates import rates
 from trainer import RecognitionTrainer
 from trainer.recognition_trainer import evidence
-from utils.checks import DataError
+from utils.checks import DataError, TrainingFailed
 
 KINDS = ["ctc", "attention"]
 

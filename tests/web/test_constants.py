@@ -6,7 +6,7 @@ import pytest
 
 from handwriting import flat_file, hands, page_options, proofreading, repairs, word_cutting
 from ink import delayed_strokes, measures
-from model.generation import hand_encoder, mixture, sampling, stopping, writing
+from model.generation import hand_encoder, line, mixture, sampling, stopping
 from model.recognition import encoder, hand_descriptor, ink_features, ink_words
 from notes import neat, word_shapes
 from tests.web.conftest import ROOT
@@ -29,7 +29,7 @@ HOMES = {
     "line": {
         "TRIES": page_options.PageOptions.tries,
         "TRY_SEED_STRIDE": hands.TRY_SEED_STRIDE,
-        "SEEDS": writing.SEEDS,
+        "SEEDS": line.SEEDS,
         "MIN_STEPS": sampling.MIN_STEPS,
         "STEPS_PER_CHARACTER": sampling.STEPS_PER_CHARACTER,
         "LINE_PRIOR": word_cutting.LINE_PRIOR,
@@ -93,8 +93,8 @@ OF_THE_PAGE = {
 def test_a_constant_of_the_page_is_that_of_python(name):
     source = (ROOT / "web" / f"{name}.js").read_text()
     stated = {}
-    for line in re.findall(r"^const ([A-Z].*?)(?: //.*)?$", source, re.MULTILINE):
-        statements = re.split(r", (?=[A-Z_]+ = )", line.rstrip(";"))
+    for declaration in re.findall(r"^const ([A-Z].*?)(?: //.*)?$", source, re.MULTILINE):
+        statements = re.split(r", (?=[A-Z_]+ = )", declaration.rstrip(";"))
         stated |= dict(statement.split(" = ", 1) for statement in statements)
     own = OF_THE_PAGE.get(name, set())
     assert {key: eval(value) for key, value in stated.items() if key not in own} == HOMES[name]

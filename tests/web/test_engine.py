@@ -178,7 +178,7 @@ def test_the_hand_of_lines_or_of_a_seed_is_that_of_python(tmp_path, hand_writer)
     for extras, vector in zip(
         [extras_of_style(LINES), *hands], [answer["vector"], *answer["drawn"]], strict=True
     ):
-        expected = model.initial_state(1, model.told(1, extras))["hand"][0]
+        expected = model.initial_state(1, model.make_conditions(1, extras))["hand"][0]
         np.testing.assert_allclose(vector, expected.detach(), atol=1e-5)
         assert np.ptp(vector) > 0.2 and len(vector) == 8
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from data_loader.composed.alignment import AlignedLine
-from data_loader.composed.bank import BankHand, verify_pieces
 from data_loader.composed.composing import Bank
 from data_loader.composed.cutting import CutLine, measured
-from data_loader.composed.drawn import Drawer
+from data_loader.composed.drawn_characters import Drawer
+from data_loader.composed.recorded_hands import RecordedHand, verify_pieces
 from data_loader.paths import side_by_side, to_ink
 from data_loader.texts import corpus
 from data_loader.texts.everyday import everyday, random_characters
@@ -149,7 +149,7 @@ def cut_lines(writer: Writer, reader: Reader, lines: Sequence[Primer]) -> list[C
         aligned = AlignedLine(count, is_legible, np.zeros_like(is_legible), 0)
         if (line := measured(ink, text, aligned)) is not None:
             cuts.append(line)
-    verify_pieces([BankHand(cuts)], reader.read_lines)
+    verify_pieces([RecordedHand(cuts)], reader.read_lines)
     return cuts
 
 
@@ -168,9 +168,9 @@ def compose_lines(
     """
     if not own_cuts or not count:
         return []
-    hand = BankHand(list(own_cuts))
+    hand = RecordedHand(list(own_cuts))
     scale = np.array([hand.height, hand.height, 1.0])
-    hands = {"own": hand} | ({"lent": BankHand(list(lent_cuts))} if lent_cuts else {})
+    hands = {"own": hand} | ({"lent": RecordedHand(list(lent_cuts))} if lent_cuts else {})
     bank, lines = Bank(hands, Drawer(), scarce=1), []
     texts = sample_texts(CANDIDATES_PER_LINE * count, alphabet, seed)
     with stage(COMPOSING, count) as bar:

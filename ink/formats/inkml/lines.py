@@ -13,7 +13,7 @@ from ink.formats.faults import Fault
 from ink.formats.files import read_file
 from ink.formats.inkml.traces import (
     XML_NAMESPACE,
-    Format,
+    TraceFormat,
     annotation_lines,
     document,
     element_id,
@@ -92,7 +92,9 @@ def parse(
     return parsed
 
 
-def _sample(traces: list[Element], text: str, writer: str, forms: dict[Element, Format]) -> Sample:
+def _sample(
+    traces: list[Element], text: str, writer: str, forms: dict[Element, TraceFormat]
+) -> Sample:
     """Return the sample of traces."""
     check_text(text)  # but not `clean_text`: a text that `to_inkml` wrote is read unchanged
     ink, missing = _ink(traces, forms)
@@ -137,7 +139,7 @@ def _traces(group: Element, trace_by_id: dict[str, Element]) -> Iterator[Element
 
 
 def _ink(
-    traces: list[Element], forms: dict[Element, Format]
+    traces: list[Element], forms: dict[Element, TraceFormat]
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the ink `(points, 3)` of traces, and the missing points (None without times)."""
     # A trace within another trace, or within a context, has no format and is left out.

@@ -13,14 +13,14 @@ from ink.formats.colours import MIN_PEN_OPACITY, hex_colour
 from ink.formats.files import read_file
 from ink.formats.inkml.traces import (
     UNITS,
-    Format,
+    TraceFormat,
     annotation_lines,
     channels_of,
-    decimal,
     document,
     element_id,
     formats,
     is_drawn,
+    shortest_decimal,
     trace_text,
 )
 from ink.formats.page_checks import MAX_BYTES, stroke_text, to_float
@@ -109,7 +109,7 @@ def _scale(unit: float | None, page_unit: float | None) -> float:
 
 
 def _scaled(
-    channels: dict[str, np.ndarray], form: Format, unit: float | None
+    channels: dict[str, np.ndarray], form: TraceFormat, unit: float | None
 ) -> dict[str, np.ndarray]:
     """Return channels with lengths in the page's unit, and pressures from 0 to 1."""
     scale = _scale(form.unit, unit)
@@ -209,7 +209,10 @@ class _PageInk:
             yield "    </brush>"
         yield "  </definitions>"
         scale = self._page.millimetres
-        size = (decimal(round(scale * side, 3)) for side in (self._page.width, self._page.height))
+        size = (
+            shortest_decimal(round(scale * side, 3))
+            for side in (self._page.width, self._page.height)
+        )
         area = '<activeArea width="{}" height="{}" units="mm"/>'.format(*size)
         for more, name in self._contexts.items():
             channels = "".join(_CHANNEL[channel] for channel in f"XYT{more}")
@@ -246,7 +249,7 @@ class _PageInk:
         stroke, scale = self._page.strokes[number], self._page.millimetres
         width = scale * stroke.width if stroke.width else PEN_WIDTH
         properties = [
-            f'name="width" value="{decimal(round(width, 4))}" units="mm"',
+            f'name="width" value="{shortest_decimal(round(width, 4))}" units="mm"',
             f'name="color" value={quoteattr(stroke.colour)}',
             f'name="rasterOp" value="{"maskPen" if stroke.tool == "highlighter" else "copyPen"}"',
         ]

@@ -38,7 +38,7 @@ class _State(NamedTuple):
     acceleration: float = 0.0  # difference from the previous speed
 
 
-class Format(NamedTuple):
+class TraceFormat(NamedTuple):
     """The channels of a trace."""
 
     signs: dict[str, int]
@@ -53,7 +53,7 @@ class Format(NamedTuple):
     """Whether the times of all traces count from one moment."""
 
 
-def formats(root: Element) -> dict[Element, Format]:
+def formats(root: Element) -> dict[Element, TraceFormat]:
     """Return the format of each trace.
 
     A trace has the format of the context that the trace or its group names, or else of the last
@@ -61,8 +61,8 @@ def formats(root: Element) -> dict[Element, Format]:
     """
     by_id = {element_id(element): element for element in root.iter() if element_id(element)}
     context_of = _contexts(root, by_id)
-    by_context: dict[Element | None, Format] = {}
-    by_holder: dict[Element, Format] = {}
+    by_context: dict[Element | None, TraceFormat] = {}
+    by_holder: dict[Element, TraceFormat] = {}
     for context in dict.fromkeys(context_of.values()):
         holder = _format_holder(context, by_id, root)
         if holder not in by_holder:
@@ -104,7 +104,7 @@ def _format_holder(context: Element | None, by_id: dict[str, Element], root: Ele
     return root
 
 
-def _format(holder: Element) -> Format:
+def _format(holder: Element) -> TraceFormat:
     """Return the format that `holder` declares, or a format of X and Y if it declares no format."""
     forms = []
     unit_of_x = next(_units_of_x(holder), None)
@@ -122,10 +122,10 @@ def _format(holder: Element) -> Format:
         has_clock = "T" in by_name and bool(by_name["T"].get("respectTo"))
         signs_of = dict(zip(names, signs, strict=True))
         rest = unit, max_pressure or None, has_clock
-        forms.append(Format(signs_of, len(regular), len(channels), *rest))
+        forms.append(TraceFormat(signs_of, len(regular), len(channels), *rest))
     if len(set(map(repr, forms))) > 1:  # `repr` also shows the order of the channels.
         raise Fault("several different traceFormats, and no context that names one")
-    return forms[0] if forms else Format({"X": 1, "Y": 1}, 2, None)
+    return forms[0] if forms else TraceFormat({"X": 1, "Y": 1}, 2, None)
 
 
 def _units_of_x(holder: Element) -> Iterator[float]:
@@ -148,7 +148,9 @@ def is_drawn(trace: Element) -> bool:
     return trace.get("type", "penDown").lower() != "penup" and bool((trace.text or "").strip())
 
 
-def points_of(trace: Element, form: Format, place: str) -> tuple[np.ndarray, np.ndarray | None]:
+def points_of(
+    trace: Element, form: TraceFormat, place: str
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the points `(n, 2)` of a trace, y downwards, and their times `(n,)` or None.
 
     Messages call the trace `place`.
@@ -157,14 +159,14 @@ def points_of(trace: Element, form: Format, place: str) -> tuple[np.ndarray, np.
     return np.stack([channels["X"], channels["Y"]], axis=1), channels.get("T")
 
 
-def channels_of(trace: Element, form: Format, place: str) -> dict[str, np.ndarray]:
+def channels_of(trace: Element, form: TraceFormat, place: str) -> dict[str, np.ndarray]:
     """Return the values `(n,)` of each channel of a trace; y grows downwards."""
     columns = _values(trace.text, form, place).T
     signed = zip(form.signs.items(), columns, strict=False)
     return {name: sign * column for (name, sign), column in signed}
 
 
-def _values(content: str, form: Format, place: str) -> np.ndarray:
+def _values(content: str, form: TraceFormat, place: str) -> np.ndarray:
     """Return the values of a trace, `(points, channels)` float64."""
     points = content.split(",")
     try:
@@ -235,9 +237,9 @@ def annotation_lines(kind: str, text: str) -> list[str]:
 
 def trace_text(points: np.ndarray) -> str:
     """Return the text of a trace of `points`, in decimals that are read as the same numbers."""
-    return ", ".join(" ".join(map(decimal, row)) for row in points.tolist())
+    return ", ".join(" ".join(map(shortest_decimal, row)) for row in points.tolist())
 
 
-def decimal(value: float) -> str:
+def shortest_decimal(value: float) -> str:
     """Return the shortest decimal that is read as the same number."""
     return np.format_float_positional(value, trim="-")

@@ -289,7 +289,7 @@ class _Recurrence(torch.autograd.Function):
         ctx, d_hiddens: Tensor, d_windows: Tensor | None, d_cell: Tensor, d_kappa: Tensor | None, _
     ) -> tuple[Tensor | None, ...]:
         weight, one_hot, window_weight, window_bias, *saved = ctx.saved_tensors
-        refuse_second_derivative(windowed=one_hot is not None)
+        refuse_second_derivative("RecurrentLayer" if one_hot is None else "WindowedLayer")
         loop, joint = ctx.loop, saved[0]
         size, columns = loop.sizes.cells, weight.shape[1]
         window = None

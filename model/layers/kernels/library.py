@@ -33,10 +33,9 @@ def available(device: torch.device, dtype: torch.dtype) -> bool:
     return not layers_are_plain.get() and kernels(dtype == torch.bfloat16) is not None
 
 
-def refuse_second_derivative(windowed: bool) -> None:
-    """Raise a UserError if a layer's backward pass is to be differentiated again."""
+def refuse_second_derivative(layer: str) -> None:
+    """Raise a UserError if the backward pass of `layer` is to be differentiated again."""
     if torch.is_grad_enabled():  # `create_graph=True` enables gradients in a backward pass.
-        layer = "WindowedLayer" if windowed else "RecurrentLayer"
         raise UserError(
             f"{layer}: a compiled layer has no second derivative (create_graph=True); to use torch "
             "operations, set plain_layers = True in the class of the trainer, or elsewhere call "

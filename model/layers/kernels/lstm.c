@@ -34,21 +34,15 @@ static const int64_t *text_of(const Layer *layer, int64_t row) {
     return layer->text + row * (layer->places - 1);
 }
 
-/* Compute a step of LANES cells of a row, from `cell` on; `sums` are the gates' products. */
-static __attribute__((noinline)) void step_cells(const Layer *layer, int64_t step, int64_t row,
-                                                 int64_t cell, const float *sums) {
-    const int64_t size = layer->size, count = size - cell, index = step * layer->batch + row;
-    const float *bias = layer->bias + row * 4 * size + cell;
-    vec gates[4];
-#pragma GCC unroll 4
-    for (int gate = 0; gate < 4; gate++)
-        gates[gate] = load(sums + gate * LANES) + load_some(bias + gate * size, count);
-    float *old_cells = layer->cells + index * size + cell;
-    vec state = load_some(old_cells, count), hidden = lstm_step(gates, &state);
-    store_some(old_cells + layer->batch * size, state, count);
-    store_items(layer->joint + (index + layer->batch) * layer->width + cell, hidden, count);
-    item *kept_gates = layer->gates + index * 4 * size + cell;
-    for (int gate = 0; gate < 4; gate++) store_items(kept_gates + gate * size, gates[gate], count);
+/* Compute a step of LANES cells of a row, see `cells_forward`. */
+static void step_cells(const Layer *layer, int64_t step, int64_t row, int64_t cell,
+                       const float *sums) {
+    const int64_t size = layer->size, index = step * layer->batch + row;
+    float *old_cells = layer->cells + index * size;
+    cells_forward(size, cell, sums, layer->bias + row * 4 * size, old_cells,
+                  old_cells + layer->batch * size,
+                  layer->joint + (index + layer->batch) * layer->width,
+                  layer->gates + index * 4 * size);
 }
 
 /* Move the window of one row. `sums` are the `parameters` of `window_step`. */
@@ -137,39 +131,14 @@ static __attribute__((noinline)) void window_backward(const Layer *layer, int64_
         store_items(target + i, load(d_parameters + i), width - i);
 }
 
-/* Compute the gradients of the gates before activation, and of the cells before the step, for one
- * row. `d_hidden_row` is the gradient of the row's hidden state. */
-static __attribute__((noinline)) void step_cells_backward(const Layer *layer, int64_t step,
-                                                      int64_t row, const float *d_hidden_row) {
-    const int64_t size = layer->size;
-    const item *gates = layer->gates + (step * layer->batch + row) * 4 * size;
-    item *d_gates = layer->d_gates + (step * layer->batch + row) * 4 * size;
-    const float *old_cells = layer->cells + (step * layer->batch + row) * size;
-    const float *new_cells = old_cells + layer->batch * size;
-    float *d_cells = layer->d_cell + row * size;
-    const vec bound = all(layer->bound);
-    for (int64_t cell = 0; cell < size; cell += LANES) {
-        const int64_t count = size - cell;
-        vec input_gate = load_items(gates + cell, count);
-        vec forget_gate = load_items(gates + size + cell, count);
-        vec output_gate = load_items(gates + 2 * size + cell, count);
-        vec candidate = load_items(gates + 3 * size + cell, count);
-        vec squashed = hyperbolic_tangent(load_some(new_cells + cell, count));
-        vec d_hidden = load(d_hidden_row + cell);
-        vec d_cell = load_some(d_cells + cell, count);
-        d_cell = d_cell + d_hidden * output_gate * (1.0f - squashed * squashed);
-        vec gradients[4] = {
-            d_cell * candidate * input_gate * (1.0f - input_gate),
-            d_cell * load_some(old_cells + cell, count) * forget_gate * (1.0f - forget_gate),
-            d_hidden * squashed * output_gate * (1.0f - output_gate),
-            d_cell * input_gate * (1.0f - candidate * candidate),
-        };
-        for (int gate = 0; gate < 4; gate++) {
-            vec gradient = at_least(at_most(gradients[gate], bound), -bound);
-            store_items(d_gates + gate * size + cell, gradient, count);
-        }
-        store_some(d_cells + cell, d_cell * forget_gate, count);
-    }
+/* Compute the gradients of a row's gates and cells, see `cells_backward`. */
+static void step_cells_backward(const Layer *layer, int64_t step, int64_t row,
+                                const float *d_hidden_row) {
+    const int64_t size = layer->size, index = step * layer->batch + row;
+    const float *old_cells = layer->cells + index * size;
+    cells_backward(size, layer->gates + index * 4 * size, old_cells,
+                   old_cells + layer->batch * size, d_hidden_row, layer->bound,
+                   layer->d_cell + row * size, layer->d_gates + index * 4 * size);
 }
 
 static int backward_rows(const Layer *layer, int64_t first, int64_t count) {

@@ -92,7 +92,8 @@ class _Recurrence(torch.autograd.Function):
     def backward(
         ctx, d_hiddens: Tensor, d_windows: Tensor, d_cell: Tensor, d_kappa: Tensor, _
     ) -> tuple[Tensor | None, ...]:
-        library.refuse_second_derivative(windowed=ctx.layer["components"] > 0)
+        windowed = ctx.layer["components"] > 0
+        library.refuse_second_derivative("WindowedLayer" if windowed else "RecurrentLayer")
         weight, window_weight, text, lengths, joint, *saved = ctx.saved_tensors
         gates, cells, kappas, exponentials = saved
         (steps, batch, _), dtype, size = gates.shape, gates.dtype, cells.shape[2]

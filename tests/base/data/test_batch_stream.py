@@ -1,7 +1,5 @@
 """The position in the data, and the state carried over."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -9,18 +7,15 @@ from tiny_run import TinyLoader, make, rows, sequence, trained
 
 from base import distributed
 from base.data.batch_stream import BatchStream
-from base.run.run_state import RunState
-from base.run.stop_request import StopRequest
-from base.run.training_parts import TrainingSettings
 from utils.checks import ConfigFault
 
 
 def test_an_epoch_of_a_given_number_of_steps_continues_where_the_last_epoch_ended(tmp_path):
     trainer = trained(tmp_path, steps_per_epoch=3, epochs=4)
     assert [row["step"] for row in rows(trainer)] == ["3", "6", "9", "12"]
-    assert (trainer.progress.data_pass, trainer.progress.batch) == (2, 2)
+    assert trainer.stream.position == (2, 2, 0)
     loader = trainer.train_loader
-    order = [batch for n in range(3) for batch in loader.sampler.batches(n)]
+    order = [batch for n in range(3) for batch in loader.keys.batches(n)]
     assert len(trainer.model.calls) == 12
     for batch, inputs in zip(order, trainer.model.calls, strict=False):
         firsts = [sequence(int(index))[0, 0] for index in batch]
@@ -35,18 +30,16 @@ def test_several_processes_refuse_to_cut_sequences(tmp_path, monkeypatch):
 
 
 def stream(**options):
-    """Return the stream of a run; options are of its settings, or of its loader."""
-    settings = {name: options.pop(name) for name in ("truncate", "accumulate") if name in options}
-    parts = SimpleNamespace(train_loader=TinyLoader(**options), device=torch.device("cpu"))
-    return BatchStream(parts, TrainingSettings(epochs=1, **settings), RunState(), StopRequest())
+    """Return a stream; options are its own, or of its loader."""
+    own = {name: options.pop(name) for name in ("truncate", "accumulate") if name in options}
+    return BatchStream(TinyLoader(**options), torch.device("cpu"), pytest.fail, **own)
 
 
 def played(batches, steps):
     """Make steps; return of each its pass, batch and chunk, and which samples its parts have."""
     result = []
     for _ in range(steps):
-        now = batches.state.progress
-        start = now.data_pass, now.batch, now.chunk
+        start = batches.position
         parts = [chunk and chunk.batch.index.tolist() for chunk in batches.chunks()]
         result.append((start, parts))
         batches.advance()
@@ -56,7 +49,7 @@ def played(batches, steps):
 def test_chunks_of_a_step_come_in_order_until_each_batch_of_it_is_done():
     """Five batches a pass, two a step; a batch takes part until its own chunks are done."""
     batches = stream(truncate=4, accumulate=2)
-    order = [[int(i) for i in b] for p in (0, 1) for b in batches.loader.sampler.batches(p)]
+    order = [[int(i) for i in b] for p in (0, 1) for b in batches.loader.keys.batches(p)]
     counts = [max(-(-(len(sequence(i)) - 1) // 4) for i in batch) for batch in order]
     expected = []
     for data_pass in (0, 1):

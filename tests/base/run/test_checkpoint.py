@@ -95,6 +95,11 @@ CODE, OTHER = "which could run code", "not a checkpoint of this project"
         (saved(content() | {"normalisation": {"mean": [0, 0], "std": [1e-300, 1]}}), "least 1e-20"),
         (saved(content() | {"epoch": -1}), "epoch = -1: a whole number from 0 to"),
         (saved(content() | {"metrics": {"a": [1]}}), "metrics.a = [1]: a number"),
+        (saved(content() | {"metrics": {"a": 10**400}}), ": a number"),
+        (saved(content() | {"extras": {"mood": [2, -1]}}), "extras.mood.1 = -1: a whole number"),
+        (saved(content() | {"licence": 7}), "licence = 7: a string or null"),
+        (saved(content() | {"versions": {"torch": None}}), "versions.torch = None: a string"),
+        (saved(content() | {"step": True}), "step = True: a whole number from 0 to"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -28,7 +28,7 @@ def stopped(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stopped")
     trainer = trained(folder, **OPTIONS)
     path, checkpoint = newest_checkpoint(trainer.run.models)
-    assert checkpoint["training"]["run_state"]["progress"]["chunk"] == 1
+    assert checkpoint["training"]["stream"]["chunk"] == 1
     return path, checkpoint
 
 
@@ -44,7 +44,7 @@ def go_on(folder, checkpoint, **options):
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
-        (("run_state", "progress", "chunk"), ..., "does not fit (KeyError: 'chunk')"),
+        (("stream", "chunk"), ..., "does not fit (KeyError: 'chunk')"),
         (
             ("run_state", "metric_sums", 0, "sum"),
             torch.zeros(2),

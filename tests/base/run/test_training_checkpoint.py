@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny_run import ChunkTrainer, SquaredError, make, resumed, same, scripted, trained, weights
 
-from base.base_trainer import TrainingFailed
 from base.run.checkpoint import BEST, checkpoints, load_checkpoint, newest_checkpoint
 from base.run.run_state import Sums
+from utils.checks import TrainingFailed
 
 QUIET = {"valid": False, "monitor": None}
 

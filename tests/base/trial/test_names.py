@@ -35,12 +35,19 @@ BASES = {
 
 def made(tmp_path, kind, **members):
     """Return a part of a class with some members; `sets` are attributes set in its constructor."""
-    sets, base = members.pop("sets", {}), BASES[kind]
-    code = [f"    self.{name} = sets[{name!r}]" for name in sets]
-    space = {"sets": sets, "base": base}
-    lines = ["def __init__(self, *parts, **options):", "    base.__init__(self, *parts, **options)"]
-    exec("\n".join([*lines, *code]), space)
-    cls = type("Mine", (base,), {"__init__": space["__init__"], "__module__": __name__, **members})
+    sets, file = members.pop("sets", {}), tmp_path / "mine.py"
+    lines = [
+        "class Mine(base):",
+        "    def __init__(self, *parts, **options):",
+        "        super().__init__(*parts, **options)",
+        *(f"        self.{name} = sets[{name!r}]" for name in sets),
+    ]
+    file.write_text("\n".join(lines))
+    space = {"sets": sets, "base": BASES[kind], "__name__": __name__}
+    exec(compile(file.read_text(), file, "exec"), space)
+    cls = space["Mine"]
+    for name, value in members.items():
+        setattr(cls, name, value)
     return make(tmp_path, trainer=cls) if kind == "trainer" else cls()
 
 

@@ -12,7 +12,8 @@ from base.base_dataset import Loaded
 from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader.sources import preparing, shards
-from data_loader.sources.preparing import Making, make_samples, prepared
+from data_loader.sources.derived import make_samples
+from data_loader.sources.preparing import Making, prepared
 from ink.formats.faults import Fault
 from ink.formats.parsed import Parsed
 from ink.sample import Sample

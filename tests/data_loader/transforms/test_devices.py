@@ -104,7 +104,7 @@ def test_sample_is_drawn_by_another_pen_each_epoch_and_in_validation_by_the_usua
     ready, features = with_pens(PictureNetwork)
     training, valid = ready.training_loader(features), ready.loader("valid", features).dataset
     widths = [likely_columns(sample.ink) for sample in ready.training]
-    assert training.sampler.lengths.tolist() == widths
+    assert training.keys.lengths.tolist() == widths
     sample = training.dataset.samples[0]
     drawn, again, later = (training.dataset.steps(epoch, 0, sample)[0] for epoch in (0, 0, 1))
     assert np.array_equal(drawn, again) and drawn.shape != later.shape

@@ -4,7 +4,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from data_loader.invented.embedded import EmbeddedDataset, write
+from data_loader.invented.font_writers import EmbeddedDataset, write
 from data_loader.transforms.augmentation import CutLongSteps, Rotate
 from data_loader.transforms.shaping import (
     LevelBaseline,

@@ -25,7 +25,7 @@ def inks(lines):
 
 
 def latent(network, line):
-    given = network.told(1, line.extras, [line.latent_seed])
+    given = network.make_conditions(1, line.extras, [line.latent_seed])
     return tuple(network.initial_state(1, given)["told"][0, 2:].tolist())
 
 
@@ -100,7 +100,7 @@ def test_all_parts_of_a_long_line_have_its_extras_and_latent_seed(monkeypatch):
 def test_predictions_over_a_line_are_computed_with_the_extras_of_the_line(network, extras, same):
     options = Sampling(bias=0.0, max_steps=12, extras={"mood": [1.0, -2.0]})
     _, line = sample(network, [1, 2], ["ab", "ab"], options)
-    expected = over(network, line.ink[:-1], "ab", network.told(1, extras, [2]))
+    expected = over(network, line.ink[:-1], "ab", network.make_conditions(1, extras, [2]))
     actual = network.output_over(line)
     logits = [output.prediction.end_logits for output in (actual, expected)]
     assert torch.allclose(*logits, atol=1e-5) == same

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from base.base_model import Given
+from base.base_model import Conditions
 from ink.measures import NUM_HAND_LINES
 from model import PredictionNetwork, SynthesisNetwork
 from model.generation.hand_encoder import (
@@ -84,7 +84,7 @@ def test_new_network_with_hands_writes_as_a_network_without_hands(kind):
     weights = network.state_dict()
     plain.load_state_dict({name: weights[name] for name in weights if "hand" not in name})
     torch.testing.assert_close(means(network), means(plain))
-    assert torch.equal(means(network, network.initial_state(2, Given(EXTRAS))), means(network))
+    assert torch.equal(means(network, network.initial_state(2, Conditions(EXTRAS))), means(network))
 
 
 @KINDS
@@ -92,13 +92,13 @@ def test_new_network_with_hands_writes_as_a_network_without_hands(kind):
 def test_hand_changes_the_prediction_unless_it_has_no_line(kind):
     network = generator(kind, hand_size=4)
     network.hand_gates.weight.normal_()
-    with_hand, plain = means(network, network.initial_state(2, Given(EXTRAS))), means(network)
+    with_hand, plain = means(network, network.initial_state(2, Conditions(EXTRAS))), means(network)
     assert (with_hand[0] - plain[0]).abs().max() > 0.01
     torch.testing.assert_close(with_hand[1], plain[1])
 
 
 def test_gru_cells_refuse_a_hand():
-    with pytest.raises(ConfigFault, match=r"hand_size.*GRU cells are told no hand"):
+    with pytest.raises(ConfigFault, match=r"hand_size.*GRU cells take no hand"):
         generator(PredictionNetwork, cell="GRU", hand_size=4)
 
 

@@ -6,10 +6,9 @@ import torch
 
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
-from model import SynthesisNetwork
+from model import SynthesisNetwork, batches
 from model.generation.generators import Output
 from model.generation.window_alignment import align
-from utils import batches
 
 
 class Planted(SynthesisNetwork):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from base.base_dataset import Origin, changed
-from data_loader.invented.embedded import EmbeddedDataset
+from data_loader.invented.font_writers import EmbeddedDataset
 from data_loader.sources.ink_files import mean_step
 from data_loader.transforms.shaping import ResampleTime
 from ink.geometry import strokes, x_height

@@ -17,7 +17,7 @@ from base.run.checkpoint import load_checkpoint, save_checkpoint
 from base.run.pretrained import pretrained
 from base.run.run_folder import RunFolder
 from benchmarks.legibility import JUDGE
-from data_loader.invented.embedded import EmbeddedDataset
+from data_loader.invented.font_writers import EmbeddedDataset
 from data_loader.sources.ink_files import read_ink
 from data_loader.texts import corpus
 from ink.geometry import from_strokes, strokes, x_height

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import BaseDataset, Loaded
-from data_loader.composed.drawn import DIGIT_HEIGHTS, Drawer
+from data_loader.composed.drawn_characters import DIGIT_HEIGHTS, Drawer
 from data_loader.paths import mean_step, to_ink, to_strokes
 from ink import measures
 from ink.geometry import from_strokes

@@ -1,4 +1,4 @@
-"""Lines that invented writers write with stroke fonts: data that any machine can generate."""
+"""Writes lines by invented persons, with stroke fonts: data that any machine can generate."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -269,7 +269,7 @@ class EmbeddedDataset(BaseDataset):
         size, valid_size, test_size: number of lines of the split.
         writers: number of writers of the training lines; each other split has a quarter as many.
         min_characters, max_characters: bounds on the length of a line.
-        symbols: fraction of sentences made of numbers, addresses, formulas or code, which have most
+        symbols: fraction of sentences of numbers, addresses, formulas or code, which have most
             of the digits and signs.
         signs: fraction of the lines that are short texts with a sign, a digit or a rare capital.
             Short texts have 1 to 19 characters, whatever the bounds on the length. They recur in

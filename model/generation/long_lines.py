@@ -1,4 +1,4 @@
-"""Writes lines that are longer than the lines on which the network was trained, and bounds lengths.
+"""Writes lines that are longer than the lines on which the network was trained.
 
 A network may go wrong in a long line. So a long line is written in parts, each in the hand of the
 same primer (the paper, section 5.5): the caller's primer, or the first part of the line.
@@ -6,7 +6,7 @@ same primer (the paper, section 5.5): the caller's primer, or the first part of 
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,24 +14,14 @@ import numpy as np
 from ink.geometry import bounds, to_points
 from ink.measures import baseline
 from model.generation.generators import GenerationNetwork
-from model.generation.line import Line, Primer, Sampling
+from model.generation.line import SEEDS, Line, Primer, Sampling
 from model.generation.sampling import sample
-from utils.checks import UserError, short
 
 PART_SEED_STRIDE = 10_000_019
 """Difference between the seeds of a line's parts: a prime larger than the number of lines."""
-MAX_TEXT_CHARACTERS = 1_000
-"""Most characters of a line (measured: `writer` takes half a minute for a word as long as that;
-assumed: nobody needs a longer one)."""
-MAX_PRIMER_CHARACTERS = 200
-"""Most characters of a primer (measured: 64 lines after a primer of 200 characters and 5,000 points
-take 5 GB; a line of IAM-OnDB has some 30 characters)."""
-MAX_PRIMER_POINTS = 3_000  # most points of a primer (measured: as above; IAM-OnDB: 628 a line)
-SEEDS = 2**32
-"""The number of seeds: a seed that is computed from another is taken modulo `SEEDS`."""
 
 
-def parts_of(text: str, longest: int | None) -> list[str]:
+def text_parts(text: str, longest: int | None) -> list[str]:
     """Return the parts in which a text is written, see `GenerationNetwork.longest`; parts after the
     first begin with a blank."""
     if longest is None or len(text) <= longest:
@@ -40,7 +30,7 @@ def parts_of(text: str, longest: int | None) -> list[str]:
     return [first, *(f" {other}" for other in others)]
 
 
-def continued(
+def write_other_parts(
     model: GenerationNetwork,
     line: Line,
     parts: Sequence[str],
@@ -55,7 +45,7 @@ def continued(
     Args:
         model: the network.
         line: the first part.
-        parts: the parts of the text, see `parts_of`.
+        parts: the parts of the text, see `text_parts`.
         seed: the seed of the line.
         sampling: how points are drawn; `max_steps` limits the whole line.
         primer, progress: see `sample`.
@@ -70,27 +60,6 @@ def continued(
         sampling = replace(sampling, latent_seed=latent_seed)
         following = sample(model, seeds, others, sampling, primer=part_primer, progress=progress)
     return _limited(_merged(line, following, others, part_primer[0]), sampling.max_steps)
-
-
-def check_lengths(
-    texts: Iterable[str], primer: Primer | None = None, name: object = "the primer"
-) -> None:
-    """Refuse texts or a primer that would take too much time or memory.
-
-    Raises:
-        UserError: if a text or the primer is too long; the message calls the primer `name`.
-    """
-    if too_long := next((text for text in texts if len(text) > MAX_TEXT_CHARACTERS), None):
-        raise UserError(
-            f"{short(too_long)}: {len(too_long):,} characters; a line has at most "
-            f"{MAX_TEXT_CHARACTERS:,}"
-        )
-    points, characters = map(len, primer) if primer else (0, 0)
-    if points > MAX_PRIMER_POINTS or characters > MAX_PRIMER_CHARACTERS:
-        raise UserError(
-            f"{name} has {points:,} points and a text of {characters:,} characters: at most "
-            f"{MAX_PRIMER_POINTS:,} points and {MAX_PRIMER_CHARACTERS} characters can be continued"
-        )
 
 
 def wrapped(words: Sequence[str], longest: int) -> list[str]:

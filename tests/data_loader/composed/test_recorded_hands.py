@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_loader.composed.bank import MAX_SMALL_OFFSET, BankHand, verify_pieces
+from data_loader.composed.recorded_hands import MAX_SMALL_OFFSET, RecordedHand, verify_pieces
 from tests.data_loader.composed.drawn_lines import BAR, BOX, STEM, at, boxes, drawn
 from tests.data_loader.composed.recorded import HANDS, Recorded
 
@@ -23,18 +23,18 @@ def test_single_characters_and_cut_ends_are_pieces_only_if_they_fit(fitting, mor
     parts = [*boxes(0), (stroke, np.repeat([1, 2], 7)), *boxes(3, 4)]
     line = drawn(parts, "aceno", fits=np.isin(np.arange(5), fitting))
     whole = {"ace", "acen", "aceno", "ce", "cen", "ceno", "no"}
-    assert set(BankHand([line]).places) == whole | {*more.split()}
+    assert set(RecordedHand([line]).places) == whole | {*more.split()}
 
 
 @pytest.mark.parametrize("letter", "tf")
 def test_a_letter_without_its_bar_is_no_piece_by_itself(letter):
     """Beside its neighbours it is read, and elsewhere as an l."""
     parts = [(at(n, STEM if n == 2 else BOX), n) for n in range(5)]
-    bare = BankHand([drawn(parts, f"ac{letter}no")]).places
+    bare = RecordedHand([drawn(parts, f"ac{letter}no")]).places
     assert {f"c{letter}", f"{letter}n", f"ac{letter}"} <= set(bare) and letter not in bare
     crossed = [*parts[:3], (at(2, BAR), 2), *parts[3:]]
-    assert {letter, f"c{letter}"} <= set(BankHand([drawn(crossed, f"ac{letter}no")]).places)
-    assert "l" in BankHand([drawn(parts, "aclno")]).places
+    assert {letter, f"c{letter}"} <= set(RecordedHand([drawn(crossed, f"ac{letter}no")]).places)
+    assert "l" in RecordedHand([drawn(parts, "aclno")]).places
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +61,9 @@ def test_gaps_are_those_between_letters_and_words(forms):
         assert (np.diff(hand.gaps) >= 0).all() and (np.diff(hand.word_gaps) >= 0).all()
         assert np.median(hand.word_gaps) > 2 * np.median(hand.gaps) > 0
     line = drawn(boxes(0, 1, 2, 4, 5, 6, 8, 9), "ace nov me")
-    np.testing.assert_allclose(BankHand([line]).gaps, [0.6] * 5, atol=1e-5)
-    assert BankHand([line]).word_gaps.tolist() == [0.8, 1.0, 1.2]  # two are no measure
-    np.testing.assert_allclose(BankHand([line, line]).word_gaps, [1.8] * 4, atol=1e-5)
+    np.testing.assert_allclose(RecordedHand([line]).gaps, [0.6] * 5, atol=1e-5)
+    assert RecordedHand([line]).word_gaps.tolist() == [0.8, 1.0, 1.2]  # two are no measure
+    np.testing.assert_allclose(RecordedHand([line, line]).word_gaps, [1.8] * 4, atol=1e-5)
 
 
 @pytest.mark.parametrize("low", [-1.0, 0.1, 0.5])
@@ -73,7 +73,7 @@ def test_pieces_stand_on_the_baseline(low):
     level = boxes(0, 1, 2, 3, 4, 6, 7, 8, 9)
     letters = [(at(n, BOX) + raised, n) for n in (11, 12)]
     tail = (np.concatenate([at(13, BOX), at(13, [(0.6, 0.9)])]) + raised, 13)
-    hand = BankHand([drawn([*level, *letters, tail], "aceno aceo vmg")])
+    hand = RecordedHand([drawn([*level, *letters, tail], "aceno aceo vmg")])
     (place,) = hand.places["vmg"]
     moves = hand.piece(place).path - hand.lines[0].piece(11, 13).path
     (moved,) = np.unique(moves[:, :2].round(9), axis=0)
@@ -84,7 +84,7 @@ def test_pieces_stand_on_the_baseline(low):
 
 def test_characters_fit_if_a_recogniser_reads_them_in_another_word():
     fits = np.zeros(9, dtype=bool)
-    hand = BankHand([drawn(boxes(0, 1, 2, 3, 5, 6, 7, 8), "aceo nexo", fits=fits)])
+    hand = RecordedHand([drawn(boxes(0, 1, 2, 3, 5, 6, 7, 8), "aceo nexo", fits=fits)])
     trials = [*hand.trials(np.random.default_rng(0))]
     texts = [f"{text[:2]} {text[2:]}" for *_, text in trials]  # Blanks do not count.
     texts[1], texts[6] = "what", "else"

@@ -52,7 +52,7 @@ class BatchDataset(Dataset):
         if self.features is not ink_picture:
             return self.samples.lengths - 1
         return self.samples.cached(
-            "columns", lambda: np.array([likely_columns(one.ink) for one in self.samples])
+            "columns", lambda: np.array([likely_columns(sample.ink) for sample in self.samples])
         )
 
     @cached_property
@@ -64,10 +64,10 @@ class BatchDataset(Dataset):
         if not keys:
             return None
         samples = [self.samples[index] for _, index in keys]
-        steps = [self.steps(*key, one) for key, one in zip(keys, samples, strict=True)]
+        steps = [self.steps(*key, sample) for key, sample in zip(keys, samples, strict=True)]
         inputs, targets = zip(*steps, strict=True)
         inputs, lengths = padded(inputs)
-        text, text_lengths = padded([self.alphabet.encode(one.text) for one in samples])
+        text, text_lengths = padded([self.alphabet.encode(sample.text) for sample in samples])
         return Batch(
             inputs=inputs,
             targets=None if targets[0] is None else padded(targets)[0],
@@ -112,8 +112,8 @@ class BatchDataset(Dataset):
         if any(transform.acts_on == "inputs" for transform in self.augmentation):
             # The augmentation does not see the column end_of_sequence.
             drawn = inputs[:, :3], missing[:-1]
-            changed, _ = self._augmented("inputs", *drawn, epoch, generator)
-            inputs = np.pad(changed, ((0, 0), (0, 1)))
+            augmented, _ = self._augmented("inputs", *drawn, epoch, generator)
+            inputs = np.pad(augmented, ((0, 0), (0, 1)))
         return inputs, targets
 
     def _augmented(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import SPLITS
-from data_loader.invented.embedded import EmbeddedDataset, digitise
+from data_loader.invented.font_writers import EmbeddedDataset, digitise
 from utils.checks import ConfigFault
 
 

@@ -1,4 +1,4 @@
-"""Characters that no hand of a bank wrote, in the proportions, slant and speed of a hand.
+"""Draws characters that no hand of a bank wrote, in a hand's proportions, slant and speed.
 
 Most digits are recorded digits, if there is a dataset of digits. All other characters are written
 by an invented writer (`FontWriter`) who is adapted to the hand.
@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from data_loader.composed.bank import BankHand
 from data_loader.composed.cutting import Piece
-from data_loader.invented.embedded import FontWriter, deform, digitise, text_path
+from data_loader.composed.recorded_hands import RecordedHand
+from data_loader.invented.font_writers import FontWriter, deform, digitise, text_path
 from data_loader.invented.stroke_fonts import CHARACTERS, X_HEIGHT
 from data_loader.paths import at_left_edge, at_speed, mean_step, slanted, to_path
 from ink.sample import Sample
@@ -41,7 +41,7 @@ class Drawer:
                 self._digits[sample.text][sample.writer].append(sample.ink)
 
     def __call__(
-        self, character: str, hand: BankHand, habit_seed: int, generator: np.random.Generator
+        self, character: str, hand: RecordedHand, habit_seed: int, generator: np.random.Generator
     ) -> Piece | None:
         """Return a character in a hand; None if the character is not printable ASCII.
 
@@ -59,7 +59,7 @@ class Drawer:
     def _digit(
         self,
         character: str,
-        hand: BankHand,
+        hand: RecordedHand,
         habit_generator: np.random.Generator,
         generator: np.random.Generator,
     ) -> np.ndarray:
@@ -76,7 +76,7 @@ class Drawer:
 
 def _font_path(
     character: str,
-    hand: BankHand,
+    hand: RecordedHand,
     habit_generator: np.random.Generator,
     generator: np.random.Generator,
 ) -> np.ndarray:

@@ -7,9 +7,9 @@ from handwriting.repairs import LetterStrokes
 from handwriting.word_cutting import cut_words
 from ink.geometry import from_strokes, to_points
 from model import Line, sample
-from model.generation import writing
-from model.generation.line import Sampling
-from model.generation.writing import PART_SEED_STRIDE, check_lengths
+from model.generation import long_lines
+from model.generation.line import Sampling, check_lengths
+from model.generation.long_lines import PART_SEED_STRIDE
 from tests.model.builders import PRIMER, generator, write
 from utils.checks import UserError
 
@@ -26,7 +26,7 @@ def network():
     ("words", "lengths"), [(["word"] * 20, [34, 34, 29]), ([], []), (["a" * 50, "b"], [50, 1])]
 )
 def test_words_are_wrapped_to_lines_of_about_equal_lengths(words, lengths):
-    lines = writing.wrapped(words, 40)
+    lines = long_lines.wrapped(words, 40)
     assert " ".join(lines).split() == words and [len(line) for line in lines] == lengths
 
 
@@ -35,8 +35,8 @@ def test_words_are_wrapped_to_lines_of_about_equal_lengths(words, lengths):
     ["word " * 40, "  ab " + "cd  e " * 40, "a" * 300, "a " + "b" * 150, " " * 150, "a" + " " * 99],
 )
 def test_parts_of_a_text_add_up_to_the_text_and_are_never_blank(text):
-    parts = writing.parts_of(text, 100)
-    assert "".join(parts) == text and writing.parts_of(text, None) == [text]
+    parts = long_lines.text_parts(text, 100)
+    assert "".join(parts) == text and long_lines.text_parts(text, None) == [text]
     assert len(parts) == 1 or all(part.strip() for part in parts)
     assert all(part.startswith(" ") for part in parts[1:])
 
@@ -96,7 +96,7 @@ def test_part_is_placed_as_far_behind_the_line_as_it_was_written_behind_its_prim
     ink = np.concatenate((hand, step, hand[1:]))
     part = Line(ink, len(hand), np.zeros(9, int), "a b", True, np.zeros(9))
     line = Line(before, 0, np.zeros(4, int), "a", True, np.zeros(4))
-    merged = writing._merged(line, [part, part], [" b", " b"], hand)
+    merged = long_lines._merged(line, [part, part], [" b", " b"], hand)
     points = to_points(merged.ink)[[4, 5, 9, 10]]
     # 25 behind the edge at 40 begins a part; it ends 15 on, 5 left of an edge.
     np.testing.assert_allclose(points, [[10, 0], [65, 0], [80, 0], [110, 0]], atol=1e-4)

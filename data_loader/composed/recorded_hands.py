@@ -1,4 +1,4 @@
-"""Hands: the recorded lines of one person, their measures, and the pieces that can be cut out.
+"""Measures recorded hands, and finds the pieces that can be cut out of their lines.
 
 Lengths are in x-heights of a line; x starts at its left edge, y at its baseline, downwards.
 """
@@ -53,7 +53,7 @@ MAX_PIECE_LENGTH = 12
 
 
 class Place(NamedTuple):
-    """Where a `Piece` can be cut out of a line."""
+    """A place in a line at which a `Piece` can be cut out."""
 
     line: CutLine
     first: int  # index of the piece's first character in the line
@@ -63,7 +63,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class BankHand:
+class RecordedHand:
     """The lines of a person or, where persons are unknown, of a form that one person filled in."""
 
     lines: list[CutLine]
@@ -277,7 +277,7 @@ def _places(line: CutLine) -> Iterator[Place]:
 
 
 def verify_pieces(
-    hands: Iterable[BankHand], read: Callable[[Sequence[np.ndarray]], list[str]]
+    hands: Iterable[RecordedHand], read: Callable[[Sequence[np.ndarray]], list[str]]
 ) -> tuple[int, int]:
     """Set `fits` for each character whose trial is read right; blanks in a reading do not count.
 
@@ -308,10 +308,10 @@ def check_hands(dataset: BaseDataset, samples: Iterable[Sample]) -> None:
         )
 
 
-def hands(lines: Iterable[tuple[Sample, CutLine]]) -> dict[str, BankHand]:
+def recorded_hands(lines: Iterable[tuple[Sample, CutLine]]) -> dict[str, RecordedHand]:
     """Return the hands of `lines` by name; lines whose hand is unknown are left out."""
     by_hand: dict[str, list[CutLine]] = defaultdict(list)
     for sample, line in lines:
         if sample.hand:
             by_hand[sample.hand].append(line)
-    return {name: BankHand(lines) for name, lines in by_hand.items()}
+    return {name: RecordedHand(lines) for name, lines in by_hand.items()}

@@ -1,4 +1,4 @@
-"""Lines of one source in the height, and on the grid, of the lines of another."""
+"""Scales the lines of a source to the x-height and the grid of another source."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from base.base_dataset import BaseDataset
 from ink.geometry import to_points, x_height
 from ink.sample import Sample
 
-MAX_MEASURED = 300  # lines of which a typical height is measured
+MAX_MEASURED = 300  # lines from which a typical height is measured (assumed)
 
 
 def typical_height(dataset: BaseDataset, lines: Sequence[Sample]) -> float:
@@ -22,7 +22,7 @@ def typical_height(dataset: BaseDataset, lines: Sequence[Sample]) -> float:
 
 
 def scaled(line: Sample, factor: float, grid: float | None) -> Sample:
-    """Return an added line scaled by `factor`, on the grid, and without its writer."""
+    """Return a line scaled by `factor` and rounded to the grid, without its writer."""
     line, ink = anonymous(line), line.ink.copy()
     ink[:, :2] *= np.float32(factor)
     return replace(line, ink=on_grid(ink, grid), name=f"added/{line.name}")
