@@ -74,9 +74,7 @@ class BaseMetric(ABC):
             value = value.to(tensor.device, torch.promote_types(tensor.dtype, value.dtype))
             if isinstance(total, np.ndarray):
                 value = value.numpy()
-            setattr(
-                self, name, value if isinstance(total, np.ndarray | Tensor) else value.item()
-            )
+            setattr(self, name, value if isinstance(total, np.ndarray | Tensor) else value.item())
         for name in self.lists:
             setattr(self, name, [state[name]] if len(state[name]) else [])
 
