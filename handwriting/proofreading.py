@@ -11,15 +11,15 @@ illegible to people and doubts words that are legible.
 
 import re
 import unicodedata
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, product
+from itertools import accumulate, chain, islice, pairwise, product
 
 import numpy as np
 
 from handwriting.hand_shape import HandShape
 from handwriting.hands import TRY_SEED_STRIDE, Hand
+from handwriting.marks import plain
 from handwriting.sign_shapes import has_bare_i, shape_faults, without_unknown
 from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
@@ -100,11 +100,11 @@ class CheckedWord:
         return not {UNENDED, MISSING_WORD, STRAY_INK}.isdisjoint(self.faults)
 
     @property
-    def badness(self) -> tuple[bool, int, float]:
-        """Whether the word is unread, the number of faults and errors, then the doubt; the better
-        of two tries has less."""
-        doubt = self.doubt + (self.second or 0.0)
-        return self.is_unread, len(self.faults) + self.errors, doubt
+    def badness(self) -> tuple[int, int, float]:
+        """2 for a missing word and 1 for another unread word, the number of faults and errors, then
+        the doubt; the better of two tries has less."""
+        rank = self.is_unread + (MISSING_WORD in self.faults)
+        return rank, len(self.faults) + self.errors, self.doubt + (self.second or 0.0)
 
     @property
     def confirmed(self) -> bool:
@@ -168,9 +168,11 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
     """Write each text once, with the seed of the same index; return the words of each line, which
     are proofread if the hand has a reader."""
     checked = []
-    for line in hand.write_texts(texts, seeds):
-        words = written_words(line, hand.shape, hand.slant)
-        checked.append(check_shapes(line, words, hand.shape))
+    alphabet = hand.writer.model.alphabet
+    lines = hand.write_texts([plain(text, alphabet) for text in texts], seeds)
+    for line, text in zip(lines, texts, strict=True):
+        words = written_words(line, text, hand.shape, hand.slant)
+        checked.append(check_shapes(replace(line, written_text=text), words, hand.shape))
     if not hand.reader:
         return checked
     read = with_first_reading(hand.reader, [*chain(*checked)])
@@ -179,12 +181,12 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
 
 
 def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> list[CheckedWord]:
-    """Return the words of a line with their faults; all have those of the line."""
-    line_faults = [UNENDED] if not line.ended else []
-    line_faults += [STRAY_INK] if not _is_line(line) else []
+    """Return the words of a line with their faults; all that have ink have those of the line."""
+    line_faults = [] if line.ended else [UNENDED]
+    line_faults += [] if _is_line(line) else [STRAY_INK]
     checked = []
     for word in words:
-        faults = [*line_faults] if word.strokes else [MISSING_WORD, *line_faults]
+        faults = line_faults if word.strokes else [MISSING_WORD]
         faults = faults or shape_faults(word, shape.lean)
         is_bare = bool(word.strokes) and has_bare_i(word)
         checked.append(CheckedWord((word,), word.text, faults=tuple(faults), bare=is_bare))
@@ -299,14 +301,16 @@ def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) ->
         words: all words of the line.
         new_words: new tries of the words that are not accepted, written as one line.
     """
-    queue, best = deque(new_words), []
+    counts = [len(word.text.split()) for word in new_words]  # several for words that are joined
+    spans = [*pairwise(accumulate(counts, initial=0))]
+    end, best = 0, []
     for old in words:
         if old.accepted:
             best.append(old)
             continue
-        new: list[CheckedWord] = []
-        while queue and old.text.startswith(" ".join(word.text for word in [*new, queue[0]])):
-            new.append(queue.popleft())
+        start, end = end, end + len(old.text.split())
+        within = zip(spans, new_words, strict=True)
+        new = [word for span, word in within if start <= span[0] and span[1] <= end]
         is_complete = " ".join(word.text for word in new) == old.text
         worst = max((word.badness for word in new), default=old.badness)
         kept = new if is_complete and (not old.tries or worst < old.badness) else [old]

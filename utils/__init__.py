@@ -1,1 +1,1 @@
-"""Files, JSON, console, checks and licences: one named module each."""
+"""Files, JSON, console, checks and licences: one named module each, without torch."""

@@ -194,8 +194,8 @@ class Samples(Sequence[Sample]):
         }
         return samples, notes
 
-    def named(self, suffix: str) -> "Samples":
-        """Return the samples with a suffix to their names."""
+    def with_suffix(self, suffix: str) -> "Samples":
+        """Return the samples with a suffix at the end of their names."""
         return Samples(
             tuple(
                 replace(shard_range, suffix=shard_range.suffix + suffix)
