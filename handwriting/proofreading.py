@@ -10,7 +10,6 @@ illegible to people and doubts words that are legible.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, islice, pairwise, product
@@ -39,7 +38,10 @@ STRAY_INK = "ink outside the line"
 """Faults of words that are not read: all words of a line have the first and the last."""
 MAX_DOUBT = 0.1  # nats (by eye: "the words of a page")
 MAX_DOUBT_OF_NUMBER = 0.01  # nats, for a word with a digit (by eye: "the words of a page")
-REPORTED_RATIO = 10.0  # multiple of the limit above which doubt is reported (by eye: as above)
+CONFIRMED_RATIO = 10.0  # ratio of a confirmed word's limit to the usual one (by eye: as above)
+MAX_TOTAL_DOUBT = 5.0
+"""Nats of both readers' doubts above which a word is reported (fitted: "doubt that means
+something")."""
 MAX_CONFIRMING_DOUBT = 1.0
 """Nats of a second reader's doubt below which it confirms a word that it misreads (assumed)."""
 MAX_SECOND_DOUBT = 0.8
@@ -47,19 +49,23 @@ MAX_SECOND_DOUBT = 0.8
 pictures proofreads")."""
 MAX_SECOND_DOUBT_OF_NUMBER = 0.4  # the same limit for a word with a digit (measured: as above)
 LONG_WORD = 8
-"""Length of a word, in characters, beyond which all limits of doubt but `MAX_CONFIRMING_DOUBT` grow
-with the length (assumed: a web address is doubted at each character)."""
+"""Length of a word, in characters, beyond which the limits of doubt up to which a word is accepted
+grow with the length (assumed: a web address is doubted at each character)."""
 LOOKALIKES = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 """Groups of characters that look alike; the first character stands for its group."""
 FOLDING = str.maketrans({sign: group[0] for group in LOOKALIKES for sign in group} | {"…": "..."})
 BARE_I_READINGS = ("l", "t", "k", "/")
 """What an `I` that is one bare stroke may be read as ("the words of a page")."""
+BARRED_READINGS = {"ł": ("ł", "t"), "Ł": ("Ł", "t")}
+"""What an `ł` may be read as ("doubt that means something")."""
 MAX_SPELLINGS = 8  # spellings of a word that are compared with the ink (assumed)
 OVERLOOKED = ".'"
 """Signs that a second reader overlooks ("a reader of pictures proofreads"); their places are
 checked (`shape_faults`)."""
-NO_MARKS = dict.fromkeys(map(ord, OVERLOOKED + "\u0301"))
-"""Leaves out `OVERLOOKED` signs and accents."""
+NO_MARKS = dict.fromkeys(map(ord, OVERLOOKED))
+"""Leaves out `OVERLOOKED` signs."""
+DIGITS_LIKE_LETTERS = str.maketrans("015", "olS")
+"""Digits that only the context tells from letters; each is replaced by the letter."""
 AMBIGUOUS_ALONE = str.maketrans("_~,'\"/!(", "--...lll")
 """Signs that, seen alone, cannot be told from another sign; each is replaced by that sign."""
 
@@ -77,9 +83,9 @@ class CheckedWord:
         doubt: minus the log-probability that the reader gives the text, in nats.
         faults: of the line or the word, besides misread characters.
         bare: whether each `I` is bare, that is, a single straight stroke.
-        second: doubt of a second reader, in nats; 0 if its reading differs from the text only in
-            case, blanks or `0` for `o` (`without_context`); None without a second reader, or if the
-            second reader does not know a character of the text.
+        second: doubt of a second reader, in nats; 0 if only the context tells its reading from the
+            text (`without_context`); None without a second reader, or if the second reader does not
+            know a character of the text.
         looks_like: what the second reader reads instead of the text.
     """
 
@@ -104,7 +110,12 @@ class CheckedWord:
         """2 for a missing word and 1 for another unread word, the number of faults and errors, then
         the doubt; the better of two tries has less."""
         rank = self.is_unread + (MISSING_WORD in self.faults)
-        return rank, len(self.faults) + self.errors, self.doubt + (self.second or 0.0)
+        return rank, len(self.faults) + self.errors, self.total_doubt
+
+    @property
+    def total_doubt(self) -> float:
+        """The doubts of both readers, in nats: the higher, the more strangers misread the word."""
+        return self.doubt + (self.second or 0.0)
 
     @property
     def confirmed(self) -> bool:
@@ -117,7 +128,7 @@ class CheckedWord:
     def doubt_limit(self) -> float:
         """Nats of doubt up to which the word is accepted; higher if a second reader confirms it."""
         limit = self._limit(MAX_DOUBT, MAX_DOUBT_OF_NUMBER)
-        return REPORTED_RATIO * limit if self.confirmed else limit
+        return CONFIRMED_RATIO * limit if self.confirmed else limit
 
     @property
     def accepted(self) -> bool:
@@ -130,11 +141,10 @@ class CheckedWord:
     def reason(self) -> str:
         """Why a person should look at the word; empty if nobody needs to."""
         reasons = list(self.faults)
-        same_letters = without_marks(self.hypothesis) == without_marks(self.text)
-        if not self.confirmed and not (self.errors and same_letters):
+        if self.total_doubt > MAX_TOTAL_DOUBT:
             if self.errors:
                 reasons.insert(0, f"read as {self.hypothesis!r}")
-            elif self.doubt > REPORTED_RATIO * self.doubt_limit:
+            else:
                 likeness = f"looks like {self.looks_like!r}"
                 reasons.append(likeness if self.looks_like else "hardly legible")
         return ", ".join(reasons)
@@ -229,7 +239,7 @@ def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> 
         reading = with_reading(seen[k], hypothesis, doubt)
         if not reading.errors:
             words[k] = replace(words[k], second=reading.doubt)
-        elif without_context(hypothesis) in map(without_context, _overlooking(seen[k].text)):
+        elif _differs_by_context(hypothesis, _overlooking(seen[k].text)):
             words[k] = replace(words[k], second=0.0)
         else:
             looks_like = hypothesis.replace(WRONG, "?")
@@ -320,10 +330,10 @@ def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) ->
 
 def spellings(text: str, bare: bool = False) -> list[str]:
     """Return the spellings under which a reader may read a text: with a blank before an
-    apostrophe, as in IAM-OnDB; with an ellipsis for three dots; and, if each `I` is a `bare`
-    stroke, with any of `BARE_I_READINGS` for an `I`."""
-    variants = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I_READINGS}
-    parts = re.split(r"('|\.\.\.|\0)", folded(text.replace("I", "\0") if bare else text))
+    apostrophe, as in IAM-OnDB; with an ellipsis for three dots; with any of `BARRED_READINGS`; and,
+    if each `I` is a `bare` stroke, with any of `BARE_I_READINGS` for an `I`."""
+    variants = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I_READINGS, **BARRED_READINGS}
+    parts = re.split(r"('|\.\.\.|[\0łŁ])", folded(text.replace("I", "\0") if bare else text))
     choices = [variants.get(part, (part,)) for part in parts]
     return ["".join(choice).strip() for choice in islice(product(*choices), MAX_SPELLINGS)]
 
@@ -334,21 +344,18 @@ def folded(text: str) -> str:
     return normalised(text).translate(FOLDING).replace(" '", "'")
 
 
-def with_accents_alike(text: str) -> str:
-    """Return a text with the same accent for all accents, which look alike in small writing."""
-    decomposed = unicodedata.normalize("NFD", folded(text))
-    return "".join("\u0301" if unicodedata.combining(sign) else sign for sign in decomposed)
+def without_context(text: str) -> set[str]:
+    """Return what ink shows of a text without context: no blanks, small letters, letters for the
+    digits that look like them, and no `OVERLOOKED` signs at the end. An `I` is shown as a bare
+    stroke, which is not an `L`, and as itself."""
+    shown = normalised(text).replace(" ", "").rstrip(OVERLOOKED).translate(DIGITS_LIKE_LETTERS)
+    return {folded(shown).replace("L", "\0").casefold(), folded(shown.casefold())}
 
 
-def without_marks(text: str) -> str:
-    """Return a text without what is judged by its shape: accents and `OVERLOOKED` signs."""
-    return with_accents_alike(text).translate(NO_MARKS)
-
-
-def without_context(text: str) -> str:
-    """Return a text reduced to what ink shows without context: no blanks, small letters, `o` for
-    zero, and no `OVERLOOKED` signs at the end."""
-    return folded(text).replace(" ", "").casefold().replace("0", "o").rstrip(OVERLOOKED)
+def _differs_by_context(hypothesis: str, texts: Sequence[str]) -> bool:
+    """Return whether only the context tells what was read from one of the texts."""
+    shown = [without_context(text) for text in texts]
+    return not without_context(hypothesis).isdisjoint(chain(*shown))
 
 
 def line_ink(line: Sequence[CheckedWord]) -> np.ndarray:
