@@ -12,7 +12,7 @@ import numpy as np
 
 from ink.normalisation import Moments, moments_of
 from ink.sample import Sample
-from utils.files import atomic_write
+from utils.files import atomic_write, check_regular
 
 
 class Column(np.ndarray):
@@ -23,6 +23,7 @@ class Column(np.ndarray):
     @classmethod
     def of(cls, path: Path) -> "Column":
         """Return the column in a file; raises an OSError or ValueError if it is not a whole one."""
+        check_regular(path)
         column = np.load(path, mmap_mode="r", allow_pickle=False).view(cls)
         column.path = path
         return column
@@ -107,7 +108,7 @@ class ShardRange:
 
     def sample(self, place: int) -> Sample:
         sample = self.store.sample(int(self.numbers[place]))
-        return sample.of(sample.name + self.suffix) if self.suffix else sample
+        return sample.renamed(sample.name + self.suffix) if self.suffix else sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,8 +195,8 @@ class Samples(Sequence[Sample]):
         }
         return samples, notes
 
-    def named(self, suffix: str) -> "Samples":
-        """Return the samples with a suffix to their names."""
+    def with_suffix(self, suffix: str) -> "Samples":
+        """Return the samples with a suffix at the end of their names."""
         return Samples(
             tuple(
                 replace(shard_range, suffix=shard_range.suffix + suffix)

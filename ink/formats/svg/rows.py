@@ -38,7 +38,7 @@ def parse(path: Path) -> Parsed:
     for number, (text, strokes) in enumerate(rows):
         with parsed.attempt(name := f"{number:04}" if len(rows) > 1 else ""):
             ink = join_strokes(strokes)
-            parsed.samples.append(Sample(ink, clean_text(text)).of(name))
+            parsed.samples.append(Sample(ink, clean_text(text)).renamed(name))
     return parsed
 
 
