@@ -45,7 +45,7 @@ def put(split, place, **values):
 def added(split, other, name=None):
     """Return a function that adds a training sample to another split."""
     return lambda splits: splits[other].append(
-        splits[split][2] if name is None else splits[split][2].of(name)
+        splits[split][2] if name is None else splits[split][2].renamed(name)
     )
 
 
