@@ -39,7 +39,7 @@ def parse(path: Path, texts: str | None = TEXTS, max_bytes: int | None = None) -
 
     Args:
         path: the file.
-        texts: the name of the file of transcriptions; the file is read if it lies beside `path`.
+        texts: the name of the file of transcriptions; read if it is in the folder of `path`.
         max_bytes: what parsing may take; None for `MAX_PARSED`. All other limits grow with it.
     """
     times = (max_bytes or MAX_PARSED) / MAX_PARSED
