@@ -2,7 +2,7 @@
 
 A config can name only the exported classes of the project's packages, torch's optimisers and
 schedules, and classes of modules that the user loads. `base.config` has the parts: files and their
-bases, overrides, the binding of values to constructors, and the comparison with a former config.
+bases, overrides, the binding of values to constructors, and the comparison with a previous config.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -112,9 +112,11 @@ def settings_of(plan: Plan) -> TrainingSettings:
 
 
 def resolved_config(plan: Plan) -> Config:
-    """Return the config of a run with all defaults that are known, see `Plan.resolved`, and all
-    settings of its trainer, which `train.new_trainer` compares with those that the trainer has."""
-    config, settings = plan.resolved, vars(settings_of(plan))
+    """Return the resolved config of a plan, with all settings of its trainer.
+
+    `train.new_trainer` compares these settings with those that the trainer has.
+    """
+    config, settings = plan.resolved_config, vars(settings_of(plan))
     for name, value in settings.items():
         config["trainer"]["args"].setdefault(name, value)
     return config

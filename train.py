@@ -116,8 +116,8 @@ def try_own_parts(start: Start, make: Callable[[], BaseTrainer]) -> None:
     A run that goes on is only warned, and only if a module has changed.
     """
     is_own = any(user_modules.is_any_defined(part.cls) for part in start.plan.bound_classes())
-    former = start.checkpoint.content.get("modules") if start.is_resumed else None
-    if not is_own or former == user_modules.digests():
+    previous = start.checkpoint.content.get("modules") if start.is_resumed else None
+    if not is_own or previous == user_modules.digests():
         return
     try:
         contract.check(make)
@@ -211,7 +211,7 @@ def checkpoint_header(
     """Return what all checkpoints of a run have in common, as no step changes it."""
     weights_licences = {start.checkpoint.content.get("licence")} if start.checkpoint else set()
     header = {
-        "config": start.plan.given,
+        "config": start.plan.given_config,
         "alphabet": data.alphabet.characters if model.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
         "dataset": data.loaded.facts,

@@ -262,13 +262,13 @@ def _ink_sums(samples: Samples) -> list[float]:
     return [*(sums / norms).tolist(), *np.log(norms).tolist()]
 
 
-def is_same_ink(former: object, present: list[float]) -> bool:
+def is_same_ink(previous: object, present: list[float]) -> bool:
     """Return whether a split's `Loaded.ink_sums` are those of a checkpoint, which may be damaged.
 
     They need not be equal bit for bit: another machine may round what a source computes otherwise.
     """
     try:
-        return np.allclose(former, present, rtol=0, atol=INK_TOLERANCE, equal_nan=True)
+        return np.allclose(previous, present, rtol=0, atol=INK_TOLERANCE, equal_nan=True)
     except (TypeError, ValueError):
         return False
 

@@ -66,15 +66,15 @@ class BaseMetric(ABC):
             ValueError: if a value has not the shape of its sum.
         """
         for name in self.sums:
-            former, value = getattr(self, name), _tensor(state[name])
-            tensor = _tensor(former)
+            total, value = getattr(self, name), _tensor(state[name])
+            tensor = _tensor(total)
             if value.shape != tensor.shape:
                 shapes = f"{tuple(value.shape)}, not {tuple(tensor.shape)}"
                 raise ValueError(f"{name} of {type(self).__name__} has the shape {shapes}")
             value = value.to(tensor.device, torch.promote_types(tensor.dtype, value.dtype))
-            if isinstance(former, np.ndarray):
+            if isinstance(total, np.ndarray):
                 value = value.numpy()
-            setattr(self, name, value if isinstance(former, np.ndarray | Tensor) else value.item())
+            setattr(self, name, value if isinstance(total, np.ndarray | Tensor) else value.item())
         for name in self.lists:
             setattr(self, name, [state[name]] if len(state[name]) else [])
 

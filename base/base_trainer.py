@@ -495,7 +495,7 @@ class BaseTrainer(ABC):
         sums, finite = Sums(), True
         for chunk in chunks:
             if chunk is None:  # This process has no row of this batch, and waits for the others.
-                finite = not distributed.rows_done() and finite  # forward
+                finite = not distributed.any_rank(False) and finite  # forward
                 distributed.rows_done()  # backward
                 continue
             with distributed.own_randomness(self.device, self.seed, *chunk.position):
@@ -519,7 +519,7 @@ class BaseTrainer(ABC):
             self.soundness.check_loss(loss, self.model, self._forward, chunk)
         if counts and chunk.goes_on is not None:
             chunk.carry(output.state)
-        is_dropped = distributed.rows_done(not math.isfinite(loss))  # forward, in all processes
+        is_dropped = distributed.any_rank(not math.isfinite(loss))  # forward, in all processes
         if not is_dropped:
             losses.sum().backward()
             with torch.no_grad():

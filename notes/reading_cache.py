@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from ink import guard
 from ink.drawing.covering import unseen
-from ink.formats import read_pages
 from ink.formats.folders import file_state
 from ink.ink_page import InkPage, ink_bytes
 from notes.corrections import Correction, Corrections, Ink, word_inks
@@ -187,5 +187,5 @@ class _Pages:
     path: Path
 
     def __iter__(self) -> Iterator[tuple[InkPage, PageText]]:
-        for page in read_pages(self.path, any_pdf=self.library.any_pdf):
+        for page in guard.read_pages(self.path, any_pdf=self.library.any_pdf):
             yield page, self.library.text_of(page)

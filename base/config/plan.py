@@ -79,18 +79,18 @@ class Plan:
         """Return the plan with values of the program at dotted keys."""
         return self.with_overrides(Override("", key, value) for key, value in values.items())
 
-    def adjusted(self, former: "Plan", epochs_matter_to: str = "") -> list[Override]:
-        """Return the values of a resumed run that differ from those of its `former` plan.
+    def adjusted(self, previous: "Plan", epochs_matter_to: str = "") -> list[Override]:
+        """Return the values of a resumed run that differ from those of its `previous` plan.
 
         Args:
-            former: the plan as it was.
+            previous: the plan as it was.
             epochs_matter_to: the name of what depends on the number of epochs; "" if nothing does.
 
         Raises:
             ConfigError: if this plan has faults, or if keys differ that must not; see `ADJUSTABLE`.
         """
         overrides, found = [], []
-        for key, (old, new) in differences(former.complete, self.checked().complete).items():
+        for key, (old, new) in differences(previous.complete, self.checked().complete).items():
             is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
             may_grow = key == EPOCHS and new > old
             # When a run begins, a fitted value replaces null in a dataset's arguments.
@@ -105,7 +105,7 @@ class Plan:
             raise self.error(found)
         return overrides
 
-    def with_former_defaults(self, resolved: Json) -> "Plan":
+    def with_previous_defaults(self, resolved: Json) -> "Plan":
         """Return the plan with the values of a run's `resolved` config where the defaults of
         classes have changed since."""
         values = {}
@@ -189,13 +189,14 @@ class Plan:
         return config
 
     @property
-    def given(self) -> Config:
-        """The config as checkpoints store it: as it was given, without folders for caches."""
+    def given_config(self) -> Config:
+        """The config as its author gave it, without defaults and without folders for caches; the
+        entry `config` of checkpoints and of `run.json`."""
         return _without_caches(self.checked().config)
 
     @property
-    def resolved(self) -> Config:
-        """The given config with defaults."""
+    def resolved_config(self) -> Config:
+        """The given config with defaults; the file `config.json` of a run."""
         return _without_caches(self.checked().complete)
 
     # Faults.

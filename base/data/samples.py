@@ -12,7 +12,7 @@ import numpy as np
 
 from ink.normalisation import Moments, moments_of
 from ink.sample import Sample
-from utils.files import atomic_write
+from utils.files import atomic_write, check_regular
 
 
 class Column(np.ndarray):
@@ -23,6 +23,7 @@ class Column(np.ndarray):
     @classmethod
     def of(cls, path: Path) -> "Column":
         """Return the column in a file; raises an OSError or ValueError if it is not a whole one."""
+        check_regular(path)
         column = np.load(path, mmap_mode="r", allow_pickle=False).view(cls)
         column.path = path
         return column

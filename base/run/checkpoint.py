@@ -53,8 +53,9 @@ class Checkpoint(TypedDict, total=False):
     """The contents of a checkpoint: tensors and plain values by name."""
 
     format: Count
-    # Needed to use the network. `config["arch"]` is its architecture. `state_dict` has the weights
-    # to evaluate with: the average if there is one, else the weights without noise.
+    # Needed to use the network. `config` is the given config, without defaults; its `arch` is the
+    # architecture. `state_dict` has the weights to evaluate with: the average if there is one, else
+    # the weights without noise.
     config: Config
     state_dict: dict[str, Tensor]
     normalisation: dict[str, list[float]]

@@ -146,7 +146,7 @@ class CheckpointWriter:
             was_started = self.run.create(
                 parts.resolved_config,
                 self.settings.seed,
-                given=self.header["config"],
+                given_config=self.header["config"],
                 resumed_from=self.state.resumed_from,
                 weights_from=parts.weights_from,
                 device=parts.device,

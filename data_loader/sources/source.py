@@ -26,7 +26,6 @@ from data_loader.sources.preparing import (
 )
 from data_loader.sources.shards import Fetched, Shards, open_shards
 from data_loader.sources.splits import FRACTIONS, check_fractions, choose_subset, divide
-from ink.formats.budget import Budget
 from ink.formats.checks import decode
 from ink.formats.faults import Fault, summarise
 from ink.formats.files import files_below, read_file
@@ -201,7 +200,7 @@ class SourceDataset(BaseDataset):
         `workers` share the members of a single block, such as an archive.
         """
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
-            parsed = Parsed(budget=Budget(float("inf"), ""))  # Only archives need a limit.
+            parsed = Parsed()
             name = file.relative_to(self._folder).as_posix()
             with parsed.attempt(name):
                 parsed.extend(self._parse(name, file))

@@ -110,12 +110,23 @@ def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
         DataError: if the file cannot be read, or nothing in it is usable; the message says why.
     """
     path = Path(path).expanduser()
+    return usable(path, parse(path))
+
+
+def parse(path: Path, loops: Loops = PLAIN) -> Parsed | list[InkPage]:
+    """Return the parsed lines or the pages of a file, see `read`."""
     try:
-        parsed = parse_lines(path)
+        return parse_lines(path, loops)
     except Fault as fault:
         if isinstance(fault, NoLines) or fault.reason == UNKNOWN:
             return [*read_pages(path)]
         raise fault.within(str(path)) from None
+
+
+def usable(path: Path, parsed: Parsed | list[InkPage]) -> list[Sample] | list[InkPage]:
+    """Return the samples or the pages of a file, see `read`; warn of what is left out."""
+    if isinstance(parsed, list):
+        return parsed
     if not parsed.samples:
         raise parsed.left_out[0].within(str(path))
     for line in summarise(parsed.left_out):
@@ -150,7 +161,7 @@ def parse_lines(path: Path, loops: Loops = PLAIN) -> Parsed:
         raise Fault(str(error).removeprefix(f"{path}: ")) from None
 
 
-def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
+def read_pages(path: Path, any_pdf: bool = False) -> Iterator[InkPage]:
     """Yield the pages of a file, without strokes that have no points.
 
     Args:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from xml.etree import ElementTree
 
-from ink.formats.budget import MAX_ELEMENTS
 from ink.formats.faults import Fault
 from utils.checks import MAX_QUOTED
 from utils.files import XML_FORBIDDEN
@@ -64,22 +63,19 @@ def xml_children(
     child is freed when it is no longer used.
 
     Raises:
-        Fault: see `xml_tree`; a child may have `max_bytes` and `MAX_ELEMENTS`.
+        Fault: see `xml_tree`; a child may have `max_bytes`.
     """
     builder = _ChildBuilder()
     parser = ElementTree.XMLParser(target=builder)
-    size = brackets = 0
+    size = 0
     try:
         for block in blocks:
-            size, brackets = size + len(block), brackets + block.count(b"<")
-            if size > max_bytes:
+            if (size := size + len(block)) > max_bytes:
                 raise Fault(f"more than {max_bytes:,} bytes in a page or another part")
-            if brackets > 2 * MAX_ELEMENTS:
-                raise Fault(f"more than {MAX_ELEMENTS:,} elements in a page or another part")
             parser.feed(block)
             _check_root(tag if builder.root is None else builder.root.tag, tag)
             if children := builder.take_ended():
-                size = brackets = 0
+                size = 0
                 yield from children
         parser.close()
     except _XML_ERRORS as error:
@@ -90,13 +86,11 @@ def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
     """Return the outermost element of an XML document; its tags have no namespaces.
 
     Raises:
-        Fault: if the document is empty, broken or too large, declares a document type, or has an
+        Fault: if the document is empty, broken, declares a document type, or has an
             outermost element that is not called `tag`.
     """
     if not content.strip():
         raise Fault("an empty file")
-    if content.count("<" if isinstance(content, str) else b"<") > 2 * MAX_ELEMENTS:
-        raise Fault(f"more than {MAX_ELEMENTS:,} elements")
     parser = ElementTree.XMLParser(target=_TreeBuilder())
     try:
         parser.feed(content)

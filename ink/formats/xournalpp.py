@@ -20,8 +20,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from ink.drawing.layers import DECIMALS, decimal
-from ink.formats.archives import unpacked_blocks
-from ink.formats.budget import Budget
+from ink.formats.archives import too_large_unpacked, unpacked_blocks
 from ink.formats.colours import alpha, hex_colour
 from ink.formats.faults import Fault
 from ink.formats.files import MEBIBYTE, read_head
@@ -85,11 +84,12 @@ def _member(archive: Path, name: str, max_bytes: int = MAX_BYTES) -> Iterator[by
     """Yield the content of a file in an archive, block by block."""
     from zipfile import ZipFile  # slow to import
 
-    budget = Budget(max_bytes, f"more than {max_bytes:,} bytes when it is unpacked")
+    size = 0
     try:
         with ZipFile(archive) as packed, packed.open(name) as stream:
             while block := stream.read(MEBIBYTE // 4):
-                budget.spend(len(block))
+                if (size := size + len(block)) > max_bytes:
+                    raise too_large_unpacked(max_bytes)
                 yield block
     except Fault:
         raise
