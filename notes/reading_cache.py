@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -28,7 +27,7 @@ from utils.files import user_cache, write_json
 
 VERSION = 6
 """Version of the reading and of the kept texts; texts of another version are not used."""
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 """Version of the index; an index of another version is not used."""
 MIN_POINTS = 3
 """Fewest points of a word that can be corrected, as less ink is not known again (assumed)."""
@@ -109,7 +108,9 @@ class Library:
         """Return what `use` returns of the index, or of a new one if this is locked or damaged."""
         try:
             return use(self._index)
-        except sqlite3.Error as error:
+        except (UserError, OSError):  # of files of notes
+            raise
+        except Exception as error:  # A damaged index can fail in any way.
             self._index.renew(error)
             return use(self._index)
 

@@ -21,14 +21,15 @@ import fsspec
 from filelock import FileLock
 
 from utils.checks import DataError, first_line
+from utils.files import open_file, read_bytes
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://(?!.*::).*[^/]")  # not chained, as by `::`
 INDEX = "index.json"
 ATTEMPTS = 3  # to fetch a shard whose digest is wrong
 COLUMNS = ("points.npy", "samples.npy", "strings.npy")
 """The files of a shard."""
-_SHARD = re.compile(r"\d{5}-\d{3}")
-_NAME = re.compile(rf"{_SHARD.pattern}|(?:kept/)?[\w.-]{{1,100}}\.(?:npy|json)")
+SHARD = re.compile(r"\d{5}-\d{3}")
+_NAME = re.compile(rf"{SHARD.pattern}|(?:kept/)?[\w.-]{{1,100}}\.(?:npy|json)")
 
 
 def digest_of(folder: Path) -> str:
@@ -41,7 +42,7 @@ def digest_of(folder: Path) -> str:
 
 def content_digest(file: Path) -> str:
     """Return a digest of a file's content; raises an OSError."""
-    with open(file, "rb") as stream:
+    with open_file(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -83,12 +84,12 @@ def fetch(address: str, folder: Path, max_bytes: int, name: str) -> None:
         temporary = folder / f".fetched-{os.getpid()}"
         temporary.mkdir()
         try:
-            if not _SHARD.fullmatch(name):
+            if not SHARD.fullmatch(name):
                 path.parent.mkdir(exist_ok=True)
                 _get(f"{address}/{name}".rpartition("/")[0], temporary, [path.name])
                 (temporary / path.name).rename(path)
                 return
-            shards = json.loads((folder / INDEX).read_text())["shards"]
+            shards = json.loads(read_bytes(folder / INDEX))["shards"]
             shard = next(one for one in shards if one["name"] == name)
             _make_room(folder, max_bytes - sum(shard["files"].values()))
             for _ in range(ATTEMPTS):
@@ -113,7 +114,7 @@ def _make_room(folder: Path, max_bytes: int) -> None:
     sizes = {
         shard: sum(file.stat().st_size for file in shard.iterdir())
         for shard in folder.iterdir()
-        if _SHARD.fullmatch(shard.name)
+        if SHARD.fullmatch(shard.name)
     }
     for shard in sorted(sizes, key=lambda shard: shard.stat().st_mtime_ns):
         if sum(sizes.values()) <= max_bytes:

@@ -25,6 +25,7 @@ from base.data.preparation import Preparing
 from base.data.samples import Column
 from data_loader.sources.fetching import INDEX
 from data_loader.sources.processes import in_processes
+from data_loader.sources.shard_checks import check_records, read_json
 from data_loader.sources.shard_writing import write_shard
 from data_loader.sources.shards import (
     FORMAT_VERSION,
@@ -93,7 +94,7 @@ def prepared(
     """
     for folder in folders:
         with suppress(DataError):
-            if shards := open_shards(folder / making.name, is_examined=how.is_examined):
+            if shards := open_shards(folder / making.name, is_compared=how.is_examined):
                 return shards
     folder = _writable(folders) / making.name
     try:
@@ -155,7 +156,7 @@ def _complete(making: Making, folder: Path, how: Preparing) -> Shards | None:
     """Return the samples in `folder`, after writing the blocks that are not whole, and the index;
     None if other parts are missing."""
     try:
-        if shards := open_shards(folder, is_examined=how.is_examined):  # another was faster
+        if shards := open_shards(folder, is_compared=how.is_examined):  # another was faster
             return shards
     except DataError as error:
         logger.warning("the cache is damaged and will be rebuilt: %s", error)
@@ -182,7 +183,8 @@ def _complete(making: Making, folder: Path, how: Preparing) -> Shards | None:
 def _record(folder: Path, number: int, is_examined: bool) -> dict[str, Any] | None:
     """Return the record of a block, if it and its shards are whole."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        record = json.loads((folder / f"{number:05}.json").read_text())
+        record = read_json(folder / f"{number:05}.json")
+        check_records(record["shards"])
         if all(is_whole(folder / one["name"], one, is_examined) for one in record["shards"]):
             return record
     return None
