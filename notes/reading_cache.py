@@ -23,7 +23,7 @@ from notes.index import Index, IndexedPage
 from notes.page_text import Note, PageText
 from notes.searching import Hit, Query
 from utils.checks import UserError, printable
-from utils.files import user_cache, write_json
+from utils.files import read_bytes, user_cache, write_json
 
 VERSION = 6
 """Version of the reading and of the kept texts; texts of another version are not used."""
@@ -121,8 +121,8 @@ class Library:
         name = hashlib.sha256(known_by).hexdigest()[:32]
         path = self.folder / "pages" / name[:2] / f"{name[2:]}.json"
         try:
-            text = PageText.from_json(json.loads(path.read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError):  # The file is missing or damaged.
+            text = PageText.from_json(json.loads(read_bytes(path)))
+        except Exception:  # The file is missing, or damaged in any way.
             text = self.read(page)
             with suppress(OSError):  # If the disk is full, the page is read again next time.
                 path.parent.mkdir(parents=True, exist_ok=True)

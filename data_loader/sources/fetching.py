@@ -19,9 +19,10 @@ from pathlib import Path
 
 import fsspec
 from filelock import FileLock
+from fsspec.implementations.local import LocalFileSystem
 
 from utils.checks import DataError, first_line
-from utils.files import open_file, read_bytes
+from utils.files import check_regular, open_file, read_bytes
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://(?!.*::).*[^/]")  # not chained, as by `::`
 INDEX = "index.json"
@@ -105,7 +106,10 @@ def fetch(address: str, folder: Path, max_bytes: int, name: str) -> None:
 def _get(address: str, folder: Path, names: Iterable[str]) -> None:
     """Copy files to a folder."""
     for name in names:
-        with fsspec.open(f"{address}/{name}", "rb") as source, open(folder / name, "wb") as target:
+        remote = fsspec.open(f"{address}/{name}", "rb")
+        if isinstance(remote.fs, LocalFileSystem):
+            check_regular(remote.path)
+        with remote as source, open(folder / name, "wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
 
 
