@@ -24,7 +24,7 @@ from data_loader.sources.preparing import (
     blocks_of,
     prepared,
 )
-from data_loader.sources.shards import Fetched, Shards, open_shards
+from data_loader.sources.shards import Fetched, Shards, open_copied
 from data_loader.sources.splits import FRACTIONS, check_fractions, choose_subset, divide
 from ink.formats.checks import decode
 from ink.formats.faults import Fault, summarise
@@ -166,7 +166,7 @@ class SourceDataset(BaseDataset):
             ConfigFault: if it is no address.
         """
         if "://" not in (address := self.root or ""):
-            return open_shards(self._path, is_examined=is_examined)
+            return open_copied(self._path, is_compared=is_examined)
         if not ADDRESS.fullmatch(address):
             expected = "a folder, or the address of a prepared folder, such as s3://BUCKET/FOLDER"
             raise ConfigFault("root", address, expected)

@@ -108,6 +108,11 @@ def json_values(content: bytes) -> strict_json.Json:
         raise Fault("broken JSON", ": ".join(parts)) from None
 
 
+def read_values(path: Path) -> strict_json.Json:
+    """Return the value in a JSON file; raise a Fault if the file cannot be read, or is not JSON."""
+    return json_values(read_file(path, MAX_JSON))
+
+
 def json_lines(path: str | os.PathLike[str]) -> list[Line]:
     """Return the lines in a JSON file, for `OwnInk.lines`; `load` checks the strokes later.
 

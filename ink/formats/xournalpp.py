@@ -24,7 +24,7 @@ from ink.formats.archives import too_large_unpacked, unpacked_blocks
 from ink.formats.colours import alpha, hex_colour
 from ink.formats.faults import Fault
 from ink.formats.files import MEBIBYTE, read_head
-from ink.formats.page_checks import MAX_BYTES, MAX_FILE_BYTES, image_in, stroke_text, to_float
+from ink.formats.page_checks import MAX_BYTES, MAX_FILE_BYTES, image_in, to_float
 from ink.formats.xml import escape, quoteattr, xml_children
 from ink.ink_page import FONT, PEN_WIDTH, POINT, InkPage, PageImage, PageStroke, TypedText
 from utils.checks import UserError
@@ -150,7 +150,7 @@ def _content(image: Element, archive: Path | None) -> str:
 
 
 def _parse_stroke(item: Element, layer: int) -> PageStroke:
-    text = stroke_text(item.text)
+    text = item.text or ""
     try:
         points = np.array(text.split(), np.float64).reshape(-1, 2)
     except ValueError:

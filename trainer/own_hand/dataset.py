@@ -24,6 +24,8 @@ from data_loader.sources.ink_files import mean_step
 from data_loader.transforms.cleaning import RemoveSlips, Smooth
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from handwriting.hands import extras_of_lines
+from ink import guard
+from ink.formats.arrays import read_arrays
 from ink.geometry import x_height
 from ink.sample import Sample
 from model.generation.line import Primer, Sampling
@@ -236,14 +238,14 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
         DataError: if the file is missing or broken.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            check_version(path, int(file.get("format", 0)), FORMAT, "train anew")
-            inks = np.split(file["points"], np.cumsum(file["lengths"]))[:-1]
-            new = list(zip(inks, file["texts"].tolist(), strict=True))
-            return file["names"].tolist(), new, bool(file["told"])
+        arrays = guard.call(read_arrays, path)
+        check_version(path, int(arrays.get("format", 0)), FORMAT, "train anew")
+        inks = np.split(arrays["points"], np.cumsum(arrays["lengths"]))[:-1]
+        new = list(zip(inks, arrays["texts"].tolist(), strict=True))
+        return arrays["names"].tolist(), new, bool(arrays["told"])
     except OtherVersion:
         raise
-    except Exception as error:  # np.load may raise any error.
+    except Exception as error:  # Other arrays may fail in any way.
         raise DataError(
             f"{path}: the lines that the run composed cannot be read ({error}); "
             "start the training again"

@@ -23,7 +23,7 @@ from ink.formats.inkml.traces import (
     shortest_decimal,
     trace_text,
 )
-from ink.formats.page_checks import MAX_BYTES, stroke_text, to_float
+from ink.formats.page_checks import MAX_BYTES, to_float
 from ink.formats.xml import quoteattr, xml_tree
 from ink.ink_page import PEN_WIDTH, InkPage, PageStroke, page_around
 from utils.files import XML_FORBIDDEN
@@ -65,7 +65,6 @@ def parse(path: Path) -> list[InkPage]:
             continue
         if not traces or element.get("continuation") not in ("middle", "end"):
             traces.append((brush, element, []))
-        stroke_text(element.text)
         channels = channels_of(element, trace_formats[element], f"trace {len(traces)}")
         traces[-1][-1].append(_scaled(channels, trace_formats[element], unit))
     if traces and all(trace_formats[trace].has_clock for _, trace, _ in traces):
