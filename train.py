@@ -21,7 +21,7 @@ from functools import partial
 import torch
 
 from base import distributed
-from base.base_dataset import Origin
+from base.base_dataset import InitialNetwork
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
@@ -137,7 +137,7 @@ def load_data(start: Start, device: torch.device) -> tuple[Start, Data]:
     checkpoint, plan, settings = start.checkpoint, start.plan, settings_of(start.plan)
     seed_all(settings.seed)
     known, keeps_units = start.known, start.is_resumed or settings.keep_normalisation
-    origin = Origin(checkpoint.path, device, start.is_resumed) if checkpoint else None
+    origin = InitialNetwork(checkpoint.path, device, start.is_resumed) if checkpoint else None
     data = plan.build("data_loader", origin=origin).load(
         seed=settings.seed,
         extras=known.get("extras", {}),

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     values = writing_options.values_of(arguments, ("bias", "pen_sharpness"))
     networks = Networks.of(arguments)
     learned = networks.writer(arguments.resume)
-    from base.base_dataset import Origin
+    from base.base_dataset import InitialNetwork
     from base.run.run_folder import RunFolder
     from handwriting.hands import hand_of
     from handwriting.proofreading import line_ink, write_words
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     new_texts = arguments.text or [SENTENCE]
     new_texts = writing_options.without_unknown(learned.model.alphabet, new_texts, None)
     arguments.output.make()
-    origin = Origin(learned.path, learned.device, is_resumed=True)
+    origin = InitialNetwork(learned.path, learned.device, is_resumed=True)
     dataset = config_of(learned, arguments.overrides).build("data_loader", origin=origin).dataset
     loaded = dataset.load()
     style = folder.models / own_hand.SAMPLE_FILE

@@ -1,4 +1,4 @@
-"""A config whose values are bound to the constructors that they are for: a `Plan`."""
+"""Defines `Plan`: a config whose values are bound to the arguments of constructors."""
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,15 +32,15 @@ ADJUSTABLE = {
 
 @dataclass(frozen=True)
 class Plan:
-    """A config, bound to the signatures of the classes that it names; nothing is made yet.
+    """A config, bound to the signatures of the classes that it names; no object is built yet.
 
-    A plan may have faults. `checked` refuses such a plan, as do `build` and what else a plan gives.
+    A plan may have faults. `checked`, `build`, `given_config` and others refuse such a plan.
     """
 
     config: Config
     """The values of the config, with overrides."""
     source: str
-    """The origin of the config, for messages: the file, or `checkpoint FILE`."""
+    """The source of the config, for messages: the file, or `checkpoint FILE`."""
     blocks: Mapping[str, Annotation]
     """What a config has at its first keys; it consists of these and a `name`."""
     binder: Binder
@@ -119,7 +119,7 @@ class Plan:
                     values[f"{bound_class.key}.args.{name}"] = args[name]
         return self.with_values(values)
 
-    # What is read off a plan.
+    # Properties of a plan.
 
     @property
     def name(self) -> str:
@@ -203,7 +203,7 @@ class Plan:
 
     @cached_property
     def faults(self) -> list[ConfigFault]:
-        """All faults that are known before anything is made."""
+        """All faults that are known before an object is built."""
         if isinstance(self.config, dict):
             return [*self.refused, *self._key_faults(), *faults(self.bound)]
         expected = f"an object with {', '.join(('name', *self.blocks))}"
@@ -238,8 +238,8 @@ class Plan:
                 remedy = "; --data names the folder"
             elif fault.value in (ABSENT, None) and fault.key in ("arch", "arch.type"):
                 remedy = "; or -r CHECKPOINT, whose network is then trained, such as -r writer"
-            origin = self.option_of(fault.key) or self.bases.get(fault.key, "")
-            located.append(fault.of(origin, remedy))
+            source = self.option_of(fault.key) or self.bases.get(fault.key, "")
+            located.append(fault.of(source, remedy))
         return ConfigError(self.source, located)
 
     # Building.

@@ -1,4 +1,4 @@
-"""The user's own modules, such as a dataset or a loss.
+"""Loads a user's modules, with a dataset or a loss for example.
 
 A file is loaded only if the command line names the file (`--module FILE`). Configs and checkpoints
 may be untrusted, so naming a file there does not load it.

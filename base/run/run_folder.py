@@ -1,4 +1,4 @@
-"""The folders of a run: `saved/models/NAME/RUN_ID` and `saved/log/NAME/RUN_ID`."""
+"""Creates the folders of a run: `saved/models/NAME/RUN_ID` and `saved/log/NAME/RUN_ID`."""
 
 import json
 import logging
@@ -273,11 +273,11 @@ class RunFolder:
             return []
         except (ValueError, TypeError, LookupError, RecursionError) as error:
             aside = set_aside(record)
-            log.warning("%s: no record (%s); kept as %s", record, first_line(error), aside)
+            log.warning("%s: no record (%s); renamed to %s", record, first_line(error), aside)
             return []
 
-    def keep_last(self, count: int | None) -> None:
-        """Remove all but the best and the newest `count` checkpoints; None keeps all."""
+    def remove_old(self, count: int | None) -> None:
+        """Remove all but the best and the newest `count` checkpoints; None removes nothing."""
         if count is not None and distributed.is_main():
             for path in checkpoints(self.models)[count:]:
                 path.unlink(missing_ok=True)

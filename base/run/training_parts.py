@@ -1,4 +1,4 @@
-"""The parts and the settings of a run."""
+"""Defines the parts and the settings of a run."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Origin, changed
+from base.base_dataset import SPLITS, BaseDataset, InitialNetwork, Loaded, mapped
 from base.base_transform import BaseTransform
 from data_loader.sources.ink_files import mean_step
 from data_loader.transforms.cleaning import RemoveSlips, Smooth
@@ -70,7 +70,7 @@ class HandLines(Loaded):
     def fingerprints(self) -> dict[str, str]:
         """As of other samples, but without the hand: it is computed from the lines, and another
         number of threads rounds it otherwise."""
-        lines = changed(self.samples, lambda line: [replace(line, extras={})])
+        lines = mapped(self.samples, lambda line: [replace(line, extras={})])
         return Loaded(lines, self.report).fingerprints
 
 
@@ -97,7 +97,7 @@ class HandDataset(BaseDataset):
         network: the pretrained network with which a training begins by default.
     """
 
-    origin: Origin | None = None
+    origin: InitialNetwork | None = None
     _: KW_ONLY
     root: str
     x_height: Annotated[float, Range(1e-6, 1e6)] | None = None
