@@ -29,7 +29,7 @@ PLAIN_SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><path stroke="red" d="M1 1
         (ink_formats.own([("a", STROKES), ("b", STROKES)]), Sample, 2),
         (note_files.rm(), InkPage, 1),
         (PLAIN_SVG, InkPage, 1),
-        (gzip.compress(PLAIN_SVG), InkPage, 1),
+        (gzip.compress(PLAIN_SVG, mtime=0), InkPage, 1),
     ],
 )
 def test_lines_are_read_as_samples_and_notes_as_pages(tmp_path, content, kind, count):
