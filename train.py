@@ -21,7 +21,7 @@ from functools import partial
 import torch
 
 from base import distributed
-from base.base_dataset import Origin
+from base.base_dataset import InitialNetwork
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
@@ -115,9 +115,9 @@ def try_own_parts(start: Start, make: Callable[[], BaseTrainer]) -> None:
 
     A run that goes on is only warned, and only if a module has changed.
     """
-    is_own = any(user_modules.is_any_defined(part.cls) for part in start.plan.parts())
-    former = start.checkpoint.content.get("modules") if start.is_resumed else None
-    if not is_own or former == user_modules.digests():
+    is_own = any(user_modules.is_any_defined(part.cls) for part in start.plan.bound_classes())
+    previous = start.checkpoint.content.get("modules") if start.is_resumed else None
+    if not is_own or previous == user_modules.digests():
         return
     try:
         contract.check(make)
@@ -137,7 +137,7 @@ def load_data(start: Start, device: torch.device) -> tuple[Start, Data]:
     checkpoint, plan, settings = start.checkpoint, start.plan, settings_of(start.plan)
     seed_all(settings.seed)
     known, keeps_units = start.known, start.is_resumed or settings.keep_normalisation
-    origin = Origin(checkpoint.path, device, start.is_resumed) if checkpoint else None
+    origin = InitialNetwork(checkpoint.path, device, start.is_resumed) if checkpoint else None
     data = plan.build("data_loader", origin=origin).load(
         seed=settings.seed,
         extras=known.get("extras", {}),
@@ -211,7 +211,7 @@ def checkpoint_header(
     """Return what all checkpoints of a run have in common, as no step changes it."""
     weights_licences = {start.checkpoint.content.get("licence")} if start.checkpoint else set()
     header = {
-        "config": start.plan.given,
+        "config": start.plan.given_config,
         "alphabet": data.alphabet.characters if model.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
         "dataset": data.loaded.facts,

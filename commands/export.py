@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         from parse_config import config_of
 
         shared = replace(network, path=target, record=checkpoint)
-        checkpoint["config"] = config_of(shared, arguments.overrides).given
+        checkpoint["config"] = config_of(shared, arguments.overrides).given_config
     prepare_output(target, "FILE")
     save_checkpoint(target, checkpoint)
     old_size, new_size = network.path.stat().st_size, target.stat().st_size

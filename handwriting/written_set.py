@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_loader.sources.fetching import digest_of_file
-from data_loader.sources.preparing import Making, prepared_in
+from data_loader.sources.preparing import ShardSource, prepared_in
 from data_loader.sources.shards import Shards
 from handwriting.hands import Hand
 from handwriting.source_text import known_only
@@ -175,7 +175,7 @@ class WrittenSet:
             read = partial(self._read, folder, bar)
             licences = (self.writer.licence,)
             return prepared_in(
-                folder, Making("written", self._key, blocks, read, licences=licences)
+                folder, ShardSource("written", self._key, blocks, read, licences=licences)
             )
 
     @property

@@ -1,4 +1,4 @@
-"""Checkpoints: files with the state of a run. Loading a file never runs code that it contains."""
+"""Reads and writes checkpoints: files with the state of a run. Loading runs no code of a file."""
 
 import io
 import logging
@@ -53,8 +53,9 @@ class Checkpoint(TypedDict, total=False):
     """The contents of a checkpoint: tensors and plain values by name."""
 
     format: Count
-    # Needed to use the network. `config["arch"]` is its architecture. `state_dict` has the weights
-    # to evaluate with: the average if there is one, else the weights without noise.
+    # Needed to use the network. `config` is the given config, without defaults; its `arch` is the
+    # architecture. `state_dict` has the weights to evaluate with: the average if there is one, else
+    # the weights without noise.
     config: Config
     state_dict: dict[str, Tensor]
     normalisation: dict[str, list[float]]
@@ -271,8 +272,8 @@ def find_checkpoint(place: Path) -> CheckpointFile:
 
 
 def network_arguments(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return by name what the program supplies to the constructor of a checkpoint's network; it
-    lacks what the checkpoint does not say."""
+    """Return the arguments that the program supplies to the constructor of a checkpoint's network,
+    by name, as far as the checkpoint has them."""
     arguments: dict[str, Any] = {}
     arguments["normalisation"] = Normalisation.from_dict(checkpoint["normalisation"])
     if characters := checkpoint["alphabet"]:
@@ -289,7 +290,7 @@ def to_share(checkpoint: Checkpoint) -> Checkpoint:
     resumed, but the weights can be fine-tuned.
 
     Args:
-        checkpoint: what `load_checkpoint` returned.
+        checkpoint: the result of `load_checkpoint`.
     """
     names = Checkpoint.__annotations__.keys() - {"format", "versions", "training"}
     shared = {name: value for name, value in checkpoint.items() if name in names}

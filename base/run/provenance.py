@@ -26,7 +26,7 @@ PACKAGES = "packages.txt"
 def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
     """Return the record of a start of a run: command, versions, code.
 
-    The changes of the code, the packages and the user's modules are written into `folder`; a former
+    The changes of the code, the packages and the user's modules are written into `folder`; an older
     file with other contents is renamed.
 
     Raises:

@@ -63,8 +63,10 @@ def _in_children(
 def in_processes(
     function: Callable[[Item], Value], items: Iterable[Item], workers: int, together: int = 1
 ) -> Iterator[Value]:
-    """Yield what a function returns for each item, in order, computed by so many processes, which
-    get some items together; they are taken only as fast as their results are."""
+    """Yield a function's result for each item, in order, computed by `workers` processes.
+
+    A process gets `together` items at a time. Items are taken only as fast as results are used.
+    """
     if workers == 1:
         yield from map(function, items)
         return
@@ -74,7 +76,7 @@ def in_processes(
             waiting.append(pool.submit(_of_each, function, batch))
             if len(waiting) > 2 * workers:
                 yield from waiting.popleft().result()
-        yield from chain.from_iterable(one.result() for one in waiting)
+        yield from chain.from_iterable(future.result() for future in waiting)
 
 
 def _of_each(function: Callable[[Item], Value], items: list[Item]) -> list[Value]:
@@ -82,5 +84,5 @@ def _of_each(function: Callable[[Item], Value], items: list[Item]) -> list[Value
 
 
 def _without_bars() -> None:
-    """Show no progress bars in this process, which would write over those of others."""
+    """Discard this process's standard error: its progress bars would overwrite other bars."""
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115

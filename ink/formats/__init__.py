@@ -1,4 +1,4 @@
-"""Formats of ink: a module or package each, with what reads it and what writes it.
+"""Reads ink of any format, and lists the formats: one module or package each.
 
 `read` reads a file of any format. A new format is a module with a function `sniff(head)`, which
 returns whether a file that begins with the bytes `head` has the format, and with a parser of lines,
@@ -93,18 +93,18 @@ FORMATS = (
 
 
 def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
-    """Return what a file in any format holds: the samples of lines, or the pages of notes.
+    """Return the content of a file in any format: the samples of lines, or the pages of notes.
 
     Lines are InkML, UNIPEN, stroke arrays, JSON, SVG that this program wrote, IAM-OnDB and MNIST.
     Notes are Xournal++, reMarkable, Excalidraw and any other SVG. `read_pages` yields pages one
-    after the other, also those of InkML; `parse_lines` returns faults beside the samples.
+    after the other, also those of InkML; `parse_lines` returns samples and faults.
 
     Args:
         path: the file; or the folder of a UNIPEN collection. The content tells its format.
 
     Returns:
         at least one `Sample`, with ink in the file's units, y growing downwards; or at least one
-        `InkPage`. A warning names samples that are left out, pages count what is left out.
+        `InkPage`. A warning names samples that are left out; pages count their omitted items.
 
     Raises:
         DataError: if the file cannot be read, or nothing in it is usable; the message says why.
@@ -179,7 +179,7 @@ def read_pages(path: Path, any_pdf: bool = False) -> Iterator[InkPage]:
             yield page if any_pdf else _without_outside_pdf(page, path.parent)
     except Fault as fault:
         if fault.reason == UNKNOWN:
-            fault = Fault(f"{UNKNOWN}; what is read: {ACCEPTED_PAGES}")
+            fault = Fault(f"{UNKNOWN}; supported formats: {ACCEPTED_PAGES}")
         raise fault.within(str(path)) from None
 
 

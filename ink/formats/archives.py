@@ -117,8 +117,8 @@ def _parsed(
 
 
 def attempted(make: Callable[..., Value], *arguments: Any) -> Value | Fault:
-    """Return what a function returns, or its Fault without a traceback, which keeps the content of
-    files in memory."""
+    """Return a function's result, or its Fault without the traceback, which would hold the content
+    of files in memory."""
     try:
         return make(*arguments)
     except Fault as fault:

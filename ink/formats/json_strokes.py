@@ -41,7 +41,7 @@ def parse(path: Path) -> Parsed:
     parsed = Parsed()
     for number, line in enumerate(lines):
         with parsed.attempt(name := f"{number:05}" if len(lines) > 1 else ""):
-            parsed.samples.append(sample_of(line).of(name))
+            parsed.samples.append(sample_of(line).renamed(name))
     return parsed
 
 

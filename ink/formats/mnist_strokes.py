@@ -35,7 +35,7 @@ def sniff(head: bytes) -> bool:
 def parse(path: Path, loops: Loops = PLAIN) -> Parsed:
     """Return the digits in an archive, or the digit in an `inputdata` file.
 
-    The text is the class in the `targetdata` file beside `path`, or "" if there is no such file.
+    The text is the class in the `targetdata` file next to `path`, or "" if there is no such file.
     """
     with open_file(path) as stream:
         is_packed = is_archive(stream.read(MEBIBYTE))

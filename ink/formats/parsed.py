@@ -11,7 +11,7 @@ from ink.sample import Sample
 
 @dataclass(frozen=True)
 class Parsed:
-    """What parsing files yields: samples, and faults of samples and files left out."""
+    """The result of parsing: samples, and the faults of omitted samples and files."""
 
     samples: list[Sample] = field(default_factory=list)
     left_out: list[Fault] = field(default_factory=list)

@@ -38,7 +38,7 @@ def parse(path: Path, texts: str | None = TEXTS, max_gb: float | None = None) ->
 
     Args:
         path: the file.
-        texts: the name of the file of transcriptions; the file is read if it lies beside `path`.
+        texts: the name of the file of transcriptions; read if it is in the folder of `path`.
         max_gb: see `SourceDataset`; the largest size of the file grows with it.
     """
     times = max_gb or 1.0

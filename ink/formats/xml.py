@@ -27,7 +27,7 @@ class _TreeBuilder(ElementTree.TreeBuilder):
 
 
 class _ChildBuilder(_TreeBuilder):
-    """Hands over each child of the outermost element where it ends, and keeps none."""
+    """Collects the children of the outermost element as they end, and stores no others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,10 +50,10 @@ class _ChildBuilder(_TreeBuilder):
             self.ended.append(element)
         return element
 
-    def taken(self) -> list[ElementTree.Element]:
+    def take_ended(self) -> list[ElementTree.Element]:
         """Return the children that have ended since the last call."""
-        taken, self.ended = self.ended, []
-        return taken
+        ended, self.ended = self.ended, []
+        return ended
 
 
 def xml_children(
@@ -74,7 +74,7 @@ def xml_children(
                 raise Fault(f"more than {max_bytes:,} bytes in a page or another part")
             parser.feed(block)
             _check_root(tag if builder.root is None else builder.root.tag, tag)
-            if children := builder.taken():
+            if children := builder.take_ended():
                 size = 0
                 yield from children
         parser.close()
@@ -104,7 +104,7 @@ def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
 def cut_tree(
     content: bytes | str, tag: str
 ) -> tuple[ElementTree.Element, Sequence[ElementTree.Element], Fault | None]:
-    """Return what `xml_tree` returns, of a document that may end too early.
+    """Return the `xml_tree` of a document that may be truncated.
 
     Returns:
         the outermost element, the elements that have no end, and the fault of such a document.
@@ -145,7 +145,7 @@ def root_tag(head: bytes) -> str:
 
 
 def escape(text: str) -> str:
-    """Return a text as the content of an element; what XML does not allow becomes `?`."""
+    """Return a text as the content of an element; characters that XML forbids become `?`."""
     from xml.sax import saxutils  # slow to import
 
     return saxutils.escape(XML_FORBIDDEN.sub("?", text))

@@ -35,8 +35,8 @@ NUM_EXAM_LINES = 20
 """Number of lines that a network writes in the exam, besides the characters (assumed)."""
 TRIED_FRACTIONS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.2)
 """Fractions of the learned change that are tried in turn: interpolated weights keep most abilities
-of the former and of the learned network (Wortsman et al., "Robust fine-tuning of zero-shot models",
-2022)."""
+of the original and of the learned network (Wortsman et al., "Robust fine-tuning of zero-shot
+models", 2022)."""
 MIN_RELATIVE_FRACTION = 0.75
 """If lines are legible at a fraction but letters are lost, smaller fractions are tried down to this
 multiple of the fraction (with half of the learned change little of the hand is left: measured, lab
@@ -161,18 +161,18 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
 
 
 def legible_fraction(
-    exam: "Exam", former: Writer, learned: Writer, old: Weights, new: Weights
+    exam: "Exam", original: Writer, learned: Writer, old: Weights, new: Weights
 ) -> tuple[float, float]:
     """Return the fraction of the learned change to keep, and the resulting increase of the
     character error rate.
 
     Args:
         exam: exam of both networks.
-        former: the network before the training.
+        original: the network before the training.
         learned: the network after the training; its weights are changed.
         old, new: weights before and after the training.
     """
-    read_before, _, cer_before = exam.score(former)
+    read_before, _, cer_before = exam.score(original)
     best, best_cer, best_rank, min_fraction = 1.0, 0.0, (2, 0.0), 0.0
     for fraction in stage(EXAMINING, items=TRIED_FRACTIONS):
         if fraction < min_fraction:
@@ -245,7 +245,7 @@ class Exam:
         reader: the recogniser.
         primer: a line of the hand, which the network continues.
         seed: seed of the learned lines; the exam draws other texts.
-        extras: extras of a network that is told the hand, and so does not continue the primer.
+        extras: extras of a network that takes a hand, and so does not continue the primer.
     """
 
     def __init__(
@@ -264,9 +264,9 @@ class Exam:
         """Return how legibly a network writes.
 
         Args:
-            network: the learned or the former network.
-            read_before: characters that were read when the former network wrote; empty in the exam
-                of the former network.
+            network: the learned or the original network.
+            read_before: characters that were read when the original network wrote; empty in its own
+                exam.
 
         Returns:
             the characters that are read with the first seed; the characters of `read_before` that

@@ -51,8 +51,8 @@ def parse(
     Args:
         path: the file.
         level: see `InkMLDataset`; "annotated" means "group" if the file has several groups,
-            one with a transcription, and none itself, and otherwise "file". Of a file that was cut,
-            the groups that are whole are taken.
+            one with a transcription, and none itself, and otherwise "file". A truncated file has
+            only its complete groups.
         encoding: the file's encoding; None takes the declared encoding.
     """
     content = read_file(path)
@@ -85,7 +85,7 @@ def parse(
             traces, text = [*_traces(group, trace_by_id)], _annotation(group, TRUTHS)
             group_writer = _annotation(group, WRITERS) or writer
             sample = _sample(traces, text, group_writer, forms)
-            parsed.samples.append(sample.of(name))
+            parsed.samples.append(sample.renamed(name))
     if cut:
         used = f"{len(parsed.samples):,} groups before are used"
         parsed.left_out.append(Fault("a file cut short, whose whole groups are used", used))
@@ -174,7 +174,7 @@ def to_inkml(ink: np.ndarray, text: str = "") -> str:
     A last stroke without an end becomes a trace to be continued.
 
     Args:
-        ink: `(points, 3)`; the first offset is not kept.
+        ink: `(points, 3)`; the first offset is lost.
         text: the transcription; "" for none.
 
     Raises:

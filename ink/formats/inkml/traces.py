@@ -1,7 +1,7 @@
 """Reads InkML (W3C Ink Markup Language, Recommendation of 2011).
 
 A `<trace>` holds points separated by commas; spaces separate the values of a point. The values are
-x and y (downwards), or those of the channels that `<traceFormat>` declares. A value after `'` or
+x and y (downwards), or the channels that `<traceFormat>` declares. A value after `'` or
 `"` is a first or second difference. `<annotation type="truth">` holds a transcription.
 """
 

@@ -220,7 +220,7 @@ def _with_joined_strokes(strokes: Sequence[PageStroke]) -> list[PageStroke]:
 
 
 def _pen(stroke: PageStroke) -> tuple[object, ...]:
-    """Return what strokes have in common that are parts of one; a filled area is no part."""
+    """Return the properties that the parts of a stroke share; a filled area is no part."""
     is_part = stroke.width and stroke.widths is None and stroke.fill is None
     return stroke.tool, stroke.colour, stroke.layer, stroke.dash, is_part or id(stroke)
 

@@ -43,7 +43,7 @@ class Shape:
         curves: the cubic segments `(segments, 4, 2)` of each connected part, in the units of the
             outermost element; a segment begins at the end of the previous segment.
         style: the element's own and inherited properties.
-        matrix: transforms the element's units to those of the outermost element.
+        matrix: transforms the element's units to the units of the outermost element.
         layer: name of the Inkscape layer that the element is in; "" if it is in none.
     """
 

@@ -155,11 +155,11 @@ def parse_collection(
     documents = loops.bar(collection.documents(), "parsing UNIPEN", unit=" files", delay=1)
     opened = (_opened(collection, *document, categories) for document in documents)
     parse = partial(_parse_document, points_per_second)
-    for document_path, found in loops.map(parse, opened):
+    for document_path, result in loops.map(parse, opened):
         with parsed.attempt(document_path):
-            if isinstance(found, Fault):
-                raise found
-            parsed.extend(found)
+            if isinstance(result, Fault):
+                raise result
+            parsed.extend(result)
     return parsed
 
 

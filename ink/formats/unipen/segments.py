@@ -157,7 +157,7 @@ def parse_level(document: Document, level: str, writer_comment: int | None = Non
     parsed = Parsed()
     for number in range(len(segments)):
         with parsed.attempt(name := f"{number:05}"):
-            parsed.samples.append(read(number).of(name))
+            parsed.samples.append(read(number).renamed(name))
     return parsed
 
 

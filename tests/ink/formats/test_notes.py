@@ -381,7 +381,7 @@ REFUSED = {
     "a path as a page": ("a.content", lambda: OUTSIDE, "does not list its pages"),
     "a page named often": ("a.content", lambda: OFTEN, "more than 2,000 pages"),
     "a broken archive": ("a.xopp", lambda: b"PK\3\4" + bytes(99), "a broken archive"),
-    "another archive": ("a.zip", lambda: b"PK\3\4" + bytes(99), r"what is read: Xournal\+\+"),
+    "another archive": ("a.zip", lambda: b"PK\3\4" + bytes(99), r"supported formats: Xournal\+\+"),
     "no file": ("missing.xopp", lambda: None, "cannot be read .No such file"),
 }  # fmt: skip
 

@@ -58,7 +58,7 @@ def test_what_cannot_be_used_is_named_with_the_file(tmp_path, caplog):
         (sample,) = ink.formats.read(file)
     assert sample.text == "a" and f"{file}: 1 left out: a single point: 00001" in caplog.text
     for content, reason in (
-        ("hello", ": no ink in a known format; what is read: Xournal"),
+        ("hello", ": no ink in a known format; supported formats: Xournal"),
         ("", ": an empty file"),
         ("<ink><trace>1 2</ink>", ": broken XML"),
         ('{"strokes": [[[1, 2]]]}', ": a single point"),
