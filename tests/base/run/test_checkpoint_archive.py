@@ -41,9 +41,7 @@ def larger(parts):
     old = b"K\x32K\x32\x86"  # the shape (50, 50)
     assert old in parts["archive/data.pkl"]
     return parts | {
-        "archive/data.pkl": parts["archive/data.pkl"].replace(
-            old, b"M\xff\xffM\xff\xff\x86"
-        )
+        "archive/data.pkl": parts["archive/data.pkl"].replace(old, b"M\xff\xffM\xff\xff\x86")
     }
 
 
