@@ -65,8 +65,8 @@ def _check_ends(ends: np.ndarray, size: int) -> None:
 def check_order(order: np.ndarray, lengths: np.ndarray, count: int) -> None:
     """Raise a ValueError unless an order has places below a count, and each place a length."""
     _check(order.ndim == lengths.ndim == 1 and order.dtype.kind == lengths.dtype.kind == "i")
-    _check((len(lengths) == count and not len(order)) or 0 <= order.min() <= order.max() < count)
-    _check(not count or lengths.min() > 0)
+    _check(len(lengths) == count and (not count or lengths.min() > 0))
+    _check(not len(order) or 0 <= order.min() <= order.max() < count)
 
 
 def _check(is_sound: object) -> None:

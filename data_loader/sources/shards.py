@@ -69,6 +69,7 @@ class Shard:
         paths = [folder / f"{name}.npy" for name in ("points", "strings", "samples")]
         columns = [*map(mapped, paths)]
         check_columns(*columns)
+        self.num_samples = len(columns[2])
         self._points, self._strings, self._samples = map(_Rows, paths, columns)
         self.extras = [name for name in self._samples.dtype.names if name.startswith(EXTRA)]
 
@@ -146,8 +147,10 @@ class Shards(Store):
         if (shard := self._opened.get(number)) is None:
             if len(self._opened) == MAX_OPEN:
                 self._opened.pop(next(iter(self._opened)))
-            name = self.index["shards"][number]["name"]
-            shard = self._opened[number] = self._open(name)
+            record = self.index["shards"][number]
+            shard = self._opened[number] = self._open(record["name"])
+            if shard.num_samples != record["samples"]:
+                raise DataError(f"{self.folder}: damaged: {record['name']}")
         return shard
 
     def _open(self, name: str) -> Shard:

@@ -56,8 +56,8 @@ class SourceDataset(BaseDataset):
             a list that comes with the project. Text after a name and a blank is a comment, and so
             is a line that begins with `#`. None leaves out no sample.
         strict: raise an error if a sample cannot be used, instead of leaving it out.
-        max_gb: largest size, in gigabytes, of an unpacked archive with its samples. A file of
-            stroke arrays may have a quarter of it; each member and each line has further limits.
+        max_gb: largest size, in gigabytes, of an unpacked archive; a file of stroke arrays may have
+            a quarter of it. Above 1, the limits of parsing (see `ink.guard.Limits`) grow with it.
         shard_cache_gb: largest size, in gigabytes, of the shards that are cached on this machine if
             `root` is the address of a prepared folder.
     """
