@@ -29,7 +29,7 @@ class BaseMetric(ABC):
 
     lists: ClassVar[tuple[str, ...]] = ()
     """The names of the attributes that hold lists of tensors `(values, ...)`, of any number of
-    values; `reset` empties the lists. All lists of a metric have equally many values, and the values
+    values; `reset` empties the lists. All lists of a metric have equally many values. The values
     at one place belong together. `compute` gets lists of one tensor each, on the CPU: the values of
     all processes, sorted by the first list, then by the next; without values, empty lists."""
 
