@@ -62,7 +62,7 @@ class HandLines(Loaded):
     seed: int = field(kw_only=True)
     """The seed of the choice of lines and of the new lines."""
     hand_extras: Mapping[str, np.ndarray] = field(kw_only=True)
-    """The extras of all lines if the network is told the hand, see `HandEncoder`; else empty."""
+    """The extras of all lines for a network conditioned on the hand (`HandEncoder`); else empty."""
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -145,12 +145,12 @@ class HandDataset(BaseDataset):
     def _adapt(
         self, samples: Sequence[Sample], writer: Writer, reader: Reader
     ) -> tuple[list[str], list[Primer], bool, float, float]:
-        """Return the names of the usable lines, new lines, whether the writer is told the hand, and
+        """Return the names of the usable lines, new lines, whether the writer takes the hand, and
         the network's x-height and step. Either the writer or the reader learns the hand."""
         alphabet = (reader if reader.path == self.origin.path else writer).model.alphabet
-        kept_names = [*filter(None, map(str.strip, self.keep.split(",")))]
+        accepted = [*filter(None, map(str.strip, self.keep.split(",")))]
         with stage(READING):
-            samples = usable_lines(self.root, samples, alphabet, reader, kept_names)
+            samples = usable_lines(self.root, samples, alphabet, reader, accepted)
         extras = extras_of_lines([sample.ink for sample in samples]) if writer.takes_hand else {}
         reference_lines = writer.reference_lines(Sampling(bias=0.0, extras=extras))
         reference_inks = [ink for ink in reference_lines if mean_step(ink) > 0]
@@ -215,7 +215,7 @@ class HandDataset(BaseDataset):
 def save_practice(
     path: Path, names: Sequence[str], new: Sequence[Primer], takes_hand: bool = False
 ) -> None:
-    """Save the names of the recorded lines, the new lines, and whether the network is told the
+    """Save the names of the recorded lines, the new lines, and whether the network takes the
     hand, as .npz."""
     inks = [ink for ink, _ in new]
     arrays = {
@@ -230,7 +230,7 @@ def save_practice(
 
 
 def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
-    """Load what `save_practice` saved.
+    """Load the file of `save_practice`.
 
     Raises:
         DataError: if the file is missing or broken.
@@ -251,7 +251,7 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
 
 
 def load_pair(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
-    """Return a writer and a reader: one is the network at `path`, the other is pretrained.
+    """Return a writer and a reader: the network at `path`, and a pretrained network.
 
     Raises:
         UserError: if the network at `path` neither writes texts nor reads.
