@@ -10,16 +10,15 @@ illegible to people and doubts words that are legible.
 """
 
 import re
-import unicodedata
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, product
+from itertools import accumulate, chain, islice, pairwise, product
 
 import numpy as np
 
 from handwriting.hand_shape import HandShape
 from handwriting.hands import TRY_SEED_STRIDE, Hand
+from handwriting.marks import plain
 from handwriting.sign_shapes import has_bare_i, shape_faults, without_unknown
 from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
@@ -39,7 +38,10 @@ STRAY_INK = "ink outside the line"
 """Faults of words that are not read: all words of a line have the first and the last."""
 MAX_DOUBT = 0.1  # nats (by eye: "the words of a page")
 MAX_DOUBT_OF_NUMBER = 0.01  # nats, for a word with a digit (by eye: "the words of a page")
-REPORTED_RATIO = 10.0  # multiple of the limit above which doubt is reported (by eye: as above)
+CONFIRMED_RATIO = 10.0  # ratio of a confirmed word's limit to the usual one (by eye: as above)
+MAX_TOTAL_DOUBT = 5.0
+"""Nats of both readers' doubts above which a word is reported (fitted: "doubt that means
+something")."""
 MAX_CONFIRMING_DOUBT = 1.0
 """Nats of a second reader's doubt below which it confirms a word that it misreads (assumed)."""
 MAX_SECOND_DOUBT = 0.8
@@ -47,19 +49,23 @@ MAX_SECOND_DOUBT = 0.8
 pictures proofreads")."""
 MAX_SECOND_DOUBT_OF_NUMBER = 0.4  # the same limit for a word with a digit (measured: as above)
 LONG_WORD = 8
-"""Length of a word, in characters, beyond which all limits of doubt but `MAX_CONFIRMING_DOUBT` grow
-with the length (assumed: a web address is doubted at each character)."""
+"""Length of a word, in characters, beyond which the limits of doubt up to which a word is accepted
+grow with the length (assumed: a web address is doubted at each character)."""
 LOOKALIKES = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 """Groups of characters that look alike; the first character stands for its group."""
 FOLDING = str.maketrans({sign: group[0] for group in LOOKALIKES for sign in group} | {"…": "..."})
 BARE_I_READINGS = ("l", "t", "k", "/")
 """What an `I` that is one bare stroke may be read as ("the words of a page")."""
+BARRED_READINGS = {"ł": ("ł", "t"), "Ł": ("Ł", "t")}
+"""What an `ł` may be read as ("doubt that means something")."""
 MAX_SPELLINGS = 8  # spellings of a word that are compared with the ink (assumed)
 OVERLOOKED = ".'"
 """Signs that a second reader overlooks ("a reader of pictures proofreads"); their places are
 checked (`shape_faults`)."""
-NO_MARKS = dict.fromkeys(map(ord, OVERLOOKED + "\u0301"))
-"""Leaves out `OVERLOOKED` signs and accents."""
+NO_MARKS = dict.fromkeys(map(ord, OVERLOOKED))
+"""Leaves out `OVERLOOKED` signs."""
+DIGITS_LIKE_LETTERS = str.maketrans("015", "olS")
+"""Digits that only the context tells from letters; each is replaced by the letter."""
 AMBIGUOUS_ALONE = str.maketrans("_~,'\"/!(", "--...lll")
 """Signs that, seen alone, cannot be told from another sign; each is replaced by that sign."""
 
@@ -77,9 +83,9 @@ class CheckedWord:
         doubt: minus the log-probability that the reader gives the text, in nats.
         faults: of the line or the word, besides misread characters.
         bare: whether each `I` is bare, that is, a single straight stroke.
-        second: doubt of a second reader, in nats; 0 if its reading differs from the text only in
-            case, blanks or `0` for `o` (`without_context`); None without a second reader, or if the
-            second reader does not know a character of the text.
+        second: doubt of a second reader, in nats; 0 if only the context tells its reading from the
+            text (`without_context`); None without a second reader, or if the second reader does not
+            know a character of the text.
         looks_like: what the second reader reads instead of the text.
     """
 
@@ -100,11 +106,16 @@ class CheckedWord:
         return not {UNENDED, MISSING_WORD, STRAY_INK}.isdisjoint(self.faults)
 
     @property
-    def badness(self) -> tuple[bool, int, float]:
-        """Whether the word is unread, the number of faults and errors, then the doubt; the better
-        of two tries has less."""
-        doubt = self.doubt + (self.second or 0.0)
-        return self.is_unread, len(self.faults) + self.errors, doubt
+    def badness(self) -> tuple[int, int, float]:
+        """2 for a missing word and 1 for another unread word, the number of faults and errors, then
+        the doubt; the better of two tries has less."""
+        rank = self.is_unread + (MISSING_WORD in self.faults)
+        return rank, len(self.faults) + self.errors, self.total_doubt
+
+    @property
+    def total_doubt(self) -> float:
+        """The doubts of both readers, in nats: the higher, the more strangers misread the word."""
+        return self.doubt + (self.second or 0.0)
 
     @property
     def confirmed(self) -> bool:
@@ -117,7 +128,7 @@ class CheckedWord:
     def doubt_limit(self) -> float:
         """Nats of doubt up to which the word is accepted; higher if a second reader confirms it."""
         limit = self._limit(MAX_DOUBT, MAX_DOUBT_OF_NUMBER)
-        return REPORTED_RATIO * limit if self.confirmed else limit
+        return CONFIRMED_RATIO * limit if self.confirmed else limit
 
     @property
     def accepted(self) -> bool:
@@ -130,11 +141,10 @@ class CheckedWord:
     def reason(self) -> str:
         """Why a person should look at the word; empty if nobody needs to."""
         reasons = list(self.faults)
-        same_letters = without_marks(self.hypothesis) == without_marks(self.text)
-        if not self.confirmed and not (self.errors and same_letters):
+        if self.total_doubt > MAX_TOTAL_DOUBT:
             if self.errors:
                 reasons.insert(0, f"read as {self.hypothesis!r}")
-            elif self.doubt > REPORTED_RATIO * self.doubt_limit:
+            else:
                 likeness = f"looks like {self.looks_like!r}"
                 reasons.append(likeness if self.looks_like else "hardly legible")
         return ", ".join(reasons)
@@ -168,9 +178,11 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
     """Write each text once, with the seed of the same index; return the words of each line, which
     are proofread if the hand has a reader."""
     checked = []
-    for line in hand.write_texts(texts, seeds):
-        words = written_words(line, hand.shape, hand.slant)
-        checked.append(check_shapes(line, words, hand.shape))
+    alphabet = hand.writer.model.alphabet
+    lines = hand.write_texts([plain(text, alphabet) for text in texts], seeds)
+    for line, text in zip(lines, texts, strict=True):
+        words = written_words(line, text, hand.shape, hand.slant)
+        checked.append(check_shapes(replace(line, written_text=text), words, hand.shape))
     if not hand.reader:
         return checked
     read = with_first_reading(hand.reader, [*chain(*checked)])
@@ -179,12 +191,12 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
 
 
 def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> list[CheckedWord]:
-    """Return the words of a line with their faults; all have those of the line."""
-    line_faults = [UNENDED] if not line.ended else []
-    line_faults += [STRAY_INK] if not _is_line(line) else []
+    """Return the words of a line with their faults; all that have ink have those of the line."""
+    line_faults = [] if line.ended else [UNENDED]
+    line_faults += [] if _is_line(line) else [STRAY_INK]
     checked = []
     for word in words:
-        faults = [*line_faults] if word.strokes else [MISSING_WORD, *line_faults]
+        faults = line_faults if word.strokes else [MISSING_WORD]
         faults = faults or shape_faults(word, shape.lean)
         is_bare = bool(word.strokes) and has_bare_i(word)
         checked.append(CheckedWord((word,), word.text, faults=tuple(faults), bare=is_bare))
@@ -227,7 +239,7 @@ def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> 
         reading = with_reading(seen[k], hypothesis, doubt)
         if not reading.errors:
             words[k] = replace(words[k], second=reading.doubt)
-        elif without_context(hypothesis) in map(without_context, _overlooking(seen[k].text)):
+        elif _differs_by_context(hypothesis, _overlooking(seen[k].text)):
             words[k] = replace(words[k], second=0.0)
         else:
             looks_like = hypothesis.replace(WRONG, "?")
@@ -299,14 +311,16 @@ def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) ->
         words: all words of the line.
         new_words: new tries of the words that are not accepted, written as one line.
     """
-    queue, best = deque(new_words), []
+    counts = [len(word.text.split()) for word in new_words]  # several for words that are joined
+    spans = [*pairwise(accumulate(counts, initial=0))]
+    end, best = 0, []
     for old in words:
         if old.accepted:
             best.append(old)
             continue
-        new: list[CheckedWord] = []
-        while queue and old.text.startswith(" ".join(word.text for word in [*new, queue[0]])):
-            new.append(queue.popleft())
+        start, end = end, end + len(old.text.split())
+        within = zip(spans, new_words, strict=True)
+        new = [word for span, word in within if start <= span[0] and span[1] <= end]
         is_complete = " ".join(word.text for word in new) == old.text
         worst = max((word.badness for word in new), default=old.badness)
         kept = new if is_complete and (not old.tries or worst < old.badness) else [old]
@@ -316,10 +330,10 @@ def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) ->
 
 def spellings(text: str, bare: bool = False) -> list[str]:
     """Return the spellings under which a reader may read a text: with a blank before an
-    apostrophe, as in IAM-OnDB; with an ellipsis for three dots; and, if each `I` is a `bare`
-    stroke, with any of `BARE_I_READINGS` for an `I`."""
-    variants = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I_READINGS}
-    parts = re.split(r"('|\.\.\.|\0)", folded(text.replace("I", "\0") if bare else text))
+    apostrophe, as in IAM-OnDB; with an ellipsis for three dots; with any of `BARRED_READINGS`; and,
+    if each `I` is a `bare` stroke, with any of `BARE_I_READINGS` for an `I`."""
+    variants = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I_READINGS, **BARRED_READINGS}
+    parts = re.split(r"('|\.\.\.|[\0łŁ])", folded(text.replace("I", "\0") if bare else text))
     choices = [variants.get(part, (part,)) for part in parts]
     return ["".join(choice).strip() for choice in islice(product(*choices), MAX_SPELLINGS)]
 
@@ -330,21 +344,18 @@ def folded(text: str) -> str:
     return normalised(text).translate(FOLDING).replace(" '", "'")
 
 
-def with_accents_alike(text: str) -> str:
-    """Return a text with the same accent for all accents, which look alike in small writing."""
-    decomposed = unicodedata.normalize("NFD", folded(text))
-    return "".join("\u0301" if unicodedata.combining(sign) else sign for sign in decomposed)
+def without_context(text: str) -> set[str]:
+    """Return what ink shows of a text without context: no blanks, small letters, letters for the
+    digits that look like them, and no `OVERLOOKED` signs at the end. An `I` is shown as a bare
+    stroke, which is not an `L`, and as itself."""
+    shown = normalised(text).replace(" ", "").rstrip(OVERLOOKED).translate(DIGITS_LIKE_LETTERS)
+    return {folded(shown).replace("L", "\0").casefold(), folded(shown.casefold())}
 
 
-def without_marks(text: str) -> str:
-    """Return a text without what is judged by its shape: accents and `OVERLOOKED` signs."""
-    return with_accents_alike(text).translate(NO_MARKS)
-
-
-def without_context(text: str) -> str:
-    """Return a text reduced to what ink shows without context: no blanks, small letters, `o` for
-    zero, and no `OVERLOOKED` signs at the end."""
-    return folded(text).replace(" ", "").casefold().replace("0", "o").rstrip(OVERLOOKED)
+def _differs_by_context(hypothesis: str, texts: Sequence[str]) -> bool:
+    """Return whether only the context tells what was read from one of the texts."""
+    shown = [without_context(text) for text in texts]
+    return not without_context(hypothesis).isdisjoint(chain(*shown))
 
 
 def line_ink(line: Sequence[CheckedWord]) -> np.ndarray:

@@ -12,7 +12,19 @@ import numpy as np
 
 from ink.normalisation import Moments, moments_of
 from ink.sample import Sample
-from utils.files import atomic_write
+from utils.checks import first_line
+from utils.files import atomic_write, check_regular
+
+
+def mapped(path: Path) -> np.memmap:
+    """Return the array in a `.npy` file; raise an OSError or ValueError if it is no whole one."""
+    check_regular(path)
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except OSError:
+        raise
+    except Exception as error:  # A header is Python source, which can fail in any way.
+        raise ValueError(first_line(error)) from None
 
 
 class Column(np.ndarray):
@@ -23,7 +35,7 @@ class Column(np.ndarray):
     @classmethod
     def of(cls, path: Path) -> "Column":
         """Return the column in a file; raises an OSError or ValueError if it is not a whole one."""
-        column = np.load(path, mmap_mode="r", allow_pickle=False).view(cls)
+        column = mapped(path).view(cls)
         column.path = path
         return column
 
@@ -109,7 +121,7 @@ class ShardRange:
 
     def sample(self, place: int) -> Sample:
         sample = self.store.sample(int(self.numbers[place]))
-        return sample.of(sample.name + self.suffix) if self.suffix else sample
+        return sample.renamed(sample.name + self.suffix) if self.suffix else sample
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,6 @@ import math
 import os
 import pickle
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -27,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from base.data.extras import ExtraShapes
+from base.run.checkpoint_archive import check_archive
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from utils import strict_json
@@ -87,6 +87,8 @@ TYPES = {
 REQUIRED_KEYS = {"format", "config", "state_dict", "normalisation"}
 
 BEST = "model_best.pth"
+MAX_BYTES = 1 << 32
+"""Maximum bytes of a file (assumed: networks of this project have 0.1 GB)."""
 MAX_LISTED = 5
 """Maximum number of files or weights that an error lists."""
 
@@ -153,11 +155,11 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     try:
         with open_file(path) as file:
+            if (size := os.fstat(file.fileno()).st_size) > MAX_BYTES:
+                raise CheckpointError(f"larger than {MAX_BYTES:,} bytes")
             # torch reads from memory, as it takes an interrupted read of a file for a broken file.
-            stored = io.BytesIO(file.read())
-        with zipfile.ZipFile(stored) as archive:
-            if damaged := archive.testzip():  # torch.load does not verify checksums
-                raise CheckpointError(f"damaged (checksum mismatch in its part {short(damaged)})")
+            stored = io.BytesIO(file.read(size))
+        check_archive(stored)
         stored.seek(0)
         content = torch.load(stored, map_location="cpu", weights_only=True)
         return _checked(content, path, len(stored.getbuffer()))

@@ -17,7 +17,7 @@ from base.run import provenance
 from base.run.checkpoint import BEST, candidates, checkpoints
 from base.run.pretrained import SAVED
 from utils.checks import CheckpointError, UserError, first_line
-from utils.files import PLAIN_NAME, errors_name, remove_temporary, set_aside, write_json
+from utils.files import PLAIN_NAME, errors_name, read_bytes, remove_temporary, set_aside, write_json
 from utils.strict_json import Config, Json
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class RunFolder:
             lock.acquire()
         except Timeout:
             with suppress(OSError, ValueError):
-                holder = path.read_text(encoding="utf-8").strip() or holder
+                holder = read_bytes(path).decode().strip() or holder
             raise RunInUse(
                 f"run {self.models} is in use by {holder}: wait for it, or stop it"
             ) from None
@@ -266,7 +266,7 @@ class RunFolder:
         record = self.models / RECORD
         try:
             with errors_name(record):
-                content = record.read_bytes()
+                content = read_bytes(record)
             starts = json.loads(content)["runs"]
             return [dict(start) for start in starts]
         except FileNotFoundError:

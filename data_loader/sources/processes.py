@@ -1,4 +1,4 @@
-"""Runs the loops of parsing with progress bars and in several processes."""
+"""Parses archives and many files in child processes, with progress bars."""
 
 import os
 import sys
@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
 from itertools import chain, islice
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from base import distributed
-from ink.formats.archives import Loops
+from ink import guard
+from ink.formats.archives import Loops, members
+from ink.formats.faults import Fault
+from ink.formats.parsed import Parsed
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -18,16 +22,51 @@ Value = TypeVar("Value")
 TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of parsing)
 
 
-def loops(workers: int) -> Loops:
-    """Return loops that show progress bars, and parse in so many processes."""
-    return Loops(distributed.bar, partial(in_processes, workers=workers, together=TOGETHER))
+def parsed(
+    function: Callable[..., Parsed], source: Path, *arguments: Any, max_gb: float, workers: int
+) -> Parsed:
+    """Return what a function parses of an archive or of many files, in a child process; with more
+    workers, they share the files, and have a child each.
+
+    Args:
+        function: a function of `ink.formats` whose last argument are `Loops`.
+        source: the archive, or the first file, for messages.
+        arguments: the other arguments.
+        max_gb: see `SourceDataset`.
+        workers: the number of processes.
+    """
+    limits = guard.Limits().times(max_gb)
+    try:
+        if workers == 1:
+            return guard.call(function, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)
+        in_children = partial(_in_children, limits=limits, workers=workers)
+        unpack = partial(_unpacked, limits)
+        return function(*arguments, Loops(distributed.bar, in_children, unpack))
+    except Fault as fault:
+        raise fault.within(str(source)) from None
+
+
+def _unpacked(limits: guard.Limits, *arguments: Any) -> Iterator[Any]:
+    """Yield what `members` yields, unpacked by a child."""
+    return guard.iterate(members, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)
+
+
+def _in_children(
+    function: Callable[[Item], Value], items: Iterable[Item], limits: guard.Limits, workers: int
+) -> Iterator[Value]:
+    """Yield what a function of `ink.formats` returns for each item, computed by the children of so
+    many processes."""
+    guarded = partial(guard.call, function, limits=limits)
+    return in_processes(guarded, items, workers, TOGETHER)
 
 
 def in_processes(
     function: Callable[[Item], Value], items: Iterable[Item], workers: int, together: int = 1
 ) -> Iterator[Value]:
-    """Yield what a function returns for each item, in order, computed by so many processes, which
-    get some items together; they are taken only as fast as their results are."""
+    """Yield a function's result for each item, in order, computed by `workers` processes.
+
+    A process gets `together` items at a time. Items are taken only as fast as results are used.
+    """
     if workers == 1:
         yield from map(function, items)
         return
@@ -37,7 +76,7 @@ def in_processes(
             waiting.append(pool.submit(_of_each, function, batch))
             if len(waiting) > 2 * workers:
                 yield from waiting.popleft().result()
-        yield from chain.from_iterable(one.result() for one in waiting)
+        yield from chain.from_iterable(future.result() for future in waiting)
 
 
 def _of_each(function: Callable[[Item], Value], items: list[Item]) -> list[Value]:
@@ -45,5 +84,5 @@ def _of_each(function: Callable[[Item], Value], items: list[Item]) -> list[Value
 
 
 def _without_bars() -> None:
-    """Show no progress bars in this process, which would write over those of others."""
+    """Discard this process's standard error: its progress bars would overwrite other bars."""
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115

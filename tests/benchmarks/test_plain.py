@@ -5,6 +5,8 @@ import torch
 
 from base.base_data_loader import Batch
 from benchmarks import plain
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
 from model import (
     AttentionNetwork,
     CTCLoss,
@@ -15,8 +17,6 @@ from model import (
     TranscriptionLoss,
 )
 from model.recognition.decoding import GREEDY
-from utils.alphabet import Alphabet
-from utils.normalisation import Normalisation
 
 UNITS, ALPHABET = Normalisation((8.0, 0.5), (40.0, 30.0)), Alphabet("abc .")
 SIZES = {"hidden_size": 12, "num_layers": 2}

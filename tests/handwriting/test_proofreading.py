@@ -136,11 +136,14 @@ def test_an_accent_or_apostrophe_that_a_reader_overlooks_is_judged_by_its_shape(
     assert (word.errors > 0, word.accepted, word.reason) == (True, False, reason)
 
 
-@pytest.mark.parametrize(("mark", "second_doubt"), [((0.3, -1.3), 0.2), ((5.0, -1.3), None)])
-def test_a_reader_of_ascii_reads_a_word_without_its_accent(mark, second_doubt):
-    x, y = mark
-    letter, accent = np.array([(0.8, -1.0), (0, -0.5), (0.8, 0)]), np.array([(x, y), (x, y - 0.2)])
-    written = WrittenWord((letter, accent), 0.8, 1.0, "é", (np.zeros(3, int), np.zeros(2, int)))
+@pytest.mark.parametrize(("marks", "second_doubt"), [((1,), 0.2), ((), None)])
+def test_a_reader_of_ascii_reads_a_word_without_its_accent(marks, second_doubt):
+    letter, accent = (
+        np.array([(0.8, -1.0), (0, -0.5), (0.8, 0)]),
+        np.array([(0.3, -1.3), (0.3, -1.5)]),
+    )
+    indices = np.zeros(3, int), np.zeros(2, int)
+    written = WrittenWord((letter, accent), 0.8, 1.0, "é", indices, marks=marks)
     (seen,) = with_second_reading(PlannedReader(("es", 0.2)), [CheckedWord((written,), "é")])
     assert (seen.second, seen.looks_like) == (second_doubt, "es" if second_doubt else "")
 
@@ -182,7 +185,7 @@ def test_the_first_reader_reads_each_word_but_missing_words_and_those_of_a_line_
         (line("a lane"), "", ((), ())),
         (line("a lane", ended=False), "", ((UNENDED,), (UNENDED,))),
         (line("a lane"), "a", ((MISSING_WORD,), ())),
-        (line("a lane", ended=False), "lane", ((UNENDED,), (MISSING_WORD, UNENDED))),
+        (line("a lane", ended=False), "lane", ((UNENDED,), (MISSING_WORD,))),
         (line("a line", width=20), "", ((STRAY_INK,), (STRAY_INK,))),
     ],
 )
@@ -229,15 +232,21 @@ UNTRIED = tried("a b", doubt=math.inf, tries=0)
         ([tried("b", 0, 0.5, ("a thin 0",))], [tried("b", 1)], [("b", 2, 1, 0.0)]),
         # Two words that one stroke had joined come apart, and the other way round.
         ([tried("a b", 1)], [tried("a"), tried("b")], [("a", 2, 0, 0.0), ("b", 2, 0, 0.0)]),
-        ([tried("a", 1), tried("b", 1)], [tried("a b")], [("a", 2, 1, 0.0), ("b", 2, 1, 0.0)]),
+        (
+            [tried("a", 1), tried("b", 1), tried("c", 1)],
+            [tried("a b"), tried("c")],
+            [("a", 2, 1, 0.0), ("b", 2, 1, 0.0), ("c", 2, 0, 0.0)],
+        ),
         # A line with a fault is the first try of its words, and no second one.
         ([UNTRIED], [tried("a b", 0, 0.0, (STRAY_INK,))], [("a b", 1, 0, 0.0)]),
         ([tried("a b", 1)], [tried("a b", 0, 0.0, (STRAY_INK,))], [("a b", 2, 1, 0.0)]),
-        # A misread word is better than one without ink, whatever is beside it.
+        # A misread word is better than one of such a line, and that than one without ink.
+        ([tried("a", faults=(UNENDED,))], [tried("a", 2, 0.5)], [("a", 2, 2, 0.5)]),
+        ([tried("a", 2, 0.5)], [tried("a", faults=(UNENDED,))], [("a", 2, 2, 0.5)]),
         (
-            [tried("a", 0, 0.0, (MISSING_WORD,)), tried("b", 0, 0.0, (MISSING_WORD,))],
-            [tried("a", 1, 0.5), tried("b", 0, 0.0, (MISSING_WORD,))],
-            [("a", 2, 1, 0.5), ("b", 2, 0, 0.0)],
+            [tried("a", 0, 0.4, (MISSING_WORD,)), tried("b", 0, 0.4, (MISSING_WORD,))],
+            [tried("a", 0, 0.5, (UNENDED, STRAY_INK)), tried("b", 0, 0.4, (MISSING_WORD,))],
+            [("a", 2, 0, 0.5), ("b", 2, 0, 0.4)],
         ),
     ],
 )

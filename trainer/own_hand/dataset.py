@@ -24,6 +24,8 @@ from data_loader.sources.ink_files import mean_step
 from data_loader.transforms.cleaning import RemoveSlips, Smooth
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from handwriting.hands import extras_of_lines
+from ink import guard
+from ink.formats.arrays import read_arrays
 from ink.geometry import x_height
 from ink.sample import Sample
 from model.generation.line import Primer, Sampling
@@ -62,7 +64,7 @@ class HandLines(Loaded):
     seed: int = field(kw_only=True)
     """The seed of the choice of lines and of the new lines."""
     hand_extras: Mapping[str, np.ndarray] = field(kw_only=True)
-    """The extras of all lines for a network conditioned on the hand (`HandEncoder`); else empty."""
+    """The extras of all lines if the network takes a hand, see `HandEncoder`; else empty."""
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -145,7 +147,7 @@ class HandDataset(BaseDataset):
     def _adapt(
         self, samples: Sequence[Sample], writer: Writer, reader: Reader
     ) -> tuple[list[str], list[Primer], bool, float, float]:
-        """Return the names of the usable lines, new lines, whether the writer takes the hand, and
+        """Return the names of the usable lines, new lines, whether the writer takes a hand, and
         the network's x-height and step. Either the writer or the reader learns the hand."""
         alphabet = (reader if reader.path == self.origin.path else writer).model.alphabet
         accepted = [*filter(None, map(str.strip, self.keep.split(",")))]
@@ -184,7 +186,7 @@ class HandDataset(BaseDataset):
         train = [recorded[k] for k in learned]
         # The augmentation of a line depends on its index, so each repetition has another.
         repeated = list(islice(cycle(train), max(self.size - len(train), 0)))
-        train += [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
+        train += [line.renamed(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
         num_repeated = len(train)
         for number, (ink, text) in enumerate(new):
             train.append(Sample(ink, text, f"composed-{number:05}", extras=extras))
@@ -215,7 +217,7 @@ class HandDataset(BaseDataset):
 def save_practice(
     path: Path, names: Sequence[str], new: Sequence[Primer], takes_hand: bool = False
 ) -> None:
-    """Save the names of the recorded lines, the new lines, and whether the network takes the
+    """Save the names of the recorded lines, the new lines, and whether the network takes a
     hand, as .npz."""
     inks = [ink for ink, _ in new]
     arrays = {
@@ -236,14 +238,14 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
         DataError: if the file is missing or broken.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            check_version(path, int(file.get("format", 0)), FORMAT, "train anew")
-            inks = np.split(file["points"], np.cumsum(file["lengths"]))[:-1]
-            new = list(zip(inks, file["texts"].tolist(), strict=True))
-            return file["names"].tolist(), new, bool(file["told"])
+        arrays = guard.call(read_arrays, path)
+        check_version(path, int(arrays.get("format", 0)), FORMAT, "train anew")
+        inks = np.split(arrays["points"], np.cumsum(arrays["lengths"]))[:-1]
+        new = list(zip(inks, arrays["texts"].tolist(), strict=True))
+        return arrays["names"].tolist(), new, bool(arrays["told"])
     except OtherVersion:
         raise
-    except Exception as error:  # np.load may raise any error.
+    except Exception as error:  # Other arrays may fail in any way.
         raise DataError(
             f"{path}: the lines that the run composed cannot be read ({error}); "
             "start the training again"

@@ -1,7 +1,7 @@
 """Reads InkML (W3C Ink Markup Language, Recommendation of 2011).
 
 A `<trace>` holds points separated by commas; spaces separate the values of a point. The values are
-x and y (downwards), or those of the channels that `<traceFormat>` declares. A value after `'` or
+x and y (downwards), or the channels that `<traceFormat>` declares. A value after `'` or
 `"` is a first or second difference. `<annotation type="truth">` holds a transcription.
 """
 
@@ -12,7 +12,6 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ink.formats.budget import MAX_ELEMENTS, Budget
 from ink.formats.faults import Fault
 from ink.formats.xml import escape
 from utils.checks import DataError
@@ -20,7 +19,6 @@ from utils.files import XML_FORBIDDEN
 
 NAMESPACE = "http://www.w3.org/2003/InkML"
 MAX_REFERENCES = 10  # from context to context (assumed)
-MAX_LOOKED_AT = 20 * MAX_ELEMENTS  # elements looked at for formats, as contexts may nest (assumed)
 UNITS = {"pt": 1.0, "in": 72.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540, "px": 0.75}
 """Length of each unit in points (1/72 inch)."""
 # A trace without prefixes, and a value with its optional prefix.
@@ -40,7 +38,7 @@ class _State(NamedTuple):
     acceleration: float = 0.0  # difference from the previous speed
 
 
-class Format(NamedTuple):
+class TraceFormat(NamedTuple):
     """The channels of a trace."""
 
     signs: dict[str, int]
@@ -55,7 +53,7 @@ class Format(NamedTuple):
     """Whether the times of all traces count from one moment."""
 
 
-def formats(root: Element) -> dict[Element, Format]:
+def formats(root: Element) -> dict[Element, TraceFormat]:
     """Return the format of each trace.
 
     A trace has the format of the context that the trace or its group names, or else of the last
@@ -63,13 +61,12 @@ def formats(root: Element) -> dict[Element, Format]:
     """
     by_id = {element_id(element): element for element in root.iter() if element_id(element)}
     context_of = _contexts(root, by_id)
-    looked_at = Budget(MAX_LOOKED_AT, "contexts that are nested in each other too deeply")
-    by_context: dict[Element | None, Format] = {}
-    by_holder: dict[Element, Format] = {}
+    by_context: dict[Element | None, TraceFormat] = {}
+    by_holder: dict[Element, TraceFormat] = {}
     for context in dict.fromkeys(context_of.values()):
-        holder = _format_holder(context, by_id, root, looked_at)
+        holder = _format_holder(context, by_id, root)
         if holder not in by_holder:
-            by_holder[holder] = _format(holder, looked_at)
+            by_holder[holder] = _format(holder)
         by_context[context] = by_holder[holder]
     return {trace: by_context[context] for trace, context in context_of.items()}
 
@@ -92,31 +89,24 @@ def _contexts(root: Element, by_id: dict[str, Element]) -> dict[Element, Element
     return context_of
 
 
-def _format_holder(
-    context: Element | None, by_id: dict[str, Element], root: Element, looked_at: Budget
-) -> Element:
+def _format_holder(context: Element | None, by_id: dict[str, Element], root: Element) -> Element:
     """Return the element whose traceFormat holds for a context: the context itself, or else the
     first one to which it refers, from one to the next, that has a traceFormat, or else `root`.
-
-    Each element that is looked at is spent from `looked_at`, as in `_format`.
     """
     for _ in range(MAX_REFERENCES):
         if context is None:
             break
-        for element in context.iter():
-            looked_at.spend(1)
-            if element.tag == "traceFormat":
-                return context
+        if next(context.iter("traceFormat"), None) is not None:
+            return context
         keys = ("traceFormatRef", "inkSourceRef", "contextRef")
         names = [context.get(key, "").removeprefix("#") for key in keys]
         context = next((by_id[name] for name in names if name in by_id), None)
     return root
 
 
-def _format(holder: Element, looked_at: Budget) -> Format:
+def _format(holder: Element) -> TraceFormat:
     """Return the format that `holder` declares, or a format of X and Y if it declares no format."""
     forms = []
-    looked_at.spend(sum(1 for _ in holder.iter()))
     unit_of_x = next(_units_of_x(holder), None)
     for declared in holder.iter("traceFormat"):
         regular = declared.findall("channel")
@@ -132,10 +122,10 @@ def _format(holder: Element, looked_at: Budget) -> Format:
         has_clock = "T" in by_name and bool(by_name["T"].get("respectTo"))
         signs_of = dict(zip(names, signs, strict=True))
         rest = unit, max_pressure or None, has_clock
-        forms.append(Format(signs_of, len(regular), len(channels), *rest))
+        forms.append(TraceFormat(signs_of, len(regular), len(channels), *rest))
     if len(set(map(repr, forms))) > 1:  # `repr` also shows the order of the channels.
         raise Fault("several different traceFormats, and no context that names one")
-    return forms[0] if forms else Format({"X": 1, "Y": 1}, 2, None)
+    return forms[0] if forms else TraceFormat({"X": 1, "Y": 1}, 2, None)
 
 
 def _units_of_x(holder: Element) -> Iterator[float]:
@@ -158,7 +148,9 @@ def is_drawn(trace: Element) -> bool:
     return trace.get("type", "penDown").lower() != "penup" and bool((trace.text or "").strip())
 
 
-def points_of(trace: Element, form: Format, place: str) -> tuple[np.ndarray, np.ndarray | None]:
+def points_of(
+    trace: Element, form: TraceFormat, place: str
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the points `(n, 2)` of a trace, y downwards, and their times `(n,)` or None.
 
     Messages call the trace `place`.
@@ -167,14 +159,14 @@ def points_of(trace: Element, form: Format, place: str) -> tuple[np.ndarray, np.
     return np.stack([channels["X"], channels["Y"]], axis=1), channels.get("T")
 
 
-def channels_of(trace: Element, form: Format, place: str) -> dict[str, np.ndarray]:
+def channels_of(trace: Element, form: TraceFormat, place: str) -> dict[str, np.ndarray]:
     """Return the values `(n,)` of each channel of a trace; y grows downwards."""
     columns = _values(trace.text, form, place).T
     signed = zip(form.signs.items(), columns, strict=False)
     return {name: sign * column for (name, sign), column in signed}
 
 
-def _values(content: str, form: Format, place: str) -> np.ndarray:
+def _values(content: str, form: TraceFormat, place: str) -> np.ndarray:
     """Return the values of a trace, `(points, channels)` float64."""
     points = content.split(",")
     try:
@@ -245,9 +237,9 @@ def annotation_lines(kind: str, text: str) -> list[str]:
 
 def trace_text(points: np.ndarray) -> str:
     """Return the text of a trace of `points`, in decimals that are read as the same numbers."""
-    return ", ".join(" ".join(map(decimal, row)) for row in points.tolist())
+    return ", ".join(" ".join(map(shortest_decimal, row)) for row in points.tolist())
 
 
-def decimal(value: float) -> str:
+def shortest_decimal(value: float) -> str:
     """Return the shortest decimal that is read as the same number."""
     return np.format_float_positional(value, trim="-")

@@ -82,7 +82,7 @@ class WordInk:
 
 @dataclass(frozen=True, eq=False)
 class PdfPage:
-    """A page of a PDF: what is drawn on it, and the words of each row of its text, from the left.
+    """A page of a PDF: its ink and images, and the words of each row of its text, from the left.
 
     A PDF that the page annotates is not drawn.
     """
@@ -108,7 +108,7 @@ def write_pdf(path: str | PathLike[str], pages: Iterable[PdfPage], title: str = 
 
     Args:
         path: the file; its folder exists.
-        pages: at least one page; written pages are not kept in memory.
+        pages: at least one page; only one page is in memory at a time.
         title: the title in the file's metadata; "" for none.
 
     Raises:
