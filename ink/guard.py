@@ -1,14 +1,14 @@
-"""Parses files that come from elsewhere in a child process, whose time and memory have limits.
+"""Parses untrusted files in a child process, whose time and memory have limits.
 
 A file can be made so that its parser takes hours, or all memory; no parser can rule that out. So
-every door where such a file comes in calls the functions of `ink.formats` through this module:
+all code that reads untrusted files calls the functions of `ink.formats` through this module:
 
     samples = guard.call(inkml.parse, path)
     for page in guard.iterate(pages.parse, path): ...
 
-The child is `python -m ink.guard`. It starts at the first call, takes request after request, and
-ends with this process; if it ends earlier, as by a limit, the next call starts another. On Linux it
-has limits of processor time, memory and wall time, elsewhere of wall time alone.
+The child is `python -m ink.guard`. It starts at the first call, answers one request after another,
+and ends with this process; if it ends earlier, as by a limit, the next call starts another child.
+On Linux it has limits of processor time, memory and wall time, elsewhere of wall time alone.
 """
 
 import atexit
@@ -47,7 +47,7 @@ Value = TypeVar("Value")
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("ink.formats", "ink.guard")
-"""Packages and modules whose functions a child calls."""
+"""Packages and modules whose functions a child may call."""
 
 PER_MEGABYTE = 1.0
 """Seconds of processor time for each megabyte of an archive (assumed: IAM-OnDB takes 0.3)."""
@@ -75,7 +75,7 @@ class Limits:
     """Memory of the child; a sixteenth of it for a result's objects, a quarter for its arrays."""
 
     def times(self, factor: float) -> "Limits":
-        """Return larger limits, where a user allows larger files; a factor below 1 counts as 1."""
+        """Return limits times `factor`, for users who allow larger files; at least these limits."""
         values = self.seconds, self.wall_seconds, self.max_bytes
         return Limits(*(int(max(1.0, factor) * value) for value in values))
 
@@ -86,12 +86,12 @@ def call(
     limits: Limits = Limits(),
     bar: Callable[..., Any] = NoBar,
 ) -> Value:
-    """Return what a function of `ink.formats` returns, which a child calls.
+    """Call a function of `ink.formats` in a child, and return its result.
 
     Args:
         function: the function.
         arguments: its arguments; among them may be `LOOPS`.
-        limits: what it may take.
+        limits: limits of the call.
         bar: makes the progress bars of `LOOPS`, as `tqdm` does.
 
     Raises:
@@ -107,7 +107,7 @@ def iterate(
     limits: Limits = Limits(),
     bar: Callable[..., Any] = NoBar,
 ) -> Iterator[Value]:
-    """Yield what a generator function of `ink.formats` yields.
+    """Call a generator function of `ink.formats` in a child, and yield its items.
 
     Raises:
         UserError, OSError: see `call`; earlier items are yielded before.
@@ -127,8 +127,10 @@ def each(
     limits: Limits = Limits(),
     bar: Callable[..., Any] = NoBar,
 ) -> Iterator[Value | Fault]:
-    """Yield for each item what a function of `ink.formats` returns, or its Fault; each item has the
-    limits anew, and a child that ends is replaced. See `call`."""
+    """Call a function of `ink.formats` in a child for each item; yield each result or Fault.
+
+    The limits are for one item, and a child that ends is replaced. See `call`.
+    """
     _check(function)
     rest = deque(items)
     while rest:
@@ -150,12 +152,12 @@ def _each(
         try:
             yield function(item, *arguments)
         except Exception as error:
-            error = _as_told(error)
+            error = _as_one_line(error)
             yield error if isinstance(error, Fault) else Fault(str(error))
 
 
 def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
-    """Return what a file in any format holds, as `formats.read` does, parsed by a child.
+    """Return the result of `formats.read`, parsed by a child.
 
     Raises:
         DataError: see `formats.read`; also if the child exceeds a limit.
@@ -166,7 +168,7 @@ def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
 
 
 def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
-    """Yield the pages of a file, as `formats.read_pages` does, parsed by a child.
+    """Yield the results of `formats.read_pages`, parsed by a child.
 
     Raises:
         DataError: see `formats.read_pages`; also if the child exceeds a limit.
@@ -176,7 +178,7 @@ def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
 
 
 def note_files(folder: Path) -> dict[str, Path]:
-    """Return what `folders.note_files` does, with titles that a child reads.
+    """Return the result of `folders.note_files`; a child reads the titles.
 
     Raises:
         OSError: if a folder cannot be read.
@@ -207,8 +209,8 @@ def _check(function: Callable[..., Any]) -> None:
         raise TypeError(f"{function!r} is not in {', '.join(ROOMS)}")
 
 
-def _as_told(error: Exception) -> UserError | OSError:
-    """Return an error of one line; raise a MemoryError if an error says that memory lacks."""
+def _as_one_line(error: Exception) -> UserError | OSError:
+    """Return an error with a message of one line; raise a MemoryError for a lack of memory."""
     if isinstance(error, UserError):
         return error
     if lacks_memory(error):
@@ -254,10 +256,10 @@ class _Child:
         limits: Limits,
         bar: Callable[..., Any],
     ) -> Iterator[Any]:
-        """Yield what a function returns or yields; raise its error, or a Fault if the process ends
-        or exceeds a limit."""
+        """Yield the results of a function; raise its error, or a Fault if the process ends or
+        exceeds a limit."""
         self._is_busy = True
-        with suppress(BrokenPipeError):  # `_answer` says why.
+        with suppress(BrokenPipeError):  # `_answer` raises the cause.
             _send(self._process.stdin, (_working_folder(), limits, function, arguments))
         with ExitStack() as stack:
             while True:
@@ -297,7 +299,7 @@ class _Child:
         self._close()
 
     def forget(self) -> None:
-        """Leave the process to another one, of which this one is a fork."""
+        """Leave the process to the parent of this fork."""
         self._close()
         self._process.returncode = 0
 
@@ -309,11 +311,11 @@ class _Child:
 _children: set[_Child] = set()
 """The children of this process."""
 _idle: list[_Child] = []
-"""Those that nobody uses."""
+"""The children that are not in use."""
 
 
 def _child() -> _Child:
-    """Return a child that nobody uses, or a new one."""
+    """Return an idle child, or a new child."""
     with suppress(IndexError):
         while True:
             child = _idle.pop()
@@ -326,8 +328,8 @@ def _child() -> _Child:
 
 
 def _give_back(child: _Child) -> None:
-    """Let others use a child; if it has more to answer, end it."""
-    if child in _children:  # else it is of the process of which this one is a fork
+    """Make a child idle; end it if it has further answers."""
+    if child in _children:  # else the child belongs to the parent of this fork
         if child.is_usable:
             _idle.append(child)
         else:
@@ -401,7 +403,7 @@ def _send(stream: RawIOBase | BufferedIOBase, value: object, limits: Limits | No
 
 
 def _received(stream: RawIOBase | BufferedIOBase) -> Message:
-    """Read what `_send` has written; raise an EOFError if it is cut short."""
+    """Return a message that `_send` has written; raise an EOFError if it is truncated."""
     num_bytes, num_arrays = _PREFIX.unpack(_exactly(_PREFIX.size, stream))
     sizes = array("Q", bytes(_exactly(array("Q").itemsize * num_arrays, stream)))
     content = _exactly(num_bytes, stream)
@@ -444,7 +446,7 @@ class Bar(NoBar):
             self.update(1)
 
     def update(self, count: int) -> None:
-        """Say that so many more bytes or items are done."""
+        """Report that `count` more bytes or items are done."""
         self.n += count
         self._pending += count
         if not _service:
@@ -481,7 +483,7 @@ class _Service:
         except MemoryError:
             os._exit(_OUT_OF_MEMORY)
         except Exception as error:
-            _send(self._answers, (_ERROR, _as_told(error)))
+            _send(self._answers, (_ERROR, _as_one_line(error)))
 
     def send(self, kind: int, value: object) -> None:
         """Send an answer."""
@@ -509,7 +511,7 @@ class _Service:
 
 
 _service: _Service | None = None
-"""Of a child."""
+"""The service of this process, if it is a child."""
 
 
 def _set_limit(kind: int, amount: int) -> None:
@@ -528,7 +530,7 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     nothing = os.open(os.devnull, os.O_WRONLY)
     _service = _Service(open(os.dup(1), "wb"))  # noqa: SIM115
-    for stream in (1, 2):  # What libraries print is no answer.
+    for stream in (1, 2):  # Output of libraries is no answer.
         os.dup2(nothing, stream)
     requests: SimpleQueue[Message] = SimpleQueue()
     threading.Thread(target=_take_requests, args=(requests,), daemon=True).start()
@@ -540,11 +542,11 @@ def _take_requests(requests: SimpleQueue[Message]) -> None:
     with suppress(EOFError):
         while True:
             requests.put(_received(sys.stdin.buffer.raw))
-    os._exit(0)  # also in the middle of an answer, which nobody waits for
+    os._exit(0)  # Also in the middle of an answer, as nobody waits for it.
 
 
 def results(function: Callable[..., Any], arguments: Sequence[Any]) -> Iterator[Any]:
-    """Yield what a function returns or, if it is a generator function, what it yields."""
+    """Yield the result of a function or, for a generator function, its items."""
     value = function(*arguments)
     if isinstance(value, Iterator):
         yield from value

@@ -90,7 +90,7 @@ class InThisProcess:
         try:
             yield from guard.results(function, arguments)
         except Exception as error:
-            raise guard._as_told(error) from error
+            raise guard._as_one_line(error) from error
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,8 +25,8 @@ TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of par
 def parsed(
     function: Callable[..., Parsed], source: Path, *arguments: Any, max_gb: float, workers: int
 ) -> Parsed:
-    """Return what a function parses of an archive or of many files, in a child process; with more
-    workers, they share the files, and have a child each.
+    """Parse an archive or many files in a child process; several workers share the files, and each
+    worker has a child.
 
     Args:
         function: a function of `ink.formats` whose last argument are `Loops`.
@@ -47,15 +47,15 @@ def parsed(
 
 
 def _unpacked(limits: guard.Limits, *arguments: Any) -> Iterator[Any]:
-    """Yield what `members` yields, unpacked by a child."""
+    """Yield the results of `members`, unpacked by a child."""
     return guard.iterate(members, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)
 
 
 def _in_children(
     function: Callable[[Item], Value], items: Iterable[Item], limits: guard.Limits, workers: int
 ) -> Iterator[Value]:
-    """Yield what a function of `ink.formats` returns for each item, computed by the children of so
-    many processes."""
+    """Yield the result of a function of `ink.formats` for each item, computed by the children of
+    `workers` processes."""
     guarded = partial(guard.call, function, limits=limits)
     return in_processes(guarded, items, workers, TOGETHER)
 
