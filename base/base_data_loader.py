@@ -1,4 +1,4 @@
-"""Batches of padded sequences, the same for any number of worker processes."""
+"""Loads batches of padded sequences, the same for any number of worker processes."""
 
 import copy
 import signal
@@ -80,12 +80,12 @@ class Batch:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        """Return the batch with a change applied to each of its tensors."""
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+        """Return the batch with a function applied to each of its tensors."""
         tensors = {
-            name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)
+            name: function(value) for name, value in vars(self).items() if isinstance(value, Tensor)
         }
-        extras = {name: change(value) for name, value in self.extras.items()}
+        extras = {name: function(value) for name, value in self.extras.items()}
         return replace(self, **tensors, extras=extras)
 
 
@@ -108,10 +108,11 @@ class BaseSampler(ABC):
 
     @abstractmethod
     def batches(self, epoch: int) -> Sequence[Sequence[int]]:
-        """Return the indices of the samples of each batch of an epoch, a pass over the data.
+        """Return the indices of the samples of each batch of a pass over the data.
 
-        They depend only on `epoch`, counted from 0, and the state with which the epoch begins. All
-        epochs have equally many batches. All processes call this, with equal states.
+        They depend only on `epoch`, the number of the pass from 0, and on the state with which the
+        pass begins. All passes have equally many batches. All processes call this, with equal
+        states.
         """
 
     def state_dict(self) -> dict[str, Any]:
@@ -123,10 +124,10 @@ class BaseSampler(ABC):
 
 
 class KeySampler(Sampler[list[tuple[int, int]]]):
-    """Yields the batches of a `BaseSampler`, epoch after epoch.
+    """Yields the keys of the batches that a `BaseSampler` chooses, pass after pass over the data.
 
-    A batch is a list of pairs `(epoch, index)`; such a pair seeds the random draws of its sample.
-    With several processes each process gets some rows of every batch, or no row.
+    A key is a pair `(data_pass, index)`, which seeds the random draws of its sample. With several
+    processes each process gets some rows of every batch, or no row.
     """
 
     def __init__(self, sampler: BaseSampler, lengths: Sequence[int]) -> None:
@@ -135,20 +136,20 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
         self._num_batches = len(self._asked(0) if self._is_user_part else sampler)
         if self._is_user_part and not self._num_batches:
             raise ConfigFault(SAMPLER, type(sampler).__name__, "one with batches; epoch 0 has none")
-        self._begun: tuple[int, dict[str, Any]] | None = None  # an epoch, and the state before it
+        self._begun: tuple[int, dict[str, Any]] | None = None  # a pass, and the state before it
         self.start_at(0, 0)
 
-    def start_at(self, epoch: int, batch: int) -> None:
-        """Let the next iteration start from a batch of an epoch, both counted from 0."""
-        self._position = (epoch, batch)
+    def start_at(self, data_pass: int, batch: int) -> None:
+        """Let the next iteration start from a batch of a pass, both counted from 0."""
+        self._start = (data_pass, batch)
 
-    def batches(self, epoch: int) -> Sequence[Sequence[int]]:
-        """Return the indices of the samples of each batch of an epoch.
+    def batches(self, data_pass: int) -> Sequence[Sequence[int]]:
+        """Return the indices of the samples of each batch of a pass over the data.
 
         Raises:
             ConfigFault: if there are no such samples, or an empty batch, or too few or many.
         """
-        batches, problem = self._asked(epoch), ""
+        batches, problem = self._asked(data_pass), ""
         if len(batches) != len(self):
             problem = f"{len(batches)} batches"
         for number, batch in enumerate(batches if self._is_user_part else ()):
@@ -159,14 +160,15 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
         if problem:
             samples = f"whole numbers below {len(self.lengths)}, the number of samples"
             expected = f"one with {len(self)} batches in each epoch, lists of {samples}"
-            expected += f"; epoch {epoch} has {problem}"
+            expected += f"; epoch {data_pass} has {problem}"
             raise ConfigFault(SAMPLER, type(self.sampler).__name__, expected)
         return batches
 
-    def _asked(self, epoch: int) -> Sequence[Sequence[int]]:
+    def _asked(self, data_pass: int) -> Sequence[Sequence[int]]:
+        """Return the batches of the sampler; raise a ConfigFault if it fails or returns no list."""
         name = type(self.sampler).__name__
         try:
-            batches = self.sampler.batches(epoch)
+            batches = self.sampler.batches(data_pass)
         except Exception as error:  # A user's class may raise anything.
             expected = f"one whose batches(epoch) works: trying it ended in {described(error)}"
             raise ConfigFault(SAMPLER, name, expected) from error
@@ -176,21 +178,21 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
         return batches
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        epoch, start = self._position
-        self.start_at(epoch + 1, 0)
-        for batch in self._batches_begun(epoch)[start:]:
+        data_pass, start = self._start
+        self.start_at(data_pass + 1, 0)
+        for batch in self._batches_begun(data_pass)[start:]:
             # Rows are in order of length, so every n-th row gives all processes similar work.
             rows = batch[distributed.rank() :: distributed.world_size()]
-            yield [(epoch, int(index)) for index in rows]
+            yield [(data_pass, int(index)) for index in rows]
 
-    def _batches_begun(self, epoch: int) -> Sequence[Sequence[int]]:
-        """Return the batches of an epoch, by the state that the sampler had when it began."""
+    def _batches_begun(self, data_pass: int) -> Sequence[Sequence[int]]:
+        """Return the batches of a pass, by the state that the sampler had when the pass began."""
         present = copy.deepcopy(self.sampler.state_dict())
-        if self._begun is None or self._begun[0] != epoch:
-            self._begun = (epoch, present)
-            return self.batches(epoch)
+        if self._begun is None or self._begun[0] != data_pass:
+            self._begun = (data_pass, present)
+            return self.batches(data_pass)
         self.sampler.load_state_dict(self._begun[1])
-        batches = self.batches(epoch)
+        batches = self.batches(data_pass)
         self.sampler.load_state_dict(present)
         return batches
 
@@ -198,7 +200,7 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
         return self._num_batches
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the sampler's state, now and when the epoch began; empty without a state."""
+        """Return the sampler's state, now and when the pass began; empty without a state."""
         present = self.sampler.state_dict()
         return {"present": present, "begun": self._begun} if present else {}
 
@@ -232,32 +234,33 @@ def _signals_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
         return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 class BaseDataLoader(DataLoader):
-    """A DataLoader of the batches of a sampler, which can start anywhere in an epoch.
+    """A DataLoader of the batches that a sampler chooses; an iteration is a pass over the data.
 
     In training with several processes the loader yields this process's rows of each batch, or None
     for a batch without such rows.
 
-    Each iteration runs through the next epoch, from its start unless `sampler.start_at` was
-    called. Batches do not depend on `num_workers` or any global generator.
+    An iteration is the next pass, from its start unless `keys.start_at` was called. Batches do not
+    depend on `num_workers` or any global generator.
 
     Args:
-        batches: returns the `Batch` of a list of keys `(epoch, index)`, and None for no keys.
+        batches: returns the `Batch` of a list of keys, see `KeySampler`, and None for no keys.
         lengths: the number of steps of each sequence.
         sampler: chooses the samples of each batch.
         num_workers: number of worker processes that make batches; with 0 this process makes them.
         pin_memory: whether batches are in page-locked memory, if there is a GPU.
-        keeps_workers: whether the worker processes outlive an epoch.
-    """
+        keeps_workers: whether the worker processes outlive an iteration.
 
-    sampler: KeySampler
+    Attributes:
+        keys: the keys of the batches; torch calls them the loader's sampler.
+    """
 
     def __init__(
         self,
@@ -269,10 +272,11 @@ class BaseDataLoader(DataLoader):
         pin_memory: bool = False,
         keeps_workers: bool = True,
     ) -> None:
+        self.keys = KeySampler(sampler, lengths)
         super().__init__(
             batches,
-            batch_size=None,  # The sampler yields the keys of a whole batch.
-            sampler=KeySampler(sampler, lengths),
+            batch_size=None,  # An element of `keys` has the keys of a whole batch.
+            sampler=self.keys,
             collate_fn=_unchanged,
             num_workers=num_workers,
             pin_memory=pin_memory and torch.cuda.is_available(),

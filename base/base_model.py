@@ -1,38 +1,25 @@
-"""The interface of networks, and the inputs that a network gets once for each sequence."""
+"""Defines the interface of networks, and the inputs on which a sequence is conditioned."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import Batch
-from utils.checks import DataError, UserError, short
+from base.data.extras import ExtraShapes
+from utils.checks import UserError, short
 
 _LATENT_KEY = 3
 """Part of the seed of a latent, which makes it differ from the seeds of a line's points."""
 
 
-class ExtraShapes(dict[str, tuple[int, ...]]):
-    """The shapes of extras by name; an extra is an array of fixed shape that a network takes."""
-
-    def __init__(self, shapes: Mapping[str, Sequence[int]]) -> None:
-        super().__init__({name: tuple(shape) for name, shape in shapes.items()})
-
-    def __missing__(self, name: str) -> NoReturn:
-        where = "the samples, or what it kept as `extras`"
-        raise DataError(f"the network takes the extra {name!r}; {where}, have {self}")
-
-    def __str__(self) -> str:
-        return ", ".join(f"{name} of shape {shape}" for name, shape in self.items()) or "no extras"
-
-
 @dataclass(frozen=True, eq=False)
-class Given:
-    """Inputs that a network gets once for each sequence of a batch, before the first step."""
+class Conditions:
+    """The inputs on which a network is conditioned: one set for each sequence of a batch."""
 
     extras: Mapping[str, Tensor]
     """The extras by name, each `(batch, ...)`."""
@@ -48,10 +35,11 @@ class Given:
         seeds = [np.random.default_rng([seed, _LATENT_KEY]).integers(2**63) for seed in self.seeds]
         return [torch.Generator().manual_seed(int(seed)) for seed in seeds]
 
-    def __getitem__(self, rows: Sequence[int]) -> "Given":
+    def __getitem__(self, rows: Sequence[int]) -> "Conditions":
         """Return the inputs of the sequences with the indices `rows`."""
         extras = {name: value[list(rows)] for name, value in self.extras.items()}
-        return Given(extras, None if self.seeds is None else [self.seeds[row] for row in rows])
+        seeds = None if self.seeds is None else [self.seeds[row] for row in rows]
+        return Conditions(extras, seeds)
 
 
 class BaseModel(nn.Module, ABC):
@@ -75,11 +63,11 @@ class BaseModel(nn.Module, ABC):
     def forward(self, *inputs: Any) -> Any:
         """Compute the output of the network; each class states its shapes."""
 
-    def initial_state(self, batch: int, given: Given | None = None) -> dict[str, Tensor]:
+    def initial_state(self, batch: int, conditions: Conditions | None = None) -> dict[str, Tensor]:
         """Return the state before the first step: tensors `(batch, ...)` by name.
 
         A dimension whose size is 0 here grows from call to call. The state is empty for a network
-        that sees its inputs as a whole. Without `given` all extras are zeros.
+        that sees its inputs as a whole. Without `conditions` all extras are zeros.
         """
         return {}
 
@@ -87,18 +75,18 @@ class BaseModel(nn.Module, ABC):
         """Return the state before the first step of a batch; in validation the latent of a sample
         depends only on the sample's index."""
         seeds = None if self.training else batch.index.tolist()
-        return self.initial_state(len(batch), Given(batch.extras, seeds))
+        return self.initial_state(len(batch), Conditions(batch.extras, seeds))
 
-    def told(
+    def make_conditions(
         self, batch: int, extras: Mapping[str, Any] = {}, seeds: Sequence[int] | None = None
-    ) -> Given:
-        """Return extras and seeds in the form in which `initial_state` takes them.
+    ) -> Conditions:
+        """Return the argument of `initial_state` for extras and seeds.
 
         Args:
             batch: the number of sequences.
             extras: arrays by name, either one for all sequences or a row for each sequence; an
                 extra that is missing here is zeros.
-            seeds: see `Given`.
+            seeds: see `Conditions`.
 
         Raises:
             UserError: if an extra does not fit, naming the extras that the network takes.
@@ -112,7 +100,9 @@ class BaseModel(nn.Module, ABC):
             except (KeyError, TypeError, ValueError, RuntimeError):
                 fault = f"the extra {name} = {short(value)} does not fit"
                 raise UserError(f"{fault}: {type(self).__name__} takes {self.extras}") from None
-        return Given(values, seeds)
+        return Conditions(values, seeds)
+
+    told = make_conditions  # the method's name in users' networks of earlier versions
 
     @property
     def features(self) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -136,7 +126,7 @@ class BaseModel(nn.Module, ABC):
     ) -> dict[str, Tensor]:
         """Return the weights of a network with fewer characters, extended by new characters.
 
-        New characters get the initial weights of this network, and are inserted after the former
+        New characters get the initial weights of this network, and are inserted after the old
         characters. All other weights are from `state_dict`.
 
         Args:
@@ -146,13 +136,13 @@ class BaseModel(nn.Module, ABC):
         """
         initial, extended = self.state_dict(), dict(state_dict)
         for name, (dim, first) in self.vocabulary_axes.items():
-            former, new = extended.get(name), initial[name].movedim(dim, 0)
-            if not isinstance(former, Tensor) or former.ndim != new.ndim:
+            old, new = extended.get(name), initial[name].movedim(dim, 0)
+            if not isinstance(old, Tensor) or old.ndim != new.ndim:
                 continue
-            former = former.movedim(dim, 0)
-            if former.shape[1:] == new.shape[1:]:
+            old = old.movedim(dim, 0)
+            if old.shape[1:] == new.shape[1:]:
                 end, last = first + vocab_size_before, first + len(self.alphabet)
-                blocks = (former[:end], new[end:last], former[end:])
+                blocks = (old[:end], new[end:last], old[end:])
                 extended[name] = torch.cat(blocks).movedim(0, dim)
         return extended
 

@@ -1,4 +1,4 @@
-"""The training loop shared by all tasks: epochs, steps, validation."""
+"""Trains networks of all tasks: epochs, steps, validation."""
 
 import copy
 import logging
@@ -21,23 +21,23 @@ from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, as_floats
 from base.base_model import BaseModel
-from base.batch_stream import BatchStream, Chunk, loaded
 from base.config import user_modules
-from base.device import plain_layers
-from base.evaluation import computed, evaluate, logged_names, update
-from base.optimizer_step import OptimizerStep, complete_gradients
-from base.run_log import RunLog
-from base.run_state import Progress, RunState, Sums, ratio
-from base.soundness import Soundness, cause_of_gradient
-from base.stop_request import StopRequest, TrainingFailed
-from base.training_checkpoint import CheckpointWriter
-from base.training_parts import TrainingParts, TrainingSettings
-from base.trying import trying
-from utils.checks import ConfigFault, first_line
+from base.config.user_code import trying
+from base.data.batch_stream import BatchStream, Chunk, loaded
+from base.run.run_log import RunLog
+from base.run.run_state import Progress, RunState, Sums, ratio
+from base.run.stop_request import StopRequest
+from base.run.training_checkpoint import CheckpointWriter
+from base.run.training_parts import TrainingParts, TrainingSettings
+from base.step.device import fast_precision, plain_layers
+from base.step.evaluation import computed, evaluate, logged_names, update
+from base.step.optimizer_step import OptimizerStep, complete_gradients
+from base.step.soundness import Soundness, cause_of_gradient
+from utils.checks import ConfigFault, TrainingFailed, first_line
 
 log = logging.getLogger(__name__)
 
-Kept = TypeVar("Kept")
+Stateful = TypeVar("Stateful")
 
 
 class BaseTrainer(ABC):
@@ -73,21 +73,29 @@ class BaseTrainer(ABC):
         self.settings = TrainingSettings(**settings)
         self.epochs, self.seed = self.settings.epochs, self.settings.seed
         self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
-        self.sampler = parts.train_loader.sampler.sampler
+        self.sampler = parts.train_loader.keys.sampler
         self.valid_loader = parts.valid_loader or None  # None for an empty loader too
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler
         self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
+        precision = self.settings.precision
+        self.precision = fast_precision(self.device) if precision == "auto" else precision
         self.state = RunState(self.metrics)
         self._stop = StopRequest(self.settings.time_limit_minutes)
         self.optimizer_step = OptimizerStep(parts, self.settings)
-        self.stream = BatchStream(parts, self.settings, self.state, self._stop)
+        self.stream = BatchStream(
+            self.train_loader,
+            self.device,
+            self._stop.fail,
+            accumulate=self.settings.accumulate,
+            truncate=self.settings.truncate,
+        )
         owners = (self.state, self.stream, self.optimizer_step)
         self.checkpoint_writer = CheckpointWriter(parts, self.settings, *owners)
-        self.checkpoint_writer.keep("loss", self.loss)
-        self.checkpoint_writer.keep("trainer", self)
-        self.checkpoint_writer.keep("sampler", self.train_loader.sampler)
+        self.checkpoint_writer.add("loss", self.loss)
+        self.checkpoint_writer.add("trainer", self)
+        self.checkpoint_writer.add("sampler", self.train_loader.keys)
         self.run_log = RunLog(parts, self.settings, self._stop)
         judged = (self.state, self.optimizer_step, self.checkpoint_writer)
         self.soundness = Soundness(self.settings, *judged, partial(self._evaluate, self.model))
@@ -129,11 +137,11 @@ class BaseTrainer(ABC):
         return {}
 
     def dry_run(self, batch: Batch, output: Any) -> None:
-        """In a trial of the parts (`base.contract`), try to use `evaluated_model` as `draw` does.
+        """In a trial of the parts (`base.trial.contract`), use `evaluated_model` as `draw` does.
 
         Args:
             batch: a batch of two samples.
-            output: what `forward_batch` returned for the batch.
+            output: the output of `forward_batch` for the batch.
         """
 
     def draw(self, epoch: int, step: int) -> None:
@@ -198,8 +206,8 @@ class BaseTrainer(ABC):
 
     def autocast(self) -> torch.autocast:
         """Return a context in which matrix products have the run's precision."""
-        name = self.settings.precision
-        return torch.autocast(self.device.type, getattr(torch, name), enabled=name != "float32")
+        dtype = getattr(torch, self.precision)
+        return torch.autocast(self.device.type, dtype, enabled=self.precision != "float32")
 
     @property
     def evaluated_model(self) -> nn.Module:
@@ -211,12 +219,12 @@ class BaseTrainer(ABC):
         """How far the run has come."""
         return self.state.progress
 
-    def keep(self, name: str, part: Kept) -> Kept:
-        """Keep a further part of a subclass, such as a second network, and return the part.
+    def keep(self, name: str, part: Stateful) -> Stateful:
+        """Save a further part of a subclass, such as a second network, in checkpoints; return it.
 
         Checkpoints contain the part's state. A network begins with the weights of the main process,
         whose buffers it gets after each step. States of other parts must be alike in all processes.
-        Before a kept optimiser steps, the gradients of its weights are summed over all processes,
+        Before such an optimiser steps, the gradients of its weights are summed over all processes,
         so all processes have to make this step, even without a row of the batch. Gradients that are
         not finite are dropped.
 
@@ -227,7 +235,7 @@ class BaseTrainer(ABC):
         Raises:
             UserError: if the name is taken.
         """
-        self.checkpoint_writer.keep(name, part)
+        self.checkpoint_writer.add(name, part)
         if isinstance(part, Optimizer):
             hook = partial(complete_gradients, self.soundness.report, name)
             part.register_step_pre_hook(hook)
@@ -276,7 +284,7 @@ class BaseTrainer(ABC):
                     yield
                     if self.is_complete:
                         self.run_log.finished(self.progress)
-                        self.run.keep_last(self.settings.keep_last and 1)
+                        self.run.remove_old(self.settings.keep_last and 1)
                 self._stop.poll()
             if self._stop.failure is not None:
                 raise self._stop.failure
@@ -286,7 +294,11 @@ class BaseTrainer(ABC):
                     self.on_end()
 
     def _start(self) -> None:
-        """Log the network; save a run that is resumed in a new folder."""
+        """Log the network and its precision; save a run that is resumed in a new folder."""
+        if self.settings.precision == "auto":
+            has = "has no" if self.precision == "float32" else "has"
+            reason = f"as the processor {has} instructions for bfloat16"
+            log.info("matrix products are of %s, %s", self.precision, reason)
         if distributed.is_main():
             with trying("trainer", self, "one whose on_start works"):
                 self.on_start()
@@ -369,13 +381,13 @@ class BaseTrainer(ABC):
     def _epoch_is_trained(self) -> bool:
         if self.settings.steps_per_epoch is not None:
             return self.progress.epoch_steps >= self.settings.steps_per_epoch
-        return self.progress.data_pass > self.progress.epoch_pass
+        return self.stream.position.data_pass > self.progress.epoch_pass
 
     def commit(self, values: dict[str, float] | None) -> None:
         """Log and save an epoch, or save an interrupted epoch.
 
         Args:
-            values: what `run_epoch` returned.
+            values: the result of `run_epoch`.
         """
         if values is None:
             self._save()
@@ -383,7 +395,8 @@ class BaseTrainer(ABC):
         # This check needs the epoch's sums, so it comes before `end_epoch`.
         epoch, reason = self.progress.epoch + 1, self.soundness.reason_not_to_save()
         progress = self.settings.judge(self.progress, values, sound=reason is None)
-        sums, improved = self.state.end_epoch(values, progress), progress.best_epoch == epoch
+        sums = self.state.end_epoch(values, progress, self.stream.position.data_pass)
+        improved = progress.best_epoch == epoch
         self.optimizer_step.end_epoch(values.get(self.settings.monitored[1]))
         if distributed.is_main():
             if reason is None:
@@ -482,7 +495,7 @@ class BaseTrainer(ABC):
         sums, finite = Sums(), True
         for chunk in chunks:
             if chunk is None:  # This process has no row of this batch, and waits for the others.
-                finite = not distributed.rows_done() and finite  # forward
+                finite = not distributed.any_rank(False) and finite  # forward
                 distributed.rows_done()  # backward
                 continue
             with distributed.own_randomness(self.device, self.seed, *chunk.position):
@@ -506,7 +519,7 @@ class BaseTrainer(ABC):
             self.soundness.check_loss(loss, self.model, self._forward, chunk)
         if counts and chunk.goes_on is not None:
             chunk.carry(output.state)
-        is_dropped = distributed.rows_done(not math.isfinite(loss))  # forward, in all processes
+        is_dropped = distributed.any_rank(not math.isfinite(loss))  # forward, in all processes
         if not is_dropped:
             losses.sum().backward()
             with torch.no_grad():
@@ -566,7 +579,7 @@ class BaseTrainer(ABC):
 
     def _until_stopped(self, batches: Iterable[Batch | None]) -> Iterator[Batch | None]:
         """Yield a loader's batches on the device, until a signal or failure stops the run."""
-        for batch in loaded(batches, self._stop):
+        for batch in loaded(batches, self._stop.fail):
             self._stop.poll()
             if self._stop.immediate:
                 return

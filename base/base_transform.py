@@ -1,4 +1,4 @@
-"""The interface of changes to the ink before it reaches a network."""
+"""Defines the interface of transforms, which change ink before it reaches a network."""
 
 import inspect
 from typing import Any, ClassVar, Literal
@@ -48,5 +48,5 @@ class BaseTransform:
         raise NotImplementedError
 
     def arguments(self, generator: np.random.Generator) -> dict[str, float]:
-        """Return arguments of `utils.pictures.ink_picture`, for `acts_on = "picture"`."""
+        """Return arguments of `ink.drawing.pictures.ink_picture`, for `acts_on = "picture"`."""
         raise NotImplementedError

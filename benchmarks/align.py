@@ -14,13 +14,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_dataset import stacked
+from base.data.extras import stacked
 from benchmarks.measures import dataset_within, main
 from commands import network_options, options
 from data_loader import ComposedDataset
 from data_loader.composed.alignment import AlignedLine, Alignment
-from data_loader.composed.bank import check_hands, hands, verify_pieces
 from data_loader.composed.cutting import measured_lines
+from data_loader.composed.recorded_hands import check_hands, recorded_hands, verify_pieces
+from ink.alphabet import nfc
 from model.generation import window_alignment as by_window
 from model.reader import Reader
 from model.recognition import ctc_alignment as by_ctc
@@ -28,7 +29,6 @@ from model.recognition.error_rates import error_counts, read_in_place
 from model.trained_network import TrainedNetwork
 from model.writer import Writer
 from parse_config import plan_from_file
-from utils.alphabet import nfc
 from utils.checks import UserError
 from utils.files import prepare_output
 
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
         errors = error_counts(text, hypothesis).character_errors
         lines[sample.name] = AlignedLine(points, read, np.zeros_like(read), errors)
     table = Alignment(lines)
-    table_hands = hands(measured_lines(samples, table)).values()
+    table_hands = recorded_hands(measured_lines(samples, table)).values()
     num_tried, num_fit = verify_pieces(table_hands, partial(reader.read_lines, progress=True))
     table.save(arguments.output)
     all_read = np.concatenate([line.read for line in lines.values()])

@@ -10,8 +10,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measures import main
 from commands import network_options, options
+from ink.alphabet import WRONG
 from parse_config import plan_from_file
-from utils.alphabet import WRONG
 from utils.files import prepare_output, write_text
 
 MAX_DOUBT = 0.5

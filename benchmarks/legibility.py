@@ -25,6 +25,7 @@ from handwriting.page_options import OWN, PageOptions
 from handwriting.proofreading import UNENDED, line_ink, write_words
 from handwriting.source_text import known_only
 from handwriting.styles import network_of
+from ink.drawing.plots import sheet_figure, write_png
 from model.generation.line import Primer, Sampling
 from model.reader import Reader
 from model.recognition.error_rates import missing_words
@@ -32,7 +33,6 @@ from model.recognition.transcribing import Transcription, score
 from model.writer import Writer, sampling_of
 from utils.checks import UserError
 from utils.files import read_lines, write_json
-from utils.plots import sheet_figure, write_png
 
 JUDGE = Path(__file__).with_name("judge.pth")
 """The recogniser that chooses nothing, see the model card."""
@@ -316,7 +316,7 @@ if __name__ == "__main__":
     writing_options.add_lines(parser, samples=samples, steps="default: enough for the text")
     seed = "seed of the first text, incremented for each further text, and by a million for each "
     network_options.add_seed(parser, seed + "further sample")
-    writing_options.add_style(parser)
+    writing_options.add_style(parser, OWN)
     writing_options.add_set(parser, "pen_sharpness or extras, see experiments.py write")
     biases = "biases of the written lines (default: %(default)s)"
     bias = number(float, 0, 100)

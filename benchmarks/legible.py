@@ -15,21 +15,21 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_dataset import Sample
 from benchmarks.measures import main
 from commands import network_options, options
-from data_loader.sources.stroke_arrays import NAMES, TEXTS
 from data_loader.texts import corpus
 from data_loader.texts.everyday import CHARACTER_CLASSES, everyday, random_characters
 from data_loader.texts.templates import Draws
 from handwriting.hands import Hand
 from handwriting.page_options import SECOND
 from handwriting.proofreading import CheckedWord, line_ink, write_words
+from ink.alphabet import Alphabet
+from ink.formats.stroke_arrays import NAMES, TEXTS
+from ink.sample import Sample
 from model import Reader
 from model.generation.line import Primer, Sampling
 from model.writer import default_proofreader
 from parse_config import plan_from_file
-from utils.alphabet import Alphabet
 from utils.files import atomic_write, prepare_output, write_text
 
 PRIMER_LENGTHS = range(8, 41)

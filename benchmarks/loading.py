@@ -25,15 +25,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from base.base_dataset import Preparing
-from base.samples import Sample
+from base.data.preparation import Preparing
 from data_loader import HandwritingDataLoader, InkMLDataset
-from data_loader.sources.parsing import Parsed
-from data_loader.sources.preparing import Making, prepared
+from data_loader.sources.preparing import ShardSource, prepared
 from data_loader.sources.shards import Shards
 from data_loader.sources.source import DividedDataset
+from ink.formats.inkml.lines import to_inkml
+from ink.formats.parsed import Parsed
+from ink.sample import Sample
 from utils.checks import Range
-from utils.page.inkml import to_inkml
 
 POINTS = 300  # of a line, on average
 BLOCK = 10_000  # lines that are made together
@@ -57,7 +57,7 @@ class Made(DividedDataset):
     def prepare(self, how: Preparing) -> Shards | None:
         everything = range(self.lines)
         blocks = [everything[n : n + BLOCK] for n in everything[::BLOCK]]
-        making = Making("Made", {"lines": self.lines}, blocks, self.read)
+        making = ShardSource("Made", {"lines": self.lines}, blocks, self.read)
         self._path.mkdir(parents=True, exist_ok=True)
         return prepared(making, [self._path], how)
 
@@ -96,7 +96,7 @@ def measured(folder: str, lines: int, rank: int, ranks: int, options: dict[str, 
     sums = data.loaded.fingerprints, data.loaded.ink_sums
     loader = data.training_loader()
     data.validation_loader()
-    batches = loader.sampler.batches(0)
+    batches = loader.keys.batches(0)
     start = cpu = None
     points = padded = 0
     for rows in batches:

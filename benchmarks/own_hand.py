@@ -24,8 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_dataset import Sample
-from base.run_folder import RunFolder
+from base.run.run_folder import RunFolder
 from benchmarks import hand_likeness
 from benchmarks.hand_likeness import likelihoods
 from benchmarks.legibility import JUDGE
@@ -34,6 +33,8 @@ from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.texts.corpus import held_out
 from handwriting.hands import Hand, extras_of_lines
+from ink.geometry import strokes
+from ink.sample import Sample
 from model import load
 from model.generation.line import Primer, Sampling
 from model.loading import HAND_FILE
@@ -41,7 +42,6 @@ from model.reader import Reader
 from model.recognition.error_rates import rates
 from model.writer import Writer
 from trainer import own_hand
-from utils.ink import strokes
 
 ROOT = Path(__file__).resolve().parent.parent
 PERSONS_FILE = ROOT / "benchmarks" / "persons.txt"
@@ -147,7 +147,7 @@ def measure_writing(before: Writer, run: RunFolder, learned: Sequence[np.ndarray
     (primer,) = read_ink(run.models / own_hand.SAMPLE_FILE)
     texts, result = held_out(NUM_LINES), {}
     for network, stage in ((before, "before"), (after, "now")):
-        if network.is_told:
+        if network.takes_hand:
             sampling = Sampling(BIAS, extras=extras_of_lines(learned))
             ways = {"told": partial(network.write_lines, sampling=sampling)}
         else:

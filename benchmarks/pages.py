@@ -23,15 +23,18 @@ from rapidfuzz.distance import Levenshtein
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_dataset import Sample
 from benchmarks.measures import main
 from benchmarks.pens import HELD_OUT
 from commands import network_options
 from commands.options import Parser
 from commands.search_options import LANGUAGE_WEIGHT
 from data_loader import IAMOnDBDataset, UnipenDataset
-from data_loader.sources.parsing import memory_budget
-from data_loader.sources.untrusted_files import parse_contents
+from ink.delayed_strokes import are_marks
+from ink.formats.archives import parse_contents
+from ink.geometry import from_strokes, strokes, turned_back, x_height
+from ink.ink_page import InkPage, PageStroke, page_around
+from ink.measures import baseline_of, gaps
+from ink.sample import Sample
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.error_rates import rates
@@ -39,14 +42,10 @@ from model.recognition.language_model import CharacterLanguageModel
 from notes import searching
 from notes.exporting import save
 from notes.index import Index, IndexedPage
-from notes.ink_page import InkPage, PageStroke, page_around
 from notes.page_text import Note, PageText, normalised_word
 from notes.reading import read_page
 from notes.rows import find_rows
-from utils.delayed_strokes import are_marks
 from utils.files import read_lines
-from utils.hand_measures import baseline_of, gaps
-from utils.ink import from_strokes, strokes, turned_back, x_height
 
 NUM_SHAPES = 4
 """Number of shapes of a drawing (assumed)."""
@@ -122,7 +121,7 @@ def forms(root: str, split: str = "test") -> dict[str, NotesPage]:
     def start(name: str, content: bytes) -> np.ndarray:
         return np.array(_FIRST_POINT.search(content).groups(), np.float64)
 
-    starts, _ = parse_contents(start, files, _LINE_FILE, "reading places", memory_budget(files[0]))
+    starts, _ = parse_contents(start, files, _LINE_FILE, "reading places")
     rows_by_form = defaultdict(list)
     for sample in dataset.load([split]).split(split):
         row = [stroke + starts[f"{sample.name}.xml"] for stroke in strokes(sample.ink)]

@@ -10,17 +10,17 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_dataset import Sample
 from benchmarks.measures import main
 from commands import network_options, search_options
 from commands.options import Parser
 from data_loader import IAMOnDBDataset, UnipenDataset
-from data_loader.paths import at_speed, to_ink, to_path
-from data_loader.sources.iam_ondb import PERIOD
+from data_loader.pen_paths import at_speed, to_ink, to_path
+from ink.formats.iam_ondb import PERIOD
+from ink.geometry import from_strokes, strokes, x_height
+from ink.sample import Sample
 from model.reader import Reader
 from model.recognition.encoder import Search
 from model.recognition.error_rates import rates
-from utils.ink import from_strokes, strokes, x_height
 
 HELD_OUT = ("art", "atu", "imp", "kai", "pcl")
 """Contributors of UNIPEN from whose samples no network has learned."""

@@ -202,12 +202,20 @@ def load(network: Network, weights: dict[str, Tensor]) -> None:
     network.load_state_dict(convert_weights(network, weights), strict=False)
 
 
-def reference_of(original: nn.Module) -> Network:
-    """Return the reference with the weights of a network of the project; both have three layers."""
+def reference_of(original: nn.Module, kind: type[Network] = Network) -> Network:
+    """Return the reference, or another `kind` of it, with the weights of a network of the project
+    with LSTM cells."""
     weights = original.state_dict()
-    window = weights.get("layers.0.weight_window")
-    alphabet_size = None if window is None else window.shape[1]
-    hidden = weights["output.weight"].shape[1] // 3
-    network = Network(alphabet_size, hidden, min_scale=tuple(original.min_scales.tolist()))
+    layers = len(original.layers)
+    options = {"hidden": weights["output.weight"].shape[1] // layers, "layers": layers}
+    if "layers.0.window.weight" in weights:
+        options["alphabet_size"] = weights["layers.0.weight_window"].shape[1]
+        options["windows"] = len(weights["layers.0.window.weight"]) // 3
+    network = kind(
+        **options,
+        mixtures=len(weights["output.weight"]) // 6,
+        min_scale=tuple(original.min_scales.tolist()),
+        max_correlation=original.max_correlation,
+    )
     load(network, weights)
     return network

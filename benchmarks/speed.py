@@ -1,20 +1,22 @@
-"""Measures training and writing against plain PyTorch, in points per second.
+"""Measures training, writing and reading against plain PyTorch, in points per second.
 
-The ways to run our networks (`PATHS`) and the reference take turns, with the paper's sizes.
-A training step makes a batch of lines in memory, runs forward, loss and backward, clips the
-gradient's norm, and runs Adam. The project's batches have lines of similar length, the reference's
-batches have lines in random order. The networks that write are untrained, and their window moves so
-slowly that no line ends before the limit; the time to prepare the weights counts.
+The ways to run our networks (`PATHS`) and `plain.py` in both precisions (`PLAIN`) take turns. A
+training is that of a ready config, with its network, augmentation and batches; each turn takes the
+same batches of all, and ours makes them while the clock runs. The lines of a config of IAM-OnDB are
+synthetic and have the lengths of IAM-OnDB's. The share is that of the operations a second of the
+fastest matrix product in the same run (`product_limit`); padding does not count.
 """
 
+import copy
 import os
 import statistics
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
 from unittest import mock
@@ -22,92 +24,100 @@ from unittest import mock
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_data_loader import Batch, padded
-from base.device import resolve_device
-from benchmarks import measures, reference
+from base.base_data_loader import Batch
+from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.base_loss import BaseLoss
+from base.base_model import BaseModel
+from base.config.plan import Plan
+from base.step.device import resolve_device
+from benchmarks import measures, plain
 from commands.options import Parser, number
 from data_loader import EmbeddedDataset
-from data_loader.bucket_batch_sampler import BucketBatchSampler
-from model import NegativeLogLikelihood, PredictionNetwork, Sampling, SynthesisNetwork, sample
+from data_loader.data_loaders import Data
+from ink.sample import Sample
+from model import Sampling, sample
 from model.layers.kernels import library
 from model.layers.kernels.build import SWITCH
-from utils.alphabet import Alphabet
-from utils.normalisation import Normalisation
+from parse_config import plan_from_file
 
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 QUANTILES = (31, 155, 311, 403, 479, 532, 577, 620, 664, 714, 776, 872, 956, 1141, 1454, 1940)
 """Quantiles of the number of points of IAM-OnDB's 11,845 lines (measured; mean: 628)."""
 FRACTIONS = (0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
 """For each of `QUANTILES`, the fraction of lines with at most so many points (measured)."""
 SEED = 0
-PATHS = ("float32-compiled", "bfloat16-compiled", "float32-plain", "bfloat16-plain")
+PATHS = ("float32-compiled", "bfloat16-compiled", "float32-uncompiled", "bfloat16-uncompiled")
 """Ways to run our networks: precision of matrix products, with or without compiled kernels."""
-REFERENCE = "reference"
-TRAINING = ("training_conditional", "training_unconditional")
-WRITING = {"sampling_64_conditional": (64, 1), "sampling_1_conditional": (1, 4)}
+PLAIN = ("float32-plain", "bfloat16-plain")
+"""Ways to run the networks of `plain.py`: their products, in bfloat16 by autocast."""
+TRAINING = (
+    *("iam_unconditional", "iam_conditional", "iam_recognition_ctc", "iam_recognition"),
+    *("unconditional", "conditional", "recognition_ctc", "recognition"),
+)
+"""The configs whose training is measured."""
+WRITING = {"writing_64": (64, 1), "writing_1": (1, 4)}
 """For each measure of writing, the number of lines of a call and the number of calls of a turn."""
-BATCH_SIZE = 32
+READING = {"reading_64": (64, 1), "reading_1": (1, 8)}
+"""For each measure of reading, the number of lines of a call and the number of calls of a turn."""
+MEASURES = (*TRAINING, *WRITING, *READING)
 LEARNING_RATE = 1e-3
 MAX_NORM = 10.0
-ALPHABET = Alphabet([chr(ord(" ") + number) for number in range(83)])
-"""The alphabet of the lines that are written, with one character more than IAM-OnDB has."""
 TEXT_LENGTH = 29
 """Number of characters of a line that is written: the mean of IAM-OnDB."""
-MeasureSpeed = Callable[[str, int], float]
-"""Returns the points per second of a path, or of the reference, in a turn."""
+PRODUCT = (1024, 1600, 1600)
+"""Rows, depth and columns of the product that gives the limit: those of 1,024 points and the gates
+of 400 cells."""
 
 
-class Data(NamedTuple):
-    """Lines to train on.
+class Task(NamedTuple):
+    """What is measured.
 
     Attributes:
-        inks: normalised ink of each line, `(points, 3)` float32.
-        texts: indices of each line's characters, `(characters,)` int64.
-        alphabet, normalisation: the alphabet and the normalisation of the lines.
+        speed: returns the points per second of a path in a turn.
+        operations: of the products for a point: the multiplications and the additions.
     """
 
-    inks: list[np.ndarray]
-    texts: list[np.ndarray]
-    alphabet: Alphabet
-    normalisation: Normalisation
+    speed: Callable[[str, int], float]
+    operations: float
 
-    def batch(self, numbers: np.ndarray) -> Batch:
-        """Return some lines as a batch."""
-        inputs, lengths = padded([self.inks[number][:-1] for number in numbers])
-        targets, _ = padded([self.inks[number][1:] for number in numbers])
-        text, text_lengths = padded([self.texts[number] for number in numbers])
-        return Batch(inputs, targets, lengths, text, text_lengths, torch.from_numpy(numbers))
 
-    @classmethod
-    def make(cls, num_lines: int, scale: float) -> "Data":
-        """Return synthetic lines with the lengths of IAM-OnDB's lines times `scale`."""
-        size = 2 * num_lines
-        source = EmbeddedDataset(seed=SEED, size=size, min_characters=30, max_characters=60)
-        samples = source.load().used
+@dataclass
+class Lines(BaseDataset):
+    """Synthetic lines with the lengths of IAM-OnDB's lines times `scale`."""
+
+    size: int
+    scale: float = 1.0
+
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Return the lines, the same in each split."""
+        source = EmbeddedDataset(
+            seed=SEED, size=2 * self.size, min_characters=30, max_characters=60
+        )
+        samples = source.load(["train"]).used
         all_ink = np.concatenate([sample.ink for sample in samples])
         all_text = " ".join(sample.text for sample in samples)
-        fractions = np.random.default_rng(SEED).random(num_lines)
+        fractions = np.random.default_rng(SEED).random(self.size)
         ends = np.interp(fractions, FRACTIONS, QUANTILES).round().astype(int).cumsum()
         text_ends = np.append(0, ends * len(all_text) // len(all_ink)).tolist()
         texts = [all_text[start:end] for start, end in pairwise(text_ends)]
-        inks = [ink[: max(2, round(scale * len(ink)))] for ink in np.split(all_ink, ends)[:-1]]
-        texts = [text[: max(1, round(scale * len(text)))] for text in texts]
-        alphabet, normalisation = Alphabet.from_texts(texts), Normalisation.fit(inks)
-        return cls(
-            [normalisation.apply(ink) for ink in inks],
-            [alphabet.encode(text) for text in texts],
-            alphabet,
-            normalisation,
-        )
+        lines = []
+        for text, ink in zip(texts, np.split(all_ink, ends)[:-1], strict=True):
+            ink = ink[: max(2, round(self.scale * len(ink)))].copy()
+            ink[0, :2] = 0.0
+            text = text[: max(1, round(self.scale * len(text)))].strip() or "a"
+            lines.append(Sample(ink, text, f"line-{len(lines)}"))
+        return Loaded(dict.fromkeys(splits, lines), "synthetic lines")
 
 
 @contextmanager
 def kernels_for(path: str) -> Iterator[None]:
-    """A context in which the compiled kernels are off if the path is plain."""
-    if not path.endswith("plain"):
+    """A context in which the compiled kernels are off if the path says so."""
+    if not path.endswith("uncompiled"):
         yield
         return
     no_kernels = mock.patch.object(library, "kernels", lambda bfloat16: None)
@@ -120,121 +130,190 @@ def precision_of(path: str) -> Literal["float32", "bfloat16"]:
     return "bfloat16" if path.startswith("bfloat16") else "float32"
 
 
+def products_of(path: str, device: torch.device) -> torch.autocast:
+    """Return a context in which matrix products have a path's precision."""
+    return torch.autocast(device.type, torch.bfloat16, precision_of(path) == "bfloat16")
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
+def operations_of(compute: Callable[[], object]) -> int:
+    """Return the multiplications and additions of the matrix products of `compute`."""
+    # Without oneDNN torch computes an `nn.LSTM` by products, which can be counted.
+    counter, no_onednn = FlopCounterMode(display=False), torch.backends.mkldnn.flags(enabled=False)
+    with no_onednn, torch.no_grad(), counter:
+        compute()
+    return counter.get_total_flops()
+
+
 class Trainee:
-    """A network in training: the project's on a path, or the reference with the same weights.
+    """A network in training: the project's, or that of `plain.py` with the same weights.
 
     Args:
-        data: the lines.
-        conditional: whether the network takes the texts.
-        hidden: number of cells of a layer.
+        network: the project's network.
+        loss: the project's loss.
         device: the device of the training.
-        path: one of `PATHS`, or `REFERENCE`.
+        path: one of `PATHS` or of `PLAIN`.
     """
 
-    def __init__(
-        self, data: Data, conditional: bool, hidden: int, device: torch.device, path: str
-    ) -> None:
-        torch.manual_seed(SEED)
-        if conditional:
-            network = SynthesisNetwork(data.normalisation, data.alphabet, hidden_size=hidden)
-        else:
-            network = PredictionNetwork(data.normalisation, hidden_size=hidden)
-        self.data, self.path, self.device = data, path, device
-        self.model = (reference.reference_of(network) if path == REFERENCE else network).to(device)
+    def __init__(self, network: BaseModel, loss: BaseLoss, device: torch.device, path: str) -> None:
+        self.path, self.device, self.loss = path, device, loss
+        network = plain.network_of(network) if path in PLAIN else copy.deepcopy(network)
+        self.model = network.to(device).train()
         self.optimiser = torch.optim.Adam(self.model.parameters(), LEARNING_RATE)
-        self.lengths = np.array([len(ink) - 1 for ink in data.inks])
-        self.sampler = BucketBatchSampler(SEED, self.lengths, BATCH_SIZE, 100, True)
-
-    def batches(self, turn: int, count: int) -> Iterable[np.ndarray]:
-        """Return the indices of the lines of each batch of a turn: `count` batches for the
-        reference, twice as many for the project's network."""
-        if self.path != REFERENCE:
-            return self.sampler.batches(turn + 1)[: 2 * count]
-        order = np.random.default_rng(turn + 1).permutation(len(self.lengths))
-        return np.split(order, range(BATCH_SIZE, len(order), BATCH_SIZE))[:count]
 
     def losses(self, batch: Batch) -> Tensor:
         """Return the loss of each line in nats."""
-        if self.path == REFERENCE:
-            points = batch.inputs[..., :3], batch.targets[..., :3], batch.mask
-            return self.model.loss(*points, batch.text, batch.text_lengths)
-        is_bfloat16 = precision_of(self.path) == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, is_bfloat16):
-            output = self.model(batch.inputs, batch.text, batch.text_lengths)
-        return NegativeLogLikelihood()(output, batch)
+        texts, generates = (batch.text, batch.text_lengths), batch.targets is not None
+        with products_of(self.path, self.device):
+            if self.path in PLAIN and generates:
+                points = batch.inputs[..., :3], batch.targets[..., :3], batch.mask
+                return self.model.loss(*points, *texts)
+            if self.path in PLAIN:
+                return self.model.loss(batch.inputs, batch.lengths, *texts)
+            lengths = () if generates else (batch.lengths,)
+            output = self.model(batch.inputs, *lengths, *texts)
+        return self.loss(output, batch)
 
-    def train(self, batches: Iterable[np.ndarray]) -> int:
-        """Take a step for each batch; return the number of points of all batches."""
-        total = 0
-        for indices in batches:
-            batch = self.data.batch(indices)
-            points = batch.points
-            (self.losses(batch.to(self.device)).sum() / points).backward()
+    def train(self, batches: Iterable[Batch]) -> None:
+        """Take a step for each batch."""
+        for batch in batches:
+            batch = batch.to(self.device)
+            (self.losses(batch).sum() / len(batch)).backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), MAX_NORM)
             self.optimiser.step()
             self.optimiser.zero_grad()
-            total += points
         synchronise(self.device)
-        return total
 
 
-def training(
-    data: Data, conditional: bool, device: torch.device, arguments: Namespace
-) -> MeasureSpeed:
-    """Return a function that measures the speed of training."""
-    trainees = {
-        path: Trainee(data, conditional, arguments.hidden, device, path)
-        for path in (*arguments.paths, REFERENCE)
-    }
+def prepared(name: str, arguments: Namespace) -> tuple[Plan, Data]:
+    """Return a ready config, and its data; `Lines` stand for the lines of IAM-OnDB."""
+    plan = plan_from_file(CONFIGS / f"{name}.json")
+    loader = plan.build("data_loader", origin=None)
+    if loader.sources is None:
+        dataset = replace(loader.dataset, size=arguments.lines, valid_size=1, test_size=1)
+    else:
+        dataset = Lines(arguments.lines, arguments.scale)
+    without = dict(sources=None, train=(), valid=(), test=())
+    return plan, replace(loader, dataset=dataset, **without).load(seed=SEED)
+
+
+def network_of(plan: Plan, data: Data) -> BaseModel:
+    """Return the new network of a config for its data."""
+    torch.manual_seed(SEED)
+    return plan.build("arch", normalisation=data.normalisation, alphabet=data.alphabet)
+
+
+def training(name: str, device: torch.device, arguments: Namespace) -> Task:
+    """Return the task of training a ready config."""
+    plan, data = prepared(name, arguments)
+    network, loss = network_of(plan, data), plan.build("loss")
+    loader = data.training_loader(network.features)
+    paths = (*arguments.paths, *PLAIN)
+    trainees = {path: Trainee(network, loss, device, path) for path in paths}
+
+    def batches(turn: int) -> Iterator[Batch]:
+        loader.keys.start_at(turn + 1, 0)
+        return islice(loader, arguments.batches)
 
     def speed(path: str, turn: int) -> float:
+        made = list(batches(turn))
+        points = sum(batch.points for batch in made)
         start = time.perf_counter()
-        batches = trainees[path].batches(turn, arguments.batches)
-        points = trainees[path].train(batches)
+        trainees[path].train(made if path in PLAIN else batches(turn))
         return points / (time.perf_counter() - start)
 
-    return speed
+    # The backward pass has twice the products of the forward pass.
+    counted = Trainee(network, loss, torch.device("cpu"), PLAIN[0])
+    line = next(iter(loader)).map(lambda values: values[:1])
+    operations = 3 * operations_of(lambda: counted.losses(line))
+    return Task(speed, operations / line.inputs.shape[1])
 
 
-def writing(num_lines: int, calls: int, device: torch.device, arguments: Namespace) -> MeasureSpeed:
-    """Return a function that measures the speed of `calls` calls that write `num_lines` each."""
+def writing(num_lines: int, calls: int, device: torch.device, arguments: Namespace) -> Task:
+    """Return the task of `calls` calls that write `num_lines` each."""
     steps = max(1, round(arguments.steps * arguments.scale))
-    torch.manual_seed(SEED)
-    normalisation, hidden = Normalisation((8.0, 0.1), (42.0, 37.0)), arguments.hidden
-    network = SynthesisNetwork(normalisation, ALPHABET, hidden_size=hidden, window_advance=0.01)
-    network = network.eval().to(device)
-    reference_network = reference.reference_of(network).to(device)
-    codes = torch.randint(0, len(ALPHABET), (num_lines, TEXT_LENGTH))
-    texts = list(map(ALPHABET.decode, codes.tolist()))
+    plan, data = prepared("iam_conditional", arguments)
+    # So slow a window that no line ends before the limit.
+    network = network_of(plan.with_values({"arch.args.window_advance": 0.01}), data).eval()
+    plain_network = plain.network_of(network).to(device)
+    network.to(device)
+    alphabet = data.alphabet
+    codes = torch.randint(0, len(alphabet), (num_lines, TEXT_LENGTH), device=device)
+    lengths = torch.full((num_lines,), TEXT_LENGTH, device=device)
+    texts = list(map(alphabet.decode, codes.tolist()))
 
-    def lengths(path: str, seed: int) -> list[int]:
-        """Write the lines of a call; return the number of points of each line."""
-        if path != REFERENCE:
-            sampling, seeds = Sampling(bias=0.0, max_steps=steps), range(seed, seed + num_lines)
-            lines = sample(network, seeds, texts, sampling, precision=precision_of(path))
-            return [len(line.ink) - 1 for line in lines]
-        start = torch.zeros(3, device=device)
-        return [len(reference_network.sample(steps, start, text)) for text in codes.to(device)]
+    def has_ended(path: str, seed: int) -> bool:
+        """Write the lines of a call; return whether a line ended before the limit."""
+        if path in PLAIN:
+            with products_of(path, device):
+                points = plain_network.write(steps, torch.zeros(3, device=device), codes, lengths)
+            return bool(points[1].any())
+        sampling, seeds = Sampling(bias=0.0, max_steps=steps), range(seed, seed + num_lines)
+        lines = sample(network, seeds, texts, sampling, precision=precision_of(path))
+        return {len(line.ink) - 1 for line in lines} != {steps}
 
     def speed(path: str, turn: int) -> float:
         start = time.perf_counter()
         for call in range(calls):
-            if set(lengths(path, 1000 * (turn + 1) + call)) != {steps}:
+            if has_ended(path, 1000 * (turn + 1) + call):
                 raise RuntimeError(f"a line ended before step {steps}: speeds cannot be compared")
         synchronise(device)
         return calls * num_lines * steps / (time.perf_counter() - start)
 
-    return speed
+    start = torch.zeros(3, device=device)
+    operations = operations_of(lambda: plain_network.write(2, start, codes, lengths))
+    return Task(speed, operations / (2 * num_lines))
+
+
+def reading(num_lines: int, calls: int, device: torch.device, arguments: Namespace) -> Task:
+    """Return the task of `calls` calls that read `num_lines` each, of about equal lengths."""
+    plan, data = prepared("iam_recognition_ctc", arguments)
+    network = network_of(plan, data).eval()
+    plain_network = plain.network_of(network).to(device).eval()
+    network.to(device)
+    inks = sorted((line.ink for line in data.training), key=len)
+    middle = max(0, (len(inks) - num_lines * calls) // 2)
+    inks = inks[middle : middle + num_lines * calls]
+    parts = [inks[n : n + num_lines] for n in range(0, len(inks), num_lines)]
+    batches = [network.batched(list(map(network.features, part))) for part in parts]
+
+    def speed(path: str, _: int) -> float:
+        start = time.perf_counter()
+        with products_of(path, device):
+            for part, batch in zip(parts, batches, strict=True):
+                plain_network.read(*batch) if path in PLAIN else network.read(part)
+        synchronise(device)
+        return points / (time.perf_counter() - start)
+
+    points = sum(int(lengths.sum()) for _, lengths in batches)
+    features, lengths = (values[:1] for values in batches[0])
+    operations = operations_of(lambda: plain_network.read(features, lengths))
+    return Task(speed, operations / features.shape[1])
+
+
+def product_limit(device: torch.device) -> float:
+    """Return the operations a second of a matrix product (`PRODUCT`), in the faster precision."""
+    rows, depth, columns = PRODUCT
+    best = 0.0
+    for dtype in (torch.float32, torch.bfloat16):
+        left = torch.randn(rows, depth, device=device, dtype=dtype)
+        right = torch.randn(columns, depth, device=device, dtype=dtype).t()
+        for _ in range(5):
+            synchronise(device)
+            start = time.perf_counter()
+            left @ right
+            synchronise(device)
+            best = max(best, 2 * rows * depth * columns / (time.perf_counter() - start))
+    return best
 
 
 def measure_in_turn(
-    speed: MeasureSpeed, paths: Sequence[str], rounds: int, measure: str
+    speed: Callable[[str, int], float], paths: Sequence[str], rounds: int, measure: str
 ) -> dict[str, list[float]]:
     """Return the speeds of each path in all rounds. Round -1, a warm-up, is left out; the order of
     the paths is reversed in every second round."""
@@ -246,15 +325,23 @@ def measure_in_turn(
     return {path: values[1:] for path, values in speeds.items()}
 
 
-def row(measure: str, path: str, speeds: Sequence[float], references: Sequence[float]) -> str:
-    """Return a row of the table: the medians of a path's and of the reference's speeds in all
-    rounds, the ratio of the medians, and the lowest and the highest ratio of a round."""
-    ratios = [ours / theirs for ours, theirs in zip(speeds, references, strict=True)]
-    speed, reference_speed = statistics.median(speeds), statistics.median(references)
-    return (
-        f"{measure:<25}{path:<18}{speed:>10,.0f}, reference {reference_speed:>8,.0f} points/s  "
-        f"ratio {speed / reference_speed:.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
+def row(
+    measure: str,
+    path: str,
+    speeds: Sequence[float],
+    plains: Sequence[Sequence[float]],
+    share: float,
+) -> str:
+    """Return a row of the table: the medians of a path's speeds and of the plain ones in all
+    rounds, the ratio to the plain path that is faster, the lowest and the highest ratio of a round,
+    and the `share` of the limit at a point a second times the path's speed."""
+    medians = list(map(statistics.median, plains))
+    faster = plains[medians.index(max(medians))]
+    ratios = [ours / theirs for ours, theirs in zip(speeds, faster, strict=True)]
+    speed = statistics.median(speeds)
+    cells = [f"`{measure}`", path, *(f"{value:,.0f}" for value in (speed, *medians))]
+    cells.append(f"{speed / max(medians):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    return f"| {' | '.join([*cells, f'{share * speed:.0%}'])} |"
 
 
 def run(arguments: Namespace) -> None:
@@ -264,35 +351,43 @@ def run(arguments: Namespace) -> None:
     print(f"PyTorch {torch.__version__} on {device}, {arguments.threads} threads")
     if device.type == "cpu" and library.kernels(False) is None:
         print("no C compiler found: compiled paths run without compiled kernels")
-    if not {*arguments.only}.isdisjoint(TRAINING):
-        data = Data.make(arguments.lines, arguments.scale)
+    rows, limit = [], product_limit(device)
     for measure in arguments.only:
-        if measure in TRAINING:
-            speed = training(data, measure == "training_conditional", device, arguments)
-        else:
-            speed = writing(*WRITING[measure], device, arguments)
-        speeds = measure_in_turn(speed, (*arguments.paths, REFERENCE), arguments.rounds, measure)
-        references = speeds.pop(REFERENCE)
-        for path, path_speeds in speeds.items():
-            print(row(measure, path, path_speeds, references))
+        kind, settings = training, (measure,)
+        for other, table in ((writing, WRITING), (reading, READING)):
+            kind, settings = (other, table[measure]) if measure in table else (kind, settings)
+        task = kind(*settings, device, arguments)
+        paths = (*arguments.paths, *PLAIN)
+        speeds = measure_in_turn(task.speed, paths, arguments.rounds, measure)
+        limit = max(limit, product_limit(device))
+        plains = [speeds[path] for path in PLAIN]
+        rows += [(measure, path, speeds[path], plains, task.operations) for path in arguments.paths]
+    print(f"the product of {' x '.join(map(str, PRODUCT))}: {limit:.3g} operations a second")
+    print(
+        "| measure | path | points/s | plain float32 | plain bfloat16 | ratio to faster | share |"
+    )
+    print("|---|---|--:|--:|--:|---|--:|")
+    for *values, operations in rows:
+        print(row(*values, operations / limit))
 
 
 if __name__ == "__main__":
     parser = Parser(description=__doc__)
-    add, positive, names = parser.add_argument, number(int, 1), (*TRAINING, *WRITING)
+    add, positive = parser.add_argument, number(int, 1)
     add("--device", default="cpu", help="cpu, cuda or cuda:N")
     add("--rounds", type=positive, default=5, help="rounds after the warm-up (default: 5)")
-    add("--only", nargs="+", choices=names, default=names, help="measures (default: all)")
-    add("--paths", nargs="+", default=PATHS, choices=PATHS, help="paths to measure (default: all)")
+    add("--only", nargs="+", choices=MEASURES, default=MEASURES, help="measures (default: all)")
+    add(
+        "--paths",
+        nargs="+",
+        default=PATHS[:2],
+        choices=PATHS,
+        help=f"paths to measure (default: {' '.join(PATHS[:2])})",
+    )
     add("--threads", type=positive, default=torch.get_num_threads())
     add("--lines", type=positive, default=640, help="lines to train on (default: 640)")
-    add(
-        "--batches",
-        type=positive,
-        default=1,
-        help="batches in each turn of the reference (default: 1)",
-    )
+    add("--batches", type=positive, default=1, help="batches of a turn (default: 1)")
     add("--steps", type=positive, default=256, help="points of a written line (default: 256)")
-    add("--hidden", type=positive, default=400, help="cells of a layer (default: 400)")
-    add("--scale", type=number(float, 0.001, 1), default=1.0, help="factor on lengths of lines")
+    scale = number(float, 0.001, 1)
+    add("--scale", type=scale, default=1.0, help="factor on lengths of lines of IAM-OnDB")
     measures.main(run, parser)

@@ -11,7 +11,7 @@ from typing import Any
 import data_loader
 import model
 from base.config.values import Override
-from base.pretrained import resolve_checkpoint
+from base.run.pretrained import resolve_checkpoint
 from commands import network_options, options, search_options
 from commands.network_options import Networks
 from commands.options import Parser
@@ -59,7 +59,7 @@ class Evaluation:
 
     def file(self, checkpoint: Path, ending: str) -> Path:
         """Return the path of a file of results; each checkpoint and each evaluation has its own."""
-        from base.run_folder import RunFolder
+        from base.run.run_folder import RunFolder
 
         run, name = RunFolder.of(checkpoint), f"{checkpoint.stem}-{self.split}"
         if self.recorded:
@@ -137,10 +137,10 @@ def score_user_metrics(
     the loss, a metric or the trainer is the user's, or the network neither writes nor reads."""
     import torch
 
-    from base.checkpoint import load_checkpoint
     from base.config import user_modules
-    from base.run_folder import RunFolder
-    from base.training_parts import TrainingParts
+    from base.run.checkpoint import load_checkpoint
+    from base.run.run_folder import RunFolder
+    from base.run.training_parts import TrainingParts
     from parse_config import config_of
 
     config = config_of(network, chosen.overrides)
@@ -212,9 +212,9 @@ def score_reading(
     reader: "model.Reader", data: "data_loader.data_loaders.Data", chosen: Evaluation
 ) -> dict[str, object]:
     """Score a recogniser on a split; print and return the rates; draw the worst read lines."""
+    from ink.drawing.plots import lines_figure, write_png
     from model.recognition.transcribing import score
     from model.scores import read_split
-    from utils.plots import lines_figure, write_png
 
     search, samples = chosen.search.search(reader), data.samples(chosen.split)
     transcriptions = read_split(reader.model, samples, chosen.split, search)

@@ -1,4 +1,4 @@
-"""Options of commands that use trained networks, what they say, and tables of scores."""
+"""Defines options of commands that use trained networks, and prints tables of scores."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import model
-from base.pretrained import pretrained, resolve_checkpoint
+from base.run.pretrained import pretrained, resolve_checkpoint
 from commands.options import Parser, add_device, number, value
 from utils.checks import UserError, visible
 from utils.files import prepare_output
@@ -60,7 +60,7 @@ class Networks:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "Networks":
-        """Return what --device and --module say."""
+        """Return the values of --device and --module."""
         return cls(arguments.device, arguments.modules)
 
     def load(self, path: str | Path) -> "model.TrainedNetwork":

@@ -18,15 +18,15 @@ from tqdm import tqdm
 
 import model
 import notes
-from base.pretrained import resolve_checkpoint
+from base.run.pretrained import resolve_checkpoint
 from commands import network_options, search_options
 from commands.network_options import Networks
 from commands.options import Parser, number
 from commands.search_options import SearchOptions
-from data_loader.sources.parsing import first_of
-from utils.checks import DataError, UserError, described, printable, visible
-from utils.files import prepare_output
-from utils.page.page import INK_KINDS
+from ink.drawing.page import INK_KINDS
+from ink.formats.folders import file_state, note_files
+from utils.checks import DataError, UserError, described, first_of, printable, visible
+from utils.files import open_file, prepare_output
 
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
 MAX_KINDS = 12  # kinds of items that a message lists (assumed)
@@ -83,6 +83,7 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+
     chosen, path = search_options.options_of(arguments), arguments.path
     check(arguments)
     if output := arguments.output:
@@ -96,11 +97,11 @@ def run(arguments: argparse.Namespace) -> None:
         )
         if not states and (arguments.correct or arguments.undo):
             _correct(library, path, arguments)
-        files = notes.note_files(path) if path.is_dir() else {path.name: path}
+        files = note_files(path) if path.is_dir() else {path.name: path}
         if not files:
             raise UserError(f"{path}: no notes in this folder")
         kept = " ".join(sorted(correction.name for correction in library.corrections.all))
-        before, states = states, {n: f"{notes.file_state(f)} {kept}" for n, f in files.items()}
+        before, states = states, {n: f"{file_state(f)} {kept}" for n, f in files.items()}
         changed = {n: file for n, file in files.items() if states[n] != before.get(n)}
         if changed or states.keys() != before.keys():
             is_one = arguments.lines or (arguments.output and arguments.output.file)
@@ -123,7 +124,7 @@ def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace
 
 
 def _use(arguments: argparse.Namespace, library: "notes.Library", reading: "_Reading") -> None:
-    """Do what the options say with notes that are read."""
+    """Carry out the options on notes that are read."""
     output, form = arguments.output, notes.TextForm(arguments.prose, arguments.numbers)
     in_form = partial(notes.in_form, form=ink_form_of(arguments))
     if arguments.search:
@@ -182,7 +183,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def ink_form_of(arguments: argparse.Namespace) -> "notes.InkForm":
-    """Return what stands at a word, as the options say."""
+    """Return the kind of ink at words, as the options say."""
     strength = 1.0 if arguments.strength is None else arguments.strength
     return notes.InkForm(arguments.ink, arguments.keep_ink, strength, not arguments.prose)
 
@@ -199,12 +200,16 @@ def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:
     return reader
 
 
-def _name(reader: Loader, path: str, chosen: SearchOptions) -> str:
-    """Return a digest of the network and its options, by which a library knows what was read."""
-    checkpoint = resolve_checkpoint(path)
-    content = (reader()[0].path if checkpoint.is_dir() else checkpoint).read_bytes()
-    content += b"".join(Path(file).read_bytes() for file in chosen.files)
-    return f"{hashlib.sha256(content).hexdigest()} {chosen}"
+def _name(reader: Loader, resumed: str, chosen: SearchOptions) -> str:
+    """Return a digest of the network and its options, by which a library finds its readings."""
+    checkpoint = resolve_checkpoint(resumed)
+    path = reader()[0].path if checkpoint.is_dir() else checkpoint
+    digest = hashlib.sha256()
+    for file in (path, *chosen.files):
+        with open_file(file) as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return f"{digest.hexdigest()} {chosen}"
 
 
 class _Reading:

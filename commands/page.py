@@ -1,21 +1,24 @@
 """Lay out a text in one hand on pages: SVG, PDF, PNG, InkML, JSON, .xopp or .excalidraw."""
 
 import argparse
+import re
 import shlex
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import handwriting
-from base.pretrained import resolve_checkpoint
+from base.run.pretrained import resolve_checkpoint
 from commands import network_options, writing_options
 from commands.network_options import Networks, require
 from commands.options import Parser, number, value
 from handwriting.page_options import LOOK_PARSERS, PROOFREADERS, SECOND, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, size_of
 from handwriting.styles import USUAL_STYLES
+from ink.drawing.page import DPI, KINDS
 from utils import checks
 from utils.checks import UserError, visible
 from utils.files import prepare_output, read_text
-from utils.page.page import DPI, KINDS
 
 SETTINGS = (
     *LOOK_PARSERS,
@@ -23,16 +26,15 @@ SETTINGS = (
     *writing_options.PRIMER_KEYS,
 )
 """The keys of --set."""
+ADDRESS = re.compile(r"\d+:\d+:\d+")
 DOUBTFUL = "doubtful"  # value of --rewrite for all doubtful words
+UNWRITTEN = 3  # exit status if a word could not be written
 MAX_BYTES = 500_000  # of the longest text (assumed: a long novel, which takes hours to write)
 
 
 def rewrite_target(text: str) -> tuple[int, int, int] | str:
-    """Parse a value of --rewrite: PAGE:ROW:WORD, or `DOUBTFUL`."""
-    try:
-        return text if text == DOUBTFUL else network_options.word_address(text)
-    except UserError as error:
-        raise UserError(f"{error}, or {DOUBTFUL}") from None
+    """Parse a value of --rewrite: PAGE:ROW:WORD, `DOUBTFUL`, or the text of a word."""
+    return network_options.word_address(text) if ADDRESS.fullmatch(text) else text
 
 
 def margins(text: str) -> tuple[float, float, float, float]:
@@ -56,7 +58,8 @@ def add_options(parser: Parser) -> None:
     writing_options.add_shared(hand, "--primer")
     network_options.add_seed(hand, "seed of the first line, incremented for each further line")
     add_paper(parser.add_argument_group("paper and look"))
-    add_proofreading(parser.add_argument_group("proofreading"))
+    status = "A word that no try could write is named, and the exit status is 3."
+    add_proofreading(parser.add_argument_group("proofreading", status))
     output = parser.add_argument_group("output")
     network_options.add_output(output, KINDS)
     dpi = f"pixels per inch of a PNG (default: {DPI})"
@@ -95,8 +98,12 @@ def add_proofreading(group: argparse._ArgumentGroup) -> None:
     report += "(default: beside the output, if a word is doubtful)"
     add("--report", type=Path, metavar="FILE", help=report)
     rewrite = "write these words of the pages of --report again, and leave all else as it is: "
-    rewrite += f"numbers of page, row and word, or {DOUBTFUL}"
+    rewrite += "numbers of page, row and word, a word such as Agatha (Agatha:2: the second), or "
+    rewrite += DOUBTFUL
     add("--rewrite", nargs="+", type=value(rewrite_target), metavar="PAGE:ROW:WORD", help=rewrite)
+    words = "print each word with the numbers of its page, row and word; with --report instead of "
+    words += "a text, the words of these pages"
+    add("--words", action="store_true", help=words)
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -110,9 +117,10 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def check_rewrite(arguments: argparse.Namespace) -> None:
-    """Raise a UserError for --rewrite without --report, or with options that the report has."""
+    """Raise a UserError for --rewrite or --words without --report, or with options that the report
+    has."""
     require(arguments, rewrite="report")
-    allowed = ("rewrite", "report", "device", "modules", "output", "dpi")
+    allowed = ("rewrite", "report", "device", "modules", "output", "dpi", "words")
     names = {"file": "FILE", "resume": "-r", "reader": "--proofread", "proofread": "--no-proofread"}
     add_options(parser := Parser())
     defaults = vars(parser.parse([]))
@@ -165,9 +173,14 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
 
 def run(arguments: argparse.Namespace) -> None:
     networks, path = Networks.of(arguments), arguments.output.named("page.svg")
-    if rewrite := arguments.rewrite:
+    rewrite, is_text_given = arguments.rewrite, (arguments.file or arguments.text) is not None
+    if rewrite or (arguments.words and arguments.report and not is_text_given):
         check_rewrite(arguments)
         pages = handwriting.load_report(arguments.report)
+        if not rewrite:
+            show_words(pages)
+            return
+        addresses = addresses_of(pages, rewrite)
         page_options, checkpoint = pages.origin.options, pages.origin.network
     else:
         check(arguments)
@@ -180,29 +193,42 @@ def run(arguments: argparse.Namespace) -> None:
     writer = networks.writer(checkpoint, of_texts=True) if checkpoint else None
     computing = {"device": networks.device, "progress": True}
     if rewrite:
-        addresses = None if DOUBTFUL in rewrite else rewrite
         pages = handwriting.rewrite(pages, addresses, writer, **computing)
     else:
         pages = handwriting.write_page(text, writer, page_options, source=source, **computing)
     arguments.output.make()
     remarks = map(visible, pages.remarks)
     print(*remarks, *pages.save(path, dpi=arguments.dpi or DPI), sep="\n")
-    if page_options.proofread:
-        show_doubts(arguments, pages, path)
-    else:
-        print(f"{num_words(pages)} words, not proofread")
+    if arguments.words:
+        show_words(pages)
+    show_doubts(arguments, pages, path)
+    if pages.missing:
+        raise SystemExit(UNWRITTEN)
 
 
-def num_words(pages: "handwriting.Pages") -> int:
-    """Return the number of words on pages."""
-    return sum(len(row.words) for page in pages for row in page.rows)
+def addresses_of(
+    pages: "handwriting.Pages", targets: Sequence[tuple[int, int, int] | str]
+) -> list[tuple[int, int, int]] | None:
+    """Return the addresses of the words that --rewrite names; None for all doubtful words."""
+    if DOUBTFUL in targets:
+        return None
+    found = ([each] if isinstance(each, tuple) else pages.find(each) for each in targets)
+    return [*chain.from_iterable(found)]
+
+
+def show_words(pages: "handwriting.Pages") -> None:
+    """Print the words of pages: numbers of page, row and word, and the text."""
+    for address, text in pages.words:
+        print(f"{':'.join(map(str, address)):10} {visible(text)}")
 
 
 def show_doubts(arguments: argparse.Namespace, pages: "handwriting.Pages", path: Path) -> None:
     """Print the doubtful words of pages saved at `path`, and the command that writes them again,
     and save their report."""
     rewritten = sum(word.tries > 1 for word in pages.proofread)
-    print(f"{num_words(pages)} words proofread, {rewritten} of them written again")
+    proofread = f"proofread, {rewritten} of them written again"
+    is_proofread = pages.origin.options.proofread
+    print(f"{len(pages.proofread)} words{f' {proofread}' if is_proofread else ', not proofread'}")
     for doubt in pages.doubts:
         print(f"look at {visible(str(doubt))}")
     report = arguments.report or path.with_name(f"{path.stem}-report.json")

@@ -31,8 +31,8 @@ def run(arguments: argparse.Namespace) -> None:
     messages = sys.stderr if arguments.text else sys.stdout
     with redirect_stdout(messages):
         reader = Networks.of(arguments).reader(arguments.resume)
+    from ink.drawing.plots import lines_figure, write_png
     from model.recognition.readability import misgiving
-    from utils.plots import lines_figure, write_png
 
     inks = [sample.ink for sample in samples]
     if not arguments.text:

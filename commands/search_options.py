@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import model
 from commands.options import Parser, number
-from utils.alphabet import Alphabet, describe, nfc
+from ink.alphabet import Alphabet, describe, nfc
 from utils.checks import UserError
 from utils.files import read_lines
 

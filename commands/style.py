@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from base.pretrained import pretrained
+from base.run.pretrained import pretrained
 from commands import network_options
 from commands.options import Parser
 from handwriting.styles import STYLES, write_style
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     network_options.check_readable(arguments.ink)
     from data_loader import read_ink
     from handwriting.hands import descriptor_of
-    from utils.hand_measures import too_wide
+    from ink.measures import too_wide
 
     lines = read_ink(arguments.ink)
     sample = lines[0]

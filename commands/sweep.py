@@ -9,10 +9,9 @@ import re
 from collections.abc import Callable
 
 from base import distributed
-from base.run_folder import RunInUse
-from base.stop_request import TrainingFailed
+from base.run.run_folder import RunInUse
 from commands.start import resolve_start
-from utils.checks import UserError, listed
+from utils.checks import TrainingFailed, UserError, listed
 
 log = logging.getLogger(__name__)
 

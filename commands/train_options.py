@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from base.config.values import Override, read_config
-from base.pretrained import SAVED, pretrained, resolve_checkpoint
+from base.run.pretrained import SAVED, pretrained, resolve_checkpoint
 from commands import options
 from logger.logger import setup_logging
 from utils import strict_json

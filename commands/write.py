@@ -17,10 +17,10 @@ from commands.network_options import FIGURES, Networks
 from commands.options import Parser
 from handwriting.page_options import OWN, USUAL, HandSource, PrimerFile
 from handwriting.styles import network_of, usual_style_of
+from ink.alphabet import PANGRAM
+from ink.geometry import bounds, side_by_side
 from model.generation.line import Sampling
-from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
-from utils.ink import bounds, side_by_side
 
 NUM_LINES = 5  # default of --num-samples for a network without a text
 NUM_COMPARED = 10  # default of --num-samples for each of several networks
@@ -55,7 +55,7 @@ def add_options(parser: Parser) -> None:
     seed = "seed of the first line of each text, incremented for each further line of the text"
     network_options.add_seed(parser, seed)
     network_options.add_output(parser, SUFFIXES)
-    writing_options.add_style(parser)
+    writing_options.add_style(parser, "each line in another hand")
     writing_options.add_shared(parser, "--primer")
     keys = "pen_sharpness, how much the bias also sharpens the probability of lifting the pen (0: "
     keys += f"not at all, as in the paper; default: {Sampling.pen_sharpness:g}), inkml=yes, which "
@@ -77,7 +77,7 @@ class Lines:
         bias, pen_sharpness, steps: options of the sampling; None for their defaults.
         extras: numbers that the network gets, by name.
         skip_unknown: whether characters that the network does not know are left out.
-        hand: what the hand comes from, or `USUAL`; None if the network chooses the hands.
+        hand: the source of the hand, `OWN` or `USUAL`; None if each line is in another hand.
         output: folder or file of the output.
         inkml: whether InkML is saved as well.
         show: kinds of pictures that are saved for each line.
@@ -147,7 +147,7 @@ def run(arguments: argparse.Namespace) -> None:
     values = writing_options.values_of(arguments, SETTINGS)
     primer = writing_options.primer_of(arguments, values)
     # The values are parsed: a bias is a number, a style its file, a mix, `OWN` or `USUAL`.
-    style = values.get("style", OWN)
+    style = values.get("style")
     chosen = Lines(
         text=arguments.text,
         texts=arguments.texts,
@@ -159,7 +159,7 @@ def run(arguments: argparse.Namespace) -> None:
         steps=arguments.steps,
         extras=values.get("extras", {}),
         skip_unknown=arguments.skip_unknown,
-        hand=primer if style == OWN else style,
+        hand=primer or style,
         output=arguments.output,
         inkml=values.get("inkml", False),
         show=[*values.get("show", ())],
@@ -195,7 +195,7 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     line.
     """
     if chosen.show:
-        from model.generation.inspection import check_pictures
+        from model.generation.step_figures import check_pictures
 
         check_pictures(writer, chosen.show)
     from model.writer import letter_warning
@@ -225,10 +225,14 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
 
 
 def chosen_hand(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand | None":
-    """Return the hand of all lines, and print what it comes from; None if each line has another."""
-    source = usual_style_of(writer.path) if chosen.hand == USUAL else chosen.hand
-    if source is None:
+    """Return the hand of all lines, and print its source; None if each line has another hand."""
+    source = chosen.hand
+    if source == USUAL:
+        source = usual_style_of(writer.path) or OWN
+    if source is None or (source == OWN and not writer.model.needs_text):
         return None
+    if source == OWN:
+        return hand_of_seed(writer, chosen)
     from handwriting.hands import hand_of
 
     sampling, skip_unknown = chosen.sampling(writer), chosen.skip_unknown
@@ -238,10 +242,21 @@ def chosen_hand(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand | No
     return hand
 
 
+def hand_of_seed(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand":
+    """Return the hand in which `page --style own` writes with the same seed."""
+    from model.loading import load_reader
+    from model.writer import default_proofreader
+
+    reader, sampling = None, chosen.sampling(writer)
+    if not writer.takes_hand:
+        reader = load_reader(default_proofreader(writer), str(writer.device))
+    return handwriting.own_hand(writer, chosen.seed, sampling, reader, progress=True)
+
+
 def write_set(writer: "model.Writer", chosen: Lines) -> None:
     """Write the texts of a file as a set to train on."""
-    from data_loader.sources.parsing import summarise
     from handwriting.written_set import LICENCE_FILE, WrittenSet, checked_texts
+    from ink.formats.faults import summarise
     from model.writer import letter_warning
 
     texts = checked_texts(chosen.texts, writer.model.alphabet, chosen.skip_unknown)
@@ -250,8 +265,8 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
     sampling, hand = chosen.sampling(writer), chosen_hand(writer, chosen)
     count, folder = chosen.num_samples or 1, chosen.output.folder
     hands = hand, chosen.lines_per_hand
-    made = WrittenSet(writer, texts, sampling, *hands, count, chosen.seed, chosen.inkml)
-    shards = made.write(folder)
+    written_set = WrittenSet(writer, texts, sampling, *hands, count, chosen.seed, chosen.inkml)
+    shards = written_set.write(folder)
     lines = shards.all
     print(f"{folder}: {len(lines):,} lines, {lines.lengths.sum():,} points")
     print(*summarise(shards.faults), f"the licence: {folder / LICENCE_FILE}", sep="\n")
@@ -262,7 +277,7 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
 
 def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lines) -> None:
     """Draw lines of several networks in one picture, with a row for each network."""
-    from utils.plots import lines_figure, write_png
+    from ink.drawing.plots import lines_figure, write_png
 
     count = chosen.num_samples or NUM_COMPARED
     seeds = range(chosen.seed, chosen.seed + count)
@@ -304,8 +319,8 @@ def save(
             raise UserError(f"--output {file}: nothing was written after the primer")
         # A line of one point has no step to show.
         if len(line.ink) > 1 and chosen.show:
-            from model.generation.inspection import step_figures
-            from utils.plots import write_png
+            from ink.drawing.plots import write_png
+            from model.generation.step_figures import step_figures
 
             figures = step_figures(writer, line, chosen.show, sampling.pen_sharpness)
             for kind, figure in figures.items():
@@ -348,7 +363,7 @@ def save_line(
 
 def draw(path: Path, lines: Sequence["model.Line"]) -> None:
     """Draw lines, with their primers."""
-    from utils.plots import lines_figure, write_png
+    from ink.drawing.plots import lines_figure, write_png
 
     captions, primers = [line.description for line in lines], [line.primed for line in lines]
     write_png(path, lines_figure([line.ink for line in lines], captions, primers=primers))

@@ -13,9 +13,9 @@ _NAMES = {
     "sources.inkml": "InkMLDataset",
     "sources.mnist_strokes": "MNISTStrokesDataset",
     "sources.stroke_arrays": "StrokeArraysDataset",
-    "sources.unipen_collection": "UnipenDataset",
+    "sources.unipen": "UnipenDataset",
     "composed.dataset": "ComposedDataset",
-    "invented.embedded": "EmbeddedDataset",
+    "invented.font_writers": "EmbeddedDataset",
     "composed.mixed": "MixedDataset",
     "composed.phrases": "PhrasesDataset",
     "transforms.augmentation": (
@@ -24,7 +24,7 @@ _NAMES = {
     "transforms.cleaning": "RemoveSlips Smooth",
     "transforms.devices": "Crowd DelayMarks OtherDevice Pen",
     "transforms.shaping": "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset",
-    "told_hands": "ToldHandsDataset",
+    "hand_conditioning": "ToldHandsDataset",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = sorted(_MODULES)

@@ -1,4 +1,4 @@
-"""Batches of samples of similar length, the default of a training."""
+"""Draws batches of samples of similar length, the default of a training."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from base.base_data_loader import BaseSampler
 
 _ORDER_KEY = 2
-"""Part of the seed of an epoch's order, which makes it differ from the seeds of samples."""
+"""Part of the seed of an epoch's order: without it the seed would equal that of a sample."""
 _LENGTH_JITTER = 0.02
 """Maximum fraction by which lengths change before they are sorted (assumed: adds at most 0.5 %
 padding)."""
@@ -22,9 +22,9 @@ class BucketBatchSampler(BaseSampler):
     smaller than a stretch gives different batches every epoch. Without `shuffle` the samples are in
     order of length. The last batch of the sorted samples may be smaller.
 
-    With `batch_points`, batches are formed once, of samples in order of length, and an epoch only
-    draws their order. With `window`, an epoch goes by so many shards at a time, which are drawn and
-    then read side by side, each from front to back.
+    With `batch_points`, batches are formed once, from samples in order of length, and an epoch only
+    draws the order of the batches. With `window`, an epoch draws `window` shards at a time, and
+    reads them in parallel, each from front to back.
 
     Args:
         seed: the seed of all random draws.
@@ -34,7 +34,7 @@ class BucketBatchSampler(BaseSampler):
         shuffle: whether the order is random; otherwise samples are in order of length.
         batch_points: largest number of points of a batch with its padding, instead of `batch_size`;
             a longer sequence is a batch of its own.
-        window: number of shards that are read side by side; None shuffles all samples.
+        window: number of shards that are read in parallel; None shuffles all samples.
         shards: the number of the shard of each sample, `(samples,)`, for `window`.
     """
 
@@ -82,8 +82,11 @@ class BucketBatchSampler(BaseSampler):
         return [batches[n] for n in generator.permutation(len(batches))]
 
     def _order(self, shards: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Return a random order of samples of `shards`; with a window, of so many shards at a time,
-        each from front to back, and the next sample of any of them at random."""
+        """Return a random order of samples, whose shards are `shards`.
+
+        With a window, `window` shards are read at a time, each from front to back; the shard of
+        each next sample is random.
+        """
         if self.window is None:
             return generator.permutation(len(shards))
         drawn, order = generator.permutation(np.unique(shards)), []
@@ -97,8 +100,8 @@ class BucketBatchSampler(BaseSampler):
         return np.concatenate(order)
 
     def _formed(self, batch_points: int) -> list[np.ndarray]:
-        """Return batches of samples, in order of length, of at most so many points with padding;
-        with a window, each is of one shard."""
+        """Return batches of samples in order of length, of at most `batch_points` points with the
+        padding; with a window, a batch has samples of one shard only."""
         order, starts, start = np.lexsort((self.lengths, self.shards)), [0], 0
         lengths, shards = self.lengths[order].tolist(), self.shards[order].tolist()
         for n, (length, shard) in enumerate(zip(lengths, shards, strict=True)):

@@ -1,13 +1,17 @@
-"""Checks of samples, and of a user's dataset, before anything learns from them."""
+"""Checks samples, their texts, and a user's dataset and transforms before a network learns."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from functools import partial
 
 import numpy as np
 
-from base.base_dataset import BaseDataset, Loaded, Sample
+from base.base_data_loader import BaseDataLoader
+from base.base_dataset import BaseDataset, Loaded
 from base.config import user_modules
-from base.samples import Samples
+from base.data.samples import Samples
+from ink.alphabet import Alphabet, describe, nfc
+from ink.sample import Sample
 from utils.checks import DataError, short
 
 
@@ -22,7 +26,7 @@ def check_samples(samples: Iterable[Sample]) -> None:
 
 
 def problem_of(sample: Sample) -> str:
-    """Return what is wrong with a sample; "" if nothing."""
+    """Return the fault of a sample; "" if it has none."""
     count, *width = np.shape(sample.ink)
     if count < 2 or width != [3]:
         return "fewer than two points, or points of other than three numbers"
@@ -61,17 +65,16 @@ def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
         raise DataError(f"{owner}.load returns {short(loaded)}: a Loaded is needed")
     if not user_modules.is_any_defined(dataset):
         return loaded
-    owner, train = type(dataset).__name__, loaded.samples.get("train", Samples()).held
-    names = Counter(filter(None, loaded.used.held.strings("name")))
+    owner, train = type(dataset).__name__, loaded.samples.get("train", Samples()).in_memory
+    names = Counter(filter(None, loaded.used.in_memory.strings("name")))
     for name, count in names.most_common(1):
         if count > 1:
             expected = "each needs a name of its own"
             raise DataError(f"{owner}: {count} samples have the name {name!r}: {expected}")
     trained = {id(sample.ink): sample.name for sample in train}
     for split, samples in loaded.samples.items():
-        shared = (
-            {id(sample.ink): sample.name for sample in samples.held} if split != "train" else {}
-        )
+        others = samples.in_memory if split != "train" else ()
+        shared = {id(sample.ink): sample.name for sample in others}
         # A split that has all of them is meant so, as to see whether a network can learn them.
         both = shared.keys() & trained.keys()
         if both and shared.keys() != trained.keys():
@@ -79,3 +82,53 @@ def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
             expected = f"{named} is in the split 'train' as well"
             raise DataError(f"{owner}: {len(both)} samples of {split!r} are trained on: {expected}")
     return loaded
+
+
+def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
+    """Raise a DataError if `alphabet` lacks characters of the samples' texts.
+
+    The message lists each character with its code point, its count and the first sample that
+    contains it, and ends with `remedy`.
+    """
+    counts, lacking = loaded.character_counts(), []
+    for character in reversed(alphabet.unknown("".join(counts))):
+        named = zip(loaded.used.strings("name"), loaded.used.strings("text"), strict=True)
+        first = next(name for name, text in named if character in nfc(text))
+        lacking.append(f"{describe(character)} {counts[character]} times, first in {first}")
+    if lacking:
+        raise DataError(
+            f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
+            f"these samples out, or {remedy}"
+        )
+
+
+def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
+    """Raise a DataError if a sample has no text; `network` names the network in the message."""
+    for split, loader in (("train", train), ("valid", valid)):
+        samples = loader.dataset.samples if loader else Samples()
+        count, first = samples.cached("unlabelled", partial(_unlabelled, samples))
+        if count:
+            raise DataError(
+                f"{count:,} of {len(samples):,} samples of the split {split!r} have "
+                f"no text, {first} first: {network} cannot learn from "
+                "them; leave them out of the dataset"
+            )
+
+
+def _unlabelled(samples: Samples) -> tuple[int, str]:
+    """Return the number of samples without a text, and the first one's name."""
+    named = zip(samples.strings("name"), samples.strings("text"), strict=True)
+    names = [name for name, text in named if not text.strip()]
+    return len(names), names[0] if names else ""
+
+
+def fault_of(ink: np.ndarray, missing: np.ndarray, stage: str) -> str:
+    """Return the fault of the result of a transform that acts on `stage`; "" if it has none."""
+    is_ink = stage == "ink"
+    if len(ink) != len(missing) or len(ink) < (2 if is_ink else 1):
+        return f"returns {len(ink)} points and {len(missing)} counts of missing points"
+    if ink.dtype != np.float32 or missing.dtype != np.uint8:
+        return f"returns the types {ink.dtype} and {missing.dtype}, not float32 and uint8"
+    if is_ink and not is_pen(ink[:, 2]):
+        return "leaves an end of stroke, the third number, that is neither 0 nor 1"
+    return "" if np.isfinite(ink).all() else "makes points that are not finite"

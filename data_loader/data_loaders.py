@@ -1,36 +1,29 @@
-"""Makes batches for a network from the ink and texts of a dataset."""
+"""Loads the ink and texts of a dataset, and makes the loaders of its splits."""
 
 import logging
-import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-import torch
-from numpy.random import Generator
-from torch.utils.data import Dataset
 
-from base import distributed
-from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, padded
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_data_loader import BaseDataLoader, BaseSampler
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
-from base.config import user_modules
-from base.names import check_names
-from base.samples import Samples
-from base.trying import trying
+from base.config.user_code import trying
+from base.data.samples import Samples
+from base.trial.names import check_names
+from data_loader.batch_dataset import BatchDataset, Features
 from data_loader.bucket_batch_sampler import BucketBatchSampler
-from data_loader.checking import check_samples, is_pen, load_checked
-from data_loader.recipe import Recipe, Sources, Taken
-from data_loader.sources.parsing import Parsed
-from data_loader.sources.preparing import code_of, described, make_samples
+from data_loader.checking import check_alphabet, check_samples, load_checked
+from data_loader.preprocessing import preprocessed_samples
+from data_loader.recipe import Recipe, SourceNames, Sources
 from data_loader.sources.splits import choose_subset
-from utils.alphabet import Alphabet, describe, nfc
+from ink.alphabet import Alphabet, describe, nfc
+from ink.drawing.pictures import ink_picture
+from ink.normalisation import Normalisation
 from utils.checks import ABSENT, NOTHING, ConfigFault, DataError, Range
 from utils.files import read_lines
-from utils.normalisation import Normalisation
-from utils.pictures import ink_picture, likely_columns
 
 log = logging.getLogger(__name__)
 
@@ -39,96 +32,6 @@ SAMPLER_ARGUMENTS = (
     "hands",
 )
 """The arguments that are supplied to a user's sampler of training batches."""
-BLOCK_SAMPLES = 10_000  # of preprocessing, that a process writes together (assumed)
-_AUGMENTATION_KEY = 1  # last number of a seed; base_data_loader has another for its seeds
-
-Features = Callable[..., np.ndarray]
-"""A function that computes the inputs of a network from ink, see `BaseModel`."""
-
-
-def _preprocessed_samples(samples: Samples, transforms: Sequence[BaseTransform]) -> Samples:
-    """Return samples after deterministic transforms, in order; those in files are prepared."""
-    key = {"steps": described(transforms), "code": code_of(*map(type, transforms))}
-    result = Samples()
-    for of_store in filter(len, samples.by_store):
-
-        def read(places: range, of_store: Samples = of_store) -> Iterator[Parsed]:
-            for place in distributed.bar(places, "preprocessing", unit=" samples", leave=False):
-                yield Parsed([preprocessed(of_store[place], transforms)])
-
-        places = range(len(of_store))
-        blocks = [places[n : n + BLOCK_SAMPLES] for n in places[::BLOCK_SAMPLES]]
-        result += make_samples("preprocessed", [of_store], key, blocks, read)[0]
-    return result
-
-
-def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
-    """Return a sample whose ink went through deterministic transforms.
-
-    Raises:
-        DataError: if a transform leaves fewer than two points, or a number that is not finite.
-    """
-    ink, missing = sample.ink.copy(), sample.missing_counts.copy()
-    for transform in transforms:
-        ink, missing = transform(ink, missing, np.random.default_rng(0))
-        finite = np.isfinite(ink).all()
-        if len(ink) < 2 or not finite:
-            few = f"{len(ink)} of {len(sample.ink)} points, but the network needs two"
-            raise DataError(
-                f"{sample.name}: {type(transform).__name__} leaves "
-                f"{few if finite else 'points that are not finite'}; change "
-                "the preprocessing, or leave this sample out"
-            )
-        if user_modules.is_any_defined(transform) and (fault := fault_of(ink, missing, "ink")):
-            cause = f"{type(transform).__name__}, of the preprocessing,"
-            raise DataError(f"{sample.name}: {cause} {fault}")
-    return replace(sample, ink=ink, missing=missing)
-
-
-def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
-    """Raise a DataError if `alphabet` lacks characters of the samples' texts.
-
-    The message lists each character with its code point, its count and the first sample that
-    contains it, and ends with `remedy`.
-    """
-    counts, lacking = loaded.character_counts(), []
-    for character in reversed(alphabet.unknown("".join(counts))):
-        named = zip(loaded.used.strings("name"), loaded.used.strings("text"), strict=True)
-        first = next(name for name, text in named if character in nfc(text))
-        lacking.append(f"{describe(character)} {counts[character]} times, first in {first}")
-    if lacking:
-        raise DataError(
-            f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
-            f"these samples out, or {remedy}"
-        )
-
-
-def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
-    """Raise a DataError if a sample has no text; `network` names the network in the message."""
-    for split, loader in (("train", train), ("valid", valid)):
-        samples = loader.dataset.samples if loader else Samples()
-        count, first = samples.cached("unlabelled", partial(_unlabelled, samples))
-        if count:
-            raise DataError(
-                f"{count:,} of {len(samples):,} samples of the split {split!r} have "
-                f"no text, {first} first: {network} cannot learn from "
-                "them; leave them out of the dataset"
-            )
-
-
-def _fitted(samples: Samples) -> Normalisation:
-    """Return the normalisation that is fitted to samples."""
-    values = samples.cached(
-        "normalisation", lambda: Normalisation.merged(samples.moments).to_dict()
-    )
-    return Normalisation.from_dict(values)
-
-
-def _unlabelled(samples: Samples) -> tuple[int, str]:
-    """Return the number of samples without a text, and the first one's name."""
-    named = zip(samples.strings("name"), samples.strings("text"), strict=True)
-    names = [name for name, text in named if not text.strip()]
-    return len(names), names[0] if names else ""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -141,11 +44,11 @@ class HandwritingDataLoader:
 
     Args:
         dataset: supplies ink and texts; null if `sources` do.
-        sources: datasets by name. One that is made of another one takes the name of one before it,
-            and so does `like`, an argument of them all: a source with it is brought to the x-height
-            and the quantisation grid of the named one. null leaves out a source of a base.
-        train, valid, test: the sources whose lines the split has, by name; `{"NAME": 2}` in `train`
-            takes the lines of a source twice. Lines that several sources have are taken once.
+        sources: datasets by name. A dataset that is derived from another names a source before it.
+            Each source may have an argument `like`, the name of a source before it, to whose
+            x-height and quantisation grid the lines are scaled. null leaves out a source of a base.
+        train, valid, test: the sources whose lines the split has, by name; with `{"NAME": 2}` in
+            `train` an epoch has the lines of a source twice. A line of several sources counts once.
         batch_size: lines per batch.
         valid_batch_size: lines per batch of the other splits; None takes `batch_size`.
         num_workers: number of processes that make the batches; 0 makes them in the main process.
@@ -163,7 +66,7 @@ class HandwritingDataLoader:
             shuffles all lines.
         sampler: chooses the lines of each training batch, of the settings above; None draws batches
             of lines of about equal lengths.
-        valid_size: largest number of lines of the validation of an epoch, the same ones each time;
+        valid_size: largest number of lines of the validation of an epoch, the same lines each time;
             None takes them all.
         pin_memory: put batches into page-locked memory if there is a GPU.
         characters: all characters that the network knows, as one string; a text with another
@@ -171,8 +74,9 @@ class HandwritingDataLoader:
             and a combining mark that follows it. None takes the characters of the dataset's texts.
         left_out: a file with the names of training samples to leave out, one name a line, such as
             `benchmarks/damaged.py` writes.
-        overfit: train and validate on this number of training samples only, the first ones, without
-            augmentation, to check that a network can learn them by heart; None uses whole splits.
+        overfit: number of training samples, the first of the split, that are used for training and
+            validation, without augmentation, to check that a network can learn them by heart; None
+            uses whole splits.
 
     Raises:
         ConfigFault: if a transform in `preprocessing` is random, or one in `augmentation` is not.
@@ -180,7 +84,7 @@ class HandwritingDataLoader:
 
     dataset: BaseDataset | None = None
     sources: Sources | None = None
-    train: Taken = ()
+    train: SourceNames = ()
     valid: Sequence[str] = ()
     test: Sequence[str] = ()
     batch_size: Annotated[int, Range(1, 4096)] = 32
@@ -200,13 +104,13 @@ class HandwritingDataLoader:
 
     def __post_init__(self) -> None:
         if (self.dataset is None) == (self.sources is None):
-            expected = "has to be null beside" if self.dataset else "is missing: an object, or"
+            expected = "has to be null with" if self.dataset else "is missing: an object, or"
             raise ConfigFault("dataset", ABSENT, f"{expected} `sources`")
         if self.dataset is None:
-            taken = {split: getattr(self, split) for split in SPLITS}
-            self.dataset = Recipe(sources=self.sources, **taken)
-        elif taken := [split for split in SPLITS if getattr(self, split)]:
-            raise ConfigFault(taken[0], ABSENT, "takes `sources`, which are missing")
+            names = {split: getattr(self, split) for split in SPLITS}
+            self.dataset = Recipe(sources=self.sources, **names)
+        elif names := [split for split in SPLITS if getattr(self, split)]:
+            raise ConfigFault(names[0], ABSENT, "takes `sources`, which are missing")
         if self.preprocessing is None:
             self.preprocessing = self.dataset.preprocessing()
         for key in ("preprocessing", "augmentation"):
@@ -233,7 +137,7 @@ class HandwritingDataLoader:
             seed: seed of shuffling and augmentation.
             extras: the shapes of the extras that a network takes, by name.
             normalisation: None computes it from the training split after preprocessing.
-            alphabet: None takes `characters`, else the dataset's, else those of the samples' texts.
+            alphabet: None takes `characters`, else the dataset's, else the characters of the texts.
             extends_alphabet: append characters that `alphabet` lacks, for fine-tuning, instead of
                 raising an error.
 
@@ -253,7 +157,7 @@ class HandwritingDataLoader:
             loaded = load_checked(self.dataset, SPLITS if trains else [split])
             loaded.split(split or "train")
             loaded.check_extras(extras)
-            check_samples(loaded.used.held)  # Files were checked when they were read.
+            check_samples(loaded.used.in_memory)  # Files were checked when they were read.
             alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
             training = self._training(loaded.split("train")) if trains else Samples()
             if normalisation is None:
@@ -299,7 +203,7 @@ class HandwritingDataLoader:
             log.info("overfitting: training and validation use only %d samples", len(samples))
         if not self.preprocessing:
             return samples
-        return _preprocessed_samples(samples, self.preprocessing)
+        return preprocessed_samples(samples, self.preprocessing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,8 +222,8 @@ class Data:
 
     @property
     def fitted(self) -> dict[str, float]:
-        """The arguments that datasets have fitted to a trained network, by their keys in a config;
-        see `Loaded.fitted`."""
+        """The arguments that datasets fitted to a trained network, by key of the config; see
+        `Loaded.fitted`."""
         place = "sources" if self.options.sources else "dataset.args"
         fitted = self.loaded.fitted.items()
         return {f"data_loader.args.{place}.{name}": value for name, value in fitted}
@@ -347,9 +251,9 @@ class Data:
             if transform.acts_on == "picture" and features is not ink_picture:
                 expected = "it belongs to a network that sees pictures, such as PictureNetwork"
                 raise ConfigFault("augmentation", type(transform).__name__, expected)
-        sequences = self._sequences(self.training, features, augmentation)
+        batches = self._batch_dataset(self.training, features, augmentation)
         return self._loader(
-            sequences,
+            batches,
             self.options.sampler,
             batch_size=self.options.batch_size,
             shuffle=True,
@@ -377,152 +281,57 @@ class Data:
         return self._in_order(samples, features)
 
     def _in_order(self, samples: Samples, features: Features | None) -> BaseDataLoader:
-        sequences = self._sequences(samples, features)
+        batches = self._batch_dataset(samples, features)
         size = self.options.valid_batch_size or self.options.batch_size
-        return self._loader(sequences, batch_size=size, shuffle=False)
+        return self._loader(batches, batch_size=size, shuffle=False)
 
-    def _sequences(
+    def _batch_dataset(
         self,
         samples: Samples,
         features: Features | None,
         augmentation: Sequence[BaseTransform] = (),
-    ) -> "Sequences":
+    ) -> BatchDataset:
         used = self.loaded.used
 
         def numbers() -> np.ndarray:
             hands = self.loaded.hands
             return np.array([hands.get(hand, -1) for hand in samples.hands], np.int32)
 
-        # Where the used samples are in files, so are these.
+        # If the used samples are in files, `samples` are as well.
         hands = numbers() if used.key is None else samples.cached(f"hands-{used.key}", numbers)
-        return Sequences(self, samples, hands, features, augmentation)
+        return BatchDataset(
+            self.loaded,
+            samples,
+            hands,
+            features,
+            self.normalisation,
+            self.alphabet,
+            self.seed,
+            augmentation,
+        )
 
     def _loader(
         self,
-        sequences: "Sequences",
+        batches: BatchDataset,
         user_sampler: type[BaseSampler] | None = None,
         *,
         shuffle: bool,
         **arguments: Any,
     ) -> BaseDataLoader:
-        lengths = sequences.lengths()
+        lengths = batches.lengths()
         arguments |= {"seed": self.seed, "lengths": lengths, "shuffle": shuffle}
         arguments |= {"batch_points": self.options.batch_points}
         if user_sampler is None:
             sampler = BucketBatchSampler(**arguments)
         else:
-            sampler = user_sampler(**arguments, hands=sequences.hands)
+            sampler = user_sampler(**arguments, hands=batches.hands)
         workers = {"num_workers": self.options.num_workers, "pin_memory": self.options.pin_memory}
-        return BaseDataLoader(sequences, lengths, sampler, **workers, keeps_workers=shuffle)
+        return BaseDataLoader(batches, lengths, sampler, **workers, keeps_workers=shuffle)
 
 
-@dataclass(frozen=True, eq=False)
-class Sequences(Dataset):
-    """Samples as a network takes them: the batch of some keys `(epoch, index of the sample)`."""
-
-    data: Data
-    samples: Samples
-    hands: np.ndarray
-    """The number of the hand of each sample, `(samples,)` int32; -1 for an unknown hand."""
-    features: Features | None
-    """Computes inputs from ink; None makes normalised points."""
-    augmentation: Sequence[BaseTransform] = ()
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def lengths(self) -> np.ndarray:
-        """Return the number of steps of each sequence, or an estimate, `(samples,)` int64."""
-        if self.features is not ink_picture:
-            return self.samples.lengths - 1
-        return self.samples.cached(
-            "columns", lambda: np.array([likely_columns(one.ink) for one in self.samples])
-        )
-
-    @cached_property
-    def _has_user_class(self) -> bool:
-        """Whether the augmentation has a class that a user wrote."""
-        return user_modules.is_any_defined(*self.augmentation)
-
-    def __getitem__(self, keys: Sequence[tuple[int, int]]) -> Batch | None:
-        if not keys:
-            return None
-        samples = [self.samples[index] for _, index in keys]
-        steps = [self.steps(*key, one) for key, one in zip(keys, samples, strict=True)]
-        inputs, targets = zip(*steps, strict=True)
-        inputs, lengths = padded(inputs)
-        text, text_lengths = padded([self.data.alphabet.encode(one.text) for one in samples])
-        return Batch(
-            inputs=inputs,
-            targets=None if targets[0] is None else padded(targets)[0],
-            lengths=lengths,
-            text=text,
-            text_lengths=text_lengths,
-            index=torch.tensor([index for _, index in keys]),
-            hand=torch.tensor([int(self.hands[index]) for _, index in keys]),
-            extras={
-                name: torch.from_numpy(np.stack([sample.extras[name] for sample in samples]))
-                for name in samples[0].extras
-            },
-        )
-
-    def steps(self, epoch: int, index: int, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the inputs and targets of each step of a sample, augmented for an epoch; the
-        targets are None if the inputs are features."""
-        data = self.data
-        generator = np.random.default_rng([data.seed, epoch, index, _AUGMENTATION_KEY])
-        if self._has_user_class:  # The user's class may use the global generators.
-            seed = int(np.random.default_rng([data.seed, epoch, index]).integers(2**32))
-            random.seed(seed)
-            np.random.seed(seed)
-        ink, missing = sample.ink, sample.missing_counts
-        if self._has_user_class:  # It may change its arguments.
-            ink, missing = ink.copy(), missing.copy()
-        ink, missing = self._augmented("ink", ink, missing, epoch, generator)
-        if self.features is not None:
-            if any(transform.acts_on == "inputs" for transform in self.augmentation):
-                # Only if needed: rounding in both conversions turns an offset of 0 into 1e-8.
-                inputs = data.normalisation.apply(ink)
-                inputs, _ = self._augmented("inputs", inputs, missing, epoch, generator)
-                ink = data.normalisation.invert(inputs)
-            arguments: dict[str, float] = {}
-            for transform in self.augmentation:
-                if transform.acts_on == "picture":
-                    arguments |= transform.arguments(generator)
-            return self.features(ink, **arguments), None
-        points = np.zeros((len(ink), 4), np.float32)
-        points[:, :3] = data.normalisation.apply(ink)
-        points[-1, 3] = sample.ends
-        inputs, targets = points[:-1], points[1:]
-        if any(transform.acts_on == "inputs" for transform in self.augmentation):
-            # The augmentation does not see the column end_of_sequence.
-            drawn = inputs[:, :3], missing[:-1]
-            changed, _ = self._augmented("inputs", *drawn, epoch, generator)
-            inputs = np.pad(changed, ((0, 0), (0, 1)))
-        return inputs, targets
-
-    def _augmented(
-        self, stage: str, ink: np.ndarray, missing: np.ndarray, epoch: int, generator: Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return `ink` and `missing` after the augmentation that acts on `stage`."""
-        if self._has_user_class and (fault := fault_of(ink, missing, stage)):
-            raise DataError(f"a sample, before the augmentation, {fault}")
-        for transform in self.augmentation:
-            if transform.acts_on == stage:
-                options = {"epoch": epoch} if transform.takes_epoch else {}
-                ink, missing = transform(ink, missing, generator, **options)
-                if self._has_user_class and (fault := fault_of(ink, missing, stage)):
-                    raise DataError(f"{type(transform).__name__}, of the augmentation, {fault}")
-        return ink, missing
-
-
-def fault_of(ink: np.ndarray, missing: np.ndarray, stage: str) -> str:
-    """Return what is wrong with the result of augmentation that acts on `stage`; "" if nothing."""
-    is_ink = stage == "ink"
-    if len(ink) != len(missing) or len(ink) < (2 if is_ink else 1):
-        return f"returns {len(ink)} points and {len(missing)} counts of missing points"
-    if ink.dtype != np.float32 or missing.dtype != np.uint8:
-        return f"returns the types {ink.dtype} and {missing.dtype}, not float32 and uint8"
-    if is_ink and not is_pen(ink[:, 2]):
-        return "leaves an end of stroke, the third number, that is neither 0 nor 1"
-    return "" if np.isfinite(ink).all() else "makes points that are not finite"
+def _fitted(samples: Samples) -> Normalisation:
+    """Return the normalisation that is fitted to samples."""
+    values = samples.cached(
+        "normalisation", lambda: Normalisation.merged(samples.moments).to_dict()
+    )
+    return Normalisation.from_dict(values)

@@ -1,4 +1,4 @@
-"""What an epoch is made of: sources by name, and datasets that are made of other datasets."""
+"""Combines named sources into the splits of a recipe, and adds derived lines to a dataset."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -8,34 +8,35 @@ from inspect import Parameter
 from itertools import combinations
 from typing import Annotated, Any
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
 from base.config.binder import Signature
-from base.samples import Samples
+from base.data.preparation import Preparing
+from base.data.samples import Samples
 from data_loader.checking import load_checked
-from data_loader.matching import scaled, typical_height
-from data_loader.sources.parsing import Parsed, first_of
-from data_loader.sources.preparing import make_derived
-from utils.checks import ABSENT, ConfigFault, Range
+from data_loader.scaling import scaled, typical_height
+from data_loader.sources.derived import make_derived
+from ink.formats.parsed import Parsed
+from utils.checks import ABSENT, ConfigFault, Range, first_of
 
-Taken = Sequence[str | dict[str, Annotated[int, Range(1, 1000)]]]
-"""The annotation of what an epoch has: names of sources, or how often it has them by name."""
+SourceNames = Sequence[str | dict[str, Annotated[int, Range(1, 1000)]]]
+"""The annotation of the sources of an epoch: names, or by name how often an epoch has a source."""
 
 
 @dataclass(eq=False)
 class Source(BaseDataset):
-    """A dataset with a name, of which others may be made.
+    """A dataset with a name, from which others may be derived.
 
     Args:
         dataset: the dataset.
-        like: the source to whose x-height and quantisation grid the lines are brought; None leaves
-            them as they are. Such lines have no writer, and "added/" before their names.
-        made_of: the sources that the dataset is made of, also indirectly.
+        like: the source to whose x-height and quantisation grid the lines are scaled; None does not
+            scale them. Scaled lines have no writer, and "added/" before their names.
+        ancestors: the sources from which the dataset is derived, also indirectly.
     """
 
     dataset: BaseDataset
     like: BaseDataset | None = None
-    made_of: Sequence["Source"] = ()
+    ancestors: Sequence["Source"] = ()
     _cached: dict[str, Loaded] | None = field(default=None, init=False)  # by split
 
     def __str__(self) -> str:
@@ -54,7 +55,7 @@ class Source(BaseDataset):
 
     @contextmanager
     def cached(self) -> Iterator[dict[str, Loaded]]:
-        """Load no split twice while this is open; yield what is loaded, by split."""
+        """Load each split at most once in the block; yield the loaded splits by name."""
         self._cached = {}
         try:
             yield self._cached
@@ -66,38 +67,38 @@ class Source(BaseDataset):
         if new := [split for split in splits if split not in cached]:
             loaded = load_checked(self.dataset, {*new, "train"} if self.like else new)
             cached |= dict.fromkeys(new, self._like(loaded) if self.like else loaded)
-        found = {split: cached[split].samples.get(split) for split in splits}
-        samples = {split: lines for split, lines in found.items() if lines is not None}
-        return replace(cached[next(iter(found))], samples=samples)
+        by_split = {split: cached[split].samples.get(split) for split in splits}
+        samples = {split: lines for split, lines in by_split.items() if lines is not None}
+        return replace(cached[next(iter(by_split))], samples=samples)
 
     def _like(self, loaded: Loaded) -> Loaded:
-        """Return lines in the x-height, and on the grid, of `like`."""
+        """Return lines scaled to the x-height and the grid of `like`."""
         main = self.like.load(["train"])
         typical = typical_height(self.like, main.split("train"))
         factor = typical / typical_height(self.dataset, loaded.split("train"))
         grid, parents = main.quantisation_step, [*loaded.samples.values()]
-        made, counts = make_derived(
+        scaled_lines, counts = make_derived(
             self.dataset,
             parents,
             ["like", factor, grid],
             lambda: (Parsed([scaled(line, factor, grid)], notes=[1]) for line in loaded.used),
         )
-        samples = loaded.derived(made, counts)
+        samples = loaded.derived(scaled_lines, counts)
         report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
         return replace(main, samples=samples, report=report, fitted=loaded.fitted)
 
 
 def _sources_in(value: Any) -> Iterator[Source]:
-    """Yield the sources in the arguments of a source, and those that they are made of."""
+    """Yield the sources in the arguments of a source, and their ancestors."""
     if isinstance(value, Source):
-        yield from (value, *value.made_of)
+        yield from (value, *value.ancestors)
     elif isinstance(value, list | tuple | dict):
         for element in value.values() if isinstance(value, dict) else value:
             yield from _sources_in(element)
 
 
 def as_source(cls: type, signature: Signature) -> Signature:
-    """Return the signature of a dataset's class that makes a `Source`, and takes `like`."""
+    """Hook of the binder: return a signature that makes a `Source`, and has an argument `like`."""
     if not issubclass(cls, BaseDataset):
         return signature
 
@@ -118,63 +119,64 @@ Sources = Annotated[dict[str, BaseDataset | None], as_source]
 class Recipe(BaseDataset):
     """Sources as one dataset.
 
-    A sample that several sources have, as one of recorded lines and one that adds lines to these,
-    is in a split once, or as often as a source says that is taken several times.
+    A sample is in a split once, even if several of the split's sources have the sample, such as a
+    source of recorded lines and a source that adds lines to it. With `{"NAME": 2}` in `train`, the
+    samples of a source are in the split twice.
 
     Args:
-        sources: the sources by name; None in the place of one that is left out.
+        sources: the sources by name; None in place of a source that is left out.
         train, valid, test: names of the sources whose samples the split has, in this order; for
-            `train` also objects with names, and how often an epoch has the samples.
+            `train` also, by name, how often an epoch has the samples.
 
     Raises:
-        ConfigFault: if `train` or `valid` takes nothing, or a split takes what is no source, or the
-            same one twice; or if a source is not used.
+        ConfigFault: if `train` or `valid` has no source, if a split names a source that is missing
+            or a source twice, or if a source is not used.
     """
 
     sources: Mapping[str, Source | None]
-    train: Taken
+    train: SourceNames
     valid: Sequence[str]
     test: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self.present = {name: source for name, source in self.sources.items() if source}
-        self.taken = {split: self._times(split) for split in SPLITS}
+        self.times = {split: self._times(split) for split in SPLITS}
         used = {part for needed in self._needed(SPLITS).values() for part in needed}
         for name, source in self.present.items():
             if not name.replace("-", "_").isidentifier():
                 expected = "a name of letters, digits, '_' and '-'"
                 raise ConfigFault(f"sources.{name}", ABSENT, expected)
             if source not in used:
-                expected = "is not used: no split takes it, nor anything that is made of it"
+                expected = "is not used: no split takes it, nor a source that is derived from it"
                 raise ConfigFault(f"sources.{name}", ABSENT, expected)
 
     def _times(self, split: str) -> dict[str, int]:
-        """Return how often a split has each source that it takes."""
+        """Return how often a split has each of its sources, by name."""
         times: dict[str, int] = {}
-        known = f"names of sources: {', '.join(self.present)}"
+        expected_names = f"names of sources: {', '.join(self.present)}"
         for number, entry in enumerate(getattr(self, split)):
             for name, count in ({entry: 1} if isinstance(entry, str) else entry).items():
                 if name in times or name not in self.sources:
-                    expected = "is named twice" if name in times else known
+                    expected = "is named twice" if name in times else expected_names
                     raise ConfigFault(f"{split}.{number}", entry, expected)
                 times[name] = count
         times = {name: count for name, count in times.items() if name in self.present}
         if not times and split != "test":
-            raise ConfigFault(split, ABSENT, known)
+            raise ConfigFault(split, ABSENT, expected_names)
         return times
 
     def _needed(self, splits: Collection[str]) -> dict[str, set[Source]]:
-        """Return by split the sources that it takes, and those that these are made of."""
+        """Return for each split its sources and their ancestors."""
         needed = {}
         for split in splits:
-            taken = {self.present[name] for name in self.taken[split]}
-            needed[split] = taken.union(*(source.made_of for source in taken))
+            sources = {self.present[name] for name in self.times[split]}
+            needed[split] = sources.union(*(source.ancestors for source in sources))
         return needed
 
     @property
     def _main(self) -> Source:
         """The first source to train on."""
-        return self.present[next(iter(self.taken["train"]))]
+        return self.present[next(iter(self.times["train"]))]
 
     @property
     def x_height(self) -> float | None:
@@ -182,8 +184,8 @@ class Recipe(BaseDataset):
 
     @property
     def characters(self) -> str | None:
-        taken = {name: None for times in self.taken.values() for name in times}
-        return united_characters(*(self.present[name] for name in taken))
+        names = {name: None for times in self.times.values() for name in times}
+        return united_characters(*(self.present[name] for name in names))
 
     def licences(self) -> set[str | None]:
         return set().union(*(source.licences() for source in self.present.values()))
@@ -196,21 +198,23 @@ class Recipe(BaseDataset):
             source.prepare(how)
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Load the sources in their order, each once, and return what the splits take of them."""
+        """Load each source once, in order, and return the samples of the splits."""
         needed = self._needed(splits)
         with ExitStack() as stack:
-            cached = {name: stack.enter_context(one.cached()) for name, one in self.present.items()}
+            cached = {
+                name: stack.enter_context(source.cached()) for name, source in self.present.items()
+            }
             loaded = {
                 name: source.load([split for split in splits if source in needed[split]])
                 for name, source in self.present.items()
-                if any(name in self.taken[split] for split in splits)
+                if any(name in self.times[split] for split in splits)
             }
-        parts = {split: self._parts(split, loaded) for split in splits if self.taken[split]}
+        parts = {split: self._parts(split, loaded) for split in splits if self.times[split]}
         samples = {split: sum(of.values(), Samples()) for split, of in parts.items()}
-        lines = [line for one in loaded.values() for line in one.report.splitlines()]
+        lines = [line for dataset in loaded.values() for line in dataset.report.splitlines()]
         whole, *others = loaded.values() or [Loaded({}, "")]
         if others:
-            units = {(one.quantisation_step, one.canonical) for one in loaded.values()}
+            units = {(dataset.quantisation_step, dataset.canonical) for dataset in loaded.values()}
             whole = Loaded({}, "", *(units.pop() if len(units) == 1 else ()))
         return replace(
             whole,
@@ -225,31 +229,31 @@ class Recipe(BaseDataset):
         )
 
     def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, Samples]:
-        """Return what a split takes of each of its sources that was not in one before."""
+        """Return for each source of a split its samples that are in no earlier source."""
         parts = {}
         seen = defaultdict(Samples)  # by the number of the copy
-        for name, times in self.taken[split].items():
+        for name, times in self.times[split].items():
             samples, parts[name] = loaded[name].samples.get(split, Samples()), Samples()
             for copy in range(times):
                 new = samples.without(seen[copy])
                 seen[copy] += new
-                parts[name] += new.named(f"+{copy}") if copy else new
+                parts[name] += new.with_suffix(f"+{copy}") if copy else new
         return parts
 
 
 def table(parts: Mapping[str, Mapping[str, Samples]]) -> list[str]:
-    """Return the lines of a table of what each split has of each source, and of persons that two
-    splits share."""
+    """Return the lines of a report: for each split, the size of each source's part; and the persons
+    that two splits share."""
     lines = [f"{'':<6}{'source':<16}{'lines':>9}{'points':>12}{'persons':>9}  of an epoch"]
     persons: dict[str, set[str]] = defaultdict(set)
     for split, by_source in parts.items():
         total = sum(map(len, by_source.values()))
         for name, samples in by_source.items():
-            points, known = int(samples.lengths.sum()), persons_of(samples)
-            row = f"{split:<6}{name:<16}{len(samples):>9,}{points:>12,}{len(known) or '?':>9}"
-            share = f"{len(samples) / max(total, 1):>13.1%}" if split == "train" else ""
-            lines.append(row + share)
-            persons[split] |= known
+            points, writers = int(samples.lengths.sum()), persons_of(samples)
+            row = f"{split:<6}{name:<16}{len(samples):>9,}{points:>12,}{len(writers) or '?':>9}"
+            fraction = f"{len(samples) / max(total, 1):>13.1%}" if split == "train" else ""
+            lines.append(row + fraction)
+            persons[split] |= writers
     for split, other in combinations(persons, 2):
         if both := sorted(persons[split] & persons[other]):
             names = f"{len(both):,} persons: {first_of(both)}"
@@ -258,7 +262,7 @@ def table(parts: Mapping[str, Mapping[str, Samples]]) -> list[str]:
 
 
 def persons_of(samples: Samples) -> set[str]:
-    """Return the names of the persons who wrote samples, as far as they are known."""
+    """Return the known names of the persons who wrote samples."""
     return {*samples.cached("persons", lambda: sorted({*samples.strings("writer")} - {""}))}
 
 
@@ -280,12 +284,12 @@ class ExtendedDataset(BaseDataset):
         self,
         main: Loaded,
         read: Callable[[], Iterator[Parsed]],
-        others: Sequence[Samples] = (),
+        other_parents: Sequence[Samples] = (),
         depends: Sequence[object] = (),
     ) -> Loaded:
-        """Return `main` with the training lines that `read` makes of it and of others, and with a
-        summary of them, its only note; see `make_derived`."""
-        parents = [main.split("train"), *others]
+        """Return `main` with the derived training lines that `read` yields, and with their summary,
+        the only note of `read`; see `make_derived`."""
+        parents = [main.split("train"), *other_parents]
         lines, (summary,) = make_derived(self, parents, depends, read)
         return with_lines(main, lines, summary)
 

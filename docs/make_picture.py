@@ -14,8 +14,8 @@ from matplotlib.patches import FancyBboxPatch
 
 from handwriting import PageOptions, Paper, hand_of, write_page
 from handwriting.styles import style_file, styles
+from ink.drawing.plots import CAPTION, GREY, INCH, lines_figure, to_pixels, write_png
 from model import load, step_figures
-from utils.plots import CAPTION, GREY, INCH, lines_figure, to_pixels, write_png
 
 FOLDER = Path(__file__).parent
 HANDS = (

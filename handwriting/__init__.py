@@ -12,6 +12,7 @@ _HOMES = {
     "hand_of": "hands",
     "load_primer": "hands",
     "load_report": "rewriting",
+    "own_hand": "page_hands",
     "rewrite": "rewriting",
     "save_report": "rewriting",
     "write_page": "pages",

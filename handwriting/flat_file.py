@@ -6,7 +6,7 @@ has these keys:
 - `format`, `role` ("writer", "reader" or "descriptor", see `save_descriptor`), `name`, `licence`;
 - `architecture`, `alphabet`, `normalisation`, for writers and readers: as in a checkpoint;
 - `sampling`, for writers: see `_sampling`; `features`, for readers and descriptors;
-- `replacements`, for writers: see `source_text.replacements`;
+- `replacements`, for writers: see `transliteration.replacements`;
 - `hands`, for writers that are told hands: the hand vector of each style by name, or, if the writer
   learned a hand, the vector "hand" only;
 - `styles`, for writers that learned a hand and are told no hands: the primer "hand", see
@@ -27,12 +27,14 @@ import numpy as np
 import torch
 
 from base import distributed
-from base.pretrained import DESCRIPTOR
+from base.run.pretrained import DESCRIPTOR
 from handwriting.hands import calibrated, extras_of_style, load_primer
 from handwriting.page_networks import FORMAT
 from handwriting.page_options import PrimerFile
-from handwriting.source_text import replacements
 from handwriting.styles import network_of, styles
+from handwriting.transliteration import replacements
+from ink.geometry import x_height
+from ink.measures import baseline, levelled
 from model import CTCNetwork, SynthesisNetwork, Writer
 from model.generation.line import Sampling
 from model.loading import load as load_network
@@ -41,8 +43,6 @@ from model.recognition.ink_features import SPACING
 from model.trained_network import TrainedNetwork
 from utils.checks import UserError
 from utils.files import atomic_write
-from utils.hand_measures import baseline, levelled
-from utils.ink import x_height
 from utils.licences import UNKNOWN
 from utils.strict_json import Config
 
@@ -83,7 +83,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
     if isinstance(network, Writer):
         header |= {"role": "writer", "sampling": _sampling(network, style)}
         header["replacements"] = replacements(frozenset(model.alphabet.characters))
-        if network.is_told:
+        if network.takes_hand:
             files = {"hand": style} if style else written_styles_of(network)
             header["hands"] = {name: vector_of(network, file) for name, file in files.items()}
         elif style:
@@ -174,7 +174,7 @@ def primer_of_web(writer: Writer, file: Path) -> Config:
 def vector_of(writer: Writer, file: Path) -> list[float]:
     """Return the hand vector that a writer computes for a style."""
     model = writer.model
-    state = model.initial_state(1, model.told(1, extras_of_style(file)))
+    state = model.initial_state(1, model.make_conditions(1, extras_of_style(file)))
     return [round(number, 5) for number in state["hand"][0].tolist()]
 
 
@@ -190,7 +190,7 @@ def _sampling(writer: Writer, style: Path | None) -> dict[str, Any]:
     """Return the defaults of `Sampling`, the bounds of a writer's mixture, and the median x-height
     and baseline of lines that it writes, in the hand of a style if there is one."""
     model, defaults = writer.model, Sampling()
-    extras = extras_of_style(style) if style and writer.is_told else {}
+    extras = extras_of_style(style) if style and writer.takes_hand else {}
     lines = writer.reference_lines(Sampling(extras=extras))
     measured = [(ink, x_height(ink)) for ink in lines]
     return {

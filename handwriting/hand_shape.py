@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.generation.line import Primer
-from utils.hand_measures import (
+from ink.geometry import bounds, strokes, x_height
+from ink.measures import (
     baseline,
     high_marks,
     levelled,
@@ -13,7 +13,7 @@ from utils.hand_measures import (
     usual_letters,
     word_gaps,
 )
-from utils.ink import bounds, strokes, x_height
+from model.generation.line import Primer
 
 DEFAULT_GAP = 1.2  # x-heights between words, for a primer of one word (measured: IAM-OnDB)
 

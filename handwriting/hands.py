@@ -16,22 +16,21 @@ from typing import NamedTuple
 import numpy as np
 
 import data_loader
-from base.base_dataset import Sample
 from data_loader.sources.ink_files import match_device
 from handwriting.hand_shape import HandShape
 from handwriting.page_options import HandSource, PageOptions, PrimerFile
 from handwriting.source_text import known_only
 from handwriting.style_checks import check_text
 from handwriting.styles import fractions_of, style_values
+from ink.geometry import bounds, vertical_segments, x_height
+from ink.measures import levelled, word_gaps
+from ink.sample import Sample
 from model.generation.hand_encoder import DESCRIPTOR, hand_extra
-from model.generation.line import Line, Primer, Sampling
-from model.generation.writing import check_lengths
+from model.generation.line import Line, Primer, Sampling, check_lengths
 from model.reader import Reader
 from model.recognition.hand_descriptor import HandDescriptor
 from model.writer import Writer
 from utils.checks import DataError, UserError, short
-from utils.hand_measures import levelled, word_gaps
-from utils.ink import bounds, vertical_segments, x_height
 
 TRY_SEED_STRIDE = 1_000_000_007
 """Difference between the seeds of two tries of a line: a prime above the number of lines."""
@@ -227,7 +226,7 @@ def hand_of(
     """
     if writer.model.needs_text and not isinstance(source, PrimerFile):
         check_text(source)
-    is_conditioned = writer.is_told and not isinstance(source, PrimerFile)
+    is_conditioned = writer.takes_hand and not isinstance(source, PrimerFile)
     if is_conditioned:
         sampling = replace(sampling, extras=extras_of_style(source) | dict(sampling.extras))
     primer, description = None, ""

@@ -13,10 +13,10 @@ from handwriting.page_options import LINE_HEIGHT, Align, PageOptions
 from handwriting.paper import Paper
 from handwriting.paragraphs import Paragraph, TextLine, set_paragraphs
 from handwriting.written_word import WrittenWord, natural_width, strokes_in_row
+from ink.drawing.layers import PlacedWord, Row
+from ink.drawing.page import Page
+from ink.geometry import at_equal_steps, path_along
 from utils.checks import UserError
-from utils.ink import at_equal_steps, path_along
-from utils.page.layers import PlacedWord, Row
-from utils.page.page import Page
 
 MAX_GAP_FACTOR = 2.0
 """Largest factor by which the blanks of a justified row are widened; a row that needs a larger one

@@ -18,12 +18,12 @@ from data_loader.composed.accents import (
     base_and_mark,
 )
 from data_loader.composed.cutting import X_HIGH_LETTERS
-from data_loader.paths import from_strokes, moved, slanted, to_strokes
+from data_loader.pen_paths import from_strokes, moved, slanted, to_strokes
 from data_loader.texts.european import ACCENTED_LETTERS
 from handwriting.repairs import MAX_DOT_SIZE, LetterStrokes
 from handwriting.written_word import WrittenWord, span
-from utils.alphabet import Alphabet
-from utils.ink import at_equal_steps, path_along
+from ink.alphabet import Alphabet
+from ink.geometry import at_equal_steps, path_along
 
 PLAIN = {
     letter: base for letter in ACCENTED_LETTERS if (base := base_and_mark(letter)[0]).isascii()

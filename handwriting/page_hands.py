@@ -20,8 +20,7 @@ from handwriting.proofreading import LOOKALIKES, spellings
 from handwriting.style_checks import check_lines, check_text
 from handwriting.styles import network_of, usual_style_of
 from model.generation.hand_encoder import hand_extra
-from model.generation.line import Primer, Sampling
-from model.generation.writing import SEEDS
+from model.generation.line import SEEDS, Primer, Sampling
 from model.loading import load_reader, load_writer
 from model.reader import Reader
 from model.writer import Writer, default_proofreader, sampling_of
@@ -107,35 +106,22 @@ class Hands:
         writer = self._writers.get(path) or self._load(path)
         if isinstance(source, Path) and reader and not options.reader:
             check_lines(source, reader)
+        sampling, shared = self.sampling, {"bias": bias, "progress": self._progress}
         if source is None:
-            hand = self._own(writer, bias)
+            hand = own_hand(writer, options.seed, sampling, reader, of_page=True, **shared)
         else:
+            skip_unknown = options.skip_unknown
             hand = hand_of(
-                writer,
-                source,
-                self.sampling,
-                bias=bias,
-                skip_unknown=options.skip_unknown,
-                of_page=True,
-                progress=self._progress,
+                writer, source, sampling, skip_unknown=skip_unknown, of_page=True, **shared
             )
-        if hand.primer is None:  # of a mix, or of the network's own: the network writes a line
-            sampling = replace(hand.sampling, bias=self.sampling.bias)
-            primer = new_hand_primer(writer, reader, options.seed, sampling)
-            hand = replace(hand, primer=primer)
-        else:
-            self.remarks.append(f"in the hand of {hand.description}")
+            if hand.primer is None:  # of a mix: the network writes a line
+                sampling = replace(hand.sampling, bias=sampling.bias)
+                primer = new_hand_primer(writer, reader, options.seed, sampling)
+                hand = replace(hand, primer=primer)
+            else:
+                self.remarks.append(f"in the hand of {hand.description}")
         second_reader, tries = self.second_reader, options.tries
         return replace(hand, reader=reader, second_reader=second_reader, tries=tries)
-
-    def _own(self, writer: Writer, bias: float) -> Hand:
-        """Return a hand of the network's own, without a primer: conditioned on the hand vector that
-        belongs to the page's seed, if the network takes one."""
-        sampling = replace(self.sampling, bias=bias)
-        if writer.is_told:
-            drawn = {"hand": hand_extra(writer.model.hand_encoder.draw(self._options.seed))}
-            sampling = replace(sampling, extras=drawn | dict(sampling.extras))
-        return Hand(writer, None, sampling=sampling, progress=self._progress)
 
     def _load(self, path: Path) -> Writer:
         self._writers[path] = load_writer(path, self._device)
@@ -148,6 +134,37 @@ def check_styles(names: Iterable[str | Path]) -> None:
     for name in dict.fromkeys(map(str, names)):
         if name not in (OWN, USUAL):
             check_text(style(name))
+
+
+def own_hand(
+    writer: Writer,
+    seed: int,
+    sampling: Sampling = Sampling(),
+    reader: Reader | None = None,
+    *,
+    bias: float | None = None,
+    of_page: bool = False,
+    progress: bool = False,
+) -> Hand:
+    """Return the hand that a seed stands for, a hand of the network's own.
+
+    A writer that takes a hand vector is conditioned on the vector that the seed draws. Any other
+    writer continues a line of `new_hand_primer`. The arguments that are not here are as in
+    `hand_of`.
+
+    Args:
+        writer: takes a text.
+        seed: each seed stands for another hand.
+        reader: chooses the line of the hand, as the proofreader of a page does.
+    """
+    sampling, primer = replace(sampling, latent_seed=seed), None
+    if writer.takes_hand:
+        drawn = {"hand": hand_extra(writer.model.hand_encoder.draw(seed))}
+        sampling = replace(sampling, extras=drawn | dict(sampling.extras))
+    if of_page or not writer.takes_hand:
+        primer = new_hand_primer(writer, reader, seed, replace(sampling, max_steps=None))
+    sampling = replace(sampling, bias=sampling.bias if bias is None else bias)
+    return Hand(writer, primer, sampling=sampling, progress=progress)
 
 
 def new_hand_primer(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:

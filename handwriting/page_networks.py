@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from base.pretrained import DESCRIPTOR, pretrained
+from base.run.pretrained import DESCRIPTOR, pretrained
 from handwriting.styles import STYLES, styles
 
 FORMAT = "online-handwriting/3"

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from handwriting.paper import Paper
-from handwriting.styles import fractions_of
+from handwriting.styles import OWN, fractions_of
+from ink.drawing.layers import Pen
 from utils.checks import UserError, hint, number, short
-from utils.page.layers import Pen
 
-OWN = "own"  # in place of the name of a style: a hand of the network's own, new with each seed
 USUAL = "usual"
 """The name of a network's usual style: the style beside a network that learned a hand, the style in
 `USUAL_STYLES` of a pretrained network, `OWN` for other networks."""

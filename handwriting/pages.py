@@ -1,5 +1,6 @@
 """Pages of a text in a hand: `write_page`."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -10,13 +11,23 @@ from handwriting.layout import fill_pages, set_to_fit
 from handwriting.page_hands import Hands, check_styles
 from handwriting.page_options import OWN, Look, PageOptions, Values, line_height
 from handwriting.paper import Paper
-from handwriting.paragraphs import LAST_COLUMN_WIDTH, TextLine, cell_texts, kind_of, traced
-from handwriting.proofreading import CheckedWord
+from handwriting.paragraphs import (
+    BULLET,
+    LAST_COLUMN_WIDTH,
+    TextLine,
+    cell_texts,
+    kind_of,
+    traced,
+)
+from handwriting.proofreading import MISSING_WORD, CheckedWord
 from handwriting.source_text import known_lines, parse_text
 from handwriting.text_lines import Passage, write_passages
+from ink.drawing.layers import PlacedWord
+from ink.drawing.page import DPI, Page, save_pages
 from model.writer import Writer, letter_warning
-from utils.page.layers import PlacedWord
-from utils.page.page import DPI, Page, save_pages
+from utils.checks import UserError, hint, short
+
+_SIGNS_AROUND = re.compile(r"^\W+|\W+$")
 
 WordAddress = tuple[int, int, int]
 """The numbers of a page, a row on the page, and a word in the row, each from 1."""
@@ -41,7 +52,7 @@ class Pages(list[Page]):
     """The pages of a text, in order.
 
     Attributes:
-        proofread: the words, with their readings if they were proofread.
+        proofread: all words in order, with their readings if they were proofread.
         remarks: a sentence on each choice that the program made itself.
         origin: how the pages were written; see `rewriting.rewrite`.
     """
@@ -62,20 +73,57 @@ class Pages(list[Page]):
         the reason."""
         return [
             f"page {page}, row {row}, word {number}, {word.text!r}: {word.doubt}"
-            for (page, row, number), word in self._doubtful_words()
+            for (page, row, number), word in self.placed()
+            if word.doubt
         ]
 
     @property
     def doubtful(self) -> list[WordAddress]:
         """The addresses of the words that a person should look at."""
-        return [address for address, _ in self._doubtful_words()]
+        return [address for address, word in self.placed() if word.doubt]
 
-    def _doubtful_words(self) -> Iterator[tuple[WordAddress, PlacedWord]]:
+    @property
+    def missing(self) -> list[WordAddress]:
+        """The addresses of the words that could not be written."""
+        return [address for address, word in self.placed() if MISSING_WORD in word.doubt]
+
+    @property
+    def words(self) -> list[tuple[WordAddress, str]]:
+        """The address and the text of each word."""
+        return [
+            ((page_number, row_number, number), text)
+            for page_number, page in enumerate(self, 1)
+            for row_number, row in enumerate(page.rows, 1)
+            for number, text in enumerate(row.text.split(), 1)
+        ]
+
+    def find(self, text: str) -> list[WordAddress]:
+        """Return the addresses of all words with a text, with or without the signs around them; or,
+        for a text such as "Agatha:2", of the second of these words.
+
+        Raises:
+            UserError: if there are none.
+        """
+        words = [
+            (address, {word, _SIGNS_AROUND.sub("", word)} - {""}) for address, word in self.words
+        ]
+        if matches := [address for address, texts in words if text in texts]:
+            return matches
+        name, _, number = text.rpartition(":")
+        matches = [address for address, texts in words if name in texts]
+        if number.isdecimal() and 1 <= int(number) <= len(matches):
+            return [matches[int(number) - 1]]
+        if matches:
+            raise UserError(f"{short(text)}: these pages have {len(matches)} such words")
+        near = hint(text, dict.fromkeys(chain.from_iterable(texts for _, texts in words)))
+        raise UserError(f"{short(text)}: no word of these pages{near}")
+
+    def placed(self) -> Iterator[tuple[WordAddress, PlacedWord]]:
+        """Yield each word with its address; words that a stroke joins have that of the first."""
         for page_number, page in enumerate(self, 1):
             for row_number, row in enumerate(page.rows, 1):
                 for number, word in row.numbered():
-                    if word.doubt:
-                        yield (page_number, row_number, number), word
+                    yield (page_number, row_number, number), word
 
     def save(self, path: str | PathLike[str], *, dpi: int = DPI) -> list[Path]:
         """Save all pages, in one PDF or in numbered files of another format; return the files."""
@@ -128,7 +176,19 @@ def write_page(
         remarks.append(f"{len(pages)} sheets; --fit sets the text on one sheet, if it fits at half "
                        "of its size")  # fmt: skip
     origin = Origin(options, looks, None if writer is None else str(writer.path))
-    return Pages(pages, checked, [*hands.remarks, *remarks, *remarks_on_fit], origin)
+    written = Pages(pages, checked, [*hands.remarks, *remarks, *remarks_on_fit], origin)
+    check_words(written, lines)
+    return written
+
+
+def check_words(pages: Pages, lines: Iterable[str]) -> None:
+    """Raise an AssertionError, which is an error of this program, unless the words of pages are
+    those of the lines of their text, and each has ink."""
+    marks = {"bullets": BULLET.text}
+    texts = (marks.get(kind_of(line), "") + "".join(cell_texts(line)) for line in lines)
+    expected, rows = "".join(texts).split(), (row.text for page in pages for row in page.rows)
+    assert "".join("".join(rows).split()) == "".join(expected)
+    assert all(word.strokes for _, word in pages.placed())
 
 
 def looks_of(values: Sequence[Values], lines: Sequence[str], options: PageOptions) -> list[Look]:
@@ -183,10 +243,10 @@ def write_text_lines(
     results = write_passages([*chain.from_iterable(passages)], seed, progress=progress)
     for number, (line, look, line_passages) in enumerate(zip(lines, looks, passages, strict=True)):
         words = []
+        if (kind := kind_of(line)) == "bullets":
+            checked.append(CheckedWord((BULLET,), BULLET.text))
         for cell_words, cell_checked in islice(results, len(line_passages)):
             words.append([traced(word, look.trace) for word in cell_words])
             checked += cell_checked
-        text_lines.append(
-            TextLine(number, look, kind_of(line), line_passages[0].leading_width, words)
-        )
+        text_lines.append(TextLine(number, look, kind, line_passages[0].leading_width, words))
     return text_lines, checked

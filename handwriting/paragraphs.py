@@ -16,8 +16,8 @@ import numpy as np
 from handwriting.page_options import X_HEIGHT, Align, Look, Trace, line_height
 from handwriting.paper import Paper
 from handwriting.written_word import WrittenWord, natural_width
-from utils.ink import at_equal_steps, path_along
-from utils.page.layers import Pen
+from ink.drawing.layers import Pen
+from ink.geometry import at_equal_steps, path_along
 
 PEN = Pen()
 Kind = Literal["text", "empty", "bullets", "numbers", "table"]

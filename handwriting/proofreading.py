@@ -10,11 +10,9 @@ illegible to people and doubts words that are legible.
 """
 
 import re
-import unicodedata
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, product
+from itertools import accumulate, chain, islice, pairwise, product
 
 import numpy as np
 
@@ -24,24 +22,26 @@ from handwriting.marks import in_plain_letters, plain
 from handwriting.sign_shapes import has_bare_i, shape_faults, without_unknown
 from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
-from model.generation.line import Line
-from model.generation.writing import SEEDS
+from ink.alphabet import WRONG
+from ink.geometry import DOT_INK, bounds, from_strokes, x_height
+from model.generation.line import SEEDS, Line
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised
-from utils.alphabet import WRONG
-from utils.ink import DOT_INK, bounds, from_strokes, x_height
 
 # In brackets: how a value was found. A title in quotation marks is a section of the lab notebook.
 MAX_HEIGHT = 9.0  # x-heights; higher ink is not a line (assumed)
 MAX_WAY_BACK = 3.0  # x-heights that the pen may go back, in addition to a word's width (assumed)
 MAX_CHARACTER_WIDTH = 6.0  # x-heights for each character (assumed)
 UNENDED = "never ended"
-MISSING_WORD = "left out a word"
+MISSING_WORD = "could not be written"
 STRAY_INK = "ink outside the line"
-"""Faults of a line."""
+"""Faults of words that are not read: all words of a line have the first and the last."""
 MAX_DOUBT = 0.1  # nats (by eye: "the words of a page")
 MAX_DOUBT_OF_NUMBER = 0.01  # nats, for a word with a digit (by eye: "the words of a page")
-REPORTED_RATIO = 10.0  # multiple of the limit above which doubt is reported (by eye: as above)
+CONFIRMED_RATIO = 10.0  # ratio of a confirmed word's limit to the usual one (by eye: as above)
+MAX_TOTAL_DOUBT = 5.0
+"""Nats of both readers' doubts above which a word is reported (fitted: "doubt that means
+something")."""
 MAX_CONFIRMING_DOUBT = 1.0
 """Nats of a second reader's doubt below which it confirms a word that it misreads (assumed)."""
 MAX_SECOND_DOUBT = 0.8
@@ -49,29 +49,33 @@ MAX_SECOND_DOUBT = 0.8
 pictures proofreads")."""
 MAX_SECOND_DOUBT_OF_NUMBER = 0.4  # the same limit for a word with a digit (measured: as above)
 LONG_WORD = 8
-"""Length of a word, in characters, beyond which all limits of doubt but `MAX_CONFIRMING_DOUBT` grow
-with the length (assumed: a web address is doubted at each character)."""
+"""Length of a word, in characters, beyond which the limits of doubt up to which a word is accepted
+grow with the length (assumed: a web address is doubted at each character)."""
 LOOKALIKES = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 """Groups of characters that look alike; the first character stands for its group."""
 FOLDING = str.maketrans({sign: group[0] for group in LOOKALIKES for sign in group} | {"…": "..."})
 BARE_I_READINGS = ("l", "t", "k", "/")
 """What an `I` that is one bare stroke may be read as ("the words of a page")."""
+BARRED_READINGS = {"ł": ("ł", "t"), "Ł": ("Ł", "t")}
+"""What an `ł` may be read as ("doubt that means something")."""
 MAX_SPELLINGS = 8  # spellings of a word that are compared with the ink (assumed)
 OVERLOOKED = ".'"
 """Signs that a second reader overlooks ("a reader of pictures proofreads"); their places are
 checked (`shape_faults`)."""
-NO_MARKS = dict.fromkeys(map(ord, OVERLOOKED + "\u0301"))
-"""Leaves out `OVERLOOKED` signs and accents."""
+NO_MARKS = dict.fromkeys(map(ord, OVERLOOKED))
+"""Leaves out `OVERLOOKED` signs."""
+DIGITS_LIKE_LETTERS = str.maketrans("015", "olS")
+"""Digits that only the context tells from letters; each is replaced by the letter."""
 AMBIGUOUS_ALONE = str.maketrans("_~,'\"/!(", "--...lll")
 """Signs that, seen alone, cannot be told from another sign; each is replaced by that sign."""
 
 
 @dataclass(frozen=True)
 class CheckedWord:
-    """A proofread word; or several words, if a stroke joins them or their line has a fault.
+    """A proofread word; or several words, if a stroke joins them.
 
     Attributes:
-        words: the written words; empty before the first try.
+        words: the written word, without strokes if it is missing; empty before the first try.
         text: what the words should say.
         tries: how often the words were written.
         hypothesis: what the reader reads.
@@ -79,9 +83,9 @@ class CheckedWord:
         doubt: minus the log-probability that the reader gives the text, in nats.
         faults: of the line or the word, besides misread characters.
         bare: whether each `I` is bare, that is, a single straight stroke.
-        second: doubt of a second reader, in nats; 0 if its reading differs from the text only in
-            case, blanks or `0` for `o` (`without_context`); None without a second reader, or if the
-            second reader does not know a character of the text.
+        second: doubt of a second reader, in nats; 0 if only the context tells its reading from the
+            text (`without_context`); None without a second reader, or if the second reader does not
+            know a character of the text.
         looks_like: what the second reader reads instead of the text.
     """
 
@@ -97,9 +101,21 @@ class CheckedWord:
     looks_like: str = ""
 
     @property
-    def badness(self) -> tuple[int, float]:
-        """The number of faults and errors, then the doubt; the better of two tries has less."""
-        return len(self.faults) + self.errors, self.doubt + (self.second or 0.0)
+    def is_unread(self) -> bool:
+        """Whether no reader is shown the word, because it has no ink or its line has a fault."""
+        return not {UNENDED, MISSING_WORD, STRAY_INK}.isdisjoint(self.faults)
+
+    @property
+    def badness(self) -> tuple[int, int, float]:
+        """2 for a missing word and 1 for another unread word, the number of faults and errors, then
+        the doubt; the better of two tries has less."""
+        rank = self.is_unread + (MISSING_WORD in self.faults)
+        return rank, len(self.faults) + self.errors, self.total_doubt
+
+    @property
+    def total_doubt(self) -> float:
+        """The doubts of both readers, in nats: the higher, the more strangers misread the word."""
+        return self.doubt + (self.second or 0.0)
 
     @property
     def confirmed(self) -> bool:
@@ -112,7 +128,7 @@ class CheckedWord:
     def doubt_limit(self) -> float:
         """Nats of doubt up to which the word is accepted; higher if a second reader confirms it."""
         limit = self._limit(MAX_DOUBT, MAX_DOUBT_OF_NUMBER)
-        return REPORTED_RATIO * limit if self.confirmed else limit
+        return CONFIRMED_RATIO * limit if self.confirmed else limit
 
     @property
     def accepted(self) -> bool:
@@ -125,11 +141,10 @@ class CheckedWord:
     def reason(self) -> str:
         """Why a person should look at the word; empty if nobody needs to."""
         reasons = list(self.faults)
-        same_letters = without_marks(self.hypothesis) == without_marks(self.text)
-        if not self.confirmed and not (self.errors and same_letters):
+        if self.total_doubt > MAX_TOTAL_DOUBT:
             if self.errors:
                 reasons.insert(0, f"read as {self.hypothesis!r}")
-            elif self.doubt > REPORTED_RATIO * self.doubt_limit:
+            else:
                 likeness = f"looks like {self.looks_like!r}"
                 reasons.append(likeness if self.looks_like else "hardly legible")
         return ", ".join(reasons)
@@ -176,18 +191,15 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
 
 
 def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> list[CheckedWord]:
-    """Return the words of a line with their faults; one `CheckedWord` if the line has a fault."""
-    faults = {
-        UNENDED: not line.ended,
-        MISSING_WORD: " ".join(word.text for word in words) != line.written_text,
-        STRAY_INK: not _is_line(line),
-    }
-    if line_faults := tuple(fault for fault, is_present in faults.items() if is_present):
-        return [CheckedWord(tuple(words), line.written_text, faults=line_faults)]
+    """Return the words of a line with their faults; all that have ink have those of the line."""
+    line_faults = [] if line.ended else [UNENDED]
+    line_faults += [] if _is_line(line) else [STRAY_INK]
     checked = []
     for word in words:
-        word_faults = tuple(shape_faults(word, shape.lean))
-        checked.append(CheckedWord((word,), word.text, faults=word_faults, bare=has_bare_i(word)))
+        faults = line_faults if word.strokes else [MISSING_WORD]
+        faults = faults or shape_faults(word, shape.lean)
+        is_bare = bool(word.strokes) and has_bare_i(word)
+        checked.append(CheckedWord((word,), word.text, faults=tuple(faults), bare=is_bare))
     return checked
 
 
@@ -210,7 +222,7 @@ def _is_line(line: Line) -> bool:
 
 
 def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
-    """Return words with the reader's hypotheses; words of a line with a fault stay unchanged."""
+    """Return words with the reader's hypotheses; unread words stay unchanged."""
     words = [*words]
     for k, hypothesis, doubt in _readings(reader, [*map(without_drawn_marks, words)]):
         read = with_reading(without_drawn_marks(words[k]), hypothesis, doubt)
@@ -219,16 +231,16 @@ def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[Che
 
 
 def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
-    """Return words with the doubt of a second reader. Words of a line with a fault, and words with
-    a character that the second reader does not know, stay unchanged; but accents and signs that it
-    does not know are taken away if their shapes are right."""
+    """Return words with the doubt of a second reader. Unread words, and words with a character that
+    the second reader does not know, stay unchanged; but accents and signs that it does not know are
+    taken away if their shapes are right."""
     seen = [as_seen_by(second_reader, without_drawn_marks(word)) for word in words]
     words = [replace(word, second=part.second) for word, part in zip(words, seen, strict=True)]
     for k, hypothesis, doubt in _readings(second_reader, seen, _overlooking):
         reading = with_reading(seen[k], hypothesis, doubt)
         if not reading.errors:
             words[k] = replace(words[k], second=reading.doubt)
-        elif without_context(hypothesis) in map(without_context, _overlooking(seen[k].text)):
+        elif _differs_by_context(hypothesis, _overlooking(seen[k].text)):
             words[k] = replace(words[k], second=0.0)
         else:
             looks_like = hypothesis.replace(WRONG, "?")
@@ -252,9 +264,9 @@ def as_seen_by(reader: Reader, word: CheckedWord) -> CheckedWord:
     def is_known(character: str) -> bool:
         return not reader.model.alphabet.unknown(folded(character))
 
-    if all(map(is_known, word.text)):
+    if word.is_unread or all(map(is_known, word.text)):
         return word
-    part = without_unknown(word.words[0], is_known) if len(word.words) == 1 else None
+    part = without_unknown(word.words[0], is_known)
     if part is None:
         return replace(word, words=())
     text, strokes = part
@@ -273,12 +285,9 @@ def _readings(
     words: Sequence[CheckedWord],
     variants: Callable[[str], Sequence[str]] = lambda text: (text,),
 ) -> Iterator[tuple[int, str, float]]:
-    """Yield the index, hypothesis and doubt of each word that has ink, and whose line has no fault.
-    A reading of one of the `variants` of a spelling counts as a reading of the word."""
-    line_faults = {UNENDED, MISSING_WORD, STRAY_INK}
-    readable = [
-        k for k, word in enumerate(words) if word.words and line_faults.isdisjoint(word.faults)
-    ]
+    """Yield the index, hypothesis and doubt of each word that has ink and is not unread. A reading
+    of one of the `variants` of a spelling counts as a reading of the word."""
+    readable = [k for k, word in enumerate(words) if word.words and not word.is_unread]
     inks, texts = [], []
     for k in readable:
         inks.append(from_strokes(words[k].words[0].strokes))
@@ -312,14 +321,16 @@ def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) ->
         words: all words of the line.
         new_words: new tries of the words that are not accepted, written as one line.
     """
-    queue, best = deque(new_words), []
+    counts = [len(word.text.split()) for word in new_words]  # several for words that are joined
+    spans = [*pairwise(accumulate(counts, initial=0))]
+    end, best = 0, []
     for old in words:
         if old.accepted:
             best.append(old)
             continue
-        new: list[CheckedWord] = []
-        while queue and old.text.startswith(" ".join(word.text for word in [*new, queue[0]])):
-            new.append(queue.popleft())
+        start, end = end, end + len(old.text.split())
+        within = zip(spans, new_words, strict=True)
+        new = [word for span, word in within if start <= span[0] and span[1] <= end]
         is_complete = " ".join(word.text for word in new) == old.text
         worst = max((word.badness for word in new), default=old.badness)
         kept = new if is_complete and (not old.tries or worst < old.badness) else [old]
@@ -329,10 +340,10 @@ def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) ->
 
 def spellings(text: str, bare: bool = False) -> list[str]:
     """Return the spellings under which a reader may read a text: with a blank before an
-    apostrophe, as in IAM-OnDB; with an ellipsis for three dots; and, if each `I` is a `bare`
-    stroke, with any of `BARE_I_READINGS` for an `I`."""
-    variants = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I_READINGS}
-    parts = re.split(r"('|\.\.\.|\0)", folded(text.replace("I", "\0") if bare else text))
+    apostrophe, as in IAM-OnDB; with an ellipsis for three dots; with any of `BARRED_READINGS`; and,
+    if each `I` is a `bare` stroke, with any of `BARE_I_READINGS` for an `I`."""
+    variants = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I_READINGS, **BARRED_READINGS}
+    parts = re.split(r"('|\.\.\.|[\0łŁ])", folded(text.replace("I", "\0") if bare else text))
     choices = [variants.get(part, (part,)) for part in parts]
     return ["".join(choice).strip() for choice in islice(product(*choices), MAX_SPELLINGS)]
 
@@ -343,21 +354,18 @@ def folded(text: str) -> str:
     return normalised(text).translate(FOLDING).replace(" '", "'")
 
 
-def with_accents_alike(text: str) -> str:
-    """Return a text with the same accent for all accents, which look alike in small writing."""
-    decomposed = unicodedata.normalize("NFD", folded(text))
-    return "".join("\u0301" if unicodedata.combining(sign) else sign for sign in decomposed)
+def without_context(text: str) -> set[str]:
+    """Return what ink shows of a text without context: no blanks, small letters, letters for the
+    digits that look like them, and no `OVERLOOKED` signs at the end. An `I` is shown as a bare
+    stroke, which is not an `L`, and as itself."""
+    shown = normalised(text).replace(" ", "").rstrip(OVERLOOKED).translate(DIGITS_LIKE_LETTERS)
+    return {folded(shown).replace("L", "\0").casefold(), folded(shown.casefold())}
 
 
-def without_marks(text: str) -> str:
-    """Return a text without what is judged by its shape: accents and `OVERLOOKED` signs."""
-    return with_accents_alike(text).translate(NO_MARKS)
-
-
-def without_context(text: str) -> str:
-    """Return a text reduced to what ink shows without context: no blanks, small letters, `o` for
-    zero, and no `OVERLOOKED` signs at the end."""
-    return folded(text).replace(" ", "").casefold().replace("0", "o").rstrip(OVERLOOKED)
+def _differs_by_context(hypothesis: str, texts: Sequence[str]) -> bool:
+    """Return whether only the context tells what was read from one of the texts."""
+    shown = [without_context(text) for text in texts]
+    return not without_context(hypothesis).isdisjoint(chain(*shown))
 
 
 def line_ink(line: Sequence[CheckedWord]) -> np.ndarray:

@@ -18,8 +18,8 @@ import numpy as np
 
 from handwriting.hand_shape import HandShape
 from handwriting.written_word import span
+from ink import geometry
 from model.generation.line import Line
-from utils import ink
 
 # A title behind "measured:" or "by eye:" is the section of the lab notebook.
 MAX_DOT_SIZE = 0.5  # largest side of the dot of an `i`, in x-heights (measured: dots and bars)
@@ -86,7 +86,7 @@ class LetterStrokes:
     @classmethod
     def of(cls, line: Line) -> "LetterStrokes":
         """Return the strokes of a line behind its primer, with the window's peaks as indices."""
-        strokes, peaks = ink.strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
+        strokes, peaks = geometry.strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
         if not line.primed:  # No step draws the first point: it gets the next point's peak.
             peaks = np.concatenate([peaks[:1], peaks])
         ends = np.cumsum([len(stroke) for stroke in strokes])[:-1]
@@ -308,14 +308,17 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
 
 def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
     """Return the result of `with_dots` without the strokes smaller than `MIN_DOT_SIZE` that no
-    character needs: some people touch the paper where a letter begins. A line without larger
+    character needs: some people touch the paper where a letter begins. A word without larger
     strokes is not changed. `x_height`: as in `with_dots`."""
     kept = [
         number
         for number, stroke in enumerate(letters.strokes)
         if np.ptp(stroke, axis=0).max() >= MIN_DOT_SIZE * x_height or _may_be_dot(letters, number)
     ]
-    return letters.selected(kept) if kept else letters
+    word_of = [letters.text.count(" ", 0, int(np.median(each))) for each in letters.indices]
+    with_ink = {word_of[number] for number in kept}
+    words = enumerate(word_of)
+    return letters.selected(k for k, word in words if k in kept or word not in with_ink)
 
 
 def _may_be_dot(letters: LetterStrokes, number: int) -> bool:

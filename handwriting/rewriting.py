@@ -15,19 +15,18 @@ from handwriting.page_hands import Hands
 from handwriting.page_options import Look, PageOptions, PrimerFile
 from handwriting.pages import Origin, Pages, WordAddress
 from handwriting.paper import Paper
-from handwriting.paragraphs import traced
-from handwriting.proofreading import CheckedWord, try_words
-from handwriting.source_text import RAISED
-from handwriting.text_lines import MIN_NARROWING, WordPart, with_raised
+from handwriting.paragraphs import FILL, traced
+from handwriting.proofreading import MISSING_WORD, CheckedWord, try_words
+from handwriting.text_lines import MIN_NARROWING, Passage, words_of
 from handwriting.word_cutting import MAX_GAP_RATIO, MIN_GAP_RATIO
 from handwriting.written_word import WrittenWord, span, strokes_in_row
-from model.generation.writing import SEEDS
+from ink.drawing.layers import Pen, PlacedWord, Row
+from ink.drawing.page import Page
+from model.generation.line import SEEDS
 from model.writer import Writer
 from utils import strict_json
 from utils.checks import ConfigFault, UserError
 from utils.files import read_text, write_json
-from utils.page.layers import Pen, PlacedWord, Row
-from utils.page.page import Page
 
 NUM_CANDIDATES = 12  # tries of a word, twice the default of `PageOptions.tries` (assumed)
 MAX_FLUSH_GAP = 0.5  # millimetres from a flush row's end to the margin, at most (assumed)
@@ -45,7 +44,10 @@ class WordIndex(NamedTuple):
 def save_report(path: str | PathLike[str], pages: Pages) -> None:
     """Save pages, the readings of their words, and their origin."""
     names = ("text", "tries", "hypothesis", "errors", "doubt", "faults", "second", "looks_like")
-    readings = [{name: getattr(word, name) for name in names} for word in pages.proofread]
+    readings = []
+    for (address, _), word in zip(pages.placed(), pages.proofread, strict=True):
+        reading = {name: getattr(word, name) for name in names}
+        readings.append(dict(zip(WordIndex._fields, address, strict=True)) | reading)
     values = {**asdict(pages.origin), "pages": [*map(asdict, pages)]}
     extras = pages.origin.options.extras.items()
     values["options"]["extras"] = {name: np.asarray(value).tolist() for name, value in extras}
@@ -63,11 +65,16 @@ def load_report(path: str | PathLike[str]) -> Pages:
     try:
         values = strict_json.loads(text, MAX_BYTES, MAX_BYTES // 10)
         pages = [*map(_page, values["pages"])]
-        proofread = [CheckedWord((), **word) for word in values["each"]]
+        proofread = []
+        for reading in values["each"]:
+            for name in WordIndex._fields:
+                del reading[name]
+            proofread.append(CheckedWord((), **reading))
         looks = [Look(**look) for look in values["looks"]]
         origin = Origin(_options(values["options"]), looks, values["network"])
     except (ConfigFault, KeyError, TypeError, ValueError):
-        raise UserError(f"{path}: not a report saved by `page --report FILE`") from None
+        problem = "not a report saved by `page --report FILE` of this version"
+        raise UserError(f"{path}: {problem}") from None
     return Pages(pages, proofread, [], origin)
 
 
@@ -112,7 +119,8 @@ def rewrite(
             np.random.default_rng([origin.options.seed, *index, word.rewritten])
             for index, word in zip(indices, words, strict=True)
         ]
-        candidates = write_candidates(hand, [word.text for word in words], generators)
+        passages = [Passage(hand, word.text) for word in words]
+        candidates = write_candidates(hand, passages, generators)
         for index, old, new_words in zip(indices, words, candidates, strict=True):
             row = rows[index.page][index.row]
             if addresses is None:
@@ -133,7 +141,7 @@ def index_of(pages: Sequence[Page], address: WordAddress) -> WordIndex:
     rows = pages[page - 1].rows if 1 <= page <= len(pages) else ()
     words = rows[row - 1].numbered() if 1 <= row <= len(rows) else ()
     for index, (first, word) in enumerate(words):
-        if word.strokes and first <= number <= first + word.text.count(" "):
+        if first <= number <= first + word.text.count(" ") and not FILL.fullmatch(word.text):
             return WordIndex(page - 1, row - 1, index)
     raise UserError(
         f"{page}:{row}:{number}: these pages have no such word; pages, the rows of a page and the "
@@ -142,42 +150,38 @@ def index_of(pages: Sequence[Page], address: WordAddress) -> WordIndex:
 
 
 def write_candidates(
-    hand: Hand, texts: Sequence[str], generators: Sequence[np.random.Generator]
+    hand: Hand, passages: Sequence[Passage], generators: Sequence[np.random.Generator]
 ) -> list[list[WrittenWord]]:
-    """Write each text `NUM_CANDIDATES` times; return the candidates for each text, the best first.
-    A try in which a word of the text is missing is no candidate.
+    """Write each passage `NUM_CANDIDATES` times; return the candidates for each passage, the best
+    first. A try in which a word of the passage is missing is no candidate.
 
     Candidates are in x-heights, from the left edge of their ink; doubtful ones have their reason.
 
     Args:
         hand: the hand that writes the words.
-        texts: a word each, or several words that a stroke joins.
-        generators: for each text the generator that draws its seeds.
+        passages: a word each, or several words that a stroke joins.
+        generators: for each passage the generator that draws its seeds.
     """
-    plain = [text.translate(str.maketrans(RAISED)) for text in texts]
+    plain = [" ".join(passage.line_texts) for passage in passages]
     seeds = [generator.integers(SEEDS, size=NUM_CANDIDATES).tolist() for generator in generators]
     tries = iter(try_words(hand, np.repeat(plain, NUM_CANDIDATES).tolist(), [*chain(*seeds)]))
     candidates = []
-    for text in texts:
+    for passage in passages:
         lines = [*islice(tries, NUM_CANDIDATES)]
-        if text[0] in RAISED:
-            part = WordPart(text, 0.0)
-            lines = [[with_raised(checked, [part]) for checked in line] for line in lines]
         lines.sort(key=lambda line: max(checked.badness for checked in line))
-        candidates.append([*filter(None, (_as_one_word(text, line) for line in lines))])
+        words = (_as_one_word(passage, line) for line in lines)
+        candidates.append([word for word in words if MISSING_WORD not in word.doubt])
     return candidates
 
 
-def _as_one_word(text: str, line: Sequence[CheckedWord]) -> WrittenWord | None:
-    """Return a written line as one word; None if its words do not have this text."""
-    words = [word for checked in line for word in checked.words]
-    if " ".join(word.text for word in words) != text:
-        return None
+def _as_one_word(passage: Passage, line: Sequence[CheckedWord]) -> WrittenWord:
+    """Return the written line of a passage as one word."""
+    words, _ = words_of(passage, iter([line]))
     strokes = strokes_in_row(words)
     left, right = span(strokes)
-    reason = ", ".join(filter(None, (checked.reason for checked in line)))
+    reason = ", ".join(filter(None, (word.doubt for word in words)))
     moved = tuple(stroke - np.array([left, 0.0]) for stroke in strokes)
-    return WrittenWord(moved, right - left, 0.0, text, doubt=reason)
+    return WrittenWord(moved, right - left, 0.0, passage.text, doubt=reason)
 
 
 def with_word(row: Row, index: int, word: PlacedWord) -> Row:

@@ -13,7 +13,7 @@ import numpy as np
 
 from handwriting.repairs import MARK_RISE, LetterStrokes, is_flat, stems_of
 from handwriting.written_word import WrittenWord
-from utils.hand_measures import is_straight, ring_area, segments_cross
+from ink.measures import is_straight, ring_area, segments_cross
 
 Strokes = Sequence[np.ndarray]
 """Strokes `(n, 2)` in x-heights, y downwards from the baseline."""

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 import data_loader
-from base.base_dataset import Sample
 from handwriting.styles import fractions_of
+from ink.measures import NUM_HAND_LINES
+from ink.sample import Sample
 from model.reader import Reader
 from model.recognition.error_rates import error_rate
 from utils.checks import UserError
-from utils.hand_measures import TOLD_LINES
 
 MIN_CHECKED = 3  # lines of a style from which it is told that they are no writing (assumed)
 MAX_MISREAD = 0.5  # character error rate of a line that may say its text (measured: `check_lines`)
@@ -34,7 +34,7 @@ def check_lines(path: Path, reader: Reader) -> None:
     (measured, lab notebook: words on their line).
     """
     samples = [sample for sample in data_loader.read_ink(path) if sample.text.strip()]
-    samples = samples[:TOLD_LINES]
+    samples = samples[:NUM_HAND_LINES]
 
     def misread(direction: float) -> list[Sample]:
         texts = reader.read_lines([s.ink * np.float32([1, direction, 1]) for s in samples])

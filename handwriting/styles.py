@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from base.pretrained import PRETRAINED, named, pretrained
+from base.run.pretrained import PRETRAINED, pretrained, resolve_name
+from ink.geometry import strokes, x_height
 from utils.checks import ConfigFault, UserError, check_version
 from utils.files import write_json
-from utils.ink import strokes, x_height
 from utils.strict_json import read
 
 STYLES = PRETRAINED.with_name("styles")
 """The folder of the styles' files, `NAME.json`."""
 
+OWN = "own"  # in place of the name of a style: a hand of the network's own, new with each seed
 USUAL_STYLES = {"writer": "slanted", "open_writer": "open_round"}
 """The usual style of each pretrained network (chosen by eye)."""
 
@@ -41,7 +42,7 @@ def style_file(name: str) -> Path:
     Raises:
         CheckpointError: if there is neither.
     """
-    return Path(name) if os.path.exists(name) else named(name, styles(), "style")
+    return Path(name) if os.path.exists(name) else resolve_name(name, styles(), "style", (OWN,))
 
 
 def fractions_of(style: str | Path) -> dict[Path, float]:
@@ -63,6 +64,8 @@ def fractions_of(style: str | Path) -> dict[Path, float]:
     except ValueError:
         mix = "a mix of styles with their shares, such as flowing:0.3,round:0.7"
         raise UserError(f"{style}: a style is accepted, or {mix}") from None
+    if OWN in amounts:
+        raise UserError(f"{style}: {OWN}, which is another hand with each seed, cannot be mixed")
     return {style_file(name): amount / total for name, amount in amounts.items()}
 
 
@@ -92,7 +95,7 @@ def network_of(style: str | Path | None) -> Path:
     if len(networks) > 1:
         names = " and ".join(sorted(networks))
         raise UserError(f"{style}: styles of different networks, {names}, cannot be mixed")
-    return named(*networks, pretrained(), "pretrained network")
+    return resolve_name(*networks, pretrained(), "pretrained network")
 
 
 def style_values(path: Path) -> Mapping[str, Any]:

@@ -10,18 +10,18 @@ import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import NamedTuple
 
 from tqdm import tqdm
 
 from handwriting.hands import Hand
 from handwriting.paragraphs import FILL, fill_word
-from handwriting.proofreading import CheckedWord, write_words
+from handwriting.proofreading import MISSING_WORD, CheckedWord, write_words
 from handwriting.source_text import RAISED
 from handwriting.written_word import WrittenWord
-from model.generation.writing import wrapped
-from utils.batches import BATCH_SIZE
+from model.batches import BATCH_SIZE
+from model.generation.long_lines import wrapped
 
 MAX_LINE_CHARACTERS = 32
 """Largest length of a line that is written at once, unless a word is longer (by eye, `writer` in
@@ -78,10 +78,11 @@ class Passage:
     @property
     def line_texts(self) -> list[str]:
         """The texts that the network writes, each as a line."""
-        texts = [part.text for part in self.parts if not part.is_fill]
-        return wrapped(
-            [text.translate(str.maketrans(RAISED)) for text in texts], MAX_LINE_CHARACTERS
-        )
+        lines = []
+        for is_fill, parts in groupby(self.parts, lambda part: part.is_fill):
+            texts = [part.text.translate(str.maketrans(RAISED)) for part in parts]
+            lines += [] if is_fill else wrapped(texts, MAX_LINE_CHARACTERS)
+        return lines
 
     @property
     def parts(self) -> list[WordPart]:
@@ -145,21 +146,14 @@ def words_of(
             words.append(_fill(passage, parts.popleft()))
         return words
 
-    words: list[WrittenWord] = []
     checked: list[CheckedWord] = []
     for line in lines:
-        line_words: list[CheckedWord] = []
+        checked += pop_fills()
         for word in line:
-            word_parts: list[WordPart] = []
-            for _ in word.text.split():
-                line_words += pop_fills()
-                word_parts.append(parts.popleft())
-            line_words.append(with_raised(word, word_parts))
-        words += narrow_line(passage, line_words)
-        checked += line_words
-    for fill in pop_fills():
-        words += fill.words
-    return words, checked
+            word_parts = [parts.popleft() for _ in word.text.split()]
+            checked.append(with_raised(word, word_parts))
+    checked += pop_fills()
+    return narrowed_words(passage, checked), checked
 
 
 def _fill(passage: Passage, part: WordPart) -> CheckedWord:
@@ -170,32 +164,32 @@ def _fill(passage: Passage, part: WordPart) -> CheckedWord:
     return CheckedWord((replace(word, gap=gap),), part.text)
 
 
-def narrow_line(passage: Passage, line: Sequence[CheckedWord]) -> list[WrittenWord]:
-    """Return the written words of a line, narrowed to the width of a row; doubtful words have their
-    reason."""
+def narrowed_words(passage: Passage, checked_words: Sequence[CheckedWord]) -> list[WrittenWord]:
+    """Return the written words of a passage, narrowed to the width of a row; doubtful words have
+    their reason. In place of a missing word there is a line to write on."""
     words: list[WrittenWord] = []
-    for checked in line:
-        for word in checked.words:
-            is_too_long = MIN_NARROWING * word.width > passage.max_word_width
-            reason = checked.reason or ("too long for a row" if is_too_long else "")
-            if word.width > passage.max_word_width:
-                word = word.narrowed(passage.max_word_width)
-            words.append(replace(word, doubt=reason if passage.hand.reader else ""))
+    for checked in checked_words:
+        (word,) = checked.words
+        is_too_long = MIN_NARROWING * word.width > passage.max_word_width
+        reason = checked.reason or ("too long for a row" if is_too_long else "")
+        if not word.strokes:
+            line = fill_word("_", word.width, word.width)
+            word = replace(word, strokes=line.strokes, width=line.width)
+        if word.width > passage.max_word_width:
+            word = word.narrowed(passage.max_word_width)
+        is_named = passage.hand.reader or MISSING_WORD in checked.faults
+        words.append(replace(word, doubt=reason if is_named else ""))
     return words
 
 
 def with_raised(checked: CheckedWord, parts: Sequence[WordPart]) -> CheckedWord:
-    """Return a word made of these parts, with the last part's `extra_gap` added to its gap. If a
-    raised sign is the only part, the word is made smaller and raised."""
-    words = [*checked.words]
+    """Return a word with the text of its parts, and with the last part's `extra_gap` added to its
+    gap. If a raised sign is the only part, the word is made smaller and raised."""
+    (word,) = checked.words
     if len(parts) == 1 and parts[0].text[0] in RAISED:
-        for number, word in enumerate(words):
-            ink = [RAISED_SIZE * stroke + (RAISED_GAP, -RAISED_BY) for stroke in word.strokes]
-            width = RAISED_SIZE * word.width + 2 * RAISED_GAP
-            text = parts[0].text
-            words[number] = replace(word, strokes=tuple(ink), width=width, text=text)
-    if words:
-        extra_gap = parts[-1].extra_gap
-        gap = 0.0 if extra_gap is None else words[-1].gap + extra_gap
-        words[-1] = replace(words[-1], gap=gap)
-    return replace(checked, words=tuple(words))
+        ink = [RAISED_SIZE * stroke + (RAISED_GAP, -RAISED_BY) for stroke in word.strokes]
+        word = replace(word, strokes=tuple(ink), width=RAISED_SIZE * word.width + 2 * RAISED_GAP)
+    text = "".join(part.text if part.extra_gap is None else f"{part.text} " for part in parts)
+    extra_gap = parts[-1].extra_gap
+    gap = 0.0 if extra_gap is None else word.gap + extra_gap
+    return replace(checked, words=(replace(word, text=text.rstrip(), gap=gap),))

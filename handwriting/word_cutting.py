@@ -23,9 +23,9 @@ from handwriting.repairs import (
     with_visible_dot,
 )
 from handwriting.written_word import WrittenWord, span
+from ink.geometry import from_strokes, to_points, turned_back, vertical_segments
+from ink.measures import baseline_angle, median_lean, turning_points
 from model.generation.line import Line
-from utils.hand_measures import baseline_angle, median_lean, turning_points
-from utils.ink import from_strokes, to_points, turned_back, vertical_segments
 
 MIN_FRACTION = 0.2
 """A stroke joins two words if more than this fraction of its points is in the second word (assumed:
@@ -64,7 +64,8 @@ StrokesByWord = list[list[np.ndarray]]
 def written_words(
     line: Line, text: str, shape: HandShape, slant: float | None
 ) -> list[WrittenWord]:
-    """Return the words of a line in x-heights, turned level and changed to the hand's measures.
+    """Return the words of a line in x-heights, turned level and changed to the hand's measures. A
+    word without ink has the width of its letters, and no strokes.
 
     Args:
         line: from a network that takes a text; its primer is left out.
@@ -72,13 +73,26 @@ def written_words(
         shape: the measures of the hand.
         slant: degrees of the words from upright to the right; None for the slant of the line.
     """
-    if not line.written_text.strip() or not len(line.written):
-        return []
-    cut = cut_words(repair_letters(LetterStrokes.of(line), shape), text)
-    if not cut:
-        return []
+    whole, cut = [LetterStrokes(word, [], []) for word in text.split()], []
+    if len(line.written):
+        whole = cut_words(repair_letters(LetterStrokes.of(line), shape), text)
+        cut = [word for word in whole if word.strokes]
     pairs = zip(text, line.written_text, strict=True)
     unmarked = {letter for letter, written in pairs if letter != written}
+    lean = shape.lean if slant is None else math.tan(math.radians(slant))
+    shaped = iter(_shaped_words(line, cut, shape, lean) if cut else ())
+    return [
+        with_marks(next(shaped), unmarked, lean)
+        if word.strokes
+        else WrittenWord((), len(word.text) * shape.character_width, shape.gap, word.text)
+        for word in whole
+    ]
+
+
+def _shaped_words(
+    line: Line, cut: Sequence[LetterStrokes], shape: HandShape, lean: float
+) -> list[WrittenWord]:
+    """Return the words of a line that have ink, see `written_words`, with a `lean`, x over y."""
     text, start = "".join(word.text for word in cut), to_points(line.ink)[line.primed]
     words = [[stroke + start for stroke in word.strokes] for word in cut]
     num_characters = sum(map(str.isalnum, line.written_text))
@@ -86,7 +100,6 @@ def written_words(
     words = level(words, shape.angle if line.primed else 0.0, num_characters)
     words = widen(words, shape, text, num_characters)
     words = as_high(words, shape.x_height, sum(map(str.islower, text)))
-    lean = shape.lean if slant is None else math.tan(math.radians(slant))
     words = shear(words, shape, lean, num_characters)
     baseline = baseline_of_words(words, text, shape.x_height)
     if line.primed:
@@ -94,14 +107,12 @@ def written_words(
         baseline = shape.baseline + difference
     words = on_baseline(words, [word.text for word in cut], baseline, shape.x_height)
     moved = [replace(word, strokes=strokes) for word, strokes in zip(cut, words, strict=True)]
-    return [with_marks(word, unmarked, lean) for word in to_written_words(moved, shape, baseline)]
+    return to_written_words(moved, shape, baseline)
 
 
 def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
-    """Return the words of a line, with their strokes in the order of writing.
-
-    Words through which one stroke runs become one word, whose text has blanks. Words without ink
-    are left out.
+    """Return the words of a line, with their strokes in the order of writing; none for a word
+    without ink. Words through which one stroke runs become one word, whose text has blanks.
 
     Args:
         letters: the strokes of the line.
@@ -118,20 +129,24 @@ def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
     ])  # fmt: skip
     main_words = np.where(fractions.any(1), fractions.argmax(1), -1).tolist()
     owners = _stroke_owners(letters.strokes, main_words)
+    runs_through = fractions > MIN_FRACTION
+    for word in np.flatnonzero(fractions.any(0)):
+        if word not in owners:  # All of its ink is in a stroke of another word.
+            stroke = fractions[:, word].argmax()
+            runs_through[stroke, [word, owners[stroke]]] = True
     is_end = np.ones(len(matches), dtype=bool)  # whether no stroke runs on to the next word
-    for is_in_word in fractions > MIN_FRACTION:
+    for is_in_word in runs_through:
         stroke_words = np.flatnonzero(is_in_word)
         if len(stroke_words):
             is_end[stroke_words[0] : stroke_words[-1]] = False
     words, first = [], 0
     for last in np.flatnonzero(is_end):
         word = letters.selected(k for k, owner in enumerate(owners) if first <= owner <= last)
-        if word.strokes:
-            text = " ".join(match[0] for match in matches[first : last + 1])
-            start = len(letters.text) - len(written_text) + matches[first].start()
-            # The window is at the blanks beside a word while the pen is still in the word.
-            indices = [(each - start).clip(0, len(text) - 1) for each in word.indices]
-            words.append(LetterStrokes(text, word.strokes, indices))
+        text = " ".join(match[0] for match in matches[first : last + 1])
+        start = len(letters.text) - len(written_text) + matches[first].start()
+        # The window is at the blanks beside a word while the pen is still in the word.
+        indices = [(each - start).clip(0, len(text) - 1) for each in word.indices]
+        words.append(LetterStrokes(text, word.strokes, indices))
         first = last + 1
     return words
 

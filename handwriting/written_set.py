@@ -10,22 +10,22 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from base.base_dataset import Sample
 from data_loader.sources.fetching import digest_of_file
-from data_loader.sources.parsing import Budget, Fault, Parsed
-from data_loader.sources.preparing import Making, prepared_in
+from data_loader.sources.preparing import ShardSource, prepared_in
 from data_loader.sources.shards import Shards
 from handwriting.hands import Hand
 from handwriting.source_text import known_only
+from ink.alphabet import Alphabet
+from ink.formats.faults import Fault
+from ink.formats.inkml.lines import lines_to_inkml
+from ink.formats.parsed import Parsed
+from ink.sample import Sample
 from model.generation.hand_encoder import hand_extra
-from model.generation.line import Line, Sampling
-from model.generation.writing import SEEDS, check_lengths
+from model.generation.line import SEEDS, Line, Sampling, check_lengths
 from model.writer import Writer
-from utils.alphabet import Alphabet
 from utils.checks import UserError, listed
 from utils.files import open_file, write_text
 from utils.licences import UNKNOWN
-from utils.page.inkml import lines_to_inkml
 
 BLOCK_LINES = 2_000  # which are written again if a process is killed amid them (assumed)
 FILE_LINES = 500  # of an InkML file (assumed: 3 MB)
@@ -158,7 +158,7 @@ class WrittenSet:
     @property
     def _draws_hands(self) -> bool:
         """Whether the writer is told hands that are drawn, as `own` is on a page."""
-        return self.hand is None and self.writer.is_told and "hand" not in self.sampling.extras
+        return self.hand is None and self.writer.takes_hand and "hand" not in self.sampling.extras
 
     def write(self, folder: Path) -> Shards:
         """Write the set into a folder as prepared samples; what is whole there stays.
@@ -175,7 +175,7 @@ class WrittenSet:
             read = partial(self._read, folder, bar)
             licences = (self.writer.licence,)
             return prepared_in(
-                folder, Making("written", self._key, blocks, read, licences=licences)
+                folder, ShardSource("written", self._key, blocks, read, licences=licences)
             )
 
     @property
@@ -217,7 +217,7 @@ class WrittenSet:
         numbers = range(first, first + len(texts))
         seeds = [(self.seed + number) % SEEDS for number in numbers]
         hands = [(self.seed + number // self.lines_per_hand) % SEEDS for number in numbers]
-        parsed = Parsed(budget=Budget(float("inf"), ""))
+        parsed = Parsed()
         lines = self._lines(texts, seeds, hands)
         for number, hand, line in zip(numbers, hands, lines, strict=True):
             name, person = f"line-{number + 1:08}", "" if self.hand else f"own-{hand}"

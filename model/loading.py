@@ -11,17 +11,17 @@ import torch
 
 import model
 from base.base_model import BaseModel
-from base.checkpoint import (
+from base.config import user_modules
+from base.config.binder import Binder, faults
+from base.run.checkpoint import (
     Checkpoint,
     check_weights,
     find_checkpoint,
     load_weights,
     network_arguments,
 )
-from base.config import user_modules
-from base.config.binder import Binder, faults
-from base.device import resolve_device
-from base.pretrained import resolve_checkpoint
+from base.run.pretrained import resolve_checkpoint
+from base.step.device import resolve_device
 from model.generation.generators import GenerationNetwork
 from model.reader import Reader
 from model.recognition.encoder import Recogniser

@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from base.base_data_loader import BaseDataLoader, Batch
-from base.base_dataset import Sample
+from ink.sample import Sample
 from model.generation.generators import GenerationNetwork
 from model.generation.metrics import SSE
 from model.generation.mixture import Mixture, cross_entropy

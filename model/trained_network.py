@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from base.base_model import BaseModel
-from base.checkpoint import Checkpoint
+from base.run.checkpoint import Checkpoint
 from utils.files import PLAIN_NAME
 from utils.licences import RESEARCH
 

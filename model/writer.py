@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from base.config import user_modules
-from base.pretrained import PRETRAINED, pretrained
+from base.run.pretrained import PRETRAINED, pretrained
+from ink.alphabet import PANGRAM, nfc
+from model.batches import BATCH_SIZE, by_length
 from model.generation.generators import GenerationNetwork
-from model.generation.line import Line, Primer, Sampling
+from model.generation.line import Line, Primer, Sampling, check_lengths
+from model.generation.long_lines import text_parts, write_other_parts
 from model.generation.sampling import sample
-from model.generation.writing import check_lengths, continued, parts_of
 from model.trained_network import TrainedNetwork
 from utils import strict_json
-from utils.alphabet import PANGRAM, nfc
-from utils.batches import BATCH_SIZE, by_length
 from utils.checks import UserError, described, short
 from utils.licences import OPEN
 
@@ -40,8 +40,8 @@ class Writer(TrainedNetwork):
     model: GenerationNetwork
 
     @property
-    def is_told(self) -> bool:
-        """Whether the network is told the hand in which it writes."""
+    def takes_hand(self) -> bool:
+        """Whether the network is conditioned on the hand in which it writes."""
         return "hand" in self.model.extras
 
     def write(
@@ -77,7 +77,7 @@ class Writer(TrainedNetwork):
         Args:
             texts: a text for each seed; None for a network without a text.
             seeds: a seed for each line.
-            sampling: how points are drawn, and the extras that the network is told.
+            sampling: how points are drawn, and the extras on which the network is conditioned.
             primer: ink whose hand is continued, and the ink's text. A bias makes lines smaller
                 than the primer; a `handwriting.Hand` corrects their size.
             progress: show a progress bar.
@@ -104,8 +104,9 @@ class Writer(TrainedNetwork):
                 self.model
             ):
                 raise
-            told = ", ".join(f"{name} = {short(value)}" for name, value in sampling.extras.items())
-            problem = f"its {type(self.model).__name__}, told {told or 'no extras'}, cannot write"
+            items = sampling.extras.items()
+            extras = ", ".join(f"{name} = {short(value)}" for name, value in items)
+            problem = f"its {type(self.model).__name__}, with {extras or 'no extras'}, cannot write"
             raise UserError(f"{self.path}: {problem}: {described(error)}") from error
         described_lines = []
         for line, title, seed in zip(lines, titles or [""] * len(lines), seeds, strict=True):
@@ -121,14 +122,14 @@ class Writer(TrainedNetwork):
         primer: Primer | None,
         progress: bool,
     ) -> list[Line]:
-        """Write lines in batches of similar length, each by `sample`. A text that is longer than
-        the network's `longest` begins with its first part there; `continued` adds the others."""
+        """Write lines in batches of similar length. `sample` writes a whole text or, if the text is
+        longer than the network's `longest`, its first part; `write_other_parts` writes the rest."""
         if texts is not None and len(texts) != len(seeds):
             raise UserError(f"{len(seeds)} seeds need as many texts")
         model, lines = self.model, {}
-        parts = [parts_of(text, model.longest) for text in texts or [""] * len(seeds)]
+        parts = [text_parts(text, model.longest) for text in texts or [""] * len(seeds)]
         # A row of extras for each line, as batches change the order of the lines.
-        extras = model.told(len(seeds), sampling.extras).extras
+        extras = model.make_conditions(len(seeds), sampling.extras).extras
         extras = {name: value.float().numpy(force=True) for name, value in extras.items()}
 
         def sampling_of_rows(rows: Sequence[int]) -> Sampling:
@@ -147,7 +148,7 @@ class Writer(TrainedNetwork):
         for row in range(len(seeds)):
             if len(parts[row]) > 1:
                 settings = seeds[row], sampling_of_rows([row])
-                lines[row] = continued(model, lines[row], parts[row], *settings, **options)
+                lines[row] = write_other_parts(model, lines[row], parts[row], *settings, **options)
         return [lines[row] for row in range(len(seeds))]
 
     @property
@@ -168,7 +169,7 @@ class Writer(TrainedNetwork):
         """Return lines that the network writes without a primer, to compare ink with.
 
         Args:
-            sampling: how points are drawn, and the hand of which the network is told.
+            sampling: how points are drawn, and the hand on which the network is conditioned.
 
         Raises:
             UserError: if all lines are empty, or the network draws no offsets, as of a regression.
@@ -227,4 +228,4 @@ def letter_warning(path: Path, text: str) -> str:
     if not letters:
         return ""
     listed = " ".join(letters)
-    return f"{name} hardly knows {listed}: fewer than half of those that it writes can be read"
+    return f"{name} hardly knows {listed}: it writes fewer than half of them legibly"

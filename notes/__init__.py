@@ -5,25 +5,23 @@ note = library.note("diary", Path("diary.xopp"))
 notes.save([note], Path("diary.pdf"))
 """
 
+from ink.formats.folders import file_state
+from ink.guard import note_files, read_pages
 from utils.lazy import importer
 
 _HOMES = {
     "InkForm": "ink_form",
     "InkKind": "ink_form",
-    "InkPage": "ink_page",
     "Library": "reading_cache",
     "Note": "page_text",
     "PageText": "page_text",
     "TextForm": "exporting",
-    "file_state": "formats",
     "in_form": "ink_form",
-    "note_files": "formats",
     "read_page": "reading",
-    "read_pages": "formats",
     "save": "exporting",
     "save_lines": "exporting",
     "search": "searching",
     "text_parts": "exporting",
 }
-__all__ = list(_HOMES)
+__all__ = [*_HOMES, "file_state", "note_files", "read_pages"]
 __getattr__ = importer(__name__, _HOMES)

@@ -5,7 +5,6 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import groupby, pairwise, starmap
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -13,19 +12,23 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-from notes.ink_page import InkPage, below_each_other
+from ink import guard
+from ink.drawing.layers import Pen, Row
+from ink.drawing.page import INK_KINDS, Page, numbered, save_ink_pages, save_pages
+from ink.formats.inkml.pages import page_to_inkml
+from ink.formats.pdf.merging import merged_with_pdfs
+from ink.formats.pdf.pages import PdfPage, WordInk, write_pages
+from ink.ink_page import InkPage, below_each_other
 from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText
 from utils.checks import UserError
 from utils.files import atomic_write, write_text
-from utils.page.inkml import page_to_inkml
-from utils.page.layers import Pen, Row
-from utils.page.page import INK_KINDS, Page, numbered, save_ink_pages, save_pages
-from utils.page.pdf import PdfPage, WordInk, write_pages
 
 MAX_ROW_STEP = 1.5
-"""Largest distance to the next row of a paragraph, in usual distances of the page (assumed)."""
+"""Largest distance between rows of a paragraph, in median distances of the page (assumed)."""
+PAGES_PER_LIMIT = 100
+"""Number of pages over PDFs after which the limits of merging them grow (assumed)."""
 MAX_SHORT_ROW = 0.3
-"""Fraction of the width by which the last row of a paragraph ends before the next one (assumed)."""
+"""Fraction of the width by which a paragraph's last row is shorter than the next row (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class TextForm:
     """The form of texts and of Markdown.
 
     Attributes:
-        is_prose: whether rows are joined to paragraphs, without question marks.
+        is_prose: whether rows are merged into paragraphs, without question marks.
         is_numbered: whether each row begins with the numbers of its page and of the row.
     """
 
@@ -43,7 +46,7 @@ class TextForm:
 
 def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list[Path]:
     """Save notes in the format of the path's suffix, and return the files: InkML and Excalidraw
-    have a file for each page, any other format has one file. One page is in memory at a time.
+    have a file for each page, any other format has one file. Only one page is in memory at a time.
 
     Raises:
         UserError: if a PDF that notes annotate cannot be used, or an image of a page is broken.
@@ -107,8 +110,8 @@ def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[s
 
 
 def markdown_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
-    """Yield notes as Markdown with a heading for each file, page, and row that is one; with lists
-    and tables."""
+    """Yield notes as Markdown, with lists, tables, and a heading for each file, each page, and each
+    row that is a heading."""
     gap, line_gap = "", "\n\n" if form.is_prose else "\\\n"
     for note in notes:
         yield f"{gap}# {_escaped(' '.join(note.name.split()))}\n"
@@ -131,10 +134,10 @@ def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[Line]:
     """Yield the lines of a page's text."""
     if form.is_prose:
         for paragraph in _paragraphs([row for row in text.rows if row.text]):
-            yield paragraph[0].mark, _joined(paragraph)
+            yield paragraph[0].mark, _merged(paragraph)
         return
     for number, row in enumerate(text.rows, 1):
-        if not row.text:  # Its words were corrected to be none; it keeps its number.
+        if not row.text:  # Corrections removed all words, but the row counts.
             continue
         if form.is_numbered:
             yield "", f"{page_number}:{number}\t{row.marked}"
@@ -143,7 +146,7 @@ def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[Line]:
 
 
 def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
-    """Return the rows of a table; the mark of a cell tells its column."""
+    """Return the rows of a table; the length of a cell's mark is its column, from 1."""
     rows: list[list[str]] = []
     for mark, text in cells:
         column = len(mark) - 1
@@ -155,7 +158,7 @@ def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
 
 def _markdown_line(mark: str, text: str) -> str:
     """Return a line of Markdown that is not in a table."""
-    if mark == NUMBER:  # unless the number was corrected to be none
+    if mark == NUMBER:  # A correction may have removed the number.
         number, _, rest = text.partition(" ")
         is_number = re.fullmatch(r"\d{1,2}[.)](\(\?\))?", number)
         mark, text = (number.removesuffix("(?)"), rest) if is_number else ("", text)
@@ -190,8 +193,8 @@ def _paragraphs(rows: Sequence[PageRow]) -> Iterator[list[PageRow]]:
         yield paragraph
 
 
-def _joined(paragraph: Iterable[PageRow]) -> str:
-    """Return the text of rows on one line, without the hyphen of a word that goes on."""
+def _merged(paragraph: Iterable[PageRow]) -> str:
+    """Return the text of rows on one line, without the hyphens of divided words."""
     text = " ".join(row.text for row in paragraph)
     return re.sub(r"(?<=[^\W\d_])- (?=[^\W\d_A-Z])", "", text)
 
@@ -244,8 +247,8 @@ def _sheet(rows: Sequence[Row]) -> Page:
 
 
 def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:
-    """Yield the words of a row, each with the points of its strokes in its box; with the corners of
-    the box if it has none."""
+    """Yield the words of a row, each with the points of its strokes in its box or, if there are
+    none, the corners of the box."""
     for word in row.words:
         corners = np.reshape(word.box, (2, 2))
         ink = np.concatenate([np.empty((0, 2)), *(page.strokes[n].points for n in word.strokes)])
@@ -264,48 +267,10 @@ def _write_pdf(file: BinaryIO, pages: Iterable[tuple[InkPage, PageText]], title:
 
     with TemporaryFile() as content:
         write_pages(content, drawn(), title)
+        content.seek(0)
         if any(background for background, _ in backgrounds):
-            _merged_with_pdfs(content, backgrounds, title).write(file)
+            limits = guard.Limits().times(len(backgrounds) / PAGES_PER_LIMIT)
+            arguments = content.read(), backgrounds, title
+            file.write(guard.call(merged_with_pdfs, *arguments, limits=limits))
         else:
-            content.seek(0)
             shutil.copyfileobj(content, file)
-
-
-def _merged_with_pdfs(
-    content: BinaryIO, backgrounds: Sequence[tuple[Path | None, int]], title: str
-) -> Any:
-    """Return a pypdf writer with all pages of a PDF; a page that annotates a PDF is drawn over its
-    PDF page.
-
-    Args:
-        content: the PDF of the notes.
-        backgrounds: for each page, the PDF that it annotates, and the number of its page, from 0.
-        title: title of the PDF.
-
-    Raises:
-        UserError: if pypdf is not installed, or an annotated PDF cannot be used.
-    """
-    try:
-        import pypdf
-    except ImportError:
-        raise UserError("pages over a PDF need pypdf: python -m pip install pypdf") from None
-    writer, annotated = pypdf.PdfWriter(), cache(pypdf.PdfReader)
-    for notes_page, (path, number) in zip(pypdf.PdfReader(content).pages, backgrounds, strict=True):
-        if path is None:
-            writer.add_page(notes_page)
-            continue
-        try:
-            pdf = annotated(path)
-            if pdf.is_encrypted:
-                raise UserError(f"{path}: this PDF is encrypted; annotate one without a password")
-            if number >= len(pdf.pages):
-                raise UserError(f"{path}: has {len(pdf.pages)} pages, no page {number + 1}")
-            background = writer.add_page(pdf.pages[number])
-            background.transfer_rotation_to_content()
-            left, bottom = background.cropbox.lower_left
-            shift = pypdf.Transformation().translate(float(left), float(bottom))
-            background.merge_transformed_page(notes_page, shift)
-        except (OSError, pypdf.errors.PyPdfError) as error:
-            raise UserError(f"{path}: cannot be put under the notes ({error})") from None
-    writer.add_metadata({"/Title": title})
-    return writer

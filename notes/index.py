@@ -1,8 +1,8 @@
-"""An index of what was read, in a file of SQLite: finds the rows of a query among many pages.
+"""Indexes the rows of many pages in a file of SQLite, and finds the rows of a query.
 
-For each pair of successive symbols, the index has the rows whose frames allow the pair, and at what
-cost (see `searching.pair_costs`). The rows in which a query's pairs cost least are searched in
-their frames.
+For each pair of successive symbols, the index has the rows whose frames allow the pair, and its
+cost (see `searching.pair_costs`). The frames of the rows in which a query's pairs cost least are
+searched.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import sqlite3
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict
 from itertools import count, pairwise
 from pathlib import Path
@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ink.ink_page import InkPage, ink_bytes
 from notes.corrections import Correction, longest, word_inks
-from notes.ink_page import InkPage, ink_bytes
 from notes.page_text import MIN_SURE_CONFIDENCE, Box, PageText, Summary
 from notes.searching import (
     ABSENT_PAIR,
@@ -30,36 +30,44 @@ from notes.searching import (
     Place,
     Query,
     SearchedRow,
-    found,
     near,
     normalised_text,
     pair_costs,
+    places_of,
 )
+from utils.files import check_regular
 
 MAX_ROWS = 2_000
-"""Most rows of a query that are searched in their frames (measured, lab notebook: an index of
-notes)."""
+"""Most rows whose frames are searched for a query (measured, lab notebook: an index of notes)."""
 BLOCK_BITS = 12
-"""Binary logarithm of the number of rows whose pairs are kept together: with the cost, of four
-bits, a row's number within the block has two bytes."""
+"""Binary logarithm of the number of rows whose pairs are stored as a block: a row's number within
+the block and its cost, of four bits, have two bytes together."""
 TIMEOUT = 5.0
 """Seconds to wait for another process that writes (assumed)."""
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, state TEXT, pages BLOB, summary TEXT);
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, state TEXT, pages BLOB, summary TEXT, digest BLOB
+);
 CREATE TABLE IF NOT EXISTS pages (
-    id INTEGER PRIMARY KEY, name BLOB UNIQUE, first INTEGER, count INTEGER, inks TEXT
+    id INTEGER PRIMARY KEY, name BLOB UNIQUE, first INTEGER, count INTEGER, inks TEXT, digest BLOB
 );
 CREATE TABLE IF NOT EXISTS texts (row INTEGER PRIMARY KEY, text TEXT);
 CREATE TABLE IF NOT EXISTS rows (
-    id INTEGER PRIMARY KEY, words TEXT, symbols TEXT, costs BLOB, sizes BLOB, stops TEXT
+    id INTEGER PRIMARY KEY, words TEXT, symbols TEXT, costs BLOB, sizes BLOB, stops TEXT,
+    digest BLOB
 );
 CREATE TABLE IF NOT EXISTS pairs (
-    pair INTEGER, block INTEGER, rows BLOB, PRIMARY KEY (pair, block)
+    pair INTEGER, block INTEGER, rows BLOB, digest BLOB, PRIMARY KEY (pair, block)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS corrections (name TEXT PRIMARY KEY, ink TEXT);
-CREATE TABLE IF NOT EXISTS saved (path TEXT PRIMARY KEY, state TEXT);
+CREATE TABLE IF NOT EXISTS corrections (name TEXT PRIMARY KEY, ink TEXT, digest BLOB);
+CREATE TABLE IF NOT EXISTS saved (path TEXT PRIMARY KEY, state TEXT, digest BLOB);
 """
+_NOT_DAMAGED = (
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
+    *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
+)
+"""Errors of an index that is locked, or in a folder that cannot be written."""
 
 
 class IndexedPage(NamedTuple):
@@ -67,7 +75,7 @@ class IndexedPage(NamedTuple):
 
     Attributes:
         name: digest of the ink and the text.
-        look: digest of all that the page shows, and its text.
+        look: digest of the whole page, as shown, and its text.
         rows: the rows.
         pairs: for each row, its pairs and their costs, `(pairs, 2)` int64, see `pair_costs`.
         inks: digest of each handwritten word, see `corrections.longest`.
@@ -111,25 +119,31 @@ class Index:
     """An index of the pages of files."""
 
     def __init__(self, path: Path, corrections: Iterable[Correction] = ()) -> None:
-        """Open the index in a file, or make it, with the corrections that are kept now."""
+        """Open or make the index in a file; `corrections` are all corrections."""
         self._path, self._corrections = path, [*corrections]
         try:
             self._open(path)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:
             self.renew(error)
 
     def _open(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        check_regular(path)
         self._database = sqlite3.connect(path, timeout=TIMEOUT)
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.executescript(_SCHEMA)
-        self.note_corrections(self._corrections)
+        with closing(sqlite3.connect(":memory:")) as empty:
+            empty.executescript(_SCHEMA)
+            if _schema(self._database) != _schema(empty):
+                raise sqlite3.DatabaseError("another schema")
+        self.record_corrections(self._corrections)
 
     def renew(self, error: Exception) -> None:
-        """Begin anew: in the place of a damaged index; in a temporary file if the index is locked
-        or cannot be written."""
+        """Make a new index: in place of a damaged index, or in a temporary file if the index is
+        locked or cannot be written."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         with suppress(sqlite3.Error, OSError):
-            if type(error) is sqlite3.DatabaseError:  # damaged; if it is locked, a subclass
+            if not isinstance(error, OSError) and code not in _NOT_DAMAGED:
                 for path in (self._path, self._path.with_name(f"{self._path.name}-journal")):
                     path.unlink(missing_ok=True)
                 self._open(self._path)
@@ -138,10 +152,11 @@ class Index:
         self._open(Path(self._elsewhere.name) / self._path.name)
 
     def summary(self, path: Path, state: str) -> Summary | None:
-        """Return the summary of a file in this state; None if the index has another state of it."""
-        known = "SELECT summary FROM files WHERE path = ? AND state = ?"
-        row = self._database.execute(known, (_key(path), state)).fetchone()
-        return Summary(**json.loads(row[0])) if row else None
+        """Return the summary of a file; None unless the index has the file in this state."""
+        columns = "path, state, pages, summary, digest"
+        select = f"SELECT {columns} FROM files WHERE path = ? AND state = ?"
+        row = self._database.execute(select, (_key(path), state)).fetchone()
+        return Summary(**json.loads(_checked(row)[3])) if row else None
 
     def add(self, path: Path, state: str, pages: Sequence[IndexedPage]) -> Summary:
         """Add or replace the pages of a file, and return their summary."""
@@ -159,11 +174,12 @@ class Index:
             self._database.execute("BEGIN IMMEDIATE")  # so that no other process adds these rows
             numbers = self._add_pages(pages)
             values = _key(path), state, numbers.tobytes(), json.dumps(asdict(summary))
-            self._database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", values)
+            insert = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
+            self._database.execute(insert, _with_digest(*values))
         return summary
 
     def _add_pages(self, pages: Sequence[IndexedPage]) -> np.ndarray:
-        """Add pages that are new, and return the numbers of all."""
+        """Add new pages, and return the numbers of all pages."""
         numbers, entries = [], defaultdict[tuple[int, int], list[int]](list)
         execute = self._database.execute
         for page in pages:
@@ -175,40 +191,49 @@ class Index:
                 text = normalised_text(word for word, _ in row.words)
                 execute("INSERT INTO texts VALUES (?, ?)", (number, text))
                 values = row._replace(words=json.dumps(row.words), stops=json.dumps(row.stops))
-                execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", (number, *values))
+                insert = "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)"
+                execute(insert, _with_digest(number, *values))
                 block, place = divmod(number, 1 << BLOCK_BITS)
                 for pair, cost in pairs.tolist():
                     entries[pair, block].append(place << 4 | cost)
             values = page.name, last + 1, len(page.rows), " ".join(page.inks)
-            insert = "INSERT INTO pages VALUES (NULL, ?, ?, ?, ?)"
-            numbers.append(execute(insert, values).lastrowid)
+            insert = "INSERT INTO pages VALUES (NULL, ?, ?, ?, ?, ?)"
+            numbers.append(execute(insert, _with_digest(*values)).lastrowid)
         for key, places in sorted(entries.items()):
-            select = "SELECT rows FROM pairs WHERE pair = ? AND block = ?"
-            (before,) = execute(select, key).fetchone() or (b"",)
+            select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ? AND block = ?"
+            row = execute(select, key).fetchone()
+            before = _checked(row)[2] if row else b""
             values = *key, before + np.array(places, "<u2").tobytes()
-            execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?)", values)
+            execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?)", _with_digest(*values))
         return np.array(numbers, "<i8")
 
-    def note_corrections(self, corrections: Iterable[Correction]) -> None:
-        """Forget the files with words whose corrections are not those that were noted before."""
+    def record_corrections(self, corrections: Iterable[Correction]) -> None:
+        """Remove the files with words whose corrections have changed since the last call."""
         self._corrections = [*corrections]
-        noted = dict(self._database.execute("SELECT name, ink FROM corrections"))
-        kept = {correction.name: longest(correction.ink) for correction in self._corrections}
+        select = "SELECT name, ink, digest FROM corrections"
+        noted = dict(map(_checked, self._database.execute(select)))
+        current = {correction.name: longest(correction.ink) for correction in self._corrections}
         with self._database:
-            for name in noted.keys() ^ kept.keys():
+            for name in noted.keys() ^ current.keys():
                 having = "SELECT id FROM pages WHERE instr(inks, ?)"
-                ink = (noted | kept)[name]
+                ink = (noted | current)[name]
                 for (page,) in self._database.execute(having, (ink,)).fetchall():
                     holding = "DELETE FROM files WHERE instr(pages, ?)"
                     self._database.execute(holding, (np.array(page, "<i8").tobytes(),))
             self._database.execute("DELETE FROM corrections")
-            self._database.executemany("INSERT INTO corrections VALUES (?, ?)", kept.items())
+            values = [_with_digest(*correction) for correction in current.items()]
+            self._database.executemany("INSERT INTO corrections VALUES (?, ?, ?)", values)
 
     def search(self, query: Query, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
-        """Return the hits of a query in files by name, and places that are near, see `near`."""
-        select = "SELECT id, first, first + count FROM pages"
-        rows_of = {page: range(*ends) for page, *ends in self._database.execute(select)}
-        stored = dict(self._database.execute("SELECT path, pages FROM files"))
+        """Return the hits of a query in files by name, and similar places, see `near`."""
+        select = "SELECT id, name, first, count, inks, digest FROM pages"
+        rows_of: dict[int, range] = {}
+        for page, *row in self._database.execute(select):
+            _, first, num_rows, _ = _checked(row)
+            rows_of[page] = range(first, first + num_rows)
+        select = "SELECT path, state, pages, summary, digest FROM files"
+        rows = map(_checked, self._database.execute(select))
+        stored = {path: numbers for path, _, numbers, _ in rows}
         pages = {
             name: np.frombuffer(stored[_key(path)], "<i8").tolist() for name, path in files.items()
         }
@@ -218,7 +243,7 @@ class Index:
         exact = [number for number in self._exact(query) if is_searched[number]]
         is_searched[exact] = False
         rows = {number: self._row(number) for number in (*exact, *self._likely(query, is_searched))}
-        hits = dict(zip(rows, found(query, [*rows.values()]), strict=True))
+        hits = dict(zip(rows, places_of(query, [*rows.values()]), strict=True))
         others = {number: near(query, rows[number]) for number in rows if not hits[number]}
         perhaps = {number: [(word, 0.0)] for number, word in others.items() if word is not None}
 
@@ -233,17 +258,17 @@ class Index:
         return [*listed(hits)], [*listed(perhaps)]
 
     def _exact(self, query: Query) -> list[int]:
-        """Return the rows that were read as the query has them."""
+        """Return the rows whose text has the query."""
         select = "SELECT row FROM texts WHERE instr(text, ?)"
         return [row for (row,) in self._database.execute(select, (query.bounded,))]
 
     def _likely(self, query: Query, is_searched: np.ndarray) -> list[int]:
-        """Return the rows that are searched in whose frames the pairs of a query cost least."""
+        """Return the searched rows in which the pairs of a query cost least."""
         pairs = Counter(_pair(*pair) for pair in pairwise(query.symbols))
         saved = np.zeros(len(is_searched), np.int32)
         for pair, times in pairs.items():
-            select = "SELECT block, rows FROM pairs WHERE pair = ?"
-            for block, packed in self._database.execute(select, (pair,)):
+            select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ?"
+            for _, block, packed in map(_checked, self._database.execute(select, (pair,))):
                 rows = np.frombuffer(packed, "<u2").astype(np.int64)
                 numbers = (block << BLOCK_BITS) + (rows >> 4)
                 saved[numbers] += times * (ABSENT_PAIR - (rows & 15))
@@ -252,21 +277,40 @@ class Index:
         return best[saved[best] > 0].tolist()
 
     def _row(self, number: int) -> SearchedRow:
-        select = "SELECT words, symbols, costs, sizes, stops FROM rows WHERE id = ?"
-        row = SearchedRow(*self._database.execute(select, (number,)).fetchone())
+        select = "SELECT * FROM rows WHERE id = ?"
+        row = SearchedRow(*_checked(self._database.execute(select, (number,)).fetchone())[1:])
         return row._replace(words=json.loads(row.words), stops=json.loads(row.stops))
 
     def saved(self, path: Path) -> dict[str, Any]:
-        """Return what `note_saved` noted of a file that was saved; empty if nothing."""
-        select = "SELECT state FROM saved WHERE path = ?"
-        (state,) = self._database.execute(select, (_key(path),)).fetchone() or ("{}",)
-        return json.loads(state)
+        """Return the record of a saved file, see `record_saved`; empty if there is none."""
+        select = "SELECT path, state, digest FROM saved WHERE path = ?"
+        row = self._database.execute(select, (_key(path),)).fetchone()
+        return json.loads(_checked(row)[1]) if row else {}
 
-    def note_saved(self, path: Path, state: Mapping[str, Any]) -> None:
-        """Note of a file, as JSON values, what it was made of."""
+    def record_saved(self, path: Path, state: Mapping[str, Any]) -> None:
+        """Record for a saved file, as JSON values, the digest of its content."""
         with self._database:
-            insert = "INSERT OR REPLACE INTO saved VALUES (?, ?)"
-            self._database.execute(insert, (_key(path), json.dumps(state)))
+            insert = "INSERT OR REPLACE INTO saved VALUES (?, ?, ?)"
+            self._database.execute(insert, _with_digest(_key(path), json.dumps(state)))
+
+
+def _schema(database: sqlite3.Connection) -> list[tuple]:
+    """Return the definitions of a database's tables and other objects."""
+    return database.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
+
+
+def _with_digest(*values: Any) -> tuple:
+    """Return the values of a row, and their digest."""
+    content = repr(values).encode(errors="backslashreplace")
+    return *values, hashlib.sha256(content).digest()[:8]
+
+
+def _checked(row: Sequence[Any]) -> tuple:
+    """Return the values of a row without their digest; an error says that they are damaged."""
+    *values, _ = row
+    if tuple(row) != _with_digest(*values):
+        raise sqlite3.DatabaseError("a damaged row")
+    return tuple(values)
 
 
 def _key(path: Path) -> str:

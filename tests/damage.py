@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tests.data_loader import ink_formats
-from tests.notes import note_files
+from tests.ink.formats import note_files
 
 COUNTS = (30, 1_000, 30_000, 1_000_000)
 MAX_BYTES = 70 << 20  # of a file that is drawn: more than any format accepts

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from base.checkpoint import FORMAT
+from base.run.checkpoint import FORMAT
 from handwriting import flat_file
 from model import load
 from model.loading import from_checkpoint

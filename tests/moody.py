@@ -3,13 +3,13 @@
 import torch
 from torch import nn
 
-from base.base_model import ExtraShapes
+from base.data.extras import ExtraShapes
 from data_loader.sources.own_ink import OwnInk
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
 from model.generation.generators import SynthesisNetwork
 from model.generation.loss import NegativeLogLikelihood
 from model.generation.metrics import SSE
-from utils.alphabet import Alphabet
-from utils.normalisation import Normalisation
 
 NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
 

@@ -14,14 +14,14 @@ from base.base_dataset import BaseDataset
 from base.config.binder import built
 from data_loader import EmbeddedDataset
 from data_loader.composed.alignment import AlignedLine, Alignment
-from data_loader.invented.embedded import FontWriter, embedded_digit
+from data_loader.invented.font_writers import FontWriter, embedded_digit
 from data_loader.invented.stroke_fonts import FONTS
+from ink.formats.inkml.lines import write_inkml
+from ink.geometry import strokes
 from model.generation.hand_encoder import DESCRIPTOR
 from parse_config import config_binder
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, pack_folders, put
-from utils.ink import strokes
-from utils.page.inkml import write_inkml
 
 Maker = Callable[[Path, dict[str, Any]], dict[str, Any]]
 
@@ -186,7 +186,7 @@ def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     return {"size": 6, "long": 2, "forms": [0.0, 1.0], "alignment": "alignment.npz"} | lifts
 
 
-def told_hands(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+def hand_conditions(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     """Write descriptors of the recorded lines."""
     block = args["dataset"]
     while "dataset" in block["args"]:
@@ -248,7 +248,7 @@ MAKERS: dict[str, Maker] = {
     "PhrasesDataset": sized(size=6),
     "ShapedDataset": sized(),
     "StrokeArraysDataset": stroke_arrays,
-    "ToldHandsDataset": told_hands,
+    "ToldHandsDataset": hand_conditions,
     "UnipenDataset": unipen,
 }
 """By the dataset's name in a config: given its root and its arguments, writes the files there and

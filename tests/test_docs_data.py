@@ -10,9 +10,9 @@ import pytest
 import train
 from base.config.values import read_config
 from data_loader import EmbeddedDataset
+from ink.geometry import strokes
 from parse_config import plan_of
 from tests.data_loader import ink_formats
-from utils.ink import strokes
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")

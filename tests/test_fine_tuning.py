@@ -11,14 +11,14 @@ import torch
 
 import experiments
 import train
-from base.checkpoint import load_checkpoint, load_weights
 from base.config import user_modules
+from base.run.checkpoint import load_checkpoint, load_weights
 from data_loader.sources.own_ink import OwnInk
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
 from model import SynthesisNetwork
 from tests.tiny_config import CONFIG, changed
-from utils.alphabet import Alphabet
 from utils.checks import UserError
-from utils.normalisation import Normalisation
 
 pytestmark = pytest.mark.slow
 

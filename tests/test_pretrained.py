@@ -10,8 +10,8 @@ from PIL import Image
 
 import experiments
 from base.base_dataset import SPLITS
-from base.checkpoint import load_checkpoint
-from base.pretrained import PRETRAINED, pretrained
+from base.run.checkpoint import load_checkpoint
+from base.run.pretrained import PRETRAINED, pretrained
 from benchmarks.legibility import JUDGE, read_back
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
 from data_loader.texts.everyday import held_out_everyday
@@ -184,7 +184,7 @@ def test_the_docs_have_the_validation_score_that_each_checkpoint_records(name):
 def test_shipped_networks_have_the_settings_of_their_ready_config(name):
     config = plan_from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
     record = load_checkpoint(NETWORKS[name])["config"] | {"name": name}
-    trained, ready = plan_of(record, name).resolved, config.resolved
+    trained, ready = plan_of(record, name).resolved_config, config.resolved_config
     for resolved in (trained, ready):
         args = resolved["data_loader"]["args"]
         args["sources"] = {name: source for name, source in args["sources"].items() if source}

@@ -15,8 +15,9 @@ import torch
 
 import train
 from base.base_trainer import BaseTrainer
-from base.checkpoint import load_checkpoint
 from base.config.values import read_config
+from base.run.checkpoint import load_checkpoint
+from ink.geometry import from_strokes
 from logger.metrics_csv import read_rows
 from model import load
 from model.layers.kernels.library import kernels
@@ -24,7 +25,6 @@ from model.reader import Reader
 from model.writer import Writer
 from parse_config import choices, config_binder
 from tests import small_sources
-from utils.ink import from_strokes
 
 pytestmark = pytest.mark.slow
 

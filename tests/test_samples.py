@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from base.base_dataset import Sample
+from ink.sample import Sample
 from parse_config import plan_from_file
 from tests import small_sources
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from base.checkpoint import BEST, checkpoints, load_checkpoint
+from base.run.checkpoint import BEST, checkpoints, load_checkpoint
 from tests import tiny_config, torchrun
 from tests.same_run import differences, rows_of
 

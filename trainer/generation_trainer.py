@@ -10,17 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import BaseDataLoader, Batch
-from base.base_dataset import Sample, stacked
 from base.base_trainer import BaseTrainer
-from base.run_state import Sums
-from data_loader.data_loaders import check_texts
+from base.data.extras import stacked
+from base.run.run_state import Sums
+from data_loader.checking import check_texts
+from ink.drawing.plots import lines_figure, to_pixels, window_figure, write_png
+from ink.normalisation import Normalisation
+from ink.sample import Sample
 from model.generation.generators import Output
 from model.generation.line import Sampling
 from model.generation.loss import NegativeLogLikelihood, SquaredError
 from model.generation.sampling import PERIOD, sample
 from utils.checks import ConfigFault, Range
-from utils.normalisation import Normalisation
-from utils.plots import lines_figure, to_pixels, window_figure, write_png
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ class GenerationTrainer(BaseTrainer):
             raise ConfigFault("arch", type(self.model).__name__, expected)
 
     def dry_run(self, batch: Batch, output: Output) -> None:
-        """Write a few points, and compare the outputs for whole lines with those step by step.
+        """Write a few points; compare the outputs for whole lines with the outputs step by step.
         Raise a ConfigFault if the network lacks what writing needs."""
         if not self.samples:
             return
@@ -126,7 +127,7 @@ class GenerationTrainer(BaseTrainer):
         inputs, state, end_logits = batch.inputs[:, :PERIOD], model.begin(batch), []
         name = type(model).__name__
         if any(not torch.equal(value, state[key]) for key, value in model.begin(batch).items()):
-            problem = "does not draw from given.generators: a seed will write different lines"
+            problem = "does not draw from conditions.generators: a seed will write different lines"
             log.warning("%s.initial_state %s", name, problem)
         whole_output = model(inputs, *text, state)
         for points in inputs.split(1, 1):

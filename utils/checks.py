@@ -20,7 +20,7 @@ MAX_FAULT_CHARACTERS = 1900
 MAX_SHOWN = 60
 """Maximum number of characters of a value in a message (assumed)."""
 MAX_QUOTED = 200
-"""Maximum number of characters in a message of what stands in a file, or of its name (assumed)."""
+"""Maximum number of characters that a message quotes from a file, or of its name (assumed)."""
 MAX_LINE = 1005
 """Maximum number of characters of a message's line (assumed)."""
 MAX_NAMES = 12
@@ -64,7 +64,7 @@ _LACKS_MEMORY = (
 
 
 class UserError(Exception):
-    """An error that a user can correct; the message says what is wrong, where, and what is right.
+    """An error that a user can correct; the message has the fault, its location and the remedy.
 
     The scripts print the message without a traceback and exit with status 2.
     """
@@ -76,8 +76,8 @@ class ConfigFault(UserError):
     Attributes:
         key: the dotted key, or the name of a constructor's argument.
         value: the plain value, or `ABSENT`.
-        expected: what is accepted, or what the fault is.
-        source: the origin of the value, a file or an option; "" if unknown.
+        expected: the accepted values, or the fault.
+        source: the file or option that has the value; "" if unknown.
     """
 
     def __init__(self, key: str, value: Any, expected: str, source: str = "") -> None:
@@ -98,7 +98,7 @@ class ConfigError(UserError):
     """All faults of a config; the message lists them as `listed` does.
 
     Args:
-        source: the origin of the config: the file, or `checkpoint FILE`.
+        source: the source of the config: the file, or `checkpoint FILE`.
         faults: at least one; the `source` of a fault may be a command-line option.
     """
 
@@ -127,6 +127,10 @@ def check_version(
     """Raise an OtherVersion if a file says another `version` of its format than the present one."""
     if version != present:
         raise OtherVersion(f"{path}: written by another version of the program: {remedy}")
+
+
+class TrainingFailed(Exception):
+    """A run cannot continue."""
 
 
 class NotFinite(UserError, ValueError):
@@ -191,13 +195,19 @@ def listed(source: str, faults: Sequence[str]) -> str:
 
 
 def printable(text: object) -> str:
-    """Return what stands in a file, or its name, as a message quotes it: on one line, all
-    characters escaped that are not printable, and no more than `MAX_QUOTED`: a longer text lacks
-    its middle."""
+    """Return text from a file, or the file's name, as a message quotes it: on one line, with
+    unprintable characters escaped, and at most `MAX_QUOTED` characters: a longer text lacks its
+    middle."""
     return _fitting(str(text), MAX_QUOTED)
 
 
 _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))}
+
+
+def first_of(names: Sequence[str], count: int = 3) -> str:
+    """Return the first `count` names for a message, and dots if there are more names."""
+    more = ", ..." if len(names) > count else ""
+    return ", ".join(map(printable, names[:count])) + more
 
 
 def visible(text: str) -> str:

@@ -14,8 +14,14 @@ from typing import BinaryIO
 
 from utils.checks import UserError
 
+MAX_BYTES = 1 << 28
+"""Maximum bytes of a file that is read whole (assumed: far more than any text or index has)."""
+
+MAX_TEXT_BYTES = 1 << 26
+"""Maximum bytes of a text (assumed: sixty long books)."""
+
 TEMPORARY = ".*.tmp"
-"""Pattern of the files that a killed `atomic_write` may leave beside its target."""
+"""Pattern of the files that a killed `atomic_write` may leave next to its target."""
 
 PLAIN_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
 """Names that are safe as a part of a path."""
@@ -45,11 +51,25 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     Raises:
         OSError: if the file cannot be opened, or is not regular: a pipe could block forever.
     """
-    _target(path)
+    check_regular(path)
     return open(path, "rb")
 
 
-def read_text(path: str | Path, max_bytes: int | None = None) -> str:
+def check_regular(path: str | os.PathLike[str]) -> None:
+    """Raise an OSError if a file is there, but not regular: a pipe could block forever."""
+    _target(path)
+
+
+def read_bytes(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> bytes:
+    """Return the content of a regular file; raise an OSError if it cannot be read, or has more than
+    `max_bytes`."""
+    with open_file(path) as file:
+        if os.fstat(file.fileno()).st_size > max_bytes:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+        return file.read(max_bytes)
+
+
+def read_text(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
     """Return the text of a file, or of standard input if `path` is "-".
 
     Raises:
@@ -60,10 +80,10 @@ def read_text(path: str | Path, max_bytes: int | None = None) -> str:
         raise UserError("-: there is no standard input")
     try:
         with nullcontext(sys.stdin.buffer) if path == "-" else open_file(path) as file:
-            content = file.read(-1 if max_bytes is None else max_bytes + 1)
+            content = file.read(max_bytes + 1)
     except OSError as error:
         raise UserError(f"{name}: cannot be read ({error.strerror})") from None
-    if max_bytes is not None and len(content) > max_bytes:
+    if len(content) > max_bytes:
         raise UserError(f"{name}: longer than {max_bytes:,} bytes; divide it")
     try:
         return content.decode("utf-8-sig")
@@ -104,7 +124,7 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
     """Write a file atomically: at every moment `path` is the complete old or new file.
 
     `write` gets a temporary binary file in the same folder, which is synced to the disk and then
-    renamed to `path`. Symbolic links are followed. The permissions of an old file are kept.
+    renamed to `path`. Symbolic links are followed. The permissions of an old file stay.
 
     Raises:
         NotRegularFile: if `path` is a pipe, a socket or a device.
@@ -173,7 +193,7 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """Yield the path of a temporary file beside `path`; after the block, rename it to `path`."""
+    """Yield the path of a temporary file next to `path`; after the block, rename it to `path`."""
     # The name is shortened, so that the temporary name is not too long for the file system.
     unique = f"{os.getpid()}-{secrets.token_hex(4)}"
     temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")

@@ -47,7 +47,7 @@ export function clearedContext(canvas, unitsAcross = canvas.clientWidth) {
 export const distance = ([x, y], [x2, y2]) => Math.hypot(x2 - x, y2 - y);
 
 /** The arguments of `bezierCurveTo` for the piece from point k to point k + 1 of the centripetal
- * Catmull-Rom spline (Yuksel, Schaefer and Keyser, 2011), as in utils/ink.py. */
+ * Catmull-Rom spline (Yuksel, Schaefer and Keyser, 2011), as in ink/geometry.py. */
 export function curve(stroke, k) {
   const [start, end] = stroke.slice(k, k + 2);
   // The mirror image of `other` at `point` takes the place of a point beyond the stroke's end.

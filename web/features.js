@@ -1,5 +1,5 @@
 // The features of strokes, the inputs of a reader, with the constants of
-// model/recognition/ink_features.py and utils/delayed_strokes.py.
+// model/recognition/ink_features.py and ink/delayed_strokes.py.
 
 import {
   atEqualSteps, baseline, bounds, levelled, moved, pathAlong, sum, xHeight,

@@ -1,4 +1,4 @@
-// Geometry of ink, with the constants of utils/ink.py and utils/hand_measures.py.
+// Geometry of ink, with the constants of ink/geometry.py and ink/measures.py.
 //
 // A stroke is a list of points [x, y]; y grows downwards. A point may have more numbers: the time
 // in ms and the pressure from 0 to 1. Ink is a flat list of numbers, three for each point: the

@@ -1,4 +1,4 @@
-"""A config whose values are bound to the constructors that they are for: a `Plan`."""
+"""Defines `Plan`: a config whose values are bound to the arguments of constructors."""
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from base.config import sources
-from base.config.binder import Annotation, Binder, Part, built, faults, parts
+from base.config.binder import Annotation, Binder, BoundClass, bound_classes, built, faults
 from base.config.values import Override, merge
 from utils.checks import ABSENT, ConfigError, ConfigFault, hint, shown
 from utils.files import PLAIN_NAME
@@ -32,15 +32,15 @@ ADJUSTABLE = {
 
 @dataclass(frozen=True)
 class Plan:
-    """A config, bound to the signatures of the classes that it names; nothing is made yet.
+    """A config, bound to the signatures of the classes that it names; no object is built yet.
 
-    A plan may have faults. `checked` refuses such a plan, as do `build` and what else a plan gives.
+    A plan may have faults. `checked`, `build`, `given_config` and others refuse such a plan.
     """
 
     config: Config
     """The values of the config, with overrides."""
     source: str
-    """The origin of the config, for messages: the file, or `checkpoint FILE`."""
+    """The source of the config, for messages: the file, or `checkpoint FILE`."""
     blocks: Mapping[str, Annotation]
     """What a config has at its first keys; it consists of these and a `name`."""
     binder: Binder
@@ -79,18 +79,18 @@ class Plan:
         """Return the plan with values of the program at dotted keys."""
         return self.with_overrides(Override("", key, value) for key, value in values.items())
 
-    def adjusted(self, former: "Plan", epochs_matter_to: str = "") -> list[Override]:
-        """Return the values of a resumed run that differ from those of its `former` plan.
+    def adjusted(self, previous: "Plan", epochs_matter_to: str = "") -> list[Override]:
+        """Return the values of a resumed run that differ from those of its `previous` plan.
 
         Args:
-            former: the plan as it was.
+            previous: the plan as it was.
             epochs_matter_to: the name of what depends on the number of epochs; "" if nothing does.
 
         Raises:
             ConfigError: if this plan has faults, or if keys differ that must not; see `ADJUSTABLE`.
         """
         overrides, found = [], []
-        for key, (old, new) in differences(former.complete, self.checked().complete).items():
+        for key, (old, new) in differences(previous.complete, self.checked().complete).items():
             is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
             may_grow = key == EPOCHS and new > old
             # When a run begins, a fitted value replaces null in a dataset's arguments.
@@ -105,21 +105,21 @@ class Plan:
             raise self.error(found)
         return overrides
 
-    def with_former_defaults(self, resolved: Json) -> "Plan":
+    def with_previous_defaults(self, resolved: Json) -> "Plan":
         """Return the plan with the values of a run's `resolved` config where the defaults of
         classes have changed since."""
         values = {}
-        for part in self.parts():
+        for bound_class in self.bound_classes():
             block = resolved
-            for name in (*part.key.split("."), "args"):
+            for name in (*bound_class.key.split("."), "args"):
                 block = children(block).get(name)
             args = children(block)
-            for name, default in part.defaults.items():
+            for name, default in bound_class.defaults.items():
                 if args.get(name, default) != default:
-                    values[f"{part.key}.args.{name}"] = args[name]
+                    values[f"{bound_class.key}.args.{name}"] = args[name]
         return self.with_values(values)
 
-    # What is read off a plan.
+    # Properties of a plan.
 
     @property
     def name(self) -> str:
@@ -138,14 +138,14 @@ class Plan:
             for key, annotation in self.blocks.items()
         }
 
-    def __getitem__(self, key: str) -> Part | None:
-        """Return the part at a dotted key; None if there is none."""
-        return next((part for part in self.parts() if part.key == key), None)
+    def __getitem__(self, key: str) -> BoundClass | None:
+        """Return the bound class at a dotted key; None if there is none."""
+        return next((bound for bound in self.bound_classes() if bound.key == key), None)
 
-    def parts(self, argument: str | None = None) -> list[Part]:
-        """Return all parts, inner ones first, or those that accept an argument."""
-        found = parts(self.bound)
-        return [part for part in found if argument in (None, *part.signature.arguments)]
+    def bound_classes(self, argument: str | None = None) -> list[BoundClass]:
+        """Return all bound classes, inner ones first; with an `argument`, those that accept it."""
+        found = bound_classes(self.bound)
+        return [bound for bound in found if argument in (None, *bound.signature.arguments)]
 
     def option_of(self, key: str) -> str:
         """Return the option that last set a key or its parent; "" if no option did."""
@@ -162,8 +162,9 @@ class Plan:
         Raises:
             ConfigFault: if there is no such dataset.
         """
-        keys = [f"{part.key}.args.root" for part in self.parts("root")]
-        main = [f"{part.key}.args.root" for part in sources.main_parts(self["data_loader"])]
+        main_datasets = sources.main_datasets(self["data_loader"])
+        keys = [f"{bound.key}.args.root" for bound in self.bound_classes("root")]
+        main = [f"{bound.key}.args.root" for bound in main_datasets]
         if len(candidates := [key for key in main if key in keys] or keys) == 1:
             return candidates[0]
         expected = "--data is not used: the config's dataset is not read from files"
@@ -177,31 +178,32 @@ class Plan:
         """The config with all defaults of its classes' own constructors that do not depend on other
         keys or on the data; those of the project's classes have those of their bases, too."""
         config = copy.deepcopy(self.config)
-        for part in self.parts():
+        for bound_class in self.bound_classes():
             block = config
-            for name in part.key.split("."):
+            for name in bound_class.key.split("."):
                 block = children(block)[name]
             args = block.setdefault("args", {})
-            for name, default in part.defaults.items():
-                if name not in part.signature.handed_on:
+            for name, default in bound_class.defaults.items():
+                if name not in bound_class.signature.handed_on:
                     args.setdefault(name, default)
         return config
 
     @property
-    def given(self) -> Config:
-        """The config as checkpoints store it: as it was given, without folders for caches."""
+    def given_config(self) -> Config:
+        """The config as its author gave it, without defaults and without folders for caches; the
+        entry `config` of checkpoints and of `run.json`."""
         return _without_caches(self.checked().config)
 
     @property
-    def resolved(self) -> Config:
-        """The given config with defaults."""
+    def resolved_config(self) -> Config:
+        """The given config with defaults; the file `config.json` of a run."""
         return _without_caches(self.checked().complete)
 
     # Faults.
 
     @cached_property
     def faults(self) -> list[ConfigFault]:
-        """All faults that are known before anything is made."""
+        """All faults that are known before an object is built."""
         if isinstance(self.config, dict):
             return [*self.refused, *self._key_faults(), *faults(self.bound)]
         expected = f"an object with {', '.join(('name', *self.blocks))}"
@@ -236,8 +238,8 @@ class Plan:
                 remedy = "; --data names the folder"
             elif fault.value in (ABSENT, None) and fault.key in ("arch", "arch.type"):
                 remedy = "; or -r CHECKPOINT, whose network is then trained, such as -r writer"
-            origin = self.option_of(fault.key) or self.bases.get(fault.key, "")
-            located.append(fault.of(origin, remedy))
+            source = self.option_of(fault.key) or self.bases.get(fault.key, "")
+            located.append(fault.of(source, remedy))
         return ConfigError(self.source, located)
 
     # Building.

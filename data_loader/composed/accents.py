@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader.composed.bank import BankHand
 from data_loader.composed.cutting import X_HIGH_LETTERS, Piece
-from data_loader.paths import (
+from data_loader.composed.recorded_hands import RecordedHand
+from data_loader.pen_paths import (
     at_left_edge,
     from_strokes,
     moved,
@@ -26,7 +26,7 @@ from data_loader.paths import (
     touching_shift,
 )
 from data_loader.texts.european import ACCENTED_LETTERS, SIGNS
-from utils.ink import at_equal_steps, bezier, path_along
+from ink.geometry import at_equal_steps, bezier, path_along
 
 Shape = Sequence[Sequence[tuple[float, float]]]
 """Strokes in the order of writing: the points of smooth curves; a single point is a dot."""
@@ -101,7 +101,7 @@ class UnusablePiece(Exception):
 
 
 class MarkPen:
-    """Draws upright marks in a hand, as paths (see `paths`).
+    """Draws upright marks in a hand, as paths (see `pen_paths`).
 
     Args:
         slant: the lean of the hand to the right, x over y.
@@ -265,7 +265,9 @@ class AccentPen(MarkPen):
         generator: see `MarkPen`.
     """
 
-    def __init__(self, hand: BankHand, get_piece: GetPiece, generator: np.random.Generator) -> None:
+    def __init__(
+        self, hand: RecordedHand, get_piece: GetPiece, generator: np.random.Generator
+    ) -> None:
         super().__init__(hand.slant, hand.width, hand.mean_step, generator)
         self.hand, self.get_piece = hand, get_piece
 
@@ -385,7 +387,7 @@ def without_dot(path: np.ndarray) -> np.ndarray:
 
 
 def accented(
-    character: str, get_piece: GetPiece, hand: BankHand, generator: np.random.Generator
+    character: str, get_piece: GetPiece, hand: RecordedHand, generator: np.random.Generator
 ) -> Piece | None:
     """Return a character of `NON_ASCII` in a hand.
 

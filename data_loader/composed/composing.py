@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from data_loader.composed.accents import NON_ASCII, accented
-from data_loader.composed.bank import MAX_PIECE_LENGTH, BankHand, Place
 from data_loader.composed.cutting import X_HIGH_LETTERS, Piece
-from data_loader.paths import at_left_edge, at_speed, moved, touching_shift
+from data_loader.composed.recorded_hands import MAX_PIECE_LENGTH, Place, RecordedHand
+from data_loader.pen_paths import at_left_edge, at_speed, moved, touching_shift
 
 # Costs of a piece, relative to the cost 1 of every piece. A word is made of the pieces whose sum of
 # costs is lowest, so of few pieces that fit each other (assumed, checked by eye).
@@ -31,11 +31,11 @@ NUM_LENDERS = 12
 GAP_QUANTILES = (0.1, 0.9)
 """Quantiles of a hand's gaps between which gaps are drawn: some measured gaps are mistakes."""
 BORROWED_GAP_QUANTILES = (0.25, 0.75)
-"""Quantiles between which gaps are drawn beside a character that another hand wrote."""
+"""Quantiles between which gaps next to a character of another hand are drawn."""
 MIN_WORD_GAP = 0.75
 """Least gap between words, in x-heights (assumed): a reader would miss narrower gaps."""
 SIGN_GAP_QUANTILES = (0.05, 0.6)
-"""Quantiles between which gaps are drawn beside a sign within a word: the widest gaps come from
+"""Quantiles between which gaps next to a sign within a word are drawn: the widest gaps come from
 sentences, and would be read as blanks in numbers and addresses."""
 MAX_CHOICES = 12
 """Largest number of copies of a text to compare; of more copies, this many are drawn at random."""
@@ -48,8 +48,8 @@ MAX_DIGIT_OVERLAP = 0.1
 MIN_PIECE_GAP = 0.06
 """Least gap between letters or digits of neighbouring pieces that are not joined, in x-heights."""
 
-DrawGlyph = Callable[[str, BankHand, int, np.random.Generator], Piece | None]
-"""Draws a character that nobody wrote, see `drawn.Drawer`."""
+DrawGlyph = Callable[[str, RecordedHand, int, np.random.Generator], Piece | None]
+"""Draws a character that nobody wrote, see `drawn_characters.Drawer`."""
 
 
 class Bank:
@@ -62,22 +62,22 @@ class Bank:
 
     Attributes:
         names: names of the hands; the index in this list is the number of a hand.
-        styles: standardised styles of the hands, `(hands, 5)`.
-        written: for each character, the number of copies in each hand, by the hand's number.
+        scaled_measures: standardised `measures` of the hands, `(hands, 5)`.
+        num_copies: for each character, the number of copies in each hand, by the hand's number.
     """
 
     def __init__(
-        self, hands: Mapping[str, BankHand], draw_glyph: DrawGlyph, scarce: int = 60
+        self, hands: Mapping[str, RecordedHand], draw_glyph: DrawGlyph, scarce: int = 60
     ) -> None:
         self.hands, self.draw_glyph, self.scarce = dict(hands), draw_glyph, scarce
         self.names = list(self.hands)
         measures = np.stack([hand.measures for hand in self.hands.values()])
         self.scaled_measures = (measures - measures.mean(0)) / (measures.std(0) + 1e-6)
-        self.written: dict[str, dict[int, int]] = defaultdict(dict)
+        self.num_copies: dict[str, dict[int, int]] = defaultdict(dict)
         for number, hand in enumerate(self.hands.values()):
             for text, places in hand.places.items():
                 if len(text) == 1:
-                    self.written[text][number] = len(places)
+                    self.num_copies[text][number] = len(places)
 
     def write(self, text: str, name: str, generator: np.random.Generator) -> np.ndarray | None:
         """Write a text in a hand.
@@ -178,7 +178,7 @@ class Composer:
     def _glyph_source(self, character: str) -> Callable[[], Piece | None]:
         """Return a function that returns a lender's copy of a character, or draws the character."""
         bank = self.bank
-        number, counts = bank.names.index(self.name), bank.written.get(character, {})
+        number, counts = bank.names.index(self.name), bank.num_copies.get(character, {})
         lenders = [lender for lender in counts if lender != number]
         if lenders and self.generator.random() * bank.scarce < sum(counts.values()):
             distance = ((bank.scaled_measures[lenders] - bank.scaled_measures[number]) ** 2).sum(1)
@@ -208,7 +208,7 @@ class Composer:
 
         return make
 
-    def _random_copy(self, character: str, hand: BankHand) -> Piece:
+    def _random_copy(self, character: str, hand: RecordedHand) -> Piece:
         """Return a random copy of a character: of the copies without cuts, or else of the copies
         without a cut after them, or else of all copies."""
         places = hand.places[character]
@@ -244,7 +244,7 @@ class Composer:
         return path
 
 
-def adapted(piece: Piece, lender: BankHand, hand: BankHand) -> Piece:
+def adapted(piece: Piece, lender: RecordedHand, hand: RecordedHand) -> Piece:
     """Return a piece of `lender` in the proportions, slant and speed of `hand`."""
     x, y, lift = piece.path.T
     height_factor = 1.0

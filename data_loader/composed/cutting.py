@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from base.base_dataset import Sample
 from data_loader.composed.alignment import AlignedLine, Alignment
-from data_loader.paths import at_left_edge, to_ink, to_path
-from utils.alphabet import nfc
+from data_loader.pen_paths import at_left_edge, to_ink, to_path
+from ink.alphabet import nfc
+from ink.sample import Sample
 
 X_HIGH_LETTERS = frozenset("acemnorsuvwxz")
 """Letters that reach from the baseline to the x-height."""
@@ -78,7 +78,7 @@ class Piece(NamedTuple):
 
     Attributes:
         text: the characters.
-        path: see `paths`, in x-heights; x starts at the piece's left edge.
+        path: see `pen_paths`, in x-heights; x starts at the piece's left edge.
         cut_before: whether the first stroke was cut off from the previous character.
         cut_after: whether the last stroke was cut off from the next character.
     """
@@ -101,7 +101,7 @@ class CutLine:
         is_usable: whether each character and its neighbours were read right, `(characters,)`; False
             for blanks and for characters of an impossible size.
         fits: whether each character was read right when cut out, `(characters,)`. This is the array
-            of the line's `AlignedLine`, into which `bank.verify_pieces` writes.
+            of the line's `AlignedLine`, into which `recorded_hands.verify_pieces` writes.
         height: the x-height in the units of the line's ink.
     """
 
@@ -252,13 +252,13 @@ def _stroke_owners(
     for stroke in strokes:
         owners = owner[stroke]
         counts = np.bincount(owners, minlength=len(text)) * is_visible
-        keep = np.flatnonzero(counts >= max(2.0, MIN_STRETCH * typical))
-        if not len(keep) and counts.any():
-            keep = np.array([counts.argmax()])
-        elif not len(keep):
-            keep = np.array([_nearer_word_character(path, owner, is_visible, stroke)])
-        # Points of a dropped character go to the next kept character: the window leads the pen.
-        owners[:] = keep[np.minimum(np.searchsorted(keep, owners), len(keep) - 1)]
+        owning = np.flatnonzero(counts >= max(2.0, MIN_STRETCH * typical))
+        if not len(owning) and counts.any():
+            owning = np.array([counts.argmax()])
+        elif not len(owning):
+            owning = np.array([_nearer_word_character(path, owner, is_visible, stroke)])
+        # Points of other characters go to the next owning character: the window leads the pen.
+        owners[:] = owning[np.minimum(np.searchsorted(owning, owners), len(owning) - 1)]
         for cut in np.flatnonzero(np.diff(owners))[::-1].tolist():
             stop = min(cut + 1 + round(WINDOW_LEAD * typical), len(owners) - 1)
             owners[cut + 1 : stop] = owners[cut]

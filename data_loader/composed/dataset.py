@@ -11,22 +11,23 @@ from typing import Annotated
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
-from base.samples import Samples
+from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.data.samples import Samples
 from data_loader.composed.alignment import Alignment
-from data_loader.composed.bank import check_hands, hands
 from data_loader.composed.composing import Bank
 from data_loader.composed.cutting import CutLine, Parts, measured_lines, parts_of
-from data_loader.composed.drawn import Drawer
-from data_loader.paths import side_by_side, to_ink
+from data_loader.composed.drawn_characters import Drawer
+from data_loader.composed.recorded_hands import check_hands, recorded_hands
+from data_loader.pen_paths import side_by_side, to_ink
 from data_loader.recipe import ExtendedDataset, with_lines
-from data_loader.sources.parsing import Parsed
-from data_loader.sources.preparing import make_derived
+from data_loader.sources.derived import make_derived
 from data_loader.texts import corpus
 from data_loader.texts.corpus import Draws
 from data_loader.texts.european import european
 from data_loader.texts.everyday import everyday, random_characters
-from utils.alphabet import nfc
+from ink.alphabet import nfc
+from ink.formats.parsed import Parsed
+from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.licences import RESEARCH
 
@@ -59,7 +60,7 @@ class ComposedDataset(ExtendedDataset):
             are recorded lines; in every second line the last part is new, as after a primer.
         european: fraction of the new lines with letters beyond ASCII.
         strings: fraction of the new lines that have random characters instead of words, so that
-            characters of each class stand beside all other classes.
+            characters of each class stand next to characters of all others.
         plain: fraction of the new lines that are sentences; the rest are texts of `everyday`.
         digits: a dataset of single digits, whose training split supplies more digits.
         forms: two bounds from 0 to 1. Each hand has a number from 0 to 1 that depends on its name
@@ -120,25 +121,27 @@ class ComposedDataset(ExtendedDataset):
         if self.height is None and not has_train:
             return recorded
         digits = Samples()
-        if self.digits and has_train:  # before the slow measuring: what is missing is told at once
+        if self.digits and has_train:  # Missing digits are reported before the slow measuring.
             digits = self.digits.load(["train"]).split("train")
         grid = recorded.quantisation_step if self.height is None else None
-        made, (counts, summary) = make_derived(
+        derived, (counts, summary) = make_derived(
             self,
             [*recorded.samples.values(), digits],
             [Path(self.alignment), [*recorded.samples], grid],
             partial(self._read, recorded, digits, grid),
         )
         if self.height is not None:
-            recorded = self._levelled(recorded, made, counts)
+            recorded = self._levelled(recorded, derived, counts)
         if not has_train:
             return recorded
-        new = made.chosen("new", lambda: np.arange(sum(counts), len(made)))
+        new = derived.chosen("new", lambda: np.arange(sum(counts), len(derived)))
         return with_lines(recorded, new, summary)
 
     def _read(self, recorded: Loaded, digits: Samples, grid: float | None) -> Iterator[Parsed]:
-        """Yield the parts of each sample in `height`, if there is one, and then new lines; note how
-        many parts each has, and a summary of the new lines."""
+        """Yield the parts of each sample, scaled to `height` unless it is None, and the new lines.
+
+        The last value notes the number of parts of each sample, and a summary of the new lines.
+        """
         samples = [*(recorded.split("train") if self.height is None else recorded.used)]
         lines, summary, counts = self._measured(samples), "", []
         for sample in samples if self.height is not None else ():
@@ -152,7 +155,7 @@ class ComposedDataset(ExtendedDataset):
                 train = [samples[place] for place in places.tolist()]
             bank = self._bank_of(train, lines, Drawer(digits))
             yield from (Parsed([line]) for line in self._composed_lines(bank, grid))
-            num_copies = sum(sum(written.values()) for written in bank.written.values())
+            num_copies = sum(sum(counts.values()) for counts in bank.num_copies.values())
             summary = (
                 f"{self.size:,} lines composed in {len(bank.names):,} hands, of {num_copies:,} "
                 f"characters cut out and read, and {self.long:,} of several lines side by side"
@@ -183,9 +186,11 @@ class ComposedDataset(ExtendedDataset):
             sample: parts_of(sample, line, longest) for sample, line in measured_lines(bar, table)
         }
 
-    def _levelled(self, recorded: Loaded, made: Samples, counts: list[int]) -> Loaded:
-        """Return the recorded samples scaled to `height`, of whose parts there are `counts`; those
-        without a part are left out."""
+    def _levelled(self, recorded: Loaded, derived: Samples, counts: list[int]) -> Loaded:
+        """Return the recorded samples scaled to `height`; samples without a part are left out.
+
+        `counts` has the number of parts of each recorded sample; `derived` begins with the parts.
+        """
         report, has_none = recorded.report, np.array(counts) == 0
         if has_none.any():
             lost = (
@@ -193,12 +198,12 @@ class ComposedDataset(ExtendedDataset):
                 for split, of in recorded.samples.items()
             )
             report += f"\nleft out, because they could not be measured: {', '.join(lost)}"
-        return Loaded(recorded.derived(made, counts), report)
+        return Loaded(recorded.derived(derived, counts), report)
 
     def _bank_of(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
         """Return the bank of the hands within the bounds; `train` are the training samples."""
         check_hands(self.dataset, train)
-        all_hands = hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
+        all_hands = recorded_hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
         if not all_hands:
             raise DataError(
                 f"alignment = {self.alignment!r} fits none of the {len(train):,} training lines: "

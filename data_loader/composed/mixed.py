@@ -1,4 +1,4 @@
-"""New lines from the lines of others: pieces of them, and lines of two datasets side by side."""
+"""Makes new lines from recorded lines: pieces of them, and lines of two datasets side by side."""
 
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
@@ -9,13 +9,14 @@ from typing import Annotated
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
-from base.samples import Samples
-from data_loader.matching import anonymous, on_grid, scaled, typical_height
+from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.data.samples import Samples
 from data_loader.recipe import ExtendedDataset, united_characters
-from data_loader.sources.parsing import Parsed
+from data_loader.scaling import anonymous, on_grid, scaled, typical_height
+from ink.formats.parsed import Parsed
+from ink.geometry import strokes, to_points, x_height
+from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
-from utils.ink import strokes, to_points, x_height
 
 _bar = partial(distributed.bar, unit="line", leave=False, delay=1)
 
@@ -42,7 +43,7 @@ class MixedDataset(ExtendedDataset):
     `dataset` supplies validation, test, units and preprocessing. The lines of `added` are scaled to
     the typical x-height of `dataset`, and rounded to the quantisation grid of `dataset`, if there
     is a grid. From synthetic lines, a network learns characters that are rare in a recorded
-    dataset, such as `@`; in joined lines, such characters stand beside recorded handwriting.
+    dataset, such as `@`; in joined lines, such characters are next to recorded handwriting.
 
     Args:
         dataset: the main dataset.
@@ -109,7 +110,7 @@ class MixedDataset(ExtendedDataset):
             summary = f"{count:,} lines of {self.added} scaled by {factor:.4g}, "
             joined_lines = self._joined_lines(recorded, added, typical, factor, grid, generator)
             for number, line in enumerate(joined_lines, count):
-                yield Parsed([line.of(f"joined-{number}/{line.name}")])
+                yield Parsed([line.renamed(f"joined-{number}/{line.name}")])
         pieces = _bar(self._pieces(recorded, generator), "cutting lines", total=self.pieces)
         for number, piece in enumerate(pieces, count + self.joined):
             ink = on_grid(piece.ink, grid)

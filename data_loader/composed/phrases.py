@@ -9,16 +9,17 @@ from typing import Annotated
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, Loaded, Sample
-from base.samples import Samples
+from base.base_dataset import SPLITS, Loaded
+from base.data.samples import Samples
 from data_loader.composed.mixed import LETTER_GAPS, WORD_GAPS, inks_side_by_side
 from data_loader.invented.damage import with_damage
-from data_loader.paths import moved, side_by_side, to_ink, to_path
+from data_loader.pen_paths import moved, side_by_side, to_ink, to_path
 from data_loader.recipe import ExtendedDataset
-from data_loader.sources.parsing import Parsed
-from utils.alphabet import WRONG
+from ink.alphabet import WRONG
+from ink.formats.parsed import Parsed
+from ink.geometry import x_height
+from ink.sample import Sample
 from utils.checks import DataError, Fraction, Range, Seed
-from utils.ink import x_height
 
 LINE_LENGTHS = (10, 45)
 """Bounds on the length of a line of words, in characters (assumed: as people write)."""
@@ -37,16 +38,16 @@ Hand = defaultdict[str, list[Sample]]
 
 @dataclass(kw_only=True, eq=False)
 class PhrasesDataset(ExtendedDataset):
-    """A dataset with new training lines, made of its words and single characters.
+    """Adds training lines to a dataset, composed of its words and single characters.
 
     Each line is by one writer; words and characters keep the size in which they were written. Words
     are set level, with word gaps between them; characters stand on one baseline, as in a number or
-    a code. Samples of single characters are left out of all splits, because a lone `o` cannot be
-    told from an `O`.
+    a code. Samples of single characters are left out of all splits, because a lone `o` looks
+    like an `O`.
 
     Args:
         size: number of new lines.
-        characters_share: fraction of the new lines that are made of single characters.
+        characters_share: fraction of the new lines that consist of single characters.
         damaged: fraction of the lines of single characters in which one character is damaged; the
             text has `WRONG` in place of this character.
         seed: seed of the choice of writers, words and characters.
@@ -74,7 +75,7 @@ class PhrasesDataset(ExtendedDataset):
         return self._extended(words_alone, partial(self._read, train), [train])
 
     def _read(self, samples: Samples) -> Iterator[Parsed]:
-        """Yield new lines made of `samples`, and a summary of the lines."""
+        """Yield new lines composed of `samples`, and a summary of the lines."""
         hands = _hands(samples)
         counts = {
             (writer, kind): len(hand_samples)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_loader.paths import from_strokes, to_strokes
-from utils.alphabet import WRONG
-from utils.ink import at_equal_steps, path_along
+from data_loader.pen_paths import from_strokes, to_strokes
+from ink.alphabet import WRONG
+from ink.geometry import at_equal_steps, path_along
 
 STROKE_FRACTIONS = (0.15, 0.7)
 """Bounds on the length of a dropped or shifted stroke, as a fraction of its character's length

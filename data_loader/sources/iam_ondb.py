@@ -1,8 +1,6 @@
 """The IAM On-Line Handwriting Database (IAM-OnDB): lines of English written on a whiteboard.
 
-This module reads the archives of the database's site, packed or unpacked. A line is an XML file
-such as `lineStrokes/a01/a01-000/a01-000u-01.xml`. The texts of a form are in
-`ascii/a01/a01-000/a01-000u.txt` after `CSR:`; the n-th text belongs to the file `-0n.xml`.
+The archives of the database's site are read, packed or unpacked (`ink.formats.iam_ondb`).
 
 Two forms of the official archives are left out, since they have different numbers of texts and of
 line files: a08-551z in trainset (8 texts, 9 files) and z01-000z in no set (1 text, 8 files). All
@@ -10,9 +8,8 @@ texts are ASCII without XML or HTML entities, so they are used unchanged.
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -20,24 +17,16 @@ import numpy as np
 
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
-from base.samples import Samples
-from data_loader.sources.parsing import (
-    Fault,
-    Parsed,
-    Sample,
-    check_points,
-    count_missing,
-    decode,
-    first_of,
-    join_strokes,
-    memory_budget,
-    root_tag,
-    xml_tree,
-)
+from base.data.samples import Samples
+from data_loader.sources.processes import parsed
 from data_loader.sources.source import Places, SourceDataset
-from data_loader.sources.untrusted_files import files_below, parse_contents, read_file
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
-from utils.checks import ConfigFault, DataError
+from ink.formats.checks import decode
+from ink.formats.faults import Fault
+from ink.formats.files import files_below, read_file
+from ink.formats.iam_ondb import FORM, LINE_FILE, TEXT_FILE, parse_database
+from ink.formats.parsed import Parsed
+from utils.checks import ConfigFault, DataError, first_of
 from utils.licences import RESEARCH
 
 SITE = "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database"
@@ -49,119 +38,10 @@ PAPER_SPLITS: dict[str, list[TaskSet]] = {
     "test": ["testset_v"],
 }
 """The paper's protocol for generation, in which the validation set is the test set."""
-
-PERIOD = 0.015  # seconds between points (measured: steps shorter than 50 ms have a mean of 0.01506)
 MAX_STEP = 2000.0
 """Length in sensor units to which longer steps are cut by default (assumed: the paper does not give
 its threshold). Cutting hardly changes the normalisation: 1 step between strokes in 10,000 is longer
 than 2,076, and the only such step within a stroke is a glitch of 2,466 (measured)."""
-
-_ROOT = "WhiteboardCaptureSession"
-_FORM = r"[a-z]\d\d-\d{3}[a-z]?"
-_LINE_FILE = re.compile(rf"({_FORM})-(\d+)\.xml")
-TEXT_FILE = re.compile(rf"({_FORM})\.txt")
-_POINT = r"-?\d+ -?\d+ -?\d+(?:\.\d+)?"
-
-
-def sniff(head: bytes) -> bool:
-    """Return whether a file that begins with `head` is a line of the database."""
-    return root_tag(head) == _ROOT
-
-
-def parse(path: Path) -> Parsed:
-    """Return the line in an XML file, with its text if the file lies within the database.
-
-    The text of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
-    """
-    line, text = _line("", read_file(path)), ""
-    match = _LINE_FILE.fullmatch(path.name)
-    folder = path.resolve().parent
-    if match and "lineStrokes" in str(folder):
-        parts = [part.replace("lineStrokes", "ascii") for part in folder.parts]
-        if (file := Path(*parts, f"{match[1]}.txt")).is_file():
-            texts = _texts("", read_file(file))
-            number = int(match[2])
-            if not 1 <= number <= len(texts):
-                raise Fault("no such line in the form's transcriptions", f"{len(texts)} lines")
-            text = texts[number - 1]
-    return Parsed([replace(line, text=text)])
-
-
-def parse_database(
-    stroke_files: Sequence[Path],
-    text_files: Sequence[Path],
-    max_bytes: int | None = None,
-    workers: int = 1,
-) -> Parsed:
-    """Return the lines of the database with their texts, from lists of files or of one archive."""
-    parsed = Parsed(budget=memory_budget(stroke_files[0], max_bytes))
-    arguments = (text_files, TEXT_FILE, "reading texts", parsed.budget)
-    texts_by_file, text_faults = parse_contents(_texts, *arguments)
-    arguments = (stroke_files, _LINE_FILE, "parsing IAM-OnDB", parsed.budget, workers)
-    lines, line_faults = parse_contents(_line, *arguments)
-    if not lines and not line_faults:
-        raise DataError(f"{stroke_files[0]}: no line files such as a01-000u-01.xml in it")
-    numbers: defaultdict[str, list[int]] = defaultdict(list)
-    for name in (*lines, *line_faults):
-        form, number = _LINE_FILE.fullmatch(name).groups()
-        numbers[form].append(int(number))
-
-    for name, line in lines.items():
-        form, number = _LINE_FILE.fullmatch(name).groups()
-        file, line_numbers = f"{form}.txt", sorted(numbers[form])
-        with parsed.attempt(Path(name).stem):
-            if file not in texts_by_file:
-                raise text_faults.get(file, Fault("no transcription of the form"))
-            texts = texts_by_file[file]
-            if line_numbers != [*range(1, len(texts) + 1)]:
-                detail = f"{len(texts)} for the files {', '.join(map(str, line_numbers))}"
-                raise Fault("a form whose transcriptions do not match its line files", detail)
-            text = texts[int(number) - 1]
-            parsed.samples.append(replace(line, text=text, name=Path(name).stem, group=form))
-    parsed.left_out.extend(fault.within(Path(name).stem) for name, fault in line_faults.items())
-    return parsed
-
-
-def _line(_: str, document: bytes) -> Sample:
-    """Return the line in an XML document; its text is in another file."""
-    root = xml_tree(document, _ROOT)
-    strokes = [stroke.findall("Point") for stroke in root.iter("Stroke")]
-    points = [
-        f"{point.get('x', '')} {point.get('y', '')} {point.get('time', '')}"
-        for stroke in strokes
-        for point in stroke
-    ]
-    check_points(len(points))
-    text = " ".join([*points, ""])
-    if not re.fullmatch(f"(?:{_POINT} )*", text, re.ASCII):
-        matches = [re.fullmatch(_POINT, point, re.ASCII) for point in points]
-        index = matches.index(None)
-        detail = f"point {index + 1} has {points[index]!r}"
-        raise Fault("a point without x and y as whole numbers and a time", detail)
-    table = np.array(text.split(), dtype=np.float64).reshape(-1, 3)
-    stops = np.cumsum([len(stroke) for stroke in strokes])[:-1]
-    ink = join_strokes(np.split(table[:, :2], stops))
-    if not np.isfinite(table).all():
-        raise Fault("a non-number among the points", "a number with hundreds of digits")
-    return Sample(ink, missing=count_missing(table[:, 2], ink[:, 2], PERIOD))
-
-
-def _texts(_: str, document: bytes) -> list[str]:
-    """Return the transcriptions of a form's lines; they follow `CSR:` in the document."""
-    try:
-        content = document.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        content = document.decode("iso-8859-1")  # the encoding of the database's XML files
-    parts = re.split(r"^CSR:", content, maxsplit=1, flags=re.MULTILINE)
-    if len(parts) < 2:
-        raise Fault("a transcription without the part CSR:")
-    lines = (line.replace("\t", " ").strip() for line in re.split(r"\r\n|\r|\n", parts[1]))
-    texts = [line for line in lines if line]
-    if not texts:
-        raise Fault("an empty transcription")
-    if bad := next((text for text in texts if not text.isprintable()), None):
-        raise Fault("unprintable characters in the transcription", repr(bad))
-    return texts
 
 
 @dataclass(kw_only=True, eq=False)
@@ -201,7 +81,7 @@ class IAMOnDBDataset(SourceDataset):
 
     def find(self) -> list[Path]:
         """Return the files of lines and of texts, from `root` or up to two levels below."""
-        self._strokes = self._files_of("lineStrokes", _LINE_FILE)
+        self._strokes = self._files_of("lineStrokes", LINE_FILE)
         self._texts = self._files_of("ascii", TEXT_FILE)
         used = {name for sets in self._sets.values() for name in sets}
         self._tasks = {name: self._matching(f"{name}.txt")[:1] for name in sorted(used)}
@@ -225,7 +105,7 @@ class IAMOnDBDataset(SourceDataset):
         return next(filter(None, files_by_folder), [])
 
     def _matching(self, pattern: str) -> list[Path]:
-        """Return files and folders whose names match a pattern, those of `root` first."""
+        """Return files and folders whose names match a pattern, in order of depth below `root`."""
         paths: list[Path] = []
         for folders in ("", "*/", "*/*/"):
             paths += sorted(self._path.glob(f"{folders}{pattern}"))
@@ -235,7 +115,9 @@ class IAMOnDBDataset(SourceDataset):
         return [files]
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
-        yield parse_database(self._strokes, self._texts, self._max_bytes, workers)
+        arguments = self._strokes, self._texts, self._max_bytes
+        options = {"max_gb": self.max_gb, "workers": workers}
+        yield parsed(parse_database, self._strokes[0], *arguments, **options)
 
     def _open_root(self, *, is_examined: bool = False) -> None:
         return None  # Prepared data lack the task files.
@@ -282,7 +164,7 @@ def _read_task(file: Path) -> list[str]:
         forms = decode(read_file(file)).split()
     except Fault as fault:
         raise fault.within(str(file)) from None
-    if bad := next((form for form in forms if not re.fullmatch(_FORM, form)), None):
+    if bad := next((form for form in forms if not re.fullmatch(FORM, form)), None):
         raise DataError(f"{file}: {bad!r} is not the name of a form, such as a01-000u")
     return forms
 

@@ -1,4 +1,4 @@
-"""Reads ink from files of any supported format, which it detects by their content."""
+"""Reads ink from files and folders in any format of `ink.formats`."""
 
 import logging
 import os
@@ -9,46 +9,21 @@ from pathlib import Path
 import numpy as np
 
 from base import distributed
-from data_loader.sources import (
-    iam_ondb,
-    inkml,
-    mnist_strokes,
-    own_ink,
-    stroke_arrays,
-    svg,
-    unipen,
-    unipen_collection,
-)
-from data_loader.sources.parsing import Fault, Parsed, Sample, memory_budget, summarise
-from data_loader.sources.unipen_collection import is_collection
-from data_loader.sources.untrusted_files import files_below, unpacked
 from data_loader.transforms.shaping import ResampleTime
+from ink import guard
+from ink.formats import ACCEPTED_LINES, UNKNOWN, parse_lines
+from ink.formats.faults import Fault, summarise
+from ink.formats.files import files_below
+from ink.formats.iam_ondb import TEXT_FILE
+from ink.formats.parsed import Parsed
+from ink.formats.unipen.collection import is_collection
+from ink.geometry import x_height
+from ink.measures import levelled
+from ink.sample import Sample
 from utils.checks import DataError
-from utils.files import open_file
-from utils.hand_measures import levelled
-from utils.ink import x_height
 
-FORMATS = (
-    stroke_arrays, inkml, iam_ondb, svg, own_ink, unipen_collection, unipen, mnist_strokes,
-)  # fmt: skip
-ACCEPTED = (
-    "InkML, a line of IAM-OnDB (XML), stroke arrays (.npy), MNIST stroke sequences "
-    "(...-inputdata.txt or sequences.tar.gz), UNIPEN, and JSON "
-    '{"text": ..., "strokes": [[[x, y], ...], ...]}; and SVG made by experiments.py write and page'
-)
-"""The formats, for messages."""
-
-UNKNOWN = "no ink in a known format"
-_HEAD_BYTES = 1 << 16  # beginning of a file, by which its format is detected (assumed)
-# Beginnings of files of notes; each group is called like the program that made the notes.
-_NOTES = re.compile(
-    rb"(?P<xournalpp><xournal\b)|(?P<remarkable>\AreMarkable \.lines file)|"
-    rb'(?P<excalidraw>"type"\s*:\s*"excalidraw|^excalidraw-plugin:)',
-    re.MULTILINE,
-)
 # Names of files that have no ink, but belong to files of ink.
 _NO_INK = re.compile(r"(?:train|test)(?:img-\d+-(?:targetdata|points)|labels)\.txt|sentences\.txt")
-
 logger = logging.getLogger(__name__)
 
 
@@ -78,10 +53,13 @@ def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
             files = {file.relative_to(path).as_posix(): file for file in ink_files}
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
-    parsed = Parsed(budget=memory_budget(path))
-    for name, file in distributed.bar(files.items(), "reading ink", unit=" files", delay=1):
+    parsed = Parsed()
+    results = guard.each(parse_lines, files.values(), guard.LOOPS, bar=distributed.bar)
+    for name in distributed.bar(files, "reading ink", unit=" files", delay=1):
         with parsed.attempt(name):
-            parsed.extend(parse(file).within(name))
+            if isinstance(result := next(results), Fault):
+                raise result
+            parsed.extend(result.within(name))
     if not parsed.samples:
         raise DataError(_describe_failure(path, parsed.left_out))
     for line in summarise(parsed.left_out):
@@ -94,57 +72,14 @@ def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
 def _describe_failure(path: Path, faults: list[Fault]) -> str:
     if path.is_dir():
         parts = [f"{path}: no ink there", "; ".join(summarise(faults))]
-        return f"{': '.join(filter(None, parts))}; supported formats: {ACCEPTED}"
+        return f"{': '.join(filter(None, parts))}; supported formats: {ACCEPTED_LINES}"
     others = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
-    accepted = f"; supported formats: {ACCEPTED}" if faults[0].reason == UNKNOWN else ""
+    accepted = f"; supported formats: {ACCEPTED_LINES}" if faults[0].reason == UNKNOWN else ""
     return f"{path}{str(faults[0]).removeprefix(path.name)}{others}{accepted}"
 
 
-def parse(path: Path) -> Parsed:
-    """Return the samples of a file of any format, or of a collection.
-
-    Raises:
-        Fault: if no sample of the file can be used, or its format is unknown.
-    """
-    if path.is_dir():
-        return unipen_collection.parse(path)
-    head = read_head(path)
-    if note_program(head):
-        raise Fault("pages of notes, which `experiments.py notes` reads")
-    module = next((module for module in FORMATS if module.sniff(head)), None)
-    if module is None:
-        raise Fault(UNKNOWN)
-    try:
-        parsed = module.parse(path)
-        if not (parsed.samples or parsed.left_out):
-            raise Fault("no line of ink")
-        return parsed
-    except Fault:
-        raise
-    except DataError as error:  # The error of a broken archive begins with the file's path.
-        raise Fault(str(error).removeprefix(f"{path}: ")) from None
-
-
-def read_head(path: Path) -> bytes:
-    """Return the first bytes of a file, by which its format is detected."""
-    try:
-        with open_file(path) as stream:
-            head = stream.read(_HEAD_BYTES)
-    except OSError as error:
-        raise Fault("a file that cannot be read", error.strerror or str(error)) from None
-    if not head.strip():
-        raise Fault("an empty file")
-    return head
-
-
-def note_program(head: bytes) -> str:
-    """Return the program, as `_NOTES` names it, whose notes begin like `head`; "" if none do."""
-    match = _NOTES.search(unpacked(head, _HEAD_BYTES))
-    return match.lastgroup or "" if match else ""
-
-
 def _may_have_ink(file: Path) -> bool:
-    is_text = iam_ondb.TEXT_FILE.fullmatch(file.name) and "ascii" in str(file.parent)
+    is_text = TEXT_FILE.fullmatch(file.name) and "ascii" in str(file.parent)
     return not is_text and not _NO_INK.fullmatch(file.name)
 
 

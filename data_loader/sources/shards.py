@@ -1,14 +1,14 @@
 """Reads prepared samples: a folder of shards, which are folders of columns, and an index.
 
-The folder is called `KIND-DIGEST`; the digest covers all on which the samples depend. `preparing`
-writes it.
+The folder is called `KIND-DIGEST`; the digest covers all on which the samples depend (`keys`).
+`preparing` and `shard_writing` write it.
 
-    index.json             the shards with sizes and digests, what was left out, the licence
+    index.json             the shards with sizes and digests, the faults, the licence
     order.npy lengths.npy  the samples' places in the shards, in order; the length at each place
     00000.json             the record of a block
-    00000-000/*.npy        the columns of a shard, see `preparing`
-    kept/                  what was computed of the samples, see `Store.cached`
-    identity.json          where the folder has another name: all on which the samples depend
+    00000-000/*.npy        the columns of a shard, see `shard_writing`
+    kept/                  cached values that were computed from samples, see `Store.cached`
+    identity.json          all on which the samples depend, if the folder has another name
 """
 
 import json
@@ -23,11 +23,20 @@ from typing import Any
 
 import numpy as np
 
-from base.samples import Column, Sample, Samples, Store
+from base.data.samples import Column, Samples, Store, mapped
 from data_loader.sources.fetching import INDEX, digest_of, fetched
-from data_loader.sources.parsing import Fault, first_of
-from utils.checks import DataError, check_version
-from utils.normalisation import Moments
+from data_loader.sources.shard_checks import (
+    check_columns,
+    check_index,
+    check_order,
+    is_examined,
+    note_examined,
+    read_json,
+)
+from ink.formats.faults import Fault
+from ink.normalisation import Moments
+from ink.sample import Sample
+from utils.checks import DataError, check_version, first_of
 
 FORMAT_VERSION = 5
 STRINGS = ("text", "name", "writer", "group")
@@ -39,8 +48,7 @@ MAX_OPEN = 250  # shards, of three files each: processes may have 1,024 open fil
 class _Rows:
     """A column of a shard, read row by row: the pages of a map would stay in memory."""
 
-    def __init__(self, path: Path) -> None:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    def __init__(self, path: Path, mapped: np.memmap) -> None:
         self.dtype, self._start = mapped.dtype, mapped.offset
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115
 
@@ -54,21 +62,23 @@ class _Rows:
 
 
 class Shard:
-    """The columns of a shard."""
+    """The columns of a shard; an OSError, ValueError, KeyError or TypeError if they do not fit."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._points, self._strings, self._samples = (
-            _Rows(folder / f"{name}.npy") for name in ("points", "strings", "samples")
-        )
+        paths = [folder / f"{name}.npy" for name in ("points", "strings", "samples")]
+        columns = [*map(mapped, paths)]
+        check_columns(*columns)
+        self.num_samples = len(columns[2])
+        self._points, self._strings, self._samples = map(_Rows, paths, columns)
         self.extras = [name for name in self._samples.dtype.names if name.startswith(EXTRA)]
 
     def stops(self, count: int) -> np.ndarray:
-        """Return where the points of the first samples end, `(count,)` int64."""
+        """Return the ends of the points of the first samples, `(count,)` int64."""
         return self._samples[0:count]["stop"]
 
     def rows(self, place: int) -> np.ndarray:
-        """Return what was written of the sample before, zeros for the first, and of a sample."""
+        """Return the rows of the previous sample, zeros before the first, and of a sample."""
         if place:
             return self._samples[place - 1 : place + 1]
         return np.concatenate([np.zeros(1, self._samples.dtype), self._samples[0:1]])
@@ -93,7 +103,10 @@ class Shard:
     def _texts(self, before: np.void, row: np.void) -> list[str]:
         first, bounds = int(before["strings"][-1]), row["strings"].tolist()
         content = self._strings[first : bounds[-1]].tobytes()
-        return [content[a - first : b - first].decode() for a, b in pairwise([first, *bounds])]
+        return [
+            content[a - first : b - first].decode(errors="replace")
+            for a, b in pairwise([first, *bounds])
+        ]
 
 
 class Shards(Store):
@@ -108,8 +121,9 @@ class Shards(Store):
 
     @cached_property
     def index(self) -> dict[str, Any]:
-        index = json.loads(self._file(INDEX).read_text())
+        index = read_json(self._file(INDEX))
         check_version(self.folder, index["format"], FORMAT_VERSION, "prepare the data anew")
+        check_index(index)
         return index
 
     def _file(self, name: str) -> Path:
@@ -133,26 +147,38 @@ class Shards(Store):
         if (shard := self._opened.get(number)) is None:
             if len(self._opened) == MAX_OPEN:
                 self._opened.pop(next(iter(self._opened)))
-            name = self.index["shards"][number]["name"]
-            shard = self._opened[number] = self._open(name)
+            record = self.index["shards"][number]
+            shard = self._opened[number] = self._open(record["name"])
+            if shard.num_samples != record["samples"]:
+                raise DataError(f"{self.folder}: damaged: {record['name']}")
         return shard
 
     def _open(self, name: str) -> Shard:
-        return Shard(self._file(name))
+        try:
+            return Shard(self._file(name))
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{self.folder}: damaged: {name}") from error
 
     @property
     def all(self) -> Samples:
         """All samples, in the order of the index."""
-        return self.take(Column.of(self._file(ORDER)))
+        try:
+            order = Column.of(self._file(ORDER))
+            check_order(order, self._lengths, self._starts[-1])
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.folder}: damaged: {ORDER} or {LENGTHS}") from error
+        return self.take(order)
 
     @property
     def faults(self) -> list[Fault]:
-        """What was left out."""
+        """The faults of files and samples that were left out."""
         return [Fault(*arguments) for arguments in self.index["faults"]]
 
     @property
     def notes(self) -> list[Any]:
-        """What was noted about derived samples, see `preparing.make_samples`."""
+        """The notes about derived samples, see `derived.make_samples`."""
         return self.index["notes"]
 
     def sample(self, number: int) -> Sample:
@@ -188,7 +214,7 @@ class Shards(Store):
             return column if column.ndim else json.loads(column.item())
         value = make()
         array = value if isinstance(value, np.ndarray) else np.array(json.dumps(value).encode())
-        with suppress(OSError):  # Where nothing can be written, it is computed each time.
+        with suppress(OSError):  # If it cannot be written, it is computed each time.
             (self.folder / CACHED).mkdir(exist_ok=True)
             Column.write(self.folder / file, array)
             return Column.of(self.folder / file) if array.ndim else value
@@ -198,7 +224,7 @@ class Shards(Store):
 class Fetched(Shards):
     """The samples of a prepared folder at an address; a shard is fetched when it is needed.
 
-    What lies at an address never changes.
+    The files at an address never change.
     """
 
     def __init__(self, address: str, folder: Path, max_bytes: int) -> None:
@@ -217,42 +243,55 @@ class Fetched(Shards):
                 shard = super()._open(name)
                 os.utime(shard.folder)
                 # The space of a shard that was removed is free when nobody has it open.
-                self._opened = {n: one for n, one in self._opened.items() if one.folder.exists()}
+                self._opened = {
+                    n: opened for n, opened in self._opened.items() if opened.folder.exists()
+                }
                 return shard
         raise DataError(f"{self.folder}: too many shards are needed; raise shard_cache_gb")
 
 
-def open_shards(folder: Path, *, is_examined: bool = False) -> Shards | None:
+def open_shards(folder: Path, *, is_compared: bool = False) -> Shards | None:
     """Return the samples of a prepared folder; None if there is none.
 
     Args:
         folder: the folder.
-        is_examined: whether to compare the digest of each shard; else the sizes of files are.
+        is_compared: whether to compare the digest of each shard; else the sizes of files are.
 
     Raises:
-        DataError: if a shard is missing or damaged; names the first ones.
+        DataError: if shards are missing or damaged; the message names the first of them.
     """
     shards = Shards(folder)
     try:
         index = shards.index
         files = {folder / shard["name"]: shard for shard in index["shards"]}
-        damaged = [one.name for one in files if not is_whole(one, files[one], is_examined)]
+        damaged = [path.name for path in files if not is_whole(path, files[path], is_compared)]
         damaged += [file for file in index["files"] if not _have_sizes(folder, index["files"])]
     except (FileNotFoundError, PermissionError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         damaged = [INDEX]
     if damaged:
         raise DataError(f"{folder}: damaged or missing: {first_of(damaged)}")
     return shards
 
 
-def is_whole(folder: Path, shard: Mapping[str, Any], is_examined: bool) -> bool:
+def open_copied(folder: Path, *, is_compared: bool = False) -> Shards | None:
+    """Return the result of `open_shards` for a folder that may be a copy. The first time that a
+    copy is opened, the digests of its shards are compared."""
+    shards = open_shards(folder, is_compared=is_compared)
+    if shards and not is_examined(folder, shards.index):
+        if not is_compared:
+            shards = open_shards(folder, is_compared=True)
+        note_examined(folder, shards.index)
+    return shards
+
+
+def is_whole(folder: Path, shard: Mapping[str, Any], is_compared: bool) -> bool:
     """Return whether a shard's files have the sizes, and perhaps the digest, of its record."""
     if not _have_sizes(folder, shard["files"]):
         return False
     with suppress(OSError):
-        return not is_examined or digest_of(folder) == shard["digest"]
+        return not is_compared or digest_of(folder) == shard["digest"]
     return False
 
 

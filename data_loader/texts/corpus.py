@@ -24,7 +24,7 @@ PLAIN = string.ascii_letters + " .,;:!?'\"-"
 """Characters of plain sentences."""
 LISTS = read_lists("corpus.txt")
 """Texts and templates by name. `marks`: signs that stand alone, without `_` and `^`, whose height
-is unclear. `within`: signs in words; the backslash, like a `v` beside an `l`, is there twice."""
+is unclear. `within`: signs in words; twice the backslash, which resembles a `v` next to an `l`."""
 CAPITALISED = {
     letter: [name for name in LISTS["last_name"] + list(map(capital, LISTS["thing"]))
              if name[0] == letter]

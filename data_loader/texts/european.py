@@ -1,24 +1,24 @@
-"""Texts with the letters of western and central European languages in Latin script.
+"""Makes texts with the letters of western and central European languages in Latin script.
 
 The texts are words and short phrases from a small vocabulary for each language. They show which
-letters stand beside each other, and have no grammar. All texts are in NFC.
+letters are neighbours, and have no grammar. All texts are in NFC.
 """
 
 from collections.abc import Mapping
 
 from data_loader.texts.templates import Draws, fill, read_lists, split_of
-from utils.alphabet import nfc
+from ink.alphabet import nfc
 
 SMALL_ACCENTED = nfc("àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿāăąćċčďđēėęěğġģħīįıķĺļľłńņňőœŕřśşšșťțūůűųźżž")
 ACCENTED_LETTERS = SMALL_ACCENTED + SMALL_ACCENTED.replace("ı", "").upper() + "İß"
-"""The letters beyond ASCII in both cases. The capital of `ı` is `I`, and that of `ß` is `SS`, so
-the list has no capitals of these; `İ` is the capital of `i` in Turkish."""
+"""The letters beyond ASCII in both cases. The capitals `I` of `ı` and `SS` of `ß` are ASCII, so the
+list lacks them; `İ` is the capital of `i` in Turkish."""
 
 COMMON = "ßßäöüéèàçñåøæÄÖÜÉ"
 """Letters of the most written languages (assumed); `ß` twice, as it resembles no other letter."""
 
 SIGNS = "€£§°«»„“”‘’–—…¿¡·"
-"""Signs beyond ASCII of these languages."""
+"""Signs beyond ASCII in these languages."""
 
 VOCABULARY = read_lists("european.txt")
 """For each language, common words and names, and words with rare letters."""

@@ -60,7 +60,7 @@ CHARACTER_CLASSES = (*LETTERS, string.digits, string.punctuation)
 
 def random_characters(draws: Draws) -> str:
     """Return 2 to 20 characters that form no words: letters, digits and signs in any order, so that
-    each of `CHARACTER_CLASSES` is seen beside all others."""
+    each of `CHARACTER_CLASSES` has all others as neighbours."""
     if draws.chance(0.3):
         text = fill(draws.pick(LISTS["characters"]), FIELDS, draws)
         if draws.chance(0.3):

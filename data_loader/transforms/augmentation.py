@@ -12,8 +12,8 @@ import numpy as np
 from numpy.random import Generator
 
 from base.base_transform import BaseTransform
+from ink.geometry import x_height
 from utils.checks import ConfigFault, Range
-from utils.ink import x_height
 
 
 @dataclass(kw_only=True)

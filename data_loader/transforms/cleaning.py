@@ -8,8 +8,8 @@ import numpy as np
 from numpy.random import Generator
 
 from base.base_transform import BaseTransform
+from ink.geometry import strokes, x_height
 from utils.checks import ConfigFault, Range
-from utils.ink import strokes, x_height
 
 # Measured in IAM-OnDB's trainset: 51 glitches have one point, 8 two, 3 three.
 MAX_GLITCH_POINTS = 3
@@ -43,25 +43,25 @@ class RemoveSlips(BaseTransform):
         self, ink: np.ndarray, missing: np.ndarray, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         all_strokes, height, start = strokes(ink), x_height(ink), 0
-        kept = np.ones(len(ink), dtype=bool)
+        is_clean = np.ones(len(ink), dtype=bool)
         for number, stroke in enumerate(all_strokes):
             rows = slice(start, start + len(stroke))
             if self.jump:
-                kept[rows] = ~glitches(stroke, missing[rows], self.jump * height)
+                is_clean[rows] = ~glitches(stroke, missing[rows], self.jump * height)
             has_next = number + 1 < len(all_strokes)
             if self.tap and has_next and is_tap(stroke, all_strokes[number + 1], self.tap * height):
-                kept[rows] = False
+                is_clean[rows] = False
             start = rows.stop
-        if kept.all():
+        if is_clean.all():
             return ink, missing
-        points = np.concatenate(all_strokes)[kept]
-        changed = np.array(ink[kept], dtype=np.float32)
-        changed[0, :2] = ink[0, :2]
-        changed[1:, :2] = np.diff(points, axis=0)
+        points = np.concatenate(all_strokes)[is_clean]
+        clean_ink = np.array(ink[is_clean], dtype=np.float32)
+        clean_ink[0, :2] = ink[0, :2]
+        clean_ink[1:, :2] = np.diff(points, axis=0)
         # The times of removed points count as missing points before the next point.
-        clock = np.cumsum(missing.astype(np.int64) + 1)[kept]
+        clock = np.cumsum(missing.astype(np.int64) + 1)[is_clean]
         gaps = np.diff(clock, prepend=clock[0] - 1) - 1
-        return changed, np.minimum(gaps, 255).astype(np.uint8)
+        return clean_ink, np.minimum(gaps, 255).astype(np.uint8)
 
 
 def glitches(points: np.ndarray, missing: np.ndarray, jump: float) -> np.ndarray:
@@ -148,7 +148,7 @@ class Smooth(BaseTransform):
 
 @functools.cache
 def fit_matrix(window: int, order: int) -> np.ndarray:
-    """Return the matrix `(window, window)` that maps values to those of the fitted polynomial.
+    """Return the matrix `(window, window)` that maps values to the values of the fitted polynomial.
 
     The matrix, float64, projects onto the polynomials at equally spaced positions.
     """

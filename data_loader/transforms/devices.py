@@ -8,10 +8,10 @@ import numpy as np
 from numpy.random import Generator
 
 from base.base_transform import BaseTransform
+from ink.delayed_strokes import are_marks, undelayed
+from ink.geometry import at_equal_steps, from_strokes, strokes, x_height
+from ink.measures import gaps
 from utils.checks import Fraction, Range
-from utils.delayed_strokes import are_marks, undelayed
-from utils.hand_measures import gaps
-from utils.ink import at_equal_steps, from_strokes, strokes, x_height
 
 MAX_INNER_GAP = 0.5
 """Width in x-heights below which a gap between strokes counts as within a word (assumed)."""
@@ -57,8 +57,8 @@ class OtherDevice(BaseTransform):
                 stroke = stroke + jitter * generator.standard_normal(stroke.shape)
                 stroke = self._with_hooks(stroke, height, generator)
                 new_strokes.append(np.rint(stroke / grid) * grid)
-        changed = from_strokes(new_strokes)
-        return changed, np.zeros(len(changed), dtype=np.uint8)
+        new_ink = from_strokes(new_strokes)
+        return new_ink, np.zeros(len(new_ink), dtype=np.uint8)
 
     def _with_skip(self, stroke: np.ndarray, generator: Generator) -> list[np.ndarray]:
         """Return the whole stroke or, at random, the two strokes around a few missing points."""
@@ -109,15 +109,15 @@ class DelayMarks(BaseTransform):
             std = height * self.distance
             for number in np.flatnonzero(is_mark):
                 new_strokes[number] = new_strokes[number] + generator.normal(0, (std, std / 2))
-            kept = ~is_mark | (generator.random(len(new_strokes)) >= self.missing)
-            new_strokes = [new_strokes[number] for number in np.flatnonzero(kept)]
-            is_mark = is_mark[kept]
+            is_present = ~is_mark | (generator.random(len(new_strokes)) >= self.missing)
+            new_strokes = [new_strokes[number] for number in np.flatnonzero(is_present)]
+            is_mark = is_mark[is_present]
         if generator.random() < self.at_once:
             new_strokes = undelayed(from_strokes(new_strokes), height, late=0)
         elif generator.random() < self.last:
             new_strokes = [new_strokes[number] for number in np.argsort(is_mark, kind="stable")]
-        changed = from_strokes(new_strokes)
-        return changed, np.zeros(len(changed), dtype=np.uint8)
+        new_ink = from_strokes(new_strokes)
+        return new_ink, np.zeros(len(new_ink), dtype=np.uint8)
 
 
 @dataclass(kw_only=True)

@@ -16,14 +16,15 @@ import numpy as np
 from numpy.random import Generator
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
-from data_loader.sources.parsing import Parsed
-from data_loader.sources.preparing import make_derived
+from data_loader.sources.derived import make_derived
 from data_loader.transforms.augmentation import Linear
+from ink.formats.parsed import Parsed
+from ink.geometry import at_equal_steps, from_strokes, path_along, strokes, x_height
+from ink.measures import baseline_angle
+from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, Range
-from utils.hand_measures import baseline_angle
-from utils.ink import at_equal_steps, from_strokes, path_along, strokes, x_height
 
 MAX_POINTS = 1_000_000  # of a resampled sample (assumed)
 MAX_ANGLE = 30.0  # degrees of a baseline that is rotated (assumed)
@@ -175,16 +176,16 @@ class ShapedDataset(BaseDataset):
         recorded = self.dataset.load(splits)
         used, parents = recorded.used, [*recorded.samples.values()]
         read = partial(self._read, used)
-        made, counts = make_derived(self, parents, [*recorded.samples], read)
-        samples = recorded.derived(made, counts)
+        derived, counts = make_derived(self, parents, [*recorded.samples], read)
+        samples = recorded.derived(derived, counts)
         report = recorded.report
         if self.shaping:
             names = ", ".join(type(transform).__name__ for transform in self.shaping)
-            old_count, new_count = used.lengths.sum(), made.lengths.sum()
+            old_count, new_count = used.lengths.sum(), derived.lengths.sum()
             report += f"\n  shaped by {names}: {old_count:,} points became {new_count:,}"
         if self.split_length is not None:
             split = f"split at {self.split_length:,} steps"
-            report += f"\n  {split}: {len(used):,} samples became {len(made):,}"
+            report += f"\n  {split}: {len(used):,} samples became {len(derived):,}"
         if not self.shaping:  # Otherwise units and quantisation of `recorded` no longer hold.
             return replace(recorded, samples=samples, report=report)
         return Loaded(samples, report)

@@ -28,7 +28,7 @@ from model.layers.window import WindowedLayer
 def _gates(layer: WindowedLayer | RecurrentLayer, sizes: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return the weights `(4 H, J)` and the bias `(4 H,)` of the gates of a layer's cells.
 
-    `sizes`: how many numbers a point and a window have. Rows of an LSTM: input, forget and output
+    `sizes`: number of values of a point and of a window. Rows of an LSTM: input, forget and output
     gate, candidate. Rows of a GRU: reset gate, update gate, candidate from inputs, and from hidden.
     """
     size = layer.hidden_size
@@ -155,8 +155,8 @@ class CompiledStepper(Stepper):
         self.parity = (self.parity + steps) % 2
         return self.points[:steps], None if self.phis is None else self.phis[:steps]
 
-    def keep(self, rows: Tensor) -> None:
-        """Keep only the lines of `rows`, see `Stepper`."""
+    def select(self, rows: Tensor) -> None:
+        """Go on with the lines of `rows` only, see `Stepper`."""
         self.joints = [joint[:, rows] for joint in self.joints]
         self.cells, self.bias = self.cells[:, rows], self.bias[rows]
         self.gate_biases = [bias[rows] for bias in self.gate_biases]

@@ -15,7 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from base.base_data_loader import padded
-from base.base_model import BaseModel, ExtraShapes, Given
+from base.base_model import BaseModel, Conditions
+from base.data.extras import ExtraShapes
+from ink.alphabet import Alphabet
+from ink.measures import NUM_HAND_LINES
+from ink.normalisation import Normalisation
 from model.generation.compiled_stepper import CompiledStepper
 from model.generation.hand_encoder import DESCRIPTOR, HandEncoder, line_by_line
 from model.generation.line import Line
@@ -27,10 +31,7 @@ from model.layers.dropout import Dropout
 from model.layers.kernels import library
 from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer
-from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, Range
-from utils.hand_measures import TOLD_LINES
-from utils.normalisation import Normalisation
 
 INPUT_SIZE = 3
 """Numbers per point: the offset in x and y, and the end of stroke. A network that predicts the end
@@ -182,7 +183,7 @@ class GenerationNetwork(BaseModel):
         if line.text is not None:
             codes = padded([self.alphabet.encode(line.text)], device)
         seeds = None if line.latent_seed is None else [line.latent_seed]
-        state = self.initial_state(1, self.told(1, line.extras, seeds))
+        state = self.initial_state(1, self.make_conditions(1, line.extras, seeds))
         return self(inputs.to(device), *codes, state)
 
 
@@ -202,9 +203,10 @@ class _RecurrentNetwork(GenerationNetwork):
             not see in training.
         clip_lstm_gradient: bound as `clip_output_gradient`, but on the gradient with respect to the
             gates of the LSTMs before their activation functions (the paper: 10).
-        hand_size: length of the hand vector that the network is told; None: it is told no hand.
+        hand_size: length of the vector of the hand on which the network is conditioned; None:
+            the network takes no hand.
         hand_noise: standard deviation of the noise on the hand vector in training.
-        untold: fraction of the lines for which the network is told no hand in training.
+        untold: fraction of the lines that have no hand vector in training.
     """
 
     def __init__(
@@ -237,12 +239,12 @@ class _RecurrentNetwork(GenerationNetwork):
         self.hand_encoder = self.hand_gates = None
         if hand_size is not None:
             if cell == "GRU":
-                raise ConfigFault("hand_size", hand_size, "null: GRU cells are told no hand")
+                raise ConfigFault("hand_size", hand_size, "null: GRU cells take no hand")
             self.hand_encoder = HandEncoder(hand_size, hand_noise, untold)
             gates = num_layers * 4 * hidden_size
             self.hand_gates = nn.Linear(hand_size + 1, gates, bias=False)
             nn.init.zeros_(self.hand_gates.weight)
-            self.extras = ExtraShapes({"hand": (TOLD_LINES, DESCRIPTOR + 1), "composed": (1,)})
+            self.extras = ExtraShapes({"hand": (NUM_HAND_LINES, DESCRIPTOR + 1), "composed": (1,)})
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
         """Return the compiled stepper if it computes this network's `forward`, that is, if the
@@ -252,7 +254,7 @@ class _RecurrentNetwork(GenerationNetwork):
             return CompiledStepper(self, lines, matmul_dtype)
         return Stepper(self, lines, matmul_dtype)
 
-    def initial_state(self, batch: int, given: Given | None = None) -> dict[str, Tensor]:
+    def initial_state(self, batch: int, conditions: Conditions | None = None) -> dict[str, Tensor]:
         """Return the state before the first step: zeros, and the hand vectors. If a subclass adds
         tensors to the state, `forward` returns them unchanged."""
         zeros = self.output.weight.new_zeros
@@ -262,19 +264,19 @@ class _RecurrentNetwork(GenerationNetwork):
             for name, size in layer.state_sizes.items()
         }
         if self.hand_encoder is not None:
-            extras, encode = (given or self.told(batch)).extras, self.hand_encoder
+            extras, encode = (conditions or self.make_conditions(batch)).extras, self.hand_encoder
             lines = extras["hand"]
             vectors = encode(lines) if self.training else line_by_line(encode, lines)
             state["hand"] = torch.cat((vectors, extras["composed"]), 1)
         return state
 
     def hand_gate_inputs(self, hand: Tensor | None) -> Sequence[Tensor | None]:
-        """Return for each layer what hands add to its gates, `(B, 4 H)`, or None without hands."""
+        """Return the terms that hands add to each layer's gates, `(B, 4 H)`; None without hands."""
         if hand is None:
             return [None] * len(self.layers)
         return self.hand_gates(hand).chunk(len(self.layers), 1)
 
-    # The types are those of the base class.
+    # The base class has the types.
     def forward(self, inputs, text=None, text_lengths=None, state=None) -> Output:
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
@@ -299,7 +301,7 @@ class _RecurrentNetwork(GenerationNetwork):
 
 
 class PredictionNetwork(_RecurrentNetwork):
-    """The unconditional network, which is told no text (the paper, section 4).
+    """The unconditional network, which writes without a text (the paper, section 4).
 
     Args:
         normalisation: see `GenerationNetwork`, also for the other arguments.
@@ -321,7 +323,7 @@ class SynthesisNetwork(_RecurrentNetwork):
             IAM-OnDB has 29 characters and 628 points per line).
         longest: characters of the longest text that is written as a whole, None for no limit. A
             longer text is written in parts of at most half as many characters, all in the hand of
-            the first part, see `writing`.
+            the first part, see `long_lines`.
     """
 
     needs_text: ClassVar[bool] = True

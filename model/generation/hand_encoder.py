@@ -1,4 +1,4 @@
-"""Encodes the descriptors of a hand's lines as the hand vector that a network is told.
+"""Encodes the descriptors of a hand's lines as a hand vector, on which a network is conditioned.
 
 Shapes: B lines of a batch, L lines of a hand, D numbers of a descriptor, V numbers of the vector.
 """
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from utils.hand_measures import TOLD_LINES
+from ink.measures import NUM_HAND_LINES
 
 DESCRIPTOR = 64
 """Numbers of a line's descriptor, D (measured, lab notebook: hands that are told)."""
@@ -59,19 +59,19 @@ class HandEncoder(nn.Module):
         """
         if self.training:
             self._store(lines.sum(1))
-            # Each hand keeps a random selection of its lines, of random size.
+            # Each hand has a random selection of its lines, of random size.
             draws = torch.rand(lines.shape[:2], device=lines.device)
             ranks = draws.argsort(1).argsort(1)
             counts = torch.randint(1, lines.shape[1] + 1, (len(lines), 1), device=lines.device)
             lines = lines * (ranks < counts)[..., None]
         total = lines.sum(1)  # (B, D + 1)
         weights = total[:, -1:]
-        is_told = (weights > 0).to(total)
+        has_hand = (weights > 0).to(total)
         vectors = VECTOR_BOUND * self.layers(total[:, :-1] / (weights + PRIOR_WEIGHT))
         if self.training:
             vectors = vectors + self.noise * torch.randn_like(vectors)
-            is_told = is_told * (torch.rand_like(is_told) >= self.untold)
-        return vectors * is_told
+            has_hand = has_hand * (torch.rand_like(has_hand) >= self.untold)
+        return vectors * has_hand
 
     @torch.no_grad()
     def _store(self, totals: Tensor) -> None:
@@ -81,21 +81,21 @@ class HandEncoder(nn.Module):
         self.hands[rows] = (totals[:, :-1] / totals[:, -1:]).to(self.hands)
 
     def draw(self, seed: int) -> np.ndarray:
-        """Return the descriptor `(D,)` of the new hand that a seed gives.
+        """Return the descriptor `(D,)` of a new hand, which depends on the seed.
 
-        The new hand lies near one hand, whose letters it has, and a little towards another one:
-        halfway between two hands, letters have the forms of both by turns (measured, lab notebook:
-        hands near one person). Consecutive seeds take the hands in turn, as they are stored. A
-        network that learned a single hand gives that hand.
+        The new hand lies near one stored hand, whose letters it has, and a little towards another
+        hand: halfway between two hands, letters alternate between both forms (measured, lab
+        notebook: hands near one person). Consecutive seeds begin at the stored hands in turn. If a
+        network learned a single hand, the new hand is this hand.
         """
         count = len(self.hands)
         random = torch.rand(2, generator=torch.Generator().manual_seed(seed))
-        other, place = random.tolist()
+        second_draw, distance = random.tolist()
         first = seed % count
-        second = (first + 1 + int(other * (count - 1))) % count
+        second = (first + 1 + int(second_draw * (count - 1))) % count
         low, high = FRACTION_BOUNDS
         near, far = self.hands[[first, second]].double().numpy(force=True)
-        return near + (low + place * (high - low)) * (far - near)
+        return near + (low + distance * (high - low)) * (far - near)
 
 
 def line_by_line(module: nn.Module, lines: Tensor) -> Tensor:
@@ -113,6 +113,6 @@ def hand_extra(descriptor: np.ndarray, weight: float = DEFAULT_WEIGHT) -> np.nda
     Raises:
         ValueError: if the descriptor's shape is not `(D,)`.
     """
-    lines = np.zeros((TOLD_LINES, DESCRIPTOR + 1), np.float32)
+    lines = np.zeros((NUM_HAND_LINES, DESCRIPTOR + 1), np.float32)
     lines[0, :-1], lines[0, -1] = weight * descriptor.reshape(DESCRIPTOR), weight
     return lines

@@ -1,22 +1,22 @@
-"""A line: the options with which a network writes it, and what the network wrote.
+"""Defines a line: its limits, the options with which a network writes it, and the result.
 
 This module does not import torch, as commands show the default options in their help.
 """
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from utils.checks import UserError
+from ink.drawing.page import page_of_line
+from ink.formats.inkml.lines import write_inkml
+from ink.geometry import DOT_INK, to_points
+from utils.checks import UserError, short
 from utils.files import write_text
-from utils.ink import DOT_INK, to_points
-from utils.page.inkml import write_inkml
-from utils.page.page import page_of_line
 
 BIAS = 0.75
 """Default bias (measured on 400 texts of eight kinds: docs/results.md has error rates at several
@@ -25,6 +25,15 @@ PEN_SHARPNESS = 3.0
 """Default of `Sampling.pen_sharpness` (measured, lab notebook: stopping and the pen)."""
 Primer = tuple[np.ndarray, str]
 """Ink whose hand is continued, `(points, 3)` in units of the training data, and the ink's text."""
+MAX_TEXT_CHARACTERS = 1_000
+"""Most characters of a line (measured: `writer` takes half a minute for a word as long as that;
+assumed: nobody needs a longer one)."""
+MAX_PRIMER_CHARACTERS = 200
+"""Most characters of a primer (measured: 64 lines after a primer of 200 characters and 5,000 points
+take 5 GB; a line of IAM-OnDB has some 30 characters)."""
+MAX_PRIMER_POINTS = 3_000  # most points of a primer (measured: as above; IAM-OnDB: 628 a line)
+SEEDS = 2**32
+"""The number of seeds: a seed that is computed from another is taken modulo `SEEDS`."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +49,8 @@ class Sampling:
             smaller; the paper: (1, 1). None: the network's factors, or for a `handwriting.Hand` the
             factors that make lines as large as its primer.
         max_steps: limit on the steps of a line; None: enough for the line's text.
-        extras: the extras that the network is told, by name: the same numbers for all lines, or a
-            row for each line. An extra that is not named is zeros.
+        extras: the extras on which the network is conditioned, by name: the same numbers for all
+            lines, or a row for each line. An extra that is not named is zeros.
         latent_seed: seed of the numbers drawn once for a whole line; None: the line's seed.
 
     Raises:
@@ -85,7 +94,7 @@ class Line:
         bias: sharpening of the mixture at every step, `(points - 1,)` float32.
         written_text: the text as saved in files, without the primer's text.
         description: how the line was made, for example its bias and seed.
-        extras: the extras that the network was told for the line, by name.
+        extras: the extras on which the network was conditioned, by name.
         latent_seed: seed of the numbers drawn once for the line; None if nothing was drawn.
     """
 
@@ -138,8 +147,29 @@ class Line:
         elif suffix == ".inkml":
             write_inkml(path, self.written, self.written_text)
         elif suffix == ".png":
-            from utils.plots import lines_figure, write_png  # slow to import
+            from ink.drawing.plots import lines_figure, write_png  # slow to import
 
             write_png(path, lines_figure([self.written], [self.description]))
         else:
             raise UserError(f"{path}: a line is saved as .svg, .png or .inkml")
+
+
+def check_lengths(
+    texts: Iterable[str], primer: Primer | None = None, name: object = "the primer"
+) -> None:
+    """Refuse texts or a primer that would take too much time or memory.
+
+    Raises:
+        UserError: if a text or the primer is too long; the message calls the primer `name`.
+    """
+    if too_long := next((text for text in texts if len(text) > MAX_TEXT_CHARACTERS), None):
+        raise UserError(
+            f"{short(too_long)}: {len(too_long):,} characters; a line has at most "
+            f"{MAX_TEXT_CHARACTERS:,}"
+        )
+    points, characters = map(len, primer) if primer else (0, 0)
+    if points > MAX_PRIMER_POINTS or characters > MAX_PRIMER_CHARACTERS:
+        raise UserError(
+            f"{name} has {points:,} points and a text of {characters:,} characters: at most "
+            f"{MAX_PRIMER_POINTS:,} points and {MAX_PRIMER_CHARACTERS} characters can be continued"
+        )

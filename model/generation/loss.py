@@ -16,7 +16,7 @@ class _PointLoss(BaseLoss):
     """A loss that is a sum over the points of a sequence.
 
     Args:
-        reduction: what divides a batch's gradient: `sequence` for the number of sequences, which
+        reduction: divisor of a batch's gradient: `sequence` for the number of sequences, which
             the paper's bounds on gradients assume; `point` for the number of points, so that the
             size of a step does not depend on the lengths of sequences.
     """

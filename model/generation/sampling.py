@@ -1,4 +1,4 @@
-"""Writes lines with a network that predicts the next point, and feeds each drawn point back to it.
+"""Writes lines point by point: draws each point from a network, and feeds it back to the network.
 
 `sample` writes a batch of lines: `_begin` shows the network a primer, `_draw` draws points until
 `stopping.Stopping` finds that every line has ended, and `_cut_at_ends` turns the points into lines
@@ -19,13 +19,13 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from base.base_data_loader import padded
-from base.base_model import BaseModel, Given
+from base.base_model import BaseModel, Conditions
+from ink.alphabet import nfc
+from ink.geometry import check_ink
 from model.generation.line import Line, Primer, Sampling
 from model.generation.stopping import Stopping
 from model.layers.kernels import library
-from utils.alphabet import nfc
 from utils.checks import UserError
-from utils.ink import check_ink
 
 PERIOD = 16
 """Most steps of a call of a stepper (assumed: 16 make calls and checks for ended lines rare, and
@@ -63,8 +63,8 @@ class WritingState:
     sampling: Sampling = Sampling()
 
     def stretch(self, network: BaseModel) -> tuple[float, float]:
-        """Return the factors on the mixture's means in x and y: those of a `Hand`, or else the
-        network's, 1 + stretch * (1 - exp(-2 bias)) in x and 1 in y."""
+        """Return the factors on the mixture's means in x and y: `sampling.stretch`, or else the
+        network's factors, 1 + stretch * (1 - exp(-2 bias)) in x and 1 in y."""
         return self.sampling.stretch or network.stretch_at(self.sampling.bias)
 
     def __getitem__(self, rows: Tensor) -> Self:
@@ -81,7 +81,7 @@ class Stepper:
 
     `GenerationNetwork.stepper` returns a stepper for each call of `sample`, because the network may
     be trained between two calls. On a CPU the project's networks return a `CompiledStepper`, which
-    does in C what `run` does here.
+    does the work of `run` in C.
 
     Args:
         network: a `GenerationNetwork`, used with its present weights.
@@ -120,8 +120,8 @@ class Stepper:
                 self.lines = replace(lines, point=point, state=output.state)
         return torch.stack(points), torch.stack(phis) if phis else None
 
-    def keep(self, rows: Tensor) -> None:
-        """Keep only the lines of `rows`, ascending indices of the present lines."""
+    def select(self, rows: Tensor) -> None:
+        """Go on with the lines of `rows` only, ascending indices of the present lines."""
         self.lines = self.lines[rows]
 
     def sharpen(self, bias: Tensor) -> None:
@@ -165,7 +165,7 @@ def sample(
         model: a `GenerationNetwork`.
         seeds: a seed for each line.
         texts: a text for each line, for a network that needs a text.
-        sampling: how points are drawn, and the extras that the network is told.
+        sampling: how points are drawn, and the extras on which the network is conditioned.
         primer: ink whose hand is continued, and its text, which a network without a window ignores.
             To separate words, the primer's text must end or the new text begin with a space.
         progress: show a progress bar.
@@ -184,9 +184,9 @@ def sample(
     whole_texts = _whole_texts(texts, len(seeds), primer_text) if has_text else None
     limits = _limits(sampling.max_steps, texts if has_text else [None] * len(seeds))
     latent_seeds = seeds if sampling.latent_seed is None else [sampling.latent_seed] * len(seeds)
-    given = model.told(len(seeds), sampling.extras, latent_seeds)
+    conditions = model.make_conditions(len(seeds), sampling.extras, latent_seeds)
     primer_length = len(nfc(primer_text).rstrip()) if has_text else 0
-    initial, primed_phi = _begin(model, start, whole_texts, primer_length, given, sampling)
+    initial, primed_phi = _begin(model, start, whole_texts, primer_length, conditions, sampling)
     matmul_dtype = {"float32": initial.point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = model.stepper(initial, matmul_dtype)
     stopping = Stopping(
@@ -198,7 +198,7 @@ def sample(
     primer_biases = initial.bias.expand(len(start) - 1, -1)  # the primer's steps have it, too
     biases = torch.cat((primer_biases, biases)).T.float().numpy(force=True)
     primed = 0 if primer is None else len(start)
-    return _cut_at_ends(stopping, start.astype(np.float32), primed, offsets, biases, given)
+    return _cut_at_ends(stopping, start.astype(np.float32), primed, offsets, biases, conditions)
 
 
 def _draw(
@@ -226,7 +226,7 @@ def _draw(
             count = min(PERIOD, max_steps - step)
             steps = slice(step % BLOCK, step % BLOCK + count)
             drawn, phi = stepper.run(uniform[steps, active], normal[steps, active])
-            # Lines that have ended keep zeros.
+            # The points of lines that have ended are zeros.
             points.append(bias.new_zeros(count, len(seeds), drawn.shape[2]))
             points[-1][:, active] = drawn
             biases.append(bias.repeat(count, 1))
@@ -238,7 +238,7 @@ def _draw(
                 break
             if len(continuing) < len(active):
                 active = active[continuing]
-                stepper.keep(continuing)
+                stepper.select(continuing)
     return torch.cat(points), torch.cat(biases)
 
 
@@ -262,8 +262,8 @@ def _whole_texts(texts: Sequence[str] | None, count: int, primer_text: str) -> l
 
 
 def _random_numbers(generators: Sequence[torch.Generator], rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return uniform and normal numbers for `BLOCK` steps, `(BLOCK, B, 2)` each; those of lines
-    that are not in `rows` are left as they are in memory.
+    """Return uniform and normal numbers for `BLOCK` steps, `(BLOCK, B, 2)` each. The numbers of
+    lines that are not in `rows` are undefined.
 
     Each line has its own generator, so that the numbers of a line do not depend on the other lines,
     the device, or the limit on steps.
@@ -281,7 +281,7 @@ def _cut_at_ends(
     primed: int,
     offsets: np.ndarray,
     biases: np.ndarray,
-    given: Given,
+    conditions: Conditions,
 ) -> list[Line]:
     """Return the lines, each up to the end that `stopping` finds.
 
@@ -291,10 +291,10 @@ def _cut_at_ends(
         primed: the length of `start` if it is a primer, or else 0.
         offsets: the drawn points in the units of the data, `(B, T, 3)`.
         biases: the bias of each point but the first, `(B, points - 1)`.
-        given: the extras and seeds that the network was told for the lines.
+        conditions: the extras and seeds of the lines.
     """
     lines, texts, all_peaks = [], stopping.texts, None
-    extras = {name: value.float().numpy(force=True) for name, value in given.extras.items()}
+    extras = {name: value.float().numpy(force=True) for name, value in conditions.extras.items()}
     if texts is not None:
         all_peaks = stopping.peaks[: biases.shape[1]].T.contiguous().numpy(force=True)
     for row, (steps, ended) in enumerate(stopping.ends()):
@@ -305,7 +305,8 @@ def _cut_at_ends(
             ink = ink[: max(len(ink) - surplus, len(start))]
             text, peaks = texts[row], all_peaks[row, : len(ink) - 1].copy()
         bias = biases[row, : len(ink) - 1].copy()
-        row_extras, seed = {name: value[row] for name, value in extras.items()}, given.seeds[row]
+        row_extras = {name: value[row] for name, value in extras.items()}
+        seed = conditions.seeds[row]
         lines.append(
             Line(ink, primed, peaks, text, ended, bias, extras=row_extras, latent_seed=seed)
         )
@@ -317,27 +318,27 @@ def _begin(
     start: np.ndarray,
     texts: Sequence[str] | None,
     primer_length: int,
-    given: Given,
+    conditions: Conditions,
     sampling: Sampling,
 ) -> tuple[WritingState, Tensor | None]:
     """Return the lines before their first step, and phi of a primer, `(B, points - 1, U + 1)`.
 
-    The network's first state has the vector of the hand that it is told, if any; the state after a
-    primer has the primer's hand.
+    The network's first state has the hand vector, if any; the state after a primer has the primer's
+    hand.
 
     Args:
         start: the primer's points, or a row of zeros, `(points, 3)`.
         texts: the whole texts, including the primer's text; None without texts.
         primer_length: characters of the primer's text without blanks at its end; for 0 the window
             is not moved.
-        given: the extras and seeds that the network is told for the lines.
+        conditions: the extras and seeds of the lines.
     """
     weights = model.output.weight
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     # A fourth number of 0: the primer's last point does not end the sequence.
     inputs = functional.pad(inputs, (0, model.input_size - 3))  # (points, I)
-    num_lines, text, lengths, phi = len(given.seeds), None, None, None
-    state = model.initial_state(num_lines, given)
+    num_lines, text, lengths, phi = len(conditions.seeds), None, None, None
+    state = model.initial_state(num_lines, conditions)
     if texts is not None:
         text, lengths = padded([model.alphabet.encode(text) for text in texts], weights.device)
     if len(start) > 1:  # the last point is the input of the first step
@@ -378,8 +379,8 @@ def _with_window_after(
 
 
 def _distinct(texts: Sequence[str], state: Mapping[str, Tensor]) -> tuple[list[int], list[int]]:
-    """Return the first row of each of the D distinct lines, and each line's place among these:
-    lines with the same text and state begin alike."""
+    """Return the first row of each of the D distinct lines, and the index of each line among the
+    distinct lines. Lines with the same text and state begin alike."""
     arrays = [value.double().numpy(force=True) for value in state.values()]
     states = [[row.tobytes() for row in array] for array in arrays]
     firsts: dict[tuple, int] = {}

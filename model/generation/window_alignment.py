@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from base.base_data_loader import padded
+from model.batches import by_length
 from model.generation.generators import GenerationNetwork
-from utils.batches import by_length
-from utils.monotonic import best_monotonic_path
+from model.layers.monotonic import best_monotonic_path
 
 MIN_FRACTION = 1e-3  # weight added at each character, so that no step rules it out (assumed)
 
@@ -36,16 +36,16 @@ def align(
         inks: `(points, 3)` each, in the units of the network's training data, with more points than
             characters.
         texts: texts of the lines, in the network's alphabet.
-        extras: the extras that the network is told, by name, with a row for each line.
+        extras: the extras on which the network is conditioned, by name, with a row for each line.
         progress: show a progress bar.
     """
     counts: list[np.ndarray] = [np.empty(0)] * len(inks)
     weight = model.output.weight
-    given = model.told(len(inks), extras, range(len(inks)))
+    conditions = model.make_conditions(len(inks), extras, range(len(inks)))
     for rows in by_length([len(ink) for ink in inks], "aligning", progress=progress):
         points, _ = padded([model.normalisation.apply(inks[row][:-1]) for row in rows])
         codes = [model.alphabet.encode(texts[row]) for row in rows]
-        state = model.initial_state(len(rows), given[rows])
+        state = model.initial_state(len(rows), conditions[rows])
         attention = model(points.to(weight), *padded(codes, weight.device), state).attention
         for row, phi in zip(rows, attention.cpu().double().numpy(), strict=True):
             num_steps, num_characters = len(inks[row]) - 1, len(texts[row])

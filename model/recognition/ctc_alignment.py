@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from model.batches import by_length
+from model.layers.monotonic import best_monotonic_path
 from model.recognition.encoder import STRIDE, RecognitionNetwork
 from model.recognition.ink_features import rows_of_features
-from utils.batches import by_length
-from utils.monotonic import best_monotonic_path
 
 
 @torch.inference_mode()

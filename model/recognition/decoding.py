@@ -1,4 +1,4 @@
-"""Decoding of a recogniser's log-probabilities to text, greedily or by beam search.
+"""Decodes a recogniser's log-probabilities to text, greedily or by beam search.
 
 Shapes: B lines, S frames, C characters of the alphabet. Classes 0 to C-1 are the characters. Class
 C is the blank for CTC (Graves et al. 2006), and the end of the text for an attention decoder. Texts
@@ -27,15 +27,15 @@ NO_DISTRIBUTION = (
 
 Step = Callable[[Tensor, dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]
 """One step of a decoder for N hypotheses: `(tokens (N,) int64, state) -> (log_probs (N, C+1),
-state)`. All tensors of the state have the first dimension N. A step keeps no other state."""
+state)`. All tensors of the state have the first dimension N. A step has no other state."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """How to search for the text.
+    """Options of the search for the text of a line.
 
     Attributes:
-        width: number of hypotheses that the beam keeps; 1 is greedy decoding.
+        width: number of hypotheses in the beam; 1 is greedy decoding.
         language_model: a language model with the recogniser's alphabet, or None.
         language_weight: factor on the language model's log-probabilities.
     """
@@ -79,8 +79,8 @@ def ctc_texts(log_probs: Tensor, lengths: Tensor, search: Search = GREEDY) -> li
         return [ctc_beam(line[:length], search)[0].indices for line, length in lines]
     blank = log_probs.shape[-1] - 1
     previous = torch.nn.functional.pad(classes, (1, 0), value=blank)[:, :-1]
-    kept = inside & (classes != blank) & (classes != previous)
-    return [line[mask].tolist() for line, mask in zip(classes.cpu(), kept.cpu(), strict=True)]
+    is_label = inside & (classes != blank) & (classes != previous)
+    return [line[mask].tolist() for line, mask in zip(classes.cpu(), is_label.cpu(), strict=True)]
 
 
 def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
@@ -88,7 +88,7 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
 
     Hannun et al. 2014 (arXiv 1408.2873), algorithm 1, with a language model of characters. A prefix
     of a text scores log p_ctc(prefix) + language_weight * log p_lm(prefix), where p_ctc sums over
-    the paths that the beam has kept. After the last frame p_lm includes the end of the line.
+    the paths in the beam. After the last frame p_lm includes the end of the line.
 
     Args:
         log_probs: `(S, C+1)`, the blank last, each frame a distribution.
@@ -162,7 +162,7 @@ def attention_texts(
 ) -> list[list[int]]:
     """Return the likeliest text of each line, found by beam search.
 
-    Each step continues the open texts of a line and keeps the best `width` continuations. The
+    Each step continues the open texts of a line, and selects the best `width` continuations. The
     search in a line stops when no open text can surpass the best ended text. With a language model
     the probability of a next class is p * p_lm ** language_weight, normalised over the classes.
     Without normalisation every character would cost its log-probability in the language, and short

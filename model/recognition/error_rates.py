@@ -16,8 +16,8 @@ from rapidfuzz.distance import Levenshtein
 
 from base.base_data_loader import Batch
 from base.base_metric import BaseMetric
+from ink.alphabet import nfc
 from model.recognition.encoder import Transcript
-from utils.alphabet import nfc
 
 
 class ErrorCounts(NamedTuple):

@@ -14,10 +14,10 @@ from torch import nn
 from torch.nn import functional
 
 from base.base_data_loader import padded
-from base.pretrained import DESCRIPTOR
+from base.run.pretrained import DESCRIPTOR
+from model.batches import by_length
 from model.recognition.encoder import KERNEL, STRIDE, BidirectionalLayer
 from model.recognition.ink_features import num_features, stroke_features
-from utils.batches import by_length
 
 PARTS = 3
 """The argument `parts` of `stroke_features`: the value of `open_reader`."""

@@ -4,10 +4,12 @@ Ink is scaled to an x-height of 1 and resampled at equal distances. So the featu
 the digitiser's unit and sampling rate, nor on how fast the person writes.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from utils.delayed_strokes import undelayed
-from utils.ink import at_equal_steps, path_along, strokes, x_height
+from ink.delayed_strokes import undelayed
+from ink.geometry import strokes, x_height
 
 SPACING = 0.35
 """Default distance between points in x-heights (measured: IAM-OnDB then has about 10 points per
@@ -74,13 +76,14 @@ def stroke_features(
     """
     height = height or x_height(ink)
     ordered = undelayed(ink, height) if undelays else strokes(ink)
-    divided = _equal_steps(ordered, spacing * height)
-    with_parts = [at_equal_steps(stroke, path, parts * count) for stroke, path, count in divided]
-    resampled = [stroke[::parts] for stroke in with_parts]
-    counts = np.array([len(stroke) for stroke in resampled])
-    points = np.concatenate(resampled) / height
-    starts = np.cumsum(counts) - counts
-    ends = starts + counts - 1
+    paths = _Paths.of(ordered, spacing * height)
+    with_parts = paths.at_equal_steps(parts * paths.counts)
+    counts = paths.counts + 1
+    ends = np.cumsum(counts) - 1
+    starts = ends + 1 - counts
+    # Of each stroke every point between parts; strokes before it end with one point more.
+    stroke = np.repeat(np.arange(len(counts)), counts)
+    points = with_parts[parts * np.arange(len(stroke)) - (parts - 1) * stroke] / height
 
     features = np.zeros((len(points), num_features(parts)))
     steps = np.diff(points, axis=0, prepend=points[:1])  # (points, 2)
@@ -101,11 +104,12 @@ def stroke_features(
     features[:, 6:NUM_FEATURES] = _FAR * np.arcsinh(features[:, 6:NUM_FEATURES] / _FAR)
     if parts > 1:
         has_previous = features[:, 4] == 0.0
-        directions = []
-        for stroke, (_, path, count) in zip(with_parts, divided, strict=True):
-            part_length = path[-1] / max(parts * count, 1) or 1.0  # a dot has no length
-            directions.append((np.diff(stroke, axis=0) / part_length).reshape(-1, parts, 2))
-        differences = np.concatenate(directions) - direction[has_previous, None]
+        of_strokes = parts * paths.counts
+        last = np.cumsum(of_strokes + 1)[:-1] - 1
+        changes = np.delete(np.diff(with_parts, axis=0), last, axis=0)  # within strokes
+        lengths = np.repeat(paths.lengths / np.maximum(of_strokes, 1), of_strokes)
+        directions = (changes / lengths[:, None]).reshape(-1, parts, 2)
+        differences = directions - direction[has_previous, None]
         features[has_previous, NUM_FEATURES:] = _DETAIL * differences.reshape(-1, 2 * parts)
     return features.astype(np.float32)
 
@@ -113,24 +117,84 @@ def stroke_features(
 def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
     """Return the row of `ink` at each point of `stroke_features` without `undelays`, `(points,)`
     float64. A point between the rows 2 and 3 of the ink has a row such as 2.5."""
-    rows, start = [], 0
-    for _, path, count in _equal_steps(strokes(ink), spacing * x_height(ink)):
-        stroke_rows = np.arange(start, start + len(path), dtype=np.float64)
-        lengths = np.linspace(0, path[-1], count + 1)
-        rows.append(np.interp(lengths, path, stroke_rows) if count else stroke_rows[:1])
-        start += len(path)
-    return np.concatenate(rows)
+    paths = _Paths.of(strokes(ink), spacing * x_height(ink))
+    return paths.interpolated(paths.counts, np.arange(len(ink), dtype=np.float64))
 
 
-def _equal_steps(
-    ordered: list[np.ndarray], spacing: float
-) -> list[tuple[np.ndarray, np.ndarray, int]]:
-    """Return each stroke with the lengths along its path, `(points,)`, and the number of equal
-    steps that divide the path; a step is at most `spacing` long, unless `MAX_POINTS` applies."""
-    paths = [path_along(stroke) for stroke in ordered]
-    max_step = max(spacing, sum(path[-1] for path in paths) / MAX_POINTS)
-    counts = [int(np.ceil(path[-1] / max_step)) for path in paths]
-    return list(zip(ordered, paths, counts, strict=True))
+@dataclass(frozen=True)
+class _Paths:
+    """The paths of all strokes of a sample, in one array.
+
+    Attributes:
+        points: the strokes' points, `(points, 2)`.
+        along: the length along the stroke's path up to each point, `(points,)`.
+        starts, ends: each stroke's first and last point, `(strokes,)`.
+        counts: number of equal steps that divide the path, `(strokes,)`.
+    """
+
+    points: np.ndarray
+    along: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, ordered: list[np.ndarray], spacing: float) -> "_Paths":
+        """Return the paths of strokes; a step is at most `spacing` long, unless `MAX_POINTS`
+        applies."""
+        points = np.concatenate(ordered)
+        stops = np.cumsum(list(map(len, ordered)))
+        starts, along = stops - list(map(len, ordered)), np.zeros(len(points))
+        steps = np.diff(points, axis=0)
+        lengths = np.sqrt(steps[:, 0] ** 2 + steps[:, 1] ** 2)
+        # The sum of each stroke by itself, which rounds as that of `path_along` does.
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+            lengths[start : stop - 1].cumsum(out=along[start + 1 : stop])
+        whole = along[stops - 1]
+        max_step = max(spacing, sum(whole.tolist()) / MAX_POINTS)
+        return cls(points, along, starts, stops - 1, np.ceil(whole / max_step).astype(np.int64))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """The length of each path, `(strokes,)`."""
+        return self.along[self.ends]
+
+    def interpolated(self, counts: np.ndarray, *values: np.ndarray) -> np.ndarray:
+        """Return `values`, `(points,)` each, at the `counts` + 1 ends of equal steps of each path,
+        as `np.linspace` and `np.interp` compute them for a single path, `(ends,)` or stacked."""
+        stroke = np.repeat(np.arange(len(counts)), counts + 1)
+        last = np.cumsum(counts + 1) - 1
+        number = np.arange(len(stroke)) - (last - counts)[stroke]
+        place = number * (self.lengths / np.maximum(counts, 1))[stroke]
+        place[last] = self.lengths
+        # The point before each end: found among all paths one behind the other, whose lengths
+        # round, and then put right.
+        offsets = np.concatenate([[0.0], np.cumsum(self.lengths)[:-1]])
+        sizes = self.ends - self.starts + 1
+        joined = self.along + np.repeat(offsets, sizes)
+        before = np.searchsorted(joined, place + offsets[stroke], "right") - 1
+        before = np.clip(before, self.starts[stroke], self.ends[stroke])
+        while (is_beyond := self.along[before] > place).any():
+            before -= is_beyond
+        while True:
+            after = np.minimum(before + 1, self.ends[stroke])
+            if not (is_short := (after > before) & (self.along[after] <= place)).any():
+                break
+            before += is_short
+        before = np.where(counts[stroke] == 0, self.starts[stroke], before)
+        step = self.along[after] - self.along[before]
+        rest = place - self.along[before]
+        is_between = (step > 0) & (rest > 0)
+        step[~is_between] = 1.0
+        results = []
+        for value in values:
+            slope = (value[after] - value[before]) / step
+            results.append(np.where(is_between, slope * rest + value[before], value[before]))
+        return results[0] if len(results) == 1 else np.stack(results, 1)
+
+    def at_equal_steps(self, counts: np.ndarray) -> np.ndarray:
+        """Return the points at the `counts` + 1 ends of equal steps of each path, `(ends, 2)`."""
+        return self.interpolated(counts, self.points[:, 0], self.points[:, 1])
 
 
 def _height_above_line(points: np.ndarray) -> np.ndarray:

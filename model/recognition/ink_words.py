@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ink.delayed_strokes import undelayed_order
+from ink.geometry import from_strokes, strokes, x_height
 from model.recognition.ctc_alignment import count_points, likeliest_path, rows_of_frames
 from model.recognition.decoding import GREEDY, Search, ctc_beam
 from model.recognition.encoder import RecognitionNetwork, log_softmax
 from model.recognition.transcribing import batches, decoded
-from utils.delayed_strokes import undelayed_order
-from utils.ink import from_strokes, strokes, x_height
 
 ALTERNATIVES = Search(width=6)
 """The search for alternatives of a word (width assumed)."""
@@ -139,10 +139,10 @@ def _whole_strokes(ink: np.ndarray, words: np.ndarray, num_words: int) -> np.nda
     last_word, assigned = 0, []
     for stroke_words in np.split(words, ends):
         counts = np.bincount(stroke_words[stroke_words >= 0], minlength=num_words)
-        kept = np.flatnonzero(counts > MIN_STROKE_FRACTION * len(stroke_words))
-        if len(kept) > 1:  # points between two words belong to the earlier word
-            stroke_words = np.where(np.isin(stroke_words, kept), stroke_words, -1)
-            stroke_words = np.maximum(np.maximum.accumulate(stroke_words), kept[0])
+        frequent = np.flatnonzero(counts > MIN_STROKE_FRACTION * len(stroke_words))
+        if len(frequent) > 1:  # points between two words belong to the earlier word
+            stroke_words = np.where(np.isin(stroke_words, frequent), stroke_words, -1)
+            stroke_words = np.maximum(np.maximum.accumulate(stroke_words), frequent[0])
         else:
             word = counts.argmax() if counts.any() else last_word
             stroke_words = np.full(len(stroke_words), word)

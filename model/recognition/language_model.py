@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
-from utils.alphabet import Alphabet
+from ink.alphabet import Alphabet
 from utils.checks import Range
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)

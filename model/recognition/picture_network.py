@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ink.alphabet import Alphabet
+from ink.drawing.pictures import FRAME, ROWS, ink_picture
+from ink.normalisation import Normalisation
 from model.layers.dropout import Dropout
 from model.recognition import encoder
 from model.recognition.encoder import BidirectionalLayer, DropRatio, Size, without_padding
-from utils.alphabet import Alphabet
 from utils.checks import Range
-from utils.normalisation import Normalisation
-from utils.pictures import FRAME, ROWS, ink_picture
 
 CONVOLUTIONS = (
     (16, (2, 2)),

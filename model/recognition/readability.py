@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.ink import bounds, x_height
+from ink.geometry import bounds, x_height
 
 MAX_DOUBT = 0.28
 """Maximum doubt of a reading that may be right, in nats per character (measured, lab notebook: ink

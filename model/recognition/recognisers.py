@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from base.base_data_loader import padded
-from model.layers.cells import state_dtype
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
+from model.layers.cells import compute_dtype, reorder_gates, state_dtype
+from model.layers.kernels import decoder, library
 from model.recognition.decoding import Search, attention_texts
 from model.recognition.encoder import RecurrentEncoder, Size, Transcript, log_softmax
 from model.recognition.ink_features import SPACING
-from utils.alphabet import Alphabet
 from utils.checks import Range
-from utils.normalisation import Normalisation
 
 
 class CTCNetwork(RecurrentEncoder):
@@ -154,6 +155,10 @@ class AttentionNetwork(RecurrentEncoder):
         1 - `teacher_forcing_ratio`, by the likeliest character of the previous step.
         """
         decoder_inputs = functional.pad(text, (1, 0), value=self.end + 1)  # (B, U + 1)
+        dtype, frames = compute_dtype(state["frames"]), state["frames"]
+        # A subclass may have another step, which the kernel does not compute.
+        if type(self).step is AttentionNetwork.step and library.available(frames.device, dtype):
+            return self._compiled(dtype, decoder_inputs.t(), state, teacher_forcing_ratio)
         outputs, attentions, tokens = [], [], decoder_inputs[:, 0]
         for position in range(decoder_inputs.shape[1]):
             if position:
@@ -165,6 +170,38 @@ class AttentionNetwork(RecurrentEncoder):
             outputs.append(output)
             attentions.append(attention.detach())
         return torch.stack(outputs, 1), torch.stack(attentions, 1)
+
+    def _compiled(
+        self, dtype: torch.dtype, tokens: Tensor, state: dict[str, Tensor], forcing_ratio: float
+    ) -> tuple[Tensor, Tensor]:
+        """Return what `_teacher_forced` returns, by the compiled decoder, for `tokens`
+        `(U + 1, B)`; all random numbers are drawn at once."""
+        cell, encoded = self.decoder, state["frames"]
+        masks: tuple[Tensor | None, Tensor | None] = (None, None)
+        if self.training:
+            sizes = cell.input_size, cell.hidden_size + self.encoded_size
+            masks = tuple(self.dropout(torch.ones(*tokens.shape, size)) for size in sizes)
+            if forcing_ratio < 1.0:
+                is_forced = torch.rand(tokens.shape) < forcing_ratio
+                is_forced[0] = True
+                tokens = torch.where(is_forced, tokens, -1)
+        gates = cell.weight_ih, cell.weight_hh, cell.bias_ih + cell.bias_hh
+        weights = decoder.Weights(
+            self.embedding.weight,
+            *map(reorder_gates, gates),
+            self.query.weight,
+            self.places.weight[:, 0],
+            self.energy.weight[0],
+            self.characters.weight,
+            self.characters.bias,
+        )
+        lengths = (~state["padding_mask"]).sum(1)
+        inputs = tokens.clone(memory_format=torch.contiguous_format), lengths, encoded
+        hiddens, contexts, attention = decoder.run(dtype, *inputs, state["keys"], weights, masks)
+        outputs = torch.cat((hiddens, contexts), -1)
+        outputs = outputs if masks[1] is None else outputs * masks[1]
+        log_probs = log_softmax(self.characters(outputs))  # (U + 1, B, C + 1)
+        return log_probs.transpose(0, 1), attention.transpose(0, 1)
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:

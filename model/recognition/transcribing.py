@@ -1,4 +1,4 @@
-"""Transcribing ink with a recogniser, and scoring the transcriptions."""
+"""Transcribes ink with a recogniser, and scores the transcriptions."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from base.base_data_loader import padded
+from model.batches import BATCH_SIZE, by_length
 from model.recognition.encoder import GREEDY, Recogniser, Search, Transcript, log_softmax
 from model.recognition.error_rates import error_rate, rates
 from model.recognition.loss import ctc_nats, decoder_nats
-from utils.batches import BATCH_SIZE, by_length
 
 
 def batches(

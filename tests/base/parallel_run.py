@@ -32,8 +32,9 @@ from tiny_run import (
 )
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from base import distributed, training_checkpoint
-from base.checkpoint import newest_checkpoint
+from base import distributed
+from base.run import training_checkpoint
+from base.run.checkpoint import newest_checkpoint
 from utils.checks import CheckpointError
 
 NO_DROPOUT = {"dropout": 0.0, "optimizer": "SGD", "save_minutes": 10.0}

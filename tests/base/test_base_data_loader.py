@@ -10,8 +10,8 @@ from tiny_run import Curriculum
 from torch.utils.data import Dataset
 
 from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, KeySampler
-from base.batch_stream import loaded
-from base.stop_request import StopRequest
+from base.data.batch_stream import loaded
+from base.run.stop_request import StopRequest
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from utils.checks import ConfigFault
 
@@ -141,7 +141,7 @@ def test_a_sampler_that_raises_is_named():
     with pytest.raises(ConfigFault, match=message):
         KeySampler(Fixed(), [5])
     keys, stop = KeySampler(Fixed([[0]]), [5]), StopRequest()
-    assert [*loaded(keys, stop), *loaded(keys, stop)] == [[(0, 0)], None]
+    assert [*loaded(keys, stop.fail), *loaded(keys, stop.fail)] == [[(0, 0)], None]
     with pytest.raises(ConfigFault, match=message):
         raise stop.failure
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from base.base_dataset import Loaded, Sample, is_same_ink, stacked
+from base.base_dataset import Loaded, is_same_ink
+from base.data.extras import stacked
+from ink.sample import Sample
 from utils.checks import DataError, UserError
 
 

@@ -5,7 +5,7 @@ import torch
 from tiny_run import Ranked, make
 
 from base.base_metric import all_reduced
-from base.contract import RULES, check
+from base.trial.contract import RULES, check
 from utils.checks import UserError
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from base.base_data_loader import Batch
-from base.base_model import ExtraShapes, Given
+from base.base_model import Conditions
+from base.data.extras import ExtraShapes
 from model import PredictionNetwork
 from tests.moody import NORMALISATION, moody
 from utils.checks import DataError, UserError
@@ -22,9 +23,9 @@ from utils.checks import DataError, UserError
 )
 def test_extras_that_a_network_does_not_take_are_refused(extras, match):
     with pytest.raises(UserError, match=match):
-        moody().told(2, extras)
+        moody().make_conditions(2, extras)
     with pytest.raises(UserError, match="PredictionNetwork takes no extras"):
-        PredictionNetwork(NORMALISATION, hidden_size=4).told(2, extras)
+        PredictionNetwork(NORMALISATION, hidden_size=4).make_conditions(2, extras)
     with pytest.raises(DataError, match=r"takes the extra 'age'; the samples.* have mood of shape"):
         ExtraShapes({"mood": [2]})["age"]
 
@@ -34,7 +35,7 @@ def test_latents_are_random_in_training_and_seeded_by_the_index_in_validation():
     batch = Batch(*[torch.zeros(2, 1)] * 2, *[index] * 4, extras={"mood": torch.ones(2, 2)})
     first, again = (network.begin(batch)["told"] for _ in range(2))
     assert torch.equal(first, again) and torch.equal(first[:, :2], torch.ones(2, 2))
-    other = network.initial_state(1, Given({"mood": torch.ones(1, 2)}, [9]))["told"]
+    other = network.initial_state(1, Conditions({"mood": torch.ones(1, 2)}, [9]))["told"]
     assert torch.equal(first[1:], other)
     network.train()
     torch.manual_seed(1)

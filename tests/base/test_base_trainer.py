@@ -27,10 +27,9 @@ from tiny_run import (
     weights,
 )
 
-from base.base_trainer import TrainingFailed
-from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
-from base.training_parts import TrainingSettings
-from utils.checks import ConfigFault, NotFinite
+from base.run.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
+from base.run.training_parts import TrainingSettings
+from utils.checks import ConfigFault, NotFinite, TrainingFailed
 
 # One step.
 
@@ -41,7 +40,7 @@ def test_a_step_divides_the_gradient_summed_over_its_batches_once(tmp_path, accu
     options = {"trainer": TinyTrainer, "by_points": by_points, "accumulate": accumulate}
     trainer = make(tmp_path, **ONE_STEP, **options)
     model = copy.deepcopy(trainer.model)
-    batches = trainer.train_loader.sampler.batches(0)[:accumulate]
+    batches = trainer.train_loader.keys.batches(0)[:accumulate]
     indices = [int(index) for batch in batches for index in batch]
     assert len(indices) == 3 * accumulate
     total, points = error_of(model, indices)
@@ -56,6 +55,21 @@ def test_a_step_divides_the_gradient_summed_over_its_batches_once(tmp_path, accu
 
 
 # Steps that are not finite.
+
+
+@pytest.mark.parametrize("has_instructions", [False, True])
+def test_automatic_precision_is_that_of_the_processor_and_is_logged(
+    tmp_path, caplog, monkeypatch, has_instructions
+):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_instructions)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    caplog.set_level("INFO")
+    precision, has = ("bfloat16", "has") if has_instructions else ("float32", "has no")
+    trainers = [trained(tmp_path / name, precision=name) for name in ("auto", precision)]
+    assert trainers[0].precision == precision
+    assert same(*map(weights, trainers))
+    line = f"matrix products are of {precision}, as the processor {has} instructions for bfloat16"
+    assert caplog.text.count(line) == 1
 
 
 def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path, caplog):

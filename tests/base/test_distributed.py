@@ -10,7 +10,8 @@ import torch
 from parallel_run import KINDS, STOPPED_AFTER, Stopped
 from tiny_run import ChunkTrainer, go_on, make, trained, weights
 
-from base.checkpoint import checkpoints, load_checkpoint
+from base.data.batch_stream import Position
+from base.run.checkpoint import checkpoints, load_checkpoint
 from tests import torchrun
 from tests.same_run import differences, rows_of
 
@@ -65,6 +66,8 @@ def assert_same_run(folder: Path, trainer: ChunkTrainer) -> None:
         first, second = own.pop(name), others.pop(name)
         assert first == second or math.isclose(first, second, rel_tol=VALUES), name
     assert own == others
+    own, others = (at["training"]["stream"] for at in (expected, state))
+    assert all(own[name] == others[name] for name in Position._fields)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -93,7 +96,7 @@ def test_a_single_process_resumes_the_run_of_two(ran, results, tmp_path):
     assert results["signals"] == [signal.SIGINT, signal.SIGINT]  # only the second one got it
     state = newest(ran, "stopped-here")
     assert state["step"] == STOPPED_AFTER
-    assert state["training"]["run_state"]["progress"]["batch"] > 0
+    assert state["training"]["stream"]["batch"] > 0
     whole = trained(tmp_path, "whole", **KINDS["plain"])
     resumed, _ = go_on(ran, "stopped-here", **KINDS["plain"])
     assert_same_run(resumed.run.models, whole)

@@ -6,7 +6,7 @@ import pytest
 from tiny_run import make, resumed, rows, scripted, trained
 from torch.optim import lr_scheduler
 
-from base.checkpoint import BEST, load_checkpoint
+from base.run.checkpoint import BEST, load_checkpoint
 
 
 def test_plateau_reduces_the_rate_when_the_monitored_value_stalls(tmp_path):

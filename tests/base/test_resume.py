@@ -23,7 +23,14 @@ from tiny_run import (
 )
 from torch.optim import lr_scheduler
 
-from base.checkpoint import checkpoints, find_checkpoint, load_checkpoint, newest_checkpoint
+from base.data.batch_stream import Position
+from base.run.checkpoint import (
+    checkpoints,
+    find_checkpoint,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+)
 from tests.same_run import differences, rows_of
 
 pytestmark = pytest.mark.slow
@@ -111,6 +118,20 @@ def test_the_sums_of_a_metric_keep_their_type_when_a_run_is_resumed(tmp_path, mo
     make(tmp_path, trainer=stopped_at(ChunkTrainer, 6)).train()
     again, _ = go_on(tmp_path)
     assert rows(again) == expected
+
+
+def test_a_file_with_the_position_in_the_data_among_the_progress_is_resumed(tmp_path):
+    """Older files of the same format are."""
+    whole = trained(tmp_path, "whole", **EVERYTHING)
+    make(tmp_path, trainer=stopped_at(ChunkTrainer, 4), **EVERYTHING).train()
+    path, checkpoint = newest_checkpoint(tmp_path / "models" / "tiny" / "run")
+    stream = checkpoint["training"]["stream"]
+    progress = checkpoint["training"]["run_state"]["progress"]
+    progress |= {name: stream.pop(name) for name in Position._fields}
+    assert progress["chunk"] > 0 and [*stream] == ["states"]
+    save_checkpoint(path, checkpoint)
+    again, _ = go_on(tmp_path, **EVERYTHING)
+    assert differences(last_state(whole), last_state(again)) == []
 
 
 @pytest.mark.parametrize("name", ["checkpoint-epoch2.pth", "checkpoint-epoch2-step7.pth"])

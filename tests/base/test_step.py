@@ -24,10 +24,9 @@ from tiny_run import (
 )
 from torch import nn
 
-from base import base_trainer
-from base.checkpoint import checkpoints, load_checkpoint
-from base.run_state import Sums
-from utils.checks import ConfigFault, UserError
+from base.run.checkpoint import checkpoints, load_checkpoint
+from base.run.run_state import Sums
+from utils.checks import ConfigFault, TrainingFailed, UserError
 
 WHOLE = {"loader": {"batch_size": len(TRAIN)}, **ONE_STEP}
 
@@ -167,7 +166,7 @@ def test_a_run_whose_loader_fails_is_saved_and_can_be_resumed(tmp_path, monkeypa
     collate = trainer.train_loader.collate_fn
     monkeypatch.setattr(trainer.train_loader, "collate_fn", fails)
     message = r"KeyError: 'of my own' \(.*test_step.py, line"
-    with pytest.raises(base_trainer.TrainingFailed, match=message):
+    with pytest.raises(TrainingFailed, match=message):
         trainer.train()
     (newest, *_) = checkpoints(trainer.run.models)
     assert newest.name == name and load_checkpoint(newest)["step"] == step

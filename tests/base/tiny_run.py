@@ -20,12 +20,12 @@ from torch.optim import lr_scheduler
 from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, padded
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
-from base.base_model import BaseModel, Given
+from base.base_model import BaseModel, Conditions
 from base.base_trainer import BaseTrainer
-from base.checkpoint import newest_checkpoint
-from base.random_state import seed_all
-from base.run_folder import RunFolder
-from base.training_parts import TrainingParts, TrainingSettings
+from base.run.checkpoint import newest_checkpoint
+from base.run.random_state import seed_all
+from base.run.run_folder import RunFolder
+from base.run.training_parts import TrainingParts, TrainingSettings
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from logger.metrics_csv import read_rows
 from trainer.generation_trainer import GenerationTrainer
@@ -100,7 +100,7 @@ class TinyModel(BaseModel):
         self.output = nn.Linear(4, 3)
         self.calls: list[Tensor] = []
 
-    def initial_state(self, batch: int, given: Given | None = None) -> dict[str, Tensor]:
+    def initial_state(self, batch: int, conditions: Conditions | None = None) -> dict[str, Tensor]:
         return {"hidden": torch.zeros(batch, 4), "seen": torch.zeros(batch, 0, 3)}  # grows
 
     def forward(self, inputs, text=None, text_lengths=None, state=None) -> TinyOutput:

@@ -7,10 +7,10 @@ import pytest
 
 from commands import network_options
 from data_loader.composed.alignment import Alignment
+from ink.alphabet import Alphabet
 from model.reader import Reader
 from tests.benchmarks.scripts import refused, run
 from tests.commands.networks import config_of, save
-from utils.alphabet import Alphabet
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import json
 
 from commands import network_options
 from data_loader import EmbeddedDataset, HandwritingDataLoader
+from ink.alphabet import WRONG
 from tests.benchmarks.scripts import run
 from tests.commands.networks import config_of
-from utils.alphabet import WRONG
 
 
 class Reads:

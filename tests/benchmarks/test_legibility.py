@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from benchmarks.legibility import read_back
+from ink.alphabet import Alphabet
+from ink.drawing.plots import FAULT
 from model import Line, Sampling, load
 from model.reader import Reader
 from tests.benchmarks.scripts import refused, run
 from tests.commands.networks import of_colour, save
-from utils.alphabet import Alphabet
-from utils.plots import FAULT
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from base.base_dataset import Sample
 from benchmarks.legible import legible_primers, lines_of, new_texts, save_lines
 from data_loader import read_ink
 from data_loader.texts.templates import Draws
 from handwriting.proofreading import CheckedWord
 from handwriting.written_word import WrittenWord
-from utils.alphabet import Alphabet
-from utils.ink import to_points
+from ink.alphabet import Alphabet
+from ink.geometry import to_points
+from ink.sample import Sample
 
 
 def test_lines_that_are_read_right_become_primers_of_each_hand_in_turn():

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from benchmarks import reference
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
 from model import NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork, sample
 from model.generation.line import Sampling
 from model.generation.sampling import BLOCK
-from utils.alphabet import Alphabet
-from utils.normalisation import Normalisation
 
 pytestmark = pytest.mark.slow
 

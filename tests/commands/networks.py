@@ -7,10 +7,10 @@ import torch
 from PIL import Image
 
 import experiments
-from base.checkpoint import save_checkpoint
+from base.run.checkpoint import save_checkpoint
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
 from model import AttentionNetwork, CTCNetwork, PredictionNetwork, SynthesisNetwork
-from utils.alphabet import Alphabet
-from utils.normalisation import Normalisation
 
 ROOT = Path(experiments.__file__).parent
 NORMALISATION = Normalisation(mean=(8.0, 0.5), std=(40.0, 35.0))

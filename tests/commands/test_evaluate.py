@@ -9,13 +9,13 @@ import pytest
 
 from base.base_dataset import SPLITS
 from data_loader import EmbeddedDataset
+from ink.alphabet import Alphabet
 from model import load
 from model import scores as library
 from model.recognition.error_rates import rates
 from parse_config import data_of
 from tests import small_sources
 from tests.commands.networks import ALPHABET, DATA, READERS, evaluate, names, save, use
-from utils.alphabet import Alphabet
 from utils.checks import UserError
 
 

@@ -6,8 +6,8 @@ import re
 import pytest
 import torch
 
-from base.checkpoint import load_checkpoint, save_checkpoint
 from base.config.values import Override
+from base.run.checkpoint import load_checkpoint, save_checkpoint
 from model import load
 from parse_config import config_of as config_of_network
 from tests.commands.networks import config_of, save, use

@@ -12,15 +12,15 @@ from pypdf import PdfReader
 
 from commands.notes import _Reading, _safe_path, _save, _save_each
 from data_loader import read_ink
+from ink.formats.pdf.pages import PdfPage, write_pdf
+from ink.geometry import strokes
+from ink.ink_page import InkPage
 from notes.exporting import TextForm
 from notes.page_text import Note, PageText, Summary
 from notes.reading_cache import Library
 from tests.commands.networks import ROOT, use
 from tests.notes.pages import note, text_of
 from utils.checks import UserError
-from utils.ink import strokes
-from utils.page.ink_page import InkPage
-from utils.page.pdf import PdfPage, write_pdf
 
 LINES = ROOT / "docs" / "sample-lines"
 

@@ -5,12 +5,12 @@ import pytest
 
 from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources.ink_files import match_device
+from ink.formats.inkml.lines import write_inkml
 from model import load, sample
 from model.generation.line import Sampling
 from tests.commands.networks import names, network, write
 from tests.data_loader import ink_formats
 from utils.checks import UserError
-from utils.page.inkml import write_inkml
 
 AS_IT_IS = ("--set", "primer_scale=1")
 

@@ -10,11 +10,11 @@ from PIL import Image
 
 from commands import search_options
 from experiments import parser_of
+from ink.formats.inkml.lines import write_inkml
 from model import load
 from model.recognition.language_model import CharacterLanguageModel
 from tests.commands.networks import ALPHABET, READERS, ROOT, names, use
 from utils.checks import UserError
-from utils.page.inkml import write_inkml
 
 
 @pytest.mark.parametrize("arch", READERS)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import experiments
-from base.run_folder import RunFolder
+from base.run.run_folder import RunFolder
 from tests.commands.networks import ROOT
 from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError

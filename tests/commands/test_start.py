@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import train
-from base import pretrained
-from base.checkpoint import BEST, checkpoints, load_checkpoint, save_checkpoint
 from base.config import torch_parts
-from base.run_folder import RunFolder
+from base.run import pretrained
+from base.run.checkpoint import BEST, checkpoints, load_checkpoint, save_checkpoint
+from base.run.run_folder import RunFolder
 from commands import train_options
 from commands.start import differing_arguments, resolve_start
 from parse_config import plan_of, settings_of
@@ -73,7 +73,7 @@ def test_a_command_line_begins_in_six_ways(trained):
         assert (start.checkpoint and start.checkpoint.path) == path, words
         assert (start.is_resumed, start.tries_older) == (resumed, tries_older), words
         assert start.is_finished() == (run_id == "a"), words
-        assert start.plan.given == CONFIG
+        assert start.plan.given_config == CONFIG
     assert begun("-r", str(OLDER)).run.run_id not in ("a", "b")
     kept = ["-o", "trainer.args.keep_last=9"]
     more = begun("-r", str(RUN), *kept)

@@ -10,13 +10,13 @@ import torch
 import experiments
 from data_loader.sources.ink_files import read_ink
 from handwriting.hands import extras_of_style
+from ink.formats.inkml.lines import write_inkml
+from ink.geometry import from_strokes
 from model import load
 from model.generation.line import Sampling
 from tests.benchmarks import scripts
 from tests.commands.networks import save
 from utils.checks import UserError
-from utils.ink import from_strokes
-from utils.page.inkml import write_inkml
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_style_whose_slant_cannot_be_measured_can_be_written_in(place):
 
 
 def test_a_style_is_written_by_the_network_it_names(place, capsys, monkeypatch):
-    monkeypatch.setattr("base.pretrained.PRETRAINED", place / "networks")
+    monkeypatch.setattr("base.run.pretrained.PRETRAINED", place / "networks")
     (place / "networks").mkdir()
     for name in ("writer", "joined"):
         save(place / name, "SynthesisNetwork").rename(place / f"networks/{name}.pth")

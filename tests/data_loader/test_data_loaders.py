@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from base.base_data_loader import BaseSampler
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
 from data_loader import (
     CutLongSteps,
@@ -17,9 +17,10 @@ from data_loader import (
     Scale,
 )
 from data_loader.data_loaders import SAMPLER_ARGUMENTS
-from utils.alphabet import Alphabet
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
+from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, UserError
-from utils.normalisation import Normalisation
 
 UNIT = Normalisation((0, 0), (1, 1))
 
@@ -256,7 +257,7 @@ def test_batches_are_the_same_with_workers_and_from_any_position():
     loader, workers = plain.training_loader(), others.training_loader()
     epochs = [list(loader) for _ in range(3)]
     assert same(list(workers), epochs[0])
-    workers.sampler.start_at(2, 3)
+    workers.keys.start_at(2, 3)
     assert same(list(workers), epochs[2][3:])
     assert same(list(others.loader("valid")), list(plain.loader("valid")))
 
@@ -380,7 +381,7 @@ def test_a_sampler_gets_the_lengths_and_hands_of_the_training_samples_alone():
     loader = made.training_loader()
     batches = list(loader)
     assert [len(batch) for batch in batches] == len(made.training) * [1]
-    alone = loader.sampler.sampler
+    alone = loader.keys.sampler
     assert [int(batch.lengths) for batch in batches] == alone.lengths.tolist()
     assert [int(batch.hand) for batch in batches] == alone.hands.tolist()
     assert {*alone.supplied, "hands", "lengths"} == {*SAMPLER_ARGUMENTS}

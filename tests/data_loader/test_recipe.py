@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.config.plan import Plan
 from data_loader import EmbeddedDataset
 from data_loader.recipe import Recipe, Source
+from ink.sample import Sample
 from parse_config import plan_of
 from tests import tiny_config
 from utils.checks import ConfigError
@@ -69,7 +70,7 @@ def counted(**taken) -> tuple[Recipe, Counted, Counted]:
     first = Counted("ann")
     source = Source(first)
     second = Counted("ben", source)
-    sources = {"first": source, "second": Source(second, made_of=[source])}
+    sources = {"first": source, "second": Source(second, ancestors=[source])}
     return Recipe(sources=sources, **taken), first, second
 
 
@@ -157,7 +158,7 @@ def test_a_fault_of_a_recipe_names_its_key(taken, more, message):
         (EVERY, r"args\.dataset: is missing"),
         (
             {"dataset": MINE["lines"], "sources": MINE} | EVERY,
-            r"args\.dataset: .* beside `sources`",
+            r"args\.dataset: .* with `sources`",
         ),
         ({"dataset": MINE["lines"], "train": ["lines"]}, r"args\.train: .*`sources`, which"),
     ],

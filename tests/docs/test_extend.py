@@ -13,8 +13,8 @@ from torch.distributions import Bernoulli, Categorical
 import experiments
 import model
 import train
-from base.checkpoint import load_checkpoint
 from base.config import user_modules
+from base.run.checkpoint import load_checkpoint
 from logger.metrics_csv import read_rows
 from tests.benchmarks import scripts
 from utils.checks import UserError

@@ -8,15 +8,15 @@ import pytest
 import experiments
 import train
 from commands import web
-from data_loader.invented.embedded import EmbeddedDataset
+from data_loader.invented.font_writers import EmbeddedDataset
 from data_loader.texts import corpus
 from handwriting import hands
+from ink.geometry import strokes
 from model.generation.hand_encoder import NUM_HANDS
 from tests.data_loader import ink_formats
 from tests.docs.test_commands import commands
 from tests.docs.test_links import ROOT
 from trainer.own_hand import exam
-from utils.ink import strokes
 
 SHORT = {"data_loader.args.dataset.args.size": NUM_HANDS, "trainer.args.samples": 0}
 SHORT |= {"trainer.args.precision": "float32"}  # quick on all processors

@@ -6,7 +6,7 @@ import re
 import signal
 from pathlib import Path
 
-from base.checkpoint import BEST, checkpoints, load_checkpoint
+from base.run.checkpoint import BEST, checkpoints, load_checkpoint
 from tests.faults.disk import ERRORS, FULL, fail_at, kill_at
 from tests.faults.runs import OUT, RESUME, RUN, TRAIN, products
 from tests.faults.trials import Done, Task, run

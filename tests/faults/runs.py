@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_loader import EmbeddedDataset
+from ink.formats.inkml.lines import write_inkml
 from tests import tiny_config
 from tests.faults.disk import kill_at, note_calls
 from tests.faults.trials import Task, once, run
 from tests.tiny_config import changed
-from utils.page.inkml import write_inkml
 
 Config = dict[str, Any]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from data_loader import read_ink
-from notes.formats import read_pages
+from ink.formats import read_pages
 from parse_config import plan_from_file
 from tests.damage import FORMATS, hostile
 from tests.faults.hostile import MAX_SECONDS

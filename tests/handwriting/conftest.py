@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from handwriting.hands import Hand
+from ink.geometry import from_strokes
 from model import load
 from tests.commands.networks import save
-from utils.ink import from_strokes
 
 
 @pytest.fixture

@@ -89,7 +89,9 @@ def test_the_header_has_the_hand_vector_of_each_style_if_the_writer_takes_hand_v
     files = {name: file for name, file in styles().items() if "open_" not in name}
     assert header["hands"].keys() == files.keys() and len(files) == 12 and "styles" not in header
     for name, vector in header["hands"].items():
-        state = writer.model.initial_state(1, writer.model.told(1, extras_of_style(files[name])))
+        state = writer.model.initial_state(
+            1, writer.model.make_conditions(1, extras_of_style(files[name]))
+        )
         np.testing.assert_allclose(vector, state["hand"][0].detach(), atol=1e-5)
 
 

@@ -10,9 +10,9 @@ import pytest
 from handwriting.hands import TRY_SEED_STRIDE, Calibration, Hand, calibrated
 from handwriting.page_hands import NEW_HAND_TRIES, new_hand_primer
 from handwriting.proofreading import write_words
+from ink.geometry import bounds, from_strokes, x_height
 from model import Line
 from model.generation.line import Sampling
-from utils.ink import bounds, from_strokes, x_height
 
 TEXT = "a line of a hand"
 

@@ -9,11 +9,11 @@ import torch
 from handwriting import PageOptions, load_report, rewrite, save_report, write_page
 from handwriting.hands import Hand
 from handwriting.proofreading import write_words
+from ink.geometry import from_strokes
 from model import Writer
 from model.generation.line import Sampling
 from tests.handwriting.builders import PlannedReader
 from tests.moody import moody
-from utils.ink import from_strokes
 
 pytestmark = pytest.mark.slow
 

@@ -20,8 +20,8 @@ from handwriting.layout import (
 from handwriting.paper import Paper
 from handwriting.paragraphs import COLUMN_GAP, EMPTY_COLUMN_WIDTH, Paragraph, TextLine
 from handwriting.written_word import WrittenWord
+from ink.drawing.layers import Pen
 from utils.checks import UserError
-from utils.page.layers import Pen
 
 
 def word(width, gap=2.0, text="w"):

@@ -6,12 +6,12 @@ import pytest
 from handwriting.marks import PLAIN, in_plain_letters, plain, with_marks
 from handwriting.proofreading import CheckedWord, try_words, with_first_reading
 from handwriting.written_word import WrittenWord
+from ink.alphabet import Alphabet
+from ink.geometry import at_equal_steps, from_strokes, path_along
+from ink.measures import segments_cross
 from model import Line
 from tests.commands.networks import ALPHABET
 from tests.handwriting.builders import PlannedReader
-from utils.alphabet import Alphabet
-from utils.hand_measures import segments_cross
-from utils.ink import at_equal_steps, from_strokes, path_along
 
 BOW = np.array([(0.7, -0.9), (0.2, -1.0), (0.0, -0.5), (0.3, 0.0), (0.9, 0.0)])
 STEM = np.array([(0.3, -2.0), (0.3, -1.0), (0.3, 0.0)])

@@ -3,27 +3,30 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from base.pretrained import pretrained
-from handwriting import PageOptions, Paper, write_page
+from base.run.pretrained import pretrained
+from handwriting import PageOptions, Paper, text_lines, write_page
 from handwriting.hands import Hand
 from handwriting.page_hands import Hands
-from handwriting.pages import warnings
+from handwriting.pages import check_words, warnings
+from handwriting.proofreading import MISSING_WORD
 from handwriting.text_lines import Passage
+from ink.alphabet import Alphabet
+from ink.formats.pdf.pages import words_of
+from ink.geometry import DOT_INK
 from model import load
 from tests.commands.networks import save, use
 from tests.handwriting.builders import PlannedReader
-from utils.alphabet import Alphabet
 from utils.checks import UserError
-from utils.ink import DOT_INK
 from utils.licences import OPEN, RESEARCH
 
 HUGE = Paper(5000.0, 5000.0, (1000.0,) * 4)
 """An untrained network draws far and wide."""
 
 
-HARDLY_KNOWN = "open_writer hardly knows ą ł É: fewer than half of those that it writes can be read"
+HARDLY_KNOWN = "open_writer hardly knows ą ł É: it writes fewer than half of them legibly"
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,87 @@ def test_the_command_and_python_write_the_same_page(writer, tmp_path):
     assert pages.doubts and all(doubt.startswith("page 1, row ") for doubt in pages.doubts)
     assert any(remark.startswith("CTCNetwork of ") for remark in pages.remarks)
     assert {word.tries for word in pages.proofread} == {2}
+
+
+@pytest.fixture(scope="module")
+def listed(writer):
+    """The page of a list, with raised signs and fills; the word `cab` could not be written."""
+    usual = text_lines.write_words
+
+    def without_cab(*given):
+        lines = usual(*given)
+        return [[without_ink(word) if word.text == "cab" else word for word in line]
+                for line in lines]  # fmt: skip
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_lines, "write_words", without_cab)
+        options = PageOptions(paper=HUGE, line_height=300.0, proofread=False)
+        return write_page(LIST, writer, options)
+
+
+LIST = "- a (ab)\n1. ab\t10² ____ b\ncab ab, a"
+
+
+def without_ink(word):
+    """Return a word for which the network drew nothing."""
+    (written,) = word.words
+    return replace(word, words=(replace(written, strokes=()),), faults=(MISSING_WORD,))
+
+
+def test_a_word_that_could_not_be_written_is_named_by_itself_and_keeps_its_place(listed):
+    (page,) = listed
+    assert page.text == "- a (ab)\n1. ab 10² ____ b\ncab ab, a"
+    assert listed.missing == listed.doubtful == [(1, 3, 1)]
+    assert listed.doubts == [f"page 1, row 3, word 1, 'cab': {MISSING_WORD}"]
+    assert [word.text for word in words_of(page.rows[2])] == ["cab", "ab,", "a"]  # of a PDF
+    row = page.rows[2]
+    places = np.cumsum([0] + [word.strokes for word in row.words])
+    left = [row.strokes[start][:, 0].min() for start in places[:2]]
+    assert left[0] < row.strokes[0][:, 0].max() < left[1]
+
+
+def test_pages_tell_where_each_word_is(listed):
+    (page,) = listed
+    texts = [row.text.split() for row in page.rows]
+    assert len(listed.words) == sum(map(len, texts))
+    assert all(texts[row - 1][number - 1] == text for (_, row, number), text in listed.words)
+    assert len(listed.proofread) == len([*listed.placed()])
+    for (_, placed), word in zip(listed.placed(), listed.proofread, strict=True):
+        assert placed.text == word.words[0].text
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("ab", [(1, 1, 3), (1, 2, 2), (1, 3, 2)]),  # with or without the signs around it
+        ("ab,", [(1, 3, 2)]),
+        ("ab:2", [(1, 2, 2)]),
+        ("10²", [(1, 2, 3)]),
+        ("-", [(1, 1, 1)]),
+    ],
+)
+def test_words_are_found_by_their_text(listed, text, addresses):
+    assert listed.find(text) == addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ab:4", "'ab:4': these pages have 3 such words"),
+        ("ab:0", "'ab:0': these pages have 3 such words"),
+        ("cub", "'cub': no word of these pages; did you mean cab"),
+    ],
+)
+def test_a_text_that_no_word_has_is_refused(listed, text, message):
+    with pytest.raises(UserError, match=message):
+        listed.find(text)
+
+
+@pytest.mark.parametrize("lines", [["- a (ab)", "1. ab"], [*LIST.split("\n"), "b"]])
+def test_pages_with_other_words_than_their_text_are_an_error_of_the_program(listed, lines):
+    check_words(listed, LIST.split("\n"))
+    with pytest.raises(AssertionError):
+        check_words(listed, lines)
 
 
 @pytest.mark.parametrize("licence", [OPEN, RESEARCH, None])

@@ -20,9 +20,9 @@ from handwriting.proofreading import (
     with_second_reading,
 )
 from handwriting.written_word import WrittenWord
+from ink.geometry import from_strokes
 from model import Line
 from tests.handwriting.builders import PlannedReader
-from utils.ink import from_strokes
 
 HAND = HandShape(10.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
 
@@ -165,31 +165,37 @@ def test_a_text_of_many_signs_has_8_spellings():
     assert len(spellings("'''''")) == 8
 
 
-def test_the_first_reader_reads_each_word_but_those_of_a_line_with_a_fault():
+def test_the_first_reader_reads_each_word_but_missing_words_and_those_of_a_line_with_a_fault():
     reader = PlannedReader(("ab", 0.0), ("cx", 0.3))
-    faulty = CheckedWord((word("zz"),), "zz y", faults=(MISSING_WORD,))
-    words = [tried("ab"), faulty, tried("cd", faults=("a thin 0",))]
+    missing = CheckedWord((replace(word("y"), strokes=()),), "y", faults=(MISSING_WORD,))
+    words = [tried("ab"), tried("zz", faults=(UNENDED,)), missing]
+    words.append(tried("cd", faults=("a thin 0",)))
     read = with_first_reading(reader, words)
     ((inks, texts, height),) = reader.calls
     assert [float(ink[:, 0].sum()) for ink in inks] == pytest.approx([2, 2])
     assert (texts, height) == ([["ab"], ["cd"]], 1.0)
     assert [(word.hypothesis, word.errors, word.doubt) for word in read] == [
-        ("ab", 0, 0.0), ("", 0, 0.0), ("cx", 1, 0.3)
+        ("ab", 0, 0.0), ("", 0, 0.0), ("", 0, 0.0), ("cx", 1, 0.3)
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("line", "words", "faults"),
+    ("line", "missing", "faults"),
     [
-        (line("a lane"), "a lane", ()),
-        (line("a lane", ended=False), "a lane", (UNENDED,)),
-        (line("a line"), "line", (MISSING_WORD,)),
-        (line("a line", width=20), "a line", (STRAY_INK,)),
+        (line("a lane"), "", ((), ())),
+        (line("a lane", ended=False), "", ((UNENDED,), (UNENDED,))),
+        (line("a lane"), "a", ((MISSING_WORD,), ())),
+        (line("a lane", ended=False), "lane", ((UNENDED,), (MISSING_WORD,))),
+        (line("a line", width=20), "", ((STRAY_INK,), (STRAY_INK,))),
     ],
 )
-def test_a_line_with_a_fault_is_not_divided_into_words(line, words, faults):
-    checked_words = check_shapes(line, [word(text) for text in words.split()], HAND)
-    assert [word.faults for word in checked_words] == ([faults] if faults else [()] * 2)
+def test_all_words_have_the_faults_of_their_line_and_a_missing_word_is_one_by_itself(
+    line, missing, faults
+):
+    words = [word(text) for text in line.written_text.split()]
+    words = [replace(each, strokes=()) if each.text == missing else each for each in words]
+    checked_words = check_shapes(line, words, HAND)
+    assert tuple(word.faults for word in checked_words) == faults
     assert " ".join(word.text for word in checked_words) == line.written_text
 
 
@@ -226,10 +232,22 @@ UNTRIED = tried("a b", doubt=math.inf, tries=0)
         ([tried("b", 0, 0.5, ("a thin 0",))], [tried("b", 1)], [("b", 2, 1, 0.0)]),
         # Two words that one stroke had joined come apart, and the other way round.
         ([tried("a b", 1)], [tried("a"), tried("b")], [("a", 2, 0, 0.0), ("b", 2, 0, 0.0)]),
-        ([tried("a", 1), tried("b", 1)], [tried("a b")], [("a", 2, 1, 0.0), ("b", 2, 1, 0.0)]),
+        (
+            [tried("a", 1), tried("b", 1), tried("c", 1)],
+            [tried("a b"), tried("c")],
+            [("a", 2, 1, 0.0), ("b", 2, 1, 0.0), ("c", 2, 0, 0.0)],
+        ),
         # A line with a fault is the first try of its words, and no second one.
         ([UNTRIED], [tried("a b", 0, 0.0, (STRAY_INK,))], [("a b", 1, 0, 0.0)]),
         ([tried("a b", 1)], [tried("a b", 0, 0.0, (STRAY_INK,))], [("a b", 2, 1, 0.0)]),
+        # A misread word is better than one of such a line, and that than one without ink.
+        ([tried("a", faults=(UNENDED,))], [tried("a", 2, 0.5)], [("a", 2, 2, 0.5)]),
+        ([tried("a", 2, 0.5)], [tried("a", faults=(UNENDED,))], [("a", 2, 2, 0.5)]),
+        (
+            [tried("a", 0, 0.4, (MISSING_WORD,)), tried("b", 0, 0.4, (MISSING_WORD,))],
+            [tried("a", 0, 0.5, (UNENDED, STRAY_INK)), tried("b", 0, 0.4, (MISSING_WORD,))],
+            [("a", 2, 0, 0.5), ("b", 2, 0, 0.4)],
+        ),
     ],
 )
 def test_the_better_try_of_a_word_is_kept(before, again, kept):

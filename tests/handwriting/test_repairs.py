@@ -168,6 +168,7 @@ def test_a_5_gets_no_corner_when_its_stroke_begins_below_or_is_of_another_letter
         ("ke", 0, 2, True),  # behind the text
         ("k.ept", 0, 2, True),  # the point, of which the window is late
         ("k.ept", 1, 2, False),  # That is drawn already.
+        ("a k", 2, 0, True),  # It is all of the ink of its word.
     ],
 )
 def test_a_touch_of_the_pen_is_left_out_unless_the_text_has_a_dot_there(text, stem, touch, kept):

@@ -8,11 +8,11 @@ import pytest
 from handwriting import PageOptions, Paper, load_report, rewrite, save_report, write_page
 from handwriting.rewriting import exchanged, index_of
 from handwriting.written_word import WrittenWord, span
+from ink.drawing.layers import PlacedWord, Row
+from ink.drawing.page import Page
 from model import load
 from tests.commands.networks import save
 from utils.checks import UserError
-from utils.page.layers import PlacedWord, Row
-from utils.page.page import Page
 
 ROW, COLUMNS, RAISED = ((10, 10), (24, 10), (38, 10)), ((10, 10), (40, 10)), ((10, 10), (20, 3))
 

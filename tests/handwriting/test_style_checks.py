@@ -13,11 +13,11 @@ from data_loader.transforms.shaping import ResampleTime
 from handwriting import PageOptions
 from handwriting.page_hands import Hands
 from handwriting.style_checks import check_lines
+from ink.formats.inkml.lines import write_inkml
+from ink.geometry import strokes
 from model import load
 from tests.commands.networks import save
 from utils.checks import UserError
-from utils.ink import strokes
-from utils.page.inkml import write_inkml
 
 ROOT = Path(__file__).parents[2]
 DEVICES = {

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from handwriting.layout import break_rows
-from handwriting.proofreading import CheckedWord
-from handwriting.text_lines import Passage, narrow_line, write_passages
+from handwriting.proofreading import MISSING_WORD, CheckedWord
+from handwriting.text_lines import Passage, narrowed_words, write_passages
 from handwriting.written_word import WrittenWord
 from model import Writer
 from model.generation.line import Sampling
@@ -27,9 +27,17 @@ def words_of(text, points):
 def test_a_word_wider_than_a_row_is_narrowed_and_doubtful_if_by_much(hand, room, width, doubt):
     words = words_of("word", np.array([[0.0, -1.0], [10.0, 0.0]]))
     reading = hand(reader=PlannedReader(("word", 0.0)), sampling=Sampling(0.0))
-    (word,) = narrow_line(Passage(reading, "word", room), [CheckedWord(tuple(words), "word")])
+    (word,) = narrowed_words(Passage(reading, "word", room), [CheckedWord(tuple(words), "word")])
     assert (word.width, word.doubt) == (width, doubt)
     assert np.ptp(word.strokes[0], axis=0) == pytest.approx((width, 1.0))
+
+
+def test_a_missing_word_is_named_and_has_a_line_of_its_width_also_without_a_reader(hand):
+    missing = CheckedWord((WrittenWord((), 3.0, 1.0, "abc"),), "abc", faults=(MISSING_WORD,))
+    (word,) = narrowed_words(Passage(hand(), "abc"), [missing])
+    assert (word.text, word.width, word.gap, word.doubt) == ("abc", 3.0, 1.0, MISSING_WORD)
+    (line,) = word.strokes
+    assert 0 < line[0, 0] < line[-1, 0] < 3.0
 
 
 def values(words):
@@ -78,3 +86,19 @@ def test_raised_words_are_small_and_close(hand, monkeypatch):
     assert (words[1].width, words[2].width) == (1.0, pytest.approx(0.9))
     np.testing.assert_allclose(words[2].strokes[0], [[0.15, -1.5], [0.75, -0.9]])
     assert [len(row) for row in break_rows(words, 9)] == [4, 3]
+
+
+def test_words_that_a_stroke_joins_have_the_text_of_their_parts_and_fills_their_places(
+    hand, monkeypatch
+):
+    """All words of a line are joined; no line goes on behind a fill."""
+    square = np.array([[0.0, -1.0], [1.0, 0.0]])
+    monkeypatch.setattr(
+        "handwriting.text_lines.write_words",
+        lambda _, texts, seeds: [
+            [CheckedWord((WrittenWord((square,), 1.0, 2.0, text),), text)] for text in texts
+        ],
+    )
+    ((words, checked),) = write_passages([Passage(hand(), "a 15 m² ____ b c ....")])
+    assert [word.text for word in words] == ["a 15 m²", "____", "b c", "...."]
+    assert [word.words[0].text for word in checked] == [word.text for word in words]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import train
-from base.checkpoint import load_checkpoint
+from base.run.checkpoint import load_checkpoint
 from data_loader import InkMLDataset, read_ink
 from handwriting import written_set
 from handwriting.hands import Hand

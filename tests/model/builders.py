@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from base.base_data_loader import Batch, padded
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
 from model import AttentionNetwork, CTCNetwork, SynthesisNetwork, Writer
 from model.layers.kernels import library
-from utils.alphabet import Alphabet
-from utils.normalisation import Normalisation
 
 NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
 PRIMER = np.float32([[0, 0, 0], [9, 3, 0], [8, -2, 1]]), "c "

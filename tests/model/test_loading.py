@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ink.alphabet import Alphabet
 from model import sample
 from model.generation.line import Sampling
 from model.loading import load, load_reader, load_writer
@@ -10,7 +11,6 @@ from model.recognition.encoder import Search
 from model.writer import Writer
 from tests.commands.networks import NETWORKS, network, save
 from tests.model.builders import ink
-from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, UserError
 
 ALPHABET = Alphabet("abc ")
@@ -76,7 +76,7 @@ def test_network_is_refused_when_its_file_lacks_the_alphabet(tmp_path):
 
 
 def test_run_is_loaded_by_its_id_as_the_hand_that_it_learned(tmp_path, monkeypatch):
-    monkeypatch.setattr("base.pretrained.RUNS", tmp_path)
+    monkeypatch.setattr("base.run.pretrained.RUNS", tmp_path)
     for run in ("a/only", "a/both", "b/both"):
         saved(tmp_path / run / "hand.pth", "SynthesisNetwork")
     for name in ("only", "a/only"):

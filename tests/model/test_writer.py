@@ -5,14 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from base.base_model import ExtraShapes
+from base.data.extras import ExtraShapes
+from ink.alphabet import Alphabet
 from model import SynthesisNetwork, Writer, load
-from model.generation.line import Sampling
-from model.generation.writing import MAX_PRIMER_CHARACTERS, MAX_TEXT_CHARACTERS
+from model.generation.line import MAX_PRIMER_CHARACTERS, MAX_TEXT_CHARACTERS, Sampling
 from model.writer import sampling_of
 from tests.commands.networks import save
 from tests.model.builders import NORMALISATION, PRIMER
-from utils.alphabet import Alphabet
 from utils.checks import UserError
 
 SHORT = Sampling(max_steps=9)
@@ -75,12 +74,12 @@ class FivePersons(SynthesisNetwork):
         self.extras, self.persons = ExtraShapes({"person": [1]}), nn.Embedding(5, 2)
 
     def initial_state(self, batch, given=None):
-        numbers = (given or self.told(batch)).extras["person"].long()
+        numbers = (given or self.make_conditions(batch)).extras["person"].long()
         return super().initial_state(batch) | {"person": self.persons(numbers)[:, 0]}
 
 
 def test_extra_with_which_a_network_cannot_write_is_named(tmp_path):
     network = Writer(FivePersons(), tmp_path / "own.pth", torch.device("cpu"), {"config": {}})
-    message = r"own.pth: its FivePersons, told person = \[99.0\], cannot write: IndexError: .*py, l"
+    message = r"own.pth: its FivePersons, with person = \[99.0\], cannot write: IndexError: .*py, l"
     with pytest.raises(UserError, match=message):
         network.write("abc", extras={"person": [99.0]}, max_steps=3)

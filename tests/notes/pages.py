@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from notes.ink_page import InkPage, PageStroke, TypedText
+from ink.ink_page import InkPage, PageStroke, TypedText
 from notes.page_text import Note, PageRow, PageText, PageWord
 
 

@@ -9,12 +9,12 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from data_loader import read_ink
+from ink.formats import read_pages
+from ink.formats.pdf.pages import POINT, UNITS
 from notes.exporting import TextForm, json_parts, markdown_parts, save, save_lines, text_parts
-from notes.formats import read_pages
 from notes.page_text import Note, PageRow, PageText, PageWord
 from tests.notes.pages import note, text_of, written_page
 from utils.checks import UserError
-from utils.page.pdf import POINT, UNITS
 
 
 def operations(page):

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from notes.ink_page import InkPage, PageStroke
+from ink.geometry import turned_back
+from ink.ink_page import InkPage, PageStroke
 from notes.neat import levelled
 from notes.page_text import PageRow, PageText, PageWord
 from notes.rows import DRAWING, UNDERLINE
-from utils.ink import turned_back
 
 HEIGHT = 10.0  # x-height of the words
 WIDTH = 60.0  # of a word, twelve strokes of the pen

@@ -7,15 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from ink.alphabet import Alphabet
+from ink.geometry import to_points
+from ink.ink_page import InkPage, PageStroke, TypedText
 from model.recognition.decoding import Search
 from model.recognition.ink_words import InkWord
 from notes.confidence import confidences, language_of
-from notes.ink_page import InkPage, PageStroke, TypedText
 from notes.page_text import PageRow, PageText, PageWord, box_of
 from notes.reading import is_text, read_page, with_numbers
 from tests.notes.test_rows import page, row, turned
-from utils.alphabet import Alphabet
-from utils.ink import to_points
 
 
 class Words:

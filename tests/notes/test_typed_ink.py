@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from notes.formats import read_pages
+from ink.drawing.fonts import advance
+from ink.drawing.page import save_ink_pages
+from ink.formats import read_pages
 from notes.page_text import PageText
 from notes.reading import read_page
 from notes.rows import UNDERLINE
 from notes.typed_ink import ASCENT, DOUBT_COLOURS, FONT_SIZE, typed
 from tests.notes.test_neat import HEIGHT, page_of, word
 from tests.notes.test_reading import Words
-from utils.fonts import advance
-from utils.page.page import save_ink_pages
 
 
 def page_of_a_row(**others):

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 import trainer.generation_trainer as module
-from base.contract import check
-from base.random_state import seed_all
-from base.run_folder import RunFolder
-from base.run_state import Sums
-from base.training_parts import TrainingParts
+from base.run.random_state import seed_all
+from base.run.run_folder import RunFolder
+from base.run.run_state import Sums
+from base.run.training_parts import TrainingParts
+from base.trial.contract import check
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
 from model import SSE, NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork
@@ -170,7 +170,7 @@ class Careless(Moody):
 def test_a_latent_that_ignores_its_seed_is_warned_of(tmp_path, moods, caplog, kind):
     trainer, batch = make(tmp_path, moods, kind=kind, samples=1), next(iter(moods.loader("valid")))
     trainer.dry_run(batch, trainer.forward_batch(trainer.model.eval(), batch))
-    message = "Careless.initial_state does not draw from given.generators"
+    message = "Careless.initial_state does not draw from conditions.generators"
     assert (message in caplog.text) == (kind is Careless)
 
 
@@ -198,7 +198,7 @@ def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, data, reduction
         model.named_parameters(), trainer.model.parameters(), strict=True
     ):
         torch.testing.assert_close(own, weight, msg=name, rtol=1e-4, atol=1e-6)
-    assert trainer.progress.chunk == 3
+    assert trainer.stream.position.chunk == 3
 
 
 def fails_to_go_on(output, inputs, goes_on):

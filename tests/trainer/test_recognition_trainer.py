@@ -7,21 +7,20 @@ import pytest
 import torch
 
 from base.base_dataset import SPLITS
-from base.base_trainer import TrainingFailed
-from base.checkpoint import checkpoints
-from base.random_state import seed_all
-from base.run_folder import RunFolder
-from base.samples import Samples
-from base.training_parts import TrainingParts
+from base.data.samples import Samples
+from base.run.checkpoint import checkpoints
+from base.run.random_state import seed_all
+from base.run.run_folder import RunFolder
+from base.run.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
+from ink.alphabet import Alphabet
 from logger.metrics_csv import read_rows
 from model import AttentionNetwork, CTCLoss, CTCNetwork, ErrorRates, TranscriptionLoss
 from model.recognition.encoder import Transcript
 from model.recognition.error_rates import rates
 from trainer import RecognitionTrainer
 from trainer.recognition_trainer import evidence
-from utils.alphabet import Alphabet
-from utils.checks import DataError
+from utils.checks import DataError, TrainingFailed
 
 KINDS = ["ctc", "attention"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.ink import from_strokes
+from ink.geometry import from_strokes
 
 
 def wave(letters=8, height=10.0, points=25):

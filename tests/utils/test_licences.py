@@ -3,8 +3,8 @@
 import pytest
 
 from base.base_dataset import BaseDataset, Loaded
-from base.checkpoint import load_checkpoint
-from base.pretrained import pretrained
+from base.run.checkpoint import load_checkpoint
+from base.run.pretrained import pretrained
 from data_loader import (
     ComposedDataset,
     InkMLDataset,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils.ink import from_strokes, x_height
+from ink.geometry import from_strokes, x_height
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")

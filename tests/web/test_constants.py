@@ -5,31 +5,34 @@ import re
 import pytest
 
 from handwriting import flat_file, hands, page_options, proofreading, repairs, word_cutting
-from model.generation import hand_encoder, mixture, sampling, stopping, writing
+from ink import delayed_strokes, measures
+from model.generation import hand_encoder, line, mixture, sampling, stopping
 from model.recognition import encoder, hand_descriptor, ink_features, ink_words
 from notes import neat, word_shapes
 from tests.web.conftest import ROOT
-from utils import delayed_strokes, hand_measures
 
 HOMES = {
     "features": {
         "MAX_POINTS": ink_features.MAX_POINTS,
         "DETAIL": ink_features._DETAIL,
         "FAR": ink_features._FAR,
-        **{
-            name: getattr(delayed_strokes, name)
-            for name in ("LATE", "MARK_ABOVE", "MARK_WIDTH", "ACROSS", "BEFORE")
-        },
+        "LATE": delayed_strokes.MIN_LATE_DISTANCE,
+        "MARK_ABOVE": delayed_strokes.MIN_MARK_HEIGHT,
+        "MARK_WIDTH": delayed_strokes.MAX_MARK_WIDTH,
+        "ACROSS": delayed_strokes.X_WEIGHT,
+        "BEFORE": delayed_strokes.MIN_DISTANCE_BEFORE,
     },
     "ink": {
-        **{name: getattr(hand_measures, name) for name in ("FLAT", "LEAST_WIDTH", "MAX_SLANT")},
+        "FLAT": measures.MAX_FLAT_HEIGHT,
+        "LEAST_WIDTH": measures.MIN_BASELINE_WIDTH,
+        "MAX_SLANT": measures.MAX_SLANT,
         "TALL": word_cutting.MIN_TALL_RATIO,
         "MIDDLE_SIGNS": word_cutting.MIDDLE_SIGNS,
     },
     "line": {
         "TRIES": page_options.PageOptions.tries,
         "TRY_SEED_STRIDE": hands.TRY_SEED_STRIDE,
-        "SEEDS": writing.SEEDS,
+        "SEEDS": line.SEEDS,
         "MIN_STEPS": sampling.MIN_STEPS,
         "STEPS_PER_CHARACTER": sampling.STEPS_PER_CHARACTER,
         "LINE_PRIOR": word_cutting.LINE_PRIOR,
@@ -40,10 +43,15 @@ HOMES = {
         **{
             name: getattr(word_shapes, name)
             for name in (
-                *("INNER", "REACH", "MAX_OFF", "MIN_SPAN", "TALL", "DEEP", "MAX_ENDS"),
+                *("MIN_SPAN", "MAX_ENDS"),
                 *("LINE_PRIOR", "HEIGHT_PRIOR", "LEAN_PRIOR", "SLOPE_PRIOR"),
             )
         },
+        "INNER": word_shapes.X_HEIGHT_QUANTILE,
+        "REACH": word_shapes.MAX_CONTEXT_DISTANCE,
+        "MAX_OFF": word_shapes.MAX_LINE_DISTANCE,
+        "TALL": word_shapes.TALL_CHARACTERS,
+        "DEEP": word_shapes.DEEP_CHARACTERS,
         **{
             name: getattr(neat, name)
             for name in (
@@ -75,7 +83,10 @@ HOMES = {
         "WAIST": repairs.WAIST,
         "DOWN": repairs.MIN_BELLY_DEPTH,
     },
-    "stopping": {"REST": stopping.REST, "LONGEST_FINISH": stopping.LONGEST_FINISH},
+    "stopping": {
+        "REST": stopping.MAX_REST_OFFSET,
+        "LONGEST_FINISH": stopping.MAX_FINISH_STEPS,
+    },
     "text": {"ALIKE": [*proofreading.LOOKALIKES]},
 }
 """By file the constants that Python has as well."""
@@ -93,8 +104,8 @@ OF_THE_PAGE = {
 def test_a_constant_of_the_page_is_that_of_python(name):
     source = (ROOT / "web" / f"{name}.js").read_text()
     stated = {}
-    for line in re.findall(r"^const ([A-Z].*?)(?: //.*)?$", source, re.MULTILINE):
-        statements = re.split(r", (?=[A-Z_]+ = )", line.rstrip(";"))
+    for declaration in re.findall(r"^const ([A-Z].*?)(?: //.*)?$", source, re.MULTILINE):
+        statements = re.split(r", (?=[A-Z_]+ = )", declaration.rstrip(";"))
         stated |= dict(statement.split(" = ", 1) for statement in statements)
     own = OF_THE_PAGE.get(name, set())
     assert {key: eval(value) for key, value in stated.items() if key not in own} == HOMES[name]

@@ -16,8 +16,11 @@ from data_loader import EmbeddedDataset, read_ink
 from handwriting import flat_file, word_cutting
 from handwriting.hands import extras_of_style
 from handwriting.repairs import LetterStrokes, with_corners
-from handwriting.source_text import replacements, transliterate
 from handwriting.styles import write_style
+from handwriting.transliteration import replacements, transliterate
+from ink.delayed_strokes import are_marks, undelayed
+from ink.geometry import from_strokes, row_starts, strokes, x_height
+from ink.measures import baseline, median_lean
 from model import load, sample
 from model.generation.hand_encoder import DESCRIPTOR, hand_extra
 from model.generation.line import Sampling
@@ -26,9 +29,6 @@ from model.recognition.hand_descriptor import HandDescriptor
 from tests.commands.networks import save
 from tests.flat_files import cases, loaded
 from tests.web.conftest import ROOT, needs_node, node
-from utils.delayed_strokes import are_marks, undelayed
-from utils.hand_measures import baseline, median_lean
-from utils.ink import from_strokes, row_starts, strokes, x_height
 
 COMMITTED = ROOT / "web" / "engine.wasm"
 WRITER = dict(hidden_size=13, num_layers=2, num_mixtures=3, end_of_sequence=True, stretch=0.03)
@@ -178,7 +178,7 @@ def test_the_hand_of_lines_or_of_a_seed_is_that_of_python(tmp_path, hand_writer)
     for extras, vector in zip(
         [extras_of_style(LINES), *hands], [answer["vector"], *answer["drawn"]], strict=True
     ):
-        expected = model.initial_state(1, model.told(1, extras))["hand"][0]
+        expected = model.initial_state(1, model.make_conditions(1, extras))["hand"][0]
         np.testing.assert_allclose(vector, expected.detach(), atol=1e-5)
         assert np.ptp(vector) > 0.2 and len(vector) == 8
 

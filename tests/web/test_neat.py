@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
+from ink.geometry import from_strokes, strokes, turned_back, x_height
+from ink.ink_page import InkPage, PageStroke
 from model import load
-from notes.ink_page import InkPage, PageStroke
 from notes.neat import levelled
 from notes.page_text import PageRow, PageText, PageWord, box_of
 from tests.commands.networks import save
 from tests.web.conftest import needs_node
 from tests.web.test_engine import engine, flat, invented
-from utils.ink import from_strokes, strokes, turned_back, x_height
 
 pytestmark = needs_node
 

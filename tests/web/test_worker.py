@@ -9,11 +9,11 @@ import pytest
 from benchmarks.legibility import JUDGE
 from data_loader import read_ink
 from handwriting import flat_file
+from ink.geometry import strokes, x_height
+from ink.measures import baseline, levelled
 from model import load
 from tests.commands.networks import save
 from tests.web.conftest import ROOT, needs_node, node
-from utils.hand_measures import baseline, levelled
-from utils.ink import strokes, x_height
 
 LINES = ROOT / "docs/sample-lines"
 OPTIONS = dict(bias=0.75, seed=1, hand=None)

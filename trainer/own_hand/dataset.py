@@ -18,13 +18,16 @@ import numpy as np
 import torch
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Origin, Sample, changed
+from base.base_dataset import SPLITS, BaseDataset, InitialNetwork, Loaded, mapped
 from base.base_transform import BaseTransform
 from data_loader.sources.ink_files import mean_step
-from data_loader.sources.parsing import first_of
 from data_loader.transforms.cleaning import RemoveSlips, Smooth
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from handwriting.hands import extras_of_lines
+from ink import guard
+from ink.formats.arrays import read_arrays
+from ink.geometry import x_height
+from ink.sample import Sample
 from model.generation.line import Primer, Sampling
 from model.loading import load
 from model.reader import Reader
@@ -32,9 +35,8 @@ from model.writer import Writer, default_proofreader
 from trainer.own_hand.lines import read_recorded, usable_lines
 from trainer.own_hand.practice import practice_lines
 from trainer.own_hand.stages import READING, stage
-from utils.checks import DataError, OtherVersion, Range, UserError, check_version
+from utils.checks import DataError, OtherVersion, Range, UserError, check_version, first_of
 from utils.files import atomic_write
-from utils.ink import x_height
 
 log = logging.getLogger(__name__)
 
@@ -62,13 +64,13 @@ class HandLines(Loaded):
     seed: int = field(kw_only=True)
     """The seed of the choice of lines and of the new lines."""
     hand_extras: Mapping[str, np.ndarray] = field(kw_only=True)
-    """The extras of all lines if the network is told the hand, see `HandEncoder`; else empty."""
+    """The extras of all lines if the network takes a hand, see `HandEncoder`; else empty."""
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
         """As of other samples, but without the hand: it is computed from the lines, and another
         number of threads rounds it otherwise."""
-        lines = changed(self.samples, lambda line: [replace(line, extras={})])
+        lines = mapped(self.samples, lambda line: [replace(line, extras={})])
         return Loaded(lines, self.report).fingerprints
 
 
@@ -95,7 +97,7 @@ class HandDataset(BaseDataset):
         network: the pretrained network with which a training begins by default.
     """
 
-    origin: Origin | None = None
+    origin: InitialNetwork | None = None
     _: KW_ONLY
     root: str
     x_height: Annotated[float, Range(1e-6, 1e6)] | None = None
@@ -128,11 +130,11 @@ class HandDataset(BaseDataset):
         if self.origin is None:
             if height is None or step is None:
                 raise UserError("a trained network learns a hand: train.py -c CONFIG -r CHECKPOINT")
-            return self._lines(samples, [], height, step, splits, is_told=False)
+            return self._lines(samples, [], height, step, splits, takes_hand=False)
         if self.origin.is_resumed:
-            names, new, is_told = load_practice(self.origin.path.with_name(PRACTICE_FILE))
+            names, new, takes_hand = load_practice(self.origin.path.with_name(PRACTICE_FILE))
         else:
-            names, new, is_told, height, step = distributed.broadcast_object(
+            names, new, takes_hand, height, step = distributed.broadcast_object(
                 lambda: self._adapt(samples, *load_pair(self.origin.path, self.origin.device))
             )
         by_name = {sample.name: sample for sample in samples}
@@ -140,18 +142,18 @@ class HandDataset(BaseDataset):
             problem = f"lines with which the run began are no longer there: {first_of(missing)}"
             raise DataError(f"{self.root}: {problem}")
         chosen = [by_name[name] for name in names]
-        return self._lines(chosen, new, height, step, splits, is_told=is_told)
+        return self._lines(chosen, new, height, step, splits, takes_hand=takes_hand)
 
     def _adapt(
         self, samples: Sequence[Sample], writer: Writer, reader: Reader
     ) -> tuple[list[str], list[Primer], bool, float, float]:
-        """Return the names of the usable lines, new lines, whether the writer is told the hand, and
+        """Return the names of the usable lines, new lines, whether the writer takes a hand, and
         the network's x-height and step. Either the writer or the reader learns the hand."""
         alphabet = (reader if reader.path == self.origin.path else writer).model.alphabet
-        kept_names = [*filter(None, map(str.strip, self.keep.split(",")))]
+        accepted = [*filter(None, map(str.strip, self.keep.split(",")))]
         with stage(READING):
-            samples = usable_lines(self.root, samples, alphabet, reader, kept_names)
-        extras = extras_of_lines([sample.ink for sample in samples]) if writer.is_told else {}
+            samples = usable_lines(self.root, samples, alphabet, reader, accepted)
+        extras = extras_of_lines([sample.ink for sample in samples]) if writer.takes_hand else {}
         reference_lines = writer.reference_lines(Sampling(bias=0.0, extras=extras))
         reference_inks = [ink for ink in reference_lines if mean_step(ink) > 0]
         height = self.x_height or float(np.median([x_height(ink) for ink in reference_inks]))
@@ -161,7 +163,7 @@ class HandDataset(BaseDataset):
         # New lines contain no letters of held-out lines.
         lines = [(inks[k], samples[k].text) for k in learned]
         new = practice_lines(lines, alphabet, writer, reader, self.lent, self.composed, self.seed)
-        return [sample.name for sample in samples], new, writer.is_told, height, step
+        return [sample.name for sample in samples], new, writer.takes_hand, height, step
 
     def _lines(
         self,
@@ -171,12 +173,12 @@ class HandDataset(BaseDataset):
         step: float,
         splits: Collection[str],
         *,
-        is_told: bool,
+        takes_hand: bool,
     ) -> HandLines:
         """Return the person's lines and new lines, all in the network's units."""
         inks = to_network_units(samples, height, step)
         learned, held_out = self.split_indices(len(inks))
-        extras = extras_of_lines([inks[k] for k in learned]) if is_told else {}
+        extras = extras_of_lines([inks[k] for k in learned]) if takes_hand else {}
         recorded = [
             Sample(ink, sample.text, sample.name, extras=extras)
             for ink, sample in zip(inks, samples, strict=True)
@@ -184,7 +186,7 @@ class HandDataset(BaseDataset):
         train = [recorded[k] for k in learned]
         # The augmentation of a line depends on its index, so each repetition has another.
         repeated = list(islice(cycle(train), max(self.size - len(train), 0)))
-        train += [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
+        train += [line.renamed(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
         num_repeated = len(train)
         for number, (ink, text) in enumerate(new):
             train.append(Sample(ink, text, f"composed-{number:05}", extras=extras))
@@ -213,9 +215,9 @@ class HandDataset(BaseDataset):
 
 
 def save_practice(
-    path: Path, names: Sequence[str], new: Sequence[Primer], is_told: bool = False
+    path: Path, names: Sequence[str], new: Sequence[Primer], takes_hand: bool = False
 ) -> None:
-    """Save the names of the recorded lines, the new lines, and whether the network is told the
+    """Save the names of the recorded lines, the new lines, and whether the network takes a
     hand, as .npz."""
     inks = [ink for ink, _ in new]
     arrays = {
@@ -224,26 +226,26 @@ def save_practice(
         "points": np.concatenate([*inks, np.empty((0, 3), dtype=np.float32)]),
         "lengths": np.array([len(ink) for ink in inks], dtype=np.int64),
         "texts": np.array([text for _, text in new], dtype=np.str_),
-        "told": np.array(is_told),
+        "told": np.array(takes_hand),
     }
     atomic_write(path, lambda file: np.savez_compressed(file, **arrays))
 
 
 def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
-    """Load what `save_practice` saved.
+    """Load the file of `save_practice`.
 
     Raises:
         DataError: if the file is missing or broken.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            check_version(path, int(file.get("format", 0)), FORMAT, "train anew")
-            inks = np.split(file["points"], np.cumsum(file["lengths"]))[:-1]
-            new = list(zip(inks, file["texts"].tolist(), strict=True))
-            return file["names"].tolist(), new, bool(file["told"])
+        arrays = guard.call(read_arrays, path)
+        check_version(path, int(arrays.get("format", 0)), FORMAT, "train anew")
+        inks = np.split(arrays["points"], np.cumsum(arrays["lengths"]))[:-1]
+        new = list(zip(inks, arrays["texts"].tolist(), strict=True))
+        return arrays["names"].tolist(), new, bool(arrays["told"])
     except OtherVersion:
         raise
-    except Exception as error:  # np.load may raise any error.
+    except Exception as error:  # Other arrays may fail in any way.
         raise DataError(
             f"{path}: the lines that the run composed cannot be read ({error}); "
             "start the training again"
@@ -251,7 +253,7 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
 
 
 def load_pair(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
-    """Return a writer and a reader: one is the network at `path`, the other is pretrained.
+    """Return a writer and a reader: the network at `path`, and a pretrained network.
 
     Raises:
         UserError: if the network at `path` neither writes texts nor reads.
@@ -269,7 +271,7 @@ def to_network_units(lines: Sequence[Sample], height: float, step: float) -> lis
 
     Args:
         lines: in any unit, at any sampling rate.
-        height: the new x-height, see `utils.ink.x_height`.
+        height: the new x-height, see `ink.geometry.x_height`.
         step: the new median over all lines of a line's mean distance between points within strokes;
             the lines keep their differences in speed.
     """

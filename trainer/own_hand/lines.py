@@ -10,14 +10,13 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
-from base.base_dataset import Sample
 from data_loader.sources.ink_files import read_ink
-from data_loader.sources.parsing import first_of
+from ink.alphabet import Alphabet, describe
+from ink.measures import too_wide
+from ink.sample import Sample
 from model.reader import Reader
 from model.recognition.error_rates import error_rate
-from utils.alphabet import Alphabet, describe
-from utils.checks import DataError
-from utils.hand_measures import too_wide
+from utils.checks import DataError, first_of
 
 MIN_LINES = 3
 """Number of lines that are needed to learn a hand (assumed; five and more are better)."""
@@ -75,7 +74,7 @@ def usable_lines(
         samples: the lines.
         alphabet: alphabet of the network that learns.
         reader: a recogniser.
-        keep: names of lines that are kept even if they are misread.
+        keep: names of lines that are learned even if they are misread.
 
     Raises:
         DataError: if most lines are misread, or too few lines are left.
@@ -97,7 +96,7 @@ def _has_text(sample: Sample) -> bool:
 
 
 def _keep(samples: Sequence[Sample], is_kept: Callable[[Sample], bool], fault: str) -> list[Sample]:
-    """Return the samples that are kept; log the names of the others, and their fault."""
+    """Return the accepted samples; log the names and the fault of the others."""
     if left_out := [sample.name for sample in samples if not is_kept(sample)]:
         log.warning("left out: %d %s (%s)", len(left_out), fault, first_of(left_out))
     return [sample for sample in samples if is_kept(sample)]

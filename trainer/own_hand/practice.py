@@ -12,22 +12,22 @@ from dataclasses import replace
 import numpy as np
 
 from data_loader.composed.alignment import AlignedLine
-from data_loader.composed.bank import BankHand, verify_pieces
 from data_loader.composed.composing import Bank
 from data_loader.composed.cutting import CutLine, measured
-from data_loader.composed.drawn import Drawer
-from data_loader.paths import side_by_side, to_ink
+from data_loader.composed.drawn_characters import Drawer
+from data_loader.composed.recorded_hands import RecordedHand, verify_pieces
+from data_loader.pen_paths import side_by_side, to_ink
 from data_loader.texts import corpus
 from data_loader.texts.everyday import everyday, random_characters
 from handwriting.hands import Hand, extras_of_lines
+from ink.alphabet import nfc
+from model.batches import BATCH_SIZE
 from model.generation.line import Primer, Sampling
 from model.generation.window_alignment import align
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, read_in_place
 from model.writer import Writer
 from trainer.own_hand.stages import COMPOSING, WRITING, stage
-from utils.alphabet import nfc
-from utils.batches import BATCH_SIZE
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def practice_lines(
     """Return new lines in a hand, each with its text.
 
     If no characters can be cut from the person's lines, as from lines of capitals only, the new
-    lines are those that `writer` writes in the hand.
+    lines are written by `writer` in the hand.
 
     Args:
         lines: lines of the hand, in the units of `writer`.
@@ -75,7 +75,7 @@ def practice_lines(
     primers.sort(key=lambda primer: len(primer[0]))
     primers = primers[: max(min(NUM_PRIMERS, len(lines) // 2), 1)]
     characters = [c for c in writable.characters if c in alphabet]
-    extras = extras_of_lines([ink for ink, _ in lines]) if writer.is_told else {}
+    extras = extras_of_lines([ink for ink, _ in lines]) if writer.takes_hand else {}
     sampling = replace(SAMPLING, extras=extras)
     lent_lines = write_lent_lines(writer, reader, primers, characters, num_lent, seed, sampling)
     own_cuts = cut_lines(writer, reader, lines)
@@ -149,7 +149,7 @@ def cut_lines(writer: Writer, reader: Reader, lines: Sequence[Primer]) -> list[C
         aligned = AlignedLine(count, is_legible, np.zeros_like(is_legible), 0)
         if (line := measured(ink, text, aligned)) is not None:
             cuts.append(line)
-    verify_pieces([BankHand(cuts)], reader.read_lines)
+    verify_pieces([RecordedHand(cuts)], reader.read_lines)
     return cuts
 
 
@@ -168,9 +168,9 @@ def compose_lines(
     """
     if not own_cuts or not count:
         return []
-    hand = BankHand(list(own_cuts))
+    hand = RecordedHand(list(own_cuts))
     scale = np.array([hand.height, hand.height, 1.0])
-    hands = {"own": hand} | ({"lent": BankHand(list(lent_cuts))} if lent_cuts else {})
+    hands = {"own": hand} | ({"lent": RecordedHand(list(lent_cuts))} if lent_cuts else {})
     bank, lines = Bank(hands, Drawer(), scarce=1), []
     texts = sample_texts(CANDIDATES_PER_LINE * count, alphabet, seed)
     with stage(COMPOSING, count) as bar:

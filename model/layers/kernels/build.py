@@ -1,7 +1,7 @@
 """Compilation of the kernels on first use, by the machine's C compiler.
 
 The compiler is the first of $CC, cc, gcc and clang that works; the options in
-$ONLINE_HANDWRITING_CFLAGS come last. The library is kept in
+$ONLINE_HANDWRITING_CFLAGS come last. The library is cached in
 $XDG_CACHE_HOME/online-handwriting/kernels (by default ~/.cache), or in a temporary folder if others
 could write there. Its name has a checksum of all that it depends on, and a checksum of its content.
 Without a compiler, or with ONLINE_HANDWRITING_KERNELS=0, slower torch operations replace the
@@ -62,14 +62,14 @@ def _is_private(path: Path) -> bool:
         return True
     status, parents = path.stat(), [parent.stat() for parent in path.resolve().parents]
     is_owned = {status.st_uid, parents[0].st_uid} == {os.getuid()}
-    # Others can rename what is in a folder that they can write to, unless its sticky bit is set.
+    # Others can rename files in a folder that they can write to, unless its sticky bit is set.
     is_replaceable = any(parent.st_mode & 0o1002 == 0o002 for parent in parents)
     return is_owned and not is_replaceable and not status.st_mode & 0o022
 
 
 def _cache(stack: contextlib.ExitStack) -> Path:
     """Return the folder for compiled files, locked until `stack` ends. The folder is temporary if
-    no file can be kept, or if others could put code there, which would then be run."""
+    no file can be cached, or if others could put code there, which would then be run."""
     folder = user_cache() / "kernels"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ def _cache(stack: contextlib.ExitStack) -> Path:
         stack.enter_context(FileLock(folder / "lock", timeout=TIMEOUT))
         remove_temporary(folder)
     except OSError as error:
-        log.info("compiled kernels cannot be kept in %s: %s", folder, error)
+        log.info("compiled kernels cannot be cached in %s: %s", folder, error)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     return folder
 
@@ -103,7 +103,7 @@ def _checksum(content: bytes) -> str:
 def _compile(
     compiler: list[str], sources: list[Path], options: Sequence[str], target: Path
 ) -> ctypes.CDLL | None:
-    """Compile and load `sources`; keep the result as `target` with its checksum."""
+    """Compile and load `sources`; store the result as `target` with its checksum."""
     temporary = target.with_name(f".{target.name}.tmp")
     for optional in OPTIONAL_FLAGS:
         result = _run([*compiler, *FLAGS, *optional, *options, "-o", temporary, *sources])
@@ -117,8 +117,8 @@ def _compile(
     return None
 
 
-def _load_kept(target: Path) -> ctypes.CDLL | None:
-    """Load the file that `_compile` kept; return None if it is missing or cannot be trusted."""
+def _load_cached(target: Path) -> ctypes.CDLL | None:
+    """Load the file that `_compile` stored; return None if it is missing or cannot be trusted."""
     for path in target.parent.glob(f"{target.name}-*.so"):
         if _is_private(path) and path.stem == f"{target.name}-{_checksum(path.read_bytes())}":
             return _load(path)
@@ -150,7 +150,7 @@ def build(folder: Path, defines: Sequence[str]) -> ctypes.CDLL | None:
                 contents += [_run([*compiler, "--version"]).stdout, _processor()]
                 key = repr((*contents, compiler, FLAGS, OPTIONAL_FLAGS, options))
                 target = cache / f"{folder.name}-{_checksum(key.encode())}"
-                library = _load_kept(target) or _compile(compiler, sources, options, target)
+                library = _load_cached(target) or _compile(compiler, sources, options, target)
                 if library is not None:
                     return library
     except (OSError, subprocess.SubprocessError) as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from base.device import layers_are_plain
+from base.step.device import layers_are_plain
 from model.layers.kernels.build import build
 from utils.checks import UserError
 
@@ -33,14 +33,13 @@ def available(device: torch.device, dtype: torch.dtype) -> bool:
     return not layers_are_plain.get() and kernels(dtype == torch.bfloat16) is not None
 
 
-def refuse_second_derivative(windowed: bool) -> None:
-    """Raise a UserError if a layer's backward pass is to be differentiated again."""
+def refuse_second_derivative(layer: str) -> None:
+    """Raise a UserError if the backward pass of `layer` is to be differentiated again."""
     if torch.is_grad_enabled():  # `create_graph=True` enables gradients in a backward pass.
-        layer = "WindowedLayer" if windowed else "RecurrentLayer"
         raise UserError(
             f"{layer}: a compiled layer has no second derivative (create_graph=True); to use torch "
             "operations, set plain_layers = True in the class of the trainer, or elsewhere call "
-            "base.device.plain_layers()"
+            "base.step.device.plain_layers()"
         )
 
 

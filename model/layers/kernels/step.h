@@ -224,6 +224,53 @@ INLINE vec lstm_step(vec gates[4], vec *cell) {
     return gates[2] * hyperbolic_tangent(*cell);
 }
 
+/* Compute a step of LANES cells of a row, from `cell` on; `sums` are the gates' products. The other
+ * pointers are to the row's biases and gates (4 size), cell states and hidden states (size). */
+static __attribute__((noinline, unused)) void cells_forward(
+    int64_t size, int64_t cell, const float *sums, const float *bias, const float *old_cells,
+    float *new_cells, item *hidden, item *kept_gates) {
+    const int64_t count = size - cell;
+    vec gates[4];
+#pragma GCC unroll 4
+    for (int gate = 0; gate < 4; gate++)
+        gates[gate] = load(sums + gate * LANES) + load_some(bias + gate * size + cell, count);
+    vec state = load_some(old_cells + cell, count), output = lstm_step(gates, &state);
+    store_some(new_cells + cell, state, count);
+    store_items(hidden + cell, output, count);
+    for (int gate = 0; gate < 4; gate++)
+        store_items(kept_gates + gate * size + cell, gates[gate], count);
+}
+
+/* Compute the gradients of a row's gates before activation, clamped to +-`limit`, and of its cells
+ * before the step, in place of those after it. `d_hidden` is the gradient of its hidden state. */
+static __attribute__((noinline, unused)) void cells_backward(
+    int64_t size, const item *gates, const float *old_cells, const float *new_cells,
+    const float *d_hidden_row, float limit, float *d_cells, item *d_gates) {
+    const vec bound = all(limit);
+    for (int64_t cell = 0; cell < size; cell += LANES) {
+        const int64_t count = size - cell;
+        vec input_gate = load_items(gates + cell, count);
+        vec forget_gate = load_items(gates + size + cell, count);
+        vec output_gate = load_items(gates + 2 * size + cell, count);
+        vec candidate = load_items(gates + 3 * size + cell, count);
+        vec squashed = hyperbolic_tangent(load_some(new_cells + cell, count));
+        vec d_hidden = load(d_hidden_row + cell);
+        vec d_cell = load_some(d_cells + cell, count);
+        d_cell = d_cell + d_hidden * output_gate * (1.0f - squashed * squashed);
+        vec gradients[4] = {
+            d_cell * candidate * input_gate * (1.0f - input_gate),
+            d_cell * load_some(old_cells + cell, count) * forget_gate * (1.0f - forget_gate),
+            d_hidden * squashed * output_gate * (1.0f - output_gate),
+            d_cell * input_gate * (1.0f - candidate * candidate),
+        };
+        for (int gate = 0; gate < 4; gate++) {
+            vec gradient = at_least(at_most(gradients[gate], bound), -bound);
+            store_items(d_gates + gate * size + cell, gradient, count);
+        }
+        store_some(d_cells + cell, d_cell * forget_gate, count);
+    }
+}
+
 /* The window --------------------------------------------------------------------------------- */
 
 /* Whether all indices of `text` are in the vocabulary, and at least one place follows `text`. */

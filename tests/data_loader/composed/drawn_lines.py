@@ -4,7 +4,7 @@ import numpy as np
 
 from data_loader.composed.alignment import AlignedLine
 from data_loader.composed.cutting import measured
-from utils.ink import from_strokes
+from ink.geometry import from_strokes
 
 # Strokes in x-heights, y downwards from the baseline, each of at most 0.6 in width.
 BOX = [(0, -1), (0, -0.5), (0, 0), (0.3, 0), (0.6, 0), (0.6, -0.5), (0.6, -1)]

@@ -5,13 +5,14 @@ from functools import cache
 
 import numpy as np
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from data_loader.composed.alignment import AlignedLine, Alignment
-from data_loader.composed.bank import BankHand, hands
 from data_loader.composed.cutting import measured_lines
-from data_loader.invented.embedded import FontWriter, deform, digitise, text_path
-from data_loader.paths import to_ink
+from data_loader.composed.recorded_hands import RecordedHand, recorded_hands
+from data_loader.invented.font_writers import FontWriter, deform, digitise, text_path
+from data_loader.pen_paths import to_ink
 from data_loader.texts import corpus
+from ink.sample import Sample
 from tests.data_loader.invented.hands import hand
 
 
@@ -85,9 +86,9 @@ class Recorded(BaseDataset):
         """Return all lines."""
         return [sample for sample, _ in written(*self.options)]
 
-    def hands(self) -> dict[str, BankHand]:
+    def hands(self) -> dict[str, RecordedHand]:
         """Return the hands of the training lines."""
-        return hands(measured_lines(self.load().split("train"), self.alignment()))
+        return recorded_hands(measured_lines(self.load().split("train"), self.alignment()))
 
     def alignment(self) -> Alignment:
         """Return the true one, of which every character was read."""

@@ -5,8 +5,8 @@ import pytest
 
 from data_loader import IAMOnDBDataset
 from data_loader.composed.alignment import AlignedLine, Alignment
+from ink.alphabet import nfc
 from tests.shared_data import prepared
-from utils.alphabet import nfc
 from utils.checks import DataError
 
 

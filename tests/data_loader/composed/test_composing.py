@@ -17,9 +17,9 @@ from data_loader.composed.composing import (
     adapted,
 )
 from data_loader.composed.cutting import Piece
-from data_loader.paths import from_strokes, mean_step, to_ink
+from data_loader.pen_paths import from_strokes, mean_step, to_ink
+from ink import measures
 from tests.data_loader.composed.recorded import Recorded
-from utils import hand_measures
 
 
 def cross(sign, hand, way, generator):
@@ -84,7 +84,7 @@ def test_lent_letters_take_the_slant_height_and_speed_of_the_hand(bank):
             assert lent.path[:, 2].sum() == piece.path[:, 2].sum()
             ink = to_ink(lent.path)
             if text in "lkhbdIHTE":
-                lean.append(hand_measures.median_lean(ink))
+                lean.append(measures.median_lean(ink))
                 tall.append(lent.path[:, 1].min() / piece.path[:, 1].min())
             if text in "aceonsu":
                 small.append(np.ptp(lent.path[:, 1]) / np.ptp(piece.path[:, 1]))

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from base.base_dataset import Sample
-from data_loader.composed.bank import BankHand
 from data_loader.composed.cutting import CUT, LIFT, NONE, parts_of
-from data_loader.paths import to_ink, touching_shift
+from data_loader.composed.recorded_hands import RecordedHand
+from data_loader.pen_paths import to_ink, touching_shift
+from ink.sample import Sample
 from tests.data_loader.composed.drawn_lines import BAR, BOX, DOT, STEM, at, boxes, drawn, owners
 
 REST = boxes(5, 6, 7, 8)
@@ -82,7 +82,7 @@ def test_a_character_beside_a_misread_character_is_not_used():
     line = drawn(boxes(0, 1, 2, 3, 5, 6, 7, 8), "aceo nexo", read=np.arange(9) != 2)
     assert line.is_usable.tolist() == [True, False, False, False, False, True, True, True, True]
     others = {"nexo"[a:b] for a in range(4) for b in range(a + 1, 5)}
-    assert set(BankHand([line]).places) == {"a"} | others
+    assert set(RecordedHand([line]).places) == {"a"} | others
 
 
 def test_overlap_is_that_of_points_at_about_the_same_height():

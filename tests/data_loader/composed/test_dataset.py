@@ -12,11 +12,11 @@ from base.base_dataset import SPLITS
 from data_loader import ComposedDataset
 from data_loader.composed.alignment import Alignment
 from data_loader.composed.dataset import hash_fraction
+from ink import measures
+from ink.geometry import to_points
 from tests.data_loader.composed.recorded import HANDS, Recorded
 from tests.loaded import in_files
-from utils import hand_measures
 from utils.checks import ConfigFault, DataError
-from utils.ink import to_points
 
 pytestmark = pytest.mark.slow
 
@@ -176,10 +176,10 @@ def test_recorded_lines_are_brought_level_and_to_a_height(tmp_path):
     assert len(recorded) == len(main) == len(level.used) - 3
     for line in recorded:
         ink, before = line.ink, main[line.name]
-        assert hand_measures.baseline_angle(before) < math.radians(-2)
-        assert abs(hand_measures.baseline_angle(ink)) < math.radians(1)
+        assert measures.baseline_angle(before) < math.radians(-2)
+        assert abs(measures.baseline_angle(ink)) < math.radians(1)
         x = to_points(ink)[:, 0]
-        height = hand_measures.x_heights(ink, np.array([x.min(), x.max()]))[0]
+        height = measures.x_heights(ink, np.array([x.min(), x.max()]))[0]
         assert height == pytest.approx(50, rel=0.12)
         assert np.array_equal(ink[:, 2], before[:, 2])
     assert level.canonical is None and level.quantisation_step is None

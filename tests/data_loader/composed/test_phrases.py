@@ -3,8 +3,8 @@ import pytest
 
 from data_loader import PhrasesDataset
 from data_loader.sources.own_ink import OwnInk
+from ink.geometry import strokes
 from utils.checks import DataError
-from utils.ink import strokes
 
 HEIGHT = 40.0
 

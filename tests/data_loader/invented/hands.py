@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from data_loader.invented.embedded import EmbeddedDataset, FontWriter, write
+from data_loader.invented.font_writers import EmbeddedDataset, FontWriter, write
 from data_loader.texts.corpus import held_out
 
 PEOPLE = EmbeddedDataset(seed=7)

@@ -3,9 +3,9 @@ import pytest
 
 from data_loader import EmbeddedDataset
 from data_loader.invented.damage import damaged, with_damage
-from data_loader.paths import from_strokes, to_strokes
-from utils.alphabet import WRONG
-from utils.ink import path_along
+from data_loader.pen_paths import from_strokes, to_strokes
+from ink.alphabet import WRONG
+from ink.geometry import path_along
 
 CROSS = [np.array([[0.0, 20.0], [30.0, 20.0]]), np.array([[15.0, 0.0], [15.0, 40.0]])]
 RING = [np.column_stack([np.cos(t := np.linspace(0, 6.28, 60)), np.sin(t)]) * 20]

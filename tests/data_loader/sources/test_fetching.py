@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from base.base_dataset import Preparing
+from base.data.preparation import Preparing
 from data_loader import InkMLDataset
 from data_loader.sources.fetching import fetched
 from tests.data_loader import ink_formats
@@ -94,7 +94,7 @@ def test_a_shard_with_a_wrong_byte_is_refused_until_it_is_whole_again(address, o
     name, loaded = "00003-000/points.npy", at(there, tmp_path).load()
     whole = (origin / name).read_bytes()
     write(name, whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(DataError, match=r"made|origin: 00003-000 cannot .* its digest says, in 3"):
+    with pytest.raises(DataError, match=r"made|origin: 00003-000 cannot .* have its digest, in 3"):
         inks(loaded)
     assert "00003-000" not in shards_in(tmp_path)
     write(name, whole)
@@ -155,7 +155,9 @@ def test_a_file_that_an_index_names_outside_its_folder_is_not_fetched(name, orig
 
 @pytest.mark.parametrize("root", ["s3://bucket::file:///etc", "S3://bucket", "http://"])
 def test_an_address_that_is_chained_or_incomplete_is_refused(root, tmp_path):
-    with pytest.raises(ConfigFault, match="a folder, or an address of a prepared one, such as s3"):
+    with pytest.raises(
+        ConfigFault, match="a folder, or the address of a prepared folder, such as s3"
+    ):
         at(root, tmp_path).load()
 
 

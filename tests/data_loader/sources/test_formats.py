@@ -17,12 +17,12 @@ from data_loader import (
     UnipenDataset,
     read_ink,
 )
-from data_loader.sources.parsing import MAX_OFFSET
+from ink.formats.checks import MAX_OFFSET
 from tests.damage import damaged
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, pack_folders, put
 from tests.data_loader.ink_formats import INK, STROKES, iam, inkml, mnist, rows, target, unipen
-from tests.data_loader.sources.bombs import BOMBS, check_bombs
+from tests.ink.formats.bombs import BOMBS, check_bombs
 from utils.checks import DataError
 
 # Sniffed and parsed.

@@ -7,12 +7,12 @@ import pytest
 from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources.ink_files import match_device, mean_step
 from data_loader.transforms.shaping import ResampleTime
+from ink.geometry import from_strokes, strokes, x_height
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from tests.data_loader.ink_formats import INK
 from tests.loaded import in_order
 from utils.checks import DataError
-from utils.ink import from_strokes, strokes, x_height
 
 
 def plain(samples):

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from data_loader.sources.mnist_strokes import MNISTStrokesDataset
+from ink.geometry import bounds, to_points
 from tests.data_loader.archives import pack, put
 from tests.data_loader.ink_formats import target
 from utils.checks import ConfigFault, DataError
-from utils.ink import bounds, to_points
 
 # A stroke of three points from (5, 8), a lift, and a second one of two, which ends at its left.
 ROWS = [(5, 8, 0, 0), (1, -1, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (3, 4, 0, 0), (-2, 1, 0, 0)]

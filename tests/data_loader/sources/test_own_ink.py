@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from data_loader.data_loaders import HandwritingDataLoader
-from data_loader.sources.own_ink import OwnInk, json_lines
+from data_loader.sources.own_ink import OwnInk
+from ink.formats.json_strokes import json_lines
 from tests.loaded import in_order
 from utils.checks import DataError
 

@@ -3,9 +3,9 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from base.samples import Samples
-from data_loader.sources.parsing import Sample
+from base.data.samples import Samples
 from data_loader.sources.splits import FRACTIONS, choose_subset, divide, hash_fraction, named_split
+from ink.sample import Sample
 
 NO_INK = np.zeros((0, 3))
 

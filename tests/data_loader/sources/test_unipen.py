@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from data_loader import UnipenDataset
-from data_loader.sources.unipen import parse_level, read_document
-from data_loader.sources.unipen_blocks import blocks_of
+from ink.formats.unipen.blocks import blocks_of
+from ink.formats.unipen.segments import parse_level, read_document
 from tests.data_loader.archives import put
 from tests.loaded import in_order
 from utils.checks import DataError
@@ -134,16 +134,6 @@ def test_strokes_are_resampled_by_the_rate_of_their_tablet():
     reason = "points per second unknown or not 40 to 1000"
     left_out = [(reason, f"0000{n}") for n in (0, 2, 3)]
     assert [(sample.reason, sample.name) for sample in parsed.left_out] == left_out
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("component", [down(PIECES[0]), ".PEN_DOWN\n.PEN_UP\n8 8\n"])
-def test_segments_that_repeat_ink_fill_no_memory_and_take_no_time(component):
-    content = component * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 4_000
-    document = read_document(blocks_of([("", content)], lambda name: b""))
-    left_out = parse_level(document, "DIGIT").left_out
-    reasons = {fault.reason for fault in left_out[20:]}
-    assert reasons == {"segments that repeat the same components too often"}
 
 
 def test_a_writer_that_no_comment_names_is_named(tmp_path):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from base.base_dataset import Preparing
+from base.data.preparation import Preparing
 from data_loader import UnipenDataset, read_ink
-from data_loader.sources.unipen_collection import untokenised
+from ink.formats.unipen.collection import untokenised
 from tests.data_loader.archives import pack, put
 from tests.loaded import in_order
 from utils.checks import ConfigFault, DataError

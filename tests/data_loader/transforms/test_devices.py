@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from data_loader import Crowd, DelayMarks, EmbeddedDataset, HandwritingDataLoader, OtherDevice, Pen
+from ink.alphabet import Alphabet
+from ink.drawing.pictures import ink_picture, likely_columns
+from ink.geometry import from_strokes, strokes, x_height
+from ink.normalisation import Normalisation
 from model import CTCNetwork, PictureNetwork
 from tests.data_loader.transforms.applied import applied
-from utils.alphabet import Alphabet
 from utils.checks import ConfigFault
-from utils.ink import from_strokes, strokes, x_height
-from utils.normalisation import Normalisation
-from utils.pictures import ink_picture, likely_columns
 
 ALONG = np.linspace(0, 6 * np.pi, 300)
 WAVE = from_strokes([np.column_stack([10 * ALONG, 50 * np.sin(ALONG)])] * 3)
@@ -104,7 +104,7 @@ def test_sample_is_drawn_by_another_pen_each_epoch_and_in_validation_by_the_usua
     ready, features = with_pens(PictureNetwork)
     training, valid = ready.training_loader(features), ready.loader("valid", features).dataset
     widths = [likely_columns(sample.ink) for sample in ready.training]
-    assert training.sampler.lengths.tolist() == widths
+    assert training.keys.lengths.tolist() == widths
     sample = training.dataset.samples[0]
     drawn, again, later = (training.dataset.steps(epoch, 0, sample)[0] for epoch in (0, 0, 1))
     assert np.array_equal(drawn, again) and drawn.shape != later.shape

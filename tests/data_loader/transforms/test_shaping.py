@@ -4,7 +4,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from data_loader.invented.embedded import EmbeddedDataset, write
+from data_loader.invented.font_writers import EmbeddedDataset, write
 from data_loader.transforms.augmentation import CutLongSteps, Rotate
 from data_loader.transforms.shaping import (
     LevelBaseline,
@@ -13,10 +13,10 @@ from data_loader.transforms.shaping import (
     ScaleHeight,
     ShapedDataset,
 )
+from ink.geometry import from_strokes, to_points, x_height
 from tests.data_loader.invented.hands import hand, turned
 from tests.data_loader.transforms.applied import applied
 from utils.checks import ConfigFault, DataError
-from utils.ink import from_strokes, to_points, x_height
 
 
 def line(seed=0, text="several words on a line", **changes):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from base.base_model import Given
+from base.base_model import Conditions
+from ink.measures import NUM_HAND_LINES
 from model import PredictionNetwork, SynthesisNetwork
 from model.generation.hand_encoder import (
     DESCRIPTOR,
@@ -15,15 +16,14 @@ from model.generation.hand_encoder import (
 )
 from tests.model.builders import generator
 from utils.checks import ConfigFault
-from utils.hand_measures import TOLD_LINES
 
 
 def hands(*counts):
     """Return random hands of so many lines."""
     torch.manual_seed(0)
-    rows = torch.randn(len(counts), TOLD_LINES, DESCRIPTOR)
-    weights = torch.rand(len(counts), TOLD_LINES, 1) + 0.1
-    inside = torch.arange(TOLD_LINES) < torch.tensor(counts)[:, None]
+    rows = torch.randn(len(counts), NUM_HAND_LINES, DESCRIPTOR)
+    weights = torch.rand(len(counts), NUM_HAND_LINES, 1) + 0.1
+    inside = torch.arange(NUM_HAND_LINES) < torch.tensor(counts)[:, None]
     return torch.cat((rows * weights, weights), 2) * inside[..., None]
 
 
@@ -51,17 +51,17 @@ def test_hands_are_encoded_each_by_itself_and_equal_hands_once():
 
 def test_training_leaves_out_hands_or_some_of_their_lines_at_random():
     """4,000 hands within four standard deviations (false alarm < 1e-3)."""
-    network, hand = encoder(noise=0.0, untold=0.4), hands(TOLD_LINES)
+    network, hand = encoder(noise=0.0, untold=0.4), hands(NUM_HAND_LINES)
     vectors, whole = network(hand.expand(4000, -1, -1)), network.eval()(hand)
     untold = (vectors == 0).all(1).float().mean().item()
     all_lines = torch.isclose(vectors, whole, atol=1e-5).all(1).float().mean().item()
-    for fraction, chance in ((untold, 0.4), (all_lines, 0.6 / TOLD_LINES)):
+    for fraction, chance in ((untold, 0.4), (all_lines, 0.6 / NUM_HAND_LINES)):
         assert fraction == pytest.approx(chance, abs=4 * (chance * (1 - chance) / 4000) ** 0.5)
 
 
 def test_noise_in_training_has_its_standard_deviation():
     """20,000 numbers within four standard errors (false alarm < 1e-3)."""
-    lines = 1000 * hands(1)[:, :1].expand(4000, TOLD_LINES, -1)  # whichever are drawn, all agree
+    lines = 1000 * hands(1)[:, :1].expand(4000, NUM_HAND_LINES, -1)  # all lines agree
     noise = encoder(noise=0.5)(lines) - encoder(noise=0.0)(lines)
     assert noise.mean().item() == pytest.approx(0.0, abs=4 * 0.5 / 20000**0.5)
     assert noise.std().item() == pytest.approx(0.5, abs=4 * 0.5 / 40000**0.5)
@@ -84,7 +84,7 @@ def test_new_network_with_hands_writes_as_a_network_without_hands(kind):
     weights = network.state_dict()
     plain.load_state_dict({name: weights[name] for name in weights if "hand" not in name})
     torch.testing.assert_close(means(network), means(plain))
-    assert torch.equal(means(network, network.initial_state(2, Given(EXTRAS))), means(network))
+    assert torch.equal(means(network, network.initial_state(2, Conditions(EXTRAS))), means(network))
 
 
 @KINDS
@@ -92,13 +92,13 @@ def test_new_network_with_hands_writes_as_a_network_without_hands(kind):
 def test_hand_changes_the_prediction_unless_it_has_no_line(kind):
     network = generator(kind, hand_size=4)
     network.hand_gates.weight.normal_()
-    with_hand, plain = means(network, network.initial_state(2, Given(EXTRAS))), means(network)
+    with_hand, plain = means(network, network.initial_state(2, Conditions(EXTRAS))), means(network)
     assert (with_hand[0] - plain[0]).abs().max() > 0.01
     torch.testing.assert_close(with_hand[1], plain[1])
 
 
 def test_gru_cells_refuse_a_hand():
-    with pytest.raises(ConfigFault, match=r"hand_size.*GRU cells are told no hand"):
+    with pytest.raises(ConfigFault, match=r"hand_size.*GRU cells take no hand"):
         generator(PredictionNetwork, cell="GRU", hand_size=4)
 
 

@@ -99,7 +99,7 @@ def test_line_continues_its_primer(network):
 
 @pytest.mark.parametrize(("row", "text"), [(0, "c ab"), (1, "c abcabcabc")])
 def test_median_of_the_window_is_moved_to_the_character_after_the_primer(network, row, text):
-    ink, given = np.zeros((4, 3), np.float32), network.told(2, seeds=[1, 2])
+    ink, given = np.zeros((4, 3), np.float32), network.make_conditions(2, seeds=[1, 2])
     lines, _ = _begin(network, ink, ["c ab", "c abcabcabc"], 2, given, Sampling())
     output = over(network, ink[:-1], text)
     weights = output.attention[0, -1].double()

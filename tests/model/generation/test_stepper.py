@@ -100,7 +100,7 @@ def test_lines_that_are_kept_continue_as_they_would_beside_the_dropped_lines(ste
     for steps in (whole, some):
         steps.run(uniform[:5], normal[:5])
         steps.sharpen(bias)
-    some.keep(rows)
+    some.select(rows)
     points, _ = some.run(uniform[5:, rows], normal[5:, rows])
     expected, _ = whole.run(uniform[5:], normal[5:])
     torch.testing.assert_close(points, expected[:, rows], rtol=1e-4, atol=1e-4)

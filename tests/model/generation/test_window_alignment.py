@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from model import SynthesisNetwork
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
+from model import SynthesisNetwork, batches
 from model.generation.generators import Output
 from model.generation.window_alignment import align
-from utils import batches
-from utils.alphabet import Alphabet
-from utils.normalisation import Normalisation
 
 
 class Planted(SynthesisNetwork):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from base.device import plain_layers
+from base.step.device import plain_layers
 from model.layers.kernels import build, library
 from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer

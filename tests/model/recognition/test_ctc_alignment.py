@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from ink.geometry import from_strokes
 from model.recognition.ctc_alignment import count_points, likeliest_path
 from model.recognition.ink_features import rows_of_features, stroke_features
-from utils.ink import from_strokes
 
 
 def counts(spikes, codes, rows, points):

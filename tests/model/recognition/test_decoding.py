@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from ink.alphabet import Alphabet
 from model.recognition import decoding
 from model.recognition.decoding import GREEDY, Search, attention_texts, ctc_beam, ctc_texts
 from model.recognition.language_model import CharacterLanguageModel
-from utils.alphabet import Alphabet
 from utils.checks import NotFinite
 
 LANGUAGE = CharacterLanguageModel(["ab", "abba", "aab", "b"], Alphabet("abc"), order=3)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from ink.alphabet import Alphabet
 from model.recognition.encoder import Transcript
 from model.recognition.error_rates import (
     ErrorRates,
@@ -16,7 +17,6 @@ from model.recognition.error_rates import (
     read_in_place,
 )
 from tests.model.builders import batch
-from utils.alphabet import Alphabet
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,20 @@
 """The features of a recogniser are those of the writing, not of the device."""
 
+import math
+from unittest import mock
+
 import numpy as np
 import pytest
 
-from model.recognition.ink_features import NUM_FEATURES, SPACING, num_features, stroke_features
-from utils.ink import from_strokes, x_height
+from ink.geometry import at_equal_steps, from_strokes, path_along, strokes, x_height
+from model.recognition import ink_features
+from model.recognition.ink_features import (
+    NUM_FEATURES,
+    SPACING,
+    num_features,
+    rows_of_features,
+    stroke_features,
+)
 
 
 def wave(points, speed=1.0):
@@ -106,3 +116,32 @@ def test_long_scribble_is_resampled_at_a_wider_spacing():
     ink = np.zeros((100_000, 3), dtype=np.float32)
     ink[1:, :2] = np.random.default_rng(0).normal(size=(99_999, 2))
     assert len(stroke_features(ink)) <= 20_002
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_all_strokes_at_once_are_resampled_as_each_by_itself_bit_for_bit(parts):
+    """Random strokes, also dots and points that repeat, against numpy's functions of one stroke."""
+    generator, spacing, height = np.random.default_rng(5), 0.3, 2.0
+    for _ in range(60):
+        ink = generator.normal(0, generator.choice([0.01, 1, 30]), (generator.integers(1, 50), 3))
+        ink[generator.random(len(ink)) < 0.3, :2] = 0
+        ink[:, 2] = generator.random(len(ink)) < 0.3
+        ink = ink.astype(np.float32)
+        points, rows, firsts, start = [], [], [], 0
+        for stroke in strokes(ink):
+            along = path_along(stroke)
+            count = math.ceil(along[-1] / (spacing * height))
+            ends = np.linspace(0, along[-1], count + 1)
+            points.append(at_equal_steps(stroke, along, parts * count)[::parts] / height)
+            own = np.arange(start, start + len(stroke), dtype=float)
+            rows.append(np.interp(ends, along, own) if count else own[:1])
+            firsts += [True] + [False] * count
+            start += len(stroke)
+        steps = np.diff(np.concatenate(points), axis=0, prepend=0.0)
+        steps[firsts] = 0.0
+        expected = steps / np.maximum(np.hypot(*steps.T), 1e-12)[:, None]
+        features = stroke_features(ink, spacing, parts, height, undelays=False)
+        np.testing.assert_array_equal(features[:, :2], expected.astype(np.float32))
+        np.testing.assert_array_equal(features[:, 4], np.array(firsts, np.float32))
+        with mock.patch.object(ink_features, "x_height", lambda _: height):
+            np.testing.assert_array_equal(rows_of_features(ink, spacing), np.concatenate(rows))

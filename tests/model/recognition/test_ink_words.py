@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from ink.alphabet import Alphabet
+from ink.geometry import from_strokes
 from model.recognition.ink_features import rows_of_features
 from model.recognition.ink_words import _words
 from tests.model.builders import recogniser
-from utils.alphabet import Alphabet
-from utils.ink import from_strokes
 
 NETWORK = recogniser(alphabet=Alphabet(list(" abc")), time_reductions=0)
 

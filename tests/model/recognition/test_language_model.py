@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
+from ink.alphabet import Alphabet
 from model.recognition import language_model
 from model.recognition.language_model import CharacterLanguageModel, WordLanguageModel
-from utils.alphabet import Alphabet
 from utils.checks import UserError
 
 START, END = "\x02", "\x03"

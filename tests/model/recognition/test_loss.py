@@ -6,10 +6,10 @@ import math
 import pytest
 import torch
 
+from ink.alphabet import Alphabet
 from model import CTCLoss, TranscriptionLoss
 from model.recognition.encoder import Transcript
 from tests.model.builders import batch
-from utils.alphabet import Alphabet
 
 
 def transcript(ctc_log_probs, lengths=None, decoder_log_probs=None):

@@ -5,9 +5,9 @@ import pytest
 
 from data_loader.sources.ink_files import read_ink
 from handwriting.styles import styles
+from ink.geometry import from_strokes, strokes
 from model.loading import load_reader
 from model.recognition.readability import misgiving, row_breaks
-from utils.ink import from_strokes, strokes
 
 ROWS = "several rows, which are read as a single row? `experiments.py notes` reads pages"
 SCRIPT = "a script that the network does not know, or ink that is turned or mirrored?"

@@ -11,15 +11,15 @@ from torch import nn
 
 from base.base_data_loader import padded
 from data_loader import read_ink
+from ink.alphabet import Alphabet
+from ink.geometry import from_strokes, strokes
 from model import AttentionNetwork, CTCNetwork
 from model.loading import load_reader
 from model.recognition.encoder import Search
 from model.recognition.error_rates import rates
 from model.recognition.picture_network import PictureNetwork
 from tests.model.builders import LETTERS, NORMALISATION, ink, recogniser
-from utils.alphabet import Alphabet
 from utils.checks import ConfigFault
-from utils.ink import from_strokes, strokes
 
 KINDS = [CTCNetwork, AttentionNetwork]
 LINES = Path(__file__).parents[3] / "docs" / "sample-lines"

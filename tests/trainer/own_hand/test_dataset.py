@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from base.base_dataset import Origin, Sample, changed
-from data_loader.invented.embedded import EmbeddedDataset
+from base.base_dataset import InitialNetwork, mapped
+from data_loader.invented.font_writers import EmbeddedDataset
 from data_loader.sources.ink_files import mean_step
 from data_loader.transforms.shaping import ResampleTime
+from ink.geometry import strokes, x_height
+from ink.measures import baseline_angle, levelled
+from ink.sample import Sample
 from model.recognition.hand_descriptor import HandDescriptor
 from tests.data_loader import ink_formats
 from trainer.own_hand.dataset import (
@@ -20,8 +23,6 @@ from trainer.own_hand.dataset import (
     to_network_units,
 )
 from utils.checks import DataError
-from utils.hand_measures import baseline_angle, levelled
-from utils.ink import strokes, x_height
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +48,7 @@ def hand(tmp_path):
 
 def resumed(source, folder):
     """Return what a run in a folder learns when it is resumed."""
-    origin = Origin(folder / "a.pth", torch.device("cpu"), is_resumed=True)
+    origin = InitialNetwork(folder / "a.pth", torch.device("cpu"), is_resumed=True)
     return replace(source, origin=origin).load()
 
 
@@ -97,7 +98,7 @@ def test_a_network_with_hand_vectors_gets_descriptors_of_the_learned_lines(tmp_p
     own = source.load()
     assert not own.hand_extras and not any(line.extras for line in own.used)
     names = [line.name for line in own.recorded]
-    save_practice(tmp_path / PRACTICE_FILE, names, [(ink, "abc")], is_told=True)
+    save_practice(tmp_path / PRACTICE_FILE, names, [(ink, "abc")], takes_hand=True)
     loaded = resumed(source, tmp_path)
     learned, _ = source.split_indices(len(names))
     rows = HandDescriptor.load().describe([levelled(own.recorded[k].ink)[0] for k in learned])
@@ -109,10 +110,10 @@ def test_a_network_with_hand_vectors_gets_descriptors_of_the_learned_lines(tmp_p
 def test_rounding_of_the_hand_does_not_change_the_fingerprints_of_the_lines(tmp_path, hand, lines):
     source = hand(lines)
     names = [line.name for line in source.load().recorded]
-    save_practice(tmp_path / PRACTICE_FILE, names, [], is_told=True)
+    save_practice(tmp_path / PRACTICE_FILE, names, [], takes_hand=True)
     loaded = resumed(source, tmp_path)
     rounded = np.nextafter(loaded.hand_extras["hand"], np.inf)
-    other = changed(loaded.samples, lambda line: [replace(line, extras={"hand": rounded})])
+    other = mapped(loaded.samples, lambda line: [replace(line, extras={"hand": rounded})])
     assert replace(loaded, samples=other).fingerprints == loaded.fingerprints
     fewer = {"train": loaded.split("train")[1:]}
     assert replace(loaded, samples=fewer).fingerprints["train"] != loaded.fingerprints["train"]

@@ -1,0 +1,201 @@
+"""Returns the batches of training, whole or in chunks of their time steps.
+
+A step takes a group of `accumulate` batches. With truncation the batches are cut into chunks of
+`truncate` time steps: each optimiser step takes the next chunk of every batch of the group, and the
+recurrent states are carried over to the next step. Truncation needs a single process: with several
+processes, each state would have to be moved to the process that gets its sequence.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from base import distributed
+from base.base_data_loader import BaseDataLoader, Batch
+from utils.checks import ConfigFault, TrainingFailed, UserError, described
+
+
+class Position(NamedTuple):
+    """A position in the data; all numbers are counted from 0."""
+
+    data_pass: int = 0
+    """The pass over the data."""
+    batch: int = 0
+    """The batch in the pass."""
+    chunk: int = 0
+    """The chunk of the batch."""
+
+
+@dataclass
+class Chunk:
+    """A whole batch; or, if sequences are cut, some time steps of the rows that are long enough."""
+
+    batch: Batch
+    sequences: float
+    """The number of sequences; a cut sequence counts as the fraction of it in this chunk."""
+    position: Position
+    state: dict[str, Tensor] | None = None
+    """The network's state after the previous chunk; None for the initial state."""
+    goes_on: Tensor | None = None
+    """Whether each row has a further chunk, `(rows,)` bool; None if sequences are not cut."""
+    next_state: dict[str, Tensor] | None = None
+    """The state of the next chunk, from `carry`; None for the initial state."""
+
+    def carry(self, state: dict[str, Tensor]) -> None:
+        """Carry the state after this chunk, tensors `(rows, ...)`, over to the next chunk of its
+        batch, detached; a state that is not finite is dropped. For sequences that are cut."""
+        detached = {name: value[self.goes_on].detach().clone() for name, value in state.items()}
+        finite = all(bool(torch.isfinite(value).all()) for value in detached.values())
+        self.next_state = detached if finite else None
+
+
+class BatchStream:
+    """Returns this process's rows of the batches of each step, in one pass after another.
+
+    A step takes the present `chunks`; for each of them it makes a forward pass and, if sequences
+    are cut, calls its `carry`; at the end it calls `advance`, which moves the `position` on.
+
+    Args:
+        loader: the loader of the training.
+        device: the device of the batches.
+        on_failure: called with the error if the loader fails.
+        accumulate: the number of batches of a step.
+        truncate: the number of time steps of a chunk; None for whole batches.
+
+    Attributes:
+        position: the position of the next step's first batch and of its chunks.
+        carried: for each batch of the next step, the network's state before the batch's chunk; None
+            for the initial state, in which all first chunks begin.
+    """
+
+    def __init__(
+        self,
+        loader: BaseDataLoader,
+        device: torch.device,
+        on_failure: Callable[[Exception], None],
+        *,
+        accumulate: int = 1,
+        truncate: int | None = None,
+    ) -> None:
+        self.loader, self.device = loader, device
+        self.accumulate, self.truncate = accumulate, truncate
+        self.position = Position()
+        self.carried: list[dict[str, Tensor] | None] = []
+        self._on_failure, self._has_failed = on_failure, False
+        self._batches: Iterator[Batch | None] | None = None
+        self._group: list[Batch | None] = []
+        self._chunks: list[Chunk | None] = []
+
+    def chunks(self) -> list[Chunk | None]:
+        """Return the chunk of each batch of the step; None where this process has no rows.
+
+        There is no chunk if the loader of any process failed. All processes call this together.
+        """
+        if not self._group:
+            self._load()
+        states = self.carried if self.position.chunk else [None] * len(self._group)
+        pairs = zip(self._group, states, strict=True)
+        self._chunks = [
+            batch and self._chunk(number, batch, state)
+            for number, (batch, state) in enumerate(pairs)
+        ]
+        return self._chunks
+
+    def begin(self, batches: list[Batch | None], truncate: int | None) -> None:
+        """Let the next step take the first chunks, of `truncate` time steps, of some batches."""
+        self._group, self.truncate = batches, truncate
+
+    def _load(self) -> None:
+        """Load the batches of the next step; none if the loader of any process failed."""
+        data_pass, batch, _ = self.position
+        if self._batches is None:
+            self.loader.keys.start_at(data_pass, batch)
+            self._batches = loaded(self.loader, self._fail)
+        count = min(self.accumulate, len(self.loader) - batch)
+        batches = [next(self._batches, None) for _ in range(count)]
+        if distributed.all_reduce_max([self._has_failed])[0]:
+            return
+        self._group = [batch and batch.to(self.device, non_blocking=True) for batch in batches]
+
+    def _fail(self, error: Exception) -> None:
+        self._has_failed = True
+        self._on_failure(error)
+
+    def _chunk(self, number: int, batch: Batch, state: dict[str, Tensor] | None) -> Chunk | None:
+        """Return the present chunk of a batch; None if all sequences of the batch have ended."""
+        position = self.position._replace(batch=self.position.batch + number)
+        if self.truncate is None:
+            return Chunk(batch, float(len(batch)), position)
+        start = position.chunk * self.truncate
+        cut, lengths = batch.chunk(start, self.truncate), batch.lengths[batch.lengths > start]
+        if not len(cut):
+            return None
+        sequences = float((cut.lengths / lengths).sum())
+        state = state and moved(state, self.device)
+        return Chunk(cut, sequences, position, state, lengths > start + self.truncate)
+
+    def advance(self) -> None:
+        """Move on to the next chunk, group of batches, or pass over the data.
+
+        The next chunk of a batch whose state was not carried begins with the initial state.
+        """
+        data_pass, batch, chunk = self.position
+        self.carried = [chunk and chunk.next_state for chunk in self._chunks]
+        if chunk + 1 < self._num_chunks():
+            self.position = Position(data_pass, batch, chunk + 1)
+            return
+        next_batch, self._group = batch + len(self._group), []
+        if next_batch < len(self.loader):
+            self.position = Position(data_pass, next_batch)
+        else:
+            self.position, self._batches = Position(data_pass + 1), None
+
+    def _num_chunks(self) -> int:
+        """Return the number of chunks of the group's longest batch."""
+        if self.truncate is None:
+            return 1
+        return math.ceil(max(batch.inputs.shape[1] for batch in self._group) / self.truncate)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position, and the carried states."""
+        states = [state and moved(state, "cpu") for state in self.carried]
+        return {**self.position._asdict(), "states": states}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Resume from what `state_dict` returned."""
+        self.position = Position(*(saved[name] for name in Position._fields))
+        self.carried = list(saved["states"])
+
+    def close(self) -> None:
+        """End the loader's workers."""
+        self._batches = None
+        self.loader.close()
+
+
+def moved(state: dict[str, Tensor], device: torch.device | str) -> dict[str, Tensor]:
+    """Return a network's state moved to a device."""
+    return {name: value.to(device) for name, value in state.items()}
+
+
+def loaded(
+    batches: Iterable[Batch | None], on_failure: Callable[[Exception], None]
+) -> Iterator[Batch | None]:
+    """Yield a loader's batches; if the loader fails, call `on_failure` and yield None last."""
+    try:
+        yield from batches
+    except ConfigFault as fault:
+        on_failure(fault)
+        yield None
+    # A user's transforms may raise any error; torch raises one if a worker was killed or timed out.
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        says_enough = isinstance(error, RuntimeError | OSError | EOFError | UserError)
+        cause = lines[0] if says_enough else described(error)
+        if lines[0].startswith("Caught "):  # a worker's traceback, which ends with the error
+            cause = lines[-1]
+        on_failure(TrainingFailed(f"the data loader or one of its workers failed: {cause[:200]}"))
+        yield None

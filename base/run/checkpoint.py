@@ -1,0 +1,351 @@
+"""Reads and writes checkpoints: files with the state of a run. Loading runs no code of a file."""
+
+import io
+import logging
+import math
+import os
+import pickle
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    NamedTuple,
+    TypeAlias,
+    TypedDict,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import torch
+from torch import Tensor, nn
+
+from base.data.extras import ExtraShapes
+from base.run.checkpoint_archive import check_archive
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
+from utils import strict_json
+from utils.checks import (
+    CheckpointError,
+    OtherVersion,
+    Range,
+    UserError,
+    check_version,
+    first_line,
+    lacks_memory,
+    short,
+)
+from utils.files import atomic_write, open_file
+from utils.strict_json import Config, without
+
+FORMAT = 3
+"""Version of the format of checkpoints; files of another version are refused."""
+
+Count: TypeAlias = Annotated[int, Range(0, 2**32)]
+
+
+class Checkpoint(TypedDict, total=False):
+    """The contents of a checkpoint: tensors and plain values by name."""
+
+    format: Count
+    # Needed to use the network. `config` is the given config, without defaults; its `arch` is the
+    # architecture. `state_dict` has the weights to evaluate with: the average if there is one, else
+    # the weights without noise.
+    config: Config
+    state_dict: dict[str, Tensor]
+    normalisation: dict[str, list[float]]
+    alphabet: list[str] | None  # None for a network without text
+    extras: dict[str, list[Count]]  # shapes of the network's extras; missing if there are none
+    # The record of the training.
+    dataset: dict[str, Any]  # facts about the data, such as the canonical unit of the log-loss
+    versions: dict[str, str]
+    modules: dict[str, str]  # the SHA-256 of each of the user's modules, by name
+    licence: str | None  # None if unknown; see `utils.licences`
+    metrics: dict[str, float]  # values of the last epoch
+    epoch: Count  # number of complete epochs
+    step: Count  # number of the optimiser's steps in the whole run
+    training: dict[str, Any]  # needed only to resume, see `base.run.training_checkpoint`
+
+
+class CheckpointFile(NamedTuple):
+    """A checkpoint that was read from a file."""
+
+    path: Path
+    content: Checkpoint
+
+
+TYPES = {
+    **{float: "a number", str: "a string", dict: "an object", list: "a list"},
+    **{Union: "a string or null", UnionType: "a string or null"},
+}
+"""The types of values in `Checkpoint`, for messages."""
+REQUIRED_KEYS = {"format", "config", "state_dict", "normalisation"}
+
+BEST = "model_best.pth"
+MAX_BYTES = 1 << 32
+"""Maximum bytes of a file (assumed: networks of this project have 0.1 GB)."""
+MAX_LISTED = 5
+"""Maximum number of files or weights that an error lists."""
+
+log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
+_PATH = r"[/~]|[A-Za-z]:[/\\]"
+"""The beginning of a path that is absolute or in a home directory."""
+
+
+def checkpoint_name(epoch: int, step: int | None = None) -> str:
+    """Return the file name of a checkpoint.
+
+    Args:
+        epoch: the number of the epoch, counted from 1: the current epoch if there is a `step`, else
+            the last complete epoch.
+        step: number of optimiser steps since the start of the run; None at the end of an epoch.
+    """
+    return f"checkpoint-epoch{epoch}" + ("" if step is None else f"-step{step}") + ".pth"
+
+
+def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the checkpoints in `folder` except `BEST`, newest first.
+
+    The checkpoint at the end of an epoch counts as newer than those within the epoch.
+    """
+    paths = [path for path in Path(folder).glob("checkpoint-epoch*.pth") if position(path)]
+    return sorted(paths, key=position, reverse=True)
+
+
+def candidates(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the checkpoints in `folder` in the order in which a run goes on from them: the newest
+    first, `BEST` last."""
+    return [*checkpoints(folder), *Path(folder).glob(BEST)]
+
+
+def position(path: Path) -> tuple[int, float] | None:
+    """Return the epoch and step in a checkpoint's name, for sorting; None for another name."""
+    if not (match := _NAME.fullmatch(path.name)):
+        return None
+    epoch, step = match.groups()
+    return int(epoch), math.inf if step is None else int(step)
+
+
+def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+    """Write a checkpoint atomically: at every moment the old or the new file is complete.
+
+    Raises:
+        OSError: if the file cannot be written, as on a full disk; the old file remains.
+    """
+    # The checkpoint is serialised in memory, so that a full disk raises a plain OSError.
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **checkpoint}, buffer)
+    atomic_write(path, lambda file: file.write(buffer.getbuffer()))
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint, its tensors on the CPU, without running any code in it.
+
+    The training state is checked when training resumes.
+
+    Raises:
+        CheckpointError: naming the file and its fault.
+    """
+    try:
+        with open_file(path) as file:
+            if (size := os.fstat(file.fileno()).st_size) > MAX_BYTES:
+                raise CheckpointError(f"larger than {MAX_BYTES:,} bytes")
+            # torch reads from memory, as it takes an interrupted read of a file for a broken file.
+            stored = io.BytesIO(file.read(size))
+        check_archive(stored)
+        stored.seek(0)
+        content = torch.load(stored, map_location="cpu", weights_only=True)
+        return _checked(content, path, len(stored.getbuffer()))
+    except pickle.UnpicklingError:  # its message advises to run the code, so it is not shown
+        cause = "not loaded: it holds more than tensors and plain values, which could run code"
+    except FileNotFoundError:
+        cause = "no such file"
+    except OSError as error:
+        cause = f"cannot be read ({error.strerror or error})"
+    except OtherVersion as error:  # The message names the file.
+        raise CheckpointError(str(error)) from None
+    except UserError as error:
+        cause = str(error)
+    except Exception as error:  # torch.load may raise any error for foreign files
+        cause = "truncated or damaged, or no checkpoint of this project"
+        if lacks_memory(error):
+            cause = "not enough memory, or a damaged file"
+        cause = f"{cause} ({first_line(error)})"
+    raise CheckpointError(f"{path}: {cause}")
+
+
+def _checked(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoint:
+    """Check the contents of a file of `size` bytes, and return them."""
+    if not isinstance(content, dict) or not content.keys() >= REQUIRED_KEYS:
+        names = ", ".join(sorted(REQUIRED_KEYS))
+        raise CheckpointError(f"not a checkpoint of this project (no {names})")
+    check_version(path, content["format"], FORMAT, "train anew")
+    content |= strict_json.plain({name: content.get(name) for name in ("config", "alphabet")})
+    weights = content["state_dict"]
+    for name, kind in get_type_hints(Checkpoint, include_extras=True).items():
+        if name in content and name not in ("state_dict", "alphabet", "training"):
+            _check_type(content[name], kind, name)
+    if not all(isinstance(name, str) and _is_plain(weights[name]) for name in weights):
+        raise CheckpointError("state_dict: weights by name are needed")
+    Normalisation.from_dict(content["normalisation"])
+    Alphabet(content["alphabet"] or [])
+    # A tensor whose strides repeat stored numbers can be far larger than the file.
+    if sum(weight.nbytes for weight in weights.values()) > size:
+        raise CheckpointError("its weights have more numbers than the file stores")
+    return content
+
+
+def _check_type(value: Any, kind: Any, key: str) -> None:
+    """Raise a CheckpointError, which names the key, if a value has not the type of its key in
+    `Checkpoint`."""
+    if kind is Any:
+        return
+    outer, members = get_origin(kind) or kind, get_args(kind)
+    if outer is Annotated:
+        (number, bounds), expected = members, f"a whole number {members[1]}"
+        fits = type(value) is number and value in bounds
+    else:
+        types = {float: (int, float), Union: members, UnionType: members}.get(outer, (outer,))
+        expected, is_huge = TYPES[outer], isinstance(value, int) and abs(value) >= 2**63
+        fits = type(value) in types and not is_huge
+    if not fits:
+        raise CheckpointError(f"{key} = {short(value)}: {expected}")
+    if outer in (dict, list):
+        for name, member in value.items() if outer is dict else enumerate(value):
+            _check_type(member, members[-1], f"{key}.{name}")
+
+
+def _is_plain(weight: object) -> bool:
+    """Return whether a weight is a dense, unquantized tensor on the CPU."""
+    is_stored = isinstance(weight, Tensor) and weight.device.type == "cpu"
+    return is_stored and weight.layout == torch.strided and not weight.is_quantized
+
+
+def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None) -> CheckpointFile:
+    """Return the newest complete checkpoint of a run's folder.
+
+    The best checkpoint is tried last. The log names the faults of newer files.
+
+    Args:
+        folder: the folder of the run.
+        before: a checkpoint in the folder: only older checkpoints are tried; None to try all.
+
+    Raises:
+        CheckpointError: if there is no complete checkpoint.
+    """
+    folder, skipped, paths = Path(folder), [], candidates(folder)
+    for path in paths[paths.index(before) + 1 :] if before else paths:
+        try:
+            content = load_checkpoint(path)
+        except CheckpointError as error:
+            skipped.append(str(error))
+            continue
+        for cause in skipped:
+            log.warning("skipped %s", cause)
+        return CheckpointFile(path, content)
+    if before is None and not all(map(os.path.lexists, paths)):
+        return newest_checkpoint(folder)  # The run is in progress, and has newer ones.
+    runs = [run for pattern in ("*", "*/*", "models/*/*") for run in folder.glob(pattern)]
+    complete = sorted(str(run) for run in runs if checkpoints(run))
+    raise CheckpointError(
+        f"{folder}: no complete checkpoint found{listed(skipped)}"
+        + (f"; there are some in {', '.join(complete[-3:])}" if complete else "")
+    )
+
+
+def find_checkpoint(place: Path) -> CheckpointFile:
+    """Return the checkpoint in a file, or the newest complete checkpoint in a folder.
+
+    Raises:
+        CheckpointError: if there is no checkpoint, or the file is damaged.
+    """
+    if place.is_dir():
+        return newest_checkpoint(place)
+    return CheckpointFile(place, load_checkpoint(place))
+
+
+def network_arguments(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the arguments that the program supplies to the constructor of a checkpoint's network,
+    by name, as far as the checkpoint has them."""
+    arguments: dict[str, Any] = {}
+    arguments["normalisation"] = Normalisation.from_dict(checkpoint["normalisation"])
+    if characters := checkpoint["alphabet"]:
+        arguments["alphabet"] = Alphabet(characters)
+    if (shapes := checkpoint.get("extras")) is not None:
+        arguments["extras"] = ExtraShapes(shapes)
+    return arguments
+
+
+def to_share(checkpoint: Checkpoint) -> Checkpoint:
+    """Return a checkpoint to give away: without training state and without absolute paths.
+
+    Weights are in half precision (11-bit significand), and load as usual. The run cannot be
+    resumed, but the weights can be fine-tuned.
+
+    Args:
+        checkpoint: the result of `load_checkpoint`.
+    """
+    names = Checkpoint.__annotations__.keys() - {"format", "versions", "training"}
+    shared = {name: value for name, value in checkpoint.items() if name in names}
+    shared["config"] = without(
+        checkpoint["config"],
+        lambda name, value: name in ("root", "cache") or re.match(_PATH, str(value)),
+    )
+    shared["state_dict"] = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in checkpoint["state_dict"].items()
+    }
+    return shared
+
+
+def load_weights(
+    model: nn.Module, state: Mapping[str, Tensor], source: str | os.PathLike[str]
+) -> None:
+    """Load the weights `state`, read from the file `source`, into `model`.
+
+    Raises:
+        CheckpointError: if names or shapes differ, or if a weight is not finite.
+    """
+    check_weights(model, state, source)
+    if broken := [name for name, value in state.items() if not torch.isfinite(value).all()]:
+        raise CheckpointError(
+            f"{source}: {len(broken)} of its {len(state)} weights are not finite, {broken[0]} "
+            "first: the network has diverged, or the file is damaged"
+        )
+    model.load_state_dict(state)
+
+
+def check_weights(
+    model: nn.Module, state: Mapping[str, Tensor], source: str | os.PathLike[str]
+) -> None:
+    """Raise a CheckpointError if names or shapes in `state`, read from the file `source`, differ
+    from those of `model`, which may be on the device "meta"."""
+    needed = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    stored = {name: tuple(value.shape) for name, value in state.items()}
+    differing = []
+    for name in sorted(needed | stored):
+        shape, expected = stored.get(name, "none"), needed.get(name, "none")
+        if shape != expected:
+            differing.append(f"{short(name)[1:-1]}: shape {shape} instead of {expected}")
+    if differing:
+        raise CheckpointError(
+            f"{source}: its weights do not fit the config's architecture:{listed(differing)}"
+        )
+
+
+def listed(lines: Sequence[str]) -> str:
+    """Return the first `MAX_LISTED` lines, indented, and how many more lines there are."""
+    more = [f"and {len(lines) - MAX_LISTED} more"] if len(lines) > MAX_LISTED else []
+    return "".join(f"\n  {line}" for line in [*lines[:MAX_LISTED], *more])
+
+
+def filled(kind: type, values: Mapping[str, Any]) -> Any:
+    """Return a dataclass of type `kind` with its fields from `values`; other items are ignored."""
+    return kind(**{field.name: values[field.name] for field in fields(kind)})

@@ -1,0 +1,99 @@
+"""Computes digests of states, by which states are compared."""
+
+import hashlib
+import io
+import itertools
+import logging
+import pickle
+import random
+import threading
+import types
+from collections import deque
+from collections.abc import Iterator, Mapping, Set
+from concurrent.futures import Executor
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from tqdm import tqdm
+
+from base.config import user_modules
+
+PLAIN = (int, float, complex, str, bytes, bytearray, np.generic, itertools.count)
+PICKLED = (np.ndarray, random.Random, np.random.Generator, np.random.RandomState)
+COLLECTIONS = (Mapping, Set, list, tuple, deque)
+CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+TOOLS = (logging.Logger, logging.Handler, io.IOBase, Executor, threading.Thread, tqdm)
+"""Types of objects that write, show or compute, and have no state."""
+
+
+def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
+    """Return a digest that is equal for equal states, bit for bit, so that NaN equals NaN.
+
+    A state is made of tensors, plain values, random generators, collections, parts of torch (their
+    `state_dict` counts), dataclasses (their fields count) and objects of any other origin than this
+    project and torch (what they hold counts). Other values do not count, nor do None, code, files
+    and logs.
+    `within` has the ids of the objects that `value` is an attribute of.
+    """
+    if isinstance(value, nn.Module | Optimizer | LRScheduler):
+        value = [type(value).__name__, value.state_dict()]
+    elif isinstance(value, torch.Generator):
+        value = value.get_state()
+    pieces: list[bytes] = []
+    if isinstance(value, Tensor):
+        # Equal numbers count as equal in any type: torch's optimisers load ints as floats.
+        numbers = value.detach().cpu().to(torch.promote_types(value.dtype, torch.float64))
+        pieces = [str(value.shape).encode(), numbers.numpy().tobytes()]
+    elif isinstance(value, PLAIN):
+        pieces = [repr(value).encode()]
+    elif isinstance(value, PICKLED):
+        pieces = [pickle.dumps(value)]
+    elif value is not None and not isinstance(value, CODE + TOOLS) and id(value) not in within:
+        inner = (*within, id(value))
+        if isinstance(value, Mapping):  # in any order
+            pieces = sorted(digest(pair, inner) for pair in value.items())
+        elif isinstance(value, Set):
+            pieces = sorted(digest(child, inner) for child in value)
+        elif isinstance(value, list | tuple | deque):
+            pieces = [digest(child, inner) for child in value]
+        if held := held_by(value):
+            pieces.append(digest([type(value).__name__, held], inner))
+    return hashlib.sha256(b"".join(pieces)).digest()
+
+
+def held_by(value: Any) -> Mapping[Any, Any]:
+    """Return the values in an object's attributes, slots or `__reduce__`, by name; none for a class
+    of this project or torch, except the fields of a dataclass."""
+    cls = type(value)
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name, None) for field in fields(value)}
+    if not user_modules.is_any_defined(value):
+        return {}
+    slots = (cls.__dict__.get("__slots__", ()) for cls in cls.__mro__)
+    names = [name for each in slots for name in ([each] if isinstance(each, str) else each)]
+    held = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    held |= getattr(value, "__dict__", {})
+    is_plain = (cls.__reduce__, cls.__reduce_ex__) == (object.__reduce__, object.__reduce_ex__)
+    if held or is_plain or isinstance(value, COLLECTIONS):
+        return held
+    try:
+        return dict(enumerate(value.__reduce_ex__(2)[1:]))
+    except Exception:  # It cannot be copied, such as a generator or a file.
+        return {}
+
+
+def tensors_in(value: Any, within: tuple[int, ...] = ()) -> Iterator[Tensor]:
+    """Yield the tensors that a value holds, at any depth."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, nn.Module):
+        yield from itertools.chain(value.parameters(), value.buffers())
+    elif not isinstance(value, PLAIN + PICKLED + CODE + TOOLS) and id(value) not in within:
+        children = value.values() if isinstance(value, Mapping) else held_by(value).values()
+        for child in value if isinstance(value, list | tuple | Set | deque) else children:
+            yield from tensors_in(child, (*within, id(value)))

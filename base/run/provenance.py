@@ -1,0 +1,95 @@
+"""Records what a run's numbers depend on: versions, the code, the user's modules."""
+
+import hashlib
+import platform
+import subprocess
+import sys
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from base import distributed
+from base.config import user_modules
+from utils.files import atomic_write, errors_name, read_bytes, set_aside
+
+ROOT = Path(__file__).resolve().parents[2]
+DIFF = "checkout.diff"
+"""File in the folder of a run: the changes of the code since the commit that `run.json` names."""
+PACKAGES = "packages.txt"
+"""File in the folder of a run: the installed packages, as pip lists them."""
+
+
+def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
+    """Return the record of a start of a run: command, versions, code.
+
+    The changes of the code, the packages and the user's modules are written into `folder`; an older
+    file with other contents is renamed.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    code = checkout()
+    diff = code["diff"] if code else b""
+    for name, content in {DIFF: diff, PACKAGES: packages(), **user_modules.sources()}.items():
+        path = folder / name
+        if not content:
+            continue
+        with errors_name(path):
+            if path.exists() and read_bytes(path) != content:
+                set_aside(path, "former")
+            if not path.exists():
+                atomic_write(path, lambda file, content=content: file.write(content))
+    return {
+        "command": sys.argv,
+        "versions": versions(device),
+        "processes": distributed.world_size(),
+        "threads": torch.get_num_threads(),
+        "modules": user_modules.digests(),
+        "checkout": code and {**code, "diff": hashlib.sha256(diff).hexdigest() if diff else None},
+    }
+
+
+def versions(device: torch.device | None = None) -> dict[str, str]:
+    """Return the versions that a run's numbers depend on, and the name of its device."""
+    device = device or torch.device("cpu")
+    return {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }
+
+
+@cache
+def packages() -> bytes:
+    """Return the installed packages with their versions, a line for each."""
+    lines = {f"{package.name}=={package.version}\n" for package in metadata.distributions()}
+    return "".join(sorted(lines)).encode()
+
+
+@cache
+def checkout() -> dict[str, Any] | None:
+    """Return the `commit` of the code, the `diff` since the commit in bytes, and the names of
+    `untracked` Python files; None if the code is not in a git checkout."""
+    try:
+        commit, _ = _git("rev-parse", "HEAD", "HEAD:./train.py").decode().split()
+        diff = _git("diff", "--no-ext-diff", "--no-color", "HEAD", "--", ".")
+        new = _git("ls-files", "--others", "--exclude-standard", "-z", "--", "*.py")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    untracked = new.decode(errors="surrogateescape").split("\0")[:-1]
+    return {"commit": commit, "diff": diff, "untracked": untracked}
+
+
+def _git(*words: str) -> bytes:
+    """Return the output of a git command in the project's folder."""
+    command = ["git", "--no-optional-locks", *words]
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=True
+    )
+    return done.stdout

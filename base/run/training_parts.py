@@ -1,0 +1,172 @@
+"""Defines the parts and the settings of a run."""
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from base.base_data_loader import BaseDataLoader
+from base.base_loss import BaseLoss
+from base.base_metric import BaseMetric
+from base.base_model import BaseModel
+from base.run.checkpoint import Checkpoint
+from base.run.run_folder import RunFolder
+from base.run.run_state import Progress
+from utils.checks import ConfigFault, Range
+from utils.strict_json import Config
+
+
+@dataclass(frozen=True)
+class TrainingParts:
+    """The parts of a run."""
+
+    model: BaseModel  # on `device`
+    loss: BaseLoss
+    metrics: Sequence[BaseMetric]  # for training and validation
+    optimizer: Optimizer  # of the network's weights
+    lr_scheduler: LRScheduler | None  # of `optimizer`
+    train_loader: BaseDataLoader
+    valid_loader: BaseDataLoader | None
+    run: RunFolder  # nothing is written there before `train`
+    device: torch.device
+    checkpoint_header: Checkpoint  # what no step changes: the given config, alphabet and so on
+    resolved_config: Config = field(default_factory=dict)  # with all defaults
+    weights_from: Path | None = None  # the checkpoint whose weights the run began with
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """The settings of all trainers.
+
+    Args:
+        epochs: epochs of the whole run.
+        seed: seed of all random numbers of the run.
+        monitor: the value that decides which epoch is best: "min NAME" or "max NAME"; null for no
+            such value.
+        early_stop: consecutive epochs without improvement after which the run ends.
+        save_period: number of epochs from one checkpoint to the next.
+        save_minutes: minutes from one checkpoint to the next within an epoch.
+        keep_last: number of newest checkpoints kept besides the best; after the run's end only the
+            newest is kept. Null keeps all.
+        time_limit_minutes: minutes after which the run saves and stops; the run can be resumed.
+        steps_per_epoch: optimiser steps of an epoch; null for a pass over the data.
+        precision: precision of the network's matrix products; the weights stay float32. "auto" is
+            bfloat16 where the processor has instructions for it, else float32.
+        clip_norm: maximum norm of the gradient; a longer gradient is scaled down.
+        accumulate: number of batches whose gradients are summed for one step.
+        ema_decay: decay per step of an exponential moving average of the weights; smaller at first.
+        weight_noise: Gaussian noise on the weights in training.
+        weight_noise_std: standard deviation of this noise.
+        truncate: number of time steps through which the gradient flows. Sequences are cut into
+            chunks of this length; each chunk makes an optimiser step, and the state is carried over
+            to the next chunk. Only a single process can cut sequences.
+        schedule_by: whether the schedule of the learning rate steps with each optimiser step or
+            with each epoch.
+        warmup_steps: number of optimiser steps at the start of the run in which the learning rate
+            rises linearly to the schedule's rate.
+        max_skipped: number of consecutive skipped steps after which the run ends.
+        log_steps: optimiser steps from one point of TensorBoard's curves to the next.
+        tensorboard: whether to write TensorBoard's log.
+        anomaly: whether to end the run at the first value that is not finite, and to name the
+            module or operation that computed the value; slow.
+        keep_normalisation: whether fine-tuning keeps the normalisation of the previous run.
+    """
+
+    epochs: Annotated[int, Range(1)]
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    monitor: str | None = None
+    early_stop: Annotated[int, Range(1)] | None = None
+    save_period: Annotated[int, Range(1)] = 1
+    save_minutes: Annotated[float, Range(0.0)] = 10.0
+    keep_last: Annotated[int, Range(1)] | None = 3
+    time_limit_minutes: Annotated[float, Range(0.0)] | None = None
+    steps_per_epoch: Annotated[int, Range(1)] | None = None
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    clip_norm: Annotated[float, Range(1e-12)] | None = None
+    accumulate: Annotated[int, Range(1)] = 1
+    ema_decay: Annotated[float, Range(0.0, 1.0)] | None = None
+    weight_noise: Literal["off", "fixed"] = "off"
+    weight_noise_std: Annotated[float, Range(1e-12)] = 0.075
+    truncate: Annotated[int, Range(1)] | None = None
+    schedule_by: Literal["batch", "epoch"] = "batch"
+    warmup_steps: Annotated[int, Range(0)] = 0
+    max_skipped: Annotated[int, Range(1)] = 30
+    log_steps: Annotated[int, Range(1)] = 10
+    tensorboard: bool = True
+    anomaly: bool = False
+    keep_normalisation: bool = False  # used before the trainer, where the data are prepared
+
+    @property
+    def monitored(self) -> tuple[str, str | None]:
+        """The direction, "min" or "max", and the name of the monitored value, or "" and None."""
+        mode, _, name = (self.monitor or "").partition(" ")
+        return mode, name or None
+
+    def judge(self, progress: Progress, values: Mapping[str, float], sound: bool) -> Progress:
+        """Return the progress after an epoch; a sound epoch with a better value is the new best."""
+        mode, name = self.monitored
+        if name is None:
+            return progress
+        value, sign = values[name], -1.0 if mode == "max" else 1.0
+        limit = math.inf if progress.best is None else sign * progress.best
+        if sound and math.isfinite(value) and sign * value < limit:
+            return replace(progress, best=value, best_epoch=progress.epoch + 1, not_improved=0)
+        return replace(progress, not_improved=progress.not_improved + 1)
+
+    def describe_best(self, progress: Progress) -> str:
+        """Return the best epoch in words."""
+        if self.monitor is None:
+            return "nothing was monitored"
+        if progress.best is None:
+            return f"no epoch had a finite {self.monitored[1]}"
+        return f"best {self.monitor}: {progress.best:.6g} in epoch {progress.best_epoch}"
+
+    def epoch_steps(self, batches: int) -> int | None:
+        """Return the number of steps of an epoch if a pass has `batches` batches; None if it is
+        unknown, because sequences are cut."""
+        if self.truncate is not None and self.steps_per_epoch is None:
+            return None
+        return self.steps_per_epoch or math.ceil(batches / self.accumulate)
+
+    def planned_steps(self, batches: int) -> int:
+        """Return how often the schedule steps in a run whose passes have `batches` batches each; 0
+        if this is unknown, which `validate` refuses if there is a schedule."""
+        steps = 1 if self.schedule_by == "epoch" else self.epoch_steps(batches)
+        return self.epochs * (steps or 0)
+
+    def validate(
+        self, schedule: LRScheduler | None, logged: Collection[str] | None
+    ) -> Iterator[ConfigFault]:
+        """Yield a fault for each setting that does not fit the others.
+
+        Args:
+            schedule: the schedule of the learning rate, if there is one.
+            logged: the names of the values that are logged after each epoch; None if unknown.
+        """
+        mode, name = self.monitored
+        if self.monitor is None and self.early_stop is not None:
+            expected = "null, because nothing is monitored"
+            yield ConfigFault("trainer.args.early_stop", self.early_stop, expected)
+        is_known = logged is None or (mode in ("min", "max") and name in logged)
+        if self.monitor is not None and not is_known:
+            expected = f'"min NAME" or "max NAME" with one of {", ".join(logged)}; or null'
+            yield ConfigFault("trainer.args.monitor", self.monitor, expected)
+        by_batch = isinstance(schedule, LRScheduler) and self.schedule_by == "batch"
+        if by_batch and self.truncate and not self.steps_per_epoch:
+            expected = (
+                "with truncation, the number of steps in a pass depends on the lengths, so a "
+                'schedule needs steps_per_epoch, or schedule_by "epoch"'
+            )
+            yield ConfigFault("trainer.args.truncate", self.truncate, expected)
+        if isinstance(schedule, ReduceLROnPlateau):
+            if by_batch:
+                expected = '"epoch", because ReduceLROnPlateau needs a value of each epoch'
+                yield ConfigFault("trainer.args.schedule_by", self.schedule_by, expected)
+            elif mode != schedule.mode and mode in ("", "min", "max"):
+                expected = f'"{schedule.mode} NAME", because ReduceLROnPlateau has this mode'
+                yield ConfigFault("trainer.args.monitor", self.monitor, expected)

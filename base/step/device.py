@@ -1,0 +1,77 @@
+"""Chooses the device of a run, and compiled or plain layers."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Literal
+
+import torch
+
+from base import distributed
+from utils.checks import UserError, device_name
+
+layers_are_plain: ContextVar[bool] = ContextVar("layers_are_plain", default=False)
+"""Whether the code runs inside a block of `plain_layers`."""
+
+
+@contextmanager
+def plain_layers() -> Iterator[None]:
+    """A block in which layers use only torch operations, which can be differentiated twice."""
+    token = layers_are_plain.set(True)
+    try:
+        with torch.backends.cudnn.flags(enabled=False):
+            yield
+    finally:
+        layers_are_plain.reset(token)
+
+
+def fast_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
+    """Return "bfloat16" if `device` has instructions for products of bfloat16, else "float32". On a
+    CPU without them, products of bfloat16 take longer than those of float32."""
+    if device.type == "cuda":
+        is_fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # torch has no public function for this in all versions that the project runs with.
+        known = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        is_fast = device.type == "cpu" and known
+    return "bfloat16" if is_fast else "float32"
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device called `name`: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    `auto` is CUDA if available, else MPS, else the CPU. Each of several processes gets a different
+    GPU, or all compute on the CPU.
+
+    Raises:
+        UserError: if this machine has no such device.
+    """
+    several = distributed.world_size() > 1
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    has_mps = torch.backends.mps.is_available()
+    if name == "auto":
+        name = "mps" if has_mps and not several else "cpu"
+        name = "cuda" if count else name
+    kind, _, number = device_name(name).partition(":")
+    prefix = f"device {name!r}: this PyTorch ({torch.__version__}) sees"
+    if several and (number or kind == "mps"):
+        raise UserError(
+            f"device {name!r}: several processes cannot share a device: auto, cpu or cuda is "
+            "accepted"
+        )
+    if kind == "cuda" and not count:
+        raise UserError(f"{prefix} no CUDA device; use -d cpu, or install the build for your CUDA")
+    if kind == "mps" and not has_mps:
+        raise UserError(f"{prefix} no MPS device")
+    if several and kind == "cuda":
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", distributed.world_size()))
+        if processes > count:
+            raise UserError(
+                f"{prefix} {count} CUDA devices for {processes} processes; start no more than that "
+                "(--nproc_per_node), or use -d cpu"
+            )
+        number = str(distributed.local_rank())
+    elif number and int(number) >= count:
+        raise UserError(f"device {name!r}: there are cuda:0 to cuda:{count - 1}")
+    return torch.device(f"{kind}:{number}" if number else kind)

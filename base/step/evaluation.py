@@ -1,0 +1,102 @@
+"""Computes losses and metrics over batches, and the names by which they are logged."""
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from base import distributed
+from base.base_data_loader import Batch
+from base.base_loss import BaseLoss
+from base.base_metric import BaseMetric, all_reduced, as_floats
+from base.config.user_code import trying
+from base.run.random_state import random_state_kept
+from base.run.run_state import Sums
+from utils.checks import ConfigFault, NotFinite
+
+METRIC_WORKS = "one that works for all batches"
+"""The rule for metrics in messages."""
+
+
+@torch.no_grad()
+def evaluate(
+    forward: Callable[[Batch], tuple[Any, Tensor, float]],
+    loss: BaseLoss,
+    batches: Iterable[Batch | None],
+    metrics: Sequence[BaseMetric] = (),
+) -> Sums:
+    """Return the sums over some batches and all processes, and add the batches to metrics.
+
+    A batch without finite outputs is skipped. The random generators and the loss's state stay as
+    they were.
+
+    Args:
+        forward: returns the output of the evaluated network for a batch, the losses of the
+            sequences, and their sum.
+        loss: the loss that `forward` computes.
+        batches: this process's rows, on the device; None if it has no row.
+        metrics: to update.
+    """
+    sums, loss_state = Sums(), copy.deepcopy(loss.state_dict())
+    try:
+        with random_state_kept():
+            for batch in batches:
+                if batch is not None:
+                    output, total = None, math.nan
+                    with suppress(NotFinite):
+                        output, _, total = forward(batch)
+                    sums.add(total, len(batch), batch.points, skipped=output is None)
+                    update(metrics if output is not None else (), output, batch)
+                distributed.rows_done()
+    finally:
+        loss.load_state_dict(loss_state)
+    return sums.all_reduced()
+
+
+def update(metrics: Iterable[BaseMetric], output: Any, batch: Batch) -> None:
+    """Add a batch to each metric."""
+    for metric in metrics:
+        with trying("metrics", metric, METRIC_WORKS):
+            metric.update(output, batch)
+
+
+def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
+    """Return the values of all metrics by name; only the main process gets values over all
+    processes."""
+    values: dict[str, float] = {}
+    for metric in all_reduced(metrics):
+        with trying("metrics", metric, METRIC_WORKS):
+            values |= as_floats(metric.compute(), metric)
+    return values
+
+
+def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool) -> list[str]:
+    """Return the names of the values logged after each epoch.
+
+    Args:
+        loss, metrics: the loss and metrics of the run; their classes may be a user's.
+        validates: whether there is a validation.
+
+    Raises:
+        ConfigFault: if the loss or a metric has no name, or one that is not valid or not unique.
+    """
+    rates, training, validation = [*Sums().rates()], [], []
+    reserved = {"epoch", "step", "skipped_steps", *rates}  # further columns of metrics.csv
+    parts = {"loss": loss} | {f"metrics.{number}": part for number, part in enumerate(metrics)}
+    for key, part in parts.items():
+        with trying(key, part, "one with a name"):
+            names = [*Sums().losses(part.name)] if part is loss else [*part.names]
+            for name in names:
+                is_name = isinstance(name, str) and name.isidentifier()
+                if not is_name or name in {*reserved, *validation}:
+                    expected = (
+                        f"one whose values have unique names of letters, digits and _, not {name!r}"
+                    )
+                    raise ConfigFault(key, type(part).__name__, expected)
+            validation += names
+            training += names if part is loss or part.in_training else []
+    return [*training, *rates, *(f"valid_{name}" for name in validation if validates)]

@@ -1,0 +1,221 @@
+"""Makes optimiser steps: clipping, noise on the weights, schedule, average of the weights."""
+
+import copy
+import logging
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.swa_utils import AveragedModel
+
+from base import distributed
+from base.run.checkpoint import load_weights
+from base.run.training_parts import TrainingParts, TrainingSettings
+from utils.checks import ConfigFault
+
+log = logging.getLogger(__name__)
+
+State = dict[str, Any]
+"""Tensors and plain values by name, as in torch's states."""
+
+
+def has_modes(optimizer: Optimizer) -> bool:
+    """Return whether an optimiser, as a schedule-free one, has further weights to evaluate with,
+    which `eval()` puts into the network, and `train()` takes out again."""
+    return all(callable(getattr(optimizer, name, None)) for name in ("train", "eval"))
+
+
+def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:
+    """Advance a schedule, if there is one; ReduceLROnPlateau needs the `value`.
+
+    A schedule of fixed length ends with the run's last step, and stays there.
+    """
+    if isinstance(schedule, ReduceLROnPlateau):
+        schedule.step(value)
+    elif schedule and schedule.last_epoch < getattr(schedule, "total_steps", math.inf) - 1:
+        schedule.step()
+
+
+def complete_gradients(
+    report: Callable[[str], None], name: str, optimizer: Optimizer, *_: object
+) -> None:
+    """Sum the gradients of a further optimiser over all processes before it steps; drop gradients
+    that are not finite, and report them by the optimiser's name."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    distributed.all_reduce_gradients(weights)
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    if not math.isfinite(nn.utils.get_total_norm(gradients)):
+        optimizer.zero_grad(set_to_none=True)  # Weights without a gradient do not change.
+        report(f"the gradient of {name} is not finite")
+
+
+class OptimizerStep:
+    """Makes the steps of an optimiser, and holds all that steps depend on except the data.
+
+    A step calls `start`; makes, inside `noisy()`, any number of forward passes, each followed by
+    `backward()` of a summed loss; then calls `reduce`, `clip` and, if the norm is finite, `update`.
+    """
+
+    def __init__(self, parts: TrainingParts, settings: TrainingSettings) -> None:
+        self.model, self.optimizer = parts.model, parts.optimizer
+        self.lr_scheduler = parts.lr_scheduler
+        self.settings, self.warmup_factor = settings, 1.0
+        self.clip_norm = math.inf if settings.clip_norm is None else settings.clip_norm
+        groups = self.optimizer.param_groups
+        self.weights = [weight for group in groups for weight in group["params"]]
+        self.average = self._evaluated = None
+        if settings.ema_decay is not None:
+            self.average = AveragedModel(self.model, multi_avg_fn=self._move_average)
+        if has_modes(self.optimizer):
+            if self.average is not None:
+                name = type(self.optimizer).__name__
+                expected = f"null: {name} has weights to evaluate with, by eval() and train()"
+                raise ConfigFault("ema_decay", settings.ema_decay, expected)
+            self.optimizer.train()
+            self._evaluated = copy.deepcopy(self.model)
+        # torch warns if a schedule steps before its optimiser, as after a skipped step.
+        warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
+
+    @property
+    def evaluated_model(self) -> nn.Module:
+        """The network with the weights to evaluate with: their average if there is one, or the
+        weights of the optimiser's evaluation mode."""
+        if self.average is not None:
+            return self.average.module
+        if self._evaluated is None:
+            return self.model
+        # Back in the training mode, weights would differ by rounding: a run in which this happened
+        # more often, as one that was stopped and saved, would be another one.
+        with torch.no_grad():
+            trained = [weight.clone() for weight in self.weights]
+            self.optimizer.eval()
+            self._evaluated.load_state_dict(self.model.state_dict())
+            self.optimizer.train()
+            torch._foreach_copy_(self.weights, trained)
+        return self._evaluated
+
+    @property
+    def stateful(self) -> dict[str, Any]:
+        """The parts that a step changes, by name; each has a `state_dict`."""
+        parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
+        parts["lr_scheduler"] = self.lr_scheduler
+        return {name: part for name, part in parts.items() if part is not None}
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the present step, with the warm-up."""
+        return self.warmup_factor * float(self.optimizer.param_groups[0]["lr"])
+
+    def start(self, number: int) -> float:
+        """Clear the gradient, and set the warm-up for step `number` of the run, counted from 0;
+        return the learning rate of the step."""
+        self.warmup_factor = min(1.0, (number + 1) / max(self.settings.warmup_steps, 1))
+        self.optimizer.zero_grad(set_to_none=True)
+        return self.learning_rate
+
+    @contextmanager
+    def noisy(self) -> Iterator[None]:
+        """A block in which each weight has Gaussian noise, if configured (paper, section 4.2);
+        after the block the weights are exactly as before."""
+        if self.settings.weight_noise == "off":
+            yield
+            return
+        weights = [weight for weight in self.weights if weight.requires_grad]
+        clean_weights = [weight.detach().clone() for weight in weights]
+        try:
+            with torch.no_grad():
+                for weight in weights:
+                    weight.add_(torch.randn_like(weight), alpha=self.settings.weight_noise_std)
+            yield
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_(weights, clean_weights)
+
+    def reduce(self, divisor: float) -> None:
+        """Sum the gradient over all processes, and divide it; all processes call this together."""
+        distributed.all_reduce_gradients(self.weights)
+        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
+        torch._foreach_div_(gradients, float(divisor))
+
+    def clip(self) -> float:
+        """Clip a finite gradient; return the norm before clipping."""
+        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
+        total = nn.utils.get_total_norm(gradients)
+        norm = float(total)
+        if math.isfinite(norm):
+            nn.utils.clip_grads_with_norm_(self.weights, self.clip_norm, total)
+        return norm
+
+    def update(self) -> None:
+        """Update the weights by their gradient, then the average of the weights and the schedule.
+
+        During the warm-up the step uses lower learning rates than the schedule's.
+        """
+        groups = self.optimizer.param_groups
+        rates = [group["lr"] for group in groups]
+        for group in groups:
+            group["lr"] *= self.warmup_factor
+        self.optimizer.step()
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+        if self.settings.schedule_by == "batch":
+            step_schedule(self.lr_scheduler)
+
+    def end_epoch(self, value: float | None) -> None:
+        """Advance a schedule that steps with each epoch; ReduceLROnPlateau needs the `value`."""
+        if self.settings.schedule_by == "epoch":
+            step_schedule(self.lr_scheduler, value)
+
+    @torch.no_grad()
+    def _move_average(self, average: list[Tensor], weights: list[Tensor], _: Tensor) -> None:
+        """Move the average towards the weights, faster in the first steps.
+
+        The decay is that of TensorFlow's ExponentialMovingAverage with `num_updates`: a constant
+        decay would keep a trace of the initial weights for many times 1 / (1 - decay) steps.
+        """
+        count = int(self.average.n_averaged)
+        decay = min(self.settings.ema_decay, (1 + count) / (10 + count))
+        torch._foreach_lerp_(average, weights, 1 - decay)
+
+    def are_finite(self) -> bool:
+        """Return whether all weights are finite."""
+        return all(bool(torch.isfinite(weight).all()) for weight in self.weights)
+
+    def state_dict(self) -> State:
+        """Return the state that resuming needs in addition to the weights of `evaluated_model`."""
+        evaluated = self.evaluated_model
+        return {
+            "model": None if evaluated is self.model else self.model.state_dict(),
+            "averaged": None if self.average is None else int(self.average.n_averaged),
+            "optimizer": self.optimizer.state_dict(),
+            "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
+        }
+
+    def load_state_dict(self, state: State, evaluated: Mapping[str, Tensor], source: Path) -> None:
+        """Restore a state.
+
+        Args:
+            state: the result of `state_dict`; may be damaged.
+            evaluated: the saved weights of `evaluated_model`.
+            source: the file, for messages.
+
+        Raises:
+            Exception: of any kind, if the state does not fit.
+        """
+        load_weights(self.model, state["model"] or evaluated, source)
+        if self.average is not None:
+            load_weights(self.average.module, evaluated, source)
+            self.average.n_averaged.fill_(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.lr_scheduler is not None:
+            # A copy, as torch's CyclicLR changes its argument.
+            self.lr_scheduler.load_state_dict(copy.deepcopy(state["lr_scheduler"]))

@@ -1,0 +1,114 @@
+"""Finds state that changes in a step and is in no checkpoint, so that a resumed run lacks it."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Optimizer
+
+from base.base_loss import BaseLoss
+from base.base_trainer import BaseTrainer
+from base.config import user_modules
+from base.run.digest import digest
+from utils.checks import ConfigFault
+
+log = logging.getLogger(__name__)
+
+Attribute = tuple[str, str]
+"""The name of an owner, and that of an attribute."""
+States = dict[Attribute, Any]
+"""A digest of each attribute; of a dictionary one for each key."""
+# The sums of metrics begin anew with each epoch; loss, network and schedule are owners themselves.
+IGNORED = {"metrics", "valid_metrics", "loss", "model", "lr_scheduler", "optimizer", "sampler"}
+IGNORED |= vars(nn.Module()).keys() | vars(SGD([torch.zeros(1)])).keys()
+
+
+def states(trainer: BaseTrainer) -> States:
+    """Return the states of all attributes that a step may change."""
+    return {
+        key: {name: digest(each) for name, each in value.items()}
+        if isinstance(value, Mapping)
+        else digest(value, (id(owner),))
+        for key, (owner, value) in _attributes(trainer).items()
+    }
+
+
+def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, saved: States) -> bool:
+    """Warn of each attribute that a trainer's restored copy lacks; return whether there is any.
+
+    Trainer and copy have made one more step since. An attribute that is then equal in both is no
+    lost state, nor is a cache, whose entries do not change, and which the copy fills alike.
+
+    Args:
+        trainer, again: the trainer and its copy.
+        initial, saved: states of the trainer before the trial, and when the copy was made.
+
+    Raises:
+        ConfigFault: if it is an attribute of an optimiser.
+    """
+    copied, copies, has_lost = states(again), _attributes(again), False
+    for key, state in states(trainer).items():
+        (owner, value), (label, name) = _attributes(trainer)[key], key
+        other, is_fixed = copied.get(key), _has(state, saved.get(key))
+        is_constant = state == saved.get(key) == initial.get(key)
+        if state == other or is_constant or (is_fixed and _has(state, other)):
+            continue
+        if is_fixed and _begins(value, copies.get(key, (None, None))[1]):
+            continue
+        if isinstance(owner, Optimizer):
+            expected = f"one whose steps hold all in state or param_groups; {name} is not saved"
+            raise ConfigFault("optimizer", type(owner).__name__, expected)
+        remedy, has_lost = "save it by state_dict and load_state_dict", True
+        if isinstance(owner, nn.Module):
+            remedy = "save it as a tensor in a buffer (register_buffer)"
+        elif isinstance(value, nn.Module | Optimizer):
+            remedy = f"save it by self.keep({name!r}, ...)"
+        log.warning(
+            "%s.%s changes in a step and is not in a checkpoint, so that a resumed run would "
+            "begin with its initial value: %s",
+            *(label, name, remedy),
+        )
+    return has_lost
+
+
+def _has(state: Any, other: Any) -> bool:
+    """Return whether a state has the entries of another state, which has some."""
+    are_entries = isinstance(state, dict) and isinstance(other, dict)
+    return bool(other) and (other.items() <= state.items() if are_entries else state == other)
+
+
+def _begins(value: Any, other: Any) -> bool:
+    """Return whether a tensor begins with another tensor, as a table that grows with lengths."""
+    if not isinstance(value, Tensor) or not isinstance(other, Tensor) or value.ndim != other.ndim:
+        return False
+    return torch.equal(value[tuple(map(slice, other.shape))], other)
+
+
+def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
+    """Return the owner and the value of each attribute that a step may change."""
+    attributes, kind, step = {}, type(trainer).__name__, trainer.optimizer_step
+    attributes[kind, "optimizer_step.clip_norm"] = step, step.clip_norm
+    parts = trainer.checkpoint_writer.all_stateful | {"sampler": trainer.sampler}
+    for name, part in parts.items():
+        is_main = name in ("trainer", *IGNORED)
+        label = type(part).__name__ if is_main else f"{kind}.{name}"
+        owners = part.named_modules() if isinstance(part, nn.Module) else [("", part)]
+        for path, owner in owners:
+            is_own = user_modules.is_any_defined(owner)
+            names = vars(owner).keys() - IGNORED
+            values = {name: vars(owner)[name] for name in names if is_own or name[0] != "_"}
+            if isinstance(owner, nn.Module):
+                lost = owner._non_persistent_buffers_set
+                values |= {name: owner._buffers[name] for name in lost}
+                for name, weight in owner.named_parameters(recurse=False):
+                    settings = vars(weight) | {"requires_grad": weight.requires_grad}
+                    values |= {f"{name}.{key}": value for key, value in settings.items()}
+            elif not (is_own or isinstance(owner, BaseLoss)):
+                continue
+            elif isinstance(owner, Optimizer):  # whatever a state_dict of its own says
+                values["state"] = Optimizer.state_dict(owner)["state"]
+            for name in sorted(values):
+                attributes[f"{label}.{path}".rstrip("."), name] = owner, values[name]
+    return attributes

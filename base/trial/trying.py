@@ -1,0 +1,93 @@
+"""Tries optimisers, schedules and states on objects that are thrown away."""
+
+import copy
+import io
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from base.config import user_modules
+from base.config.torch_parts import TRIAL_STEPS
+from base.config.user_code import trying
+from base.run.digest import digest
+from base.step.optimizer_step import has_modes, step_schedule
+from utils.checks import ConfigFault, short
+
+NUM_TORCH_STEPS = 3
+"""Number of steps by which torch's schedules are advanced (assumed: errors come with the first
+two)."""
+TAKES_STATE = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
+
+
+def check_groups(optimizer: Optimizer) -> None:
+    """Raise a ConfigFault if a group of an optimiser has no learning rate."""
+    if not all("lr" in group for group in optimizer.param_groups):
+        expected = 'one whose param_groups have "lr", which schedules and the warm-up set'
+        raise ConfigFault("optimizer", type(optimizer).__name__, expected)
+
+
+def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
+    """Make a few steps with an optimiser and its schedule; raise a ConfigFault if a step fails, or
+    if a checkpoint cannot have a state.
+
+    A user's schedule is advanced to its end.
+    """
+    if has_modes(optimizer):
+        with trying("optimizer", optimizer, "an optimiser with eval() and train()"):
+            optimizer.eval()
+            optimizer.train()
+    is_user_schedule = schedule is not None and user_modules.is_any_defined(schedule)
+    for step in range(TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                weight.grad = torch.ones_like(weight)
+        with trying("optimizer", optimizer, "an optimiser that makes steps"):
+            optimizer.step()
+        with trying("lr_scheduler", schedule, "a schedule that makes steps"):
+            step_schedule(schedule, 1.0)
+        rates = [group["lr"] for group in optimizer.param_groups]
+        plain = all(type(rate) in (int, float, Tensor) for rate in rates)
+        if not plain or not all(0 <= rate < math.inf for rate in rates):
+            expected = f"one whose rates are plain numbers >= 0, not {rates} in step {step + 2}"
+            raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
+    try_state("optimizer", optimizer)
+    if schedule is not None:
+        try_state("lr_scheduler", schedule)
+
+
+def try_state(key: str, part: Any) -> None:
+    """Raise a ConfigFault for `key` if a checkpoint cannot have the state of `part`."""
+    with trying(key, part, TAKES_STATE):
+        state = part.state_dict()
+        if refused := _refused(state):
+            raise ConfigFault(key, type(part).__name__, f"{TAKES_STATE}; not {refused}")
+        saved = stored(state)
+        part.load_state_dict(copy.deepcopy(saved))  # torch's CyclicLR changes its argument.
+        again = part.state_dict()
+        if changed := [name for name in saved if digest(saved[name]) != digest(again.get(name))]:
+            expected = f"{TAKES_STATE}; afterwards it has another state, of {changed[0]}"
+            raise ConfigFault(key, type(part).__name__, expected)
+
+
+def _refused(value: Any, name: str = "") -> str:
+    """Return the name and value of an entry of a state that no checkpoint can have, or ""."""
+    try:
+        stored(value)
+    except Exception:  # Pickling may raise any.
+        pairs = value.items() if isinstance(value, dict) else ()
+        pairs = enumerate(value) if isinstance(value, list | tuple) else pairs
+        inner = (_refused(child, f"{name}.{key}".lstrip(".")) for key, child in pairs)
+        return next(filter(None, inner), f"{name} = {short(value)}")
+    return ""
+
+
+def stored(content: Any) -> Any:
+    """Return the content of a checkpoint after it was written and read."""
+    file = io.BytesIO()
+    torch.save(content, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)

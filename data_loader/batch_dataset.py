@@ -1,0 +1,131 @@
+"""Makes the batches of samples that a network takes: augmented, encoded and padded."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch.utils.data import Dataset
+
+from base.base_data_loader import Batch, padded
+from base.base_dataset import Loaded
+from base.base_transform import BaseTransform
+from base.config import user_modules
+from base.data.samples import Samples
+from data_loader.checking import fault_of
+from ink.alphabet import Alphabet
+from ink.drawing.pictures import ink_picture, likely_columns
+from ink.normalisation import Normalisation
+from ink.sample import Sample
+from utils.checks import DataError
+
+_AUGMENTATION_KEY = 1  # last number of a seed; base_data_loader has another for its seeds
+
+Features = Callable[..., np.ndarray]
+"""A function that computes the inputs of a network from ink, see `BaseModel`."""
+
+
+@dataclass(frozen=True, eq=False)
+class BatchDataset(Dataset):
+    """Makes a batch of the samples of a list of keys `(epoch, index of the sample)`."""
+
+    loaded: Loaded
+    """The dataset that has the samples."""
+    samples: Samples
+    hands: np.ndarray
+    """The number of the hand of each sample, `(samples,)` int32; -1 for an unknown hand."""
+    features: Features | None
+    """Computes inputs from ink; None makes normalised points."""
+    normalisation: Normalisation
+    alphabet: Alphabet
+    seed: int
+    augmentation: Sequence[BaseTransform] = ()
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def lengths(self) -> np.ndarray:
+        """Return the number of steps of each sequence, or an estimate, `(samples,)` int64."""
+        if self.features is not ink_picture:
+            return self.samples.lengths - 1
+        return self.samples.cached(
+            "columns", lambda: np.array([likely_columns(sample.ink) for sample in self.samples])
+        )
+
+    @cached_property
+    def _has_user_class(self) -> bool:
+        """Whether the augmentation has a class that a user wrote."""
+        return user_modules.is_any_defined(*self.augmentation)
+
+    def __getitem__(self, keys: Sequence[tuple[int, int]]) -> Batch | None:
+        if not keys:
+            return None
+        samples = [self.samples[index] for _, index in keys]
+        steps = [self.steps(*key, sample) for key, sample in zip(keys, samples, strict=True)]
+        inputs, targets = zip(*steps, strict=True)
+        inputs, lengths = padded(inputs)
+        text, text_lengths = padded([self.alphabet.encode(sample.text) for sample in samples])
+        return Batch(
+            inputs=inputs,
+            targets=None if targets[0] is None else padded(targets)[0],
+            lengths=lengths,
+            text=text,
+            text_lengths=text_lengths,
+            index=torch.tensor([index for _, index in keys]),
+            hand=torch.tensor([int(self.hands[index]) for _, index in keys]),
+            extras={
+                name: torch.from_numpy(np.stack([sample.extras[name] for sample in samples]))
+                for name in samples[0].extras
+            },
+        )
+
+    def steps(self, epoch: int, index: int, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the inputs and targets of each step of a sample, augmented for an epoch; the
+        targets are None if the inputs are features."""
+        generator = np.random.default_rng([self.seed, epoch, index, _AUGMENTATION_KEY])
+        if self._has_user_class:  # The user's class may use the global generators.
+            seed = int(np.random.default_rng([self.seed, epoch, index]).integers(2**32))
+            random.seed(seed)
+            np.random.seed(seed)
+        ink, missing = sample.ink, sample.missing_counts
+        if self._has_user_class:  # It may change its arguments.
+            ink, missing = ink.copy(), missing.copy()
+        ink, missing = self._augmented("ink", ink, missing, epoch, generator)
+        if self.features is not None:
+            if any(transform.acts_on == "inputs" for transform in self.augmentation):
+                # Only if needed: rounding in both conversions turns an offset of 0 into 1e-8.
+                inputs = self.normalisation.apply(ink)
+                inputs, _ = self._augmented("inputs", inputs, missing, epoch, generator)
+                ink = self.normalisation.invert(inputs)
+            arguments: dict[str, float] = {}
+            for transform in self.augmentation:
+                if transform.acts_on == "picture":
+                    arguments |= transform.arguments(generator)
+            return self.features(ink, **arguments), None
+        points = np.zeros((len(ink), 4), np.float32)
+        points[:, :3] = self.normalisation.apply(ink)
+        points[-1, 3] = sample.ends
+        inputs, targets = points[:-1], points[1:]
+        if any(transform.acts_on == "inputs" for transform in self.augmentation):
+            # The augmentation does not see the column end_of_sequence.
+            drawn = inputs[:, :3], missing[:-1]
+            augmented, _ = self._augmented("inputs", *drawn, epoch, generator)
+            inputs = np.pad(augmented, ((0, 0), (0, 1)))
+        return inputs, targets
+
+    def _augmented(
+        self, stage: str, ink: np.ndarray, missing: np.ndarray, epoch: int, generator: Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return `ink` and `missing` after the augmentation that acts on `stage`."""
+        if self._has_user_class and (fault := fault_of(ink, missing, stage)):
+            raise DataError(f"a sample, before the augmentation, {fault}")
+        for transform in self.augmentation:
+            if transform.acts_on == stage:
+                options = {"epoch": epoch} if transform.takes_epoch else {}
+                ink, missing = transform(ink, missing, generator, **options)
+                if self._has_user_class and (fault := fault_of(ink, missing, stage)):
+                    raise DataError(f"{type(transform).__name__}, of the augmentation, {fault}")
+        return ink, missing

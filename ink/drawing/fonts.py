@@ -1,0 +1,102 @@
+"""Finds fonts that have the characters of a text, and their glyphs, for pictures."""
+
+from contextlib import suppress
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.path import Path
+from matplotlib.textpath import text_to_path
+
+FONT = "DejaVu Sans"
+"""The font that matplotlib brings."""
+UNSUITABLE = ("Last Resort", "STIXNonUnicode", "STIXSize", "cm")
+"""Beginnings of the names of fonts whose glyphs do not show their characters."""
+
+
+def drawable(text: str, font: str = FONT) -> tuple[str, list[str]]:
+    """Return a text that can be drawn, and the names of the fonts that its characters need.
+
+    Args:
+        text: a text; a character that no installed font has becomes its code point, as U+12000, and
+            a blank that no font has becomes a usual one.
+        font: the preferred font.
+    """
+    drawn, fonts = "", [font]
+    for character in text:
+        name = font if character == "\n" else _font_of(character, font)
+        missing = " " if character.isspace() else f"U+{ord(character):04X}"
+        drawn += missing if name is None else character
+        if name is not None and name not in fonts:
+            fonts.append(name)
+    return drawn, fonts
+
+
+@cache
+def _font_of(character: str, preferred: str) -> str | None:
+    """Return a font with a glyph: `preferred`, else the first by name; None if no font has one."""
+    regular = {
+        font.name: font.fname
+        for font in font_manager.fontManager.ttflist
+        if font.weight == 400 and font.style == "normal" and not font.name.startswith(UNSUITABLE)
+    }
+    for name in (preferred, *sorted(regular)):
+        if ord(character) in _characters(regular[name]):
+            return name
+    return None
+
+
+@cache
+def _characters(file: str) -> frozenset[int]:
+    """Return the code points for which the font in a file has a glyph."""
+    with suppress(OSError, RuntimeError):  # a font that cannot be drawn, such as a bitmap
+        return frozenset(font_manager.get_font(file).get_charmap())
+    return frozenset()
+
+
+class Glyph(NamedTuple):
+    """A glyph in a line of text.
+
+    Attributes:
+        name: of its font and in it, see `outline`.
+        x, y: its place on the baseline, in font sizes, y upwards.
+    """
+
+    name: str
+    x: float
+    y: float
+
+
+def glyphs(text: str, font: str = FONT) -> list[Glyph]:
+    """Return the glyphs of a line of text, in `font` where it has them."""
+    shown, names = drawable(text, font)
+    files = [font_manager.findfont(font_manager.FontProperties(family=name)) for name in names]
+    opened = font_manager.get_font(files)
+    opened.set_size(text_to_path.FONT_SCALE, text_to_path.DPI)
+    placed, *_ = text_to_path.get_glyphs_with_font(opened, shown, _OUTLINES)
+    scale = text_to_path.FONT_SCALE
+    return [Glyph(name, x / scale, y / scale) for name, x, y, _ in placed]
+
+
+_OUTLINES: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+"""By name of a glyph, the vertices and codes of its path, in 1 / `text_to_path.FONT_SCALE`."""
+
+
+def outline(name: str) -> list[np.ndarray]:
+    """Return the closed polygons, `(n, 2)` each, of a glyph that `glyphs` has named, in font sizes,
+    y upwards."""
+    # At a large size, curves become polygons with many corners.
+    polygons = Path(*_OUTLINES[name]).to_polygons() if len(_OUTLINES[name][0]) else []
+    return [polygon / text_to_path.FONT_SCALE for polygon in polygons]
+
+
+@cache
+def advance(text: str, font: str = FONT) -> float:
+    """Return the width of a line of text with its blanks, in font sizes."""
+    # Bars at both sides of the text show where it ends, in either direction.
+    widths = []
+    for content in (f"|{text}|", "||"):
+        places = [glyph.x for glyph in glyphs(content, font)]
+        widths.append(max(places) - min(places))
+    return widths[0] - widths[1]

@@ -1,0 +1,228 @@
+"""Reads ink of any format, and lists the formats: one module or package each.
+
+`read` reads a file of any format. A new format is a module with a function `sniff(head)`, which
+returns whether a file that begins with the bytes `head` has the format, and with a parser of lines,
+which returns a `Parsed`, or of pages, which yields `InkPage`. Parsers raise a `Fault` if the whole
+file is unusable. List the format in `FORMATS`. A sample is named by its position in the file; a
+file's only sample has no name.
+"""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ink.formats import (
+    excalidraw,
+    iam_ondb,
+    json_strokes,
+    mnist_strokes,
+    remarkable,
+    stroke_arrays,
+    xournalpp,
+)
+from ink.formats.archives import PLAIN, Loops, unpacked
+from ink.formats.faults import Fault, NoLines, summarise
+from ink.formats.files import read_head
+from ink.formats.inkml import lines as inkml_lines
+from ink.formats.inkml import pages as inkml_pages
+from ink.formats.page_checks import checked
+from ink.formats.parsed import Parsed
+from ink.formats.svg import pages as svg_pages
+from ink.formats.svg import rows as svg_rows
+from ink.formats.unipen import collection, segments
+from ink.geometry import strokes
+from ink.ink_page import InkPage, PageStroke, below_each_other, page_around
+from ink.sample import Sample
+from utils.checks import DataError
+
+UNKNOWN = "no ink in a known format"
+ACCEPTED_LINES = (
+    "InkML, a line of IAM-OnDB (XML), stroke arrays (.npy), MNIST stroke sequences "
+    "(...-inputdata.txt or sequences.tar.gz), UNIPEN, and JSON "
+    '{"text": ..., "strokes": [[[x, y], ...], ...]}; and SVG made by experiments.py write and page'
+)
+"""The formats of lines, for messages."""
+ACCEPTED_PAGES = (
+    "Xournal++ (.xopp), reMarkable (.rm, and .content for a document), Excalidraw, SVG, InkML, "
+    "and what `read` takes"
+)
+"""The formats of pages, for messages."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of files.
+
+    Attributes:
+        sniff: returns whether a file that begins with some bytes, unpacked, has the format.
+        lines: parses the lines of a file; None for notes, which have only pages.
+        pages: parses the pages of a file; None if its lines make a page.
+        is_archive: whether `lines` takes `Loops`, too.
+    """
+
+    sniff: Callable[[bytes], bool]
+    lines: Callable[..., Parsed] | None = None
+    pages: Callable[[Path], Iterable[InkPage]] | None = None
+    is_archive: bool = False
+
+
+_XOURNALPP = Format(xournalpp.sniff, pages=xournalpp.parse)
+_REMARKABLE = Format(remarkable.sniff, pages=remarkable.parse)
+FORMATS = (
+    _XOURNALPP,
+    _REMARKABLE,
+    Format(excalidraw.sniff, pages=excalidraw.parse),
+    Format(stroke_arrays.sniff, stroke_arrays.parse),
+    Format(inkml_lines.sniff, inkml_lines.parse, inkml_pages.parse),
+    Format(iam_ondb.sniff, iam_ondb.parse),
+    Format(svg_rows.sniff, svg_rows.parse, svg_pages.parse),
+    Format(json_strokes.sniff, json_strokes.parse),
+    Format(collection.sniff, collection.parse, is_archive=True),
+    Format(segments.sniff, segments.parse),
+    Format(mnist_strokes.sniff, mnist_strokes.parse, is_archive=True),
+)
+"""The formats, in the order in which a file is compared with them."""
+
+
+def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
+    """Return the content of a file in any format: the samples of lines, or the pages of notes.
+
+    Lines are InkML, UNIPEN, stroke arrays, JSON, SVG that this program wrote, IAM-OnDB and MNIST.
+    Notes are Xournal++, reMarkable, Excalidraw and any other SVG. `read_pages` yields pages one
+    after the other, also those of InkML; `parse_lines` returns samples and faults.
+
+    Args:
+        path: the file; or the folder of a UNIPEN collection. The content tells its format.
+
+    Returns:
+        at least one `Sample`, with ink in the file's units, y growing downwards; or at least one
+        `InkPage`. A warning names samples that are left out; pages count their omitted items.
+
+    Raises:
+        DataError: if the file cannot be read, or nothing in it is usable; the message says why.
+    """
+    path = Path(path).expanduser()
+    return usable(path, parse(path))
+
+
+def parse(path: Path, loops: Loops = PLAIN) -> Parsed | list[InkPage]:
+    """Return the parsed lines or the pages of a file, see `read`."""
+    try:
+        return parse_lines(path, loops)
+    except Fault as fault:
+        if isinstance(fault, NoLines) or fault.reason == UNKNOWN:
+            return [*read_pages(path)]
+        raise fault.within(str(path)) from None
+
+
+def usable(path: Path, parsed: Parsed | list[InkPage]) -> list[Sample] | list[InkPage]:
+    """Return the samples or the pages of a file, see `read`; warn of omitted samples."""
+    if isinstance(parsed, list):
+        return parsed
+    if not parsed.samples:
+        raise parsed.left_out[0].within(str(path))
+    for line in summarise(parsed.left_out):
+        logger.warning("%s: %s", path, line)
+    for sample in parsed.samples:
+        sample.ink[0, :2] = 0
+    return parsed.samples
+
+
+def parse_lines(path: Path, loops: Loops = PLAIN) -> Parsed:
+    """Return the samples of a file of any format, or of a collection.
+
+    Raises:
+        Fault: if no sample of the file can be used, or its format is unknown.
+    """
+    if path.is_dir():
+        return collection.parse(path, loops)
+    head = read_head(path)
+    if _notes_format(path, head):
+        raise NoLines("pages of notes, which `experiments.py notes` reads")
+    format_ = next((f for f in FORMATS if f.lines and f.sniff(head)), None)
+    if format_ is None:
+        raise Fault(UNKNOWN)
+    try:
+        parsed = format_.lines(path, *([loops] if format_.is_archive else []))
+        if not (parsed.samples or parsed.left_out):
+            raise Fault("no line of ink")
+        return parsed
+    except Fault:
+        raise
+    except DataError as error:  # The error of a broken archive begins with the file's path.
+        raise Fault(str(error).removeprefix(f"{path}: ")) from None
+
+
+def read_pages(path: Path, any_pdf: bool = False) -> Iterator[InkPage]:
+    """Yield the pages of a file, without strokes that have no points.
+
+    Args:
+        path: the file.
+        any_pdf: whether a page may annotate a PDF outside the file's folder; a file, which may be
+            another person's, could name any PDF of this machine.
+
+    Raises:
+        DataError: if the file cannot be read, is broken or too large, has an unknown format, or
+            has neither strokes nor typed texts; the message names the file and the reason. Earlier
+            pages are yielded before.
+    """
+    try:
+        for page in checked(iter(partial(_next_page, _parsed_pages(path)), None)):
+            yield page if any_pdf else _without_outside_pdf(page, path.parent)
+    except Fault as fault:
+        if fault.reason == UNKNOWN:
+            fault = Fault(f"{UNKNOWN}; supported formats: {ACCEPTED_PAGES}")
+        raise fault.within(str(path)) from None
+
+
+@np.errstate(over="ignore", invalid="ignore")  # `checked` refuses infinite points.
+def _next_page(pages: Iterator[InkPage]) -> InkPage | None:
+    page = next(pages, None)
+    return page and replace(page, strokes=tuple(s for s in page.strokes if len(s.points)))
+
+
+def _without_outside_pdf(page: InkPage, folder: Path) -> InkPage:
+    """Return a page without the PDF that it annotates if this is outside a folder."""
+    pdf = page.background and page.background.resolve()
+    if pdf is None or pdf.is_relative_to(folder.resolve()):
+        return page
+    kind = f"PDF outside the note's folder, which --any-pdf takes ({pdf})"
+    return replace(page, background=None, left_out=page.left_out + Counter([kind]))
+
+
+def _parsed_pages(path: Path) -> Iterator[InkPage]:
+    """Yield the pages of a file; the whole parsing happens where they are taken."""
+    head = read_head(path)
+    format_ = _notes_format(path, head)
+    if format_ is None:
+        content = unpacked(head, len(head))
+        format_ = next((f for f in FORMATS if f.lines and f.pages and f.sniff(content)), None)
+    yield from format_.pages(path) if format_ else [_page_of_lines(parse_lines(path))]
+
+
+def _notes_format(path: Path, head: bytes) -> Format | None:
+    """Return the format of the notes in a file; None if there are none. A tablet's list of pages
+    and an archive are known by their names as well."""
+    if path.suffix == ".content":
+        return _REMARKABLE
+    if xournalpp.is_zip(head) and path.suffix.lower() == ".xopp":
+        return _XOURNALPP
+    content = unpacked(head, len(head))
+    return next((f for f in FORMATS if not f.lines and f.sniff(content)), None)
+
+
+def _page_of_lines(parsed: Parsed) -> InkPage:
+    """Return a page with a row for each line, below the previous row."""
+    if not parsed.samples:
+        raise parsed.left_out[0]
+    rows = below_each_other(strokes(sample.ink) for sample in parsed.samples)
+    left_out = Counter(fault.reason for fault in parsed.left_out)
+    return page_around((PageStroke(points) for row in rows for points in row), left_out=left_out)

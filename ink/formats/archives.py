@@ -1,0 +1,243 @@
+"""Reads compressed files and archives within limits; archives are not extracted."""
+
+import gzip
+import lzma
+import re
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn, TypeVar
+
+from ink.formats.faults import Fault
+from ink.formats.files import MAX_BYTES, MEBIBYTE, read_file, too_large
+from utils.checks import DataError
+from utils.files import open_file
+
+Value = TypeVar("Value")
+
+MAX_UNPACKED = 1_000_000_000  # bytes of an unpacked archive (assumed: twice IAM-OnDB)
+
+
+class NoBar:
+    """Stands for a progress bar, and shows nothing."""
+
+    n = 0
+
+    def __init__(self, items: Iterable[Any] | None = (), *_: object, **__: object) -> None:
+        self._items = items
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items or ())
+
+    def __enter__(self) -> "NoBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self, _: int) -> None:
+        """Show nothing."""
+
+
+@dataclass(frozen=True)
+class Loops:
+    """Callbacks that run the loops over files, members and documents.
+
+    Attributes:
+        bar: makes a progress bar as tqdm does, from items or from a total.
+        map: applies a function to items in order, as `map` does; if in other processes, the
+            function is pickled.
+        unpack: yields the results of `members`; None for `members` in this process.
+    """
+
+    bar: Callable[..., Any] = NoBar
+    map: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]] = map
+    unpack: Callable[..., Iterable[Any]] | None = None
+
+    def members(self, *arguments: Any) -> Iterable[Any]:
+        """Yield the members of an archive, see `members`."""
+        return self.unpack(*arguments) if self.unpack else members(*arguments, self)
+
+
+PLAIN = Loops()
+"""Loops without bars in this process."""
+
+
+def parse_contents(
+    parse: Callable[[str, bytes], Value],
+    files: Sequence[Path],
+    pattern: re.Pattern[str],
+    description: str,
+    max_bytes: int = MAX_UNPACKED,
+    loops: Loops = PLAIN,
+) -> tuple[dict[str, Value], dict[str, Fault]]:
+    """Return the parsed values of files, and the faults of unusable files, both by file name.
+
+    Args:
+        parse: returns the value of a file from its name, without folder, and its content.
+        files: the files; or one archive of files, if `pattern` does not match the archive's name.
+        pattern: matches the names of the files.
+        description: text of the progress bar.
+        max_bytes: largest size of the unpacked archive.
+        loops: see `Loops`.
+
+    Raises:
+        DataError: if the archive is broken or too large, or two files have the same name.
+    """
+    if len(files) == 1 and not pattern.fullmatch(files[0].name):
+        packed = loops.members(files[0], pattern, description, max_bytes)
+        contents = ((PurePosixPath(path).name, content) for path, content in packed)
+    else:
+        bar = loops.bar(files, description, unit=" files", delay=1)
+        contents = ((file.name, attempted(read_file, file)) for file in bar)
+    values: dict[str, Value] = {}
+    faults: dict[str, Fault] = {}
+    for name, value in loops.map(partial(_parsed, parse), contents):
+        if name in values or name in faults:
+            raise DataError(
+                f'{name}: two files have this name; choose the folder of one of them as "root"'
+            )
+        if isinstance(value, Fault):
+            faults[name] = value
+            continue
+        values[name] = value
+    return values, faults
+
+
+def _parsed(
+    parse: Callable[[str, bytes], Value], named: tuple[str, bytes | Fault]
+) -> tuple[str, Value | Fault]:
+    """Return a file's name with its value, or its fault."""
+    name, content = named
+    return name, content if isinstance(content, Fault) else attempted(parse, name, content)
+
+
+def attempted(make: Callable[..., Value], *arguments: Any) -> Value | Fault:
+    """Return a function's result, or its Fault without the traceback, which would hold the content
+    of files in memory."""
+    try:
+        return make(*arguments)
+    except Fault as fault:
+        return fault.within("")
+
+
+class _Header(tarfile.TarInfo):
+    """A member's header; refuses headers and sparse files that would fill the memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Header":
+        header = super().frombuf(buf, encoding, errors)
+        if header.size > MEBIBYTE // 16 and header.type not in tarfile.REGULAR_TYPES:
+            raise tarfile.ReadError(f"a header of {header.size:,} bytes")
+        return header
+
+    def _proc_sparse(self, *_: object) -> NoReturn:
+        raise tarfile.ReadError("a sparse file")
+
+    _proc_gnusparse_10 = _proc_sparse
+
+
+_COMPRESSIONS = {
+    b"\x1f\x8b": (gzip.open, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16)),
+    # Files made by `xz -9` need 64 MiB.
+    b"\xfd7zXZ\x00": (lzma.open, partial(lzma.LZMADecompressor, memlimit=128 * MEBIBYTE)),
+}
+"""For the first bytes of a file: functions that open the file, and that make a decompressor."""
+_ARCHIVE_ERRORS = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+
+
+def unpacked(head: bytes, max_bytes: int) -> bytes:
+    """Return at most `max_bytes` bytes of `head`, after decompression if `head` is compressed."""
+    for signature, (_, make_decompressor) in _COMPRESSIONS.items():
+        if head.startswith(signature):
+            with suppress(*_ARCHIVE_ERRORS):
+                return make_decompressor().decompress(head, max_bytes)
+    return head[:max_bytes]
+
+
+def unpacked_blocks(file: Path, max_bytes: int) -> Iterator[bytes]:
+    """Yield the content of a file, after decompression if it is compressed, block by block.
+
+    Raises:
+        Fault: if the file cannot be read, or has more than `max_bytes` after decompression.
+    """
+    size = 0
+    try:
+        with open_file(file) as raw:
+            head = raw.read(6)
+            raw.seek(0)
+            openers = [f for key, (f, _) in _COMPRESSIONS.items() if head.startswith(key)]
+            stream = openers[0](raw) if openers else raw
+            while block := stream.read(MEBIBYTE // 4):
+                if (size := size + len(block)) > max_bytes:
+                    raise too_large_unpacked(max_bytes)
+                yield block
+    except _ARCHIVE_ERRORS as error:
+        raise Fault("a file that cannot be read", str(error)) from None
+
+
+def too_large_unpacked(max_bytes: int, remedy: str = "; divide it") -> Fault:
+    """Return the fault of a compressed file or an archive."""
+    return Fault(f"more than {max_bytes:,} bytes when it is unpacked{remedy}")
+
+
+def is_archive(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is a tar archive, compressed or not."""
+    return unpacked(head, 512)[257:262] == b"ustar"
+
+
+def members(
+    archive: Path,
+    pattern: re.Pattern[str],
+    description: str,
+    max_bytes: int = MAX_UNPACKED,
+    loops: Loops = PLAIN,
+) -> Iterator[tuple[str, bytes | Fault]]:
+    """Yield the path of each member whose name matches `pattern`, and its content, or the fault of
+    one that is not used. Nothing is extracted to the file system.
+
+    Raises:
+        DataError: if the archive is broken, or has more than `max_bytes` when it is unpacked.
+    """
+    size = archive.stat().st_size
+    bar = loops.bar(None, description, total=size, unit="B", unit_scale=True)
+    try:
+        with bar, open(archive, "rb") as raw:
+            head = raw.read(6)
+            openers = [f for key, (f, _) in _COMPRESSIONS.items() if head.startswith(key)]
+            if not openers:
+                raw.seek(max(0, size - 1024))
+                if raw.read().strip(b"\0"):
+                    raise tarfile.ReadError("it does not end as tar archives do")
+            raw.seek(0)
+            stream = openers[0](raw) if openers else raw
+            with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
+                end = unpacked_size = 0
+                for member in tar:
+                    tar.members = []  # Otherwise tarfile keeps all members in memory.
+                    start, end = end, member.offset_data + member.size
+                    name = PurePosixPath(member.name).name
+                    is_wanted = not member.isdir() and pattern.fullmatch(name)
+                    # Before tarfile reads on. A skipped member takes no memory, but counts a
+                    # quarter, as to read it takes time.
+                    unpacked_size += (end - start) / (1 if is_wanted else 4)
+                    if unpacked_size > max_bytes:
+                        raise too_large_unpacked(max_bytes, "; divide it, or raise max_gb")
+                    bar.update(raw.tell() - bar.n)
+                    if not is_wanted:
+                        continue
+                    if not member.isreg():
+                        yield member.name, Fault("a member that is a link or no file")
+                    elif member.size > MAX_BYTES:
+                        yield member.name, too_large(member.size, MAX_BYTES)
+                    else:
+                        yield member.name, tar.extractfile(member).read()
+            while block := stream.read(MEBIBYTE):  # Read to the end to verify the checksum.
+                if (unpacked_size := unpacked_size + len(block)) > max_bytes:
+                    raise too_large_unpacked(max_bytes, "; divide it, or raise max_gb")
+    except (*_ARCHIVE_ERRORS, RecursionError) as error:  # Chained headers make tarfile recurse.
+        raise DataError(f"{archive}: a broken archive ({error}); download it again") from None

@@ -1,0 +1,314 @@
+"""Excalidraw: reads and writes pages as drawings, in pixels (1/96 inch).
+
+Drawings are also read from Markdown files of the Excalidraw plug-in of Obsidian. Excalidraw has
+neither layers nor pages: each element keeps the name of its layer among its own values, and a
+locked rectangle below all others is the paper.
+"""
+
+import json
+import math
+import re
+import string
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ink.formats.checks import MAX_OFFSET
+from ink.formats.colours import MIN_PEN_OPACITY, hex_colour
+from ink.formats.faults import Fault
+from ink.formats.files import read_file
+from ink.formats.json_strokes import json_values
+from ink.formats.page_checks import MAX_BYTES, image_in
+from ink.geometry import turned_back
+from ink.ink_page import (
+    PEN_WIDTH,
+    POINT,
+    POINTS_PER_PIXEL,
+    InkPage,
+    PageImage,
+    PageStroke,
+    TypedText,
+    image_kind,
+    page_around,
+)
+from utils.checks import short
+from utils.files import XML_FORBIDDEN
+from utils.strict_json import Json
+
+DASHES = {"dashed": (8.0, 10.0), "dotted": (1.5, 8.0)}
+"""Dashes and gaps in pixels of each kind of line of two pixels."""
+LAYER = "layer"
+"""Name of the layer among an element's own values."""
+PAPER, RULING = "paper", "ruling"
+"""Layers of the rectangle that is the paper, and of its printed lines."""
+MEAN_PRESSURE = 0.5
+"""Pressure of a pen that tells none."""
+PEN_SIZE = 2 * 4.25
+"""Width of the line of a freehand pen at full pressure, as a multiple of its stroke width."""
+THINNING = 0.6
+"""Fraction of the pressure that acts on a freehand pen's width."""
+MAX_MARKER_OPACITY = 50
+"""Opacity in per cent of a highlighter, at most (assumed; a pen's stroke has more than 75)."""
+HATCHING = 0.4
+"""Opacity of an area that is hatched, as it is drawn here (assumed, by eye)."""
+_END = 2
+"""Code of the end of a compressed drawing."""
+_SIGN = re.compile(rb'"type"\s*:\s*"excalidraw|^excalidraw-plugin:', re.MULTILINE)
+_BOX = ("x", "y", "width", "height")
+_DRAWING = re.compile(rb"^```(compressed-)?json[^\S\n]*+\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_BASE64 = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+_ANGLES = np.linspace(0, math.tau, 65)
+_FIGURES = {
+    "rectangle": np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]),
+    "diamond": np.array([[0, -1], [1, 0], [0, 1], [-1, 0], [0, -1]]),
+    "ellipse": np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)]),
+}
+"""Outline of each figure in a box from (-1, -1) to (1, 1)."""
+
+
+def freehand_widths(stroke_width: float, pressures: np.ndarray) -> np.ndarray:
+    """Return the widths of the line that Excalidraw draws for a freehand pen."""
+    part = 0.5 + THINNING * (np.clip(pressures, 0, 1) - 0.5)
+    return PEN_SIZE * stroke_width * np.sin(part * np.pi / 2)
+
+
+def sniff(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is a drawing, or a note with one."""
+    return _SIGN.search(head) is not None
+
+
+def parse(path: Path) -> list[InkPage]:
+    """Return the page of a file."""
+    content = read_file(path, MAX_BYTES)
+    if path.name.endswith(".md") and (drawing := _DRAWING.search(content)):
+        content = _decompressed(drawing[2]) if drawing[1] else drawing[2]
+    values = json_values(content)
+    elements = values.get("elements") if isinstance(values, dict) else None
+    if not isinstance(elements, list) or not all(isinstance(e, dict) for e in elements):
+        raise Fault("a drawing without a list of elements")
+    return [_page(values, elements)]
+
+
+def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
+    files, state = (
+        item if isinstance(item := values.get(name), dict) else {} for name in ("files", "appState")
+    )
+    paper, sheet = hex_colour(str(state.get("viewBackgroundColor") or "#ffffff")), None
+    layers: dict[str, int] = {}
+    strokes: list[PageStroke] = []
+    ruling: list[PageStroke] = []
+    typed: list[TypedText] = []
+    images: list[PageImage] = []
+    left_out: Counter[str] = Counter()
+    for element in elements:
+        kind = "stroke" if element.get("type") == "freedraw" else element.get("type")
+        custom = element.get("customData")
+        name = str(custom.get(LAYER, "")) if isinstance(custom, dict) else ""
+        if element.get("isDeleted"):
+            left_out[f"erased {kind}"[:40]] += 1
+        elif name == PAPER and kind == "rectangle":
+            sheet, paper = _box(element), hex_colour(str(element.get("backgroundColor", "")))
+        elif name == RULING and kind == "line":
+            ruling.append(_parse_stroke(element, 0))
+        elif kind == "text":
+            numbers = (_number(element, name) for name in ("x", "y", "fontSize"))
+            colour = hex_colour(str(element.get("strokeColor", "")))
+            layer = layers.setdefault(name, len(layers))
+            typed.append(TypedText(str(element.get("text", "")), *numbers, colour, layer))
+        elif kind == "image" and not _number(element, "angle"):
+            file = files.get(str(element.get("fileId")))
+            url = str(file.get("dataURL", "")) if isinstance(file, dict) else ""
+            images += image_in(url, _box(element), layers.setdefault(name, len(layers)), left_out)
+        elif kind in ("stroke", "line", "arrow", *_FIGURES):
+            strokes.append(_parse_stroke(element, layers.setdefault(name, len(layers))))
+        else:
+            left_out[str(kind)[:40]] += 1
+    rest = {"layers": layers, "paper": paper, "left_out": left_out}
+    return page_around(strokes, typed, sheet, images, ruling, unit=POINTS_PER_PIXEL, **rest)
+
+
+def _box(element: dict[str, Json]) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of an element."""
+    x, y, width, height = (_number(element, name) for name in _BOX)
+    return x, y, x + width, y + height
+
+
+def _decompressed(text: bytes) -> bytes:
+    """Return the content of a text that was compressed by the library LZ-String to base64.
+
+    Raises:
+        Fault: if the text is damaged, or its content is too large.
+    """
+    digits = [_BASE64.find(chr(byte)) for byte in text]
+    bits = "".join(f"{digit:06b}" for digit in digits if 0 <= digit < 64)
+    position, size = 0, 0
+    phrases, parts, last = ["", "", ""], list[str](), ""  # The first three codes are no phrases.
+    while position < len(bits):
+        end = position + len(phrases).bit_length()
+        code, position = int(bits[position:end][::-1], 2), end  # The lowest bit comes first.
+        if code == _END:
+            units = "".join(parts).encode("utf-16", "surrogatepass")
+            return units.decode("utf-16", "replace").encode()
+        if code in (0, 1):  # A new character of 8 or 16 bits follows.
+            end = position + 8 * (code + 1)
+            phrases.append(chr(int(bits[position:end][::-1] or "0", 2)))
+            code, position = len(phrases) - 1, end
+        if not code < len(phrases) + bool(last):
+            break
+        phrase = phrases[code] if code < len(phrases) else last + last[0]
+        parts.append(phrase)
+        if (size := size + len(phrase)) > MAX_BYTES:
+            raise Fault(f"more than {MAX_BYTES:,} bytes when it is unpacked")
+        if last:
+            phrases.append(last + phrase[0])
+        last = phrase
+    raise Fault("a compressed drawing that is broken")
+
+
+def _parse_stroke(element: dict[str, Json], layer: int) -> PageStroke:
+    """Return the stroke of an element that has points or is a figure."""
+    kind = element["type"]
+    x, y, width, height = (_number(element, name) for name in _BOX)
+    points = _rows(element, "points", 2)
+    if kind in _FIGURES:
+        points = (_FIGURES[kind] + 1) * (width / 2, height / 2)
+    points = points + np.array([x, y])
+    if len(points) and (angle := _number(element, "angle")):
+        middle = (points.min(axis=0) + points.max(axis=0)) / 2
+        points = turned_back(points - middle, -angle) + middle
+    opacity = min(max(_number(element, "opacity", 100) / 100, 0.0), 1.0)
+    line_width = _number(element, "strokeWidth")
+    tool, widths, pressed = "shape", None, None
+    if kind == "freedraw":
+        tool = "highlighter" if opacity < MIN_PEN_OPACITY else "pen"
+        pressures = _rows(element, "pressures", 1)[:, 0]
+        if element.get("simulatePressure") or len(pressures) != len(points) or not len(points):
+            pressures = np.array([MEAN_PRESSURE])
+        pressed = pressures if len(pressures) == len(points) > 1 else None
+        widths = freehand_widths(line_width, pressures)
+        line_width, widths = float(widths.mean()), widths if np.ptp(widths) else None
+    dash = DASHES.get(str(element.get("strokeStyle")), ())
+    fill = str(element.get("backgroundColor", "transparent"))
+    is_closed = len(points) > 2 and np.allclose(points[0], points[-1])
+    fill_opacity = opacity if element.get("fillStyle", "solid") == "solid" else HATCHING * opacity
+    return PageStroke(
+        points,
+        tool,
+        hex_colour(str(element.get("strokeColor", ""))),
+        line_width,
+        widths,
+        hex_colour(fill) if is_closed and fill != "transparent" else None,
+        fill_opacity,
+        dash,
+        opacity,
+        layer,
+        pressures=pressed,
+    )
+
+
+def _rows(element: dict[str, Json], name: str, width: int) -> np.ndarray:
+    """Return the numbers of a list, `(n, width)`."""
+    try:
+        rows = np.array(element.get(name) or np.empty((0, width)), np.float64)
+        return rows.reshape(len(rows), width)
+    except (TypeError, ValueError, OverflowError):
+        raise Fault(f"{name} that are not a list of numbers", short(element[name])) from None
+
+
+def _number(element: dict[str, Json], name: str, default: float = 0) -> float:
+    value = element.get(name, default)
+    if not isinstance(value, int | float) or abs(value) > MAX_OFFSET:
+        raise Fault(f"a value of {name} that is not a number, or too large", short(value))
+    return float(value)
+
+
+def to_excalidraw(page: InkPage) -> str:
+    """Return a page as a drawing; the same page gives the same text."""
+    scale = POINT * page.millimetres / POINTS_PER_PIXEL
+    elements, files = [*_paper(page, scale)], dict[str, Any]()
+    for number, name in enumerate(page.layers):
+        for image in (image for image in page.images if image.layer == number):
+            key = sha256(image.content).hexdigest()[:40]
+            kind = f"image/{image_kind(image.content)}"
+            url = f"data:{kind};base64,{b64encode(image.content).decode()}"
+            files[key] = {"id": key, "mimeType": kind, "dataURL": url, "created": 0}
+            values = {"fileId": key, "status": "saved", "scale": [1, 1]}
+            corners = scale * np.reshape(image.box, (2, 2))
+            elements.append(_element("image", corners, name, **values))
+        strokes = (stroke for stroke in page.strokes if stroke.layer == number)
+        elements += (_stroke_element(stroke, name, scale) for stroke in strokes)
+        for text in (text for text in page.typed if text.layer == number):
+            content = XML_FORBIDDEN.sub("?", text.text)  # as in a .xopp
+            lines = content.splitlines() or [""]
+            size = 0.6 * text.size * max(map(len, lines)), 1.25 * text.size * len(lines)
+            corners = np.array([[text.x, text.y], [text.x + size[0], text.y + size[1]]])
+            values = {"text": content, "originalText": content, "fontSize": scale * text.size}
+            values |= {"fontFamily": 2, "textAlign": "left", "verticalAlign": "top"}
+            values |= {"strokeColor": text.colour, "containerId": None, "lineHeight": 1.25}
+            values["baseline"] = scale * (size[1] - 0.35 * text.size)  # of older Excalidraw
+            elements.append(_element("text", scale * corners, name, **values))
+    for number, element in enumerate(elements):
+        element |= {"id": f"element-{number}", "seed": number + 1, "versionNonce": number + 1}
+    state = {"viewBackgroundColor": "#ffffff", "gridSize": None}
+    drawing = {"type": "excalidraw", "version": 2, "source": "online-handwriting"}
+    drawing |= {"elements": elements, "appState": state, "files": files}
+    return json.dumps(drawing, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _paper(page: InkPage, scale: float) -> Iterator[dict[str, Any]]:
+    corners = scale * np.array([[0, 0], [page.width, page.height]])
+    look = {"strokeColor": "transparent", "backgroundColor": page.paper, "fillStyle": "solid"}
+    yield _element("rectangle", corners, PAPER, locked=True, **look)
+    for stroke in page.ruling:
+        yield _stroke_element(stroke, RULING, scale) | {"locked": True}
+
+
+def _element(kind: str, points: np.ndarray, layer: str, **values: Any) -> dict[str, Any]:
+    """Return an element around points `(n, 2)`, in pixels."""
+    x, y = points.min(axis=0).round(2).tolist()
+    width, height = np.ptp(points, axis=0).round(2).tolist()
+    box = {"type": kind, "x": x, "y": y, "width": width, "height": height, "angle": 0}
+    look = {"strokeColor": "#000000", "backgroundColor": "transparent", "fillStyle": "solid"}
+    look |= {"strokeWidth": 1, "strokeStyle": "solid", "roughness": 0, "opacity": 100}
+    rest = {"groupIds": [], "frameId": None, "roundness": None, "boundElements": None, "link": None}
+    rest["strokeSharpness"] = "sharp"  # of older Excalidraw
+    rest |= {"version": 1, "updated": 1, "isDeleted": False, "locked": False}
+    return box | look | rest | {"customData": {LAYER: layer}} | values
+
+
+def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, Any]:
+    points = scale * (stroke.points if len(stroke.points) > 1 else np.tile(stroke.points, (2, 1)))
+    width = 96 / 25.4 * PEN_WIDTH if stroke.width is None else scale * stroke.width
+    opacity = round(100 * stroke.opacity)
+    if stroke.tool == "highlighter":
+        opacity = min(opacity, MAX_MARKER_OPACITY)
+    values = {"points": (points - points[0]).round(2).tolist(), "opacity": opacity}
+    values |= {"strokeColor": stroke.colour if width else "transparent"}
+    if stroke.fill:
+        values["backgroundColor"] = stroke.fill
+    if stroke.dash:
+        values["strokeStyle"] = "dotted" if stroke.dash[0] < width else "dashed"
+    if stroke.tool == "shape":
+        values |= {"strokeWidth": width, "startArrowhead": None, "endArrowhead": None}
+    else:
+        values |= _pen(width, len(points), stroke.widths, scale)
+    kind = "line" if stroke.tool == "shape" else "freedraw"
+    x, y = points[0].round(2).tolist()
+    return _element(kind, points, layer) | values | {"x": x, "y": y, "lastCommittedPoint": None}
+
+
+def _pen(width: float, count: int, widths: np.ndarray | None, scale: float) -> dict[str, Any]:
+    """Return the width of a freehand pen and its pressures, at which it draws lines of `widths`."""
+    pressures, full = np.full(count, MEAN_PRESSURE), freehand_widths(1.0, np.array([0.5, 1.0]))
+    stroke_width = width / full[0]
+    if widths is not None and len(widths) == count and widths.max() > 0:
+        stroke_width = scale * widths.max() / full[1]
+        part = np.arcsin(np.clip(scale * widths / (PEN_SIZE * stroke_width), 0, 1)) * 2 / np.pi
+        pressures = np.clip((part - 0.5) / THINNING + 0.5, 0, 1)
+    pressed = {"pressures": pressures.round(4).tolist(), "simulatePressure": False}
+    return {"strokeWidth": round(float(stroke_width), 4)} | pressed

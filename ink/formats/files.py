@@ -1,0 +1,65 @@
+"""Reads untrusted files and folders within limits."""
+
+import os
+import re
+from pathlib import Path
+
+from ink.formats.faults import Fault
+from utils.files import open_file
+
+MEBIBYTE = 1 << 20
+MAX_BYTES = 16 * MEBIBYTE  # of a file or member (assumed: train_r01_v07 has files of up to 4 MiB)
+
+_HEAD_BYTES = 1 << 16  # beginning of a file, by which its format is detected (assumed)
+
+
+def read_file(file: Path, max_bytes: int = MAX_BYTES, remedy: str = "") -> bytes:
+    """Return the content of a file; `remedy` ends the message if it is too large.
+
+    Raises:
+        Fault: if the file cannot be read, or has more than `max_bytes` bytes.
+    """
+    try:
+        with open_file(file) as stream:
+            if (size := os.fstat(stream.fileno()).st_size) > max_bytes:
+                raise too_large(size, max_bytes, remedy)
+            return stream.read(size)
+    except OSError as error:
+        raise Fault("a file that cannot be read", error.strerror or str(error)) from None
+
+
+def read_head(path: Path) -> bytes:
+    """Return the first bytes of a file, by which its format is detected."""
+    try:
+        with open_file(path) as stream:
+            head = stream.read(_HEAD_BYTES)
+    except OSError as error:
+        raise Fault("a file that cannot be read", error.strerror or str(error)) from None
+    if not head.strip():
+        raise Fault("an empty file")
+    return head
+
+
+def too_large(size: int, max_bytes: int, remedy: str = "") -> Fault:
+    """Return the fault of a file or member of `size` bytes."""
+    return Fault(f"more than {max_bytes:,} bytes", f"{size:,}{remedy}")
+
+
+def files_below(root: Path, pattern: re.Pattern[str]) -> list[Path]:
+    """Return the files below a folder whose names match `pattern`, at any depth, sorted by path.
+
+    Hidden files and folders, folders called `cache`, and links to folders are skipped.
+
+    Raises:
+        OSError: if a folder cannot be read.
+    """
+    files: list[Path] = []
+    for folder, folders, names in os.walk(root, onerror=_reraise):
+        folders[:] = [f for f in folders if f != "cache" and not f.startswith(".")]
+        visible = [name for name in names if not name.startswith(".")]
+        files += [Path(folder, name) for name in visible if pattern.fullmatch(name)]
+    return sorted(file for file in files if file.is_file())
+
+
+def _reraise(error: OSError) -> None:
+    raise error

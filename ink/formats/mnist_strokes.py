@@ -1,0 +1,123 @@
+"""Reads MNIST stroke sequences (E. de Jong), pen movements over images of 28 x 28 pixels.
+
+A digit has two files. `trainimg-N-inputdata.txt` (or `testimg-...`) has rows `dx dy end_of_stroke
+end_of_digit`; the first offset is from the image's upper left corner. `...-targetdata.txt` has 14
+columns: ten for the class (a 1 in the digit's column), and the next row of the first file. A row
+`0 0 1 x` lifts the pen: the row is dropped, and the previous point ends its stroke. Other files,
+such as `trainlabels.txt`, only repeat this content.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ink.formats.archives import MAX_UNPACKED, PLAIN, Loops, is_archive, parse_contents
+from ink.formats.checks import MAX_POINTS, check_offsets, check_points
+from ink.formats.faults import Fault
+from ink.formats.files import MEBIBYTE, read_file
+from ink.formats.parsed import Parsed
+from ink.sample import Sample
+from utils.checks import DataError, first_line
+from utils.files import open_file
+
+FILE = re.compile(r"(train|test)img-(\d{1,8})-(inputdata|targetdata)\.txt")
+_DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
+
+
+def sniff(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is a digit, or a tar archive."""
+    return is_archive(head) or _DIGIT_ROW.match(head) is not None
+
+
+def parse(path: Path, loops: Loops = PLAIN) -> Parsed:
+    """Return the digits in an archive, or the digit in an `inputdata` file.
+
+    The text is the class in the `targetdata` file next to `path`, or "" if there is no such file.
+    """
+    with open_file(path) as stream:
+        is_packed = is_archive(stream.read(MEBIBYTE))
+    if is_packed:
+        parsed = parse_digits([path], loops=loops)
+        for items in (parsed.samples, parsed.left_out):  # Sort by split, then by number.
+            items.sort(key=lambda item: (item.name[:5], len(item.name), item.name))
+        return parsed
+    target = path.with_name(path.name.replace("inputdata", "targetdata"))
+    text = str(_class(read_file(target))) if target != path and target.is_file() else ""
+    return Parsed([Sample(_ink(read_file(path)), text)])
+
+
+def _parse_file(name: str, content: bytes) -> np.ndarray | int:
+    return _ink(content) if name.endswith("-inputdata.txt") else _class(content)
+
+
+def parse_digits(
+    files: Sequence[Path], max_bytes: int = MAX_UNPACKED, loops: Loops = PLAIN
+) -> Parsed:
+    """Return the digits in files, or in an archive; without `targetdata` a digit has no text."""
+    parsed = Parsed()
+    arguments = (files, FILE, "reading digits", max_bytes, loops)
+    read, faults = parse_contents(_parse_file, *arguments)
+    names = [name for name in (*read, *faults) if name.endswith("-inputdata.txt")]
+    digits = [name.removesuffix("-inputdata.txt") for name in names]
+    if not digits:
+        raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
+    for digit in digits:
+        ink, target = f"{digit}-inputdata.txt", f"{digit}-targetdata.txt"
+        with parsed.attempt(digit):
+            if ink in faults:
+                raise faults[ink]
+            if fault := faults.get(target):
+                raise Fault(f"target data: {fault.reason}", fault.detail)
+            text = str(read.get(target, ""))
+            split = digit.partition("img")[0]
+            parsed.samples.append(Sample(read[ink], text, digit, group=split))
+    return parsed
+
+
+def _rows(content: bytes, columns: int) -> np.ndarray:
+    """Return the rows of a file, `(rows, columns)` int64."""
+    if not content.strip():
+        raise Fault("an empty file")
+    if (count := content.count(b"\n")) > MAX_POINTS:
+        check_points(count)
+    try:
+        table = np.loadtxt(io.BytesIO(content), dtype=np.int64, comments=None, ndmin=2)
+    except ValueError as error:
+        raise Fault("rows that are not equally many whole numbers", first_line(error)) from None
+    if table.shape[1] != columns:
+        raise Fault(f"rows without {columns} columns", f"{table.shape[1]} columns")
+    if not np.isin(table[:, -2:], (0, 1)).all():
+        raise Fault("an end that is neither 0 nor 1")
+    return table
+
+
+def _ink(content: bytes) -> np.ndarray:
+    """Return the ink of an `inputdata` file, `(points, 3)` float32."""
+    rows = _rows(content, 4)
+    ends = np.flatnonzero(rows[:, 3]).tolist()
+    if not ends:
+        raise Fault("a digit cut short: no row ends it")
+    if ends[0] < len(rows) - 1:
+        raise Fault("rows after the end of the digit", f"it ends in row {ends[0] + 1}")
+    ink = rows[:, :3].astype(np.float32)
+    ink[-1, 2] = 1  # The end of the digit is also the end of its last stroke.
+    lifts = np.flatnonzero((ink[:, :2] == 0).all(axis=1) & (ink[:, 2] == 1))
+    lifts = lifts[lifts > 0]
+    ink[lifts - 1, 2] = 1
+    ink = np.delete(ink, lifts, axis=0)
+    check_points(len(ink))
+    check_offsets(ink[:, :2])
+    return ink
+
+
+def _class(content: bytes) -> int:
+    """Return the class in a `targetdata` file."""
+    classes = _rows(content, 14)[:, :10]
+    if sorted(classes[0]) != [0] * 9 + [1]:
+        raise Fault("a class that is not one of ten")
+    if (classes != classes[0]).any():
+        raise Fault("rows of different classes")
+    return int(classes[0].argmax())

@@ -1,0 +1,104 @@
+"""Checks pages of untrusted files, and their numbers and images."""
+
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from io import BytesIO
+
+import numpy as np
+
+from ink.formats.checks import MAX_OFFSET
+from ink.formats.faults import Fault
+from ink.formats.files import MEBIBYTE
+from ink.ink_page import InkPage, PageImage, image_kind
+
+MAX_BYTES = 64 * MEBIBYTE
+"""Limit on the bytes of a page, or of a file that is read whole, after unpacking (assumed)."""
+MAX_FILE_BYTES = 1024 * MEBIBYTE
+"""Limit on the bytes of a file that is read page by page, after unpacking (assumed: 1,700 dense
+pages)."""
+MAX_PAGES = 2_000
+"""Limit on the pages of a file, of which a page may be repeated (assumed)."""
+MAX_PAGE_STROKES = 10_000
+"""Limit on the strokes of a page (assumed: six times a dense page)."""
+MAX_POINTS = 1_000_000
+"""Limit on the positions of a page, with those of its ruling (assumed: those of twenty dense
+pages)."""
+MAX_RULING = 10_000
+"""Limit on the lines of a page's ruling (assumed: twice those of the narrowest printed ruling)."""
+MAX_IMAGES = 1_000
+"""Limit on the images of a page (assumed)."""
+MAX_TYPED = 50_000
+"""Limit on the typed characters of a page; a text counts one more (assumed: twenty pages)."""
+
+
+def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
+    """Yield the pages of a file.
+
+    Raises:
+        Fault: if a page has invalid sizes or positions, or more than the limits above allow; or, at
+            the end, if no page has content.
+    """
+    left_out, is_empty = Counter[str](), True
+    for number, page in enumerate(pages, 1):
+        _check_limit(number, MAX_PAGES, "pages")
+        _check_limit(len(page.strokes), MAX_PAGE_STROKES, "strokes on a page")
+        _check_limit(len(page.ruling), MAX_RULING, "lines of a ruling")
+        _check_limit(len(page.images), MAX_IMAGES, "images on a page")
+        drawn = (*page.strokes, *page.ruling)
+        _check_limit(sum(len(stroke.points) for stroke in drawn), MAX_POINTS, "points on a page")
+        _check_limit(sum(1 + len(t.text) for t in page.typed), MAX_TYPED, "typed characters")
+        _check_content(page)
+        is_empty = is_empty and not page.strokes and not page.typed
+        left_out += page.left_out
+        yield page
+    if is_empty:
+        names = ", ".join(f"{count:,} {name}" for name, count in left_out.items())
+        raise Fault("no strokes", names)
+
+
+def _check_limit(count: int, limit: int, unit: str) -> None:
+    if count > limit:
+        raise Fault(f"more than {limit:,} {unit}; divide the file", f"{count:,}")
+
+
+def _check_content(page: InkPage) -> None:
+    """Raise a Fault if a page has invalid sizes, positions or widths of pens."""
+    texts = [(text.x, text.y, text.size) for text in page.typed]
+    boxes = [image.box for image in page.images]
+    drawn = [stroke.points for stroke in (*page.strokes, *page.ruling)]
+    for values in (*drawn, np.array(texts), np.array(boxes)):
+        if not np.all(np.abs(values) <= MAX_OFFSET):
+            raise Fault(f"a position that is not a number, or beyond {MAX_OFFSET:.6g}")
+    for stroke in page.strokes:
+        widths = () if stroke.widths is None else stroke.widths
+        widths = np.hstack([stroke.width or 0.0, widths, stroke.dash])
+        if not ((widths >= 0) & (widths <= MAX_OFFSET)).all():
+            raise Fault(f"a pen whose width is not a number from 0 to {MAX_OFFSET:.6g}")
+    if not all(1 / MAX_OFFSET <= size <= MAX_OFFSET for size in (page.width, page.height)):
+        raise Fault("a page without a width and a height")
+
+
+def to_float(text: str) -> float:
+    """Return the number that a text says; raise a Fault if the text is not a number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise Fault("a size or a position that is not a number", text[:40]) from None
+
+
+def image_in(
+    text: str, box: Iterable[float], layer: int, left_out: Counter[str]
+) -> Iterator[PageImage]:
+    """Yield the image of a base64 text, which may be a data URL, in a box (left, top, right,
+    bottom); if it is neither a JPEG nor a PNG, or broken, count it in `left_out` instead."""
+    from PIL import Image  # slow to import
+
+    with suppress(Exception):  # The library raises many types on broken images.
+        content = b64decode(text.rpartition(",")[2])
+        Image.open(BytesIO(content)).verify()
+        if image_kind(content):
+            yield PageImage(content, tuple(box), layer)
+            return
+    left_out["image"] += 1

@@ -1,0 +1,99 @@
+"""Splits the text of UNIPEN files, and of files that they include, into keywords and bodies."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ink.formats.checks import decode
+from ink.formats.faults import Fault
+from ink.formats.files import read_file
+
+INCLUDE = "include"
+MAX_INCLUDED = 100  # included files of a document (assumed)
+_KEYWORD = re.compile(r"^[ \t]*\.([A-Z][A-Z0-9_]*)", re.MULTILINE)
+
+
+class Block(NamedTuple):
+    """A keyword of a file, and the text between this keyword and the next."""
+
+    file: str
+    included_file: str
+    """The included file that contains the block; "" if `file` itself contains the block."""
+    line: int
+    keyword: str
+    body: str
+
+    def describe_line(self, offset: int = 0) -> str:
+        """Return, for messages, the number of the line that is `offset` lines below the keyword."""
+        line = f"line {self.line + offset}"
+        return f"{line} of {self.included_file}" if self.included_file else line
+
+
+def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes]) -> Iterator[Block]:
+    """Yield the blocks of files, with the blocks of an included file at its first `.INCLUDE`.
+
+    Args:
+        files: names and contents of the files.
+        include: returns the content of a file that `.INCLUDE` names.
+
+    Raises:
+        Fault: if one of `files` has no keyword, too much is included, or `include` raises a Fault.
+    """
+    opened: set[str] = set()
+    for file, content in files:
+        stack = [_blocks(file, "", content)]
+        while stack:
+            block = next(stack[-1], None)
+            if block is None:
+                stack.pop()
+            elif block.keyword != "INCLUDE":
+                yield block
+            elif (name := " ".join(block.body.split())) not in opened:
+                opened.add(name)
+                if len(opened) > MAX_INCLUDED:
+                    raise Fault(f"more than {MAX_INCLUDED} included files", block.describe_line())
+                if content := include(name):
+                    stack.append(_blocks(file, name, decode_any(content)))
+
+
+def _blocks(file: str, included_file: str, content: str) -> Iterator[Block]:
+    if not included_file and not _KEYWORD.search(content):
+        raise Fault("no UNIPEN keyword in it")
+    matches = _KEYWORD.finditer(content)
+    match, line, previous = next(matches, None), 1, 0
+    while match:
+        line += content.count("\n", previous, match.start())
+        previous = match.start()
+        next_match = next(matches, None)
+        end = next_match.start() if next_match else len(content)
+        yield Block(file, included_file, line, match[1], content[match.end() : end])
+        match = next_match
+
+
+def decode_any(content: bytes) -> str:
+    """Return the text of a file in UTF-8 or, as in old files, Latin-1."""
+    try:
+        return decode(content)
+    except Fault:
+        return decode(content, "latin-1")
+
+
+def blocks_of_file(file: Path) -> Iterator[Block]:
+    """Yield the blocks of a file; included files are in `include`, in a folder above the file."""
+    folders = (parent / INCLUDE for parent in file.absolute().parents)
+    folder = next(filter(Path.is_dir, folders), None)
+    files = [("", decode_any(read_file(file)))]
+    yield from blocks_of(files, lambda name: read_included(folder, name) if folder else b"")
+
+
+def read_included(folder: Path, name: str) -> bytes:
+    """Return the content of the included file `name`.
+
+    Raises:
+        Fault: if the file is not in `folder` or below, or cannot be read.
+    """
+    file = (folder / name).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise Fault("an .INCLUDE that leads out of the collection", name)
+    return read_file(file)

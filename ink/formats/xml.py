@@ -1,0 +1,162 @@
+"""Parses XML of untrusted files, without document types and entities; escapes texts for XML."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from xml.etree import ElementTree
+
+from ink.formats.faults import Fault
+from utils.checks import MAX_QUOTED
+from utils.files import XML_FORBIDDEN
+
+_BROKEN = "broken XML"
+_XML_ERRORS = (ElementTree.ParseError, LookupError, ValueError)  # the last two: unknown encodings
+
+
+class _TreeBuilder(ElementTree.TreeBuilder):
+    """Builds elements whose tags have no namespaces, and refuses document types."""
+
+    def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
+        return super().start(_local_name(tag) if tag.startswith("{") else tag, attributes)
+
+    def start_ns(self, prefix: str, uri: str) -> None:
+        if len(uri) > MAX_QUOTED:  # It is put before the name of each element in it.
+            raise Fault(f"a namespace of more than {MAX_QUOTED} characters")
+
+    def doctype(self, *_: object) -> None:
+        raise Fault("a document type, which no ink needs (entities are never expanded)")
+
+
+class _ChildBuilder(_TreeBuilder):
+    """Collects the children of the outermost element as they end, and stores no others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root: ElementTree.Element | None = None
+        self.depth = 0
+        self.ended: list[ElementTree.Element] = []
+
+    def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
+        element = super().start(tag, attributes)
+        self.depth += 1
+        if self.root is None:
+            self.root = element
+        return element
+
+    def end(self, tag: str) -> ElementTree.Element:
+        element = super().end(tag)
+        self.depth -= 1
+        if self.depth == 1:
+            self.root.clear()
+            self.ended.append(element)
+        return element
+
+    def take_ended(self) -> list[ElementTree.Element]:
+        """Return the children that have ended since the last call."""
+        ended, self.ended = self.ended, []
+        return ended
+
+
+def xml_children(
+    blocks: Iterable[bytes], tag: str, max_bytes: int
+) -> Iterator[ElementTree.Element]:
+    """Yield the children of the outermost element of an XML document, which comes in blocks; each
+    child is freed when it is no longer used.
+
+    Raises:
+        Fault: see `xml_tree`; a child may have `max_bytes`.
+    """
+    builder = _ChildBuilder()
+    parser = ElementTree.XMLParser(target=builder)
+    size = 0
+    try:
+        for block in blocks:
+            if (size := size + len(block)) > max_bytes:
+                raise Fault(f"more than {max_bytes:,} bytes in a page or another part")
+            parser.feed(block)
+            _check_root(tag if builder.root is None else builder.root.tag, tag)
+            if children := builder.take_ended():
+                size = 0
+                yield from children
+        parser.close()
+    except _XML_ERRORS as error:
+        raise Fault(_BROKEN, str(error)) from None
+
+
+def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
+    """Return the outermost element of an XML document; its tags have no namespaces.
+
+    Raises:
+        Fault: if the document is empty, broken, declares a document type, or has an
+            outermost element that is not called `tag`.
+    """
+    if not content.strip():
+        raise Fault("an empty file")
+    parser = ElementTree.XMLParser(target=_TreeBuilder())
+    try:
+        parser.feed(content)
+        root = parser.close()
+    except _XML_ERRORS as error:
+        raise Fault(_BROKEN, str(error)) from None
+    _check_root(root.tag, tag)
+    return root
+
+
+def cut_tree(
+    content: bytes | str, tag: str
+) -> tuple[ElementTree.Element, Sequence[ElementTree.Element], Fault | None]:
+    """Return the `xml_tree` of a document that may be truncated.
+
+    Returns:
+        the outermost element, the elements that have no end, and the fault of such a document.
+    """
+    try:
+        return xml_tree(content, tag), (), None
+    except Fault as fault:
+        if fault.reason != _BROKEN:
+            raise
+        parser, unended = ElementTree.XMLPullParser(["start", "end"]), []
+        with suppress(*_XML_ERRORS):
+            parser.feed(content)
+            for event, element in parser.read_events():
+                if event == "start":
+                    element.tag = _local_name(element.tag)
+                    unended.append(element)
+                else:
+                    unended.pop()
+        if not unended:
+            raise
+        _check_root(unended[0].tag, tag)
+        return unended[0], unended, fault
+
+
+def _check_root(root: str, tag: str) -> None:
+    if root != tag:
+        detail = f"its outermost element is <{root[:40]}>, not <{tag}>"
+        raise Fault("another kind of XML", detail)
+
+
+def root_tag(head: bytes) -> str:
+    """Return the tag of the outermost element of a document that begins with `head`; "" if none."""
+    parser = ElementTree.XMLPullParser(["start"])
+    with suppress(*_XML_ERRORS):
+        parser.feed(head)
+        return next((_local_name(element.tag) for _, element in parser.read_events()), "")
+    return ""
+
+
+def escape(text: str) -> str:
+    """Return a text as the content of an element; characters that XML forbids become `?`."""
+    from xml.sax import saxutils  # slow to import
+
+    return saxutils.escape(XML_FORBIDDEN.sub("?", text))
+
+
+def quoteattr(text: str) -> str:
+    """Return a text as the quoted value of an attribute, as `escape` does."""
+    from xml.sax import saxutils  # slow to import
+
+    return saxutils.quoteattr(XML_FORBIDDEN.sub("?", text))
+
+
+def _local_name(tag: str) -> str:
+    return tag.rpartition("}")[2]

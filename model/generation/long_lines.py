@@ -1,0 +1,132 @@
+"""Writes lines that are longer than the lines on which the network was trained.
+
+A network may go wrong in a long line. So a long line is written in parts, each in the hand of the
+same primer (the paper, section 5.5): the caller's primer, or the first part of the line.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ink.geometry import bounds, to_points
+from ink.measures import baseline
+from model.generation.generators import GenerationNetwork
+from model.generation.line import SEEDS, Line, Primer, Sampling
+from model.generation.sampling import sample
+
+PART_SEED_STRIDE = 10_000_019
+"""Difference between the seeds of a line's parts: a prime larger than the number of lines."""
+
+
+def text_parts(text: str, longest: int | None) -> list[str]:
+    """Return the parts in which a text is written, see `GenerationNetwork.longest`; parts after the
+    first begin with a blank."""
+    if longest is None or len(text) <= longest:
+        return [text]
+    first, *others = wrapped(re.split(r"(?<=\S) (?=\s*\S)", text), longest // 2)
+    return [first, *(f" {other}" for other in others)]
+
+
+def write_other_parts(
+    model: GenerationNetwork,
+    line: Line,
+    parts: Sequence[str],
+    seed: int,
+    sampling: Sampling,
+    *,
+    primer: Primer | None = None,
+    progress: bool = False,
+) -> Line:
+    """Return a long line whose first part is written, with its other parts behind it.
+
+    Args:
+        model: the network.
+        line: the first part.
+        parts: the parts of the text, see `text_parts`.
+        seed: the seed of the line.
+        sampling: how points are drawn; `max_steps` limits the whole line.
+        primer, progress: see `sample`.
+    """
+    first, *others = parts
+    # A primer without a text is the start of the line's text, and cannot stand before the parts.
+    part_primer = primer if primer is not None and primer[1].strip() else (line.ink, first)
+    following = []
+    if line.ended and len(part_primer[0]) > 1:
+        seeds = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(parts))]
+        latent_seed = seed if sampling.latent_seed is None else sampling.latent_seed
+        sampling = replace(sampling, latent_seed=latent_seed)
+        following = sample(model, seeds, others, sampling, primer=part_primer, progress=progress)
+    return _limited(_merged(line, following, others, part_primer[0]), sampling.max_steps)
+
+
+def wrapped(words: Sequence[str], longest: int) -> list[str]:
+    """Return words concatenated to lines of about equal lengths, of at most `longest` characters. A
+    longer word is a line by itself."""
+    total = len(" ".join(words))
+    target = total / max(math.ceil(total / longest), 1)
+    lines: list[str] = []
+    for word in words:
+        if lines and len(lines[-1]) < target and len(lines[-1]) + 1 + len(word) <= longest:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _merged(
+    line: Line, following: Sequence[Line], texts: Sequence[str], primer_ink: np.ndarray
+) -> Line:
+    """Return a line with the parts that follow it, up to the first part that has not ended.
+
+    Each part was written behind `primer_ink`, `(points, 3)`. The part is moved to the same
+    distance behind the line, and onto the line's baseline. `texts` are the parts' texts.
+    """
+    primer_edge, _ = _from_end(primer_ink)
+    whole_text, num_characters = "".join((line.text, *texts)), len(line.text)
+    pieces, previous = [(line.ink, line.bias, line.peaks)], line.written
+    ended = line.ended and len(following) > 0
+    for part, text in zip(following, texts, strict=False):
+        ended = ended and len(part.written) > 0
+        if not ended:
+            break
+        ink, written, start = part.ink[part.primed :].copy(), part.written, part.primed - 1
+        edge, last_baseline = _from_end(previous)
+        first_baseline = baseline(written[: _quarter(written)])
+        ink[0, :2] = ink[0, 0] + edge - primer_edge, last_baseline - first_baseline
+        # A peak on the primer's text counts as a peak on the part's first character.
+        peaks = np.maximum(part.peaks[start:] - len(part.text) + len(text), 0) + num_characters
+        num_characters += len(text)
+        pieces.append((ink, part.bias[start:], peaks))
+        previous, ended = ink, part.ended
+    inks, biases, peaks = zip(*pieces, strict=True)
+    return replace(
+        line,
+        ink=np.concatenate(inks),
+        peaks=np.concatenate(peaks),
+        text=whole_text,
+        ended=ended,
+        bias=np.concatenate(biases),
+    )
+
+
+def _limited(line: Line, steps: int | None) -> Line:
+    """Return a line cut to at most `steps` written points; None for no limit."""
+    if steps is None or len(line.ink) <= (line.primed or 1) + steps:
+        return line
+    ink = line.ink[: (line.primed or 1) + steps].copy()
+    ink[-1, 2] = 1.0  # the pen leaves the paper
+    last = len(ink) - 1
+    return replace(line, ink=ink, peaks=line.peaks[:last], bias=line.bias[:last], ended=False)
+
+
+def _from_end(ink: np.ndarray) -> tuple[float, float]:
+    """Return x of the ink's right edge and y of its last baseline, relative to the last point."""
+    last_x, tail = float(to_points(ink)[-1, 0]), ink[-_quarter(ink) :]
+    return bounds(ink)[2] - last_x, baseline(tail) - float(to_points(tail)[-1, 1])
+
+
+def _quarter(ink: np.ndarray) -> int:
+    return max(len(ink) // 4, 2)

@@ -1,0 +1,201 @@
+"""The attention decoder of a recogniser over whole texts, by the compiled kernels of `decoder.c`.
+
+Products are of bfloat16 or float32; cell states and the attention are float32. The products of the
+keys and of the outputs with all frames and characters stand outside of the loop over the steps.
+
+Shapes: B texts of a batch, T steps, S frames, D numbers of a frame, H cells, A dimensions of the
+attention, E of an embedding, C classes of the outputs; a beginning is the class C.
+"""
+
+import ctypes
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from model.layers.kernels import library
+from model.layers.kernels.library import round_up
+from model.layers.kernels.lstm import gather
+
+SPAN = 15
+"""Frames that the location filters of `decoder.c` span."""
+_TAPS = 16
+
+
+class Weights(NamedTuple):
+    """The weights of a decoder.
+
+    Attributes:
+        embeddings: `(C + 1, E)`.
+        inputs, hidden: from embedding and context, `(4 H, E + D)`, and from the hidden state,
+            `(4 H, H)`, to the gates (input, forget, output gate, candidate).
+        bias: of the gates, `(4 H)`.
+        query: `(A, H)`.
+        places: the location filters, `(A, SPAN)`.
+        energy: `(A)`.
+        characters, character_bias: of the outputs, `(C, H + D)`, and `(C)`.
+    """
+
+    embeddings: Tensor
+    inputs: Tensor
+    hidden: Tensor
+    bias: Tensor
+    query: Tensor
+    places: Tensor
+    energy: Tensor
+    characters: Tensor
+    character_bias: Tensor
+
+
+def _call(name: str, dtype: torch.dtype, **values: Tensor | float | None) -> None:
+    """Call `decode` or `decode_backward` with `values` as the fields of `Decoder`."""
+    compiled = library.kernels(dtype == torch.bfloat16)
+    decoder = library.structure(compiled, "Decoder", threads=torch.get_num_threads(), **values)
+    library.raise_failure(getattr(compiled, name)(ctypes.byref(decoder)))
+
+
+def _padded_columns(matrix: Tensor, count: int) -> Tensor:
+    return functional.pad(matrix.float(), (0, count - matrix.shape[1])).contiguous()
+
+
+class _Decoding(torch.autograd.Function):
+    """The decoder with its gradient; for the arguments see `run`."""
+
+    @staticmethod
+    def forward(ctx, dtype, tokens, lengths, masks, encoded, keys, *weights):
+        weights = Weights(*weights)
+        (steps, batch), (_, frames, context) = tokens.shape, encoded.shape
+        size, attention, embedding = (
+            len(weights.bias) // 4,
+            *keys.shape[2:],
+            weights.embeddings.shape[1],
+        )
+        classes, lanes = (
+            len(weights.character_bias),
+            library.kernels(dtype == torch.bfloat16).lanes(),
+        )
+        columns = round_up(attention, lanes)
+        by_embedding, by_context = weights.inputs.split((embedding, context), 1)
+        weight = torch.cat((weights.hidden, by_context, by_embedding), 1).to(dtype)
+        weight = functional.pad(weight, (0, weight.shape[1] % 2))
+        width = weight.shape[1]
+        sizes = dict(steps=steps, batch=batch, frames=frames, size=size, context=context)
+        sizes |= dict(embedding=embedding, attention=attention, classes=classes, width=width)
+        encoded, keys = encoded.to(dtype).contiguous(), keys.to(dtype).contiguous()
+        inputs = dict(tokens=tokens, lengths=lengths, encoded=encoded, keys=keys)
+        inputs |= dict(input_mask=masks[0], output_mask=masks[1])
+        filters = dict(
+            places=_padded_columns(weights.places.t(), columns),
+            tapped=_padded_columns(weights.places, _TAPS),
+            energy=_padded_columns(weights.energy[None], columns),
+        )
+        new, floats = encoded.new_empty, torch.empty
+        states = dict(
+            joint=encoded.new_zeros(steps + 1, batch, width),
+            gates=new(steps, batch, 4 * size),
+            cells=torch.zeros(steps + 1, batch, size),
+            queries=floats(steps, batch, columns),
+            attentions=torch.zeros(steps, batch, frames),
+            cumulative=torch.zeros(steps + 1, batch, frames + 2 * _TAPS),
+        )
+        contexts = new(steps, batch, context)
+        packed = dict(
+            embeddings=weights.embeddings.to(dtype).contiguous(),
+            weights=library.pack(weight.t(), groups=4),
+            bias=weights.bias.float().contiguous(),
+            query=library.pack(weights.query.to(dtype).t()),
+            characters=library.pack(weights.characters.to(dtype).t()),
+            character_bias=weights.character_bias.float().contiguous(),
+        )
+        _call("decode", dtype, **sizes, **inputs, **filters, **packed, **states, contexts=contexts)
+        kept = inputs | filters | states
+        ctx.sizes, ctx.names = sizes, list(kept)
+        ctx.save_for_backward(weight, weights.query, weights.embeddings, *kept.values())
+        ctx.mark_non_differentiable(states["attentions"])
+        return states["joint"][1:, :, :size], contexts, states["attentions"]
+
+    @staticmethod
+    def backward(ctx, d_hiddens, d_contexts, _):
+        library.refuse_second_derivative("AttentionNetwork")
+        weight, query, embeddings, *kept = ctx.saved_tensors
+        sizes, tensors = ctx.sizes, dict(zip(ctx.names, kept, strict=True))
+        steps, batch, frames, size, context, embedding, attention, *_ = sizes.values()
+        joint, gates = tensors["joint"], tensors["gates"]
+        dtype, depth = joint.dtype, size + context
+        columns = tensors["energy"].shape[1]
+        d_gates = torch.empty_like(gates)
+        d_queries = gates.new_empty(steps, batch, round_up(attention, 2))
+        results = dict(
+            d_contexts=torch.empty(steps, batch, context),
+            d_keys=torch.zeros(batch, frames, columns),
+            d_places=torch.zeros(batch, SPAN, columns),
+            d_energy=torch.zeros(batch, columns),
+        )
+        above = dict(d_hiddens=d_hiddens.contiguous(), d_outputs=d_contexts.contiguous())
+        packed = dict(
+            weights_backward=library.pack(weight[:, :depth]),
+            query_backward=library.pack(query.to(dtype)),
+        )
+        results |= dict(d_gates=d_gates, d_queries=d_queries)
+        _call("decode_backward", dtype, **sizes, **tensors, **above, **packed, **results)
+        with torch.autocast("cpu", enabled=False):
+            by_line = tensors["attentions"].to(dtype).permute(1, 2, 0)  # (B, S, T)
+            d_encoded = torch.bmm(by_line, results["d_contexts"].to(dtype).transpose(0, 1))
+            flat_gates = d_gates.flatten(0, 1)
+            (d_weight,) = gather(flat_gates, joint[:-1].flatten(0, 1))
+            d_queries = d_queries.flatten(0, 1)[:, :attention]
+            (d_query,) = gather(d_queries, joint[1:].flatten(0, 1)[:, :size])
+            d_inputs = (flat_gates @ weight[:, depth : depth + embedding]).float()
+            if (mask := tensors["input_mask"]) is not None:
+                d_inputs = d_inputs * mask.flatten(0, 1)[:, :embedding]
+            d_embeddings = torch.zeros_like(embeddings, dtype=torch.float32)
+            d_embeddings.index_add_(0, tensors["tokens"].flatten(), d_inputs)
+        d_hidden, d_context, d_embedded = d_weight.split(
+            (size, context, weight.shape[1] - depth), 1
+        )
+        d_weights = Weights(
+            embeddings=d_embeddings,
+            inputs=torch.cat((d_embedded[:, :embedding], d_context), 1),
+            hidden=d_hidden,
+            bias=d_gates.sum((0, 1), dtype=torch.float32),
+            query=d_query,
+            places=results["d_places"].sum(0)[:, :attention].t(),
+            energy=results["d_energy"].sum(0)[:attention],
+            characters=None,
+            character_bias=None,
+        )
+        return None, None, None, None, d_encoded, results["d_keys"][..., :attention], *d_weights
+
+
+def run(
+    dtype: torch.dtype,
+    tokens: Tensor,
+    lengths: Tensor,
+    encoded: Tensor,
+    keys: Tensor,
+    weights: Weights,
+    masks: tuple[Tensor | None, Tensor | None] = (None, None),
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Run the decoder over texts; call this only if `library.available`.
+
+    Args:
+        dtype: dtype of the products, float32 or bfloat16.
+        tokens: the character before each step, `(T, B)` int64; -1 takes the likeliest character of
+            the step before, and is replaced by it.
+        lengths: number of frames of each line, `(B,)`, at least 1.
+        encoded: `(B, S, D)`.
+        keys: `(B, S, A)`.
+        weights: the weights.
+        masks: factors of dropout on embedding and context, `(T, B, E + D)`, and on what the outputs
+            see, `(T, B, H + D)`, float32; None without dropout.
+
+    Returns:
+        hidden states `(T, B, H)` and contexts `(T, B, D)`, which the outputs see, in `dtype`, and
+        the attention `(T, B, S)`, which has no gradient.
+
+    Raises:
+        IndexError: if a token is not a class.
+        MemoryError: if memory is lacking.
+    """
+    return _Decoding.apply(dtype, tokens, lengths, masks, encoded, keys, *weights)

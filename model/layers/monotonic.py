@@ -1,0 +1,47 @@
+"""The best path through a table from its first row to its last, on which columns never decrease."""
+
+import numpy as np
+
+
+def best_monotonic_path(scores: np.ndarray, optional: np.ndarray | None = None) -> np.ndarray:
+    """Return the column, in each row, of the path with the greatest sum of scores, `(rows,)` int64.
+
+    The path begins in the first column and ends in the last, or in the column next to it if the
+    first or last is optional. From one row to the next the path keeps its column, moves to the next
+    column, or skips an optional column.
+
+    Args:
+        scores: `(rows, columns)`, finite, with at least as many rows as columns that are not
+            optional.
+        optional: whether each column may be skipped, `(columns,)` bool; no two neighbouring columns
+            are optional. None if no column is. With CTC's blanks between different characters as
+            optional columns, the path is the likeliest alignment (Graves et al. 2006).
+
+    Raises:
+        ValueError: if there are fewer rows than columns that are not optional.
+    """
+    rows, columns = scores.shape
+    optional = np.zeros(columns, dtype=bool) if optional is None else optional
+    needed = columns - np.count_nonzero(optional)
+    if rows < needed:
+        raise ValueError(f"{needed} columns cannot be passed in {rows} rows")
+    # Whether the path may come to each column from two columns before.
+    may_skip = np.concatenate([[False, False], optional[1:-1]])[:columns]
+    best = np.full(columns, -np.inf)
+    best[0] = scores[0, 0]
+    if optional[0] and columns > 1:
+        best[1] = scores[0, 1]
+    steps = np.zeros((rows, columns), dtype=np.int64)
+    for row in range(1, rows):
+        padded = np.concatenate([[-np.inf, -np.inf], best])
+        options = np.stack([best, padded[1:-1], np.where(may_skip, padded[:-2], -np.inf)])
+        steps[row] = options.argmax(axis=0)
+        best = options.max(axis=0) + scores[row]
+    path = np.empty(rows, dtype=np.int64)
+    column = columns - 1
+    if optional[-1] and columns > 1 and best[-2] > best[-1]:
+        column -= 1
+    for row in range(rows - 1, -1, -1):
+        path[row] = column
+        column -= steps[row, column]
+    return path

@@ -1,0 +1,214 @@
+"""Checkpoints are whole or refused, and never run code."""
+
+import io
+import math
+import os
+import re
+import struct
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import torch
+from torch import nn
+
+from base.run import checkpoint
+from base.run.checkpoint import (
+    BEST,
+    FORMAT,
+    checkpoint_name,
+    checkpoints,
+    find_checkpoint,
+    load_checkpoint,
+    load_weights,
+    newest_checkpoint,
+    save_checkpoint,
+)
+from base.run.pretrained import pretrained, resolve_checkpoint
+from tests.pickled_call import Call
+from utils.checks import CheckpointError
+
+
+def content(value: float = 1.0) -> dict:
+    return {
+        "format": FORMAT,
+        "config": {"name": "x"},
+        "state_dict": {"weight": torch.full((50, 50), value)},
+        "alphabet": None,
+        "normalisation": {"mean": [0.0, 0.0], "std": [1.0, 1.0]},
+        "epoch": 3,
+    }
+
+
+def test_checkpoint_is_loaded_with_the_values_that_were_saved(tmp_path):
+    path = tmp_path / checkpoint_name(3)
+    whole = torch.arange(12.0)  # on a GPU the weights of a recurrent layer are views of one tensor
+    weights = {"a": whole[:4].view(2, 2), "b": whole[4:].view(2, 4).t()}
+    saved = content() | {"values": [1, 2.5, None, True, ("a", "b")], 7: float("inf")}
+    save_checkpoint(path, saved | {"state_dict": weights})
+    loaded = load_checkpoint(path)
+    assert all(torch.equal(loaded["state_dict"][name], weights[name]) for name in weights)
+    assert loaded["values"] == saved["values"] and loaded[7] == float("inf")
+    assert torch.load(path, weights_only=True)["epoch"] == 3
+
+
+def test_checkpoints_are_listed_from_the_newest_epoch_and_step_on(tmp_path):
+    order = [checkpoint_name(*place) for place in [(2,), (10, 950), (10, 1000), (10,)]]
+    assert order[1:3] == ["checkpoint-epoch10-step950.pth", "checkpoint-epoch10-step1000.pth"]
+    for name in [*reversed(order), "checkpoint-epoch11.pth.tmp", "checkpoint-epochX.pth", BEST]:
+        (tmp_path / name).touch()
+    assert [path.name for path in checkpoints(tmp_path)] == order[::-1]
+
+
+def saved(value) -> bytes:
+    stream = io.BytesIO()
+    torch.save(value, stream)
+    return stream.getvalue()
+
+
+WIDE = torch.zeros(1, 1).expand(10**5, 10**5)
+WHOLE = saved(content())
+CODE, OTHER = "which could run code", "not a checkpoint of this project"
+
+
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [
+        (b"", "truncated or damaged"),
+        (WHOLE[:-1], "truncated or damaged"),
+        (WHOLE.replace(struct.pack("<f", 1.0), struct.pack("<f", 2.0), 1), "checksum mismatch"),
+        (saved(content() | {"x": Call(os.mkdir, "hacked")}), CODE),
+        (saved([1, 2]), OTHER),
+        (saved(content()["state_dict"]), "no config, format, "),
+        (saved(content() | {"state_dict": {"a": WIDE}}), "more numbers than the file"),
+        (saved(content() | {"state_dict": {7: WIDE}}), "state_dict: weights by name"),
+        (saved(content() | {"state_dict": {"a": torch.eye(3).to_sparse()}}), "weights by name"),
+        (saved(content() | {"format": FORMAT + 1}), "by another version of the program: train an"),
+        (saved(content() | {"format": FORMAT - 1}), "by another version of the program: train an"),
+        (saved(content() | {"format": []}), "by another version of the program: train an"),
+        (saved(content() | {"config": 7}), "config = 7: an object"),
+        (saved(content() | {"config": {"a": WIDE}}), "not only plain values"),
+        (saved(content() | {"alphabet": ["a", "bc"]}), "not 'bc'"),
+        (saved(content() | {"normalisation": {"mean": [0, 0], "std": [0, 1]}}), "above 0"),
+        (saved(content() | {"normalisation": {"mean": [0, 1e300], "std": [1, 1]}}), "most 1e+20"),
+        (saved(content() | {"normalisation": {"mean": [0, 0], "std": [1, 1e300]}}), "most 1e+20"),
+        (saved(content() | {"normalisation": {"mean": [0, 0], "std": [1e-300, 1]}}), "least 1e-20"),
+        (saved(content() | {"epoch": -1}), "epoch = -1: a whole number from 0 to"),
+        (saved(content() | {"metrics": {"a": [1]}}), "metrics.a = [1]: a number"),
+        (saved(content() | {"metrics": {"a": 10**400}}), ": a number"),
+        (saved(content() | {"extras": {"mood": [2, -1]}}), "extras.mood.1 = -1: a whole number"),
+        (saved(content() | {"licence": 7}), "licence = 7: a string or null"),
+        (saved(content() | {"versions": {"torch": None}}), "versions.torch = None: a string"),
+        (saved(content() | {"step": True}), "step = True: a whole number from 0 to"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_bad_file_gets_a_clear_error_and_runs_nothing(tmp_path, monkeypatch, data, cause):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "bad.pth"
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=re.escape(cause)) as caught:
+        load_checkpoint(path)
+    message = str(caught.value)
+    assert message.count(str(path)) == 1 and "\n" not in message and len(message) < 500
+    assert [entry.name for entry in tmp_path.iterdir()] == ["bad.pth"]
+
+
+def test_a_lack_of_memory_is_not_taken_for_a_damaged_file(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path / "whole.pth", content())
+    monkeypatch.setattr(torch, "load", mock.Mock(side_effect=MemoryError))
+    with pytest.raises(CheckpointError, match=r"whole\.pth: not enough memory, or a damaged file"):
+        load_checkpoint(tmp_path / "whole.pth")
+
+
+def test_missing_file_or_folder_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="no such file"):
+        load_checkpoint(tmp_path / "nothing.pth")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_checkpoint(tmp_path)
+    with pytest.raises(CheckpointError, match="no such file or folder"):
+        resolve_checkpoint(tmp_path / "nothing")
+
+
+def test_networks_of_the_project_are_resolved_by_name(tmp_path, monkeypatch):
+    shipped, place = tmp_path / "shipped", tmp_path / "place"
+    place.mkdir()
+    shipped.mkdir()
+    monkeypatch.setattr("base.run.pretrained.PRETRAINED", shipped)
+    monkeypatch.chdir(place)
+    with pytest.raises(CheckpointError, match=r"writer: no such file or folder, .* \(none\)$"):
+        resolve_checkpoint("writer")
+    for epoch, name in enumerate(("writer", "a_writer", "reader"), 1):
+        save_checkpoint(shipped / f"{name}.pth", content(epoch))
+    assert list(pretrained()) == ["a_writer", "reader", "writer"]
+    assert resolve_checkpoint("reader") == shipped / "reader.pth"
+    expected = r"writr: no such .* \(did you mean writer\? There are a_writer, reader, writer\)$"
+    with pytest.raises(CheckpointError, match=expected):
+        resolve_checkpoint("writr")
+    (place / "writer").mkdir()
+    assert resolve_checkpoint("writer") == Path("writer")  # the folder first
+
+
+def test_newest_whole_checkpoint_is_taken_and_skipped_checkpoints_are_named(tmp_path, caplog):
+    (tmp_path / checkpoint_name(3)).write_bytes(b"")
+    save_checkpoint(tmp_path / BEST, content())
+    assert newest_checkpoint(tmp_path)[0].name == BEST  # where there is no other
+    for epoch in (1, 2):
+        save_checkpoint(tmp_path / checkpoint_name(epoch), content(epoch))
+    broken = tmp_path / checkpoint_name(4, 7)
+    broken.write_bytes((tmp_path / checkpoint_name(2)).read_bytes()[:100])
+    caplog.clear()
+    path, loaded = find_checkpoint(tmp_path)
+    assert path.name == checkpoint_name(2) and loaded["state_dict"]["weight"][0, 0] == 2
+    named = [re.match(r"skipped .*(epoch[\w-]+)", cause)[1] for cause in caplog.messages]
+    assert named == ["epoch4-step7", "epoch3"]
+    with pytest.raises(CheckpointError, match=r"step7\.pth: truncated or damaged"):
+        find_checkpoint(broken)
+
+
+def test_newest_checkpoint_is_searched_for_again_when_its_run_has_replaced_it_meanwhile(
+    tmp_path, monkeypatch
+):
+    save_checkpoint(tmp_path / checkpoint_name(1), content(1))
+    load = checkpoint.load_checkpoint
+
+    def replaced(path):
+        monkeypatch.setattr(checkpoint, "load_checkpoint", load)
+        save_checkpoint(tmp_path / checkpoint_name(2), content(2))
+        path.unlink()
+        return load(path)
+
+    monkeypatch.setattr(checkpoint, "load_checkpoint", replaced)
+    assert newest_checkpoint(tmp_path)[0].name == checkpoint_name(2)
+
+
+def test_a_folder_of_runs_is_refused_with_the_names_of_nearby_runs(tmp_path):
+    run, deep = tmp_path / "models" / "a" / "one", tmp_path / "proc" / "1" / "task" / "1"
+    for folder in (run, deep):
+        folder.mkdir(parents=True)
+        save_checkpoint(folder / checkpoint_name(1), content())
+    for folder in (tmp_path, run.parent, run.parent.parent):
+        with pytest.raises(CheckpointError, match=f"there are some in {run}$"):
+            newest_checkpoint(folder)
+
+
+def test_weights_load_strictly_with_a_readable_error():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    other = nn.Sequential(nn.Linear(2, 4), nn.Identity(), nn.Linear(1, 1))
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(model, other.state_dict(), "file.pth")
+    message = str(caught.value)
+    assert message.startswith("file.pth: its weights do not fit the config's architecture")
+    assert "0.bias: shape (4,) instead of (3,)" in message
+    assert "1.bias: shape none instead of (3,)" in message and "and 4 more" in message
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf])
+def test_weights_that_are_not_finite_are_refused(value):
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    state = {name: weight.half() for name, weight in model.state_dict().items()}
+    load_weights(model, state, "file.pth")
+    state["1.weight"][0, 1] = value
+    with pytest.raises(CheckpointError, match=r"^file\.pth: 1 of its 4 weights .*, 1\.weight fi"):
+        load_weights(model, state, "file.pth")

@@ -1,0 +1,492 @@
+"""What own parts have to do: a row a broken rule, with the sentence that names it."""
+
+import itertools
+import logging
+import math
+import time
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from own_steps import Critic
+from tiny_run import (
+    ChunkTrainer,
+    Curriculum,
+    MeanPrediction,
+    Sequences,
+    SquaredError,
+    TinyModel,
+    TinyOutput,
+    make,
+)
+from torch import nn
+from tqdm import tqdm
+
+from base.base_trainer import BaseTrainer
+from base.trial.contract import RULES, Trial, check
+from utils.checks import UserError
+
+
+def counts_the_padding(_, output, batch):
+    return (output.prediction - batch.targets).square().sum((1, 2))
+
+
+def looks_away(_, output, batch):
+    return (0.0 * output.prediction * batch.mask[..., None]).sum((1, 2))
+
+
+def keeps_its_sums(metric):
+    vars(metric).update({"sum": torch.zeros(()), "count": 0} | vars(metric))
+
+
+def grows(metric, *_):
+    vars(metric).update(sum=torch.ones(3))
+
+
+def has_a_parameter(loss, by_points=True):
+    vars(loss).update(by_points=by_points, scale=nn.Parameter(torch.ones(2)))
+
+
+def shifts_its_targets(trainer, model, batch, state=None):
+    batch.targets += 1
+    return model(batch.inputs)
+
+
+def shifts_its_chunk(trainer, chunks):
+    chunks[0].batch.targets[0] += 1
+    return trainer.add_gradients(chunks)[0], trainer.apply_gradients(chunks)
+
+
+def mixes_its_lines(network, inputs, *_):
+    return TinyOutput(network.output(network.layer(inputs - inputs.mean(0))[0]), {})
+
+
+def assigns(metric, output, batch):
+    metric.sum, metric.count = output.prediction[batch.mask].double().sum(), batch.points
+
+
+def clips(metric, output, batch):
+    ADDS(metric, output, batch)
+    output.prediction.clamp_(-1e-3, 1e-3)
+
+
+def sees_the_first_batch(metric, output, batch):
+    if not vars(metric).setdefault("done", False):
+        ADDS(metric, output, batch)
+    metric.done = True
+
+
+def has_tensors(loss, by_points=True):
+    vars(loss).update(by_points=by_points, scales={"a": [torch.ones(2, requires_grad=True)]})
+
+
+def ends_the_program(*_):
+    raise SystemExit(0)
+
+
+def fails(*_):
+    raise ValueError("oh no")
+
+
+def fails_in_training(network, *words):
+    return fails() if network.training else FORWARD(network, *words)
+
+
+def changes_a_transform(trainer, chunks):
+    trainer.train_loader.dataset.augmentation[0].degrees += 1
+    return STEP(trainer, chunks)
+
+
+ADDS, FORWARD, STEP = MeanPrediction.update, TinyModel.forward, ChunkTrainer.step
+CALLS = itertools.count()
+NAMED = {"mean_prediction": (MeanPrediction, "compute"), "own": (ChunkTrainer, "extra_metrics")}
+BROKEN = [
+    # It would train as well, at a small part of the learning rate.
+    (SquaredError, "__call__", lambda _, output, __: output.prediction.mean(), r"\(2,\), not \(\)"),
+    (SquaredError, "__call__", counts_the_padding, "neither loss nor network sees padding"),
+    (SquaredError, "__call__", lambda *given: given[2].lengths.float(), "require grad"),
+    (SquaredError, "__call__", looks_away, '^loss = "SquaredError": .* depends on no weight'),
+    *(
+        (SquaredError, "divisor", lambda *_, by=by: by, f"divisor is more than 0, not {by:g}")
+        for by in (0, -1.0, math.nan)
+    ),
+    (SquaredError, "__init__", has_a_parameter, "one without parameters: the parameter scale"),
+    (SquaredError, "state_dict", lambda _: {"calls": next(CALLS)}, "afterwards it has another"),
+    (MeanPrediction, "reset", keeps_its_sums, "makes its sums zero"),
+    (MeanPrediction, "update", grows, '^metrics.0 = "MeanPrediction": .*final shape'),
+    (MeanPrediction, "update", lambda own, *_: own.total, "'MeanPrediction' object has no .*total"),
+    (MeanPrediction, "compute", lambda _: {"mean": 0.0}, "returns all of its names: mean_pred"),
+    (MeanPrediction, "sums", ("sum",), "compute depends only on its sums: sum"),
+    *(
+        (*NAMED[name], lambda *_, name=name, value=value: {name: value}, f"'{name}': a number is")
+        for name in NAMED
+        for value in (torch.ones(2), "half", None)
+    ),
+    (MeanPrediction, "update", assigns, "adds up: it depends on the order"),
+    (MeanPrediction, "update", clips, "changes nothing of an output or a batch"),
+    (MeanPrediction, "update", sees_the_first_batch, '\'MeanPrediction|"MeanPrediction": a metric'),
+    (MeanPrediction, "update", ends_the_program, '^metrics.0 = "MeanPrediction": .* SystemExit'),
+    (TinyModel, "forward", mixes_its_lines, '^arch = "TinyModel": .* on the others of a batch'),
+    (TinyModel, "forward", fails_in_training, '^arch = "TinyModel": .*ValueError: oh no'),
+    (SquaredError, "__init__", has_tensors, "the parameter scales would not be trained"),
+    (SquaredError, "divisor", fails, '^loss = "SquaredError": .*ValueError: oh no'),
+    (ChunkTrainer, "step", ends_the_program, '^trainer = "ChunkTrainer": .*SystemExit'),
+    (ChunkTrainer, "extra_metrics", lambda *_: {"error": 0.0}, "do not repeat the name 'error'"),
+    (ChunkTrainer, "state_dict", lambda _: {"of": [{"made": Path("a")}]}, r"of\.0\.made = Posix"),
+    (ChunkTrainer, "step", lambda self, chunks: self.add_gradients(chunks), "changes weights"),
+    (ChunkTrainer, "step", lambda self, chunks: None, "returns Sums and the norm of the gradient"),
+    (ChunkTrainer, "apply_gradients", lambda *_: 1.0, "whose step changes weights of the network"),
+    (ChunkTrainer, "forward_batch", lambda self, model, batch: 0, "too many positional"),
+    (ChunkTrainer, "forward_batch", shifts_its_targets, "changes nothing of a batch .*targets"),
+    (ChunkTrainer, "step", shifts_its_chunk, "changes nothing of a batch .*targets"),
+]
+
+
+@pytest.mark.parametrize(("cls", "name", "does", "message"), BROKEN)
+def test_part_that_breaks_a_rule_is_refused_with_the_sentence_of_the_rule(
+    tmp_path, monkeypatch, cls, name, does, message
+):
+    monkeypatch.setattr(cls, name, does)
+    with pytest.raises(UserError, match=message):
+        check(partial(make, tmp_path, monitor=None))
+    assert not list(tmp_path.iterdir())
+
+
+class Normed(TinyModel):
+    """Normalises its inputs by the mean over a batch, padding included."""
+
+    def __init__(self):
+        super().__init__(0.5)
+        self.norm = nn.BatchNorm1d(3, affine=False)
+
+    def forward(self, inputs, text=None, text_lengths=None, state=None):
+        return super().forward(self.norm(inputs.transpose(1, 2)).transpose(1, 2), None, None, state)
+
+
+def normed(folder: Path) -> BaseTrainer:
+    """Return a trainer whose network has a norm over the batch."""
+    trainer = make(folder, monitor=None)
+    trainer.model.__class__, trainer.model.norm = Normed, Normed().norm
+    return trainer
+
+
+def test_norm_over_padding_is_refused_in_training(tmp_path):
+    with pytest.raises(UserError, match=r"sees padding .* in training, as with BatchNorm"):
+        check(partial(normed, tmp_path))
+
+
+def compares_its_rows(_, output, batch):
+    """How near a line is to others than itself; without another row of the same, nothing."""
+    means = (output.prediction * batch.mask[..., None]).sum(1) / batch.lengths[:, None]
+    is_same = batch.index[:, None] == batch.index
+    nearness = torch.exp(-(means[:, None] - means).square().sum(-1)).masked_fill(is_same, 0.0)
+    return nearness.sum(1).masked_fill(is_same.sum(1) == 1, 0.0)
+
+
+def test_loss_that_compares_the_sequences_of_a_batch_is_accepted(tmp_path, monkeypatch):
+    monkeypatch.setattr(SquaredError, "__call__", compares_its_rows)
+    assert len(check(partial(make, tmp_path, dropout=0.0))) == len(RULES)
+
+
+def test_transform_that_draws_from_elsewhere_is_refused(tmp_path, monkeypatch):
+    drawn = Sequences.__getitem__
+    monkeypatch.setattr(Sequences, "augmentation", [CALLS], raising=False)
+    monkeypatch.setattr(
+        Sequences, "__getitem__", lambda *keys: drawn(*keys).map(lambda x: x + next(CALLS))
+    )
+    with pytest.raises(UserError, match='"count": transforms without a state'):
+        check(partial(make, tmp_path))
+
+
+class Stateless(ChunkTrainer):
+    """It begins each chunk anew."""
+
+    def forward_batch(self, model, batch, state=None):
+        return super().forward_batch(model, batch)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "truncate", "warns"),
+    [(ChunkTrainer, None, False), (ChunkTrainer, 3, False), (Stateless, 3, True)],
+)
+def test_trainer_that_ignores_the_state_of_a_network_between_chunks_is_warned_of(
+    tmp_path, caplog, trainer, truncate, warns
+):
+    check(partial(make, tmp_path, trainer=trainer, truncate=truncate))
+    assert ("makes no use of the state" in caplog.text) == warns
+
+
+class Forgetful(Critic):
+    """What it changes in a step is in a state, or not."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.number, self.forgotten, self.sizes, self.same = 0, 0, [], "unchanged"
+        self.helper, self.networks = Helper(), {"first": [nn.Linear(3, 3)]}
+        self.steps = [torch.optim.SGD(self.networks["first"][0].parameters(), lr=0.1)]
+        self.unkept = nn.Linear(3, 3)
+
+    def step(self, chunks):
+        vars(self).update(number=self.number + 1, forgotten=self.forgotten + 1)
+        self.sizes.append(len(chunks))
+        self.helper.calls += 1
+        self.networks["first"][0].weight.data += 1.0
+        self.unkept.weight.data += 1.0
+        return super().step(chunks)
+
+    def state_dict(self):
+        return {"number": self.number}
+
+    def load_state_dict(self, state):
+        self.number = state["number"]
+
+
+class Helper:
+    """An object of one's own, of which no checkpoint knows."""
+
+    calls = 0
+
+    def __init__(self):
+        self.calls = 0
+
+
+def test_state_that_no_checkpoint_keeps_is_warned_of_wherever_it_lies(tmp_path, caplog):
+    check(partial(make, tmp_path, trainer=Forgetful))
+    said = "Forgetful.{} changes in a step and is not in a checkpoint"
+    for name in ("forgotten", "sizes", "helper", "networks", "unkept"):
+        assert said.format(name) in caplog.text
+    for name in ("number", "same", "metrics", "critic", "critic_optimizer"):
+        assert said.format(name) not in caplog.text
+    assert "self.keep('unkept', ...)" in caplog.text
+    assert "TinyModel.calls changes in a step" in caplog.text
+
+
+class Lossy(ChunkTrainer):
+    """What it changes is no attribute of its own."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.optimizer_step.clip_norm = 5.0
+        self.numbers = (number for number in range(99))
+        self.model.register_buffer("steps", torch.zeros(()), persistent=False)
+        self.kept = self.keep("kept", nn.Sequential(nn.Dropout(0.5)))
+
+    def step(self, chunks):
+        self.optimizer_step.clip_norm *= 0.9
+        self.model.dropout.p *= 0.9
+        self.kept[0].p *= 0.9
+        self.model.steps += 1
+        self.model.output.weight.requires_grad_(bool(self.model.steps > 3))
+        return super().step(chunks)
+
+
+def test_settings_that_a_step_changes_are_warned_of_by_name(tmp_path, caplog):
+    check(partial(make, tmp_path, trainer=Lossy))
+    said = {record.getMessage().partition(" changes")[0] for record in caplog.records}
+    names = {"optimizer_step.clip_norm", "kept.0.p"}
+    assert said >= {f"Lossy.{name}" for name in names}
+    assert said >= {
+        f"TinyModel.{name}" for name in ("dropout.p", "steps", "output.weight.requires_grad")
+    }
+
+
+class Drawing(ChunkTrainer):
+    """Its steps depend on what nothing sees."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.numbers = (number for number in range(99))
+
+    def step(self, chunks):
+        self.model.output.bias.data += 0.1 * next(self.numbers)
+        return super().step(chunks)
+
+
+def test_steps_that_differ_after_a_resumption_are_warned_of(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(TinyModel, "calls", Silent(), raising=False)
+    check(partial(make, tmp_path, trainer=Drawing))
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "Drawing makes other steps in a resumed run"
+    ]
+
+
+class Silent:
+    """Stands for the list of calls, which is forgotten."""
+
+    def __set__(self, network, value):
+        pass
+
+    def __get__(self, network, cls=None):
+        return []
+
+
+class Sound(ChunkTrainer):
+    """Keeps what is the same after a resumption, or not needed."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.started, self.last, self.table, self.by_length = time.perf_counter(), None, None, {}
+
+    def step(self, chunks):
+        length = chunks[0].batch.inputs.shape[1]
+        self.last = self.model.output.weight.detach().clone()
+        self.by_length.setdefault(length, torch.arange(length))
+        if self.table is None or len(self.table) < length:
+            self.table = torch.arange(length)
+        self.model.dropout.p = 0.1 + 0.01 * self.progress.step
+        return super().step(chunks)
+
+
+def test_caches_and_what_each_step_sets_anew_pass_without_a_word(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(TinyModel, "calls", Silent(), raising=False)
+    check(partial(make, tmp_path, trainer=Sound))
+    assert not caplog.records
+
+
+class Peak(MeanPrediction):
+    """Keeps a maximum, and as its other sum how many batches there were."""
+
+    def update(self, output, batch):
+        self.sum = torch.maximum(self.sum, output.prediction[batch.mask].double().max())
+        self.count = 1
+
+
+def test_a_running_maximum_is_a_metric(tmp_path, monkeypatch):
+    monkeypatch.setattr(MeanPrediction, "update", Peak.update)
+    check(partial(make, tmp_path))
+
+
+class Stepping(torch.optim.SGD):
+    """Counts its steps beside its state."""
+
+    steps = 0
+
+    def step(self, closure=None):
+        self.steps += 1
+        return super().step(closure)
+
+
+def test_an_optimiser_with_a_state_of_its_own_is_refused(tmp_path):
+    with pytest.raises(
+        UserError, match=r'optimizer = "Stepping": .*param_groups; steps is not saved'
+    ):
+        check(partial(make, tmp_path, optimizer=Stepping))
+
+
+def test_a_trainer_that_changes_a_transform_is_refused(tmp_path, monkeypatch):
+    transform = SimpleNamespace(degrees=1)
+    monkeypatch.setattr(Sequences, "augmentation", [transform], raising=False)
+    monkeypatch.setattr(ChunkTrainer, "step", changes_a_transform)
+    with pytest.raises(UserError, match=r'trainer = "ChunkTrainer": one that changes no transform'):
+        check(partial(make, tmp_path))
+
+
+@pytest.mark.parametrize("name", ["trainer", "loss", "model", "optimizer"])
+def test_a_part_is_not_kept_under_the_name_of_another(tmp_path, name):
+    trainer = make(tmp_path)
+    with pytest.raises(UserError, match=f"ChunkTrainer keeps two parts as '{name}'"):
+        trainer.keep(name, nn.Linear(1, 1))
+
+
+def test_the_trial_before_a_run_gives_a_step_as_many_chunks_as_in_training(tmp_path, monkeypatch):
+    counts, step = [], ChunkTrainer.step
+    monkeypatch.setattr(
+        ChunkTrainer, "step", lambda *given: counts.append(len(given[1])) or step(*given)
+    )
+    check(partial(make, tmp_path, accumulate=3, truncate=3))
+    assert counts == [3] * 4  # the last step is made twice, also by what is restored
+
+
+class Unrepeatable(Curriculum):
+    """Draws from a generator of its own, which goes on from call to call."""
+
+    def batches(self, epoch):
+        self.generator = getattr(self, "generator", None) or np.random.default_rng(self.seed)
+        return [self.generator.choice(9, 3).tolist() for _ in range(5)]
+
+
+class Counting(Curriculum):
+    """Keeps a number that is in no state."""
+
+    calls = 0
+
+
+class CountingTrainer(ChunkTrainer):
+    def step(self, chunks):
+        self.sampler.calls = self.sampler.calls + 1
+        return super().step(chunks)
+
+
+def test_a_sampler_that_has_other_batches_when_it_is_asked_again_is_refused(tmp_path):
+    check(partial(make, tmp_path, loader={"sampler": Curriculum}))
+    message = '^data_loader.args.sampler = "Unrepeatable": .* asked again, it has other batches'
+    with pytest.raises(UserError, match=message):
+        check(partial(make, tmp_path, loader={"sampler": Unrepeatable}))
+
+
+def test_state_of_a_sampler_that_no_checkpoint_keeps_is_refused_or_warned_of(
+    tmp_path, monkeypatch, caplog
+):
+    check(partial(make, tmp_path, trainer=CountingTrainer, loader={"sampler": Counting}))
+    assert "Counting.calls changes in a step and is not in a checkpoint" in caplog.text
+    monkeypatch.setattr(Curriculum, "state_dict", lambda _: {"calls": next(CALLS)})
+    monkeypatch.setattr(Curriculum, "load_state_dict", lambda *_: None)
+    with pytest.raises(
+        UserError, match=r'^data_loader.args.sampler = "Curriculum": .*afterwards it'
+    ):
+        check(partial(make, tmp_path, loader={"sampler": Curriculum}))
+
+
+def test_a_loss_that_is_never_a_number_is_refused_by_its_name(tmp_path, monkeypatch):
+    works = SquaredError.__call__
+    monkeypatch.setattr(SquaredError, "__call__", lambda *given: works(*given) * math.nan)
+    with pytest.raises(UserError, match=r'^loss = "SquaredError": one with finite losses'):
+        check(partial(make, tmp_path))
+
+
+def test_a_weight_that_is_no_parameter_is_refused_by_its_name(tmp_path):
+    def made():
+        trainer = make(tmp_path)
+        trainer.model.gain = torch.ones(1, requires_grad=True)
+        return trainer
+
+    with pytest.raises(UserError, match=r'^arch = "TinyModel": .*gain is none, and is never'):
+        check(made)
+
+
+def test_a_method_of_a_trainer_that_takes_other_arguments_is_refused(tmp_path):
+    class Short(ChunkTrainer):
+        def on_epoch(self):
+            pass
+
+    with pytest.raises(UserError, match=r'^trainer = "Short": one whose on_epoch takes the row of'):
+        check(partial(make, tmp_path, trainer=Short))
+
+
+class Alternating(ChunkTrainer):
+    """Takes turns, as of two networks, and keeps a log."""
+
+    log, turn = logging.getLogger("alternating"), True
+
+    def step(self, chunks):
+        self.turn = not self.turn
+        self.bar = tqdm(total=9, disable=True, initial=self.progress.step)
+        return super().step(chunks)
+
+
+def test_what_changes_with_each_second_step_is_warned_of_and_what_only_shows_is_not(
+    tmp_path, caplog
+):
+    check(partial(make, tmp_path, trainer=Alternating))
+    named = {record.getMessage().partition(" ")[0] for record in caplog.records}
+    assert named == {"Alternating.turn", "TinyModel.calls"}
+
+
+def test_the_part_to_blame_is_the_first_that_a_user_wrote_and_that_is_there(tmp_path):
+    trainer = make(tmp_path)  # without a schedule
+    trial = Trial(partial(make, tmp_path), trainer, None, {})
+    assert trial.blamed("lr_scheduler", "optimizer", "arch", "trainer") == ("arch", trainer.model)
+    assert trial.blamed("optimizer", "optimizer") == ("optimizer", trainer.optimizer_step.optimizer)

@@ -1,0 +1,133 @@
+"""Untrusted files, folders and archives: limits, names, rights, and what is no file."""
+
+import gzip
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import data_loader
+from data_loader import IAMOnDBDataset, InkMLDataset, read_ink
+from ink.formats.archives import MAX_UNPACKED, parse_contents
+from ink.formats.faults import Fault
+from ink.formats.files import MAX_BYTES, files_below
+from tests.data_loader import ink_formats
+from tests.data_loader.archives import pack, put
+from tests.rights import without_rights
+from utils.checks import DataError
+
+WANTED = re.compile(r"\w+\.txt")
+TOO_LARGE = "more than 16,777,216 bytes (16,777,217)"
+SOURCES = [name for name in data_loader.__all__ if re.match("IAM|InkML|MNIST|Stroke|Unipen", name)]
+
+
+def unpacked(*files, max_bytes=MAX_UNPACKED):
+    contents, faults = parse_contents(lambda name, content: content, files, WANTED, "", max_bytes)
+    return contents | {name: str(fault) for name, fault in faults.items()}
+
+
+def test_files_below_a_folder_are_in_order_without_hidden_files_and_caches(tmp_path):
+    names = ("b.txt", "s/a.txt", "s/.a.txt", "cache/c.txt", ".h/d.txt", "e.md")
+    put(tmp_path, dict.fromkeys(names, ""))
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
+    files = files_below(tmp_path, WANTED)
+    assert [file.relative_to(tmp_path).as_posix() for file in files] == ["b.txt", "s/a.txt"]
+    assert unpacked(*files) == {"b.txt": b"", "a.txt": b""}
+    os.truncate(files[0], MAX_BYTES + 1)
+    assert unpacked(*files) == {"b.txt": TOO_LARGE, "a.txt": b""}
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w"])
+def test_members_are_read_wherever_they_point_and_nothing_is_extracted(tmp_path, mode):
+    link = tarfile.TarInfo("l.txt")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    (tmp_path / "in").mkdir()
+    members = {"../a.txt": b"one", "d/b.md": b"no", "c.txt": bytes(MAX_BYTES + 1), "link": link}
+    files = {"a.txt": b"one", "c.txt": TOO_LARGE, "l.txt": "a member that is a link or no file"}
+    assert unpacked(pack(tmp_path / "in" / "a.tar.gz", members, mode)) == files
+    assert [file.name for file in tmp_path.rglob("*")] == ["in", "a.tar.gz"]
+    with pytest.raises(DataError, match=r"^a\.txt: two files have this name"):
+        unpacked(pack(tmp_path / "a.tar.gz", {"a.txt": b"", "d/a.txt": b""}, mode))
+
+
+def test_a_small_archive_that_unpacks_to_much_ends_at_the_limit(tmp_path):
+    info = tarfile.TarInfo("a.txt")
+    for info.size in (1 << 19, 1 << 28, 2**70):  # tarfile looks for the last one's end for years
+        with gzip.open(tmp_path / "a.tar.gz", "wb", compresslevel=1) as stream:
+            stream.write(info.tobuf(tarfile.GNU_FORMAT) + bytes(4 << 20))
+        with pytest.raises(Fault, match="more than 1,048,576 bytes when it is unpacked; divide it"):
+            unpacked(tmp_path / "a.tar.gz", max_bytes=1 << 20)
+
+
+def test_headers_that_would_fill_the_memory_are_refused(tmp_path):
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 1 << 32
+    put(tmp_path, {"a.tar": info.tobuf() + bytes(4096)})
+    with pytest.raises(DataError, match=r"a broken archive \(a header of 4,294,967,296 bytes\)"):
+        unpacked(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize("keep", [0, 3, 60, 150])
+def test_an_archive_cut_short_is_an_error(tmp_path, keep):
+    path = pack(tmp_path / "a.tar.gz", {"a.txt": bytes(range(256))})
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match=r"a\.tar\.gz: a broken archive .*; download it again"):
+        unpacked(path)
+    # A plain one is cut between two members, where nothing but its end tells.
+    path = pack(path, {f"{n}.txt": b"x" * 600 for n in range(9)}, "w")
+    path.write_bytes(path.read_bytes()[: 1536 * 4])
+    with pytest.raises(DataError, match="it does not end as tar archives do"):
+        unpacked(path)
+
+
+@pytest.fixture
+def root():
+    """A folder that any user may read."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    for path, _, _ in os.walk(folder):
+        os.chmod(path, 0o755)
+    shutil.rmtree(folder)
+
+
+def refused(function, *args):
+    with without_rights(), pytest.raises(DataError) as caught:
+        function(*args)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o111])
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_folder_that_cannot_be_read_is_named(root, name, mode):
+    dataset = getattr(data_loader, name)(root=str(root))
+    root.chmod(mode)
+    expected = f"{root}: cannot be read (Permission denied)"
+    assert refused(dataset.load).startswith(expected)
+    assert refused(read_ink, root) == expected
+
+
+def test_an_inner_folder_that_cannot_be_read_is_named(root):
+    """Less data than somebody thinks would be trained on."""
+    (root / "a.inkml").write_bytes(ink_formats.inkml())
+    (root / "lineStrokes" / "a01").mkdir(parents=True, mode=0o000)
+    expected = f"{root}/lineStrokes/a01: cannot be read (Permission denied)"
+    for dataset in (InkMLDataset, IAMOnDBDataset):
+        assert refused(dataset(root=str(root)).load).startswith(expected)
+    assert refused(read_ink, root) == expected
+
+
+def test_a_file_that_cannot_be_read_is_named(root):
+    path = root / "a.inkml"
+    path.write_bytes(ink_formats.inkml())
+    path.chmod(0)
+    expected = "a file that cannot be read (Permission denied)"
+    cache = tempfile.mkdtemp(dir=root)
+    os.chmod(cache, 0o777)
+    dataset = InkMLDataset(root=str(path), cache=cache)
+    assert refused(dataset.load) == f"a.inkml: {expected}"
+    assert refused(read_ink, path) == f"{path}: {expected}"

@@ -1,0 +1,79 @@
+"""`ink.formats.read` returns the samples of lines and the pages of notes, of any format."""
+
+import gzip
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ink.formats
+from ink.ink_page import InkPage
+from ink.sample import Sample
+from tests.data_loader import ink_formats
+from tests.ink.formats import note_files
+from utils.checks import DataError
+
+STROKES = [[(1, 2), (3, 5), (9, 4)], [(15, 2), (15, 9)]]
+PLAIN_SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><path stroke="red" d="M1 1h9"/></svg>'
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "count"),
+    [
+        (ink_formats.inkml(), Sample, 1),
+        (ink_formats.unipen(["7", "", "2"]), Sample, 3),
+        (ink_formats.arrays([STROKES, STROKES]), Sample, 2),
+        (ink_formats.own([("a", STROKES), ("b", STROKES)]), Sample, 2),
+        (note_files.rm(), InkPage, 1),
+        (PLAIN_SVG, InkPage, 1),
+        (gzip.compress(PLAIN_SVG, mtime=0), InkPage, 1),
+    ],
+)
+def test_lines_are_read_as_samples_and_notes_as_pages(tmp_path, content, kind, count):
+    file = tmp_path / "diary"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    items = ink.formats.read(str(file))
+    assert [type(item) for item in items] == [kind] * count
+    for item in items:
+        assert item.strokes if kind is InkPage else not item.ink[0, :2].any()
+
+
+def test_the_list_of_a_tablets_pages_is_read_as_pages(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "p.rm").write_bytes(note_files.rm())
+    (tmp_path / "a.content").write_text('{"cPages": {"pages": [{"id": "p"}, {"id": "p"}]}}')
+    pages = ink.formats.read(tmp_path / "a.content")
+    assert len(pages) == 2 and np.array_equal(
+        pages[0].strokes[0].points, pages[1].strokes[0].points
+    )
+
+
+def test_what_cannot_be_used_is_named_with_the_file(tmp_path, caplog):
+    file = tmp_path / "a.json"
+    file.write_bytes(ink_formats.own([("a", STROKES), ("b", [[(1, 2)]])]))
+    with caplog.at_level(logging.WARNING):
+        (sample,) = ink.formats.read(file)
+    assert sample.text == "a" and f"{file}: 1 left out: a single point: 00001" in caplog.text
+    for content, reason in (
+        ("hello", ": no ink in a known format; supported formats: Xournal"),
+        ("", ": an empty file"),
+        ("<ink><trace>1 2</ink>", ": broken XML"),
+        ('{"strokes": [[[1, 2]]]}', ": a single point"),
+    ):
+        file.write_text(content)
+        with pytest.raises(DataError) as error:
+            ink.formats.read(file)
+        assert str(error.value).startswith(f"{file}{reason}")
+
+
+def test_importing_the_formats_takes_no_large_library():
+    code = "import sys, ink.formats; print(*{name.partition('.')[0] for name in sys.modules})"
+    root = Path(ink.formats.__file__).parents[2]
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    loaded = set(shown.stdout.split())
+    assert {"ink", "numpy", "utils"} <= loaded
+    libraries = {"torch", "tqdm", "fontTools", "matplotlib", "PIL", "rmscene", "urllib3"}
+    assert not loaded & (libraries | {"base", "data_loader", "notes", "model"})

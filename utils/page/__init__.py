@@ -1,1 +1,0 @@
-"""Ink on paper: pages and the file formats of lines and pages."""
