@@ -17,7 +17,6 @@ from itertools import chain, islice, product
 
 import numpy as np
 
-from handwriting.hand_shape import HandShape
 from handwriting.hands import TRY_SEED_STRIDE, Hand
 from handwriting.sign_shapes import has_bare_i, shape_faults, without_unknown
 from handwriting.word_cutting import written_words
@@ -179,7 +178,7 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
     checked = []
     for line in hand.write_texts(texts, seeds):
         words = written_words(line, hand.shape, hand.slant)
-        checked.append(check_shapes(line, words, hand.shape))
+        checked.append(check_shapes(line, words))
     if not hand.reader:
         return checked
     read = with_first_reading(hand.reader, [*chain(*checked)])
@@ -187,14 +186,14 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
     return [[*islice(words, len(line))] for line in checked]
 
 
-def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> list[CheckedWord]:
+def check_shapes(line: Line, words: Sequence[WrittenWord]) -> list[CheckedWord]:
     """Return the words of a line with their faults; all have those of the line."""
     line_faults = [UNENDED] if not line.ended else []
     line_faults += [STRAY_INK] if not _is_line(line) else []
     checked = []
     for word in words:
         faults = [*line_faults] if word.strokes else [MISSING_WORD, *line_faults]
-        faults = faults or shape_faults(word, shape.lean)
+        faults = faults or shape_faults(word)
         is_bare = bool(word.strokes) and has_bare_i(word)
         checked.append(CheckedWord((word,), word.text, faults=tuple(faults), bare=is_bare))
     return checked
@@ -298,7 +297,9 @@ def with_reading(word: CheckedWord, hypothesis: str, doubt: float) -> CheckedWor
     if read in map(folded, spellings(word.text, word.bare)):
         read = text
     errors = error_counts(text, read).character_errors
-    return replace(word, hypothesis=hypothesis, errors=errors, doubt=0.0 if is_alone else doubt)
+    if is_alone and not errors:
+        doubt = 0.0
+    return replace(word, hypothesis=hypothesis, errors=errors, doubt=doubt)
 
 
 def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) -> list[CheckedWord]:
