@@ -24,7 +24,7 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.config import torch_parts, user_modules
-from base.config.binder import Annotation, Binder, faults, named
+from base.config.binder import Annotation, Binder, faults, references
 from base.config.plan import CACHE, Plan
 from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config
@@ -94,7 +94,7 @@ def plan_from_checkpoint(
     these data are cached in the user's folder for caches.
     """
     plan, caches = plan_of(config, f"checkpoint {path}", overrides), []
-    for part in plan.parts(CACHE):
+    for part in plan.bound_classes(CACHE):
         root, key = part.values.get("root"), f"{part.key}.args"
         if isinstance(root, str) and not part.values.get(CACHE):
             is_in_data = Path(root).resolve().is_relative_to(Path("data").resolve())
@@ -140,10 +140,10 @@ def try_constructors(plan: Plan, known: Mapping[str, Any] = NOTHING) -> BaseMode
     supplied["params"] = [torch.nn.Parameter(torch.ones(2, 2))]
     supplied |= {"steps": None, "total_steps": TRIAL_STEPS, "last_epoch": -1, "origin": None}
     made, refused = {}, {}
-    for part in plan.parts():
+    for part in plan.bound_classes():
         if faults(part) or not {*part.signature.from_program} <= supplied.keys():
             continue
-        if not named(part) <= made.keys():  # What it is made of could not be made.
+        if not references(part) <= made.keys():  # What it is made of could not be made.
             continue
         try:
             with torch.device("meta" if part.key.startswith("arch") else "cpu"):

@@ -115,7 +115,7 @@ def try_own_parts(start: Start, make: Callable[[], BaseTrainer]) -> None:
 
     A run that goes on is only warned, and only if a module has changed.
     """
-    is_own = any(user_modules.is_any_defined(part.cls) for part in start.plan.parts())
+    is_own = any(user_modules.is_any_defined(part.cls) for part in start.plan.bound_classes())
     former = start.checkpoint.content.get("modules") if start.is_resumed else None
     if not is_own or former == user_modules.digests():
         return

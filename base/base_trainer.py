@@ -29,7 +29,7 @@ from base.run.run_state import Progress, RunState, Sums, ratio
 from base.run.stop_request import StopRequest
 from base.run.training_checkpoint import CheckpointWriter
 from base.run.training_parts import TrainingParts, TrainingSettings
-from base.step.device import plain_layers
+from base.step.device import fast_precision, plain_layers
 from base.step.evaluation import computed, evaluate, logged_names, update
 from base.step.optimizer_step import OptimizerStep, complete_gradients
 from base.step.soundness import Soundness, cause_of_gradient
@@ -79,6 +79,8 @@ class BaseTrainer(ABC):
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler
         self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
+        precision = self.settings.precision
+        self.precision = fast_precision(self.device) if precision == "auto" else precision
         self.state = RunState(self.metrics)
         self._stop = StopRequest(self.settings.time_limit_minutes)
         self.optimizer_step = OptimizerStep(parts, self.settings)
@@ -204,8 +206,8 @@ class BaseTrainer(ABC):
 
     def autocast(self) -> torch.autocast:
         """Return a context in which matrix products have the run's precision."""
-        name = self.settings.precision
-        return torch.autocast(self.device.type, getattr(torch, name), enabled=name != "float32")
+        dtype = getattr(torch, self.precision)
+        return torch.autocast(self.device.type, dtype, enabled=self.precision != "float32")
 
     @property
     def evaluated_model(self) -> nn.Module:
@@ -292,7 +294,11 @@ class BaseTrainer(ABC):
                     self.on_end()
 
     def _start(self) -> None:
-        """Log the network; save a run that is resumed in a new folder."""
+        """Log the network and its precision; save a run that is resumed in a new folder."""
+        if self.settings.precision == "auto":
+            has = "has no" if self.precision == "float32" else "has"
+            reason = f"as the processor {has} instructions for bfloat16"
+            log.info("matrix products are of %s, %s", self.precision, reason)
         if distributed.is_main():
             with trying("trainer", self, "one whose on_start works"):
                 self.on_start()

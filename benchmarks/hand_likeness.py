@@ -14,23 +14,23 @@ import numpy as np
 
 from base.run.pretrained import PRETRAINED
 from ink.geometry import bounds, strokes, x_height
-from ink.measures import STEP, at_steps, baseline, gaps, levelled, median_lean, x_heights
+from ink.measures import PATH_STEP, at_steps, baseline, gaps, levelled, median_lean, x_heights
 from utils.checks import DataError
 
 SMOOTHING = 0.1
 """Standard deviation of the smoothing along a path, in x-heights (assumed: more than the jitter of
 a digitiser, less than the curves of a letter)."""
 FINE_FACTOR = 2
-"""Number of points per `STEP` while a path is smoothed (assumed)."""
+"""Number of points per `PATH_STEP` while a path is smoothed (assumed)."""
 LEG_LENGTHS = (1, 3, 6)
 """Lengths of the two pieces of path, before and after a point, whose directions make a hinge; in
-steps of `STEP` (assumed; one length identifies fewer lines)."""
+steps of `PATH_STEP` (assumed; one length identifies fewer lines)."""
 HINGE_BINS = 12
 """Number of bins of a leg's direction (assumed)."""
 DIRECTION_BINS = 16
 """Number of bins of the direction in the histograms of turns and heights (assumed)."""
 TURN_LEGS = 3
-"""Length of the legs in the histograms of turns and heights, in steps of `STEP` (assumed)."""
+"""Length of the legs in the histograms of turns and heights, in steps of `PATH_STEP` (assumed)."""
 TURN_KNOTS = np.array([-2.5, -1.5, -0.8, -0.3, 0, 0.3, 0.8, 1.5, 2.5])
 """Knots of the histogram of turns, in radians (assumed: closer where turns are more frequent)."""
 HEIGHT_KNOTS = np.array([-2.2, -1.5, -1, -0.5, 0, 0.6, 1.2])
@@ -148,7 +148,7 @@ def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
 
     Returns:
         the smoothed paths of strokes longer than a dot, and the slant of the line. A path has
-        n >= 3 points at steps of `STEP`, `(n, 2)`, in x-heights from the baseline. The slant is x
+        n >= 3 points at steps of `PATH_STEP`, `(n, 2)`, in x-heights from the baseline; slant: x
         over y, positive to the right; 0 if it cannot be measured.
 
     Raises:
@@ -161,7 +161,9 @@ def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
     if math.isnan(height):
         height = x_height(level)
     scaled = [(stroke - origin) / height for stroke in strokes(level)]
-    paths = [_smoothed(points)[::FINE_FACTOR] for points, _ in at_steps(scaled, STEP, FINE_FACTOR)]
+    paths = [
+        _smoothed(points)[::FINE_FACTOR] for points, _ in at_steps(scaled, PATH_STEP, FINE_FACTOR)
+    ]
     if not paths:
         raise DataError("the ink has no stroke longer than a dot; give lines of words")
     return paths, 0.0 if math.isnan(lean) else lean
@@ -169,8 +171,8 @@ def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
 
 def _smoothed(path: np.ndarray) -> np.ndarray:
     """Return a path with points at equal steps, `(n, 2)`, smoothed with its ends fixed."""
-    half = min(round(3 * SMOOTHING / STEP * FINE_FACTOR), len(path) - 1)
-    weights = np.exp(-0.5 * (np.arange(-half, half + 1) * STEP / FINE_FACTOR / SMOOTHING) ** 2)
+    half = min(round(3 * SMOOTHING / PATH_STEP * FINE_FACTOR), len(path) - 1)
+    weights = np.exp(-0.5 * (np.arange(-half, half + 1) * PATH_STEP / FINE_FACTOR / SMOOTHING) ** 2)
     # The path is extended at both ends by its reflection at the end point.
     head, tail = 2 * path[0] - path[half:0:-1], 2 * path[-1] - path[-2 : -half - 2 : -1]
     extended = np.concatenate([head, path, tail])

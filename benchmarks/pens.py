@@ -14,7 +14,7 @@ from benchmarks.measures import main
 from commands import network_options, search_options
 from commands.options import Parser
 from data_loader import IAMOnDBDataset, UnipenDataset
-from data_loader.paths import at_speed, to_ink, to_path
+from data_loader.pen_paths import at_speed, to_ink, to_path
 from ink.formats.iam_ondb import PERIOD
 from ink.geometry import from_strokes, strokes, x_height
 from ink.sample import Sample

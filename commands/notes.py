@@ -24,6 +24,7 @@ from commands.network_options import Networks
 from commands.options import Parser, number
 from commands.search_options import SearchOptions
 from ink.drawing.page import INK_KINDS
+from ink.formats.folders import file_state, note_files
 from utils.checks import DataError, UserError, described, first_of, printable, visible
 from utils.files import prepare_output
 
@@ -82,7 +83,6 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ink.formats.folders import file_state, note_files  # slow to import
 
     chosen, path = search_options.options_of(arguments), arguments.path
     check(arguments)

@@ -58,7 +58,8 @@ def add_options(parser: Parser) -> None:
     writing_options.add_shared(hand, "--primer")
     network_options.add_seed(hand, "seed of the first line, incremented for each further line")
     add_paper(parser.add_argument_group("paper and look"))
-    add_proofreading(parser.add_argument_group("proofreading"))
+    status = "A word that no try could write is named, and the exit status is 3."
+    add_proofreading(parser.add_argument_group("proofreading", status))
     output = parser.add_argument_group("output")
     network_options.add_output(output, KINDS)
     dpi = f"pixels per inch of a PNG (default: {DPI})"
@@ -177,7 +178,8 @@ def run(arguments: argparse.Namespace) -> None:
         check_rewrite(arguments)
         pages = handwriting.load_report(arguments.report)
         if not rewrite:
-            return show_words(pages)
+            show_words(pages)
+            return
         addresses = addresses_of(pages, rewrite)
         page_options, checkpoint = pages.origin.options, pages.origin.network
     else:

@@ -32,9 +32,9 @@ from base import distributed
 from base.base_dataset import Loaded
 from base.base_model import BaseModel
 from base.config import torch_parts, user_modules
-from base.config.binder import Part, faults
+from base.config.binder import BoundClass, faults
 from base.config.plan import Plan
-from base.config.sources import main_parts
+from base.config.sources import main_datasets
 from base.config.values import Override
 from base.run import run_folder
 from base.run.checkpoint import (
@@ -213,7 +213,7 @@ def new_start(arguments: argparse.Namespace) -> Start:
 def suggested_network(plan: Plan) -> str | None:
     """Return the pretrained network with which a config begins by default: the argument `network`
     of a dataset. None if the config has a network of its own."""
-    datasets = [*main_parts(plan["data_loader"])]
+    datasets = [*main_datasets(plan["data_loader"])]
     if plan["arch"] is not None or faults(datasets):
         return None
     names = ((part.defaults | part.values).get("network") for part in datasets)
@@ -300,7 +300,7 @@ def new_run_advice(
     return f"\n  a new run {begins}: {shlex.join(words)}{user_modules.options()}"
 
 
-def differing_arguments(stored: Json, network: Part) -> list[str]:
+def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
     """Return in words the arguments by which a network that a checkpoint describes, `stored`,
     differs from that of a config; they explain why weights do not fit."""
     block = children(stored)

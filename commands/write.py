@@ -195,7 +195,7 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     line.
     """
     if chosen.show:
-        from model.generation.inspection import check_pictures
+        from model.generation.step_figures import check_pictures
 
         check_pictures(writer, chosen.show)
     from model.writer import letter_warning
@@ -320,7 +320,7 @@ def save(
         # A line of one point has no step to show.
         if len(line.ink) > 1 and chosen.show:
             from ink.drawing.plots import write_png
-            from model.generation.inspection import step_figures
+            from model.generation.step_figures import step_figures
 
             figures = step_figures(writer, line, chosen.show, sampling.pen_sharpness)
             for kind, figure in figures.items():

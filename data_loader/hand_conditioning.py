@@ -155,7 +155,7 @@ class _ConditionedSamples(Store):
             hand[: len(rows)] = self.table[rows]
             extras = {"hand": hand, "composed": np.float32([condition["composed"]])}
             sample = replace(sample, extras=extras | dict(sample.extras))
-        return sample.of(f"{sample.name}+{copy}") if copy else sample
+        return sample.renamed(f"{sample.name}+{copy}") if copy else sample
 
     def _of(self, numbers: np.ndarray) -> Samples:
         return self.samples.take(numbers % len(self.samples))

@@ -237,7 +237,7 @@ class Recipe(BaseDataset):
             for copy in range(times):
                 new = samples.without(seen[copy])
                 seen[copy] += new
-                parts[name] += new.named(f"+{copy}") if copy else new
+                parts[name] += new.with_suffix(f"+{copy}") if copy else new
         return parts
 
 

@@ -162,7 +162,7 @@ def own_hand(
         drawn = {"hand": hand_extra(writer.model.hand_encoder.draw(seed))}
         sampling = replace(sampling, extras=drawn | dict(sampling.extras))
     if of_page or not writer.takes_hand:
-        primer = new_hand_primer(writer, reader, seed, sampling)
+        primer = new_hand_primer(writer, reader, seed, replace(sampling, max_steps=None))
     sampling = replace(sampling, bias=sampling.bias if bias is None else bias)
     return Hand(writer, primer, sampling=sampling, progress=progress)
 

@@ -113,9 +113,10 @@ class Pages(list[Page]):
         matches = [address for address, texts in words if name in texts]
         if number.isdecimal() and 1 <= int(number) <= len(matches):
             return [matches[int(number) - 1]]
-        problem = f"these pages have {len(matches)} such words" if matches else "no word is this"
-        near = "" if matches else hint(text, {word for _, texts in words for word in texts})
-        raise UserError(f"{short(text)}: {problem}{near}")
+        if matches:
+            raise UserError(f"{short(text)}: these pages have {len(matches)} such words")
+        near = hint(text, dict.fromkeys(chain.from_iterable(texts for _, texts in words)))
+        raise UserError(f"{short(text)}: no word of these pages{near}")
 
     def placed(self) -> Iterator[tuple[WordAddress, PlacedWord]]:
         """Yield each word with its address; words that a stroke joins have that of the first."""

@@ -10,14 +10,14 @@ illegible to people and doubts words that are legible.
 """
 
 import re
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, product
+from itertools import accumulate, chain, islice, pairwise, product
 
 import numpy as np
 
 from handwriting.hands import TRY_SEED_STRIDE, Hand
+from handwriting.marks import PLAIN, plain
 from handwriting.sign_shapes import has_bare_i, shape_faults, without_unknown
 from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
@@ -55,8 +55,6 @@ LOOKALIKES = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 FOLDING = str.maketrans({sign: group[0] for group in LOOKALIKES for sign in group} | {"…": "..."})
 BARE_I_READINGS = ("l", "t", "k", "/")
 """What an `I` that is one bare stroke may be read as ("the words of a page")."""
-BARRED_READINGS = {"ł": ("ł", "t"), "Ł": ("Ł", "t")}
-"""What an `ł` may be read as ("doubt that means something")."""
 MAX_SPELLINGS = 8  # spellings of a word that are compared with the ink (assumed)
 OVERLOOKED = ".'"
 """Signs that a second reader overlooks ("a reader of pictures proofreads"); their places are
@@ -105,10 +103,11 @@ class CheckedWord:
         return not {UNENDED, MISSING_WORD, STRAY_INK}.isdisjoint(self.faults)
 
     @property
-    def badness(self) -> tuple[bool, int, float]:
-        """Whether the word is unread, the number of faults and errors, then the doubt; the better
-        of two tries has less."""
-        return self.is_unread, len(self.faults) + self.errors, self.total_doubt
+    def badness(self) -> tuple[int, int, float]:
+        """2 for a missing word and 1 for another unread word, the number of faults and errors, then
+        the doubt; the better of two tries has less."""
+        rank = self.is_unread + (MISSING_WORD in self.faults)
+        return rank, len(self.faults) + self.errors, self.total_doubt
 
     @property
     def total_doubt(self) -> float:
@@ -176,9 +175,11 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
     """Write each text once, with the seed of the same index; return the words of each line, which
     are proofread if the hand has a reader."""
     checked = []
-    for line in hand.write_texts(texts, seeds):
-        words = written_words(line, hand.shape, hand.slant)
-        checked.append(check_shapes(line, words))
+    alphabet = hand.writer.model.alphabet
+    lines = hand.write_texts([plain(text, alphabet) for text in texts], seeds)
+    for line, text in zip(lines, texts, strict=True):
+        words = written_words(line, text, hand.shape, hand.slant)
+        checked.append(check_shapes(replace(line, written_text=text), words))
     if not hand.reader:
         return checked
     read = with_first_reading(hand.reader, [*chain(*checked)])
@@ -187,12 +188,12 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
 
 
 def check_shapes(line: Line, words: Sequence[WrittenWord]) -> list[CheckedWord]:
-    """Return the words of a line with their faults; all have those of the line."""
-    line_faults = [UNENDED] if not line.ended else []
-    line_faults += [STRAY_INK] if not _is_line(line) else []
+    """Return the words of a line with their faults; all that have ink have those of the line."""
+    line_faults = [] if line.ended else [UNENDED]
+    line_faults += [] if _is_line(line) else [STRAY_INK]
     checked = []
     for word in words:
-        faults = [*line_faults] if word.strokes else [MISSING_WORD, *line_faults]
+        faults = line_faults if word.strokes else [MISSING_WORD]
         faults = faults or shape_faults(word)
         is_bare = bool(word.strokes) and has_bare_i(word)
         checked.append(CheckedWord((word,), word.text, faults=tuple(faults), bare=is_bare))
@@ -219,9 +220,11 @@ def _is_line(line: Line) -> bool:
 
 def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
     """Return words with the reader's hypotheses; unread words stay unchanged."""
+    seen = [part if part.words else word for word in words for part in [as_seen_by(reader, word)]]
     words = [*words]
-    for k, hypothesis, doubt in _readings(reader, words):
-        words[k] = with_reading(words[k], hypothesis, doubt)
+    for k, hypothesis, doubt in _readings(reader, seen):
+        reading = with_reading(seen[k], hypothesis, doubt)
+        words[k] = replace(reading, words=words[k].words, text=words[k].text)
     return words
 
 
@@ -247,8 +250,10 @@ def as_seen_by(reader: Reader, word: CheckedWord) -> CheckedWord:
     """Return the part of a word whose characters a reader knows, without words if other ink cannot
     be told from it. If at most marks are left, a `second` reader has no doubt."""
 
+    drawn = PLAIN if word.words and word.words[0].marks else {}
+
     def is_known(character: str) -> bool:
-        return not reader.model.alphabet.unknown(folded(character))
+        return character not in drawn and not reader.model.alphabet.unknown(folded(character))
 
     if word.is_unread or all(map(is_known, word.text)):
         return word
@@ -309,14 +314,16 @@ def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) ->
         words: all words of the line.
         new_words: new tries of the words that are not accepted, written as one line.
     """
-    queue, best = deque(new_words), []
+    counts = [len(word.text.split()) for word in new_words]  # several for words that are joined
+    spans = [*pairwise(accumulate(counts, initial=0))]
+    end, best = 0, []
     for old in words:
         if old.accepted:
             best.append(old)
             continue
-        new: list[CheckedWord] = []
-        while queue and old.text.startswith(" ".join(word.text for word in [*new, queue[0]])):
-            new.append(queue.popleft())
+        start, end = end, end + len(old.text.split())
+        within = zip(spans, new_words, strict=True)
+        new = [word for span, word in within if start <= span[0] and span[1] <= end]
         is_complete = " ".join(word.text for word in new) == old.text
         worst = max((word.badness for word in new), default=old.badness)
         kept = new if is_complete and (not old.tries or worst < old.badness) else [old]
@@ -326,10 +333,10 @@ def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) ->
 
 def spellings(text: str, bare: bool = False) -> list[str]:
     """Return the spellings under which a reader may read a text: with a blank before an
-    apostrophe, as in IAM-OnDB; with an ellipsis for three dots; with any of `BARRED_READINGS`; and,
-    if each `I` is a `bare` stroke, with any of `BARE_I_READINGS` for an `I`."""
-    variants = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I_READINGS, **BARRED_READINGS}
-    parts = re.split(r"('|\.\.\.|[\0łŁ])", folded(text.replace("I", "\0") if bare else text))
+    apostrophe, as in IAM-OnDB; with an ellipsis for three dots; and, if each `I` is a `bare`
+    stroke, with any of `BARE_I_READINGS` for an `I`."""
+    variants = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I_READINGS}
+    parts = re.split(r"('|\.\.\.|\0)", folded(text.replace("I", "\0") if bare else text))
     choices = [variants.get(part, (part,)) for part in parts]
     return ["".join(choice).strip() for choice in islice(product(*choices), MAX_SPELLINGS)]
 
@@ -340,18 +347,18 @@ def folded(text: str) -> str:
     return normalised(text).translate(FOLDING).replace(" '", "'")
 
 
-def without_context(text: str) -> set[str]:
+def without_context(text: str) -> tuple[str, str]:
     """Return what ink shows of a text without context: no blanks, small letters, letters for the
-    digits that look like them, and no `OVERLOOKED` signs at the end. An `I` is shown as a bare
-    stroke, which is not an `L`, and as itself."""
+    digits that look like them, and no `OVERLOOKED` signs at the end. The first time an `I` is a
+    bare stroke, which is not an `L`; the second time it is a letter of its own."""
     shown = normalised(text).replace(" ", "").rstrip(OVERLOOKED).translate(DIGITS_LIKE_LETTERS)
-    return {folded(shown).replace("L", "\0").casefold(), folded(shown.casefold())}
+    return folded(shown).replace("L", "\0").casefold(), folded(shown.casefold())
 
 
 def _differs_by_context(hypothesis: str, texts: Sequence[str]) -> bool:
     """Return whether only the context tells what was read from one of the texts."""
-    shown = [without_context(text) for text in texts]
-    return not without_context(hypothesis).isdisjoint(chain(*shown))
+    shown = without_context(hypothesis)
+    return any(map(str.__eq__, shown * len(texts), chain(*map(without_context, texts))))
 
 
 def line_ink(line: Sequence[CheckedWord]) -> np.ndarray:

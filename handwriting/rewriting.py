@@ -73,7 +73,8 @@ def load_report(path: str | PathLike[str]) -> Pages:
         looks = [Look(**look) for look in values["looks"]]
         origin = Origin(_options(values["options"]), looks, values["network"])
     except (ConfigFault, KeyError, TypeError, ValueError):
-        raise UserError(f"{path}: not a report saved by `page --report FILE`") from None
+        problem = "not a report saved by `page --report FILE` of this version"
+        raise UserError(f"{path}: {problem}") from None
     return Pages(pages, proofread, [], origin)
 
 

@@ -6,14 +6,14 @@ crossing, a ring, a width, a place) show whether the character has what distingu
 """
 
 import math
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
 
+from handwriting.marks import PLAIN
 from handwriting.repairs import MARK_RISE, LetterStrokes, is_flat, stems_of
-from handwriting.written_word import WrittenWord, span
+from handwriting.written_word import WrittenWord
 from ink.measures import is_straight, ring_area, segments_cross
 
 Strokes = Sequence[np.ndarray]
@@ -29,13 +29,6 @@ MIN_DEGREE_AREA = 0.2  # least area that a `°` encloses, in squares of its heig
 PEN_WIDTH = 0.15  # of the pen's line in x-heights (by eye)
 MIN_FOOT = 0.2  # least width of the lowest fifth of a `2`, in its heights ("signs by shape")
 MIN_ACCENT_RISE = 0.7  # least x-heights from the baseline up to an accent ("signs by shape")
-MAX_ACCENT_SIZE = 0.9  # largest side of an accent in x-heights ("signs by shape")
-MAX_ACCENT_ASIDE = 0.3  # x-heights from an accent to the ink of its letter ("signs by shape")
-MAX_ACCENT_OVERLAP = 0.15  # x-heights from the baseline up to the top of a cedilla (as above)
-MAX_ACCENT_DEPTH = 0.3  # x-heights of an accent's middle below the top of its capital (by eye)
-ABOVE = 230  # the combining class of accents above a letter (Unicode)
-MARKED = "ij'’‘\"“”„°.,;:"
-"""Characters that are, or have, small marks of their own."""
 
 
 def shape_faults(word: WrittenWord) -> Iterator[str]:
@@ -55,8 +48,6 @@ def shape_faults(word: WrittenWord) -> Iterator[str]:
             yield "a t without its stem"
         elif character == "x" and not _is_crossed(letters, index):
             yield "an x that does not cross"
-        elif _accents_of(character) and accent(letters, index) == []:
-            yield f"{character} without its accent"
 
 
 def letters_of(word: WrittenWord) -> LetterStrokes:
@@ -85,45 +76,15 @@ def without_unknown(
         if is_known(character):
             text += character
             continue
-        letter = character if character in SHAPES else unicodedata.normalize("NFD", character)[0]
-        numbers = letters.numbers_of(index) if character in SHAPES else accent(letters, index)
-        if not numbers or (character not in SHAPES and not is_known(letter)):
+        numbers = letters.numbers_of(index)
+        if character not in SHAPES:
+            numbers = [number for number in numbers if number in word.marks]
+        letter = PLAIN.get(character, "")
+        if not numbers or not is_known(letter):
             return None
-        text += "" if character in SHAPES else letter
-        removed |= set() if letter in "ij" else {*numbers}
+        text += letter
+        removed |= set() if letter in ("i", "j") else {*numbers}
     return text, [stroke for k, stroke in enumerate(word.strokes) if k not in removed]
-
-
-def accent(letters: LetterStrokes, index: int) -> list[int] | None:
-    """Return the numbers of the strokes of a letter's accent; None if the letter has no accent
-    above or below it, or the ink of the letter is not known."""
-    character = letters.text[index]
-    is_above = [unicodedata.combining(mark) == ABOVE for mark in _accents_of(character)]
-    free = []
-    for k, (stroke, indices) in enumerate(letters.pairs()):
-        is_low = stroke[:, 1].min() >= -MAX_ACCENT_OVERLAP
-        is_small = np.ptp(stroke, axis=0).max() <= MAX_ACCENT_SIZE
-        owner = int(np.bincount(indices).argmax())
-        is_free = letters.text[owner] not in MARKED and abs(owner - index) <= 1
-        if is_small and is_free and (_is_raised(stroke) if any(is_above) else is_low):
-            free.append(k)
-    body = [
-        stroke[indices == index]
-        for k, (stroke, indices) in enumerate(letters.pairs())
-        if k not in free and np.any(indices == index)
-    ]
-    if not body or len(is_above) != 1:
-        return None
-    left, right = span(body)
-    is_capital = character.isupper() and any(is_above)  # It has bars as high as accents.
-    top = min(stroke[:, 1].min() for stroke in body) if is_capital else math.inf
-    found = []
-    for k in free:
-        x, y = letters.strokes[k].mean(0)
-        is_near = left - MAX_ACCENT_ASIDE <= x <= right + MAX_ACCENT_ASIDE
-        if is_near and y <= top + MAX_ACCENT_DEPTH:
-            found.append(k)
-    return found
 
 
 def has_bare_i(word: WrittenWord) -> bool:
@@ -133,10 +94,6 @@ def has_bare_i(word: WrittenWord) -> bool:
     return all(
         is_straight(strokes) and not _crosses(strokes, [*chain(*parts)]) for strokes in strokes_of_i
     )
-
-
-def _accents_of(character: str) -> str:
-    return unicodedata.normalize("NFD", character)[1:]
 
 
 def _is_crossed(letters: LetterStrokes, index: int) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from base.run.pretrained import PRETRAINED, named, pretrained
+from base.run.pretrained import PRETRAINED, pretrained, resolve_name
 from ink.geometry import strokes, x_height
 from utils.checks import ConfigFault, UserError, check_version
 from utils.files import write_json
@@ -42,7 +42,7 @@ def style_file(name: str) -> Path:
     Raises:
         CheckpointError: if there is neither.
     """
-    return Path(name) if os.path.exists(name) else named(name, styles(), "style", (OWN,))
+    return Path(name) if os.path.exists(name) else resolve_name(name, styles(), "style", (OWN,))
 
 
 def fractions_of(style: str | Path) -> dict[Path, float]:
@@ -95,7 +95,7 @@ def network_of(style: str | Path | None) -> Path:
     if len(networks) > 1:
         names = " and ".join(sorted(networks))
         raise UserError(f"{style}: styles of different networks, {names}, cannot be mixed")
-    return named(*networks, pretrained(), "pretrained network")
+    return resolve_name(*networks, pretrained(), "pretrained network")
 
 
 def style_values(path: Path) -> Mapping[str, Any]:

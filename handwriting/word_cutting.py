@@ -14,6 +14,7 @@ from itertools import chain, pairwise
 import numpy as np
 
 from handwriting.hand_shape import HandShape, letter_width
+from handwriting.marks import with_marks
 from handwriting.repairs import (
     MARK_RISE,
     LetterStrokes,
@@ -57,22 +58,28 @@ StrokesByWord = list[list[np.ndarray]]
 """The strokes `(n, 2)` of each word of a line."""
 
 
-def written_words(line: Line, shape: HandShape, slant: float | None) -> list[WrittenWord]:
+def written_words(
+    line: Line, text: str, shape: HandShape, slant: float | None
+) -> list[WrittenWord]:
     """Return the words of a line in x-heights, turned level and changed to the hand's measures. A
     word without ink has the width of its letters, and no strokes.
 
     Args:
         line: from a network that takes a text; its primer is left out.
+        text: what the line should say; marks that its written text lacks are drawn.
         shape: the measures of the hand.
         slant: degrees of the words from upright to the right; None for the slant of the line.
     """
-    whole, cut = [LetterStrokes(text, [], []) for text in line.written_text.split()], []
+    whole, cut = [LetterStrokes(word, [], []) for word in text.split()], []
     if len(line.written):
-        whole = cut_words(repair_letters(LetterStrokes.of(line), shape), line.written_text)
+        whole = cut_words(repair_letters(LetterStrokes.of(line), shape), text)
         cut = [word for word in whole if word.strokes]
+    pairs = zip(text, line.written_text, strict=True)
+    unmarked = {letter for letter, written in pairs if letter != written}
+    lean = shape.lean if slant is None else math.tan(math.radians(slant))
     shaped = iter(_shaped_words(line, cut, shape, slant) if cut else ())
     return [
-        next(shaped)
+        with_marks(next(shaped), unmarked, lean)
         if word.strokes
         else WrittenWord((), len(word.text) * shape.character_width, shape.gap, word.text)
         for word in whole

@@ -1,0 +1,1 @@
+"""The domain, without torch: points and strokes, measures, alphabets, formats and drawing."""

@@ -5,17 +5,17 @@ import numpy as np
 from ink.geometry import strokes, to_points
 from ink.measures import baseline, levelled
 
-LATE = 5.0
+MIN_LATE_DISTANCE = 5.0
 """Minimum distance in x-heights from the right end of the ink back to a late mark (measured on
 testset_v and testset_t, with dots and bars written last: 3, 5 and 8 give nearly the same)."""
-MARK_ABOVE = 0.6
+MIN_MARK_HEIGHT = 0.6
 """Minimum height in x-heights of a mark's lower end above the baseline (assumed)."""
-MARK_WIDTH = 2.5
+MAX_MARK_WIDTH = 2.5
 """Maximum width of a mark in x-heights (assumed)."""
-ACROSS = 4.0
+X_WEIGHT = 4.0
 """Weight of a distance in x relative to a distance in y (assumed: a quotation mark then belongs to
 the full stop before it)."""
-BEFORE = 0.25
+MIN_DISTANCE_BEFORE = 0.25
 """Minimum distance in x-heights from a mark to a letter that the mark precedes; a nearer mark
 follows the letter (assumed: a quotation mark is further away, the dot of a leaning `i` nearer)."""
 
@@ -24,23 +24,23 @@ def are_marks(ink: np.ndarray, height: float) -> np.ndarray:
     """Return whether each stroke of a row, of x-height `height`, is a mark above letters,
     `(strokes,)` bool."""
     level, _ = levelled(ink)
-    max_y, max_width = baseline(level) - MARK_ABOVE * height, MARK_WIDTH * height
+    max_y, max_width = baseline(level) - MIN_MARK_HEIGHT * height, MAX_MARK_WIDTH * height
     return np.array([p[:, 1].max() < max_y and np.ptp(p[:, 0]) < max_width for p in strokes(level)])
 
 
-def undelayed(ink: np.ndarray, height: float, late: float = LATE) -> list[np.ndarray]:
+def undelayed(ink: np.ndarray, height: float, late: float = MIN_LATE_DISTANCE) -> list[np.ndarray]:
     """Return the strokes of a row, each `(n, 2)`, in their `undelayed_order`."""
     written = strokes(ink)
     return [written[number] for number in undelayed_order(ink, height, late)]
 
 
-def undelayed_order(ink: np.ndarray, height: float, late: float = LATE) -> np.ndarray:
+def undelayed_order(ink: np.ndarray, height: float, late: float = MIN_LATE_DISTANCE) -> np.ndarray:
     """Return the indices of a row's strokes, `(strokes,)`, with late marks next to their letters.
 
     Args:
         ink: `(points, 3)`.
         height: the x-height.
-        late: see `LATE`; with 0 all marks are late.
+        late: see `MIN_LATE_DISTANCE`; with 0 all marks are late.
     """
     first = np.append(0, np.flatnonzero(np.asarray(ink)[:-1, 2] > 0.5) + 1)
     right = np.maximum.reduceat(to_points(ink)[:, 0], first)
@@ -56,8 +56,8 @@ def undelayed_order(ink: np.ndarray, height: float, late: float = LATE) -> np.nd
     order = np.arange(len(parts), dtype=np.float64)
     for mark in np.flatnonzero(is_mark & is_late):
         x, y = (points - (parts[mark].min(axis=0) + parts[mark].max(axis=0)) / 2).T
-        distances = np.minimum.reduceat(np.hypot(ACROSS * x, y), starts)
+        distances = np.minimum.reduceat(np.hypot(X_WEIGHT * x, y), starts)
         nearest = letters[distances[letters].argmin()]
-        is_before = left[mark] + right[mark] < 2 * (left[nearest] - BEFORE * height)
+        is_before = left[mark] + right[mark] < 2 * (left[nearest] - MIN_DISTANCE_BEFORE * height)
         order[mark] = nearest + (-0.5 if is_before else 0.5)
     return np.lexsort((left + right, order))

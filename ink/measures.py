@@ -23,14 +23,14 @@ from ink.geometry import (
 
 NUM_HAND_LINES = 8
 """Maximum number of lines that describe a hand to a network (assumed: more lines add little)."""
-FLAT = 0.3
+MAX_FLAT_HEIGHT = 0.3
 """Height in x-heights up to which a vertical segment counts as flat (assumed)."""
-STEP = 0.1
+PATH_STEP = 0.1
 """X-heights between the points at which the path's direction is measured (assumed: recorded points
 of IAM-OnDB are some 0.15 apart)."""
 MAX_STEPS = 100_000
 """Maximum number of steps along a line, which has some 5,000 (assumed)."""
-LEAST_WIDTH = 4.0
+MIN_BASELINE_WIDTH = 4.0
 """Minimum width in x-heights of a line whose baseline is measured (assumed)."""
 MAX_SLANT = 50.0
 """Maximum slant in degrees of a segment that counts for the lean of a line (assumed)."""
@@ -75,11 +75,11 @@ def baseline_angle(ink: np.ndarray) -> float:
 
     The angle is that of the median slope between two low turning points that are well apart
     (Theil-Sen estimator); a few descenders do not change this median. The angle is NaN if the ink
-    `(points, 3)` is narrower than `LEAST_WIDTH`, or has too few low turning points.
+    `(points, 3)` is narrower than `MIN_BASELINE_WIDTH`, or has too few low turning points.
     """
-    min_width = LEAST_WIDTH * x_height(ink)
+    min_width = MIN_BASELINE_WIDTH * x_height(ink)
     segments = vertical_segments(ink)
-    down = segments[segments[:, 3] > FLAT * x_height(ink)]
+    down = segments[segments[:, 3] > MAX_FLAT_HEIGHT * x_height(ink)]
     low = down[:, :2] + down[:, 2:]
     # Very long lines would have too many pairs: only every n-th point is used.
     low = low[:: max(1, math.ceil(len(low) / 400))]
@@ -131,7 +131,7 @@ def baseline_of(parts: Sequence[np.ndarray]) -> float:
 def turning_points(segments: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the upper and lower ends of all `vertical_segments` of a line of an x-height that are
     not flat, `(segments, 2)` each."""
-    segments = segments[np.abs(segments[:, 3]) > FLAT * height]
+    segments = segments[np.abs(segments[:, 3]) > MAX_FLAT_HEIGHT * height]
     ends = segments[:, :2] + segments[:, 2:]
     falls = segments[:, 3:] > 0
     return np.where(falls, segments[:, :2], ends), np.where(falls, ends, segments[:, :2])

@@ -29,7 +29,7 @@ class Sample:
     """Further inputs of a network: float32 arrays by name. All samples of a dataset have the same
     names and shapes."""
 
-    def of(self, name: str) -> "Sample":
+    def renamed(self, name: str) -> "Sample":
         """Return the sample with a new name."""
         return replace(self, name=name)
 

@@ -27,7 +27,7 @@ _HOMES = {
     "Writer": "writer",
     "load": "loading",
     "sample": "generation.sampling",
-    "step_figures": "generation.inspection",
+    "step_figures": "generation.step_figures",
 }
 __all__ = list(_HOMES)
 # Lazy imports, so that writing does not load modules that only training needs.

@@ -122,8 +122,8 @@ class Writer(TrainedNetwork):
         primer: Primer | None,
         progress: bool,
     ) -> list[Line]:
-        """Write lines in batches of similar length. Of a text that is longer than the network's
-        `longest`, `sample` writes the first part, and `write_other_parts` the others."""
+        """Write lines in batches of similar length. `sample` writes a whole text or, if the text is
+        longer than the network's `longest`, its first part; `write_other_parts` writes the rest."""
         if texts is not None and len(texts) != len(seeds):
             raise UserError(f"{len(seeds)} seeds need as many texts")
         model, lines = self.model, {}

@@ -1,4 +1,4 @@
-"""The probability that a word was read right."""
+"""Estimates the probability that a word was read right."""
 
 import re
 from collections import Counter
@@ -20,11 +20,11 @@ COMMON_WORD_LOGIT = 1.3
 network's probability, plus `COMMON_WORD_LOGIT` for a common word (measured on testset_v, testset_t
 and UNIPEN's validation part, lab notebook: sure words)."""
 NUM_COMMON_WORDS = 3_400
-"""Number of words of another language that are common, as many as those of English (assumed)."""
+"""Number of common words of each language but English (assumed: as many as of English)."""
 NUM_TELLING_WORDS = 200
-"""Number of words of a language by which a page is known to be in it (assumed)."""
-MIN_SHARE = 0.2
-"""Least fraction of a page's words that must be among those words (assumed)."""
+"""Number of frequent words by which a page's language is recognised (assumed)."""
+MIN_FRACTION = 0.2
+"""Least fraction of a page's words that are frequent words of its language (assumed)."""
 PROBABILITY_MARGIN = 1e-6
 """Distance from 0 and 1 to which the network's probabilities are clipped (assumed)."""
 MAX_CONFIDENCE = 0.9999
@@ -52,18 +52,20 @@ def probability_of(logit: float) -> float:
 
 
 def language_of(words: Iterable[str]) -> str:
-    """Return the language, by its code in wordfreq, that has most of the words among its frequent
-    ones; "" if that is English, few words are in any, or wordfreq is not installed."""
+    """Return the language, by its code in wordfreq, whose frequent words make up most of `words`.
+
+    Return "" for English, if few words are frequent in any language, or without wordfreq.
+    """
     counts = Counter(words)
     if not find_spec("wordfreq"):
         return ""
     frequent = {language: frequent_words(language, NUM_TELLING_WORDS) for language in WEIGHTS}
-    shares = {
-        language: sum(counts[word] for word in known) / max(counts.total(), 1)
-        for language, known in frequent.items()
+    fractions = {
+        language: sum(counts[word] for word in frequent_of_language) / max(counts.total(), 1)
+        for language, frequent_of_language in frequent.items()
     }
-    best = max(shares, key=lambda language: (shares[language], language == "en"))
-    return best if best != "en" and shares[best] > MIN_SHARE else ""
+    best = max(fractions, key=lambda language: (fractions[language], language == "en"))
+    return best if best != "en" and fractions[best] > MIN_FRACTION else ""
 
 
 @cache
@@ -76,8 +78,8 @@ def frequent_words(language: str, count: int) -> frozenset[str]:
 
 @cache
 def common_words(language: str = "") -> frozenset[str]:
-    """Return the words, in lower case, of the texts from which synthetic lines are made, and the
-    frequent words of another language than English, if one is given."""
+    """Return the words, in lower case, of the texts of synthetic lines, and the frequent words of a
+    language other than English, unless `language` is empty."""
     folder = Path(texts.__file__).parent
     content = " ".join(path.read_text("utf-8") for path in folder.glob("*.txt"))
     words = frozenset(re.findall(r"[^\W\d_]+(?:'[a-z]+)?", content.lower()))

@@ -1,4 +1,4 @@
-"""A person's corrections of words, kept in a folder and tied to the strokes of each word."""
+"""Stores a person's corrections of words in a folder; a word is identified by its strokes."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ Ink = Mapping[str, int]
 
 
 class Correction(NamedTuple):
-    """What a person said about the word with this ink: its text, "" if it is no word, and what had
+    """The correction of a word: its ink, the right text, "" if it is no word, and the text that had
     been read."""
 
     ink: Ink
@@ -43,7 +43,7 @@ class Correction(NamedTuple):
 
 
 class Corrections:
-    """The corrections of a folder: those of `FILE`, and of other files that were copied there."""
+    """The corrections of a folder: of `FILE`, and of other files that were copied there."""
 
     def __init__(self, folder: Path) -> None:
         """Read the corrections.
@@ -59,15 +59,15 @@ class Corrections:
                 values = json.loads(path.read_bytes())
                 check_version(path, values.get("format"), FORMAT, REMEDY)
                 for correction in values["corrections"]:
-                    self._take(Correction(**correction))
+                    self._add(Correction(**correction))
             except (AttributeError, KeyError, TypeError, ValueError):
                 raise UserError(f"{path}: damaged; {REMEDY}") from None
 
     @property
     def all(self) -> list[Correction]:
-        """The corrections, each once."""
-        kept = (c for corrections in self._by_stroke.values() for c in corrections)
-        return [*{correction.name: correction for correction in kept}.values()]
+        """All corrections, deduplicated."""
+        by_name = {c.name: c for corrections in self._by_stroke.values() for c in corrections}
+        return [*by_name.values()]
 
     def of_row(self, page: InkPage, row: PageRow) -> list[Correction | None]:
         """Return the correction of each word of a row."""
@@ -87,23 +87,23 @@ class Corrections:
             rows.append(replace(row, words=tuple(words)))
         return replace(text, rows=tuple(rows))
 
-    def change(self, changes: Iterable[tuple[Ink, Correction | None]]) -> None:
-        """Keep the correction of each word with an ink in place of others, or forget them if it is
-        None; all are written at once.
+    def update(self, changes: Iterable[tuple[Ink, Correction | None]]) -> None:
+        """Replace the corrections of words, each given by its ink; None removes the correction. The
+        file is written once.
 
         Raises:
             OSError: if they cannot be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._folder / ".lock"):
-            new = Corrections(self._folder)  # with what another process wrote
+            new = Corrections(self._folder)  # with the changes of other processes
             for ink, correction in changes:
-                for former in new._near(ink):
-                    for stroke in former.ink:
-                        new._by_stroke[stroke].remove(former)
+                for old in new._near(ink):
+                    for stroke in old.ink:
+                        new._by_stroke[stroke].remove(old)
                 if correction:
                     text = " ".join(nfc(correction.text).split())
-                    new._take(correction._replace(text=text))
+                    new._add(correction._replace(text=text))
             corrections = [correction._asdict() for correction in new.all]
             content = {"format": FORMAT, "corrections": corrections}
             write_json(self._folder / FILE, content, indent=None)
@@ -112,13 +112,13 @@ class Corrections:
                     path.unlink(missing_ok=True)
         self._by_stroke = new._by_stroke
 
-    def _take(self, correction: Correction) -> None:
+    def _add(self, correction: Correction) -> None:
         for stroke in correction.ink:
             self._by_stroke.setdefault(stroke, []).append(correction)
 
     def _near(self, ink: Ink) -> list[Correction]:
-        found = {c.name: c for stroke in ink for c in self._by_stroke.get(stroke, ())}
-        return [c for c in found.values() if _overlap(ink, c.ink) >= MIN_OVERLAP]
+        candidates = {c.name: c for stroke in ink for c in self._by_stroke.get(stroke, ())}
+        return [c for c in candidates.values() if _overlap(ink, c.ink) >= MIN_OVERLAP]
 
     def _of_ink(self, ink: Ink) -> Correction | None:
         return max(self._near(ink), key=lambda c: _overlap(ink, c.ink), default=None)
@@ -126,11 +126,11 @@ class Corrections:
 
 def word_inks(page: InkPage, row: PageRow) -> list[dict[str, int]]:
     """Return the ink of each word of a row; a stroke of several words is that of the first."""
-    inks, taken = [], set[int]()
+    inks, used = [], set[int]()
     for word in row.words:
-        strokes = [page.strokes[number].points for number in word.strokes if number not in taken]
+        strokes = [page.strokes[number].points for number in word.strokes if number not in used]
         inks.append({stroke_digest(points): len(points) for points in strokes})
-        taken.update(word.strokes)
+        used.update(word.strokes)
     return inks
 
 
@@ -154,6 +154,6 @@ def _digest(content: bytes) -> str:
 
 
 def _overlap(first: Ink, second: Ink) -> float:
-    """Return the points of the common strokes, as a fraction of those of all strokes."""
+    """Return the fraction of the points of both inks that are in common strokes."""
     common = sum(first[stroke] for stroke in first.keys() & second.keys())
     return common / (sum(first.values()) + sum(second.values()) - common)

@@ -23,9 +23,9 @@ from utils.checks import UserError
 from utils.files import atomic_write, write_text
 
 MAX_ROW_STEP = 1.5
-"""Largest distance to the next row of a paragraph, in usual distances of the page (assumed)."""
+"""Largest distance between rows of a paragraph, in median distances of the page (assumed)."""
 MAX_SHORT_ROW = 0.3
-"""Fraction of the width by which the last row of a paragraph ends before the next one (assumed)."""
+"""Fraction of the width by which a paragraph's last row is shorter than the next row (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TextForm:
     """The form of texts and of Markdown.
 
     Attributes:
-        is_prose: whether rows are joined to paragraphs, without question marks.
+        is_prose: whether rows are merged into paragraphs, without question marks.
         is_numbered: whether each row begins with the numbers of its page and of the row.
     """
 
@@ -43,7 +43,7 @@ class TextForm:
 
 def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list[Path]:
     """Save notes in the format of the path's suffix, and return the files: InkML and Excalidraw
-    have a file for each page, any other format has one file. One page is in memory at a time.
+    have a file for each page, any other format has one file. Only one page is in memory at a time.
 
     Raises:
         UserError: if a PDF that notes annotate cannot be used, or an image of a page is broken.
@@ -107,8 +107,8 @@ def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[s
 
 
 def markdown_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
-    """Yield notes as Markdown with a heading for each file, page, and row that is one; with lists
-    and tables."""
+    """Yield notes as Markdown, with lists, tables, and a heading for each file, each page, and each
+    row that is a heading."""
     gap, line_gap = "", "\n\n" if form.is_prose else "\\\n"
     for note in notes:
         yield f"{gap}# {_escaped(' '.join(note.name.split()))}\n"
@@ -131,10 +131,10 @@ def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[Line]:
     """Yield the lines of a page's text."""
     if form.is_prose:
         for paragraph in _paragraphs([row for row in text.rows if row.text]):
-            yield paragraph[0].mark, _joined(paragraph)
+            yield paragraph[0].mark, _merged(paragraph)
         return
     for number, row in enumerate(text.rows, 1):
-        if not row.text:  # Its words were corrected to be none; it keeps its number.
+        if not row.text:  # Corrections removed all words, but the row counts.
             continue
         if form.is_numbered:
             yield "", f"{page_number}:{number}\t{row.marked}"
@@ -143,7 +143,7 @@ def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[Line]:
 
 
 def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
-    """Return the rows of a table; the mark of a cell tells its column."""
+    """Return the rows of a table; the length of a cell's mark is its column, from 1."""
     rows: list[list[str]] = []
     for mark, text in cells:
         column = len(mark) - 1
@@ -155,7 +155,7 @@ def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
 
 def _markdown_line(mark: str, text: str) -> str:
     """Return a line of Markdown that is not in a table."""
-    if mark == NUMBER:  # unless the number was corrected to be none
+    if mark == NUMBER:  # A correction may have removed the number.
         number, _, rest = text.partition(" ")
         is_number = re.fullmatch(r"\d{1,2}[.)](\(\?\))?", number)
         mark, text = (number.removesuffix("(?)"), rest) if is_number else ("", text)
@@ -190,8 +190,8 @@ def _paragraphs(rows: Sequence[PageRow]) -> Iterator[list[PageRow]]:
         yield paragraph
 
 
-def _joined(paragraph: Iterable[PageRow]) -> str:
-    """Return the text of rows on one line, without the hyphen of a word that goes on."""
+def _merged(paragraph: Iterable[PageRow]) -> str:
+    """Return the text of rows on one line, without the hyphens of divided words."""
     text = " ".join(row.text for row in paragraph)
     return re.sub(r"(?<=[^\W\d_])- (?=[^\W\d_A-Z])", "", text)
 
@@ -244,8 +244,8 @@ def _sheet(rows: Sequence[Row]) -> Page:
 
 
 def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:
-    """Yield the words of a row, each with the points of its strokes in its box; with the corners of
-    the box if it has none."""
+    """Yield the words of a row, each with the points of its strokes in its box or, if there are
+    none, the corners of the box."""
     for word in row.words:
         corners = np.reshape(word.box, (2, 2))
         ink = np.concatenate([np.empty((0, 2)), *(page.strokes[n].points for n in word.strokes)])
@@ -297,7 +297,7 @@ def _merged_with_pdfs(
         try:
             pdf = annotated(path)
             if pdf.is_encrypted:
-                raise UserError(f"{path}: this PDF is encrypted; annotate one without a password")
+                raise UserError(f"{path}: this PDF is encrypted; annotate a PDF without a password")
             if number >= len(pdf.pages):
                 raise UserError(f"{path}: has {len(pdf.pages)} pages, no page {number + 1}")
             background = writer.add_page(pdf.pages[number])

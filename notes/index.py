@@ -1,8 +1,8 @@
-"""An index of what was read, in a file of SQLite: finds the rows of a query among many pages.
+"""Indexes the rows of many pages in a file of SQLite, and finds the rows of a query.
 
-For each pair of successive symbols, the index has the rows whose frames allow the pair, and at what
-cost (see `searching.pair_costs`). The rows in which a query's pairs cost least are searched in
-their frames.
+For each pair of successive symbols, the index has the rows whose frames allow the pair, and its
+cost (see `searching.pair_costs`). The frames of the rows in which a query's pairs cost least are
+searched.
 """
 
 import hashlib
@@ -30,18 +30,17 @@ from notes.searching import (
     Place,
     Query,
     SearchedRow,
-    found,
     near,
     normalised_text,
     pair_costs,
+    places_of,
 )
 
 MAX_ROWS = 2_000
-"""Most rows of a query that are searched in their frames (measured, lab notebook: an index of
-notes)."""
+"""Most rows whose frames are searched for a query (measured, lab notebook: an index of notes)."""
 BLOCK_BITS = 12
-"""Binary logarithm of the number of rows whose pairs are kept together: with the cost, of four
-bits, a row's number within the block has two bytes."""
+"""Binary logarithm of the number of rows whose pairs are stored as a block: a row's number within
+the block and its cost, of four bits, have two bytes together."""
 TIMEOUT = 5.0
 """Seconds to wait for another process that writes (assumed)."""
 
@@ -67,7 +66,7 @@ class IndexedPage(NamedTuple):
 
     Attributes:
         name: digest of the ink and the text.
-        look: digest of all that the page shows, and its text.
+        look: digest of the whole page, as shown, and its text.
         rows: the rows.
         pairs: for each row, its pairs and their costs, `(pairs, 2)` int64, see `pair_costs`.
         inks: digest of each handwritten word, see `corrections.longest`.
@@ -111,7 +110,7 @@ class Index:
     """An index of the pages of files."""
 
     def __init__(self, path: Path, corrections: Iterable[Correction] = ()) -> None:
-        """Open the index in a file, or make it, with the corrections that are kept now."""
+        """Open or make the index in a file; `corrections` are all corrections."""
         self._path, self._corrections = path, [*corrections]
         try:
             self._open(path)
@@ -123,11 +122,11 @@ class Index:
         self._database = sqlite3.connect(path, timeout=TIMEOUT)
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.executescript(_SCHEMA)
-        self.note_corrections(self._corrections)
+        self.record_corrections(self._corrections)
 
     def renew(self, error: Exception) -> None:
-        """Begin anew: in the place of a damaged index; in a temporary file if the index is locked
-        or cannot be written."""
+        """Make a new index: in place of a damaged index, or in a temporary file if the index is
+        locked or cannot be written."""
         with suppress(sqlite3.Error, OSError):
             if type(error) is sqlite3.DatabaseError:  # damaged; if it is locked, a subclass
                 for path in (self._path, self._path.with_name(f"{self._path.name}-journal")):
@@ -138,9 +137,9 @@ class Index:
         self._open(Path(self._elsewhere.name) / self._path.name)
 
     def summary(self, path: Path, state: str) -> Summary | None:
-        """Return the summary of a file in this state; None if the index has another state of it."""
-        known = "SELECT summary FROM files WHERE path = ? AND state = ?"
-        row = self._database.execute(known, (_key(path), state)).fetchone()
+        """Return the summary of a file; None unless the index has the file in this state."""
+        select = "SELECT summary FROM files WHERE path = ? AND state = ?"
+        row = self._database.execute(select, (_key(path), state)).fetchone()
         return Summary(**json.loads(row[0])) if row else None
 
     def add(self, path: Path, state: str, pages: Sequence[IndexedPage]) -> Summary:
@@ -163,7 +162,7 @@ class Index:
         return summary
 
     def _add_pages(self, pages: Sequence[IndexedPage]) -> np.ndarray:
-        """Add pages that are new, and return the numbers of all."""
+        """Add new pages, and return the numbers of all pages."""
         numbers, entries = [], defaultdict[tuple[int, int], list[int]](list)
         execute = self._database.execute
         for page in pages:
@@ -189,23 +188,23 @@ class Index:
             execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?)", values)
         return np.array(numbers, "<i8")
 
-    def note_corrections(self, corrections: Iterable[Correction]) -> None:
-        """Forget the files with words whose corrections are not those that were noted before."""
+    def record_corrections(self, corrections: Iterable[Correction]) -> None:
+        """Remove the files with words whose corrections have changed since the last call."""
         self._corrections = [*corrections]
         noted = dict(self._database.execute("SELECT name, ink FROM corrections"))
-        kept = {correction.name: longest(correction.ink) for correction in self._corrections}
+        current = {correction.name: longest(correction.ink) for correction in self._corrections}
         with self._database:
-            for name in noted.keys() ^ kept.keys():
+            for name in noted.keys() ^ current.keys():
                 having = "SELECT id FROM pages WHERE instr(inks, ?)"
-                ink = (noted | kept)[name]
+                ink = (noted | current)[name]
                 for (page,) in self._database.execute(having, (ink,)).fetchall():
                     holding = "DELETE FROM files WHERE instr(pages, ?)"
                     self._database.execute(holding, (np.array(page, "<i8").tobytes(),))
             self._database.execute("DELETE FROM corrections")
-            self._database.executemany("INSERT INTO corrections VALUES (?, ?)", kept.items())
+            self._database.executemany("INSERT INTO corrections VALUES (?, ?)", current.items())
 
     def search(self, query: Query, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
-        """Return the hits of a query in files by name, and places that are near, see `near`."""
+        """Return the hits of a query in files by name, and similar places, see `near`."""
         select = "SELECT id, first, first + count FROM pages"
         rows_of = {page: range(*ends) for page, *ends in self._database.execute(select)}
         stored = dict(self._database.execute("SELECT path, pages FROM files"))
@@ -218,7 +217,7 @@ class Index:
         exact = [number for number in self._exact(query) if is_searched[number]]
         is_searched[exact] = False
         rows = {number: self._row(number) for number in (*exact, *self._likely(query, is_searched))}
-        hits = dict(zip(rows, found(query, [*rows.values()]), strict=True))
+        hits = dict(zip(rows, places_of(query, [*rows.values()]), strict=True))
         others = {number: near(query, rows[number]) for number in rows if not hits[number]}
         perhaps = {number: [(word, 0.0)] for number, word in others.items() if word is not None}
 
@@ -233,12 +232,12 @@ class Index:
         return [*listed(hits)], [*listed(perhaps)]
 
     def _exact(self, query: Query) -> list[int]:
-        """Return the rows that were read as the query has them."""
+        """Return the rows whose text has the query."""
         select = "SELECT row FROM texts WHERE instr(text, ?)"
         return [row for (row,) in self._database.execute(select, (query.bounded,))]
 
     def _likely(self, query: Query, is_searched: np.ndarray) -> list[int]:
-        """Return the rows that are searched in whose frames the pairs of a query cost least."""
+        """Return the searched rows in which the pairs of a query cost least."""
         pairs = Counter(_pair(*pair) for pair in pairwise(query.symbols))
         saved = np.zeros(len(is_searched), np.int32)
         for pair, times in pairs.items():
@@ -257,13 +256,13 @@ class Index:
         return row._replace(words=json.loads(row.words), stops=json.loads(row.stops))
 
     def saved(self, path: Path) -> dict[str, Any]:
-        """Return what `note_saved` noted of a file that was saved; empty if nothing."""
+        """Return the record of a saved file, see `record_saved`; empty if there is none."""
         select = "SELECT state FROM saved WHERE path = ?"
         (state,) = self._database.execute(select, (_key(path),)).fetchone() or ("{}",)
         return json.loads(state)
 
-    def note_saved(self, path: Path, state: Mapping[str, Any]) -> None:
-        """Note of a file, as JSON values, what it was made of."""
+    def record_saved(self, path: Path, state: Mapping[str, Any]) -> None:
+        """Record for a saved file, as JSON values, the digest of its content."""
         with self._database:
             insert = "INSERT OR REPLACE INTO saved VALUES (?, ?)"
             self._database.execute(insert, (_key(path), json.dumps(state)))

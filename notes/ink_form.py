@@ -1,4 +1,4 @@
-"""What stands at a word of a page that is saved: the ink, typed text, or neater ink."""
+"""Changes the ink of pages that are saved: as it is, typed text, or neater ink."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,13 +14,13 @@ InkKind: TypeAlias = Literal["keep", "typed", "level"]
 
 @dataclass(frozen=True)
 class InkForm:
-    """What stands at a word.
+    """The form of the words on a saved page.
 
     Attributes:
         kind: "keep" for the ink as it is; "typed" for text; "level" for the ink, neater.
-        keep_ink: whether typed words have their ink in a layer of its own.
-        strength: how much neater ink becomes, from 0, where nothing changes, to 1.
-        has_doubts: whether typed words that are unsure have a colour of their own.
+        keep_ink: whether typed words also have their ink, in a separate layer.
+        strength: fraction of the moves that make ink neater, from 0 (nothing changes) to 1.
+        has_doubts: whether unsure typed words have another colour.
     """
 
     kind: InkKind = "keep"
@@ -28,7 +28,7 @@ class InkForm:
     strength: float = 1.0
     has_doubts: bool = True
 
-    def changed(self, page: InkPage, text: PageText) -> tuple[InkPage, PageText]:
+    def apply(self, page: InkPage, text: PageText) -> tuple[InkPage, PageText]:
         """Return a page in this form, with its text."""
         if self.kind == "typed":
             return typed(page, text, keep_ink=self.keep_ink, has_doubts=self.has_doubts)
@@ -53,4 +53,4 @@ class _Pages:
 
     def __iter__(self) -> Iterator[tuple[InkPage, PageText]]:
         for page, text in self.note.pages:
-            yield self.form.changed(page, text)
+            yield self.form.apply(page, text)

@@ -1,5 +1,5 @@
-"""Tells strokes that are no letters by their shape: lines, arrows, rings, rules of a table, boxes,
-bullets, and what crosses words out. Lengths are in x-heights."""
+"""Recognises strokes that are no letters by their shape: lines, arrows, rings, rules of a table,
+boxes, bullets, and strokes that cross words out. Lengths are in x-heights."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from ink.geometry import path_along, turned_back
 from ink.measures import is_straight, segments_cross
 
 # Measured, lab notebook: what is no prose.
-MIN_LINE_LENGTH = 2.2  # of what crosses words out, and of a level arrow
+MIN_LINE_LENGTH = 2.2  # of a line that crosses words out, and of a level arrow
 MAX_LINE_ASPECT = 0.25  # largest ratio of a level line's height to its width
 MAX_LINE_DETOUR = 1.2  # largest ratio of a level line's path length to its width
 MIN_CROSSINGS = 5  # with letters, of the strokes that cross a word out
@@ -19,7 +19,7 @@ MIN_SCRIBBLE_WIDTH = 2.7  # of other strokes that have `MIN_CROSSINGS`
 MIN_STROKE_CROSSINGS = 2  # with letters, of each stroke that crosses a word out
 MIN_HATCH_LENGTH = 1.2  # of a straight stroke that may cross no letter, between others
 MAX_CROSSED_DEPTH = 1.0  # from a stroke's middle to the middle of a stroke that it crosses out
-MAX_CROSSED_STROKES = 40  # that a stroke crosses, the last ones (assumed)
+MAX_CROSSED_STROKES = 40  # last strokes at a stroke's height that it may cross (assumed)
 MAX_SEGMENTS = 80  # of a stroke whose crossings are counted (assumed)
 MIN_STEEP_SHAFT_LENGTH = 6.0  # of an arrow that is steeper than 45 degrees
 MAX_TIP_DISTANCE = 0.8  # from the tip of an arrow to its barbs
@@ -55,8 +55,8 @@ def is_level_line(stroke: np.ndarray) -> bool:
 
 
 def _crossings(strokes: Sequence[np.ndarray], edges: np.ndarray) -> dict[int, dict[int, int]]:
-    """Return, for each stroke that crosses earlier strokes at its height, these strokes, each with
-    the number of crossings, which is 1 for straight strokes.
+    """Return for each stroke the earlier strokes at its height that it crosses, with the number of
+    crossings, which is 1 for straight strokes. Strokes that cross none are left out.
 
     Args:
         strokes: `(n, 2)` each.
@@ -65,7 +65,7 @@ def _crossings(strokes: Sequence[np.ndarray], edges: np.ndarray) -> dict[int, di
     left, top, right, bottom, middle = edges
     ends = [_sampled(stroke) for stroke in strokes]
     segments = [np.stack([points[:-1], points[1:]], axis=1) for points in ends]
-    found: dict[int, dict[int, int]] = {}
+    crossings: dict[int, dict[int, int]] = {}
     for number in range(1, len(strokes)):
         is_near = (left[:number] <= right[number]) & (right[:number] >= left[number])
         is_near &= (top[:number] <= bottom[number]) & (bottom[:number] >= top[number])
@@ -73,8 +73,8 @@ def _crossings(strokes: Sequence[np.ndarray], edges: np.ndarray) -> dict[int, di
         for other in np.flatnonzero(is_near)[-MAX_CROSSED_STROKES:].tolist():
             if count := np.count_nonzero(segments_cross(segments[number], segments[other])):
                 are_straight = is_straight([strokes[number]]) and is_straight([strokes[other]])
-                found.setdefault(number, {})[other] = 1 if are_straight else count
-    return found
+                crossings.setdefault(number, {})[other] = 1 if are_straight else count
+    return crossings
 
 
 def _sampled(stroke: np.ndarray) -> np.ndarray:
@@ -84,20 +84,20 @@ def _sampled(stroke: np.ndarray) -> np.ndarray:
 
 
 def crossing_groups(strokes: Sequence[np.ndarray], edges: np.ndarray) -> list[list[int]]:
-    """Return groups of successive strokes that together cross out what is below them.
+    """Return groups of successive strokes that together cross out the ink below them.
 
     Args:
         strokes: `(n, 2)` each.
         edges: left, top, right, bottom and mean y of each stroke, `(5, strokes)`; NaN for a stroke
             that counts for none.
     """
-    found = _crossings(strokes, edges)
+    crossings = _crossings(strokes, edges)
     groups: list[list[int]] = []
     for number, stroke in enumerate(strokes):
         is_next = groups and groups[-1][-1] == number - 1
         is_beside = np.abs(edges[4, number] - edges[4, number - 1]) < MAX_CROSSED_DEPTH
         last = groups[-1] if is_next and is_beside else []
-        counts = found.get(number, {})
+        counts = crossings.get(number, {})
         count = sum(crossed for other, crossed in counts.items() if other not in last)
         if count >= MIN_STROKE_CROSSINGS or _is_straight(stroke, MIN_HATCH_LENGTH):
             if last:
@@ -106,18 +106,18 @@ def crossing_groups(strokes: Sequence[np.ndarray], edges: np.ndarray) -> list[li
                 groups.append([number])
     for group in groups:
         # Letters behind the crossed-out word cross nothing that is before the group.
-        while min(found.get(group[-1], group)) >= group[0]:
+        while min(crossings.get(group[-1], group)) >= group[0]:
             group.pop()
-    return [group for group in groups if _crosses_out(group, strokes, found)]
+    return [group for group in groups if _crosses_out(group, strokes, crossings)]
 
 
 def _crosses_out(
-    group: Sequence[int], strokes: Sequence[np.ndarray], found: dict[int, dict[int, int]]
+    group: Sequence[int], strokes: Sequence[np.ndarray], crossings: dict[int, dict[int, int]]
 ) -> bool:
     """Return whether a group crosses enough letters, or a straight line of the group does alone."""
     total = 0
     for number in group:
-        counts, width = found.get(number, {}), np.ptp(strokes[number][:, 0])
+        counts, width = crossings.get(number, {}), np.ptp(strokes[number][:, 0])
         count = sum(crossed for other, crossed in counts.items() if other not in group)
         total += count
         enough = MIN_LINE_CROSSINGS if width > MIN_LINE_LENGTH else MIN_CROSSINGS
@@ -265,7 +265,7 @@ def list_mark(
 
 
 def _is_box(strokes: Sequence[np.ndarray], middle: float, max_corner_distance: float) -> bool:
-    """Return whether strokes are the four sides of a box beside a row's middle."""
+    """Return whether strokes are the four sides of a box at the height of a row's middle."""
     points = np.concatenate(strokes)
     corner, size = points.min(axis=0), np.ptp(points, axis=0)
     low, high = BOX_SIZES

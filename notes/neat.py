@@ -1,8 +1,8 @@
 """Makes the ink of a page neater: rows level; x-heights, slants and gaps of words even.
 
-Each word is moved, turned, sheared and scaled as a whole, so that no letter changes. What is in no
-row stays where it is, except for what belongs to words: underlines, highlighters, crossed-out words
-and the marks of lists go with the words beside them.
+Each word is moved, turned, sheared and scaled as a whole, so that no letter changes. Ink that is in
+no row stays, except for the marks of words: underlines, highlighters, crossed-out words and the
+marks of lists move with the nearest words.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,8 +24,8 @@ MAX_SHEAR = 0.3  # x over y by which a word is sheared (assumed: 17 degrees)
 SCALES = (0.8, 1.25)  # bounds of the factor by which a word is scaled (assumed)
 MAX_ROW_SLOPE = 0.18  # radians; a row that is steeper was meant to slope (assumed: 10 degrees)
 MAX_SIZE_RATIO = 1.5
-"""Largest ratio of a row's x-height to that of the page at which it becomes that of the page, but
-for headings (measured, lab notebook: neater ink)."""
+"""Largest ratio of a row's x-height to the page's at which the row gets the page's x-height, unless
+it is a heading (measured, lab notebook: neater ink)."""
 # Multiples of the usual gap between words of the page:
 MIN_GAP = 0.25  # a narrower gap is within a word that was read as two (assumed)
 MAX_GAP = 2.2  # a wider gap is one between columns (assumed)
@@ -35,11 +35,11 @@ WIDTHS = (0.8, 1.15)
 the rows above and below (assumed)."""
 # In x-heights:
 MARK_DEPTHS = {UNDERLINE: 0.5, CROSSED_OUT: -0.5, LIST_MARK: -0.5, "highlighter": -0.5}
-"""Where what belongs to words is expected, from the row's baseline downwards (assumed)."""
+"""Expected place of each kind of mark, from the row's baseline downwards (assumed)."""
 MAX_STEP = 2.5  # between the baselines of a row's words (measured, lab notebook: neater ink)
 MAX_OVERLAP = 2.5  # of a row's words (measured, lab notebook: neater ink)
 MAX_LINE_POINTS = 50  # at which the words' moves above a line are averaged (assumed)
-MAX_MARK_DISTANCE = (8.0, 2.5)  # beside and above or below that place (assumed)
+MAX_MARK_DISTANCE = (8.0, 2.5)  # along and across the row from that place (assumed)
 
 
 class MovedRow(Protocol):
@@ -52,7 +52,7 @@ class MovedRow(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class RowPlaces:
-    """Where the units of a row stand before, and where they go: `points @ matrix + shift`.
+    """The units of a row, and the map to their new places: `points @ matrix + shift`.
 
     Attributes:
         shape: the row before.
@@ -67,8 +67,10 @@ class RowPlaces:
     shifts: np.ndarray
 
     def moves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the x and y of the row's baseline at the edges of each unit, rising, in the level
-        row, `(2 units,)` each, and by what it moves there on the page, `(2 units, 2)`."""
+        """Return places on the row's baseline, and their moves on the page, `(2 units, 2)`.
+
+        The places are the edges of the units: x, rising, and y in the level row, `(2 units,)` each.
+        """
         ends, moves = [], []
         for strokes, word, *place in zip(
             self.shape.strokes, self.words, self.matrices, self.shifts, strict=True
@@ -88,7 +90,7 @@ def levelled(page: InkPage, text: PageText, strength: float = 1.0) -> tuple[InkP
     Args:
         page: a page.
         text: the text of the page.
-        strength: how far all goes, from 0, where nothing changes, to 1.
+        strength: fraction of each move that is made, from 0 (nothing changes) to 1.
     """
     if not strength:
         return page, text
@@ -129,15 +131,15 @@ def row_places(page: InkPage, text: PageText) -> dict[int, RowPlaces]:
             for n, shape in alike.items()
         }
         for n, shape in alike.items():
-            usual = lean, height, gap
+            typical = lean, height, gap
             if _is_one_row(shape, words[n], lean):
-                places[n] = _places(shape, words[n], usual, _room(edges[n], edges.values()))
+                places[n] = _places(shape, words[n], typical, _room(edges[n], edges.values()))
     return places
 
 
 def _is_one_row(shape: RowShape, words: Sequence[WordShape], lean: float) -> bool:
-    """Return whether units stand beside each other on a line. Strokes without an order of writing
-    may be read as words that lie over others or in two rows; these stay as they are."""
+    """Return whether units stand next to each other on a line. Strokes without an order of writing
+    may be read as words that lie over others or in two rows; such rows stay as they are."""
     steps = np.ptp([word.baseline for word in words]) / shape.x_height
     overlaps = -_gaps(_spans(shape, words, lean)) / shape.x_height
     return bool(steps < MAX_STEP and overlaps.max(initial=0.0) < MAX_OVERLAP)
@@ -145,7 +147,7 @@ def _is_one_row(shape: RowShape, words: Sequence[WordShape], lean: float) -> boo
 
 def _room(span: tuple[float, float], others: Iterable[tuple[float, float]]) -> float:
     """Return by how much a row may become wider: it ends no further to the right than the rows that
-    are above or below most of it. Rows are given by their left and right edges."""
+    are above or below most of it. `span` and `others` are left and right edges of rows."""
     left, right = span
     ends = (e for s, e in others if min(e, right) - max(s, left) >= (right - left) / 2)
     return max(ends) - right
@@ -170,11 +172,11 @@ def _gaps(spans: np.ndarray) -> np.ndarray:
 
 
 def _places(
-    shape: RowShape, words: list[WordShape], usual: tuple[float, float, float], room: float
+    shape: RowShape, words: list[WordShape], typical: tuple[float, float, float], room: float
 ) -> RowPlaces:
-    """Return the places of a row's units. The `usual` lean, x-height and gap, this in x-heights,
-    are those of the page; the row becomes wider by `room` at most."""
-    lean, height, gap = usual
+    """Return the places of a row's units. `typical` are the page's lean, x-height, and gap in
+    x-heights; the row becomes wider by `room` at most."""
+    lean, height, gap = typical
     spans = _spans(shape, words, lean)
     gaps = _gaps(spans) / (gap * shape.x_height or 1.0)
     is_even = ~(shape.are_signs[:-1] | shape.are_signs[1:]) & (gaps >= MIN_GAP)
@@ -221,7 +223,7 @@ def _lefts(
     is_wide: np.ndarray,
 ) -> tuple[np.ndarray, float]:
     """Return the new left edge of each unit of a row, `(units,)`, and the fraction of the `widths`
-    at which all have room.
+    at which all units have room.
 
     Args:
         spans: left and right edge of each unit before, `(units, 2)`.
@@ -230,24 +232,25 @@ def _lefts(
         is_even, is_wide: whether each gap becomes even, and whether the unit behind it stays where
             it was, `(units - 1,)`; other gaps stay as wide as they were.
     """
-    (usual, room), gaps, lefts, fraction = limits, _gaps(spans), spans[:, 0].copy(), np.inf
+    (typical_gap, room), gaps, lefts, fraction = limits, _gaps(spans), spans[:, 0].copy(), np.inf
     starts = np.flatnonzero(np.append(True, is_wide))
     for start, stop in pairwise([*starts.tolist(), len(widths)]):
         inner, evens = gaps[start : stop - 1], is_even[start : stop - 1]
         width, drawn = spans[stop - 1, 1] - spans[start, 0], widths[start:stop].sum()
-        count, kept = np.count_nonzero(evens), drawn + inner[~evens].sum()
+        count, fixed = np.count_nonzero(evens), drawn + inner[~evens].sum()
         most = min(WIDTHS[1] * width, width + room) if stop == len(widths) else width
-        fraction = min(fraction, 1 - (kept + LEAST_GAP * usual * count - most) / max(drawn, 1e-9))
+        needed = fixed + LEAST_GAP * typical_gap * count
+        fraction = min(fraction, 1 - (needed - most) / max(drawn, 1e-9))
         if count:
-            even = np.clip(usual, (WIDTHS[0] * width - kept) / count, (most - kept) / count)
-            inner = np.where(evens, max(even, LEAST_GAP * usual), inner)
+            even = np.clip(typical_gap, (WIDTHS[0] * width - fixed) / count, (most - fixed) / count)
+            inner = np.where(evens, max(even, LEAST_GAP * typical_gap), inner)
         steps = np.append(0.0, widths[start : stop - 1] + inner)
         lefts[start:stop] = spans[start, 0] + np.cumsum(steps)
     return lefts, fraction
 
 
 def _moved(word: PageWord, page: InkPage, new_page: InkPage) -> PageWord:
-    """Return a word with the box of the points of its strokes that were in its box before."""
+    """Return a word with the new box of the points of its strokes that were in its old box."""
     if not word.strokes:
         return word
     before, after = (points_of(each, word.strokes) for each in (page, new_page))
@@ -280,7 +283,7 @@ def _line_moves(at: np.ndarray, x: np.ndarray, moves: np.ndarray) -> np.ndarray:
 def mark_moves(
     page: InkPage, text: PageText, places: Sequence[MovedRow]
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the number of each stroke that goes with words, and the move of each of its points."""
+    """Yield the number of each stroke that moves with words, and the move of each of its points."""
     rows = [(placed.shape, *placed.moves()) for placed in places]
     for number, kind in text.kinds.items():
         if kind not in MARK_DEPTHS:
@@ -289,10 +292,10 @@ def mark_moves(
         for shape, x, y, moves in rows:
             level = turned_back(points, shape.angle)
             middle, depth = level.mean(axis=0), MARK_DEPTHS[kind] * shape.x_height
-            beside = max(x[0] - middle[0], middle[0] - x[-1], 0.0) / shape.x_height
-            above = abs(middle[1] - depth - np.interp(middle[0], x, y)) / shape.x_height
-            if above < best and beside < MAX_MARK_DISTANCE[0] and above < MAX_MARK_DISTANCE[1]:
-                best, nearest = above, [np.interp(middle[0], x, move) for move in moves.T]
+            along = max(x[0] - middle[0], middle[0] - x[-1], 0.0) / shape.x_height
+            across = abs(middle[1] - depth - np.interp(middle[0], x, y)) / shape.x_height
+            if across < best and along < MAX_MARK_DISTANCE[0] and across < MAX_MARK_DISTANCE[1]:
+                best, nearest = across, [np.interp(middle[0], x, move) for move in moves.T]
                 if kind in (UNDERLINE, "highlighter"):
                     nearest = _line_moves(level[:, 0], x, turned_back(moves, shape.angle))
                     nearest = turned_back(nearest, -shape.angle)

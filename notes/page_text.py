@@ -1,4 +1,4 @@
-"""Text of pages: rows of words, each with a box and the probability that the word is right."""
+"""Defines the text of pages: rows of words, each with a box and a probability of being right."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -45,7 +45,7 @@ class PageWord:
         alternatives: other texts that the ink may say, the likeliest first.
         frames: frames of the word and of the gap after it; empty for a corrected or a typed word.
         strokes: the word's strokes, by their numbers on the page, ascending; a stroke that runs
-            through several words is each one's; empty for a typed word.
+            through several words belongs to each; empty for a typed word.
     """
 
     text: str
@@ -74,9 +74,9 @@ class PageRow:
         strokes: the row's strokes in reading order, by their numbers on the page; empty for a typed
             row.
         ink: digest of the ink, which does not depend on its position; empty for a typed row.
-        mark: what stands for the row in Markdown: `HEADING`; `-`, `- [ ]` or `- [x]` for an item
-            of a list whose mark was drawn; `NUMBER` for one whose text begins with a number; in a
-            table a `CELL` for each column up to the row's; empty for prose.
+        mark: the row's mark in Markdown: `HEADING`; `-`, `- [ ]` or `- [x]` for an item of a list
+            whose mark was drawn; `NUMBER` for an item whose text begins with a number; in a table a
+            `CELL` for each column up to the row's; empty for prose.
         turn: how many quarter turns clockwise the row lies.
     """
 
@@ -154,10 +154,16 @@ class PageText:
 
 @dataclass(frozen=True)
 class Summary:
-    """The numbers of a note's pages, words and unsure words; how many items of each kind are in no
-    row; the PDFs that its pages annotate; a digest of all that files made of the note have; and,
-    each by the number of its page and its box in millimetres, the ink that may be text and was not
-    read, and the ink that is covered."""
+    """A summary of a note.
+
+    Attributes:
+        pages, words, unsure: number of pages, words, and unsure words.
+        left_out: number of items that are in no row, by kind of item.
+        pdfs: the PDFs that pages annotate.
+        digest: digest of all content that exported files have.
+        unread, covered: pages and boxes, in millimetres, of ink that may be text and was not read,
+            and of ink that later strokes cover.
+    """
 
     pages: int = 0
     words: int = 0
@@ -171,8 +177,8 @@ class Summary:
 
 @dataclass(frozen=True)
 class Note:
-    """The name of a file of notes, and its pages, each with the page's text. A note of a `Library`
-    reads its file whenever its pages are iterated over, so that one is in memory at a time."""
+    """The name of a file of notes, and its pages, each with its text. A note of a `Library` reads
+    its file whenever its pages are iterated over, so that only one page is in memory at a time."""
 
     name: str
     pages: Iterable[tuple[InkPage, PageText]]

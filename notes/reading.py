@@ -19,35 +19,35 @@ from model.recognition.decoding import GREEDY, Search
 from model.recognition.ink_words import InkWord
 from notes.confidence import confidences
 from notes.page_text import HEADING, NUMBER, Box, PageRow, PageText, PageWord, box_of
-from notes.searching import kept_frames
+from notes.searching import likely_frames
 from notes.sizes import size_classes
-from notes.structure import LABEL, MIN_LIST_ROWS, FoundRow, find_structure, quarter_turns
+from notes.structure import LABEL, MIN_LIST_ROWS, StrokeRow, find_structure, quarter_turns
 
 TYPED_WIDTH = 0.5
 """Width of a typed character as a fraction of the font size (assumed)."""
 MAX_TYPED_GAP = 0.5
 MAX_TYPED_STEP = 0.02
-"""Between typed texts of a line: the gap, and the step up or down, in font sizes (assumed)."""
+"""Largest gap, and step up or down, between typed texts of a line, in font sizes (assumed)."""
 MAX_TRIED_ROWS = 4
 """Number of rows that are read with a turn and without it (assumed)."""
 MIN_TURNED_CONFIDENCE = 0.5
-"""Least mean confidence of what is turned, or of another size, weighted by characters (measured,
-lab notebook: what is no prose)."""
+"""Least mean confidence of rows that are turned, or of another size, weighted by characters
+(measured, lab notebook: what is no prose)."""
 ReadRow: TypeAlias = Sequence[tuple[str, float]]
 """Text and confidence of each word of a row."""
 UNREAD = "not read"
-"""Kind of the strokes of rows of which the reader is too unsure: doodles, or text."""
+"""Kind of strokes whose rows the reader is too unsure of: doodles, or text."""
 MIN_PAGE_CONFIDENCE = 0.2
 """Least mean confidence of a page that is no drawing, weighted by characters (measured, lab
 notebook: scribbles)."""
 MIN_SHORT_CONFIDENCE = 0.6
 MIN_NUMBER_CONFIDENCE = 0.35
 MAX_SHORT_ROW = 3
-"""Least mean confidence of a row, and of one of digits, of at most so many characters that is no
-drawing; of a longer row, it falls with the square of the length (measured, lab notebook:
-scribbles)."""
+"""Least mean confidence of a row of letters, and of a row of digits, that is no drawing, if it has
+at most `MAX_SHORT_ROW` characters. The bound falls with the square of the length of longer rows
+(measured, lab notebook: scribbles)."""
 LIST_NUMBER = re.compile(r"(\d{1,2}[.)])([^\W\d_].*)?")
-"""The number with which an item of a list begins, and what was read without a blank behind it."""
+"""The number at the start of an item of a list, and a text behind it without a blank."""
 
 
 def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageText:
@@ -61,15 +61,15 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
     pen_numbers = [number for number in range(len(page.strokes)) if number not in kinds]
     strokes = [page.strokes[number].points for number in pen_numbers]
     turns = _read_turns(strokes, reader)
-    found, pen_kinds = find_structure(strokes, turns, _read_sizes(strokes, turns, reader))
+    page_rows, pen_kinds = find_structure(strokes, turns, _read_sizes(strokes, turns, reader))
     kinds |= {pen_numbers[index]: kind for index, kind in pen_kinds.items()}
-    inks = [_level_ink(strokes, row) for row in found]
+    inks = [_level_ink(strokes, row) for row in page_rows]
     characters, rows = reader.model.alphabet.characters, []
     read = reader.read_words(inks, search)
     sureness = _sureness(read)
     judged = _judged(inks, sureness, reader, search)
     is_page = mean_confidence(chain(*judged)) >= MIN_PAGE_CONFIDENCE
-    of_rows = zip(found, inks, read, sureness, map(is_text, judged), strict=True)
+    of_rows = zip(page_rows, inks, read, sureness, map(is_text, judged), strict=True)
     for row, ink, ink_words, words_sure, is_sure in of_rows:
         is_written = row.mark not in ("", HEADING) or (is_page and is_sure)
         if not (ink_words and is_written):
@@ -80,7 +80,7 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
         positions, owners = np.concatenate(drawn), np.repeat(numbers, [*map(len, drawn)])
         for word, (_, confidence) in zip(ink_words, words_sure, strict=True):
             points = positions[word.points]
-            frames = kept_frames(word.log_probs, characters)
+            frames = likely_frames(word.log_probs, characters)
             of_word = tuple(np.unique(owners[word.points]).tolist())
             read_word = word.text, box_of(points), confidence, word.alternatives, frames, of_word
             words.append(PageWord(*read_word))
@@ -107,8 +107,8 @@ def mean_confidence(words: Iterable[tuple[str, float]]) -> float:
 
 
 def is_text(words: ReadRow) -> bool:
-    """Return whether the words of a row, each with its confidence, are text and no drawing: what
-    is drawn is mostly read as few letters."""
+    """Return whether the words of a row, each with its confidence, are text and no drawing.
+    Drawings are mostly read as few letters."""
     text = "".join(word for word, _ in words)
     limit = MIN_NUMBER_CONFIDENCE if text.isdigit() else MIN_SHORT_CONFIDENCE
     shortness = min(MAX_SHORT_ROW / max(len(text), 1), 1)
@@ -118,8 +118,11 @@ def is_text(words: ReadRow) -> bool:
 def _judged(
     inks: Sequence[np.ndarray], rows: Sequence[ReadRow], reader: Reader, search: Search
 ) -> list[ReadRow]:
-    """Return the words by which rows of ink are told from drawings: those that were read, or those
-    that are read without a language model where its words, which it prefers, are no text."""
+    """Return the words by which `is_text` judges each row of ink.
+
+    If the words that were read with a language model are no text, the row is read without it: the
+    model prefers words, also in drawings.
+    """
     judged = [*rows]
     doubtful = [number for number, words in enumerate(rows) if not is_text(words)]
     if search.language_model is not None and doubtful:
@@ -129,35 +132,38 @@ def _judged(
     return judged
 
 
-def _level_ink(strokes: Sequence[np.ndarray], row: FoundRow) -> np.ndarray:
+def _level_ink(strokes: Sequence[np.ndarray], row: StrokeRow) -> np.ndarray:
     """Return the ink of a row, turned level from its quarter turns."""
     return from_strokes([turned_back(strokes[n], row.turn * np.pi / 2) for n in row.strokes])
 
 
 def _read_turns(strokes: Sequence[np.ndarray], reader: Reader) -> np.ndarray:
-    """Return how many quarter turns clockwise each stroke lies, `(strokes,)`: those of most strokes
-    as the reader is surest of them, others as the pen moved, if the reader is surer of them so."""
-    seeming, turns, usual = quarter_turns(strokes), np.zeros(len(strokes), int), 0
+    """Return how many quarter turns clockwise each stroke lies, `(strokes,)`.
+
+    Strokes are grouped by their `quarter_turns`. The largest group gets the turn of which the
+    reader is surest; each other group keeps its own turn if the reader is surer of that turn.
+    """
+    seeming, turns, main_turn = quarter_turns(strokes), np.zeros(len(strokes), int), 0
     for index, (turn, _) in enumerate(Counter(seeming.tolist()).most_common()):
         numbers = np.flatnonzero(seeming == turn)
-        turns[numbers] = usual
-        if turn == usual:
+        turns[numbers] = main_turn
+        if turn == main_turn:
             continue
         block, sureness = [strokes[number] for number in numbers], dict[int, float]()
-        # Of most strokes all turns are tried if two are unsure, as a long piece may mislead.
-        for tried in dict.fromkeys((usual, turn, *(() if index else range(4)))):
+        # For the largest group all turns are tried if two are unsure, as a long piece may mislead.
+        for tried in dict.fromkeys((main_turn, turn, *(() if index else range(4)))):
             if len(sureness) < 2 or max(sureness.values()) < MIN_TURNED_CONFIDENCE:
                 sureness[tried] = mean_confidence(chain(*_longest_rows(block, tried, reader)))
         best = max(sureness, key=sureness.__getitem__)
         if sureness[best] >= (MIN_TURNED_CONFIDENCE if index else MIN_PAGE_CONFIDENCE):
             turns[numbers] = best
-        usual = usual if index else int(turns[numbers[0]])
+        main_turn = main_turn if index else int(turns[numbers[0]])
     return turns
 
 
 def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: Reader) -> np.ndarray:
-    """Return the class of each stroke's size, `(strokes,)`, see `size_classes`. What is no text of
-    a size, such as a drawing, is of the size of most text."""
+    """Return the class of each stroke's size, `(strokes,)`, see `size_classes`. Strokes of a size
+    in which there is no text, such as drawings, get the size of most text."""
     sizes = np.zeros(len(strokes), int)
     for turn in np.unique(turns).tolist():
         numbers = np.flatnonzero(turns == turn)
@@ -210,7 +216,7 @@ def with_numbers(rows: list[PageRow]) -> list[PageRow]:
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:
     """Insert each line of typed texts as a row before the first row below; return all rows."""
-    lowest = [*accumulate(map(_middle, rows), max)]  # of the middles of each row and those before
+    lowest = [*accumulate(map(_middle, rows), max)]  # the largest middle of the rows so far
     for typed_row in _typed_rows(typed):
         place = bisect_right(lowest, _middle(typed_row))
         rows.insert(place, typed_row)
@@ -219,8 +225,8 @@ def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow
 
 
 def _typed_rows(typed: Sequence[TypedText]) -> list[PageRow]:
-    """Return the lines of typed texts; a text that goes on where the one before ends is of its
-    line, such as words of another colour."""
+    """Return the lines of typed texts. A text that begins where the previous text ends is in the
+    same line, such as words of another colour."""
     rows: list[PageRow] = []
     for before, text in zip((None, *typed), typed, strict=False):
         for number, line in enumerate(text.text.splitlines()):
@@ -233,7 +239,7 @@ def _typed_rows(typed: Sequence[TypedText]) -> list[PageRow]:
 
 
 def _goes_on(before: TypedText, text: TypedText) -> bool:
-    """Return whether a text begins in the line of another, a blank or less behind its end."""
+    """Return whether a text begins in the line of `before`, at most a blank behind its end."""
     if abs(before.y - text.y) + abs(before.size - text.size) > MAX_TYPED_STEP * text.size:
         return False
     from ink.drawing.fonts import advance  # slow to import

@@ -1,4 +1,4 @@
-"""Keeps the texts of pages, their index, and a person's corrections, in the user's cache folder."""
+"""Caches the texts of pages, and stores their index and a person's corrections in a folder."""
 
 import hashlib
 import json
@@ -27,25 +27,25 @@ from utils.checks import UserError, printable
 from utils.files import user_cache, write_json
 
 VERSION = 6
-"""Version of the reading and of the kept texts; texts of another version are not used."""
+"""Version of the reading and of the cached texts; texts of another version are not used."""
 INDEX_VERSION = 2
 """Version of the index; an index of another version is not used."""
 MIN_POINTS = 3
-"""Fewest points of a word that can be corrected, as less ink is not known again (assumed)."""
+"""Least points of a word that can be corrected: less ink is not recognised again (assumed)."""
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Library:
-    """Keeps the texts of pages, and a person's corrections.
+    """Caches the texts of pages, and stores a person's corrections.
 
     Pages and corrected words are identified by their ink, in whatever file the ink is.
 
     Attributes:
         read: reads a page.
         reader: identifier of the network and the options of `read`, such as a digest.
-        folder: folder of the kept files; by default in the user's cache folder.
+        folder: folder of the stored files; by default in the user's cache folder.
         any_pdf: whether a note may annotate a PDF outside its folder (see `read_pages`).
     """
 
@@ -56,7 +56,7 @@ class Library:
 
     @cached_property
     def corrections(self) -> Corrections:
-        """The corrections that are kept."""
+        """The stored corrections."""
         return Corrections(self.folder / "corrections")
 
     @cached_property
@@ -66,8 +66,8 @@ class Library:
         return Index(path, self.corrections.all)
 
     def note(self, name: str, path: Path) -> Note:
-        """Return the note of a file (see `read_pages`), all of whose pages are read, kept and in
-        the index; show a progress bar in a terminal."""
+        """Return the note of a file (see `read_pages`), after reading, caching and indexing all its
+        pages; show a progress bar in a terminal."""
         pages, state = _Pages(self, path), f"{file_state(path)} {self.any_pdf}"
         summary = self._indexed(lambda index: index.summary(path, state))
         if summary is None:
@@ -82,7 +82,7 @@ class Library:
 
         def look(index: Index) -> tuple[list[Hit], list[Hit]]:
             for name, path in files.items():
-                self.note(name, path)  # which may be unknown to an index that was made anew
+                self.note(name, path)  # A new index lacks the note.
             return index.search(Query.of(query), files)
 
         return self._indexed(look)
@@ -90,10 +90,10 @@ class Library:
     def save(
         self, notes: Sequence[Note], path: Path, form: TextForm = TextForm()
     ) -> tuple[list[Path], bool]:
-        """Save notes of this library, see `notes.save`; return also whether files were written,
-        which they are not if neither the notes nor the files have changed since the last time."""
-        made_of = [(note.name, note.summary.digest) for note in notes]
-        digest = hashlib.sha256(repr((made_of, path.suffix, form)).encode(errors="replace"))
+        """Save notes of this library, see `notes.save`; return the files, and whether they were
+        written: not if neither the notes nor the files have changed since the last time."""
+        content = [(note.name, note.summary.digest) for note in notes]
+        digest = hashlib.sha256(repr((content, path.suffix, form)).encode(errors="replace"))
         before = self._indexed(lambda index: index.saved(path))
         files_before = before.get("files", {})
         is_untouched = all(file_state(Path(file)) == s for file, s in files_before.items())
@@ -101,12 +101,12 @@ class Library:
             return [*map(Path, files_before)], False
         files = save(notes, path, form)
         states = {str(file): file_state(file) for file in files}
-        kept = {"made of": digest.hexdigest(), "files": states}
-        self._indexed(lambda index: index.note_saved(path, kept))
+        record = {"made of": digest.hexdigest(), "files": states}
+        self._indexed(lambda index: index.record_saved(path, record))
         return files, True
 
     def _indexed(self, use: Callable[[Index], Result]) -> Result:
-        """Return what `use` returns of the index, or of a new one if this is locked or damaged."""
+        """Return the result of `use` for the index, or for a new one if it is locked or damaged."""
         try:
             return use(self._index)
         except sqlite3.Error as error:
@@ -115,9 +115,9 @@ class Library:
 
     def text_of(self, page: InkPage) -> PageText:
         """Return the corrected text of a page; read the page if the library has no text of it."""
-        hidden = sorted(unseen(page))  # Else looks do not change what is read.
-        known_by = f"{VERSION} {self.reader} {page.typed} {hidden}".encode() + ink_bytes(page)
-        name = hashlib.sha256(known_by).hexdigest()[:32]
+        hidden = sorted(unseen(page))  # Other properties of strokes do not change the text.
+        key = f"{VERSION} {self.reader} {page.typed} {hidden}".encode() + ink_bytes(page)
+        name = hashlib.sha256(key).hexdigest()[:32]
         path = self.folder / "pages" / name[:2] / f"{name[2:]}.json"
         try:
             text = PageText.from_json(json.loads(path.read_bytes()))
@@ -133,42 +133,42 @@ class Library:
     def correct(
         self, note: Note, changes: Iterable[tuple[tuple[int, int, int], str | None]]
     ) -> None:
-        """Keep a person's corrections of words, or undo them: all, or none if one is refused.
+        """Store a person's corrections of words, or undo them: all, or none if one is refused.
 
         Args:
             note: the note with the words.
             changes: numbers of the page, the row and the word, from 1, and the right text; empty if
-                the ink is not a word; None to undo the correction. The last one of a word counts.
+                the ink is not a word; None to undo the correction. A word's last change counts.
 
         Raises:
             UserError: if the note has no word at an address, or the word was typed, has too little
                 ink, or is to be undone and was not corrected.
-            OSError: if the corrections cannot be kept.
+            OSError: if the corrections cannot be written.
         """
         checked: dict[tuple[int, int, int], tuple[Ink, Correction | None]] = {}
         for address, text in changes:
-            ink, read, former = self._word(note, address)
-            if text is None and not (former or address in checked):
+            ink, read, is_corrected = self._word(note, address)
+            if text is None and not (is_corrected or address in checked):
                 raise UserError(f"{':'.join(map(str, address))}: this word was not corrected")
             checked[address] = ink, None if text is None else Correction(ink, text, read)
-        self.corrections.change(checked.values())
-        self._indexed(lambda index: index.note_corrections(self.corrections.all))
+        self.corrections.update(checked.values())
+        self._indexed(lambda index: index.record_corrections(self.corrections.all))
 
     def _word(self, note: Note, address: tuple[int, int, int]) -> tuple[Ink, str, bool]:
-        """Return the ink of a word, what was read, and whether the word was corrected."""
+        """Return the ink of a word, the text that was read, and whether the word was corrected."""
         place, numbers = ":".join(map(str, address)), [number - 1 for number in address]
         page, page_text = next(islice(note.pages, max(numbers[0], 0), None), (None, PageText(())))
         rows = page_text.rows[numbers[1] : numbers[1] + 1] if min(numbers) >= 0 else ()
         if not rows or not rows[0].strokes or numbers[2] >= len(rows[0].words):
             raise UserError(f"{place}: no handwritten word is there")
-        ink, former = (
+        ink, correction = (
             values[numbers[2]]
             for values in (word_inks(page, rows[0]), self.corrections.of_row(page, rows[0]))
         )
         if sum(ink.values()) < MIN_POINTS:
-            raise UserError(f"{place}: this word has too little ink to be known again")
-        read = former.read if former else rows[0].words[numbers[2]].text
-        return ink, read, former is not None
+            raise UserError(f"{place}: this word has too little ink to be recognised again")
+        read = correction.read if correction else rows[0].words[numbers[2]].text
+        return ink, read, correction is not None
 
     def corrected_words(self, note: Note) -> Iterator[tuple[tuple[int, int, int], Correction]]:
         """Yield the address of each corrected word of a note, and its correction."""

@@ -1,7 +1,7 @@
 """Finds the rows of prose in the strokes of a page.
 
 The page is turned level and divided into columns at white bands. Within a column, far moves of the
-pen divide the strokes into runs. Runs are joined to rows, the run with the most ink first, and
+pen divide the strokes into runs. Runs are merged into rows, the run with the most ink first, and
 stray marks are added to near rows. Drawings, underlines and crossed-out words are in no row, see
 `marks`.
 Lengths are in x-heights.
@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ink.delayed_strokes import LATE, are_marks, undelayed_order
+from ink.delayed_strokes import MIN_LATE_DISTANCE, are_marks, undelayed_order
 from ink.geometry import from_strokes, turned_back, weighted_median, x_height
 from notes.marks import arrows, crossing_groups, is_level_line, is_ring
 
@@ -21,7 +21,7 @@ DRAWING = "drawing"
 RING = "ring"
 UNDERLINE = "underline"
 CROSSED_OUT = "crossed out"
-"""Kinds of strokes that are in no row; a crossed-out word includes what crosses it out."""
+"""Kinds of strokes that are in no row; strokes that cross a word out have the word's kind."""
 
 # Limits of prose, in x-heights (measured on every third form of trainset: two of 43,026 strokes
 # are taken for a drawing).
@@ -29,7 +29,7 @@ MAX_STROKE_HEIGHT = 6.0  # a higher stroke is a drawing, unless it is a letter
 X_HEIGHT_MIDDLE = 0.5  # above the baseline
 MAX_LETTER_SIZE = (4.0, 9.0)  # width and height of a letter (assumed)
 MAX_LETTER_GAP = 2.0  # from a tall letter to the next letter (assumed)
-MIN_RINGED_FRACTION = 0.3  # of a ring's width, of what it is around; a D has its stem (assumed)
+MIN_RINGED_FRACTION = 0.3  # ratio of the widths of the ink in a ring and the ring; a D has a stem
 MAX_DRAWING_GAP = 0.7  # distance between successive strokes of a drawing (assumed)
 MIN_UNDERLINE = 3.0  # width of an underline; the foot of an E is narrower
 MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out nearer to it (assumed)
@@ -39,7 +39,7 @@ MAX_LINE_DISTANCE = 2.5  # from a row's middle; a line that is further away has 
 MAX_MOVE_STROKES = 15  # largest number of strokes from the start of a move to its end
 MIN_MOVE = 6.0  # length in x-heights
 MAX_MOVE = 30.0  # length in x-heights
-LEVEL_MOVE_WEIGHT = 60.0  # x-heights of an imaginary level move beside the others (assumed)
+LEVEL_MOVE_WEIGHT = 60.0  # x-heights of a level move that is added to the others (assumed)
 SKEW_WINDOWS = np.radians([60, 20, 8])  # half widths around the last estimate, by pass (assumed)
 
 # Columns, and the white bands between them.
@@ -65,16 +65,16 @@ MIN_APART_DISTANCE = 2.3  # to the other rows from a row that is apart (measured
 MAX_RISE = 5.0  # of a row's middle beyond its strokes (assumed: that of 9 degrees)
 BEND_LENGTH = 30.0  # length along which a row's bend is smoothed (assumed)
 LEVEL_PRIOR = 300.0  # weight of the prior that a row is level (assumed)
-# Two rows that were found become halves of one row within these limits (measured on testset_v).
+# Two rows are merged as halves of one row within these limits (measured on testset_v).
 MAX_HALF_STEP = 1.5  # step up or down from one half to the other
 MAX_HALF_OVERLAP = 0.2  # fraction of the narrower half's width
 MAX_MARK_ABOVE = 1.4  # from a row's middle up to its marks (measured on testset_v)
 MAX_MARK_BELOW = 0.6  # from a row's middle down to its marks (measured on testset_v)
 OFF_ROW_COST = 4.0  # cost of each x-height beyond these two limits (measured on testset_v)
-MAX_STRAY_ROWS = 4  # number of the nearest rows among which is that of a stray mark (assumed)
+MAX_STRAY_ROWS = 4  # number of the nearest rows to which a stray mark may belong (assumed)
 MAX_MOVE_OF_WRITING = 5.0  # between strokes, mostly (assumed)
 MAX_FAR_MOVES = 0.5  # fraction of the strokes; with more there is no order of writing (assumed)
-HEIGHT_COST = 6.0  # of a move up or down beside one ahead (measured, lab notebook)
+HEIGHT_COST = 6.0  # of a move up or down, relative to a move ahead (measured, lab notebook)
 SUCCESSION_BONUS = 0.7  # bonus of the row with the previous stroke (measured)
 
 
@@ -91,12 +91,12 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
     strokes = [np.asarray(stroke, dtype=np.float64) for stroke in strokes]
     page = Block(strokes, np.arange(len(strokes)))
     if _is_unordered(page):
-        order = _order_of_places(page)
-        rows, kinds = _found_rows(Block([strokes[number] for number in order], page.numbers))
+        order = _likely_order(page)
+        rows, kinds = _rows_in_order(Block([strokes[number] for number in order], page.numbers))
         in_order = {int(order[index]): kind for index, kind in kinds.items()}
         from_left = [sorted(order[row].tolist(), key=page.x.__getitem__) for row in rows]
         return from_left, dict(sorted(in_order.items()))
-    return _found_rows(page)
+    return _rows_in_order(page)
 
 
 def _is_unordered(page: "Block") -> bool:
@@ -107,9 +107,9 @@ def _is_unordered(page: "Block") -> bool:
     return np.count_nonzero(far) > MAX_FAR_MOVES * len(page.strokes)
 
 
-def _order_of_places(page: "Block") -> np.ndarray:
-    """Return the strokes' indices in an order in which they may have been written: behind each
-    stroke the next one at its height, and then the uppermost of those that are left."""
+def _likely_order(page: "Block") -> np.ndarray:
+    """Return the strokes' indices in a likely order of writing: after each stroke comes the next
+    stroke at its height or, if there is none, the uppermost stroke that remains."""
     order, is_left = [], np.ones(len(page.strokes), bool)
     while is_left.any():
         costs = np.full(len(is_left), np.inf)
@@ -125,8 +125,8 @@ def _order_of_places(page: "Block") -> np.ndarray:
     return np.array(order)
 
 
-def _found_rows(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
-    """Return the rows of a page in an order of writing, and the kinds of other strokes."""
+def _rows_in_order(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
+    """Return the rows of a page with strokes in the order of writing, and other strokes' kinds."""
     strokes = page.page_strokes
     kinds = _drawings(page)
     edges = np.array([page.left, page.top, page.right, page.bottom, page.y])
@@ -250,8 +250,8 @@ def _drawings(page: Block) -> dict[int, str]:
 
 
 def _is_letter(page: Block, number: int, is_tall: np.ndarray) -> bool:
-    """Return whether a tall stroke is a letter: it is narrow, and a usual stroke that was written
-    just before or after it is beside it."""
+    """Return whether a tall stroke is a letter: it is narrow, and next to a stroke of usual height
+    that was written just before or after it."""
     size = np.ptp(page.strokes[number], axis=0)
     if (size > MAX_LETTER_SIZE).any():
         return False
@@ -281,9 +281,9 @@ def _owners(count: int, rows: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _row_at_line(page: Block, owners: np.ndarray, line: list[int]) -> tuple[list[int], float]:
-    """Return the strokes that the strokes `line` underline or cross out: those of the nearest row
-    that are above or below them. Return also how far the line is below these strokes' middle.
-    Without a near row these are no strokes and infinity."""
+    """Return the strokes that the strokes `line` underline or cross out, and how far the line is
+    below their middle. The strokes are of the nearest row, above or below the line; without a near
+    row there are none, and the distance is infinite."""
     left, right, y = page.left[line].min(), page.right[line].max(), page.y[line].mean()
     inside = np.flatnonzero((page.x > left) & (page.x < right) & (owners >= 0))
     row_indices, places = np.unique(owners[inside], return_inverse=True)
@@ -329,7 +329,7 @@ def _left_of_band(block: Block) -> np.ndarray | None:
         right = np.maximum.reduceat(sheared_x, starts)
         order = np.argsort(left)
         widths = left[order][1:] - np.maximum.accumulate(right[order])[:-1]
-        # Of the strokes before and behind each gap.
+        # The smaller height of the strokes on either side of each gap.
         height = np.minimum(_heights(edges, order)[:-1], _heights(edges, order[::-1])[-2::-1])
         # The pen crosses all gaps between the places of a stroke and of the next.
         places = np.argsort(order)
@@ -344,8 +344,8 @@ def _left_of_band(block: Block) -> np.ndarray | None:
 
 
 def _without_voids(block: Block) -> np.ndarray:
-    """Return the top and bottom of each stroke as if no rows, such as those of another size, were
-    missing between the block's rows, `(2, strokes)`."""
+    """Return the top and bottom of each stroke, `(2, strokes)`, after closing the gaps between rows
+    that are higher than `ROW_PITCH`: rows of another size may be missing there."""
     order, edges = np.argsort(block.top), np.array([block.top, block.bottom])
     voids = block.top[order[1:]] - np.maximum.accumulate(block.bottom[order])[:-1]
     edges[:, order[1:]] -= np.cumsum(np.maximum(voids - ROW_PITCH, 0.0))
@@ -353,7 +353,7 @@ def _without_voids(block: Block) -> np.ndarray:
 
 
 def _heights(edges: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Return the height of the first strokes of an order, for each number of them, `(strokes,)`, by
+    """Return the height of the first n strokes of an order for each n, `(strokes,)`. `edges` has
     the top and bottom of each stroke, `(2, strokes)`."""
     top, bottom = edges[:, order]
     return np.maximum.accumulate(bottom) - np.minimum.accumulate(top)
@@ -401,7 +401,7 @@ def _runs(block: Block) -> list[np.ndarray]:
 
 
 def _rows_of_runs(block: Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
-    """Join runs to rows; return the rows, and the strokes of runs with too little ink for a row."""
+    """Merge runs into rows; return the rows, and the strokes of runs with too little ink."""
     letter_ink = np.where(block.bottom - block.top > MAX_MARK_HEIGHT, block.weight, 0.0)
     rows: list[np.ndarray] = []
     strays: list[int] = []
@@ -410,7 +410,7 @@ def _rows_of_runs(block: Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray
         weight, x, y = block.weight[run], block.x[run], block.y[run]
         distances = {
             number: np.average(np.abs(block.middle(rows[number], x) - y), weights=weight)
-            for number in _rows_beside(boxes[: len(rows)], block.box(run))
+            for number in _rows_at_height(boxes[: len(rows)], block.box(run))
         }
         nearest, ink = min(distances.values(), default=np.inf), letter_ink[run].sum()
         is_apart = ink > MIN_APART_INK and nearest > MIN_APART_DISTANCE
@@ -426,20 +426,20 @@ def _rows_of_runs(block: Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray
     return rows, sorted(strays)
 
 
-def _rows_beside(boxes: np.ndarray, box: np.ndarray) -> list[int]:
-    """Return the indices of the rows, by their boxes `(rows, 4)`, that may be as high as a box."""
-    is_beside = (boxes[:, 1] - MAX_RISE < box[3]) & (box[1] < boxes[:, 3] + MAX_RISE)
-    return np.flatnonzero(is_beside).tolist()
+def _rows_at_height(boxes: np.ndarray, box: np.ndarray) -> list[int]:
+    """Return the indices of the rows, `boxes` `(rows, 4)`, that may be at the height of `box`."""
+    is_at_height = (boxes[:, 1] - MAX_RISE < box[3]) & (box[1] < boxes[:, 3] + MAX_RISE)
+    return np.flatnonzero(is_at_height).tolist()
 
 
 def _merge_halves(block: Block, rows: list[np.ndarray]) -> list[np.ndarray]:
-    """Return rows, each merged with the one that it continues at the right, if there is one."""
+    """Return rows, each merged with the row on its left that it continues, if there is one."""
     merged: list[np.ndarray] = []
     boxes = np.empty((len(rows), 4))  # of the merged rows
     for row in sorted(rows, key=lambda row: block.left[row].min()):
         left, _, right, _ = box = block.box(row)
         steps = {}
-        for number in _rows_beside(boxes[: len(merged)], box):
+        for number in _rows_at_height(boxes[: len(merged)], box):
             start, _, end, _ = boxes[number]
             if end - left <= MAX_HALF_OVERLAP * min(end - start, right - left):
                 x = np.array([(min(end, right) + left) / 2])
@@ -487,8 +487,8 @@ def _undelayed(numbers: np.ndarray, strokes: Sequence[np.ndarray], height: float
     strokes' rising numbers on the page; a missing number is a stroke of another row."""
     left, right = np.array([(stroke[:, 0].min(), stroke[:, 0].max()) for stroke in strokes]).T
     middle, front = (left + right) / 2, np.maximum.accumulate(right)
-    is_late = front - right > LATE * height
-    # Where the pen came back from another row, strokes left of the row's end by then are late.
+    is_late = front - right > MIN_LATE_DISTANCE * height
+    # After a stroke of another row, strokes to the left of the row's end are late.
     for resumed in np.flatnonzero(np.diff(numbers) > 1) + 1:
         is_late[resumed:] |= middle[resumed:] < front[resumed - 1]
     is_mark = are_marks(from_strokes(strokes), height)

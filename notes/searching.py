@@ -1,4 +1,4 @@
-"""Searches for words in the texts that were read, and in less likely readings of the same ink.
+"""Searches for words in the texts of pages, and in less likely readings of the same ink.
 
 A query is spotted in the frames of a row as hidden Markov models spot keywords. A path assigns the
 query's states to successive frames. The cost of a path is the number of nats by which it is less
@@ -33,19 +33,19 @@ MIN_WORD_LOGIT = -3.5
 but words of one letter, whose logit is -1.09, are allowed (measured, lab notebook: an index of
 notes)."""
 MAX_SYMBOL_NATS = 7.0
-"""Nats below a frame's likeliest symbol at which a symbol is no longer kept (measured, lab
-notebook: search; 12 gives the same hits in five times the bytes)."""
+"""Nats below a frame's likeliest symbol at which a symbol is left out (measured, lab notebook:
+search; 12 gives the same hits in five times the bytes)."""
 ABSENT_SYMBOL_NATS = 10.0
-"""Cost of a symbol that a frame does not keep (measured, lab notebook: search)."""
+"""Cost of a symbol that was left out of a frame (measured, lab notebook: search)."""
 NATS_PER_UNIT = 0.1
 """Unit of the costs of compact frames."""
 PAIR_UNIT = 0.5
 """Unit of the costs of pairs, in nats."""
 ABSENT_PAIR = 15
-"""Cost of a pair that is not kept, in units (7.5 nats, so that every cost has four bits)."""
+"""Cost of a pair that was left out, in units (7.5 nats, so that every cost has four bits)."""
 MIN_NEAR_LETTERS = 4
-"""Least letters and digits of words for which others that differ by a letter are looked for
-(assumed)."""
+"""Least number of letters and digits of a query for which words that differ by a letter are
+searched (assumed)."""
 BATCH = 512
 """Rows that are searched at a time (assumed: 30 MB)."""
 CTC_BLANK = "_"
@@ -68,8 +68,8 @@ class Hit(NamedTuple):
 
 
 class Query(NamedTuple):
-    """Words that stand side by side in a row, as `normalised_word` returns them. Where the query
-    `is_open`, at its left or right end, its first or last word may have more letters."""
+    """Successive words of a row, as `normalised_word` returns them. If the left or right end of the
+    query `is_open`, its first or last word may have more letters there."""
 
     words: tuple[str, ...]
     is_open: tuple[bool, bool] = (False, False)
@@ -97,7 +97,7 @@ class Query(NamedTuple):
 
 
 class SearchedRow(NamedTuple):
-    """What is searched of a row, in few bytes.
+    """A row in the form that is searched, in few bytes.
 
     Attributes:
         words: the words, each with its confidence.
@@ -115,7 +115,7 @@ class SearchedRow(NamedTuple):
 
     @classmethod
     def of(cls, row: PageRow) -> "SearchedRow":
-        """Return what is searched of a row."""
+        """Return a row in the form that is searched."""
         frames = [frame for word in row.words for frame in word.frames]
         nats = (cost for frame in frames for cost in frame.values())
         costs = (min(round(cost / NATS_PER_UNIT), 255) for cost in nats)
@@ -135,28 +135,28 @@ Place = tuple[int, float]
 
 
 def search(query: str, note: Note) -> Iterator[Hit]:
-    """Yield the hits of a query, whose words stand side by side in a row, in upper or lower case.
+    """Yield the hits of a query: its words in succession in a row, in upper or lower case.
 
     In a row whose text has the query, each place of it is a hit; in any other row, the likeliest
     place is a hit if its probability is at least `MIN_HIT_CONFIDENCE`, and each of its words is
-    likely by itself. `Library.search` finds the same by an index.
+    likely by itself. `Library.search` finds the same hits by an index.
     """
     wanted = Query.of(query)
     for page_number, (_, text) in enumerate(note.pages, 1):
-        places = found(wanted, [*map(SearchedRow.of, text.rows)])
+        places = places_of(wanted, [*map(SearchedRow.of, text.rows)])
         for row_number, (row, row_places) in enumerate(zip(text.rows, places, strict=True), 1):
             for word, confidence in row_places:
                 numbers = page_number, row_number, word + 1
                 yield Hit(note.name, *numbers, confidence, row.marked)
 
 
-def found(query: Query, rows: Sequence[SearchedRow]) -> list[list[Place]]:
+def places_of(query: Query, rows: Sequence[SearchedRow]) -> list[list[Place]]:
     """Return the places of a query in each row, see `search`."""
     places = [[*_exact(query, row.words)] for row in rows]
-    others = [index for index, row_places in enumerate(places) if not row_places]
-    others.sort(key=lambda index: len(rows[index].sizes))  # for little padding
-    for start in range(0, len(others), BATCH):
-        batch = others[start : start + BATCH]
+    rest = [index for index, row_places in enumerate(places) if not row_places]
+    rest.sort(key=lambda index: len(rows[index].sizes))  # for little padding
+    for start in range(0, len(rest), BATCH):
+        batch = rest[start : start + BATCH]
         spotted = _spotted(query, [rows[index] for index in batch])
         for index, place in zip(batch, spotted, strict=True):
             if place[1] >= MIN_HIT_CONFIDENCE:
@@ -165,8 +165,8 @@ def found(query: Query, rows: Sequence[SearchedRow]) -> list[list[Place]]:
 
 
 def near(query: Query, row: SearchedRow) -> int | None:
-    """Return the index of the first word of a row where words stand that differ from the query by
-    a letter; None if no such words do."""
+    """Return the index of the first of a row's words that differ from the query by a letter; None
+    if there are no such words."""
     if query.num_letters < MIN_NEAR_LETTERS or any(query.is_open):
         return None
     wanted, read = " ".join(query.words), [normalised_word(word) for word, _ in row.words]
@@ -178,7 +178,7 @@ def near(query: Query, row: SearchedRow) -> int | None:
 
 
 def _exact(query: Query, words: Sequence[tuple[str, float]]) -> Iterator[Place]:
-    """Yield the places where words were read as the query has them."""
+    """Yield the places where the words that were read are the query's words."""
     starts = [*accumulate((len(_with_blank(word)) for word, _ in words), initial=1)]
     text = normalised_text(word for word, _ in words)
     position = text.find(query.bounded)
@@ -191,7 +191,7 @@ def _exact(query: Query, words: Sequence[tuple[str, float]]) -> Iterator[Place]:
 
 
 def normalised_text(words: Iterable[str]) -> str:
-    """Return the text in which `Query.bounded` is found where the words have the query."""
+    """Return the text that has `Query.bounded` at each place where the words are the query's."""
     return "".join([" ", *map(_with_blank, words)])
 
 
@@ -199,8 +199,8 @@ def _with_blank(word: str) -> str:
     return f"{normalised_word(word)} ".lstrip()
 
 
-def kept_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Frame, ...]:
-    """Return the likely symbols of frames; successive frames with only a blank become one frame.
+def likely_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Frame, ...]:
+    """Return the likely symbols of frames; successive frames with only a blank are merged.
 
     Args:
         log_probs: log-probabilities of the C characters and, last, the blank, `(S, C + 1)`.
@@ -219,7 +219,7 @@ def kept_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Frame
 
 def pair_costs(row: PageRow) -> dict[tuple[str, str], int]:
     """Return the pairs of successive symbols that the frames of a row allow, each with its cost in
-    `PAIR_UNIT`, rounded down, below `ABSENT_PAIR`. A word without frames has those of its text.
+    `PAIR_UNIT`, rounded down, below `ABSENT_PAIR`. A word without frames gets frames of its text.
 
     The costs of a query's pairs together are at most twice the cost of the query's path, as two
     pairs share each symbol.

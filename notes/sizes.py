@@ -1,4 +1,4 @@
-"""Tells apart the sizes in which a page is written, so that rows are found at each of them.
+"""Classifies the strokes of a page by the size of the writing, so that rows of each size are found.
 
 A size is the mean logarithm of the heights of the `vertical_segments`, weighted by the heights.
 """
@@ -19,12 +19,12 @@ LINE_BREAK = (1.2, 3.0)  # up or down together with back
 
 
 def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the class of each stroke by the size of what was written with it, `(strokes,)`: 0 if
-    the page has one size; classes rise with their sizes.
+    """Return the class of each stroke by the size of the writing around it, `(strokes,)`: 0 if the
+    page has one size; classes rise with their sizes.
 
-    Far moves of the pen divide the strokes into pieces; pieces of like sizes are a class. A piece
-    of few letters is of the class of the piece before or behind it, if the pen did not move far in
-    between, or else of that of the nearest stroke.
+    Far moves of the pen divide the strokes into pieces; pieces of similar sizes are a class. A
+    piece of few letters gets the class of the piece before or behind it, if the pen did not move
+    far in between, or else the class of the nearest stroke.
     """
     if len(strokes) < 2:
         return np.zeros(len(strokes), int)
@@ -52,11 +52,11 @@ def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
                 if not _are_far(away[move], np.exp(sizes[other])):
                     of_piece[piece], sizes[piece] = of_piece[other], sizes[other]
     classes, units = (np.repeat(each, ends - starts) for each in (of_piece, np.exp(sizes)))
-    known = np.flatnonzero(classes >= 0)
+    classified = np.flatnonzero(classes >= 0)
     for number in np.flatnonzero(classes < 0):
-        gaps = np.maximum(low[known] - high[number], low[number] - high[known])
-        distances = np.hypot(*np.maximum(gaps, 0).T) / units[known]
-        classes[number] = classes[known[distances.argmin()]]
+        gaps = np.maximum(low[classified] - high[number], low[number] - high[classified])
+        distances = np.hypot(*np.maximum(gaps, 0).T) / units[classified]
+        classes[number] = classes[classified[distances.argmin()]]
     return classes
 
 
@@ -69,8 +69,8 @@ def _are_far(away: np.ndarray, units: np.ndarray) -> np.ndarray:
 
 
 def _totals(strokes: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the sums of the heights of all segments before each stroke and at the end, and those
-    of the heights times their logarithms, `(strokes + 1, 2)`."""
+    """Return, before each stroke and at the end, the sum of the heights h of all segments so far,
+    and the sum of h log h, `(strokes + 1, 2)`."""
     # Heights do not depend on x: the number of the stroke stands for it.
     numbered = [np.column_stack([0 * p[:, 1] + n, p[:, 1]]) for n, p in enumerate(strokes)]
     number, _, _, heights = np.abs(vertical_segments(from_strokes(numbered))).T

@@ -1,5 +1,6 @@
-"""Finds the rows of a page with what they are there: prose, items of lists, headings, cells of
-ruled tables; rows that lie at 90, 180 or 270 degrees; and labels of drawings, which are no rows.
+"""Finds the rows of a page and their kinds: prose, items of lists, headings, cells of ruled tables.
+
+Rows may lie at 90, 180 or 270 degrees. Labels of drawings are no rows.
 
 Lengths are in x-heights.
 """
@@ -27,10 +28,10 @@ from notes.rows import (
 LABEL = "label of a drawing"
 RULE = "rule of a table"
 LIST_MARK = "mark of a list"
-"""Further kinds of strokes that are in no row, beside those of `rows`."""
+"""Further kinds of strokes that are in no row; `rows` has the others."""
 
 MIN_LIST_ROWS = 2  # rows of a list; a single dash is a sentence's (measured)
-MAX_LIST_INDENT = 1.5  # from the left end of a row to those of the other rows of its list (assumed)
+MAX_LIST_INDENT = 1.5  # between the left ends of the rows of a list (assumed)
 MIN_UNDERLINED_FRACTION = 0.7  # of a heading's width (assumed)
 MIN_HEADING_SIZE = 1.4  # size of a heading, as a multiple of the size of the rows (measured)
 MAX_HEADING_WIDTH = 0.75  # of a larger row, as a fraction of the widest row's (measured)
@@ -43,8 +44,8 @@ MAX_PIECE_STRIDE = 4  # strokes from the start of a move to its end (assumed)
 MIN_PIECE_MOVE = 4.0  # sum of the moves that show a direction (assumed)
 
 
-class FoundRow(NamedTuple):
-    """A row of a page.
+class StrokeRow(NamedTuple):
+    """A row of strokes of a page, before it is read.
 
     Attributes:
         strokes: numbers of the strokes in reading order, without the mark of a list.
@@ -59,7 +60,7 @@ class FoundRow(NamedTuple):
 
 def find_structure(
     strokes: Sequence[np.ndarray], turns: np.ndarray, sizes: np.ndarray | None = None
-) -> tuple[list[FoundRow], dict[int, str]]:
+) -> tuple[list[StrokeRow], dict[int, str]]:
     """Return the rows of a page, and the kind of each stroke that is in no row, by its number.
 
     Args:
@@ -67,32 +68,32 @@ def find_structure(
         turns: how many quarter turns clockwise each stroke lies, `(strokes,)`.
         sizes: class of each stroke's size, `(strokes,)`, see `size_classes`; None for one class.
     """
-    rows: list[FoundRow] = []
+    rows: list[StrokeRow] = []
     kinds: dict[int, str] = {}
     sizes = np.zeros(len(strokes), int) if sizes is None else sizes
     for turn in np.unique(turns).tolist():
         numbers = np.flatnonzero(turns == turn)
         level = [turned_back(strokes[number], turn * np.pi / 2) for number in numbers]
-        page, found = Block(level, np.arange(len(level))), list[FoundRow]()
+        page, turn_rows = Block(level, np.arange(len(level))), list[StrokeRow]()
         for size, _ in Counter(sizes[numbers].tolist()).most_common():
             of_size = np.flatnonzero(sizes[numbers] == size)
             size_rows, size_kinds = _level_structure([level[n] for n in of_size])
             kinds |= {int(numbers[of_size[n]]): kind for n, kind in size_kinds.items()}
             size_rows = [row._replace(strokes=of_size[row.strokes].tolist()) for row in size_rows]
-            if not found:
-                found, size_rows = size_rows, []
+            if not turn_rows:
+                turn_rows, size_rows = size_rows, []
             for row in size_rows:
-                found.insert(_place(page, found, row.strokes), row)
-        are_headings = _are_large(page, [row.strokes for row in found])
-        for row, is_heading in zip(found, are_headings, strict=True):
+                turn_rows.insert(_place(page, turn_rows, row.strokes), row)
+        are_headings = _are_large(page, [row.strokes for row in turn_rows])
+        for row, is_heading in zip(turn_rows, are_headings, strict=True):
             mark = HEADING if is_heading and not row.mark else row.mark
-            rows.append(FoundRow(numbers[row.strokes].tolist(), mark, turn))
+            rows.append(StrokeRow(numbers[row.strokes].tolist(), mark, turn))
     return rows, dict(sorted(kinds.items()))
 
 
-def _place(page: Block, rows: Sequence[FoundRow], strokes: Sequence[int]) -> int:
-    """Return where among rows of other sizes a row is read: before the first one that is lower and
-    below or above it, or else behind the last one that is below or above it."""
+def _place(page: Block, rows: Sequence[StrokeRow], strokes: Sequence[int]) -> int:
+    """Return the index at which a row is inserted among rows of other sizes. Only rows below or
+    above it count: the place is before the first lower row, or else behind the last row."""
     place = len(rows)
     left, right, y = page.left[strokes].min(), page.right[strokes].max(), page.y[strokes].mean()
     for index, (other, *_) in enumerate(rows):
@@ -124,7 +125,7 @@ def quarter_turns(strokes: Sequence[np.ndarray]) -> np.ndarray:
     return turns
 
 
-def _level_structure(strokes: Sequence[np.ndarray]) -> tuple[list[FoundRow], dict[int, str]]:
+def _level_structure(strokes: Sequence[np.ndarray]) -> tuple[list[StrokeRow], dict[int, str]]:
     """Return the rows of level strokes, and the kind of each stroke that is in no row."""
     page = Block(strokes, np.arange(len(strokes)))
     cells, kinds = _cells(page)
@@ -135,22 +136,22 @@ def _level_structure(strokes: Sequence[np.ndarray]) -> tuple[list[FoundRow], dic
     labels = [row for row in rows if _is_label(page, row, kinds, areas)]
     kinds |= dict.fromkeys(chain(*labels), LABEL)
     rows = [row for row in rows if row not in labels]
-    found = _marked(page, rows, kinds)
-    kinds |= dict.fromkeys({*chain(*rows)} - {*chain(*(row.strokes for row in found))}, LIST_MARK)
+    marked = _marked(page, rows, kinds)
+    kinds |= dict.fromkeys({*chain(*rows)} - {*chain(*(row.strokes for row in marked))}, LIST_MARK)
     for (middle, _, column), numbers in sorted(cells.items()):
         # A table comes before the first row that is lower than its middle.
-        is_lower = [page.y[row.strokes].mean() > middle and CELL not in row.mark for row in found]
+        is_lower = [page.y[row.strokes].mean() > middle and CELL not in row.mark for row in marked]
         place = [*is_lower, True].index(True)
         cell_rows, kinds_inside = _rows_of(strokes, numbers)
-        found[place:place] = [FoundRow(row, CELL * column) for row in cell_rows]
+        marked[place:place] = [StrokeRow(row, CELL * column) for row in cell_rows]
         kinds |= kinds_inside
-    return found, kinds
+    return marked, kinds
 
 
 def _rows_of(
     strokes: Sequence[np.ndarray], numbers: Iterable[int]
 ) -> tuple[list[list[int]], dict[int, str]]:
-    """Return what `find_rows` finds among some of the strokes, with the numbers of all strokes."""
+    """Return the rows and kinds of the strokes `numbers`, see `find_rows`, by the same numbers."""
     numbers = sorted(numbers)
     rows, kinds = find_rows([strokes[number] for number in numbers])
     numbered_kinds = {numbers[index]: kind for index, kind in kinds.items()}
@@ -186,8 +187,8 @@ def _drawing_areas(page: Block, kinds: Mapping[int, str]) -> np.ndarray:
 
 
 def _is_label(page: Block, row: Sequence[int], kinds: Mapping[int, str], areas: np.ndarray) -> bool:
-    """Return whether a row is short, later than a drawing with one of the `areas`, and in it, or
-    beside it and written just before or after some stroke of a drawing."""
+    """Return whether a row is a label: it is short, was written after a drawing with one of the
+    `areas`, and is in it, or next to it if it was written just before or after a drawing."""
     if page.weight[row].sum() > MAX_LABEL_INK:
         return False
     left, top, right, bottom, start = areas
@@ -198,33 +199,33 @@ def _is_label(page: Block, row: Sequence[int], kinds: Mapping[int, str], areas: 
     return bool(is_near.any())
 
 
-def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) -> list[FoundRow]:
+def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) -> list[StrokeRow]:
     """Return rows with their marks, and without the strokes of the marks of lists."""
-    found = [_listed(page, row, MAX_CORNER_DISTANCE) for row in rows]
+    marked_rows = [_listed(page, row, MAX_CORNER_DISTANCE) for row in rows]
     lefts = np.array([page.left[row].min() for row in rows])
-    are_items = np.array([row.mark != "" for row in found], bool)
-    are_boxes = np.array(["[" in row.mark for row in found], bool)
+    are_items = np.array([row.mark != "" for row in marked_rows], bool)
+    are_boxes = np.array(["[" in row.mark for row in marked_rows], bool)
     for index, row in enumerate(rows):
         is_aligned = np.abs(lefts[index] - lefts) < MAX_LIST_INDENT
         if are_items[index] and (is_aligned & are_items).sum() < MIN_LIST_ROWS:
-            found[index] = FoundRow(row)
+            marked_rows[index] = StrokeRow(row)
         elif not are_items[index] and (is_aligned & are_boxes).sum() >= MIN_LIST_ROWS:
-            found[index] = _listed(page, row, MAX_LISTED_CORNER_DISTANCE)
+            marked_rows[index] = _listed(page, row, MAX_LISTED_CORNER_DISTANCE)
     lines = [number for number, kind in kinds.items() if kind == UNDERLINE]
-    for index, row in enumerate(found):
+    for index, row in enumerate(marked_rows):
         if not row.mark and _is_underlined(page, row.strokes, lines):
-            found[index] = row._replace(mark=HEADING)
-    return found
+            marked_rows[index] = row._replace(mark=HEADING)
+    return marked_rows
 
 
-def _listed(page: Block, row: list[int], max_corner_distance: float) -> FoundRow:
+def _listed(page: Block, row: list[int], max_corner_distance: float) -> StrokeRow:
     """Return a row with the mark of a list, and without the mark's strokes, if it begins with
     one."""
     by_left = sorted(row, key=page.left.__getitem__)
     middle = np.average(page.y[row], weights=page.weight[row])
     strokes = [page.strokes[number] for number in by_left]
     mark, count = list_mark(strokes, middle, max_corner_distance)
-    return FoundRow([number for number in row if number not in by_left[:count]], mark)
+    return StrokeRow([number for number in row if number not in by_left[:count]], mark)
 
 
 def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
@@ -248,8 +249,8 @@ def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
         sizes = np.array([measure(ink) for ink in inks])
         is_large &= ~np.isnan(sizes)
         for index in np.flatnonzero(is_large):
-            usual = np.nanmedian(sizes[is_above[index]])
-            is_large[index] = sizes[index] > MIN_HEADING_SIZE * usual
+            typical = np.nanmedian(sizes[is_above[index]])
+            is_large[index] = sizes[index] > MIN_HEADING_SIZE * typical
     return is_large
 
 

@@ -1,4 +1,4 @@
-"""Puts typed text in the place of the ink of rows: a row has one size and one baseline."""
+"""Replaces the ink of rows by typed text: a row has one size and one baseline."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -31,13 +31,13 @@ def typed(
     """Return a page with typed rows in place of their ink, and its text, whose rows are typed.
 
     Ink of rows that lie at quarter turns stays, and ink that was corrected to be no word. Lines
-    below words and highlighters go with the words.
+    below words and highlighters move with the words.
 
     Args:
         page: a page.
         text: the text of the page.
-        keep_ink: whether the ink stays, in a layer of its own below all others.
-        has_doubts: whether unsure words have a colour of their own.
+        keep_ink: whether the ink stays, in a separate layer below all others.
+        has_doubts: whether unsure words have another colour.
     """
     rows, texts, replaced = list(text.rows), list(page.typed), set[int]()
     lines = _lines(page, text)
@@ -48,8 +48,8 @@ def typed(
     strokes = list(page.strokes)
     for number, move in mark_moves(page, text, [*lines.values()]):
         strokes[number] = replace(strokes[number], points=strokes[number].points + move)
-    kept = (stroke for number, stroke in enumerate(strokes) if number not in replaced)
-    new_page = replace(page, strokes=tuple(kept), typed=tuple(texts))
+    remaining = (stroke for number, stroke in enumerate(strokes) if number not in replaced)
+    new_page = replace(page, strokes=tuple(remaining), typed=tuple(texts))
     if keep_ink:
         new_page = _above(new_page, [page.strokes[number] for number in sorted(replaced)])
     return new_page, replace(text, rows=tuple(rows))
@@ -92,13 +92,13 @@ class _Line:
 
     @property
     def baseline(self) -> float:
-        """The y on the page of the typed baseline: that of the row's middle."""
+        """The y of the typed baseline on the page: the y of the row's middle."""
         middle = (self.shape.middles.min() + self.shape.middles.max()) / 2
         return float(turned_back(np.array([[middle, self.level]]), -self.shape.angle)[0, 1])
 
     @property
     def parts(self) -> list[list[PageWord]]:
-        """The words between wide gaps, each part of which begins at its ink."""
+        """The words, divided at wide gaps; each part begins at its ink."""
         parts = [[self.words[0]]]
         for before, word in pairwise(self.words):
             if word.box[0] - before.box[2] > MAX_GAP * self.shape.x_height * FONT_SIZE:
@@ -116,7 +116,7 @@ class _Line:
         blanks = [advance(" ")] * (len(starts) - 1) + [0.0]
         ends = [*starts[1:], self.limit]
         parts = zip(starts, ends, widths, blanks, strict=True)
-        # A row whose words were written to and fro has no such size.
+        # A part that ends left of its start, as words were written to and fro, has no size.
         sizes = ((end - start) / (width + blank) for start, end, width, blank in parts)
         return min((size for size in sizes if size > 0), default=self.size)
 
@@ -133,7 +133,7 @@ class _Line:
                 left = right + self.size * advance(" ")
 
     def typed(self, page: InkPage, *, has_doubts: bool) -> Iterator[TypedText]:
-        """Yield the typed texts: successive words of a colour and a layer are one."""
+        """Yield the typed texts; successive words of the same colour and layer share a text."""
         from ink.drawing.fonts import FONT
 
         starts = {id(part[0]) for part in self.parts}
@@ -153,8 +153,8 @@ class _Line:
         yield last
 
     def moves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the x and y of the row at the edges of its words, rising, in the level row, and by
-        what it moves there, see `RowPlaces.moves`."""
+        """Return places on the row and their moves, see `RowPlaces.moves`; the places are the edges
+        of the words."""
         before, after = (
             np.reshape([word.box for word in words], (-1, 2))
             for words in (self.words, [*self.placed])

@@ -1,7 +1,7 @@
-"""Measures the words of a row of ink: where each stands, how it slopes and leans, how high it is.
+"""Measures the words of a row of ink: place, baseline, slope, x-height and lean of each.
 
-A short word shows little of this. So each measure is drawn towards that of the row around the word,
-the more, the fewer turning points of the pen it was taken from.
+A short word shows little of this. So each measure is a mean of the word's measure and the measure
+of the row around the word; the fewer turning points of the pen a word has, the less it weighs.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ from ink.measures import baseline_angle, downstrokes, turning_points
 from notes.page_text import PageRow
 
 # Lengths in x-heights.
-INNER = 0.35
-"""Quantile of the turning points at the x-height, of those that are no letter's top or foot
-(measured, lab notebook: neater ink)."""
-REACH = 6.0  # from the middle of a word to the row around it (assumed: two words on either side)
-MAX_OFF = 0.45  # from a turning point to the line that it may be on (assumed: less to a descender)
+X_HEIGHT_QUANTILE = 0.35
+"""Quantile at which the x-height is measured among the turning points, without those of ascenders
+and descenders (measured, lab notebook: neater ink)."""
+MAX_CONTEXT_DISTANCE = 6.0  # from a word's middle to the row around it (assumed: two words)
+MAX_LINE_DISTANCE = 0.45  # from a turning point to its line (assumed: less than a descender's)
 MIN_SPAN = 1.0  # between two turning points whose slope is measured (assumed)
-TALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜbdfhkltß0123456789ij'\"!?()"
+TALL_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜbdfhkltß0123456789ij'\"!?()"
 """Characters whose highest turning point is above the x-height."""
-DEEP = "gjpqyfQ,;()"
+DEEP_CHARACTERS = "gjpqyfQ,;()"
 """Characters whose lowest turning point is below the baseline."""
 MAX_ENDS = 300  # turning points of a line whose slope is measured (assumed)
 # Number of turning points at which a word's own measure has half of the weight:
@@ -37,7 +37,7 @@ SLOPE_PRIOR = 8.0  # for the slope (measured, lab notebook: neater ink)
 
 
 class WordShape(NamedTuple):
-    """What a unit looks like in its level row, in the units of the page.
+    """The measures of a unit in its level row, in the units of the page.
 
     Attributes:
         x: middle of the unit.
@@ -65,15 +65,14 @@ class _Turns(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RowShape:
-    """A row of ink with its units: words that move together, mostly one, as no stroke runs from one
-    unit to another.
+    """A row of ink, divided into units: one word, or several words that share strokes.
 
     Attributes:
         row: the row.
         words: indices in the row of each unit's words.
         numbers: numbers on the page of each unit's strokes.
-        strokes: positions of these strokes, turned so that the row is level.
-        angle: by which the row was turned back, with its quarter turns, in radians.
+        strokes: positions of the strokes of each unit, turned so that the row is level.
+        angle: angle by which the row was turned back, with its quarter turns, in radians.
     """
 
     row: PageRow
@@ -106,19 +105,21 @@ class RowShape:
             baseline, slope = self.line(number, unit)
             heights.append(baseline - _level(turns.high, self.middles[number], slope))
         values = np.concatenate(heights)
-        values = values[np.abs(values - unit) <= MAX_OFF * unit]
+        values = values[np.abs(values - unit) <= MAX_LINE_DISTANCE * unit]
         return float(np.median(values)) if len(values) else unit
 
     @cached_property
     def _rough_height(self) -> float:
-        """The median x-height of the units, by the turning points that are not of tall or deep
+        """The median x-height of the units, measured without the turning points of tall and deep
         letters."""
         heights = []
         for text, turns in zip(self.texts, self._turns, strict=True):
             low, high = np.sort(turns.low[:, 1]), np.sort(turns.high[:, 1])
-            low, high = low[: len(low) - _count(text, DEEP)], high[_count(text, TALL) :]
+            low = low[: len(low) - _count(text, DEEP_CHARACTERS)]
+            high = high[_count(text, TALL_CHARACTERS) :]
             if len(low) and len(high):
-                height = np.quantile(low, 1 - INNER) - np.quantile(high, INNER)
+                top = np.quantile(high, X_HEIGHT_QUANTILE)
+                height = np.quantile(low, 1 - X_HEIGHT_QUANTILE) - top
                 heights.append((height, min(len(low), len(high)) if height > 0 else 0.0))
         if not sum(weight for _, weight in heights):
             return x_height(from_strokes([*chain(*self.strokes)]))
@@ -127,7 +128,7 @@ class RowShape:
     def line(self, number: int, unit: float) -> tuple[float, float]:
         """Return the y of the row's baseline in the middle of a unit, and its slope there."""
         x = self.middles[number]
-        is_near = np.abs(self.middles - x) <= REACH * unit
+        is_near = np.abs(self.middles - x) <= MAX_CONTEXT_DISTANCE * unit
         around = np.concatenate([self._turns[k].low for k in np.flatnonzero(is_near)])
         foot = max(float(stroke[:, 1].max()) for stroke in self.strokes[number])
         return _line(around, x, unit) if len(around) else (foot, 0.0)
@@ -148,29 +149,30 @@ class RowShape:
         return np.concatenate([turns.down for turns in self._turns])
 
     def _shape(self, number: int, usual_lean: float) -> WordShape:
-        unit, x, own = self.x_height, self.middles[number], self._turns[number]
+        unit, x, turns = self.x_height, self.middles[number], self._turns[number]
         baseline, slope = self.line(number, unit)
-        low = own.low[np.abs(_level(own.low, x, slope) - baseline) <= MAX_OFF * unit]
-        high = own.high[np.abs(_level(own.high, x, slope) - baseline + unit) <= MAX_OFF * unit]
+        low = turns.low[np.abs(_level(turns.low, x, slope) - baseline) <= MAX_LINE_DISTANCE * unit]
+        offsets = _level(turns.high, x, slope) - baseline + unit
+        high = turns.high[np.abs(offsets) <= MAX_LINE_DISTANCE * unit]
         count = len(low) + len(high)
         slope += (_slope([low, high], slope, unit) - slope) * count / (count + SLOPE_PRIOR)
-        height, lean, num_down = unit, usual_lean, len(own.down)
+        height, lean, num_down = unit, usual_lean, len(turns.down)
         if len(low):
             mean = np.median(_level(low, x, slope))
             baseline += (mean - baseline) * len(low) / (len(low) + LINE_PRIOR)
-        has_x_height = any(c.isalnum() and c not in TALL for c in self.texts[number])
+        has_x_height = any(c.isalnum() and c not in TALL_CHARACTERS for c in self.texts[number])
         if has_x_height and (count := min(len(low), len(high))):
             ratio = (mean - np.median(_level(high, x, slope))) / unit
-            height *= max(ratio, MAX_OFF) ** (count / (count + HEIGHT_PRIOR))
+            height *= max(ratio, MAX_LINE_DISTANCE) ** (count / (count + HEIGHT_PRIOR))
         if num_down:
-            mean_lean = weighted_median(*own.down.T)
+            mean_lean = weighted_median(*turns.down.T)
             lean += (mean_lean - lean) * num_down / (num_down + LEAN_PRIOR)
         return WordShape(x, float(baseline), float(slope), float(height), float(lean))
 
 
 def row_shapes(page: InkPage, rows: Sequence[PageRow]) -> list[RowShape]:
     """Return the shapes of rows of a page; a typed row has no units. A row that is too short to
-    show its slope has that of the others."""
+    show its slope gets the median slope of the others."""
     turned, angles = [], np.zeros(len(rows))
     for number, row in enumerate(rows):
         turn, units = row.turn * np.pi / 2, _units(row)
@@ -178,9 +180,9 @@ def row_shapes(page: InkPage, rows: Sequence[PageRow]) -> list[RowShape]:
         parts = [[turned_back(page.strokes[n].points, turn) for n in part] for part in numbers]
         turned.append(RowShape(row, [words for words, _ in units], numbers, parts, turn))
         angles[number] = baseline_angle(from_strokes([*chain(*parts)])) if parts else np.nan
-    usual = 0.0 if np.isnan(angles).all() else float(np.nanmedian(angles))
+    typical = 0.0 if np.isnan(angles).all() else float(np.nanmedian(angles))
     shapes = []
-    for shape, angle in zip(turned, np.where(np.isnan(angles), usual, angles), strict=True):
+    for shape, angle in zip(turned, np.where(np.isnan(angles), typical, angles), strict=True):
         level = [[turned_back(stroke, angle) for stroke in part] for part in shape.strokes]
         shapes.append(replace(shape, strokes=level, angle=shape.angle + float(angle)))
     return shapes
@@ -214,15 +216,15 @@ def _line(ends: np.ndarray, x: float, unit: float) -> tuple[float, float]:
     """Return the y at `x` and the slope of the line on which most ends `(n, 2)` are."""
     slope, y = 0.0, float(np.median(ends[:, 1]))
     for _ in range(2):
-        on_line = ends[np.abs(_level(ends, x, slope) - y) <= MAX_OFF * unit]
+        on_line = ends[np.abs(_level(ends, x, slope) - y) <= MAX_LINE_DISTANCE * unit]
         slope = _slope([on_line], slope, unit)
         y = float(np.median(_level(on_line, x, slope))) if len(on_line) else y
     return y, slope
 
 
-def _slope(lines: Sequence[np.ndarray], usual: float, unit: float) -> float:
-    """Return the slope of parallel lines of ends: the median of that between two ends of a line
-    that are apart (Theil-Sen estimator); the usual one if there are fewer than three."""
+def _slope(lines: Sequence[np.ndarray], default: float, unit: float) -> float:
+    """Return the slope of parallel lines of ends, by the Theil-Sen estimator: the median slope
+    between two distant ends of a line; `default` if there are fewer than three such pairs."""
     slopes = [np.empty(0)]
     for line in lines:
         ends = line[:: -(-len(line) // MAX_ENDS) or 1]
@@ -231,7 +233,7 @@ def _slope(lines: Sequence[np.ndarray], usual: float, unit: float) -> float:
         is_apart = np.abs(dx) > MIN_SPAN * unit
         slopes.append(dy[is_apart] / dx[is_apart])
     values = np.concatenate(slopes)
-    return float(np.median(values)) if len(values) > 2 else usual
+    return float(np.median(values)) if len(values) > 2 else default
 
 
 def _level(ends: np.ndarray, x: float, slope: float) -> np.ndarray:

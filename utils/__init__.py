@@ -1,1 +1,1 @@
-"""Ink, its page and plots, alphabets, files and checks: one named module each."""
+"""Files, JSON, console, checks and licences: one named module each, without torch."""

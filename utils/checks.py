@@ -64,7 +64,7 @@ _LACKS_MEMORY = (
 
 
 class UserError(Exception):
-    """An error that a user can correct; the message says what is wrong, where, and what is right.
+    """An error that a user can correct; the message has the fault, its location and the remedy.
 
     The scripts print the message without a traceback and exit with status 2.
     """
@@ -76,8 +76,8 @@ class ConfigFault(UserError):
     Attributes:
         key: the dotted key, or the name of a constructor's argument.
         value: the plain value, or `ABSENT`.
-        expected: what is accepted, or what the fault is.
-        source: the origin of the value, a file or an option; "" if unknown.
+        expected: the accepted values, or the fault.
+        source: the file or option that has the value; "" if unknown.
     """
 
     def __init__(self, key: str, value: Any, expected: str, source: str = "") -> None:
@@ -98,7 +98,7 @@ class ConfigError(UserError):
     """All faults of a config; the message lists them as `listed` does.
 
     Args:
-        source: the origin of the config: the file, or `checkpoint FILE`.
+        source: the source of the config: the file, or `checkpoint FILE`.
         faults: at least one; the `source` of a fault may be a command-line option.
     """
 

@@ -15,8 +15,8 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 """Signals by which a terminal or a scheduler ends a process."""
 REPEATED_SECONDS = 1.0
-"""Seconds after the first signal in which others are the same (assumed: a launcher such as torchrun
-passes on at once what the terminal has sent to all of its processes)."""
+"""Seconds after the first signal in which further signals are repetitions (assumed: a launcher such
+as torchrun passes on the signals that the terminal has sent to all processes)."""
 
 
 class _Raw(io.FileIO):
@@ -75,25 +75,25 @@ def _report(kind: type[BaseException], error: BaseException, trace: TracebackTyp
 
 
 class Signals:
-    """A block in which `receive` gets the number of the first signal of `SIGNALS`, and a second one
-    ends the process at once.
+    """A block in which `receive` gets the number of the first signal of `SIGNALS`, and a second
+    signal ends the process at once.
 
-    Signals that are ignored, as SIGHUP is under `nohup`, stay ignored. A block within the block has
-    a first signal of its own.
+    Signals that are ignored, as SIGHUP is under `nohup`, stay ignored. An inner block has its own
+    first signal.
     """
 
     def __init__(self, receive: Callable[[int], None]) -> None:
         self._receive = receive
 
     def __enter__(self) -> None:
-        self._end, self._former = 0.0, {}
+        self._end, self._previous = 0.0, {}
         with suppress(ValueError):  # Outside the main thread no handlers can be set.
             for number in SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._former[number] = signal.signal(number, self._handle)
+                    self._previous[number] = signal.signal(number, self._handle)
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._former.items():
+        for number, handler in self._previous.items():
             signal.signal(number, handler)
 
     def _handle(self, number: int, _frame: object) -> None:

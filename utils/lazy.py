@@ -1,4 +1,4 @@
-"""Packages that import their modules on first use, so that a command imports only what it needs."""
+"""Lets a package import its modules on first use, so that a command imports only what it needs."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module

@@ -70,13 +70,13 @@ def loads(text: str, max_bytes: int = MAX_BYTES, max_values: int = MAX_VALUES) -
     Args:
         text: the text.
         max_bytes: maximum length in characters; the default suits configs, but not data.
-        max_values: maximum number of commas, one of which is before each value but the first.
+        max_values: maximum number of commas; each value but the first follows a comma.
 
     Raises:
         NotJSON: if the syntax is broken.
         ConfigFault: if an object repeats a key, a number is not finite, a string has a character of
             `FORBIDDEN`, or the text is too large or too deeply nested, or a dotted key has more
-            than `MAX_QUOTED` characters, as a long key of many values has square size.
+            than `MAX_QUOTED` characters: long keys of many values have quadratic size.
     """
     if len(text) > max_bytes:
         raise ConfigFault("", ABSENT, f"larger than {max_bytes:,} bytes")

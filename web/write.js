@@ -171,7 +171,9 @@ export function startWrite({client, complain, say, store}) {
   function showStyles() {
     const {value, options: [standard]} = fields.style, {hands} = network;
     const names = hands ? [MY_HAND, ...Object.keys(hands).filter((name) => name !== "hand")] : [];
-    standard.textContent = hands && !hands.hand ? "Its own" : network.name;
+    const drawsHands = hands && !hands.hand;
+    standard.textContent = drawsHands ? "Its own" : network.name;
+    find("#own").hidden = !drawsHands;
     fields.style.replaceChildren(standard, ...names.map((name) => new Option(name)));
     fields.style.value = names.includes(value) ? value : "";
   }

@@ -8,7 +8,7 @@ and `type[...]` of it for one that is made later. `Annotated[dict[str, X], hook]
 by name, in which the name of one may stand in the place of a later object; `hook` is applied to
 the signatures of all classes in them.
 
-Binding makes no object. In a bound value, a `Part` stands in the place of each object, and a
+Binding makes no object. In a bound value, a `BoundClass` stands in the place of each object, and a
 `ConfigFault` in the place of each value that does not fit.
 """
 
@@ -130,7 +130,7 @@ def owners(cls: type) -> list[type]:
 
 
 @dataclass(frozen=True)
-class Part:
+class BoundClass:
     """A class with its bound arguments, of which objects are built."""
 
     cls: type
@@ -142,25 +142,25 @@ class Part:
     defaults: Mapping[str, Json]
     """The plain defaults of arguments that are left out."""
     is_built_later: bool = False
-    """Whether the part stands for itself in what is built of it: a call builds the object."""
+    """Whether the program gets the bound class itself, and builds the object later, by a call."""
 
     def __call__(self, **supplied: Any) -> Any:
-        """Build the object, see `build`, of what the program has only then."""
+        """Build the object of arguments that the program has only now, see `build`."""
         return self.build(supplied)
 
     def build(
-        self, supplied: Mapping[str, Any] = NOTHING, made: Mapping[str, Any] = NOTHING
+        self, supplied: Mapping[str, Any] = NOTHING, objects: Mapping[str, Any] = NOTHING
     ) -> Any:
         """Build the object.
 
         Args:
             supplied: the arguments that the program passes, by name.
-            made: the objects whose names stand in the place of an object, by key.
+            objects: the objects whose names stand in the place of an object, by key.
 
         Raises:
             ConfigFault: if a constructor refuses an argument, or fails.
         """
-        signature, values = self.signature, built(self.values, supplied, made)
+        signature, values = self.signature, built(self.values, supplied, objects)
         try:
             # A parameter that is not supplied may have a default, as may those behind it.
             names = takewhile(supplied.__contains__, signature.from_program)
@@ -177,51 +177,52 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Named:
+class Reference:
     """The name of an object, in the place of the object."""
 
-    part: Part | ConfigFault
-    """The part of the object, or a fault of it."""
+    target: BoundClass | ConfigFault
+    """The bound class of the object, or a fault of it."""
 
 
-class Objects(dict[str, Any]):
+class NamedObjects(dict[str, Any]):
     """Bound objects by name, of which a later one may be made of earlier ones."""
 
 
 Bound: TypeAlias = Any
-"""A bound value: a plain value, a `Part`, `Named`, `Objects` or `ConfigFault`, or a list, tuple or
-dict of these."""
+"""A bound value: a plain value, a `BoundClass`, `Reference`, `NamedObjects` or `ConfigFault`, or a
+list, tuple or dict of these."""
 
 
 def built(
-    bound: Bound, supplied: Mapping[str, Any] = NOTHING, made: Mapping[str, Any] = NOTHING
+    bound: Bound, supplied: Mapping[str, Any] = NOTHING, objects: Mapping[str, Any] = NOTHING
 ) -> Any:
-    """Return a bound value with objects in the place of parts, see `Part.build`."""
-    if isinstance(bound, Part):
-        return bound if bound.is_built_later else bound.build(supplied, made)
-    if isinstance(bound, Named):
-        return made[bound.part.key]
-    if isinstance(bound, Objects):
-        made = {**made}
-        for part in filter(None, bound.values()):
-            made[part.key] = part.build(supplied, made)
-        return {name: part and made[part.key] for name, part in bound.items()}
+    """Return a bound value with objects in the place of bound classes, see `BoundClass.build`."""
+    if isinstance(bound, BoundClass):
+        return bound if bound.is_built_later else bound.build(supplied, objects)
+    if isinstance(bound, Reference):
+        return objects[bound.target.key]
+    if isinstance(bound, NamedObjects):
+        objects = {**objects}
+        for bound_class in filter(None, bound.values()):
+            objects[bound_class.key] = bound_class.build(supplied, objects)
+        return {
+            name: bound_class and objects[bound_class.key] for name, bound_class in bound.items()
+        }
     if isinstance(bound, list | tuple):
-        return type(bound)(built(element, supplied, made) for element in bound)
+        return type(bound)(built(element, supplied, objects) for element in bound)
     if isinstance(bound, dict):
-        return {name: built(member, supplied, made) for name, member in bound.items()}
+        return {name: built(member, supplied, objects) for name, member in bound.items()}
     return bound
 
 
-def parts(bound: Bound) -> list[Part]:
-    """Return the parts in a bound value, at any depth, inner parts first."""
-    return [value for value in _within(bound) if isinstance(value, Part)]
+def bound_classes(bound: Bound) -> list[BoundClass]:
+    """Return the bound classes in a bound value, at any depth, inner ones first."""
+    return [value for value in _within(bound) if isinstance(value, BoundClass)]
 
 
-def named(bound: Bound) -> set[str]:
-    """Return the keys of the objects that are named in a bound value, at any depth."""
-    found = (value.part for value in _within(bound) if isinstance(value, Named))
-    return {part.key for part in found}
+def references(bound: Bound) -> set[str]:
+    """Return the keys of the objects whose names stand in a bound value, at any depth."""
+    return {value.target.key for value in _within(bound) if isinstance(value, Reference)}
 
 
 def faults(bound: Bound) -> list[ConfigFault]:
@@ -231,7 +232,7 @@ def faults(bound: Bound) -> list[ConfigFault]:
 
 def _within(bound: Bound) -> Iterator[Any]:
     """Yield all values within a bound value, inner ones first, and the value."""
-    values = bound.values if isinstance(bound, Part) else bound
+    values = bound.values if isinstance(bound, BoundClass) else bound
     if isinstance(values, Mapping | list | tuple):
         for value in values.values() if isinstance(values, Mapping) else values:
             yield from _within(value)
@@ -251,25 +252,26 @@ class Binder:
     """The signatures of classes that do not follow the convention."""
     hook: Callable[[type, Signature], Signature] = lambda cls, signature: signature
     """Hook applied to the signature of each class before binding; recipes use it to add `like`."""
-    named: Mapping[str, Any] = field(default_factory=dict)
-    """The parts of objects whose names may stand in the place of an object, or faults."""
+    referable: Mapping[str, Any] = field(default_factory=dict)
+    """By name, the bound classes of objects whose names may stand in the place of an object, or
+    faults."""
 
     def signature(self, cls: type) -> Signature:
         """Return the arguments of a class's constructor."""
         return self.hook(cls, self.signatures.get(cls) or signature_of(cls))
 
     def bind(self, annotation: Annotation, value: Json, key: str) -> Bound:
-        """Return the bound value of the plain value at a key; nothing is made.
+        """Return the bound value of the plain value at a key; no object is built.
 
         | annotation | plain value | bound value |
         |---|---|---|
         | `Any` | any | the value |
         | a union | any | what the first member gives that the value fits |
-        | `Annotated[dict[str, X], hook]` | object of objects | `Objects` |
+        | `Annotated[dict[str, X], hook]` | object of objects | `NamedObjects` |
         | `dict[str, X]` | object | a dict of bound values |
-        | a base class | object with a type | `Part` |
-        | `type[X]` of a base class | object with a type | `Part` that is built later |
-        | a base class | the name of an object before it | `Named` |
+        | a base class | object with a type | `BoundClass` |
+        | `type[X]` of a base class | object with a type | `BoundClass` that is built later |
+        | a base class | the name of an object before it | `Reference` |
         | `list[X]`, `tuple[X, Y]` | list | a list or tuple of bound values |
         | `int`, `Literal[...]`, `Annotated[float, Range(...)]` | plain | the value |
         | any | one that does not fit, or none | `ConfigFault` |
@@ -295,12 +297,12 @@ class Binder:
         """Bind an object of JSON: the description of an object, or values by name."""
         origin, members = get_origin(annotation), get_args(annotation)
         if origin is Annotated and callable(members[1]):
-            return self._bind_named(*members, value, key)
+            return self._bind_named_objects(*members, value, key)
         if origin is dict:
             return {name: self.bind(members[1], value[name], f"{key}.{name}") for name in value}
         if origin is type:
             bound = self._bind_object(members[0], value, key)
-            return replace(bound, is_built_later=True) if isinstance(bound, Part) else bound
+            return replace(bound, is_built_later=True) if isinstance(bound, BoundClass) else bound
         if self.choices(annotation):
             return self._bind_object(annotation, value, key)
         return self._misfit(annotation, value, key)
@@ -317,10 +319,10 @@ class Binder:
 
     def _bind_plain(self, annotation: Annotation, value: Json, key: str) -> Bound:
         """Bind a value that is neither an object nor a list of JSON."""
-        if isinstance(value, str) and value in self.named and self.choices(annotation):
-            part = self.named[value]
-            if isinstance(part, ConfigFault) or issubclass(part.cls, annotation):
-                return Named(part)
+        if isinstance(value, str) and value in self.referable and self.choices(annotation):
+            bound_class = self.referable[value]
+            if isinstance(bound_class, ConfigFault) or issubclass(bound_class.cls, annotation):
+                return Reference(bound_class)
         if not _fits(annotation, value):
             return self._misfit(annotation, value, key)
         # An annotated number is the first member of its annotation.
@@ -340,16 +342,18 @@ class Binder:
                 misfit = bound
         return misfit
 
-    def _bind_named(
+    def _bind_named_objects(
         self, annotation: Annotation, hook: Callable[..., Any], value: Config, key: str
-    ) -> Objects:
+    ) -> NamedObjects:
         """Bind an object of objects, or of nulls, by name."""
-        bound = Objects()
+        bound = NamedObjects()
         for name, member in value.items():
-            named = {other: part for other, part in bound.items() if part is not None}
-            # One with faults may be named, too; what is made of it is not built.
-            named |= {other: faults(part)[0] for other, part in named.items() if faults(part)}
-            binder = replace(self, hook=hook, named=named)
+            referable = {other: earlier for other, earlier in bound.items() if earlier is not None}
+            # A name of an object with faults is no further fault; nothing is built then.
+            referable |= {
+                other: faults(earlier)[0] for other, earlier in referable.items() if faults(earlier)
+            }
+            binder = replace(self, hook=hook, referable=referable)
             bound[name] = binder.bind(get_args(annotation)[1], member, f"{key}.{name}")
         return bound
 
@@ -358,10 +362,10 @@ class Binder:
         unknown = 'unknown key; an object has "type" and "args"'
         others = (name for name in value if name not in ("type", "args"))
         found = [ConfigFault(f"{key}.{name}", value[name], unknown) for name in others]
-        part = self._bind_part(base, value.get("type", ABSENT), value.get("args", {}), key)
-        return [*found, part] if found else part
+        bound_class = self._bind_class(base, value.get("type", ABSENT), value.get("args", {}), key)
+        return [*found, bound_class] if found else bound_class
 
-    def _bind_part(self, base: type, kind: Json, args: Json, key: str) -> Part | ConfigFault:
+    def _bind_class(self, base: type, kind: Json, args: Json, key: str) -> BoundClass | ConfigFault:
         """Bind the arguments of an object of the class `kind`."""
         classes, from_program = self.choices(base), self.from_program.get(base, ())
         if not isinstance(kind, str) or kind not in classes:
@@ -385,7 +389,7 @@ class Binder:
             for name in dict.fromkeys((*args, *required))
         }
         left_out = {name: arguments[name].default for name in arguments if name not in values}
-        return Part(cls, signature, key, values, plain_values(arguments, left_out))
+        return BoundClass(cls, signature, key, values, plain_values(arguments, left_out))
 
     def _bind_argument(self, signature: Signature, name: str, value: Json, key: str) -> Bound:
         """Bind the value of an argument of a constructor."""
@@ -423,7 +427,7 @@ class Binder:
             return DESCRIPTIONS[annotation]
         if not self.choices(annotation):
             return ""
-        names = f", or a name before it: {', '.join(self.named)}" if self.named else ""
+        names = f", or a name before it: {', '.join(self.referable)}" if self.referable else ""
         return OBJECT_DESCRIPTION + names
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from base.config import sources
-from base.config.binder import Annotation, Binder, Part, built, faults, parts
+from base.config.binder import Annotation, Binder, BoundClass, bound_classes, built, faults
 from base.config.values import Override, merge
 from utils.checks import ABSENT, ConfigError, ConfigFault, hint, shown
 from utils.files import PLAIN_NAME
@@ -109,14 +109,14 @@ class Plan:
         """Return the plan with the values of a run's `resolved` config where the defaults of
         classes have changed since."""
         values = {}
-        for part in self.parts():
+        for bound_class in self.bound_classes():
             block = resolved
-            for name in (*part.key.split("."), "args"):
+            for name in (*bound_class.key.split("."), "args"):
                 block = children(block).get(name)
             args = children(block)
-            for name, default in part.defaults.items():
+            for name, default in bound_class.defaults.items():
                 if args.get(name, default) != default:
-                    values[f"{part.key}.args.{name}"] = args[name]
+                    values[f"{bound_class.key}.args.{name}"] = args[name]
         return self.with_values(values)
 
     # What is read off a plan.
@@ -138,14 +138,14 @@ class Plan:
             for key, annotation in self.blocks.items()
         }
 
-    def __getitem__(self, key: str) -> Part | None:
-        """Return the part at a dotted key; None if there is none."""
-        return next((part for part in self.parts() if part.key == key), None)
+    def __getitem__(self, key: str) -> BoundClass | None:
+        """Return the bound class at a dotted key; None if there is none."""
+        return next((bound for bound in self.bound_classes() if bound.key == key), None)
 
-    def parts(self, argument: str | None = None) -> list[Part]:
-        """Return all parts, inner ones first, or those that accept an argument."""
-        found = parts(self.bound)
-        return [part for part in found if argument in (None, *part.signature.arguments)]
+    def bound_classes(self, argument: str | None = None) -> list[BoundClass]:
+        """Return all bound classes, inner ones first; with an `argument`, those that accept it."""
+        found = bound_classes(self.bound)
+        return [bound for bound in found if argument in (None, *bound.signature.arguments)]
 
     def option_of(self, key: str) -> str:
         """Return the option that last set a key or its parent; "" if no option did."""
@@ -162,8 +162,9 @@ class Plan:
         Raises:
             ConfigFault: if there is no such dataset.
         """
-        keys = [f"{part.key}.args.root" for part in self.parts("root")]
-        main = [f"{part.key}.args.root" for part in sources.main_parts(self["data_loader"])]
+        main_datasets = sources.main_datasets(self["data_loader"])
+        keys = [f"{bound.key}.args.root" for bound in self.bound_classes("root")]
+        main = [f"{bound.key}.args.root" for bound in main_datasets]
         if len(candidates := [key for key in main if key in keys] or keys) == 1:
             return candidates[0]
         expected = "--data is not used: the config's dataset is not read from files"
@@ -177,13 +178,13 @@ class Plan:
         """The config with all defaults of its classes' own constructors that do not depend on other
         keys or on the data; those of the project's classes have those of their bases, too."""
         config = copy.deepcopy(self.config)
-        for part in self.parts():
+        for bound_class in self.bound_classes():
             block = config
-            for name in part.key.split("."):
+            for name in bound_class.key.split("."):
                 block = children(block)[name]
             args = block.setdefault("args", {})
-            for name, default in part.defaults.items():
-                if name not in part.signature.handed_on:
+            for name, default in bound_class.defaults.items():
+                if name not in bound_class.signature.handed_on:
                     args.setdefault(name, default)
         return config
 

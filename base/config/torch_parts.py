@@ -12,7 +12,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from base.config.binder import Annotation, Part, Signature, parameters_of
+from base.config.binder import Annotation, BoundClass, Signature, parameters_of
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
@@ -62,7 +62,7 @@ def _signature(cls: type) -> Signature:
     return Signature(cls, ("optimizer", "steps"), arguments, partial(_schedule, cls))
 
 
-def depends_on_length(schedule: Part) -> bool:
+def depends_on_length(schedule: BoundClass) -> bool:
     """Return whether the rates of a schedule depend on the number of the run's steps."""
     if schedule.cls not in SIGNATURES:
         return not {"steps", "total_steps"}.isdisjoint(schedule.signature.from_program)

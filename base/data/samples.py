@@ -107,7 +107,7 @@ class ShardRange:
 
     def sample(self, place: int) -> Sample:
         sample = self.store.sample(int(self.numbers[place]))
-        return sample.of(sample.name + self.suffix) if self.suffix else sample
+        return sample.renamed(sample.name + self.suffix) if self.suffix else sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,8 +194,8 @@ class Samples(Sequence[Sample]):
         }
         return samples, notes
 
-    def named(self, suffix: str) -> "Samples":
-        """Return the samples with a suffix to their names."""
+    def with_suffix(self, suffix: str) -> "Samples":
+        """Return the samples with a suffix at the end of their names."""
         return Samples(
             tuple(
                 replace(shard_range, suffix=shard_range.suffix + suffix)

@@ -42,12 +42,23 @@ def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
     runs = [folder / path for folder in (RUNS, *sorted(RUNS.glob("*"))) if (folder / path).is_dir()]
     if len(runs) > 1:
         raise CheckpointError(f"{path}: several runs have this id: {', '.join(map(str, runs))}")
-    return runs[0] if runs else named(str(path), pretrained(), "pretrained network")
+    return runs[0] if runs else resolve_name(str(path), pretrained(), "pretrained network")
 
 
-def named(name: str, files: Mapping[str, Path], kind: str, others: Iterable[str] = ()) -> Path:
-    """Return the file called `name`, or raise a CheckpointError; the error says its `kind`, and
-    lists the names of the files and `others`."""
+def resolve_name(
+    name: str, files: Mapping[str, Path], kind: str, others: Iterable[str] = ()
+) -> Path:
+    """Return the file of a name.
+
+    Args:
+        name: the name.
+        files: the files by name.
+        kind: the kind of the files, for the message.
+        others: further names, for the message.
+
+    Raises:
+        CheckpointError: if no file has the name.
+    """
     if name in files:
         return files[name]
     names = [*files, *others]

@@ -55,7 +55,8 @@ class TrainingSettings:
             newest is kept. Null keeps all.
         time_limit_minutes: minutes after which the run saves and stops; the run can be resumed.
         steps_per_epoch: optimiser steps of an epoch; null for a pass over the data.
-        precision: precision of the network's matrix products; the weights stay float32.
+        precision: precision of the network's matrix products; the weights stay float32. "auto" is
+            bfloat16 where the processor has instructions for it, else float32.
         clip_norm: maximum norm of the gradient; a longer gradient is scaled down.
         accumulate: number of batches whose gradients are summed for one step.
         ema_decay: decay per step of an exponential moving average of the weights; smaller at first.
@@ -85,7 +86,7 @@ class TrainingSettings:
     keep_last: Annotated[int, Range(1)] | None = 3
     time_limit_minutes: Annotated[float, Range(0.0)] | None = None
     steps_per_epoch: Annotated[int, Range(1)] | None = None
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
     clip_norm: Annotated[float, Range(1e-12)] | None = None
     accumulate: Annotated[int, Range(1)] = 1
     ema_decay: Annotated[float, Range(0.0, 1.0)] | None = None

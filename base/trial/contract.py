@@ -200,7 +200,7 @@ def takes_batches(trial: Trial) -> None:
                 expected = f"one whose weights are parameters: {name} is none, and is never trained"
                 raise ConfigFault("arch", type(model).__name__, expected)
     hint = ""
-    if trainer.settings.precision != "float32":
+    if trainer.precision != "float32":
         hint = "; some torch operations need trainer.args.precision = float32"
     with trying("arch", model, f"a network that {trainer.task}", hint):
         output = trial.output

@@ -17,7 +17,7 @@ import numpy as np
 
 from data_loader.composed.cutting import X_HIGH_LETTERS, Piece
 from data_loader.composed.recorded_hands import RecordedHand
-from data_loader.paths import (
+from data_loader.pen_paths import (
     at_left_edge,
     from_strokes,
     moved,
@@ -88,28 +88,35 @@ MIN_TALL_HEIGHT = 1.45
 """Height above which ink belongs to a tall letter, in x-heights."""
 
 
+def base_and_mark(character: str) -> tuple[str, str]:
+    """Return the letter under the mark or bar of a character, and its combining mark; the mark is
+    "" for a bar, for `ı`, and for characters without a mark."""
+    decomposed = unicodedata.normalize("NFD", character)
+    base = {**BARRED_LETTERS, "ı": "i"}.get(character, decomposed[0])
+    return base, WRITTEN_MARKS.get(character, decomposed[1:])
+
+
 class UnusablePiece(Exception):
     """Raised if a piece is missing, or a character cannot be made from it."""
 
 
-class AccentPen:
-    """Makes upright characters in a hand, as paths (see `paths`).
-
-    The methods raise `UnusablePiece` if a piece is missing or unusable.
+class MarkPen:
+    """Draws upright marks in a hand, as paths (see `pen_paths`).
 
     Args:
-        hand: the hand whose proportions, slant and speed the characters get.
-        get_piece: see `GetPiece`.
+        slant: the lean of the hand to the right, x over y.
+        width: the width of a small letter.
+        mean_step: the mean length of a step within a stroke.
         generator: generator for the variation from copy to copy; for the hand's habits,
             `habit_generator` yields the same numbers in each pen of the hand.
     """
 
     def __init__(
-        self, hand: RecordedHand, get_piece: GetPiece, generator: np.random.Generator
+        self, slant: float, width: float, mean_step: float, generator: np.random.Generator
     ) -> None:
-        self.hand, self.get_piece, self.generator = hand, get_piece, generator
-        self.width_factor = float(np.clip(hand.width, 0.7, 1.4)) ** 0.5
-        seed = [int(1e6 * abs(hand.slant)), int(1e6 * hand.mean_step)]
+        self.mean_step, self.generator = mean_step, generator
+        self.width_factor = float(np.clip(width, 0.7, 1.4)) ** 0.5
+        seed = [int(1e6 * abs(slant)), int(1e6 * mean_step)]
         self.habit_generator = np.random.default_rng(seed)
 
     def random_deviation(self, deviation: float) -> float:
@@ -149,7 +156,7 @@ class AccentPen:
         # A turn by a radian takes as long as 0.06 x-heights of path.
         time = path_along(curve) + 0.06 * np.pad(turns, 1).cumsum()
         extra = MAX_EXTRA_STEPS * self.generator.uniform(0.3, 1.0)
-        num_steps = max(2, round(time[-1] / self.hand.mean_step + extra))
+        num_steps = max(2, round(time[-1] / self.mean_step + extra))
         # The pen is slower at both ends of the stroke.
         fraction = time / time[-1]
         slow_ends = fraction + 0.6 * np.sin(2 * np.pi * fraction) / (2 * np.pi)
@@ -160,27 +167,6 @@ class AccentPen:
         """Return the path of a nearly straight stroke from `start` to `stop`."""
         half = np.subtract(stop, start) / 2
         return moved(self.draw_shape([[[-half, 0 * half, half]]]), *(start + half))
-
-    def upright_piece(self, character: str) -> Piece:
-        """Return a copy of an ASCII character, made upright."""
-        if (piece := self.get_piece(character)) is None:
-            raise UnusablePiece
-        return piece._replace(path=slanted(piece.path, -self.hand.slant))
-
-    def upright_letter(self, character: str, dotted: bool = True) -> Piece:
-        """Return an upright copy of an ASCII letter, without its dot if `dotted` is False."""
-        piece = self.upright_piece(character)
-        if not dotted:
-            piece = piece._replace(path=without_dot(piece.path))
-        y = piece.path[:, 1]
-        highest = (
-            MIN_TALL_HEIGHT
-            if character in X_HIGH_LETTERS | set("gy")
-            else 1.5 * self.hand.tall_height
-        )
-        if not (0.6 <= -y.min() <= highest and -0.2 < y.max() < 2.0):
-            raise UnusablePiece  # The letter lacks a stroke, or has a stroke of its neighbour.
-        return piece
 
     def mark_above(self, letter: np.ndarray, mark: str) -> np.ndarray:
         """Return the path of a mark above the middle of a letter."""
@@ -252,23 +238,66 @@ class AccentPen:
             return self.straight_stroke((left - 0.2, bar_y), (right + 0.22, bar_y - 0.04))
         return self.straight_stroke((stem - 0.28, bar_y), (stem + 0.32, bar_y - 0.04))
 
+    def mark_on(self, letter: np.ndarray, character: str) -> np.ndarray | None:
+        """Return the path of the mark or bar that turns a letter into `character`; None for `ı`.
+
+        Raises:
+            UnusablePiece: if the letter has no ink for a bar, or hides the mark.
+        """
+        _, mark = base_and_mark(character)
+        if character in BARRED_LETTERS:
+            return self.bar_through(letter, character)
+        if not mark:
+            return None
+        if mark == COMMA_ABOVE_RIGHT:
+            return self.mark_beside(letter, mark)
+        return (self.mark_below if mark in MARKS_BELOW else self.mark_above)(letter, mark)
+
+
+class AccentPen(MarkPen):
+    """Makes upright characters in a hand, as paths.
+
+    The methods raise `UnusablePiece` if a piece is missing or unusable.
+
+    Args:
+        hand: the hand whose proportions, slant and speed the characters get.
+        get_piece: see `GetPiece`.
+        generator: see `MarkPen`.
+    """
+
+    def __init__(
+        self, hand: RecordedHand, get_piece: GetPiece, generator: np.random.Generator
+    ) -> None:
+        super().__init__(hand.slant, hand.width, hand.mean_step, generator)
+        self.hand, self.get_piece = hand, get_piece
+
+    def upright_piece(self, character: str) -> Piece:
+        """Return a copy of an ASCII character, made upright."""
+        if (piece := self.get_piece(character)) is None:
+            raise UnusablePiece
+        return piece._replace(path=slanted(piece.path, -self.hand.slant))
+
+    def upright_letter(self, character: str, dotted: bool = True) -> Piece:
+        """Return an upright copy of an ASCII letter, without its dot if `dotted` is False."""
+        piece = self.upright_piece(character)
+        if not dotted:
+            piece = piece._replace(path=without_dot(piece.path))
+        y = piece.path[:, 1]
+        highest = (
+            MIN_TALL_HEIGHT
+            if character in X_HIGH_LETTERS | set("gy")
+            else 1.5 * self.hand.tall_height
+        )
+        if not (0.6 <= -y.min() <= highest and -0.2 < y.max() < 2.0):
+            raise UnusablePiece  # The letter lacks a stroke, or has a stroke of its neighbour.
+        return piece
+
     def marked_letter(self, character: str) -> Piece:
         """Return a letter with its mark or bar."""
-        decomposed = unicodedata.normalize("NFD", character)
-        plain = {**BARRED_LETTERS, "ı": "i"}.get(character, decomposed[0])
-        mark = WRITTEN_MARKS.get(character, decomposed[1:])
+        plain, mark = base_and_mark(character)
         piece = self.upright_letter(plain, dotted=plain not in "ij" or mark == OGONEK)
-        if character in BARRED_LETTERS:
-            added = self.bar_through(piece.path, character)
-        elif not mark:
-            return piece
-        elif mark == COMMA_ABOVE_RIGHT:
-            added = self.mark_beside(piece.path, mark)
-        elif mark in MARKS_BELOW:
-            added = self.mark_below(piece.path, mark)
-        else:
-            added = self.mark_above(piece.path, mark)
-        return piece._replace(path=np.concatenate([piece.path, added]))
+        drawn = self.mark_on(piece.path, character)
+        return piece if drawn is None else piece._replace(path=np.concatenate([piece.path, drawn]))
 
     def ligature(self, character: str) -> Piece:
         """Return a ligature of `LIGATURES`: its two letters, which overlap a little."""

@@ -13,7 +13,7 @@ import numpy as np
 from data_loader.composed.accents import NON_ASCII, accented
 from data_loader.composed.cutting import X_HIGH_LETTERS, Piece
 from data_loader.composed.recorded_hands import MAX_PIECE_LENGTH, Place, RecordedHand
-from data_loader.paths import at_left_edge, at_speed, moved, touching_shift
+from data_loader.pen_paths import at_left_edge, at_speed, moved, touching_shift
 
 # Costs of a piece, relative to the cost 1 of every piece. A word is made of the pieces whose sum of
 # costs is lowest, so of few pieces that fit each other (assumed, checked by eye).

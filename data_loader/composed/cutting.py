@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_loader.composed.alignment import AlignedLine, Alignment
-from data_loader.paths import at_left_edge, to_ink, to_path
+from data_loader.pen_paths import at_left_edge, to_ink, to_path
 from ink.alphabet import nfc
 from ink.sample import Sample
 
@@ -78,7 +78,7 @@ class Piece(NamedTuple):
 
     Attributes:
         text: the characters.
-        path: see `paths`, in x-heights; x starts at the piece's left edge.
+        path: see `pen_paths`, in x-heights; x starts at the piece's left edge.
         cut_before: whether the first stroke was cut off from the previous character.
         cut_after: whether the last stroke was cut off from the next character.
     """

@@ -18,7 +18,7 @@ from data_loader.composed.composing import Bank
 from data_loader.composed.cutting import CutLine, Parts, measured_lines, parts_of
 from data_loader.composed.drawn_characters import Drawer
 from data_loader.composed.recorded_hands import check_hands, recorded_hands
-from data_loader.paths import side_by_side, to_ink
+from data_loader.pen_paths import side_by_side, to_ink
 from data_loader.recipe import ExtendedDataset, with_lines
 from data_loader.sources.derived import make_derived
 from data_loader.texts import corpus

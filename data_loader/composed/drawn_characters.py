@@ -14,7 +14,7 @@ from data_loader.composed.cutting import Piece
 from data_loader.composed.recorded_hands import RecordedHand
 from data_loader.invented.font_writers import FontWriter, deform, digitise, text_path
 from data_loader.invented.stroke_fonts import CHARACTERS, X_HEIGHT
-from data_loader.paths import at_left_edge, at_speed, mean_step, slanted, to_path
+from data_loader.pen_paths import at_left_edge, at_speed, mean_step, slanted, to_path
 from ink.sample import Sample
 
 UPRIGHT_FONTS = ["print", "joined"]

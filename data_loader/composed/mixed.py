@@ -110,7 +110,7 @@ class MixedDataset(ExtendedDataset):
             summary = f"{count:,} lines of {self.added} scaled by {factor:.4g}, "
             joined_lines = self._joined_lines(recorded, added, typical, factor, grid, generator)
             for number, line in enumerate(joined_lines, count):
-                yield Parsed([line.of(f"joined-{number}/{line.name}")])
+                yield Parsed([line.renamed(f"joined-{number}/{line.name}")])
         pieces = _bar(self._pieces(recorded, generator), "cutting lines", total=self.pieces)
         for number, piece in enumerate(pieces, count + self.joined):
             ink = on_grid(piece.ink, grid)

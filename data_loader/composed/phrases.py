@@ -13,7 +13,7 @@ from base.base_dataset import SPLITS, Loaded
 from base.data.samples import Samples
 from data_loader.composed.mixed import LETTER_GAPS, WORD_GAPS, inks_side_by_side
 from data_loader.invented.damage import with_damage
-from data_loader.paths import moved, side_by_side, to_ink, to_path
+from data_loader.pen_paths import moved, side_by_side, to_ink, to_path
 from data_loader.recipe import ExtendedDataset
 from ink.alphabet import WRONG
 from ink.formats.parsed import Parsed

@@ -21,7 +21,7 @@ from data_loader.composed.cutting import (
     CutLine,
     Piece,
 )
-from data_loader.paths import moved, side_by_side, stroke_steps, to_ink, touching_shift
+from data_loader.pen_paths import moved, side_by_side, stroke_steps, to_ink, touching_shift
 from ink.geometry import weighted_median
 from ink.measures import strokes_per_character
 from ink.sample import Sample

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_loader.paths import from_strokes, to_strokes
+from data_loader.pen_paths import from_strokes, to_strokes
 from ink.alphabet import WRONG
 from ink.geometry import at_equal_steps, path_along
 

@@ -18,7 +18,7 @@ from data_loader.invented.stroke_fonts import (
     glyph,
     resample,
 )
-from data_loader.paths import from_strokes, to_ink, to_path, to_strokes
+from data_loader.pen_paths import from_strokes, to_ink, to_path, to_strokes
 from data_loader.texts import corpus
 from ink.alphabet import WRONG
 from ink.sample import Sample

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_loader.paths import from_strokes, moved
+from data_loader.pen_paths import from_strokes, moved
 from ink.geometry import at_equal_steps, path_along
 
 CHARACTERS = [chr(code) for code in range(32, 127)]
@@ -57,7 +57,7 @@ class Glyph(NamedTuple):
     """An upright character as a path.
 
     Attributes:
-        path: see `paths`, in font units; the baseline is y = 0, the left edge x = 0.
+        path: see `pen_paths`, in font units; the baseline is y = 0, the left edge x = 0.
         width: distance from the left edge to the right edge.
         lean: fraction of the hand's slant that the glyph takes.
         enters: whether the path begins at the left edge, so that the previous glyph can be joined.

@@ -1,4 +1,4 @@
-"""Datasets of files of ink, one module a format, and what prepares, stores and divides them.
+"""Datasets of files of ink, one module a format, and how they are prepared, stored and divided.
 
 `ink.formats` has the formats themselves, and says how to add one. A format for training also has a
 subclass of `DividedDataset` with a `title`, a pattern of the files' names (`file_names`) and a

@@ -1,4 +1,4 @@
-"""Makes samples of others; where the others are prepared, so are the new ones."""
+"""Derives samples from others, and prepares them if the others are prepared."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from base.base_dataset import BaseDataset
 from base.data.samples import Samples
 from data_loader.sources.fetching import digest_of_file
 from data_loader.sources.keys import code_of, options_key
-from data_loader.sources.preparing import Making, prepared
+from data_loader.sources.preparing import ShardSource, prepared
 from ink.formats.parsed import Parsed
 from utils.files import user_cache
 
@@ -20,23 +20,23 @@ def make_samples(
     blocks: Sequence[Any],
     read: Callable[[Any], Iterable[Parsed]],
 ) -> tuple[Samples, list[Any]]:
-    """Return samples that are derived of others, in the order in which they are read, and the notes
-    about them. Samples of others in files are prepared, in a folder beside those of the others.
+    """Return samples that are derived from others, in the order of reading, and their notes. If the
+    parents are in prepared folders, a new prepared folder is written next to these.
 
     Args:
         kind: the name with which the folder begins.
-        parents: what the samples are made of.
-        key: what else they depend on, as values of JSON.
-        blocks, read: see `Making`.
+        parents: the samples from which the samples are derived.
+        key: all else on which the samples depend, as values of JSON.
+        blocks, read: see `ShardSource`.
     """
     stores = [store for samples in parents for store in samples.stores]
     if not stores or not all(store.key and store.folder for store in stores):
-        parsed = [one for block in blocks for one in read(block)]
-        samples = Samples.of([sample for one in parsed for sample in one.samples])
-        return samples, [note for one in parsed for note in one.notes]
+        results = [parsed for block in blocks for parsed in read(block)]
+        samples = Samples.of([sample for parsed in results for sample in parsed.samples])
+        return samples, [note for parsed in results for note in parsed.notes]
     key = {**key, "parents": [samples.key for samples in parents]}
-    making = Making(kind, key, blocks, read, is_sorted=False)
-    shards = prepared(making, [stores[0].folder.parent, user_cache()])
+    source = ShardSource(kind, key, blocks, read, is_sorted=False)
+    shards = prepared(source, [stores[0].folder.parent, user_cache()])
     return shards.all, shards.notes
 
 
@@ -46,12 +46,14 @@ def make_derived(
     depends: Sequence[object],
     read: Callable[[], Iterable[Parsed]],
 ) -> tuple[Samples, list[Any]]:
-    """Return the samples that a dataset derives of others, see `make_samples`.
+    """Return the samples that a dataset derives from others, see `make_samples`.
 
     Args:
-        depends: what the samples depend on, besides the dataset's options and the parents; the
-            content counts of a file that a `Path` names.
+        depends: values on which the samples depend, in addition to the dataset's options and the
+            parents; a `Path` stands for the content of its file.
     """
-    contents = [digest_of_file(one) if isinstance(one, Path) else repr(one) for one in depends]
+    contents = [
+        digest_of_file(value) if isinstance(value, Path) else repr(value) for value in depends
+    ]
     key = {"options": options_key(dataset), "depends": contents, "code": code_of(type(dataset))}
     return make_samples(type(dataset).__name__, parents, key, [()], lambda _: read())

@@ -1,7 +1,7 @@
 """Fetches shards of a prepared folder from an address, such as s3://BUCKET/FOLDER.
 
-It runs in a process of its own, one at a time on a node, since the file systems of fsspec have
-threads, which no process survives that is forked later:
+It runs in a separate process, one at a time on a node: the file systems of fsspec start threads,
+and a process with threads cannot be forked safely. The command is
 
     python -m data_loader.sources.fetching ADDRESS FOLDER MAX_BYTES FILE|SHARD
 """
@@ -53,13 +53,13 @@ def digest_of_file(file: Path) -> str | None:
 
 
 def fetched(address: str, folder: Path, max_bytes: int, name: str) -> Path:
-    """Return the path in `folder` of a file or shard of a prepared folder, fetched if it is not
-    there; the oldest shards make room for it.
+    """Return the path in `folder` of a file or shard of a prepared folder; fetch it if it is
+    missing, and remove the oldest shards to make room for it.
 
     Raises:
-        DataError: if it cannot be fetched, is not what the index says, or cannot be written.
+        DataError: if it cannot be fetched or written, or differs from the index.
     """
-    if not _NAME.fullmatch(name):  # as a hostile index may have it
+    if not _NAME.fullmatch(name):  # a hostile index may have such a name
         raise DataError(f"{address}: {name!r} is no file of prepared data")
     if (path := folder / name).exists():
         return path
@@ -89,14 +89,14 @@ def fetch(address: str, folder: Path, max_bytes: int, name: str) -> None:
                 (temporary / path.name).rename(path)
                 return
             shards = json.loads((folder / INDEX).read_text())["shards"]
-            shard = next(one for one in shards if one["name"] == name)
+            shard = next(shard for shard in shards if shard["name"] == name)
             _make_room(folder, max_bytes - sum(shard["files"].values()))
             for _ in range(ATTEMPTS):
                 _get(f"{address}/{name}", temporary, COLUMNS)
                 if digest_of(temporary) == shard["digest"]:
                     temporary.rename(path)
                     return
-            raise DataError(f"{name} is not what its digest says, in {ATTEMPTS} attempts")
+            raise DataError(f"{name} does not have its digest, in {ATTEMPTS} attempts")
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -128,7 +128,7 @@ def main() -> int:
     address, folder, max_bytes, name = sys.argv[1:]
     try:
         fetch(address, Path(folder), int(max_bytes), name)
-    except Exception as error:  # The file systems of fsspec raise errors of their own.
+    except Exception as error:  # The file systems of fsspec raise errors of many kinds.
         with suppress(OSError):
             print(f"{name} cannot be fetched ({first_line(error)})", file=sys.stderr)
         return 2

@@ -105,7 +105,7 @@ class IAMOnDBDataset(SourceDataset):
         return next(filter(None, files_by_folder), [])
 
     def _matching(self, pattern: str) -> list[Path]:
-        """Return files and folders whose names match a pattern, those of `root` first."""
+        """Return files and folders whose names match a pattern, in order of depth below `root`."""
         paths: list[Path] = []
         for folders in ("", "*/", "*/*/"):
             paths += sorted(self._path.glob(f"{folders}{pattern}"))

@@ -10,7 +10,7 @@ import numpy as np
 
 from base.data.samples import Samples
 from data_loader.invented.font_writers import embedded_digits
-from data_loader.paths import side_by_side, to_ink, to_path
+from data_loader.pen_paths import side_by_side, to_ink, to_path
 from data_loader.sources.derived import make_derived
 from data_loader.sources.processes import loops
 from data_loader.sources.source import DividedDataset, Splits
@@ -121,9 +121,9 @@ class MNISTStrokesDataset(DividedDataset):
             count = sum(map(len, by_split.values()))
             notes.append(f"{count:,} digits are combined into lines of {low} to {high} digits")
         read = partial(self._read_lines, by_split)
-        made, counts = make_derived(self, [*by_split.values()], [*by_split], read)
+        lines, counts = make_derived(self, [*by_split.values()], [*by_split], read)
         ends = zip(by_split, counts, np.cumsum(counts).tolist(), strict=True)
-        return {split: made[stop - count : stop] for split, count, stop in ends}, notes
+        return {split: lines[stop - count : stop] for split, count, stop in ends}, notes
 
     def _read_lines(self, by_split: Splits) -> Iterator[Parsed]:
         """Yield the lines of each split, and note their number."""

@@ -25,7 +25,7 @@ from base import distributed
 from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader.sources.keys import code_of, fingerprint
-from data_loader.sources.preparing import Making, prepared
+from data_loader.sources.preparing import ShardSource, prepared
 from data_loader.sources.shards import Shards
 from data_loader.sources.source import DividedDataset
 from ink.formats.budget import Budget
@@ -41,8 +41,8 @@ from utils.files import user_cache
 class OwnInk(DividedDataset):
     """Lines of writing that a subclass yields as plain lists.
 
-    They are in memory, or cached where `files` tells when they have changed. Lines are
-    divided by a hash of the writer or, where the writer is unknown, of the line's name.
+    Lines are in memory; if `files` names the files that they come from, they are cached. Lines are
+    divided by a hash of the writer or, if the writer is unknown, of the line's name.
 
     A line's name is a hash of its content, so that reordered lines stay in their splits and equal
     lines are in the same split.
@@ -71,8 +71,8 @@ class OwnInk(DividedDataset):
     def files(self) -> Iterable[str | os.PathLike[str]]:
         """Return the files that `lines` reads.
 
-        If there are any, the lines are cached, and `lines` is called again only when one
-        of these files, an attribute of the dataset or its code has changed.
+        If there are any, the lines are cached, and `lines` is called again only when a file, an
+        attribute of the dataset or its code has changed.
         """
         return ()
 
@@ -87,7 +87,7 @@ class OwnInk(DividedDataset):
                 name = f"line-{_digest(sample)}"
                 counts[name] += 1
                 name += f".{counts[name]}" if counts[name] > 1 else ""
-                parsed.samples.append(sample.of(name))
+                parsed.samples.append(sample.renamed(name))
             yield parsed
 
     def make(self) -> tuple[Samples, list[Fault]]:
@@ -109,22 +109,23 @@ class OwnInk(DividedDataset):
         return samples, faults
 
     def prepare(self, how: Preparing) -> Shards | None:
-        """Return the lines that are cached; None if there are no `files`."""
+        """Return the cached lines; None if there are no `files`."""
         if not (files := [Path(file).expanduser().absolute() for file in self.files()]):
             return None
-        own = sorted((name, repr(value)) for name, value in vars(self).items())
+        attributes = sorted((name, repr(value)) for name, value in vars(self).items())
         try:
-            key = {"files": fingerprint(files, Path("/")), "own": own, "code": code_of(type(self))}
+            digest = fingerprint(files, Path("/"))
+            key = {"files": digest, "own": attributes, "code": code_of(type(self))}
         except OSError as error:
             raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
-        making = Making(type(self).__name__, key, [files], self.read, is_sorted=False)
-        return prepared(making, [files[0].parent / "cache", user_cache()], how)
+        source = ShardSource(type(self).__name__, key, [files], self.read, is_sorted=False)
+        return prepared(source, [files[0].parent / "cache", user_cache()], how)
 
     def _open_root(self, *, is_examined: bool = False) -> None:
         """Return None: no `root` of a user's class is a prepared folder."""
 
     def _split_key(self, name: str) -> str:
-        return name.partition(".")[0]  # without the number that tells equal lines apart
+        return name.partition(".")[0]  # without the number that distinguishes equal lines
 
     def _headline(self, count: int) -> str:
         return f"{type(self).__name__}: {count:,} lines"

@@ -50,8 +50,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Making:
-    """What a prepared folder is written from."""
+class ShardSource:
+    """The source of a prepared folder: blocks to read, and the key of the samples."""
 
     kind: str
     """The name of the source's class, with which the folder's name begins."""
@@ -62,7 +62,7 @@ class Making:
     """Yields the samples of a block, bit by bit; of a source this is its method `read`.
     `_write_block` calls it, perhaps in a worker process."""
     is_sorted: bool = True
-    """Whether the samples get the order of their names; else they keep theirs."""
+    """Whether the samples are sorted by name; else they stay in the order of reading."""
     licences: Sequence[str | None] = ()
 
     @property
@@ -77,30 +77,31 @@ class Making:
 
 
 def prepared(
-    making: Making, folders: Sequence[Path], how: Preparing = Preparing()
+    source: ShardSource, folders: Sequence[Path], how: Preparing = Preparing()
 ) -> Shards | None:
-    """Return the samples of a prepared folder, which is written if it is not there.
+    """Return the samples of a prepared folder; write the folder if it is missing.
 
     If several processes need a new folder, the first process writes it and the others wait.
 
     Args:
-        making: what the folder is written from.
-        folders: the folders that may hold the prepared folder, the preferred one first.
-        how: how to write it; None is returned if it is written in part, and others are missing.
+        source: the source from which the folder is written.
+        folders: the folders that may hold the prepared folder, in order of preference.
+        how: options of writing. If only a part of the blocks is written, and others are missing,
+            the result is None.
 
     Raises:
         DataError: if no folder can be written, or the source cannot be read.
     """
     for folder in folders:
         with suppress(DataError):
-            if shards := open_shards(folder / making.name, is_examined=how.is_examined):
+            if shards := open_shards(folder / source.name, is_examined=how.is_examined):
                 return shards
-    folder = _writable(folders) / making.name
+    folder = _writable(folders) / source.name
     try:
         if how.parts > 1:  # Parts share no block, and their machines perhaps no locks.
-            return _complete(making, folder, how)
+            return _complete(source, folder, how)
         with FileLock(folder.with_suffix(".lock")):
-            return _complete(making, folder, how)
+            return _complete(source, folder, how)
     except OSError as error:
         raise DataError(
             f"cannot write the cache {folder}: {error.strerror or error}; make room there, or "
@@ -124,17 +125,17 @@ def _writable(folders: Sequence[Path]) -> Path:
     )
 
 
-def prepared_in(folder: Path, making: Making) -> Shards:
-    """Return the samples of a prepared folder that a user has named, which is then the `root` of a
-    source. Whole blocks that are there stay, so that a killed process's work goes on.
+def prepared_in(folder: Path, source: ShardSource) -> Shards:
+    """Return the samples of a prepared folder that a user named, which is then the `root` of a
+    dataset. Whole blocks in the folder are not written again, so a killed process can go on.
 
     Raises:
-        DataError: if the folder has something else in it, or cannot be written.
+        DataError: if the folder has other files, or cannot be written.
     """
-    file, wanted = folder / IDENTITY, strict_json.plain(making.identity)
+    file, wanted = folder / IDENTITY, strict_json.plain(source.identity)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not file.exists() and any(not one.name.startswith(".") for one in folder.iterdir()):
+        if not file.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise DataError(f"{folder}: has other files; name a new folder")
         with FileLock(folder / ".lock"):
             if not file.exists():
@@ -143,39 +144,39 @@ def prepared_in(folder: Path, making: Making) -> Shards:
                 problem = f"the samples there have {key} = {shown(old)}, not {shown(new)}"
                 raise DataError(f"{folder}: {problem}; name another folder")
             remove_temporary(folder)
-            if (shards := _complete(making, folder, Preparing())) is None:
-                raise DataError(f"{folder}: what was written there cannot be read")
+            if (shards := _complete(source, folder, Preparing())) is None:
+                raise DataError(f"{folder}: the files that were written cannot be read")
             return shards
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
         raise DataError(f"{error.filename or folder}: {problem}") from error
 
 
-def _complete(making: Making, folder: Path, how: Preparing) -> Shards | None:
-    """Return the samples in `folder`, after writing the blocks that are not whole, and the index;
-    None if other parts are missing."""
+def _complete(source: ShardSource, folder: Path, how: Preparing) -> Shards | None:
+    """Write the incomplete blocks and the index of `folder`, and return its samples; None if the
+    blocks of other parts are missing."""
     try:
-        if shards := open_shards(folder, is_examined=how.is_examined):  # another was faster
+        if shards := open_shards(folder, is_examined=how.is_examined):  # another process was faster
             return shards
     except DataError as error:
         logger.warning("the cache is damaged and will be rebuilt: %s", error)
     folder.mkdir(exist_ok=True)
     (folder / INDEX).unlink(missing_ok=True)
-    numbers = range(how.part - 1, len(making.blocks), how.parts)
+    numbers = range(how.part - 1, len(source.blocks), how.parts)
     lacking = [n for n in numbers if _record(folder, n, how.is_examined) is None]
-    blocks = [(n, making.blocks[n]) for n in lacking]
+    blocks = [(n, source.blocks[n]) for n in lacking]
     workers = how.workers if len(blocks) > 1 else 1  # An archive has workers of its own.
-    written = in_processes(partial(_write_block, folder, making.read), blocks, workers)
+    written = in_processes(partial(_write_block, folder, source.read), blocks, workers)
     if workers > 1:
         written = distributed.bar(written, "preparing", total=len(blocks), unit=" blocks")
     for _ in written:
         pass
-    records = [_record(folder, n, False) for n in range(len(making.blocks))]
+    records = [_record(folder, n, False) for n in range(len(source.blocks))]
     if missing := [str(n) for n, record in enumerate(records) if record is None]:
         few = first_of(missing, 10)
         logger.info("%s: of %d blocks these are still missing: %s", folder, len(records), few)
         return None
-    _write_index(making, folder, records)
+    _write_index(source, folder, records)
     return open_shards(folder)
 
 
@@ -183,7 +184,7 @@ def _record(folder: Path, number: int, is_examined: bool) -> dict[str, Any] | No
     """Return the record of a block, if it and its shards are whole."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         record = json.loads((folder / f"{number:05}.json").read_text())
-        if all(is_whole(folder / one["name"], one, is_examined) for one in record["shards"]):
+        if all(is_whole(folder / shard["name"], shard, is_examined) for shard in record["shards"]):
             return record
     return None
 
@@ -195,7 +196,7 @@ def _write_block(
 
     Args:
         folder: the prepared folder.
-        read: see `Making`.
+        read: see `ShardSource`.
         numbered: the number and the block.
     """
     number, block = numbered
@@ -221,8 +222,8 @@ def _write_block(
     write_json(folder / f"{number:05}.json", record, indent=None)
 
 
-def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]) -> None:
-    """Write the index of shards that are all there.
+def _write_index(source: ShardSource, folder: Path, records: Sequence[dict[str, Any]]) -> None:
+    """Write the index of a folder whose shards are complete.
 
     Raises:
         DataError: if there is no sample, or the extras of shards differ.
@@ -236,13 +237,13 @@ def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]
         names += (opened.strings(place)[1] for place in range(count))
         lengths.append(np.diff(opened.stops(count), prepend=0))
     order = [*range(len(names))]
-    if making.is_sorted:
+    if source.is_sorted:
         first = {name: place for place, name in reversed([*enumerate(names)])}
-        taken = [name for place, name in enumerate(names) if first[name] != place]
-        faults += [Fault("a name that another sample has", name=name) for name in taken]
+        repeated = [name for place, name in enumerate(names) if first[name] != place]
+        faults += [Fault("a name that another sample has", name=name) for name in repeated]
         faults.sort(key=lambda fault: fault.name)
         order = sorted(first.values(), key=names.__getitem__)
-    if not order and making.is_sorted:
+    if not order and source.is_sorted:
         listed = ", ".join(map(str, faults[:3]))
         if len(faults) == 1:
             raise DataError(listed)
@@ -250,7 +251,7 @@ def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]
     extras = shards[0]["extras"] if shards else {}
     for shard in shards:
         if shard["extras"] != extras:
-            pair = f"{shard['extras']}, those before {extras}"
+            pair = f"{shard['extras']}, earlier shards {extras}"
             raise DataError(f"samples of {folder / shard['name']} have the extras {pair}")
     columns = {
         ORDER: np.array(order, "<i4" if len(names) < 2**31 else "<i8"),
@@ -258,15 +259,15 @@ def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]
     }
     for file, values in columns.items():
         Column.write(folder / file, values)
-    identity = json.dumps([[shard["digest"] for shard in shards], making.is_sorted])
+    identity = json.dumps([[shard["digest"] for shard in shards], source.is_sorted])
     index = {
         "format": FORMAT_VERSION,
-        "kind": making.kind,
-        "key": making.key,
+        "kind": source.kind,
+        "key": source.key,
         "digest": hashlib.sha256(identity.encode()).hexdigest()[:16],
         "samples": len(order),
         "quantisation_step": 1.0 if all(shard["on_grid"] for shard in shards) else None,
-        "licences": [*making.licences],
+        "licences": [*source.licences],
         "extras": extras,
         "files": {file: (folder / file).stat().st_size for file in columns},
         "shards": shards,
@@ -277,7 +278,7 @@ def _write_index(making: Making, folder: Path, records: Sequence[dict[str, Any]]
 
 
 def blocks_of(files: Sequence[Path]) -> list[list[Path]]:
-    """Return consecutive files that are read together, by their sizes alone."""
+    """Divide files into blocks of consecutive files, by their sizes alone."""
     blocks: list[list[Path]] = []
     size = BLOCK_BYTES
     for file in files:

@@ -19,15 +19,17 @@ TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of par
 
 
 def loops(workers: int) -> Loops:
-    """Return loops that show progress bars, and parse in so many processes."""
+    """Return loops that show progress bars, and parse in `workers` processes."""
     return Loops(distributed.bar, partial(in_processes, workers=workers, together=TOGETHER))
 
 
 def in_processes(
     function: Callable[[Item], Value], items: Iterable[Item], workers: int, together: int = 1
 ) -> Iterator[Value]:
-    """Yield what a function returns for each item, in order, computed by so many processes, which
-    get some items together; they are taken only as fast as their results are."""
+    """Yield a function's result for each item, in order, computed by `workers` processes.
+
+    A process gets `together` items at a time. Items are taken only as fast as results are used.
+    """
     if workers == 1:
         yield from map(function, items)
         return
@@ -37,7 +39,7 @@ def in_processes(
             waiting.append(pool.submit(_of_each, function, batch))
             if len(waiting) > 2 * workers:
                 yield from waiting.popleft().result()
-        yield from chain.from_iterable(one.result() for one in waiting)
+        yield from chain.from_iterable(future.result() for future in waiting)
 
 
 def _of_each(function: Callable[[Item], Value], items: list[Item]) -> list[Value]:
@@ -45,5 +47,5 @@ def _of_each(function: Callable[[Item], Value], items: list[Item]) -> list[Value
 
 
 def _without_bars() -> None:
-    """Show no progress bars in this process, which would write over those of others."""
+    """Discard this process's standard error: its progress bars would overwrite other bars."""
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115

@@ -17,7 +17,7 @@ from ink.sample import Sample
 
 
 def write_shard(folder: Path, name: str, samples: list[Sample]) -> dict[str, Any]:
-    """Write a shard, and return what its record says of it."""
+    """Write a shard, and return its entry in the record of the block."""
     columns, temporary = _columns(samples), folder / f".{name}-{os.getpid()}"
     temporary.mkdir()
     for column, values in columns.items():
@@ -34,16 +34,18 @@ def write_shard(folder: Path, name: str, samples: list[Sample]) -> dict[str, Any
 
 
 def _columns(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
-    """Return the columns of a shard, each of one dimension: points and strings, and a row for each
-    sample, which says where its points and each of its `STRINGS` end.
+    """Return the columns of a shard, each of one dimension: points, strings, and samples. The row
+    of a sample has the ends of its points and of each of its `STRINGS`.
 
-    Offsets are int16 where that loses nothing.
+    Offsets are int16 if that loses nothing.
     """
     offsets = np.concatenate([sample.ink[:, :2] for sample in samples])
     fits_int16 = (np.abs(offsets) < 2**15).all() and (offsets == np.rint(offsets)).all()
     # The name of a file may have bytes that are not valid text: they are escaped.
     strings = [
-        getattr(one, key).encode(errors="backslashreplace") for one in samples for key in STRINGS
+        getattr(sample, key).encode(errors="backslashreplace")
+        for sample in samples
+        for key in STRINGS
     ]
     of_points = {
         "offset": offsets.astype("<i2" if fits_int16 else "<f4"),

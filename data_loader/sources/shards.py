@@ -3,12 +3,12 @@
 The folder is called `KIND-DIGEST`; the digest covers all on which the samples depend (`keys`).
 `preparing` and `shard_writing` write it.
 
-    index.json             the shards with sizes and digests, what was left out, the licence
+    index.json             the shards with sizes and digests, the faults, the licence
     order.npy lengths.npy  the samples' places in the shards, in order; the length at each place
     00000.json             the record of a block
     00000-000/*.npy        the columns of a shard, see `shard_writing`
-    kept/                  values computed of the samples, see `Store.cached`
-    identity.json          where the folder has another name: all on which the samples depend
+    kept/                  cached values that were computed from samples, see `Store.cached`
+    identity.json          all on which the samples depend, if the folder has another name
 """
 
 import json
@@ -65,11 +65,11 @@ class Shard:
         self.extras = [name for name in self._samples.dtype.names if name.startswith(EXTRA)]
 
     def stops(self, count: int) -> np.ndarray:
-        """Return where the points of the first samples end, `(count,)` int64."""
+        """Return the ends of the points of the first samples, `(count,)` int64."""
         return self._samples[0:count]["stop"]
 
     def rows(self, place: int) -> np.ndarray:
-        """Return what was written of the sample before, zeros for the first, and of a sample."""
+        """Return the rows of the previous sample, zeros before the first, and of a sample."""
         if place:
             return self._samples[place - 1 : place + 1]
         return np.concatenate([np.zeros(1, self._samples.dtype), self._samples[0:1]])
@@ -148,12 +148,12 @@ class Shards(Store):
 
     @property
     def faults(self) -> list[Fault]:
-        """What was left out."""
+        """The faults of files and samples that were left out."""
         return [Fault(*arguments) for arguments in self.index["faults"]]
 
     @property
     def notes(self) -> list[Any]:
-        """What was noted about derived samples, see `derived.make_samples`."""
+        """The notes about derived samples, see `derived.make_samples`."""
         return self.index["notes"]
 
     def sample(self, number: int) -> Sample:
@@ -189,7 +189,7 @@ class Shards(Store):
             return column if column.ndim else json.loads(column.item())
         value = make()
         array = value if isinstance(value, np.ndarray) else np.array(json.dumps(value).encode())
-        with suppress(OSError):  # Where nothing can be written, it is computed each time.
+        with suppress(OSError):  # If it cannot be written, it is computed each time.
             (self.folder / CACHED).mkdir(exist_ok=True)
             Column.write(self.folder / file, array)
             return Column.of(self.folder / file) if array.ndim else value
@@ -199,7 +199,7 @@ class Shards(Store):
 class Fetched(Shards):
     """The samples of a prepared folder at an address; a shard is fetched when it is needed.
 
-    What lies at an address never changes.
+    The files at an address never change.
     """
 
     def __init__(self, address: str, folder: Path, max_bytes: int) -> None:
@@ -218,7 +218,9 @@ class Fetched(Shards):
                 shard = super()._open(name)
                 os.utime(shard.folder)
                 # The space of a shard that was removed is free when nobody has it open.
-                self._opened = {n: one for n, one in self._opened.items() if one.folder.exists()}
+                self._opened = {
+                    n: opened for n, opened in self._opened.items() if opened.folder.exists()
+                }
                 return shard
         raise DataError(f"{self.folder}: too many shards are needed; raise shard_cache_gb")
 
@@ -228,16 +230,16 @@ def open_shards(folder: Path, *, is_examined: bool = False) -> Shards | None:
 
     Args:
         folder: the folder.
-        is_examined: whether to compare the digest of each shard; else the sizes of files are.
+        is_examined: whether to compare the digest of each shard, or only the sizes of its files.
 
     Raises:
-        DataError: if a shard is missing or damaged; names the first ones.
+        DataError: if shards are missing or damaged; the message names the first of them.
     """
     shards = Shards(folder)
     try:
         index = shards.index
         files = {folder / shard["name"]: shard for shard in index["shards"]}
-        damaged = [one.name for one in files if not is_whole(one, files[one], is_examined)]
+        damaged = [path.name for path in files if not is_whole(path, files[path], is_examined)]
         damaged += [file for file in index["files"] if not _have_sizes(folder, index["files"])]
     except (FileNotFoundError, PermissionError, NotADirectoryError):
         return None

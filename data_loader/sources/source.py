@@ -1,4 +1,4 @@
-"""The base class of datasets in a file format: options, cache, splits and the report."""
+"""Defines the base class of datasets in a file format: options, cache, splits and the report."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from data_loader.sources.fetching import ADDRESS
 from data_loader.sources.keys import code_of, fingerprint
 from data_loader.sources.preparing import (
     IDENTITY,
-    Making,
+    ShardSource,
     blocks_of,
     prepared,
 )
@@ -38,7 +38,7 @@ LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with 
 
 Splits = Mapping[str, Samples]
 Places = dict[str, np.ndarray]
-"""By split, the places of its samples among those that were parsed."""
+"""By split, the places of its samples among all parsed samples."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -49,7 +49,7 @@ class SourceDataset(BaseDataset):
 
     Args:
         root: the file, or the folder with the files.
-        cache: folder for the parsed data; None takes `cache` beside the data or, if this folder
+        cache: folder for the parsed data; None takes `cache` next to the data or, if this folder
             cannot be written, the user's folder for caches.
         subset: number of training samples to use; None uses all.
         subset_seed: seed by which the subset is chosen.
@@ -57,11 +57,10 @@ class SourceDataset(BaseDataset):
             a list that comes with the project. Text after a name and a blank is a comment, and so
             is a line that begins with `#`. None leaves out no sample.
         strict: raise an error if a sample cannot be used, instead of leaving it out.
-        max_gb: largest size, in gigabytes, of what an archive has when it is unpacked, with its
-            samples. A file of stroke arrays may have a quarter of it; each member and each line has
-            limits of its own.
-        shard_cache_gb: where `root` is an address of a prepared folder, the largest size, in
-            gigabytes, of the shards that are cached on this machine.
+        max_gb: largest size, in gigabytes, of an unpacked archive with its samples. A file of
+            stroke arrays may have a quarter of it; each member and each line has further limits.
+        shard_cache_gb: largest size, in gigabytes, of the shards that are cached on this machine if
+            `root` is the address of a prepared folder.
     """
 
     title: ClassVar[str]  # name of the source in reports
@@ -71,7 +70,7 @@ class SourceDataset(BaseDataset):
     """The options on which the parsed samples depend; part of the cache's key."""
     canonical: ClassVar[tuple[float, float] | None] = None  # see `Loaded`
     quantisation_step: ClassVar[float | None] = None  # see `Loaded`; None measures the step
-    measures_step: ClassVar[bool] = True  # whether the step is measured where it is not known
+    measures_step: ClassVar[bool] = True  # whether an unknown step is measured
 
     root: str | None
     cache: str | None = None
@@ -126,7 +125,7 @@ class SourceDataset(BaseDataset):
         )
 
     def make(self) -> tuple[Samples, list[Fault]]:
-        """Return all samples, and the faults of those left out."""
+        """Return all samples, and the faults of samples that are left out."""
         shards = self.prepare(Preparing())
         return shards.all, shards.faults
 
@@ -158,8 +157,8 @@ class SourceDataset(BaseDataset):
         blocks, read = self.blocks(files), self.read
         if len(blocks) == 1:  # Workers share the members of an archive, or else the blocks.
             read = partial(self.read, workers=how.workers)
-        making = Making(type(self).__name__, key, blocks, read, licences=licences)
-        return prepared(making, folders, how)
+        source = ShardSource(type(self).__name__, key, blocks, read, licences=licences)
+        return prepared(source, folders, how)
 
     def _open_root(self, *, is_examined: bool = False) -> Shards | None:
         """Return the samples if `root` is a prepared folder, or the address of one; else None.
@@ -170,7 +169,7 @@ class SourceDataset(BaseDataset):
         if "://" not in (address := self.root or ""):
             return open_shards(self._path, is_examined=is_examined)
         if not ADDRESS.fullmatch(address):
-            expected = "a folder, or an address of a prepared one, such as s3://BUCKET/FOLDER"
+            expected = "a folder, or the address of a prepared folder, such as s3://BUCKET/FOLDER"
             raise ConfigFault("root", address, expected)
         name = f"fetched-{hashlib.sha256(address.encode()).hexdigest()[:16]}"
         folder = Path(self.cache).expanduser() if self.cache else user_cache()
@@ -192,7 +191,7 @@ class SourceDataset(BaseDataset):
         return files
 
     def blocks(self, files: list[Path]) -> list[list[Path]]:
-        """Return the files that are read together, by their sizes alone."""
+        """Divide files into blocks that are read together, by their sizes alone."""
         return blocks_of(files)
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
@@ -245,7 +244,7 @@ class SourceDataset(BaseDataset):
         """Return the places of the samples of each split, and notes for the report."""
 
     def _depends_on(self) -> list[object]:
-        """Return all on which `_divide` depends besides the samples: options, code, its files."""
+        """Return all on which `_divide` depends, but for the samples: options and code."""
         places = ("root", "cache", "max_gb", "shard_cache_gb")
         names = [field.name for field in fields(self) if field.name not in places]
         return [{name: getattr(self, name) for name in names}, code_of(type(self))]
@@ -270,9 +269,9 @@ class SourceDataset(BaseDataset):
         self, lines: list[str], places_by_split: Places, names: list[str]
     ) -> tuple[Places, list[str]]:
         """Return the splits without the samples that lines name, and notes for the report."""
-        known, listed, path = set(names), set(), self.leave_out
+        all_names, listed, path = set(names), set(), self.leave_out
         for line in lines:
-            if line in known:  # A name may contain blanks, or begin with `#`.
+            if line in all_names:  # A name may contain blanks, or begin with `#`.
                 listed.add(line)
             elif not line.startswith("#"):
                 listed.add(line.split()[0])
@@ -280,13 +279,13 @@ class SourceDataset(BaseDataset):
             names[place] for places in places_by_split.values() for place in places.tolist()
         }
         notes = [f"{len(listed & in_splits):,} {self.unit} are left out by {path}"]
-        if unknown := sorted(listed - known):
+        if unknown := sorted(listed - all_names):
             notes.append(f"{len(unknown):,} names in {path} do not occur: {first_of(unknown)}")
         is_left = np.array([name not in listed for name in names])
         return {split: places[is_left[places]] for split, places in places_by_split.items()}, notes
 
     def licences(self) -> set[str | None]:
-        """Return those of a prepared folder, where `root` is one, or else that of the class."""
+        """Return the licences of the prepared folder `root`, or else the licence of the class."""
         shards = self._open_root() if self.root else None
         return super().licences() if shards is None else {*shards.index["licences"]} or {None}
 
@@ -347,5 +346,5 @@ class DividedDataset(SourceDataset):
         return places, notes
 
     def _split_key(self, name: str) -> str:
-        """Return what is hashed for a sample without a writer; samples of one key stay together."""
+        """Return the key that is hashed for a sample without a writer; equal keys stay together."""
         return name

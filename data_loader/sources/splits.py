@@ -30,7 +30,7 @@ def choose_subset(samples: Samples, count: int, seed: int = 0) -> np.ndarray:
 
 
 def named_split(path: str) -> str:
-    """Return the split that a path names ("pendigits-train"), or "" unless it names exactly one."""
+    """Return the split that a path names ("pendigits-train"); "" unless there is exactly one."""
     named = {match[1].lower() for match in _SPLIT_NAME.finditer(path)}
     return named.pop() if len(named) == 1 else ""
 
@@ -91,8 +91,8 @@ def divide(
         for place in members:
             split_of[place] = split_of_key[key]
     splits = [split for split in SPLITS if split in fractions or split in official]
-    found = np.array(split_of, dtype="U5")
-    return {split: np.flatnonzero(found == split) for split in splits}, notes + new_notes
+    assigned = np.array(split_of, dtype="U5")
+    return {split: np.flatnonzero(assigned == split) for split in splits}, notes + new_notes
 
 
 def _assign_splits(

@@ -22,7 +22,9 @@ MIN_WIDTH_RATIO = 2.0
 """Least ratio of the width of a stroke to that of ink of its colour that it covers: a narrower one
 writes letters again (assumed)."""
 NUM_PLACES = 32  # of a stroke that are looked at, at equal steps along it (assumed)
-STEP = 0.5  # length of the parts of a covering line, in half widths, unless its points are fewer
+PART_LENGTH = (
+    0.5  # length of the parts of a covering line, in half widths, unless its points are fewer
+)
 MAX_PARTS = 1_000  # of a covering line, and sides of an area (assumed)
 CHUNK = 500_000  # places and parts that are compared at once (assumed: 30 MB)
 MAX_PAIRS = 200_000_000  # places and parts of a page that are compared (assumed: some seconds)
@@ -162,7 +164,7 @@ class _Looks:
         is_under, inside = np.zeros(near.sum(), bool), places[near]
         if self._has_line[cover]:
             along = path_along(points)
-            count = min(1 + int(along[-1] / (STEP * radius)), MAX_PARTS)
+            count = min(1 + int(along[-1] / (PART_LENGTH * radius)), MAX_PARTS)
             path = at_equal_steps(points, along, count) if count < len(points) else points
             is_under |= _in_chunks(_distances, inside, path) <= radius
             num_pairs += len(inside) * len(path)

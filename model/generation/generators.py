@@ -276,7 +276,7 @@ class _RecurrentNetwork(GenerationNetwork):
             return [None] * len(self.layers)
         return self.hand_gates(hand).chunk(len(self.layers), 1)
 
-    # The types are those of the base class.
+    # The base class has the types.
     def forward(self, inputs, text=None, text_lengths=None, state=None) -> Output:
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)

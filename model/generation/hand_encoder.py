@@ -59,7 +59,7 @@ class HandEncoder(nn.Module):
         """
         if self.training:
             self._store(lines.sum(1))
-            # Each hand keeps a random selection of its lines, of random size.
+            # Each hand has a random selection of its lines, of random size.
             draws = torch.rand(lines.shape[:2], device=lines.device)
             ranks = draws.argsort(1).argsort(1)
             counts = torch.randint(1, lines.shape[1] + 1, (len(lines), 1), device=lines.device)

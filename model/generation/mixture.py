@@ -15,7 +15,7 @@ from torch.nn import functional
 from ink.normalisation import Normalisation
 from model.generation.line import PEN_SHARPNESS
 
-LIMIT = 1e4
+MAX_OUTPUT = 1e4
 """Bound on the absolute value of a network's outputs, so that all values and gradients stay finite
 (assumed: real offsets stay within 100 standard deviations)."""
 PEN_PIVOT = -1.5
@@ -50,8 +50,9 @@ def clamp_inwards(value: Tensor, low: Tensor | float, high: Tensor | float) -> T
 
 
 def limited(raw: Tensor) -> Tensor:
-    """Return a network's outputs clamped to +-`LIMIT`, in float32, or in float64 if `raw` is."""
-    return clamp_inwards(raw if raw.dtype == torch.float64 else raw.float(), -LIMIT, LIMIT)
+    """Return a network's outputs clamped to +-`MAX_OUTPUT`, in float32 or, if `raw` is, float64."""
+    raw = raw if raw.dtype == torch.float64 else raw.float()
+    return clamp_inwards(raw, -MAX_OUTPUT, MAX_OUTPUT)
 
 
 class NextPoint:
@@ -142,7 +143,7 @@ class Mixture(NextPoint):
             end_logits=-raw[..., 0],  # eq. 18: e = 1 / (1 + exp(raw))
             weight_logits=parameters[..., 0, :],
             means=parameters[..., 1:3, :],
-            log_scales=clamp_inwards(parameters[..., 3:5, :], log_min_scale, math.log(LIMIT)),
+            log_scales=clamp_inwards(parameters[..., 3:5, :], log_min_scale, math.log(MAX_OUTPUT)),
             correlations=max_correlation * torch.tanh(parameters[..., 5, :]),
             sequence_logits=sequence_logits,
         )
@@ -273,8 +274,8 @@ def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | Non
 def stretched_output(
     output: nn.Linear, factors: tuple[float, float], normalisation: Normalisation
 ) -> nn.Linear:
-    """Return an output layer of mixtures whose means in x and y, in the units of the data, are
-    those of `output` times `factors`."""
+    """Return a copy of an output layer of mixtures that multiplies their means in x and y, in the
+    units of the data, by `factors`."""
     if factors == (1.0, 1.0):
         return output
     layer, num_mixtures = copy.deepcopy(output), len(output.bias) // 6

@@ -63,8 +63,8 @@ class WritingState:
     sampling: Sampling = Sampling()
 
     def stretch(self, network: BaseModel) -> tuple[float, float]:
-        """Return the factors on the mixture's means in x and y: those of a `Hand`, or else the
-        network's, 1 + stretch * (1 - exp(-2 bias)) in x and 1 in y."""
+        """Return the factors on the mixture's means in x and y: `sampling.stretch`, or else the
+        network's factors, 1 + stretch * (1 - exp(-2 bias)) in x and 1 in y."""
         return self.sampling.stretch or network.stretch_at(self.sampling.bias)
 
     def __getitem__(self, rows: Tensor) -> Self:

@@ -4,11 +4,11 @@ The paper (section 5.3) ends a line at the step at which the window's peak moves
 the window is ahead of the pen, and the last letter would lose its end. So the rules here are:
 
 - The pen finishes the stroke that it draws at the paper's step. If the stroke takes more than
-  `LONGEST_FINISH` steps from there, the line ends at the paper's step.
+  `MAX_FINISH_STEPS` steps from there, the line ends at the paper's step.
 - A delayed stroke, such as a dot or a bar, begins with a move back from where the pen was lifted.
   Delayed strokes belong to the line if the text ends in a letter or a digit, not in punctuation: a
   dot would turn a full stop into a colon. If all delayed strokes together take more than
-  `LONGEST_FINISH` steps, the line ends before them.
+  `MAX_FINISH_STEPS` steps, the line ends before them.
 - A surplus stroke, begun beyond the last character, is left out: see `Stopping.surplus`.
 - A network that predicts the end of the sequence ends a line at the first point drawn as that end.
   If there is a text, the window must have reached the last character: in the training data any
@@ -29,13 +29,13 @@ from torch import Tensor
 from ink.geometry import to_points, x_height
 from ink.normalisation import Normalisation
 
-REST = 0.1
+MAX_REST_OFFSET = 0.1
 """Bound on the x and y of a resting pen's offsets, in standard deviations (measured, lab notebook:
 stopping)."""
-LONGEST_FINISH = 40
+MAX_FINISH_STEPS = 40
 """Steps that a stroke may take once the window has passed the text, and that delayed strokes may
 take together (measured, lab notebook: stopping)."""
-SURPLUS_GAP = 0.45
+MIN_SURPLUS_GAP = 0.45
 """Least gap along the line, in x-heights, between all other ink and a surplus stroke's start
 (measured, lab notebook: stopping)."""
 LEAVING_FRACTION = 0.5
@@ -165,7 +165,7 @@ class Stopping:
         ended_at = self._first_step(self._lifted(steps), steps.start)
         ended_at = self.stroke_ended_at[steps.rows].minimum(ended_at)
         passed_at = self.text_passed_at[steps.rows]
-        too_long = ended_at.minimum(steps.num_steps) - passed_at > LONGEST_FINISH
+        too_long = ended_at.minimum(steps.num_steps) - passed_at > MAX_FINISH_STEPS
         self.stroke_ended_at[steps.rows] = torch.where(too_long, passed_at, ended_at)
 
     def _find_end_of_delayed_strokes(self, steps: _Steps) -> None:
@@ -178,7 +178,7 @@ class Stopping:
         is_end = self._lifted(steps)[:-1] & steps.in_limit[1:] & ~is_delayed
         stopped_at = self._first_step(is_end, steps.start)
         ended_at = self.stroke_ended_at[steps.rows]
-        too_long = stopped_at.minimum(steps.num_steps) - ended_at > LONGEST_FINISH
+        too_long = stopped_at.minimum(steps.num_steps) - ended_at > MAX_FINISH_STEPS
         stopped_at = torch.where(too_long, ended_at, stopped_at)
         previous = self.stopped_at[steps.rows]
         self.stopped_at[steps.rows] = torch.where(previous < self.never, previous, stopped_at)
@@ -207,7 +207,7 @@ class Stopping:
 
     def at_rest(self, points: Tensor) -> Tensor:
         """Return a mask `(B,)` of the lines whose pen rests at all of `points`, `(T, B, I)`."""
-        moved = (points[..., :2] - self.still).abs().amax((0, 2)) > REST
+        moved = (points[..., :2] - self.still).abs().amax((0, 2)) > MAX_REST_OFFSET
         return ~(moved | (points[..., 2] > 0.5).any(0))
 
     def surplus(self, row: int, ink: np.ndarray, peaks: np.ndarray) -> int:
@@ -242,7 +242,7 @@ class Stopping:
             is_surplus = x[last_start:].min() > furthest[last_start - 1]
             is_surplus = is_surplus and bool(self.leaving[last_start - 1, row])
         # Last, as it takes longest.
-        is_surplus = is_surplus and gaps[-1] > SURPLUS_GAP * x_height(ink)
+        is_surplus = is_surplus and gaps[-1] > MIN_SURPLUS_GAP * x_height(ink)
         return len(ink) - last_start if is_surplus else 0
 
     def _record(self, start: int, rows: Tensor | slice, phi: Tensor) -> Tensor:

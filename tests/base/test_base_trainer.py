@@ -57,6 +57,21 @@ def test_a_step_divides_the_gradient_summed_over_its_batches_once(tmp_path, accu
 # Steps that are not finite.
 
 
+@pytest.mark.parametrize("has_instructions", [False, True])
+def test_automatic_precision_is_that_of_the_processor_and_is_logged(
+    tmp_path, caplog, monkeypatch, has_instructions
+):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_instructions)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    caplog.set_level("INFO")
+    precision, has = ("bfloat16", "has") if has_instructions else ("float32", "has no")
+    trainers = [trained(tmp_path / name, precision=name) for name in ("auto", precision)]
+    assert trainers[0].precision == precision
+    assert same(*map(weights, trainers))
+    line = f"matrix products are of {precision}, as the processor {has} instructions for bfloat16"
+    assert caplog.text.count(line) == 1
+
+
 def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path, caplog):
     caplog.set_level("INFO")
     # Only steps that are skipped in a row end a run: here are four good ones in between.

@@ -5,6 +5,7 @@ import json
 import shlex
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from PIL import Image
 import experiments
 from base.run.pretrained import pretrained
 from commands.page import MAX_BYTES, options_of
+from handwriting import proofreading
 from handwriting.styles import styles, usual_style_of
 from tests.commands.networks import use
 from utils.checks import UserError
@@ -69,6 +71,47 @@ def test_the_advice_of_a_page_is_a_command_that_writes_its_doubtful_words_again(
     assert output.read_bytes() != (tmp_path / "first.svg").read_bytes()
 
 
+def test_words_are_listed_and_written_again_by_their_text(networks, tmp_path, capsys):
+    output, report = tmp_path / "a.json", tmp_path / "report.json"
+    words = ("--text", "ab ba, ab", "--output", output, *HUGE, "--tries", 1, "--report", report)
+    assert write_page(networks, *words, "--words", proofread=True) == 0
+    table = "1:1:1      ab\n1:1:2      ba,\n1:1:3      ab\n"
+    assert table in capsys.readouterr().out
+    assert experiments.main(["page", "--words", "--report", str(report)]) == 0
+    assert capsys.readouterr().out == table
+    each = json.loads(report.read_text())["each"]
+    places = [(word["page"], word["row"], word["word"], word["text"]) for word in each]
+    assert places == [(1, 1, 1, "ab"), (1, 1, 2, "ba,"), (1, 1, 3, "ab")]
+    again = ("page", "-d", "cpu", "--report", report, "--output", output, "--rewrite", "ab:2", "ba")
+    assert experiments.main([*map(str, again)]) == 0
+    said = capsys.readouterr().out
+    assert "row 1, word 2, 'ba,': " in said and "row 1, word 3, 'ab': " in said
+    (row,) = json.loads(report.read_text())["pages"][0]["rows"]
+    assert [word["rewritten"] for word in row["words"]] == [0, 1, 1]
+    with pytest.raises(UserError, match="'ab:3': these pages have 2 such"):
+        experiments.main([*map(str, again[:-2]), "ab:3"])
+
+
+def test_the_status_is_3_if_a_word_could_not_be_written(networks, tmp_path, monkeypatch, capsys):
+    """The network draws `ab` in no try, proofread or not."""
+    usual = proofreading.written_words
+
+    def without_ab(*line):
+        return [replace(word, strokes=()) if word.text == "ab" else word for word in usual(*line)]
+
+    monkeypatch.setattr(proofreading, "written_words", without_ab)
+    for proofread in (False, True):
+        with pytest.raises(SystemExit) as end:
+            words = ("--text", "ba ab ba", "--output", tmp_path / "a.json", *HUGE)
+            write_page(networks, *words, proofread=proofread)
+        assert end.value.code == 3
+        assert (
+            "look at page 1, row 1, word 2, 'ab': could not be written" in capsys.readouterr().out
+        )
+        (row,) = rows_of(tmp_path / "a.json")
+        assert row.text == "ba ab ba"
+
+
 def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkeypatch, capsys):
     stream = io.TextIOWrapper(io.BytesIO(b"\r\n".join([b"ab"] * 10)), encoding="ascii")
     monkeypatch.setattr(sys, "stdin", stream)
@@ -108,7 +151,7 @@ def test_front_matter_changes_the_settings_of_the_text_below_it_only(networks, t
         assert row.pen == before.pen
         for each, other in zip(row.strokes, before.strokes, strict=True):
             np.testing.assert_allclose(each, other + np.array([shift, 0.0]), atol=0.01)
-    assert [each["text"] for each in reports[1]] == ["ab", "ba ab", "b a"]
+    assert [each["text"] for each in reports[1]] == ["ab", "ba", "ab", "b", "a"]
     assert reports[0][1:] == reports[1][1:]
 
 
@@ -210,6 +253,8 @@ def test_rows_that_continue_a_list_item_or_verse_are_indented_and_columns_align(
         (["--text", "x", "--set", "line_height=400"], "a smaller size or line_h"),
         (["--text", "x", "--set", "ruling_spacing=7"], "ruling_spacing is for --ruling"),
         (["--text", "x", "--report", ".", "--proofread", "reader"], "folder; name a file"),
+        (["--text", "x", "--style", "onw"], r"\(did you mean own? There .*, wide, own\)$"),
+        (["--text", "x", "--style", "own:1,round:1"], "own, which is another .* cannot be mixed"),
     ],
 )
 def test_bad_options_are_refused(networks, tmp_path, monkeypatch, words, message):

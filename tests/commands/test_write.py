@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from PIL import Image
 
 from commands.write import file_names, save_line
 from data_loader import read_ink
+from handwriting import PageOptions
+from handwriting.page_hands import Hands
 from ink.alphabet import Alphabet
 from ink.drawing.layers import INK_COLOUR
 from ink.drawing.plots import PRIMER
@@ -40,6 +43,21 @@ def test_conditional_network_writes_texts(conditional, tmp_path, capsys):
     ended = sum(line.ended for line in lines)
     assert printed.splitlines()[-1] == f"{ended} of 4 lines ended by the stopping rule"
     assert str(tmp_path / "out" / "conditional-On-it-seed6.svg") in printed
+
+
+@pytest.mark.parametrize("hand_size", [0, 4])
+def test_all_texts_are_in_the_hand_that_a_page_has_with_the_same_seed(tmp_path, hand_size):
+    """Whether the network is conditioned on the hand or continues a line of it."""
+    options = {"hand_size": hand_size} if hand_size else {}
+    writer = load(save(tmp_path / "own/one/c.pth", "SynthesisNetwork", **options), "cpu")
+    write(writer.path, tmp_path, "--text", "ab", "--text", "ba", "--seed", 5, "--style", "own",
+          "--steps", 30, "--set", "inkml=yes")  # fmt: skip
+    page_options = PageOptions(style="own", seed=5)
+    hand = Hands(writer, page_options, "cpu", progress=False).of(page_options.look)
+    hand = replace(hand, sampling=replace(hand.sampling, max_steps=30))
+    for line in hand.write_texts(["ab", "ba"], [5, 5]):
+        (read,) = read_ink(tmp_path / f"one-{line.written_text}-seed5.inkml")
+        np.testing.assert_allclose(read.ink[1:], line.written[1:], atol=0.01)
 
 
 def test_unconditional_network_draws_lines(unconditional, tmp_path, capsys):

@@ -157,7 +157,7 @@ def test_words_are_found_by_their_text(listed, text, addresses):
     [
         ("ab:4", "'ab:4': these pages have 3 such words"),
         ("ab:0", "'ab:0': these pages have 3 such words"),
-        ("cub", "'cub': no word is this; did you mean cab"),
+        ("cub", "'cub': no word of these pages; did you mean cab"),
     ],
 )
 def test_a_text_that_no_word_has_is_refused(listed, text, message):

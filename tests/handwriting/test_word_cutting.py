@@ -164,7 +164,7 @@ def written_word(text, strokes, primed=0, hand=None):
     ink = from_strokes(strokes)
     bias = np.zeros(len(ink) - 1)
     line = Line(ink, primed, np.zeros(len(bias), int), text, True, bias, written_text=text)
-    (word,) = written_words(line, shape_of(zigzag() if hand is None else hand), None)
+    (word,) = written_words(line, text, shape_of(zigzag() if hand is None else hand), None)
     return word
 
 

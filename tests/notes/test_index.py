@@ -9,7 +9,7 @@ import pytest
 
 from notes.index import Index, IndexedPage
 from notes.page_text import Note, PageRow, PageText, PageWord
-from notes.searching import Query, kept_frames, search
+from notes.searching import Query, likely_frames, search
 from tests.notes.pages import written_page
 
 LETTERS = [" ", *"abcdeilmnorstu"]
@@ -25,7 +25,7 @@ def drawn_row(rng):
             frame[LETTERS.index(letter)] += rng.choice([0.2, 2.0])
         log_probs = np.log((probabilities + 1e-9) / (probabilities + 1e-9).sum(axis=1)[:, None])
         read = "".join(LETTERS[n] for n in log_probs[:-1, :-1].argmax(axis=1)).strip() or "a"
-        words.append(PageWord(read, (0, 0, 1, 1), 0.9, (), kept_frames(log_probs, LETTERS)))
+        words.append(PageWord(read, (0, 0, 1, 1), 0.9, (), likely_frames(log_probs, LETTERS)))
     return PageRow((*words,))
 
 

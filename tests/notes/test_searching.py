@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from notes.page_text import Note, PageRow, PageText, PageWord
-from notes.searching import LOGIT_OFFSET, LOGIT_PER_CHARACTER, LOGIT_PER_NAT, kept_frames, search
+from notes.searching import LOGIT_OFFSET, LOGIT_PER_CHARACTER, LOGIT_PER_NAT, likely_frames, search
 
 CHARACTERS = [" ", ",", "-", *"Ivaekmorty"]
 
@@ -26,7 +26,7 @@ def word(text, *doubts, confidence=0.9):
     frames = [{}] + [frame for letter in f"{text} " for frame in ({letter: 0.9}, {"": 1.0})]
     for number, letter, probability in doubts:
         frames[2 * number + 1] |= {letter: probability}
-    kept = kept_frames(planted(*(f or {"": 1.0} for f in frames[:-1])), CHARACTERS)
+    kept = likely_frames(planted(*(f or {"": 1.0} for f in frames[:-1])), CHARACTERS)
     return PageWord(text, (0, 0, 1, 1), confidence, (), kept)
 
 
@@ -92,7 +92,7 @@ def test_the_confidence_of_a_hit_follows_from_its_best_labelling(monkeypatch):
     for query in ("aa", "to"):
         log_probs = np.log(generator.dirichlet(np.full(len(CHARACTERS) + 1, 0.5), size=4))
         log_probs[:, :3] = -50.0  # marks, at which a word might begin or end
-        frames = kept_frames(log_probs, CHARACTERS)
+        frames = likely_frames(log_probs, CHARACTERS)
         row = PageRow((PageWord("", (0, 0, 1, 1), 0.5, (), frames),), (0,), "a")
         (hit,) = search(query, Note("", [((), PageText((row,)))]))
         logit = LOGIT_OFFSET + LOGIT_PER_NAT * best_path(log_probs, query) + LOGIT_PER_CHARACTER * 2

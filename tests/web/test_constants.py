@@ -16,13 +16,16 @@ HOMES = {
         "MAX_POINTS": ink_features.MAX_POINTS,
         "DETAIL": ink_features._DETAIL,
         "FAR": ink_features._FAR,
-        **{
-            name: getattr(delayed_strokes, name)
-            for name in ("LATE", "MARK_ABOVE", "MARK_WIDTH", "ACROSS", "BEFORE")
-        },
+        "LATE": delayed_strokes.MIN_LATE_DISTANCE,
+        "MARK_ABOVE": delayed_strokes.MIN_MARK_HEIGHT,
+        "MARK_WIDTH": delayed_strokes.MAX_MARK_WIDTH,
+        "ACROSS": delayed_strokes.X_WEIGHT,
+        "BEFORE": delayed_strokes.MIN_DISTANCE_BEFORE,
     },
     "ink": {
-        **{name: getattr(measures, name) for name in ("FLAT", "LEAST_WIDTH", "MAX_SLANT")},
+        "FLAT": measures.MAX_FLAT_HEIGHT,
+        "LEAST_WIDTH": measures.MIN_BASELINE_WIDTH,
+        "MAX_SLANT": measures.MAX_SLANT,
         "TALL": word_cutting.MIN_TALL_RATIO,
         "MIDDLE_SIGNS": word_cutting.MIDDLE_SIGNS,
     },
@@ -40,10 +43,15 @@ HOMES = {
         **{
             name: getattr(word_shapes, name)
             for name in (
-                *("INNER", "REACH", "MAX_OFF", "MIN_SPAN", "TALL", "DEEP", "MAX_ENDS"),
+                *("MIN_SPAN", "MAX_ENDS"),
                 *("LINE_PRIOR", "HEIGHT_PRIOR", "LEAN_PRIOR", "SLOPE_PRIOR"),
             )
         },
+        "INNER": word_shapes.X_HEIGHT_QUANTILE,
+        "REACH": word_shapes.MAX_CONTEXT_DISTANCE,
+        "MAX_OFF": word_shapes.MAX_LINE_DISTANCE,
+        "TALL": word_shapes.TALL_CHARACTERS,
+        "DEEP": word_shapes.DEEP_CHARACTERS,
         **{
             name: getattr(neat, name)
             for name in (
@@ -75,7 +83,10 @@ HOMES = {
         "WAIST": repairs.WAIST,
         "DOWN": repairs.MIN_BELLY_DEPTH,
     },
-    "stopping": {"REST": stopping.REST, "LONGEST_FINISH": stopping.LONGEST_FINISH},
+    "stopping": {
+        "REST": stopping.MAX_REST_OFFSET,
+        "LONGEST_FINISH": stopping.MAX_FINISH_STEPS,
+    },
     "text": {"ALIKE": [*proofreading.LOOKALIKES]},
 }
 """By file the constants that Python has as well."""

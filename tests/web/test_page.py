@@ -589,6 +589,7 @@ def test_a_learned_hand_saved_files_and_controls_are_named(page, site, tmp_path)
     page.goto(site[0])
     write(page, "A name")
     assert page.inner_text("[name=style] option:first-child") == "Its own"
+    assert "none of those of “page --style own”" in page.inner_text("#own")
     assert page.get_by_label("Legibility").get_attribute("name") == "bias"
     names = [saved(page, f"[value={kind}]", tmp_path).name for kind in ("svg", "animated")]
     assert names == ["handwriting.svg", "handwriting-moving.svg"]
@@ -597,6 +598,7 @@ def test_a_learned_hand_saved_files_and_controls_are_named(page, site, tmp_path)
     page.wait_for_function(
         "() => document.querySelector('[name=style]').selectedOptions[0].innerText === 'anna.bin'"
     )
+    assert page.is_hidden("#own")
 
 
 def test_a_line_writes_itself_at_the_pace_of_a_pen(page, site):

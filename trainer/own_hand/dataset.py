@@ -62,7 +62,7 @@ class HandLines(Loaded):
     seed: int = field(kw_only=True)
     """The seed of the choice of lines and of the new lines."""
     hand_extras: Mapping[str, np.ndarray] = field(kw_only=True)
-    """The extras of all lines if the network is told the hand, see `HandEncoder`; else empty."""
+    """The extras of all lines if the network takes a hand, see `HandEncoder`; else empty."""
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -145,7 +145,7 @@ class HandDataset(BaseDataset):
     def _adapt(
         self, samples: Sequence[Sample], writer: Writer, reader: Reader
     ) -> tuple[list[str], list[Primer], bool, float, float]:
-        """Return the names of the usable lines, new lines, whether the writer is told the hand, and
+        """Return the names of the usable lines, new lines, whether the writer takes a hand, and
         the network's x-height and step. Either the writer or the reader learns the hand."""
         alphabet = (reader if reader.path == self.origin.path else writer).model.alphabet
         kept_names = [*filter(None, map(str.strip, self.keep.split(",")))]
@@ -184,7 +184,7 @@ class HandDataset(BaseDataset):
         train = [recorded[k] for k in learned]
         # The augmentation of a line depends on its index, so each repetition has another.
         repeated = list(islice(cycle(train), max(self.size - len(train), 0)))
-        train += [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
+        train += [line.renamed(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
         num_repeated = len(train)
         for number, (ink, text) in enumerate(new):
             train.append(Sample(ink, text, f"composed-{number:05}", extras=extras))
@@ -215,7 +215,7 @@ class HandDataset(BaseDataset):
 def save_practice(
     path: Path, names: Sequence[str], new: Sequence[Primer], takes_hand: bool = False
 ) -> None:
-    """Save the names of the recorded lines, the new lines, and whether the network is told the
+    """Save the names of the recorded lines, the new lines, and whether the network takes a
     hand, as .npz."""
     inks = [ink for ink, _ in new]
     arrays = {

@@ -245,7 +245,7 @@ class Exam:
         reader: the recogniser.
         primer: a line of the hand, which the network continues.
         seed: seed of the learned lines; the exam draws other texts.
-        extras: extras of a network that is told the hand, and so does not continue the primer.
+        extras: extras of a network that takes a hand, and so does not continue the primer.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from data_loader.composed.composing import Bank
 from data_loader.composed.cutting import CutLine, measured
 from data_loader.composed.drawn_characters import Drawer
 from data_loader.composed.recorded_hands import RecordedHand, verify_pieces
-from data_loader.paths import side_by_side, to_ink
+from data_loader.pen_paths import side_by_side, to_ink
 from data_loader.texts import corpus
 from data_loader.texts.everyday import everyday, random_characters
 from handwriting.hands import Hand, extras_of_lines

@@ -86,7 +86,7 @@ def parse(
             traces, text = [*_traces(group, trace_by_id)], _annotation(group, TRUTHS)
             group_writer = _annotation(group, WRITERS) or writer
             sample = _sample(traces, text, group_writer, forms, parsed.budget)
-            parsed.samples.append(sample.of(name))
+            parsed.samples.append(sample.renamed(name))
     if cut:
         used = f"{len(parsed.samples):,} groups before are used"
         parsed.left_out.append(Fault("a file cut short, whose whole groups are used", used))

@@ -1,0 +1,1 @@
+"""PDF, written: strokes as paths, and pages."""

@@ -1,0 +1,1 @@
+"""UNIPEN: blocks of text, segments of files, and whole collections, read."""

@@ -4,8 +4,8 @@ A step of the layer is a few small operations, which Python would launch more sl
 executes them. So the functions of a `loop.Loop` take CHUNK steps at a time, forward and backward.
 Each function is captured as a CUDA graph once for every combination of sizes, and replayed for
 every chunk. A chunk is copied into the buffers before the replay, and its results are copied out
-afterwards. A last, partial chunk fills only a part of the buffers; what the graph computes from the
-other part is ignored. The weights' gradients are a product over all steps, outside the graphs.
+afterwards. A last, partial chunk fills only a part of the buffers; results from the other
+part are ignored. The weights' gradients are a product over all steps, outside the graphs.
 
 With ONLINE_HANDWRITING_GRAPHS=0, or if a graph cannot be recorded (the log says so once), the loops
 of torch operations in `model.layers` run instead. ONLINE_HANDWRITING_KERNELS=0 turns off only the
@@ -32,9 +32,9 @@ SWITCH = "ONLINE_HANDWRITING_GRAPHS"
 """Environment variable; 0 turns graphs off."""
 MIN_STEPS = 8
 """Minimum number of steps of a sequence run by graphs, which compute whole chunks (assumed)."""
-KEPT = 32
-"""Maximum number of loops that are kept (assumed: batches of two sizes, in training and validation,
-and texts of up to 250 characters; a loop for 32 lines and 400 cells takes 10 to 20 MB)."""
+MAX_LOOPS = 32
+"""Maximum number of cached loops (assumed: batches of two sizes, in training and validation, and
+texts of up to 250 characters; a loop for 32 lines and 400 cells takes 10 to 20 MB)."""
 log = logging.getLogger(__name__)
 
 
@@ -80,7 +80,7 @@ def _kinds_of_steps() -> list[type]:
 
 
 _refused: set[str] = set()
-"""What failed and is not tried again: "graphs", or the steps of "fused"."""
+"""Failed methods, which are not tried again: "graphs", or the steps of "fused"."""
 _loops: OrderedDict[tuple, Loop] = OrderedDict()
 
 
@@ -148,7 +148,7 @@ def _find(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> Loop | None
             if kind is not TorchSteps:
                 _refused.add("fused")
             continue
-        if len(_loops) >= KEPT:
+        if len(_loops) >= MAX_LOOPS:
             _loops.popitem(last=False)
         _loops[key] = loop
         return loop
@@ -164,10 +164,10 @@ def _forward(
     hidden: Tensor,
     cell: Tensor,
     window: Window | None,
-    keep: bool,
+    saves: bool,
 ) -> tuple[Results, tuple[Tensor | None, ...]]:
     """Return the results of the forward pass, and the tensors to save for the backward pass.
-    Without `keep` all these tensors but the first are None."""
+    Without `saves` all these tensors but the first are None."""
     steps = len(projected)
     loop.load(weight, None, window)
     loop.hiddens[0].copy_(hidden)
@@ -189,7 +189,7 @@ def _forward(
         recurrent.append(loop.kappas)
         phis = projected.new_empty(steps, *window.one_hot.shape[:2], dtype=loop.phis.dtype)
         results.append((loop.phis[..., : phis.shape[2]], phis))
-    if keep:
+    if saves:
         gates, cells = for_all_steps(loop.gates), for_all_steps(loop.cells, 1)
         results += [(loop.gates, gates), (loop.cells[1:], cells[1:])]
         if window is not None:
@@ -277,7 +277,7 @@ class _Recurrence(torch.autograd.Function):
         if one_hot is not None:
             window = Window(window_weight, window_bias, one_hot, first_window, kappa)
         with _plain_mode(projected.device):
-            results, saved = _forward(loop, projected, weight, hidden, cell, window, keep=True)
+            results, saved = _forward(loop, projected, weight, hidden, cell, window, saves=True)
         ctx.loop, ctx.bound = loop, bound
         ctx.save_for_backward(weight, one_hot, window_weight, window_bias, *saved)
         if window is not None:
@@ -363,4 +363,4 @@ def run(
     ):
         return _Recurrence.apply(loop, bound, one_hot, *tensors)
     with _plain_mode(projected.device):
-        return _forward(loop, projected, weight, hidden, cell, window, keep=False)[0]
+        return _forward(loop, projected, weight, hidden, cell, window, saves=False)[0]

@@ -143,9 +143,9 @@ class _Decoding(torch.autograd.Function):
             by_line = tensors["attentions"].to(dtype).permute(1, 2, 0)  # (B, S, T)
             d_encoded = torch.bmm(by_line, results["d_contexts"].to(dtype).transpose(0, 1))
             flat_gates = d_gates.flatten(0, 1)
-            d_weight = gather(flat_gates, joint[:-1].flatten(0, 1))
+            (d_weight,) = gather(flat_gates, joint[:-1].flatten(0, 1))
             d_queries = d_queries.flatten(0, 1)[:, :attention]
-            d_query = gather(d_queries, joint[1:].flatten(0, 1)[:, :size])
+            (d_query,) = gather(d_queries, joint[1:].flatten(0, 1)[:, :size])
             d_inputs = (flat_gates @ weight[:, depth : depth + embedding]).float()
             if (mask := tensors["input_mask"]) is not None:
                 d_inputs = d_inputs * mask.flatten(0, 1)[:, :embedding]

@@ -135,7 +135,7 @@ class Loop:
             torch.mm(self.d_gates[t], self.weight, out=self.d_joint[t])
 
     def capture(self, record: Callable[..., Callable[[], None]]) -> None:
-        """Replace `forward` and `backward` by what `record` makes of them, see `cuda.record`."""
+        """Replace `forward` and `backward` by their results of `record`, see `cuda.record`."""
         self.forward, self.backward = record(self._forward), record(self._backward)
 
     def load(self, weight: Tensor, bound: float | None, window: Window | None) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from base import distributed
-from base.step.device import resolve_device
+from base.step.device import fast_precision, resolve_device
 from utils.checks import UserError
 
 
@@ -51,3 +51,16 @@ def test_each_of_several_processes_has_a_device_of_its_own(monkeypatch):
         resolve_device("auto")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert resolve_device("auto") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("avx", "amx", "expected"),
+    [(False, False, "float32"), (True, False, "bfloat16"), (False, True, "bfloat16")],
+)
+def test_a_cpu_without_instructions_for_bfloat16_takes_float32(monkeypatch, avx, amx, expected):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert fast_precision(torch.device("cpu")) == expected
+    assert fast_precision(torch.device("mps")) == "float32"
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: avx)
+    assert fast_precision(torch.device("cuda")) == ("bfloat16" if avx else "float32")

@@ -10,7 +10,7 @@ from data_loader.composed.alignment import AlignedLine, Alignment
 from data_loader.composed.cutting import measured_lines
 from data_loader.composed.recorded_hands import RecordedHand, recorded_hands
 from data_loader.invented.font_writers import FontWriter, deform, digitise, text_path
-from data_loader.paths import to_ink
+from data_loader.pen_paths import to_ink
 from data_loader.texts import corpus
 from ink.sample import Sample
 from tests.data_loader.invented.hands import hand

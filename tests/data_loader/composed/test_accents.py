@@ -8,7 +8,7 @@ import pytest
 from data_loader.composed.accents import MARKS_BELOW, NON_ASCII, accented
 from data_loader.composed.cutting import Piece
 from data_loader.composed.drawn_characters import Drawer
-from data_loader.paths import from_strokes, slanted, to_strokes
+from data_loader.pen_paths import from_strokes, slanted, to_strokes
 from data_loader.texts.european import ACCENTED_LETTERS, SIGNS
 from tests.data_loader.composed.recorded import Recorded
 

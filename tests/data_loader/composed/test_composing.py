@@ -17,7 +17,7 @@ from data_loader.composed.composing import (
     adapted,
 )
 from data_loader.composed.cutting import Piece
-from data_loader.paths import from_strokes, mean_step, to_ink
+from data_loader.pen_paths import from_strokes, mean_step, to_ink
 from ink import measures
 from tests.data_loader.composed.recorded import Recorded
 

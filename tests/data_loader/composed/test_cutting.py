@@ -5,7 +5,7 @@ import pytest
 
 from data_loader.composed.cutting import CUT, LIFT, NONE, parts_of
 from data_loader.composed.recorded_hands import RecordedHand
-from data_loader.paths import to_ink, touching_shift
+from data_loader.pen_paths import to_ink, touching_shift
 from ink.sample import Sample
 from tests.data_loader.composed.drawn_lines import BAR, BOX, DOT, STEM, at, boxes, drawn, owners
 

@@ -7,7 +7,7 @@ import pytest
 
 from base.base_dataset import BaseDataset, Loaded
 from data_loader.composed.drawn_characters import DIGIT_HEIGHTS, Drawer
-from data_loader.paths import mean_step, to_ink, to_strokes
+from data_loader.pen_paths import mean_step, to_ink, to_strokes
 from ink import measures
 from ink.geometry import from_strokes
 from ink.sample import Sample

@@ -3,7 +3,7 @@ import pytest
 
 from data_loader import EmbeddedDataset
 from data_loader.invented.damage import damaged, with_damage
-from data_loader.paths import from_strokes, to_strokes
+from data_loader.pen_paths import from_strokes, to_strokes
 from ink.alphabet import WRONG
 from ink.geometry import path_along
 

@@ -94,7 +94,7 @@ def test_a_shard_with_a_wrong_byte_is_refused_until_it_is_whole_again(address, o
     name, loaded = "00003-000/points.npy", at(there, tmp_path).load()
     whole = (origin / name).read_bytes()
     write(name, whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(DataError, match=r"made|origin: 00003-000 cannot .* its digest says, in 3"):
+    with pytest.raises(DataError, match=r"made|origin: 00003-000 cannot .* have its digest, in 3"):
         inks(loaded)
     assert "00003-000" not in shards_in(tmp_path)
     write(name, whole)

@@ -13,7 +13,7 @@ from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader.sources import preparing, shards
 from data_loader.sources.derived import make_samples
-from data_loader.sources.preparing import Making, prepared
+from data_loader.sources.preparing import ShardSource, prepared
 from ink.formats.faults import Fault
 from ink.formats.parsed import Parsed
 from ink.sample import Sample
@@ -41,7 +41,7 @@ class Read:
 
 
 def make(*folders, blocks=None, read=None, how=None, key=None):
-    making = Making("kind", key or {}, blocks or [Parsed(SAMPLES)], read or Read())
+    making = ShardSource("kind", key or {}, blocks or [Parsed(SAMPLES)], read or Read())
     return prepared(making, list(folders), how or Preparing())
 
 
@@ -109,7 +109,7 @@ def test_extras_are_read_back_and_have_to_be_of_the_same_shapes_in_all_samples(t
     assert {values.dtype for values in line.extras.values()} == {np.dtype(np.float32)}
     with pytest.raises(DataError, match="a has no extras, but b, the first, has mood"):
         make(tmp_path, blocks=[Parsed([moody[0], SAMPLES[1]])], key={"n": 1})
-    with pytest.raises(DataError, match=r"00001-000 have the extras {}, those before {.age"):
+    with pytest.raises(DataError, match=r"00001-000 have the extras {}, earlier shards {.age"):
         make(tmp_path, blocks=[Parsed([moody[0]]), Parsed([SAMPLES[1]])], key={"n": 2})
 
 

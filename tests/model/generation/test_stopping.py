@@ -6,7 +6,7 @@ import torch
 
 from ink.geometry import from_strokes
 from ink.normalisation import Normalisation
-from model.generation.stopping import REST, Stopping
+from model.generation.stopping import MAX_REST_OFFSET, Stopping
 from tests.model.builders import NORMALISATION
 
 STILL = torch.tensor([-8.0 / 40.0, -0.5 / 30.0])
@@ -117,7 +117,7 @@ def test_end_that_the_network_draws_counts_from_the_last_character_on(drawn, end
 )
 def test_pen_rests_while_it_is_down_and_stays_near_its_place(step, point, rests):
     points = torch.zeros(16, 1, 3)
-    points[step, 0] = torch.tensor(point) * torch.tensor([REST, REST, 1.0])
+    points[step, 0] = torch.tensor(point) * torch.tensor([MAX_REST_OFFSET, MAX_REST_OFFSET, 1.0])
     points[..., :2] += STILL
     stopping = Stopping(points[0], NORMALISATION, None, [16])
     assert stopping.at_rest(points).tolist() == [rests]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data_loader.paths import to_strokes
+from data_loader.pen_paths import to_strokes
 from ink.geometry import strokes, to_points
 from tests.data_loader.composed.recorded import Recorded
 from trainer.own_hand import practice

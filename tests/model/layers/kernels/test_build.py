@@ -66,7 +66,7 @@ def test_kernels_are_compiled_without_a_writable_cache(source, tmp_path, monkeyp
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     caplog.set_level(logging.INFO)
     assert answer(source, 4) == 4
-    assert "cannot be kept" in caplog.text
+    assert "cannot be cached" in caplog.text
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")

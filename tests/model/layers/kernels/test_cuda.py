@@ -282,7 +282,7 @@ def test_graphs_work_after_inference_mode_and_after_their_loop_was_replaced(grap
         layer = RecurrentLayer("LSTM", 6, 6).cuda()
         zeros = {name: torch.zeros(3, size).cuda() for name, size in layer.state_sizes.items()}
         layer(torch.randn(40, 3, 6).cuda(), zeros, 1.0)
-    monkeypatch.setattr(cuda, "KEPT", 1)
+    monkeypatch.setattr(cuda, "MAX_LOOPS", 1)
     results = run_layers("cuda", 70, 0.05)  # the upper layer's loop takes the lower one's place
     expected = without_graphs(monkeypatch, "cuda", 70, 0.05)
     torch.testing.assert_close(results, expected, **PRECISE)

@@ -6,7 +6,7 @@ import torch
 
 from ink.normalisation import Normalisation
 from model import Mixture, PredictionNetwork
-from model.generation.inspection import density_map
+from model.generation.step_figures import density_map
 from tests.model.builders import NORMALISATION, generator, over
 from tests.model.builders import ink as random_ink
 

@@ -1,4 +1,4 @@
-"""Paths: ink as positions, so that ink can be cut, moved and combined.
+"""Cuts, moves and combines ink as pen paths: positions of the pen, with its lifts.
 
 A path is a float64 array `(points, 3)` of x, y (downwards) and lift. Lift is 1 at a point after
 which the pen is lifted, such as the last point, and 0 at all other points.

@@ -1,0 +1,179 @@
+"""Marks and bars of letters beyond ASCII, drawn on the letters that a network writes.
+
+A network knows `e` far better than `é`: it joins an `e` to its neighbours, and seldom misforms it.
+So the words of a page are written in plain letters, and their marks are drawn as in composed lines.
+"""
+
+from collections.abc import Sequence, Set
+from dataclasses import replace
+
+import numpy as np
+
+from data_loader.composed.accents import (
+    COMMA_ABOVE_RIGHT,
+    MARKS_BELOW,
+    OGONEK,
+    MarkPen,
+    UnusablePiece,
+    base_and_mark,
+)
+from data_loader.composed.cutting import X_HIGH_LETTERS
+from data_loader.pen_paths import from_strokes, moved, slanted, to_strokes
+from data_loader.texts.european import ACCENTED_LETTERS
+from handwriting.repairs import MAX_DOT_SIZE, LetterStrokes
+from handwriting.written_word import WrittenWord, span
+from ink.alphabet import Alphabet
+from ink.geometry import at_equal_steps, path_along
+
+PLAIN = {
+    letter: base for letter in ACCENTED_LETTERS if (base := base_and_mark(letter)[0]).isascii()
+}
+"""For each letter with a mark or a bar, the letter without it."""
+# A title in quotation marks is a section of the lab notebook.
+LAG = 2  # points by which the pen reaches a letter later than the window ("marks that are drawn")
+MIN_OWN_FRACTION = 0.6  # least fraction of the points of a letter's own stroke (as `LAG`)
+MIN_CLEARANCE = 0.19
+"""Least x-heights from a mark above a letter to other ink: 95 % of people's dots of `i` and `j`
+are further away ("marks that are drawn")."""
+RISES = np.linspace(0.0, 0.6, 13)  # x-heights by which a mark may be moved up (by eye)
+DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
+USUAL_WIDTH = 0.9  # x-heights of a small letter, by which marks are as wide as drawn (assumed)
+MEAN_STEP = 0.1  # x-heights from point to point of a mark (assumed)
+MAX_SMALL_TOP = 1.35  # x-heights to which a small letter reaches in a stroke with others (by eye)
+MAX_FOOT = 0.15  # x-heights from the baseline down to the feet of letters (by eye)
+MAX_DOT_DEPTH = 0.9  # x-heights from the baseline up to a dot that a mark replaces (by eye)
+MIN_TAIL_HEIGHT = 0.5  # least height of a mark below a letter in x-heights (by eye)
+BAR_HEIGHT = 0.55  # of the middle of the bar of `ł`, in heights of the letter (by eye)
+BAR_ENDS = (0.22, 0.2)
+"""X-heights from the stem or loop of `ł`, and from the bar's middle, to an end of its bar (by eye:
+the bar of composed lines is hidden in a loop)."""
+
+
+def plain(text: str, alphabet: Alphabet) -> str:
+    """Return a text without the marks and bars of letters that an alphabet knows without them."""
+    bases = (PLAIN.get(character, character) for character in text)
+    return "".join(
+        character if alphabet.unknown(base) else base
+        for character, base in zip(text, bases, strict=True)
+    )
+
+
+def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWord:
+    """Return a word, in x-heights, with marks on the letters that were written without.
+
+    Args:
+        word: a word with `indices`.
+        unmarked: letters of the word's text whose marks and bars are not written.
+        lean: how far downstrokes lean to the right, x over y.
+    """
+    if unmarked.isdisjoint(word.text):
+        return word
+    letters = LetterStrokes(word.text, [*word.strokes], [*word.indices])
+    added: list[tuple[int, int, np.ndarray]] = []
+    for index, character in enumerate(word.text):
+        if character not in unmarked:
+            continue
+        if PLAIN[character] in "ij" and base_and_mark(character)[1] != OGONEK:
+            letters = _without_dot(letters, index)
+        if parts := _parts(letters, index):
+            letter = slanted(from_strokes([*map(_dense, parts.values())]), -lean)
+            pen = MarkPen(lean, USUAL_WIDTH, MEAN_STEP, np.random.default_rng([index, len(letter)]))
+            ink = slanted(from_strokes(letters.strokes), -lean)
+            mark = _mark(pen, _body(letter, character), character, to_strokes(ink))
+            added += [(max(parts), index, stroke) for stroke in to_strokes(slanted(mark, lean))]
+    letters = letters.with_added([part for part in added if len(part[2])])
+    marks = {id(stroke) for _, _, stroke in added}
+    numbers = tuple(k for k, stroke in enumerate(letters.strokes) if id(stroke) in marks)
+    strokes, indices, right = letters.strokes, letters.indices, span(letters.strokes)[1]
+    return replace(word, strokes=tuple(strokes), width=right, indices=tuple(indices), marks=numbers)
+
+
+def _without_dot(letters: LetterStrokes, index: int) -> LetterStrokes:
+    """Return letters without the dots of a letter."""
+    dots = set()
+    for number in letters.numbers_of(index):
+        stroke = letters.strokes[number]
+        is_small = np.ptp(stroke, axis=0).max() <= MAX_DOT_SIZE
+        if is_small and stroke[:, 1].max() <= -MAX_DOT_DEPTH:
+            dots.add(number)
+    return letters.selected(k for k in range(len(letters.strokes)) if k not in dots)
+
+
+def _parts(letters: LetterStrokes, index: int) -> dict[int, np.ndarray]:
+    """Return the points of a letter by the numbers of their strokes: its own strokes, or else its
+    parts of strokes that join it to its neighbours."""
+    own = {
+        number: letters.strokes[number]
+        for number in letters.numbers_of(index)
+        if np.mean(letters.indices[number] == index) > MIN_OWN_FRACTION
+    }
+    parts = {}
+    for number, (stroke, indices) in enumerate(letters.pairs()):
+        if len(points := np.flatnonzero(indices == index)):
+            first = points[0] + LAG if points[0] else 0
+            if len(part := stroke[first : points[-1] + 1 + LAG]):
+                parts[number] = part
+    return own or parts
+
+
+def _body(letter: np.ndarray, character: str) -> np.ndarray:
+    """Return the path of a letter without tails, and without tops of its neighbours' strokes."""
+    y = letter[:, 1]
+    is_small = PLAIN[character] in X_HIGH_LETTERS | set("gijy")
+    body = letter[(y <= MAX_FOOT) & (y >= (-MAX_SMALL_TOP if is_small else -np.inf))]
+    return body if len(body) else letter
+
+
+def _mark(
+    pen: MarkPen, letter: np.ndarray, character: str, ink: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Return the upright path of a letter's mark; without points if no ink is at a bar's place.
+
+    Args:
+        pen: draws the mark.
+        letter: the path of the letter.
+        character: the letter with its mark.
+        ink: the strokes of the word, which a mark above a letter does not touch.
+    """
+    kind = base_and_mark(character)[1]
+    if character in "łŁ":
+        return _bar_of_l(pen, letter)
+    try:
+        mark = pen.mark_on(letter, character)
+    except UnusablePiece:
+        mark = None
+    if mark is None:
+        return letter[:0]
+    if kind in MARKS_BELOW:
+        first = mark[mark[:, 1].argmin()] * (1, 1, 0)
+        factor = max(MIN_TAIL_HEIGHT / np.ptp(mark[:, 1]), 1.0)
+        mark = first + (mark - first) * (factor, factor, 1.0)
+    elif kind not in ("", COMMA_ABOVE_RIGHT):
+        mark = _clear(mark, ink)
+    return mark
+
+
+def _bar_of_l(pen: MarkPen, letter: np.ndarray) -> np.ndarray:
+    """Return the path of a bar through the stem, or the loop, of an `l` or `L`."""
+    x, y, _ = letter.T
+    middle, (side, rise) = BAR_HEIGHT * y.min(), BAR_ENDS
+    near = np.abs(y - middle) <= rise
+    edges = x[near] if near.any() else x
+    return pen.straight_stroke(
+        (edges.min() - side, middle + rise), (edges.max() + side, middle - rise)
+    )
+
+
+def _clear(mark: np.ndarray, ink: Sequence[np.ndarray]) -> np.ndarray:
+    """Return a mark moved up until it is `MIN_CLEARANCE` from other ink, or as far as can be."""
+    others = np.concatenate([*map(_dense, ink)])
+    points = np.concatenate([*map(_dense, to_strokes(mark))])
+    clearances = [np.hypot(*(points[:, None] - (0.0, rise) - others).T).min() for rise in RISES]
+    best = int(np.minimum(clearances, MIN_CLEARANCE).argmax())  # the first of several
+    return moved(mark, 0.0, -RISES[best])
+
+
+def _dense(stroke: np.ndarray) -> np.ndarray:
+    """Return points along a stroke, at most `DENSE_STEP` apart."""
+    path = path_along(stroke)
+    return at_equal_steps(stroke, path, int(path[-1] / DENSE_STEP) + 1) if path[-1] else stroke
