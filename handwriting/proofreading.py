@@ -219,8 +219,10 @@ def _is_line(line: Line) -> bool:
 
 
 def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
-    """Return words with the reader's hypotheses; unread words stay unchanged."""
-    seen = [part if part.words else word for word in words for part in [as_seen_by(reader, word)]]
+    """Return words with the reader's hypotheses; unread words stay unchanged. The reader is not
+    shown drawn marks, which it overlooks ("doubt that means something")."""
+    parts = [as_seen_by(reader, word) for word in words]
+    seen = [part if part.words else word for part, word in zip(parts, words, strict=True)]
     words = [*words]
     for k, hypothesis, doubt in _readings(reader, seen):
         reading = with_reading(seen[k], hypothesis, doubt)
@@ -247,9 +249,9 @@ def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> 
 
 
 def as_seen_by(reader: Reader, word: CheckedWord) -> CheckedWord:
-    """Return the part of a word whose characters a reader knows, without words if other ink cannot
-    be told from it. If at most marks are left, a `second` reader has no doubt."""
-
+    """Return the part of a word whose characters a reader knows, with letters for letters with
+    drawn marks; without words if other ink cannot be told from it. If at most marks are left, a
+    `second` reader has no doubt."""
     drawn = PLAIN if word.words and word.words[0].marks else {}
 
     def is_known(character: str) -> bool:
