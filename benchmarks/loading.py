@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from base.data.preparation import Preparing
 from data_loader import HandwritingDataLoader, InkMLDataset
-from data_loader.sources.preparing import Making, prepared
+from data_loader.sources.preparing import ShardSource, prepared
 from data_loader.sources.shards import Shards
 from data_loader.sources.source import DividedDataset
 from ink.formats.inkml.lines import to_inkml
@@ -57,7 +57,7 @@ class Made(DividedDataset):
     def prepare(self, how: Preparing) -> Shards | None:
         everything = range(self.lines)
         blocks = [everything[n : n + BLOCK] for n in everything[::BLOCK]]
-        making = Making("Made", {"lines": self.lines}, blocks, self.read)
+        making = ShardSource("Made", {"lines": self.lines}, blocks, self.read)
         self._path.mkdir(parents=True, exist_ok=True)
         return prepared(making, [self._path], how)
 

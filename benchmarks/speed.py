@@ -195,7 +195,7 @@ def prepared(name: str, arguments: Namespace) -> tuple[Plan, Data]:
     plan = plan_from_file(CONFIGS / f"{name}.json")
     loader = plan.build("data_loader", origin=None)
     if loader.sources is None:
-        dataset = replace(loader.dataset, size=arguments.lines)
+        dataset = replace(loader.dataset, size=arguments.lines, valid_size=1, test_size=1)
     else:
         dataset = Lines(arguments.lines, arguments.scale)
     without = dict(sources=None, train=(), valid=(), test=())

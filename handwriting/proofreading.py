@@ -17,7 +17,7 @@ from itertools import accumulate, chain, islice, pairwise, product
 import numpy as np
 
 from handwriting.hands import TRY_SEED_STRIDE, Hand
-from handwriting.marks import PLAIN, plain
+from handwriting.marks import in_plain_letters, plain
 from handwriting.sign_shapes import has_bare_i, shape_faults, without_unknown
 from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
@@ -219,14 +219,11 @@ def _is_line(line: Line) -> bool:
 
 
 def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
-    """Return words with the reader's hypotheses; unread words stay unchanged. The reader is not
-    shown drawn marks, which it overlooks ("doubt that means something")."""
-    parts = [as_seen_by(reader, word) for word in words]
-    seen = [part if part.words else word for part, word in zip(parts, words, strict=True)]
+    """Return words with the reader's hypotheses; unread words stay unchanged."""
     words = [*words]
-    for k, hypothesis, doubt in _readings(reader, seen):
-        reading = with_reading(seen[k], hypothesis, doubt)
-        words[k] = replace(reading, words=words[k].words, text=words[k].text)
+    for k, hypothesis, doubt in _readings(reader, [*map(without_drawn_marks, words)]):
+        read = with_reading(without_drawn_marks(words[k]), hypothesis, doubt)
+        words[k] = replace(read, words=words[k].words, text=words[k].text)
     return words
 
 
@@ -234,7 +231,7 @@ def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> 
     """Return words with the doubt of a second reader. Unread words, and words with a character that
     the second reader does not know, stay unchanged; but accents and signs that it does not know are
     taken away if their shapes are right."""
-    seen = [as_seen_by(second_reader, word) for word in words]
+    seen = [as_seen_by(second_reader, without_drawn_marks(word)) for word in words]
     words = [replace(word, second=part.second) for word, part in zip(words, seen, strict=True)]
     for k, hypothesis, doubt in _readings(second_reader, seen, _overlooking):
         reading = with_reading(seen[k], hypothesis, doubt)
@@ -248,14 +245,21 @@ def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> 
     return words
 
 
+def without_drawn_marks(word: CheckedWord) -> CheckedWord:
+    """Return a word in the plain letters that the network wrote: drawn marks are where they should
+    be, and readers overlook them behind joined letters ("marks that are drawn")."""
+    if len(word.words) != 1:
+        return word
+    written = in_plain_letters(word.words[0])
+    return replace(word, words=(written,), text=written.text)
+
+
 def as_seen_by(reader: Reader, word: CheckedWord) -> CheckedWord:
-    """Return the part of a word whose characters a reader knows, with letters for letters with
-    drawn marks; without words if other ink cannot be told from it. If at most marks are left, a
-    `second` reader has no doubt."""
-    drawn = PLAIN if word.words and word.words[0].marks else {}
+    """Return the part of a word whose characters a reader knows, without words if other ink cannot
+    be told from it. If at most marks are left, a `second` reader has no doubt."""
 
     def is_known(character: str) -> bool:
-        return character not in drawn and not reader.model.alphabet.unknown(folded(character))
+        return not reader.model.alphabet.unknown(folded(character))
 
     if word.is_unread or all(map(is_known, word.text)):
         return word

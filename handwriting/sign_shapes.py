@@ -1,8 +1,8 @@
-"""The shapes of digits, signs and accents, which readers overlook.
+"""The shapes of digits and signs, which readers overlook.
 
-A reader takes ink for what a word may say, and a reader of ASCII knows no accents. The window of
-the network tells which strokes belong to a character. A few features of these strokes (bars, a
-crossing, a ring, a width, a place) show whether the character has what distinguishes it.
+A reader takes ink for what a word may say. The window of the network tells which strokes belong to
+a character. A few features of these strokes (bars, a crossing, a ring, a width, a place) show
+whether the character has what distinguishes it.
 """
 
 import math
@@ -11,7 +11,6 @@ from itertools import chain
 
 import numpy as np
 
-from handwriting.marks import PLAIN
 from handwriting.repairs import MARK_RISE, LetterStrokes, is_flat, stems_of
 from handwriting.written_word import WrittenWord
 from ink.measures import is_straight, ring_area, segments_cross
@@ -67,8 +66,8 @@ def strokes_by_character(word: WrittenWord) -> list[list[np.ndarray]]:
 def without_unknown(
     word: WrittenWord, is_known: Callable[[str], bool]
 ) -> tuple[str, list[np.ndarray]] | None:
-    """Return the text and strokes of a word without the accents and signs that a reader does not
-    know; None if they cannot be told from other ink. An accent on an `i` is left as its dot."""
+    """Return the text and strokes of a word without the signs that a reader does not know; None if
+    they cannot be told from other ink, or if it does not know a letter."""
     if not word.indices:
         return None
     letters, text, removed = letters_of(word), "", set()
@@ -77,13 +76,9 @@ def without_unknown(
             text += character
             continue
         numbers = letters.numbers_of(index)
-        if character not in SHAPES:
-            numbers = [number for number in numbers if number in word.marks]
-        letter = PLAIN.get(character, "")
-        if not numbers or not is_known(letter):
+        if character not in SHAPES or not numbers:
             return None
-        text += letter
-        removed |= set() if letter in ("i", "j") else {*numbers}
+        removed |= {*numbers}
     return text, [stroke for k, stroke in enumerate(word.strokes) if k not in removed]
 
 

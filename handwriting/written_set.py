@@ -11,12 +11,11 @@ import numpy as np
 from tqdm import tqdm
 
 from data_loader.sources.fetching import digest_of_file
-from data_loader.sources.preparing import Making, prepared_in
+from data_loader.sources.preparing import ShardSource, prepared_in
 from data_loader.sources.shards import Shards
 from handwriting.hands import Hand
 from handwriting.source_text import known_only
 from ink.alphabet import Alphabet
-from ink.formats.budget import Budget
 from ink.formats.faults import Fault
 from ink.formats.inkml.lines import lines_to_inkml
 from ink.formats.parsed import Parsed
@@ -176,7 +175,7 @@ class WrittenSet:
             read = partial(self._read, folder, bar)
             licences = (self.writer.licence,)
             return prepared_in(
-                folder, Making("written", self._key, blocks, read, licences=licences)
+                folder, ShardSource("written", self._key, blocks, read, licences=licences)
             )
 
     @property
@@ -218,7 +217,7 @@ class WrittenSet:
         numbers = range(first, first + len(texts))
         seeds = [(self.seed + number) % SEEDS for number in numbers]
         hands = [(self.seed + number // self.lines_per_hand) % SEEDS for number in numbers]
-        parsed = Parsed(budget=Budget(float("inf"), ""))
+        parsed = Parsed()
         lines = self._lines(texts, seeds, hands)
         for number, hand, line in zip(numbers, hands, lines, strict=True):
             name, person = f"line-{number + 1:08}", "" if self.hand else f"own-{hand}"

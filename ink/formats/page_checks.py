@@ -22,10 +22,13 @@ MAX_PAGES = 2_000
 """Limit on the pages of a file, of which a page may be repeated (assumed)."""
 MAX_PAGE_STROKES = 10_000
 """Limit on the strokes of a page (assumed: six times a dense page)."""
-MAX_POINTS = 5_000_000
-"""Limit on the positions of a page (assumed: those of a hundred dense pages)."""
-MAX_STROKE_CHARACTERS = 4_000_000
-"""Limit on the characters of the text of a stroke (assumed: some 200,000 positions)."""
+MAX_POINTS = 1_000_000
+"""Limit on the positions of a page, with those of its ruling (assumed: those of twenty dense
+pages)."""
+MAX_RULING = 10_000
+"""Limit on the lines of a page's ruling (assumed: twice those of the narrowest printed ruling)."""
+MAX_IMAGES = 1_000
+"""Limit on the images of a page (assumed)."""
 MAX_TYPED = 50_000
 """Limit on the typed characters of a page; a text counts one more (assumed: twenty pages)."""
 
@@ -41,7 +44,10 @@ def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
     for number, page in enumerate(pages, 1):
         _check_limit(number, MAX_PAGES, "pages")
         _check_limit(len(page.strokes), MAX_PAGE_STROKES, "strokes on a page")
-        _check_limit(sum(len(stroke.points) for stroke in page.strokes), MAX_POINTS, "points")
+        _check_limit(len(page.ruling), MAX_RULING, "lines of a ruling")
+        _check_limit(len(page.images), MAX_IMAGES, "images on a page")
+        drawn = (*page.strokes, *page.ruling)
+        _check_limit(sum(len(stroke.points) for stroke in drawn), MAX_POINTS, "points on a page")
         _check_limit(sum(1 + len(t.text) for t in page.typed), MAX_TYPED, "typed characters")
         _check_content(page)
         is_empty = is_empty and not page.strokes and not page.typed
@@ -55,13 +61,6 @@ def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
 def _check_limit(count: int, limit: int, unit: str) -> None:
     if count > limit:
         raise Fault(f"more than {limit:,} {unit}; divide the file", f"{count:,}")
-
-
-def stroke_text(text: str | None) -> str:
-    """Return the text of a stroke; raise a Fault if it is too long to be divided into numbers."""
-    text = text or ""
-    _check_limit(len(text), MAX_STROKE_CHARACTERS, "characters in a stroke")
-    return text
 
 
 def _check_content(page: InkPage) -> None:

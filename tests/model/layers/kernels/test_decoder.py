@@ -7,20 +7,16 @@ from torch.nn import functional
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from model import AttentionNetwork, TranscriptionLoss
-from model.layers.kernels import decoder, library
+from model.layers.kernels import decoder
 from model.layers.kernels.decoder import Weights
+from tests.model.builders import needs_compiler, num_threads
 from utils.checks import UserError
 
+pytestmark = needs_compiler
 CLASSES, STEPS, LENGTHS = 5, 6, (9, 37, 1)
 UNITS = Normalisation((8.0, 0.5), (40.0, 30.0))
 SIZES = [(4, 3, 6, 5), (17, 8, 20, 35), (32, 16, 16, 32)]
 """Cells, dimensions of embeddings, numbers of a frame, dimensions of the attention."""
-
-
-@pytest.fixture(autouse=True)
-def _needs_a_compiler():
-    if library.kernels(False) is None:
-        pytest.skip("no C compiler works here")
 
 
 def parts(cells: int, embedding: int, context: int, attention: int) -> tuple[list, Weights]:
@@ -132,22 +128,17 @@ def test_the_equations_gradient_is_that_of_finite_differences():
     def log_probs(features, *_):
         return network(features, lengths, text, sizes).decoder_log_probs
 
-    assert torch.autograd.gradcheck(log_probs, (features, *chosen))
+    assert torch.autograd.gradcheck(log_probs, (features, *chosen), fast_mode=True)
 
 
 def test_a_line_has_the_same_results_in_every_batch_and_with_every_number_of_threads():
     arguments, weights = parts(*SIZES[1])
     weights = Weights(*(value.float() for value in weights))
     tokens, lengths = tokens_before_each_step(free=True), torch.tensor(LENGTHS)
-    threads = torch.get_num_threads()
-    try:
-        results = []
-        for count in (1, 3):
-            torch.set_num_threads(count)
-            values = [value.float() for value in arguments]
+    results, values = [], [value.float() for value in arguments]
+    for count in (1, 3):
+        with num_threads(count):
             results.append(decoder.run(torch.float32, tokens.clone(), lengths, *values, weights))
-    finally:
-        torch.set_num_threads(threads)
     alone = [value[1:2].float() for value in arguments]
     results.append(
         decoder.run(torch.float32, tokens[:, 1:2].clone(), lengths[1:2], *alone, weights)
