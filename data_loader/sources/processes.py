@@ -35,7 +35,7 @@ def parsed(
         max_gb: see `SourceDataset`.
         workers: the number of processes.
     """
-    limits = guard.Limits().times(max_gb)
+    limits = guard.USUAL.times(max_gb)
     try:
         if workers == 1:
             return guard.call(function, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)

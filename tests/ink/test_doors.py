@@ -20,6 +20,7 @@ from data_loader import (
 )
 from data_loader.composed.alignment import Alignment
 from ink import guard
+from ink.guard import children
 from logger.metrics_csv import read_rows
 from notes.corrections import Corrections
 from tests.data_loader import ink_formats
@@ -101,8 +102,8 @@ DOORS = {
 
 @pytest.mark.parametrize("kind", DOORS)
 def test_it_asks_the_guard_for_all_that_it_parses(tmp_path, monkeypatch, kind):
-    asked, child = [], guard._child
-    monkeypatch.setattr(guard, "_child", lambda: asked.append(1) or child())
+    asked, child = [], children.take
+    monkeypatch.setattr(children, "take", lambda: asked.append(1) or child())
     (tmp_path / "in").mkdir()
     assert DOORS[kind](tmp_path / "in")
     assert asked
