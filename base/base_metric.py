@@ -29,8 +29,8 @@ class BaseMetric(ABC):
 
     lists: ClassVar[tuple[str, ...]] = ()
     """The names of the attributes that hold lists of tensors `(values, ...)`, of any number of
-    values; `reset` empties the lists. All lists of a metric have equally many values. The values
-    at one place belong together. `compute` gets lists of one tensor each, on the CPU: the values of
+    values; `reset` empties the lists. All lists of a metric have equally many values; the values at
+    one place belong together. `compute` gets lists of one tensor each, on the CPU: the values of
     all processes, sorted by the first list, then by the next; without values, empty lists."""
 
     in_training: ClassVar[bool] = True

@@ -124,7 +124,7 @@ def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace
 
 
 def _use(arguments: argparse.Namespace, library: "notes.Library", reading: "_Reading") -> None:
-    """Do what the options say with notes that are read."""
+    """Carry out the options on notes that are read."""
     output, form = arguments.output, notes.TextForm(arguments.prose, arguments.numbers)
     in_form = partial(notes.in_form, form=ink_form_of(arguments))
     if arguments.search:
@@ -183,7 +183,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def ink_form_of(arguments: argparse.Namespace) -> "notes.InkForm":
-    """Return what stands at a word, as the options say."""
+    """Return the kind of ink at words, as the options say."""
     strength = 1.0 if arguments.strength is None else arguments.strength
     return notes.InkForm(arguments.ink, arguments.keep_ink, strength, not arguments.prose)
 
@@ -201,7 +201,7 @@ def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:
 
 
 def _name(reader: Loader, resumed: str, chosen: SearchOptions) -> str:
-    """Return a digest of the network and its options, by which a library knows what was read."""
+    """Return a digest of the network and its options, by which a library finds its readings."""
     checkpoint = resolve_checkpoint(resumed)
     path = reader()[0].path if checkpoint.is_dir() else checkpoint
     digest = hashlib.sha256()

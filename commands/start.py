@@ -77,7 +77,7 @@ class Start:
     advice: Callable[[bool], str] = lambda from_weights: ""
 
     @property
-    def known(self) -> dict[str, Any]:
+    def network_arguments(self) -> dict[str, Any]:
         """The `network_arguments` of the checkpoint, {} without one; a network that takes no text
         gets no alphabet.
 
@@ -86,13 +86,13 @@ class Start:
         """
         if self.checkpoint is None or self.plan["arch"] is None:
             return {}
-        known = network_arguments(self.checkpoint.content)
+        arguments = network_arguments(self.checkpoint.content)
         if not self.plan["arch"].cls.needs_text:
-            known.pop("alphabet", None)
-        elif "alphabet" not in known:
+            arguments.pop("alphabet", None)
+        elif "alphabet" not in arguments:
             problem = "it lacks the alphabet that the config's network needs"
             raise CheckpointError(f"{self.checkpoint.path}: {problem}")
-        return known
+        return arguments
 
     def tried(self) -> "Start":
         """Return this start after a trial of the constructors.
@@ -101,7 +101,7 @@ class Start:
             ConfigError: if the plan or a constructor has faults; names all of them.
             CheckpointError: if the weights of the checkpoint do not fit the network.
         """
-        network = parse_config.try_constructors(self.plan, self.known)
+        network = parse_config.try_constructors(self.plan, self.network_arguments)
         if network is not None and self.checkpoint is not None:
             self.give_weights(network)
         return self
@@ -116,7 +116,7 @@ class Start:
         content, path = self.checkpoint.content, self.checkpoint.path
         device = next(network.parameters()).device
         weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
-        alphabet = None if self.is_resumed else self.known.get("alphabet")
+        alphabet = None if self.is_resumed else self.network_arguments.get("alphabet")
         if alphabet is not None:
             weights = network.extend_state_dict(weights, len(alphabet))
         try:
@@ -233,7 +233,7 @@ def start_or_resume(arguments: argparse.Namespace, start: Start, locks: ExitStac
         previous, start.run, checkpoint, is_resumed=True, tries_older=True, advice=advice
     )
     present = replace(resumed.tried(), plan=start.plan)
-    parse_config.try_constructors(start.plan, resumed.known)
+    parse_config.try_constructors(start.plan, resumed.network_arguments)
     return replace(resumed, plan=previous.with_overrides(present.adjusted(previous)))
 
 
@@ -281,7 +281,7 @@ def new_run_advice(
     """Return a line of a message: the command of a new run with the values of a command line.
 
     Args:
-        arguments: those of the command line.
+        arguments: the arguments of the command line.
         config: the config of the new run.
         place: the run or checkpoint that cannot go on with these values; None for random weights.
         from_weights: whether the new run can begin with the weights of `place`.

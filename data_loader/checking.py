@@ -73,11 +73,8 @@ def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
             raise DataError(f"{owner}: {count} samples have the name {name!r}: {expected}")
     trained = {id(sample.ink): sample.name for sample in train}
     for split, samples in loaded.samples.items():
-        shared = (
-            {id(sample.ink): sample.name for sample in samples.in_memory}
-            if split != "train"
-            else {}
-        )
+        others = samples.in_memory if split != "train" else ()
+        shared = {id(sample.ink): sample.name for sample in others}
         # A split that has all of them is meant so, as to see whether a network can learn them.
         both = shared.keys() & trained.keys()
         if both and shared.keys() != trained.keys():

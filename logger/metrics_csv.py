@@ -32,7 +32,7 @@ class MetricsTable:
                 with errors_name(path):
                     self.rows += [row for row in read_rows(path) if int(row["epoch"]) <= epoch]
             except (csv.Error, ValueError) as error:
-                log.warning("%s: %s; kept as %s", path, error, set_aside(path))
+                log.warning("%s: %s; renamed to %s", path, error, set_aside(path))
 
     def append(self, row: Mapping[str, Value]) -> None:
         """Add the row of an epoch; a row may have other columns than earlier rows."""

@@ -153,8 +153,9 @@ class Index:
 
     def summary(self, path: Path, state: str) -> Summary | None:
         """Return the summary of a file; None unless the index has the file in this state."""
-        known = "SELECT path, state, pages, summary, digest FROM files WHERE path = ? AND state = ?"
-        row = self._database.execute(known, (_key(path), state)).fetchone()
+        columns = "path, state, pages, summary, digest"
+        select = f"SELECT {columns} FROM files WHERE path = ? AND state = ?"
+        row = self._database.execute(select, (_key(path), state)).fetchone()
         return Summary(**json.loads(_checked(row)[3])) if row else None
 
     def add(self, path: Path, state: str, pages: Sequence[IndexedPage]) -> Summary:
@@ -294,7 +295,7 @@ class Index:
 
 
 def _schema(database: sqlite3.Connection) -> list[tuple]:
-    """Return what tables, and anything else, a database has."""
+    """Return the definitions of a database's tables and other objects."""
     return database.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
 
 

@@ -90,7 +90,7 @@ class InThisProcess:
         try:
             yield from service.results(function, arguments)
         except Exception as error:
-            raise service.told_error(error) from error
+            raise service.one_line_error(error) from error
 
 
 @pytest.fixture(scope="session", autouse=True)

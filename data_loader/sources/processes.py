@@ -25,7 +25,7 @@ TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of par
 def parsed(
     function: Callable[..., Parsed], source: Path, *arguments: Any, max_gb: float, workers: int
 ) -> Parsed:
-    """Return what a function parses of an archive or of many files, in child processes.
+    """Parse an archive or many files in child processes.
 
     A single worker parses an archive by one request. Else each file or member is a request, and
     each worker has a child.
@@ -49,20 +49,20 @@ def parsed(
 
 
 def _unpacked(limits: guard.Limits, *arguments: Any) -> Iterator[Any]:
-    """Yield what `members` yields, unpacked by a child."""
+    """Yield the results of `members`, unpacked by a child."""
     return guard.iterate(members, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)
 
 
 def _in_children(
     function: Callable[[Item], Value], items: Iterable[Item], limits: guard.Limits, workers: int
 ) -> Iterator[Value]:
-    """Yield what a function of `ink.formats` returns for each item, computed by the children of so
-    many processes."""
+    """Yield the result of a function of `ink.formats` for each item, computed by the children of
+    `workers` processes."""
     return in_processes(partial(_guarded, function, limits), items, workers, TOGETHER)
 
 
 def _guarded(function: Callable[[Item], Value], limits: guard.Limits, item: Item) -> Value:
-    """Return what a function returns for an item; its name and a Fault if a child refuses it."""
+    """Return the result of a function for an item; the item's name and the Fault of its child."""
     try:
         return guard.call(function, item, limits=limits)
     except Fault as fault:

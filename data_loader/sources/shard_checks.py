@@ -1,4 +1,4 @@
-"""Checks prepared samples, as somebody else may have made them, or something damaged them."""
+"""Checks prepared samples: they may be damaged, or written by somebody else."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from utils.checks import DataError
 from utils.files import read_bytes, user_cache, write_text
 
 EXAMINED = "examined"
-"""Folder, in the user's cache, of what tells which copies of prepared folders were examined."""
+"""Folder in the user's cache that records which copies of prepared folders were examined."""
 _POINTS = {"offset": ("i2", "f4"), "end": ("b1",), "missing": ("u1",)}
 _SAMPLES = {"stop": ("i8",), "strings": ("i8",), "whole": ("b1",), "moments": ("f8",)}
 

@@ -276,8 +276,8 @@ def open_shards(folder: Path, *, is_compared: bool = False) -> Shards | None:
 
 
 def open_copied(folder: Path, *, is_compared: bool = False) -> Shards | None:
-    """Return what `open_shards` does of a folder that may have been fetched or copied: when this
-    copy is opened first, the digests of shards are compared."""
+    """Return the result of `open_shards` for a folder that may be a copy. The first time that a
+    copy is opened, the digests of its shards are compared."""
     shards = open_shards(folder, is_compared=is_compared)
     if shards and not is_examined(folder, shards.index):
         if not is_compared:

@@ -124,7 +124,7 @@ def parse(path: Path, loops: Loops = PLAIN) -> Parsed | list[InkPage]:
 
 
 def usable(path: Path, parsed: Parsed | list[InkPage]) -> list[Sample] | list[InkPage]:
-    """Return the samples or the pages of a file, see `read`; warn of what is left out."""
+    """Return the samples or the pages of a file, see `read`; warn of omitted samples."""
     if isinstance(parsed, list):
         return parsed
     if not parsed.samples:

@@ -51,7 +51,7 @@ class Loops:
         bar: makes a progress bar as tqdm does, from items or from a total.
         map: applies a function to items in order, as `map` does; if in other processes, the
             function is pickled.
-        unpack: yields what `members` yields; None for `members` in this process.
+        unpack: yields the results of `members`; None for `members` in this process.
     """
 
     bar: Callable[..., Any] = NoBar

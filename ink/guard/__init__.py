@@ -1,14 +1,14 @@
-"""Parses files that come from elsewhere in a child process, whose time and memory have limits.
+"""Parses untrusted files in a child process, whose time and memory have limits.
 
 A file can be made so that its parser takes hours, or all memory; no parser can rule that out. So
-every door where such a file comes in calls the functions of `ink.formats` through this module:
+all code that reads untrusted files calls the functions of `ink.formats` through this module:
 
     samples = guard.call(inkml.parse, path)
     for page in guard.iterate(pages.parse, path): ...
 
-The child is `python -m ink.guard`. It starts at the first call, takes request after request, and
-ends with this process; if it ends earlier, as by a limit, the next call starts another. On Linux it
-has limits of processor time, memory and wall time, elsewhere of wall time alone.
+The child is `python -m ink.guard`. It starts at the first call, answers one request after another,
+and ends with this process; if it ends earlier, as by a limit, the next call starts another child.
+On Linux it has limits of processor time, memory and wall time, elsewhere of wall time alone.
 """
 
 import os
@@ -32,7 +32,7 @@ from ink.sample import Sample
 Value = TypeVar("Value")
 
 ROOMS = ("ink.formats", "ink.guard")
-"""Packages and modules whose functions a child calls."""
+"""Packages and modules whose functions a child may call."""
 LOOPS = Loops(Bar)
 """Loops for an argument of a function that a child calls."""
 
@@ -43,12 +43,12 @@ def call(
     limits: Limits = USUAL,
     bar: Callable[..., Any] = NoBar,
 ) -> Value:
-    """Return what a function of `ink.formats` returns, which a child calls.
+    """Call a function of `ink.formats` in a child, and return its result.
 
     Args:
         function: the function.
         arguments: its arguments; among them may be `LOOPS`.
-        limits: what it may take.
+        limits: limits of the call.
         bar: makes the progress bars of `LOOPS`, as `tqdm` does.
 
     Raises:
@@ -64,7 +64,7 @@ def iterate(
     limits: Limits = USUAL,
     bar: Callable[..., Any] = NoBar,
 ) -> Iterator[Value]:
-    """Yield what a generator function of `ink.formats` yields.
+    """Call a generator function of `ink.formats` in a child, and yield its items.
 
     Raises:
         UserError, OSError: see `call`; earlier items are yielded before.
@@ -84,8 +84,10 @@ def each(
     limits: Limits = USUAL,
     bar: Callable[..., Any] = NoBar,
 ) -> Iterator[Value | Fault]:
-    """Yield for each item what a function of `ink.formats` returns, or its Fault; each item has the
-    limits anew, and a child that ends is replaced. See `call`."""
+    """Call a function of `ink.formats` in a child for each item; yield each result or Fault.
+
+    The limits are for one item, and a child that ends is replaced. See `call`.
+    """
     _check(function)
     rest = deque(items)
     while rest:
@@ -99,7 +101,7 @@ def each(
 
 
 def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
-    """Return what a file in any format holds, as `formats.read` does, parsed by a child.
+    """Return the result of `formats.read`, parsed by a child.
 
     Raises:
         DataError: see `formats.read`; also if the child exceeds a limit.
@@ -110,7 +112,7 @@ def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
 
 
 def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
-    """Yield the pages of a file, as `formats.read_pages` does, parsed by a child.
+    """Yield the results of `formats.read_pages`, parsed by a child.
 
     Raises:
         DataError: see `formats.read_pages`; also if the child exceeds a limit.
@@ -120,7 +122,7 @@ def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
 
 
 def note_files(folder: Path) -> dict[str, Path]:
-    """Return what `folders.note_files` does, with titles that a child reads.
+    """Return the result of `folders.note_files`; a child reads the titles.
 
     Raises:
         OSError: if a folder cannot be read.

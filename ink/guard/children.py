@@ -55,10 +55,10 @@ class Child:
         limits: Limits,
         bar: Callable[..., Any],
     ) -> Iterator[Any]:
-        """Yield what a function returns or yields; raise its error, or a Fault if the process ends
-        or exceeds a limit."""
+        """Yield the results of a function; raise its error, or a Fault if the process ends or
+        exceeds a limit."""
         self._is_busy = True
-        with suppress(BrokenPipeError):  # `_answer` says why.
+        with suppress(BrokenPipeError):  # `_answer` raises the cause.
             send(self._process.stdin, (_working_folder(), limits, function, arguments))
         with ExitStack() as stack:
             shown = NoBar()
@@ -101,7 +101,7 @@ class Child:
         self._close()
 
     def forget(self) -> None:
-        """Leave the process to another one, of which this one is a fork."""
+        """Leave the process to the parent of this fork."""
         self._close()
         self._process.returncode = 0
 
@@ -113,11 +113,11 @@ class Child:
 _children: set[Child] = set()
 """The children of this process."""
 _idle: list[Child] = []
-"""Those that nobody uses."""
+"""The children that are not in use."""
 
 
 def take() -> Child:
-    """Return a child that nobody uses, or a new one."""
+    """Return an idle child, or a new child."""
     with suppress(IndexError):
         while True:
             child = _idle.pop()
@@ -130,8 +130,8 @@ def take() -> Child:
 
 
 def give_back(child: Child) -> None:
-    """Let others use a child; if it has more to answer, end it."""
-    if child in _children:  # else it is of the process of which this one is a fork
+    """Make a child idle; end it if it has further answers."""
+    if child in _children:  # else the child belongs to the parent of this fork
         if child.is_usable:
             _idle.append(child)
         else:

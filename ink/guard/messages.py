@@ -40,7 +40,7 @@ class Limits:
     """Memory of the child; a sixteenth of it for a result's objects, a quarter for its arrays."""
 
     def times(self, factor: float) -> "Limits":
-        """Return larger limits, where a user allows larger files; a factor below 1 counts as 1."""
+        """Return limits times `factor`, for users who allow larger files; at least these limits."""
         values = self.seconds, self.wall_seconds, self.max_bytes
         return Limits(*(int(max(1.0, factor) * value) for value in values))
 

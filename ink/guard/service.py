@@ -45,7 +45,7 @@ class Bar(NoBar):
             self.update(1)
 
     def update(self, count: int) -> None:
-        """Say that so many more bytes or items are done."""
+        """Report that `count` more bytes or items are done."""
         self.n += count
         self._pending += count
         if not _current:
@@ -78,7 +78,7 @@ class Service:
         except MemoryError:
             os._exit(OUT_OF_MEMORY)
         except Exception as error:
-            send(self._answers, (Kind.ERROR, told_error(error)))
+            send(self._answers, (Kind.ERROR, one_line_error(error)))
 
     def send(self, kind: int, value: object) -> None:
         """Send an answer."""
@@ -134,7 +134,7 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     nothing = os.open(os.devnull, os.O_WRONLY)
     _current = Service(open(os.dup(1), "wb"))  # noqa: SIM115
-    for stream in (1, 2):  # What libraries print is no answer.
+    for stream in (1, 2):  # Output of libraries is no answer.
         os.dup2(nothing, stream)
     requests: SimpleQueue[Message] = SimpleQueue()
     threading.Thread(target=_take_requests, args=(requests,), daemon=True).start()
@@ -146,11 +146,11 @@ def _take_requests(requests: SimpleQueue[Message]) -> None:
     with suppress(EOFError):
         while True:
             requests.put(received(sys.stdin.buffer.raw))
-    os._exit(0)  # also in the middle of an answer, which nobody waits for
+    os._exit(0)  # Also in the middle of an answer, as nobody waits for it.
 
 
 def results(function: Callable[..., Any], arguments: Sequence[Any]) -> Iterator[Any]:
-    """Yield what a function returns or, if it is a generator function, what it yields."""
+    """Yield the result of a function or, for a generator function, its items."""
     value = function(*arguments)
     if isinstance(value, Iterator):
         yield from value
@@ -168,12 +168,12 @@ def each_item(
         try:
             yield function(item, *arguments)
         except Exception as error:
-            error = told_error(error)
+            error = one_line_error(error)
             yield error if isinstance(error, Fault) else Fault(str(error))
 
 
-def told_error(error: Exception) -> UserError | OSError:
-    """Return an error of one line; raise a MemoryError if an error says that memory lacks."""
+def one_line_error(error: Exception) -> UserError | OSError:
+    """Return an error with a message of one line; raise a MemoryError for a lack of memory."""
     if isinstance(error, UserError):
         return error
     if lacks_memory(error):

@@ -150,9 +150,9 @@ class HandDataset(BaseDataset):
         """Return the names of the usable lines, new lines, whether the writer takes a hand, and
         the network's x-height and step. Either the writer or the reader learns the hand."""
         alphabet = (reader if reader.path == self.origin.path else writer).model.alphabet
-        kept_names = [*filter(None, map(str.strip, self.keep.split(",")))]
+        accepted = [*filter(None, map(str.strip, self.keep.split(",")))]
         with stage(READING):
-            samples = usable_lines(self.root, samples, alphabet, reader, kept_names)
+            samples = usable_lines(self.root, samples, alphabet, reader, accepted)
         extras = extras_of_lines([sample.ink for sample in samples]) if writer.takes_hand else {}
         reference_lines = writer.reference_lines(Sampling(bias=0.0, extras=extras))
         reference_inks = [ink for ink in reference_lines if mean_step(ink) > 0]
@@ -232,7 +232,7 @@ def save_practice(
 
 
 def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
-    """Load what `save_practice` saved.
+    """Load the file of `save_practice`.
 
     Raises:
         DataError: if the file is missing or broken.
@@ -253,7 +253,7 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
 
 
 def load_pair(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
-    """Return a writer and a reader: one is the network at `path`, the other is pretrained.
+    """Return a writer and a reader: the network at `path`, and a pretrained network.
 
     Raises:
         UserError: if the network at `path` neither writes texts nor reads.

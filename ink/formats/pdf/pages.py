@@ -297,9 +297,9 @@ class _Document:
         rows = [[word for word in row if word.text] for row in rows]
         rows = [row for row in rows if row]
         angles = [baseline_angle(from_strokes([word.upright for word in row])) for row in rows]
-        usual = float(np.median([angle for angle in angles if not isnan(angle)] or [0.0]))
+        typical = float(np.median([angle for angle in angles if not isnan(angle)] or [0.0]))
         for row, angle in zip(rows, angles, strict=True):
-            yield from self._row(row, usual if isnan(angle) else angle, scale)
+            yield from self._row(row, typical if isnan(angle) else angle, scale)
 
     def _row(self, words: Sequence[WordInk], angle: float, scale: float) -> Iterator[str]:
         """Yield the commands that write a row. A word is as wide as its ink, but ends before the
