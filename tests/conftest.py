@@ -93,8 +93,20 @@ class InThisProcess:
             raise service.one_line_error(error) from error
 
 
+TAKE = children.take
+
+
 @pytest.fixture(scope="session", autouse=True)
 def parsing_in_this_process():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(children, "take", InThisProcess)
         yield
+
+
+@pytest.fixture
+def real_children(monkeypatch):
+    """Children parse; none is left of other tests, or to them."""
+    monkeypatch.setattr(children, "take", TAKE)
+    children.end_all()
+    yield
+    children.end_all()

@@ -23,19 +23,13 @@ ROOT = Path(__file__).parents[2]
 SMALL = Limits(seconds=1, max_bytes=500_000_000)
 SHORT = Limits(wall_seconds=1)
 
-CHILD = children.take
-
 pytestmark = pytest.mark.usefixtures("guarded_calls")
 
 
 @pytest.fixture
-def guarded_calls(monkeypatch):
-    """Functions of the tests may be called, too; no child is left of other tests, or to them."""
-    monkeypatch.setattr(children, "take", CHILD)
+def guarded_calls(real_children, monkeypatch):
+    """Functions of the tests may be called, too."""
     monkeypatch.setattr(guard, "ROOMS", (*guard.ROOMS, "tests.ink.guarded"))
-    children.end_all()
-    yield
-    children.end_all()
 
 
 def is_alive(pid):
