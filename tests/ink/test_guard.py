@@ -125,7 +125,7 @@ def test_errors_for_users_arrive_as_they_are(error):
 
 def test_items_go_on_with_a_new_process_after_one_that_ended():
     words = ["well", "die", "a", "nest", "fault", "take", "fail", "b", "die"]
-    values = [*map(str, each(guarded.behave, words, Limits(max_bytes=500_000_000)))]
+    values = [*map(str, each(guarded.behave, words, limits=Limits(max_bytes=500_000_000)))]
     assert values == [
         "well",
         "ends the process that parses it (status -9)",
