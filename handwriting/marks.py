@@ -66,7 +66,7 @@ def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWor
         unmarked: letters of the word's text whose marks and bars are not written.
         lean: how far downstrokes lean to the right, x over y.
     """
-    if unmarked.isdisjoint(word.text):
+    if unmarked.isdisjoint(word.text) or not word.strokes:
         return word
     letters = LetterStrokes(word.text, [*word.strokes], [*word.indices])
     added: list[tuple[int, int, np.ndarray]] = []
@@ -86,6 +86,26 @@ def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWor
     numbers = tuple(k for k, stroke in enumerate(letters.strokes) if id(stroke) in marks)
     strokes, indices, right = letters.strokes, letters.indices, span(letters.strokes)[1]
     return replace(word, strokes=tuple(strokes), width=right, indices=tuple(indices), marks=numbers)
+
+
+def in_plain_letters(word: WrittenWord) -> WrittenWord:
+    """Return a word in the plain letters that were written, without the marks that are drawn; a
+    mark above an `i` is left as its dot."""
+    owners = {number: int(word.indices[number][0]) for number in word.marks}
+    plain_letters = {index: PLAIN[word.text[index]] for index in owners.values()}
+    removed = {
+        number
+        for number, index in owners.items()
+        if plain_letters[index] not in "ij" or word.strokes[number][:, 1].max() > 0.0
+    }
+    kept = [number for number in range(len(word.strokes)) if number not in removed]
+    return replace(
+        word,
+        text="".join(plain_letters.get(index, sign) for index, sign in enumerate(word.text)),
+        strokes=tuple(word.strokes[number] for number in kept),
+        indices=tuple(word.indices[number] for number in kept) if word.indices else (),
+        marks=(),
+    )
 
 
 def _without_dot(letters: LetterStrokes, index: int) -> LetterStrokes:

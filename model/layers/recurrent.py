@@ -141,22 +141,19 @@ class RecurrentLayer(nn.Module):
         return hiddens, {"hidden": hidden[0]}
 
 
-def run_side_by_side(
-    layers: Sequence[RecurrentLayer], inputs: Sequence[Tensor]
-) -> Sequence[Tensor]:
-    """Return the hidden states `(T, B, H)` of layers of the same sizes, each over its inputs
-    `(T, B, input_size)`, from states of zeros. Compiled layers run on cores of their own."""
-    (_, batch, _), dtype = inputs[0].shape, compute_dtype(inputs[0])
+def run_side_by_side(layers: Sequence[RecurrentLayer], inputs: Tensor) -> Sequence[Tensor]:
+    """Return the hidden states `(T, B, H)` of N layers of the same sizes, each over its inputs in
+    `inputs` `(N, T, B, input_size)`, from states of zeros. Compiled ones share the cores."""
+    batch, dtype = inputs.shape[2], compute_dtype(inputs)
     state = {
-        name: inputs[0].new_zeros(batch, size, dtype=state_dtype(inputs[0].dtype))
+        name: inputs.new_zeros(batch, size, dtype=state_dtype(inputs.dtype))
         for name, size in layers[0].state_sizes.items()
     }
-    if not all(layer.is_compiled(one) for layer, one in zip(layers, inputs, strict=True)):
+    if not all(layer.is_compiled(inputs) for layer in layers):
         return [layer(one, state)[0] for layer, one in zip(layers, inputs, strict=True)]
     weights = map(torch.stack, zip(*(layer.gate_weights() for layer in layers), strict=True))
     weight_input, weight_hidden, bias = weights
     biases = bias[:, None].expand(-1, batch, -1)  # (N, B, 4 H)
     states = [value.expand(len(layers), -1, -1) for value in state.values()]
-    stacked = torch.stack([one.to(dtype) for one in inputs])
-    arguments = (stacked,), (weight_input, weight_hidden, biases), states
+    arguments = inputs, (weight_input, weight_hidden, biases), states
     return lstm.run_several(dtype, None, *arguments)[0]

@@ -65,18 +65,39 @@ class Transcript:
     hypotheses: list[str] | None = None
 
 
-class _Reversed(torch.autograd.Function):
-    """Frames `(S, B, any)` in an `order` of all frames, which is its own inverse, so that the
-    gradient is a copy too; torch's gradient of a selection adds up, which takes longer."""
+def _reversed(values: Tensor, order: Tensor) -> Tensor:
+    """Return frames `(S, B, any)` in an `order` of all frames, `(S B)`."""
+    return values.flatten(0, 1).index_select(0, order).view_as(values)
+
+
+class _BothWays(torch.autograd.Function):
+    """Frames `(S, B, any)` as they are, and in an `order` that is its own inverse, `(2, S, B,
+    any)`. So the gradient is a copy too; torch's gradient of a selection would add up."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, order: Tensor) -> Tensor:
         ctx.save_for_backward(order)
-        return values.flatten(0, 1).index_select(0, order).view_as(values)
+        both = values.new_empty(2, *values.shape)
+        both[0] = values
+        torch.index_select(values.flatten(0, 1), 0, order, out=both[1].flatten(0, 1))
+        return both
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return _Reversed.apply(gradient, *ctx.saved_tensors), None
+        return gradient[0] + _reversed(gradient[1], *ctx.saved_tensors), None
+
+
+class _InOrder(torch.autograd.Function):
+    """`_reversed`, with the gradient of `_BothWays`."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, order: Tensor) -> Tensor:
+        ctx.save_for_backward(order)
+        return _reversed(values, order)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _reversed(gradient, *ctx.saved_tensors), None
 
 
 class BidirectionalLayer(nn.Module):
@@ -97,9 +118,9 @@ class BidirectionalLayer(nn.Module):
         reversed_frame = torch.where(frame < lengths, lengths - 1 - frame, frame)  # (S, B)
         line = torch.arange(batch, device=inputs.device)
         order = (reversed_frame * batch + line).flatten()  # (S B)
-        both = inputs, _Reversed.apply(inputs, order)
-        forwards, backwards = run_side_by_side((self.forward_rnn, self.backward_rnn), both)
-        return torch.cat((forwards, _Reversed.apply(backwards, order)), -1)  # (S, B, 2 H)
+        layers, both = (self.forward_rnn, self.backward_rnn), _BothWays.apply(inputs, order)
+        forwards, backwards = run_side_by_side(layers, both)
+        return torch.cat((forwards, _InOrder.apply(backwards, order)), -1)  # (S, B, 2 H)
 
 
 class Recogniser(BaseModel):

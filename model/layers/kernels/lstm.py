@@ -14,7 +14,7 @@ side. `d_` before a name means the gradient.
 
 import ctypes
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -86,7 +86,9 @@ class _Recurrence(torch.autograd.Function):
         inputs, weight_input = _even(inputs.to(dtype)), _even(weight_input.to(dtype))
         # Products take pairs of columns. The last pair of a hidden state of odd size includes the
         # next column, which must be finite even before it is computed: hence zeros.
-        joint = torch.zeros(count, steps + 1, batch, weight.shape[2], dtype=dtype)
+        is_even = size % 2 == 0 and vocab_size % 2 == 0
+        make = torch.empty if is_even else torch.zeros
+        joint = make(count, steps + 1, batch, weight.shape[2], dtype=dtype)
         joint[:, 0, :, : size + vocab_size] = torch.cat((hidden, window), 2)
         cells = torch.empty(count, steps + 1, batch, size)
         kappas = torch.empty(count, steps + 1, batch, components)
@@ -194,29 +196,24 @@ def run(
         IndexError: if a text has indices beyond the alphabet, or is shorter than its length.
         MemoryError: if memory is lacking.
     """
-    results = run_several(
-        dtype,
-        bound,
-        *([part[None] for part in parts] for parts in ((inputs,), weights, state)),
-        None if text is None else tuple(part[None] for part in text),
-        None if window is None else tuple(part[None] for part in window),
-    )
+    alone = [[part[None] for part in parts] for parts in (weights, state)]
+    more = [parts and [part[None] for part in parts] for parts in (text, window)]
+    results = run_several(dtype, bound, inputs[None], *alone, *more)
     return tuple(result[0] for result in results)
 
 
 def run_several(
     dtype: torch.dtype,
     bound: float | None,
-    inputs: Iterable[Tensor],
-    weights: Iterable[Tensor],
-    state: Iterable[Tensor],
-    text: tuple[Tensor, Tensor] | None = None,
-    window: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] | None = None,
+    inputs: Tensor,
+    weights: Sequence[Tensor],
+    state: Sequence[Tensor],
+    text: Sequence[Tensor] | None = None,
+    window: Sequence[Tensor] | None = None,
 ) -> Results:
     """Run N LSTMs of the same sizes side by side, on cores of their own if there are enough; for
     the arguments, results and errors see `run`: all tensors have N as their first dimension."""
-    (inputs,), (hidden, cell) = inputs, state
-    count, batch, size = hidden.shape
+    count, batch, size = state[0].shape
     if text is None or window is None:
         text = torch.empty(count, batch, 0, dtype=torch.int64), torch.zeros(count, batch).long()
         shapes = (4 * size, 0), (0, size), (0,), (batch, 0), (batch, 0)
@@ -224,4 +221,4 @@ def run_several(
     if not text[0].shape[1] == text[1].shape[1] == batch:
         raise ValueError(f"{text[0].shape[1]} texts for {batch} sequences")
     text = text[0].contiguous(), text[1].contiguous()
-    return _Recurrence.apply(dtype, bound, *text, inputs, *weights, hidden, cell, *window)
+    return _Recurrence.apply(dtype, bound, *text, inputs, *weights, *state, *window)

@@ -11,14 +11,14 @@ def case(cell="LSTM", inputs=7, cells=21, batch=9, steps=40):
     """Return two layers and the inputs of each."""
     torch.manual_seed(0)
     layers = [RecurrentLayer(cell, inputs, cells) for _ in range(2)]
-    return layers, [torch.randn(steps, batch, inputs, requires_grad=True) for _ in layers]
+    return layers, torch.randn(2, steps, batch, inputs, requires_grad=True)
 
 
 def results(layers, inputs, run, dtype):
     """Return the hidden states of both layers, and the gradients of inputs and weights."""
     with torch.autocast("cpu", torch.bfloat16, dtype == torch.bfloat16):
         hiddens = run(layers, inputs)
-    leaves = [*inputs, *(weight for layer in layers for weight in layer.parameters())]
+    leaves = [inputs, *(weight for layer in layers for weight in layer.parameters())]
     factors = torch.randn(
         len(hiddens), *hiddens[0].shape, generator=torch.Generator().manual_seed(1)
     )
@@ -27,7 +27,7 @@ def results(layers, inputs, run, dtype):
 
 
 def one_by_one(layers, inputs):
-    batch = inputs[0].shape[1]
+    batch = inputs.shape[2]
     states = [{n: torch.zeros(batch, s) for n, s in one.state_sizes.items()} for one in layers]
     return [one(*given)[0] for one, *given in zip(layers, inputs, states, strict=True)]
 
@@ -47,7 +47,7 @@ def test_compiled_layers_have_the_bits_of_each_by_itself(dtype, threads):
 def test_other_layers_run_one_by_one(cell):
     layers, inputs = case(cell)
     layers = [layer.double() for layer in layers]
-    inputs = [values.detach().double().requires_grad_() for values in inputs]
+    inputs = inputs.detach().double().requires_grad_()
     expected = results(layers, inputs, one_by_one, torch.float64)
     found = results(layers, inputs, run_side_by_side, torch.float64)
     assert all(map(torch.equal, found, expected))
