@@ -269,7 +269,7 @@ def _write_pdf(file: BinaryIO, pages: Iterable[tuple[InkPage, PageText]], title:
         write_pages(content, drawn(), title)
         content.seek(0)
         if any(background for background, _ in backgrounds):
-            limits = guard.Limits().times(len(backgrounds) / PAGES_PER_LIMIT)
+            limits = guard.USUAL.times(len(backgrounds) / PAGES_PER_LIMIT)
             arguments = content.read(), backgrounds, title
             file.write(guard.call(merged_with_pdfs, *arguments, limits=limits))
         else:

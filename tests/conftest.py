@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from base.config import user_modules
-from ink import guard
+from ink.guard import children, service
 from logger.logger import ConsoleHandler
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -88,13 +88,25 @@ class InThisProcess:
 
     def answers(self, function, arguments, limits, bar):
         try:
-            yield from guard.results(function, arguments)
+            yield from service.results(function, arguments)
         except Exception as error:
-            raise guard._as_one_line(error) from error
+            raise service.one_line_error(error) from error
+
+
+TAKE = children.take
 
 
 @pytest.fixture(scope="session", autouse=True)
 def parsing_in_this_process():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(guard, "_child", InThisProcess)
+        patch.setattr(children, "take", InThisProcess)
         yield
+
+
+@pytest.fixture
+def real_children(monkeypatch):
+    """Children parse; none is left of other tests, or to them."""
+    monkeypatch.setattr(children, "take", TAKE)
+    children.end_all()
+    yield
+    children.end_all()

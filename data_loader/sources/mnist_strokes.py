@@ -89,7 +89,8 @@ class MNISTStrokesDataset(DividedDataset):
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         options = {"max_gb": self.max_gb, "workers": workers}
-        digits = parsed(parse_digits, files[0], files, self._max_bytes, **options)
+        source = files[0] if len(files) == 1 else self._path
+        digits = parsed(parse_digits, source, files, self._max_bytes, **options)
         yield digits.require_text("no class: no target data")
 
     def make(self) -> tuple[Samples, list[Fault]]:

@@ -25,19 +25,21 @@ TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of par
 def parsed(
     function: Callable[..., Parsed], source: Path, *arguments: Any, max_gb: float, workers: int
 ) -> Parsed:
-    """Parse an archive or many files in a child process; several workers share the files, and each
-    worker has a child.
+    """Parse an archive or many files in child processes.
+
+    A single worker parses an archive by one request. Else each file or member is a request, and
+    each worker has a child.
 
     Args:
         function: a function of `ink.formats` whose last argument are `Loops`.
-        source: the archive, or the first file, for messages.
+        source: the archive, or the folder of the files.
         arguments: the other arguments.
         max_gb: see `SourceDataset`.
         workers: the number of processes.
     """
-    limits = guard.Limits().times(max_gb)
+    limits = guard.USUAL.times(max_gb)
     try:
-        if workers == 1:
+        if workers == 1 and source.is_file():
             return guard.call(function, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)
         in_children = partial(_in_children, limits=limits, workers=workers)
         unpack = partial(_unpacked, limits)
@@ -56,8 +58,15 @@ def _in_children(
 ) -> Iterator[Value]:
     """Yield the result of a function of `ink.formats` for each item, computed by the children of
     `workers` processes."""
-    guarded = partial(guard.call, function, limits=limits)
-    return in_processes(guarded, items, workers, TOGETHER)
+    return in_processes(partial(_guarded, function, limits), items, workers, TOGETHER)
+
+
+def _guarded(function: Callable[[Item], Value], limits: guard.Limits, item: Item) -> Value:
+    """Return the result of a function for an item; the item's name and the Fault of its child."""
+    try:
+        return guard.call(function, item, limits=limits)
+    except Fault as fault:
+        return item[0], fault
 
 
 def in_processes(

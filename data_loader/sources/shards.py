@@ -209,7 +209,7 @@ class Shards(Store):
 
     def cached(self, name: str, make: Callable[[], Any]) -> Any:
         file = f"{CACHED}/{name}.npy"
-        with suppress(OSError, ValueError, DataError):
+        with suppress(OSError, ValueError, TypeError, RecursionError, DataError):
             column = Column.of(self._file(file))
             return column if column.ndim else json.loads(column.item())
         value = make()

@@ -44,5 +44,5 @@ class StrokeArraysDataset(DividedDataset):
         return [files[:1]]  # `parse` reads the file of texts itself.
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        limits = guard.Limits().times(self.max_gb)
+        limits = guard.USUAL.times(self.max_gb)
         return guard.call(parse, file, self.texts, self.max_gb, limits=limits)

@@ -29,6 +29,9 @@ MAX_RULING = 10_000
 """Limit on the lines of a page's ruling (assumed: twice those of the narrowest printed ruling)."""
 MAX_IMAGES = 1_000
 """Limit on the images of a page (assumed)."""
+MAX_PIXELS = 200_000_000
+"""Limit on the pixels of the images of a page, each image once (assumed: ten photographs)."""
+IMAGE_FORMATS = ("JPEG", "PNG")
 MAX_TYPED = 50_000
 """Limit on the typed characters of a page; a text counts one more (assumed: twenty pages)."""
 
@@ -46,6 +49,7 @@ def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
         _check_limit(len(page.strokes), MAX_PAGE_STROKES, "strokes on a page")
         _check_limit(len(page.ruling), MAX_RULING, "lines of a ruling")
         _check_limit(len(page.images), MAX_IMAGES, "images on a page")
+        _check_limit(_num_pixels(page), MAX_PIXELS, "pixels in the images of a page")
         drawn = (*page.strokes, *page.ruling)
         _check_limit(sum(len(stroke.points) for stroke in drawn), MAX_POINTS, "points on a page")
         _check_limit(sum(1 + len(t.text) for t in page.typed), MAX_TYPED, "typed characters")
@@ -61,6 +65,17 @@ def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
 def _check_limit(count: int, limit: int, unit: str) -> None:
     if count > limit:
         raise Fault(f"more than {limit:,} {unit}; divide the file", f"{count:,}")
+
+
+def _num_pixels(page: InkPage) -> int:
+    """Return the number of pixels of a page's images, each image once."""
+    contents = {image.content for image in page.images}
+    if not contents:
+        return 0
+    from PIL import Image  # slow to import
+
+    sizes = (Image.open(BytesIO(content), formats=IMAGE_FORMATS).size for content in contents)
+    return sum(width * height for width, height in sizes)
 
 
 def _check_content(page: InkPage) -> None:
@@ -97,7 +112,7 @@ def image_in(
 
     with suppress(Exception):  # The library raises many types on broken images.
         content = b64decode(text.rpartition(",")[2])
-        Image.open(BytesIO(content)).verify()
+        Image.open(BytesIO(content), formats=IMAGE_FORMATS).verify()
         if image_kind(content):
             yield PageImage(content, tuple(box), layer)
             return

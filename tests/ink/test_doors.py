@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import notes
+from base.data.preparation import Preparing
 from base.run.checkpoint import load_checkpoint
 from data_loader import (
     IAMOnDBDataset,
@@ -20,6 +21,8 @@ from data_loader import (
 )
 from data_loader.composed.alignment import Alignment
 from ink import guard
+from ink.formats.faults import Fault
+from ink.guard import children
 from logger.metrics_csv import read_rows
 from notes.corrections import Corrections
 from tests.data_loader import ink_formats
@@ -101,8 +104,8 @@ DOORS = {
 
 @pytest.mark.parametrize("kind", DOORS)
 def test_it_asks_the_guard_for_all_that_it_parses(tmp_path, monkeypatch, kind):
-    asked, child = [], guard._child
-    monkeypatch.setattr(guard, "_child", lambda: asked.append(1) or child())
+    asked, child = [], children.take
+    monkeypatch.setattr(children, "take", lambda: asked.append(1) or child())
     (tmp_path / "in").mkdir()
     assert DOORS[kind](tmp_path / "in")
     assert asked
@@ -149,3 +152,19 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path, kind):
         thread.join()
         pytest.fail("it waits for the pipe")
     assert error and "\n" not in str(error[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="workers inherit the function of this test")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_file_that_ends_its_process_is_left_out_of_a_folder(tmp_path, monkeypatch, workers):
+    def call(function, item, **_):
+        if item[0] == "trainimg-1-inputdata.txt":
+            raise Fault("ends the process that parses it")
+        return function(item)
+
+    monkeypatch.setattr(guard, "call", call)
+    put(tmp_path, DIGITS)
+    digits = MNISTStrokesDataset(root=str(tmp_path), cache=str(tmp_path / "cache"))
+    prepared = digits.prepare(Preparing(workers=workers))
+    assert len(prepared.all) == 5
+    assert [str(f) for f in prepared.faults] == ["trainimg-1: ends the process that parses it"]

@@ -15,7 +15,7 @@ import pytest
 from ink import guard
 from ink.formats.archives import NoBar
 from ink.formats.faults import Fault
-from ink.guard import LOOPS, Limits, call, each, iterate
+from ink.guard import LOOPS, Limits, call, children, each, iterate
 from tests.ink import guarded
 from utils.checks import ConfigFault, DataError
 
@@ -23,19 +23,13 @@ ROOT = Path(__file__).parents[2]
 SMALL = Limits(seconds=1, max_bytes=500_000_000)
 SHORT = Limits(wall_seconds=1)
 
-CHILD = guard._child
-
 pytestmark = pytest.mark.usefixtures("guarded_calls")
 
 
 @pytest.fixture
-def guarded_calls(monkeypatch):
-    """Functions of the tests may be called, too; no child is left of other tests, or to them."""
-    monkeypatch.setattr(guard, "_child", CHILD)
+def guarded_calls(real_children, monkeypatch):
+    """Functions of the tests may be called, too."""
     monkeypatch.setattr(guard, "ROOMS", (*guard.ROOMS, "tests.ink.guarded"))
-    guard.end_all()
-    yield
-    guard.end_all()
 
 
 def is_alive(pid):
@@ -131,7 +125,7 @@ def test_errors_for_users_arrive_as_they_are(error):
 
 def test_items_go_on_with_a_new_process_after_one_that_ended():
     words = ["well", "die", "a", "nest", "fault", "take", "fail", "b", "die"]
-    values = [*map(str, each(guarded.behave, words, Limits(max_bytes=500_000_000)))]
+    values = [*map(str, each(guarded.behave, words, limits=Limits(max_bytes=500_000_000)))]
     assert values == [
         "well",
         "ends the process that parses it (status -9)",
@@ -173,9 +167,9 @@ def test_an_iteration_that_is_left_ends_its_process():
     pages = iterate(guarded.numbers, 10**9)
     assert next(pages) == 0
     other = call(guarded.pid)  # by another process, as the first is busy
-    assert len(guard._children) == 2
+    assert len(children._children) == 2
     pages.close()
-    assert len(guard._children) == 1 and call(guarded.pid) == other
+    assert len(children._children) == 1 and call(guarded.pid) == other
 
 
 def test_threads_have_a_process_each():
@@ -185,7 +179,7 @@ def test_threads_have_a_process_each():
     with ThreadPoolExecutor(8) as pool:
         for number, values in enumerate(pool.map(use, range(8))):
             assert values == [f"{number} {n}" for n in range(50)]
-    assert len(guard._children) <= 8 and len(guard._idle) == len(guard._children)
+    assert len(children._children) <= 8 and len(children._idle) == len(children._children)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked")
@@ -197,8 +191,8 @@ def test_a_forked_process_has_its_own_and_leaves_that_of_the_first():
     if not (forked := os.fork()):
         with suppress(BaseException):
             pages.close()
-            os.write(writing, f"{call(guarded.pid)} {len(guard._children)}".encode())
-            guard.end_all()
+            os.write(writing, f"{call(guarded.pid)} {len(children._children)}".encode())
+            children.end_all()
         os._exit(0)
     os.waitpid(forked, 0)
     theirs, count = os.read(reading, 100).split()
@@ -211,6 +205,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from ink import guard
+from ink.guard import children, service
 from tests.ink import guarded
 guard.ROOMS = ("tests.ink.guarded",)
 guard.call(getattr(guarded, sys.argv[1]), *map(Path, sys.argv[2:]))

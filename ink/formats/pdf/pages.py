@@ -231,7 +231,7 @@ class _Document:
         from PIL import Image  # slow to import
 
         try:
-            with Image.open(BytesIO(content)) as image:
+            with Image.open(BytesIO(content), formats=("JPEG", "PNG")) as image:
                 size = f"<</Type/XObject/Subtype/Image/Width {image.width}/Height {image.height}"
                 head = f"{size}/ColorSpace/Device{'Gray' if image.mode in ('1', 'L') else 'RGB'}"
                 is_opaque = image.mode in ("1", "L", "RGB") and "transparency" not in image.info

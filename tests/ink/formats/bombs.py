@@ -198,12 +198,12 @@ BOMBS |= {
 READ = """
 import resource, sys
 from pathlib import Path
-from ink import guard
+from ink.guard import children
 from {module} import {function}
 from utils.checks import UserError
 
 def used():
-    guard.end_all()
+    children.end_all()
     usages = [*map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
