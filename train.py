@@ -115,7 +115,7 @@ def try_own_parts(start: Start, make: Callable[[], BaseTrainer]) -> None:
 
     A run that goes on is only warned, and only if a module has changed.
     """
-    is_own = any(user_modules.is_any_defined(part.cls) for part in start.plan.bound_classes())
+    is_own = any(user_modules.is_any_from_user(part.cls) for part in start.plan.bound_classes())
     previous = start.checkpoint.content.get("modules") if start.is_resumed else None
     if not is_own or previous == user_modules.digests():
         return

@@ -144,7 +144,7 @@ def check(make: Callable[[], BaseTrainer]) -> list[str]:
 def _is_own(part: object) -> bool:
     """Return whether a user wrote a part, or a module of a network."""
     modules = part.modules() if isinstance(part, nn.Module) else ()
-    return user_modules.is_any_defined(part, *modules)
+    return user_modules.is_any_from_user(part, *modules)
 
 
 def parts_of(trainer: BaseTrainer) -> list[tuple[str, Any]]:
@@ -176,7 +176,7 @@ def two_samples(trainer: BaseTrainer) -> Batch:
 def repeats_its_batches(trial: Trial) -> None:
     """A sampler of one's own returns the same batches whenever it is asked for an epoch."""
     keys = trial.trainer.train_loader.keys
-    if not user_modules.is_any_defined(keys.sampler):
+    if not user_modules.is_any_from_user(keys.sampler):
         return
     first, _, again = (digest([*map(np.asarray, keys.batches(epoch))]) for epoch in (0, 1, 0))
     if first != again:
@@ -194,7 +194,7 @@ def takes_batches(trial: Trial) -> None:
         with trying("trainer", trainer, f"one whose {name} takes {' and '.join(arguments)}"):
             inspect.signature(getattr(trainer, name)).bind(*arguments)
     for path, module in model.named_modules():
-        for name, value in vars(module).items() if user_modules.is_any_defined(module) else ():
+        for name, value in vars(module).items() if user_modules.is_any_from_user(module) else ():
             if isinstance(value, Tensor) and value.requires_grad and value.is_leaf:
                 name = f"{path}.{name}".strip(".")
                 expected = f"one whose weights are parameters: {name} is none, and is never trained"

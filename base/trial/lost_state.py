@@ -96,7 +96,7 @@ def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
         label = type(part).__name__ if is_main else f"{kind}.{name}"
         owners = part.named_modules() if isinstance(part, nn.Module) else [("", part)]
         for path, owner in owners:
-            is_own = user_modules.is_any_defined(owner)
+            is_own = user_modules.is_any_from_user(owner)
             names = vars(owner).keys() - IGNORED
             values = {name: vars(owner)[name] for name in names if is_own or name[0] != "_"}
             if isinstance(owner, nn.Module):
