@@ -161,7 +161,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     if not start.is_resumed:
         return trainer
     try:
-        trainer.checkpoint_writer.load(start.checkpoint.content, start.checkpoint.path)
+        trainer.run_checkpoints.load(start.checkpoint.content, start.checkpoint.path)
     except CheckpointError as error:
         if (older := start.older()) is None:
             raise

@@ -224,7 +224,7 @@ def loss_of_sequences(trial: Trial) -> None:
         raise ConfigFault("loss", name, expected)
     if not divisor > 0:
         raise ConfigFault("loss", name, f"one whose divisor is more than 0, not {divisor:g}")
-    parts = trial.trainer.checkpoint_writer.all_stateful.values()
+    parts = trial.trainer.run_checkpoints.all_stateful.values()
     networks = [part for part in parts if isinstance(part, nn.Module) and part is not loss]
     trained = {id(weight) for network in networks for weight in network.parameters()}
     held = vars(loss)
@@ -394,13 +394,13 @@ def make_step(trainer: BaseTrainer, batch: Batch, number: int) -> float:
 
 def goes_on_as_saved(trial: Trial) -> None:
     """Made again and given the state of a checkpoint, all parts are the same, and so is a step."""
-    trainer, writer = trial.trainer, trial.trainer.checkpoint_writer
-    for name, part in writer.stateful.items():
+    trainer, checkpoints = trial.trainer, trial.trainer.run_checkpoints
+    for name, part in checkpoints.stateful.items():
         try_state(name if name == "loss" else "trainer", part)
     with trying("arch", trainer.model, "a network that can be made again"), random_state_kept():
         again = trial.make()
     with trying("trainer", trainer, "one that can be restored"):
-        again.checkpoint_writer.restore(stored(writer.content()), Path("a trial"))
+        again.run_checkpoints.restore(stored(checkpoints.content()), Path("a trial"))
     models = trainer.evaluated_model.eval(), again.evaluated_model.eval()
     first, second = (trial.losses(model, trial.batch) for model in models)
     if not are_equal(first, second):

@@ -90,7 +90,7 @@ def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
     """Return the owner and the value of each attribute that a step may change."""
     attributes, kind, step = {}, type(trainer).__name__, trainer.optimizer_step
     attributes[kind, "optimizer_step.clip_norm"] = step, step.clip_norm
-    parts = trainer.checkpoint_writer.all_stateful | {"sampler": trainer.sampler}
+    parts = trainer.run_checkpoints.all_stateful | {"sampler": trainer.sampler}
     for name, part in parts.items():
         is_main = name in ("trainer", *IGNORED)
         label = type(part).__name__ if is_main else f"{kind}.{name}"
