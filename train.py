@@ -138,8 +138,10 @@ def load_data(start: Start, device: torch.device) -> tuple[Start, Data]:
     seed_all(settings.seed)
     arguments = start.network_arguments
     keeps_units = start.is_resumed or settings.keep_normalisation
-    origin = InitialNetwork(checkpoint.path, device, start.is_resumed) if checkpoint else None
-    data = plan.build("data_loader", origin=origin).load(
+    initial_network = None
+    if checkpoint:
+        initial_network = InitialNetwork(checkpoint.path, device, start.is_resumed)
+    data = plan.build("data_loader", origin=initial_network).load(
         seed=settings.seed,
         extras=arguments.get("extras", {}),
         normalisation=arguments.get("normalisation") if keeps_units else None,
