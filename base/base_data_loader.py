@@ -127,7 +127,8 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
     """Yields the keys of the batches that a `BaseSampler` chooses, pass after pass over the data.
 
     A key is a pair `(data_pass, index)`, which seeds the random draws of its sample. With several
-    processes each process gets some rows of every batch, or no row.
+    processes each process gets some rows of every batch, or no row. A `BaseDataLoader` makes the
+    batches of the keys, and `base.data.batch_stream.BatchStream` takes them in training.
     """
 
     def __init__(self, sampler: BaseSampler, lengths: Sequence[int]) -> None:
