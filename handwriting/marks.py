@@ -1,7 +1,8 @@
 """Marks and bars of letters beyond ASCII, drawn on the letters that a network writes.
 
 A network knows `e` far better than `é`: it joins an `e` to its neighbours, and seldom misforms it.
-So the words of a page are written in plain letters, and their marks are drawn as in composed lines.
+So the words of a page are written in plain letters, and their marks are drawn as in composed lines:
+`data_loader/composed/accents.py` has the shapes of marks and the pen.
 """
 
 from collections.abc import Sequence, Set
