@@ -57,7 +57,7 @@ class PrimerFile:
 
 
 HandSource = PrimerFile | Path | str
-"""A hand's source: a primer, the file of a style, or as a text a mix of styles, `OWN` or `USUAL`."""
+"""A hand's source: a primer, the file of a style, or a text: a mix of styles, `OWN` or `USUAL`."""
 
 
 @dataclass(frozen=True, kw_only=True)
