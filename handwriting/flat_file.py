@@ -156,9 +156,12 @@ def written_styles_of(network: TrainedNetwork) -> dict[str, Path]:
 
 
 def primer_of_web(writer: Writer, file: Path) -> Config:
-    """Return a style's primer for a writer that is told no hands: its `text`; its `ink` in
-    x-heights, three numbers a point; its `x_height` in the writer's units; and the `stretch` with
-    which lines become as large as the primer, see `calibrated`."""
+    """Return a style's primer for a writer without a hand vector, as values of JSON.
+
+    Returns:
+        `text`; `ink` in x-heights, three numbers a point; `x_height` in the writer's units; and the
+        `stretch` with which lines become as large as the primer, see `calibrated`.
+    """
     (ink, text), _ = load_primer(PrimerFile(file), writer)
     stretch = calibrated(writer, (ink, text), Sampling(), progress=True).stretch
     height = x_height(ink)
