@@ -2,7 +2,7 @@
 
 A config can name only the exported classes of the project's packages, torch's optimisers and
 schedules, and classes of modules that the user loads. `base.config` has the parts: files and their
-bases, overrides, the binding of values to constructors, and the comparison with a former config.
+bases, overrides, the binding of values to constructors, and the comparison with a previous config.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -71,7 +71,7 @@ TRIAL_ALPHABET = Alphabet([" "])
 
 
 def plan_of(config: Json, source: str, overrides: Iterable[Override] = ()) -> Plan:
-    """Return the plan of a config's values; `source` is their origin, for messages."""
+    """Return the plan of a config's values; `source` names their file or checkpoint in messages."""
     return Plan(config, source, BLOCKS, config_binder()).with_overrides(overrides)
 
 
@@ -94,9 +94,9 @@ def plan_from_checkpoint(
     these data are cached in the user's folder for caches.
     """
     plan, caches = plan_of(config, f"checkpoint {path}", overrides), []
-    for part in plan.bound_classes(CACHE):
-        root, key = part.values.get("root"), f"{part.key}.args"
-        if isinstance(root, str) and not part.values.get(CACHE):
+    for bound_class in plan.bound_classes(CACHE):
+        root, key = bound_class.values.get("root"), f"{bound_class.key}.args"
+        if isinstance(root, str) and not bound_class.values.get(CACHE):
             is_in_data = Path(root).resolve().is_relative_to(Path("data").resolve())
             if not is_in_data and not plan.option_of(f"{key}.root"):
                 folder = str(user_cache())
@@ -112,23 +112,27 @@ def settings_of(plan: Plan) -> TrainingSettings:
 
 
 def resolved_config(plan: Plan) -> Config:
-    """Return the config of a run with all defaults that are known, see `Plan.resolved`, and all
-    settings of its trainer, which `train.new_trainer` compares with those that the trainer has."""
-    config, settings = plan.resolved, vars(settings_of(plan))
+    """Return the resolved config of a plan, with all settings of its trainer.
+
+    `train.new_trainer` compares these settings with those that the trainer has.
+    """
+    config, settings = plan.resolved_config, vars(settings_of(plan))
     for name, value in settings.items():
         config["trainer"]["args"].setdefault(name, value)
     return config
 
 
-def try_constructors(plan: Plan, known: Mapping[str, Any] = NOTHING) -> BaseModel | None:
-    """Make all parts of a config but the trainer once, and throw them away.
+def try_constructors(
+    plan: Plan, network_arguments: Mapping[str, Any] = NOTHING
+) -> BaseModel | None:
+    """Build all objects of a config but the trainer once, and throw them away.
 
     The network is on the device "meta", where weights take neither time nor memory. Optimiser and
     schedule make steps with small weights. The trainer needs the data.
 
     Args:
         plan: the config.
-        known: the `network_arguments` of the checkpoint that the training begins with.
+        network_arguments: see `base.run.checkpoint.network_arguments`; {} without a checkpoint.
 
     Returns:
         the network without memory for its weights, or None if it takes extras of unknown shapes.
@@ -136,53 +140,60 @@ def try_constructors(plan: Plan, known: Mapping[str, Any] = NOTHING) -> BaseMode
     Raises:
         ConfigError: with all faults of the plan, and of its constructors.
     """
-    supplied = {"normalisation": TRIAL_NORMALISATION, "alphabet": TRIAL_ALPHABET, **known}
+    supplied = {
+        "normalisation": TRIAL_NORMALISATION,
+        "alphabet": TRIAL_ALPHABET,
+        **network_arguments,
+    }
     supplied["params"] = [torch.nn.Parameter(torch.ones(2, 2))]
     supplied |= {"steps": None, "total_steps": TRIAL_STEPS, "last_epoch": -1, "origin": None}
-    made, refused = {}, {}
-    for part in plan.bound_classes():
-        if faults(part) or not {*part.signature.from_program} <= supplied.keys():
+    objects, refused = {}, {}
+    for bound_class in plan.bound_classes():
+        if faults(bound_class) or not {*bound_class.signature.from_program} <= supplied.keys():
             continue
-        if not references(part) <= made.keys():  # What it is made of could not be made.
+        if not references(bound_class) <= objects.keys():  # An object in its arguments has faults.
             continue
         try:
-            with torch.device("meta" if part.key.startswith("arch") else "cpu"):
-                built = part.build(supplied, made)
+            with torch.device("meta" if bound_class.key.startswith("arch") else "cpu"):
+                built = bound_class.build(supplied, objects)
             if isinstance(built, Optimizer):
                 check_groups(built)  # A schedule would fail without a learning rate.
-            made[part.key] = built
-        except ConfigFault as fault:  # once more where it is of a part within the part
+            objects[bound_class.key] = built
+        except ConfigFault as fault:  # repeated if it is a fault of an inner object
             refused[fault.key] = fault
         else:
-            supplied[{"arch": "model"}.get(part.key, part.key)] = made[part.key]
-    found = [*plan.faults, *refused.values()]
+            supplied[{"arch": "model"}.get(bound_class.key, bound_class.key)] = objects[
+                bound_class.key
+            ]
+    all_faults = [*plan.faults, *refused.values()]
     try:
-        found += _together(made, plan)
-        if not found:
-            try_steps(made["optimizer"], made.get("lr_scheduler"))
+        all_faults += _together(objects, plan)
+        if not all_faults:
+            try_steps(objects["optimizer"], objects.get("lr_scheduler"))
     except ConfigFault as fault:
-        found.append(fault)
-    if found:
-        raise plan.error(found)
-    return made.get("arch")
+        all_faults.append(fault)
+    if all_faults:
+        raise plan.error(all_faults)
+    return objects.get("arch")
 
 
-def _together(made: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:
+def _together(objects: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:
     """Yield the faults of parts that do not fit each other, or the trainer and its settings.
 
     Args:
-        made: the objects by key, where they could be made.
-        plan: their plan.
+        objects: the objects by key, as far as they could be built.
+        plan: the plan of the objects.
     """
-    network, loss, trainer = made.get("arch"), made.get("loss"), plan["trainer"]
+    network, loss, trainer = objects.get("arch"), objects.get("loss"), plan["trainer"]
     bound = plan.bound["metrics"]
-    is_scored = loss is not None and not faults(bound) and all(part.key in made for part in bound)
-    metrics = [made[part.key] for part in bound] if is_scored else []
+    is_built = not faults(bound) and all(bound_class.key in objects for bound_class in bound)
+    is_scored = loss is not None and is_built
+    metrics = [objects[bound_class.key] for bound_class in bound] if is_scored else []
     if trainer is not None and network is not None and is_scored:
         yield from trainer.cls.incompatibilities(network, loss, metrics)
     logged = logged_names(loss, metrics, True) if is_scored else None
     if trainer is not None and not faults(trainer):
-        yield from settings_of(plan).validate(made.get("lr_scheduler"), logged)
+        yield from settings_of(plan).validate(objects.get("lr_scheduler"), logged)
 
 
 def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Plan:

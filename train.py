@@ -21,7 +21,7 @@ from functools import partial
 import torch
 
 from base import distributed
-from base.base_dataset import Origin
+from base.base_dataset import InitialNetwork
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
@@ -103,7 +103,7 @@ def train(arguments: argparse.Namespace) -> int:
             try_own_parts(start, make)
             stopped_by = build_trainer(start, data, device).train()
     except RunExists:
-        # Another start made the run, and left it, while this one loaded the data.
+        # Another process began and ended the run while this process loaded the data.
         if not arguments.start_or_resume or distributed.world_size() > 1:
             raise
         return train(arguments)
@@ -116,8 +116,8 @@ def try_own_parts(start: Start, make: Callable[[], BaseTrainer]) -> None:
     A run that goes on is only warned, and only if a module has changed.
     """
     is_own = any(user_modules.is_any_defined(part.cls) for part in start.plan.bound_classes())
-    former = start.checkpoint.content.get("modules") if start.is_resumed else None
-    if not is_own or former == user_modules.digests():
+    previous = start.checkpoint.content.get("modules") if start.is_resumed else None
+    if not is_own or previous == user_modules.digests():
         return
     try:
         contract.check(make)
@@ -128,21 +128,22 @@ def try_own_parts(start: Start, make: Callable[[], BaseTrainer]) -> None:
 
 
 def prepare(start: Start, how: Preparing) -> None:
-    """Prepare what the datasets of a training keep in files, or a part of it."""
+    """Prepare the files of a training's datasets, or a part of these files."""
     start.plan.build("data_loader", origin=None).dataset.prepare(how)
 
 
 def load_data(start: Start, device: torch.device) -> tuple[Start, Data]:
-    """Return the data of a training, prepared for its network, and the start with their values."""
+    """Return the start with the values that the data add to its plan, and the data."""
     checkpoint, plan, settings = start.checkpoint, start.plan, settings_of(start.plan)
     seed_all(settings.seed)
-    known, keeps_units = start.known, start.is_resumed or settings.keep_normalisation
-    origin = Origin(checkpoint.path, device, start.is_resumed) if checkpoint else None
+    arguments = start.network_arguments
+    keeps_units = start.is_resumed or settings.keep_normalisation
+    origin = InitialNetwork(checkpoint.path, device, start.is_resumed) if checkpoint else None
     data = plan.build("data_loader", origin=origin).load(
         seed=settings.seed,
-        extras=known.get("extras", {}),
-        normalisation=known.get("normalisation") if keeps_units else None,
-        alphabet=known.get("alphabet"),
+        extras=arguments.get("extras", {}),
+        normalisation=arguments.get("normalisation") if keeps_units else None,
+        alphabet=arguments.get("alphabet"),
         extends_alphabet=not start.is_resumed,
     )
     start.check_data(data.loaded)
@@ -170,10 +171,10 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
 
 
 def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
-    """Return a trainer with parts of its own, and with the weights that a new run begins with."""
+    """Return a new trainer with new parts, and with the initial weights of a new run."""
     plan, settings = start.plan, settings_of(start.plan)
     units = {"normalisation": data.normalisation, "alphabet": data.alphabet}
-    units["extras"] = start.known.get("extras") or data.loaded.extras
+    units["extras"] = start.network_arguments.get("extras") or data.loaded.extras
     model = plan.build("arch", **units)
     if start.checkpoint and not start.is_resumed:
         start.give_weights(model)
@@ -208,10 +209,10 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
 def checkpoint_header(
     start: Start, data: Data, model: BaseModel, device: torch.device
 ) -> Checkpoint:
-    """Return what all checkpoints of a run have in common, as no step changes it."""
+    """Return the entries of all checkpoints of a run that no step changes."""
     weights_licences = {start.checkpoint.content.get("licence")} if start.checkpoint else set()
     header = {
-        "config": start.plan.given,
+        "config": start.plan.given_config,
         "alphabet": data.alphabet.characters if model.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
         "dataset": data.loaded.facts,

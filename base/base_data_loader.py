@@ -1,4 +1,4 @@
-"""Batches of padded sequences, the same for any number of worker processes."""
+"""Loads batches of padded sequences, the same for any number of worker processes."""
 
 import copy
 import signal
@@ -80,12 +80,12 @@ class Batch:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        """Return the batch with a change applied to each of its tensors."""
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+        """Return the batch with a function applied to each of its tensors."""
         tensors = {
-            name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)
+            name: function(value) for name, value in vars(self).items() if isinstance(value, Tensor)
         }
-        extras = {name: change(value) for name, value in self.extras.items()}
+        extras = {name: function(value) for name, value in self.extras.items()}
         return replace(self, **tensors, extras=extras)
 
 
@@ -165,7 +165,7 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
         return batches
 
     def _asked(self, data_pass: int) -> Sequence[Sequence[int]]:
-        """Return what the sampler chooses; raise a ConfigFault if it fails, or chooses no list."""
+        """Return the batches of the sampler; raise a ConfigFault if it fails or returns no list."""
         name = type(self.sampler).__name__
         try:
             batches = self.sampler.batches(data_pass)
@@ -234,11 +234,11 @@ def _signals_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
         return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 class BaseDataLoader(DataLoader):

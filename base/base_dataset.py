@@ -1,4 +1,4 @@
-"""The interface of all sources of handwriting: each loads sequences of samples by split."""
+"""Defines the interface of datasets, and the samples that a dataset loads."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -60,18 +60,18 @@ class Loaded:
 
     @cached_property
     def used(self) -> Samples:
-        """The samples of all splits, each once."""
+        """The samples of all splits, deduplicated."""
         used = Samples()
         for samples in self.samples.values():
             used += samples.without(used)
         return used
 
-    def derived(self, made: Samples, counts: Sequence[int]) -> dict[str, Samples]:
-        """Return by split the samples that are derived of its own.
+    def derived(self, samples: Samples, counts: Sequence[int]) -> dict[str, Samples]:
+        """Return the samples that are derived from `used`, by split.
 
         Args:
-            made: the samples that are derived of each of `used`, in their order.
-            counts: how many are derived of each of `used`.
+            samples: the derived samples, in the order of `used`.
+            counts: for each sample of `used`, the number of samples derived from it.
         """
         stops = np.cumsum(counts, dtype=np.int64)
         starts = stops - np.array(counts, np.int64)
@@ -82,27 +82,30 @@ class Loaded:
             return np.concatenate([np.zeros(0, np.int64), *ranges])
 
         return {
-            split: made.chosen(f"of-{split}", partial(numbers, split)) for split in self.samples
+            split: samples.chosen(f"of-{split}", partial(numbers, split)) for split in self.samples
         }
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """By split, a hash of the names, texts, lengths and extras of the samples, in order; of the
-        ink there is `ink_sums`."""
+        """By split, a hash of the names, texts, lengths and extras of the samples, in order; see
+        `ink_sums` for the ink."""
         return self._cached("fingerprint", _fingerprint)
 
     @cached_property
     def ink_sums(self) -> dict[str, list[float]]:
-        """By split, six numbers that other ink changes, in any point; see `is_same_ink`."""
+        """By split, six numbers that depend on each point of the ink; see `is_same_ink`."""
         return self._cached("ink-sums", _ink_sums)
 
-    def _cached(self, what: str, make: Callable[[Samples], Any]) -> dict[str, Any]:
-        """Return by split what `make` makes of its samples; it is cached beside them."""
-        return {split: of.cached(what, partial(make, of)) for split, of in self.samples.items()}
+    def _cached(self, name: str, make: Callable[[Samples], Any]) -> dict[str, Any]:
+        """Return the results of `make` for the samples of each split, cached with the samples."""
+        return {
+            split: samples.cached(name, partial(make, samples))
+            for split, samples in self.samples.items()
+        }
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a checkpoint says of the data."""
+        """The facts about the data that a checkpoint has."""
         names = ("canonical", "quantisation_step", "fingerprints", "ink_sums")
         return {name: getattr(self, name) for name in names}
 
@@ -155,8 +158,8 @@ class Loaded:
         return "\n".join(filter(None, [title, table(counts, new)]))
 
 
-class Origin(NamedTuple):
-    """The trained network that a training begins with; a dataset may adapt its samples to it."""
+class InitialNetwork(NamedTuple):
+    """The trained network with which a training begins; datasets may adapt their samples to it."""
 
     path: Path
     """The file of its checkpoint."""
@@ -170,7 +173,7 @@ class BaseDataset(ABC):
     """A source of samples of ink with their text, divided into `train`, `valid` and `test`.
 
     The constructor only takes options; `load` reads, parses or makes the samples. If it has a
-    parameter `origin` before `*`, it gets the `Origin` of the training, or None.
+    parameter `origin` before `*`, it gets the `InitialNetwork` of the training, or None.
     """
 
     x_height: ClassVar[float | None] = None
@@ -201,7 +204,7 @@ class BaseDataset(ABC):
         return []
 
     def prepare(self, how: Preparing) -> None:
-        """Prepare what the dataset, and those within it, keep in files, or a part of it."""
+        """Prepare the files of the dataset and of its inner datasets, or a part of these files."""
         for part in vars(self).values():
             if isinstance(part, BaseDataset):
                 part.prepare(how)
@@ -217,11 +220,11 @@ class BaseDataset(ABC):
         """
 
 
-def changed(
-    samples: Mapping[str, Iterable[Sample]], change: Callable[[Sample], Iterable[Sample]]
+def mapped(
+    samples: Mapping[str, Iterable[Sample]], function: Callable[[Sample], Iterable[Sample]]
 ) -> dict[str, list[Sample]]:
-    """Return, by split, all results of `change`, which may be none or several for a sample."""
-    return {split: [*chain.from_iterable(map(change, items))] for split, items in samples.items()}
+    """Return by split the results of a function, which may be none or several for a sample."""
+    return {split: [*chain.from_iterable(map(function, items))] for split, items in samples.items()}
 
 
 def _character_counts(texts: Iterable[str]) -> dict[str, int]:
@@ -246,8 +249,8 @@ def _fingerprint(samples: Samples) -> str:
 
 
 def _ink_sums(samples: Samples) -> list[float]:
-    """Return of dx, dy and ends of strokes the sum over all points, each value times a random
-    weight of its place, divided by the norm; and then the logarithm of each norm."""
+    """Return three weighted sums over all points, of dx, dy and ends of strokes, and the logarithms
+    of their norms; a sum is divided by its norm, and a weight is random, but fixed by the place."""
     longest = int(samples.lengths.max(initial=0))
     # `RandomState` draws the same numbers in all versions of NumPy. No weight is near 0, so that
     # each point counts.
@@ -262,13 +265,13 @@ def _ink_sums(samples: Samples) -> list[float]:
     return [*(sums / norms).tolist(), *np.log(norms).tolist()]
 
 
-def is_same_ink(former: object, present: list[float]) -> bool:
+def is_same_ink(previous: object, present: list[float]) -> bool:
     """Return whether a split's `Loaded.ink_sums` are those of a checkpoint, which may be damaged.
 
     They need not be equal bit for bit: another machine may round what a source computes otherwise.
     """
     try:
-        return np.allclose(former, present, rtol=0, atol=INK_TOLERANCE, equal_nan=True)
+        return np.allclose(previous, present, rtol=0, atol=INK_TOLERANCE, equal_nan=True)
     except (TypeError, ValueError):
         return False
 

@@ -1,4 +1,4 @@
-"""The interface of losses."""
+"""Defines the interface of losses."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

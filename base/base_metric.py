@@ -1,4 +1,4 @@
-"""The interface of metrics."""
+"""Defines the interface of metrics."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ from utils.checks import UserError, short
 class BaseMetric(ABC):
     """A ratio over a whole split: `update` sums numerators and denominators, `compute` divides.
 
-    What no sum gives, such as a median, is computed of lists of values.
+    A value that no sum gives, such as a median, is computed from lists of values.
     """
 
     names: ClassVar[tuple[str, ...]]
@@ -29,7 +29,7 @@ class BaseMetric(ABC):
 
     lists: ClassVar[tuple[str, ...]] = ()
     """The names of the attributes that hold lists of tensors `(values, ...)`, of any number of
-    values; `reset` empties them. All lists of a metric have equally many values, and the values at
+    values; `reset` empties the lists. All lists of a metric have equally many values; the values at
     one place belong together. `compute` gets lists of one tensor each, on the CPU: the values of
     all processes, sorted by the first list, then by the next; without values, empty lists."""
 
@@ -66,15 +66,15 @@ class BaseMetric(ABC):
             ValueError: if a value has not the shape of its sum.
         """
         for name in self.sums:
-            former, value = getattr(self, name), _tensor(state[name])
-            tensor = _tensor(former)
+            total, value = getattr(self, name), _tensor(state[name])
+            tensor = _tensor(total)
             if value.shape != tensor.shape:
                 shapes = f"{tuple(value.shape)}, not {tuple(tensor.shape)}"
                 raise ValueError(f"{name} of {type(self).__name__} has the shape {shapes}")
             value = value.to(tensor.device, torch.promote_types(tensor.dtype, value.dtype))
-            if isinstance(former, np.ndarray):
+            if isinstance(total, np.ndarray):
                 value = value.numpy()
-            setattr(self, name, value if isinstance(former, np.ndarray | Tensor) else value.item())
+            setattr(self, name, value if isinstance(total, np.ndarray | Tensor) else value.item())
         for name in self.lists:
             setattr(self, name, [state[name]] if len(state[name]) else [])
 
@@ -152,7 +152,7 @@ def gathered(metrics: Sequence[BaseMetric]) -> list[list[dict[str, Tensor]]]:
 
 
 def _concatenated(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors `(values, ...)` as one, on the CPU; those without values have any shape."""
+    """Return tensors `(values, ...)`, concatenated on the CPU; empty tensors may have any shape."""
     filled = [tensor.detach().cpu() for tensor in tensors if len(tensor)]
     return torch.cat(filled) if filled else torch.zeros(0)
 

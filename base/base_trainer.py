@@ -1,4 +1,4 @@
-"""The training loop shared by all tasks: epochs, steps, validation."""
+"""Trains networks of all tasks: epochs, steps, validation."""
 
 import copy
 import logging
@@ -37,7 +37,7 @@ from utils.checks import ConfigFault, TrainingFailed, first_line
 
 log = logging.getLogger(__name__)
 
-Kept = TypeVar("Kept")
+Stateful = TypeVar("Stateful")
 
 
 class BaseTrainer(ABC):
@@ -93,9 +93,9 @@ class BaseTrainer(ABC):
         )
         owners = (self.state, self.stream, self.optimizer_step)
         self.checkpoint_writer = CheckpointWriter(parts, self.settings, *owners)
-        self.checkpoint_writer.keep("loss", self.loss)
-        self.checkpoint_writer.keep("trainer", self)
-        self.checkpoint_writer.keep("sampler", self.train_loader.keys)
+        self.checkpoint_writer.add("loss", self.loss)
+        self.checkpoint_writer.add("trainer", self)
+        self.checkpoint_writer.add("sampler", self.train_loader.keys)
         self.run_log = RunLog(parts, self.settings, self._stop)
         judged = (self.state, self.optimizer_step, self.checkpoint_writer)
         self.soundness = Soundness(self.settings, *judged, partial(self._evaluate, self.model))
@@ -141,7 +141,7 @@ class BaseTrainer(ABC):
 
         Args:
             batch: a batch of two samples.
-            output: what `forward_batch` returned for the batch.
+            output: the output of `forward_batch` for the batch.
         """
 
     def draw(self, epoch: int, step: int) -> None:
@@ -219,12 +219,12 @@ class BaseTrainer(ABC):
         """How far the run has come."""
         return self.state.progress
 
-    def keep(self, name: str, part: Kept) -> Kept:
-        """Keep a further part of a subclass, such as a second network, and return the part.
+    def keep(self, name: str, part: Stateful) -> Stateful:
+        """Save a further part of a subclass, such as a second network, in checkpoints; return it.
 
         Checkpoints contain the part's state. A network begins with the weights of the main process,
         whose buffers it gets after each step. States of other parts must be alike in all processes.
-        Before a kept optimiser steps, the gradients of its weights are summed over all processes,
+        Before such an optimiser steps, the gradients of its weights are summed over all processes,
         so all processes have to make this step, even without a row of the batch. Gradients that are
         not finite are dropped.
 
@@ -235,7 +235,7 @@ class BaseTrainer(ABC):
         Raises:
             UserError: if the name is taken.
         """
-        self.checkpoint_writer.keep(name, part)
+        self.checkpoint_writer.add(name, part)
         if isinstance(part, Optimizer):
             hook = partial(complete_gradients, self.soundness.report, name)
             part.register_step_pre_hook(hook)
@@ -284,7 +284,7 @@ class BaseTrainer(ABC):
                     yield
                     if self.is_complete:
                         self.run_log.finished(self.progress)
-                        self.run.keep_last(self.settings.keep_last and 1)
+                        self.run.remove_old(self.settings.keep_last and 1)
                 self._stop.poll()
             if self._stop.failure is not None:
                 raise self._stop.failure
@@ -387,7 +387,7 @@ class BaseTrainer(ABC):
         """Log and save an epoch, or save an interrupted epoch.
 
         Args:
-            values: what `run_epoch` returned.
+            values: the result of `run_epoch`.
         """
         if values is None:
             self._save()
@@ -495,7 +495,7 @@ class BaseTrainer(ABC):
         sums, finite = Sums(), True
         for chunk in chunks:
             if chunk is None:  # This process has no row of this batch, and waits for the others.
-                finite = not distributed.rows_done() and finite  # forward
+                finite = not distributed.any_rank(False) and finite  # forward
                 distributed.rows_done()  # backward
                 continue
             with distributed.own_randomness(self.device, self.seed, *chunk.position):
@@ -519,7 +519,7 @@ class BaseTrainer(ABC):
             self.soundness.check_loss(loss, self.model, self._forward, chunk)
         if counts and chunk.goes_on is not None:
             chunk.carry(output.state)
-        is_dropped = distributed.rows_done(not math.isfinite(loss))  # forward, in all processes
+        is_dropped = distributed.any_rank(not math.isfinite(loss))  # forward, in all processes
         if not is_dropped:
             losses.sum().backward()
             with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The interface of changes to the ink before it reaches a network."""
+"""Defines the interface of transforms, which change ink before it reaches a network."""
 
 import inspect
 from typing import Any, ClassVar, Literal

@@ -185,7 +185,7 @@ def gather_rows(rows: Tensor) -> Tensor:
     """Return the rows of all processes, `(all rows, ...)`: this process's first, then the others'.
 
     Gradients flow back to the process that a row is from. For a loss or `forward_batch`, which a
-    process without a row of the batch does not call: such a process gives none, in `rows_done`.
+    process without a row of the batch does not call: it takes part without rows, in `rows_done`.
     """
     if world_size() == 1:
         return rows
@@ -194,9 +194,14 @@ def gather_rows(rows: Tensor) -> Tensor:
     return torch.cat((gathered[own], gathered[: own.start], gathered[own.stop :]))
 
 
-def rows_done(flag: bool = False) -> bool:
-    """Wait until all processes have made their passes over their rows of a batch; return whether
-    one has a `flag`. Until then, take part without rows in what other processes gather."""
+def rows_done() -> None:
+    """Wait until all processes have made their pass over their rows of a batch, see `any_rank`."""
+    any_rank(False)
+
+
+def any_rank(flag: bool) -> bool:
+    """Return whether the `flag` of any process is true, when all processes have made their pass
+    over their rows of a batch; until then, take part without rows in `gather_rows` of others."""
     while True:
         is_gathering, has_flag = all_reduce_max([False, flag])
         if not is_gathering:
@@ -207,7 +212,7 @@ def rows_done(flag: bool = False) -> bool:
 class _GatheredRows(torch.autograd.Function):
     """The rows of all processes in the order of ranks, and the index of the first own row.
 
-    Each pass begins with an announcement, which brings those that wait in `rows_done` to take part.
+    Each pass begins with an announcement, for the processes that wait in `any_rank`.
     """
 
     @staticmethod

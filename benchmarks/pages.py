@@ -31,7 +31,6 @@ from commands.search_options import LANGUAGE_WEIGHT
 from data_loader import IAMOnDBDataset, UnipenDataset
 from ink.delayed_strokes import are_marks
 from ink.formats.archives import parse_contents
-from ink.formats.budget import memory_budget
 from ink.geometry import from_strokes, strokes, turned_back, x_height
 from ink.ink_page import InkPage, PageStroke, page_around
 from ink.measures import baseline_of, gaps
@@ -122,7 +121,7 @@ def forms(root: str, split: str = "test") -> dict[str, NotesPage]:
     def start(name: str, content: bytes) -> np.ndarray:
         return np.array(_FIRST_POINT.search(content).groups(), np.float64)
 
-    starts, _ = parse_contents(start, files, _LINE_FILE, "reading places", memory_budget(files[0]))
+    starts, _ = parse_contents(start, files, _LINE_FILE, "reading places")
     rows_by_form = defaultdict(list)
     for sample in dataset.load([split]).split(split):
         row = [stroke + starts[f"{sample.name}.xml"] for stroke in strokes(sample.ink)]

@@ -10,7 +10,7 @@ from commands.network_options import Networks
 from commands.options import Parser
 from handwriting.page_networks import is_flat_file
 from utils.checks import CheckpointError, UserError
-from utils.files import prepare_output, write_text
+from utils.files import prepare_output, read_bytes, write_text
 
 FLAT = ".bin"  # suffix of flat files, see `handwriting.flat_file`
 
@@ -51,20 +51,20 @@ def run(arguments: argparse.Namespace) -> None:
         return
     if ink:
         prepare_output(ink_copy, "--with-ink", is_checked_only=True)
-        if ink_copy.exists() and ink_copy.read_bytes() != ink.read_bytes():
+        if ink_copy.exists() and read_bytes(ink_copy) != read_bytes(ink):
             raise UserError(f"--with-ink: {ink_copy} exists; name another file")
     checkpoint = to_share(load_checkpoint(network.path))
     if arguments.overrides:
         from parse_config import config_of
 
         shared = replace(network, path=target, record=checkpoint)
-        checkpoint["config"] = config_of(shared, arguments.overrides).given
+        checkpoint["config"] = config_of(shared, arguments.overrides).given_config
     prepare_output(target, "FILE")
     save_checkpoint(target, checkpoint)
     old_size, new_size = network.path.stat().st_size, target.stat().st_size
     print(f"{target}  ({new_size / 2**20:.1f} MiB of {old_size / 2**20:.1f})")
     if ink:
-        write_text(ink_copy, ink.read_text(encoding="utf-8"))
+        write_text(ink_copy, read_bytes(ink).decode())
         print(ink_copy)
 
 

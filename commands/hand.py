@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     values = writing_options.values_of(arguments, ("bias", "pen_sharpness"))
     networks = Networks.of(arguments)
     learned = networks.writer(arguments.resume)
-    from base.base_dataset import Origin
+    from base.base_dataset import InitialNetwork
     from base.run.run_folder import RunFolder
     from handwriting.hands import hand_of
     from handwriting.proofreading import line_ink, write_words
@@ -45,11 +45,11 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"{learned.path}: no run that learned a hand, such as saved/models/own_hand/RUN_ID"
         )
-    former = networks.writer(weights)
+    original = networks.writer(weights)
     new_texts = arguments.text or [SENTENCE]
     new_texts = writing_options.without_unknown(learned.model.alphabet, new_texts, None)
     arguments.output.make()
-    origin = Origin(learned.path, learned.device, is_resumed=True)
+    origin = InitialNetwork(learned.path, learned.device, is_resumed=True)
     dataset = config_of(learned, arguments.overrides).build("data_loader", origin=origin).dataset
     loaded = dataset.load()
     style = folder.models / own_hand.SAMPLE_FILE
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     seeds = range(arguments.seed, arguments.seed + len(texts))
     former_lines, learned_lines = (
         [*map(line_ink, write_words(one_hand, texts, seeds))]
-        for one_hand in (replace(hand, writer=former, calibration=None), hand)
+        for one_hand in (replace(hand, writer=original, calibration=None), hand)
     )
     rows, to_x_heights = [], np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])
     for sample, old, new in zip(recorded, former_lines, learned_lines, strict=False):

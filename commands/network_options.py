@@ -1,4 +1,4 @@
-"""Options of commands that use trained networks, what they say, and tables of scores."""
+"""Defines options of commands that use trained networks, and prints tables of scores."""
 
 import argparse
 import os
@@ -60,7 +60,7 @@ class Networks:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "Networks":
-        """Return what --device and --module say."""
+        """Return the values of --device and --module."""
         return cls(arguments.device, arguments.modules)
 
     def load(self, path: str | Path) -> "model.TrainedNetwork":

@@ -26,7 +26,7 @@ from commands.search_options import SearchOptions
 from ink.drawing.page import INK_KINDS
 from ink.formats.folders import file_state, note_files
 from utils.checks import DataError, UserError, described, first_of, printable, visible
-from utils.files import prepare_output
+from utils.files import open_file, prepare_output
 
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
 MAX_KINDS = 12  # kinds of items that a message lists (assumed)
@@ -124,7 +124,7 @@ def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace
 
 
 def _use(arguments: argparse.Namespace, library: "notes.Library", reading: "_Reading") -> None:
-    """Do what the options say with notes that are read."""
+    """Carry out the options on notes that are read."""
     output, form = arguments.output, notes.TextForm(arguments.prose, arguments.numbers)
     in_form = partial(notes.in_form, form=ink_form_of(arguments))
     if arguments.search:
@@ -183,7 +183,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def ink_form_of(arguments: argparse.Namespace) -> "notes.InkForm":
-    """Return what stands at a word, as the options say."""
+    """Return the kind of ink at words, as the options say."""
     strength = 1.0 if arguments.strength is None else arguments.strength
     return notes.InkForm(arguments.ink, arguments.keep_ink, strength, not arguments.prose)
 
@@ -200,12 +200,16 @@ def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:
     return reader
 
 
-def _name(reader: Loader, path: str, chosen: SearchOptions) -> str:
-    """Return a digest of the network and its options, by which a library knows what was read."""
-    checkpoint = resolve_checkpoint(path)
-    content = (reader()[0].path if checkpoint.is_dir() else checkpoint).read_bytes()
-    content += b"".join(Path(file).read_bytes() for file in chosen.files)
-    return f"{hashlib.sha256(content).hexdigest()} {chosen}"
+def _name(reader: Loader, resumed: str, chosen: SearchOptions) -> str:
+    """Return a digest of the network and its options, by which a library finds its readings."""
+    checkpoint = resolve_checkpoint(resumed)
+    path = reader()[0].path if checkpoint.is_dir() else checkpoint
+    digest = hashlib.sha256()
+    for file in (path, *chosen.files):
+        with open_file(file) as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return f"{digest.hexdigest()} {chosen}"
 
 
 class _Reading:

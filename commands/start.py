@@ -77,7 +77,7 @@ class Start:
     advice: Callable[[bool], str] = lambda from_weights: ""
 
     @property
-    def known(self) -> dict[str, Any]:
+    def network_arguments(self) -> dict[str, Any]:
         """The `network_arguments` of the checkpoint, {} without one; a network that takes no text
         gets no alphabet.
 
@@ -86,13 +86,13 @@ class Start:
         """
         if self.checkpoint is None or self.plan["arch"] is None:
             return {}
-        known = network_arguments(self.checkpoint.content)
+        arguments = network_arguments(self.checkpoint.content)
         if not self.plan["arch"].cls.needs_text:
-            known.pop("alphabet", None)
-        elif "alphabet" not in known:
+            arguments.pop("alphabet", None)
+        elif "alphabet" not in arguments:
             problem = "it lacks the alphabet that the config's network needs"
             raise CheckpointError(f"{self.checkpoint.path}: {problem}")
-        return known
+        return arguments
 
     def tried(self) -> "Start":
         """Return this start after a trial of the constructors.
@@ -101,7 +101,7 @@ class Start:
             ConfigError: if the plan or a constructor has faults; names all of them.
             CheckpointError: if the weights of the checkpoint do not fit the network.
         """
-        network = parse_config.try_constructors(self.plan, self.known)
+        network = parse_config.try_constructors(self.plan, self.network_arguments)
         if network is not None and self.checkpoint is not None:
             self.give_weights(network)
         return self
@@ -116,7 +116,7 @@ class Start:
         content, path = self.checkpoint.content, self.checkpoint.path
         device = next(network.parameters()).device
         weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
-        alphabet = None if self.is_resumed else self.known.get("alphabet")
+        alphabet = None if self.is_resumed else self.network_arguments.get("alphabet")
         if alphabet is not None:
             weights = network.extend_state_dict(weights, len(alphabet))
         try:
@@ -131,8 +131,8 @@ class Start:
 
     def is_finished(self) -> bool:
         """Return whether a resumed run's trainer has nothing left to do."""
-        former = self.checkpoint.content["config"] if self.is_resumed else {}
-        same_trainer = self.plan.config["trainer"] == former.get("trainer")
+        previous = self.checkpoint.content["config"] if self.is_resumed else {}
+        same_trainer = self.plan.config["trainer"] == previous.get("trainer")
         return same_trainer and self.run.is_finished()
 
     def older(self) -> "Start | None":
@@ -156,14 +156,14 @@ class Start:
             problem = "the data are not those of the run: other lines, texts, ink or another order"
             raise DataError(f"{path}: {problem} in {', '.join(changed)}{self.advice(True)}")
 
-    def adjusted(self, former: Plan) -> list[Override]:
-        """Return `plan.adjusted(former)`; a refusal of changed values ends with the advice."""
+    def adjusted(self, previous: Plan) -> list[Override]:
+        """Return `plan.adjusted(previous)`; a refusal of changed values ends with the advice."""
         schedule, trainer = (self.plan.checked()[key] for key in ("lr_scheduler", "trainer"))
         cause, fits = trainer.cls.depends_on_epochs(trainer.defaults | trainer.values), True
         if schedule is not None and torch_parts.depends_on_length(schedule):
             cause = schedule.cls.__name__
         try:
-            return self.plan.adjusted(former, cause)
+            return self.plan.adjusted(previous, cause)
         except ConfigError as error:
             try:
                 replace(self, is_resumed=False).tried()
@@ -226,36 +226,37 @@ def start_or_resume(arguments: argparse.Namespace, start: Start, locks: ExitStac
         return start.tried()
     _hold(start.run, locks)
     checkpoint = _find(start.run.models, needs_state=True)
-    former = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
-    former = former.with_former_defaults(checkpoint.content["training"]["resolved_config"])
+    previous = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
+    previous = previous.with_previous_defaults(checkpoint.content["training"]["resolved_config"])
     advice = partial(new_run_advice, arguments, Path(arguments.config), start.run.models)
-    resumed = Start(former, start.run, checkpoint, is_resumed=True, tries_older=True, advice=advice)
+    resumed = Start(
+        previous, start.run, checkpoint, is_resumed=True, tries_older=True, advice=advice
+    )
     present = replace(resumed.tried(), plan=start.plan)
-    parse_config.try_constructors(start.plan, resumed.known)
-    return replace(resumed, plan=former.with_overrides(present.adjusted(former)))
+    parse_config.try_constructors(start.plan, resumed.network_arguments)
+    return replace(resumed, plan=previous.with_overrides(present.adjusted(previous)))
 
 
 def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | None) -> Start:
     """Return the start that resumes `run` from the folder or file `place`, or, if `run` is None,
     that branches to a new run."""
     checkpoint = _find(place, needs_state=True)
-    given, resolved = (
-        checkpoint.content["config"],
-        checkpoint.content["training"]["resolved_config"],
-    )
-    config = checkpoint.path.with_name(run_folder.CONFIG)
-    plan = parse_config.plan_from_checkpoint(given, checkpoint.path, arguments.overrides)
-    plan = plan.with_former_defaults(resolved)
-    config = config if config.exists() else Path("CONFIG")
+    given_config = checkpoint.content["config"]
+    resolved_config = checkpoint.content["training"]["resolved_config"]
+    plan = parse_config.plan_from_checkpoint(given_config, checkpoint.path, arguments.overrides)
+    plan = plan.with_previous_defaults(resolved_config)
+    file = checkpoint.path.with_name(run_folder.RESOLVED_CONFIG)
+    file = file if file.exists() else Path("CONFIG")
     start = Start(
         plan,
         run or _new_run(plan, arguments),
         checkpoint,
         is_resumed=True,
         tries_older=checkpoint.path != place,
-        advice=partial(new_run_advice, arguments, config, place),
+        advice=partial(new_run_advice, arguments, file, place),
     )
-    start.adjusted(parse_config.plan_of(given, plan.source).with_former_defaults(resolved))
+    previous = parse_config.plan_of(given_config, plan.source)
+    start.adjusted(previous.with_previous_defaults(resolved_config))
     if run is None:
         log.info("%s: a new run goes on from it, in %s", checkpoint.path, start.run.models)
     return start
@@ -267,7 +268,7 @@ def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
     log.warning("%s was stopped before its first checkpoint: starting over", run.models)
     checkpoint = _find(Path(weights_from)) if weights_from else None
     plan = parse_config.plan_of(values, str(run.models / "run.json"))
-    config = run.models / run_folder.CONFIG
+    config = run.models / run_folder.RESOLVED_CONFIG
     advice = partial(new_run_advice, arguments, config, weights_from and Path(weights_from))
     start = Start(plan.with_overrides(arguments.overrides), run, checkpoint, advice=advice)
     start.adjusted(plan)
@@ -280,7 +281,7 @@ def new_run_advice(
     """Return a line of a message: the command of a new run with the values of a command line.
 
     Args:
-        arguments: those of the command line.
+        arguments: the arguments of the command line.
         config: the config of the new run.
         place: the run or checkpoint that cannot go on with these values; None for random weights.
         from_weights: whether the new run can begin with the weights of `place`.
@@ -304,15 +305,15 @@ def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
     """Return in words the arguments by which a network that a checkpoint describes, `stored`,
     differs from that of a config; they explain why weights do not fit."""
     block = children(stored)
-    former, present = {"type": block.get("type")}, {"type": network.cls.__name__}
-    if former == present:
+    previous, present = {"type": block.get("type")}, {"type": network.cls.__name__}
+    if previous == present:
         arguments = network.signature.arguments.items()
         defaults = {name: one.default for name, one in arguments if one.default is not one.empty}
-        former, present = defaults | children(block.get("args")), {**defaults, **network.values}
+        previous, present = defaults | children(block.get("args")), {**defaults, **network.values}
     return [
-        f"{name} is {shown(former.get(name))} in the file, {shown(value)} in the config"
+        f"{name} is {shown(previous.get(name))} in the file, {shown(value)} in the config"
         for name, value in present.items()
-        if "type" in block and former.get(name) != value
+        if "type" in block and previous.get(name) != value
     ]
 
 

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def make_networks() -> None:
-    """Make the networks of the page that are missing or older than what they are made from."""
+    """Make the networks of the page that are missing, or older than their checkpoints."""
     paths = page_networks.missing(NETWORKS)
     if paths:
         names = ", ".join(path.stem for path in paths)

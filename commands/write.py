@@ -77,7 +77,7 @@ class Lines:
         bias, pen_sharpness, steps: options of the sampling; None for their defaults.
         extras: numbers that the network gets, by name.
         skip_unknown: whether characters that the network does not know are left out.
-        hand: what the hand comes from, `OWN` or `USUAL`; None if each line is in another hand.
+        hand: the source of the hand, `OWN` or `USUAL`; None if each line is in another hand.
         output: folder or file of the output.
         inkml: whether InkML is saved as well.
         show: kinds of pictures that are saved for each line.
@@ -225,7 +225,7 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
 
 
 def chosen_hand(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand | None":
-    """Return the hand of all lines, and print what it comes from; None if each line has another."""
+    """Return the hand of all lines, and print its source; None if each line has another hand."""
     source = chosen.hand
     if source == USUAL:
         source = usual_style_of(writer.path) or OWN
@@ -265,8 +265,8 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
     sampling, hand = chosen.sampling(writer), chosen_hand(writer, chosen)
     count, folder = chosen.num_samples or 1, chosen.output.folder
     hands = hand, chosen.lines_per_hand
-    made = WrittenSet(writer, texts, sampling, *hands, count, chosen.seed, chosen.inkml)
-    shards = made.write(folder)
+    written_set = WrittenSet(writer, texts, sampling, *hands, count, chosen.seed, chosen.inkml)
+    shards = written_set.write(folder)
     lines = shards.all
     print(f"{folder}: {len(lines):,} lines, {lines.lengths.sum():,} points")
     print(*summarise(shards.faults), f"the licence: {folder / LICENCE_FILE}", sep="\n")

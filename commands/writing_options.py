@@ -45,7 +45,7 @@ def yes_or_no(text: str) -> bool:
 
 
 def shown_kinds(text: str) -> dict[str, bool]:
-    """Parse the kinds of pictures that show what a network does; those of several texts add up."""
+    """Parse the kinds of pictures that show how a network works; several texts add up."""
     kind = Literal["density", "window", "weights"]
     return {choice(name, kind): True for name in text.split(",")}
 
@@ -62,7 +62,7 @@ KEYS: dict[str, Callable[[str], Any]] = LOOK_PARSERS | {
     "show": shown_kinds,
     "lines_per_hand": checks.number(int, 1, 1_000_000),
 }
-"""For each key of --set, those of front matter first, the function that parses its value."""
+"""The function that parses the value of each key of --set; keys of front matter come first."""
 PRIMER_KEYS = ("primer_text", "primer_number", "primer_scale")
 
 
@@ -161,11 +161,11 @@ def add_lines(parser: argparse._ActionsContainer, *, samples: str, steps: str) -
 
 
 def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[str]:
-    """Return what `source_text.known_only` keeps of `texts`; print what it leaves out."""
-    kept, left_out = known_only(alphabet, texts, skip)
+    """Return `texts` without unknown characters, see `source_text.known_only`; print these."""
+    known_texts, left_out = known_only(alphabet, texts, skip)
     if left_out:
         print(left_out)
-    return kept
+    return known_texts
 
 
 def primer_of(arguments: argparse.Namespace, values: Values) -> PrimerFile | None:

@@ -65,17 +65,16 @@ def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
         raise DataError(f"{owner}.load returns {short(loaded)}: a Loaded is needed")
     if not user_modules.is_any_defined(dataset):
         return loaded
-    owner, train = type(dataset).__name__, loaded.samples.get("train", Samples()).held
-    names = Counter(filter(None, loaded.used.held.strings("name")))
+    owner, train = type(dataset).__name__, loaded.samples.get("train", Samples()).in_memory
+    names = Counter(filter(None, loaded.used.in_memory.strings("name")))
     for name, count in names.most_common(1):
         if count > 1:
             expected = "each needs a name of its own"
             raise DataError(f"{owner}: {count} samples have the name {name!r}: {expected}")
     trained = {id(sample.ink): sample.name for sample in train}
     for split, samples in loaded.samples.items():
-        shared = (
-            {id(sample.ink): sample.name for sample in samples.held} if split != "train" else {}
-        )
+        others = samples.in_memory if split != "train" else ()
+        shared = {id(sample.ink): sample.name for sample in others}
         # A split that has all of them is meant so, as to see whether a network can learn them.
         both = shared.keys() & trained.keys()
         if both and shared.keys() != trained.keys():

@@ -157,7 +157,7 @@ class HandwritingDataLoader:
             loaded = load_checked(self.dataset, SPLITS if trains else [split])
             loaded.split(split or "train")
             loaded.check_extras(extras)
-            check_samples(loaded.used.held)  # Files were checked when they were read.
+            check_samples(loaded.used.in_memory)  # Files were checked when they were read.
             alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
             training = self._training(loaded.split("train")) if trains else Samples()
             if normalisation is None:

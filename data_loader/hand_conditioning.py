@@ -1,7 +1,6 @@
 """Adds to each sample the descriptors of other lines of its hand, as input of a network."""
 
 import hashlib
-import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +15,12 @@ from base.data.samples import Samples, Store
 from data_loader.recipe import ExtendedDataset
 from data_loader.sources.fetching import digest_of_file
 from data_loader.sources.keys import code_of
+from ink import guard
+from ink.formats.arrays import read_arrays
+from ink.formats.faults import Fault
 from ink.measures import NUM_HAND_LINES, strokes_per_character
 from ink.sample import Sample
 from utils.checks import DataError, Range, Seed, first_line
-from utils.files import open_file
 
 CONDITION = np.dtype([("rows", "<i4", NUM_HAND_LINES), ("composed", "<f4")])
 """Inputs of a sample: rows of the table of descriptors, then -1; and the fraction `composed`."""
@@ -123,10 +124,10 @@ class ToldHandsDataset(ExtendedDataset):
         """Return the row of each line by name, and the lines' weighted descriptors and weights,
         `(lines, size)` float32."""
         try:
-            with open_file(self.descriptors) as stream, np.load(stream, allow_pickle=False) as file:
-                names, values = file["names"].tolist(), file["values"].astype(np.float32)
+            arrays = guard.call(read_arrays, Path(self.descriptors))
+            names, values = arrays["names"].tolist(), arrays["values"].astype(np.float32)
             return dict(zip(names, range(len(values)), strict=True)), values
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (Fault, ValueError, TypeError, KeyError) as error:
             remedy = "benchmarks/describe.py makes a file of descriptors"
             raise DataError(f"{self.descriptors}: {first_line(error)}; {remedy}") from None
 

@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from handwriting.layout import fill_pages, set_to_fit
+from handwriting.marks import plain
 from handwriting.page_hands import Hands, check_styles
 from handwriting.page_options import OWN, Look, PageOptions, Values, line_height
 from handwriting.paper import Paper
@@ -217,7 +218,8 @@ def warnings(passages: Iterable[Passage]) -> list[str]:
     proofreader does not know these letters either."""
     texts: dict[Path, str] = {}
     for passage in passages:
-        path, reader, text = passage.hand.writer.path, passage.hand.reader, passage.text
+        writer, reader = passage.hand.writer, passage.hand.reader
+        path, text = writer.path, plain(passage.text, writer.model.alphabet)
         unread = "".join(reader.model.alphabet.unknown(text)) if reader else text
         texts[path] = texts.get(path, "") + unread
     return [*filter(None, map(letter_warning, texts, texts.values()))]

@@ -16,9 +16,8 @@ from itertools import accumulate, chain, islice, pairwise, product
 
 import numpy as np
 
-from handwriting.hand_shape import HandShape
 from handwriting.hands import TRY_SEED_STRIDE, Hand
-from handwriting.marks import plain
+from handwriting.marks import in_plain_letters, plain
 from handwriting.sign_shapes import has_bare_i, shape_faults, without_unknown
 from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
@@ -56,8 +55,6 @@ LOOKALIKES = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 FOLDING = str.maketrans({sign: group[0] for group in LOOKALIKES for sign in group} | {"…": "..."})
 BARE_I_READINGS = ("l", "t", "k", "/")
 """What an `I` that is one bare stroke may be read as ("the words of a page")."""
-BARRED_READINGS = {"ł": ("ł", "t"), "Ł": ("Ł", "t")}
-"""What an `ł` may be read as ("doubt that means something")."""
 MAX_SPELLINGS = 8  # spellings of a word that are compared with the ink (assumed)
 OVERLOOKED = ".'"
 """Signs that a second reader overlooks ("a reader of pictures proofreads"); their places are
@@ -182,7 +179,7 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
     lines = hand.write_texts([plain(text, alphabet) for text in texts], seeds)
     for line, text in zip(lines, texts, strict=True):
         words = written_words(line, text, hand.shape, hand.slant)
-        checked.append(check_shapes(replace(line, written_text=text), words, hand.shape))
+        checked.append(check_shapes(replace(line, written_text=text), words))
     if not hand.reader:
         return checked
     read = with_first_reading(hand.reader, [*chain(*checked)])
@@ -190,14 +187,14 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
     return [[*islice(words, len(line))] for line in checked]
 
 
-def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> list[CheckedWord]:
+def check_shapes(line: Line, words: Sequence[WrittenWord]) -> list[CheckedWord]:
     """Return the words of a line with their faults; all that have ink have those of the line."""
     line_faults = [] if line.ended else [UNENDED]
     line_faults += [] if _is_line(line) else [STRAY_INK]
     checked = []
     for word in words:
         faults = line_faults if word.strokes else [MISSING_WORD]
-        faults = faults or shape_faults(word, shape.lean)
+        faults = faults or shape_faults(word)
         is_bare = bool(word.strokes) and has_bare_i(word)
         checked.append(CheckedWord((word,), word.text, faults=tuple(faults), bare=is_bare))
     return checked
@@ -224,8 +221,9 @@ def _is_line(line: Line) -> bool:
 def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
     """Return words with the reader's hypotheses; unread words stay unchanged."""
     words = [*words]
-    for k, hypothesis, doubt in _readings(reader, words):
-        words[k] = with_reading(words[k], hypothesis, doubt)
+    for k, hypothesis, doubt in _readings(reader, [*map(without_drawn_marks, words)]):
+        read = with_reading(without_drawn_marks(words[k]), hypothesis, doubt)
+        words[k] = replace(read, words=words[k].words, text=words[k].text)
     return words
 
 
@@ -233,7 +231,7 @@ def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> 
     """Return words with the doubt of a second reader. Unread words, and words with a character that
     the second reader does not know, stay unchanged; but accents and signs that it does not know are
     taken away if their shapes are right."""
-    seen = [as_seen_by(second_reader, word) for word in words]
+    seen = [as_seen_by(second_reader, without_drawn_marks(word)) for word in words]
     words = [replace(word, second=part.second) for word, part in zip(words, seen, strict=True)]
     for k, hypothesis, doubt in _readings(second_reader, seen, _overlooking):
         reading = with_reading(seen[k], hypothesis, doubt)
@@ -245,6 +243,15 @@ def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> 
             looks_like = hypothesis.replace(WRONG, "?")
             words[k] = replace(words[k], second=doubt, looks_like=looks_like)
     return words
+
+
+def without_drawn_marks(word: CheckedWord) -> CheckedWord:
+    """Return a word in the plain letters that the network wrote: drawn marks are where they should
+    be, and readers overlook them behind joined letters ("marks that are drawn")."""
+    if len(word.words) != 1:
+        return word
+    written = in_plain_letters(word.words[0])
+    return replace(word, words=(written,), text=written.text)
 
 
 def as_seen_by(reader: Reader, word: CheckedWord) -> CheckedWord:
@@ -301,7 +308,9 @@ def with_reading(word: CheckedWord, hypothesis: str, doubt: float) -> CheckedWor
     if read in map(folded, spellings(word.text, word.bare)):
         read = text
     errors = error_counts(text, read).character_errors
-    return replace(word, hypothesis=hypothesis, errors=errors, doubt=0.0 if is_alone else doubt)
+    if is_alone and not errors:
+        doubt = 0.0
+    return replace(word, hypothesis=hypothesis, errors=errors, doubt=doubt)
 
 
 def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) -> list[CheckedWord]:
@@ -330,10 +339,10 @@ def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) ->
 
 def spellings(text: str, bare: bool = False) -> list[str]:
     """Return the spellings under which a reader may read a text: with a blank before an
-    apostrophe, as in IAM-OnDB; with an ellipsis for three dots; with any of `BARRED_READINGS`; and,
-    if each `I` is a `bare` stroke, with any of `BARE_I_READINGS` for an `I`."""
-    variants = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I_READINGS, **BARRED_READINGS}
-    parts = re.split(r"('|\.\.\.|[\0łŁ])", folded(text.replace("I", "\0") if bare else text))
+    apostrophe, as in IAM-OnDB; with an ellipsis for three dots; and, if each `I` is a `bare`
+    stroke, with any of `BARE_I_READINGS` for an `I`."""
+    variants = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I_READINGS}
+    parts = re.split(r"('|\.\.\.|\0)", folded(text.replace("I", "\0") if bare else text))
     choices = [variants.get(part, (part,)) for part in parts]
     return ["".join(choice).strip() for choice in islice(product(*choices), MAX_SPELLINGS)]
 
@@ -344,18 +353,18 @@ def folded(text: str) -> str:
     return normalised(text).translate(FOLDING).replace(" '", "'")
 
 
-def without_context(text: str) -> set[str]:
+def without_context(text: str) -> tuple[str, str]:
     """Return what ink shows of a text without context: no blanks, small letters, letters for the
-    digits that look like them, and no `OVERLOOKED` signs at the end. An `I` is shown as a bare
-    stroke, which is not an `L`, and as itself."""
+    digits that look like them, and no `OVERLOOKED` signs at the end. The first time an `I` is a
+    bare stroke, which is not an `L`; the second time it is a letter of its own."""
     shown = normalised(text).replace(" ", "").rstrip(OVERLOOKED).translate(DIGITS_LIKE_LETTERS)
-    return {folded(shown).replace("L", "\0").casefold(), folded(shown.casefold())}
+    return folded(shown).replace("L", "\0").casefold(), folded(shown.casefold())
 
 
 def _differs_by_context(hypothesis: str, texts: Sequence[str]) -> bool:
     """Return whether only the context tells what was read from one of the texts."""
-    shown = [without_context(text) for text in texts]
-    return not without_context(hypothesis).isdisjoint(chain(*shown))
+    shown = without_context(hypothesis)
+    return any(map(str.__eq__, shown * len(texts), chain(*map(without_context, texts))))
 
 
 def line_ink(line: Sequence[CheckedWord]) -> np.ndarray:

@@ -57,9 +57,9 @@ eye: the width of the pen's line is 0.15)."""
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
 MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
-MIN_END_GAP = 0.15
-"""Least x-heights between the feet of a word and the full stop or comma at its end (assumed: the
-width of the pen's line)."""
+MIN_END_GAP = 0.3
+"""Least x-heights between the feet of a word and the full stop or comma at its end (measured:
+marks that are drawn; the width of the pen's line is 0.15)."""
 MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full stop)
 
 HIGH_SIGNS = {*string.punctuation} - {*".,"}

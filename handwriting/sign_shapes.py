@@ -1,17 +1,16 @@
-"""The shapes of digits, signs and accents, which readers overlook.
+"""The shapes of digits and signs, which readers overlook.
 
-A reader takes ink for what a word may say, and a reader of ASCII knows no accents. The window of
-the network tells which strokes belong to a character. A few features of these strokes (bars, a
-crossing, a ring, a width, a place) show whether the character has what distinguishes it.
+A reader takes ink for what a word may say. The window of the network tells which strokes belong to
+a character. A few features of these strokes (bars, a crossing, a ring, a width, a place) show
+whether the character has what distinguishes it.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import chain
 
 import numpy as np
 
-from handwriting.marks import PLAIN
 from handwriting.repairs import MARK_RISE, LetterStrokes, is_flat, stems_of
 from handwriting.written_word import WrittenWord
 from ink.measures import is_straight, ring_area, segments_cross
@@ -21,33 +20,23 @@ Strokes = Sequence[np.ndarray]
 
 # A title in quotation marks is a section of the lab notebook.
 NO_RING = "a 9 without a ring"
-CROSSED_DIGIT = "a digit over another sign"
 MIN_RING_FRACTION = 0.095
 """Least area that a `9` encloses, divided by its height and by the width of its upper part ("signs
 by shape": of 1,040 in five styles 7 % enclose less, and most of these look like a `1` or `7`)."""
 UPPER_PART = 0.6  # of a digit's height, where the ring of a `9` is (assumed)
-MIN_SIGN_HEIGHT = 0.8  # least x-heights of a stroke that is a whole sign, not a part (by eye)
 MIN_DEGREE_AREA = 0.2  # least area that a `°` encloses, in squares of its height (by eye)
 PEN_WIDTH = 0.15  # of the pen's line in x-heights (by eye)
-MIN_DIGIT_WIDTH = 0.27
-"""Least width of a digit other than `1`, in its heights, without the lean ("signs by shape")."""
 MIN_FOOT = 0.2  # least width of the lowest fifth of a `2`, in its heights ("signs by shape")
 MIN_ACCENT_RISE = 0.7  # least x-heights from the baseline up to an accent ("signs by shape")
 
 
-def shape_faults(word: WrittenWord, lean: float) -> Iterator[str]:
-    """Yield what is wrong with the shapes of a word's characters.
-
-    Args:
-        word: a word in x-heights; it has no fault if it has no `indices`.
-        lean: how far the hand's downstrokes lean to the right, x over y.
-    """
+def shape_faults(word: WrittenWord) -> Iterator[str]:
+    """Yield what is wrong with the shapes of a word's characters. The word is in x-heights; it has
+    no fault if it has no `indices`."""
     letters, parts = letters_of(word), strokes_by_character(word)
     for index, (character, strokes) in enumerate(zip(word.text, parts, strict=False)):
         if strokes and character == "9" and _ring_fraction(strokes) < MIN_RING_FRACTION:
             yield NO_RING
-        elif strokes and character in "02345678" and _width(strokes, lean) < MIN_DIGIT_WIDTH:
-            yield f"a thin {character}"
         elif strokes and character in SHAPES and not SHAPES[character](strokes):
             yield f"no clear {character}"
         elif character == "." and ".." not in word.text and not _has_clear_stop(letters, index):
@@ -58,12 +47,6 @@ def shape_faults(word: WrittenWord, lean: float) -> Iterator[str]:
             yield "a t without its stem"
         elif character == "x" and not _is_crossed(letters, index):
             yield "an x that does not cross"
-    tall = [[stroke for stroke in strokes if np.ptp(stroke[:, 1]) >= MIN_SIGN_HEIGHT]
-            for strokes in parts]  # fmt: skip
-    for (left, first), (right, second) in pairwise(zip(word.text, tall, strict=False)):
-        has_digit = left.isdigit() or right.isdigit()
-        if has_digit and first and second and _crosses(first, second):
-            yield CROSSED_DIGIT
 
 
 def letters_of(word: WrittenWord) -> LetterStrokes:
@@ -83,8 +66,8 @@ def strokes_by_character(word: WrittenWord) -> list[list[np.ndarray]]:
 def without_unknown(
     word: WrittenWord, is_known: Callable[[str], bool]
 ) -> tuple[str, list[np.ndarray]] | None:
-    """Return the text and strokes of a word without the accents and signs that a reader does not
-    know; None if they cannot be told from other ink. An accent on an `i` is left as its dot."""
+    """Return the text and strokes of a word without the signs that a reader does not know; None if
+    they cannot be told from other ink, or if it does not know a letter."""
     if not word.indices:
         return None
     letters, text, removed = letters_of(word), "", set()
@@ -93,13 +76,9 @@ def without_unknown(
             text += character
             continue
         numbers = letters.numbers_of(index)
-        if character not in SHAPES:
-            numbers = [number for number in numbers if number in word.marks]
-        letter = PLAIN.get(character, "")
-        if not numbers or not is_known(letter):
+        if character not in SHAPES or not numbers:
             return None
-        text += letter
-        removed |= set() if letter in ("i", "j") else {*numbers}
+        removed |= {*numbers}
     return text, [stroke for k, stroke in enumerate(word.strokes) if k not in removed]
 
 
@@ -145,12 +124,6 @@ def _ring_fraction(strokes: Strokes) -> float:
     height = depth.max()
     width = np.ptp(points[depth < UPPER_PART * height, 0]) if height else 0.0
     return ring_area(strokes) * height / width if width else 0.0
-
-
-def _width(strokes: Strokes, lean: float) -> float:
-    """Return the width of strokes without their lean, in their heights."""
-    x, y = (np.concatenate(strokes) @ np.array([[1.0, 0.0], [lean, 1.0]])).T
-    return float(np.ptp(x) / max(np.ptp(y), MIN_SIGN_HEIGHT))
 
 
 def _has_clear_stop(letters: LetterStrokes, index: int) -> bool:

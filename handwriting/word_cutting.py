@@ -24,7 +24,7 @@ from handwriting.repairs import (
 )
 from handwriting.written_word import WrittenWord, span
 from ink.geometry import from_strokes, to_points, turned_back, vertical_segments
-from ink.measures import baseline_angle, baseline_of, median_lean, turning_points
+from ink.measures import baseline_angle, median_lean, turning_points
 from model.generation.line import Line
 
 MIN_FRACTION = 0.2
@@ -43,7 +43,10 @@ MAX_WORD_OFFSET = 0.8
 """Largest distance in x-heights from the baseline of a line to the feet of its letters (measured,
 as above: words stand up to 0.7 off; descenders reach lower)."""
 WIDTH_PRIOR = 6.0  # for the width of letters (measured, lab notebook: the lines of a page)
-MAX_WIDENING = 1.33  # largest factor by which letters are widened or narrowed (assumed)
+HEIGHT_PRIOR = 8.0
+"""For the x-height of a line, in small letters instead of letters (assumed, as the page in the
+browser; measured, lab notebook: marks that are drawn)."""
+MAX_WIDENING = 1.33  # largest factor by which letters are resized (assumed)
 MIN_TALL_RATIO = 0.6  # least ratio of a tall stroke's height to the tallest stroke's (assumed)
 MIDDLE_SIGNS = "-–—~=+"
 """Signs whose middle is half an x-height above the baseline (assumed)."""
@@ -77,7 +80,7 @@ def written_words(
     pairs = zip(text, line.written_text, strict=True)
     unmarked = {letter for letter, written in pairs if letter != written}
     lean = shape.lean if slant is None else math.tan(math.radians(slant))
-    shaped = iter(_shaped_words(line, cut, shape, slant) if cut else ())
+    shaped = iter(_shaped_words(line, cut, shape, lean) if cut else ())
     return [
         with_marks(next(shaped), unmarked, lean)
         if word.strokes
@@ -87,17 +90,17 @@ def written_words(
 
 
 def _shaped_words(
-    line: Line, cut: Sequence[LetterStrokes], shape: HandShape, slant: float | None
+    line: Line, cut: Sequence[LetterStrokes], shape: HandShape, lean: float
 ) -> list[WrittenWord]:
-    """Return the words of a line that have ink, see `written_words`."""
+    """Return the words of a line that have ink, see `written_words`, with a `lean`, x over y."""
     text, start = "".join(word.text for word in cut), to_points(line.ink)[line.primed]
     words = [[stroke + start for stroke in word.strokes] for word in cut]
     num_characters = sum(map(str.isalnum, line.written_text))
     # A line without a primer does not slope as the hand's primer, and begins at another height.
     words = level(words, shape.angle if line.primed else 0.0, num_characters)
     words = widen(words, shape, text, num_characters)
-    if slant is not None:
-        words = shear(words, shape, slant, num_characters)
+    words = as_high(words, shape.x_height, sum(map(str.islower, text)))
+    words = shear(words, shape, lean, num_characters)
     baseline = baseline_of_words(words, text, shape.x_height)
     if line.primed:
         difference = shrunk(baseline - shape.baseline, num_characters, LINE_PRIOR)
@@ -201,13 +204,27 @@ def widen(words: StrokesByWord, shape: HandShape, text: str, num_characters: int
     return [[stroke @ matrix for stroke in word] for word in words]
 
 
+MODE = __import__("os").environ.get("MODE", "")
+
+
+def as_high(words: StrokesByWord, x_height: float, num_small: int) -> StrokesByWord:
+    """Return words with `num_small` small letters, enlarged or reduced towards an x-height."""
+    high, low = turning_points(vertical_segments(from_strokes([*chain(*words)])), x_height)
+    height = float(np.median(low[:, 1]) - np.median(high[:, 1])) if len(low) else 0.0
+    if height <= 0.0:
+        return words
+    factor = math.exp(shrunk(math.log(x_height / height), num_small, HEIGHT_PRIOR))
+    factor = min(max(factor, 1 / MAX_WIDENING), MAX_WIDENING)
+    return [[stroke * factor for stroke in word] for word in words]
+
+
 def shear(
-    words: StrokesByWord, shape: HandShape, slant: float, num_characters: int
+    words: StrokesByWord, shape: HandShape, wanted_lean: float, num_characters: int
 ) -> StrokesByWord:
-    """Return words with a slant in degrees from upright to the right."""
+    """Return words whose downstrokes lean to the right by `wanted_lean`, x over y."""
     difference = median_lean(from_strokes([*chain(*words)])) - shape.lean
     lean = shape.lean + shrunk(difference, num_characters, TURN_PRIOR)
-    matrix = np.array([[1.0, 0.0], [lean - math.tan(math.radians(slant)), 1.0]])
+    matrix = np.array([[1.0, 0.0], [lean - wanted_lean, 1.0]])
     return [[stroke @ matrix for stroke in word] for word in words]
 
 
@@ -238,8 +255,10 @@ def baseline_of_words(words: StrokesByWord, text: str, x_height: float) -> float
     if set(text) <= {*MIDDLE_SIGNS}:
         y = np.concatenate(strokes)[:, 1]
         return float(y.min() + y.max() + x_height) / 2
-    if any(map(str.islower, text)):
-        return baseline_of(strokes)
+    # By the hand's x-height: beside a long tail, the ink's own would make flat what letters turn.
+    _, low = turning_points(vertical_segments(from_strokes(strokes)), x_height)
+    if any(map(str.islower, text)) and len(low):
+        return float(strokes[0][0, 1] + np.median(low[:, 1]))
     heights = np.array([np.ptp(stroke[:, 1]) for stroke in strokes])
     feet = np.array([stroke[:, 1].max() for stroke in strokes])
     return float(np.median(feet[heights >= MIN_TALL_RATIO * heights.max()]))

@@ -16,7 +16,6 @@ from data_loader.sources.shards import Shards
 from handwriting.hands import Hand
 from handwriting.source_text import known_only
 from ink.alphabet import Alphabet
-from ink.formats.budget import Budget
 from ink.formats.faults import Fault
 from ink.formats.inkml.lines import lines_to_inkml
 from ink.formats.parsed import Parsed
@@ -218,7 +217,7 @@ class WrittenSet:
         numbers = range(first, first + len(texts))
         seeds = [(self.seed + number) % SEEDS for number in numbers]
         hands = [(self.seed + number // self.lines_per_hand) % SEEDS for number in numbers]
-        parsed = Parsed(budget=Budget(float("inf"), ""))
+        parsed = Parsed()
         lines = self._lines(texts, seeds, hands)
         for number, hand, line in zip(numbers, hands, lines, strict=True):
             name, person = f"line-{number + 1:08}", "" if self.hand else f"own-{hand}"

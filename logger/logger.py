@@ -17,7 +17,7 @@ _QUIET = ("matplotlib", "PIL", "fontTools", "tensorboard", "urllib3")
 
 
 class _Formatter(logging.Formatter):
-    """Makes each message printable, as what it quotes may come from a file or its name."""
+    """Makes each message printable, as its quotations may come from files."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return a message in printable lines; that of a warning or an error is one line, and the

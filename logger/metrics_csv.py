@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from utils.files import errors_name, set_aside, write_text
+from utils.files import errors_name, open_file, set_aside, write_text
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class MetricsTable:
                 with errors_name(path):
                     self.rows += [row for row in read_rows(path) if int(row["epoch"]) <= epoch]
             except (csv.Error, ValueError) as error:
-                log.warning("%s: %s; kept as %s", path, error, set_aside(path))
+                log.warning("%s: %s; renamed to %s", path, error, set_aside(path))
 
     def append(self, row: Mapping[str, Value]) -> None:
         """Add the row of an epoch; a row may have other columns than earlier rows."""
@@ -51,7 +51,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     Raises:
         csv.Error, ValueError: if the file is not a table of metrics; the message says why.
     """
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    with open_file(path) as binary, io.TextIOWrapper(binary, "utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
         if "epoch" not in (reader.fieldnames or []):
             raise ValueError("not a table of metrics: its first line has no column epoch")

@@ -5,6 +5,8 @@ note = library.note("diary", Path("diary.xopp"))
 notes.save([note], Path("diary.pdf"))
 """
 
+from ink.formats.folders import file_state
+from ink.guard import note_files, read_pages
 from utils.lazy import importer
 
 _HOMES = {
@@ -21,5 +23,5 @@ _HOMES = {
     "search": "searching",
     "text_parts": "exporting",
 }
-__all__ = list(_HOMES)
+__all__ = [*_HOMES, "file_state", "note_files", "read_pages"]
 __getattr__ = importer(__name__, _HOMES)

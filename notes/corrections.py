@@ -1,7 +1,6 @@
 """Stores a person's corrections of words in a folder; a word is identified by its strokes."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from filelock import FileLock
 
+from ink import guard
 from ink.alphabet import nfc
+from ink.formats.faults import Fault
+from ink.formats.json_strokes import read_values
 from ink.ink_page import InkPage
 from notes.page_text import PageRow, PageText, PageWord
 from utils.checks import UserError, check_version
@@ -56,11 +58,11 @@ class Corrections:
         self._files = sorted(folder.glob("*.json"))
         for path in self._files:
             try:
-                values = json.loads(path.read_bytes())
+                values = guard.call(read_values, path)
                 check_version(path, values.get("format"), FORMAT, REMEDY)
                 for correction in values["corrections"]:
-                    self._add(Correction(**correction))
-            except (AttributeError, KeyError, TypeError, ValueError):
+                    self._add(_checked(Correction(**correction)))
+            except (AttributeError, KeyError, TypeError, ValueError, Fault):
                 raise UserError(f"{path}: damaged; {REMEDY}") from None
 
     @property
@@ -122,6 +124,14 @@ class Corrections:
 
     def _of_ink(self, ink: Ink) -> Correction | None:
         return max(self._near(ink), key=lambda c: _overlap(ink, c.ink), default=None)
+
+
+def _checked(correction: Correction) -> Correction:
+    """Return a correction from a file; raise a ValueError or an AttributeError if it is not one."""
+    is_ink = all(type(count) is int and count > 0 for count in correction.ink.values())
+    if not (is_ink and isinstance(correction.text, str) and isinstance(correction.read, str)):
+        raise ValueError
+    return correction
 
 
 def word_inks(page: InkPage, row: PageRow) -> list[dict[str, int]]:

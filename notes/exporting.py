@@ -5,7 +5,6 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import groupby, pairwise, starmap
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -13,9 +12,11 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
+from ink import guard
 from ink.drawing.layers import Pen, Row
 from ink.drawing.page import INK_KINDS, Page, numbered, save_ink_pages, save_pages
 from ink.formats.inkml.pages import page_to_inkml
+from ink.formats.pdf.merging import merged_with_pdfs
 from ink.formats.pdf.pages import PdfPage, WordInk, write_pages
 from ink.ink_page import InkPage, below_each_other
 from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText
@@ -24,6 +25,8 @@ from utils.files import atomic_write, write_text
 
 MAX_ROW_STEP = 1.5
 """Largest distance between rows of a paragraph, in median distances of the page (assumed)."""
+PAGES_PER_LIMIT = 100
+"""Number of pages over PDFs after which the limits of merging them grow (assumed)."""
 MAX_SHORT_ROW = 0.3
 """Fraction of the width by which a paragraph's last row is shorter than the next row (assumed)."""
 
@@ -264,48 +267,10 @@ def _write_pdf(file: BinaryIO, pages: Iterable[tuple[InkPage, PageText]], title:
 
     with TemporaryFile() as content:
         write_pages(content, drawn(), title)
+        content.seek(0)
         if any(background for background, _ in backgrounds):
-            _merged_with_pdfs(content, backgrounds, title).write(file)
+            limits = guard.USUAL.times(len(backgrounds) / PAGES_PER_LIMIT)
+            arguments = content.read(), backgrounds, title
+            file.write(guard.call(merged_with_pdfs, *arguments, limits=limits))
         else:
-            content.seek(0)
             shutil.copyfileobj(content, file)
-
-
-def _merged_with_pdfs(
-    content: BinaryIO, backgrounds: Sequence[tuple[Path | None, int]], title: str
-) -> Any:
-    """Return a pypdf writer with all pages of a PDF; a page that annotates a PDF is drawn over its
-    PDF page.
-
-    Args:
-        content: the PDF of the notes.
-        backgrounds: for each page, the PDF that it annotates, and the number of its page, from 0.
-        title: title of the PDF.
-
-    Raises:
-        UserError: if pypdf is not installed, or an annotated PDF cannot be used.
-    """
-    try:
-        import pypdf
-    except ImportError:
-        raise UserError("pages over a PDF need pypdf: python -m pip install pypdf") from None
-    writer, annotated = pypdf.PdfWriter(), cache(pypdf.PdfReader)
-    for notes_page, (path, number) in zip(pypdf.PdfReader(content).pages, backgrounds, strict=True):
-        if path is None:
-            writer.add_page(notes_page)
-            continue
-        try:
-            pdf = annotated(path)
-            if pdf.is_encrypted:
-                raise UserError(f"{path}: this PDF is encrypted; annotate a PDF without a password")
-            if number >= len(pdf.pages):
-                raise UserError(f"{path}: has {len(pdf.pages)} pages, no page {number + 1}")
-            background = writer.add_page(pdf.pages[number])
-            background.transfer_rotation_to_content()
-            left, bottom = background.cropbox.lower_left
-            shift = pypdf.Transformation().translate(float(left), float(bottom))
-            background.merge_transformed_page(notes_page, shift)
-        except (OSError, pypdf.errors.PyPdfError) as error:
-            raise UserError(f"{path}: cannot be put under the notes ({error})") from None
-    writer.add_metadata({"/Title": title})
-    return writer

@@ -13,7 +13,7 @@ import sqlite3
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict
 from itertools import count, pairwise
 from pathlib import Path
@@ -35,6 +35,7 @@ from notes.searching import (
     pair_costs,
     places_of,
 )
+from utils.files import check_regular
 
 MAX_ROWS = 2_000
 """Most rows whose frames are searched for a query (measured, lab notebook: an index of notes)."""
@@ -45,20 +46,28 @@ TIMEOUT = 5.0
 """Seconds to wait for another process that writes (assumed)."""
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, state TEXT, pages BLOB, summary TEXT);
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, state TEXT, pages BLOB, summary TEXT, digest BLOB
+);
 CREATE TABLE IF NOT EXISTS pages (
-    id INTEGER PRIMARY KEY, name BLOB UNIQUE, first INTEGER, count INTEGER, inks TEXT
+    id INTEGER PRIMARY KEY, name BLOB UNIQUE, first INTEGER, count INTEGER, inks TEXT, digest BLOB
 );
 CREATE TABLE IF NOT EXISTS texts (row INTEGER PRIMARY KEY, text TEXT);
 CREATE TABLE IF NOT EXISTS rows (
-    id INTEGER PRIMARY KEY, words TEXT, symbols TEXT, costs BLOB, sizes BLOB, stops TEXT
+    id INTEGER PRIMARY KEY, words TEXT, symbols TEXT, costs BLOB, sizes BLOB, stops TEXT,
+    digest BLOB
 );
 CREATE TABLE IF NOT EXISTS pairs (
-    pair INTEGER, block INTEGER, rows BLOB, PRIMARY KEY (pair, block)
+    pair INTEGER, block INTEGER, rows BLOB, digest BLOB, PRIMARY KEY (pair, block)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS corrections (name TEXT PRIMARY KEY, ink TEXT);
-CREATE TABLE IF NOT EXISTS saved (path TEXT PRIMARY KEY, state TEXT);
+CREATE TABLE IF NOT EXISTS corrections (name TEXT PRIMARY KEY, ink TEXT, digest BLOB);
+CREATE TABLE IF NOT EXISTS saved (path TEXT PRIMARY KEY, state TEXT, digest BLOB);
 """
+_NOT_DAMAGED = (
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
+    *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
+)
+"""Errors of an index that is locked, or in a folder that cannot be written."""
 
 
 class IndexedPage(NamedTuple):
@@ -114,21 +123,27 @@ class Index:
         self._path, self._corrections = path, [*corrections]
         try:
             self._open(path)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:
             self.renew(error)
 
     def _open(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        check_regular(path)
         self._database = sqlite3.connect(path, timeout=TIMEOUT)
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.executescript(_SCHEMA)
+        with closing(sqlite3.connect(":memory:")) as empty:
+            empty.executescript(_SCHEMA)
+            if _schema(self._database) != _schema(empty):
+                raise sqlite3.DatabaseError("another schema")
         self.record_corrections(self._corrections)
 
     def renew(self, error: Exception) -> None:
         """Make a new index: in place of a damaged index, or in a temporary file if the index is
         locked or cannot be written."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         with suppress(sqlite3.Error, OSError):
-            if type(error) is sqlite3.DatabaseError:  # damaged; if it is locked, a subclass
+            if not isinstance(error, OSError) and code not in _NOT_DAMAGED:
                 for path in (self._path, self._path.with_name(f"{self._path.name}-journal")):
                     path.unlink(missing_ok=True)
                 self._open(self._path)
@@ -138,9 +153,10 @@ class Index:
 
     def summary(self, path: Path, state: str) -> Summary | None:
         """Return the summary of a file; None unless the index has the file in this state."""
-        select = "SELECT summary FROM files WHERE path = ? AND state = ?"
+        columns = "path, state, pages, summary, digest"
+        select = f"SELECT {columns} FROM files WHERE path = ? AND state = ?"
         row = self._database.execute(select, (_key(path), state)).fetchone()
-        return Summary(**json.loads(row[0])) if row else None
+        return Summary(**json.loads(_checked(row)[3])) if row else None
 
     def add(self, path: Path, state: str, pages: Sequence[IndexedPage]) -> Summary:
         """Add or replace the pages of a file, and return their summary."""
@@ -158,7 +174,8 @@ class Index:
             self._database.execute("BEGIN IMMEDIATE")  # so that no other process adds these rows
             numbers = self._add_pages(pages)
             values = _key(path), state, numbers.tobytes(), json.dumps(asdict(summary))
-            self._database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", values)
+            insert = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
+            self._database.execute(insert, _with_digest(*values))
         return summary
 
     def _add_pages(self, pages: Sequence[IndexedPage]) -> np.ndarray:
@@ -174,24 +191,27 @@ class Index:
                 text = normalised_text(word for word, _ in row.words)
                 execute("INSERT INTO texts VALUES (?, ?)", (number, text))
                 values = row._replace(words=json.dumps(row.words), stops=json.dumps(row.stops))
-                execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", (number, *values))
+                insert = "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)"
+                execute(insert, _with_digest(number, *values))
                 block, place = divmod(number, 1 << BLOCK_BITS)
                 for pair, cost in pairs.tolist():
                     entries[pair, block].append(place << 4 | cost)
             values = page.name, last + 1, len(page.rows), " ".join(page.inks)
-            insert = "INSERT INTO pages VALUES (NULL, ?, ?, ?, ?)"
-            numbers.append(execute(insert, values).lastrowid)
+            insert = "INSERT INTO pages VALUES (NULL, ?, ?, ?, ?, ?)"
+            numbers.append(execute(insert, _with_digest(*values)).lastrowid)
         for key, places in sorted(entries.items()):
-            select = "SELECT rows FROM pairs WHERE pair = ? AND block = ?"
-            (before,) = execute(select, key).fetchone() or (b"",)
+            select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ? AND block = ?"
+            row = execute(select, key).fetchone()
+            before = _checked(row)[2] if row else b""
             values = *key, before + np.array(places, "<u2").tobytes()
-            execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?)", values)
+            execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?)", _with_digest(*values))
         return np.array(numbers, "<i8")
 
     def record_corrections(self, corrections: Iterable[Correction]) -> None:
         """Remove the files with words whose corrections have changed since the last call."""
         self._corrections = [*corrections]
-        noted = dict(self._database.execute("SELECT name, ink FROM corrections"))
+        select = "SELECT name, ink, digest FROM corrections"
+        noted = dict(map(_checked, self._database.execute(select)))
         current = {correction.name: longest(correction.ink) for correction in self._corrections}
         with self._database:
             for name in noted.keys() ^ current.keys():
@@ -201,13 +221,19 @@ class Index:
                     holding = "DELETE FROM files WHERE instr(pages, ?)"
                     self._database.execute(holding, (np.array(page, "<i8").tobytes(),))
             self._database.execute("DELETE FROM corrections")
-            self._database.executemany("INSERT INTO corrections VALUES (?, ?)", current.items())
+            values = [_with_digest(*correction) for correction in current.items()]
+            self._database.executemany("INSERT INTO corrections VALUES (?, ?, ?)", values)
 
     def search(self, query: Query, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
         """Return the hits of a query in files by name, and similar places, see `near`."""
-        select = "SELECT id, first, first + count FROM pages"
-        rows_of = {page: range(*ends) for page, *ends in self._database.execute(select)}
-        stored = dict(self._database.execute("SELECT path, pages FROM files"))
+        select = "SELECT id, name, first, count, inks, digest FROM pages"
+        rows_of: dict[int, range] = {}
+        for page, *row in self._database.execute(select):
+            _, first, num_rows, _ = _checked(row)
+            rows_of[page] = range(first, first + num_rows)
+        select = "SELECT path, state, pages, summary, digest FROM files"
+        rows = map(_checked, self._database.execute(select))
+        stored = {path: numbers for path, _, numbers, _ in rows}
         pages = {
             name: np.frombuffer(stored[_key(path)], "<i8").tolist() for name, path in files.items()
         }
@@ -241,8 +267,8 @@ class Index:
         pairs = Counter(_pair(*pair) for pair in pairwise(query.symbols))
         saved = np.zeros(len(is_searched), np.int32)
         for pair, times in pairs.items():
-            select = "SELECT block, rows FROM pairs WHERE pair = ?"
-            for block, packed in self._database.execute(select, (pair,)):
+            select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ?"
+            for _, block, packed in map(_checked, self._database.execute(select, (pair,))):
                 rows = np.frombuffer(packed, "<u2").astype(np.int64)
                 numbers = (block << BLOCK_BITS) + (rows >> 4)
                 saved[numbers] += times * (ABSENT_PAIR - (rows & 15))
@@ -251,21 +277,40 @@ class Index:
         return best[saved[best] > 0].tolist()
 
     def _row(self, number: int) -> SearchedRow:
-        select = "SELECT words, symbols, costs, sizes, stops FROM rows WHERE id = ?"
-        row = SearchedRow(*self._database.execute(select, (number,)).fetchone())
+        select = "SELECT * FROM rows WHERE id = ?"
+        row = SearchedRow(*_checked(self._database.execute(select, (number,)).fetchone())[1:])
         return row._replace(words=json.loads(row.words), stops=json.loads(row.stops))
 
     def saved(self, path: Path) -> dict[str, Any]:
         """Return the record of a saved file, see `record_saved`; empty if there is none."""
-        select = "SELECT state FROM saved WHERE path = ?"
-        (state,) = self._database.execute(select, (_key(path),)).fetchone() or ("{}",)
-        return json.loads(state)
+        select = "SELECT path, state, digest FROM saved WHERE path = ?"
+        row = self._database.execute(select, (_key(path),)).fetchone()
+        return json.loads(_checked(row)[1]) if row else {}
 
     def record_saved(self, path: Path, state: Mapping[str, Any]) -> None:
         """Record for a saved file, as JSON values, the digest of its content."""
         with self._database:
-            insert = "INSERT OR REPLACE INTO saved VALUES (?, ?)"
-            self._database.execute(insert, (_key(path), json.dumps(state)))
+            insert = "INSERT OR REPLACE INTO saved VALUES (?, ?, ?)"
+            self._database.execute(insert, _with_digest(_key(path), json.dumps(state)))
+
+
+def _schema(database: sqlite3.Connection) -> list[tuple]:
+    """Return the definitions of a database's tables and other objects."""
+    return database.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
+
+
+def _with_digest(*values: Any) -> tuple:
+    """Return the values of a row, and their digest."""
+    content = repr(values).encode(errors="backslashreplace")
+    return *values, hashlib.sha256(content).digest()[:8]
+
+
+def _checked(row: Sequence[Any]) -> tuple:
+    """Return the values of a row without their digest; an error says that they are damaged."""
+    *values, _ = row
+    if tuple(row) != _with_digest(*values):
+        raise sqlite3.DatabaseError("a damaged row")
+    return tuple(values)
 
 
 def _key(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,8 +13,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from ink import guard
 from ink.drawing.covering import unseen
-from ink.formats import read_pages
 from ink.formats.folders import file_state
 from ink.ink_page import InkPage, ink_bytes
 from notes.corrections import Correction, Corrections, Ink, word_inks
@@ -24,11 +23,11 @@ from notes.index import Index, IndexedPage
 from notes.page_text import Note, PageText
 from notes.searching import Hit, Query
 from utils.checks import UserError, printable
-from utils.files import user_cache, write_json
+from utils.files import read_bytes, user_cache, write_json
 
 VERSION = 6
 """Version of the reading and of the cached texts; texts of another version are not used."""
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 """Version of the index; an index of another version is not used."""
 MIN_POINTS = 3
 """Least points of a word that can be corrected: less ink is not recognised again (assumed)."""
@@ -109,7 +108,9 @@ class Library:
         """Return the result of `use` for the index, or for a new one if it is locked or damaged."""
         try:
             return use(self._index)
-        except sqlite3.Error as error:
+        except (UserError, OSError):  # of files of notes
+            raise
+        except Exception as error:  # A damaged index can fail in any way.
             self._index.renew(error)
             return use(self._index)
 
@@ -120,8 +121,8 @@ class Library:
         name = hashlib.sha256(key).hexdigest()[:32]
         path = self.folder / "pages" / name[:2] / f"{name[2:]}.json"
         try:
-            text = PageText.from_json(json.loads(path.read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError):  # The file is missing or damaged.
+            text = PageText.from_json(json.loads(read_bytes(path)))
+        except Exception:  # The file is missing, or damaged in any way.
             text = self.read(page)
             with suppress(OSError):  # If the disk is full, the page is read again next time.
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -187,5 +188,5 @@ class _Pages:
     path: Path
 
     def __iter__(self) -> Iterator[tuple[InkPage, PageText]]:
-        for page in read_pages(self.path, any_pdf=self.library.any_pdf):
+        for page in guard.read_pages(self.path, any_pdf=self.library.any_pdf):
             yield page, self.library.text_of(page)

@@ -42,7 +42,7 @@ class WordShape(NamedTuple):
     Attributes:
         x: middle of the unit.
         baseline: y of the baseline in the middle.
-        slope: of the baseline, y over x, positive if it falls to the right.
+        slope: slope of the baseline, y over x, positive if it falls to the right.
         x_height: height of the letters without ascenders.
         lean: how far downstrokes lean to the right, x over y.
     """

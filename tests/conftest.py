@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from base.config import user_modules
+from ink.guard import children, service
 from logger.logger import ConsoleHandler
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -80,3 +81,32 @@ def real_cache(tmp_path_factory):
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "real-cache"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+class InThisProcess:
+    """Stands for a child of `ink.guard`, and parses in the process of a test, which is faster."""
+
+    def answers(self, function, arguments, limits, bar):
+        try:
+            yield from service.results(function, arguments)
+        except Exception as error:
+            raise service.one_line_error(error) from error
+
+
+TAKE = children.take
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parsing_in_this_process():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(children, "take", InThisProcess)
+        yield
+
+
+@pytest.fixture
+def real_children(monkeypatch):
+    """Children parse; none is left of other tests, or to them."""
+    monkeypatch.setattr(children, "take", TAKE)
+    children.end_all()
+    yield
+    children.end_all()

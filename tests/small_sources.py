@@ -186,7 +186,7 @@ def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     return {"size": 6, "long": 2, "forms": [0.0, 1.0], "alignment": "alignment.npz"} | lifts
 
 
-def told_hands(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+def hand_conditions(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     """Write descriptors of the recorded lines."""
     block = args["dataset"]
     while "dataset" in block["args"]:
@@ -248,7 +248,7 @@ MAKERS: dict[str, Maker] = {
     "PhrasesDataset": sized(size=6),
     "ShapedDataset": sized(),
     "StrokeArraysDataset": stroke_arrays,
-    "ToldHandsDataset": told_hands,
+    "ToldHandsDataset": hand_conditions,
     "UnipenDataset": unipen,
 }
 """By the dataset's name in a config: given its root and its arguments, writes the files there and

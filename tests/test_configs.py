@@ -26,17 +26,17 @@ def test_a_config_is_sound_and_named_like_its_file(path):
     if "type" in (given["arch"] or {}):
         config = plan_from_file(path)
         try_constructors(config)
-        try_constructors(plan_of(config.resolved, "config.json of a run"))
-        assert config.given == given
+        try_constructors(plan_of(config.resolved_config, "config.json of a run"))
+        assert config.given_config == given
     else:  # of the network that is fine-tuned
         name = "reader" if "reader" in path.stem else "writer"
         arch = load_checkpoint(pretrained()[name])["config"]["arch"]
         config = plan_from_file(path).with_network(arch)
-        assert config.given["arch"]["type"] == arch["type"]
+        assert config.given_config["arch"]["type"] == arch["type"]
     assert config.name == path.stem
-    resolved = config.resolved
-    assert plan_of(resolved, "config.json of a run").resolved == resolved
-    here, there = dict(nested(config.given)), dict(nested(resolved))
+    resolved = config.resolved_config
+    assert plan_of(resolved, "config.json of a run").resolved_config == resolved
+    here, there = dict(nested(config.given_config)), dict(nested(resolved))
     plain = {key: value for key, value in here.items() if not isinstance(value, dict | list)}
     assert there | plain == there
     assert {"trainer.args.clip_norm"} <= there.keys()

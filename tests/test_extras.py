@@ -118,7 +118,7 @@ def test_a_page_differs_by_extras_which_are_zero_by_default(workplace):
 @pytest.mark.parametrize(
     ("words", "kind", "message"),
     [
-        (["-c", "c.json"], "Moodless", "takes the extra 'mood'; the samples, or what it kept as"),
+        (["-c", "c.json"], "Moodless", "takes the extra 'mood'; the samples, or its attribute"),
         (["-c", "c.json", *RESUMED[:2]], "Wider", "(2,); the samples have mood of shape (3,)"),
         (RESUMED, "Moodless", 'dataset.type = "Moodless": the run has "Moods"'),
     ],

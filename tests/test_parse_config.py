@@ -353,8 +353,8 @@ def test_own_classes_that_cannot_be_made_are_faults(monkeypatch, cls, args, mess
 def test_the_defaults_of_an_own_constructor_are_resolved_but_not_those_it_may_replace(monkeypatch):
     monkeypatch.setattr(user_modules, "classes", lambda: [Stretched])
     config = parsed(changed("arch", {"type": "Stretched", "args": {"hidden_size": 5}}))
-    assert config.resolved["arch"]["args"] == {"hidden_size": 5, "stretch": 0.1}
-    assert parsed(config.resolved).resolved == config.resolved
+    assert config.resolved_config["arch"]["args"] == {"hidden_size": 5, "stretch": 0.1}
+    assert parsed(config.resolved_config).resolved_config == config.resolved_config
     both = {"type": "Stretched", "args": {"dropout": 0.5}}
     assert "multiple values for keyword argument 'dropout'" in only_fault(changed("arch", both))
 
@@ -371,7 +371,7 @@ def test_a_sampler_is_checked_with_the_config_and_made_when_the_lengths_are_know
     monkeypatch.setattr(user_modules, "classes", lambda: [Sampling])
     key = "data_loader.args.sampler"
     config = parsed(changed(key, {"type": "Sampling"}))
-    assert config.resolved["data_loader"]["args"]["sampler"]["args"] == {"fraction": 0.5}
+    assert config.resolved_config["data_loader"]["args"]["sampler"]["args"] == {"fraction": 0.5}
     assert config.build("data_loader").sampler(lengths=range(9), hands=None).count == 4
     unknown = only_fault(changed(key, {"type": "Sampler"}))
     assert f'{key}.type = "Sampler": unknown type' in unknown and "Sampling" in unknown
@@ -384,7 +384,9 @@ def test_the_folder_of_a_cache_is_not_stored_with_a_config():
     config = parsed(CONFIG, f"{DATASET}.args.cache=elsewhere")
     loader = config.build("data_loader")
     assert loader.dataset.sources["iam"].dataset.cache == "elsewhere"
-    assert config.given == CONFIG == plan_from_checkpoint(config.given, "x.pth").config
+    assert (
+        config.given_config == CONFIG == plan_from_checkpoint(config.given_config, "x.pth").config
+    )
     whole = {"type": "IAMOnDBDataset", "args": {"cache": "elsewhere"}}
     assert faults(CONFIG, f"{DATASET}={json.dumps(whole)}") == []
 
@@ -399,7 +401,7 @@ def test_data_that_only_a_checkpoint_names_is_cached_at_home(tmp_path, monkeypat
         expected = str(tmp_path / "home" / "online-handwriting")
         args = plan.config["data_loader"]["args"]["sources"]["iam"]["args"]
         assert args.get("cache") == (expected if home and not overrides else None)
-        assert plan.given == config
+        assert plan.given_config == config
 
 
 # Overrides.

@@ -184,7 +184,7 @@ def test_the_docs_have_the_validation_score_that_each_checkpoint_records(name):
 def test_shipped_networks_have_the_settings_of_their_ready_config(name):
     config = plan_from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
     record = load_checkpoint(NETWORKS[name])["config"] | {"name": name}
-    trained, ready = plan_of(record, name).resolved, config.resolved
+    trained, ready = plan_of(record, name).resolved_config, config.resolved_config
     for resolved in (trained, ready):
         args = resolved["data_loader"]["args"]
         args["sources"] = {name: source for name, source in args["sources"].items() if source}

@@ -248,7 +248,7 @@ def test_a_run_is_resumed_from_the_newest_checkpoint_whose_state_fits(workplace,
     assert printed.err.count("does not fit (ValueError: _sums of SSE has the shape (3,)") == 2
     assert f"resumed from {paths[2]}" in printed.out
     assert f"resumed from {paths[2]}" in (paths[2].parent / "train.log").read_text()
-    assert "epoch2-step5.pth is not resumed; kept as" in printed.err
+    assert "epoch2-step5.pth is not resumed; renamed to" in printed.err
     assert differences(whole, load_checkpoint(paths[0])) == []
 
 

@@ -112,7 +112,7 @@ class GenerationTrainer(BaseTrainer):
             raise ConfigFault("arch", type(self.model).__name__, expected)
 
     def dry_run(self, batch: Batch, output: Output) -> None:
-        """Write a few points, and compare the outputs for whole lines with those step by step.
+        """Write a few points; compare the outputs for whole lines with the outputs step by step.
         Raise a ConfigFault if the network lacks what writing needs."""
         if not self.samples:
             return

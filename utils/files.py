@@ -14,6 +14,12 @@ from typing import BinaryIO
 
 from utils.checks import UserError
 
+MAX_BYTES = 1 << 28
+"""Maximum bytes of a file that is read whole (assumed: far more than any text or index has)."""
+
+MAX_TEXT_BYTES = 1 << 26
+"""Maximum bytes of a text (assumed: sixty long books)."""
+
 TEMPORARY = ".*.tmp"
 """Pattern of the files that a killed `atomic_write` may leave next to its target."""
 
@@ -45,11 +51,25 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     Raises:
         OSError: if the file cannot be opened, or is not regular: a pipe could block forever.
     """
-    _target(path)
+    check_regular(path)
     return open(path, "rb")
 
 
-def read_text(path: str | Path, max_bytes: int | None = None) -> str:
+def check_regular(path: str | os.PathLike[str]) -> None:
+    """Raise an OSError if a file is there, but not regular: a pipe could block forever."""
+    _target(path)
+
+
+def read_bytes(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> bytes:
+    """Return the content of a regular file; raise an OSError if it cannot be read, or has more than
+    `max_bytes`."""
+    with open_file(path) as file:
+        if os.fstat(file.fileno()).st_size > max_bytes:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+        return file.read(max_bytes)
+
+
+def read_text(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
     """Return the text of a file, or of standard input if `path` is "-".
 
     Raises:
@@ -60,10 +80,10 @@ def read_text(path: str | Path, max_bytes: int | None = None) -> str:
         raise UserError("-: there is no standard input")
     try:
         with nullcontext(sys.stdin.buffer) if path == "-" else open_file(path) as file:
-            content = file.read(-1 if max_bytes is None else max_bytes + 1)
+            content = file.read(max_bytes + 1)
     except OSError as error:
         raise UserError(f"{name}: cannot be read ({error.strerror})") from None
-    if max_bytes is not None and len(content) > max_bytes:
+    if len(content) > max_bytes:
         raise UserError(f"{name}: longer than {max_bytes:,} bytes; divide it")
     try:
         return content.decode("utf-8-sig")

@@ -1,4 +1,4 @@
-"""Binding of plain values, as from JSON, to the annotated parameters of constructors.
+"""Binds plain values, as from JSON, to the annotated parameters of constructors.
 
 The program supplies a constructor's parameters before `*`; a config may set the keyword-only
 parameters. An object is described as `{"type": NAME, "args": {...}}`. Annotations say which values

@@ -1,4 +1,4 @@
-"""A config whose values are bound to the constructors that they are for: a `Plan`."""
+"""Defines `Plan`: a config whose values are bound to the arguments of constructors."""
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,15 +32,15 @@ ADJUSTABLE = {
 
 @dataclass(frozen=True)
 class Plan:
-    """A config, bound to the signatures of the classes that it names; nothing is made yet.
+    """A config, bound to the signatures of the classes that it names; no object is built yet.
 
-    A plan may have faults. `checked` refuses such a plan, as do `build` and what else a plan gives.
+    A plan may have faults. `checked`, `build`, `given_config` and others refuse such a plan.
     """
 
     config: Config
     """The values of the config, with overrides."""
     source: str
-    """The origin of the config, for messages: the file, or `checkpoint FILE`."""
+    """The source of the config, for messages: the file, or `checkpoint FILE`."""
     blocks: Mapping[str, Annotation]
     """What a config has at its first keys; it consists of these and a `name`."""
     binder: Binder
@@ -79,18 +79,18 @@ class Plan:
         """Return the plan with values of the program at dotted keys."""
         return self.with_overrides(Override("", key, value) for key, value in values.items())
 
-    def adjusted(self, former: "Plan", epochs_matter_to: str = "") -> list[Override]:
-        """Return the values of a resumed run that differ from those of its `former` plan.
+    def adjusted(self, previous: "Plan", epochs_matter_to: str = "") -> list[Override]:
+        """Return the values of a resumed run that differ from those of its `previous` plan.
 
         Args:
-            former: the plan as it was.
+            previous: the plan as it was.
             epochs_matter_to: the name of what depends on the number of epochs; "" if nothing does.
 
         Raises:
             ConfigError: if this plan has faults, or if keys differ that must not; see `ADJUSTABLE`.
         """
         overrides, found = [], []
-        for key, (old, new) in differences(former.complete, self.checked().complete).items():
+        for key, (old, new) in differences(previous.complete, self.checked().complete).items():
             is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
             may_grow = key == EPOCHS and new > old
             # When a run begins, a fitted value replaces null in a dataset's arguments.
@@ -105,7 +105,7 @@ class Plan:
             raise self.error(found)
         return overrides
 
-    def with_former_defaults(self, resolved: Json) -> "Plan":
+    def with_previous_defaults(self, resolved: Json) -> "Plan":
         """Return the plan with the values of a run's `resolved` config where the defaults of
         classes have changed since."""
         values = {}
@@ -119,7 +119,7 @@ class Plan:
                     values[f"{bound_class.key}.args.{name}"] = args[name]
         return self.with_values(values)
 
-    # What is read off a plan.
+    # Properties of a plan.
 
     @property
     def name(self) -> str:
@@ -189,20 +189,21 @@ class Plan:
         return config
 
     @property
-    def given(self) -> Config:
-        """The config as checkpoints store it: as it was given, without folders for caches."""
+    def given_config(self) -> Config:
+        """The config as its author gave it, without defaults and without folders for caches; the
+        entry `config` of checkpoints and of `run.json`."""
         return _without_caches(self.checked().config)
 
     @property
-    def resolved(self) -> Config:
-        """The given config with defaults."""
+    def resolved_config(self) -> Config:
+        """The given config with defaults; the file `config.json` of a run."""
         return _without_caches(self.checked().complete)
 
     # Faults.
 
     @cached_property
     def faults(self) -> list[ConfigFault]:
-        """All faults that are known before anything is made."""
+        """All faults that are known before an object is built."""
         if isinstance(self.config, dict):
             return [*self.refused, *self._key_faults(), *faults(self.bound)]
         expected = f"an object with {', '.join(('name', *self.blocks))}"
@@ -237,8 +238,8 @@ class Plan:
                 remedy = "; --data names the folder"
             elif fault.value in (ABSENT, None) and fault.key in ("arch", "arch.type"):
                 remedy = "; or -r CHECKPOINT, whose network is then trained, such as -r writer"
-            origin = self.option_of(fault.key) or self.bases.get(fault.key, "")
-            located.append(fault.of(origin, remedy))
+            source = self.option_of(fault.key) or self.bases.get(fault.key, "")
+            located.append(fault.of(source, remedy))
         return ConfigError(self.source, located)
 
     # Building.

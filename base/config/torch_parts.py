@@ -1,4 +1,4 @@
-"""Torch's optimisers and schedules as parts of a config.
+"""Describes torch's optimisers and schedules, so that configs can have them.
 
 Torch's constructors are made for programs: some arguments depend on the run, and errors do not name
 the wrong value.

@@ -1,4 +1,4 @@
-"""The user's own modules, such as a dataset or a loss.
+"""Loads a user's modules, with a dataset or a loss for example.
 
 A file is loaded only if the command line names the file (`--module FILE`). Configs and checkpoints
 may be untrusted, so naming a file there does not load it.
@@ -48,7 +48,7 @@ def load_module(path: str | Path) -> None:
     if spec is not None and spec.origin != str(path):
         raise UserError(f"--module {path}: there is another module {name}; rename the file")
     sys.path.append(folder)  # Worker processes find the module by its name.
-    former = set(sys.modules)
+    previous = set(sys.modules)
     try:
         importlib.import_module(name)
     except KeyboardInterrupt:
@@ -58,7 +58,7 @@ def load_module(path: str | Path) -> None:
         reason = f"{type(error).__name__}: {first_line(error)}{_location(error, folder)}"
         raise UserError(f"--module {path}: it does not load: {reason}") from error
     _loaded[name] = content
-    for imported in sys.modules.keys() - former - {name}:
+    for imported in sys.modules.keys() - previous - {name}:
         file = Path(getattr(sys.modules[imported], "__file__", None) or "")
         if file.suffix == ".py" and Path(folder) in file.parents and file.is_file():
             _loaded[f"{name}/{imported}"] = file.read_bytes()

@@ -1,4 +1,4 @@
-"""The values of a config: those in its files, and those of the command line, which replace them.
+"""Reads the values of a config from its files, and replaces values by those of the command line.
 
 A file may name another file, its base, and then holds only the differences.
 """

@@ -1,4 +1,4 @@
-"""The batches of training, whole or in chunks of their time steps.
+"""Returns the batches of training, whole or in chunks of their time steps.
 
 A step takes a group of `accumulate` batches. With truncation the batches are cut into chunks of
 `truncate` time steps: each optimiser step takes the next chunk of every batch of the group, and the

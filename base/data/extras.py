@@ -1,4 +1,4 @@
-"""The extras of samples: arrays of fixed shape that a network takes besides ink and text."""
+"""Checks and stacks extras: arrays of fixed shape that samples have and networks take."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
@@ -16,8 +16,8 @@ class ExtraShapes(dict[str, tuple[int, ...]]):
         super().__init__({name: tuple(shape) for name, shape in shapes.items()})
 
     def __missing__(self, name: str) -> NoReturn:
-        where = "the samples, or what it kept as `extras`"
-        raise DataError(f"the network takes the extra {name!r}; {where}, have {self}")
+        where = "the samples, or its attribute `extras`,"
+        raise DataError(f"the network takes the extra {name!r}; {where} have {self}")
 
     def __str__(self) -> str:
         return ", ".join(f"{name} of shape {shape}" for name, shape in self.items()) or "no extras"

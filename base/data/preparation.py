@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Preparing:
-    """In how many processes data are prepared, and which part of them."""
+    """The number of processes that prepare data, and the part of the data that they prepare."""
 
     workers: int = 1
     """The number of processes that parse side by side."""
     part: int = 1
-    """Which of `parts` is made, from 1."""
+    """The number of the part, from 1 to `parts`."""
     parts: int = 1
     is_examined: bool = False
-    """Whether what is there is compared with its digests, else only with its sizes."""
+    """Whether files that exist are compared with their digests; else only their sizes are."""

@@ -1,4 +1,4 @@
-"""Sequences of samples that are made when they are asked for."""
+"""Defines sequences of samples, each of which is read or made when it is asked for."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -12,18 +12,30 @@ import numpy as np
 
 from ink.normalisation import Moments, moments_of
 from ink.sample import Sample
-from utils.files import atomic_write
+from utils.checks import first_line
+from utils.files import atomic_write, check_regular
+
+
+def mapped(path: Path) -> np.memmap:
+    """Return the array in a `.npy` file; raise an OSError or ValueError if it is no whole one."""
+    check_regular(path)
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except OSError:
+        raise
+    except Exception as error:  # A header is Python source, which can fail in any way.
+        raise ValueError(first_line(error)) from None
 
 
 class Column(np.ndarray):
     """An array in a `.npy` file, mapped and read-only; a process that gets it gets its path."""
 
-    path: Path | None = None  # None for what is made of a column
+    path: Path | None = None  # None for a slice or a result of a column
 
     @classmethod
     def of(cls, path: Path) -> "Column":
         """Return the column in a file; raises an OSError or ValueError if it is not a whole one."""
-        column = np.load(path, mmap_mode="r", allow_pickle=False).view(cls)
+        column = mapped(path).view(cls)
         column.path = path
         return column
 
@@ -38,15 +50,15 @@ class Column(np.ndarray):
 
 
 class Store(ABC):
-    """Samples by number; each can be made without the others.
+    """Samples by number; each can be read or made without the others.
 
-    A subclass that knows lengths, strings or moments without making the samples says them faster.
+    A subclass that knows lengths, strings or moments without the samples overrides their methods.
     """
 
     key: str | None = None
-    """What is the same for the same samples in all processes; None if nothing is known to be."""
+    """A key of the samples, equal in all processes; None for samples that are only in memory."""
     folder: Path | None = None
-    """The folder of the samples, beside which that of what is made of them lies."""
+    """The folder of the samples; folders of derived samples are next to it."""
 
     @abstractmethod
     def sample(self, number: int) -> Sample:
@@ -61,7 +73,7 @@ class Store(ABC):
         return (getattr(self.sample(n), field) for n in numbers.tolist())
 
     def moments(self, numbers: np.ndarray) -> Iterator[Moments]:
-        """Yield what `Normalisation.merged` takes of samples."""
+        """Yield the moments of samples, for `Normalisation.merged`."""
         return (moments_of(self.sample(n).ink) for n in numbers.tolist())
 
     def shards(self, numbers: np.ndarray) -> np.ndarray:
@@ -69,12 +81,14 @@ class Store(ABC):
         return np.zeros(len(numbers), np.int64)
 
     def cached(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return what `make` returns: an array, or a value that JSON has, which depends on the name
-        and `key` alone. Where a file caches it, an array comes as a `Column`."""
+        """Return the result of `make`, an array or a value of JSON, which may be cached in a file.
+
+        It depends on the name and `key` alone. An array from a file is a `Column`.
+        """
         return make()
 
     def take(self, numbers: np.ndarray) -> "Samples":
-        """Return the samples of some numbers, in their order."""
+        """Return the samples with these numbers, in the order of the numbers."""
         return Samples((ShardRange(self, numbers),))
 
 
@@ -96,13 +110,13 @@ class ShardRange:
     numbers: np.ndarray
     """The samples' numbers in the store, `(samples,)` int."""
     suffix: str = ""
-    """Ends the names of the samples."""
+    """The end of the names of the samples."""
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def is_like(self, other: "ShardRange") -> bool:
-        """Return whether samples of equal numbers are the same ones."""
+        """Return whether samples of equal numbers are the same samples."""
         return self.store is other.store and self.suffix == other.suffix
 
     def sample(self, place: int) -> Sample:
@@ -112,9 +126,9 @@ class ShardRange:
 
 @dataclass(frozen=True, eq=False)
 class Samples(Sequence[Sample]):
-    """A sequence of samples of one or several stores; each is made when it is asked for.
+    """A sequence of samples of one or several stores; a sample is made when it is asked for.
 
-    What the samples have in common is told by their columns, without making them.
+    Lengths, strings and moments of all samples come from the stores, without making the samples.
     """
 
     ranges: tuple[ShardRange, ...] = ()
@@ -126,7 +140,7 @@ class Samples(Sequence[Sample]):
 
     @classmethod
     def by_split(cls, lists: Mapping[str, Iterable[Sample]]) -> "dict[str, Samples]":
-        """Return any samples by split as `Samples`; those of several lists have one store."""
+        """Return any samples by split as `Samples`; samples of lists have one store together."""
         number_of: dict[Sample, int] = {}
         numbers = {
             split: [number_of.setdefault(sample, len(number_of)) for sample in samples]
@@ -160,7 +174,7 @@ class Samples(Sequence[Sample]):
         return Samples((*self.ranges, *Samples.of(other).ranges))
 
     def take(self, places: np.ndarray) -> "Samples":
-        """Return the samples at some places, in their order."""
+        """Return the samples at these places, in the order of the places."""
         starts = np.cumsum([0, *map(len, self.ranges)])
         range_of = np.searchsorted(starts, places, side="right") - 1
         ranges = []
@@ -171,7 +185,7 @@ class Samples(Sequence[Sample]):
         return Samples(tuple(ranges))
 
     def chosen(self, name: str, places: Callable[[], np.ndarray]) -> "Samples":
-        """Return what `take` returns for places that depend on `name` alone and are cached."""
+        """Return the samples at places that depend on `name` alone, and are cached."""
         if len(self.ranges) != 1 or self.key is None:
             return self.take(places())
         numbers = self.cached(name, lambda: self.ranges[0].numbers[places()])
@@ -183,10 +197,10 @@ class Samples(Sequence[Sample]):
         """Return the samples of each split, and notes; both are cached.
 
         Args:
-            name: all on which the division depends, besides the samples.
+            name: a key of all on which the division depends, without the samples.
             divide: returns the places of each split's samples, and the notes, as values of JSON.
         """
-        divide = cache(divide)  # Only what no file caches needs it.
+        divide = cache(divide)  # It is not called where files have both.
         splits, notes = self.cached(name, lambda: [[*divide()[0]], divide()[1]])
         samples = {
             split: self.chosen(f"{name}-{split}", lambda split=split: divide()[0][split])
@@ -234,7 +248,7 @@ class Samples(Sequence[Sample]):
 
     @property
     def moments(self) -> Iterator[Moments]:
-        """What `Normalisation.merged` takes of each sample."""
+        """The moments of each sample, for `Normalisation.merged`."""
         for shard_range in self.ranges:
             yield from shard_range.store.moments(shard_range.numbers)
 
@@ -245,11 +259,11 @@ class Samples(Sequence[Sample]):
 
     @property
     def by_store(self) -> "list[Samples]":
-        """The samples of each range by themselves."""
+        """The samples of each range, as sequences of their own."""
         return [Samples((shard_range,)) for shard_range in self.ranges]
 
     @property
-    def held(self) -> "Samples":
+    def in_memory(self) -> "Samples":
         """The samples that are in memory."""
         return Samples(
             tuple(shard_range for shard_range in self.ranges if shard_range.store.key is None)
@@ -259,7 +273,8 @@ class Samples(Sequence[Sample]):
         """Return our samples that are not in `others`, deduplicated."""
         ranges: list[ShardRange] = []
         for shard_range in self.ranges:
-            seen = [one.numbers for one in (*others.ranges, *ranges) if shard_range.is_like(one)]
+            alike = filter(shard_range.is_like, (*others.ranges, *ranges))
+            seen = [other.numbers for other in alike]
             first = np.sort(np.unique(shard_range.numbers, return_index=True)[1])
             is_new = ~np.isin(
                 shard_range.numbers[first], np.concatenate(seen or [shard_range.numbers[:0]])
@@ -271,7 +286,7 @@ class Samples(Sequence[Sample]):
         return Samples(tuple(ranges))
 
     def places_in(self, others: "Samples") -> np.ndarray:
-        """Return the place of each sample in `others`, which has each of them once."""
+        """Return the place of each sample in `others`, which has each sample once."""
         stops = np.cumsum([*map(len, others.ranges)]).tolist()
         places = [np.zeros(0, np.int64)]
         for shard_range in self.ranges:
@@ -282,13 +297,13 @@ class Samples(Sequence[Sample]):
             ]
             numbers, others_places = map(np.concatenate, zip(*same, strict=True))
             order = np.argsort(numbers)
-            found = np.searchsorted(numbers, shard_range.numbers, sorter=order)
-            places.append(others_places[order[found]])
+            ranks = np.searchsorted(numbers, shard_range.numbers, sorter=order)
+            places.append(others_places[order[ranks]])
         return np.concatenate(places)
 
     @cached_property
     def key(self) -> str | None:
-        """A digest of which samples these are; None if some are only in memory."""
+        """A digest of the samples' identities; None if some samples are only in memory."""
         digest = hashlib.sha256()
         for shard_range in self.ranges:
             if shard_range.store.key is None:
@@ -301,7 +316,7 @@ class Samples(Sequence[Sample]):
         return digest.hexdigest()[:16]
 
     def cached(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return what `make` makes of these samples, see `Store.cached`."""
+        """Return the result of `make` for these samples, see `Store.cached`."""
         if not self.ranges or self.key is None:
             return make()
         return self.ranges[0].store.cached(f"{name}-{self.key}", make)

@@ -1,4 +1,4 @@
-"""Checkpoints: files with the state of a run. Loading a file never runs code that it contains."""
+"""Reads and writes checkpoints: files with the state of a run. Loading runs no code of a file."""
 
 import io
 import logging
@@ -6,7 +6,6 @@ import math
 import os
 import pickle
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -27,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from base.data.extras import ExtraShapes
+from base.run.checkpoint_archive import check_archive
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from utils import strict_json
@@ -53,8 +53,9 @@ class Checkpoint(TypedDict, total=False):
     """The contents of a checkpoint: tensors and plain values by name."""
 
     format: Count
-    # Needed to use the network. `config["arch"]` is its architecture. `state_dict` has the weights
-    # to evaluate with: the average if there is one, else the weights without noise.
+    # Needed to use the network. `config` is the given config, without defaults; its `arch` is the
+    # architecture. `state_dict` has the weights to evaluate with: the average if there is one, else
+    # the weights without noise.
     config: Config
     state_dict: dict[str, Tensor]
     normalisation: dict[str, list[float]]
@@ -86,6 +87,8 @@ TYPES = {
 REQUIRED_KEYS = {"format", "config", "state_dict", "normalisation"}
 
 BEST = "model_best.pth"
+MAX_BYTES = 1 << 32
+"""Maximum bytes of a file (assumed: networks of this project have 0.1 GB)."""
 MAX_LISTED = 5
 """Maximum number of files or weights that an error lists."""
 
@@ -152,11 +155,11 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     try:
         with open_file(path) as file:
+            if (size := os.fstat(file.fileno()).st_size) > MAX_BYTES:
+                raise CheckpointError(f"larger than {MAX_BYTES:,} bytes")
             # torch reads from memory, as it takes an interrupted read of a file for a broken file.
-            stored = io.BytesIO(file.read())
-        with zipfile.ZipFile(stored) as archive:
-            if damaged := archive.testzip():  # torch.load does not verify checksums
-                raise CheckpointError(f"damaged (checksum mismatch in its part {short(damaged)})")
+            stored = io.BytesIO(file.read(size))
+        check_archive(stored)
         stored.seek(0)
         content = torch.load(stored, map_location="cpu", weights_only=True)
         return _checked(content, path, len(stored.getbuffer()))
@@ -269,8 +272,8 @@ def find_checkpoint(place: Path) -> CheckpointFile:
 
 
 def network_arguments(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return by name what the program supplies to the constructor of a checkpoint's network; it
-    lacks what the checkpoint does not say."""
+    """Return the arguments that the program supplies to the constructor of a checkpoint's network,
+    by name, as far as the checkpoint has them."""
     arguments: dict[str, Any] = {}
     arguments["normalisation"] = Normalisation.from_dict(checkpoint["normalisation"])
     if characters := checkpoint["alphabet"]:
@@ -287,7 +290,7 @@ def to_share(checkpoint: Checkpoint) -> Checkpoint:
     resumed, but the weights can be fine-tuned.
 
     Args:
-        checkpoint: what `load_checkpoint` returned.
+        checkpoint: the result of `load_checkpoint`.
     """
     names = Checkpoint.__annotations__.keys() - {"format", "versions", "training"}
     shared = {name: value for name, value in checkpoint.items() if name in names}

@@ -1,4 +1,4 @@
-"""A digest of what a part keeps, by which states are compared."""
+"""Computes digests of states, by which states are compared."""
 
 import hashlib
 import io
@@ -28,7 +28,7 @@ PICKLED = (np.ndarray, random.Random, np.random.Generator, np.random.RandomState
 COLLECTIONS = (Mapping, Set, list, tuple, deque)
 CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 TOOLS = (logging.Logger, logging.Handler, io.IOBase, Executor, threading.Thread, tqdm)
-"""What writes, shows or computes, and is no state."""
+"""Types of objects that write, show or compute, and have no state."""
 
 
 def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
@@ -67,8 +67,8 @@ def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
 
 
 def held_by(value: Any) -> Mapping[Any, Any]:
-    """Return what an object holds in attributes, in slots, or as its `__reduce__` says; nothing of
-    a class of this project or torch, except the fields of a dataclass."""
+    """Return the values in an object's attributes, slots or `__reduce__`, by name; none for a class
+    of this project or torch, except the fields of a dataclass."""
     cls = type(value)
     if is_dataclass(value):
         return {field.name: getattr(value, field.name, None) for field in fields(value)}

@@ -1,4 +1,4 @@
-"""The pretrained networks, and the paths of checkpoints by name.
+"""Finds pretrained networks, and checkpoints by name.
 
 This module does not import torch, so that an unknown name is refused at once.
 """

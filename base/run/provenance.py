@@ -14,7 +14,7 @@ import torch
 
 from base import distributed
 from base.config import user_modules
-from utils.files import atomic_write, errors_name, set_aside
+from utils.files import atomic_write, errors_name, read_bytes, set_aside
 
 ROOT = Path(__file__).resolve().parents[2]
 DIFF = "checkout.diff"
@@ -26,7 +26,7 @@ PACKAGES = "packages.txt"
 def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
     """Return the record of a start of a run: command, versions, code.
 
-    The changes of the code, the packages and the user's modules are written into `folder`; a former
+    The changes of the code, the packages and the user's modules are written into `folder`; an older
     file with other contents is renamed.
 
     Raises:
@@ -39,7 +39,7 @@ def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
         if not content:
             continue
         with errors_name(path):
-            if path.exists() and path.read_bytes() != content:
+            if path.exists() and read_bytes(path) != content:
                 set_aside(path, "former")
             if not path.exists():
                 atomic_write(path, lambda file, content=content: file.write(content))

@@ -1,4 +1,4 @@
-"""The random number generators: seeded, saved and restored together."""
+"""Seeds, saves and restores all random number generators together."""
 
 import random
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The folders of a run: `saved/models/NAME/RUN_ID` and `saved/log/NAME/RUN_ID`."""
+"""Creates the folders of a run: `saved/models/NAME/RUN_ID` and `saved/log/NAME/RUN_ID`."""
 
 import json
 import logging
@@ -17,13 +17,16 @@ from base.run import provenance
 from base.run.checkpoint import BEST, candidates, checkpoints
 from base.run.pretrained import SAVED
 from utils.checks import CheckpointError, UserError, first_line
-from utils.files import PLAIN_NAME, errors_name, remove_temporary, set_aside, write_json
+from utils.files import PLAIN_NAME, errors_name, read_bytes, remove_temporary, set_aside, write_json
 from utils.strict_json import Config, Json
 
 log = logging.getLogger(__name__)
 
-CONFIG = "config.json"
-"""File in the folder of a run: its config with defaults."""
+RESOLVED_CONFIG = "config.json"
+"""File in the folder of a run: its resolved config, which has all defaults."""
+RECORD = "run.json"
+"""File in the folder of a run: the record of its starts; the last one has the given config, without
+defaults."""
 LOCK = "run.lock"
 """Lock file in the folder of a run; its text names the process that holds the run."""
 
@@ -107,7 +110,7 @@ class RunFolder:
             lock.acquire()
         except Timeout:
             with suppress(OSError, ValueError):
-                holder = path.read_text(encoding="utf-8").strip() or holder
+                holder = read_bytes(path).decode().strip() or holder
             raise RunInUse(
                 f"run {self.models} is in use by {holder}: wait for it, or stop it"
             ) from None
@@ -159,10 +162,10 @@ class RunFolder:
 
     def create(
         self,
-        config: Config,
+        resolved_config: Config,
         seed: int,
         *,
-        given: Config | None = None,
+        given_config: Config | None = None,
         resumed_from: Path | None = None,
         weights_from: Path | None = None,
         device: torch.device | None = None,
@@ -172,9 +175,10 @@ class RunFolder:
         A run that was stopped before its first checkpoint starts over.
 
         Args:
-            config: the config of the run, with all defaults.
+            resolved_config: the config of the run, with all defaults.
             seed: the seed of the run.
-            given: the config without defaults, with which a run starts over; None for `config`.
+            given_config: the config without defaults, with which a run starts over; None for
+                `resolved_config`.
             resumed_from: the checkpoint to resume from, perhaps of another run; None for a new run.
             weights_from: the checkpoint whose weights a new run begins with; None for random ones.
             device: the device that the run computes on; None for the CPU.
@@ -197,21 +201,21 @@ class RunFolder:
             self.require_new()
         for folder in (self.models, self.log):
             remove_temporary(folder)
-        former = self._former_starts()
+        previous = self._previous_starts()
         start = {
             "started": local_time(),
             "resumed_from": resumed_from and str(resumed_from),
             "weights_from": weights_from and str(weights_from),
-            "config": config if given is None else given,
+            "config": resolved_config if given_config is None else given_config,
             **provenance.record(self.models, device),
         }
-        write_json(self.models / CONFIG, config)
+        write_json(self.models / RESOLVED_CONFIG, resolved_config)
         self._record = {"name": self.name, "run_id": self.run_id, "seed": seed}
-        self._record["runs"] = [*former, start]
-        write_json(self.models / "run.json", self._record)
-        return bool(former)
+        self._record["runs"] = [*previous, start]
+        write_json(self.models / RECORD, self._record)
+        return bool(previous)
 
-    def _former_starts(self) -> list[dict[str, Any]]:
+    def _previous_starts(self) -> list[dict[str, Any]]:
         """Return the records of the starts so far, for the record of a new start."""
         starts, log_path = self._starts(), self.models / "train.log"
         # A killed run could not record its end, which is about the time of the last log message.
@@ -231,10 +235,10 @@ class RunFolder:
         """
         ended = {"time": local_time(), "state": state, "reason": reason}
         self._record["runs"][-1]["ended"] = ended
-        write_json(self.models / "run.json", self._record)
+        write_json(self.models / RECORD, self._record)
 
     def recorded_start(self) -> tuple[Json, str | None]:
-        """Return the config of the last start, and the path of its initial weights or None.
+        """Return the given config of the last start, and the path of its initial weights or None.
 
         Raises:
             CheckpointError: if the run was stopped before its config was recorded.
@@ -259,21 +263,21 @@ class RunFolder:
 
     def _starts(self) -> list[dict[str, Any]]:
         """Return the records of the run's starts; an invalid `run.json` is renamed."""
-        record = self.models / "run.json"
+        record = self.models / RECORD
         try:
             with errors_name(record):
-                content = record.read_bytes()
+                content = read_bytes(record)
             starts = json.loads(content)["runs"]
             return [dict(start) for start in starts]
         except FileNotFoundError:
             return []
         except (ValueError, TypeError, LookupError, RecursionError) as error:
             aside = set_aside(record)
-            log.warning("%s: no record (%s); kept as %s", record, first_line(error), aside)
+            log.warning("%s: no record (%s); renamed to %s", record, first_line(error), aside)
             return []
 
-    def keep_last(self, count: int | None) -> None:
-        """Remove all but the best and the newest `count` checkpoints; None keeps all."""
+    def remove_old(self, count: int | None) -> None:
+        """Remove all but the best and the newest `count` checkpoints; None removes nothing."""
         if count is not None and distributed.is_main():
             for path in checkpoints(self.models)[count:]:
                 path.unlink(missing_ok=True)

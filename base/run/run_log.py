@@ -1,4 +1,4 @@
-"""The logs of a run: messages, a row of metrics for each epoch, TensorBoard's curves."""
+"""Writes the logs of a run: messages, a row of metrics for each epoch, TensorBoard's curves."""
 
 import gc
 import logging
@@ -50,7 +50,7 @@ class RunLog:
         """A block in which the logs are open.
 
         Args:
-            progress: that of the run; later entries are dropped or hidden.
+            progress: the progress of the run; later entries are dropped or hidden.
             was_started: whether the run was started before, and may have such entries.
         """
         with ExitStack() as stack:
@@ -72,10 +72,10 @@ class RunLog:
         self.events.pairs(names, "epoch")
         self.best(progress)
         if is_new:
-            # A network whose weights were given was described when it was trained.
-            name, origin = type(model).__name__, self.run.first_weights()
-            known = f"{name} from {origin}: {model.num_parameters:,} trainable parameters"
-            log.info("%s", known if origin else model)
+            # A network with the weights of a checkpoint was described when it was trained.
+            name, weights = type(model).__name__, self.run.first_weights()
+            summary = f"{name} from {weights}: {model.num_parameters:,} trainable parameters"
+            log.info("%s", summary if weights else model)
 
     def finished(self, progress: Progress) -> None:
         """Log why a run is complete, and its best epoch."""
@@ -87,7 +87,7 @@ class RunLog:
         """Record in the run's folder how this start of the run ended.
 
         Args:
-            error: what ended it; None for a stop between steps, or the end.
+            error: the error that ended it; None for a stop between steps, or the end.
             is_complete: whether the run has all its epochs.
             next_command: the message of how it goes on, if there is a checkpoint.
         """

@@ -1,4 +1,4 @@
-"""The state of a run besides the weights and the optimiser's state."""
+"""Holds the progress and the sums of a run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -170,7 +170,7 @@ class RunState:
         """Resume from a saved state; raise an exception of any kind if the state does not fit.
 
         Args:
-            saved: what `state_dict` returned.
+            saved: the result of `state_dict`.
             values: the values of the last complete epoch, by name.
             source: the file of the checkpoint.
         """

@@ -1,4 +1,4 @@
-"""Requests to stop a run: signals, a time limit and failures, which are checked between steps."""
+"""Requests a run to stop, by signals, a time limit or failures, which are checked between steps."""
 
 import math
 import signal

@@ -31,7 +31,7 @@ from utils.files import link_or_copy, set_aside
 log = logging.getLogger(__name__)
 
 STATE_METHODS = ("state_dict", "load_state_dict")
-"""The methods of a part that checkpoints keep."""
+"""The methods of a part whose state is saved in checkpoints."""
 
 
 class StepState(Protocol):
@@ -57,8 +57,8 @@ class CheckpointWriter:
     All processes call the methods together; the main process writes the file.
 
     Args:
-        parts, settings: those of the run.
-        state, stream, optimizer_step: what to save and restore.
+        parts, settings: the parts and settings of the run.
+        state, stream, optimizer_step: the owners of the saved states.
 
     Attributes:
         saved: the progress in the last checkpoint; None if there is none.
@@ -80,15 +80,15 @@ class CheckpointWriter:
         self.saved: Progress | None = None
         self._warned_of: set[str] = set()  # parts whose states differ between processes
         self._last_save = time.monotonic()
-        self._saved_best: Progress | None = None  # in the best, if written since this start
+        self._saved_best: Progress | None = None  # of the best checkpoint since this start
 
     @property
     def all_stateful(self) -> dict[str, Any]:
         """All parts whose states a checkpoint has, by name."""
         return self.optimizer_step.stateful | self.stateful
 
-    def keep(self, name: str, part: Any) -> None:
-        """Let checkpoints have the state of a further part; see `BaseTrainer.keep`."""
+    def add(self, name: str, part: Any) -> None:
+        """Save the state of a further part in checkpoints; see `BaseTrainer.keep`."""
         owner = type(self.stateful.get("trainer", part)).__name__
         if name in self.all_stateful:
             raise UserError(f"{owner} keeps two parts as {name!r}: each needs a name of its own")
@@ -103,7 +103,7 @@ class CheckpointWriter:
         """Resume from a checkpoint of this run, or of the run that this one branches from.
 
         Args:
-            checkpoint: what `load_checkpoint` returned.
+            checkpoint: the result of `load_checkpoint`.
             source: the file of the checkpoint.
 
         Raises:
@@ -146,7 +146,7 @@ class CheckpointWriter:
             was_started = self.run.create(
                 parts.resolved_config,
                 self.settings.seed,
-                given=self.header["config"],
+                given_config=self.header["config"],
                 resumed_from=self.state.resumed_from,
                 weights_from=parts.weights_from,
                 device=parts.device,
@@ -161,7 +161,7 @@ class CheckpointWriter:
             resumed = position(source) or (progress.epoch, math.inf)
             for path in checkpoints(self.run.models):
                 if position(path) > resumed:  # It is damaged, as it was not resumed.
-                    log.warning("%s is not resumed; kept as %s", path, set_aside(path))
+                    log.warning("%s is not resumed; renamed to %s", path, set_aside(path))
             lost_best = progress.best_epoch is not None and not self._find_best(source)
         if distributed.broadcast_object(lambda: lost_best):
             self.state.forget_best()
@@ -202,7 +202,7 @@ class CheckpointWriter:
             self._write(path)
         elif distributed.is_main():  # The same state was just written as the best.
             link_or_copy(self.run.best, path)
-        self.run.keep_last(self.settings.keep_last)
+        self.run.remove_old(self.settings.keep_last)
         self.saved, self._last_save = progress, time.monotonic()
         log.info("saved %s", path)
 
@@ -234,7 +234,7 @@ class CheckpointWriter:
                     )
 
     def content(self) -> Checkpoint:
-        """Return what a checkpoint of the present state contains; all processes call it."""
+        """Return the contents of a checkpoint of the present state; all processes call this."""
         return {
             **self.header,
             "state_dict": self.optimizer_step.evaluated_model.state_dict(),

@@ -1,4 +1,4 @@
-"""The parts and the settings of a run."""
+"""Defines the parts and the settings of a run."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -74,7 +74,7 @@ class TrainingSettings:
         tensorboard: whether to write TensorBoard's log.
         anomaly: whether to end the run at the first value that is not finite, and to name the
             module or operation that computed the value; slow.
-        keep_normalisation: whether fine-tuning keeps the normalisation of the former run.
+        keep_normalisation: whether fine-tuning keeps the normalisation of the previous run.
     """
 
     epochs: Annotated[int, Range(1)]

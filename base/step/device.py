@@ -1,4 +1,4 @@
-"""The device of a run, and the choice between compiled and plain layers."""
+"""Chooses the device of a run, and compiled or plain layers."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Losses and metrics of a network over batches, and the names by which they are logged."""
+"""Computes losses and metrics over batches, and the names by which they are logged."""
 
 import copy
 import math
@@ -19,7 +19,7 @@ from base.run.run_state import Sums
 from utils.checks import ConfigFault, NotFinite
 
 METRIC_WORKS = "one that works for all batches"
-"""What a message expects of a metric."""
+"""The rule for metrics in messages."""
 
 
 @torch.no_grad()
@@ -78,7 +78,7 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
     """Return the names of the values logged after each epoch.
 
     Args:
-        loss, metrics: those of the run; their classes may be a user's.
+        loss, metrics: the loss and metrics of the run; their classes may be a user's.
         validates: whether there is a validation.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Steps of an optimiser: clipping, noise on the weights, schedule, average of the weights."""
+"""Makes optimiser steps: clipping, noise on the weights, schedule, average of the weights."""
 
 import copy
 import logging
@@ -85,8 +85,8 @@ class OptimizerStep:
 
     @property
     def evaluated_model(self) -> nn.Module:
-        """The network with the weights to evaluate with: the average if there is one, or those of
-        the optimiser's evaluation mode."""
+        """The network with the weights to evaluate with: their average if there is one, or the
+        weights of the optimiser's evaluation mode."""
         if self.average is not None:
             return self.average.module
         if self._evaluated is None:
@@ -204,7 +204,7 @@ class OptimizerStep:
         """Restore a state.
 
         Args:
-            state: what `state_dict` returned; may be damaged.
+            state: the result of `state_dict`; may be damaged.
             evaluated: the saved weights of `evaluated_model`.
             source: the file, for messages.
 

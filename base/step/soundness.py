@@ -1,4 +1,4 @@
-"""Finds out whether the state of a run is sound, and where values that are not finite come from."""
+"""Checks whether the state of a run is sound, and finds the source of NaN or infinite values."""
 
 import logging
 import math
@@ -32,7 +32,7 @@ class Soundness:
     """Judges whether the state of a run may be saved, and reports what is not finite.
 
     Args:
-        settings, state, optimizer_step, writer: those of the run.
+        settings, state, optimizer_step, writer: the owners of the run's state.
         evaluate: returns the sums of the present network over some batches.
     """
 
@@ -63,7 +63,7 @@ class Soundness:
         self._last_batches = [chunk and chunk.batch for chunk in chunks]
 
     def forget(self) -> None:
-        """Let the weights alone decide, as what computes the loss may fail."""
+        """Let the weights alone decide, as computing the loss may fail."""
         self._last_batches = None
 
     def reason_not_to_save(self) -> str | None:
@@ -129,8 +129,8 @@ def watched(model: nn.Module) -> Iterator[list[str]]:
 
 
 def cause_of_loss(model: nn.Module, forward: Callable[..., object], chunk: Chunk) -> str:
-    """Return what is not finite first in a chunk whose loss is not finite: an input, the output of
-    a module, or the loss.
+    """Name the first value that is not finite in a chunk whose loss is not finite: an input, the
+    output of a module, or the loss.
 
     `forward` makes a second forward pass; its arguments are a network, a batch and a state.
     """

@@ -1,4 +1,4 @@
-"""What the parts of a run have to do: rules, each tried on parts that are thrown away.
+"""Tries the rules for the parts of a run, on parts that are thrown away.
 
 `check` tries parts of one's own before a run begins. A rule's docstring says what holds; a rule
 that is broken raises a ConfigFault, which names the part.
@@ -107,7 +107,7 @@ class Trial:
 
 
 def check(make: Callable[[], BaseTrainer]) -> list[str]:
-    """Try the parts of a run, and return the rules that they keep.
+    """Try the parts of a run, and return the rules that they follow.
 
     The random generators are as before afterwards. All processes call this together.
 
@@ -151,7 +151,7 @@ def parts_of(trainer: BaseTrainer) -> list[tuple[str, Any]]:
     """Return the parts of a run but for its data, with their keys."""
     step = trainer.optimizer_step
     parts = [("trainer", trainer), ("loss", trainer.loss), ("optimizer", step.optimizer)]
-    parts += [(f"metrics.{number}", one) for number, one in enumerate(trainer.valid_metrics)]
+    parts += [(f"metrics.{n}", metric) for n, metric in enumerate(trainer.valid_metrics)]
     parts += [("lr_scheduler", step.lr_scheduler)] if step.lr_scheduler else []
     return parts + [("arch", module) for module in trainer.model.modules()]
 
@@ -258,12 +258,12 @@ def metrics_add_up(trial: Trial) -> None:
 
 
 def _not_adding(metric: BaseMetric, trial: Trial) -> str:
-    """Return what is expected of a metric that does not add up, or changes what it gets."""
+    """Return the rule that a metric breaks: it adds up, and changes nothing in place; or ""."""
     batches, outputs = trial.doubled
-    given, fresh = digest([outputs, [*map(vars, batches)]]), copy.deepcopy(metric)
+    before, fresh = digest([outputs, [*map(vars, batches)]]), copy.deepcopy(metric)
 
     def values(metric: BaseMetric, *order: int) -> list[float]:
-        """Return what a metric has after an epoch."""
+        """Return the values and sums of a metric after an epoch."""
         metric.reset()
         for number in order:
             metric.update(outputs[number], batches[number])
@@ -271,7 +271,7 @@ def _not_adding(metric: BaseMetric, trial: Trial) -> str:
         return [*as_floats(metric.compute(), metric).values(), *(float(s.sum()) for s in sums)]
 
     orders = [np.array(values(metric, *order), float) for order in ((0, 1, 1), (1, 1, 0))]
-    if digest([outputs, [*map(vars, batches)]]) != given:
+    if digest([outputs, [*map(vars, batches)]]) != before:
         return "a metric that changes nothing of an output or a batch in place"
     if not np.allclose(*orders, rtol=1e-3, equal_nan=True):
         return "a metric that adds up: it depends on the order of the batches"
@@ -410,7 +410,7 @@ def goes_on_as_saved(trial: Trial) -> None:
         )
         raise ConfigFault("arch", type(trainer.model).__name__, expected)
     saved, before = states(trainer), [weight.clone() for weight in trainer.optimizer_step.weights]
-    # Another batch, so that what is kept of the first one is seen.
+    # Another batch, so that state of the first batch is seen.
     batch = trial.batch.map(lambda values: values[[0, 0]])
     for each in (trainer, again):
         with random_state_kept():

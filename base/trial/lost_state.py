@@ -1,4 +1,4 @@
-"""What changes in a step and is in no checkpoint, so that a resumed run would go on without it."""
+"""Finds state that changes in a step and is in no checkpoint, so that a resumed run lacks it."""
 
 import logging
 from collections.abc import Mapping
@@ -36,19 +36,19 @@ def states(trainer: BaseTrainer) -> States:
 
 
 def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, saved: States) -> bool:
-    """Warn of what a trainer's restored copy lacks; return whether there is any.
+    """Warn of each attribute that a trainer's restored copy lacks; return whether there is any.
 
-    Both have made a step more since. What the copy has then as well is no state, nor is a cache,
-    whose entries do not change and which the copy fills with the same ones.
+    Trainer and copy have made one more step since. An attribute that is then equal in both is no
+    lost state, nor is a cache, whose entries do not change, and which the copy fills alike.
 
     Args:
         trainer, again: the trainer and its copy.
         initial, saved: states of the trainer before the trial, and when the copy was made.
 
     Raises:
-        ConfigFault: if it is an optimiser's.
+        ConfigFault: if it is an attribute of an optimiser.
     """
-    copied, copies, found = states(again), _attributes(again), False
+    copied, copies, has_lost = states(again), _attributes(again), False
     for key, state in states(trainer).items():
         (owner, value), (label, name) = _attributes(trainer)[key], key
         other, is_fixed = copied.get(key), _has(state, saved.get(key))
@@ -58,29 +58,29 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
         if is_fixed and _begins(value, copies.get(key, (None, None))[1]):
             continue
         if isinstance(owner, Optimizer):
-            expected = f"one whose steps keep all in state or param_groups; {name} is not saved"
+            expected = f"one whose steps hold all in state or param_groups; {name} is not saved"
             raise ConfigFault("optimizer", type(owner).__name__, expected)
-        remedy, found = "keep it by state_dict and load_state_dict", True
+        remedy, has_lost = "save it by state_dict and load_state_dict", True
         if isinstance(owner, nn.Module):
-            remedy = "keep it as a tensor in a buffer (register_buffer)"
+            remedy = "save it as a tensor in a buffer (register_buffer)"
         elif isinstance(value, nn.Module | Optimizer):
-            remedy = f"keep it by self.keep({name!r}, ...)"
+            remedy = f"save it by self.keep({name!r}, ...)"
         log.warning(
             "%s.%s changes in a step and is not in a checkpoint, so that a resumed run would "
             "begin with its initial value: %s",
             *(label, name, remedy),
         )
-    return found
+    return has_lost
 
 
 def _has(state: Any, other: Any) -> bool:
-    """Return whether a state has another one's entries, and these are not none."""
+    """Return whether a state has the entries of another state, which has some."""
     are_entries = isinstance(state, dict) and isinstance(other, dict)
     return bool(other) and (other.items() <= state.items() if are_entries else state == other)
 
 
 def _begins(value: Any, other: Any) -> bool:
-    """Return whether a tensor begins with another one, as a table that grows with the lengths."""
+    """Return whether a tensor begins with another tensor, as a table that grows with lengths."""
     if not isinstance(value, Tensor) or not isinstance(other, Tensor) or value.ndim != other.ndim:
         return False
     return torch.equal(value[tuple(map(slice, other.shape))], other)
@@ -88,8 +88,8 @@ def _begins(value: Any, other: Any) -> bool:
 
 def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
     """Return the owner and the value of each attribute that a step may change."""
-    found, kind, step = {}, type(trainer).__name__, trainer.optimizer_step
-    found[kind, "optimizer_step.clip_norm"] = step, step.clip_norm
+    attributes, kind, step = {}, type(trainer).__name__, trainer.optimizer_step
+    attributes[kind, "optimizer_step.clip_norm"] = step, step.clip_norm
     parts = trainer.checkpoint_writer.all_stateful | {"sampler": trainer.sampler}
     for name, part in parts.items():
         is_main = name in ("trainer", *IGNORED)
@@ -110,5 +110,5 @@ def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
             elif isinstance(owner, Optimizer):  # whatever a state_dict of its own says
                 values["state"] = Optimizer.state_dict(owner)["state"]
             for name in sorted(values):
-                found[f"{label}.{path}".rstrip("."), name] = owner, values[name]
-    return found
+                attributes[f"{label}.{path}".rstrip("."), name] = owner, values[name]
+    return attributes

@@ -1,4 +1,4 @@
-"""Names in classes of a user's that clash with names of their bases, or nearly are such names."""
+"""Checks names in a user's classes that clash with names of their bases, or nearly match them."""
 
 import ast
 import difflib
@@ -23,8 +23,8 @@ OWNERS = {"BaseTrainer", "BaseDataset"}
 """The base classes whose methods need the attributes that they set."""
 METHODS, PROPERTIES = (FunctionType, classmethod, staticmethod), (property, cached_property)
 CLOSENESS = 0.88
-"""Least similarity, from 0 to 1, of a name to that of a base which it may be meant to be (assumed:
-`on_epochs` and `on_epoch` have 0.94, `evaluate` and `validate` 0.75)."""
+"""Minimum similarity, from 0 to 1, of a misspelt name to a name of a base (assumed: `on_epochs` and
+`on_epoch` have 0.94, `evaluate` and `validate` 0.75)."""
 
 
 def check_names(key: str, part: Any) -> None:

@@ -32,7 +32,7 @@ def check_groups(optimizer: Optimizer) -> None:
 
 def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     """Make a few steps with an optimiser and its schedule; raise a ConfigFault if a step fails, or
-    if a checkpoint cannot keep a state.
+    if a checkpoint cannot have a state.
 
     A user's schedule is advanced to its end.
     """
@@ -60,7 +60,7 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
 
 
 def try_state(key: str, part: Any) -> None:
-    """Raise a ConfigFault for `key` if a checkpoint cannot keep the state of `part`."""
+    """Raise a ConfigFault for `key` if a checkpoint cannot have the state of `part`."""
     with trying(key, part, TAKES_STATE):
         state = part.state_dict()
         if refused := _refused(state):
@@ -74,7 +74,7 @@ def try_state(key: str, part: Any) -> None:
 
 
 def _refused(value: Any, name: str = "") -> str:
-    """Return name and value of what a checkpoint cannot have of a state; "" if there is none."""
+    """Return the name and value of an entry of a state that no checkpoint can have, or ""."""
     try:
         stored(value)
     except Exception:  # Pickling may raise any.
@@ -86,7 +86,7 @@ def _refused(value: Any, name: str = "") -> str:
 
 
 def stored(content: Any) -> Any:
-    """Return what a checkpoint has of a content after it was written and read."""
+    """Return the content of a checkpoint after it was written and read."""
     file = io.BytesIO()
     torch.save(content, file)
     file.seek(0)

@@ -3,14 +3,16 @@
 The table has only names of lines and numbers, no ink and no text.
 """
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ink import guard
+from ink.formats.arrays import read_arrays
+from ink.formats.faults import Fault
 from utils.checks import DataError, first_line
-from utils.files import atomic_write, open_file
+from utils.files import atomic_write
 
 SHIPPED = Path(__file__).parent / "alignments"
 """Folder of the tables that come with the project."""
@@ -67,16 +69,17 @@ class Alignment(dict[str, AlignedLine]):
         shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.npz"))}
         path = shipped.get(str(name), name)
         try:
-            with open_file(path) as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = dict(file)
+            arrays = guard.call(read_arrays, Path(path))
             names = arrays["names"].tobytes().decode().split("\n")
             *ends, total = np.cumsum(arrays["characters"], dtype=np.int64).tolist()
             counts = np.split(arrays["counts"].astype(np.int64), ends)
+            if total > 8 * min(len(arrays["read"]), len(arrays["fits"])):
+                raise ValueError("fewer flags than characters")
             flags = (np.unpackbits(arrays[key], count=total) for key in ("read", "fits"))
             read, fits = (np.split(flag.astype(bool), ends) for flag in flags)
             lines = map(AlignedLine, counts, read, fits, arrays["errors"].tolist())
             return cls(zip(names, lines, strict=True))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (Fault, ValueError, TypeError, KeyError, OverflowError) as error:
             raise DataError(
                 f"alignment = {str(name)!r}: {first_line(error)}; give a shipped table "
                 f"({', '.join(shipped)}), or a file that `benchmarks/align.py` made"

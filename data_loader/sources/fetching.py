@@ -19,16 +19,18 @@ from pathlib import Path
 
 import fsspec
 from filelock import FileLock
+from fsspec.implementations.local import LocalFileSystem
 
 from utils.checks import DataError, first_line
+from utils.files import check_regular, open_file, read_bytes
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://(?!.*::).*[^/]")  # not chained, as by `::`
 INDEX = "index.json"
 ATTEMPTS = 3  # to fetch a shard whose digest is wrong
 COLUMNS = ("points.npy", "samples.npy", "strings.npy")
 """The files of a shard."""
-_SHARD = re.compile(r"\d{5}-\d{3}")
-_NAME = re.compile(rf"{_SHARD.pattern}|(?:kept/)?[\w.-]{{1,100}}\.(?:npy|json)")
+SHARD = re.compile(r"\d{5}-\d{3}")
+_NAME = re.compile(rf"{SHARD.pattern}|(?:kept/)?[\w.-]{{1,100}}\.(?:npy|json)")
 
 
 def digest_of(folder: Path) -> str:
@@ -41,7 +43,7 @@ def digest_of(folder: Path) -> str:
 
 def content_digest(file: Path) -> str:
     """Return a digest of a file's content; raises an OSError."""
-    with open(file, "rb") as stream:
+    with open_file(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -83,12 +85,12 @@ def fetch(address: str, folder: Path, max_bytes: int, name: str) -> None:
         temporary = folder / f".fetched-{os.getpid()}"
         temporary.mkdir()
         try:
-            if not _SHARD.fullmatch(name):
+            if not SHARD.fullmatch(name):
                 path.parent.mkdir(exist_ok=True)
                 _get(f"{address}/{name}".rpartition("/")[0], temporary, [path.name])
                 (temporary / path.name).rename(path)
                 return
-            shards = json.loads((folder / INDEX).read_text())["shards"]
+            shards = json.loads(read_bytes(folder / INDEX))["shards"]
             shard = next(shard for shard in shards if shard["name"] == name)
             _make_room(folder, max_bytes - sum(shard["files"].values()))
             for _ in range(ATTEMPTS):
@@ -104,7 +106,10 @@ def fetch(address: str, folder: Path, max_bytes: int, name: str) -> None:
 def _get(address: str, folder: Path, names: Iterable[str]) -> None:
     """Copy files to a folder."""
     for name in names:
-        with fsspec.open(f"{address}/{name}", "rb") as source, open(folder / name, "wb") as target:
+        remote = fsspec.open(f"{address}/{name}", "rb")
+        if isinstance(remote.fs, LocalFileSystem):
+            check_regular(remote.path)
+        with remote as source, open(folder / name, "wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
 
 
@@ -113,7 +118,7 @@ def _make_room(folder: Path, max_bytes: int) -> None:
     sizes = {
         shard: sum(file.stat().st_size for file in shard.iterdir())
         for shard in folder.iterdir()
-        if _SHARD.fullmatch(shard.name)
+        if SHARD.fullmatch(shard.name)
     }
     for shard in sorted(sizes, key=lambda shard: shard.stat().st_mtime_ns):
         if sum(sizes.values()) <= max_bytes:

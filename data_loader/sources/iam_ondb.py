@@ -18,7 +18,7 @@ import numpy as np
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
-from data_loader.sources.processes import loops
+from data_loader.sources.processes import parsed
 from data_loader.sources.source import Places, SourceDataset
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from ink.formats.checks import decode
@@ -115,7 +115,10 @@ class IAMOnDBDataset(SourceDataset):
         return [files]
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
-        yield parse_database(self._strokes, self._texts, self._max_bytes, loops(workers))
+        arguments = self._strokes, self._texts, self._max_bytes
+        options = {"max_gb": self.max_gb, "workers": workers}
+        source = self._strokes[0] if len(self._strokes) == 1 else self._path
+        yield parsed(parse_database, source, *arguments, **options)
 
     def _open_root(self, *, is_examined: bool = False) -> None:
         return None  # Prepared data lack the task files.

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from base import distributed
-from data_loader.sources.processes import loops
 from data_loader.transforms.shaping import ResampleTime
+from ink import guard
 from ink.formats import ACCEPTED_LINES, UNKNOWN, parse_lines
-from ink.formats.budget import memory_budget
 from ink.formats.faults import Fault, summarise
 from ink.formats.files import files_below
 from ink.formats.iam_ondb import TEXT_FILE
@@ -54,10 +53,13 @@ def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
             files = {file.relative_to(path).as_posix(): file for file in ink_files}
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
-    parsed = Parsed(budget=memory_budget(path))
-    for name, file in distributed.bar(files.items(), "reading ink", unit=" files", delay=1):
+    parsed = Parsed()
+    results = guard.each(parse_lines, files.values(), guard.LOOPS, bar=distributed.bar)
+    for name in distributed.bar(files, "reading ink", unit=" files", delay=1):
         with parsed.attempt(name):
-            parsed.extend(parse_lines(file, loops(1)).within(name))
+            if isinstance(result := next(results), Fault):
+                raise result
+            parsed.extend(result.within(name))
     if not parsed.samples:
         raise DataError(_describe_failure(path, parsed.left_out))
     for line in summarise(parsed.left_out):

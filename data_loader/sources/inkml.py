@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from data_loader.sources.source import DividedDataset
+from ink import guard
 from ink.formats.inkml.lines import parse
 from ink.formats.parsed import Parsed
 from utils.checks import ConfigFault
@@ -46,7 +47,7 @@ class InkMLDataset(DividedDataset):
                 raise ConfigFault("encoding", self.encoding, expected) from None
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        parsed = parse(file, self.level, self.encoding)
+        parsed = guard.call(parse, file, self.level, self.encoding)
         if self.require_text:
             parsed = parsed.require_text("no transcription")
         return parsed.within(name.removesuffix(file.suffix), "#", group=name)

@@ -12,7 +12,7 @@ from base.data.samples import Samples
 from data_loader.invented.font_writers import embedded_digits
 from data_loader.pen_paths import side_by_side, to_ink, to_path
 from data_loader.sources.derived import make_derived
-from data_loader.sources.processes import loops
+from data_loader.sources.processes import parsed
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.splits import hash_fraction
 from ink.formats.faults import Fault
@@ -88,8 +88,10 @@ class MNISTStrokesDataset(DividedDataset):
         return [files]
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
-        parsed = parse_digits(files, self._max_bytes, loops(workers))
-        yield parsed.require_text("no class: no target data")
+        options = {"max_gb": self.max_gb, "workers": workers}
+        source = files[0] if len(files) == 1 else self._path
+        digits = parsed(parse_digits, source, files, self._max_bytes, **options)
+        yield digits.require_text("no class: no target data")
 
     def make(self) -> tuple[Samples, list[Fault]]:
         if self.root is not None:

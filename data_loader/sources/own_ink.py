@@ -28,7 +28,6 @@ from data_loader.sources.keys import code_of, fingerprint
 from data_loader.sources.preparing import ShardSource, prepared
 from data_loader.sources.shards import Shards
 from data_loader.sources.source import DividedDataset
-from ink.formats.budget import Budget
 from ink.formats.faults import Fault, summarise
 from ink.formats.json_strokes import Extras, Line, Stroke, sample_of
 from ink.formats.parsed import Parsed
@@ -81,7 +80,7 @@ class OwnInk(DividedDataset):
         counts = Counter[str]()
         lines = distributed.bar(self.lines() or (), "reading lines", delay=1, leave=False)
         for number, line in enumerate(lines):
-            parsed = Parsed(budget=Budget(float("inf"), ""))
+            parsed = Parsed()
             with parsed.attempt(f"line {number} (from 0)"):
                 sample = sample_of(line, self.y_grows_down)
                 name = f"line-{_digest(sample)}"

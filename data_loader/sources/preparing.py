@@ -25,6 +25,7 @@ from base.data.preparation import Preparing
 from base.data.samples import Column
 from data_loader.sources.fetching import INDEX
 from data_loader.sources.processes import in_processes
+from data_loader.sources.shard_checks import check_records, read_json
 from data_loader.sources.shard_writing import write_shard
 from data_loader.sources.shards import (
     FORMAT_VERSION,
@@ -94,7 +95,7 @@ def prepared(
     """
     for folder in folders:
         with suppress(DataError):
-            if shards := open_shards(folder / source.name, is_examined=how.is_examined):
+            if shards := open_shards(folder / source.name, is_compared=how.is_examined):
                 return shards
     folder = _writable(folders) / source.name
     try:
@@ -156,7 +157,7 @@ def _complete(source: ShardSource, folder: Path, how: Preparing) -> Shards | Non
     """Write the incomplete blocks and the index of `folder`, and return its samples; None if the
     blocks of other parts are missing."""
     try:
-        if shards := open_shards(folder, is_examined=how.is_examined):  # another process was faster
+        if shards := open_shards(folder, is_compared=how.is_examined):  # another process was faster
             return shards
     except DataError as error:
         logger.warning("the cache is damaged and will be rebuilt: %s", error)
@@ -183,7 +184,8 @@ def _complete(source: ShardSource, folder: Path, how: Preparing) -> Shards | Non
 def _record(folder: Path, number: int, is_examined: bool) -> dict[str, Any] | None:
     """Return the record of a block, if it and its shards are whole."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        record = json.loads((folder / f"{number:05}.json").read_text())
+        record = read_json(folder / f"{number:05}.json")
+        check_records(record["shards"])
         if all(is_whole(folder / shard["name"], shard, is_examined) for shard in record["shards"]):
             return record
     return None

@@ -1,4 +1,4 @@
-"""Runs the loops of parsing with progress bars and in several processes."""
+"""Parses archives and many files in child processes, with progress bars."""
 
 import os
 import sys
@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
 from itertools import chain, islice
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from base import distributed
-from ink.formats.archives import Loops
+from ink import guard
+from ink.formats.archives import Loops, members
+from ink.formats.faults import Fault
+from ink.formats.parsed import Parsed
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -18,9 +22,51 @@ Value = TypeVar("Value")
 TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of parsing)
 
 
-def loops(workers: int) -> Loops:
-    """Return loops that show progress bars, and parse in `workers` processes."""
-    return Loops(distributed.bar, partial(in_processes, workers=workers, together=TOGETHER))
+def parsed(
+    function: Callable[..., Parsed], source: Path, *arguments: Any, max_gb: float, workers: int
+) -> Parsed:
+    """Parse an archive or many files in child processes.
+
+    A single worker parses an archive by one request. Else each file or member is a request, and
+    each worker has a child.
+
+    Args:
+        function: a function of `ink.formats` whose last argument are `Loops`.
+        source: the archive, or the folder of the files.
+        arguments: the other arguments.
+        max_gb: see `SourceDataset`.
+        workers: the number of processes.
+    """
+    limits = guard.USUAL.times(max_gb)
+    try:
+        if workers == 1 and source.is_file():
+            return guard.call(function, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)
+        in_children = partial(_in_children, limits=limits, workers=workers)
+        unpack = partial(_unpacked, limits)
+        return function(*arguments, Loops(distributed.bar, in_children, unpack))
+    except Fault as fault:
+        raise fault.within(str(source)) from None
+
+
+def _unpacked(limits: guard.Limits, *arguments: Any) -> Iterator[Any]:
+    """Yield the results of `members`, unpacked by a child."""
+    return guard.iterate(members, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)
+
+
+def _in_children(
+    function: Callable[[Item], Value], items: Iterable[Item], limits: guard.Limits, workers: int
+) -> Iterator[Value]:
+    """Yield the result of a function of `ink.formats` for each item, computed by the children of
+    `workers` processes."""
+    return in_processes(partial(_guarded, function, limits), items, workers, TOGETHER)
+
+
+def _guarded(function: Callable[[Item], Value], limits: guard.Limits, item: Item) -> Value:
+    """Return the result of a function for an item; the item's name and the Fault of its child."""
+    try:
+        return guard.call(function, item, limits=limits)
+    except Fault as fault:
+        return item[0], fault
 
 
 def in_processes(

@@ -23,8 +23,16 @@ from typing import Any
 
 import numpy as np
 
-from base.data.samples import Column, Samples, Store
+from base.data.samples import Column, Samples, Store, mapped
 from data_loader.sources.fetching import INDEX, digest_of, fetched
+from data_loader.sources.shard_checks import (
+    check_columns,
+    check_index,
+    check_order,
+    is_examined,
+    note_examined,
+    read_json,
+)
 from ink.formats.faults import Fault
 from ink.normalisation import Moments
 from ink.sample import Sample
@@ -40,8 +48,7 @@ MAX_OPEN = 250  # shards, of three files each: processes may have 1,024 open fil
 class _Rows:
     """A column of a shard, read row by row: the pages of a map would stay in memory."""
 
-    def __init__(self, path: Path) -> None:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    def __init__(self, path: Path, mapped: np.memmap) -> None:
         self.dtype, self._start = mapped.dtype, mapped.offset
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115
 
@@ -55,13 +62,15 @@ class _Rows:
 
 
 class Shard:
-    """The columns of a shard."""
+    """The columns of a shard; an OSError, ValueError, KeyError or TypeError if they do not fit."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._points, self._strings, self._samples = (
-            _Rows(folder / f"{name}.npy") for name in ("points", "strings", "samples")
-        )
+        paths = [folder / f"{name}.npy" for name in ("points", "strings", "samples")]
+        columns = [*map(mapped, paths)]
+        check_columns(*columns)
+        self.num_samples = len(columns[2])
+        self._points, self._strings, self._samples = map(_Rows, paths, columns)
         self.extras = [name for name in self._samples.dtype.names if name.startswith(EXTRA)]
 
     def stops(self, count: int) -> np.ndarray:
@@ -94,7 +103,10 @@ class Shard:
     def _texts(self, before: np.void, row: np.void) -> list[str]:
         first, bounds = int(before["strings"][-1]), row["strings"].tolist()
         content = self._strings[first : bounds[-1]].tobytes()
-        return [content[a - first : b - first].decode() for a, b in pairwise([first, *bounds])]
+        return [
+            content[a - first : b - first].decode(errors="replace")
+            for a, b in pairwise([first, *bounds])
+        ]
 
 
 class Shards(Store):
@@ -109,8 +121,9 @@ class Shards(Store):
 
     @cached_property
     def index(self) -> dict[str, Any]:
-        index = json.loads(self._file(INDEX).read_text())
+        index = read_json(self._file(INDEX))
         check_version(self.folder, index["format"], FORMAT_VERSION, "prepare the data anew")
+        check_index(index)
         return index
 
     def _file(self, name: str) -> Path:
@@ -134,17 +147,29 @@ class Shards(Store):
         if (shard := self._opened.get(number)) is None:
             if len(self._opened) == MAX_OPEN:
                 self._opened.pop(next(iter(self._opened)))
-            name = self.index["shards"][number]["name"]
-            shard = self._opened[number] = self._open(name)
+            record = self.index["shards"][number]
+            shard = self._opened[number] = self._open(record["name"])
+            if shard.num_samples != record["samples"]:
+                raise DataError(f"{self.folder}: damaged: {record['name']}")
         return shard
 
     def _open(self, name: str) -> Shard:
-        return Shard(self._file(name))
+        try:
+            return Shard(self._file(name))
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{self.folder}: damaged: {name}") from error
 
     @property
     def all(self) -> Samples:
         """All samples, in the order of the index."""
-        return self.take(Column.of(self._file(ORDER)))
+        try:
+            order = Column.of(self._file(ORDER))
+            check_order(order, self._lengths, self._starts[-1])
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.folder}: damaged: {ORDER} or {LENGTHS}") from error
+        return self.take(order)
 
     @property
     def faults(self) -> list[Fault]:
@@ -184,7 +209,7 @@ class Shards(Store):
 
     def cached(self, name: str, make: Callable[[], Any]) -> Any:
         file = f"{CACHED}/{name}.npy"
-        with suppress(OSError, ValueError, DataError):
+        with suppress(OSError, ValueError, TypeError, RecursionError, DataError):
             column = Column.of(self._file(file))
             return column if column.ndim else json.loads(column.item())
         value = make()
@@ -225,12 +250,12 @@ class Fetched(Shards):
         raise DataError(f"{self.folder}: too many shards are needed; raise shard_cache_gb")
 
 
-def open_shards(folder: Path, *, is_examined: bool = False) -> Shards | None:
+def open_shards(folder: Path, *, is_compared: bool = False) -> Shards | None:
     """Return the samples of a prepared folder; None if there is none.
 
     Args:
         folder: the folder.
-        is_examined: whether to compare the digest of each shard, or only the sizes of its files.
+        is_compared: whether to compare the digest of each shard; else the sizes of files are.
 
     Raises:
         DataError: if shards are missing or damaged; the message names the first of them.
@@ -239,23 +264,34 @@ def open_shards(folder: Path, *, is_examined: bool = False) -> Shards | None:
     try:
         index = shards.index
         files = {folder / shard["name"]: shard for shard in index["shards"]}
-        damaged = [path.name for path in files if not is_whole(path, files[path], is_examined)]
+        damaged = [path.name for path in files if not is_whole(path, files[path], is_compared)]
         damaged += [file for file in index["files"] if not _have_sizes(folder, index["files"])]
     except (FileNotFoundError, PermissionError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         damaged = [INDEX]
     if damaged:
         raise DataError(f"{folder}: damaged or missing: {first_of(damaged)}")
     return shards
 
 
-def is_whole(folder: Path, shard: Mapping[str, Any], is_examined: bool) -> bool:
+def open_copied(folder: Path, *, is_compared: bool = False) -> Shards | None:
+    """Return the result of `open_shards` for a folder that may be a copy. The first time that a
+    copy is opened, the digests of its shards are compared."""
+    shards = open_shards(folder, is_compared=is_compared)
+    if shards and not is_examined(folder, shards.index):
+        if not is_compared:
+            shards = open_shards(folder, is_compared=True)
+        note_examined(folder, shards.index)
+    return shards
+
+
+def is_whole(folder: Path, shard: Mapping[str, Any], is_compared: bool) -> bool:
     """Return whether a shard's files have the sizes, and perhaps the digest, of its record."""
     if not _have_sizes(folder, shard["files"]):
         return False
     with suppress(OSError):
-        return not is_examined or digest_of(folder) == shard["digest"]
+        return not is_compared or digest_of(folder) == shard["digest"]
     return False
 
 

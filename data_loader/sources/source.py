@@ -24,9 +24,8 @@ from data_loader.sources.preparing import (
     blocks_of,
     prepared,
 )
-from data_loader.sources.shards import Fetched, Shards, open_shards
+from data_loader.sources.shards import Fetched, Shards, open_copied
 from data_loader.sources.splits import FRACTIONS, check_fractions, choose_subset, divide
-from ink.formats.budget import Budget
 from ink.formats.checks import decode
 from ink.formats.faults import Fault, summarise
 from ink.formats.files import files_below, read_file
@@ -57,8 +56,8 @@ class SourceDataset(BaseDataset):
             a list that comes with the project. Text after a name and a blank is a comment, and so
             is a line that begins with `#`. None leaves out no sample.
         strict: raise an error if a sample cannot be used, instead of leaving it out.
-        max_gb: largest size, in gigabytes, of an unpacked archive with its samples. A file of
-            stroke arrays may have a quarter of it; each member and each line has further limits.
+        max_gb: largest size, in gigabytes, of an unpacked archive; a file of stroke arrays may have
+            a quarter of it. Above 1, the limits of parsing (see `ink.guard.Limits`) grow with it.
         shard_cache_gb: largest size, in gigabytes, of the shards that are cached on this machine if
             `root` is the address of a prepared folder.
     """
@@ -167,7 +166,7 @@ class SourceDataset(BaseDataset):
             ConfigFault: if it is no address.
         """
         if "://" not in (address := self.root or ""):
-            return open_shards(self._path, is_examined=is_examined)
+            return open_copied(self._path, is_compared=is_examined)
         if not ADDRESS.fullmatch(address):
             expected = "a folder, or the address of a prepared folder, such as s3://BUCKET/FOLDER"
             raise ConfigFault("root", address, expected)
@@ -201,7 +200,7 @@ class SourceDataset(BaseDataset):
         `workers` share the members of a single block, such as an archive.
         """
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
-            parsed = Parsed(budget=Budget(float("inf"), ""))  # Only archives need a limit.
+            parsed = Parsed()
             name = file.relative_to(self._folder).as_posix()
             with parsed.attempt(name):
                 parsed.extend(self._parse(name, file))

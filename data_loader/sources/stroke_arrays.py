@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_loader.sources.source import DividedDataset
+from ink import guard
 from ink.formats.parsed import Parsed
 from ink.formats.stroke_arrays import NAMES, TEXTS, parse
 from utils.checks import DataError
@@ -43,4 +44,5 @@ class StrokeArraysDataset(DividedDataset):
         return [files[:1]]  # `parse` reads the file of texts itself.
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        return parse(file, self.texts, self._max_bytes)
+        limits = guard.USUAL.times(self.max_gb)
+        return guard.call(parse, file, self.texts, self.max_gb, limits=limits)

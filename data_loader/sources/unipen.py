@@ -9,13 +9,13 @@ from typing import Annotated
 import numpy as np
 
 from base.data.samples import Samples
-from data_loader.sources.processes import loops
+from data_loader.sources.processes import parsed
 from data_loader.sources.source import DividedDataset, Places
+from ink import guard
 from ink.formats.faults import Fault
 from ink.formats.parsed import Parsed
-from ink.formats.unipen.blocks import blocks_of_file
 from ink.formats.unipen.collection import is_collection, parse_collection
-from ink.formats.unipen.segments import highest_level, parse_level, read_document
+from ink.formats.unipen.segments import parse_file
 from utils.checks import ConfigFault, DataError, Range
 from utils.licences import OPEN
 
@@ -75,19 +75,17 @@ class UnipenDataset(DividedDataset):
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         if is_collection(self._path):
-            options = self.categories, self.points_per_second, self._max_bytes, loops(workers)
-            return [parse_collection(self._path, *options).require_text(_NO_LABEL)]
+            arguments = self._path, self.categories, self.points_per_second, self._max_bytes
+            options = {"max_gb": self.max_gb, "workers": workers}
+            samples = parsed(parse_collection, self._path, *arguments, **options)
+            return [samples.require_text(_NO_LABEL)]
         if archive := next(filter(is_collection, files), None):
             raise DataError(f"{archive}: one of several archives; give the path of one archive")
         return super().read(files)
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        blocks = blocks_of_file(file)
-        document = read_document(blocks, self.points_per_second)
-        level = highest_level(document) if self.level is None else self.level.upper()
-        parsed = parse_level(document, level, self.writer_comment)
-        if not (parsed.samples or parsed.left_out):
-            raise Fault(f"no segments of the level {level}")
+        options = self.points_per_second, self.level, self.writer_comment
+        parsed = guard.call(parse_file, file, *options)
         if self.writer_comment is not None:  # Each file numbers its writers anew.
             samples = [replace(s, writer=f"{name}:{s.writer}") for s in parsed.samples]
             parsed = replace(parsed, samples=samples)

@@ -97,9 +97,9 @@ class _Looks:
     @cached_property
     def _radii(self) -> np.ndarray:
         """Half of the width of each line, `(strokes,)`."""
-        usual = PEN_WIDTH / self.page.millimetres
+        default = PEN_WIDTH / self.page.millimetres
         widths = [
-            usual if stroke.width is None else np.mean(stroke.width if w is None else w)
+            default if stroke.width is None else np.mean(stroke.width if w is None else w)
             for stroke, w in ((stroke, stroke.widths) for stroke in self.page.strokes)
         ]
         return np.array(widths) / 2

@@ -1,4 +1,4 @@
-"""Formats of ink: a module or package each, with what reads it and what writes it.
+"""Reads ink of any format, and lists the formats: one module or package each.
 
 `read` reads a file of any format. A new format is a module with a function `sniff(head)`, which
 returns whether a file that begins with the bytes `head` has the format, and with a parser of lines,
@@ -93,29 +93,40 @@ FORMATS = (
 
 
 def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
-    """Return what a file in any format holds: the samples of lines, or the pages of notes.
+    """Return the content of a file in any format: the samples of lines, or the pages of notes.
 
     Lines are InkML, UNIPEN, stroke arrays, JSON, SVG that this program wrote, IAM-OnDB and MNIST.
     Notes are Xournal++, reMarkable, Excalidraw and any other SVG. `read_pages` yields pages one
-    after the other, also those of InkML; `parse_lines` returns faults beside the samples.
+    after the other, also those of InkML; `parse_lines` returns samples and faults.
 
     Args:
         path: the file; or the folder of a UNIPEN collection. The content tells its format.
 
     Returns:
         at least one `Sample`, with ink in the file's units, y growing downwards; or at least one
-        `InkPage`. A warning names samples that are left out, pages count what is left out.
+        `InkPage`. A warning names samples that are left out; pages count their omitted items.
 
     Raises:
         DataError: if the file cannot be read, or nothing in it is usable; the message says why.
     """
     path = Path(path).expanduser()
+    return usable(path, parse(path))
+
+
+def parse(path: Path, loops: Loops = PLAIN) -> Parsed | list[InkPage]:
+    """Return the parsed lines or the pages of a file, see `read`."""
     try:
-        parsed = parse_lines(path)
+        return parse_lines(path, loops)
     except Fault as fault:
         if isinstance(fault, NoLines) or fault.reason == UNKNOWN:
             return [*read_pages(path)]
         raise fault.within(str(path)) from None
+
+
+def usable(path: Path, parsed: Parsed | list[InkPage]) -> list[Sample] | list[InkPage]:
+    """Return the samples or the pages of a file, see `read`; warn of omitted samples."""
+    if isinstance(parsed, list):
+        return parsed
     if not parsed.samples:
         raise parsed.left_out[0].within(str(path))
     for line in summarise(parsed.left_out):
@@ -150,7 +161,7 @@ def parse_lines(path: Path, loops: Loops = PLAIN) -> Parsed:
         raise Fault(str(error).removeprefix(f"{path}: ")) from None
 
 
-def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
+def read_pages(path: Path, any_pdf: bool = False) -> Iterator[InkPage]:
     """Yield the pages of a file, without strokes that have no points.
 
     Args:
@@ -168,7 +179,7 @@ def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
             yield page if any_pdf else _without_outside_pdf(page, path.parent)
     except Fault as fault:
         if fault.reason == UNKNOWN:
-            fault = Fault(f"{UNKNOWN}; what is read: {ACCEPTED_PAGES}")
+            fault = Fault(f"{UNKNOWN}; supported formats: {ACCEPTED_PAGES}")
         raise fault.within(str(path)) from None
 
 

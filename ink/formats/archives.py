@@ -10,16 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from sys import getsizeof
 from typing import Any, NoReturn, TypeVar
 
-from ink.formats.budget import Budget
 from ink.formats.faults import Fault
 from ink.formats.files import MAX_BYTES, MEBIBYTE, read_file, too_large
 from utils.checks import DataError
 from utils.files import open_file
 
 Value = TypeVar("Value")
+
+MAX_UNPACKED = 1_000_000_000  # bytes of an unpacked archive (assumed: twice IAM-OnDB)
 
 
 class NoBar:
@@ -51,10 +51,16 @@ class Loops:
         bar: makes a progress bar as tqdm does, from items or from a total.
         map: applies a function to items in order, as `map` does; if in other processes, the
             function is pickled.
+        unpack: yields the results of `members`; None for `members` in this process.
     """
 
     bar: Callable[..., Any] = NoBar
     map: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]] = map
+    unpack: Callable[..., Iterable[Any]] | None = None
+
+    def members(self, *arguments: Any) -> Iterable[Any]:
+        """Yield the members of an archive, see `members`."""
+        return self.unpack(*arguments) if self.unpack else members(*arguments, self)
 
 
 PLAIN = Loops()
@@ -66,7 +72,7 @@ def parse_contents(
     files: Sequence[Path],
     pattern: re.Pattern[str],
     description: str,
-    budget: Budget,
+    max_bytes: int = MAX_UNPACKED,
     loops: Loops = PLAIN,
 ) -> tuple[dict[str, Value], dict[str, Fault]]:
     """Return the parsed values of files, and the faults of unusable files, both by file name.
@@ -76,14 +82,14 @@ def parse_contents(
         files: the files; or one archive of files, if `pattern` does not match the archive's name.
         pattern: matches the names of the files.
         description: text of the progress bar.
-        budget: memory for the archive and the values.
+        max_bytes: largest size of the unpacked archive.
         loops: see `Loops`.
 
     Raises:
         DataError: if the archive is broken or too large, or two files have the same name.
     """
     if len(files) == 1 and not pattern.fullmatch(files[0].name):
-        packed = members(files[0], pattern, description, budget, loops)
+        packed = loops.members(files[0], pattern, description, max_bytes)
         contents = ((PurePosixPath(path).name, content) for path, content in packed)
     else:
         bar = loops.bar(files, description, unit=" files", delay=1)
@@ -99,8 +105,6 @@ def parse_contents(
             faults[name] = value
             continue
         values[name] = value
-        texts = value if isinstance(value, list) else ()
-        budget.spend(getsizeof(value) + sum(map(getsizeof, texts)))
     return values, faults
 
 
@@ -113,8 +117,8 @@ def _parsed(
 
 
 def attempted(make: Callable[..., Value], *arguments: Any) -> Value | Fault:
-    """Return what a function returns, or its Fault without a traceback, which keeps the content of
-    files in memory."""
+    """Return a function's result, or its Fault without the traceback, which would hold the content
+    of files in memory."""
     try:
         return make(*arguments)
     except Fault as fault:
@@ -161,7 +165,7 @@ def unpacked_blocks(file: Path, max_bytes: int) -> Iterator[bytes]:
     Raises:
         Fault: if the file cannot be read, or has more than `max_bytes` after decompression.
     """
-    budget = Budget(max_bytes, f"more than {max_bytes:,} bytes when it is unpacked; divide it")
+    size = 0
     try:
         with open_file(file) as raw:
             head = raw.read(6)
@@ -169,10 +173,16 @@ def unpacked_blocks(file: Path, max_bytes: int) -> Iterator[bytes]:
             openers = [f for key, (f, _) in _COMPRESSIONS.items() if head.startswith(key)]
             stream = openers[0](raw) if openers else raw
             while block := stream.read(MEBIBYTE // 4):
-                budget.spend(len(block))
+                if (size := size + len(block)) > max_bytes:
+                    raise too_large_unpacked(max_bytes)
                 yield block
     except _ARCHIVE_ERRORS as error:
         raise Fault("a file that cannot be read", str(error)) from None
+
+
+def too_large_unpacked(max_bytes: int, remedy: str = "; divide it") -> Fault:
+    """Return the fault of a compressed file or an archive."""
+    return Fault(f"more than {max_bytes:,} bytes when it is unpacked{remedy}")
 
 
 def is_archive(head: bytes) -> bool:
@@ -184,14 +194,14 @@ def members(
     archive: Path,
     pattern: re.Pattern[str],
     description: str,
-    budget: Budget,
+    max_bytes: int = MAX_UNPACKED,
     loops: Loops = PLAIN,
 ) -> Iterator[tuple[str, bytes | Fault]]:
     """Yield the path of each member whose name matches `pattern`, and its content, or the fault of
     one that is not used. Nothing is extracted to the file system.
 
     Raises:
-        DataError: if the archive is broken, or its content exceeds the budget.
+        DataError: if the archive is broken, or has more than `max_bytes` when it is unpacked.
     """
     size = archive.stat().st_size
     bar = loops.bar(None, description, total=size, unit="B", unit_scale=True)
@@ -206,7 +216,7 @@ def members(
             raw.seek(0)
             stream = openers[0](raw) if openers else raw
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
-                end = 0
+                end = unpacked_size = 0
                 for member in tar:
                     tar.members = []  # Otherwise tarfile keeps all members in memory.
                     start, end = end, member.offset_data + member.size
@@ -214,7 +224,9 @@ def members(
                     is_wanted = not member.isdir() and pattern.fullmatch(name)
                     # Before tarfile reads on. A skipped member takes no memory, but counts a
                     # quarter, as to read it takes time.
-                    budget.spend(200 + (end - start) / (1 if is_wanted else 4))
+                    unpacked_size += (end - start) / (1 if is_wanted else 4)
+                    if unpacked_size > max_bytes:
+                        raise too_large_unpacked(max_bytes, "; divide it, or raise max_gb")
                     bar.update(raw.tell() - bar.n)
                     if not is_wanted:
                         continue
@@ -225,6 +237,7 @@ def members(
                     else:
                         yield member.name, tar.extractfile(member).read()
             while block := stream.read(MEBIBYTE):  # Read to the end to verify the checksum.
-                budget.spend(len(block))
+                if (unpacked_size := unpacked_size + len(block)) > max_bytes:
+                    raise too_large_unpacked(max_bytes, "; divide it, or raise max_gb")
     except (*_ARCHIVE_ERRORS, RecursionError) as error:  # Chained headers make tarfile recurse.
         raise DataError(f"{archive}: a broken archive ({error}); download it again") from None

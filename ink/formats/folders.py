@@ -1,6 +1,7 @@
 """Finds the files of notes in a folder, and tells when they have changed."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from ink.formats import remarkable
@@ -12,7 +13,9 @@ _NOTES = re.compile(
 )
 
 
-def note_files(folder: Path) -> dict[str, Path]:
+def note_files(
+    folder: Path, title: Callable[[Path], str | None] = remarkable.title
+) -> dict[str, Path]:
     """Return the files of notes in a folder and its subfolders, by name. The name of a tablet's
     document is its title; the name of any other file is its path in the folder.
 
@@ -25,7 +28,7 @@ def note_files(folder: Path) -> dict[str, Path]:
             continue  # The file is a page of a document.
         name: str | None = file.relative_to(folder).as_posix()
         if file.suffix == ".content":
-            name = remarkable.title(file)
+            name = title(file)
         if name in files:
             name = f"{name} ({file.stem})"
         if name is not None:

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ink.formats.archives import PLAIN, Loops, parse_contents
-from ink.formats.budget import memory_budget
+from ink.formats.archives import MAX_UNPACKED, PLAIN, Loops, parse_contents
 from ink.formats.checks import check_points, count_missing, join_strokes
 from ink.formats.faults import Fault
 from ink.formats.files import read_file
@@ -57,15 +56,15 @@ def parse(path: Path) -> Parsed:
 def parse_database(
     stroke_files: Sequence[Path],
     text_files: Sequence[Path],
-    max_bytes: int | None = None,
+    max_bytes: int = MAX_UNPACKED,
     loops: Loops = PLAIN,
 ) -> Parsed:
     """Return the lines of the database with their texts, from lists of files or of one archive."""
-    parsed = Parsed(budget=memory_budget(stroke_files[0], max_bytes))
+    parsed = Parsed()
     here = replace(loops, map=map)  # Texts are few and small.
-    arguments = (text_files, TEXT_FILE, "reading texts", parsed.budget, here)
+    arguments = (text_files, TEXT_FILE, "reading texts", max_bytes, here)
     texts_by_file, text_faults = parse_contents(_texts, *arguments)
-    arguments = (stroke_files, LINE_FILE, "parsing IAM-OnDB", parsed.budget, loops)
+    arguments = (stroke_files, LINE_FILE, "parsing IAM-OnDB", max_bytes, loops)
     lines, line_faults = parse_contents(_line, *arguments)
     if not lines and not line_faults:
         raise DataError(f"{stroke_files[0]}: no line files such as a01-000u-01.xml in it")

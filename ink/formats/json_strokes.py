@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from ink.formats.budget import MAX_VALUES
 from ink.formats.checks import clean_text, decode, join_strokes
 from ink.formats.faults import Fault
 from ink.formats.files import MEBIBYTE, read_file
@@ -22,7 +21,6 @@ from utils import strict_json
 from utils.checks import ConfigFault, short
 
 MAX_JSON = 48 * MEBIBYTE  # of a file (assumed)
-MAX_NUMBERS = 2 * MAX_VALUES  # of a file, or other values (assumed: two for each point)
 Stroke = Sequence[tuple[float, float]]
 Line = tuple[str, Sequence[Stroke], str]
 """A line's text, strokes and writer; an unknown text or writer is an empty string."""
@@ -43,7 +41,7 @@ def parse(path: Path) -> Parsed:
     parsed = Parsed()
     for number, line in enumerate(lines):
         with parsed.attempt(name := f"{number:05}" if len(lines) > 1 else ""):
-            parsed.samples.append(sample_of(line).of(name))
+            parsed.samples.append(sample_of(line).renamed(name))
     return parsed
 
 
@@ -102,14 +100,17 @@ def parse_json(content: bytes) -> list[Line]:
 
 
 def json_values(content: bytes) -> strict_json.Json:
-    """Return the value in a JSON file; raise a Fault if the file is not JSON, or too large."""
-    if content.count(b"[") + content.count(b"{") > MAX_VALUES:
-        raise Fault(f"more than {MAX_VALUES:,} lists and objects")
+    """Return the value in a JSON file; raise a Fault if the file is not JSON."""
     try:
-        return strict_json.loads(decode(content), len(content), MAX_NUMBERS)
+        return strict_json.loads(decode(content), len(content), len(content))
     except ConfigFault as fault:
         parts = filter(None, (fault.key, fault.expected))
         raise Fault("broken JSON", ": ".join(parts)) from None
+
+
+def read_values(path: Path) -> strict_json.Json:
+    """Return the value in a JSON file; raise a Fault if the file cannot be read, or is not JSON."""
+    return json_values(read_file(path, MAX_JSON))
 
 
 def json_lines(path: str | os.PathLike[str]) -> list[Line]:

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ink.formats.archives import PLAIN, Loops, is_archive, parse_contents
-from ink.formats.budget import memory_budget
+from ink.formats.archives import MAX_UNPACKED, PLAIN, Loops, is_archive, parse_contents
 from ink.formats.checks import MAX_POINTS, check_offsets, check_points
 from ink.formats.faults import Fault
 from ink.formats.files import MEBIBYTE, read_file
@@ -36,7 +35,7 @@ def sniff(head: bytes) -> bool:
 def parse(path: Path, loops: Loops = PLAIN) -> Parsed:
     """Return the digits in an archive, or the digit in an `inputdata` file.
 
-    The text is the class in the `targetdata` file beside `path`, or "" if there is no such file.
+    The text is the class in the `targetdata` file next to `path`, or "" if there is no such file.
     """
     with open_file(path) as stream:
         is_packed = is_archive(stream.read(MEBIBYTE))
@@ -55,11 +54,11 @@ def _parse_file(name: str, content: bytes) -> np.ndarray | int:
 
 
 def parse_digits(
-    files: Sequence[Path], max_bytes: int | None = None, loops: Loops = PLAIN
+    files: Sequence[Path], max_bytes: int = MAX_UNPACKED, loops: Loops = PLAIN
 ) -> Parsed:
     """Return the digits in files, or in an archive; without `targetdata` a digit has no text."""
-    parsed = Parsed(budget=memory_budget(files[0], max_bytes))
-    arguments = (files, FILE, "reading digits", parsed.budget, loops)
+    parsed = Parsed()
+    arguments = (files, FILE, "reading digits", max_bytes, loops)
     read, faults = parse_contents(_parse_file, *arguments)
     names = [name for name in (*read, *faults) if name.endswith("-inputdata.txt")]
     digits = [name.removesuffix("-inputdata.txt") for name in names]

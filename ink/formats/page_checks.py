@@ -22,10 +22,16 @@ MAX_PAGES = 2_000
 """Limit on the pages of a file, of which a page may be repeated (assumed)."""
 MAX_PAGE_STROKES = 10_000
 """Limit on the strokes of a page (assumed: six times a dense page)."""
-MAX_POINTS = 5_000_000
-"""Limit on the positions of a page (assumed: those of a hundred dense pages)."""
-MAX_STROKE_CHARACTERS = 4_000_000
-"""Limit on the characters of the text of a stroke (assumed: some 200,000 positions)."""
+MAX_POINTS = 1_000_000
+"""Limit on the positions of a page, with those of its ruling (assumed: those of twenty dense
+pages)."""
+MAX_RULING = 10_000
+"""Limit on the lines of a page's ruling (assumed: twice those of the narrowest printed ruling)."""
+MAX_IMAGES = 1_000
+"""Limit on the images of a page (assumed)."""
+MAX_PIXELS = 200_000_000
+"""Limit on the pixels of the images of a page, each image once (assumed: ten photographs)."""
+IMAGE_FORMATS = ("JPEG", "PNG")
 MAX_TYPED = 50_000
 """Limit on the typed characters of a page; a text counts one more (assumed: twenty pages)."""
 
@@ -41,7 +47,11 @@ def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
     for number, page in enumerate(pages, 1):
         _check_limit(number, MAX_PAGES, "pages")
         _check_limit(len(page.strokes), MAX_PAGE_STROKES, "strokes on a page")
-        _check_limit(sum(len(stroke.points) for stroke in page.strokes), MAX_POINTS, "points")
+        _check_limit(len(page.ruling), MAX_RULING, "lines of a ruling")
+        _check_limit(len(page.images), MAX_IMAGES, "images on a page")
+        _check_limit(_num_pixels(page), MAX_PIXELS, "pixels in the images of a page")
+        drawn = (*page.strokes, *page.ruling)
+        _check_limit(sum(len(stroke.points) for stroke in drawn), MAX_POINTS, "points on a page")
         _check_limit(sum(1 + len(t.text) for t in page.typed), MAX_TYPED, "typed characters")
         _check_content(page)
         is_empty = is_empty and not page.strokes and not page.typed
@@ -57,11 +67,15 @@ def _check_limit(count: int, limit: int, unit: str) -> None:
         raise Fault(f"more than {limit:,} {unit}; divide the file", f"{count:,}")
 
 
-def stroke_text(text: str | None) -> str:
-    """Return the text of a stroke; raise a Fault if it is too long to be divided into numbers."""
-    text = text or ""
-    _check_limit(len(text), MAX_STROKE_CHARACTERS, "characters in a stroke")
-    return text
+def _num_pixels(page: InkPage) -> int:
+    """Return the number of pixels of a page's images, each image once."""
+    contents = {image.content for image in page.images}
+    if not contents:
+        return 0
+    from PIL import Image  # slow to import
+
+    sizes = (Image.open(BytesIO(content), formats=IMAGE_FORMATS).size for content in contents)
+    return sum(width * height for width, height in sizes)
 
 
 def _check_content(page: InkPage) -> None:
@@ -98,7 +112,7 @@ def image_in(
 
     with suppress(Exception):  # The library raises many types on broken images.
         content = b64decode(text.rpartition(",")[2])
-        Image.open(BytesIO(content)).verify()
+        Image.open(BytesIO(content), formats=IMAGE_FORMATS).verify()
         if image_kind(content):
             yield PageImage(content, tuple(box), layer)
             return

@@ -5,36 +5,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ink.formats.budget import POINT_BYTES, SAMPLE_BYTES, Budget, memory_budget
 from ink.formats.faults import Fault, with_file
 from ink.sample import Sample
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """What parsing files yields: samples, and faults of samples and files left out."""
+    """The result of parsing: samples, and the faults of omitted samples and files."""
 
     samples: list[Sample] = field(default_factory=list)
     left_out: list[Fault] = field(default_factory=list)
     notes: list[Any] = field(default_factory=list)  # values of JSON, about samples that are made
-    budget: Budget = field(default_factory=memory_budget)  # bytes that samples and faults may take
 
     @contextmanager
     def attempt(self, name: str) -> Iterator[None]:
-        """Leave out the sample or file `name` if the block raises a Fault.
-
-        The memory of samples and faults that the block adds is spent from the budget.
-        """
-        num_samples, num_faults = len(self.samples), len(self.left_out)
+        """Leave out the sample or file `name` if the block raises a Fault."""
         try:
             yield
         except Fault as fault:
             self.left_out.append(fault.within(name))
-        for sample in self.samples[num_samples:]:
-            characters = len(sample.name) + len(sample.text) + len(sample.writer)
-            self.budget.spend(SAMPLE_BYTES + 4 * characters + POINT_BYTES * len(sample.ink))
-        for fault in self.left_out[num_faults:]:
-            self.budget.spend(SAMPLE_BYTES + 4 * len(fault.name))
 
     def extend(self, other: "Parsed") -> None:
         """Add the samples and faults of another file."""

@@ -27,8 +27,8 @@ from ink.ink_page import InkPage, PageStroke, TypedText, page_around
 MAX_PAGE_BYTES = 8 * MEBIBYTE
 """Limit on the bytes of a page (assumed: half a million points)."""
 OVERLONG_NUMBER = re.compile(rb"[\x80-\xff]{20000}")
-"""A number of so many bytes that rmscene takes too long to read it; each byte but the last of a
-number has the highest bit (assumed: no file has 20,000 such bytes in a row otherwise)."""
+"""A number so long that rmscene takes minutes to read it; each byte but the last of a number has
+the highest bit (assumed: no file has 20,000 such bytes in a row otherwise)."""
 PAGE_WIDTH = 1404
 """Width in pixels of a page that does not say its size (reMarkable 2)."""
 PAGE_HEIGHT = 1872
@@ -55,8 +55,8 @@ PALETTE = (
 OLD_HEADER_BYTES = 43
 COUNT = struct.Struct("<I")
 OLD_STROKES = {"3": struct.Struct("<3IfI"), "5": struct.Struct("<3I2fI")}
-"""Head of a stroke by the version: tool, colour, and what is not taken, and the number of points,
-of six floats each (x, y, speed, direction, width, pressure)."""
+"""Head of a stroke by the version: tool, colour, unused fields, and the number of points, of six
+floats each (x, y, speed, direction, width, pressure)."""
 
 MAX_FOLDERS = 100
 """Limit on the number of nested folders around a document (assumed)."""
@@ -75,12 +75,12 @@ def parse(path: Path) -> Iterator[InkPage]:
     if path.suffix != ".content":
         yield _page(read_file(path, MAX_PAGE_BYTES))
         return
-    pdf, known = path.with_suffix(".pdf"), dict[str, InkPage]()
+    pdf, pages = path.with_suffix(".pdf"), dict[str, InkPage]()
     for name, number in _listed(json_values(read_file(path))):
-        if name not in known:  # A document may name a page many times.
+        if name not in pages:  # A document may name a page many times.
             file = path.with_suffix("") / f"{name}.rm"
-            known[name] = _page(read_file(file, MAX_PAGE_BYTES) if file.is_file() else b"")
-        page = known[name]
+            pages[name] = _page(read_file(file, MAX_PAGE_BYTES) if file.is_file() else b"")
+        page = pages[name]
         if number is not None and pdf.is_file():
             page = replace(page, background=pdf, background_page=number)
         yield page

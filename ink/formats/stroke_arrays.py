@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ink.formats.budget import MAX_ELEMENTS, MAX_PARSED, MAX_VALUES, Budget, memory_budget
 from ink.formats.checks import check_offsets, check_points, clean_text, decode
 from ink.formats.faults import Fault
 from ink.formats.files import MAX_BYTES, MEBIBYTE, read_file
@@ -34,20 +33,18 @@ def sniff(head: bytes) -> bool:
     return head.startswith(b"\x93NUMPY")
 
 
-def parse(path: Path, texts: str | None = TEXTS, max_bytes: int | None = None) -> Parsed:
+def parse(path: Path, texts: str | None = TEXTS, max_gb: float | None = None) -> Parsed:
     """Return the lines of a file.
 
     Args:
         path: the file.
-        texts: the name of the file of transcriptions; the file is read if it lies beside `path`.
-        max_bytes: what parsing may take; None for `MAX_PARSED`. All other limits grow with it.
+        texts: the name of the file of transcriptions; read if it is in the folder of `path`.
+        max_gb: see `SourceDataset`; the largest size of the file grows with it.
     """
-    times = (max_bytes or MAX_PARSED) / MAX_PARSED
-    remedy = "; raise max_gb" if max_bytes else ""
+    times = max_gb or 1.0
+    remedy = "; raise max_gb" if max_gb else ""
     content = read_file(path, int(times * MAX_FILE_BYTES), remedy)
-    elements = load_arrays(content, max_bytes)
-    if len(elements) > times * MAX_ELEMENTS:
-        raise Fault(f"more than {int(times * MAX_ELEMENTS):,} lines")
+    elements = load_arrays(content)
     sentences: list[str | None] = [None] * len(elements)
     if texts is not None and (path.parent / texts).is_file():
         try:
@@ -59,10 +56,10 @@ def parse(path: Path, texts: str | None = TEXTS, max_bytes: int | None = None) -
         counts = f"{len(sentences):,} lines for the {len(elements):,} lines of ink"
         raise Fault("texts that cannot be matched", counts, texts)
     digits = max(5, len(str(len(elements) - 1)))
-    parsed = Parsed(budget=memory_budget(path.name, max_bytes))
+    parsed = Parsed()
     for number, (element, text) in enumerate(zip(elements, sentences, strict=True)):
         with parsed.attempt(name := f"line-{number:0{digits}}"):
-            sample = Sample(_ink(element, parsed.budget), clean_text(text or ""), name)
+            sample = Sample(_ink(element), clean_text(text or ""), name)
             if text is not None and not sample.text:
                 raise Fault("an empty transcription")
             parsed.samples.append(sample)
@@ -80,11 +77,10 @@ class _PickledObject:
     def __setstate__(self, state: tuple) -> None:
         self.state = state
 
-    def array(self, budget: Budget) -> np.ndarray | list:
+    def array(self) -> np.ndarray | list:
         """Return an array of numbers, or the elements of an object array of one dimension."""
         try:
             _, shape, pickled_dtype, fortran, data = self.state
-            budget.spend(len(data))  # once for each reference to the array
             dtype = np.dtype(pickled_dtype.args[0][:3])
             if pickled_dtype.state[1] in ("<", ">"):
                 dtype = dtype.newbyteorder(pickled_dtype.state[1])
@@ -126,7 +122,7 @@ def _numbers(data: bytes, dtype: np.dtype, shape: tuple, fortran: bool) -> np.nd
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def load_arrays(content: bytes, max_bytes: int | None = None) -> list[Element] | np.ndarray:
+def load_arrays(content: bytes) -> list[Element] | np.ndarray:
     """Return the arrays in a `.npy` file, one for each line; the arrays are not checked. See
     `parse` for `max_bytes`.
 
@@ -149,10 +145,10 @@ def load_arrays(content: bytes, max_bytes: int | None = None) -> list[Element] |
     if not dtype.hasobject:
         return _numbers(memoryview(content)[stream.tell() :], dtype, shape, fortran)
     try:
-        start, max_values = stream.tell(), MAX_VALUES * (max_bytes or MAX_PARSED) / MAX_PARSED
-        for number, (opcode, *_) in enumerate(pickletools.genops(stream)):
-            if opcode.code not in _OPCODES or number >= max_values:
-                raise Fault("a pickle that is too large, or not of arrays only", opcode.name)
+        start = stream.tell()
+        for opcode, *_ in pickletools.genops(stream):
+            if opcode.code not in _OPCODES:
+                raise Fault("a pickle that is not of arrays only", opcode.name)
         stream.seek(start)
         unpickled = _Unpickler(stream, encoding="latin1").load()
     except Fault:
@@ -161,15 +157,15 @@ def load_arrays(content: bytes, max_bytes: int | None = None) -> list[Element] |
         raise Fault("a pickle that is broken or cut short", first_line(error)) from None
     if not isinstance(unpickled, _PickledObject):
         raise Fault("no object array in the pickle")
-    elements = unpickled.array(memory_budget(max_bytes=max_bytes))
+    elements = unpickled.array()
     if not isinstance(elements, list):
         raise Fault("no object array in the pickle")
     return elements
 
 
-def _ink(element: Element, budget: Budget) -> np.ndarray:
+def _ink(element: Element) -> np.ndarray:
     """Return the ink `(points, 3)` float32 of a line."""
-    array = element.array(budget) if isinstance(element, _PickledObject) else element
+    array = element.array() if isinstance(element, _PickledObject) else element
     if not isinstance(array, np.ndarray):
         raise Fault("not an array of numbers", type(array).__name__)
     if array.ndim != 2 or array.shape[1] != 3:

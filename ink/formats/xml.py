@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from xml.etree import ElementTree
 
-from ink.formats.budget import MAX_ELEMENTS
 from ink.formats.faults import Fault
 from utils.checks import MAX_QUOTED
 from utils.files import XML_FORBIDDEN
@@ -28,7 +27,7 @@ class _TreeBuilder(ElementTree.TreeBuilder):
 
 
 class _ChildBuilder(_TreeBuilder):
-    """Hands over each child of the outermost element where it ends, and keeps none."""
+    """Collects the children of the outermost element as they end, and stores no others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,10 +50,10 @@ class _ChildBuilder(_TreeBuilder):
             self.ended.append(element)
         return element
 
-    def taken(self) -> list[ElementTree.Element]:
+    def take_ended(self) -> list[ElementTree.Element]:
         """Return the children that have ended since the last call."""
-        taken, self.ended = self.ended, []
-        return taken
+        ended, self.ended = self.ended, []
+        return ended
 
 
 def xml_children(
@@ -64,22 +63,19 @@ def xml_children(
     child is freed when it is no longer used.
 
     Raises:
-        Fault: see `xml_tree`; a child may have `max_bytes` and `MAX_ELEMENTS`.
+        Fault: see `xml_tree`; a child may have `max_bytes`.
     """
     builder = _ChildBuilder()
     parser = ElementTree.XMLParser(target=builder)
-    size = brackets = 0
+    size = 0
     try:
         for block in blocks:
-            size, brackets = size + len(block), brackets + block.count(b"<")
-            if size > max_bytes:
+            if (size := size + len(block)) > max_bytes:
                 raise Fault(f"more than {max_bytes:,} bytes in a page or another part")
-            if brackets > 2 * MAX_ELEMENTS:
-                raise Fault(f"more than {MAX_ELEMENTS:,} elements in a page or another part")
             parser.feed(block)
             _check_root(tag if builder.root is None else builder.root.tag, tag)
-            if children := builder.taken():
-                size = brackets = 0
+            if children := builder.take_ended():
+                size = 0
                 yield from children
         parser.close()
     except _XML_ERRORS as error:
@@ -90,13 +86,11 @@ def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
     """Return the outermost element of an XML document; its tags have no namespaces.
 
     Raises:
-        Fault: if the document is empty, broken or too large, declares a document type, or has an
+        Fault: if the document is empty, broken, declares a document type, or has an
             outermost element that is not called `tag`.
     """
     if not content.strip():
         raise Fault("an empty file")
-    if content.count("<" if isinstance(content, str) else b"<") > 2 * MAX_ELEMENTS:
-        raise Fault(f"more than {MAX_ELEMENTS:,} elements")
     parser = ElementTree.XMLParser(target=_TreeBuilder())
     try:
         parser.feed(content)
@@ -110,7 +104,7 @@ def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
 def cut_tree(
     content: bytes | str, tag: str
 ) -> tuple[ElementTree.Element, Sequence[ElementTree.Element], Fault | None]:
-    """Return what `xml_tree` returns, of a document that may end too early.
+    """Return the `xml_tree` of a document that may be truncated.
 
     Returns:
         the outermost element, the elements that have no end, and the fault of such a document.
@@ -151,7 +145,7 @@ def root_tag(head: bytes) -> str:
 
 
 def escape(text: str) -> str:
-    """Return a text as the content of an element; what XML does not allow becomes `?`."""
+    """Return a text as the content of an element; characters that XML forbids become `?`."""
     from xml.sax import saxutils  # slow to import
 
     return saxutils.escape(XML_FORBIDDEN.sub("?", text))

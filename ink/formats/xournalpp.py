@@ -1,7 +1,7 @@
 """Xournal++ and Xournal: reads and writes notes, XML with pages of layers, in points (1/72 inch).
 
-The XML is packed by gzip or, in newer notes that are only read, in a ZIP archive with the images
-beside it.
+The XML is packed by gzip or, in newer notes that are only read, in a ZIP archive with the
+images.
 """
 
 import gzip
@@ -20,12 +20,11 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from ink.drawing.layers import DECIMALS, decimal
-from ink.formats.archives import unpacked_blocks
-from ink.formats.budget import Budget
+from ink.formats.archives import too_large_unpacked, unpacked_blocks
 from ink.formats.colours import alpha, hex_colour
 from ink.formats.faults import Fault
 from ink.formats.files import MEBIBYTE, read_head
-from ink.formats.page_checks import MAX_BYTES, MAX_FILE_BYTES, image_in, stroke_text, to_float
+from ink.formats.page_checks import MAX_BYTES, MAX_FILE_BYTES, image_in, to_float
 from ink.formats.xml import escape, quoteattr, xml_children
 from ink.ink_page import FONT, PEN_WIDTH, POINT, InkPage, PageImage, PageStroke, TypedText
 from utils.checks import UserError
@@ -85,11 +84,12 @@ def _member(archive: Path, name: str, max_bytes: int = MAX_BYTES) -> Iterator[by
     """Yield the content of a file in an archive, block by block."""
     from zipfile import ZipFile  # slow to import
 
-    budget = Budget(max_bytes, f"more than {max_bytes:,} bytes when it is unpacked")
+    size = 0
     try:
         with ZipFile(archive) as packed, packed.open(name) as stream:
             while block := stream.read(MEBIBYTE // 4):
-                budget.spend(len(block))
+                if (size := size + len(block)) > max_bytes:
+                    raise too_large_unpacked(max_bytes)
                 yield block
     except Fault:
         raise
@@ -98,7 +98,7 @@ def _member(archive: Path, name: str, max_bytes: int = MAX_BYTES) -> Iterator[by
 
 
 def _pdf(background: Element, path: Path) -> Path | None:
-    """Return the PDF that a background names, or a PDF of the same name beside the note; None if
+    """Return the PDF that a background names, or a PDF of the same name next to the note; None if
     the background names no PDF."""
     if background.get("type") != "pdf" or not (name := background.get("filename")):
         return None
@@ -118,7 +118,7 @@ def _page(element: Element, background: Element, pdf: Path | None, archive: Path
     ruling: list[PageStroke] = []
     if layers and layers[0].get("name") == RULING:
         ruling = [replace(_parse_stroke(item, 0), tool="shape") for item in layers.pop(0)]
-    for layer, item in ((number, item) for number, one in enumerate(layers) for item in one):
+    for layer, item in ((number, item) for number, items in enumerate(layers) for item in items):
         match item.tag:
             case "stroke":
                 strokes.append(_parse_stroke(item, layer))
@@ -150,7 +150,7 @@ def _content(image: Element, archive: Path | None) -> str:
 
 
 def _parse_stroke(item: Element, layer: int) -> PageStroke:
-    text = stroke_text(item.text)
+    text = item.text or ""
     try:
         points = np.array(text.split(), np.float64).reshape(-1, 2)
     except ValueError:
@@ -187,8 +187,8 @@ def _dash(style: str) -> tuple[float, ...]:
 def _background(
     element: Element, size: tuple[float, float], pdf: Path | None, left_out: Counter[str]
 ) -> dict[str, Any]:
-    """Return what a background tells of an `InkPage`: its PDF, or the colour and the ruling of its
-    paper; count in `left_out` what it has besides."""
+    """Return attributes of an `InkPage` from a background: its PDF, or the colour and the ruling of
+    its paper; count other properties in `left_out`."""
     kind, style, config = (element.get(name, "") for name in ("type", "style", "config"))
     if kind == "pixmap":
         left_out["background image"] += 1

@@ -81,21 +81,21 @@ class HandEncoder(nn.Module):
         self.hands[rows] = (totals[:, :-1] / totals[:, -1:]).to(self.hands)
 
     def draw(self, seed: int) -> np.ndarray:
-        """Return the descriptor `(D,)` of the new hand that a seed gives.
+        """Return the descriptor `(D,)` of a new hand, which depends on the seed.
 
-        The new hand lies near one hand, whose letters it has, and a little towards another one:
-        halfway between two hands, letters have the forms of both by turns (measured, lab notebook:
-        hands near one person). Consecutive seeds take the hands in turn, as they are stored. A
-        network that learned a single hand gives that hand.
+        The new hand lies near one stored hand, whose letters it has, and a little towards another
+        hand: halfway between two hands, letters alternate between both forms (measured, lab
+        notebook: hands near one person). Consecutive seeds begin at the stored hands in turn. If a
+        network learned a single hand, the new hand is this hand.
         """
         count = len(self.hands)
         random = torch.rand(2, generator=torch.Generator().manual_seed(seed))
-        other, place = random.tolist()
+        second_draw, distance = random.tolist()
         first = seed % count
-        second = (first + 1 + int(other * (count - 1))) % count
+        second = (first + 1 + int(second_draw * (count - 1))) % count
         low, high = FRACTION_BOUNDS
         near, far = self.hands[[first, second]].double().numpy(force=True)
-        return near + (low + place * (high - low)) * (far - near)
+        return near + (low + distance * (high - low)) * (far - near)
 
 
 def line_by_line(module: nn.Module, lines: Tensor) -> Tensor:

@@ -88,8 +88,9 @@ def test_words_are_listed_and_written_again_by_their_text(networks, tmp_path, ca
     assert "row 1, word 2, 'ba,': " in said and "row 1, word 3, 'ab': " in said
     (row,) = json.loads(report.read_text())["pages"][0]["rows"]
     assert [word["rewritten"] for word in row["words"]] == [0, 1, 1]
-    with pytest.raises(UserError, match="'ab:3': these pages have 2 such"):
-        experiments.main([*map(str, again[:-2]), "ab:3"])
+    for text, message in (("ab:3", "these pages have 2 such"), ("1:1", "no word of these pages")):
+        with pytest.raises(UserError, match=f"'{text}': {message}"):
+            experiments.main([*map(str, again[:-2]), text])
 
 
 def test_the_status_is_3_if_a_word_could_not_be_written(networks, tmp_path, monkeypatch, capsys):

@@ -73,7 +73,7 @@ def test_a_command_line_begins_in_six_ways(trained):
         assert (start.checkpoint and start.checkpoint.path) == path, words
         assert (start.is_resumed, start.tries_older) == (resumed, tries_older), words
         assert start.is_finished() == (run_id == "a"), words
-        assert start.plan.given == CONFIG
+        assert start.plan.given_config == CONFIG
     assert begun("-r", str(OLDER)).run.run_id not in ("a", "b")
     kept = ["-o", "trainer.args.keep_last=9"]
     more = begun("-r", str(RUN), *kept)

@@ -45,7 +45,7 @@ def put(split, place, **values):
 def added(split, other, name=None):
     """Return a function that adds a training sample to another split."""
     return lambda splits: splits[other].append(
-        splits[split][2] if name is None else splits[split][2].of(name)
+        splits[split][2] if name is None else splits[split][2].renamed(name)
     )
 
 
@@ -87,7 +87,7 @@ def test_extras_of_another_type_are_named():
     [
         lambda splits: splits.update(test=splits["valid"]),
         lambda splits: splits.update(dict.fromkeys(SPLITS, splits["train"])),
-        lambda splits: splits.update({k: [s.of("") for s in v] for k, v in splits.items()}),
+        lambda splits: splits.update({k: [s.renamed("") for s in v] for k, v in splits.items()}),
         put("train", 0, missing=np.zeros(9, np.uint8)),
         put("train", 0, ink=sample(3).ink),  # equal lines of two names
     ],

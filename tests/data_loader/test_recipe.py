@@ -158,7 +158,7 @@ def test_a_fault_of_a_recipe_names_its_key(taken, more, message):
         (EVERY, r"args\.dataset: is missing"),
         (
             {"dataset": MINE["lines"], "sources": MINE} | EVERY,
-            r"args\.dataset: .* beside `sources`",
+            r"args\.dataset: .* with `sources`",
         ),
         ({"dataset": MINE["lines"], "train": ["lines"]}, r"args\.train: .*`sources`, which"),
     ],

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from data_loader import read_ink
-from ink.formats import read_pages
+from ink.guard import children, read_pages
 from parse_config import plan_from_file
 from tests.damage import FORMATS, hostile
-from tests.faults.hostile import MAX_SECONDS
+from tests.faults.hostile import MAX_MEMORY, MAX_SECONDS, used
 from utils.checks import UserError
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ def test_a_trial_of_each_case_finds_no_failure():
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("form", FORMATS, ids=[form.name for form in FORMATS])
-def test_a_hostile_file_is_read_or_refused_in_time(tmp_path, form):
+def test_a_hostile_file_is_read_or_refused_in_time(tmp_path, form, real_children):
     if form.name == "a.rm":
         pytest.importorskip("rmscene", reason="rmscene is not installed")
     path, rng = tmp_path / form.name, random.Random(f"2 {form.name}")
@@ -37,9 +37,11 @@ def test_a_hostile_file_is_read_or_refused_in_time(tmp_path, form):
     for _ in range(3):
         path.write_bytes(hostile(rng, form))
         for read in readers:
-            start = time.process_time()
+            before = used()[0] + time.process_time()
             try:
                 read()
             except UserError as error:
                 assert str(error)
-            assert time.process_time() - start < MAX_SECONDS
+            children.end_all()
+            seconds, memory = used()
+            assert seconds + time.process_time() - before < MAX_SECONDS and memory < MAX_MEMORY

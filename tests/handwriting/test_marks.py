@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from handwriting.marks import PLAIN, plain, with_marks
-from handwriting.proofreading import try_words
+from handwriting.marks import PLAIN, in_plain_letters, plain, with_marks
+from handwriting.proofreading import CheckedWord, try_words, with_first_reading
 from handwriting.written_word import WrittenWord
 from ink.alphabet import Alphabet
 from ink.geometry import at_equal_steps, from_strokes, path_along
 from ink.measures import segments_cross
 from model import Line
 from tests.commands.networks import ALPHABET
+from tests.handwriting.builders import PlannedReader
 
 BOW = np.array([(0.7, -0.9), (0.2, -1.0), (0.0, -0.5), (0.3, 0.0), (0.9, 0.0)])
 STEM = np.array([(0.3, -2.0), (0.3, -1.0), (0.3, 0.0)])
@@ -80,6 +81,18 @@ def test_the_mark_of_an_i_replaces_its_dot(letter, count):
     stem, dot = np.array([(0.3, -1.0), (0.3, 0.0)]), np.array([(0.3, -1.6), (0.35, -1.6)])
     word, _ = drawn(letter, [stem, dot], [np.zeros(2, int)] * 2)
     assert len(word.strokes) == len(word.indices) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "count"), [("née", "nee", 1), ("nïe", "nie", 3), ("nįe", "nie", 1)]
+)
+def test_readers_are_shown_what_was_written_and_the_mark_of_an_i_as_its_dot(text, expected, count):
+    word, _ = drawn(text, *joined(text))
+    assert word.text == text and len(word.strokes) == (3 if text == "nïe" else 2)
+    shown = in_plain_letters(word)
+    assert (shown.text, len(shown.strokes)) == (expected, count)
+    (read,) = with_first_reading(PlannedReader((expected, 0.1)), [CheckedWord((word,), text)])
+    assert (read.text, read.errors, read.doubt, read.words) == (text, 0, 0.1, (word,))
 
 
 def test_a_network_is_asked_for_the_letters_without_marks_that_it_knows():

@@ -209,7 +209,7 @@ def test_the_stem_of_a_4_is_not_taken_for_a_full_stop():
 
 @pytest.mark.parametrize(
     ("text", "mark", "left", "bottom"),
-    [("7.", [(0.4, -0.4), (0.4, -0.3)], 0.75, -0.12), ("7,", [(0.5, -0.3), (0.4, 0.5)], 0.75, 0.5)],
+    [("7.", [(0.4, -0.4), (0.4, -0.3)], 0.9, -0.12), ("7,", [(0.5, -0.3), (0.4, 0.5)], 0.9, 0.5)],
 )
 def test_a_full_stop_or_comma_over_a_letter_is_moved_behind_the_foot_of_the_letter(
     text, mark, left, bottom

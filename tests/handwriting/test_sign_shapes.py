@@ -1,12 +1,9 @@
-"""Shapes of digits, signs and accents, in a hand with an x-height of 1."""
-
-from dataclasses import replace
+"""Shapes of digits and signs, in a hand with an x-height of 1."""
 
 import numpy as np
 import pytest
 
 from handwriting.sign_shapes import (
-    CROSSED_DIGIT,
     NO_RING,
     has_bare_i,
     shape_faults,
@@ -39,8 +36,6 @@ def moved(stroke, x):
     [
         ("9", [RING], None),
         ("9", [HOOK], NO_RING),
-        ("8", [[(0, 0), (0.5, -1), (0.1, -1.8), (0.4, -1)]], None),
-        ("8", [[(0, 0), (0.1, -1), (0, -1.8), (0.1, -1)]], "a thin 8"),
         ("1", [[(0, 0), (0, -1.8)]], None),
         ("2", [[(0, -1.6), (0.6, -1.8), (0, 0), (0.7, 0)]], None),
         ("2", [[(0, -1.6), (0.6, -1.8), (0, 0), (0.1, 0)]], "no clear 2"),  # looks like a ?
@@ -65,7 +60,7 @@ def moved(stroke, x):
     ],
 )
 def test_a_character_without_the_strokes_that_distinguish_it_has_a_fault(text, strokes, fault):
-    faults = [*shape_faults(word(text, *[(0, 0.0, stroke) for stroke in strokes]), 0.0)]
+    faults = [*shape_faults(word(text, *[(0, 0.0, stroke) for stroke in strokes]))]
     assert faults == [fault] * (fault is not None)
 
 
@@ -75,10 +70,6 @@ STEM, STOP = [(0, -1.8), (0, 0)], [(0, -0.1), (0, 0.0)]
 @pytest.mark.parametrize(
     ("text", "first", "second", "faults"),
     [
-        ("18", UP, moved(DOWN, 0.4), [CROSSED_DIGIT]),  # digits do not lie on each other
-        ("18", UP, moved(DOWN, 0.8), []),
-        ("11", UP, moved(DOWN, 0.5), [CROSSED_DIGIT]),
-        ("vw", UP, moved(DOWN, 0.4), []),  # letters may
         ("l'", UP, moved(ACUTE, 0.3), []),
         ("l'", UP, moved(DOWN, 0.3), ["no clear apostrophe"]),  # not above the letters
         ("lt", UP, moved(DOWN, 0.3), []),
@@ -89,22 +80,19 @@ STEM, STOP = [(0, -1.8), (0, 0)], [(0, -0.1), (0, 0.0)]
     ],
 )
 def test_a_character_that_its_neighbour_makes_unclear_has_a_fault(text, first, second, faults):
-    assert [*shape_faults(word(text, (0, 0.0, first), (1, 0.0, second)), 0.0)] == faults
+    assert [*shape_faults(word(text, (0, 0.0, first), (1, 0.0, second)))] == faults
 
 
 @pytest.mark.parametrize(
     ("text", "marks", "expected"),
     [
-        ("né", [moved(ACUTE, 1.0)], ("ne", 2)),
-        ("né", [], None),  # whose accent is not drawn
-        ("ní", [moved(ACUTE, 1.0)], ("ni", 3)),  # The accent is a dot.
         ("n€", [moved(BAR, 1.0)], ("n", 1)),
+        ("né", [moved(ACUTE, 1.0)], None),
         ("nß", [], None),
     ],
 )
-def test_a_reader_of_ascii_sees_words_without_the_marks_that_it_lacks(text, marks, expected):
+def test_a_reader_of_ascii_sees_words_without_the_signs_that_it_lacks(text, marks, expected):
     written = word(text, (0, 0.0, BOW), (1, 1.0, BOW), *[(1, 0.0, mark) for mark in marks])
-    written = replace(written, marks=tuple(range(2, 2 + len(marks))))
     shown = without_unknown(written, str.isascii)
     assert (shown and (shown[0], len(shown[1]))) == expected
 

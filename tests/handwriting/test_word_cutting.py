@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 from handwriting.hand_shape import HandShape
 from handwriting.repairs import LetterStrokes
 from handwriting.word_cutting import (
+    as_high,
     cut_words,
     level,
     limited_gap,
@@ -145,7 +146,7 @@ def test_words_get_the_slant_that_is_asked_for_whatever_their_hand(own, is_of_ha
     """Of what 8 characters lean more than the primer, 8 / (8 + 2) are undone, and 0.2 remain."""
     lean, asked = math.tan(math.radians(own)), math.tan(math.radians(15.0))
     ink = zigzag(lean)
-    ((sheared,),) = shear([[ink]], shape_of(ink if is_of_hand else zigzag()), 15.0, 8)
+    ((sheared,),) = shear([[ink]], shape_of(ink if is_of_hand else zigzag()), asked, 8)
     np.testing.assert_allclose(sheared[:, 1], ink[:, 1])
     np.testing.assert_allclose(lean_of(sheared), asked + remaining * lean, atol=2e-3)
 
@@ -157,6 +158,21 @@ def test_letters_become_nearly_as_wide_as_those_of_the_primer(stretch, left):
     ((widened,),) = widen([[ink]], shape_of(zigzag(0.3)), "z" * 8, 8)
     assert np.ptp(widened[:, 0]) == pytest.approx(left * np.ptp(zigzag(0.3)[:, 0]), 0.01)
     np.testing.assert_allclose(lean_of(widened), 0.3, atol=0.02)
+
+
+@pytest.mark.parametrize(("factor", "left"), [(1.2, 1.2 ** (8 / 16)), (0.8, 0.8 ** (8 / 16))])
+def test_a_line_becomes_nearly_as_high_as_its_hand(factor, left):
+    """Of 8 small letters, 8 / (8 + 8) of how much higher they are is believed."""
+    ((ink,),) = as_high([[zigzag() * factor]], 10.0, 8)
+    assert np.ptp(ink[:, 1]) == pytest.approx(left * np.ptp(zigzag()[:, 1]), 0.01)
+    assert_array_equal(as_high([[zigzag() * factor]], 10.0, 0)[0][0], zigzag() * factor)
+
+
+@pytest.mark.parametrize("own", [-0.2, 0.3])
+def test_words_of_a_hand_lean_as_it_does_also_without_a_slant(own):
+    """Of what 8 characters lean more than the hand, 8 / (8 + 2) are undone."""
+    word = written_word("z" * 8, [zigzag(own)])
+    np.testing.assert_allclose(lean_of(word.strokes[0]), 0.2 * own, atol=0.02)
 
 
 def written_word(text, strokes, primed=0, hand=None):
@@ -173,6 +189,14 @@ def test_a_line_that_continues_no_primer_stands_on_the_feet_of_its_own_letters(t
     """It begins with another letter than the hand's primer, half an x-height lower."""
     strokes = [np.concatenate([[[-3.0, 5.0]], zigzag()])]
     assert written_word(text, strokes).strokes[0][:, 1].max() == pytest.approx(0.0, abs=0.01)
+
+
+@pytest.mark.parametrize("depth", [30.0, 60.0])
+def test_a_word_stands_on_its_small_letters_however_long_its_tail(depth):
+    """The letters, five strokes of 10 units down, stand at 10; the tail comes first."""
+    tail = np.array([[-6.0, 0.0], [-8.0, depth], [-9.0, depth], [-2.0, 10.0]])
+    word = written_word("jam", [tail, zigzag()[:100]])
+    assert word.strokes[1][:, 1].max() == pytest.approx(0.0, abs=0.1)
 
 
 def test_a_dash_alone_stands_above_the_baseline():

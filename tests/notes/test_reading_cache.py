@@ -2,8 +2,12 @@
 
 import json
 import os
+import random
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -286,3 +290,69 @@ def test_damaged_corrections_are_not_overwritten(read, tmp_path):
     with pytest.raises(UserError, match=rf"{file.name}: damaged"):
         replace(library).correct(note, [((1, 2, 2), "x")])
     assert file.read_text() == "["
+
+
+def overwritten(seed):
+    def damage(index):
+        rng = random.Random(seed)
+        content = bytearray(index.read_bytes())
+        for _ in range(8):
+            place = rng.randrange(len(content))
+            content[place : place + 16] = rng.randbytes(16)
+        index.write_bytes(content)
+
+    return damage
+
+
+def executed(*statements):
+    def damage(index):
+        with closing(sqlite3.connect(index)) as database, database:
+            for statement in statements:
+                database.execute(statement)
+
+    return damage
+
+
+def replaced_by(make):
+    def damage(index):
+        index.unlink()
+        make(index)
+
+    return damage
+
+
+DAMAGES = {
+    **{f"bytes {seed}": overwritten(seed) for seed in range(12)},
+    "no table": executed("DROP TABLE pairs"),
+    "another column": executed("ALTER TABLE rows RENAME COLUMN costs TO prices"),
+    "a trigger": executed("CREATE TRIGGER t AFTER DELETE ON corrections BEGIN SELECT 1; END"),
+    "a summary": executed("UPDATE files SET summary = '[]'"),
+    "numbers": executed("UPDATE files SET pages = x'ff'"),
+    "rows": executed("UPDATE pages SET first = -7, count = 1 << 60"),
+    "words": executed("UPDATE rows SET words = '[[1]]'"),
+    "costs": executed("UPDATE rows SET costs = x''"),
+    "no rows": executed("DELETE FROM rows"),
+    "pairs": executed("UPDATE pairs SET rows = x'ffff', block = block + 900"),
+    "texts": executed("UPDATE texts SET row = row + 1000000"),
+    "saved": executed("UPDATE saved SET state = '{'"),
+    "no index": replaced_by(lambda index: index.write_text("no index")),
+    "nothing": replaced_by(Path.touch),
+    "a folder": replaced_by(Path.mkdir),
+    "a pipe": replaced_by(os.mkfifo),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_whatever_damages_an_index_it_is_built_anew(read, notes_file, tmp_path, kind):
+    _, library = read
+    files, output = {"a": notes_file}, tmp_path / "out.txt"
+    library.correct(library.note("a", notes_file), [((1, 2, 1), "Vauxhall")])
+    library.save([library.note("a", notes_file)], output)
+    (index,) = (tmp_path / "kept" / "index").iterdir()
+    DAMAGES[kind](index)
+    for again in (replace(library), replace(library)):
+        assert len(again.search("vauxhall", files)[0]) == 1
+        again.save([again.note("a", notes_file)], output)
+        assert "Vauxhall" in output.read_text()
+    again.correct(again.note("a", notes_file), [((1, 2, 1), None)])
+    assert len(replace(library).search("kennedy", files)[0]) == 1

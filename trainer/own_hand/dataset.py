@@ -18,12 +18,14 @@ import numpy as np
 import torch
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Origin, changed
+from base.base_dataset import SPLITS, BaseDataset, InitialNetwork, Loaded, mapped
 from base.base_transform import BaseTransform
 from data_loader.sources.ink_files import mean_step
 from data_loader.transforms.cleaning import RemoveSlips, Smooth
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from handwriting.hands import extras_of_lines
+from ink import guard
+from ink.formats.arrays import read_arrays
 from ink.geometry import x_height
 from ink.sample import Sample
 from model.generation.line import Primer, Sampling
@@ -68,7 +70,7 @@ class HandLines(Loaded):
     def fingerprints(self) -> dict[str, str]:
         """As of other samples, but without the hand: it is computed from the lines, and another
         number of threads rounds it otherwise."""
-        lines = changed(self.samples, lambda line: [replace(line, extras={})])
+        lines = mapped(self.samples, lambda line: [replace(line, extras={})])
         return Loaded(lines, self.report).fingerprints
 
 
@@ -95,7 +97,7 @@ class HandDataset(BaseDataset):
         network: the pretrained network with which a training begins by default.
     """
 
-    origin: Origin | None = None
+    origin: InitialNetwork | None = None
     _: KW_ONLY
     root: str
     x_height: Annotated[float, Range(1e-6, 1e6)] | None = None
@@ -148,9 +150,9 @@ class HandDataset(BaseDataset):
         """Return the names of the usable lines, new lines, whether the writer takes a hand, and
         the network's x-height and step. Either the writer or the reader learns the hand."""
         alphabet = (reader if reader.path == self.origin.path else writer).model.alphabet
-        kept_names = [*filter(None, map(str.strip, self.keep.split(",")))]
+        accepted = [*filter(None, map(str.strip, self.keep.split(",")))]
         with stage(READING):
-            samples = usable_lines(self.root, samples, alphabet, reader, kept_names)
+            samples = usable_lines(self.root, samples, alphabet, reader, accepted)
         extras = extras_of_lines([sample.ink for sample in samples]) if writer.takes_hand else {}
         reference_lines = writer.reference_lines(Sampling(bias=0.0, extras=extras))
         reference_inks = [ink for ink in reference_lines if mean_step(ink) > 0]
@@ -230,20 +232,20 @@ def save_practice(
 
 
 def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
-    """Load what `save_practice` saved.
+    """Load the file of `save_practice`.
 
     Raises:
         DataError: if the file is missing or broken.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            check_version(path, int(file.get("format", 0)), FORMAT, "train anew")
-            inks = np.split(file["points"], np.cumsum(file["lengths"]))[:-1]
-            new = list(zip(inks, file["texts"].tolist(), strict=True))
-            return file["names"].tolist(), new, bool(file["told"])
+        arrays = guard.call(read_arrays, path)
+        check_version(path, int(arrays.get("format", 0)), FORMAT, "train anew")
+        inks = np.split(arrays["points"], np.cumsum(arrays["lengths"]))[:-1]
+        new = list(zip(inks, arrays["texts"].tolist(), strict=True))
+        return arrays["names"].tolist(), new, bool(arrays["told"])
     except OtherVersion:
         raise
-    except Exception as error:  # np.load may raise any error.
+    except Exception as error:  # Other arrays may fail in any way.
         raise DataError(
             f"{path}: the lines that the run composed cannot be read ({error}); "
             "start the training again"
@@ -251,7 +253,7 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
 
 
 def load_pair(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
-    """Return a writer and a reader: one is the network at `path`, the other is pretrained.
+    """Return a writer and a reader: the network at `path`, and a pretrained network.
 
     Raises:
         UserError: if the network at `path` neither writes texts nor reads.

@@ -35,8 +35,8 @@ NUM_EXAM_LINES = 20
 """Number of lines that a network writes in the exam, besides the characters (assumed)."""
 TRIED_FRACTIONS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.2)
 """Fractions of the learned change that are tried in turn: interpolated weights keep most abilities
-of the former and of the learned network (Wortsman et al., "Robust fine-tuning of zero-shot models",
-2022)."""
+of the original and of the learned network (Wortsman et al., "Robust fine-tuning of zero-shot
+models", 2022)."""
 MIN_RELATIVE_FRACTION = 0.75
 """If lines are legible at a fraction but letters are lost, smaller fractions are tried down to this
 multiple of the fraction (with half of the learned change little of the hand is left: measured, lab
@@ -52,9 +52,9 @@ SAMPLE_FILE = "hand.json"
 PRIMER_LENGTH = 25
 """Number of characters of the ideal primer (assumed)."""
 NUM_PRIMERS_READ = 12
-"""Number of lines, those nearest to `PRIMER_LENGTH`, that the recogniser reads (assumed)."""
+"""Number of lines, nearest to `PRIMER_LENGTH`, that the recogniser reads (assumed)."""
 NUM_PRIMERS_TRIED = 4
-"""Number of lines, those with the fewest errors, that are tried as primers (assumed: with different
+"""Number of lines, with the fewest errors, that are tried as primers (assumed: with different
 lines of a person as primers, 5 to 17 % of the characters are misread)."""
 TEXTS_PER_PRIMER = 10
 """Number of texts that are written with each tried primer (assumed)."""
@@ -97,7 +97,7 @@ class _HandTrainer(BaseTrainer):
         """Compare the network after the run with the network before the run, and log the result.
 
         Args:
-            writer, reader: one is the network before the run, the other is pretrained.
+            writer, reader: the network before the run, and a pretrained network.
 
         Returns:
             whether the log says how to use the learned network.
@@ -139,7 +139,7 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
         extras = self.lines.hand_extras
         primer = lines[best_primer(learned, reader, lines, seed, extras)]
         exam = Exam(learned, reader, primer, seed, extras)
-        # Weights that only the learned network has, those of new characters, are kept.
+        # Weights of new characters, which only the learned network has, stay.
         vocab_size, new = len(writer.model.alphabet), checkpoint["state_dict"]
         old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)
         fraction, increase = legible_fraction(exam, writer, learned, old, new)
@@ -152,8 +152,8 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
         numbers, _ = descriptor_of([ink for ink, _ in lines])
         write_style(folder / SAMPLE_FILE, *primer, self.run.run_id, numbers.tolist())
         if fraction < 1:
-            kept = f"{100 * fraction:.0f} % of what was learned is kept"
-            log.info("%s, so that the network stays legible", kept)
+            change = f"{100 * fraction:.0f} % of the learned change stays"
+            log.info("%s, so that the network stays legible", change)
             log.info("%s keeps 100 %%: it is more like the hand, and less legible", last)
         log.info("the hand: %s; a line of the hand: %s", folder / HAND_FILE, folder / SAMPLE_FILE)
         log.info("to write in the hand: python experiments.py page FILE -r %s", folder)
@@ -161,18 +161,18 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
 
 
 def legible_fraction(
-    exam: "Exam", former: Writer, learned: Writer, old: Weights, new: Weights
+    exam: "Exam", original: Writer, learned: Writer, old: Weights, new: Weights
 ) -> tuple[float, float]:
     """Return the fraction of the learned change to keep, and the resulting increase of the
     character error rate.
 
     Args:
         exam: exam of both networks.
-        former: the network before the training.
+        original: the network before the training.
         learned: the network after the training; its weights are changed.
         old, new: weights before and after the training.
     """
-    read_before, _, cer_before = exam.score(former)
+    read_before, _, cer_before = exam.score(original)
     best, best_cer, best_rank, min_fraction = 1.0, 0.0, (2, 0.0), 0.0
     for fraction in stage(EXAMINING, items=TRIED_FRACTIONS):
         if fraction < min_fraction:
@@ -264,9 +264,9 @@ class Exam:
         """Return how legibly a network writes.
 
         Args:
-            network: the learned or the former network.
-            read_before: characters that were read when the former network wrote; empty in the exam
-                of the former network.
+            network: the learned or the original network.
+            read_before: characters that were read when the original network wrote; empty in its own
+                exam.
 
         Returns:
             the characters that are read with the first seed; the characters of `read_before` that
@@ -295,6 +295,6 @@ class Exam:
         return legible, lost, rates(zip(texts, hypotheses, strict=True))["cer"]
 
     def _legible(self, characters: Iterable[str], hypotheses: Sequence[str]) -> set[str]:
-        """Return which characters are read; the first hypotheses are those of their texts."""
+        """Return the set of characters that are read; the first hypotheses are of their texts."""
         pairs = zip(characters, hypotheses, strict=False)
         return {c for c, text in pairs if is_read(c, self.texts_of_characters[c], text)}

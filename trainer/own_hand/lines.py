@@ -74,7 +74,7 @@ def usable_lines(
         samples: the lines.
         alphabet: alphabet of the network that learns.
         reader: a recogniser.
-        keep: names of lines that are kept even if they are misread.
+        keep: names of lines that are learned even if they are misread.
 
     Raises:
         DataError: if most lines are misread, or too few lines are left.
@@ -96,7 +96,7 @@ def _has_text(sample: Sample) -> bool:
 
 
 def _keep(samples: Sequence[Sample], is_kept: Callable[[Sample], bool], fault: str) -> list[Sample]:
-    """Return the samples that are kept; log the names of the others, and their fault."""
+    """Return the accepted samples; log the names and the fault of the others."""
     if left_out := [sample.name for sample in samples if not is_kept(sample)]:
         log.warning("left out: %d %s (%s)", len(left_out), fault, first_of(left_out))
     return [sample for sample in samples if is_kept(sample)]

@@ -59,7 +59,7 @@ def practice_lines(
     """Return new lines in a hand, each with its text.
 
     If no characters can be cut from the person's lines, as from lines of capitals only, the new
-    lines are those that `writer` writes in the hand.
+    lines are written by `writer` in the hand.
 
     Args:
         lines: lines of the hand, in the units of `writer`.

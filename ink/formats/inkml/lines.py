@@ -8,7 +8,6 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ink.formats.budget import Budget, memory_budget
 from ink.formats.checks import check_points, check_text, count_missing, join_strokes
 from ink.formats.faults import Fault
 from ink.formats.files import read_file
@@ -52,8 +51,8 @@ def parse(
     Args:
         path: the file.
         level: see `InkMLDataset`; "annotated" means "group" if the file has several groups,
-            one with a transcription, and none itself, and otherwise "file". Of a file that was cut,
-            the groups that are whole are taken.
+            one with a transcription, and none itself, and otherwise "file". A truncated file has
+            only its complete groups.
         encoding: the file's encoding; None takes the declared encoding.
     """
     content = read_file(path)
@@ -76,16 +75,16 @@ def parse(
         if not text and len(top_groups) == 1:
             text = _annotation(top_groups[0], TRUTHS)
         # Views are skipped, since they only repeat traces of the file.
-        return Parsed([_sample([*root.iter("trace")], text, writer, forms, memory_budget())])
+        return Parsed([_sample([*root.iter("trace")], text, writer, forms)])
     if not groups:
         raise cut or Fault("no traceGroup with a transcription")
     trace_by_id = {element_id(trace): trace for trace in root.iter("trace")}
-    parsed = Parsed(budget=Budget(200 * len(content), "it repeats the same points too often"))
+    parsed = Parsed()
     for number, group in enumerate(groups):
         with parsed.attempt(name := f"{number:04}"):
             traces, text = [*_traces(group, trace_by_id)], _annotation(group, TRUTHS)
             group_writer = _annotation(group, WRITERS) or writer
-            sample = _sample(traces, text, group_writer, forms, parsed.budget)
+            sample = _sample(traces, text, group_writer, forms)
             parsed.samples.append(sample.renamed(name))
     if cut:
         used = f"{len(parsed.samples):,} groups before are used"
@@ -94,11 +93,10 @@ def parse(
 
 
 def _sample(
-    traces: list[Element], text: str, writer: str, forms: dict[Element, TraceFormat], budget: Budget
+    traces: list[Element], text: str, writer: str, forms: dict[Element, TraceFormat]
 ) -> Sample:
-    """Return the sample of traces; spend from `budget` the memory of parsing them (assumed)."""
+    """Return the sample of traces."""
     check_text(text)  # but not `clean_text`: a text that `to_inkml` wrote is read unchanged
-    budget.spend(50 * sum(len(trace.text or "") for trace in traces))
     ink, missing = _ink(traces, forms)
     return Sample(ink, text, writer=writer, missing=missing)
 
@@ -176,7 +174,7 @@ def to_inkml(ink: np.ndarray, text: str = "") -> str:
     A last stroke without an end becomes a trace to be continued.
 
     Args:
-        ink: `(points, 3)`; the first offset is not kept.
+        ink: `(points, 3)`; the first offset is lost.
         text: the transcription; "" for none.
 
     Raises:

@@ -23,7 +23,7 @@ from ink.formats.inkml.traces import (
     shortest_decimal,
     trace_text,
 )
-from ink.formats.page_checks import MAX_BYTES, stroke_text, to_float
+from ink.formats.page_checks import MAX_BYTES, to_float
 from ink.formats.xml import quoteattr, xml_tree
 from ink.ink_page import PEN_WIDTH, InkPage, PageStroke, page_around
 from utils.files import XML_FORBIDDEN
@@ -54,8 +54,8 @@ def parse(path: Path) -> list[InkPage]:
     brushes = {f"#{element_id(brush)}": brush for brush in root.iter("brush")}
     kinds, layers = _annotated(root, "type"), _annotated(root, "layer")
     unit = next((form.unit for form in trace_formats.values() if form.unit), None)
-    # Of each stroke, its brush, its first trace, and the channels of its traces.
-    found: list[tuple[Element, Element, list[dict[str, np.ndarray]]]] = []
+    # The brush of each stroke, its first trace, and the channels of its traces.
+    traces: list[tuple[Element, Element, list[dict[str, np.ndarray]]]] = []
     stack = [(root, Element("brush"))]
     while stack:
         element, inherited = stack.pop()
@@ -63,15 +63,14 @@ def parse(path: Path) -> list[InkPage]:
         stack += ((child, brush) for child in reversed(element))
         if element not in trace_formats or not is_drawn(element):
             continue
-        if not found or element.get("continuation") not in ("middle", "end"):
-            found.append((brush, element, []))
-        stroke_text(element.text)
-        channels = channels_of(element, trace_formats[element], f"trace {len(found)}")
-        found[-1][-1].append(_scaled(channels, trace_formats[element], unit))
-    if found and all(trace_formats[trace].has_clock for _, trace, _ in found):
-        found.sort(key=lambda stroke: stroke[-1][0].get("T", [0.0])[0])  # the order of writing
+        if not traces or element.get("continuation") not in ("middle", "end"):
+            traces.append((brush, element, []))
+        channels = channels_of(element, trace_formats[element], f"trace {len(traces)}")
+        traces[-1][-1].append(_scaled(channels, trace_formats[element], unit))
+    if traces and all(trace_formats[trace].has_clock for _, trace, _ in traces):
+        traces.sort(key=lambda stroke: stroke[-1][0].get("T", [0.0])[0])  # the order of writing
     strokes, names = [], {0: ""}
-    for brush, trace, parts in found:
+    for brush, trace, parts in traces:
         layer = LAYER.fullmatch(layers.get(trace, ""))
         number = int(layer[1]) - 1 if layer else 0
         names[number] = (layer[2] or "") if layer else names[0]
@@ -139,9 +138,9 @@ def _stroke(
     # The software of Windows counts transparency to 255.
     opacity = 1 - min(max(to_float(values.get("transparency", "0")) / 255, 0.0), 1.0)
     red, green, blue = bytes.fromhex(colour[1:])
-    is_bright = min(red, green) > 200 and blue <= MAX_MARKER_BLUE  # White covers what it marks.
+    is_bright = min(red, green) > 200 and blue <= MAX_MARKER_BLUE  # White covers the ink below.
     is_wide = width is not None and width * (unit or 1.0) >= MIN_MARKER_WIDTH
-    # The ink software of Windows tells a highlighter and a pen by this property.
+    # The ink software of Windows distinguishes highlighters and pens by this property.
     operation = values.get("rasterOp", "")
     is_marker = operation == "maskPen" or opacity < MIN_PEN_OPACITY or (is_bright and is_wide)
     tool = "shape" if is_shape else "pen"
@@ -165,7 +164,7 @@ def page_to_inkml(page: InkPage, rows: Iterable[tuple[str, Sequence[int]]]) -> s
     active area of the ink's source is the page.
 
     Args:
-        page: the page; what it has besides strokes is not written, nor are fills and dashes.
+        page: the page; only strokes are written, without fills and dashes.
         rows: text and numbers of the strokes of each row.
 
     Raises:
@@ -186,7 +185,7 @@ def _place(page: InkPage, number: int) -> tuple[int, bool]:
 
 
 class _PageInk:
-    """Writes the groups of a page, and then what they refer to."""
+    """Writes the groups of a page, and then the brushes and contexts that they refer to."""
 
     def __init__(self, page: InkPage) -> None:
         self._page = page

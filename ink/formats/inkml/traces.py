@@ -1,7 +1,7 @@
 """Reads InkML (W3C Ink Markup Language, Recommendation of 2011).
 
 A `<trace>` holds points separated by commas; spaces separate the values of a point. The values are
-x and y (downwards), or those of the channels that `<traceFormat>` declares. A value after `'` or
+x and y (downwards), or the channels that `<traceFormat>` declares. A value after `'` or
 `"` is a first or second difference. `<annotation type="truth">` holds a transcription.
 """
 
@@ -12,7 +12,6 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ink.formats.budget import MAX_ELEMENTS, Budget
 from ink.formats.faults import Fault
 from ink.formats.xml import escape
 from utils.checks import DataError
@@ -20,7 +19,6 @@ from utils.files import XML_FORBIDDEN
 
 NAMESPACE = "http://www.w3.org/2003/InkML"
 MAX_REFERENCES = 10  # from context to context (assumed)
-MAX_LOOKED_AT = 20 * MAX_ELEMENTS  # elements looked at for formats, as contexts may nest (assumed)
 UNITS = {"pt": 1.0, "in": 72.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540, "px": 0.75}
 """Length of each unit in points (1/72 inch)."""
 # A trace without prefixes, and a value with its optional prefix.
@@ -63,13 +61,12 @@ def formats(root: Element) -> dict[Element, TraceFormat]:
     """
     by_id = {element_id(element): element for element in root.iter() if element_id(element)}
     context_of = _contexts(root, by_id)
-    looked_at = Budget(MAX_LOOKED_AT, "contexts that are nested in each other too deeply")
     by_context: dict[Element | None, TraceFormat] = {}
     by_holder: dict[Element, TraceFormat] = {}
     for context in dict.fromkeys(context_of.values()):
-        holder = _format_holder(context, by_id, root, looked_at)
+        holder = _format_holder(context, by_id, root)
         if holder not in by_holder:
-            by_holder[holder] = _format(holder, looked_at)
+            by_holder[holder] = _format(holder)
         by_context[context] = by_holder[holder]
     return {trace: by_context[context] for trace, context in context_of.items()}
 
@@ -92,31 +89,24 @@ def _contexts(root: Element, by_id: dict[str, Element]) -> dict[Element, Element
     return context_of
 
 
-def _format_holder(
-    context: Element | None, by_id: dict[str, Element], root: Element, looked_at: Budget
-) -> Element:
+def _format_holder(context: Element | None, by_id: dict[str, Element], root: Element) -> Element:
     """Return the element whose traceFormat holds for a context: the context itself, or else the
     first one to which it refers, from one to the next, that has a traceFormat, or else `root`.
-
-    Each element that is looked at is spent from `looked_at`, as in `_format`.
     """
     for _ in range(MAX_REFERENCES):
         if context is None:
             break
-        for element in context.iter():
-            looked_at.spend(1)
-            if element.tag == "traceFormat":
-                return context
+        if next(context.iter("traceFormat"), None) is not None:
+            return context
         keys = ("traceFormatRef", "inkSourceRef", "contextRef")
         names = [context.get(key, "").removeprefix("#") for key in keys]
         context = next((by_id[name] for name in names if name in by_id), None)
     return root
 
 
-def _format(holder: Element, looked_at: Budget) -> TraceFormat:
+def _format(holder: Element) -> TraceFormat:
     """Return the format that `holder` declares, or a format of X and Y if it declares no format."""
     forms = []
-    looked_at.spend(sum(1 for _ in holder.iter()))
     unit_of_x = next(_units_of_x(holder), None)
     for declared in holder.iter("traceFormat"):
         regular = declared.findall("channel")

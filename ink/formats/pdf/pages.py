@@ -82,7 +82,7 @@ class WordInk:
 
 @dataclass(frozen=True, eq=False)
 class PdfPage:
-    """A page of a PDF: what is drawn on it, and the words of each row of its text, from the left.
+    """A page of a PDF: its ink and images, and the words of each row of its text, from the left.
 
     A PDF that the page annotates is not drawn.
     """
@@ -108,7 +108,7 @@ def write_pdf(path: str | PathLike[str], pages: Iterable[PdfPage], title: str = 
 
     Args:
         path: the file; its folder exists.
-        pages: at least one page; written pages are not kept in memory.
+        pages: at least one page; only one page is in memory at a time.
         title: the title in the file's metadata; "" for none.
 
     Raises:
@@ -231,7 +231,7 @@ class _Document:
         from PIL import Image  # slow to import
 
         try:
-            with Image.open(BytesIO(content)) as image:
+            with Image.open(BytesIO(content), formats=("JPEG", "PNG")) as image:
                 size = f"<</Type/XObject/Subtype/Image/Width {image.width}/Height {image.height}"
                 head = f"{size}/ColorSpace/Device{'Gray' if image.mode in ('1', 'L') else 'RGB'}"
                 is_opaque = image.mode in ("1", "L", "RGB") and "transparency" not in image.info
@@ -297,9 +297,9 @@ class _Document:
         rows = [[word for word in row if word.text] for row in rows]
         rows = [row for row in rows if row]
         angles = [baseline_angle(from_strokes([word.upright for word in row])) for row in rows]
-        usual = float(np.median([angle for angle in angles if not isnan(angle)] or [0.0]))
+        typical = float(np.median([angle for angle in angles if not isnan(angle)] or [0.0]))
         for row, angle in zip(rows, angles, strict=True):
-            yield from self._row(row, usual if isnan(angle) else angle, scale)
+            yield from self._row(row, typical if isnan(angle) else angle, scale)
 
     def _row(self, words: Sequence[WordInk], angle: float, scale: float) -> Iterator[str]:
         """Yield the commands that write a row. A word is as wide as its ink, but ends before the

@@ -10,16 +10,15 @@ from ink.ink_page import PEN_WIDTH, PageStroke
 
 UNITS = 50  # of the drawing, per millimetre
 FLAT = 0.04 * UNITS
-"""Distance, in units, of a curve's controls from the line that is drawn instead (assumed, by
-eye)."""
+"""Largest distance, in units, of a curve's controls from a line that replaces it (by eye)."""
 MERGED = 0.05 * UNITS
-"""Distance, in units, of two curves from the one that is drawn instead (assumed, by eye: an eighth
-of the width of a pen's line)."""
+"""Largest distance, in units, of two curves from the curve that replaces them (assumed, by eye: an
+eighth of the width of a pen's line)."""
 WIDTH_STEP = 0.125  # between widths of a stroke, as a fraction of its mean width (assumed, by eye)
 
 
 class Look(NamedTuple):
-    """What a path is drawn with; lengths are in units."""
+    """The properties of a drawn path; lengths are in units."""
 
     blend: str = "Normal"
     opacity: float = 1.0
@@ -61,8 +60,8 @@ def straight(points: np.ndarray) -> np.ndarray:
 
 
 def _merged(segments: np.ndarray) -> np.ndarray:
-    """Return Bézier segments `(segments, 4, 2)` of which neighbours are one, where one is close to
-    both: the one that de Casteljau's algorithm divides into them."""
+    """Return Bézier segments `(segments, 4, 2)`, two neighbours merged if a single segment is close
+    to both: the segment that de Casteljau's algorithm divides into them."""
     while len(segments) > 1:
         first, second = segments[:-1], segments[1:]
         lengths = np.linalg.norm(np.diff(segments, axis=1), axis=2).sum(axis=1) + 1e-9
@@ -76,16 +75,16 @@ def _merged(segments: np.ndarray) -> np.ndarray:
             _at(whole, (1 + part) / 2) - _at(second, 0.5),
         )
         is_close = np.linalg.norm(errors, axis=2).max(axis=0) <= MERGED
-        # Of a run of pairs that share segments, every other is merged.
+        # In a run of pairs that share segments, every second pair is merged.
         run = np.arange(len(whole)) - np.maximum.accumulate(
             np.where(is_close, -1, np.arange(len(whole)))
         )
-        taken = np.flatnonzero(is_close & (run % 2 == 1))
-        if not len(taken):
+        merged = np.flatnonzero(is_close & (run % 2 == 1))
+        if not len(merged):
             break
         segments = segments.copy()
-        segments[taken] = whole[taken]
-        segments = np.delete(segments, taken + 1, axis=0)
+        segments[merged] = whole[merged]
+        segments = np.delete(segments, merged + 1, axis=0)
     return segments
 
 
@@ -98,7 +97,7 @@ def _at(segments: np.ndarray, part: np.ndarray | float) -> np.ndarray:
 
 def path_commands(segments: np.ndarray) -> str:
     """Return the commands of a path along Bézier segments `(segments, 4, 2)`, at least one; each
-    begins at the end of the one before. A segment that is nearly straight becomes a line."""
+    begins at the end of the previous segment. A segment that is nearly straight becomes a line."""
     start, chord = segments[:, :1], segments[:, 3:] - segments[:, :1]
     controls, length = segments[:, 1:3] - start, np.linalg.norm(chord, axis=2)
     off = np.abs(controls[..., 0] * chord[..., 1] - controls[..., 1] * chord[..., 0])

@@ -14,10 +14,9 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from ink.formats.archives import unpacked
-from ink.formats.budget import Budget
 from ink.formats.colours import MIN_PEN_OPACITY, hex_colour
 from ink.formats.files import read_file
-from ink.formats.page_checks import MAX_BYTES, MAX_POINTS, image_in
+from ink.formats.page_checks import MAX_BYTES, image_in
 from ink.formats.svg.shapes import Shape, flattened, pixels, shapes
 from ink.formats.xml import xml_tree
 from ink.ink_page import (
@@ -46,13 +45,12 @@ _WRITE_PEN = "-pen"
 def parse(path: Path) -> Iterator[InkPage]:
     """Yield the page of a file, or the pages of a document of Write (Stylus Labs)."""
     root = xml_tree(unpacked(read_file(path, MAX_BYTES), MAX_BYTES), "svg")
-    points = Budget(MAX_POINTS, f"more than {MAX_POINTS:,} points; divide the file")
     is_write = root.get("id") == _WRITE_DOCUMENT
     for page in root.findall("svg") if is_write else [root]:
-        yield _page(page, points)
+        yield _page(page)
 
 
-def _page(root: Element, points: Budget) -> InkPage:
+def _page(root: Element) -> InkPage:
     all_shapes = [*shapes(root)]
     sheet, unit = _sheet(root, all_shapes)
     tolerance = float(np.linalg.norm(sheet[2:] - sheet[:2])) / TOLERANCES_PER_DIAGONAL or 1.0
@@ -76,9 +74,7 @@ def _page(root: Element, points: Budget) -> InkPage:
         elif kind not in ("", "ruling"):
             left_out[kind] += max(1, len(shape.curves))
         else:
-            for stroke in _strokes(shape, tolerance, layer):
-                points.spend(len(stroke.points))
-                (ruling if kind else strokes).append(stroke)
+            (ruling if kind else strokes).extend(_strokes(shape, tolerance, layer))
     content = {"images": images, "ruling": ruling, "layers": layers, "paper": paper}
     joined = _with_joined_strokes(strokes)
     return page_around(joined, typed, sheet, unit=unit, left_out=left_out, **content)
@@ -224,7 +220,7 @@ def _with_joined_strokes(strokes: Sequence[PageStroke]) -> list[PageStroke]:
 
 
 def _pen(stroke: PageStroke) -> tuple[object, ...]:
-    """Return what strokes have in common that are parts of one; a filled area is no part."""
+    """Return the properties that the parts of a stroke share; a filled area is no part."""
     is_part = stroke.width and stroke.widths is None and stroke.fill is None
     return stroke.tool, stroke.colour, stroke.layer, stroke.dash, is_part or id(stroke)
 

@@ -38,7 +38,7 @@ def parse(path: Path) -> Parsed:
     for number, (text, strokes) in enumerate(rows):
         with parsed.attempt(name := f"{number:04}" if len(rows) > 1 else ""):
             ink = join_strokes(strokes)
-            parsed.samples.append(Sample(ink, clean_text(text)).of(name))
+            parsed.samples.append(Sample(ink, clean_text(text)).renamed(name))
     return parsed
 
 
@@ -91,7 +91,7 @@ def _label(row: Row) -> str:
 
 def _path_data(segments: np.ndarray) -> str:
     """Return the `d` of a path along Bézier segments `(segments, 4, 2)`, at least one; each begins
-    at the end of the one before."""
+    at the end of the previous segment."""
     x, y = map(decimal, segments[0, 0].tolist())
     rows = segments[:, 1:].reshape(-1, 6).tolist()
     return f"M{x} {y}" + "".join("C" + " ".join(map(decimal, row)) for row in rows)

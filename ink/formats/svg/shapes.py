@@ -10,7 +10,6 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ink.formats.budget import Budget
 from ink.formats.checks import MAX_OFFSET
 from ink.formats.faults import Fault
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from fontTools.misc.transform import Transform
 
 MAX_PATH = 1 << 21  # characters of a path (assumed)
-MAX_CURVES = 500_000  # segments of all paths of a file (assumed: ten dense pages)
 _PATH = re.compile(r"[MZLHVCSQTA\d.,eE+\s-]*", re.ASCII | re.IGNORECASE)
 # Possessive, as patterns that go back take square time where they fail.
 _NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d{1,3})?+"
@@ -45,7 +43,7 @@ class Shape:
         curves: the cubic segments `(segments, 4, 2)` of each connected part, in the units of the
             outermost element; a segment begins at the end of the previous segment.
         style: the element's own and inherited properties.
-        matrix: transforms the element's units to those of the outermost element.
+        matrix: transforms the element's units to the units of the outermost element.
         layer: name of the Inkscape layer that the element is in; "" if it is in none.
     """
 
@@ -70,7 +68,6 @@ def shapes(root: Element) -> Iterator[Shape]:
     from fontTools.misc.transform import Transform  # slow to import
 
     rules = _class_rules(root)
-    segments = Budget(MAX_CURVES, f"more than {MAX_CURVES:,} curves; divide the file")
     stack = [(root, Transform(), {}, "")]
     while stack:
         element, matrix, inherited, layer = stack.pop()
@@ -88,7 +85,6 @@ def shapes(root: Element) -> Iterator[Shape]:
             continue
         linear, offset = np.array(matrix[:4]).reshape(2, 2), matrix[4:]
         curves = [part @ linear + offset for part in path_curves(_path_data(element))]
-        segments.spend(sum(map(len, curves)))
         yield Shape(element, curves, style, matrix, layer)
 
 

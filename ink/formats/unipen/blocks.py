@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ink.formats.budget import Budget
 from ink.formats.checks import decode
 from ink.formats.faults import Fault
-from ink.formats.files import MAX_BYTES, read_file
+from ink.formats.files import read_file
 
 INCLUDE = "include"
 MAX_INCLUDED = 100  # included files of a document (assumed)
@@ -42,7 +41,6 @@ def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes])
         Fault: if one of `files` has no keyword, too much is included, or `include` raises a Fault.
     """
     opened: set[str] = set()
-    budget = Budget(4 * MAX_BYTES, f"more than {4 * MAX_BYTES:,} bytes included")
     for file, content in files:
         stack = [_blocks(file, "", content)]
         while stack:
@@ -56,7 +54,6 @@ def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes])
                 if len(opened) > MAX_INCLUDED:
                     raise Fault(f"more than {MAX_INCLUDED} included files", block.describe_line())
                 if content := include(name):
-                    budget.spend(len(content))
                     stack.append(_blocks(file, name, decode_any(content)))
 
 

@@ -14,8 +14,14 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from ink.formats.archives import PLAIN, Loops, attempted, is_archive, members, unpacked
-from ink.formats.budget import Budget, memory_budget
+from ink.formats.archives import (
+    MAX_UNPACKED,
+    PLAIN,
+    Loops,
+    attempted,
+    is_archive,
+    unpacked,
+)
 from ink.formats.faults import Fault
 from ink.formats.files import files_below, read_file
 from ink.formats.parsed import Parsed
@@ -85,10 +91,10 @@ def is_collection(path: Path) -> bool:
     return False
 
 
-def open_collection(path: Path, budget: Budget, loops: Loops = PLAIN) -> Collection:
+def open_collection(path: Path, max_bytes: int, loops: Loops = PLAIN) -> Collection:
     """Return the collection in a folder, or in an archive (.tar, .tar.gz, .tgz, .tar.xz).
 
-    The archive is not extracted, but read into memory within `budget`.
+    The archive is not extracted, but read into memory, unless it has more than `max_bytes`.
 
     Raises:
         DataError: if the archive is broken or too large, or holds no collection.
@@ -100,7 +106,7 @@ def open_collection(path: Path, budget: Budget, loops: Loops = PLAIN) -> Collect
             lambda name: read_file(path / name),
             lru_cache(_CACHED_FILES)(lambda name: read_included(path / INCLUDE, name)),
         )
-    packed = members(path, _ANY_NAME, "reading UNIPEN", budget, loops)
+    packed = loops.members(path, _ANY_NAME, "reading UNIPEN", max_bytes)
     contents = {name: content for path, content in packed if (name := _in_collection(path))}
     if not any(name.startswith(f"{DATA}/") for name in contents):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
@@ -130,7 +136,7 @@ def parse_collection(
     path: Path,
     categories: Sequence[str] | None,
     points_per_second: float | None = None,
-    max_bytes: int | None = None,
+    max_bytes: int = MAX_UNPACKED,
     loops: Loops = PLAIN,
 ) -> Parsed:
     """Return the samples of a collection, named like "8/abm/ca0.dat:00003".
@@ -141,19 +147,19 @@ def parse_collection(
         path: see `open_collection`.
         categories: the categories to use, in this order; None takes all, by `length_order`.
         points_per_second: see `Document`.
-        max_bytes: what parsing may take; None for `MAX_PARSED`.
+        max_bytes: largest size of the unpacked archive.
         loops: see `Loops`.
     """
-    parsed = Parsed(budget=memory_budget(path, max_bytes))
-    collection = open_collection(path, parsed.budget, loops)
+    parsed = Parsed()
+    collection = open_collection(path, max_bytes, loops)
     documents = loops.bar(collection.documents(), "parsing UNIPEN", unit=" files", delay=1)
     opened = (_opened(collection, *document, categories) for document in documents)
     parse = partial(_parse_document, points_per_second)
-    for document_path, found in loops.map(parse, opened):
+    for document_path, result in loops.map(parse, opened):
         with parsed.attempt(document_path):
-            if isinstance(found, Fault):
-                raise found
-            parsed.extend(found)
+            if isinstance(result, Fault):
+                raise result
+            parsed.extend(result)
     return parsed
 
 

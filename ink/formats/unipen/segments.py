@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ink.formats.budget import MAX_ELEMENTS, Budget
 from ink.formats.checks import MAX_POINTS, check_points, clean_text, join_strokes
 from ink.formats.faults import Fault
 from ink.formats.parsed import Parsed
@@ -82,10 +81,6 @@ class Document:
     points_per_second: float | None = None
     """Rate to which ink is resampled; None keeps the points as they are."""
 
-    def __post_init__(self) -> None:
-        size = sum(len(points) + 1 for points in self.components)
-        self._budget = Budget(10 * size, "segments that repeat the same components too often")
-
     def ink(self, ranges: list[ComponentRange]) -> np.ndarray:
         """Return the ink `(points, 3)` of components.
 
@@ -100,7 +95,6 @@ class Document:
                 detail = f"{first}-{last} of {len(self.components)}"
                 raise Fault("a segment that names components that are not there", detail)
             for index in range(first, last + 1):
-                self._budget.spend(1 + len(self.components[index]))
                 if index in self.faults:
                     raise self.faults[index].within("")
                 start = first_point if index == first else 0
@@ -138,6 +132,18 @@ def parse(path: Path) -> Parsed:
     return Parsed([Sample(document.ink([all_components]))])
 
 
+def parse_file(
+    path: Path, points_per_second: float | None, level: str | None, writer_comment: int | None
+) -> Parsed:
+    """Return the segments of a level of a file; for the arguments see `UnipenDataset`."""
+    document = read_document(blocks_of_file(path), points_per_second)
+    level = highest_level(document) if level is None else level.upper()
+    parsed = parse_level(document, level, writer_comment)
+    if not (parsed.samples or parsed.left_out):
+        raise Fault(f"no segments of the level {level}")
+    return parsed
+
+
 def highest_level(document: Document) -> str:
     """Return the level LINE if a segment has it, or else the level with the fewest segments."""
     levels = Counter(segment.level for segment in document.segments)
@@ -151,7 +157,7 @@ def parse_level(document: Document, level: str, writer_comment: int | None = Non
     parsed = Parsed()
     for number in range(len(segments)):
         with parsed.attempt(name := f"{number:05}"):
-            parsed.samples.append(read(number).of(name))
+            parsed.samples.append(read(number).renamed(name))
     return parsed
 
 
@@ -171,9 +177,7 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
     rates: list[float] = []
     columns, writer, down, has_lifts, rate = ["X", "Y"], "", False, False, 0.0
     per_inch: dict[str, float] = {}
-    keywords = Budget(MAX_ELEMENTS, f"more than {MAX_ELEMENTS:,} keywords")
     for block in blocks:
-        keywords.spend(1)
         keyword, body = block.keyword, block.body
         # A line of a description may begin with a keyword, too; no points follow there.
         has_points = keyword in ("PEN_DOWN", "PEN_UP") and _number(body) is not None

@@ -20,9 +20,9 @@ def config(dataset: str, epochs: int = 2, **args: object) -> dict:
 
 def adjusted(before: dict, now: dict) -> dict:
     """Return what differs in a run `before` that goes on with the config `now`."""
-    plan, former = (Plan(values, "c.json", {}, Binder()) for values in (now, before))
+    plan, previous = (Plan(values, "c.json", {}, Binder()) for values in (now, before))
     plan.__dict__["faults"] = []  # as nothing is bound
-    return {key.rpartition(".")[2]: value for _, key, value in plan.adjusted(former)}
+    return {key.rpartition(".")[2]: value for _, key, value in plan.adjusted(previous)}
 
 
 def test_folders_and_settings_that_change_no_step_may_differ_where_a_run_goes_on():
@@ -58,7 +58,7 @@ def test_run_does_not_go_on_when_its_config_differs_in_other_settings(before, no
 
 def test_epochs_may_grow_unless_a_schedule_depends_on_their_number():
     assert adjusted(config("A", 2), config("A", 3)) == {"epochs": 3}
-    plan, former = (plan_of(config("A", epochs), "c.json") for epochs in (3, 2))
+    plan, previous = (plan_of(config("A", epochs), "c.json") for epochs in (3, 2))
     plan.__dict__["faults"] = []
     with pytest.raises(ConfigError, match="epochs = 3: the run has 2, on which its Rise depends"):
-        plan.adjusted(former, "Rise")
+        plan.adjusted(previous, "Rise")

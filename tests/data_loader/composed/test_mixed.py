@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from base.base_dataset import SPLITS, changed
+from base.base_dataset import SPLITS, mapped
 from data_loader import CutLongSteps, EmbeddedDataset, MixedDataset
 from data_loader.composed.mixed import inks_side_by_side, word_numbers
 from data_loader.sources.own_ink import OwnInk
@@ -64,7 +64,7 @@ def cut_off(loaded, missing):
     def cut(line):
         return [replace(line, ends=False, missing=missing(line.ink).astype(np.uint8))]
 
-    return replace(loaded, samples=changed(loaded.samples, cut))
+    return replace(loaded, samples=mapped(loaded.samples, cut))
 
 
 def embedded(**options):

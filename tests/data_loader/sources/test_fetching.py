@@ -155,7 +155,9 @@ def test_a_file_that_an_index_names_outside_its_folder_is_not_fetched(name, orig
 
 @pytest.mark.parametrize("root", ["s3://bucket::file:///etc", "S3://bucket", "http://"])
 def test_an_address_that_is_chained_or_incomplete_is_refused(root, tmp_path):
-    with pytest.raises(ConfigFault, match="a folder, or an address of a prepared one, such as s3"):
+    with pytest.raises(
+        ConfigFault, match="a folder, or the address of a prepared folder, such as s3"
+    ):
         at(root, tmp_path).load()
 
 

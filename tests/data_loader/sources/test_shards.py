@@ -1,8 +1,10 @@
+import json
 import logging
 import os
 import pickle
 import shutil
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from base.base_dataset import Loaded
 from base.data.preparation import Preparing
 from base.data.samples import Samples
+from data_loader import InkMLDataset
 from data_loader.sources import preparing, shards
 from data_loader.sources.derived import make_samples
 from data_loader.sources.preparing import ShardSource, prepared
@@ -247,3 +250,96 @@ def test_the_first_folder_that_can_be_written_is_taken(tmp_path):
     assert make(closed, user, read=forbidden).folder.parent == user
     with pytest.raises(DataError, match=r'no folder for .*closed \(File exists\).*"cache"'):
         make(closed)
+
+
+def edited(change):
+    def damage(folder):
+        index = json.loads((folder / "index.json").read_text())
+        change(index)
+        (folder / "index.json").write_text(json.dumps(index))
+
+    return damage
+
+
+def stored(file, change):
+    def damage(folder):
+        values = np.load(folder / file)
+        np.save(folder / file, change(values))
+
+    return damage
+
+
+def field(name, values):
+    def change(rows):
+        rows[name] = values
+        return rows
+
+    return change
+
+
+def pipe(name):
+    def damage(folder):
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return damage
+
+
+HOSTILE = {
+    "a name": edited(lambda index: index["shards"][0].update(name="../00000-000")),
+    "no counts": edited(lambda index: index["shards"][0].update(samples=None)),
+    "many samples": edited(lambda index: index["shards"][0].update(samples=10**12)),
+    "other files": edited(lambda index: index["shards"][0].update(files={"a": 1})),
+    "a step": edited(lambda index: index.update(quantisation_step=[])),
+    "faults": edited(lambda index: index.update(faults=[["a", 3]])),
+    "a list": lambda folder: (folder / "index.json").write_text("[]"),
+    "deep": lambda folder: (folder / "index.json").write_text("[" * 100_000),
+    "a pipe as index": pipe("index.json"),
+    "a pipe as order": pipe("order.npy"),
+    "a pipe as column": pipe("00000-000/points.npy"),
+    "an order": stored("order.npy", lambda order: order + 7),
+    "a negative order": stored("order.npy", lambda order: -order),
+    "numbers as order": stored("order.npy", lambda order: order.astype("f4")),
+    "lengths": stored("lengths.npy", np.zeros_like),
+    "stops": stored("00000-000/samples.npy", field("stop", [4, 1])),
+    "a far stop": stored("00000-000/samples.npy", field("stop", [4, 99])),
+    "strings": stored("00000-000/samples.npy", field("strings", 1 << 40)),
+    "another column": stored("00000-000/samples.npy", lambda rows: rows["stop"].copy()),
+    "objects": lambda folder: np.save(folder / "order.npy", np.array([{}, {}], dtype=object)),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_folder_is_refused_with_its_name(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = make(tmp_path).folder
+    HOSTILE[kind](folder)
+    index = folder / "index.json"
+    if kind not in ("a list", "deep") and index.is_file():  # As its maker would say it.
+        values = json.loads(index.read_text())
+        values["files"] = {file: (folder / file).stat().st_size for file in values["files"]}
+        for shard in values["shards"]:
+            with suppress(OSError):
+                shard["digest"] = shards.digest_of(folder / shard["name"])
+                sizes = {
+                    file.name: file.stat().st_size for file in (folder / shard["name"]).iterdir()
+                }
+                shard["files"] = sizes if kind != "other files" else shard["files"]
+        index.write_text(json.dumps(values))
+    with pytest.raises(DataError) as caught:
+        print([*InkMLDataset(root=str(folder)).load().used])
+    assert str(caught.value).startswith(f"{folder}: damaged") and "\n" not in str(caught.value)
+
+
+def test_digests_are_compared_once_after_a_folder_was_copied(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder, copy = make(tmp_path).folder, tmp_path / "copy"
+    assert len(shards.open_copied(folder).all) == 2
+    shutil.copytree(folder, copy)
+    flipped(copy / "00000-000/points.npy")
+    with pytest.raises(DataError, match=f"^{copy}: damaged or missing: 00000-000$"):
+        shards.open_copied(copy)
+    shutil.copy(folder / "00000-000/points.npy", copy / "00000-000/points.npy")
+    assert len(shards.open_copied(copy).all) == 2
+    monkeypatch.setattr(shards, "digest_of", None)  # so that another comparison fails
+    assert len(shards.open_copied(copy).all) == len(shards.open_copied(folder).all) == 2

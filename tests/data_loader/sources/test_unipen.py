@@ -136,16 +136,6 @@ def test_strokes_are_resampled_by_the_rate_of_their_tablet():
     assert [(sample.reason, sample.name) for sample in parsed.left_out] == left_out
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("component", [down(PIECES[0]), ".PEN_DOWN\n.PEN_UP\n8 8\n"])
-def test_segments_that_repeat_ink_fill_no_memory_and_take_no_time(component):
-    content = component * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 4_000
-    document = read_document(blocks_of([("", content)], lambda name: b""))
-    left_out = parse_level(document, "DIGIT").left_out
-    reasons = {fault.reason for fault in left_out[20:]}
-    assert reasons == {"segments that repeat the same components too often"}
-
-
 def test_a_writer_that_no_comment_names_is_named(tmp_path):
     with pytest.raises(DataError, match="no writer in the comment"):
         prepared(tmp_path, digits(), writer_comment=9, strict=True)

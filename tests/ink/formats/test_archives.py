@@ -12,8 +12,7 @@ import pytest
 
 import data_loader
 from data_loader import IAMOnDBDataset, InkMLDataset, read_ink
-from ink.formats.archives import parse_contents
-from ink.formats.budget import MAX_PARSED, Budget
+from ink.formats.archives import MAX_UNPACKED, parse_contents
 from ink.formats.faults import Fault
 from ink.formats.files import MAX_BYTES, files_below
 from tests.data_loader import ink_formats
@@ -26,9 +25,8 @@ TOO_LARGE = "more than 16,777,216 bytes (16,777,217)"
 SOURCES = [name for name in data_loader.__all__ if re.match("IAM|InkML|MNIST|Stroke|Unipen", name)]
 
 
-def unpacked(*files, left=MAX_PARSED):
-    budget = Budget(left, "too much")
-    contents, faults = parse_contents(lambda name, content: content, files, WANTED, "", budget)
+def unpacked(*files, max_bytes=MAX_UNPACKED):
+    contents, faults = parse_contents(lambda name, content: content, files, WANTED, "", max_bytes)
     return contents | {name: str(fault) for name, fault in faults.items()}
 
 
@@ -61,8 +59,8 @@ def test_a_small_archive_that_unpacks_to_much_ends_at_the_limit(tmp_path):
     for info.size in (1 << 19, 1 << 28, 2**70):  # tarfile looks for the last one's end for years
         with gzip.open(tmp_path / "a.tar.gz", "wb", compresslevel=1) as stream:
             stream.write(info.tobuf(tarfile.GNU_FORMAT) + bytes(4 << 20))
-        with pytest.raises(Fault, match="too much"):
-            unpacked(tmp_path / "a.tar.gz", left=1 << 20)
+        with pytest.raises(Fault, match="more than 1,048,576 bytes when it is unpacked; divide it"):
+            unpacked(tmp_path / "a.tar.gz", max_bytes=1 << 20)
 
 
 def test_headers_that_would_fill_the_memory_are_refused(tmp_path):

@@ -29,7 +29,7 @@ PLAIN_SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><path stroke="red" d="M1 1
         (ink_formats.own([("a", STROKES), ("b", STROKES)]), Sample, 2),
         (note_files.rm(), InkPage, 1),
         (PLAIN_SVG, InkPage, 1),
-        (gzip.compress(PLAIN_SVG), InkPage, 1),
+        (gzip.compress(PLAIN_SVG, mtime=0), InkPage, 1),
     ],
 )
 def test_lines_are_read_as_samples_and_notes_as_pages(tmp_path, content, kind, count):
@@ -58,7 +58,7 @@ def test_what_cannot_be_used_is_named_with_the_file(tmp_path, caplog):
         (sample,) = ink.formats.read(file)
     assert sample.text == "a" and f"{file}: 1 left out: a single point: 00001" in caplog.text
     for content, reason in (
-        ("hello", ": no ink in a known format; what is read: Xournal"),
+        ("hello", ": no ink in a known format; supported formats: Xournal"),
         ("", ": an empty file"),
         ("<ink><trace>1 2</ink>", ": broken XML"),
         ('{"strokes": [[[1, 2]]]}', ": a single point"),

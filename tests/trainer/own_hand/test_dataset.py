@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from base.base_dataset import Origin, changed
+from base.base_dataset import InitialNetwork, mapped
 from data_loader.invented.font_writers import EmbeddedDataset
 from data_loader.sources.ink_files import mean_step
 from data_loader.transforms.shaping import ResampleTime
@@ -48,7 +48,7 @@ def hand(tmp_path):
 
 def resumed(source, folder):
     """Return what a run in a folder learns when it is resumed."""
-    origin = Origin(folder / "a.pth", torch.device("cpu"), is_resumed=True)
+    origin = InitialNetwork(folder / "a.pth", torch.device("cpu"), is_resumed=True)
     return replace(source, origin=origin).load()
 
 
@@ -113,7 +113,7 @@ def test_rounding_of_the_hand_does_not_change_the_fingerprints_of_the_lines(tmp_
     save_practice(tmp_path / PRACTICE_FILE, names, [], takes_hand=True)
     loaded = resumed(source, tmp_path)
     rounded = np.nextafter(loaded.hand_extras["hand"], np.inf)
-    other = changed(loaded.samples, lambda line: [replace(line, extras={"hand": rounded})])
+    other = mapped(loaded.samples, lambda line: [replace(line, extras={"hand": rounded})])
     assert replace(loaded, samples=other).fingerprints == loaded.fingerprints
     fewer = {"train": loaded.split("train")[1:]}
     assert replace(loaded, samples=fewer).fingerprints["train"] != loaded.fingerprints["train"]

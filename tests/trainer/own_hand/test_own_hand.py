@@ -12,7 +12,7 @@ import torch
 
 import experiments
 import train
-from base.base_dataset import Origin
+from base.base_dataset import InitialNetwork
 from base.run.checkpoint import load_checkpoint, save_checkpoint
 from base.run.pretrained import pretrained
 from base.run.run_folder import RunFolder
@@ -65,7 +65,7 @@ def fitted(monkeypatch, networks):
 
     def fit(source):
         monkeypatch.setattr(dataset, "load_pair", lambda *_: networks)
-        origin = Origin(networks[0].path, torch.device("cpu"), is_resumed=False)
+        origin = InitialNetwork(networks[0].path, torch.device("cpu"), is_resumed=False)
         return replace(source, origin=origin).load()
 
     return fit
@@ -106,7 +106,7 @@ def test_fitted_units_and_lines_are_the_same_after_saving_and_loading(tmp_path, 
     save(loaded, tmp_path)
     # The network's own units: it writes an x-height of some 100 units.
     assert 80 < units["x_height"] < 160 and 10 < units["step"] < 40
-    origin = Origin(tmp_path / "a.pth", torch.device("cpu"), is_resumed=True)
+    origin = InitialNetwork(tmp_path / "a.pth", torch.device("cpu"), is_resumed=True)
     again = hand(origin=origin, **units).load()
     assert again.fitted == units
     for line, other in zip(loaded.used, again.used, strict=True):

@@ -1,4 +1,4 @@
-"""Pages by a network that is told the hand: of a style, of a person's lines, of its own."""
+"""Pages by a network that is conditioned on a hand: of a style, of a person's lines, its own."""
 
 import json
 from dataclasses import replace

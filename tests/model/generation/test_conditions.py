@@ -1,4 +1,4 @@
-"""Extras that a network is told of its lines, and the latent that it draws for each of them."""
+"""Extras on which a network is conditioned, and the latent that it draws for each line."""
 
 from dataclasses import replace
 
@@ -76,7 +76,7 @@ def test_primer_is_computed_once_for_lines_that_begin_alike(network, options, ro
 
 
 def calls_of_initial_state(network, monkeypatch):
-    """Return a list that grows by what the network is given."""
+    """Return a list to which each call appends the conditions of the network."""
     given, real = [], network.initial_state
     monkeypatch.setattr(
         network, "initial_state", lambda size, new: given.append(new) or real(size, new)

@@ -1,0 +1,153 @@
+"""Parses untrusted files in a child process, whose time and memory have limits.
+
+A file can be made so that its parser takes hours, or all memory; no parser can rule that out. So
+all code that reads untrusted files calls the functions of `ink.formats` through this module:
+
+    samples = guard.call(inkml.parse, path)
+    for page in guard.iterate(pages.parse, path): ...
+
+The child is `python -m ink.guard`. It starts at the first call, answers one request after another,
+and ends with this process; if it ends earlier, as by a limit, the next call starts another child.
+On Linux it has limits of processor time, memory and wall time, elsewhere of wall time alone.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ink import formats
+from ink.formats import folders, remarkable
+from ink.formats.archives import Loops, NoBar
+from ink.formats.faults import Fault
+from ink.guard import children
+from ink.guard.messages import USUAL, Limits
+from ink.guard.service import Bar, each_item
+from ink.ink_page import InkPage
+from ink.sample import Sample
+
+Value = TypeVar("Value")
+
+ROOMS = ("ink.formats", "ink.guard")
+"""Packages and modules whose functions a child may call."""
+LOOPS = Loops(Bar)
+"""Loops for an argument of a function that a child calls."""
+
+
+def call(
+    function: Callable[..., Value],
+    *arguments: Any,
+    limits: Limits = USUAL,
+    bar: Callable[..., Any] = NoBar,
+) -> Value:
+    """Call a function of `ink.formats` in a child, and return its result.
+
+    Args:
+        function: the function.
+        arguments: its arguments; among them may be `LOOPS`.
+        limits: limits of the call.
+        bar: makes the progress bars of `LOOPS`, as `tqdm` does.
+
+    Raises:
+        UserError, OSError: the function's; a Fault if it exceeds a limit, or fails in another way.
+    """
+    (value,) = iterate(function, *arguments, limits=limits, bar=bar)
+    return value
+
+
+def iterate(
+    function: Callable[..., Iterator[Value]],
+    *arguments: Any,
+    limits: Limits = USUAL,
+    bar: Callable[..., Any] = NoBar,
+) -> Iterator[Value]:
+    """Call a generator function of `ink.formats` in a child, and yield its items.
+
+    Raises:
+        UserError, OSError: see `call`; earlier items are yielded before.
+    """
+    _check(function)
+    child = children.take()
+    try:
+        yield from child.answers(function, arguments, limits, bar)
+    finally:
+        children.give_back(child)
+
+
+def each(
+    function: Callable[..., Value],
+    items: Iterable[Any],
+    *arguments: Any,
+    limits: Limits = USUAL,
+    bar: Callable[..., Any] = NoBar,
+) -> Iterator[Value | Fault]:
+    """Call a function of `ink.formats` in a child for each item; yield each result or Fault.
+
+    The limits are for one item, and a child that ends is replaced. See `call`.
+    """
+    _check(function)
+    rest = deque(items)
+    while rest:
+        try:
+            for value in iterate(each_item, function, [*rest], arguments, limits=limits, bar=bar):
+                rest.popleft()
+                yield value
+        except Fault as fault:  # of the child
+            rest.popleft()
+            yield fault
+
+
+def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
+    """Return the result of `formats.read`, parsed by a child.
+
+    Raises:
+        DataError: see `formats.read`; also if the child exceeds a limit.
+    """
+    path = Path(path).expanduser()
+    with _naming(path):
+        return formats.usable(path, call(formats.parse, path, LOOPS))
+
+
+def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
+    """Yield the results of `formats.read_pages`, parsed by a child.
+
+    Raises:
+        DataError: see `formats.read_pages`; also if the child exceeds a limit.
+    """
+    with _naming(path):
+        yield from iterate(formats.read_pages, path, any_pdf)
+
+
+def note_files(folder: Path) -> dict[str, Path]:
+    """Return the result of `folders.note_files`; a child reads the titles.
+
+    Raises:
+        OSError: if a folder cannot be read.
+    """
+
+    def title(file: Path) -> str | None:
+        with _naming(file):
+            return call(remarkable.title, file)
+
+    return folders.note_files(folder, title)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """A block whose faults name a file."""
+    try:
+        yield
+    except Fault as fault:
+        raise fault if fault.name else fault.within(str(path)) from None
+
+
+def _check(function: Callable[..., Any]) -> None:
+    """Raise a TypeError if a function is not in `ROOMS`."""
+    while isinstance(function, partial):
+        function = function.func
+    module = getattr(function, "__module__", "")
+    if not f"{module}.".startswith(tuple(f"{room}." for room in ROOMS)):
+        raise TypeError(f"{function!r} is not in {', '.join(ROOMS)}")

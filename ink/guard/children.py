@@ -1,0 +1,186 @@
+"""Child processes that parse: started when they are needed, used one after the other, ended."""
+
+import atexit
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ink.formats.archives import NoBar
+from ink.formats.faults import Fault
+from ink.guard.messages import OUT_OF_MEMORY, Kind, Limits, loaded, received, send
+from utils.checks import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Child:
+    """A child process, which one caller uses at a time."""
+
+    def __init__(self) -> None:
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        small = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+        # Ctrl-C in a terminal is for the parent alone, which may have to finish something.
+        group = {"process_group": 0} if os.name == "posix" else {}
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "ink.guard"],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": path, **small},
+                **group,
+            )
+        except OSError as error:
+            problem = error.strerror or str(error)
+            raise UserError(f"no process can be started to parse files ({problem})") from None
+        self._is_busy = False
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the process waits for a request."""
+        return not self._is_busy and self._process.poll() is None
+
+    def answers(
+        self,
+        function: Callable[..., Any],
+        arguments: Sequence[Any],
+        limits: Limits,
+        bar: Callable[..., Any],
+    ) -> Iterator[Any]:
+        """Yield the results of a function; raise its error, or a Fault if the process ends or
+        exceeds a limit."""
+        self._is_busy = True
+        with suppress(BrokenPipeError):  # `_answer` raises the cause.
+            send(self._process.stdin, (_working_folder(), limits, function, arguments))
+        with ExitStack() as stack:
+            shown = NoBar()
+            while True:
+                kind, value = self._answer(limits)
+                if kind == Kind.VALUE:
+                    yield value
+                elif kind == Kind.BAR:
+                    stack.close()
+                    shown = stack.enter_context(bar(None, value[0], **value[1]))
+                elif kind == Kind.STEPS:
+                    shown.update(value)
+                elif kind == Kind.END:
+                    # Memory that it has had may be in pieces, and lack for the next request.
+                    self._is_busy = value > limits.max_bytes / 4
+                    return
+                else:
+                    self._is_busy = False
+                    raise value
+
+    def _answer(self, limits: Limits) -> tuple[int, Any]:
+        begin = time.monotonic()
+        with _killed_after(limits.wall_seconds, self._process), suppress(EOFError):
+            return loaded(received(self._process.stdout))
+        is_late = time.monotonic() - begin > limits.wall_seconds
+        self.end()
+        status = self._process.returncode
+        if is_late:
+            raise Fault(f"takes more than {limits.wall_seconds} s to parse")
+        if status == -getattr(signal, "SIGXCPU", 0):
+            raise Fault(f"takes more than {limits.seconds} s to parse")
+        if status == OUT_OF_MEMORY:
+            raise Fault(f"takes more than {limits.max_bytes / 1e9:g} GB to parse")
+        raise Fault("ends the process that parses it", f"status {status}")
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def forget(self) -> None:
+        """Leave the process to the parent of this fork."""
+        self._close()
+        self._process.returncode = 0
+
+    def _close(self) -> None:
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+
+_children: set[Child] = set()
+"""The children of this process."""
+_idle: list[Child] = []
+"""The children that are not in use."""
+
+
+def take() -> Child:
+    """Return an idle child, or a new child."""
+    with suppress(IndexError):
+        while True:
+            child = _idle.pop()
+            if child.is_usable:
+                return child
+            _end(child)
+    child = Child()
+    _children.add(child)
+    return child
+
+
+def give_back(child: Child) -> None:
+    """Make a child idle; end it if it has further answers."""
+    if child in _children:  # else the child belongs to the parent of this fork
+        if child.is_usable:
+            _idle.append(child)
+        else:
+            _end(child)
+
+
+def _end(child: Child) -> None:
+    child.end()
+    _children.discard(child)
+
+
+@atexit.register
+def end_all() -> None:
+    """End the children of this process."""
+    _idle.clear()
+    for child in [*_children]:
+        _end(child)
+
+
+def _forget_all() -> None:
+    """Leave all children to the process of which this one is a fork."""
+    _idle.clear()
+    while _children:
+        _children.pop().forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
+
+
+def _working_folder() -> str | None:
+    with suppress(OSError):  # It was removed.
+        return os.getcwd()
+    return None
+
+
+@contextmanager
+def _killed_after(seconds: float, process: subprocess.Popen) -> Iterator[None]:
+    """A block that reads an answer of a process, which is killed if none comes for some seconds."""
+    if os.name == "posix":  # A thread would make it unsafe to fork.
+        poll = select.poll()
+        poll.register(process.stdout, select.POLLIN)
+        if not poll.poll(1000 * seconds):
+            process.kill()
+        yield
+        return
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
