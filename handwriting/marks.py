@@ -41,7 +41,7 @@ USUAL_WIDTH = 0.9  # x-heights of a small letter, by which marks are as wide as 
 MEAN_STEP = 0.1  # x-heights from point to point of a mark (assumed)
 MAX_SMALL_TOP = 1.35  # x-heights to which a small letter reaches in a stroke with others (by eye)
 MAX_FOOT = 0.15  # x-heights from the baseline down to the feet of letters (by eye)
-MAX_DOT_DEPTH = 0.9  # x-heights from the baseline up to a dot that a mark replaces (by eye)
+MIN_DOT_RISE = 0.9  # x-heights from the baseline up to a dot that a mark replaces (by eye)
 MIN_TAIL_HEIGHT = 0.5  # least height of a mark below a letter in x-heights (by eye)
 BAR_HEIGHT = 0.55  # of the middle of the bar of `ł`, in heights of the letter (by eye)
 BAR_ENDS = (0.22, 0.2)
@@ -51,11 +51,7 @@ the bar of composed lines is hidden in a loop)."""
 
 def plain(text: str, alphabet: Alphabet) -> str:
     """Return a text without the marks and bars of letters that an alphabet knows without them."""
-    bases = (PLAIN.get(character, character) for character in text)
-    return "".join(
-        character if alphabet.unknown(base) else base
-        for character, base in zip(text, bases, strict=True)
-    )
+    return "".join(c if alphabet.unknown(base := PLAIN.get(c, c)) else base for c in text)
 
 
 def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWord:
@@ -69,54 +65,55 @@ def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWor
     if unmarked.isdisjoint(word.text) or not word.strokes:
         return word
     letters = LetterStrokes(word.text, [*word.strokes], [*word.indices])
-    added: list[tuple[int, int, np.ndarray]] = []
-    for index, character in enumerate(word.text):
-        if character not in unmarked:
-            continue
-        if PLAIN[character] in "ij" and base_and_mark(character)[1] != OGONEK:
+    wanted = [index for index, character in enumerate(word.text) if character in unmarked]
+    for index in wanted:
+        if PLAIN[word.text[index]] in "ij" and base_and_mark(word.text[index])[1] != OGONEK:
             letters = _without_dot(letters, index)
+    ink = to_strokes(slanted(from_strokes(letters.strokes), -lean))
+    added: list[tuple[int, int, np.ndarray]] = []
+    for index in wanted:
         if parts := _parts(letters, index):
             letter = slanted(from_strokes([*map(_dense, parts.values())]), -lean)
             pen = MarkPen(lean, USUAL_WIDTH, MEAN_STEP, np.random.default_rng([index, len(letter)]))
-            ink = slanted(from_strokes(letters.strokes), -lean)
-            mark = _mark(pen, _body(letter, character), character, to_strokes(ink))
-            added += [(max(parts), index, stroke) for stroke in to_strokes(slanted(mark, lean))]
-    letters = letters.with_added([part for part in added if len(part[2])])
+            mark = slanted(_mark(pen, _body(letter, word.text[index]), word.text[index], ink), lean)
+            strokes = to_strokes(mark) if len(mark) else []
+            added += [(max(parts), index, stroke) for stroke in strokes]
+    letters = letters.with_added(added)
     marks = {id(stroke) for _, _, stroke in added}
     numbers = tuple(k for k, stroke in enumerate(letters.strokes) if id(stroke) in marks)
-    strokes, indices, right = letters.strokes, letters.indices, span(letters.strokes)[1]
-    return replace(word, strokes=tuple(strokes), width=right, indices=tuple(indices), marks=numbers)
+    changed = _with_strokes(word, letters)
+    return replace(changed, width=span(changed.strokes)[1], marks=numbers)
 
 
 def in_plain_letters(word: WrittenWord) -> WrittenWord:
     """Return a word in the plain letters that were written, without the marks that are drawn; a
     mark above an `i` is left as its dot."""
-    owners = {number: int(word.indices[number][0]) for number in word.marks}
-    plain_letters = {index: PLAIN[word.text[index]] for index in owners.values()}
-    removed = {
-        number
-        for number, index in owners.items()
-        if plain_letters[index] not in "ij" or word.strokes[number][:, 1].max() > 0.0
-    }
-    kept = [number for number in range(len(word.strokes)) if number not in removed]
+    if not word.marks:
+        return word
+    letters, bases = LetterStrokes(word.text, [*word.strokes], [*word.indices]), [*word.text]
+    kept = {*range(len(word.strokes))}
+    for number in word.marks:
+        index = int(word.indices[number][0])
+        bases[index] = PLAIN[word.text[index]]
+        if bases[index] not in "ij" or word.strokes[number][:, 1].max() > 0.0:
+            kept.remove(number)
     return replace(
-        word,
-        text="".join(plain_letters.get(index, sign) for index, sign in enumerate(word.text)),
-        strokes=tuple(word.strokes[number] for number in kept),
-        indices=tuple(word.indices[number] for number in kept) if word.indices else (),
-        marks=(),
+        _with_strokes(word, letters.selected(sorted(kept))), text="".join(bases), marks=()
     )
+
+
+def _with_strokes(word: WrittenWord, letters: LetterStrokes) -> WrittenWord:
+    return replace(word, strokes=tuple(letters.strokes), indices=tuple(letters.indices))
 
 
 def _without_dot(letters: LetterStrokes, index: int) -> LetterStrokes:
     """Return letters without the dots of a letter."""
-    dots = set()
-    for number in letters.numbers_of(index):
-        stroke = letters.strokes[number]
+    kept, own = [], letters.numbers_of(index)
+    for number, stroke in enumerate(letters.strokes):
         is_small = np.ptp(stroke, axis=0).max() <= MAX_DOT_SIZE
-        if is_small and stroke[:, 1].max() <= -MAX_DOT_DEPTH:
-            dots.add(number)
-    return letters.selected(k for k in range(len(letters.strokes)) if k not in dots)
+        if not (number in own and is_small and stroke[:, 1].max() <= -MIN_DOT_RISE):
+            kept.append(number)
+    return letters.selected(kept)
 
 
 def _parts(letters: LetterStrokes, index: int) -> dict[int, np.ndarray]:

@@ -11,6 +11,7 @@ import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -60,6 +61,7 @@ MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
 MIN_END_GAP = 0.3
 """Least x-heights between the feet of a word and the full stop or comma at its end (measured:
 marks that are drawn; the width of the pen's line is 0.15)."""
+MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured: marks that are drawn)
 MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full stop)
 
 HIGH_SIGNS = {*string.punctuation} - {*".,"}
@@ -417,7 +419,8 @@ def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
 
 def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
     """Return a word's strokes, in x-heights; the two bars of an `=` or `€` are at least
-    `MIN_BAR_GAP` apart, and the ring of a `°` is at least `MIN_RING_SIZE` large."""
+    `MIN_BAR_GAP` apart, the ring of a `°` is at least `MIN_RING_SIZE` large, and no comma or
+    semicolon reaches more than `MAX_COMMA_DEPTH` down."""
     strokes = [*letters.strokes]
     for index in letters.indices_of("=€"):
         bars = [k for k in letters.numbers_of(index) if is_flat(strokes[k])]
@@ -426,6 +429,12 @@ def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
             gap = strokes[lower][:, 1].mean() - strokes[upper][:, 1].mean()
             shift = np.array([0.0, max(MIN_BAR_GAP - gap, 0.0) / 2])
             strokes[upper], strokes[lower] = strokes[upper] - shift, strokes[lower] + shift
+    for number in chain(*map(letters.numbers_of, letters.indices_of(",;"))):
+        (_, top), (_, bottom) = strokes[number].min(0), strokes[number].max(0)
+        if bottom > MAX_COMMA_DEPTH and top > -MARK_RISE:
+            factor = (MAX_COMMA_DEPTH - top) / (bottom - top)
+            origin = strokes[number][strokes[number][:, 1].argmin()]
+            strokes[number] = origin + (strokes[number] - origin) * factor
     for index in letters.indices_of("°"):
         for number in letters.numbers_of(index):
             ring = strokes[number]

@@ -132,10 +132,11 @@ export function baseline(strokes) {
   return low.length ? median(low.map(([, y]) => y)) : bounds(strokes).bottom;
 }
 
-/** The y of the baseline of a text's level strokes. In a text without small letters, the median
- * foot of the tall strokes, or what MIDDLE_SIGNS show. */
+/** The y of the baseline of a text's level strokes, by the x-height of the hand. In a text without
+ * small letters, the median foot of the tall strokes, or what MIDDLE_SIGNS show. */
 export function baselineOf(strokes, text, height) {
-  if (/\p{Ll}/u.test(text)) return baseline(strokes);
+  const {low} = turningPoints(strokes, height);
+  if (/\p{Ll}/u.test(text) && low.length) return median(low.map(([, y]) => y));
   if ([...text].every((sign) => MIDDLE_SIGNS.includes(sign) || sign === " ")) {
     const {top, bottom} = bounds(strokes);
     return (top + bottom + height) / 2;

@@ -21,6 +21,7 @@ from handwriting.proofreading import (
     with_second_reading,
 )
 from handwriting.written_word import WrittenWord
+from ink.alphabet import Alphabet
 from ink.geometry import from_strokes
 from model import Line
 from tests.handwriting.builders import PlannedReader
@@ -147,15 +148,29 @@ def test_most_words_that_people_misread_are_named_and_half_of_the_named_words_ar
     assert named_misread >= 0.5 * named
 
 
-@pytest.mark.parametrize(("marks", "second_doubt"), [((1,), 0.2), ((), None)])
-def test_a_reader_of_ascii_reads_a_word_without_its_accent(marks, second_doubt):
+def accented(marks):
+    """An `é`, the strokes of whose accent have these numbers."""
     letter, accent = (
         np.array([(0.8, -1.0), (0, -0.5), (0.8, 0)]),
         np.array([(0.3, -1.3), (0.3, -1.5)]),
     )
     indices = np.zeros(3, int), np.zeros(2, int)
     written = WrittenWord((letter, accent), 0.8, 1.0, "é", indices, marks=marks)
-    (seen,) = with_second_reading(PlannedReader(("es", 0.2)), [CheckedWord((written,), "é")])
+    return CheckedWord((written,), "é")
+
+
+@pytest.mark.parametrize(("marks", "text", "num_points"), [((1,), "e", 3), ((), "é", 5)])
+def test_a_reader_that_knows_an_accent_is_not_shown_a_drawn_one(marks, text, num_points):
+    reader, word = PlannedReader(("e", 0.0), alphabet=Alphabet("eé")), accented(marks)
+    (read,) = with_first_reading(reader, [word])
+    ((inks, texts, _),) = reader.calls
+    assert (texts, len(inks[0])) == ([[text]], num_points)
+    assert (read.text, read.words, read.errors) == ("é", word.words, int(not marks))
+
+
+@pytest.mark.parametrize(("marks", "second_doubt"), [((1,), 0.2), ((), None)])
+def test_a_reader_of_ascii_reads_a_word_without_its_accent(marks, second_doubt):
+    (seen,) = with_second_reading(PlannedReader(("es", 0.2)), [accented(marks)])
     assert (seen.second, seen.looks_like) == (second_doubt, "es" if second_doubt else "")
 
 

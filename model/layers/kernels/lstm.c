@@ -14,12 +14,13 @@
 
 STRUCTURE(Layer,
     int64_t steps, batch, size, inputs, vocab_size, components, places, threads;
+    int64_t others; /* layers of the same sizes that follow this one in memory, and run beside it */
     /* Even widths of a row of `joint`: hidden state, window and, if needed, a zero; of `input`. */
     int64_t width, input_width;
     float bound; /* on the gradient of the gates; infinity without a bound */
     const float *bias; /* (batch, 4 size) */
     const float *window_bias;
-    const item *input; /* (steps, batch, input_width) */
+    const item *input; /* (steps, batch, input_width); null: `joint` has the inputs, too */
     const item *input_weights, *weights, *window_weights; /* packed for forward */
     /* Packed for backward. */
     const item *input_weights_backward, *weights_backward, *window_weights_backward;
@@ -100,7 +101,7 @@ static int forward_rows(const Layer *layer, int64_t first, int64_t count) {
     item *rows_of_input = (item *)(sums + count * sums_stride);
     for (int64_t step = 0; step < layer->steps; step++) {
         const int64_t rest = layer->steps - step, steps = rest < chunk ? rest : chunk;
-        if (step % chunk == 0) {
+        if (layer->input && step % chunk == 0) {
             copy_rows(layer, layer->input, layer->input_width, step, steps, first, count,
                       rows_of_input);
             for (int64_t block = 0; block < blocks; block++)
@@ -119,7 +120,7 @@ static int forward_rows(const Layer *layer, int64_t first, int64_t count) {
             for (int64_t row = 0, rows; row < count; row += rows) {
                 rows = tile_rows(row, count);
                 product(joint + row * width, width, width, panel, of_block + row * stride, stride,
-                        1, (int)rows, VECTORS);
+                        layer->input != 0, (int)rows, VECTORS);
                 for (int64_t i = 0; i < rows; i++)
                     step_cells(layer, step, first + row + i, block * LANES,
                                of_block + (row + i) * stride);
@@ -245,7 +246,7 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
 }
 
 #define RUN(function) \
-    const int64_t threads = layers[0]->threads, batch = layers[0]->batch; \
+    const int64_t threads = layer->threads, batch = layer->batch, count = layer->others + 1; \
     int64_t groups = threads / count < 1 ? 1 : threads / count; \
     if (groups > batch) groups = batch; \
     const int64_t tasks = count * groups; \
@@ -254,11 +255,10 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
             reduction(|:failed)") \
     for (int64_t task = 0; task < tasks; task++) { \
         const int64_t group = task % groups, first = batch * group / groups; \
-        failed |= function(layers[task / groups], first, batch * (group + 1) / groups - first); \
+        failed |= function(layer + task / groups, first, batch * (group + 1) / groups - first); \
     } \
     return failed;
 
-/* Run `count` layers of the same sizes side by side. */
-int forward(const Layer **layers, int64_t count) { RUN(forward_rows) }
+int forward(const Layer *layer) { RUN(forward_rows) }
 
-int backward(const Layer **layers, int64_t count) { RUN(backward_rows) }
+int backward(const Layer *layer) { RUN(backward_rows) }

@@ -36,13 +36,14 @@ def _call(name: str, dtype: torch.dtype, sizes: dict[str, float], **values: Any)
             compiled,
             "Layer",
             threads=torch.get_num_threads(),
+            others=count - 1,
             **sizes,
             **{field: value[number] for field, value in given.items()},
         )
         for number in range(count)
     ]
-    addresses = (ctypes.c_void_p * count)(*map(ctypes.addressof, layers))
-    library.raise_failure(getattr(compiled, name)(addresses, ctypes.c_int64(count)))
+    in_a_row = (type(layers[0]) * count)(*layers)
+    library.raise_failure(getattr(compiled, name)(ctypes.byref(in_a_row)))
 
 
 def _even(values: Tensor) -> Tensor:
