@@ -223,9 +223,9 @@ def training(name: str, device: torch.device, arguments: Namespace) -> Task:
     def speed(path: str, turn: int) -> float:
         made = list(batches(turn))
         points = sum(batch.points for batch in made)
-        start = time.perf_counter()
+        start = arguments.clock()
         trainees[path].train(made if path in PLAIN else batches(turn))
-        return points / (time.perf_counter() - start)
+        return points / (arguments.clock() - start)
 
     # The backward pass has twice the products of the forward pass.
     counted = Trainee(network, loss, torch.device("cpu"), PLAIN[0])
@@ -258,12 +258,12 @@ def writing(num_lines: int, calls: int, device: torch.device, arguments: Namespa
         return {len(line.ink) - 1 for line in lines} != {steps}
 
     def speed(path: str, turn: int) -> float:
-        start = time.perf_counter()
+        start = arguments.clock()
         for call in range(calls):
             if has_ended(path, 1000 * (turn + 1) + call):
                 raise RuntimeError(f"a line ended before step {steps}: speeds cannot be compared")
         synchronise(device)
-        return calls * num_lines * steps / (time.perf_counter() - start)
+        return calls * num_lines * steps / (arguments.clock() - start)
 
     start = torch.zeros(3, device=device)
     operations = operations_of(lambda: plain_network.write(2, start, codes, lengths))
@@ -283,12 +283,12 @@ def reading(num_lines: int, calls: int, device: torch.device, arguments: Namespa
     batches = [network.batched(list(map(network.features, part))) for part in parts]
 
     def speed(path: str, _: int) -> float:
-        start = time.perf_counter()
+        start = arguments.clock()
         with products_of(path, device):
             for part, batch in zip(parts, batches, strict=True):
                 plain_network.read(*batch) if path in PLAIN else network.read(part)
         synchronise(device)
-        return points / (time.perf_counter() - start)
+        return points / (arguments.clock() - start)
 
     points = sum(int(lengths.sum()) for _, lengths in batches)
     features, lengths = (values[:1] for values in batches[0])
@@ -296,7 +296,7 @@ def reading(num_lines: int, calls: int, device: torch.device, arguments: Namespa
     return Task(speed, operations / features.shape[1])
 
 
-def product_limit(device: torch.device) -> float:
+def product_limit(device: torch.device, clock: Callable[[], float]) -> float:
     """Return the operations a second of a matrix product (`PRODUCT`), in the faster precision."""
     rows, depth, columns = PRODUCT
     best = 0.0
@@ -305,10 +305,10 @@ def product_limit(device: torch.device) -> float:
         right = torch.randn(columns, depth, device=device, dtype=dtype).t()
         for _ in range(5):
             synchronise(device)
-            start = time.perf_counter()
+            start = clock()
             left @ right
             synchronise(device)
-            best = max(best, 2 * rows * depth * columns / (time.perf_counter() - start))
+            best = max(best, 2 * rows * depth * columns / (clock() - start))
     return best
 
 
@@ -351,7 +351,7 @@ def run(arguments: Namespace) -> None:
     print(f"PyTorch {torch.__version__} on {device}, {arguments.threads} threads")
     if device.type == "cpu" and library.kernels(False) is None:
         print("no C compiler found: compiled paths run without compiled kernels")
-    rows, limit = [], product_limit(device)
+    rows, limit = [], product_limit(device, arguments.clock)
     for measure in arguments.only:
         kind, settings = training, (measure,)
         for other, table in ((writing, WRITING), (reading, READING)):
@@ -359,7 +359,7 @@ def run(arguments: Namespace) -> None:
         task = kind(*settings, device, arguments)
         paths = (*arguments.paths, *PLAIN)
         speeds = measure_in_turn(task.speed, paths, arguments.rounds, measure)
-        limit = max(limit, product_limit(device))
+        limit = max(limit, product_limit(device, arguments.clock))
         plains = [speeds[path] for path in PLAIN]
         rows += [(measure, path, speeds[path], plains, task.operations) for path in arguments.paths]
     print(f"the product of {' x '.join(map(str, PRODUCT))}: {limit:.3g} operations a second")
@@ -383,6 +383,14 @@ if __name__ == "__main__":
         default=PATHS[:2],
         choices=PATHS,
         help=f"paths to measure (default: {' '.join(PATHS[:2])})",
+    )
+    add(
+        "--processor-time",
+        dest="clock",
+        action="store_const",
+        const=time.process_time,
+        default=time.perf_counter,
+        help="take the time of the processor, with --threads 1 beside other work on a CPU",
     )
     add("--threads", type=positive, default=torch.get_num_threads())
     add("--lines", type=positive, default=640, help="lines to train on (default: 640)")

@@ -2,4 +2,5 @@
 
 from ink.guard import service
 
-service.serve()
+if __name__ == "__main__":
+    service.serve()

@@ -79,8 +79,7 @@ def stroke_features(
     paths = _Paths.of(ordered, spacing * height)
     with_parts = paths.at_equal_steps(parts * paths.counts)
     counts = paths.counts + 1
-    ends = np.cumsum(counts) - 1
-    starts = ends + 1 - counts
+    starts, ends = np.cumsum(counts) - counts, np.cumsum(counts) - 1
     # Of each stroke every point between parts; strokes before it end with one point more.
     stroke = np.repeat(np.arange(len(counts)), counts)
     points = with_parts[parts * np.arange(len(stroke)) - (parts - 1) * stroke] / height

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import commands.notes
 import notes
 from base.data.preparation import Preparing
 from base.run.checkpoint import load_checkpoint
@@ -168,3 +169,7 @@ def test_a_file_that_ends_its_process_is_left_out_of_a_folder(tmp_path, monkeypa
     prepared = digits.prepare(Preparing(workers=workers))
     assert len(prepared.all) == 5
     assert [str(f) for f in prepared.faults] == ["trainimg-1: ends the process that parses it"]
+
+
+def test_the_command_of_notes_asks_the_guard_for_titles():
+    assert commands.notes.note_files is guard.note_files

@@ -17,7 +17,7 @@ from ink.formats.archives import NoBar
 from ink.formats.faults import Fault
 from ink.guard import LOOPS, Limits, call, children, each, iterate
 from tests.ink import guarded
-from utils.checks import ConfigFault, DataError
+from utils.checks import ConfigFault, DataError, UserError
 
 ROOT = Path(__file__).parents[2]
 SMALL = Limits(seconds=1, max_bytes=500_000_000)
@@ -239,5 +239,5 @@ def test_a_caller_that_is_ended_leaves_no_process_even_while_it_parses(tmp_path,
 
 def test_where_no_process_can_be_started_the_error_says_so(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with pytest.raises(guard.UserError, match=r"no process can be started .*No such file"):
+    with pytest.raises(UserError, match=r"no process can be started .*No such file"):
         call(guarded.pid)

@@ -66,22 +66,15 @@ class _Decoding(torch.autograd.Function):
     def forward(ctx, dtype, tokens, lengths, masks, encoded, keys, *weights):
         weights = Weights(*weights)
         (steps, batch), (_, frames, context) = tokens.shape, encoded.shape
-        size, attention, embedding = (
-            len(weights.bias) // 4,
-            *keys.shape[2:],
-            weights.embeddings.shape[1],
-        )
-        classes, lanes = (
-            len(weights.character_bias),
-            library.kernels(dtype == torch.bfloat16).lanes(),
-        )
-        columns = round_up(attention, lanes)
+        (classes, _), embedding = weights.characters.shape, weights.embeddings.shape[1]
+        (attention, size), compiled = weights.query.shape, library.kernels(dtype == torch.bfloat16)
+        columns = round_up(attention, compiled.lanes())
         by_embedding, by_context = weights.inputs.split((embedding, context), 1)
         weight = torch.cat((weights.hidden, by_context, by_embedding), 1).to(dtype)
         weight = functional.pad(weight, (0, weight.shape[1] % 2))
-        width = weight.shape[1]
         sizes = dict(steps=steps, batch=batch, frames=frames, size=size, context=context)
-        sizes |= dict(embedding=embedding, attention=attention, classes=classes, width=width)
+        sizes |= dict(attention=attention, embedding=embedding, classes=classes)
+        sizes |= dict(width=weight.shape[1])
         encoded, keys = encoded.to(dtype).contiguous(), keys.to(dtype).contiguous()
         inputs = dict(tokens=tokens, lengths=lengths, encoded=encoded, keys=keys)
         inputs |= dict(input_mask=masks[0], output_mask=masks[1])
@@ -90,24 +83,15 @@ class _Decoding(torch.autograd.Function):
             tapped=_padded_columns(weights.places, _TAPS),
             energy=_padded_columns(weights.energy[None], columns),
         )
-        new, floats = encoded.new_empty, torch.empty
         states = dict(
-            joint=encoded.new_zeros(steps + 1, batch, width),
-            gates=new(steps, batch, 4 * size),
+            joint=encoded.new_zeros(steps + 1, batch, weight.shape[1]),
+            gates=encoded.new_empty(steps, batch, 4 * size),
             cells=torch.zeros(steps + 1, batch, size),
-            queries=floats(steps, batch, columns),
+            queries=torch.empty(steps, batch, columns),
             attentions=torch.zeros(steps, batch, frames),
             cumulative=torch.zeros(steps + 1, batch, frames + 2 * _TAPS),
         )
-        contexts = new(steps, batch, context)
-        packed = dict(
-            embeddings=weights.embeddings.to(dtype).contiguous(),
-            weights=library.pack(weight.t(), groups=4),
-            bias=weights.bias.float().contiguous(),
-            query=library.pack(weights.query.to(dtype).t()),
-            characters=library.pack(weights.characters.to(dtype).t()),
-            character_bias=weights.character_bias.float().contiguous(),
-        )
+        contexts, packed = encoded.new_empty(steps, batch, context), _packed(weights, weight)
         _call("decode", dtype, **sizes, **inputs, **filters, **packed, **states, contexts=contexts)
         kept = inputs | filters | states
         ctx.sizes, ctx.names = sizes, list(kept)
@@ -120,52 +104,73 @@ class _Decoding(torch.autograd.Function):
         library.refuse_second_derivative("AttentionNetwork")
         weight, query, embeddings, *kept = ctx.saved_tensors
         sizes, tensors = ctx.sizes, dict(zip(ctx.names, kept, strict=True))
-        steps, batch, frames, size, context, embedding, attention, *_ = sizes.values()
-        joint, gates = tensors["joint"], tensors["gates"]
-        dtype, depth = joint.dtype, size + context
-        columns = tensors["energy"].shape[1]
-        d_gates = torch.empty_like(gates)
-        d_queries = gates.new_empty(steps, batch, round_up(attention, 2))
+        steps, batch, frames, size, context, attention, *_ = sizes.values()
+        joint, gates, columns = tensors["joint"], tensors["gates"], tensors["energy"].shape[1]
         results = dict(
             d_contexts=torch.empty(steps, batch, context),
             d_keys=torch.zeros(batch, frames, columns),
             d_places=torch.zeros(batch, SPAN, columns),
             d_energy=torch.zeros(batch, columns),
+            d_gates=torch.empty_like(gates),
+            d_queries=gates.new_empty(steps, batch, round_up(attention, 2)),
         )
         above = dict(d_hiddens=d_hiddens.contiguous(), d_outputs=d_contexts.contiguous())
         packed = dict(
-            weights_backward=library.pack(weight[:, :depth]),
-            query_backward=library.pack(query.to(dtype)),
+            weights_backward=library.pack(weight[:, : size + context]),
+            query_backward=library.pack(query.to(joint.dtype)),
         )
-        results |= dict(d_gates=d_gates, d_queries=d_queries)
-        _call("decode_backward", dtype, **sizes, **tensors, **above, **packed, **results)
+        _call("decode_backward", joint.dtype, **sizes, **tensors, **above, **packed, **results)
         with torch.autocast("cpu", enabled=False):
-            by_line = tensors["attentions"].to(dtype).permute(1, 2, 0)  # (B, S, T)
-            d_encoded = torch.bmm(by_line, results["d_contexts"].to(dtype).transpose(0, 1))
-            flat_gates = d_gates.flatten(0, 1)
-            (d_weight,) = gather(flat_gates, joint[:-1].flatten(0, 1))
-            d_queries = d_queries.flatten(0, 1)[:, :attention]
-            (d_query,) = gather(d_queries, joint[1:].flatten(0, 1)[:, :size])
-            d_inputs = (flat_gates @ weight[:, depth : depth + embedding]).float()
-            if (mask := tensors["input_mask"]) is not None:
-                d_inputs = d_inputs * mask.flatten(0, 1)[:, :embedding]
-            d_embeddings = torch.zeros_like(embeddings, dtype=torch.float32)
-            d_embeddings.index_add_(0, tensors["tokens"].flatten(), d_inputs)
-        d_hidden, d_context, d_embedded = d_weight.split(
-            (size, context, weight.shape[1] - depth), 1
-        )
-        d_weights = Weights(
-            embeddings=d_embeddings,
-            inputs=torch.cat((d_embedded[:, :embedding], d_context), 1),
-            hidden=d_hidden,
-            bias=d_gates.sum((0, 1), dtype=torch.float32),
-            query=d_query,
-            places=results["d_places"].sum(0)[:, :attention].t(),
-            energy=results["d_energy"].sum(0)[:attention],
-            characters=None,
-            character_bias=None,
-        )
+            by_line = tensors["attentions"].to(joint.dtype).permute(1, 2, 0)  # (B, S, T)
+            d_contexts = results["d_contexts"].to(joint.dtype).transpose(0, 1)
+            d_encoded = torch.bmm(by_line, d_contexts)
+            d_weights = _weight_gradients(sizes, tensors, results, weight, len(embeddings))
         return None, None, None, None, d_encoded, results["d_keys"][..., :attention], *d_weights
+
+
+def _packed(weights: Weights, weight: Tensor) -> dict[str, Tensor]:
+    """Return the weights of the fields of `Decoder`; `weight` `(4 H, width)` is of the joint."""
+    dtype = weight.dtype
+    return dict(
+        embeddings=weights.embeddings.to(dtype).contiguous(),
+        weights=library.pack(weight.t(), groups=4),
+        bias=weights.bias.float().contiguous(),
+        query=library.pack(weights.query.to(dtype).t()),
+        characters=library.pack(weights.characters.to(dtype).t()),
+        character_bias=weights.character_bias.float().contiguous(),
+    )
+
+
+def _weight_gradients(
+    sizes: dict[str, int],
+    tensors: dict[str, Tensor],
+    results: dict[str, Tensor],
+    weight: Tensor,
+    num_embeddings: int,
+) -> Weights:
+    """Return the gradients of the weights; those of the outputs are not the decoder's."""
+    size, context, attention, embedding = map(
+        sizes.get, ("size", "context", "attention", "embedding")
+    )
+    joint, d_gates, depth = tensors["joint"], results["d_gates"].flatten(0, 1), size + context
+    d_weight = gather(d_gates, joint[:-1].flatten(0, 1))
+    d_queries = results["d_queries"].flatten(0, 1)[:, :attention]
+    d_query = gather(d_queries, joint[1:].flatten(0, 1)[:, :size])
+    d_embedded = (d_gates @ weight[:, depth : depth + embedding]).float()
+    if (mask := tensors["input_mask"]) is not None:
+        d_embedded = d_embedded * mask.flatten(0, 1)[:, :embedding]
+    d_embeddings = torch.zeros(num_embeddings, embedding)
+    return Weights(
+        embeddings=d_embeddings.index_add_(0, tensors["tokens"].flatten(), d_embedded),
+        inputs=torch.cat((d_weight[:, depth : depth + embedding], d_weight[:, size:depth]), 1),
+        hidden=d_weight[:, :size],
+        bias=d_gates.sum(0, dtype=torch.float32),
+        query=d_query,
+        places=results["d_places"].sum(0)[:, :attention].t(),
+        energy=results["d_energy"].sum(0)[:attention],
+        characters=None,
+        character_bias=None,
+    )
 
 
 def run(
