@@ -312,7 +312,11 @@ def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
     previous, present = {"type": block.get("type")}, {"type": network.cls.__name__}
     if previous == present:
         arguments = network.signature.arguments.items()
-        defaults = {name: one.default for name, one in arguments if one.default is not one.empty}
+        defaults = {
+            name: parameter.default
+            for name, parameter in arguments
+            if parameter.default is not parameter.empty
+        }
         previous, present = defaults | children(block.get("args")), {**defaults, **network.values}
     return [
         f"{name} is {shown(previous.get(name))} in the file, {shown(value)} in the config"

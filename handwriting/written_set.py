@@ -206,7 +206,7 @@ class WrittenSet:
             some = texts[place : place + FILE_LINES]
             parsed = self._parsed(first + place, some)
             if self.inkml and parsed.samples:
-                triples = [(one.ink, one.text, one.writer) for one in parsed.samples]
+                triples = [(each.ink, each.text, each.writer) for each in parsed.samples]
                 file = folder / f"lines-{first + place + 1:08}.inkml"
                 write_text(file, lines_to_inkml(triples))
             yield parsed
