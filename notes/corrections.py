@@ -132,6 +132,7 @@ def _checked(correction: Correction) -> Correction:
     is_ink = all(type(count) is int and count > 0 for count in correction.ink.values())
     if not (is_ink and isinstance(correction.text, str) and isinstance(correction.read, str)):
         raise ValueError
+    f"{correction.text}{correction.read}".encode()  # fails for halves of surrogate pairs
     return correction
 
 

@@ -64,10 +64,24 @@ def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
         _check_content(page)
         is_empty = is_empty and not page.strokes and not page.typed
         left_out = few_kinds(left_out, page.left_out)
-        yield replace(page, left_out=few_kinds(page.left_out))
+        yield _in_unicode(replace(page, left_out=few_kinds(page.left_out)))
     if is_empty:
         names = ", ".join(f"{count:,} {name}" for name, count in left_out.items())
         raise Fault("no strokes", names)
+
+
+def _in_unicode(page: InkPage) -> InkPage:
+    """Return a page whose texts have no halves of surrogate pairs, which JSON may have."""
+
+    def cleaned(text: str) -> str:
+        return text.encode(errors="replace").decode()
+
+    return replace(
+        page,
+        typed=tuple(replace(typed, text=cleaned(typed.text)) for typed in page.typed),
+        layers=tuple(map(cleaned, page.layers)),
+        left_out=Counter({cleaned(kind): count for kind, count in page.left_out.items()}),
+    )
 
 
 def few_kinds(*counts: Mapping[str, int]) -> Counter[str]:
