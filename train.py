@@ -115,7 +115,7 @@ def try_own_parts(start: Start, make: Callable[[], BaseTrainer]) -> None:
 
     A run that goes on is only warned, and only if a module has changed.
     """
-    is_own = any(user_modules.is_any_defined(part.cls) for part in start.plan.bound_classes())
+    is_own = any(user_modules.is_any_from_user(part.cls) for part in start.plan.bound_classes())
     previous = start.checkpoint.content.get("modules") if start.is_resumed else None
     if not is_own or previous == user_modules.digests():
         return
@@ -138,8 +138,10 @@ def load_data(start: Start, device: torch.device) -> tuple[Start, Data]:
     seed_all(settings.seed)
     arguments = start.network_arguments
     keeps_units = start.is_resumed or settings.keep_normalisation
-    origin = InitialNetwork(checkpoint.path, device, start.is_resumed) if checkpoint else None
-    data = plan.build("data_loader", origin=origin).load(
+    initial_network = None
+    if checkpoint:
+        initial_network = InitialNetwork(checkpoint.path, device, start.is_resumed)
+    data = plan.build("data_loader", origin=initial_network).load(
         seed=settings.seed,
         extras=arguments.get("extras", {}),
         normalisation=arguments.get("normalisation") if keeps_units else None,
@@ -161,7 +163,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     if not start.is_resumed:
         return trainer
     try:
-        trainer.checkpoint_writer.load(start.checkpoint.content, start.checkpoint.path)
+        trainer.run_checkpoints.load(start.checkpoint.content, start.checkpoint.path)
     except CheckpointError as error:
         if (older := start.older()) is None:
             raise

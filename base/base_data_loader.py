@@ -132,7 +132,7 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
 
     def __init__(self, sampler: BaseSampler, lengths: Sequence[int]) -> None:
         self.sampler, self.lengths = sampler, np.array(lengths, dtype=np.int64)
-        self._is_user_part = user_modules.is_any_defined(sampler)
+        self._is_user_part = user_modules.is_any_from_user(sampler)
         self._num_batches = len(self._asked(0) if self._is_user_part else sampler)
         if self._is_user_part and not self._num_batches:
             raise ConfigFault(SAMPLER, type(sampler).__name__, "one with batches; epoch 0 has none")

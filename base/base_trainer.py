@@ -27,7 +27,7 @@ from base.data.batch_stream import BatchStream, Chunk, loaded
 from base.run.run_log import RunLog
 from base.run.run_state import Progress, RunState, Sums, ratio
 from base.run.stop_request import StopRequest
-from base.run.training_checkpoint import CheckpointWriter
+from base.run.training_checkpoint import RunCheckpoints
 from base.run.training_parts import TrainingParts, TrainingSettings
 from base.step.device import fast_precision, plain_layers
 from base.step.evaluation import computed, evaluate, logged_names, update
@@ -92,12 +92,12 @@ class BaseTrainer(ABC):
             truncate=self.settings.truncate,
         )
         owners = (self.state, self.stream, self.optimizer_step)
-        self.checkpoint_writer = CheckpointWriter(parts, self.settings, *owners)
-        self.checkpoint_writer.add("loss", self.loss)
-        self.checkpoint_writer.add("trainer", self)
-        self.checkpoint_writer.add("sampler", self.train_loader.keys)
+        self.run_checkpoints = RunCheckpoints(parts, self.settings, *owners)
+        self.run_checkpoints.add("loss", self.loss)
+        self.run_checkpoints.add("trainer", self)
+        self.run_checkpoints.add("sampler", self.train_loader.keys)
         self.run_log = RunLog(parts, self.settings, self._stop)
-        judged = (self.state, self.optimizer_step, self.checkpoint_writer)
+        judged = (self.state, self.optimizer_step, self.run_checkpoints)
         self.soundness = Soundness(self.settings, *judged, partial(self._evaluate, self.model))
         self._is_trained = False
 
@@ -235,7 +235,7 @@ class BaseTrainer(ABC):
         Raises:
             UserError: if the name is taken.
         """
-        self.checkpoint_writer.add(name, part)
+        self.run_checkpoints.add(name, part)
         if isinstance(part, Optimizer):
             hook = partial(complete_gradients, self.soundness.report, name)
             part.register_step_pre_hook(hook)
@@ -264,7 +264,7 @@ class BaseTrainer(ABC):
 
     def _modules(self) -> list[nn.Module]:
         """Return the networks that a checkpoint has, and other parts with parameters or buffers."""
-        parts = self.checkpoint_writer.all_stateful.values()
+        parts = self.run_checkpoints.all_stateful.values()
         return [part for part in parts if isinstance(part, nn.Module)]
 
     @contextmanager
@@ -276,7 +276,7 @@ class BaseTrainer(ABC):
             stack.enter_context(self.soundness.watching(self.model))
             with self._stop:
                 stack.callback(self.run.release)
-                was_started = self.checkpoint_writer.begin()
+                was_started = self.run_checkpoints.begin()
                 stack.enter_context(self.run_log.opened(self.progress, was_started))
                 stack.push(self._end)
                 with closing(self.stream):
@@ -340,7 +340,7 @@ class BaseTrainer(ABC):
                     is_trained = self._epoch_is_trained()
                     if self._stop.poll() and (self._stop.immediate or not is_trained):
                         return None
-                    due = distributed.broadcast_object(lambda: self.checkpoint_writer.due)
+                    due = distributed.broadcast_object(lambda: self.run_checkpoints.due)
                     if due and not is_trained:
                         self._save()
             if (validation := self.validate()) is None:
@@ -406,18 +406,18 @@ class BaseTrainer(ABC):
             self.run_log.epoch(row, self.progress, sums.seconds, self.on_epoch)
         # The best is saved first: a run that is killed between both files repeats this epoch.
         if improved:
-            self.checkpoint_writer.save_best()
+            self.run_checkpoints.save_best()
         if self.progress.step == 0:
             reason = reason or "every step was skipped"
         if self.is_complete and reason is not None:
             raise self.soundness.failure(f"the run ends after epoch {epoch}, but {reason}")
         stopped = self._stop.poll()
         if self.is_complete or stopped or epoch % self.settings.save_period == 0:
-            self.checkpoint_writer.save(reason)
+            self.run_checkpoints.save(reason)
 
     def _save(self) -> None:
         """Save the present state, if it is sound."""
-        self.checkpoint_writer.save(self.soundness.reason_not_to_save())
+        self.run_checkpoints.save(self.soundness.reason_not_to_save())
 
     # A step.
 
@@ -448,7 +448,7 @@ class BaseTrainer(ABC):
         elif self.progress.skipped_in_row >= self.settings.max_skipped:
             reason = self.soundness.reason_not_to_save()
             self.state.forget_skipped()
-            self.checkpoint_writer.save(reason)
+            self.run_checkpoints.save(reason)
             cause = "steps in a row had a loss or gradient that is not finite"
             raise self.soundness.failure(f"{self.settings.max_skipped} {cause}")
         return sums.loss_per_point

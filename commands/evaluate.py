@@ -164,7 +164,7 @@ def score_user_metrics(
     )
     trainer = config.build("trainer", parts=parts)
     states = load_checkpoint(network.path).get("training", {}).get("parts", {})
-    for name, part in trainer.checkpoint_writer.stateful.items():
+    for name, part in trainer.run_checkpoints.stateful.items():
         if states.get(name):
             part.load_state_dict(states[name])
     logged = trainer.validate()

@@ -58,7 +58,7 @@ class BatchDataset(Dataset):
     @cached_property
     def _has_user_class(self) -> bool:
         """Whether the augmentation has a class that a user wrote."""
-        return user_modules.is_any_defined(*self.augmentation)
+        return user_modules.is_any_from_user(*self.augmentation)
 
     def __getitem__(self, keys: Sequence[tuple[int, int]]) -> Batch | None:
         if not keys:

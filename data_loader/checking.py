@@ -63,7 +63,7 @@ def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
     if not isinstance(loaded, Loaded):
         owner = type(dataset).__name__
         raise DataError(f"{owner}.load returns {short(loaded)}: a Loaded is needed")
-    if not user_modules.is_any_defined(dataset):
+    if not user_modules.is_any_from_user(dataset):
         return loaded
     owner, train = type(dataset).__name__, loaded.samples.get("train", Samples()).in_memory
     names = Counter(filter(None, loaded.used.in_memory.strings("name")))

@@ -52,7 +52,7 @@ def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
                 f"{few if finite else 'points that are not finite'}; change "
                 "the preprocessing, or leave this sample out"
             )
-        if user_modules.is_any_defined(transform) and (fault := fault_of(ink, missing, "ink")):
+        if user_modules.is_any_from_user(transform) and (fault := fault_of(ink, missing, "ink")):
             cause = f"{type(transform).__name__}, of the preprocessing,"
             raise DataError(f"{sample.name}: {cause} {fault}")
     return replace(sample, ink=ink, missing=missing)

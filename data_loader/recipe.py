@@ -140,9 +140,10 @@ class Recipe(BaseDataset):
 
     def __post_init__(self) -> None:
         self.present = {name: source for name, source in self.sources.items() if source}
-        self.times = {split: self._times(split) for split in SPLITS}
+        self.repeats = {split: self._repeats(split) for split in SPLITS}
         used = {part for needed in self._needed(SPLITS).values() for part in needed}
         for name, source in self.present.items():
+            # Both faults lie in the name alone; `ABSENT` leaves the value out of the message.
             if not name.replace("-", "_").isidentifier():
                 expected = "a name of letters, digits, '_' and '-'"
                 raise ConfigFault(f"sources.{name}", ABSENT, expected)
@@ -150,33 +151,33 @@ class Recipe(BaseDataset):
                 expected = "is not used: no split takes it, nor a source that is derived from it"
                 raise ConfigFault(f"sources.{name}", ABSENT, expected)
 
-    def _times(self, split: str) -> dict[str, int]:
+    def _repeats(self, split: str) -> dict[str, int]:
         """Return how often a split has each of its sources, by name."""
-        times: dict[str, int] = {}
+        repeats: dict[str, int] = {}
         expected_names = f"names of sources: {', '.join(self.present)}"
         for number, entry in enumerate(getattr(self, split)):
             for name, count in ({entry: 1} if isinstance(entry, str) else entry).items():
-                if name in times or name not in self.sources:
-                    expected = "is named twice" if name in times else expected_names
+                if name in repeats or name not in self.sources:
+                    expected = "is named twice" if name in repeats else expected_names
                     raise ConfigFault(f"{split}.{number}", entry, expected)
-                times[name] = count
-        times = {name: count for name, count in times.items() if name in self.present}
-        if not times and split != "test":
+                repeats[name] = count
+        repeats = {name: count for name, count in repeats.items() if name in self.present}
+        if not repeats and split != "test":
             raise ConfigFault(split, ABSENT, expected_names)
-        return times
+        return repeats
 
     def _needed(self, splits: Collection[str]) -> dict[str, set[Source]]:
         """Return for each split its sources and their ancestors."""
         needed = {}
         for split in splits:
-            sources = {self.present[name] for name in self.times[split]}
+            sources = {self.present[name] for name in self.repeats[split]}
             needed[split] = sources.union(*(source.ancestors for source in sources))
         return needed
 
     @property
     def _main(self) -> Source:
         """The first source to train on."""
-        return self.present[next(iter(self.times["train"]))]
+        return self.present[next(iter(self.repeats["train"]))]
 
     @property
     def x_height(self) -> float | None:
@@ -184,7 +185,7 @@ class Recipe(BaseDataset):
 
     @property
     def characters(self) -> str | None:
-        names = {name: None for times in self.times.values() for name in times}
+        names = {name: None for repeats in self.repeats.values() for name in repeats}
         return united_characters(*(self.present[name] for name in names))
 
     def licences(self) -> set[str | None]:
@@ -207,9 +208,9 @@ class Recipe(BaseDataset):
             loaded = {
                 name: source.load([split for split in splits if source in needed[split]])
                 for name, source in self.present.items()
-                if any(name in self.times[split] for split in splits)
+                if any(name in self.repeats[split] for split in splits)
             }
-        parts = {split: self._parts(split, loaded) for split in splits if self.times[split]}
+        parts = {split: self._parts(split, loaded) for split in splits if self.repeats[split]}
         samples = {split: sum(of.values(), Samples()) for split, of in parts.items()}
         lines = [line for dataset in loaded.values() for line in dataset.report.splitlines()]
         whole, *others = loaded.values() or [Loaded({}, "")]
@@ -232,9 +233,9 @@ class Recipe(BaseDataset):
         """Return for each source of a split its samples that are in no earlier source."""
         parts = {}
         seen = defaultdict(Samples)  # by the number of the copy
-        for name, times in self.times[split].items():
+        for name, repeats in self.repeats[split].items():
             samples, parts[name] = loaded[name].samples.get(split, Samples()), Samples()
-            for copy in range(times):
+            for copy in range(repeats):
                 new = samples.without(seen[copy])
                 seen[copy] += new
                 parts[name] += new.with_suffix(f"+{copy}") if copy else new

@@ -1,4 +1,4 @@
-"""Some words of finished pages are written again; all other points stay as they are."""
+"""Writes some words of finished pages again; all other points stay as they are."""
 
 import json
 from collections.abc import Sequence
@@ -102,21 +102,21 @@ def rewrite(
     Raises:
         UserError: if there is no word with one of the addresses.
     """
-    origin = pages.origin
-    hands = Hands(writer, origin.options, device, progress)
+    page_origin = pages.origin
+    hands = Hands(writer, page_origin.options, device, progress)
     chosen = pages.doubtful if addresses is None else addresses
     address_of = {index_of(pages, address): address for address in chosen}
     rows = [[*page.rows] for page in pages]
     indices_by_hand: dict[Hand, list[WordIndex]] = {}
     for index in address_of:
-        look = origin.looks[rows[index.page][index.row].line]
+        look = page_origin.looks[rows[index.page][index.row].line]
         indices_by_hand.setdefault(hands.of(look), []).append(index)
-    needed = "fits and is legible" if addresses is None else "fits"
+    criterion = "fits and is legible" if addresses is None else "fits"
     remarks = []
     for hand, indices in indices_by_hand.items():
         words = [rows[index.page][index.row].words[index.word] for index in indices]
         generators = [
-            np.random.default_rng([origin.options.seed, *index, word.rewritten])
+            np.random.default_rng([page_origin.options.seed, *index, word.rewritten])
             for index, word in zip(indices, words, strict=True)
         ]
         passages = [Passage(hand, word.text) for word in words]
@@ -125,14 +125,15 @@ def rewrite(
             row = rows[index.page][index.row]
             if addresses is None:
                 new_words = [word for word in new_words if not word.doubt]
-            new_row = with_fitting(row, index.word, new_words, hand.shape.gap, origin)
-            kept = replace(old, rewritten=old.rewritten + 1)  # so that the next seeds differ
-            rows[index.page][index.row] = new_row or with_word(row, index.word, kept)
-            stays = f"stays as it was: none of {NUM_CANDIDATES} tries {needed}"
+            new_row = with_fitting(row, index.word, new_words, hand.shape.gap, page_origin)
+            # Only the count changes, which reports have as "rewritten": the next seeds differ.
+            unchanged = replace(old, rewritten=old.rewritten + 1)
+            rows[index.page][index.row] = new_row or with_word(row, index.word, unchanged)
+            failure = f"stays as it was: none of {NUM_CANDIDATES} tries {criterion}"
             address = "page {}, row {}, word {}".format(*address_of[index])
-            remarks.append(f"{address}, {old.text!r}: {'written again' if new_row else stays}")
-    rewritten = [replace(page, rows=tuple(new)) for page, new in zip(pages, rows, strict=True)]
-    return Pages(rewritten, pages.proofread, [*hands.remarks, *remarks], origin)
+            remarks.append(f"{address}, {old.text!r}: {'written again' if new_row else failure}")
+    new_pages = [replace(page, rows=tuple(new)) for page, new in zip(pages, rows, strict=True)]
+    return Pages(new_pages, pages.proofread, [*hands.remarks, *remarks], page_origin)
 
 
 def index_of(pages: Sequence[Page], address: WordAddress) -> WordIndex:

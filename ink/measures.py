@@ -100,11 +100,14 @@ def levelled(ink: np.ndarray) -> tuple[np.ndarray, float]:
     return level, angle
 
 
-def downstrokes(segments: np.ndarray, height: float) -> np.ndarray:
-    """Return how far each downstroke of a level line leans to the right, x over y, and its height,
-    `(downstrokes, 2)`: of `vertical_segments` of half an x-height `height` or more that go down
-    and lean at most `MAX_SLANT`."""
-    down = segments[segments[:, 3] > 0.5 * height]
+def downstrokes(segments: np.ndarray, x_height: float) -> np.ndarray:
+    """Return the lean to the right, x over y, and the height of each downstroke of a level line,
+    `(downstrokes, 2)`.
+
+    Downstrokes are the `vertical_segments` that go down by more than half an x-height and lean at
+    most `MAX_SLANT`.
+    """
+    down = segments[segments[:, 3] > 0.5 * x_height]
     leans = np.column_stack([-down[:, 2] / down[:, 3], down[:, 3]])
     return leans[np.abs(leans[:, 0]) <= math.tan(math.radians(MAX_SLANT))]
 
@@ -123,15 +126,15 @@ def baseline(ink: np.ndarray) -> float:
     return float(np.median(low[:, 1])) if len(low) else bounds(ink)[3]
 
 
-def baseline_of(parts: Sequence[np.ndarray]) -> float:
+def baseline_of(strokes: Sequence[np.ndarray]) -> float:
     """Return the y of the baseline of level strokes `(n, 2)`, in the strokes' coordinates."""
-    return float(parts[0][0, 1]) + baseline(from_strokes(parts))
+    return float(strokes[0][0, 1]) + baseline(from_strokes(strokes))
 
 
-def turning_points(segments: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the upper and lower ends of all `vertical_segments` of a line of an x-height that are
-    not flat, `(segments, 2)` each."""
-    segments = segments[np.abs(segments[:, 3]) > MAX_FLAT_HEIGHT * height]
+def turning_points(segments: np.ndarray, x_height: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the upper and the lower end of each of the `vertical_segments` that is higher than
+    `MAX_FLAT_HEIGHT` x-heights, `(segments, 2)` each."""
+    segments = segments[np.abs(segments[:, 3]) > MAX_FLAT_HEIGHT * x_height]
     ends = segments[:, :2] + segments[:, 2:]
     falls = segments[:, 3:] > 0
     return np.where(falls, segments[:, :2], ends), np.where(falls, ends, segments[:, :2])
@@ -163,23 +166,23 @@ def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def at_steps(
-    parts: Sequence[np.ndarray], step: float, finer: int = 1
+    strokes: Sequence[np.ndarray], step: float, finer: int = 1
 ) -> Iterator[tuple[np.ndarray, float]]:
     """Yield each stroke `(n, 2)` of at least two steps, resampled to `finer` points a step, and the
     stroke's length."""
-    paths = [path_along(part) for part in parts]
+    paths = [path_along(stroke) for stroke in strokes]
     step = max(step, sum(path[-1] for path in paths) / MAX_STEPS)
-    for part, path in zip(parts, paths, strict=True):
+    for stroke, path in zip(strokes, paths, strict=True):
         if (count := round(path[-1] / step)) >= 2:
-            yield at_equal_steps(part, path, finer * count), path[-1]
+            yield at_equal_steps(stroke, path, finer * count), path[-1]
 
 
-def gaps(parts: Sequence[np.ndarray], lean: float) -> tuple[np.ndarray, np.ndarray]:
+def gaps(strokes: Sequence[np.ndarray], lean: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the gaps in x between level strokes `(n, 2)`, and the strokes' indices, left to right.
 
     The `lean` is removed first. A gap is negative where strokes overlap.
     """
-    upright_x = [part @ np.array([1.0, lean]) for part in parts]
+    upright_x = [stroke @ np.array([1.0, lean]) for stroke in strokes]
     left, right = np.array([(x.min(), x.max()) for x in upright_x]).T
     order = np.lexsort((right, left))
     return left[order][1:] - np.maximum.accumulate(right[order])[:-1], order
@@ -204,26 +207,26 @@ def word_gaps(ink: np.ndarray, text: str, lean: float = 0.0) -> np.ndarray:
     return np.sort(widths)[-count:] / x_height(ink)
 
 
-def high_marks(parts: Sequence[np.ndarray]) -> int:
+def high_marks(strokes: Sequence[np.ndarray]) -> int:
     """Return the number of small marks above the letters, such as the dots of `i`.
 
     Args:
-        parts: strokes `(n, 2)` in x-heights; y is 0 on the baseline and grows downwards.
+        strokes: `(n, 2)` each, in x-heights; y is 0 on the baseline and grows downwards.
     """
-    high = [part for part in parts if part[:, 1].max() < -MIN_MARK_HEIGHT]
-    return sum(np.ptp(part, axis=0).max() <= MAX_MARK_SIZE for part in high)
+    high = [stroke for stroke in strokes if stroke[:, 1].max() < -MIN_MARK_HEIGHT]
+    return sum(np.ptp(stroke, axis=0).max() <= MAX_MARK_SIZE for stroke in high)
 
 
-def ring_area(parts: Sequence[np.ndarray]) -> float:
+def ring_area(strokes: Sequence[np.ndarray]) -> float:
     """Return the area of the ring in strokes `(n, 2)`, divided by the strokes' height squared.
 
     The ring begins and ends where the path nearly meets itself: at the two closest points
     that are more than `MIN_RING_LENGTH` heights apart along the path.
     """
-    if not (height := float(np.ptp(np.concatenate(parts)[:, 1]))):
+    if not (height := float(np.ptp(np.concatenate(strokes)[:, 1]))):
         return 0.0
-    dense = [stroke for stroke, _ in at_steps(parts, height / 25)]
-    points = np.concatenate([parts[0][:1], *dense])
+    dense = [stroke for stroke, _ in at_steps(strokes, height / 25)]
+    points = np.concatenate([strokes[0][:1], *dense])
     distances, along = np.hypot(*(points[:, None] - points).T), path_along(points)
     distances[along[:, None] - along <= MIN_RING_LENGTH * height] = math.inf
     end, start = np.unravel_index(distances.argmin(), distances.shape)
@@ -246,10 +249,10 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
-def is_straight(parts: Sequence[np.ndarray]) -> bool:
-    """Return whether `parts` is a single straight stroke `(n, 2)`."""
-    if len(parts) != 1:
+def is_straight(strokes: Sequence[np.ndarray]) -> bool:
+    """Return whether `strokes` is a single straight stroke `(n, 2)`."""
+    if len(strokes) != 1:
         return False
-    chord = parts[0][-1] - parts[0][0]
-    x, y = (parts[0] - parts[0][0]).T
+    chord = strokes[0][-1] - strokes[0][0]
+    x, y = (strokes[0] - strokes[0][0]).T
     return bool(np.abs(chord[0] * y - chord[1] * x).max() <= MAX_BEND * (chord @ chord))

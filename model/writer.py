@@ -100,7 +100,7 @@ class Writer(TrainedNetwork):
         try:
             lines = self._write_batches(new_texts, seeds, sampling, primer, progress)
         except Exception as error:
-            if isinstance(error, UserError | OSError) or not user_modules.is_any_defined(
+            if isinstance(error, UserError | OSError) or not user_modules.is_any_from_user(
                 self.model
             ):
                 raise

@@ -93,7 +93,7 @@ def signature_of(cls: type) -> Signature:
             elif parameter.kind is Parameter.POSITIONAL_OR_KEYWORD and passes_supplied:
                 from_program.append(parameter.name)
         passes_supplied = passes_supplied and Parameter.VAR_POSITIONAL in kinds
-        is_users = is_users or user_modules.is_any_defined(owner)
+        is_users = is_users or user_modules.is_any_from_user(owner)
         if Parameter.VAR_KEYWORD not in kinds:
             break
     return Signature(cls, tuple(from_program), arguments, cls, frozenset(handed_on))

@@ -43,7 +43,7 @@ def _innermost(error: BaseException) -> tuple[str, object]:
         names, module = frame.f_code.co_varnames, frame.f_globals.get("__name__", "")
         part = frame.f_locals.get(names[0]) if frame.f_code.co_argcount else None
         for base in type(part).__mro__:
-            if base.__name__ in KEYS and user_modules.is_defined_by_user(module):
+            if base.__name__ in KEYS and user_modules.is_module_from_user(module):
                 key, culprit = KEYS[base.__name__], part
     if key == AUGMENTATION and not culprit.random:
         key = PREPROCESSING

@@ -19,6 +19,11 @@ from utils.files import open_file
 
 log = logging.getLogger(__name__)
 
+PACKAGES = {
+    *("base", "commands", "data_loader", "handwriting", "ink", "logger", "model", "notes"),
+    *("trainer", "utils"),
+}
+"""The packages of the project."""
 _loaded: dict[str, bytes] = {}
 """The contents of the loaded files by name: `my_loss` is a module, `my_loss/helper` a file that it
 imports from its folder."""
@@ -73,16 +78,19 @@ def _location(error: BaseException, folder: str) -> str:
     return " ({}, line {})".format(*lines[-1]) if lines else ""
 
 
-def is_any_defined(*objects: object) -> bool:
-    """Return whether a user defined any of these objects or classes, instead of PyTorch or the
-    project."""
+def is_any_from_user(*objects: object) -> bool:
+    """Return whether any of these objects, or of these classes, is of a class that a user wrote;
+    see `is_module_from_user`."""
     kinds = (each if isinstance(each, type) else type(each) for each in objects)
-    return any(is_defined_by_user(cls.__module__) for cls in kinds)
+    return any(is_module_from_user(cls.__module__) for cls in kinds)
 
 
-def is_defined_by_user(module: str) -> bool:
-    """Return whether code of the module of this name is neither PyTorch's nor the project's."""
-    return module.partition(".")[0] not in {"torch", "base", "data_loader", "model", "trainer"}
+def is_module_from_user(module: str) -> bool:
+    """Return whether a module of this name is neither PyTorch's nor the project's.
+
+    Python and other libraries count as the user's: their objects hold states as the user's do.
+    """
+    return module.partition(".")[0] not in {"torch", *PACKAGES}
 
 
 def classes() -> list[type]:

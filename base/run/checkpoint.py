@@ -69,7 +69,7 @@ class Checkpoint(TypedDict, total=False):
     metrics: dict[str, float]  # values of the last epoch
     epoch: Count  # number of complete epochs
     step: Count  # number of the optimiser's steps in the whole run
-    training: dict[str, Any]  # needed only to resume, see `base.run.training_checkpoint`
+    training: dict[str, Any]  # needed only to resume, see `RunCheckpoints.content`
 
 
 class CheckpointFile(NamedTuple):

@@ -72,7 +72,7 @@ def held_by(value: Any) -> Mapping[Any, Any]:
     cls = type(value)
     if is_dataclass(value):
         return {field.name: getattr(value, field.name, None) for field in fields(value)}
-    if not user_modules.is_any_defined(value):
+    if not user_modules.is_any_from_user(value):
         return {}
     slots = (cls.__dict__.get("__slots__", ()) for cls in cls.__mro__)
     names = [name for each in slots for name in ([each] if isinstance(each, str) else each)]

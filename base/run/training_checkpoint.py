@@ -50,8 +50,8 @@ class StepState(Protocol):
     ) -> None: ...
 
 
-class CheckpointWriter:
-    """Writes the state of a run into its folder, and restores it.
+class RunCheckpoints:
+    """Writes the checkpoints of a run into its folder, and resumes the run from one.
 
     A checkpoint contains the states of `RunState`, `BatchStream` and `OptimizerStep`, and a header.
     All processes call the methods together; the main process writes the file.
@@ -128,19 +128,19 @@ class CheckpointWriter:
         saved = checkpoint["training"]
         weights = checkpoint["state_dict"]
         self.state.load_state_dict(saved["run_state"], checkpoint["metrics"], source)
-        # Older files have the position in the data among the run's progress.
+        # In older files of this format the run's progress has the fields of `Position`.
         self.stream.load_state_dict(saved["run_state"]["progress"] | saved["stream"])
         self.optimizer_step.load_state_dict(saved["optimizer_step"], weights, source)
         for name, part in self.stateful.items():
-            if state := saved.get("parts", {}).get(name):
+            if state := saved.get("parts", {}).get(name):  # of the `stateful` parts, see `content`
                 part.load_state_dict(state)
             elif part.state_dict():
                 log.warning("%s has no state of the %s: it begins anew", source, name)
         set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
     def begin(self) -> bool:
-        """Create the run's folder, hold the run, and set aside checkpoints that are newer than the
-        resumed one; return, in the main process, whether the run was started before."""
+        """Create the run's folder, lock it, and set aside checkpoints newer than the resumed one;
+        return, in the main process, whether the run was started before."""
         parts, was_started = self._parts, False
         if distributed.is_main():
             was_started = self.run.create(
@@ -246,6 +246,7 @@ class CheckpointWriter:
                 "run_state": self.state.state_dict(),
                 "stream": self.stream.state_dict(),
                 "optimizer_step": self.optimizer_step.state_dict(),
+                # Further parts alone: the network, the optimiser and so on are in other entries.
                 "parts": {name: part.state_dict() for name, part in self.stateful.items()},
                 "random_state": random_state(),
             },

@@ -15,7 +15,7 @@ from base.base_data_loader import Batch
 from base.data.batch_stream import Chunk
 from base.run.random_state import random_state_kept
 from base.run.run_state import RunState, Sums
-from base.run.training_checkpoint import CheckpointWriter
+from base.run.training_checkpoint import RunCheckpoints
 from base.run.training_parts import TrainingSettings
 from base.step.optimizer_step import OptimizerStep
 from utils.checks import TrainingFailed
@@ -32,7 +32,7 @@ class Soundness:
     """Judges whether the state of a run may be saved, and reports what is not finite.
 
     Args:
-        settings, state, optimizer_step, writer: the owners of the run's state.
+        settings, state, optimizer_step, checkpoints: the owners of the run's state.
         evaluate: returns the sums of the present network over some batches.
     """
 
@@ -41,11 +41,11 @@ class Soundness:
         settings: TrainingSettings,
         state: RunState,
         optimizer_step: OptimizerStep,
-        writer: CheckpointWriter,
+        checkpoints: RunCheckpoints,
         evaluate: Callable[[Sequence[Batch | None]], Sums],
     ) -> None:
         self._settings, self._state, self._optimizer_step = settings, state, optimizer_step
-        self._writer, self._evaluate = writer, evaluate
+        self._checkpoints, self._evaluate = checkpoints, evaluate
         self._last_batches: list[Batch | None] | None = None  # batches or chunks of the last step
         self._nonfinite: list[str] = []  # modules whose output was not finite, with `anomaly`
 
@@ -73,7 +73,7 @@ class Soundness:
         In a sound state, the weights are finite, and their loss on the batches (or chunks) of the
         last step has increased by at most `MAX_LOSS_INCREASE` since the first step.
         """
-        progress, saved = self._state.progress, self._writer.saved
+        progress, saved = self._state.progress, self._checkpoints.saved
         is_unchanged = saved and saved.step == progress.step and self._state.sums.steps == 0
         if is_unchanged and progress.skipped_in_row > saved.skipped_in_row:
             return "every step since the last checkpoint was skipped"
@@ -107,7 +107,7 @@ class Soundness:
     def failure(self, cause: str) -> TrainingFailed:
         """Return the error with which a diverged run ends."""
         advice = "A smaller learning rate, clip_norm, or float32 may help"
-        return TrainingFailed(f"{cause}; {self._writer.last_sound()}. {advice}")
+        return TrainingFailed(f"{cause}; {self._checkpoints.last_sound()}. {advice}")
 
 
 @contextmanager

@@ -144,7 +144,7 @@ def check(make: Callable[[], BaseTrainer]) -> list[str]:
 def _is_own(part: object) -> bool:
     """Return whether a user wrote a part, or a module of a network."""
     modules = part.modules() if isinstance(part, nn.Module) else ()
-    return user_modules.is_any_defined(part, *modules)
+    return user_modules.is_any_from_user(part, *modules)
 
 
 def parts_of(trainer: BaseTrainer) -> list[tuple[str, Any]]:
@@ -176,7 +176,7 @@ def two_samples(trainer: BaseTrainer) -> Batch:
 def repeats_its_batches(trial: Trial) -> None:
     """A sampler of one's own returns the same batches whenever it is asked for an epoch."""
     keys = trial.trainer.train_loader.keys
-    if not user_modules.is_any_defined(keys.sampler):
+    if not user_modules.is_any_from_user(keys.sampler):
         return
     first, _, again = (digest([*map(np.asarray, keys.batches(epoch))]) for epoch in (0, 1, 0))
     if first != again:
@@ -194,7 +194,7 @@ def takes_batches(trial: Trial) -> None:
         with trying("trainer", trainer, f"one whose {name} takes {' and '.join(arguments)}"):
             inspect.signature(getattr(trainer, name)).bind(*arguments)
     for path, module in model.named_modules():
-        for name, value in vars(module).items() if user_modules.is_any_defined(module) else ():
+        for name, value in vars(module).items() if user_modules.is_any_from_user(module) else ():
             if isinstance(value, Tensor) and value.requires_grad and value.is_leaf:
                 name = f"{path}.{name}".strip(".")
                 expected = f"one whose weights are parameters: {name} is none, and is never trained"
@@ -224,7 +224,7 @@ def loss_of_sequences(trial: Trial) -> None:
         raise ConfigFault("loss", name, expected)
     if not divisor > 0:
         raise ConfigFault("loss", name, f"one whose divisor is more than 0, not {divisor:g}")
-    parts = trial.trainer.checkpoint_writer.all_stateful.values()
+    parts = trial.trainer.run_checkpoints.all_stateful.values()
     networks = [part for part in parts if isinstance(part, nn.Module) and part is not loss]
     trained = {id(weight) for network in networks for weight in network.parameters()}
     held = vars(loss)
@@ -394,13 +394,13 @@ def make_step(trainer: BaseTrainer, batch: Batch, number: int) -> float:
 
 def goes_on_as_saved(trial: Trial) -> None:
     """Made again and given the state of a checkpoint, all parts are the same, and so is a step."""
-    trainer, writer = trial.trainer, trial.trainer.checkpoint_writer
-    for name, part in writer.stateful.items():
+    trainer, checkpoints = trial.trainer, trial.trainer.run_checkpoints
+    for name, part in checkpoints.stateful.items():
         try_state(name if name == "loss" else "trainer", part)
     with trying("arch", trainer.model, "a network that can be made again"), random_state_kept():
         again = trial.make()
     with trying("trainer", trainer, "one that can be restored"):
-        again.checkpoint_writer.restore(stored(writer.content()), Path("a trial"))
+        again.run_checkpoints.restore(stored(checkpoints.content()), Path("a trial"))
     models = trainer.evaluated_model.eval(), again.evaluated_model.eval()
     first, second = (trial.losses(model, trial.batch) for model in models)
     if not are_equal(first, second):

@@ -90,13 +90,13 @@ def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
     """Return the owner and the value of each attribute that a step may change."""
     attributes, kind, step = {}, type(trainer).__name__, trainer.optimizer_step
     attributes[kind, "optimizer_step.clip_norm"] = step, step.clip_norm
-    parts = trainer.checkpoint_writer.all_stateful | {"sampler": trainer.sampler}
+    parts = trainer.run_checkpoints.all_stateful | {"sampler": trainer.sampler}
     for name, part in parts.items():
         is_main = name in ("trainer", *IGNORED)
         label = type(part).__name__ if is_main else f"{kind}.{name}"
         owners = part.named_modules() if isinstance(part, nn.Module) else [("", part)]
         for path, owner in owners:
-            is_own = user_modules.is_any_defined(owner)
+            is_own = user_modules.is_any_from_user(owner)
             names = vars(owner).keys() - IGNORED
             values = {name: vars(owner)[name] for name in names if is_own or name[0] != "_"}
             if isinstance(owner, nn.Module):

@@ -30,10 +30,10 @@ CLOSENESS = 0.88
 def check_names(key: str, part: Any) -> None:
     """Raise a ConfigFault for `key` if a member of a user's class hides one of a base, or is hidden
     by it; warn of a name that may be misspelt."""
-    if not user_modules.is_any_defined(part):
+    if not user_modules.is_any_from_user(part):
         return
     classes = type(part).__mro__[:-1]
-    own = [cls for cls in classes if user_modules.is_any_defined(cls)]
+    own = [cls for cls in classes if user_modules.is_any_from_user(cls)]
     bases = [cls for cls in classes if cls not in own]
     members = {name: vars(cls)[name] for cls in reversed(own) for name in vars(cls)}
     layers: set[str] = set()

@@ -40,7 +40,7 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
         with trying("optimizer", optimizer, "an optimiser with eval() and train()"):
             optimizer.eval()
             optimizer.train()
-    is_user_schedule = schedule is not None and user_modules.is_any_defined(schedule)
+    is_user_schedule = schedule is not None and user_modules.is_any_from_user(schedule)
     for step in range(TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
         for group in optimizer.param_groups:
             for weight in group["params"]:

@@ -6,7 +6,12 @@ from utils.checks import DataError, first_of, printable
 
 
 class Fault(DataError):
-    """Says why the sample or file `name` is unusable. Reports count faults of the same `reason`."""
+    """Says why the sample or file `name` is unusable. Reports count faults of the same `reason`.
+
+    A reason names what is wrong with the content: "an empty file", "a path that is not valid". If
+    the content itself is unknown, as its parser was ended, the reason says what the file does:
+    "takes more than 20 s to parse". The detail is what differs from fault to fault.
+    """
 
     __slots__ = ("detail", "name", "reason")  # saves memory, as a file may have many faults
 

@@ -41,12 +41,12 @@ class Child:
         except OSError as error:
             problem = error.strerror or str(error)
             raise UserError(f"no process can be started to parse files ({problem})") from None
-        self._is_busy = False
+        self._is_reusable = True
 
     @property
     def is_usable(self) -> bool:
         """Whether the process waits for a request."""
-        return not self._is_busy and self._process.poll() is None
+        return self._is_reusable and self._process.poll() is None
 
     def answers(
         self,
@@ -57,7 +57,7 @@ class Child:
     ) -> Iterator[Any]:
         """Yield the results of a function; raise its error, or a Fault if the process ends or
         exceeds a limit."""
-        self._is_busy = True
+        self._is_reusable = False  # until the last result is read
         with suppress(BrokenPipeError):  # `_answer` raises the cause.
             send(self._process.stdin, (_working_folder(), limits, function, arguments))
         with ExitStack() as stack:
@@ -72,11 +72,11 @@ class Child:
                 elif kind == Kind.STEPS:
                     shown.update(value)
                 elif kind == Kind.END:
-                    # Memory that it has had may be in pieces, and lack for the next request.
-                    self._is_busy = value > limits.max_bytes / 4
+                    # Its memory may be fragmented; then it is not reused for another request.
+                    self._is_reusable = value <= limits.max_bytes / 4
                     return
                 else:
-                    self._is_busy = False
+                    self._is_reusable = True
                     raise value
 
     def _answer(self, limits: Limits) -> tuple[int, Any]:
@@ -103,6 +103,7 @@ class Child:
     def forget(self) -> None:
         """Leave the process to the parent of this fork."""
         self._close()
+        # It counts as ended here: this process cannot wait for it, and `Popen` would warn of it.
         self._process.returncode = 0
 
     def _close(self) -> None:
@@ -130,7 +131,7 @@ def take() -> Child:
 
 
 def give_back(child: Child) -> None:
-    """Make a child idle; end it if it has further answers."""
+    """Make a child idle; end it if it cannot take another request."""
     if child in _children:  # else the child belongs to the parent of this fork
         if child.is_usable:
             _idle.append(child)

@@ -7,8 +7,6 @@ by step; on CUDA the graphs of `kernels.cuda` replace this loop. Otherwise torch
 Shapes: B sequences of a batch, T steps, H cells.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -92,13 +90,14 @@ class RecurrentLayer(nn.Module):
         Returns:
             hidden states `(T, B, H)` and the state after the last step.
         """
-        dtype = compute_dtype(inputs)
-        is_compiled = self.is_compiled(inputs)
+        dtype, layer = compute_dtype(inputs), self.layer
+        is_compiled = self.cell == "LSTM" and library.available(inputs.device, dtype)
         is_plain = self.cell == "GRU" or (bound is None and gate_offsets is None)
         if is_plain and not is_compiled:
             with torch_products(inputs) as inputs:
                 return self._run_torch(inputs, state)
-        weight_input, weight_hidden, bias = self.gate_weights()
+        parameters = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
+        weight_input, weight_hidden, bias = map(reorder_gates, parameters)
         hidden, cell = state["hidden"], state["cell"]
         if is_compiled:
             biases = sequence_biases(bias, gate_offsets, inputs.shape[1])
@@ -118,17 +117,6 @@ class RecurrentLayer(nn.Module):
         # A copy, so that the state does not keep the large tensor of all hidden states alive.
         return hiddens, {"hidden": hiddens[-1].clone(), "cell": cell}
 
-    def is_compiled(self, inputs: Tensor) -> bool:
-        """Return whether the compiled kernels run the layer over `inputs`."""
-        return self.cell == "LSTM" and library.available(inputs.device, compute_dtype(inputs))
-
-    def gate_weights(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the weights from the inputs and the hidden state to an LSTM's gates, in the order
-        of `lstm_cell`, and the bias."""
-        layer = self.layer
-        parameters = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
-        return tuple(map(reorder_gates, parameters))
-
     def _run_torch(
         self, inputs: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -139,21 +127,3 @@ class RecurrentLayer(nn.Module):
             return hiddens, {"hidden": hidden[0], "cell": cell[0]}
         hiddens, hidden = self.layer(inputs, *states)
         return hiddens, {"hidden": hidden[0]}
-
-
-def run_side_by_side(layers: Sequence[RecurrentLayer], inputs: Tensor) -> Sequence[Tensor]:
-    """Return the hidden states `(T, B, H)` of N layers of the same sizes, each over its inputs in
-    `inputs` `(N, T, B, input_size)`, from states of zeros. Compiled ones share the cores."""
-    batch, dtype = inputs.shape[2], compute_dtype(inputs)
-    state = {
-        name: inputs.new_zeros(batch, size, dtype=state_dtype(inputs.dtype))
-        for name, size in layers[0].state_sizes.items()
-    }
-    if not all(layer.is_compiled(inputs) for layer in layers):
-        return [layer(one, state)[0] for layer, one in zip(layers, inputs, strict=True)]
-    weights = map(torch.stack, zip(*(layer.gate_weights() for layer in layers), strict=True))
-    weight_input, weight_hidden, bias = weights
-    biases = bias[:, None].expand(-1, batch, -1)  # (N, B, 4 H)
-    states = [value.expand(len(layers), -1, -1) for value in state.values()]
-    arguments = inputs, (weight_input, weight_hidden, biases), states
-    return lstm.run_several(dtype, None, *arguments)[0]

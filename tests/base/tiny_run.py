@@ -262,7 +262,7 @@ def make(
     )
     result = trainer(parts, **options)
     if checkpoint is not None:
-        result.checkpoint_writer.load(checkpoint, source)
+        result.run_checkpoints.load(checkpoint, source)
     return result
 
 

@@ -153,9 +153,9 @@ def _weight_gradients(
         sizes.get, ("size", "context", "attention", "embedding")
     )
     joint, d_gates, depth = tensors["joint"], results["d_gates"].flatten(0, 1), size + context
-    (d_weight,) = gather(d_gates, joint[:-1].flatten(0, 1))
+    d_weight = gather(d_gates, joint[:-1].flatten(0, 1))
     d_queries = results["d_queries"].flatten(0, 1)[:, :attention]
-    (d_query,) = gather(d_queries, joint[1:].flatten(0, 1)[:, :size])
+    d_query = gather(d_queries, joint[1:].flatten(0, 1)[:, :size])
     d_embedded = (d_gates @ weight[:, depth : depth + embedding]).float()
     if (mask := tensors["input_mask"]) is not None:
         d_embedded = d_embedded * mask.flatten(0, 1)[:, :embedding]

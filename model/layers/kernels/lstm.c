@@ -3,9 +3,7 @@
  * build.py compiles this file when first needed; lstm.py calls it, and describes the tensors.
  *
  * The rows of a batch do not depend on each other. For speed each thread takes some rows through
- * the whole sequence and never waits for other threads. Several layers, such as the two directions
- * of a layer, run side by side. Weights are packed once a call. What the gates get of the inputs is
- * computed for the rows of several steps at once, so that a step multiplies only what it has to.
+ * the whole sequence and never waits for other threads. Weights are packed once a call.
  */
 
 #include "step.h"
@@ -14,16 +12,13 @@
 
 STRUCTURE(Layer,
     int64_t steps, batch, size, inputs, vocab_size, components, places, threads;
-    int64_t others; /* layers of the same sizes that follow this one in memory, and run beside it */
-    /* Even widths of a row of `joint`: hidden state, window and, if needed, a zero; of `input`. */
-    int64_t width, input_width;
+    /* Even width of a row of `joint`: hidden state, window, inputs and, if needed, a zero. */
+    int64_t width;
     float bound; /* on the gradient of the gates; infinity without a bound */
     const float *bias; /* (batch, 4 size) */
     const float *window_bias;
-    const item *input; /* (steps, batch, input_width); null: `joint` has the inputs, too */
-    const item *input_weights, *weights, *window_weights; /* packed for forward */
-    /* Packed for backward. */
-    const item *input_weights_backward, *weights_backward, *window_weights_backward;
+    const item *weights, *window_weights;                   /* packed for forward */
+    const item *weights_backward, *window_weights_backward; /* packed for backward */
     const int64_t *text, *text_lengths; /* (batch, places - 1), (batch) */
     item *joint;
     item *gates; /* input, forget, output, candidate, after their activation functions */
@@ -34,21 +29,6 @@ STRUCTURE(Layer,
     item *d_gates, *d_parameters; /* rows of `d_parameters` have an even width, padded with zero */
     float *d_cell, *d_kappa, *d_joint;
 )
-
-/* Number of rows, of several steps, that are multiplied at once (assumed: their gates fit into the
- * second cache). */
-enum { CHUNK = 96 };
-
-/* The number of steps whose `count` rows are multiplied at once. */
-static int64_t chunk_of(int64_t count) { return count < CHUNK ? CHUNK / count : 1; }
-
-/* Copy `count` rows, from row `first` on, of each of `steps` steps from `step` on. */
-static void copy_rows(const Layer *layer, const item *source, int64_t width, int64_t step,
-                      int64_t steps, int64_t first, int64_t count, item *target) {
-    for (int64_t i = 0; i < steps; i++)
-        memcpy(target + i * count * width,
-               source + ((step + i) * layer->batch + first) * width, count * width * sizeof(item));
-}
 
 static const int64_t *text_of(const Layer *layer, int64_t row) {
     return layer->text + row * (layer->places - 1);
@@ -88,42 +68,24 @@ static int forward_rows(const Layer *layer, int64_t first, int64_t count) {
                         layer->vocab_size))
             return 2;
     const int64_t size = layer->size, width = layer->width, parameters = 3 * layer->components;
-    const int64_t blocks = padded(size) / LANES, stride = blocks * PANEL, chunk = chunk_of(count);
+    const int64_t blocks = padded(size) / LANES;
     const int64_t sums_stride = padded(parameters);
     const int64_t window_size = padded(layer->places) + padded(layer->vocab_size);
-    /* Room for the window, and for the gates of the rows of a chunk and their inputs. */
-    const int64_t gates_size = chunk * count * stride;
-    float *scratch = aligned_alloc(64, (window_size + count * sums_stride + gates_size +
-                                        chunk * count * layer->input_width + 32) / 16 * 64);
+    float *scratch = aligned_alloc(64, (window_size + count * sums_stride + 16) / 16 * 64);
     if (!scratch) return 1;
-    float *gates = scratch, *phi = gates + gates_size, *window = phi + padded(layer->places);
+    float *phi = scratch, *window = phi + padded(layer->places);
     float *sums = window + padded(layer->vocab_size);
-    item *rows_of_input = (item *)(sums + count * sums_stride);
+    float gates[ROWS * PANEL] __attribute__((aligned(64)));
     for (int64_t step = 0; step < layer->steps; step++) {
-        const int64_t rest = layer->steps - step, steps = rest < chunk ? rest : chunk;
-        if (layer->input && step % chunk == 0) {
-            copy_rows(layer, layer->input, layer->input_width, step, steps, first, count,
-                      rows_of_input);
-            for (int64_t block = 0; block < blocks; block++)
-                for (int64_t row = 0, rows; row < steps * count; row += rows) {
-                    rows = tile_rows(row, steps * count);
-                    product(rows_of_input + row * layer->input_width, layer->input_width,
-                            layer->input_width,
-                            layer->input_weights + block * layer->input_width * PANEL,
-                            gates + row * stride + block * PANEL, stride, 0, (int)rows, VECTORS);
-                }
-        }
         const item *joint = layer->joint + (step * layer->batch + first) * width;
         for (int64_t block = 0; block < blocks; block++) {
             const item *panel = layer->weights + block * width * PANEL;
-            float *of_block = gates + step % chunk * count * stride + block * PANEL;
             for (int64_t row = 0, rows; row < count; row += rows) {
                 rows = tile_rows(row, count);
-                product(joint + row * width, width, width, panel, of_block + row * stride, stride,
-                        layer->input != 0, (int)rows, VECTORS);
+                product(joint + row * width, width, width, panel, gates, PANEL, 0, (int)rows,
+                        VECTORS);
                 for (int64_t i = 0; i < rows; i++)
-                    step_cells(layer, step, first + row + i, block * LANES,
-                               of_block + (row + i) * stride);
+                    step_cells(layer, step, first + row + i, block * LANES, gates + i * PANEL);
             }
         }
         if (!layer->components) continue;
@@ -183,20 +145,16 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
     const int64_t size = layer->size, batch = layer->batch, parameters = 3 * layer->components;
     const int64_t vocab_size = layer->vocab_size;
     const int64_t recurrent = size + vocab_size; /* columns of hidden state and window */
-    const int64_t inputs = layer->inputs, input_stride = padded(inputs);
-    const int64_t joint_stride = padded(recurrent), hidden_stride = padded(size);
-    const int64_t chunk = chunk_of(count), chunk_rows = layer->d_inputs ? chunk * count : 0;
+    const int64_t inputs = layer->inputs, columns = recurrent + (layer->d_inputs ? inputs : 0);
+    const int64_t joint_stride = padded(columns), hidden_stride = padded(size);
     /* Room for the gradients of the joint, of the hidden state, and of the window's variables. */
     const int64_t window_size = padded(vocab_size) + padded(layer->places) + padded(parameters);
-    const int64_t scratch_size = count * (joint_stride + hidden_stride) + window_size +
-                                 chunk_rows * (input_stride + 4 * size);
+    const int64_t scratch_size = count * (joint_stride + hidden_stride) + window_size;
     float *scratch = aligned_alloc(64, (scratch_size + 16) / 16 * 64);
     if (!scratch) return 1;
     float *d_joint = scratch, *d_hidden = d_joint + count * joint_stride;
     float *d_window = d_hidden + count * hidden_stride, *d_phi = d_window + padded(vocab_size);
     float *d_parameters = d_phi + padded(layer->places);
-    float *d_inputs = d_parameters + padded(parameters);
-    item *rows_of_gates = (item *)(d_inputs + chunk_rows * input_stride);
     memset(d_joint, 0, count * joint_stride * sizeof(float));
     memset(d_parameters, 0, padded(parameters) * sizeof(float));
     for (int64_t step = layer->steps - 1; step >= 0; step--) {
@@ -225,17 +183,12 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
             step_cells_backward(layer, step, first + row, target);
         }
         multiply(layer->d_gates + (step * batch + first) * 4 * size, 4 * size, count, 4 * size,
-                 layer->weights_backward, recurrent, d_joint, joint_stride, 0);
-        if (!layer->d_inputs || step % chunk) continue;
-        const int64_t rest = layer->steps - step, steps = rest < chunk ? rest : chunk;
-        copy_rows(layer, layer->d_gates, 4 * size, step, steps, first, count, rows_of_gates);
-        multiply(rows_of_gates, 4 * size, steps * count, 4 * size, layer->input_weights_backward,
-                 inputs, d_inputs, input_stride, 0);
-        for (int64_t row = 0; row < steps * count; row++) {
-            const int64_t index = (step + row / count) * batch + first + row % count;
+                 layer->weights_backward, columns, d_joint, joint_stride, 0);
+        for (int64_t row = 0; row < count && layer->d_inputs; row++) {
+            const float *source = d_joint + row * joint_stride + recurrent;
+            item *target = layer->d_inputs + (step * batch + first + row) * inputs;
             for (int64_t i = 0; i < inputs; i += LANES)
-                store_items(layer->d_inputs + index * inputs + i,
-                            load(d_inputs + row * input_stride + i), inputs - i);
+                store_items(target + i, load_some(source + i, inputs - i), inputs - i);
         }
     }
     for (int64_t row = 0; row < count; row++)
@@ -246,16 +199,12 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
 }
 
 #define RUN(function) \
-    const int64_t threads = layer->threads, batch = layer->batch, count = layer->others + 1; \
-    int64_t groups = threads / count < 1 ? 1 : threads / count; \
-    if (groups > batch) groups = batch; \
-    const int64_t tasks = count * groups; \
+    int64_t groups = layer->threads < layer->batch ? layer->threads : layer->batch; \
     int failed = 0; \
-    _Pragma("omp parallel for schedule(static, 1) num_threads(tasks < threads ? tasks : threads) \
-            reduction(|:failed)") \
-    for (int64_t task = 0; task < tasks; task++) { \
-        const int64_t group = task % groups, first = batch * group / groups; \
-        failed |= function(layer + task / groups, first, batch * (group + 1) / groups - first); \
+    _Pragma("omp parallel for schedule(static, 1) num_threads(groups) reduction(|:failed)") \
+    for (int64_t group = 0; group < groups; group++) { \
+        int64_t first = layer->batch * group / groups; \
+        failed |= function(layer, first, layer->batch * (group + 1) / groups - first); \
     } \
     return failed;
 

@@ -8,14 +8,12 @@ a write through `.data`, does not increment a tensor's version). Packing costs l
 
 Shapes: B sequences of a batch, T steps, U characters, A characters of the alphabet, H cells,
 K components of the window, X inputs of each step, J columns of the joint, which the gates' weights
-multiply: hidden state, window and, if the width would be odd, a zero; N layers that run side by
-side. `d_` before a name means the gradient.
+multiply: hidden state, window, inputs and, if the width would be odd, a zero. `d_` before a name
+means the gradient.
 """
 
 import ctypes
 import math
-from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,48 +23,23 @@ from model.layers.kernels import library
 from model.layers.kernels.library import Results, address, round_up
 
 
-def _call(name: str, dtype: torch.dtype, sizes: dict[str, float], **values: Any) -> None:
-    """Call `forward` or `backward` of lstm.c. `values` has for the other fields of its `Layer` what
-    the N layers have, as a list or stacked; or None."""
+def _call(name: str, dtype: torch.dtype, **values: Tensor | float | None) -> None:
+    """Call `forward` or `backward` of lstm.c with `values` as the fields of its `Layer`."""
     compiled = library.kernels(dtype == torch.bfloat16)
-    given = {field: value for field, value in values.items() if value is not None}
-    count = len(values["gates"])
-    layers = [
-        library.structure(
-            compiled,
-            "Layer",
-            threads=torch.get_num_threads(),
-            others=count - 1,
-            **sizes,
-            **{field: value[number] for field, value in given.items()},
-        )
-        for number in range(count)
-    ]
-    in_a_row = (type(layers[0]) * count)(*layers)
-    library.raise_failure(getattr(compiled, name)(ctypes.byref(in_a_row)))
+    layer = library.structure(compiled, "Layer", threads=torch.get_num_threads(), **values)
+    library.raise_failure(getattr(compiled, name)(ctypes.byref(layer)))
 
 
-def _even(values: Tensor) -> Tensor:
-    """Return `values` with a last dimension of even size, padded with zero."""
-    return (functional.pad(values, (0, 1)) if values.shape[-1] % 2 else values).contiguous()
-
-
-def gather(left: Tensor, *rights: Tensor) -> list[Tensor]:
-    """Return `left.t() @ right`, `(m, n)` float32, for `left` `(rows, m)` and each `right` `(rows,
-    n)`, all float32 or bfloat16 with contiguous rows."""
+def gather(left: Tensor, right: Tensor) -> Tensor:
+    """Return `left.t() @ right`, `(m, n)` float32, for `left` `(rows, m)` and `right` `(rows, n)`,
+    both float32 or bfloat16 with contiguous rows."""
     compiled = library.kernels(left.dtype == torch.bfloat16)
-    (rows, m), lanes = left.shape, compiled.lanes()
-    outs = [torch.zeros(m, round_up(right.shape[1], lanes)) for right in rights]
-    sides = [
-        number
-        for right, out in zip(rights, outs, strict=True)
-        for number in (right.shape[1], right.stride(0), address(right), address(out))
-    ]
-    values = (rows, m, left.stride(0), address(left), torch.get_num_threads())
-    array = (ctypes.c_int64 * len(sides))(*sides)  # of the structure `Side`
-    count = ctypes.c_int64(len(rights))
-    library.raise_failure(compiled.gather(*map(ctypes.c_int64, values), array, count))
-    return [out[:, : right.shape[1]] for right, out in zip(rights, outs, strict=True)]
+    (rows, m), n = left.shape, right.shape[1]
+    out = torch.zeros(m, round_up(n, compiled.lanes()))
+    values = (rows, m, left.stride(0), address(left), n, right.stride(0), address(right))
+    values += (address(out), torch.get_num_threads())
+    library.raise_failure(compiled.gather(*map(ctypes.c_int64, values)))
+    return out[:, :n]
 
 
 class _Recurrence(torch.autograd.Function):
@@ -81,87 +54,76 @@ class _Recurrence(torch.autograd.Function):
     ) -> Results:
         inputs, weight_input, weight_hidden, bias, hidden, cell, *window_parts = others
         weight_window, window_weight, window_bias, window, kappa = window_parts
-        (count, steps, batch, num_inputs), size = inputs.shape, hidden.shape[2]
-        vocab_size, components, places = window.shape[2], kappa.shape[2], text.shape[2] + 1
-        weight = _even(torch.cat((weight_hidden, weight_window), 2).to(dtype))
-        inputs, weight_input = _even(inputs.to(dtype)), _even(weight_input.to(dtype))
+        (steps, batch, num_inputs), size = inputs.shape, hidden.shape[1]
+        vocab_size, components, places = window.shape[1], kappa.shape[1], text.shape[1] + 1
+        start = size + vocab_size  # the inputs are the columns `start` to `end` of the joint
+        end = start + num_inputs
+        weight = torch.cat((weight_hidden, weight_window, weight_input), 1).to(dtype)
+        weight = functional.pad(weight, (0, end % 2))
         # Products take pairs of columns. The last pair of a hidden state of odd size includes the
         # next column, which must be finite even before it is computed: hence zeros.
-        is_even = size % 2 == 0 and vocab_size % 2 == 0
-        make = torch.empty if is_even else torch.zeros
-        joint = make(count, steps + 1, batch, weight.shape[2], dtype=dtype)
-        joint[:, 0, :, : size + vocab_size] = torch.cat((hidden, window), 2)
-        cells = torch.empty(count, steps + 1, batch, size)
-        kappas = torch.empty(count, steps + 1, batch, components)
-        cells[:, 0], kappas[:, 0] = cell, kappa
-        gates = torch.empty(count, steps, batch, 4 * size, dtype=dtype)
-        exponentials = torch.empty(count, steps, batch, 3 * components)
-        phis = torch.empty(count, steps, batch, places)
-        sizes = dict(steps=steps, batch=batch, size=size, inputs=num_inputs, places=places)
-        sizes |= dict(width=weight.shape[2], input_width=inputs.shape[3])
-        sizes |= dict(vocab_size=vocab_size, components=components)
-        ctx.sizes = dict(bound=math.inf if bound is None else bound, **sizes)
+        joint = torch.zeros(steps + 1, batch, weight.shape[1], dtype=dtype)
+        joint[0, :, :start] = torch.cat((hidden, window), 1)
+        joint[:-1, :, start:end] = inputs
+        cells, kappas = torch.empty(steps + 1, batch, size), torch.empty(steps + 1, *kappa.shape)
+        cells[0], kappas[0] = cell, kappa
+        gates = torch.empty(steps, batch, 4 * size, dtype=dtype)
+        exponentials = torch.empty(steps, batch, 3 * components)
+        phis = torch.empty(steps, batch, places)
+        sizes = dict(steps=steps, batch=batch, size=size, inputs=num_inputs, width=weight.shape[1])
+        sizes |= dict(vocab_size=vocab_size, components=components, places=places)
+        ctx.layer = dict(bound=math.inf if bound is None else bound, **sizes)
         weights = dict(
-            input_weights=[library.pack(matrix.t(), groups=4) for matrix in weight_input],
-            weights=[library.pack(matrix.t(), groups=4) for matrix in weight],
+            weights=library.pack(weight.t(), groups=4),
             bias=bias.float().contiguous(),
-            window_weights=[library.pack(matrix.t()) for matrix in window_weight.to(dtype)],
+            window_weights=library.pack(window_weight.to(dtype).t()),
             window_bias=window_bias.float().contiguous(),
         )
-        values = dict(text=text, text_lengths=lengths, gates=gates, cells=cells, kappas=kappas)
-        values |= dict(exponentials=exponentials, joint=joint)
-        _call("forward", dtype, ctx.sizes, **weights, **values, input=inputs, phis=phis)
-        ctx.save_for_backward(weight, weight_input, window_weight, inputs, *values.values())
+        texts = dict(text=text, text_lengths=lengths)
+        states = dict(gates=gates, cells=cells, kappas=kappas, exponentials=exponentials)
+        _call("forward", dtype, **ctx.layer, **weights, **texts, **states, joint=joint, phis=phis)
+        ctx.save_for_backward(weight, window_weight, text, lengths, joint, *states.values())
         ctx.mark_non_differentiable(phis)
         # Copies of the last states do not keep the large tensors of all steps alive.
-        hiddens, windows = joint[:, 1:, :, :size], joint[:, 1:, :, size : size + vocab_size]
-        return hiddens, windows, cells[:, -1].clone(), kappas[:, -1].clone(), phis
+        hiddens, windows = joint[1:, :, :size], joint[1:, :, size:start]
+        return hiddens, windows, cells[-1].clone(), kappas[-1].clone(), phis
 
     @staticmethod
     def backward(
         ctx, d_hiddens: Tensor, d_windows: Tensor, d_cell: Tensor, d_kappa: Tensor, _
     ) -> tuple[Tensor | None, ...]:
-        windowed = ctx.sizes["components"] > 0
+        windowed = ctx.layer["components"] > 0
         library.refuse_second_derivative("WindowedLayer" if windowed else "RecurrentLayer")
-        weight, weight_input, window_weight, inputs, text, lengths, *saved = ctx.saved_tensors
-        gates, cells, kappas, exponentials, joint = saved
-        (count, steps, batch, _), dtype, size = gates.shape, gates.dtype, cells.shape[3]
-        start, parameters = size + ctx.sizes["vocab_size"], exponentials.shape[3]
-        num_inputs, d_inputs, input_weights = ctx.sizes["inputs"], None, None
-        if ctx.needs_input_grad[4]:
-            d_inputs = gates.new_empty(count, steps, batch, num_inputs)
-            input_weights = [library.pack(matrix[:, :num_inputs]) for matrix in weight_input]
+        weight, window_weight, text, lengths, joint, *saved = ctx.saved_tensors
+        gates, cells, kappas, exponentials = saved
+        (steps, batch, _), dtype, size = gates.shape, gates.dtype, cells.shape[2]
+        start, parameters = size + ctx.layer["vocab_size"], exponentials.shape[2]
+        end = start + ctx.layer["inputs"]
         # Copies, since the kernel overwrites these gradients at every step.
         d_cell = d_cell.clone(memory_format=torch.contiguous_format)
         d_kappa = d_kappa.clone(memory_format=torch.contiguous_format)
-        d_gates, d_joint = torch.empty_like(gates), cells.new_empty(count, batch, start)
-        d_parameters = gates.new_empty(count, steps, batch, round_up(parameters, 2))
+        d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[4] else None
+        d_gates, d_joint = torch.empty_like(gates), cells.new_empty(batch, start)
+        d_parameters = gates.new_empty(steps, batch, round_up(parameters, 2))
         weights = dict(
-            input_weights_backward=input_weights,
-            weights_backward=[library.pack(matrix[:, :start]) for matrix in weight],
-            window_weights_backward=[library.pack(matrix) for matrix in window_weight.to(dtype)],
+            weights_backward=library.pack(weight[:, : start if d_inputs is None else end]),
+            window_weights_backward=library.pack(window_weight.to(dtype)),
         )
-        values = dict(text=text, text_lengths=lengths, gates=gates, cells=cells, kappas=kappas)
-        values |= dict(d_hiddens=d_hiddens.contiguous(), d_windows=d_windows.contiguous())
-        values |= dict(exponentials=exponentials, d_inputs=d_inputs, d_gates=d_gates)
-        values |= dict(d_parameters=d_parameters, d_cell=d_cell, d_kappa=d_kappa, d_joint=d_joint)
-        _call("backward", dtype, ctx.sizes, **weights, **values)
-        d_parameters = d_parameters[..., :parameters]
-        d_weight, d_weight_input = _gathered(d_gates, joint[:, :-1], inputs)
-        d_weight_input = d_weight_input[..., :num_inputs]
-        (d_window_weight,) = _gathered(d_parameters, joint[:, 1:, :, :size])
-        d_bias = d_gates.sum(1, dtype=torch.float32)
-        d_window_bias = d_parameters.sum((1, 2), dtype=torch.float32)
-        d_weights = d_weight_input, d_weight[..., :size], d_bias
-        d_window = d_weight[..., size:start], d_window_weight, d_window_bias, d_joint[..., size:]
-        d_state = d_joint[..., :size], d_cell
+        texts = dict(text=text, text_lengths=lengths)
+        states = dict(gates=gates, cells=cells, kappas=kappas, exponentials=exponentials)
+        d_outputs = dict(d_hiddens=d_hiddens.contiguous(), d_windows=d_windows.contiguous())
+        results = dict(d_inputs=d_inputs, d_gates=d_gates, d_parameters=d_parameters)
+        results |= dict(d_cell=d_cell, d_kappa=d_kappa, d_joint=d_joint)
+        _call("backward", dtype, **ctx.layer, **weights, **texts, **states, **d_outputs, **results)
+        d_weight = gather(d_gates.flatten(0, 1), joint[:-1].flatten(0, 1))  # (4 H, J)
+        d_parameters = d_parameters.flatten(0, 1)[:, :parameters]
+        d_window_weight = gather(d_parameters, joint[1:].flatten(0, 1)[:, :size])
+        d_bias = d_gates.sum(0, dtype=torch.float32)
+        d_window_bias = d_parameters.sum(0, dtype=torch.float32)
+        d_weights = d_weight[:, start:end], d_weight[:, :size], d_bias
+        d_window = d_weight[:, size:start], d_window_weight, d_window_bias, d_joint[:, size:]
+        d_state = d_joint[:, :size], d_cell
         return None, None, None, None, d_inputs, *d_weights, *d_state, *d_window, d_kappa
-
-
-def _gathered(*matrices: Tensor) -> list[Tensor]:
-    """Return `gather` of the rows of all steps and sequences, for each of the N layers."""
-    layers = zip(*(matrix.flatten(1, 2) for matrix in matrices), strict=True)
-    return list(map(torch.stack, zip(*(gather(*rows) for rows in layers), strict=True)))
 
 
 def run(
@@ -197,29 +159,11 @@ def run(
         IndexError: if a text has indices beyond the alphabet, or is shorter than its length.
         MemoryError: if memory is lacking.
     """
-    alone = [[part[None] for part in parts] for parts in (weights, state)]
-    more = [parts and [part[None] for part in parts] for parts in (text, window)]
-    results = run_several(dtype, bound, inputs[None], *alone, *more)
-    return tuple(result[0] for result in results)
-
-
-def run_several(
-    dtype: torch.dtype,
-    bound: float | None,
-    inputs: Tensor,
-    weights: Sequence[Tensor],
-    state: Sequence[Tensor],
-    text: Sequence[Tensor] | None = None,
-    window: Sequence[Tensor] | None = None,
-) -> Results:
-    """Run N LSTMs of the same sizes side by side, on cores of their own if there are enough; for
-    the arguments, results and errors see `run`: all tensors have N as their first dimension."""
-    count, batch, size = state[0].shape
+    batch, size = state[0].shape
     if text is None or window is None:
-        text = torch.empty(count, batch, 0, dtype=torch.int64), torch.zeros(count, batch).long()
-        shapes = (4 * size, 0), (0, size), (0,), (batch, 0), (batch, 0)
-        window = tuple(torch.empty(count, *shape) for shape in shapes)
-    if not text[0].shape[1] == text[1].shape[1] == batch:
-        raise ValueError(f"{text[0].shape[1]} texts for {batch} sequences")
+        text = torch.empty(batch, 0, dtype=torch.int64), torch.zeros(batch, dtype=torch.int64)
+        window = tuple(map(torch.empty, ((4 * size, 0), (0, size), (0,), (batch, 0), (batch, 0))))
+    if not len(text[0]) == len(text[1]) == batch:
+        raise ValueError(f"{len(text[0])} texts for {batch} sequences")
     text = text[0].contiguous(), text[1].contiguous()
     return _Recurrence.apply(dtype, bound, *text, inputs, *weights, *state, *window)

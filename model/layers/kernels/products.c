@@ -258,17 +258,9 @@ static void pack_block(const item *source, int64_t stride, int64_t count, int64_
         }
 }
 
-/* A right side of `gather`: `right` (count, n), `stride` apart, and the result. */
-typedef struct {
-    int64_t n, stride;
-    const item *right;
-    float *out;
-} Side;
-
-/* Compute one thread's rows of the products of `gather`, below, from `m` columns of `left`, of
- * which the first is the column `start_row` of the whole. */
-static int gather_columns(int64_t count, int64_t start_row, int64_t m, int64_t left_stride,
-                          const item *left, const Side *sides, int64_t num_sides) {
+/* Compute one thread's `m` rows of the product of `gather`, below, from `m` columns of `left`. */
+static int gather_columns(int64_t count, int64_t m, int64_t left_stride, const item *left,
+                          int64_t n, int64_t right_stride, const item *right, float *out) {
     item *panel = aligned_alloc(64, (PANEL + m) * DEPTH * sizeof(item));
     if (!panel) return 1;
     item *transposed = panel + PANEL * DEPTH;
@@ -281,33 +273,29 @@ static int gather_columns(int64_t count, int64_t start_row, int64_t m, int64_t l
                     transposed[i * DEPTH + k] = left[(block + k) * left_stride + i];
             for (int64_t i = start; i < stop && rows % STEP; i++) transposed[i * DEPTH + rows] = 0;
         }
-        for (const Side *side = sides; side < sides + num_sides; side++)
-            for (int64_t first = 0; first < side->n; first += PANEL) {
-                const int64_t columns = side->n - first < PANEL ? side->n - first : PANEL;
-                pack_block(side->right + block * side->stride, side->stride, rows, side->n, first,
-                           panel);
-                multiply(transposed, DEPTH, m, rows, panel, columns,
-                         side->out + start_row * padded(side->n) + first, padded(side->n),
-                         block > 0);
-            }
+        for (int64_t first = 0; first < n; first += PANEL) {
+            pack_block(right + block * right_stride, right_stride, rows, n, first, panel);
+            multiply(transposed, DEPTH, m, rows, panel, n - first < PANEL ? n - first : PANEL,
+                     out + first, padded(n), block > 0);
+        }
     }
     free(panel);
     return 0;
 }
 
-/* Compute of each side `out` (m, n rounded up to LANES), the transpose of left (count, m) times
- * `right`. Returns 0, or 1 if memory is lacking. Threads divide the columns of `left`. Each thread
- * packs the right sides for itself, which costs less than waiting for other threads. */
-int gather(int64_t count, int64_t m, int64_t left_stride, const item *left, int64_t threads,
-           const Side *sides, int64_t num_sides) {
+/* Compute out (m, n rounded up to LANES), the transpose of left (count, m) times right (count, n).
+ * Returns 0, or 1 if memory is lacking. Threads divide the columns of `left`. Each thread packs
+ * `right` for itself, which costs less than waiting for other threads. */
+int gather(int64_t count, int64_t m, int64_t left_stride, const item *left, int64_t n,
+           int64_t right_stride, const item *right, float *out, int64_t threads) {
     if (!m) return 0;
     const int64_t tiles = (m + ROWS - 1) / ROWS, groups = threads < tiles ? threads : tiles;
     int failed = 0;
 #pragma omp parallel for schedule(static, 1) num_threads(groups) reduction(| : failed)
     for (int64_t group = 0; group < groups; group++) {
         const int64_t first = m * group / groups, last = m * (group + 1) / groups;
-        failed |= gather_columns(count, first, last - first, left_stride, left + first, sides,
-                                 num_sides);
+        failed |= gather_columns(count, last - first, left_stride, left + first, n, right_stride,
+                                 right, out + first * padded(n));
     }
     return failed;
 }

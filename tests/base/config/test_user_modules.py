@@ -2,10 +2,13 @@
 
 import hashlib
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from base.config import user_modules
+from ink.alphabet import Alphabet
 from utils.checks import CheckpointError, UserError
 
 pytestmark = pytest.mark.usefixtures("no_modules")
@@ -59,3 +62,10 @@ def test_modules_that_a_module_imports_from_its_folder_are_recorded_as_well(tmp_
     assert user_modules.sources()["my_helper.py"] == b"FACTOR = 2\n"
     user_modules.check({"my_net/gone": "0"}, "x.pth")
     assert user_modules.options() == f" --module {tmp_path}/my_net.py"
+
+
+def test_all_packages_of_the_project_are_known_as_such():
+    settings = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    assert {*settings["tool"]["importlinter"]["root_packages"]} == user_modules.PACKAGES
+    assert not user_modules.is_any_from_user(Alphabet("ab"), Alphabet)
+    assert user_modules.is_any_from_user(Alphabet, type("Own", (Alphabet,), {}))

@@ -150,5 +150,5 @@ def test_a_name_that_nothing_uses_and_that_is_near_to_one_of_a_base_is_warned_of
 
 def test_a_part_of_the_project_is_not_looked_at(monkeypatch, tmp_path):
     part = made(tmp_path, "loss", sets={"divisor": 5})
-    monkeypatch.setattr(user_modules, "is_any_defined", lambda *_: False)
+    monkeypatch.setattr(user_modules, "is_any_from_user", lambda *_: False)
     check_names("loss", part)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from model.recognition.encoder import BidirectionalLayer, _BothWays, _InOrder, _merged_pairs
+from model.recognition.encoder import BidirectionalLayer, _merged_pairs
 
 
 def by_torch(layer, inputs, lengths):
@@ -35,15 +35,3 @@ def test_frames_are_merged_in_pairs_the_last_with_zeros():
     assert lengths.tolist() == [3, 2]
     assert pairs[:, 0].tolist() == [[1, 3], [5, 7], [9, 0]]
     assert pairs[:2, 1].tolist() == [[2, 4], [6, 0]]
-
-
-def test_the_gradient_of_lines_in_reverse_is_the_inverse_of_the_order():
-    order = torch.tensor([4, 1, 2, 3, 0, 5])  # of two lines: the first of 3 frames, the other of 1
-    values = torch.randn(3, 2, 4, dtype=torch.float64, requires_grad=True)
-    both = _BothWays.apply(values, order)
-    assert torch.equal(both[0], values) and torch.equal(both[1], _InOrder.apply(values, order))
-    assert torch.equal(both[1, :, 0], values.flip(0)[:, 0])
-    for function in (_BothWays, _InOrder):
-        assert torch.autograd.gradcheck(lambda v: function.apply(v, order), values)  # noqa: B023
-        squared = lambda v: function.apply(v, order) ** 2  # noqa: B023, E731
-        assert torch.autograd.gradgradcheck(squared, values)
