@@ -7,9 +7,9 @@ has these keys:
 - `architecture`, `alphabet`, `normalisation`, for writers and readers: as in a checkpoint;
 - `sampling`, for writers: see `_sampling`; `features`, for readers and descriptors;
 - `replacements`, for writers: see `transliteration.replacements`;
-- `hands`, for writers that are told hands: the hand vector of each style by name, or, if the writer
-  learned a hand, the vector "hand" only;
-- `styles`, for writers that learned a hand and are told no hands: the primer "hand", see
+- `hands`, for writers that are conditioned on hands: the hand vector of each style by name, or, if
+  the writer learned a hand, the vector "hand" only;
+- `styles`, for writers that learned a hand and are not conditioned on hands: the primer "hand", see
   `primer_of_web`;
 - `tensors`: the name, type and shape of each tensor, in the order of the weights.
 

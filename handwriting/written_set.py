@@ -149,7 +149,7 @@ class WrittenSet:
 
     def __post_init__(self) -> None:
         if self.lines_per_hand > 1 and not self._draws_hands:
-            problem = "is for many hands of a network that is told them"
+            problem = "is for many hands of a network that is conditioned on hands"
             raise UserError(f"lines_per_hand = {self.lines_per_hand} {problem}")
 
     def __len__(self) -> int:
@@ -236,7 +236,7 @@ class WrittenSet:
         sampling = self.sampling
         if self._draws_hands:
             draw = self.writer.model.hand_encoder.draw
-            told = {hand: hand_extra(draw(hand)) for hand in set(hands)}
-            rows = np.stack([told[hand] for hand in hands])
+            vectors = {hand: hand_extra(draw(hand)) for hand in set(hands)}
+            rows = np.stack([vectors[hand] for hand in hands])
             sampling = replace(sampling, extras={"hand": rows, **sampling.extras})
         return self.writer.write_lines(texts, seeds, sampling, progress=True)

@@ -68,8 +68,9 @@ class Corrections:
     @property
     def all(self) -> list[Correction]:
         """All corrections, deduplicated."""
-        by_name = {c.name: c for corrections in self._by_stroke.values() for c in corrections}
-        return [*by_name.values()]
+        # A name is slow to compute; a correction stands with each of its strokes.
+        by_id = {id(c): c for corrections in self._by_stroke.values() for c in corrections}
+        return [*{correction.name: correction for correction in by_id.values()}.values()]
 
     def of_row(self, page: InkPage, row: PageRow) -> list[Correction | None]:
         """Return the correction of each word of a row."""
@@ -119,7 +120,7 @@ class Corrections:
             self._by_stroke.setdefault(stroke, []).append(correction)
 
     def _near(self, ink: Ink) -> list[Correction]:
-        candidates = {c.name: c for stroke in ink for c in self._by_stroke.get(stroke, ())}
+        candidates = {id(c): c for stroke in ink for c in self._by_stroke.get(stroke, ())}
         return [c for c in candidates.values() if _overlap(ink, c.ink) >= MIN_OVERLAP]
 
     def _of_ink(self, ink: Ink) -> Correction | None:
@@ -131,6 +132,7 @@ def _checked(correction: Correction) -> Correction:
     is_ink = all(type(count) is int and count > 0 for count in correction.ink.values())
     if not (is_ink and isinstance(correction.text, str) and isinstance(correction.read, str)):
         raise ValueError
+    f"{correction.text}{correction.read}".encode()  # fails for halves of surrogate pairs
     return correction
 
 

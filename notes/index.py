@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ink.formats.page_checks import few_kinds
 from ink.ink_page import InkPage, ink_bytes
 from notes.corrections import Correction, longest, word_inks
 from notes.page_text import MIN_SURE_CONFIDENCE, Box, PageText, Summary
@@ -128,7 +129,8 @@ class Index:
 
     def _open(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        check_regular(path)
+        for end in ("", "-journal", "-wal", "-shm"):
+            check_regular(path.with_name(path.name + end))
         self._database = sqlite3.connect(path, timeout=TIMEOUT)
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.executescript(_SCHEMA)
@@ -162,7 +164,7 @@ class Index:
         """Add or replace the pages of a file, and return their summary."""
         words = [word for page in pages for row in page.rows for word in row.words]
         unsure = sum(confidence < MIN_SURE_CONFIDENCE for _, confidence in words)
-        left_out = dict(sum((Counter(page.left_out) for page in pages), Counter[str]()))
+        left_out = dict(few_kinds(*(page.left_out for page in pages)))
         look = hashlib.sha256(b"".join(page.look for page in pages)).hexdigest()
         pdfs = sorted({pdf for page in pages for pdf in page.pdfs})
         unread, covered = (

@@ -54,12 +54,14 @@ def files_below(root: Path, pattern: re.Pattern[str]) -> list[Path]:
         OSError: if a folder cannot be read.
     """
     files: list[Path] = []
-    for folder, folders, names in os.walk(root, onerror=_reraise):
-        folders[:] = [f for f in folders if f != "cache" and not f.startswith(".")]
-        visible = [name for name in names if not name.startswith(".")]
-        files += [Path(folder, name) for name in visible if pattern.fullmatch(name)]
-    return sorted(file for file in files if file.is_file())
-
-
-def _reraise(error: OSError) -> None:
-    raise error
+    folders = [os.fspath(root)]
+    while folders:  # `os.walk` calls itself for each folder in a folder.
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders += [entry.path] if entry.name != "cache" else []
+                elif pattern.fullmatch(entry.name) and entry.is_file():
+                    files.append(Path(entry.path))
+    return sorted(files)

@@ -2,9 +2,11 @@
 
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from io import BytesIO
+from itertools import chain
 
 import numpy as np
 
@@ -32,6 +34,11 @@ MAX_IMAGES = 1_000
 MAX_PIXELS = 200_000_000
 """Limit on the pixels of the images of a page, each image once (assumed: ten photographs)."""
 IMAGE_FORMATS = ("JPEG", "PNG")
+MAX_LAYERS = 1_000
+"""Limit on the layers of a page (assumed)."""
+MAX_KINDS = 50
+"""Limit on the kinds of items of a file that are left out (assumed: a screen)."""
+OTHER_KINDS = "item of another kind"
 MAX_TYPED = 50_000
 """Limit on the typed characters of a page; a text counts one more (assumed: twenty pages)."""
 
@@ -47,6 +54,7 @@ def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
     for number, page in enumerate(pages, 1):
         _check_limit(number, MAX_PAGES, "pages")
         _check_limit(len(page.strokes), MAX_PAGE_STROKES, "strokes on a page")
+        _check_limit(len(page.layers), MAX_LAYERS, "layers of a page")
         _check_limit(len(page.ruling), MAX_RULING, "lines of a ruling")
         _check_limit(len(page.images), MAX_IMAGES, "images on a page")
         _check_limit(_num_pixels(page), MAX_PIXELS, "pixels in the images of a page")
@@ -55,11 +63,33 @@ def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
         _check_limit(sum(1 + len(t.text) for t in page.typed), MAX_TYPED, "typed characters")
         _check_content(page)
         is_empty = is_empty and not page.strokes and not page.typed
-        left_out += page.left_out
-        yield page
+        left_out = few_kinds(left_out, page.left_out)
+        yield _in_unicode(replace(page, left_out=few_kinds(page.left_out)))
     if is_empty:
         names = ", ".join(f"{count:,} {name}" for name, count in left_out.items())
         raise Fault("no strokes", names)
+
+
+def _in_unicode(page: InkPage) -> InkPage:
+    """Return a page whose texts have no halves of surrogate pairs, which JSON may have."""
+
+    def cleaned(text: str) -> str:
+        return text.encode(errors="replace").decode()
+
+    return replace(
+        page,
+        typed=tuple(replace(typed, text=cleaned(typed.text)) for typed in page.typed),
+        layers=tuple(map(cleaned, page.layers)),
+        left_out=Counter({cleaned(kind): count for kind, count in page.left_out.items()}),
+    )
+
+
+def few_kinds(*counts: Mapping[str, int]) -> Counter[str]:
+    """Return the sums of counts by kind; kinds after the first `MAX_KINDS` are counted together."""
+    total = Counter[str]()
+    for kind, count in chain.from_iterable(each.items() for each in counts):
+        total[kind if kind in total or len(total) < MAX_KINDS else OTHER_KINDS] += count
+    return total
 
 
 def _check_limit(count: int, limit: int, unit: str) -> None:
@@ -91,6 +121,10 @@ def _check_content(page: InkPage) -> None:
         widths = np.hstack([stroke.width or 0.0, widths, stroke.dash])
         if not ((widths >= 0) & (widths <= MAX_OFFSET)).all():
             raise Fault(f"a pen whose width is not a number from 0 to {MAX_OFFSET:.6g}")
+        if not (0 <= stroke.opacity <= 1 and 0 <= stroke.fill_opacity <= 1):
+            raise Fault("an opacity that is not a number from 0 to 1")
+        if stroke.pressures is not None and not np.isfinite(stroke.pressures).all():
+            raise Fault("a pressure that is not a number")
     if not all(1 / MAX_OFFSET <= size <= MAX_OFFSET for size in (page.width, page.height)):
         raise Fault("a page without a width and a height")
 

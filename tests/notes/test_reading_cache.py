@@ -4,6 +4,7 @@ import json
 import os
 import random
 import sqlite3
+import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from ink.ink_page import PageStroke
+from notes.corrections import Corrections
 from notes.page_text import Note, PageRow, PageText
 from notes.reading_cache import Library
 from tests.data_loader.archives import put
@@ -356,3 +358,13 @@ def test_whatever_damages_an_index_it_is_built_anew(read, notes_file, tmp_path, 
         assert "Vauxhall" in output.read_text()
     again.correct(again.note("a", notes_file), [((1, 2, 1), None)])
     assert len(replace(library).search("kennedy", files)[0]) == 1
+
+
+def test_a_correction_of_many_strokes_takes_little_time(tmp_path):
+    ink = {f"{number:016x}": 1 for number in range(5_000)}
+    content = {"format": 1, "corrections": [{"ink": ink, "text": "a", "read": "b"}]}
+    put(tmp_path, {"a.json": json.dumps(content).encode()})
+    start = time.process_time()
+    corrections = Corrections(tmp_path)
+    assert len(corrections.all) == len(corrections._near(ink)) == 1
+    assert time.process_time() - start < 1

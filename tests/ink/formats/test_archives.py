@@ -41,6 +41,20 @@ def test_files_below_a_folder_are_in_order_without_hidden_files_and_caches(tmp_p
     assert unpacked(*files) == {"b.txt": TOO_LARGE, "a.txt": b""}
 
 
+def test_files_are_found_below_more_folders_than_calls_may_nest(tmp_path):
+    folder = str(tmp_path)
+    for _ in range(1100):
+        folder += "/a"
+        os.mkdir(folder)
+    Path(folder, "a.txt").touch()
+    assert files_below(tmp_path, WANTED) == [Path(folder, "a.txt")]
+    while folder != str(tmp_path):  # `shutil.rmtree` calls itself, too.
+        for file in os.listdir(folder):
+            os.unlink(f"{folder}/{file}")
+        os.rmdir(folder)
+        folder = os.path.dirname(folder)
+
+
 @pytest.mark.parametrize("mode", ["w:gz", "w"])
 def test_members_are_read_wherever_they_point_and_nothing_is_extracted(tmp_path, mode):
     link = tarfile.TarInfo("l.txt")

@@ -12,6 +12,7 @@ from ink.drawing.layers import Row
 from ink.drawing.page import Page
 from ink.formats import read_pages
 from ink.formats.folders import note_files
+from ink.formats.page_checks import MAX_KINDS, OTHER_KINDS
 from tests.damage import damaged
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import put
@@ -333,6 +334,14 @@ def test_each_line_of_a_file_of_lines_is_a_row_of_a_page(tmp_path, content, size
 
 # Broken and hostile.
 
+
+def test_items_that_are_left_out_are_of_few_kinds(tmp_path):
+    items = "".join(f"<kind{number}/>" for number in range(80))
+    (page,) = pages_of(tmp_path, "a.xopp", xopp(STROKE.format("1 2 3 4") + items * 2))
+    assert len(page.left_out) == MAX_KINDS + 1 and page.left_out[OTHER_KINDS] == 60
+    assert page.left_out["kind7"] == 2 and sum(page.left_out.values()) == 160
+
+
 LONG, MANY = 1_000_000, 8_000
 DEEP = b'{"type": "excalidraw", "elements": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 STROKE = '<stroke tool="pen" color="blue" width="1">{}</stroke>'
@@ -357,6 +366,7 @@ REFUSED = {
     "an odd number": ("a.xopp", lambda: xopp(STROKE.format("1 2 3")), "no list of x and y"),
     "NaN": ("a.xopp", lambda: xopp(STROKE.format("1 2 nan 4")), "a position that is not a number"),
     "a pen of NaN": ("a.xopp", lambda: xopp(PEN_OF.format("nan")), "a pen whose width"),
+    "layers": ("a.xopp", lambda: xopp("</layer><layer>" * 1_001), "more than 1,000 layers"),
     "a wide pen": ("a.xopp", lambda: xopp(PEN_OF.format("1e300")), "from 0 to 1e"),
     "no size": ("a.xopp", lambda: xopp(pack=False).replace(b'="5', b'="-5'), "without a width"),
     "nothing": ("a.xopp", lambda: xopp("<image/><image/>"), r"no strokes \(2 image\)"),
