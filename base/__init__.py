@@ -5,7 +5,7 @@ trains the parts of `training_parts` by their settings. A step takes its batches
 and its update from `optimizer_step` (schedule, average, noise). `run_state` holds the state of the
 run, and `training_checkpoint` saves and restores this state in a file of `checkpoint`. `run_folder`
 is the folder with its lock, `run_log` writes the logs. `contract` tries own parts on two samples
-before a run: `trying` names a part that fails, `digest` tells states apart. `stop_request` ends a
-run, `distributed` adds up over processes. `config/` reads configs and makes the objects that they
-describe.
+before a run: `errors_as_config_fault` names a part that fails, `digest` tells states apart.
+`stop_request` ends a run, `distributed` adds up over processes. `config/` reads configs and makes
+the objects that they describe.
 """

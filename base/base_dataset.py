@@ -60,7 +60,7 @@ class Loaded:
 
     @cached_property
     def used(self) -> Samples:
-        """The samples of all splits, deduplicated."""
+        """The unique samples of all splits: a sample that several splits share is here once."""
         used = Samples()
         for samples in self.samples.values():
             used += samples.without(used)

@@ -22,7 +22,7 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, as_floats
 from base.base_model import BaseModel
 from base.config import user_modules
-from base.config.user_code import trying
+from base.config.user_code import errors_as_config_fault
 from base.data.batch_stream import BatchStream, Chunk, loaded
 from base.run.run_log import RunLog
 from base.run.run_state import Progress, RunState, Sums, ratio
@@ -290,7 +290,7 @@ class BaseTrainer(ABC):
                 raise self._stop.failure
             self._is_trained = self.is_complete
             if self.is_complete and distributed.is_main():
-                with trying("trainer", self, "one whose on_end works"):
+                with errors_as_config_fault("trainer", self, "one whose on_end works"):
                     self.on_end()
 
     def _begin(self) -> None:
@@ -300,7 +300,7 @@ class BaseTrainer(ABC):
             reason = f"as the processor {has} instructions for bfloat16"
             log.info("matrix products are of %s, %s", self.precision, reason)
         if distributed.is_main():
-            with trying("trainer", self, "one whose on_start works"):
+            with errors_as_config_fault("trainer", self, "one whose on_start works"):
                 self.on_start()
         source = self.state.resumed_from
         self.run_log.started(self.model, self.logged_names, self.progress, is_new=source is None)
@@ -308,11 +308,11 @@ class BaseTrainer(ABC):
             self._save()  # With this checkpoint the new run can be resumed from its own folder.
 
     def _end(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Record how this start of the run ended, and log how to resume the run."""
+        """Record how this session (launch or resume) ended, and log how to resume the run."""
         if distributed.is_main():
             verb = "finish" if self._is_trained else "resume"
-            command = f"to {verb}: python train.py -r {self.resume_argument}"
-            self.run_log.ended(error, is_complete=self.is_complete, next_command=command)
+            hint = f"to {verb}: python train.py -r {self.resume_argument}"
+            self.run_log.ended(error, is_complete=self.is_complete, resume_hint=hint)
 
     # The loop.
 
@@ -361,7 +361,7 @@ class BaseTrainer(ABC):
         except (Exception, SystemExit) as error:
             if self.settings.anomaly and "returned nan" in str(error):
                 self.soundness.report(f"in the backward pass, {first_line(error)}")
-            with trying("trainer", self, "one whose steps and validations work"):
+            with errors_as_config_fault("trainer", self, "one whose steps and validations work"):
                 # Several processes would have to save together; only this process has the error.
                 if distributed.world_size() == 1 and self.progress.step > 0:
                     self.soundness.forget()
@@ -551,9 +551,9 @@ class BaseTrainer(ABC):
     ) -> tuple[Any, Tensor, float]:
         """Return a network's output for a batch, the losses of its sequences, `(batch,)`, and the
         sum of the losses."""
-        with self.autocast(), trying("arch", model, f"a network that {self.task}"):
+        with self.autocast(), errors_as_config_fault("arch", model, f"a network that {self.task}"):
             output = self.forward_batch(model, batch, state)
-        with trying("loss", self.loss, "one that works for all batches"):
+        with errors_as_config_fault("loss", self.loss, "one that works for all batches"):
             losses = self.loss(output, batch)
         return output, losses, losses.detach().cpu().double().sum().item()
 

@@ -10,9 +10,9 @@ import numpy as np
 from base.base_data_loader import BaseDataLoader, BaseSampler
 from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
-from base.config.user_code import trying
+from base.config.user_code import errors_as_config_fault
 from base.data.samples import Samples
-from base.trial.names import check_names
+from base.trial.names import check_member_names
 from data_loader.batch_dataset import BatchDataset, Features
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from data_loader.checking import check_alphabet, check_samples, load_checked
@@ -135,7 +135,8 @@ class HandwritingDataLoader:
             split: the only split that is used, where nothing is trained; None loads all splits, and
                 preprocesses the training split.
             seed: seed of shuffling and augmentation.
-            extras: the shapes of the extras that a network takes, by name.
+            extras: the shapes, by name, of the extra arrays that the network takes with the ink of
+                each sample, such as a hand vector.
             normalisation: None computes it from the training split after preprocessing.
             alphabet: None takes `characters`, else the dataset's, else the characters of the texts.
             extends_alphabet: append characters that `alphabet` lacks, for fine-tuning, instead of
@@ -151,43 +152,45 @@ class HandwritingDataLoader:
         """
         trains = split is None or self.overfit is not None
         key = f"data_loader.args.{'sources' if self.sources else 'dataset'}"
-        with trying(key, self.dataset, "a dataset that loads samples"):
+        with errors_as_config_fault(key, self.dataset, "a dataset that loads samples"):
             for part in (self.dataset, *self.preprocessing, *self.augmentation):
-                check_names(key if part is self.dataset else "data_loader.args", part)
+                check_member_names(key if part is self.dataset else "data_loader.args", part)
             loaded = load_checked(self.dataset, SPLITS if trains else [split])
-            loaded.split(split or "train")
+            loaded.split(split or "train")  # raises a UserError if there is no such split
             loaded.check_extras(extras)
             check_samples(loaded.used.in_memory)  # Files were checked when they were read.
             alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
             training = self._training(loaded.split("train")) if trains else Samples()
             if normalisation is None:
-                normalisation = _fitted(training)
+                normalisation = _fit_normalisation(training)
         return Data(self, loaded, training, seed, normalisation, alphabet, new)
 
     def _alphabet(
-        self, loaded: Loaded, trained: Alphabet | None, extends: bool
+        self, loaded: Loaded, checkpoint_alphabet: Alphabet | None, extends: bool
     ) -> tuple[Alphabet, dict[str, int]]:
-        """Return the alphabet, and the counts of the characters that it adds to `trained`."""
+        """Return the alphabet, and the counts of the characters that it adds to
+        `checkpoint_alphabet`."""
         configured = self.characters and nfc(self.characters)
         if configured:
             check_alphabet(loaded, Alphabet.from_texts([configured]), "add them to `characters`")
         possible = configured or self.dataset.characters
         texts = loaded.character_counts() if possible is None else [possible]
-        if trained is None:
+        if checkpoint_alphabet is None:
             return Alphabet.from_texts(texts), {}
         if extends:
-            alphabet, counts = trained.extended(texts), loaded.character_counts()
-            added = alphabet.characters[len(trained) :]
+            alphabet = checkpoint_alphabet.extended(texts)
+            counts = loaded.character_counts()
+            added = alphabet.characters[len(checkpoint_alphabet) :]
             added_counts = [(counts.get(character, 0), character) for character in added]
             return alphabet, {character: count for count, character in sorted(added_counts)}
-        if configured and (unknown := trained.unknown(configured)):
+        if configured and (unknown := checkpoint_alphabet.unknown(configured)):
             lacking = ", ".join(map(describe, unknown))
             expected = f"characters of the checkpoint; it lacks {lacking}"
             raise ConfigFault("characters", self.characters, expected)
         if not configured:
             remedy = "start a run from the checkpoint's weights, which extends the alphabet"
-            check_alphabet(loaded, trained, remedy)
-        return trained, {}
+            check_alphabet(loaded, checkpoint_alphabet, remedy)
+        return checkpoint_alphabet, {}
 
     def _training(self, samples: Samples) -> Samples:
         """Return the samples to train on, after preprocessing."""
@@ -329,7 +332,7 @@ class Data:
         return BaseDataLoader(batches, lengths, sampler, **workers, keeps_workers=shuffle)
 
 
-def _fitted(samples: Samples) -> Normalisation:
+def _fit_normalisation(samples: Samples) -> Normalisation:
     """Return the normalisation that is fitted to samples."""
     values = samples.cached(
         "normalisation", lambda: Normalisation.merged(samples.moments).to_dict()

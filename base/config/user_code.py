@@ -16,7 +16,7 @@ KEYS = {
 
 
 @contextmanager
-def trying(key: str, part: object, wanted: str, hint: str = "") -> Iterator[None]:
+def errors_as_config_fault(key: str, part: object, wanted: str, hint: str = "") -> Iterator[None]:
     """A block in which an error in the code of `part` becomes a ConfigFault for `key`; `wanted`
     says what is expected of the code, and `hint` ends the message.
 

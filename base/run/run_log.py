@@ -68,11 +68,12 @@ class RunLog:
     def started(
         self, model: BaseModel, names: Sequence[str], progress: Progress, *, is_new: bool
     ) -> None:
-        """Log the names of an epoch's values, the best epoch so far, and a new run's network."""
+        """Pair the training and validation curves in TensorBoard; log the best epoch so far,
+        and a new run's network."""
         self.events.pairs(names, "epoch")
         self.best(progress)
         if is_new:
-            # A network with the weights of a checkpoint was described when it was trained.
+            # Weights from a checkpoint: one summary line instead of the whole network.
             name, weights = type(model).__name__, self.run.first_weights()
             summary = f"{name} from {weights}: {model.num_parameters:,} trainable parameters"
             log.info("%s", summary if weights else model)
@@ -83,13 +84,15 @@ class RunLog:
         reason = "all epochs are done" if epoch >= self.settings.epochs else "early stopping"
         log.info("finished after epoch %d: %s; %s", epoch, reason, best)
 
-    def ended(self, error: BaseException | None, *, is_complete: bool, next_command: str) -> None:
-        """Record in the run's folder how this start of the run ended.
+    def ended(self, error: BaseException | None, *, is_complete: bool, resume_hint: str) -> None:
+        """Record in the run's folder how this session (launch or resume) ended.
 
         Args:
-            error: the error that ended it; None for a stop between steps, or the end.
+            error: the error that ended the session; None if the run finished, or was stopped
+                cleanly between two steps.
             is_complete: whether the run has all its epochs.
-            next_command: the message of how it goes on, if there is a checkpoint.
+            resume_hint: message with the command that resumes or finishes the run; logged only if
+                the run is not finished and there is a checkpoint.
         """
         state, reason = "stopped", "time_limit_minutes"
         if isinstance(error, Exception | SystemExit):
@@ -99,7 +102,7 @@ class RunLog:
         elif self._stop.signal or error is not None:
             reason = signal.Signals(self._stop.signal or signal.SIGINT).name
         if state != "finished" and checkpoints(self.run.models):
-            log.info("%s", next_command)
+            log.info("%s", resume_hint)
         with suppress(OSError) if error else nullcontext():  # Only the first error is reported.
             self.run.end(state, reason)
 

@@ -13,7 +13,7 @@ from base import distributed
 from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, all_reduced, as_floats
-from base.config.user_code import trying
+from base.config.user_code import errors_as_config_fault
 from base.run.random_state import random_state_kept
 from base.run.run_state import Sums
 from utils.checks import ConfigFault, NotFinite
@@ -60,7 +60,7 @@ def evaluate(
 def update(metrics: Iterable[BaseMetric], output: Any, batch: Batch) -> None:
     """Add a batch to each metric."""
     for metric in metrics:
-        with trying("metrics", metric, METRIC_WORKS):
+        with errors_as_config_fault("metrics", metric, METRIC_WORKS):
             metric.update(output, batch)
 
 
@@ -69,7 +69,7 @@ def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
     processes."""
     values: dict[str, float] = {}
     for metric in all_reduced(metrics):
-        with trying("metrics", metric, METRIC_WORKS):
+        with errors_as_config_fault("metrics", metric, METRIC_WORKS):
             values |= as_floats(metric.compute(), metric)
     return values
 
@@ -88,7 +88,7 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
     reserved = {"epoch", "step", "skipped_steps", *rates}  # further columns of metrics.csv
     parts = {"loss": loss} | {f"metrics.{number}": part for number, part in enumerate(metrics)}
     for key, part in parts.items():
-        with trying(key, part, "one with a name"):
+        with errors_as_config_fault(key, part, "one with a name"):
             names = [*Sums().losses(part.name)] if part is loss else [*part.names]
             for name in names:
                 is_name = isinstance(name, str) and name.isidentifier()

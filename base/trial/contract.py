@@ -23,12 +23,12 @@ from base.base_data_loader import SAMPLER, Batch
 from base.base_metric import BaseMetric, as_floats, broken_rule
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
-from base.config.user_code import trying
+from base.config.user_code import errors_as_config_fault
 from base.run.digest import digest, tensors_in
 from base.run.random_state import random_state_kept
 from base.run.run_state import Sums
 from base.trial.lost_state import States, states, warn_of_lost
-from base.trial.names import check_names
+from base.trial.names import check_member_names
 from base.trial.trying import stored, try_state
 from utils.checks import ConfigFault
 
@@ -88,13 +88,15 @@ class Trial:
     def losses(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of each sequence, from a copy of the loss, as calls may change a loss."""
         trainer = self.trainer
-        with trying("loss", trainer.loss, "one that can be copied"):
+        with errors_as_config_fault("loss", trainer.loss, "one that can be copied"):
             loss = copy.deepcopy(trainer.loss)
         wanted = "one whose forward_batch works in training as in validation"
         with random_state_kept(), trainer.layers(), torch.set_grad_enabled(model.training):
-            with trying("trainer", trainer, wanted):
+            with errors_as_config_fault("trainer", trainer, wanted):
                 output = trainer.forward_batch(model, batch, None)
-            with trying("loss", trainer.loss, "one that works in training as in validation"):
+            with errors_as_config_fault(
+                "loss", trainer.loss, "one that works in training as in validation"
+            ):
                 return loss(output, batch).double().cpu()
 
     def blamed(self, *keys: str) -> tuple[str, object]:
@@ -120,7 +122,7 @@ def check(make: Callable[[], BaseTrainer]) -> list[str]:
     with random_state_kept():
         trainer = make()
         for key, part in parts_of(trainer):
-            check_names(key, part)
+            check_member_names(key, part)
         trial = Trial(make, trainer, two_samples(trainer), states(trainer))
         before = {name: digest(value) for name, value in vars(trial.batch).items()}
         transforms = getattr(trainer.train_loader.dataset, "augmentation", ())
@@ -162,7 +164,7 @@ def two_samples(trainer: BaseTrainer) -> Batch:
     # The first sample that differs in length from sample 0, or sample 0 if there is none.
     other = int(np.argmax(lengths != lengths[0]))
     key, expected = "data_loader.args.augmentation", "transforms of ink, missing and a generator"
-    with trying(key, loader.dataset, expected):
+    with errors_as_config_fault(key, loader.dataset, expected):
         batch = loader.dataset[[(0, 0), (0, other)]]
         loader.dataset[[(0, 0)]]  # An odd number of draws shows what changes with each second one.
         repeated = loader.dataset[[(0, 0), (0, other)]]
@@ -188,10 +190,14 @@ def repeats_its_batches(trial: Trial) -> None:
 def takes_batches(trial: Trial) -> None:
     """forward_batch takes a model, a batch and a state, and returns what the trainer uses."""
     trainer, batch, model = trial.trainer, trial.batch, trial.trainer.evaluated_model
-    with trying("trainer", trainer, "one whose forward_batch takes a model, a batch and a state"):
+    with errors_as_config_fault(
+        "trainer", trainer, "one whose forward_batch takes a model, a batch and a state"
+    ):
         inspect.signature(trainer.forward_batch).bind(model, batch, None)
     for name, arguments in HOOKS.items():
-        with trying("trainer", trainer, f"one whose {name} takes {' and '.join(arguments)}"):
+        with errors_as_config_fault(
+            "trainer", trainer, f"one whose {name} takes {' and '.join(arguments)}"
+        ):
             inspect.signature(getattr(trainer, name)).bind(*arguments)
     for path, module in model.named_modules():
         for name, value in vars(module).items() if user_modules.is_any_from_user(module) else ():
@@ -202,13 +208,15 @@ def takes_batches(trial: Trial) -> None:
     hint = ""
     if trainer.precision != "float32":
         hint = "; some torch operations need trainer.args.precision = float32"
-    with trying("arch", model, f"a network that {trainer.task}", hint):
+    with errors_as_config_fault("arch", model, f"a network that {trainer.task}", hint):
         output = trial.output
     if not isinstance(output, kind := trainer.output_type):
         expected = f"a network whose forward returns the {kind.__name__} of {kind.__module__}"
         raise ConfigFault("arch", type(model).__name__, expected)
     wanted = f"a network that can {trainer.use.split()[0]}"
-    with trying("arch", model, wanted, f"; trainer.args.samples = 0 leaves out this trial{hint}"):
+    with errors_as_config_fault(
+        "arch", model, wanted, f"; trainer.args.samples = 0 leaves out this trial{hint}"
+    ):
         trainer.dry_run(batch, output)
 
 
@@ -216,7 +224,7 @@ def loss_of_sequences(trial: Trial) -> None:
     """A loss returns a value for each sequence, and has no parameters."""
     loss, batch = trial.trainer.loss, trial.batch
     expected, name = "one that returns a value for each sequence", type(loss).__name__
-    with trying("loss", loss, expected):
+    with errors_as_config_fault("loss", loss, expected):
         shape = tuple(loss(trial.output, batch).shape)
         divisor = float(loss.divisor(batch))
     if shape != (len(batch),):
@@ -242,14 +250,14 @@ def metrics_add_up(trial: Trial) -> None:
     trainer, batch, output = trial.trainer, trial.batch, trial.output
     values: dict[str, float] = {}
     for number, metric in enumerate(trainer.valid_metrics):
-        with trying(f"metrics.{number}", metric, "a metric"):
+        with errors_as_config_fault(f"metrics.{number}", metric, "a metric"):
             unused = copy.deepcopy(metric)
             expected = broken_rule(metric, output, batch) or _not_adding(unused, trial)
             values |= as_floats(metric.compute(), metric)
         if expected:
             raise ConfigFault(f"metrics.{number}", type(metric).__name__, expected)
     sums = Sums(trainer.loss(output, batch).sum().item(), len(batch), batch.points)
-    with trying("trainer", trainer, "a trainer"):
+    with errors_as_config_fault("trainer", trainer, "a trainer"):
         values |= sums.losses(trainer.loss.name)
         extra = as_floats(trainer.extra_metrics(values, sums), trainer)
     if repeated := extra.keys() & values.keys():
@@ -337,7 +345,7 @@ def has_gradient(trial: Trial) -> None:
     """A loss has a gradient."""
     model, loss, layers = trial.trainer.model.train(), trial.trainer.loss, trial.trainer.layers()
     key, part = trial.blamed("loss", "arch")
-    with trying(key, part, "one with a gradient"), layers, torch.enable_grad():
+    with errors_as_config_fault(key, part, "one with a gradient"), layers, torch.enable_grad():
         losses = trial.losses(model, trial.pairs)
         losses.sum().backward()
     if not torch.isfinite(losses).any() and _is_own(part):
@@ -356,7 +364,9 @@ def uses_its_state(trial: Trial) -> None:
     if trainer.settings.truncate is None:
         return
     model, chunk = trainer.evaluated_model, batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
-    with trying("trainer", trainer, "one whose forward_batch takes the state of the chunk before"):
+    with errors_as_config_fault(
+        "trainer", trainer, "one whose forward_batch takes the state of the chunk before"
+    ):
         initial = trainer.forward_batch(model, chunk, None)
         continued = trainer.forward_batch(model, chunk, initial.state)
     if torch.equal(trainer.loss(initial, chunk), trainer.loss(continued, chunk)):
@@ -384,7 +394,11 @@ def make_step(trainer: BaseTrainer, batch: Batch, number: int) -> float:
         trainer.stream.begin([batch] * trainer.settings.accumulate, truncate)
     trainer.model.train()
     trainer.optimizer_step.start(number)
-    with trying("trainer", trainer, expected), trainer.layers(), torch.enable_grad():
+    with (
+        errors_as_config_fault("trainer", trainer, expected),
+        trainer.layers(),
+        torch.enable_grad(),
+    ):
         sums, norm = trainer.step(trainer.stream.chunks())
         sums.all_reduced()
         change = float(norm) * trainer.optimizer_step.learning_rate
@@ -397,9 +411,12 @@ def goes_on_as_saved(trial: Trial) -> None:
     trainer, checkpoints = trial.trainer, trial.trainer.run_checkpoints
     for name, part in checkpoints.stateful.items():
         try_state(name if name == "loss" else "trainer", part)
-    with trying("arch", trainer.model, "a network that can be made again"), random_state_kept():
+    with (
+        errors_as_config_fault("arch", trainer.model, "a network that can be made again"),
+        random_state_kept(),
+    ):
         again = trial.make()
-    with trying("trainer", trainer, "one that can be restored"):
+    with errors_as_config_fault("trainer", trainer, "one that can be restored"):
         again.run_checkpoints.restore(stored(checkpoints.content()), Path("a trial"))
     models = trainer.evaluated_model.eval(), again.evaluated_model.eval()
     first, second = (trial.losses(model, trial.batch) for model in models)

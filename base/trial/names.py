@@ -27,7 +27,7 @@ CLOSENESS = 0.88
 `on_epoch` have 0.94, `evaluate` and `validate` 0.75)."""
 
 
-def check_names(key: str, part: Any) -> None:
+def check_member_names(key: str, part: Any) -> None:
     """Raise a ConfigFault for `key` if a member of a user's class hides one of a base, or is hidden
     by it; warn of a name that may be misspelt."""
     if not user_modules.is_any_from_user(part):

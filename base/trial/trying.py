@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from base.config import user_modules
 from base.config.torch_parts import TRIAL_STEPS
-from base.config.user_code import trying
+from base.config.user_code import errors_as_config_fault
 from base.run.digest import digest
 from base.step.optimizer_step import has_modes, step_schedule
 from utils.checks import ConfigFault, short
@@ -37,7 +37,7 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     A user's schedule is advanced to its end.
     """
     if has_modes(optimizer):
-        with trying("optimizer", optimizer, "an optimiser with eval() and train()"):
+        with errors_as_config_fault("optimizer", optimizer, "an optimiser with eval() and train()"):
             optimizer.eval()
             optimizer.train()
     is_user_schedule = schedule is not None and user_modules.is_any_from_user(schedule)
@@ -45,9 +45,9 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
         for group in optimizer.param_groups:
             for weight in group["params"]:
                 weight.grad = torch.ones_like(weight)
-        with trying("optimizer", optimizer, "an optimiser that makes steps"):
+        with errors_as_config_fault("optimizer", optimizer, "an optimiser that makes steps"):
             optimizer.step()
-        with trying("lr_scheduler", schedule, "a schedule that makes steps"):
+        with errors_as_config_fault("lr_scheduler", schedule, "a schedule that makes steps"):
             step_schedule(schedule, 1.0)
         rates = [group["lr"] for group in optimizer.param_groups]
         plain = all(type(rate) in (int, float, Tensor) for rate in rates)
@@ -61,7 +61,7 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
 
 def try_state(key: str, part: Any) -> None:
     """Raise a ConfigFault for `key` if a checkpoint cannot have the state of `part`."""
-    with trying(key, part, TAKES_STATE):
+    with errors_as_config_fault(key, part, TAKES_STATE):
         state = part.state_dict()
         if refused := _refused(state):
             raise ConfigFault(key, type(part).__name__, f"{TAKES_STATE}; not {refused}")

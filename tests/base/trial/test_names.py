@@ -7,7 +7,7 @@ from torch.optim import SGD
 
 from base.base_transform import BaseTransform
 from base.config import user_modules
-from base.trial.names import check_names
+from base.trial.names import check_member_names
 from data_loader.sources.own_ink import OwnInk
 from utils.checks import ConfigFault
 
@@ -81,7 +81,7 @@ def method(self):
 def test_a_name_that_a_base_needs_is_refused_by_both_names(tmp_path, kind, members, message):
     part = made(tmp_path, kind, **members)
     with pytest.raises(ConfigFault, match=rf'^key = "Mine": .*{message}'):
-        check_names("key", part)
+        check_member_names("key", part)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_name_that_a_base_needs_is_refused_by_both_names(tmp_path, kind, membe
     ],
 )
 def test_names_that_are_meant_to_be_set_pass_without_a_word(tmp_path, caplog, kind, members):
-    check_names("key", made(tmp_path, kind, **members))
+    check_member_names("key", made(tmp_path, kind, **members))
     assert not caplog.records
 
 
@@ -116,7 +116,7 @@ def test_an_optimiser_whose_step_torch_has_wrapped_passes(caplog):
 
     optimizer = Mine(nn.Linear(1, 1).parameters())
     optimizer.step = method.__get__(optimizer)
-    check_names("optimizer", optimizer)
+    check_member_names("optimizer", optimizer)
     assert not caplog.records
 
 
@@ -139,7 +139,7 @@ class Misspelt(ChunkTrainer):
 
 
 def test_a_name_that_nothing_uses_and_that_is_near_to_one_of_a_base_is_warned_of(tmp_path, caplog):
-    check_names("trainer", make(tmp_path, trainer=Misspelt))
+    check_member_names("trainer", make(tmp_path, trainer=Misspelt))
     said = sorted(record.getMessage().split(" ") for record in caplog.records)
     # A name that stands in this file after a point or a quotation mark would count as used.
     assert [words[0] for words in said] == [
@@ -151,4 +151,4 @@ def test_a_name_that_nothing_uses_and_that_is_near_to_one_of_a_base_is_warned_of
 def test_a_part_of_the_project_is_not_looked_at(monkeypatch, tmp_path):
     part = made(tmp_path, "loss", sets={"divisor": 5})
     monkeypatch.setattr(user_modules, "is_any_from_user", lambda *_: False)
-    check_names("loss", part)
+    check_member_names("loss", part)
