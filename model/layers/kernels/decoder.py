@@ -1,10 +1,11 @@
 """The attention decoder of a recogniser over whole texts, by the compiled kernels of `decoder.c`.
 
-Products are of bfloat16 or float32; cell states and the attention are float32. The products of the
-keys and of the outputs with all frames and characters stand outside of the loop over the steps.
+Products are of bfloat16 or float32; cell states and the attention are float32. The key projection
+(all frames) and the output projection (all characters) are computed outside the step loop; only for
+a token of -1 does the loop compute the outputs of the step before.
 
 Shapes: B texts of a batch, T steps, S frames, D numbers of a frame, H cells, A dimensions of the
-attention, E of an embedding, C classes of the outputs; a beginning is the class C.
+attention, E of an embedding, C classes of the outputs; the start-of-text token has index C.
 """
 
 import ctypes
@@ -72,6 +73,7 @@ class _Decoding(torch.autograd.Function):
         by_embedding, by_context = weights.inputs.split((embedding, context), 1)
         weight = torch.cat((weights.hidden, by_context, by_embedding), 1).to(dtype)
         weight = functional.pad(weight, (0, weight.shape[1] % 2))
+        # The names are the fields of `Decoder`; `size` is the number of cells, H.
         sizes = dict(steps=steps, batch=batch, frames=frames, size=size, context=context)
         sizes |= dict(attention=attention, embedding=embedding, classes=classes)
         sizes |= dict(width=weight.shape[1])
@@ -84,6 +86,7 @@ class _Decoding(torch.autograd.Function):
             energy=_padded_columns(weights.energy[None], columns),
         )
         states = dict(
+            # Hidden state, context and embedding, concatenated; row 0 is before the first step.
             joint=encoded.new_zeros(steps + 1, batch, weight.shape[1]),
             gates=encoded.new_empty(steps, batch, 4 * size),
             cells=torch.zeros(steps + 1, batch, size),
@@ -100,13 +103,14 @@ class _Decoding(torch.autograd.Function):
         return states["joint"][1:, :, :size], contexts, states["attentions"]
 
     @staticmethod
-    def backward(ctx, d_hiddens, d_contexts, _):
+    def backward(ctx, d_hiddens, d_output_contexts, _):
         library.refuse_second_derivative("AttentionNetwork")
         weight, query, embeddings, *kept = ctx.saved_tensors
         sizes, tensors = ctx.sizes, dict(zip(ctx.names, kept, strict=True))
         steps, batch, frames, size, context, attention, *_ = sizes.values()
         joint, gates, columns = tensors["joint"], tensors["gates"], tensors["energy"].shape[1]
         results = dict(
+            # The whole gradient: from the outputs and from the later steps.
             d_contexts=torch.empty(steps, batch, context),
             d_keys=torch.zeros(batch, frames, columns),
             d_places=torch.zeros(batch, SPAN, columns),
@@ -114,12 +118,12 @@ class _Decoding(torch.autograd.Function):
             d_gates=torch.empty_like(gates),
             d_queries=gates.new_empty(steps, batch, round_up(attention, 2)),
         )
-        above = dict(d_hiddens=d_hiddens.contiguous(), d_outputs=d_contexts.contiguous())
+        upstream = dict(d_hiddens=d_hiddens.contiguous(), d_outputs=d_output_contexts.contiguous())
         packed = dict(
             weights_backward=library.pack(weight[:, : size + context]),
             query_backward=library.pack(query.to(joint.dtype)),
         )
-        _call("decode_backward", joint.dtype, **sizes, **tensors, **above, **packed, **results)
+        _call("decode_backward", joint.dtype, **sizes, **tensors, **upstream, **packed, **results)
         with torch.autocast("cpu", enabled=False):
             by_line = tensors["attentions"].to(joint.dtype).permute(1, 2, 0)  # (B, S, T)
             d_contexts = results["d_contexts"].to(joint.dtype).transpose(0, 1)
