@@ -14,7 +14,7 @@ from handwriting.page_options import (
     Look,
     PageOptions,
     PrimerFile,
-    style,
+    parse_style,
 )
 from handwriting.proofreading import LOOKALIKES, spellings
 from handwriting.style_checks import check_lines, check_text
@@ -50,7 +50,7 @@ class Hands:
         self._hands: dict[tuple[HandSource | None, float, float | None], Hand] = {}
         self.remarks: list[str] = []
         if writer is None:
-            page_style = None if options.style in (OWN, USUAL) else style(options.style)
+            page_style = None if options.style in (OWN, USUAL) else parse_style(options.style)
             writer = self._load(network_of(options.primer.path if options.primer else page_style))
         self.writer = self._writers[writer.path] = writer
         bias, sharpness, extras = options.bias, options.pen_sharpness, options.extras
@@ -76,8 +76,11 @@ class Hands:
         return second_reader
 
     def of(self, look: Look) -> Hand:
-        """Return the hand of lines with a look. Hands of the same source share a primer; hands of
-        the same source and bias also share a calibration."""
+        """Return the hand that writes lines with a look: the hand of its style, bias and slant.
+
+        Hands of the same source share a primer; hands of the same source and bias also share a
+        calibration.
+        """
         source = self._source_of(look.style)
         bias = self.sampling.bias if look.bias is None else look.bias
         key = (source, bias, look.slant)
@@ -86,17 +89,21 @@ class Hands:
             if by_bias and bias not in by_bias:
                 hand = next(iter(by_bias.values()))
                 sampling = replace(hand.sampling, bias=bias)
+                # None: the calibration is measured anew for this bias.
                 by_bias[bias] = replace(hand, sampling=sampling, calibration=None)
             hand = by_bias.get(bias) or self._new(source, bias)
             self._hands[key] = replace(hand, slant=look.slant)
         return self._hands[key]
 
     def _source_of(self, style_name: str | Path | None) -> HandSource | None:
-        """Return the source of the hand for the style that a look names; None for a hand of the
-        network's own."""
+        """Return the source of the hand for the style that a look names; None for a hand that the
+        network invents."""
+        # A primer is the own and the usual hand of its page; own without a primer: None.
         if style_name == OWN or (style_name == USUAL and self._options.primer):
             return self._options.primer
-        return usual_style_of(self.writer.path) if style_name == USUAL else style(str(style_name))
+        if style_name == USUAL:
+            return usual_style_of(self.writer.path)
+        return parse_style(str(style_name))
 
     def _new(self, source: HandSource | None, bias: float) -> Hand:
         """Return a hand whose lines are written with a bias."""
@@ -133,7 +140,7 @@ def check_styles(names: Iterable[str | Path]) -> None:
     """Raise a UserError that names the file of a style whose first line has no text."""
     for name in dict.fromkeys(map(str, names)):
         if name not in (OWN, USUAL):
-            check_text(style(name))
+            check_text(parse_style(name))
 
 
 def own_hand(

@@ -162,7 +162,7 @@ def line_height(look: Look, min_height: float | None, paper: Paper) -> float:
     return height
 
 
-def style(text: str) -> str | Path:
+def parse_style(text: str) -> str | Path:
     """Parse a style: return `OWN`, `USUAL`, the file of a style, or a mix of styles as a text."""
     if text in (OWN, USUAL):
         return text
@@ -190,7 +190,7 @@ def choice(text: str, kind: object, **aliases: str) -> str:
 
 
 LOOK_PARSERS: Keys = {
-    "style": style,
+    "style": parse_style,
     "bias": number(float, 0, 100),
     "size": number(float, 0.3, 100),
     "slant": number(float, -45, 45),
