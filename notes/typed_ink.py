@@ -85,14 +85,14 @@ class _Line:
 
     @property
     def level(self) -> float:
-        """The y of the baseline in the level row."""
+        """The y of the baseline after the row is rotated to horizontal."""
         shape = self.shape
-        numbers = range(len(shape.words))
-        return float(np.median([shape.line(number, shape.x_height)[0] for number in numbers]))
+        indices = range(len(shape.words))
+        return float(np.median([shape.baseline_at(index, shape.x_height)[0] for index in indices]))
 
     @property
     def baseline(self) -> float:
-        """The y of the typed baseline on the page: the y of the row's middle."""
+        """The y of the typed baseline on the page, at the x of the row's middle."""
         middle = (self.shape.middles.min() + self.shape.middles.max()) / 2
         return float(turned_back(np.array([[middle, self.level]]), -self.shape.angle)[0, 1])
 

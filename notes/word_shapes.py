@@ -102,7 +102,7 @@ class RowShape:
         """The x-height of the row: the median height of the upper turning points near it."""
         unit, heights = self._rough_height, []
         for number, turns in enumerate(self._turns):
-            baseline, slope = self.line(number, unit)
+            baseline, slope = self.baseline_at(number, unit)
             heights.append(baseline - _level(turns.high, self.middles[number], slope))
         values = np.concatenate(heights)
         values = values[np.abs(values - unit) <= MAX_LINE_DISTANCE * unit]
@@ -125,12 +125,17 @@ class RowShape:
             return x_height(from_strokes([*chain(*self.strokes)]))
         return weighted_median(*np.array(heights).T)
 
-    def line(self, number: int, unit: float) -> tuple[float, float]:
-        """Return the y of the row's baseline in the middle of a unit, and its slope there."""
-        x = self.middles[number]
+    def baseline_at(self, index: int, unit: float) -> tuple[float, float]:
+        """Return the y of the row's baseline in the middle of a unit of words, and its slope there.
+
+        Args:
+            index: index of the unit.
+            unit: the x-height, the unit of distances.
+        """
+        x = self.middles[index]
         is_near = np.abs(self.middles - x) <= MAX_CONTEXT_DISTANCE * unit
         around = np.concatenate([self._turns[k].low for k in np.flatnonzero(is_near)])
-        foot = max(float(stroke[:, 1].max()) for stroke in self.strokes[number])
+        foot = max(float(stroke[:, 1].max()) for stroke in self.strokes[index])
         return _line(around, x, unit) if len(around) else (foot, 0.0)
 
     @cached_property
@@ -150,7 +155,7 @@ class RowShape:
 
     def _shape(self, number: int, usual_lean: float) -> WordShape:
         unit, x, turns = self.x_height, self.middles[number], self._turns[number]
-        baseline, slope = self.line(number, unit)
+        baseline, slope = self.baseline_at(number, unit)
         low = turns.low[np.abs(_level(turns.low, x, slope) - baseline) <= MAX_LINE_DISTANCE * unit]
         offsets = _level(turns.high, x, slope) - baseline + unit
         high = turns.high[np.abs(offsets) <= MAX_LINE_DISTANCE * unit]
