@@ -109,7 +109,7 @@ class Normalisation:
         result[..., :2] = result[..., :2] * self.std + self.mean
         return result.astype(np.float32)
 
-    def nats_in(self, unit: tuple[float, float]) -> float:
+    def log_loss_offset(self, unit: tuple[float, float]) -> float:
         """Return how many nats a point's loss grows by if offsets are measured in a new unit.
 
         The loss is for offsets in units of `std`. Measuring along an axis in units of c instead of

@@ -1,6 +1,6 @@
 """Scores generation networks on the recorded ink of a split, and reads a split with recognisers.
 
-Log-loss depends on the unit of the offsets, see `Normalisation.nats_in`.
+Log-loss depends on the unit of the offsets, see `Normalisation.log_loss_offset`.
 """
 
 import math
@@ -95,7 +95,7 @@ def evaluate(
     if not num_points:
         raise UserError("nothing to evaluate: the split is empty")
     scores: dict[str, float | int | None] = {"sequences": num_sequences, "points": num_points}
-    unit_nats = num_points * model.normalisation.nats_in(tuple(unit))
+    unit_nats = num_points * model.normalisation.log_loss_offset(tuple(unit))
     step_nats = None if step is None else float(np.log(unit / quantisation_step).sum())
     if model.has_density:
         scores |= _log_losses(sums, num_sequences, num_points, unit_nats, step_nats)

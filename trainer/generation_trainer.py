@@ -93,14 +93,15 @@ class GenerationTrainer(BaseTrainer):
         return model(batch.inputs, batch.text, batch.text_lengths, state)
 
     def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
-        """Return the log-loss of a validation in the data's canonical unit, if they have one."""
+        """Return the log-loss of a validation in the dataset's reference unit (`Loaded.canonical`),
+        if the dataset has one."""
         canonical = self.header["dataset"]["canonical"]
         is_density = isinstance(self.loss, NegativeLogLikelihood) and self.model.has_density
         if canonical is None or not is_density or not sums.sequences:
             return {}
-        nats_per_point = Normalisation.from_dict(self.header["normalisation"]).nats_in(canonical)
-        name = self.loss.name
-        return {f"{name}_canonical": values[name] + sums.points / sums.sequences * nats_per_point}
+        normalisation = Normalisation.from_dict(self.header["normalisation"])
+        offset, name = normalisation.log_loss_offset(canonical), self.loss.name
+        return {f"{name}_canonical": values[name] + sums.points / sums.sequences * offset}
 
     def _check_attention(self, output: Output, text: Tensor) -> None:
         """Raise a ConfigFault unless an output for texts `(batch, U)` has a window's weights (phi)

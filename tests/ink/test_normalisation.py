@@ -57,11 +57,11 @@ def test_broken_values_of_a_checkpoint_are_refused(values, message):
         Normalisation.from_dict(values)
 
 
-def test_nats_in_another_unit_differ_by_as_much_as_the_log_densities_of_torch():
+def test_the_log_loss_offset_of_another_unit_is_as_much_as_the_log_densities_of_torch():
     stds, x = torch.tensor([[20.0, 5.0], [40.0, 8.0]]), torch.tensor([7.0, -2.0])
     gaussian = torch.distributions.Normal(torch.zeros(2), 10.0 / stds)
     own, other = gaussian.log_prob(x / stds).sum(1)
-    shift = Normalisation((3.0, 1.0), (20.0, 5.0)).nats_in((40.0, 8.0))
+    shift = Normalisation((3.0, 1.0), (20.0, 5.0)).log_loss_offset((40.0, 8.0))
     assert shift == pytest.approx(float(own - other), abs=1e-5)
 
 
