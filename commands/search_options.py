@@ -43,9 +43,10 @@ class SearchOptions:
 
     Attributes:
         beam: number of hypotheses that are kept.
-        language_model: file of a language model's texts, or `GENERAL` for the model of words.
+        language_model: text file from which a language model of characters is built, or `GENERAL`
+            for the word language model.
         language_weight: weight of the language model's log-probabilities.
-        words: file of names and terms that the model of words expects.
+        words: text file of names and terms that the word language model expects.
     """
 
     beam: int | None
@@ -55,7 +56,7 @@ class SearchOptions:
 
     @property
     def files(self) -> list[str]:
-        """The files of the language model."""
+        """The text files from which the language model is built."""
         return [file for file in (self.language_model, self.words) if file not in (None, GENERAL)]
 
     def search(self, reader: "model.Reader") -> "model.Search":
@@ -89,7 +90,7 @@ def _known_lines(file: str, alphabet: Alphabet) -> list[str]:
 
 
 def _word_model(listed: list[str], alphabet: Alphabet) -> "model.WordLanguageModel":
-    """Return the language model of words; it expects the words of the lines `listed`."""
+    """Return the word language model; it expects the words of the lines `listed`."""
     from data_loader.texts import language
 
     counts = language.word_counts()

@@ -68,7 +68,7 @@ class Service:
         """Answer a request; end the process if its memory is not enough."""
         try:
             folder, self._limits, function, arguments = loaded(message)
-            self.renew()
+            self.reset_limits()
             if folder is not None:
                 os.chdir(folder)
             for value in results(function, arguments):
@@ -84,8 +84,8 @@ class Service:
         """Send an answer."""
         send(self._answers, (kind, value), self._limits)
 
-    def renew(self) -> None:
-        """Give this process the limits of a request anew."""
+    def reset_limits(self) -> None:
+        """Set the limits of this process for a whole request, counted from now."""
         if sys.platform == "linux":
             import resource
 
@@ -161,10 +161,10 @@ def results(function: Callable[..., Any], arguments: Sequence[Any]) -> Iterator[
 def each_item(
     function: Callable[..., Any], items: Sequence[Any], arguments: Sequence[Any]
 ) -> Iterator[Any]:
-    """Yield what a function returns for each item, or its Fault; each item has the limits anew."""
+    """Yield what a function returns for each item, or its Fault; limits are reset for each item."""
     for item in items:
         if _current:
-            _current.renew()
+            _current.reset_limits()
         try:
             yield function(item, *arguments)
         except Exception as error:

@@ -97,8 +97,8 @@ def _sample(
 ) -> Sample:
     """Return the sample of traces."""
     check_text(text)  # but not `clean_text`: a text that `to_inkml` wrote is read unchanged
-    ink, missing = _ink(traces, forms)
-    return Sample(ink, text, writer=writer, missing=missing)
+    ink, missing_counts = _ink(traces, forms)
+    return Sample(ink, text, writer=writer, missing=missing_counts)
 
 
 def _annotation(element: Element, kinds: Sequence[str]) -> str:
@@ -141,7 +141,8 @@ def _traces(group: Element, trace_by_id: dict[str, Element]) -> Iterator[Element
 def _ink(
     traces: list[Element], forms: dict[Element, TraceFormat]
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the ink `(points, 3)` of traces, and the missing points (None without times)."""
+    """Return the ink `(points, 3)` of traces, and the counts of points that are missing before each
+    point (None without times)."""
     # A trace within another trace, or within a context, has no format and is left out.
     traces = [trace for trace in traces if trace in forms and is_drawn(trace)]
     check_points(sum(trace.text.count(",") + 1 for trace in traces))
@@ -154,17 +155,17 @@ def _ink(
             parts.append(points * (form.unit / first_unit if form.unit and first_unit else 1))
         times.append(time)
     stops = np.cumsum([len(part) for part in parts])
-    ink, missing = join_strokes(parts), None
+    ink, missing_counts = join_strokes(parts), None
     if all(time is not None for time in times) and (ink[:-1, 2] == 0).any():
         clock = np.concatenate(times)
         period = float(np.median(np.diff(clock)[ink[:-1, 2] == 0]))
-        missing = count_missing(clock, ink[:, 2], period) if period > 0 else None
+        missing_counts = count_missing(clock, ink[:, 2], period) if period > 0 else None
     for trace, start, stop in zip(traces, [0, *stops], stops, strict=False):
         continuation = trace.get("continuation", "")
         if continuation in ("middle", "end") and start:
             ink[start - 1, 2] = 0
         ink[stop - 1, 2] = continuation not in ("begin", "middle")
-    return ink, missing
+    return ink, missing_counts
 
 
 def to_inkml(ink: np.ndarray, text: str = "") -> str:

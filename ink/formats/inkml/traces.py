@@ -129,7 +129,8 @@ def _format(holder: Element) -> TraceFormat:
 
 
 def _units_of_x(holder: Element) -> Iterator[float]:
-    """Yield the lengths of a unit of X, in points, that properties give, the last one first."""
+    """Yield the lengths of a unit of X in typographic points (1/72 inch) that the channel
+    properties state, from the last property to the first."""
     for item in reversed([*holder.iter("channelProperty")]):
         resolution = re.fullmatch(r"[1-9]\d{0,8}", item.get("value", ""))
         length = UNITS.get(item.get("units", "").removeprefix("1/"))
